@@ -1,0 +1,3 @@
+"""push-dispatcher: the open push work pool."""
+
+__version__ = "0.1.0"

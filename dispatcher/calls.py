@@ -1,0 +1,149 @@
+"""Provider calls of one tick: concurrent, paced by the provider's published rates, and never begun after the deadline."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from queue import SimpleQueue
+from threading import Lock
+from typing import Generic, TypeAlias, TypeVar
+
+from dispatcher.clock import Clock
+from providers.base import Rate
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Answer = TypeVar("Answer")
+Answers: TypeAlias = Sequence[tuple[Item, Result | None]]
+"""Items with their results; None for one that was not reached."""
+
+
+class Pace:
+    """Token buckets, all of which every call draws on; they start full."""
+
+    def __init__(self, rates: Sequence[Rate], now: datetime) -> None:
+        self._rates = tuple(rates)
+        self._tokens = [float(rate.burst) for rate in rates]
+        self._at = now
+
+    def take(self, now: datetime) -> float:
+        """Draw one call and return the seconds to wait before it may be made."""
+        passed = max(0.0, (now - self._at).total_seconds())
+        self._at = max(now, self._at)
+        delay = 0.0
+        for index, rate in enumerate(self._rates):
+            tokens = min(float(rate.burst), self._tokens[index] + passed * rate.per_second) - 1.0
+            self._tokens[index] = tokens
+            delay = max(delay, -tokens / rate.per_second)
+        return delay
+
+    def recovery(self, now: datetime) -> float:
+        """Seconds until every bucket is full again."""
+        passed = max(0.0, (now - self._at).total_seconds())
+        missing = [(rate.burst - self._tokens[index]) / rate.per_second - passed for index, rate in enumerate(self._rates)]
+        return max([0.0, *missing])
+
+
+class Calls(Generic[Item, Result]):
+    """Make one call for each item; items that were not reached come back with None.
+
+    The clock is asked right before each call, in the thread that makes it. With `threads=1` the calls are made in the
+    caller's own thread, one at a time. `function` must not raise: what it cannot answer is an answer of its own.
+    """
+
+    def __init__(
+        self, function: Callable[[Item], Result], *, threads: int, clock: Clock, deadline: datetime, pace: Pace
+    ) -> None:
+        self._function = function
+        self._threads = threads
+        self._clock = clock
+        self._deadline = deadline
+        self._pace = pace
+        self._line: deque[Item] = deque()
+        self._lock = Lock()
+        self._stopped = False
+        self.outpaced = False
+        """True once the pace left no room for another call before the deadline."""
+
+    def stop(self) -> None:
+        """Begin no further call."""
+        self._stopped = True
+
+    @property
+    def runs_short(self) -> bool:
+        """True when fewer items wait in line than there are threads: the time to `add` more of them."""
+        return not self._stopped and len(self._line) < self._threads
+
+    def add(self, items: Sequence[Item]) -> None:
+        """Put more items in line, between two answers of `run`."""
+        self._line.extend(items)
+
+    def run(self, items: Sequence[Item]) -> Iterator[Answers[Item, Result]]:
+        """Make the calls; yields the items with their results as they come, those together that have come in together.
+
+        What was not reached comes last. Threads go on with their calls while the caller handles what it was given.
+        """
+        self.add(items)
+        while self._line and not self._stopped:
+            threads = min(self._threads, len(self._line))
+            yield from self._run_in_threads(threads) if threads > 1 else self._run_here()
+        if self._line:
+            yield [(item, None) for item in self._line]
+
+    def _run_here(self) -> Iterator[Answers[Item, Result]]:
+        for item in self._turns():
+            yield [(item, self._call(item))]
+
+    def _run_in_threads(self, threads: int) -> Iterator[Answers[Item, Result]]:
+        answers: SimpleQueue[tuple[Item, Result | None] | None] = SimpleQueue()
+
+        def work() -> None:
+            for item in self._turns():
+                answers.put((item, self._call(item)))
+
+        with ThreadPoolExecutor(threads, thread_name_prefix="dispatcher") as executor:
+            try:
+                yield from _as_they_come(answers, [executor.submit(work) for _ in range(threads)])
+            except BaseException:
+                self.stop()  # the caller gives up: nothing goes on behind its back
+                raise
+
+    def _turns(self) -> Iterator[Item]:
+        """Items whose turn it is, by the pace, until all is taken or stopped, or the next wait would pass the deadline."""
+        while (turn := self._take()) is not None:
+            item, delay = turn
+            self._clock.sleep(delay)
+            yield item
+
+    def _take(self) -> tuple[Item, float] | None:
+        with self._lock:
+            if self._stopped or not self._line:
+                return None
+            now = self._clock.now()
+            delay = self._pace.take(now)
+            if now.timestamp() + delay > self._deadline.timestamp():
+                self._stopped = True
+                self.outpaced = delay > 0
+                return None
+            return self._line.popleft(), delay
+
+    def _call(self, item: Item) -> Result | None:
+        return None if self._stopped or self._clock.now() > self._deadline else self._function(item)
+
+
+def _as_they_come(answers: SimpleQueue[Answer | None], workers: Sequence[Future[None]]) -> Iterator[list[Answer]]:
+    """All that has come in, again and again, until every worker is done. Raises what one of them raised."""
+    for worker in workers:
+        worker.add_done_callback(lambda _: answers.put(None))
+    left = len(workers)
+    while left:
+        came = [answers.get()]
+        while not answers.empty():  # nobody else takes from it
+            came.append(answers.get())
+        left -= came.count(None)
+        if group := [answer for answer in came if answer is not None]:
+            yield group
+    for worker in workers:
+        worker.result()

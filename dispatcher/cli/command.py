@@ -1,0 +1,99 @@
+"""What every command has: a help text with an example, `--json`, and one answer that is printed either way."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import click
+
+from dispatcher.cli.session import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a command has to say."""
+
+    data: Any
+    """Printed by `--json`; its shapes are those of `dispatcher.cli.shapes`."""
+    text: str = ""
+    """For people, where a line says it all."""
+    view: str = ""
+    """Otherwise the function of `dispatcher.cli.views` that shows `data`; a name, so that rich is imported on use."""
+    faults: tuple[str, ...] = ()
+    """What went wrong beside what is told: a line of standard error each, and exit code 1."""
+
+
+class Command(click.Command):
+    """A command whose function returns an `Answer`, or None when it has printed all by itself."""
+
+    def __init__(self, *arguments: Any, example: str = "", **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.example = example
+        self.params.append(click.Option(["--json", "as_json"], is_flag=True, help="Print JSON instead of text and tables."))
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """End the help with the example."""
+        del ctx
+        with formatter.section("Example"):
+            for line in self.example.splitlines():
+                formatter.write(f"  $ {line}\n")
+
+    def invoke(self, ctx: click.Context) -> None:
+        """Call the function and print its answer."""
+        session = ctx.ensure_object(Session)
+        session.as_json = ctx.params.pop("as_json")
+        answer = super().invoke(ctx)
+        if answer is None:
+            return
+        show(answer, as_json=session.as_json)
+        for fault in answer.faults:
+            click.echo(f"error: {fault}", err=True)
+        if answer.faults:
+            ctx.exit(1)
+
+
+class HelpfulGroup(click.Group):
+    """A group that shows its help when nothing is asked of it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Nothing given is a question, not a mistake."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help())
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+
+class Group(HelpfulGroup):
+    """A noun; its commands are of the class above."""
+
+    command_class = Command
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which they are defined."""
+        del ctx
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each with the whole first sentence of its help."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _first_sentence(command)) for name, command in self.commands.items()])
+
+
+def _first_sentence(command: click.Command) -> str:
+    return " ".join((command.help or "").split()).partition(". ")[0].rstrip(".") + "."
+
+
+def show(answer: Answer, *, as_json: bool) -> None:
+    """Print an answer on standard output."""
+    if as_json:
+        utf8 = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
+        click.echo(json.dumps(answer.data, indent=2, ensure_ascii=not utf8))
+    elif answer.view:
+        getattr(import_module("dispatcher.cli.views"), answer.view)(answer.data)
+    else:
+        click.echo(answer.text)

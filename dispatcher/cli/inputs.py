@@ -1,0 +1,104 @@
+"""What people type and the files they name, as values. Each error names the option or the file, the line and the column."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from dispatcher.errors import Fault, InvalidInput, InvalidVariables
+
+STANDARD_INPUT = "-"
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def pool_option(function: Function) -> Function:
+    """`--pool`, which every command on a queue needs."""
+    return click.option("-p", "--pool", required=True, metavar="POOL", help="The work pool of the queue.")(function)
+
+
+def type_option(function: Function) -> Function:
+    """`--type`, which says what provider a pool has."""
+    words = "The provider: process, ecs:push, cloud-run-v2:push, ..."
+    return click.option("-t", "--type", "pool_type", required=True, metavar="TYPE", help=words)(function)
+
+
+def template(source: str | None) -> Any:
+    """The base job template in a file, or in standard input for `-`; None where none was named."""
+    return None if source is None else read_json(source, "base_job_template")
+
+
+def read_json(source: str, field: str) -> Any:
+    """The JSON of a file, or of standard input for `-`. Raises `InvalidInput` that names the place in it."""
+    name = "standard input" if source == STANDARD_INPUT else source
+    return parse_json(_text(source, name, field), name, field)
+
+
+def parse_json(text: str, name: str, field: str) -> Any:
+    """JSON text as a value. Raises `InvalidInput` that names the line and the column of `name`."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as problem:
+        words = f"{name}, line {problem.lineno}, column {problem.colno}: not JSON: {problem.msg}"
+    except RecursionError:
+        words = f"{name}: nested too deeply"
+    raise InvalidInput("input", [Fault(field, words)])
+
+
+def job_variables(source: str | None, pairs: Iterable[str]) -> dict[str, Any]:
+    """`--job-variables` with each `--job-variable` laid over it. Raises `InvalidInput`."""
+    variables = {} if source is None else _whole(source)
+    if not isinstance(variables, dict):
+        raise InvalidVariables("job variables", [Fault("job_variables", "must be an object of names and values")])
+    return {**variables, **dict(job_variable(pair) for pair in pairs)}
+
+
+def job_variable(pair: str) -> tuple[str, Any]:
+    """`name=value`; the value is JSON where it can be read so, otherwise text. Raises `InvalidInput`."""
+    name, equals, value = pair.partition("=")
+    if not equals or not name.strip():
+        fault = Fault("job_variable", f"{pair!r} is no name=value; write it as cpu=256")
+        raise InvalidVariables("job variables", [fault])
+    try:
+        return name.strip(), json.loads(value)
+    except (ValueError, RecursionError):
+        return name.strip(), value
+
+
+def moment(text: str | None) -> datetime | None:
+    """A time in ISO 8601. Raises `InvalidInput`; whether it has a zone is asked at the door."""
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        fault = Fault("at", f"{text!r} is not a time; write it as 2026-01-31T08:00:00+00:00")
+        raise InvalidInput("run", [fault]) from None
+
+
+def _whole(source: str) -> Any:
+    """JSON given in place, or else in a file."""
+    if source.lstrip().startswith("{"):
+        return parse_json(source, "the argument", "job_variables")
+    return read_json(source, "job_variables")
+
+
+def _text(source: str, name: str, field: str) -> str:
+    try:
+        data = sys.stdin.buffer.read() if source == STANDARD_INPUT else Path(source).read_bytes()
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        before = problem.object[: problem.start]
+        line, column = before.count(b"\n") + 1, problem.start - before.rfind(b"\n")
+        words = f"{name}, line {line}, column {column}: not UTF-8; save the file in that encoding"
+    except OSError as problem:
+        words = f"{name}: {problem.strerror}; name a file that can be read, or - for standard input"
+    except ValueError as problem:  # a name that no file can have
+        words = f"{name!r}: {problem}"
+    raise InvalidInput("input", [Fault(field, words)])

@@ -1,0 +1,93 @@
+"""The command `dispatcher` itself: global options, and the nouns, each imported when it is used."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+from dispatcher import __version__
+from dispatcher.cli.command import HelpfulGroup
+from dispatcher.cli.failures import exit_code_of
+from dispatcher.cli.session import Session
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "work-pool": ("dispatcher.cli.work_pool:work_pool", "Make, change and look at work pools."),
+    "work-queue": ("dispatcher.cli.work_queue:work_queue", "Make, change and look at the work queues of a pool."),
+    "run": ("dispatcher.cli.run:run", "Create, list, explain and cancel runs."),
+    "tick": ("dispatcher.cli.tick:tick", "Dispatch what is due, once."),
+    "demo": ("dispatcher.cli.demo.command:demo", "See priorities and limits at work, in half a minute."),
+    "emulator": ("dispatcher.cli.emulator:emulator", "Run a local cloud to try things on."),
+    "version": ("dispatcher.cli.version:version", "Show the versions of what is installed."),
+}
+"""By name: where the command is, and its short help, so that listing them imports none."""
+
+
+class Root(HelpfulGroup):
+    """The commands by name, and the edge at which every failure becomes a line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of the table."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest names for one that does not exist."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches  # noqa: PLC0415 - only a typing error needs it
+
+            near = get_close_matches(args[0], COMMANDS)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run, and exit with a code of `dispatcher.cli.failures`."""
+        standalone = options.pop("standalone_mode", True)
+        session = Session()
+        options |= {"obj": session, "standalone_mode": False}
+        code = exit_code_of(lambda: self._run(*arguments, **options), verbose=lambda: session.verbose)
+        if standalone:
+            sys.exit(code)
+        return code
+
+    def _run(self, *arguments: Any, **options: Any) -> None:
+        """Click gives back the code of `ctx.exit` here instead of raising it."""
+        code = super().main(*arguments, **options)
+        if isinstance(code, int) and code:
+            raise click.exceptions.Exit(code)
+
+
+@click.command(
+    cls=Root,
+    epilog="Settings are environment variables, DISPATCHER_STORE first among them. "
+    "Exit codes: 0 done; 1 refused, or a problem; 2 the command line is wrong; 130 Ctrl-C.",
+)
+@click.option("--store", "store_url", metavar="URL", help="Where the state is, as sqlite:///file.db (DISPATCHER_STORE).")
+@click.option("--verbose", is_flag=True, help="Show every decision as a line of JSON on standard error.")
+@click.version_option(__version__, message="%(version)s")
+@click.pass_context
+def root(ctx: click.Context, store_url: str | None, *, verbose: bool) -> None:
+    """Push work pools without workers: dispatch runs to processes, AWS ECS, Google Cloud Run, Azure or Modal."""
+    session = ctx.ensure_object(Session)
+    session.store_url, session.verbose = store_url, verbose
+    ctx.call_on_close(session.close)
+    ctx.call_on_close(session.start_logging())

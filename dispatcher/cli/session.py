@@ -1,0 +1,83 @@
+"""What one command line works with: the settings, and what is made from them when it is first needed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import click
+
+from dispatcher.errors import SettingsError
+from dispatcher.events import LOGGER
+from dispatcher.settings import Settings, log_level
+
+if TYPE_CHECKING:
+    from dispatcher.client import Dispatcher
+    from dispatcher.wiring import Wiring
+
+
+@dataclass
+class Session:
+    """The global options, and everything behind them."""
+
+    store_url: str | None = None
+    """`--store`; it wins over `DISPATCHER_STORE`."""
+    verbose: bool = False
+    as_json: bool = False
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings of the environment. Raises `SettingsError`."""
+        given = {} if self.store_url is None else {"DISPATCHER_STORE": self.store_url}
+        return Settings.from_environment({**os.environ, **given})
+
+    @cached_property
+    def wiring(self) -> Wiring:
+        """The store and all that goes with it. Raises `SettingsError` or `StoreError`."""
+        from dispatcher.wiring import wire  # noqa: PLC0415 - neither help nor `version` needs it
+
+        try:
+            return wire(self.settings)
+        except SettingsError as problem:
+            raise self._by_option(problem) from None
+
+    @cached_property
+    def client(self) -> Dispatcher:
+        """The public API over the store."""
+        return self.wiring.client
+
+    def start_logging(self) -> Callable[[], None]:
+        """Write events to standard error, from the level that was asked for; the answer undoes it."""
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        before = LOGGER.level
+        LOGGER.setLevel(self._level())
+        LOGGER.addHandler(handler)
+
+        def undo() -> None:
+            LOGGER.removeHandler(handler)
+            LOGGER.setLevel(before)
+
+        return undo
+
+    def close(self) -> None:
+        """Give the store's connections back, if it was opened."""
+        if "wiring" in self.__dict__:
+            self.wiring.store.close()
+
+    def _level(self) -> str:
+        return "INFO" if self.verbose else log_level(os.environ) or "WARNING"
+
+    def _by_option(self, problem: SettingsError) -> SettingsError:
+        """Name the option instead of the variable where the option gave the value."""
+        text = str(problem)
+        given = self.store_url is not None and text.startswith("DISPATCHER_STORE:")
+        return SettingsError(text.replace("DISPATCHER_STORE:", "--store:", 1)) if given else problem
+
+
+pass_session = click.make_pass_decorator(Session)

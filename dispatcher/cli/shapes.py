@@ -1,0 +1,167 @@
+"""What `--json` prints: the field names here are stable. Times are ISO 8601 in UTC or null, durations are seconds.
+
+work pool    name, type, id, status, paused, concurrency_limit (null: unlimited), description, created_at, last_tick_at,
+             held_until, held_reason; `inspect` adds in_use (slots), queues and base_job_template
+work queue   pool, name, priority, concurrency_limit, paused, status, description, due, later, in_use (numbers of runs)
+run          id, name, pool, queue, deployment, state, reason, scheduled_at, due_at, started_at, ended_at, exit_code, attempt,
+             url; `inspect` adds job_variables, tags, created_at, claimed_at, submitted_at, not_before, refusals, submission,
+             job and timeline
+timeline     a list of event, at, wait_seconds (since the event before; null for the first)
+explanation  id, name, state, reason (a word of `dispatcher.core.reasons.Reason`), text, mend, until, position, holders
+tick         started_at, pools, skipped, problems; a pool has the numbers of `dispatcher.report.PoolReport`, barriers
+             (by queue: why nothing more was admitted) and outcomes (by run)
+dry run      a list of pool, admitted (each id, name, queue and the rendered job), crashes (each id, name, queue, reason),
+             barriers, problem
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from dispatcher.client import PoolView
+from dispatcher.core.reasons import Explanation
+from dispatcher.models import Run, Status, WorkPool
+from dispatcher.report import PoolReport, TickReport
+from dispatcher.store import Decision
+
+Shape = dict[str, Any]
+
+
+def time(moment: datetime | None) -> str | None:
+    """A time as text."""
+    return moment.isoformat(timespec="milliseconds") if moment else None
+
+
+def pool(found: WorkPool, status: Status) -> Shape:
+    """A pool in a list."""
+    return {
+        "name": found.name,
+        "type": found.type,
+        "id": str(found.id),
+        "status": str(status),
+        "paused": found.paused,
+        "concurrency_limit": found.concurrency_limit,
+        "description": found.description,
+        "created_at": time(found.created_at),
+        "last_tick_at": time(found.last_tick_at),
+        "held_until": time(found.held_until),
+        "held_reason": found.held_reason,
+    }
+
+
+def whole_pool(view: PoolView) -> Shape:
+    """A pool with its queues and its template."""
+    return {
+        **pool(view.pool, view.status),
+        "in_use": sum(count.in_use for count in view.counts.values()),
+        "queues": [queue(view, found.name) for found in view.pool.queues],
+        "base_job_template": view.pool.base_job_template,
+    }
+
+
+def queue(view: PoolView, name: str) -> Shape:
+    """One queue of a pool, which has it."""
+    found = next(queue for queue in view.pool.queues if queue.name == name)
+    return {
+        "pool": view.pool.name,
+        "name": found.name,
+        "priority": found.priority,
+        "concurrency_limit": found.concurrency_limit,
+        "paused": found.paused,
+        "status": str(view.queue_status[name]),
+        "description": found.description,
+        **asdict(view.counts[name]),
+    }
+
+
+def run(found: Run) -> Shape:
+    """A run in a list."""
+    return {
+        "id": str(found.id),
+        "name": found.name,
+        "pool": found.pool,
+        "queue": found.queue,
+        "deployment": found.deployment,
+        "state": str(found.state),
+        "reason": found.reason,
+        "scheduled_at": time(found.scheduled_at),
+        "due_at": time(found.due_at),
+        "started_at": time(found.started_at),
+        "ended_at": time(found.ended_at),
+        "exit_code": found.exit_code,
+        "attempt": found.attempt,
+        "url": (found.submission or {}).get("url"),
+    }
+
+
+def whole_run(found: Run) -> Shape:
+    """A run with its history."""
+    return {
+        **run(found),
+        "job_variables": found.job_variables,
+        "tags": list(found.tags),
+        "created_at": time(found.created_at),
+        "claimed_at": time(found.claimed_at),
+        "submitted_at": time(found.submitted_at),
+        "not_before": time(found.not_before),
+        "refusals": found.refusals,
+        "submission": found.submission,
+        "job": found.job,
+        "timeline": list(timeline(found)),
+    }
+
+
+def timeline(found: Run) -> Iterator[Shape]:
+    """What has happened to a run so far, and how long each step took."""
+    events: Mapping[str, datetime | None] = {
+        "created": found.created_at,
+        "scheduled": found.scheduled_at,
+        "claimed": found.claimed_at,
+        "submitted": found.submitted_at,
+        "started": found.started_at,
+        "ended": found.ended_at,
+    }
+    latest = None
+    for event, at in events.items():
+        if at is not None:
+            wait = None if latest is None else max(0.0, round((at - latest).total_seconds(), 3))
+            latest = at if latest is None else max(at, latest)
+            yield {"event": event, "at": time(at), "wait_seconds": wait}
+
+
+def explanation(found: Run, answer: Explanation) -> Shape:
+    """Why a run is where it is."""
+    return {
+        "id": str(found.id),
+        "name": found.name,
+        "state": str(found.state),
+        "reason": str(answer.reason),
+        "text": answer.text,
+        "mend": answer.mend,
+        "until": time(answer.until),
+        "position": answer.position,
+        "holders": [str(holder) for holder in answer.holders],
+    }
+
+
+def tick(report: TickReport) -> Shape:
+    """What a tick did."""
+    return {**asdict(report), "problems": report.problems}
+
+
+def dry_run(decision: Decision, report: PoolReport) -> Shape:
+    """What a tick of one pool would do."""
+    return {
+        "pool": report.pool,
+        "admitted": [{**_place(grant.run), "job": grant.job} for grant in decision.grants],
+        "crashes": [{**_place(crashed), "reason": reason} for crashed, reason in decision.crashes],
+        "barriers": report.barriers,
+        "problem": report.problem,
+    }
+
+
+def _place(found: Run) -> Shape:
+    return {"id": str(found.id), "name": found.name, "queue": found.queue}

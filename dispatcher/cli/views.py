@@ -1,0 +1,336 @@
+"""Tables for people. The only module that imports rich; each function shows one shape of `dispatcher.cli.shapes`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from dispatcher.cli.demo.picture import Picture
+
+Shape = Mapping[str, Any]
+
+STATE_STYLES = {
+    "SCHEDULED": "yellow",
+    "PENDING": "bright_magenta",
+    "RUNNING": "blue",
+    "COMPLETED": "green",
+    "FAILED": "red",
+    "CRASHED": "bold red",
+    "CANCELLING": "dim",
+    "CANCELLED": "dim",
+    "READY": "green",
+    "NOT_READY": "yellow",
+    "PAUSED": "magenta",
+}
+
+PIPE_WIDTH = 200
+"""How wide a table may be where nobody has said; a line that breaks is no use to grep."""
+
+
+def console() -> Console:
+    """Standard output, as wide as the terminal."""
+    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(width=PIPE_WIDTH if piped else None, highlight=False)
+
+
+def pools(shapes: Sequence[Shape]) -> None:
+    """A list of work pools."""
+    if not shapes:
+        _say("No work pools yet. Try: dispatcher work-pool create NAME --type process")
+        return
+    out = table("Name", "Type", "Status", "Concurrency Limit", "ID")
+    for pool in shapes:
+        name = text(pool["name"]) + (Text(" (**)", style="red") if pool["paused"] else Text())
+        out.add_row(name, text(pool["type"]), state(pool["status"]), limit(pool["concurrency_limit"]), text(pool["id"]))
+    _show(out)
+    if any(pool["paused"] for pool in shapes):
+        _say("(**) denotes a paused pool")
+
+
+def pool(shape: Shape) -> None:
+    """One work pool with its queues."""
+    out = pairs()
+    for key in ("name", "type", "id", "description"):
+        out.add_row(key, text(shape[key]))
+    out.add_row("status", state(shape["status"]))
+    out.add_row("slots", text(f"{shape['in_use']} of {limit_words(shape['concurrency_limit'])}"))
+    out.add_row("created", text(time(shape["created_at"])))
+    out.add_row("last tick", text(time(shape["last_tick_at"]) or "never"))
+    if shape["held_until"]:
+        out.add_row("held until", text(f"{time(shape['held_until'])}: {shape['held_reason']}"))
+    variables = shape["base_job_template"].get("variables", {}).get("properties", {})
+    out.add_row("job variables", text(", ".join(variables) or "none"))
+    _show(out)
+    _say("")
+    queues(shape["queues"])
+    _say("")
+    _say("The base job template is in --json.")
+
+
+def queues(shapes: Sequence[Shape]) -> None:
+    """Work queues in the order in which they are served."""
+    out = table("Priority", "Name", "Status", "Concurrency Limit", "Slots", "Due", "Later", right=(0, 4, 5, 6))
+    for queue in shapes:
+        name = text(queue["name"]) + (Text(" (**)", style="red") if queue["paused"] else Text())
+        numbers = [text(queue[key]) for key in ("in_use", "due", "later")]
+        out.add_row(text(queue["priority"]), name, state(queue["status"]), limit(queue["concurrency_limit"]), *numbers)
+    _show(out)
+    if any(queue["paused"] for queue in shapes):
+        _say("(**) denotes a paused queue")
+
+
+def queue(shape: Shape) -> None:
+    """One work queue."""
+    out = pairs()
+    for key in ("name", "pool", "priority", "description"):
+        out.add_row(key, text(shape[key]))
+    out.add_row("status", state(shape["status"]))
+    out.add_row("slots", text(f"{shape['in_use']} of {limit_words(shape['concurrency_limit'])}"))
+    out.add_row("due", text(shape["due"]))
+    out.add_row("later", text(shape["later"]))
+    _show(out)
+
+
+def created(shapes: Sequence[Shape]) -> None:
+    """Runs that were just created."""
+    for run in shapes[:20]:
+        _say(f"Created run {run['name']} in {run['pool']}/{run['queue']}: {run['id']}")
+    if len(shapes) > 20:
+        _say(f"... and {len(shapes) - 20} more")
+    _say(f"Try: dispatcher tick, then dispatcher run ls --pool {shapes[0]['pool']}")
+
+
+def runs(shapes: Sequence[Shape]) -> None:
+    """A list of runs."""
+    if not shapes:
+        _say("No runs. Try: dispatcher run create --pool NAME")
+        return
+    out = table("Name", "ID", "Pool", "Queue", "State", "Due", "Reason")
+    for run in shapes:
+        place = [text(run["name"]), text(run["id"][:8]), text(run["pool"]), text(run["queue"])]
+        out.add_row(*place, state(run["state"]), text(time(run["due_at"])), text(run["reason"]))
+    _show(out)
+
+
+def run(shape: Shape) -> None:
+    """One run with its way so far."""
+    out = pairs()
+    for key in ("name", "id", "pool", "queue", "deployment", "attempt", "exit_code", "reason", "url"):
+        if shape[key] not in (None, ""):
+            out.add_row(key.replace("_", " "), text(shape[key]))
+    out.add_row("state", state(shape["state"]))
+    if shape["tags"]:
+        out.add_row("tags", text(", ".join(shape["tags"])))
+    for name, value in shape["job_variables"].items():
+        out.add_row(f"variable {name}", text(value))
+    _show(out)
+    _say("")
+    _show(timeline(shape["timeline"]))
+
+
+def timeline(events: Iterable[Shape]) -> Table:
+    """What happened when, with the waits between."""
+    out = table("Event", "At", "After", right=(2,))
+    for event in events:
+        wait = event["wait_seconds"]
+        out.add_row(text(event["event"]), text(time(event["at"])), text("" if wait is None else seconds(wait)))
+    return out
+
+
+def explanation(shape: Shape) -> None:
+    """Why a run is where it is."""
+    out = pairs()
+    out.add_row("run", text(f"{shape['name']} ({shape['id']})"))
+    out.add_row("state", state(shape["state"]))
+    out.add_row("reason", Text(shape["reason"], style="bold"))
+    out.add_row("because", text(shape["text"]))
+    if shape["mend"]:
+        out.add_row("to change it", text(shape["mend"]))
+    if shape["until"]:
+        out.add_row("until", text(time(shape["until"])))
+    if shape["position"]:
+        out.add_row("position", text(f"number {shape['position']} of its queue"))
+    if shape["holders"]:
+        more = f" and {len(shape['holders']) - 5} more" if len(shape["holders"]) > 5 else ""
+        out.add_row("slots held by", text(", ".join(shape["holders"][:5]) + more))
+    _show(out)
+
+
+def tick(shape: Shape) -> None:
+    """What a tick did, pool by pool."""
+    if not shape["pools"]:
+        _say("No work pools to tick.")
+    for pool in shape["pools"]:
+        counts = ("live", "started", "ended", "claimed", "submitted", "rejected", "throttled", "unknown")
+        numbers = ", ".join(f"{pool[name]} {name}" for name in counts if pool[name])
+        _say(f"{pool['pool']}: {numbers or ('not ticked' if pool['problem'] else 'nothing to do')}")
+        for run_id, outcome in pool["outcomes"].items():
+            _say(f"  {run_id} {outcome}")
+        for queue, barrier in pool["barriers"].items():
+            _say(f"  {queue}: nothing more, {barrier.lower().replace('_', ' ')}")
+    for name in shape["skipped"]:
+        _say(f"{name}: left for the next tick, the time was up")
+
+
+def dry_run(shapes: Sequence[Shape]) -> None:
+    """What a tick would do."""
+    for pool in shapes:
+        _say(f"{pool['pool']}: " + ("cannot be ticked" if pool["problem"] else f"would admit {len(pool['admitted'])}"))
+        for run in pool["admitted"]:
+            _say(f"  {run['id']} {run['name']} ({run['queue']}): {run['job']['configuration']}")
+        for run in pool["crashes"]:
+            _say(f"  {run['id']} {run['name']} ({run['queue']}) would crash: {run['reason']}")
+        for queue, barrier in pool["barriers"].items():
+            _say(f"  {queue}: nothing more, {barrier.lower().replace('_', ' ')}")
+
+
+def table(*columns: str, right: Sequence[int] = ()) -> Table:
+    """A table without frames; the columns numbered in `right` hold numbers."""
+    out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for number, column in enumerate(columns):
+        out.add_column(column, justify="right" if number in right else "left", overflow="fold")
+    return out
+
+
+def pairs() -> Table:
+    """Names and values, one pair a line."""
+    out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    out.add_column(style="dim", no_wrap=True)
+    out.add_column(overflow="fold")
+    return out
+
+
+def text(value: Any) -> Text:
+    """A value as plain text of one line: no markup, nothing that moves a cursor."""
+    words = "" if value is None else str(value)
+    return Text("".join(c if c.isprintable() else " " for c in words))
+
+
+def state(word: str) -> Text:
+    """A state or status in its colour."""
+    return Text(word, style=STATE_STYLES.get(word, ""))
+
+
+def limit(number: int | None) -> Text:
+    """A concurrency limit."""
+    return text("None" if number is None else number)
+
+
+def limit_words(number: int | None) -> str:
+    """The same in a sentence."""
+    return "unlimited" if number is None else str(number)
+
+
+def time(moment: str | None) -> str:
+    """A time to the second, with its zone."""
+    return datetime.fromisoformat(moment).isoformat(timespec="seconds") if moment else ""
+
+
+def seconds(number: float) -> str:
+    """A duration as a person says it."""
+    if number < 60:
+        return f"{number:.1f} s"
+    minutes, rest = divmod(round(number), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _show(renderable: Table) -> None:
+    """Print a table; into a pipe without the blanks that fill up its last column."""
+    screen = console()
+    if screen.is_terminal:
+        screen.print(renderable)
+        return
+    with screen.capture() as captured:
+        screen.print(renderable)
+    screen.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+def _say(words: str) -> None:
+    """Print lines as they are."""
+    for line in words.split("\n"):
+        console().print(text(line), soft_wrap=True)
+
+
+def _bar(mark: str, number: int, style: str) -> Text:
+    return Text(mark * number, style=style)
+
+
+@contextmanager
+def live_demo(title: str) -> Iterator[Callable[[Picture], None]]:
+    """A table of the demo that is drawn anew with each picture."""
+    screen = console()
+    with Live(console=screen, auto_refresh=False, transient=True) as live:
+        yield lambda picture: live.update(demo_picture(title, picture), refresh=True)
+
+
+def demo_picture(title: str, picture: Picture) -> Group:
+    """One moment of the demo: the slots, the queues, the latest decisions."""
+    out = table("", "Queue", "Limit", "Waiting", "Running", "Ended", "The next one waits because", right=(0, 2))
+    for column in out.columns[3:6]:
+        column.min_width = 12  # so that nothing jumps while the bars grow
+    for queue in picture.queues:
+        out.add_row(
+            text(queue.priority),
+            text(queue.name),
+            text("" if queue.limit is None else queue.limit),
+            _bar("·", queue.waiting, "yellow"),
+            _bar("■", queue.running, "blue"),
+            _bar("■", queue.succeeded, "green") + _bar("■", queue.failed, "red"),
+            Text(queue.why, style="dim"),
+        )
+    free = max(0, (picture.limit or picture.in_use) - picture.in_use)
+    slots = Text("Slots  ") + _bar("■", picture.in_use, "blue") + _bar("□", free, "dim")
+    slots += text(f"  {picture.in_use} of {limit_words(picture.limit)}   {picture.seconds:.1f} s")
+    old = len(picture.lines) - picture.news
+    lines = [Text(line, style="" if number >= old else "dim") for number, line in enumerate(picture.lines)]
+    return Group(Text(f"push-dispatcher on {title}", style="bold"), Text(), slots, Text(), out, Text(), *lines)
+
+
+def demo_summary(shape: Shape) -> None:
+    """What happened in the demo, and what to try next."""
+    ends = ", ".join(f"{count} {state}" for state, count in shape["ends"].items())
+    _say(f"\n{shape['runs']} runs on {shape['stage']} in {shape['seconds']} s: {ends}. At most {shape['limit']} at once.\n")
+    out = table("Priority", "Queue", "Limit", "Runs", "Median wait", "Longest", "Ended", "Admitted as", right=(0, 2, 3, 4, 5))
+    for queue in shape["queues"]:
+        waits = queue["wait_seconds"] or {"median": 0, "longest": 0}
+        numbers = [text(queue["priority"]), text(queue["name"]), text(queue["limit"]), text(queue["runs"])]
+        ended = text(", ".join(f"{count} {state}" for state, count in queue["ends"].items()))
+        out.add_row(*numbers, text(seconds(waits["median"])), text(seconds(waits["longest"])), ended, text(queue["order"]))
+    _show(out)
+    _demo_end(shape)
+
+
+def demo_clouds(shape: Shape) -> None:
+    """What ran where, cloud by cloud, and what to try next."""
+    ends = ", ".join(f"{count} {state}" for state, count in shape["ends"].items())
+    _say(f"\n{shape['runs']} runs on {shape['stage']} in {shape['seconds']} s: {ends}.\n")
+    out = table("Pool", "Type", "Run", "State", "Exit code", "Its job there", "Console", right=(4,))
+    for job in shape["jobs"]:
+        url = job["url"] or ""
+        page = Text(url.removeprefix("https://").partition("/")[0], style=f"link {url}" if url else "")
+        cells = [text(job["pool"]), text(job["type"]), text(job["run"]), state(job["state"]), text(job["exit_code"])]
+        out.add_row(*cells, text(job["short"]), page)
+    _show(out)
+    _demo_end(shape)
+
+
+def _demo_end(shape: Shape) -> None:
+    """The promises, and the next commands."""
+    _say("")
+    for check in shape["checks"]:
+        mark = Text("✓ ", style="green") if check["ok"] else Text("✗ ", style="red")
+        console().print(mark + text(f"{check['name']} ({check['found']})"), soft_wrap=True)
+    _say("\nTry next:")
+    for line in shape["next"]:
+        _say(f"  {line}")

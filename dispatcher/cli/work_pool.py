@@ -1,0 +1,180 @@
+"""`dispatcher work-pool`: make, change and look at work pools."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from dispatcher.cli import shapes
+from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.inputs import template, type_option
+from dispatcher.cli.session import Session, pass_session
+from dispatcher.client import UNSET, default_base_job_template
+from dispatcher.models import WorkPool
+
+NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
+"""Let `-1` be a value, so that the answer is what is wrong with it."""
+
+
+@click.group(cls=Group)
+def work_pool() -> None:
+    """Make, change and look at work pools."""
+
+
+@work_pool.command(
+    "create",
+    example="dispatcher work-pool create nightly --type ecs:push --base-job-template nightly.json --concurrency-limit 9",
+)
+@click.argument("name")
+@type_option
+@click.option("--base-job-template", "source", metavar="FILE", help="A JSON file, - for stdin; without it the type's own.")
+@click.option("-l", "--concurrency-limit", type=int, metavar="N", help="Runs at once; 0 for never, left out for unlimited.")
+@click.option("--paused", is_flag=True, help="Create it paused: it delivers nothing until it is resumed.")
+@click.option("-d", "--description", default="", help="What it is for.")
+@pass_session
+def create(
+    session: Session,
+    /,
+    name: str,
+    pool_type: str,
+    source: str | None,
+    concurrency_limit: int | None,
+    *,
+    paused: bool,
+    description: str,
+) -> Answer:
+    """Create a work pool, with one work queue named default."""
+    pool = session.client.create_work_pool(
+        name,
+        type=pool_type,
+        base_job_template=template(source),
+        concurrency_limit=concurrency_limit,
+        paused=paused,
+        description=description,
+    )
+    next_step = f"dispatcher run create --pool {name}"
+    return _changed(session, pool, f"Created work pool {name!r} of type {pool_type}. Try: {next_step}")
+
+
+@work_pool.command("update", example="dispatcher work-pool update nightly --base-job-template nightly.json")
+@click.argument("name")
+@click.option("--base-job-template", "source", metavar="FILE", help="A JSON file, or - for standard input.")
+@click.option("-l", "--concurrency-limit", type=int, metavar="N", help="Runs at once; 0 for never.")
+@click.option("-d", "--description", help="What it is for.")
+@pass_session
+def update(
+    session: Session, /, name: str, source: str | None, concurrency_limit: int | None, description: str | None
+) -> Answer:
+    """Change what is given; a new template is checked with every deployment and waiting run of the pool."""
+    if source is None and concurrency_limit is None and description is None:
+        raise click.UsageError("Nothing to change: give --base-job-template, --concurrency-limit or --description.")
+    pool = session.client.update_work_pool(
+        name,
+        base_job_template=UNSET if source is None else template(source),
+        concurrency_limit=UNSET if concurrency_limit is None else concurrency_limit,
+        description=UNSET if description is None else description,
+    )
+    return _changed(session, pool, f"Updated work pool {name!r}.")
+
+
+@work_pool.command("ls", example="dispatcher work-pool ls")
+@pass_session
+def ls(session: Session, /) -> Answer:
+    """List all work pools."""
+    return Answer(data=[_shape(session, pool) for pool in session.client.work_pools()], view="pools")
+
+
+@work_pool.command("inspect", example="dispatcher work-pool inspect nightly")
+@click.argument("name")
+@pass_session
+def inspect(session: Session, /, name: str) -> Answer:
+    """Show one work pool: its limits, its queues and how full they are, its base job template."""
+    return Answer(data=shapes.whole_pool(session.client.inspect_work_pool(name)), view="pool")
+
+
+@work_pool.command("pause", example="dispatcher work-pool pause nightly")
+@click.argument("name")
+@pass_session
+def pause(session: Session, /, name: str) -> Answer:
+    """Stop delivery: what runs goes on, what is due waits."""
+    return _changed(session, session.client.update_work_pool(name, paused=True), f"Paused work pool {name!r}.")
+
+
+@work_pool.command("resume", example="dispatcher work-pool resume nightly")
+@click.argument("name")
+@pass_session
+def resume(session: Session, /, name: str) -> Answer:
+    """Deliver again; everything that waited is due."""
+    return _changed(session, session.client.update_work_pool(name, paused=False), f"Resumed work pool {name!r}.")
+
+
+@work_pool.command("delete", example="dispatcher work-pool delete nightly --yes")
+@click.argument("name")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@pass_session
+def delete(session: Session, /, name: str, *, yes: bool) -> Answer:
+    """Delete a work pool with its queues, deployments and ended runs; refused while runs have not ended."""
+    session.client.work_pool(name)
+    if not yes and sys.stdin.isatty():
+        click.confirm(f"Delete work pool {name!r}, its deployments and its ended runs?", abort=True, err=True)
+    session.client.delete_work_pool(name)
+    return Answer(data={"deleted": name}, text=f"Deleted work pool {name!r}.")
+
+
+@work_pool.command("sweep", example="dispatcher work-pool sweep nightly")
+@click.argument("name")
+@pass_session
+def sweep(session: Session, /, name: str) -> Answer:
+    """Remove ended jobs that linger where the pool puts its own and that no run needs; a process's log goes with it."""
+    from dispatcher.sweep import sweep as run_sweep  # noqa: PLC0415 - no other command of this module needs a provider
+
+    names = run_sweep(session.wiring.dispatch, session.client.work_pool(name))
+    return Answer(data={"pool": name, "swept": list(names)}, text="\n".join([*names, f"Removed {len(names)} ended jobs."]))
+
+
+@work_pool.command(
+    "set-concurrency-limit", example="dispatcher work-pool set-concurrency-limit nightly 20", context_settings=NEGATIVE_NUMBERS
+)
+@click.argument("name")
+@click.argument("limit", type=int)
+@pass_session
+def set_concurrency_limit(session: Session, /, name: str, limit: int) -> Answer:
+    """Limit how many runs of the pool may hold a slot at once; 0 means never."""
+    pool = session.client.update_work_pool(name, concurrency_limit=limit)
+    return _changed(session, pool, f"Work pool {name!r} now runs at most {limit} at once.")
+
+
+@work_pool.command("clear-concurrency-limit", example="dispatcher work-pool clear-concurrency-limit nightly")
+@click.argument("name")
+@pass_session
+def clear_concurrency_limit(session: Session, /, name: str) -> Answer:
+    """Take the limit of the pool away; those of its queues stay."""
+    pool = session.client.update_work_pool(name, concurrency_limit=None)
+    return _changed(session, pool, f"Work pool {name!r} has no limit any more.")
+
+
+@work_pool.command(
+    "get-default-base-job-template",
+    example="dispatcher work-pool get-default-base-job-template --type ecs:push -f nightly.json",
+)
+@type_option
+@click.option("-f", "--file", "target", metavar="FILE", help="Write it there instead of showing it.")
+def get_default_base_job_template(pool_type: str, target: str | None) -> Answer:
+    """Show the base job template that a pool of this type starts from, to be edited and given to create."""
+    template = default_base_job_template(pool_type)
+    text = json.dumps(template, indent=2)
+    if target is None:
+        return Answer(data=template, text=text)
+    Path(target).write_text(text + "\n", encoding="utf-8")
+    return Answer(data={"file": target}, text=f"Wrote the base job template of {pool_type} to {target}.")
+
+
+def _shape(session: Session, pool: WorkPool) -> shapes.Shape:
+    return shapes.pool(pool, pool.status(session.client.clock.now(), session.client.heartbeat))
+
+
+def _changed(session: Session, pool: WorkPool, text: str) -> Answer:
+    return Answer(data=_shape(session, pool), text=text)

@@ -1,0 +1,23 @@
+"""What people do: the public Python API, which the CLI and the functions are thin over.
+
+    from dispatcher.client import Dispatcher
+    from dispatcher.stores.sqlite import SqliteStore
+
+    dispatcher = Dispatcher(SqliteStore("dispatcher.db"))
+    dispatcher.create_work_pool("nightly", type="process", concurrency_limit=2)
+    dispatcher.create_run(pool="nightly", job_variables={"command": "echo hello"})
+
+Everything is checked here, at the door, so that a tick checks nothing. Every refusal is an error of `dispatcher.errors`, and
+what is refused changes nothing.
+"""
+
+from dispatcher.client.pools import PoolView
+from dispatcher.client.questions import UNSET, default_base_job_template
+from dispatcher.client.runs import Runs
+
+
+class Dispatcher(Runs):
+    """Create, change, run, cancel, explain: everything that people do with pools, queues, deployments and runs."""
+
+
+__all__ = ["UNSET", "Dispatcher", "PoolView", "default_base_job_template"]

@@ -1,0 +1,226 @@
+"""Work pools and their queues."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from dispatcher.client.door import check_base_job_template, check_job_variables, validate
+from dispatcher.client.questions import UNSET, check_pool_type, default_base_job_template, given, missing, naming, text
+from dispatcher.clock import Clock, SystemClock
+from dispatcher.core.queues import holder, last_priority, next_free, place, without
+from dispatcher.errors import AlreadyExists, Fault, InvalidInput, NotFound
+from dispatcher.models import DEFAULT_QUEUE, RunState, Status, WorkPool, WorkQueue
+from dispatcher.store import QueueCount, RunFilter, Store
+
+MAX_RECHECKED = 10_000
+"""Waiting runs that a changed template is checked against; later ones are checked when they are rendered."""
+
+WAITING = frozenset({RunState.SCHEDULED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolView:
+    """A pool with what people ask of it."""
+
+    pool: WorkPool
+    status: Status
+    queue_status: Mapping[str, Status]
+    counts: Mapping[str, QueueCount]
+
+
+class WorkPools:
+    """What people do with work pools and queues."""
+
+    def __init__(self, store: Store, *, clock: Clock | None = None, heartbeat: timedelta = timedelta(seconds=180)) -> None:
+        self.store = store
+        self.clock = clock or SystemClock()
+        self.heartbeat = heartbeat
+
+    # Work pools
+
+    def create_work_pool(
+        self,
+        name: str,
+        *,
+        type: str,  # noqa: A002 - the users' word
+        base_job_template: Mapping[str, Any] | None = None,
+        concurrency_limit: int | None = None,
+        paused: bool = False,
+        description: str = "",
+    ) -> WorkPool:
+        """Create a pool with its `default` queue; without a template it gets its type's own.
+
+        Raises `InvalidInput` (`InvalidTemplate`) or `AlreadyExists`.
+        """
+        template = base_job_template if base_job_template is not None else default_base_job_template(type)
+        check_pool_type(type)
+        check_base_job_template(template)
+        pool = WorkPool(
+            id=self.clock.new_id(),
+            name=name,
+            type=type,
+            base_job_template=template,
+            queues=(WorkQueue(name=DEFAULT_QUEUE, priority=1),),
+            concurrency_limit=concurrency_limit,
+            paused=paused,
+            description=description,
+            created_at=self.clock.now(),
+        )
+        validate(pool)
+        return self.store.save_pool(pool, expected_version=None)
+
+    def update_work_pool(
+        self,
+        name: str,
+        *,
+        base_job_template: Mapping[str, Any] = UNSET,
+        concurrency_limit: int | None = UNSET,
+        paused: bool = UNSET,
+        description: str = UNSET,
+    ) -> WorkPool:
+        """Change what is given and leave the rest.
+
+        A new template is checked with every deployment of the pool, and with its waiting runs (the first
+        `MAX_RECHECKED`). Raises `NotFound`, `InvalidInput`, or `Conflict` when somebody else changed the pool meanwhile.
+        """
+        pool = self.work_pool(name)
+        changes = given(
+            base_job_template=base_job_template,
+            concurrency_limit=concurrency_limit,
+            paused=paused,
+            description=description,
+        )
+        changed = replace(pool, **changes)
+        if base_job_template is not UNSET:
+            check_base_job_template(base_job_template)
+            self._check_dependents(changed)
+        return self._save_pool(changed)
+
+    def work_pools(self) -> Sequence[WorkPool]:
+        """Every pool, by name."""
+        return self.store.pools()
+
+    def work_pool(self, name: str) -> WorkPool:
+        """One pool. Raises `NotFound`."""
+        pool = self.store.pool(text(name, "pool"))
+        if pool is None:
+            raise NotFound(missing("work pool", name, [known.name for known in self.store.pools()]))
+        return pool
+
+    def inspect_work_pool(self, name: str) -> PoolView:
+        """One pool with its statuses and how full its queues are. Raises `NotFound`."""
+        pool, now = self.work_pool(name), self.clock.now()
+        return PoolView(
+            pool=pool,
+            status=pool.status(now, self.heartbeat),
+            queue_status={queue.name: pool.queue_status(queue, now, self.heartbeat) for queue in pool.queues},
+            counts=self.store.counts(name, now),
+        )
+
+    def delete_work_pool(self, name: str) -> None:
+        """Delete a pool, its queues, deployments and ended runs. Raises `NotFound`, or `Conflict` while runs are left."""
+        self.store.delete_pool(name, expected_version=self.work_pool(name).version)
+
+    # Work queues
+
+    def create_work_queue(
+        self,
+        pool: str,
+        name: str,
+        *,
+        priority: int | None = None,
+        concurrency_limit: int | None = None,
+        paused: bool = False,
+        description: str = "",
+        shift: bool = True,
+    ) -> WorkPool:
+        """Add a queue; without a priority it goes last. One that is taken pushes its holder down, or is refused if not `shift`.
+
+        Raises `NotFound` (the pool), `AlreadyExists` or `InvalidInput`.
+        """
+        owner = self.work_pool(pool)
+        if owner.queue(name) is not None:
+            raise AlreadyExists(f"name: work queue {name!r} already exists in work pool {pool!r}; choose another")
+        queue = WorkQueue(
+            name=name,
+            priority=last_priority(owner.queues) if priority is None else priority,
+            concurrency_limit=concurrency_limit,
+            paused=paused,
+            description=description,
+        )
+        return self._save_queue(owner, queue, shift=shift)
+
+    def work_queue(self, pool: str, name: str) -> WorkQueue:
+        """One queue. Raises `NotFound` (the pool, or the queue)."""
+        return self._queue(self.work_pool(pool), name)
+
+    def update_work_queue(
+        self,
+        pool: str,
+        name: str,
+        *,
+        priority: int = UNSET,
+        concurrency_limit: int | None = UNSET,
+        paused: bool = UNSET,
+        description: str = UNSET,
+        shift: bool = True,
+    ) -> WorkPool:
+        """Change what is given; `shift` as for a new queue. Raises `NotFound`, `InvalidInput` or `Conflict`."""
+        owner = self.work_pool(pool)
+        changes = given(priority=priority, concurrency_limit=concurrency_limit, paused=paused, description=description)
+        return self._save_queue(owner, replace(self._queue(owner, name), **changes), shift=shift)
+
+    def delete_work_queue(self, pool: str, name: str) -> WorkPool:
+        """Delete a queue; the others keep their numbers.
+
+        Raises `NotFound`, `Conflict` while it has runs that have not ended, or `InvalidInput` for the default queue.
+        """
+        owner = self.work_pool(pool)
+        if self._queue(owner, name).name == DEFAULT_QUEUE:
+            fault = Fault("name", "the default queue cannot be deleted; pause it, or delete the whole work pool")
+            raise InvalidInput(f"work queue {name!r}", [fault])
+        return self._save_pool(replace(owner, queues=without(owner.queues, name)))
+
+    def _save_pool(self, pool: WorkPool) -> WorkPool:
+        validate(pool)
+        return self.store.save_pool(pool, expected_version=pool.version)
+
+    def _save_queue(self, pool: WorkPool, queue: WorkQueue, *, shift: bool) -> WorkPool:
+        validate(queue)
+        if not shift:
+            _check_free(pool, queue)
+        return self._save_pool(replace(pool, queues=place(pool.queues, queue)))
+
+    def _queue(self, pool: WorkPool, name: str) -> WorkQueue:
+        queue = pool.queue(text(name, "queue"))
+        if queue is None:
+            raise NotFound(missing(f"work queue of {pool.name!r}", name, [known.name for known in pool.queues]))
+        return queue
+
+    def _check_dependents(self, pool: WorkPool) -> None:
+        """Check everything that a changed template is used with; the error names what no longer fits."""
+        variables = {}
+        for deployment in self.store.deployments(pool.name):
+            variables[deployment.name] = deployment.job_variables
+            with naming(f"deployment {deployment.name!r}"):
+                check_job_variables(pool.base_job_template, deployment.job_variables, partial=True)
+        self._check_waiting(RunFilter(pool=pool.name, states=WAITING), pool, variables)
+
+    def _check_waiting(self, where: RunFilter, pool: WorkPool, variables: Mapping[str, Mapping[str, Any]]) -> None:
+        """Check waiting runs against a pool's template, and what their deployments give them."""
+        for run in self.store.runs(where, limit=MAX_RECHECKED):
+            with naming(f"waiting run {run.id}"):
+                inherited = variables.get(run.deployment) if run.deployment else None
+                check_job_variables(pool.base_job_template, run.job_variables, deployment_variables=inherited)
+
+
+def _check_free(pool: WorkPool, queue: WorkQueue) -> None:
+    """Refuse a priority that another queue holds."""
+    held_by = holder(pool.queues, queue)
+    if held_by is not None:
+        free = next_free(pool.queues, queue.priority)
+        words = f"{queue.priority} is held by work queue {held_by.name!r}; take the next free number, {free}, or let it shift"
+        raise InvalidInput(f"work queue {queue.name!r}", [Fault("priority", words)])

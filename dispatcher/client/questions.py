@@ -1,0 +1,100 @@
+"""Small questions that every part of the client asks of what it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any
+from uuid import UUID
+
+from dispatcher.errors import Fault, InvalidInput, InvalidVariables
+from dispatcher.models import parse_submission_name
+from providers import registry
+from providers.base import ProviderUnavailable
+
+
+class _Unset:
+    """The value of an argument that was not given, where None means something."""
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Any = _Unset()
+
+
+def given(**arguments: Any) -> dict[str, Any]:
+    """The arguments that were given."""
+    return {name: value for name, value in arguments.items() if value is not UNSET}
+
+
+def check_pool_type(name: str) -> None:
+    """Raise `InvalidInput` for a type that no provider serves."""
+    try:
+        registry.provider_type(name)
+    except ProviderUnavailable as problem:
+        raise InvalidInput("work pool", [Fault("type", str(problem))]) from None
+
+
+def default_base_job_template(name: str) -> Mapping[str, Any]:
+    """The base job template that a pool of this type starts from. Raises `InvalidInput` for an unknown type."""
+    check_pool_type(name)
+    return registry.default_template(name)
+
+
+def missing(kind: str, name: str, known: Iterable[str]) -> str:
+    """One line for a name that does not exist, with the nearest that do."""
+    near = get_close_matches(name, list(known), n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(repr(other) for other in near)}?" if near else ""
+    return f"{kind} {name!r} does not exist{hint}"
+
+
+@contextmanager
+def naming(subject: str) -> Iterator[None]:
+    """Let faults in job variables say whose they are."""
+    try:
+        yield
+    except InvalidVariables as problem:
+        raise InvalidVariables(f"{subject} would no longer fit its template", problem.faults) from None
+
+
+def run_id(reference: UUID | str) -> UUID:
+    """The id behind a run's id or submission name. Raises `InvalidInput` for anything else."""
+    if isinstance(reference, UUID):
+        return reference
+    if submission := parse_submission_name(reference):
+        return submission[0]
+    try:
+        return UUID(reference)
+    except ValueError:
+        fault = Fault("id", f"{reference!r} is neither the id of a run nor the name of a submission")
+        raise InvalidInput("run", [fault]) from None
+
+
+def utc(moment: Any, field: str) -> datetime:
+    """The moment in UTC. Raises `InvalidInput` when it is none, or has no time zone."""
+    if not isinstance(moment, datetime):
+        raise InvalidInput("run", [Fault(field, f"must be a time, not {moment!r}")])
+    if moment.tzinfo is None:
+        fault = Fault(field, f"{moment.isoformat()} has no time zone; add one, as {moment.isoformat()}+00:00")
+        raise InvalidInput("run", [fault])
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput("run", [Fault(field, f"{moment.isoformat()} lies outside the years 1 to 9999 in UTC")]) from None
+
+
+def text(value: Any, field: str) -> str:
+    """A text that is not empty. Raises `InvalidInput` for anything else."""
+    if not isinstance(value, str) or not value:
+        raise InvalidInput("request", [Fault(field, f"must be a text that is not empty, not {value!r}")])
+    return value
+
+
+def texts(value: Any, field: str) -> tuple[str, ...]:
+    """A list of what the door takes for texts. Raises `InvalidInput` for anything else, a lone text included."""
+    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
+        raise InvalidInput("request", [Fault(field, f"must be a list of texts, not {value!r}")])
+    return tuple(value)

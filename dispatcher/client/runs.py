@@ -1,0 +1,202 @@
+"""Runs: create, list, cancel, explain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from dispatcher.client.deployments import Deployments
+from dispatcher.client.door import check_job_variables, validate
+from dispatcher.client.questions import run_id, text, texts, utc
+from dispatcher.core.reasons import Explanation, Surroundings, explain
+from dispatcher.errors import Fault, InvalidInput, NotFound
+from dispatcher.models import DEFAULT_QUEUE, SLOT_STATES, Deployment, Run, RunState, WorkPool
+from dispatcher.store import Move, RunFilter
+
+MAX_RUNS_AT_ONCE = 10_000
+MAX_PAGE = 1000
+MAX_HOLDERS = 100
+
+
+class Runs(Deployments):
+    """What people do with runs."""
+
+    # Runs
+
+    def create_run(
+        self,
+        *,
+        pool: str | None = None,
+        deployment: str | None = None,
+        queue: str | None = None,
+        job_variables: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        scheduled_at: datetime | None = None,
+        tags: Sequence[str] = (),
+        idempotency_key: str | None = None,
+    ) -> Run:
+        """Create one run, due at once or at `scheduled_at`.
+
+        `pool` or `deployment` says where; a deployment's queue, tags and job variables are the run's unless it brings its
+        own. With an `idempotency_key` a repeat, into the same pool and of the same deployment, gives back the run that the
+        first call made. Raises `NotFound` or `InvalidInput` (`InvalidVariables`).
+        """
+        request = {
+            "pool": pool,
+            "deployment": deployment,
+            "queue": queue,
+            "job_variables": job_variables,
+            "name": name,
+            "scheduled_at": scheduled_at,
+            "tags": tags,
+            "idempotency_key": idempotency_key,
+        }
+        return self.create_runs([request])[0]
+
+    def create_runs(self, requests: Iterable[Mapping[str, Any]]) -> Sequence[Run]:
+        """Create many runs, all or none; each request holds the arguments of `create_run`."""
+        asked = list(requests)
+        if len(asked) > MAX_RUNS_AT_ONCE:
+            fault = Fault("runs", f"at most {MAX_RUNS_AT_ONCE} at once, not {len(asked)}; create them in parts")
+            raise InvalidInput("runs", [fault])
+        known = _Known(self)
+        runs = [self._new_run(known, **request) for request in asked]
+        added = self.store.add_runs(runs)
+        made = {run.id: run for run in reversed(runs)}  # the first of two with one key
+        return [made[run.id] if run.id in added else (self.store.get(run.id) or run) for run in runs]
+
+    def run(self, reference: UUID | str) -> Run:
+        """One run, by its id or by the name of one of its submissions. Raises `NotFound` or `InvalidInput`."""
+        run = self.store.get(run_id(reference))
+        if run is None:
+            raise NotFound(f"run {reference} does not exist; `dispatcher run ls` lists what does")
+        return run
+
+    def runs(
+        self,
+        *,
+        pool: str | None = None,
+        queue: str | None = None,
+        deployment: str | None = None,
+        states: Iterable[RunState] | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> Sequence[Run]:
+        """A page of runs, newest first."""
+        if not 1 <= limit <= MAX_PAGE:
+            raise InvalidInput("runs", [Fault("limit", f"must be from 1 to {MAX_PAGE}, not {limit}")])
+        if offset < 0:
+            raise InvalidInput("runs", [Fault("offset", f"must be 0 or more, not {offset}")])
+        wanted = None if states is None else frozenset(states)
+        where = RunFilter(pool=pool, queue=queue, deployment=deployment, states=wanted)
+        return self.store.runs(where, limit=limit, offset=offset)
+
+    def cancel_run(self, reference: UUID | str) -> Run:
+        """Cancel a run: at once when it has no job, otherwise as soon as its job is seen to have ended.
+
+        A run that has ended already stays as it is. Raises `NotFound`.
+        """
+        while True:
+            run = self.run(reference)
+            move = _cancellation(run, self.clock.now())
+            if move is None or self.store.move([move]):
+                return self.run(run.id)
+
+    def explain(self, reference: UUID | str) -> Explanation:
+        """Why is this run not running? The one primary reason, from the code that admits. Raises `NotFound`."""
+        run, now = self.run(reference), self.clock.now()
+        pool = self.store.pool(run.pool) if run.state is RunState.SCHEDULED else None
+        if pool is None:
+            return explain(run, None, now)
+        around = Surroundings(
+            pool=pool,
+            counts=self.store.counts(pool.name, now),
+            ahead=self.store.ahead(run, now),
+            holders=self._holders(pool.name),
+        )
+        return explain(run, around, now)
+
+    def _new_run(
+        self,
+        known: _Known,
+        *,
+        pool: str | None = None,
+        deployment: str | None = None,
+        queue: str | None = None,
+        job_variables: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        scheduled_at: datetime | None = None,
+        tags: Sequence[str] = (),
+        idempotency_key: str | None = None,
+    ) -> Run:
+        source = known.deployment(text(deployment, "deployment")) if deployment is not None else None
+        owner = known.pool(_owner(pool, source))
+        lane = self._queue(owner, queue if queue is not None else source.queue if source else DEFAULT_QUEUE)
+        variables = job_variables if job_variables is not None else {}
+        inherited = source.job_variables if source else None
+        check_job_variables(owner.base_job_template, variables, deployment_variables=inherited)
+        identity = self.clock.new_id() if idempotency_key is None else _identity(owner.name, deployment, idempotency_key)
+        now = self.clock.now()
+        due = utc(scheduled_at, "scheduled_at") if scheduled_at is not None else now
+        run = Run(
+            id=identity,
+            name=name if name is not None else f"{deployment or owner.name}-{identity.hex[:8]}",
+            pool=owner.name,
+            queue=lane.name,
+            deployment=deployment,
+            job_variables=variables,
+            tags=texts(tags, "tags") or (source.tags if source else ()),
+            created_at=now,
+            scheduled_at=due,
+            due_at=due,
+        )
+        validate(run)
+        return run
+
+    def _holders(self, pool: str) -> Sequence[Run]:
+        return self.store.runs(RunFilter(pool=pool, states=SLOT_STATES), limit=MAX_HOLDERS)
+
+
+class _Known:
+    """Pools and deployments read once for many runs."""
+
+    def __init__(self, dispatcher: Deployments) -> None:
+        self._dispatcher = dispatcher
+        self._pools: dict[str, WorkPool] = {}
+        self._deployments: dict[str, Deployment] = {}
+
+    def pool(self, name: str) -> WorkPool:
+        if name not in self._pools:
+            self._pools[name] = self._dispatcher.work_pool(name)
+        return self._pools[name]
+
+    def deployment(self, name: str) -> Deployment:
+        if name not in self._deployments:
+            self._deployments[name] = self._dispatcher.deployment(name)
+        return self._deployments[name]
+
+
+def _cancellation(run: Run, now: datetime) -> Move | None:
+    """The move that cancels a run; None when there is nothing left to do."""
+    if run.state.is_end or (run.state is RunState.CANCELLING and run.ending is RunState.CANCELLED):
+        return None
+    if run.state is RunState.SCHEDULED:
+        return Move.of(run, RunState.CANCELLED, reason="cancelled before it was submitted", ended_at=now)
+    return Move.of(run, RunState.CANCELLING, ending=RunState.CANCELLED, reason="cancelled")
+
+
+def _identity(pool: str, deployment: str | None, key: str) -> UUID:
+    """The id that a key stands for; the names cannot hold a slash, so nobody else's key gives the same."""
+    return uuid5(NAMESPACE_URL, f"push-dispatcher:run:{pool}/{deployment or ''}/{text(key, 'idempotency_key')}")
+
+
+def _owner(pool: str | None, deployment: Deployment | None) -> str:
+    """The pool that a new run belongs to."""
+    if deployment is None and pool is None:
+        raise InvalidInput("run", [Fault("pool", "name a work pool or a deployment")])
+    if deployment is not None and pool not in (None, deployment.pool):
+        words = f"deployment {deployment.name!r} belongs to work pool {deployment.pool!r}, not {pool!r}; name one of the two"
+        raise InvalidInput("run", [Fault("pool", words)])
+    return deployment.pool if deployment is not None else text(pool, "pool")

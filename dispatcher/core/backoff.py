@@ -1,0 +1,19 @@
+"""How long to stay away after a refusal: exponential, capped, and spread by the run's name instead of by chance."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+FIRST_SECONDS = 5.0
+CAP_SECONDS = 900.0
+
+
+def delay(refusals: int, name: str, *, first: float = FIRST_SECONDS, cap: float = CAP_SECONDS) -> float:
+    """Seconds to wait after the `refusals`-th refusal in a row (1 is the first).
+
+    The full delay doubles from `first` up to `cap`; what is returned lies in its upper half, at a place that follows from
+    `name` and `refusals` alone, so that a tick repeated gives the same answer and many runs do not come back as one.
+    """
+    full = min(cap, first * 2.0 ** min(max(refusals, 1) - 1, 30))
+    digest = sha256(f"{name}/{refusals}".encode()).digest()
+    return full * (0.5 + int.from_bytes(digest[:8]) / 2**65)

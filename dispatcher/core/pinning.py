@@ -1,0 +1,76 @@
+"""What a claim pins: the rendered job, with the dispatcher's own variables and labels. A repeat is made from this alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dispatcher.core.templates import render
+from dispatcher.errors import DispatcherError, RenderError
+from dispatcher.models import Run, submission_name
+from dispatcher.store import Decision, Grant, Snapshot
+from providers.base import Job
+
+START_DEADLINE_KEY = "task_start_timeout_seconds"
+"""The key of a job configuration that says how long the job may take to start; Prefect's name for it."""
+
+
+def decide(snapshot: Snapshot, admitted: Sequence[Run], start_deadline: float | None) -> Decision:
+    """Render what was admitted; a run that cannot be rendered crashes with the reason, and does not stop the others."""
+    grants, crashes = [], []
+    for run in admitted:
+        try:
+            grants.append(pin(snapshot, run, start_deadline))
+        except DispatcherError as problem:
+            crashes.append((run, str(problem)))
+    return Decision(grants=tuple(grants), crashes=tuple(crashes))
+
+
+def pin(snapshot: Snapshot, run: Run, start_deadline: float | None) -> Grant:
+    """Render one run's job from its pool's template, its deployment and its own variables.
+
+    Raises `RenderError` when they do not make a job.
+    """
+    configuration = render(
+        snapshot.pool.base_job_template, run.job_variables, deployment_variables=_deployment_variables(snapshot, run)
+    )
+    own = own_variables(run)
+    labels = {f"push-dispatcher/{key.removeprefix('DISPATCHER_').lower()}": value for key, value in own.items()}
+    start_within = configuration.get(START_DEADLINE_KEY, start_deadline)
+    return Grant(
+        run=run,
+        job={"configuration": configuration, "environment": own, "labels": labels},
+        start_within=float(start_within) if isinstance(start_within, int | float) else None,
+    )
+
+
+def own_variables(run: Run) -> dict[str, str]:
+    """The environment variables that tell a job who it is; no job variable can override them."""
+    variables = {
+        "DISPATCHER_RUN_ID": str(run.id),
+        "DISPATCHER_RUN_NAME": run.name,
+        "DISPATCHER_WORK_POOL": run.pool,
+        "DISPATCHER_WORK_QUEUE": run.queue,
+        "DISPATCHER_ATTEMPT": str(run.attempt),
+    }
+    return variables | ({"DISPATCHER_DEPLOYMENT": run.deployment} if run.deployment else {})
+
+
+def job_of(run: Run) -> Job:
+    """The job that a claim pinned."""
+    pinned = run.job or {}
+    return Job(
+        name=submission_name(run.id, run.attempt),
+        configuration=pinned.get("configuration", {}),
+        environment=pinned.get("environment", {}),
+        labels=pinned.get("labels", {}),
+    )
+
+
+def _deployment_variables(snapshot: Snapshot, run: Run) -> Mapping[str, Any] | None:
+    if run.deployment is None:
+        return None
+    deployment = snapshot.deployment(run.deployment)
+    if deployment is None:
+        raise RenderError(f"deployment {run.deployment!r} no longer exists, and the run needs its job variables")
+    return deployment.job_variables

@@ -1,0 +1,234 @@
+"""Placeholders: what `{{ name }}` means in a template, and the one pass that fills them.
+
+The grammar and the table of outcomes are Prefect's, so that its templates work unmodified: a name is made of letters,
+digits and `_ . - [ ] $`, blanks around it do not count, and everything else between braces is plain text. No filters, no
+expressions. Where this differs from Prefect, on purpose:
+
+* Text is filled in one pass: what a value brings along is never read again, so `{{ }}` in a value comes out byte for byte.
+* An object or list inside text is an error (Prefect prints Python's idea of it); null inside text leaves nothing.
+* Nothing is looked up anywhere but in the given values: `{{ $NAME }}`, `{{ prefect.blocks... }}` and
+  `{{ prefect.variables... }}` never have a value.
+* A path steps into objects and lists, not into the letters of a text.
+* Objects come out with sorted keys, so that equal inputs give equal bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
+from functools import lru_cache
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from dispatcher.errors import RenderError
+
+MAX_DEPTH = 64
+"""How deep objects and lists may nest, in a template and in a value."""
+
+_PLACEHOLDER = re.compile(r"\{\{\s*+([\w.\-\[\]$]++)\s*+\}\}")
+_NEVER_LOOKED_UP = ("$", "prefect.blocks.", "prefect.variables.")
+_CACHED_LENGTH = 512
+
+
+class Missing(Enum):
+    """The type of `MISSING`: an enumeration of one, so that copies and pickles are still the same object."""
+
+    MISSING = "MISSING"
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+    def __bool__(self) -> bool:
+        """False, as None is; tell it from null, zero and empty text by `is MISSING`."""
+        return False
+
+
+MISSING: Final = Missing.MISSING
+"""What a placeholder without a value stands for: the key or item that holds it goes away."""
+
+Steps: TypeAlias = tuple[str | int, ...]
+
+
+class Slot(NamedTuple):
+    """A placeholder in a parsed text."""
+
+    name: str
+    steps: Steps
+    """Keys and indices from the outermost value inwards; empty for a name that is never looked up."""
+
+
+class Placeholder(NamedTuple):
+    """A placeholder and its place in a template."""
+
+    name: str
+    path: str
+    """Dotted names and `[index]`, as `task_definition.containerDefinitions[0].image`."""
+    alone: bool
+    """True when it is the whole text, so that its value keeps its type."""
+
+
+def is_looked_up(name: str) -> bool:
+    """False for the names that Prefect reads from elsewhere: the environment, blocks, variables."""
+    return not name.startswith(_NEVER_LOOKED_UP)
+
+
+def steps(name: str) -> Steps:
+    """The way to a value: `a[0].b`, like `a.0.b`, is the key `a`, the index 0, the key `b`."""
+    return tuple(_step(part) for part in name.replace("[", ".").replace("]", "").split("."))
+
+
+def lookup(name: str, values: Mapping[str, Any]) -> Any:
+    """The value that a placeholder of this name has, or `MISSING`."""
+    return _found(steps(name), values) if is_looked_up(name) else MISSING
+
+
+def placeholders(template: Any) -> tuple[Placeholder, ...]:
+    """Every placeholder in a template, in its order; keys have none. Raises `RenderError` when it nests too deep."""
+    return tuple(_placeholders(template, "", MAX_DEPTH))
+
+
+def joined(path: str, step: str | int) -> str:
+    """`path` and one more step, as faults and placeholders name their place."""
+    if isinstance(step, int):
+        return f"{path}[{step}]"
+    return f"{path}.{step}" if path else step
+
+
+def fill(template: Any, values: Mapping[str, Any]) -> Any:
+    """A copy of `template` with its placeholders filled from `values`; neither is changed or shared.
+
+    `"{{ x }}"` alone becomes the value with its type, or `MISSING`; inside text it becomes text as Python prints it (`True`,
+    `1.5`). A key or item whose value is `MISSING` goes away; an object or list that this empties stays. Keys are not filled.
+    Raises `RenderError` for an object or list inside text, for what JSON has no place for, and beyond `MAX_DEPTH`.
+    """
+    return _fill(template, values, MAX_DEPTH)
+
+
+def plain_copy(value: Any) -> Any:
+    """A deep copy in plain dicts, lists and scalars, keys sorted. Raises `RenderError` for what is not JSON or too deep."""
+    return _copy(value, MAX_DEPTH)
+
+
+def _step(part: str) -> str | int:
+    """An index where it reads as a number, as Prefect has it: a key like `"1"` cannot be reached."""
+    try:
+        return int(part)
+    except ValueError:
+        return part
+
+
+def _found(way: Steps, values: Any) -> Any:
+    for step in way:
+        try:
+            values = values[step] if not isinstance(values, str) else MISSING
+        except (KeyError, IndexError, TypeError):
+            return MISSING
+    return values
+
+
+def _parse(text: str) -> tuple[str | Slot, ...]:
+    """Plain text and slots in turn; empty pieces are left out."""
+    pieces: list[str | Slot] = []
+    for position, piece in enumerate(_PLACEHOLDER.split(text)):
+        if position % 2:
+            pieces.append(Slot(piece, steps(piece) if is_looked_up(piece) else ()))
+        elif piece:
+            pieces.append(piece)
+    return tuple(pieces)
+
+
+_parse_cached = lru_cache(maxsize=4096)(_parse)
+
+
+def _pieces(text: str) -> tuple[str | Slot, ...]:
+    return _parse_cached(text) if len(text) <= _CACHED_LENGTH else _parse(text)
+
+
+def _placeholders(template: Any, path: str, room: int) -> Iterator[Placeholder]:
+    if isinstance(template, str):
+        pieces = _pieces(template) if "{{" in template else ()
+        yield from (Placeholder(piece.name, path, len(pieces) == 1) for piece in pieces if isinstance(piece, Slot))
+        return
+    for step, child in _children(template):
+        _check_room(room)
+        yield from _placeholders(child, joined(path, step), room - 1)
+
+
+def _children(value: Any) -> Sequence[tuple[str | int, Any]]:
+    if isinstance(value, Mapping):
+        return list(value.items())
+    return list(enumerate(value)) if isinstance(value, list) else []
+
+
+def _fill(template: Any, values: Mapping[str, Any], room: int) -> Any:
+    kind = type(template)
+    if kind is str:
+        return _fill_text(template, values) if "{{" in template else template
+    if kind is dict:
+        _check_room(room)
+        filled = ((key, _fill(template[key], values, room - 1)) for key in sorted(template))
+        return {key: value for key, value in filled if value is not MISSING}
+    if kind is list:
+        _check_room(room)
+        return [value for value in (_fill(item, values, room - 1) for item in template) if value is not MISSING]
+    return template if template is None or kind in _SCALARS else _fill(_plain(template), values, room)
+
+
+def _fill_text(text: str, values: Mapping[str, Any]) -> Any:
+    pieces = _pieces(text)
+    if len(pieces) > 1:
+        return "".join([piece if isinstance(piece, str) else _as_text(piece, values, text) for piece in pieces])
+    only = pieces[0]
+    return only if isinstance(only, str) else _copy(_value(only, values), MAX_DEPTH)
+
+
+def _value(slot: Slot, values: Mapping[str, Any]) -> Any:
+    return _found(slot.steps, values) if slot.steps else MISSING
+
+
+def _as_text(slot: Slot, values: Mapping[str, Any], text: str) -> str:
+    value = _value(slot, values)
+    if value is None or value is MISSING:
+        return ""
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    kind: Literal["an object", "a list"] = "an object" if isinstance(value, Mapping) else "a list"
+    raise RenderError(f"{{{{ {slot.name} }}}} is {kind} and cannot stand inside the text {_short(text)}; let it stand alone")
+
+
+def _copy(value: Any, room: int) -> Any:
+    kind = type(value)
+    if kind is str or value is None or value is MISSING or kind in _SCALARS:
+        return value
+    _check_room(room)
+    if kind is dict:
+        return {key: _copy(value[key], room - 1) for key in sorted(value)}
+    if kind is list:
+        return [_copy(item, room - 1) for item in value]
+    return _copy(_plain(value), room)
+
+
+def _plain(value: Any) -> Any:
+    """A value of a subclass (another mapping, an enumeration of texts) as the plain type that JSON knows."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, list):
+        return list(value)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, (int, float)):
+        return int(value) if isinstance(value, int) else float(value)
+    raise RenderError(f"{_short(value)} is a {type(value).__name__}, which JSON has no place for")
+
+
+def _check_room(room: int) -> None:
+    if room <= 0:
+        raise RenderError(f"objects and lists nest more than {MAX_DEPTH} levels deep; flatten them")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+_SCALARS = frozenset({bool, int, float})

@@ -1,0 +1,214 @@
+"""Why is my run not running? One primary reason, who is in the way, and what would change it.
+
+A waiting run is put through `dispatcher.core.admission.admit`, the very function that admits, with stand-ins for the runs
+ahead of it; its answer is put into words here. A run that holds a slot is explained by what its row says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from dispatcher.core.admission import UNLIMITED, Barrier, admit
+from dispatcher.models import Run, RunState, WorkPool
+from dispatcher.store import QueueCount
+
+
+class Reason(StrEnum):
+    """Why a run is where it is. Every run has exactly one primary reason; waiting ones in the order of this list."""
+
+    POOL_MISSING = "POOL_MISSING"
+    NOT_DUE = "NOT_DUE"
+    RUN_HELD = "RUN_HELD"
+    POOL_PAUSED = "POOL_PAUSED"
+    QUEUE_PAUSED = "QUEUE_PAUSED"
+    POOL_LIMIT_ZERO = "POOL_LIMIT_ZERO"
+    QUEUE_LIMIT_ZERO = "QUEUE_LIMIT_ZERO"
+    POOL_HELD = "POOL_HELD"
+    POOL_FULL = "POOL_FULL"
+    QUEUE_FULL = "QUEUE_FULL"
+    HIGHER_QUEUES = "HIGHER_QUEUES"
+    OWN_QUEUE = "OWN_QUEUE"
+    NEXT = "NEXT"
+    """Nothing is in the way: the next tick admits it."""
+    CLAIMED = "CLAIMED"
+    """An invocation has claimed it and is submitting it."""
+    ANSWER_OPEN = "ANSWER_OPEN"
+    """The invocation that claimed it has not recorded an answer; the next tick looks the name up."""
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    CANCELLING = "CANCELLING"
+    ENDED = "ENDED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """The answer of `explain`."""
+
+    reason: Reason
+    text: str
+    """One sentence for a person."""
+    mend: str
+    """What would change it; empty where nothing has to be done."""
+    until: datetime | None = None
+    """When it changes by itself, where that is known."""
+    position: int | None = None
+    """How many due runs of its own queue are served before it, plus one."""
+    holders: tuple[UUID, ...] = ()
+    """The runs that hold the slots it waits for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a store knows about a waiting run's neighbours."""
+
+    pool: WorkPool
+    counts: Mapping[str, QueueCount]
+    ahead: int
+    """Due runs of the same queue that are served before it."""
+    holders: Sequence[Run]
+    """Runs that hold slots of the pool (the first hundred)."""
+
+
+def explain(run: Run, around: Surroundings | None, now: datetime, *, budget: int = UNLIMITED) -> Explanation:
+    """Explain a run. `around` may be left out for one that holds a slot or has ended."""
+    if run.state.is_end:
+        return _ended(run)
+    if run.state.holds_slot:
+        return _in_flight(run, now)
+    if around is None:
+        return Explanation(
+            reason=Reason.POOL_MISSING, text=f"work pool {run.pool!r} does not exist", mend="create the pool, or cancel the run"
+        )
+    return _timing(run, now) or _waiting(run, around, now, budget)
+
+
+def _ended(run: Run) -> Explanation:
+    text = f"{run.state} at {_time(run.ended_at)}" + (f": {run.reason}" if run.reason else "")
+    return Explanation(reason=Reason.ENDED, text=text, mend="")
+
+
+def _in_flight(run: Run, now: datetime) -> Explanation:
+    if run.state is RunState.CANCELLING:
+        what = f"it ends as {run.ending or RunState.CANCELLED} once its job is seen to have ended"
+        return Explanation(reason=Reason.CANCELLING, text=f"being stopped; {what}", mend="")
+    if run.state is RunState.RUNNING:
+        return Explanation(reason=Reason.RUNNING, text=f"running since {_time(run.started_at)}", mend="")
+    if run.submission is not None:
+        return Explanation(
+            reason=Reason.STARTING,
+            text=f"submitted at {_time(run.submitted_at)}; its provider has not started it yet",
+            mend="",
+        )
+    if run.lease_until is not None and now < run.lease_until:
+        detail = f" ({run.reason})" if run.reason else ""
+        return Explanation(
+            reason=Reason.CLAIMED,
+            text=f"claimed at {_time(run.claimed_at)}, the answer is awaited{detail}",
+            mend="",
+            until=run.lease_until,
+        )
+    return Explanation(
+        reason=Reason.ANSWER_OPEN,
+        text="claimed, but the invocation that claimed it recorded no answer; the next tick looks for its job",
+        mend="make sure that ticks come (a tick is started by the schedule, or by `dispatcher tick`)",
+    )
+
+
+def _timing(run: Run, now: datetime) -> Explanation | None:
+    if run.due_at > now:
+        return Explanation(reason=Reason.NOT_DUE, text=f"not due before {_time(run.due_at)}", mend="wait", until=run.due_at)
+    if run.not_before is not None and run.not_before > now:
+        return Explanation(
+            reason=Reason.RUN_HELD,
+            text=f"waiting for the provider until {_time(run.not_before)}; refused {run.refusals} times: {run.reason}",
+            mend="see the provider's words; a quota or capacity may have to be raised",
+            until=run.not_before,
+        )
+    return None
+
+
+def _waiting(run: Run, around: Surroundings, now: datetime, budget: int) -> Explanation:
+    """Ask `admit`, with copies of `run` standing in for the due runs of every queue."""
+
+    def due(queue: str, wanted: int) -> Sequence[Run]:
+        waiting = around.ahead + 1 if queue == run.queue else around.counts[queue].due
+        return [replace(run, queue=queue)] * min(waiting, wanted)
+
+    in_use = {name: count.in_use for name, count in around.counts.items()}
+    plan = admit(around.pool, in_use, due, now=now, budget=budget)
+    position = around.ahead + 1
+    if sum(admitted.queue == run.queue for admitted in plan.admitted) >= position:
+        return Explanation(reason=Reason.NEXT, text="nothing is in the way", mend="the next tick admits it", position=position)
+    return _worded(plan.barriers.get(run.queue, Barrier.OWN_QUEUE), run, around, position)
+
+
+def _worded(barrier: Barrier, run: Run, around: Surroundings, position: int) -> Explanation:
+    pool = around.pool
+    text, mend = _words(barrier, run, around, position)
+    return Explanation(
+        reason=Reason(barrier.value),
+        text=text,
+        mend=mend,
+        until=pool.held_until if barrier is Barrier.POOL_HELD else None,
+        position=position,
+        holders=tuple(holder.id for holder in _holders(barrier, run, around)),
+    )
+
+
+def _holders(barrier: Barrier, run: Run, around: Surroundings) -> Sequence[Run]:
+    """Whose end would free a slot that the run could get."""
+    if barrier is Barrier.QUEUE_FULL:
+        return [holder for holder in around.holders if holder.queue == run.queue]
+    return around.holders if barrier in (Barrier.POOL_FULL, Barrier.HIGHER_QUEUES, Barrier.OWN_QUEUE) else ()
+
+
+def _words(barrier: Barrier, run: Run, around: Surroundings, position: int) -> tuple[str, str]:
+    """A barrier as a sentence, and its mend."""
+    pool, queue = around.pool, around.pool.queue(run.queue)
+    pool_text, queue_text = f"work pool {pool.name!r}", f"work queue {run.queue!r}"
+    queue_limit = queue.concurrency_limit if queue else None
+    used = sum(count.in_use for count in around.counts.values())
+    turn = f"it is number {position} of its queue"
+    at = f"{pool.name} {run.queue}"
+    match barrier:
+        case Barrier.POOL_PAUSED:
+            return f"{pool_text} is paused", f"dispatcher work-pool resume {pool.name}"
+        case Barrier.QUEUE_PAUSED:
+            return f"{queue_text} is paused", f"dispatcher work-queue resume --pool {at}"
+        case Barrier.POOL_LIMIT_ZERO:
+            return f"{pool_text} has the limit 0", f"dispatcher work-pool set-concurrency-limit {pool.name} N"
+        case Barrier.QUEUE_LIMIT_ZERO:
+            return f"{queue_text} has the limit 0", f"dispatcher work-queue set-concurrency-limit --pool {at} N"
+        case Barrier.POOL_HELD:
+            words = f"waiting for the provider's rate until {_time(pool.held_until)}: {pool.held_reason}"
+            return words, "wait, or have the provider's quota raised"
+        case Barrier.POOL_FULL:
+            words = f"{pool_text} is full: {used} of {pool.concurrency_limit} slots are held; {turn}"
+            return words, "wait for a run to end, or raise the pool's limit"
+        case Barrier.QUEUE_FULL:
+            held = around.counts[run.queue].in_use
+            words = f"{queue_text} is full: {held} of {queue_limit} slots are held; {turn}"
+            return words, "wait for a run of the queue to end, or raise the queue's limit"
+        case Barrier.HIGHER_QUEUES:
+            ahead = ", ".join(repr(name) for name in _higher(run, around))
+            return f"the free slots go to queues of higher priority ({ahead}); {turn}", "wait, or raise the queue's priority"
+        case Barrier.OWN_QUEUE:
+            return f"the free slots go to earlier runs of its queue; {turn}", "wait, or raise the pool's limit"
+
+
+def _higher(run: Run, around: Surroundings) -> list[str]:
+    """The queues above the run's own that have something to run."""
+    own = around.pool.queue(run.queue)
+    return [
+        queue.name
+        for queue in around.pool.queues
+        if own is not None and queue.priority < own.priority and around.counts[queue.name].due
+    ]
+
+
+def _time(moment: datetime | None) -> str:
+    return moment.isoformat(timespec="seconds") if moment else "an unknown time"

@@ -1,0 +1,223 @@
+"""What an observation, or the answer to a submission, makes of a run. Pure: a run and a fact give a guarded move, or none.
+
+The rules that keep the promises are here, each in one place:
+
+* An end is recorded only when the provider reports it, or when the job is missing after it has had time to show up.
+* A refusal of a first submission proves that nothing lives under its name, so the attempt number may rise. A refusal of a
+  repeat proves nothing about the submission before it: the claim stays, and the name is looked up again.
+* No answer is no refusal: the claim stays until its lease ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from dispatcher.core.backoff import delay
+from dispatcher.models import Run, RunState, submission_name
+from dispatcher.store import Move
+from providers.base import (
+    Accepted,
+    JobState,
+    Limits,
+    Observation,
+    Rejected,
+    Submission,
+    Throttled,
+    Unknown,
+)
+
+MAX_REASON = 2000
+"""Characters of a provider's words that a run keeps."""
+
+UNCLAIMED: Mapping[str, Any] = {"job": None, "start_within": None, "claimed_at": None, "lease_until": None}
+"""What giving a run back clears; `attempt` decides whether its old name may be used again."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotSubmitted:
+    """The invocation did not get round to this claim before its deadline."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A lookup proved that nothing was started under the name, and nothing shall be."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A lookup found nothing, but too late for that to prove anything."""
+
+    reason: str
+
+
+Answer = Accepted | Rejected | Throttled | Unknown | NotSubmitted | Absent | Forgotten
+"""Everything that can become of a claim."""
+
+
+def cautious(limits: Limits, skew: timedelta) -> Limits:
+    """A provider's limits as they hold between two invocations whose clocks may differ by `skew`."""
+    seconds = skew.total_seconds()
+    memory = None if limits.memory is None else limits.memory - seconds
+    return replace(limits, lookup_lag=limits.lookup_lag + seconds, memory=memory)
+
+
+def verdicts(live: Iterable[Run], seen: Mapping[str, Observation], now: datetime, limits: Limits) -> tuple[Move, ...]:
+    """The moves that follow from looking at `live` runs; a run that was not seen, or whose state is as known, has none.
+
+    `now` is the time at which looking began: what is missing then may have shown up since. `limits` are `cautious` ones.
+    """
+    moves = (verdict(run, seen.get(submission_name(run.id, run.attempt)), now, limits) for run in live)
+    return tuple(move for move in moves if move is not None)
+
+
+def verdict(
+    run: Run, seen: Observation | None, now: datetime, limits: Limits, submission: Submission | None = None
+) -> Move | None:
+    """The move of one run after one observation.
+
+    `submission` is given when the observation came as an event, which may be ahead of the record of the submission.
+    """
+    if seen is None or not run.state.holds_slot:
+        return None
+    located = {"submission": asdict(submission)} if submission and run.submission is None else {}
+    if seen.state.is_end:
+        return _ended(run, seen, now, limits, located)
+    if seen.state is JobState.MISSING:
+        return _missing(run, now, limits)
+    if seen.state is JobState.RUNNING and run.state is RunState.PENDING:
+        started = {"started_at": seen.started_at or now, "submitted_at": run.submitted_at or now, "lease_until": None}
+        return Move.of(run, RunState.RUNNING, **started, **located)
+    if seen.state is JobState.STARTING and is_overdue(run, now):
+        reason = f"did not start within {run.start_within:g} s of its submission. {seen.reason}".strip()
+        return Move.of(run, RunState.CANCELLING, ending=RunState.CRASHED, reason=reason[:MAX_REASON])
+    return None
+
+
+def is_overdue(run: Run, now: datetime) -> bool:
+    """True for a submitted run that should have started by now."""
+    if run.state is not RunState.PENDING or run.submitted_at is None or run.start_within is None:
+        return False
+    return now - run.submitted_at > timedelta(seconds=run.start_within)
+
+
+def _missing(run: Run, now: datetime, limits: Limits) -> Move | None:
+    if run.submitted_at is None or now - run.submitted_at <= timedelta(seconds=limits.lookup_lag):
+        return None
+    gone = Observation(state=JobState.CRASHED, reason="the job is gone and its provider no longer knows how it ended")
+    return _ended(run, gone, now, limits, {}, lingers=False)
+
+
+def _ended(
+    run: Run, seen: Observation, now: datetime, limits: Limits, located: Mapping[str, Any], *, lingers: bool | None = None
+) -> Move:
+    state, reason = _end_state(run, seen)
+    return Move.of(
+        run,
+        state,
+        **located,
+        reason=reason[:MAX_REASON],
+        exit_code=seen.exit_code,
+        submitted_at=run.submitted_at or seen.started_at or now,
+        started_at=run.started_at or seen.started_at,
+        ended_at=seen.ended_at or now,
+        ends=run.ends + 1,
+        lease_until=None,
+        ending=None,
+        lingers=limits.lingers if lingers is None else lingers,
+    )
+
+
+def _end_state(run: Run, seen: Observation) -> tuple[RunState, str]:
+    by_itself = seen.state in (JobState.SUCCEEDED, JobState.FAILED)
+    if run.state is RunState.CANCELLING and run.ending in (None, RunState.CANCELLED):
+        note = f"the job had ended by itself with exit code {seen.exit_code}" if by_itself else seen.reason
+        return RunState.CANCELLED, note
+    if run.state is RunState.CANCELLING and not by_itself:
+        return run.ending or RunState.CANCELLED, run.reason or seen.reason
+    if seen.state is JobState.SUCCEEDED:
+        return RunState.COMPLETED, ""
+    if seen.state is JobState.FAILED:
+        return RunState.FAILED, seen.reason or f"exit code {seen.exit_code}"
+    if seen.state is JobState.STOPPED:
+        return RunState.CRASHED, f"stopped from outside: {seen.reason}".rstrip(": ")
+    return RunState.CRASHED, seen.reason or "the job crashed; its provider gave no reason"
+
+
+def recorded(run: Run, answer: Answer, now: datetime, *, fence: int, repeat: bool) -> Move | None:
+    """The move that an answer makes of `run`, as it is stored now; None when there is nothing (left) to record.
+
+    `fence` and `repeat` are the claim's: a run with another fence belongs to somebody else.
+    """
+    if run.fence != fence or not run.state.holds_slot or run.submission is not None:
+        return None
+    if isinstance(answer, Accepted):
+        return Move.of(
+            run,
+            run.state,
+            submission=asdict(answer.submission),
+            submitted_at=run.submitted_at or now,
+            refusals=0,
+            lease_until=None,
+            reason=run.reason if run.state is RunState.CANCELLING else "",
+        )
+    if isinstance(answer, Unknown):
+        return Move.of(run, run.state, reason=f"no answer from the provider: {answer.cause}"[:MAX_REASON])
+    if isinstance(answer, Forgotten):
+        return _over(run, run.ending or RunState.CRASHED, answer.reason, now)
+    if isinstance(answer, Absent):
+        return _over(run, run.ending or RunState.CANCELLED, run.reason or answer.reason, now)
+    return _refused_again(run, answer, now) if repeat else _not_started(run, answer, now)
+
+
+def _not_started(run: Run, answer: Rejected | Throttled | NotSubmitted, now: datetime) -> Move:
+    """A first submission that certainly started nothing."""
+    if run.state is RunState.CANCELLING:
+        return _over(run, run.ending or RunState.CANCELLED, run.reason, now)
+    if isinstance(answer, Rejected):
+        return _over(run, RunState.CRASHED, answer.reason, now)
+    if isinstance(answer, NotSubmitted):
+        return Move.of(run, RunState.SCHEDULED, reason=answer.reason, **UNCLAIMED)
+    return Move.of(
+        run,
+        RunState.SCHEDULED,
+        reason=answer.reason[:MAX_REASON],
+        attempt=run.attempt + 1,
+        refusals=run.refusals + 1,
+        not_before=held_until(run, answer, now),
+        **UNCLAIMED,
+    )
+
+
+def _refused_again(run: Run, answer: Rejected | Throttled | NotSubmitted, now: datetime) -> Move:
+    """A repeat that started nothing, which says nothing of the submission before it."""
+    if isinstance(answer, NotSubmitted):
+        return Move.of(run, run.state, reason=answer.reason, lease_until=now)
+    if isinstance(answer, Throttled) or run.state is RunState.CANCELLING:
+        return Move.of(run, run.state, reason=answer.reason[:MAX_REASON])
+    return Move.of(run, RunState.CANCELLING, ending=RunState.CRASHED, reason=answer.reason[:MAX_REASON])
+
+
+def _over(run: Run, state: RunState, reason: str, now: datetime) -> Move:
+    return Move.of(run, state, reason=reason[:MAX_REASON], ended_at=now, ends=run.ends + 1, lease_until=None, ending=None)
+
+
+def held_until(run: Run, answer: Throttled, now: datetime) -> datetime:
+    """When a refused run may be tried again: as the provider says, otherwise after a back-off that grows with refusals."""
+    seconds = answer.retry_after
+    if seconds is None:
+        seconds = delay(run.refusals + 1, submission_name(run.id, run.attempt))
+    return now + timedelta(seconds=seconds)
+
+
+def is_forgotten(run: Run, now: datetime, limits: Limits) -> bool:
+    """True when a job of this attempt may have come and gone without leaving a trace at the provider."""
+    if limits.memory is None or run.claimed_at is None:
+        return False
+    return now - run.claimed_at > timedelta(seconds=limits.memory)

@@ -1,0 +1,178 @@
+"""Base job templates: from a pool's template and the variables of three levels to one job configuration.
+
+The levels are the pool's defaults, the deployment's variables and the run's own; a later one wins. Rules, where Prefect has
+none or another (all of its other rules are kept):
+
+* `env` is merged name by name over the levels; null removes a name, also one that the template itself sets. Its values are
+  plain text: numbers and booleans become text, nothing in them is ever filled. `env: null` as a whole sets nothing, as
+  an empty `env:` in a YAML file would have it. Every `{{ env }}`, however deep, sees the merged names.
+* Every other variable is replaced whole. Null, where a default or the deployment's value would apply, leaves it out.
+* A dotted name sets one field at its own level: `env.NAME`, or `d.a` for the field `a` of the variable `d`. So a run beats
+  its deployment in every spelling. Within one level the undotted spelling wins over the dotted one.
+* A default that refers to a Prefect block (`{"$ref": {"block_document_id": ...}}`) is left out where the variable names
+  credentials: blocks stay in Prefect, and without a name the host's own identity is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import reduce
+from itertools import chain
+from typing import Any
+
+from dispatcher.core.placeholders import MAX_DEPTH, MISSING, Placeholder, fill, joined, lookup, placeholders
+from dispatcher.errors import RenderError
+
+__all__ = ["MISSING", "Placeholder", "defaults", "fill", "is_block_reference", "joined", "lookup", "names_block", "nest",
+           "placeholders", "render", "resolve", "texts"]  # fmt: skip
+
+ENVIRONMENT = "env"
+
+
+def render(
+    base_job_template: Mapping[str, Any],
+    job_variables: Mapping[str, Any],
+    *,
+    deployment_variables: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The filled job configuration, before any provider: equal inputs give equal bytes, and share nothing with them.
+
+    Raises `RenderError`, but never for what `dispatcher.validation` has let through.
+    """
+    levels = _levels(base_job_template, job_variables, deployment_variables)
+    merged = _merged_environment(levels)
+    configuration: dict[str, Any] = fill(base_job_template["job_configuration"], _values(levels, merged))
+    if isinstance(base_job_template["job_configuration"].get(ENVIRONMENT), Mapping):
+        configuration[ENVIRONMENT] = texts({**configuration[ENVIRONMENT], **(merged or {})})
+    return configuration
+
+
+def resolve(
+    base_job_template: Mapping[str, Any],
+    job_variables: Mapping[str, Any],
+    *,
+    deployment_variables: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The value that each variable has for a job; a variable without one is not there."""
+    levels = _levels(base_job_template, job_variables, deployment_variables)
+    return _values(levels, _merged_environment(levels))
+
+
+def nest(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """One level's variables with the dotted names put into place.
+
+    Raises `RenderError` for a name with an empty part, and where two spellings cannot both be meant.
+    """
+    dotted = sorted(name for name in variables if "." in name)
+    if not dotted:
+        return dict(variables)
+    plain = {name: value for name, value in variables.items() if "." not in name and (name, value) != (ENVIRONMENT, None)}
+    return reduce(_over, [*(_unfolded(name, variables[name]) for name in dotted), plain])
+
+
+def defaults(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The pool's level: every default but null, and but references to Prefect blocks."""
+    found = {
+        name: schema["default"]
+        for name, schema in (variables.get("properties") or {}).items()
+        if isinstance(schema, Mapping) and schema.get("default") is not None
+    }
+    left_out = [name for name, value in found.items() if is_block_reference(value)]
+    return {
+        name: value
+        for name, value in found.items()
+        if name not in left_out or not names_block(variables["properties"][name], variables)
+    }
+
+
+def texts(environment: Mapping[str, Any]) -> dict[str, str]:
+    """Environment variables as text, sorted by name; those set to null are gone."""
+    return {name: _text(name, environment[name]) for name in sorted(environment) if environment[name] is not None}
+
+
+def is_block_reference(value: Any) -> bool:
+    """True for what Prefect stores in the place of a block: its document id, or a `{{ prefect.blocks... }}` placeholder."""
+    if isinstance(value, Mapping):
+        reference = value.get("$ref")
+        return isinstance(reference, Mapping) and "block_document_id" in reference
+    return isinstance(value, str) and any(found.name.startswith("prefect.blocks.") for found in placeholders(value))
+
+
+def names_block(schema: Any, variables: Mapping[str, Any]) -> bool:
+    """True when a variable's schema refers to a Prefect block type: it then takes the name of a settings entry.
+
+    `variables` is the whole schema, in whose `definitions` or `$defs` the reference ends. Only one step of `$ref` is
+    followed from each alternative, which is all that Prefect writes.
+    """
+    parts = [schema, *chain.from_iterable(_alternatives(schema))] if isinstance(schema, Mapping) else []
+    return any(_is_block(part) or _is_block(_definition(part, variables)) for part in parts)
+
+
+def _levels(
+    template: Mapping[str, Any], job_variables: Mapping[str, Any], deployment_variables: Mapping[str, Any] | None
+) -> tuple[Mapping[str, Any], ...]:
+    return defaults(template["variables"]), nest(deployment_variables or {}), nest(job_variables)
+
+
+def _values(levels: Iterable[Mapping[str, Any]], environment: Mapping[str, Any] | None) -> dict[str, Any]:
+    values = {name: value for level in levels for name, value in level.items()}
+    values[ENVIRONMENT] = None if environment is None else texts(environment)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _merged_environment(levels: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The names of all levels with the nulls that remove one; None when no level sets an environment."""
+    given = [level[ENVIRONMENT] for level in levels if level.get(ENVIRONMENT) is not None]
+    if not all(isinstance(environment, Mapping) for environment in given):
+        raise RenderError("env: must be an object of names and texts")
+    return {name: value for environment in given for name, value in environment.items()} if given else None
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    raise RenderError(f"env.{name}: must be text, a number or a boolean; an environment variable holds nothing else")
+
+
+def _unfolded(name: str, value: Any) -> dict[str, Any]:
+    """`a.b.c` as nested objects; after `env.` comes a whole name, dots and all."""
+    parts = name.split(".", 1) if name.startswith(f"{ENVIRONMENT}.") else name.split(".")
+    if not all(parts):
+        raise RenderError(f"{name!r} has an empty part between its dots; write it as `variable.field`")
+    if len(parts) > MAX_DEPTH:
+        raise RenderError(f"{name[:80]!r} nests more than {MAX_DEPTH} levels deep; flatten it")
+    return reduce(lambda inner, part: {part: inner}, reversed(parts), value)
+
+
+def _over(low: dict[str, Any], high: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Both spellings together, fields of `high` first; a new object at every level that both have."""
+    merged = dict(low)
+    for name, value in high.items():
+        merged[name] = _either(low[name], value, joined(path, name)) if name in low else value
+    return merged
+
+
+def _either(low: Any, high: Any, path: str) -> Any:
+    if isinstance(low, Mapping) and isinstance(high, Mapping):
+        return _over(dict(low), high, path)
+    if isinstance(low, Mapping) or isinstance(high, Mapping):
+        raise RenderError(f"{path}: is given whole and, under dotted names, in parts; give it one way")
+    return high
+
+
+def _alternatives(schema: Mapping[str, Any]) -> Iterable[list[Any]]:
+    return (schema[word] for word in ("allOf", "anyOf", "oneOf") if isinstance(schema.get(word), list))
+
+
+def _definition(schema: Any, variables: Mapping[str, Any]) -> Any:
+    """What a `$ref` to `#/definitions/X` or `#/$defs/X` points at."""
+    reference = schema.get("$ref") if isinstance(schema, Mapping) else None
+    if not isinstance(reference, str):
+        return None
+    _, _, way = reference.partition("#/")
+    shelf, _, name = way.partition("/")
+    return (variables.get(shelf) or {}).get(name) if shelf in ("definitions", "$defs") else None
+
+
+def _is_block(schema: Any) -> bool:
+    return isinstance(schema, Mapping) and isinstance(schema.get("block_type_slug"), str)

@@ -1,0 +1,47 @@
+"""AWS Lambda: set the function's handler to `dispatcher.functions.aws_lambda.handler`.
+
+The settings are the function's environment variables (`dispatcher.settings`). What is made from them is kept between the
+invocations of one instance, but for a session of a database server; the clients reconnect by themselves after a freeze.
+
+Set both the schedule's and the function's asynchronous retries to 0: a missed tick is made up by the next one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Protocol
+
+from dispatcher.events import LOGGER
+from dispatcher.functions.invocation import invoke
+from dispatcher.settings import Settings
+from dispatcher.wiring import Wiring, wire
+
+
+class Context(Protocol):
+    """What is used of Lambda's context object."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until Lambda ends the invocation."""
+        ...
+
+
+def handler(event: Mapping[str, Any] | None, context: Context) -> dict[str, Any]:
+    """Handle a scheduled event, an ECS task state change or a direct invocation; see `dispatcher.functions.invocation`.
+
+    What is returned is the report, as JSON. An event that is not understood, or a store that cannot be used, raises.
+    """
+    wiring = _wiring()
+    try:
+        return invoke(wiring, event, seconds_left=context.get_remaining_time_in_millis() / 1000)
+    finally:
+        wiring.rest()
+
+
+@cache
+def _wiring() -> Wiring:
+    settings = Settings.from_environment(os.environ)
+    LOGGER.setLevel(settings.log_level or logging.INFO)
+    return wire(settings)

@@ -1,0 +1,135 @@
+"""What an invocation may ask for, whatever platform starts it.
+
+    {}  or a scheduled event                     tick every pool
+    {"pool": "name"}                             tick one pool
+    {"create_run": {...}}                        create a run (the arguments of `Dispatcher.create_run`) and tick its pool
+    an "ECS Task State Change" event             settle one run; when it ended, admit the next of its pool
+
+Anything else is refused with `InvalidInput`, and nothing is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from dispatcher.errors import Fault, InvalidInput, NotFound, SettingsError
+from dispatcher.models import Run, parse_submission_name
+from dispatcher.tick import admit_next, settle_event, tick
+from dispatcher.wiring import Wiring
+from providers.base import Submission
+
+SCHEDULED = frozenset({"Scheduled Event", "Scheduled Tick"})
+ECS_TASK_STATE_CHANGE = "ECS Task State Change"
+
+
+def invoke(wiring: Wiring, event: Mapping[str, Any] | None, *, seconds_left: float | None = None) -> dict[str, Any]:
+    """Do what `event` asks for and answer with a JSON object.
+
+    `seconds_left` is what the platform gives this invocation; the tick stops submitting a margin before that. Raises
+    `InvalidInput` or `NotFound` for a request that cannot be met, `SettingsError` when the platform's limit leaves no time at
+    all, `StoreError` when the store fails.
+    """
+    asked = {} if event is None else event
+    deadline = _deadline(wiring, seconds_left)
+    if not isinstance(asked, Mapping):
+        raise InvalidInput("event", [Fault("", f"must be an object, not {type(asked).__name__}; {_KNOWN}")])
+    if asked.get("detail-type") == ECS_TASK_STATE_CHANGE:
+        return _ecs_event(wiring, asked, deadline)
+    if asked.keys() == {"create_run"}:
+        return _create_run(wiring, asked["create_run"], deadline)
+    if asked.keys() == {"pool"}:
+        return _tick_pool(wiring, asked["pool"], deadline)
+    if not asked or asked.get("detail-type") in SCHEDULED:
+        return asdict(tick(wiring.dispatch, deadline))
+    raise InvalidInput("event", [Fault("", f"not understood (keys: {', '.join(sorted(map(str, asked))[:10])}); {_KNOWN}")])
+
+
+_KNOWN = (
+    'send {} or a scheduled event to tick every pool, {"pool": NAME}, {"create_run": {...}}, '
+    f'or an event of the detail-type "{ECS_TASK_STATE_CHANGE}"'
+)
+
+
+def _deadline(wiring: Wiring, seconds_left: float | None) -> datetime:
+    seconds, margin = wiring.settings.tick_seconds, wiring.settings.margin_seconds
+    if seconds_left is not None and seconds_left <= margin:
+        raise SettingsError(
+            f"DISPATCHER_MARGIN_SECONDS: {margin:g} is all that the platform gives ({seconds_left:.0f} s): "
+            "raise the function's time limit, to 60 s or more"
+        )
+    if seconds_left is not None:
+        seconds = min(seconds, seconds_left - margin)
+    return wiring.dispatch.clock.now() + timedelta(seconds=seconds)
+
+
+def _tick_pool(wiring: Wiring, name: Any, deadline: datetime) -> dict[str, Any]:
+    if not isinstance(name, str) or wiring.store.pool(name) is None:
+        raise NotFound(f"pool: work pool {name!r} does not exist")
+    return asdict(tick(wiring.dispatch, deadline, pools=[name]))
+
+
+def _create_run(wiring: Wiring, arguments: Any, deadline: datetime) -> dict[str, Any]:
+    run = wiring.client.create_run(**_run_arguments(arguments))
+    report = asdict(tick(wiring.dispatch, deadline, pools=[run.pool]))
+    return {"run": _summary(wiring.store.get(run.id) or run), **report}
+
+
+def _run_arguments(arguments: Any) -> dict[str, Any]:
+    known = {"pool", "deployment", "queue", "job_variables", "name", "scheduled_at", "tags", "idempotency_key"}
+    if not isinstance(arguments, dict):
+        raise InvalidInput("create_run", [Fault("", "must be an object")])
+    unknown = sorted(set(arguments) - known)
+    if unknown:
+        raise InvalidInput("create_run", [Fault(name, f"is not known; {_list(known)} are") for name in unknown])
+    moment = arguments.get("scheduled_at")
+    return {**arguments, "scheduled_at": _time(moment)} if moment is not None else arguments
+
+
+def _time(text: Any) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        fault = Fault("scheduled_at", f"{text!r} is not a time; write it as 2026-01-31T08:00:00+00:00")
+        raise InvalidInput("create_run", [fault]) from None
+
+
+def _list(names: set[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _summary(run: Run) -> dict[str, Any]:
+    return {
+        "id": str(run.id),
+        "name": run.name,
+        "pool": run.pool,
+        "queue": run.queue,
+        "state": str(run.state),
+        "reason": run.reason,
+        "url": (run.submission or {}).get("url"),
+    }
+
+
+def _ecs_event(wiring: Wiring, event: Mapping[str, Any], deadline: datetime) -> dict[str, Any]:
+    from providers.ecs.events import from_event  # noqa: PLC0415 - only where such events come
+
+    told = from_event(event)
+    known = parse_submission_name(told[0]) if told else None
+    run = wiring.store.get(known[0]) if known else None
+    if told is None or run is None:
+        return {"ignored": "the task is not one of this store's runs"}
+    name, seen, submission = told
+    moved = settle_event(wiring.dispatch, run, seen, _reachable(submission, run))
+    if moved and seen.state.is_end:
+        return {"run": name, "moved": True, **asdict(admit_next(wiring.dispatch, run.pool, deadline))}
+    return {"run": name, "moved": moved}
+
+
+def _reachable(submission: Submission, run: Run) -> Submission:
+    """The event's submission with the credentials that the run's job names, which no event tells: a cancel needs them."""
+    from providers.ecs.place import credentials_name  # noqa: PLC0415 - only where such events come
+
+    name = credentials_name((run.job or {}).get("configuration", {}).get("aws_credentials"))
+    return replace(submission, handle={**submission.handle, "credentials": name}) if name else submission

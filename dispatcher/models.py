@@ -1,0 +1,232 @@
+"""The nouns: work pools, work queues, deployments, runs and their states.
+
+Plain frozen dataclasses, so that a tick can use them without a validation library. The constraints in the annotations are
+read by `dispatcher.validation` alone, at the door; inside, a value of these types is trusted. All times are aware and UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from annotated_types import Ge, Gt, Len, Predicate
+
+FORBIDDEN_IN_NAMES = frozenset("/%&><")
+"""What Prefect forbids in the names of pools and queues; control characters are forbidden too."""
+
+DEFAULT_QUEUE = "default"
+
+MAX_INTEGER = 2**31 - 1
+
+
+def is_name(text: str) -> bool:
+    """True for text that can name a pool, queue or deployment."""
+    return text.isprintable() and text == text.strip() and not FORBIDDEN_IN_NAMES & set(text)
+
+
+Name = Annotated[str, Len(1, 200), Predicate(is_name)]
+Limit = Annotated[int, Ge(0)]
+Priority = Annotated[int, Gt(0)]
+
+
+class RunState(StrEnum):
+    """Where a run stands. PENDING, RUNNING and CANCELLING hold a slot."""
+
+    SCHEDULED = "SCHEDULED"
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CRASHED = "CRASHED"
+    CANCELLING = "CANCELLING"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def holds_slot(self) -> bool:
+        """True while the run may have a live job."""
+        return self in SLOT_STATES
+
+    @property
+    def is_end(self) -> bool:
+        """True when the run never moves again."""
+        return self in END_STATES
+
+
+SLOT_STATES = frozenset({RunState.PENDING, RunState.RUNNING, RunState.CANCELLING})
+END_STATES = frozenset({RunState.COMPLETED, RunState.FAILED, RunState.CRASHED, RunState.CANCELLED})
+
+ALLOWED_MOVES: Mapping[RunState, frozenset[RunState]] = {
+    RunState.SCHEDULED: frozenset({RunState.SCHEDULED, RunState.PENDING, RunState.CRASHED, RunState.CANCELLED}),
+    RunState.PENDING: frozenset(RunState),
+    RunState.RUNNING: frozenset({RunState.RUNNING, RunState.SCHEDULED, RunState.CANCELLING}) | END_STATES,
+    RunState.CANCELLING: frozenset({RunState.CANCELLING}) | END_STATES,
+    **dict.fromkeys(END_STATES, frozenset[RunState]()),
+}
+"""Every move a store accepts. A state may move to itself to change what it carries (a submission, a lease)."""
+
+
+class Status(StrEnum):
+    """Whether a pool is being ticked. It informs; it never gates delivery."""
+
+    READY = "READY"
+    NOT_READY = "NOT_READY"
+    PAUSED = "PAUSED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkQueue:
+    """A lane of a pool: runs wait in it, and the lowest priority number goes first."""
+
+    name: Name
+    """Unique in its pool."""
+    priority: Priority
+    """Unique in its pool; 1 is served first."""
+    concurrency_limit: Limit | None = None
+    """How many of its runs may hold a slot; 0 means never, None means no limit of its own."""
+    paused: bool = False
+    """A paused queue delivers nothing; its runs pile up."""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkPool:
+    """A named, governed way onto some infrastructure, together with its queues."""
+
+    id: UUID
+    name: Name
+    type: str
+    """The provider type, as `ecs:push`."""
+    base_job_template: Mapping[str, Any]
+    """`{"job_configuration": {...}, "variables": {JSON Schema}}`."""
+    queues: tuple[WorkQueue, ...]
+    """In order of priority; always holds `default`."""
+    concurrency_limit: Limit | None = None
+    """How many runs of the whole pool may hold a slot; 0 means never, None means unlimited."""
+    paused: bool = False
+    """A paused pool delivers nothing; its runs pile up."""
+    description: str = ""
+    created_at: datetime
+    version: int = 0
+    """Raised by every change of the configuration; a change names the version it was made from."""
+    held_until: datetime | None = None
+    """Nothing is admitted before this time because the provider refused; written by ticks."""
+    held_reason: str = ""
+    """The provider's words behind `held_until`; written by ticks."""
+    last_tick_at: datetime | None = None
+    """The heartbeat; written by ticks."""
+
+    def queue(self, name: str) -> WorkQueue | None:
+        """The queue of that name, if the pool has it."""
+        return next((queue for queue in self.queues if queue.name == name), None)
+
+    def status(self, now: datetime, heartbeat: timedelta) -> Status:
+        """PAUSED, or READY while a tick came within `heartbeat`, or NOT_READY."""
+        if self.paused:
+            return Status.PAUSED
+        ticked = self.last_tick_at is not None and now - self.last_tick_at <= heartbeat
+        return Status.READY if ticked else Status.NOT_READY
+
+    def queue_status(self, queue: WorkQueue, now: datetime, heartbeat: timedelta) -> Status:
+        """The same for one queue: PAUSED of its own, otherwise ticked with its pool."""
+        ticked = self.last_tick_at is not None and now - self.last_tick_at <= heartbeat
+        return Status.PAUSED if queue.paused else Status.READY if ticked else Status.NOT_READY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What is run where: a pool, a queue of it, and the job variables that every run of it starts from."""
+
+    id: UUID
+    name: Name
+    pool: Name
+    queue: Name = DEFAULT_QUEUE
+    job_variables: Mapping[str, Any] = field(default_factory=dict)
+    """Override the pool's defaults; overridden by a run's own."""
+    tags: tuple[str, ...] = ()
+    description: str = ""
+    created_at: datetime
+    version: int = 0
+    """Raised by every change; a change names the version it was made from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One execution: what was asked for, and where it stands."""
+
+    id: UUID
+    name: Name
+    pool: Name
+    queue: Name
+    deployment: str | None = None
+    job_variables: Mapping[str, Any] = field(default_factory=dict)
+    """The run's own; they win over the deployment's. Never changed once the run exists."""
+    tags: tuple[str, ...] = ()
+    created_at: datetime
+    scheduled_at: datetime
+    """When it was asked to start."""
+    due_at: datetime
+    """Its place in the queue: `scheduled_at`, or later after an end that is retried."""
+
+    state: RunState = RunState.SCHEDULED
+    reason: str = ""
+    """One line on how it came into this state; empty where the state says it all."""
+    attempt: int = 1
+    """The `n` of the submission name; raised only when it is recorded that nothing lives under the old name."""
+    fence: int = 0
+    """Raised by every claim; every write under a claim names it."""
+    ends: int = 0
+    """Ended attempts; a retry policy counts these."""
+    refusals: int = 0
+    """Times that the provider clearly refused since the last accepted submission; the back-off grows with it."""
+    not_before: datetime | None = None
+    """Held back until then because the provider refused; its place in the queue stays."""
+
+    claimed_at: datetime | None = None
+    """When the current attempt was first claimed."""
+    lease_until: datetime | None = None
+    """Until then the claim belongs to the invocation that made it; afterwards any tick may take it over."""
+    job: Mapping[str, Any] | None = None
+    """The rendered job that the claim pinned: `configuration`, `environment`, `labels`."""
+    start_within: float | None = None
+    """Seconds that the job may take from its submission to its start."""
+    submission: Mapping[str, Any] | None = None
+    """Where the provider put it: `name`, `handle`, `url`."""
+    ending: RunState | None = None
+    """While CANCELLING: the state that the end will bring (CANCELLED, or CRASHED for one that never started)."""
+    lingers: bool = False
+    """The ended job still occupies something at its provider that a tick has to remove."""
+
+    submitted_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+
+
+PINNED_BY_CREATION = frozenset(
+    {"id", "name", "pool", "queue", "deployment", "job_variables", "tags", "created_at", "scheduled_at"}
+)
+"""The fields of a run that no move may change."""
+
+
+def submission_name(run_id: UUID, attempt: int) -> str:
+    """The name of an attempt's job: a pure function, so that whoever comes after a crash can find it.
+
+    `r`, the 32 hex digits of the run's id, a hyphen and the attempt: valid as an ECS client token, a Cloud Run job id, an
+    Azure container group name and a Modal sandbox name.
+    """
+    return f"r{run_id.hex}-{attempt}"
+
+
+def parse_submission_name(name: str) -> tuple[UUID, int] | None:
+    """The run and attempt behind a name, or None when the name is not one of ours."""
+    head, _, attempt = name.partition("-")
+    if len(head) != 33 or head[0] != "r" or not attempt.isdecimal():
+        return None
+    try:
+        return UUID(hex=head[1:]), int(attempt)
+    except ValueError:
+        return None

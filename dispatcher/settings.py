@@ -1,0 +1,131 @@
+"""Every setting, read from the environment in this one place.
+
+| variable                          | default                                  | meaning |
+| --------------------------------- | ---------------------------------------- | --- |
+| `DISPATCHER_STORE` | `sqlite:///<home>/.dispatcher/dispatcher.db` | where the state is: `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql://user:password@host:5432/database`, `memory://` |
+| `DISPATCHER_TICK_SECONDS`         | 50                                       | the longest a tick may go on submitting; a platform's own time limit may shorten it |
+| `DISPATCHER_MARGIN_SECONDS`       | 12                                       | how long before the platform's time limit a tick begins no more calls: one call, and the time to record its answer |
+| `DISPATCHER_LEASE_SECONDS`        | 300                                      | how long a claim belongs to its invocation; longer than tick, one provider call and clock skew together |
+| `DISPATCHER_CLOCK_SKEW_SECONDS`   | 10                                       | how far the clocks of two invocations may differ |
+| `DISPATCHER_TICK_INTERVAL_SECONDS`| 60                                       | how often the schedule starts a tick; a pool is READY for three of these (at least 60 s) |
+| `DISPATCHER_MAX_CLAIMS`           | 2000                                     | runs that one tick claims in one pool |
+| `DISPATCHER_PROCESS_DIRECTORY`    | `<home>/.dispatcher/processes`           | where the `process` provider keeps jobs and logs |
+| `DISPATCHER_CREDENTIALS`          | `{}`                                     | JSON object: name -> entry; what `aws_credentials`, `credentials`, `aci_credentials` and `modal_credentials` name. Roles to assume and names of secrets, never keys |
+| `DISPATCHER_PROVIDER_OPTIONS`     | `{}`                                     | JSON object: pool type -> options of its provider, as `{"ecs:push": {"launches_per_second": 100}}` |
+| `DISPATCHER_LOG_LEVEL`            | (none)                                   | the level of the `dispatcher` logger, on which every decision is an INFO line of JSON; without it `INFO` in functions, `WARNING` in the CLI |
+"""  # noqa: E501 - a table
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from dispatcher.errors import SettingsError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings, checked. Times are seconds."""
+
+    store: str
+    tick_seconds: float = 50.0
+    margin_seconds: float = 12.0
+    lease_seconds: float = 300.0
+    clock_skew_seconds: float = 10.0
+    tick_interval_seconds: float = 60.0
+    max_claims: int = 2000
+    process_directory: str = ""
+    credentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    provider_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    log_level: str | None = None
+
+    @property
+    def heartbeat(self) -> timedelta:
+        """How long a pool counts as READY after a tick."""
+        return timedelta(seconds=max(60.0, 3 * self.tick_interval_seconds))
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Read and check the settings. Raises `SettingsError` that names the variable."""
+        home = Path(environment.get("HOME") or Path.home()) / ".dispatcher"
+        settings = cls(
+            store=environment.get("DISPATCHER_STORE") or f"sqlite:///{home / 'dispatcher.db'}",
+            tick_seconds=_seconds(environment, "DISPATCHER_TICK_SECONDS", cls.tick_seconds),
+            margin_seconds=_seconds(environment, "DISPATCHER_MARGIN_SECONDS", cls.margin_seconds),
+            lease_seconds=_seconds(environment, "DISPATCHER_LEASE_SECONDS", cls.lease_seconds),
+            clock_skew_seconds=_seconds(environment, "DISPATCHER_CLOCK_SKEW_SECONDS", cls.clock_skew_seconds),
+            tick_interval_seconds=_seconds(environment, "DISPATCHER_TICK_INTERVAL_SECONDS", cls.tick_interval_seconds),
+            max_claims=_count(environment, "DISPATCHER_MAX_CLAIMS", cls.max_claims),
+            process_directory=environment.get("DISPATCHER_PROCESS_DIRECTORY") or str(home / "processes"),
+            credentials=_entries(environment, "DISPATCHER_CREDENTIALS"),
+            provider_options=_entries(environment, "DISPATCHER_PROVIDER_OPTIONS"),
+            log_level=log_level(environment),
+        )
+        settings.check_lease()
+        return settings
+
+    def check_lease(self, call_seconds: float = 0.0) -> None:
+        """A lease must outlive the invocation that made it, and the last call that this began, of `call_seconds` at most.
+
+        Raises `SettingsError` when it does not. How long a call may take is the provider's to say: `wiring` asks again with it.
+        """
+        needed = self.tick_seconds + call_seconds + self.clock_skew_seconds
+        if self.lease_seconds <= needed:
+            call = f", one provider call ({call_seconds:g})" if call_seconds else ""
+            raise SettingsError(
+                f"DISPATCHER_LEASE_SECONDS: {self.lease_seconds:g} is too short: it must be over {needed:g}, the sum of "
+                f"DISPATCHER_TICK_SECONDS ({self.tick_seconds:g}){call} and "
+                f"DISPATCHER_CLOCK_SKEW_SECONDS ({self.clock_skew_seconds:g})"
+            )
+
+
+def log_level(environment: Mapping[str, str]) -> str | None:
+    """The level that the environment asks for, in capitals; None when it asks for none. Raises `SettingsError`."""
+    text = environment.get("DISPATCHER_LOG_LEVEL")
+    if not text:
+        return None
+    levels = logging.getLevelNamesMapping()
+    if text.upper() not in levels:
+        raise SettingsError(f"DISPATCHER_LOG_LEVEL: {text!r} is no level; the levels are {', '.join(levels)}")
+    return text.upper()
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name)
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 86_400:
+        raise SettingsError(f"{name}: must be a number of seconds from 0 to 86400, not {text!r}")
+    return value
+
+
+def _count(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name)
+    if not text:
+        return default
+    if not text.isdecimal() or len(text) > 7 or not 1 <= int(text) <= 1_000_000:
+        raise SettingsError(f"{name}: must be a whole number from 1 to 1000000, not {text!r}")
+    return int(text)
+
+
+def _entries(environment: Mapping[str, str], name: str) -> dict[str, dict[str, Any]]:
+    text = environment.get(name)
+    if not text:
+        return {}
+    try:
+        entries = json.loads(text)
+    except ValueError as problem:
+        raise SettingsError(f"{name}: must be a JSON object ({problem})") from None
+    if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
+        raise SettingsError(f"{name}: must be a JSON object whose values are objects")
+    return entries

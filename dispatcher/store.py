@@ -1,0 +1,244 @@
+"""The Store protocol: what each verb guarantees, whatever database is behind it.
+
+A store decides nothing. It reads, it hands what it read to a pure function, and it writes what that function answered,
+guarded by the state and fence that were read. One conformance suite (`tests/stores/conformance.py`) says whether a store
+is supported.
+
+What every store guarantees:
+
+* **Claims of one pool are serial**: between the reading of the slots and the writing of the claim, no other claim of that
+  pool and no change of the pool takes place.
+* **Slots are counted from runs**: a run holds a slot exactly while its state is PENDING, RUNNING or CANCELLING. There is no
+  other record of it that could drift away.
+* **A move happens once**: it is applied only to a run in the state and with the fence that the move names.
+* **Costs follow what is admitted**: `claim`, `live` and `lingering` read a bounded number of rows through an index, however
+  many runs wait.
+* A verb whose answer was lost may have taken effect; repeating it is always safe.
+
+Every verb may raise `StoreUnavailable`; nothing else is raised but what its docstring names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+from dispatcher.models import Deployment, Run, RunState, WorkPool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A guarded change of one run: from a state and a fence to a state, with what goes along."""
+
+    run_id: UUID
+    pool: str
+    queue: str
+    expected: RunState
+    fence: int
+    to: RunState
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """New values of `Run` fields by name; never `state`, `fence`, or one of `PINNED_BY_CREATION`."""
+
+    @classmethod
+    def of(cls, run: Run, to: RunState, **changes: Any) -> Move:
+        """The move of `run`, as it was read, to another state."""
+        return cls(run_id=run.id, pool=run.pool, queue=run.queue, expected=run.state, fence=run.fence, to=to, changes=changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A pool as the claiming transaction sees it. Reading `due` and `deployment` costs what is asked for."""
+
+    pool: WorkPool
+    in_use: Mapping[str, int]
+    """Slots held, by queue name; every queue that holds one is there, paused or not."""
+    due: Callable[[str, int], Sequence[Run]]
+    """`due(queue, n)`: the first `n` SCHEDULED runs of the queue whose time has come and that nothing holds back
+    (`due_at <= now`, `not_before` None or `<= now`), by due time, then id."""
+    deployment: Callable[[str], Deployment | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """One admitted run, with what its claim pins."""
+
+    run: Run
+    job: Mapping[str, Any]
+    start_within: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a claim is to do with a snapshot."""
+
+    grants: tuple[Grant, ...] = ()
+    crashes: tuple[tuple[Run, str], ...] = ()
+    """Runs that cannot be rendered, each with the reason: they go from SCHEDULED to CRASHED."""
+
+
+Decide = Callable[[Snapshot], Decision]
+"""A pure function; a store may call it again when its transaction has to be repeated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The right to submit one attempt until `run.lease_until`; every later write names its fence."""
+
+    run: Run
+    """As the claim left it: PENDING (or CANCELLING, when it was taken over), with the new fence and the pinned job."""
+    repeat: bool
+    """Taken over from a claim whose lease ended without an outcome: look the name up before anything is submitted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """The answer of one claim."""
+
+    claims: tuple[Claim, ...] = ()
+    crashed: tuple[Run, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueCount:
+    """How full one queue is."""
+
+    due: int
+    """SCHEDULED and past due: late runs are among these."""
+    later: int
+    """SCHEDULED for later."""
+    in_use: int
+    """Holding a slot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Which runs to list; None leaves a field out. Newest `created_at` first, then id."""
+
+    pool: str | None = None
+    queue: str | None = None
+    deployment: str | None = None
+    states: frozenset[RunState] | None = None
+
+
+class Store(Protocol):
+    """State shared by all invocations. An instance is used from one thread at a time."""
+
+    # What people change
+
+    def pools(self) -> Sequence[WorkPool]:
+        """Every pool, by name."""
+        ...
+
+    def pool(self, name: str) -> WorkPool | None:
+        """One pool with its queues."""
+        ...
+
+    def save_pool(self, pool: WorkPool, *, expected_version: int | None) -> WorkPool:
+        """Create (`expected_version=None`) or replace a pool and its queues in one step; the answer has the new version.
+
+        What ticks write (`held_until`, `held_reason`, `last_tick_at`) is left as it is.
+        Raises `AlreadyExists` on create, `NotFound` or `Conflict` (another version) on replace, and `Conflict` when a queue
+        that would go still has runs that have not ended.
+        """
+        ...
+
+    def delete_pool(self, name: str, *, expected_version: int) -> None:
+        """Delete a pool, its deployments and its ended runs.
+
+        Raises `NotFound`, or `Conflict` (another version, or a run that has not ended).
+        """
+        ...
+
+    def deployments(self, pool: str | None = None) -> Sequence[Deployment]:
+        """Every deployment (of one pool), by name."""
+        ...
+
+    def deployment(self, name: str) -> Deployment | None:
+        """One deployment."""
+        ...
+
+    def save_deployment(self, deployment: Deployment, *, expected_version: int | None) -> Deployment:
+        """Create or replace; the answer has the new version.
+
+        Raises `AlreadyExists`, `Conflict`, or `NotFound` when the pool or the queue does not exist.
+        """
+        ...
+
+    def delete_deployment(self, name: str) -> None:
+        """Delete; its runs stay. Raises `NotFound`."""
+        ...
+
+    # Runs
+
+    def add_runs(self, runs: Sequence[Run]) -> frozenset[UUID]:
+        """Add new runs (all SCHEDULED); the answer names those that were added. One whose id exists is left alone.
+
+        All or nothing: raises `NotFound` when a pool or queue does not exist (checked in the same transaction).
+        """
+        ...
+
+    def get(self, run_id: UUID) -> Run | None:
+        """One run, whole."""
+        ...
+
+    def runs(self, where: RunFilter, *, limit: int, offset: int = 0) -> Sequence[Run]:
+        """A page of runs, newest first."""
+        ...
+
+    def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
+        """How full each queue is; every queue of the pool is there. May cost what waits: for people, not for a tick."""
+        ...
+
+    def ahead(self, run: Run, now: datetime) -> int:
+        """How many runs of the same queue are due and come before `run`. For people, not for a tick."""
+        ...
+
+    # One tick
+
+    def live(self, pool: str, *, limit: int, start: UUID | None = None) -> Sequence[Run]:
+        """Up to `limit` runs that hold a slot and have a submission, by id, from `start` on and then round from the
+        beginning, so that a moving start reaches each of them in turn.
+
+        The runs come without `job_variables`, `tags` and `job` (empty): what is observed often stays small.
+        """
+        ...
+
+    def move(self, moves: Sequence[Move]) -> frozenset[UUID]:
+        """Apply each move whose run is still in the state and with the fence it names; the answer names those that moved.
+
+        Each move stands alone. A move that `ALLOWED_MOVES` forbids raises `ValueError` before anything is written.
+        """
+        ...
+
+    def hold(self, pool: str, until: datetime, reason: str) -> None:
+        """Admit nothing of the pool before `until`. An existing later hold stays. An unknown pool is left alone."""
+        ...
+
+    def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
+        """In ONE transaction per pool: note the heartbeat; take over up to `takeovers` claims whose lease has ended without
+        a submission (PENDING or CANCELLING; longest over first); show the snapshot to `decide`; claim what it grants and
+        crash what it says cannot be rendered.
+
+        A granted run becomes PENDING: `fence + 1`, `claimed_at = now`, `lease_until = now + lease`, job and `start_within`
+        pinned, `reason` and `not_before` cleared. One taken over keeps its state, job and `claimed_at`, and gets `fence + 1`
+        and a new lease. A crashed run gets the reason and `ended_at = now`. An unknown pool answers with nothing.
+
+        A store whose transactions are bounded may carry out a prefix of this (takeovers, grants, crashes, in order): the answer
+        names it, and the rest is as if it had not been decided.
+        """
+        ...
+
+    def lingering(self, pool: str, *, limit: int) -> Sequence[Run]:
+        """Up to `limit` ended runs whose jobs linger at their provider, longest ended first (small, as `live`)."""
+        ...
+
+    def discarded(self, run_ids: Sequence[UUID]) -> None:
+        """Note that nothing of these runs lingers any more."""
+        ...
+
+    def close(self) -> None:
+        """Give connections back. The store may be used again afterwards."""
+        ...

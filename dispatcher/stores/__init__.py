@@ -1,0 +1,1 @@
+"""Adapters behind `dispatcher.store`, one module per database."""

@@ -1,0 +1,107 @@
+"""DynamoDB: one table, on demand. It idles at the price of its storage, which makes it the store beside a Lambda function.
+
+The table (`definition.TABLE_DEFINITION`; `/` stands in no name, so it separates them):
+
+    item         pk                   sk                  holds
+    pool         POOL/<pool>          CONFIG              what people say: limit, template, queues, `version`
+    slots        POOL/<pool>          SLOTS               `used/<queue>` for each queue, `turn`, heartbeat, hold
+    door         POOL/<pool>          QUEUE/<queue>       `filled`: the transaction that last let a run begin to wait
+    name         POOLS                <pool>              nothing; `leaving` while what a deleted pool left is swept away
+    deployment   DEPLOYMENTS          <deployment>        all of it
+    run          RUN/<id>             RUN                 all of it, `revision`, and `expires_at` once it has ended
+    entries      DUE/<pool>/<queue>   <due_at>#<id>       SCHEDULED: `not_before` if it is held back
+                 CLAIMED/<pool>       <lease_until>#<id>  holds a slot, has no submission
+                 LIVE/<pool>          <id>                holds a slot, has a submission: the run without its long texts
+                 LINGERS/<pool>       <ended_at>#<id>     ended, and still to be removed: likewise
+    schema       SCHEMA               SCHEMA              the version of all this
+    index        `listing`: runs by pool, newest first, with queue, deployment and state; for `runs`, and nothing else
+
+Why it is right:
+
+* A run is written whole, on the condition that its `revision` is the one that was read, and in the same transaction as its
+  entry, its pool's slots where it takes or gives back one, and its queue's door where it begins to wait.
+* A claim reads the slots item, decides, and writes on the condition that nobody has ended its `turn`: another claim, a change
+  of the pool, and a move that takes a slot do. One that gives a slot back does not: the claim has counted one too many.
+* A transaction holds 100 items, which is 33 claimed runs. Where more are granted, further transactions follow, each on the turn
+  that the one before has left; when somebody comes between, the answer is the prefix that was written.
+* A queue goes when nobody waits in it and nobody has gone through its door since that was looked at.
+* `used/<queue>` never changes by itself; `DynamoStore.check` reads the whole table and says where it contradicts itself.
+* Every transaction has a token, which it leaves in what it writes. After a lost answer it is sent again: AWS knows the token
+  for ten minutes, and where it is not known the items tell that it got through.
+* Everything that decides is read with strong consistency. That is why due runs are found by entries in the table and not by an
+  index over the runs: an index lags, so that a claim could pass over the run whose turn it is (the order is a promise), and one
+  that is throttled throttles the writes to its table. The entries cost about 10 write units in a run's life (2 for each that is
+  put or deleted, for an index 1).
+
+What it costs, in write units (WRU: a transaction takes 2 for each kB of each item, an index 1) and read units (RRU: 1 for each
+4 kB), for runs of up to 1 kB; each further kB adds 2 WRU wherever a run is written (`tests/stores/dynamodb/test_costs.py`).
+
+    verb                          requests                  WRU                                  RRU
+    add_runs, n                   1 + n / 49                5 a run (run 2, index 1, entry 2)    1
+    claim, n                      3 + n / 100 + n / 33      7.1 a run (run 2, index 1,           3 + 1 a run
+                                                            entries 2 + 2, slots 2 / 33)
+    claim, nothing to do          3 + 1                     1                                    2 + 1 for each queue with room
+    move: submitted               2                         7 (run 2, index 1, entries 2 + 2)    1
+    move: seen to run             2                         5 (run 2, index 1, entry 2)          1
+    move: ended, n at once        n / 100 + n / 49          5 a run (run 2, index 1, entry 2)    1 a run
+                                                            and 2 / 49 for the slots
+    live, n                       1 for each MB             0                                    n / 6
+    pools, n                      1 + n / 50                0                                    2 a pool
+    counts, ahead                 2 a queue                 0                                    what waits / 30
+    runs, a page                  2 (more with a filter)    0                                    1 a run
+    save_pool, n queues changed   2 to 4                    4 + 2 n and the template             3
+
+A run that is added, claimed, submitted, seen to run and seen to end costs some 30 WRU and 5 RRU: at $0.625 and $0.125 for a
+million, $20 for a million runs. Nothing in it depends on how many runs wait; runs that are held back (`not_before`) and come
+first in their queue are read and passed over, 30 of them for one RRU.
+
+What breaks first:
+
+* 1 thousand runs a day: nothing; $0.60 a month.
+* 100 thousand (1.2 a second; $60 a month): nothing in the table. Ends that come as single events meet at the slots item of
+  their pool: from some tens a second in one pool on, transactions conflict and are repeated. A tick settles up to 49 in one.
+* 1 million (12 a second; $600 a month): bursts. A partition key takes 1,000 WRU a second, so a queue lets 250 runs a second in
+  and out (`DUE/`), a pool some 200 a second through its life (`listing`), and 100 thousand runs at once take minutes to add.
+  Callers that add single runs meet at the door of their queue as ends do at the slots: add them in batches. The answer to each
+  of these is the same: more pools; they share nothing. `history_days` (30) bounds what is stored.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from importlib.util import find_spec
+from urllib.parse import parse_qsl, urlsplit
+
+from dispatcher.errors import SettingsError
+from dispatcher.stores.dynamodb.definition import TABLE_DEFINITION, TIME_TO_LIVE
+from dispatcher.stores.dynamodb.store import HISTORY, DynamoStore
+
+__all__ = ["TABLE_DEFINITION", "TIME_TO_LIVE", "DynamoStore", "open_url"]
+
+_OPTIONS = frozenset({"region", "endpoint", "history_days"})
+
+
+def open_url(url: str) -> DynamoStore:
+    """The store behind `dynamodb://table-name?region=eu-central-1&endpoint=http://localhost:8000&history_days=30`.
+
+    Every option may be left out. Raises `SettingsError` for another form of URL, ModuleNotFoundError without the SDK.
+    """
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    if not parts.netloc or parts.path.strip("/") or options.keys() - _OPTIONS:
+        known = "&".join(f"{name}=..." for name in sorted(_OPTIONS))
+        raise SettingsError(f"DISPATCHER_STORE: {url!r} names no table; write dynamodb://table-name?{known}, each as needed")
+    if find_spec("botocore") is None:
+        raise ModuleNotFoundError("No module named 'botocore'", name="botocore")
+    history = timedelta(days=_days(options["history_days"])) if "history_days" in options else HISTORY
+    return DynamoStore(parts.netloc, region=options.get("region"), endpoint=options.get("endpoint"), history=history)
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0.0
+    if not 0 < days <= 36_500:
+        raise SettingsError(f"DISPATCHER_STORE: history_days is a number of days greater than 0, not {text!r}")
+    return days

@@ -1,0 +1,182 @@
+"""Changes of runs, and the transactions that make them.
+
+A run is written whole, on the condition that it is as it was read (`revision`), together with all that hangs on it: its entry
+(`items.entry_of`), the slots item of its pool where it takes or gives back a slot, and the door of its queue where it begins to
+wait. Nothing of this is ever written by itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from dispatcher.models import Run
+from dispatcher.stores.dynamodb import keys
+from dispatcher.stores.dynamodb.items import USED, Entry, Stored, entry_of, expiry, run_in, run_item, size, typed
+from dispatcher.stores.dynamodb.keys import Key
+from dispatcher.stores.dynamodb.requests import Table
+from dispatcher.stores.rows import microseconds
+
+MAX_ACTIONS = 100
+MAX_TRANSACTION_BYTES = 3_500_000
+"""Of the 4 MB that a transaction may weigh; what was there before may be counted in."""
+
+Action = tuple[str, Mapping[str, Any]]
+Actions = dict[Key, Action]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """A claim's hold on its pool: the slots item has to be as it was read, and notes the heartbeat."""
+
+    pool: str
+    expected: str
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One run before and after; `before` is None for one that is new."""
+
+    before: Stored | None
+    after: Run
+
+    @property
+    def old_entry(self) -> Entry | None:
+        """Where it stood."""
+        return entry_of(self.before.run) if self.before else None
+
+    @property
+    def slot(self) -> int:
+        """1 when the run takes a slot, -1 when it gives one back."""
+        held = self.before is not None and self.before.run.state.holds_slot
+        return int(self.after.state.holds_slot) - int(held)
+
+    @property
+    def door(self) -> Key | None:
+        """The door that it goes through: every new run's, and that of one whose place in its queue is another."""
+        new, old = entry_of(self.after), self.old_entry
+        waits = new is not None and new.key[0] == keys.waiting(self.after.pool, self.after.queue)
+        moves_in = waits and (old is None or new is None or old.key != new.key)
+        return keys.door(self.after.pool, self.after.queue) if moves_in or self.before is None else None
+
+    @property
+    def touched(self) -> set[Key]:
+        """Every item that the change writes."""
+        entries = {entry.key for entry in (self.old_entry, entry_of(self.after)) if entry}
+        others = {self.door} if self.door else set()
+        return {keys.run(self.after.id), *entries, *others, *({keys.slots(self.after.pool)} if self.slot else ())}
+
+
+class Changes:
+    """Reads runs, and carries changes of them out."""
+
+    def __init__(self, table: Table, history: timedelta) -> None:
+        self._table, self._history = table, history
+
+    def read(self, ids: Sequence[UUID]) -> Mapping[UUID, Stored]:
+        """The runs of these ids that exist, as they are now."""
+        found = self._table.items([keys.run(run_id) for run_id in ids])
+        stored = [run_in(item) for item in found.values()]
+        return {each.run.id: each for each in stored}
+
+    def commit(self, changes: Sequence[Change], token: str, turn: Turn | None = None) -> frozenset[Key]:
+        """All changes in one transaction, or none: then the answer names the items that were not as expected."""
+        actions: Actions = {}
+        for change in changes:
+            actions[keys.run(change.after.id)] = self._run_action(change, token)
+        for change in changes:
+            actions.update(_entry_actions(change))
+            if change.door:
+                actions[change.door] = _door_action(token)
+        actions.update(_slots_actions(changes, token, turn))
+        return self._table.transact(actions, token)
+
+    def weight(self, run: Run) -> int:
+        """What the run's item weighs in bytes."""
+        return size(run_item(run, "0" * 36, run.created_at))
+
+    def batches(self, changes: Sequence[Change], turn: Turn | None = None) -> Iterator[Sequence[Change]]:
+        """The changes in order, cut into what one transaction holds."""
+        always = {keys.slots(turn.pool)} if turn else set()
+        batch: list[Change] = []
+        touched, weight = set(always), 0
+        for change in changes:
+            more, heavier = touched | change.touched, weight + self._both(change)
+            if batch and (len(more) > MAX_ACTIONS or heavier > MAX_TRANSACTION_BYTES):
+                yield batch
+                batch, more, heavier = [], always | change.touched, self._both(change)
+            batch.append(change)
+            touched, weight = more, heavier
+        if batch:
+            yield batch
+
+    def _both(self, change: Change) -> int:
+        before = self.weight(change.before.run) if change.before else 0
+        return before + self.weight(change.after) + 2000  # entries, doors, slots
+
+    def _run_action(self, change: Change, token: str) -> Action:
+        item = run_item(change.after, token, expiry(change.after, self._table.clock.now(), self._history))
+        if change.before is None:
+            return "Put", {"Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
+        values = {":revision": {"S": change.before.revision}}
+        return "Put", {"Item": item, "ConditionExpression": "revision = :revision", "ExpressionAttributeValues": values}
+
+
+def _entry_actions(change: Change) -> Actions:
+    old, new = change.old_entry, entry_of(change.after)
+    actions: Actions = {old.key: ("Delete", {})} if old and (new is None or old.key != new.key) else {}
+    if new and new != old:
+        actions[new.key] = ("Put", {"Item": new.item})
+    return actions
+
+
+def _door_action(token: str) -> Action:
+    return "Update", {
+        "UpdateExpression": "SET filled = :token",
+        "ConditionExpression": "attribute_exists(pk)",
+        "ExpressionAttributeValues": {":token": {"S": token}},
+    }
+
+
+def _slots_actions(changes: Sequence[Change], token: str, turn: Turn | None) -> Actions:
+    """The slots that each pool's runs take and give back, and whose turn it is from now on.
+
+    Whoever takes a slot ends the turn of all claims under way, which have counted without it. Giving one back leaves them be:
+    they have counted one too many.
+    """
+    counts: dict[str, Counter[str]] = {}
+    for change in changes:
+        if change.slot:
+            counts.setdefault(change.after.pool, Counter())[change.after.queue] += change.slot
+    taken = {change.after.pool for change in changes if change.slot > 0}
+    pools = dict.fromkeys([*counts, *([turn.pool] if turn else [])])
+    return {
+        keys.slots(pool): _slots_action(
+            counts.get(pool, Counter()),
+            token if pool in taken or (turn and turn.pool == pool) else None,
+            turn if turn and turn.pool == pool else None,
+        )
+        for pool in pools
+    }
+
+
+def _slots_action(counts: Mapping[str, int], token: str | None, turn: Turn | None) -> Action:
+    names = {f"#q{place}": f"{USED}{queue}" for place, queue in enumerate(counts)}
+    values: dict[str, Any] = {f":n{place}": typed(count) for place, count in enumerate(counts.values())}
+    added = ", ".join(f"#q{place} :n{place}" for place in range(len(counts)))
+    assigned = ["turn = :token"] if token else []
+    condition = "attribute_exists(pk)"
+    if token:
+        values[":token"] = {"S": token}
+    if turn:
+        assigned.append("last_tick_at = :now")
+        values |= {":now": typed(microseconds(turn.now)), ":turn": {"S": turn.expected}}
+        condition = "turn = :turn"
+    expression = " ".join([*([f"SET {', '.join(assigned)}"] if assigned else []), *([f"ADD {added}"] if added else [])])
+    action = {"UpdateExpression": expression, "ConditionExpression": condition, "ExpressionAttributeValues": values}
+    return "Update", {**action, "ExpressionAttributeNames": names} if names else action

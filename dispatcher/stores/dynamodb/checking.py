@@ -1,0 +1,40 @@
+"""What `store check` asks: whether the counted slots are those that runs hold, and whether every run is where ticks look."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from dispatcher.models import Run
+from dispatcher.stores.dynamodb import keys
+from dispatcher.stores.dynamodb.items import Item, entry_of, key_in, run_in, used_in
+from dispatcher.stores.dynamodb.keys import Key
+from dispatcher.stores.dynamodb.requests import Table
+
+_ENTRIES = ("DUE/", "CLAIMED/", "LIVE/", "LINGERS/")
+
+
+def contradictions(table: Table) -> Sequence[str]:
+    """Every contradiction in the table, one line each."""
+    items = {key_in(item): item for item in table.scan()}
+    runs = [run_in(item).run for key, item in items.items() if key[0].startswith("RUN/")]
+    return [*_counts(items, runs), *_entries(items, runs)]
+
+
+def _counts(items: dict[Key, Item], runs: Sequence[Run]) -> Iterator[str]:
+    held = Counter((run.pool, run.queue) for run in runs if run.state.holds_slot)
+    for pool in sorted(key[1] for key in items if key[0] == keys.NAMES):
+        counted = used_in(items.get(keys.slots(pool), {}))
+        for queue in sorted({*counted, *(name for of, name in held if of == pool)}):
+            if counted.get(queue, 0) != held[pool, queue]:
+                noun = f"work queue {queue!r} of {pool!r}"
+                yield f"{noun}: {counted.get(queue, 0)} slots are counted, {held[pool, queue]} runs hold one"
+
+
+def _entries(items: dict[Key, Item], runs: Sequence[Run]) -> Iterator[str]:
+    wanted = {entry.key: run for run in runs if (entry := entry_of(run))}
+    found = {key for key in items if key[0].startswith(_ENTRIES)}
+    for key in sorted(wanted.keys() - found):
+        yield f"run {wanted[key].id} ({wanted[key].state}) has no entry in {key[0]}"
+    for key in sorted(found - wanted.keys()):
+        yield f"{key[0]} has an entry {key[1]} without such a run"

@@ -1,0 +1,158 @@
+"""One claim: read, decide, and write in transactions that each hold by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from dispatcher.errors import StoreUnavailable
+from dispatcher.models import Deployment, Run, RunState
+from dispatcher.store import Claim, Claims, Decide, Decision, Snapshot
+from dispatcher.stores import transitions
+from dispatcher.stores.dynamodb import keys
+from dispatcher.stores.dynamodb.changes import Change, Changes, Turn
+from dispatcher.stores.dynamodb.items import MAX_BYTES, Stored, as_read, decode, id_in, key_in, plain
+from dispatcher.stores.dynamodb.pools import FoundPool
+from dispatcher.stores.dynamodb.requests import Table
+from dispatcher.stores.rows import DEPLOYMENT, microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One run's part in a claim."""
+
+    change: Change
+    repeat: bool
+
+
+class Attempt:
+    """An attempt at a claim of one pool. It is over when somebody else has claimed or changed the pool since it was read."""
+
+    def __init__(self, table: Table, changes: Changes, found: FoundPool, now: datetime, lease: timedelta) -> None:
+        self._table, self._changes, self._found = table, changes, found
+        self._pool, self._now, self._lease = found.pool.name, now, lease
+        self._seen: dict[UUID, Stored] = {}
+        self._deployments: dict[str, Deployment | None] = {}
+
+    def claim(self, takeovers: int, decide: Decide) -> Claims | None:
+        """What was claimed, or None when others came first and nothing was; empty claims when there was nothing to do."""
+        repeats = self._abandoned(takeovers)
+        decision = decide(self._snapshot())
+        steps = [self._taken_over(stored) for stored in repeats]
+        steps += self._decided(decision, {stored.run.id for stored in repeats})
+        if not steps:
+            return Claims()
+        done = self._carry_out(steps)
+        return _answer(done) if done else None
+
+    # What the decision sees
+
+    def _snapshot(self) -> Snapshot:
+        ticked = replace(self._found.pool, last_tick_at=self._now)
+        return Snapshot(pool=ticked, in_use=self._found.used, due=self._due, deployment=self._deployment)
+
+    def _due(self, queue: str, limit: int) -> Sequence[Run]:
+        """The first runs of a queue. Those whose entry was overtaken between the two readings are left to the next claim."""
+        ids = [id_in(key) for key in islice(self._waiting(queue, limit), max(limit, 0))]
+        stored = self._changes.read(ids)
+        self._seen.update(stored)
+        return [as_read(stored[run_id].run) for run_id in ids if run_id in stored and self._is_due(stored[run_id].run, queue)]
+
+    def _waiting(self, queue: str, limit: int) -> Iterator[keys.Key]:
+        """Entries of runs that are due and not held back, in order."""
+        now, page = microseconds(self._now), min(max(limit, 1), 1000)
+        for item in self._table.query(keys.waiting(self._pool, queue), before=keys.after(self._now), page=page):
+            if "not_before" not in item or plain(item["not_before"]) <= now:
+                yield key_in(item)
+
+    def _is_due(self, run: Run, queue: str) -> bool:
+        waits = run.state is RunState.SCHEDULED and (run.pool, run.queue) == (self._pool, queue)
+        return waits and max(run.due_at, run.not_before or run.due_at) <= self._now
+
+    def _deployment(self, name: str) -> Deployment | None:
+        if name not in self._deployments:
+            item = self._table.items([keys.deployment(name)]).get(keys.deployment(name))
+            self._deployments[name] = decode(DEPLOYMENT, item) if item else None
+        return self._deployments[name]
+
+    def _abandoned(self, limit: int) -> Sequence[Stored]:
+        """Claims whose lease has ended without a submission, longest over first."""
+        if limit <= 0:
+            return []
+        entries = self._table.query(keys.claimed(self._pool), before=keys.after(self._now), page=min(limit, 1000))
+        ids = [id_in(key_in(item)) for item in islice(entries, limit)]
+        stored = self._changes.read(ids)
+        self._seen.update(stored)
+        return [stored[run_id] for run_id in ids if run_id in stored and self._is_abandoned(stored[run_id].run)]
+
+    def _is_abandoned(self, run: Run) -> bool:
+        over = run.lease_until is not None and run.lease_until <= self._now
+        return run.state in transitions.TAKEN_OVER_IN and run.submission is None and over
+
+    # What is made of it
+
+    def _decided(self, decision: Decision, taken: set[UUID]) -> Sequence[_Step]:
+        """The steps of what was decided, in order; none for runs that are no longer as they were decided on."""
+        wanted: list[tuple[Run, Mapping[str, Any]]] = [
+            (grant.run, transitions.granted(grant, self._now, self._lease)) for grant in decision.grants
+        ]
+        wanted += [(run, transitions.crashed(reason, self._now)) for run, reason in decision.crashes]
+        unseen = [run.id for run, _ in wanted if run.id not in self._seen]
+        self._seen.update(self._changes.read(unseen) if unseen else {})
+        steps: dict[UUID, _Step] = {}
+        for run, changes in wanted:
+            stored = self._seen.get(run.id)
+            if run.id not in steps and run.id not in taken and stored and self._is_as_decided(stored.run, run):
+                steps[run.id] = self._step(stored, changes, repeat=False)
+        return list(steps.values())
+
+    def _taken_over(self, stored: Stored) -> _Step:
+        return self._step(stored, transitions.taken_over(stored.run, self._now, self._lease), repeat=True)
+
+    def _is_as_decided(self, stored: Run, run: Run) -> bool:
+        return (stored.pool, stored.state, stored.fence) == (self._pool, RunState.SCHEDULED, run.fence)
+
+    def _step(self, stored: Stored, changes: Mapping[str, Any], *, repeat: bool) -> _Step:
+        after = as_read(replace(stored.run, **changes))
+        weight = self._changes.weight(after)
+        if weight > MAX_BYTES and not repeat:
+            reason = f"its job and variables are {weight:,} bytes, more than an item of DynamoDB's holds ({MAX_BYTES:,})"
+            after = as_read(replace(stored.run, **transitions.crashed(reason, self._now)))
+        return _Step(Change(before=stored, after=after), repeat)
+
+    # How it is written
+
+    def _carry_out(self, steps: Sequence[_Step]) -> Sequence[_Step]:
+        """The steps that were written: a prefix, since each transaction holds the turn that the one before it has left.
+
+        A transaction that fails after others were written is left to the next claim, or, where nobody knows whether it was
+        written, to the lease.
+        """
+        by_run = {step.change.after.id: step for step in steps}
+        turn = Turn(pool=self._pool, expected=self._found.turn, now=self._now)
+        done: list[_Step] = []
+        for batch in self._changes.batches([step.change for step in steps], turn):
+            token = self._table.new_token()
+            try:
+                refused = self._changes.commit(batch, token, turn)
+            except StoreUnavailable:
+                if not done:
+                    raise
+                return done
+            if refused:
+                return done
+            done += [by_run[change.after.id] for change in batch]
+            turn = replace(turn, expected=token)
+        return done
+
+
+def _answer(steps: Sequence[_Step]) -> Claims:
+    crashed = tuple(step.change.after for step in steps if step.change.after.state is RunState.CRASHED)
+    claims = tuple(
+        Claim(run=step.change.after, repeat=step.repeat) for step in steps if step.change.after.state is not RunState.CRASHED
+    )
+    return Claims(claims=claims, crashed=crashed)

@@ -1,0 +1,44 @@
+"""The table as data: what Terraform, `DynamoStore.create_table` and the tests make. Loads no SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SCHEMA_VERSION = 1
+"""What is in the table; raised when the items change in a way that older code cannot read."""
+
+LISTING = "listing"
+"""The one index: runs of a pool, newest first, for people. Nothing is decided by it."""
+
+EXPIRES_AT = "expires_at"
+"""The attribute that DynamoDB's time to live looks at: seconds since the epoch, on ended runs alone."""
+
+TABLE_DEFINITION: Mapping[str, Any] = {
+    "BillingMode": "PAY_PER_REQUEST",
+    "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "pool", "listed")],
+    "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    "GlobalSecondaryIndexes": [
+        {
+            "IndexName": LISTING,
+            "KeySchema": [{"AttributeName": "pool", "KeyType": "HASH"}, {"AttributeName": "listed", "KeyType": "RANGE"}],
+            "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["queue", "deployment", "state"]},
+        }
+    ],
+}
+"""The parameters of CreateTable but for the name."""
+
+TIME_TO_LIVE: Mapping[str, Any] = {"Enabled": True, "AttributeName": EXPIRES_AT}
+"""The `TimeToLiveSpecification` that goes with it."""
+
+ACTIONS = (
+    "dynamodb:BatchGetItem",
+    "dynamodb:ConditionCheckItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:GetItem",
+    "dynamodb:PutItem",
+    "dynamodb:Query",
+    "dynamodb:UpdateItem",
+)
+"""What an identity that ticks, or works through the client, has to be allowed on the table and its index. Transactions ask for
+no right of their own. `DynamoStore.check` needs `dynamodb:Scan` besides."""

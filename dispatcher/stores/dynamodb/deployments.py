@@ -1,0 +1,79 @@
+"""Deployments: few, and all in one partition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from dispatcher.models import Deployment
+from dispatcher.stores import refusals
+from dispatcher.stores.dynamodb import keys
+from dispatcher.stores.dynamodb.changes import Actions
+from dispatcher.stores.dynamodb.items import decode, encode, typed
+from dispatcher.stores.dynamodb.requests import Table
+from dispatcher.stores.rows import DEPLOYMENT
+
+
+class Deployments:
+    """Reads and changes deployments."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def all(self, pool: str | None) -> Sequence[Deployment]:
+        """See `Store.deployments`."""
+        found = [decode(DEPLOYMENT, item) for item in self._table.query(keys.DEPLOYMENTS)]
+        return sorted((each for each in found if pool in (None, each.pool)), key=lambda each: each.name)
+
+    def read(self, name: str) -> Deployment | None:
+        """See `Store.deployment`."""
+        item = self._table.items([keys.deployment(name)]).get(keys.deployment(name))
+        return decode(DEPLOYMENT, item) if item else None
+
+    def save(self, deployment: Deployment, expected_version: int | None) -> Deployment:
+        """See `Store.save_deployment`."""
+        saved = replace(deployment, version=(expected_version or 0) + 1)
+        saved = DEPLOYMENT.decode(list(DEPLOYMENT.encode(saved).values()))
+        for _ in self._table.rounds(f"deployment {deployment.name!r} was not saved"):
+            self._expect(saved, expected_version)
+            token = self._table.new_token()
+            item = {**encode(DEPLOYMENT, saved), "revision": {"S": token}}
+            door = keys.door(saved.pool, saved.queue)
+            actions: Actions = {
+                keys.deployment(saved.name): ("Put", {"Item": item, **_unchanged(expected_version)}),
+                door: ("ConditionCheck", {"ConditionExpression": "attribute_exists(pk)"}),
+            }
+            refused = self._table.transact(actions, token)
+            if not refused:
+                break
+            if refused == {door}:
+                raise refusals.no_queue(saved.pool, saved.queue)
+        return saved
+
+    def delete(self, name: str) -> None:
+        """See `Store.delete_deployment`."""
+        token = self._table.new_token()
+        condition = {"ConditionExpression": "attribute_exists(pk)"}
+        if self._table.transact({keys.deployment(name): ("Delete", condition)}, token):
+            raise refusals.no_deployment(name)
+
+    def _expect(self, deployment: Deployment, version: int | None) -> None:
+        stored = self.read(deployment.name)
+        if version is None and stored:
+            raise refusals.deployment_exists(deployment.name)
+        if version is not None and not stored:
+            raise refusals.no_deployment(deployment.name)
+        if version is not None and stored and stored.version != version:
+            raise refusals.deployment_changed(deployment.name, version, stored.version)
+
+
+def _unchanged(version: int | None) -> Mapping[str, Any]:
+    if version is None:
+        return {"ConditionExpression": "attribute_not_exists(pk)"}
+    values = {":expected": typed(version)}
+    return {
+        "ConditionExpression": "#version = :expected",
+        "ExpressionAttributeNames": {"#version": "version"},
+        "ExpressionAttributeValues": values,
+    }

@@ -1,0 +1,174 @@
+"""Nouns as items: the columns of `stores.rows` as DynamoDB's typed attributes; None is an attribute that is not there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from dispatcher.models import Run, RunState, WorkPool
+from dispatcher.stores.dynamodb import keys
+from dispatcher.stores.dynamodb.definition import EXPIRES_AT
+from dispatcher.stores.dynamodb.keys import Key
+from dispatcher.stores.rows import POOL, QUEUE, RUN, SMALL_RUN, Table, microseconds
+from dispatcher.stores.transitions import TAKEN_OVER_IN
+
+T = TypeVar("T")
+
+Item = dict[str, Mapping[str, Any]]
+
+USED = "used/"
+"""Before the name of a queue: the attribute of the slots item that counts the queue's slots in use."""
+MAX_BYTES = 390_000
+"""What a run may weigh; an item of DynamoDB's holds 400 kB (409,600 bytes), its keys and names included."""
+
+_TICKED = ("held_until", "held_reason", "last_tick_at")
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_OVERHEAD = 100
+"""What AWS adds to an item's size when it stores it: it costs, and counts against no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A run as it was read."""
+
+    run: Run
+    revision: str
+    """The token of the transaction that wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A run's entry in the partition that its state puts it in: what ticks find it by."""
+
+    key: Key
+    item: Item
+
+
+def typed(value: Any) -> Mapping[str, Any]:
+    """An attribute."""
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    return {"N": repr(value)} if isinstance(value, int | float) else {"S": value}
+
+
+def plain(attribute: Mapping[str, Any]) -> Any:
+    """What an attribute holds."""
+    [(kind, value)] = attribute.items()
+    if kind != "N":
+        return value
+    return int(value) if value.lstrip("-").isdecimal() else float(value)
+
+
+def encode(table: Table[Any], noun: Any) -> Item:
+    """The attributes of a noun."""
+    return {name: typed(value) for name, value in table.encode(noun).items() if value is not None}
+
+
+def decode(table: Table[T], item: Item, **rest: Any) -> T:
+    """The noun in an item, with the fields that stand elsewhere."""
+    return table.decode([plain(item[name]) if name in item else None for name in table.codecs], **rest)
+
+
+def keyed(key: Key, item: Item) -> Item:
+    """An item with its key."""
+    return {**key_of(key), **item}
+
+
+def key_of(key: Key) -> Item:
+    """A key as requests name it."""
+    return {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
+
+
+def key_in(item: Item) -> Key:
+    """The key of an item that was read."""
+    return plain(item["pk"]), plain(item["sk"])
+
+
+def size(item: Item) -> int:
+    """What an item weighs in bytes, as AWS counts it: names and values."""
+    return _OVERHEAD + sum(len(name.encode()) + _weight(value) for name, value in item.items())
+
+
+def pool_item(pool: WorkPool) -> Item:
+    """What people say about a pool, its queues included."""
+    item = encode(POOL, pool)
+    queues = json.dumps([QUEUE.encode(queue) for queue in pool.queues], separators=(",", ":"))
+    return {**{name: value for name, value in item.items() if name not in _TICKED}, "queues": {"S": queues}}
+
+
+def pool_in(config: Item, slots: Item) -> WorkPool:
+    """The pool in its two items."""
+    stored = json.loads(plain(config["queues"]))
+    queues = tuple(QUEUE.decode([queue[name] for name in QUEUE.codecs]) for queue in stored)
+    ticked = {name: slots[name] for name in _TICKED if name in slots}
+    return decode(POOL, {"held_reason": {"S": ""}, **config, **ticked}, queues=queues)
+
+
+def used_in(slots: Item) -> Mapping[str, int]:
+    """Slots in use by queue; those that hold none are left out."""
+    counts = {name.removeprefix(USED): plain(value) for name, value in slots.items() if name.startswith(USED)}
+    return {queue: count for queue, count in counts.items() if count}
+
+
+def run_item(run: Run, revision: str, expires_at: datetime | None) -> Item:
+    """A run, whole; `expires_at` is when DynamoDB may forget it."""
+    item = encode(RUN, run)
+    item |= {"revision": {"S": revision}, "listed": {"S": keys.newest_first(run.created_at, run.id)}}
+    return {**item, EXPIRES_AT: {"N": str(int(expires_at.timestamp()))}} if expires_at else item
+
+
+def run_in(item: Item) -> Stored:
+    """The run in its item."""
+    return Stored(decode(RUN, item), plain(item["revision"]))
+
+
+def small_run_in(item: Item) -> Run:
+    """The run in its entry."""
+    return decode(SMALL_RUN, item)
+
+
+def as_read(run: Run) -> Run:
+    """The run exactly as it will be read, sharing nothing mutable."""
+    return RUN.decode(list(RUN.encode(run).values()))
+
+
+def entry_of(run: Run) -> Entry | None:
+    """Where ticks look for the run; None for one that they are done with."""
+    if run.state is RunState.SCHEDULED:
+        held: Item = {"not_before": typed(microseconds(run.not_before))} if run.not_before else {}
+        return Entry((keys.waiting(run.pool, run.queue), keys.at(run.due_at, run.id)), held)
+    if run.state.holds_slot and run.submission is None:
+        return Entry((keys.claimed(run.pool), keys.at(_taken_over_at(run), run.id)), {"queue": {"S": run.queue}})
+    if run.state.holds_slot:
+        return Entry((keys.live(run.pool), run.id.hex), _small(run))
+    if run.lingers:
+        return Entry((keys.lingering(run.pool), keys.at(run.ended_at or _LONG_AGO, run.id)), _small(run))
+    return None
+
+
+def id_in(key: Key) -> UUID:
+    """The run of an entry."""
+    return UUID(hex=key[1].rpartition("#")[2])
+
+
+def expiry(run: Run, now: datetime, history: timedelta) -> datetime | None:
+    """When an ended run of which nothing lingers may be forgotten."""
+    return (run.ended_at or now) + history if run.state.is_end and not run.lingers else None
+
+
+def _taken_over_at(run: Run) -> datetime | None:
+    """When another may take the claim over; a run without an end of its lease, or RUNNING, never is."""
+    return run.lease_until if run.state in TAKEN_OVER_IN else None
+
+
+def _small(run: Run) -> Item:
+    return encode(SMALL_RUN, replace(run, job=None))
+
+
+def _weight(value: Mapping[str, Any]) -> int:
+    [(kind, content)] = value.items()
+    return len(content.encode()) if kind == "S" else len(content) // 2 + 2 if kind == "N" else 1

@@ -1,0 +1,90 @@
+"""Where every item stands. Names hold neither `/` nor control characters, so `/` separates them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+Key = tuple[str, str]
+"""`pk` and `sk` of an item."""
+
+SCHEMA: Key = ("SCHEMA", "SCHEMA")
+NAMES = "POOLS"
+"""The partition with one small item for each pool, by its name."""
+DEPLOYMENTS = "DEPLOYMENTS"
+"""The partition of the deployments, by their names."""
+
+_FIRST = datetime.min.replace(tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_NEVER = "never"
+"""Sorts after every time."""
+
+
+def name(pool: str) -> Key:
+    """The pool's entry among the names."""
+    return NAMES, pool
+
+
+def config(pool: str) -> Key:
+    """What people say about a pool."""
+    return f"POOL/{pool}", "CONFIG"
+
+
+def slots(pool: str) -> Key:
+    """What is in use, and what ticks write."""
+    return f"POOL/{pool}", "SLOTS"
+
+
+def door(pool: str, queue: str) -> Key:
+    """What every run goes through that begins to wait in a queue."""
+    return f"POOL/{pool}", f"QUEUE/{queue}"
+
+
+def deployment(deployment_name: str) -> Key:
+    """A deployment."""
+    return DEPLOYMENTS, deployment_name
+
+
+def run(run_id: UUID) -> Key:
+    """A run, whole."""
+    return f"RUN/{run_id.hex}", "RUN"
+
+
+def waiting(pool: str, queue: str) -> str:
+    """The partition of the entries of runs that wait in a queue."""
+    return f"DUE/{pool}/{queue}"
+
+
+def claimed(pool: str) -> str:
+    """The partition of the entries of runs that hold a slot and have no submission."""
+    return f"CLAIMED/{pool}"
+
+
+def live(pool: str) -> str:
+    """The partition of the entries of runs that hold a slot and have a submission."""
+    return f"LIVE/{pool}"
+
+
+def lingering(pool: str) -> str:
+    """The partition of the entries of ended runs that linger at their provider."""
+    return f"LINGERS/{pool}"
+
+
+def at(time: datetime | None, run_id: UUID | None = None) -> str:
+    """A sort key by time, then id; without an id, one that sorts before all of that time. None sorts last."""
+    moment = _NEVER if time is None else f"{_ticks(time):018d}"
+    return moment if run_id is None else f"{moment}#{run_id.hex}"
+
+
+def after(time: datetime) -> str:
+    """A sort key that sorts after everything of that time, and before everything later."""
+    return f"{_ticks(time):018d}~"
+
+
+def newest_first(time: datetime, run_id: UUID) -> str:
+    """A sort key by which the latest time comes first, then the smaller id."""
+    return f"{10**18 - _ticks(time):018d}#{run_id.hex}"
+
+
+def _ticks(time: datetime) -> int:
+    return (time - _FIRST) // _MICROSECOND

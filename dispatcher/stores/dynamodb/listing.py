@@ -1,0 +1,82 @@
+"""What people look at: lists, counts and places in a queue. It may cost what it looks through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from heapq import merge
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from dispatcher.models import Run
+from dispatcher.store import QueueCount, RunFilter
+from dispatcher.stores.dynamodb import keys
+from dispatcher.stores.dynamodb.changes import Changes
+from dispatcher.stores.dynamodb.definition import LISTING
+from dispatcher.stores.dynamodb.items import Item, id_in, plain
+from dispatcher.stores.dynamodb.pools import Pools
+from dispatcher.stores.dynamodb.requests import Table
+
+
+class Listing:
+    """Reads for people."""
+
+    def __init__(self, table: Table, pools: Pools, changes: Changes) -> None:
+        self._table, self._pools, self._changes = table, pools, changes
+
+    def runs(self, where: RunFilter, limit: int, offset: int) -> Sequence[Run]:
+        """See `Store.runs`. The index may lag a moment behind what was just written; the runs themselves are as they are."""
+        if where.states is not None and not where.states:
+            return []
+        names = [where.pool] if where.pool is not None else self._pools.names()
+        listed = merge(*(self._listed(name, where) for name in names), key=lambda item: str(plain(item["listed"])))
+        ids = [_run_in_index(item) for item in islice(listed, offset, offset + limit)]
+        stored = self._changes.read(ids)
+        return [stored[run_id].run for run_id in ids if run_id in stored]
+
+    def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
+        """See `Store.counts`."""
+        found = self._pools.read(pool)
+        return {queue.name: self._count(pool, queue.name, now, found.used) for queue in found.pool.queues} if found else {}
+
+    def ahead(self, run: Run, now: datetime) -> int:
+        """See `Store.ahead`."""
+        place = min(keys.at(run.due_at, run.id), keys.after(now))
+        return self._table.count(keys.waiting(run.pool, run.queue), before=place)
+
+    def _count(self, pool: str, queue: str, now: datetime, used: Mapping[str, int]) -> QueueCount:
+        partition = keys.waiting(pool, queue)
+        due = self._table.count(partition, before=keys.after(now))
+        return QueueCount(due=due, later=self._table.count(partition) - due, in_use=used.get(queue, 0))
+
+    def _listed(self, pool: str, where: RunFilter) -> Iterator[Item]:
+        """The index's entries of a pool's runs, newest first."""
+        request: dict[str, Any] = {
+            "IndexName": LISTING,
+            "KeyConditionExpression": "#pool = :pool",
+            "ExpressionAttributeNames": {"#pool": "pool"},
+            "ExpressionAttributeValues": {":pool": {"S": pool}},
+        }
+        conditions = _conditions(where)
+        for name, (condition, values) in conditions.items():
+            request["ExpressionAttributeNames"][f"#{name}"] = name
+            request["ExpressionAttributeValues"] |= values
+            request["FilterExpression"] = " AND ".join([*filter(None, [request.get("FilterExpression")]), condition])
+        return self._table.pages(None if conditions else 100, **request)
+
+
+def _conditions(where: RunFilter) -> Mapping[str, tuple[str, Item]]:
+    """By attribute: what is asked of it."""
+    equal = {name: value for name in ("queue", "deployment") if (value := getattr(where, name)) is not None}
+    conditions: dict[str, tuple[str, Item]] = {
+        name: (f"#{name} = :{name}", {f":{name}": {"S": value}}) for name, value in equal.items()
+    }
+    if where.states is not None:
+        values: Item = {f":state{place}": {"S": state.value} for place, state in enumerate(sorted(where.states))}
+        conditions["state"] = (f"#state IN ({', '.join(values)})", values)
+    return conditions
+
+
+def _run_in_index(item: Item) -> UUID:
+    return id_in((plain(item["pk"]), plain(item["listed"])))

@@ -1,0 +1,235 @@
+"""Pools: what people say about them stands apart from what changes with every claim, so that a claim writes little."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from dispatcher.errors import StoreError
+from dispatcher.models import WorkPool
+from dispatcher.stores import refusals
+from dispatcher.stores.dynamodb import keys
+from dispatcher.stores.dynamodb.changes import MAX_ACTIONS, Actions
+from dispatcher.stores.dynamodb.items import USED, Item, plain, pool_in, pool_item, typed, used_in
+from dispatcher.stores.dynamodb.keys import Key
+from dispatcher.stores.dynamodb.requests import Table
+from dispatcher.stores.dynamodb.sweeping import is_leaving, sweep
+from dispatcher.stores.rows import POOL, microseconds
+
+MAX_QUEUES = 45
+"""In one pool: a change may take all of them away and bring as many others, in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPool:
+    """A pool as it was read."""
+
+    pool: WorkPool
+    used: Mapping[str, int]
+    """Slots in use, by queue."""
+    turn: str
+    """The token of the last claim, or change of the pool: whoever writes on the strength of this reading names it."""
+
+
+class Pools:
+    """Reads and changes pools."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def names(self) -> Sequence[str]:
+        """Every pool's name, in order."""
+        return sorted(plain(item["sk"]) for item in self._table.query(keys.NAMES) if not is_leaving(item))
+
+    def all(self) -> Sequence[WorkPool]:
+        """Every pool, by name."""
+        return [found.pool for found in self._read(self.names()).values()]
+
+    def read(self, name: str) -> FoundPool | None:
+        """One pool."""
+        return self._read([name]).get(name)
+
+    def heartbeat(self, name: str, now: datetime) -> None:
+        """A claim that had nothing to claim."""
+        self._table.update(
+            keys.slots(name),
+            UpdateExpression="SET last_tick_at = :now",
+            ConditionExpression="attribute_exists(pk)",
+            ExpressionAttributeValues={":now": typed(microseconds(now))},
+        )
+
+    def hold(self, name: str, until: datetime, reason: str) -> None:
+        """Note a hold that is later than the one that is there."""
+        held = POOL.encode_fields({"held_until": until, "held_reason": reason})
+        self._table.update(
+            keys.slots(name),
+            UpdateExpression="SET held_until = :until, held_reason = :reason",
+            ConditionExpression="attribute_exists(pk) AND (attribute_not_exists(held_until) OR held_until < :until)",
+            ExpressionAttributeValues={":until": typed(held["held_until"]), ":reason": typed(held["held_reason"])},
+        )
+
+    def save(self, pool: WorkPool, expected_version: int | None) -> WorkPool:
+        """See `Store.save_pool`."""
+        if len(pool.queues) > MAX_QUEUES:
+            raise StoreError(f"work pool {pool.name!r} has {len(pool.queues)} queues: one in DynamoDB has at most {MAX_QUEUES}")
+        for _ in self._table.rounds(f"work pool {pool.name!r} was not saved"):
+            saved = self._create(pool) if expected_version is None else self._replace(pool, expected_version)
+            if saved is not None:
+                return saved
+        raise AssertionError  # the rounds end by an error
+
+    def delete(self, name: str, expected_version: int) -> None:
+        """See `Store.delete_pool`. The pool is gone at once; what belongs to it goes piece by piece, and never comes back."""
+        for _ in self._table.rounds(f"work pool {name!r} was not deleted"):
+            found = self.read(name)
+            if found is None and sweep(self._table, name):
+                return  # a deletion that was broken off
+            if self._leave(_expected(found, name, expected_version)):
+                sweep(self._table, name)
+                return
+
+    def has_waiting(self, pool: str, queue: str) -> bool:
+        """Whether a run of the queue is SCHEDULED."""
+        return any(True for _ in islice(self._table.query(keys.waiting(pool, queue), page=1), 1))
+
+    def doors(self, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        """For each of these pools and queues that exists, the token of what last began to wait in it."""
+        found = self._table.items([keys.door(*pair) for pair in pairs])
+        return {pair: plain(found[keys.door(*pair)]["filled"]) for pair in pairs if keys.door(*pair) in found}
+
+    # Below
+
+    def _read(self, names: Sequence[str]) -> Mapping[str, FoundPool]:
+        """The pools of these names that exist. Where the two items of one do not fit together, it is read again."""
+        found: dict[str, FoundPool] = {}
+        left = list(names)
+        for _ in self._table.rounds("pools were not read"):
+            items = self._table.items([key for name in left for key in (keys.config(name), keys.slots(name))])
+            pairs = {name: (items.get(keys.config(name)), items.get(keys.slots(name))) for name in left}
+            found.update((name, _found(*pair)) for name, pair in pairs.items() if _fit(*pair))
+            left = [name for name, pair in pairs.items() if pair != (None, None) and not _fit(*pair)]
+            if not left:
+                break
+        return {name: found[name] for name in names if name in found}
+
+    def _create(self, pool: WorkPool) -> WorkPool | None:
+        if self.read(pool.name):
+            raise refusals.pool_exists(pool.name)
+        sweep(self._table, pool.name)
+        saved = _saved(pool, pool, 1, fresh=True)
+        token = self._table.new_token()
+        config, slots, name = keys.config(pool.name), keys.slots(pool.name), keys.name(pool.name)
+        counters: Item = {"version": typed(1), "turn": {"S": token}, "held_reason": {"S": ""}}
+        actions: Actions = {
+            key: ("Put", {"Item": item, "ConditionExpression": "attribute_not_exists(pk)"})
+            for key, item in ((config, pool_item(saved)), (slots, counters), (name, {}))
+        }
+        actions |= {keys.door(pool.name, queue.name): _new_door(token) for queue in pool.queues}
+        return None if self._table.transact(actions, token) else saved
+
+    def _replace(self, pool: WorkPool, expected_version: int) -> WorkPool | None:
+        found = _expected(self.read(pool.name), pool.name, expected_version)
+        old, new = ({queue.name for queue in each.queues} for each in (found.pool, pool))
+        doors = self._doors_of_idle(found, [queue.name for queue in found.pool.queues if queue.name not in new])
+        saved = _saved(pool, found.pool, expected_version + 1)
+        token = self._table.new_token()
+        actions: Actions = {
+            keys.config(pool.name): _put_config(saved, expected_version),
+            keys.slots(pool.name): _new_turn(token, found.turn, saved.version, list(old - new)),
+            **{key: _close_door(filled) for key, filled in doors.items()},
+            **{keys.door(pool.name, queue): _new_door(token) for queue in sorted(new - old)},
+        }
+        return None if self._table.transact(actions, token) else saved
+
+    def _leave(self, found: FoundPool) -> bool:
+        """The step after which the pool is not there any more; its name is kept until everything of it is gone."""
+        pool = found.pool
+        doors = self.doors([(pool.name, queue.name) for queue in pool.queues])
+        if found.used or any(self.has_waiting(pool.name, queue.name) for queue in pool.queues):
+            raise refusals.pool_busy(pool.name)
+        token = self._table.new_token()
+        turn = {"ConditionExpression": "turn = :turn", "ExpressionAttributeValues": {":turn": {"S": found.turn}}}
+        actions: Actions = {
+            keys.config(pool.name): ("Delete", {}),
+            keys.slots(pool.name): ("Delete", turn),
+            keys.name(pool.name): ("Put", {"Item": {"leaving": {"S": token}}}),
+            **{keys.door(*pair): _close_door(filled) for pair, filled in doors.items()},
+        }
+        return not self._table.transact(actions, token)
+
+    def _doors_of_idle(self, found: FoundPool, queues: Sequence[str]) -> Mapping[Key, str]:
+        """The doors of queues that are to go. Raises `Conflict` for one whose runs have not all ended.
+
+        The doors are read before the look behind them: whoever comes in between changes them.
+        """
+        pool = found.pool.name
+        doors = self.doors([(pool, queue) for queue in queues]) if queues else {}
+        for queue in queues:
+            if found.used.get(queue) or self.has_waiting(pool, queue):
+                raise refusals.queue_busy(pool, queue)
+        return {keys.door(*pair): filled for pair, filled in doors.items()}
+
+
+def _fit(config: Item | None, slots: Item | None) -> bool:
+    return config is not None and slots is not None and config["version"] == slots["version"]
+
+
+def _found(config: Item | None, slots: Item | None) -> FoundPool:
+    assert config is not None  # noqa: S101 - `_fit` has looked
+    assert slots is not None  # noqa: S101 - as above
+    return FoundPool(pool_in(config, slots), used_in(slots), plain(slots["turn"]))
+
+
+def _expected(found: FoundPool | None, name: str, version: int) -> FoundPool:
+    if found is None:
+        raise refusals.no_pool(name)
+    if found.pool.version != version:
+        raise refusals.pool_changed(name, version, found.pool.version)
+    return found
+
+
+def _saved(pool: WorkPool, ticked: WorkPool, version: int, *, fresh: bool = False) -> WorkPool:
+    """The pool as it will be read: what only ticks write stays, or begins empty."""
+    kept: dict[str, Any] = {"held_until": None, "held_reason": "", "last_tick_at": None}
+    if not fresh:
+        kept = {name: getattr(ticked, name) for name in kept}
+    queues = tuple(sorted(pool.queues, key=lambda queue: queue.priority))
+    saved = replace(pool, version=version, queues=queues, **kept)
+    return replace(saved, **POOL.decode_fields(POOL.encode_fields({"base_job_template": saved.base_job_template})))
+
+
+def _put_config(pool: WorkPool, expected_version: int) -> tuple[str, Mapping[str, Any]]:
+    values = {":expected": typed(expected_version)}
+    names = {"#version": "version"}
+    return "Put", {
+        "Item": pool_item(pool),
+        "ConditionExpression": "#version = :expected",
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
+    }
+
+
+def _new_turn(token: str, expected: str, version: int, gone: Sequence[str]) -> tuple[str, Mapping[str, Any]]:
+    """The slots item of a changed pool: claims under way have seen another one. Counters of queues that go, go along."""
+    names = {f"#q{place}": f"{USED}{queue}" for place, queue in enumerate(gone)}
+    removed = f" REMOVE {', '.join(names)}" if names else ""
+    return "Update", {
+        "UpdateExpression": f"SET turn = :token, #version = :version{removed}",
+        "ConditionExpression": "turn = :turn",
+        "ExpressionAttributeNames": {"#version": "version", **names},
+        "ExpressionAttributeValues": {":token": {"S": token}, ":version": typed(version), ":turn": {"S": expected}},
+    }
+
+
+def _new_door(token: str) -> tuple[str, Mapping[str, Any]]:
+    return "Put", {"Item": {"filled": {"S": token}}}
+
+
+def _close_door(filled: str) -> tuple[str, Mapping[str, Any]]:
+    return "Delete", {"ConditionExpression": "filled = :filled", "ExpressionAttributeValues": {":filled": {"S": filled}}}
+
+
+assert 2 * MAX_QUEUES + 3 <= MAX_ACTIONS  # noqa: S101 - a constant among constants

@@ -1,0 +1,104 @@
+"""What DynamoDB's refusals mean: repeat it, a condition did not hold, or a line for the user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dispatcher.errors import StoreError, StoreSchemaError
+from dispatcher.stores.dynamodb.definition import SCHEMA_VERSION
+
+TRANSIENT = frozenset(
+    {
+        "InternalServerError",
+        "InternalFailure",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "ServerException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+        "Throttling",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
+"""Error codes after which the same request, with the same token, may succeed."""
+
+PASSING = frozenset({"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+"""Reasons of a cancelled transaction that pass by themselves. A throttle is said of the item, a conflict likewise."""
+
+_ACCESS = ("AccessDenied", "UnrecognizedClient", "InvalidSignature", "ExpiredToken", "InvalidClientTokenId", "MissingAuth")
+
+
+class AlreadyThere(Exception):
+    """The table that was to be made exists."""
+
+
+class ConditionFailed(Exception):
+    """A condition did not hold; `positions` are those of the actions that were refused, with the items found there."""
+
+    def __init__(self, found: Mapping[int, Mapping[str, Any]]) -> None:
+        super().__init__(f"conditions at {sorted(found)}")
+        self.found = found
+
+
+def code_of(response: Mapping[str, Any]) -> str:
+    """The error's code; a server's failure without one is a passing one."""
+    code = str(response.get("Error", {}).get("Code", ""))
+    if code in TRANSIENT:
+        return code
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return "InternalServerError" if status >= 500 else code
+
+
+def failed_conditions(response: Mapping[str, Any], code: str) -> ConditionFailed | None:
+    """The conditions that did not hold, where that is what the refusal says. Reasons stand at the places of their actions."""
+    if code == "ConditionalCheckFailedException":
+        return ConditionFailed({0: response.get("Item", {})})
+    if code != "TransactionCanceledException":
+        return None
+    failed = {
+        place: reason.get("Item") or {}
+        for place, reason in enumerate(response.get("CancellationReasons", []))
+        if reason.get("Code") == "ConditionalCheckFailed"
+    }
+    return ConditionFailed(failed) if failed else None
+
+
+def passes(response: Mapping[str, Any], code: str) -> bool:
+    """Whether to repeat the same request after a while."""
+    if code != "TransactionCanceledException":
+        return code in TRANSIENT
+    return {reason.get("Code", "None") for reason in response.get("CancellationReasons", [])} <= PASSING
+
+
+def refused(table: str, response: Mapping[str, Any], code: str) -> StoreError:
+    """One line on a refusal that will not pass."""
+    words = _words(response)
+    if code == "ResourceNotFoundException":
+        return StoreError(
+            f"there is no DynamoDB table {table!r} in this account and region, or it lacks its index: "
+            "make it with Terraform (infra/modules) or `dispatcher store migrate apply`"
+        )
+    if code.startswith(_ACCESS):
+        return StoreError(f"DynamoDB table {table!r}: AWS refuses access ({code}): {words}")
+    return StoreError(f"DynamoDB table {table!r}: {code}: {words}")
+
+
+def wrong_schema(table: str, found: int) -> StoreSchemaError | None:
+    """The error of a table whose items this code does not know."""
+    if found == SCHEMA_VERSION:
+        return None
+    mend = "update push-dispatcher" if found > SCHEMA_VERSION else "run `dispatcher store migrate apply`"
+    return StoreSchemaError(f"DynamoDB table {table!r} has schema version {found}, this code knows {SCHEMA_VERSION}: {mend}")
+
+
+def _words(response: Mapping[str, Any]) -> str:
+    message = str(response.get("Error", {}).get("Message") or "no words")
+    reasons: Sequence[Mapping[str, Any]] = response.get("CancellationReasons", [])
+    told = [str(reason.get("Message")) for reason in reasons if reason.get("Code", "None") not in PASSING]
+    return " ".join([message, *told[:3]]).replace("\n", " ")

@@ -1,0 +1,262 @@
+"""One table, asked request by request: the one place that repeats, and that turns the SDK's errors into ours.
+
+Every request may be repeated: a read changes nothing, a condition holds once, and a transaction carries a token by which it
+is known again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from dispatcher.clock import Clock
+from dispatcher.core.backoff import delay
+from dispatcher.errors import StoreError, StoreUnavailable
+from dispatcher.stores.dynamodb import keys
+from dispatcher.stores.dynamodb.definition import SCHEMA_VERSION
+from dispatcher.stores.dynamodb.items import Item, key_in, key_of, keyed, plain
+from dispatcher.stores.dynamodb.keys import Key
+from dispatcher.stores.dynamodb.problems import (
+    AlreadyThere,
+    ConditionFailed,
+    code_of,
+    failed_conditions,
+    passes,
+    refused,
+    wrong_schema,
+)
+
+READ_AT_ONCE = 100
+"""What one BatchGetItem takes."""
+ROUNDS = 30
+"""How often a step that others came before is tried again from its reading on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a request is repeated that AWS throttles, or does not answer."""
+
+    attempts: int = 10
+    seconds: float = 20.0
+    """No attempt begins later than this after the first; one may take `client.READ_SECONDS`."""
+    first_delay: float = 0.05
+    longest_delay: float = 2.0
+
+
+class Table:
+    """One table, through one client that is made by the first request, and again in a forked process."""
+
+    def __init__(self, name: str, connect: Callable[[], Any], clock: Clock, patience: Patience) -> None:
+        self.name, self.clock = name, clock
+        self._connect, self._patience = connect, patience
+        self._client: Any = None
+        self._known = False
+        self._process = os.getpid()
+
+    def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        client, self._client, self._known = self._client, None, False
+        if client is not None and self._process == os.getpid():
+            client.close()
+
+    @property
+    def client(self) -> Any:
+        """The SDK's client. Raises what the SDK raises."""
+        if self._process != os.getpid():
+            self._client, self._process = None, os.getpid()  # the parent's connections stay the parent's
+        if self._client is None:
+            self._client = self._connect()
+        return self._client
+
+    def new_token(self) -> str:
+        """What a transaction is known by again."""
+        return str(self.clock.new_id())
+
+    # Reading: always strongly consistent, but for the index
+
+    def items(self, wanted: Sequence[Key]) -> Mapping[Key, Item]:
+        """The items of these keys that exist."""
+        self._check_schema()
+        found: dict[Key, Item] = {}
+        distinct = list(dict.fromkeys(wanted))
+        for first in range(0, len(distinct), READ_AT_ONCE):
+            found.update(self._batch(distinct[first : first + READ_AT_ONCE]))
+        return found
+
+    def query(self, partition: str, *, first: str = "", before: str = "", page: int | None = None) -> Iterator[Item]:
+        """The items of a partition in order, from a sort key on or else before one; read page by page as taken."""
+        return self.pages(page, ConsistentRead=True, **_range(partition, first, before))
+
+    def pages(self, page: int | None, **request: Any) -> Iterator[Item]:
+        """What a Query answers, page by page; `page` items are read at once, or as many as fit."""
+        self._check_schema()
+        for answer in self._answers("query", {**request, "Limit": page} if page else request):
+            yield from answer["Items"]
+
+    def count(self, partition: str, *, before: str = "") -> int:
+        """How many items of a partition stand before a sort key."""
+        self._check_schema()
+        request = {"Select": "COUNT", "ConsistentRead": True, **_range(partition, "", before)}
+        return sum(answer["Count"] for answer in self._answers("query", request))
+
+    def scan(self) -> Iterator[Item]:
+        """Every item of the table."""
+        self._check_schema()
+        for answer in self._answers("scan", {"ConsistentRead": True}):
+            yield from answer["Items"]
+
+    # Writing
+
+    def update(self, key: Key, **request: Any) -> bool:
+        """Change one item; False when its condition does not hold."""
+        self._check_schema()
+        try:
+            self._ask("update_item", Key=key_of(key), **request)
+        except ConditionFailed:
+            return False
+        return True
+
+    def transact(self, actions: Mapping[Key, tuple[str, Mapping[str, Any]]], token: str) -> frozenset[Key]:
+        """Carry out all actions, or none: then the answer names those whose conditions did not hold.
+
+        An action is its kind (Put, Update, Delete, ConditionCheck) and its parameters but for table and key. A condition
+        that fails on an item which holds this very token says that an earlier try got through and its answer did not.
+        """
+        self._check_schema()
+        request = [{kind: self._action(kind, key, parameters)} for key, (kind, parameters) in actions.items()]
+        try:
+            self._ask("transact_write_items", TransactItems=request, ClientRequestToken=token, TableName=None)
+        except ConditionFailed as failed:
+            if any({"S": token} in item.values() for item in failed.found.values()):
+                return frozenset()
+            return frozenset(key for place, key in enumerate(actions) if place in failed.found)
+        return frozenset()
+
+    def rounds(self, what: str) -> Iterator[int]:
+        """Rounds of reading, deciding and writing, for as long as others come first. Raises `StoreUnavailable` at the end."""
+        name = self.new_token()
+        for past in range(ROUNDS):
+            if past:
+                self.clock.sleep(delay(past, name, first=0.01, cap=0.5))
+            yield past
+        raise StoreUnavailable(f"DynamoDB table {self.name!r}: {what}: others came first {ROUNDS} times in a row; try again")
+
+    # The table itself
+
+    def create(self, definition: Mapping[str, Any]) -> None:
+        """Ask for the table; one that exists stays as it is."""
+        with suppress(AlreadyThere):
+            self._ask("create_table", **definition)
+
+    def is_active(self) -> bool:
+        """Whether the table can be used."""
+        return bool(self._ask("describe_table")["Table"]["TableStatus"] == "ACTIVE")
+
+    def expire(self, specification: Mapping[str, Any]) -> None:
+        """Let ended runs go by themselves; where they do already, nothing is asked for."""
+        found = self._ask("describe_time_to_live")["TimeToLiveDescription"]["TimeToLiveStatus"]
+        if found not in ("ENABLED", "ENABLING"):
+            self._ask("update_time_to_live", TimeToLiveSpecification=specification)
+
+    # Below
+
+    def _answers(self, operation: str, request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        answer = self._ask(operation, **request)
+        yield answer
+        while "LastEvaluatedKey" in answer:
+            answer = self._ask(operation, **request, ExclusiveStartKey=answer["LastEvaluatedKey"])
+            yield answer
+
+    def _action(self, kind: str, key: Key, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        named = {**parameters, "TableName": self.name}
+        if "ConditionExpression" in parameters:
+            named["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        if kind == "Put":
+            return {**named, "Item": keyed(key, parameters["Item"])}
+        return {**named, "Key": key_of(key)}
+
+    def _batch(self, wanted: Sequence[Key]) -> Mapping[Key, Item]:
+        """One BatchGetItem, and what it leaves unread asked for again: a throttle may answer with a part."""
+        left: Any = [key_of(key) for key in wanted]
+        found: dict[Key, Item] = {}
+        name = ""
+        for past in range(self._patience.attempts):
+            if past:
+                name = name or self.new_token()
+                self._wait(past, name)
+            request = {self.name: {"Keys": left, "ConsistentRead": True}}
+            answer = self._ask("batch_get_item", RequestItems=request, TableName=None)
+            found.update((key_in(item), item) for item in answer["Responses"].get(self.name, []))
+            left = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys")
+            if not left:
+                return found
+        raise self._unavailable(self._patience.attempts, f"{len(left)} of {len(wanted)} items were not read")
+
+    def _check_schema(self) -> None:
+        """Once: this code has to know what is in the table. A new one, by whomever it was made, is marked."""
+        if self._known:
+            return
+        found = self._ask("get_item", Key=key_of(keys.SCHEMA), ConsistentRead=True).get("Item")
+        if found is None:
+            self._mark()
+        elif problem := wrong_schema(self.name, plain(found["version"])):
+            raise problem
+        self._known = True
+
+    def _mark(self) -> None:
+        item = keyed(keys.SCHEMA, {"version": {"N": str(SCHEMA_VERSION)}})
+        with suppress(ConditionFailed):  # somebody else was quicker
+            self._ask("put_item", Item=item, ConditionExpression="attribute_not_exists(pk)")
+
+    def _ask(self, operation: str, **request: Any) -> Any:
+        """One request, repeated while that may help. Raises `ConditionFailed` or a `StoreError`."""
+        from botocore import exceptions as sdk  # noqa: PLC0415 - the first request loads the SDK
+
+        named = {"TableName": self.name, **request}
+        parameters = {name: value for name, value in named.items() if value is not None}
+        started, name, words = self.clock.now(), "", ""
+        for attempt in range(1, self._patience.attempts + 1):
+            try:
+                return getattr(self.client, operation)(**parameters)
+            except sdk.ClientError as problem:
+                words = self._passing_words(problem.response)
+            except (sdk.ConnectionError, sdk.HTTPClientError, sdk.IncompleteReadError) as problem:
+                words = str(problem)
+            except sdk.BotoCoreError as problem:
+                raise StoreError(f"DynamoDB table {self.name!r}: {problem}") from problem
+            late = self.clock.now() - started >= timedelta(seconds=self._patience.seconds)
+            if late or attempt == self._patience.attempts:
+                break
+            name = name or parameters.get("ClientRequestToken") or self.new_token()
+            self._wait(attempt, name)
+        raise self._unavailable(attempt, words)
+
+    def _passing_words(self, response: Mapping[str, Any]) -> str:
+        """AWS's words on what may pass. Raises for everything else."""
+        code = code_of(response)
+        if failed := failed_conditions(response, code):
+            raise failed
+        if code == "ResourceInUseException":
+            raise AlreadyThere
+        if not passes(response, code):
+            raise refused(self.name, response, code)
+        return f"{code}: {response.get('Error', {}).get('Message', '')}"
+
+    def _wait(self, past: int, name: str) -> None:
+        self.clock.sleep(delay(past, name, first=self._patience.first_delay, cap=self._patience.longest_delay))
+
+    def _unavailable(self, attempts: int, words: str) -> StoreUnavailable:
+        return StoreUnavailable(f"DynamoDB table {self.name!r}: no answer after {attempts} attempts: {words}")
+
+
+def _range(partition: str, first: str, before: str) -> Mapping[str, Any]:
+    condition, values = "pk = :pk", {":pk": {"S": partition}}
+    if first:
+        condition, values = "pk = :pk AND sk >= :first", {**values, ":first": {"S": first}}
+    elif before:
+        condition, values = "pk = :pk AND sk < :before", {**values, ":before": {"S": before}}
+    return {"KeyConditionExpression": condition, "ExpressionAttributeValues": values}

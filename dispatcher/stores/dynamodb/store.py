@@ -1,0 +1,238 @@
+"""The verbs. How the table is laid out is told in the package's docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from dispatcher.clock import Clock, SystemClock
+from dispatcher.errors import StoreError
+from dispatcher.models import Deployment, Run, WorkPool
+from dispatcher.store import Claims, Decide, Move, QueueCount, RunFilter
+from dispatcher.stores import refusals, transitions
+from dispatcher.stores.dynamodb import checking, keys
+from dispatcher.stores.dynamodb.changes import Change, Changes
+from dispatcher.stores.dynamodb.claims import Attempt
+from dispatcher.stores.dynamodb.creation import create_table
+from dispatcher.stores.dynamodb.deployments import Deployments
+from dispatcher.stores.dynamodb.items import MAX_BYTES, as_read, small_run_in
+from dispatcher.stores.dynamodb.listing import Listing
+from dispatcher.stores.dynamodb.pools import Pools
+from dispatcher.stores.dynamodb.requests import Patience, Table
+
+HISTORY = timedelta(days=30)
+
+
+class DynamoStore:
+    """A `Store` in one DynamoDB table. Its client is made by the first verb; it belongs to one thread at a time."""
+
+    def __init__(
+        self,
+        table: str,
+        *,
+        region: str | None = None,
+        endpoint: str | None = None,
+        history: timedelta = HISTORY,
+        patience: Patience | None = None,
+        clock: Clock | None = None,
+        connect: Callable[[], Any] | None = None,
+    ) -> None:
+        """Region, endpoint and identity come from the usual AWS settings where they are not given.
+
+        `history`: for how long ended runs are kept. `connect`: gives the SDK's client, in place of the usual one.
+        """
+        self.name = table
+        usual = partial(_connect, region, endpoint)
+        self._table = Table(table, connect or usual, clock or SystemClock(), patience or Patience())
+        self._changes = Changes(self._table, history)
+        self._pools = Pools(self._table)
+        self._deployments = Deployments(self._table)
+        self._listing = Listing(self._table, self._pools, self._changes)
+
+    def create_table(self) -> None:
+        """Make the table, as Terraform would, and wait until it can be used; one that exists stays as it is."""
+        create_table(self._table)
+
+    def check(self) -> Sequence[str]:
+        """Where the table contradicts itself, one line each: by reading all of it. Ask while no tick is under way."""
+        return checking.contradictions(self._table)
+
+    # What people change
+
+    def pools(self) -> Sequence[WorkPool]:
+        """See `Store.pools`."""
+        return self._pools.all()
+
+    def pool(self, name: str) -> WorkPool | None:
+        """See `Store.pool`."""
+        found = self._pools.read(name)
+        return found.pool if found else None
+
+    def save_pool(self, pool: WorkPool, *, expected_version: int | None) -> WorkPool:
+        """See `Store.save_pool`."""
+        return self._pools.save(pool, expected_version)
+
+    def delete_pool(self, name: str, *, expected_version: int) -> None:
+        """See `Store.delete_pool`. One that was broken off goes on when it is repeated."""
+        self._pools.delete(name, expected_version)
+
+    def deployments(self, pool: str | None = None) -> Sequence[Deployment]:
+        """See `Store.deployments`."""
+        return self._deployments.all(pool)
+
+    def deployment(self, name: str) -> Deployment | None:
+        """See `Store.deployment`."""
+        return self._deployments.read(name)
+
+    def save_deployment(self, deployment: Deployment, *, expected_version: int | None) -> Deployment:
+        """See `Store.save_deployment`."""
+        return self._deployments.save(deployment, expected_version)
+
+    def delete_deployment(self, name: str) -> None:
+        """See `Store.delete_deployment`."""
+        self._deployments.delete(name)
+
+    # Runs
+
+    def add_runs(self, runs: Sequence[Run]) -> frozenset[UUID]:
+        """See `Store.add_runs`. All or nothing as far as one transaction reaches, 49 runs; a pool or queue that does not
+        exist is seen before the first, so that only one that is deleted in between can leave a part behind.
+        """
+        self._require_queues(runs)
+        new = {run.id: as_read(run) for run in reversed(runs)}  # the first of two equal ids
+        left: Sequence[Run] = [new[run_id] for run_id in dict.fromkeys(run.id for run in runs)]
+        added: set[UUID] = set()
+        for _ in self._table.rounds("runs were not added"):
+            for batch in self._changes.batches([Change(before=None, after=run) for run in left]):
+                if not self._changes.commit(batch, self._table.new_token()):
+                    added |= {change.after.id for change in batch}
+            left = self._still_unknown([run for run in left if run.id not in added])
+            if not left:
+                break
+        return frozenset(added)
+
+    def get(self, run_id: UUID) -> Run | None:
+        """See `Store.get`."""
+        found = self._changes.read([run_id]).get(run_id)
+        return found.run if found else None
+
+    def runs(self, where: RunFilter, *, limit: int, offset: int = 0) -> Sequence[Run]:
+        """See `Store.runs`."""
+        return self._listing.runs(where, limit, offset)
+
+    def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
+        """See `Store.counts`."""
+        return self._listing.counts(pool, now)
+
+    def ahead(self, run: Run, now: datetime) -> int:
+        """See `Store.ahead`."""
+        return self._listing.ahead(run, now)
+
+    # One tick
+
+    def live(self, pool: str, *, limit: int, start: UUID | None = None) -> Sequence[Run]:
+        """See `Store.live`."""
+        first, page = start.hex if start else "", min(max(limit, 1), 5000)
+        found = list(islice(self._table.query(keys.live(pool), first=first, page=page), limit))
+        if first and len(found) < limit:
+            found += islice(self._table.query(keys.live(pool), before=first, page=page), limit - len(found))
+        return [small_run_in(item) for item in found]
+
+    def move(self, moves: Sequence[Move]) -> frozenset[UUID]:
+        """See `Store.move`."""
+        transitions.check(moves)
+        by_run: dict[UUID, list[Move]] = {}
+        for move in moves:
+            by_run.setdefault(move.run_id, []).append(move)
+        return self._change({run_id: partial(_moved, of_run) for run_id, of_run in by_run.items()})
+
+    def hold(self, pool: str, until: datetime, reason: str) -> None:
+        """See `Store.hold`."""
+        self._pools.hold(pool, until, reason)
+
+    def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
+        """See `Store.claim`. Where one transaction does not hold it all, several follow one another, and the answer may be a
+        prefix of what was granted.
+        """
+        for _ in self._table.rounds(f"work pool {pool!r} was not claimed"):
+            found = self._pools.read(pool)
+            if found is None:
+                break
+            answer = Attempt(self._table, self._changes, found, now, lease).claim(takeovers, decide)
+            if answer == Claims():
+                self._pools.heartbeat(pool, now)
+            if answer is not None:
+                return answer
+        return Claims()
+
+    def lingering(self, pool: str, *, limit: int) -> Sequence[Run]:
+        """See `Store.lingering`."""
+        found = islice(self._table.query(keys.lingering(pool), page=min(max(limit, 1), 1000)), limit)
+        return [small_run_in(item) for item in found]
+
+    def discarded(self, run_ids: Sequence[UUID]) -> None:
+        """See `Store.discarded`."""
+        self._change(dict.fromkeys(run_ids, _discarded))
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._table.close()
+
+    # Below the verbs
+
+    def _change(self, wanted: Mapping[UUID, Callable[[Run], Run | None]]) -> frozenset[UUID]:
+        """Change runs by pure functions of what they are, which answer None for a run that is to stay as it is."""
+        left, changed = dict(wanted), set[UUID]()
+        for _ in self._table.rounds("runs were not moved"):
+            stored = self._changes.read(list(left)) if left else {}
+            afters = {run_id: left[run_id](each.run) for run_id, each in stored.items() if run_id in left}
+            changes = [Change(before=stored[run_id], after=as_read(after)) for run_id, after in afters.items() if after]
+            for batch in self._changes.batches(changes):
+                if not self._changes.commit(batch, self._table.new_token()):
+                    changed |= {change.after.id for change in batch}
+            left = {change.after.id: left[change.after.id] for change in changes if change.after.id not in changed}
+            if not left:
+                break
+        return frozenset(changed)
+
+    def _require_queues(self, runs: Sequence[Run]) -> None:
+        pairs = list(dict.fromkeys((run.pool, run.queue) for run in runs))
+        doors = self._pools.doors(pairs) if pairs else {}
+        for pair in pairs:
+            if pair not in doors:
+                raise refusals.no_queue(*pair)
+        for run in runs:
+            if (weight := self._changes.weight(run)) > MAX_BYTES:
+                raise StoreError(f"run {run.id} weighs {weight:,} bytes: one in DynamoDB has at most {MAX_BYTES:,}")
+
+    def _still_unknown(self, runs: Sequence[Run]) -> Sequence[Run]:
+        """Of runs whose transaction was refused: those that are to be tried again. Raises `NotFound` for a vanished queue."""
+        if not runs:
+            return []
+        self._require_queues(runs)
+        known = self._changes.read([run.id for run in runs])
+        return [run for run in runs if run.id not in known]
+
+
+def _connect(region: str | None, endpoint: str | None) -> Any:
+    from dispatcher.stores.dynamodb.client import connect  # noqa: PLC0415 - the first request loads the SDK
+
+    return connect(region, endpoint)
+
+
+def _moved(moves: Sequence[Move], run: Run) -> Run | None:
+    """The run after those of its moves that apply, in order."""
+    moved = run
+    for move in moves:
+        if (moved.pool, moved.state, moved.fence) == (move.pool, move.expected, move.fence):
+            moved = replace(moved, state=move.to, **move.changes)
+    return moved if moved is not run else None
+
+
+def _discarded(run: Run) -> Run | None:
+    return replace(run, lingers=False) if run.lingers else None

@@ -1,0 +1,289 @@
+"""A store in a dictionary: the shortest correct one.
+
+It is the oracle of the differential test, and it serves users' own tests. Every verb is one step under one lock; nothing that a
+caller holds shares a mutable part with what is stored. Verbs look at every run: correct before fast.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from threading import RLock
+from typing import Any, TypeVar
+from uuid import UUID
+
+from dispatcher.models import Deployment, Run, RunState, WorkPool
+from dispatcher.store import Claim, Claims, Decide, Move, QueueCount, RunFilter, Snapshot
+from dispatcher.stores import refusals, transitions
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_MUTABLE = ("base_job_template", "job_variables", "job", "submission")
+
+T = TypeVar("T", Run, WorkPool, Deployment)
+
+
+def open_url(_url: str) -> MemoryStore:
+    """A new, empty store; every `memory://` is one of its own."""
+    return MemoryStore()
+
+
+class MemoryStore:
+    """A `Store` that lives and dies with its process."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._pools: dict[str, WorkPool] = {}
+        self._deployments: dict[str, Deployment] = {}
+        self._runs: dict[UUID, Run] = {}
+
+    # What people change
+
+    def pools(self) -> Sequence[WorkPool]:
+        """See `Store.pools`."""
+        with self._lock:
+            return [_apart(pool) for _, pool in sorted(self._pools.items())]
+
+    def pool(self, name: str) -> WorkPool | None:
+        """See `Store.pool`."""
+        with self._lock:
+            return _apart(self._pools[name]) if name in self._pools else None
+
+    def save_pool(self, pool: WorkPool, *, expected_version: int | None) -> WorkPool:
+        """See `Store.save_pool`."""
+        with self._lock:
+            ticked = self._before_saving(pool, expected_version)
+            saved = replace(
+                pool,
+                version=(expected_version or 0) + 1,
+                queues=tuple(sorted(pool.queues, key=lambda queue: queue.priority)),
+                held_until=ticked.held_until,
+                held_reason=ticked.held_reason,
+                last_tick_at=ticked.last_tick_at,
+            )
+            self._pools[pool.name] = _apart(saved)
+            return _apart(saved)
+
+    def delete_pool(self, name: str, *, expected_version: int) -> None:
+        """See `Store.delete_pool`."""
+        with self._lock:
+            self._expected_pool(name, expected_version)
+            if any(not run.state.is_end for run in self._of(name)):
+                raise refusals.pool_busy(name)
+            del self._pools[name]
+            self._deployments = {key: found for key, found in self._deployments.items() if found.pool != name}
+            self._runs = {key: run for key, run in self._runs.items() if run.pool != name}
+
+    def deployments(self, pool: str | None = None) -> Sequence[Deployment]:
+        """See `Store.deployments`."""
+        with self._lock:
+            return [_apart(found) for _, found in sorted(self._deployments.items()) if pool in (None, found.pool)]
+
+    def deployment(self, name: str) -> Deployment | None:
+        """See `Store.deployment`."""
+        with self._lock:
+            return _apart(self._deployments[name]) if name in self._deployments else None
+
+    def save_deployment(self, deployment: Deployment, *, expected_version: int | None) -> Deployment:
+        """See `Store.save_deployment`."""
+        with self._lock:
+            stored = self._deployments.get(deployment.name)
+            if expected_version is None and stored:
+                raise refusals.deployment_exists(deployment.name)
+            if expected_version is not None and not stored:
+                raise refusals.no_deployment(deployment.name)
+            if stored and expected_version is not None and stored.version != expected_version:
+                raise refusals.deployment_changed(deployment.name, expected_version, stored.version)
+            self._require_queue(deployment.pool, deployment.queue)
+            saved = replace(deployment, version=(expected_version or 0) + 1)
+            self._deployments[deployment.name] = _apart(saved)
+            return _apart(saved)
+
+    def delete_deployment(self, name: str) -> None:
+        """See `Store.delete_deployment`."""
+        with self._lock:
+            if self._deployments.pop(name, None) is None:
+                raise refusals.no_deployment(name)
+
+    # Runs
+
+    def add_runs(self, runs: Sequence[Run]) -> frozenset[UUID]:
+        """See `Store.add_runs`."""
+        with self._lock:
+            for run in runs:
+                self._require_queue(run.pool, run.queue)
+            added = {run.id: _apart(run) for run in reversed(runs) if run.id not in self._runs}  # the first of two equal ids
+            self._runs.update(added)
+            return frozenset(added)
+
+    def get(self, run_id: UUID) -> Run | None:
+        """See `Store.get`."""
+        with self._lock:
+            return _apart(self._runs[run_id]) if run_id in self._runs else None
+
+    def runs(self, where: RunFilter, *, limit: int, offset: int = 0) -> Sequence[Run]:
+        """See `Store.runs`."""
+        with self._lock:
+            by_id = sorted((run for run in self._runs.values() if _matches(run, where)), key=lambda run: run.id)
+            newest_first = sorted(by_id, key=lambda run: run.created_at, reverse=True)
+            return [_apart(run) for run in newest_first[offset:][:limit]]
+
+    def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
+        """See `Store.counts`."""
+        with self._lock:
+            found = self._pools.get(pool)
+            return {queue.name: self._count(pool, queue.name, now) for queue in found.queues} if found else {}
+
+    def ahead(self, run: Run, now: datetime) -> int:
+        """See `Store.ahead`."""
+        with self._lock:
+            return sum(_place(other) < _place(run) for other in self._waiting(run.pool, run.queue) if other.due_at <= now)
+
+    # One tick
+
+    def live(self, pool: str, *, limit: int, start: UUID | None = None) -> Sequence[Run]:
+        """See `Store.live`."""
+        with self._lock:
+            found = [run for run in self._of(pool) if run.state.holds_slot and run.submission is not None]
+            round_from_start = sorted(found, key=lambda run: (start is not None and run.id < start, run.id))
+            return [_small(run) for run in round_from_start[:limit]]
+
+    def move(self, moves: Sequence[Move]) -> frozenset[UUID]:
+        """See `Store.move`."""
+        transitions.check(moves)
+        with self._lock:
+            return frozenset(move.run_id for move in moves if self._apply(move))
+
+    def hold(self, pool: str, until: datetime, reason: str) -> None:
+        """See `Store.hold`."""
+        with self._lock:
+            found = self._pools.get(pool)
+            if found and (found.held_until is None or found.held_until < until):
+                self._pools[pool] = replace(found, held_until=until, held_reason=reason)
+
+    def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
+        """See `Store.claim`."""
+        with self._lock:
+            if pool not in self._pools:
+                return Claims()
+            ticked = replace(self._pools[pool], last_tick_at=now)
+            repeats = [
+                replace(run, **transitions.taken_over(run, now, lease)) for run in self._abandoned(pool, now)[:takeovers]
+            ]
+            decision = decide(self._snapshot(ticked, now))
+            self._pools[pool] = ticked
+            self._runs.update((run.id, run) for run in repeats)
+            grants = [self._leave(pool, each.run, transitions.granted(each, now, lease)) for each in decision.grants]
+            crashes = [self._leave(pool, run, transitions.crashed(reason, now)) for run, reason in decision.crashes]
+            claims = [Claim(run=_apart(run), repeat=True) for run in repeats]
+            claims += [Claim(run=run, repeat=False) for run in grants if run]
+            return Claims(claims=tuple(claims), crashed=tuple(run for run in crashes if run))
+
+    def lingering(self, pool: str, *, limit: int) -> Sequence[Run]:
+        """See `Store.lingering`."""
+        with self._lock:
+            found = [run for run in self._of(pool) if run.state.is_end and run.lingers]
+            longest_ended = sorted(found, key=lambda run: (run.ended_at or _LONG_AGO, run.id))
+            return [_small(run) for run in longest_ended[:limit]]
+
+    def discarded(self, run_ids: Sequence[UUID]) -> None:
+        """See `Store.discarded`."""
+        with self._lock:
+            for run_id in self._runs.keys() & set(run_ids):
+                self._runs[run_id] = replace(self._runs[run_id], lingers=False)
+
+    def close(self) -> None:
+        """See `Store.close`: there is nothing to give back."""
+
+    # Below the verbs; the lock is held
+
+    def _expected_pool(self, name: str, version: int) -> WorkPool:
+        if name not in self._pools:
+            raise refusals.no_pool(name)
+        if self._pools[name].version != version:
+            raise refusals.pool_changed(name, version, self._pools[name].version)
+        return self._pools[name]
+
+    def _before_saving(self, pool: WorkPool, version: int | None) -> WorkPool:
+        """The pool that is replaced; for a new one, itself before any tick."""
+        if version is not None:
+            stored = self._expected_pool(pool.name, version)
+            self._refuse_removal_of_busy_queues(stored, pool)
+            return stored
+        if pool.name in self._pools:
+            raise refusals.pool_exists(pool.name)
+        return replace(pool, held_until=None, held_reason="", last_tick_at=None)
+
+    def _refuse_removal_of_busy_queues(self, stored: WorkPool, wanted: WorkPool) -> None:
+        busy = {run.queue for run in self._of(stored.name) if not run.state.is_end}
+        for queue in stored.queues:
+            if queue.name in busy and wanted.queue(queue.name) is None:
+                raise refusals.queue_busy(stored.name, queue.name)
+
+    def _require_queue(self, pool: str, queue: str) -> None:
+        if pool not in self._pools or self._pools[pool].queue(queue) is None:
+            raise refusals.no_queue(pool, queue)
+
+    def _of(self, pool: str) -> Sequence[Run]:
+        return [run for run in self._runs.values() if run.pool == pool]
+
+    def _waiting(self, pool: str, queue: str) -> Sequence[Run]:
+        return [run for run in self._of(pool) if run.queue == queue and run.state is RunState.SCHEDULED]
+
+    def _abandoned(self, pool: str, now: datetime) -> Sequence[Run]:
+        unsubmitted = (run for run in self._of(pool) if run.state in transitions.TAKEN_OVER_IN and run.submission is None)
+        over = [(run.lease_until, run.id, run) for run in unsubmitted if run.lease_until and run.lease_until <= now]
+        return [run for _, _, run in sorted(over, key=lambda found: found[:2])]
+
+    def _count(self, pool: str, queue: str, now: datetime) -> QueueCount:
+        waiting = self._waiting(pool, queue)
+        due = sum(run.due_at <= now for run in waiting)
+        in_use = sum(run.queue == queue and run.state.holds_slot for run in self._of(pool))
+        return QueueCount(due=due, later=len(waiting) - due, in_use=in_use)
+
+    def _snapshot(self, pool: WorkPool, now: datetime) -> Snapshot:
+        def due(queue: str, limit: int) -> Sequence[Run]:
+            free = [run for run in self._waiting(pool.name, queue) if max(run.due_at, run.not_before or now) <= now]
+            return [_apart(run) for run in sorted(free, key=_place)[: max(limit, 0)]]
+
+        in_use = Counter(run.queue for run in self._of(pool.name) if run.state.holds_slot)
+        return Snapshot(pool=_apart(pool), in_use=in_use, due=due, deployment=self.deployment)
+
+    def _apply(self, move: Move) -> Run | None:
+        return self._change(move.run_id, move.pool, move.expected, move.fence, {"state": move.to, **move.changes})
+
+    def _leave(self, pool: str, run: Run, changes: Mapping[str, Any]) -> Run | None:
+        """The claim's own moves: they leave SCHEDULED, guarded as every move is."""
+        return self._change(run.id, pool, RunState.SCHEDULED, run.fence, changes)
+
+    def _change(self, run_id: UUID, pool: str, state: RunState, fence: int, changes: Mapping[str, Any]) -> Run | None:
+        """The run after a change, or None when it is not, or no longer, as it is expected to be."""
+        stored = self._runs.get(run_id)
+        if stored is None or (stored.pool, stored.state, stored.fence) != (pool, state, fence):
+            return None
+        self._runs[run_id] = _apart(replace(stored, **changes))
+        return _apart(self._runs[run_id])
+
+
+def _apart(noun: T) -> T:
+    """A copy that shares nothing mutable with the noun."""
+    return replace(noun, **{name: deepcopy(getattr(noun, name)) for name in _MUTABLE if hasattr(noun, name)})
+
+
+def _matches(run: Run, where: RunFilter) -> bool:
+    return (
+        where.pool in (None, run.pool)
+        and where.queue in (None, run.queue)
+        and where.deployment in (None, run.deployment)
+        and (where.states is None or run.state in where.states)
+    )
+
+
+def _place(run: Run) -> tuple[datetime, UUID]:
+    return run.due_at, run.id
+
+
+def _small(run: Run) -> Run:
+    return _apart(replace(run, job_variables={}, tags=(), job=None))

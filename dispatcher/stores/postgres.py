@@ -1,0 +1,226 @@
+"""The store for functions in any cloud: a PostgreSQL database (14 or newer), shared by any number of invocations.
+
+* **Claims of a pool are serial**: a claim's first statement locks the pool's row (`sql/postgres/statements.sql` tells who waits
+  for whom). Transactions that write are READ COMMITTED, so that what is counted after the lock is what was committed before it;
+  those that read are REPEATABLE READ, so that all their statements see the same state.
+* **Fit for a function that is frozen between its calls, and for a pooler in transaction mode** (PgBouncer, Supavisor): nothing
+  outlives a transaction. No prepared statements, no session settings, no session locks; timeouts are SET LOCAL.
+* A connection is opened by the first verb and given back by `close`. One that died in between (a freeze, a restart of the
+  server) is found dead by `BEGIN`, when nothing is lost yet, and is opened anew, once. One that dies within a transaction
+  raises `StoreUnavailable`: the verb may have taken effect, and repeating it is safe.
+* An invocation that is frozen or killed within a transaction holds the pool no longer than `idle_timeout`: then the server
+  ends its session.
+* A plan does not hang on when statistics were taken: where an index gives the order, the planner may neither scan nor sort.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from threading import RLock
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
+
+from dispatcher.errors import SettingsError, StoreUnavailable
+from dispatcher.store import Claims, Decide, Move
+from dispatcher.stores import postgres_schema
+from dispatcher.stores.postgres_errors import RolledBackByServer, translated
+from dispatcher.stores.postgres_session import PostgresSession
+from dispatcher.stores.rows import COLUMNS
+from dispatcher.stores.session import Session
+from dispatcher.stores.sql_store import SqlStore
+from dispatcher.stores.statements import FOLDER, named
+
+T = TypeVar("T")
+
+CONNECTION: Mapping[str, Any] = {
+    "application_name": "push-dispatcher",
+    "client_encoding": "UTF8",
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""What a URL may say otherwise: a lost peer is noticed after some ten seconds, and not after the fifteen minutes of TCP."""
+
+TRIES = 5
+"""How often a verb is begun that the server took back (a deadlock): then nothing of it was done."""
+
+_NOT_PLANNED = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_incremental_sort", "jit")
+_PLANS = "".join(f" SET LOCAL {name} = off;" for name in _NOT_PLANNED)
+
+_LASTING = " SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';"
+"""A claim that a crash of the server took back after its job was submitted would be made anew: "once" would be lost."""
+
+_inherited: list[psycopg.Connection] = []
+"""Connections of the process that this one was forked from: closing one would end its owner's session."""
+
+
+def open_url(url: str) -> PostgresStore:
+    """The store behind `postgresql://user:password@host:5432/database`; all of libpq's parameters may follow.
+
+    The password may be left to PGPASSWORD or a password file. Raises `SettingsError` for another form of URL.
+    """
+    return PostgresStore(url)
+
+
+class PostgresStore(SqlStore):
+    """A `Store` in a PostgreSQL database. It may be handed from thread to thread: its verbs come one after the other."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        lock_timeout: float = 5.0,
+        statement_timeout: float = 20.0,
+        idle_timeout: float = 30.0,
+        schema: postgres_schema.Schema | None = None,
+    ) -> None:
+        """Seconds to wait for the lock of a pool; that a statement may take; that a transaction may stand still."""
+        self._connecting = {**CONNECTION, **_parameters(url)}
+        self.name = _name(self._connecting)
+        self._limits = _limits(statement_timeout, lock_timeout, idle_timeout)
+        self._schema = schema or postgres_schema.known()
+        self._statements = {
+            **named((FOLDER / "statements.sql").read_text(encoding="utf-8"), COLUMNS),
+            **named((FOLDER / "postgres" / "statements.sql").read_text(encoding="utf-8"), COLUMNS),
+        }
+        self._connection: psycopg.Connection | None = None
+        self._lock = RLock()
+        self._process = os.getpid()
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._leave_what_was_inherited()
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
+
+    def move(self, moves: Sequence[Move]) -> frozenset[UUID]:
+        """See `Store.move`."""
+        return _again(lambda: super(PostgresStore, self).move(moves))
+
+    def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
+        """See `Store.claim`."""
+        return _again(lambda: super(PostgresStore, self).claim(pool, now, lease=lease, takeovers=takeovers, decide=decide))
+
+    def discarded(self, run_ids: Sequence[UUID]) -> None:
+        """See `Store.discarded`."""
+        _again(lambda: super(PostgresStore, self).discarded(run_ids))
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;") as session:
+            yield session
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        with self._transaction(f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;{_LASTING}") as session:
+            yield session
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Session]:
+        self._leave_what_was_inherited()
+        with self._lock, translated(self.name):
+            connection = self._begin(f"{begin}{self._limits}{_PLANS}".encode())
+            try:
+                yield PostgresSession(connection, self._statements)
+                _commit(connection, self.name)
+            except BaseException:
+                self._give_up(connection)
+                raise
+
+    def _begin(self, begin: bytes) -> psycopg.Connection:
+        """A connection in a transaction: the one that is open, or a new one when that has died meanwhile."""
+        kept = self._connection
+        if kept is not None:
+            if not kept.broken and kept.info.transaction_status is TransactionStatus.INTRANS:
+                raise AssertionError("a verb of the store was called from within another")
+            with suppress(psycopg.Error):
+                kept.execute(begin)
+                return kept
+            self.close()
+        connection = self._connection = self._open()
+        try:
+            connection.execute(begin)
+        except BaseException:
+            self.close()
+            raise
+        return connection
+
+    def _open(self) -> psycopg.Connection:
+        # Transactions begin where we say so, and nothing is prepared: a pooler gives each of them another server connection.
+        connection = psycopg.connect(autocommit=True, prepare_threshold=None, **self._connecting)
+        try:
+            postgres_schema.prepare(connection, self.name, self._schema, self._limits)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _give_up(self, connection: psycopg.Connection) -> None:
+        """Take everything back; a connection that cannot say that it did is left."""
+        with suppress(psycopg.Error):
+            if connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+                connection.execute("ROLLBACK")
+            if connection.info.transaction_status is TransactionStatus.IDLE:
+                return
+        self.close()
+
+    def _leave_what_was_inherited(self) -> None:
+        """In a forked process: begin anew, without a word on the parent's connection."""
+        if self._process == os.getpid():
+            return
+        if self._connection is not None:
+            _inherited.append(self._connection)
+        self._connection, self._lock, self._process = None, RLock(), os.getpid()
+
+
+def _again(verb: Callable[[], T]) -> T:
+    for _ in range(TRIES - 1):
+        with suppress(RolledBackByServer):
+            return verb()
+    return verb()
+
+
+def _commit(connection: psycopg.Connection, name: str) -> None:
+    """A transaction in which a statement failed answers a COMMIT with ROLLBACK, without an error."""
+    if connection.execute("COMMIT").statusmessage != "COMMIT":
+        raise StoreUnavailable(f"store {name}: the server took the transaction back: try again")
+
+
+def _parameters(url: str) -> Mapping[str, Any]:
+    """What a URL says. libpq's own words for a wrong one may hold parts of the password, so they are not passed on."""
+    try:
+        parameters = conninfo_to_dict(url)
+        place = " ".join(str(parameters.get(name, "")) for name in ("host", "dbname"))
+        port = str(parameters.get("port") or 0).replace(",", "")
+        wrong = not url.startswith(("postgresql://", "postgres://")) or "@" in place or not port.isdecimal()
+    except psycopg.Error:
+        wrong = True
+    if wrong:
+        raise SettingsError(
+            "DISPATCHER_STORE: not a PostgreSQL URL; write postgresql://user:password@host:5432/database, and in the password "
+            "@ as %40, / as %2F, : as %3A, % as %25"
+        )
+    return parameters
+
+
+def _name(parameters: Mapping[str, Any]) -> str:
+    """The store as errors name it: without user, password and options."""
+    host, port, database = (parameters.get(name) for name in ("host", "port", "dbname"))
+    return f"postgresql://{host or 'localhost'}{f':{port}' if port else ''}/{database or ''}"
+
+
+def _limits(statement: float, lock: float, idle: float) -> str:
+    seconds = {"statement_timeout": statement, "lock_timeout": lock, "idle_in_transaction_session_timeout": idle}
+    return "".join(f" SET LOCAL {name} = {round(value * 1000)};" for name, value in seconds.items())

@@ -1,0 +1,102 @@
+"""What went wrong with a PostgreSQL database, in one line that says what to do and never shows a password."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import errors
+
+from dispatcher.errors import StoreError, StoreSchemaError, StoreUnavailable
+
+
+class RolledBackByServer(StoreUnavailable):
+    """The server took a transaction back to let another go on: nothing of it was done, and it can be begun again."""
+
+
+@contextmanager
+def translated(name: str) -> Iterator[None]:
+    """Raise what psycopg raises as one of our errors; everything else passes."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _translation(error, f"store {name}") from error
+
+
+_REFUSED_AT_THE_DOOR = (
+    ("password authentication failed", "give the URL the right user and password"),
+    ("no password supplied", "give the URL a password, or set PGPASSWORD"),
+    ("no pg_hba.conf entry", "let the server's pg_hba.conf admit this user from here, perhaps with ?sslmode=require"),
+    ("role", "create the role, or name another in the URL"),
+    ("database", "create the database, or name another in the URL"),
+    ("permission denied for database", "GRANT CONNECT ON DATABASE to this role"),
+)
+"""While connecting, libpq gives words and no codes: what they hold, and the mend."""
+
+
+_WORDS: Sequence[tuple[tuple[type[psycopg.Error], ...], type[StoreError], str]] = (
+    (
+        (errors.DeadlockDetected, errors.SerializationFailure),
+        RolledBackByServer,
+        "taken back by the server, to let another go on: try again",
+    ),
+    (
+        (errors.LockNotAvailable,),
+        StoreUnavailable,
+        "another invocation holds the work pool for too long ({told}): try again",
+    ),
+    ((errors.QueryCanceled,), StoreUnavailable, "too slow ({told}): try again, and see what the server is busy with"),
+    (
+        (errors.IdleInTransactionSessionTimeout,),
+        StoreUnavailable,
+        "this invocation stood still within a transaction, which was taken back: try again",
+    ),
+    (
+        (errors.InsufficientPrivilege,),
+        StoreError,
+        "{told}: GRANT SELECT, INSERT, UPDATE, DELETE on the tables to this role",
+    ),
+    (
+        (errors.UndefinedTable, errors.UndefinedColumn),
+        StoreSchemaError,
+        "{told}: its schema was changed by hand or by other code: restore it",
+    ),
+    (
+        (errors.ReadOnlySqlTransaction,),
+        StoreUnavailable,
+        "it can only be read (a standby?): name the primary server in the URL",
+    ),
+    ((errors.DiskFull,), StoreUnavailable, "the server's disk is full ({told}): make room"),
+    (
+        (errors.TooManyConnections,),
+        StoreUnavailable,
+        "the server takes no more connections ({told}): put a pooler before it",
+    ),
+)
+"""What the server says by code: as what it is raised, and with which words. The first that fits."""
+
+
+def _translation(error: psycopg.Error, store: str) -> StoreError:
+    told = _line(error)
+    for codes, kind, words in _WORDS:
+        if isinstance(error, codes):
+            return kind(f"{store}: {words.format(told=told)}")
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return _unreachable(told, store)
+    return StoreError(f"{store}: {told}")
+
+
+def _unreachable(told: str, store: str) -> StoreError:
+    for words, mend in _REFUSED_AT_THE_DOOR:
+        if words in told and ("does not exist" in told or " " in words):
+            return StoreError(f"{store}: {told}: {mend}")
+    if told.startswith("connection"):
+        return StoreUnavailable(f"{store}: cannot be reached ({told}): see that the server runs and admits this host")
+    return StoreUnavailable(f"{store}: no answer ({told}): what was asked may have been done; repeating it is safe")
+
+
+def _line(error: psycopg.Error) -> str:
+    """What the server said, or else the first line of what the client did."""
+    said = error.diag.message_primary or str(error).strip() or type(error).__name__
+    return " ".join(said.split("\n")[0].split())

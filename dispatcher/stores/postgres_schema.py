@@ -1,0 +1,126 @@
+"""Brings a PostgreSQL database to this code's schema, while older and newer code go on using it.
+
+Two releases overlap whenever a function is deployed, so migrations come in pairs, a release apart:
+
+* **Expand**: what new code will need is added, such that older code need not know of it: a table, an index, a column that may
+  be NULL or has a default. Code names the columns that it reads and writes, so it does not see the new one.
+* **Contract**: what no code uses any more is taken away, in a later release than the one that stopped using it.
+
+Each migration ends by noting in `dispatcher_schema` its `version` and the `oldest_code` that can use the schema from then on;
+code has the number of the newest migration that it brings. An expansion leaves `oldest_code` as it was; a contraction raises it
+to the code that stopped using what goes. So code and schema fit together
+
+* on a **newer schema**, when no `oldest_code` in it is above the code's number; otherwise the code is refused;
+* on an **older schema**, from `Schema.oldest` on, which is the schema that the code was written for: a release that brings an
+  expansion does not use it yet, so that it also runs where its role may not migrate. Where it may, it migrates by itself.
+
+Migrations run in one transaction under a lock, so that any number of first invocations may come at once. The files can also be
+applied by hand, in order and each in one transaction (`psql --single-transaction --file`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import errors
+
+from dispatcher.errors import StoreError, StoreSchemaError
+from dispatcher.stores.statements import migrations
+
+OLDEST_SCHEMA = 1
+"""The oldest schema that this code can use without a migration."""
+
+_LOCK = int.from_bytes(b"dispatch", "big")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """What a release of the code knows."""
+
+    steps: Sequence[tuple[int, Sequence[str]]]
+    """Its migrations, oldest first: the version that each leads to, and its statements."""
+    oldest: int
+    """The oldest schema that it can use as it is."""
+
+    @property
+    def latest(self) -> int:
+        """The code's own number."""
+        return self.steps[-1][0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a database has; nothing at all is version 0."""
+
+    version: int
+    oldest_code: int
+
+
+def known() -> Schema:
+    """The schema of this code."""
+    return Schema(steps=migrations("postgres"), oldest=OLDEST_SCHEMA)
+
+
+def prepare(connection: psycopg.Connection, name: str, schema: Schema, limits: str) -> None:
+    """Make sure that the database `name` can be used, and migrate it where it may be.
+
+    Raises `StoreSchemaError` when code and schema do not fit together, `StoreError` for a database that is somebody else's.
+    """
+    found = look(connection)
+    if found.version < schema.latest:
+        found = _migrated(connection, name, schema, limits, found)
+    if found.oldest_code > schema.latest:
+        raise StoreSchemaError(
+            f"store {name}: its schema (version {found.version}) needs code that knows version {found.oldest_code}, and this "
+            f"code knows {schema.latest}: use newer code"
+        )
+
+
+def look(connection: psycopg.Connection) -> Found:
+    """What the database has."""
+    try:
+        row = connection.execute("SELECT max(version), max(oldest_code) FROM dispatcher_schema").fetchone()
+    except errors.UndefinedTable:
+        return Found(version=0, oldest_code=0)
+    return Found(version=row[0], oldest_code=row[1]) if row and row[0] is not None else Found(version=0, oldest_code=0)
+
+
+def _migrated(connection: psycopg.Connection, name: str, schema: Schema, limits: str, found: Found) -> Found:
+    try:
+        return _migrate(connection, schema, limits)
+    except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction) as refusal:
+        if found.version >= schema.oldest:
+            return found
+        raise StoreSchemaError(
+            f"store {name}: its schema has version {found.version}, this code needs {schema.oldest}, and its role may not "
+            f"migrate ({refusal.diag.message_primary}): grant it CREATE on the schema, or apply "
+            "dispatcher/stores/sql/postgres/*.sql as the owner of the tables"
+        ) from refusal
+    except (errors.DuplicateTable, errors.DuplicateObject) as taken:
+        raise StoreError(
+            f"store {name}: the database belongs to another application ({taken.diag.message_primary}): name another database"
+        ) from taken
+
+
+def _migrate(connection: psycopg.Connection, schema: Schema, limits: str) -> Found:
+    connection.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED; {limits}".encode())
+    try:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        version = _version(connection)  # as it is now: another may have been faster
+        for step, statements in schema.steps:
+            for statement in statements if step > version else ():
+                connection.execute(statement.encode())
+        connection.execute("COMMIT")
+    except BaseException:
+        if not connection.broken:
+            connection.execute("ROLLBACK")
+        raise
+    return look(connection)
+
+
+def _version(connection: psycopg.Connection) -> int:
+    """In a transaction, where a question for a missing table would end it."""
+    there = connection.execute("SELECT to_regclass('dispatcher_schema')").fetchone()
+    return look(connection).version if there and there[0] else 0

@@ -1,0 +1,50 @@
+"""What a store says when it refuses: the same words whichever database is behind it."""
+
+from __future__ import annotations
+
+from dispatcher.errors import AlreadyExists, Conflict, NotFound
+
+
+def no_pool(name: str) -> NotFound:
+    """There is no such pool."""
+    return NotFound(f"no work pool named {name!r}")
+
+
+def no_queue(pool: str, queue: str) -> NotFound:
+    """There is no such pool, or it has no such queue."""
+    return NotFound(f"no work queue named {queue!r} in a work pool named {pool!r}")
+
+
+def no_deployment(name: str) -> NotFound:
+    """There is no such deployment."""
+    return NotFound(f"no deployment named {name!r}")
+
+
+def pool_exists(name: str) -> AlreadyExists:
+    """The pool's name is taken."""
+    return AlreadyExists(f"a work pool named {name!r} already exists")
+
+
+def deployment_exists(name: str) -> AlreadyExists:
+    """The deployment's name is taken."""
+    return AlreadyExists(f"a deployment named {name!r} already exists")
+
+
+def pool_changed(name: str, expected: int, found: int) -> Conflict:
+    """Somebody else changed the pool in between."""
+    return Conflict(f"work pool {name!r} was changed in between (version {expected} became {found}): read it again and repeat")
+
+
+def deployment_changed(name: str, expected: int, found: int) -> Conflict:
+    """Somebody else changed the deployment in between."""
+    return Conflict(f"deployment {name!r} was changed in between (version {expected} became {found}): read it again and repeat")
+
+
+def pool_busy(name: str) -> Conflict:
+    """The pool cannot go yet."""
+    return Conflict(f"work pool {name!r} has runs that have not ended: cancel them first, or wait for their ends")
+
+
+def queue_busy(pool: str, queue: str) -> Conflict:
+    """The queue cannot go yet."""
+    return Conflict(f"work queue {queue!r} of {pool!r} has runs that have not ended: cancel them first, or wait for their ends")

@@ -1,0 +1,188 @@
+"""How the nouns are written into columns, the same for every SQL store.
+
+Times are whole microseconds since the epoch and ids 32 hex digits, so that the order of columns is the order of values. JSON is
+compact text: with sorted keys, so that equal values are equal text, but for templates, which keep the order their author gave.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from dispatcher.models import Deployment, Run, RunState, WorkPool, WorkQueue
+
+T = TypeVar("T")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How one kind of value is written and read back; None is NULL in every column."""
+
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Generic[T]):
+    """A noun and its columns, in the order in which statements read them."""
+
+    noun: Callable[..., T]
+    codecs: Mapping[str, Codec]
+
+    @property
+    def columns(self) -> str:
+        """The columns, as a statement reads them."""
+        return ", ".join(self.codecs)
+
+    @property
+    def values(self) -> str:
+        """The parameters, as a statement writes them."""
+        return ", ".join(f":{name}" for name in self.codecs)
+
+    def encode(self, noun: T) -> dict[str, Any]:
+        """The parameters that write a noun."""
+        return self.encode_fields({name: getattr(noun, name) for name in self.codecs})
+
+    def decode(self, row: Sequence[Any], **rest: Any) -> T:
+        """The noun in a row, with the fields that stand elsewhere."""
+        return self.noun(**self.decode_fields(dict(zip(self.codecs, row, strict=True))), **rest)
+
+    def encode_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Some fields, as they are written."""
+        return {name: value if value is None else self.codecs[name].encode(value) for name, value in fields.items()}
+
+    def decode_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Some fields, as they were."""
+        return {name: value if value is None else self.codecs[name].decode(value) for name, value in fields.items()}
+
+
+def microseconds(time: datetime) -> int:
+    """A time as it is stored."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def _time(stored: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=stored)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _printable(text: str) -> str:
+    """Somebody else's words without what a database cannot hold: lone surrogates and NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+
+def _json_in_order(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+PLAIN = Codec(_same, _same)
+TEXT = Codec(_printable, _same)
+FLAG = Codec(bool, bool)
+TIME = Codec(microseconds, _time)
+ID = Codec(lambda value: value.hex, lambda stored: UUID(hex=str(stored)))
+STATE = Codec(lambda value: value.value, RunState)
+JSON = Codec(_json, json.loads)
+TEMPLATE = Codec(_json_in_order, json.loads)
+TAGS = Codec(_json, lambda stored: tuple(json.loads(stored)))
+
+POOL = Table(
+    WorkPool,
+    {
+        "name": PLAIN,
+        "id": ID,
+        "type": PLAIN,
+        "concurrency_limit": PLAIN,
+        "paused": FLAG,
+        "description": TEXT,
+        "created_at": TIME,
+        "version": PLAIN,
+        "held_until": TIME,
+        "held_reason": TEXT,
+        "last_tick_at": TIME,
+        "base_job_template": TEMPLATE,
+    },
+)
+"""All of a pool but its queues."""
+
+QUEUE = Table(
+    WorkQueue,
+    {"name": PLAIN, "priority": PLAIN, "concurrency_limit": PLAIN, "paused": FLAG, "description": TEXT},
+)
+"""A queue; the name of its pool stands before it."""
+
+DEPLOYMENT = Table(
+    Deployment,
+    {
+        "name": PLAIN,
+        "id": ID,
+        "pool": PLAIN,
+        "queue": PLAIN,
+        "job_variables": JSON,
+        "tags": TAGS,
+        "description": TEXT,
+        "created_at": TIME,
+        "version": PLAIN,
+    },
+)
+
+SMALL_RUN = Table(
+    Run,
+    {
+        "id": ID,
+        "name": PLAIN,
+        "pool": PLAIN,
+        "queue": PLAIN,
+        "deployment": PLAIN,
+        "created_at": TIME,
+        "scheduled_at": TIME,
+        "due_at": TIME,
+        "state": STATE,
+        "reason": TEXT,
+        "attempt": PLAIN,
+        "fence": PLAIN,
+        "ends": PLAIN,
+        "refusals": PLAIN,
+        "not_before": TIME,
+        "claimed_at": TIME,
+        "lease_until": TIME,
+        "start_within": PLAIN,
+        "submission": JSON,
+        "ending": STATE,
+        "lingers": FLAG,
+        "submitted_at": TIME,
+        "started_at": TIME,
+        "ended_at": TIME,
+        "exit_code": PLAIN,
+    },
+)
+"""A run without its long texts, as `live` and `lingering` answer it."""
+
+RUN = Table(Run, {**SMALL_RUN.codecs, "tags": TAGS, "job_variables": JSON, "job": JSON})
+"""A run, whole."""
+
+COLUMNS: Mapping[str, str] = {
+    "pool": POOL.columns,
+    "pool_values": POOL.values,
+    "queue": QUEUE.columns,
+    "queue_values": QUEUE.values,
+    "deployment": DEPLOYMENT.columns,
+    "deployment_values": DEPLOYMENT.values,
+    "run": RUN.columns,
+    "run_values": RUN.values,
+    "small_run": SMALL_RUN.columns,
+}
+"""What the nouns in `sql/statements.sql` stand for."""

@@ -1,0 +1,85 @@
+"""One transaction of an SQL store: named statements go in, rows come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from dispatcher.stores.rows import microseconds
+
+Row = tuple[Any, ...]
+
+
+class Cursor(Protocol):
+    """The part of a DB-API cursor that is needed."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows the statement changed."""
+        ...
+
+    def fetchall(self) -> list[Any]:
+        """All rows."""
+        ...
+
+
+class Connection(Protocol):
+    """A connection whose `execute` gives a cursor, as those of sqlite3 and psycopg do."""
+
+    def execute(self, statement: str, parameters: Mapping[str, Any], /) -> Cursor:
+        """Run one statement."""
+        ...
+
+
+class Session:
+    """Runs named statements on a connection that is in a transaction.
+
+    Parameters may be given as times, ids and states; they are stored as `rows` says.
+    """
+
+    def __init__(self, connection: Connection, statements: Mapping[str, str]) -> None:
+        self._connection = connection
+        self._statements = statements
+
+    def rows(self, name: str, /, **parameters: Any) -> Sequence[Row]:
+        """All rows that a statement answers with."""
+        return self._execute(self._statements[name], parameters).fetchall()
+
+    def rows_where(self, name: str, conditions: str, /, **parameters: Any) -> Sequence[Row]:
+        """The same of a statement with `{conditions}`."""
+        return self._execute(self._statements[name].replace("{conditions}", conditions), parameters).fetchall()
+
+    def row(self, name: str, /, **parameters: Any) -> Row | None:
+        """The first row, if there is one."""
+        return next(iter(self.rows(name, **parameters)), None)
+
+    def change(self, name: str, /, **parameters: Any) -> int:
+        """Run a statement that writes; the answer says how many rows it changed."""
+        return self._execute(self._statements[name], parameters).rowcount
+
+    def change_each(self, name: str, parameters: Sequence[Mapping[str, Any]]) -> Sequence[int]:
+        """`change` for each of these parameters; the database may get them in one go."""
+        return self._counts([(self._statements[name], each) for each in parameters])
+
+    def set_each(self, name: str, changes: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Sequence[int]:
+        """The same of a statement with `{changes}`: for each, the columns that get new values, and the parameters."""
+        statement = self._statements[name]
+        return self._counts([(_assigning(statement, values), {**values, **others}) for values, others in changes])
+
+    def _counts(self, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> Sequence[int]:
+        return [self._execute(statement, parameters).rowcount for statement, parameters in calls]
+
+    def _execute(self, statement: str, parameters: Mapping[str, Any]) -> Cursor:
+        return self._connection.execute(statement, {name: _stored(value) for name, value in parameters.items()})
+
+
+def _assigning(statement: str, values: Mapping[str, Any]) -> str:
+    return statement.replace("{changes}", ", ".join(f"{column} = :{column}" for column in values))
+
+
+def _stored(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return value.hex
+    return microseconds(value) if isinstance(value, datetime) else value

@@ -1,0 +1,37 @@
+-- The statements that PostgreSQL needs otherwise than `sql/statements.sql` has them: those that lock a row, and those that
+-- its planner could misread.
+--
+-- Transactions that write are READ COMMITTED: each statement sees what was committed before it began, and one that had to wait
+-- for a row goes on with the row as it is then. So the lock comes first, and what is read after it is true until the commit:
+--
+--     claim, hold                    UPDATE of the pool's row     wait for one another, and for a change of the pool
+--     save_pool, delete_pool         FOR UPDATE                   wait for all of them, and for those that add runs
+--     add_runs, save_deployment      FOR KEY SHARE                wait for a change of the pool alone, never for a claim
+--     move                           the run's row                needs no more: it can only free slots, and names its fence
+
+-- name: pool_version
+SELECT version FROM work_pools WHERE name = :name FOR UPDATE
+
+-- name: keep_pool
+SELECT 1 FROM work_pools WHERE name = :pool FOR KEY SHARE
+
+-- name: deployment_version
+SELECT version FROM deployments WHERE name = :name FOR UPDATE
+
+-- name: change_run
+-- Without fresh statistics the planner would take an index of the pool, or of the state, and walk along all that waits. Nothing
+-- but the id is to be searched for: what stands in an expression cannot be.
+UPDATE runs SET {changes}
+WHERE id = :expected_id AND pool || '' = :expected_pool AND state || '' = :expected_state AND fence = :expected_fence
+
+-- name: live
+-- By pool and id, with the pool as a range and not as a constant: only `runs_live` has that order. With statistics from a time
+-- when most runs were live, the planner would otherwise walk along all ids.
+SELECT {small_run} FROM runs
+WHERE (pool, id) >= (:pool, :start) AND pool <= :pool AND state IN ('PENDING', 'RUNNING', 'CANCELLING') AND submission IS NOT NULL
+ORDER BY pool, id LIMIT :limit
+
+-- name: live_before
+SELECT {small_run} FROM runs
+WHERE pool >= :pool AND (pool, id) < (:pool, :start) AND state IN ('PENDING', 'RUNNING', 'CANCELLING') AND submission IS NOT NULL
+ORDER BY pool, id LIMIT :limit

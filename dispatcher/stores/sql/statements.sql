@@ -1,0 +1,146 @@
+-- The statements of every SQL store. Parameters are `:name`; `{pool}`, `{queue}`, `{deployment}`, `{run}` and `{small_run}` stand
+-- for the columns of that noun, in the order of `dispatcher.stores.rows`. A condition on the state repeats the text of the
+-- partial index that it is meant for: that is how the planner finds it.
+
+-- name: pools
+SELECT {pool} FROM work_pools ORDER BY name
+
+-- name: pool
+SELECT {pool} FROM work_pools WHERE name = :name
+
+-- name: pool_version
+SELECT version FROM work_pools WHERE name = :name
+
+-- name: queues
+SELECT pool, {queue} FROM work_queues ORDER BY pool, priority
+
+-- name: queues_of_pool
+SELECT pool, {queue} FROM work_queues WHERE pool = :pool ORDER BY priority
+
+-- name: keep_pool
+-- The pool's queues stay as they are until the end of the transaction. Where rows are locked, this locks the pool's.
+SELECT 1 FROM work_pools WHERE name = :pool
+
+-- name: queue_exists
+SELECT 1 FROM work_queues WHERE pool = :pool AND name = :queue
+
+-- name: add_pool
+INSERT INTO work_pools ({pool}) VALUES ({pool_values}) ON CONFLICT (name) DO NOTHING
+
+-- name: replace_pool
+-- All but the name and what ticks write.
+UPDATE work_pools
+SET id = :id, type = :type, concurrency_limit = :concurrency_limit, paused = :paused, description = :description,
+    created_at = :created_at, version = :version, base_job_template = :base_job_template
+WHERE name = :name
+
+-- name: delete_pool
+-- Its queues and deployments go along with it.
+DELETE FROM work_pools WHERE name = :pool
+
+-- name: delete_queues
+DELETE FROM work_queues WHERE pool = :pool
+
+-- name: add_queue
+INSERT INTO work_queues (pool, {queue}) VALUES (:pool, {queue_values})
+
+-- name: pool_is_busy
+SELECT EXISTS (SELECT 1 FROM runs WHERE pool = :pool AND state = 'SCHEDULED')
+    OR EXISTS (SELECT 1 FROM runs WHERE pool = :pool AND state IN ('PENDING', 'RUNNING', 'CANCELLING'))
+
+-- name: queue_is_busy
+SELECT EXISTS (SELECT 1 FROM runs WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED')
+    OR EXISTS (SELECT 1 FROM runs WHERE pool = :pool AND queue = :queue AND state IN ('PENDING', 'RUNNING', 'CANCELLING'))
+
+-- name: delete_runs
+DELETE FROM runs WHERE pool = :pool
+
+-- name: deployments
+SELECT {deployment} FROM deployments ORDER BY name
+
+-- name: deployments_of_pool
+SELECT {deployment} FROM deployments WHERE pool = :pool ORDER BY name
+
+-- name: deployment
+SELECT {deployment} FROM deployments WHERE name = :name
+
+-- name: deployment_version
+SELECT version FROM deployments WHERE name = :name
+
+-- name: add_deployment
+INSERT INTO deployments ({deployment}) VALUES ({deployment_values}) ON CONFLICT (name) DO NOTHING
+
+-- name: replace_deployment
+UPDATE deployments
+SET id = :id, pool = :pool, queue = :queue, job_variables = :job_variables, tags = :tags, description = :description,
+    created_at = :created_at, version = :version
+WHERE name = :name
+
+-- name: delete_deployment
+DELETE FROM deployments WHERE name = :name
+
+-- name: add_run
+INSERT INTO runs ({run}) VALUES ({run_values}) ON CONFLICT (id) DO NOTHING
+
+-- name: run
+SELECT {run} FROM runs WHERE id = :id
+
+-- name: runs
+-- `{conditions}` are those of the filter, joined by AND.
+SELECT {run} FROM runs WHERE {conditions} ORDER BY created_at DESC, id LIMIT :limit OFFSET :offset
+
+-- name: waiting
+-- How many runs wait in each queue: due, and for later. Reads all that wait.
+SELECT queue, SUM(CASE WHEN due_at <= :now THEN 1 ELSE 0 END), SUM(CASE WHEN due_at <= :now THEN 0 ELSE 1 END)
+FROM runs WHERE pool = :pool AND state = 'SCHEDULED' GROUP BY queue
+
+-- name: ahead
+SELECT COUNT(*) FROM runs
+WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED' AND due_at <= :now AND (due_at, id) < (:due_at, :id)
+
+-- name: heartbeat
+-- The first statement of a claim. Where rows are locked, it locks the pool until the end of the transaction.
+UPDATE work_pools SET last_tick_at = :now WHERE name = :pool
+
+-- name: abandoned
+-- Claims whose lease has ended without a submission, longest over first.
+SELECT {run} FROM runs
+WHERE pool = :pool AND state IN ('PENDING', 'CANCELLING') AND submission IS NULL AND lease_until <= :now
+ORDER BY lease_until, id LIMIT :limit
+
+-- name: in_use
+-- Slots held by each queue, counted from the runs that hold them.
+SELECT queue, COUNT(*) FROM runs WHERE pool = :pool AND state IN ('PENDING', 'RUNNING', 'CANCELLING') GROUP BY queue
+
+-- name: due
+-- The head of one queue.
+SELECT {run} FROM runs
+WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED' AND due_at <= :now AND (not_before IS NULL OR not_before <= :now)
+ORDER BY due_at, id LIMIT :limit
+
+-- name: change_run
+-- Every change of a run: `{changes}` are assignments, the state and the fence are those that it leaves.
+UPDATE runs SET {changes} WHERE id = :expected_id AND pool = :expected_pool AND state = :expected_state AND fence = :expected_fence
+
+-- name: hold
+UPDATE work_pools SET held_until = :held_until, held_reason = :held_reason
+WHERE name = :pool AND (held_until IS NULL OR held_until < :held_until)
+
+-- name: live
+SELECT {small_run} FROM runs
+WHERE pool = :pool AND state IN ('PENDING', 'RUNNING', 'CANCELLING') AND submission IS NOT NULL AND id >= :start
+ORDER BY id LIMIT :limit
+
+-- name: live_before
+-- The second half of the round.
+SELECT {small_run} FROM runs
+WHERE pool = :pool AND state IN ('PENDING', 'RUNNING', 'CANCELLING') AND submission IS NOT NULL AND id < :start
+ORDER BY id LIMIT :limit
+
+-- name: lingering
+SELECT {small_run} FROM runs
+WHERE pool = :pool AND lingers AND state IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED')
+ORDER BY ended_at NULLS FIRST, id LIMIT :limit
+
+-- name: discarded
+UPDATE runs SET lingers = FALSE WHERE id = :id AND lingers

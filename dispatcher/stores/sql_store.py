@@ -1,0 +1,315 @@
+"""The Store protocol in SQL. A database adds its connection, its transactions, and statements of its own where they differ.
+
+Each verb is one transaction. In one that writes, whoever comes first holds what it reads: SQLite lets one writer in at a time;
+a database with row locks has to lock a pool's row in `pool_version`, `keep_pool` and `heartbeat`, and a deployment's in
+`deployment_version`. Rows of runs are changed in the order of their ids where there is a choice, so that two do not wait for
+each other.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any, TypeVar
+from uuid import UUID
+
+from dispatcher.models import Deployment, Run, RunState, WorkPool
+from dispatcher.store import Claim, Claims, Decide, Move, QueueCount, RunFilter, Snapshot
+from dispatcher.stores import refusals, transitions
+from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN
+from dispatcher.stores.session import Session
+
+T = TypeVar("T")
+
+_FIRST_ID = UUID(int=0)
+_FILTERS = {"pool": "pool = :pool", "queue": "queue = :queue", "deployment": "deployment = :deployment"}
+
+
+class SqlStore(ABC):
+    """All verbs, over sessions that the database gives."""
+
+    @abstractmethod
+    def _reading(self) -> AbstractContextManager[Session]:
+        """A transaction in which all statements see the same state."""
+
+    @abstractmethod
+    def _writing(self) -> AbstractContextManager[Session]:
+        """A transaction that writes: committed at its end, rolled back when anything is raised."""
+
+    # What people change
+
+    def pools(self) -> Sequence[WorkPool]:
+        """See `Store.pools`."""
+        with self._reading() as session:
+            by_pool = groupby(session.rows("queues"), key=lambda row: row[0])
+            queues = {name: tuple(QUEUE.decode(row[1:]) for row in rows) for name, rows in by_pool}
+            return [POOL.decode(row, queues=queues.get(row[0], ())) for row in session.rows("pools")]
+
+    def pool(self, name: str) -> WorkPool | None:
+        """See `Store.pool`."""
+        with self._reading() as session:
+            return _pool(session, name)
+
+    def save_pool(self, pool: WorkPool, *, expected_version: int | None) -> WorkPool:
+        """See `Store.save_pool`."""
+        saved = replace(pool, version=(expected_version or 0) + 1)
+        with self._writing() as session:
+            if expected_version is None:
+                _add_pool(session, saved)
+            else:
+                _replace_pool(session, saved, expected_version)
+            for queue in pool.queues:
+                session.change("add_queue", pool=pool.name, **QUEUE.encode(queue))
+            return _required(_pool(session, pool.name))
+
+    def delete_pool(self, name: str, *, expected_version: int) -> None:
+        """See `Store.delete_pool`."""
+        with self._writing() as session:
+            _expect_pool(session, name, expected_version)
+            if _is(session, "pool_is_busy", pool=name):
+                raise refusals.pool_busy(name)
+            session.change("delete_runs", pool=name)
+            session.change("delete_pool", pool=name)
+
+    def deployments(self, pool: str | None = None) -> Sequence[Deployment]:
+        """See `Store.deployments`."""
+        with self._reading() as session:
+            rows = session.rows("deployments") if pool is None else session.rows("deployments_of_pool", pool=pool)
+            return [DEPLOYMENT.decode(row) for row in rows]
+
+    def deployment(self, name: str) -> Deployment | None:
+        """See `Store.deployment`."""
+        with self._reading() as session:
+            return _deployment(session, name)
+
+    def save_deployment(self, deployment: Deployment, *, expected_version: int | None) -> Deployment:
+        """See `Store.save_deployment`."""
+        saved = replace(deployment, version=(expected_version or 0) + 1)
+        with self._writing() as session:
+            session.row("keep_pool", pool=saved.pool)
+            _expect_deployment(session, saved.name, expected_version)
+            _require_queue(session, saved.pool, saved.queue)
+            verb = "add_deployment" if expected_version is None else "replace_deployment"
+            if not session.change(verb, **DEPLOYMENT.encode(saved)):
+                raise refusals.deployment_exists(saved.name)
+            return _required(_deployment(session, saved.name))
+
+    def delete_deployment(self, name: str) -> None:
+        """See `Store.delete_deployment`."""
+        with self._writing() as session:
+            if not session.change("delete_deployment", name=name):
+                raise refusals.no_deployment(name)
+
+    # Runs
+
+    def add_runs(self, runs: Sequence[Run]) -> frozenset[UUID]:
+        """See `Store.add_runs`."""
+        if not runs:
+            return frozenset()
+        with self._writing() as session:
+            for pool in dict.fromkeys(run.pool for run in runs):
+                session.row("keep_pool", pool=pool)
+            for pool, queue in dict.fromkeys((run.pool, run.queue) for run in runs):
+                _require_queue(session, pool, queue)
+            ordered = sorted(runs, key=lambda run: run.id)
+            added = session.change_each("add_run", [RUN.encode(run) for run in ordered])
+            return frozenset(run.id for run, count in zip(ordered, added, strict=True) if count)
+
+    def get(self, run_id: UUID) -> Run | None:
+        """See `Store.get`."""
+        with self._reading() as session:
+            row = session.row("run", id=run_id)
+            return RUN.decode(row) if row else None
+
+    def runs(self, where: RunFilter, *, limit: int, offset: int = 0) -> Sequence[Run]:
+        """See `Store.runs`."""
+        conditions, parameters = _conditions(where)
+        with self._reading() as session:
+            rows = session.rows_where("runs", conditions, limit=limit, offset=offset, **parameters)
+            return [RUN.decode(row) for row in rows]
+
+    def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
+        """See `Store.counts`."""
+        with self._reading() as session:
+            waiting = {queue: (due, later) for queue, due, later in session.rows("waiting", pool=pool, now=now)}
+            in_use = _in_use(session, pool)
+            queues = [name for _, name, *_ in session.rows("queues_of_pool", pool=pool)]
+        counted = ((queue, *waiting.get(queue, (0, 0)), in_use.get(queue, 0)) for queue in queues)
+        return {queue: QueueCount(due=due, later=later, in_use=held) for queue, due, later, held in counted}
+
+    def ahead(self, run: Run, now: datetime) -> int:
+        """See `Store.ahead`."""
+        with self._reading() as session:
+            row = session.row("ahead", pool=run.pool, queue=run.queue, now=now, due_at=run.due_at, id=run.id)
+            return int(_required(row)[0])
+
+    # One tick
+
+    def live(self, pool: str, *, limit: int, start: UUID | None = None) -> Sequence[Run]:
+        """See `Store.live`."""
+        first = start or _FIRST_ID
+        with self._reading() as session:
+            rows = list(session.rows("live", pool=pool, start=first, limit=limit))
+            rows += session.rows("live_before", pool=pool, start=first, limit=limit - len(rows))
+            return [SMALL_RUN.decode(row) for row in rows]
+
+    def move(self, moves: Sequence[Move]) -> frozenset[UUID]:
+        """See `Store.move`."""
+        transitions.check(moves)
+        if not moves:
+            return frozenset()
+        with self._writing() as session:
+            return _apply(session, sorted(moves, key=lambda move: move.run_id))
+
+    def hold(self, pool: str, until: datetime, reason: str) -> None:
+        """See `Store.hold`."""
+        with self._writing() as session:
+            held = POOL.encode_fields({"held_until": until, "held_reason": reason})
+            session.change("hold", pool=pool, **held)
+
+    def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
+        """See `Store.claim`."""
+        with self._writing() as session:
+            if not session.change("heartbeat", pool=pool, now=now):
+                return Claims()
+            abandoned = [RUN.decode(row) for row in session.rows("abandoned", pool=pool, now=now, limit=takeovers)]
+            repeats = _change(session, [(run, transitions.taken_over(run, now, lease)) for run in abandoned])
+            decision = decide(_snapshot(session, pool, now))
+            grants = _leave(session, pool, [(each.run, transitions.granted(each, now, lease)) for each in decision.grants])
+            crashes = _leave(session, pool, [(run, transitions.crashed(reason, now)) for run, reason in decision.crashes])
+        claims = [Claim(run=run, repeat=True) for run in repeats]
+        claims += [Claim(run=run, repeat=False) for run in grants]
+        return Claims(claims=tuple(claims), crashed=tuple(crashes))
+
+    def lingering(self, pool: str, *, limit: int) -> Sequence[Run]:
+        """See `Store.lingering`."""
+        with self._reading() as session:
+            return [SMALL_RUN.decode(row) for row in session.rows("lingering", pool=pool, limit=limit)]
+
+    def discarded(self, run_ids: Sequence[UUID]) -> None:
+        """See `Store.discarded`."""
+        if not run_ids:
+            return
+        with self._writing() as session:
+            session.change_each("discarded", [{"id": run_id} for run_id in sorted(run_ids)])
+
+
+def _pool(session: Session, name: str) -> WorkPool | None:
+    row = session.row("pool", name=name)
+    queues = tuple(QUEUE.decode(row[1:]) for row in session.rows("queues_of_pool", pool=name))
+    return POOL.decode(row, queues=queues) if row else None
+
+
+def _expect_pool(session: Session, name: str, version: int) -> None:
+    row = session.row("pool_version", name=name)
+    if row is None:
+        raise refusals.no_pool(name)
+    if row[0] != version:
+        raise refusals.pool_changed(name, version, row[0])
+
+
+def _add_pool(session: Session, pool: WorkPool) -> None:
+    untouched = replace(pool, held_until=None, held_reason="", last_tick_at=None)
+    if not session.change("add_pool", **POOL.encode(untouched)):
+        raise refusals.pool_exists(pool.name)
+
+
+def _replace_pool(session: Session, pool: WorkPool, expected_version: int) -> None:
+    """All but the queues, which are taken away to be added anew: new priorities may trade places."""
+    _expect_pool(session, pool.name, expected_version)
+    for _, name, *_ in session.rows("queues_of_pool", pool=pool.name):
+        if pool.queue(name) is None and _is(session, "queue_is_busy", pool=pool.name, queue=name):
+            raise refusals.queue_busy(pool.name, name)
+    session.change("replace_pool", **POOL.encode(pool))
+    session.change("delete_queues", pool=pool.name)
+
+
+def _require_queue(session: Session, pool: str, queue: str) -> None:
+    if session.row("queue_exists", pool=pool, queue=queue) is None:
+        raise refusals.no_queue(pool, queue)
+
+
+def _deployment(session: Session, name: str) -> Deployment | None:
+    row = session.row("deployment", name=name)
+    return DEPLOYMENT.decode(row) if row else None
+
+
+def _expect_deployment(session: Session, name: str, version: int | None) -> None:
+    row = session.row("deployment_version", name=name)
+    if version is None and row is not None:
+        raise refusals.deployment_exists(name)
+    if version is not None and row is None:
+        raise refusals.no_deployment(name)
+    if version is not None and row is not None and row[0] != version:
+        raise refusals.deployment_changed(name, version, row[0])
+
+
+def _conditions(where: RunFilter) -> tuple[str, Mapping[str, Any]]:
+    """The condition of a filter, and its parameters; TRUE for one that leaves everything out."""
+    parameters = {name: value for name in _FILTERS if (value := getattr(where, name)) is not None}
+    conditions = [_FILTERS[name] for name in parameters]
+    if where.states is not None:
+        states = {f"state{place}": state.value for place, state in enumerate(sorted(where.states))}
+        conditions.append(f"state IN ({', '.join(f':{name}' for name in states)})" if states else "FALSE")
+        parameters.update(states)
+    return " AND ".join(conditions) or "TRUE", parameters
+
+
+def _in_use(session: Session, pool: str) -> Mapping[str, int]:
+    return dict(session.rows("in_use", pool=pool))
+
+
+def _snapshot(session: Session, pool: str, now: datetime) -> Snapshot:
+    def due(queue: str, limit: int) -> Sequence[Run]:
+        return [RUN.decode(row) for row in session.rows("due", pool=pool, queue=queue, now=now, limit=max(limit, 0))]
+
+    def deployment(name: str) -> Deployment | None:
+        return _deployment(session, name)
+
+    return Snapshot(pool=_required(_pool(session, pool)), in_use=_in_use(session, pool), due=due, deployment=deployment)
+
+
+def _apply(session: Session, moves: Sequence[Move]) -> frozenset[UUID]:
+    changes = [
+        (
+            RUN.encode_fields({"state": move.to, **move.changes}),
+            _expected(move.run_id, move.pool, move.expected, move.fence),
+        )
+        for move in moves
+    ]
+    counts = session.set_each("change_run", changes)
+    return frozenset(move.run_id for move, count in zip(moves, counts, strict=True) if count)
+
+
+def _leave(session: Session, pool: str, changes: Sequence[tuple[Run, Mapping[str, Any]]]) -> Sequence[Run]:
+    """The claim's own moves: they leave SCHEDULED, whatever the run was read as."""
+    return _change(session, [(replace(run, pool=pool, state=RunState.SCHEDULED), values) for run, values in changes])
+
+
+def _change(session: Session, changes: Sequence[tuple[Run, Mapping[str, Any]]]) -> Sequence[Run]:
+    """The runs that were still as expected: after their change, exactly as they will be read again."""
+    written = [(run, RUN.encode_fields(values)) for run, values in changes]
+    counts = session.set_each(
+        "change_run", [(values, _expected(run.id, run.pool, run.state, run.fence)) for run, values in written]
+    )
+    changed = ((run, values) for (run, values), count in zip(written, counts, strict=True) if count)
+    return [replace(run, **RUN.decode_fields(values)) for run, values in changed]
+
+
+def _expected(run_id: UUID, pool: str, state: RunState, fence: int) -> Mapping[str, Any]:
+    return {"expected_id": run_id, "expected_pool": pool, "expected_state": state.value, "expected_fence": fence}
+
+
+def _is(session: Session, question: str, **parameters: Any) -> bool:
+    return bool(_required(session.row(question, **parameters))[0])
+
+
+def _required(found: T | None) -> T:
+    """What this transaction has just made sure of."""
+    if found is None:
+        raise AssertionError("a row that this transaction has written or counted is not there")
+    return found

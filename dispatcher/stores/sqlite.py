@@ -1,0 +1,124 @@
+"""The default store: one SQLite file, shared by any number of processes of one machine.
+
+* Every transaction that writes is `BEGIN IMMEDIATE`: one writer at a time, so what a claim reads stays true until it commits.
+* Write-ahead log, so that readers never wait for the writer (https://www.sqlite.org/wal.html).
+* `synchronous = FULL`: with NORMAL a power loss may take the last commits back. A claim that was taken back after its job had
+  been submitted would be made anew, by somebody who does not know that there is something to look for: "once" would be lost.
+  FULL costs one fsync per transaction.
+* A connection is opened by the first verb, and again in a process that was forked from one that had it open.
+* The path `:memory:` gives a store that lives until `close` and belongs to this object alone.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import RLock
+
+from dispatcher.errors import SettingsError, StoreError
+from dispatcher.stores.rows import COLUMNS
+from dispatcher.stores.session import Session
+from dispatcher.stores.sql_store import SqlStore
+from dispatcher.stores.sqlite_errors import translated
+from dispatcher.stores.sqlite_schema import prepare
+from dispatcher.stores.statements import FOLDER, named
+
+IN_MEMORY = ":memory:"
+PREFIX = "sqlite:///"
+
+_inherited: list[sqlite3.Connection] = []
+"""Connections of the process that this one was forked from. To close one, even by forgetting it, could harm its owner's file
+(https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_connection_across_a_fork_), so they are kept."""
+
+
+def open_url(url: str) -> SqliteStore:
+    """The store behind `sqlite:///relative.db` or `sqlite:////absolute.db`; `sqlite:///:memory:` for one in memory.
+
+    A last directory that is missing is made, for its owner alone, so that the default in the home directory needs no first
+    step. Raises `SettingsError` for another form of URL.
+    """
+    path = url.removeprefix(PREFIX)
+    if path == url or not path:
+        raise SettingsError(f"DISPATCHER_STORE: {url!r} names no file; write sqlite:///relative.db or sqlite:////absolute.db")
+    with suppress(OSError):  # what is wrong with it is told when the file is opened
+        Path(path).parent.mkdir(mode=0o700, exist_ok=True)
+    return SqliteStore(path)
+
+
+class SqliteStore(SqlStore):
+    """A `Store` in an SQLite file. It may be handed from thread to thread: its verbs come one after the other."""
+
+    def __init__(self, path: str | Path, *, busy_timeout: float = 10.0) -> None:
+        """A missing file is made, a missing directory is an error. `busy_timeout`: seconds to wait for another writer."""
+        if not str(path):
+            raise StoreError("the SQLite store needs the path of a file")  # SQLite would take a file that vanishes on closing
+        self.path = str(path)
+        self._busy_timeout = busy_timeout
+        self._statements = named((FOLDER / "statements.sql").read_text(encoding="utf-8"), COLUMNS)
+        self._connection: sqlite3.Connection | None = None
+        self._lock = RLock()
+        self._process = os.getpid()
+
+    def close(self) -> None:
+        """See `Store.close`. A store in memory is empty afterwards."""
+        self._leave_what_was_inherited()
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        with self._transaction("BEGIN") as session:
+            yield session
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        with self._transaction("BEGIN IMMEDIATE") as session:
+            yield session
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Session]:
+        self._leave_what_was_inherited()
+        with self._lock, translated(self.path, self._busy_timeout):
+            connection = self._connection = self._connection or self._open()
+            try:
+                connection.execute(begin)
+                yield Session(connection, self._statements)
+                connection.execute("COMMIT")
+            except BaseException as error:
+                self._give_up(connection, error)
+                raise
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path,
+            timeout=self._busy_timeout,
+            isolation_level=None,  # transactions begin where we say so
+            check_same_thread=False,  # the lock sees to it
+            cached_statements=256,
+        )
+        try:
+            prepare(connection, self.path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _give_up(self, connection: sqlite3.Connection, error: BaseException) -> None:
+        """Take everything back. After an error of the database the next verb opens it anew: the file may be another one."""
+        if isinstance(error, sqlite3.Error) and self.path != IN_MEMORY:
+            self.close()
+        elif connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+    def _leave_what_was_inherited(self) -> None:
+        """In a forked process: begin anew, without a word to the parent's connection or its lock."""
+        if self._process == os.getpid():
+            return
+        if self._connection is not None:
+            _inherited.append(self._connection)
+        self._connection, self._lock, self._process = None, RLock(), os.getpid()

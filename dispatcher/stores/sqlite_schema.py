@@ -1,0 +1,96 @@
+"""Brings an SQLite file to this code's schema: its settings, its migrations, and whose file it is."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from dispatcher.errors import StoreError, StoreSchemaError
+from dispatcher.stores.sqlite_errors import primary_code
+from dispatcher.stores.statements import migrations
+
+APPLICATION_ID = int.from_bytes(b"push", "big")
+
+OLDEST_SQLITE = (3, 37, 0)
+"""The first with strict tables."""
+
+_PATIENCE = 20
+"""How often to wait for others that open the file for the first time too."""
+
+
+def prepare(connection: sqlite3.Connection, path: str) -> None:
+    """Make a new connection fit for use. Any number of processes may open the same new file at once.
+
+    Raises `StoreSchemaError` for a newer schema, and `StoreError` for a database that is somebody else's or a library that is
+    too old.
+    """
+    _refuse_an_old_library(sqlite3.sqlite_version_info)
+    _refuse_a_strange_file(connection, path)
+    _log_ahead(connection)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    _migrate(connection, path, migrations("sqlite"))
+
+
+def _refuse_an_old_library(found: tuple[int, int, int]) -> None:
+    if found < OLDEST_SQLITE:
+        needed, given = (".".join(map(str, version)) for version in (OLDEST_SQLITE, found))
+        raise StoreError(
+            f"this Python carries SQLite {given}, and the SQLite store needs {needed} or newer: use another Python"
+        )
+
+
+def _refuse_a_strange_file(connection: sqlite3.Connection, path: str) -> None:
+    """Before anything is written: another application's tables are not to be joined by ours."""
+    connection.execute("BEGIN")  # so that both are read at once, while another process may be making the file
+    owner, tables = _number(connection, "PRAGMA application_id"), _number(connection, "SELECT COUNT(*) FROM sqlite_schema")
+    connection.execute("COMMIT")
+    if owner != APPLICATION_ID and tables:
+        raise StoreError(f"store {path}: the database belongs to another application: name another file")
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log.
+
+    While another connection holds the lock, the switch is refused without any waiting; so wait for that lock, with the
+    patience of `busy_timeout`, and try again.
+    """
+    for attempt in range(_PATIENCE):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if primary_code(error) != sqlite3.SQLITE_BUSY or attempt == _PATIENCE - 1:
+                raise
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        else:
+            return
+
+
+def _migrate(connection: sqlite3.Connection, path: str, steps: Sequence[tuple[int, Sequence[str]]]) -> None:
+    latest = steps[-1][0]
+    found = _number(connection, "PRAGMA user_version")
+    if found > latest:
+        raise StoreSchemaError(f"store {path}: its schema has version {found}, this code knows {latest}: use newer code")
+    if found == latest:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        _apply(connection, steps, _number(connection, "PRAGMA user_version"))  # as it is now: another may have been faster
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _apply(connection: sqlite3.Connection, steps: Sequence[tuple[int, Sequence[str]]], found: int) -> None:
+    for version, statements in steps:
+        if version > found:
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {version}")
+
+
+def _number(connection: sqlite3.Connection, question: str) -> int:
+    return int(connection.execute(question).fetchone()[0])

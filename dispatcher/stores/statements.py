@@ -1,0 +1,35 @@
+"""Reads SQL files: named statements, and the numbered migrations of a database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "sql"
+
+_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
+
+
+def named(text: str, columns: Mapping[str, str]) -> Mapping[str, str]:
+    """The statements of a file by name, with `{noun}` replaced by the noun's columns."""
+    _, *parts = _NAME.split(text)
+    return {name: _filled(_COMMENT.sub("", body), columns) for name, body in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def migrations(database: str) -> Sequence[tuple[int, Sequence[str]]]:
+    """The migrations of one kind of database, oldest first: the version that each leads to, and its statements."""
+    files = sorted((FOLDER / database).glob("[0-9]*.sql"))
+    return [(int(file.name.partition("_")[0]), _split(file.read_text(encoding="utf-8"))) for file in files]
+
+
+def _filled(statement: str, columns: Mapping[str, str]) -> str:
+    for noun, names in columns.items():
+        statement = statement.replace(f"{{{noun}}}", names)
+    return statement.strip()
+
+
+def _split(script: str) -> Sequence[str]:
+    """The statements of a script; none of them holds a semicolon of its own."""
+    return [statement.strip() for statement in _COMMENT.sub("", script).split(";") if statement.strip()]

@@ -1,0 +1,107 @@
+"""Removing what nobody remembers: jobs of ours that have ended, that linger at their provider, and that no run speaks of.
+
+A tick removes what its own runs leave behind. What is left then is of runs that are gone from the store, of attempts before a
+retry, of stores that were thrown away. It costs calls, so people (or a schedule of theirs) ask for it, and no tick does it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from dispatcher.core.templates import render
+from dispatcher.errors import RenderError, StoreUnavailable
+from dispatcher.models import END_STATES, SLOT_STATES, Run, WorkPool, submission_name
+from dispatcher.store import RunFilter, Store
+from dispatcher.tick import Dispatch
+from providers import registry
+from providers.base import ConfigurationError
+
+ENDED_RUNS = 100
+"""How many of the pool's newest ended runs are asked where they ran."""
+LINGERING = 10_000
+"""Of each pool. More are safe without being kept: their ends are recorded, and a tick finds them gone."""
+PAGE = 1000
+TRIES = 5
+
+Configuration = Mapping[str, Any]
+
+
+def sweep(dispatch: Dispatch, pool: WorkPool) -> tuple[str, ...]:
+    """Remove ended jobs that no run of the store needs, wherever the pool puts its jobs; the names of those removed.
+
+    A provider removes a bounded number at a time: repeat until nothing is left. A job that has not ended is never touched.
+    Raises `ProviderError` when a place could not be asked, and `StoreError`.
+    """
+    provider, names = dispatch.providers(pool.type), kept(dispatch.store)
+    swept: dict[str, None] = {}
+    for place in places(dispatch.store, pool):
+        try:
+            swept |= dict.fromkeys(provider.sweep(place, names))
+        except ConfigurationError:
+            continue  # a template whose runs say where: by itself it names no place
+    return tuple(swept)
+
+
+def kept(store: Store) -> frozenset[str]:
+    """The names of all jobs that a run may still need, of every pool: pools may share a place.
+
+    These are the runs that hold a slot, also those claimed and without a submission (`Store.live` leaves them out): their
+    submission may have been carried out with its answer lost, and the job that ended since is what the next look-up finds.
+    And those that linger, which are for a tick to remove, once no late request for them can be under way.
+    """
+    holding = {submission_name(run.id, run.attempt) for run in holders(store)}
+    lingering = (run for pool in store.pools() for run in store.lingering(pool.name, limit=LINGERING))
+    return frozenset(holding | {submission_name(run.id, run.attempt) for run in lingering})
+
+
+def holders(store: Store, page: int = PAGE) -> list[Run]:
+    """Every run that holds a slot. Raises `StoreUnavailable` when too much changes meanwhile.
+
+    A run that lets go of its slot moves all later ones forward, past the end of the page. So pages overlap by a run; where that
+    run is not the one that was read last, the reading begins anew. What comes in meanwhile is too young to be swept.
+    """
+    for _ in range(TRIES):
+        if (found := _read(store, page)) is not None:
+            return found
+    raise StoreUnavailable("the runs that hold slots changed too often while they were read; repeat the sweep")
+
+
+def _read(store: Store, page: int) -> list[Run] | None:
+    where = RunFilter(states=SLOT_STATES)
+    found = list(store.runs(where, limit=page))
+    full = len(found) == page
+    while full:
+        more = store.runs(where, limit=page + 1, offset=len(found) - 1)
+        if not more or more[0].id != found[-1].id:
+            return None
+        found.extend(more[1:])
+        full = len(more) == page + 1
+    return found
+
+
+def places(store: Store, pool: WorkPool) -> tuple[Configuration, ...]:
+    """A job configuration for each place where the pool's jobs are: as its template says, and as its newest ended runs said."""
+    keys = registry.provider_type(pool.type).place
+    distinct: dict[str, Configuration] = {}
+    for configuration in _configurations(store, pool):
+        named = json.dumps([_named(configuration, key) for key in keys], sort_keys=True)
+        distinct.setdefault(named, configuration)
+    return tuple(distinct.values())
+
+
+def _configurations(store: Store, pool: WorkPool) -> Iterator[Configuration]:
+    with suppress(RenderError):  # one whose variables are its runs' says nothing by itself
+        yield render(pool.base_job_template, {})
+    for run in store.runs(RunFilter(pool=pool.name, states=END_STATES), limit=ENDED_RUNS):
+        if run.job is not None:
+            yield run.job["configuration"]
+
+
+def _named(configuration: Configuration, path: str) -> Any:
+    found: Any = configuration
+    for key in path.split("."):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found

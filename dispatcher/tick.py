@@ -1,0 +1,391 @@
+"""One tick: a straight line through which the data flows once. `tick_pool` is the line.
+
+All cleverness is in pure functions (`dispatcher.core`); all failure is in two seams, the store and the provider. A tick may
+be cut off at any point, overlap with others or come twice: every write names the state and the fence it leaves, and every
+submission has a name that the next tick can look up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from dispatcher.calls import Calls, Pace
+from dispatcher.clock import Clock
+from dispatcher.core.admission import admit
+from dispatcher.core.pinning import decide, job_of
+from dispatcher.core.reconciliation import (
+    Absent,
+    Answer,
+    Forgotten,
+    NotSubmitted,
+    cautious,
+    held_until,
+    is_forgotten,
+    recorded,
+    verdict,
+    verdicts,
+)
+from dispatcher.errors import StoreError
+from dispatcher.events import Events
+from dispatcher.models import Run, RunState, WorkPool, submission_name
+from dispatcher.report import PoolReport, TickReport
+from dispatcher.store import Claim, Decision, Move, Snapshot, Store
+from providers.base import Accepted, CallFailed, Job, Observation, Provider, ProviderError, Submission, Throttled, Unknown
+
+MAX_UNKNOWN = 3
+"""Unanswered submissions of one pool after which a tick begins no more: its provider is not well."""
+
+Item = TypeVar("Item")
+
+_NOT_REACHED = NotSubmitted("given back: the tick ended before it was submitted")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickLimits:
+    """How much one tick of one pool may do. All of it is bounded, so that a tick costs what it admits."""
+
+    lease: timedelta = timedelta(seconds=300)
+    """How long a claim belongs to its invocation, before the provider's lookup lag is added."""
+    clock_skew: timedelta = timedelta(seconds=10)
+    """How far the clocks of two invocations may differ."""
+    batch: int = 100
+    """Runs claimed in one transaction."""
+    claims: int = 2000
+    """Runs claimed in all."""
+    observations: int = 10_000
+    """Live jobs looked at; where there are more, they take turns."""
+    discards: int = 100
+    """Ended jobs removed from their provider."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch:
+    """What a tick works with: the two seams, the two ports, the limits."""
+
+    store: Store
+    providers: Callable[[str], Provider]
+    """The provider of a pool type; raises `ProviderError` when it cannot be used."""
+    clock: Clock
+    events: Events
+    limits: TickLimits = TickLimits()
+
+
+def tick(dispatch: Dispatch, deadline: datetime, *, pools: Sequence[str] | None = None) -> TickReport:
+    """Tick every pool (or those named) once, beginning nothing after `deadline`.
+
+    The pool that goes first changes from tick to tick, so that a slow one does not starve the others. A pool that cannot be
+    ticked is reported and does not stop the rest. Raises `StoreError` when the store cannot even list the pools.
+    """
+    now = dispatch.clock.now()
+    report = TickReport(now.isoformat())
+    for pool in _in_turn([pool for pool in dispatch.store.pools() if pools is None or pool.name in pools], now):
+        if dispatch.clock.now() >= deadline:
+            report.skipped.append(pool.name)
+        else:
+            report.pools.append(tick_pool(dispatch, pool, deadline))
+    return report
+
+
+def tick_pool(dispatch: Dispatch, pool: WorkPool, deadline: datetime) -> PoolReport:
+    """Tick one pool. Its problems are told in the report; what was done before them stands."""
+    report = PoolReport(pool.name)
+    with _reported(dispatch, report):
+        one = _PoolTick(dispatch, dispatch.providers(pool.type), pool.name, deadline, report)
+        seen = one.observe()
+        one.settle(seen)
+        one.stop()
+        while claims := one.claim_and_render():
+            one.submit_and_record(claims)
+        one.tidy()
+    return report
+
+
+def admit_next(dispatch: Dispatch, pool: str, deadline: datetime) -> PoolReport:
+    """The second half of a tick of one pool, after an event has freed a slot: admit without looking at what is live."""
+    report = PoolReport(pool)
+    found = dispatch.store.pool(pool)
+    if found is not None:
+        with _reported(dispatch, report):
+            one = _PoolTick(dispatch, dispatch.providers(found.type), pool, deadline, report)
+            while claims := one.claim_and_render():
+                one.submit_and_record(claims)
+    return report
+
+
+def dry_run(dispatch: Dispatch, pool: WorkPool) -> tuple[Decision, PoolReport]:
+    """What a tick would claim and pin now: the real decision in the real transaction, which is then rolled back."""
+    report = PoolReport(pool.name)
+    one = _PoolTick(dispatch, dispatch.providers(pool.type), pool.name, datetime.max.replace(tzinfo=UTC), report)
+    now = dispatch.clock.now()
+
+    def decide_only(snapshot: Snapshot) -> Decision:
+        raise _RolledBack(one.decide(snapshot, now=now, budget=one.left))
+
+    try:
+        dispatch.store.claim(pool.name, now, lease=one.lease, takeovers=0, decide=decide_only)
+    except _RolledBack as rolled_back:
+        return rolled_back.decision, report
+    return Decision(), report
+
+
+def settle_event(dispatch: Dispatch, run: Run, seen: Observation, submission: Submission) -> bool:
+    """Settle one run by an observation that its provider sent by itself; true when the run moved.
+
+    An event of another attempt than the run's current one moves nothing.
+    """
+    pool = dispatch.store.pool(run.pool)
+    if pool is None or submission.name != submission_name(run.id, run.attempt):
+        return False
+    move = verdict(run, seen, dispatch.clock.now(), dispatch.providers(pool.type).limits, submission)
+    if move is None or not dispatch.store.move([move]):
+        return False
+    _note_move(dispatch.events, run, move)
+    return True
+
+
+class _RolledBack(Exception):
+    """Carries a decision out of a transaction that is to leave no trace."""
+
+    def __init__(self, decision: Decision) -> None:
+        self.decision = decision
+
+
+@contextmanager
+def _reported(dispatch: Dispatch, report: PoolReport) -> Iterator[None]:
+    """Tell a store's or provider's problem in the report instead of raising it; in any case, log the counts."""
+    try:
+        yield
+    except (StoreError, ProviderError) as problem:
+        report.problem = str(problem)
+        dispatch.events("pool.problem", pool=report.pool, problem=str(problem))
+    dispatch.events("tick.pool", **{name: value for name, value in asdict(report).items() if name != "outcomes"})
+
+
+class _PoolTick:
+    """One pool's way through one tick."""
+
+    def __init__(self, dispatch: Dispatch, provider: Provider, pool: str, deadline: datetime, report: PoolReport) -> None:
+        self.store, self.clock, self.events = dispatch.store, dispatch.clock, dispatch.events
+        self.limits, self.provider = dispatch.limits, provider
+        self.pool, self.deadline, self.report = pool, deadline, report
+        self.pace = Pace(provider.limits.submit_rates, self.clock.now())
+        self.known = cautious(provider.limits, self.limits.clock_skew)
+        self.lease = self.limits.lease + timedelta(seconds=self.known.lookup_lag)
+        self.left = self.limits.claims
+        self.looked_at = self.clock.now()
+        self.live: Sequence[Run] = ()
+        self.stopping: Sequence[Run] = ()
+
+    def observe(self) -> Mapping[str, Observation]:
+        """Look at the pool's live jobs, a bounded number of them."""
+        self.looked_at = self.clock.now()
+        self.live = self.store.live(self.pool, limit=self.limits.observations, start=_start(self.looked_at))
+        self.report.live = len(self.live)
+        batches = _batches([_submission(run) for run in self.live], self.provider.limits.observe_batch)
+        seen: dict[str, Observation] = {}
+        for answers in self._calls(self._observe).run(batches):
+            for _, batch_seen in answers:
+                seen.update(batch_seen or {})
+        return seen
+
+    def settle(self, seen: Mapping[str, Observation]) -> None:
+        """Record what was seen; an end frees its slot."""
+        moves = {move.run_id: move for move in verdicts(self.live, seen, self.looked_at, self.known)}
+        moved = self.store.move(list(moves.values())) if moves else frozenset()
+        states = {run.id: moves[run.id].to if run.id in moved else run.state for run in self.live}
+        self.stopping = [run for run in self.live if states[run.id] is RunState.CANCELLING]
+        for run in self.live:
+            if run.id in moved:
+                self.report.moved(run, moves[run.id])
+                _note_move(self.events, run, moves[run.id])
+
+    def stop(self) -> None:
+        """Ask for the end of jobs that are to be stopped; every tick asks again until the end is seen."""
+        for answers in self._calls(self._cancel).run(self.stopping):
+            for run, problem in answers:
+                self.events("run.stop", run=run.id, pool=self.pool, problem=problem)
+
+    def claim_and_render(self) -> Sequence[Claim]:
+        """Claim the next batch in one transaction, in which it is rendered too: what is claimed is pinned."""
+        now = self.clock.now()
+        size = min(self.limits.batch, self.left)
+        if size <= 0 or now >= self.deadline:
+            return ()
+        planned = partial(self.decide, now=now, budget=size)
+        answer = self.store.claim(self.pool, now, lease=self.lease, takeovers=size, decide=planned)
+        for run in answer.crashed:
+            self.report.crashed(run)
+            self.events("run.answered", run=run.id, pool=self.pool, answer="RenderError", reason=run.reason)
+        for claim in answer.claims:
+            self.report.claims(claim)
+            _note_claim(self.events, claim)
+        self.left -= len(answer.claims) + len(answer.crashed)
+        return answer.claims
+
+    def submit_and_record(self, claims: Sequence[Claim]) -> None:
+        """Submit on threads, paced, never past the deadline; record each answer as it comes, with those that have come too.
+
+        While the last calls of a full batch are under way the next batch is claimed, so that no thread waits for it.
+        """
+        calls = self._calls(self._carry, self.pace)
+        for answers in calls.run(claims):
+            self._record([(claim, answer or _NOT_REACHED) for claim, answer in answers])
+            if any(answer is None or self._is_enough(answer) for _, answer in answers):
+                calls.stop()
+                self.left = 0
+            elif calls.runs_short and len(claims) == self.limits.batch:
+                claims = self.claim_and_render()
+                calls.add(claims)
+        if calls.outpaced:
+            self._hold_until_recovered()
+
+    def tidy(self) -> None:
+        """Remove what ended jobs left at their provider, once no request for them can be on its way any more.
+
+        What is left behind keeps its name taken: until a lease after the submission it guards against a late repeat.
+        """
+        now = self.clock.now()
+        if not self.provider.limits.lingers or now >= self.deadline:
+            return
+        lingering = self.store.lingering(self.pool, limit=self.limits.discards)
+        ended = [run for run in lingering if run.submitted_at and now - run.submitted_at > self.lease]
+        gone = self.provider.discard([_submission(run) for run in ended]) if ended else frozenset()
+        discarded = [run.id for run in ended if submission_name(run.id, run.attempt) in gone]
+        if discarded:
+            self.store.discarded(discarded)
+        self.report.discarded = len(discarded)
+
+    def _observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
+        try:
+            return self.provider.observe(submissions)
+        except CallFailed as problem:
+            self.events("pool.problem", pool=self.pool, problem=str(problem))
+            return {}
+
+    def _cancel(self, run: Run) -> str:
+        try:
+            self.provider.cancel(_submission(run))
+        except CallFailed as problem:
+            return str(problem)
+        return ""
+
+    def decide(self, snapshot: Snapshot, *, now: datetime, budget: int) -> Decision:
+        """Admit and render: what the claiming transaction asks."""
+        plan = admit(snapshot.pool, snapshot.in_use, snapshot.due, now=now, budget=budget)
+        self.report.barriers = {queue: barrier.value for queue, barrier in plan.barriers.items()}
+        return decide(snapshot, plan.admitted, self.provider.limits.start_deadline)
+
+    def _is_enough(self, answer: Answer) -> bool:
+        """Whether to submit nothing more in this tick: the provider has refused, or is not well."""
+        return (isinstance(answer, Throttled) and answer.holds_pool) or self.report.unknown >= MAX_UNKNOWN
+
+    def _carry(self, claim: Claim) -> Answer:
+        """Bring one claim to its provider; one that was taken over is looked up first."""
+        job = job_of(claim.run)
+        try:
+            if claim.repeat and (known := self._look_up(claim, job)):
+                return known
+            if self.clock.now() > self.deadline:
+                return NotSubmitted("given back: looking it up took the rest of the tick")
+            return self.provider.submit(job)
+        except Exception as problem:  # noqa: BLE001 - one bad run must not stop a tick, and nobody knows what was started
+            return Unknown(cause=f"{type(problem).__name__}: {problem}")
+
+    def _look_up(self, claim: Claim, job: Job) -> Answer | None:
+        """What is known of a claim that was taken over; None when nothing was started and it may be submitted."""
+        if found := self.provider.find(job):
+            return Accepted(submission=found)
+        if is_forgotten(claim.run, self.clock.now(), self.known):
+            return Forgotten("its submission got no answer, and its provider can no longer tell whether it ran")
+        return Absent("cancelled before it was submitted") if claim.run.state is RunState.CANCELLING else None
+
+    def _record(self, answers: Sequence[tuple[Claim, Answer]]) -> None:
+        """Write down what became of claims, in one transaction: a commit for each would take longer than its call."""
+        now = self.clock.now()
+        for claim, answer in answers:
+            self._hold(claim, answer, now)
+        moves = [recorded(claim.run, answer, now, fence=claim.run.fence, repeat=claim.repeat) for claim, answer in answers]
+        written = [move for move in moves if move]
+        moved = self.store.move(written) if written else frozenset()
+        for (claim, answer), move in zip(answers, moves, strict=True):
+            if move is None or claim.run.id in moved:
+                self._note(claim.run, answer, move)
+            else:
+                self._record_moved(claim, answer, now)
+
+    def _hold(self, claim: Claim, answer: Answer, now: datetime) -> None:
+        """Let the pool wait where its provider has asked for it."""
+        if isinstance(answer, Throttled) and answer.holds_pool:
+            self._hold_pool(held_until(claim.run, answer, now), answer.reason)
+
+    def _hold_until_recovered(self) -> None:
+        """What the provider allows is used up, and the next tick counts anew: it comes when all of it is there again."""
+        now = self.clock.now()
+        seconds = self.pace.recovery(now)
+        self._hold_pool(now + timedelta(seconds=seconds), "this tick has submitted as much as the provider's limits allow")
+
+    def _hold_pool(self, until: datetime, reason: str) -> None:
+        self.store.hold(self.pool, until, reason)
+        self.events("pool.held", pool=self.pool, until=until, reason=reason)
+
+    def _record_moved(self, claim: Claim, answer: Answer, now: datetime) -> None:
+        """The same for a run that somebody else has moved meanwhile: it is read again first."""
+        while run := self.store.get(claim.run.id):
+            move = recorded(run, answer, now, fence=claim.run.fence, repeat=claim.repeat)
+            if move is None or self.store.move([move]):
+                self._note(run, answer, move)
+                return
+
+    def _note(self, run: Run, answer: Answer, move: Move | None) -> None:
+        self.report.answered(run, answer, move)
+        _note_answer(self.events, run, answer, move)
+
+    def _calls(self, function: Callable[[Item], Any], pace: Pace | None = None) -> Calls[Item, Any]:
+        return Calls(
+            function,
+            threads=self.provider.limits.concurrency,
+            clock=self.clock,
+            deadline=self.deadline,
+            pace=pace or Pace((), self.clock.now()),
+        )
+
+
+def _in_turn(pools: Sequence[WorkPool], now: datetime) -> Sequence[WorkPool]:
+    """Begin with another pool every second."""
+    first = int(now.timestamp()) % len(pools) if pools else 0
+    return [*pools[first:], *pools[:first]]
+
+
+def _start(now: datetime) -> UUID:
+    """Where to begin among more live runs than one tick looks at: somewhere else every second."""
+    return uuid5(NAMESPACE_OID, str(int(now.timestamp())))
+
+
+def _batches(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    return [items[index : index + size] for index in range(0, len(items), size)]
+
+
+def _submission(run: Run) -> Submission:
+    return Submission(**(run.submission or {}))
+
+
+def _note_move(events: Events, run: Run, move: Move) -> None:
+    reason = move.changes.get("reason", "")
+    events("run.moved", run=run.id, pool=run.pool, source=str(run.state), to=str(move.to), reason=reason)
+
+
+def _note_claim(events: Events, claim: Claim) -> None:
+    run, event = claim.run, "run.taken_over" if claim.repeat else "run.admitted"
+    events(event, run=run.id, pool=run.pool, queue=run.queue, attempt=run.attempt, fence=run.fence)
+
+
+def _note_answer(events: Events, run: Run, answer: Answer, move: Move | None) -> None:
+    reason = move.changes.get("reason", "") if move else "somebody else has moved it on"
+    name = type(answer).__name__
+    events("run.answered", run=run.id, pool=run.pool, attempt=run.attempt, answer=name, reason=reason)

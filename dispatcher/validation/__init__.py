@@ -1,0 +1,12 @@
+"""The door: everything that people give is checked here in full, and trusted inside.
+
+Each check raises one error of `dispatcher.errors` that lists every fault with its path and the mend. A tick never imports
+this package, nor the libraries behind it: pydantic reads the annotations of `dispatcher.models`, jsonschema the schema of a
+template's variables.
+"""
+
+from dispatcher.validation.nouns import validate
+from dispatcher.validation.templates import check_base_job_template
+from dispatcher.validation.variables import check_job_variables
+
+__all__ = ["check_base_job_template", "check_job_variables", "validate"]

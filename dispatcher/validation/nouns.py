@@ -1,0 +1,130 @@
+"""The fields of a pool, queue, deployment or run: are they what `dispatcher.models` says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from dispatcher.errors import Fault, InvalidInput
+from dispatcher.models import DEFAULT_QUEUE, MAX_INTEGER, Deployment, Run, WorkPool, WorkQueue
+from dispatcher.validation.json_values import text_fault
+from dispatcher.validation.wording import got, one_line
+
+Noun: TypeAlias = WorkPool | WorkQueue | Deployment | Run
+
+MAX_TEXT = 10_000
+MAX_TAGS = 50
+MAX_TAG = 200
+
+_SUBJECTS = {WorkPool: "work pool", WorkQueue: "work queue", Deployment: "deployment", Run: "run"}
+
+_NAME_RULE = "must be 1 to 200 printable characters without / % & < > and without blanks at its ends"
+_RULES = {
+    "name": _NAME_RULE,
+    "pool": _NAME_RULE,
+    "queue": _NAME_RULE,
+    "concurrency_limit": "must be 0 or more, or null for unlimited",
+    "priority": "must be a whole number of 1 or more",
+}
+"""Fields whose whole rule fits into one sentence."""
+
+_SENTENCES = {
+    "string_type": "must be text",
+    "string_unicode": "must be valid Unicode text",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "datetime_type": "must be a time",
+    "tuple_type": "must be a tuple",
+    "dict_type": "must be an object",
+}
+"""The rest, by pydantic's name of the error."""
+
+
+def validate(instance: Noun) -> None:
+    """Raise `InvalidInput` with every field of `instance` that breaks the annotations of its class, or its own rules.
+
+    Nothing is converted: "5" is no number here. Templates and variables have checks of their own.
+    """
+    faults = [*_faults(instance, "")]
+    if faults:
+        name = instance.name if isinstance(instance.name, str) else repr(instance.name)
+        raise InvalidInput(f"{_SUBJECTS[type(instance)]} {name[:80]!r}", one_line(faults))
+
+
+def _faults(instance: Noun, root: str) -> Iterator[Fault]:
+    for field, adapter in _ADAPTERS[type(instance)].items():
+        value = getattr(instance, field)
+        found = [*_type_faults(adapter, field, value)]
+        yield from (Fault(root + path, message) for path, message in found or _rule_faults(field, value))
+    if isinstance(instance, WorkPool):
+        yield from _queue_faults(instance)
+
+
+def _adapters(noun: type[Noun]) -> dict[str, TypeAdapter[Any]]:
+    hints = get_type_hints(noun, include_extras=True)
+    return {field.name: TypeAdapter(hints[field.name]) for field in fields(noun)}
+
+
+_ADAPTERS = {noun: _adapters(noun) for noun in _SUBJECTS}
+
+
+def _type_faults(adapter: TypeAdapter[Any], field: str, value: Any) -> Iterator[tuple[str, str]]:
+    try:
+        adapter.validate_python(value, strict=True)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            if "[key]" in detail["loc"]:
+                yield field, f"has the key {detail['input']!r}, which is no text; put it in quotes"
+                continue
+            path = field + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in detail["loc"])
+            message = _RULES.get(field) or _SENTENCES.get(detail["type"]) or detail["msg"].replace("Input should", "must")
+            yield path, message + got(detail["input"])
+
+
+def _rule_faults(field: str, value: Any) -> Iterator[tuple[str, str]]:
+    """What the annotations do not say: bounds that every store can keep."""
+    if isinstance(value, str) and (fault := _text_rule(value)):
+        yield field, fault
+    elif isinstance(value, int) and abs(value) > MAX_INTEGER:
+        yield field, f"must be at most {MAX_INTEGER}{got(value)}"
+    elif isinstance(value, datetime) and value.utcoffset() != timedelta(0):
+        yield field, f"must be a time in UTC with its offset said, as 2026-01-31T12:00:00+00:00 (got {value.isoformat()})"
+    elif field == "tags":
+        yield from _tag_faults(value)
+
+
+def _text_rule(text: str) -> str | None:
+    if len(text) > MAX_TEXT:
+        return f"must have at most {MAX_TEXT} characters (got {len(text)})"
+    return text_fault(text)
+
+
+def _tag_faults(tags: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    if len(tags) > MAX_TAGS:
+        yield "tags", f"must be at most {MAX_TAGS} (got {len(tags)})"
+    for index, tag in enumerate(tags):
+        if not 0 < len(tag) <= MAX_TAG or not tag.isprintable():
+            yield f"tags[{index}]", f"must be 1 to {MAX_TAG} printable characters{got(tag)}"
+
+
+def _queue_faults(pool: WorkPool) -> Iterator[Fault]:
+    queues = [queue for queue in pool.queues if isinstance(queue, WorkQueue)] if isinstance(pool.queues, tuple) else []
+    for index, queue in enumerate(queues):
+        yield from _faults(queue, f"queues[{index}].")
+    if DEFAULT_QUEUE not in (queue.name for queue in queues):
+        yield Fault("queues", f"must hold the queue `{DEFAULT_QUEUE}`, which every pool has")
+    for name in _repeated([queue.name for queue in queues if isinstance(queue.name, str)]):
+        yield Fault("queues", f"two queues are named {name!r}; rename one")
+    for priority in _repeated([queue.priority for queue in queues if isinstance(queue.priority, int)]):
+        holders = " and ".join(str(queue.name) for queue in queues if queue.priority == priority)
+        yield Fault("queues", f"priority {priority} is held by {holders}; give each queue a priority of its own")
+
+
+def _repeated(values: list[Any]) -> list[Any]:
+    return [value for value, count in Counter(values).items() if count > 1]

@@ -1,0 +1,143 @@
+"""Is this a base job template that can be used? Asked whenever a pool is made or its template changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dispatcher.core.placeholders import Placeholder, is_looked_up, steps
+from dispatcher.core.templates import (
+    ENVIRONMENT,
+    defaults,
+    is_block_reference,
+    joined,
+    lookup,
+    placeholders,
+    render,
+    resolve,
+    texts,
+)
+from dispatcher.errors import Fault, InvalidTemplate, RenderError
+from dispatcher.validation.environments import environment_faults
+from dispatcher.validation.json_values import json_faults
+from dispatcher.validation.schemas import compiled, schema_faults
+from dispatcher.validation.wording import did_you_mean, dotted, faults_of, got, one_line
+
+MAX_BYTES = 256 * 1024
+
+_PROPERTIES = "variables.properties"
+
+
+def check_base_job_template(template: Any) -> None:
+    """Raise `InvalidTemplate` with every fault of a base job template.
+
+    Templates exported from Prefect pass unmodified: keys beyond the two are ignored, placeholders in keys are plain text,
+    defaults that refer to Prefect blocks are accepted where the variable names credentials (and left out of jobs).
+    """
+    faults = _shape_faults(template) or json_faults(template, max_bytes=MAX_BYTES) or _faults(template)
+    if faults:
+        raise InvalidTemplate("base job template", one_line(faults))
+
+
+def _shape_faults(template: Any) -> list[Fault]:
+    if not isinstance(template, Mapping):
+        return [Fault("", f"must be an object with `job_configuration` and `variables`{got(template)}")]
+    return [fault for key in ("job_configuration", "variables") for fault in _part_faults(template, key)]
+
+
+def _part_faults(template: Mapping[str, Any], key: str) -> Iterator[Fault]:
+    if key not in template:
+        yield Fault(key, "is missing; a base job template has both `job_configuration` and `variables`")
+    elif not isinstance(template[key], Mapping):
+        yield Fault(key, f"must be an object{got(template[key])}")
+    elif key == "job_configuration" and not template[key]:
+        yield Fault(key, "is empty; say what the provider is to run")
+
+
+def _faults(template: Mapping[str, Any]) -> list[Fault]:
+    variables = template["variables"]
+    broken = schema_faults(variables) or [*_declaration_faults(variables)]
+    configuration = template["job_configuration"]
+    faults = [*broken, *_placeholder_faults(template), *_fixed_environment_faults(configuration)]
+    faults += _block_faults(configuration, "job_configuration")
+    if not broken:
+        faults += _default_faults(variables)
+    return faults or render_faults(template, {}, {})
+
+
+def _declaration_faults(variables: Mapping[str, Any]) -> Iterator[Fault]:
+    if variables.get("type", "object") != "object":
+        yield Fault("variables.type", f'must be "object"{got(variables["type"])}')
+    properties = variables.get("properties", {})
+    for name in properties:
+        if not name or set(".[]") & set(name):
+            yield Fault(f"{_PROPERTIES}.{name}", "cannot be reached: a variable's name is not empty and has no `.`, `[` or `]`")
+    for index, name in enumerate(variables.get("required", ())):
+        if name not in properties:
+            mend = did_you_mean(name, properties) or "; declare it under `properties`"
+            yield Fault(f"variables.required[{index}]", f"{name} is not declared{mend}")
+
+
+def _placeholder_faults(template: Mapping[str, Any]) -> Iterator[Fault]:
+    properties = template["variables"].get("properties")
+    declared = properties if isinstance(properties, Mapping) else {}
+    for placeholder in placeholders(template["job_configuration"]):
+        root = steps(placeholder.name)[0]
+        if not is_looked_up(placeholder.name) or root not in declared:
+            yield Fault(joined("job_configuration", placeholder.path), _undeclared(placeholder, str(root), declared))
+
+
+def _undeclared(placeholder: Placeholder, root: str, declared: Mapping[str, Any]) -> str:
+    name = f"{{{{ {placeholder.name} }}}}"
+    if not is_looked_up(placeholder.name):
+        return f"{name} would be looked up outside the template, which is never done; declare a variable and use it instead"
+    mend = did_you_mean(root, declared) or f"; declare it under `{_PROPERTIES}`"
+    return f"{name} uses the undeclared variable {root}{mend}"
+
+
+def _block_faults(value: Any, path: str) -> Iterator[Fault]:
+    if isinstance(value, Mapping) and is_block_reference(value):
+        yield Fault(path, "refers to a Prefect block, and blocks are not looked up; name an entry of the settings' credentials")
+        return
+    children = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for step, child in children:
+        yield from _block_faults(child, joined(path, step))
+
+
+def _fixed_environment_faults(configuration: Mapping[str, Any]) -> Iterator[Fault]:
+    """`env` may be one placeholder, or names of the template's own that the merged environment is laid over."""
+    if isinstance(configuration.get(ENVIRONMENT), Mapping):
+        yield from environment_faults(configuration[ENVIRONMENT], f"job_configuration.{ENVIRONMENT}")
+
+
+def _default_faults(variables: Mapping[str, Any]) -> list[Fault]:
+    values = defaults(variables)
+    faults = [*environment_faults(values.get(ENVIRONMENT), _default_path([ENVIRONMENT]))]
+    environment = values.pop(ENVIRONMENT, None)
+    if environment is not None and not faults:
+        values[ENVIRONMENT] = texts(environment)
+    errors = [error for error in compiled(variables).validator.iter_errors(values) if error.absolute_path]
+    return faults + faults_of(errors, _default_path)
+
+
+def _default_path(path: list[str | int]) -> str:
+    return dotted(path[1:], f"{_PROPERTIES}.{path[0]}.default")
+
+
+def render_faults(template: Mapping[str, Any], run: Mapping[str, Any], deployment: Mapping[str, Any]) -> list[Fault]:
+    """Why these variables do not render, which every other check has let through."""
+    try:
+        render(template, run, deployment_variables=deployment)
+    except RenderError as error:
+        return _unfit(template, run, deployment) or [Fault("job_configuration", str(error))]
+    return []
+
+
+def _unfit(template: Mapping[str, Any], run: Mapping[str, Any], deployment: Mapping[str, Any]) -> list[Fault]:
+    """Every object and list that the template puts inside text; rendering tells only the first."""
+    values = resolve(template, run, deployment_variables=deployment)
+    return [
+        Fault(found.name, f"must be text or a number: job_configuration.{found.path} has it inside text{got(value)}")
+        for found in placeholders(template["job_configuration"])
+        if not found.alone and isinstance(value := lookup(found.name, values), (Mapping, list))
+    ]

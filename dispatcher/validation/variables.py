@@ -1,0 +1,97 @@
+"""Do these job variables fit this template? Asked for every deployment and every run, before it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from dispatcher.core.placeholders import plain_copy
+from dispatcher.core.templates import ENVIRONMENT, nest, resolve
+from dispatcher.errors import Fault, InvalidVariables, RenderError
+from dispatcher.validation.environments import environment_faults
+from dispatcher.validation.json_values import json_faults
+from dispatcher.validation.schemas import VariablesSchema, compiled
+from dispatcher.validation.templates import render_faults
+from dispatcher.validation.wording import did_you_mean, got, one_line
+
+MAX_BYTES = 128 * 1024
+
+Level = Mapping[str, Any]
+
+
+def check_job_variables(
+    template: Mapping[str, Any],
+    variables: Mapping[str, Any],
+    *,
+    deployment_variables: Mapping[str, Any] | None = None,
+    partial: bool = False,
+) -> None:
+    """Raise `InvalidVariables` with every fault of the variables, laid over the deployment's and the pool's defaults.
+
+    `template` has passed `check_base_job_template`. What passes here renders. `partial` is for a deployment's own variables:
+    a run may still give the required ones, so none is missing yet and nothing is rendered.
+    """
+    levels = [deployment_variables or {}, variables]
+    faults = [fault for level in levels for fault in _shape_faults(level)] or _faults(template, levels, partial=partial)
+    if faults:
+        raise InvalidVariables("job variables", one_line(faults))
+
+
+def _shape_faults(level: Any) -> list[Fault]:
+    if not isinstance(level, Mapping):
+        return [Fault("", f"must be an object of names and values{got(level)}")]
+    return json_faults(level, max_bytes=MAX_BYTES)
+
+
+def _faults(template: Mapping[str, Any], levels: Sequence[Level], *, partial: bool) -> list[Fault]:
+    unclear = [fault for level in levels for fault in _name_faults(level)]
+    if unclear:
+        return unclear
+    nested = [nest(level) for level in levels]
+    schema = compiled(template["variables"])
+    faults = [fault for level in nested for fault in _level_faults(schema, level)]
+    values = _checkable(template, nested)
+    faults += schema.faults({name: value for name, value in values.items() if name in schema.names or schema.is_open})
+    faults += _missing(schema, values, nested, partial=partial)
+    faults = list(dict.fromkeys(faults))
+    return faults if faults or partial else render_faults(template, nested[1], nested[0])
+
+
+def _name_faults(level: Level) -> list[Fault]:
+    """What is wrong with dotted names: each alone, and if each is well, all together."""
+    if not any("." in name for name in level):
+        return []
+    each = [fault for name, value in level.items() for fault in _nesting_faults({name: value})]
+    return each or _nesting_faults(level)
+
+
+def _nesting_faults(level: Level) -> list[Fault]:
+    try:
+        return json_faults(nest(level), max_bytes=2 * MAX_BYTES)
+    except RenderError as error:
+        return [Fault("", str(error))]
+
+
+def _level_faults(schema: VariablesSchema, level: Level) -> Iterator[Fault]:
+    for name in level:
+        if name not in schema.names and not schema.is_open:
+            mend = did_you_mean(name, schema.names) or "; remove it, or declare it under the template's `variables`"
+            yield Fault(name, f"is not a variable of this pool's template{mend}")
+    yield from environment_faults(level.get(ENVIRONMENT), ENVIRONMENT)
+
+
+def _checkable(template: Mapping[str, Any], levels: Sequence[Level]) -> dict[str, Any]:
+    """The values of a job; without the environment where it has faults, which are told already."""
+    sound = all(not [*environment_faults(level.get(ENVIRONMENT), ENVIRONMENT)] for level in levels)
+    deployment, run = levels if sound else [{**level, ENVIRONMENT: None} for level in levels]
+    return {name: plain_copy(value) for name, value in resolve(template, run, deployment_variables=deployment).items()}
+
+
+def _missing(schema: VariablesSchema, values: Level, levels: Sequence[Level], *, partial: bool) -> Iterator[Fault]:
+    for name in schema.required:
+        if name in values:
+            continue
+        if any(name in level for level in levels):
+            yield Fault(name, "is required and must not be null; give it a value")
+        elif not partial:
+            yield Fault(name, "is required and missing; give it a value here, in the deployment or as the pool's default")
