@@ -1,0 +1,113 @@
+"""Google's clients for one identity. The one module that makes them; it is imported by the first call.
+
+REST, not gRPC: a host that freezes between invocations has no stale HTTP/2 channel to revive. Every call has a timeout and no
+retry: Google's clients have neither by themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import google.auth
+from google.api_core.client_options import ClientOptions
+from google.auth import exceptions as auth
+from google.auth import impersonated_credentials
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import run_v2
+from google.protobuf.json_format import ParseError
+
+from providers.base import CallFailed, ConfigurationError
+from providers.cloud_run.place import Account, Place
+
+SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+PAGE_SIZE = 500
+"""Jobs asked for at once; the service may give fewer."""
+
+
+class Connection:
+    """The calls this provider makes, as one identity. Safe to use from several threads.
+
+    Raises what Google's clients raise; `failures` reads it.
+    """
+
+    def __init__(self, account: Account, endpoint: str | None = None) -> None:
+        credentials, self.project = _anonymous() if endpoint else _identity(account)
+        options = ClientOptions(api_endpoint=endpoint) if endpoint else None
+        self._arguments = {"transport": "rest", "credentials": credentials, "client_options": options}
+
+    @cached_property
+    def _jobs(self) -> Any:
+        return run_v2.JobsClient(**self._arguments)
+
+    @cached_property
+    def _executions(self) -> Any:
+        return run_v2.ExecutionsClient(**self._arguments)
+
+    @cached_property
+    def _tasks(self) -> Any:
+        return run_v2.TasksClient(**self._arguments)
+
+    def create_job(self, place: Place, name: str, job: Any, timeout: float) -> None:
+        """Make a job and start its execution. The operation is never waited for: it may end without a response."""
+        self._jobs.create_job(parent=place.parent, job=job, job_id=name, timeout=timeout, retry=None)
+
+    def get_job(self, name: str, timeout: float) -> Any:
+        """One job by its full name."""
+        return self._jobs.get_job(name=name, timeout=timeout, retry=None)
+
+    def pages(self, place: Place, timeout: float) -> Iterator[Any]:
+        """The pages of jobs in a place; each is a call of at most `timeout` seconds."""
+        request = run_v2.ListJobsRequest(parent=place.parent, page_size=PAGE_SIZE)
+        yield from self._jobs.list_jobs(request=request, timeout=timeout, retry=None).pages
+
+    def delete_job(self, name: str, timeout: float, etag: str = "") -> None:
+        """Delete a job, in the given version only when there is an etag."""
+        self._jobs.delete_job(request=run_v2.DeleteJobRequest(name=name, etag=etag), timeout=timeout, retry=None)
+
+    def get_execution(self, name: str, timeout: float) -> Any:
+        """One execution by its full name."""
+        return self._executions.get_execution(name=name, timeout=timeout, retry=None)
+
+    def cancel_execution(self, name: str, timeout: float) -> None:
+        """Ask an execution to end."""
+        self._executions.cancel_execution(name=name, timeout=timeout, retry=None)
+
+    def first_tasks(self, execution: str, timeout: float) -> list[Any]:
+        """The first page of an execution's tasks."""
+        return list(next(iter(self._tasks.list_tasks(parent=execution, timeout=timeout, retry=None).pages)).tasks)
+
+
+def message_of(body: Mapping[str, Any]) -> Any:
+    """The body as Google's own message. Raises `ConfigurationError` with the path of what does not fit."""
+    try:
+        return run_v2.Job.from_json(json.dumps(body))
+    except (ParseError, TypeError, ValueError) as problem:
+        words = " ".join(re.sub(r"Failed to parse \w+ field: ", "", str(problem)).split())
+        raise ConfigurationError(f"job_body: {words}") from None
+
+
+def _anonymous() -> tuple[Any, str | None]:
+    """Nobody, who is all that an emulator asks for."""
+    return AnonymousCredentials(), os.environ.get("GOOGLE_CLOUD_PROJECT", "emulated-project")
+
+
+def _identity(account: Account) -> tuple[Any, str | None]:
+    """The host's own credentials and project, or a service account that it impersonates. Raises `CallFailed`."""
+    try:
+        credentials, project = google.auth.default(scopes=SCOPES)
+    except auth.GoogleAuthError as problem:
+        # Not the job's fault, and on a cold host a metadata server that is slow to answer looks the same.
+        raise CallFailed(f"credentials: the dispatcher's host has no Google identity: {problem}") from problem
+    if account.service_account:
+        credentials = impersonated_credentials.Credentials(
+            source_credentials=credentials,
+            target_principal=account.service_account,
+            target_scopes=SCOPES,
+            delegates=list(account.delegates),
+        )
+    return credentials, project

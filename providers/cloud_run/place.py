@@ -1,0 +1,132 @@
+"""Where a job is put: whose credentials, which project, which region."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self, TypeGuard
+from urllib.parse import quote
+
+from providers.base import ConfigurationError
+from providers.cloud_run.values import mapping
+
+ENTRY_KEYS = frozenset({"project", "service_account", "delegates"})
+"""What an entry of the dispatcher's credentials may hold; a key is never among them."""
+
+_NAMED_BY = frozenset({"name", "project", "$ref"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One entry of the dispatcher's credentials; empty is the host's own identity in its own project."""
+
+    project: str | None = None
+    service_account: str | None = None
+    """The e-mail address of a service account to impersonate."""
+    delegates: tuple[str, ...] = ()
+    """Service accounts in between, when the host's may not impersonate it directly."""
+
+    @classmethod
+    def of(cls, name: str, entry: Mapping[str, Any]) -> Self:
+        """Read an entry. Raises `ConfigurationError` for anything but what it may hold."""
+        if unknown := sorted(set(entry) - ENTRY_KEYS):
+            raise ConfigurationError(
+                f"credentials {name!r}: has {', '.join(unknown)}; an entry holds {', '.join(sorted(ENTRY_KEYS))}, and no keys"
+            )
+        return cls(**{**entry, "delegates": tuple(entry.get("delegates") or ())})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a configuration says of its place; None is left to the credentials and the host."""
+
+    credentials: str | None
+    project: str | None
+    region: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """All that is needed to address a call."""
+
+    project: str
+    region: str
+    credentials: str | None = None
+    """The name of an entry of the dispatcher's credentials; None is the host's own identity."""
+
+    @property
+    def parent(self) -> str:
+        """The resource that holds the jobs."""
+        return f"projects/{self.project}/locations/{self.region}"
+
+    def job(self, name: str) -> str:
+        """The full name of a job."""
+        return f"{self.parent}/jobs/{name}"
+
+    def execution(self, name: str, execution: str) -> str:
+        """The full name of an execution."""
+        return f"{self.job(name)}/executions/{execution}"
+
+    def console(self, execution: str) -> str:
+        """The page of Google's console that shows an execution."""
+        return (
+            f"https://console.cloud.google.com/run/jobs/executions/details/{self.region}/{execution}/tasks"
+            f"?project={self.project}"
+        )
+
+    def logs(self, name: str, execution: str) -> str:
+        """The page of Google's log viewer with what an execution wrote, in the form of `Execution.log_uri`."""
+        query = (
+            f'resource.type="cloud_run_job"\nresource.labels.job_name="{name}"\n'
+            f'resource.labels.location="{self.region}"\nlabels."run.googleapis.com/execution_name"="{execution}"'
+        )
+        return f"https://console.cloud.google.com/logs/viewer?project={self.project}&advancedFilter={quote(query)}"
+
+    def handle(self) -> dict[str, str]:
+        """Its part of a submission's handle."""
+        named = {"credentials": self.credentials} if self.credentials else {}
+        return {"project": self.project, "region": self.region, **named}
+
+    @classmethod
+    def from_handle(cls, handle: Mapping[str, str]) -> Self:
+        """The other way round."""
+        return cls(project=handle["project"], region=handle["region"], credentials=handle.get("credentials"))
+
+
+def wanted(configuration: Mapping[str, Any]) -> Wanted:
+    """Read a rendered configuration. Raises `ConfigurationError` that names the field."""
+    given = configuration.get("credentials")
+    project = configuration.get("project") or (given.get("project") if isinstance(given, Mapping) else None)
+    project = project or _namespace(configuration)
+    region = configuration.get("region")
+    if not _is_segment(region):
+        raise ConfigurationError(f"region: name one, such as us-central1, not {region!r:.80}")
+    if project and not _is_segment(project):
+        raise ConfigurationError(f"project: give its id or number, not {project!r:.80}")
+    return Wanted(credentials=credentials_name(given), project=project, region=region)
+
+
+def credentials_name(value: Any) -> str | None:
+    """The name that `credentials` gives: a text, `{"name": ...}`, or an exported Prefect block reference (by its id)."""
+    if value is None or isinstance(value, str):
+        return value or None
+    given = mapping(value, "credentials")
+    if unknown := sorted(set(given) - _NAMED_BY):
+        raise ConfigurationError(
+            f"credentials: has {', '.join(unknown)}; give the name of an entry of the dispatcher's credentials,"
+            " keys never stand in a template"
+        )
+    return given.get("name") or mapping(given.get("$ref"), "credentials.$ref").get("block_document_id")
+
+
+def _is_segment(value: Any) -> TypeGuard[str]:
+    """True for what can be one part of a resource's name."""
+    return isinstance(value, str) and re.fullmatch(r"[a-z0-9][a-z0-9.:-]*", value) is not None
+
+
+def _namespace(configuration: Mapping[str, Any]) -> str | None:
+    """The project of a Knative body, whose namespace it is."""
+    body = configuration.get("job_body")
+    metadata = body.get("metadata") if isinstance(body, Mapping) else None
+    return (metadata.get("namespace") or None) if isinstance(metadata, Mapping) else None

@@ -1,0 +1,143 @@
+"""The Cloud Run provider. Google's SDK is imported by the first call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from providers.base import (
+    CallFailed,
+    ConfigurationError,
+    Job,
+    Limits,
+    Observation,
+    Outcome,
+    Rate,
+    Rejected,
+    Submission,
+    Throttled,
+)
+from providers.cloud_run.place import Place
+from providers.cloud_run.regions import Regions
+from providers.cloud_run.rendering import body_of, execution_name, is_kept
+from providers.cloud_run.tidying import orphans
+
+WRITES_PER_MINUTE = 30
+"""What a fresh project was seen to have of the quota WritePerMinutePerProjectRegion; https://cloud.google.com/run/quotas
+names none. A project that has more says so: `writes_per_minute=180`.
+"""
+
+JOBS_PER_REGION = 1000
+"""The most that a project and region hold unless raised, and so what one list tells of: https://cloud.google.com/run/quotas."""
+
+LOOKUP_LAG = 5.0
+"""An allowance for lists that are behind a create; Google states no bound."""
+
+
+class CloudRunProvider:
+    """Runs jobs on Cloud Run.
+
+    `credentials` are the settings' entries by name: `{"project": ..., "service_account": (one to impersonate)}`. A job's
+    project is the first of: its configuration's, its entry's, `project`, the host's own. `writes_per_minute` is the project's
+    quota; half of it goes to starting jobs, half to deleting them. `owner` tells apart the jobs of several dispatchers that
+    share a project. `lookup_lag` is how long a new job may stay hidden, in seconds: lower it only against an emulator. `now`
+    is the time by which a sweep measures how long a job has been over. `endpoint` (or
+    CLOUD_RUN_EMULATOR_HOST) is an emulator.
+    """
+
+    def __init__(
+        self,
+        *,
+        credentials: Mapping[str, Mapping[str, Any]] | None = None,
+        endpoint: str | None = None,
+        project: str | None = None,
+        writes_per_minute: float = WRITES_PER_MINUTE,
+        owner: str = "push-dispatcher",
+        call_timeout: float = 10.0,
+        lookup_lag: float = LOOKUP_LAG,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._regions = Regions(credentials or {}, endpoint=endpoint, project=project, seconds=call_timeout)
+        self._owner, self._now = owner, now
+        self._deletes = max(1, int(writes_per_minute / 2))
+        self._limits = Limits(
+            submit_rates=(Rate(burst=max(1, int(writes_per_minute / 10)), per_second=writes_per_minute / 120),),
+            concurrency=8,
+            call_timeout=call_timeout,
+            lookup_lag=lookup_lag,
+            start_deadline=900.0,
+            observe_batch=JOBS_PER_REGION,
+            lingers=True,
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """Paced by the write quota. A job is found by its name for as long as it is not deleted."""
+        return self._limits
+
+    def submit(self, job: Job) -> Outcome:
+        """Make the job and start it, in one call."""
+        try:
+            region = self._regions.of(job.configuration)
+            body = body_of(job, region.place, self._owner)
+        except ConfigurationError as problem:
+            return Rejected(reason=str(problem))
+        except CallFailed as problem:  # before anything was sent
+            return Throttled(reason=str(problem))
+        return region.submit(submission_of(job, region.place), body)
+
+    def find(self, job: Job) -> Submission | None:
+        """The job of that name, whatever became of it. Raises `CallFailed`."""
+        try:
+            region = self._regions.of(job.configuration)
+        except ConfigurationError as problem:
+            raise CallFailed(str(problem)) from problem
+        return submission_of(job, region.place) if region.has(job.name) else None
+
+    def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
+        """One list of jobs a place, and a look at each that failed. A place that could not be read is left out."""
+        seen: dict[str, Observation] = {}
+        for place, group in by_place(submissions).items():
+            with suppress(CallFailed):
+                seen |= self._regions.at(place).observe({one.name: one.handle["execution"] for one in group})
+        return seen
+
+    def cancel(self, submission: Submission) -> None:
+        """Ask the execution to end; one that has ended, or is gone, is no error. Raises `CallFailed`."""
+        region = self._regions.at(Place.from_handle(submission.handle))
+        region.cancel(submission.name, submission.handle["execution"])
+
+    def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:
+        """Delete ended jobs, as many as the write quota of half a minute; those that their template keeps count as gone."""
+        gone = {submission.name for submission in submissions if "keep" in submission.handle}
+        left = [submission for submission in submissions if submission.name not in gone]
+        for place, group in by_place(left[: self._deletes]).items():
+            with suppress(CallFailed):  # what is not named as gone is asked for again
+                gone |= set(self._regions.at(place).delete((submission.name, "") for submission in group))
+        return frozenset(gone)
+
+    def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:
+        """Delete jobs of this owner that ended minutes ago and that nobody remembers."""
+        region = self._regions.of(configuration)
+        found = orphans(region.jobs(), owner=self._owner, keep=keep, now=self._now())
+        # All are found before the first is deleted: a list whose items go away while it is read skips some.
+        return tuple(region.delete(list(islice(found, self._deletes))))
+
+
+def submission_of(job: Job, place: Place) -> Submission:
+    """Where a job lives, which is known before it does."""
+    execution = execution_name(job.name)
+    kept = {"keep": "true"} if is_kept(job) else {}
+    handle = {**place.handle(), "execution": execution, "logs": place.logs(job.name, execution), **kept}
+    return Submission(name=job.name, handle=handle, url=place.console(execution))
+
+
+def by_place(submissions: Sequence[Submission]) -> dict[Place, list[Submission]]:
+    """Submissions by where they live."""
+    places: dict[Place, list[Submission]] = {}
+    for submission in submissions:
+        places.setdefault(Place.from_handle(submission.handle), []).append(submission)
+    return places

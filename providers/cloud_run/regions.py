@@ -1,0 +1,80 @@
+"""From a configuration, or a handle, to the place it means and the connection that reaches it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from providers.base import CallFailed, ConfigurationError
+from providers.cloud_run.place import Account, Place, wanted
+
+if TYPE_CHECKING:
+    from providers.cloud_run.connection import Connection
+    from providers.cloud_run.region import Region
+
+EMULATOR_VARIABLE = "CLOUD_RUN_EMULATOR_HOST"
+"""`host:port` of an emulator, when no endpoint is given."""
+
+
+class Regions:
+    """Connections by the name of their credentials, made on first use and kept. Safe to use from several threads."""
+
+    def __init__(
+        self, entries: Mapping[str, Mapping[str, Any]], *, endpoint: str | None, project: str | None, seconds: float
+    ) -> None:
+        self._entries = dict(entries)
+        self._endpoint = with_scheme(endpoint or os.environ.get(EMULATOR_VARIABLE))
+        self._project = project
+        self._seconds = seconds
+        self._connections: dict[str | None, Connection] = {}
+        self._lock = threading.Lock()
+
+    def of(self, configuration: Mapping[str, Any]) -> Region:
+        """Where a configuration puts jobs.
+
+        Raises `ConfigurationError`, or `CallFailed` when the host's identity could not be had.
+        """
+        asked = wanted(configuration)
+        account = self._account(asked.credentials)
+        connection = self._connect(asked.credentials, account)
+        project = asked.project or account.project or self._project or connection.project
+        if not project:
+            raise ConfigurationError(
+                "project: the host has none; name one in the pool's credentials or set GOOGLE_CLOUD_PROJECT"
+            )
+        return self._region(Place(project=project, region=asked.region, credentials=asked.credentials), connection)
+
+    def at(self, place: Place) -> Region:
+        """A place that a submission names. Raises `CallFailed`."""
+        try:
+            return self._region(place, self._connect(place.credentials, self._account(place.credentials)))
+        except ConfigurationError as problem:
+            raise CallFailed(str(problem)) from problem
+
+    def _region(self, place: Place, connection: Connection) -> Region:
+        from providers.cloud_run.region import Region  # noqa: PLC0415 - Google's SDK is imported on first use
+
+        return Region(place, connection, self._seconds)
+
+    def _account(self, name: str | None) -> Account:
+        if name is None:
+            return Account()
+        if name not in self._entries:
+            known = ", ".join(sorted(self._entries)) or "none"
+            raise ConfigurationError(f"credentials: no entry is named {name!r}; there are: {known}")
+        return Account.of(name, self._entries[name])
+
+    def _connect(self, name: str | None, account: Account) -> Connection:
+        from providers.cloud_run.connection import Connection  # noqa: PLC0415 - Google's SDK is imported on first use
+
+        with self._lock:
+            if name not in self._connections:
+                self._connections[name] = Connection(account, self._endpoint)
+            return self._connections[name]
+
+
+def with_scheme(endpoint: str | None) -> str | None:
+    """An endpoint as a URL: an emulator's `host:port` speaks plain HTTP."""
+    return f"http://{endpoint}" if endpoint and "://" not in endpoint else endpoint or None

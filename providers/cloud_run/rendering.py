@@ -1,0 +1,93 @@
+"""From a rendered configuration to the body of CreateJob. Pure: the same job gives the same body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from providers.base import ConfigurationError, Job
+from providers.cloud_run.environment import environment_of
+from providers.cloud_run.knative import is_knative, translated
+from providers.cloud_run.labels import KEEP, labels_of
+from providers.cloud_run.place import Place
+from providers.cloud_run.values import duration, mapping, objects, pruned, text, whole, words
+
+TOKEN = "run"  # noqa: S105 - a suffix of a name
+"""`start_execution_token`: the execution is called `<job>-run`. One job is made for one run, so one token is enough."""
+
+CLIENT = "push-dispatcher"
+
+NOT_SENT = frozenset(
+    {"name", "uid", "generation", "etag", "creator", "lastModifier", "createTime", "updateTime", "runExecutionToken"}
+)
+"""Fields that an exported job may have and a new one must not."""
+
+NO_STAGE = "LAUNCH_TAG_UNSPECIFIED"
+"""A launch stage that Prefect's templates offer and the API does not have."""
+
+
+def body_of(job: Job, place: Place, owner: str) -> dict[str, Any]:
+    """The job to create, with the token that starts it. Raises `ConfigurationError` that names the field."""
+    given = pruned(mapping(job.configuration.get("job_body"), "job_body"))
+    body = pruned(translated(given)) if is_knative(given) else given
+    execution = mapping(body.get("template"), "job_body.template")
+    labels = (job.configuration.get("labels"), body.get("labels"), execution.get("labels"))
+    kept = {KEEP: "true"} if is_kept(job) else {}
+    execution["labels"] = labels_of({**job.labels, **kept}, owner, *labels)
+    execution["template"] = _task(mapping(execution.get("template"), "job_body.template.template"), job, place)
+    sent = {key: value for key, value in body.items() if key not in NOT_SENT and value != NO_STAGE}
+    own = {"labels": execution["labels"], "template": execution, "startExecutionToken": TOKEN}
+    return {"client": CLIENT, **sent, **own}
+
+
+def is_kept(job: Job) -> bool:
+    """True when the template wants the job to stay after its end."""
+    return job.configuration.get("keep_job") is True
+
+
+def execution_name(name: str) -> str:
+    """The execution that a job's token starts."""
+    return f"{name}-{TOKEN}"
+
+
+def _task(task: dict[str, Any], job: Job, place: Place) -> dict[str, Any]:
+    # Cloud Run would try a failed task three more times by itself, and one run would be four.
+    task["maxRetries"] = whole(task.get("maxRetries", 0), "job_body.template.template.maxRetries")
+    timeout = task.get("timeout") or job.configuration.get("timeout")
+    if timeout:
+        task["timeout"] = duration(timeout, "timeout")
+    network = _network(task.pop("vpcAccess", None), place)
+    containers = objects(task.get("containers"), "job_body.template.template.containers") or [{}]
+    main, *others = [_container(container) for container in containers]
+    task["containers"] = [_main(main, job), *others]
+    return {**task, "vpcAccess": network} if network else task
+
+
+def _network(given: Any, place: Place) -> dict[str, Any]:
+    """`vpcAccess`: also as the bare name of a connector, and gone when it leads nowhere."""
+    network = {"connector": given} if isinstance(given, str) else mapping(given, "job_body: vpcAccess")
+    connector = network.get("connector")
+    if connector and "/" not in connector:
+        network["connector"] = f"{place.parent}/connectors/{connector}"
+    return network if {"connector", "networkInterfaces"} & network.keys() else {}
+
+
+def _container(container: dict[str, Any]) -> dict[str, Any]:
+    for key in ("command", "args"):
+        if key in container:
+            container[key] = words(container[key], f"job_body: containers: {key}")
+    resources = mapping(container.pop("resources", None), "job_body: containers: resources")
+    resources.pop("requests", None)  # v1 has them; for a job they are the limits
+    if limits := mapping(resources.get("limits"), "job_body: containers: resources.limits"):
+        resources["limits"] = {key: text(value) for key, value in limits.items()}
+    return {**container, "resources": resources} if resources else container
+
+
+def _main(container: dict[str, Any], job: Job) -> dict[str, Any]:
+    image = container.get("image") or job.configuration.get("image")
+    if not image:
+        raise ConfigurationError("image: name the container image to run")
+    command = container.get("command") or words(job.configuration.get("command"), "command")
+    environment = environment_of(container.get("env"), job.configuration, job.environment)
+    chosen: Mapping[str, Any] = {"image": text(image), "command": command, "env": environment}
+    return {**container, **{key: value for key, value in chosen.items() if value}}

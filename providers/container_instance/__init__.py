@@ -1,0 +1,16 @@
+"""Azure Container Instances: rendered jobs become container groups, one PUT each.
+
+    values, expressions, container,  pure: a rendered configuration becomes the body of a PUT
+    group, secret_values, tags
+    answers, states                  pure: what Azure answered becomes an outcome or an observation
+    place, settings                  where a job lives, and who asks
+    arm, identity                    what calls Azure; the only modules that import its SDK
+    connections, timing, looking,    the rest
+    provider
+
+Importing this package loads no part of the SDK; the first call does.
+"""
+
+from providers.container_instance.provider import ContainerInstanceProvider
+
+__all__ = ["ContainerInstanceProvider"]

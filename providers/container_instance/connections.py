@@ -1,0 +1,72 @@
+"""One connection for each identity, subscription and API version; each resource group's region, asked for once."""
+
+from __future__ import annotations
+
+import os
+import threading
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from providers.base import ProviderUnavailable
+from providers.container_instance.group import API_VERSION
+from providers.container_instance.place import Place
+from providers.container_instance.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+    from providers.container_instance.arm import Arm
+
+ENDPOINT_VARIABLE = "AZURE_RESOURCE_MANAGER_ENDPOINT"
+"""Another Resource Manager than the public cloud's: a national cloud's, or an emulator's."""
+
+
+def require_sdk() -> None:
+    """Raises `ProviderUnavailable` when the SDK is not installed; imports none of it."""
+    try:
+        missing = find_spec("azure.mgmt.containerinstance") is None or find_spec("azure.identity") is None
+    except ModuleNotFoundError:
+        missing = True
+    if missing:
+        raise ProviderUnavailable("Azure Container Instances need the Azure SDK: pip install 'push-dispatcher[azure]'")
+
+
+class Connections:
+    """Connections by place. Safe to use from several threads; the SDK is imported with the first."""
+
+    def __init__(self, settings: Settings, endpoint: str | None) -> None:
+        self._settings, self._endpoint = settings, endpoint
+        self._making = threading.Lock()
+        self._arms: dict[tuple[str, str, str], Arm] = {}
+        self._regions: dict[Place, str] = {}
+
+    def arm(self, place: Place, api_version: str = API_VERSION) -> Arm:
+        """Raises `ConfigurationError` for a name of credentials that cannot be used."""
+        key = (place.subscription_id, place.credentials, api_version)
+        with self._making:
+            if key not in self._arms:
+                self._arms[key] = self._made(place, api_version)
+            return self._arms[key]
+
+    def region(self, place: Place) -> str:
+        """The resource group's own region. Raises `ArmFailure`."""
+        if place not in self._regions:
+            self._regions[place] = self.arm(place).region(place.resource_group)
+        return self._regions[place]
+
+    def _made(self, place: Place, api_version: str) -> Arm:
+        from providers.container_instance.arm import Arm  # noqa: PLC0415 - imports the SDK, on first use
+
+        endpoint = self._endpoint or os.environ.get(ENDPOINT_VARIABLE)
+        return Arm(place.subscription_id, self._credential(place, endpoint), endpoint=endpoint, api_version=api_version)
+
+    def _credential(self, place: Place, endpoint: str | None) -> TokenCredential | None:
+        """None for a plain-text endpoint: a token would be worth stealing there, and an emulator wants none."""
+        identity = self._settings.identity(place.credentials)
+        if endpoint is not None and endpoint.startswith("http://"):
+            return None
+        from providers.container_instance.identity import Tokens  # noqa: PLC0415 - imports the SDK, on first use
+
+        keyed = "client_secret_env" in identity
+        secret = self._settings.secret(identity, "client_secret_env", "aci_credentials") if keyed else None
+        return Tokens(identity, secret)

@@ -1,0 +1,85 @@
+"""The container that does the work: image, command, variables, sizes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from providers.base import ConfigurationError, Job
+from providers.container_instance.expressions import is_expression
+from providers.container_instance.secret_values import Secrets
+from providers.container_instance.values import command, mapping, named_texts, number, required_text, sequence, text
+
+DEFAULT_CPU = 1
+DEFAULT_MEMORY = 1
+"""GB; both are Prefect's defaults."""
+SECURE_VARIABLES = frozenset({"PREFECT_API_KEY", "PREFECT_API_AUTH_STRING"})
+"""Variables whose values Azure is told never to show."""
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PATH = "arm_template.resources[0].properties.containers"
+
+
+def main_container(job: Job, given: Mapping[str, Any], secrets: Secrets) -> dict[str, Any]:
+    """The first container of a template, completed from the configuration's fields, which win as they do in Prefect."""
+    properties = mapping(given.get("properties"), f"{_PATH}[0].properties")
+    configuration = job.configuration
+    properties["image"] = required_text(configuration.get("image") or properties.get("image"), "image")
+    properties.pop("command", None)
+    if words := command_of(configuration, mapping(given.get("properties"), _PATH)):
+        properties["command"] = words
+    properties["resources"] = _resources(
+        configuration, mapping(properties.get("resources"), f"{_PATH}[0].properties.resources")
+    )
+    properties["environmentVariables"] = _variables(job, properties.get("environmentVariables"), secrets)
+    return {**given, "name": container_name(job, given), "properties": properties}
+
+
+def container_name(job: Job, given: Mapping[str, Any]) -> str:
+    """The container's own name, or the job's where a template leaves it to ARM."""
+    name = text(given.get("name"), f"{_PATH}[0].name")
+    return job.name if not name or is_expression(name) else name
+
+
+def command_of(configuration: Mapping[str, Any], properties: Mapping[str, Any]) -> list[str]:
+    """The whole command: the entrypoint, if there is one, and the command's words. None of both leaves the image's own."""
+    words = command(configuration.get("command") or properties.get("command"), "command")
+    entrypoint = text(configuration.get("entrypoint"), "entrypoint")
+    return [entrypoint, *words] if entrypoint else words
+
+
+def _resources(configuration: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    requests = mapping(given.get("requests"), f"{_PATH}[0].properties.resources.requests")
+    requests["cpu"] = number(configuration.get("cpu") or requests.get("cpu") or DEFAULT_CPU, "cpu")
+    requests["memoryInGB"] = number(configuration.get("memory") or requests.get("memoryInGB") or DEFAULT_MEMORY, "memory")
+    if gpu := _gpu(configuration):
+        requests["gpu"] = gpu
+    return {**given, "requests": requests}
+
+
+def _gpu(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    count, sku = configuration.get("gpu_count"), text(configuration.get("gpu_sku"), "gpu_sku")
+    if not count:
+        return {}
+    if not sku:
+        raise ConfigurationError("gpu_sku: missing, although gpu_count asks for a GPU")
+    return {"count": int(number(count, "gpu_count")), "sku": sku}
+
+
+def _variables(job: Job, given: Any, secrets: Secrets) -> list[dict[str, Any]]:
+    """Environment variables, each name once: the template's, the configuration's `env`, secrets, and the dispatcher's own."""
+    path = f"{_PATH}[0].properties.environmentVariables"
+    listed = [mapping(item, f"{path}[{index}]") for index, item in enumerate(sequence(given, path))]
+    found = {required_text(item.get("name"), f"{path}.name"): item for item in listed}
+    found |= {name: _plain(name, value) for name, value in named_texts(job.configuration.get("env"), "env").items()}
+    references = mapping(job.configuration.get("secrets"), "secrets")
+    found |= {name: secrets.variable(name, item) for name, item in references.items() if item is not None}
+    found |= {name: _plain(name, value) for name, value in job.environment.items()}
+    for name in found:
+        if not _VARIABLE.fullmatch(name):
+            raise ConfigurationError(f"env: {name!r} is no name Azure accepts; use letters, digits and _, no digit first")
+    return [found[name] for name in sorted(found)]
+
+
+def _plain(name: str, value: str) -> dict[str, str]:
+    return {"name": name, "secureValue" if name in SECURE_VARIABLES else "value": value}

@@ -1,0 +1,56 @@
+"""The little of ARM's template language that a container group needs: parameters with defaults, and the group's own region.
+
+A direct PUT is evaluated by nobody, so what is left of the language after that is refused by its place, not sent as text.
+https://learn.microsoft.com/azure/azure-resource-manager/templates/template-expressions
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from providers.base import ConfigurationError
+
+_PARAMETER = re.compile(r"\[\s*parameters\(\s*'([^']+)'\s*\)\s*\]")
+_EXPRESSION = re.compile(r"\[\s*[A-Za-z_]\w*\(.*\).*\]", re.DOTALL)
+_LITERAL_KEYS = frozenset({"command", "environmentVariables", "image", "tags"})
+"""What job variables fill: a value there is the user's own, however it looks."""
+
+
+def is_expression(value: Any) -> bool:
+    """True for a text that Resource Manager would evaluate."""
+    return isinstance(value, str) and _EXPRESSION.fullmatch(value) is not None
+
+
+def resolved(resource: Any, parameters: Mapping[str, Any]) -> Any:
+    """`resource` with each parameter replaced by its default, where that is a plain value."""
+    if isinstance(resource, Mapping):
+        return {key: item if key in _LITERAL_KEYS else resolved(item, parameters) for key, item in resource.items()}
+    if isinstance(resource, list):
+        return [resolved(item, parameters) for item in resource]
+    if isinstance(resource, str) and (found := _PARAMETER.fullmatch(resource)):
+        parameter = parameters.get(found[1])
+        default = parameter.get("defaultValue") if isinstance(parameter, Mapping) else None
+        return resource if default is None else default
+    return resource
+
+
+def refuse_expressions(body: Any, path: str) -> None:
+    """Raises `ConfigurationError` for the first expression that is left."""
+    for place in _places(body, path):
+        raise ConfigurationError(
+            f"{place}: an ARM expression is evaluated only where it is a parameter with a plain default; write the value itself"
+        )
+
+
+def _places(value: Any, path: str) -> Iterator[str]:
+    if is_expression(value):
+        yield path
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if key not in _LITERAL_KEYS:
+                yield from _places(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _places(item, f"{path}[{index}]")

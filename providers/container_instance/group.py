@@ -1,0 +1,149 @@
+"""The body of the PUT: the first container group of an ARM template, completed from the configuration's fields.
+
+https://learn.microsoft.com/azure/templates/microsoft.containerinstance/containergroups
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from providers.base import ConfigurationError, Job
+from providers.container_instance.container import container_name, main_container
+from providers.container_instance.expressions import is_expression, refuse_expressions, resolved
+from providers.container_instance.place import GROUPS
+from providers.container_instance.secret_values import Secrets
+from providers.container_instance.settings import Settings
+from providers.container_instance.tags import tags_of
+from providers.container_instance.values import mapping, pruned, required_text, sequence, text, texts
+
+API_VERSION = "2023-05-01"
+"""What is asked in unless a template names a newer one, or a field needs it."""
+SECRETS_API_VERSION = "2025-09-01"
+"""The first stable one with Key Vault references."""
+_PATH = "arm_template.resources[0]"
+_SCHEME = re.compile(r"^https?://", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a job's PUT is made of."""
+
+    body: dict[str, Any]
+    """All but the location."""
+    location: str
+    """Empty when nothing names it: then it is the resource group's own."""
+    api_version: str
+
+
+def wanted_of(job: Job, settings: Settings) -> Wanted:
+    """The container group of a job. Raises `ConfigurationError` naming the field at fault."""
+    resource = _resource(job.configuration)
+    identities = texts(job.configuration.get("identities"), "identities")
+    secrets = Secrets(settings=settings, identity=identities[0] if identities else None)
+    properties: dict[str, Any] = secrets.filled(
+        mapping(resource.get("properties"), f"{_PATH}.properties"), f"{_PATH}.properties"
+    )
+    properties["containers"] = _containers(job, properties, secrets)
+    if registry := _registry(job.configuration.get("image_registry"), settings, secrets):
+        properties["imageRegistryCredentials"] = [registry]
+        identities += [registry["identity"]] if "identity" in registry else []
+    _add_placement(properties, job.configuration)
+    if secrets.declared:
+        given = sequence(properties.get("secretReferences"), f"{_PATH}.properties.secretReferences")
+        properties["secretReferences"] = [*given, *secrets.declared.values()]
+    body = _body(job, resource, properties, identities)
+    refuse_expressions(body, _PATH)
+    return Wanted(body=body, location=_location(job, resource), api_version=_api_version(resource, properties))
+
+
+def container_of(job: Job) -> str:
+    """The name of the container that does the work. Raises `ConfigurationError`."""
+    properties = mapping(_resource(job.configuration).get("properties"), f"{_PATH}.properties")
+    containers = _given_containers(properties)
+    return container_name(job, containers[0] if containers else {})
+
+
+def is_kept(job: Job) -> bool:
+    """True when the group is to stay after its end (Prefect's `keep_container_group`)."""
+    return bool(job.configuration.get("keep_container_group"))
+
+
+def _resource(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """The first container group among the template's resources; an empty one where there is no template."""
+    template = mapping(configuration.get("arm_template"), "arm_template")
+    resources = sequence(template.get("resources"), "arm_template.resources")
+    found = [item for item in resources if isinstance(item, Mapping) and item.get("type", GROUPS) == GROUPS]
+    if resources and not found:
+        raise ConfigurationError(f"arm_template.resources: none is of type {GROUPS}")
+    parameters = mapping(template.get("parameters"), "arm_template.parameters")
+    resource: dict[str, Any] = resolved(pruned(found[0] if found else {}), parameters)
+    return resource
+
+
+def _containers(job: Job, properties: Mapping[str, Any], secrets: Secrets) -> list[dict[str, Any]]:
+    given = _given_containers(properties)
+    return [main_container(job, given[0] if given else {}, secrets), *given[1:]]
+
+
+def _given_containers(properties: Mapping[str, Any]) -> list[dict[str, Any]]:
+    path = f"{_PATH}.properties.containers"
+    return [mapping(item, f"{path}[{index}]") for index, item in enumerate(sequence(properties.get("containers"), path))]
+
+
+def _registry(given: Any, settings: Settings, secrets: Secrets) -> dict[str, str]:
+    """Prefect's DockerRegistry or ACRManagedIdentity, where a password is the name of an entry or a Key Vault URI."""
+    if not given:
+        return {}
+    path = "image_registry"
+    named = isinstance(given, str)
+    fields = {"password": given, **settings.entry(given, path)} if named else mapping(given, path)
+    server = _SCHEME.sub("", required_text(fields.get("registry_url"), f"{path}.registry_url")).rstrip("/")
+    if identity := text(fields.get("identity"), f"{path}.identity"):
+        return {"server": server, "identity": identity}
+    username = required_text(fields.get("username"), f"{path}.username")
+    return {"server": server, "username": username, **secrets.password(fields.get("password"), f"{path}.password")}
+
+
+def _add_placement(properties: dict[str, Any], configuration: Mapping[str, Any]) -> None:
+    properties.setdefault("osType", "Linux")
+    properties.setdefault("restartPolicy", "Never")
+    if priority := text(configuration.get("priority"), "priority"):
+        properties["priority"] = priority
+    if subnets := texts(configuration.get("subnet_ids"), "subnet_ids"):
+        properties["subnetIds"] = [{"id": subnet} for subnet in subnets]
+    if servers := texts(configuration.get("dns_servers"), "dns_servers"):
+        given = mapping(properties.get("dnsConfig"), f"{_PATH}.properties.dnsConfig")
+        properties["dnsConfig"] = {**given, "nameServers": servers}
+
+
+def _body(job: Job, resource: Mapping[str, Any], properties: dict[str, Any], identities: list[str]) -> dict[str, Any]:
+    body: dict[str, Any] = {"tags": tags_of(job, mapping(resource.get("tags"), f"{_PATH}.tags"), keep=is_kept(job))}
+    if identity := _identity(mapping(resource.get("identity"), f"{_PATH}.identity"), identities):
+        body["identity"] = identity
+    if zones := texts(resource.get("zones"), f"{_PATH}.zones"):
+        body["zones"] = zones
+    return {**body, "properties": properties}
+
+
+def _location(job: Job, resource: Mapping[str, Any]) -> str:
+    location = text(job.configuration.get("location") or resource.get("location"), "location")
+    return "" if is_expression(location) else location
+
+
+def _identity(given: dict[str, Any], identities: list[str]) -> dict[str, Any]:
+    if not identities:
+        return given
+    assigned = {
+        **mapping(given.get("userAssignedIdentities"), f"{_PATH}.identity"),
+        **{identity: {} for identity in identities},
+    }
+    is_system = "SystemAssigned" in str(given.get("type", ""))
+    return {"type": "SystemAssigned, UserAssigned" if is_system else "UserAssigned", "userAssignedIdentities": assigned}
+
+
+def _api_version(resource: Mapping[str, Any], properties: Mapping[str, Any]) -> str:
+    asked = text(resource.get("apiVersion"), f"{_PATH}.apiVersion")
+    return max(API_VERSION, asked, SECRETS_API_VERSION if properties.get("secretReferences") else "")

@@ -1,0 +1,64 @@
+"""Tokens for Resource Manager: whose they are, and what happens when there are none.
+
+`azure.identity` is imported with the first token, so an emulator, which wants none, never loads it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from azure.core.exceptions import AzureError
+
+from providers.container_instance.answers import ArmFailure
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken, TokenCredential
+
+TIMEOUTS = {"retry_total": 0, "connection_timeout": 1.5, "read_timeout": 2.5}
+"""One retry layer: the tick's."""
+
+
+class Tokens:
+    """A credential of the SDK, made on first use, whose failures are told apart from those of Resource Manager."""
+
+    def __init__(self, identity: Mapping[str, Any], client_secret: str | None) -> None:
+        self._identity, self._client_secret = identity, client_secret
+        self._making = threading.Lock()
+        self._credential: TokenCredential | None = None
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        """What the client's authentication policy asks for. Raises `ArmFailure`, with `sent` false."""
+        try:
+            return self._made().get_token(*scopes, **options)
+        except (AzureError, OSError, ValueError) as error:
+            raise ArmFailure(str(error), sent=False) from error
+
+    def _made(self) -> TokenCredential:
+        with self._making:
+            if self._credential is None:
+                self._credential = credential_of(self._identity, self._client_secret)
+            return self._credential
+
+
+def credential_of(identity: Mapping[str, Any], client_secret: str | None = None) -> TokenCredential:
+    """A service principal with a secret, a federated one with a token file, or whatever the host offers.
+
+    Without a key, `client_id` and `tenant_id` choose among the managed and federated identities that the host has.
+    """
+    from azure import identity as azure_identity  # noqa: PLC0415 - half of the SDK's cold start; see the module's docstring
+
+    tenant, client = identity.get("tenant_id"), identity.get("client_id")
+    if client_secret is not None:
+        return azure_identity.ClientSecretCredential(tenant, client, client_secret, **TIMEOUTS)
+    if token_file := identity.get("token_file"):
+        return azure_identity.WorkloadIdentityCredential(
+            tenant_id=tenant, client_id=client, token_file_path=token_file, **TIMEOUTS
+        )
+    chosen = {
+        "managed_identity_client_id": client,
+        "workload_identity_client_id": client,
+        "workload_identity_tenant_id": tenant,
+    }
+    return azure_identity.DefaultAzureCredential(**{key: value for key, value in chosen.items() if value}, **TIMEOUTS)

@@ -1,0 +1,76 @@
+"""Where a job lives: a subscription, a resource group, and the identity that is used to reach them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from providers.base import ConfigurationError, Submission
+from providers.container_instance.values import required_text
+
+GROUPS = "Microsoft.ContainerInstance/containerGroups"
+INLINE_KEYS = frozenset({"tenant_id", "client_id"})
+"""What `aci_credentials` may hold itself: names of an identity, never its key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A resource group, reached with a named identity."""
+
+    subscription_id: str
+    resource_group: str
+    credentials: str = ""
+    """The name of an entry of the settings, or a JSON object with a tenant and client id; empty for the host's own identity."""
+
+    def resource_id(self, name: str) -> str:
+        """The ARM resource id of a container group here."""
+        return f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}/providers/{GROUPS}/{name}"
+
+
+def place_of(configuration: Mapping[str, Any]) -> Place:
+    """The place a rendered configuration names. Raises `ConfigurationError` naming the field at fault."""
+    return Place(
+        subscription_id=required_text(configuration.get("subscription_id"), "subscription_id"),
+        resource_group=required_text(configuration.get("resource_group_name"), "resource_group_name"),
+        credentials=_credentials(configuration.get("aci_credentials")),
+    )
+
+
+def submission_of(name: str, place: Place, *, container: str, keep: bool = False) -> Submission:
+    """What is needed to look at the job again."""
+    handle = {
+        "subscription_id": place.subscription_id,
+        "resource_group": place.resource_group,
+        "credentials": place.credentials,
+        "container": container,
+    }
+    url = f"https://portal.azure.com/#resource{place.resource_id(name)}/overview"
+    return Submission(name=name, handle=handle | ({"keep": "true"} if keep else {}), url=url)
+
+
+def place_of_submission(submission: Submission) -> Place:
+    """The place that a submission's handle names."""
+    handle = submission.handle
+    return Place(
+        subscription_id=handle["subscription_id"],
+        resource_group=handle["resource_group"],
+        credentials=handle.get("credentials", ""),
+    )
+
+
+def _credentials(given: Any) -> str:
+    if not given:
+        return ""
+    if isinstance(given, str):
+        return given.strip()
+    if not isinstance(given, Mapping):
+        raise ConfigurationError("aci_credentials: give the name of an entry of the dispatcher's credentials")
+    identity = {key: value for key, value in given.items() if value is not None}
+    if surplus := sorted(identity.keys() - INLINE_KEYS):
+        raise ConfigurationError(
+            f"aci_credentials: {', '.join(surplus)} cannot stand in a template; name an entry of the dispatcher's credentials,"
+            " or give tenant_id and client_id of a managed or federated identity"
+        )
+    return json.dumps(identity, sort_keys=True) if identity else ""

@@ -1,0 +1,225 @@
+"""The provider: what `providers.base.Provider` asks for, by calls to Azure Resource Manager.
+
+A name is safe as long as its group exists, and only so long: a PUT on an ended group runs it again, and a deleted group is
+forgotten at once. Hence a group is looked for before every PUT, any group found is ours, and none is deleted before its end is
+recorded, after which its name is never used again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from providers.base import (
+    Accepted,
+    CallFailed,
+    ConfigurationError,
+    Job,
+    Limits,
+    Observation,
+    Outcome,
+    ProviderError,
+    Rate,
+    Rejected,
+    Submission,
+    Throttled,
+)
+from providers.container_instance.answers import ALREADY_THERE, ArmFailure, outcome_of, worded
+from providers.container_instance.connections import Connections, require_sdk
+from providers.container_instance.group import container_of, is_kept, wanted_of
+from providers.container_instance.looking import Look, log_of
+from providers.container_instance.place import Place, place_of, place_of_submission, submission_of
+from providers.container_instance.settings import Settings
+from providers.container_instance.states import never_ran, observation_of
+from providers.container_instance.tags import KEEP_TAG, OWN_TAG
+from providers.container_instance.timing import CALL_TIMEOUT, LAST_START, Watch
+
+PUBLISHED_RATES = (Rate(burst=100, per_second=100 / 300), Rate(burst=300, per_second=300 / 3600))
+"""Creates of container groups in five minutes and in an hour, for a subscription and region.
+
+https://learn.microsoft.com/azure/container-instances/container-instances-resource-and-quota-limits
+"""
+READS_PER_SWEEP = 50
+LOOKUP_LAG = 60.0
+"""Resource Manager replicates between regions: a read elsewhere may miss a fresh group."""
+
+
+class ContainerInstanceProvider:
+    """Azure container groups, one PUT each.
+
+    `credentials` maps the names that a template's `aci_credentials`, `image_registry` and `secrets` may take to entries such as
+    `{"tenant_id": ..., "client_id": ..., "client_secret_env": "NAME_OF_A_VARIABLE"}`, `{"client_id": ...}` of a managed
+    identity, or `{"value_env": "NAME_OF_A_VARIABLE"}`; without a name the host's own identity is used. `endpoint` is a
+    national cloud's Resource Manager or an emulator's. `submit_rates` is for subscriptions with raised quotas. A sweep leaves
+    groups alone that ended less than `sweep_after` seconds ago by `clock`: they may be another dispatcher's, which has not
+    looked yet. `lookup_lag` is how long a new group may stay hidden, in seconds: a shorter one may start twice what shows up
+    later, so lower it only against an emulator. Raises `ProviderUnavailable` without the SDK.
+    """
+
+    def __init__(
+        self,
+        *,
+        credentials: Mapping[str, Mapping[str, Any]] | None = None,
+        endpoint: str | None = None,
+        submit_rates: tuple[Rate, ...] = PUBLISHED_RATES,
+        concurrency: int = 8,
+        deletes_per_call: int = 20,
+        sweep_after: float = 3600.0,
+        lookup_lag: float = LOOKUP_LAG,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limits = Limits(
+            submit_rates=submit_rates,
+            concurrency=concurrency,
+            call_timeout=CALL_TIMEOUT,
+            lookup_lag=lookup_lag,
+            start_deadline=240.0,  # Prefect's default of task_start_timeout_seconds
+            observe_batch=4,  # one call each, so that all of them fit into the time; batches are looked at side by side
+            lingers=True,
+        )
+        require_sdk()
+        self._settings = Settings(credentials or {})
+        self._connections = Connections(self._settings, endpoint)
+        self._deletes_per_call, self._sweep_after = deletes_per_call, timedelta(seconds=sweep_after)
+        self._clock, self._monotonic = clock, monotonic
+
+    @property
+    def limits(self) -> Limits:
+        """Azure's published defaults, but for what the constructor was given.
+
+        `memory` is None because a group is there until we delete it, which happens only once its end is recorded.
+        """
+        return self._limits
+
+    def submit(self, job: Job) -> Outcome:
+        """A GET, and a PUT where nothing was found, which is given the rest of the time."""
+        watch = Watch(self._monotonic)
+        try:
+            place, submission = place_of(job.configuration), self._submission(job)
+            if self._exists(place, job.name):
+                return Accepted(submission=submission)
+            wanted = wanted_of(job, self._settings)
+            location = wanted.location or self._connections.region(place)
+        except ConfigurationError as error:
+            return Rejected(reason=str(error))
+        except ArmFailure as failure:
+            return outcome_of(failure)
+        spent = watch.spent
+        if spent > LAST_START:
+            return Throttled(reason=f"nothing was started: Azure took {spent:.0f} s to answer a look-up", holds_pool=False)
+        body = {"location": location, **wanted.body}
+        return self._put(submission, body, api_version=wanted.api_version, seconds=CALL_TIMEOUT - spent)
+
+    def find(self, job: Job) -> Submission | None:
+        """By its name, which is the group's."""
+        try:
+            place, submission = place_of(job.configuration), self._submission(job)
+            found = self._exists(place, job.name)
+        except (ConfigurationError, ArmFailure) as error:
+            raise CallFailed(f"find {job.name}: {_words(error)}") from error
+        return submission if found else None
+
+    def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
+        """A GET for each, since Azure's lists show no states; those that do not fit into the time or the rate are left out."""
+        return Look(self._connections, Watch(self._monotonic)).at(submissions)
+
+    def cancel(self, submission: Submission) -> None:
+        """Stop what runs; delete what never ran, which nothing else ends."""
+        place = place_of_submission(submission)
+        try:
+            arm = self._connections.arm(place)
+            group = arm.get(place.resource_group, submission.name)
+            if never_ran(group):
+                arm.delete(place.resource_group, submission.name)
+            elif not observation_of(group).state.is_end:
+                arm.stop(place.resource_group, submission.name)
+        except (ConfigurationError, ArmFailure) as error:
+            if not (isinstance(error, ArmFailure) and error.is_gone):
+                raise CallFailed(f"cancel {submission.name}: {_words(error)}") from error
+
+    def logs(self, submission: Submission, tail: int = 100) -> str:
+        """The last lines that the job wrote; empty before it ran and once its group is gone. Raises `CallFailed`."""
+        try:
+            return log_of(self._connections, submission, tail)
+        except (ConfigurationError, ArmFailure) as error:
+            if isinstance(error, ArmFailure) and (error.is_gone or error.status == 409):
+                return ""
+            raise CallFailed(f"logs of {submission.name}: {_words(error)}") from error
+
+    def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:
+        """Delete the groups, as many as Azure's rate lets through; those that are to stay count as gone."""
+        kept = frozenset(submission.name for submission in submissions if submission.handle.get("keep"))
+        wanted = [(place_of_submission(item), item.name) for item in submissions if item.name not in kept]
+        return kept | frozenset(self._delete(wanted))
+
+    def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:
+        """Delete groups of ours that have ended and that nobody knows. Raises `CallFailed` when they could not be listed."""
+        place = place_of(configuration)
+        try:
+            listed = self._connections.arm(place).list(place.resource_group)
+        except ArmFailure as error:
+            raise CallFailed(f"sweep: {_words(error)}") from error
+        ours = [group for group in listed if group.tags.get(OWN_TAG) == group.name and KEEP_TAG not in group.tags]
+        return tuple(self._delete(self._ended(place, [group.name for group in ours if group.name not in keep])))
+
+    @staticmethod
+    def _submission(job: Job) -> Submission:
+        place = place_of(job.configuration)
+        return submission_of(job.name, place, container=container_of(job), keep=is_kept(job))
+
+    def _exists(self, place: Place, name: str) -> bool:
+        try:
+            self._connections.arm(place).get(place.resource_group, name)
+        except ArmFailure as failure:
+            if failure.is_gone:
+                return False
+            raise
+        return True
+
+    def _put(self, submission: Submission, body: Mapping[str, Any], *, api_version: str, seconds: float) -> Outcome:
+        place = place_of_submission(submission)
+        try:
+            self._connections.arm(place, api_version).put(place.resource_group, submission.name, body, seconds=seconds)
+        except ArmFailure as failure:
+            return Accepted(submission=submission) if failure.code in ALREADY_THERE else outcome_of(failure)
+        return Accepted(submission=submission)
+
+    def _ended(self, place: Place, names: Sequence[str]) -> list[tuple[Place, str]]:
+        """Those of `names` that have long ended, of a bounded number that is looked at: they take turns by the minute."""
+        watch = Watch(self._monotonic)
+        first = int(self._clock().timestamp() // 60) * READS_PER_SWEEP % max(1, len(names))
+        turns = [*names[first:], *names[:first]][:READS_PER_SWEEP]
+        return [(place, name) for name in turns if not watch.is_over and self._has_long_ended(place, name)]
+
+    def _has_long_ended(self, place: Place, name: str) -> bool:
+        try:
+            seen = observation_of(self._connections.arm(place).get(place.resource_group, name))
+        except ArmFailure:
+            return False
+        return seen.state.is_end and (seen.ended_at is None or self._clock() - seen.ended_at >= self._sweep_after)
+
+    def _delete(self, groups: Sequence[tuple[Place, str]]) -> list[str]:
+        """Delete so many; stops at the first sign that Azure wants no more, or after its time."""
+        gone: list[str] = []
+        watch = Watch(self._monotonic)
+        for place, name in groups[: self._deletes_per_call]:
+            if watch.is_over:
+                break
+            try:
+                self._connections.arm(place).delete(place.resource_group, name)
+            except ConfigurationError:
+                continue
+            except ArmFailure as failure:
+                if failure.is_throttled or failure.status is None:
+                    break
+                if not failure.is_gone:
+                    continue
+            gone.append(name)
+        return gone
+
+
+def _words(error: ProviderError | ArmFailure) -> str:
+    return worded(error) if isinstance(error, ArmFailure) else str(error)

@@ -1,0 +1,69 @@
+"""Entries of the dispatcher's credentials: identities, registry passwords, secret values. They name secrets and hold none."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from providers.base import ConfigurationError
+
+ENTRY_KEYS = frozenset(
+    {"tenant_id", "client_id", "client_secret_env", "token_file", "username", "password_env", "value_env"}
+    | {"registry_url", "identity"}
+)
+"""`*_env` are names of environment variables of the dispatcher's host; their values are read at the call."""
+
+
+class Settings:
+    """The entries by name. They are checked when they are used: those of other clouds may stand among them."""
+
+    def __init__(self, entries: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str] | None = None) -> None:
+        self._environment = os.environ if environment is None else environment
+        self._entries = entries
+
+    def entry(self, name: str, path: str, *, may_hold_secret: bool = False) -> Mapping[str, Any]:
+        """An entry. Raises `ConfigurationError` when there is none, or one with other keys.
+
+        With `may_hold_secret` an unknown name is not repeated: it may be a password that was written there.
+        """
+        if name not in self._entries:
+            shown = "what is written there" if may_hold_secret else repr(name)
+            known = ", ".join(sorted(self._entries)) or "none"
+            raise ConfigurationError(f"{path}: {shown} is not among the dispatcher's credentials (known: {known})")
+        return _checked(name, self._entries[name])
+
+    def identity(self, credentials: str) -> Mapping[str, Any]:
+        """The identity that a `Place` names: an entry, one written in place, or nothing for the host's own."""
+        if not credentials:
+            return {}
+        if credentials.startswith("{"):
+            found: dict[str, Any] = json.loads(credentials)
+            return found
+        return self.entry(credentials, "aci_credentials")
+
+    def named_secret(self, name: Any, path: str) -> str:
+        """The secret that an entry's `value_env` or `password_env` points at. The name is never repeated in an error."""
+        if not isinstance(name, str):
+            raise ConfigurationError(f"{path}: give the name of an entry of the dispatcher's credentials")
+        entry = self.entry(name, path, may_hold_secret=True)
+        return self.secret(entry, "value_env" if "value_env" in entry else "password_env", path)
+
+    def secret(self, entry: Mapping[str, Any], key: str, path: str) -> str:
+        """The value of the environment variable that `entry[key]` names."""
+        variable = entry.get(key)
+        if not variable:
+            raise ConfigurationError(f"{path}: the named entry of the dispatcher's credentials has no {key}")
+        if not self._environment.get(variable):
+            raise ConfigurationError(f"{path}: the environment variable {variable} of the dispatcher's host is not set")
+        return self._environment[variable]
+
+
+def _checked(name: str, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    if surplus := sorted(entry.keys() - ENTRY_KEYS):
+        raise ConfigurationError(
+            f"credentials.{name}: unknown {', '.join(surplus)}; there are {', '.join(sorted(ENTRY_KEYS))}."
+            " A secret is named by an environment variable, not written down."
+        )
+    return entry

@@ -1,0 +1,34 @@
+"""Labels become tags, cut and cleaned to Azure's rules, with one of our own that a sweep goes by.
+
+https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from providers.base import Job
+from providers.container_instance.values import named_texts, text
+
+OWN_TAG = "push-dispatcher-job"
+"""Holds the job's name; a group that carries another's (a copy) is not ours."""
+KEEP_TAG = "push-dispatcher-keep"
+MAX_TAGS, MAX_KEY, MAX_VALUE = 50, 512, 256
+_FORBIDDEN = re.compile(r"[<>%&\\?/\x00-\x1f]")
+
+
+def tags_of(job: Job, given: Mapping[str, Any], *, keep: bool) -> dict[str, str]:
+    """The group's tags: ours, then the dispatcher's labels, the configuration's, and those of the template."""
+    own = {OWN_TAG: job.name} | ({KEEP_TAG: "true"} if keep else {})
+    name = text(job.configuration.get("name"), "name")
+    labels = named_texts(job.configuration.get("labels"), "labels")
+    sources = (own, job.labels, labels, {"name": name} if name else {}, named_texts(given, "arm_template.resources[0].tags"))
+    chosen: dict[str, tuple[str, str]] = {}
+    for source in sources:
+        for label in sorted(source):
+            key = _FORBIDDEN.sub("-", label).strip()[:MAX_KEY]
+            if key and len(chosen) < MAX_TAGS:
+                chosen.setdefault(key.lower(), (key, source[label][:MAX_VALUE]))  # Azure does not look at the case of a name
+    return dict(chosen.values())

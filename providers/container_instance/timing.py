@@ -1,0 +1,27 @@
+"""How long the provider's calls may take, and how much of that is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+CALL_TIMEOUT = 10.0
+LAST_START = 5.0
+"""Seconds after which no further call to Azure is begun: each ends within the rest."""
+
+
+class Watch:
+    """Runs from its making."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._began = monotonic()
+
+    @property
+    def spent(self) -> float:
+        """Seconds since the beginning."""
+        return self._monotonic() - self._began
+
+    @property
+    def is_over(self) -> bool:
+        """True when nothing further should be begun."""
+        return self.spent > LAST_START

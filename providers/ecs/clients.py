@@ -1,0 +1,101 @@
+"""The SDK's clients: built once for each identity and region, without retries, with a timeout on everything.
+
+The SDK is loaded when the first client is wanted: botocore alone, which boto3 brings along.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from providers.base import ConfigurationError, ProviderUnavailable
+from providers.ecs.once import Once
+from providers.ecs.place import Place
+
+ENTRY_KEYS = frozenset({"role_arn", "external_id", "session_name", "region", "profile"})
+CONNECT_SHARE = 0.2
+READ_SHARE = 0.6
+"""How much of the time that a submission may take one call may spend on connecting, and on waiting for the answer."""
+
+
+class Clients:
+    """Clients by service and place. Safe to use from several threads.
+
+    `credentials` maps names to entries: `role_arn` (assumed, and again before it expires) with `external_id`
+    and `session_name`; `profile`; `region`. Without a name the host's own identity is used.
+    Entries are for all providers together, so each is checked when it is first named, and not before.
+    """
+
+    def __init__(
+        self,
+        *,
+        credentials: Mapping[str, Mapping[str, Any]],
+        endpoint_url: str | None,
+        region: str | None,
+        call_timeout: float,
+        connections: int,
+    ) -> None:
+        self._entries = dict(credentials)
+        self._endpoint_url = endpoint_url
+        self._region = region
+        self._timeouts = call_timeout * CONNECT_SHARE, call_timeout * READ_SHARE
+        self._connections = connections
+        self._building = threading.Lock()
+        self._sessions: Once[str | None, Any] = Once()
+        self._clients: Once[tuple[str, str | None, str | None], Any] = Once()
+
+    def located(self, place: Place) -> Place:
+        """`place` with the region that its calls will go to.
+
+        Raises `ConfigurationError` for credentials that are unknown or not AWS's, and the SDK's `NoRegionError`.
+        """
+        region = place.region or self._entry(place.credentials).get("region") or self._region
+        return replace(place, region=region or _sdk().region_of(self._session(place.credentials)))
+
+    def client(self, service: str, place: Place) -> Any:
+        """The client of `service` for calls to a located place."""
+        key = (service, place.credentials, place.region)
+        return self._clients.get(key, lambda: self._build(service, place))
+
+    def _entry(self, name: str | None) -> Mapping[str, Any]:
+        if name is None:
+            return {}
+        if name not in self._entries:
+            known = ", ".join(sorted(self._entries)) or "none"
+            raise ConfigurationError(f"aws_credentials: {name!r} is not among the dispatcher's credentials (known: {known})")
+        return _checked(name, self._entries[name])
+
+    def _session(self, name: str | None) -> Any:
+        return self._sessions.get(name, lambda: self._open(self._entry(name)))
+
+    def _open(self, entry: Mapping[str, Any]) -> Any:
+        return _sdk().open_session(entry, self._endpoint_url, self._region, self._config())
+
+    def _build(self, service: str, place: Place) -> Any:
+        session = self._session(place.credentials)
+        with self._building:  # a session must not build two clients at a time
+            return session.create_client(
+                service, region_name=place.region, endpoint_url=self._endpoint_url, config=self._config()
+            )
+
+    def _config(self) -> Any:
+        return _sdk().configured(*self._timeouts, self._connections)
+
+
+def _sdk() -> Any:
+    try:
+        return importlib.import_module("providers.ecs.sessions")
+    except ImportError as error:
+        raise ProviderUnavailable('ecs needs boto3: pip install "push-dispatcher[aws]"') from error
+
+
+def _checked(name: str, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    if unknown := sorted(set(entry) - ENTRY_KEYS):
+        raise ConfigurationError(
+            f"credentials.{name}: has {', '.join(unknown)}; give {', '.join(sorted(ENTRY_KEYS))}. Keys are never given:"
+            " they come from the host's identity, or from a profile"
+        )
+    return entry

@@ -1,0 +1,105 @@
+"""The network of a task in awsvpc mode: given, or taken from a VPC.
+
+In order: `network_configuration`, `task_run_request.networkConfiguration`, `subnets` with `security_groups`, the subnets of
+`vpc_id`, the subnets of the account's default VPC. What the first lacks is taken from the later ones.
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from providers.base import ConfigurationError
+from providers.ecs.launch import Launch
+from providers.ecs.values import kind, mapping, pruned, texts
+
+MAX_SUBNETS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """What a configuration asks for. Without `subnets` they have to be looked up."""
+
+    subnets: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    assign_public_ip: str | None = None
+    """ENABLED, DISABLED, or None where the configuration leaves it open."""
+    vpc_id: str | None = None
+    """Whose subnets to take; None is the default VPC."""
+
+
+def network_of(configuration: Mapping[str, Any], network_mode: str | None, launch: Launch) -> Network | None:
+    """The network a task needs, or None in other modes than awsvpc. Raises `ConfigurationError` for a contradiction."""
+    given = _given(configuration)
+    subnets = texts(given.get("subnets") or configuration.get("subnets"), "subnets")
+    if network_mode != "awsvpc":
+        if given or subnets:
+            raise ConfigurationError(
+                "network_configuration: needs a task definition in network mode awsvpc,"
+                f" this one has {network_mode or 'no network mode, which is bridge'}"
+            )
+        return None
+    groups = texts(given.get("securityGroups") or configuration.get("security_groups"), "security_groups")
+    public = _public_ip(given.get("assignPublicIp", configuration.get("assign_public_ip")))
+    if public is None and not subnets and launch.fargate:
+        public = "ENABLED"  # as Prefect: a default VPC has only public subnets, where an image can be pulled no other way
+    return Network(
+        subnets=tuple(subnets),
+        security_groups=tuple(groups),
+        assign_public_ip=public,
+        vpc_id=configuration.get("vpc_id") or None,
+    )
+
+
+def network_parameters(network: Network, subnets: Iterable[str]) -> dict[str, Any]:
+    """`networkConfiguration` of RunTask."""
+    content = {
+        "subnets": list(subnets),
+        "securityGroups": list(network.security_groups),
+        "assignPublicIp": network.assign_public_ip,
+    }
+    return {"awsvpcConfiguration": pruned(content)}
+
+
+def subnets_of_vpc(ec2: Any, vpc_id: str | None) -> tuple[str, ...]:
+    """Ask EC2 for the subnets of a VPC, or of the default one, in a stable order.
+
+    Raises `ConfigurationError` when there are none, and whatever the client raises.
+    """
+    vpc_id = vpc_id or _default_vpc(ec2)
+    answer = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])
+    found = tuple(sorted(subnet["SubnetId"] for subnet in answer["Subnets"]))
+    if not found:
+        raise ConfigurationError(f"vpc_id: found no subnets of {vpc_id} in {ec2.meta.region_name}; check it, or give subnets")
+    return found[:MAX_SUBNETS]
+
+
+def _default_vpc(ec2: Any) -> str:
+    answer = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])
+    if not answer["Vpcs"]:
+        region = ec2.meta.region_name
+        raise ConfigurationError(f"vpc_id: the account has no default VPC in {region}; give vpc_id, or subnets")
+    return str(answer["Vpcs"][0]["VpcId"])
+
+
+def _given(configuration: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The content of awsvpcConfiguration, whether it came wrapped or not."""
+    request = mapping(configuration.get("task_run_request"), "task_run_request")
+    for path, value in (
+        ("network_configuration", configuration.get("network_configuration")),
+        ("task_run_request.networkConfiguration", request.get("networkConfiguration")),
+    ):
+        given = mapping(pruned(value), path)
+        if given := mapping(given.get("awsvpcConfiguration", given), path):
+            return given
+    return {}
+
+
+def _public_ip(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "ENABLED" if value else "DISABLED"
+    if value in (None, "", "ENABLED", "DISABLED"):
+        return value or None
+    raise ConfigurationError(f"assign_public_ip: give true or false, not {kind(value)}")

@@ -1,0 +1,225 @@
+"""The provider: what `providers.base.Provider` asks for, by calls to ECS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from providers.base import (
+    Accepted,
+    CallFailed,
+    ConfigurationError,
+    Job,
+    Limits,
+    Observation,
+    Outcome,
+    Rate,
+    Rejected,
+    Submission,
+    Throttled,
+)
+from providers.ecs.clients import Clients
+from providers.ecs.lookup import find_task
+from providers.ecs.observation import missing, observation_of
+from providers.ecs.outcomes import (
+    conflicting_task,
+    fault_of,
+    outcome_before_launch,
+    outcome_of_error,
+    outcome_of_failures,
+    says_inactive,
+)
+from providers.ecs.place import Place, place_of
+from providers.ecs.preparation import OutOfTime, Preparation, Prepared
+from providers.ecs.submissions import place_of_submission, submission_of
+
+LAUNCHES_PER_SECOND = 20.0
+"""Fargate's default for an account and region. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html"""
+LAUNCH_BURST = 100
+LOOKUP_LAG = 60.0
+"""ECS is eventually consistent, "up to minutes": the page of RunTask advises to wait and ask again, for five minutes at most.
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html"""
+CALL_BURST = 20
+DESCRIBED_AT_ONCE = 100
+STOP_REASON = "Cancelled by push-dispatcher"
+
+
+class EcsProvider:
+    """ECS tasks, one RunTask call each.
+
+    `credentials` maps the names that a template's `aws_credentials` may take to entries such as
+    `{"role_arn": ..., "external_id": ..., "region": ...}` or `{"profile": ...}`; without a name the host's own identity is
+    used, found as the AWS command line finds it. `launches_per_second` is for accounts with raised quotas. `lookup_lag` is how
+    long a new task may stay hidden, in seconds: a shorter one frees slots sooner and starts twice what shows up later, so lower
+    it only against an emulator.
+    """
+
+    def __init__(
+        self,
+        *,
+        credentials: Mapping[str, Mapping[str, Any]] | None = None,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        launches_per_second: float = LAUNCHES_PER_SECOND,
+        concurrency: int = 16,
+        call_timeout: float = 10.0,
+        lookup_lag: float = LOOKUP_LAG,
+    ) -> None:
+        self._limits = Limits(
+            submit_rates=_rates(launches_per_second),
+            concurrency=concurrency,
+            call_timeout=call_timeout,
+            lookup_lag=lookup_lag,
+            memory=3600.0,  # a stopped task is shown for an hour
+            start_deadline=300.0,  # Prefect's default of task_start_timeout_seconds
+            observe_batch=DESCRIBED_AT_ONCE,
+        )
+        self._clients = Clients(
+            credentials=credentials or {},
+            endpoint_url=endpoint_url,
+            region=region,
+            call_timeout=call_timeout,
+            connections=max(concurrency, 10),
+        )
+        self._preparation = Preparation(self._clients, call_timeout)
+
+    @property
+    def limits(self) -> Limits:
+        """AWS's published defaults, but for what the constructor was given."""
+        return self._limits
+
+    def submit(self, job: Job) -> Outcome:
+        """One RunTask call under `clientToken` and `startedBy` = `job.name`."""
+        try:
+            prepared = self._preparation.prepare(job)
+        except ConfigurationError as error:
+            return Rejected(reason=str(error))
+        except OutOfTime as error:
+            return Throttled(reason=str(error), holds_pool=False)
+        except Exception as error:  # noqa: BLE001 - submit never raises; nothing was started, whatever this is
+            return _unprepared(error)
+        return self._run(job, prepared)
+
+    def find(self, job: Job) -> Submission | None:
+        """By `startedBy`, which is the job's name: see `lookup`."""
+        try:
+            place = self._clients.located(place_of(job.configuration))
+            arn = find_task(self._clients.client("ecs", place), place.cluster, job.name)
+        except Exception as error:
+            raise _failed("find", error) from error
+        container = job.configuration.get("container_name") or None
+        return submission_of(job.name, arn, place, container) if arn else None
+
+    def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
+        """DescribeTasks by 100, for each identity, region and cluster."""
+        seen: dict[str, Observation] = {}
+        for place, batch in _batches(submissions):
+            seen.update(self._observe_batch(place, batch))
+        return seen
+
+    def cancel(self, submission: Submission) -> None:
+        """StopTask: SIGTERM, and SIGKILL after the container's `stopTimeout`."""
+        place = place_of_submission(submission)
+        where = {"cluster": place.cluster} if place.cluster else {}
+        try:
+            ecs = self._clients.client("ecs", self._clients.located(place))
+            ecs.stop_task(**where, task=submission.handle["task"], reason=STOP_REASON)
+        except Exception as error:
+            if not _says_gone(error):
+                raise _failed("cancel", error) from error
+
+    def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:
+        """Nothing stays behind: ECS forgets stopped tasks by itself."""
+        return frozenset(submission.name for submission in submissions)
+
+    def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:  # noqa: ARG002 - protocol
+        """Nothing to remove."""
+        return ()
+
+    def _run(self, job: Job, prepared: Prepared) -> Outcome:
+        try:
+            answer = prepared.ecs.run_task(**prepared.request)
+        except Exception as error:  # noqa: BLE001 - submit never raises: what is not understood is Unknown
+            return self._not_run(job, prepared, error)
+        if not answer.get("tasks"):
+            return outcome_of_failures(answer.get("failures") or ())
+        task = answer["tasks"][0]
+        return _accepted(job, prepared, task["taskArn"], task.get("clusterArn"))
+
+    def _not_run(self, job: Job, prepared: Prepared, error: Exception) -> Outcome:
+        if arn := conflicting_task(error):
+            return _accepted(job, prepared, arn)
+        if says_inactive(error):
+            self._preparation.forget(prepared)
+            if prepared.request["taskDefinition"] != prepared.remembered:  # ours: the next submission registers it again
+                return Throttled(reason=fault_of(error).words, holds_pool=False)
+        return outcome_of_error(error)
+
+    def _observe_batch(self, place: Place, batch: Sequence[Submission]) -> dict[str, Observation]:
+        where = {"cluster": place.cluster} if place.cluster else {}
+        tasks = [submission.handle["task"] for submission in batch]
+        try:
+            ecs = self._clients.client("ecs", self._clients.located(place))
+            answer = ecs.describe_tasks(**where, tasks=tasks)
+        except Exception as error:  # noqa: BLE001 - one unreadable batch leaves its jobs out and no other
+            gone = fault_of(error).code == "ClusterNotFoundException"  # a cluster with live tasks cannot be deleted
+            return {submission.name: missing() for submission in batch} if gone else {}
+        return _read(answer, batch)
+
+
+def _rates(launches_per_second: float) -> tuple[Rate, ...]:
+    """The buckets of task launches and of RunTask calls; a raised quota raises the bursts to a second's worth at least."""
+    if launches_per_second <= 0:
+        raise ConfigurationError(f"launches_per_second: give a number above 0, not {launches_per_second!r}")
+    second = int(launches_per_second)
+    return (
+        Rate(burst=max(LAUNCH_BURST, second), per_second=launches_per_second),
+        Rate(burst=max(CALL_BURST, second), per_second=launches_per_second),
+    )
+
+
+def _accepted(job: Job, prepared: Prepared, arn: str, cluster: str | None = None) -> Accepted:
+    place = replace(prepared.place, cluster=cluster or prepared.place.cluster)
+    return Accepted(submission=submission_of(job.name, arn, place, prepared.container))
+
+
+def _unprepared(error: Exception) -> Rejected | Throttled:
+    """What became of a submission that did not come as far as RunTask."""
+    if isinstance(error, TypeError | ValueError | LookupError | AttributeError) and not fault_of(error).is_sdk:
+        return Rejected(reason=f"the job configuration has a shape that cannot be used: {type(error).__name__}: {error}")
+    return outcome_before_launch(error)
+
+
+def _read(answer: Mapping[str, Any], batch: Sequence[Submission]) -> dict[str, Observation]:
+    tasks = {task["taskArn"]: task for task in answer.get("tasks", ())}
+    gone = {failure.get("arn") for failure in answer.get("failures", ()) if failure.get("reason") == "MISSING"}
+    seen = {}
+    for submission in batch:
+        arn = submission.handle["task"]
+        if arn in tasks:
+            seen[submission.name] = observation_of(tasks[arn], submission.handle.get("container"))[1]
+        elif arn in gone:
+            seen[submission.name] = missing()
+    return seen
+
+
+def _batches(submissions: Iterable[Submission]) -> Iterable[tuple[Place, list[Submission]]]:
+    by_place: dict[Place, list[Submission]] = {}
+    for submission in submissions:
+        by_place.setdefault(place_of_submission(submission), []).append(submission)
+    for place, group in by_place.items():
+        for start in range(0, len(group), DESCRIBED_AT_ONCE):
+            yield place, group[start : start + DESCRIBED_AT_ONCE]
+
+
+def _failed(action: str, error: Exception) -> CallFailed:
+    return error if isinstance(error, CallFailed) else CallFailed(f"ecs {action}: {fault_of(error).words}")
+
+
+def _says_gone(error: Exception) -> bool:
+    """True when there is no such task, or no such cluster any more."""
+    fault = fault_of(error)
+    return fault.code == "ClusterNotFoundException" or (
+        fault.code in {"InvalidParameterException", "ClientException"} and "task was not found" in fault.message.lower()
+    )

@@ -1,0 +1,76 @@
+"""Sessions of the SDK, for the host's own identity, a profile or a role. Importing this module loads botocore."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.config import Config
+from botocore.credentials import CredentialProvider, CredentialResolver, DeferredRefreshableCredentials
+from botocore.exceptions import NoRegionError
+from botocore.session import Session
+
+DEFAULT_SESSION_NAME = "push-dispatcher"
+
+
+def configured(connect_timeout: float, read_timeout: float, connections: int) -> Config:
+    """No retries: the tick decides, in one place."""
+    return Config(
+        retries={"total_max_attempts": 1},
+        connect_timeout=connect_timeout,
+        read_timeout=read_timeout,
+        max_pool_connections=connections,
+        user_agent_extra="push-dispatcher",
+    )
+
+
+def region_of(session: Session) -> str:
+    """The region that the host is set to. Raises `NoRegionError`."""
+    region = session.get_config_variable("region") or os.environ.get("AWS_REGION")
+    if not region:
+        raise NoRegionError
+    return str(region)
+
+
+def open_session(entry: Mapping[str, Any], endpoint_url: str | None, region: str | None, config: Config) -> Session:
+    """The session of an entry of the credentials. No call is made before credentials are first wanted."""
+    session = Session(profile=entry.get("profile"))
+    if "role_arn" not in entry:
+        return session
+    assumed = Session(profile=entry.get("profile"))
+    provider = _AssumedRole(session, entry, endpoint_url, entry.get("region") or region, config)
+    assumed.register_component("credential_provider", CredentialResolver([provider]))
+    return assumed
+
+
+class _AssumedRole(CredentialProvider):
+    """Assumes a role when credentials are first wanted, and again before they expire."""
+
+    METHOD = CANONICAL_NAME = "push-dispatcher-assumed-role"
+
+    def __init__(
+        self, session: Session, entry: Mapping[str, Any], endpoint_url: str | None, region: str | None, config: Config
+    ) -> None:
+        super().__init__(session)
+        self._session, self._entry, self._endpoint_url = session, entry, endpoint_url
+        self._region, self._config = region, config
+
+    def load(self) -> DeferredRefreshableCredentials:
+        return DeferredRefreshableCredentials(refresh_using=self._assume, method=self.METHOD)
+
+    def _assume(self) -> dict[str, str]:
+        region = self._region or region_of(self._session)
+        sts: Any = self._session.create_client("sts", region_name=region, endpoint_url=self._endpoint_url, config=self._config)
+        answer = sts.assume_role(**_parameters(self._entry))["Credentials"]
+        return {
+            "access_key": answer["AccessKeyId"],
+            "secret_key": answer["SecretAccessKey"],
+            "token": answer["SessionToken"],
+            "expiry_time": answer["Expiration"].isoformat(),
+        }
+
+
+def _parameters(entry: Mapping[str, Any]) -> dict[str, Any]:
+    parameters = {"RoleArn": entry["role_arn"], "RoleSessionName": entry.get("session_name") or DEFAULT_SESSION_NAME}
+    return {**parameters, "ExternalId": entry["external_id"]} if entry.get("external_id") else parameters

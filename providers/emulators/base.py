@@ -1,0 +1,188 @@
+"""What every emulator offers: one local cloud, spoken to by the unmodified vendor client.
+
+    with EcsEmulator(job_seconds=5) as ecs:         # starts, binds 127.0.0.1 and a free port
+        os.environ.update(ecs.environment())        # points a client at it
+        ecs.faults.add("RunTask", FaultKind.LOSE_ANSWER)
+        ...
+        ecs.advance(60)                             # its clock jumps; nobody sleeps
+        assert ecs.peak_live <= 5 and max(ecs.starts.values()) == 1
+
+An emulator is made of the same five parts, so that one test can speak to any of them:
+
+* `jobs()`, `finish()`, `peak_live`, `starts`: what was started, how often per name, and the most that was ever live at once.
+  A job's name is the one its caller gave it (the dispatcher's `Job.name`), whatever the cloud calls it.
+* `book` (`emulators.jobs.Jobs`): the life of the jobs, by the emulator's clock and never by how often somebody looked.
+* `faults` (`emulators.faults.Faults`): what goes wrong at the next calls of an operation.
+* `calls` (`emulators.calls.Calls`): what was asked, by operation, with the parsed requests.
+* `now()`: `clock()` plus what `advance()` added.
+
+The same is offered over HTTP to other processes, at `url` + the path (`emulators.control`; a gRPC emulator serves it on a port
+of its own and names it in `control_url`). Bodies and answers are JSON:
+
+    GET  /_emulator            name, url, environment, live, peak_live
+    GET  /_emulator/jobs       {"jobs": [...], "live": 2, "peak_live": 5, "starts": {"r0001-1": 1}}
+    GET  /_emulator/calls      {"counts": {"RunTask": 7}}; with ?operation=RunTask also {"requests": [...]}
+    GET  /_emulator/events     {"events": [...]}: what the cloud would have sent by itself, where it does that
+    POST /_emulator/finish     {"name": "r0001-1", "exit_code": 0}
+    POST /_emulator/faults     {"operation": "RunTask", "kind": "lose-answer", "times": 1, "probability": null, "detail": ""}
+    POST /_emulator/advance    {"seconds": 3600}
+    POST /_emulator/settings   {"job_seconds": 2, "capacity": 5}; null means none
+    POST /_emulator/reset      forget jobs, calls, faults and events
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from providers.emulators.calls import Calls
+from providers.emulators.faults import Faults
+from providers.emulators.jobs import Book, Job, Life
+
+Clock = Callable[[], float]
+"""Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmulatedJob:
+    """One started job, as any emulator tells it. A name that was started twice is two of these."""
+
+    name: str
+    """The name its caller gave it."""
+    identifier: str
+    """The cloud's own: an ARN, a resource name, a call id."""
+    state: str
+    """The cloud's own word for where it is in its life."""
+    live: bool
+    """True from the start until it holds nothing any more."""
+    exit_code: int | None
+    started_at: float | None
+    ended_at: float | None
+
+
+class Emulator(ABC):
+    """The parts that all emulators share; a cloud's own adds the wire. Times are seconds of `now()`."""
+
+    name: str = ""
+    """What `python -m providers.emulators NAME` calls it."""
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Clock = time.time,
+        life: Life | None = None,
+        job_seconds: float | Callable[[str], float] | None = None,
+        exit_code: int | Callable[[str], int] = 0,
+        capacity: int | None = None,
+        run_commands: bool = False,
+        seed: int = 0,
+    ) -> None:
+        self.host, self.port = host, port
+        self._clock, self._offset = clock, 0.0
+        self.calls = Calls()
+        self.faults = Faults(seed=seed)
+        self.capacity = capacity
+        """The most jobs that may be live at once; None: as many as asked for."""
+        self.book = Book(
+            self.now,
+            life=life or Life(),
+            job_seconds=job_seconds,
+            exit_code=exit_code,
+            run_commands=run_commands,
+            on_change=self.on_change,
+        )
+
+    @abstractmethod
+    def start(self) -> None:
+        """Listen; `url` is known afterwards."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End the server and every local process it started."""
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """Where a client finds it, without a slash at the end."""
+
+    @abstractmethod
+    def environment(self) -> dict[str, str]:
+        """The variables that point an unmodified vendor client at it, with credentials that are worth nothing."""
+
+    @property
+    def control_url(self) -> str:
+        """Where `/_emulator` is served; the same as `url` for a cloud that speaks HTTP."""
+        return self.url
+
+    def events(self) -> Sequence[Mapping[str, Any]]:
+        """What the cloud would have sent by itself, oldest first; empty for a cloud that sends nothing."""
+        return ()
+
+    def on_change(self, job: Job, when: float) -> None:  # noqa: B027 - most clouds send nothing by themselves
+        """Called under the book's lock whenever a job enters a phase, with the time it did."""
+
+    def now(self) -> float:
+        """The emulator's time."""
+        return self._clock() + self._offset
+
+    def advance(self, seconds: float) -> None:
+        """Let time jump, and everything happen that was due by then."""
+        self._offset += seconds
+        self.book.settle()
+
+    def jobs(self) -> list[EmulatedJob]:
+        """Every job that was started, in that order, as it is now."""
+        return [self.describe(job) for job in self.book.all()]
+
+    def describe(self, job: Job) -> EmulatedJob:
+        """A job in the words all emulators share."""
+        return EmulatedJob(
+            name=job.name,
+            identifier=job.identifier,
+            state=job.state,
+            live=job.live,
+            exit_code=job.exit_code,
+            started_at=job.started_at,
+            ended_at=job.ended_at,
+        )
+
+    def finish(self, name: str, exit_code: int = 0) -> None:
+        """End every live job of that name (or identifier), now and by itself; KeyError when there is none."""
+        self.book.finish_named(name, exit_code)
+
+    @property
+    def peak_live(self) -> int:
+        """The most jobs that were ever live at once."""
+        return self.book.peak_live
+
+    @property
+    def starts(self) -> Mapping[str, int]:
+        """How often each name was started: all ones, when nothing ran twice."""
+        return dict(self.book.starts)
+
+    def change_settings(self, settings: Mapping[str, Any]) -> None:
+        """Change what may change while it runs: job_seconds, exit_code, capacity. ValueError for another name."""
+        places = {"job_seconds": self.book, "exit_code": self.book, "run_commands": self.book, "capacity": self}
+        for name, value in settings.items():
+            if name not in places:
+                raise ValueError(f"{name!r} is no setting; there are {', '.join(sorted(places))}")
+            setattr(places[name], name, value)
+
+    def reset(self) -> None:
+        """Forget jobs, calls and faults; the server goes on."""
+        self.book.reset()
+        self.calls.reset()
+        self.faults.reset()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()

@@ -1,0 +1,57 @@
+"""What the emulator remembers of jobs and executions. An execution's life is in the book; this is the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from google.cloud import run_v2
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class JobRecord:
+    """One job: `projects/P/locations/R/jobs/J`."""
+
+    name: str
+    uid: str
+    body: run_v2.Job
+    """As it was asked for, with Cloud Run's defaults filled in and without output fields."""
+    created_at: float
+    updated_at: float
+    generation: int = 1
+    token: str = ""
+    """The start token it holds; dropped when an execution is made another way."""
+    executions: list[str] = field(default_factory=list)
+    """Full names, first to last; deleted ones are taken out."""
+    used: set[str] = field(default_factory=set)
+    """Every execution id there ever was."""
+    failure: str = ""
+    """Why the job never became ready."""
+
+    @property
+    def identifier(self) -> str:
+        """The last part of its name."""
+        return self.name.rpartition("/")[2]
+
+    @property
+    def parent(self) -> str:
+        """`projects/P/locations/R`."""
+        return self.name.partition("/jobs/")[0]
+
+    @property
+    def etag(self) -> str:
+        """Changes with every change of the job."""
+        return f'"{self.uid[:8]}-{self.generation}-{len(self.used)}"'
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class ExecutionRecord:
+    """What hangs on an execution's entry in the book."""
+
+    uid: str
+    job: str
+    """The full name of its job."""
+    template: run_v2.TaskTemplate
+    task_count: int
+    labels: Mapping[str, str]
+    deleted: bool = False

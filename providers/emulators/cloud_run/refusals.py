@@ -1,0 +1,92 @@
+"""Errors in the form that Google's REST services give them: `{"error": {"code", "status", "message", "details"}}`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+HTTP_CODES = {
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "ABORTED": 409,
+    "ALREADY_EXISTS": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "INTERNAL": 500,
+    "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
+"""Canonical statuses and the HTTP codes they travel under: https://cloud.google.com/apis/design/errors."""
+
+_TYPES = "type.googleapis.com/google.rpc."
+
+
+class Refusal(Exception):
+    """A call that ends in an error."""
+
+    def __init__(self, status: str, message: str, *details: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.status, self.message, self.details = status, message, details
+
+    @property
+    def code(self) -> int:
+        """The HTTP code."""
+        return HTTP_CODES[self.status]
+
+    def body(self) -> dict[str, Any]:
+        """The JSON answer."""
+        error = {"code": self.code, "message": self.message, "status": self.status}
+        return {"error": {**error, "details": list(self.details)} if self.details else error}
+
+
+def invalid(field: str, message: str) -> Refusal:
+    """A request that is wrong in one field."""
+    violation = {"field": field, "description": message}
+    return Refusal(
+        "INVALID_ARGUMENT", f"Violation in {field}: {message}", {"@type": _TYPES + "BadRequest", "fieldViolations": [violation]}
+    )
+
+
+def not_found(name: str) -> Refusal:
+    """A resource that does not exist."""
+    return Refusal("NOT_FOUND", f"Resource '{name.rpartition('/')[2]}' of kind '{_kind(name)}' does not exist.")
+
+
+def already_exists(identifier: str) -> Refusal:
+    """A name that is taken; the text is the real service's (prefect-archive/prefect-gcp#254)."""
+    return Refusal("ALREADY_EXISTS", f"Resource '{identifier}' already exists.")
+
+
+def over_rate(*, metric: str, limit: str, region: str, project: str, allowed: int, seconds: float | None) -> Refusal:
+    """Too many calls a minute: the quota's name in ErrorInfo, and the wait in RetryInfo when `seconds` is given."""
+    kind = "Write" if metric.startswith("write") else "Read"
+    info = {
+        "@type": _TYPES + "ErrorInfo",
+        "reason": "RATE_LIMIT_EXCEEDED",
+        "domain": "googleapis.com",
+        "metadata": {
+            "service": "run.googleapis.com",
+            "quota_metric": f"run.googleapis.com/{metric}",
+            "quota_limit": limit,
+            "quota_limit_value": str(allowed),
+            "quota_location": region,
+            "consumer": f"projects/{project}",
+        },
+    }
+    wait = [] if seconds is None else [{"@type": _TYPES + "RetryInfo", "retryDelay": f"{seconds:.3f}s"}]
+    message = (
+        f"Quota exceeded for quota metric '{kind} requests' and limit '{kind} requests per minute per region' of service "
+        f"'run.googleapis.com' for consumer 'projects/{project}'."
+    )
+    return Refusal("RESOURCE_EXHAUSTED", message, info, *wait)
+
+
+def over_quota(what: str, allowed: int) -> Refusal:
+    """A quota that time alone does not refill; how the real service words it is not known here."""
+    return Refusal("RESOURCE_EXHAUSTED", f"Quota exceeded: {what}, limit {allowed}. See https://cloud.google.com/run/quotas")
+
+
+def _kind(name: str) -> str:
+    return name.split("/")[-2].upper().removesuffix("S") if "/" in name else "RESOURCE"

@@ -1,0 +1,124 @@
+"""What Cloud Run refuses in a job. Sources are the pages named beside each rule."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from google.cloud import run_v2
+from google.protobuf.json_format import ParseError
+
+from providers.emulators.cloud_run.refusals import Refusal, invalid
+
+MAX_NAME = 63
+MAX_LABELS = 64
+MAX_ENVIRONMENT = 1000
+MAX_VALUE_BYTES = 32 * 1024
+MAX_RETRIES = 10
+MAX_TIMEOUT_SECONDS = 168 * 3600
+
+MEMORY_BY_CPU = {1: (512, 4096), 2: (512, 8192), 4: (2048, 16384), 6: (4096, 24576), 8: (4096, 32768)}
+"""MiB that go with a number of CPUs: https://cloud.google.com/run/docs/configuring/jobs/cpu."""
+
+RESERVED = ("run.googleapis.com", "cloud.googleapis.com", "serving.knative.dev", "autoscaling.knative.dev")
+"""Namespaces that v2 refuses in labels and annotations (run_v2's own documentation of Job.labels)."""
+
+_NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
+_LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
+_MEMORY = re.compile(r"(\d+)(G|Gi|M|Mi)")
+_MEBIBYTES = {"G": 1000**3 / 1024**2, "Gi": 1024.0, "M": 1000**2 / 1024**2, "Mi": 1.0}
+
+
+def check_identifier(identifier: str) -> None:
+    """A job's id: lower case, digits and hyphens, begins with a letter."""
+    if len(identifier) > MAX_NAME or not _NAME.fullmatch(identifier):
+        raise invalid("job_id", f"'{identifier}' is no valid id: lower case, digits and hyphens, begins with a letter, < 64")
+
+
+def check_job(job: run_v2.Job, identifier: str) -> None:
+    """Everything that can be said against a job before it is made; raises the first `Refusal`."""
+    _check_labels("labels", job.labels)
+    _check_labels("template.labels", job.template.labels)
+    _check_token(job, identifier)
+    task = job.template.template
+    if not task.containers:
+        raise invalid("template.template.containers", "at least one container is required")
+    if not 0 <= task.max_retries <= MAX_RETRIES:
+        raise invalid("template.template.max_retries", f"must be from 0 to {MAX_RETRIES}")
+    seconds = task.timeout.total_seconds() if "timeout" in task else 600
+    if not 0 < seconds <= MAX_TIMEOUT_SECONDS:
+        raise invalid("template.template.timeout", f"must be more than 0 and at most {MAX_TIMEOUT_SECONDS} seconds")
+    for number, container in enumerate(task.containers):
+        _check_container(f"template.template.containers[{number}]", container)
+
+
+def _check_token(job: run_v2.Job, identifier: str) -> None:
+    token = job.start_execution_token or job.run_execution_token
+    if token and (len(identifier) + len(token) >= MAX_NAME or not re.fullmatch(r"[a-z0-9-]*[a-z0-9]", token)):
+        raise invalid("start_execution_token", "job id and token together must have fewer than 63 characters of [a-z0-9-]")
+
+
+def _check_labels(field: str, labels: Mapping[str, str]) -> None:
+    """https://cloud.google.com/resource-manager/docs/labels-overview#requirements (ASCII only here)."""
+    if len(labels) > MAX_LABELS:
+        raise invalid(field, f"{len(labels)} labels, at most {MAX_LABELS} are allowed")
+    for key, value in labels.items():
+        if key.startswith(RESERVED):
+            raise invalid(field, f"'{key}' is in a reserved namespace")
+        if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value):
+            raise invalid(field, f"'{key}: {value}': lower case, digits, '_' and '-', at most 63, keys begin with a letter")
+
+
+def _check_container(field: str, container: run_v2.Container) -> None:
+    if not container.image:
+        raise invalid(f"{field}.image", "Required field not provided")
+    _check_environment(f"{field}.env", container)
+    _check_resources(f"{field}.resources.limits", container.resources.limits)
+
+
+def _check_environment(field: str, container: run_v2.Container) -> None:
+    names = [variable.name for variable in container.env]
+    if len(names) > MAX_ENVIRONMENT or len(set(names)) != len(names) or not all(names):
+        raise invalid(field, f"names must be unique and not empty, at most {MAX_ENVIRONMENT}")
+    for variable in container.env:
+        if len(variable.value.encode()) > MAX_VALUE_BYTES:
+            raise invalid(f"{field}[{variable.name}]", "longer than 32 KiB")
+        if "value_source" in variable and not variable.value_source.secret_key_ref.secret:
+            raise invalid(f"{field}[{variable.name}].value_source.secret_key_ref.secret", "Required field not provided")
+
+
+def _check_resources(field: str, limits: Mapping[str, str]) -> None:
+    cpus = _cpus(field, limits.get("cpu", "1000m"))
+    mebibytes = _mebibytes(field, limits.get("memory", "512Mi"))
+    least, most = MEMORY_BY_CPU[cpus]
+    if not least <= mebibytes <= most:
+        raise invalid(f"{field}.memory", f"{cpus} CPU go with {least} to {most} MiB")
+
+
+def _cpus(field: str, text: str) -> int:
+    number = text.removesuffix("000m") if text.endswith("m") else text
+    if not number.isdigit() or int(number) not in MEMORY_BY_CPU:
+        raise invalid(f"{field}.cpu", f"'{text}' is not one of {', '.join(map(str, MEMORY_BY_CPU))}, as '1' or '1000m'")
+    return int(number)
+
+
+def _mebibytes(field: str, text: str) -> float:
+    match = _MEMORY.fullmatch(text)
+    if match is None:
+        raise invalid(f"{field}.memory", f"'{text}' is no amount of memory, such as 512Mi")
+    return int(match[1]) * _MEBIBYTES[match[2]]
+
+
+def parse_job(body: bytes) -> run_v2.Job:
+    """The body as a job."""
+    return parse_message(run_v2.Job, body)
+
+
+def parse_message(kind: Any, body: bytes) -> Any:
+    """The body as one of the vendor's own messages; an unknown field or a wrong type is refused with its path."""
+    try:
+        return kind.from_json(body or b"{}", ignore_unknown_fields=False)
+    except (ParseError, TypeError, ValueError) as error:
+        raise Refusal("INVALID_ARGUMENT", f"Invalid JSON payload received. {error}") from None

@@ -1,0 +1,180 @@
+"""A container group, and how its reply looks: whole with an instance view, without one in a list, never with a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from providers.emulators.jobs import Cause, Job
+
+TYPE = "Microsoft.ContainerInstance/containerGroups"
+WAITING = ("Pending", "Creating")
+"""The phases before the containers run; both are provisioning states as well."""
+_SECRET_KEYS = frozenset({"secureValue", "password", "storageAccountKey", "workspaceKey"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A group's job as it was at `when`."""
+
+    when: float
+    phase: str
+    live: bool
+    started_at: float | None
+    finished_at: float | None
+    exit_code: int | None
+    cause: Cause | None
+    reason: str
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Group:
+    """One container group; `job` is its latest start."""
+
+    subscription: str
+    resource_group: str
+    name: str
+    body: dict[str, Any]
+    failure: tuple[str, str] | None = None
+    """The event that failed its provisioning: name and message. Azure goes on trying until somebody stops or deletes it."""
+    job: Job = field(init=False)
+    history: list[View] = field(default_factory=list)
+    restarts: int = 0
+    log: str = ""
+
+    @property
+    def location(self) -> str:
+        """Its region, spelt as Azure does."""
+        return str(self.body["location"]).replace(" ", "").lower()
+
+    @property
+    def resource_id(self) -> str:
+        """Its ARM resource id."""
+        return f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}/providers/{TYPE}/{self.name}"
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """What was asked for."""
+        return dict(self.body["properties"])
+
+    @property
+    def is_moving(self) -> bool:
+        """True while it can take no other operation: on its way up or down."""
+        stopping = self.job.live and self.job.stopping_at is not None
+        return stopping or (self.job.state in WAITING and self.job.live and self.failure is None)
+
+    def remember(self, job: Job, when: float) -> None:
+        """Note what can be seen from `when` on."""
+        view = View(
+            when=when,
+            phase=job.state,
+            live=job.live,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            exit_code=job.exit_code,
+            cause=job.cause,
+            reason=job.reason,
+        )
+        self.history.append(view)
+
+    def seen(self, at: float) -> View:
+        """What could be seen at a time; its first state for a time before that."""
+        return next((view for view in reversed(self.history) if view.when <= at), self.history[0])
+
+
+def instance_state(view: View) -> str:
+    """The group's state in the instance view."""
+    if view.live:
+        return "Pending" if view.phase in WAITING else "Running"
+    if view.cause is Cause.STOPPED:
+        return "Stopped"
+    return "Succeeded" if view.cause is Cause.EXITED and view.exit_code == 0 else "Failed"
+
+
+def provisioning_state(group: Group, view: View) -> str:
+    """The state of the last operation on the group."""
+    if group.failure is not None and view.cause is not Cause.STOPPED:
+        return "Failed"
+    if view.live and view.phase in WAITING:
+        return view.phase
+    return "Failed" if view.started_at is None and view.cause is not Cause.STOPPED else "Succeeded"
+
+
+def representation(group: Group, view: View, *, with_instance_view: bool) -> dict[str, Any]:
+    """The group as a reply carries it."""
+    properties = _without_secrets(deepcopy(group.properties))
+    properties.setdefault("sku", "Standard")
+    properties.setdefault("restartPolicy", "Always")
+    properties.setdefault("initContainers", [])
+    properties["provisioningState"] = provisioning_state(group, view)
+    if with_instance_view:
+        properties["instanceView"] = {"events": _group_events(group, view), "state": instance_state(view)}
+        for container in properties["containers"]:
+            container["properties"]["instanceView"] = _container_view(group, view)
+    kept: dict[str, Any] = {key: group.body[key] for key in ("tags", "identity", "zones") if key in group.body}
+    named: dict[str, Any] = {"id": group.resource_id, "name": group.name, "type": TYPE, "location": group.location}
+    return {**named, **kept, "properties": properties}
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _volume_secret(key, _without_secrets(item)) for key, item in value.items() if key not in _SECRET_KEYS}
+    return [_without_secrets(item) for item in value] if isinstance(value, list) else value
+
+
+def _volume_secret(key: str, value: Any) -> Any:
+    return {} if key == "secret" else value
+
+
+def _container_view(group: Group, view: View) -> dict[str, Any]:
+    return {"restartCount": group.restarts, "currentState": _current_state(view), "events": _container_events(group, view)}
+
+
+def _current_state(view: View) -> dict[str, Any]:
+    if view.live and view.started_at is not None:
+        return {"state": "Running", "startTime": timestamp(view.started_at), "detailStatus": ""}
+    if view.exit_code is None:
+        return {"state": "Waiting", "detailStatus": view.reason}
+    return {
+        "state": "Terminated",
+        "startTime": timestamp(view.started_at),
+        "finishTime": timestamp(view.finished_at),
+        "exitCode": view.exit_code,
+        "detailStatus": "Completed" if view.exit_code == 0 else "Error",
+    }
+
+
+def _group_events(group: Group, view: View) -> list[dict[str, Any]]:
+    if group.failure is not None:
+        return [_event(*group.failure, group.history[0].when, kind="Warning")]
+    if not view.live and view.cause in (Cause.TAKEN, Cause.NOT_STARTED):
+        return [_event("Failed", view.reason, view.when, kind="Warning")]
+    return []
+
+
+def _container_events(group: Group, view: View) -> list[dict[str, Any]]:
+    image = group.properties["containers"][0]["properties"]["image"]
+    if view.started_at is None:
+        return []
+    pulled = _event("Pulled", f'Successfully pulled image "{image}"', view.started_at)
+    return [pulled, _event("Started", "Started container", view.started_at)]
+
+
+def _event(name: str, message: str, when: float, *, kind: str = "Normal") -> dict[str, Any]:
+    at = timestamp(when)
+    return {"count": 1, "firstTimestamp": at, "lastTimestamp": at, "name": name, "message": message, "type": kind}
+
+
+def timestamp(when: float | None) -> str | None:
+    """A time as Resource Manager writes it."""
+    return None if when is None else datetime.fromtimestamp(when, UTC).isoformat().replace("+00:00", "Z")
+
+
+def environment(container: Mapping[str, Any]) -> dict[str, str]:
+    """The variables that a container's command finds; a Key Vault reference is given its own name as value."""
+    variables = container["properties"].get("environmentVariables") or []
+    order = ("value", "secureValue", "secureValueReference")
+    return {v["name"]: next((str(v[key]) for key in order if v.get(key) is not None), "") for v in variables}

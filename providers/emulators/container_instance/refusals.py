@@ -1,0 +1,98 @@
+"""What Resource Manager answers when it does not do as asked: a status, a code and a message in its error envelope."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from providers.emulators.faults import Fault, FaultKind
+from providers.emulators.web import Response
+
+STATUSES = {
+    "AuthorizationFailed": 403,
+    "ContainerGroupTransitioning": 409,
+    "InvalidAuthenticationToken": 401,
+    "MissingSubscriptionRegistration": 409,
+    "RegistryErrorResponse": 409,
+    "RequestDisallowedByPolicy": 403,
+    "ResourceGroupNotFound": 404,
+    "ResourceNotFound": 404,
+    "ResourceRequestsThrottled": 429,
+    "ServiceUnavailable": 409,
+    "SubscriptionNotFound": 404,
+    "TooManyRequests": 429,
+}
+"""The statuses that a fault's own code comes with; any other code is a 400."""
+
+_DETAIL = re.compile(r"(?:(\d{3}) )?(\w+): (.+)", re.DOTALL)
+
+
+class Refusal(Exception):
+    """An error answer of Resource Manager. `retry_after` is whole seconds."""
+
+    def __init__(self, status: int, code: str, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+        self.retry_after = None if retry_after is None else max(1, math.ceil(retry_after))
+
+    def response(self) -> Response:
+        """The answer on the wire."""
+        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        return Response.json({"error": {"code": self.code, "message": self.message}}, status=self.status, headers=headers)
+
+
+def invalid(message: str, code: str = "InvalidRequestContent") -> Refusal:
+    """A request that cannot be used."""
+    return Refusal(400, code, message)
+
+
+def transitioning(name: str) -> Refusal:
+    """The group is between two states; the vendor asks for ten seconds between operations."""
+    return Refusal(
+        409, "ContainerGroupTransitioning", f"The container group '{name}' is still transitioning, please retry later."
+    )
+
+
+def not_found(resource: str, resource_group: str) -> Refusal:
+    """There is no such group."""
+    message = f"The Resource '{resource}' under resource group '{resource_group}' was not found."
+    return Refusal(404, "ResourceNotFound", message)
+
+
+def over_quota(quota: str, location: str, limit: float, usage: float, requested: float) -> Refusal:
+    """A subscription's quota in a region is used up."""
+    message = (
+        f"Resource type 'Microsoft.ContainerInstance/containerGroups' container group quota '{quota}' exceeded in region "
+        f"'{location}'. Limit: '{limit:g}', Usage: '{usage:g}' Requested: '{requested:g}'."
+    )
+    return Refusal(409, "ContainerGroupQuotaReached", message)
+
+
+def no_room(location: str) -> Refusal:
+    """The region has no machine for the group just now."""
+    message = f"The requested resource is not available in the location '{location}' at this moment. Please retry later."
+    return Refusal(409, "ServiceUnavailable", message)
+
+
+def throttled(action: str, limit: float, seconds: float, retry_after: float) -> Refusal:
+    """Too many requests of one kind in a span of time."""
+    span = f"{int(seconds) // 3600:02}:{int(seconds) % 3600 // 60:02}:{int(seconds) % 60:02}"
+    message = (
+        f"Number of requests for action 'Microsoft.ContainerInstance/containerGroups/{action}' exceeded the limit of "
+        f"'{limit:g}' for time interval '{span}'. Please try again after '{max(1, math.ceil(retry_after))}' seconds."
+    )
+    return Refusal(429, "ResourceRequestsThrottled", message, retry_after=retry_after)
+
+
+def of_fault(fault: Fault, location: str) -> Refusal:
+    """The refusal that a fault stands for; its detail may be `Code: message` or `409 Code: message`."""
+    if given := _DETAIL.fullmatch(fault.detail):
+        status, code, message = given.groups()
+        return Refusal(int(status) if status else STATUSES.get(code, 400), code, message)
+    if fault.kind is FaultKind.THROTTLE:
+        return Refusal(429, "TooManyRequests", "The request is being throttled.", retry_after=17)
+    if fault.kind is FaultKind.NO_CAPACITY:
+        return over_quota("StandardCores", location, 10, 10, 1) if fault.detail == "quota" else no_room(location)
+    if fault.kind is FaultKind.REFUSE:
+        return Refusal(400, "InaccessibleImage", "The image in container group is not accessible. Please check the image.")
+    return Refusal(500, "InternalServerError", "Encountered an internal server error.")

@@ -1,0 +1,41 @@
+"""What the shared faults look like on ECS's wire."""
+
+from __future__ import annotations
+
+from providers.emulators.ecs import errors
+from providers.emulators.ecs.errors import EcsError
+from providers.emulators.faults import Fault, FaultKind
+from providers.emulators.jobs import Cause, Ending
+
+NO_CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
+"""The reason of a failure when there is no room."""
+
+TOO_MANY_REVISIONS = "ClientException: Too many concurrent attempts to create a new revision of the specified family."
+"""The detail with which to refuse RegisterTaskDefinition as when two callers register one family at once."""
+
+PULL_FAILED = "TaskFailedToStart: CannotPullContainerError: pull image manifest has been retried 5 time(s): i/o timeout"
+"""The detail with which a fault of `Task` lets a task end before it ran."""
+
+
+def refusal(fault: Fault) -> EcsError:
+    """The answer to a call that is refused, throttled or failed."""
+    match fault.kind:
+        case FaultKind.THROTTLE if fault.detail == "network":
+            return errors.throttled_by_network("subnet-0123456789abcdef0")
+        case FaultKind.THROTTLE:
+            return errors.from_detail(fault.detail, errors.throttled())
+        case FaultKind.REFUSE:
+            return errors.from_detail(
+                fault.detail, EcsError("AccessDeniedException", "You are not authorized to perform this action.")
+            )
+        case _:
+            return errors.server_error()
+
+
+def ending(fault: Fault | None) -> Ending | None:
+    """The end that a fault of `Task` gives a task: `StopCode: reason`."""
+    if fault is None:
+        return None
+    code, _, reason = (fault.detail or PULL_FAILED).partition(":")
+    cause = Cause.NOT_STARTED if code == "TaskFailedToStart" else Cause.TAKEN
+    return Ending(cause=cause, code=code, reason=reason.strip())

@@ -1,0 +1,235 @@
+"""The emulator itself: which requests are its own, which faults they meet, and everything else to moto."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from providers.emulators.base import Emulator
+from providers.emulators.ecs import errors, model, shape, tags
+from providers.emulators.ecs.aws import Aws
+from providers.emulators.ecs.delivery import Delivery, Event
+from providers.emulators.ecs.errors import EcsError
+from providers.emulators.ecs.faults import NO_CAPACITY, ending, refusal
+from providers.emulators.ecs.rates import Rates
+from providers.emulators.ecs.tasks import Tasks
+from providers.emulators.faults import Fault, FaultKind
+from providers.emulators.jobs import Cause, Job, Life, Phase
+from providers.emulators.web import AnswerLost, Request, Response, WebServer
+
+TARGET = "AmazonEC2ContainerServiceV20141113."
+KEPT_EVENTS = 10_000
+
+LIFE = Life(
+    before=(Phase("PROVISIONING"), Phase("PENDING"), Phase("ACTIVATING")),
+    running="RUNNING",
+    after=(Phase("DEACTIVATING"), Phase("STOPPING"), Phase("DEPROVISIONING")),
+    ended="STOPPED",
+)
+"""ECS's phases, each as short as can be; give an EcsEmulator a `life` of its own for longer ones."""
+
+_SCOPE = re.compile(r"Credential=[^/]+/\d+/([a-z0-9-]+)/([a-z0-9-]+)/")
+_ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
+_QUERY_SERVICES = {"ec2": "ec2", "iam": "query", "sts": "query"}
+
+
+class EcsEmulator(Emulator):
+    """ECS, and moto's AWS behind it, on one port. `region` and `account` are what its own environment points at.
+
+    Two at a time in one process need two accounts, because what moto holds belongs to the account; it is forgotten at the end.
+
+    Faults are asked for by operation (`RunTask`, `DescribeTasks`, `RegisterTaskDefinition`; of other services
+    `dynamodb.PutItem`, `ec2.DescribeSubnets`). Their `detail` is `Code: message`, or a whole error body in JSON, for a refusal
+    of one's own, and `network` for a throttle of RunTask that comes from EC2. The operation `Task` with `REFUSE` and
+    `StopCode: reason` gives that end to the next tasks that are started.
+
+    Settings besides the shared ones, all of which may change while it runs (`change_settings`):
+
+    * `visibility_lag`: seconds for which DescribeTasks and ListTasks do not know a new task;
+    * `enforce_rates`: True throttles at ECS's default rates (`ecs.rates.RATES`);
+    * `started_by_alone`: True refuses `desiredStatus` beside `startedBy` in ListTasks, as its documentation may be read;
+    * `instances`: False leaves the cluster without container instances, so that nothing but Fargate can be launched.
+    """
+
+    name = "ecs"
+
+    def __init__(
+        self,
+        *,
+        region: str = "us-east-1",
+        account: str = "123456789012",
+        cluster: str = "default",
+        life: Life = LIFE,
+        visibility_lag: float = 0.0,
+        enforce_rates: bool = False,
+        on_event: Callable[[Event], None] | None = None,
+        **shared: Any,
+    ) -> None:
+        super().__init__(life=life, **shared)
+        self.region, self.account, self.cluster = region, account, cluster
+        self.enforce_rates = enforce_rates
+        self.aws = Aws(account)
+        self.rates = Rates(self.now)
+        self.tasks = Tasks(self.book, self.aws)
+        self.tasks.visibility_lag = visibility_lag
+        self.network: dict[str, Any] = {}
+        """A `networkConfiguration` that works; known once the emulator is started."""
+        self._events: deque[Event] = deque(maxlen=KEPT_EVENTS)
+        self._delivery = Delivery(on_event, self.book.settle) if on_event else None
+        self._web = WebServer(self, self._answer, host=self.host, port=self.port)
+
+    def start(self) -> None:
+        """Listen, with an empty account but for a cluster and the default VPC."""
+        self.aws.open()
+        self._prepare()
+        self._web.start()
+        if self._delivery is not None:
+            self._delivery.start()
+
+    def stop(self) -> None:
+        """Close the port and kill local processes; what moto holds for the account goes as well."""
+        self._web.stop()
+        if self._delivery is not None:
+            self._delivery.stop()
+        self.book.reset()
+        self.aws.close()
+
+    @property
+    def url(self) -> str:
+        """The endpoint for every AWS service."""
+        return self._web.url
+
+    def environment(self) -> dict[str, str]:
+        """What boto3 needs; the keys are worth nothing."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "emulator",
+            "AWS_SECRET_ACCESS_KEY": "emulator",
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_REGION": self.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def events(self) -> Sequence[Event]:
+        """The state changes so far, as EventBridge hands them to a rule's target, oldest first; the last 10,000."""
+        with self.book.lock:
+            self.book.settle()
+            return list(self._events)
+
+    def on_change(self, job: Job, when: float) -> None:
+        """Write the event; note the end."""
+        event = shape.event(job, when)
+        self._events.append(event)
+        if self._delivery is not None:
+            self._delivery.put(event)
+        if not job.live:
+            self.tasks.ended(job)
+
+    def interrupt(
+        self, name: str, stop_code: str = "SpotInterruption", reason: str = "Your Spot Task was interrupted."
+    ) -> None:
+        """Take the host from under the live tasks of that name."""
+        for job in self.book.named(name):
+            self.book.take(job, reason, cause=Cause.TAKEN, code=stop_code)
+
+    def change_settings(self, settings: Mapping[str, Any]) -> None:
+        """The shared ones, and those of the class's description."""
+        own = {"visibility_lag": self.tasks, "started_by_alone": self.tasks, "instances": self.tasks, "enforce_rates": self}
+        super().change_settings({name: value for name, value in settings.items() if name not in own})
+        for name in own.keys() & settings.keys():
+            setattr(own[name], name, settings[name])
+
+    def reset(self) -> None:
+        """Back to the state after the start, tables and definitions included."""
+        super().reset()
+        self.tasks.reset()
+        self.rates.reset()
+        self._events.clear()
+        self.aws.reset()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        network = self.aws.prepare(self.region, self.cluster)
+        self.network = {"awsvpcConfiguration": {**network, "assignPublicIp": "ENABLED"}}
+
+    def _answer(self, request: Request) -> Response:
+        target = request.headers.get("x-amz-target", "")
+        if target.startswith(TARGET):
+            return self._ecs(target.removeprefix(TARGET), request)
+        service, operation = _other_operation(request, target)
+        self.calls.record(f"{service}.{operation}")
+        try:
+            return self._with_fault(f"{service}.{operation}", lambda _fault: self.aws.answer(request))
+        except EcsError as error:
+            return error.response(_QUERY_SERVICES.get(service, "json"))
+
+    def _ecs(self, operation: str, request: Request) -> Response:
+        try:
+            body = model.parse(request)
+            self.calls.record(operation, body)
+            model.check_request(operation, body)
+            return self._with_fault(operation, lambda fault: self._carry_out(operation, request, body, fault))
+        except EcsError as error:
+            return error.response()
+
+    def _with_fault(self, operation: str, act: Callable[[Fault | None], Response]) -> Response:
+        fault = self.faults.take(operation)
+        if fault is None or fault.kind is FaultKind.NO_CAPACITY:
+            return act(fault)
+        if fault.kind.acts:
+            act(fault)
+        if fault.kind in (FaultKind.LOSE_ANSWER, FaultKind.LOSE_REQUEST):
+            raise AnswerLost
+        raise refusal(fault)
+
+    def _carry_out(self, operation: str, request: Request, body: dict[str, Any], fault: Fault | None) -> Response:
+        if self.enforce_rates and not self.rates.allow(operation, body.get("count", 1)):
+            raise errors.throttled()
+        region = _scope(request)[0] or self.region
+        if operation == "RunTask":
+            return _json(self._run_task(region, body, fault))
+        reads = {"DescribeTasks": self.tasks.describe, "ListTasks": self.tasks.list, "StopTask": self.tasks.stop}
+        if operation in reads:
+            return _json(reads[operation](region, body, now=self.now()))
+        if tags.is_for_task(operation, body):
+            return _json(tags.answer(self.tasks, operation, body))
+        self._count_tasks(region, operation, body)
+        return self.aws.answer(request)
+
+    def _run_task(self, region: str, body: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
+        full = fault is not None and fault.kind is FaultKind.NO_CAPACITY
+        room = 0.0 if full else float("inf") if self.capacity is None else float(self.capacity)
+        reason = fault.detail if fault is not None and fault.detail else NO_CAPACITY
+        return self.tasks.run(
+            region, body, now=self.now(), room=room, no_room=reason, ending=lambda: ending(self.faults.take("Task"))
+        )
+
+    def _count_tasks(self, region: str, operation: str, body: dict[str, Any]) -> None:
+        """What moto says of clusters depends on tasks that it does not know."""
+        if operation == "DescribeClusters":
+            for cluster in self.aws.clusters(region):
+                self.aws.set_counts(cluster, *self.tasks.counts(cluster.arn))
+        if operation == "DeleteCluster" and any(self.tasks.counts(self.aws.cluster(region, body["cluster"]).arn)):
+            raise EcsError("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
+
+
+def _json(body: Mapping[str, Any]) -> Response:
+    text = json.dumps(body).encode()
+    return Response(headers={"Content-Type": errors.CONTENT_TYPE, "x-amzn-RequestId": str(uuid.uuid4())}, body=text)
+
+
+def _scope(request: Request) -> tuple[str, str]:
+    """The region and the service that a request was signed for; empty when it was not."""
+    signed = _SCOPE.search(request.headers.get("authorization", ""))
+    return (signed.group(1), signed.group(2)) if signed else ("", "")
+
+
+def _other_operation(request: Request, target: str) -> tuple[str, str]:
+    """The service, and what is asked of it: `dynamodb` and `PutItem`, `s3` and `GET /path`."""
+    action = _ACTION.search(request.body[:2000])
+    name = target.rpartition(".")[2] or (action.group(1).decode() if action else f"{request.method} {request.path}")
+    return _scope(request)[1] or "aws", name

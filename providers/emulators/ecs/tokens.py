@@ -1,0 +1,70 @@
+"""RunTask's client tokens: what was answered under each, for as long as ECS remembers.
+
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from providers.emulators.ecs.errors import EcsError
+from providers.emulators.jobs import Job
+
+TOKEN_SECONDS = 24 * 3600.0
+AFTER_END_SECONDS = 3600.0
+
+Key = tuple[str, str]
+"""The cluster's ARN and the token: tokens are a cluster's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What a request came to the first time."""
+
+    fingerprint: str
+    tasks: Sequence[Job]
+    failures: Sequence[Mapping[str, str]]
+    at: float
+
+    def remembered(self, now: float) -> bool:
+        """The lower of 24 hours, and an hour after the last task stopped."""
+        ends = [task.ended_at for task in self.tasks]
+        if now >= self.at + TOKEN_SECONDS:
+            return False
+        return not ends or any(end is None or now < end + AFTER_END_SECONDS for end in ends)
+
+
+def fingerprint(request: Mapping[str, Any]) -> str:
+    """A request without its token, in one spelling."""
+    return json.dumps({name: value for name, value in request.items() if name != "clientToken"}, sort_keys=True)
+
+
+class Tokens:
+    """The tokens of all clusters. Guarded by the book's lock."""
+
+    def __init__(self) -> None:
+        self._answers: dict[Key, Answered] = {}
+
+    def recall(self, key: Key, request: Mapping[str, Any], now: float) -> Answered | None:
+        """The first answer under a token, None when there is none (any more). Raises ConflictException for other parameters."""
+        answered = self._answers.get(key)
+        if answered is None or not answered.remembered(now):
+            return None
+        if answered.fingerprint != fingerprint(request):
+            raise EcsError(
+                "ConflictException",
+                "The request could not be processed because of conflict in the current state of the resource.",
+                resourceIds=[task.identifier for task in answered.tasks],
+            )
+        return answered
+
+    def keep(self, key: Key, answered: Answered) -> None:
+        """Remember an answer."""
+        self._answers[key] = answered
+
+    def reset(self) -> None:
+        """Forget every token."""
+        self._answers.clear()

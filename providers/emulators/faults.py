@@ -1,0 +1,98 @@
+"""What goes wrong, decided per operation before the emulator acts."""
+
+from __future__ import annotations
+
+import random
+import threading
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FaultKind(StrEnum):
+    """The ways in which a call can fail, in words that fit every cloud."""
+
+    LOSE_ANSWER = "lose-answer"
+    """The cloud acts, and the connection breaks before its answer."""
+    LOSE_REQUEST = "lose-request"
+    """The connection breaks and the cloud never hears of it."""
+    THROTTLE = "throttle"
+    """Refused for the caller's rate; nothing happens."""
+    NO_CAPACITY = "no-capacity"
+    """Refused for want of room, in the cloud's own form; nothing happens."""
+    REFUSE = "refuse"
+    """Refused for good; nothing happens."""
+    SERVER_ERROR = "server-error"
+    """A 5xx; nothing happens."""
+    SERVER_ERROR_AFTER = "server-error-after"
+    """A 5xx, although the cloud acted."""
+
+    @property
+    def acts(self) -> bool:
+        """True when the operation is carried out all the same."""
+        return self in (FaultKind.LOSE_ANSWER, FaultKind.SERVER_ERROR_AFTER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One fault; `detail` is the emulator's to read: a variant, or `Code: message` in place of its usual words."""
+
+    operation: str
+    kind: FaultKind
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class _Plan:
+    fault: Fault
+    remaining: int | None
+    probability: float | None
+
+    def matches(self, operation: str) -> bool:
+        return self.fault.operation in (operation, "*") and self.remaining != 0
+
+
+class Faults:
+    """The faults that wait for their calls. Safe to use from several threads; chance is seeded."""
+
+    def __init__(self, *, seed: int = 0) -> None:
+        self._lock = threading.Lock()
+        self._seed = seed
+        self.reset()
+
+    def add(
+        self,
+        operation: str,
+        kind: FaultKind | str,
+        *,
+        times: int | None = None,
+        probability: float | None = None,
+        detail: str = "",
+    ) -> None:
+        """Let the next `times` calls of `operation` (`*`: of any) fail, or each with a `probability`.
+
+        `times` is 1 unless a probability is given; then it is without end.
+        """
+        fault = Fault(operation=operation, kind=FaultKind(kind), detail=detail)
+        remaining = 1 if times is None and probability is None else times
+        with self._lock:
+            self._plans.append(_Plan(fault, remaining, probability))
+
+    def take(self, operation: str) -> Fault | None:
+        """The fault that this call meets, used up by it; the first that was added wins."""
+        if not self._plans:
+            return None
+        with self._lock:
+            return next((plan.fault for plan in self._plans if plan.matches(operation) and self._strikes(plan)), None)
+
+    def _strikes(self, plan: _Plan) -> bool:
+        if plan.probability is not None and self._random.random() >= plan.probability:
+            return False
+        if plan.remaining is not None:
+            plan.remaining -= 1
+        return True
+
+    def reset(self) -> None:
+        """Forget every fault, and start chance anew."""
+        with self._lock:
+            self._plans: list[_Plan] = []
+            self._random = random.Random(self._seed)  # noqa: S311 - chance that must repeat, not a secret

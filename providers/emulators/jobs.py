@@ -1,0 +1,305 @@
+"""The life of emulated jobs: phases by the clock, ends by hand, by time or by a real process.
+
+Nothing happens in the background but the end of a local process: whoever asks first settles what was due, in the order in which
+it was due and with the times at which it was, so an answer never depends on how often somebody looked.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from providers.emulators.processes import LocalProcess
+
+SIGTERM_EXIT = 143
+"""What a container without a handler leaves behind when it is asked to stop (128 + SIGTERM)."""
+
+
+class Cause(StrEnum):
+    """Why a job ended."""
+
+    EXITED = "exited"
+    STOPPED = "stopped"
+    NOT_STARTED = "not-started"
+    TAKEN = "taken"
+    """Its host went away: a reclaimed spot instance, broken hardware."""
+    TIMED_OUT = "timed-out"
+    """It ran for longer than its own timeout allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of a job's life that passes by itself."""
+
+    name: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """The phases of a cloud's jobs, in its own words."""
+
+    before: tuple[Phase, ...] = (Phase("STARTING"),)
+    running: str = "RUNNING"
+    after: tuple[Phase, ...] = ()
+    ended: str = "ENDED"
+    stop_seconds: float = 0.0
+    """How long a running job that is no local process takes to obey a stop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """An end that a job is given at its start: it comes in place of running (`NOT_STARTED`), or as soon as it runs."""
+
+    cause: Cause
+    reason: str = ""
+    code: str = ""
+    """The cloud's own word for it, where it has several for one cause."""
+    exit_code: int | None = None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Job:
+    """One started job. Read it under the book's lock; `detail` belongs to the emulator."""
+
+    identifier: str
+    name: str
+    command: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    timeout: float | None = None
+    """Seconds that it may run; None: as long as it likes."""
+    ending: Ending | None = None
+    detail: Any = None
+    state: str = ""
+    live: bool = True
+    version: int = 0
+    """Grows with every change."""
+    created_at: float = 0.0
+    started_at: float | None = None
+    stopping_at: float | None = None
+    """When its end began: a stop was asked for, or its command ended."""
+    finished_at: float | None = None
+    """When its command ended."""
+    ended_at: float | None = None
+    exit_code: int | None = None
+    cause: Cause | None = None
+    code: str = ""
+    reason: str = ""
+    process: LocalProcess | None = None
+    _step: int = 0
+
+
+class Book:
+    """Every job of an emulator. `lock` guards it and may be held around several calls."""
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        *,
+        life: Life | None = None,
+        job_seconds: float | Callable[[str], float] | None = None,
+        exit_code: int | Callable[[str], int] = 0,
+        run_commands: bool = False,
+        on_change: Callable[[Job, float], None] = lambda _job, _when: None,
+    ) -> None:
+        self.lock = threading.RLock()
+        self.life = life or Life()
+        self.job_seconds = job_seconds
+        """How long a job runs that nobody ends and that is no local process; None: until it is ended."""
+        self.exit_code = exit_code
+        """What such a job leaves, by its name."""
+        self.run_commands = run_commands
+        """True: a job's command runs as a local process, and its end is the job's."""
+        self._now, self._on_change = now, on_change
+        self._ticket = itertools.count()
+        self.live = self.peak_live = 0
+        self._clear()
+
+    def start(
+        self,
+        identifier: str,
+        name: str,
+        *,
+        command: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        ending: Ending | None = None,
+        detail: Any = None,
+    ) -> Job:
+        """Begin a job's life in its first phase; later phases come with time."""
+        with self.lock:
+            self.settle()
+            now = self._now()
+            job = Job(identifier=identifier, name=name, command=command, environment=environment or {}, created_at=now)
+            job.timeout, job.ending, job.detail = timeout, ending, detail
+            self._jobs[identifier] = job
+            self._by_name.setdefault(name, []).append(job)
+            self.starts[name] += 1
+            self.live += 1
+            self.peak_live = max(self.peak_live, self.live)
+            self._enter(job, now)
+            return job
+
+    def get(self, identifier: str) -> Job | None:
+        """The job as it is now."""
+        with self.lock:
+            self.settle()
+            return self._jobs.get(identifier)
+
+    def named(self, name: str) -> list[Job]:
+        """Every start under a name, first to last."""
+        with self.lock:
+            self.settle()
+            return list(self._by_name.get(name, ()))
+
+    def all(self) -> list[Job]:
+        """Every job, in the order of their starts."""
+        with self.lock:
+            self.settle()
+            return list(self._jobs.values())
+
+    def settle(self) -> None:
+        """Let everything happen that is due."""
+        with self.lock:
+            now = self._now()
+            while self._due and self._due[0][0] <= now:
+                when, _, job, step, act = heapq.heappop(self._due)
+                if job.live and job._step == step:  # noqa: SLF001 - the book's own bookkeeping on its jobs
+                    act(job, when)
+
+    def finish(self, job: Job, exit_code: int = 0) -> None:
+        """End a job by itself with an exit code, now."""
+        with self.lock:
+            self.settle()
+            if job.finished_at is None and job.live:
+                now = self._now()
+                job.started_at = now if job.started_at is None else job.started_at
+                self._end(job, now, Cause.EXITED, exit_code)
+
+    def finish_named(self, name: str, exit_code: int = 0) -> None:
+        """End the live jobs of that name or identifier; KeyError when there is none."""
+        with self.lock:
+            found = [job for job in self.all() if job.live and name in (job.name, job.identifier)]
+            if not found:
+                raise KeyError(f"no live job is named {name!r}")
+            for job in found:
+                self.finish(job, exit_code)
+
+    def stop(self, job: Job, reason: str = "") -> None:
+        """Ask a job to end; a second time changes nothing."""
+        with self.lock:
+            self.settle()
+            if job.stopping_at is not None or not job.live:
+                return
+            now = self._now()
+            job.stopping_at, job.cause, job.reason = now, Cause.STOPPED, reason
+            if job.started_at is None:
+                self._end(job, now, Cause.STOPPED, None)
+            elif job.process is not None:
+                self._changed(job, now)
+                job.process.stop()
+            else:
+                self._changed(job, now)
+                self._later(job, now + self.life.stop_seconds, lambda j, when: self._end(j, when, Cause.STOPPED, SIGTERM_EXIT))
+
+    def take(self, job: Job, reason: str, *, cause: Cause = Cause.TAKEN, code: str = "", exit_code: int | None = None) -> None:
+        """End a job, now, by no doing of its own: it is never started, or its host goes away."""
+        with self.lock:
+            self.settle()
+            if job.live and job.finished_at is None:
+                self._meet(job, self._now(), Ending(cause=cause, reason=reason, code=code, exit_code=exit_code))
+
+    def reset(self) -> None:
+        """Forget every job; local processes are killed."""
+        with self.lock:
+            processes = [job.process for job in self._jobs.values() if job.process is not None]
+            self._clear()
+        for process in processes:
+            process.kill()
+
+    def _clear(self) -> None:
+        self._jobs: dict[str, Job] = {}
+        self._by_name: dict[str, list[Job]] = {}
+        self._due: list[tuple[float, int, Job, int, Callable[[Job, float], None]]] = []
+        self.starts: Counter[str] = Counter()
+        self.live = self.peak_live = 0
+
+    def _later(self, job: Job, when: float, act: Callable[[Job, float], None]) -> None:
+        job._step += 1  # noqa: SLF001 - what was planned before is void now
+        heapq.heappush(self._due, (when, next(self._ticket), job, job._step, act))  # noqa: SLF001 - as above
+
+    def _changed(self, job: Job, when: float, state: str | None = None) -> None:
+        job.state = state or job.state
+        job.version += 1
+        self._on_change(job, when)
+
+    def _enter(self, job: Job, when: float, number: int = 0) -> None:
+        if number == len(self.life.before):
+            self._run(job, when)
+            return
+        phase = self.life.before[number]
+        self._later(job, when + phase.seconds, lambda j, due: self._enter(j, due, number + 1))
+        self._changed(job, when, phase.name)
+
+    def _meet(self, job: Job, when: float, ending: Ending) -> None:
+        job.reason, job.code = ending.reason, ending.code
+        self._end(job, when, ending.cause, ending.exit_code)
+
+    def _run(self, job: Job, when: float) -> None:
+        if job.ending is not None and job.ending.cause is Cause.NOT_STARTED:
+            self._meet(job, when, job.ending)
+            return
+        if self.run_commands and job.command:
+            try:
+                job.process = LocalProcess(job.command, job.environment, on_exit=lambda code: self._exited(job, code))
+            except OSError as error:
+                job.reason = str(error)
+                self._end(job, when, Cause.NOT_STARTED, None)
+                return
+        job.started_at = when
+        self._plan_end(job, when)
+        self._changed(job, when, self.life.running)
+
+    def _plan_end(self, job: Job, when: float) -> None:
+        if job.ending is not None:
+            ending = job.ending
+            self._later(job, when, lambda j, due: self._meet(j, due, ending))
+            return
+        seconds = self.job_seconds(job.name) if callable(self.job_seconds) else self.job_seconds
+        seconds = seconds if job.process is None else None
+        if job.timeout is not None and (seconds is None or seconds > job.timeout):
+            self._later(job, when + job.timeout, lambda j, due: self._end(j, due, Cause.TIMED_OUT, None))
+        elif seconds is not None:
+            self._later(job, when + seconds, lambda j, due: self._end(j, due, Cause.EXITED, self._code(j.name)))
+
+    def _code(self, name: str) -> int:
+        return self.exit_code(name) if callable(self.exit_code) else self.exit_code
+
+    def _exited(self, job: Job, code: int) -> None:
+        with self.lock:
+            if job.live and job.finished_at is None:
+                self._end(job, self._now(), job.cause or Cause.EXITED, code)
+
+    def _end(self, job: Job, when: float, cause: Cause, exit_code: int | None) -> None:
+        job.finished_at, job.exit_code = when, exit_code
+        job.cause = job.cause or cause
+        job.stopping_at = when if job.stopping_at is None else job.stopping_at
+        self._leave(job, when)
+        if job.process is not None:
+            job.process.kill()
+
+    def _leave(self, job: Job, when: float, number: int = 0) -> None:
+        if number == len(self.life.after):
+            job.live, job.ended_at = False, when
+            self.live -= 1
+            self._changed(job, when, self.life.ended)
+            return
+        phase = self.life.after[number]
+        self._later(job, when + phase.seconds, lambda j, due: self._leave(j, due, number + 1))
+        self._changed(job, when, phase.name)

@@ -1,0 +1,189 @@
+"""A small HTTP/1.1 server for emulators: an application is a function from `Request` to `Response`.
+
+The control surface is served in front of it. Connections are kept alive, one thread each; nothing but the standard library is
+needed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+import urllib.parse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+from providers.emulators import control
+from providers.emulators.base import Emulator
+
+
+class AnswerLost(Exception):
+    """Raised by an application that gives no answer: the client's connection breaks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One HTTP request, read to its end."""
+
+    method: str
+    path: str
+    """Decoded, without the query."""
+    raw_query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """By lower-case name."""
+    body: bytes = b""
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query's parameters; the last of a name wins."""
+        return dict(urllib.parse.parse_qsl(self.raw_query, keep_blank_values=True))
+
+    def json(self) -> Any:
+        """The body as JSON, `{}` when it is empty. Raises ValueError."""
+        return json.loads(self.body) if self.body else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """One HTTP answer; its length is added on the way out."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @classmethod
+    def json(cls, value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+        """An answer in JSON; `headers` may name another content type."""
+        return cls(
+            status=status, headers={"Content-Type": "application/json", **(headers or {})}, body=json.dumps(value).encode()
+        )
+
+
+Application = Callable[[Request], Response]
+
+
+class WebServer:
+    """Serves `application` (None: the control surface alone) on `host` and `port` (0: a free one)."""
+
+    def __init__(self, emulator: Emulator, application: Application | None, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._emulator, self._application = emulator, application
+        self._address = (host, port)
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Listen, and answer from threads of its own."""
+        handler = type("BoundHandler", (_Handler,), {"application": staticmethod(self._answer)})
+        self._server = _Server(self._address, handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the socket and every connection; a second time does nothing."""
+        if self._server is None or self._thread is None:
+            return
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self._server.drop_connections()
+        self._server = None
+
+    @property
+    def url(self) -> str:
+        """`http://host:port`."""
+        if self._server is None:
+            raise RuntimeError("the emulator is not started: use it in a `with`, or call start() first")
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}"
+
+    def _answer(self, request: Request) -> Response:
+        if request.path == control.PREFIX or request.path.startswith(control.PREFIX + "/"):
+            return self._control(request)
+        if self._application is None:
+            return Response.json({"error": "this port serves the control surface alone"}, status=404)
+        return self._application(request)
+
+    def _control(self, request: Request) -> Response:
+        try:
+            body = request.json()
+        except ValueError as error:
+            return Response.json({"error": f"the body is not JSON: {error}"}, status=400)
+        status, answer = control.answer(self._emulator, request.method, request.path, request.query, body)
+        return Response.json(answer, status=status)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._open: set[socket.socket] = set()
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def drop_connections(self) -> None:
+        """A stopped server answers nobody, on no connection that was kept alive either."""
+        for connection in list(self._open):
+            self.shutdown_request(connection)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # one packet an answer
+    application: ClassVar[Application]
+
+    def handle_one_request(self) -> None:
+        self.raw_requestline = self.rfile.readline(65537)
+        if not self.raw_requestline:
+            self.close_connection = True
+        elif self.parse_request():
+            self._respond()
+
+    def handle_expect_100(self) -> bool:
+        """The client waits for this before it sends the body, so it must not wait in a buffer."""
+        super().handle_expect_100()
+        self.wfile.flush()
+        return True
+
+    def _respond(self) -> None:
+        try:
+            response = type(self).application(self._read())
+        except AnswerLost:
+            self.close_connection = True
+            return
+        except Exception as error:
+            logging.getLogger(__name__).exception("%s %s", self.command, self.path)
+            response = Response.json({"error": f"the emulator failed: {type(error).__name__}: {error}"}, status=500)
+        self.send_response_only(response.status)
+        for name, value in response.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(response.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(response.body)
+        self.wfile.flush()
+
+    def _read(self) -> Request:
+        path, _, query = self.path.partition("?")
+        length = int(self.headers.get("Content-Length") or 0)
+        return Request(
+            method=self.command,
+            path=urllib.parse.unquote(path),
+            raw_query=query,
+            headers={name.lower(): value for name, value in self.headers.items()},
+            body=self.rfile.read(length) if length else b"",
+        )

@@ -1,0 +1,111 @@
+"""Creating a sandbox, once. What it is made of comes first: a failure there has certainly started nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any
+
+from providers.base import Accepted, JobState, Outcome, Rejected, Throttled, Unknown
+from providers.modal import sdk
+from providers.modal.account import Account, StillBuilding
+from providers.modal.lookup import by_name, find, forgets_ended, look_at, submission_of
+from providers.modal.names import UNPLACED
+from providers.modal.outcomes import describe, is_missing, is_taken, outcome_of
+from providers.modal.request import SandboxSpec
+
+BUILD_AGAIN = 15.0
+"""Seconds until a submission whose image was being built is tried again."""
+CLEANING = 3.0
+"""Seconds that are kept, if there are as many, for the SDK to take back a sandbox that waits, and to see that it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """One submission under way. `deadline` is the event loop's time by which there has to be an outcome."""
+
+    account: Account
+    name: str
+    spec: SandboxSpec
+    deadline: float
+
+    async def outcome(self, build_seconds: float) -> Outcome:
+        """Create the sandbox, unless the name was used before. What is raised has started nothing."""
+        try:
+            arguments = await self._arguments(build_seconds)
+        except StillBuilding as building:
+            return Throttled(reason=str(building), retry_after=BUILD_AGAIN, holds_pool=False)
+        if forgets_ended(self.spec):
+            return await self._claimed(arguments)
+        if found := await find(self.account, self.name, self.spec):
+            return Accepted(submission=found)
+        return await self._create(arguments)
+
+    async def _arguments(self, build_seconds: float) -> dict[str, Any]:
+        account, spec = self.account, self.spec
+        return {
+            **spec.options,
+            "app": await account.app(spec.place, create=True),
+            "image": await account.image(spec.image, spec.place, build_seconds),
+            "secrets": [await account.secret(secret, spec.place) for secret in spec.secrets],
+            "name": self.name,
+            "gpu": spec.gpu,
+            "client": account.client,
+        }
+
+    async def _create(self, arguments: dict[str, Any]) -> Outcome:
+        try:
+            sandbox = await sdk.load().Sandbox.create.aio(*self.spec.command, **arguments)
+        except Exception as error:
+            if is_missing(error):
+                raise
+            refusal = None if is_taken(error) else outcome_of(error)
+            if isinstance(refusal, Unknown):
+                return refusal
+            # The SDK repeats by itself what got no answer, so even a refusal may come after a success.
+            sandbox = await by_name(self.account, self.name, self.spec.place, ended=True)
+            if sandbox is None:
+                return refusal or Unknown(cause=f"{describe(error)}, but no sandbox of that name is to be found")
+        return Accepted(submission=submission_of(self.name, sandbox.object_id, self.spec.place))
+
+    async def _claimed(self, arguments: dict[str, Any]) -> Outcome:
+        """Create a sandbox that would not be found by its name once it ended: its name is claimed first, for good."""
+        names = await self.account.names(self.spec.place)
+        if not await names.claim(self.name):
+            known = await find(self.account, self.name, self.spec)
+            if known is None or known.handle["sandbox_id"] == UNPLACED:
+                return Unknown(cause="its name was claimed before, and no sandbox of that name is to be found")
+            return Accepted(submission=known)
+        try:
+            outcome = await self._in_time(arguments)
+        except Exception:
+            await self._note(names.release(self.name))
+            raise
+        if isinstance(outcome, Accepted):
+            await self._note(names.place(self.name, outcome.submission.handle["sandbox_id"]))
+        elif isinstance(outcome, Rejected | Throttled):
+            await self._note(names.release(self.name))
+        return outcome
+
+    async def _note(self, writing: Awaitable[None]) -> None:
+        # The ledger is a second witness: what is known stands without it.
+        with contextlib.suppress(Exception):
+            await writing
+
+    async def _in_time(self, arguments: dict[str, Any]) -> Outcome:
+        """Wait for capacity as long as there is time; then let the SDK take the sandbox back, and see that it did."""
+        creating = asyncio.ensure_future(self._create(arguments))
+        remaining = self.deadline - asyncio.get_running_loop().time()
+        patience = max(remaining - CLEANING, remaining / 2)
+        await asyncio.wait({creating}, timeout=patience)
+        waiting = None if creating.done() else await by_name(self.account, self.name, self.spec.place, ended=False)
+        creating.cancel()
+        await asyncio.wait({creating}, timeout=(remaining - patience) / 2)
+        if creating.done() and not creating.cancelled():
+            return creating.result()
+        # Only a sandbox that was seen to wait, and then to be taken back, has certainly not run.
+        if waiting is not None and (await look_at(self.account, waiting.object_id)).state is JobState.STOPPED:
+            return Throttled(reason=f"Modal had no capacity for {self.spec.gpu} within {patience:.0f} s", holds_pool=False)
+        return Unknown(cause=f"Modal did not say within {patience:.0f} s whether the sandbox was scheduled")

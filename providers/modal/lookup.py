@@ -1,0 +1,107 @@
+"""Finding sandboxes again: by name, by id, by our tag, and by the ledger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from providers.base import JobState, Observation, Submission
+from providers.modal import results, sdk
+from providers.modal.account import Account
+from providers.modal.names import UNPLACED
+from providers.modal.outcomes import describe, is_missing
+from providers.modal.request import OURS, Place, SandboxSpec
+
+CONSOLE = "https://modal.com/id/"
+
+
+def submission_of(name: str, sandbox_id: str, place: Place) -> Submission:
+    """What is kept of a sandbox; `UNPLACED` for one that is only known to have been asked for."""
+    handle = {"sandbox_id": sandbox_id, "app": place.app}
+    handle |= {"environment": place.environment} if place.environment else {}
+    handle |= {"credentials": place.credentials} if place.credentials else {}
+    return Submission(name=name, handle=handle, url=CONSOLE + sandbox_id if sandbox_id != UNPLACED else None)
+
+
+def place_of_submission(submission: Submission) -> Place:
+    """Where its sandbox is."""
+    handle = submission.handle
+    return Place(app=handle["app"], environment=handle.get("environment"), credentials=handle.get("credentials"))
+
+
+def forgets_ended(spec: SandboxSpec) -> bool:
+    """True on Modal's older backend, where an ended sandbox is not found by its name."""
+    from modal.config import config  # noqa: PLC0415 - part of the SDK
+
+    return spec.gpu is not None or not config.get("sandbox_v2")
+
+
+async def by_name(account: Account, name: str, place: Place, *, ended: bool) -> Any:
+    """The running sandbox of a name on either backend, or with `ended` the last one that ended; None when there is none."""
+    from_name = sdk.load().Sandbox.from_name.aio
+    where = {"environment_name": place.environment, "client": account.client}
+    # With `include_terminated` the SDK asks the newer backend alone; without, both.
+    for include_terminated in (True, False) if ended else (False,):
+        try:
+            return await from_name(place.app, name, include_terminated=include_terminated, **where)
+        except Exception as error:
+            if not is_missing(error):
+                raise
+    return None
+
+
+async def find(account: Account, name: str, spec: SandboxSpec) -> Submission | None:
+    """What was started under a name; an unplaced submission when its name was claimed and no sandbox is to be found."""
+    found = await by_name(account, name, spec.place, ended=True)
+    if found is not None:
+        return submission_of(name, found.object_id, spec.place)
+    return await _find_claimed(account, name, spec.place) if forgets_ended(spec) else None
+
+
+async def _find_claimed(account: Account, name: str, place: Place) -> Submission | None:
+    try:
+        sandbox_id = await (await account.names(place)).look_up(name)
+    except Exception as error:
+        if is_missing(error):
+            return None
+        raise
+    return None if sandbox_id is None else submission_of(name, sandbox_id, place)
+
+
+async def running_in(account: Account, place: Place) -> frozenset[str]:
+    """The ids of our sandboxes that run in a place."""
+    try:
+        app = await account.app(place)
+        listed = sdk.load().Sandbox.list.aio(app_id=app.app_id, tags=OURS, client=account.client)
+        return frozenset([sandbox.object_id async for sandbox in listed if sandbox.returncode is None])
+    except Exception as error:
+        if is_missing(error):
+            return frozenset()
+        raise
+
+
+async def look(account: Account, submission: Submission) -> Observation:
+    """The state of one sandbox, asked for by id; by name as long as its id is not known."""
+    sandbox_id = submission.handle["sandbox_id"]
+    if sandbox_id != UNPLACED:
+        return await look_at(account, sandbox_id)
+    place = place_of_submission(submission)
+    found = await by_name(account, submission.name, place, ended=True)
+    if found is None:
+        return Observation(state=JobState.MISSING, reason="its name was claimed, and no sandbox of that name is to be found")
+    seen = await look_at(account, found.object_id)
+    return Observation(
+        state=seen.state,
+        exit_code=seen.exit_code,
+        reason=seen.reason,
+        handle=submission_of(submission.name, found.object_id, place).handle,
+    )
+
+
+async def look_at(account: Account, sandbox_id: str) -> Observation:
+    """The state of a sandbox."""
+    try:
+        return results.observe(await sdk.load().Sandbox.from_id.aio(sandbox_id, client=account.client))
+    except Exception as error:
+        if is_missing(error):
+            return Observation(state=JobState.MISSING, reason=describe(error))
+        raise

@@ -1,0 +1,62 @@
+"""An event loop in a thread of its own: it bounds a call whatever the SDK does, and keeps all state in one thread."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import threading
+import weakref
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Overdue(Exception):
+    """The work took longer than it may; it was told to stop, and nothing is known of what it did."""
+
+
+class Loop:
+    """Runs coroutines for callers in any thread. Made anew in a forked child, where the parent's thread does not live."""
+
+    def __init__(self) -> None:
+        self._reset()
+        renew = weakref.WeakMethod(self._reset)
+        os.register_at_fork(after_in_child=lambda: (reset := renew()) and reset())
+
+    def _reset(self) -> None:
+        # The parent's lock may be held by a thread that is not here, and its loop has none.
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def run(self, work: Coroutine[Any, Any, T], seconds: float) -> T:
+        """The work's result or error. Raises `Overdue` after `seconds`, whether or not the work obeys."""
+        future = asyncio.run_coroutine_threadsafe(work, self._running())
+        try:
+            return future.result(seconds)
+        except concurrent.futures.TimeoutError:
+            if future.done():
+                raise
+            future.cancel()
+            raise Overdue(f"no answer within {seconds:g} s") from None
+        except concurrent.futures.CancelledError:
+            raise Overdue("the SDK cancelled the call") from None
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=_serve, args=(self._loop,), daemon=True, name="modal-provider").start()
+                weakref.finalize(self, _stop, self._loop, os.getpid()).atexit = False
+            return self._loop
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.get_loop().run_forever()
+
+
+def _stop(loop: asyncio.AbstractEventLoop, owner: int) -> None:
+    if os.getpid() == owner:
+        loop.call_soon_threadsafe(loop.stop)

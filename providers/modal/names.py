@@ -1,0 +1,39 @@
+"""The names of GPU jobs, in a `modal.Dict`: claimed by one atomic put before the sandbox is created (see the package)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+LEDGER = "push-dispatcher-names"
+CLAIM = "claimed by "
+"""What a claimed name holds, with something to know one's own claim by, until its sandbox is known."""
+UNPLACED = ""
+"""The sandbox of a name that is claimed and nothing more."""
+
+
+class Names:
+    """The ledger of one environment of one account."""
+
+    def __init__(self, dictionary: Any) -> None:
+        self._dictionary = dictionary
+
+    async def claim(self, name: str) -> bool:
+        """True for the one caller that may create a sandbox of this name."""
+        claim = CLAIM + uuid.uuid4().hex
+        created = await self._dictionary.put.aio(name, claim, skip_if_exists=True)
+        # The SDK repeats a put that got no answer, and the repeat finds what the first one wrote.
+        return bool(created) or await self._dictionary.get.aio(name) == claim
+
+    async def place(self, name: str, sandbox_id: str) -> None:
+        """Write down the sandbox of a claimed name."""
+        await self._dictionary.put.aio(name, sandbox_id)
+
+    async def release(self, name: str) -> None:
+        """Give a name back, because it is certain that nothing was started under it."""
+        await self._dictionary.pop.aio(name, None)
+
+    async def look_up(self, name: str) -> str | None:
+        """The sandbox of a claimed name, `UNPLACED` when it is not known, None for a name that nobody claimed."""
+        found = await self._dictionary.get.aio(name)
+        return None if found is None else UNPLACED if str(found).startswith(CLAIM) else str(found)

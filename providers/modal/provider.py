@@ -1,0 +1,199 @@
+"""The provider: what `providers.base.Provider` asks for, from any thread, each call bounded in time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
+
+from providers.base import (
+    CallFailed,
+    ConfigurationError,
+    Job,
+    JobState,
+    Limits,
+    Observation,
+    Outcome,
+    ProviderUnavailable,
+    Rate,
+    Rejected,
+    Submission,
+    Unknown,
+)
+from providers.modal import sdk
+from providers.modal.account import Account
+from providers.modal.accounts import Accounts
+from providers.modal.creation import Creation
+from providers.modal.lookup import by_name, find, look, place_of_submission, running_in
+from providers.modal.loop import Loop, Overdue
+from providers.modal.names import UNPLACED
+from providers.modal.outcomes import describe, is_missing, outcome_of
+from providers.modal.request import Place, SandboxSpec, read
+
+T = TypeVar("T")
+
+DAY = 24 * 3600.0
+LOOKUP_LAG = 10.0
+"""An allowance for look-ups that are behind a creation; Modal states no bound."""
+LOOK_UPS = 16
+"""Sandboxes that are looked up at once."""
+
+
+class ModalProvider:
+    """Sandboxes on Modal (`modal:push`).
+
+    `credentials` are the settings' entries; a pool names one as `modal_credentials`, of the form `{"token_id_env": "NAME",
+    "token_secret_env": "NAME"}` with the names of two environment variables. Without one the host's own identity is used: a
+    token in the environment or in `~/.modal.toml`, or the container's when this runs inside Modal.
+
+    `creations_per_second` and `creation_burst` pace submissions; five a second is what Modal gives an account that asked for
+    nothing. `call_timeout` bounds every call but the creation of a GPU sandbox, which waits for capacity and has `gpu_timeout`:
+    raise it where GPUs are scarce, as far as a tick has time. `lookup_lag` is how long a new sandbox may stay hidden, in
+    seconds: lower it only against an emulator, at which `server_url` points.
+    """
+
+    def __init__(
+        self,
+        *,
+        credentials: Mapping[str, Mapping[str, Any]] | None = None,
+        server_url: str | None = None,
+        creations_per_second: float = 5.0,
+        creation_burst: int = 5,
+        concurrency: int = 16,
+        call_timeout: float = 10.0,
+        gpu_timeout: float = 10.0,
+        lookup_lag: float = LOOKUP_LAG,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._loop = Loop()
+        # Wall-clock time: a monotonic clock may stand still while a function is frozen.
+        self._accounts = Accounts(credentials or {}, server_url, clock)
+        self._call_timeout, self._gpu_timeout = call_timeout, max(gpu_timeout, call_timeout)
+        self._limits = Limits(
+            submit_rates=(Rate(burst=creation_burst, per_second=creations_per_second),),
+            concurrency=concurrency,
+            call_timeout=self._gpu_timeout,
+            lookup_lag=lookup_lag,
+            memory=DAY,
+            start_deadline=None,
+            observe_batch=1000,
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """Modal's published limits, and what the package's text says of its memory."""
+        return self._limits
+
+    def submit(self, job: Job) -> Outcome:
+        """Create the sandbox, unless its name was used before."""
+        try:
+            spec = read(job)
+        except ConfigurationError as problem:
+            return Rejected(reason=str(problem))
+        try:
+            seconds = self._gpu_timeout if spec.gpu else self._call_timeout
+            return self._loop.run(self._submit(job.name, spec, seconds), seconds)
+        except ConfigurationError as problem:
+            return Rejected(reason=str(problem))
+        except ProviderUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the SDK raises is told apart by its class
+            return self._failed(error, spec.place)
+
+    def _failed(self, error: Exception, place: Place) -> Outcome:
+        if isinstance(error, Overdue):
+            self._accounts.distrust(place.credentials)
+            return Unknown(cause=f"Modal: {error}")
+        return outcome_of(error)
+
+    async def _submit(self, name: str, spec: SandboxSpec, seconds: float) -> Outcome:
+        deadline = asyncio.get_running_loop().time() + seconds
+        account = await self._accounts.get(spec.place.credentials)
+        try:
+            return await self._create(account, name, spec, deadline)
+        except Exception as error:
+            if not (is_missing(error) and account.is_used):
+                raise
+            # What was looked up for an earlier job is gone or was replaced: nothing was started, look it up anew.
+            account.forget()
+            return await self._create(account, name, spec, deadline)
+
+    async def _create(self, account: Account, name: str, spec: SandboxSpec, deadline: float) -> Outcome:
+        return await Creation(account, name, spec, deadline).outcome(build_seconds=self._call_timeout / 2)
+
+    def find(self, job: Job) -> Submission | None:
+        """What was started under the name: running, ended, or claimed without a trace (see the package)."""
+        spec = read(job)
+        return self._ask("look it up", spec.place, self._find(job.name, spec))
+
+    async def _find(self, name: str, spec: SandboxSpec) -> Submission | None:
+        return await find(await self._accounts.get(spec.place.credentials), name, spec)
+
+    def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
+        """One list for all that run in a place; those that are not in it are looked up one by one."""
+        places: dict[Place, list[Submission]] = defaultdict(list)
+        for submission in submissions:
+            places[place_of_submission(submission)].append(submission)
+        seen: dict[str, Observation] = {}
+        for place, group in places.items():
+            # What was seen before the time was over counts.
+            with contextlib.suppress(CallFailed, ConfigurationError):
+                self._ask("observe", place, self._observe(place, group, seen))
+        return dict(seen)
+
+    async def _observe(self, place: Place, submissions: Sequence[Submission], seen: dict[str, Observation]) -> None:
+        account = await self._accounts.get(place.credentials)
+        running = await running_in(account, place)
+        gate = asyncio.Semaphore(LOOK_UPS)
+
+        async def look_up(submission: Submission) -> None:
+            # One that could not be read is left out.
+            async with gate:
+                with contextlib.suppress(Exception):
+                    seen[submission.name] = await look(account, submission)
+
+        listed = {each.name for each in submissions if each.handle["sandbox_id"] in running}
+        seen.update(dict.fromkeys(listed, Observation(state=JobState.RUNNING)))
+        await asyncio.gather(*(look_up(each) for each in submissions if each.name not in listed))
+
+    def cancel(self, submission: Submission) -> None:
+        """Terminate the sandbox."""
+        place = place_of_submission(submission)
+        self._ask("cancel", place, self._cancel(submission, place))
+
+    async def _cancel(self, submission: Submission, place: Place) -> None:
+        account = await self._accounts.get(place.credentials)
+        sandbox_id = submission.handle["sandbox_id"]
+        try:
+            if sandbox_id == UNPLACED:
+                sandbox = await by_name(account, submission.name, place, ended=False)
+            else:
+                sandbox = await sdk.load().Sandbox.from_id.aio(sandbox_id, client=account.client)
+            if sandbox is not None:
+                await sandbox.terminate.aio()
+        except Exception as error:
+            if not is_missing(error):
+                raise
+
+    def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:
+        """Nothing to remove: ended sandboxes occupy nothing."""
+        return frozenset(submission.name for submission in submissions)
+
+    def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's
+        """Nothing to remove: ended sandboxes occupy nothing."""
+        return ()
+
+    def _ask(self, what: str, place: Place, work: Coroutine[Any, Any, T]) -> T:
+        """The answer to a read or a cancel; one that is none becomes `CallFailed`."""
+        try:
+            return self._loop.run(work, self._call_timeout)
+        except Overdue as problem:
+            self._accounts.distrust(place.credentials)
+            raise CallFailed(f"could not {what}: Modal: {problem}") from None
+        except (ConfigurationError, ProviderUnavailable):
+            raise
+        except Exception as error:
+            raise CallFailed(f"could not {what}: {describe(error)}") from error

@@ -1,0 +1,207 @@
+"""A rendered configuration becomes the arguments of a sandbox. Pure; every fault names its field."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from providers.base import ConfigurationError, Job
+
+DEFAULT_APP = "push-dispatcher"
+DEFAULT_IMAGE = "python:3.12-slim"
+DEFAULT_TIMEOUT = 3600
+LONGEST_TIMEOUT = 24 * 3600
+OURS = {"managed-by": "push-dispatcher"}
+"""The tag that all our sandboxes carry; lists are narrowed by it."""
+
+TAG_LENGTH = 63
+UNFIT_FOR_TAGS = re.compile(r"[^a-zA-Z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an account keeps our sandboxes."""
+
+    app: str = DEFAULT_APP
+    environment: str | None = None
+    """A Modal environment; None: the account's own default."""
+    credentials: str | None = None
+    """The name of a settings entry; None: the host's own identity."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSpec:
+    """A container image in a registry, and what to add to it. Equal ones are built once."""
+
+    tag: str
+    secret: str | None = None
+    """A named Modal secret with the registry's credentials; its keys say which kind of registry it is."""
+    add_python: str | None = None
+    """A Python to add to an image that has none, as `3.12`."""
+    pip_packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxSpec:
+    """One job, as a sandbox."""
+
+    place: Place
+    image: ImageSpec
+    command: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    gpu: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The other arguments of `Sandbox.create`, by their names there."""
+
+
+def place_of(configuration: Mapping[str, Any]) -> Place:
+    """Where a configuration puts its sandboxes."""
+    return Place(
+        app=_text(configuration, "app") or DEFAULT_APP,
+        environment=_text(configuration, "modal_environment"),
+        credentials=_credentials(configuration),
+    )
+
+
+def read(job: Job) -> SandboxSpec:
+    """The sandbox that a job asks for. Raises `ConfigurationError`."""
+    configuration = job.configuration
+    options = {
+        "timeout": _whole(configuration, "timeout", 1, LONGEST_TIMEOUT) or DEFAULT_TIMEOUT,
+        "cpu": _number(configuration, "cpu"),
+        "memory": _whole(configuration, "memory", 1, None),
+        "region": list(_names(configuration, "region")) or None,
+        "cloud": _text(configuration, "cloud"),
+        "workdir": _text(configuration, "workdir"),
+        "env": environment(job),
+        "tags": tags(job),
+    }
+    return SandboxSpec(
+        place=place_of(configuration),
+        image=_image(configuration),
+        command=_command(configuration.get("command")),
+        secrets=_names(configuration, "secrets"),
+        gpu=_text(configuration, "gpu"),
+        options={name: value for name, value in options.items() if value is not None},
+    )
+
+
+def environment(job: Job) -> dict[str, str]:
+    """The variables of the job's own configuration, under the dispatcher's."""
+    given = _object(job.configuration, "env")
+    return {str(name): str(value) for name, value in {**given, **job.environment}.items() if value is not None}
+
+
+def tags(job: Job) -> dict[str, str]:
+    """Labels in the letters and lengths that Modal takes."""
+    labels = {**_object(job.configuration, "labels"), **job.labels}
+    cleaned = {_tag(name): _tag(value) for name, value in labels.items() if value not in (None, "")}
+    return {**cleaned, **OURS}
+
+
+def _tag(value: Any) -> str:
+    return UNFIT_FOR_TAGS.sub("-", str(value))[:TAG_LENGTH] or "-"
+
+
+def _image(configuration: Mapping[str, Any]) -> ImageSpec:
+    image = configuration.get("image") or DEFAULT_IMAGE
+    if isinstance(image, str):
+        image = {"tag": image}
+    if not isinstance(image, Mapping) or not isinstance(image.get("tag"), str):
+        raise ConfigurationError("image: give a reference, as python:3.12-slim, or an object with a `tag` and a `secret`")
+    return ImageSpec(
+        tag=image["tag"],
+        secret=_registry_secret(image),
+        add_python=_text(image, "add_python"),
+        pip_packages=_names(configuration, "pip_packages"),
+    )
+
+
+def _registry_secret(image: Mapping[str, Any]) -> str | None:
+    """`secret`, or a key that says whose secret it is: `registry_secret`, `aws_secret`, `gcp_secret`."""
+    found = [value for key, value in image.items() if (key == "secret" or key.endswith("_secret")) and value]
+    if len(found) > 1:
+        raise ConfigurationError("image: name one secret for the registry, not several")
+    return _name(found[0], "image.secret") if found else None
+
+
+def _credentials(configuration: Mapping[str, Any]) -> str | None:
+    value = configuration.get("modal_credentials")
+    if value in (None, "", {}):
+        return None
+    if not isinstance(value, str):
+        raise ConfigurationError(
+            "modal_credentials: give the name of an entry of DISPATCHER_CREDENTIALS; tokens never stand in a template"
+        )
+    return value
+
+
+def _command(value: Any) -> tuple[str, ...]:
+    if value in (None, ""):
+        return ()
+    if isinstance(value, str):
+        try:
+            return tuple(shlex.split(value))
+        except ValueError as problem:
+            raise ConfigurationError(f"command: {problem} in {value!r}") from None
+    if isinstance(value, list | tuple):
+        return tuple(str(word) for word in value)
+    raise ConfigurationError(f"command: give a text or a list of words, not {value!r}")
+
+
+def _object(configuration: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = configuration.get(key) or {}
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{key}: give an object, not {value!r}")
+    return value
+
+
+def _names(configuration: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = configuration.get(key) or []
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list | tuple):
+        raise ConfigurationError(f"{key}: give a list of names, not {value!r}")
+    return tuple(_name(item, f"{key}[{index}]") for index, item in enumerate(value))
+
+
+def _name(value: Any, path: str) -> str:
+    name = value.get("name") if isinstance(value, Mapping) else value
+    if not isinstance(name, str) or not name:
+        raise ConfigurationError(f"{path}: give a name, not {value!r}")
+    return name
+
+
+def _text(configuration: Mapping[str, Any], key: str) -> str | None:
+    value = configuration.get(key)
+    if value in (None, ""):
+        return None
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{key}: give a text, not {value!r}")
+    return value
+
+
+def _number(configuration: Mapping[str, Any], key: str) -> float | None:
+    value = configuration.get(key)
+    if value in (None, ""):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = 0.0
+    if isinstance(value, bool) or not 0 < number < float("inf"):
+        raise ConfigurationError(f"{key}: give a positive number, not {value!r}")
+    return number
+
+
+def _whole(configuration: Mapping[str, Any], key: str, least: int, most: int | None) -> int | None:
+    number = _number(configuration, key)
+    if number is None:
+        return None
+    if not number.is_integer() or number < least or (most is not None and number > most):
+        span = f"from {least} to {most}" if most is not None else f"of {least} or more"
+        raise ConfigurationError(f"{key}: give a whole number {span}, not {configuration[key]!r}")
+    return int(number)

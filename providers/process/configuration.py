@@ -1,0 +1,131 @@
+"""A rendered configuration becomes what a process is started with."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from providers.base import ConfigurationError, Job
+
+INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
+"""What a job sees of the dispatcher's own environment. Nothing else: the rest may hold credentials."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is to be run, checked."""
+
+    executable: str
+    """The file that `command[0]` stands for."""
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    working_directory: Path | None
+    """None: the job gets an empty one of its own."""
+    labels: Mapping[str, str]
+    title: str
+    """The configuration's `name`, for people."""
+
+
+def request_of(job: Job, host: Mapping[str, str]) -> Request:
+    """Read a job's configuration; `host` is the environment that jobs inherit a little of.
+
+    Raises `ConfigurationError` that names the variable. `stream_output` is accepted and changes nothing: the output is always
+    kept in the job's log, and there is nobody to stream it to once the tick is over.
+    """
+    configuration = job.configuration
+    environment = {name: host[name] for name in INHERITED if name in host}
+    environment |= _texts("env", configuration.get("env")) | _texts("environment", job.environment)
+    directory = _working_directory(configuration.get("working_dir"))
+    command = _command(configuration.get("command"))
+    return Request(
+        executable=_executable(command[0], environment.get("PATH", os.defpath), directory),
+        command=command,
+        environment=environment,
+        working_directory=directory,
+        labels=_texts("labels", configuration.get("labels")) | _texts("labels", job.labels),
+        title=str(configuration.get("name") or job.name),
+    )
+
+
+def _command(value: Any) -> tuple[str, ...]:
+    if value is None or value in ("", []):
+        raise ConfigurationError("command: a process needs one; give the job variable `command`")
+    words = _split(value) if isinstance(value, str) else value
+    if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words) or not words or not words[0]:
+        raise ConfigurationError(f"command: give text or a list of texts, not {value!r}")
+    for word in words:
+        _check_text("command", word)
+    return tuple(words)
+
+
+def _split(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError as problem:
+        raise ConfigurationError(f"command: {line!r} cannot be split into words: {problem}") from None
+
+
+def _texts(variable: str, value: Any) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{variable}: give an object of names and texts, not {value!r}")
+    texts = {name: _text(f"{variable}.{name}", item) for name, item in value.items() if item is not None}
+    for name in texts:
+        _check_text(variable, name)
+        if not name or "=" in name:
+            raise ConfigurationError(f"{variable}: {name!r} cannot be a name")
+    return texts
+
+
+def _text(path: str, value: Any) -> str:
+    if isinstance(value, Mapping | list | tuple):
+        raise ConfigurationError(f"{path}: give text, a number or a boolean, not {value!r}")
+    text = value if isinstance(value, str) else json.dumps(value)
+    _check_text(path, text)
+    return text
+
+
+def _check_text(path: str, text: str) -> None:
+    try:
+        usable = b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(f"{path}: {text!r} holds a character that no process can be given")
+
+
+def _working_directory(value: Any) -> Path | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise ConfigurationError(f"working_dir: give a path, not {value!r}")
+    _check_text("working_dir", value)
+    try:
+        path = Path(value).expanduser()
+    except RuntimeError as problem:  # ~somebody who is not a user here
+        raise ConfigurationError(f"working_dir: {value!r}: {problem}") from None
+    if not path.is_absolute():
+        raise ConfigurationError(f"working_dir: {value!r} is relative, and ticks run from anywhere; give the whole path")
+    if not path.is_dir():
+        raise ConfigurationError(f"working_dir: {value!r} is no directory on this machine")
+    return path
+
+
+def _executable(word: str, search_path: str, directory: Path | None) -> str:
+    """The file behind the first word, so that one that is not there is refused before anything is started."""
+    if "/" in word:
+        candidate = directory / word if directory else Path(word)
+        found = str(candidate) if candidate.is_absolute() and candidate.is_file() and os.access(candidate, os.X_OK) else None
+        where = "is no executable file" if directory or word.startswith("/") else "is relative; give working_dir with it"
+    else:
+        found, where = shutil.which(word, path=search_path), f"is not on the PATH ({search_path})"
+    if found is None:
+        raise ConfigurationError(f"command: {word!r} {where}")
+    return os.path.abspath(found)

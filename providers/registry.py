@@ -1,0 +1,189 @@
+"""Every provider type by its name: where it is, what it needs, the base job template it starts from.
+
+Nothing is imported before it is used, so a pool of one type does not pay for the SDKs of the others, and a missing SDK
+disables that one provider. The names are Prefect's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from providers.base import Provider, ProviderUnavailable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderType:
+    """One entry of the registry."""
+
+    name: str
+    """What a pool's `type` says, as `ecs:push`."""
+    factory: str
+    """`module:attribute` of what makes the provider; called with `credentials=` and the options of that provider."""
+    template: str
+    """The file of the default base job template, in `providers/templates`."""
+    extra: str | None = None
+    """The extra of push-dispatcher that brings the SDK; None when nothing is needed."""
+    sdk: str | None = None
+    """The module of that SDK."""
+    credential_variable: str | None = None
+    """The template variable that names an entry of the credentials; None when there is nothing to sign in to."""
+    place: tuple[str, ...] = ()
+    """The parts of a job configuration (dotted paths) that say where its job is put, and so what a sweep looks through."""
+    description: str
+
+
+def _ecs(name: str) -> ProviderType:
+    return ProviderType(
+        name=name,
+        factory="providers.ecs:EcsProvider",
+        template="ecs.json",
+        extra="aws",
+        sdk="boto3",
+        credential_variable="aws_credentials",
+        description="Tasks on AWS Elastic Container Service: Fargate, EC2 or External",
+    )
+
+
+def _cloud_run(name: str) -> ProviderType:
+    return ProviderType(
+        name=name,
+        factory="providers.cloud_run:CloudRunProvider",
+        template="cloud-run-v2.json",
+        extra="gcp",
+        sdk="google.cloud.run_v2",
+        credential_variable="credentials",
+        place=("credentials", "project", "region", "job_body.metadata.namespace"),
+        description="Jobs on Google Cloud Run",
+    )
+
+
+def _container_instance(name: str) -> ProviderType:
+    return ProviderType(
+        name=name,
+        factory="providers.container_instance:ContainerInstanceProvider",
+        template="container-instance.json",
+        extra="azure",
+        sdk="azure.mgmt.containerinstance",
+        credential_variable="aci_credentials",
+        place=("aci_credentials", "subscription_id", "resource_group_name"),
+        description="Container groups on Azure Container Instances",
+    )
+
+
+def _modal(name: str) -> ProviderType:
+    return ProviderType(
+        name=name,
+        factory="providers.modal:ModalProvider",
+        template="modal.json",
+        extra="modal",
+        sdk="modal",
+        credential_variable="modal_credentials",
+        description="Sandboxes on Modal",
+    )
+
+
+_PROCESS = ProviderType(
+    name="process",
+    factory="providers.process:ProcessProvider",
+    template="process.json",
+    description="Processes on the machine that ticks; they outlive the tick",
+)
+
+_TYPES: Mapping[str, ProviderType] = {
+    kind.name: kind
+    for kind in (
+        _PROCESS,
+        _ecs("ecs:push"),
+        _cloud_run("cloud-run-v2:push"),
+        _cloud_run("cloud-run:push"),
+        _container_instance("azure-container-instance:push"),
+        _modal("modal:push"),
+        # The worker types: pools moved here with the template they had.
+        _ecs("ecs"),
+        _cloud_run("cloud-run-v2"),
+        _cloud_run("cloud-run"),
+        _container_instance("azure-container-instance"),
+        _modal("modal"),
+    )
+}
+
+
+def types() -> tuple[str, ...]:
+    """Every type's name; the push types come before the worker types that mean the same."""
+    return tuple(_TYPES)
+
+
+def provider_type(name: str) -> ProviderType:
+    """The entry of that name. Raises `ProviderUnavailable` that lists the nearest names, or all."""
+    found = _TYPES.get(name)
+    if found is None:
+        raise _unknown(name)
+    return found
+
+
+def create(
+    type_name: str, *, credentials: Mapping[str, Mapping[str, Any]] | None = None, options: Mapping[str, Any] | None = None
+) -> Provider:
+    """Make the provider of a type; `options` are its constructor's own.
+
+    Raises `ProviderUnavailable` when the type is unknown, its SDK is not installed, or it has no such option.
+    """
+    kind = provider_type(type_name)
+    factory = _load(kind)
+    try:
+        provider: Provider = factory(credentials=credentials or {}, **(options or {}))
+    except TypeError as problem:
+        raise ProviderUnavailable(f"options of provider type {type_name!r}: {problem}") from problem
+    return provider
+
+
+def require(type_name: str) -> None:
+    """Raise `ProviderUnavailable`, naming the extra to install, when a type cannot be used here; nothing is imported."""
+    kind = provider_type(type_name)
+    if kind.sdk is not None and not _is_installed(kind.sdk):
+        raise _missing(kind, kind.sdk)
+
+
+def default_template(type_name: str) -> dict[str, Any]:
+    """The base job template that a pool of this type starts from, as new objects. Raises `ProviderUnavailable`."""
+    from importlib import resources  # noqa: PLC0415 - 15 ms, and no tick needs it
+
+    file = resources.files("providers").joinpath("templates", provider_type(type_name).template)
+    template: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return template
+
+
+def _unknown(name: str) -> ProviderUnavailable:
+    from difflib import get_close_matches  # noqa: PLC0415 - only a typing error needs it
+
+    near = get_close_matches(name, _TYPES, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"the types are {', '.join(_TYPES)}"
+    return ProviderUnavailable(f"provider type {name!r} is unknown; {hint}")
+
+
+def _load(kind: ProviderType) -> Any:
+    require(kind.name)
+    module, _, attribute = kind.factory.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except ModuleNotFoundError as problem:
+        if problem.name is None or problem.name.partition(".")[0] == "providers":
+            raise  # our own fault, and no extra mends it
+        raise _missing(kind, problem.name) from problem
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # a parent package is missing
+        return False
+
+
+def _missing(kind: ProviderType, module: str) -> ProviderUnavailable:
+    mend = f"pip install 'push-dispatcher[{kind.extra}]'" if kind.extra else "reinstall push-dispatcher"
+    return ProviderUnavailable(f"provider type {kind.name!r} needs {module}, which is not installed: {mend}")
