@@ -1,0 +1,54 @@
+"""`python -m tests.benchmarks [NAME ...]`: measure, and print a table for each benchmark."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from tests.benchmarks.figures import as_json, table
+from tests.benchmarks.measuring import Options
+
+BENCHMARKS = {
+    "rendering": "render + RunTask request per second",
+    "backlog": "claim and whole tick at 1 thousand, 100 thousand and 1 million waiting runs",
+    "postgres": "claim + record of a batch on PostgreSQL at 1 thousand and 1 million waiting runs",
+    "throughput": "submissions per second through the whole tick, beside a bare boto3 loop",
+    "cold_start": "from a cold process to a ready ECS client, beside bare boto3",
+    "story": "200 waiting runs from the start of a cold process to the last RunTask",
+    "idle": "what a tick costs that has nothing to submit",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    results = []
+    for name in options.names or BENCHMARKS:
+        measure = import_module(f"tests.benchmarks.{name}").measure
+        results.append(measure(Options(runs=3 if options.quick else options.runs, quick=options.quick)))
+        print(table(results[-1]), flush=True, end="\n\n")
+    if options.json:
+        load = os.getloadavg()[0]
+        options.json.write_text(json.dumps({"load": load, "results": [as_json(result) for result in results]}, indent=1))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description="What the product costs. A missed target is shown in the table and is no error.",
+        epilog="\n".join(f"{name:12} {text}" for name, text in BENCHMARKS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*BENCHMARKS, []], help="which; all without one")
+    parser.add_argument("--runs", type=int, default=15, help="samples of each figure (15)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there too")
+    parser.add_argument("--quick", action="store_true", help="small sizes and three samples: to see that all works")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

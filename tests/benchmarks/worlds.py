@@ -1,0 +1,92 @@
+"""What is measured on: pools, runs that wait, and stores that are filled faster than their verbs would."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from dispatcher.models import Run
+from dispatcher.store import Store
+from dispatcher.stores.rows import RUN
+from dispatcher.stores.sqlite import SqliteStore
+from providers import registry
+from tests.benchmarks.emulated import PROVIDER_OPTIONS
+from tests.builders import a_pool, a_run
+
+POOL = "benchmark"
+QUEUES = ("critical", "default", "low")
+JOB_VARIABLES: Mapping[str, Any] = {
+    "image": "registry.example.com/flows:2030-01-01",
+    "command": "python -m flows.daily --day 2030-01-01",
+    "env": {"LOG_LEVEL": "INFO", "REGION": "eu-central-1", "STAGE": "production"},
+    "labels": {"team": "data", "cost-centre": "4711"},
+}
+"""What a run brings along, a middling one."""
+
+
+def add_ecs_pool(store: Store, *, limit: int | None = None) -> None:
+    """An `ecs:push` pool with our default template, as `work-pool create` makes it."""
+    template = registry.default_template("ecs:push")
+    pool = a_pool(POOL, limit=limit, queues=QUEUES, type="ecs:push", base_job_template=template)
+    store.save_pool(pool, expected_version=None)
+
+
+def waiting_run(queue: str = "default") -> Run:
+    """A run that has been due for a minute."""
+    now = datetime.now(UTC)
+    due_at = now - timedelta(minutes=1)
+    return a_run(POOL, queue, id=uuid4(), due_at=due_at, created_at=due_at, job_variables=JOB_VARIABLES)
+
+
+def add_waiting(store: Store, count: int) -> None:
+    """`count` runs through the store's own verb."""
+    store.add_runs([waiting_run() for _ in range(count)])
+
+
+def add_backlog(path: Path, count: int) -> None:
+    """`count` waiting runs by one SQL statement: copies of a run that the store itself wrote, each with an id, a name and a due
+    time of its own, in every queue in turn. The indices are taken away before and made anew after.
+
+    Writing a million through `add_runs` would take minutes and come to the same file.
+    """
+    with closing(SqliteStore(path)) as store:
+        model = waiting_run()
+        store.add_runs([model])
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA cache_size = -500000")
+        connection.execute("BEGIN")
+        indices = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL").fetchall()
+        for name, _ in indices:
+            connection.execute(f"DROP INDEX {name}")
+        connection.execute(_COPIES, {"count": count - 1, "model": model.id.hex})
+        for _, statement in indices:
+            connection.execute(statement)
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def settings_environment(path: Path) -> dict[str, str]:
+    """The environment of an entry point that works on the store at `path`."""
+    return {
+        "DISPATCHER_STORE": f"sqlite:///{path}",
+        "DISPATCHER_PROVIDER_OPTIONS": json.dumps({"ecs:push": PROVIDER_OPTIONS}),
+    }
+
+
+_DIFFERS = {
+    "id": "lower(hex(randomblob(16)))",
+    "name": "name || '-' || i",
+    "queue": f"CASE i % 3 WHEN 0 THEN '{QUEUES[0]}' WHEN 1 THEN '{QUEUES[1]}' ELSE '{QUEUES[2]}' END",
+    "due_at": "due_at - 1000 * (:count - i)",
+}
+_COPIES = f"""
+WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < :count)
+INSERT INTO runs ({RUN.columns})
+SELECT {", ".join(_DIFFERS.get(column, column) for column in RUN.codecs)} FROM runs, numbers WHERE runs.id = :model ORDER BY i
+"""

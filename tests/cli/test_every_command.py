@@ -1,0 +1,79 @@
+"""What holds for every command, found by walking the tree."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from dispatcher.cli.command import Command
+from dispatcher.cli.root import COMMANDS, root
+
+
+def walk(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    if isinstance(command, click.Group):
+        context = click.Context(command, info_name=path[-1] if path else "dispatcher")
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from walk(found, (*path, name))
+    else:
+        yield path, command
+
+
+EVERY = dict(walk(root))
+EXPECTED = """
+    work-pool create, work-pool update, work-pool ls, work-pool inspect, work-pool pause, work-pool resume, work-pool delete,
+    work-pool set-concurrency-limit, work-pool clear-concurrency-limit, work-pool get-default-base-job-template,
+    work-pool sweep,
+    work-queue create, work-queue ls, work-queue inspect, work-queue pause, work-queue resume, work-queue set-priority,
+    work-queue set-concurrency-limit, work-queue clear-concurrency-limit, work-queue delete,
+    run create, run ls, run inspect, run cancel, run explain, run logs, tick, demo, emulator, version
+"""
+
+
+def test_the_commands_are_those_that_are_promised():
+    assert {" ".join(path) for path in EVERY} >= {name.strip() for name in EXPECTED.split(",")}
+
+
+@pytest.mark.parametrize("path", EVERY, ids=" ".join)
+def test_every_command_has_help_an_example_and_json(path, cli):
+    said = cli(*path, "--help")
+    assert said.exit_code == 0
+    assert "--json" in said.out
+    assert f"  $ dispatcher {' '.join(path)}" in said.out
+    command = EVERY[path]
+    assert (command.help or "").strip().endswith((".", "slots."))
+
+
+@pytest.mark.parametrize("path", EVERY, ids=" ".join)
+def test_every_option_and_argument_is_explained(path):
+    for parameter in EVERY[path].params:
+        assert isinstance(parameter, click.Argument) or getattr(parameter, "help", None), parameter.name
+
+
+@pytest.mark.parametrize("path", EVERY, ids=" ".join)
+def test_every_example_is_a_command_line_that_parses(path):
+    command = EVERY[path]
+    assert isinstance(command, Command)
+    for line in command.example.splitlines():
+        words = shlex.split(line)
+        assert words[: len(path) + 1] == ["dispatcher", *path]
+        command.make_context(path[-1], words[len(path) + 1 :])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_short_help_is_there_without_an_import(name, cli):
+    command = root.get_command(click.Context(root), name)
+    assert command is not None
+    assert COMMANDS[name][1] in cli("--help").out.replace("\n              ", " ")
+    assert COMMANDS[name][1].endswith(".")
+
+
+@pytest.mark.parametrize("group", [(), ("work-pool",), ("work-queue",), ("run",)], ids=" ".join)
+def test_a_group_alone_shows_its_help(group, cli):
+    said = cli(*group)
+    assert (said.exit_code, said.errors) == (0, ())
+    assert said.out == cli(*group, "--help").out

@@ -1,0 +1,54 @@
+"""Random pools with waiting and live runs, for property tests of the core."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from hypothesis import strategies as st
+
+from dispatcher.models import Run, WorkPool
+from dispatcher.store import QueueCount
+from tests.builders import NOW, a_pool, a_queue, a_run
+
+LIMITS = st.one_of(st.none(), st.integers(0, 4))
+
+
+@dataclass
+class Scene:
+    """A pool, the slots in use by queue, and the due runs of each queue in their order."""
+
+    pool: WorkPool
+    in_use: dict[str, int]
+    waiting: dict[str, list[Run]]
+
+    def due(self, queue: str, wanted: int) -> Sequence[Run]:
+        return self.waiting[queue][:wanted]
+
+    def counts(self) -> dict[str, QueueCount]:
+        return {
+            name: QueueCount(due=len(runs), later=0, in_use=self.in_use.get(name, 0)) for name, runs in self.waiting.items()
+        }
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> Scene:
+    names = draw(st.lists(st.sampled_from("abcd"), min_size=1, max_size=4, unique=True))
+    priorities = draw(st.permutations(range(1, len(names) + 1)))
+    queues = [
+        a_queue(name, priority, draw(LIMITS), paused=draw(st.booleans()) and draw(st.booleans()))
+        for name, priority in zip(names, priorities, strict=True)
+    ]
+    held = draw(st.sampled_from([None, None, None, NOW - timedelta(1), NOW + timedelta(1)]))
+    pool = a_pool(limit=draw(st.one_of(st.none(), st.integers(0, 8))), queues=queues, held_until=held, held_reason="rate")
+    waiting = {}
+    for name in names:
+        due = sorted(NOW - timedelta(minutes=draw(st.integers(0, 3))) for _ in range(draw(st.integers(0, 5))))
+        runs = [a_run(queue=name, due_at=moment) for moment in due]
+        waiting[name] = sorted(runs, key=lambda run: (run.due_at, run.id))
+    in_use = {name: draw(st.integers(0, 3)) for name in names}
+    return Scene(pool, in_use, waiting)
+
+
+def ids(runs: Sequence[Run]) -> list[UUID]:
+    return [run.id for run in runs]

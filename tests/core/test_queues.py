@@ -1,0 +1,43 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.core.queues import last_priority, place, without
+from tests.builders import a_queue
+
+QUEUES = st.lists(st.integers(1, 12), min_size=1, max_size=8, unique=True).map(
+    lambda priorities: tuple(a_queue(f"q{priority}", priority) for priority in sorted(priorities))
+)
+
+
+def priorities(queues):
+    return {queue.name: queue.priority for queue in queues}
+
+
+def test_a_newcomer_takes_the_number_and_holders_shift_only_as_far_as_needed():
+    queues = (a_queue("a", 1), a_queue("b", 2), a_queue("far", 10))
+    assert priorities(place(queues, a_queue("new", 1))) == {"new": 1, "a": 2, "b": 3, "far": 10}
+    assert priorities(place(queues, a_queue("new", 10))) == {"a": 1, "b": 2, "new": 10, "far": 11}
+
+
+def test_a_queue_moves_up_and_leaves_its_gap():
+    queues = (a_queue("hi", 1), a_queue("default", 2), a_queue("a", 3), a_queue("b", 4), a_queue("auto", 5))
+    assert priorities(place(queues, a_queue("b", 1))) == {"b": 1, "hi": 2, "default": 3, "a": 4, "auto": 5}
+
+
+def test_deleting_leaves_the_numbers_of_the_others():
+    assert priorities(without((a_queue("a", 1), a_queue("b", 2), a_queue("c", 4)), "b")) == {"a": 1, "c": 4}
+
+
+def test_a_queue_without_a_number_goes_last():
+    assert last_priority((a_queue("a", 3), a_queue("b", 7))) == 8
+
+
+@given(QUEUES, st.integers(1, 14), st.booleans())
+def test_placing_keeps_priorities_unique_and_the_order_of_the_others(queues, priority, known):
+    newcomer = a_queue(queues[0].name if known else "new", priority)
+    placed = place(queues, newcomer)
+    numbers = [queue.priority for queue in placed]
+    assert numbers == sorted(set(numbers))
+    assert priorities(placed)[newcomer.name] == priority
+    others = [queue.name for queue in placed if queue.name != newcomer.name]
+    assert others == [queue.name for queue in queues if queue.name != newcomer.name]

@@ -1,0 +1,172 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.core.reconciliation import Absent, Forgotten, NotSubmitted, cautious, is_forgotten, recorded, verdict
+from dispatcher.models import ALLOWED_MOVES, SLOT_STATES, RunState, submission_name
+from providers.base import Accepted, JobState, Limits, Observation, Rejected, Submission, Throttled, Unknown
+from tests.builders import MINUTE, NOW, SECOND, a_live_run, a_run
+
+LIMITS = Limits(lookup_lag=60, memory=3600)
+SUBMISSION = Submission(name="r0-1", handle={"arn": "x"})
+ANSWERS = (
+    Accepted(submission=SUBMISSION),
+    Rejected(reason="no such image"),
+    Throttled(reason="rate", retry_after=30),
+    Unknown(cause="timed out"),
+    NotSubmitted("deadline"),
+    Absent("cancelled"),
+    Forgotten("too late"),
+)
+
+
+def a_claim(**fields):
+    fields = {"state": RunState.PENDING, "fence": 3, "claimed_at": NOW, "lease_until": NOW + 5 * MINUTE, "job": {}} | fields
+    return a_run(**fields)
+
+
+def record(run, answer, *, repeat=False, fence=3):
+    return recorded(run, answer, NOW, fence=fence, repeat=repeat)
+
+
+@given(st.sampled_from(ANSWERS), st.sampled_from(sorted(SLOT_STATES)), st.booleans())
+def test_every_answer_makes_an_allowed_move(answer, state, repeat):
+    move = record(a_claim(state=state), answer, repeat=repeat)
+    assert move.to in ALLOWED_MOVES[state]
+
+
+@given(st.sampled_from(ANSWERS), st.booleans())
+def test_an_answer_to_a_lost_claim_moves_nothing(answer, repeat):
+    assert record(a_claim(fence=4), answer, repeat=repeat) is None
+    assert record(a_claim(state=RunState.SCHEDULED), answer, repeat=repeat) is None
+    assert record(a_claim(state=RunState.COMPLETED), answer, repeat=repeat) is None
+
+
+@given(st.sampled_from((ANSWERS[1], ANSWERS[2], ANSWERS[3], ANSWERS[4])), st.sampled_from(sorted(SLOT_STATES)))
+def test_no_refusal_of_a_repeat_frees_the_slot_or_the_name(answer, state):
+    move = record(a_claim(state=state), answer, repeat=True)
+    assert move.to.holds_slot
+    assert "attempt" not in move.changes
+
+
+def test_an_unknown_answer_keeps_the_claim_and_its_lease():
+    move = record(a_claim(), Unknown(cause="timed out"))
+    assert move.to is RunState.PENDING
+    assert move.changes == {"reason": "no answer from the provider: timed out"}
+
+
+def test_a_clear_refusal_gives_the_run_back_under_a_new_name_and_not_before_the_provider_says():
+    move = record(a_claim(attempt=2, refusals=1), Throttled(reason="rate", retry_after=30))
+    assert move.to is RunState.SCHEDULED
+    assert (move.changes["attempt"], move.changes["refusals"]) == (3, 2)
+    assert move.changes["not_before"] == NOW + 30 * SECOND
+    assert move.changes["job"] is None
+
+
+def test_refusals_without_a_time_back_off_further_and_further():
+    waits = [
+        record(a_claim(refusals=refusals), Throttled(reason="capacity")).changes["not_before"] - NOW for refusals in range(12)
+    ]
+    assert all(2.5 * SECOND <= wait <= 15 * MINUTE for wait in waits)
+    assert waits[3] > 2 * waits[0]
+
+
+def test_a_claim_that_was_not_submitted_goes_back_under_its_old_name():
+    move = record(a_claim(), NotSubmitted("deadline"))
+    assert move.to is RunState.SCHEDULED
+    assert "attempt" not in move.changes
+
+
+def test_a_rejected_run_crashes_with_the_providers_words():
+    move = record(a_claim(), Rejected(reason="AccessDenied: no"))
+    assert (move.to, move.changes["reason"]) == (RunState.CRASHED, "AccessDenied: no")
+
+
+def test_a_cancelled_claim_that_was_never_submitted_is_cancelled():
+    cancelling = a_claim(state=RunState.CANCELLING, ending=RunState.CANCELLED)
+    for answer in (Rejected(reason="no"), Throttled(reason="rate"), NotSubmitted("deadline")):
+        assert record(cancelling, answer).to is RunState.CANCELLED
+    assert record(cancelling, Absent("nothing there"), repeat=True).to is RunState.CANCELLED
+
+
+def test_an_accepted_submission_of_a_cancelled_run_is_kept_to_be_stopped():
+    move = record(a_claim(state=RunState.CANCELLING, ending=RunState.CANCELLED), Accepted(submission=SUBMISSION))
+    assert move.to is RunState.CANCELLING
+    assert move.changes["submission"]["handle"] == {"arn": "x"}
+
+
+def test_absence_proves_nothing_once_the_provider_has_forgotten():
+    run = a_claim()
+    assert not is_forgotten(run, NOW + timedelta(minutes=59), LIMITS)
+    assert is_forgotten(run, NOW + timedelta(minutes=61), LIMITS)
+    assert not is_forgotten(run, NOW + timedelta(days=300), Limits())
+    assert record(run, Forgotten("too late"), repeat=True).to is RunState.CRASHED
+
+
+@pytest.mark.parametrize(
+    ("state", "seen", "expected"),
+    [
+        (RunState.RUNNING, JobState.SUCCEEDED, RunState.COMPLETED),
+        (RunState.PENDING, JobState.SUCCEEDED, RunState.COMPLETED),
+        (RunState.RUNNING, JobState.FAILED, RunState.FAILED),
+        (RunState.RUNNING, JobState.CRASHED, RunState.CRASHED),
+        (RunState.RUNNING, JobState.STOPPED, RunState.CRASHED),
+        (RunState.CANCELLING, JobState.STOPPED, RunState.CANCELLED),
+        (RunState.CANCELLING, JobState.SUCCEEDED, RunState.CANCELLED),
+    ],
+)
+def test_an_observed_end_ends_the_run(state, seen, expected):
+    move = verdict(a_live_run(state=state), Observation(state=seen, exit_code=3), NOW, LIMITS)
+    assert move.to is expected
+    assert move.changes["ends"] == 1
+    assert move.changes["exit_code"] == 3
+
+
+def test_a_job_that_starts_makes_its_run_running():
+    move = verdict(a_live_run(state=RunState.PENDING, started_at=None), Observation(state=JobState.RUNNING), NOW, LIMITS)
+    assert (move.to, move.changes["started_at"]) == (RunState.RUNNING, NOW)
+
+
+def test_what_is_known_already_moves_nothing():
+    assert verdict(a_live_run(), Observation(state=JobState.RUNNING), NOW, LIMITS) is None
+    assert verdict(a_live_run(), None, NOW, LIMITS) is None
+    ended = a_live_run(state=RunState.COMPLETED)
+    assert verdict(ended, Observation(state=JobState.FAILED, exit_code=1), NOW, LIMITS) is None
+
+
+def test_a_missing_job_is_an_end_only_after_it_has_had_time_to_show_up():
+    run = a_live_run(state=RunState.PENDING)
+    missing = Observation(state=JobState.MISSING)
+    assert verdict(run, missing, NOW + 60 * SECOND, LIMITS) is None
+    assert verdict(run, missing, NOW + 61 * SECOND, LIMITS).to is RunState.CRASHED
+
+
+def test_clocks_that_differ_make_us_wait_longer_for_what_is_missing_and_trust_its_absence_less_long():
+    wary = cautious(LIMITS, 10 * SECOND)
+    assert (wary.lookup_lag, wary.memory) == (70, 3590)
+    assert cautious(Limits(), 10 * SECOND).memory is None
+
+
+def test_a_job_that_does_not_start_in_time_is_stopped_and_its_run_crashes_when_the_end_is_seen():
+    run = a_live_run(state=RunState.PENDING, start_within=300.0)
+    starting = Observation(state=JobState.STARTING, reason="pulling")
+    assert verdict(run, starting, NOW + 300 * SECOND, LIMITS) is None
+    move = verdict(run, starting, NOW + 301 * SECOND, LIMITS)
+    assert (move.to, move.changes["ending"]) == (RunState.CANCELLING, RunState.CRASHED)
+    stopping = replace(run, state=RunState.CANCELLING, ending=RunState.CRASHED, reason=move.changes["reason"])
+    end = verdict(stopping, Observation(state=JobState.STOPPED), NOW + 310 * SECOND, LIMITS)
+    assert (end.to, "did not start" in end.changes["reason"]) == (RunState.CRASHED, True)
+    late = verdict(stopping, Observation(state=JobState.SUCCEEDED, exit_code=0), NOW + 310 * SECOND, LIMITS)
+    assert late.to is RunState.COMPLETED
+
+
+def test_an_event_that_is_ahead_of_the_record_brings_the_submission_along():
+    run = a_claim()
+    told = Submission(name=submission_name(run.id, 1), handle={"arn": "y"})
+    move = verdict(run, Observation(state=JobState.RUNNING), NOW, LIMITS, told)
+    assert move.changes["submission"]["handle"] == {"arn": "y"}
+    running = replace(run, state=RunState.RUNNING, submission=move.changes["submission"])
+    assert record(running, Accepted(submission=told)) is None

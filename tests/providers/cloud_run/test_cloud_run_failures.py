@@ -1,0 +1,196 @@
+"""Every error class of Google's libraries is mapped on purpose: a new one fails here until somebody decides."""
+
+from __future__ import annotations
+
+import inspect
+import json
+
+import pytest
+import requests
+from google.api_core import exceptions as api
+from google.auth import exceptions as auth
+from google.protobuf.json_format import ParseError
+
+from providers.base import Rejected, Throttled, Unknown
+from providers.cloud_run.failures import FAILURES, Meaning, meaning, refusal, retry_after, status
+
+DONE, ABSENT, REFUSED, HELD, NOTHING = Meaning
+
+API = {
+    "Aborted": NOTHING,
+    "AlreadyExists": DONE,
+    "BadGateway": NOTHING,
+    "BadRequest": REFUSED,
+    "Cancelled": NOTHING,
+    "ClientError": REFUSED,
+    "Conflict": NOTHING,
+    "DataLoss": NOTHING,
+    "DeadlineExceeded": NOTHING,
+    "DuplicateCredentialArgs": NOTHING,
+    "FailedPrecondition": REFUSED,
+    "Forbidden": REFUSED,
+    "GatewayTimeout": NOTHING,
+    "GoogleAPICallError": NOTHING,
+    "GoogleAPIError": NOTHING,
+    "InternalServerError": NOTHING,
+    "InvalidArgument": REFUSED,
+    "LengthRequired": REFUSED,
+    "MethodNotAllowed": REFUSED,
+    "MethodNotImplemented": NOTHING,
+    "MissingStatusHeaderError": NOTHING,
+    "MovedPermanently": NOTHING,
+    "NotFound": ABSENT,
+    "NotModified": NOTHING,
+    "OutOfRange": REFUSED,
+    "PermissionDenied": REFUSED,
+    "PreconditionFailed": REFUSED,
+    "Redirection": NOTHING,
+    "RequestRangeNotSatisfiable": REFUSED,
+    "ResourceExhausted": HELD,
+    "ResumableTransferError": NOTHING,
+    "ResumeIncomplete": NOTHING,
+    "RetryError": NOTHING,
+    "ServerError": NOTHING,
+    "ServiceUnavailable": NOTHING,
+    "TemporaryRedirect": NOTHING,
+    "TooManyRequests": HELD,
+    "TransferStalledError": NOTHING,
+    "Unauthenticated": REFUSED,
+    "Unauthorized": REFUSED,
+    "Unknown": NOTHING,
+    "UnseekableStreamError": NOTHING,
+    "UploadCancelledError": NOTHING,
+}
+
+AUTH = {
+    "ClientCertError": REFUSED,
+    "DefaultCredentialsError": REFUSED,
+    "GoogleAuthError": REFUSED,
+    "InvalidOperation": REFUSED,
+    "InvalidResource": REFUSED,
+    "InvalidType": REFUSED,
+    "InvalidValue": REFUSED,
+    "MalformedError": REFUSED,
+    "MutualTLSChannelError": REFUSED,
+    "OAuthError": REFUSED,
+    "OSError": REFUSED,
+    "ReauthFailError": REFUSED,
+    "ReauthSamlChallengeFailError": REFUSED,
+    "RefreshError": HELD,
+    "ResponseError": HELD,
+    "TimeoutError": HELD,
+    "TransportError": HELD,
+    "UserAccessTokenError": REFUSED,
+}
+
+
+def classes_of(module, root):
+    found = inspect.getmembers(module, inspect.isclass)
+    return {name: kind for name, kind in found if issubclass(kind, root) and kind.__module__ == module.__name__}
+
+
+API_CLASSES = classes_of(api, api.GoogleAPIError)
+AUTH_CLASSES = classes_of(auth, auth.GoogleAuthError)
+
+
+def an_instance(kind):
+    return kind("words", cause=None) if kind is api.RetryError else kind("words")
+
+
+def test_no_class_was_forgotten():
+    assert set(API) == set(API_CLASSES)
+    assert set(AUTH) == set(AUTH_CLASSES)
+
+
+@pytest.mark.parametrize("name", API)
+def test_every_error_of_the_api_has_its_meaning(name):
+    assert meaning(an_instance(API_CLASSES[name])) is API[name]
+
+
+@pytest.mark.parametrize("name", AUTH)
+def test_every_error_of_an_identity_has_its_meaning(name):
+    assert meaning(an_instance(AUTH_CLASSES[name])) is AUTH[name]
+
+
+def all_requests_errors():
+    found = inspect.getmembers(requests.exceptions, inspect.isclass)
+    return [kind for _, kind in found if issubclass(kind, requests.RequestException)]
+
+
+@pytest.mark.parametrize("kind", [*all_requests_errors(), ParseError], ids=lambda kind: kind.__name__)
+def test_no_connection_and_no_answer_are_unknown(kind):
+    error = kind("words") if kind is not requests.exceptions.JSONDecodeError else kind("words", "", 0)
+    assert isinstance(error, FAILURES)
+    assert isinstance(refusal(error), Unknown)
+
+
+@pytest.mark.parametrize(("means", "outcome"), [(REFUSED, Rejected), (ABSENT, Rejected), (HELD, Throttled), (NOTHING, Unknown)])
+def test_a_meaning_has_one_outcome(means, outcome):
+    errors = [an_instance(API_CLASSES[name]) for name, its in API.items() if its is means]
+    assert {type(refusal(error)) for error in errors} == {outcome}
+
+
+def over_the_wire(code, body, headers=None):
+    """What the REST transport makes of an answer."""
+    response = requests.Response()
+    response.status_code = code
+    response._content = body.encode()
+    response.headers.update(headers or {})
+    response.request = requests.Request("POST", "http://run/v2/x").prepare()
+    return api.from_http_response(response)
+
+
+def an_error(code, status, message="words", *details):
+    return json.dumps({"error": {"code": code, "status": status, "message": message, "details": list(details)}})
+
+
+def test_the_two_conflicts_are_told_apart_by_their_status():
+    assert meaning(over_the_wire(409, an_error(409, "ALREADY_EXISTS"))) is DONE
+    assert meaning(over_the_wire(409, an_error(409, "ABORTED"))) is NOTHING
+
+
+@pytest.mark.parametrize("code", [408, 425, 499])
+def test_some_refusals_by_number_refuse_nothing(code):
+    assert meaning(over_the_wire(code, "")) is NOTHING
+
+
+def test_a_quota_is_known_by_its_reason_whatever_its_code():
+    info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "RATE_LIMIT_EXCEEDED"}
+    assert meaning(over_the_wire(403, an_error(403, "PERMISSION_DENIED", "words", info))) is HELD
+
+
+def test_a_service_that_is_not_enabled_says_how_to_enable_it():
+    info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "SERVICE_DISABLED"}
+    outcome = refusal(over_the_wire(403, an_error(403, "PERMISSION_DENIED", "not used before", info)))
+    assert outcome.reason == (
+        "PERMISSION_DENIED: not used before (enable the Cloud Run Admin API (run.googleapis.com) in the project)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("details", "headers", "seconds"),
+    [
+        ([{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "12.5s"}], {}, 12.5),
+        ([{"@type": "type.googleapis.com/google.rpc.RetryInfo"}], {}, 60),
+        ([], {"Retry-After": "9"}, 9),
+        ([], {"Retry-After": "Mon, 23 Nov 2026 18:00:00 GMT"}, 60),
+        ([], {}, 60),
+    ],
+)
+def test_the_wait_is_googles_or_a_window_of_the_quota(details, headers, seconds):
+    body = an_error(429, "RESOURCE_EXHAUSTED", "words", *details)
+    assert retry_after(over_the_wire(429, body, headers)) == seconds
+
+
+@pytest.mark.parametrize("body", ["", "<html>502</html>", "[]", '{"error": "words"}'])
+def test_an_answer_that_is_not_googles_has_no_status(body):
+    response = requests.Response()
+    response.status_code = 502
+    response._content = body.encode()
+    assert status(api.from_http_status(502, "words", response=response)) == ""
+
+
+def test_the_words_are_one_line_and_not_endless():
+    reason = refusal(over_the_wire(400, an_error(400, "INVALID_ARGUMENT", "a\nb" * 1000))).reason
+    assert "\n" not in reason
+    assert len(reason) < 800

@@ -1,0 +1,119 @@
+"""Whose credentials, which project, which region; and that nothing of Google's is loaded before it is needed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from providers import registry
+from providers.base import CallFailed, Rejected, Throttled
+from providers.cloud_run import CloudRunProvider
+from providers.cloud_run.connection import Connection
+from providers.cloud_run.place import Account
+from tests.providers.cloud_run.builders import a_job, a_provider, submitted
+
+
+@pytest.mark.parametrize(
+    ("variables", "project"),
+    [
+        ({}, "p"),
+        ({"credentials": "other"}, "of-entry"),
+        ({"credentials": "other", "project": "of-job"}, "of-job"),
+        ({"credentials": {"name": "other"}}, "of-entry"),
+        ({"credentials": {"$ref": {"block_document_id": "other"}}}, "of-entry"),
+        ({"credentials": {"project": "of-block"}}, "of-block"),
+    ],
+)
+def test_the_nearest_project_wins(emulator, variables, project):
+    provider = a_provider(emulator, credentials={"other": {"project": "of-entry"}})
+    [submission] = submitted(provider, a_job(**variables))
+    assert submission.handle["project"] == project
+    assert provider.observe([submission])[submission.name].started_at is not None
+
+
+def test_a_knative_body_names_its_project_as_its_namespace(emulator, provider):
+    job = a_job()
+    body = {"metadata": {"namespace": "of-body"}, "spec": {}}
+    job = type(job)(name=job.name, configuration={"region": "r", "image": "i", "job_body": body})
+    [submission] = submitted(provider, job)
+    assert submission.handle["project"] == "of-body"
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"credentials": "nobody"}, "no entry is named 'nobody'; there are: keys, main"),
+        ({"credentials": "keys"}, "has service_account_info; an entry holds"),
+        ({"credentials": {"service_account_info": {"private_key": "hunter2"}}}, "keys never stand in a template"),
+        ({"region": None}, "region: name one"),
+        ({"region": "us/central"}, "region: name one"),
+        ({"project": "a/b"}, "project: give its id"),
+    ],
+)
+def test_what_cannot_be_used_is_rejected_by_field_and_without_a_key(emulator, variables, words):
+    entries = {"main": {}, "keys": {"service_account_info": {"private_key": "hunter2"}}}
+    provider = a_provider(emulator, credentials=entries)
+    outcome = provider.submit(a_job(**variables))
+    assert isinstance(outcome, Rejected)
+    assert words in outcome.reason
+    assert "hunter2" not in outcome.reason
+    with pytest.raises(CallFailed, match=r"credentials|region|project"):
+        provider.find(a_job(**variables))
+
+
+def test_an_entry_that_went_away_is_a_question_without_an_answer(emulator):
+    provider = a_provider(emulator, credentials={"main": {}})
+    [submission] = submitted(provider, a_job(credentials="main"))
+    assert a_provider(emulator).observe([submission]) == {}
+    with pytest.raises(CallFailed, match="main"):
+        a_provider(emulator).cancel(submission)
+    assert a_provider(emulator).discard([submission]) == frozenset()
+
+
+def test_a_host_without_an_identity_gives_the_run_back_and_says_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "nothing.json"))
+    outcome = CloudRunProvider(project="p").submit(a_job())
+    assert isinstance(outcome, Throttled)
+    assert "the dispatcher's host has no Google identity" in outcome.reason
+
+
+def test_an_entry_may_impersonate_a_service_account(monkeypatch, tmp_path):
+    identity = {"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r"}
+    (tmp_path / "host.json").write_text(json.dumps(identity))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "host.json"))
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "host")
+    account = Account.of("main", {"service_account": "a@b.iam.gserviceaccount.com", "delegates": ["c@d"]})
+    made = Connection(account)
+    credentials = made._arguments["credentials"]
+    assert (credentials._target_principal, credentials._delegates) == ("a@b.iam.gserviceaccount.com", ["c@d"])
+    assert made.project == "host"
+
+
+def test_an_emulator_is_found_by_its_variable(cloud_run_emulator):
+    [submission] = submitted(registry.create("cloud-run:push"), a_job())
+    assert submission.handle["project"] == "emulated-project"
+    assert cloud_run_emulator.jobs()
+
+
+@pytest.mark.parametrize("name", ["cloud-run-v2:push", "cloud-run:push", "cloud-run-v2", "cloud-run"])
+def test_all_four_types_are_this_provider(name, emulator):
+    assert isinstance(registry.create(name, options={"endpoint": emulator.url}), CloudRunProvider)
+
+
+def test_the_pace_follows_the_quota(emulator):
+    [rate] = a_provider(emulator, writes_per_minute=180).limits.submit_rates
+    assert rate.burst + 60 * rate.per_second <= 180
+    [rate] = CloudRunProvider(endpoint=emulator.url).limits.submit_rates
+    assert (rate.burst, rate.per_second) == (3, 0.25)
+
+
+def test_nothing_of_googles_is_imported_before_the_first_call():
+    script = (
+        "import sys; from providers.cloud_run import CloudRunProvider; CloudRunProvider();"
+        "print([name for name in sys.modules if name.partition('.')[0] in ('google', 'grpc', 'requests', 'proto')])"
+    )
+    printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "[]"

@@ -1,0 +1,72 @@
+"""Builders of jobs, and of what Azure shows of them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from providers.base import Accepted, Job, Submission
+from providers.container_instance import ContainerInstanceProvider
+from providers.container_instance.group import wanted_of
+from providers.container_instance.settings import Settings
+from providers.emulators.container_instance import ContainerInstanceEmulator
+
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+IDENTITY = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/puller"
+
+
+def a_configuration(**fields: Any) -> dict[str, Any]:
+    """The least a job needs; a field given as None is left out."""
+    defaults = {"subscription_id": SUBSCRIPTION, "resource_group_name": "rg", "location": "westeurope", "image": "alpine"}
+    return {name: value for name, value in (defaults | fields).items() if value is not None}
+
+
+def a_job(name: str = "r0001-1", *, environment=None, labels=None, **fields: Any) -> Job:
+    """A job with `fields` in its configuration."""
+    return Job(name=name, configuration=a_configuration(**fields), environment=environment or {}, labels=labels or {})
+
+
+def provider_for(aci: ContainerInstanceEmulator, **settings: Any) -> ContainerInstanceProvider:
+    """A provider that takes the emulator for Azure, and its clock for the time."""
+    return ContainerInstanceProvider(endpoint=aci.url, clock=lambda: datetime.fromtimestamp(aci.now(), UTC), **settings)
+
+
+def submitted(provider: ContainerInstanceProvider, job: Job | None = None) -> Submission:
+    """The submission of a job that is accepted."""
+    outcome = provider.submit(job or a_job())
+    assert isinstance(outcome, Accepted), outcome
+    return outcome.submission
+
+
+def wanted(job: Job | None = None, *, credentials=None, host=None, **fields: Any):
+    """What a job's PUT is made of, on a host with these environment variables."""
+    return wanted_of(job or a_job(**fields), Settings(credentials or {}, host or {}))
+
+
+def properties_of(job: Job | None = None, **fields: Any) -> dict[str, Any]:
+    return wanted(job, **fields).body["properties"]
+
+
+def container_of(job: Job | None = None, **fields: Any) -> dict[str, Any]:
+    return properties_of(job, **fields)["containers"][0]["properties"]
+
+
+def a_template(**properties: Any) -> dict[str, Any]:
+    """An ARM template with one container group."""
+    return {"resources": [{"type": "Microsoft.ContainerInstance/containerGroups", "properties": properties}]}
+
+
+def a_group(state: str | None = "Running", *, provisioning: str = "Succeeded", containers=None, events=()) -> dict[str, Any]:
+    """A container group as a GET shows it; `containers` are current states, the main one first."""
+    view = {"events": list(events), **({"state": state} if state else {})}
+    listed = [
+        {"name": f"c{place}", "properties": {"instanceView": {"currentState": current}}}
+        for place, current in enumerate(containers if containers is not None else [{"state": "Running"}])
+    ]
+    return {"properties": {"provisioningState": provisioning, "instanceView": view, "containers": listed}}
+
+
+def terminated(code: int, **fields: Any) -> dict[str, Any]:
+    return {"state": "Terminated", "exitCode": code, "detailStatus": "Error" if code else "Completed", **fields}
+
+
+def an_event(name: str, message: str, kind: str = "Warning") -> dict[str, Any]:
+    return {"name": name, "message": message, "type": kind}

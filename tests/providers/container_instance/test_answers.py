@@ -1,0 +1,108 @@
+"""What Resource Manager answered, as an outcome; and every error class of the SDK with it."""
+
+import inspect
+import json
+
+import pytest
+from azure.core import exceptions
+
+from providers.base import Rejected, Throttled, Unknown
+from providers.container_instance.answers import HINTS, ArmFailure, outcome_of
+from providers.container_instance.arm import failure_of
+
+QUOTA = "Resource type 'Microsoft.ContainerInstance/containerGroups' container group quota 'ContainerGroups' exceeded in region"
+NO_ROOM = (
+    "The requested resource is not available in the location 'westus' at this moment. Please retry with a different request"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "kind"),
+    [
+        (429, "TooManyRequests", "", Throttled),
+        (429, "", "", Throttled),
+        (409, "ContainerGroupQuotaReached", QUOTA, Throttled),
+        (400, "ContainerGroupQuotaReached", QUOTA, Throttled),
+        (409, "ServiceUnavailable", NO_ROOM, Throttled),
+        (503, "ServiceUnavailable", QUOTA + " 'westus'. Limit: '0', Usage: '0' Requested: '1'.", Throttled),
+        (503, "ServiceUnavailable", "Service Unavailable", Unknown),
+        (503, "", "", Unknown),
+        (500, "InternalServerError", "", Unknown),
+        (504, "GatewayTimeout", "", Unknown),
+        (408, "RequestTimeout", "", Unknown),
+        (307, "", "", Unknown),
+        (None, "", "ServiceResponseError: reset", Unknown),
+        (409, "RegistryErrorResponse", "An error response is received from the docker registry", Throttled),
+        (409, "SomethingNew", "", Unknown),
+        (409, "MissingSubscriptionRegistration", "", Rejected),
+        (409, "ResourceGroupBeingDeleted", "", Rejected),
+        (400, "InaccessibleImage", "", Rejected),
+        (400, "InvalidRequestContent", "", Rejected),
+        (401, "InvalidAuthenticationToken", "", Throttled),
+        (403, "AuthorizationFailed", "", Rejected),
+        (404, "ResourceGroupNotFound", "", Rejected),
+        (404, "SubscriptionNotFound", "", Rejected),
+    ],
+)
+def test_status_code_and_words_decide_together(status, code, message, kind):
+    assert isinstance(outcome_of(ArmFailure(message, status=status, code=code)), kind)
+
+
+def test_azure_says_when_to_come_again_in_a_header_or_in_words():
+    words = "exceeded the limit. Please try again after '42' seconds."
+    assert outcome_of(ArmFailure(words, status=429, retry_after=7)).retry_after == 7
+    assert outcome_of(ArmFailure(words, status=429)).retry_after == 42
+    assert outcome_of(ArmFailure("", status=429)).retry_after is None
+
+
+def test_a_registrys_trouble_holds_up_no_other_image():
+    assert not outcome_of(ArmFailure("", status=409, code="RegistryErrorResponse")).holds_pool
+    assert outcome_of(ArmFailure(QUOTA, status=409, code="ContainerGroupQuotaReached")).holds_pool
+
+
+def test_a_refusal_is_told_in_azures_words_and_with_what_to_do():
+    outcome = outcome_of(ArmFailure("no permission", status=403, code="AuthorizationFailed"))
+    assert outcome.reason == f"AuthorizationFailed: no permission ({HINTS['AuthorizationFailed']})"
+
+
+class Answer:
+    """A response of the SDK, as far as its errors look at it."""
+
+    def __init__(self, status: int, code: str = "", retry_after: str = "") -> None:
+        self.status_code, self.reason, self.request = status, "a reason", "a request"
+        self.headers = {"Retry-After": retry_after} if retry_after else {}
+        self._text = json.dumps({"error": {"code": code, "message": "words"}}) if code else "<html>"
+
+    def text(self) -> str:
+        return self._text
+
+
+def made(kind: type[Exception], response: Answer) -> Exception:
+    """An error of that class, whatever its constructor wants."""
+    given = {"response": response, "message": "words", "history": []}
+    wanted = inspect.signature(kind.__init__).parameters
+    if "response" not in wanted and issubclass(kind, exceptions.HttpResponseError):
+        return kind(given["history"], response=response)
+    return kind(**{name: value for name, value in given.items() if name in wanted}) if "self" in wanted else kind("words")
+
+
+ERRORS = [kind for _, kind in inspect.getmembers(exceptions, inspect.isclass) if issubclass(kind, Exception)]
+
+
+@pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)
+def test_every_error_class_of_the_sdk_is_an_outcome(kind):
+    is_answer = issubclass(kind, exceptions.HttpResponseError) and not issubclass(kind, exceptions.DecodeError)
+    refused = outcome_of(failure_of(made(kind, Answer(403, "AuthorizationFailed"))))
+    assert isinstance(refused, Rejected if is_answer else Unknown)
+    assert isinstance(outcome_of(failure_of(made(kind, Answer(500)))), Unknown)
+
+
+def test_at_least_the_known_error_classes_were_walked():
+    assert len(ERRORS) >= 18
+
+
+def test_an_answer_without_azures_envelope_has_its_status_alone():
+    failure = failure_of(exceptions.HttpResponseError(response=Answer(404)))
+    assert (failure.status, failure.code, failure.is_gone) == (404, "", False)
+    assert failure_of(exceptions.HttpResponseError(response=Answer(429, "X", "12"))).retry_after == 12
+    assert failure_of(exceptions.HttpResponseError(response=Answer(429, "X", "Mon, 01 Jan"))).retry_after is None

@@ -1,0 +1,96 @@
+"""What a container group shows of its job."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from providers.base import JobState, Observation
+from providers.container_instance.states import MAX_REASON, never_ran, observation_of, with_log
+from tests.providers.container_instance.builders import a_group, an_event, terminated
+
+WAITING = {"state": "Waiting", "detailStatus": "CrashLoopBackOff: "}
+
+
+@pytest.mark.parametrize(
+    ("group", "state", "exit_code", "reason"),
+    [
+        (a_group("Pending", provisioning="Pending", containers=[{}]), JobState.STARTING, None, ""),
+        (a_group(None, provisioning="Creating", containers=[{}]), JobState.STARTING, None, ""),
+        (a_group("Pending", containers=[WAITING]), JobState.STARTING, None, "CrashLoopBackOff: "),
+        (a_group("Running"), JobState.RUNNING, None, ""),
+        (a_group("Pending", provisioning="Creating"), JobState.RUNNING, None, ""),
+        (a_group("Succeeded", containers=[terminated(0)]), JobState.SUCCEEDED, 0, ""),
+        (a_group("Failed", containers=[terminated(3)]), JobState.FAILED, 3, "exit code 3"),
+        (
+            a_group("Failed", containers=[terminated(137, detailStatus="OOMKilled")]),
+            JobState.FAILED,
+            137,
+            "exit code 137 (OOMKilled)",
+        ),
+        (a_group("Failed", containers=[terminated(0), terminated(2)]), JobState.FAILED, 2, "exit code 2 of container c1"),
+        (a_group("Failed", containers=[WAITING]), JobState.CRASHED, None, "CrashLoopBackOff: "),
+        (a_group("Failed", containers=[{}]), JobState.CRASHED, None, "the container group failed; Azure gave no reason"),
+        (a_group("Failed", containers=[{}], events=[an_event("Killed", "evicted")]), JobState.CRASHED, None, "Killed: evicted"),
+        (a_group("Stopped", containers=[terminated(143)]), JobState.STOPPED, 143, "the container group was stopped"),
+        (
+            a_group("Pending", provisioning="Failed", containers=[{}]),
+            JobState.CRASHED,
+            None,
+            "provisioning failed: Azure gave no reason",
+        ),
+    ],
+)
+def test_azures_states_are_these_of_ours(group, state, exit_code, reason):
+    seen = observation_of(group)
+    assert (seen.state, seen.exit_code, seen.reason) == (state, exit_code, reason)
+
+
+def test_a_failed_provisioning_tells_azures_last_warnings():
+    events = [an_event("Pulling", "pulling", "Normal"), an_event("InsufficientCapacity.", "no room in westeurope")]
+    seen = observation_of(a_group("Pending", provisioning="Failed", containers=[{}], events=events))
+    assert seen.reason == "provisioning failed: InsufficientCapacity: no room in westeurope"
+
+
+def test_a_failed_provisioning_that_runs_all_the_same_is_running():
+    assert observation_of(a_group("Running", provisioning="Failed")).state is JobState.RUNNING
+
+
+@pytest.mark.parametrize("provisioning", ["Unhealthy", "Repairing"])
+@pytest.mark.parametrize("state", ["Failed", "Pending", "Stopped"])
+def test_a_group_that_is_being_repaired_has_not_ended(provisioning, state):
+    assert observation_of(a_group(state, provisioning=provisioning, containers=[terminated(1)])).state is JobState.RUNNING
+
+
+def test_the_container_that_does_the_work_is_found_by_name():
+    group = a_group("Stopped", containers=[terminated(1), terminated(2)])
+    assert observation_of(group, "c1").exit_code == 2
+    assert observation_of(group, "unknown").exit_code == 1
+
+
+def test_times_are_azures_whatever_their_digits():
+    times = {"startTime": "2030-01-01T00:00:01.1234567Z", "finishTime": "2030-01-01T00:00:02Z"}
+    seen = observation_of(a_group("Succeeded", containers=[terminated(0, **times)]))
+    assert seen.started_at == datetime(2030, 1, 1, 0, 0, 1, 123456, tzinfo=UTC)
+    assert seen.ended_at == datetime(2030, 1, 1, 0, 0, 2, tzinfo=UTC)
+    assert observation_of(a_group(containers=[{"startTime": "whenever"}])).started_at is None
+
+
+def test_only_a_group_without_a_started_container_never_ran():
+    assert never_ran(a_group("Pending", containers=[{}]))
+    assert never_ran(a_group(None, containers=[]))
+    assert never_ran({})
+    assert not never_ran(a_group("Pending", containers=[{"startTime": "2030-01-01T00:00:00Z"}]))
+    assert not never_ran(a_group("Running"))
+
+
+def test_a_reason_and_the_end_of_a_log_fit_into_what_a_run_keeps():
+    seen = with_log(Observation(state=JobState.FAILED, reason="exit code 1"), "x" * 5000 + "\nthe end\n")
+    assert len(seen.reason) == MAX_REASON
+    assert seen.reason.startswith("exit code 1. The last lines of its log:\nxxx")
+    assert seen.reason.endswith("the end")
+    assert with_log(seen, "more") == seen
+    assert with_log(Observation(state=JobState.FAILED, reason="r"), " \n").reason == "r"
+
+
+def test_an_empty_answer_is_a_start():
+    assert observation_of({}).state is JobState.STARTING

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import pytest
+
+from providers.base import JobState
+from providers.ecs import from_event
+from providers.ecs.console import console_url, parse_task_arn
+from tests.providers.ecs.builders import NAME, a_job
+
+
+def test_an_event_tells_what_an_observation_tells(aws, provider):
+    submission = provider.submit(a_job()).submission
+    aws.finish(NAME, exit_code=3)
+    name, observation, found = from_event(aws.events()[-1])
+    assert name == NAME
+    assert observation == provider.observe([submission])[NAME]
+    assert (observation.state, observation.exit_code) == (JobState.FAILED, 3)
+    assert found == submission
+
+
+def test_a_whole_life_comes_as_events(aws, provider):
+    provider.submit(a_job())
+    aws.finish(NAME)
+    states = [from_event(event)[1].state for event in aws.events()]
+    assert states[0] is JobState.STARTING
+    assert JobState.RUNNING in states
+    assert states[-1] is JobState.SUCCEEDED
+    assert not any(state.is_end for state in states[:-1])
+
+
+def test_the_name_of_the_credentials_is_the_callers_to_give(aws, provider):
+    provider.submit(a_job())
+    assert from_event(aws.events()[-1], credentials="team")[2].handle["credentials"] == "team"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"source": "aws.ecs", "detail-type": "ECS Deployment State Change", "detail": {}},
+        {"source": "aws.ecs", "detail-type": "ECS Task State Change"},
+        {"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": {"taskArn": "arn", "lastStatus": "RUNNING"}},
+    ],
+)
+def test_other_events_and_tasks_nobody_named_are_none_of_ours(event):
+    assert from_event(event) is None
+
+
+@pytest.mark.parametrize(
+    ("partition", "region", "host"),
+    [
+        ("aws", "eu-west-1", "eu-west-1.console.aws.amazon.com"),
+        ("aws-cn", "cn-north-1", "cn-north-1.console.amazonaws.cn"),
+        ("aws-us-gov", "us-gov-west-1", "us-gov-west-1.console.amazonaws-us-gov.com"),
+    ],
+)
+def test_the_console_is_that_of_the_partition(partition, region, host):
+    arn = f"arn:{partition}:ecs:{region}:123456789012:task/jobs/0123abcd"
+    assert console_url(arn) == f"https://{host}/ecs/v2/clusters/jobs/tasks/0123abcd/configuration?region={region}"
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws-iso:ecs:us-iso-east-1:123456789012:task/jobs/0123",
+        "arn:aws:ecs:eu-west-1:123456789012:task/0123",
+        "arn:aws:ecs:eu-west-1:123456789012:cluster/jobs",
+        "nonsense",
+    ],
+)
+def test_where_there_is_no_page_there_is_no_link(arn):
+    assert console_url(arn) is None
+
+
+def test_a_task_arn_of_the_old_form_names_no_cluster():
+    task = parse_task_arn("arn:aws:ecs:eu-west-1:123456789012:task/0123")
+    assert (task.cluster, task.id) == (None, "0123")

@@ -1,0 +1,87 @@
+"""Processes that tick and are killed: `python -m tests.providers.mortal_ticks POOL_TYPE DEATHS SEED`, from the root.
+
+A nursery imports what is slow to import and then forks; it keeps two tickers alive at a time and ends each with SIGKILL after
+a random while, until so many have died. The next are let live, until every run has ended and nothing lingers. The settings are
+the environment's. Prints the number of deaths.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import random
+import signal
+import sys
+import time
+from datetime import timedelta
+
+from dispatcher.events import LOGGER
+from dispatcher.models import END_STATES, RunState
+from dispatcher.settings import Settings
+from dispatcher.store import RunFilter, Store
+from dispatcher.tick import tick
+from dispatcher.wiring import wire
+from providers import registry
+
+AT_ONCE = 2
+LIFETIME = (0.1, 1.5)
+"""Seconds; the shortest end before the first call, the longest after some ticks."""
+PAUSE = 0.05
+
+
+def is_over(store: Store) -> bool:
+    unended = RunFilter(states=frozenset(RunState) - END_STATES)
+    return not store.runs(unended, limit=1) and not any(store.lingering(pool.name, limit=1) for pool in store.pools())
+
+
+def live(settings: Settings) -> None:
+    """Tick until all is over, or until killed."""
+    wiring = wire(settings)
+    while not is_over(wiring.store):
+        tick(wiring.dispatch, wiring.dispatch.clock.now() + timedelta(seconds=settings.tick_seconds))
+        time.sleep(PAUSE)
+
+
+def born(settings: Settings) -> int:
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        live(settings)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def main(pool_type: str, deaths: int, seed: int) -> None:
+    LOGGER.setLevel(logging.CRITICAL)
+    kind, settings = registry.provider_type(pool_type), Settings.from_environment(os.environ)
+    for module in (kind.factory.partition(":")[0], kind.sdk):
+        importlib.import_module(str(module))
+    chance, died = random.Random(seed), 0
+    ends: dict[int, float] = {}
+    while True:
+        while len(ends) < AT_ONCE:
+            mortal = died + len(ends) < deaths
+            ends[born(settings)] = time.monotonic() + (chance.uniform(*LIFETIME) if mortal else 1e9)
+        time.sleep(0.01)
+        for child in [child for child, end in ends.items() if time.monotonic() >= end]:
+            os.kill(child, signal.SIGKILL)
+        child, status = os.waitpid(-1, os.WNOHANG)
+        if not child:
+            continue
+        del ends[child]
+        if os.WIFSIGNALED(status):
+            died += 1
+        elif died >= deaths or os.WEXITSTATUS(status):
+            break
+    for child in ends:
+        os.kill(child, signal.SIGKILL)
+    assert os.WEXITSTATUS(status) == 0, "a ticker failed"
+    sys.stdout.write(str(died))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

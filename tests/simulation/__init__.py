@@ -1,0 +1,1 @@
+"""Seeded whole ticks of the real tick, overlapping, crashing, losing answers; see README.md beside this file."""

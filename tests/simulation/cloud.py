@@ -1,0 +1,239 @@
+"""Four simulated clouds, one for each way in which a real one remembers a submission.
+
+    TOKEN    ECS                  a token with a life (24 h, or an hour after the end), a conflict when the parameters changed;
+                                  look-ups lag behind; a stopped job is forgotten after an hour
+    OBJECT   Cloud Run            a name that is taken for as long as the job object exists; ended objects linger
+    GROUP    Container Instances  a name whose re-use starts the job again once it has ended; ended groups linger
+    RUNNING  Modal                a name that is free again as soon as its job has ended; ended jobs are remembered for a day
+
+Each is a `Provider`; what a cloud does takes effect in `Cloud`, which knows every job that was ever started.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from random import Random
+from typing import Any
+
+from providers.base import (
+    Accepted,
+    Job,
+    JobState,
+    Limits,
+    Observation,
+    Outcome,
+    Rate,
+    Submission,
+)
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+LOOKUP_LAG = 20.0
+CALL_TIMEOUT = 10.0
+
+
+class Kind(StrEnum):
+    """How a cloud remembers."""
+
+    TOKEN = "token"
+    OBJECT = "object"
+    GROUP = "group"
+    RUNNING = "running"
+
+
+LIMITS = {
+    Kind.TOKEN: Limits(lookup_lag=LOOKUP_LAG, memory=3600),
+    Kind.OBJECT: Limits(lingers=True),
+    Kind.GROUP: Limits(lingers=True),
+    Kind.RUNNING: Limits(memory=86400),
+}
+
+
+@cache
+def limits_of(kind: Kind) -> Limits:
+    """The limits a cloud of this kind states; calls are made in the tick's own thread, so that the baton sees them."""
+    base = LIMITS[kind]
+    return Limits(
+        concurrency=1,
+        submit_rates=(Rate(burst=6, per_second=2.0),),
+        call_timeout=CALL_TIMEOUT,
+        lookup_lag=base.lookup_lag,
+        memory=base.memory,
+        lingers=base.lingers,
+        start_deadline=120.0,
+        observe_batch=5,
+    )
+
+
+@dataclass
+class CloudJob:
+    """One job that was started: what it is, and the course that chance has laid out for it."""
+
+    name: str
+    body: Mapping[str, Any]
+    number: int
+    created_at: datetime
+    visible_at: datetime
+    runs_at: datetime
+    ends_at: datetime
+    exit_code: int
+    stopped: bool = False
+
+    def __str__(self) -> str:
+        return f"job {self.number}, runs {self.runs_at:%d %H:%M:%S}, ends {self.ends_at:%d %H:%M:%S} with {self.exit_code}"
+
+    def state(self, now: datetime) -> JobState:
+        """What it is doing."""
+        if now >= self.ends_at:
+            return JobState.STOPPED if self.stopped else JobState.FAILED if self.exit_code else JobState.SUCCEEDED
+        return JobState.RUNNING if now >= self.runs_at else JobState.STARTING
+
+    def live(self, now: datetime) -> bool:
+        """Whether it holds resources."""
+        return now < self.ends_at
+
+
+@dataclass
+class Cloud:
+    """Every job ever started in one cloud."""
+
+    kind: Kind
+    random: Random
+    now: Callable[[], datetime]
+    on_start: Callable[[CloudJob], None]
+    jobs: list[CloudJob] = field(default_factory=list)
+    objects: dict[str, CloudJob] = field(default_factory=dict)
+    """By name: the newest job of that name, until it is discarded."""
+    tokens: dict[str, CloudJob] = field(default_factory=dict)
+    """By token, for TOKEN alone."""
+
+    def create(self, name: str, token: str, body: Mapping[str, Any]) -> CloudJob:
+        """The effect of a create call that has reached the cloud; gives the job it started or found."""
+        found = self.tokens.get(token) if self.kind is Kind.TOKEN else self.objects.get(name)
+        if found is not None and self._holds_name(found):
+            return found
+        self.tokens[token] = self._start(name, body)
+        return self.tokens[token]
+
+    def known(self, name: str) -> CloudJob | None:
+        """What a look-up by name finds."""
+        job = self.objects.get(name)
+        now = self.now()
+        if job is None or now < job.visible_at:
+            return None
+        kept = {Kind.TOKEN: HOUR, Kind.RUNNING: DAY}.get(self.kind)
+        return None if kept is not None and now > job.ends_at + kept else job
+
+    def stop(self, name: str) -> None:
+        """The effect of a stop call."""
+        job, now = self.objects.get(name), self.now()
+        if job is not None and job.live(now):
+            job.ends_at, job.stopped = now, True
+
+    def discard(self, names: Sequence[str]) -> frozenset[str]:
+        """The effect of delete calls: the names are free again."""
+        for name in names:
+            self.objects.pop(name, None)
+        return frozenset(names)
+
+    def live(self) -> list[CloudJob]:
+        """The jobs that have not ended."""
+        now = self.now()
+        return [job for job in self.jobs if job.live(now)]
+
+    def _holds_name(self, job: CloudJob) -> bool:
+        now = self.now()
+        match self.kind:
+            case Kind.TOKEN:
+                return now < min(job.created_at + DAY, job.ends_at + HOUR)
+            case Kind.OBJECT:
+                return True
+            case _:
+                return job.live(now)
+
+    def _start(self, name: str, body: Mapping[str, Any]) -> CloudJob:
+        now = self.now()
+        lag = self.random.choice([0.0, self.random.uniform(0, LOOKUP_LAG), LOOKUP_LAG]) if self.kind is Kind.TOKEN else 0.0
+        start = self.random.choice([0.1, 1, 5, 30, 200])
+        runs_at = now + timedelta(seconds=self.random.uniform(0, start))
+        job = CloudJob(
+            name=name,
+            body=body,
+            number=len(self.jobs),
+            created_at=now,
+            visible_at=now + timedelta(seconds=lag),
+            runs_at=runs_at,
+            ends_at=runs_at + timedelta(seconds=self.random.expovariate(1 / self.random.choice([1, 5, 20, 60, 400]))),
+            exit_code=self.random.choice([0, 0, 0, 1]),
+        )
+        self.jobs.append(job)
+        self.objects[name] = job
+        self.on_start(job)
+        return job
+
+
+@dataclass
+class SimulatedProvider:
+    """The provider of one cloud. `request` is how a call travels: it pauses, loses, delays or repeats (see `faults`)."""
+
+    cloud: Cloud
+    request: Callable[..., Any]
+
+    @property
+    def limits(self) -> Limits:
+        """What the cloud states."""
+        return limits_of(self.cloud.kind)
+
+    def submit(self, job: Job) -> Outcome:
+        """One create; for GROUP, as its protocol demands, a look before it."""
+        if self.cloud.kind is Kind.GROUP and (found := self.find(job)) is not None:
+            return Accepted(submission=found)
+        body = {"configuration": job.configuration, "environment": job.environment}
+        return self.request("submit", job.name, lambda: self.cloud.create(job.name, self.token(job), body), body)
+
+    def token(self, job: Job) -> str:
+        """What makes a repeat of a submission harmless in a TOKEN cloud: the name."""
+        return job.name
+
+    def find(self, job: Job) -> Submission | None:
+        """A look-up by name."""
+        found = self.request("find", job.name, lambda: self.cloud.known(job.name))
+        return submission_of(found) if found is not None else None
+
+    def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
+        """One call for all."""
+        names = [submission.name for submission in submissions]
+        return self.request("observe", " ".join(names), lambda: {name: self._observed(name) for name in names})
+
+    def cancel(self, submission: Submission) -> None:
+        """One stop call."""
+        self.request("cancel", submission.name, lambda: self.cloud.stop(submission.name))
+
+    def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:
+        """One delete for each."""
+        names = [submission.name for submission in submissions]
+        return self.request("discard", " ".join(names), lambda: self.cloud.discard(names))
+
+    def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:
+        """Nothing in the simulation is unknown to its store."""
+        return ()
+
+    def _observed(self, name: str) -> Observation:
+        job, now = self.cloud.known(name), self.cloud.now()
+        if job is None:
+            return Observation(state=JobState.MISSING)
+        state = job.state(now)
+        ended = state.is_end
+        return Observation(
+            state=state,
+            exit_code=job.exit_code if ended and not job.stopped else None,
+            started_at=job.runs_at if now >= job.runs_at else None,
+            ended_at=job.ends_at if ended else None,
+        )
+
+
+def submission_of(job: CloudJob) -> Submission:
+    """How the product remembers a job."""
+    return Submission(name=job.name, handle={"number": str(job.number)})

@@ -1,0 +1,221 @@
+"""What happens in a world: people, ticks, crashes and freezes; then a calm phase, in which everything must end."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from dispatcher.models import Run, RunState, WorkQueue, parse_submission_name
+from dispatcher.store import Move
+from dispatcher.tick import Dispatch, admit_next, settle_event
+from providers.base import Observation
+from tests.simulation import world as world_module
+from tests.simulation.cloud import CloudJob, Kind, submission_of
+from tests.simulation.faults import Chances
+from tests.simulation.stores import Views
+from tests.simulation.world import BOUNDED, World
+
+STEPS = 300
+CALM_TICKS = 300
+MAX_INVOCATIONS = 4
+
+
+@dataclass
+class Life:
+    """One world's course."""
+
+    world: World
+    very_late: bool = False
+    """Some requests arrive after the lease of their claim: only clouds with tokens withstand that, and only if nobody cancels
+    the run meanwhile."""
+
+    def __post_init__(self) -> None:
+        self.pick = self.world.random
+
+    # The two phases
+
+    def build(self) -> None:
+        """Make one to three pools, each with a cloud, queues and limits, and the first runs."""
+        for number in range(self.pick.choice([1, 1, 2, 3])):
+            names = ["default", "high", "low"][: self.pick.randint(1, 3)]
+            queues = tuple(
+                WorkQueue(name=queue, priority=place, concurrency_limit=self.pick.choice([None, None, None, 1, 1, 2, 2, 0]))
+                for place, queue in enumerate(names, start=1)
+            )
+            limit = self.pick.choice([None, 1, 1, 2, 2, 3, 3, 4, 5, 0])
+            kind = Kind.TOKEN if self.very_late else self.pick.choice(list(Kind))
+            self.world.add_pool(f"pool-{number}", kind, queues, limit)
+        for _ in range(self.pick.randint(4, 12)):
+            self.add_run()
+
+    def live(self, steps: int) -> None:
+        """The lively phase."""
+        for step in range(steps):
+            self.act()
+            if step % 50 == 49:
+                self.world.checks.whole()
+
+    def act(self) -> None:
+        """One thing happens."""
+        world, pick = self.world, self.pick.random()
+        if world.active and pick < 0.64:
+            self.resume_one()
+        elif world.active and pick < 0.67:
+            world.kill(self.pick.randrange(len(world.active)))
+        elif world.active and pick < 0.69:
+            self.freeze_one()
+        elif pick < 0.78 and len(world.active) < MAX_INVOCATIONS:
+            world.start_tick()
+        elif pick < 0.86:
+            world.advance(timedelta(seconds=self.pick.choice([0.05, 0.2, 1, 1, 3, 10, 30])))
+        elif pick < 0.88:
+            self.wait()
+        else:
+            self.pick.choice([self.add_run, self.add_run, self.add_run, self.cancel, self.change_pool, self.send_event])()
+
+    def calm(self) -> None:
+        """The weather clears, people open every gate, and ticks come one at a time: everything must end."""
+        world = self.world
+        while world.active:
+            world.kill(0)
+        world.weather.chances = Chances.none()
+        self.open_gates()
+        for _ in range(CALM_TICKS):
+            if self._is_over():
+                break
+            world.advance(timedelta(seconds=self.pick.choice([30, 60, 300, 900])))
+            world.start_tick()
+            world.counts["calm ticks"] += 1
+            while world.active:
+                world.resume(0)
+        world.checks.calm()
+
+    def open_gates(self) -> None:
+        """Nothing paused, no limit of 0."""
+        for pool in self.world.store.pools():
+            queues = tuple(
+                replace(queue, paused=False, concurrency_limit=queue.concurrency_limit or 1) for queue in pool.queues
+            )
+            opened = replace(pool, paused=False, concurrency_limit=pool.concurrency_limit or 2, queues=queues)
+            self.world.store.save_pool(opened, expected_version=pool.version)
+
+    def _is_over(self) -> bool:
+        checks = self.world.checks
+        return not (self.world.weather.pending or checks.unended() or any(run.lingers for run in checks.runs()))
+
+    # What machines suffer
+
+    def resume_one(self) -> None:
+        """Somebody goes on; a frozen one only now and then."""
+        index = self.pick.randrange(len(self.world.active))
+        invocation, _ = self.world.active[index]
+        if invocation in self.world.frozen and self.pick.random() < 0.95:
+            return
+        self.world.frozen.discard(invocation)
+        for _ in range(self.pick.choice([1, 1, 1, 2, 3, 8, 20])):
+            self.world.resume(index)
+            if not invocation.alive:
+                break
+
+    def freeze_one(self) -> None:
+        """A process stops for a while, as a machine that swaps or a function between two calls does."""
+        invocation, _ = self.pick.choice(self.world.active)
+        if not invocation.point.startswith(BOUNDED):
+            self._told("freezes", lambda: f"{invocation.name} freezes at {invocation.point}")
+            self.world.frozen.add(invocation)
+
+    def wait(self) -> None:
+        """Sometimes nobody calls for long, up to beyond the life of every token."""
+        seconds = self.pick.choice([50, 50, 50, 90, 90, 400, 4000, 100_000])
+        self._told("leaps", lambda: f"nobody calls for {seconds} s")
+        self.world.leap(timedelta(seconds=seconds))
+
+    # What people do
+
+    def add_run(self) -> None:
+        """Somebody wants a run."""
+        pool = self.pick.choice(self.world.store.pools())
+        due = self.world.now + timedelta(seconds=self.pick.choice([-60, 0, 0, 0, 30, 300]))
+        run = Run(
+            id=self.world.new_id(),
+            name="run",
+            pool=pool.name,
+            queue=self.pick.choice(pool.queues).name,
+            job_variables={"n": self.pick.randint(0, 99)},
+            created_at=self.world.now,
+            scheduled_at=due,
+            due_at=due,
+        )
+        self._told("runs", lambda: f"adds r{run.id.hex} to {run.pool}/{run.queue}")
+        self.world.store.add_runs([run])
+
+    def cancel(self) -> None:
+        """Somebody cancels a run, wherever it stands."""
+        checks, world = self.world.checks, self.world
+        runs = [run for run in checks.unended() if run.state is not RunState.CANCELLING]
+        if not runs or self.very_late:
+            return
+        run = self.pick.choice(runs)
+        waiting = run.state is RunState.SCHEDULED
+        changes = {"ended_at": world.now} if waiting else {"ending": RunState.CANCELLED}
+        to = RunState.CANCELLED if waiting else RunState.CANCELLING
+        self._told("cancels", lambda: f"cancels r{run.id.hex}, which is {run.state}")
+        world.person.cancelled(run)
+        checks.moved(world.store.move([Move.of(run, to, **changes)]))
+
+    def change_pool(self) -> None:
+        """Somebody changes a limit, a gate or the template."""
+        pool, pick = self.pick.choice(self.world.store.pools()), self.pick
+        change = "pause" if pool.paused else pick.choice(["limit", "limit", "pause", "queue", "template"])
+        if change == "limit":
+            changed = replace(pool, concurrency_limit=pick.choice([None, 0, 1, 2, 3, 4, 5]))
+        elif change == "pause":
+            changed = replace(pool, paused=not pool.paused)
+        elif change == "template":
+            changed = replace(pool, base_job_template=self.world.template())
+        else:
+            queue = pick.choice(pool.queues)
+            other = replace(queue, concurrency_limit=pick.choice([None, None, 0, 1, 3]), paused=pick.random() < 0.2)
+            changed = replace(pool, queues=tuple(other if each is queue else each for each in pool.queues))
+        self._told("changes", lambda: f"changes the {change} of {pool.name}")
+        self.world.store.save_pool(changed, expected_version=pool.version)
+
+    def send_event(self) -> None:
+        """The cloud tells of a job by itself: late, twice, out of order, or of an attempt that is over."""
+        jobs = self.world.clouds[self.pick.choice(list(self.world.clouds))].jobs[-6:]
+        if not jobs:
+            return
+        job = self.pick.choice(jobs)
+        state = job.state(self.world.now)
+        seen = Observation(state=state, exit_code=job.exit_code if state.is_end and not job.stopped else None)
+        self._told("events", lambda: f"an event says that {job.name} is {state}")
+        self.world.start("event", lambda dispatch: self._on_event(dispatch, job, seen))
+
+    def _on_event(self, dispatch: Dispatch, job: CloudJob, seen: Observation) -> None:
+        known = parse_submission_name(job.name)
+        run = dispatch.store.get(known[0]) if known else None
+        settled = run is not None and settle_event(dispatch, run, seen, submission_of(job))
+        self.world.person.mark("event settled" if settled else "event without effect")
+        if run is not None and settled and seen.state.is_end:
+            admit_next(dispatch, run.pool, dispatch.clock.now() + world_module.TICK)
+
+    def _told(self, count: str, story: Callable[[], str]) -> None:
+        self.world.counts[count] += 1
+        self.world.journal.tell("people", story)
+
+
+def simulate(
+    seed: int, views: Views, *, steps: int = STEPS, write: Callable[[str], None] | None = None
+) -> tuple[Counter[str], Counter[str]]:
+    """Live through one seed and give its counts and its marks. Raises `Violation`. `write` is given the story, line by line."""
+    world = World(seed, views, Chances(), write)
+    life = Life(world, very_late=world.random.random() < 0.2)
+    if life.very_late:
+        world.weather.chances = replace(world.weather.chances, very_late=0.3)
+    try:
+        life.build()
+        life.live(steps)
+        life.calm()
+    finally:
+        world.close()
+    return world.counts, world.journal.marks

@@ -1,0 +1,169 @@
+"""What an invocation was seen to do. A mark is a branch of the product that matters: a simulation that never reaches it proves
+nothing about it, so `test_simulation.py` asserts that a small number of seeds reaches each of `MARKS`.
+
+Marks are counted at the seams (claims, moves, provider calls, the product's own events); the product knows nothing of them.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from dispatcher.models import Run, RunState, submission_name
+from dispatcher.store import Claims, Move
+
+MARKS = (
+    "claim taken over",
+    "claim of a cancelled run taken over",
+    "take-over: found by its name",
+    "take-over: not found",
+    "take-over: submitted again",
+    "create: the name was taken by the job itself",
+    "late request: started the job",
+    "late request: found the job",
+    "first answer: Accepted",
+    "first answer: Rejected",
+    "first answer: Throttled",
+    "first answer: Unknown",
+    "first answer: NotSubmitted",
+    "repeat's answer: Accepted",
+    "repeat's answer: Rejected",
+    "repeat's answer: Throttled",
+    "repeat's answer: Unknown",
+    "repeat's answer: NotSubmitted",
+    "repeat's answer: Absent",
+    "repeat's answer: Forgotten",
+    "rejected repeat: the run is stopped",
+    "attempt raised",
+    "move refused by its guard",
+    "overdue start",
+    "missing end",
+    "accepted while cancelling",
+    "cancelled while waiting",
+    "cancelled between claim and answer",
+    "cancelled while submitted",
+    "cancelled while running",
+    "stop asked for",
+    "ended by itself while cancelling",
+    "event settled",
+    "event ahead of the record",
+    "event without effect",
+    "pool held",
+    "pool problem",
+    "discard",
+    "discard has to wait",
+    "stale read",
+)
+"""Each must be reached."""
+
+
+@dataclass
+class Journal:
+    """The counts of a world, and, for a person at three in the morning, its story."""
+
+    now: Callable[[], datetime]
+    write: Callable[[str], None] | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+    marks: Counter[str] = field(default_factory=Counter)
+
+    def tell(self, who: str, what: Callable[[], str]) -> None:
+        """One line of the story; the text is made only when somebody reads it."""
+        if self.write is not None:
+            self.write(f"{self.now():%d %H:%M:%S.%f} {who:>10}  {what()}")
+
+
+class Witness:
+    """Sees what one invocation does."""
+
+    def __init__(self, journal: Journal, who: str) -> None:
+        self.journal, self.who = journal, who
+        self.repeats: set[str] = set()
+        self._lingering = 0
+
+    def mark(self, name: str) -> None:
+        """A branch was reached."""
+        self.journal.marks[name] += 1
+        self.journal.tell(self.who, lambda: f"* {name}")
+
+    def tell(self, what: Callable[[], str]) -> None:
+        """A line of the story."""
+        self.journal.tell(self.who, what)
+
+    def read(self, verb: str, answer: Any) -> None:
+        """A store has answered."""
+        if verb == "lingering":
+            self._lingering = len(answer)
+
+    def claimed(self, claims: Claims) -> None:
+        """A claim was made."""
+        for claim in claims.claims:
+            name = submission_name(claim.run.id, claim.run.attempt)
+            self.tell(lambda name=name, claim=claim: f"claims {name}, fence {claim.run.fence}, repeat {claim.repeat}")
+            if claim.repeat:
+                self.repeats.add(name)
+                cancelled = claim.run.state is RunState.CANCELLING
+                self.mark("claim of a cancelled run taken over" if cancelled else "claim taken over")
+
+    def moved(self, moves: Sequence[Move], applied: Collection[UUID]) -> None:
+        """Moves were handed to a store."""
+        for move in moves:
+            done = move.run_id in applied
+            self.tell(lambda move=move, done=done: _told(move, done))
+            for name in _marks_of(move) if done else ["move refused by its guard"]:
+                self.mark(name)
+
+    def called(self, call: str, name: str, answer: Any) -> None:
+        """A provider has done something."""
+        self.tell(lambda: f"{call} {name}: {_short(answer)}")
+        if name in self.repeats and call == "find":
+            self.mark("take-over: found by its name" if answer else "take-over: not found")
+        if name in self.repeats and call == "submit":
+            self.mark("take-over: submitted again")
+
+    def event(self, name: str, **fields: Any) -> None:
+        """The product's own log line."""
+        if name == "run.answered" and fields["answer"] != "RenderError":
+            repeat = submission_name(fields["run"], fields["attempt"]) in self.repeats
+            self.mark(("repeat's answer: " if repeat else "first answer: ") + fields["answer"])
+        elif name in ("pool.held", "pool.problem"):
+            self.mark(name.replace(".", " "))
+        elif name == "run.stop":
+            self.mark("stop asked for")
+        elif name == "tick.pool" and self._lingering:
+            self.mark("discard" if fields["discarded"] else "discard has to wait")
+            self._lingering = 0
+
+    def cancelled(self, run: Run) -> None:
+        """Somebody cancels a run."""
+        pending = "while submitted" if run.submission else "between claim and answer"
+        when = {RunState.SCHEDULED: "while waiting", RunState.RUNNING: "while running"}
+        self.mark(f"cancelled {when.get(run.state, pending)}")
+
+
+def _short(answer: Any) -> str:
+    if isinstance(answer, dict):
+        return ", ".join(str(seen.state) for seen in answer.values())
+    return ", ".join(sorted(answer)) if isinstance(answer, frozenset) else str(answer)
+
+
+def _told(move: Move, done: bool) -> str:
+    changes = {name: value for name, value in move.changes.items() if name in ("reason", "attempt", "submission", "ending")}
+    verdict = "moves" if done else "is refused to move"
+    return f"{verdict} r{move.run_id.hex} {move.expected} -> {move.to}, fence {move.fence} {changes}"
+
+
+def _marks_of(move: Move) -> list[str]:
+    reason, located = str(move.changes.get("reason", "")), move.changes.get("submission")
+    by_itself = move.expected is RunState.CANCELLING and move.changes.get("exit_code") is not None
+    reached = {
+        "attempt raised": "attempt" in move.changes,
+        "overdue start": move.to is RunState.CANCELLING and reason.startswith("did not start"),
+        "rejected repeat: the run is stopped": move.to is RunState.CANCELLING and reason == "AccessDenied",
+        "missing end": reason.startswith("the job is gone"),
+        "accepted while cancelling": move.expected is move.to is RunState.CANCELLING and located is not None,
+        "event ahead of the record": located is not None and (move.to is RunState.RUNNING or move.to.is_end),
+        "ended by itself while cancelling": by_itself and move.to.is_end,
+    }
+    return [name for name, here in reached.items() if here]

@@ -1,0 +1,298 @@
+"""Every rule that keeps a promise, taken out one at a time. A sabotage that no seed catches is a hole in the simulation.
+
+Each is a small patch of the product (or, where the rule is a cloud's, of how the product uses it), put on for the length of a
+`with`. They run on the memory store, whose verbs are plain enough to be broken in one place.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+from unittest.mock import patch
+
+from dispatcher import tick as tick_module
+from dispatcher.core import reconciliation
+from dispatcher.core.admission import admit
+from dispatcher.core.pinning import job_of, pin
+from dispatcher.models import RunState
+from dispatcher.store import Move, Snapshot
+from dispatcher.stores import transitions
+from dispatcher.stores.memory import MemoryStore
+from providers.base import Job, Throttled, Unknown
+from tests.simulation import world as world_module
+from tests.simulation.checks import Violation
+from tests.simulation.cloud import Cloud, Kind, SimulatedProvider
+from tests.simulation.faults import FaultyStore
+from tests.simulation.life import simulate
+from tests.simulation.stores import memory
+
+Break = Callable[[], AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True)
+class Sabotage:
+    """One rule and how it is broken."""
+
+    rule: str
+    broken: Break
+    seeds: int = 300
+    """It must be caught within so many."""
+    near: int = 0
+    """A seed, not far from one that catches it, at which the test suite may begin; the command begins at 0."""
+
+
+def _swap(target: Any, name: str, value: Any) -> Break:
+    return lambda: patch.object(target, name, value)
+
+
+@contextmanager
+def _all(*breaks: Break) -> Iterator[None]:
+    with ExitStack() as stack:
+        for each in breaks:
+            stack.enter_context(each())
+        yield
+
+
+# The name
+
+_holds_name = Cloud._holds_name
+
+
+def _without_token(cloud: Cloud, job: Any) -> bool:
+    return cloud.kind is not Kind.TOKEN and _holds_name(cloud, job)
+
+
+def _job_with_claim(run: Any) -> Job:
+    job = job_of(run)
+    return replace(job, labels={**job.labels, "fence": str(run.fence)})
+
+
+def _token_of_claim(_: SimulatedProvider, job: Job) -> str:
+    return f"{job.name}/{job.labels['fence']}"
+
+
+def _attempt_raised(run: Any, now: Any, lease: Any) -> Any:
+    return {"fence": run.fence + 1, "lease_until": now + lease, "attempt": run.attempt + 1}
+
+
+# The slots
+
+_snapshot, _apply, _faulty_call = MemoryStore._snapshot, MemoryStore._apply, FaultyStore._call
+
+
+def _counted(store: Any) -> Counter[str]:
+    store.__dict__.setdefault("slots", Counter())
+    return store.slots
+
+
+def _snapshot_from_counter(store: Any, pool: Any, now: Any) -> Snapshot:
+    held = {queue.name: _counted(store)[pool.name, queue.name] for queue in pool.queues}
+    return replace(_snapshot(store, pool, now), in_use=held)
+
+
+def _call_with_counter(self: Any, verb: str, *args: Any, **named: Any) -> Any:
+    result = _faulty_call(self, verb, *args, **named)
+    if verb == "claim":
+        _counted(self._store).update((claim.run.pool, claim.run.queue) for claim in result.claims if not claim.repeat)
+    if verb == "move":
+        self._invocation.pause("slots before")
+        freed = [move for move in args[0] if move.run_id in result and move.expected.holds_slot and not move.to.holds_slot]
+        _counted(self._store).subtract((move.pool, move.queue) for move in freed)
+    return result
+
+
+_claim_effect = FaultyStore._claim_effect
+
+
+def _claim_on_an_old_count(self: Any, name: str, now: Any, **named: Any) -> Any:
+    pool = self._store.pool(name)
+    counted = _snapshot(self._store, pool, now).in_use if pool else {}
+    self._invocation.pause("count")
+    decide = named["decide"]
+    return self._store.claim(name, now, **{**named, "decide": lambda seen: decide(replace(seen, in_use=counted))})
+
+
+def _verdicts_with_timer(live: Any, seen: Any, now: Any, limits: Any) -> Any:
+    moves = {move.run_id: move for move in reconciliation.verdicts(live, seen, now, limits)}
+    for run in live:
+        if run.id not in moves and run.submitted_at and now - run.submitted_at > timedelta(seconds=120):
+            moves[run.id] = Move.of(run, RunState.CRASHED, reason="taken for dead", ended_at=now)
+    return tuple(moves.values())
+
+
+# The record
+
+
+def _change_without(*ignored: str) -> Callable[..., Any]:
+    change = MemoryStore._change
+
+    def changed(store: Any, run_id: Any, pool: Any, *guard_and_changes: Any) -> Any:
+        state, fence, changes = guard_and_changes
+        stored = store._runs.get(run_id)
+        if stored is not None:
+            state = stored.state if "state" in ignored else state
+            fence = stored.fence if "fence" in ignored else fence
+        return change(store, run_id, pool, state, fence, changes)
+
+    return changed
+
+
+def _recorded_by_anyone(run: Any, answer: Any, now: Any, *, fence: int, repeat: bool) -> Any:
+    return reconciliation.recorded(run, answer, now, fence=run.fence, repeat=repeat)
+
+
+def _unknown_is_failure(run: Any, answer: Any, now: Any, *, fence: int, repeat: bool) -> Any:
+    failed = Throttled(reason=answer.cause) if isinstance(answer, Unknown) else answer
+    return reconciliation.recorded(run, failed, now, fence=fence, repeat=False if failed is not answer else repeat)
+
+
+def _refusal_is_proof(run: Any, answer: Any, now: Any, *, fence: int, repeat: bool) -> Any:
+    return reconciliation.recorded(run, answer, now, fence=fence, repeat=False)
+
+
+# What is pinned, and what is known of time
+
+
+def _claim_rendered_again(self: Any, name: str, now: Any, **named: Any) -> Any:
+    claims, pool = _claim_effect(self, name, now, **named), self._store.pool(name)
+    if pool is None:
+        return claims
+    seen = _snapshot(self._store, pool, now)
+    fresh = [replace(each, run=replace(each.run, job=pin(seen, each.run, None).job)) for each in claims.claims]
+    return replace(claims, claims=tuple(fresh))
+
+
+_settle = tick_module._PoolTick.settle
+
+
+def _settle_by_the_clock_of_now(self: Any, seen: Any) -> None:
+    self.looked_at = self.clock.now()
+    _settle(self, seen)
+
+
+def _look_up_and_go_on(self: Any, claim: Any, job: Job) -> Any:
+    answer = _look_up(self, claim, job)
+    return None if isinstance(answer, reconciliation.Absent) else answer
+
+
+_look_up, _tidy = tick_module._PoolTick._look_up, tick_module._PoolTick.tidy
+
+
+def _tidy_at_once(self: Any) -> None:
+    self.lease = timedelta(days=-1)
+    _tidy(self)
+
+
+# The order
+
+
+def _admit_from_below(pool: Any, *seen: Any, **named: Any) -> Any:
+    turned = [replace(queue, priority=-queue.priority) for queue in pool.queues]
+    return admit(replace(pool, queues=tuple(turned)), *seen, **named)
+
+
+def _due_newest_first(store: Any, pool: Any, now: Any) -> Snapshot:
+    seen = _snapshot(store, pool, now)
+    return replace(seen, due=lambda queue, limit: seen.due(queue, 1000)[::-1][:limit])
+
+
+SABOTAGES: dict[str, Sabotage] = {
+    "no token": Sabotage("the name is the idempotency key", _swap(Cloud, "_holds_name", _without_token)),
+    "token from the claim": Sabotage(
+        "the name is a pure function of run and attempt, never of the claim",
+        lambda: _all(_swap(tick_module, "job_of", _job_with_claim), _swap(SimulatedProvider, "token", _token_of_claim)),
+    ),
+    "attempt raised without an end": Sabotage(
+        "the attempt rises only when nothing lives under the old name", _swap(transitions, "taken_over", _attempt_raised)
+    ),
+    "no look-up before a repeat": Sabotage(
+        "a claim that is taken over is looked up first", _swap(tick_module._PoolTick, "_look_up", lambda *_: None)
+    ),
+    "slot counter of its own": Sabotage(
+        "slots are counted from runs",
+        lambda: _all(_swap(MemoryStore, "_snapshot", _snapshot_from_counter), _swap(FaultyStore, "_call", _call_with_counter)),
+    ),
+    "count outside the claim": Sabotage(
+        "slots are counted inside the claiming transaction", _swap(FaultyStore, "_claim_effect", _claim_on_an_old_count)
+    ),
+    "slot freed by a timer": Sabotage(
+        "a slot is freed only by an observed end", _swap(tick_module, "verdicts", _verdicts_with_timer)
+    ),
+    "record without fence": Sabotage(
+        "every write under a claim names its fence",
+        lambda: _all(
+            _swap(tick_module, "recorded", _recorded_by_anyone), _swap(MemoryStore, "_change", _change_without("fence"))
+        ),
+        seeds=1500,
+        near=200,
+    ),
+    "update without the expected state": Sabotage(
+        "every write names the state it leaves", _swap(MemoryStore, "_change", _change_without("state", "fence"))
+    ),
+    "unknown taken for failure": Sabotage("no answer is not a refusal", _swap(tick_module, "recorded", _unknown_is_failure)),
+    "refusal of a repeat taken for proof": Sabotage(
+        "a refused repeat says nothing of the submission before it", _swap(tick_module, "recorded", _refusal_is_proof)
+    ),
+    "rendered again": Sabotage("a claim pins what it renders", _swap(FaultyStore, "_claim_effect", _claim_rendered_again)),
+    "no deadline": Sabotage(
+        "nothing is submitted after the deadline", _swap(world_module, "TICK", timedelta(days=1)), seeds=1500, near=90
+    ),
+    "lease shorter than the invocation": Sabotage(
+        "a lease outlives the invocation that made it", _swap(world_module, "LEASE", timedelta(seconds=-10))
+    ),
+    "missing taken for gone": Sabotage(
+        "a missing job is an end only after the look-up lag",
+        _swap(tick_module, "cautious", lambda limits, skew: replace(limits, lookup_lag=0.0)),
+    ),
+    "skew forgotten": Sabotage(
+        "the clocks of two invocations may differ", _swap(tick_module, "cautious", lambda limits, skew: limits)
+    ),
+    "an old observation judged by a new clock": Sabotage(
+        "what is missing is judged by the time at which looking began",
+        _swap(tick_module._PoolTick, "settle", _settle_by_the_clock_of_now),
+    ),
+    "absence always trusted": Sabotage(
+        "absence proves nothing once the provider has forgotten", _swap(tick_module, "is_forgotten", lambda *_: False)
+    ),
+    "cancelled claim submitted": Sabotage(
+        "a cancelled run whose claim is taken over is never submitted",
+        _swap(tick_module._PoolTick, "_look_up", _look_up_and_go_on),
+    ),
+    "discarded at once": Sabotage(
+        "what lingers guards its name until no request can be on its way",
+        _swap(tick_module._PoolTick, "tidy", _tidy_at_once),
+    ),
+    "lower queues first": Sabotage("queues are served by priority", _swap(tick_module, "admit", _admit_from_below)),
+    "last in, first out": Sabotage("a queue is served by due time", _swap(MemoryStore, "_snapshot", _due_newest_first)),
+}
+
+
+@dataclass(frozen=True)
+class Caught:
+    """How one sabotage ended. `seeds`: how many it took, counted from seed 0; None when it was not caught."""
+
+    name: str
+    seeds: int | None
+    violation: str
+    seconds: float
+
+    def row(self) -> list[str]:
+        """A line of the table."""
+        seeds = "NOT CAUGHT" if self.seeds is None else str(self.seeds)
+        return [self.name, seeds, str(SABOTAGES[self.name].seeds), f"{self.seconds:.1f}"]
+
+
+def hunt(name: str, first: int = 0) -> Caught:
+    """Take a rule out and look for the seed that notices, from seed `first` on."""
+    sabotage, began = SABOTAGES[name], monotonic()
+    with sabotage.broken():
+        for seed in range(first, sabotage.seeds):
+            with memory() as views:
+                try:
+                    simulate(seed, views)
+                except Violation as violation:
+                    return Caught(name, seed + 1, str(violation), monotonic() - began)
+    return Caught(name, None, "", monotonic() - began)

@@ -1,0 +1,102 @@
+"""The slice of the simulation that belongs to the test suite; `python -m tests.simulation` runs more of the same."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.__main__ import main
+from tests.simulation.campaign import Tally, live_through
+from tests.simulation.crash_points import SCENES, crash_in_pairs
+from tests.simulation.marks import MARKS
+from tests.simulation.regressions import REGRESSIONS
+from tests.simulation.sabotage import SABOTAGES, hunt
+from tests.simulation.stores import STORES
+
+ROOT = Path(__file__).parents[2]
+SEEDS = {"memory": range(60), "sqlite": range(1000, 1030)}
+
+
+@pytest.fixture(scope="module")
+def tallies() -> dict[str, Tally]:
+    return {store: live_through(store, seeds) for store, seeds in SEEDS.items()}
+
+
+@pytest.mark.parametrize("store", SEEDS)
+def test_no_promise_is_broken(store, tallies):
+    assert [str(failure) for failure in tallies[store].failures] == []
+    assert tallies[store].counts["ticks"] > 40 * len(SEEDS[store])
+    assert tallies[store].counts["crashes"] > 10 * len(SEEDS[store])
+
+
+def test_every_branch_that_matters_is_reached(tallies):
+    reached = sum((tally.marks for tally in tallies.values()), start=type(tallies["memory"].marks)())
+    assert [mark for mark in MARKS if not reached[mark]] == []
+    assert sorted(set(reached) - set(MARKS)) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_store_tells_the_same_story(seed):
+    stories = {}
+    for store in STORES:
+        stories[store] = []
+        tally = live_through(store, [seed], write=stories[store].append)
+        assert tally.failures == []
+    assert stories["memory"]
+    for story in stories.values():
+        assert story == stories["memory"]
+
+
+def test_a_seed_tells_the_same_story_in_every_process():
+    assert told(hash_seed="1") == told(hash_seed="2")
+
+
+def told(hash_seed: str) -> list[str]:
+    command = [sys.executable, "-m", "tests.simulation", "--seed", "7", "--store", "sqlite", "--trace"]
+    environment = os.environ | {"PYTHONHASHSEED": hash_seed}
+    answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    lines = [line for line in answer.stdout.splitlines() if not line.startswith("seconds")]
+    assert len(lines) > 100
+    return lines
+
+
+@pytest.mark.parametrize("name", SABOTAGES)
+def test_a_rule_that_is_taken_out_is_missed(name):
+    caught = hunt(name, first=SABOTAGES[name].near)
+    assert caught.seeds is not None, f"not caught within {SABOTAGES[name].seeds} seeds"
+
+
+@pytest.mark.parametrize(("seed", "store"), [(seed, store) for seed, store, _ in REGRESSIONS])
+def test_what_was_found_once_stays_mended(seed, store):
+    assert [str(failure) for failure in live_through(store, [seed]).failures] == []
+
+
+@pytest.mark.parametrize(("store", "every"), [("memory", 9), ("sqlite", 40)])
+@pytest.mark.parametrize("scene", SCENES)
+def test_two_crashes_at_any_two_points_leave_nothing_that_the_third_tick_cannot_finish(scene, store, every):
+    found = crash_in_pairs(store, scene, every=every)
+    assert found.failures == []
+    assert found.first_points > 40
+    assert found.pairs > 25 * (found.first_points // every)
+
+
+def test_crash_points_notice_a_claim_that_is_not_looked_up():
+    with SABOTAGES["no look-up before a repeat"].broken():
+        assert crash_in_pairs("memory", "running", every=20).failures
+
+
+def test_a_broken_promise_is_told_with_the_line_that_repeats_it(capsys):
+    alone = ["--store", "memory", "--jobs", "1", "--no-sabotages", "--no-crash-points"]
+    assert main(["--seeds", "2", *alone]) == 0
+    with SABOTAGES["no token"].broken():
+        assert main(["--seeds", "2", *alone]) == 1
+        said = capsys.readouterr().out
+        assert "python -m tests.simulation --seed 1 --store memory --trace" in said
+        violation = next(line for line in said.splitlines() if line.startswith("seed 1 on memory"))
+
+        assert main(["--seed", "1", "--store", "memory", "--trace"]) == 1
+        story = capsys.readouterr().out
+        assert violation in story
+        assert "CRASHES at" in story

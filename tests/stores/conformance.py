@@ -1,0 +1,23 @@
+"""The one suite that decides whether a store is supported.
+
+To have another store judged, add its factory to `tests.stores.factories`: this suite and the differential test run on it.
+"""
+
+from tests.stores.conformance_claims import Grants, Snapshots, Takeovers, WholeTicks
+from tests.stores.conformance_pools import Deployments, Pools, QueuesAndDeletion
+from tests.stores.conformance_runs import Listing, LiveAndLingering, Moves, Runs
+
+SUITE = (
+    Pools,
+    QueuesAndDeletion,
+    Deployments,
+    Runs,
+    Listing,
+    Moves,
+    LiveAndLingering,
+    Snapshots,
+    Grants,
+    Takeovers,
+    WholeTicks,
+)
+"""Classes of tests, each written against a fixture `store` that gives a fresh and empty one."""

@@ -1,0 +1,264 @@
+"""What every store does with pools, queues and deployments."""
+
+from dataclasses import replace
+
+import pytest
+
+from dispatcher.errors import AlreadyExists, Conflict, NotFound
+from dispatcher.models import RunState
+from dispatcher.store import Store
+from tests.builders import HOUR, MINUTE, NOW, a_deployment, a_pool, a_queue
+from tests.stores.steps import a_run_in, a_stored_run, claim, nothing
+
+TWO_QUEUES = [a_queue("default", 2, limit=0), a_queue("high", 1, limit=3, paused=True, description="first")]
+
+
+class Pools:
+    def test_a_created_pool_reads_back_whole_at_version_1(self, store: Store):
+        pool = a_pool("ecs", limit=0, queues=TWO_QUEUES, paused=True, description="Zürich 🚀", created_at=NOW + MINUTE / 7)
+        saved = store.save_pool(pool, expected_version=None)
+        assert saved == replace(pool, version=1)
+        assert store.pool("ecs") == saved
+        assert store.pools() == [saved]
+
+    def test_pools_come_by_name(self, store: Store):
+        for name in ("b", "é", "a", "B", "a b", "10", "9"):
+            store.save_pool(a_pool(name), expected_version=None)
+        assert [pool.name for pool in store.pools()] == ["10", "9", "B", "a", "a b", "b", "é"]
+
+    def test_an_unknown_pool_is_none(self, store: Store):
+        assert store.pool("none") is None
+        assert store.pools() == []
+
+    def test_queues_come_in_order_of_priority_however_they_were_given(self, store: Store):
+        pool = replace(a_pool(), queues=(a_queue("default", 10), a_queue("z", 9), a_queue("a", 11)))
+        saved = store.save_pool(pool, expected_version=None)
+        assert [queue.name for queue in saved.queues] == ["z", "default", "a"]
+        assert store.pool("pool") == saved
+
+    def test_a_template_keeps_the_order_its_author_gave(self, store: Store):
+        template = {"variables": {"properties": {"z": {}, "a": {}}}, "job_configuration": {"y": 1, "b": [None, 1.5, "{{ z }}"]}}
+        store.save_pool(a_pool(base_job_template=template), expected_version=None)
+        found = store.pool("pool")
+        assert found
+        assert found.base_job_template == template
+        assert list(found.base_job_template) == ["variables", "job_configuration"]
+        assert list(found.base_job_template["variables"]["properties"]) == ["z", "a"]
+
+    def test_a_name_is_taken_once(self, store: Store):
+        saved = store.save_pool(a_pool(limit=1), expected_version=None)
+        with pytest.raises(AlreadyExists, match="'pool'"):
+            store.save_pool(a_pool(limit=2), expected_version=None)
+        assert store.pools() == [saved]
+
+    def test_a_replaced_pool_has_the_next_version(self, store: Store):
+        created = store.save_pool(a_pool(limit=1), expected_version=None)
+        changed = replace(created, concurrency_limit=None, paused=True, description="new", queues=tuple(TWO_QUEUES[::-1]))
+        saved = store.save_pool(changed, expected_version=1)
+        assert saved == replace(changed, version=2)
+        assert store.pool("pool") == saved
+
+    def test_the_version_that_counts_is_the_expected_one(self, store: Store):
+        created = store.save_pool(a_pool(version=7), expected_version=None)
+        assert created.version == 1
+        assert store.save_pool(replace(created, version=9), expected_version=1).version == 2
+
+    def test_of_two_changes_of_one_version_the_second_is_refused(self, store: Store):
+        created = store.save_pool(a_pool(), expected_version=None)
+        first = store.save_pool(replace(created, description="first"), expected_version=created.version)
+        with pytest.raises(Conflict, match="version 1 became 2"):
+            store.save_pool(replace(created, description="second"), expected_version=created.version)
+        assert store.pool("pool") == first
+
+    def test_a_pool_that_does_not_exist_cannot_be_replaced(self, store: Store):
+        with pytest.raises(NotFound, match="'pool'"):
+            store.save_pool(a_pool(), expected_version=1)
+        assert store.pools() == []
+
+    def test_a_new_pool_has_nothing_that_only_ticks_write(self, store: Store):
+        pool = a_pool(held_until=NOW, held_reason="no capacity", last_tick_at=NOW)
+        saved = store.save_pool(pool, expected_version=None)
+        assert (saved.held_until, saved.held_reason, saved.last_tick_at) == (None, "", None)
+        assert store.pool("pool") == saved
+
+    def test_what_ticks_wrote_survives_a_change_of_the_pool(self, store: Store):
+        created = store.save_pool(a_pool(), expected_version=None)
+        claim(store, NOW, decide=nothing)
+        store.hold("pool", NOW + HOUR, "no capacity")
+        saved = store.save_pool(replace(created, description="new", held_until=NOW), expected_version=1)
+        assert (saved.held_until, saved.held_reason, saved.last_tick_at) == (NOW + HOUR, "no capacity", NOW)
+        assert store.pool("pool") == saved
+
+    def test_what_ticks_write_is_not_a_change_of_the_pool(self, store: Store):
+        created = store.save_pool(a_pool(), expected_version=None)
+        claim(store, decide=nothing)
+        store.hold("pool", NOW + HOUR, "no capacity")
+        assert store.save_pool(created, expected_version=1).version == 2
+
+    def test_a_later_hold_replaces_an_earlier_one_and_never_the_other_way_round(self, store: Store):
+        store.save_pool(a_pool(), expected_version=None)
+        holds = []
+        for until, reason in ((NOW + MINUTE, "a"), (NOW + HOUR, "b"), (NOW + HOUR, "c"), (NOW, "d")):
+            store.hold("pool", until, reason)
+            found = store.pool("pool")
+            assert found
+            holds.append((found.held_until, found.held_reason))
+        assert holds == [(NOW + MINUTE, "a"), (NOW + HOUR, "b"), (NOW + HOUR, "b"), (NOW + HOUR, "b")]
+
+    def test_a_hold_of_an_unknown_pool_is_left_alone(self, store: Store):
+        store.hold("none", NOW, "nobody")
+        assert store.pools() == []
+
+    def test_an_answer_that_is_changed_does_not_change_the_store(self, store: Store):
+        template = {"job_configuration": {"command": "true"}, "variables": {}}
+        saved = store.save_pool(a_pool(base_job_template=template), expected_version=None)
+        template["job_configuration"]["command"] = "given"
+        saved.base_job_template["job_configuration"]["command"] = "answered"
+        store.pools()[0].base_job_template["job_configuration"]["command"] = "read"
+        found = store.pool("pool")
+        assert found
+        assert found.base_job_template["job_configuration"] == {"command": "true"}
+
+
+class QueuesAndDeletion:
+    @pytest.mark.parametrize("state", [RunState.SCHEDULED, RunState.PENDING, RunState.RUNNING, RunState.CANCELLING])
+    def test_a_queue_goes_only_when_all_its_runs_have_ended(self, store: Store, state: RunState):
+        created = store.save_pool(a_pool(queues=["default", "low"]), expected_version=None)
+        a_run_in(store, state, queue="low")
+        with pytest.raises(Conflict, match="'low'"):
+            store.save_pool(replace(a_pool(), description="new"), expected_version=1)
+        assert store.pool("pool") == replace(created, last_tick_at=None if state is RunState.SCHEDULED else NOW)
+
+    def test_a_queue_goes_when_its_runs_have_ended_and_they_stay(self, store: Store):
+        store.save_pool(a_pool(queues=["default", "low"]), expected_version=None)
+        ended = a_run_in(store, RunState.FAILED, queue="low")
+        a_stored_run(store, queue="default")
+        saved = store.save_pool(a_pool(), expected_version=1)
+        assert [queue.name for queue in saved.queues] == ["default"]
+        assert store.get(ended.id) == ended
+
+    def test_a_queue_of_the_same_name_in_another_pool_does_not_matter(self, store: Store):
+        for name in ("pool", "other"):
+            store.save_pool(a_pool(name, queues=["default", "low"]), expected_version=None)
+        a_stored_run(store, "other", "low")
+        assert store.save_pool(a_pool(), expected_version=1).version == 2
+        other = store.pool("other")
+        assert other
+        assert [queue.name for queue in other.queues] == ["default", "low"]
+
+    def test_queues_can_trade_their_priorities(self, store: Store):
+        store.save_pool(a_pool(queues=["default", "low"]), expected_version=None)
+        saved = store.save_pool(a_pool(queues=["low", "default"]), expected_version=1)
+        assert [(queue.name, queue.priority) for queue in saved.queues] == [("low", 1), ("default", 2)]
+
+    def test_a_deleted_pool_takes_its_deployments_and_ended_runs_along(self, store: Store):
+        for name in ("pool", "other"):
+            store.save_pool(a_pool(name), expected_version=None)
+            store.save_deployment(a_deployment(f"of-{name}", pool=name), expected_version=None)
+        ended, kept = a_run_in(store, RunState.COMPLETED), a_run_in(store, RunState.COMPLETED, "other")
+        waiting = a_stored_run(store, "other")
+        store.delete_pool("pool", expected_version=1)
+        assert store.pool("pool") is None
+        assert [found.name for found in store.deployments()] == ["of-other"]
+        assert store.get(ended.id) is None
+        assert [store.get(run.id) for run in (kept, waiting)] == [kept, waiting]
+
+    def test_a_deleted_name_is_free_again(self, store: Store):
+        store.save_pool(a_pool(), expected_version=None)
+        store.delete_pool("pool", expected_version=1)
+        assert store.save_pool(a_pool(), expected_version=None).version == 1
+
+    @pytest.mark.parametrize("state", [RunState.SCHEDULED, RunState.PENDING, RunState.RUNNING, RunState.CANCELLING])
+    def test_a_pool_goes_only_when_all_its_runs_have_ended(self, store: Store, state: RunState):
+        store.save_pool(a_pool(), expected_version=None)
+        store.save_deployment(a_deployment(), expected_version=None)
+        run = a_run_in(store, state)
+        with pytest.raises(Conflict, match="'pool'"):
+            store.delete_pool("pool", expected_version=1)
+        assert store.get(run.id) == run
+        assert store.deployment("deployment")
+
+    def test_a_pool_is_deleted_only_as_it_was_read(self, store: Store):
+        created = store.save_pool(a_pool(), expected_version=None)
+        saved = store.save_pool(created, expected_version=1)
+        with pytest.raises(Conflict, match="version 1 became 2"):
+            store.delete_pool("pool", expected_version=1)
+        assert store.pool("pool") == saved
+
+    def test_an_unknown_pool_cannot_be_deleted(self, store: Store):
+        with pytest.raises(NotFound, match="'none'"):
+            store.delete_pool("none", expected_version=1)
+
+
+class Deployments:
+    @pytest.fixture(autouse=True)
+    def _two_pools(self, store: Store):
+        store.save_pool(a_pool(queues=["default", "low"]), expected_version=None)
+        store.save_pool(a_pool("other"), expected_version=None)
+
+    def test_a_created_deployment_reads_back_whole_at_version_1(self, store: Store):
+        variables = {"env": {"B": "{{ x }}", "A": None}, "list": [1, 2.5, True, {"deep": "ü"}]}
+        deployment = a_deployment(queue="low", job_variables=variables, tags=("b", "a"), description="nightly")
+        saved = store.save_deployment(deployment, expected_version=None)
+        assert saved == replace(deployment, version=1)
+        assert store.deployment("deployment") == saved
+
+    def test_deployments_come_by_name_all_or_of_one_pool(self, store: Store):
+        for name, pool in (("b", "pool"), ("c", "other"), ("a", "pool"), ("B", "other")):
+            store.save_deployment(a_deployment(name, pool), expected_version=None)
+        assert [found.name for found in store.deployments()] == ["B", "a", "b", "c"]
+        assert [found.name for found in store.deployments("pool")] == ["a", "b"]
+        assert store.deployments("none") == []
+        assert store.deployment("none") is None
+
+    def test_a_deployments_name_is_taken_once(self, store: Store):
+        saved = store.save_deployment(a_deployment(), expected_version=None)
+        with pytest.raises(AlreadyExists, match="'deployment'"):
+            store.save_deployment(a_deployment(pool="other"), expected_version=None)
+        assert store.deployments() == [saved]
+
+    def test_a_replaced_deployment_has_the_next_version(self, store: Store):
+        created = store.save_deployment(a_deployment(), expected_version=None)
+        changed = replace(created, pool="other", job_variables={"command": "false"}, tags=("new",), version=8)
+        saved = store.save_deployment(changed, expected_version=1)
+        assert saved == replace(changed, version=2)
+        assert store.deployments() == [saved]
+
+    def test_of_two_changes_of_one_deployment_the_second_is_refused(self, store: Store):
+        created = store.save_deployment(a_deployment(), expected_version=None)
+        first = store.save_deployment(replace(created, description="first"), expected_version=1)
+        with pytest.raises(Conflict, match="version 1 became 2"):
+            store.save_deployment(replace(created, description="second"), expected_version=1)
+        assert store.deployment("deployment") == first
+
+    def test_a_deployment_that_does_not_exist_cannot_be_replaced(self, store: Store):
+        with pytest.raises(NotFound, match="'deployment'"):
+            store.save_deployment(a_deployment(), expected_version=1)
+
+    @pytest.mark.parametrize(("pool", "queue"), [("none", "default"), ("pool", "none"), ("other", "low")])
+    def test_a_deployment_names_a_queue_that_exists(self, store: Store, pool: str, queue: str):
+        with pytest.raises(NotFound, match=f"'{queue}' in a work pool named '{pool}'"):
+            store.save_deployment(a_deployment(pool=pool, queue=queue), expected_version=None)
+        created = store.save_deployment(a_deployment(), expected_version=None)
+        with pytest.raises(NotFound, match=f"'{queue}'"):
+            store.save_deployment(replace(created, pool=pool, queue=queue), expected_version=1)
+        assert store.deployments() == [created]
+
+    def test_a_deleted_deployment_leaves_its_runs(self, store: Store):
+        store.save_deployment(a_deployment(), expected_version=None)
+        run = a_stored_run(store, deployment="deployment")
+        store.delete_deployment("deployment")
+        assert store.deployment("deployment") is None
+        assert store.get(run.id) == run
+        with pytest.raises(NotFound, match="'deployment'"):
+            store.delete_deployment("deployment")
+
+    def test_a_deployment_that_is_changed_outside_does_not_change_the_store(self, store: Store):
+        variables = {"env": {"A": "1"}}
+        saved = store.save_deployment(a_deployment(job_variables=variables), expected_version=None)
+        variables["env"]["A"] = "given"
+        saved.job_variables["env"]["A"] = "answered"
+        store.deployments()[0].job_variables["env"]["A"] = "read"
+        found = store.deployment("deployment")
+        assert found
+        assert found.job_variables == {"env": {"A": "1"}}

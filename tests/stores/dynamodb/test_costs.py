@@ -1,0 +1,89 @@
+"""Requests and units, counted: what a tick costs hangs on what it admits, and on nothing that waits."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dispatcher.models import RunState
+from dispatcher.store import Decision, Move, Snapshot
+from dispatcher.stores.dynamodb import DynamoStore
+from tests.builders import HOUR, MINUTE, NOW, SECOND, a_run
+from tests.stores.dynamodb.places import Place, a_place
+from tests.stores.dynamodb.units import Cost, cost_of
+from tests.stores.steps import SUBMISSION, a_stored_run, claim, granting, moved, nothing
+
+BATCH = 20
+FEW, MANY = 20, 300
+"""Runs that wait. The emulator takes long with more; `python -m tests.stores.dynamodb.backlogs` asks for 100 thousand."""
+
+
+@pytest.fixture(scope="module")
+def by_backlog() -> dict[int, dict[str, Cost]]:
+    """What each step of a batch's way costs, at two backlogs."""
+    return {backlog: way(a_place(), backlog) for backlog in (FEW, MANY)}
+
+
+def way(place: Place, backlog: int, *, check: bool = True) -> dict[str, Cost]:
+    """A batch of runs from the first to the last verb, in front of many that wait."""
+    place.store.add_runs([a_run(due_at=NOW - MINUTE + n * SECOND / 100) for n in range(backlog)])
+    costs: dict[str, Cost] = {}
+
+    def counted(what: str, act: Callable[[DynamoStore], Any]) -> Any:
+        place.recorder.requests.clear()
+        answer = act(place.store)
+        costs[what] = cost_of(place.recorder.requests)
+        return answer
+
+    early = [a_run(due_at=NOW - HOUR) for _ in range(BATCH)]
+    counted("add", lambda store: store.add_runs(early))
+    claims = counted("claim", lambda store: claim(store, takeovers=BATCH, decide=batch)).claims
+    runs = [each.run for each in claims]
+    assert [run.id for run in runs] == [run.id for run in early]
+    counted("submitted", lambda store: store.move([Move.of(run, RunState.PENDING, submission=SUBMISSION) for run in runs]))
+    counted("live", lambda store: store.live("pool", limit=1000))
+    counted("running", lambda store: store.move([Move.of(run, RunState.RUNNING) for run in runs]))
+    ends = [Move.of(moved_run, RunState.COMPLETED, ended_at=NOW) for moved_run in place.store.live("pool", limit=1000)]
+    counted("ended", lambda store: store.move(ends))
+    counted("idle", lambda store: claim(store, takeovers=BATCH, decide=nothing))
+    assert not check or place.store.check() == []
+    return costs
+
+
+def batch(snapshot: Snapshot) -> Decision:
+    return granting(*snapshot.due("high", BATCH), *snapshot.due("default", BATCH))(snapshot)
+
+
+def test_every_verb_costs_the_same_whether_few_or_many_wait(by_backlog: dict[int, dict[str, Cost]]):
+    assert by_backlog[FEW] == by_backlog[MANY]
+
+
+def test_a_run_costs_what_the_packages_docstring_says(by_backlog: dict[int, dict[str, Cost]]):
+    costs = {step: cost.per(BATCH) for step, cost in by_backlog[MANY].items() if step != "idle"}
+    assert costs == {
+        "add": (0.1, 0.05, 5.1),
+        "claim": (0.3, 1.25, 7.1),
+        "submitted": (0.1, 1.0, 7.0),
+        "live": (0.05, 0.15, 0),
+        "running": (0.1, 1.0, 5.0),
+        "ended": (0.1, 1.0, 5.1),
+    }
+    assert by_backlog[MANY]["idle"] == Cost(requests=3, read=3, written=1)
+
+
+def test_a_claim_of_many_takes_a_transaction_for_each_33(place: Place):
+    place.store.add_runs([a_run() for _ in range(66)])
+    place.recorder.requests.clear()
+    assert len(claim(place.store).claims) == 66
+    assert len(place.recorder.tokens()) == 2
+
+
+def test_runs_that_are_held_back_are_passed_over_without_being_read(place: Place):
+    good = a_stored_run(place.store)
+    for early in [a_stored_run(place.store, due_at=NOW - HOUR) for _ in range(5)]:
+        moved(place.store, early, RunState.SCHEDULED, not_before=NOW + HOUR)
+    place.recorder.requests.clear()
+    assert [each.run.id for each in claim(place.store, decide=lambda s: granting(*s.due("default", 3))(s)).claims] == [good.id]
+    batches = [asked["RequestItems"] for operation, asked, _ in place.recorder.requests if operation == "batch_get_item"]
+    read = [batch[place.table]["Keys"] for batch in batches]
+    assert [len(keys) for keys in read] == [2, 1]

@@ -1,0 +1,263 @@
+"""Random operations on a store, drawn so that most make sense and some do not.
+
+An operation is drawn once, from a seed and from what the oracle holds, and then applied to every store with the same arguments.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from dispatcher.models import ALLOWED_MOVES, END_STATES, Run, RunState
+from dispatcher.store import Decide, Decision, Grant, Move, RunFilter, Snapshot, Store
+from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_pool, a_queue, a_run
+from tests.stores.steps import JOB, LEASE, SUBMISSION
+
+POOLS = ("a", "b", "c")
+QUEUES = ("default", "high", "low")
+NAMES = ("one", "two", "three")
+
+Call = Callable[[Store], Any]
+
+
+class World:
+    """What the next operation is drawn from."""
+
+    def __init__(self, seed: int, oracle: Store) -> None:
+        self.random = Random(seed)
+        self.oracle = oracle
+        self.now = NOW
+        self.remembered: list[Run] = []
+        """Runs as they once were: what a slow invocation still believes."""
+
+    def time(self) -> datetime:
+        """A time around now; often one that others have too."""
+        return self.now + self.random.randrange(-3, 4) * MINUTE + self.random.choice([0, 0, 1]) * SECOND / 1_000_000
+
+    def an_id(self) -> UUID:
+        return UUID(int=self.random.getrandbits(128))
+
+    def variables(self) -> dict[str, Any]:
+        return self.random.choice([{}, {"env": {"B": "{{ x }}", "A": None}}, {"n": [1, 2.5, True, "ü"]}])
+
+    def runs(self) -> list[Run]:
+        """All runs, in an order that hangs on nothing but the seed."""
+        return list(self.oracle.runs(RunFilter(), limit=10_000))
+
+    def some_runs(self, most: int) -> list[Run]:
+        """A few runs: as they are (mostly such that have not ended), as they once were, or unknown."""
+        known = self.runs() or [a_run("a", id=self.an_id())]
+        if self.random.random() < 0.8:
+            known = [run for run in known if not run.state.is_end] or known
+        pick = [self.random.choice(known) for _ in range(self.random.randint(1, most))]
+        if self.remembered and self.random.random() < 0.3:
+            pick.append(self.random.choice(self.remembered))
+        if self.random.random() < 0.1:
+            pick.append(a_run("a", id=self.an_id()))
+        self.remembered = (self.remembered + pick)[-50:]
+        return pick
+
+    def pool(self) -> str:
+        return self.random.choice(POOLS)
+
+    def queue(self) -> str:
+        return self.random.choice(QUEUES)
+
+    def version_of(self, found: Any) -> int | None:
+        """Mostly the version that is stored; sometimes an older one, or none."""
+        return self.random.choice([None, 1, *[found.version if found else None] * 4])
+
+
+def save_pool(world: World) -> Call:
+    name, random = world.pool(), world.random
+    kept = ["default"] + [queue for queue in QUEUES[1:] if random.random() < 0.8]
+    random.shuffle(kept)
+    queues = [
+        a_queue(queue, place, random.choice([None, 0, 2]), paused=random.random() < 0.2) for place, queue in enumerate(kept, 1)
+    ]
+    pool = a_pool(name, random.choice([None, 0, 3]), queues, id=world.an_id(), paused=random.random() < 0.2, held_until=NOW)
+    version = world.version_of(world.oracle.pool(name))
+    return lambda store: store.save_pool(pool, expected_version=version)
+
+
+def delete_pool(world: World) -> Call:
+    name = world.pool()
+    version = world.version_of(world.oracle.pool(name)) or 1
+    return lambda store: store.delete_pool(name, expected_version=version)
+
+
+def pool(world: World) -> Call:
+    name = world.pool()
+    return lambda store: store.pool(name)
+
+
+def pools(_world: World) -> Call:
+    return lambda store: store.pools()
+
+
+def save_deployment(world: World) -> Call:
+    name = world.random.choice(NAMES)
+    tags = tuple(world.random.sample("xyz", 2))
+    deployment = a_deployment(name, world.pool(), world.queue(), id=world.an_id(), job_variables=world.variables(), tags=tags)
+    version = world.version_of(world.oracle.deployment(name))
+    return lambda store: store.save_deployment(deployment, expected_version=version)
+
+
+def delete_deployment(world: World) -> Call:
+    name = world.random.choice(NAMES)
+    return lambda store: store.delete_deployment(name)
+
+
+def deployment(world: World) -> Call:
+    name = world.random.choice(NAMES)
+    return lambda store: store.deployment(name)
+
+
+def deployments(world: World) -> Call:
+    name = world.random.choice([None, *POOLS])
+    return lambda store: store.deployments(name)
+
+
+def add_runs(world: World) -> Call:
+    random = world.random
+    name, deployed = world.pool(), random.choice([None, *NAMES])
+    found = world.oracle.pool(name)
+    queues = [queue.name for queue in found.queues] * 10 + ["none"] if found else ["default"]
+    added = [
+        a_run(
+            name,
+            random.choice(queues),
+            id=world.an_id(),
+            due_at=world.time(),
+            created_at=world.time(),
+            job_variables=world.variables(),
+            deployment=deployed,
+            tags=("x",) * random.randrange(2),
+        )
+        for _ in range(random.randrange(5))
+    ]
+    again = [replace(run, name="again") for run in (world.runs() or added)[:2] if random.random() < 0.2]
+    return lambda store: store.add_runs([*added, *again])
+
+
+def get(world: World) -> Call:
+    run = world.some_runs(1)[-1]
+    return lambda store: store.get(run.id)
+
+
+def runs(world: World) -> Call:
+    random = world.random
+    where = RunFilter(
+        pool=random.choice([None, *POOLS]),
+        queue=random.choice([None, *QUEUES]),
+        deployment=random.choice([None, None, None, *NAMES]),
+        states=random.choice([None, END_STATES, frozenset(random.sample(list(RunState), 3))]),
+    )
+    limit, offset = random.choice([1, 3, 100]), random.choice([0, 0, 2])
+    return lambda store: store.runs(where, limit=limit, offset=offset)
+
+
+def counts(world: World) -> Call:
+    name, now = world.pool(), world.time()
+    return lambda store: store.counts(name, now)
+
+
+def ahead(world: World) -> Call:
+    run, now = world.some_runs(1)[-1], world.time()
+    return lambda store: store.ahead(run, now)
+
+
+def live(world: World) -> Call:
+    name, limit, start = world.pool(), world.random.choice([1, 3, 100]), world.random.choice([None, world.an_id()])
+    return lambda store: store.live(name, limit=limit, start=start)
+
+
+def move(world: World) -> Call:
+    moves = [_move(world, run) for run in world.some_runs(3)]
+    return lambda store: store.move(moves)
+
+
+def hold(world: World) -> Call:
+    name, until = world.pool(), world.time()
+    return lambda store: store.hold(name, until, f"until {until}")
+
+
+def claim(world: World) -> Call:
+    name, now, takeovers = world.pool(), world.now, world.random.choice([0, 1, 10])
+    seed, stale = world.random.getrandbits(64), world.some_runs(2)
+
+    def call(store: Store) -> Any:
+        seen: list[Any] = []
+        answer = store.claim(name, now, lease=LEASE, takeovers=takeovers, decide=_deciding(Random(seed), stale, seen))
+        return [*answer.claims, *answer.crashed], seen
+
+    return call
+
+
+def lingering(world: World) -> Call:
+    name, limit = world.pool(), world.random.choice([1, 100])
+    return lambda store: store.lingering(name, limit=limit)
+
+
+def discarded(world: World) -> Call:
+    ids = [run.id for run in world.some_runs(3)]
+    return lambda store: store.discarded(ids)
+
+
+READS = (pool, pools, deployment, deployments, get, runs, counts, ahead, live, lingering)
+WRITES = (save_pool, delete_pool, save_deployment, delete_deployment, add_runs, move, hold, claim, discarded)
+WEIGHTS: Mapping[Callable[[World], Call], int] = {
+    **dict.fromkeys(READS, 1),
+    **dict.fromkeys(WRITES, 2),
+    add_runs: 6,
+    move: 12,
+    claim: 6,
+    save_pool: 4,
+    delete_pool: 1,
+    ahead: 3,
+    live: 3,
+    lingering: 3,
+}
+"""Every verb of the protocol but `close`, and how often it is drawn."""
+
+
+def _move(world: World, run: Run) -> Move:
+    random = world.random
+    allowed = sorted(ALLOWED_MOVES[run.state]) or [RunState.FAILED]
+    allowed += [state for state in allowed if state.holds_slot] * 3
+    to = random.choice(allowed) if random.random() < 0.99 else random.choice(list(RunState))
+    values: Mapping[str, Any] = {
+        "reason": random.choice(["", "stopped"]),
+        "due_at": world.time(),
+        "attempt": run.attempt + 1,
+        "not_before": random.choice([None, world.time()]),
+        "lease_until": random.choice([None, world.time()]),
+        "submission": random.choice([None, SUBMISSION]),
+        "ending": random.choice([None, RunState.CRASHED]),
+        "lingers": random.random() < 0.5,
+        "ended_at": random.choice([None, world.time()]),
+        "exit_code": random.choice([None, 0, 137]),
+        "queue": "moved",
+    }
+    fields = [name for name in values if random.random() < (0.005 if name == "queue" else 0.4)]
+    return Move.of(run, to, **{name: values[name] for name in fields})
+
+
+def _deciding(random: Random, stale: Sequence[Run], seen: list[Any]) -> Decide:
+    """A decision that grants some of what is due and, now and then, what has moved on; and notes what it saw."""
+
+    def decide(snapshot: Snapshot) -> Decision:
+        due = {queue.name: list(snapshot.due(queue.name, random.randrange(4))) for queue in snapshot.pool.queues}
+        held = {queue: count for queue, count in snapshot.in_use.items() if count}
+        seen.append((snapshot.pool, held, due, snapshot.deployment(random.choice(NAMES))))
+        if random.random() < 0.1:
+            raise KeyError("image")
+        wanted = [run for found in due.values() for run in found] + [run for run in stale if random.random() < 0.2]
+        doomed = [run for run in wanted if random.random() < 0.2]
+        granted = [run for run in wanted if run not in doomed or random.random() < 0.1]
+        grants = tuple(Grant(run=run, job=JOB, start_within=random.choice([None, 60.0])) for run in granted)
+        return Decision(grants=grants, crashes=tuple((run, "no image") for run in doomed))
+
+    return decide

@@ -1,0 +1,185 @@
+"""What the verbs of a tick cost, by the planner's word and by counted rows and pages: nothing here is timed."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from dispatcher.models import RunState
+from dispatcher.store import RunFilter
+from dispatcher.stores.postgres import PostgresStore
+from dispatcher.stores.postgres_session import _respelled
+from dispatcher.stores.rows import RUN, microseconds
+from dispatcher.stores.sql_store import _conditions
+from tests.builders import MINUTE, NOW, a_deployment, a_pool
+from tests.stores.postgres_server import PostgresServer
+from tests.stores.postgres_wire import Cutter
+from tests.stores.steps import a_claimed_run, a_running_run, a_stored_run, claim, granting, moved
+
+PARAMETERS: Mapping[str, Any] = {
+    "pool": "pool",
+    "queue": "default",
+    "name": "pool",
+    "id": "0" * 32,
+    "start": "8" * 32,
+    "now": microseconds(NOW + 10 * MINUTE),
+    "due_at": 0,
+    "limit": 50,
+    "offset": 0,
+    "expected_id": "0" * 32,
+    "expected_pool": "pool",
+    "expected_state": "SCHEDULED",
+    "expected_fence": 0,
+}
+
+INDICES = {
+    "abandoned": "runs_unsubmitted",
+    "in_use": "runs_holding",
+    "due": "runs_waiting",
+    "live": "runs_live",
+    "live_before": "runs_live",
+    "lingering": "runs_lingering",
+    "change_run": "runs_pkey",
+    "run": "runs_pkey",
+    "discarded": "runs_pkey",
+    "heartbeat": "work_pools_pkey",
+    "pool": "work_pools_pkey",
+    "pool_version": "work_pools_pkey",
+    "keep_pool": "work_pools_pkey",
+    "queues_of_pool": "work_queues_pool_priority_key",
+    "queue_exists": "work_queues_pkey",
+    "deployment": "deployments_pkey",
+    "queue_is_busy": "runs_holding",
+    "pool_is_busy": "runs_holding",
+    "ahead": "runs_waiting",
+}
+"""Statement -> the index in which it has to find its rows."""
+
+TICK = ("abandoned", "in_use", "due", "live", "live_before", "lingering", "heartbeat", "pool", "queues_of_pool", "deployment")
+
+
+@pytest.fixture
+def store(stores: Callable[..., PostgresStore]) -> PostgresStore:
+    made = stores()
+    made.save_pool(a_pool(queues=["high", "default"]), expected_version=None)
+    for number in range(30):
+        made.save_deployment(a_deployment(f"deployment-{number}"), expected_version=None)
+    for _ in range(3):
+        a_running_run(made)
+        a_claimed_run(made)
+        moved(made, a_running_run(made), RunState.FAILED, ended_at=NOW, lingers=True)
+    return made
+
+
+@pytest.fixture(params=["never", "before", "after"])
+def crowded(
+    request: pytest.FixtureRequest, postgres: PostgresServer, database: str, store: PostgresStore
+) -> Iterator[PostgresStore]:
+    """20,000 runs wait; statistics were never taken, or are from before, or are from now."""
+    if request.param == "before":
+        postgres.administer("ANALYZE", database)
+    crowd(postgres, database, store, up_to=20_000)
+    if request.param == "after":
+        postgres.administer("VACUUM ANALYZE", database)
+    return store
+
+
+def test_a_statement_searches_its_index_and_sorts_nothing_whenever_statistics_were_taken(crowded: PostgresStore):
+    for name, index in INDICES.items():
+        steps = steps_of(plan(crowded, crowded._statements[name].replace("{changes}", "reason = ''")))
+        assert [step for step in steps if step.get("Index Name") == index], (name, steps)
+        assert not {step["Node Type"] for step in steps} & {"Seq Scan", "Sort", "Incremental Sort", "Bitmap Heap Scan"}, (
+            name,
+            steps,
+        )
+
+
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [
+        (RunFilter(), "runs_listed"),
+        (RunFilter(states=frozenset({RunState.RUNNING})), "runs_listed"),
+        (RunFilter(pool="another"), "runs_listed_by_pool"),
+    ],
+)
+def test_a_page_of_runs_is_read_in_the_order_of_an_index(
+    postgres: PostgresServer, database: str, store: PostgresStore, where: RunFilter, index: str
+):
+    crowd(postgres, database, store, up_to=20_000)
+    postgres.administer("ANALYZE", database)
+    conditions, parameters = _conditions(where)
+    steps = steps_of(plan(store, store._statements["runs"].replace("{conditions}", conditions), **parameters))
+    assert [step.get("Index Name") for step in steps if "Index Name" in step] == [index]
+    assert "Sort" not in {step["Node Type"] for step in steps}
+
+
+def test_what_a_tick_reads_is_the_same_with_a_thousand_waiting_and_with_fifty_thousand(
+    postgres: PostgresServer, database: str, store: PostgresStore
+):
+    crowd(postgres, database, store, up_to=1_000)
+    postgres.administer("ANALYZE", database)
+    few = {name: cost(store, name) for name in TICK}
+    crowd(postgres, database, store, up_to=50_000)
+    postgres.administer("ANALYZE", database)
+    many = {name: cost(store, name) for name in TICK}
+    assert few["due"][0] == 50
+    assert {name: rows for name, (rows, _) in many.items()} == {name: rows for name, (rows, _) in few.items()}
+    deeper = {name: (pages, few[name][1]) for name, (_, pages) in many.items() if pages > few[name][1] + 4}
+    assert not deeper, "a larger index is one or two levels deeper, and no more"
+
+
+def test_a_claim_of_fifty_takes_as_many_round_trips_as_one_of_one(store: PostgresStore):
+    for _ in range(60):
+        a_stored_run(store)
+    assert round_trips(store, 1) == 9
+    assert round_trips(store, 50) <= 9 + 2, "what is sent in one go may come in more than one piece"
+
+
+def round_trips(store: PostgresStore, size: int) -> int:
+    """How often a claim of so many waits for an answer: to a statement, or to all that are sent in one go."""
+    assert store._connection
+    cutter = Cutter(store._connection.info.port)
+    behind = PostgresStore(f"postgresql://postgres@127.0.0.1:{cutter.port}/{store._connection.info.dbname}?sslmode=disable")
+    behind.pools()
+    cutter.turns = 0
+    claimed = claim(behind, decide=lambda snapshot: granting(*snapshot.due("default", size))(snapshot)).claims
+    turns = cutter.turns
+    behind.close()
+    cutter.close()
+    assert len(claimed) == size
+    return turns
+
+
+def crowd(postgres: PostgresServer, database: str, store: PostgresStore, *, up_to: int) -> None:
+    """Fill the default queue with due runs, copied inside the database."""
+    first = a_stored_run(store, due_at=NOW - MINUTE, tags=("crowd",))
+    others = ", ".join(name for name in RUN.codecs if name != "id")
+    postgres.administer(
+        f"""INSERT INTO runs (id, {others})
+        SELECT 'c' || lpad(to_hex(n), 31, '0'), {others} FROM generate_series(1, {up_to}) AS n, runs WHERE id = '{first.id.hex}'
+        ON CONFLICT DO NOTHING""",
+        database,
+    )
+
+
+def plan(store: PostgresStore, statement: str, *, run: bool = False, **parameters: Any) -> Any:
+    """How the server does it in a transaction of the store's; with `run` it does it, and says what it met."""
+    explain = "EXPLAIN (FORMAT JSON, ANALYZE, BUFFERS, TIMING FALSE) " if run else "EXPLAIN (FORMAT JSON) "
+    with store._writing():
+        assert store._connection
+        [answer] = store._connection.execute(explain.encode() + _respelled(statement), {**PARAMETERS, **parameters}).fetchall()
+    found = answer[0] if isinstance(answer[0], list) else json.loads(answer[0])
+    return found[0]["Plan"]
+
+
+def steps_of(step: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [step, *(below for part in step.get("Plans", ()) for below in steps_of(part))]
+
+
+def cost(store: PostgresStore, name: str) -> tuple[int, int]:
+    """Rows that were met in tables and indices, passed over or not, and pages that were touched."""
+    top = plan(store, store._statements[name], run=True)
+    scans = [step for step in steps_of(top) if "Index Name" in step]
+    rows = sum((step["Actual Rows"] + step.get("Rows Removed by Filter", 0)) * step["Actual Loops"] for step in scans)
+    return rows, top["Shared Hit Blocks"] + top["Shared Read Blocks"]

@@ -1,0 +1,126 @@
+"""What goes wrong is one line, that names the store and the mend, and never a password."""
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from dispatcher.errors import SettingsError, StoreError, StoreSchemaError, StoreUnavailable
+from dispatcher.store import RunFilter
+from dispatcher.stores.postgres import PostgresStore, open_url
+from dispatcher.wiring import open_store
+from tests.builders import NOW
+from tests.stores.postgres_server import LOCKED, PASSWORD, PostgresServer
+from tests.stores.postgres_wire import Cutter
+from tests.stores.steps import claim
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://dispatcher:hush/hush@host/db",
+        "postgresql://dispatcher:hush@hush@host/db",
+        "postgresql://host/db?colour=hush",
+        "host=here password=hush",
+        "postgresql+psycopg://dispatcher:hush@host/db",
+    ],
+)
+def test_a_wrong_url_is_refused_at_once(url: str):
+    with pytest.raises(SettingsError, match="DISPATCHER_STORE: not a PostgreSQL URL; write postgresql://") as told:
+        open_url(url)
+    assert "hush" not in str(told.value)
+
+
+def test_both_schemes_open_the_store():
+    for scheme in ("postgresql", "postgres"):
+        store = open_store(f"{scheme}://user:hush@nowhere.invalid:1/db")
+        assert isinstance(store, PostgresStore)
+        assert store.name == "postgresql://nowhere.invalid:1/db"
+
+
+def refused(store: PostgresStore, kind: type[StoreError]) -> str:
+    with pytest.raises(StoreError) as told:
+        store.pools()
+    assert type(told.value) is kind
+    assert "\n" not in str(told.value)
+    assert PASSWORD not in str(told.value)
+    assert "hush" not in str(told.value)
+    return str(told.value)
+
+
+def test_no_server(postgres: PostgresServer):
+    with_nobody = Cutter(0)
+    with_nobody.close()
+    told = refused(PostgresStore(postgres.url("x", user="u:hush", port=with_nobody.port)), StoreUnavailable)
+    assert "cannot be reached" in told
+    assert "Connection refused" in told
+
+
+def test_a_wrong_password(stores):
+    told = refused(stores(user=f"{LOCKED}:hush"), StoreError)
+    assert "password authentication failed" in told
+    assert "give the URL the right user and password" in told
+
+
+def test_no_password(stores):
+    assert "no password supplied" in refused(stores(user=LOCKED), StoreError)
+
+
+def test_the_right_password_is_enough(postgres: PostgresServer, database: str, stores):
+    postgres.administer(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {LOCKED}", database)
+    assert stores(user=f"{LOCKED}:{PASSWORD.replace('/', '%2F')}").pools() == []
+    postgres.administer(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {LOCKED}", database)
+
+
+def test_no_such_database(postgres: PostgresServer):
+    assert "create the database" in refused(PostgresStore(postgres.url("none")), StoreError)
+
+
+def test_no_such_role(stores):
+    assert "create the role" in refused(stores(user="nobody_known"), StoreError)
+
+
+def test_no_right_to_the_tables(store: PostgresStore, stores, role: str):
+    assert "GRANT SELECT, INSERT, UPDATE, DELETE" in refused(stores(user=role), StoreError)
+
+
+def test_no_right_to_make_the_tables(postgres: PostgresServer, role: str):
+    told = refused(PostgresStore(postgres.url(postgres.empty_database(), user=role)), StoreSchemaError)
+    assert "permission denied for schema public" in told
+    assert "grant it CREATE" in told
+
+
+def test_a_missing_table(store: PostgresStore, other: "psycopg.Connection[Any]"):
+    other.execute("DROP TABLE work_queues")
+    assert 'relation "work_queues" does not exist' in refused(store, StoreSchemaError)
+
+
+def test_the_tables_of_another_application_are_left_alone(postgres: PostgresServer):
+    name = postgres.empty_database()
+    postgres.administer("CREATE TABLE runs (id INTEGER)", name)
+    assert "belongs to another application" in refused(PostgresStore(postgres.url(name)), StoreError)
+    assert postgres.administer("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", name) == [(1,)]
+
+
+def test_a_pool_that_is_locked_for_too_long(stores, store: PostgresStore, other: "psycopg.Connection[Any]"):
+    hasty = stores(lock_timeout=0.05)
+    with other.transaction():
+        other.execute("SELECT 1 FROM work_pools FOR UPDATE")
+        with pytest.raises(StoreUnavailable, match="another invocation holds the work pool for too long"):
+            claim(hasty)
+        assert hasty.pools() == store.pools(), "who reads does not wait"
+    assert claim(hasty).claims == ()
+
+
+def test_a_statement_that_takes_too_long(stores, store: PostgresStore, other: "psycopg.Connection[Any]"):
+    hasty = stores(statement_timeout=0.05)
+    with other.transaction():
+        other.execute("LOCK TABLE runs")
+        with pytest.raises(StoreUnavailable, match="too slow"):
+            hasty.runs(RunFilter(), limit=1)
+    assert hasty.runs(RunFilter(), limit=1) == []
+
+
+def test_a_server_that_can_only_be_read(store: PostgresStore):
+    with pytest.raises(StoreUnavailable, match="can only be read"), store._reading() as session:
+        session.change("heartbeat", pool="pool", now=NOW)

@@ -1,0 +1,97 @@
+"""Steps that bring a store to where a test begins, in the verbs of the protocol alone."""
+
+from datetime import datetime
+from typing import Any
+
+from dispatcher.models import Run, RunState
+from dispatcher.store import Claims, Decide, Decision, Grant, Move, Snapshot, Store
+from tests.builders import MINUTE, NOW, a_run
+
+LEASE = 5 * MINUTE
+JOB: dict[str, Any] = {"configuration": {"command": "true"}, "environment": {"Z": "1", "A": "2"}, "labels": {}}
+SUBMISSION: dict[str, Any] = {"name": "r0-1", "handle": {"id": "task-1"}, "url": "https://console/task-1"}
+
+
+def nothing(_snapshot: Snapshot) -> Decision:
+    """Grant nothing."""
+    return Decision()
+
+
+def everything(snapshot: Snapshot) -> Decision:
+    """Grant all that is due, queue by queue."""
+    due = [run for queue in snapshot.pool.queues for run in snapshot.due(queue.name, 1000)]
+    return granting(*due)(snapshot)
+
+
+def granting(*runs: Run) -> Decide:
+    """Grant these, wherever they stand."""
+    grants = tuple(Grant(run=run, job=JOB, start_within=60.5) for run in runs)
+    return lambda _snapshot: Decision(grants=grants)
+
+
+def claim(store: Store, now: datetime = NOW, *, pool: str = "pool", takeovers: int = 0, decide: Decide = everything) -> Claims:
+    """One claim with the usual lease."""
+    return store.claim(pool, now, lease=LEASE, takeovers=takeovers, decide=decide)
+
+
+def snapshot_of(store: Store, now: datetime = NOW, *, pool: str = "pool", queue: str = "default", limit: int = 100) -> "Seen":
+    """What a claim shows, without claiming anything."""
+    seen: list[Seen] = []
+
+    def look(snapshot: Snapshot) -> Decision:
+        seen.append(Seen(snapshot, [run.id for run in snapshot.due(queue, limit)]))
+        return Decision()
+
+    claim(store, now, pool=pool, decide=look)
+    return seen[0]
+
+
+class Seen:
+    """The parts of a snapshot that outlive its transaction."""
+
+    def __init__(self, snapshot: Snapshot, due: list[Any]) -> None:
+        self.pool = snapshot.pool
+        self.in_use = dict(snapshot.in_use)
+        self.due = due
+
+
+def a_stored_run(store: Store, pool: str = "pool", queue: str = "default", **fields: Any) -> Run:
+    """A run that waits in the store."""
+    run = a_run(pool, queue, **fields)
+    store.add_runs([run])
+    return run
+
+
+def a_claimed_run(store: Store, pool: str = "pool", queue: str = "default", *, now: datetime = NOW, **fields: Any) -> Run:
+    """A PENDING run whose submission is not known."""
+    run = a_stored_run(store, pool, queue, **fields)
+    return claim(store, now, pool=pool, decide=granting(run)).claims[0].run
+
+
+def moved(store: Store, run: Run, to: RunState, **changes: Any) -> Run:
+    """The run after a move that has to succeed."""
+    assert store.move([Move.of(run, to, **changes)]) == {run.id}
+    after = store.get(run.id)
+    assert after is not None
+    return after
+
+
+def a_running_run(store: Store, pool: str = "pool", queue: str = "default", **fields: Any) -> Run:
+    """A RUNNING run with its submission."""
+    return moved(store, a_claimed_run(store, pool, queue, **fields), RunState.RUNNING, submission=SUBMISSION, started_at=NOW)
+
+
+def a_run_in(store: Store, state: RunState, pool: str = "pool", queue: str = "default", **fields: Any) -> Run:
+    """A run in any state."""
+    if state is RunState.SCHEDULED:
+        return a_stored_run(store, pool, queue, **fields)
+    return moved(store, a_claimed_run(store, pool, queue, **fields), state)
+
+
+def a_whole_life(store: Store) -> None:
+    """What a tick does to a run, from its creation to its end."""
+    run = a_running_run(store)
+    assert [each.id for each in store.live("pool", limit=10)] == [run.id]
+    moved(store, run, RunState.COMPLETED, ended_at=NOW, lingers=True)
+    assert [each.id for each in store.lingering("pool", limit=10)] == [run.id]
+    store.discarded([run.id])

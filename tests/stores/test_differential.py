@@ -1,0 +1,96 @@
+"""The same random operations, with the same `now`, on the oracle and on a store: equal answers, and equal state after each."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dispatcher.store import RunFilter, Store
+from tests.builders import MINUTE
+from tests.stores.factories import FACTORIES
+from tests.stores.operations import POOLS, READS, WEIGHTS, Call, World, claim
+
+SEEDS: Mapping[str, Sequence[int]] = {"dynamodb": (0, 18)}
+"""Where they are not the first twelve. The emulator takes its time, and in these two everything happens."""
+STEPS = 200
+LOOK_EVERYWHERE = 8
+"""After so many steps, what `live` and `lingering` answer is compared too; in between they are drawn as operations."""
+
+Tally = Counter[tuple[str, str]]
+
+
+@pytest.mark.parametrize("name", [name for name in FACTORIES if name != "memory"])
+def test_a_store_answers_as_the_oracle_does_and_holds_the_same(tmp_path: Path, name: str):
+    tally: Tally = Counter()
+    for seed in SEEDS.get(name, range(12)):
+        directory = tmp_path / str(seed)
+        directory.mkdir()
+        _walk(seed, name, directory, tally)
+    wanted = {(verb.__name__, end) for verb in WEIGHTS for end in ("succeeded", "refused")}
+    wanted |= {("claim", mark) for mark in ("granted", "taken over", "crashed", "raised")}
+    missing = wanted - tally.keys()
+    assert not missing, f"the walk proves nothing: {missing} never happened"
+
+
+def _walk(seed: int, name: str, directory: Path, tally: Tally) -> None:
+    stores = {each: FACTORIES[each](directory) for each in ("memory", name)}
+    world = World(seed, stores["memory"])
+    try:
+        for step in range(STEPS):
+            _take(world, stores, tally, seed, step)
+    finally:
+        for store in stores.values():
+            store.close()
+
+
+def _take(world: World, stores: Mapping[str, Store], tally: Tally, seed: int, step: int) -> None:
+    """One operation on each store. Afterwards time may pass, and a store may be closed and opened."""
+    verb = world.random.choices(list(WEIGHTS), weights=list(WEIGHTS.values()))[0]
+    call = verb(world)
+    where = f"seed {seed}, step {step}"
+    before = _state(world.oracle)
+    outcomes = {name: _outcome(call, store) for name, store in stores.items()}
+    everything = step % LOOK_EVERYWHERE == 0
+    after = {name: _state(store, everything=everything) for name, store in stores.items()}
+    for name in stores:
+        assert outcomes[name] == outcomes["memory"], f"{where}: {verb.__name__} on {name}"
+        assert after[name] == after["memory"], f"{where}: state of {name} after {verb.__name__}"
+    _count(tally, verb.__name__, outcomes["memory"], changed=after["memory"][:3] != before[:3], reads=verb in READS)
+    world.now += world.random.choice([0, 0, 1, 3]) * MINUTE
+    if world.random.random() < 0.02:
+        for store in stores.values():
+            store.close()
+
+
+def _outcome(call: Call, store: Store) -> tuple[str, Any]:
+    try:
+        return "answered", call(store)
+    except Exception as error:  # noqa: BLE001 - whatever it is, each store has to raise the same
+        return "raised", (type(error), str(error))
+
+
+def _state(store: Store, *, everything: bool = False) -> tuple[Any, ...]:
+    """All that is stored, and with `everything` also as the tick sees it."""
+    pools = POOLS if everything else ()
+    by_pool = [(store.live(pool, limit=1000), store.lingering(pool, limit=1000)) for pool in pools]
+    return store.pools(), store.deployments(), store.runs(RunFilter(), limit=10_000), by_pool
+
+
+def _count(tally: Tally, verb: str, outcome: tuple[str, Any], *, changed: bool, reads: bool) -> None:
+    """A read succeeds when it finds something, a write when it changes something."""
+    kind, answer = outcome
+    succeeded = kind == "answered" and (bool(answer) if reads else changed)
+    tally[verb, "succeeded" if succeeded else "refused"] += 1
+    if verb == claim.__name__:
+        _count_claim(tally, kind, answer)
+
+
+def _count_claim(tally: Tally, kind: str, answer: Any) -> None:
+    if kind == "raised":
+        tally["claim", "raised"] += answer[0] is KeyError
+        return
+    for each in answer[0]:
+        mark = "crashed" if not hasattr(each, "repeat") else "taken over" if each.repeat else "granted"
+        tally["claim", mark] += 1

@@ -1,0 +1,195 @@
+"""What the default store's verbs cost, by the query planner's word and by counted instructions: nothing here is timed."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dispatcher.models import RunState
+from dispatcher.store import Decision, Move, RunFilter, Snapshot
+from dispatcher.stores.rows import RUN
+from dispatcher.stores.sql_store import _conditions
+from dispatcher.stores.sqlite import SqliteStore
+from tests.builders import MINUTE, NOW, a_deployment, a_pool, a_run
+from tests.stores.steps import LEASE, a_running_run, a_stored_run, claim, granting, moved
+
+PARAMETERS: dict[str, Any] = {
+    "pool": "pool",
+    "queue": "default",
+    "name": "pool",
+    "id": "0" * 32,
+    "start": "0" * 32,
+    "now": 0,
+    "due_at": 0,
+    "limit": 50,
+    "offset": 0,
+    "expected_id": "0" * 32,
+    "expected_pool": "pool",
+    "expected_state": "SCHEDULED",
+    "expected_fence": 0,
+}
+
+INDICES = {
+    "abandoned": "runs_unsubmitted",
+    "in_use": "runs_holding",
+    "due": "runs_waiting",
+    "live": "runs_live",
+    "live_before": "runs_live",
+    "lingering": "runs_lingering",
+    "change_run": "sqlite_autoindex_runs_1",
+    "run": "sqlite_autoindex_runs_1",
+    "discarded": "sqlite_autoindex_runs_1",
+    "heartbeat": "sqlite_autoindex_work_pools_1",
+    "pool": "sqlite_autoindex_work_pools_1",
+    "queues_of_pool": "sqlite_autoindex_work_queues_2",
+    "queue_exists": "sqlite_autoindex_work_queues_1",
+    "deployment": "sqlite_autoindex_deployments_1",
+    "queue_is_busy": "runs_holding",
+    "pool_is_busy": "runs_holding",
+    "ahead": "runs_waiting",
+    "waiting": "runs_waiting",
+}
+"""Statement -> the index in which it has to find its rows."""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    made = SqliteStore(tmp_path / "store.sqlite")
+    made.save_pool(a_pool(queues=["high", "default"]), expected_version=None)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("name", INDICES)
+def test_a_statement_searches_an_index_and_sorts_nothing(store: SqliteStore, name: str):
+    plan = plan_of(store, store._statements[name].replace("{changes}", "reason = ''"))
+    assert [step for step in plan if step.startswith("SEARCH") and f"INDEX {INDICES[name]} " in step], plan
+    assert not [step for step in plan if step.startswith(("SCAN runs", "SCAN work_", "USE TEMP B-TREE"))]
+
+
+@pytest.mark.parametrize("name", ["in_use", "queue_is_busy", "pool_is_busy", "waiting", "ahead"])
+def test_what_is_only_counted_is_counted_in_the_index(store: SqliteStore, name: str):
+    steps = [step for step in plan_of(store, store._statements[name]) if step.startswith("SEARCH")]
+    assert all("COVERING INDEX" in step for step in steps), steps
+
+
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [
+        (RunFilter(), "runs_listed"),
+        (RunFilter(states=frozenset({RunState.RUNNING})), "runs_listed"),
+        (RunFilter(pool="pool"), "runs_listed_by_pool"),
+        (RunFilter(pool="pool", queue="default", states=frozenset({RunState.SCHEDULED})), "runs_listed_by_pool"),
+    ],
+)
+def test_a_page_of_runs_is_read_in_the_order_of_an_index(store: SqliteStore, where: RunFilter, index: str):
+    conditions, parameters = _conditions(where)
+    plan = plan_of(store, store._statements["runs"].replace("{conditions}", conditions), **parameters)
+    assert len(plan) == 1
+    assert f"runs USING INDEX {index}" in plan[0]
+
+
+def test_what_a_tick_does_costs_the_same_with_a_thousand_waiting_and_with_a_hundred_thousand(store: SqliteStore):
+    populate(store)
+    crowd(store, up_to=1_000)
+    few = {name: instructions(store, verb) for name, verb in TICK.items()}
+    crowd(store, up_to=100_000)
+    many = {name: instructions(store, verb) for name, verb in TICK.items()}
+    assert all(count > 0 for count in few.values())
+    assert {name: count for name, count in many.items() if count > 1.05 * few[name]} == {}, f"with few: {few}"
+
+
+def test_a_claim_of_fifty_runs_one_statement_a_run(store: SqliteStore):
+    crowd(store, up_to=100)
+    statements: list[str] = []
+    assert store._connection
+    store._connection.set_trace_callback(statements.append)
+    assert len(claim(store, decide=fifty).claims) == 50
+    assert len(statements) <= 50 + 10
+    assert [text for text in statements if text.startswith(("BEGIN", "COMMIT"))] == ["BEGIN IMMEDIATE", "COMMIT"]
+
+
+def test_runs_that_are_held_back_are_passed_over_in_the_index_alone(store: SqliteStore):
+    """They come first in their queue; each costs a step along the index, and its row is not read."""
+    crowd(store, up_to=100)
+    free = instructions(store, look_once)
+    for early in [a_stored_run(store, due_at=NOW - LEASE) for _ in range(50)]:
+        moved(store, early, RunState.SCHEDULED, not_before=NOW + LEASE)
+    assert 0 < instructions(store, look_once) - free <= 50 * 8
+    [step] = plan_of(store, store._statements["due"].replace(RUN.columns, "id"))
+    assert "COVERING INDEX runs_waiting" in step, "the conditions of `due` can be answered from the index"
+
+
+def plan_of(store: SqliteStore, statement: str, **parameters: Any) -> list[str]:
+    assert store._connection
+    values = {**PARAMETERS, **parameters}
+    return [row[3] for row in store._connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+
+
+def populate(store: SqliteStore) -> None:
+    """Some runs in every place that a tick looks at."""
+    store.save_deployment(a_deployment(), expected_version=None)
+    for _ in range(3):
+        a_running_run(store)
+        moved(store, a_running_run(store), RunState.FAILED, ended_at=NOW, lingers=True)
+        a_stored_run(store, queue="high", due_at=NOW + MINUTE)
+
+
+def crowd(store: SqliteStore, *, up_to: int) -> None:
+    """Fill the default queue with due runs, copied inside the database."""
+    first = a_stored_run(store, due_at=NOW - MINUTE, tags=("crowd",))
+    others = ", ".join(name for name in RUN.codecs if name != "id")
+    assert store._connection
+    store._connection.execute(
+        f"""INSERT OR IGNORE INTO runs (id, {others})
+        WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)
+        SELECT printf('c%031x', n), {others} FROM numbers, (SELECT {others} FROM runs WHERE id = ?)""",
+        (up_to, first.id.hex),
+    )
+
+
+def instructions(store: SqliteStore, verb: Callable[[SqliteStore], object]) -> int:
+    """How many steps SQLite's virtual machine takes for a verb: the same on every machine."""
+    steps = 0
+
+    def count() -> None:
+        nonlocal steps
+        steps += 1
+
+    assert store._connection
+    store._connection.set_progress_handler(count, 1)
+    verb(store)
+    store._connection.set_progress_handler(None, 1)
+    return steps
+
+
+def fifty(snapshot: Snapshot) -> Decision:
+    return granting(*snapshot.due("high", 50), *snapshot.due("default", 50))(snapshot)
+
+
+def look(snapshot: Snapshot) -> Decision:
+    snapshot.due("default", 1)
+    return Decision()
+
+
+def look_once(store: SqliteStore) -> None:
+    claim(store, decide=look)
+
+
+def _move_fifty(store: SqliteStore) -> None:
+    with store._reading() as session:
+        runs = [RUN.decode(row) for row in session.rows("abandoned", pool="pool", now=NOW + 2 * LEASE, limit=50)]
+    assert store.move([Move.of(run, RunState.COMPLETED, ended_at=NOW) for run in runs]) == {run.id for run in runs}
+
+
+TICK: dict[str, Callable[[SqliteStore], object]] = {
+    "claim fifty": lambda store: claim(store, decide=fifty),
+    "take fifty over": lambda store: claim(store, NOW + LEASE, takeovers=50, decide=look),
+    "move fifty": _move_fifty,
+    "live": lambda store: store.live("pool", limit=100),
+    "lingering": lambda store: store.lingering("pool", limit=100),
+    "add a run": lambda store: store.add_runs([a_run(queue="high", due_at=NOW + MINUTE)]),
+    "hold": lambda store: store.hold("pool", NOW, "no capacity"),
+    "a page of runs": lambda store: store.runs(RunFilter(pool="pool"), limit=50),
+}

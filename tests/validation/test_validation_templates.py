@@ -1,0 +1,260 @@
+import json
+from copy import deepcopy
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from dispatcher.core.templates import render
+from dispatcher.errors import InvalidTemplate
+from dispatcher.validation import check_base_job_template
+
+HERE = "variables.properties"
+BLOCK_RULE = (
+    "must be the name of an entry of the settings' credentials: no key may stand in a template or a variable, "
+    "and Prefect blocks are not looked up"
+)
+REFERENCE = {"$ref": {"block_document_id": "8a7fcf5e-0d3a-4e5b-8f04-5c5a4b0ff7a1"}}
+AWS = {"title": "Aws", "type": "object", "block_type_slug": "aws-credentials", "properties": {"key": {"type": "string"}}}
+
+
+def a_template(configuration=None, properties=None, **variables):
+    """A template whose parts can be given one by one."""
+    return {
+        "job_configuration": configuration or {"command": "true"},
+        "variables": {"type": "object", "properties": properties or {}, **variables},
+    }
+
+
+def faults(template):
+    with pytest.raises(InvalidTemplate) as caught:
+        check_base_job_template(template)
+    assert "\n" not in str(caught.value)
+    return [str(fault) for fault in caught.value.faults]
+
+
+LIKE_ECS = a_template(
+    {
+        "env": "{{ env }}",
+        "aws_credentials": "{{ aws_credentials }}",
+        "task_definition": {"containerDefinitions": [{"image": "{{ image }}"}], "cpu": "{{ cpu }}"},
+        "task_run_request": {"launchType": "{{ launch_type }}", "capacityProviderStrategy": "{{ strategy }}"},
+    },
+    {
+        "env": {"type": "object", "additionalProperties": {"type": "string"}},
+        "aws_credentials": {"allOf": [{"$ref": "#/definitions/Aws"}]},
+        "image": {"type": "string"},
+        "cpu": {"type": "integer"},
+        "launch_type": {"type": "string", "enum": ["FARGATE", "EC2"], "default": "FARGATE"},
+        "strategy": {"type": "array", "items": {"$ref": "#/definitions/Provider"}},
+    },
+    definitions={"Aws": AWS, "Provider": {"type": "object", "properties": {"weight": {"type": "integer"}}}},
+)
+
+LIKE_PREFECT = {
+    "a worker's template": LIKE_ECS,
+    "a block as the default of credentials": a_template(
+        {"c": "{{ c }}"}, {"c": {"allOf": [{"$ref": "#/definitions/Aws"}], "default": REFERENCE}}, definitions={"Aws": AWS}
+    ),
+    "a block by name as the default of credentials": a_template(
+        {"c": "{{ c }}"}, {"c": {"$ref": "#/$defs/Aws", "default": "{{ prefect.blocks.aws.prod }}"}}, **{"$defs": {"Aws": AWS}}
+    ),
+    "a placeholder in a key": a_template({"{{ nothing }}": 1}),
+    "keys beyond the two": {**a_template(), "comment": "mine"},
+    "no properties at all": {"job_configuration": {"x": 1}, "variables": {}},
+    "a default of null": a_template({"x": "{{ x }}"}, {"x": {"type": "string", "default": None}}),
+    "items as a list": a_template({"x": "{{ x }}"}, {"x": {"type": "array", "items": [{"type": "string"}], "default": ["a"]}}),
+    "null in an optional field of a default": a_template(
+        {"x": "{{ x }}"},
+        {"x": {"type": "object", "properties": {"y": {"type": "string", "enum": ["a"]}}, "default": {"y": None}}},
+    ),
+    "text in braces that is no placeholder": a_template({"x": "{{ a | upper }}", "y": "{{ }}", "z": "${a}"}),
+    "a path into a declared object": a_template({"x": "{{ o.y[0] }}"}, {"o": {"type": "object"}}),
+    "numbers in the environment": a_template(
+        {"env": "{{ env }}"}, {"env": LIKE_ECS["variables"]["properties"]["env"] | {"default": {"A": 1}}}
+    ),
+    "a variable named like a keyword": a_template(
+        {"x": "{{ default }}"}, {"default": {"type": "string"}, "$ref": {"type": "string"}}
+    ),
+    "a tree that refers to itself": a_template(
+        {"x": "{{ x }}"},
+        {"x": {"$ref": "#/$defs/Tree"}},
+        **{"$defs": {"Tree": {"type": "object", "properties": {"child": {"$ref": "#/$defs/Tree"}}}}},
+    ),
+    "examples that look like references": a_template(
+        {"x": "{{ x }}"}, {"x": {"type": "object", "example": {"$ref": "#/nowhere"}}}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("template", LIKE_PREFECT.values(), ids=LIKE_PREFECT)
+def test_templates_as_prefect_writes_them_are_accepted(template):
+    before = deepcopy(template)
+    check_base_job_template(template)
+    assert template == before
+    render(template, {})
+
+
+def exported_templates():
+    """Prefect's own files, where the reference folder lies beside the checkout."""
+    return sorted((Path(__file__).parents[3] / "shared" / "reference" / "prefect-templates").glob("*.json"))
+
+
+def test_templates_exported_from_prefect_are_accepted_unmodified():
+    if not exported_templates():
+        pytest.skip("the reference folder with Prefect's templates is not beside this checkout")
+    for path in exported_templates():
+        template = json.loads(path.read_text())
+        check_base_job_template(template)
+        render(template, {})
+
+
+# (template, its faults)
+STRUCTURE = [
+    ([], ["must be an object with `job_configuration` and `variables` (got a list)"]),
+    (
+        {},
+        [
+            "job_configuration: is missing; a base job template has both `job_configuration` and `variables`",
+            "variables: is missing; a base job template has both `job_configuration` and `variables`",
+        ],
+    ),
+    ({"job_configuration": {}, "variables": {}}, ["job_configuration: is empty; say what the provider is to run"]),
+    ({"job_configuration": "x", "variables": 5}, [
+        'job_configuration: must be an object (got "x")',
+        "variables: must be an object (got 5)",
+    ]),
+    (a_template({"f": float("nan")}), ["job_configuration.f: is nan, which JSON cannot say; give a finite number"]),
+    (a_template({"f": {1: 2}}), ["job_configuration.f: has the key 1, which is no text; put it in quotes"]),
+    (a_template({"f": (1,)}), ["job_configuration.f: is a tuple; give text, a number, a boolean, null, a list or an object"]),
+    (a_template({"f": "a\0b"}), ["job_configuration.f: holds a NUL character, which databases cannot store; remove it"]),
+    (a_template({"f": "\ud800"}), [
+        "job_configuration.f: holds half of a character (a lone surrogate), which is no valid Unicode; remove it",
+    ]),
+    (a_template({"f": 2**63}), ["job_configuration.f: is a whole number of more than 64 bits; give it as text"]),
+    (a_template({"f": "x" * 300_000}), ["is larger than 256 KiB as JSON; keep large data elsewhere and pass its address"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("template", "expected"), STRUCTURE)
+def test_what_cannot_be_a_template_is_told(template, expected):
+    assert faults(template) == expected
+
+
+def test_absurd_nesting_is_told():
+    deep = "x"
+    for _ in range(5000):
+        deep = [deep]
+    assert faults(a_template({"f": deep}))[0].endswith("nests more than 64 levels deep; flatten it")
+
+
+def test_an_object_that_shows_itself_again_and_again_costs_no_more_than_its_limit():
+    laughs = ["ha"]
+    for _ in range(40):
+        laughs = [laughs] * 10
+    assert "is larger than 256 KiB" in faults(a_template({"f": laughs}))[-1]
+
+
+def test_undeclared_placeholders_are_told_with_their_places_and_the_nearest_names():
+    template = a_template(
+        {"a": ["{{ imge }}", {"b": "{{ image }}-{{ none.near }}"}], "h": "{{ $HOME }}", "v": "{{ prefect.variables.v }}"},
+        {"image": {"type": "string"}},
+    )
+    outside = "would be looked up outside the template, which is never done; declare a variable and use it instead"
+    assert faults(template) == [
+        "job_configuration.a[0]: {{ imge }} uses the undeclared variable imge; did you mean image?",
+        "job_configuration.a[1].b: {{ none.near }} uses the undeclared variable none; declare it under `variables.properties`",
+        f"job_configuration.h: {{{{ $HOME }}}} {outside}",
+        f"job_configuration.v: {{{{ prefect.variables.v }}}} {outside}",
+    ]
+
+
+def test_a_block_in_the_job_configuration_is_told():
+    (fault,) = faults(a_template({"c": [REFERENCE]}))
+    assert fault.startswith("job_configuration.c[0]: refers to a Prefect block, and blocks are not looked up; name an entry")
+
+
+# (properties, other keywords of the schema, faults)
+SCHEMAS = [
+    ({"x": {"type": "string", "default": 5}}, {}, [f"{HERE}.x.default: must be text (got 5)"]),
+    ({"x": {"type": "integer", "minimum": 5, "default": 1}}, {}, [f"{HERE}.x.default: must be at least 5 (got 1)"]),
+    (
+        {"x": {"type": "object", "properties": {"y": {"type": "integer"}}, "default": {"y": "1"}}},
+        {},
+        [f'{HERE}.x.default.y: must be a whole number (got "1")'],
+    ),
+    (
+        {"x": {"type": "notatype"}},
+        {},
+        [f'{HERE}.x.type: must be one of array, boolean, integer, null, number, object, string (got "notatype")'],
+    ),
+    ({"x": {"type": "integer", "exclusiveMinimum": True}}, {}, [f"{HERE}.x.exclusiveMinimum: must be a number (got true)"]),
+    ({"x": {"pattern": "("}}, {}, [f'{HERE}.x.pattern: must be a valid regex (got "(")']),
+    ({"x": 5}, {}, [f"{HERE}.x: must be an object or true or false (got 5)"]),
+    (
+        {"x": {"$ref": "#/definitions/Nope"}},
+        {},
+        [f"{HERE}.x.$ref: refers to #/definitions/Nope, which is no schema in here; add it under `definitions`"],
+    ),
+    (
+        {"x": {"allOf": [{"$ref": "https://a.example"}]}},
+        {},
+        [
+            f"{HERE}.x.allOf[0].$ref: refers to https://a.example, which is no schema in here; add it under `definitions`"
+        ],
+    ),
+    (
+        {"x": {"$ref": "#/$defs/A"}},
+        {"$defs": {"A": {"$ref": "#/$defs/B"}, "B": {"$ref": "#/$defs/A"}}},
+        [f"{HERE}.x: refers to itself without end; break the circle of `$ref`s"],
+    ),
+    ({}, {"type": "array"}, ['variables.type: must be "object" (got "array")']),
+    ({"image": {}}, {"required": ["imag", "nothing"]}, [
+        "variables.required[0]: imag is not declared; did you mean image?",
+        "variables.required[1]: nothing is not declared; declare it under `properties`",
+    ]),
+    ({"a.b": {}}, {}, [f"{HERE}.a.b: cannot be reached: a variable's name is not empty and has no `.`, `[` or `]`"]),
+    ({"env": {"default": {"A": [], "DISPATCHER_X": "1"}}}, {}, [
+        f"{HERE}.env.default.A: must be text, a number or a boolean, or null to remove the name (got a list)",
+        f"{HERE}.env.default.DISPATCHER_X: is the dispatcher's own; choose a name that does not begin with DISPATCHER_",
+    ]),
+    ({"env": {"default": "A=1"}}, {}, [f'{HERE}.env.default: must be an object of names and texts (got "A=1")']),
+    ({"c": {"$ref": "#/definitions/Aws", "default": {"key": "AKIA"}}}, {"definitions": {"Aws": AWS}}, [
+        f"{HERE}.c.default: {BLOCK_RULE}",
+    ]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("properties", "keywords", "expected"), SCHEMAS)
+def test_a_schema_or_a_default_that_cannot_be_used_is_told(properties, keywords, expected):
+    assert faults(a_template(None, properties, **keywords)) == expected
+
+
+def test_every_fault_of_a_template_is_listed_at_once():
+    template = a_template(
+        {"a": "{{ other }}", "env": {"A=B": "1"}},
+        {"x": {"type": "integer", "default": "five"}, "y": {"enum": ["one", "two"], "default": "onee"}},
+    )
+    assert faults(template) == [
+        "job_configuration.a: {{ other }} uses the undeclared variable other; declare it under `variables.properties`",
+        "job_configuration.env.A=B: has a name with `=` or a control character in it, which no environment takes; rename it",
+        'variables.properties.x.default: must be a whole number (got "five")',
+        'variables.properties.y.default: must be one of one, two (got "onee"); did you mean one?',
+    ]
+
+
+def test_a_default_that_cannot_be_put_inside_text_is_told():
+    template = a_template({"n": {"g": "{{ labels }}-x"}}, {"labels": {"type": "object", "default": {"a": "1"}}})
+    assert faults(template) == ["labels: must be text or a number: job_configuration.n.g has it inside text (got an object)"]
+
+
+def test_a_fixed_environment_that_would_hold_an_object_is_told():
+    template = a_template({"env": {"X": "{{ labels }}"}}, {"labels": {"default": {"a": "1"}}})
+    (fault,) = faults(template)
+    assert fault.startswith("job_configuration: env.X: must be text")
+
+
+def test_a_template_may_be_any_mapping():
+    template = MappingProxyType({key: MappingProxyType(part) for key, part in LIKE_ECS.items()})
+    check_base_job_template(template)
+    assert render(template, {"image": "i"}) == render(LIKE_ECS, {"image": "i"})
