@@ -96,7 +96,7 @@ class Wiring:
 
     def rest(self) -> None:
         """Before a freeze: a hundred instances that do nothing are not to hold a hundred sessions of a server."""
-        if urlsplit(self.settings.store).scheme in SESSIONS:
+        if _scheme(self.settings.store) in SESSIONS:
             self.store.close()
 
 

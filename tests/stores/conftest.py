@@ -4,11 +4,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.store import Store
-
-for _part in ("conformance_claims", "conformance_pools", "conformance_runs", "steps"):
-    pytest.register_assert_rewrite(f"tests.stores.{_part}")
-
-from tests.stores.factories import JUDGED  # noqa: E402 - asserts are rewritten at import
+from tests.stores.factories import JUDGED
 
 
 @pytest.fixture(params=JUDGED)

@@ -1,0 +1,12 @@
+"""Whatever asserts outside a test file is named here, before anything can import it."""
+
+import pytest
+
+pytest.register_assert_rewrite(
+    "tests.providers.contract",
+    "tests.providers.harness",
+    "tests.stores.conformance_claims",
+    "tests.stores.conformance_pools",
+    "tests.stores.conformance_runs",
+    "tests.stores.steps",
+)
