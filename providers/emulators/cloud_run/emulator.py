@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from providers.emulators.base import EmulatedJob, Emulator
 from providers.emulators.cloud_run.messages import completion
@@ -15,6 +15,9 @@ from providers.emulators.cloud_run.service import Service
 from providers.emulators.faults import Fault, FaultKind
 from providers.emulators.jobs import Job, Life, Phase
 from providers.emulators.web import AnswerLost, Request, Response, WebServer
+
+if TYPE_CHECKING:
+    from providers.emulators.cloud_run.grpc_face import GrpcFace
 
 WRITES_PER_MINUTE = 30
 READS_PER_MINUTE = 600
@@ -36,9 +39,9 @@ class CloudRunEmulator(Emulator):
 
     `writes_per_minute` and `reads_per_minute` (None: no limit) count per project and region, as Cloud Run does; a refused call
     says how long to wait unless `tell_wait` is False. `list_lag` is how many seconds ListJobs stays behind. A job with an
-    image of `missing_images` never becomes ready. Faults are named by the API's methods: CreateJob, GetJob, ListJobs,
-    UpdateJob, DeleteJob, RunJob, GetExecution, ListExecutions, CancelExecution, DeleteExecution, ListTasks, GetTask,
-    GetOperation.
+    image of `missing_images` never becomes ready. With `grpc` the same jobs are also served over gRPC, at `grpc_address`.
+    Faults are named by the API's methods: CreateJob, GetJob, ListJobs, UpdateJob, DeleteJob, RunJob, GetExecution,
+    ListExecutions, CancelExecution, DeleteExecution, ListTasks, GetTask, GetOperation.
     """
 
     name = "cloud-run"
@@ -52,6 +55,7 @@ class CloudRunEmulator(Emulator):
         list_lag: float = 0.0,
         missing_images: frozenset[str] = frozenset(),
         tell_wait: bool = True,
+        grpc: bool = False,
         life: Life = LIFE,
         seed: int = 0,
         **options: Any,
@@ -64,13 +68,18 @@ class CloudRunEmulator(Emulator):
         self._service.max_jobs = max_jobs
         self._routes = Routes(self._service)
         self._server = WebServer(self, self._answer, host=self.host, port=self.port)
+        self._grpc = _grpc_face(self._carry_out, self.host) if grpc else None
 
     def start(self) -> None:
         """Listen; `url` is known afterwards."""
         self._server.start()
+        if self._grpc is not None:
+            self._grpc.start()
 
     def stop(self) -> None:
-        """Close the socket and end every local process."""
+        """Close the sockets and end every local process."""
+        if self._grpc is not None:
+            self._grpc.stop()
         self._server.stop()
         self.book.reset()
 
@@ -78,6 +87,13 @@ class CloudRunEmulator(Emulator):
     def url(self) -> str:
         """Where a client finds it: `ClientOptions(api_endpoint=url)` with the REST transport."""
         return self._server.url
+
+    @property
+    def grpc_address(self) -> str:
+        """Where a client with the gRPC transport finds it: `JobsGrpcTransport(channel=grpc.insecure_channel(grpc_address))`."""
+        if self._grpc is None or not self._grpc.address:
+            raise RuntimeError("gRPC is not served: make the emulator with grpc=True, and start it")
+        return self._grpc.address
 
     def environment(self) -> dict[str, str]:
         """What points `CloudRunProvider` at it; Google's own client reads no such variable and takes `url`."""
@@ -112,11 +128,13 @@ class CloudRunEmulator(Emulator):
 
     def _answer(self, request: Request) -> Response:
         try:
-            operation, resource, act = self._routes.find(request.method, request.path)
-            call = Call(name=resource, query=request.query, body=request.body)
-            return Response.json(self._perform(operation, call, act))
+            return Response.json(self._carry_out(request))
         except Refusal as refusal:
             return Response.json(refusal.body(), status=refusal.code)
+
+    def _carry_out(self, request: Request) -> dict[str, Any]:
+        operation, resource, act = self._routes.find(request.method, request.path)
+        return self._perform(operation, Call(name=resource, query=request.query, body=request.body), act)
 
     def _perform(self, operation: str, call: Call, act: Callable[[Call], dict[str, Any]]) -> dict[str, Any]:
         self.calls.record(operation, {"name": call.name, "query": dict(call.query), "body": call.body.decode(errors="replace")})
@@ -152,3 +170,9 @@ class CloudRunEmulator(Emulator):
         if fault.kind is FaultKind.REFUSE:
             raise Refusal("PERMISSION_DENIED", f"Permission 'run.jobs.create' denied on resource '{call.name}'.")
         raise Refusal("UNAVAILABLE", "The service is currently unavailable.")
+
+
+def _grpc_face(perform: Callable[[Request], dict[str, Any]], host: str) -> GrpcFace:
+    from providers.emulators.cloud_run.grpc_face import GrpcFace  # noqa: PLC0415 - gRPC is slow to import, and few ask for it
+
+    return GrpcFace(perform, host=host)
