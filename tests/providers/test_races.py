@@ -152,7 +152,7 @@ def tick_and_kill(cloud: Cloud, environment: Mapping[str, str], path: Path) -> i
         env=around,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert told.returncode == 0, told.stderr
