@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from dispatcher.client.deployments import Deployments
 from dispatcher.client.door import check_job_variables, validate
 from dispatcher.client.questions import run_id, text, texts, utc
+from dispatcher.core.pinning import fault_of
 from dispatcher.core.reasons import Explanation, Surroundings, explain
 from dispatcher.errors import Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, SLOT_STATES, Deployment, Run, RunState, WorkPool
@@ -115,6 +116,7 @@ class Runs(Deployments):
             counts=self.store.counts(pool.name, now),
             ahead=self.store.ahead(run, now),
             holders=self._holders(pool.name),
+            fault=fault_of(pool, run, self.store.deployment),
         )
         return explain(run, around, now)
 

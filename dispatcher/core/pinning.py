@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dispatcher.core.templates import render
 from dispatcher.errors import DispatcherError, RenderError
-from dispatcher.models import Run, submission_name
+from dispatcher.models import Deployment, Run, WorkPool, submission_name
 from dispatcher.store import Decision, Grant, Snapshot
 from providers.base import Job
 
@@ -42,6 +42,12 @@ def pin(snapshot: Snapshot, run: Run, start_deadline: float | None) -> Grant:
         job={"configuration": configuration, "environment": own, "labels": labels},
         start_within=float(start_within) if isinstance(start_within, int | float) else None,
     )
+
+
+def fault_of(pool: WorkPool, run: Run, deployment: Callable[[str], Deployment | None]) -> str:
+    """Why a claim could not render the run; empty when it could."""
+    snapshot = Snapshot(pool=pool, in_use={}, due=lambda _queue, _wanted: (), deployment=deployment)
+    return "".join(words for _, words in decide(snapshot, [run], None).crashes)
 
 
 def own_variables(run: Run) -> dict[str, str]:

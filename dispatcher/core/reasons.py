@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -21,6 +21,8 @@ class Reason(StrEnum):
     """Why a run is where it is. Every run has exactly one primary reason; waiting ones in the order of this list."""
 
     POOL_MISSING = "POOL_MISSING"
+    UNRENDERABLE = "UNRENDERABLE"
+    """Template and variables make no job: when its turn comes it crashes, with the same words."""
     NOT_DUE = "NOT_DUE"
     RUN_HELD = "RUN_HELD"
     POOL_PAUSED = "POOL_PAUSED"
@@ -71,6 +73,8 @@ class Surroundings:
     """Due runs of the same queue that are served before it."""
     holders: Sequence[Run]
     """Runs that hold slots of the pool (the first hundred)."""
+    fault: str = ""
+    """Why no job can be rendered for the run; empty when one can."""
 
 
 def explain(run: Run, around: Surroundings | None, now: datetime, *, budget: int = UNLIMITED) -> Explanation:
@@ -83,7 +87,7 @@ def explain(run: Run, around: Surroundings | None, now: datetime, *, budget: int
         return Explanation(
             reason=Reason.POOL_MISSING, text=f"work pool {run.pool!r} does not exist", mend="create the pool, or cancel the run"
         )
-    return _timing(run, now) or _waiting(run, around, now, budget)
+    return _rendering(around) or _timing(run, now) or _waiting(run, around, now, budget)
 
 
 def _ended(run: Run) -> Explanation:
@@ -98,11 +102,7 @@ def _in_flight(run: Run, now: datetime) -> Explanation:
     if run.state is RunState.RUNNING:
         return Explanation(reason=Reason.RUNNING, text=f"running since {_time(run.started_at)}", mend="")
     if run.submission is not None:
-        return Explanation(
-            reason=Reason.STARTING,
-            text=f"submitted at {_time(run.submitted_at)}; its provider has not started it yet",
-            mend="",
-        )
+        return _starting(run)
     if run.lease_until is not None and now < run.lease_until:
         detail = f" ({run.reason})" if run.reason else ""
         return Explanation(
@@ -115,6 +115,30 @@ def _in_flight(run: Run, now: datetime) -> Explanation:
         reason=Reason.ANSWER_OPEN,
         text="claimed, but the invocation that claimed it recorded no answer; the next tick looks for its job",
         mend="make sure that ticks come (a tick is started by the schedule, or by `dispatcher tick`)",
+    )
+
+
+def _starting(run: Run) -> Explanation:
+    """Submitted; a job that is not started in time is stopped, and its run crashes (see `dispatcher.core.reconciliation`)."""
+    text = f"submitted at {_time(run.submitted_at)}; its provider has not started it yet"
+    if run.start_within is None or run.submitted_at is None:
+        return Explanation(reason=Reason.STARTING, text=text, mend="")
+    deadline = run.submitted_at + timedelta(seconds=run.start_within)
+    return Explanation(
+        reason=Reason.STARTING,
+        text=f"{text}; if it has not started by {_time(deadline)} it is stopped",
+        mend="see the provider's console; `task_start_timeout_seconds` is the time that it may take",
+        until=deadline,
+    )
+
+
+def _rendering(around: Surroundings) -> Explanation | None:
+    if not around.fault:
+        return None
+    return Explanation(
+        reason=Reason.UNRENDERABLE,
+        text=f"no job can be made of it, and it will crash when its turn comes: {around.fault}",
+        mend=f"correct the base job template of work pool {around.pool.name!r} or the deployment, or cancel the run",
     )
 
 
