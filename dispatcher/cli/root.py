@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "work-queue": ("dispatcher.cli.work_queue:work_queue", "Make, change and look at the work queues of a pool."),
     "run": ("dispatcher.cli.run:run", "Create, list, explain and cancel runs."),
     "tick": ("dispatcher.cli.tick:tick", "Dispatch what is due, once."),
+    "dev": ("dispatcher.cli.dev:dev", "Tick every few seconds, with a live view."),
     "demo": ("dispatcher.cli.demo.command:demo", "See priorities and limits at work, in half a minute."),
     "emulator": ("dispatcher.cli.emulator:emulator", "Run a local cloud to try things on."),
     "version": ("dispatcher.cli.version:version", "Show the versions of what is installed."),

@@ -8,6 +8,7 @@ run          id, name, pool, queue, deployment, state, reason, scheduled_at, due
              job and timeline
 timeline     a list of event, at, wait_seconds (since the event before; null for the first)
 explanation  id, name, state, reason (a word of `dispatcher.core.reasons.Reason`), text, mend, until, position, holders
+dev          ticks (how many), at, pools (with in_use and queues), runs (the newest), problems
 tick         started_at, pools, skipped, problems; a pool has the numbers of `dispatcher.report.PoolReport`, barriers
              (by queue: why nothing more was admitted) and outcomes (by run)
 dry run      a list of pool, admitted (each id, name, queue and the rendered job), crashes (each id, name, queue, reason),
@@ -60,6 +61,11 @@ def whole_pool(view: PoolView) -> Shape:
         "queues": [queue(view, found.name) for found in view.pool.queues],
         "base_job_template": view.pool.base_job_template,
     }
+
+
+def watched_pool(view: PoolView) -> Shape:
+    """A pool with its queues, without the template: what changes from tick to tick."""
+    return {name: value for name, value in whole_pool(view).items() if name != "base_job_template"}
 
 
 def queue(view: PoolView, name: str) -> Shape:
