@@ -9,6 +9,7 @@
     ├── AlreadyExists           the name is taken
     ├── Conflict                the thing changed in between, or its state does not allow the change
     ├── SettingsError           an environment variable is missing or wrong (names it)
+    ├── PackagingError          a function's package cannot be built (names the option or the file)
     └── StoreError              the store cannot be used
         ├── StoreUnavailable    it cannot be reached, or gave no answer in time
         └── StoreSchemaError    its schema is older or newer than this code can use
@@ -74,6 +75,10 @@ class Conflict(DispatcherError):
 
 class SettingsError(DispatcherError):
     """A setting is missing or wrong."""
+
+
+class PackagingError(DispatcherError):
+    """A function's package cannot be built."""
 
 
 class StoreError(DispatcherError):

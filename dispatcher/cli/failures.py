@@ -60,6 +60,8 @@ def lines(problem: Exception) -> Iterator[str]:
             yield f"{problem.filename}: {problem.strerror}"
         case ModuleNotFoundError() if (problem.name or "").partition(".")[0] == "rich":
             yield "tables need rich, which is not installed: pip install 'push-dispatcher[cli]', or use --json"
+        case ModuleNotFoundError() if (problem.name or "").partition(".")[0] == "packaging":
+            yield "building a package needs packaging, which is not installed: pip install 'push-dispatcher[package]'"
         case _:
             name = type(problem).__name__
             yield f"unexpected {name}: {_one_line(str(problem))}; this is a fault of ours, --verbose shows where"

@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "dev": ("dispatcher.cli.dev:dev", "Tick every few seconds, with a live view."),
     "demo": ("dispatcher.cli.demo.command:demo", "See priorities and limits at work, in half a minute."),
     "emulator": ("dispatcher.cli.emulator:emulator", "Run a local cloud to try things on."),
+    "package": ("dispatcher.cli.package:package", "Build the zip of a cloud function, without Docker."),
     "version": ("dispatcher.cli.version:version", "Show the versions of what is installed."),
 }
 """By name: where the command is, and its short help, so that listing them imports none."""

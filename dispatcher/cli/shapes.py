@@ -13,6 +13,8 @@ tick         started_at, pools, skipped, problems; a pool has the numbers of `di
              (by queue: why nothing more was admitted) and outcomes (by run)
 dry run      a list of pool, admitted (each id, name, queue and the rendered job), crashes (each id, name, queue, reason),
              barriers, problem
+package      output, bytes, sha256, target, arch, python, extras, door, bytecode (the release of the Python that made it, or
+             null), bill_of_materials, distributions: a list of name, version, files, unpacked_bytes, zipped_bytes
 """
 
 from __future__ import annotations
@@ -20,13 +22,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dispatcher.client import PoolView
 from dispatcher.core.reasons import Explanation
 from dispatcher.models import Run, Status, WorkPool
 from dispatcher.report import PoolReport, TickReport
 from dispatcher.store import Decision
+
+if TYPE_CHECKING:
+    from dispatcher.packaging.build import Package, Part
 
 Shape = dict[str, Any]
 
@@ -166,6 +171,33 @@ def dry_run(decision: Decision, report: PoolReport) -> Shape:
         "crashes": [{**_place(crashed), "reason": reason} for crashed, reason in decision.crashes],
         "barriers": report.barriers,
         "problem": report.problem,
+    }
+
+
+def package(built: Package) -> Shape:
+    """A function's package."""
+    return {
+        "output": str(built.order.output),
+        "bytes": built.size,
+        "sha256": built.sha256,
+        "target": built.order.target.name,
+        "arch": built.order.target.arch,
+        "python": built.order.target.python,
+        "extras": list(built.order.extras),
+        "door": built.order.door,
+        "bytecode": built.interpreter,
+        "bill_of_materials": str(built.order.bill),
+        "distributions": [_part(part) for part in built.parts],
+    }
+
+
+def _part(part: Part) -> Shape:
+    return {
+        "name": part.name,
+        "version": part.version,
+        "files": part.files,
+        "unpacked_bytes": part.unpacked,
+        "zipped_bytes": part.zipped,
     }
 
 

@@ -194,6 +194,18 @@ def dry_run(shapes: Sequence[Shape]) -> None:
             _say(f"  {queue}: nothing more, {barrier.lower().replace('_', ' ')}")
 
 
+def package(shape: Shape) -> None:
+    """A function's package: what its bytes are."""
+    out = table("Distribution", "Version", "Files", "Unpacked", "In the zip", right=(2, 3, 4))
+    for part in shape["distributions"]:
+        sizes = (kilobytes(part["unpacked_bytes"]), kilobytes(part["zipped_bytes"]))
+        out.add_row(*(text(each) for each in (part["name"], part["version"], part["files"], *sizes)))
+    _show(out)
+    made = f"of Python {shape['bytecode']}" if shape["bytecode"] else "none"
+    _say(f"\n{shape['output']}: {kilobytes(shape['bytes'])} for {shape['target']} {shape['arch']}, Python {shape['python']}")
+    _say(f"sha256 {shape['sha256']}\nbytecode: {made}\nbill of materials: {shape['bill_of_materials']}")
+
+
 def table(*columns: str, right: Sequence[int] = ()) -> Table:
     """A table without frames; the columns numbered in `right` hold numbers."""
     out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
@@ -243,6 +255,11 @@ def seconds(number: float) -> str:
     minutes, rest = divmod(round(number), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def kilobytes(number: int) -> str:
+    """A number of bytes in thousands."""
+    return f"{number / 1000:,.0f} kB"
 
 
 def _show(renderable: Table) -> None:

@@ -1,0 +1,131 @@
+"""Build the package of a function: resolve, lay out, compile, zip, and write the bill of materials beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+from dispatcher import __version__
+from dispatcher.errors import PackagingError
+from dispatcher.packaging import archive, bytecode, sbom, sources
+from dispatcher.packaging.lock import read
+from dispatcher.packaging.resolution import DISTRIBUTION, resolve, roots
+from dispatcher.packaging.targets import Target
+from dispatcher.packaging.wheels import Wheel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What is to be built."""
+
+    target: Target
+    extras: tuple[str, ...]
+    """Extras of push-dispatcher: the providers and stores that the function uses."""
+    door: bool = False
+    """With what checks input, which creating a run in the function needs and a tick does not."""
+    whole: bool = False
+    """With what the runtime brings as well: boto3 of the lock's version instead of the runtime's."""
+    compiled: bool = True
+    compile_with: str | None = None
+    """An interpreter of the target's version; without one, the first that is found."""
+    lock: Path
+    output: Path
+
+    @property
+    def bill(self) -> Path:
+        """Where the bill of materials is written: beside the zip."""
+        return self.output.with_suffix(".cdx.json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One distribution in the zip; sizes in bytes."""
+
+    name: str
+    version: str
+    files: int
+    unpacked: int
+    zipped: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """What was built."""
+
+    order: Order
+    size: int
+    """Bytes of the zip."""
+    sha256: str
+    interpreter: str | None
+    """The release of the Python that made the bytecode, as 3.13.1; None when there is none in the zip."""
+    parts: tuple[Part, ...]
+
+
+def build(order: Order) -> Package:
+    """Build what is ordered. Raises `PackagingError`, or `OSError` where the output cannot be written."""
+    lock, python = read(order.lock), _interpreter(order)
+    without = frozenset() if order.whole else order.target.platform.brought
+    with TemporaryDirectory(prefix="push-dispatcher-package-") as name:
+        directory = Path(name)
+        wanted = roots(order.extras, order.target, door=order.door)
+        wheels = resolve(wanted, lock, order.target, directory, without=without)
+        owners = _lay_out(wheels, directory / "root")
+        if python:
+            bytecode.compile_all(python, directory / "root", order.target.platform.root)
+        files = _files(directory / "root")
+        order.output.parent.mkdir(parents=True, exist_ok=True)
+        zipped = archive.write(order.output, files)
+        release = bytecode.release(python) if python else None
+        digest = archive.digest(order.output)
+        bill = sbom.bill(wheels, order.target, digest=digest, interpreter=release)
+    order.bill.write_text(json.dumps(bill, indent=2) + "\n", encoding="utf-8")
+    parts = _parts(wheels, owners, {name: (len(data), zipped[name]) for name, data in files.items()})
+    return Package(order=order, size=order.output.stat().st_size, sha256=digest, interpreter=release, parts=parts)
+
+
+def _interpreter(order: Order) -> str | None:
+    return bytecode.interpreter(order.target.python, order.compile_with) if order.compiled else None
+
+
+def _lay_out(wheels: Iterable[Wheel], root: Path) -> dict[str, str]:
+    """Put every file where the function will see it; the answer says whose each is.
+
+    Raises `PackagingError` when two distributions bring different files of one name.
+    """
+    owners: dict[str, str] = {}
+    for owner, files in ((DISTRIBUTION, sources.files()), *((wheel.name, wheel.files()) for wheel in wheels)):
+        for place, data in files:
+            path = root / place
+            if place in owners and path.read_bytes() != data:
+                raise PackagingError(f"{place} is in {owners[place]} and in {owner}, and differs")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            owners.setdefault(place, owner)
+    return owners
+
+
+def _files(root: Path) -> dict[str, bytes]:
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def _parts(wheels: Iterable[Wheel], owners: Mapping[str, str], sizes: Mapping[str, tuple[int, int]]) -> tuple[Part, ...]:
+    versions = {DISTRIBUTION: __version__, **{wheel.name: wheel.version for wheel in wheels}}
+    of: dict[str, list[tuple[int, int]]] = {name: [] for name in versions}
+    for place, size in sizes.items():
+        of[owners[_source(place)]].append(size)
+    parts = [_part(name, versions[name], sizes_) for name, sizes_ in of.items()]
+    return tuple(sorted(parts, key=lambda part: (-part.zipped, part.name)))
+
+
+def _part(name: str, version: str, sizes: Iterable[tuple[int, int]]) -> Part:
+    unpacked, zipped = zip(*sizes, strict=True)
+    return Part(name=name, version=version, files=len(unpacked), unpacked=sum(unpacked), zipped=sum(zipped))
+
+
+def _source(place: str) -> str:
+    """Of a .pyc file, the source that it was made from."""
+    path = PurePosixPath(place)
+    return str(path.parent.parent / f"{path.name.partition('.')[0]}.py") if path.suffix == ".pyc" else place

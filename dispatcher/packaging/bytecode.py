@@ -1,0 +1,68 @@
+"""`.pyc` files, made by an interpreter of the target's version: a function's directory is read-only, nothing is kept there.
+
+They are of the kind `unchecked-hash` (PEP 552): no time of a file is in them or asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from dispatcher.errors import PackagingError
+
+_PROBE = "import platform as p; print(p.python_implementation(), '.'.join(p.python_version_tuple()[:2]), p.python_version())"
+
+
+def interpreter(version: str, given: str | None = None) -> str | None:
+    """A CPython of that version: the one given, this one, or the first on PATH; None when there is none.
+
+    Raises `PackagingError` when the one that was given is another.
+    """
+    if given:
+        if not _is(given, version):
+            raise PackagingError(f"compile-with: {given} is no CPython {version}, whose bytecode the target reads")
+        return given
+    return next((path for path in _candidates(version) if _is(path, version)), None)
+
+
+def release(path: str) -> str:
+    """The whole version of an interpreter, as 3.13.1: another one may compile the same source to other bytes."""
+    return _asked(path)[2]
+
+
+def compile_all(path: str, directory: Path, root: str) -> None:
+    """Compile every source below `directory`, for tracebacks that name `root`.
+
+    Raises `PackagingError` with the compiler's words when one of them cannot be.
+    """
+    command = [path, "-m", "compileall", "-q", "-j", "1", "--invalidation-mode", "unchecked-hash"]
+    options = ["-s", str(directory), "-p", root, str(directory)]
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    done = subprocess.run([*command, *options], check=False, capture_output=True, text=True, env=environment)  # noqa: S603 - a Python that was probed
+    if done.returncode:
+        raise PackagingError(f"{path} could not compile the package: {(done.stdout + done.stderr).strip()[-500:]}")
+
+
+def _candidates(version: str) -> Iterator[str]:
+    yield sys.executable
+    for directory in os.get_exec_path():
+        path = Path(directory) / f"python{version}"
+        if path.is_file():
+            yield str(path)
+
+
+def _is(path: str, version: str) -> bool:
+    return _asked(path)[:2] == ("CPython", version)
+
+
+def _asked(path: str) -> tuple[str, str, str]:
+    """What an interpreter says of itself; nothing where it does not start, as a version manager's stand-in may not."""
+    try:
+        done = subprocess.run([path, "-c", _PROBE], check=False, capture_output=True, text=True, timeout=30)  # noqa: S603 - asked for its version
+    except (OSError, subprocess.TimeoutExpired):
+        return "", "", ""
+    words = done.stdout.split()
+    return (words[0], words[1], words[2]) if len(words) == 3 else ("", "", "")

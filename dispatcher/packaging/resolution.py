@@ -1,0 +1,62 @@
+"""From the chosen extras to the wheels that they need on the target, and no others.
+
+Versions are the lock's. What a wheel needs is read from the wheel itself and its markers are evaluated for the target: pip,
+asked for another platform, evaluates them for the machine that it runs on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from dispatcher.errors import PackagingError
+from dispatcher.packaging.lock import Lock
+from dispatcher.packaging.targets import Target
+from dispatcher.packaging.wheels import Wheel, download
+
+DISTRIBUTION = "push-dispatcher"
+DOOR = frozenset({"jsonschema", "pydantic"})
+"""What checks input. No tick needs it; creating a run in the function does."""
+EXTRAS = ("aws", "azure", "gcp", "modal", "postgres")
+"""The extras that a function may want: providers and stores."""
+
+Wanted = frozenset[tuple[str, str]]
+"""Normalised names, each with the extra that is asked of it; an empty extra is the distribution itself."""
+
+
+def roots(extras: Iterable[str], target: Target, *, door: bool) -> Wanted:
+    """What a function with these extras asks for itself. Raises `PackagingError` for an extra that is none of a function."""
+    chosen = tuple(dict.fromkeys(extras))
+    unknown = [extra for extra in chosen if extra not in EXTRAS]
+    if unknown:
+        raise PackagingError(f"extras: {', '.join(unknown)} is none of a function's; they are {', '.join(EXTRAS)}")
+    known = [Requirement(line) for line in distribution(DISTRIBUTION).requires or ()]
+    wanted = [_wanted(known, extra, target) for extra in ("", *chosen)]
+    return frozenset(each for some in wanted for each in some if door or each[0] not in DOOR)
+
+
+def resolve(wanted: Wanted, lock: Lock, target: Target, directory: Path, *, without: frozenset[str]) -> tuple[Wheel, ...]:
+    """Fetch the wheels that are wanted and what these need, but for the names `without`; sorted by name.
+
+    Level by level: a wheel has to be there before it can say what it needs. Raises `PackagingError`.
+    """
+    wheels: dict[str, Wheel] = {}
+    seen: Wanted = frozenset()
+    while wanted - seen:
+        fresh, seen = wanted - seen, seen | wanted
+        missing = sorted({name for name, _ in fresh} - wheels.keys() - without)
+        entries = [lock.find(name, target.markers) for name in missing]
+        wheels |= {wheel.name: wheel for wheel in download(entries, target, directory)}
+        reached = [(wheels[name], extra) for name, extra in fresh if name in wheels]
+        wanted = frozenset(each for wheel, extra in reached for each in _wanted(wheel.requirements, extra, target))
+    return tuple(wheels[name] for name in sorted(wheels))
+
+
+def _wanted(requirements: Iterable[Requirement], extra: str, target: Target) -> Wanted:
+    environment = {**target.markers, "extra": extra}
+    needed = [each for each in requirements if each.marker is None or each.marker.evaluate(environment)]
+    return frozenset((canonicalize_name(each.name), extra) for each in needed for extra in ("", *each.extras))

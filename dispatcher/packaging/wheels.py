@@ -1,0 +1,104 @@
+"""Wheels: fetched by pip for the target, checked against the lock's hashes, and read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from email.message import Message
+from email.parser import HeaderParser
+from functools import cached_property
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+from zipfile import ZipFile
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from dispatcher.errors import PackagingError
+from dispatcher.packaging.lock import Locked
+from dispatcher.packaging.targets import Target
+
+_INSTALLED = frozenset({"purelib", "platlib"})
+"""The parts of a wheel's `.data` that belong beside its packages; scripts and headers are of no use to a function."""
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """One wheel on disk."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The normalised name of the distribution."""
+        return canonicalize_name(self.path.name.partition("-")[0])
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+        return str(parse_wheel_filename(self.path.name)[1])
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the file, in hexadecimal."""
+        return sha256(self.path.read_bytes()).hexdigest()
+
+    @cached_property
+    def metadata(self) -> Message:
+        """The fields of METADATA."""
+        with ZipFile(self.path) as wheel:
+            name = next(each for each in wheel.namelist() if each.endswith(".dist-info/METADATA") and each.count("/") == 1)
+            return HeaderParser().parsestr(wheel.read(name).decode("utf-8"))
+
+    @property
+    def requirements(self) -> tuple[Requirement, ...]:
+        """What it needs, markers and all."""
+        return tuple(Requirement(line) for line in self.metadata.get_all("Requires-Dist", []))
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """What is installed of it: paths below the package's root, and contents."""
+        with ZipFile(self.path) as wheel:
+            for info in wheel.infolist():
+                place = None if info.is_dir() else _place(info.filename)
+                if place:
+                    yield place, wheel.read(info)
+
+
+def download(entries: Sequence[Locked], target: Target, directory: Path) -> tuple[Wheel, ...]:
+    """Fetch the wheels of these entries, and only those. Raises `PackagingError` with pip's own words."""
+    if not entries:
+        return ()
+    listing, into = directory / "requirements.txt", directory / "wheels"
+    listing.write_text("\n".join(entry.line for entry in entries), encoding="utf-8")
+    before = set(into.glob("*.whl"))
+    _pip(["download", "--requirement", str(listing), "--dest", str(into), *_options(target)])
+    return tuple(Wheel(path) for path in sorted(set(into.glob("*.whl")) - before))
+
+
+def _options(target: Target) -> list[str]:
+    platforms = [word for tag in target.tags for word in ("--platform", tag)]
+    checked = ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
+    return [*checked, "--implementation", "cp", "--python-version", target.python, *platforms]
+
+
+def _pip(arguments: Sequence[str]) -> None:
+    if find_spec("pip") is None:
+        raise PackagingError("pip is not installed beside push-dispatcher: pip install 'push-dispatcher[package]'")
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - pip, with words of our own
+    if done.returncode:
+        errors = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        raise PackagingError(f"pip could not fetch the wheels: {' '.join(errors) or done.stderr[-500:]}")
+
+
+def _place(name: str) -> str | None:
+    """Where a member of a wheel is installed (the binary distribution format, PEP 427); None when a function has no use for it."""
+    parts = PurePosixPath(name).parts
+    if "tests" in parts[1:-1]:
+        return None
+    if not parts[0].endswith(".data"):
+        return name
+    return "/".join(parts[2:]) if parts[1] in _INSTALLED else None
