@@ -95,7 +95,7 @@ def _pip(arguments: Sequence[str]) -> None:
 
 
 def _place(name: str) -> str | None:
-    """Where a member of a wheel is installed (the binary distribution format, PEP 427); None when a function has no use for it."""
+    """Where a member of a wheel is installed (the binary distribution format, PEP 427); None if of no use there."""
     parts = PurePosixPath(name).parts
     if "tests" in parts[1:-1]:
         return None

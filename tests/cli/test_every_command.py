@@ -30,7 +30,7 @@ EXPECTED = """
     work-pool sweep,
     work-queue create, work-queue ls, work-queue inspect, work-queue pause, work-queue resume, work-queue set-priority,
     work-queue set-concurrency-limit, work-queue clear-concurrency-limit, work-queue delete,
-    run create, run ls, run inspect, run cancel, run explain, run logs, tick, demo, emulator, version
+    run create, run ls, run inspect, run cancel, run explain, run logs, tick, demo, emulator, package, version
 """
 
 

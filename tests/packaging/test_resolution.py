@@ -1,0 +1,165 @@
+"""What is fetched: what the target needs, in the lock's versions, checked by its hashes."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from importlib.metadata import requires
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from dispatcher.errors import PackagingError
+from dispatcher.packaging import lock
+from dispatcher.packaging.resolution import DOOR, EXTRAS, resolve, roots
+from dispatcher.packaging.targets import target
+
+ARM = target("aws-lambda", arch="arm64", python="3.13")
+INTEL = target("aws-lambda", arch="x86-64", python="3.11")
+
+
+@pytest.fixture
+def fetched(wheelhouse, tmp_path):
+    def fetch(*names, where=ARM, without=()):
+        wanted = frozenset((name.partition("[")[0], name.partition("[")[2].rstrip("]")) for name in names)
+        wheels = resolve(wanted, lock.read(wheelhouse.lock), where, tmp_path, without=frozenset(without))
+        return [wheel.path.name for wheel in wheels]
+
+    return fetch
+
+
+def test_a_wheel_brings_what_it_needs_and_nothing_else(wheelhouse, fetched):
+    wheelhouse.add("top", requires=["middle>=1"])
+    wheelhouse.add("middle", requires=["Bottom_Thing"])
+    wheelhouse.add("bottom-thing", requires=["top"])
+    wheelhouse.add("other")
+    assert fetched("top") == ["bottom_thing-1.0-py3-none-any.whl", "middle-1.0-py3-none-any.whl", "top-1.0-py3-none-any.whl"]
+
+
+def test_markers_are_those_of_the_target_and_not_of_this_machine(wheelhouse, fetched):
+    wheelhouse.add(
+        "top",
+        requires=[
+            "old ; python_version < '3.12'",
+            "new ; python_version >= '3.12'",
+            "arm ; platform_machine == 'aarch64'",
+            "windows ; sys_platform == 'win32'",
+        ],
+    )
+    for name in ("old", "new", "arm"):
+        wheelhouse.add(name)
+    assert [name.partition("-")[0] for name in fetched("top")] == ["arm", "new", "top"]
+
+
+def test_an_older_python_takes_what_the_newer_one_leaves(wheelhouse, fetched):
+    wheelhouse.add("top", requires=["old ; python_version < '3.12'", "arm ; platform_machine == 'aarch64'"])
+    wheelhouse.add("old")
+    assert [name.partition("-")[0] for name in fetched("top", where=INTEL)] == ["old", "top"]
+
+
+@pytest.mark.parametrize(("asked", "found"), [("top", ["top"]), ("top[fast]", ["speed", "top"])])
+def test_an_extra_of_a_dependency_is_followed_when_it_is_asked_for(wheelhouse, fetched, asked, found):
+    wheelhouse.add("top", extras=["fast"], requires=["speed ; extra == 'fast'"])
+    wheelhouse.add("user", requires=[asked])
+    wheelhouse.add("speed")
+    assert [name.partition("-")[0] for name in fetched("user")] == [*found, "user"]
+
+
+@pytest.mark.parametrize(("where", "machine", "tag"), [(ARM, "aarch64", "cp313-cp313"), (INTEL, "x86_64", "cp311-cp311")])
+def test_the_wheel_is_the_one_for_the_targets_machine_and_python(wheelhouse, fetched, where, machine, tag):
+    for python in ("cp311-cp311", "cp313-cp313"):
+        for word in ("aarch64", "x86_64"):
+            wheelhouse.add("binary", tag=f"{python}-manylinux_2_17_{word}")
+    assert fetched("binary", where=where) == [f"binary-1.0-{tag}-manylinux_2_17_{machine}.whl"]
+
+
+def test_a_wheel_that_needs_a_newer_c_library_than_the_runtimes_is_not_taken(wheelhouse, fetched):
+    wheelhouse.add("binary", tag="cp311-cp311-manylinux_2_34_x86_64")
+    with pytest.raises(PackagingError, match=r"No matching distribution found for binary==1\.0"):
+        fetched("binary", where=INTEL)
+
+
+def test_a_file_with_another_hash_than_the_locks_is_refused(wheelhouse, fetched):
+    wheelhouse.add("top", locked=False)
+    wheelhouse.pin("top", "1.0", "0" * 64)
+    with pytest.raises(PackagingError, match="THESE PACKAGES DO NOT MATCH THE HASHES"):
+        fetched("top")
+
+
+def test_what_the_lock_does_not_hold_is_named_with_the_mend(wheelhouse, fetched):
+    wheelhouse.add("top", requires=["forgotten"])
+    with pytest.raises(
+        PackagingError, match=r"requirements\.lock: forgotten is not in it; make it anew with the command at its top"
+    ):
+        fetched("top")
+
+
+def test_what_the_runtime_brings_is_left_out_with_what_only_it_needs(wheelhouse, fetched):
+    wheelhouse.add("top", requires=["boto3", "shared"])
+    wheelhouse.add("shared")
+    assert [name.partition("-")[0] for name in fetched("top", without=["boto3"])] == ["shared", "top"]
+
+
+def test_one_name_may_be_locked_to_a_version_for_each_python(wheelhouse, fetched):
+    for version, marker in (("1.0", "python_version < '3.12'"), ("2.0", "python_version >= '3.12'")):
+        wheel = wheelhouse.add("top", version, locked=False)
+        wheelhouse.pin("top", version, sha256(wheel.read_bytes()).hexdigest(), marker)
+    assert fetched("top", where=INTEL) == ["top-1.0-py3-none-any.whl"]
+    assert fetched("top", where=ARM) == ["top-2.0-py3-none-any.whl"]
+
+
+@pytest.mark.parametrize("line", ["top>=1.0 --hash=sha256:00", "top==1.0"])
+def test_a_lock_that_leaves_something_open_is_refused(tmp_path, line):
+    path = tmp_path / "requirements.lock"
+    path.write_text(line + "\n")
+    with pytest.raises(PackagingError, match="must be pinned with == and have a --hash"):
+        lock.read(path)
+
+
+def test_a_tick_asks_for_less_than_the_door():
+    tick = {name for name, _ in roots(["aws"], ARM, door=False)}
+    door = {name for name, _ in roots(["aws"], ARM, door=True)}
+    assert "annotated-types" in tick
+    assert door - tick == DOOR
+
+
+def test_only_the_chosen_extras_are_asked_for():
+    names = {name for name, _ in roots(["postgres"], ARM, door=False)}
+    assert "psycopg" in names
+    assert not names & {"boto3", "modal", "azure-identity", "google-cloud-run"}
+
+
+def test_an_extra_that_no_function_has_is_refused():
+    with pytest.raises(PackagingError, match="extras: dev is none of a function's; they are aws, azure, gcp, modal, postgres"):
+        roots(["dev"], ARM, door=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("aws-lambda", "riscv", "3.13"), "arch: 'riscv' is not supported; it is one of arm64, x86-64"),
+        (("aws-lambda", "arm64", "3.8"), "python: '3.8' is not supported; it is one of 3.11, 3.12, 3.13, 3.14"),
+        (("heroku", "arm64", "3.13"), "target: 'heroku' is not supported; it is one of aws-lambda"),
+    ],
+)
+def test_a_target_that_is_not_supported_is_refused_with_those_that_are(words, message):
+    name, arch, python = words
+    with pytest.raises(PackagingError) as refused:
+        target(name, arch=arch, python=python)
+    assert str(refused.value) == message
+
+
+@pytest.mark.parametrize("where", [ARM, INTEL], ids=["arm64", "x86-64"])
+def test_the_lock_that_comes_along_holds_what_every_extra_asks_for_in_a_version_that_will_do(where):
+    held = lock.read(lock.default_path())
+    wanted = {name for name, _ in roots(EXTRAS, where, door=True)}
+    asked = [Requirement(line) for line in requires("push-dispatcher")]
+    for requirement in (each for each in asked if canonicalize_name(each.name) in wanted):
+        pinned = str(held.find(requirement.name, where.markers).requirement.specifier).removeprefix("==")
+        assert requirement.specifier.contains(pinned), f"{requirement} is locked to {pinned}: make requirements.lock anew"
+
+
+def test_the_lock_that_comes_along_names_no_host():
+    text = lock.default_path().read_text()
+    assert "://" not in text
+    assert "index" not in text.split("\n", 2)[2]
