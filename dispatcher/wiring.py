@@ -44,7 +44,7 @@ def open_store(url: str) -> Store:
     scheme = _scheme(url)
     if scheme not in STORES:
         known = ", ".join(f"{name}://" for name in STORES)
-        raise SettingsError(f"DISPATCHER_STORE: {_without_password(url)!r} names no store; it begins with one of {known}")
+        raise SettingsError(f"DISPATCHER_STORE: {without_password(url)!r} names no store; it begins with one of {known}")
     module, function = STORES[scheme].split(":")
     try:
         opener: Callable[[str], Store] = getattr(import_module(module), function)
@@ -140,8 +140,8 @@ def _check_types(options: Mapping[str, object]) -> None:
             raise SettingsError(f"DISPATCHER_PROVIDER_OPTIONS: {problem}") from None
 
 
-def _without_password(url: str) -> str:
-    """The URL without what stands before its last @, since a password may hold any other character, and without parameters."""
+def without_password(url: str) -> str:
+    """The URL as it may be shown: nothing before its last @, since a password may hold any other character, no parameters."""
     _, at, place = url.rpartition("@")
     shown = f"{_scheme(url)}://***@{place}" if at else url
     return shown.partition("?")[0]

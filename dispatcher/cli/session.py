@@ -51,6 +51,13 @@ class Session:
         """The public API over the store."""
         return self.wiring.client
 
+    @property
+    def store_name(self) -> str:
+        """The store's URL without what it keeps to itself. Raises `SettingsError`."""
+        from dispatcher.wiring import without_password  # noqa: PLC0415 - neither help nor `version` needs it
+
+        return without_password(self.settings.store)
+
     def start_logging(self) -> Callable[[], None]:
         """Write events to standard error, from the level that was asked for; the answer undoes it."""
         handler = logging.StreamHandler(sys.stderr)

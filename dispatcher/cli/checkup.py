@@ -1,0 +1,134 @@
+"""What `dispatcher doctor` looks at, each with what is wrong and what to do. Nothing is changed, and nothing is started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from dispatcher.cli.session import Session
+from dispatcher.client import PoolView
+from dispatcher.core.templates import render
+from dispatcher.errors import DispatcherError, SettingsError, StoreError
+from dispatcher.models import Status, WorkPool, submission_name
+from dispatcher.store import RunFilter
+from providers.base import ConfigurationError, Job, ProviderError
+
+LATEST = 20
+"""Runs of a pool among which the doctor looks for one that shows where its jobs are put."""
+
+
+class Level(StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """Something could not be looked at, or may be as it is meant to be."""
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The outcome of one check."""
+
+    check: str
+    """settings, store, clock, schedule, provider or credentials."""
+    subject: str
+    """What was looked at: a setting, a store, a work pool."""
+    level: Level
+    text: str
+    mend: str = ""
+
+
+def checkup(session: Session) -> Iterator[Finding]:
+    """Look at everything in turn; what cannot be looked at because of an earlier finding is left out."""
+    try:
+        settings = session.settings
+    except SettingsError as problem:
+        yield _problem("settings", "environment", str(problem), "correct the variable that it names")
+        return
+    lease = f"a lease of {settings.lease_seconds:g} s outlives a tick of {settings.tick_seconds:g} s"
+    yield Finding(check="settings", subject="environment", level=Level.OK, text=lease)
+    try:
+        pools = session.client.work_pools()
+        yield Finding(check="store", subject=session.store_name, level=Level.OK, text=f"answers; work pools: {len(pools)}")
+        for pool in pools:
+            yield from _pool(session, session.client.inspect_work_pool(pool.name))
+    except (SettingsError, StoreError) as problem:
+        yield _problem("store", session.store_name, str(problem), "see DISPATCHER_STORE; `dispatcher store check` looks closer")
+
+
+def _pool(session: Session, view: PoolView) -> Iterator[Finding]:
+    now = session.wiring.dispatch.clock.now()
+    yield _clock(view.pool, now, timedelta(seconds=session.settings.clock_skew_seconds))
+    yield _schedule(view, now)
+    try:
+        provider = session.wiring.dispatch.providers(view.pool.type)
+    except (ProviderError, SettingsError) as problem:
+        yield _problem("provider", view.pool.name, str(problem), "install or set what it names")
+        return
+    yield Finding(check="provider", subject=view.pool.name, level=Level.OK, text=f"{view.pool.type} can be used")
+    yield _credentials(session, view.pool, provider)
+
+
+def _clock(pool: WorkPool, now: datetime, skew: timedelta) -> Finding:
+    """A tick in the future was noted by a machine whose clock is ahead of this one's."""
+    ahead = pool.last_tick_at - now if pool.last_tick_at else timedelta()
+    if ahead > skew:
+        text = f"its last tick is {ahead.total_seconds():.0f} s in the future: two clocks differ by more than {skew.seconds} s"
+        mend = "set the clocks right, or raise DISPATCHER_CLOCK_SKEW_SECONDS (and the lease) everywhere"
+        return _problem("clock", pool.name, text, mend)
+    return Finding(check="clock", subject=pool.name, level=Level.OK, text="agrees with that of the last tick")
+
+
+def _schedule(view: PoolView, now: datetime) -> Finding:
+    """Whether ticks come, and what keeps them from admitting anything."""
+    pool, due = view.pool, sum(count.due for count in view.counts.values())
+    if pool.held_until is not None and pool.held_until > now:
+        text = f"held until {pool.held_until.isoformat(timespec='seconds')}: {pool.held_reason}"
+        return Finding(
+            check="schedule", subject=pool.name, level=Level.WARNING, text=text, mend="have the quota raised, or wait"
+        )
+    if view.status is Status.NOT_READY and due:
+        last = (
+            f"the last was at {pool.last_tick_at.isoformat(timespec='seconds')}" if pool.last_tick_at else "there was none yet"
+        )
+        mend = "see whether the schedule is on and the function's log has errors; `dispatcher tick` is one by hand"
+        return _problem("schedule", pool.name, f"due runs: {due}, and no tick comes; {last}", mend)
+    if pool.paused and due:
+        mend = f"dispatcher work-pool resume {pool.name}"
+        return Finding(
+            check="schedule", subject=pool.name, level=Level.WARNING, text=f"paused, and {due} runs are due", mend=mend
+        )
+    return Finding(check="schedule", subject=pool.name, level=Level.OK, text="ticks come, or nothing is due")
+
+
+def _credentials(session: Session, pool: WorkPool, provider: Any) -> Finding:
+    """Ask the provider for a job that never was: a read that needs the sign-in, the place and the right to look."""
+    name = submission_name(session.wiring.dispatch.clock.new_id(), 1)
+    try:
+        provider.find(Job(name=name, configuration=_configuration(session, pool)))
+    except (DispatcherError, ProviderError) as problem:
+        if isinstance(problem.__cause__ or problem, DispatcherError | ConfigurationError):
+            text = f"not asked: neither a run nor the template alone shows where jobs are put: {problem}"
+            return _warning("credentials", pool.name, text, "ask again after a first run")
+        return _problem("credentials", pool.name, str(problem), "give the dispatcher's identity the right that it names")
+    return Finding(check="credentials", subject=pool.name, level=Level.OK, text="the provider answers")
+
+
+def _configuration(session: Session, pool: WorkPool) -> Mapping[str, Any]:
+    """The job configuration of a recent run, else what the template makes of its defaults. Raises `RenderError`."""
+    for run in session.wiring.store.runs(RunFilter(pool=pool.name), limit=LATEST):
+        if run.job is not None:
+            return dict(run.job["configuration"])
+    return render(pool.base_job_template, {})
+
+
+def _warning(check: str, subject: str, text: str, mend: str) -> Finding:
+    return Finding(check=check, subject=subject, level=Level.WARNING, text=text, mend=mend)
+
+
+def _problem(check: str, subject: str, text: str, mend: str) -> Finding:
+    return Finding(check=check, subject=subject, level=Level.PROBLEM, text=text, mend=mend)

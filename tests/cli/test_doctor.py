@@ -1,0 +1,108 @@
+"""`dispatcher doctor`: silent about what is well, one line with the mend for what is not, and it changes nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from dispatcher.store import Decision
+from dispatcher.stores.sqlite import SqliteStore
+from providers.emulators.faults import FaultKind
+
+pytest_plugins = ["providers.emulators.fixtures"]
+
+ONE_RUN = ("-jv", "command=echo hello")
+
+
+def problems(cli, **environment):
+    """The findings that are not well, by what was checked."""
+    before = "import os; " + "".join(f"os.environ[{name!r}] = {value!r}; " for name, value in environment.items())
+    said = cli.alone("doctor", "--json", before=before)
+    found = {finding["check"]: finding for finding in said.json if finding["level"] != "ok"}
+    assert said.exit_code == any(finding["level"] == "problem" for finding in found.values())
+    assert len(said.errors) == sum(finding["level"] == "problem" for finding in found.values())
+    assert all(finding["mend"] for finding in found.values())
+    return found
+
+
+def test_what_is_well_is_passed_over_in_silence_and_nothing_is_changed(cli):
+    cli.ok("work-pool", "create", "nightly", "--type", "process")
+    cli.ok("run", "create", "--pool", "nightly", *ONE_RUN)
+    cli.ok("tick")
+    before = cli.stored()
+    said = cli("doctor")
+    assert (said.exit_code, said.errors) == (0, ())
+    assert said.out == "6 of 6 checks are well.\n"
+    assert cli.stored() == before
+
+
+def test_a_setting_that_is_wrong(cli):
+    found = problems(cli, DISPATCHER_LEASE_SECONDS="10")
+    assert found.keys() == {"settings"}
+    assert "DISPATCHER_LEASE_SECONDS: 10 is too short" in found["settings"]["text"]
+
+
+def test_a_store_that_cannot_be_reached_keeps_its_password(cli):
+    found = problems(cli, DISPATCHER_STORE="postgresql://me:hush@127.0.0.1:1/state")
+    assert found.keys() == {"store"}
+    assert found["store"]["subject"] == "postgresql://***@127.0.0.1:1/state"
+    assert "hush" not in str(found)
+
+
+def test_due_runs_without_ticks(cli):
+    cli.ok("work-pool", "create", "nightly", "--type", "process")
+    assert problems(cli) == {}
+    cli.ok("run", "create", "--pool", "nightly", *ONE_RUN)
+    assert problems(cli)["schedule"]["text"] == "due runs: 1, and no tick comes; there was none yet"
+    cli.ok("tick")
+    assert problems(cli) == {}
+
+
+def test_due_runs_of_a_paused_pool_are_a_warning(cli):
+    cli.ok("work-pool", "create", "nightly", "--type", "process", "--paused")
+    cli.ok("run", "create", "--pool", "nightly", *ONE_RUN)
+    found = problems(cli)["schedule"]
+    assert (found["level"], found["mend"]) == ("warning", "dispatcher work-pool resume nightly")
+    assert cli("doctor").exit_code == 0
+
+
+def test_a_clock_that_is_ahead_and_a_pool_that_is_held(cli):
+    cli.ok("work-pool", "create", "nightly", "--type", "process")
+    store = SqliteStore(cli.directory / "store.db")
+    ahead = datetime.now(UTC) + timedelta(minutes=5)
+    store.claim("nightly", ahead, lease=timedelta(minutes=5), takeovers=0, decide=lambda _: Decision())
+    store.hold("nightly", ahead, "slow down")
+    store.close()
+    found = problems(cli)
+    assert "in the future: two clocks differ by more than 10 s" in found["clock"]["text"]
+    assert "slow down" in found["schedule"]["text"]
+
+
+def test_a_lease_that_is_too_short_for_the_provider(cli):
+    cli.ok("work-pool", "create", "nightly", "--type", "ecs:push")
+    found = problems(cli, DISPATCHER_LEASE_SECONDS="61")
+    assert "one provider call" in found["provider"]["text"]
+
+
+def test_an_sdk_that_is_missing(cli):
+    cli.ok("work-pool", "create", "nightly", "--type", "ecs:push")
+    said = cli.alone("doctor", before="sys.modules['boto3'] = None")
+    assert said.exit_code == 1
+    assert "pip install 'push-dispatcher[aws]'" in said.errors[0]
+
+
+def test_a_right_that_is_missing_is_named(cli, ecs_emulator):
+    cli.ok("work-pool", "create", "nightly", "--type", "ecs:push")
+    assert problems(cli) == {}
+    ecs_emulator.faults.add("ListTasks", FaultKind.REFUSE, times=10)
+    found = problems(cli)["credentials"]
+    assert "ecs find: AccessDeniedException: You are not authorized" in found["text"]
+    assert ecs_emulator.starts == {}
+
+
+def test_a_place_that_only_a_run_tells_of_is_asked_for_later(cli, container_instance_emulator):
+    cli.ok("work-pool", "create", "nightly", "--type", "azure-container-instance:push")
+    assert problems(cli)["credentials"]["level"] == "warning"
+    variables = ("image=busybox", "subscription_id=00000000-0000-0000-0000-000000000000", "resource_group_name=jobs")
+    cli.ok("run", "create", "--pool", "nightly", *(word for variable in variables for word in ("-jv", variable)))
+    cli.ok("tick")
+    assert problems(cli) == {}
