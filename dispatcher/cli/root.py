@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "tick": ("dispatcher.cli.tick:tick", "Dispatch what is due, once."),
     "dev": ("dispatcher.cli.dev:dev", "Tick every few seconds, with a live view."),
     "doctor": ("dispatcher.cli.doctor:doctor", "Look for what would keep runs from running."),
+    "simulate": ("dispatcher.cli.simulate:simulate", "Show how long past runs would have waited under other limits."),
     "demo": ("dispatcher.cli.demo.command:demo", "See priorities and limits at work, in half a minute."),
     "emulator": ("dispatcher.cli.emulator:emulator", "Run a local cloud to try things on."),
     "package": ("dispatcher.cli.package:package", "Build the zip of a cloud function, without Docker."),

@@ -12,6 +12,8 @@ dev          ticks (how many), at, pools (with in_use and queues), runs (the new
 tick         started_at, pools, skipped, problems; a pool has the numbers of `dispatcher.report.PoolReport`, barriers
              (by queue: why nothing more was admitted) and outcomes (by run)
 doctor       a list of check, subject, level (ok, warning, problem), text, mend
+simulate     pool, runs, interval_seconds, before and after: each concurrency_limit, most_slots, ended_at and queues (name,
+             runs, never: not admitted at all, and the waits in seconds: median, p95, longest)
 dry run      a list of pool, admitted (each id, name, queue and the rendered job), crashes (each id, name, queue, reason),
              barriers, problem
 package      output, bytes, sha256, target, arch, python, extras, door, bytecode (the release of the Python that made it, or

@@ -206,6 +206,26 @@ def package(shape: Shape) -> None:
     _say(f"sha256 {shape['sha256']}\nbytecode: {made}\nbill of materials: {shape['bill_of_materials']}")
 
 
+def simulation(shape: Shape) -> None:
+    """Waits before and after a change of limits."""
+    if not shape["runs"]:
+        _say("No past runs that held a slot. Try more --hours, or another file.")
+        return
+    out = table("Queue", "Runs", "Median wait", "", "95 %", "", "Longest", "", "Never", "", right=(1, 2, 4, 6, 8))
+    for before, after in zip(shape["before"]["queues"], shape["after"]["queues"], strict=True):
+        cells = [text(before["name"]), text(before["runs"])]
+        for key in ("median", "p95", "longest"):
+            cells += [text(_wait(before[key])), text("→ " + _wait(after[key]))]
+        out.add_row(*cells, text(before["never"]), text(f"→ {after['never']}"))
+    _show(out)
+    slots = f"{shape['before']['most_slots']} → {shape['after']['most_slots']}"
+    _say(f"Most slots at once: {slots}. Ticks every {seconds(shape['interval_seconds'])}.")
+
+
+def _wait(number: float | None) -> str:
+    return "-" if number is None else seconds(number)
+
+
 def table(*columns: str, right: Sequence[int] = ()) -> Table:
     """A table without frames; the columns numbered in `right` hold numbers."""
     out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")

@@ -1,0 +1,59 @@
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.core.replay import replay
+from tests.builders import MINUTE, NOW, SECOND, a_pool, a_queue, a_run
+
+
+def waits(pool, *runs, interval=MINUTE):
+    """By the order given."""
+    told = replay(pool, runs, interval=interval)
+    return [told.waits[run.id] for run, _ in runs]
+
+
+def test_a_run_waits_for_the_slot_until_the_tick_that_sees_the_end():
+    assert waits(a_pool(limit=1), (a_run(), 90), (a_run(), 30), (a_run(), 30)) == [0, 120, 180]
+
+
+def test_a_higher_limit_shortens_the_waits():
+    runs = [(a_run(), 600) for _ in range(4)]
+    assert waits(a_pool(limit=2), *runs) == [0, 0, 600, 600]
+    assert waits(a_pool(limit=4), *runs) == [0, 0, 0, 0]
+    assert replay(a_pool(limit=4), runs, interval=MINUTE).peak == 4
+
+
+def test_priorities_and_queue_limits_hold():
+    pool = a_pool(limit=2, queues=(a_queue("urgent", 1, limit=1), a_queue("default", 2)))
+    urgent, normal = [(a_run(queue="urgent"), 60) for _ in range(2)], [(a_run(), 60) for _ in range(2)]
+    assert waits(pool, *normal, *urgent) == [0, 60, 0, 60]
+
+
+def test_what_can_never_be_admitted_says_so():
+    assert waits(a_pool(limit=0), (a_run(), 1)) == [None]
+    assert waits(a_pool(paused=True), (a_run(), 1)) == [None]
+    assert waits(a_pool(), (a_run(queue="gone"), 1)) == [None]
+    assert replay(a_pool(limit=0), [(a_run(), 1)], interval=MINUTE).end is None
+
+
+def test_nothing_to_replay_is_no_mistake():
+    told = replay(a_pool(), [], interval=MINUTE)
+    assert (told.waits, told.peak, told.end) == ({}, 0, None)
+
+
+def test_long_pauses_are_jumped_over():
+    late = (a_run(due_at=NOW + timedelta(days=365) + 30 * SECOND), 10)
+    assert waits(a_pool(limit=1), (a_run(), 10), late, interval=SECOND) == [0, 0]
+
+
+RUNS = st.lists(st.tuples(st.integers(0, 600), st.integers(0, 600)), min_size=1, max_size=30)
+
+
+@given(RUNS, st.integers(1, 4))
+def test_the_limit_holds_everything_runs_and_without_a_limit_nothing_waits_longer_than_a_tick(arrivals, limit):
+    runs = [(a_run(due_at=NOW + timedelta(seconds=due)), seconds) for due, seconds in arrivals]
+    limited = replay(a_pool(limit=limit), runs, interval=MINUTE)
+    assert limited.peak <= limit
+    assert all(wait is not None and wait >= 0 for wait in limited.waits.values())
+    assert all(wait < 60 for wait in replay(a_pool(), runs, interval=MINUTE).waits.values())
