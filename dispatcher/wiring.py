@@ -33,9 +33,6 @@ STORES: Mapping[str, str] = {
 SESSIONS = frozenset({"postgresql", "postgres"})
 """Stores whose server keeps a session for every connection that is open."""
 
-DOOR = frozenset({"jsonschema", "pydantic"})
-"""What the door is made of; a function that only ticks does without."""
-
 EXTRAS: Mapping[str, str] = {"postgresql": "postgres", "postgres": "postgres", "dynamodb": "aws"}
 
 
@@ -92,19 +89,9 @@ class Wiring:
 
     @property
     def client(self) -> Dispatcher:
-        """The public API over the same store; imported on use, because a tick does without the door.
+        """The public API over the same store; imported on use, because a tick does without the door."""
+        from dispatcher.client import Dispatcher  # noqa: PLC0415 - a tick must not load the door
 
-        Raises `SettingsError` in a function whose package leaves the door out.
-        """
-        try:
-            from dispatcher.client import Dispatcher  # noqa: PLC0415 - a tick must not load the door
-        except ModuleNotFoundError as problem:
-            if (problem.name or "").partition(".")[0] not in DOOR:
-                raise
-            raise SettingsError(
-                f"the function's package: what checks input is left out of it ({problem.name}), so it can tick but not create "
-                "runs: build it with `dispatcher package --door`"
-            ) from None
         return Dispatcher(self.store, clock=self.dispatch.clock, heartbeat=self.settings.heartbeat)
 
     def rest(self) -> None:

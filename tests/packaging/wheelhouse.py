@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import ZipFile, ZipInfo
 
 
 class Wheelhouse:
@@ -21,10 +21,10 @@ class Wheelhouse:
         path = self.directory / f"{module}-{version}-{tag}.whl"
         with ZipFile(path, "w") as wheel:
             for place, text in (files or {f"{module}/__init__.py": f"NAME = {name!r}\n"}).items():
-                wheel.writestr(place, text)
-            wheel.writestr(f"{module}-{version}.dist-info/METADATA", "\n".join(metadata) + "\n")
-            wheel.writestr(f"{module}-{version}.dist-info/WHEEL", f"Wheel-Version: 1.0\nTag: {tag}\n")
-            wheel.writestr(f"{module}-{version}.dist-info/RECORD", "")
+                wheel.writestr(ZipInfo(place), text)
+            wheel.writestr(ZipInfo(f"{module}-{version}.dist-info/METADATA"), "\n".join(metadata) + "\n")
+            wheel.writestr(ZipInfo(f"{module}-{version}.dist-info/WHEEL"), f"Wheel-Version: 1.0\nTag: {tag}\n")
+            wheel.writestr(ZipInfo(f"{module}-{version}.dist-info/RECORD"), "")
         if locked:
             self.pin(name, version, sha256(path.read_bytes()).hexdigest())
         return path
