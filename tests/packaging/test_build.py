@@ -179,10 +179,7 @@ def test_the_bill_of_materials_is_valid_cyclonedx_and_names_what_is_in_the_zip(b
 
 def test_the_packaged_bytecode_is_what_python_runs(built, tmp_path):
     with ZipFile(built.order.output) as archive:
-        archive.extractall(tmp_path / "task")
-    program = "import dispatcher.errors as m; print(m.__cached__, m.InvalidInput.__init__.__code__.co_filename)"
-    said = subprocess.run(
-        [sys.executable, "-S", "-c", program], cwd=tmp_path / "task", env={}, capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert said[0].endswith(".pyc")
-    assert said[1] == "/var/task/dispatcher/errors.py"
+        archive.extractall(tmp_path)
+    (tmp_path / "dispatcher/errors.py").write_text("raise SystemExit('the source was read')")
+    program = [sys.executable, "-S", "-c", "import dispatcher.errors"]
+    assert subprocess.run(program, cwd=tmp_path, env={}, check=False).returncode == 0
