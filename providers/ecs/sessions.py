@@ -11,6 +11,8 @@ from botocore.credentials import CredentialProvider, CredentialResolver, Deferre
 from botocore.exceptions import NoRegionError
 from botocore.session import Session
 
+from providers.aws import new_session
+
 DEFAULT_SESSION_NAME = "push-dispatcher"
 
 
@@ -35,10 +37,10 @@ def region_of(session: Session) -> str:
 
 def open_session(entry: Mapping[str, Any], endpoint_url: str | None, region: str | None, config: Config) -> Session:
     """The session of an entry of the credentials. No call is made before credentials are first wanted."""
-    session = Session(profile=entry.get("profile"))
+    session = new_session(entry.get("profile"))
     if "role_arn" not in entry:
         return session
-    assumed = Session(profile=entry.get("profile"))
+    assumed = new_session(entry.get("profile"))
     provider = _AssumedRole(session, entry, endpoint_url, entry.get("region") or region, config)
     assumed.register_component("credential_provider", CredentialResolver([provider]))
     return assumed

@@ -18,6 +18,7 @@ BENCHMARKS = {
     "postgres": "claim + record of a batch on PostgreSQL at 1 thousand and 1 million waiting runs",
     "throughput": "submissions per second through the whole tick, beside a bare boto3 loop",
     "cold_start": "from a cold process to a ready ECS client, beside bare boto3",
+    "package": "the same from the unpacked zip, with a client of DynamoDB as well",
     "story": "200 waiting runs from the start of a cold process to the last RunTask",
     "idle": "what a tick costs that has nothing to submit",
 }

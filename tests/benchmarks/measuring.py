@@ -65,12 +65,15 @@ class ColdRun:
     """What it printed as JSON; empty when it printed nothing."""
 
 
-def cold(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> ColdRun:
-    """Run a Python process that nothing warms but the bytecode and the file cache that earlier rounds left."""
+def cold(arguments: Sequence[str], environment: Mapping[str, str] | None = None, directory: Path = ROOT) -> ColdRun:
+    """Run a Python process in a directory; nothing warms it but the bytecode and the file cache that earlier rounds left."""
     started_at = time.time()
     with stopwatch() as wall:
         process = subprocess.Popen(
-            [sys.executable, *arguments], cwd=ROOT, env=_clean({**os.environ, **(environment or {})}), stdout=subprocess.PIPE
+            [sys.executable, *arguments],
+            cwd=directory,
+            env=_clean({**os.environ, **(environment or {})}),
+            stdout=subprocess.PIPE,
         )
         assert process.stdout is not None
         with process.stdout:

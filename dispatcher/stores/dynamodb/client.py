@@ -9,6 +9,8 @@ from botocore.config import Config
 from botocore.exceptions import NoRegionError
 from botocore.session import Session
 
+from providers.aws import new_session
+
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 5.0
 """A transaction of 100 items takes some tens of milliseconds; one that takes seconds is asked for again."""
@@ -19,7 +21,7 @@ def connect(region: str | None, endpoint: str | None, session: Session | None = 
 
     What is None comes from the usual AWS settings. No request is made before credentials are first wanted.
     """
-    session = session or Session()
+    session = session or new_session()
     where = region or session.get_config_variable("region") or os.environ.get("AWS_REGION")
     if not where:
         raise NoRegionError
