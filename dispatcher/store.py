@@ -20,13 +20,16 @@ Every verb may raise `StoreUnavailable`; nothing else is raised but what its doc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
 from dispatcher.models import Deployment, Run, RunState, WorkPool
+
+PAGE = 500
+"""The most runs in one page of `Store.every_run`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +240,26 @@ class Store(Protocol):
 
     def discarded(self, run_ids: Sequence[UUID]) -> None:
         """Note that nothing of these runs lingers any more."""
+        ...
+
+    # Moving to another store
+
+    def every_run(self) -> Iterator[Sequence[Run]]:
+        """Every run, whole, in pages of at most `PAGE`, each run once, in an order of the store's own.
+
+        Runs that are added or moved meanwhile are there as they were or as they are. Costs what is stored: for people.
+        """
+        ...
+
+    def restore(
+        self, *, pools: Sequence[WorkPool] = (), deployments: Sequence[Deployment] = (), runs: Sequence[Run] = ()
+    ) -> None:
+        """Write what another store held just as it was there: versions, states, and what ticks have written.
+
+        What is there already under a name or id is left alone, so that a copy that was broken off can be repeated. Pools come
+        before what belongs to them: raises `NotFound` for a deployment or a run of a pool that does not exist. Not for a store
+        that is being ticked: nothing is guarded.
+        """
         ...
 
     def close(self) -> None:

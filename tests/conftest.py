@@ -6,6 +6,7 @@ pytest.register_assert_rewrite(
     "tests.providers.contract",
     "tests.providers.harness",
     "tests.stores.conformance_claims",
+    "tests.stores.conformance_moving",
     "tests.stores.conformance_pools",
     "tests.stores.conformance_runs",
     "tests.stores.steps",

@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "work-queue": ("dispatcher.cli.work_queue:work_queue", "Make, change and look at the work queues of a pool."),
     "run": ("dispatcher.cli.run:run", "Create, list, explain and cancel runs."),
     "tick": ("dispatcher.cli.tick:tick", "Dispatch what is due, once."),
+    "store": ("dispatcher.cli.store:store", "Migrate, copy and check the store."),
     "dev": ("dispatcher.cli.dev:dev", "Tick every few seconds, with a live view."),
     "doctor": ("dispatcher.cli.doctor:doctor", "Look for what would keep runs from running."),
     "simulate": ("dispatcher.cli.simulate:simulate", "Show how long past runs would have waited under other limits."),

@@ -11,6 +11,8 @@ explanation  id, name, state, reason (a word of `dispatcher.core.reasons.Reason`
 dev          ticks (how many), at, pools (with in_use and queues), runs (the newest), problems
 tick         started_at, pools, skipped, problems; a pool has the numbers of `dispatcher.report.PoolReport`, barriers
              (by queue: why nothing more was admitted) and outcomes (by run)
+store        migrate: found and latest (versions), is_needed, statements; copy: from, to and how many pools, deployments, runs;
+             check: runs (how many), faults
 doctor       a list of check, subject, level (ok, warning, problem), text, mend
 simulate     pool, runs, interval_seconds, before and after: each concurrency_limit, most_slots, ended_at and queues (name,
              runs, never: not admitted at all, and the waits in seconds: median, p95, longest)

@@ -7,7 +7,7 @@ caller holds shares a mutable part with what is stored. Verbs look at every run:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from dispatcher.models import Deployment, Run, RunState, WorkPool
-from dispatcher.store import Claim, Claims, Decide, Move, QueueCount, RunFilter, Snapshot
+from dispatcher.store import PAGE, Claim, Claims, Decide, Move, QueueCount, RunFilter, Snapshot
 from dispatcher.stores import refusals, transitions
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -193,6 +193,28 @@ class MemoryStore:
         with self._lock:
             for run_id in self._runs.keys() & set(run_ids):
                 self._runs[run_id] = replace(self._runs[run_id], lingers=False)
+
+    # Moving to another store
+
+    def every_run(self) -> Iterator[Sequence[Run]]:
+        """See `Store.every_run`."""
+        with self._lock:
+            runs = [_apart(self._runs[run_id]) for run_id in sorted(self._runs)]
+        for first in range(0, len(runs), PAGE):
+            yield runs[first : first + PAGE]
+
+    def restore(
+        self, *, pools: Sequence[WorkPool] = (), deployments: Sequence[Deployment] = (), runs: Sequence[Run] = ()
+    ) -> None:
+        """See `Store.restore`."""
+        with self._lock:
+            known = self._pools.keys() | {pool.name for pool in pools}
+            for owner in dict.fromkeys([each.pool for each in deployments] + [run.pool for run in runs]):
+                if owner not in known:
+                    raise refusals.no_pool(owner)
+            self._pools = {pool.name: _apart(pool) for pool in pools} | self._pools
+            self._deployments = {each.name: _apart(each) for each in deployments} | self._deployments
+            self._runs = {run.id: _apart(run) for run in runs} | self._runs
 
     def close(self) -> None:
         """See `Store.close`: there is nothing to give back."""

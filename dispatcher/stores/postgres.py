@@ -27,15 +27,16 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
-from dispatcher.errors import SettingsError, StoreUnavailable
+from dispatcher.errors import SettingsError, StoreSchemaError, StoreUnavailable
 from dispatcher.store import Claims, Decide, Move
 from dispatcher.stores import postgres_schema
+from dispatcher.stores.migration import Migration
 from dispatcher.stores.postgres_errors import RolledBackByServer, translated
 from dispatcher.stores.postgres_session import PostgresSession
 from dispatcher.stores.rows import COLUMNS
 from dispatcher.stores.session import Session
 from dispatcher.stores.sql_store import SqlStore
-from dispatcher.stores.statements import FOLDER, named
+from dispatcher.stores.statements import FOLDER, named, to_do
 
 T = TypeVar("T")
 
@@ -104,6 +105,22 @@ class PostgresStore(SqlStore):
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.close()
+
+    def migration(self) -> Migration:
+        """See `Migrates.migration`. A role that may not read the schema's version is refused."""
+        with translated(self.name), psycopg.connect(autocommit=True, prepare_threshold=None, **self._connecting) as connection:
+            return to_do(self._schema.steps, postgres_schema.look(connection).version)
+
+    def migrate(self) -> None:
+        """See `Migrates.migrate`: opening the database is all, for a role that may."""
+        self.close()
+        with self._reading():
+            pass
+        if self.migration().is_needed:
+            raise StoreSchemaError(
+                f"store {self.name}: its role may not migrate: grant it CREATE on the schema, or apply what "
+                "`dispatcher store migrate print` says as the owner of the tables"
+            )
 
     def move(self, moves: Sequence[Move]) -> frozenset[UUID]:
         """See `Store.move`."""

@@ -9,7 +9,7 @@ each other.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from dispatcher.models import Deployment, Run, RunState, WorkPool
-from dispatcher.store import Claim, Claims, Decide, Move, QueueCount, RunFilter, Snapshot
+from dispatcher.store import PAGE, Claim, Claims, Decide, Move, QueueCount, RunFilter, Snapshot
 from dispatcher.stores import refusals, transitions
 from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN
 from dispatcher.stores.session import Session
@@ -196,6 +196,34 @@ class SqlStore(ABC):
             return
         with self._writing() as session:
             session.change_each("discarded", [{"id": run_id} for run_id in sorted(run_ids)])
+
+    # Moving to another store
+
+    def every_run(self) -> Iterator[Sequence[Run]]:
+        """See `Store.every_run`. Each page is a transaction of its own."""
+        page: Sequence[Run] = self._runs_from(_FIRST_ID, inclusive=True)
+        while page:
+            yield page
+            page = self._runs_from(page[-1].id, inclusive=False)
+
+    def restore(
+        self, *, pools: Sequence[WorkPool] = (), deployments: Sequence[Deployment] = (), runs: Sequence[Run] = ()
+    ) -> None:
+        """See `Store.restore`. In one transaction."""
+        with self._writing() as session:
+            for pool in pools:
+                if session.change("add_pool", **POOL.encode(pool)):
+                    session.change_each("add_queue", [{"pool": pool.name, **QUEUE.encode(queue)} for queue in pool.queues])
+            for owner in dict.fromkeys([each.pool for each in deployments] + [run.pool for run in runs]):
+                if session.row("keep_pool", pool=owner) is None:
+                    raise refusals.no_pool(owner)
+            session.change_each("add_deployment", [DEPLOYMENT.encode(each) for each in deployments])
+            session.change_each("add_run", [RUN.encode(run) for run in sorted(runs, key=lambda run: run.id)])
+
+    def _runs_from(self, start: UUID, *, inclusive: bool) -> Sequence[Run]:
+        statement = "runs_from" if inclusive else "runs_after"
+        with self._reading() as session:
+            return [RUN.decode(row) for row in session.rows(statement, start=start, limit=PAGE)]
 
 
 def _pool(session: Session, name: str) -> WorkPool | None:

@@ -19,11 +19,12 @@ from pathlib import Path
 from threading import RLock
 
 from dispatcher.errors import SettingsError, StoreError
+from dispatcher.stores.migration import Migration
 from dispatcher.stores.rows import COLUMNS
 from dispatcher.stores.session import Session
 from dispatcher.stores.sql_store import SqlStore
 from dispatcher.stores.sqlite_errors import translated
-from dispatcher.stores.sqlite_schema import prepare
+from dispatcher.stores.sqlite_schema import migration, prepare
 from dispatcher.stores.statements import FOLDER, named
 
 IN_MEMORY = ":memory:"
@@ -69,6 +70,16 @@ class SqliteStore(SqlStore):
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.close()
+
+    def migration(self) -> Migration:
+        """See `Migrates.migration`."""
+        with translated(self.path, self._busy_timeout):
+            return migration(self.path)
+
+    def migrate(self) -> None:
+        """See `Migrates.migrate`: opening the file is all."""
+        with self._reading():
+            pass
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:

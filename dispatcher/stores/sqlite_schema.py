@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from dispatcher.errors import StoreError, StoreSchemaError
+from dispatcher.stores.migration import Migration
 from dispatcher.stores.sqlite_errors import primary_code
-from dispatcher.stores.statements import migrations
+from dispatcher.stores.statements import migrations, to_do
 
 APPLICATION_ID = int.from_bytes(b"push", "big")
 
@@ -30,6 +33,22 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     _migrate(connection, path, migrations("sqlite"))
+
+
+def migration(path: str) -> Migration:
+    """What a file lacks; it is neither made nor changed."""
+    steps = migrations("sqlite")
+    found = 0
+    if Path(path).exists():
+        connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            _refuse_a_strange_file(connection, path)
+            found = _number(connection, "PRAGMA user_version")
+        finally:
+            connection.close()
+    lacking = to_do(steps, found)
+    noted = [*lacking.statements, f"PRAGMA user_version = {lacking.latest}"] if lacking.is_needed else ()
+    return replace(lacking, statements=noted)
 
 
 def _refuse_an_old_library(found: tuple[int, int, int]) -> None:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from dispatcher.stores.migration import Migration
+
 FOLDER = Path(__file__).parent / "sql"
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
@@ -22,6 +24,12 @@ def migrations(database: str) -> Sequence[tuple[int, Sequence[str]]]:
     """The migrations of one kind of database, oldest first: the version that each leads to, and its statements."""
     files = sorted((FOLDER / database).glob("[0-9]*.sql"))
     return [(int(file.name.partition("_")[0]), _split(file.read_text(encoding="utf-8"))) for file in files]
+
+
+def to_do(steps: Sequence[tuple[int, Sequence[str]]], found: int) -> Migration:
+    """What of these migrations a database lacks that is at version `found`."""
+    lacking = [statement for version, statements in steps if version > found for statement in statements]
+    return Migration(found=found, latest=steps[-1][0], statements=lacking)
 
 
 def _filled(statement: str, columns: Mapping[str, str]) -> str:

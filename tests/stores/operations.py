@@ -206,8 +206,34 @@ def discarded(world: World) -> Call:
     return lambda store: store.discarded(ids)
 
 
-READS = (pool, pools, deployment, deployments, get, runs, counts, ahead, live, lingering)
-WRITES = (save_pool, delete_pool, save_deployment, delete_deployment, add_runs, move, hold, claim, discarded)
+def every_run(_world: World) -> Call:
+    return lambda store: sorted((run for page in store.every_run() for run in page), key=lambda run: run.id)
+
+
+def restore(world: World) -> Call:
+    """A pool of another store with what belongs to it; sometimes one that is there, sometimes without the pool."""
+    random, name = world.random, world.pool()
+    there = world.oracle.pool(name)
+    wanted = a_pool(
+        name,
+        2,
+        QUEUES,
+        id=world.an_id(),
+        version=random.randrange(1, 5),
+        held_until=random.choice([None, world.time()]),
+        held_reason="elsewhere",
+        last_tick_at=random.choice([None, world.time()]),
+    )
+    given = [wanted] if random.random() < 0.7 else []
+    queue = random.choice([queue.name for queue in (there or wanted).queues])
+    kept = a_deployment(random.choice(NAMES), name, queue, id=world.an_id(), version=random.randrange(1, 5))
+    source = [run for run in world.runs() if run.pool == name and run.queue != "moved"][:3]
+    fresh = [replace(run, id=world.an_id(), queue=queue) for run in source] or [a_run(name, queue, id=world.an_id())]
+    return lambda store: store.restore(pools=given, deployments=[kept], runs=[*fresh, *source[:1]])
+
+
+READS = (every_run, pool, pools, deployment, deployments, get, runs, counts, ahead, live, lingering)
+WRITES = (save_pool, delete_pool, save_deployment, delete_deployment, add_runs, move, hold, claim, discarded, restore)
 WEIGHTS: Mapping[Callable[[World], Call], int] = {
     **dict.fromkeys(READS, 1),
     **dict.fromkeys(WRITES, 2),
@@ -219,6 +245,7 @@ WEIGHTS: Mapping[Callable[[World], Call], int] = {
     ahead: 3,
     live: 3,
     lingering: 3,
+    restore: 1,
 }
 """Every verb of the protocol but `close`, and how often it is drawn."""
 

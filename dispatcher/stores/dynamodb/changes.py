@@ -58,11 +58,11 @@ class Change:
 
     @property
     def door(self) -> Key | None:
-        """The door that it goes through: every new run's, and that of one whose place in its queue is another."""
+        """The door that it goes through: that of a run that begins to wait, or whose place in its queue is another."""
         new, old = entry_of(self.after), self.old_entry
         waits = new is not None and new.key[0] == keys.waiting(self.after.pool, self.after.queue)
         moves_in = waits and (old is None or new is None or old.key != new.key)
-        return keys.door(self.after.pool, self.after.queue) if moves_in or self.before is None else None
+        return keys.door(self.after.pool, self.after.queue) if moves_in else None
 
     @property
     def touched(self) -> set[Key]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from dispatcher.models import Run
 from dispatcher.stores.dynamodb import keys
-from dispatcher.stores.dynamodb.items import Item, entry_of, key_in, run_in, used_in
+from dispatcher.stores.dynamodb.items import Item, entry_of, is_run, key_in, run_in, used_in
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.requests import Table
 
@@ -17,7 +17,7 @@ _ENTRIES = ("DUE/", "CLAIMED/", "LIVE/", "LINGERS/")
 def contradictions(table: Table) -> Sequence[str]:
     """Every contradiction in the table, one line each."""
     items = {key_in(item): item for item in table.scan()}
-    runs = [run_in(item).run for key, item in items.items() if key[0].startswith("RUN/")]
+    runs = [run_in(item).run for key, item in items.items() if is_run(key)]
     return [*_counts(items, runs), *_entries(items, runs)]
 
 

@@ -51,6 +51,12 @@ class Deployments:
                 raise refusals.no_queue(saved.pool, saved.queue)
         return saved
 
+    def restore(self, deployment: Deployment) -> None:
+        """See `Store.restore`: as it is given; one that is there is left alone."""
+        token = self._table.new_token()
+        item = {**encode(DEPLOYMENT, deployment), "revision": {"S": token}}
+        self._table.transact({keys.deployment(deployment.name): ("Put", {"Item": item, **_unchanged(None)})}, token)
+
     def delete(self, name: str) -> None:
         """See `Store.delete_deployment`."""
         token = self._table.new_token()

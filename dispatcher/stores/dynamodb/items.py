@@ -136,6 +136,11 @@ def as_read(run: Run) -> Run:
     return RUN.decode(list(RUN.encode(run).values()))
 
 
+def is_run(key: Key) -> bool:
+    """Whether the item of this key is a run, whole."""
+    return key[0].startswith("RUN/")
+
+
 def entry_of(run: Run) -> Entry | None:
     """Where ticks look for the run; None for one that they are done with."""
     if run.state is RunState.SCHEDULED:

@@ -81,6 +81,15 @@ class Pools:
                 return saved
         raise AssertionError  # the rounds end by an error
 
+    def restore(self, pool: WorkPool) -> None:
+        """See `Store.restore`: as it is given, with what ticks have written; one that is there is left alone."""
+        if self.read(pool.name):
+            return
+        sweep(self._table, pool.name)
+        ticked = {name: typed(value) for name, value in POOL.encode_fields(_ticked(pool)).items() if value is not None}
+        token = self._table.new_token()
+        self._table.transact(_new(pool, ticked, token), token)
+
     def delete(self, name: str, expected_version: int) -> None:
         """See `Store.delete_pool`. The pool is gone at once; what belongs to it goes piece by piece, and never comes back."""
         for _ in self._table.rounds(f"work pool {name!r} was not deleted"):
@@ -121,14 +130,7 @@ class Pools:
         sweep(self._table, pool.name)
         saved = _saved(pool, pool, 1, fresh=True)
         token = self._table.new_token()
-        config, slots, name = keys.config(pool.name), keys.slots(pool.name), keys.name(pool.name)
-        counters: Item = {"version": typed(1), "turn": {"S": token}, "held_reason": {"S": ""}}
-        actions: Actions = {
-            key: ("Put", {"Item": item, "ConditionExpression": "attribute_not_exists(pk)"})
-            for key, item in ((config, pool_item(saved)), (slots, counters), (name, {}))
-        }
-        actions |= {keys.door(pool.name, queue.name): _new_door(token) for queue in pool.queues}
-        return None if self._table.transact(actions, token) else saved
+        return None if self._table.transact(_new(saved, {"held_reason": {"S": ""}}, token), token) else saved
 
     def _replace(self, pool: WorkPool, expected_version: int) -> WorkPool | None:
         found = _expected(self.read(pool.name), pool.name, expected_version)
@@ -173,6 +175,21 @@ class Pools:
         return {keys.door(*pair): filled for pair, filled in doors.items()}
 
 
+def _new(pool: WorkPool, ticked: Item, token: str) -> Actions:
+    """What makes a pool that is not there."""
+    slots: Item = {"version": typed(pool.version), "turn": {"S": token}, **ticked}
+    items = {keys.config(pool.name): pool_item(pool), keys.slots(pool.name): slots, keys.name(pool.name): {}}
+    actions: Actions = {
+        key: ("Put", {"Item": item, "ConditionExpression": "attribute_not_exists(pk)"}) for key, item in items.items()
+    }
+    return actions | {keys.door(pool.name, queue.name): _new_door(token) for queue in pool.queues}
+
+
+def _ticked(pool: WorkPool) -> dict[str, Any]:
+    """What only ticks write."""
+    return {name: getattr(pool, name) for name in ("held_until", "held_reason", "last_tick_at")}
+
+
 def _fit(config: Item | None, slots: Item | None) -> bool:
     return config is not None and slots is not None and config["version"] == slots["version"]
 
@@ -195,7 +212,7 @@ def _saved(pool: WorkPool, ticked: WorkPool, version: int, *, fresh: bool = Fals
     """The pool as it will be read: what only ticks write stays, or begins empty."""
     kept: dict[str, Any] = {"held_until": None, "held_reason": "", "last_tick_at": None}
     if not fresh:
-        kept = {name: getattr(ticked, name) for name in kept}
+        kept = _ticked(ticked)
     queues = tuple(sorted(pool.queues, key=lambda queue: queue.priority))
     saved = replace(pool, version=version, queues=queues, **kept)
     return replace(saved, **POOL.decode_fields(POOL.encode_fields({"base_job_template": saved.base_job_template})))

@@ -38,6 +38,10 @@ class AlreadyThere(Exception):
     """The table that was to be made exists."""
 
 
+class NoSuchTable(StoreError):
+    """The table is not there."""
+
+
 class ConditionFailed(Exception):
     """A condition did not hold; `positions` are those of the actions that were refused, with the items found there."""
 
@@ -80,7 +84,7 @@ def refused(table: str, response: Mapping[str, Any], code: str) -> StoreError:
     """One line on a refusal that will not pass."""
     words = _words(response)
     if code == "ResourceNotFoundException":
-        return StoreError(
+        return NoSuchTable(
             f"there is no DynamoDB table {table!r} in this account and region, or it lacks its index: "
             "make it with Terraform (infra/modules) or `dispatcher store migrate apply`"
         )

@@ -23,6 +23,7 @@ from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.problems import (
     AlreadyThere,
     ConditionFailed,
+    NoSuchTable,
     code_of,
     failed_conditions,
     passes,
@@ -151,6 +152,14 @@ class Table:
         """Ask for the table; one that exists stays as it is."""
         with suppress(AlreadyThere):
             self._ask("create_table", **definition)
+
+    def exists(self) -> bool:
+        """Whether there is such a table; what is in it is known to this code, or `StoreSchemaError` is raised."""
+        try:
+            self._check_schema()
+        except NoSuchTable:
+            return False
+        return True
 
     def is_active(self) -> bool:
         """Whether the table can be used."""

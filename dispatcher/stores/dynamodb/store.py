@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,17 +14,19 @@ from uuid import UUID
 from dispatcher.clock import Clock, SystemClock
 from dispatcher.errors import StoreError
 from dispatcher.models import Deployment, Run, WorkPool
-from dispatcher.store import Claims, Decide, Move, QueueCount, RunFilter
+from dispatcher.store import PAGE, Claims, Decide, Move, QueueCount, RunFilter
 from dispatcher.stores import refusals, transitions
 from dispatcher.stores.dynamodb import checking, keys
 from dispatcher.stores.dynamodb.changes import Change, Changes
 from dispatcher.stores.dynamodb.claims import Attempt
 from dispatcher.stores.dynamodb.creation import create_table
+from dispatcher.stores.dynamodb.definition import SCHEMA_VERSION, TABLE_DEFINITION
 from dispatcher.stores.dynamodb.deployments import Deployments
-from dispatcher.stores.dynamodb.items import MAX_BYTES, as_read, small_run_in
+from dispatcher.stores.dynamodb.items import MAX_BYTES, as_read, is_run, key_in, run_in, small_run_in
 from dispatcher.stores.dynamodb.listing import Listing
 from dispatcher.stores.dynamodb.pools import Pools
 from dispatcher.stores.dynamodb.requests import Patience, Table
+from dispatcher.stores.migration import Migration
 
 HISTORY = timedelta(days=30)
 
@@ -57,6 +60,18 @@ class DynamoStore:
     def create_table(self) -> None:
         """Make the table, as Terraform would, and wait until it can be used; one that exists stays as it is."""
         create_table(self._table)
+
+    def migration(self) -> Migration:
+        """See `Migrates.migration`: the table as the parameters of `aws dynamodb create-table`, where it is missing."""
+        latest = SCHEMA_VERSION
+        if self._table.exists():
+            return Migration(found=latest, latest=latest)
+        definition = {"TableName": self.name, **TABLE_DEFINITION}
+        return Migration(found=0, latest=latest, statements=[json.dumps(definition, indent=2)])
+
+    def migrate(self) -> None:
+        """See `Migrates.migrate`."""
+        self.create_table()
 
     def check(self) -> Sequence[str]:
         """Where the table contradicts itself, one line each: by reading all of it. Ask while no tick is under way."""
@@ -105,16 +120,7 @@ class DynamoStore:
         """
         self._require_queues(runs)
         new = {run.id: as_read(run) for run in reversed(runs)}  # the first of two equal ids
-        left: Sequence[Run] = [new[run_id] for run_id in dict.fromkeys(run.id for run in runs)]
-        added: set[UUID] = set()
-        for _ in self._table.rounds("runs were not added"):
-            for batch in self._changes.batches([Change(before=None, after=run) for run in left]):
-                if not self._changes.commit(batch, self._table.new_token()):
-                    added |= {change.after.id for change in batch}
-            left = self._still_unknown([run for run in left if run.id not in added])
-            if not left:
-                break
-        return frozenset(added)
+        return self._add({run_id: new[run_id] for run_id in dict.fromkeys(run.id for run in runs)})
 
     def get(self, run_id: UUID) -> Run | None:
         """See `Store.get`."""
@@ -179,11 +185,47 @@ class DynamoStore:
         """See `Store.discarded`."""
         self._change(dict.fromkeys(run_ids, _discarded))
 
+    # Moving to another store
+
+    def every_run(self) -> Iterator[Sequence[Run]]:
+        """See `Store.every_run`. A scan: it reads the whole table."""
+        found = (run_in(item).run for item in self._table.scan() if is_run(key_in(item)))
+        while page := list(islice(found, PAGE)):
+            yield page
+
+    def restore(
+        self, *, pools: Sequence[WorkPool] = (), deployments: Sequence[Deployment] = (), runs: Sequence[Run] = ()
+    ) -> None:
+        """See `Store.restore`. A transaction for each pool and deployment, and for as many runs as one holds."""
+        known = {*self._pools.names(), *(pool.name for pool in pools)}
+        for owner in dict.fromkeys([each.pool for each in deployments] + [run.pool for run in runs]):
+            if owner not in known:
+                raise refusals.no_pool(owner)
+        for pool in pools:
+            self._pools.restore(pool)
+        for deployment in deployments:
+            self._deployments.restore(deployment)
+        there = self._changes.read([run.id for run in runs])
+        self._add({run.id: as_read(run) for run in runs if run.id not in there})
+
     def close(self) -> None:
         """See `Store.close`."""
         self._table.close()
 
     # Below the verbs
+
+    def _add(self, runs: Mapping[UUID, Run]) -> frozenset[UUID]:
+        """Those of these runs that were not there and are now."""
+        left: Sequence[Run] = list(runs.values())
+        added: set[UUID] = set()
+        for _ in self._table.rounds("runs were not added"):
+            for batch in self._changes.batches([Change(before=None, after=run) for run in left]):
+                if not self._changes.commit(batch, self._table.new_token()):
+                    added |= {change.after.id for change in batch}
+            left = self._still_unknown([run for run in left if run.id not in added])
+            if not left:
+                break
+        return frozenset(added)
 
     def _change(self, wanted: Mapping[UUID, Callable[[Run], Run | None]]) -> frozenset[UUID]:
         """Change runs by pure functions of what they are, which answer None for a run that is to stay as it is."""

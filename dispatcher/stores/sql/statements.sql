@@ -85,6 +85,12 @@ INSERT INTO runs ({run}) VALUES ({run_values}) ON CONFLICT (id) DO NOTHING
 -- name: run
 SELECT {run} FROM runs WHERE id = :id
 
+-- name: runs_from
+SELECT {run} FROM runs WHERE id >= :start ORDER BY id LIMIT :limit
+
+-- name: runs_after
+SELECT {run} FROM runs WHERE id > :start ORDER BY id LIMIT :limit
+
 -- name: runs
 -- `{conditions}` are those of the filter, joined by AND.
 SELECT {run} FROM runs WHERE {conditions} ORDER BY created_at DESC, id LIMIT :limit OFFSET :offset

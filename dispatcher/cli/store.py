@@ -1,0 +1,123 @@
+"""`dispatcher store`: the schema of a store, a copy of everything in it, and whether it all fits together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import cast
+
+import click
+
+from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.session import Session, pass_session
+from dispatcher.errors import StoreSchemaError
+from dispatcher.moving import Progress
+from dispatcher.moving import check as check_store
+from dispatcher.moving import copy as copy_store
+from dispatcher.store import Store
+from dispatcher.stores.migration import Migrates, Migration
+from dispatcher.wiring import open_store, without_password
+
+
+@click.group(cls=Group)
+def store() -> None:
+    """Migrate, copy and check the store."""
+
+
+@store.command("migrate", example="dispatcher store migrate print\ndispatcher store migrate apply")
+@click.argument("action", type=click.Choice(["print", "apply", "check"]))
+@pass_session
+def migrate(session: Session, /, action: str) -> Answer:
+    """Bring the store's schema to this code's: print what is lacking, apply it, or check that nothing is (exit code 1).
+
+    `print` writes SQL, or for DynamoDB the parameters of `aws dynamodb create-table --cli-input-json`, for those who let nobody
+    else change a schema. SQLite files, and PostgreSQL where the role may, are also migrated when they are first used.
+    """
+    opened = session.wiring.store
+    if not hasattr(opened, "migration"):
+        return _migration(Migration(found=0, latest=0), "The store is in memory: it has no schema.")
+    migrating = cast("Migrates", opened)
+    found = migrating.migration()
+    if action == "print":
+        return _migration(found, "\n\n".join(_terminated(each) for each in found.statements) or _well(found))
+    if action == "apply" and found.is_needed:
+        migrating.migrate()
+        return _migration(migrating.migration(), f"Migrated from version {found.found} to {found.latest}.")
+    if found.is_needed:
+        raise StoreSchemaError(f"the schema has version {found.found}, this code knows {found.latest}: {_MEND}")
+    return _migration(found, _well(found))
+
+
+@store.command("copy", example="dispatcher store copy sqlite:///dispatcher.db postgresql://me@db.example/dispatcher")
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option("--resume", is_flag=True, help="Go on with a copy that was broken off: what is there already stays.")
+@pass_session
+def copy(session: Session, /, source: str, target: str, *, resume: bool) -> Answer:
+    """Copy everything from one store to another, empty one; live runs stay live, and nothing is lost.
+
+    Stop the schedule of the source first, and never tick both: each would submit the runs that wait. Stores are named by their
+    URLs, as in DISPATCHER_STORE.
+    """
+    with _opened(source) as old, _opened(target) as new, _progress("copied", session) as progress:
+        moved = copy_store(old, new, resume=resume, progress=progress)
+    data = {"from": without_password(source), "to": without_password(target), **asdict(moved)}
+    words = f"Copied {moved.pools} work pools, {moved.deployments} deployments and {moved.runs} runs."
+    return Answer(data=data, text=f"{words} Set DISPATCHER_STORE to the new store wherever ticks run.")
+
+
+@store.command("check", example="dispatcher store check")
+@pass_session
+def check(session: Session, /) -> Answer:
+    """Look whether everything in the store fits together: every slot has a run, every ended run an end; exit code 1 if not.
+
+    Ask while no tick is under way: the store is read piece by piece, and what moves meanwhile may look torn.
+    """
+    looked = 0
+
+    def count(runs: int) -> None:
+        nonlocal looked
+        looked = runs
+        show(runs)
+
+    with _progress("checked", session) as show:
+        faults = tuple(dict.fromkeys(check_store(session.wiring.store, progress=count)))
+    text = "" if faults else f"{looked} runs and all that belongs to them fit together."
+    return Answer(data={"runs": looked, "faults": list(faults)}, text=text or f"Faults: {len(faults)}.", faults=faults)
+
+
+_MEND = "run `dispatcher store migrate apply`"
+
+
+def _migration(migration: Migration, text: str) -> Answer:
+    data = {**asdict(migration), "statements": list(migration.statements), "is_needed": migration.is_needed}
+    return Answer(data=data, text=text)
+
+
+def _well(migration: Migration) -> str:
+    return f"Nothing to migrate: the schema has version {migration.found}, this code knows {migration.latest}."
+
+
+def _terminated(statement: str) -> str:
+    return statement if statement.startswith("{") else f"{statement};"
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Store]:
+    opened = open_store(url)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@contextmanager
+def _progress(verb: str, session: Session) -> Iterator[Progress]:
+    """One line that counts, in a terminal."""
+    if session.as_json or not sys.stderr.isatty():
+        yield lambda _runs: None
+        return
+    yield lambda runs: click.echo(f"\r{runs} runs {verb}", err=True, nl=False)
+    click.echo("\r\033[K", err=True, nl=False)
