@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.models import Run, RunState, WorkPool, parse_submission_name, submission_name
+from dispatcher.moving import check
 from dispatcher.store import Claims, RunFilter, Store
 from tests.simulation.cloud import Cloud, CloudJob
 
@@ -137,6 +138,9 @@ class Checks:
                 run = runs.get(run_id)
                 if run is None or not run.state.holds_slot or run.attempt != attempt:
                     raise Violation(f"never over: {job.name} lives while its run is {run and run.state}")
+        torn = list(check(self.store))
+        if torn:
+            raise Violation(f"whole: {torn}")
 
     def calm(self) -> None:
         """After the calm phase: every run has ended, nothing lives or lingers."""
