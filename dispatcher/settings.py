@@ -9,6 +9,7 @@
 | `DISPATCHER_CLOCK_SKEW_SECONDS`   | 10                                       | how far the clocks of two invocations may differ |
 | `DISPATCHER_TICK_INTERVAL_SECONDS`| 60                                       | how often the schedule starts a tick; a pool is READY for three of these (at least 60 s) |
 | `DISPATCHER_MAX_CLAIMS`           | 2000                                     | runs that one tick claims in one pool |
+| `DISPATCHER_FAN_OUT`              | (none)                                   | `lambda`: a scheduled tick starts an invocation of its own for each pool with something to do; the function needs lambda:InvokeFunction on itself |
 | `DISPATCHER_PROCESS_DIRECTORY`    | `<home>/.dispatcher/processes`           | where the `process` provider keeps jobs and logs |
 | `DISPATCHER_CREDENTIALS`          | `{}`                                     | JSON object: name -> entry; what `aws_credentials`, `credentials`, `aci_credentials` and `modal_credentials` name. Roles to assume and names of secrets, never keys |
 | `DISPATCHER_PROVIDER_OPTIONS`     | `{}`                                     | JSON object: pool type -> options of its provider, as `{"ecs:push": {"launches_per_second": 100}}` |
@@ -20,7 +21,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -40,6 +41,7 @@ class Settings:
     clock_skew_seconds: float = 10.0
     tick_interval_seconds: float = 60.0
     max_claims: int = 2000
+    fan_out: str | None = None
     process_directory: str = ""
     credentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     provider_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class Settings:
             clock_skew_seconds=_seconds(environment, "DISPATCHER_CLOCK_SKEW_SECONDS", cls.clock_skew_seconds),
             tick_interval_seconds=_seconds(environment, "DISPATCHER_TICK_INTERVAL_SECONDS", cls.tick_interval_seconds),
             max_claims=_count(environment, "DISPATCHER_MAX_CLAIMS", cls.max_claims),
+            fan_out=_choice(environment, "DISPATCHER_FAN_OUT", ("lambda",)),
             process_directory=environment.get("DISPATCHER_PROCESS_DIRECTORY") or str(home / "processes"),
             credentials=_entries(environment, "DISPATCHER_CREDENTIALS"),
             provider_options=_entries(environment, "DISPATCHER_PROVIDER_OPTIONS"),
@@ -94,6 +97,13 @@ def log_level(environment: Mapping[str, str]) -> str | None:
     if text.upper() not in levels:
         raise SettingsError(f"DISPATCHER_LOG_LEVEL: {text!r} is no level; the levels are {', '.join(levels)}")
     return text.upper()
+
+
+def _choice(environment: Mapping[str, str], name: str, known: Sequence[str]) -> str | None:
+    text = environment.get(name) or None
+    if text is not None and text not in known:
+        raise SettingsError(f"{name}: must be {' or '.join(known)}, or not set, not {text!r}")
+    return text
 
 
 def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:

@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any, Protocol
 
 from dispatcher.events import LOGGER
+from dispatcher.functions.fan_out import Start
 from dispatcher.functions.invocation import invoke
 from dispatcher.settings import Settings
 from dispatcher.wiring import Wiring, wire
@@ -35,9 +36,19 @@ def handler(event: Mapping[str, Any] | None, context: Context) -> dict[str, Any]
     """
     wiring = _wiring()
     try:
-        return invoke(wiring, event, seconds_left=context.get_remaining_time_in_millis() / 1000)
+        return invoke(wiring, event, seconds_left=context.get_remaining_time_in_millis() / 1000, start=_start())
     finally:
         wiring.rest()
+
+
+@cache
+def _start() -> Start | None:
+    """What starts further invocations, where the settings ask for them."""
+    if _wiring().settings.fan_out != "lambda":
+        return None
+    from dispatcher.functions.lambda_invocations import LambdaInvocations  # noqa: PLC0415 - only where it is asked for
+
+    return LambdaInvocations()
 
 
 @cache

@@ -1,6 +1,6 @@
 """What an invocation may ask for, whatever platform starts it.
 
-    {}  or a scheduled event                     tick every pool
+    {}  or a scheduled event                     tick every pool (with fan-out: each busy one by itself)
     {"pool": "name"}                             tick one pool
     {"create_run": {...}}                        create a run (the arguments of `Dispatcher.create_run`) and tick its pool
     an "ECS Task State Change" event             settle one run; when it ended, admit the next of its pool
@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dispatcher.errors import Fault, InvalidInput, NotFound, SettingsError
+from dispatcher.functions.fan_out import Start, fan_out
 from dispatcher.models import Run, parse_submission_name
 from dispatcher.tick import admit_next, settle_event, tick
 from dispatcher.wiring import Wiring
@@ -25,10 +26,13 @@ SCHEDULED = frozenset({"Scheduled Event", "Scheduled Tick"})
 ECS_TASK_STATE_CHANGE = "ECS Task State Change"
 
 
-def invoke(wiring: Wiring, event: Mapping[str, Any] | None, *, seconds_left: float | None = None) -> dict[str, Any]:
+def invoke(
+    wiring: Wiring, event: Mapping[str, Any] | None, *, seconds_left: float | None = None, start: Start | None = None
+) -> dict[str, Any]:
     """Do what `event` asks for and answer with a JSON object.
 
-    `seconds_left` is what the platform gives this invocation; the tick stops submitting a margin before that. Raises
+    `seconds_left` is what the platform gives this invocation; the tick stops submitting a margin before that. `start`, where
+    there is one, gives pools invocations of their own (`dispatcher.functions.fan_out`). Raises
     `InvalidInput` or `NotFound` for a request that cannot be met, `SettingsError` when the platform's limit leaves no time at
     all, `StoreError` when the store fails.
     """
@@ -43,7 +47,7 @@ def invoke(wiring: Wiring, event: Mapping[str, Any] | None, *, seconds_left: flo
     if asked.keys() == {"pool"}:
         return _tick_pool(wiring, asked["pool"], deadline)
     if not asked or asked.get("detail-type") in SCHEDULED:
-        return asdict(tick(wiring.dispatch, deadline))
+        return fan_out(wiring.dispatch, deadline, start) if start else asdict(tick(wiring.dispatch, deadline))
     raise InvalidInput("event", [Fault("", f"not understood (keys: {', '.join(sorted(map(str, asked))[:10])}); {_KNOWN}")])
 
 

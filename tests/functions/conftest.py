@@ -149,6 +149,8 @@ def function(aws, clock, tmp_path, monkeypatch):
     monkeypatch.setenv("DISPATCHER_PROVIDER_OPTIONS", json.dumps({"ecs:push": PATIENT, "ecs": PATIENT}))
     made.people.create_work_pool("batch", type="ecs:push", concurrency_limit=2)
     aws_lambda._wiring.cache_clear()
+    aws_lambda._start.cache_clear()
     yield made
     made.people.store.close()
     aws_lambda._wiring.cache_clear()
+    aws_lambda._start.cache_clear()

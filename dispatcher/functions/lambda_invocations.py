@@ -1,0 +1,51 @@
+"""Asynchronous invocations of this function by itself. Importing this module loads botocore.
+
+The function's role needs `lambda:InvokeFunction` on the function itself.
+https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from dispatcher.errors import SettingsError
+from dispatcher.functions.fan_out import NotStarted
+from providers.aws import new_session
+
+SECONDS = 3.0
+"""To connect, and to answer: an asynchronous invocation is only put into a queue."""
+
+
+class LambdaInvocations:
+    """Starts invocations of the function that this code runs in: AWS_LAMBDA_FUNCTION_NAME, of the same version."""
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        """Raises `SettingsError` outside Lambda."""
+        self._function = environment.get("AWS_LAMBDA_FUNCTION_NAME", "")
+        self._version = environment.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        if not self._function:
+            raise SettingsError("DISPATCHER_FAN_OUT: 'lambda' works only in a Lambda function (AWS_LAMBDA_FUNCTION_NAME)")
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        """Start one, and do not wait. Raises `NotStarted`."""
+        try:
+            self._client.invoke(
+                FunctionName=self._function,
+                Qualifier=self._version,
+                InvocationType="Event",
+                Payload=json.dumps(event).encode(),
+            )
+        except (ClientError, BotoCoreError) as problem:
+            raise NotStarted(f"{self._function}: {problem}") from problem
+
+    @cached_property
+    def _client(self) -> Any:
+        config = Config(retries={"total_max_attempts": 1}, connect_timeout=SECONDS, read_timeout=SECONDS)
+        return new_session().create_client("lambda", config=config)
