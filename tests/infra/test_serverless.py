@@ -1,0 +1,220 @@
+"""serverless.yml: packaged offline by the real framework, and read as the CloudFormation that would be deployed.
+
+osls is installed from npm, once for a test run, in the version that serverless.yml names.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from cfnlint.api import ManualArgs, lint_file
+
+from dispatcher.client import Dispatcher
+from dispatcher.functions.invocation import SCHEDULED, invoke
+from dispatcher.packaging.archive import digest, write
+from dispatcher.settings import Settings
+from dispatcher.stores.dynamodb import DynamoStore
+from dispatcher.stores.dynamodb.definition import ACTIONS, TABLE_DEFINITION, TIME_TO_LIVE
+from dispatcher.wiring import wire
+from providers.emulators.ecs import EcsEmulator
+from providers.emulators.faults import FaultKind
+from tests.functions.conftest import Clock
+
+ROOT = Path(__file__).parents[2]
+NOWHERE = "http://127.0.0.1:9"
+"""What a request over the network would have to pass, if one were made."""
+
+pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed, and osls comes from there")
+
+
+def shared(tmp_path_factory):
+    """A directory of this test run, whatever the number of its processes."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="module")
+def osls(tmp_path_factory):
+    """The framework's command, in the version that the head of serverless.yml tells people to use."""
+    version = re.search(r"npx (osls@[\d.]+) deploy", (ROOT / "serverless.yml").read_text()).group(1)
+    home = shared(tmp_path_factory) / "osls"
+    home.mkdir(exist_ok=True)
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home / "node_modules/.bin/osls").exists():
+            subprocess.run(["npm", "install", "--no-fund", "--no-audit", "--silent", version], cwd=home, check=True)
+    return home / "node_modules/.bin/osls"
+
+
+@pytest.fixture(scope="module")
+def package(osls, tmp_path_factory):
+    """`osls package` in a directory with serverless.yml and a zip, without a network, an account or a home."""
+
+    def run(*words, name="service"):
+        service = tmp_path_factory.mktemp(name)
+        shutil.copy(ROOT / "serverless.yml", service)
+        write(service / "function.zip", {"dispatcher/functions/aws_lambda.py": b"handler = print\n"})
+        environment = {"PATH": os.environ["PATH"], "HOME": str(service), "HTTPS_PROXY": NOWHERE, "HTTP_PROXY": NOWHERE}
+        command = [str(osls), "package", "--package", "out", *words]
+        done = subprocess.run(command, cwd=service, env=environment, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return service / "out/cloudformation-template-update-stack.json"
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def template(package):
+    return package()
+
+
+@pytest.fixture(scope="module")
+def resources(template):
+    return json.loads(template.read_text())["Resources"]
+
+
+def of_type(resources, kind):
+    return [resource["Properties"] for resource in resources.values() if resource["Type"] == kind]
+
+
+def statements(resources, role):
+    (policy,) = resources[role]["Properties"]["Policies"]
+    return policy["PolicyDocument"]["Statement"]
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+def test_the_template_has_nothing_that_cfn_lint_objects_to(template):
+    found = lint_file(template, ManualArgs(ignore_checks=["W3005"]))  # W3005: a DependsOn that osls adds by itself
+    assert [str(match) for match in found] == []
+
+
+def test_the_function_is_the_zip_that_was_given_with_room_for_a_tick(resources, template):
+    (function,) = of_type(resources, "AWS::Lambda::Function")
+    assert function["Handler"] == "dispatcher.functions.aws_lambda.handler"
+    assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
+    settings = Settings.from_environment({"DISPATCHER_STORE": "memory://"})
+    assert function["Timeout"] >= settings.tick_seconds + settings.margin_seconds
+    assert settings.lease_seconds > function["Timeout"]
+    assert function["Environment"]["Variables"] == {"DISPATCHER_STORE": {"Fn::Sub": "dynamodb://${Table}"}}
+    state = json.loads((template.parent / "serverless-state.json").read_text())
+    assert state["package"]["artifact"] == "function.zip"
+    assert digest(template.parents[1] / "function.zip")
+
+
+def test_a_missed_tick_is_never_repeated_and_what_failed_is_kept(resources):
+    (schedule,) = of_type(resources, "AWS::Scheduler::Schedule")
+    assert schedule["ScheduleExpression"] == "rate(1 minute)"
+    assert schedule["Target"]["RetryPolicy"]["MaximumRetryAttempts"] == 0
+    (invocations,) = of_type(resources, "AWS::Lambda::EventInvokeConfig")
+    assert invocations["MaximumRetryAttempts"] == 0
+    queue = {"Fn::GetAtt": ["DeadLetters", "Arn"]}
+    assert schedule["Target"]["DeadLetterConfig"]["Arn"] == queue
+    assert invocations["DestinationConfig"]["OnFailure"]["Destination"] == queue
+    (logs,) = of_type(resources, "AWS::Logs::LogGroup")
+    assert logs["RetentionInDays"] == 30
+
+
+def test_what_the_schedule_sends_is_a_tick(resources):
+    (schedule,) = of_type(resources, "AWS::Scheduler::Schedule")
+    event = json.loads(schedule["Target"]["Input"])
+    assert event["detail-type"] in SCHEDULED
+    assert invoke(wire(Settings(store="memory://")), event)["pools"] == []
+
+
+def test_the_rule_matches_the_tasks_of_the_dispatcher_alone(resources):
+    (rule,) = of_type(resources, "AWS::Events::Rule")
+    pattern = rule["EventPattern"]
+    assert pattern["detail-type"] == ["ECS Task State Change"]
+    assert pattern["detail"]["startedBy"] == [{"prefix": "r"}]
+    assert pattern["detail"]["lastStatus"] == ["RUNNING", "STOPPED"]
+
+
+def test_the_table_is_the_one_that_the_store_makes(resources):
+    (table,) = of_type(resources, "AWS::DynamoDB::Table")
+    assert {key: table[key] for key in TABLE_DEFINITION} == TABLE_DEFINITION
+    assert table["TimeToLiveSpecification"] == TIME_TO_LIVE
+    assert resources["Table"]["DeletionPolicy"] == "Retain"
+
+
+WITHOUT_RESOURCES = {"ec2:DescribeSubnets", "ec2:DescribeVpcs", "ecs:DescribeTaskDefinition"}
+"""Actions for which AWS knows no narrower resource (the service authorization reference)."""
+
+
+def test_no_right_is_wider_than_aws_allows_it_to_be(resources):
+    for role in ("FunctionRole", "ScheduleRole"):
+        for statement in statements(resources, role):
+            assert not [action for action in listed(statement["Action"]) if "*" in action], statement
+            if "*" in listed(statement["Resource"]):
+                assert set(listed(statement["Action"])) <= WITHOUT_RESOURCES, statement
+    by_name = {statement["Sid"]: statement for statement in statements(resources, "FunctionRole")}
+    assert by_name["GiveTasksTheirRoles"]["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+    assert "ecs:cluster" in by_name["RunTasks"]["Condition"]["ArnEquals"]
+    assert sorted(by_name["Table"]["Action"]) == sorted(ACTIONS)
+    assert [role["Type"] for role in resources.values() if role["Type"] == "AWS::IAM::Role"] == ["AWS::IAM::Role"] * 2
+
+
+TRANSACTIONS = {"dynamodb:TransactWriteItems", "dynamodb:TransactGetItems"}
+"""Need the rights of their parts, and none of their own."""
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def cloud(clock, monkeypatch):
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    with EcsEmulator(clock=clock.seconds) as emulator:
+        for name, value in emulator.environment().items():
+            monkeypatch.setenv(name, value)
+        yield emulator
+
+
+def right(call):
+    """The action that a call needs: ECS's calls are counted by their own names, those of other services with theirs."""
+    service, _, operation = call.rpartition(".")
+    return f"{service or 'ecs'}:{operation}"
+
+
+def test_whatever_ticks_call_is_among_the_functions_rights(resources, cloud, clock):
+    DynamoStore("runs", region="us-east-1", endpoint=cloud.url).create_table()
+    wired = wire(Settings(store="dynamodb://runs"), clock=clock)
+    people = Dispatcher(wired.store, clock=clock)
+    people.create_work_pool("batch", type="ecs:push", concurrency_limit=2)
+    runs = people.create_runs({"pool": "batch", "job_variables": {"image": "busybox"}} for _ in range(4))
+    before = cloud.calls.counts
+    cloud.faults.add("RunTask", FaultKind.LOSE_ANSWER)
+    invoke(wired, {})
+    clock.sleep(400)
+    invoke(wired, {})  # looks up what was lost
+    running = next(run for run in map(people.run, (run.id for run in runs)) if run.submission)
+    people.cancel_run(running.id)
+    invoke(wired, {})
+    for job in cloud.jobs():
+        cloud.finish(job.name) if job.live else None
+    invoke(wired, {})
+    wired.store.close()
+
+    called = {right(call) for call, count in cloud.calls.counts.items() if count > before.get(call, 0)}
+    assert {"ecs:RunTask", "ecs:ListTasks", "ecs:DescribeTasks", "ecs:StopTask", "ec2:DescribeSubnets"} <= called
+    rights = {action for statement in statements(resources, "FunctionRole") for action in listed(statement["Action"])}
+    assert called - TRANSACTIONS <= rights
+
+
+def test_parameters_reach_the_policies(package):
+    words = [word for name in ("cluster=batch", "family=nightly", "taskRole=worker") for word in ("--param", name)]
+    text = package(*words, name="parameters").read_text()
+    for expected in ("cluster/batch", "task/batch/*", "task-definition/nightly-*:*", "role/worker"):
+        assert expected in text
+    assert "cluster/default" not in text
