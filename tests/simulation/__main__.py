@@ -18,7 +18,7 @@ from tests.simulation.checks import Violation
 from tests.simulation.crash_points import SCENES, Pairs, crash_in_pairs, crash_pair
 from tests.simulation.life import STEPS
 from tests.simulation.sabotage import SABOTAGES, Caught, hunt
-from tests.simulation.stores import STORES
+from tests.simulation.stores import EMBEDDED, STORES
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
@@ -29,7 +29,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, metavar="S", help="this seed alone, and nothing else")
     parser.add_argument("--pair", nargs=3, metavar=("SCENE", "I", "J"), help="this pair of crash points alone")
     parser.add_argument("--trace", action="store_true", help="with --seed, --pair: tell every IO point and every effect")
-    parser.add_argument("--store", choices=[*STORES, "both"], default="both", help="where the worlds live (default both)")
+    parser.add_argument("--store", choices=[*STORES, "both"], default="both", help="where (default both: memory, sqlite)")
     parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help=f"length of the lively phase (default {STEPS})")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="K", help="processes (default: one a core)")
     parser.add_argument("--sabotages", action=argparse.BooleanOptionalAction, default=True, help="the sabotage table")
@@ -43,7 +43,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
     """Do what was asked for."""
     asked = parsed(arguments)
-    stores = list(STORES) if asked.store == "both" else [asked.store]
+    stores = list(EMBEDDED) if asked.store == "both" else [asked.store]
     if asked.seed is not None:
         return one_seed(asked, stores)
     if asked.pair is not None:

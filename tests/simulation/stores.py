@@ -11,8 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dispatcher.store import Store
+from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.memory import MemoryStore
+from dispatcher.stores.postgres import PostgresStore
 from dispatcher.stores.sqlite import IN_MEMORY, SqliteStore
+from tests.stores import dynamodb_server
+from tests.stores.postgres_server import server
 
 
 @dataclass
@@ -68,6 +72,34 @@ def sqlite_alone() -> Iterator[Views]:
         store.close()
 
 
-STORES: dict[str, Callable[[], AbstractContextManager[Views]]] = {"memory": memory, "sqlite": sqlite}
+@contextmanager
+def postgresql() -> Iterator[Views]:
+    """A database of its own on a real server; each view has a connection of its own."""
+    url = server().url(server().fresh_database())
+    views = Views(lambda: PostgresStore(url))
+    try:
+        yield views
+    finally:
+        views.close()
+
+
+@contextmanager
+def dynamodb() -> Iterator[Views]:
+    """A table of its own in the emulator (`tests.stores.dynamodb_server`)."""
+    table = dynamodb_server.fresh_table()
+    try:
+        yield Views(lambda: DynamoStore(table, connect=dynamodb_server.connect))
+    finally:
+        dynamodb_server.connect().delete_table(TableName=table)
+
+
+STORES: dict[str, Callable[[], AbstractContextManager[Views]]] = {
+    "memory": memory,
+    "sqlite": sqlite,
+    "postgresql": postgresql,
+    "dynamodb": dynamodb,
+}
+EMBEDDED = ("memory", "sqlite")
+"""Those that need no server: what `--store both` means."""
 ALONE = STORES | {"sqlite": sqlite_alone}
 """The same for worlds in which nothing overlaps."""

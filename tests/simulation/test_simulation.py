@@ -14,7 +14,7 @@ from tests.simulation.crash_points import SCENES, crash_in_pairs
 from tests.simulation.marks import MARKS
 from tests.simulation.regressions import REGRESSIONS
 from tests.simulation.sabotage import SABOTAGES, hunt
-from tests.simulation.stores import STORES
+from tests.simulation.stores import EMBEDDED
 
 ROOT = Path(__file__).parents[2]
 SEEDS = {"memory": range(60), "sqlite": range(1000, 1030)}
@@ -41,13 +41,24 @@ def test_every_branch_that_matters_is_reached(tallies):
 @pytest.mark.parametrize("seed", range(5))
 def test_every_store_tells_the_same_story(seed):
     stories = {}
-    for store in STORES:
+    for store in EMBEDDED:
         stories[store] = []
         tally = live_through(store, [seed], write=stories[store].append)
         assert tally.failures == []
     assert stories["memory"]
     for story in stories.values():
         assert story == stories["memory"]
+
+
+@pytest.mark.parametrize(("store", "seeds"), [("postgresql", range(2000, 2003)), ("dynamodb", range(3000, 3001))])
+def test_no_promise_is_broken_on_a_shared_store_and_its_story_is_the_same(store, seeds):
+    stories = {}
+    for name in ("memory", store):
+        stories[name] = []
+        tally = live_through(name, seeds, steps=60, write=stories[name].append)
+        assert [str(failure) for failure in tally.failures] == []
+        assert tally.counts["crashes"] > 0
+    assert stories[store] == stories["memory"]
 
 
 def test_a_seed_tells_the_same_story_in_every_process():
