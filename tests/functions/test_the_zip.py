@@ -31,21 +31,25 @@ from tests.functions.lambda_platform.sandbox import PATIENCE, Sandbox, TimedOut,
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda's runtime client exists for Linux alone")
 
 SHORT = {
-    "DISPATCHER_TICK_SECONDS": "1.5",
+    "DISPATCHER_TICK_SECONDS": "5",
     "DISPATCHER_CLOCK_SKEW_SECONDS": "0.1",
-    "DISPATCHER_LEASE_SECONDS": "6",
-    "DISPATCHER_MARGIN_SECONDS": "0.5",
-    "DISPATCHER_PROVIDER_OPTIONS": json.dumps({"ecs:push": {"lookup_lag": 0, "call_timeout": 4}}),
+    "DISPATCHER_LEASE_SECONDS": "10.5",
+    "DISPATCHER_PROVIDER_OPTIONS": json.dumps({"ecs:push": {"lookup_lag": 0, "call_timeout": 5}}),
 }
 """So that what a dead invocation held is taken over within seconds."""
 
 
 @pytest.fixture(scope="module")
-def laid_out(tmp_path_factory):
+def shared(tmp_path_factory):
+    """A directory of this test run, whatever the number of its processes."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="module")
+def laid_out(shared, tmp_path_factory):
     """The zip unpacked, and the runtime beside it."""
     own = tmp_path_factory.mktemp("lambda")
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
     return unpack(built_once(shared), own / "task"), lay_out_runtime(own / "runtime")
 
 
@@ -85,6 +89,10 @@ class World:
             assert time.monotonic() < deadline, self.log.read_text()
             yield
 
+    def invoke_on_and_on(self, sandbox, over=None):
+        for _ in self.until_all_have_ended():
+            sandbox.invoke(SCHEDULED, over=over)
+
     def close(self):
         for sandbox in self.sandboxes:
             sandbox.close()
@@ -111,8 +119,7 @@ def test_scheduled_events_dispatch_runs_of_three_queues_until_all_have_ended(wor
     queues = Counter(people.run(parse_submission_name(name)[0]).queue for name in world.cloud.starts)
     assert queues == {"critical": 2, "high": 3}
 
-    for _ in world.until_all_have_ended():
-        function.invoke(SCHEDULED)
+    world.invoke_on_and_on(function)
     assert Counter(people.run(run.id).state for run in runs) == {RunState.COMPLETED: 12}
     assert set(world.cloud.starts.values()) == {1}
     assert world.cloud.peak_live == 5
@@ -134,6 +141,19 @@ def test_a_run_cannot_be_created_in_a_package_without_the_door_and_the_error_say
         function.invoke({"create_run": {"pool": "batch", "job_variables": {"image": "busybox"}}})
     assert failed.value.type == "SettingsError"
     assert function.invoke(SCHEDULED)["pools"][0]["problem"] == "", "it goes on ticking"
+
+
+def test_a_run_can_be_created_in_a_package_with_the_door_and_is_checked_there(world, shared, tmp_path):
+    world.people.create_work_pool("batch", type="ecs:push")
+    package = built_once(shared, "door.zip", door=True)
+    world.laid_out = unpack(package, tmp_path / "task"), world.laid_out[1]
+    function = world.sandbox()
+    right = {"pool": "batch", "job_variables": {"image": "busybox"}}
+    wrong = {"pool": "batch", "job_variables": {"image": "busybox", "cpu": "a lot"}}
+    assert function.invoke({"create_run": right})["pools"][0]["submitted"] == 1
+    with pytest.raises(FunctionError, match="cpu") as failed:
+        function.invoke({"create_run": wrong})
+    assert failed.value.type == "InvalidVariables"
 
 
 class SlowEcs:
@@ -208,15 +228,12 @@ def test_two_at_once_one_delivered_twice_and_one_killed_at_its_time_limit_double
     world.people.create_work_pool("batch", type="ecs:push", concurrency_limit=4)
     mortal = world.sandbox(**SHORT, AWS_ENDPOINT_URL_ECS=slow_ecs.address)
     others = [world.sandbox(**SHORT) for _ in range(2)]
-    runs = world.create(1)
-    assert mortal.invoke(SCHEDULED)["pools"][0]["submitted"] == 1, "it is warm"
+    runs = world.create(16)
 
-    runs += world.create(15)
     slow_ecs.hold()
     with pytest.raises(TimedOut):
-        mortal.invoke(SCHEDULED, limit=3.0)
-    assert slow_ecs.held.is_set(), "it died while ECS had its task and it had no answer"
-    assert len(world.cloud.starts) > 1
+        world.invoke_on_and_on(mortal, over=slow_ecs.held)
+    assert world.cloud.starts, "it died while ECS had its tasks and it had no answer"
 
     with ThreadPoolExecutor(2) as at_once:
         for _ in world.until_all_have_ended():

@@ -24,11 +24,11 @@ def order(output: Path, **rest: object) -> Order:
     return Order(**{"target": here(), "extras": ("aws",), "lock": default_path(), "output": output, **rest})
 
 
-def built_once(shared: Path) -> Path:
-    """`function.zip` in a directory that several processes share."""
-    package = shared / "function.zip"
-    with (shared / "function.lock").open("w") as lock:
+def built_once(shared: Path, name: str = "function.zip", **rest: object) -> Path:
+    """The package of that name in a directory that several processes share; `rest` is as in `Order`."""
+    package = shared / name
+    with (shared / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not package.exists():
-            build(order(package))
+            build(order(package, **rest))
     return package
