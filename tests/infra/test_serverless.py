@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,15 @@ def test_the_rule_matches_the_tasks_of_the_dispatcher_alone(resources):
     assert pattern["detail"]["lastStatus"] == ["RUNNING", "STOPPED"]
 
 
+def test_an_alarm_tells_of_ticks_that_fail_and_of_none_at_all(resources):
+    alarms = {alarm["MetricName"]: alarm for alarm in of_type(resources, "AWS::CloudWatch::Alarm")}
+    assert set(alarms) == {"Errors", "Invocations"}
+    assert {dimension["Value"]["Ref"] for alarm in alarms.values() for dimension in alarm["Dimensions"]} == {
+        "TickLambdaFunction"
+    }
+    assert alarms["Invocations"]["TreatMissingData"] == "breaching"
+
+
 def test_the_table_is_the_one_that_the_store_makes(resources):
     (table,) = of_type(resources, "AWS::DynamoDB::Table")
     assert {key: table[key] for key in TABLE_DEFINITION} == TABLE_DEFINITION
@@ -161,6 +171,19 @@ def test_no_right_is_wider_than_aws_allows_it_to_be(resources):
     assert "ecs:cluster" in by_name["RunTasks"]["Condition"]["ArnEquals"]
     assert sorted(by_name["Table"]["Action"]) == sorted(ACTIONS)
     assert [role["Type"] for role in resources.values() if role["Type"] == "AWS::IAM::Role"] == ["AWS::IAM::Role"] * 2
+
+
+ARN = "arn:aws:ecs:us-east-1:123456789012"
+"""Of what the emulator makes."""
+
+
+def covers(statement, arn):
+    """Whether a statement speaks of that resource in the emulator's account."""
+    here = {"${AWS::Partition}": "aws", "${AWS::Region}": "us-east-1", "${AWS::AccountId}": "123456789012"}
+    patterns = [resource["Fn::Sub"] for resource in listed(statement["Resource"])]
+    for name, value in here.items():
+        patterns = [pattern.replace(name, value) for pattern in patterns]
+    return any(fnmatchcase(arn, pattern) for pattern in patterns)
 
 
 TRANSACTIONS = {"dynamodb:TransactWriteItems", "dynamodb:TransactGetItems"}
@@ -210,6 +233,19 @@ def test_whatever_ticks_call_is_among_the_functions_rights(resources, cloud, clo
     assert {"ecs:RunTask", "ecs:ListTasks", "ecs:DescribeTasks", "ecs:StopTask", "ec2:DescribeSubnets"} <= called
     rights = {action for statement in statements(resources, "FunctionRole") for action in listed(statement["Action"])}
     assert called - TRANSACTIONS <= rights
+
+    policy = {statement["Sid"]: statement for statement in statements(resources, "FunctionRole")}
+    for request in cloud.calls.requests("RunTask"):
+        assert covers(policy["RunTasks"], request["taskDefinition"])
+        assert request.get("cluster", "default") == "default", "the cluster that the condition names"
+    for request in cloud.calls.requests("RegisterTaskDefinition"):
+        assert covers(policy["RegisterTaskDefinitions"], f"{ARN}:task-definition/{request['family']}:1")
+    tasks = [task for request in cloud.calls.requests("DescribeTasks") for task in request["tasks"]]
+    tasks += [request["task"] for request in cloud.calls.requests("StopTask")]
+    assert tasks
+    for task in tasks:
+        assert covers(policy["FollowTasks"], task)
+        assert covers(policy["TagWhatIsMade"], task)
 
 
 def test_parameters_reach_the_policies(package):
