@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from dispatcher.cli import shapes
+from dispatcher.cli import completion, shapes
 from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.report import TickReport
@@ -25,7 +25,15 @@ Show = Callable[[shapes.Shape], None]
 
 
 @click.command(cls=Command, example="dispatcher dev --every 2\ndispatcher dev --until-done")
-@click.option("-p", "--pool", "pools", multiple=True, metavar="POOL", help="Only this one; again for more.")
+@click.option(
+    "-p",
+    "--pool",
+    "pools",
+    multiple=True,
+    metavar="POOL",
+    shell_complete=completion.pools,
+    help="Only this one; again for more.",
+)
 @click.option("--every", type=click.FloatRange(0.1, 3600), default=2.0, show_default=True, metavar="SECONDS", help="The pause.")
 @click.option("--ticks", type=click.IntRange(min=1), metavar="N", help="Stop after so many ticks.")
 @click.option("--until-done", is_flag=True, help="Stop when nothing is due and nothing holds a slot.")

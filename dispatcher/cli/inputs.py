@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from dispatcher.cli import completion
 from dispatcher.errors import Fault, InvalidInput, InvalidVariables
 
 STANDARD_INPUT = "-"
@@ -20,7 +21,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def pool_option(function: Function) -> Function:
     """`--pool`, which every command on a queue needs."""
-    return click.option("-p", "--pool", required=True, metavar="POOL", help="The work pool of the queue.")(function)
+    words = "The work pool of the queue."
+    return click.option("-p", "--pool", required=True, metavar="POOL", help=words, shell_complete=completion.pools)(function)
 
 
 def type_option(function: Function) -> Function:

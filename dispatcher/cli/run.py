@@ -8,7 +8,7 @@ from uuid import UUID
 
 import click
 
-from dispatcher.cli import inputs, shapes
+from dispatcher.cli import completion, inputs, shapes
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
@@ -27,9 +27,15 @@ def run() -> None:
 
 
 @run.command("create", example="dispatcher run create --pool nightly --queue critical -jv 'command=echo hi' -jv env.STAGE=test")
-@click.option("-p", "--pool", metavar="POOL", help="Where it runs; or name a deployment.")
-@click.option("-d", "--deployment", metavar="NAME", help="What it is a run of.")
-@click.option("-q", "--queue", metavar="QUEUE", help="The work queue; otherwise the deployment's, or default.")
+@click.option("-p", "--pool", metavar="POOL", shell_complete=completion.pools, help="Where it runs; or name a deployment.")
+@click.option("-d", "--deployment", metavar="NAME", shell_complete=completion.deployments, help="What it is a run of.")
+@click.option(
+    "-q",
+    "--queue",
+    metavar="QUEUE",
+    shell_complete=completion.queues,
+    help="The work queue; otherwise the deployment's, or default.",
+)
 @click.option(
     "-jv",
     "--job-variable",
@@ -57,9 +63,11 @@ def create(
 
 
 @run.command("ls", example="dispatcher run ls --pool nightly --state RUNNING --limit 20")
-@click.option("-p", "--pool", metavar="POOL", help="Only those of one work pool.")
-@click.option("-q", "--queue", metavar="QUEUE", help="Only those of work queues of this name.")
-@click.option("-d", "--deployment", metavar="NAME", help="Only those of one deployment.")
+@click.option("-p", "--pool", metavar="POOL", shell_complete=completion.pools, help="Only those of one work pool.")
+@click.option(
+    "-q", "--queue", metavar="QUEUE", shell_complete=completion.queues, help="Only those of work queues of this name."
+)
+@click.option("-d", "--deployment", metavar="NAME", shell_complete=completion.deployments, help="Only those of one deployment.")
 @click.option("-s", "--state", "states", multiple=True, type=STATES, help="Only in this state; again for more.")
 @click.option("-l", "--limit", type=int, default=50, show_default=True, help="How many, the newest first.")
 @pass_session
@@ -72,7 +80,7 @@ def ls(session: Session, /, *, states: Sequence[RunState], limit: int, pool: str
 
 
 @run.command("inspect", example="dispatcher run inspect 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
-@click.argument("run_id", metavar="ID")
+@click.argument("run_id", metavar="ID", shell_complete=completion.runs)
 @pass_session
 def inspect(session: Session, /, run_id: str) -> Answer:
     """Show one run: what was asked for, its way so far with the waits between, and where it is."""
@@ -80,7 +88,7 @@ def inspect(session: Session, /, run_id: str) -> Answer:
 
 
 @run.command("cancel", example="dispatcher run cancel 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
-@click.argument("run_id", metavar="ID")
+@click.argument("run_id", metavar="ID", shell_complete=completion.runs)
 @pass_session
 def cancel(session: Session, /, run_id: str) -> Answer:
     """Cancel a run: at once while it waits, otherwise the next tick stops its job."""
@@ -93,7 +101,7 @@ def cancel(session: Session, /, run_id: str) -> Answer:
 
 
 @run.command("explain", example="dispatcher run explain 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
-@click.argument("run_id", metavar="ID")
+@click.argument("run_id", metavar="ID", shell_complete=completion.runs)
 @pass_session
 def explain(session: Session, /, run_id: str) -> Answer:
     """Say why a run is not running: the one reason that counts, who holds the slots, and what would change it."""
@@ -102,7 +110,7 @@ def explain(session: Session, /, run_id: str) -> Answer:
 
 
 @run.command("logs", example="dispatcher run logs 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
-@click.argument("run_id", metavar="ID")
+@click.argument("run_id", metavar="ID", shell_complete=completion.runs)
 @click.option("--tail", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="Only the last N lines.")
 @pass_session
 def logs(session: Session, /, run_id: str, tail: int) -> Answer:

@@ -9,7 +9,7 @@ from statistics import median, quantiles
 
 import click
 
-from dispatcher.cli import history
+from dispatcher.cli import completion, history
 from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.history import Past
 from dispatcher.cli.session import Session, pass_session
@@ -28,7 +28,14 @@ UNLIMITED = "none"
     example="dispatcher simulate --pool nightly --concurrency-limit 20 --queue-limit critical=5\n"
     "dispatcher simulate --pool nightly --from runs.json --queue-priority critical=1",
 )
-@click.option("-p", "--pool", required=True, metavar="POOL", help="The work pool whose limits are changed.")
+@click.option(
+    "-p",
+    "--pool",
+    required=True,
+    metavar="POOL",
+    shell_complete=completion.pools,
+    help="The work pool whose limits are changed.",
+)
 @click.option("--from", "source", metavar="FILE", help="Past runs as `run ls --json` prints them; else those of the store.")
 @click.option(
     "--hours", type=click.FloatRange(min=0), default=24.0, show_default=True, help="How far to look back in the store."

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import click
 
-from dispatcher.cli import shapes
+from dispatcher.cli import completion, shapes
 from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.models import WorkPool
@@ -19,7 +19,15 @@ from providers.base import ProviderError
 
 
 @click.command(cls=Command, example="dispatcher tick --pool nightly --dry-run")
-@click.option("-p", "--pool", "pools", multiple=True, metavar="POOL", help="Only this one; again for more.")
+@click.option(
+    "-p",
+    "--pool",
+    "pools",
+    multiple=True,
+    metavar="POOL",
+    shell_complete=completion.pools,
+    help="Only this one; again for more.",
+)
 @click.option("--dry-run", "dry", is_flag=True, help="Show what would be admitted now, with the rendered jobs; change nothing.")
 @pass_session
 def tick(session: Session, /, pools: Sequence[str], *, dry: bool) -> Answer:

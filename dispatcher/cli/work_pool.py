@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from dispatcher.cli import shapes
+from dispatcher.cli import completion, shapes
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.inputs import template, type_option
 from dispatcher.cli.session import Session, pass_session
@@ -60,7 +60,7 @@ def create(
 
 
 @work_pool.command("update", example="dispatcher work-pool update nightly --base-job-template nightly.json")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.pools)
 @click.option("--base-job-template", "source", metavar="FILE", help="A JSON file, or - for standard input.")
 @click.option("-l", "--concurrency-limit", type=int, metavar="N", help="Runs at once; 0 for never.")
 @click.option("-d", "--description", help="What it is for.")
@@ -88,7 +88,7 @@ def ls(session: Session, /) -> Answer:
 
 
 @work_pool.command("inspect", example="dispatcher work-pool inspect nightly")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.pools)
 @pass_session
 def inspect(session: Session, /, name: str) -> Answer:
     """Show one work pool: its limits, its queues and how full they are, its base job template."""
@@ -96,7 +96,7 @@ def inspect(session: Session, /, name: str) -> Answer:
 
 
 @work_pool.command("pause", example="dispatcher work-pool pause nightly")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.pools)
 @pass_session
 def pause(session: Session, /, name: str) -> Answer:
     """Stop delivery: what runs goes on, what is due waits."""
@@ -104,7 +104,7 @@ def pause(session: Session, /, name: str) -> Answer:
 
 
 @work_pool.command("resume", example="dispatcher work-pool resume nightly")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.pools)
 @pass_session
 def resume(session: Session, /, name: str) -> Answer:
     """Deliver again; everything that waited is due."""
@@ -112,7 +112,7 @@ def resume(session: Session, /, name: str) -> Answer:
 
 
 @work_pool.command("delete", example="dispatcher work-pool delete nightly --yes")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.pools)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @pass_session
 def delete(session: Session, /, name: str, *, yes: bool) -> Answer:
@@ -125,7 +125,7 @@ def delete(session: Session, /, name: str, *, yes: bool) -> Answer:
 
 
 @work_pool.command("sweep", example="dispatcher work-pool sweep nightly")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.pools)
 @pass_session
 def sweep(session: Session, /, name: str) -> Answer:
     """Remove ended jobs that linger where the pool puts its own and that no run needs; a process's log goes with it."""
@@ -138,7 +138,7 @@ def sweep(session: Session, /, name: str) -> Answer:
 @work_pool.command(
     "set-concurrency-limit", example="dispatcher work-pool set-concurrency-limit nightly 20", context_settings=NEGATIVE_NUMBERS
 )
-@click.argument("name")
+@click.argument("name", shell_complete=completion.pools)
 @click.argument("limit", type=int)
 @pass_session
 def set_concurrency_limit(session: Session, /, name: str, limit: int) -> Answer:
@@ -148,7 +148,7 @@ def set_concurrency_limit(session: Session, /, name: str, limit: int) -> Answer:
 
 
 @work_pool.command("clear-concurrency-limit", example="dispatcher work-pool clear-concurrency-limit nightly")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.pools)
 @pass_session
 def clear_concurrency_limit(session: Session, /, name: str) -> Answer:
     """Take the limit of the pool away; those of its queues stay."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dispatcher.cli import shapes
+from dispatcher.cli import completion, shapes
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.inputs import pool_option
 from dispatcher.cli.session import Session, pass_session
@@ -62,7 +62,7 @@ def ls(session: Session, /, pool: str) -> Answer:
 
 
 @work_queue.command("inspect", example="dispatcher work-queue inspect critical --pool nightly")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.queues)
 @pool_option
 @pass_session
 def inspect(session: Session, /, name: str, pool: str) -> Answer:
@@ -72,7 +72,7 @@ def inspect(session: Session, /, name: str, pool: str) -> Answer:
 
 
 @work_queue.command("pause", example="dispatcher work-queue pause critical --pool nightly")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.queues)
 @pool_option
 @pass_session
 def pause(session: Session, /, name: str, pool: str) -> Answer:
@@ -82,7 +82,7 @@ def pause(session: Session, /, name: str, pool: str) -> Answer:
 
 
 @work_queue.command("resume", example="dispatcher work-queue resume critical --pool nightly")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.queues)
 @pool_option
 @pass_session
 def resume(session: Session, /, name: str, pool: str) -> Answer:
@@ -94,7 +94,7 @@ def resume(session: Session, /, name: str, pool: str) -> Answer:
 @work_queue.command(
     "set-priority", example="dispatcher work-queue set-priority critical 1 --pool nightly", context_settings=NEGATIVE_NUMBERS
 )
-@click.argument("name")
+@click.argument("name", shell_complete=completion.queues)
 @click.argument("priority", type=int)
 @pool_option
 @click.option("--no-shift", is_flag=True, help="Refuse a priority that is taken, instead of moving its holder down.")
@@ -111,7 +111,7 @@ def set_priority(session: Session, /, name: str, priority: int, pool: str, *, no
     example="dispatcher work-queue set-concurrency-limit critical 1 --pool nightly",
     context_settings=NEGATIVE_NUMBERS,
 )
-@click.argument("name")
+@click.argument("name", shell_complete=completion.queues)
 @click.argument("limit", type=int)
 @pool_option
 @pass_session
@@ -122,7 +122,7 @@ def set_concurrency_limit(session: Session, /, name: str, limit: int, pool: str)
 
 
 @work_queue.command("clear-concurrency-limit", example="dispatcher work-queue clear-concurrency-limit critical --pool nightly")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.queues)
 @pool_option
 @pass_session
 def clear_concurrency_limit(session: Session, /, name: str, pool: str) -> Answer:
@@ -132,7 +132,7 @@ def clear_concurrency_limit(session: Session, /, name: str, pool: str) -> Answer
 
 
 @work_queue.command("delete", example="dispatcher work-queue delete critical --pool nightly")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.queues)
 @pool_option
 @pass_session
 def delete(session: Session, /, name: str, pool: str) -> Answer:
