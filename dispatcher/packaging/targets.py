@@ -47,6 +47,10 @@ class Target:
     arch: str
     python: str
 
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.name} {self.arch}, Python {self.python} with glibc 2.{self.platform.glibc[self.python]}"
+
     @property
     def platform(self) -> Platform:
         """What is known of the platform."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,10 @@ from dispatcher.packaging.targets import Target
 
 _INSTALLED = frozenset({"purelib", "platlib"})
 """The parts of a wheel's `.data` that belong beside its packages; scripts and headers are of no use to a function."""
+
+
+_VERSIONS = re.compile(r" \(from versions: [^)]*\)")
+"""Every version that there is, as pip lists them: the lock has decided already."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ def download(entries: Sequence[Locked], target: Target, directory: Path) -> tupl
     listing, into = directory / "requirements.txt", directory / "wheels"
     listing.write_text("\n".join(entry.line for entry in entries), encoding="utf-8")
     before = set(into.glob("*.whl"))
-    _pip(["download", "--requirement", str(listing), "--dest", str(into), *_options(target)])
+    _pip(["download", "--requirement", str(listing), "--dest", str(into), *_options(target)], target)
     return tuple(Wheel(path) for path in sorted(set(into.glob("*.whl")) - before))
 
 
@@ -84,14 +89,15 @@ def _options(target: Target) -> list[str]:
     return [*checked, "--implementation", "cp", "--python-version", target.python, *platforms]
 
 
-def _pip(arguments: Sequence[str]) -> None:
+def _pip(arguments: Sequence[str], target: Target) -> None:
     if find_spec("pip") is None:
         raise PackagingError("pip is not installed beside push-dispatcher: pip install 'push-dispatcher[package]'")
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments]
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - pip, with words of our own
     if done.returncode:
         errors = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        raise PackagingError(f"pip could not fetch the wheels: {' '.join(errors) or done.stderr[-500:]}")
+        words = _VERSIONS.sub("", " ".join(errors)) or done.stderr[-500:]
+        raise PackagingError(f"pip could not fetch the wheels for {target}: {words}")
 
 
 def _place(name: str) -> str | None:

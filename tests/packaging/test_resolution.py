@@ -75,7 +75,9 @@ def test_the_wheel_is_the_one_for_the_targets_machine_and_python(wheelhouse, fet
 
 def test_a_wheel_that_needs_a_newer_c_library_than_the_runtimes_is_not_taken(wheelhouse, fetched):
     wheelhouse.add("binary", tag="cp311-cp311-manylinux_2_34_x86_64")
-    with pytest.raises(PackagingError, match=r"No matching distribution found for binary==1\.0"):
+    with pytest.raises(
+        PackagingError, match=r"for aws-lambda x86-64, Python 3\.11 with glibc 2\.26: .* found for binary==1\.0"
+    ):
         fetched("binary", where=INTEL)
 
 
