@@ -17,6 +17,7 @@ from dispatcher.cli.session import Session
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "work-pool": ("dispatcher.cli.work_pool:work_pool", "Make, change and look at work pools."),
     "work-queue": ("dispatcher.cli.work_queue:work_queue", "Make, change and look at the work queues of a pool."),
+    "deployment": ("dispatcher.cli.deployment:deployment", "Say once what is run where, and run it by its name."),
     "run": ("dispatcher.cli.run:run", "Create, list, explain and cancel runs."),
     "tick": ("dispatcher.cli.tick:tick", "Dispatch what is due, once."),
     "store": ("dispatcher.cli.store:store", "Migrate, copy and check the store."),

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from dispatcher.client import PoolView
 from dispatcher.core.reasons import Explanation
-from dispatcher.models import Run, Status, WorkPool
+from dispatcher.models import Deployment, Run, Status, WorkPool
 from dispatcher.report import PoolReport, TickReport
 from dispatcher.store import Decision
 
@@ -90,6 +90,20 @@ def queue(view: PoolView, name: str) -> Shape:
         "status": str(view.queue_status[name]),
         "description": found.description,
         **asdict(view.counts[name]),
+    }
+
+
+def deployment(found: Deployment) -> Shape:
+    """A deployment."""
+    return {
+        "id": str(found.id),
+        "name": found.name,
+        "pool": found.pool,
+        "queue": found.queue,
+        "job_variables": found.job_variables,
+        "tags": list(found.tags),
+        "description": found.description,
+        "created_at": time(found.created_at),
     }
 
 

@@ -101,6 +101,28 @@ def queue(shape: Shape) -> None:
     _show(out)
 
 
+def deployments(shapes: Sequence[Shape]) -> None:
+    """A list of deployments."""
+    if not shapes:
+        _say("No deployments. Try: dispatcher deployment create NAME --pool POOL")
+        return
+    out = table("Name", "Pool", "Queue", "Tags", "ID")
+    for each in shapes:
+        out.add_row(*(text(cell) for cell in (each["name"], each["pool"], each["queue"], ", ".join(each["tags"]), each["id"])))
+    _show(out)
+
+
+def deployment(shape: Shape) -> None:
+    """One deployment."""
+    out = pairs()
+    for key in ("name", "id", "pool", "queue", "description", "created_at"):
+        out.add_row(key.removesuffix("_at"), text(shape[key]))
+    out.add_row("tags", text(", ".join(shape["tags"])))
+    for name, value in shape["job_variables"].items():
+        out.add_row(f"variable {name}", text(value))
+    _show(out)
+
+
 def created(shapes: Sequence[Shape]) -> None:
     """Runs that were just created."""
     for run in shapes[:20]:
