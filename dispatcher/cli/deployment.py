@@ -10,7 +10,6 @@ import click
 from dispatcher.cli import completion, inputs, shapes
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.session import Session, pass_session
-from dispatcher.client.questions import UNSET
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import DEFAULT_QUEUE
 
@@ -49,10 +48,10 @@ def create(session: Session, /, name: str, *, source: str | None, pairs: Sequenc
 
 @deployment.command("update", example="dispatcher deployment update etl --queue default -jv cpu=512")
 @click.argument("name", shell_complete=completion.deployments)
-@click.option("-q", "--queue", default=UNSET, metavar="QUEUE", shell_complete=completion.queues, help="The work queue.")
+@click.option("-q", "--queue", metavar="QUEUE", shell_complete=completion.queues, help="The work queue.")
 @variable_options
 @click.option("--tag", "tags", multiple=True, help="A tag, again for each; those given replace all that were.")
-@click.option("-d", "--description", default=UNSET, help="What it is for.")
+@click.option("-d", "--description", help="What it is for.")
 @pass_session
 def update(
     session: Session, /, name: str, *, source: str | None, pairs: Sequence[str], tags: Sequence[str], **fields: Any
@@ -62,8 +61,8 @@ def update(
         fields["job_variables"] = {**session.client.deployment(name).job_variables, **inputs.job_variables(None, pairs)}
     elif source is not None:
         fields["job_variables"] = inputs.job_variables(source, pairs)
-    changes = {**fields, **({"tags": tags} if tags else {})}
-    if all(value is UNSET for value in changes.values()):
+    changes = {name: value for name, value in {**fields, "tags": tags or None}.items() if value is not None}
+    if not changes:
         raise InvalidInput("deployment", [Fault("options", "nothing to change was given; see --help")])
     return Answer(
         data=shapes.deployment(session.client.update_deployment(name, **changes)), text=f"Updated deployment {name!r}."
