@@ -29,7 +29,8 @@ def pool(cli):
     cli.ok("work-queue", "create", "critical", "--pool", "nightly")
 
 
-def test_a_higher_limit_is_shown_to_shorten_the_waits(cli, pool, a_file):
+def test_a_higher_limit_is_shown_to_shorten_the_waits(cli, pool, a_file, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
     path = a_file("runs.json", [a_past_run(number) for number in range(3)])
     before = cli.stored()
     shape = cli.ok("simulate", "--pool", "nightly", "--from", path, "-c", "3", "--every", "60")
