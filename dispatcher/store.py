@@ -126,6 +126,23 @@ class RunFilter:
     states: frozenset[RunState] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconfiguration:
+    """A change of many pools and deployments at once, and what it was decided from."""
+
+    pools_read: Mapping[str, int]
+    """Every pool that there was, with its version."""
+    deployments_read: Mapping[str, int]
+    """Likewise every deployment."""
+    pools: tuple[WorkPool, ...] = ()
+    """To be saved: new where its name was not read."""
+    deployments: tuple[Deployment, ...] = ()
+    """Likewise; a pool that it names is there afterwards."""
+    pools_gone: tuple[str, ...] = ()
+    """To be deleted, with what belongs to them."""
+    deployments_gone: tuple[str, ...] = ()
+
+
 class Store(Protocol):
     """State shared by all invocations. An instance is used from one thread at a time."""
 
@@ -172,6 +189,18 @@ class Store(Protocol):
 
     def delete_deployment(self, name: str) -> None:
         """Delete; its runs stay. Raises `NotFound`."""
+        ...
+
+    def reconfigure(self, change: Reconfiguration) -> None:
+        """Carry out a change of many pools and deployments in one step: all of it, or nothing.
+
+        Each is saved as `save_pool` and `save_deployment` do it, pools first; then deployments go, and last pools. Raises
+        `Conflict` when any pool or deployment is new, gone or changed since it was read, or when a pool or a queue that would
+        go still has runs that have not ended; `NotFound` for a deployment into a queue that would not exist.
+
+        A store whose transactions are bounded may take several for a change that is too big for one. Then nobody else's change
+        comes between, `Conflict` says when somebody's did, and what is left of the change is what the next reading shows.
+        """
         ...
 
     # Runs

@@ -15,8 +15,9 @@ from threading import RLock
 from typing import Any, TypeVar
 from uuid import UUID
 
+from dispatcher.errors import DispatcherError
 from dispatcher.models import Deployment, Run, RunState, WorkPool
-from dispatcher.store import PAGE, Claim, Claims, Decide, Move, QueueCount, RunFilter, Snapshot
+from dispatcher.store import PAGE, Claim, Claims, Decide, Move, QueueCount, Reconfiguration, RunFilter, Snapshot
 from dispatcher.stores import refusals, transitions
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -106,6 +107,16 @@ class MemoryStore:
         with self._lock:
             if self._deployments.pop(name, None) is None:
                 raise refusals.no_deployment(name)
+
+    def reconfigure(self, change: Reconfiguration) -> None:
+        """See `Store.reconfigure`: verb by verb, and all taken back when one is refused."""
+        with self._lock:
+            before = self._pools.copy(), self._deployments.copy(), self._runs.copy()
+            try:
+                self._reconfigure(change)
+            except DispatcherError:
+                self._pools, self._deployments, self._runs = before
+                raise
 
     # Runs
 
@@ -221,6 +232,19 @@ class MemoryStore:
 
     # Below the verbs; the lock is held
 
+    def _reconfigure(self, change: Reconfiguration) -> None:
+        read = change.pools_read, change.deployments_read
+        if read != (_versions(self._pools), _versions(self._deployments)):
+            raise refusals.configuration_changed()
+        for pool in change.pools:
+            self.save_pool(pool, expected_version=change.pools_read.get(pool.name))
+        for deployment in change.deployments:
+            self.save_deployment(deployment, expected_version=change.deployments_read.get(deployment.name))
+        for name in change.deployments_gone:
+            self.delete_deployment(name)
+        for name in change.pools_gone:
+            self.delete_pool(name, expected_version=change.pools_read[name])
+
     def _expected_pool(self, name: str, version: int) -> WorkPool:
         if name not in self._pools:
             raise refusals.no_pool(name)
@@ -292,6 +316,10 @@ class MemoryStore:
 def _apart(noun: T) -> T:
     """A copy that shares nothing mutable with the noun."""
     return replace(noun, **{name: deepcopy(getattr(noun, name)) for name in _MUTABLE if hasattr(noun, name)})
+
+
+def _versions(found: Mapping[str, WorkPool] | Mapping[str, Deployment]) -> Mapping[str, int]:
+    return {name: each.version for name, each in found.items()}
 
 
 def _matches(run: Run, where: RunFilter) -> bool:

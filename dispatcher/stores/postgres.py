@@ -28,7 +28,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
 from dispatcher.errors import SettingsError, StoreSchemaError, StoreUnavailable
-from dispatcher.store import Claims, Decide, Move
+from dispatcher.store import Claims, Decide, Move, Reconfiguration
 from dispatcher.stores import postgres_schema
 from dispatcher.stores.migration import Migration
 from dispatcher.stores.postgres_errors import RolledBackByServer, translated
@@ -121,6 +121,10 @@ class PostgresStore(SqlStore):
                 f"store {self.name}: its role may not migrate: grant it CREATE on the schema, or apply what "
                 "`dispatcher store migrate print` says as the owner of the tables"
             )
+
+    def reconfigure(self, change: Reconfiguration) -> None:
+        """See `Store.reconfigure`."""
+        _again(lambda: super(PostgresStore, self).reconfigure(change))
 
     def move(self, moves: Sequence[Move]) -> frozenset[UUID]:
         """See `Store.move`."""

@@ -40,6 +40,12 @@ def deployment_changed(name: str, expected: int, found: int) -> Conflict:
     return Conflict(f"deployment {name!r} was changed in between (version {expected} became {found}): read it again and repeat")
 
 
+def configuration_changed(what: str = "") -> Conflict:
+    """Somebody else changed something between the reading of all and the change of much."""
+    detail = f" ({what})" if what else ""
+    return Conflict(f"the stored configuration was changed in between{detail}: plan again, and apply what that shows")
+
+
 def pool_busy(name: str) -> Conflict:
     """The pool cannot go yet."""
     return Conflict(f"work pool {name!r} has runs that have not ended: cancel them first, or wait for their ends")

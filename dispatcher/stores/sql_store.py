@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from dispatcher.models import Deployment, Run, RunState, WorkPool
-from dispatcher.store import PAGE, Claim, Claims, Decide, Move, QueueCount, RunFilter, Snapshot
+from dispatcher.store import PAGE, Claim, Claims, Decide, Move, QueueCount, Reconfiguration, RunFilter, Snapshot
 from dispatcher.stores import refusals, transitions
 from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN
 from dispatcher.stores.session import Session
@@ -56,24 +56,14 @@ class SqlStore(ABC):
 
     def save_pool(self, pool: WorkPool, *, expected_version: int | None) -> WorkPool:
         """See `Store.save_pool`."""
-        saved = replace(pool, version=(expected_version or 0) + 1)
         with self._writing() as session:
-            if expected_version is None:
-                _add_pool(session, saved)
-            else:
-                _replace_pool(session, saved, expected_version)
-            for queue in pool.queues:
-                session.change("add_queue", pool=pool.name, **QUEUE.encode(queue))
+            _save_pool(session, pool, expected_version)
             return _required(_pool(session, pool.name))
 
     def delete_pool(self, name: str, *, expected_version: int) -> None:
         """See `Store.delete_pool`."""
         with self._writing() as session:
-            _expect_pool(session, name, expected_version)
-            if _is(session, "pool_is_busy", pool=name):
-                raise refusals.pool_busy(name)
-            session.change("delete_runs", pool=name)
-            session.change("delete_pool", pool=name)
+            _delete_pool(session, name, expected_version)
 
     def deployments(self, pool: str | None = None) -> Sequence[Deployment]:
         """See `Store.deployments`."""
@@ -88,21 +78,30 @@ class SqlStore(ABC):
 
     def save_deployment(self, deployment: Deployment, *, expected_version: int | None) -> Deployment:
         """See `Store.save_deployment`."""
-        saved = replace(deployment, version=(expected_version or 0) + 1)
         with self._writing() as session:
-            session.row("keep_pool", pool=saved.pool)
-            _expect_deployment(session, saved.name, expected_version)
-            _require_queue(session, saved.pool, saved.queue)
-            verb = "add_deployment" if expected_version is None else "replace_deployment"
-            if not session.change(verb, **DEPLOYMENT.encode(saved)):
-                raise refusals.deployment_exists(saved.name)
-            return _required(_deployment(session, saved.name))
+            _save_deployment(session, deployment, expected_version)
+            return _required(_deployment(session, deployment.name))
 
     def delete_deployment(self, name: str) -> None:
         """See `Store.delete_deployment`."""
         with self._writing() as session:
-            if not session.change("delete_deployment", name=name):
-                raise refusals.no_deployment(name)
+            _delete_deployment(session, name)
+
+    def reconfigure(self, change: Reconfiguration) -> None:
+        """See `Store.reconfigure`."""
+        with self._writing() as session:
+            session.change("keep_configuration")
+            read = change.pools_read, change.deployments_read
+            if read != (dict(session.rows("pool_versions")), dict(session.rows("deployment_versions"))):
+                raise refusals.configuration_changed()
+            for pool in change.pools:
+                _save_pool(session, pool, change.pools_read.get(pool.name))
+            for deployment in change.deployments:
+                _save_deployment(session, deployment, change.deployments_read.get(deployment.name))
+            for name in change.deployments_gone:
+                _delete_deployment(session, name)
+            for name in change.pools_gone:
+                _delete_pool(session, name, change.pools_read[name])
 
     # Runs
 
@@ -230,6 +229,38 @@ def _pool(session: Session, name: str) -> WorkPool | None:
     row = session.row("pool", name=name)
     queues = tuple(QUEUE.decode(row[1:]) for row in session.rows("queues_of_pool", pool=name))
     return POOL.decode(row, queues=queues) if row else None
+
+
+def _save_pool(session: Session, pool: WorkPool, expected_version: int | None) -> None:
+    saved = replace(pool, version=(expected_version or 0) + 1)
+    if expected_version is None:
+        _add_pool(session, saved)
+    else:
+        _replace_pool(session, saved, expected_version)
+    session.change_each("add_queue", [{"pool": pool.name, **QUEUE.encode(queue)} for queue in pool.queues])
+
+
+def _delete_pool(session: Session, name: str, expected_version: int) -> None:
+    _expect_pool(session, name, expected_version)
+    if _is(session, "pool_is_busy", pool=name):
+        raise refusals.pool_busy(name)
+    session.change("delete_runs", pool=name)
+    session.change("delete_pool", pool=name)
+
+
+def _save_deployment(session: Session, deployment: Deployment, expected_version: int | None) -> None:
+    saved = replace(deployment, version=(expected_version or 0) + 1)
+    session.row("keep_pool", pool=saved.pool)
+    _expect_deployment(session, saved.name, expected_version)
+    _require_queue(session, saved.pool, saved.queue)
+    verb = "add_deployment" if expected_version is None else "replace_deployment"
+    if not session.change(verb, **DEPLOYMENT.encode(saved)):
+        raise refusals.deployment_exists(saved.name)
+
+
+def _delete_deployment(session: Session, name: str) -> None:
+    if not session.change("delete_deployment", name=name):
+        raise refusals.no_deployment(name)
 
 
 def _expect_pool(session: Session, name: str, version: int) -> None:

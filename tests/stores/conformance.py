@@ -6,12 +6,14 @@ To have another store judged, add its factory to `tests.stores.factories`: this 
 from tests.stores.conformance_claims import Grants, Snapshots, Takeovers, WholeTicks
 from tests.stores.conformance_moving import Moving
 from tests.stores.conformance_pools import Deployments, Pools, QueuesAndDeletion
+from tests.stores.conformance_reconfiguration import Reconfigurations
 from tests.stores.conformance_runs import Listing, LiveAndLingering, Moves, Runs
 
 SUITE = (
     Pools,
     QueuesAndDeletion,
     Deployments,
+    Reconfigurations,
     Runs,
     Listing,
     Moves,

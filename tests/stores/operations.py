@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.models import ALLOWED_MOVES, END_STATES, Run, RunState
-from dispatcher.store import Decide, Decision, Grant, Move, RunFilter, Snapshot, Store
+from dispatcher.store import Decide, Decision, Grant, Move, Reconfiguration, RunFilter, Snapshot, Store
 from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_pool, a_queue, a_run
 from tests.stores.steps import JOB, LEASE, SUBMISSION
 
@@ -118,6 +118,26 @@ def deployment(world: World) -> Call:
 def deployments(world: World) -> Call:
     name = world.random.choice([None, *POOLS])
     return lambda store: store.deployments(name)
+
+
+def reconfigure(world: World) -> Call:
+    """A pool that is made or changed, deployments into it, and others that go; sometimes from an old reading."""
+    random, oracle = world.random, world.oracle
+    name, pools = world.pool(), {pool.name: pool for pool in oracle.pools()}
+    deployments = {each.name: each for each in oracle.deployments()}
+    wanted = a_pool(name, random.choice([None, 3]), QUEUES[: random.choice([1, 3, 3, 3])], id=world.an_id())
+    into = [a_deployment(each, name, world.queue(), id=world.an_id()) for each in random.sample(NAMES, random.randrange(3))]
+    left = [each for each in deployments if each not in {saved.name for saved in into}]
+    others = [other for other in pools if other != name]
+    change = Reconfiguration(
+        pools_read={each: pool.version - (random.random() < 0.05) for each, pool in pools.items()},
+        deployments_read={each: found.version for each, found in deployments.items() if random.random() < 0.95},
+        pools=(wanted,) if random.random() < 0.8 or name not in pools else (),
+        deployments=tuple(into),
+        deployments_gone=tuple(random.sample(left, random.randrange(len(left) + 1))),
+        pools_gone=tuple(others[:1] if random.random() < 0.2 else ()),
+    )
+    return lambda store: store.reconfigure(change)
 
 
 def add_runs(world: World) -> Call:
@@ -233,7 +253,19 @@ def restore(world: World) -> Call:
 
 
 READS = (every_run, pool, pools, deployment, deployments, get, runs, counts, ahead, live, lingering)
-WRITES = (save_pool, delete_pool, save_deployment, delete_deployment, add_runs, move, hold, claim, discarded, restore)
+WRITES = (
+    save_pool,
+    delete_pool,
+    save_deployment,
+    delete_deployment,
+    reconfigure,
+    add_runs,
+    move,
+    hold,
+    claim,
+    discarded,
+    restore,
+)
 WEIGHTS: Mapping[Callable[[World], Call], int] = {
     **dict.fromkeys(READS, 1),
     **dict.fromkeys(WRITES, 2),
@@ -241,11 +273,12 @@ WEIGHTS: Mapping[Callable[[World], Call], int] = {
     move: 12,
     claim: 6,
     save_pool: 4,
+    pools: 3,
+    restore: 3,
     delete_pool: 1,
     ahead: 3,
     live: 3,
     lingering: 3,
-    restore: 1,
 }
 """Every verb of the protocol but `close`, and how often it is drawn."""
 

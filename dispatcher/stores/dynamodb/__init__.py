@@ -13,6 +13,7 @@ The table (`definition.TABLE_DEFINITION`; `/` stands in no name, so it separates
                  CLAIMED/<pool>       <lease_until>#<id>  holds a slot, has no submission
                  LIVE/<pool>          <id>                holds a slot, has a submission: the run without its long texts
                  LINGERS/<pool>       <ended_at>#<id>     ended, and still to be removed: likewise
+    changed      CONFIGURATION        CONFIGURATION       `changed`: the transaction that last changed a pool or a deployment
     schema       SCHEMA               SCHEMA              the version of all this
     index        `listing`: runs by pool, newest first, with queue, deployment and state; for `runs`, and nothing else
 
@@ -24,6 +25,8 @@ Why it is right:
   of the pool, and a move that takes a slot do. One that gives a slot back does not: the claim has counted one too many.
 * A transaction holds 100 items, which is 33 claimed runs. Where more are granted, further transactions follow, each on the turn
   that the one before has left; when somebody comes between, the answer is the prefix that was written.
+* A change of many pools and deployments is one transaction as far as that reaches (`reconfiguration` says how far), on the
+  condition that nobody has changed any of them since all were read: every change of one writes the `changed` item.
 * A queue goes when nobody waits in it and nobody has gone through its door since that was looked at.
 * `used/<queue>` never changes by itself; `DynamoStore.check` reads the whole table and says where it contradicts itself.
 * Every transaction has a token, which it leaves in what it writes. After a lost answer it is sent again: AWS knows the token
@@ -49,7 +52,7 @@ What it costs, in write units (WRU: a transaction takes 2 for each kB of each it
     pools, n                      1 + n / 50                0                                    2 a pool
     counts, ahead                 2 a queue                 0                                    what waits / 30
     runs, a page                  2 (more with a filter)    0                                    1 a run
-    save_pool, n queues changed   2 to 4                    4 + 2 n and the template             3
+    save_pool, n queues changed   2 to 4                    6 + 2 n and the template             3
 
 A run that is added, claimed, submitted, seen to run and seen to end costs some 30 WRU and 5 RRU: at $0.625 and $0.125 for a
 million, $20 for a million runs. Nothing in it depends on how many runs wait; runs that are held back (`not_before`) and come

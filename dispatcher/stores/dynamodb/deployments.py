@@ -11,6 +11,7 @@ from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.changes import Actions
 from dispatcher.stores.dynamodb.items import decode, encode, typed
+from dispatcher.stores.dynamodb.pools import changed
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.rows import DEPLOYMENT
 
@@ -33,23 +34,26 @@ class Deployments:
 
     def save(self, deployment: Deployment, expected_version: int | None) -> Deployment:
         """See `Store.save_deployment`."""
+        for _ in self._table.rounds(f"deployment {deployment.name!r} was not saved"):
+            self._expect(deployment, expected_version)
+            token = self._table.new_token()
+            saved, actions = self.saving(deployment, expected_version, token)
+            refused = self._table.transact({**actions, **changed(token)}, token)
+            if not refused:
+                return saved
+            if refused == {keys.door(saved.pool, saved.queue)}:
+                raise refusals.no_queue(saved.pool, saved.queue)
+        raise AssertionError  # the rounds end by an error
+
+    def saving(self, deployment: Deployment, expected_version: int | None, token: str) -> tuple[Deployment, Actions]:
+        """The deployment as it will be read, and what saves it, if its version is the expected one and its queue has a door."""
         saved = replace(deployment, version=(expected_version or 0) + 1)
         saved = DEPLOYMENT.decode(list(DEPLOYMENT.encode(saved).values()))
-        for _ in self._table.rounds(f"deployment {deployment.name!r} was not saved"):
-            self._expect(saved, expected_version)
-            token = self._table.new_token()
-            item = {**encode(DEPLOYMENT, saved), "revision": {"S": token}}
-            door = keys.door(saved.pool, saved.queue)
-            actions: Actions = {
-                keys.deployment(saved.name): ("Put", {"Item": item, **_unchanged(expected_version)}),
-                door: ("ConditionCheck", {"ConditionExpression": "attribute_exists(pk)"}),
-            }
-            refused = self._table.transact(actions, token)
-            if not refused:
-                break
-            if refused == {door}:
-                raise refusals.no_queue(saved.pool, saved.queue)
-        return saved
+        item = {**encode(DEPLOYMENT, saved), "revision": {"S": token}}
+        return saved, {
+            keys.deployment(saved.name): ("Put", {"Item": item, **_unchanged(expected_version)}),
+            keys.door(saved.pool, saved.queue): ("ConditionCheck", {"ConditionExpression": "attribute_exists(pk)"}),
+        }
 
     def restore(self, deployment: Deployment) -> None:
         """See `Store.restore`: as it is given; one that is there is left alone."""
@@ -60,9 +64,12 @@ class Deployments:
     def delete(self, name: str) -> None:
         """See `Store.delete_deployment`."""
         token = self._table.new_token()
-        condition = {"ConditionExpression": "attribute_exists(pk)"}
-        if self._table.transact({keys.deployment(name): ("Delete", condition)}, token):
+        if self._table.transact({**self.leaving(name), **changed(token)}, token):
             raise refusals.no_deployment(name)
+
+    def leaving(self, name: str) -> Actions:
+        """What takes a deployment away, if it is there."""
+        return {keys.deployment(name): ("Delete", {"ConditionExpression": "attribute_exists(pk)"})}
 
     def _expect(self, deployment: Deployment, version: int | None) -> None:
         stored = self.read(deployment.name)

@@ -9,6 +9,8 @@ Key = tuple[str, str]
 """`pk` and `sk` of an item."""
 
 SCHEMA: Key = ("SCHEMA", "SCHEMA")
+CONFIGURATION: Key = ("CONFIGURATION", "CONFIGURATION")
+"""What every change of a pool or a deployment goes through."""
 NAMES = "POOLS"
 """The partition with one small item for each pool, by its name."""
 DEPLOYMENTS = "DEPLOYMENTS"

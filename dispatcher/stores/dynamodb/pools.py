@@ -73,13 +73,18 @@ class Pools:
 
     def save(self, pool: WorkPool, expected_version: int | None) -> WorkPool:
         """See `Store.save_pool`."""
-        if len(pool.queues) > MAX_QUEUES:
-            raise StoreError(f"work pool {pool.name!r} has {len(pool.queues)} queues: one in DynamoDB has at most {MAX_QUEUES}")
         for _ in self._table.rounds(f"work pool {pool.name!r} was not saved"):
-            saved = self._create(pool) if expected_version is None else self._replace(pool, expected_version)
-            if saved is not None:
+            token = self._table.new_token()
+            saved, actions = self.saving(pool, expected_version, token)
+            if not self._table.transact({**actions, **changed(token)}, token):
                 return saved
         raise AssertionError  # the rounds end by an error
+
+    def saving(self, pool: WorkPool, expected_version: int | None, token: str) -> tuple[WorkPool, Actions]:
+        """The pool as it will be read, and what saves it. Raises what `Store.save_pool` raises."""
+        if len(pool.queues) > MAX_QUEUES:
+            raise StoreError(f"work pool {pool.name!r} has {len(pool.queues)} queues: one in DynamoDB has at most {MAX_QUEUES}")
+        return self._create(pool, token) if expected_version is None else self._replace(pool, expected_version, token)
 
     def restore(self, pool: WorkPool) -> None:
         """See `Store.restore`: as it is given, with what ticks have written; one that is there is left alone."""
@@ -96,9 +101,15 @@ class Pools:
             found = self.read(name)
             if found is None and sweep(self._table, name):
                 return  # a deletion that was broken off
-            if self._leave(_expected(found, name, expected_version)):
+            token = self._table.new_token()
+            actions = self._leave(_expected(found, name, expected_version), token)
+            if not self._table.transact({**actions, **changed(token)}, token):
                 sweep(self._table, name)
                 return
+
+    def leaving(self, name: str, expected_version: int, token: str) -> Actions:
+        """What takes a pool away but for what `sweep` then does. Raises what `Store.delete_pool` raises."""
+        return self._leave(_expected(self.read(name), name, expected_version), token)
 
     def has_waiting(self, pool: str, queue: str) -> bool:
         """Whether a run of the queue is SCHEDULED."""
@@ -124,43 +135,39 @@ class Pools:
                 break
         return {name: found[name] for name in names if name in found}
 
-    def _create(self, pool: WorkPool) -> WorkPool | None:
+    def _create(self, pool: WorkPool, token: str) -> tuple[WorkPool, Actions]:
         if self.read(pool.name):
             raise refusals.pool_exists(pool.name)
         sweep(self._table, pool.name)
         saved = _saved(pool, pool, 1, fresh=True)
-        token = self._table.new_token()
-        return None if self._table.transact(_new(saved, {"held_reason": {"S": ""}}, token), token) else saved
+        return saved, _new(saved, {"held_reason": {"S": ""}}, token)
 
-    def _replace(self, pool: WorkPool, expected_version: int) -> WorkPool | None:
+    def _replace(self, pool: WorkPool, expected_version: int, token: str) -> tuple[WorkPool, Actions]:
         found = _expected(self.read(pool.name), pool.name, expected_version)
         old, new = ({queue.name for queue in each.queues} for each in (found.pool, pool))
         doors = self._doors_of_idle(found, [queue.name for queue in found.pool.queues if queue.name not in new])
         saved = _saved(pool, found.pool, expected_version + 1)
-        token = self._table.new_token()
         actions: Actions = {
             keys.config(pool.name): _put_config(saved, expected_version),
             keys.slots(pool.name): _new_turn(token, found.turn, saved.version, list(old - new)),
             **{key: _close_door(filled) for key, filled in doors.items()},
             **{keys.door(pool.name, queue): _new_door(token) for queue in sorted(new - old)},
         }
-        return None if self._table.transact(actions, token) else saved
+        return saved, actions
 
-    def _leave(self, found: FoundPool) -> bool:
+    def _leave(self, found: FoundPool, token: str) -> Actions:
         """The step after which the pool is not there any more; its name is kept until everything of it is gone."""
         pool = found.pool
         doors = self.doors([(pool.name, queue.name) for queue in pool.queues])
         if found.used or any(self.has_waiting(pool.name, queue.name) for queue in pool.queues):
             raise refusals.pool_busy(pool.name)
-        token = self._table.new_token()
         turn = {"ConditionExpression": "turn = :turn", "ExpressionAttributeValues": {":turn": {"S": found.turn}}}
-        actions: Actions = {
+        return {
             keys.config(pool.name): ("Delete", {}),
             keys.slots(pool.name): ("Delete", turn),
             keys.name(pool.name): ("Put", {"Item": {"leaving": {"S": token}}}),
             **{keys.door(*pair): _close_door(filled) for pair, filled in doors.items()},
         }
-        return not self._table.transact(actions, token)
 
     def _doors_of_idle(self, found: FoundPool, queues: Sequence[str]) -> Mapping[Key, str]:
         """The doors of queues that are to go. Raises `Conflict` for one whose runs have not all ended.
@@ -173,6 +180,19 @@ class Pools:
             if found.used.get(queue) or self.has_waiting(pool, queue):
                 raise refusals.queue_busy(pool, queue)
         return {keys.door(*pair): filled for pair, filled in doors.items()}
+
+
+def changed(token: str, expected: str | None = None) -> Actions:
+    """What every change of a pool or a deployment writes. A change of many at once names the token that it has read, empty for
+    none; others do not ask.
+    """
+    update: dict[str, Any] = {"UpdateExpression": "SET changed = :token", "ExpressionAttributeValues": {":token": {"S": token}}}
+    if expected == "":
+        update["ConditionExpression"] = "attribute_not_exists(pk)"
+    elif expected is not None:
+        update["ConditionExpression"] = "changed = :expected"
+        update["ExpressionAttributeValues"][":expected"] = {"S": expected}
+    return {keys.CONFIGURATION: ("Update", update)}
 
 
 def _new(pool: WorkPool, ticked: Item, token: str) -> Actions:
@@ -249,4 +269,4 @@ def _close_door(filled: str) -> tuple[str, Mapping[str, Any]]:
     return "Delete", {"ConditionExpression": "filled = :filled", "ExpressionAttributeValues": {":filled": {"S": filled}}}
 
 
-assert 2 * MAX_QUEUES + 3 <= MAX_ACTIONS  # noqa: S101 - a constant among constants
+assert 2 * MAX_QUEUES + 4 <= MAX_ACTIONS  # noqa: S101 - a constant among constants

@@ -14,7 +14,7 @@ from uuid import UUID
 from dispatcher.clock import Clock, SystemClock
 from dispatcher.errors import StoreError
 from dispatcher.models import Deployment, Run, WorkPool
-from dispatcher.store import PAGE, Claims, Decide, Move, QueueCount, RunFilter
+from dispatcher.store import PAGE, Claims, Decide, Move, QueueCount, Reconfiguration, RunFilter
 from dispatcher.stores import refusals, transitions
 from dispatcher.stores.dynamodb import checking, keys
 from dispatcher.stores.dynamodb.changes import Change, Changes
@@ -25,6 +25,7 @@ from dispatcher.stores.dynamodb.deployments import Deployments
 from dispatcher.stores.dynamodb.items import MAX_BYTES, as_read, is_run, key_in, run_in, small_run_in
 from dispatcher.stores.dynamodb.listing import Listing
 from dispatcher.stores.dynamodb.pools import Pools
+from dispatcher.stores.dynamodb.reconfiguration import reconfigure
 from dispatcher.stores.dynamodb.requests import Patience, Table
 from dispatcher.stores.migration import Migration
 
@@ -111,6 +112,10 @@ class DynamoStore:
     def delete_deployment(self, name: str) -> None:
         """See `Store.delete_deployment`."""
         self._deployments.delete(name)
+
+    def reconfigure(self, change: Reconfiguration) -> None:
+        """See `Store.reconfigure`, and `dispatcher.stores.dynamodb.reconfiguration` for what more than 99 items mean."""
+        reconfigure(self._table, self._pools, self._deployments, change)
 
     # Runs
 

@@ -21,6 +21,17 @@ SELECT pool, {queue} FROM work_queues WHERE pool = :pool ORDER BY priority
 -- The pool's queues stay as they are until the end of the transaction. Where rows are locked, this locks the pool's.
 SELECT 1 FROM work_pools WHERE name = :pool
 
+-- name: keep_configuration
+-- No pool and no deployment is changed until the end of the transaction. Where rows are locked, this locks all of them, and
+-- those that may be added.
+SELECT 1
+
+-- name: pool_versions
+SELECT name, version FROM work_pools
+
+-- name: deployment_versions
+SELECT name, version FROM deployments
+
 -- name: queue_exists
 SELECT 1 FROM work_queues WHERE pool = :pool AND name = :queue
 

@@ -7,6 +7,7 @@
 --     claim, hold                    UPDATE of the pool's row     wait for one another, and for a change of the pool
 --     save_pool, delete_pool         FOR UPDATE                   wait for all of them, and for those that add runs
 --     add_runs, save_deployment      FOR KEY SHARE                wait for a change of the pool alone, never for a claim
+--     reconfigure                    both tables, EXCLUSIVE      waits for all of the above; reading goes on
 --     move                           the run's row                needs no more: it can only free slots, and names its fence
 
 -- name: pool_version
@@ -14,6 +15,10 @@ SELECT version FROM work_pools WHERE name = :name FOR UPDATE
 
 -- name: keep_pool
 SELECT 1 FROM work_pools WHERE name = :pool FOR KEY SHARE
+
+-- name: keep_configuration
+-- Whoever writes takes the pools first, here too, so that no two wait for each other.
+LOCK TABLE work_pools, deployments IN EXCLUSIVE MODE
 
 -- name: deployment_version
 SELECT version FROM deployments WHERE name = :name FOR UPDATE

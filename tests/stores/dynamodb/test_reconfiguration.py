@@ -1,0 +1,97 @@
+"""A change of many pools and deployments: one transaction, or a chain of them that nobody breaks unseen."""
+
+from dataclasses import replace
+
+import pytest
+
+from dispatcher.errors import Conflict
+from dispatcher.models import Deployment
+from dispatcher.store import Reconfiguration
+from providers.emulators.faults import FaultKind, Faults
+from tests.builders import a_deployment, a_pool
+from tests.stores.conformance_reconfiguration import reconfiguration
+from tests.stores.dynamodb.places import Place
+from tests.stores.steps import a_stored_run, claim
+
+
+def five_pools_with_fifty_deployments(place: Place, each: int = 10) -> Reconfiguration:
+    """Four new pools of five queues, and deployments in every queue."""
+    pools = [a_pool(f"p{number}", queues=["default", "a", "b", "c"]) for number in range(5)]
+    names = [(pool.name, queue.name) for pool in pools for queue in pool.queues]
+    deployments = [a_deployment(f"d{number}", *names[number % len(names)], description="x" * 100) for number in range(5 * each)]
+    return reconfiguration(place.store, pools=pools, deployments=deployments)
+
+
+def test_five_pools_twenty_queues_and_fifty_deployments_are_one_transaction(place: Place):
+    change = five_pools_with_fifty_deployments(place)
+    place.recorder.requests.clear()
+    place.store.reconfigure(change)
+    assert len(place.recorder.tokens()) == 1
+    assert len(place.store.deployments()) == 50
+    assert place.store.check() == []
+
+
+def test_a_bigger_change_takes_several(place: Place):
+    change = five_pools_with_fifty_deployments(place, each=40)
+    place.recorder.requests.clear()
+    place.store.reconfigure(change)
+    assert len(place.recorder.tokens()) == 3
+    assert len(place.store.deployments()) == 200
+    gone = [each.name for each in change.deployments], [pool.name for pool in change.pools]
+    place.store.reconfigure(reconfiguration(place.store, deployments_gone=tuple(gone[0]), pools_gone=tuple(gone[1])))
+    assert [pool.name for pool in place.store.pools()] == ["pool"]
+    assert place.store.deployments() == []
+
+
+def test_a_heavy_change_takes_several_too(place: Place):
+    """Names and documents count: a transaction of AWS's holds 4 MB."""
+    heavy = {"text": "x" * 120_000}
+    deployments = [a_deployment(f"d{number}", job_variables=heavy) for number in range(40)]
+    change = reconfiguration(place.store, deployments=deployments)
+    place.recorder.requests.clear()
+    place.store.reconfigure(change)
+    assert len(place.recorder.tokens()) == 2
+    assert len(place.store.deployments()) == 40
+
+
+@pytest.mark.parametrize("part", [1, 2, 3])
+def test_whoever_comes_between_the_parts_breaks_the_chain(place: Place, part: int):
+    change = five_pools_with_fifty_deployments(place, each=40)
+    theirs = a_deployment("theirs")
+    with (
+        place.coming_between(lambda other: other.save_deployment(theirs, expected_version=None), at=part),
+        pytest.raises(Conflict, match="changed in between" if part == 1 else f"{part - 1} of 3 parts were written, and stay"),
+    ):
+        place.store.reconfigure(change)
+    stored = {each.name for each in place.store.deployments()}
+    assert "theirs" in stored
+    left: list[Deployment] = [each for each in change.deployments if each.name not in stored]
+    assert (len(left) == 200) is (part == 1)
+    assert left
+    pools = [pool for pool in change.pools if place.store.pool(pool.name) is None]
+    place.store.reconfigure(reconfiguration(place.store, pools=pools, deployments=left))
+    assert len(place.store.deployments()) == 201
+    assert place.store.check() == []
+
+
+def test_a_claim_that_comes_between_is_not_in_the_way(place: Place):
+    pool, run = place.store.pool("pool"), a_stored_run(place.store)
+    assert pool
+    change = reconfiguration(place.store, pools=[replace(pool, concurrency_limit=5)], deployments=[a_deployment()])
+    with place.coming_between(claim):
+        place.store.reconfigure(change)
+    found = place.store.pool("pool")
+    assert found
+    assert (found.version, found.concurrency_limit) == (2, 5)
+    assert [each.run.id for each in claim(place.store).claims] == []
+    assert place.store.live("pool", limit=1) == []
+    assert place.store.get(run.id)
+    assert place.store.check() == []
+
+
+def test_a_lost_answer_is_found_to_have_got_through(place: Place, faults: Faults):
+    change = five_pools_with_fifty_deployments(place)
+    faults.add("dynamodb.TransactWriteItems", FaultKind.LOSE_ANSWER)
+    place.store.reconfigure(change)
+    assert {pool.version for pool in place.store.pools()} == {1}
+    assert len(place.store.deployments()) == 50

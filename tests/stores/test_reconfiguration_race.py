@@ -1,0 +1,69 @@
+"""Many appliers of one reading at once: one gets through, whatever store it is."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from dispatcher.errors import Conflict, StoreUnavailable
+from dispatcher.store import Reconfiguration, Store
+from dispatcher.stores.dynamodb import DynamoStore
+from dispatcher.stores.postgres import PostgresStore
+from dispatcher.stores.sqlite import SqliteStore
+from tests.builders import a_deployment, a_pool
+from tests.stores import dynamodb_server
+from tests.stores.factories import FACTORIES
+from tests.stores.postgres_server import server
+
+APPLIERS, ROUNDS = 4, 5
+
+
+def several(kind: str, directory: Path) -> list[Store]:
+    """Stores over the same state, one for each applier; the memory store is one for all threads."""
+    if kind == "memory":
+        return [FACTORIES["memory"](directory)] * APPLIERS
+    if kind == "postgres":
+        url = server().url(server().fresh_database())
+        return [PostgresStore(url) for _ in range(APPLIERS)]
+    if kind == "dynamodb":
+        table = dynamodb_server.fresh_table()
+        return [DynamoStore(table, connect=dynamodb_server.connect) for _ in range(APPLIERS)]
+    return [SqliteStore(directory / "store.db") for _ in range(APPLIERS)]
+
+
+@pytest.mark.parametrize("kind", FACTORIES)
+def test_of_several_appliers_who_read_the_same_exactly_one_gets_through(kind: str, tmp_path: Path):
+    stores = several(kind, tmp_path)
+    stores[0].save_pool(a_pool(), expected_version=None)
+    for number in range(ROUNDS):
+        change = Reconfiguration(
+            pools_read={pool.name: pool.version for pool in stores[0].pools()},
+            deployments_read={each.name: each.version for each in stores[0].deployments()},
+        )
+        ends = _at_once(stores, change, number)
+        assert ends.count("done") == 1, ends
+        assert set(ends) == {"done", "refused"}
+        assert len(stores[0].deployments()) == 3 * (number + 1)
+        assert len({each.name[0] for each in stores[0].deployments() if each.name.endswith(f"-{number}")}) == 1
+    for store in stores:
+        store.close()
+
+
+def _at_once(stores: list[Store], read: Reconfiguration, number: int) -> list[str]:
+    """What becomes of each applier, who adds three deployments of its own: nobody else's change touches the same."""
+    barrier = Barrier(len(stores))
+
+    def apply(applier: int) -> str:
+        mine = tuple(a_deployment(f"{applier}-{each}-{number}") for each in range(3))
+        barrier.wait()
+        try:
+            stores[applier].reconfigure(
+                Reconfiguration(pools_read=read.pools_read, deployments_read=read.deployments_read, deployments=mine)
+            )
+        except (Conflict, StoreUnavailable) as problem:
+            return "refused" if isinstance(problem, Conflict) else str(problem)
+        return "done"
+
+    with ThreadPoolExecutor(len(stores)) as pool:
+        return list(pool.map(apply, range(len(stores))))
