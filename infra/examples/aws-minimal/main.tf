@@ -1,0 +1,111 @@
+# One pool on Fargate and the dispatcher that serves it. `emulator_endpoint` applies the very same to an emulator.
+
+variable "region" {
+  description = "Where everything is made."
+  type        = string
+  default     = "us-east-1"
+}
+
+variable "name" {
+  description = "What it is called."
+  type        = string
+  default     = "push-dispatcher"
+}
+
+variable "package" {
+  description = "The zip: dispatcher package --arch arm64 --python 3.13 --extras aws --output function.zip"
+  type        = string
+  default     = "function.zip"
+}
+
+variable "architecture" {
+  description = "What the zip was built for."
+  type        = string
+  default     = "arm64"
+}
+
+variable "runtime" {
+  description = "What the zip was built for."
+  type        = string
+  default     = "python3.13"
+}
+
+variable "subnets" {
+  description = "Of the tasks; the default VPC without any."
+  type        = list(string)
+  default     = []
+}
+
+variable "deletion_protection" {
+  description = "Whether the table refuses to be destroyed."
+  type        = bool
+  default     = true
+}
+
+variable "environment" {
+  description = "Further settings of the function."
+  type        = map(string)
+  default     = {}
+}
+
+variable "emulator_endpoint" {
+  description = "URL of an emulator of AWS; null is AWS itself."
+  type        = string
+  default     = null
+}
+
+provider "aws" {
+  region                      = var.region
+  access_key                  = var.emulator_endpoint == null ? null : "test"
+  secret_key                  = var.emulator_endpoint == null ? null : "test"
+  skip_credentials_validation = var.emulator_endpoint != null
+  skip_metadata_api_check     = var.emulator_endpoint != null
+  skip_region_validation      = var.emulator_endpoint != null
+
+  endpoints {
+    cloudwatch       = var.emulator_endpoint
+    cloudwatchevents = var.emulator_endpoint
+    cloudwatchlogs   = var.emulator_endpoint
+    dynamodb         = var.emulator_endpoint
+    ecs              = var.emulator_endpoint
+    iam              = var.emulator_endpoint
+    lambda           = var.emulator_endpoint
+    scheduler        = var.emulator_endpoint
+    sqs              = var.emulator_endpoint
+    sts              = var.emulator_endpoint
+  }
+}
+
+module "pool" {
+  source = "../../modules/ecs-pool"
+
+  name    = "${var.name}-batch"
+  subnets = var.subnets
+}
+
+module "dispatcher" {
+  source = "../../modules/aws-dispatcher"
+
+  name                = var.name
+  package             = var.package
+  architecture        = var.architecture
+  runtime             = var.runtime
+  environment         = var.environment
+  deletion_protection = var.deletion_protection
+  pools               = { batch = module.pool.dispatcher }
+}
+
+output "store" {
+  description = "DISPATCHER_STORE, for the command line."
+  value       = module.dispatcher.store
+}
+
+output "job_variables" {
+  description = "Defaults for the pool's base job template."
+  value       = module.pool.job_variables
+}
+
+output "function_name" {
+  description = "For direct invocations."
+  value       = module.dispatcher.function_name
+}

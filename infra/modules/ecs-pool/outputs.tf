@@ -1,0 +1,43 @@
+output "dispatcher" {
+  description = "What aws-dispatcher takes in `pools`: where the tasks run, and the rights that are needed there."
+  value       = { cluster_arn = local.cluster_arn, policy = data.aws_iam_policy_document.dispatcher.json }
+}
+
+output "job_variables" {
+  description = "Defaults for the variables of the pool's base job template, as ecs:push has them."
+  value = merge(
+    {
+      cluster                   = local.cluster_arn
+      family                    = var.name
+      execution_role_arn        = aws_iam_role.execution.arn
+      task_role_arn             = aws_iam_role.task.arn
+      configure_cloudwatch_logs = true
+      cloudwatch_logs_options = {
+        awslogs-group         = aws_cloudwatch_log_group.this.name
+        awslogs-region        = data.aws_region.current.name
+        awslogs-create-group  = "false"
+        awslogs-stream-prefix = var.name
+      }
+    },
+    length(var.subnets) == 0 ? {} : {
+      subnets          = var.subnets
+      security_groups  = var.security_groups
+      assign_public_ip = var.assign_public_ip
+    },
+  )
+}
+
+output "cluster_arn" {
+  description = "Where the tasks run."
+  value       = local.cluster_arn
+}
+
+output "execution_role_arn" {
+  description = "The role that pulls images, writes logs and reads secrets."
+  value       = aws_iam_role.execution.arn
+}
+
+output "task_role_arn" {
+  description = "The role that the jobs run with."
+  value       = aws_iam_role.task.arn
+}
