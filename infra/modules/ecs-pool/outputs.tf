@@ -19,11 +19,10 @@ output "job_variables" {
         awslogs-stream-prefix = var.name
       }
     },
-    length(var.subnets) == 0 ? {} : {
-      subnets          = var.subnets
-      security_groups  = var.security_groups
-      assign_public_ip = var.assign_public_ip
+    {
+      for name, value in { subnets = var.subnets, security_groups = var.security_groups } : name => value if length(value) > 0
     },
+    { for name, value in { assign_public_ip = var.assign_public_ip } : name => value if length(var.subnets) > 0 },
   )
 }
 
