@@ -5,18 +5,27 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from dispatcher.cli import completion, shapes
 from dispatcher.cli.command import Answer, Group
-from dispatcher.cli.inputs import template, type_option
+from dispatcher.cli.inputs import job_variables, template, type_option
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.client import UNSET, default_base_job_template
 from dispatcher.models import WorkPool
 
 NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
 """Let `-1` be a value, so that the answer is what is wrong with it."""
+
+
+def variables_options(function: Any) -> Any:
+    """`--job-variables` and `--job-variable`: defaults for the variables of the template."""
+    whole = "Defaults for the template's variables: a JSON object, or a file of one, as Terraform's output has it."
+    single = "One default; may be repeated. The value is JSON where it can be read so."
+    function = click.option("--job-variables", "variables", metavar="FILE|JSON", help=whole)(function)
+    return click.option("-jv", "--job-variable", "pairs", multiple=True, metavar="NAME=VALUE", help=single)(function)
 
 
 @click.group(cls=Group)
@@ -31,6 +40,7 @@ def work_pool() -> None:
 @click.argument("name")
 @type_option
 @click.option("--base-job-template", "source", metavar="FILE", help="A JSON file, - for stdin; without it the type's own.")
+@variables_options
 @click.option("-l", "--concurrency-limit", type=int, metavar="N", help="Runs at once; 0 for never, left out for unlimited.")
 @click.option("--paused", is_flag=True, help="Create it paused: it delivers nothing until it is resumed.")
 @click.option("-d", "--description", default="", help="What it is for.")
@@ -39,10 +49,12 @@ def create(
     session: Session,
     /,
     name: str,
+    *,
     pool_type: str,
     source: str | None,
+    variables: str | None,
+    pairs: tuple[str, ...],
     concurrency_limit: int | None,
-    *,
     paused: bool,
     description: str,
 ) -> Answer:
@@ -51,6 +63,7 @@ def create(
         name,
         type=pool_type,
         base_job_template=template(source),
+        job_variables=job_variables(variables, pairs),
         concurrency_limit=concurrency_limit,
         paused=paused,
         description=description,
@@ -62,18 +75,30 @@ def create(
 @work_pool.command("update", example="dispatcher work-pool update nightly --base-job-template nightly.json")
 @click.argument("name", shell_complete=completion.pools)
 @click.option("--base-job-template", "source", metavar="FILE", help="A JSON file, or - for standard input.")
+@variables_options
 @click.option("-l", "--concurrency-limit", type=int, metavar="N", help="Runs at once; 0 for never.")
 @click.option("-d", "--description", help="What it is for.")
 @pass_session
 def update(
-    session: Session, /, name: str, source: str | None, concurrency_limit: int | None, description: str | None
+    session: Session,
+    /,
+    name: str,
+    *,
+    source: str | None,
+    variables: str | None,
+    pairs: tuple[str, ...],
+    concurrency_limit: int | None,
+    description: str | None,
 ) -> Answer:
     """Change what is given; a new template is checked with every deployment and waiting run of the pool."""
-    if source is None and concurrency_limit is None and description is None:
-        raise click.UsageError("Nothing to change: give --base-job-template, --concurrency-limit or --description.")
+    if source is None and variables is None and not pairs and concurrency_limit is None and description is None:
+        raise click.UsageError(
+            "Nothing to change: give --base-job-template, --job-variable, --concurrency-limit or --description."
+        )
     pool = session.client.update_work_pool(
         name,
         base_job_template=UNSET if source is None else template(source),
+        job_variables=job_variables(variables, pairs),
         concurrency_limit=UNSET if concurrency_limit is None else concurrency_limit,
         description=UNSET if description is None else description,
     )

@@ -11,6 +11,7 @@ from dispatcher.client.door import check_base_job_template, check_job_variables,
 from dispatcher.client.questions import UNSET, check_pool_type, default_base_job_template, given, missing, naming, text
 from dispatcher.clock import Clock, SystemClock
 from dispatcher.core.queues import holder, last_priority, next_free, place, without
+from dispatcher.core.templates import with_defaults
 from dispatcher.errors import AlreadyExists, Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, RunState, Status, WorkPool, WorkQueue
 from dispatcher.store import QueueCount, RunFilter, Store
@@ -47,17 +48,20 @@ class WorkPools:
         *,
         type: str,  # noqa: A002 - the users' word
         base_job_template: Mapping[str, Any] | None = None,
+        job_variables: Mapping[str, Any] | None = None,
         concurrency_limit: int | None = None,
         paused: bool = False,
         description: str = "",
     ) -> WorkPool:
         """Create a pool with its `default` queue; without a template it gets its type's own.
 
+        `job_variables` become the defaults of the template's variables.
+
         Raises `InvalidInput` (`InvalidTemplate`) or `AlreadyExists`.
         """
         template = base_job_template if base_job_template is not None else default_base_job_template(type)
         check_pool_type(type)
-        check_base_job_template(template)
+        template = _checked(template, job_variables)
         pool = WorkPool(
             id=self.clock.new_id(),
             name=name,
@@ -77,25 +81,27 @@ class WorkPools:
         name: str,
         *,
         base_job_template: Mapping[str, Any] = UNSET,
+        job_variables: Mapping[str, Any] | None = None,
         concurrency_limit: int | None = UNSET,
         paused: bool = UNSET,
         description: str = UNSET,
     ) -> WorkPool:
-        """Change what is given and leave the rest.
+        """Change what is given and leave the rest; `job_variables` become defaults of the template's variables.
 
         A new template is checked with every deployment of the pool, and with its waiting runs (the first
         `MAX_RECHECKED`). Raises `NotFound`, `InvalidInput`, or `Conflict` when somebody else changed the pool meanwhile.
         """
         pool = self.work_pool(name)
+        if job_variables and base_job_template is UNSET:
+            base_job_template = pool.base_job_template
         changes = given(
-            base_job_template=base_job_template,
+            base_job_template=base_job_template if base_job_template is UNSET else _checked(base_job_template, job_variables),
             concurrency_limit=concurrency_limit,
             paused=paused,
             description=description,
         )
         changed = replace(pool, **changes)
         if base_job_template is not UNSET:
-            check_base_job_template(base_job_template)
             self._check_dependents(changed)
         return self._save_pool(changed)
 
@@ -215,6 +221,17 @@ class WorkPools:
             with naming(f"waiting run {run.id}"):
                 inherited = variables.get(run.deployment) if run.deployment else None
                 check_job_variables(pool.base_job_template, run.job_variables, deployment_variables=inherited)
+
+
+def _checked(template: Mapping[str, Any], job_variables: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The template with these defaults. Raises `InvalidTemplate` or `InvalidVariables`."""
+    check_base_job_template(template)
+    if not job_variables:
+        return template
+    check_job_variables(template, job_variables, partial=True)
+    changed = with_defaults(template, job_variables)
+    check_base_job_template(changed)
+    return changed
 
 
 def _check_free(pool: WorkPool, queue: WorkQueue) -> None:

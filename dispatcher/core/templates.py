@@ -24,7 +24,7 @@ from dispatcher.core.placeholders import MAX_DEPTH, MISSING, Placeholder, fill, 
 from dispatcher.errors import RenderError
 
 __all__ = ["MISSING", "Placeholder", "defaults", "fill", "is_block_reference", "joined", "lookup", "names_block", "nest",
-           "placeholders", "render", "resolve", "texts"]  # fmt: skip
+           "placeholders", "render", "resolve", "texts", "with_defaults"]  # fmt: skip
 
 ENVIRONMENT = "env"
 
@@ -83,6 +83,22 @@ def defaults(variables: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in found.items()
         if name not in left_out or not names_block(variables["properties"][name], variables)
     }
+
+
+def with_defaults(base_job_template: Mapping[str, Any], job_variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The template with these values as the defaults of its variables; those of `env` lie over the names it has.
+
+    The variables have passed `dispatcher.validation` with this template: each of them is declared.
+    """
+    schema = base_job_template["variables"]
+    values = nest(job_variables)
+    if isinstance(values.get(ENVIRONMENT), Mapping):
+        values[ENVIRONMENT] = {**(defaults(schema).get(ENVIRONMENT) or {}), **values[ENVIRONMENT]}
+    properties = {
+        name: {**declared, "default": values[name]} if name in values else declared
+        for name, declared in schema["properties"].items()
+    }
+    return {**base_job_template, "variables": {**schema, "properties": properties}}
 
 
 def texts(environment: Mapping[str, Any]) -> dict[str, str]:

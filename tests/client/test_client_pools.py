@@ -70,6 +70,22 @@ def test_an_update_changes_what_is_given_and_leaves_the_rest(dispatcher, pool):
     assert (changed.concurrency_limit, changed.description, changed.base_job_template) == (None, "x", TEMPLATE)
 
 
+def default_of(pool, name):
+    return pool.base_job_template["variables"]["properties"][name].get("default")
+
+
+def test_job_variables_become_defaults_of_the_template_and_are_checked_with_it(dispatcher):
+    made = dispatcher.create_work_pool("batch", type="ecs:push", job_variables={"cluster": "one", "env.REGION": "here"})
+    assert (default_of(made, "cluster"), default_of(made, "env")) == ("one", {"REGION": "here"})
+    changed = dispatcher.update_work_pool("batch", job_variables={"cpu": 512})
+    assert (default_of(changed, "cluster"), default_of(changed, "cpu")) == ("one", 512)
+    with refused(dispatcher, InvalidVariables, "clutser.*did you mean cluster"):
+        dispatcher.update_work_pool("batch", job_variables={"clutser": "two"})
+    with refused(dispatcher, InvalidVariables, "cpu.*whole number"):
+        dispatcher.create_work_pool("other", type="ecs:push", job_variables={"cpu": "many"})
+    assert dispatcher.work_pools() == [changed]
+
+
 def test_an_update_of_nothing_and_to_nonsense_is_refused(dispatcher, pool):
     with refused(dispatcher, NotFound, r"^work pool 'pol' does not exist; did you mean 'pool'\?$"):
         dispatcher.update_work_pool("pol", paused=True)

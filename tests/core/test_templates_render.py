@@ -3,7 +3,7 @@ from copy import deepcopy
 
 import pytest
 
-from dispatcher.core.templates import is_block_reference, names_block, nest, render, resolve
+from dispatcher.core.templates import is_block_reference, names_block, nest, render, resolve, with_defaults
 from dispatcher.errors import RenderError
 
 
@@ -199,3 +199,21 @@ def test_only_what_prefect_stores_for_a_block_is_a_block_reference():
     assert not is_block_reference({"block_document_id": "x"})
     assert not is_block_reference("prefect.blocks.secret.s")
     assert not is_block_reference(5)
+
+
+def test_defaults_are_laid_over_those_that_a_template_has():
+    template = {
+        "job_configuration": {"image": "{{ image }}", "env": "{{ env }}", "cpu": "{{ cpu }}"},
+        "variables": {
+            "type": "object",
+            "properties": {
+                "image": {"type": "string"},
+                "cpu": {"type": "integer", "default": 1},
+                "env": {"type": "object", "default": {"A": "1", "B": "2"}},
+            },
+        },
+    }
+    changed = with_defaults(template, {"image": "busybox", "env": {"B": "3"}, "env.C": "4"})
+    assert render(changed, {}) == {"image": "busybox", "cpu": 1, "env": {"A": "1", "B": "3", "C": "4"}}
+    assert render(changed, {"image": "own"})["image"] == "own"
+    assert template["variables"]["properties"]["image"] == {"type": "string"}, "what was given is left as it is"

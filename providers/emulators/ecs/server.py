@@ -15,6 +15,7 @@ from providers.emulators.ecs.aws import Aws
 from providers.emulators.ecs.delivery import Delivery, Event
 from providers.emulators.ecs.errors import EcsError
 from providers.emulators.ecs.faults import NO_CAPACITY, ending, refusal
+from providers.emulators.ecs.permissions import Permissions, Where, needs
 from providers.emulators.ecs.rates import Rates
 from providers.emulators.ecs.tasks import Tasks
 from providers.emulators.faults import Fault, FaultKind
@@ -52,6 +53,7 @@ class EcsEmulator(Emulator):
     * `visibility_lag`: seconds for which DescribeTasks and ListTasks do not know a new task;
     * `enforce_rates`: True throttles at ECS's default rates (`ecs.rates.RATES`);
     * `started_by_alone`: True refuses `desiredStatus` beside `startedBy` in ListTasks, as its documentation may be read;
+    * `enforce_permissions`: True lets those who sign as a role do what its policies allow, and no more (`ecs.permissions`);
     * `instances`: False leaves the cluster without container instances, so that nothing but Fargate can be launched.
     """
 
@@ -66,13 +68,15 @@ class EcsEmulator(Emulator):
         life: Life = LIFE,
         visibility_lag: float = 0.0,
         enforce_rates: bool = False,
+        enforce_permissions: bool = False,
         on_event: Callable[[Event], None] | None = None,
         **shared: Any,
     ) -> None:
         super().__init__(life=life, **shared)
         self.region, self.account, self.cluster = region, account, cluster
-        self.enforce_rates = enforce_rates
+        self.enforce_rates, self.enforce_permissions = enforce_rates, enforce_permissions
         self.aws = Aws(account)
+        self.permissions = Permissions(account)
         self.rates = Rates(self.now)
         self.tasks = Tasks(self.book, self.aws)
         self.tasks.visibility_lag = visibility_lag
@@ -138,7 +142,8 @@ class EcsEmulator(Emulator):
 
     def change_settings(self, settings: Mapping[str, Any]) -> None:
         """The shared ones, and those of the class's description."""
-        own = {"visibility_lag": self.tasks, "started_by_alone": self.tasks, "instances": self.tasks, "enforce_rates": self}
+        own: dict[str, object] = dict.fromkeys(("visibility_lag", "started_by_alone", "instances"), self.tasks)
+        own |= dict.fromkeys(("enforce_rates", "enforce_permissions"), self)
         super().change_settings({name: value for name, value in settings.items() if name not in own})
         for name in own.keys() & settings.keys():
             setattr(own[name], name, settings[name])
@@ -163,6 +168,7 @@ class EcsEmulator(Emulator):
         service, operation = _other_operation(request, target)
         self.calls.record(f"{service}.{operation}")
         try:
+            self._check_permissions(service, operation, request)
             return self._with_fault(f"{service}.{operation}", lambda _fault: self.aws.answer(request))
         except EcsError as error:
             return error.response(_QUERY_SERVICES.get(service, "json"))
@@ -172,9 +178,19 @@ class EcsEmulator(Emulator):
             body = model.parse(request)
             self.calls.record(operation, body)
             model.check_request(operation, body)
+            self._check_permissions("ecs", operation, request)
             return self._with_fault(operation, lambda fault: self._carry_out(operation, request, body, fault))
         except EcsError as error:
             return error.response()
+
+    def _check_permissions(self, service: str, operation: str, request: Request) -> None:
+        if not self.enforce_permissions:
+            return
+        body = request.json() if "json" in request.headers.get("content-type", "") else {}
+        where = Where(self.account, _scope(request)[0] or self.region)
+        code = "UnauthorizedOperation" if service == "ec2" else "AccessDeniedException"
+        with self.aws.lock:
+            self.permissions.check(request, needs(service, operation, body, where), code=code)
 
     def _with_fault(self, operation: str, act: Callable[[Fault | None], Response]) -> Response:
         fault = self.faults.take(operation)
