@@ -87,12 +87,6 @@ data "aws_iam_policy_document" "function" {
     resources = [aws_dynamodb_table.this.arn]
   }
 
-  statement {
-    sid       = "Listing"
-    actions   = ["dynamodb:Query"]
-    resources = ["${aws_dynamodb_table.this.arn}/index/listing"]
-  }
-
   dynamic "statement" {
     for_each = lookup(var.environment, "DISPATCHER_FAN_OUT", "") == "lambda" ? [1] : []
     content {

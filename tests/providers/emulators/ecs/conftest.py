@@ -26,6 +26,7 @@ def emulator(started):
             "started_by_alone": False,
             "instances": True,
             "enforce_rates": False,
+            "enforce_permissions": False,
         }
     )
     return started

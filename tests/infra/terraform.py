@@ -1,0 +1,92 @@
+"""Terraform on this machine: a root module in a directory of its own, with plug-ins that are here already."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+INFRA = ROOT / "infra"
+MIRRORS = ("~/.terraform.d/plugins", "/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins", "/opt/*")
+"""Where plug-ins lie that were fetched beforehand: Terraform's own places, and what images of CI systems use."""
+
+
+def mirror(provider: str) -> Path | None:
+    """A directory with `<host>/<namespace>/<provider>` in it; None where there is none."""
+    for pattern in MIRRORS:
+        place = Path(pattern).expanduser()
+        for root in sorted(place.parent.glob(place.name)):
+            if any(root.glob(f"*/{provider}")):
+                return root
+    return None
+
+
+def needs(provider: str) -> pytest.MarkDecorator:
+    """Skip where Terraform or the plug-in is not on this machine."""
+    why = "Terraform is not installed" if shutil.which("terraform") is None else f"the plug-in {provider} is not here"
+    return pytest.mark.skipif(shutil.which("terraform") is None or mirror(provider) is None, reason=why)
+
+
+class Terraform:
+    """One root module, copied with `infra/` around it, so that what Terraform writes stays out of the project."""
+
+    def __init__(self, directory: Path, module: str, *, plugins: Path | None, variables: Mapping[str, Any]) -> None:
+        shutil.copytree(INFRA, directory / "infra", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+        self.directory = directory / "infra" / module
+        (self.directory / "terraform.tfvars.json").write_text(json.dumps(variables))
+        configuration = directory / "terraform.rc"
+        found = f'provider_installation {{\n  filesystem_mirror {{ path = "{plugins}" }}\n}}\n' if plugins else ""
+        configuration.write_text(found)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
+        self.environment = {
+            **kept,
+            "TF_CLI_CONFIG_FILE": str(configuration),
+            "TF_IN_AUTOMATION": "1",
+            "CHECKPOINT_DISABLE": "1",
+        }
+
+    def run(self, *words: str, codes: Iterable[int] = (0,)) -> str:
+        """What a command of Terraform printed. Its exit code has to be one of `codes`."""
+        command = ["terraform", *words, "-no-color"]
+        done = subprocess.run(
+            command, cwd=self.directory, env=self.environment, check=False, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode in set(codes), f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def apply(self) -> None:
+        """Make everything."""
+        self.run("init", "-input=false")
+        self.run("validate")
+        self.run("apply", "-auto-approve", "-input=false")
+
+    def settled(self) -> bool:
+        """Whether another plan has nothing to do."""
+        self.run("plan", "-detailed-exitcode", "-input=false")
+        return True
+
+    def outputs(self) -> dict[str, Any]:
+        """The root module's outputs, by name."""
+        return {name: output["value"] for name, output in json.loads(self.run("output", "-json")).items()}
+
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """What there is, data included: values by address."""
+        state = json.loads(self.run("show", "-json")).get("values", {}).get("root_module", {})
+        return {resource["address"]: resource["values"] for resource in _resources(state)}
+
+    def destroy(self) -> None:
+        """Remove everything."""
+        self.run("destroy", "-auto-approve", "-input=false")
+
+
+def _resources(module: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    yield from module.get("resources", ())
+    for child in module.get("child_modules", ()):
+        yield from _resources(child)

@@ -1,0 +1,237 @@
+"""infra/examples/aws-minimal: applied with the real Terraform and AWS provider, to the emulator, and put to work there.
+
+The zip that Terraform gave to Lambda is run as Lambda runs it, under the credentials of the role that Terraform made, while the
+emulator holds every request against that role's policies. Its ticks are the payloads of the schedule that Terraform made.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections import Counter
+
+import boto3
+import pytest
+
+from dispatcher.client import Dispatcher
+from dispatcher.models import END_STATES, RunState
+from dispatcher.settings import Settings
+from dispatcher.stores.dynamodb.definition import ACTIONS, TABLE_DEFINITION
+from dispatcher.wiring import wire
+from providers.emulators.ecs import EcsEmulator
+from tests.functions.lambda_platform.packages import PYTHON, built_once, here
+from tests.functions.lambda_platform.sandbox import PATIENCE, Sandbox, lay_out_runtime, unpack
+from tests.infra.terraform import INFRA, Terraform, mirror, needs
+
+pytestmark = needs("hashicorp/aws")
+
+ACCOUNT = "210987654321"
+"""Another than that of emulators that other tests of this process use."""
+QUICK = {"DISPATCHER_TICK_SECONDS": "5", "DISPATCHER_TICK_INTERVAL_SECONDS": "1"}
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    return tmp_path_factory.mktemp("aws")
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    own = tmp_path_factory.getbasetemp()
+    return built_once(own.parent if own.name.startswith("popen-") else own)
+
+
+@pytest.fixture(scope="module")
+def cloud():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+        with EcsEmulator(account=ACCOUNT, job_seconds=0.3) as emulator:
+            yield emulator
+
+
+@pytest.fixture(scope="module")
+def deployed(cloud, directory, package):
+    """The example, applied."""
+    variables = {
+        "emulator_endpoint": cloud.url,
+        "package": str(package),
+        "architecture": here().arch.replace("-", "_"),  # AWS's word
+        "runtime": f"python{PYTHON}",
+        "deletion_protection": False,
+        "environment": QUICK,
+    }
+    terraform = Terraform(directory, "examples/aws-minimal", plugins=mirror("hashicorp/aws"), variables=variables)
+    terraform.apply()
+    return terraform
+
+
+@pytest.fixture(scope="module")
+def resources(deployed):
+    return deployed.resources()
+
+
+def of_type(resources, kind):
+    return [values for address, values in resources.items() if f"{kind}." in address and "data." not in address]
+
+
+def policies(resources):
+    """The statements of every role's inline policies, by role and policy."""
+    return {
+        (values["role"], values["name"]): json.loads(values["policy"])["Statement"]
+        for values in of_type(resources, "aws_iam_role_policy")
+    }
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+class Root:
+    """Whoever applied the example: makes clients, and sessions of its roles."""
+
+    def __init__(self, cloud):
+        self.cloud = cloud
+        self.session = boto3.Session("root", "root", region_name="us-east-1")
+
+    def client(self, service):
+        return self.session.client(service, endpoint_url=self.cloud.url)
+
+    def environment(self, role):
+        """What the function finds in its environment on Lambda: the credentials of its role."""
+        arn = f"arn:aws:iam::{ACCOUNT}:role/{role}"
+        key = self.client("sts").assume_role(RoleArn=arn, RoleSessionName="tick")["Credentials"]
+        return {
+            **self.cloud.environment(),
+            "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": key["SessionToken"],
+        }
+
+
+@pytest.fixture
+def root(cloud, deployed, monkeypatch):
+    """As people use the deployment; the emulator enforces what roles may do."""
+    for name, value in cloud.environment().items():
+        monkeypatch.setenv(name, value)
+    cloud.change_settings({"enforce_permissions": True})
+    yield Root(cloud)
+    cloud.change_settings({"enforce_permissions": False})
+
+
+def people(deployed):
+    """The command line's view: the store that the output names."""
+    return Dispatcher(wire(Settings(store=deployed.outputs()["store"])).store)
+
+
+def test_everything_is_formatted():
+    subprocess.run(["terraform", "fmt", "-check", "-recursive", str(INFRA)], check=True)
+
+
+def test_what_was_applied_is_settled(deployed):
+    assert deployed.settled()
+
+
+def test_the_function_has_the_zip_its_table_and_room_for_a_tick(resources):
+    (function,) = of_type(resources, "aws_lambda_function")
+    assert function["handler"] == "dispatcher.functions.aws_lambda.handler"
+    settings = Settings.from_environment(function["environment"][0]["variables"])
+    assert settings.store == "dynamodb://push-dispatcher?region=us-east-1"
+    default = Settings(store="memory://")
+    assert function["timeout"] >= default.tick_seconds + default.margin_seconds
+    assert default.lease_seconds > function["timeout"]
+
+
+def test_the_table_is_the_one_that_the_store_makes(root):
+    table = root.client("dynamodb").describe_table(TableName="push-dispatcher")["Table"]
+    assert table["KeySchema"] == TABLE_DEFINITION["KeySchema"]
+    names = {attribute["AttributeName"] for attribute in TABLE_DEFINITION["AttributeDefinitions"]}
+    assert {attribute["AttributeName"] for attribute in table["AttributeDefinitions"]} == names
+    (index,), (defined,) = table["GlobalSecondaryIndexes"], TABLE_DEFINITION["GlobalSecondaryIndexes"]
+    assert (index["IndexName"], index["KeySchema"]) == (defined["IndexName"], defined["KeySchema"])
+    assert index["Projection"]["ProjectionType"] == defined["Projection"]["ProjectionType"]
+    assert sorted(index["Projection"]["NonKeyAttributes"]) == sorted(defined["Projection"]["NonKeyAttributes"])
+    ttl = root.client("dynamodb").describe_time_to_live(TableName="push-dispatcher")["TimeToLiveDescription"]
+    assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+
+
+def test_a_missed_tick_is_never_repeated_and_what_failed_is_kept(resources):
+    (schedule,), (queue,) = of_type(resources, "aws_scheduler_schedule"), of_type(resources, "aws_sqs_queue")
+    (target,) = schedule["target"]
+    assert target["retry_policy"][0]["maximum_retry_attempts"] == 0
+    assert target["dead_letter_config"][0]["arn"] == queue["arn"]
+    (invocations,) = of_type(resources, "aws_lambda_function_event_invoke_config")
+    assert invocations["maximum_retry_attempts"] == 0
+    assert invocations["destination_config"][0]["on_failure"][0]["destination"] == queue["arn"]
+
+
+def test_alarms_tell_of_ticks_that_fail_of_none_at_all_and_of_pools_with_problems(resources):
+    alarms = {alarm["metric_name"]: alarm for alarm in of_type(resources, "aws_cloudwatch_metric_alarm")}
+    assert set(alarms) == {"Errors", "Invocations", "Throttles", "push-dispatcher-problems"}
+    assert alarms["Invocations"]["treat_missing_data"] == "breaching"
+
+
+WITHOUT_RESOURCES = {"ec2:DescribeSubnets", "ec2:DescribeVpcs", "ecs:DescribeTaskDefinition", "ecr:GetAuthorizationToken"}
+"""Actions for which AWS knows no narrower resource (the service authorization reference)."""
+
+
+def test_no_right_is_wider_than_aws_allows_it_to_be(resources):
+    found = policies(resources)
+    assert {role for role, _ in found} == {
+        "push-dispatcher-batch-execution",
+        "push-dispatcher-function",
+        "push-dispatcher-schedule",
+    }
+    for statement in (statement for statements in found.values() for statement in statements):
+        assert not [action for action in listed(statement["Action"]) if "*" in action], statement
+        if "*" in listed(statement["Resource"]):
+            assert set(listed(statement["Action"])) <= WITHOUT_RESOURCES, statement
+    (table,) = [statement for statement in found["push-dispatcher-function", "dispatcher"] if statement["Sid"] == "Table"]
+    assert sorted(table["Action"]) == sorted(ACTIONS)
+    assert len("".join(json.dumps(statements) for (role, _), statements in found.items() if "function" in role)) < 10_240
+
+
+def test_the_built_zip_dispatches_fifty_runs_over_three_queues_under_the_role(deployed, resources, root, package, directory):
+    client = people(deployed)
+    client.create_work_pool(
+        "batch", type="ecs:push", concurrency_limit=8, job_variables={**deployed.outputs()["job_variables"], "image": "busybox"}
+    )
+    client.create_work_queue("batch", "critical", priority=1)
+    client.create_work_queue("batch", "high", priority=2, concurrency_limit=3)
+    queues = ["critical"] * 10 + ["high"] * 15 + ["default"] * 25
+    runs = client.create_runs({"pool": "batch", "queue": queue} for queue in queues)
+
+    (schedule,) = of_type(resources, "aws_scheduler_schedule")
+    payload = json.loads(schedule["target"][0]["input"])
+    (function,) = of_type(resources, "aws_lambda_function")
+    task, runtime = unpack(package, directory / "task"), lay_out_runtime(directory / "runtime")
+    environment = {**function["environment"][0]["variables"], **root.environment("push-dispatcher-function")}
+    sandbox = Sandbox(task, runtime, environment, directory / "function.log")
+    deadline = time.monotonic() + PATIENCE
+    try:
+        while client.runs(states=set(RunState) - END_STATES, limit=1):
+            assert time.monotonic() < deadline, (directory / "function.log").read_text()
+            report = sandbox.invoke(payload)
+            assert [pool["problem"] for pool in report["pools"]] == [""]
+    finally:
+        sandbox.close()
+
+    told = [client.run(run.id) for run in runs]
+    assert Counter((run.state, run.queue) for run in told) == Counter((RunState.COMPLETED, queue) for queue in queues)
+    jobs = root.cloud.jobs()
+    assert len(jobs) == 50
+    assert root.cloud.peak_live == 8
+    for request in root.cloud.calls.requests("RunTask"):
+        assert request["cluster"].endswith("cluster/push-dispatcher-batch")
+        assert request["taskDefinition"].rpartition("/")[2].startswith("push-dispatcher-batch-")
+    first = min(run.submitted_at for run in told if run.queue == "default")
+    assert first > max(run.submitted_at for run in told if run.queue == "critical"), "the higher queue went first"
+    client.delete_work_pool("batch")
+
+
+def test_nothing_is_left_after_a_destroy(deployed, root):
+    deployed.destroy()
+    assert deployed.resources() == {}
+    assert root.client("dynamodb").list_tables()["TableNames"] == []
+    assert root.client("lambda").list_functions()["Functions"] == []
+    assert root.client("iam").list_roles()["Roles"] == []

@@ -1,0 +1,109 @@
+"""What a role may do at the emulator: its policies' actions, resources and conditions, for whoever signs as that role."""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+ACCOUNT = "111111111111"
+ECS = f"arn:aws:ecs:us-east-1:{ACCOUNT}"
+TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/runs"
+PASSED = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+DEFINITION = {"family": "batch", "containerDefinitions": [{"name": "main", "image": "busybox", "memory": 64}]}
+
+
+@pytest.fixture
+def role(emulator):
+    """A client of a service under a role that has exactly these statements."""
+    root = boto3.Session(region_name="us-east-1", aws_access_key_id="root", aws_secret_access_key="root")
+    iam, sts = (root.client(service, endpoint_url=emulator.url) for service in ("iam", "sts"))
+    made = iam.create_role(RoleName="dispatcher", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    key = sts.assume_role(RoleArn=made, RoleSessionName="tick")["Credentials"]
+    session = boto3.Session(
+        region_name="us-east-1",
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+        aws_session_token=key["SessionToken"],
+    )
+
+    def client(service, *statements):
+        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement} for statement in statements]}
+        iam.put_role_policy(RoleName="dispatcher", PolicyName="only", PolicyDocument=json.dumps(policy))
+        return session.client(service, endpoint_url=emulator.url)
+
+    ecs = root.client("ecs", endpoint_url=emulator.url)
+    ecs.register_task_definition(**DEFINITION)
+    table = {"TableName": "runs", "BillingMode": "PAY_PER_REQUEST"}
+    table |= {"AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}]}
+    table |= {"KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}]}
+    root.client("dynamodb", endpoint_url=emulator.url).create_table(**table)
+    emulator.change_settings({"enforce_permissions": True})
+    ecs.list_clusters()  # whoever signs as nobody's role may do everything
+    return client
+
+
+def refused(call, right, on=""):
+    """What AWS says in place of carrying it out."""
+    with pytest.raises(ClientError) as raised:
+        call()
+    error = raised.value.response["Error"]
+    assert error["Code"] in {"AccessDeniedException", "UnauthorizedOperation"}
+    assert f"assumed-role/dispatcher/tick is not authorized to perform: {right} on resource: {on}" in error["Message"]
+
+
+def run(ecs, **more):
+    return ecs.run_task(taskDefinition="batch:1", launchType="EC2", **more)
+
+
+def test_a_task_is_started_where_definition_and_cluster_are_allowed(role, emulator):
+    statement = {"Action": "ecs:RunTask", "Resource": f"{ECS}:task-definition/batch:*"}
+    here = {"ArnEquals": {"ecs:cluster": f"{ECS}:cluster/default"}}
+    run(role("ecs", {**statement, "Condition": here}))
+    assert len(emulator.jobs()) == 1
+
+    for other in (
+        {**statement, "Condition": {"ArnEquals": {"ecs:cluster": f"{ECS}:cluster/other"}}},
+        {**statement, "Resource": f"{ECS}:task-definition/other:*"},
+        {**statement, "Action": "ecs:StopTask"},
+    ):
+        refused(lambda statement=other: run(role("ecs", statement)), "ecs:RunTask", f"{ECS}:task-definition/batch:1")
+    assert len(emulator.jobs()) == 1, "what was refused was not carried out"
+
+
+def test_tags_and_roles_need_rights_of_their_own(role):
+    task = {"Action": "ecs:RunTask", "Resource": "*"}
+    tag = {"Action": "ecs:TagResource", "Resource": f"{ECS}:task/default/*"}
+    tags = [{"key": "a", "value": "b"}]
+    refused(lambda: run(role("ecs", task), tags=tags), "ecs:TagResource", f"{ECS}:task/default/*")
+    run(role("ecs", task, {**tag, "Condition": {"StringEquals": {"ecs:CreateAction": ["RunTask"]}}}), tags=tags)
+
+    worker = f"arn:aws:iam::{ACCOUNT}:role/worker"
+    given = {"overrides": {"taskRoleArn": worker}}
+    refused(lambda: run(role("ecs", task), **given), "iam:PassRole", worker)
+    passing = {"Action": "iam:PassRole", "Resource": worker}
+    elsewhere = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+    refused(lambda: run(role("ecs", task, {**passing, "Condition": elsewhere}), **given), "iam:PassRole", worker)
+    run(role("ecs", task, {**passing, "Condition": PASSED}), **given)
+
+
+def test_a_transaction_needs_the_rights_of_its_parts(role):
+    put = {"Put": {"TableName": "runs", "Item": {"pk": {"S": "one"}}}}
+    check = {"Key": {"pk": {"S": "two"}}, "ConditionExpression": "attribute_not_exists(pk)"}
+    items = [put, {"ConditionCheck": {"TableName": "runs", **check}}]
+    allowed = {"Action": ["dynamodb:PutItem"], "Resource": TABLE}
+    refused(lambda: role("dynamodb", allowed).transact_write_items(TransactItems=items), "dynamodb:ConditionCheckItem", TABLE)
+    allowed["Action"].append("dynamodb:ConditionCheckItem")
+    role("dynamodb", allowed).transact_write_items(TransactItems=items)
+
+
+def test_a_deny_beats_every_allow_and_star_stands_for_whatever_has_no_resource(role):
+    everything = {"Action": "ec2:Describe*", "Resource": "*"}
+    role("ec2", everything).describe_vpcs()
+    refused(
+        lambda: role("ec2", everything, {"Effect": "Deny", "Action": "*", "Resource": "*"}).describe_vpcs(), "ec2:DescribeVpcs"
+    )
+    narrow = {"Action": "ec2:DescribeVpcs", "Resource": "arn:aws:ec2:us-east-1:111111111111:vpc/vpc-1"}
+    refused(lambda: role("ec2", narrow).describe_vpcs(), "ec2:DescribeVpcs", "*")
