@@ -7,7 +7,7 @@ run.answered    a submission was answered       run, pool, attempt, answer, reas
 run.moved       an observation moved a run      run, pool, from, to, reason
 run.stop        a job was asked to stop         run, pool, problem
 pool.held       the provider refused            pool, until, reason
-pool.problem    a pool could not be ticked      pool, problem
+pool.problem    a tick or a look was cut short  pool, problem
 """
 
 from __future__ import annotations

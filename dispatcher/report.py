@@ -41,7 +41,7 @@ class PoolReport:
     outcomes: dict[str, str] = field(default_factory=dict)
     """By run id: the state that this tick left it in, with the reason where there is one."""
     problem: str = ""
-    """Why the tick of this pool was cut short."""
+    """Why the tick of this pool was cut short, or why live jobs could not be looked at."""
 
     def moved(self, run: Run, move: Move) -> None:
         """Note what an observation made of a run."""

@@ -36,7 +36,19 @@ from dispatcher.events import Events
 from dispatcher.models import Run, RunState, WorkPool, submission_name
 from dispatcher.report import PoolReport, TickReport
 from dispatcher.store import Claim, Decision, Move, Snapshot, Store
-from providers.base import Accepted, CallFailed, Job, Observation, Provider, ProviderError, Submission, Throttled, Unknown
+from providers.base import (
+    Accepted,
+    CallFailed,
+    Job,
+    JobState,
+    Observation,
+    Provider,
+    ProviderError,
+    Submission,
+    Throttled,
+    Unknown,
+    unreadable,
+)
 
 MAX_UNKNOWN = 3
 """Unanswered submissions of one pool after which a tick begins no more: its provider is not well."""
@@ -192,7 +204,15 @@ class _PoolTick:
         for answers in self._calls(self._observe).run(batches):
             for _, batch_seen in answers:
                 seen.update(batch_seen or {})
+        self._tell_of_unreadable(seen)
         return seen
+
+    def _tell_of_unreadable(self, seen: Mapping[str, Observation]) -> None:
+        """Jobs that cannot be looked at keep their slots, so somebody has to know."""
+        reasons = [each.reason for each in seen.values() if each.state is JobState.UNREADABLE]
+        if reasons:
+            self.report.problem = f"{len(reasons)} of {len(self.live)} live jobs could not be looked at: {reasons[0]}"
+            self.events("pool.problem", pool=self.pool, problem=self.report.problem)
 
     def settle(self, seen: Mapping[str, Observation]) -> None:
         """Record what was seen; an end frees its slot."""
@@ -265,8 +285,7 @@ class _PoolTick:
         try:
             return self.provider.observe(submissions)
         except CallFailed as problem:
-            self.events("pool.problem", pool=self.pool, problem=str(problem))
-            return {}
+            return unreadable(submissions, problem)
 
     def _cancel(self, run: Run) -> str:
         try:

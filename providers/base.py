@@ -83,6 +83,8 @@ class JobState(StrEnum):
     """Ended because somebody stopped it."""
     MISSING = "MISSING"
     """The provider does not know it (any more); an end only once it has had time to show up."""
+    UNREADABLE = "UNREADABLE"
+    """It could not be looked at, and the reason is why: nothing is concluded from that."""
 
     @property
     def is_end(self) -> bool:
@@ -102,6 +104,12 @@ class Observation:
     ended_at: datetime | None = None
     handle: Mapping[str, str] | None = None
     """A completed handle, when the observation brought coordinates that the submission lacked."""
+
+
+def unreadable(submissions: Sequence[Submission], problem: object) -> dict[str, Observation]:
+    """What is seen of jobs that could not be looked at, by name."""
+    seen = Observation(state=JobState.UNREADABLE, reason=str(problem))
+    return dict.fromkeys((submission.name for submission in submissions), seen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +206,11 @@ class Provider(Protocol):
         ...
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
-        """The state of each submission by name. One that could not be read is left out, never guessed."""
+        """The state of each submission by name.
+
+        One that could not be read is UNREADABLE with the provider's words, never guessed; one for which there was no time is
+        left out.
+        """
         ...
 
     def cancel(self, submission: Submission) -> None:

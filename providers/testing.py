@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Any
 
-from providers.base import Accepted, CallFailed, Job, JobState, Limits, Observation, Outcome, Submission, Unknown
+from providers.base import Accepted, CallFailed, Job, JobState, Limits, Observation, Outcome, Submission, Unknown, unreadable
 
 HOUR, DAY = 3_600.0, 86_400.0
 
@@ -137,10 +137,10 @@ class FakeProvider:
             return _submission(job.name) if self._visible(job.name) else None
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
-        """The state of each; nothing at all when the call is scripted to be lost."""
+        """The state of each; none can be read when the call is scripted to be lost."""
         with self._lock:
-            if self._called("observe", ""):
-                return {}
+            if lost := self._called("observe", ""):
+                return unreadable(submissions, lost)
             found = {submission.name: self._visible(submission.name) for submission in submissions}
             return {name: kept.seen if kept else Observation(state=JobState.MISSING) for name, kept in found.items()}
 

@@ -19,6 +19,7 @@ from providers.base import (
     Rejected,
     Submission,
     Throttled,
+    unreadable,
 )
 from providers.cloud_run.place import Place
 from providers.cloud_run.regions import Regions
@@ -98,11 +99,13 @@ class CloudRunProvider:
         return submission_of(job, region.place) if region.has(job.name) else None
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
-        """One list of jobs a place, and a look at each that failed. A place that could not be read is left out."""
+        """One list of jobs a place, and a look at each that failed."""
         seen: dict[str, Observation] = {}
         for place, group in by_place(submissions).items():
-            with suppress(CallFailed):
+            try:
                 seen |= self._regions.at(place).observe({one.name: one.handle["execution"] for one in group})
+            except CallFailed as problem:
+                seen |= unreadable(group, problem)
         return seen
 
     def cancel(self, submission: Submission) -> None:

@@ -22,6 +22,10 @@ LEAST_SECONDS = 0.05
 """A call that has less is not begun."""
 
 
+class OutOfTime(CallFailed):
+    """Not asked: the time that one call of the dispatcher has is over."""
+
+
 class Region:
     """One place through one connection, for `seconds` from now on. Made anew for every operation of the provider."""
 
@@ -113,14 +117,16 @@ class Region:
         return found  # what is missing is looked up by itself: a list may lag, or end too soon
 
     def _look(self, name: str, execution: str, job: Any) -> Observation | None:
-        """One job by itself; None when it could not be read."""
+        """One job by itself; None when there was no time for it."""
         try:
             found = job or self._job(name)
             if found is None:
                 return Observation(state=JobState.MISSING, reason=f"{self.place.job(name)} does not exist")
             return observation.from_job(found, execution) or self._look_closer(self.place.execution(name, execution))
-        except CallFailed:
+        except OutOfTime:
             return None
+        except CallFailed as problem:
+            return Observation(state=JobState.UNREADABLE, reason=str(problem))
 
     def _look_closer(self, execution: str) -> Observation:
         found = self._ask(self._connection.get_execution, execution)
@@ -150,5 +156,5 @@ class Region:
     def _left(self) -> float:
         left = self._end - time.monotonic()
         if left < LEAST_SECONDS:
-            raise CallFailed(f"{self.place.parent}: the time for one call is over; the rest is left for later")
+            raise OutOfTime(f"{self.place.parent}: the time for one call is over; the rest is left for later")
         return left

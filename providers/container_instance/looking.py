@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from providers.base import ConfigurationError, JobState, Observation, Submission
+from providers.base import ConfigurationError, JobState, Observation, Submission, unreadable
 from providers.container_instance.answers import ArmFailure
 from providers.container_instance.connections import Connections
 from providers.container_instance.place import place_of_submission
@@ -31,9 +31,11 @@ class Look:
                 break
             try:
                 seen[submission.name] = self._one(submission)
-            except ConfigurationError:
-                continue
+            except ConfigurationError as problem:
+                seen |= unreadable([submission], problem)
             except ArmFailure as failure:
+                if not failure.is_throttled:
+                    seen |= unreadable([submission], failure)
                 self._is_unwelcome = failure.is_throttled or failure.status is None
         return seen
 

@@ -18,6 +18,7 @@ from providers.base import (
     Rejected,
     Submission,
     Throttled,
+    unreadable,
 )
 from providers.ecs.clients import Clients
 from providers.ecs.lookup import find_task
@@ -162,9 +163,10 @@ class EcsProvider:
         try:
             ecs = self._clients.client("ecs", self._clients.located(place))
             answer = ecs.describe_tasks(**where, tasks=tasks)
-        except Exception as error:  # noqa: BLE001 - one unreadable batch leaves its jobs out and no other
-            gone = fault_of(error).code == "ClusterNotFoundException"  # a cluster with live tasks cannot be deleted
-            return {submission.name: missing() for submission in batch} if gone else {}
+        except Exception as error:  # noqa: BLE001 - one unreadable batch concerns its own jobs and no other
+            if fault_of(error).code == "ClusterNotFoundException":  # a cluster with live tasks cannot be deleted
+                return {submission.name: missing() for submission in batch}
+            return unreadable(batch, _failed("observe", error))
         return _read(answer, batch)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -22,6 +21,7 @@ from providers.base import (
     Rejected,
     Submission,
     Unknown,
+    unreadable,
 )
 from providers.modal import sdk
 from providers.modal.account import Account
@@ -139,9 +139,10 @@ class ModalProvider:
             places[place_of_submission(submission)].append(submission)
         seen: dict[str, Observation] = {}
         for place, group in places.items():
-            # What was seen before the time was over counts.
-            with contextlib.suppress(CallFailed, ConfigurationError):
+            try:
                 self._ask("observe", place, self._observe(place, group, seen))
+            except (CallFailed, ConfigurationError) as problem:
+                seen = unreadable(group, problem) | seen  # what was seen before the time was over counts
         return dict(seen)
 
     async def _observe(self, place: Place, submissions: Sequence[Submission], seen: dict[str, Observation]) -> None:
@@ -150,10 +151,11 @@ class ModalProvider:
         gate = asyncio.Semaphore(LOOK_UPS)
 
         async def look_up(submission: Submission) -> None:
-            # One that could not be read is left out.
             async with gate:
-                with contextlib.suppress(Exception):
+                try:
                     seen[submission.name] = await look(account, submission)
+                except Exception as problem:  # noqa: BLE001 - one that could not be read concerns no other
+                    seen.update(unreadable([submission], f"modal observe: {type(problem).__name__}: {problem}"))
 
         listed = {each.name for each in submissions if each.handle["sandbox_id"] in running}
         seen.update(dict.fromkeys(listed, Observation(state=JobState.RUNNING)))

@@ -26,6 +26,7 @@ from providers.base import (
     Submission,
     Throttled,
     Unknown,
+    unreadable,
 )
 from providers.process.configuration import INHERITED, Request, request_of
 from providers.process.job_directory import JOB, LOG, WORK, JobDirectory
@@ -98,13 +99,13 @@ class ProcessProvider:
             raise CallFailed(f"{job.name}: {problem}") from problem
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
-        """What each job's directory says; one that cannot be read is left out."""
-        seen = {}
+        """What each job's directory says."""
+        seen: dict[str, Observation] = {}
         for submission in submissions:
             try:
                 seen[submission.name] = _directory_of(submission).observation()
-            except (OSError, ValueError, LookupError):  # unreadable, or not written by this provider
-                continue
+            except (OSError, ValueError, LookupError) as problem:  # unreadable, or not written by this provider
+                seen |= unreadable([submission], f"process observe: {problem}")
         return seen
 
     def cancel(self, submission: Submission) -> None:

@@ -22,7 +22,7 @@ from dispatcher.functions.invocation import SCHEDULED, invoke
 from dispatcher.packaging.archive import digest, write
 from dispatcher.settings import Settings
 from dispatcher.stores.dynamodb import DynamoStore
-from dispatcher.stores.dynamodb.definition import ACTIONS, TABLE_DEFINITION, TIME_TO_LIVE
+from dispatcher.stores.dynamodb.definition import TABLE_DEFINITION, TICK_ACTIONS, TIME_TO_LIVE
 from dispatcher.wiring import wire
 from providers.emulators.ecs import EcsEmulator
 from providers.emulators.faults import FaultKind
@@ -169,7 +169,7 @@ def test_no_right_is_wider_than_aws_allows_it_to_be(resources):
     by_name = {statement["Sid"]: statement for statement in statements(resources, "FunctionRole")}
     assert by_name["GiveTasksTheirRoles"]["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
     assert "ecs:cluster" in by_name["RunTasks"]["Condition"]["ArnEquals"]
-    assert sorted(by_name["Table"]["Action"]) == sorted(ACTIONS)
+    assert sorted(by_name["Table"]["Action"]) == sorted(TICK_ACTIONS)
     assert [role["Type"] for role in resources.values() if role["Type"] == "AWS::IAM::Role"] == ["AWS::IAM::Role"] * 2
 
 

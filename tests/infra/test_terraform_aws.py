@@ -10,16 +10,22 @@ import json
 import subprocess
 import time
 from collections import Counter
+from dataclasses import replace
 
 import boto3
 import pytest
 
 from dispatcher.client import Dispatcher
-from dispatcher.models import END_STATES, RunState
+from dispatcher.errors import DispatcherError
+from dispatcher.functions.invocation import invoke
+from dispatcher.models import END_STATES, RunState, parse_submission_name
 from dispatcher.settings import Settings
-from dispatcher.stores.dynamodb.definition import ACTIONS, TABLE_DEFINITION
+from dispatcher.stores.dynamodb import DynamoStore
+from dispatcher.stores.dynamodb.definition import TABLE_DEFINITION, TICK_ACTIONS
 from dispatcher.wiring import wire
 from providers.emulators.ecs import EcsEmulator
+from providers.emulators.faults import FaultKind
+from tests.functions.conftest import Clock
 from tests.functions.lambda_platform.packages import PYTHON, built_once, here
 from tests.functions.lambda_platform.sandbox import PATIENCE, Sandbox, lay_out_runtime, unpack
 from tests.infra.terraform import INFRA, Terraform, mirror, needs
@@ -90,8 +96,8 @@ def listed(value):
 class Root:
     """Whoever applied the example: makes clients, and sessions of its roles."""
 
-    def __init__(self, cloud):
-        self.cloud = cloud
+    def __init__(self, cloud, account=ACCOUNT):
+        self.cloud, self.account = cloud, account
         self.session = boto3.Session("root", "root", region_name="us-east-1")
 
     def client(self, service):
@@ -99,7 +105,7 @@ class Root:
 
     def environment(self, role):
         """What the function finds in its environment on Lambda: the credentials of its role."""
-        arn = f"arn:aws:iam::{ACCOUNT}:role/{role}"
+        arn = f"arn:aws:iam::{self.account}:role/{role}"
         key = self.client("sts").assume_role(RoleArn=arn, RoleSessionName="tick")["Credentials"]
         return {
             **self.cloud.environment(),
@@ -187,7 +193,7 @@ def test_no_right_is_wider_than_aws_allows_it_to_be(resources):
         if "*" in listed(statement["Resource"]):
             assert set(listed(statement["Action"])) <= WITHOUT_RESOURCES, statement
     (table,) = [statement for statement in found["push-dispatcher-function", "dispatcher"] if statement["Sid"] == "Table"]
-    assert sorted(table["Action"]) == sorted(ACTIONS)
+    assert sorted(table["Action"]) == sorted(TICK_ACTIONS)
     assert len("".join(json.dumps(statements) for (role, _), statements in found.items() if "function" in role)) < 10_240
 
 
@@ -227,6 +233,107 @@ def test_the_built_zip_dispatches_fifty_runs_over_three_queues_under_the_role(de
     first = min(run.submitted_at for run in told if run.queue == "default")
     assert first > max(run.submitted_at for run in told if run.queue == "critical"), "the higher queue went first"
     client.delete_work_pool("batch")
+
+
+TENANT = "345678901234"
+"""The account in which a tick's rights are taken away one by one."""
+OF_THE_PLATFORM = {"logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"}
+"""What Lambda itself does with the function's role: no call of ours tells whether it may."""
+RIGHTS = (
+    *("dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem"),
+    *("dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
+    *("ec2:DescribeSubnets", "ec2:DescribeVpcs"),
+    *("ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListTasks", "ecs:RegisterTaskDefinition", "ecs:RunTask"),
+    *("ecs:StopTask", "ecs:TagResource", "iam:PassRole"),
+)
+
+
+@pytest.fixture(scope="module")
+def statements(resources):
+    """What the function's role may do, in the tenant's account."""
+    found = [
+        statement
+        for (role, _), statements in policies(resources).items()
+        for statement in statements
+        if role == "push-dispatcher-function"
+    ]
+    return json.loads(json.dumps(found).replace(ACCOUNT, TENANT))
+
+
+@pytest.fixture(scope="module")
+def tenant():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+        with EcsEmulator(account=TENANT, cluster="push-dispatcher-batch", enforce_permissions=True) as emulator:
+            yield emulator
+
+
+def without(statements, right):
+    """The same statements but for one right; one that has no other goes."""
+    left = [{**statement, "Action": [one for one in listed(statement["Action"]) if one != right]} for statement in statements]
+    return [statement for statement in left if statement["Action"]]
+
+
+def life_of_a_pool(deployed, tenant, statements, monkeypatch):
+    """Under a role with these statements: an answer is lost and looked up, a run is cancelled, the others end.
+
+    What became of the runs, and all that was said on the way.
+    """
+    tenant.reset()
+    clock, said = Clock(), []
+    for name, value in tenant.environment().items():
+        monkeypatch.setenv(name, value)
+    DynamoStore("push-dispatcher", region="us-east-1").create_table()
+    variables = json.loads(json.dumps(deployed.outputs()["job_variables"]).replace(ACCOUNT, TENANT))
+    client = Dispatcher(DynamoStore("push-dispatcher", region="us-east-1"), clock=clock)
+    client.create_work_pool("batch", type="ecs:push", concurrency_limit=2, job_variables={**variables, "image": "busybox"})
+    runs = client.create_runs({"pool": "batch"} for _ in range(4))
+
+    root = Root(tenant, TENANT)
+    iam = root.client("iam")
+    iam.create_role(RoleName="function", AssumeRolePolicyDocument="{}")
+    policy = {"Version": "2012-10-17", "Statement": statements}
+    iam.put_role_policy(RoleName="function", PolicyName="all", PolicyDocument=json.dumps(policy))
+    with monkeypatch.context() as function:
+        for name, value in root.environment("function").items():
+            function.setenv(name, value)
+        wired = wire(Settings(store="dynamodb://push-dispatcher"), clock=clock)
+        wired = replace(wired, dispatch=replace(wired.dispatch, events=lambda event, **told: said.append(f"{event} {told}")))
+        try:
+            tenant.faults.add("RunTask", FaultKind.LOSE_ANSWER)
+            invoke(wired, {})
+            clock.sleep(400)
+            invoke(wired, {})  # looks up what was lost
+            cancelled = next((run.id for run in runs if client.run(run.id).submission), None)
+            if cancelled:
+                client.cancel_run(cancelled)
+            for _ in range(4):
+                invoke(wired, {})
+                for job in tenant.jobs():
+                    if job.live and parse_submission_name(job.name)[0] != cancelled:
+                        tenant.finish(job.name)
+                clock.sleep(60)
+        except DispatcherError as problem:
+            said.append(str(problem))
+        finally:
+            wired.store.close()
+    told = [client.run(run.id) for run in runs]
+    return Counter(run.state for run in told), "\n".join([*said, *(run.reason for run in told)])
+
+
+def test_a_pool_lives_its_whole_life_under_the_role(deployed, tenant, statements, monkeypatch):
+    rights = {action for statement in statements for action in listed(statement["Action"])}
+    assert rights == OF_THE_PLATFORM | set(RIGHTS)
+    states, said = life_of_a_pool(deployed, tenant, statements, monkeypatch)
+    assert states == {RunState.COMPLETED: 3, RunState.CANCELLED: 1}
+    assert "not authorized" not in said
+
+
+@pytest.mark.parametrize("right", RIGHTS)
+def test_a_right_that_is_missing_is_named(right, deployed, tenant, statements, monkeypatch):
+    states, said = life_of_a_pool(deployed, tenant, without(statements, right), monkeypatch)
+    assert f"not authorized to perform: {right} on resource: " in said
+    assert states != {RunState.COMPLETED: 3, RunState.CANCELLED: 1}, f"{right} is not needed"
 
 
 def test_nothing_is_left_after_a_destroy(deployed, root):

@@ -291,7 +291,9 @@ class ProviderContract:
             unreachable.find(job)
         with pytest.raises(CallFailed):
             unreachable.cancel(submission)
-        assert dict(unreachable.observe([submission])) == {}
+        seen = unreachable.observe([submission])[submission.name]
+        assert seen.state is JobState.UNREADABLE
+        assert seen.reason
 
     def test_whatever_a_configuration_holds_submit_answers_and_never_raises(self, harness):
         for configuration in garbage(harness.configuration()):

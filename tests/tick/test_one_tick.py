@@ -100,7 +100,7 @@ def test_a_pool_is_claimed_in_batches_and_no_more_in_all_than_the_limit_says():
     assert stage.tick_pool(batch=4, claims=10).claimed == 5
 
 
-def test_live_jobs_are_observed_by_batch_and_one_that_could_not_be_read_waits():
+def test_live_jobs_are_observed_by_batch_and_what_could_not_be_read_waits_and_is_told():
     stage = Stage(observe_batch=2)
     stage.add(5)
     stage.tick()
@@ -109,7 +109,9 @@ def test_live_jobs_are_observed_by_batch_and_one_that_could_not_be_read_waits():
     report = stage.tick_pool()
     assert stage.provider.calls.count(("observe", "")) == 3
     assert (report.live, report.started) == (5, 3)
-    assert stage.tick_pool().started == 2
+    assert report.problem.startswith("2 of 5 live jobs could not be looked at: ")
+    report = stage.tick_pool()
+    assert (report.started, report.problem) == (2, "")
 
 
 def test_a_job_that_does_not_start_in_time_is_stopped_and_crashes():

@@ -31,14 +31,15 @@ TABLE_DEFINITION: Mapping[str, Any] = {
 TIME_TO_LIVE: Mapping[str, Any] = {"Enabled": True, "AttributeName": EXPIRES_AT}
 """The `TimeToLiveSpecification` that goes with it."""
 
-ACTIONS = (
+TICK_ACTIONS = (
     "dynamodb:BatchGetItem",
-    "dynamodb:ConditionCheckItem",
     "dynamodb:DeleteItem",
     "dynamodb:GetItem",
     "dynamodb:PutItem",
     "dynamodb:Query",
     "dynamodb:UpdateItem",
 )
-"""What an identity that ticks, or works through the client, has to be allowed on the table and its index. Transactions ask for
-no right of their own. `DynamoStore.check` needs `dynamodb:Scan` besides."""
+"""What the identity of a function has to be allowed on the table. Transactions ask for no right of their own.
+
+People, who work through the client, need `dynamodb:ConditionCheckItem` besides, and `dynamodb:Query` on the index too;
+`DynamoStore.check` and copies need `dynamodb:Scan`."""

@@ -77,7 +77,6 @@ data "aws_iam_policy_document" "function" {
     sid = "Table"
     actions = [
       "dynamodb:BatchGetItem",
-      "dynamodb:ConditionCheckItem",
       "dynamodb:DeleteItem",
       "dynamodb:GetItem",
       "dynamodb:PutItem",

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from providers import registry
-from providers.base import CallFailed, Rejected, Throttled
+from providers.base import CallFailed, JobState, Rejected, Throttled
 from providers.cloud_run import CloudRunProvider
 from providers.cloud_run.connection import Connection
 from providers.cloud_run.place import Account
@@ -67,7 +67,9 @@ def test_what_cannot_be_used_is_rejected_by_field_and_without_a_key(emulator, va
 def test_an_entry_that_went_away_is_a_question_without_an_answer(emulator):
     provider = a_provider(emulator, credentials={"main": {}})
     [submission] = submitted(provider, a_job(credentials="main"))
-    assert a_provider(emulator).observe([submission]) == {}
+    seen = a_provider(emulator).observe([submission])[submission.name]
+    assert seen.state is JobState.UNREADABLE
+    assert "main" in seen.reason
     with pytest.raises(CallFailed, match="main"):
         a_provider(emulator).cancel(submission)
     assert a_provider(emulator).discard([submission]) == frozenset()

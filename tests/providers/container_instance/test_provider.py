@@ -202,7 +202,7 @@ class TestSubmit:
         assert isinstance(provider.submit(a_job()), Unknown)
         with pytest.raises(CallFailed):
             provider.find(a_job())
-        assert provider.observe([_submission()]) == {}
+        assert seen(provider, _submission()).state is JobState.UNREADABLE
 
 
 def _submission(name: str = NAME, **handle) -> Submission:
@@ -289,18 +289,21 @@ class TestObserve:
         provider.discard([submission])
         assert seen(provider, submission).state is JobState.MISSING
 
-    def test_what_cannot_be_read_is_left_out_and_the_rest_is_seen(self, aci, provider):
+    def test_what_cannot_be_read_says_why_and_the_rest_is_seen(self, aci, provider):
         first, second = submitted(provider, a_job("r1-1")), submitted(provider, a_job("r2-1"))
         aci.faults.add(GET, FaultKind.REFUSE, detail="AuthorizationFailed: no")
         unnamed = replace(first, name="r3-1", handle={**first.handle, "credentials": "forgotten"})
-        assert provider.observe([unnamed, first, second]).keys() == {"r2-1"}
+        found = provider.observe([unnamed, first, second])
+        assert [name for name, each in found.items() if each.state is not JobState.UNREADABLE] == ["r2-1"]
+        assert "forgotten" in found["r3-1"].reason
+        assert "AuthorizationFailed" in found["r1-1"].reason
 
     @pytest.mark.parametrize("kind", [FaultKind.THROTTLE, FaultKind.LOSE_ANSWER])
     def test_azures_wish_for_fewer_calls_ends_the_batch(self, aci, provider, kind):
         submissions = [submitted(provider, a_job(f"r{number}-1")) for number in range(3)]
         before = aci.calls[GET]
         aci.faults.add(GET, kind)
-        assert provider.observe(submissions) == {}
+        assert all(each.state is JobState.UNREADABLE for each in provider.observe(submissions).values())
         assert aci.calls[GET] == before + 1
 
     def test_a_batch_ends_in_time(self, aci, provider):

@@ -124,7 +124,7 @@ def test_clusters_and_regions_are_asked_apart_and_one_that_fails_leaves_the_othe
     ]
     aws.faults.add("DescribeTasks", "throttle")
     seen = provider.observe(submissions)
-    assert set(seen) == set(names(3)[1:])
+    assert [name for name, each in seen.items() if each.state is JobState.UNREADABLE] == names(3)[:1]
     assert set(EcsProvider().observe(submissions)) == set(names(3))
 
 
@@ -142,9 +142,11 @@ def test_tasks_of_a_deleted_cluster_are_missing(aws, provider):
     provider.cancel(submission)
 
 
-def test_credentials_that_went_away_leave_their_jobs_out(aws, provider):
+def test_jobs_of_credentials_that_went_away_cannot_be_read(aws, provider):
     submission = submitted(EcsProvider(credentials={"team": {"region": "us-east-1"}}), aws_credentials="team")
-    assert provider.observe([submission]) == {}
+    seen = provider.observe([submission])[NAME]
+    assert seen.state is JobState.UNREADABLE
+    assert "aws_credentials" in seen.reason
 
 
 def test_a_cancelled_task_is_seen_stopped(aws, provider):

@@ -307,18 +307,20 @@ def test_a_job_that_modal_has_forgotten_is_missing(provider, emulator):
     provider.cancel(submission)
 
 
-def test_a_job_that_could_not_be_read_is_left_out_and_the_others_are_told(provider, emulator):
+def test_a_job_that_could_not_be_read_says_why_and_the_others_are_told(provider, emulator):
     submissions = [started(provider, a_job(number)) for number in (1, 2)]
     for submission in submissions:
         emulator.finish(submission.name)
     emulator.faults.add("SandboxWaitV2", FaultKind.REFUSE, detail="PERMISSION_DENIED: no")
-    assert len(provider.observe(submissions)) == 1
+    ended, unread = sorted(provider.observe(submissions).values(), key=lambda each: each.state is JobState.UNREADABLE)
+    assert (ended.state.is_end, unread.state) == (True, JobState.UNREADABLE)
+    assert "PermissionDeniedError: no" in unread.reason
 
 
 def test_what_could_not_be_asked_is_a_failed_call(provider, emulator):
     submission = started(provider, a_job())
     emulator.faults.add("*", FaultKind.REFUSE, times=20, detail="PERMISSION_DENIED: no")
-    assert provider.observe([submission]) == {}
+    assert provider.observe([submission])[submission.name].state is JobState.UNREADABLE
     with pytest.raises(CallFailed, match="could not look it up: PermissionDeniedError: no"):
         provider.find(a_job())
     with pytest.raises(CallFailed, match="could not cancel"):

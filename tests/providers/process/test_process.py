@@ -304,10 +304,12 @@ def test_a_sweep_of_a_place_that_was_never_used_is_no_error(harness):
     assert harness.provider.sweep({}, frozenset()) == ()
 
 
-def test_a_submission_that_another_provider_wrote_is_left_out(harness):
+def test_a_submission_that_another_provider_wrote_cannot_be_read(harness):
     submission = harness.submitted(harness.job())
     foreign = type(submission)(name="r8-1", handle={"arn": "arn:aws:ecs:..."})
-    assert set(harness.provider.observe([foreign, submission])) == {submission.name}
+    seen = harness.provider.observe([foreign, submission])
+    assert [name for name, each in seen.items() if each.state is JobState.UNREADABLE] == ["r8-1"]
+    assert submission.name in seen
 
 
 def test_a_job_directory_says_in_json_what_happened(harness):
