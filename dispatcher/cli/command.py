@@ -22,9 +22,12 @@ class Answer:
     text: str = ""
     """For people, where a line says it all."""
     view: str = ""
-    """Otherwise the function of `dispatcher.cli.views` that shows `data`; a name, so that rich is imported on use."""
+    """Otherwise the function of `dispatcher.cli.views` that shows `data`, or `module:function` of a module in `dispatcher.cli`;
+    a name, so that rich is imported on use."""
     faults: tuple[str, ...] = ()
     """What went wrong beside what is told: a line of standard error each, and exit code 1."""
+    exit_code: int = 0
+    """Where nothing went wrong, and the code is part of the answer."""
 
 
 class Command(click.Command):
@@ -52,8 +55,8 @@ class Command(click.Command):
         show(answer, as_json=session.as_json)
         for fault in answer.faults:
             click.echo(f"error: {fault}", err=True)
-        if answer.faults:
-            ctx.exit(1)
+        if answer.faults or answer.exit_code:
+            ctx.exit(1 if answer.faults else answer.exit_code)
 
 
 class HelpfulGroup(click.Group):
@@ -94,6 +97,7 @@ def show(answer: Answer, *, as_json: bool) -> None:
         utf8 = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
         click.echo(json.dumps(answer.data, indent=2, ensure_ascii=not utf8))
     elif answer.view:
-        getattr(import_module("dispatcher.cli.views"), answer.view)(answer.data)
+        module, _, name = answer.view.rpartition(":")
+        getattr(import_module(f"dispatcher.cli.{module or 'views'}"), name)(answer.data)
     else:
         click.echo(answer.text)

@@ -1,4 +1,4 @@
-"""What `dispatcher dev` draws in a terminal: beside `views` the only module that imports rich."""
+"""What `dispatcher dev` draws in a terminal: see `views` for what else imports rich."""
 
 from __future__ import annotations
 

@@ -1,21 +1,19 @@
-"""Tables for people. The only module that imports rich; each function shows one shape of `dispatcher.cli.shapes`."""
+"""Tables for people; each function shows one shape of `dispatcher.cli.shapes`.
+
+Beside `screen` and `demo.views` the only module that imports rich.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-
-if TYPE_CHECKING:
-    from dispatcher.cli.demo.picture import Picture
 
 Shape = Mapping[str, Any]
 
@@ -46,15 +44,15 @@ def console() -> Console:
 def pools(shapes: Sequence[Shape]) -> None:
     """A list of work pools."""
     if not shapes:
-        _say("No work pools yet. Try: dispatcher work-pool create NAME --type process")
+        say("No work pools yet. Try: dispatcher work-pool create NAME --type process")
         return
     out = table("Name", "Type", "Status", "Concurrency Limit", "ID")
     for pool in shapes:
         name = text(pool["name"]) + (Text(" (**)", style="red") if pool["paused"] else Text())
         out.add_row(name, text(pool["type"]), state(pool["status"]), limit(pool["concurrency_limit"]), text(pool["id"]))
-    _show(out)
+    show(out)
     if any(pool["paused"] for pool in shapes):
-        _say("(**) denotes a paused pool")
+        say("(**) denotes a paused pool")
 
 
 def pool(shape: Shape) -> None:
@@ -70,11 +68,11 @@ def pool(shape: Shape) -> None:
         out.add_row("held until", text(f"{time(shape['held_until'])}: {shape['held_reason']}"))
     variables = shape["base_job_template"].get("variables", {}).get("properties", {})
     out.add_row("job variables", text(", ".join(variables) or "none"))
-    _show(out)
-    _say("")
+    show(out)
+    say("")
     queues(shape["queues"])
-    _say("")
-    _say("The base job template is in --json.")
+    say("")
+    say("The base job template is in --json.")
 
 
 def queues(shapes: Sequence[Shape]) -> None:
@@ -84,9 +82,9 @@ def queues(shapes: Sequence[Shape]) -> None:
         name = text(queue["name"]) + (Text(" (**)", style="red") if queue["paused"] else Text())
         numbers = [text(queue[key]) for key in ("in_use", "due", "later")]
         out.add_row(text(queue["priority"]), name, state(queue["status"]), limit(queue["concurrency_limit"]), *numbers)
-    _show(out)
+    show(out)
     if any(queue["paused"] for queue in shapes):
-        _say("(**) denotes a paused queue")
+        say("(**) denotes a paused queue")
 
 
 def queue(shape: Shape) -> None:
@@ -98,18 +96,18 @@ def queue(shape: Shape) -> None:
     out.add_row("slots", text(f"{shape['in_use']} of {limit_words(shape['concurrency_limit'])}"))
     out.add_row("due", text(shape["due"]))
     out.add_row("later", text(shape["later"]))
-    _show(out)
+    show(out)
 
 
 def deployments(shapes: Sequence[Shape]) -> None:
     """A list of deployments."""
     if not shapes:
-        _say("No deployments. Try: dispatcher deployment create NAME --pool POOL")
+        say("No deployments. Try: dispatcher deployment create NAME --pool POOL")
         return
     out = table("Name", "Pool", "Queue", "Tags", "ID")
     for each in shapes:
         out.add_row(*(text(cell) for cell in (each["name"], each["pool"], each["queue"], ", ".join(each["tags"]), each["id"])))
-    _show(out)
+    show(out)
 
 
 def deployment(shape: Shape) -> None:
@@ -120,28 +118,28 @@ def deployment(shape: Shape) -> None:
     out.add_row("tags", text(", ".join(shape["tags"])))
     for name, value in shape["job_variables"].items():
         out.add_row(f"variable {name}", text(value))
-    _show(out)
+    show(out)
 
 
 def created(shapes: Sequence[Shape]) -> None:
     """Runs that were just created."""
     for run in shapes[:20]:
-        _say(f"Created run {run['name']} in {run['pool']}/{run['queue']}: {run['id']}")
+        say(f"Created run {run['name']} in {run['pool']}/{run['queue']}: {run['id']}")
     if len(shapes) > 20:
-        _say(f"... and {len(shapes) - 20} more")
-    _say(f"Try: dispatcher tick, then dispatcher run ls --pool {shapes[0]['pool']}")
+        say(f"... and {len(shapes) - 20} more")
+    say(f"Try: dispatcher tick, then dispatcher run ls --pool {shapes[0]['pool']}")
 
 
 def runs(shapes: Sequence[Shape]) -> None:
     """A list of runs."""
     if not shapes:
-        _say("No runs. Try: dispatcher run create --pool NAME")
+        say("No runs. Try: dispatcher run create --pool NAME")
         return
     out = table("Name", "ID", "Pool", "Queue", "State", "Due", "Reason")
     for run in shapes:
         place = [text(run["name"]), text(run["id"][:8]), text(run["pool"]), text(run["queue"])]
         out.add_row(*place, state(run["state"]), text(time(run["due_at"])), text(run["reason"]))
-    _show(out)
+    show(out)
 
 
 def run(shape: Shape) -> None:
@@ -155,9 +153,9 @@ def run(shape: Shape) -> None:
         out.add_row("tags", text(", ".join(shape["tags"])))
     for name, value in shape["job_variables"].items():
         out.add_row(f"variable {name}", text(value))
-    _show(out)
-    _say("")
-    _show(timeline(shape["timeline"]))
+    show(out)
+    say("")
+    show(timeline(shape["timeline"]))
 
 
 def timeline(events: Iterable[Shape]) -> Table:
@@ -185,35 +183,35 @@ def explanation(shape: Shape) -> None:
     if shape["holders"]:
         more = f" and {len(shape['holders']) - 5} more" if len(shape["holders"]) > 5 else ""
         out.add_row("slots held by", text(", ".join(shape["holders"][:5]) + more))
-    _show(out)
+    show(out)
 
 
 def tick(shape: Shape) -> None:
     """What a tick did, pool by pool."""
     if not shape["pools"]:
-        _say("No work pools to tick.")
+        say("No work pools to tick.")
     for pool in shape["pools"]:
         counts = ("live", "started", "ended", "claimed", "submitted", "rejected", "throttled", "unknown")
         numbers = ", ".join(f"{pool[name]} {name}" for name in counts if pool[name])
-        _say(f"{pool['pool']}: {numbers or ('not ticked' if pool['problem'] else 'nothing to do')}")
+        say(f"{pool['pool']}: {numbers or ('not ticked' if pool['problem'] else 'nothing to do')}")
         for run_id, outcome in pool["outcomes"].items():
-            _say(f"  {run_id} {outcome}")
+            say(f"  {run_id} {outcome}")
         for queue, barrier in pool["barriers"].items():
-            _say(f"  {queue}: nothing more, {barrier.lower().replace('_', ' ')}")
+            say(f"  {queue}: nothing more, {barrier.lower().replace('_', ' ')}")
     for name in shape["skipped"]:
-        _say(f"{name}: left for the next tick, the time was up")
+        say(f"{name}: left for the next tick, the time was up")
 
 
 def dry_run(shapes: Sequence[Shape]) -> None:
     """What a tick would do."""
     for pool in shapes:
-        _say(f"{pool['pool']}: " + ("cannot be ticked" if pool["problem"] else f"would admit {len(pool['admitted'])}"))
+        say(f"{pool['pool']}: " + ("cannot be ticked" if pool["problem"] else f"would admit {len(pool['admitted'])}"))
         for run in pool["admitted"]:
-            _say(f"  {run['id']} {run['name']} ({run['queue']}): {run['job']['configuration']}")
+            say(f"  {run['id']} {run['name']} ({run['queue']}): {run['job']['configuration']}")
         for run in pool["crashes"]:
-            _say(f"  {run['id']} {run['name']} ({run['queue']}) would crash: {run['reason']}")
+            say(f"  {run['id']} {run['name']} ({run['queue']}) would crash: {run['reason']}")
         for queue, barrier in pool["barriers"].items():
-            _say(f"  {queue}: nothing more, {barrier.lower().replace('_', ' ')}")
+            say(f"  {queue}: nothing more, {barrier.lower().replace('_', ' ')}")
 
 
 def package(shape: Shape) -> None:
@@ -222,16 +220,16 @@ def package(shape: Shape) -> None:
     for part in shape["distributions"]:
         sizes = (kilobytes(part["unpacked_bytes"]), kilobytes(part["zipped_bytes"]))
         out.add_row(*(text(each) for each in (part["name"], part["version"], part["files"], *sizes)))
-    _show(out)
+    show(out)
     made = f"of Python {shape['bytecode']}" if shape["bytecode"] else "none"
-    _say(f"\n{shape['output']}: {kilobytes(shape['bytes'])} for {shape['target']} {shape['arch']}, Python {shape['python']}")
-    _say(f"sha256 {shape['sha256']}\nbytecode: {made}\nbill of materials: {shape['bill_of_materials']}")
+    say(f"\n{shape['output']}: {kilobytes(shape['bytes'])} for {shape['target']} {shape['arch']}, Python {shape['python']}")
+    say(f"sha256 {shape['sha256']}\nbytecode: {made}\nbill of materials: {shape['bill_of_materials']}")
 
 
 def simulation(shape: Shape) -> None:
     """Waits before and after a change of limits."""
     if not shape["runs"]:
-        _say("No past runs that held a slot. Try more --hours, or another file.")
+        say("No past runs that held a slot. Try more --hours, or another file.")
         return
     out = table("Queue", "Runs", "Median wait", "", "95 %", "", "Longest", "", "Never", "", right=(1, 2, 4, 6, 8))
     for before, after in zip(shape["before"]["queues"], shape["after"]["queues"], strict=True):
@@ -239,9 +237,9 @@ def simulation(shape: Shape) -> None:
         for key in ("median", "p95", "longest"):
             cells += [text(_wait(before[key])), text("→ " + _wait(after[key]))]
         out.add_row(*cells, text(before["never"]), text(f"→ {after['never']}"))
-    _show(out)
+    show(out)
     slots = f"{shape['before']['most_slots']} → {shape['after']['most_slots']}"
-    _say(f"Most slots at once: {slots}. Ticks every {seconds(shape['interval_seconds'])}.")
+    say(f"Most slots at once: {slots}. Ticks every {seconds(shape['interval_seconds'])}.")
 
 
 def _wait(number: float | None) -> str:
@@ -304,7 +302,7 @@ def kilobytes(number: int) -> str:
     return f"{number / 1000:,.0f} kB"
 
 
-def _show(renderable: Table) -> None:
+def show(renderable: Table) -> None:
     """Print a table; into a pipe without the blanks that fill up its last column."""
     screen = console()
     if screen.is_terminal:
@@ -315,81 +313,7 @@ def _show(renderable: Table) -> None:
     screen.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
-def _say(words: str) -> None:
+def say(words: str) -> None:
     """Print lines as they are."""
     for line in words.split("\n"):
         console().print(text(line), soft_wrap=True)
-
-
-def _bar(mark: str, number: int, style: str) -> Text:
-    return Text(mark * number, style=style)
-
-
-@contextmanager
-def live_demo(title: str) -> Iterator[Callable[[Picture], None]]:
-    """A table of the demo that is drawn anew with each picture."""
-    screen = console()
-    with Live(console=screen, auto_refresh=False, transient=True) as live:
-        yield lambda picture: live.update(demo_picture(title, picture), refresh=True)
-
-
-def demo_picture(title: str, picture: Picture) -> Group:
-    """One moment of the demo: the slots, the queues, the latest decisions."""
-    out = table("", "Queue", "Limit", "Waiting", "Running", "Ended", "The next one waits because", right=(0, 2))
-    for column in out.columns[3:6]:
-        column.min_width = 12  # so that nothing jumps while the bars grow
-    for queue in picture.queues:
-        out.add_row(
-            text(queue.priority),
-            text(queue.name),
-            text("" if queue.limit is None else queue.limit),
-            _bar("·", queue.waiting, "yellow"),
-            _bar("■", queue.running, "blue"),
-            _bar("■", queue.succeeded, "green") + _bar("■", queue.failed, "red"),
-            Text(queue.why, style="dim"),
-        )
-    free = max(0, (picture.limit or picture.in_use) - picture.in_use)
-    slots = Text("Slots  ") + _bar("■", picture.in_use, "blue") + _bar("□", free, "dim")
-    slots += text(f"  {picture.in_use} of {limit_words(picture.limit)}   {picture.seconds:.1f} s")
-    old = len(picture.lines) - picture.news
-    lines = [Text(line, style="" if number >= old else "dim") for number, line in enumerate(picture.lines)]
-    return Group(Text(f"push-dispatcher on {title}", style="bold"), Text(), slots, Text(), out, Text(), *lines)
-
-
-def demo_summary(shape: Shape) -> None:
-    """What happened in the demo, and what to try next."""
-    ends = ", ".join(f"{count} {state}" for state, count in shape["ends"].items())
-    _say(f"\n{shape['runs']} runs on {shape['stage']} in {shape['seconds']} s: {ends}. At most {shape['limit']} at once.\n")
-    out = table("Priority", "Queue", "Limit", "Runs", "Median wait", "Longest", "Ended", "Admitted as", right=(0, 2, 3, 4, 5))
-    for queue in shape["queues"]:
-        waits = queue["wait_seconds"] or {"median": 0, "longest": 0}
-        numbers = [text(queue["priority"]), text(queue["name"]), text(queue["limit"]), text(queue["runs"])]
-        ended = text(", ".join(f"{count} {state}" for state, count in queue["ends"].items()))
-        out.add_row(*numbers, text(seconds(waits["median"])), text(seconds(waits["longest"])), ended, text(queue["order"]))
-    _show(out)
-    _demo_end(shape)
-
-
-def demo_clouds(shape: Shape) -> None:
-    """What ran where, cloud by cloud, and what to try next."""
-    ends = ", ".join(f"{count} {state}" for state, count in shape["ends"].items())
-    _say(f"\n{shape['runs']} runs on {shape['stage']} in {shape['seconds']} s: {ends}.\n")
-    out = table("Pool", "Type", "Run", "State", "Exit code", "Its job there", "Console", right=(4,))
-    for job in shape["jobs"]:
-        url = job["url"] or ""
-        page = Text(url.removeprefix("https://").partition("/")[0], style=f"link {url}" if url else "")
-        cells = [text(job["pool"]), text(job["type"]), text(job["run"]), state(job["state"]), text(job["exit_code"])]
-        out.add_row(*cells, text(job["short"]), page)
-    _show(out)
-    _demo_end(shape)
-
-
-def _demo_end(shape: Shape) -> None:
-    """The promises, and the next commands."""
-    _say("")
-    for check in shape["checks"]:
-        mark = Text("✓ ", style="green") if check["ok"] else Text("✗ ", style="red")
-        console().print(mark + text(f"{check['name']} ({check['found']})"), soft_wrap=True)
-    _say("\nTry next:")
-    for line in shape["next"]:
-        _say(f"  {line}")

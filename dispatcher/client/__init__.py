@@ -11,13 +11,14 @@ Everything is checked here, at the door, so that a tick checks nothing. Every re
 what is refused changes nothing.
 """
 
+from dispatcher.client.configuration import Configurations, Plan
+from dispatcher.client.door import configuration_schema
 from dispatcher.client.pools import PoolView
 from dispatcher.client.questions import UNSET, default_base_job_template
-from dispatcher.client.runs import Runs
 
 
-class Dispatcher(Runs):
+class Dispatcher(Configurations):
     """Create, change, run, cancel, explain: everything that people do with pools, queues, deployments and runs."""
 
 
-__all__ = ["UNSET", "Dispatcher", "PoolView", "default_base_job_template"]
+__all__ = ["UNSET", "Dispatcher", "Plan", "PoolView", "configuration_schema", "default_base_job_template"]

@@ -5,9 +5,10 @@ A function's package may leave those two out, since a tick does without; then ev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from dispatcher.core.changes import Configuration
 from dispatcher.errors import SettingsError
 from dispatcher.models import Deployment, Run, WorkPool, WorkQueue
 
@@ -34,6 +35,25 @@ def check_job_variables(
 ) -> None:
     """See `dispatcher.validation.check_job_variables`."""
     _door().check_job_variables(template, variables, deployment_variables=deployment_variables, partial=partial)
+
+
+def configuration_schema() -> dict[str, Any]:
+    """See `dispatcher.validation.configuration_schema`."""
+    schema: dict[str, Any] = _door().configuration_schema()
+    return schema
+
+
+def read_configuration(
+    value: Any,
+    stored: Configuration,
+    *,
+    kept: Callable[[], Mapping[str, Any]],
+    template: Callable[[str], Mapping[str, Any]],
+) -> Configuration:
+    """See `dispatcher.validation.read_configuration`."""
+    door = _door()
+    read: Configuration = door.read_configuration(value, stored, door.New(kept=kept, template=template))
+    return read
 
 
 def _door() -> Any:

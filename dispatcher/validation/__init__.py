@@ -5,8 +5,10 @@ this package, nor the libraries behind it: pydantic reads the annotations of `di
 template's variables.
 """
 
+from dispatcher.validation.configuration import configuration_schema
 from dispatcher.validation.nouns import validate
 from dispatcher.validation.templates import check_base_job_template
 from dispatcher.validation.variables import check_job_variables
+from dispatcher.validation.wanted import New, read_configuration
 
-__all__ = ["check_base_job_template", "check_job_variables", "validate"]
+__all__ = ["New", "check_base_job_template", "check_job_variables", "configuration_schema", "read_configuration", "validate"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, get_type_hints
@@ -23,11 +23,11 @@ MAX_TAG = 200
 
 _SUBJECTS = {WorkPool: "work pool", WorkQueue: "work queue", Deployment: "deployment", Run: "run"}
 
-_NAME_RULE = "must be 1 to 200 printable characters without / % & < > and without blanks at its ends"
+NAME_RULE = "must be 1 to 200 printable characters without / % & < > and without blanks at its ends"
 _RULES = {
-    "name": _NAME_RULE,
-    "pool": _NAME_RULE,
-    "queue": _NAME_RULE,
+    "name": NAME_RULE,
+    "pool": NAME_RULE,
+    "queue": NAME_RULE,
     "concurrency_limit": "must be 0 or more, or null for unlimited",
     "priority": "must be a whole number of 1 or more",
 }
@@ -83,8 +83,12 @@ def _type_faults(adapter: TypeAdapter[Any], field: str, value: Any) -> Iterator[
                 yield field, f"has the key {detail['input']!r}, which is no text; put it in quotes"
                 continue
             path = field + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in detail["loc"])
-            message = _RULES.get(field) or _SENTENCES.get(detail["type"]) or detail["msg"].replace("Input should", "must")
-            yield path, message + got(detail["input"])
+            yield path, sentence(field, detail) + got(detail["input"])
+
+
+def sentence(field: str, detail: Mapping[str, Any]) -> str:
+    """What pydantic found at a field, said for people."""
+    return _RULES.get(field) or _SENTENCES.get(detail["type"]) or detail["msg"].replace("Input should", "must")
 
 
 def _rule_faults(field: str, value: Any) -> Iterator[tuple[str, str]]:

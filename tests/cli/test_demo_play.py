@@ -17,7 +17,7 @@ from dispatcher.cli.demo.play import Play
 from dispatcher.cli.demo.scenario import scenario
 from dispatcher.cli.demo.stage import Evidence
 from dispatcher.cli.demo.summary import at_once, ranges, summary
-from dispatcher.cli.views import demo_picture
+from dispatcher.cli.demo.views import demo_picture
 from dispatcher.client import Dispatcher
 from dispatcher.errors import DispatcherError
 from dispatcher.models import RunState, parse_submission_name

@@ -21,7 +21,7 @@ def audience(title: str, *, silent: bool) -> Iterator[Show]:
     if silent:
         yield lambda _picture: None
     elif sys.stdout.isatty():
-        from dispatcher.cli.views import live_demo  # noqa: PLC0415 - rich, only where there is a terminal
+        from dispatcher.cli.demo.views import live_demo  # noqa: PLC0415 - rich, only where there is a terminal
 
         with live_demo(title) as show:
             yield show

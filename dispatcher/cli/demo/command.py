@@ -34,7 +34,7 @@ def demo(session: Session, /, *, ecs: bool, clouds: bool, speed: float) -> Answe
         click.echo("Starting the ECS emulator and the function ...")
     with _stage(ecs=ecs) as stage:
         shape = perform(stage, speed=speed, silent=session.as_json, clock=SystemClock())
-    return Answer(data=shape, view="demo_summary", faults=_broken(shape))
+    return Answer(data=shape, view="demo.views:demo_summary", faults=_broken(shape))
 
 
 def perform(stage: Stage, *, speed: float, silent: bool, clock: Clock) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _all(*, speed: float, silent: bool) -> Answer:
     if not silent:
         click.echo("Starting four emulated clouds and the function ...")
     shape = tour(speed=speed, clock=SystemClock(), say=(lambda _line: None) if silent else click.echo)
-    return Answer(data=shape, view="demo_clouds", faults=_broken(shape))
+    return Answer(data=shape, view="demo.views:demo_clouds", faults=_broken(shape))
 
 
 def _broken(shape: dict[str, Any]) -> tuple[str, ...]:

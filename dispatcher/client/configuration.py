@@ -1,0 +1,227 @@
+"""The whole configuration at once: what a file would change, the change itself, and the file for what is stored.
+
+    plan = dispatcher.plan({"pools": {"nightly": {"type": "process", "concurrency_limit": 2}}})
+    for change in plan.changes: ...
+    dispatcher.apply(plan)
+
+What a configuration names is made to be as it says: a field that it leaves out takes its default, a queue that it leaves out
+goes. Two things it leaves alone when it says nothing of them: pauses, and whole pools and deployments (but with `prune`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from dispatcher.client.door import check_base_job_template, check_job_variables, read_configuration, validate
+from dispatcher.client.pools import WAITING
+from dispatcher.client.questions import check_pool_type, default_base_job_template, missing
+from dispatcher.client.runs import Runs
+from dispatcher.core.changes import Action, Change, Configuration, changes, digest, sparse
+from dispatcher.core.placeholders import joined
+from dispatcher.errors import Conflict, Fault, InvalidInput
+from dispatcher.models import DEFAULT_QUEUE, Deployment, WorkPool, WorkQueue
+from dispatcher.store import Reconfiguration, RunFilter
+
+SUBJECT = "configuration"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a configuration would change, decided from one reading of the store."""
+
+    stored: Configuration
+    wanted: Configuration
+    """As everything would be afterwards, with what the configuration does not name."""
+    changes: tuple[Change, ...]
+    unnamed: tuple[tuple[str, str], ...]
+    """Kind and name of what is stored, not named, and stays."""
+
+    @property
+    def hash(self) -> str:
+        """Of what is stored; `apply` refuses when it is expected and no longer so."""
+        return digest(self.stored)
+
+
+class Configurations(Runs):
+    """What people do with the whole configuration."""
+
+    # The whole configuration
+
+    def plan(self, configuration: Any, *, prune: bool = False) -> Plan:
+        """What a configuration, in JSON's values, would change; with `prune` what it does not name goes.
+
+        Raises `InvalidInput` with every fault of it, each with its path; `InvalidVariables` when waiting runs, or deployments
+        that it does not name, would no longer fit a changed template.
+        """
+        stored = Configuration(pools=tuple(self.store.pools()), deployments=tuple(self.store.deployments()))
+        named = read_configuration(configuration, stored, kept=self._kept, template=_own_template)
+        wanted = named if prune else _with_unnamed(named, stored)
+        faults = list(_faults(named, wanted, stored))
+        if faults:
+            raise InvalidInput(SUBJECT, faults)
+        found = changes(stored, wanted)
+        self._check_with_waiting_runs(stored, wanted, named)
+        unnamed = () if prune else tuple(key for key in stored.nouns if key not in named.nouns)
+        return Plan(stored=stored, wanted=wanted, changes=found, unnamed=unnamed)
+
+    def apply(self, plan: Plan, *, expect: str | None = None) -> Plan:
+        """Carry a plan out: all of it, or nothing (a store whose transactions are bounded says how far that reaches).
+
+        Raises `Conflict` when the stored configuration is no longer what the plan was made from, or, where a hash is expected,
+        was another one; and when runs that have not ended are left in a pool or a queue that would go.
+        """
+        if expect is not None and expect != plan.hash:
+            words = f"the stored configuration has the hash {plan.hash}, not {expect}: plan again, and look at the difference"
+            raise Conflict(words)
+        if plan.changes:
+            self.store.reconfigure(_reconfiguration(plan))
+        return plan
+
+    def export(self) -> dict[str, Any]:
+        """What is stored, as `plan` takes it: without what is as it is by default."""
+        pools = {pool.name: _written(pool) for pool in self.store.pools()}
+        return {"pools": pools, "deployments": {each.name: sparse(each) for each in self.store.deployments()}}
+
+    def _kept(self) -> Mapping[str, Any]:
+        return {"id": self.clock.new_id(), "created_at": self.clock.now()}
+
+    def _check_with_waiting_runs(self, stored: Configuration, wanted: Configuration, named: Configuration) -> None:
+        """As `update_work_pool` and `update_deployment` do it for what would be another template, or other variables."""
+        pools = {pool.name: pool for pool in wanted.pools}
+        variables = {each.name: each.job_variables for each in wanted.deployments}
+        before = stored.nouns
+        for pool in named.pools:
+            old = before.get(("work pool", pool.name))
+            if isinstance(old, WorkPool) and old.base_job_template != pool.base_job_template:
+                self._check_waiting(RunFilter(pool=pool.name, states=WAITING), pool, variables)
+        for each in named.deployments:
+            was = before.get(("deployment", each.name))
+            if isinstance(was, Deployment) and was.job_variables != each.job_variables:
+                self._check_waiting(RunFilter(deployment=each.name, states=WAITING), pools[each.pool], variables)
+
+
+def _own_template(pool_type: str) -> Mapping[str, Any]:
+    """The template of a type; a type that nobody serves is told later, with its place."""
+    try:
+        return default_base_job_template(pool_type)
+    except InvalidInput:
+        return {}
+
+
+def _with_unnamed(named: Configuration, stored: Configuration) -> Configuration:
+    """What is named, laid over what is stored."""
+    pools = {pool.name: pool for pool in (*stored.pools, *named.pools)}
+    deployments = {each.name: each for each in (*stored.deployments, *named.deployments)}
+    return Configuration(pools=tuple(pools.values()), deployments=tuple(deployments.values()))
+
+
+def _faults(named: Configuration, wanted: Configuration, stored: Configuration) -> Iterator[Fault]:
+    """Everything that does not fit: each noun by itself, then what names another."""
+    written = {pool.name for pool in named.pools}, {each.name for each in named.deployments}
+    sound = {pool.name: pool for pool in wanted.pools if pool.name not in written[0]}
+    for pool in named.pools:
+        faults = list(_pool_faults(pool))
+        yield from faults
+        if not faults:
+            sound[pool.name] = pool
+    pools = {pool.name: pool for pool in wanted.pools}
+    deleted = {pool.name for pool in stored.pools} - pools.keys()
+    for each in named.deployments:
+        yield from _under(joined("deployments", each.name), partial(validate, each))
+        yield from _place_faults(each, pools, deleted, sound)
+    for each in wanted.deployments:
+        if each.name not in written[1]:
+            yield from _unnamed_faults(each, sound)
+
+
+def _pool_faults(pool: WorkPool) -> Iterator[Fault]:
+    root = joined("pools", pool.name)
+    unknown = list(_under(root, lambda: check_pool_type(pool.type)))
+    yield from unknown
+    if not unknown:
+        yield from _under(joined(root, "base_job_template"), lambda: check_base_job_template(pool.base_job_template))
+    for fault in _under(root, lambda: validate(pool)):
+        yield Fault(_by_name(fault.path, root, pool), fault.message)
+
+
+def _place_faults(
+    each: Deployment, pools: Mapping[str, WorkPool], deleted: set[str], sound: Mapping[str, WorkPool]
+) -> Iterator[Fault]:
+    """A deployment's pool, queue and variables; those of a pool with faults are not asked."""
+    root, owner = joined("deployments", each.name), pools.get(each.pool)
+    if owner is None:
+        why = "; it is not in the configuration, and is to go with what is not (prune)" if each.pool in deleted else ""
+        yield Fault(joined(root, "pool"), missing("work pool", each.pool, pools) + why)
+    elif owner.queue(each.queue) is None:
+        names = [queue.name for queue in owner.queues]
+        yield Fault(joined(root, "queue"), missing(f"work queue of {each.pool!r}", each.queue, names))
+    if owner is not None and each.pool in sound:
+        template = owner.base_job_template
+        yield from _under(
+            joined(root, "job_variables"), lambda: check_job_variables(template, each.job_variables, partial=True)
+        )
+
+
+def _unnamed_faults(each: Deployment, sound: Mapping[str, WorkPool]) -> Iterator[Fault]:
+    """What a deployment that stays as it is loses: its queue, or a template that it fits."""
+    owner = sound.get(each.pool)
+    if owner is None:
+        return
+    root, whose = joined("pools", each.pool), f"deployment {each.name!r}, which the configuration does not name"
+    if owner.queue(each.queue) is None:
+        yield Fault(joined(root, "queues"), f"{each.queue!r} would go, and is the queue of {whose}: name both, or neither")
+    try:
+        check_job_variables(owner.base_job_template, each.job_variables, partial=True)
+    except InvalidInput as problem:
+        faults = "; ".join(str(fault) for fault in problem.faults)
+        yield Fault(joined(root, "base_job_template"), f"{whose}, would no longer fit: {faults}")
+
+
+def _under(root: str, check: Callable[[], None]) -> Iterator[Fault]:
+    """The faults that a check finds, seen from the root."""
+    try:
+        check()
+    except InvalidInput as problem:
+        for fault in problem.faults:
+            yield Fault(joined(root, fault.path) if fault.path else root, fault.message)
+
+
+def _by_name(path: str, root: str, pool: WorkPool) -> str:
+    """`queues[1].priority` as `queues.critical.priority`."""
+    for number, queue in enumerate(pool.queues):
+        head = f"{root}.queues[{number}]"
+        if path.startswith(head):
+            return joined(joined(root, "queues"), queue.name) + path.removeprefix(head)
+    return path
+
+
+def _reconfiguration(plan: Plan) -> Reconfiguration:
+    wanted = plan.wanted.nouns
+    saved = [wanted[change.noun, change.name] for change in plan.changes if change.action is not Action.DELETE]
+    gone = [change for change in plan.changes if change.action is Action.DELETE]
+    return Reconfiguration(
+        pools_read={pool.name: pool.version for pool in plan.stored.pools},
+        deployments_read={each.name: each.version for each in plan.stored.deployments},
+        pools=tuple(noun for noun in saved if isinstance(noun, WorkPool)),
+        deployments=tuple(noun for noun in saved if isinstance(noun, Deployment)),
+        pools_gone=tuple(change.name for change in gone if change.noun == "work pool"),
+        deployments_gone=tuple(change.name for change in gone if change.noun == "deployment"),
+    )
+
+
+def _written(pool: WorkPool) -> dict[str, Any]:
+    """A pool as people write it: neither the template of its type, nor the queue that every pool has."""
+    written = sparse(pool)
+    if written["base_job_template"] == _own_template(pool.type):
+        del written["base_job_template"]
+    if pool.queues == (WorkQueue(name=DEFAULT_QUEUE, priority=1),):
+        del written["queues"]
+    ordered = [name for name in _ORDER if name in written]
+    return {name: written[name] for name in [*ordered, *(written.keys() - _ORDER.keys())]}
+
+
+_ORDER = dict.fromkeys(("type", "description", "concurrency_limit", "paused", "queues", "base_job_template"))
+"""What a reader looks for first stands first, and what is long last."""

@@ -1,0 +1,194 @@
+"""What people configure as plain values, and the difference between two configurations.
+
+A field of a pool, a queue or a deployment is part of the configuration unless stores and ticks keep it (`KEPT`), so that a new
+field of `dispatcher.models` is one by itself. What lies in another noun under a name of its own (queues in a pool) is plain as
+an object by name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from datetime import datetime, timedelta
+from enum import Enum, StrEnum
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from dispatcher.core.placeholders import joined
+from dispatcher.models import Deployment, WorkPool
+
+KEPT = frozenset({"id", "created_at", "version", "held_until", "held_reason", "last_tick_at"})
+"""Fields that stores and ticks keep; a configuration does not hold them."""
+
+LEFT_ALONE = frozenset({"paused", "active"})
+"""Switches that people use while things run: a configuration that says nothing of one leaves it as it is."""
+
+IDENTITIES = ("name", "slug")
+"""What a noun is known by where several stand together."""
+
+ABSENT: Any = type("Absent", (), {"__repr__": lambda _self: "ABSENT"})()
+"""The value of what is not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """Everything that people configure."""
+
+    pools: tuple[WorkPool, ...] = ()
+    deployments: tuple[Deployment, ...] = ()
+
+    @property
+    def nouns(self) -> dict[tuple[str, str], WorkPool | Deployment]:
+        """By kind and name, in the order in which they are told."""
+        pools: dict[tuple[str, str], WorkPool | Deployment] = {("work pool", pool.name): pool for pool in self.pools}
+        return pools | {("deployment", each.name): each for each in self.deployments}
+
+
+class Action(StrEnum):
+    """What becomes of a noun, or of a field."""
+
+    CREATE = "create"
+    CHANGE = "change"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChange:
+    """One value that is another."""
+
+    path: str
+    """Dotted, as `queues.critical.concurrency_limit`."""
+    before: Any
+    """`ABSENT` for one that is new."""
+    after: Any
+    """`ABSENT` for one that goes."""
+
+    @property
+    def action(self) -> Action:
+        """What becomes of the field."""
+        return Action.CREATE if self.before is ABSENT else Action.DELETE if self.after is ABSENT else Action.CHANGE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One pool or deployment that is another."""
+
+    action: Action
+    noun: str
+    """`work pool` or `deployment`."""
+    name: str
+    fields: tuple[FieldChange, ...] = ()
+    """Of a new one what is not as it is by default; of one that goes nothing."""
+
+
+def changes(stored: Configuration, wanted: Configuration) -> tuple[Change, ...]:
+    """What makes `stored` into `wanted`: pools first, each by name; what is equal is left out."""
+    before, after = stored.nouns, wanted.nouns
+    found = [_change(key, before.get(key), after.get(key)) for key in sorted({**before, **after}, key=_told)]
+    return tuple(change for change in found if change)
+
+
+def digest(configuration: Configuration) -> str:
+    """16 hex digits that are the same for equal configurations; what stores and ticks keep does not count."""
+    nouns = sorted((kind, name, plain(noun)) for (kind, name), noun in configuration.nouns.items())
+    return sha256(json.dumps(nouns, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def plain(noun: Any) -> dict[str, Any]:
+    """A noun without its own name and without what is kept, in JSON's values."""
+    return {field.name: _plain(getattr(noun, field.name)) for field in configured(type(noun))}
+
+
+def sparse(noun: Any) -> dict[str, Any]:
+    """The same without what is as it is by default."""
+    return {
+        field.name: _sparse(getattr(noun, field.name))
+        for field in configured(type(noun))
+        if getattr(noun, field.name) != default_of(field)
+    }
+
+
+def configured(noun: type[Any]) -> list[Field[Any]]:
+    """The fields of a noun that a configuration gives, but for the one it is known by."""
+    return [field for field in fields(noun) if field.name not in KEPT and field.name != identity_of(noun)]
+
+
+def identity_of(noun: Any) -> str | None:
+    """The field that a noun is known by among others; None for one that stands alone in its place."""
+    names = {field.name for field in fields(noun)}
+    return next((name for name in IDENTITIES if name in names), None)
+
+
+def default_of(field: Field[Any]) -> Any:
+    """What a field is by default; `ABSENT` for one that has to be given."""
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return ABSENT if field.default is MISSING else field.default
+
+
+def _told(key: tuple[str, str]) -> tuple[bool, str]:
+    return key[0] == "deployment", key[1]
+
+
+def _change(key: tuple[str, str], before: Any, after: Any) -> Change | None:
+    noun, name = key
+    if after is None:
+        return Change(action=Action.DELETE, noun=noun, name=name)
+    if before is None:
+        given = tuple(FieldChange(path=path, before=ABSENT, after=value) for path, value in sparse(after).items())
+        return Change(action=Action.CREATE, noun=noun, name=name, fields=given)
+    found = tuple(_differences(plain(before), plain(after), ""))
+    return Change(action=Action.CHANGE, noun=noun, name=name, fields=found) if found else None
+
+
+def _differences(before: Any, after: Any, path: str) -> Iterator[FieldChange]:
+    """The smallest parts that differ; a list is one part."""
+    if _same(before, after):
+        return
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping) or (path and not (before and after)):
+        yield FieldChange(path=path, before=before, after=after)
+        return
+    for name in {**before, **after}:
+        yield from _differences(before.get(name, ABSENT), after.get(name, ABSENT), joined(path, name))
+
+
+def _same(before: Any, after: Any) -> bool:
+    """As JSON: 1, 1.0 and true are three values, and objects have no order."""
+    return before is after or (
+        ABSENT not in (before, after) and json.dumps(before, sort_keys=True) == json.dumps(after, sort_keys=True)
+    )
+
+
+def _plain(value: Any) -> Any:
+    return _value(value, plain)
+
+
+def _sparse(value: Any) -> Any:
+    return _value(value, sparse)
+
+
+def _value(value: Any, of_noun: Any) -> Any:
+    if isinstance(value, tuple):
+        return _items(value, of_noun)
+    if is_dataclass(value):
+        return of_noun(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Enum | UUID):
+        return str(value)
+    if isinstance(value, frozenset):
+        return sorted(_value(each, of_noun) for each in value)
+    return value
+
+
+def _items(values: Iterable[Any], of_noun: Any) -> Any:
+    """Nouns by what they are known by; anything else in order."""
+    items = list(values)
+    known = identity_of(type(items[0])) if items and is_dataclass(items[0]) else None
+    if known is None:
+        return [_value(each, of_noun) for each in items]
+    return {getattr(each, known): of_noun(each) for each in items}

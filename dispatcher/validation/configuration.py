@@ -1,0 +1,215 @@
+"""A configuration as people write it: its models, derived from the fields of `dispatcher.models`, its faults, its JSON Schema.
+
+    pools:
+      nightly:                          # WorkPool
+        type: ecs:push
+        queues:
+          critical: {priority: 1}       # WorkQueue
+    deployments:
+      etl: {pool: nightly}              # Deployment
+
+Nouns that stand together are objects by name. What stores and ticks keep has no place in it.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, is_dataclass
+from functools import cache
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema, create_model
+
+from dispatcher import models
+from dispatcher.core.changes import LEFT_ALONE, configured, identity_of
+from dispatcher.core.placeholders import joined
+from dispatcher.errors import Fault
+from dispatcher.models import Deployment, Name, WorkPool, WorkQueue
+from dispatcher.validation.json_values import json_faults
+from dispatcher.validation.nouns import NAME_RULE, sentence
+from dispatcher.validation.wording import did_you_mean, got
+
+MAX_BYTES = 16 * 1024 * 1024
+
+SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+ASIDE = "x-"
+"""Keys at the top that begin so are the author's own, for anchors."""
+
+_TEMPLATE = WithJsonSchema(
+    {
+        "anyOf": [
+            {
+                "type": "object",
+                "properties": {"job_configuration": {"type": "object"}, "variables": {"type": "object"}},
+                "required": ["job_configuration", "variables"],
+            },
+            {"type": "string", "description": "A JSON or YAML file, seen from the folder of this one."},
+        ]
+    }
+)
+_WRITTEN: Mapping[tuple[type[Any], str], tuple[Any, str]] = {
+    (WorkPool, "base_job_template"): (
+        Annotated[Any, _TEMPLATE],
+        "Inline, or the path of a file; left out: the default base job template of the pool's type.",
+    ),
+    (WorkPool, "queues"): (None, "By name; `default` is always among them, last where nothing else is said."),
+    (WorkQueue, "priority"): (None, "Unique in its pool; 1 is served first. Left out: after all others, in the order given."),
+}
+"""What is written otherwise than `dispatcher.models` has it, and may be left out: the type (None: as it is), and the words."""
+
+
+NOUNS: Mapping[str, type[Any]] = {"pools": WorkPool, "deployments": Deployment}
+"""What stands at the top of a file."""
+
+
+class Entry(BaseModel):
+    """What all models of nouns share: no key that they do not know."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def configuration_schema() -> dict[str, Any]:
+    """The JSON Schema of a configuration file (draft 2020-12)."""
+    schema = TypeAdapter(file_model()).json_schema()
+    aside = {f"^{ASIDE}": {"description": "Your own: a place for anchors."}}
+    return {"$schema": SCHEMA_DIALECT, **schema, "title": "push-dispatcher configuration", "patternProperties": aside}
+
+
+def configuration_faults(value: Any) -> list[Fault]:
+    """Everything that has no place in a configuration, or is of another kind; empty when entries can be made of it."""
+    if not isinstance(value, Mapping):
+        return [Fault("", f"must be an object with `pools` and `deployments`{got(value)}")]
+    if faults := json_faults(value, max_bytes=MAX_BYTES):
+        return faults
+    try:
+        file_model().model_validate_json(_text(value), strict=True)
+    except ValidationError as error:
+        return list(_faults(error))
+    return []
+
+
+def entries(value: Mapping[str, Any]) -> BaseModel:
+    """A configuration without faults, as models."""
+    return file_model().model_validate_json(_text(value), strict=True)
+
+
+@cache
+def file_model() -> type[BaseModel]:
+    """The whole file."""
+    nouns: dict[str, Any] = {name: (_by_name(noun), Field({}, description=_first_line(noun))) for name, noun in NOUNS.items()}
+    return create_model("Configuration", __base__=Entry, **nouns)
+
+
+@cache
+def entry_model(noun: type[Any]) -> type[Entry]:
+    """The model of one noun, without its name."""
+    hints, words = get_type_hints(noun, include_extras=True), _docstrings().get(noun.__name__, {})
+    given = {field.name: _field(noun, field, hints[field.name], words) for field in configured(noun)}
+    return create_model(noun.__name__, __base__=Entry, __doc__=_first_line(noun), **given)
+
+
+def _field(noun: type[Any], field: Any, hint: Any, words: Mapping[str, str]) -> Any:
+    said = words.get(field.name, "").replace("None means", "null means")
+    written, description = _WRITTEN.get((noun, field.name), (None, said))
+    if field.name in LEFT_ALONE:
+        description = f"{description} Left out: as it is."
+    kind = written or _kind(hint)
+    required = field.default is MISSING and field.default_factory is MISSING and (noun, field.name) not in _WRITTEN
+    if required:
+        return (kind, Field(description=description))
+    default = None if field.default is MISSING else field.default
+    shown = default if isinstance(default, str | int | float | NoneType) and (noun, field.name) not in _WRITTEN else None
+    extra = {} if shown is None else {"default": shown}
+    return (kind, Field(None, description=description, validate_default=False, json_schema_extra=_default(extra)))
+
+
+def _default(extra: dict[str, Any]) -> Any:
+    """The schema tells the default of the noun; the model only whether a key was given."""
+
+    def tell(schema: dict[str, Any]) -> None:
+        schema.pop("default", None)
+        schema.pop("title", None)
+        schema.update(extra)
+
+    return tell
+
+
+def _kind(hint: Any) -> Any:
+    """The type as it is written: nouns within become models, by name where several stand together."""
+    arguments = get_args(hint)
+    if get_origin(hint) is tuple and arguments and is_dataclass(arguments[0]):
+        noun: Any = arguments[0]
+        return _by_name(noun) if identity_of(noun) else tuple[entry_model(noun), ...]  # type: ignore[misc]  # made at run time
+    if NoneType in arguments and any(is_dataclass(argument) for argument in arguments):
+        [noun] = [argument for argument in arguments if argument is not NoneType]
+        return entry_model(noun) | None
+    return hint
+
+
+def _by_name(noun: Any) -> Any:
+    return dict[Name, entry_model(noun)]  # type: ignore[misc]  # made at run time
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    return json.dumps({name: inner for name, inner in value.items() if not name.startswith(ASIDE)})
+
+
+def _faults(error: ValidationError) -> Iterator[Fault]:
+    for detail in error.errors(include_url=False):
+        steps = [step for step in detail["loc"] if step != "[key]"]
+        path = ""
+        for step in steps:
+            path = joined(path, step)
+        field = str(steps[-1]) if steps else ""
+        if detail["type"] == "extra_forbidden":
+            yield Fault(path, f"is not a key here{_nearest(steps)}")
+        elif detail["type"] == "missing":
+            yield Fault(path, "is missing; give it a value")
+        elif "[key]" in detail["loc"]:
+            yield Fault(path, f"as a name {NAME_RULE}")
+        else:
+            yield Fault(path, sentence(field, detail) + got(detail["input"]))
+
+
+def _nearest(steps: list[Any]) -> str:
+    """The valid keys beside one that is not; the nearest where one is near."""
+    model: Any = file_model()
+    for step in steps[:-1]:
+        model = _inner(model, step)
+    names = list(model.model_fields)
+    return did_you_mean(str(steps[-1]), names) or f"; the keys are {', '.join(names)}"
+
+
+def _inner(model: Any, step: Any) -> Any:
+    """One step down: the model of a field, or of what a dictionary holds."""
+    hint: Any = model.model_fields[step].annotation if hasattr(model, "model_fields") else get_args(model)[-1]
+    arguments = [argument for argument in get_args(hint) if argument is not NoneType]
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        return hint
+    return arguments[0] if len(arguments) == 1 else hint
+
+
+def _first_line(noun: type[Any]) -> str:
+    return (inspect.getdoc(noun) or "").partition("\n")[0]
+
+
+@cache
+def _docstrings() -> Mapping[str, Mapping[str, str]]:
+    """The words that stand under the fields of each noun; none where the source is not there."""
+    try:
+        tree = ast.parse(inspect.getsource(models))
+    except OSError:
+        return {}
+    return {each.name: dict(_described(each)) for each in tree.body if isinstance(each, ast.ClassDef)}
+
+
+def _described(noun: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    for field, words in zip(noun.body, noun.body[1:], strict=False):
+        match field, words:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                yield name, " ".join(text.split())

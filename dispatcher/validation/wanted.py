@@ -1,0 +1,95 @@
+"""Nouns out of a configuration: what is given, what is left alone, and what stores and ticks keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, get_args, get_origin, get_type_hints
+
+from dispatcher.core.changes import ABSENT, KEPT, LEFT_ALONE, Configuration, default_of, identity_of
+from dispatcher.core.queues import last_priority
+from dispatcher.errors import InvalidInput
+from dispatcher.models import DEFAULT_QUEUE, Deployment, WorkPool, WorkQueue
+from dispatcher.validation.configuration import Entry, configuration_faults, entries, entry_model
+from dispatcher.validation.wording import one_line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class New:
+    """What a new noun is born with."""
+
+    kept: Callable[[], Mapping[str, Any]]
+    """Values of what stores keep: an id of its own, the time of its creation."""
+    template: Callable[[str], Mapping[str, Any]]
+    """The base job template that a pool of a type has where none is given."""
+
+
+def read_configuration(value: Any, stored: Configuration, new: New) -> Configuration:
+    """The pools and deployments of a configuration, as they would be saved over what is stored.
+
+    Raises `InvalidInput` with every key that does not belong and every value of another kind. What is right in kind and still
+    does not fit together is not asked here.
+    """
+    if faults := configuration_faults(value):
+        raise InvalidInput("configuration", one_line(faults))
+    read: Any = entries(value)
+    known = stored.nouns
+    pools = [_pool(name, entry, known.get(("work pool", name)), new) for name, entry in read.pools.items()]
+    deployments = [
+        _built(Deployment, name, entry, known.get(("deployment", name)), new) for name, entry in read.deployments.items()
+    ]
+    return Configuration(pools=tuple(pools), deployments=tuple(deployments))
+
+
+def _pool(name: str, entry: Any, stored: Any, new: New) -> WorkPool:
+    queues = _queues(entry.queues or {}, {queue.name: queue for queue in stored.queues} if stored else {}, new)
+    given: dict[str, Any] = {"queues": queues}
+    if entry.base_job_template is None:
+        given["base_job_template"] = new.template(entry.type)
+    pool: WorkPool = _built(WorkPool, name, entry, stored, new, **given)
+    return pool
+
+
+def _queues(written: Mapping[str, Any], stored: Mapping[str, WorkQueue], new: New) -> tuple[WorkQueue, ...]:
+    """In order of priority. Those without a number come after those that have one, in the order given, `default` last."""
+    if DEFAULT_QUEUE not in written:
+        written = {**written, DEFAULT_QUEUE: entry_model(WorkQueue)()}
+    numbered = [name for name, entry in written.items() if entry.priority is not None]
+    placed: list[WorkQueue] = []
+    for name in [*numbered, *(name for name in written if name not in numbered)]:
+        given = {} if name in numbered else {"priority": last_priority(placed)}
+        placed.append(_built(WorkQueue, name, written[name], stored.get(name), new, **given))
+    return tuple(sorted(placed, key=lambda queue: queue.priority))
+
+
+def _built(noun: type[Any], name: str | None, entry: Any, stored: Any, new: New, **given: Any) -> Any:
+    """A noun from its entry, over what is stored of it. Raises `KeyError` for a field that has no value at all."""
+    hints, kept, known = get_type_hints(noun), new.kept(), identity_of(noun)
+    values = {known: name, **given} if known else given
+    for field in fields(noun):
+        if field.name in values:
+            continue
+        if field.name in entry.model_fields_set and field.name not in KEPT:
+            before = getattr(stored, field.name, None)
+            values[field.name] = _value(getattr(entry, field.name), hints[field.name], before, new)
+        elif stored is not None and field.name in KEPT | LEFT_ALONE:
+            values[field.name] = getattr(stored, field.name)
+        elif field.name in KEPT and field.name in kept:
+            values[field.name] = kept[field.name]
+        elif (default := default_of(field)) is not ABSENT:
+            values[field.name] = default
+    return noun(**values)
+
+
+def _value(written: Any, hint: Any, stored: Any, new: New) -> Any:
+    """What is written, with nouns in place of their entries."""
+    nouns = [each for each in get_args(hint) if isinstance(each, type)]
+    if isinstance(written, Entry):
+        return _built(nouns[0], None, written, stored, new)
+    if isinstance(written, Mapping) and any(isinstance(each, Entry) for each in written.values()):
+        known = identity_of(nouns[0]) or ""
+        before = {getattr(each, known): each for each in stored or ()}
+        return tuple(_built(nouns[0], name, each, before.get(name), new) for name, each in written.items())
+    if isinstance(written, tuple):
+        return tuple(_value(each, hint, None, new) for each in written)
+    return () if written == {} and get_origin(hint) is tuple else written
