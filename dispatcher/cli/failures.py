@@ -2,7 +2,7 @@
 
 0    done
 1    refused, or something could not be done: the lines say what and where, and nothing was changed
-2    the command line itself is wrong
+2    the command line itself is wrong; of `plan`: there is something to change
 130  Ctrl-C
 """
 
@@ -60,6 +60,8 @@ def lines(problem: Exception) -> Iterator[str]:
             yield f"{problem.filename}: {problem.strerror}"
         case ModuleNotFoundError() if (problem.name or "").partition(".")[0] == "rich":
             yield "tables need rich, which is not installed: pip install 'push-dispatcher[cli]', or use --json"
+        case ModuleNotFoundError() if (problem.name or "").partition(".")[0] == "yaml":
+            yield "configuration files need PyYAML, which is not installed: pip install 'push-dispatcher[cli]'"
         case ModuleNotFoundError() if (problem.name or "").partition(".")[0] == "packaging":
             yield "building a package needs packaging, which is not installed: pip install 'push-dispatcher[package]'"
         case _:

@@ -19,6 +19,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "work-queue": ("dispatcher.cli.work_queue:work_queue", "Make, change and look at the work queues of a pool."),
     "deployment": ("dispatcher.cli.deployment:deployment", "Say once what is run where, and run it by its name."),
     "run": ("dispatcher.cli.run:run", "Create, list, explain and cancel runs."),
+    "plan": ("dispatcher.cli.configuration:plan", "Show what a configuration file would change."),
+    "apply": ("dispatcher.cli.configuration:apply", "Make the stored configuration what a file says."),
+    "export": ("dispatcher.cli.configuration:export", "Write what is stored as a configuration file."),
+    "init": ("dispatcher.cli.init:init", "Write a configuration file to begin with."),
+    "schema": ("dispatcher.cli.configuration:schema", "Show the JSON Schema of configuration files."),
     "tick": ("dispatcher.cli.tick:tick", "Dispatch what is due, once."),
     "store": ("dispatcher.cli.store:store", "Migrate, copy and check the store."),
     "dev": ("dispatcher.cli.dev:dev", "Tick every few seconds, with a live view."),
@@ -85,7 +90,7 @@ class Root(HelpfulGroup):
 @click.command(
     cls=Root,
     epilog="Settings are environment variables, DISPATCHER_STORE first among them. "
-    "Exit codes: 0 done; 1 refused, or a problem; 2 the command line is wrong; 130 Ctrl-C.",
+    "Exit codes: 0 done; 1 refused, or a problem; 2 the command line is wrong, or a plan has changes; 130 Ctrl-C.",
 )
 @click.option("--store", "store_url", metavar="URL", help="Where the state is, as sqlite:///file.db (DISPATCHER_STORE).")
 @click.option("--verbose", is_flag=True, help="Show every decision as a line of JSON on standard error.")

@@ -16,6 +16,9 @@ store        migrate: found and latest (versions), is_needed, statements; copy: 
 doctor       a list of check, subject, level (ok, warning, problem), text, mend
 simulate     pool, runs, interval_seconds, before and after: each concurrency_limit, most_slots, ended_at and queues (name,
              runs, never: not admitted at all, and the waits in seconds: median, p95, longest)
+plan, apply  hash (of what is stored before) and hash_after, applied, changes: a list of action (create, change, delete), noun,
+             name, fields: a list of path, action, before, after (null where there is none); unnamed (stored, and not in the
+             file): a list of noun, name
 dry run      a list of pool, admitted (each id, name, queue and the rendered job), crashes (each id, name, queue, reason),
              barriers, problem
 package      output, bytes, sha256, target, arch, python, extras, door, bytecode (the release of the Python that made it, or
@@ -29,8 +32,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from dispatcher.client import PoolView
+from dispatcher.client import Plan, PoolView
+from dispatcher.core.changes import ABSENT, Change, FieldChange
 from dispatcher.core.reasons import Explanation
+from dispatcher.core.redaction import redacted
 from dispatcher.models import Deployment, Run, Status, WorkPool
 from dispatcher.report import PoolReport, TickReport
 from dispatcher.store import Decision
@@ -208,6 +213,30 @@ def package(built: Package) -> Shape:
         "bill_of_materials": str(built.order.bill),
         "distributions": [_part(part) for part in built.parts],
     }
+
+
+def plan(found: Plan, *, applied: bool) -> Shape:
+    """What a configuration changes, or has changed; secrets are hidden."""
+    return {
+        "hash": found.hash,
+        "hash_after": found.hash_after,
+        "applied": applied,
+        "changes": [_change(change) for change in found.changes],
+        "unnamed": [{"noun": noun, "name": name} for noun, name in found.unnamed],
+    }
+
+
+def _change(change: Change) -> Shape:
+    fields = [
+        {"path": field.path, "action": field.action.value, "before": _shown(field, "before"), "after": _shown(field, "after")}
+        for field in change.fields
+    ]
+    return {"action": change.action.value, "noun": change.noun, "name": change.name, "fields": fields}
+
+
+def _shown(field: FieldChange, side: str) -> Any:
+    value = getattr(field, side)
+    return None if value is ABSENT else redacted(value, field.path.rpartition(".")[2])
 
 
 def _part(part: Part) -> Shape:

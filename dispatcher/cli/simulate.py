@@ -26,16 +26,17 @@ UNLIMITED = "none"
 @click.command(
     cls=Command,
     example="dispatcher simulate --pool nightly --concurrency-limit 20 --queue-limit critical=5\n"
-    "dispatcher simulate --pool nightly --from runs.json --queue-priority critical=1",
+    "dispatcher simulate --pool nightly --from runs.json --queue-priority critical=1\n"
+    "dispatcher simulate -f changed.yaml --from runs.json",
 )
 @click.option(
     "-p",
     "--pool",
-    required=True,
     metavar="POOL",
     shell_complete=completion.pools,
-    help="The work pool whose limits are changed.",
+    help="The work pool whose limits are changed; may be left out where the file names one alone.",
 )
+@click.option("-f", "--file", "file", metavar="FILE", help="A configuration file with the changed limits.")
 @click.option("--from", "source", metavar="FILE", help="Past runs as `run ls --json` prints them; else those of the store.")
 @click.option(
     "--hours", type=click.FloatRange(min=0), default=24.0, show_default=True, help="How far to look back in the store."
@@ -48,7 +49,8 @@ UNLIMITED = "none"
 def simulate(
     session: Session,
     /,
-    pool: str,
+    pool: str | None,
+    file: str | None,
     *,
     source: str | None,
     hours: float,
@@ -61,19 +63,39 @@ def simulate(
 
     The runs are admitted once more, by the code that admits, at their due times and for as long as they held their slots then.
     """
-    before = session.client.work_pool(pool)
-    after = _changed(before, limit, limits, priorities)
+    filed = _filed(session, pool, file)
+    before = session.client.work_pool(filed.name if filed else pool or "")
+    after = _changed(filed or before, limit, limits, priorities)
     since = session.wiring.dispatch.clock.now() - timedelta(hours=hours)
-    past = history.of_file(source, pool) if source else history.of_store(session.wiring.store, pool, since)
+    past = history.of_file(source, before.name) if source else history.of_store(session.wiring.store, before.name, since)
     interval = timedelta(seconds=every or session.settings.tick_interval_seconds)
     data = {
-        "pool": pool,
+        "pool": before.name,
         "runs": len(past),
         "interval_seconds": interval.total_seconds(),
         "before": _outcome(before, past, interval),
         "after": _outcome(after, past, interval),
     }
     return Answer(data=data, view="simulation")
+
+
+def _filed(session: Session, pool: str | None, file: str | None) -> WorkPool | None:
+    """The pool as a configuration file has it; None without one. Raises `InvalidInput` where it is not clear which."""
+    if file is None:
+        if pool is None:
+            raise InvalidInput("simulation", [Fault("pool", "name a work pool, or a configuration file of one")])
+        return None
+    from dispatcher.cli.configuration import located  # noqa: PLC0415 - YAML, only where there is a file
+    from dispatcher.cli.configuration_file import read  # noqa: PLC0415 - likewise
+
+    document = read(file)
+    with located(document):
+        wanted = session.client.plan(document.value).wanted
+    names = [name for name in document.value.get("pools", {}) if pool in (None, name)]
+    if len(names) != 1:
+        words = f"{file} names {len(names)} work pools: say which" if pool is None else f"{file} does not name {pool!r}"
+        raise InvalidInput("simulation", [Fault("pool", words)])
+    return next(found for found in wanted.pools if found.name == names[0])
 
 
 def _changed(pool: WorkPool, limit: str | None, limits: Sequence[str], priorities: Sequence[str]) -> WorkPool:

@@ -5,6 +5,7 @@ Beside `screen` and `demo.views` the only module that imports rich.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -240,6 +241,45 @@ def simulation(shape: Shape) -> None:
     show(out)
     slots = f"{shape['before']['most_slots']} → {shape['after']['most_slots']}"
     say(f"Most slots at once: {slots}. Ticks every {seconds(shape['interval_seconds'])}.")
+
+
+MARKS = {"create": ("+", "green"), "change": ("~", "yellow"), "delete": ("-", "red")}
+
+
+def plan(shape: Shape) -> None:
+    """What a configuration changes, or has changed."""
+    for change in shape["changes"]:
+        mark, style = MARKS[change["action"]]
+        console().print(Text(f"{mark} ", style) + text(f"{change['noun']} {change['name']}"), soft_wrap=True)
+        for field in change["fields"]:
+            mark, style = MARKS[field["action"]] if change["action"] == "change" else (" ", "")
+            values = [short(field[side]) for side in ("before", "after") if field["action"] in _HAS[side]]
+            console().print(Text(f"    {mark} ", style) + text(f"{field['path']}: {' → '.join(values)}"), soft_wrap=True)
+    say(f"{_did(shape)} Stored configuration: {shape['hash_after'] if shape['applied'] else shape['hash']}")
+    if shape["unnamed"]:
+        names = ", ".join(f"{each['noun']} {each['name']}" for each in shape["unnamed"][:10])
+        more = f" and {len(shape['unnamed']) - 10} more" if len(shape["unnamed"]) > 10 else ""
+        say(f"Not in the file, and left as they are: {names}{more}.")
+
+
+_HAS = {"before": ("change", "delete"), "after": ("create", "change")}
+
+
+def _did(shape: Shape) -> str:
+    """How many of what, in a sentence."""
+    if not shape["changes"]:
+        return "Nothing to change."
+    numbers = {action: sum(change["action"] == action for change in shape["changes"]) for action in MARKS}
+    told = ", ".join(f"{number} to {action}" for action, number in numbers.items() if number)
+    return f"Applied: {told.replace(' to ', ' ')}d." if shape["applied"] else f"Plan: {told}."
+
+
+def short(value: Any) -> str:
+    """A value in at most some eighty characters."""
+    words = json.dumps(value, ensure_ascii=False, default=str)
+    if len(words) <= 80:
+        return words
+    return f"{{{len(value)} keys}}" if isinstance(value, Mapping) else f"{words[:77]}..."
 
 
 def _wait(number: float | None) -> str:

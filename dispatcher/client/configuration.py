@@ -44,6 +44,11 @@ class Plan:
         """Of what is stored; `apply` refuses when it is expected and no longer so."""
         return digest(self.stored)
 
+    @property
+    def hash_after(self) -> str:
+        """Of what is stored once the plan is carried out."""
+        return digest(self.wanted)
+
 
 class Configurations(Runs):
     """What people do with the whole configuration."""

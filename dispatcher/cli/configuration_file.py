@@ -1,0 +1,106 @@
+"""A configuration file: read with its templates and the place of everything, written with what editors look for."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dispatcher.cli import yaml_files
+from dispatcher.cli.inputs import STANDARD_INPUT, parse_json
+from dispatcher.cli.yaml_files import Document, Place
+from dispatcher.client import configuration_schema
+from dispatcher.client.configuration import SUBJECT
+from dispatcher.core.placeholders import joined
+from dispatcher.errors import Fault, InvalidInput
+
+TEMPLATE = "base_job_template"
+SCHEMA_NAME = "dispatcher.schema.json"
+EDITOR_LINE = f"# yaml-language-server: $schema={SCHEMA_NAME}\n"
+"""Tells an editor where the schema is (https://github.com/redhat-developer/yaml-language-server#using-inlined-schema)."""
+
+
+def read(source: str) -> Document:
+    """A configuration as a value, the files of its templates read into it. Raises `InvalidInput` that names the place."""
+    if source == STANDARD_INPUT:
+        document, folder = yaml_files.read(sys.stdin.read(), "standard input"), Path()
+    else:
+        document, folder = yaml_files.read(_text(Path(source), source), source), Path(source).parent
+    if document.value is None:
+        raise InvalidInput(SUBJECT, [Fault(source, "is empty; `dispatcher init` and `dispatcher export` write one")])
+    pools = document.value.get("pools") if isinstance(document.value, Mapping) else None
+    for name, pool in pools.items() if isinstance(pools, Mapping) else ():
+        if isinstance(pool, dict) and isinstance(pool.get(TEMPLATE), str):
+            path = joined(joined("pools", name), TEMPLATE)
+            pool[TEMPLATE] = _template(document, path, folder / pool[TEMPLATE])
+    return document
+
+
+def with_places(problem: InvalidInput, document: Document) -> InvalidInput:
+    """The same faults, those of the configuration with file, line and column before their paths."""
+    if problem.subject != SUBJECT:
+        return problem
+    return InvalidInput(SUBJECT, [Fault(_located(fault.path, document), fault.message) for fault in problem.faults])
+
+
+def text_of(value: Mapping[str, Any]) -> str:
+    """A configuration as a file: with a line for editors."""
+    parts = [EDITOR_LINE]
+    for kind, nouns in value.items():
+        parts.append(f"\n{kind}:" + (" {}\n" if not nouns else "\n"))
+        for name, noun in nouns.items():
+            parts += [f"  {line}\n" for line in yaml_files.write({name: noun}).splitlines()]
+    return "".join(parts)
+
+
+def write_new(path: Path, text: str, *, force: bool) -> list[str]:
+    """Write a configuration, and its schema beside it. Raises `InvalidInput` for one that exists, unless forced."""
+    if path.exists() and not force:
+        raise InvalidInput("file", [Fault(str(path), "exists; name another, or give --force to write over it")])
+    path.write_text(text, encoding="utf-8")
+    write_schema(path.parent / SCHEMA_NAME)
+    return [str(path), str(path.parent / SCHEMA_NAME)]
+
+
+def write_schema(path: Path) -> None:
+    """Write the JSON Schema of configurations."""
+    path.write_text(json.dumps(configuration_schema(), indent=2) + "\n", encoding="utf-8")
+
+
+def _text(path: Path, name: str) -> str:
+    try:
+        return yaml_files.read_file(path)
+    except OSError as problem:
+        raise InvalidInput("file", [Fault(name, f"{problem.strerror}; name a file that can be read")]) from None
+
+
+def _template(document: Document, path: str, file: Path) -> Any:
+    """The value of a template's file; its places go with those of the configuration."""
+    try:
+        text = _text(file, str(file))
+    except InvalidInput as problem:
+        message = problem.faults[0].message
+        raise InvalidInput(SUBJECT, [Fault(_located(path, document), f"{file}: {message}")]) from None
+    read = _json(text, str(file)) if file.suffix == ".json" else yaml_files.read(text, str(file))
+    document.places.update((_under(path, inner), place) for inner, place in read.places.items())
+    return read.value
+
+
+def _json(text: str, name: str) -> Document:
+    """JSON is read as JSON; where it is YAML too, which it mostly is, that tells the lines."""
+    value = parse_json(text, name, TEMPLATE)
+    try:
+        return Document(value, yaml_files.read(text, name).places)
+    except InvalidInput:
+        return Document(value, {"": Place(name, 1, 1)})
+
+
+def _located(path: str, document: Document) -> str:
+    place = document.place(path)
+    return f"{place}: {path}".removesuffix(": ") if place else path
+
+
+def _under(root: str, path: str) -> str:
+    return root if not path else f"{root}{path}" if path.startswith("[") else f"{root}.{path}"

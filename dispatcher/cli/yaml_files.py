@@ -1,0 +1,213 @@
+"""YAML as people write it, with the place of everything in it; and plain values as such a file.
+
+Read by the core schema of YAML 1.2, as editors and JSON have it: `on`, `no` and `2026-01-31` are text. PyYAML's own schema is
+that of 1.1, so its nodes are read here, which also tells the line of every key, and names a key that stands twice. What is
+written is read alike by both. `<<` merges what an anchor names, as editors understand it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dispatcher.core.placeholders import joined
+from dispatcher.errors import Fault, InvalidInput
+
+MAX_VALUES = 500_000
+"""In one file, those that an alias repeats counted each time."""
+MAX_DEPTH = 100
+
+_TAG = "tag:yaml.org,2002:"
+_MERGE = "<<"
+_PLAIN: Mapping[str, tuple[str, Sequence[str]]] = {
+    "null": (r"(?:~|null|Null|NULL|)", ["", *"~nN"]),
+    "bool": (r"(?:true|True|TRUE|false|False|FALSE)", [*"tTfF"]),
+    "int": (r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)", [*"-+0123456789"]),
+    "float": (
+        r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))",
+        [*"-+0123456789."],
+    ),
+}
+"""How YAML 1.2 tells plain scalars apart (https://yaml.org/spec/1.2.2/#1032-tag-resolution), and what each may begin with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands; lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass
+class Document:
+    """A value, and the place of each of its parts by its dotted path; the whole is at the empty path."""
+
+    value: Any
+    places: dict[str, Place] = field(default_factory=dict)
+
+    def place(self, path: str) -> Place | None:
+        """Where a path stands, or the nearest of what it lies in."""
+        while path not in self.places and path:
+            path = path[: max(path.rfind("."), path.rfind("["), 0)]
+        return self.places.get(path)
+
+
+class _Reader(yaml.SafeLoader):
+    """PyYAML's nodes, told apart as YAML 1.2 does."""
+
+
+class _Writer(yaml.SafeDumper):
+    """PyYAML's text, quoted wherever 1.1 or 1.2 would take it for something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """A value that stands twice is written twice."""
+        del data
+        return True
+
+
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar(f"{_TAG}str", text, style="|" if "\n" in text else None)
+
+
+_Reader.yaml_implicit_resolvers = {}  # those of 1.1 are not wanted
+_Writer.add_representer(str, _text_node)
+for _name, (_pattern, _first) in _PLAIN.items():
+    for _class in (_Reader, _Writer):
+        _class.add_implicit_resolver(_TAG + _name, re.compile(f"^{_pattern}$"), _first)
+
+
+def read(text: str, name: str) -> Document:
+    """The one document of a text. Raises `InvalidInput` that names the line and the column."""
+    try:
+        node = yaml.compose(text, Loader=_Reader)
+    except yaml.MarkedYAMLError as problem:
+        mark = problem.problem_mark or problem.context_mark
+        raise _fault(Place(name, mark.line + 1, mark.column + 1) if mark else name, f"not YAML: {_words(problem)}") from None
+    except yaml.YAMLError as problem:
+        raise _fault(name, f"not YAML: {' '.join(str(problem).split())}") from None
+    except RecursionError:
+        raise _fault(name, "nested too deeply") from None
+    return _Walk(name).document(node)
+
+
+def write(value: Any) -> str:
+    """A value as YAML, in its own order."""
+    text: str = yaml.dump(value, Dumper=_Writer, sort_keys=False, allow_unicode=True, default_flow_style=False, width=110)
+    return text
+
+
+def read_file(path: Path) -> str:
+    """A file's text. Raises `InvalidInput` for one that is not UTF-8, OSError for one that cannot be read."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _fault(str(path), "not UTF-8; save the file in that encoding") from None
+
+
+class _Walk:
+    """From nodes to a value, noting places on the way."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._values = name, 0
+        self._places: dict[str, Place] = {}
+
+    def document(self, node: yaml.Node | None) -> Document:
+        if node is None:
+            return Document(None, {"": Place(self._name, 1, 1)})
+        self._places[""] = self._place(node)
+        return Document(self._value(node, "", 0), self._places)
+
+    def _value(self, node: yaml.Node, path: str, depth: int) -> Any:
+        self._values += 1
+        if self._values > MAX_VALUES or depth > MAX_DEPTH:
+            raise _fault(self._place(node), "is too large, or nested too deeply: an alias may lead back to itself")
+        if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
+            return self._object(node, path, depth)
+        if isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
+            return [self._item(child, joined(path, number), depth) for number, child in enumerate(node.value)]
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        raise _fault(self._place(node), f"the tag {node.tag} is not known here; take it away")
+
+    def _item(self, node: yaml.Node, path: str, depth: int) -> Any:
+        self._places[path] = self._place(node)
+        return self._value(node, path, depth + 1)
+
+    def _object(self, node: yaml.MappingNode, path: str, depth: int) -> dict[str, Any]:
+        brought: dict[str, Any] = {}
+        for merged in reversed(list(_merged(node))):
+            if not isinstance(merged, yaml.MappingNode):
+                raise _fault(self._place(merged), f"{_MERGE} takes a mapping, or a list of them")
+            brought.update(self._value(merged, path, depth + 1))
+        found: dict[str, Any] = {}
+        for key, child in node.value:
+            if not _is_merge(key):
+                name = self._key(key, found)
+                self._places[joined(path, name)] = self._place(key)
+                found[name] = self._value(child, joined(path, name), depth + 1)
+        return {**brought, **found}
+
+    def _key(self, key: yaml.Node, found: Mapping[str, Any]) -> str:
+        if not isinstance(key, yaml.ScalarNode):
+            raise _fault(self._place(key), "a key has to be text")
+        if key.tag != f"{_TAG}str":
+            raise _fault(self._place(key), f"the key {key.value} is no text; put it in quotes")
+        if key.value in found:
+            raise _fault(self._place(key), f"the key {key.value!r} stands here twice; take one away")
+        return str(key.value)
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        kind, text = node.tag.removeprefix(_TAG), node.value
+        if kind not in ("str", *_PLAIN):
+            raise _fault(self._place(node), f"the tag {node.tag} is not known here; take it away")
+        if kind == "str":
+            return text
+        if kind == "null":
+            return None
+        if kind == "bool":
+            return text.lower() == "true"
+        try:
+            return _number(kind, text)
+        except ValueError:
+            raise _fault(self._place(node), f"{text} is no value that JSON has; give a number, or put it in quotes") from None
+
+    def _place(self, node: yaml.Node) -> Place:
+        return Place(self._name, node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def _is_merge(key: yaml.Node) -> bool:
+    return isinstance(key, yaml.ScalarNode) and key.value == _MERGE and key.style is None
+
+
+def _merged(node: yaml.MappingNode) -> Iterator[yaml.Node]:
+    """What `<<` names: one mapping, or several of which the first wins. What stands beside it wins over all."""
+    for key, child in node.value:
+        if _is_merge(key):
+            yield from child.value if isinstance(child, yaml.SequenceNode) else [child]
+
+
+def _number(kind: str, text: str) -> int | float:
+    """Raises `ValueError` for what JSON has no number for, and for tags of other kinds."""
+    if kind == "int":
+        return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
+    if kind == "float" and "n" not in text.lower():
+        return float(text)
+    raise ValueError(kind)
+
+
+def _words(problem: yaml.MarkedYAMLError) -> str:
+    return ", ".join(" ".join(words.split()) for words in (problem.context, problem.problem) if words)
+
+
+def _fault(place: Place | str, words: str) -> InvalidInput:
+    return InvalidInput("file", [Fault(str(place), words)])
