@@ -66,7 +66,7 @@ def apply(session: Session, /, source: str, expect: str | None, *, prune: bool, 
     return Answer(data=shapes.plan(session.client.apply(found, expect=expect), applied=True), view="plan")
 
 
-@click.command(cls=Command, example="dispatcher export > dispatcher.yaml\ndispatcher export -f dispatcher.yaml")
+@click.command(cls=Command, example="dispatcher export\ndispatcher export -f dispatcher.yaml")
 @click.option("-f", "--file", "target", metavar="FILE", help="Write it there, and its JSON Schema beside it.")
 @click.option("--force", is_flag=True, help="Write over a file that exists.")
 @pass_session

@@ -21,10 +21,15 @@ FIRST_VARIABLES: Mapping[str, Mapping[str, Any]] = {
     "ecs": {"image": "public.ecr.aws/docker/library/busybox", "command": "echo hello"},
     "cloud-run": {"image": "docker.io/library/busybox", "command": "echo hello"},
     "cloud-run-v2": {"image": "docker.io/library/busybox", "command": "echo hello"},
-    "azure-container-instance": {"image": "docker.io/library/busybox", "command": "echo hello"},
+    "azure-container-instance": {
+        "image": "docker.io/library/busybox",
+        "command": "echo hello",
+        "subscription_id": "00000000-0000-0000-0000-000000000000",
+        "resource_group_name": "my-resource-group",
+    },
     "modal": {"command": "echo hello"},
 }
-"""What a first deployment says, by type; worker types and push types alike."""
+"""What a first deployment says, by type; worker types and push types alike. What only its author can know is plain to see."""
 
 HEAD = """\
 # Work pools, their queues, and deployments, as `dispatcher apply` makes them to be.

@@ -76,9 +76,12 @@ class _Writer(yaml.SafeDumper):
 
 
 def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar(f"{_TAG}str", text, style="|" if "\n" in text else None)
+    """In double quotes where PyYAML would take part of it for a break of 1.1's, which it folds."""
+    style = '"' if _BREAKS & set(text) else "|" if "\n" in text else None
+    return dumper.represent_scalar(f"{_TAG}str", text, style=style)
 
 
+_BREAKS = frozenset("\r\x85\u2028\u2029\ufeff")
 _Reader.yaml_implicit_resolvers = {}  # those of 1.1 are not wanted
 _Writer.add_representer(str, _text_node)
 for _name, (_pattern, _first) in _PLAIN.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -24,6 +25,7 @@ def walk(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[t
 
 
 EVERY = dict(walk(root))
+ROOT, PAGE = Path(__file__).parents[2], "dispatcher/cli/README.md"
 EXPECTED = """
     work-pool create, work-pool update, work-pool ls, work-pool inspect, work-pool pause, work-pool resume, work-pool delete,
     work-pool set-concurrency-limit, work-pool clear-concurrency-limit, work-pool get-default-base-job-template,
@@ -31,7 +33,8 @@ EXPECTED = """
     work-queue create, work-queue ls, work-queue inspect, work-queue pause, work-queue resume, work-queue set-priority,
     work-queue set-concurrency-limit, work-queue clear-concurrency-limit, work-queue delete,
     deployment create, deployment update, deployment ls, deployment inspect, deployment run, deployment delete,
-    run create, run ls, run inspect, run cancel, run explain, run logs, tick, demo, emulator, package, version
+    run create, run ls, run inspect, run cancel, run explain, run logs, plan, apply, export, init, schema, tick, store migrate,
+    store copy, store check, dev, doctor, simulate, demo, emulator, package, version
 """
 
 
@@ -63,6 +66,15 @@ def test_every_example_is_a_command_line_that_parses(path):
         words = shlex.split(line)
         assert words[: len(path) + 1] == ["dispatcher", *path]
         command.make_context(path[-1], words[len(path) + 1 :])
+
+
+def test_the_readme_links_to_the_page_of_all_commands():
+    assert f"({PAGE})" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", EVERY, ids=" ".join)
+def test_every_command_is_on_the_page(path):
+    assert f"| `{' '.join(path)}` | " in (ROOT / PAGE).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
