@@ -6,6 +6,7 @@ work queue   pool, name, priority, concurrency_limit, paused, status, descriptio
 run          id, name, pool, queue, deployment, state, reason, scheduled_at, due_at, started_at, ended_at, exit_code, attempt,
              url; `inspect` adds job_variables, tags, created_at, claimed_at, submitted_at, not_before, refusals, submission,
              job and timeline
+preview      a list of runs, each with late and not_before besides
 timeline     a list of event, at, wait_seconds (since the event before; null for the first)
 explanation  id, name, state, reason (a word of `dispatcher.core.reasons.Reason`), text, mend, until, position, holders
 dev          ticks (how many), at, pools (with in_use and queues), runs (the newest), problems
@@ -130,6 +131,11 @@ def run(found: Run) -> Shape:
         "attempt": found.attempt,
         "url": (found.submission or {}).get("url"),
     }
+
+
+def upcoming(found: Run, now: datetime) -> Shape:
+    """A run that waits."""
+    return {**run(found), "late": found.due_at < now, "not_before": time(found.not_before)}
 
 
 def whole_run(found: Run) -> Shape:

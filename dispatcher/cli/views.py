@@ -143,6 +143,24 @@ def runs(shapes: Sequence[Shape]) -> None:
     show(out)
 
 
+def preview(shapes: Sequence[Shape]) -> None:
+    """Runs that wait, by due time."""
+    if not shapes:
+        say("No runs are due in this time.")
+        return
+    out = table("Due", "", "Name", "ID", "Queue", "Deployment")
+    for run in shapes:
+        mark = Text("late" if run["late"] else "", style="red")
+        out.add_row(
+            text(time(run["due_at"])),
+            mark,
+            *(text(cell) for cell in (run["name"], run["id"][:8], run["queue"], run["deployment"])),
+        )
+    show(out)
+    late = sum(run["late"] for run in shapes)
+    say(f"Runs: {len(shapes)}, late: {late}.")
+
+
 def run(shape: Shape) -> None:
     """One run with its way so far."""
     out = pairs()

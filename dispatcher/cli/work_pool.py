@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,20 @@ def ls(session: Session, /) -> Answer:
 def inspect(session: Session, /, name: str) -> Answer:
     """Show one work pool: its limits, its queues and how full they are, its base job template."""
     return Answer(data=shapes.whole_pool(session.client.inspect_work_pool(name)), view="pool")
+
+
+@work_pool.command("preview", example="dispatcher work-pool preview nightly --hours 12")
+@click.argument("name", shell_complete=completion.pools)
+@click.option(
+    "--hours", type=click.FloatRange(0, 8760), default=1.0, show_default=True, metavar="N", help="How far to look ahead."
+)
+@click.option("-l", "--limit", type=int, default=100, show_default=True, metavar="N", help="The most runs to show.")
+@pass_session
+def preview(session: Session, /, name: str, hours: float, limit: int) -> Answer:
+    """Show the runs that are due within the next hours, in their order of time; what is late already is marked."""
+    now = session.client.clock.now()
+    found = session.client.preview_work_pool(name, within=timedelta(hours=hours), limit=limit)
+    return Answer(data=[shapes.upcoming(each, now) for each in found], view="preview")
 
 
 @work_pool.command("pause", example="dispatcher work-pool pause nightly")

@@ -13,11 +13,13 @@ from dispatcher.clock import Clock, SystemClock
 from dispatcher.core.queues import holder, last_priority, next_free, place, without
 from dispatcher.core.templates import with_defaults
 from dispatcher.errors import AlreadyExists, Fault, InvalidInput, NotFound
-from dispatcher.models import DEFAULT_QUEUE, RunState, Status, WorkPool, WorkQueue
-from dispatcher.store import QueueCount, RunFilter, Store
+from dispatcher.models import DEFAULT_QUEUE, Run, RunState, Status, WorkPool, WorkQueue
+from dispatcher.store import Decision, QueueCount, RunFilter, Snapshot, Store
 
 MAX_RECHECKED = 10_000
 """Waiting runs that a changed template is checked against; later ones are checked when they are rendered."""
+
+MAX_PREVIEW = 1000
 
 WAITING = frozenset({RunState.SCHEDULED})
 
@@ -126,6 +128,25 @@ class WorkPools:
             counts=self.store.counts(name, now),
         )
 
+    def preview_work_pool(self, name: str, *, within: timedelta = timedelta(hours=1), limit: int = 100) -> Sequence[Run]:
+        """The runs that wait and are due by then, late ones included: by due time, at most `limit` (from 1 to `MAX_PREVIEW`).
+
+        Costs what is shown, however many wait. Raises `NotFound` or `InvalidInput`.
+        """
+        if not 1 <= limit <= MAX_PREVIEW:
+            raise InvalidInput("preview", [Fault("limit", f"must be from 1 to {MAX_PREVIEW}, not {limit}")])
+        pool, until = self.work_pool(name), self.clock.now() + within
+
+        def look(snapshot: Snapshot) -> Decision:
+            waiting = (snapshot.due(queue.name, limit) for queue in snapshot.pool.queues)
+            raise _Seen([run for runs in waiting for run in runs])
+
+        try:
+            self.store.claim(pool.name, until, lease=timedelta(0), takeovers=0, decide=look)
+        except _Seen as seen:
+            return sorted(seen.runs, key=lambda run: (run.due_at, run.id))[:limit]
+        return ()
+
     def delete_work_pool(self, name: str) -> None:
         """Delete a pool, its queues, deployments and ended runs. Raises `NotFound`, or `Conflict` while runs are left."""
         self.store.delete_pool(name, expected_version=self.work_pool(name).version)
@@ -232,6 +253,13 @@ def _checked(template: Mapping[str, Any], job_variables: Mapping[str, Any] | Non
     changed = with_defaults(template, job_variables)
     check_base_job_template(changed)
     return changed
+
+
+class _Seen(Exception):
+    """Carries what a claim was shown out of its transaction, which leaves no trace."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self.runs = runs
 
 
 def _check_free(pool: WorkPool, queue: WorkQueue) -> None:

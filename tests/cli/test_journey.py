@@ -199,3 +199,15 @@ def test_every_table_has_its_words(cli, pool):
     assert "No runs" in cli("run", "ls", "--state", "CRASHED").out
     assert "dispatcher tick" in cli("run", "create", "--pool", "nightly", "-jv", "command=date").out
     assert all(line == line.rstrip() for line in cli("run", "ls").out.splitlines())
+
+
+def test_a_preview_shows_what_is_due_and_marks_what_is_late(cli, pool):
+    assert "No runs are due" in cli("work-pool", "preview", "nightly").out
+    (late,) = create(cli, "-jv", "command=date", "--at", "2020-01-01T00:00:00+00:00")
+    create(cli, "-jv", "command=date", "--at", "2099-01-01T00:00:00+00:00")
+    shown = cli("work-pool", "preview", "nightly", "--hours", "2")
+    assert f"nightly-{late[:8]}" in shown.out
+    assert "2020-01-01T00:00:00+00:00  late  nightly-" in shown.out
+    assert "Runs: 1, late: 1." in shown.out
+    (found,) = cli.ok("work-pool", "preview", "nightly")
+    assert (found["id"], found["late"], found["not_before"]) == (late, True, None)
