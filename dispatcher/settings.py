@@ -11,6 +11,7 @@
 | `DISPATCHER_MAX_CLAIMS`           | 2000                                     | runs that one tick claims in one pool |
 | `DISPATCHER_FAN_OUT`              | (none)                                   | `lambda`: a scheduled tick starts an invocation of its own for each pool with something to do; the function needs lambda:InvokeFunction on itself |
 | `DISPATCHER_PROCESS_DIRECTORY`    | `<home>/.dispatcher/processes`           | where the `process` provider keeps jobs and logs |
+| `DISPATCHER_DEFAULT_POOL`         | (none)                                   | the work pool that `run create` and `deployment create` take where none is named; wins over `--set-as-default`. The CLI's alone |
 | `DISPATCHER_CREDENTIALS`          | `{}`                                     | JSON object: name -> entry; what `aws_credentials`, `credentials`, `aci_credentials` and `modal_credentials` name. Roles to assume and names of secrets, never keys |
 | `DISPATCHER_PROVIDER_OPTIONS`     | `{}`                                     | JSON object: pool type -> options of its provider, as `{"ecs:push": {"launches_per_second": 100}}` |
 | `DISPATCHER_LOG_LEVEL`            | (none)                                   | the level of the `dispatcher` logger, on which every decision is an INFO line of JSON; without it `INFO` in functions, `WARNING` in the CLI |
@@ -43,6 +44,7 @@ class Settings:
     max_claims: int = 2000
     fan_out: str | None = None
     process_directory: str = ""
+    default_pool: str | None = None
     credentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     provider_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     log_level: str | None = None
@@ -66,6 +68,7 @@ class Settings:
             max_claims=_count(environment, "DISPATCHER_MAX_CLAIMS", cls.max_claims),
             fan_out=_choice(environment, "DISPATCHER_FAN_OUT", ("lambda",)),
             process_directory=environment.get("DISPATCHER_PROCESS_DIRECTORY") or str(home / "processes"),
+            default_pool=environment.get("DISPATCHER_DEFAULT_POOL") or None,
             credentials=_entries(environment, "DISPATCHER_CREDENTIALS"),
             provider_options=_entries(environment, "DISPATCHER_PROVIDER_OPTIONS"),
             log_level=log_level(environment),

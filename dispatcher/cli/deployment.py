@@ -9,6 +9,7 @@ import click
 
 from dispatcher.cli import completion, inputs, shapes
 from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.default_pool import pool_or_default
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import DEFAULT_QUEUE
@@ -33,15 +34,18 @@ def deployment() -> None:
     "create", example="dispatcher deployment create etl --pool nightly --queue critical -jv 'command=echo hi' --tag finance"
 )
 @click.argument("name")
-@click.option("-p", "--pool", required=True, metavar="POOL", shell_complete=completion.pools, help="Where its runs go.")
+@click.option("-p", "--pool", metavar="POOL", shell_complete=completion.pools, help="Where its runs go, if not to the default.")
 @click.option("-q", "--queue", default=DEFAULT_QUEUE, metavar="QUEUE", shell_complete=completion.queues, help="The work queue.")
 @variable_options
 @click.option("--tag", "tags", multiple=True, help="A tag of every run, again for each.")
 @click.option("-d", "--description", default="", help="What it is for.")
 @pass_session
-def create(session: Session, /, name: str, *, source: str | None, pairs: Sequence[str], **fields: Any) -> Answer:
+def create(
+    session: Session, /, name: str, *, pool: str | None, source: str | None, pairs: Sequence[str], **fields: Any
+) -> Answer:
     """Create a deployment; its job variables lie over the pool's defaults and under those of a run."""
-    made = session.client.create_deployment(name, job_variables=inputs.job_variables(source, pairs), **fields)
+    owner, variables = pool_or_default(session, pool), inputs.job_variables(source, pairs)
+    made = session.client.create_deployment(name, pool=owner, job_variables=variables, **fields)
     text = f"Created deployment {name!r} in {made.pool}/{made.queue}.\nTry: dispatcher deployment run {name}"
     return Answer(data=shapes.deployment(made), text=text)
 

@@ -10,6 +10,7 @@ import click
 
 from dispatcher.cli import completion, inputs, shapes
 from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.default_pool import pool_or_default
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import Run, RunState
@@ -27,7 +28,13 @@ def run() -> None:
 
 
 @run.command("create", example="dispatcher run create --pool nightly --queue critical -jv 'command=echo hi' -jv env.STAGE=test")
-@click.option("-p", "--pool", metavar="POOL", shell_complete=completion.pools, help="Where it runs; or name a deployment.")
+@click.option(
+    "-p",
+    "--pool",
+    metavar="POOL",
+    shell_complete=completion.pools,
+    help="Where it runs; else the default.",
+)
 @click.option("-d", "--deployment", metavar="NAME", shell_complete=completion.deployments, help="What it is a run of.")
 @click.option(
     "-q",
@@ -56,6 +63,8 @@ def create(
 ) -> Answer:
     """Create one run, or several alike: all or none. They start with a tick, when a slot is free and their turn has come."""
     key = request.pop("key")
+    if request["deployment"] is None:
+        request["pool"] = pool_or_default(session, request["pool"])
     request |= {"job_variables": inputs.job_variables(source, pairs), "scheduled_at": inputs.moment(at)}
     requests = [{**request, **_numbered(request["name"], key, number, count)} for number in range(count)]
     runs = session.client.create_runs(requests)

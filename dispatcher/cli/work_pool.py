@@ -12,6 +12,7 @@ import click
 
 from dispatcher.cli import completion, shapes
 from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.default_pool import forget_default, set_default
 from dispatcher.cli.inputs import job_variables, template, type_option
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.client import UNSET, default_base_job_template
@@ -27,6 +28,12 @@ def variables_options(function: Any) -> Any:
     single = "One default; may be repeated. The value is JSON where it can be read so."
     function = click.option("--job-variables", "variables", metavar="FILE|JSON", help=whole)(function)
     return click.option("-jv", "--job-variable", "pairs", multiple=True, metavar="NAME=VALUE", help=single)(function)
+
+
+def default_option(function: Any) -> Any:
+    """`--set-as-default`."""
+    words = "Take it from now on where no pool is named, for you and this store (DISPATCHER_DEFAULT_POOL wins)."
+    return click.option("--set-as-default", "as_default", is_flag=True, help=words)(function)
 
 
 @click.group(cls=Group)
@@ -45,6 +52,7 @@ def work_pool() -> None:
 @click.option("-l", "--concurrency-limit", type=int, metavar="N", help="Runs at once; 0 for never, left out for unlimited.")
 @click.option("--paused", is_flag=True, help="Create it paused: it delivers nothing until it is resumed.")
 @click.option("-d", "--description", default="", help="What it is for.")
+@default_option
 @pass_session
 def create(
     session: Session,
@@ -58,6 +66,7 @@ def create(
     concurrency_limit: int | None,
     paused: bool,
     description: str,
+    as_default: bool,
 ) -> Answer:
     """Create a work pool, with one work queue named default."""
     pool = session.client.create_work_pool(
@@ -69,8 +78,9 @@ def create(
         paused=paused,
         description=description,
     )
-    next_step = f"dispatcher run create --pool {name}"
-    return _changed(session, pool, f"Created work pool {name!r} of type {pool_type}. Try: {next_step}")
+    noted = set_default(session, name) if as_default else ""
+    next_step = "dispatcher run create" + (f" --pool {name}" if not as_default else "")
+    return _changed(session, pool, f"Created work pool {name!r} of type {pool_type}.{noted} Try: {next_step}")
 
 
 @work_pool.command("update", example="dispatcher work-pool update nightly --base-job-template nightly.json")
@@ -79,6 +89,7 @@ def create(
 @variables_options
 @click.option("-l", "--concurrency-limit", type=int, metavar="N", help="Runs at once; 0 for never.")
 @click.option("-d", "--description", help="What it is for.")
+@default_option
 @pass_session
 def update(
     session: Session,
@@ -90,11 +101,12 @@ def update(
     pairs: tuple[str, ...],
     concurrency_limit: int | None,
     description: str | None,
+    as_default: bool,
 ) -> Answer:
     """Change what is given; a new template is checked with every deployment and waiting run of the pool."""
-    if source is None and variables is None and not pairs and concurrency_limit is None and description is None:
+    if (source, variables, pairs, concurrency_limit, description, as_default) == (None, None, (), None, None, False):
         raise click.UsageError(
-            "Nothing to change: give --base-job-template, --job-variable, --concurrency-limit or --description."
+            "Nothing to change: give --base-job-template, --job-variable, --concurrency-limit, --description, --set-as-default."
         )
     pool = session.client.update_work_pool(
         name,
@@ -103,7 +115,8 @@ def update(
         concurrency_limit=UNSET if concurrency_limit is None else concurrency_limit,
         description=UNSET if description is None else description,
     )
-    return _changed(session, pool, f"Updated work pool {name!r}.")
+    noted = set_default(session, name) if as_default else ""
+    return _changed(session, pool, f"Updated work pool {name!r}.{noted}")
 
 
 @work_pool.command("ls", example="dispatcher work-pool ls")
@@ -161,6 +174,7 @@ def delete(session: Session, /, name: str, *, yes: bool) -> Answer:
     if not yes and sys.stdin.isatty():
         click.confirm(f"Delete work pool {name!r}, its deployments and its ended runs?", abort=True, err=True)
     session.client.delete_work_pool(name)
+    forget_default(session, name)
     return Answer(data={"deleted": name}, text=f"Deleted work pool {name!r}.")
 
 

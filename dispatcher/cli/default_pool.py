@@ -1,0 +1,82 @@
+"""The work pool that `run create` and `deployment create` take where none is named.
+
+It is a person's own, not the store's: `DISPATCHER_DEFAULT_POOL` where that is set, else what `--set-as-default` noted in
+`~/.dispatcher/default-pools.json`, for each store by itself. A function has none: what it is asked to create names a pool.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from dispatcher.cli.session import Session
+from dispatcher.errors import Fault, InvalidInput, NotFound
+
+MEND = "dispatcher work-pool update NAME --set-as-default"
+
+
+def pool_or_default(session: Session, pool: str | None) -> str:
+    """The pool that was named, or else the default. Raises `InvalidInput` without either, `NotFound` for one that is gone."""
+    if pool is not None:
+        return pool
+    name = default_pool(session)
+    if name is None:
+        raise InvalidInput("request", [Fault("pool", f"name a work pool (--pool), or choose a default: {MEND}")])
+    return name
+
+
+def default_pool(session: Session) -> str | None:
+    """The default, where there is one. Raises `NotFound` for one that is gone."""
+    name = session.settings.default_pool or _noted().get(_key(session))
+    if name is not None and session.wiring.store.pool(name) is None:
+        source = "DISPATCHER_DEFAULT_POOL" if session.settings.default_pool else str(_file())
+        raise NotFound(f"the default work pool {name!r} ({source}) does not exist; choose another: {MEND}")
+    return name
+
+
+def set_default(session: Session, name: str) -> str:
+    """Note a pool as the default of this store; the answer says so, and what wins over it."""
+    _write({**_noted(), _key(session): name})
+    over = session.settings.default_pool
+    return f" It is the default now{f', but DISPATCHER_DEFAULT_POOL={over} wins' if over not in (None, name) else ''}."
+
+
+def forget_default(session: Session, name: str) -> None:
+    """Forget a pool that was deleted."""
+    noted = _noted()
+    if noted.get(_key(session)) == name:
+        _write({key: value for key, value in noted.items() if key != _key(session)})
+
+
+def _noted() -> dict[str, str]:
+    """By store. Raises `InvalidInput` for a file that is not ours."""
+    path = _file()
+    try:
+        noted = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        noted = None
+    if not isinstance(noted, dict) or not all(isinstance(name, str) for name in noted.values()):
+        raise InvalidInput("file", [Fault(str(path), "is not what --set-as-default writes; correct or remove it")])
+    return noted
+
+
+def _write(noted: dict[str, str]) -> None:
+    path = _file()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(noted, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    new.replace(path)
+
+
+def _file() -> Path:
+    return Path(os.environ.get("HOME") or Path.home()) / ".dispatcher" / "default-pools.json"
+
+
+def _key(session: Session) -> str:
+    """The store without its password; a file by its whole path, wherever the command is given."""
+    name = session.store_name
+    scheme, _, place = name.partition("///")
+    return f"{scheme}///{Path(place).resolve()}" if scheme == "sqlite:" and not place.startswith(":") else name
