@@ -20,7 +20,7 @@ simulate     pool, runs, interval_seconds, before and after: each concurrency_li
 plan, apply  hash (of what is stored before) and hash_after, applied, changes: a list of action (create, change, delete), noun,
              name, fields: a list of path, action, before, after (null where there is none); unnamed (stored, and not in the
              file): a list of noun, name
-dry run      a list of pool, admitted (each id, name, queue and the rendered job), crashes (each id, name, queue, reason),
+dry run      a list of pool, admitted (each id, name, queue and the rendered job without its secrets), crashes (each id, name, queue, reason),
              barriers, problem
 package      output, bytes, sha256, target, arch, python, extras, door, bytecode (the release of the Python that made it, or
              null), bill_of_materials, distributions: a list of name, version, files, unpacked_bytes, zipped_bytes
@@ -28,7 +28,7 @@ package      output, bytes, sha256, target, arch, python, extras, door, bytecode
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -39,7 +39,7 @@ from dispatcher.core.reasons import Explanation
 from dispatcher.core.redaction import redacted
 from dispatcher.models import Deployment, Run, Status, WorkPool
 from dispatcher.report import PoolReport, TickReport
-from dispatcher.store import Decision
+from dispatcher.store import Decision, Grant
 
 if TYPE_CHECKING:
     from dispatcher.packaging.build import Package, Part
@@ -193,11 +193,11 @@ def tick(report: TickReport) -> Shape:
     return {**asdict(report), "problems": report.problems}
 
 
-def dry_run(decision: Decision, report: PoolReport) -> Shape:
-    """What a tick of one pool would do."""
+def dry_run(decision: Decision, report: PoolReport, hidden: Callable[[Grant], Any]) -> Shape:
+    """What a tick of one pool would do; `hidden` gives a job as it may be shown."""
     return {
         "pool": report.pool,
-        "admitted": [{**_place(grant.run), "job": grant.job} for grant in decision.grants],
+        "admitted": [{**_place(grant.run), "job": hidden(grant)} for grant in decision.grants],
         "crashes": [{**_place(crashed), "reason": reason} for crashed, reason in decision.crashes],
         "barriers": report.barriers,
         "problem": report.problem,

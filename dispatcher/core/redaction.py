@@ -7,10 +7,11 @@ is the wrong place for it. Names of secrets, ARNs and other references are shown
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 HIDDEN = "(hidden)"
+SHORTEST = 4
 
 _NAMES = re.compile(
     r"passw(or)?d|passphrase|(^|[_.-])(pwd|pat|pw)($|[_.-])|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
@@ -48,6 +49,31 @@ def without(texts: frozenset[str], value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: without(texts, inner) for key, inner in value.items()}
     return [without(texts, inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def secret_texts(template: Mapping[str, Any], *levels: Mapping[str, Any]) -> frozenset[str]:
+    """The texts that variables have which the template itself calls secret: `writeOnly`, or of the format `password`.
+
+    `levels` are job variables; the template's defaults count as well. What is shorter than `SHORTEST` is left out: it would be
+    found everywhere.
+    """
+    variables = template.get("variables", {}).get("properties", {})
+    secret = {name: schema for name, schema in variables.items() if isinstance(schema, Mapping) and _is_write_only(schema)}
+    values = [schema.get("default") for schema in secret.values()]
+    values += [level[name] for level in levels for name in level if name.partition(".")[0] in secret]
+    return frozenset(text for value in values for text in _texts(value) if len(text) >= SHORTEST)
+
+
+def _is_write_only(schema: Mapping[str, Any]) -> bool:
+    return schema.get("writeOnly") is True or schema.get("format") == "password"
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(inner)
 
 
 def _name(key: str, named: Any) -> str:

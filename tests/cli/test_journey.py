@@ -211,3 +211,22 @@ def test_a_preview_shows_what_is_due_and_marks_what_is_late(cli, pool):
     assert "Runs: 1, late: 1." in shown.out
     (found,) = cli.ok("work-pool", "preview", "nightly")
     assert (found["id"], found["late"], found["not_before"]) == (late, True, None)
+
+
+def test_a_dry_run_hides_secrets(cli, a_file):
+    template = {
+        "job_configuration": {"command": "run --key {{ key }}", "env": "{{ env }}"},
+        "variables": {
+            "type": "object",
+            "properties": {"key": {"type": "string", "writeOnly": True}, "env": {"type": "object", "default": {}}},
+        },
+    }
+    cli.ok("work-pool", "create", "p", "--type", "process", "--base-job-template", a_file("t.json", template))
+    cli.ok("deployment", "create", "d", "--pool", "p", "-jv", "key=hunter2")
+    cli.ok("run", "create", "--deployment", "d", "-jv", "env.DB_PASSWORD=hunter3", "-jv", "env.URL=redis://:hunter4@cache")
+    cli.ok("run", "create", "--pool", "p", "-jv", "key=hunter5", "-jv", "env.STAGE=test")
+    said, shown = cli.ok("tick", "--dry-run"), cli("tick", "--dry-run").out
+    assert "hunter" not in str(said) + shown
+    first, second = (each["job"]["configuration"] for each in said[0]["admitted"])
+    assert first == {"command": "run --key (hidden)", "env": {"DB_PASSWORD": "(hidden)", "URL": "redis://:(hidden)@cache"}}
+    assert second == {"command": "run --key (hidden)", "env": {"STAGE": "test"}}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dispatcher.core.redaction import HIDDEN, is_secret, redacted, without
+from dispatcher.core.redaction import HIDDEN, is_secret, redacted, secret_texts, without
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,18 @@ def test_references_to_secrets_are_shown():
 def test_known_texts_are_hidden_wherever_they_stand():
     job = {"command": ["run", "--key=abcabc"], "env": {"X": "abc"}}
     assert without(frozenset({"abc", "abcabc"}), job) == {"command": ["run", f"--key={HIDDEN}"], "env": {"X": HIDDEN}}
+
+
+def test_the_texts_of_secret_variables_are_those_of_every_level():
+    properties = {
+        "key": {"type": "string", "writeOnly": True, "default": "from-the-pool"},
+        "login": {"type": "object", "format": "password"},
+        "stage": {"type": "string", "default": "shown"},
+        "pin": {"type": "string", "format": "password"},
+    }
+    found = secret_texts(
+        {"variables": {"properties": properties}},
+        {"key": "from-the-deployment", "stage": "prod-stage"},
+        {"login": {"user": "anna", "n": 5}, "login.password": "hunter2", "pin": "123"},
+    )
+    assert found == {"from-the-pool", "from-the-deployment", "anna", "hunter2"}
