@@ -12,6 +12,7 @@ from dispatcher.cli import completion, inputs, shapes
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.default_pool import pool_or_default
 from dispatcher.cli.session import Session, pass_session
+from dispatcher.cli.watch import follow
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import Run, RunState
 from providers.base import Submission
@@ -116,6 +117,19 @@ def explain(session: Session, /, run_id: str) -> Answer:
     """Say why a run is not running: the one reason that counts, who holds the slots, and what would change it."""
     found = _find(session, run_id)
     return Answer(data=shapes.explanation(found, session.client.explain(found.id)), view="explanation")
+
+
+@run.command("watch", example="dispatcher run watch 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5 --timeout 3600")
+@click.argument("run_id", metavar="ID", shell_complete=completion.runs)
+@click.option("--every", type=click.FloatRange(0.1, 3600), default=2.0, show_default=True, metavar="SECONDS", help="The pause.")
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop watching then; the run goes on.")
+@pass_session
+def watch(session: Session, /, run_id: str, every: float, timeout: float | None) -> Answer:
+    """Follow one run until its end: a line for each state, and while it waits for each reason why.
+
+    Exits with 0 when the run completes, and with 1 when it ends otherwise or the time is up. Ctrl-C stops the watching alone.
+    """
+    return follow(session, _find(session, run_id).id, every=every, timeout=timeout)
 
 
 @run.command("logs", example="dispatcher run logs 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")

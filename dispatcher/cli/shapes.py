@@ -20,8 +20,8 @@ simulate     pool, runs, interval_seconds, before and after: each concurrency_li
 plan, apply  hash (of what is stored before) and hash_after, applied, changes: a list of action (create, change, delete), noun,
              name, fields: a list of path, action, before, after (null where there is none); unnamed (stored, and not in the
              file): a list of noun, name
-dry run      a list of pool, admitted (each id, name, queue and the rendered job without its secrets), crashes (each id, name, queue, reason),
-             barriers, problem
+dry run      a list of pool, admitted (each id, name, queue and the rendered job without its secrets), crashes (each id, name,
+             queue, reason), barriers, problem
 package      output, bytes, sha256, target, arch, python, extras, door, bytecode (the release of the Python that made it, or
              null), bill_of_materials, distributions: a list of name, version, files, unpacked_bytes, zipped_bytes
 """

@@ -35,7 +35,7 @@ from providers.base import ProviderError
     "--dry-run",
     "dry",
     is_flag=True,
-    help="Show what would be admitted now, with the rendered jobs but for secrets; change nothing.",
+    help="Show what would be admitted now, with jobs but for secrets; change nothing.",
 )
 @pass_session
 def tick(session: Session, /, pools: Sequence[str], *, dry: bool) -> Answer:

@@ -33,8 +33,8 @@ EXPECTED = """
     work-queue create, work-queue ls, work-queue inspect, work-queue pause, work-queue resume, work-queue set-priority,
     work-queue set-concurrency-limit, work-queue clear-concurrency-limit, work-queue delete,
     deployment create, deployment update, deployment ls, deployment inspect, deployment run, deployment delete,
-    run create, run ls, run inspect, run cancel, run explain, run logs, plan, apply, export, init, schema, tick, store migrate,
-    store copy, store check, dev, doctor, simulate, demo, emulator, package, version
+    run create, run ls, run inspect, run cancel, run explain, run watch, run logs, plan, apply, export, init, schema, tick,
+    store migrate, store copy, store check, dev, doctor, simulate, demo, emulator, package, version
 """
 
 
