@@ -137,6 +137,24 @@ class WorkPool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When a deployment is to run: exactly one of `cron`, `interval` and `rrule`. `core.schedules` states the rules."""
+
+    slug: Name
+    """Unique in its deployment; part of the identity of every window."""
+    cron: str | None = None
+    """Five fields, read on the wall clock of `timezone`."""
+    interval: timedelta | None = None
+    """Longer than nothing; whole days keep the time of day, all else is elapsed time."""
+    rrule: str | None = None
+    """An RFC 5545 recurrence rule without DTSTART, daily or coarser."""
+    timezone: str = "UTC"
+    """A name of the tz database."""
+    anchor: datetime | None = None
+    """Where an interval or a rule begins to count; None is the start of 2020 on the wall clock of `timezone`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """What is run where: a pool, a queue of it, and the job variables that every run of it starts from."""
 

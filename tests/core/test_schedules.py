@@ -1,0 +1,129 @@
+"""`windows_due` against an oracle that shares no step with it: it walks the minutes and looks at the clock."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import islice
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+
+from dispatcher.core.schedules import windows_due
+from dispatcher.models import Schedule
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+FIRST, LAST = datetime(2025, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+ZONES = sorted(available_timezones() - {"localtime"})
+
+CASES = {
+    "time of day, cron": (
+        Schedule(slug="s", cron="15,45 0-3 * * *"),
+        lambda wall: wall.hour < 4 and wall.minute in (15, 45),
+        1,
+    ),
+    "elapsed, cron": (Schedule(slug="s", cron="*/20 * * * *"), lambda wall: wall.minute % 20 == 0, 2),
+    "elapsed, some hours": (Schedule(slug="s", cron="30 */2 * * *"), lambda wall: wall.minute == 30 and wall.hour % 2 == 0, 2),
+    "whole days": (
+        Schedule(slug="s", interval=DAY, anchor=datetime(2024, 12, 1, 2, 30, tzinfo=UTC)),
+        None,  # its time of day is the anchor's in the zone
+        1,
+    ),
+    "rule": (
+        Schedule(slug="s", rrule="FREQ=DAILY;BYHOUR=1,2;BYMINUTE=30"),
+        lambda wall: (wall.hour, wall.minute) in ((1, 30), (2, 30)),
+        1,
+    ),
+}
+
+
+def in_zone(schedule, zone):
+    return Schedule(**{name: getattr(schedule, name) for name in schedule.__slots__} | {"timezone": zone})
+
+
+@cache
+def spans(zone):
+    """A day either side of every change of the zone's clocks in two years, and one ordinary day."""
+    tz, found, at = ZoneInfo(zone), [(FIRST + 40 * DAY, FIRST + 41 * DAY)], FIRST
+    while at < LAST:
+        if at.astimezone(tz).utcoffset() != (at + 6 * HOUR).astimezone(tz).utcoffset():
+            found.append((at - DAY, at + DAY + 6 * HOUR))
+        at += 6 * HOUR
+    return found
+
+
+def oracle(matches, times, tz, since, until):
+    """Walk every minute from a day before; `times` is 1 for each wall clock time once, 2 for whenever the clock shows it."""
+    due, seen, at = set(), set(), since - DAY
+    shown = (at - MINUTE).astimezone(tz).replace(tzinfo=None)
+    while at <= until:
+        wall = at.astimezone(tz).replace(tzinfo=None)
+        skipped = shown + MINUTE
+        while times == 1 and skipped < wall:
+            due |= {at} if matches(skipped) else set()
+            skipped += MINUTE
+        if matches(wall) and (times == 2 or wall not in seen):
+            due.add(at)
+        seen.add(wall)
+        shown, at = wall, at + MINUTE
+    return sorted(instant for instant in due if since < instant <= until)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_in_every_zone_each_window_comes_once_and_none_is_missing(case):
+    schedule, matches, times = CASES[case]
+    wrong, changes = [], 0
+    for zone in ZONES:
+        tz = ZoneInfo(zone)
+        at = schedule.anchor.astimezone(tz) if schedule.anchor else None
+        fits = matches or (lambda wall, at=at: (wall.hour, wall.minute) == (at.hour, at.minute))
+        changes += len(spans(zone)) - 1
+        for since, until in spans(zone):
+            if list(windows_due(in_zone(schedule, zone), since, until)) != oracle(fits, times, tz, since, until):
+                wrong.append((zone, since))
+    assert not wrong
+    assert changes > 400
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Australia/Lord_Howe", "Antarctica/Troll"])
+def test_an_interval_of_hours_is_elapsed_time_in_every_zone(zone):
+    anchor = datetime(2024, 12, 31, 23, 10, tzinfo=UTC)
+    due = list(windows_due(Schedule(slug="s", interval=7 * HOUR, anchor=anchor, timezone=zone), FIRST, LAST))
+    expected = [anchor + 7 * HOUR * k for k in range(1, 3000)]
+    assert due == [instant for instant in expected if FIRST < instant <= LAST]
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        Schedule(slug="s", cron="30 2 * * *", timezone="Europe/Berlin"),
+        Schedule(slug="s", cron="*/30 * * * *", timezone="Europe/Berlin"),
+        Schedule(slug="s", interval=timedelta(days=2), timezone="Europe/Berlin"),
+        Schedule(slug="s", rrule="FREQ=WEEKLY;BYDAY=SU;BYHOUR=2;BYMINUTE=30", timezone="Europe/Berlin"),
+    ],
+)
+def test_two_spans_that_meet_have_the_windows_of_both_and_share_none(schedule):
+    since, until = datetime(2025, 10, 25, tzinfo=UTC), datetime(2025, 10, 28, tzinfo=UTC)
+    whole = list(windows_due(schedule, since, until))
+    assert whole
+    for step in range(1, 72 * 4):
+        edge = since + step * timedelta(minutes=15)
+        assert [*windows_due(schedule, since, edge), *windows_due(schedule, edge, until)] == whole
+
+
+def test_a_skipped_time_of_day_is_due_when_the_gap_ends():
+    schedule = Schedule(slug="s", cron="30 2 30 3 *", timezone="Europe/Berlin")
+    assert list(windows_due(schedule, FIRST, FIRST + 365 * DAY)) == [datetime(2025, 3, 30, 1, tzinfo=UTC)]
+
+
+def test_nothing_is_due_before_the_anchor_and_the_anchor_is():
+    anchor = datetime(2025, 6, 1, 12, tzinfo=UTC)
+    for interval in (HOUR, DAY):
+        due = windows_due(Schedule(slug="s", interval=interval, anchor=anchor), FIRST, LAST)
+        assert list(islice(due, 2)) == [anchor, anchor + interval]
+
+
+def test_the_libraries_are_loaded_by_a_schedule_that_needs_them_and_by_nothing_else():
+    code = "import sys, dispatcher.core.schedules; print({'cronsim', 'dateutil'} & set(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "set()"
