@@ -11,21 +11,23 @@ from typing import Any, TypeAlias, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from dispatcher.errors import Fault, InvalidInput
-from dispatcher.models import DEFAULT_QUEUE, MAX_INTEGER, Deployment, Run, WorkPool, WorkQueue
+from dispatcher.models import DEFAULT_QUEUE, MAX_INTEGER, Deployment, Run, Schedule, WorkPool, WorkQueue
 from dispatcher.validation.json_values import text_fault
+from dispatcher.validation.schedules import schedule_faults
 from dispatcher.validation.wording import got, one_line
 
-Noun: TypeAlias = WorkPool | WorkQueue | Deployment | Run
+Noun: TypeAlias = WorkPool | WorkQueue | Deployment | Schedule | Run
 
 MAX_TEXT = 10_000
 MAX_TAGS = 50
 MAX_TAG = 200
 
-_SUBJECTS = {WorkPool: "work pool", WorkQueue: "work queue", Deployment: "deployment", Run: "run"}
+_SUBJECTS = {WorkPool: "work pool", WorkQueue: "work queue", Deployment: "deployment", Schedule: "schedule", Run: "run"}
 
 NAME_RULE = "must be 1 to 200 printable characters without / % & < > and without blanks at its ends"
 _RULES = {
     "name": NAME_RULE,
+    "slug": NAME_RULE,
     "pool": NAME_RULE,
     "queue": NAME_RULE,
     "concurrency_limit": "must be 0 or more, or null for unlimited",
@@ -40,6 +42,7 @@ _SENTENCES = {
     "float_type": "must be a number",
     "bool_type": "must be true or false",
     "datetime_type": "must be a time",
+    "time_delta_type": "must be a length of time",
     "tuple_type": "must be a tuple",
     "dict_type": "must be an object",
 }
@@ -53,17 +56,22 @@ def validate(instance: Noun) -> None:
     """
     faults = [*_faults(instance, "")]
     if faults:
-        name = instance.name if isinstance(instance.name, str) else repr(instance.name)
+        given = instance.slug if isinstance(instance, Schedule) else instance.name
+        name = given if isinstance(given, str) else repr(given)
         raise InvalidInput(f"{_SUBJECTS[type(instance)]} {name[:80]!r}", one_line(faults))
 
 
 def _faults(instance: Noun, root: str) -> Iterator[Fault]:
+    mistyped = False
     for field, adapter in _ADAPTERS[type(instance)].items():
         value = getattr(instance, field)
         found = [*_type_faults(adapter, field, value)]
+        mistyped = mistyped or bool(found)
         yield from (Fault(root + path, message) for path, message in found or _rule_faults(field, value))
     if isinstance(instance, WorkPool):
         yield from _queue_faults(instance)
+    if isinstance(instance, Schedule) and not mistyped:
+        yield from (Fault(root + fault.path, fault.message) for fault in schedule_faults(instance))
 
 
 def _adapters(noun: type[Noun]) -> dict[str, TypeAdapter[Any]]:
