@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from annotated_types import Ge, Gt, Len, Predicate
+from annotated_types import Ge, Gt, Le, Len, Predicate
 
 FORBIDDEN_IN_NAMES = frozenset("/%&><")
 """What Prefect forbids in the names of pools and queues; control characters are forbidden too."""
@@ -63,10 +63,12 @@ ALLOWED_MOVES: Mapping[RunState, frozenset[RunState]] = {
     RunState.SCHEDULED: frozenset({RunState.SCHEDULED, RunState.PENDING, RunState.CRASHED, RunState.CANCELLED}),
     RunState.PENDING: frozenset(RunState),
     RunState.RUNNING: frozenset({RunState.RUNNING, RunState.SCHEDULED, RunState.CANCELLING}) | END_STATES,
-    RunState.CANCELLING: frozenset({RunState.CANCELLING}) | END_STATES,
+    RunState.CANCELLING: frozenset({RunState.CANCELLING, RunState.SCHEDULED}) | END_STATES,
     **dict.fromkeys(END_STATES, frozenset[RunState]()),
 }
-"""Every move a store accepts. A state may move to itself to change what it carries (a submission, a lease)."""
+"""Every move a store accepts. A state may move to itself to change what it carries (a submission, a lease). Back to SCHEDULED
+leads a refusal, or an end that is retried: from CANCELLING that of a job that did not start in time, never one that people
+cancelled."""
 
 
 class Status(StrEnum):
@@ -136,6 +138,17 @@ class WorkPool:
         return Status.PAUSED if queue.paused else Status.READY if ticked else Status.NOT_READY
 
 
+class CatchUp(StrEnum):
+    """What becomes of the windows that came while nothing ticked."""
+
+    NONE = "none"
+    """They are left out."""
+    LAST = "last"
+    """The last of them is run."""
+    ALL = "all"
+    """The last `catch_up_limit` of them are run."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """When a deployment is to run: exactly one of `cron`, `interval` and `rrule`. `core.schedules` states the rules."""
@@ -152,6 +165,48 @@ class Schedule:
     """A name of the tz database."""
     anchor: datetime | None = None
     """Where an interval or a rule begins to count; None is the start of 2020 on the wall clock of `timezone`."""
+    active: bool = True
+    """One that is not makes no runs; made active again, it goes on from then."""
+    catch_up: CatchUp = CatchUp.NONE
+    catch_up_limit: Annotated[int, Ge(1), Le(1000)] = 100
+    """How many windows `CatchUp.ALL` makes up for at the most."""
+
+    @property
+    def windows(self) -> tuple[str | timedelta | datetime | None, ...]:
+        """What decides when it is due: two that are equal in this have the same windows."""
+        return self.cron, self.interval, self.rrule, self.timezone, self.anchor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """Which ends of a run's attempts are followed by another attempt, and when. Refusals count nowhere here."""
+
+    attempts: Annotated[int, Ge(1), Le(20)] = 1
+    """In all, the first included."""
+    delay: timedelta = timedelta(0)
+    """From the end of the first attempt to the second, at most a day."""
+    backoff: Annotated[float, Ge(1), Le(100)] = 1.0
+    """By what each further delay is longer than the one before; none is longer than a day."""
+    ends: frozenset[RunState] = frozenset({RunState.FAILED, RunState.CRASHED})
+    """FAILED (the job ended with an error), CRASHED (it was lost, stopped from outside, or did not start in time)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """An attempt of a run that has ended and was followed by another."""
+
+    number: int
+    state: RunState
+    """The end that it came to."""
+    reason: str = ""
+    claimed_at: datetime | None = None
+    submitted_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    submission: Mapping[str, Any] | None = None
+    lingers: bool = False
+    """Its job still occupies something at its provider: removed with that of the last attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,9 +221,24 @@ class Deployment:
     """Override the pool's defaults; overridden by a run's own."""
     tags: tuple[str, ...] = ()
     description: str = ""
+    schedules: tuple[Schedule, ...] = ()
+    """When runs are made of it by themselves; a window of each is one run, once."""
+    paused: bool = False
+    """A paused deployment's schedules make no runs; people still can."""
+    retry: RetryPolicy | None = None
+    """What its runs are born with."""
     created_at: datetime
     version: int = 0
     """Raised by every change; a change names the version it was made from."""
+    windows_until: Mapping[str, datetime] = field(default_factory=dict)
+    """By slug of each active schedule: up to when its windows have been made runs; written by ticks."""
+    windows_at: datetime | None = None
+    """When the next window comes near enough to be made a run; None where no schedule is active. Written by ticks."""
+
+    @property
+    def active_schedules(self) -> dict[str, Schedule]:
+        """The schedules that make runs, by slug."""
+        return {} if self.paused else {schedule.slug: schedule for schedule in self.schedules if schedule.active}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +256,10 @@ class Run:
     created_at: datetime
     scheduled_at: datetime
     """When it was asked to start."""
+    schedule: str | None = None
+    """The slug of the deployment's schedule that made it, with `scheduled_at` the window."""
+    retry: RetryPolicy | None = None
+    """Which of its ends are followed by another attempt; the deployment's when the run was made."""
     due_at: datetime
     """Its place in the queue: `scheduled_at`, or later after an end that is retried."""
 
@@ -222,10 +296,20 @@ class Run:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     exit_code: int | None = None
+    past: tuple[Attempt, ...] = ()
+    """The attempts before this one that ended, oldest first; the last `MAX_PAST` of them."""
 
+    @property
+    def left_behind(self) -> tuple[Attempt, ...]:
+        """Earlier attempts whose jobs linger at their provider."""
+        return tuple(attempt for attempt in self.past if attempt.lingers)
+
+
+MAX_PAST = 20
+"""As many as a retry policy allows attempts."""
 
 PINNED_BY_CREATION = frozenset(
-    {"id", "name", "pool", "queue", "deployment", "job_variables", "tags", "created_at", "scheduled_at"}
+    {"id", "name", "pool", "queue", "deployment", "job_variables", "tags", "created_at", "scheduled_at", "schedule", "retry"}
 )
 """The fields of a run that no move may change."""
 

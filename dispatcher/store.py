@@ -10,7 +10,9 @@ What every store guarantees:
   pool and no change of the pool takes place.
 * **Slots are counted from runs**: a run holds a slot exactly while its state is PENDING, RUNNING or CANCELLING. There is no
   other record of it that could drift away.
-* **A move happens once**: it is applied only to a run in the state and with the fence that the move names.
+* **A move happens once**: it is applied only to a run in the state, with the fence and with the `ending` that the move names.
+* **A window is made a run once**: the runs of a deployment's windows are added in the transaction that notes how far they
+  reach, on the condition that nobody has changed the deployment or made runs of it since it was read.
 * **Costs follow what is admitted**: `claim`, `live` and `lingering` read a bounded number of rows through an index, however
   many runs wait.
 * A verb whose answer was lost may have taken effect; repeating it is always safe.
@@ -31,6 +33,9 @@ from dispatcher.models import Deployment, Run, RunState, WorkPool
 PAGE = 500
 """The most runs in one page of `Store.every_run`."""
 
+MATERIALISED_AT_ONCE = 45
+"""The most runs in one `Materialisation`: every store carries it out in one transaction."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
@@ -42,13 +47,24 @@ class Move:
     expected: RunState
     fence: int
     to: RunState
+    ending: RunState | None = None
+    """The end that a run in CANCELLING was read with: people may have cancelled it since, and then it must not be retried."""
     changes: Mapping[str, Any] = field(default_factory=dict)
     """New values of `Run` fields by name; never `state`, `fence`, or one of `PINNED_BY_CREATION`."""
 
     @classmethod
     def of(cls, run: Run, to: RunState, **changes: Any) -> Move:
         """The move of `run`, as it was read, to another state."""
-        return cls(run_id=run.id, pool=run.pool, queue=run.queue, expected=run.state, fence=run.fence, to=to, changes=changes)
+        return cls(
+            run_id=run.id,
+            pool=run.pool,
+            queue=run.queue,
+            expected=run.state,
+            fence=run.fence,
+            ending=run.ending,
+            to=to,
+            changes=changes,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +121,18 @@ class Claims:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Materialisation:
+    """Windows of a deployment that are made runs, and how far its schedules reach then."""
+
+    deployment: Deployment
+    """As it was read."""
+    runs: tuple[Run, ...]
+    """At most `MATERIALISED_AT_ONCE`, all SCHEDULED into the deployment's queue."""
+    windows_until: Mapping[str, datetime]
+    windows_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueCount:
     """How full one queue is."""
 
@@ -134,6 +162,8 @@ class Reconfiguration:
     """Every pool that there was, with its version."""
     deployments_read: Mapping[str, int]
     """Likewise every deployment."""
+    now: datetime
+    """When it is changed: schedules that are new, or other than they were, begin here."""
     pools: tuple[WorkPool, ...] = ()
     """To be saved: new where its name was not read."""
     deployments: tuple[Deployment, ...] = ()
@@ -180,15 +210,20 @@ class Store(Protocol):
         """One deployment."""
         ...
 
-    def save_deployment(self, deployment: Deployment, *, expected_version: int | None) -> Deployment:
+    def save_deployment(self, deployment: Deployment, *, expected_version: int | None, now: datetime) -> Deployment:
         """Create or replace; the answer has the new version.
+
+        What ticks write (`windows_until`, `windows_at`) is kept for schedules that stay as they are, and begins at `now` for
+        others (`dispatcher.core.scheduling.saving`). Waiting runs of a schedule that goes, is paused or becomes another, go as
+        well: those whose window is after `now` and that were never claimed. A store whose transactions are bounded may remove
+        them after the change; then nothing is made of the deployment's windows before they are gone.
 
         Raises `AlreadyExists`, `Conflict`, or `NotFound` when the pool or the queue does not exist.
         """
         ...
 
     def delete_deployment(self, name: str) -> None:
-        """Delete; its runs stay. Raises `NotFound`."""
+        """Delete; its runs stay, but for those that its schedules made and that were never claimed. Raises `NotFound`."""
         ...
 
     def reconfigure(self, change: Reconfiguration) -> None:
@@ -230,6 +265,19 @@ class Store(Protocol):
 
     # One tick
 
+    def scheduled(self, pool: str, now: datetime, *, limit: int) -> Sequence[Deployment]:
+        """Up to `limit` deployments of the pool whose `windows_at` has come, longest ago first, then by name."""
+        ...
+
+    def materialise(self, step: Materialisation) -> frozenset[UUID] | None:
+        """In ONE transaction: add the runs (one whose id exists is left alone), and note the deployment's new `windows_until`
+        and `windows_at`; its version stays. The answer names the runs that were added.
+
+        None, and nothing is done, when the deployment is gone, has another version or another `windows_until` than it was
+        read with, or when its queue is gone.
+        """
+        ...
+
     def live(self, pool: str, *, limit: int, start: UUID | None = None) -> Sequence[Run]:
         """Up to `limit` runs that hold a slot and have a submission, by id, from `start` on and then round from the
         beginning, so that a moving start reaches each of them in turn.
@@ -269,6 +317,13 @@ class Store(Protocol):
 
     def discarded(self, run_ids: Sequence[UUID]) -> None:
         """Note that nothing of these runs lingers any more."""
+        ...
+
+    def prune(self, pool: str, before: datetime, *, limit: int) -> int:
+        """Forget up to `limit` runs that ended before that and of which nothing lingers; how many were forgotten.
+
+        A store that forgets by itself does nothing here.
+        """
         ...
 
     # Moving to another store

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -82,7 +83,7 @@ class Configurations(Runs):
             words = f"the stored configuration has the hash {plan.hash}, not {expect}: plan again, and look at the difference"
             raise Conflict(words)
         if plan.changes:
-            self.store.reconfigure(_reconfiguration(plan))
+            self.store.reconfigure(_reconfiguration(plan, self.clock.now()))
         return plan
 
     def export(self) -> dict[str, Any]:
@@ -203,13 +204,14 @@ def _by_name(path: str, root: str, pool: WorkPool) -> str:
     return path
 
 
-def _reconfiguration(plan: Plan) -> Reconfiguration:
+def _reconfiguration(plan: Plan, now: datetime) -> Reconfiguration:
     wanted = plan.wanted.nouns
     saved = [wanted[change.noun, change.name] for change in plan.changes if change.action is not Action.DELETE]
     gone = [change for change in plan.changes if change.action is Action.DELETE]
     return Reconfiguration(
         pools_read={pool.name: pool.version for pool in plan.stored.pools},
         deployments_read={each.name: each.version for each in plan.stored.deployments},
+        now=now,
         pools=tuple(noun for noun in saved if isinstance(noun, WorkPool)),
         deployments=tuple(noun for noun in saved if isinstance(noun, Deployment)),
         pools_gone=tuple(change.name for change in gone if change.noun == "work pool"),

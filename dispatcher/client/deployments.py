@@ -85,4 +85,4 @@ class Deployments(WorkPools):
         pool = self.work_pool(deployment.pool)
         self._queue(pool, deployment.queue)
         check_job_variables(pool.base_job_template, deployment.job_variables, partial=True)
-        return self.store.save_deployment(deployment, expected_version=version)
+        return self.store.save_deployment(deployment, expected_version=version, now=self.clock.now())

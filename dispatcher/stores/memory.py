@@ -7,7 +7,7 @@ caller holds shares a mutable part with what is stored. Verbs look at every run:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,13 +15,25 @@ from threading import RLock
 from typing import Any, TypeVar
 from uuid import UUID
 
+from dispatcher.core import scheduling
 from dispatcher.errors import DispatcherError
 from dispatcher.models import Deployment, Run, RunState, WorkPool
-from dispatcher.store import PAGE, Claim, Claims, Decide, Move, QueueCount, Reconfiguration, RunFilter, Snapshot
+from dispatcher.store import (
+    PAGE,
+    Claim,
+    Claims,
+    Decide,
+    Materialisation,
+    Move,
+    QueueCount,
+    Reconfiguration,
+    RunFilter,
+    Snapshot,
+)
 from dispatcher.stores import refusals, transitions
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
-_MUTABLE = ("base_job_template", "job_variables", "job", "submission")
+_MUTABLE = ("base_job_template", "job_variables", "job", "submission", "past", "windows_until")
 
 T = TypeVar("T", Run, WorkPool, Deployment)
 
@@ -87,7 +99,7 @@ class MemoryStore:
         with self._lock:
             return _apart(self._deployments[name]) if name in self._deployments else None
 
-    def save_deployment(self, deployment: Deployment, *, expected_version: int | None) -> Deployment:
+    def save_deployment(self, deployment: Deployment, *, expected_version: int | None, now: datetime) -> Deployment:
         """See `Store.save_deployment`."""
         with self._lock:
             stored = self._deployments.get(deployment.name)
@@ -98,15 +110,20 @@ class MemoryStore:
             if stored and expected_version is not None and stored.version != expected_version:
                 raise refusals.deployment_changed(deployment.name, expected_version, stored.version)
             self._require_queue(deployment.pool, deployment.queue)
-            saved = replace(deployment, version=(expected_version or 0) + 1)
-            self._deployments[deployment.name] = _apart(saved)
-            return _apart(saved)
+            wanted = replace(deployment, version=(expected_version or 0) + 1)
+            saving = scheduling.saving(stored, wanted, now)
+            if stored:
+                self._withdraw(stored, saving.withdrawn, now)
+            self._deployments[deployment.name] = _apart(saving.deployment)
+            return _apart(saving.deployment)
 
     def delete_deployment(self, name: str) -> None:
         """See `Store.delete_deployment`."""
         with self._lock:
-            if self._deployments.pop(name, None) is None:
+            stored = self._deployments.pop(name, None)
+            if stored is None:
                 raise refusals.no_deployment(name)
+            self._withdraw(stored, {schedule.slug for schedule in stored.schedules}, _LONG_AGO)
 
     def reconfigure(self, change: Reconfiguration) -> None:
         """See `Store.reconfigure`: verb by verb, and all taken back when one is refused."""
@@ -154,6 +171,24 @@ class MemoryStore:
 
     # One tick
 
+    def scheduled(self, pool: str, now: datetime, *, limit: int) -> Sequence[Deployment]:
+        """See `Store.scheduled`."""
+        with self._lock:
+            due = [(each.windows_at, each.name, each) for each in self._deployments.values() if each.windows_at]
+            near = sorted((found for found in due if found[0] <= now and found[2].pool == pool), key=lambda found: found[:2])
+            return [_apart(each) for _, _, each in near[:limit]]
+
+    def materialise(self, step: Materialisation) -> frozenset[UUID] | None:
+        """See `Store.materialise`."""
+        with self._lock:
+            read, stored = step.deployment, self._deployments.get(step.deployment.name)
+            if stored is None or (stored.version, stored.windows_until) != (read.version, read.windows_until):
+                return None
+            if stored.pool not in self._pools or self._pools[stored.pool].queue(stored.queue) is None:
+                return None
+            self._deployments[stored.name] = _apart(replace(stored, **scheduling.reached(step)))
+            return self.add_runs(step.runs)
+
     def live(self, pool: str, *, limit: int, start: UUID | None = None) -> Sequence[Run]:
         """See `Store.live`."""
         with self._lock:
@@ -187,7 +222,7 @@ class MemoryStore:
             self._pools[pool] = ticked
             self._runs.update((run.id, run) for run in repeats)
             grants = [self._leave(pool, each.run, transitions.granted(each, now, lease)) for each in decision.grants]
-            crashes = [self._leave(pool, run, transitions.crashed(reason, now)) for run, reason in decision.crashes]
+            crashes = [self._leave(pool, run, transitions.crashed(run, reason, now)) for run, reason in decision.crashes]
             claims = [Claim(run=_apart(run), repeat=True) for run in repeats]
             claims += [Claim(run=run, repeat=False) for run in grants if run]
             return Claims(claims=tuple(claims), crashed=tuple(run for run in crashes if run))
@@ -204,6 +239,15 @@ class MemoryStore:
         with self._lock:
             for run_id in self._runs.keys() & set(run_ids):
                 self._runs[run_id] = replace(self._runs[run_id], lingers=False)
+
+    def prune(self, pool: str, before: datetime, *, limit: int) -> int:
+        """See `Store.prune`."""
+        with self._lock:
+            old = [run for run in self._of(pool) if run.state.is_end and not run.lingers and (run.ended_at or before) < before]
+            forgotten = sorted(old, key=lambda run: (run.ended_at or before, run.id))[:limit]
+            for run in forgotten:
+                del self._runs[run.id]
+            return len(forgotten)
 
     # Moving to another store
 
@@ -239,7 +283,8 @@ class MemoryStore:
         for pool in change.pools:
             self.save_pool(pool, expected_version=change.pools_read.get(pool.name))
         for deployment in change.deployments:
-            self.save_deployment(deployment, expected_version=change.deployments_read.get(deployment.name))
+            version = change.deployments_read.get(deployment.name)
+            self.save_deployment(deployment, expected_version=version, now=change.now)
         for name in change.deployments_gone:
             self.delete_deployment(name)
         for name in change.pools_gone:
@@ -272,6 +317,13 @@ class MemoryStore:
         if pool not in self._pools or self._pools[pool].queue(queue) is None:
             raise refusals.no_queue(pool, queue)
 
+    def _withdraw(self, deployment: Deployment, slugs: Collection[str], after: datetime) -> None:
+        """Take away the runs that schedules made for later, and that no tick ever claimed."""
+        for run in list(self._runs.values()):
+            untouched = run.state is RunState.SCHEDULED and run.fence == 0 and run.scheduled_at > after
+            if untouched and run.deployment == deployment.name and run.schedule in slugs:
+                del self._runs[run.id]
+
     def _of(self, pool: str) -> Sequence[Run]:
         return [run for run in self._runs.values() if run.pool == pool]
 
@@ -298,16 +350,17 @@ class MemoryStore:
         return Snapshot(pool=_apart(pool), in_use=in_use, due=due, deployment=self.deployment)
 
     def _apply(self, move: Move) -> Run | None:
-        return self._change(move.run_id, move.pool, move.expected, move.fence, {"state": move.to, **move.changes})
+        expected = move.pool, move.expected, move.fence, move.ending
+        return self._change(move.run_id, expected, {"state": move.to, **move.changes})
 
     def _leave(self, pool: str, run: Run, changes: Mapping[str, Any]) -> Run | None:
         """The claim's own moves: they leave SCHEDULED, guarded as every move is."""
-        return self._change(run.id, pool, RunState.SCHEDULED, run.fence, changes)
+        return self._change(run.id, (pool, RunState.SCHEDULED, run.fence, run.ending), changes)
 
-    def _change(self, run_id: UUID, pool: str, state: RunState, fence: int, changes: Mapping[str, Any]) -> Run | None:
-        """The run after a change, or None when it is not, or no longer, as it is expected to be."""
+    def _change(self, run_id: UUID, expected: tuple[object, ...], changes: Mapping[str, Any]) -> Run | None:
+        """The run after a change, or None when its pool, state, fence and ending are not, or no longer, as expected."""
         stored = self._runs.get(run_id)
-        if stored is None or (stored.pool, stored.state, stored.fence) != (pool, state, fence):
+        if stored is None or (stored.pool, stored.state, stored.fence, stored.ending) != expected:
             return None
         self._runs[run_id] = _apart(replace(stored, **changes))
         return _apart(self._runs[run_id])

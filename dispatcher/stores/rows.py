@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from dispatcher.models import Deployment, Run, RunState, WorkPool, WorkQueue
+from dispatcher.models import Attempt, CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule, WorkPool, WorkQueue
 
 T = TypeVar("T")
 
@@ -53,6 +53,14 @@ class Table(Generic[T]):
     def decode(self, row: Sequence[Any], **rest: Any) -> T:
         """The noun in a row, with the fields that stand elsewhere."""
         return self.noun(**self.decode_fields(dict(zip(self.codecs, row, strict=True))), **rest)
+
+    def filled(self, noun: T) -> dict[str, Any]:
+        """The columns of a noun that are not None."""
+        return {name: value for name, value in self.encode(noun).items() if value is not None}
+
+    def of_filled(self, columns: Mapping[str, Any]) -> T:
+        """The noun of `filled`; what is not there is as it is by default."""
+        return self.noun(**self.decode_fields(columns))
 
     def encode_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Some fields, as they are written."""
@@ -98,6 +106,58 @@ STATE = Codec(lambda value: value.value, RunState)
 JSON = Codec(_json, json.loads)
 TEMPLATE = Codec(_json_in_order, json.loads)
 TAGS = Codec(_json, lambda stored: tuple(json.loads(stored)))
+LENGTH = Codec(lambda value: value // _MICROSECOND, lambda stored: timedelta(microseconds=stored))
+STATES = Codec(sorted, lambda stored: frozenset(map(RunState, stored)))
+TIMES = Codec(
+    lambda value: _json({name: microseconds(time) for name, time in value.items()}),
+    lambda stored: {name: _time(time) for name, time in json.loads(stored).items()},
+)
+"""Times by name."""
+
+
+def _nested(table: Table[Any]) -> Codec:
+    """A noun in a column of another: an object of those of its fields that are not None."""
+    return Codec(lambda noun: _json(table.filled(noun)), lambda stored: table.of_filled(json.loads(stored)))
+
+
+def _several(table: Table[Any]) -> Codec:
+    """A tuple of nouns in a column of another."""
+    return Codec(
+        lambda nouns: _json([table.filled(noun) for noun in nouns]),
+        lambda stored: tuple(table.of_filled(noun) for noun in json.loads(stored)),
+    )
+
+
+SCHEDULE = Table(
+    Schedule,
+    {
+        "slug": PLAIN,
+        "cron": PLAIN,
+        "interval": LENGTH,
+        "rrule": PLAIN,
+        "timezone": PLAIN,
+        "anchor": TIME,
+        "active": FLAG,
+        "catch_up": Codec(str, CatchUp),
+        "catch_up_limit": PLAIN,
+    },
+)
+RETRY = Table(RetryPolicy, {"attempts": PLAIN, "delay": LENGTH, "backoff": PLAIN, "ends": STATES})
+ATTEMPT = Table(
+    Attempt,
+    {
+        "number": PLAIN,
+        "state": STATE,
+        "reason": TEXT,
+        "claimed_at": TIME,
+        "submitted_at": TIME,
+        "started_at": TIME,
+        "ended_at": TIME,
+        "exit_code": PLAIN,
+        "submission": PLAIN,
+        "lingers": FLAG,
+    },
+)
 
 POOL = Table(
     WorkPool,
@@ -134,8 +194,13 @@ DEPLOYMENT = Table(
         "job_variables": JSON,
         "tags": TAGS,
         "description": TEXT,
+        "schedules": _several(SCHEDULE),
+        "paused": FLAG,
+        "retry": _nested(RETRY),
         "created_at": TIME,
         "version": PLAIN,
+        "windows_until": TIMES,
+        "windows_at": TIME,
     },
 )
 
@@ -149,6 +214,8 @@ SMALL_RUN = Table(
         "deployment": PLAIN,
         "created_at": TIME,
         "scheduled_at": TIME,
+        "schedule": PLAIN,
+        "retry": _nested(RETRY),
         "due_at": TIME,
         "state": STATE,
         "reason": TEXT,
@@ -167,6 +234,7 @@ SMALL_RUN = Table(
         "started_at": TIME,
         "ended_at": TIME,
         "exit_code": PLAIN,
+        "past": _several(ATTEMPT),
     },
 )
 """A run without its long texts, as `live` and `lingering` answer it."""

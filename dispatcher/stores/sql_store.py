@@ -14,16 +14,27 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from dispatcher.models import Deployment, Run, RunState, WorkPool
-from dispatcher.store import PAGE, Claim, Claims, Decide, Move, QueueCount, Reconfiguration, RunFilter, Snapshot
+from dispatcher.store import (
+    PAGE,
+    Claim,
+    Claims,
+    Decide,
+    Materialisation,
+    Move,
+    QueueCount,
+    Reconfiguration,
+    RunFilter,
+    Snapshot,
+)
 from dispatcher.stores import refusals, transitions
+from dispatcher.stores import sql_configuration as configuration
 from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN
 from dispatcher.stores.session import Session
-
-T = TypeVar("T")
+from dispatcher.stores.sql_configuration import deployment_in, pool_in, required
 
 _FIRST_ID = UUID(int=0)
 _FILTERS = {"pool": "pool = :pool", "queue": "queue = :queue", "deployment": "deployment = :deployment"}
@@ -52,18 +63,18 @@ class SqlStore(ABC):
     def pool(self, name: str) -> WorkPool | None:
         """See `Store.pool`."""
         with self._reading() as session:
-            return _pool(session, name)
+            return pool_in(session, name)
 
     def save_pool(self, pool: WorkPool, *, expected_version: int | None) -> WorkPool:
         """See `Store.save_pool`."""
         with self._writing() as session:
-            _save_pool(session, pool, expected_version)
-            return _required(_pool(session, pool.name))
+            configuration.save_pool(session, pool, expected_version)
+            return required(pool_in(session, pool.name))
 
     def delete_pool(self, name: str, *, expected_version: int) -> None:
         """See `Store.delete_pool`."""
         with self._writing() as session:
-            _delete_pool(session, name, expected_version)
+            configuration.delete_pool(session, name, expected_version)
 
     def deployments(self, pool: str | None = None) -> Sequence[Deployment]:
         """See `Store.deployments`."""
@@ -74,34 +85,23 @@ class SqlStore(ABC):
     def deployment(self, name: str) -> Deployment | None:
         """See `Store.deployment`."""
         with self._reading() as session:
-            return _deployment(session, name)
+            return deployment_in(session, name)
 
-    def save_deployment(self, deployment: Deployment, *, expected_version: int | None) -> Deployment:
+    def save_deployment(self, deployment: Deployment, *, expected_version: int | None, now: datetime) -> Deployment:
         """See `Store.save_deployment`."""
         with self._writing() as session:
-            _save_deployment(session, deployment, expected_version)
-            return _required(_deployment(session, deployment.name))
+            configuration.save_deployment(session, deployment, expected_version, now)
+            return required(deployment_in(session, deployment.name))
 
     def delete_deployment(self, name: str) -> None:
         """See `Store.delete_deployment`."""
         with self._writing() as session:
-            _delete_deployment(session, name)
+            configuration.delete_deployment(session, name)
 
     def reconfigure(self, change: Reconfiguration) -> None:
         """See `Store.reconfigure`."""
         with self._writing() as session:
-            session.change("keep_configuration")
-            read = change.pools_read, change.deployments_read
-            if read != (dict(session.rows("pool_versions")), dict(session.rows("deployment_versions"))):
-                raise refusals.configuration_changed()
-            for pool in change.pools:
-                _save_pool(session, pool, change.pools_read.get(pool.name))
-            for deployment in change.deployments:
-                _save_deployment(session, deployment, change.deployments_read.get(deployment.name))
-            for name in change.deployments_gone:
-                _delete_deployment(session, name)
-            for name in change.pools_gone:
-                _delete_pool(session, name, change.pools_read[name])
+            configuration.reconfigure(session, change)
 
     # Runs
 
@@ -113,10 +113,8 @@ class SqlStore(ABC):
             for pool in dict.fromkeys(run.pool for run in runs):
                 session.row("keep_pool", pool=pool)
             for pool, queue in dict.fromkeys((run.pool, run.queue) for run in runs):
-                _require_queue(session, pool, queue)
-            ordered = sorted(runs, key=lambda run: run.id)
-            added = session.change_each("add_run", [RUN.encode(run) for run in ordered])
-            return frozenset(run.id for run, count in zip(ordered, added, strict=True) if count)
+                configuration.require_queue(session, pool, queue)
+            return configuration.add(session, runs)
 
     def get(self, run_id: UUID) -> Run | None:
         """See `Store.get`."""
@@ -144,9 +142,19 @@ class SqlStore(ABC):
         """See `Store.ahead`."""
         with self._reading() as session:
             row = session.row("ahead", pool=run.pool, queue=run.queue, now=now, due_at=run.due_at, id=run.id)
-            return int(_required(row)[0])
+            return int(required(row)[0])
 
     # One tick
+
+    def scheduled(self, pool: str, now: datetime, *, limit: int) -> Sequence[Deployment]:
+        """See `Store.scheduled`."""
+        with self._reading() as session:
+            return [DEPLOYMENT.decode(row) for row in session.rows("scheduled", pool=pool, now=now, limit=limit)]
+
+    def materialise(self, step: Materialisation) -> frozenset[UUID] | None:
+        """See `Store.materialise`."""
+        with self._writing() as session:
+            return configuration.materialise(session, step)
 
     def live(self, pool: str, *, limit: int, start: UUID | None = None) -> Sequence[Run]:
         """See `Store.live`."""
@@ -179,7 +187,7 @@ class SqlStore(ABC):
             repeats = _change(session, [(run, transitions.taken_over(run, now, lease)) for run in abandoned])
             decision = decide(_snapshot(session, pool, now))
             grants = _leave(session, pool, [(each.run, transitions.granted(each, now, lease)) for each in decision.grants])
-            crashes = _leave(session, pool, [(run, transitions.crashed(reason, now)) for run, reason in decision.crashes])
+            crashes = _leave(session, pool, [(run, transitions.crashed(run, reason, now)) for run, reason in decision.crashes])
         claims = [Claim(run=run, repeat=True) for run in repeats]
         claims += [Claim(run=run, repeat=False) for run in grants]
         return Claims(claims=tuple(claims), crashed=tuple(crashes))
@@ -195,6 +203,11 @@ class SqlStore(ABC):
             return
         with self._writing() as session:
             session.change_each("discarded", [{"id": run_id} for run_id in sorted(run_ids)])
+
+    def prune(self, pool: str, before: datetime, *, limit: int) -> int:
+        """See `Store.prune`."""
+        with self._writing() as session:
+            return session.change("prune", pool=pool, before=before, limit=limit)
 
     # Moving to another store
 
@@ -225,88 +238,6 @@ class SqlStore(ABC):
             return [RUN.decode(row) for row in session.rows(statement, start=start, limit=PAGE)]
 
 
-def _pool(session: Session, name: str) -> WorkPool | None:
-    row = session.row("pool", name=name)
-    queues = tuple(QUEUE.decode(row[1:]) for row in session.rows("queues_of_pool", pool=name))
-    return POOL.decode(row, queues=queues) if row else None
-
-
-def _save_pool(session: Session, pool: WorkPool, expected_version: int | None) -> None:
-    saved = replace(pool, version=(expected_version or 0) + 1)
-    if expected_version is None:
-        _add_pool(session, saved)
-    else:
-        _replace_pool(session, saved, expected_version)
-    session.change_each("add_queue", [{"pool": pool.name, **QUEUE.encode(queue)} for queue in pool.queues])
-
-
-def _delete_pool(session: Session, name: str, expected_version: int) -> None:
-    _expect_pool(session, name, expected_version)
-    if _is(session, "pool_is_busy", pool=name):
-        raise refusals.pool_busy(name)
-    session.change("delete_runs", pool=name)
-    session.change("delete_pool", pool=name)
-
-
-def _save_deployment(session: Session, deployment: Deployment, expected_version: int | None) -> None:
-    saved = replace(deployment, version=(expected_version or 0) + 1)
-    session.row("keep_pool", pool=saved.pool)
-    _expect_deployment(session, saved.name, expected_version)
-    _require_queue(session, saved.pool, saved.queue)
-    verb = "add_deployment" if expected_version is None else "replace_deployment"
-    if not session.change(verb, **DEPLOYMENT.encode(saved)):
-        raise refusals.deployment_exists(saved.name)
-
-
-def _delete_deployment(session: Session, name: str) -> None:
-    if not session.change("delete_deployment", name=name):
-        raise refusals.no_deployment(name)
-
-
-def _expect_pool(session: Session, name: str, version: int) -> None:
-    row = session.row("pool_version", name=name)
-    if row is None:
-        raise refusals.no_pool(name)
-    if row[0] != version:
-        raise refusals.pool_changed(name, version, row[0])
-
-
-def _add_pool(session: Session, pool: WorkPool) -> None:
-    untouched = replace(pool, held_until=None, held_reason="", last_tick_at=None)
-    if not session.change("add_pool", **POOL.encode(untouched)):
-        raise refusals.pool_exists(pool.name)
-
-
-def _replace_pool(session: Session, pool: WorkPool, expected_version: int) -> None:
-    """All but the queues, which are taken away to be added anew: new priorities may trade places."""
-    _expect_pool(session, pool.name, expected_version)
-    for _, name, *_ in session.rows("queues_of_pool", pool=pool.name):
-        if pool.queue(name) is None and _is(session, "queue_is_busy", pool=pool.name, queue=name):
-            raise refusals.queue_busy(pool.name, name)
-    session.change("replace_pool", **POOL.encode(pool))
-    session.change("delete_queues", pool=pool.name)
-
-
-def _require_queue(session: Session, pool: str, queue: str) -> None:
-    if session.row("queue_exists", pool=pool, queue=queue) is None:
-        raise refusals.no_queue(pool, queue)
-
-
-def _deployment(session: Session, name: str) -> Deployment | None:
-    row = session.row("deployment", name=name)
-    return DEPLOYMENT.decode(row) if row else None
-
-
-def _expect_deployment(session: Session, name: str, version: int | None) -> None:
-    row = session.row("deployment_version", name=name)
-    if version is None and row is not None:
-        raise refusals.deployment_exists(name)
-    if version is not None and row is None:
-        raise refusals.no_deployment(name)
-    if version is not None and row is not None and row[0] != version:
-        raise refusals.deployment_changed(name, version, row[0])
-
-
 def _conditions(where: RunFilter) -> tuple[str, Mapping[str, Any]]:
     """The condition of a filter, and its parameters; TRUE for one that leaves everything out."""
     parameters = {name: value for name in _FILTERS if (value := getattr(where, name)) is not None}
@@ -327,16 +258,16 @@ def _snapshot(session: Session, pool: str, now: datetime) -> Snapshot:
         return [RUN.decode(row) for row in session.rows("due", pool=pool, queue=queue, now=now, limit=max(limit, 0))]
 
     def deployment(name: str) -> Deployment | None:
-        return _deployment(session, name)
+        return deployment_in(session, name)
 
-    return Snapshot(pool=_required(_pool(session, pool)), in_use=_in_use(session, pool), due=due, deployment=deployment)
+    return Snapshot(pool=required(pool_in(session, pool)), in_use=_in_use(session, pool), due=due, deployment=deployment)
 
 
 def _apply(session: Session, moves: Sequence[Move]) -> frozenset[UUID]:
     changes = [
         (
             RUN.encode_fields({"state": move.to, **move.changes}),
-            _expected(move.run_id, move.pool, move.expected, move.fence),
+            configuration.guard(move.run_id, move.pool, move.expected, move.fence, move.ending),
         )
         for move in moves
     ]
@@ -352,23 +283,6 @@ def _leave(session: Session, pool: str, changes: Sequence[tuple[Run, Mapping[str
 def _change(session: Session, changes: Sequence[tuple[Run, Mapping[str, Any]]]) -> Sequence[Run]:
     """The runs that were still as expected: after their change, exactly as they will be read again."""
     written = [(run, RUN.encode_fields(values)) for run, values in changes]
-    counts = session.set_each(
-        "change_run", [(values, _expected(run.id, run.pool, run.state, run.fence)) for run, values in written]
-    )
+    counts = session.set_each("change_run", [(values, configuration.expected(run)) for run, values in written])
     changed = ((run, values) for (run, values), count in zip(written, counts, strict=True) if count)
     return [replace(run, **RUN.decode_fields(values)) for run, values in changed]
-
-
-def _expected(run_id: UUID, pool: str, state: RunState, fence: int) -> Mapping[str, Any]:
-    return {"expected_id": run_id, "expected_pool": pool, "expected_state": state.value, "expected_fence": fence}
-
-
-def _is(session: Session, question: str, **parameters: Any) -> bool:
-    return bool(_required(session.row(question, **parameters))[0])
-
-
-def _required(found: T | None) -> T:
-    """What this transaction has just made sure of."""
-    if found is None:
-        raise AssertionError("a row that this transaction has written or counted is not there")
-    return found

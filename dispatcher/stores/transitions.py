@@ -45,6 +45,6 @@ def taken_over(run: Run, now: datetime, lease: timedelta) -> Mapping[str, Any]:
     return {"fence": run.fence + 1, "lease_until": now + lease}
 
 
-def crashed(reason: str, now: datetime) -> Mapping[str, Any]:
+def crashed(run: Run, reason: str, now: datetime) -> Mapping[str, Any]:
     """The fields of a run that cannot be rendered."""
-    return {"state": RunState.CRASHED, "reason": reason, "ended_at": now}
+    return {"state": RunState.CRASHED, "reason": reason, "ended_at": now, "lingers": bool(run.left_behind)}

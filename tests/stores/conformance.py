@@ -8,6 +8,7 @@ from tests.stores.conformance_moving import Moving
 from tests.stores.conformance_pools import Deployments, Pools, QueuesAndDeletion
 from tests.stores.conformance_reconfiguration import Reconfigurations
 from tests.stores.conformance_runs import Listing, LiveAndLingering, Moves, Runs
+from tests.stores.conformance_schedules import Attempts, Pruning, Schedules
 
 SUITE = (
     Pools,
@@ -23,5 +24,8 @@ SUITE = (
     Takeovers,
     WholeTicks,
     Moving,
+    Schedules,
+    Attempts,
+    Pruning,
 )
 """Classes of tests, each written against a fixture `store` that gives a fresh and empty one."""

@@ -90,7 +90,7 @@ class Snapshots(TwoPools):
         assert snapshot_of(store).pool.held_until == NOW + HOUR
 
     def test_a_deployment_can_be_read_within_the_claim(self, store: Store):
-        saved = store.save_deployment(a_deployment(), expected_version=None)
+        saved = store.save_deployment(a_deployment(), expected_version=None, now=NOW)
         found = []
 
         def look(snapshot: Snapshot) -> Decision:

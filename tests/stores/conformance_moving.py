@@ -24,9 +24,9 @@ def a_full_store() -> Store:
     store = MemoryStore()
     pool = store.save_pool(a_pool(limit=9, queues=["high", "default", a_queue("gone", 3)]), expected_version=None)
     store.save_pool(a_pool("other", paused=True, description="idle"), expected_version=None)
-    store.save_deployment(a_deployment(job_variables={"n": [1, None]}, tags=("a",)), expected_version=None)
-    store.save_deployment(replace(a_deployment("second"), queue="high"), expected_version=None)
-    store.save_deployment(replace(store.deployment("second"), description="changed"), expected_version=1)
+    store.save_deployment(a_deployment(job_variables={"n": [1, None]}, tags=("a",)), expected_version=None, now=NOW)
+    store.save_deployment(replace(a_deployment("second"), queue="high"), expected_version=None, now=NOW)
+    store.save_deployment(replace(store.deployment("second"), description="changed"), expected_version=1, now=NOW)
     for state in RunState:
         a_run_in(store, state)
     a_running_run(store, queue="high", tags=("b", "a"), job_variables={"env": {"A": "1"}})

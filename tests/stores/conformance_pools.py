@@ -154,7 +154,7 @@ class QueuesAndDeletion:
     def test_a_deleted_pool_takes_its_deployments_and_ended_runs_along(self, store: Store):
         for name in ("pool", "other"):
             store.save_pool(a_pool(name), expected_version=None)
-            store.save_deployment(a_deployment(f"of-{name}", pool=name), expected_version=None)
+            store.save_deployment(a_deployment(f"of-{name}", pool=name), expected_version=None, now=NOW)
         ended, kept = a_run_in(store, RunState.COMPLETED), a_run_in(store, RunState.COMPLETED, "other")
         waiting = a_stored_run(store, "other")
         store.delete_pool("pool", expected_version=1)
@@ -171,7 +171,7 @@ class QueuesAndDeletion:
     @pytest.mark.parametrize("state", [RunState.SCHEDULED, RunState.PENDING, RunState.RUNNING, RunState.CANCELLING])
     def test_a_pool_goes_only_when_all_its_runs_have_ended(self, store: Store, state: RunState):
         store.save_pool(a_pool(), expected_version=None)
-        store.save_deployment(a_deployment(), expected_version=None)
+        store.save_deployment(a_deployment(), expected_version=None, now=NOW)
         run = a_run_in(store, state)
         with pytest.raises(Conflict, match="'pool'"):
             store.delete_pool("pool", expected_version=1)
@@ -199,53 +199,53 @@ class Deployments:
     def test_a_created_deployment_reads_back_whole_at_version_1(self, store: Store):
         variables = {"env": {"B": "{{ x }}", "A": None}, "list": [1, 2.5, True, {"deep": "ü"}]}
         deployment = a_deployment(queue="low", job_variables=variables, tags=("b", "a"), description="nightly")
-        saved = store.save_deployment(deployment, expected_version=None)
+        saved = store.save_deployment(deployment, expected_version=None, now=NOW)
         assert saved == replace(deployment, version=1)
         assert store.deployment("deployment") == saved
 
     def test_deployments_come_by_name_all_or_of_one_pool(self, store: Store):
         for name, pool in (("b", "pool"), ("c", "other"), ("a", "pool"), ("B", "other")):
-            store.save_deployment(a_deployment(name, pool), expected_version=None)
+            store.save_deployment(a_deployment(name, pool), expected_version=None, now=NOW)
         assert [found.name for found in store.deployments()] == ["B", "a", "b", "c"]
         assert [found.name for found in store.deployments("pool")] == ["a", "b"]
         assert store.deployments("none") == []
         assert store.deployment("none") is None
 
     def test_a_deployments_name_is_taken_once(self, store: Store):
-        saved = store.save_deployment(a_deployment(), expected_version=None)
+        saved = store.save_deployment(a_deployment(), expected_version=None, now=NOW)
         with pytest.raises(AlreadyExists, match="'deployment'"):
-            store.save_deployment(a_deployment(pool="other"), expected_version=None)
+            store.save_deployment(a_deployment(pool="other"), expected_version=None, now=NOW)
         assert store.deployments() == [saved]
 
     def test_a_replaced_deployment_has_the_next_version(self, store: Store):
-        created = store.save_deployment(a_deployment(), expected_version=None)
+        created = store.save_deployment(a_deployment(), expected_version=None, now=NOW)
         changed = replace(created, pool="other", job_variables={"command": "false"}, tags=("new",), version=8)
-        saved = store.save_deployment(changed, expected_version=1)
+        saved = store.save_deployment(changed, expected_version=1, now=NOW)
         assert saved == replace(changed, version=2)
         assert store.deployments() == [saved]
 
     def test_of_two_changes_of_one_deployment_the_second_is_refused(self, store: Store):
-        created = store.save_deployment(a_deployment(), expected_version=None)
-        first = store.save_deployment(replace(created, description="first"), expected_version=1)
+        created = store.save_deployment(a_deployment(), expected_version=None, now=NOW)
+        first = store.save_deployment(replace(created, description="first"), expected_version=1, now=NOW)
         with pytest.raises(Conflict, match="version 1 became 2"):
-            store.save_deployment(replace(created, description="second"), expected_version=1)
+            store.save_deployment(replace(created, description="second"), expected_version=1, now=NOW)
         assert store.deployment("deployment") == first
 
     def test_a_deployment_that_does_not_exist_cannot_be_replaced(self, store: Store):
         with pytest.raises(NotFound, match="'deployment'"):
-            store.save_deployment(a_deployment(), expected_version=1)
+            store.save_deployment(a_deployment(), expected_version=1, now=NOW)
 
     @pytest.mark.parametrize(("pool", "queue"), [("none", "default"), ("pool", "none"), ("other", "low")])
     def test_a_deployment_names_a_queue_that_exists(self, store: Store, pool: str, queue: str):
         with pytest.raises(NotFound, match=f"'{queue}' in a work pool named '{pool}'"):
-            store.save_deployment(a_deployment(pool=pool, queue=queue), expected_version=None)
-        created = store.save_deployment(a_deployment(), expected_version=None)
+            store.save_deployment(a_deployment(pool=pool, queue=queue), expected_version=None, now=NOW)
+        created = store.save_deployment(a_deployment(), expected_version=None, now=NOW)
         with pytest.raises(NotFound, match=f"'{queue}'"):
-            store.save_deployment(replace(created, pool=pool, queue=queue), expected_version=1)
+            store.save_deployment(replace(created, pool=pool, queue=queue), expected_version=1, now=NOW)
         assert store.deployments() == [created]
 
     def test_a_deleted_deployment_leaves_its_runs(self, store: Store):
-        store.save_deployment(a_deployment(), expected_version=None)
+        store.save_deployment(a_deployment(), expected_version=None, now=NOW)
         run = a_stored_run(store, deployment="deployment")
         store.delete_deployment("deployment")
         assert store.deployment("deployment") is None
@@ -255,7 +255,7 @@ class Deployments:
 
     def test_a_deployment_that_is_changed_outside_does_not_change_the_store(self, store: Store):
         variables = {"env": {"A": "1"}}
-        saved = store.save_deployment(a_deployment(job_variables=variables), expected_version=None)
+        saved = store.save_deployment(a_deployment(job_variables=variables), expected_version=None, now=NOW)
         variables["env"]["A"] = "given"
         saved.job_variables["env"]["A"] = "answered"
         store.deployments()[0].job_variables["env"]["A"] = "read"

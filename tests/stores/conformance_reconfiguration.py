@@ -18,8 +18,8 @@ SOMEBODY_ELSE: dict[str, Somebody] = {
     "changes a pool": lambda store: store.save_pool(a_pool("kept", limit=9), expected_version=1),
     "adds a pool": lambda store: store.save_pool(a_pool("theirs"), expected_version=None),
     "deletes a pool": lambda store: store.delete_pool("gone", expected_version=1),
-    "changes a deployment": lambda store: store.save_deployment(a_deployment("stays", "kept"), expected_version=1),
-    "adds a deployment": lambda store: store.save_deployment(a_deployment("theirs", "kept"), expected_version=None),
+    "changes a deployment": lambda store: store.save_deployment(a_deployment("stays", "kept"), expected_version=1, now=NOW),
+    "adds a deployment": lambda store: store.save_deployment(a_deployment("theirs", "kept"), expected_version=None, now=NOW),
     "deletes a deployment": lambda store: store.delete_deployment("stays"),
     "changes all": lambda store: store.reconfigure(reconfiguration(store, pools=[a_pool("theirs")])),
 }
@@ -31,6 +31,7 @@ def reconfiguration(
     """A change of the store as it is now."""
     return Reconfiguration(
         pools_read={pool.name: pool.version for pool in store.pools()},
+        now=NOW,
         deployments_read={each.name: each.version for each in store.deployments()},
         pools=tuple(pools),
         deployments=tuple(deployments),
@@ -48,7 +49,7 @@ class Reconfigurations:
         for name in ("gone", "kept"):
             store.save_pool(a_pool(name, queues=["default", "low"]), expected_version=None)
         for name, pool in (("leaves", "kept"), ("moves", "gone"), ("stays", "kept")):
-            store.save_deployment(a_deployment(name, pool), expected_version=None)
+            store.save_deployment(a_deployment(name, pool), expected_version=None, now=NOW)
 
     def a_change(self, store: Store, **others: Any) -> Reconfiguration:
         """One of each kind: new, changed, gone, and a deployment that moves out of the pool that goes."""

@@ -102,7 +102,7 @@ def save_deployment(world: World) -> Call:
     tags = tuple(world.random.sample("xyz", 2))
     deployment = a_deployment(name, world.pool(), world.queue(), id=world.an_id(), job_variables=world.variables(), tags=tags)
     version = world.version_of(world.oracle.deployment(name))
-    return lambda store: store.save_deployment(deployment, expected_version=version)
+    return lambda store: store.save_deployment(deployment, expected_version=version, now=NOW)
 
 
 def delete_deployment(world: World) -> Call:
@@ -131,6 +131,7 @@ def reconfigure(world: World) -> Call:
     others = [other for other in pools if other != name]
     change = Reconfiguration(
         pools_read={each: pool.version - (random.random() < 0.05) for each, pool in pools.items()},
+        now=NOW,
         deployments_read={each: found.version for each, found in deployments.items() if random.random() < 0.95},
         pools=(wanted,) if random.random() < 0.8 or name not in pools else (),
         deployments=tuple(into),

@@ -11,7 +11,7 @@ from dispatcher.store import Reconfiguration, Store
 from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.postgres import PostgresStore
 from dispatcher.stores.sqlite import SqliteStore
-from tests.builders import a_deployment, a_pool
+from tests.builders import NOW, a_deployment, a_pool
 from tests.stores import dynamodb_server
 from tests.stores.factories import FACTORIES
 from tests.stores.postgres_server import server
@@ -39,6 +39,7 @@ def test_of_several_appliers_who_read_the_same_exactly_one_gets_through(kind: st
     for number in range(ROUNDS):
         change = Reconfiguration(
             pools_read={pool.name: pool.version for pool in stores[0].pools()},
+            now=NOW,
             deployments_read={each.name: each.version for each in stores[0].deployments()},
         )
         ends = _at_once(stores, change, number)
@@ -59,7 +60,7 @@ def _at_once(stores: list[Store], read: Reconfiguration, number: int) -> list[st
         barrier.wait()
         try:
             stores[applier].reconfigure(
-                Reconfiguration(pools_read=read.pools_read, deployments_read=read.deployments_read, deployments=mine)
+                Reconfiguration(pools_read=read.pools_read, deployments_read=read.deployments_read, now=NOW, deployments=mine)
             )
         except (Conflict, StoreUnavailable) as problem:
             return "refused" if isinstance(problem, Conflict) else str(problem)

@@ -129,7 +129,7 @@ def plan_of(store: SqliteStore, statement: str, **parameters: Any) -> list[str]:
 
 def populate(store: SqliteStore) -> None:
     """Some runs in every place that a tick looks at."""
-    store.save_deployment(a_deployment(), expected_version=None)
+    store.save_deployment(a_deployment(), expected_version=None, now=NOW)
     for _ in range(3):
         a_running_run(store)
         moved(store, a_running_run(store), RunState.FAILED, ended_at=NOW, lingers=True)

@@ -72,9 +72,9 @@ def test_a_run_that_cannot_be_rendered_crashes_and_stops_no_other():
 
 def test_a_run_of_a_deployment_is_rendered_from_it_as_it_is_now():
     stage = Stage()
-    saved = stage.store.save_deployment(a_deployment(job_variables={"command": "old"}), expected_version=None)
+    saved = stage.store.save_deployment(a_deployment(job_variables={"command": "old"}), expected_version=None, now=NOW)
     stage.add(deployment="deployment")
-    stage.store.save_deployment(a_deployment(id=saved.id, job_variables={"command": "new"}), expected_version=1)
+    stage.store.save_deployment(a_deployment(id=saved.id, job_variables={"command": "new"}), expected_version=1, now=NOW)
     stage.tick()
     assert stage.provider.jobs[0].job.configuration["command"] == "new"
     assert stage.provider.jobs[0].job.environment["DISPATCHER_DEPLOYMENT"] == "deployment"

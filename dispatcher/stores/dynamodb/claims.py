@@ -100,7 +100,7 @@ class Attempt:
         wanted: list[tuple[Run, Mapping[str, Any]]] = [
             (grant.run, transitions.granted(grant, self._now, self._lease)) for grant in decision.grants
         ]
-        wanted += [(run, transitions.crashed(reason, self._now)) for run, reason in decision.crashes]
+        wanted += [(run, transitions.crashed(run, reason, self._now)) for run, reason in decision.crashes]
         unseen = [run.id for run, _ in wanted if run.id not in self._seen]
         self._seen.update(self._changes.read(unseen) if unseen else {})
         steps: dict[UUID, _Step] = {}
@@ -121,7 +121,7 @@ class Attempt:
         weight = self._changes.weight(after)
         if weight > MAX_BYTES and not repeat:
             reason = f"its job and variables are {weight:,} bytes, more than an item of DynamoDB's holds ({MAX_BYTES:,})"
-            after = as_read(replace(stored.run, **transitions.crashed(reason, self._now)))
+            after = as_read(replace(stored.run, **transitions.crashed(stored.run, reason, self._now)))
         return _Step(Change(before=stored, after=after), repeat)
 
     # How it is written

@@ -84,11 +84,24 @@ INSERT INTO deployments ({deployment}) VALUES ({deployment_values}) ON CONFLICT 
 -- name: replace_deployment
 UPDATE deployments
 SET id = :id, pool = :pool, queue = :queue, job_variables = :job_variables, tags = :tags, description = :description,
-    created_at = :created_at, version = :version
+    schedules = :schedules, paused = :paused, retry = :retry, created_at = :created_at, version = :version,
+    windows_until = :windows_until, windows_at = :windows_at
 WHERE name = :name
 
 -- name: delete_deployment
 DELETE FROM deployments WHERE name = :name
+
+-- name: withdraw
+-- Runs that a schedule made for later and that no tick ever claimed.
+DELETE FROM runs
+WHERE deployment = :deployment AND schedule = :schedule AND state = 'SCHEDULED' AND fence = 0 AND scheduled_at > :after
+
+-- name: scheduled
+-- Deployments with windows that have come near, longest ago first.
+SELECT {deployment} FROM deployments WHERE pool = :pool AND windows_at <= :now ORDER BY windows_at, name LIMIT :limit
+
+-- name: reach
+UPDATE deployments SET windows_until = :windows_until, windows_at = :windows_at WHERE name = :name
 
 -- name: add_run
 INSERT INTO runs ({run}) VALUES ({run_values}) ON CONFLICT (id) DO NOTHING
@@ -136,8 +149,10 @@ WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED' AND due_at <= :now
 ORDER BY due_at, id LIMIT :limit
 
 -- name: change_run
--- Every change of a run: `{changes}` are assignments, the state and the fence are those that it leaves.
-UPDATE runs SET {changes} WHERE id = :expected_id AND pool = :expected_pool AND state = :expected_state AND fence = :expected_fence
+-- Every change of a run: `{changes}` are assignments; state, fence and the end it was to come to are those that it leaves.
+UPDATE runs SET {changes}
+WHERE id = :expected_id AND pool = :expected_pool AND state = :expected_state AND fence = :expected_fence
+    AND COALESCE(ending, '') = :expected_ending
 
 -- name: hold
 UPDATE work_pools SET held_until = :held_until, held_reason = :held_reason
@@ -161,3 +176,10 @@ ORDER BY ended_at NULLS FIRST, id LIMIT :limit
 
 -- name: discarded
 UPDATE runs SET lingers = FALSE WHERE id = :id AND lingers
+
+-- name: prune
+DELETE FROM runs WHERE id IN (
+    SELECT id FROM runs
+    WHERE pool = :pool AND NOT lingers AND state IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED') AND ended_at < :before
+    ORDER BY ended_at, id LIMIT :limit
+)

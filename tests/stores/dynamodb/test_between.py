@@ -201,7 +201,7 @@ class TestDeletion:
             place.coming_between(lambda other: other.delete_pool("pool", expected_version=1)),
             pytest.raises(NotFound, match="'default' in a work pool named 'pool'"),
         ):
-            place.store.save_deployment(a_deployment(), expected_version=None)
+            place.store.save_deployment(a_deployment(), expected_version=None, now=NOW)
 
     def test_a_deletion_that_is_broken_off_goes_on_when_it_is_repeated(self, place: Place):
         self.break_off(place)
@@ -219,19 +219,19 @@ class TestDeletion:
         assert place.store.check() == []
 
     def test_a_straggler_touches_nothing_of_a_new_pool(self, place: Place):
-        place.store.save_deployment(a_deployment(), expected_version=None)
+        place.store.save_deployment(a_deployment(), expected_version=None, now=NOW)
 
         def begin_anew(other: DynamoStore) -> None:
             other.delete_pool("pool", expected_version=1)
             other.save_pool(a_pool(), expected_version=None)
-            other.save_deployment(a_deployment(), expected_version=None)
+            other.save_deployment(a_deployment(), expected_version=None, now=NOW)
 
         with place.coming_between(begin_anew, at=2):
             place.store.delete_pool("pool", expected_version=1)
         assert len(place.store.deployments()) == len(place.store.pools()) == 1
 
     def break_off(self, place: Place) -> None:
-        place.store.save_deployment(a_deployment(), expected_version=None)
+        place.store.save_deployment(a_deployment(), expected_version=None, now=NOW)
         moved(place.store, a_running_run(place.store), RunState.FAILED, lingers=True)
 
         def die(_other: DynamoStore) -> None:

@@ -8,7 +8,7 @@ from dispatcher.errors import Conflict
 from dispatcher.models import Deployment
 from dispatcher.store import Reconfiguration
 from providers.emulators.faults import FaultKind, Faults
-from tests.builders import a_deployment, a_pool
+from tests.builders import NOW, a_deployment, a_pool
 from tests.stores.conformance_reconfiguration import reconfiguration
 from tests.stores.dynamodb.places import Place
 from tests.stores.steps import a_stored_run, claim
@@ -59,7 +59,7 @@ def test_whoever_comes_between_the_parts_breaks_the_chain(place: Place, part: in
     change = five_pools_with_fifty_deployments(place, each=40)
     theirs = a_deployment("theirs")
     with (
-        place.coming_between(lambda other: other.save_deployment(theirs, expected_version=None), at=part),
+        place.coming_between(lambda other: other.save_deployment(theirs, expected_version=None, now=NOW), at=part),
         pytest.raises(Conflict, match="changed in between" if part == 1 else f"{part - 1} of 3 parts were written, and stay"),
     ):
         place.store.reconfigure(change)

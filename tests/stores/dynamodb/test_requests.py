@@ -87,7 +87,7 @@ class TestPassing:
 
     @pytest.mark.parametrize(("kind", "detail"), CARRIED_OUT_OR_NOT)
     def test_a_deployment_is_saved_once(self, place: Place):
-        assert place.store.save_deployment(a_deployment(), expected_version=None).version == 1
+        assert place.store.save_deployment(a_deployment(), expected_version=None, now=NOW).version == 1
 
 
 def test_a_lost_answer_is_known_again_even_where_tokens_are_forgotten(place: Place, faults: Faults):

@@ -64,7 +64,7 @@ def store(stores: Callable[..., PostgresStore]) -> PostgresStore:
     made = stores()
     made.save_pool(a_pool(queues=["high", "default"]), expected_version=None)
     for number in range(30):
-        made.save_deployment(a_deployment(f"deployment-{number}"), expected_version=None)
+        made.save_deployment(a_deployment(f"deployment-{number}"), expected_version=None, now=NOW)
     for _ in range(3):
         a_running_run(made)
         a_claimed_run(made)

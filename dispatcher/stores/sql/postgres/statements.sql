@@ -8,6 +8,7 @@
 --     save_pool, delete_pool         FOR UPDATE                   wait for all of them, and for those that add runs
 --     add_runs, save_deployment      FOR KEY SHARE                wait for a change of the pool alone, never for a claim
 --     reconfigure                    both tables, EXCLUSIVE      waits for all of the above; reading goes on
+--     materialise                    FOR KEY SHARE, and the deployment's row FOR UPDATE
 --     move                           the run's row                needs no more: it can only free slots, and names its fence
 
 -- name: pool_version
@@ -28,6 +29,7 @@ SELECT version FROM deployments WHERE name = :name FOR UPDATE
 -- but the id is to be searched for: what stands in an expression cannot be.
 UPDATE runs SET {changes}
 WHERE id = :expected_id AND pool || '' = :expected_pool AND state || '' = :expected_state AND fence = :expected_fence
+    AND COALESCE(ending, '') = :expected_ending
 
 -- name: live
 -- By pool and id, with the pool as a range and not as a constant: only `runs_live` has that order. With statistics from a time

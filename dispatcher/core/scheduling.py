@@ -1,0 +1,159 @@
+"""From schedules to runs: which windows become runs now, and what becomes of runs when a schedule changes. Pure.
+
+A window is made a run once, whatever overlaps: its run's id is derived from the deployment, the schedule and the time, and
+how far each schedule has come (`Deployment.windows_until`) is noted in the transaction that adds the runs. Windows become
+runs ahead of time, so that people see what is to come and a tick that is late costs nobody a window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+from uuid import uuid5
+
+from dispatcher.core.schedules import windows_due
+from dispatcher.models import CatchUp, Deployment, Run, Schedule
+from dispatcher.store import MATERIALISED_AT_ONCE, Materialisation
+
+LOOKED_AHEAD = timedelta(days=366 * 5)
+"""How far the next window is looked for; a schedule that has none until then is looked at again by then."""
+
+_FIRST_LOOK_BACK = timedelta(hours=1)
+_NAME = 150
+"""Characters of a deployment's name in the names of its runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowLimits:
+    """How far ahead windows become runs."""
+
+    ahead: timedelta = timedelta(hours=1)
+    most: int = 100
+    """Windows of one schedule that are runs before their time."""
+    grace: timedelta = timedelta(minutes=3)
+    """A window that is over for longer when it is found was missed: `catch_up` says what becomes of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saving:
+    """What a change of a deployment means for its windows."""
+
+    deployment: Deployment
+    """As it is to be written, with what ticks write."""
+    withdrawn: frozenset[str]
+    """Schedules, as they were stored, whose runs to come are taken away."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """What one schedule has to be made runs, and how far it has come with all of that."""
+
+    windows: Sequence[datetime]
+    until: datetime
+    next_at: datetime
+    """When there may be more."""
+
+
+def saving(stored: Deployment | None, wanted: Deployment, now: datetime) -> Saving:
+    """The deployment as it is to be written over `stored`.
+
+    A schedule goes on from where it was when neither its windows nor what its runs take from the deployment have changed;
+    otherwise it begins at `now`, and its runs to come are made anew.
+    """
+    before = stored.active_schedules if stored else {}
+    after = wanted.active_schedules
+    same = {slug for slug in before.keys() & after.keys() if stored and _is_same(stored, wanted, before[slug], after[slug])}
+    reached = stored.windows_until if stored else {}
+    until = {slug: reached.get(slug, now) if slug in same else now for slug in after}
+    goes_on = stored.windows_at if stored and same >= after.keys() else now
+    written = replace(wanted, windows_until=until, windows_at=goes_on if after else None)
+    return Saving(deployment=written, withdrawn=frozenset(before.keys() - same))
+
+
+def materialisation(deployment: Deployment, now: datetime, limits: WindowLimits) -> Materialisation:
+    """The next step of making a deployment's windows runs: at most `MATERIALISED_AT_ONCE` of them, each schedule's in order.
+
+    Where more is left, `windows_at` is `now`, and the next step goes on.
+    """
+    until, runs, next_at = dict(deployment.windows_until), list[Run](), list[datetime]()
+    for slug, schedule in deployment.active_schedules.items():
+        reach = _reach(schedule, until.get(slug, now), now, limits)
+        taken = reach.windows[: MATERIALISED_AT_ONCE - len(runs)]
+        runs += [_run(deployment, schedule, window, now) for window in taken]
+        if len(taken) == len(reach.windows):
+            until[slug] = reach.until
+            next_at.append(reach.next_at)
+        else:
+            until[slug] = taken[-1] if taken else until.get(slug, now)
+            next_at.append(now)
+    return Materialisation(deployment=deployment, runs=tuple(runs), windows_until=until, windows_at=min(next_at, default=None))
+
+
+def windows_to_come(deployment: Deployment, now: datetime, until: datetime) -> Iterator[tuple[str, datetime]]:
+    """Windows that are no runs yet, with their schedules' slugs: what people are shown beyond the runs that there are."""
+    for slug, schedule in deployment.active_schedules.items():
+        since = max(now, deployment.windows_until.get(slug, now))
+        yield from ((slug, window) for window in windows_due(schedule, since, until))
+
+
+def _is_same(stored: Deployment, wanted: Deployment, before: Schedule, after: Schedule) -> bool:
+    return before.windows == after.windows and _given(stored) == _given(wanted)
+
+
+def _given(deployment: Deployment) -> tuple[Any, ...]:
+    """What a run takes from its deployment when it is made. Job variables are not among it: they are read by the claim."""
+    return deployment.id, deployment.pool, deployment.queue, deployment.tags, deployment.retry
+
+
+def _reach(schedule: Schedule, since: datetime, now: datetime, limits: WindowLimits) -> _Reach:
+    missed_before = now - limits.grace
+    missed = _missed(schedule, since, missed_before) if since < missed_before else []
+    made = sum(1 for _ in islice(windows_due(schedule, now, since), limits.most)) if since > now else 0
+    end = max(since, now + limits.ahead)
+    coming = windows_due(schedule, max(since, missed_before), end)
+    found: list[datetime] = []
+    for window in coming:
+        if window > now and made == limits.most:  # the next has a place when the first of those ahead has come
+            reached = found[-1] if found else since
+            return _Reach([*missed, *found], max(reached, missed_before), next(windows_due(schedule, now, end)))
+        made += window > now
+        found.append(window)
+    following = next(windows_due(schedule, end, end + LOOKED_AHEAD), end + LOOKED_AHEAD)
+    return _Reach([*missed, *found], end, following - limits.ahead)
+
+
+def _missed(schedule: Schedule, since: datetime, before: datetime) -> Sequence[datetime]:
+    """Of the windows that were missed, those that are made up for: looked for backwards, since the gap may be years."""
+    wanted = {CatchUp.NONE: 0, CatchUp.LAST: 1, CatchUp.ALL: schedule.catch_up_limit}[schedule.catch_up]
+    back, found = _FIRST_LOOK_BACK, list[datetime]()
+    while wanted and len(found) < wanted:
+        start = max(since, before - back)
+        found = list(windows_due(schedule, start, before))
+        if start == since:
+            break
+        back *= 2
+    return found[-wanted:] if wanted else []
+
+
+def _run(deployment: Deployment, schedule: Schedule, window: datetime, now: datetime) -> Run:
+    return Run(
+        id=uuid5(deployment.id, f"{schedule.slug}/{window.isoformat()}"),
+        name=f"{deployment.name[:_NAME].rstrip()}-{window:%Y-%m-%dT%H:%M:%SZ}",
+        pool=deployment.pool,
+        queue=deployment.queue,
+        deployment=deployment.name,
+        tags=deployment.tags,
+        created_at=now,
+        scheduled_at=window,
+        schedule=schedule.slug,
+        retry=deployment.retry,
+        due_at=window,
+    )
+
+
+def reached(step: Materialisation) -> Mapping[str, Any]:
+    """The fields of a deployment that a step writes."""
+    return {"windows_until": step.windows_until, "windows_at": step.windows_at}

@@ -1,0 +1,25 @@
+-- Schedules of deployments, retry policies, and the attempts of a run that ended before its last. Only additions with a default:
+-- code that does not know of them goes on.
+
+ALTER TABLE deployments
+    ADD COLUMN schedules TEXT NOT NULL DEFAULT '[]',
+    ADD COLUMN paused BOOLEAN NOT NULL DEFAULT FALSE,
+    ADD COLUMN retry TEXT,
+    ADD COLUMN windows_until TEXT NOT NULL DEFAULT '{}',
+    ADD COLUMN windows_at BIGINT;
+
+-- Deployments whose next window is to be made a run, by when it comes near.
+CREATE INDEX deployments_scheduled ON deployments (pool, windows_at, name) WHERE windows_at IS NOT NULL;
+
+ALTER TABLE runs
+    ADD COLUMN schedule TEXT COLLATE "C",
+    ADD COLUMN retry TEXT,
+    ADD COLUMN past TEXT NOT NULL DEFAULT '[]';
+
+-- What a schedule has made and nobody has claimed: at most an hour of it.
+CREATE INDEX runs_of_schedules ON runs (deployment, schedule, scheduled_at) WHERE state = 'SCHEDULED' AND schedule IS NOT NULL;
+
+-- History, oldest first.
+CREATE INDEX runs_ended ON runs (pool, ended_at, id) WHERE NOT lingers AND state IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED');
+
+INSERT INTO dispatcher_schema (version, oldest_code) VALUES (2, 1);
