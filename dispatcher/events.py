@@ -6,6 +6,7 @@ run.taken_over  a claim was taken over          run, pool, attempt, fence
 run.answered    a submission was answered       run, pool, attempt, answer, reason
 run.moved       an observation moved a run      run, pool, from, to, reason
 run.stop        a job was asked to stop         run, pool, problem
+deployment.materialised  windows became runs    pool, deployment, runs
 pool.held       the provider refused            pool, until, reason
 pool.problem    a tick or a look was cut short  pool, problem
 """

@@ -35,7 +35,13 @@ class PoolReport:
     not_submitted: int = 0
     settled: int = 0
     """Claims taken over that ended without a job."""
+    retried: int = 0
+    """Attempts that ended and are followed by another."""
+    materialised: int = 0
+    """Windows of schedules that became runs."""
     discarded: int = 0
+    pruned: int = 0
+    """Ended long ago, and forgotten."""
     barriers: dict[str, str] = field(default_factory=dict)
     """By queue: why nothing more of it was admitted."""
     outcomes: dict[str, str] = field(default_factory=dict)
@@ -47,6 +53,7 @@ class PoolReport:
         """Note what an observation made of a run."""
         self.started += move.to is RunState.RUNNING and run.state is not RunState.RUNNING
         self.ended += move.to.is_end
+        self.retried += move.to is RunState.SCHEDULED
         self._outcome(run, move.to, move.changes.get("reason", ""))
 
     def claims(self, claim: Claim) -> None:

@@ -9,6 +9,8 @@
 | `DISPATCHER_CLOCK_SKEW_SECONDS`   | 10                                       | how far the clocks of two invocations may differ |
 | `DISPATCHER_TICK_INTERVAL_SECONDS`| 60                                       | how often the schedule starts a tick; a pool is READY for three of these (at least 60 s) |
 | `DISPATCHER_MAX_CLAIMS`           | 2000                                     | runs that one tick claims in one pool |
+| `DISPATCHER_SCHEDULE_AHEAD_SECONDS`| 3600                                  | how long before its time a window of a schedule becomes a run; at most 100 of one schedule are runs before their time |
+| `DISPATCHER_HISTORY_DAYS`         | 30                                       | for how long ended runs are kept; 0: for ever. A DynamoDB table has `history_days` in its URL instead |
 | `DISPATCHER_FAN_OUT`              | (none)                                   | `lambda`: a scheduled tick starts an invocation of its own for each pool with something to do; the function needs lambda:InvokeFunction on itself |
 | `DISPATCHER_PROCESS_DIRECTORY`    | `<home>/.dispatcher/processes`           | where the `process` provider keeps jobs and logs |
 | `DISPATCHER_DEFAULT_POOL`         | (none)                                   | the work pool that `run create` and `deployment create` take where none is named; wins over `--set-as-default`. The CLI's alone |
@@ -42,12 +44,19 @@ class Settings:
     clock_skew_seconds: float = 10.0
     tick_interval_seconds: float = 60.0
     max_claims: int = 2000
+    schedule_ahead_seconds: float = 3600.0
+    history_days: int = 30
     fan_out: str | None = None
     process_directory: str = ""
     default_pool: str | None = None
     credentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     provider_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     log_level: str | None = None
+
+    @property
+    def history(self) -> timedelta | None:
+        """For how long ended runs are kept; None: for ever."""
+        return timedelta(days=self.history_days) if self.history_days else None
 
     @property
     def heartbeat(self) -> timedelta:
@@ -66,6 +75,8 @@ class Settings:
             clock_skew_seconds=_seconds(environment, "DISPATCHER_CLOCK_SKEW_SECONDS", cls.clock_skew_seconds),
             tick_interval_seconds=_seconds(environment, "DISPATCHER_TICK_INTERVAL_SECONDS", cls.tick_interval_seconds),
             max_claims=_count(environment, "DISPATCHER_MAX_CLAIMS", cls.max_claims),
+            schedule_ahead_seconds=_seconds(environment, "DISPATCHER_SCHEDULE_AHEAD_SECONDS", cls.schedule_ahead_seconds),
+            history_days=_count(environment, "DISPATCHER_HISTORY_DAYS", cls.history_days, least=0),
             fan_out=_choice(environment, "DISPATCHER_FAN_OUT", ("lambda",)),
             process_directory=environment.get("DISPATCHER_PROCESS_DIRECTORY") or str(home / "processes"),
             default_pool=environment.get("DISPATCHER_DEFAULT_POOL") or None,
@@ -122,12 +133,12 @@ def _seconds(environment: Mapping[str, str], name: str, default: float) -> float
     return value
 
 
-def _count(environment: Mapping[str, str], name: str, default: int) -> int:
+def _count(environment: Mapping[str, str], name: str, default: int, *, least: int = 1) -> int:
     text = environment.get(name)
     if not text:
         return default
-    if not text.isdecimal() or len(text) > 7 or not 1 <= int(text) <= 1_000_000:
-        raise SettingsError(f"{name}: must be a whole number from 1 to 1000000, not {text!r}")
+    if not text.isdecimal() or len(text) > 7 or not least <= int(text) <= 1_000_000:
+        raise SettingsError(f"{name}: must be a whole number from {least} to 1000000, not {text!r}")
     return int(text)
 
 

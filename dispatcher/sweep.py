@@ -13,9 +13,10 @@ from typing import Any
 
 from dispatcher.core.templates import render
 from dispatcher.errors import RenderError, StoreUnavailable
-from dispatcher.models import END_STATES, SLOT_STATES, Run, WorkPool, submission_name
+from dispatcher.models import END_STATES, SLOT_STATES, Run, WorkPool
 from dispatcher.store import RunFilter, Store
 from dispatcher.tick import Dispatch
+from dispatcher.tidying import names_of
 from providers import registry
 from providers.base import ConfigurationError
 
@@ -50,11 +51,11 @@ def kept(store: Store) -> frozenset[str]:
 
     These are the runs that hold a slot, also those claimed and without a submission (`Store.live` leaves them out): their
     submission may have been carried out with its answer lost, and the job that ended since is what the next look-up finds.
-    And those that linger, which are for a tick to remove, once no late request for them can be under way.
+    And those that linger, which are for a tick to remove, once no late request for them can be under way. Earlier attempts of
+    these are among them; those of a run that waits for its next attempt are not.
     """
-    holding = {submission_name(run.id, run.attempt) for run in holders(store)}
     lingering = (run for pool in store.pools() for run in store.lingering(pool.name, limit=LINGERING))
-    return frozenset(holding | {submission_name(run.id, run.attempt) for run in lingering})
+    return frozenset(name for run in (*holders(store), *lingering) for name in names_of(run))
 
 
 def holders(store: Store, page: int = PAGE) -> list[Run]:

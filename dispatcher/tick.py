@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -31,11 +31,14 @@ from dispatcher.core.reconciliation import (
     verdict,
     verdicts,
 )
+from dispatcher.core.scheduling import WindowLimits
 from dispatcher.errors import StoreError
 from dispatcher.events import Events
 from dispatcher.models import Run, RunState, WorkPool, submission_name
 from dispatcher.report import PoolReport, TickReport
 from dispatcher.store import Claim, Decision, Move, Snapshot, Store
+from dispatcher.tidying import discard
+from dispatcher.windows import materialise
 from providers.base import (
     Accepted,
     CallFailed,
@@ -73,7 +76,13 @@ class TickLimits:
     observations: int = 10_000
     """Live jobs looked at; where there are more, they take turns."""
     discards: int = 100
-    """Ended jobs removed from their provider."""
+    """Ended runs whose jobs are removed from their provider."""
+    windows: WindowLimits = field(default_factory=WindowLimits)
+    """How far ahead schedules make runs."""
+    history: timedelta | None = timedelta(days=30)
+    """For how long ended runs are kept; None: for ever."""
+    pruned: int = 1000
+    """Ended runs forgotten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +121,7 @@ def tick_pool(dispatch: Dispatch, pool: WorkPool, deadline: datetime) -> PoolRep
         seen = one.observe()
         one.settle(seen)
         one.stop()
+        one.materialise()
         while claims := one.claim_and_render():
             one.submit_and_record(claims)
         one.tidy()
@@ -231,6 +241,18 @@ class _PoolTick:
             for run, problem in answers:
                 self.events("run.stop", run=run.id, pool=self.pool, problem=problem)
 
+    def materialise(self) -> None:
+        """Make runs of the windows that have come near."""
+        materialise(
+            self.store,
+            self.clock,
+            self.events,
+            self.pool,
+            deadline=self.deadline,
+            limits=self.limits.windows,
+            report=self.report,
+        )
+
     def claim_and_render(self) -> Sequence[Claim]:
         """Claim the next batch in one transaction, in which it is rendered too: what is claimed is pinned."""
         now = self.clock.now()
@@ -266,20 +288,13 @@ class _PoolTick:
             self._hold_until_recovered()
 
     def tidy(self) -> None:
-        """Remove what ended jobs left at their provider, once no request for them can be on its way any more.
-
-        What is left behind keeps its name taken: until a lease after the submission it guards against a late repeat.
-        """
+        """Remove what ended jobs left at their provider, and forget old history."""
         now = self.clock.now()
-        if not self.provider.limits.lingers or now >= self.deadline:
+        if now >= self.deadline:
             return
-        lingering = self.store.lingering(self.pool, limit=self.limits.discards)
-        ended = [run for run in lingering if run.submitted_at and now - run.submitted_at > self.lease]
-        gone = self.provider.discard([_submission(run) for run in ended]) if ended else frozenset()
-        discarded = [run.id for run in ended if submission_name(run.id, run.attempt) in gone]
-        if discarded:
-            self.store.discarded(discarded)
-        self.report.discarded = len(discarded)
+        self.report.discarded = discard(self.store, self.provider, self.pool, now, lease=self.lease, limit=self.limits.discards)
+        if self.limits.history is not None:
+            self.report.pruned = self.store.prune(self.pool, now - self.limits.history, limit=self.limits.pruned)
 
     def _observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
         try:

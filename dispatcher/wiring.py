@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dispatcher.clock import Clock, SystemClock
+from dispatcher.core.scheduling import WindowLimits
 from dispatcher.errors import SettingsError
 from dispatcher.events import Events, log_event
 from dispatcher.settings import Settings
@@ -113,6 +114,8 @@ def wire(settings: Settings, *, clock: Clock | None = None, events: Events = log
             lease=timedelta(seconds=settings.lease_seconds),
             clock_skew=timedelta(seconds=settings.clock_skew_seconds),
             claims=settings.max_claims,
+            windows=WindowLimits(ahead=timedelta(seconds=settings.schedule_ahead_seconds), grace=settings.heartbeat),
+            history=settings.history,
         ),
     )
     return Wiring(settings=settings, store=store, dispatch=dispatch)

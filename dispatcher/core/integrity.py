@@ -54,7 +54,7 @@ class Integrity:
             yield "holds a slot without the job that its claim pinned"
         if run.state is RunState.SCHEDULED and run.submission is not None:
             yield "waits, and has a job"
-        if run.lingers and not (run.state.is_end and run.submission):
+        if run.lingers and not (run.state.is_end and (run.submission or run.left_behind)):
             yield "is to be tidied up, and has no ended job"
 
 

@@ -3,6 +3,8 @@
 The rules that keep the promises are here, each in one place:
 
 * An end is recorded only when the provider reports it, or when the job is missing after it has had time to show up.
+* An end that the run's policy retries leads back to its queue, under the next attempt's name. Nothing else does: what people
+  cancelled, what the provider refused for good, and what may have run without leaving a trace, is over.
 * A refusal of a first submission proves that nothing lives under its name, so the attempt number may rise. A refusal of a
   repeat proves nothing about the submission before it: the claim stays, and the name is looked up again.
 * No answer is no refusal: the claim stays until its lease ends.
@@ -16,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dispatcher.core.backoff import delay
-from dispatcher.models import Run, RunState, submission_name
+from dispatcher.models import MAX_PAST, Attempt, Run, RunState, submission_name
 from dispatcher.store import Move
 from providers.base import (
     Accepted,
@@ -31,6 +33,9 @@ from providers.base import (
 
 MAX_REASON = 2000
 """Characters of a provider's words that a run keeps."""
+
+LONGEST_DELAY = timedelta(days=1)
+"""Between two attempts."""
 
 UNCLAIMED: Mapping[str, Any] = {"job": None, "start_within": None, "claimed_at": None, "lease_until": None}
 """What giving a run back clears; `attempt` decides whether its old name may be used again."""
@@ -118,20 +123,52 @@ def _ended(
     run: Run, seen: Observation, now: datetime, limits: Limits, located: Mapping[str, Any], *, lingers: bool | None = None
 ) -> Move:
     state, reason = _end_state(run, seen)
+    end: dict[str, Any] = {
+        "reason": reason[:MAX_REASON],
+        "exit_code": seen.exit_code,
+        "submitted_at": run.submitted_at or seen.started_at or now,
+        "started_at": run.started_at or seen.started_at,
+        "ended_at": seen.ended_at or now,
+        "lingers": limits.lingers if lingers is None else lingers,
+        **located,
+    }
+    if is_retried(run, state):
+        return _tried_again(run, state, end)
+    end["lingers"] = end["lingers"] or bool(run.left_behind)
+    return Move.of(run, state, **end, ends=run.ends + 1, lease_until=None, ending=None)
+
+
+def is_retried(run: Run, end: RunState) -> bool:
+    """Whether the policy of a run has it tried again after this end of its current attempt."""
+    return run.retry is not None and end in run.retry.ends and run.ends + 1 < run.retry.attempts
+
+
+def _tried_again(run: Run, state: RunState, end: Mapping[str, Any]) -> Move:
+    """Back into its queue, at the place of the time at which it is due again; the attempt that ended is kept as it was."""
+    due = end["ended_at"] + retry_delay(run)
+    kept = {"submission": run.submission, **end}
+    attempt = Attempt(number=run.attempt, state=state, claimed_at=run.claimed_at, **kept)
+    why = f"attempt {run.ends + 1} of {run.retry.attempts if run.retry else 1} ended as {state}"
+    cleared = dict.fromkeys(("submission", "submitted_at", "started_at", "exit_code", "not_before", "ending"))
     return Move.of(
         run,
-        state,
-        **located,
-        reason=reason[:MAX_REASON],
-        exit_code=seen.exit_code,
-        submitted_at=run.submitted_at or seen.started_at or now,
-        started_at=run.started_at or seen.started_at,
-        ended_at=seen.ended_at or now,
+        RunState.SCHEDULED,
+        reason=f"{why}: {end['reason']}".rstrip(": ")[:MAX_REASON],
+        attempt=run.attempt + 1,
         ends=run.ends + 1,
-        lease_until=None,
-        ending=None,
-        lingers=limits.lingers if lingers is None else lingers,
+        refusals=0,
+        due_at=due,
+        past=(*run.past, attempt)[-MAX_PAST:],
+        **cleared,
+        **UNCLAIMED,
     )
+
+
+def retry_delay(run: Run) -> timedelta:
+    """From the end of the current attempt to the next: the policy's delay, longer by its back-off after each, at most a day."""
+    if run.retry is None:
+        return timedelta(0)
+    return min(run.retry.delay * min(run.retry.backoff**run.ends, 1e6), LONGEST_DELAY)
 
 
 def _end_state(run: Run, seen: Observation) -> tuple[RunState, str]:
@@ -205,7 +242,17 @@ def _refused_again(run: Run, answer: Rejected | Throttled | NotSubmitted, now: d
 
 
 def _over(run: Run, state: RunState, reason: str, now: datetime) -> Move:
-    return Move.of(run, state, reason=reason[:MAX_REASON], ended_at=now, ends=run.ends + 1, lease_until=None, ending=None)
+    """An end without a job of this attempt that could linger; those before it may."""
+    return Move.of(
+        run,
+        state,
+        reason=reason[:MAX_REASON],
+        ended_at=now,
+        ends=run.ends + 1,
+        lease_until=None,
+        ending=None,
+        lingers=bool(run.left_behind),
+    )
 
 
 def held_until(run: Run, answer: Throttled, now: datetime) -> datetime:

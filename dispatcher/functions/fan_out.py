@@ -44,11 +44,13 @@ def fan_out(dispatch: Dispatch, deadline: datetime, start: Start) -> dict[str, A
 
 
 def has_work(store: Store, pool: WorkPool, now: datetime) -> bool:
-    """Whether a tick of the pool would find a job to look at, something to tidy up, a claim to take over or a run to admit.
+    """Whether a tick of the pool would find a job to look at, something to tidy up, a window to make a run of, a claim to take
+    over or a run to admit.
 
     It reads a bounded number of rows, and writes nothing.
     """
-    return bool(store.live(pool.name, limit=1) or store.lingering(pool.name, limit=1)) or _waits(store, pool, now)
+    found = store.live(pool.name, limit=1) or store.lingering(pool.name, limit=1) or store.scheduled(pool.name, now, limit=1)
+    return bool(found) or _waits(store, pool, now)
 
 
 def _waits(store: Store, pool: WorkPool, now: datetime) -> bool:
