@@ -34,4 +34,4 @@ def left_by(run: Run) -> list[Submission]:
 
 def names_of(run: Run) -> set[str]:
     """The names under which a run may have jobs: of its current attempt, and of those before it that linger."""
-    return {submission_name(run.id, run.attempt), *(left.name for left in left_by(run))}
+    return {submission_name(run.id, number) for number in (run.attempt, *(attempt.number for attempt in run.left_behind))}

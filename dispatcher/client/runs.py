@@ -185,7 +185,8 @@ def _cancellation(run: Run, now: datetime) -> Move | None:
     if run.state.is_end or (run.state is RunState.CANCELLING and run.ending is RunState.CANCELLED):
         return None
     if run.state is RunState.SCHEDULED:
-        return Move.of(run, RunState.CANCELLED, reason="cancelled before it was submitted", ended_at=now)
+        lingers = bool(run.left_behind)
+        return Move.of(run, RunState.CANCELLED, reason="cancelled before it was submitted", ended_at=now, lingers=lingers)
     return Move.of(run, RunState.CANCELLING, ending=RunState.CANCELLED, reason="cancelled")
 
 

@@ -23,8 +23,11 @@ def test_equal_configurations_do_not_differ():
 
 def test_what_stores_and_ticks_keep_is_no_difference():
     kept = {"id": an_id(), "created_at": NOW + HOUR, "version": 9, "held_until": NOW, "held_reason": "x", "last_tick_at": NOW}
-    assert kept.keys() == KEPT
-    other = replace(STORED, pools=(replace(POOL, **kept),))
+    reached = {"windows_until": {"daily": NOW}, "windows_at": NOW}
+    assert {*kept, *reached} == KEPT
+    deployments = tuple(replace(each, **reached) for each in STORED.deployments)
+    other = replace(STORED, pools=(replace(POOL, **kept),), deployments=deployments)
+    assert deployments
     assert changes(STORED, other) == ()
     assert digest(STORED) == digest(other)
 

@@ -132,7 +132,10 @@ FIGURES = {
     "events": ("events",),
     "cancels": ("cancels",),
     "changes of a pool": ("changes",),
+    "changes of a deployment": ("changes of a deployment",),
     "runs": ("runs",),
+    "windows made runs": ("windows",),
+    "attempts retried": ("retries",),
     "jobs started": ("jobs",),
 }
 

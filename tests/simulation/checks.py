@@ -4,23 +4,31 @@ once        a name never starts a second job; what is submitted under one name i
 never over  a job starts only for a run that holds a slot under that name; a run gives its slot up only when no job of
             it lives; after a claim that granted anything, no limit is passed
 order       a claim grants exactly the runs that the rules give, worked out here once more, by brute force
+windows     a step of a schedule makes exactly its windows runs, each once, and only as the schedule is now; what it leaves out
+            was missed. A run has as many attempts as its policy says, and one that people cancelled has no other
 end         ended runs never move; a job never starts for a run that has ended; a cancelled run whose claim was taken over is
             submitted by nobody
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from dispatcher.models import Run, RunState, WorkPool, parse_submission_name, submission_name
+from dispatcher.models import CatchUp, Run, RunState, Schedule, WorkPool, parse_submission_name, submission_name
 from dispatcher.moving import check
-from dispatcher.store import Claims, RunFilter, Store
+from dispatcher.store import Claims, Materialisation, RunFilter, Store
 from tests.simulation.cloud import Cloud, CloudJob
 
 EVERYTHING = 1000
+HISTORY = timedelta(hours=2)
+"""For how long ended runs are kept here."""
+GRACE = timedelta(seconds=90)
+"""After which a window counts as missed here."""
+SKEW = timedelta(seconds=12)
+"""Between any two clocks."""
 UNENDED = frozenset(state for state in RunState if not state.is_end)
 
 
@@ -31,13 +39,19 @@ class Violation(BaseException):
 class Checks:
     """What every step of a world is held against. `store` reads without faults."""
 
-    def __init__(self, store: Store, clouds: dict[str, Cloud]) -> None:
-        self.store = store
+    def __init__(self, store: Store, clouds: dict[str, Cloud], now: Callable[[], datetime]) -> None:
+        self.store, self.now = store, now
         self.clouds = clouds
         self.ended: dict[UUID, Run] = {}
         self.starts: Counter[str] = Counter()
         self.bodies: dict[str, str] = {}
         self.cancelled: set[str] = set()
+        self.given_up: set[UUID] = set()
+        """Runs that people have cancelled."""
+        self.forgotten: set[UUID] = set()
+        """Ended runs that were pruned."""
+        self.windows: dict[tuple[str, str, datetime], UUID] = {}
+        """The runs that windows were made."""
 
     def runs(self) -> Sequence[Run]:
         """Every run."""
@@ -65,6 +79,10 @@ class Checks:
         run = self.store.get(known[0]) if known else None
         if run is None or known is None:
             raise Violation(f"once: {job.name} is the job of no run")
+        attempts = [name for name in self.starts if name.startswith(f"r{run.id.hex}-")]
+        allowed = run.retry.attempts if run.retry else 1
+        if len(attempts) > allowed:
+            raise Violation(f"once: {attempts} were started, and the run's policy allows {allowed}")
         if not run.state.holds_slot or run.attempt != known[1]:
             raise Violation(f"never over: {job.name} starts while its run is {run.state}, attempt {run.attempt}")
 
@@ -81,13 +99,74 @@ class Checks:
             raise Violation(f"never lost: run {run_id} is gone")
         if run.state.is_end:
             self.ended[run_id] = run
+        if run.state is RunState.SCHEDULED and run_id in self.given_up:
+            raise Violation(f"end: run {run_id} was cancelled, and waits for another attempt")
         if not run.state.holds_slot:
             self._no_job_lives(run)
+
+    def gave_up(self, run: Run) -> None:
+        """People have cancelled a run."""
+        self.given_up.add(run.id)
 
     def _no_job_lives(self, run: Run) -> None:
         living = [job.name for job in self.clouds[run.pool].live() if job.name.startswith(f"r{run.id.hex}-")]
         if living:
             raise Violation(f"never over: run {run.id} is {run.state} while {living} live")
+
+    def materialised(self, step: Materialisation, added: Collection[UUID] | None) -> None:
+        """A step of a deployment's schedules has been carried out, or (None) refused."""
+        stored = self.store.deployment(step.deployment.name)
+        if added is None or stored is None:
+            return
+        for slug, until in step.windows_until.items():
+            schedule = stored.active_schedules.get(slug)
+            made = {run.scheduled_at for run in step.runs if run.schedule == slug}
+            since = step.deployment.windows_until.get(slug, until)
+            if schedule is None:
+                raise Violation(f"windows: {sorted(made)} of {slug}, which is no active schedule")
+            wanted = set(windows_of(schedule, since, until))
+            if made - wanted:
+                raise Violation(f"windows: {sorted(made - wanted)} are no windows of {schedule} as it is now")
+            self._left_out(schedule, wanted - made, made)
+        for run in step.runs:
+            if run.id in added:
+                self._window_made(run)
+
+    def _left_out(self, schedule: Schedule, windows: Collection[datetime], made: Collection[datetime]) -> None:
+        if windows and max(windows) > self.now() + SKEW - GRACE:
+            raise Violation(f"windows: {max(windows)} of {schedule} is left out, and was not missed")
+        if windows and schedule.catch_up is CatchUp.LAST and max(windows) > max(made, default=max(windows) - GRACE):
+            raise Violation(f"windows: {max(windows)} of {schedule} is the last that was missed, and is not made up for")
+
+    def _window_made(self, run: Run) -> None:
+        key = (run.deployment or "", run.schedule or "", run.scheduled_at)
+        if self.windows.setdefault(key, run.id) != run.id:
+            raise Violation(f"windows: {key} is made a second run")
+        if run.id in self.ended or any(name.startswith(f"r{run.id.hex}-") for name in self.starts):
+            raise Violation(f"windows: {key} is made a run again, and has had one")
+
+    def deployed(self, name: str) -> None:
+        """People have changed a deployment: what waits of its schedules is as they are now."""
+        deployment = self.store.deployment(name)
+        schedules = deployment.active_schedules if deployment else {}
+        for run in self.unended():
+            if run.deployment != name or run.schedule is None or run.fence or run.scheduled_at <= self.now():
+                continue
+            schedule = schedules.get(run.schedule)
+            before = run.scheduled_at - timedelta(microseconds=1)
+            fits = schedule and list(windows_of(schedule, before, run.scheduled_at))
+            fits = fits and deployment and run.queue == deployment.queue
+            if not fits:
+                raise Violation(f"windows: {run.scheduled_at} still waits, and its schedule is now {schedule}")
+
+    def pruned(self, before: datetime) -> None:
+        """Old runs were forgotten: only such as had ended, and left nothing."""
+        known = {run.id for run in self.runs()}
+        gone = [run for run_id, run in self.ended.items() if run_id not in known]
+        self.forgotten.update(run.id for run in gone)
+        young = [run.id for run in gone if run.ended_at is None or run.ended_at >= before]
+        if young:
+            raise Violation(f"never lost: {young} ended after {before} and are forgotten")
 
     def expected(self, pool: WorkPool | None, now: datetime, batch: int) -> list[UUID]:
         """The runs that a claim must grant, worked out the slow way: one run after the other, all of them sorted."""
@@ -130,6 +209,8 @@ class Checks:
         runs = {run.id: run for run in self.runs()}
         for run_id, ended in self.ended.items():
             now = runs.get(run_id)
+            if now is None and run_id in self.forgotten:
+                continue
             if now is None or (now.state, now.fence, now.ended_at) != (ended.state, ended.fence, ended.ended_at):
                 raise Violation(f"end: run {run_id} was {ended.state} and is {now}")
         for cloud in self.clouds.values():
@@ -151,6 +232,18 @@ class Checks:
         lingering = [run.id for run in self.runs() if run.lingers]
         if lingering:
             raise Violation(f"never stuck: {lingering} still linger")
+
+
+def windows_of(schedule: Schedule, since: datetime, until: datetime) -> Iterator[datetime]:
+    """The windows of an interval, counted by hand."""
+    anchor, step = schedule.anchor, schedule.interval
+    if anchor is None or step is None:
+        raise AssertionError("here schedules are intervals with an anchor")
+    window = anchor + max(0, (since - anchor) // step) * step
+    while window <= until:
+        if window > since:
+            yield window
+        window += step
 
 
 def _full(limit: int | None, held: int) -> bool:

@@ -8,16 +8,17 @@ Time passes between the ticks, enough for every lease to end: what the one befor
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from time import monotonic
 
-from dispatcher.models import Run, RunState, WorkQueue, submission_name
+from dispatcher.core.scheduling import WindowLimits
+from dispatcher.models import Deployment, RetryPolicy, Run, RunState, Schedule, WorkQueue, submission_name
 from dispatcher.store import Decision, Grant, Move
 from dispatcher.tick import TickLimits, tick
 from tests.simulation.baton import Killed
-from tests.simulation.checks import Violation
+from tests.simulation.checks import GRACE, HISTORY, Violation
 from tests.simulation.cloud import CloudJob, Kind, submission_of
 from tests.simulation.faults import Chances
 from tests.simulation.stores import ALONE, Views
@@ -53,17 +54,26 @@ class Scene(World):
     def __init__(self, views: Views, kind: Kind, write: Callable[[str], None] | None = None) -> None:
         super().__init__(0, views, Chances.none(), write)
         other = list(Kind)[(list(Kind).index(kind) + 1) % len(Kind)]
-        queues = (WorkQueue(name="default", priority=1, concurrency_limit=6), WorkQueue(name="low", priority=2))
-        self.add_pool("main", kind, queues, 7)
+        queues = (WorkQueue(name="default", priority=1, concurrency_limit=7), WorkQueue(name="low", priority=2))
+        self.add_pool("main", kind, queues, 8)
         self.add_pool("side", other, queues, 1)
         self._script()
 
     def limits(self) -> TickLimits:
         """Batches small enough that a tick claims more than once."""
-        return TickLimits(lease=LEASE, clock_skew=timedelta(seconds=SKEW), batch=4, claims=12, discards=9, observations=20)
+        return TickLimits(
+            lease=LEASE,
+            clock_skew=timedelta(seconds=SKEW),
+            batch=4,
+            claims=12,
+            discards=9,
+            observations=20,
+            windows=WindowLimits(ahead=timedelta(minutes=10), most=3, grace=GRACE),
+            history=HISTORY,
+        )
 
     def _script(self) -> None:
-        lingering, ended = self._submitted(), self._submitted()
+        lingering, ended, failed = self._submitted(), self._submitted(), self._submitted(retry=RetryPolicy(attempts=2))
         self._end(self._job(lingering), RunState.COMPLETED, lingering)
         stopping = self._cancelled(self._submitted())
         self._job(stopping).ends_at += timedelta(hours=1)
@@ -72,19 +82,35 @@ class Scene(World):
         self._cancelled(self._abandoned(started=True))
         self._cancelled(self._abandoned(started=False))
         self.advance(GAP)
-        self._job(ended).ends_at = self.now
+        self._job(ended).ends_at = self._job(failed).ends_at = self.now
+        self._job(failed).exit_code = 1
+        self._deploy()
         for pool, queue in [("main", "default"), ("main", "low"), ("side", "default")]:
             self._add(pool, queue)
 
-    def _add(self, pool: str = "main", queue: str = "default") -> Run:
+    def _deploy(self) -> None:
+        """A deployment one of whose windows is due at once, and the next at the third tick."""
+        every = Schedule(slug="every", interval=2 * GAP, anchor=self.now - 5 * GAP)
+        deployment = Deployment(
+            id=self.new_id(), name="deployment", pool="main", schedules=(every,), created_at=self.now, job_variables={"n": 2}
+        )
+        self.store.save_deployment(deployment, expected_version=None, now=self.now - GAP)
+
+    def _end_schedules(self) -> None:
+        for deployment in self.store.deployments():
+            ended = replace(deployment, paused=True)
+            self.store.save_deployment(ended, expected_version=deployment.version, now=self.now)
+            self.checks.deployed(deployment.name)
+
+    def _add(self, pool: str = "main", queue: str = "default", retry: RetryPolicy | None = None) -> Run:
         times = dict.fromkeys(("created_at", "scheduled_at", "due_at"), self.now)
-        run = Run(id=self.new_id(), name="run", pool=pool, queue=queue, job_variables={"n": 1}, **times)
+        run = Run(id=self.new_id(), name="run", pool=pool, queue=queue, job_variables={"n": 1}, retry=retry, **times)
         self.store.add_runs([run])
         return run
 
-    def _abandoned(self, *, started: bool) -> Run:
+    def _abandoned(self, *, started: bool, retry: RetryPolicy | None = None) -> Run:
         """A run whose claim nobody has brought to an end; `started`: its job had been asked for."""
-        run = self._add()
+        run = self._add(retry=retry)
         job = {"configuration": {"n": 1}, "environment": {}, "labels": {}}
         decision = Decision(grants=(Grant(run=run, job=job, start_within=120.0),))
         claim = self.store.claim("main", self.now, lease=LEASE, takeovers=0, decide=lambda _: decision).claims[0]
@@ -96,8 +122,8 @@ class Scene(World):
             made.runs_at, made.ends_at = self.now, self.now + 3 * GAP
         return claim.run
 
-    def _submitted(self) -> Run:
-        run = self._abandoned(started=True)
+    def _submitted(self, retry: RetryPolicy | None = None) -> Run:
+        run = self._abandoned(started=True, retry=retry)
         submission = asdict(submission_of(self._job(run)))
         times = {"submitted_at": self.now, "started_at": self.now, "lease_until": None}
         return self._move(run, RunState.RUNNING, submission=submission, **times)
@@ -134,6 +160,7 @@ class Scene(World):
         self.tick()
         self._settled()
         self.checks.whole()
+        self._end_schedules()
         for _ in range(CALM_TICKS):
             if not self.checks.unended() and not any(self.store.lingering(name, limit=1) for name in self.clouds):
                 break

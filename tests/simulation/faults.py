@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, Protocol
 
 from dispatcher.errors import StoreUnavailable
-from dispatcher.store import Store
+from dispatcher.store import Materialisation, Store
 from providers.base import Accepted, CallFailed, Outcome, Rejected, Throttled, Unknown
 from tests.simulation.checks import Checks
 from tests.simulation.cloud import CALL_TIMEOUT, Cloud, Kind, submission_of
@@ -87,8 +87,8 @@ class Weather:
 class FaultyStore:
     """A store as one invocation reaches it: each verb is an IO point before and after its effect."""
 
-    WRITES = frozenset({"move", "claim", "hold", "discarded", "add_runs"})
-    MAY_BE_STALE = frozenset({"live", "lingering"})
+    WRITES = frozenset({"move", "claim", "hold", "discarded", "add_runs", "materialise", "prune"})
+    MAY_BE_STALE = frozenset({"live", "lingering", "scheduled"})
     """Reads after which every write is guarded; a store may answer them from an index that lags behind."""
 
     def __init__(self, store: Store, invocation: Pausing, weather: Weather, checks: Checks, witness: Witness) -> None:
@@ -113,10 +113,14 @@ class FaultyStore:
     def _effect(self, verb: str, *args: Any, **named: Any) -> Any:
         if verb == "claim":
             return self._claim(*args, **named)
+        if verb == "materialise":
+            return self._materialise(*args)
         result = getattr(self._store, verb)(*args, **named)
         if verb == "move":
             self._witness.moved(args[0], result)
             self._checks.moved(result)
+        if verb == "prune" and result:
+            self._checks.pruned(args[1])
         if verb in self.MAY_BE_STALE:
             result = self._perhaps_stale((verb, args[0]), result)
         self._witness.read(verb, result)
@@ -130,6 +134,15 @@ class FaultyStore:
             return earlier
         self._weather.earlier[question] = answer
         return answer
+
+    def _materialise(self, step: Materialisation) -> Any:
+        added = self._materialise_effect(step)
+        self._checks.materialised(step, added)
+        self._witness.materialised(added)
+        return added
+
+    def _materialise_effect(self, step: Materialisation) -> Any:
+        return self._store.materialise(step)
 
     def _claim(self, name: str, now: datetime, **named: Any) -> Any:
         pool = self._checks.store.pool(name)

@@ -5,7 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from dispatcher.models import Run, RunState, WorkQueue, parse_submission_name
+from dispatcher.models import (
+    CatchUp,
+    Deployment,
+    RetryPolicy,
+    Run,
+    RunState,
+    Schedule,
+    WorkQueue,
+    parse_submission_name,
+)
 from dispatcher.store import Move
 from dispatcher.tick import Dispatch, admit_next, settle_event
 from providers.base import Observation
@@ -47,6 +56,8 @@ class Life:
             self.world.add_pool(f"pool-{number}", kind, queues, limit)
         for _ in range(self.pick.randint(4, 12)):
             self.add_run()
+        for number in range(self.pick.choice([0, 0, 1, 2])):
+            self.add_deployment(f"deployment-{number}")
 
     def live(self, steps: int) -> None:
         """The lively phase."""
@@ -71,7 +82,8 @@ class Life:
         elif pick < 0.88:
             self.wait()
         else:
-            self.pick.choice([self.add_run, self.add_run, self.add_run, self.cancel, self.change_pool, self.send_event])()
+            people = [self.add_run, self.add_run, self.add_run, self.cancel, self.change_pool, self.change_deployment]
+            self.pick.choice([*people, self.send_event])()
 
     def calm(self) -> None:
         """The weather clears, people open every gate, and ticks come one at a time: everything must end."""
@@ -80,6 +92,7 @@ class Life:
             world.kill(0)
         world.weather.chances = Chances.none()
         self.open_gates()
+        self.end_schedules()
         for _ in range(CALM_TICKS):
             if self._is_over():
                 break
@@ -98,6 +111,11 @@ class Life:
             )
             opened = replace(pool, paused=False, concurrency_limit=pool.concurrency_limit or 2, queues=queues)
             self.world.store.save_pool(opened, expected_version=pool.version)
+
+    def end_schedules(self) -> None:
+        """Nothing new comes: what schedules have made for later is taken away."""
+        for deployment in self.world.store.deployments():
+            self._deploy(replace(deployment, paused=True), deployment.version)
 
     def _is_over(self) -> bool:
         checks = self.world.checks
@@ -145,23 +163,87 @@ class Life:
             created_at=self.world.now,
             scheduled_at=due,
             due_at=due,
+            retry=self.retry(),
         )
         self._told("runs", lambda: f"adds r{run.id.hex} to {run.pool}/{run.queue}")
         self.world.store.add_runs([run])
 
+    def retry(self) -> RetryPolicy | None:
+        """What a run may be tried again for, and how soon."""
+        attempts = self.pick.choice([None, None, 2, 3])
+        if attempts is None:
+            return None
+        ends = self.pick.choice([{RunState.FAILED}, {RunState.CRASHED}, {RunState.FAILED, RunState.CRASHED}])
+        delay = timedelta(seconds=self.pick.choice([0, 0, 5, 60]))
+        return RetryPolicy(attempts=attempts, delay=delay, backoff=2.0, ends=frozenset(ends))
+
+    def add_deployment(self, name: str) -> None:
+        """Somebody wants runs by the clock."""
+        pool = self.pick.choice(self.world.store.pools())
+        deployment = Deployment(
+            id=self.world.new_id(),
+            name=name,
+            pool=pool.name,
+            queue=self.pick.choice(pool.queues).name,
+            job_variables={"n": self.pick.randint(0, 99)},
+            schedules=tuple(self.schedule(slug) for slug in ("a", "b")[: self.pick.randint(1, 2)]),
+            retry=self.retry(),
+            created_at=self.world.now,
+        )
+        self._deploy(deployment, None)
+
+    def schedule(self, slug: str) -> Schedule:
+        """Every few minutes, at odd seconds."""
+        return Schedule(
+            slug=slug,
+            interval=timedelta(seconds=self.pick.choice([150, 400, 1000])),
+            anchor=self.world.now + timedelta(seconds=self.pick.choice([-100_000, -7, 0, 1, 90])),
+            catch_up=self.pick.choice([CatchUp.NONE, CatchUp.NONE, CatchUp.LAST]),
+        )
+
+    def change_deployment(self) -> None:
+        """Somebody pauses a deployment, lets it go on, or gives it other schedules or another queue."""
+        deployments = self.world.store.deployments()
+        if not deployments:
+            return
+        deployment, pick = self.pick.choice(deployments), self.pick
+        first, *rest = deployment.schedules
+        pool = self.world.store.pool(deployment.pool)
+        queues = [queue.name for queue in pool.queues] if pool else [deployment.queue]
+        changed = pick.choice(
+            [
+                replace(deployment, paused=not deployment.paused),
+                replace(deployment, paused=False, schedules=(self.schedule(first.slug), *rest)),
+                replace(deployment, schedules=(replace(first, active=not first.active), *rest)),
+                replace(deployment, queue=pick.choice(queues)),
+                replace(deployment, description="changed"),
+            ]
+        )
+        self._told("changes of a deployment", lambda: f"changes {deployment.name}")
+        self._deploy(changed, deployment.version)
+
+    def _deploy(self, deployment: Deployment, version: int | None) -> None:
+        world = self.world
+        waited = len(world.checks.unended())
+        world.store.save_deployment(deployment, expected_version=version, now=world.now)
+        if len(world.checks.unended()) < waited:
+            world.person.mark("runs of a schedule withdrawn")
+        world.checks.deployed(deployment.name)
+
     def cancel(self) -> None:
-        """Somebody cancels a run, wherever it stands."""
+        """Somebody cancels a run, wherever it stands; one that is being stopped for another reason too."""
         checks, world = self.world.checks, self.world
-        runs = [run for run in checks.unended() if run.state is not RunState.CANCELLING]
+        runs = [run for run in checks.unended() if run.ending is not RunState.CANCELLED]
         if not runs or self.very_late:
             return
         run = self.pick.choice(runs)
         waiting = run.state is RunState.SCHEDULED
-        changes = {"ended_at": world.now} if waiting else {"ending": RunState.CANCELLED}
+        changes = {"ended_at": world.now, "lingers": bool(run.left_behind)} if waiting else {"ending": RunState.CANCELLED}
         to = RunState.CANCELLED if waiting else RunState.CANCELLING
         self._told("cancels", lambda: f"cancels r{run.id.hex}, which is {run.state}")
         world.person.cancelled(run)
         checks.moved(world.store.move([Move.of(run, to, **changes)]))
+        checks.gave_up(run)
 
     def change_pool(self) -> None:
         """Somebody changes a limit, a gate or the template."""

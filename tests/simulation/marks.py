@@ -55,6 +55,12 @@ MARKS = (
     "discard",
     "discard has to wait",
     "stale read",
+    "window made a run",
+    "materialisation refused by its guard",
+    "attempt retried",
+    "start retried that came too late",
+    "runs of a schedule withdrawn",
+    "history pruned",
 )
 """Each must be reached."""
 
@@ -95,6 +101,17 @@ class Witness:
         """A store has answered."""
         if verb == "lingering":
             self._lingering = len(answer)
+        if verb == "prune" and answer:
+            self.mark("history pruned")
+
+    def materialised(self, added: Collection[UUID] | None) -> None:
+        """Windows were to be made runs."""
+        self.tell(lambda: f"makes runs of windows: {added}")
+        self.journal.counts["windows"] += len(added or ())
+        if added is None:
+            self.mark("materialisation refused by its guard")
+        elif added:
+            self.mark("window made a run")
 
     def claimed(self, claims: Claims) -> None:
         """A claim was made."""
@@ -111,6 +128,7 @@ class Witness:
         for move in moves:
             done = move.run_id in applied
             self.tell(lambda move=move, done=done: _told(move, done))
+            self.journal.counts["retries"] += done and "past" in move.changes
             for name in _marks_of(move) if done else ["move refused by its guard"]:
                 self.mark(name)
 
@@ -163,6 +181,8 @@ def _marks_of(move: Move) -> list[str]:
         "rejected repeat: the run is stopped": move.to is RunState.CANCELLING and reason == "AccessDenied",
         "missing end": reason.startswith("the job is gone"),
         "accepted while cancelling": move.expected is move.to is RunState.CANCELLING and located is not None,
+        "attempt retried": "past" in move.changes,
+        "start retried that came too late": "past" in move.changes and move.expected is RunState.CANCELLING,
         "event ahead of the record": located is not None and (move.to is RunState.RUNNING or move.to.is_end),
         "ended by itself while cancelling": by_itself and move.to.is_end,
     }

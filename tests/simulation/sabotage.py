@@ -14,7 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 from dispatcher import tick as tick_module
-from dispatcher.core import reconciliation
+from dispatcher.core import reconciliation, scheduling
 from dispatcher.core.admission import admit
 from dispatcher.core.pinning import job_of, pin
 from dispatcher.models import RunState
@@ -129,13 +129,11 @@ def _verdicts_with_timer(live: Any, seen: Any, now: Any, limits: Any) -> Any:
 def _change_without(*ignored: str) -> Callable[..., Any]:
     change = MemoryStore._change
 
-    def changed(store: Any, run_id: Any, pool: Any, *guard_and_changes: Any) -> Any:
-        state, fence, changes = guard_and_changes
+    def changed(store: Any, run_id: Any, expected: Any, changes: Any) -> Any:
         stored = store._runs.get(run_id)
-        if stored is not None:
-            state = stored.state if "state" in ignored else state
-            fence = stored.fence if "fence" in ignored else fence
-        return change(store, run_id, pool, state, fence, changes)
+        guard = dict(zip(("pool", "state", "fence", "ending"), expected, strict=True))
+        guard |= {name: getattr(stored, name) for name in ignored} if stored is not None else {}
+        return change(store, run_id, tuple(guard.values()), changes)
 
     return changed
 
@@ -186,6 +184,41 @@ def _tidy_at_once(self: Any) -> None:
     _tidy(self)
 
 
+# Attempts and windows
+
+
+def _no_policy_of_attempts(run: Any, end: RunState) -> bool:
+    return run.retry is not None and end in run.retry.ends
+
+
+def _verdict_that_does_not_wait(run: Any, *rest: Any) -> Any:
+    move = reconciliation_verdict(run, *rest)
+    if move and move.to is RunState.CANCELLING and run.retry:
+        return reconciliation._tried_again(run, RunState.CRASHED, {"reason": "late", "ended_at": rest[1]})
+    return move
+
+
+reconciliation_verdict, _reach = reconciliation.verdict, scheduling._reach
+
+
+def _reach_from_now(schedule: Any, _since: Any, now: Any, limits: Any) -> Any:
+    return _reach(schedule, now, now, limits)
+
+
+def _materialised_in_two(self: Any, step: Any) -> Any:
+    added = self._store.add_runs(step.runs)
+    self._invocation.pause("windows between")
+    self._store.materialise(replace(step, runs=()))
+    return added
+
+
+def _prune_all(store: Any, pool: str, before: Any, *, limit: int) -> int:
+    return _prune(store, pool, before + timedelta(days=1), limit=limit)
+
+
+_prune = MemoryStore.prune
+
+
 # The order
 
 
@@ -230,7 +263,7 @@ SABOTAGES: dict[str, Sabotage] = {
         near=200,
     ),
     "update without the expected state": Sabotage(
-        "every write names the state it leaves", _swap(MemoryStore, "_change", _change_without("state", "fence"))
+        "every write names the state it leaves", _swap(MemoryStore, "_change", _change_without("state", "fence", "ending"))
     ),
     "unknown taken for failure": Sabotage("no answer is not a refusal", _swap(tick_module, "recorded", _unknown_is_failure)),
     "refusal of a repeat taken for proof": Sabotage(
@@ -264,6 +297,28 @@ SABOTAGES: dict[str, Sabotage] = {
     "discarded at once": Sabotage(
         "what lingers guards its name until no request can be on its way",
         _swap(tick_module._PoolTick, "tidy", _tidy_at_once),
+    ),
+    "cancel forgotten by a retry": Sabotage(
+        "a run that people cancelled meanwhile is not tried again",
+        _swap(MemoryStore, "_change", _change_without("ending")),
+        seeds=3000,
+    ),
+    "more attempts than the policy": Sabotage(
+        "a retry policy counts every end", _swap(reconciliation, "is_retried", _no_policy_of_attempts)
+    ),
+    "next attempt before the end": Sabotage(
+        "another attempt follows an observed end alone", _swap(reconciliation, "verdict", _verdict_that_does_not_wait)
+    ),
+    "windows counted from now": Sabotage("a schedule goes on from where it was", _swap(scheduling, "_reach", _reach_from_now)),
+    "windows noted apart from their runs": Sabotage(
+        "runs of windows are added in the transaction that notes how far they reach",
+        _swap(FaultyStore, "_materialise_effect", _materialised_in_two),
+    ),
+    "runs of a schedule that has changed": Sabotage(
+        "a schedule that changes takes its runs to come along", _swap(MemoryStore, "_withdraw", lambda *_: None)
+    ),
+    "history forgotten too early": Sabotage(
+        "ended runs are kept for as long as was said", _swap(MemoryStore, "prune", _prune_all)
     ),
     "lower queues first": Sabotage("queues are served by priority", _swap(tick_module, "admit", _admit_from_below)),
     "last in, first out": Sabotage("a queue is served by due time", _swap(MemoryStore, "_snapshot", _due_newest_first)),

@@ -7,13 +7,14 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from dispatcher.core.scheduling import WindowLimits
 from dispatcher.errors import StoreError
 from dispatcher.models import WorkPool, WorkQueue
 from dispatcher.store import Store
 from dispatcher.tick import Dispatch, TickLimits, tick
 from providers.base import Provider
 from tests.simulation.baton import Invocation
-from tests.simulation.checks import Checks
+from tests.simulation.checks import GRACE, HISTORY, Checks
 from tests.simulation.cloud import CALL_TIMEOUT, Cloud, CloudJob, Kind, SimulatedProvider, limits_of
 from tests.simulation.faults import Chances, FaultyStore, Pausing, Weather, Wire
 from tests.simulation.marks import Journal, Witness
@@ -59,7 +60,7 @@ class World:
         self.person = Witness(self.journal, "people")
         self.weather = Weather(self.random, chances, self.counts)
         self.clouds: dict[str, Cloud] = {}
-        self.checks = Checks(self.store, self.clouds)
+        self.checks = Checks(self.store, self.clouds, lambda: self.now)
         self.active: list[tuple[Invocation, datetime]] = []
         """Each with the time at which it came to the point where it stands."""
         self.frozen: set[Invocation] = set()
@@ -122,7 +123,17 @@ class World:
         """What a tick is allowed: little, so that it has to come again."""
         batch = self.random.choice([1, 3, 6])
         skew = timedelta(seconds=SKEW)
-        return TickLimits(lease=LEASE, clock_skew=skew, batch=batch, claims=12, discards=3, observations=20)
+        return TickLimits(
+            lease=LEASE,
+            clock_skew=skew,
+            batch=batch,
+            claims=12,
+            discards=3,
+            observations=20,
+            windows=WindowLimits(ahead=timedelta(minutes=10), most=3, grace=GRACE),
+            history=HISTORY,
+            pruned=5,
+        )
 
     def start(self, what: str, work: Callable[[Dispatch], Any]) -> Invocation:
         """Begin an invocation; it stands at its first IO point until it is resumed."""
