@@ -24,6 +24,8 @@ class Reason(StrEnum):
     UNRENDERABLE = "UNRENDERABLE"
     """Template and variables make no job: when its turn comes it crashes, with the same words."""
     NOT_DUE = "NOT_DUE"
+    RETRY_DELAY = "RETRY_DELAY"
+    """An attempt has ended, and its policy lets the next one wait."""
     RUN_HELD = "RUN_HELD"
     POOL_PAUSED = "POOL_PAUSED"
     QUEUE_PAUSED = "QUEUE_PAUSED"
@@ -143,6 +145,13 @@ def _rendering(around: Surroundings) -> Explanation | None:
 
 
 def _timing(run: Run, now: datetime) -> Explanation | None:
+    if run.due_at > now and run.ends:
+        return Explanation(
+            reason=Reason.RETRY_DELAY,
+            text=f"the next attempt is due at {_time(run.due_at)}; {run.reason}",
+            mend="wait; `dispatcher run inspect` shows the attempts before",
+            until=run.due_at,
+        )
     if run.due_at > now:
         return Explanation(reason=Reason.NOT_DUE, text=f"not due before {_time(run.due_at)}", mend="wait", until=run.due_at)
     if run.not_before is not None and run.not_before > now:
@@ -166,7 +175,9 @@ def _waiting(run: Run, around: Surroundings, now: datetime, budget: int) -> Expl
     plan = admit(around.pool, in_use, due, now=now, budget=budget)
     position = around.ahead + 1
     if sum(admitted.queue == run.queue for admitted in plan.admitted) >= position:
-        return Explanation(reason=Reason.NEXT, text="nothing is in the way", mend="the next tick admits it", position=position)
+        last = around.pool.last_tick_at
+        mend = f"the next tick admits it; the last one came at {_time(last)}" if last else "start a tick: none has come yet"
+        return Explanation(reason=Reason.NEXT, text="nothing is in the way", mend=mend, position=position)
     return _worded(plan.barriers.get(run.queue, Barrier.OWN_QUEUE), run, around, position)
 
 

@@ -1,4 +1,4 @@
-"""Fifteen situations in which somebody asks why a run is not running: what `explain` says, and that doing so mends it.
+"""Sixteen situations in which somebody asks why a run is not running: what `explain` says, and that doing so mends it.
 
 Each situation is brought about by the real tick and the public API, `explain` is asked, what it names is removed, and the next
 ticks start the run; where a run can never start again, the answer says what became of it.
@@ -13,10 +13,10 @@ import pytest
 from dispatcher.client import Dispatcher
 from dispatcher.core.reasons import Reason
 from dispatcher.errors import InvalidTemplate, NotFound
-from dispatcher.models import RunState
+from dispatcher.models import RetryPolicy, RunState
 from providers.base import Throttled
 from providers.testing import LOST_ANSWER
-from tests.builders import MINUTE, NOW, SECOND
+from tests.builders import MINUTE, NOW, SECOND, a_run
 from tests.tick.stage import Stage
 
 TEMPLATE = {
@@ -141,6 +141,19 @@ def test_not_due(here):
     why = here.why(run)
     assert (why.reason, why.until) == (Reason.NOT_DUE, NOW + 5 * MINUTE)
     here.stage.wait(5 * MINUTE)
+    assert here.started(run)
+
+
+def test_a_retry_delay(here):
+    run = a_run(retry=RetryPolicy(attempts=2, delay=MINUTE))
+    here.stage.store.add_runs([run])
+    here.tick()
+    here.stage.provider.finish(here.name(run), 3)
+    here.tick()
+    why = here.why(run)
+    assert why.reason is Reason.RETRY_DELAY
+    assert "exit code 3" in why.text
+    here.stage.wait(why.until - here.stage.clock.now())
     assert here.started(run)
 
 
