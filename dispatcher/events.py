@@ -7,6 +7,9 @@ run.answered    a submission was answered       run, pool, attempt, answer, reas
 run.moved       an observation moved a run      run, pool, from, to, reason
 run.stop        a job was asked to stop         run, pool, problem
 deployment.materialised  windows became runs    pool, deployment, runs
+hook.told       news were taken by a hook       run, pool, hook, news
+hook.failed     they were not                   run, pool, hook, problem
+hook.given_up   ... for about a day             run, pool, problem
 pool.held       the provider refused            pool, until, reason
 pool.problem    a tick or a look was cut short  pool, problem
 """

@@ -95,6 +95,18 @@ class WorkQueue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hook:
+    """Who is told of what: an entry of the settings (a webhook, a topic), and the news that it gets of a pool or deployment."""
+
+    name: Name
+    """The entry of `DISPATCHER_HOOKS`; unique in its pool or deployment."""
+    ends: frozenset[RunState] = frozenset({RunState.FAILED, RunState.CRASHED})
+    """The ends of runs that are told; the last one of a run that is retried."""
+    late_after: timedelta | None = None
+    """How long a run may wait beyond its due time before that is told, once; None: never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkPool:
     """A named, governed way onto some infrastructure, together with its queues."""
 
@@ -111,6 +123,8 @@ class WorkPool:
     paused: bool = False
     """A paused pool delivers nothing; its runs pile up."""
     description: str = ""
+    hooks: tuple[Hook, ...] = ()
+    """Who is told of the runs of the pool."""
     created_at: datetime
     version: int = 0
     """Raised by every change of the configuration; a change names the version it was made from."""
@@ -227,6 +241,8 @@ class Deployment:
     """A paused deployment's schedules make no runs; people still can."""
     retry: RetryPolicy | None = None
     """What its runs are born with."""
+    hooks: tuple[Hook, ...] = ()
+    """Who is told of its runs, beside those whom the pool tells."""
     created_at: datetime
     version: int = 0
     """Raised by every change; a change names the version it was made from."""
@@ -260,6 +276,8 @@ class Run:
     """The slug of the deployment's schedule that made it, with `scheduled_at` the window."""
     retry: RetryPolicy | None = None
     """Which of its ends are followed by another attempt; the deployment's when the run was made."""
+    notify_ends: frozenset[RunState] = frozenset()
+    """The ends that hooks of its pool or deployment wanted to be told when the run was made."""
     due_at: datetime
     """Its place in the queue: `scheduled_at`, or later after an end that is retried."""
 
@@ -296,6 +314,10 @@ class Run:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     exit_code: int | None = None
+    notify_at: datetime | None = None
+    """When somebody is to be told of it: that it has ended, or, while it waits, that it is late. None: nobody is."""
+    notify_tries: int = 0
+    """How often that was tried."""
     past: tuple[Attempt, ...] = ()
     """The attempts before this one that ended, oldest first; the last `MAX_PAST` of them."""
 
@@ -309,7 +331,20 @@ MAX_PAST = 20
 """As many as a retry policy allows attempts."""
 
 PINNED_BY_CREATION = frozenset(
-    {"id", "name", "pool", "queue", "deployment", "job_variables", "tags", "created_at", "scheduled_at", "schedule", "retry"}
+    {
+        "id",
+        "name",
+        "pool",
+        "queue",
+        "deployment",
+        "job_variables",
+        "tags",
+        "created_at",
+        "scheduled_at",
+        "schedule",
+        "retry",
+        "notify_ends",
+    }
 )
 """The fields of a run that no move may change."""
 

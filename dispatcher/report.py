@@ -40,6 +40,8 @@ class PoolReport:
     materialised: int = 0
     """Windows of schedules that became runs."""
     discarded: int = 0
+    notified: int = 0
+    """Ends, and late ones, that every hook was told of."""
     pruned: int = 0
     """Ended long ago, and forgotten."""
     barriers: dict[str, str] = field(default_factory=dict)

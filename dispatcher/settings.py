@@ -15,6 +15,7 @@
 | `DISPATCHER_PROCESS_DIRECTORY`    | `<home>/.dispatcher/processes`           | where the `process` provider keeps jobs and logs |
 | `DISPATCHER_DEFAULT_POOL`         | (none)                                   | the work pool that `run create` and `deployment create` take where none is named; wins over `--set-as-default`. The CLI's alone |
 | `DISPATCHER_CREDENTIALS`          | `{}`                                     | JSON object: name -> entry; what `aws_credentials`, `credentials`, `aci_credentials` and `modal_credentials` name. Roles to assume and names of secrets, never keys |
+| `DISPATCHER_HOOKS`                | `{}`                                     | JSON object: name -> entry that pools and deployments name as hooks: `{"url": ..., "secret_variable": ...}`, a webhook and the variable that holds its secret, or `{"topic_arn": ...}`, an SNS topic |
 | `DISPATCHER_PROVIDER_OPTIONS`     | `{}`                                     | JSON object: pool type -> options of its provider, as `{"ecs:push": {"launches_per_second": 100}}` |
 | `DISPATCHER_LOG_LEVEL`            | (none)                                   | the level of the `dispatcher` logger, on which every decision is an INFO line of JSON; without it `INFO` in functions, `WARNING` in the CLI |
 """  # noqa: E501 - a table
@@ -24,6 +25,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -50,6 +52,7 @@ class Settings:
     process_directory: str = ""
     default_pool: str | None = None
     credentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    hooks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     provider_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     log_level: str | None = None
 
@@ -81,6 +84,7 @@ class Settings:
             process_directory=environment.get("DISPATCHER_PROCESS_DIRECTORY") or str(home / "processes"),
             default_pool=environment.get("DISPATCHER_DEFAULT_POOL") or None,
             credentials=_entries(environment, "DISPATCHER_CREDENTIALS"),
+            hooks=_hooks(environment, "DISPATCHER_HOOKS"),
             provider_options=_entries(environment, "DISPATCHER_PROVIDER_OPTIONS"),
             log_level=log_level(environment),
         )
@@ -152,4 +156,20 @@ def _entries(environment: Mapping[str, str], name: str) -> dict[str, dict[str, A
         raise SettingsError(f"{name}: must be a JSON object ({problem})") from None
     if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
         raise SettingsError(f"{name}: must be a JSON object whose values are objects")
+    return entries
+
+
+def _hooks(environment: Mapping[str, str], name: str) -> dict[str, dict[str, Any]]:
+    """Where news go: over TLS, or to this machine itself. What an address holds is not repeated: it may be a secret."""
+    entries = _entries(environment, name)
+    for hook, entry in entries.items():
+        kinds = entry.keys() & {"url", "topic_arn"}
+        if len(kinds) != 1 or entry.keys() - {"url", "topic_arn", "secret_variable"}:
+            raise SettingsError(f"{name}: {hook!r} must hold either url (and secret_variable, if it is signed) or topic_arn")
+        if not all(isinstance(value, str) and value for value in entry.values()):
+            raise SettingsError(f"{name}: every value of {hook!r} must be a text that is not empty")
+        if "url" in entry and not re.match(r"https://[^/]|http://(localhost|127\.0\.0\.1|\[::1\])[:/]", entry["url"]):
+            raise SettingsError(f"{name}: the url of {hook!r} must begin with https:// (http:// only for this machine itself)")
+        if "topic_arn" in entry and not re.fullmatch(r"arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+", entry["topic_arn"]):
+            raise SettingsError(f"{name}: the topic_arn of {hook!r} must be like arn:aws:sns:eu-central-1:123456789012:name")
     return entries

@@ -133,6 +133,17 @@ class Materialisation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Notified:
+    """What became of telling somebody of a run."""
+
+    run_id: UUID
+    notify_at: datetime
+    """As it was read."""
+    again_at: datetime | None
+    """When it is to be tried again; None: it has been told, or given up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueCount:
     """How full one queue is."""
 
@@ -317,6 +328,16 @@ class Store(Protocol):
 
     def discarded(self, run_ids: Sequence[UUID]) -> None:
         """Note that nothing of these runs lingers any more."""
+        ...
+
+    def to_notify(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:
+        """Up to `limit` runs whose `notify_at` has come, longest ago first (small, as `live`). For every state: what is to be
+        told follows from the state that the run is in.
+        """
+        ...
+
+    def notified(self, news: Sequence[Notified]) -> None:
+        """Note what became of it: `notify_at` is `again_at`, and `notify_tries` one more; only where `notify_at` is as read."""
         ...
 
     def prune(self, pool: str, before: datetime, *, limit: int) -> int:

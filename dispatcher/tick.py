@@ -32,9 +32,11 @@ from dispatcher.core.reconciliation import (
     verdicts,
 )
 from dispatcher.core.scheduling import WindowLimits
+from dispatcher.delivery import Deliver
 from dispatcher.errors import StoreError
 from dispatcher.events import Events
 from dispatcher.models import Run, RunState, WorkPool, submission_name
+from dispatcher.notifying import notify
 from dispatcher.report import PoolReport, TickReport
 from dispatcher.store import Claim, Decision, Move, Snapshot, Store
 from dispatcher.tidying import discard
@@ -95,6 +97,8 @@ class Dispatch:
     clock: Clock
     events: Events
     limits: TickLimits = TickLimits()
+    deliver: Deliver | None = None
+    """How news reach hooks; None: nobody is told."""
 
 
 def tick(dispatch: Dispatch, deadline: datetime, *, pools: Sequence[str] | None = None) -> TickReport:
@@ -105,12 +109,30 @@ def tick(dispatch: Dispatch, deadline: datetime, *, pools: Sequence[str] | None 
     """
     now = dispatch.clock.now()
     report = TickReport(now.isoformat())
+    ticked = []
     for pool in _in_turn([pool for pool in dispatch.store.pools() if pools is None or pool.name in pools], now):
         if dispatch.clock.now() >= deadline:
             report.skipped.append(pool.name)
         else:
             report.pools.append(tick_pool(dispatch, pool, deadline))
+            ticked.append(pool)
+    _tell(dispatch, ticked, deadline, report)
     return report
+
+
+def _tell(dispatch: Dispatch, pools: Sequence[WorkPool], deadline: datetime, report: TickReport) -> None:
+    """Only when every pool has been ticked: a hook that does not answer keeps no run waiting."""
+    if dispatch.deliver is not None:
+        for pool, of_pool in zip(pools, report.pools, strict=True):
+            notify(
+                dispatch.store,
+                dispatch.clock,
+                dispatch.events,
+                dispatch.deliver,
+                pool,
+                deadline=deadline,
+                report=of_pool,
+            )
 
 
 def tick_pool(dispatch: Dispatch, pool: WorkPool, deadline: datetime) -> PoolReport:
@@ -121,7 +143,7 @@ def tick_pool(dispatch: Dispatch, pool: WorkPool, deadline: datetime) -> PoolRep
         seen = one.observe()
         one.settle(seen)
         one.stop()
-        one.materialise()
+        one.materialise(pool)
         while claims := one.claim_and_render():
             one.submit_and_record(claims)
         one.tidy()
@@ -241,13 +263,13 @@ class _PoolTick:
             for run, problem in answers:
                 self.events("run.stop", run=run.id, pool=self.pool, problem=problem)
 
-    def materialise(self) -> None:
+    def materialise(self, pool: WorkPool) -> None:
         """Make runs of the windows that have come near."""
         materialise(
             self.store,
             self.clock,
             self.events,
-            self.pool,
+            pool,
             deadline=self.deadline,
             limits=self.limits.windows,
             report=self.report,

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfoNotFoundError
 from dispatcher.clock import Clock
 from dispatcher.core.scheduling import WindowLimits, materialisation
 from dispatcher.events import Events
-from dispatcher.models import Deployment
+from dispatcher.models import WorkPool
 from dispatcher.report import PoolReport
 from dispatcher.store import Store
 
@@ -19,7 +19,7 @@ ROUNDS = 20
 
 
 def materialise(
-    store: Store, clock: Clock, events: Events, pool: str, *, deadline: datetime, limits: WindowLimits, report: PoolReport
+    store: Store, clock: Clock, events: Events, pool: WorkPool, *, deadline: datetime, limits: WindowLimits, report: PoolReport
 ) -> None:
     """Make runs of the windows of the pool's deployments that have come near; each step is one transaction.
 
@@ -27,29 +27,24 @@ def materialise(
     for the next tick: windows become runs ahead of their time.
     """
     for _ in range(ROUNDS):
-        near = store.scheduled(pool, clock.now(), limit=AT_ONCE)
+        near = store.scheduled(pool.name, clock.now(), limit=AT_ONCE)
         steps = 0
         for deployment in near:
-            if clock.now() >= deadline:
+            now = clock.now()
+            if now >= deadline:
                 return
-            added = _carried_out(store, clock, deployment, limits, report)
+            try:
+                step = materialisation(deployment, now, limits, pool.hooks)
+            except (ModuleNotFoundError, ValueError, ZoneInfoNotFoundError) as problem:
+                report.problem = f"deployment {deployment.name!r}: {_words(problem)}"
+                continue
+            added = store.materialise(step)
             if added is not None:
                 steps += 1
-                report.materialised += added
-                events("deployment.materialised", pool=pool, deployment=deployment.name, runs=added)
+                report.materialised += len(added)
+                events("deployment.materialised", pool=pool.name, deployment=deployment.name, runs=len(added))
         if not steps:
             return
-
-
-def _carried_out(store: Store, clock: Clock, deployment: Deployment, limits: WindowLimits, report: PoolReport) -> int | None:
-    """How many runs the next step of a deployment added; None when there was no step."""
-    try:
-        step = materialisation(deployment, clock.now(), limits)
-    except (ModuleNotFoundError, ValueError, ZoneInfoNotFoundError) as problem:
-        report.problem = f"deployment {deployment.name!r}: {_words(problem)}"
-        return None
-    added = store.materialise(step)
-    return None if added is None else len(added)
 
 
 def _words(problem: Exception) -> str:

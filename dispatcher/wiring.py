@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dispatcher.clock import Clock, SystemClock
 from dispatcher.core.scheduling import WindowLimits
+from dispatcher.delivery import Deliveries
 from dispatcher.errors import SettingsError
 from dispatcher.events import Events, log_event
 from dispatcher.settings import Settings
@@ -101,8 +103,17 @@ class Wiring:
             self.store.close()
 
 
-def wire(settings: Settings, *, clock: Clock | None = None, events: Events = log_event) -> Wiring:
-    """Make everything from settings. Raises `SettingsError` or `StoreError`."""
+def wire(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    events: Events = log_event,
+    environment: Mapping[str, str] | None = None,
+) -> Wiring:
+    """Make everything from settings. Raises `SettingsError` or `StoreError`.
+
+    `environment` is where secrets of hooks are looked up, by default the process's own.
+    """
     _check_types(settings.provider_options)
     store = open_store(settings.store)
     dispatch = Dispatch(
@@ -110,6 +121,7 @@ def wire(settings: Settings, *, clock: Clock | None = None, events: Events = log
         providers=Providers(settings),
         clock=clock or SystemClock(),
         events=events,
+        deliver=Deliveries(settings.hooks, os.environ if environment is None else environment),
         limits=TickLimits(
             lease=timedelta(seconds=settings.lease_seconds),
             clock_skew=timedelta(seconds=settings.clock_skew_seconds),

@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from dispatcher.client.deployments import Deployments
 from dispatcher.client.door import check_job_variables, validate
 from dispatcher.client.questions import run_id, text, texts, utc
+from dispatcher.core.notices import born_with, news_of
 from dispatcher.core.pinning import fault_of
 from dispatcher.core.reasons import Explanation, Surroundings, explain
 from dispatcher.errors import Fault, InvalidInput, NotFound
@@ -153,6 +154,7 @@ class Runs(Deployments):
             created_at=now,
             scheduled_at=due,
             due_at=due,
+            **born_with((*owner.hooks, *(source.hooks if source else ())), due),
         )
         validate(run)
         return run
@@ -185,8 +187,8 @@ def _cancellation(run: Run, now: datetime) -> Move | None:
     if run.state.is_end or (run.state is RunState.CANCELLING and run.ending is RunState.CANCELLED):
         return None
     if run.state is RunState.SCHEDULED:
-        lingers = bool(run.left_behind)
-        return Move.of(run, RunState.CANCELLED, reason="cancelled before it was submitted", ended_at=now, lingers=lingers)
+        end = {"ended_at": now, "lingers": bool(run.left_behind), **news_of(run, RunState.CANCELLED, now)}
+        return Move.of(run, RunState.CANCELLED, reason="cancelled before it was submitted", **end)
     return Move.of(run, RunState.CANCELLING, ending=RunState.CANCELLED, reason="cancelled")
 
 

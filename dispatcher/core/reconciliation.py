@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dispatcher.core.backoff import delay
+from dispatcher.core.notices import news_of
 from dispatcher.models import MAX_PAST, Attempt, Run, RunState, submission_name
 from dispatcher.store import Move
 from providers.base import (
@@ -134,7 +135,7 @@ def _ended(
     }
     if is_retried(run, state):
         return _tried_again(run, state, end)
-    end["lingers"] = end["lingers"] or bool(run.left_behind)
+    end |= {"lingers": end["lingers"] or bool(run.left_behind), **news_of(run, state, now)}
     return Move.of(run, state, **end, ends=run.ends + 1, lease_until=None, ending=None)
 
 
@@ -252,6 +253,7 @@ def _over(run: Run, state: RunState, reason: str, now: datetime) -> Move:
         lease_until=None,
         ending=None,
         lingers=bool(run.left_behind),
+        **news_of(run, state, now),
     )
 
 

@@ -14,8 +14,9 @@ from itertools import islice
 from typing import Any
 from uuid import uuid5
 
+from dispatcher.core.notices import born_with
 from dispatcher.core.schedules import windows_due
-from dispatcher.models import CatchUp, Deployment, Run, Schedule
+from dispatcher.models import CatchUp, Deployment, Hook, Run, Schedule
 from dispatcher.store import MATERIALISED_AT_ONCE, Materialisation
 
 LOOKED_AHEAD = timedelta(days=366 * 5)
@@ -73,16 +74,16 @@ def saving(stored: Deployment | None, wanted: Deployment, now: datetime) -> Savi
     return Saving(deployment=written, withdrawn=frozenset(before.keys() - same))
 
 
-def materialisation(deployment: Deployment, now: datetime, limits: WindowLimits) -> Materialisation:
+def materialisation(deployment: Deployment, now: datetime, limits: WindowLimits, hooks: Sequence[Hook] = ()) -> Materialisation:
     """The next step of making a deployment's windows runs: at most `MATERIALISED_AT_ONCE` of them, each schedule's in order.
 
-    Where more is left, `windows_at` is `now`, and the next step goes on.
+    Where more is left, `windows_at` is `now`, and the next step goes on. `hooks` are those of the pool.
     """
     until, runs, next_at = dict(deployment.windows_until), list[Run](), list[datetime]()
     for slug, schedule in deployment.active_schedules.items():
         reach = _reach(schedule, until.get(slug, now), now, limits)
         taken = reach.windows[: MATERIALISED_AT_ONCE - len(runs)]
-        runs += [_run(deployment, schedule, window, now) for window in taken]
+        runs += [_run(deployment, schedule, window, now, hooks) for window in taken]
         if len(taken) == len(reach.windows):
             until[slug] = reach.until
             next_at.append(reach.next_at)
@@ -105,7 +106,7 @@ def _is_same(stored: Deployment, wanted: Deployment, before: Schedule, after: Sc
 
 def _given(deployment: Deployment) -> tuple[Any, ...]:
     """What a run takes from its deployment when it is made. Job variables are not among it: they are read by the claim."""
-    return deployment.id, deployment.pool, deployment.queue, deployment.tags, deployment.retry
+    return deployment.id, deployment.pool, deployment.queue, deployment.tags, deployment.retry, deployment.hooks
 
 
 def _reach(schedule: Schedule, since: datetime, now: datetime, limits: WindowLimits) -> _Reach:
@@ -138,7 +139,7 @@ def _missed(schedule: Schedule, since: datetime, before: datetime) -> Sequence[d
     return found[-wanted:] if wanted else []
 
 
-def _run(deployment: Deployment, schedule: Schedule, window: datetime, now: datetime) -> Run:
+def _run(deployment: Deployment, schedule: Schedule, window: datetime, now: datetime, hooks: Sequence[Hook]) -> Run:
     return Run(
         id=uuid5(deployment.id, f"{schedule.slug}/{window.isoformat()}"),
         name=f"{deployment.name[:_NAME].rstrip()}-{window:%Y-%m-%dT%H:%M:%SZ}",
@@ -151,6 +152,7 @@ def _run(deployment: Deployment, schedule: Schedule, window: datetime, now: date
         schedule=schedule.slug,
         retry=deployment.retry,
         due_at=window,
+        **born_with((*hooks, *deployment.hooks), window),
     )
 
 

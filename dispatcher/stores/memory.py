@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import RLock
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from dispatcher.core import scheduling
@@ -25,17 +24,16 @@ from dispatcher.store import (
     Decide,
     Materialisation,
     Move,
+    Notified,
     QueueCount,
     Reconfiguration,
     RunFilter,
     Snapshot,
 )
 from dispatcher.stores import refusals, transitions
+from dispatcher.stores.apart import apart, small
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
-_MUTABLE = ("base_job_template", "job_variables", "job", "submission", "past", "windows_until")
-
-T = TypeVar("T", Run, WorkPool, Deployment)
 
 
 def open_url(_url: str) -> MemoryStore:
@@ -57,12 +55,12 @@ class MemoryStore:
     def pools(self) -> Sequence[WorkPool]:
         """See `Store.pools`."""
         with self._lock:
-            return [_apart(pool) for _, pool in sorted(self._pools.items())]
+            return [apart(pool) for _, pool in sorted(self._pools.items())]
 
     def pool(self, name: str) -> WorkPool | None:
         """See `Store.pool`."""
         with self._lock:
-            return _apart(self._pools[name]) if name in self._pools else None
+            return apart(self._pools[name]) if name in self._pools else None
 
     def save_pool(self, pool: WorkPool, *, expected_version: int | None) -> WorkPool:
         """See `Store.save_pool`."""
@@ -76,8 +74,8 @@ class MemoryStore:
                 held_reason=ticked.held_reason,
                 last_tick_at=ticked.last_tick_at,
             )
-            self._pools[pool.name] = _apart(saved)
-            return _apart(saved)
+            self._pools[pool.name] = apart(saved)
+            return apart(saved)
 
     def delete_pool(self, name: str, *, expected_version: int) -> None:
         """See `Store.delete_pool`."""
@@ -92,12 +90,12 @@ class MemoryStore:
     def deployments(self, pool: str | None = None) -> Sequence[Deployment]:
         """See `Store.deployments`."""
         with self._lock:
-            return [_apart(found) for _, found in sorted(self._deployments.items()) if pool in (None, found.pool)]
+            return [apart(found) for _, found in sorted(self._deployments.items()) if pool in (None, found.pool)]
 
     def deployment(self, name: str) -> Deployment | None:
         """See `Store.deployment`."""
         with self._lock:
-            return _apart(self._deployments[name]) if name in self._deployments else None
+            return apart(self._deployments[name]) if name in self._deployments else None
 
     def save_deployment(self, deployment: Deployment, *, expected_version: int | None, now: datetime) -> Deployment:
         """See `Store.save_deployment`."""
@@ -114,8 +112,8 @@ class MemoryStore:
             saving = scheduling.saving(stored, wanted, now)
             if stored:
                 self._withdraw(stored, saving.withdrawn, now)
-            self._deployments[deployment.name] = _apart(saving.deployment)
-            return _apart(saving.deployment)
+            self._deployments[deployment.name] = apart(saving.deployment)
+            return apart(saving.deployment)
 
     def delete_deployment(self, name: str) -> None:
         """See `Store.delete_deployment`."""
@@ -142,21 +140,21 @@ class MemoryStore:
         with self._lock:
             for run in runs:
                 self._require_queue(run.pool, run.queue)
-            added = {run.id: _apart(run) for run in reversed(runs) if run.id not in self._runs}  # the first of two equal ids
+            added = {run.id: apart(run) for run in reversed(runs) if run.id not in self._runs}  # the first of two equal ids
             self._runs.update(added)
             return frozenset(added)
 
     def get(self, run_id: UUID) -> Run | None:
         """See `Store.get`."""
         with self._lock:
-            return _apart(self._runs[run_id]) if run_id in self._runs else None
+            return apart(self._runs[run_id]) if run_id in self._runs else None
 
     def runs(self, where: RunFilter, *, limit: int, offset: int = 0) -> Sequence[Run]:
         """See `Store.runs`."""
         with self._lock:
             by_id = sorted((run for run in self._runs.values() if _matches(run, where)), key=lambda run: run.id)
             newest_first = sorted(by_id, key=lambda run: run.created_at, reverse=True)
-            return [_apart(run) for run in newest_first[offset:][:limit]]
+            return [apart(run) for run in newest_first[offset:][:limit]]
 
     def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
         """See `Store.counts`."""
@@ -176,7 +174,7 @@ class MemoryStore:
         with self._lock:
             due = [(each.windows_at, each.name, each) for each in self._deployments.values() if each.windows_at]
             near = sorted((found for found in due if found[0] <= now and found[2].pool == pool), key=lambda found: found[:2])
-            return [_apart(each) for _, _, each in near[:limit]]
+            return [apart(each) for _, _, each in near[:limit]]
 
     def materialise(self, step: Materialisation) -> frozenset[UUID] | None:
         """See `Store.materialise`."""
@@ -186,7 +184,7 @@ class MemoryStore:
                 return None
             if stored.pool not in self._pools or self._pools[stored.pool].queue(stored.queue) is None:
                 return None
-            self._deployments[stored.name] = _apart(replace(stored, **scheduling.reached(step)))
+            self._deployments[stored.name] = apart(replace(stored, **scheduling.reached(step)))
             return self.add_runs(step.runs)
 
     def live(self, pool: str, *, limit: int, start: UUID | None = None) -> Sequence[Run]:
@@ -194,7 +192,7 @@ class MemoryStore:
         with self._lock:
             found = [run for run in self._of(pool) if run.state.holds_slot and run.submission is not None]
             round_from_start = sorted(found, key=lambda run: (start is not None and run.id < start, run.id))
-            return [_small(run) for run in round_from_start[:limit]]
+            return [small(run) for run in round_from_start[:limit]]
 
     def move(self, moves: Sequence[Move]) -> frozenset[UUID]:
         """See `Store.move`."""
@@ -223,7 +221,7 @@ class MemoryStore:
             self._runs.update((run.id, run) for run in repeats)
             grants = [self._leave(pool, each.run, transitions.granted(each, now, lease)) for each in decision.grants]
             crashes = [self._leave(pool, run, transitions.crashed(run, reason, now)) for run, reason in decision.crashes]
-            claims = [Claim(run=_apart(run), repeat=True) for run in repeats]
+            claims = [Claim(run=apart(run), repeat=True) for run in repeats]
             claims += [Claim(run=run, repeat=False) for run in grants if run]
             return Claims(claims=tuple(claims), crashed=tuple(run for run in crashes if run))
 
@@ -232,13 +230,28 @@ class MemoryStore:
         with self._lock:
             found = [run for run in self._of(pool) if run.state.is_end and run.lingers]
             longest_ended = sorted(found, key=lambda run: (run.ended_at or _LONG_AGO, run.id))
-            return [_small(run) for run in longest_ended[:limit]]
+            return [small(run) for run in longest_ended[:limit]]
 
     def discarded(self, run_ids: Sequence[UUID]) -> None:
         """See `Store.discarded`."""
         with self._lock:
             for run_id in self._runs.keys() & set(run_ids):
                 self._runs[run_id] = replace(self._runs[run_id], lingers=False)
+
+    def to_notify(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:
+        """See `Store.to_notify`."""
+        with self._lock:
+            due = [(run.notify_at, run.id, run) for run in self._of(pool) if run.notify_at and run.notify_at <= now]
+            return [small(run) for _, _, run in sorted(due, key=lambda found: found[:2])[:limit]]
+
+    def notified(self, news: Sequence[Notified]) -> None:
+        """See `Store.notified`."""
+        with self._lock:
+            for each in news:
+                run = self._runs.get(each.run_id)
+                if run is not None and run.notify_at == each.notify_at:
+                    told = replace(run, notify_at=each.again_at, notify_tries=run.notify_tries + 1)
+                    self._runs[run.id] = told
 
     def prune(self, pool: str, before: datetime, *, limit: int) -> int:
         """See `Store.prune`."""
@@ -254,7 +267,7 @@ class MemoryStore:
     def every_run(self) -> Iterator[Sequence[Run]]:
         """See `Store.every_run`."""
         with self._lock:
-            runs = [_apart(self._runs[run_id]) for run_id in sorted(self._runs)]
+            runs = [apart(self._runs[run_id]) for run_id in sorted(self._runs)]
         for first in range(0, len(runs), PAGE):
             yield runs[first : first + PAGE]
 
@@ -267,9 +280,9 @@ class MemoryStore:
             for owner in dict.fromkeys([each.pool for each in deployments] + [run.pool for run in runs]):
                 if owner not in known:
                     raise refusals.no_pool(owner)
-            self._pools = {pool.name: _apart(pool) for pool in pools} | self._pools
-            self._deployments = {each.name: _apart(each) for each in deployments} | self._deployments
-            self._runs = {run.id: _apart(run) for run in runs} | self._runs
+            self._pools = {pool.name: apart(pool) for pool in pools} | self._pools
+            self._deployments = {each.name: apart(each) for each in deployments} | self._deployments
+            self._runs = {run.id: apart(run) for run in runs} | self._runs
 
     def close(self) -> None:
         """See `Store.close`: there is nothing to give back."""
@@ -344,10 +357,10 @@ class MemoryStore:
     def _snapshot(self, pool: WorkPool, now: datetime) -> Snapshot:
         def due(queue: str, limit: int) -> Sequence[Run]:
             free = [run for run in self._waiting(pool.name, queue) if max(run.due_at, run.not_before or now) <= now]
-            return [_apart(run) for run in sorted(free, key=_place)[: max(limit, 0)]]
+            return [apart(run) for run in sorted(free, key=_place)[: max(limit, 0)]]
 
         in_use = Counter(run.queue for run in self._of(pool.name) if run.state.holds_slot)
-        return Snapshot(pool=_apart(pool), in_use=in_use, due=due, deployment=self.deployment)
+        return Snapshot(pool=apart(pool), in_use=in_use, due=due, deployment=self.deployment)
 
     def _apply(self, move: Move) -> Run | None:
         expected = move.pool, move.expected, move.fence, move.ending
@@ -362,13 +375,8 @@ class MemoryStore:
         stored = self._runs.get(run_id)
         if stored is None or (stored.pool, stored.state, stored.fence, stored.ending) != expected:
             return None
-        self._runs[run_id] = _apart(replace(stored, **changes))
-        return _apart(self._runs[run_id])
-
-
-def _apart(noun: T) -> T:
-    """A copy that shares nothing mutable with the noun."""
-    return replace(noun, **{name: deepcopy(getattr(noun, name)) for name in _MUTABLE if hasattr(noun, name)})
+        self._runs[run_id] = apart(replace(stored, **changes))
+        return apart(self._runs[run_id])
 
 
 def _versions(found: Mapping[str, WorkPool] | Mapping[str, Deployment]) -> Mapping[str, int]:
@@ -386,7 +394,3 @@ def _matches(run: Run, where: RunFilter) -> bool:
 
 def _place(run: Run) -> tuple[datetime, UUID]:
     return run.due_at, run.id
-
-
-def _small(run: Run) -> Run:
-    return _apart(replace(run, job_variables={}, tags=(), job=None))

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from dispatcher.models import Attempt, CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule, WorkPool, WorkQueue
+from dispatcher.models import Attempt, CatchUp, Deployment, Hook, RetryPolicy, Run, RunState, Schedule, WorkPool, WorkQueue
 
 T = TypeVar("T")
 
@@ -159,6 +159,8 @@ ATTEMPT = Table(
     },
 )
 
+HOOK = Table(Hook, {"name": PLAIN, "ends": STATES, "late_after": LENGTH})
+
 POOL = Table(
     WorkPool,
     {
@@ -168,6 +170,7 @@ POOL = Table(
         "concurrency_limit": PLAIN,
         "paused": FLAG,
         "description": TEXT,
+        "hooks": _several(HOOK),
         "created_at": TIME,
         "version": PLAIN,
         "held_until": TIME,
@@ -197,6 +200,7 @@ DEPLOYMENT = Table(
         "schedules": _several(SCHEDULE),
         "paused": FLAG,
         "retry": _nested(RETRY),
+        "hooks": _several(HOOK),
         "created_at": TIME,
         "version": PLAIN,
         "windows_until": TIMES,
@@ -216,6 +220,7 @@ SMALL_RUN = Table(
         "scheduled_at": TIME,
         "schedule": PLAIN,
         "retry": _nested(RETRY),
+        "notify_ends": Codec(lambda ends: _json(sorted(ends)), lambda stored: STATES.decode(json.loads(stored))),
         "due_at": TIME,
         "state": STATE,
         "reason": TEXT,
@@ -234,6 +239,8 @@ SMALL_RUN = Table(
         "started_at": TIME,
         "ended_at": TIME,
         "exit_code": PLAIN,
+        "notify_at": TIME,
+        "notify_tries": PLAIN,
         "past": _several(ATTEMPT),
     },
 )

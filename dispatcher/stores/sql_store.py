@@ -25,6 +25,7 @@ from dispatcher.store import (
     Decide,
     Materialisation,
     Move,
+    Notified,
     QueueCount,
     Reconfiguration,
     RunFilter,
@@ -203,6 +204,19 @@ class SqlStore(ABC):
             return
         with self._writing() as session:
             session.change_each("discarded", [{"id": run_id} for run_id in sorted(run_ids)])
+
+    def to_notify(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:
+        """See `Store.to_notify`."""
+        with self._reading() as session:
+            return [SMALL_RUN.decode(row) for row in session.rows("to_notify", pool=pool, now=now, limit=limit)]
+
+    def notified(self, news: Sequence[Notified]) -> None:
+        """See `Store.notified`."""
+        if not news:
+            return
+        told = [{"id": each.run_id, "notify_at": each.notify_at, "again_at": each.again_at} for each in news]
+        with self._writing() as session:
+            session.change_each("notified", sorted(told, key=lambda each: each["id"]))
 
     def prune(self, pool: str, before: datetime, *, limit: int) -> int:
         """See `Store.prune`."""

@@ -7,6 +7,7 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
+from dispatcher.core.notices import news_of
 from dispatcher.models import ALLOWED_MOVES, PINNED_BY_CREATION, Run, RunState
 from dispatcher.store import Grant, Move
 
@@ -37,6 +38,7 @@ def granted(grant: Grant, now: datetime, lease: timedelta) -> Mapping[str, Any]:
         "start_within": grant.start_within,
         "reason": "",
         "not_before": None,
+        "notify_at": None,
     }
 
 
@@ -47,4 +49,5 @@ def taken_over(run: Run, now: datetime, lease: timedelta) -> Mapping[str, Any]:
 
 def crashed(run: Run, reason: str, now: datetime) -> Mapping[str, Any]:
     """The fields of a run that cannot be rendered."""
-    return {"state": RunState.CRASHED, "reason": reason, "ended_at": now, "lingers": bool(run.left_behind)}
+    end = {"state": RunState.CRASHED, "reason": reason, "ended_at": now, "lingers": bool(run.left_behind)}
+    return {**end, **news_of(run, RunState.CRASHED, now)}

@@ -236,7 +236,8 @@ class Life:
         runs = [run for run in checks.unended() if run.ending is not RunState.CANCELLED]
         if not runs or self.very_late:
             return
-        run = self.pick.choice(runs)
+        stopping = [run for run in runs if run.state is RunState.CANCELLING]
+        run = self.pick.choice(stopping if stopping and self.pick.random() < 0.5 else runs)
         waiting = run.state is RunState.SCHEDULED
         changes = {"ended_at": world.now, "lingers": bool(run.left_behind)} if waiting else {"ending": RunState.CANCELLED}
         to = RunState.CANCELLED if waiting else RunState.CANCELLING

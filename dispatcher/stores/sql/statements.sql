@@ -42,7 +42,7 @@ INSERT INTO work_pools ({pool}) VALUES ({pool_values}) ON CONFLICT (name) DO NOT
 -- All but the name and what ticks write.
 UPDATE work_pools
 SET id = :id, type = :type, concurrency_limit = :concurrency_limit, paused = :paused, description = :description,
-    created_at = :created_at, version = :version, base_job_template = :base_job_template
+    hooks = :hooks, created_at = :created_at, version = :version, base_job_template = :base_job_template
 WHERE name = :name
 
 -- name: delete_pool
@@ -84,7 +84,7 @@ INSERT INTO deployments ({deployment}) VALUES ({deployment_values}) ON CONFLICT 
 -- name: replace_deployment
 UPDATE deployments
 SET id = :id, pool = :pool, queue = :queue, job_variables = :job_variables, tags = :tags, description = :description,
-    schedules = :schedules, paused = :paused, retry = :retry, created_at = :created_at, version = :version,
+    schedules = :schedules, paused = :paused, retry = :retry, hooks = :hooks, created_at = :created_at, version = :version,
     windows_until = :windows_until, windows_at = :windows_at
 WHERE name = :name
 
@@ -176,6 +176,12 @@ ORDER BY ended_at NULLS FIRST, id LIMIT :limit
 
 -- name: discarded
 UPDATE runs SET lingers = FALSE WHERE id = :id AND lingers
+
+-- name: to_notify
+SELECT {small_run} FROM runs WHERE pool = :pool AND notify_at <= :now ORDER BY notify_at, id LIMIT :limit
+
+-- name: notified
+UPDATE runs SET notify_at = :again_at, notify_tries = notify_tries + 1 WHERE id = :id AND notify_at = :notify_at
 
 -- name: prune
 DELETE FROM runs WHERE id IN (

@@ -1,10 +1,13 @@
--- Schedules of deployments, retry policies, and the attempts of a run that ended before its last. Only additions with a default:
--- code that does not know of them goes on.
+-- Schedules of deployments, retry policies, the attempts of a run that ended before its last, and hooks that are told of runs.
+-- Only additions with a default: code that does not know of them goes on.
+
+ALTER TABLE work_pools ADD COLUMN hooks TEXT NOT NULL DEFAULT '[]';
 
 ALTER TABLE deployments
     ADD COLUMN schedules TEXT NOT NULL DEFAULT '[]',
     ADD COLUMN paused BOOLEAN NOT NULL DEFAULT FALSE,
     ADD COLUMN retry TEXT,
+    ADD COLUMN hooks TEXT NOT NULL DEFAULT '[]',
     ADD COLUMN windows_until TEXT NOT NULL DEFAULT '{}',
     ADD COLUMN windows_at BIGINT;
 
@@ -14,6 +17,9 @@ CREATE INDEX deployments_scheduled ON deployments (pool, windows_at, name) WHERE
 ALTER TABLE runs
     ADD COLUMN schedule TEXT COLLATE "C",
     ADD COLUMN retry TEXT,
+    ADD COLUMN notify_ends TEXT NOT NULL DEFAULT '[]',
+    ADD COLUMN notify_at BIGINT,
+    ADD COLUMN notify_tries BIGINT NOT NULL DEFAULT 0,
     ADD COLUMN past TEXT NOT NULL DEFAULT '[]';
 
 -- What a schedule has made and nobody has claimed: at most an hour of it.
@@ -21,5 +27,8 @@ CREATE INDEX runs_of_schedules ON runs (deployment, schedule, scheduled_at) WHER
 
 -- History, oldest first.
 CREATE INDEX runs_ended ON runs (pool, ended_at, id) WHERE NOT lingers AND state IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED');
+
+-- What somebody is to be told of.
+CREATE INDEX runs_to_notify ON runs (pool, notify_at, id) WHERE notify_at IS NOT NULL;
 
 INSERT INTO dispatcher_schema (version, oldest_code) VALUES (2, 1);

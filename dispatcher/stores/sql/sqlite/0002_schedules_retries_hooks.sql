@@ -1,8 +1,11 @@
--- Schedules of deployments, retry policies, and the attempts of a run that ended before its last.
+-- Schedules of deployments, retry policies, the attempts of a run that ended before its last, and hooks that are told of runs.
+
+ALTER TABLE work_pools ADD COLUMN hooks TEXT NOT NULL DEFAULT '[]';
 
 ALTER TABLE deployments ADD COLUMN schedules TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE deployments ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE deployments ADD COLUMN retry TEXT;
+ALTER TABLE deployments ADD COLUMN hooks TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE deployments ADD COLUMN windows_until TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE deployments ADD COLUMN windows_at INTEGER;
 
@@ -20,6 +23,7 @@ CREATE TABLE runs_with_attempts (
     scheduled_at INTEGER NOT NULL,
     schedule TEXT,
     retry TEXT,
+    notify_ends TEXT NOT NULL,
     due_at INTEGER NOT NULL,
     state TEXT NOT NULL,
     reason TEXT NOT NULL,
@@ -38,6 +42,8 @@ CREATE TABLE runs_with_attempts (
     started_at INTEGER,
     ended_at INTEGER,
     exit_code INTEGER,
+    notify_at INTEGER,
+    notify_tries INTEGER NOT NULL,
     past TEXT NOT NULL,
     tags TEXT NOT NULL,
     job_variables TEXT NOT NULL,
@@ -45,14 +51,14 @@ CREATE TABLE runs_with_attempts (
 ) STRICT;
 
 INSERT INTO runs_with_attempts (
-    id, name, pool, queue, deployment, created_at, scheduled_at, schedule, retry, due_at, state, reason, attempt, fence,
+    id, name, pool, queue, deployment, created_at, scheduled_at, schedule, retry, notify_ends, due_at, state, reason, attempt, fence,
     ends, refusals, not_before, claimed_at, lease_until, start_within, submission, ending, lingers, submitted_at,
-    started_at, ended_at, exit_code, past, tags, job_variables, job
+    started_at, ended_at, exit_code, notify_at, notify_tries, past, tags, job_variables, job
 )
 SELECT
-    id, name, pool, queue, deployment, created_at, scheduled_at, NULL, NULL, due_at, state, reason, attempt, fence,
+    id, name, pool, queue, deployment, created_at, scheduled_at, NULL, NULL, '[]', due_at, state, reason, attempt, fence,
     ends, refusals, not_before, claimed_at, lease_until, start_within, submission, ending, lingers, submitted_at,
-    started_at, ended_at, exit_code, '[]', tags, job_variables, job
+    started_at, ended_at, exit_code, NULL, 0, '[]', tags, job_variables, job
 FROM runs;
 
 DROP TABLE runs;
@@ -83,3 +89,6 @@ CREATE INDEX runs_of_schedules ON runs (deployment, schedule, scheduled_at) WHER
 
 -- History, oldest first.
 CREATE INDEX runs_ended ON runs (pool, ended_at, id) WHERE NOT lingers AND state IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED');
+
+-- What somebody is to be told of.
+CREATE INDEX runs_to_notify ON runs (pool, notify_at, id) WHERE notify_at IS NOT NULL;

@@ -1,0 +1,62 @@
+"""How news reach those who asked for them: webhooks and SNS topics, by their entries in the settings.
+
+    DISPATCHER_HOOKS={"ops": {"url": "https://hooks.example/…", "secret_variable": "OPS_HOOK_SECRET"},
+                      "alarms": {"topic_arn": "arn:aws:sns:eu-central-1:123456789012:alarms"}}
+
+A pool or a deployment names an entry and what it wants to be told; neither an address nor a key stands in a store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+from uuid import UUID
+
+
+class NotDelivered(Exception):
+    """Nobody has confirmed the message; its text says why, and holds no secret."""
+
+
+class Deliver(Protocol):
+    """Hands a message to a hook and waits until it is taken. Safe to use from several threads; no call takes over 15 s."""
+
+    def __call__(self, hook: str, identity: UUID, message: Mapping[str, Any], /) -> None:
+        """`identity` is the same for every try at one message. Raises `NotDelivered`."""
+        ...
+
+
+Channel = Callable[[UUID, Mapping[str, Any]], None]
+"""One entry, ready to be used. Raises `NotDelivered`."""
+
+
+class Deliveries:
+    """The entries of the settings; each is made ready on first use."""
+
+    def __init__(self, entries: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]) -> None:
+        self._entries, self._environment = entries, environment
+        self._made: dict[str, Channel] = {}
+
+    def __call__(self, hook: str, identity: UUID, message: Mapping[str, Any], /) -> None:
+        """See `Deliver`."""
+        if hook not in self._entries:
+            known = ", ".join(sorted(self._entries)) or "none"
+            raise NotDelivered(f"DISPATCHER_HOOKS has no entry {hook!r} (it has {known})")
+        if hook not in self._made:
+            self._made[hook] = self._make(self._entries[hook])
+        self._made[hook](identity, message)
+
+    def _make(self, entry: Mapping[str, Any]) -> Channel:
+        if "topic_arn" in entry:
+            from dispatcher.delivery.sns import Topic  # noqa: PLC0415 - the SDK is loaded for who has a topic
+
+            return Topic(entry["topic_arn"])
+        from dispatcher.delivery.webhook import Webhook  # noqa: PLC0415 - likewise the HTTP client
+
+        return Webhook(entry["url"], self._secret(entry.get("secret_variable")))
+
+    def _secret(self, variable: str | None) -> str | None:
+        if variable is None:
+            return None
+        if not self._environment.get(variable):
+            raise NotDelivered(f"the environment variable {variable}, which is to hold the secret of the hook, is not set")
+        return self._environment[variable]

@@ -1,0 +1,68 @@
+"""Webhooks, signed as the Standard Webhooks specification says: a receiver checks them with any of its libraries.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from hmac import new as hmac
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+from uuid import UUID
+
+from dispatcher.delivery import NotDelivered
+
+SECONDS = 5.0
+"""To connect, and for each answer."""
+PREFIX = "whsec_"
+"""Of a secret that is base64; any other is taken as it is."""
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """A message goes where the settings say, and nowhere else."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follow nothing."""
+
+
+class Webhook:
+    """Posts JSON to a URL. An answer of 2xx confirms it."""
+
+    def __init__(self, url: str, secret: str | None, *, clock: Callable[[], float] = time.time) -> None:
+        self._url, self._secret, self._clock = url, secret, clock
+        self._opener = build_opener(_NoRedirects)
+
+    def __call__(self, identity: UUID, message: Mapping[str, Any]) -> None:
+        """Post it. Raises `NotDelivered`."""
+        body = json.dumps(message).encode()
+        headers = {"Content-Type": "application/json", "User-Agent": "push-dispatcher", **self._signed(identity, body)}
+        request = Request(self._url, data=body, headers=headers, method="POST")  # noqa: S310 - the settings allow only http(s)
+        try:
+            self._opener.open(request, timeout=SECONDS).close()
+        except HTTPError as refusal:
+            refusal.close()
+            raise NotDelivered(f"it answered {refusal.code}") from None
+        except (OSError, HTTPException, ValueError) as problem:
+            raise NotDelivered(f"no answer ({type(problem).__name__})") from None
+
+    def _signed(self, identity: UUID, body: bytes) -> dict[str, str]:
+        name, moment = f"msg_{identity.hex}", str(int(self._clock()))
+        headers = {"webhook-id": name, "webhook-timestamp": moment}
+        if self._secret is None:
+            return headers
+        signed = hmac(_key(self._secret), f"{name}.{moment}.".encode() + body, sha256).digest()
+        return {**headers, "webhook-signature": f"v1,{b64encode(signed).decode()}"}
+
+
+def _key(secret: str) -> bytes:
+    try:
+        return b64decode(secret.removeprefix(PREFIX), validate=True) if secret.startswith(PREFIX) else secret.encode()
+    except ValueError:
+        raise NotDelivered(f"the secret of the hook begins with {PREFIX} and is no base64 after it") from None

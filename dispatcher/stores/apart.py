@@ -1,0 +1,23 @@
+"""Copies that share nothing mutable with what they are copies of: what a store in a dictionary hands out and takes in."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from typing import TypeVar
+
+from dispatcher.models import Deployment, Run, WorkPool
+
+_MUTABLE = ("base_job_template", "job_variables", "job", "submission", "past", "windows_until")
+
+T = TypeVar("T", Run, WorkPool, Deployment)
+
+
+def apart(noun: T) -> T:
+    """A copy that shares nothing mutable with the noun."""
+    return replace(noun, **{name: deepcopy(getattr(noun, name)) for name in _MUTABLE if hasattr(noun, name)})
+
+
+def small(run: Run) -> Run:
+    """The same of a run, without its long texts."""
+    return apart(replace(run, job_variables={}, tags=(), job=None))
