@@ -28,6 +28,7 @@ GIVEN = {
     "DISPATCHER_PROCESS_DIRECTORY": "/var/lib/processes",
     "DISPATCHER_DEFAULT_POOL": "nightly",
     "DISPATCHER_CREDENTIALS": '{"prod": {"role_arn": "arn:aws:iam::1:role/x"}}',
+    "DISPATCHER_HOOKS": '{"ops": {"url": "https://example.test/hook", "secret_variable": "OPS_SECRET"}}',
     "DISPATCHER_PROVIDER_OPTIONS": '{"ecs:push": {"launches_per_second": 100}}',
     "DISPATCHER_LOG_LEVEL": "debug",
 }
@@ -58,6 +59,7 @@ def test_every_setting_is_read_from_its_variable():
         process_directory="/var/lib/processes",
         default_pool="nightly",
         credentials={"prod": {"role_arn": "arn:aws:iam::1:role/x"}},
+        hooks={"ops": {"url": "https://example.test/hook", "secret_variable": "OPS_SECRET"}},
         provider_options={"ecs:push": {"launches_per_second": 100}},
         log_level="DEBUG",
     )
@@ -98,6 +100,7 @@ WRONG = {
     "SCHEDULE_AHEAD_SECONDS": NO_SECONDS,
     "HISTORY_DAYS": [*NO_COUNT[1:]],
     "CREDENTIALS": NO_ENTRIES,
+    "HOOKS": [*NO_ENTRIES, '{"ops": {}}', '{"ops": {"url": "http://example.test"}}'],
     "PROVIDER_OPTIONS": NO_ENTRIES,
     "LOG_LEVEL": ["loud", "20"],
 }

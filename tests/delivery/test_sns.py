@@ -1,0 +1,38 @@
+"""SNS topics, by the unmodified SDK against the emulated AWS."""
+
+from __future__ import annotations
+
+import json
+from uuid import UUID
+
+import boto3
+import pytest
+
+from dispatcher.delivery import Deliveries, NotDelivered
+from providers.emulators.ecs import EcsEmulator
+
+pytest_plugins = ["providers.emulators.fixtures"]
+
+ID = UUID(int=7)
+RUN = {"name": "nächtlich", "work_pool": "pool"}
+MESSAGE = {"type": "run.failed", "data": {"run": RUN}}
+
+
+def test_a_message_reaches_who_subscribed_to_the_topic(ecs_emulator: EcsEmulator):
+    sns, sqs = boto3.client("sns", region_name="us-east-1"), boto3.client("sqs", region_name="us-east-1")
+    topic, queue = sns.create_topic(Name="alarms")["TopicArn"], sqs.create_queue(QueueName="inbox")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    Deliveries({"alarms": {"topic_arn": topic}}, {})("alarms", ID, MESSAGE)
+    [received] = sqs.receive_message(QueueUrl=queue)["Messages"]
+    envelope = json.loads(received["Body"])
+    assert json.loads(envelope["Message"]) == MESSAGE
+    assert envelope["Subject"] == "failed: n?chtlich (pool)"
+    attributes = {name: attribute["Value"] for name, attribute in envelope["MessageAttributes"].items()}
+    assert attributes == {"type": "run.failed", "id": f"msg_{ID.hex}"}
+
+
+def test_a_topic_that_is_not_there_is_no_delivery(ecs_emulator: EcsEmulator):
+    missing = f"arn:aws:sns:us-east-1:{ecs_emulator.account}:nobody"
+    with pytest.raises(NotDelivered, match="NotFound"):
+        Deliveries({"alarms": {"topic_arn": missing}}, {})("alarms", ID, MESSAGE)

@@ -1,0 +1,136 @@
+"""Webhooks over a real socket, read by the library that receivers use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from uuid import UUID
+
+import pytest
+from standardwebhooks import Webhook as Receiver
+from standardwebhooks import WebhookVerificationError
+
+from dispatcher.delivery import Deliveries, NotDelivered
+from dispatcher.errors import SettingsError
+from dispatcher.settings import Settings
+
+ID = UUID(int=7)
+MESSAGE = {"type": "run.failed", "data": {"run": {"name": "ünï"}}}
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+class Inbox(HTTPServer):
+    """A receiver on this machine: keeps what it gets, and answers with `status`."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Door)
+        self.status, self.got = 200, []
+        self.url = f"http://127.0.0.1:{self.server_port}/hook"
+
+
+class Door(BaseHTTPRequestHandler):
+    server: Inbox
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.got.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+        self.send_response(self.server.status)
+        self.send_header("Location", "/elsewhere")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    with Inbox() as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def deliveries(url, **environment):
+    entry = {"url": url} | ({"secret_variable": "OPS_SECRET"} if environment else {})
+    return Deliveries({"ops": entry}, environment)
+
+
+def test_a_receiver_verifies_what_was_signed(inbox):
+    deliveries(inbox.url, OPS_SECRET=SECRET)("ops", ID, MESSAGE)
+    [(path, headers, body)] = inbox.got
+    assert (path, headers["content-type"], headers["webhook-id"]) == ("/hook", "application/json", f"msg_{ID.hex}")
+    assert Receiver(SECRET).verify(body, headers) == MESSAGE
+    with pytest.raises(WebhookVerificationError):
+        Receiver(SECRET).verify(body.replace(b"failed", b"edited"), headers)
+    with pytest.raises(WebhookVerificationError):
+        Receiver("whsec_" + "A" * 32).verify(body, headers)
+
+
+def test_a_secret_that_is_plain_text_signs_with_its_bytes(inbox):
+    deliveries(inbox.url, OPS_SECRET="plain text")("ops", ID, MESSAGE)
+    [(_, headers, body)] = inbox.got
+    assert Receiver(b"plain text").verify(body, headers) == MESSAGE
+
+
+def test_without_a_secret_it_is_not_signed_and_has_its_id(inbox):
+    deliveries(inbox.url)("ops", ID, MESSAGE)
+    [(_, headers, body)] = inbox.got
+    assert "webhook-signature" not in headers
+    assert (headers["webhook-id"], json.loads(body)) == (f"msg_{ID.hex}", MESSAGE)
+
+
+@pytest.mark.parametrize("status", [302, 404, 410, 500, 503])
+def test_anything_but_success_is_no_delivery_and_no_redirect_is_followed(inbox, status):
+    inbox.status = status
+    with pytest.raises(NotDelivered, match=f"it answered {status}"):
+        deliveries(inbox.url)("ops", ID, MESSAGE)
+    assert len(inbox.got) == 1
+
+
+def test_nobody_there_is_no_delivery_and_the_address_is_not_repeated(inbox):
+    url = inbox.url
+    inbox.server_close()
+    with pytest.raises(NotDelivered, match="no answer") as told:
+        deliveries(f"{url}/secret-token")("ops", ID, MESSAGE)
+    assert "secret-token" not in str(told.value)
+
+
+def test_an_entry_that_is_missing_is_named_with_those_there_are():
+    with pytest.raises(NotDelivered, match="DISPATCHER_HOOKS has no entry 'pager' \\(it has ops\\)"):
+        deliveries("https://example.test")("pager", ID, MESSAGE)
+
+
+def test_a_secret_that_is_not_set_is_named_by_its_variable():
+    hooks = Deliveries({"ops": {"url": "https://example.test", "secret_variable": "OPS_SECRET"}}, {})
+    with pytest.raises(NotDelivered, match="OPS_SECRET"):
+        hooks("ops", ID, MESSAGE)
+
+
+def test_a_secret_that_is_no_base64_is_said_without_being_repeated(inbox):
+    with pytest.raises(NotDelivered, match="no base64") as told:
+        deliveries(inbox.url, OPS_SECRET="whsec_not!base64")("ops", ID, MESSAGE)
+    assert "not!base64" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {},
+        {"url": "http://example.test/hook"},
+        {"url": "ftp://example.test"},
+        {"url": "https://example.test", "topic_arn": "arn:aws:sns:eu-central-1:123456789012:x"},
+        {"url": "https://example.test", "secret": "s3cret-value"},
+        {"topic_arn": "arn:aws:sqs:eu-central-1:123456789012:x"},
+        {"url": ""},
+    ],
+    ids=str,
+)
+def test_a_wrong_entry_is_refused_by_its_name_and_what_it_holds_is_not_repeated(entry):
+    with pytest.raises(SettingsError, match=r"^DISPATCHER_HOOKS: .*'ops'") as told:
+        Settings.from_environment({"HOME": "/home/somebody", "DISPATCHER_HOOKS": json.dumps({"ops": entry})})
+    assert "s3cret-value" not in str(told.value)

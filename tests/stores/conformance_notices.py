@@ -1,0 +1,76 @@
+"""What every store does with news: what is to be told of runs stands in it until it has been told."""
+
+import pytest
+
+from dispatcher.models import Hook, RunState
+from dispatcher.store import Notified, Store
+from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_run
+from tests.stores.steps import a_claimed_run, claim, moved
+
+HOOKS = (Hook(name="ops"), Hook(name="pager", ends=frozenset({RunState.CANCELLED}), late_after=90 * SECOND))
+
+
+class Notices:
+    @pytest.fixture(autouse=True)
+    def _pools(self, store: Store):
+        store.save_pool(a_pool(hooks=HOOKS), expected_version=None)
+        store.save_pool(a_pool("other"), expected_version=None)
+
+    def test_hooks_read_back_with_their_pool_and_deployment(self, store: Store):
+        pool = store.pool("pool")
+        assert pool
+        assert pool.hooks == HOOKS
+        saved = store.save_deployment(a_deployment(hooks=HOOKS[1:]), expected_version=None, now=NOW)
+        assert saved.hooks == HOOKS[1:]
+        assert store.deployment("deployment") == saved
+
+    def test_a_run_reads_back_with_what_is_to_be_told_of_it(self, store: Store):
+        run = a_run(notify_ends=frozenset({RunState.FAILED}), notify_at=NOW + MINUTE, notify_tries=2)
+        store.add_runs([run])
+        assert store.get(run.id) == run
+
+    def test_what_is_to_be_told_is_found_by_its_time_whatever_the_run_does(self, store: Store):
+        waiting = a_run(notify_at=NOW)
+        store.add_runs([waiting, a_run(notify_at=NOW + HOUR), a_run("other", notify_at=NOW), a_run()])
+        ended = moved(store, a_claimed_run(store), RunState.FAILED, ended_at=NOW, notify_at=NOW - SECOND)
+        assert [run.id for run in store.to_notify("pool", NOW, limit=10)] == [ended.id, waiting.id]
+        assert [run.id for run in store.to_notify("pool", NOW, limit=1)] == [ended.id]
+        assert store.to_notify("pool", NOW - MINUTE, limit=10) == []
+
+    def test_what_was_told_is_told_no_more(self, store: Store):
+        ended = moved(store, a_claimed_run(store), RunState.FAILED, ended_at=NOW, notify_at=NOW)
+        store.notified([Notified(run_id=ended.id, notify_at=NOW, again_at=None)])
+        assert store.to_notify("pool", NOW + HOUR, limit=10) == []
+        told = store.get(ended.id)
+        assert told
+        assert (told.notify_at, told.notify_tries, told.state) == (None, 1, RunState.FAILED)
+
+    def test_what_was_not_taken_is_told_again_at_its_time(self, store: Store):
+        run = a_run(notify_at=NOW)
+        store.add_runs([run])
+        store.notified([Notified(run_id=run.id, notify_at=NOW, again_at=NOW + MINUTE)])
+        assert store.to_notify("pool", NOW, limit=10) == []
+        [again] = store.to_notify("pool", NOW + MINUTE, limit=10)
+        assert (again.id, again.notify_tries) == (run.id, 1)
+
+    def test_a_note_of_other_news_changes_nothing(self, store: Store):
+        run = a_run(notify_at=NOW + MINUTE)
+        store.add_runs([run])
+        store.notified([Notified(run_id=run.id, notify_at=NOW, again_at=None)])
+        store.notified([])
+        assert store.get(run.id) == run
+
+    def test_a_claim_takes_a_run_that_waits_out_of_what_is_told(self, store: Store):
+        run = a_run(notify_at=NOW + MINUTE)
+        store.add_runs([run])
+        claim(store)
+        assert store.to_notify("pool", NOW + HOUR, limit=10) == []
+        claimed = store.get(run.id)
+        assert claimed
+        assert claimed.notify_at is None
+
+    def test_news_of_a_pool_go_with_it(self, store: Store):
+        ended = moved(store, a_claimed_run(store, "other"), RunState.FAILED, ended_at=NOW, notify_at=NOW)
+        store.delete_pool("other", expected_version=1)
+        assert store.to_notify("other", NOW, limit=10) == []
+        assert store.get(ended.id) is None

@@ -1,0 +1,241 @@
+"""Who is told of what, at least once, and never at the price of a run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from dispatcher.client import Dispatcher
+from dispatcher.core.notices import identity
+from dispatcher.delivery import NotDelivered
+from dispatcher.models import Hook, RetryPolicy, RunState, Schedule, submission_name
+from dispatcher.notifying import MAX_TRIES
+from dispatcher.tick import tick
+from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool
+from tests.tick.stage import Stage
+
+OPS = Hook(name="ops")
+LATE = Hook(name="pager", ends=frozenset(), late_after=10 * MINUTE)
+
+
+class Post:
+    """Takes messages, or does not."""
+
+    def __init__(self):
+        self.taken, self.tried, self.open = [], 0, True
+
+    def __call__(self, hook, identity, message):
+        self.tried += 1
+        if not self.open:
+            raise NotDelivered("it answered 503")
+        self.taken.append((hook, identity, message))
+
+    @property
+    def news(self):
+        return [(hook, message["type"]) for hook, _, message in self.taken]
+
+
+class Office(Stage):
+    """A stage on which somebody is told."""
+
+    def __init__(self, *hooks, **fields):
+        super().__init__(a_pool(hooks=hooks, **fields))
+        self.people = Dispatcher(self.store, clock=self.clock)
+        self.post = Post()
+
+    def tick_pool(self, **limits):
+        dispatch = replace(self.dispatch(**limits), deliver=self.post)
+        return tick(dispatch, self.clock.now() + MINUTE).pools[0]
+
+    def run(self, **fields):
+        return self.people.create_run(**({"pool": "pool"} | fields))
+
+    def ended(self, run, exit_code=1, attempt=1):
+        self.tick_pool()
+        self.provider.finish(submission_name(run.id, attempt), exit_code)
+        return self.tick_pool()
+
+
+def test_a_failure_is_told_to_the_hooks_of_the_pool_with_what_happened():
+    office = Office(OPS)
+    run = office.run()
+    report = office.ended(run, exit_code=3)
+    assert report.notified == 1
+    [(hook, message_id, message)] = office.post.taken
+    assert (hook, message["type"], message_id) == ("ops", "run.failed", identity(office.get(run), OPS))
+    told = message["data"]["run"]
+    assert (told["id"], told["state"], told["exit_code"], told["reason"]) == (str(run.id), "FAILED", 3, "exit code 3")
+    assert (told["work_pool"], told["work_queue"], told["ended_at"]) == ("pool", "default", NOW.isoformat())
+    office.tick_pool()
+    assert office.post.tried == 1
+
+
+def test_an_end_that_nobody_asked_for_is_not_told():
+    office = Office(OPS)
+    office.ended(office.run(), exit_code=0)
+    assert office.post.tried == 0
+
+
+@pytest.mark.parametrize("end", [RunState.COMPLETED, RunState.CANCELLED])
+def test_every_end_can_be_asked_for(end):
+    office = Office(Hook(name="all", ends=frozenset({end})))
+    run = office.run(scheduled_at=NOW)
+    if end is RunState.COMPLETED:
+        office.ended(run, exit_code=0)
+    else:
+        office.people.cancel_run(run.id)
+        office.tick_pool()
+    assert office.post.news == [("all", f"run.{end.lower()}")]
+
+
+def test_a_run_that_cannot_be_rendered_is_told_too():
+    office = Office(OPS)
+    office.people.create_deployment("nightly", pool="pool", job_variables={"command": "x"})
+    office.run(deployment="nightly", pool=None)
+    office.store.delete_deployment("nightly")
+    office.tick_pool()
+    assert office.post.news == [("ops", "run.crashed")]
+
+
+def test_a_deployments_hooks_are_told_beside_those_of_its_pool_and_each_once():
+    office = Office(OPS)
+    mine = a_deployment("nightly", hooks=(Hook(name="team"), OPS))
+    office.store.save_deployment(mine, expected_version=None, now=NOW)
+    office.ended(office.run(deployment="nightly"))
+    assert sorted(office.post.news) == [("ops", "run.failed"), ("team", "run.failed")]
+
+
+def test_only_the_last_attempt_of_a_run_that_is_retried_is_told():
+    office = Office(OPS)
+    [run] = office.add(retry=RetryPolicy(attempts=2), notify_ends=OPS.ends)
+    office.ended(run)
+    assert office.post.tried == 0
+    office.ended(run, attempt=2)
+    assert office.post.news == [("ops", "run.failed")]
+
+
+def test_a_hook_that_does_not_answer_is_tried_again_later_and_later_and_the_run_is_as_it_is():
+    office = Office(OPS)
+    run = office.run()
+    office.post.open = False
+    report = office.ended(run)
+    assert report.problem == "not told: hook 'ops': it answered 503"
+    assert office.states(run) == ["FAILED"]
+    waits = []
+    for _ in range(6):
+        again = office.get(run).notify_at
+        waits.append(again - office.clock.now())
+        office.wait(again - office.clock.now() - SECOND)
+        tried = office.post.tried
+        office.tick_pool()
+        assert office.post.tried == tried
+        office.wait(SECOND)
+        office.tick_pool()
+        assert office.post.tried == tried + 1
+    assert waits == sorted(waits)
+    office.post.open = True
+    office.wait(HOUR)
+    office.tick_pool()
+    assert office.post.news == [("ops", "run.failed")]
+    assert len({message_id for _, message_id, _ in office.post.taken}) == 1
+
+
+def test_after_about_a_day_it_is_given_up_and_said():
+    office = Office(OPS)
+    run = office.run()
+    office.post.open = False
+    office.ended(run)
+    while (again := office.get(run).notify_at) is not None:
+        office.wait(again - office.clock.now())
+        office.tick_pool()
+    assert office.post.tried == MAX_TRIES
+    assert timedelta(hours=12) < office.clock.now() - NOW < timedelta(hours=36)
+    assert office.told("hook.given_up")
+
+
+def test_one_hook_that_fails_is_told_again_with_the_others_at_least_once():
+    office = Office(OPS, Hook(name="broken"))
+    run = office.run()
+    post = office.post
+
+    def deliver(hook, message_id, message):
+        if hook == "broken":
+            raise NotDelivered("no answer")
+        post(hook, message_id, message)
+
+    office.post = deliver
+    office.ended(run)
+    assert office.get(run).notify_at is not None
+    assert post.news == [("ops", "run.failed")]
+
+
+def test_a_run_that_waits_for_too_long_is_told_once_and_its_start_is_no_news():
+    office = Office(LATE, paused=True)
+    run = office.run()
+    office.wait(10 * MINUTE - SECOND)
+    office.tick_pool()
+    assert office.post.tried == 0
+    office.wait(SECOND)
+    office.tick_pool()
+    assert office.post.news == [("pager", "run.late")]
+    office.wait(HOUR)
+    office.tick_pool()
+    assert office.post.tried == 1
+    office.people.update_work_pool("pool", paused=False)
+    office.ended(run)
+    assert office.post.tried == 1
+
+
+def test_a_run_that_starts_in_time_is_never_late():
+    office = Office(LATE)
+    office.run()
+    office.tick_pool()
+    office.wait(HOUR)
+    office.tick_pool()
+    assert office.post.tried == 0
+
+
+def test_two_hooks_with_different_patience_are_told_in_turn():
+    office = Office(LATE, Hook(name="boss", ends=frozenset(), late_after=HOUR), paused=True)
+    office.run()
+    office.wait(10 * MINUTE)
+    office.tick_pool()
+    assert office.post.news == [("pager", "run.late")]
+    office.wait(HOUR)
+    office.tick_pool()
+    assert ("boss", "run.late") in office.post.news
+
+
+def test_windows_that_become_late_are_told_by_the_hooks_of_their_pool():
+    office = Office(LATE, paused=True)
+    scheduled = a_deployment("nightly", schedules=(Schedule(slug="hourly", cron="0 * * * *"),))
+    office.store.save_deployment(scheduled, expected_version=None, now=NOW)
+    office.tick_pool()
+    office.wait(HOUR + 10 * MINUTE)
+    office.tick_pool()
+    assert office.post.news == [("pager", "run.late")]
+
+
+def test_a_hook_that_was_taken_away_is_told_nothing_and_nothing_is_tried_for_ever():
+    office = Office(OPS)
+    run = office.run()
+    office.post.open = False
+    office.ended(run)
+    pool = office.store.pool("pool")
+    office.store.save_pool(replace(pool, hooks=()), expected_version=pool.version)
+    office.wait(HOUR)
+    office.tick_pool()
+    assert office.get(run).notify_at is None
+
+
+def test_news_come_after_everything_else_and_none_past_the_deadline():
+    office = Office(OPS)
+    run = office.run()
+    office.tick_pool()
+    office.provider.finish(submission_name(run.id, 1), 1)
+    dispatch = replace(office.dispatch(), deliver=office.post)
+    office.clock.sleep(1)
+    assert tick(dispatch, office.clock.now()).skipped == ["pool"]
+    assert office.post.tried == 0
