@@ -83,7 +83,8 @@ class Life:
             self.wait()
         else:
             people = [self.add_run, self.add_run, self.add_run, self.cancel, self.change_pool, self.change_deployment]
-            self.pick.choice([*people, self.send_event])()
+            impatient = [self.cancel] * 10 if world.journal.overdue else []
+            self.pick.choice([*people, *impatient, self.send_event])()
 
     def calm(self) -> None:
         """The weather clears, people open every gate, and ticks come one at a time: everything must end."""
@@ -236,8 +237,8 @@ class Life:
         runs = [run for run in checks.unended() if run.ending is not RunState.CANCELLED]
         if not runs or self.very_late:
             return
-        stopping = [run for run in runs if run.state is RunState.CANCELLING]
-        run = self.pick.choice(stopping if stopping and self.pick.random() < 0.5 else runs)
+        overdue = world.journal.overdue.pop() if world.journal.overdue else None
+        run = next((run for run in runs if run.id == overdue), None) or self.pick.choice(runs)
         waiting = run.state is RunState.SCHEDULED
         changes = {"ended_at": world.now, "lingers": bool(run.left_behind)} if waiting else {"ending": RunState.CANCELLED}
         to = RunState.CANCELLED if waiting else RunState.CANCELLING

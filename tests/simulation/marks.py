@@ -73,6 +73,8 @@ class Journal:
     write: Callable[[str], None] | None = None
     counts: Counter[str] = field(default_factory=Counter)
     marks: Counter[str] = field(default_factory=Counter)
+    overdue: list[UUID] = field(default_factory=list)
+    """Runs that are being stopped because they did not start in time: people like to cancel just those."""
 
     def tell(self, who: str, what: Callable[[], str]) -> None:
         """One line of the story; the text is made only when somebody reads it."""
@@ -128,6 +130,8 @@ class Witness:
         for move in moves:
             done = move.run_id in applied
             self.tell(lambda move=move, done=done: _told(move, done))
+            if done and move.to is RunState.CANCELLING and move.changes.get("ending") is RunState.CRASHED:
+                self.journal.overdue.append(move.run_id)
             self.journal.counts["retries"] += done and "past" in move.changes
             for name in _marks_of(move) if done else ["move refused by its guard"]:
                 self.mark(name)
