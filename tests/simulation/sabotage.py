@@ -301,7 +301,8 @@ SABOTAGES: dict[str, Sabotage] = {
     "cancel forgotten by a retry": Sabotage(
         "a run that people cancelled meanwhile is not tried again",
         _swap(MemoryStore, "_change", _change_without("ending")),
-        seeds=3000,
+        seeds=1500,
+        near=140,
     ),
     "more attempts than the policy": Sabotage(
         "a retry policy counts every end", _swap(reconciliation, "is_retried", _no_policy_of_attempts)
