@@ -14,6 +14,8 @@
 | `DISPATCHER_DEFAULT_POOL`         | (none)                                   | the work pool that `run create` and `deployment create` take where none is named; wins over `--set-as-default`. The CLI's alone |
 | `DISPATCHER_CREDENTIALS`          | `{}`                                     | JSON object: name -> entry; what `aws_credentials`, `credentials`, `aci_credentials` and `modal_credentials` name. Roles to assume and names of secrets, never keys |
 | `DISPATCHER_PROVIDER_OPTIONS`     | `{}`                                     | JSON object: pool type -> options of its provider, as `{"ecs:push": {"launches_per_second": 100}}` |
+| `DISPATCHER_TELEMETRY`            | (none)                                   | `opentelemetry` (metrics and traces over OTLP, set by OTEL_ variables; extra `telemetry`), `cloudwatch` (metrics in the log; in AWS Lambda alone), or both with a comma. See `dispatcher/telemetry/README.md` |
+| `DISPATCHER_TELEMETRY_SECONDS`    | 2                                        | how long an invocation waits at its end, at most, until telemetry is sent; less where its platform leaves less |
 | `DISPATCHER_LOG_LEVEL`            | (none)                                   | the level of the `dispatcher` logger, on which every decision is an INFO line of JSON; without it `INFO` in functions, `WARNING` in the CLI |
 """  # noqa: E501 - a table
 
@@ -47,6 +49,8 @@ class Settings:
     default_pool: str | None = None
     credentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     provider_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    telemetry: tuple[str, ...] | None = None
+    telemetry_seconds: float = 2.0
     log_level: str | None = None
 
     @property
@@ -71,6 +75,8 @@ class Settings:
             default_pool=environment.get("DISPATCHER_DEFAULT_POOL") or None,
             credentials=_entries(environment, "DISPATCHER_CREDENTIALS"),
             provider_options=_entries(environment, "DISPATCHER_PROVIDER_OPTIONS"),
+            telemetry=_choices(environment, "DISPATCHER_TELEMETRY", ("opentelemetry", "cloudwatch")),
+            telemetry_seconds=_seconds(environment, "DISPATCHER_TELEMETRY_SECONDS", cls.telemetry_seconds),
             log_level=log_level(environment),
         )
         settings.check_lease()
@@ -107,6 +113,14 @@ def _choice(environment: Mapping[str, str], name: str, known: Sequence[str]) -> 
     if text is not None and text not in known:
         raise SettingsError(f"{name}: must be {' or '.join(known)}, or not set, not {text!r}")
     return text
+
+
+def _choices(environment: Mapping[str, str], name: str, known: Sequence[str]) -> tuple[str, ...] | None:
+    text = environment.get(name) or None
+    chosen = tuple(dict.fromkeys(word.strip() for word in text.split(","))) if text else None
+    if chosen and not set(chosen) <= set(known):
+        raise SettingsError(f"{name}: must be {' or '.join(known)}, several with commas, or not set, not {text!r}")
+    return chosen
 
 
 def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:

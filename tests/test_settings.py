@@ -27,6 +27,8 @@ GIVEN = {
     "DISPATCHER_DEFAULT_POOL": "nightly",
     "DISPATCHER_CREDENTIALS": '{"prod": {"role_arn": "arn:aws:iam::1:role/x"}}',
     "DISPATCHER_PROVIDER_OPTIONS": '{"ecs:push": {"launches_per_second": 100}}',
+    "DISPATCHER_TELEMETRY": "cloudwatch, opentelemetry",
+    "DISPATCHER_TELEMETRY_SECONDS": "1.5",
     "DISPATCHER_LOG_LEVEL": "debug",
 }
 DOCUMENTED = dict(re.findall(r"^\| `(DISPATCHER_\w+)` *\| (.*?) *\|", str(module.__doc__), re.MULTILINE))
@@ -55,6 +57,8 @@ def test_every_setting_is_read_from_its_variable():
         default_pool="nightly",
         credentials={"prod": {"role_arn": "arn:aws:iam::1:role/x"}},
         provider_options={"ecs:push": {"launches_per_second": 100}},
+        telemetry=("cloudwatch", "opentelemetry"),
+        telemetry_seconds=1.5,
         log_level="DEBUG",
     )
 
@@ -93,6 +97,8 @@ WRONG = {
     "MAX_CLAIMS": NO_COUNT,
     "CREDENTIALS": NO_ENTRIES,
     "PROVIDER_OPTIONS": NO_ENTRIES,
+    "TELEMETRY": ["otel", "opentelemetry,", "opentelemetry cloudwatch"],
+    "TELEMETRY_SECONDS": NO_SECONDS,
     "LOG_LEVEL": ["loud", "20"],
 }
 
