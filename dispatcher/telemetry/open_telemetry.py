@@ -13,11 +13,12 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
@@ -76,7 +77,9 @@ class OpenTelemetry:
         if metric.kind is Kind.COUNTER:
             return meter.create_counter(metric.name, metric.unit, metric.description).add
         if metric.kind is Kind.GAUGE:
-            return meter.create_gauge(metric.name, metric.unit, metric.description).set
+            told = _Told()
+            meter.create_observable_gauge(metric.name, [told.observe], metric.unit, metric.description)
+            return told.set
         buckets = metric.boundaries
         return meter.create_histogram(
             metric.name, metric.unit, metric.description, explicit_bucket_boundaries_advisory=buckets
@@ -118,6 +121,20 @@ def _resource(instance: str, environment: Mapping[str, str]) -> Resource:
     }
     found = {attribute: environment[name] for attribute, name in places.items() if environment.get(name)}
     return Resource.create({**own, **found}).merge(OTELResourceDetector().detect())
+
+
+class _Told:
+    """Values since the last collection: an instance that no longer ticks a pool does not go on telling how it once was."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[tuple[str, str], ...], float] = {}
+
+    def set(self, value: float, attributes: Mapping[str, str]) -> None:
+        self._values[tuple(attributes.items())] = value
+
+    def observe(self, _: CallbackOptions) -> Sequence[Observation]:
+        values, self._values = self._values, {}
+        return [Observation(value, dict(attributes)) for attributes, value in list(values.items())]
 
 
 class _Complaints(logging.Handler):
