@@ -79,7 +79,7 @@ def _seconds(name: str, attributes: tuple[str, ...], boundaries: tuple[float, ..
 LANE = (POOL, QUEUE)
 
 TICK = _seconds("dispatcher.tick.duration", (POOL,), CALL_SECONDS, "How long a tick of the pool took.")
-PROBLEMS = _counter("dispatcher.tick.problems", "{problem}", (POOL,), "Ticks, or looks at jobs, that were cut short.")
+PROBLEMS = _counter("dispatcher.tick.problems", "{problem}", (POOL,), "Ticks, or looks at live jobs, that were cut short.")
 POOL_USAGE = _gauge("dispatcher.pool.slot.usage", "{slot}", (POOL,), "Slots in use, as the tick's last claim left them.")
 POOL_LIMIT = _gauge("dispatcher.pool.slot.limit", "{slot}", (POOL,), "The pool's concurrency limit; not there without one.")
 QUEUE_USAGE = _gauge("dispatcher.queue.slot.usage", "{slot}", LANE, "Slots in use by runs of the queue.")

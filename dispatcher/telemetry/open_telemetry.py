@@ -37,6 +37,8 @@ NEVER = math.inf
 A_DAY = 86_400_000.0
 """Likewise between sendings of spans, which wait for less than for ever."""
 LOGGER = logging.getLogger("opentelemetry")
+SILENCE = logging.NullHandler()
+"""Hears what a thread complains of that outlives its telemetry; otherwise that would go to standard error."""
 
 Record = Callable[[float, Mapping[str, str]], None]
 
@@ -69,8 +71,8 @@ class OpenTelemetry:
         self._tracers.force_flush()
 
     def close(self) -> None:
-        """Give the SDK's logger back. Its threads end with the process: to ask them could take as long as a collector likes."""
-        self._complaints.end()
+        """Hear no more complaints. Threads end with the process: to wait for them could take as long as a collector likes."""
+        LOGGER.removeHandler(self._complaints)
 
     def _instrument(self, metric: Metric) -> Record:
         meter = self._meters.get_meter(SCOPE, __version__)
@@ -146,11 +148,8 @@ class _Complaints(logging.Handler):
 
     def begin(self) -> None:
         LOGGER.addHandler(self)
+        LOGGER.addHandler(SILENCE)
         LOGGER.propagate = False
-
-    def end(self) -> None:
-        LOGGER.removeHandler(self)
-        LOGGER.propagate = True
 
     def emit(self, record: logging.LogRecord) -> None:
         self._tell(record.getMessage())

@@ -6,17 +6,15 @@ import socket
 import sys
 import time
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from threading import Event
 
 import pytest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from dispatcher.errors import SettingsError
 from dispatcher.settings import Settings
 from dispatcher.telemetry import Telemetry
 from dispatcher.wiring import wire
+from tests.telemetry.collector import collecting
 from tests.telemetry.stage import Watched
 
 PATIENCE = 30.0
@@ -84,40 +82,10 @@ def test_a_flush_that_hangs_holds_up_one_invocation_for_its_bound_and_the_next_n
         stage.telemetry.flush(PATIENCE)
 
 
-class Collector(ThreadingHTTPServer):
-    """Takes what is posted to it."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Collecting)
-        self.posted = []
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class Collecting(BaseHTTPRequestHandler):
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.posted.append((self.path, self.headers, body))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def collector():
-    with Collector() as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with collecting() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @contextmanager
@@ -154,22 +122,20 @@ def test_metrics_and_traces_go_over_the_wire_as_otel_variables_say(collector, mo
         a_tick(made)
         made.rest(PATIENCE)
         assert [event for event, _ in told] == ["run.admitted", "tick.pool"]
-    posts = {path: (headers, body) for path, headers, body in collector.posted}
+    posts = {path: (headers, message) for path, headers, message in collector.posted}
     assert set(posts) == {"/v1/metrics", "/v1/traces"}
-    headers, body = posts["/v1/metrics"]
+    headers, message = posts["/v1/metrics"]
     assert (headers["Content-Type"], headers["x-team"]) == ("application/x-protobuf", "data")
-    [sent] = ExportMetricsServiceRequest.FromString(body).resource_metrics
+    [sent] = message.resource_metrics
     resource = {attribute.key: attribute.value.string_value for attribute in sent.resource.attributes}
     expected = {"service.name": "nightly", "deployment.environment": "test", "faas.name": "function"}
     assert resource.items() >= expected.items()
     assert resource["service.instance.id"]
-    metrics = {metric.name: metric for metric in sent.scope_metrics[0].metrics}
-    [waited] = metrics["dispatcher.run.wait_time"].histogram.data_points
+    [waited] = collector.metrics["dispatcher.run.wait_time"].histogram.data_points
     assert (waited.count, waited.sum) == (1, 2.5)
-    [usage] = metrics["dispatcher.pool.slot.usage"].gauge.data_points
+    [usage] = collector.metrics["dispatcher.pool.slot.usage"].gauge.data_points
     assert (usage.as_int, usage.attributes[0].value.string_value) == (1, "pool")
-    [traced] = ExportTraceServiceRequest.FromString(posts["/v1/traces"][1]).resource_spans
-    assert [span.name for span in traced.scope_spans[0].spans] == ["dispatcher.tick"]
+    assert collector.spans == {"dispatcher.tick"}
 
 
 def test_each_flush_sends_what_is_new(collector, monkeypatch):
