@@ -152,4 +152,5 @@ class _Complaints(logging.Handler):
         LOGGER.propagate = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._tell(record.getMessage())
+        cause = record.exc_info[1] if record.exc_info else None
+        self._tell(f"{record.getMessage()}: {cause}" if cause else record.getMessage())

@@ -62,7 +62,7 @@ def test_an_end_that_comes_as_an_event_is_in_the_line_of_the_tick_that_it_brings
 def test_a_function_whose_collector_is_gone_dispatches_as_before(watched, monkeypatch, capsys):
     with collecting() as server:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.url)
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.2")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     watched.create(2)
     assert watched()["pools"][0]["submitted"] == 2
     assert len(lines(capsys)) == 1

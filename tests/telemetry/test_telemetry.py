@@ -172,7 +172,7 @@ def silent_server():
 
 
 def test_a_collector_that_never_answers_holds_an_invocation_no_longer_than_its_bound(silent_server, monkeypatch):
-    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": silent_server, "OTEL_EXPORTER_OTLP_TIMEOUT": str(10 * PATIENCE)}
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": silent_server, "OTEL_EXPORTER_OTLP_TIMEOUT": "300"}
     with wired(monkeypatch, {"telemetry_seconds": 0.2}, **environment) as (made, told):
         for _ in range(3):
             began = time.monotonic()
@@ -200,14 +200,14 @@ def test_telemetry_waits_no_longer_than_the_platform_leaves():
 def test_a_collector_that_is_not_there_is_said_once_and_nothing_goes_to_another_log(monkeypatch, capsys):
     with socket.create_server(("127.0.0.1", 0)) as server:
         nobody = f"http://127.0.0.1:{server.getsockname()[1]}"
-    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": nobody, "OTEL_EXPORTER_OTLP_TIMEOUT": "0.2"}
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": nobody, "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
     with wired(monkeypatch, **environment) as (made, told):
         for _ in range(2):
             a_tick(made)
             made.rest(PATIENCE)
         [problem] = [fields for event, fields in told if event == "telemetry.problem"]
         assert problem["consumer"] == "opentelemetry"
-        assert "metrics batch" in problem["problem"]
+        assert "metrics" in problem["problem"]
     assert capsys.readouterr() == ("", "")
 
 
