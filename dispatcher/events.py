@@ -1,17 +1,24 @@
 """The only logging of the product: one structured event for each decision, as one line of JSON.
 
-tick.pool       one pool was ticked             pool, and the counts of its report
-run.admitted    a run was claimed               run, pool, queue, attempt, fence
-run.taken_over  a claim was taken over          run, pool, attempt, fence
-run.answered    a submission was answered       run, pool, attempt, answer, reason
-run.moved       an observation moved a run      run, pool, from, to, reason
-run.stop        a job was asked to stop         run, pool, problem
-deployment.materialised  windows became runs    pool, deployment, runs
-hook.told       news were taken by a hook       run, pool, hook, news
-hook.failed     they were not                   run, pool, hook, problem
-hook.given_up   ... for about a day             run, pool, problem
-pool.held       the provider refused            pool, until, reason
-pool.problem    a tick or a look was cut short  pool, problem
+event              when                                  fields
+tick.pool          one pool was ticked                   the report but for its outcomes: counts, queues, steps, problem
+run.admitted       a run was claimed                     run, pool, queue, attempt, fence, waited
+run.taken_over     a claim was taken over                run, pool, queue, attempt, fence
+run.answered       a submission was answered             run, pool, queue, attempt, answer, to, reason, and of a call that was
+                                                         made: called_at, seconds, since_claim
+run.moved          an observation moved a run            run, pool, queue, source, to, reason
+run.stop           a job was asked to stop               run, pool, problem
+deployment.materialised  windows of schedules became runs  pool, deployment, runs
+hook.told          news were taken by a hook             run, pool, hook, news
+hook.failed        they were not                         run, pool, hook, problem
+hook.given_up      ... for about a day                   run, pool, problem
+pool.held          the provider refused                  pool, until, reason
+pool.problem       a tick or a look was cut short        pool, problem
+pool.not_invoked   fan-out could not start an invocation pool, problem
+telemetry.problem  metrics or traces were not given on   consumer, problem; once for each consumer
+
+`source` and `to` are states; `to` is null where somebody else has moved the run on. Seconds: `waited` from due to claim,
+`since_claim` from the claim to the end of the call, `seconds` the call itself.
 """
 
 from __future__ import annotations

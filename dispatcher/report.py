@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import wraps
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
+from dispatcher.clock import Clock
+from dispatcher.core.admission import Plan
 from dispatcher.core.reconciliation import (
     Absent,
     Answer,
@@ -11,18 +18,48 @@ from dispatcher.core.reconciliation import (
     NotSubmitted,
 )
 from dispatcher.models import Run, RunState
-from dispatcher.store import Claim, Move
+from dispatcher.store import Claim, Decision, Move, Snapshot
 from providers.base import Accepted, Rejected, Throttled, Unknown
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 MAX_OUTCOMES = 1000
 """Runs that one report names; the counts go on."""
+MAX_STEPS = 100
+"""Steps that one report names: a tick of the largest default size takes some fifty."""
+
+
+@dataclass(slots=True)
+class Step:
+    """One step of a tick of a pool. Times are seconds; a step may lie within another."""
+
+    step: str
+    after: float
+    """From the beginning of the pool's tick."""
+    seconds: float
+
+
+@dataclass(slots=True)
+class QueueReport:
+    """A queue as the last claim of a tick left it."""
+
+    in_use: int
+    """Slots."""
+    limit: int | None
+    waiting: bool | None
+    """Whether a due run was left waiting; None where the claim did not look (`TickLimits.heads`)."""
+    oldest_wait: float = 0.0
+    """Seconds since the oldest run that was left waiting has been due."""
 
 
 @dataclass(slots=True)
 class PoolReport:
-    """What one tick did to one pool. Every number counts runs."""
+    """What one tick did to one pool. Every number counts runs, unless its name or its docstring says otherwise."""
 
     pool: str
+    began_at: str = ""
+    seconds: float = 0.0
     live: int = 0
     started: int = 0
     ended: int = 0
@@ -46,10 +83,46 @@ class PoolReport:
     """Ended long ago, and forgotten."""
     barriers: dict[str, str] = field(default_factory=dict)
     """By queue: why nothing more of it was admitted."""
+    limit: int | None = None
+    """Slots of the pool."""
+    queues: dict[str, QueueReport] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+    """In the order in which they ended."""
     outcomes: dict[str, str] = field(default_factory=dict)
     """By run id: the state that this tick left it in, with the reason where there is one."""
     problem: str = ""
     """Why the tick of this pool was cut short, or why live jobs could not be looked at."""
+
+    def begin(self, now: datetime) -> None:
+        """Note the beginning, from which all times count."""
+        self.began_at = now.isoformat()
+
+    def end(self, now: datetime) -> None:
+        """Note the end."""
+        self.seconds = seconds_between(datetime.fromisoformat(self.began_at), now)
+
+    def took(self, step: str, began: datetime, ended: datetime) -> None:
+        """Note a step; after the first `MAX_STEPS` they are no longer noted."""
+        if self.began_at and len(self.steps) < MAX_STEPS:
+            after = seconds_between(datetime.fromisoformat(self.began_at), began)
+            self.steps.append(Step(step, after, seconds_between(began, ended)))
+
+    def saw(self, snapshot: Snapshot, plan: Plan, decision: Decision, *, now: datetime, heads: int) -> None:
+        """Note what a claim was shown and what it left; a later claim of the same tick knows better.
+
+        Where nothing was admitted, the oldest run of up to `heads` queues that had to stop is looked up: one row each.
+        """
+        self.limit = snapshot.pool.concurrency_limit
+        self.barriers = {queue: barrier.value for queue, barrier in plan.barriers.items()}
+        self.queues = _queues(snapshot, decision)
+        asked = () if plan.admitted else list(plan.barriers)[:heads]
+        for name, queue in self.queues.items():
+            if name not in plan.barriers:
+                queue.waiting = False
+            elif name in asked:
+                first = snapshot.due(name, 1)
+                queue.waiting = bool(first)
+                queue.oldest_wait = seconds_between(first[0].due_at, now) if first else 0.0
 
     def moved(self, run: Run, move: Move) -> None:
         """Note what an observation made of a run."""
@@ -88,6 +161,48 @@ class PoolReport:
     def _outcome(self, run: Run, state: RunState, reason: str) -> None:
         if len(self.outcomes) < MAX_OUTCOMES:
             self.outcomes[str(run.id)] = f"{state}: {reason}" if reason else str(state)
+
+
+class Ticking(Protocol):
+    """One pool's way through one tick."""
+
+    clock: Clock
+    report: PoolReport
+
+
+One = TypeVar("One", bound=Ticking)
+
+
+def timed(
+    name: str,
+) -> Callable[[Callable[Concatenate[One, Arguments], Result]], Callable[Concatenate[One, Arguments], Result]]:
+    """Note in the report how long a step takes, whatever comes of it."""
+
+    def of(step: Callable[Concatenate[One, Arguments], Result]) -> Callable[Concatenate[One, Arguments], Result]:
+        @wraps(step)
+        def step_in_time(self: One, /, *arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+            began = self.clock.now()
+            try:
+                return step(self, *arguments, **named)
+            finally:
+                self.report.took(name, began, self.clock.now())
+
+        return step_in_time
+
+    return of
+
+
+def seconds_between(began: datetime, ended: datetime) -> float:
+    """Seconds from one time to the other, to the microsecond; 0 where clocks say that it ended before it began."""
+    return max(0.0, round((ended - began).total_seconds(), 6))
+
+
+def _queues(snapshot: Snapshot, decision: Decision) -> dict[str, QueueReport]:
+    granted = Counter(grant.run.queue for grant in decision.grants)
+    return {
+        queue.name: QueueReport(snapshot.in_use.get(queue.name, 0) + granted[queue.name], queue.concurrency_limit, None)
+        for queue in snapshot.pool.queues
+    }
 
 
 @dataclass(frozen=True, slots=True)

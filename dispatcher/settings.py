@@ -17,6 +17,8 @@
 | `DISPATCHER_CREDENTIALS`          | `{}`                                     | JSON object: name -> entry; what `aws_credentials`, `credentials`, `aci_credentials` and `modal_credentials` name. Roles to assume and names of secrets, never keys |
 | `DISPATCHER_HOOKS`                | `{}`                                     | JSON object: name -> entry that pools and deployments name as hooks: `{"url": ..., "secret_variable": ...}`, a webhook and the variable that holds its secret, or `{"topic_arn": ...}`, an SNS topic |
 | `DISPATCHER_PROVIDER_OPTIONS`     | `{}`                                     | JSON object: pool type -> options of its provider, as `{"ecs:push": {"launches_per_second": 100}}` |
+| `DISPATCHER_TELEMETRY`            | (none)                                   | `opentelemetry` (metrics and traces over OTLP, set by OTEL_ variables; extra `telemetry`), `cloudwatch` (metrics in the log; in AWS Lambda alone), or both with a comma. See `dispatcher/telemetry/README.md` |
+| `DISPATCHER_TELEMETRY_SECONDS`    | 2                                        | how long an invocation waits at its end, at most, until telemetry is sent; less where its platform leaves less |
 | `DISPATCHER_LOG_LEVEL`            | (none)                                   | the level of the `dispatcher` logger, on which every decision is an INFO line of JSON; without it `INFO` in functions, `WARNING` in the CLI |
 """  # noqa: E501 - a table
 
@@ -54,6 +56,8 @@ class Settings:
     credentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     hooks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     provider_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    telemetry: tuple[str, ...] | None = None
+    telemetry_seconds: float = 2.0
     log_level: str | None = None
 
     @property
@@ -86,6 +90,8 @@ class Settings:
             credentials=_entries(environment, "DISPATCHER_CREDENTIALS"),
             hooks=_hooks(environment, "DISPATCHER_HOOKS"),
             provider_options=_entries(environment, "DISPATCHER_PROVIDER_OPTIONS"),
+            telemetry=_choices(environment, "DISPATCHER_TELEMETRY", ("opentelemetry", "cloudwatch")),
+            telemetry_seconds=_seconds(environment, "DISPATCHER_TELEMETRY_SECONDS", cls.telemetry_seconds),
             log_level=log_level(environment),
         )
         settings.check_lease()
@@ -122,6 +128,14 @@ def _choice(environment: Mapping[str, str], name: str, known: Sequence[str]) -> 
     if text is not None and text not in known:
         raise SettingsError(f"{name}: must be {' or '.join(known)}, or not set, not {text!r}")
     return text
+
+
+def _choices(environment: Mapping[str, str], name: str, known: Sequence[str]) -> tuple[str, ...] | None:
+    text = environment.get(name) or None
+    chosen = tuple(dict.fromkeys(word.strip() for word in text.split(","))) if text else None
+    if chosen and not set(chosen) <= set(known):
+        raise SettingsError(f"{name}: must be {' or '.join(known)}, several with commas, or not set, not {text!r}")
+    return chosen
 
 
 def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:

@@ -37,7 +37,7 @@ from dispatcher.errors import StoreError
 from dispatcher.events import Events
 from dispatcher.models import Run, RunState, WorkPool, submission_name
 from dispatcher.notifying import notify
-from dispatcher.report import PoolReport, TickReport
+from dispatcher.report import PoolReport, TickReport, seconds_between, timed
 from dispatcher.store import Claim, Decision, Move, Snapshot, Store
 from dispatcher.tidying import discard
 from dispatcher.windows import materialise
@@ -85,6 +85,8 @@ class TickLimits:
     """For how long ended runs are kept; None: for ever."""
     pruned: int = 1000
     """Ended runs forgotten."""
+    heads: int = 0
+    """Queues with runs left waiting of which the oldest is looked up, one row each: telemetry asks for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,11 +205,13 @@ class _RolledBack(Exception):
 @contextmanager
 def _reported(dispatch: Dispatch, report: PoolReport) -> Iterator[None]:
     """Tell a store's or provider's problem in the report instead of raising it; in any case, log the counts."""
+    report.begin(dispatch.clock.now())
     try:
         yield
     except (StoreError, ProviderError) as problem:
         report.problem = str(problem)
         dispatch.events("pool.problem", pool=report.pool, problem=str(problem))
+    report.end(dispatch.clock.now())
     dispatch.events("tick.pool", **{name: value for name, value in asdict(report).items() if name != "outcomes"})
 
 
@@ -225,7 +229,9 @@ class _PoolTick:
         self.looked_at = self.clock.now()
         self.live: Sequence[Run] = ()
         self.stopping: Sequence[Run] = ()
+        self.calls: dict[UUID, Mapping[str, Any]] = {}
 
+    @timed("observe")
     def observe(self) -> Mapping[str, Observation]:
         """Look at the pool's live jobs, a bounded number of them."""
         self.looked_at = self.clock.now()
@@ -246,6 +252,7 @@ class _PoolTick:
             self.report.problem = f"{len(reasons)} of {len(self.live)} live jobs could not be looked at: {reasons[0]}"
             self.events("pool.problem", pool=self.pool, problem=self.report.problem)
 
+    @timed("settle")
     def settle(self, seen: Mapping[str, Observation]) -> None:
         """Record what was seen; an end frees its slot."""
         moves = {move.run_id: move for move in verdicts(self.live, seen, self.looked_at, self.known)}
@@ -257,12 +264,14 @@ class _PoolTick:
                 self.report.moved(run, moves[run.id])
                 _note_move(self.events, run, moves[run.id])
 
+    @timed("stop")
     def stop(self) -> None:
         """Ask for the end of jobs that are to be stopped; every tick asks again until the end is seen."""
         for answers in self._calls(self._cancel).run(self.stopping):
             for run, problem in answers:
                 self.events("run.stop", run=run.id, pool=self.pool, problem=problem)
 
+    @timed("materialise")
     def materialise(self, pool: WorkPool) -> None:
         """Make runs of the windows that have come near."""
         materialise(
@@ -275,6 +284,7 @@ class _PoolTick:
             report=self.report,
         )
 
+    @timed("claim")
     def claim_and_render(self) -> Sequence[Claim]:
         """Claim the next batch in one transaction, in which it is rendered too: what is claimed is pinned."""
         now = self.clock.now()
@@ -285,13 +295,14 @@ class _PoolTick:
         answer = self.store.claim(self.pool, now, lease=self.lease, takeovers=size, decide=planned)
         for run in answer.crashed:
             self.report.crashed(run)
-            self.events("run.answered", run=run.id, pool=self.pool, answer="RenderError", reason=run.reason)
+            _note_crash(self.events, run)
         for claim in answer.claims:
             self.report.claims(claim)
             _note_claim(self.events, claim)
         self.left -= len(answer.claims) + len(answer.crashed)
         return answer.claims
 
+    @timed("submit")
     def submit_and_record(self, claims: Sequence[Claim]) -> None:
         """Submit on threads, paced, never past the deadline; record each answer as it comes, with those that have come too.
 
@@ -309,6 +320,7 @@ class _PoolTick:
         if calls.outpaced:
             self._hold_until_recovered()
 
+    @timed("tidy")
     def tidy(self) -> None:
         """Remove what ended jobs left at their provider, and forget old history."""
         now = self.clock.now()
@@ -334,15 +346,26 @@ class _PoolTick:
     def decide(self, snapshot: Snapshot, *, now: datetime, budget: int) -> Decision:
         """Admit and render: what the claiming transaction asks."""
         plan = admit(snapshot.pool, snapshot.in_use, snapshot.due, now=now, budget=budget)
-        self.report.barriers = {queue: barrier.value for queue, barrier in plan.barriers.items()}
-        return decide(snapshot, plan.admitted, self.provider.limits.start_deadline)
+        decision = decide(snapshot, plan.admitted, self.provider.limits.start_deadline)
+        self.report.saw(snapshot, plan, decision, now=now, heads=self.limits.heads)
+        return decision
 
     def _is_enough(self, answer: Answer) -> bool:
         """Whether to submit nothing more in this tick: the provider has refused, or is not well."""
         return (isinstance(answer, Throttled) and answer.holds_pool) or self.report.unknown >= MAX_UNKNOWN
 
     def _carry(self, claim: Claim) -> Answer:
-        """Bring one claim to its provider; one that was taken over is looked up first."""
+        """Bring one claim to its provider, and note how long that took."""
+        began = self.clock.now()
+        answer = self._ask(claim)
+        ended = self.clock.now()
+        since = claim.run.claimed_at or began
+        times = {"seconds": seconds_between(began, ended), "since_claim": seconds_between(since, ended)}
+        self.calls[claim.run.id] = {"called_at": began, **times}
+        return answer
+
+    def _ask(self, claim: Claim) -> Answer:
+        """Ask the provider for one claim's job; one that was taken over is looked up first."""
         job = job_of(claim.run)
         try:
             if claim.repeat and (known := self._look_up(claim, job)):
@@ -400,7 +423,7 @@ class _PoolTick:
 
     def _note(self, run: Run, answer: Answer, move: Move | None) -> None:
         self.report.answered(run, answer, move)
-        _note_answer(self.events, run, answer, move)
+        _note_answer(self.events, run, answer, move, self.calls.pop(run.id, {}))
 
     def _calls(self, function: Callable[[Item], Any], pace: Pace | None = None) -> Calls[Item, Any]:
         return Calls(
@@ -433,15 +456,21 @@ def _submission(run: Run) -> Submission:
 
 def _note_move(events: Events, run: Run, move: Move) -> None:
     reason = move.changes.get("reason", "")
-    events("run.moved", run=run.id, pool=run.pool, source=str(run.state), to=str(move.to), reason=reason)
+    events("run.moved", run=run.id, pool=run.pool, queue=run.queue, source=str(run.state), to=str(move.to), reason=reason)
 
 
 def _note_claim(events: Events, claim: Claim) -> None:
     run, event = claim.run, "run.taken_over" if claim.repeat else "run.admitted"
-    events(event, run=run.id, pool=run.pool, queue=run.queue, attempt=run.attempt, fence=run.fence)
+    waited = {} if claim.repeat or run.claimed_at is None else {"waited": seconds_between(run.due_at, run.claimed_at)}
+    events(event, run=run.id, pool=run.pool, queue=run.queue, attempt=run.attempt, fence=run.fence, **waited)
 
 
-def _note_answer(events: Events, run: Run, answer: Answer, move: Move | None) -> None:
+def _note_crash(events: Events, run: Run) -> None:
+    told = {"answer": "RenderError", "to": str(run.state), "reason": run.reason}
+    events("run.answered", run=run.id, pool=run.pool, queue=run.queue, attempt=run.attempt, **told)
+
+
+def _note_answer(events: Events, run: Run, answer: Answer, move: Move | None, call: Mapping[str, Any]) -> None:
     reason = move.changes.get("reason", "") if move else "somebody else has moved it on"
-    name = type(answer).__name__
-    events("run.answered", run=run.id, pool=run.pool, attempt=run.attempt, answer=name, reason=reason)
+    told = {"answer": type(answer).__name__, "to": str(move.to) if move else None, "reason": reason, **call}
+    events("run.answered", run=run.id, pool=run.pool, queue=run.queue, attempt=run.attempt, **told)

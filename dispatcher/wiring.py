@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,7 @@ from providers.base import Provider, ProviderUnavailable
 
 if TYPE_CHECKING:
     from dispatcher.client import Dispatcher
+    from dispatcher.telemetry import Consumer, Say, Telemetry
 
 STORES: Mapping[str, str] = {
     "memory": "dispatcher.stores.memory:open_url",
@@ -35,6 +38,12 @@ STORES: Mapping[str, str] = {
 
 SESSIONS = frozenset({"postgresql", "postgres"})
 """Stores whose server keeps a session for every connection that is open."""
+
+HEADS = 100
+"""Queues with runs left waiting of which a tick looks up the oldest, where telemetry is to tell it."""
+
+LAST_SECOND = 1.0
+"""What telemetry leaves to the end of an invocation: to answer."""
 
 EXTRAS: Mapping[str, str] = {"postgresql": "postgres", "postgres": "postgres", "dynamodb": "aws"}
 
@@ -89,6 +98,7 @@ class Wiring:
     settings: Settings
     store: Store
     dispatch: Dispatch
+    telemetry: Telemetry | None = None
 
     @property
     def client(self) -> Dispatcher:
@@ -97,10 +107,25 @@ class Wiring:
 
         return Dispatcher(self.store, clock=self.dispatch.clock, heartbeat=self.settings.heartbeat)
 
-    def rest(self) -> None:
-        """Before a freeze: a hundred instances that do nothing are not to hold a hundred sessions of a server."""
+    def send_telemetry(self, seconds_left: float = math.inf) -> None:
+        """Send what was measured, and wait no longer than the settings, and `seconds_left` until the platform's end, allow."""
+        if self.telemetry:
+            self.telemetry.flush(max(0.0, min(self.settings.telemetry_seconds, seconds_left - LAST_SECOND)))
+
+    def rest(self, seconds_left: float = math.inf) -> None:
+        """Before a freeze: telemetry that waits would come too late, or never; and a hundred instances that do nothing are
+        not to hold a hundred sessions of a server.
+        """
+        self.send_telemetry(seconds_left)
         if _scheme(self.settings.store) in SESSIONS:
             self.store.close()
+
+    def close(self) -> None:
+        """Send telemetry, and give connections back."""
+        self.send_telemetry()
+        if self.telemetry:
+            self.telemetry.close()
+        self.store.close()
 
 
 def wire(
@@ -108,19 +133,22 @@ def wire(
     *,
     clock: Clock | None = None,
     events: Events = log_event,
+    function: str = "",
     environment: Mapping[str, str] | None = None,
 ) -> Wiring:
     """Make everything from settings. Raises `SettingsError` or `StoreError`.
 
-    `environment` is where secrets of hooks are looked up, by default the process's own.
+    `function` is the name of the Lambda function that this is; `environment` is where secrets of hooks are looked up, by
+    default the process's own.
     """
     _check_types(settings.provider_options)
-    store = open_store(settings.store)
+    store, clock = open_store(settings.store), clock or SystemClock()
+    telemetry = _telemetry(settings, clock, events, function)
     dispatch = Dispatch(
         store=store,
         providers=Providers(settings),
-        clock=clock or SystemClock(),
-        events=events,
+        clock=clock,
+        events=telemetry or events,
         deliver=Deliveries(settings.hooks, os.environ if environment is None else environment),
         limits=TickLimits(
             lease=timedelta(seconds=settings.lease_seconds),
@@ -128,9 +156,38 @@ def wire(
             claims=settings.max_claims,
             windows=WindowLimits(ahead=timedelta(seconds=settings.schedule_ahead_seconds), grace=settings.heartbeat),
             history=settings.history,
+            heads=HEADS if telemetry else 0,
         ),
     )
-    return Wiring(settings=settings, store=store, dispatch=dispatch)
+    return Wiring(settings=settings, store=store, dispatch=dispatch, telemetry=telemetry)
+
+
+def _telemetry(settings: Settings, clock: Clock, events: Events, function: str) -> Telemetry | None:
+    """What the settings ask for; imported on use, because most ticks do without."""
+    chosen = [name for name in settings.telemetry or () if name != "cloudwatch" or function]
+    if not chosen:
+        return None
+    from dispatcher.telemetry import Telemetry  # noqa: PLC0415 - only where it is asked for
+
+    makers = {"cloudwatch": partial(_cloudwatch, function, clock), "opentelemetry": partial(_open_telemetry, clock)}
+    return Telemetry(events, {name: makers[name] for name in chosen})
+
+
+def _cloudwatch(function: str, clock: Clock, _: Say) -> Consumer:
+    from dispatcher.telemetry.cloudwatch import CloudWatch  # noqa: PLC0415 - only where it is asked for
+
+    return CloudWatch(function, clock)
+
+
+def _open_telemetry(clock: Clock, say: Say) -> Consumer:
+    try:
+        from dispatcher.telemetry.open_telemetry import from_environment  # noqa: PLC0415 - only where it is asked for
+    except ModuleNotFoundError as problem:
+        raise SettingsError(
+            f"DISPATCHER_TELEMETRY: opentelemetry needs {problem.name}, which is not installed; "
+            "pip install 'push-dispatcher[telemetry]' adds it"
+        ) from None
+    return from_environment(say, instance=str(clock.new_id()))
 
 
 def _check_types(options: Mapping[str, object]) -> None:

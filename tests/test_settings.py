@@ -30,6 +30,8 @@ GIVEN = {
     "DISPATCHER_CREDENTIALS": '{"prod": {"role_arn": "arn:aws:iam::1:role/x"}}',
     "DISPATCHER_HOOKS": '{"ops": {"url": "https://example.test/hook", "secret_variable": "OPS_SECRET"}}',
     "DISPATCHER_PROVIDER_OPTIONS": '{"ecs:push": {"launches_per_second": 100}}',
+    "DISPATCHER_TELEMETRY": "cloudwatch, opentelemetry",
+    "DISPATCHER_TELEMETRY_SECONDS": "1.5",
     "DISPATCHER_LOG_LEVEL": "debug",
 }
 DOCUMENTED = dict(re.findall(r"^\| `(DISPATCHER_\w+)` *\| (.*?) *\|", str(module.__doc__), re.MULTILINE))
@@ -61,6 +63,8 @@ def test_every_setting_is_read_from_its_variable():
         credentials={"prod": {"role_arn": "arn:aws:iam::1:role/x"}},
         hooks={"ops": {"url": "https://example.test/hook", "secret_variable": "OPS_SECRET"}},
         provider_options={"ecs:push": {"launches_per_second": 100}},
+        telemetry=("cloudwatch", "opentelemetry"),
+        telemetry_seconds=1.5,
         log_level="DEBUG",
     )
 
@@ -102,6 +106,8 @@ WRONG = {
     "CREDENTIALS": NO_ENTRIES,
     "HOOKS": [*NO_ENTRIES, '{"ops": {}}', '{"ops": {"url": "http://example.test"}}'],
     "PROVIDER_OPTIONS": NO_ENTRIES,
+    "TELEMETRY": ["otel", "opentelemetry,", "opentelemetry cloudwatch"],
+    "TELEMETRY_SECONDS": NO_SECONDS,
     "LOG_LEVEL": ["loud", "20"],
 }
 

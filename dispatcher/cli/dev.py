@@ -60,7 +60,9 @@ def dev(session: Session, /, *, pools: Sequence[str], every: float, ticks: int |
 
 def _tick(session: Session, named: Sequence[str] | None) -> TickReport:
     dispatch = session.wiring.dispatch
-    return tick(dispatch, dispatch.clock.now() + timedelta(seconds=session.settings.tick_seconds), pools=named)
+    report = tick(dispatch, dispatch.clock.now() + timedelta(seconds=session.settings.tick_seconds), pools=named)
+    session.wiring.send_telemetry()
+    return report
 
 
 def _look(session: Session, report: TickReport, named: Sequence[str] | None, ticks: int) -> shapes.Shape:

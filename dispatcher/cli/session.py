@@ -73,9 +73,9 @@ class Session:
         return undo
 
     def close(self) -> None:
-        """Give the store's connections back, if it was opened."""
+        """Send telemetry and give the store's connections back, if it was opened."""
         if "wiring" in self.__dict__:
-            self.wiring.store.close()
+            self.wiring.close()
 
     def _level(self) -> str:
         return "INFO" if self.verbose else log_level(os.environ) or "WARNING"

@@ -11,7 +11,8 @@ timeline     a list of event, at, wait_seconds (since the event before; null for
 explanation  id, name, state, reason (a word of `dispatcher.core.reasons.Reason`), text, mend, until, position, holders
 dev          ticks (how many), at, pools (with in_use and queues), runs (the newest), problems
 tick         started_at, pools, skipped, problems; a pool has the numbers of `dispatcher.report.PoolReport`, barriers
-             (by queue: why nothing more was admitted) and outcomes (by run)
+             (by queue: why nothing more was admitted), queues (by name: in_use, limit, waiting, oldest_wait), steps (each
+             step, after, seconds) and outcomes (by run)
 store        migrate: found and latest (versions), is_needed, statements; copy: from, to and how many pools, deployments, runs;
              check: runs (how many), faults
 doctor       a list of check, subject, level (ok, warning, problem), text, mend

@@ -38,7 +38,7 @@ def handler(event: Mapping[str, Any] | None, context: Context) -> dict[str, Any]
     try:
         return invoke(wiring, event, seconds_left=context.get_remaining_time_in_millis() / 1000, start=_start())
     finally:
-        wiring.rest()
+        wiring.rest(context.get_remaining_time_in_millis() / 1000)
 
 
 @cache
@@ -55,4 +55,4 @@ def _start() -> Start | None:
 def _wiring() -> Wiring:
     settings = Settings.from_environment(os.environ)
     LOGGER.setLevel(settings.log_level or logging.INFO)
-    return wire(settings)
+    return wire(settings, function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or "push-dispatcher")

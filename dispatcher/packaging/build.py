@@ -23,7 +23,7 @@ class Order:
 
     target: Target
     extras: tuple[str, ...]
-    """Extras of push-dispatcher: the providers and stores that the function uses."""
+    """Extras of push-dispatcher: providers, stores and telemetry that the function uses."""
     door: bool = False
     """With what checks input, which creating a run in the function needs and a tick does not."""
     whole: bool = False

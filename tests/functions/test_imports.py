@@ -16,7 +16,9 @@ from tests.builders import a_pool, a_run
 
 pytest_plugins = ["providers.emulators.fixtures"]
 
-FORBIDDEN = frozenset({"pydantic", "pydantic_core", "jsonschema", "google", "azure", "modal", "grpc", "rich", "click"})
+FORBIDDEN = frozenset(
+    {"pydantic", "pydantic_core", "jsonschema", "google", "azure", "modal", "grpc", "rich", "click", "opentelemetry"}
+)
 IMPORT = "import dispatcher.functions.aws_lambda"
 TICK = """
 from dispatcher.functions.aws_lambda import handler
@@ -26,11 +28,16 @@ report = handler({"detail-type": "Scheduled Event", "source": "aws.events"}, Con
 assert report["pools"][0]["submitted"] == 1, report
 """
 LOADED = "\nimport sys\nprint(*sorted({name.partition('.')[0] for name in sys.modules}))"
+OURS = "\nimport sys\nprint(*sorted(name for name in sys.modules if name.startswith('dispatcher.')))"
 
 
-def loaded_by(program: str, **environment: str) -> set[str]:
+def loaded_by(program: str, print_them: str = LOADED, **environment: str) -> set[str]:
     process = subprocess.run(
-        [sys.executable, "-c", program + LOADED], check=True, capture_output=True, text=True, env={**os.environ, **environment}
+        [sys.executable, "-c", program + print_them],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
     )
     return set(process.stdout.split())
 
@@ -51,3 +58,13 @@ def test_a_tick_that_submits_to_ecs_loads_neither_the_door_nor_another_cloud(tmp
     loaded = loaded_by(TICK, DISPATCHER_STORE=f"sqlite:///{path}")
     assert "botocore" in loaded
     assert not loaded & (FORBIDDEN | {"boto3"})
+
+
+def test_telemetry_is_loaded_only_where_the_settings_ask_for_it_and_cloudwatch_without_a_library(tmp_path: Path):
+    store = f"sqlite:///{tmp_path / 'store.db'}"
+    wiring = IMPORT + "\ndispatcher.functions.aws_lambda._wiring()"
+    assert not [name for name in loaded_by(wiring, OURS, DISPATCHER_STORE=store) if "telemetry" in name]
+    asked = {"DISPATCHER_STORE": store, "DISPATCHER_TELEMETRY": "cloudwatch"}
+    assert "dispatcher.telemetry.cloudwatch" in loaded_by(wiring, OURS, **asked)
+    assert not loaded_by(wiring, **asked) & FORBIDDEN
+    assert "opentelemetry" in loaded_by(wiring, **{**asked, "DISPATCHER_TELEMETRY": "opentelemetry"})

@@ -27,6 +27,8 @@ from tests.functions.conftest import SCHEDULED
 from tests.functions.lambda_platform.packages import built_once
 from tests.functions.lambda_platform.runtime_api import FunctionError
 from tests.functions.lambda_platform.sandbox import PATIENCE, Sandbox, TimedOut, lay_out_runtime, unpack
+from tests.telemetry.collector import collecting
+from tests.telemetry.emf import check
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda's runtime client exists for Linux alone")
 
@@ -154,6 +156,22 @@ def test_a_run_can_be_created_in_a_package_with_the_door_and_is_checked_there(wo
     with pytest.raises(FunctionError, match="cpu") as failed:
         function.invoke({"create_run": wrong})
     assert failed.value.type == "InvalidVariables"
+
+
+def test_a_package_with_telemetry_sends_it_and_writes_its_lines_into_the_log(world, shared, tmp_path):
+    world.people.create_work_pool("batch", type="ecs:push")
+    world.create(2)
+    package = built_once(shared, "telemetry.zip", extras=("aws", "telemetry"))
+    world.laid_out = unpack(package, tmp_path / "task"), world.laid_out[1]
+    with collecting() as collector:
+        asked = {"DISPATCHER_TELEMETRY": "cloudwatch,opentelemetry", "DISPATCHER_TELEMETRY_SECONDS": "30"}
+        function = world.sandbox(**asked, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
+        assert function.invoke(SCHEDULED)["pools"][0]["submitted"] == 2
+        assert collector.metrics["dispatcher.run.answers"].sum.data_points[0].as_int == 2, world.log.read_text()
+        assert "dispatcher.tick" in collector.spans
+    [line] = [line for line in world.log.read_text().splitlines() if "CloudWatchMetrics" in line]
+    assert check(line)["Accepted"] == 2
+    assert "telemetry.problem" not in world.log.read_text()
 
 
 class SlowEcs:

@@ -132,7 +132,9 @@ def test_only_the_chosen_extras_are_asked_for():
 
 
 def test_an_extra_that_no_function_has_is_refused():
-    with pytest.raises(PackagingError, match="extras: dev is none of a function's; they are aws, azure, gcp, modal, postgres"):
+    with pytest.raises(
+        PackagingError, match="extras: dev is none of a function's; they are aws, azure, gcp, modal, postgres, telemetry"
+    ):
         roots(["dev"], ARM, door=False)
 
 

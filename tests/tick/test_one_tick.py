@@ -8,12 +8,13 @@ from datetime import timedelta
 import pytest
 
 from dispatcher.models import RunState, submission_name
+from dispatcher.report import MAX_STEPS
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.tick import dry_run
 from providers.base import JobState, Observation, ProviderUnavailable, Rejected
-from providers.testing import LOST_ANSWER, Remembers
+from providers.testing import LOST_ANSWER, FakeProvider, Remembers
 from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_pool, a_queue, a_run
-from tests.tick.stage import LEASE, Stage
+from tests.tick.stage import LEASE, LIMITS, Stage
 
 
 def name(run, attempt=1):
@@ -211,7 +212,10 @@ def test_every_decision_is_one_event():
         ("run.answered", "Accepted"),
         ("tick.pool", None),
     ]
-    assert stage.events[0][1] == {"run": done.id, "pool": "pool", "queue": "default", "attempt": 1, "fence": 1}
+    place = {"run": done.id, "pool": "pool", "queue": "default", "attempt": 1}
+    assert stage.events[0][1] == {**place, "fence": 1, "waited": 0.0}
+    call = {"called_at": NOW, "seconds": 0.0, "since_claim": 0.0}
+    assert stage.events[2][1] == {**place, "answer": "Rejected", "to": "CRASHED", "reason": "no", **call}
     stage.events.clear()
     stage.provider.finish(name(refused))
     stage.tick()
@@ -267,3 +271,66 @@ def test_a_backlog_through_few_slots_ends_each_run_once(threads):
     assert set(stage.states(*runs)) == {"COMPLETED"}
     assert stage.provider.starts == {name(run): 1 for run in runs}
     assert stage.provider.peak_live == 7
+
+
+def test_a_report_says_what_slots_and_waiting_runs_a_tick_left():
+    stage = Stage(
+        a_pool(limit=3, queues=[a_queue("critical", 1, 1), a_queue("high", 5), a_queue("low", 9), a_queue("default", 10)])
+    )
+    stage.add(2, queue="critical", due_at=NOW - 3 * MINUTE)
+    stage.add(1, queue="high")
+    stage.add(2, due_at=NOW - MINUTE)
+    report = asdict(stage.tick_pool(heads=10))
+    assert (report["limit"], report["barriers"]["default"]) == (3, "POOL_FULL")
+    assert report["queues"] == {
+        "critical": {"in_use": 1, "limit": 1, "waiting": True, "oldest_wait": 180.0},
+        "high": {"in_use": 1, "limit": None, "waiting": False, "oldest_wait": 0.0},
+        "low": {"in_use": 0, "limit": None, "waiting": False, "oldest_wait": 0.0},
+        "default": {"in_use": 1, "limit": None, "waiting": True, "oldest_wait": 60.0},
+    }
+
+
+def test_no_more_queues_are_looked_into_than_was_asked_for_and_none_by_itself():
+    stage = Stage(a_pool(paused=True, queues=["default", "other"]))
+    stage.add(1)
+    stage.add(1, queue="other")
+    assert [queue.waiting for queue in stage.tick_pool(heads=1).queues.values()] == [True, None]
+    assert [queue.waiting for queue in stage.tick_pool().queues.values()] == [None, None]
+
+
+class SlowProvider(FakeProvider):
+    """A submission takes it a second of the stage's time."""
+
+    def __init__(self, stage):
+        super().__init__(clock=stage.clock.now, limits=LIMITS)
+        self._wait = stage.wait
+
+    def submit(self, job):
+        self._wait(SECOND)
+        return super().submit(job)
+
+
+def test_a_report_says_how_long_each_step_took():
+    stage = Stage()
+    stage.add()
+    stage.providers = lambda _type: SlowProvider(stage)
+    report = stage.tick_pool()
+    steps = [(step.step, step.after, step.seconds) for step in report.steps]
+    assert steps == [
+        ("observe", 0.0, 0.0),
+        ("settle", 0.0, 0.0),
+        ("stop", 0.0, 0.0),
+        ("claim", 0.0, 0.0),
+        ("submit", 0.0, 1.0),
+        ("claim", 1.0, 0.0),
+        ("tidy", 1.0, 0.0),
+    ]
+    assert (report.began_at, report.seconds) == (NOW.isoformat(), 1.0)
+    [(_, answered)] = stage.told("run.answered")
+    assert (answered["called_at"], answered["seconds"], answered["since_claim"]) == (NOW, 1.0, 1.0)
+
+
+def test_the_steps_of_a_report_are_bounded():
+    stage = Stage()
+    stage.add(MAX_STEPS)
+    assert len(stage.tick_pool(batch=1).steps) == MAX_STEPS

@@ -1,0 +1,99 @@
+"""Metrics and traces, made from events (`dispatcher.events`) and from nothing else.
+
+Beside the tick in the house: it knows the events and the words of the models, no store and no provider, and only
+`dispatcher.wiring` imports it, where `DISPATCHER_TELEMETRY` asks for it.
+
+    events ──► log
+           ├─► measurements ──► open_telemetry ──► a collector, over OTLP
+           │   (what is       └► cloudwatch ─────► the function's log, one line for each pool and tick
+           │    measured)
+           └─► spans ─────────► open_telemetry
+
+What fails here fails no tick: it is said once in the log, for each consumer. README.md beside this file lists every metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from threading import Thread
+from typing import Any, Protocol
+
+from dispatcher.events import Events
+
+Say = Callable[[str], None]
+"""Takes a consumer's problem; only the first is told."""
+
+
+class Consumer(Protocol):
+    """What makes something of events."""
+
+    def __call__(self, event: str, fields: Mapping[str, Any]) -> None:
+        """Take note of one event; quick, and without the network."""
+        ...
+
+    def flush(self) -> None:
+        """Send what was noted, and return when it was sent. Called in a thread of its own, never twice at once."""
+        ...
+
+    def close(self) -> None:
+        """Leave nothing behind in the process; nothing is sent any more."""
+        ...
+
+
+class Telemetry:
+    """Events as they go to the log, and then to every consumer."""
+
+    def __init__(self, log: Events, consumers: Mapping[str, Callable[[Say], Consumer]]) -> None:
+        self._log = log
+        self._said: set[str] = set()
+        self._consumers = {name: make(partial(self._say, name)) for name, make in consumers.items()}
+        self._sending: Thread | None = None
+        self._sent_to = ""
+
+    def __call__(self, event: str, /, **fields: Any) -> None:
+        """Take note of one event."""
+        self._log(event, **fields)
+        for name, consumer in self._consumers.items():
+            with self._harmless(name):
+                consumer(event, fields)
+
+    def flush(self, seconds: float) -> None:
+        """Send what was noted, waiting at most so long; what is then still on its way goes on by itself.
+
+        An earlier flush that is not done is not waited for again: a collector that hangs holds up one invocation, and not
+        every one after it.
+        """
+        if self._sending is None or not self._sending.is_alive():
+            self._sending = Thread(target=self._send, name="telemetry", daemon=True)
+            self._sending.start()
+            self._sending.join(max(0.0, seconds))
+            if self._sending.is_alive():
+                self._say(
+                    self._sent_to, f"not sent within {seconds:g} s; a bounded part of it is kept for the next invocations"
+                )
+
+    def close(self) -> None:
+        """Leave nothing behind in the process."""
+        for name, consumer in self._consumers.items():
+            with self._harmless(name):
+                consumer.close()
+
+    def _send(self) -> None:
+        for name, consumer in self._consumers.items():
+            self._sent_to = name
+            with self._harmless(name):
+                consumer.flush()
+
+    @contextmanager
+    def _harmless(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as problem:  # noqa: BLE001 - what watches a tick must not stop it, whatever a library raises
+            self._say(name, f"{type(problem).__name__}: {problem}")
+
+    def _say(self, name: str, problem: str) -> None:
+        if name not in self._said:
+            self._said.add(name)
+            self._log("telemetry.problem", consumer=name, problem=problem)
