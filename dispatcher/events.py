@@ -8,6 +8,7 @@ run.moved       an observation moved a run      run, pool, from, to, reason
 run.stop        a job was asked to stop         run, pool, problem
 pool.held       the provider refused            pool, until, reason
 pool.problem    a tick or a look was cut short  pool, problem
+invocation.refused  a request over HTTP         status, problem
 """
 
 from __future__ import annotations
