@@ -31,7 +31,7 @@ PIP = "--require-hashes --no-deps --only-binary :all:"
 
 def _image() -> modal.Image | None:
     """The distributions of requirements.lock, each with its hash, and this code; None inside Modal, where it has been built."""
-    if not modal.is_local():
+    if os.environ.get("MODAL_IS_REMOTE") == "1":
         return None
     from dispatcher.packaging.lock import default_path  # noqa: PLC0415 - the function itself knows nothing of packaging
 
