@@ -5,7 +5,7 @@
 | `DISPATCHER_STORE` | `sqlite:///<home>/.dispatcher/dispatcher.db` | where the state is: `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql://user:password@host:5432/database`, `memory://` |
 | `DISPATCHER_TICK_SECONDS`         | 50                                       | the longest a tick may go on submitting; a platform's own time limit may shorten it |
 | `DISPATCHER_MARGIN_SECONDS`       | 12                                       | how long before the platform's time limit a tick begins no more calls: one call, and the time to record its answer |
-| `DISPATCHER_TIMEOUT_SECONDS`      | (none)                                   | the platform's time limit where it does not tell how much is left (Cloud Run, Azure Functions): the function's own timeout |
+| `DISPATCHER_TIMEOUT_SECONDS`      | (none)                                   | the platform's time limit where it does not tell how much is left (Cloud Run, Azure Functions, Modal): the function's own timeout |
 | `DISPATCHER_LEASE_SECONDS`        | 300                                      | how long a claim belongs to its invocation; longer than tick, one provider call and clock skew together |
 | `DISPATCHER_CLOCK_SKEW_SECONDS`   | 10                                       | how far the clocks of two invocations may differ |
 | `DISPATCHER_TICK_INTERVAL_SECONDS`| 60                                       | how often the schedule starts a tick; a pool is READY for three of these (at least 60 s) |

@@ -74,6 +74,7 @@ def test_modal_deploy_publishes_one_function_on_a_schedule_with_its_secret_and_i
     assert (cron.cron_string, cron.timezone) == ("* * * * *", "UTC")
     assert (world.function.timeout_secs, world.function.retry_policy.retries) == (60, 0)
     assert world.function.concurrency_limit == 0, "ticks may overlap"
+    assert world.function.autoscaler_settings.scaledown_window == 2, "nothing idles"
     assert world.variables() == {"DISPATCHER_TIMEOUT_SECONDS": "60", **world.emulator.objects.secrets["push-dispatcher"]}
 
 
