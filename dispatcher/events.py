@@ -15,6 +15,7 @@ hook.given_up      ... for about a day                   run, pool, problem
 pool.held          the provider refused                  pool, until, reason
 pool.problem       a tick or a look was cut short        pool, problem
 pool.not_invoked   fan-out could not start an invocation pool, problem
+invocation.refused a request over HTTP was refused    status, problem
 telemetry.problem  metrics or traces were not given on   consumer, problem; once for each consumer
 
 `source` and `to` are states; `to` is null where somebody else has moved the run on. Seconds: `waited` from due to claim,

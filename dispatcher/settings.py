@@ -5,6 +5,7 @@
 | `DISPATCHER_STORE` | `sqlite:///<home>/.dispatcher/dispatcher.db` | where the state is: `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql://user:password@host:5432/database`, `memory://` |
 | `DISPATCHER_TICK_SECONDS`         | 50                                       | the longest a tick may go on submitting; a platform's own time limit may shorten it |
 | `DISPATCHER_MARGIN_SECONDS`       | 12                                       | how long before the platform's time limit a tick begins no more calls: one call, and the time to record its answer |
+| `DISPATCHER_TIMEOUT_SECONDS`      | (none)                                   | the platform's time limit where it does not tell how much is left (Cloud Run, Azure Functions, Modal): the function's own timeout |
 | `DISPATCHER_LEASE_SECONDS`        | 300                                      | how long a claim belongs to its invocation; longer than tick, one provider call and clock skew together |
 | `DISPATCHER_CLOCK_SKEW_SECONDS`   | 10                                       | how far the clocks of two invocations may differ |
 | `DISPATCHER_TICK_INTERVAL_SECONDS`| 60                                       | how often the schedule starts a tick; a pool is READY for three of these (at least 60 s) |
@@ -12,6 +13,10 @@
 | `DISPATCHER_SCHEDULE_AHEAD_SECONDS`| 3600                                  | how long before its time a window of a schedule becomes a run; at most 100 of one schedule are runs before their time |
 | `DISPATCHER_HISTORY_DAYS`         | 30                                       | for how long ended runs are kept; 0: for ever. A DynamoDB table has `history_days` in its URL instead |
 | `DISPATCHER_FAN_OUT`              | (none)                                   | `lambda`: a scheduled tick starts an invocation of its own for each pool with something to do; the function needs lambda:InvokeFunction on itself |
+| `DISPATCHER_AUDIENCE`             | (none)                                   | Google's function: whom a caller's token must be for, the function's URL or its custom audience |
+| `DISPATCHER_CALLERS`              | (none)                                   | Google's function: e-mail addresses of the service accounts that may call it, with commas |
+| `DISPATCHER_TOKEN_SIGNATURE`      | (none)                                   | Google's function: `iam` where Cloud Run's IAM lets in nobody but holders of roles/run.invoker; it verifies the token and removes its signature. Without it the function verifies the signature itself |
+| `DISPATCHER_CERTIFICATES_URL`     | `https://www.googleapis.com/oauth2/v1/certs` | Google's function: where the certificates are that the tokens' signatures are verified with |
 | `DISPATCHER_PROCESS_DIRECTORY`    | `<home>/.dispatcher/processes`           | where the `process` provider keeps jobs and logs |
 | `DISPATCHER_DEFAULT_POOL`         | (none)                                   | the work pool that `run create` and `deployment create` take where none is named; wins over `--set-as-default`. The CLI's alone |
 | `DISPATCHER_CREDENTIALS`          | `{}`                                     | JSON object: name -> entry; what `aws_credentials`, `credentials`, `aci_credentials` and `modal_credentials` name. Roles to assume and names of secrets, never keys |
@@ -36,6 +41,8 @@ from typing import Any
 
 from dispatcher.errors import SettingsError
 
+CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -44,6 +51,7 @@ class Settings:
     store: str
     tick_seconds: float = 50.0
     margin_seconds: float = 12.0
+    timeout_seconds: float | None = None
     lease_seconds: float = 300.0
     clock_skew_seconds: float = 10.0
     tick_interval_seconds: float = 60.0
@@ -51,6 +59,10 @@ class Settings:
     schedule_ahead_seconds: float = 3600.0
     history_days: int = 30
     fan_out: str | None = None
+    audience: str | None = None
+    callers: frozenset[str] = frozenset()
+    token_signature: str | None = None
+    certificates_url: str = CERTIFICATES
     process_directory: str = ""
     default_pool: str | None = None
     credentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -78,6 +90,7 @@ class Settings:
             store=environment.get("DISPATCHER_STORE") or f"sqlite:///{home / 'dispatcher.db'}",
             tick_seconds=_seconds(environment, "DISPATCHER_TICK_SECONDS", cls.tick_seconds),
             margin_seconds=_seconds(environment, "DISPATCHER_MARGIN_SECONDS", cls.margin_seconds),
+            timeout_seconds=_seconds(environment, "DISPATCHER_TIMEOUT_SECONDS", 0.0) or None,
             lease_seconds=_seconds(environment, "DISPATCHER_LEASE_SECONDS", cls.lease_seconds),
             clock_skew_seconds=_seconds(environment, "DISPATCHER_CLOCK_SKEW_SECONDS", cls.clock_skew_seconds),
             tick_interval_seconds=_seconds(environment, "DISPATCHER_TICK_INTERVAL_SECONDS", cls.tick_interval_seconds),
@@ -85,6 +98,10 @@ class Settings:
             schedule_ahead_seconds=_seconds(environment, "DISPATCHER_SCHEDULE_AHEAD_SECONDS", cls.schedule_ahead_seconds),
             history_days=_count(environment, "DISPATCHER_HISTORY_DAYS", cls.history_days, least=0),
             fan_out=_choice(environment, "DISPATCHER_FAN_OUT", ("lambda",)),
+            audience=environment.get("DISPATCHER_AUDIENCE") or None,
+            callers=_names(environment, "DISPATCHER_CALLERS"),
+            token_signature=_choice(environment, "DISPATCHER_TOKEN_SIGNATURE", ("iam",)),
+            certificates_url=environment.get("DISPATCHER_CERTIFICATES_URL") or CERTIFICATES,
             process_directory=environment.get("DISPATCHER_PROCESS_DIRECTORY") or str(home / "processes"),
             default_pool=environment.get("DISPATCHER_DEFAULT_POOL") or None,
             credentials=_entries(environment, "DISPATCHER_CREDENTIALS"),
@@ -136,6 +153,10 @@ def _choices(environment: Mapping[str, str], name: str, known: Sequence[str]) ->
     if chosen and not set(chosen) <= set(known):
         raise SettingsError(f"{name}: must be {' or '.join(known)}, several with commas, or not set, not {text!r}")
     return chosen
+
+
+def _names(environment: Mapping[str, str], name: str) -> frozenset[str]:
+    return frozenset(word.strip() for word in environment.get(name, "").split(",") if word.strip())
 
 
 def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:

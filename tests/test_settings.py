@@ -18,6 +18,7 @@ GIVEN = {
     "DISPATCHER_STORE": "sqlite:////var/lib/dispatcher.db",
     "DISPATCHER_TICK_SECONDS": "20",
     "DISPATCHER_MARGIN_SECONDS": "5.5",
+    "DISPATCHER_TIMEOUT_SECONDS": "60",
     "DISPATCHER_LEASE_SECONDS": "120",
     "DISPATCHER_CLOCK_SKEW_SECONDS": "2",
     "DISPATCHER_TICK_INTERVAL_SECONDS": "30",
@@ -25,6 +26,10 @@ GIVEN = {
     "DISPATCHER_SCHEDULE_AHEAD_SECONDS": "900",
     "DISPATCHER_HISTORY_DAYS": "0",
     "DISPATCHER_FAN_OUT": "lambda",
+    "DISPATCHER_AUDIENCE": "https://tick-1-uc.a.run.app",
+    "DISPATCHER_CALLERS": "schedule@p.iam.gserviceaccount.com, ops@p.iam.gserviceaccount.com",
+    "DISPATCHER_TOKEN_SIGNATURE": "iam",
+    "DISPATCHER_CERTIFICATES_URL": "http://127.0.0.1:8080/certs",
     "DISPATCHER_PROCESS_DIRECTORY": "/var/lib/processes",
     "DISPATCHER_DEFAULT_POOL": "nightly",
     "DISPATCHER_CREDENTIALS": '{"prod": {"role_arn": "arn:aws:iam::1:role/x"}}',
@@ -51,6 +56,7 @@ def test_every_setting_is_read_from_its_variable():
         store="sqlite:////var/lib/dispatcher.db",
         tick_seconds=20,
         margin_seconds=5.5,
+        timeout_seconds=60,
         lease_seconds=120,
         clock_skew_seconds=2,
         tick_interval_seconds=30,
@@ -58,6 +64,10 @@ def test_every_setting_is_read_from_its_variable():
         schedule_ahead_seconds=900,
         history_days=0,
         fan_out="lambda",
+        audience="https://tick-1-uc.a.run.app",
+        callers=frozenset({"schedule@p.iam.gserviceaccount.com", "ops@p.iam.gserviceaccount.com"}),
+        token_signature="iam",
+        certificates_url="http://127.0.0.1:8080/certs",
         process_directory="/var/lib/processes",
         default_pool="nightly",
         credentials={"prod": {"role_arn": "arn:aws:iam::1:role/x"}},
@@ -78,7 +88,9 @@ def shown(value):
     """A default as the table writes it."""
     if isinstance(value, str):
         return value.replace("/home/somebody", "<home>")
-    return {"None": "(none)"}.get(str(value)) or (f"{value:g}" if isinstance(value, float) else str(value))
+    if value is None or value == frozenset():
+        return "(none)"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @pytest.mark.parametrize("variable", DOCUMENTED)
@@ -100,9 +112,11 @@ WRONG = {
     "LEASE_SECONDS": [*NO_SECONDS, "0", "60"],
     "CLOCK_SKEW_SECONDS": NO_SECONDS,
     "TICK_INTERVAL_SECONDS": NO_SECONDS,
+    "TIMEOUT_SECONDS": NO_SECONDS,
     "MAX_CLAIMS": NO_COUNT,
     "SCHEDULE_AHEAD_SECONDS": NO_SECONDS,
     "HISTORY_DAYS": [*NO_COUNT[1:]],
+    "TOKEN_SIGNATURE": ["google", "IAM"],
     "CREDENTIALS": NO_ENTRIES,
     "HOOKS": [*NO_ENTRIES, '{"ops": {}}', '{"ops": {"url": "http://example.test"}}'],
     "PROVIDER_OPTIONS": NO_ENTRIES,

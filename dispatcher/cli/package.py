@@ -15,16 +15,18 @@ NO_BYTECODE = (
     "no CPython {version} was found, so the zip has no bytecode and the function imports 1.4 to 1.8 times as long; "
     "name one with --compile-with, or say --no-compile"
 )
-EXTRAS = f"Providers, stores and telemetry, with commas: {', '.join(resolution.EXTRAS)}."
+EXTRAS = (
+    f"Providers, stores and telemetry, with commas: {', '.join(resolution.EXTRAS)}; otherwise those of the target's own cloud."
+)
 A_FILE = click.Path(path_type=Path, dir_okay=False)
 PLATFORMS, MACHINES = click.Choice(list(targets.PLATFORMS)), click.Choice(list(targets.MACHINES))
 
 
 @click.command(cls=Command, example="dispatcher package --arch arm64 --python 3.13 --extras aws --output function.zip")
 @click.option("--target", default="aws-lambda", show_default=True, type=PLATFORMS, help="Where it will run.")
-@click.option("--arch", default="arm64", show_default=True, type=MACHINES, help="The function's architecture.")
+@click.option("--arch", type=MACHINES, help="The function's architecture; arm64 on AWS, elsewhere there is only x86-64.")
 @click.option("--python", default="3.13", show_default=True, metavar="X.Y", help="The runtime's Python.")
-@click.option("--extras", default="aws", show_default=True, metavar="NAMES", help=EXTRAS)
+@click.option("--extras", metavar="NAMES", help=EXTRAS)
 @click.option("--door", is_flag=True, help="With pydantic and jsonschema, which creating runs needs; ticks do not.")
 @click.option("--with-sdk", is_flag=True, help="With boto3 of the lock's version, though the runtime of aws-lambda brings one.")
 @click.option("--compile/--no-compile", "compiled", default=True, help="With bytecode, where there is an interpreter for it.")
@@ -41,18 +43,14 @@ def package(**chosen: Any) -> Answer:
     """
     order = _order(**chosen)
     built = build.build(order)
-    if order.compiled and not built.interpreter:
+    if order.compiled and not built.interpreter and not order.target.platform.installs:
         click.echo(f"warning: {NO_BYTECODE.format(version=order.target.python)}", err=True)
     return Answer(data=shapes.package(built), view="package")
 
 
 def _order(
-    *, target: str, arch: str, python: str, extras: str, with_sdk: bool, lock_file: Path | None, **rest: Any
+    *, target: str, arch: str | None, python: str, extras: str | None, with_sdk: bool, lock_file: Path | None, **rest: Any
 ) -> build.Order:
-    return build.Order(
-        target=targets.target(target, arch=arch, python=python),
-        extras=tuple(word.strip() for word in extras.split(",") if word.strip()),
-        whole=with_sdk,
-        lock=lock_file or lock.default_path(),
-        **rest,
-    )
+    place = targets.target(target, arch=arch, python=python)
+    chosen = place.platform.extras if extras is None else tuple(word.strip() for word in extras.split(",") if word.strip())
+    return build.Order(target=place, extras=chosen, whole=with_sdk, lock=lock_file or lock.default_path(), **rest)

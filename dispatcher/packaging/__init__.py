@@ -1,6 +1,7 @@
 """The function's package: a zip for a target platform, built from locked wheels without Docker; the same input, the same bytes.
 
 targets     what a platform runs: Python, machine, C library, and what its runtime brings
+platform_files  what a platform wants to find beside the code
 lock        `requirements.lock`: every distribution by name, version and hashes
 wheels      wheels fetched by pip for the target, and what is in them
 resolution  from the chosen extras to the wheels that they need, and no others

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from dispatcher import __version__
 from dispatcher.errors import PackagingError
 from dispatcher.packaging import archive, bytecode, sbom, sources
-from dispatcher.packaging.lock import read
+from dispatcher.packaging.lock import Lock, read, requirements
 from dispatcher.packaging.resolution import DISTRIBUTION, resolve, roots
 from dispatcher.packaging.targets import Target
 from dispatcher.packaging.wheels import Wheel
@@ -42,7 +42,7 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One distribution in the zip; sizes in bytes."""
+    """One distribution; sizes in bytes, and 0 where the platform installs it."""
 
     name: str
     version: str
@@ -72,7 +72,7 @@ def build(order: Order) -> Package:
         directory = Path(name)
         wanted = roots(order.extras, order.target, door=order.door)
         wheels = resolve(wanted, lock, order.target, directory, without=without)
-        owners = _lay_out(wheels, directory / "root")
+        owners = _lay_out(_contents(order.target, wheels, lock), directory / "root")
         if python:
             bytecode.compile_all(python, directory / "root", order.target.platform.root)
         files = _files(directory / "root")
@@ -87,23 +87,38 @@ def build(order: Order) -> Package:
 
 
 def _interpreter(order: Order) -> str | None:
-    return bytecode.interpreter(order.target.python, order.compile_with) if order.compiled else None
+    if not order.compiled or order.target.platform.installs:
+        return None
+    return bytecode.interpreter(order.target.python, order.compile_with)
 
 
-def _lay_out(wheels: Iterable[Wheel], root: Path) -> dict[str, str]:
+def _contents(target: Target, wheels: Sequence[Wheel], lock: Lock) -> Iterator[tuple[str, str, bytes]]:
+    """Of each file of the package: whose it is, its place below the top, and what is in it."""
+    platform = target.platform
+    for name, words in platform.files.items():
+        yield DISTRIBUTION, name, words.encode()
+    if platform.installs:
+        entries = [lock.find(wheel.name, target.markers) for wheel in wheels]
+        yield DISTRIBUTION, "requirements.txt", requirements(entries).encode()
+    shipped = () if platform.installs else wheels
+    for owner, files in ((DISTRIBUTION, sources.files()), *((wheel.name, wheel.files()) for wheel in shipped)):
+        for place, data in files:
+            yield owner, str(PurePosixPath(platform.place, place)), data
+
+
+def _lay_out(contents: Iterable[tuple[str, str, bytes]], root: Path) -> dict[str, str]:
     """Put every file where the function will see it; the answer says whose each is.
 
     Raises `PackagingError` when two distributions bring different files of one name.
     """
     owners: dict[str, str] = {}
-    for owner, files in ((DISTRIBUTION, sources.files()), *((wheel.name, wheel.files()) for wheel in wheels)):
-        for place, data in files:
-            path = root / place
-            if place in owners and path.read_bytes() != data:
-                raise PackagingError(f"{place} is in {owners[place]} and in {owner}, and differs")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-            owners.setdefault(place, owner)
+    for owner, place, data in contents:
+        path = root / place
+        if place in owners and path.read_bytes() != data:
+            raise PackagingError(f"{place} is in {owners[place]} and in {owner}, and differs")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        owners.setdefault(place, owner)
     return owners
 
 
@@ -120,8 +135,8 @@ def _parts(wheels: Iterable[Wheel], owners: Mapping[str, str], sizes: Mapping[st
     return tuple(sorted(parts, key=lambda part: (-part.zipped, part.name)))
 
 
-def _part(name: str, version: str, sizes: Iterable[tuple[int, int]]) -> Part:
-    unpacked, zipped = zip(*sizes, strict=True)
+def _part(name: str, version: str, sizes: Sequence[tuple[int, int]]) -> Part:
+    unpacked, zipped = [each[0] for each in sizes], [each[1] for each in sizes]
     return Part(name=name, version=version, files=len(unpacked), unpacked=sum(unpacked), zipped=sum(zipped))
 
 

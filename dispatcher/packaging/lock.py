@@ -6,7 +6,7 @@ A requirements file as pip reads it, for all platforms and Python versions at on
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from dispatcher.errors import PackagingError
 
 NAME = "requirements.lock"
+_HEADER = "# Made by `dispatcher package` from requirements.lock."
 _HASH = re.compile(r"--hash=(\S+)")
 
 
@@ -47,6 +48,12 @@ class Lock:
             if marker is None or marker.evaluate(dict(markers)):
                 return entry
         raise PackagingError(f"{self.path}: {name} is not in it; make it anew with the command at its top")
+
+
+def requirements(entries: Iterable[Locked]) -> str:
+    """A requirements.txt with these entries and no others: pip takes wheels alone, and each only with one of its hashes."""
+    lines = [entry.line.replace(" --hash", " \\\n    --hash") for entry in entries]
+    return "\n".join([_HEADER, "--only-binary :all:", *lines, ""])
 
 
 def default_path() -> Path:

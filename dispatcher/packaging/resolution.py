@@ -29,13 +29,17 @@ Wanted = frozenset[tuple[str, str]]
 
 
 def roots(extras: Iterable[str], target: Target, *, door: bool) -> Wanted:
-    """What a function with these extras asks for itself. Raises `PackagingError` for an extra that is none of a function."""
+    """What a function with these extras asks for itself, and its platform's host.
+
+    Raises `PackagingError` for an extra that is none of a function.
+    """
     chosen = tuple(dict.fromkeys(extras))
     unknown = [extra for extra in chosen if extra not in EXTRAS]
     if unknown:
         raise PackagingError(f"extras: {', '.join(unknown)} is none of a function's; they are {', '.join(EXTRAS)}")
     known = [Requirement(line) for line in distribution(DISTRIBUTION).requires or ()]
-    wanted = [_wanted(known, extra, target) for extra in ("", *chosen)]
+    host = [target.platform.host] if target.platform.host else []
+    wanted = [_wanted(known, extra, target) for extra in ("", *chosen, *host)]
     return frozenset(each for some in wanted for each in some if door or each[0] not in DOOR)
 
 

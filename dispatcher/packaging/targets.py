@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from dispatcher.errors import PackagingError
+from dispatcher.packaging.platform_files import FUNCTION_APP, HOST, MAIN, SITE_PACKAGES
 
 MACHINES: Mapping[str, str] = {"arm64": "aarch64", "x86-64": "x86_64"}
 """Our word for an architecture -> the word of wheels and of markers."""
@@ -24,6 +25,18 @@ class Platform:
     """Distributions that the runtime has already, by their normalised names."""
     glibc: Mapping[str, int]
     """Python version -> the minor version of the runtime's glibc 2; only these versions are supported."""
+    machines: tuple[str, ...]
+    """The architectures there are; the first is meant where none is named."""
+    extras: tuple[str, ...]
+    """The extras that are meant where none are named."""
+    host: str | None = None
+    """The extra with what the platform's own host or client asks for."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """What the platform wants to find at the top, by name."""
+    place: str = "."
+    """Where code and distributions go, below the top."""
+    installs: bool = False
+    """Whether the platform itself installs the distributions, from a requirements.txt, and compiles what it has."""
 
 
 PLATFORMS: Mapping[str, Platform] = {
@@ -35,6 +48,32 @@ PLATFORMS: Mapping[str, Platform] = {
         # 3.11 is Amazon Linux 2, later ones are Amazon Linux 2023:
         # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
         glibc={"3.11": 26, "3.12": 34, "3.13": 34, "3.14": 34},
+        machines=("arm64", "x86-64"),
+        extras=("aws",),
+    ),
+    "google-cloud-function": Platform(
+        description="Google Cloud Run function, the target tick",
+        root="/workspace",
+        brought=frozenset(),
+        # Ubuntu 22.04 and later: https://cloud.google.com/run/docs/runtime-support#python
+        glibc={"3.11": 35, "3.12": 35, "3.13": 35, "3.14": 35},
+        machines=("x86-64",),
+        extras=("gcp", "postgres"),
+        host="functions-google",
+        files={"main.py": MAIN},
+        installs=True,
+    ),
+    "azure-functions": Platform(
+        description="Azure Functions on Flex Consumption, the functions tick and invoke",
+        root="/home/site/wwwroot",
+        brought=frozenset(),
+        # Debian 11, the oldest that the images of Python's worker were made from.
+        glibc={"3.11": 31, "3.12": 31, "3.13": 31},
+        machines=("x86-64",),
+        extras=("azure", "postgres"),
+        host="functions-azure",
+        files={"function_app.py": FUNCTION_APP, "host.json": HOST},
+        place=SITE_PACKAGES,
     ),
 }
 
@@ -87,14 +126,16 @@ class Target:
             yield from ("manylinux_2_12_x86_64", "manylinux2010_x86_64", "manylinux_2_5_x86_64", "manylinux1_x86_64")
 
 
-def target(name: str, *, arch: str, python: str) -> Target:
-    """A target of those words. Raises `PackagingError` that lists what there is."""
+def target(name: str, *, arch: str | None = None, python: str) -> Target:
+    """A target of those words; without an `arch` the platform's first. Raises `PackagingError` that lists what there is."""
     _known("target", name, PLATFORMS)
-    _known("arch", arch, MACHINES)
-    _known("python", python, PLATFORMS[name].glibc)
+    platform = PLATFORMS[name]
+    arch = arch or platform.machines[0]
+    _known("arch", arch, platform.machines)
+    _known("python", python, platform.glibc)
     return Target(name=name, arch=arch, python=python)
 
 
-def _known(field: str, word: str, words: Mapping[str, object]) -> None:
+def _known(what: str, word: str, words: Iterable[str]) -> None:
     if word not in words:
-        raise PackagingError(f"{field}: {word!r} is not supported; it is one of {', '.join(words)}")
+        raise PackagingError(f"{what}: {word!r} is not supported; it is one of {', '.join(words)}")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -113,6 +114,13 @@ def as_json(answer):
 def only(events, status):
     """The state changes to one status."""
     return [event for event in events if event["detail"]["lastStatus"] == status]
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """A directory of this test run, whatever the number of its processes."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="module")

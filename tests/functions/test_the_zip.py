@@ -6,7 +6,6 @@ The store is DynamoDB and the jobs are ECS tasks, both of the emulator; the SDK 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 import time
@@ -39,13 +38,6 @@ SHORT = {
     "DISPATCHER_PROVIDER_OPTIONS": json.dumps({"ecs:push": {"lookup_lag": 0, "call_timeout": 5}}),
 }
 """So that what a dead invocation held is taken over within seconds."""
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    """A directory of this test run, whatever the number of its processes."""
-    own = tmp_path_factory.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="module")

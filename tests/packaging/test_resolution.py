@@ -17,6 +17,10 @@ from dispatcher.packaging.targets import target
 ARM = target("aws-lambda", arch="arm64", python="3.13")
 INTEL = target("aws-lambda", arch="x86-64", python="3.11")
 
+GOOGLE = target("google-cloud-function", python="3.13")
+AZURE = target("azure-functions", python="3.12")
+EVERYWHERE = [ARM, INTEL, GOOGLE, AZURE]
+
 
 @pytest.fixture
 def fetched(wheelhouse, tmp_path):
@@ -131,6 +135,15 @@ def test_only_the_chosen_extras_are_asked_for():
     assert not names & {"boto3", "modal", "azure-identity", "google-cloud-run"}
 
 
+def test_a_platform_with_a_host_of_its_own_asks_for_what_that_needs_and_no_other_does():
+    asked = {where.name: {name for name, _ in roots(["postgres"], where, door=False)} for where in (ARM, GOOGLE, AZURE)}
+    assert {name: sorted(names - asked["aws-lambda"]) for name, names in asked.items()} == {
+        "aws-lambda": [],
+        "google-cloud-function": ["functions-framework", "google-auth", "requests"],
+        "azure-functions": ["azure-functions"],
+    }
+
+
 def test_an_extra_that_no_function_has_is_refused():
     with pytest.raises(
         PackagingError, match="extras: dev is none of a function's; they are aws, azure, gcp, modal, postgres, telemetry"
@@ -143,7 +156,12 @@ def test_an_extra_that_no_function_has_is_refused():
     [
         (("aws-lambda", "riscv", "3.13"), "arch: 'riscv' is not supported; it is one of arm64, x86-64"),
         (("aws-lambda", "arm64", "3.8"), "python: '3.8' is not supported; it is one of 3.11, 3.12, 3.13, 3.14"),
-        (("heroku", "arm64", "3.13"), "target: 'heroku' is not supported; it is one of aws-lambda"),
+        (
+            ("heroku", "arm64", "3.13"),
+            "target: 'heroku' is not supported; it is one of aws-lambda, google-cloud-function, azure-functions",
+        ),
+        (("google-cloud-function", "arm64", "3.13"), "arch: 'arm64' is not supported; it is one of x86-64"),
+        (("azure-functions", "x86-64", "3.14"), "python: '3.14' is not supported; it is one of 3.11, 3.12, 3.13"),
     ],
 )
 def test_a_target_that_is_not_supported_is_refused_with_those_that_are(words, message):
@@ -153,7 +171,7 @@ def test_a_target_that_is_not_supported_is_refused_with_those_that_are(words, me
     assert str(refused.value) == message
 
 
-@pytest.mark.parametrize("where", [ARM, INTEL], ids=["arm64", "x86-64"])
+@pytest.mark.parametrize("where", EVERYWHERE, ids=str)
 def test_the_lock_that_comes_along_holds_what_every_extra_asks_for_in_a_version_that_will_do(where):
     held = lock.read(lock.default_path())
     wanted = {name for name, _ in roots(EXTRAS, where, door=True)}

@@ -11,6 +11,7 @@ from modal_proto import api_pb2
 
 from providers.emulators.base import EmulatedJob, Emulator
 from providers.emulators.jobs import Cause, Job, Life, Phase
+from providers.emulators.modal.deployments import Deployments
 from providers.emulators.modal.objects import Objects
 from providers.emulators.modal.rates import Bucket
 from providers.emulators.modal.sandboxes import Sandboxes
@@ -57,7 +58,8 @@ class ModalEmulator(Emulator):
         )
         bucket = Bucket(self.now, creation_rate, creation_burst)
         self.sandboxes = Sandboxes(self.book, self.objects, bucket, capacity=lambda: self.capacity, **special)
-        operations = {**self.objects.operations(), **self.sandboxes.operations()}
+        self.deployments = Deployments(self.objects)
+        operations = {**self.objects.operations(), **self.sandboxes.operations(), **self.deployments.operations()}
         self._service = Service(operations, calls=self.calls, faults=self.faults, authenticate=self._authenticate)
         self._server = GrpcServer(self._service, host=self.host, port=self.port)
         self._control = WebServer(self, None, host=self.host, port=control_port)
@@ -117,10 +119,11 @@ class ModalEmulator(Emulator):
                 setattr(places[name], name, value)
 
     def reset(self) -> None:
-        """Forget sandboxes, apps, images, dicts, calls and faults; the server goes on."""
+        """Forget sandboxes, apps and what is deployed, images, dicts, calls and faults; the server goes on."""
         super().reset()
         with self.book.lock:
             self.objects.reset()
+            self.deployments.reset()
             self.sandboxes.reset()
             self._service.reset()
 

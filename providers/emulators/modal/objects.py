@@ -82,6 +82,12 @@ class Objects:
             raise GRPCError(Status.NOT_FOUND, f"App '{name}' not found in environment '{wanted[0]}'.")
         return found
 
+    def create_app(self, name: str, environment: str) -> str:
+        """The id of an app, which is made when there is none; raises NOT_FOUND for the environment."""
+        app = _identifier("ap", f"{self.environment_of(environment)}/{name}")
+        self.apps.setdefault(app, (self.environment_of(environment), name))
+        return app
+
     def values_of(self, secret: str) -> Mapping[str, str]:
         """What a secret sets; raises NOT_FOUND."""
         if secret in self.inline_secrets:
@@ -101,7 +107,7 @@ class Objects:
     def _app(self, request: Any, _metadata: Metadata) -> api_pb2.AppGetOrCreateResponse:
         environment = self.environment_of(request.environment_name)
         if request.object_creation_type == api_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING:
-            self.apps.setdefault(_identifier("ap", f"{environment}/{request.app_name}"), (environment, request.app_name))
+            self.create_app(request.app_name, environment)
         app = self.app_named(request.app_name, environment)
         described = api_pb2.AppHandleMetadata(app_id=app, description=request.app_name, environment_name=environment)
         return api_pb2.AppGetOrCreateResponse(app_id=app, handle_metadata=described)

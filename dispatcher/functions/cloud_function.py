@@ -1,0 +1,72 @@
+"""Google Cloud: a Cloud Run function over HTTP (functions-framework), the target `tick` of the package's `main.py`.
+
+Cloud Scheduler starts it with a POST and an OpenID Connect token of its service account, which is checked before anything else:
+a caller who is not let in gets 401, and not even the store is touched. The body is the event: nothing or `{}` ticks every pool,
+`{"pool": NAME}` and `{"create_run": {...}}` are understood as in every function (`dispatcher.functions.invocation`); give a run
+that a repeated request must not create twice an `idempotency_key`.
+
+Cloud Run does not tell how much time is left: DISPATCHER_TIMEOUT_SECONDS is the function's timeout. The statuses are those of
+`dispatcher.functions.http_answers`. A retry does no harm and does no good either: a missed tick is made up by the next one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Protocol
+
+from dispatcher.errors import SettingsError
+from dispatcher.functions.google_tokens import CannotCheck, Tokens, Unauthorized
+from dispatcher.functions.http_answers import JSON, HttpAnswer, answer, event_of, refusal
+from dispatcher.functions.instance import Instance
+
+WHO = "send a Google-signed token for this function's audience, of a service account that may call it"
+
+
+class Request(Protocol):
+    """What is used of the framework's request, which is Flask's."""
+
+    method: str
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """By name, in any case."""
+        ...
+
+    def get_data(self) -> bytes:
+        """The body."""
+        ...
+
+
+def tick(request: Request) -> tuple[str, int, dict[str, str]]:
+    """Answer one request; what is returned is a body, a status and headers, as Flask takes them."""
+    said = _answer(request)
+    more = {"WWW-Authenticate": "Bearer"} if said.status == 401 else {"Allow": "POST"} if said.status == 405 else {}
+    return said.body, said.status, {"Content-Type": JSON, **more}
+
+
+def _answer(request: Request) -> HttpAnswer:
+    instance = _instance()
+    since = instance.clock.now()
+    try:
+        _tokens().check(request.headers.get("Authorization"))
+    except SettingsError as problem:
+        return refusal(500, str(problem))
+    except CannotCheck as problem:
+        return refusal(503, "the token cannot be checked now", reason=str(problem))
+    except Unauthorized as problem:
+        return refusal(401, WHO, reason=str(problem))
+    if request.method != "POST":
+        return refusal(405, f"{request.method} does nothing here; send a POST")
+    return answer(lambda: instance.invoke(event_of(request.get_data()), since=since))
+
+
+@cache
+def _instance() -> Instance:
+    return Instance(os.environ)
+
+
+@cache
+def _tokens() -> Tokens:
+    return Tokens(_instance().settings, _instance().clock)

@@ -1,0 +1,123 @@
+"""Who may call Google's function: holders of a Google-signed OpenID Connect token for its audience. Imports google-auth.
+
+Cloud Run's IAM asks the same at the door, where it is set up so. It verifies the token and hands it on with the signature
+replaced, so that nobody can verify it again; `DISPATCHER_TOKEN_SIGNATURE=iam` says that this is so. Issuer, audience, times and
+caller are checked in both cases. https://cloud.google.com/run/docs/troubleshooting#signature-removed
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from google.auth import jwt
+from google.auth.exceptions import GoogleAuthError, TransportError
+from google.oauth2 import id_token
+
+from dispatcher.clock import Clock
+from dispatcher.errors import SettingsError
+from dispatcher.settings import Settings
+
+ISSUERS = frozenset({"accounts.google.com", "https://accounts.google.com"})
+REMOVED = ".SIGNATURE_REMOVED_BY_GOOGLE"
+SECONDS = 5.0
+"""To connect, and to answer, when certificates are fetched."""
+_MAX_AGE = re.compile(r"\bmax-age=(\d{1,9})\b")
+
+
+class Unauthorized(Exception):
+    """A caller who is not let in; the text says why, to the log and not to the caller."""
+
+
+class CannotCheck(Exception):
+    """The certificates could not be fetched; the text says why."""
+
+
+class Certificates:
+    """google-auth's transport, with an answer kept for as long as it allows: one fetch in hours, and not one for each tick."""
+
+    def __init__(self, fetch: Callable[[str], Any], clock: Clock) -> None:
+        self._fetch, self._clock = fetch, clock
+        self._kept: tuple[str, Any, datetime] | None = None
+
+    def __call__(self, url: str, **_: Any) -> Any:
+        """The answer, fetched or kept. Raises google-auth's `TransportError`."""
+        kept = self._kept
+        if kept and kept[0] == url and self._clock.now() < kept[2]:
+            return kept[1]
+        fresh = self._fetch(url)
+        if fresh.status == 200:
+            self._kept = url, fresh, self._clock.now() + _allowed(fresh.headers)
+        return fresh
+
+
+class Tokens:
+    """Checks the tokens of callers."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        """Raises `SettingsError` where the settings do not say whom to let in."""
+        if not settings.audience:
+            raise SettingsError("DISPATCHER_AUDIENCE: is missing; it is the function's URL, as in the scheduler's token")
+        if not settings.callers:
+            raise SettingsError("DISPATCHER_CALLERS: is missing; it is the e-mail of the scheduler's service account")
+        self._settings, self._clock = settings, clock
+        self._certificates = Certificates(fetch, clock)
+
+    def check(self, authorization: str | None) -> None:
+        """Let the holder of a token in, or raise `Unauthorized`, or `CannotCheck`. Nothing but certificates is asked for."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Unauthorized("there is no bearer token")
+        try:
+            claims = self._claims(token.strip())
+        except TransportError as problem:
+            raise CannotCheck(f"the certificates cannot be fetched: {problem}") from problem
+        except (GoogleAuthError, ValueError) as problem:
+            raise Unauthorized(f"the token is not valid: {problem}") from problem
+        self._check_claims(claims)
+
+    def _claims(self, token: str) -> Mapping[str, Any]:
+        """The claims, of which somebody has verified that they are Google's."""
+        settings = self._settings
+        if settings.token_signature == "iam" and token.endswith(REMOVED):  # noqa: S105 - a word, not a secret
+            claims: Mapping[str, Any] = jwt.decode(token, verify=False)
+        else:
+            url, skew = settings.certificates_url, int(settings.clock_skew_seconds)
+            claims = id_token.verify_token(token, self._certificates, certs_url=url, clock_skew_in_seconds=skew)
+        return claims
+
+    def _check_claims(self, claims: Mapping[str, Any]) -> None:
+        if claims.get("iss") not in ISSUERS:
+            raise Unauthorized(f"the issuer {claims.get('iss')!r} is not Google")
+        if claims.get("aud") != self._settings.audience:
+            raise Unauthorized(f"the audience {claims.get('aud')!r} is not DISPATCHER_AUDIENCE ({self._settings.audience})")
+        if not self._is_of_now(claims):
+            raise Unauthorized("the token has expired, or is not valid yet")
+        if claims.get("email") not in self._settings.callers or claims.get("email_verified") is not True:
+            raise Unauthorized(f"the caller {claims.get('email')!r} is not one of DISPATCHER_CALLERS")
+
+    def _is_of_now(self, claims: Mapping[str, Any]) -> bool:
+        issued, expires = claims.get("iat"), claims.get("exp")
+        if not isinstance(issued, int | float) or not isinstance(expires, int | float):
+            return False
+        now, skew = self._clock.now().timestamp(), self._settings.clock_skew_seconds
+        return issued - skew <= now <= expires + skew
+
+
+def fetch(url: str) -> Any:
+    """An answer over HTTP. A connection of its own: one kept for hours would not have lived through a freeze."""
+    from google.auth.transport.requests import Request  # noqa: PLC0415 - only where signatures are verified here
+
+    request = Request()
+    try:
+        return request(url, timeout=SECONDS)
+    finally:
+        request.session.close()
+
+
+def _allowed(headers: Mapping[str, str]) -> timedelta:
+    """How long an answer may be kept (RFC 9111); not at all where it does not say."""
+    found = _MAX_AGE.search(headers.get("Cache-Control", ""))
+    return timedelta(seconds=int(found[1]) if found else 0)

@@ -1,0 +1,60 @@
+"""Invocations over HTTP: the body is the event, and the status says whether sending it again makes sense.
+
+    200  done; the body is the report
+    400  what was asked for cannot be met: it stays wrong
+    500  a setting is wrong
+    503  the store cannot be used now: nothing was dispatched twice by asking again
+
+A problem of a pool is part of the report, and so of a 200: the next tick meets it anyway.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dispatcher.errors import DispatcherError, Fault, InvalidInput, SettingsError, StoreError
+from dispatcher.events import log_event
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpAnswer:
+    """What a platform sends back."""
+
+    status: int
+    body: str
+    """JSON: the report, or an object with `error`."""
+
+
+def answer(ask: Callable[[], dict[str, Any]]) -> HttpAnswer:
+    """Ask, and put the report or the error into an answer. What is no error of ours is raised, and the platform's 500."""
+    try:
+        return HttpAnswer(status=200, body=json.dumps(ask()))
+    except DispatcherError as problem:
+        return refusal(_status(problem), str(problem))
+
+
+def refusal(status: int, error: str, *, reason: str = "") -> HttpAnswer:
+    """An answer that says no; `reason` is for the log alone."""
+    log_event("invocation.refused", status=status, problem=reason or error)
+    return HttpAnswer(status=status, body=json.dumps({"error": error}))
+
+
+def event_of(body: bytes) -> Any:
+    """The event that a body holds; one without anything in it is a scheduled one. Raises `InvalidInput`."""
+    if not body.strip():
+        return {}
+    try:
+        return json.loads(body)
+    except ValueError as problem:  # no JSON, or no UTF-8
+        raise InvalidInput("event", [Fault("", f"the body is no JSON ({problem})")]) from None
+
+
+def _status(problem: DispatcherError) -> int:
+    if isinstance(problem, StoreError):
+        return 503
+    return 500 if isinstance(problem, SettingsError) else 400

@@ -1,0 +1,69 @@
+"""What one process of a function keeps between its invocations, where the platform does not tell how much time is left."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from dispatcher.clock import Clock, SystemClock
+from dispatcher.events import LOGGER
+from dispatcher.functions.invocation import invoke
+from dispatcher.settings import Settings
+from dispatcher.wiring import Wiring, wire
+
+
+class Instance:
+    """The settings, read once, and what was made from them; clients reconnect by themselves after a freeze.
+
+    Invocations may overlap: each takes a `Wiring` of its own, so that none closes the store under another, and gives it back.
+    """
+
+    def __init__(self, environment: Mapping[str, str], *, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
+        self._environment = environment
+        self._idle: list[Wiring] = []
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Read at the first use, when the log is set up as well. Raises `SettingsError`, and is read anew the next time."""
+        settings = Settings.from_environment(self._environment)
+        LOGGER.setLevel(settings.log_level or logging.INFO)
+        if not LOGGER.hasHandlers():
+            LOGGER.addHandler(_lines())
+        return settings
+
+    def invoke(self, event: Any, *, since: datetime) -> dict[str, Any]:
+        """Do what `event` asks for (`dispatcher.functions.invocation`); the platform's time runs from `since`.
+
+        Raises as `invocation.invoke` does.
+        """
+        with self._wired() as wiring:
+            return invoke(wiring, event, seconds_left=self._seconds_left(since))
+
+    def _seconds_left(self, since: datetime) -> float | None:
+        limit = self.settings.timeout_seconds
+        return None if limit is None else limit - (self.clock.now() - since).total_seconds()
+
+    @contextmanager
+    def _wired(self) -> Iterator[Wiring]:
+        try:
+            wiring = self._idle.pop()
+        except IndexError:
+            wiring = wire(self.settings, clock=self.clock)
+        try:
+            yield wiring
+        finally:
+            wiring.rest()
+            self._idle.append(wiring)
+
+
+def _lines() -> logging.Handler:
+    """Each event as the line of JSON that it is, which the platforms' logs read as such."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    return handler

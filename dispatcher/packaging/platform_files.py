@@ -1,0 +1,30 @@
+"""What platforms want to find at the top of a package, beside the code."""
+
+from __future__ import annotations
+
+import json
+
+MAIN = '''"""What Google's functions-framework loads: the function `tick`."""
+
+from dispatcher.functions.cloud_function import tick
+
+__all__ = ["tick"]
+'''
+"""https://cloud.google.com/run/docs/write-functions#directory-structure-python"""
+
+FUNCTION_APP = '''"""What Azure's Python worker loads: the timer `tick` and the HTTP function `invoke`."""
+
+from dispatcher.functions.azure_function import app
+
+__all__ = ["app"]
+'''
+
+HOST = json.dumps({"version": "2.0", "functionTimeout": "00:01:00"}, indent=2) + "\n"
+"""No retry, and no extension bundle: timers and HTTP are the host's own.
+
+The time limit is a minute; the app setting AzureFunctionsJobHost__functionTimeout wins over it.
+https://learn.microsoft.com/azure/azure-functions/functions-host-json
+"""
+
+SITE_PACKAGES = ".python_packages/lib/site-packages"
+"""Where Azure's Python worker looks for what is installed, below the package's root."""
