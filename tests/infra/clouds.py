@@ -15,12 +15,11 @@ from dispatcher.stores.memory import MemoryStore
 from tests.infra.stub_provider.serving import serving
 from tests.infra.terraform import INFRA, Terraform
 
-PROJECT, NUMBER = "acme-jobs", "123456789012"
+PROJECT = "acme-jobs"
 SUBSCRIPTION, TENANT = "00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"
 STORE = "postgresql://dispatcher:hush@db.example:5432/dispatcher"
 
 FOUND: Mapping[str, Mapping[str, Any]] = {
-    "google_project": {"number": NUMBER},
     "azurerm_client_config": {
         "subscription_id": SUBSCRIPTION,
         "tenant_id": TENANT,
@@ -51,7 +50,7 @@ def a_package(directory: Path) -> str:
 
 def of_type(resources: Mapping[str, Mapping[str, Any]], kind: str) -> list[Mapping[str, Any]]:
     """The resources of a type, without data."""
-    found = re.compile(rf"(^|\.)(?<!data\.){kind}\.")
+    found = re.compile(rf"(^|\.){kind}\.")
     return [values for address, values in resources.items() if found.search(address) and "data." not in address]
 
 

@@ -24,7 +24,7 @@ THINGS: Mapping[str, tuple[str, ...]] = {
         *("cloudfunctions2-function", "cloud-scheduler-job", "cloud-run-service-iam-member"),
         *("service-account", "service-account-iam-member", "project-iam-custom-role", "project-iam-member", "project-service"),
         *("secret-manager-secret", "secret-manager-secret-version", "secret-manager-secret-iam-member"),
-        *("storage-bucket", "storage-bucket-object", "monitoring-alert-policy", "logging-metric", "data-google-project"),
+        *("storage-bucket", "storage-bucket-object", "monitoring-alert-policy", "logging-metric"),
         *("iam-workload-identity-pool", "iam-workload-identity-pool-provider"),
     ),
     "azurerm": (
