@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from dispatcher.models import WorkPool
 
 NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
 """Let `-1` be a value, so that the answer is what is wrong with it."""
+A_DIRECTORY = click.Path(path_type=Path, file_okay=False)
 
 
 def variables_options(function: Any) -> Any:
@@ -224,6 +226,36 @@ def get_default_base_job_template(pool_type: str, target: str | None) -> Answer:
         return Answer(data=template, text=text)
     Path(target).write_text(text + "\n", encoding="utf-8")
     return Answer(data={"file": target}, text=f"Wrote the base job template of {pool_type} to {target}.")
+
+
+@work_pool.command(
+    "provision-infrastructure", example="dispatcher work-pool provision-infrastructure nightly --output nightly-infrastructure"
+)
+@click.argument("name", shell_complete=completion.pools)
+@click.option("-t", "--type", "pool_type", metavar="TYPE", help="Of a pool that is not there yet, which is then not looked up.")
+@click.option("-o", "--output", metavar="DIR", type=A_DIRECTORY, help="Where to write it; without it NAME-infrastructure.")
+@click.option("--pool-only", is_flag=True, help="Without the dispatcher itself, where there is one already.")
+@click.option("--force", is_flag=True, help="Write over files that exist and say something else.")
+@pass_session
+def provision_infrastructure(
+    session: Session, /, name: str, *, pool_type: str | None, output: Path | None, pool_only: bool, force: bool
+) -> Answer:
+    """Write a Terraform root module with what a pool needs, and the dispatcher that serves it; nothing is run."""
+    from dispatcher.cli.terraform import writing  # noqa: PLC0415 - of no use to the other commands
+
+    kind = pool_type or session.client.work_pool(name).type
+    instead = writing.nothing_to_make(kind)
+    if instead is not None:
+        told: dict[str, Any] = {"pool": name, "type": kind, "directory": None, "files": [], "next": []}
+        return Answer(data=told, text=f"Work pool {name!r} is of type {kind}. {instead}")
+    found = writing.plan(name, kind, with_dispatcher=not pool_only, is_stored=pool_type is None)
+    directory = output or Path(f"{writing.cloud_name(name)}-infrastructure")
+    files = writing.write(found, directory, force=force)
+    steps = [f"cd {shlex.quote(str(directory))}", *found.steps]
+    text = "\n".join(
+        [f"Wrote {len(files)} files to {directory}; {found.page} tells about them.", "Next:", *(f"  {s}" for s in steps)]
+    )
+    return Answer(data={"pool": name, "type": kind, "directory": str(directory), "files": files, "next": steps}, text=text)
 
 
 def _shape(session: Session, pool: WorkPool) -> shapes.Shape:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -42,7 +43,7 @@ class Instance:
 
         Raises as `invocation.invoke` does.
         """
-        with self._wired() as wiring:
+        with self._wired(since) as wiring:
             return invoke(wiring, event, seconds_left=self._seconds_left(since))
 
     def _seconds_left(self, since: datetime) -> float | None:
@@ -50,7 +51,7 @@ class Instance:
         return None if limit is None else limit - (self.clock.now() - since).total_seconds()
 
     @contextmanager
-    def _wired(self) -> Iterator[Wiring]:
+    def _wired(self, since: datetime) -> Iterator[Wiring]:
         try:
             wiring = self._idle.pop()
         except IndexError:
@@ -58,7 +59,8 @@ class Instance:
         try:
             yield wiring
         finally:
-            wiring.rest()
+            left = self._seconds_left(since)
+            wiring.rest(math.inf if left is None else left)
             self._idle.append(wiring)
 
 

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 import google.auth
@@ -25,6 +26,8 @@ from providers.base import CallFailed, ConfigurationError
 from providers.cloud_run.place import Account, Place
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+FROM_AWS = "urn:ietf:params:aws:token-type:aws4_request"
+"""The kind of word that AWS gives: a signed request, which whoever gets it sends to AWS."""
 PAGE_SIZE = 500
 """Jobs asked for at once; the service may give fewer."""
 
@@ -97,9 +100,12 @@ def _anonymous() -> tuple[Any, str | None]:
 
 
 def _identity(account: Account) -> tuple[Any, str | None]:
-    """The host's own credentials and project, or a service account that it impersonates. Raises `CallFailed`."""
+    """The host's own credentials and project, another cloud's word, or a service account impersonated. Raises `CallFailed`."""
     try:
-        credentials, project = google.auth.default(scopes=SCOPES)
+        if account.external_account is not None:
+            credentials, project = _federated(account.external_account), os.environ.get("GOOGLE_CLOUD_PROJECT")
+        else:
+            credentials, project = google.auth.default(scopes=SCOPES)
     except auth.GoogleAuthError as problem:
         # Not the job's fault, and on a cold host a metadata server that is slow to answer looks the same.
         raise CallFailed(f"credentials: the dispatcher's host has no Google identity: {problem}") from problem
@@ -111,3 +117,14 @@ def _identity(account: Account) -> tuple[Any, str | None]:
             delegates=list(account.delegates),
         )
     return credentials, project
+
+
+def _federated(configuration: Mapping[str, Any]) -> Any:
+    """Credentials for what another cloud says of the host. Raises `ConfigurationError`."""
+    kind: Any = import_module(
+        "google.auth.aws" if configuration["subject_token_type"] == FROM_AWS else "google.auth.identity_pool"
+    )
+    try:
+        return kind.Credentials.from_info(dict(configuration), scopes=SCOPES)
+    except (ValueError, auth.GoogleAuthError) as problem:
+        raise ConfigurationError(f"credentials: this external_account cannot be used: {problem}") from problem

@@ -11,8 +11,17 @@ from urllib.parse import quote
 from providers.base import ConfigurationError
 from providers.cloud_run.values import mapping
 
-ENTRY_KEYS = frozenset({"project", "service_account", "delegates"})
+ENTRY_KEYS = frozenset({"project", "service_account", "delegates", "external_account"})
 """What an entry of the dispatcher's credentials may hold; a key is never among them."""
+
+EXTERNAL_ACCOUNT_KEYS = frozenset(
+    {"type", "audience", "subject_token_type", "token_url", "credential_source", "universe_domain"}
+    | {"service_account_impersonation_url", "service_account_impersonation"}
+)
+"""What the configuration of a workload identity federation may hold: where another cloud's word is had, and who believes it.
+
+https://google.aip.dev/auth/4117; a `client_secret`, which it may have elsewhere, is a key.
+"""
 
 _NAMED_BY = frozenset({"name", "project", "$ref"})
 
@@ -26,6 +35,8 @@ class Account:
     """The e-mail address of a service account to impersonate."""
     delegates: tuple[str, ...] = ()
     """Service accounts in between, when the host's may not impersonate it directly."""
+    external_account: Mapping[str, Any] | None = None
+    """Another cloud's word for who the host is, as Google writes it in a file of type `external_account`."""
 
     @classmethod
     def of(cls, name: str, entry: Mapping[str, Any]) -> Self:
@@ -34,7 +45,21 @@ class Account:
             raise ConfigurationError(
                 f"credentials {name!r}: has {', '.join(unknown)}; an entry holds {', '.join(sorted(ENTRY_KEYS))}, and no keys"
             )
+        _check_external_account(name, entry.get("external_account"))
         return cls(**{**entry, "delegates": tuple(entry.get("delegates") or ())})
+
+
+def _check_external_account(name: str, given: Any) -> None:
+    if given is None:
+        return
+    path = f"credentials {name!r}: external_account"
+    if not isinstance(given, Mapping) or given.get("type") != "external_account":
+        raise ConfigurationError(f'{path}: give the object that Google writes for it, with "type": "external_account"')
+    if missing := sorted({"audience", "subject_token_type", "token_url", "credential_source"} - set(given)):
+        raise ConfigurationError(f"{path}: lacks {', '.join(missing)}")
+    if unknown := sorted(set(given) - EXTERNAL_ACCOUNT_KEYS):
+        known = ", ".join(sorted(EXTERNAL_ACCOUNT_KEYS))
+        raise ConfigurationError(f"{path}: has {', '.join(unknown)}; it holds {known}, and no keys")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

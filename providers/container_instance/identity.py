@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, ClientAuthenticationError
 
 from providers.container_instance.answers import ArmFailure
 
@@ -42,23 +43,42 @@ class Tokens:
             return self._credential
 
 
-def credential_of(identity: Mapping[str, Any], client_secret: str | None = None) -> TokenCredential:
-    """A service principal with a secret, a federated one with a token file, or whatever the host offers.
+def credential_of(identity: Mapping[str, Any], client_secret: str | None = None, **options: Any) -> TokenCredential:
+    """A service principal with a secret, one that a token file or AWS vouches for, or whatever the host offers.
 
-    Without a key, `client_id` and `tenant_id` choose among the managed and federated identities that the host has.
+    Without a key, `client_id` and `tenant_id` choose among the managed and federated identities that the host has. `options`
+    are those of the SDK's credential, as its transport.
     """
     from azure import identity as azure_identity  # noqa: PLC0415 - half of the SDK's cold start; see the module's docstring
 
-    tenant, client = identity.get("tenant_id"), identity.get("client_id")
+    tenant, client, options = identity.get("tenant_id"), identity.get("client_id"), {**TIMEOUTS, **options}
     if client_secret is not None:
-        return azure_identity.ClientSecretCredential(tenant, client, client_secret, **TIMEOUTS)
+        return azure_identity.ClientSecretCredential(tenant, client, client_secret, **options)
     if token_file := identity.get("token_file"):
         return azure_identity.WorkloadIdentityCredential(
-            tenant_id=tenant, client_id=client, token_file_path=token_file, **TIMEOUTS
+            tenant_id=tenant, client_id=client, token_file_path=token_file, **options
         )
+    if audience := identity.get("aws_audience"):
+        return azure_identity.ClientAssertionCredential(tenant, client, partial(aws_token, audience), **options)
     chosen = {
         "managed_identity_client_id": client,
         "workload_identity_client_id": client,
         "workload_identity_tenant_id": tenant,
     }
-    return azure_identity.DefaultAzureCredential(**{key: value for key, value in chosen.items() if value}, **TIMEOUTS)
+    return azure_identity.DefaultAzureCredential(**{key: value for key, value in chosen.items() if value}, **options)
+
+
+def aws_token(audience: str) -> str:
+    """What AWS says of the role that the dispatcher's host has, for `audience` to believe; good for five minutes.
+
+    https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html. Raises `ClientAuthenticationError`.
+    """
+    try:
+        from providers.aws import AWS_FAILURES, web_identity_token  # noqa: PLC0415 - loads botocore, for those who come from AWS
+    except ModuleNotFoundError as missing:
+        words = f"a token of AWS needs its SDK ({missing.name} is not installed): pip install 'push-dispatcher[aws]'"
+        raise ClientAuthenticationError(words) from missing
+    try:
+        return web_identity_token(audience)
+    except AWS_FAILURES as error:
+        raise ClientAuthenticationError(f"AWS gives no token for {audience}: {error}") from error

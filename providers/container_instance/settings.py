@@ -10,7 +10,7 @@ from typing import Any
 from providers.base import ConfigurationError
 
 ENTRY_KEYS = frozenset(
-    {"tenant_id", "client_id", "client_secret_env", "token_file", "username", "password_env", "value_env"}
+    {"tenant_id", "client_id", "client_secret_env", "token_file", "aws_audience", "username", "password_env", "value_env"}
     | {"registry_url", "identity"}
 )
 """`*_env` are names of environment variables of the dispatcher's host; their values are read at the call."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, DeferredRefreshableCredentials
-from botocore.exceptions import NoRegionError
 from botocore.session import Session
 
-from providers.aws import new_session
+from providers.aws import new_session, region_of
 
 DEFAULT_SESSION_NAME = "push-dispatcher"
 
@@ -25,14 +23,6 @@ def configured(connect_timeout: float, read_timeout: float, connections: int) ->
         max_pool_connections=connections,
         user_agent_extra="push-dispatcher",
     )
-
-
-def region_of(session: Session) -> str:
-    """The region that the host is set to. Raises `NoRegionError`."""
-    region = session.get_config_variable("region") or os.environ.get("AWS_REGION")
-    if not region:
-        raise NoRegionError
-    return str(region)
 
 
 def open_session(entry: Mapping[str, Any], endpoint_url: str | None, region: str | None, config: Config) -> Session:

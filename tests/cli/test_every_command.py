@@ -29,7 +29,7 @@ ROOT, PAGE = Path(__file__).parents[2], "dispatcher/cli/README.md"
 EXPECTED = """
     work-pool create, work-pool update, work-pool ls, work-pool inspect, work-pool pause, work-pool resume, work-pool delete,
     work-pool set-concurrency-limit, work-pool clear-concurrency-limit, work-pool get-default-base-job-template,
-    work-pool sweep, work-pool preview,
+    work-pool sweep, work-pool preview, work-pool provision-infrastructure,
     work-queue create, work-queue ls, work-queue inspect, work-queue pause, work-queue resume, work-queue set-priority,
     work-queue set-concurrency-limit, work-queue clear-concurrency-limit, work-queue delete,
     deployment create, deployment update, deployment ls, deployment inspect, deployment run, deployment delete,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ def mirror(provider: str) -> Path | None:
     return None
 
 
+installed = pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed")
+
+
 def needs(provider: str) -> pytest.MarkDecorator:
     """Skip where Terraform or the plug-in is not on this machine."""
     why = "Terraform is not installed" if shutil.which("terraform") is None else f"the plug-in {provider} is not here"
@@ -37,8 +41,17 @@ def needs(provider: str) -> pytest.MarkDecorator:
 class Terraform:
     """One root module, copied with `infra/` around it, so that what Terraform writes stays out of the project."""
 
-    def __init__(self, directory: Path, module: str, *, plugins: Path | None, variables: Mapping[str, Any]) -> None:
-        shutil.copytree(INFRA, directory / "infra", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+    def __init__(
+        self,
+        directory: Path,
+        module: str,
+        *,
+        plugins: Path | None,
+        variables: Mapping[str, Any],
+        environment: Mapping[str, str] | None = None,
+        infra: Path = INFRA,
+    ) -> None:
+        shutil.copytree(infra, directory / "infra", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         self.directory = directory / "infra" / module
         (self.directory / "terraform.tfvars.json").write_text(json.dumps(variables))
         configuration = directory / "terraform.rc"
@@ -47,6 +60,7 @@ class Terraform:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
         self.environment = {
             **kept,
+            **(environment or {}),
             "TF_CLI_CONFIG_FILE": str(configuration),
             "TF_IN_AUTOMATION": "1",
             "CHECKPOINT_DISABLE": "1",
@@ -55,11 +69,19 @@ class Terraform:
     def run(self, *words: str, codes: Iterable[int] = (0,)) -> str:
         """What a command of Terraform printed. Its exit code has to be one of `codes`."""
         command = ["terraform", *words, "-no-color"]
-        done = subprocess.run(
-            command, cwd=self.directory, env=self.environment, check=False, capture_output=True, text=True, timeout=600
-        )
+        done = self._done(command)
         assert done.returncode in set(codes), f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
+
+    def refusal(self, *words: str) -> str:
+        """Why a command of Terraform was refused, in one line; empty when it was not."""
+        done = self._done(["terraform", *words, "-no-color"])
+        return " ".join(re.sub("[│╷╵]", " ", done.stdout + done.stderr).split()) if done.returncode else ""
+
+    def _done(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=self.directory, env=self.environment, check=False, capture_output=True, text=True, timeout=600
+        )
 
     def apply(self) -> None:
         """Make everything."""

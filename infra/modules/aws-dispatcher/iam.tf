@@ -109,3 +109,11 @@ resource "aws_iam_role_policy" "pools" {
   role   = aws_iam_role.function.id
   policy = each.value.policy
 }
+
+resource "aws_iam_role_policy" "further" {
+  for_each = var.policies
+
+  name   = each.key
+  role   = aws_iam_role.function.id
+  policy = each.value
+}

@@ -5,6 +5,9 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
+  # Other clouds' pools have no tasks that ECS tells of.
+  state_changes = var.state_changes && length(var.pools) > 0
+
   store = "dynamodb://${aws_dynamodb_table.this.name}?region=${data.aws_region.current.name}"
 
   # Known before the function is made, so that its role can be, too.
@@ -84,7 +87,7 @@ resource "aws_lambda_function" "this" {
     variables = merge(var.environment, { DISPATCHER_STORE = local.store })
   }
 
-  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.function, aws_iam_role_policy.pools]
+  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.function, aws_iam_role_policy.pools, aws_iam_role_policy.further]
 }
 
 # A tick that was missed is made up by the next one; to repeat it later helps nobody.
@@ -127,7 +130,7 @@ resource "aws_scheduler_schedule" "this" {
 
 # The end of a task frees its slot at once, and the next run is admitted.
 resource "aws_cloudwatch_event_rule" "tasks" {
-  count = var.state_changes ? 1 : 0
+  count = local.state_changes ? 1 : 0
 
   name        = "${var.name}-tasks"
   description = "State changes of the tasks that the dispatcher has started"
@@ -145,7 +148,7 @@ resource "aws_cloudwatch_event_rule" "tasks" {
 }
 
 resource "aws_cloudwatch_event_target" "tasks" {
-  count = var.state_changes ? 1 : 0
+  count = local.state_changes ? 1 : 0
 
   rule = aws_cloudwatch_event_rule.tasks[0].name
   arn  = aws_lambda_function.this.arn
@@ -157,7 +160,7 @@ resource "aws_cloudwatch_event_target" "tasks" {
 }
 
 resource "aws_lambda_permission" "tasks" {
-  count = var.state_changes ? 1 : 0
+  count = local.state_changes ? 1 : 0
 
   statement_id  = "TaskStateChanges"
   action        = "lambda:InvokeFunction"

@@ -84,15 +84,22 @@ variable "environment" {
 variable "pools" {
   description = "By name: the output `dispatcher` of each ecs-pool that the function serves."
   type        = map(object({ cluster_arn = string, policy = string }))
+  default     = {}
 
   validation {
-    condition     = length(var.pools) > 0 && length(var.pools) <= 10
-    error_message = "pools: 1 to 10; a role takes 10 kB of policies. Work pools that share a cluster and roles share an entry."
+    condition     = length(var.pools) <= 10
+    error_message = "pools: at most 10; a role takes 10 kB of policies. Work pools that share a cluster and roles share an entry."
   }
 }
 
+variable "policies" {
+  description = "By name: further policies of the function's role, as the output `policy` of aws-to-azure."
+  type        = map(string)
+  default     = {}
+}
+
 variable "state_changes" {
-  description = "Whether the ends of tasks start the function too, which frees their slots at once and not at the next tick."
+  description = "Whether the ends of ECS tasks start the function too, which frees their slots at once and not at the next tick."
   type        = bool
   default     = true
 }

@@ -1,0 +1,150 @@
+"""A root module for one pool: chosen by its type, given its name, written with the modules that it uses beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dispatcher.errors import Fault, InvalidInput
+from providers import registry
+
+HERE = Path(__file__).parent
+PLACEHOLDER = '"work-pool"'
+"""What the pool is called in `roots/`."""
+LONGEST = 26
+"""The shortest of the limits on a pool's name that the modules have: a service account's, less what is put behind it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Root:
+    """What is written for one kind of pool."""
+
+    directory: str
+    pool_module: str
+    dispatcher_module: str
+    package: str
+    """The command that builds the dispatcher's zip."""
+    page: str
+    makes_store: bool = False
+
+
+ROOTS: Mapping[str, Root] = {
+    "aws": Root(
+        directory="ecs",
+        pool_module="ecs-pool",
+        dispatcher_module="aws-dispatcher",
+        package="dispatcher package --target aws-lambda --arch arm64 --python 3.13 --extras aws --output function.zip",
+        page="infra/aws.md",
+        makes_store=True,
+    ),
+    "gcp": Root(
+        directory="cloud-run",
+        pool_module="cloud-run-pool",
+        dispatcher_module="gcp-dispatcher",
+        package="dispatcher package --target google-cloud-function --extras gcp,postgres --output function.zip",
+        page="infra/gcp.md",
+    ),
+    "azure": Root(
+        directory="container-instance",
+        pool_module="container-instance-pool",
+        dispatcher_module="azure-dispatcher",
+        package="dispatcher package --target azure-functions --extras azure,postgres --output function.zip",
+        page="infra/azure.md",
+    ),
+}
+"""By the extra of a provider type."""
+
+NOTHING_TO_MAKE: Mapping[str | None, str] = {
+    None: "Its jobs are processes on the machine that ticks: there is nothing to provision. Try: dispatcher dev",
+    "modal": "Modal makes what a job needs when it starts: there is nothing to provision. Sign in with `modal token new`, or "
+    "name a token in DISPATCHER_CREDENTIALS; infra/modal.md tells how the dispatcher itself gets there.",
+}
+"""What to do instead, likewise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What would be written: contents by path in the directory."""
+
+    files: Mapping[str, bytes]
+    steps: tuple[str, ...]
+    """Command lines that come next, in the directory."""
+    page: str
+
+
+def nothing_to_make(pool_type: str) -> str | None:
+    """What to do instead, for the types whose jobs need nothing made. Raises `ProviderUnavailable` for an unknown type."""
+    return NOTHING_TO_MAKE.get(registry.provider_type(pool_type).extra)
+
+
+def plan(name: str, pool_type: str, *, with_dispatcher: bool = True, is_stored: bool = True) -> Plan:
+    """The files for a pool, and what comes next: another for one that is not stored yet.
+
+    Raises `InvalidInput` where the modules did not come along.
+    """
+    root = ROOTS[str(registry.provider_type(pool_type).extra)]
+    modules = (root.pool_module, *((root.dispatcher_module,) if with_dispatcher else ()))
+    files = dict(_root_files(root, name, with_dispatcher=with_dispatcher))
+    for module in modules:
+        files |= dict(_module_files(module))
+    files["versions.tf"] = files[f"modules/{root.pool_module}/versions.tf"]
+    steps = _steps(root, with_dispatcher=with_dispatcher)
+    # With a dispatcher on AWS comes a store of its own, in which there is no pool yet.
+    verb = "update" if is_stored and not (with_dispatcher and root.makes_store) else f"create --type {pool_type}"
+    last = f"dispatcher work-pool {verb} {shlex.quote(name)} --job-variables <(terraform output -json job_variables)"
+    return Plan(files=files, steps=(*steps, last), page=root.page)
+
+
+def write(found: Plan, directory: Path, *, force: bool) -> list[str]:
+    """Write the files; their paths. Raises `InvalidInput` for each that exists with another content, unless forced."""
+    places = {directory / path: content for path, content in sorted(found.files.items())}
+    changed = [path for path, content in places.items() if path.exists() and path.read_bytes() != content]
+    if changed and not force:
+        words = "exists; name another directory with --output, or give --force to write over it"
+        raise InvalidInput("file", [Fault(str(path), words) for path in changed])
+    for path, content in places.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return [str(path) for path in places]
+
+
+def cloud_name(name: str) -> str:
+    """The pool's name as all three clouds take it: 3 to 26 lower-case letters, digits and hyphens, a letter first."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    plain = plain if re.match(r"[a-z]..", plain) else f"pool-{plain}"
+    return plain[:LONGEST].strip("-")
+
+
+def modules_directory() -> Path:
+    """Where our modules are: beside this file in an installed package, in `infra/` of a clone. Raises `InvalidInput`."""
+    places = (HERE / "modules", HERE.parents[2] / "infra" / "modules")
+    found = next((place for place in places if place.is_dir()), None)
+    if found is None:
+        raise InvalidInput("modules", [Fault(str(places[0]), "is not there; install push-dispatcher anew, or use a clone")])
+    return found
+
+
+def _root_files(root: Root, name: str, *, with_dispatcher: bool) -> Iterator[tuple[str, bytes]]:
+    head = f"# What the work pool {json.dumps(name)} needs, written by `dispatcher work-pool provision-infrastructure`.\n\n"
+    for file in ("main.tf", *(("dispatcher.tf",) if with_dispatcher else ())):
+        text = (HERE / "roots" / root.directory / file).read_text(encoding="utf-8")
+        own = text.replace(PLACEHOLDER, f'"{cloud_name(name)}"')
+        yield file, (head + own if file == "main.tf" else own).encode()
+
+
+def _module_files(module: str) -> Iterator[tuple[str, bytes]]:
+    """The files of a module itself, without its tests."""
+    for path in sorted((modules_directory() / module).glob("*.tf")):
+        yield f"modules/{module}/{path.name}", path.read_bytes()
+
+
+def _steps(root: Root, *, with_dispatcher: bool) -> Iterator[str]:
+    if with_dispatcher:
+        yield root.package
+    yield "terraform init && terraform apply"
+    if with_dispatcher and root.makes_store:
+        yield 'export DISPATCHER_STORE="$(terraform output -raw store)"'

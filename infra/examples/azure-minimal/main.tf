@@ -1,0 +1,77 @@
+# One pool on Azure Container Instances and the dispatcher that serves it, with a PostgreSQL that is there already.
+
+variable "subscription_id" {
+  description = "Id of the subscription that everything is made in."
+  type        = string
+}
+
+variable "location" {
+  description = "Where everything is made: a region that has Flex Consumption."
+  type        = string
+  default     = "westeurope"
+}
+
+variable "name" {
+  description = "What it is called."
+  type        = string
+  default     = "push-dispatcher"
+}
+
+variable "package" {
+  description = "The zip: dispatcher package --target azure-functions --extras azure,postgres --output function.zip"
+  type        = string
+  default     = "function.zip"
+}
+
+variable "store_url" {
+  description = "Address of the PostgreSQL, as postgresql://user:password@host:5432/database."
+  type        = string
+  sensitive   = true
+}
+
+variable "environment" {
+  description = "Further settings of the function."
+  type        = map(string)
+  default     = {}
+}
+
+provider "azurerm" {
+  subscription_id     = var.subscription_id
+  storage_use_azuread = true # the storage account takes no keys
+
+  features {}
+}
+
+resource "azurerm_resource_group" "this" {
+  name     = var.name
+  location = var.location
+}
+
+module "pool" {
+  source = "../../modules/container-instance-pool"
+
+  name     = "${var.name}-batch"
+  location = var.location
+}
+
+module "dispatcher" {
+  source = "../../modules/azure-dispatcher"
+
+  name                = var.name
+  resource_group_name = azurerm_resource_group.this.name
+  location            = azurerm_resource_group.this.location
+  package             = var.package
+  store_url           = var.store_url
+  environment         = var.environment
+  pools               = { batch = module.pool.dispatcher }
+}
+
+output "job_variables" {
+  description = "Defaults for the pool's base job template."
+  value       = module.pool.job_variables
+}
+
+output "function_name" {
+  description = "Of the function app."
+  value       = module.dispatcher.function_name
+}

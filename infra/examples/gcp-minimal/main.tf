@@ -1,0 +1,97 @@
+# One pool on Cloud Run and the dispatcher that serves it, with a PostgreSQL that is there already.
+
+variable "project" {
+  description = "Id of the project that everything is made in."
+  type        = string
+}
+
+variable "region" {
+  description = "Where everything is made."
+  type        = string
+  default     = "europe-west1"
+}
+
+variable "name" {
+  description = "What it is called."
+  type        = string
+  default     = "push-dispatcher"
+}
+
+variable "package" {
+  description = "The zip: dispatcher package --target google-cloud-function --extras gcp,postgres --output function.zip"
+  type        = string
+  default     = "function.zip"
+}
+
+variable "store_url" {
+  description = "Address of the PostgreSQL, as postgresql://user:password@host:5432/database."
+  type        = string
+  sensitive   = true
+}
+
+variable "environment" {
+  description = "Further settings of the function."
+  type        = map(string)
+  default     = {}
+}
+
+provider "google" {
+  project = var.project
+  region  = var.region
+}
+
+resource "google_project_service" "this" {
+  for_each = toset([
+    "artifactregistry.googleapis.com",
+    "cloudbuild.googleapis.com",
+    "cloudfunctions.googleapis.com",
+    "cloudscheduler.googleapis.com",
+    "iam.googleapis.com",
+    "logging.googleapis.com",
+    "monitoring.googleapis.com",
+    "run.googleapis.com",
+    "secretmanager.googleapis.com",
+  ])
+
+  service            = each.value
+  disable_on_destroy = false # others may use it
+}
+
+module "pool" {
+  source = "../../modules/cloud-run-pool"
+
+  name    = "${var.name}-batch"
+  project = var.project
+  region  = var.region
+
+  depends_on = [google_project_service.this]
+}
+
+module "dispatcher" {
+  source = "../../modules/gcp-dispatcher"
+
+  name        = var.name
+  project     = var.project
+  region      = var.region
+  package     = var.package
+  store_url   = var.store_url
+  environment = var.environment
+  pools       = { batch = module.pool.dispatcher }
+
+  depends_on = [google_project_service.this]
+}
+
+output "job_variables" {
+  description = "Defaults for the pool's base job template."
+  value       = module.pool.job_variables
+}
+
+output "function_name" {
+  description = "For the log."
+  value       = module.dispatcher.function_name
+}
+
+output "url" {
+  description = "Where the function listens."
+  value       = module.dispatcher.url
+}

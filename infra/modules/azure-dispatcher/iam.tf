@@ -1,0 +1,49 @@
+# Whom the function is: for its storage and for the pools one identity that is there before it is made, for its secret its own.
+
+resource "azurerm_user_assigned_identity" "function" {
+  name                = var.name
+  resource_group_name = var.resource_group_name
+  location            = var.location
+  tags                = var.tags
+}
+
+# What the Functions host needs of the account that it keeps its locks and its package in:
+# https://learn.microsoft.com/azure/azure-functions/functions-reference#connecting-to-host-storage-with-an-identity
+resource "azurerm_role_assignment" "storage" {
+  scope                = azurerm_storage_account.this.id
+  role_definition_name = "Storage Blob Data Owner"
+  principal_id         = azurerm_user_assigned_identity.function.principal_id
+  principal_type       = "ServicePrincipal"
+}
+
+resource "azurerm_role_assignment" "store" {
+  scope                = coalesce(var.store_secret_id, one(azurerm_key_vault_secret.store[*].resource_versionless_id))
+  role_definition_name = "Key Vault Secrets User"
+  principal_id         = azurerm_function_app_flex_consumption.this.identity[0].principal_id
+  principal_type       = "ServicePrincipal"
+}
+
+# Whoever applies this writes the secret.
+resource "azurerm_role_assignment" "writes_secret" {
+  count = var.store_secret_uri == null ? 1 : 0
+
+  scope                = azurerm_key_vault.this[0].id
+  role_definition_name = "Key Vault Secrets Officer"
+  principal_id         = data.azurerm_client_config.current.object_id
+}
+
+# What the function may do in its pools.
+locals {
+  rights = merge([
+    for name, pool in var.pools : { for right, each in pool : "${name}-${right}" => each }
+  ]...)
+}
+
+resource "azurerm_role_assignment" "pools" {
+  for_each = local.rights
+
+  scope              = each.value.scope
+  role_definition_id = each.value.role
+  principal_id       = azurerm_user_assigned_identity.function.principal_id
+  principal_type     = "ServicePrincipal"
+}

@@ -1,0 +1,19 @@
+output "function_name" {
+  description = "Of the function app, for the log and for deployments of another zip."
+  value       = azurerm_function_app_flex_consumption.this.name
+}
+
+output "identity_client_id" {
+  description = "The client id that the function acts as."
+  value       = azurerm_user_assigned_identity.function.client_id
+}
+
+output "identity_principal_id" {
+  description = "Whom other resource groups and clouds have to trust."
+  value       = azurerm_user_assigned_identity.function.principal_id
+}
+
+output "workspace_id" {
+  description = "The log: a Log Analytics workspace."
+  value       = azurerm_log_analytics_workspace.this.workspace_id
+}

@@ -1,0 +1,151 @@
+# What the cloud would refuse, or nobody should want, is refused before anything is made.
+
+variables {
+  resource_group_name = "dispatch"
+  location            = "westeurope"
+  store_url           = "postgresql://u:p@h/d"
+}
+
+run "the_defaults_do" {
+  command = plan
+}
+
+run "a_secret_that_is_there_already_does" {
+  command = plan
+
+  variables {
+    store_url        = null
+    store_secret_uri = "https://ours.vault.azure.net/secrets/store"
+    store_secret_id  = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/ours/secrets/store"
+  }
+}
+
+run "no_store_at_all" {
+  command = plan
+
+  variables {
+    store_url = null
+  }
+
+  expect_failures = [azurerm_key_vault_secret.store]
+}
+
+run "a_store_of_another_kind" {
+  command = plan
+
+  variables {
+    store_url = "mysql://h/d"
+  }
+
+  expect_failures = [var.store_url]
+}
+
+run "a_secret_in_one_version" {
+  command = plan
+
+  variables {
+    store_secret_uri = "https://ours.vault.azure.net/secrets/store/0123"
+  }
+
+  expect_failures = [var.store_secret_uri]
+}
+
+run "a_secret_by_its_address_where_its_id_belongs" {
+  command = plan
+
+  variables {
+    store_secret_id = "https://ours.vault.azure.net/secrets/store"
+  }
+
+  expect_failures = [var.store_secret_id]
+}
+
+run "a_name_with_two_hyphens" {
+  command = plan
+
+  variables {
+    name = "push--dispatcher"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "a_location_in_words" {
+  command = plan
+
+  variables {
+    location = "West Europe"
+  }
+
+  expect_failures = [var.location]
+}
+
+run "a_runtime_of_another_cloud" {
+  command = plan
+
+  variables {
+    runtime_version = "python3.13"
+  }
+
+  expect_failures = [var.runtime_version]
+}
+
+run "a_size_that_there_is_not" {
+  command = plan
+
+  variables {
+    memory_size = 1024
+  }
+
+  expect_failures = [var.memory_size]
+}
+
+run "fewer_instances_than_there_can_be" {
+  command = plan
+
+  variables {
+    maximum_instance_count = 1
+  }
+
+  expect_failures = [var.maximum_instance_count]
+}
+
+run "a_schedule_of_five_fields" {
+  command = plan
+
+  variables {
+    schedule = "* * * * *"
+  }
+
+  expect_failures = [var.schedule]
+}
+
+run "a_timeout_of_an_hour" {
+  command = plan
+
+  variables {
+    timeout = 3600
+  }
+
+  expect_failures = [var.timeout]
+}
+
+run "a_setting_that_is_the_modules_own" {
+  command = plan
+
+  variables {
+    environment = { DISPATCHER_STORE = "x" }
+  }
+
+  expect_failures = [var.environment]
+}
+
+run "a_log_of_a_day" {
+  command = plan
+
+  variables {
+    log_retention_days = 1
+  }
+
+  expect_failures = [var.log_retention_days]
+}

@@ -1,0 +1,165 @@
+variable "name" {
+  description = "What plan, log, identity and alerts are called, and how the names begin that have to be unique in all of Azure."
+  type        = string
+  default     = "push-dispatcher"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{2,30}[a-z0-9]$", var.name)) && !strcontains(var.name, "--")
+    error_message = "name: 4 to 32 lower-case letters, digits and single hyphens; it begins with a letter and does not end with a hyphen."
+  }
+}
+
+variable "resource_group_name" {
+  description = "The resource group that everything is made in."
+  type        = string
+}
+
+variable "location" {
+  description = "Where everything is made, as westeurope: a region that has Flex Consumption."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]+[a-z0-9]*$", var.location))
+    error_message = "location: the short name, as westeurope."
+  }
+}
+
+variable "package" {
+  description = "Path of the zip that `dispatcher package --target azure-functions` has built."
+  type        = string
+}
+
+variable "runtime_version" {
+  description = "The Python that the zip was built for, as 3.13."
+  type        = string
+  default     = "3.13"
+
+  validation {
+    condition     = can(regex("^3\\.1[1-9]$", var.runtime_version))
+    error_message = "runtime_version: 3.11 or newer."
+  }
+}
+
+variable "store_url" {
+  description = "Address of the PostgreSQL that holds the state, as postgresql://user:password@host:5432/database. It becomes a secret, and stands in Terraform's state."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    condition     = var.store_url == null || can(regex("^postgres(ql)?://", var.store_url))
+    error_message = "store_url: postgresql://user:password@host:5432/database."
+  }
+}
+
+variable "store_secret_uri" {
+  description = "URI of a Key Vault secret that holds that address already, in place of store_url: https://VAULT.vault.azure.net/secrets/NAME."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.store_secret_uri == null || can(regex("^https://[a-zA-Z0-9-]+\\.vault\\.[a-z.]+/secrets/[a-zA-Z0-9-]+$", var.store_secret_uri))
+    error_message = "store_secret_uri: https://VAULT.vault.azure.net/secrets/NAME, without a version."
+  }
+}
+
+variable "store_secret_id" {
+  description = "Resource id of that secret, which the function is let read: /subscriptions/.../vaults/VAULT/secrets/NAME. The vault has to have RBAC."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.store_secret_id == null || can(regex("^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.KeyVault/vaults/[^/]+/secrets/[^/]+$", var.store_secret_id))
+    error_message = "store_secret_id: /subscriptions/.../providers/Microsoft.KeyVault/vaults/VAULT/secrets/NAME."
+  }
+}
+
+variable "memory_size" {
+  description = "MB of an instance of the function."
+  type        = number
+  default     = 512
+
+  validation {
+    condition     = contains([512, 2048, 4096], var.memory_size)
+    error_message = "memory_size: 512, 2048 or 4096, which Flex Consumption has."
+  }
+}
+
+variable "maximum_instance_count" {
+  description = "Instances at once, at most; the timer takes one."
+  type        = number
+  default     = 40
+
+  validation {
+    condition     = var.maximum_instance_count >= 40 && var.maximum_instance_count <= 1000
+    error_message = "maximum_instance_count: 40 to 1000, which Flex Consumption has."
+  }
+}
+
+variable "timeout" {
+  description = "Seconds after which the host ends an invocation: DISPATCHER_TICK_SECONDS and DISPATCHER_MARGIN_SECONDS have to fit."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = var.timeout >= 15 && var.timeout <= 1800
+    error_message = "timeout: 15 to 1800 seconds."
+  }
+}
+
+variable "schedule" {
+  description = "When a tick is due: NCRONTAB with six fields, seconds first, in UTC."
+  type        = string
+  default     = "0 * * * * *"
+
+  validation {
+    condition     = can(regex("^[0-9*/,-]+( [0-9A-Za-z*/,-]+){5}$", var.schedule))
+    error_message = "schedule: six fields of NCRONTAB, as 0 * * * * *."
+  }
+}
+
+variable "environment" {
+  description = "Further settings of the function, as DISPATCHER_CREDENTIALS. Secrets only as Key Vault references."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = length(setintersection(keys(var.environment), ["DISPATCHER_STORE", "DISPATCHER_SCHEDULE", "DISPATCHER_TIMEOUT_SECONDS", "AZURE_CLIENT_ID"])) == 0
+    error_message = "environment: DISPATCHER_STORE, DISPATCHER_SCHEDULE, DISPATCHER_TIMEOUT_SECONDS and AZURE_CLIENT_ID are the module's own."
+  }
+}
+
+variable "pools" {
+  description = "By name: the output `dispatcher` of each container-instance-pool that the function serves. Work pools that share a resource group and an identity share an entry."
+  type        = map(map(object({ scope = string, role = string })))
+  default     = {}
+}
+
+variable "log_retention_days" {
+  description = "How long the function's log is kept."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.log_retention_days >= 30 && var.log_retention_days <= 730
+    error_message = "log_retention_days: 30 to 730."
+  }
+}
+
+variable "alerts" {
+  description = "Whether to make the three alerts."
+  type        = bool
+  default     = true
+}
+
+variable "action_group_ids" {
+  description = "Ids of the action groups that alerts go to."
+  type        = list(string)
+  default     = []
+}
+
+variable "tags" {
+  description = "Tags of everything that has tags."
+  type        = map(string)
+  default     = {}
+}

@@ -1,0 +1,29 @@
+# What a push pool needs on Azure Container Instances: a resource group, the identity of its jobs, and the least rights a dispatcher
+# needs there. Container groups themselves are made by the dispatcher, one for each run, and removed by it.
+
+data "azurerm_client_config" "current" {}
+
+data "azurerm_resource_group" "given" {
+  count = var.resource_group_name == null ? 0 : 1
+
+  name = var.resource_group_name
+}
+
+resource "azurerm_resource_group" "this" {
+  count = var.resource_group_name == null ? 1 : 0
+
+  name     = var.name
+  location = var.location
+  tags     = var.tags
+}
+
+locals {
+  group = one(concat(azurerm_resource_group.this[*], data.azurerm_resource_group.given[*]))
+}
+
+resource "azurerm_user_assigned_identity" "job" {
+  name                = "${var.name}-job"
+  resource_group_name = local.group.name
+  location            = var.location
+  tags                = var.tags
+}

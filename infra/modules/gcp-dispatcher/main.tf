@@ -1,0 +1,139 @@
+# push-dispatcher on Google Cloud: the function, its schedule, and its store's address. The store is a PostgreSQL that is there already.
+
+locals {
+  # Known before the function is made, so that it can be told whose tokens are for it.
+  url    = "https://${var.region}-${var.project}.cloudfunctions.net/${var.name}"
+  secret = coalesce(var.store_secret, one(google_secret_manager_secret.store[*].secret_id))
+}
+
+resource "google_secret_manager_secret" "store" {
+  count = var.store_secret == null ? 1 : 0
+
+  project   = var.project
+  secret_id = "${var.name}-store"
+  labels    = var.labels
+
+  replication {
+    user_managed {
+      replicas {
+        location = var.region
+      }
+    }
+  }
+}
+
+resource "google_secret_manager_secret_version" "store" {
+  count = var.store_secret == null ? 1 : 0
+
+  secret      = google_secret_manager_secret.store[0].id
+  secret_data = var.store_url
+
+  lifecycle {
+    precondition {
+      condition     = var.store_url != null
+      error_message = "store_url: give the address of a PostgreSQL, or in store_secret the id of a secret that holds it."
+    }
+  }
+}
+
+resource "google_storage_bucket" "source" {
+  project                     = var.project
+  name                        = "${var.project}-${var.name}-source"
+  location                    = var.region
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  force_destroy               = true # it holds what can be built anew
+  labels                      = var.labels
+}
+
+resource "google_storage_bucket_object" "source" {
+  bucket = google_storage_bucket.source.name
+  name   = "${filesha256(var.package)}.zip" # another zip is another object, which the function is then built from
+  source = var.package
+}
+
+resource "google_cloudfunctions2_function" "this" {
+  project     = var.project
+  name        = var.name
+  location    = var.region
+  description = "Dispatches what is due"
+  labels      = var.labels
+
+  build_config {
+    runtime         = var.runtime
+    entry_point     = "tick"
+    service_account = google_service_account.build.id
+
+    source {
+      storage_source {
+        bucket = google_storage_bucket.source.name
+        object = google_storage_bucket_object.source.name
+      }
+    }
+  }
+
+  service_config {
+    available_cpu                    = var.cpu
+    available_memory                 = "${var.memory_size}Mi"
+    timeout_seconds                  = var.timeout
+    min_instance_count               = 0
+    max_instance_count               = var.max_instance_count
+    max_instance_request_concurrency = 1
+    ingress_settings                 = var.ingress
+    all_traffic_on_latest_revision   = true
+    service_account_email            = google_service_account.function.email
+    vpc_connector                    = var.vpc_connector
+    vpc_connector_egress_settings    = var.vpc_connector == null ? null : "PRIVATE_RANGES_ONLY"
+
+    environment_variables = merge(var.environment, {
+      DISPATCHER_AUDIENCE        = local.url
+      DISPATCHER_CALLERS         = google_service_account.schedule.email
+      DISPATCHER_TIMEOUT_SECONDS = tostring(var.timeout)
+      # Cloud Run has checked the signature, and hands the token on without it. Nobody but the schedule may start the function.
+      DISPATCHER_TOKEN_SIGNATURE = "iam"
+    })
+
+    secret_environment_variables {
+      key        = "DISPATCHER_STORE"
+      project_id = var.project
+      secret     = local.secret
+      version    = var.store_secret == null ? google_secret_manager_secret_version.store[0].version : "latest"
+    }
+  }
+
+  depends_on = [
+    google_project_iam_member.build,
+    google_project_iam_member.pools,
+    google_secret_manager_secret_iam_member.store,
+    google_service_account_iam_member.pools,
+  ]
+}
+
+# A tick that was missed is made up by the next one; to repeat it later helps nobody.
+resource "google_cloud_scheduler_job" "this" {
+  project          = var.project
+  region           = coalesce(var.schedule_region, var.region)
+  name             = var.name
+  description      = "Dispatches what is due"
+  schedule         = var.schedule
+  time_zone        = "Etc/UTC"
+  attempt_deadline = "${var.timeout}s"
+
+  retry_config {
+    retry_count = 0
+  }
+
+  http_target {
+    http_method = "POST"
+    uri         = google_cloudfunctions2_function.this.url
+    headers     = { "Content-Type" = "application/json" }
+    body        = base64encode("{}")
+
+    oidc_token {
+      service_account_email = google_service_account.schedule.email
+      audience              = local.url
+    }
+  }
+
+  depends_on = [google_cloud_run_service_iam_member.schedule]
+}

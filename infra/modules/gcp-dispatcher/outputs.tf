@@ -1,0 +1,19 @@
+output "function_name" {
+  description = "For the log, and for direct calls."
+  value       = google_cloudfunctions2_function.this.name
+}
+
+output "url" {
+  description = "Where the function listens, and the audience of tokens for it."
+  value       = local.url
+}
+
+output "service_account" {
+  description = "Whom other projects and clouds have to trust: the e-mail address that the function runs as."
+  value       = google_service_account.function.email
+}
+
+output "secret" {
+  description = "The secret that holds the address of the store."
+  value       = local.secret
+}

@@ -1,0 +1,177 @@
+variable "name" {
+  description = "What function, schedule, secret and service accounts are called."
+  type        = string
+  default     = "push-dispatcher"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,19}[a-z0-9]$", var.name))
+    error_message = "name: 6 to 21 lower-case letters, digits and hyphens; it begins with a letter and does not end with a hyphen."
+  }
+}
+
+variable "project" {
+  description = "Id of the project that everything is made in."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
+    error_message = "project: the id, not the number or the name; 6 to 30 lower-case letters, digits and hyphens."
+  }
+}
+
+variable "region" {
+  description = "Where the function runs."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
+    error_message = "region: as europe-west1."
+  }
+}
+
+variable "schedule_region" {
+  description = "Where Cloud Scheduler runs, if it is not to be had in `region`."
+  type        = string
+  default     = null
+}
+
+variable "package" {
+  description = "Path of the zip that `dispatcher package --target google-cloud-function` has built."
+  type        = string
+}
+
+variable "runtime" {
+  description = "What the zip was built for, as python313."
+  type        = string
+  default     = "python313"
+
+  validation {
+    condition     = can(regex("^python31[1-9]$", var.runtime))
+    error_message = "runtime: python311 or newer."
+  }
+}
+
+variable "store_url" {
+  description = "Address of the PostgreSQL that holds the state, as postgresql://user:password@host:5432/database. It becomes a secret, and stands in Terraform's state."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    condition     = var.store_url == null || can(regex("^postgres(ql)?://", var.store_url))
+    error_message = "store_url: postgresql://user:password@host:5432/database."
+  }
+}
+
+variable "store_secret" {
+  description = "Id of a secret of Secret Manager in `project` that holds that address already, in place of store_url. Its latest version is taken."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.store_secret == null || can(regex("^[a-zA-Z0-9_-]{1,255}$", var.store_secret))
+    error_message = "store_secret: the id alone, without projects/.../secrets/."
+  }
+}
+
+variable "vpc_connector" {
+  description = "Full name of a Serverless VPC Access connector through which private addresses are reached, as that of a Cloud SQL instance."
+  type        = string
+  default     = null
+}
+
+variable "cpu" {
+  description = "CPUs of the function."
+  type        = string
+  default     = "1"
+
+  validation {
+    condition     = contains(["0.333", "0.583", "1", "2", "4"], var.cpu)
+    error_message = "cpu: 0.333, 0.583, 1, 2 or 4."
+  }
+}
+
+variable "memory_size" {
+  description = "MiB of the function."
+  type        = number
+  default     = 512
+
+  validation {
+    condition     = var.memory_size >= 256 && var.memory_size <= 16384
+    error_message = "memory_size: 256 to 16384 MiB."
+  }
+}
+
+variable "timeout" {
+  description = "Seconds after which the function is ended: DISPATCHER_TICK_SECONDS, DISPATCHER_MARGIN_SECONDS and the time of a cold start."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = var.timeout >= 15 && var.timeout <= 1800
+    error_message = "timeout: 15 to 1800 seconds, the longest that Cloud Scheduler waits."
+  }
+}
+
+variable "max_instance_count" {
+  description = "Ticks at once, at most. Overlaps are safe: this bounds cost, not correctness."
+  type        = number
+  default     = 3
+}
+
+variable "ingress" {
+  description = "Who may reach the function at all; a token is asked for in any case."
+  type        = string
+  default     = "ALLOW_ALL"
+
+  validation {
+    condition     = contains(["ALLOW_ALL", "ALLOW_INTERNAL_ONLY", "ALLOW_INTERNAL_AND_GCLB"], var.ingress)
+    error_message = "ingress: ALLOW_ALL, ALLOW_INTERNAL_ONLY or ALLOW_INTERNAL_AND_GCLB."
+  }
+}
+
+variable "schedule" {
+  description = "When Cloud Scheduler starts a tick: cron with five fields, in UTC."
+  type        = string
+  default     = "* * * * *"
+
+  validation {
+    condition     = can(regex("^[0-9*/,-]+( [0-9A-Za-z*/,-]+){4}$", var.schedule))
+    error_message = "schedule: five fields of cron, as * * * * *."
+  }
+}
+
+variable "environment" {
+  description = "Further settings of the function, as DISPATCHER_CREDENTIALS. No secrets: Google shows them to whoever may read the function."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = length(setintersection(keys(var.environment), ["DISPATCHER_STORE", "DISPATCHER_AUDIENCE", "DISPATCHER_CALLERS", "DISPATCHER_TIMEOUT_SECONDS", "DISPATCHER_TOKEN_SIGNATURE"])) == 0
+    error_message = "environment: DISPATCHER_STORE, DISPATCHER_AUDIENCE, DISPATCHER_CALLERS, DISPATCHER_TIMEOUT_SECONDS and DISPATCHER_TOKEN_SIGNATURE are the module's own."
+  }
+}
+
+variable "pools" {
+  description = "By name: the output `dispatcher` of each cloud-run-pool that the function serves. Work pools that share a project and a service account share an entry."
+  type        = map(object({ project = string, role = string, service_account = string }))
+  default     = {}
+}
+
+variable "alerts" {
+  description = "Whether to make the three alert policies."
+  type        = bool
+  default     = true
+}
+
+variable "notification_channels" {
+  description = "Names of the notification channels that alerts go to, as projects/PROJECT/notificationChannels/ID."
+  type        = list(string)
+  default     = []
+}
+
+variable "labels" {
+  description = "Labels of everything that has labels."
+  type        = map(string)
+  default     = {}
+}

@@ -1,0 +1,231 @@
+"""infra/ for Azure: the real Terraform, with azurerm's real schemas and no cloud behind them, and what no schema can say.
+
+Names, roles, actions and formats are held against what Microsoft's pages list; the links stand beside them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from datetime import datetime, timedelta
+
+import pytest
+from cronsim import CronSim
+
+from dispatcher.settings import Settings
+from providers.container_instance.arm import Arm
+from tests.infra.clouds import STORE, SUBSCRIPTION, a_package, leaves, of_type, on_the_stub, taken_at_the_door
+from tests.infra.terraform import installed
+
+pytestmark = installed
+
+NEW_YEAR = datetime(2026, 1, 1)  # noqa: DTZ001 - a timer without WEBSITE_TIME_ZONE is in UTC
+EXAMPLE = "examples/azure-minimal"
+
+GROUPS = "Microsoft.ContainerInstance/containerGroups"
+ACTIONS = {
+    "get": f"{GROUPS}/read",
+    "put": f"{GROUPS}/write",
+    "stop": f"{GROUPS}/stop/action",
+    "delete": f"{GROUPS}/delete",
+    "list": f"{GROUPS}/read",
+    "logs": f"{GROUPS}/containers/logs/read",
+    "region": "Microsoft.Resources/subscriptions/resourceGroups/read",
+}
+"""What each call of the provider needs: https://learn.microsoft.com/azure/role-based-access-control/permissions/containers"""
+ASSIGN = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
+JOIN = "Microsoft.Network/virtualNetworks/subnets/join/action"
+
+ROLES = {
+    "Storage Blob Data Owner": "azurerm_storage_account",
+    "Key Vault Secrets User": "azurerm_key_vault_secret",
+    "Key Vault Secrets Officer": "azurerm_key_vault",
+}
+"""The built-in roles, and on what they are given: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles"""
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory):
+    """The example, applied."""
+    directory = tmp_path_factory.mktemp("azure")
+    with on_the_stub(
+        directory, EXAMPLE, subscription_id=SUBSCRIPTION, store_url=STORE, package=a_package(directory)
+    ) as terraform:
+        terraform.apply()
+        yield terraform
+
+
+@pytest.fixture(scope="module")
+def resources(deployed):
+    return deployed.resources()
+
+
+@pytest.fixture(scope="module")
+def function(resources):
+    (found,) = of_type(resources, "azurerm_function_app_flex_consumption")
+    return found
+
+
+def test_what_was_applied_is_settled(deployed):
+    assert deployed.settled()
+
+
+def test_the_function_runs_the_zip_on_flex_consumption(resources, function):
+    (plan,) = of_type(resources, "azurerm_service_plan")
+    assert (plan["sku_name"], plan["os_type"], function["service_plan_id"]) == ("FC1", "Linux", plan["id"])
+    assert (function["runtime_name"], function["runtime_version"]) == ("python", "3.13")
+    assert function["zip_deploy_file"].endswith("function.zip")
+    assert function["instance_memory_in_mb"] in (512, 2048, 4096)
+
+
+def test_the_function_has_room_for_a_tick_and_a_lease_that_outlives_it(function):
+    given = function["app_settings"]
+    settings = Settings.from_environment({**given, "DISPATCHER_STORE": "memory://"})
+    seconds = int(given["DISPATCHER_TIMEOUT_SECONDS"])
+    assert seconds >= settings.tick_seconds + settings.margin_seconds
+    assert settings.lease_seconds > seconds
+    hours, minutes, rest = given["AzureFunctionsJobHost__functionTimeout"].split(":")
+    assert timedelta(hours=int(hours), minutes=int(minutes), seconds=int(rest)).total_seconds() == seconds
+
+
+def test_the_timer_ticks_each_minute(function):
+    schedule = function["app_settings"]["DISPATCHER_SCHEDULE"]
+    assert len(schedule.split()) == 6  # NCRONTAB: seconds first
+    cron = CronSim(schedule, NEW_YEAR)
+    first, second = next(cron), next(cron)
+    assert (first - NEW_YEAR, second - first) == (timedelta(minutes=1), timedelta(minutes=1))
+
+
+def test_the_address_of_the_store_is_in_the_vault_and_nowhere_else(resources, function):
+    (secret,) = of_type(resources, "azurerm_key_vault_secret")
+    assert secret["value"] == STORE
+    rest = {address: values for address, values in resources.items() if "key_vault_secret" not in address}
+    assert not [text for text in leaves(rest) if "hush" in text]
+    assert function["app_settings"]["DISPATCHER_STORE"] == f"@Microsoft.KeyVault(SecretUri={secret['versionless_id']})"
+    (vault,) = of_type(resources, "azurerm_key_vault")
+    assert vault["rbac_authorization_enabled"] is True
+
+
+def test_the_storage_is_reached_without_a_key(resources, function):
+    (account,), (identity,) = of_type(resources, "azurerm_storage_account"), own_identity(resources)
+    assert account["shared_access_key_enabled"] is False
+    assert account["allow_nested_items_to_be_public"] is False
+    assert function["storage_access_key"] is None
+    assert (function["storage_authentication_type"], function["storage_user_assigned_identity_id"]) == (
+        "UserAssignedIdentity",
+        identity["id"],
+    )
+    host = {name.partition("__")[2]: value for name, value in function["app_settings"].items() if "WebJobsStorage" in name}
+    assert host == {
+        "": "",
+        "accountName": account["name"],
+        "credential": "managedidentity",
+        "clientId": identity["client_id"],
+    }
+
+
+def own_identity(resources):
+    return [found for found in of_type(resources, "azurerm_user_assigned_identity") if found["name"] == "push-dispatcher"]
+
+
+def test_a_dispatcher_may_do_what_the_provider_does_and_nothing_else(resources):
+    calls = {name for name, _ in inspect.getmembers(Arm, inspect.isfunction) if not name.startswith("_")}
+    assert set(ACTIONS) == calls
+    roles = {role["name"]: role["permissions"][0] for role in of_type(resources, "azurerm_role_definition")}
+    assert set(roles) == {"push-dispatcher-batch-dispatcher", "push-dispatcher-batch-identity"}
+    assert set(roles["push-dispatcher-batch-dispatcher"]["actions"]) == set(ACTIONS.values())
+    assert roles["push-dispatcher-batch-identity"]["actions"] == [ASSIGN]
+    assert not any(permissions["data_actions"] or permissions["not_actions"] for permissions in roles.values())
+
+
+def test_no_right_is_wider_than_azure_allows_it_to_be(resources):
+    groups = {group["name"]: group["id"] for group in of_type(resources, "azurerm_resource_group")}
+    (jobs,) = [found for found in of_type(resources, "azurerm_user_assigned_identity") if found["name"].endswith("-job")]
+    own = {role["role_definition_resource_id"]: role["name"] for role in of_type(resources, "azurerm_role_definition")}
+    given = of_type(resources, "azurerm_role_assignment")
+    places = {
+        "push-dispatcher-batch-dispatcher": groups["push-dispatcher-batch"],
+        "push-dispatcher-batch-identity": jobs["id"],
+        **{role: place for role, kind in ROLES.items() for place in [place_of(of_type(resources, kind)[0])]},
+    }
+    found = {own.get(each["role_definition_id"]) or each["role_definition_name"]: each["scope"] for each in given}
+    assert found == places
+    for role in of_type(resources, "azurerm_role_definition"):
+        assert [role["scope"]] == role["assignable_scopes"] == [groups["push-dispatcher-batch"]]
+        assert not [action for action in role["permissions"][0]["actions"] if "*" in action]
+
+
+def place_of(resource):
+    """The id by which rights on it are given: a secret's own is that of its newest version."""
+    return resource.get("resource_versionless_id") or resource["id"]
+
+
+def test_the_jobs_identity_has_no_rights_unless_they_are_given(resources):
+    (jobs,) = [found for found in of_type(resources, "azurerm_user_assigned_identity") if found["name"].endswith("-job")]
+    assert jobs["principal_id"] not in [given["principal_id"] for given in of_type(resources, "azurerm_role_assignment")]
+
+
+def test_names_are_of_the_forms_that_azure_takes(resources, function):
+    (account,), (vault,) = of_type(resources, "azurerm_storage_account"), of_type(resources, "azurerm_key_vault")
+    assert re.fullmatch(r"[a-z0-9]{3,24}", account["name"])
+    assert re.fullmatch(r"[a-zA-Z][a-zA-Z0-9-]{1,22}[a-zA-Z0-9]", vault["name"])
+    assert re.fullmatch(r"[a-z0-9][a-z0-9-]{0,58}[a-z0-9]", function["name"])
+    assert (account["account_tier"], account["account_replication_type"], account["min_tls_version"]) == (
+        "Standard",
+        "LRS",
+        "TLS1_2",
+    )
+    assert function["storage_container_type"] == "blobContainer"
+    assert function["identity"][0]["type"] == "SystemAssigned, UserAssigned"
+
+
+def test_the_longest_name_makes_names_that_azure_takes_still(tmp_path):
+    longest = {"resource_group_name": "dispatch", "location": "westeurope", "name": "a-dispatcher-with-the-longest-of"}
+    package = a_package(tmp_path)
+    with on_the_stub(tmp_path, "modules/azure-dispatcher", store_url=STORE, package=package, **longest) as terraform:
+        terraform.apply()
+        made = terraform.resources()
+    (account,), (vault,) = of_type(made, "azurerm_storage_account"), of_type(made, "azurerm_key_vault")
+    assert re.fullmatch(r"[a-z0-9]{3,24}", account["name"])
+    assert re.fullmatch(r"[a-zA-Z][a-zA-Z0-9-]{1,22}[a-zA-Z0-9]", vault["name"])
+
+
+def test_alerts_tell_of_ticks_that_fail_of_none_at_all_and_of_pools_with_problems(resources):
+    alerts = {
+        alert["name"].removeprefix("push-dispatcher-"): alert
+        for alert in of_type(resources, "azurerm_monitor_scheduled_query_rules_alert_v2")
+    }
+    assert set(alerts) == {"ticks-fail", "no-ticks", "problems"}
+    for alert in alerts.values():
+        (criteria,) = alert["criteria"]
+        assert criteria["operator"] in ("Equals", "GreaterThan", "GreaterThanOrEqual", "LessThan", "LessThanOrEqual")
+        assert criteria["query"].split()[0] in ("AppRequests", "AppTraces")  # the tables of a workspace
+        assert (alert["evaluation_frequency"], alert["window_duration"], alert["severity"]) == ("PT15M", "PT15M", 2)
+    assert alerts["no-ticks"]["criteria"][0]["operator"] == "LessThan"
+
+
+def test_the_job_variables_are_those_of_the_template(deployed):
+    given = deployed.outputs()["job_variables"]
+    assert set(given) == {"subscription_id", "resource_group_name", "location", "identities"}
+    assert (given["subscription_id"], given["resource_group_name"]) == (SUBSCRIPTION, "push-dispatcher-batch")
+    taken_at_the_door("azure-container-instance:push", given)
+
+
+def test_subnets_are_joined_by_a_right_on_them_alone(tmp_path):
+    network = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/network"
+    subnet = f"{network}/providers/Microsoft.Network/virtualNetworks/jobs/subnets/a"
+    given = {"name": "batch", "location": "westeurope", "resource_group_name": "ours", "subnet_ids": [subnet]}
+    with on_the_stub(tmp_path, "modules/container-instance-pool", **given) as terraform:
+        terraform.apply()
+        made, rights = terraform.resources(), terraform.outputs()["dispatcher"]
+    (role,) = [found for found in of_type(made, "azurerm_role_definition") if found["name"] == "batch-subnet-0"]
+    assert (role["permissions"][0]["actions"], role["assignable_scopes"]) == ([JOIN], [network])
+    assert rights["subnet-0"] == {"scope": subnet, "role": role["role_definition_resource_id"]}
+    assert of_type(made, "azurerm_resource_group") == []
+
+
+@pytest.mark.parametrize("module", ["azure-dispatcher", "container-instance-pool"])
+def test_what_azure_would_refuse_is_refused_with_a_sentence(module, tmp_path):
+    with on_the_stub(tmp_path, f"modules/{module}", package=a_package(tmp_path)) as terraform:
+        terraform.run("init", "-input=false")
+        assert "0 failed" in terraform.run("test")

@@ -1,0 +1,188 @@
+"""infra/ for Google Cloud: the real Terraform, with Google's real schemas and no cloud behind them, and what no schema can say.
+
+Names, roles, permissions and formats are held against what Google's pages list; the links stand beside them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from datetime import datetime, timedelta
+
+import pytest
+from cronsim import CronSim
+
+from dispatcher.settings import Settings
+from providers.cloud_run.connection import Connection
+from tests.infra.clouds import PROJECT, STORE, a_package, leaves, of_type, on_the_stub, taken_at_the_door
+from tests.infra.terraform import installed
+
+pytestmark = installed
+
+NEW_YEAR = datetime(2026, 1, 1)  # noqa: DTZ001 - the schedule's own zone is looked at beside it
+EXAMPLE = "examples/gcp-minimal"
+
+PERMISSIONS = {
+    "create_job": {"run.jobs.create", "run.jobs.run"},  # it is created with the token that starts it
+    "get_job": {"run.jobs.get"},
+    "pages": {"run.jobs.list"},
+    "delete_job": {"run.jobs.delete"},
+    "get_execution": {"run.executions.get"},
+    "cancel_execution": {"run.executions.cancel"},
+    "first_tasks": {"run.tasks.list"},
+}
+"""What each call of the provider needs: https://cloud.google.com/run/docs/reference/iam/permissions"""
+
+ROLES = {
+    "roles/run.invoker": "google_cloud_run_service_iam_member",
+    "roles/secretmanager.secretAccessor": "google_secret_manager_secret_iam_member",
+    "roles/iam.serviceAccountUser": "google_service_account_iam_member",
+    "roles/artifactregistry.writer": "google_project_iam_member",
+    "roles/logging.logWriter": "google_project_iam_member",
+    "roles/storage.objectViewer": "google_project_iam_member",
+}
+"""The predefined roles, and on what they are given: https://cloud.google.com/iam/docs/roles-permissions"""
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory):
+    """The example, applied."""
+    directory = tmp_path_factory.mktemp("google")
+    with on_the_stub(directory, EXAMPLE, project=PROJECT, store_url=STORE, package=a_package(directory)) as terraform:
+        terraform.apply()
+        yield terraform
+
+
+@pytest.fixture(scope="module")
+def resources(deployed):
+    return deployed.resources()
+
+
+@pytest.fixture(scope="module")
+def service(resources):
+    (function,) = of_type(resources, "google_cloudfunctions2_function")
+    return function["service_config"][0]
+
+
+def test_what_was_applied_is_settled(deployed):
+    assert deployed.settled()
+
+
+def test_the_function_is_built_from_the_zip_with_its_entry_point(resources):
+    (function,), (source,) = (
+        of_type(resources, "google_cloudfunctions2_function"),
+        of_type(resources, "google_storage_bucket_object"),
+    )
+    (build,) = function["build_config"]
+    assert (build["entry_point"], build["runtime"]) == ("tick", "python313")
+    assert build["source"][0]["storage_source"][0]["object"] == source["name"]
+    assert re.fullmatch(r"[0-9a-f]{64}\.zip", source["name"])
+
+
+def test_the_function_has_room_for_a_tick_and_a_lease_that_outlives_it(service):
+    settings = Settings.from_environment({**service["environment_variables"], "DISPATCHER_STORE": "memory://"})
+    assert service["timeout_seconds"] >= settings.tick_seconds + settings.margin_seconds
+    assert settings.lease_seconds > service["timeout_seconds"]
+    assert service["environment_variables"]["DISPATCHER_TIMEOUT_SECONDS"] == str(service["timeout_seconds"])
+
+
+def test_the_address_of_the_store_is_in_the_secret_and_nowhere_else(resources, service):
+    (version,) = of_type(resources, "google_secret_manager_secret_version")
+    assert version["secret_data"] == STORE
+    rest = {address: values for address, values in resources.items() if "secret_version" not in address}
+    assert not [text for text in leaves(rest) if "hush" in text]
+    (variable,) = service["secret_environment_variables"]
+    assert (variable["key"], variable["secret"], variable["project_id"]) == (
+        "DISPATCHER_STORE",
+        "push-dispatcher-store",
+        PROJECT,
+    )
+
+
+def test_the_schedule_calls_each_minute_as_somebody_whom_the_function_knows_and_never_again(resources, service):
+    (job,) = of_type(resources, "google_cloud_scheduler_job")
+    first = next(CronSim(job["schedule"], NEW_YEAR))
+    assert first - NEW_YEAR == timedelta(minutes=1)
+    assert (job["schedule"], job["time_zone"]) == ("* * * * *", "Etc/UTC")
+    assert job["retry_config"][0]["retry_count"] == 0
+    assert job["attempt_deadline"] == f"{service['timeout_seconds']}s"
+    (target,) = job["http_target"]
+    (token,) = target["oidc_token"]
+    known = service["environment_variables"]
+    assert (target["http_method"], token["audience"]) == ("POST", known["DISPATCHER_AUDIENCE"])
+    assert token["service_account_email"] == known["DISPATCHER_CALLERS"]
+    assert token["audience"] == f"https://europe-west1-{PROJECT}.cloudfunctions.net/push-dispatcher"
+    (invoker,) = of_type(resources, "google_cloud_run_service_iam_member")
+    assert (invoker["member"], invoker["service"]) == (f"serviceAccount:{token['service_account_email']}", "push-dispatcher")
+    assert known["DISPATCHER_TOKEN_SIGNATURE"] == "iam"  # so that nobody else may be an invoker:
+    assert "allUsers" not in set(leaves(resources))
+
+
+def test_a_dispatcher_may_do_what_the_provider_does_and_nothing_else(resources):
+    calls = {name for name, _ in inspect.getmembers(Connection, inspect.isfunction) if not name.startswith("_")}
+    assert set(PERMISSIONS) == calls
+    (role,) = of_type(resources, "google_project_iam_custom_role")
+    assert set(role["permissions"]) == set().union(*PERMISSIONS.values())
+    assert re.fullmatch(r"[a-zA-Z0-9_.]{3,64}", role["role_id"])
+    (job,) = [account for account in of_type(resources, "google_service_account") if account["account_id"].endswith("-job")]
+    (acts_as,) = of_type(resources, "google_service_account_iam_member")
+    assert acts_as["service_account_id"] == job["name"]
+
+
+def test_no_right_is_wider_than_google_allows_it_to_be(resources):
+    given = [(kind, values) for kind in set(ROLES.values()) for values in of_type(resources, kind)]
+    (custom,) = of_type(resources, "google_project_iam_custom_role")
+    for kind, values in given:
+        assert values["role"] == custom["id"] or ROLES[values["role"]] == kind, values
+        assert values["member"].startswith("serviceAccount:"), values
+    assert {values["role"] for _, values in given} == {*ROLES, custom["id"]}
+    texts = set(leaves([values for _, values in given])) | set(custom["permissions"])
+    assert not [text for text in texts if "*" in text or re.search(r"roles/(owner|editor|viewer)|[aA]dmin", text)]
+    (function,) = [
+        account for account in of_type(resources, "google_service_account") if account["account_id"] == "push-dispatcher"
+    ]
+    held = {(kind, values["role"]) for kind, values in given if values["member"] == f"serviceAccount:{function['email']}"}
+    assert held == {
+        ("google_project_iam_member", custom["id"]),
+        ("google_service_account_iam_member", "roles/iam.serviceAccountUser"),
+        ("google_secret_manager_secret_iam_member", "roles/secretmanager.secretAccessor"),
+    }
+
+
+def test_names_are_of_the_forms_that_google_takes(resources, service):
+    for account in of_type(resources, "google_service_account"):
+        assert re.fullmatch(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", account["account_id"])
+    (bucket,) = of_type(resources, "google_storage_bucket")
+    assert re.fullmatch(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", bucket["name"])
+    assert (bucket["public_access_prevention"], bucket["uniform_bucket_level_access"]) == ("enforced", True)
+    assert service["ingress_settings"] in ("ALLOW_ALL", "ALLOW_INTERNAL_ONLY", "ALLOW_INTERNAL_AND_GCLB")
+    for enabled in of_type(resources, "google_project_service"):
+        assert re.fullmatch(r"[a-z]+\.googleapis\.com", enabled["service"])
+
+
+def test_alerts_tell_of_ticks_that_fail_of_none_at_all_and_of_pools_with_problems(resources):
+    policies = {
+        policy["display_name"]: policy["conditions"][0] for policy in of_type(resources, "google_monitoring_alert_policy")
+    }
+    assert {name.partition(": ")[2] for name in policies} == {"ticks fail", "no ticks", "problems"}
+    for name, condition in policies.items():
+        (found,) = condition["condition_absent" if "no ticks" in name else "condition_threshold"]
+        assert re.match(r'resource\.type = "cloud_run_revision" AND .*metric\.type = "', found["filter"])
+        (aligned,) = found["aggregations"]
+        assert (aligned["per_series_aligner"], aligned["cross_series_reducer"]) == ("ALIGN_DELTA", "REDUCE_SUM")
+        assert int(found["duration"].rstrip("s")) % 60 == 0
+    (metric,) = of_type(resources, "google_logging_metric")
+    assert f"user/{metric['name']}" in policies["push-dispatcher: problems"]["condition_threshold"][0]["filter"]
+
+
+def test_the_job_variables_are_those_of_the_template(deployed):
+    given = deployed.outputs()["job_variables"]
+    assert set(given) == {"project", "region", "service_account_name"}
+    taken_at_the_door("cloud-run-v2:push", given)
+
+
+@pytest.mark.parametrize("module", ["gcp-dispatcher", "cloud-run-pool"])
+def test_what_google_would_refuse_is_refused_with_a_sentence(module, tmp_path):
+    with on_the_stub(tmp_path, f"modules/{module}", package=a_package(tmp_path)) as terraform:
+        terraform.run("init", "-input=false")
+        assert "0 failed" in terraform.run("test")
