@@ -86,9 +86,10 @@ class Calls(Generic[Item, Result]):
         What was not reached comes last. Threads go on with their calls while the caller handles what it was given.
         """
         self.add(items)
-        while self._line and not self._stopped:
-            threads = min(self._threads, len(self._line))
-            yield from self._run_in_threads(threads) if threads > 1 else self._run_here()
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="dispatcher") as executor:  # has no thread before it has work
+            while self._line and not self._stopped:
+                threads = min(self._threads, len(self._line))
+                yield from self._run_in_threads(executor, threads) if threads > 1 else self._run_here()
         if self._line:
             yield [(item, None) for item in self._line]
 
@@ -96,19 +97,18 @@ class Calls(Generic[Item, Result]):
         for item in self._turns():
             yield [(item, self._call(item))]
 
-    def _run_in_threads(self, threads: int) -> Iterator[Answers[Item, Result]]:
+    def _run_in_threads(self, executor: ThreadPoolExecutor, threads: int) -> Iterator[Answers[Item, Result]]:
         answers: SimpleQueue[tuple[Item, Result | None] | None] = SimpleQueue()
 
         def work() -> None:
             for item in self._turns():
                 answers.put((item, self._call(item)))
 
-        with ThreadPoolExecutor(threads, thread_name_prefix="dispatcher") as executor:
-            try:
-                yield from _as_they_come(answers, [executor.submit(work) for _ in range(threads)])
-            except BaseException:
-                self.stop()  # the caller gives up: nothing goes on behind its back
-                raise
+        try:
+            yield from _as_they_come(answers, [executor.submit(work) for _ in range(threads)])
+        except BaseException:
+            self.stop()  # the caller gives up: nothing goes on behind its back
+            raise
 
     def _turns(self) -> Iterator[Item]:
         """Items whose turn it is, by the pace, until all is taken or stopped, or the next wait would pass the deadline."""

@@ -33,6 +33,8 @@ from uuid import UUID
 
 LOGGER = logging.getLogger("dispatcher")
 
+_ENCODER = json.JSONEncoder(sort_keys=True)
+
 
 class Events(Protocol):
     """Where events go."""
@@ -45,7 +47,7 @@ class Events(Protocol):
 def log_event(event: str, /, **fields: Any) -> None:
     """Write an event to the `dispatcher` logger as one line of JSON with sorted keys."""
     if LOGGER.isEnabledFor(logging.INFO):
-        LOGGER.info("%s", json.dumps({"event": event, **plain(fields)}, sort_keys=True))
+        LOGGER.info("%s", _ENCODER.encode({"event": event, **plain(fields)}))
 
 
 def plain(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Whatever asserts outside a test file is named here, before anything can import it."""
 
 import pytest
+from hypothesis import settings
 
 pytest.register_assert_rewrite(
     "tests.providers.contract",
@@ -11,3 +12,6 @@ pytest.register_assert_rewrite(
     "tests.stores.conformance_runs",
     "tests.stores.steps",
 )
+
+settings.register_profile("no deadline", deadline=None)  # a machine that is busy proves nothing
+settings.load_profile("no deadline")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from threading import Barrier, Event, Lock
+from threading import Barrier, Event, Lock, current_thread
 from typing import Any
 
 import pytest
@@ -108,6 +108,23 @@ def test_what_a_function_should_not_have_raised_is_raised_to_the_caller():
 
 def test_nothing_to_call_is_no_call():
     assert list(some_calls(str).run(())) == []
+
+
+def test_no_thread_is_begun_anew_for_what_is_added_once_the_line_is_empty():
+    together, threads = Barrier(4, timeout=10), set()
+
+    def function(item):
+        together.wait()  # so that each of the threads takes one of every four
+        threads.add(current_thread())
+        return item
+
+    calls, answers = some_calls(function, threads=4), []
+    for group in calls.run(range(4)):
+        answers += group
+        if len(answers) in (4, 8):
+            calls.add(range(4))
+    assert len(answers) == 12
+    assert len(threads) == 4
 
 
 @pytest.mark.parametrize("threads", [1, 4])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dispatcher.core.templates import render
+from dispatcher.core.templates import Renderer
 from dispatcher.errors import DispatcherError, RenderError
 from dispatcher.models import Deployment, Run, WorkPool, submission_name
 from dispatcher.store import Decision, Grant, Snapshot
@@ -18,22 +18,21 @@ START_DEADLINE_KEY = "task_start_timeout_seconds"
 def decide(snapshot: Snapshot, admitted: Sequence[Run], start_deadline: float | None) -> Decision:
     """Render what was admitted; a run that cannot be rendered crashes with the reason, and does not stop the others."""
     grants, crashes = [], []
+    renderer = Renderer(snapshot.pool.base_job_template)
     for run in admitted:
         try:
-            grants.append(pin(snapshot, run, start_deadline))
+            grants.append(pin(snapshot, run, start_deadline, renderer))
         except DispatcherError as problem:
             crashes.append((run, str(problem)))
     return Decision(grants=tuple(grants), crashes=tuple(crashes))
 
 
-def pin(snapshot: Snapshot, run: Run, start_deadline: float | None) -> Grant:
-    """Render one run's job from its pool's template, its deployment and its own variables.
+def pin(snapshot: Snapshot, run: Run, start_deadline: float | None, renderer: Renderer) -> Grant:
+    """Render one run's job from its pool's template (which is the renderer's), its deployment and its own variables.
 
     Raises `RenderError` when they do not make a job.
     """
-    configuration = render(
-        snapshot.pool.base_job_template, run.job_variables, deployment_variables=_deployment_variables(snapshot, run)
-    )
+    configuration = renderer.render(run.job_variables, deployment_variables=_deployment_variables(snapshot, run))
     own = own_variables(run)
     labels = {f"push-dispatcher/{key.removeprefix('DISPATCHER_').lower()}": value for key, value in own.items()}
     start_within = configuration.get(START_DEADLINE_KEY, start_deadline)

@@ -15,7 +15,7 @@ expressions. Where this differs from Prefect, on purpose:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
@@ -47,6 +47,10 @@ MISSING: Final = Missing.MISSING
 """What a placeholder without a value stands for: the key or item that holds it goes away."""
 
 Steps: TypeAlias = tuple[str | int, ...]
+
+
+Filler: TypeAlias = Callable[[Mapping[str, Any]], Any]
+"""Gives a template filled from values."""
 
 
 class Slot(NamedTuple):
@@ -101,7 +105,12 @@ def fill(template: Any, values: Mapping[str, Any]) -> Any:
     `1.5`). A key or item whose value is `MISSING` goes away; an object or list that this empties stays. Keys are not filled.
     Raises `RenderError` for an object or list inside text, for what JSON has no place for, and beyond `MAX_DEPTH`.
     """
-    return _fill(template, values, MAX_DEPTH)
+    return filler(template)(values)
+
+
+def filler(template: Any) -> Filler:
+    """`fill` for a template that is filled again and again: it is read once. What it raises, `fill` raises."""
+    return _filler(template, MAX_DEPTH)
 
 
 def plain_copy(value: Any) -> Any:
@@ -160,26 +169,50 @@ def _children(value: Any) -> Sequence[tuple[str | int, Any]]:
     return list(enumerate(value)) if isinstance(value, list) else []
 
 
-def _fill(template: Any, values: Mapping[str, Any], room: int) -> Any:
+def _filler(template: Any, room: int) -> Filler:
     kind = type(template)
     if kind is str:
-        return _fill_text(template, values) if "{{" in template else template
+        return _text_filler(template)
     if kind is dict:
         _check_room(room)
-        filled = ((key, _fill(template[key], values, room - 1)) for key in sorted(template))
-        return {key: value for key, value in filled if value is not MISSING}
+        return _object_filler([(key, _filler(template[key], room - 1)) for key in sorted(template)])
     if kind is list:
         _check_room(room)
-        return [value for value in (_fill(item, values, room - 1) for item in template) if value is not MISSING]
-    return template if template is None or kind in _SCALARS else _fill(_plain(template), values, room)
+        return _list_filler([_filler(item, room - 1) for item in template])
+    return _constant(template) if template is None or kind in _SCALARS else _filler(_plain(template), room)
 
 
-def _fill_text(text: str, values: Mapping[str, Any]) -> Any:
-    pieces = _pieces(text)
-    if len(pieces) > 1:
-        return "".join([piece if isinstance(piece, str) else _as_text(piece, values, text) for piece in pieces])
-    only = pieces[0]
-    return only if isinstance(only, str) else _copy(_value(only, values), MAX_DEPTH)
+def _constant(value: Any) -> Filler:
+    return lambda _values: value
+
+
+def _object_filler(fields: Sequence[tuple[str, Filler]]) -> Filler:
+    def filled(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, of_key in fields if (value := of_key(values)) is not MISSING}
+
+    return filled
+
+
+def _list_filler(items: Sequence[Filler]) -> Filler:
+    def filled(values: Mapping[str, Any]) -> list[Any]:
+        return [value for item in items if (value := item(values)) is not MISSING]
+
+    return filled
+
+
+def _text_filler(text: str) -> Filler:
+    pieces = _pieces(text) if "{{" in text else (text,)
+    if len(pieces) == 1:
+        [only] = pieces
+        return _constant(only) if isinstance(only, str) else _slot_filler(only.steps)
+    return lambda values: "".join([piece if isinstance(piece, str) else _as_text(piece, values, text) for piece in pieces])
+
+
+def _slot_filler(way: Steps) -> Filler:
+    if len(way) != 1:
+        return lambda values: _copy(_found(way, values), MAX_DEPTH) if way else MISSING
+    [name] = way  # what most placeholders are; to find that it has no value is to be quick
+    return lambda values: _copy(values[name], MAX_DEPTH) if name in values else MISSING  # type: ignore[index]
 
 
 def _value(slot: Slot, values: Mapping[str, Any]) -> Any:

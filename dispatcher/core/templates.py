@@ -16,17 +16,43 @@ none or another (all of its other rules are kept):
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import chain
 from typing import Any
 
-from dispatcher.core.placeholders import MAX_DEPTH, MISSING, Placeholder, fill, joined, lookup, placeholders
+from dispatcher.core.placeholders import MAX_DEPTH, MISSING, Filler, Placeholder, fill, filler, joined, lookup, placeholders
 from dispatcher.errors import RenderError
 
-__all__ = ["MISSING", "Placeholder", "defaults", "fill", "is_block_reference", "joined", "lookup", "names_block", "nest",
-           "placeholders", "render", "resolve", "texts", "with_defaults"]  # fmt: skip
+__all__ = ["MISSING", "Placeholder", "Renderer", "defaults", "fill", "is_block_reference", "joined", "lookup", "names_block",
+           "nest", "placeholders", "render", "resolve", "texts", "with_defaults"]  # fmt: skip
 
 ENVIRONMENT = "env"
+
+
+class Renderer:
+    """Renders the runs of one base job template, which is read once."""
+
+    def __init__(self, base_job_template: Mapping[str, Any]) -> None:
+        self._template = base_job_template
+
+    def render(
+        self, job_variables: Mapping[str, Any], *, deployment_variables: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """See `render`."""
+        levels = (self._defaults, nest(deployment_variables or {}), nest(job_variables))
+        merged = _merged_environment(levels)
+        configuration: dict[str, Any] = self._filler(_values(levels, merged))
+        if isinstance(self._template["job_configuration"].get(ENVIRONMENT), Mapping):
+            configuration[ENVIRONMENT] = texts({**configuration[ENVIRONMENT], **(merged or {})})
+        return configuration
+
+    @cached_property
+    def _defaults(self) -> Mapping[str, Any]:
+        return defaults(self._template["variables"])
+
+    @cached_property
+    def _filler(self) -> Filler:
+        return filler(self._template["job_configuration"])
 
 
 def render(
@@ -39,12 +65,7 @@ def render(
 
     Raises `RenderError`, but never for what `dispatcher.validation` has let through.
     """
-    levels = _levels(base_job_template, job_variables, deployment_variables)
-    merged = _merged_environment(levels)
-    configuration: dict[str, Any] = fill(base_job_template["job_configuration"], _values(levels, merged))
-    if isinstance(base_job_template["job_configuration"].get(ENVIRONMENT), Mapping):
-        configuration[ENVIRONMENT] = texts({**configuration[ENVIRONMENT], **(merged or {})})
-    return configuration
+    return Renderer(base_job_template).render(job_variables, deployment_variables=deployment_variables)
 
 
 def resolve(

@@ -89,13 +89,8 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True)
-
-
-def _json_in_order(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
-
+_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+_json_in_order = json.JSONEncoder(separators=(",", ":")).encode
 
 PLAIN = Codec(_same, _same)
 TEXT = Codec(_printable, _same)

@@ -44,6 +44,7 @@ class Clients:
         self._timeouts = call_timeout * CONNECT_SHARE, call_timeout * READ_SHARE
         self._connections = connections
         self._building = threading.Lock()
+        self._regions: Once[str | None, str] = Once()
         self._sessions: Once[str | None, Any] = Once()
         self._clients: Once[tuple[str, str | None, str | None], Any] = Once()
 
@@ -53,7 +54,7 @@ class Clients:
         Raises `ConfigurationError` for credentials that are unknown or not AWS's, and the SDK's `NoRegionError`.
         """
         region = place.region or self._entry(place.credentials).get("region") or self._region
-        return replace(place, region=region or _sdk().region_of(self._session(place.credentials)))
+        return replace(place, region=region or self._region_of(place.credentials))
 
     def client(self, service: str, place: Place) -> Any:
         """The client of `service` for calls to a located place."""
@@ -67,6 +68,9 @@ class Clients:
             known = ", ".join(sorted(self._entries)) or "none"
             raise ConfigurationError(f"aws_credentials: {name!r} is not among the dispatcher's credentials (known: {known})")
         return _checked(name, self._entries[name])
+
+    def _region_of(self, name: str | None) -> str:
+        return self._regions.get(name, lambda: _sdk().region_of(self._session(name)))
 
     def _session(self, name: str | None) -> Any:
         return self._sessions.get(name, lambda: self._open(self._entry(name)))

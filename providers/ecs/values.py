@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from providers.base import ConfigurationError
@@ -62,9 +63,15 @@ def command(value: Any, path: str) -> list[str]:
     if not isinstance(value, str):
         return [text(item) for item in sequence(value, path)]
     try:
-        return shlex.split(value)
+        return list(_split(value))
     except ValueError as error:
         raise ConfigurationError(f"{path}: cannot be split like a shell command: {error}") from None
+
+
+@lru_cache(maxsize=256)
+def _split(words: str) -> tuple[str, ...]:
+    """A run's command stands in its configuration twice, and its neighbours' is often the same."""
+    return tuple(shlex.split(words))
 
 
 def pairs(given: Any, path: str, *, key: str = "name", value: str = "value") -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from dispatcher.core.pinning import job_of, pin
+from dispatcher.core.templates import Renderer
 from dispatcher.models import Run
 from dispatcher.store import Snapshot
 from providers import registry
@@ -40,9 +41,10 @@ def _preparation() -> Callable[[Run], object]:
     pool = a_pool(POOL, queues=QUEUES, type="ecs:push", base_job_template=registry.default_template("ecs:push"))
     snapshot = Snapshot(pool=pool, in_use={}, due=lambda *_: (), deployment=lambda _: None)
     provider = EcsProvider()
+    renderer = Renderer(pool.base_job_template)
 
     def prepare(run: Run) -> object:
-        grant = pin(snapshot, run, provider.limits.start_deadline)
+        grant = pin(snapshot, run, provider.limits.start_deadline, renderer)
         return provider._preparation.prepare(job_of(replace(run, job=grant.job)))
 
     return prepare

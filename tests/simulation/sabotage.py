@@ -17,6 +17,7 @@ from dispatcher import tick as tick_module
 from dispatcher.core import reconciliation, scheduling
 from dispatcher.core.admission import admit
 from dispatcher.core.pinning import job_of, pin
+from dispatcher.core.templates import Renderer
 from dispatcher.models import RunState
 from dispatcher.store import Move, Snapshot
 from dispatcher.stores import transitions
@@ -159,7 +160,8 @@ def _claim_rendered_again(self: Any, name: str, now: Any, **named: Any) -> Any:
     if pool is None:
         return claims
     seen = _snapshot(self._store, pool, now)
-    fresh = [replace(each, run=replace(each.run, job=pin(seen, each.run, None).job)) for each in claims.claims]
+    renderer = Renderer(pool.base_job_template)
+    fresh = [replace(each, run=replace(each.run, job=pin(seen, each.run, None, renderer).job)) for each in claims.claims]
     return replace(claims, claims=tuple(fresh))
 
 

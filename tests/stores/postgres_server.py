@@ -68,7 +68,7 @@ class PostgresServer:
         self._binaries = binaries()
         shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.directory = Path(tempfile.mkdtemp(prefix="pg-test-", dir=shared))
-        self.port = _free_port()
+        self.port = free_port()
         self._numbers = count(1)
         if os.geteuid() == 0:  # which PostgreSQL refuses to run as
             shutil.chown(self.directory, *_unprivileged())
@@ -118,7 +118,7 @@ class PostgresServer:
         stop = f"{self._binaries}/pg_ctl -D {self.directory}/data -m immediate -w stop; rm -rf {self.directory}"
         return subprocess.Popen(
             ["sh", "-c", f"read nothing; {stop}"],
-            **_as_somebody(),
+            **as_somebody(),
             cwd="/",
             start_new_session=True,
             stdin=subprocess.PIPE,
@@ -152,7 +152,7 @@ class PostgresServer:
     def _run(self, program: str, *arguments: str) -> None:
         ran = subprocess.run(
             [str((self._binaries or Path()) / program), *arguments],
-            **_as_somebody(),
+            **as_somebody(),
             cwd=self.directory,
             stdin=subprocess.DEVNULL,
             stdout=(output := (self.directory / f"{program}.out").open("w")),  # a pipe would stay open with the server
@@ -167,7 +167,7 @@ class PostgresServer:
         return log.read_text()[-2000:] if log.exists() else ""
 
 
-def _as_somebody() -> dict[str, Any]:
+def as_somebody() -> dict[str, Any]:
     """Who to run a process as: not as root."""
     if os.geteuid() != 0:
         return {}
@@ -182,7 +182,8 @@ def _unprivileged() -> tuple[str, int]:
     return user, known[user]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One at which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

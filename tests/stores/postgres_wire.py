@@ -50,8 +50,8 @@ class Cutter(_Proxy):
 
     def __init__(self, server_port: int) -> None:
         super().__init__(server_port)
-        self.requests = self.turns = 0
-        """What the client has sent, and how often it then waited for an answer."""
+        self.requests = self.turns = self.statements = 0
+        """What the client has sent in one piece, how often it then waited for an answer, and the statements in what it sent."""
         self.has_cut = False
         self._breaks: Breaks | None = None
         self._passed_on = False
@@ -66,7 +66,7 @@ class Cutter(_Proxy):
 
     def _serve(self, client: socket.socket) -> None:
         with closing(self._connect()) as server:
-            last = server
+            last, unread, begun = server, bytearray(), False
             while True:
                 ready, _, _ = select.select([client, server], [], [])
                 for side in ready:
@@ -74,6 +74,9 @@ class Cutter(_Proxy):
                     if not data or (side is client and self._breaks_at(data, server)):
                         return
                     self.turns += side is client and last is server
+                    if side is client:
+                        self.statements += _statements_in(unread, data) if begun else 0
+                        begun = True  # what comes first is no message like the others
                     last = side
                     (server if side is client else client).sendall(data)
 
@@ -131,6 +134,16 @@ class Pooler(_Proxy):
                 client.sendall(message)
                 if kind == b"Z" and message[-1:] == b"I":
                     return
+
+
+def _statements_in(unread: bytearray, data: bytes) -> int:
+    """How many messages of the client's that bring a statement (Parse, Query) are whole now; the rest stays `unread`."""
+    unread += data
+    found = 0
+    while len(unread) >= 5 and len(unread) > (length := struct.unpack_from("!I", unread, 1)[0]):
+        found += unread[:1] in (b"P", b"Q")
+        del unread[: length + 1]
+    return found
 
 
 def _at_once(side: socket.socket) -> socket.socket:

@@ -12,25 +12,32 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from dispatcher.client import Dispatcher
+from dispatcher.errors import StoreUnavailable
 from dispatcher.models import RunState, parse_submission_name
 from dispatcher.store import RunFilter, Store
 from dispatcher.wiring import open_store
 from providers.emulators.control import Remote
-from tests.stores.postgres_server import server
+from tests.stores.postgres_server import PostgresServer, server
+from tests.stores.postgres_wire import Cutter
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
 POOLS = ("east", "west")
 POOL_LIMIT, QUEUE_LIMIT = 5, 2
 LIMITED = "few"
+PATIENCE = 20
+"""How often whoever watches the race asks a store that is being disturbed."""
 
 SETTINGS: Mapping[str, str] = {
     "DISPATCHER_TICK_SECONDS": "2",
@@ -166,8 +173,16 @@ def _drive(
 
 
 def _all_have_ended(store: Store) -> bool:
-    counts = [count for pool in POOLS for count in store.counts(pool, datetime.now(UTC)).values()]
+    counts = [count for pool in POOLS for count in _insistently(partial(store.counts, pool, datetime.now(UTC))).values()]
     return not any(count.due or count.later or count.in_use for count in counts)
+
+
+def _insistently(read: Callable[[], T]) -> T:
+    """Whoever watches is disturbed like everybody else."""
+    for _ in range(PATIENCE):
+        with suppress(StoreUnavailable):
+            return read()
+    return read()
 
 
 class _Tickers:
@@ -212,7 +227,7 @@ class _Tickers:
 
 
 def _judge(figures: Figures, store: Store, jobs: Sequence[Mapping[str, Any]]) -> None:
-    runs = {run.id: run for run in store.runs(RunFilter(), limit=1_000_000)}
+    runs = {run.id: run for run in _insistently(partial(store.runs, RunFilter(), limit=1_000_000))}
     starts = Counter(_run_of(job) for job in jobs)
     figures.doubles = sum(count > 1 for count in starts.values())
     figures.lost = figures.runs - sum(run.state is RunState.COMPLETED for run in runs.values())
@@ -254,16 +269,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--lost-answers", type=float, default=0.005)
     parser.add_argument("--seed", type=int, default=1)
     options = vars(parser.parse_args(arguments))
-    started = server()
-    figures, problems = run(Race(**options), started.url(started.fresh_database()), restarting(started.restart))
+    figures, problems = on_postgres(Race(**options))
     sys.stdout.write("".join(f"{name:>18}  {value}\n" for name, value in asdict(figures).items()))
     sys.stdout.write("".join(f"  {problem}\n" for problem in problems))
     return 1 if figures.broken else 0
 
 
-def restarting(restart: Callable[[str], None]) -> Callable[[int], None]:
-    """Restart the server: in good order and by a crash, in turn."""
-    return lambda number: restart(("fast", "immediate")[number % 2])
+def on_postgres(race: Race) -> tuple[Figures, Sequence[str]]:
+    """The race on PostgreSQL: the server is restarted and crashed, and connections are cut before and after its answers."""
+    started = server()
+    with closing(Cutter(started.port)) as wire:
+        return run(race, started.url(started.fresh_database(), port=wire.port), disturbing(started, wire))
+
+
+def disturbing(started: PostgresServer, wire: Cutter) -> Callable[[int], None]:
+    """Four disturbances, in turn."""
+    kinds = (
+        partial(wire.cut, _anywhere, passed_on=True),
+        partial(started.restart, "immediate"),
+        partial(wire.cut, _anywhere, passed_on=False),
+        partial(started.restart, "fast"),
+    )
+    return lambda number: kinds[number % len(kinds)]()
+
+
+def _anywhere(_number: int, _data: bytes) -> bool:
+    return True
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from unittest.mock import patch
 
 from dispatcher.stores.dynamodb import DynamoStore
 from providers.emulators.faults import FaultKind
@@ -23,8 +24,10 @@ CUT = ("TransactWriteItems", "BatchGetItem", "Query", "UpdateItem")
 def race(how: Race) -> tuple[Figures, Sequence[str], Sequence[str]]:
     """The figures, the problems that ticks told of, and where the table contradicts itself at the end."""
     table = fresh_table()
-    os.environ |= {"AWS_ACCESS_KEY_ID": "emulator", "AWS_SECRET_ACCESS_KEY": "emulator"}
-    figures, problems = run(how, f"dynamodb://{table}?region={REGION}&endpoint={url()}", cut_connections)
+    with patch.dict(os.environ, {"AWS_ACCESS_KEY_ID": "emulator", "AWS_SECRET_ACCESS_KEY": "emulator"}):
+        figures, problems = run(how, f"dynamodb://{table}?region={REGION}&endpoint={url()}", cut_connections)
+    if ENDPOINT is None:
+        emulator().faults.reset()
     return figures, problems, DynamoStore(table, connect=connect).check()
 
 

@@ -41,6 +41,16 @@ def test_of_two_claims_that_saw_the_same_slots_the_second_decides_anew(place: Pl
     assert place.store.check() == []
 
 
+def test_claims_of_different_pools_do_not_touch_each_other(place: Place):
+    place.store.save_pool(a_pool("two"), expected_version=None)
+    mine, other = a_stored_run(place.store), a_stored_run(place.store, "two")
+    place.recorder.requests.clear()
+    with place.coming_between(lambda store: claim(store, pool="two", decide=granting(other))):
+        assert [each.run.id for each in claim(place.store, decide=granting(mine)).claims] == [mine.id]
+    assert len(place.recorder.tokens()) == 1, "it had to decide only once"
+    assert {place.store.get(run.id).state for run in (mine, other)} == {RunState.PENDING}
+
+
 def test_a_claim_sees_the_pool_as_it_is_when_it_commits(place: Place):
     a_stored_run(place.store)
     paused: list[bool] = []

@@ -132,23 +132,25 @@ def test_what_a_tick_reads_is_the_same_with_a_thousand_waiting_and_with_fifty_th
 def test_a_claim_of_fifty_takes_as_many_round_trips_as_one_of_one(store: PostgresStore):
     for _ in range(60):
         a_stored_run(store)
-    assert round_trips(store, 1) == 9
-    assert round_trips(store, 50) <= 9 + 2, "what is sent in one go may come in more than one piece"
+    assert sent(store, 1) == (9, 9)
+    statements, turns = sent(store, 50)
+    assert statements == 8 + 50
+    assert turns <= 9 + 2, "what is sent in one go may come in more than one piece"
 
 
-def round_trips(store: PostgresStore, size: int) -> int:
-    """How often a claim of so many waits for an answer: to a statement, or to all that are sent in one go."""
+def sent(store: PostgresStore, size: int) -> tuple[int, int]:
+    """The statements of a claim of so many, and how often it waits for an answer: to one, or to all sent in one go."""
     assert store._connection
     cutter = Cutter(store._connection.info.port)
     behind = PostgresStore(f"postgresql://postgres@127.0.0.1:{cutter.port}/{store._connection.info.dbname}?sslmode=disable")
     behind.pools()
-    cutter.turns = 0
+    cutter.turns = cutter.statements = 0
     claimed = claim(behind, decide=lambda snapshot: granting(*snapshot.due("default", size))(snapshot)).claims
-    turns = cutter.turns
+    statements, turns = cutter.statements, cutter.turns
     behind.close()
     cutter.close()
     assert len(claimed) == size
-    return turns
+    return statements, turns
 
 
 def crowd(postgres: PostgresServer, database: str, store: PostgresStore, *, up_to: int) -> None:

@@ -10,8 +10,10 @@ from dispatcher.errors import StoreError, StoreSchemaError
 from dispatcher.stores import postgres_schema
 from dispatcher.stores.postgres import PostgresStore
 from dispatcher.stores.postgres_schema import Schema
+from tests.builders import a_pool
 from tests.stores.postgres_server import PostgresServer
 from tests.stores.steps import a_whole_life
+from tests.tick.stage import Stage
 
 KNOWN = postgres_schema.known()
 NEXT = KNOWN.latest + 1
@@ -75,6 +77,26 @@ def test_new_code_that_may_not_migrate_ticks_on_the_old_schema(
     a_whole_life(stores(user=role, schema=EXPANSION))
     assert versions(postgres, database)[-1] == KNOWN.latest
     a_whole_life(store)
+
+
+@pytest.mark.parametrize("migrates", [True, False])
+def test_old_and_new_code_tick_the_same_runs_on_either_schema(
+    postgres: PostgresServer, database: str, stores, role: str, migrates: bool
+):
+    """What one submits the other sees through, on the expanded schema and on the one that new code could not migrate."""
+    postgres.administer(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}", database)
+    old, new = stores(), stores(schema=EXPANSION) if migrates else stores(user=role, schema=EXPANSION)
+    new.pools()
+    assert versions(postgres, database)[-1] == (NEXT if migrates else KNOWN.latest)
+    for number, (first, second) in enumerate([(old, new), (new, old)]):
+        pool = f"ticked-{number}"
+        stage = Stage(a_pool(pool), store=first)
+        [run] = stage.add(pool=pool)
+        assert stage.tick(pools=[pool]).pools[0].submitted == 1
+        stage.provider.finish(*stage.provider.live)
+        stage.store = second
+        report = stage.tick(pools=[pool])
+        assert (report.pools[0].ended, stage.states(run)) == (1, ["COMPLETED"])
 
 
 def test_code_that_a_contraction_has_left_behind_is_refused(store: PostgresStore, stores):
