@@ -1,7 +1,7 @@
 """Traces: one for each tick of a pool, made when the tick is over, from the times that its events carry.
 
 dispatcher.tick
-├─ dispatcher.observe, .settle, .stop, .claim, .submit, .tidy      the steps of the report
+├─ dispatcher.observe, .settle, .stop, .materialise, .claim, .submit, .tidy      the steps of the report
 └─ under .submit: dispatcher.call                                  each call that submits, or looks up, one run
 """
 
