@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any
 from unittest.mock import patch
 
-from dispatcher import tick as tick_module
+from dispatcher import pool_tick
 from dispatcher.core import reconciliation, scheduling
 from dispatcher.core.admission import admit
 from dispatcher.core.pinning import job_of, pin
@@ -165,7 +165,7 @@ def _claim_rendered_again(self: Any, name: str, now: Any, **named: Any) -> Any:
     return replace(claims, claims=tuple(fresh))
 
 
-_settle = tick_module._PoolTick.settle
+_settle = pool_tick.PoolTick.settle
 
 
 def _settle_by_the_clock_of_now(self: Any, seen: Any) -> None:
@@ -178,7 +178,7 @@ def _look_up_and_go_on(self: Any, claim: Any, job: Job) -> Any:
     return None if isinstance(answer, reconciliation.Absent) else answer
 
 
-_look_up, _tidy = tick_module._PoolTick._look_up, tick_module._PoolTick.tidy
+_look_up, _tidy = pool_tick.PoolTick._look_up, pool_tick.PoolTick.tidy
 
 
 def _tidy_at_once(self: Any) -> None:
@@ -238,13 +238,13 @@ SABOTAGES: dict[str, Sabotage] = {
     "no token": Sabotage("the name is the idempotency key", _swap(Cloud, "_holds_name", _without_token)),
     "token from the claim": Sabotage(
         "the name is a pure function of run and attempt, never of the claim",
-        lambda: _all(_swap(tick_module, "job_of", _job_with_claim), _swap(SimulatedProvider, "token", _token_of_claim)),
+        lambda: _all(_swap(pool_tick, "job_of", _job_with_claim), _swap(SimulatedProvider, "token", _token_of_claim)),
     ),
     "attempt raised without an end": Sabotage(
         "the attempt rises only when nothing lives under the old name", _swap(transitions, "taken_over", _attempt_raised)
     ),
     "no look-up before a repeat": Sabotage(
-        "a claim that is taken over is looked up first", _swap(tick_module._PoolTick, "_look_up", lambda *_: None)
+        "a claim that is taken over is looked up first", _swap(pool_tick.PoolTick, "_look_up", lambda *_: None)
     ),
     "slot counter of its own": Sabotage(
         "slots are counted from runs",
@@ -254,12 +254,12 @@ SABOTAGES: dict[str, Sabotage] = {
         "slots are counted inside the claiming transaction", _swap(FaultyStore, "_claim_effect", _claim_on_an_old_count)
     ),
     "slot freed by a timer": Sabotage(
-        "a slot is freed only by an observed end", _swap(tick_module, "verdicts", _verdicts_with_timer)
+        "a slot is freed only by an observed end", _swap(pool_tick, "verdicts", _verdicts_with_timer)
     ),
     "record without fence": Sabotage(
         "every write under a claim names its fence",
         lambda: _all(
-            _swap(tick_module, "recorded", _recorded_by_anyone), _swap(MemoryStore, "_change", _change_without("fence"))
+            _swap(pool_tick, "recorded", _recorded_by_anyone), _swap(MemoryStore, "_change", _change_without("fence"))
         ),
         seeds=1500,
         near=200,
@@ -267,9 +267,9 @@ SABOTAGES: dict[str, Sabotage] = {
     "update without the expected state": Sabotage(
         "every write names the state it leaves", _swap(MemoryStore, "_change", _change_without("state", "fence", "ending"))
     ),
-    "unknown taken for failure": Sabotage("no answer is not a refusal", _swap(tick_module, "recorded", _unknown_is_failure)),
+    "unknown taken for failure": Sabotage("no answer is not a refusal", _swap(pool_tick, "recorded", _unknown_is_failure)),
     "refusal of a repeat taken for proof": Sabotage(
-        "a refused repeat says nothing of the submission before it", _swap(tick_module, "recorded", _refusal_is_proof)
+        "a refused repeat says nothing of the submission before it", _swap(pool_tick, "recorded", _refusal_is_proof)
     ),
     "rendered again": Sabotage("a claim pins what it renders", _swap(FaultyStore, "_claim_effect", _claim_rendered_again)),
     "no deadline": Sabotage(
@@ -280,25 +280,25 @@ SABOTAGES: dict[str, Sabotage] = {
     ),
     "missing taken for gone": Sabotage(
         "a missing job is an end only after the look-up lag",
-        _swap(tick_module, "cautious", lambda limits, skew: replace(limits, lookup_lag=0.0)),
+        _swap(pool_tick, "cautious", lambda limits, skew: replace(limits, lookup_lag=0.0)),
     ),
     "skew forgotten": Sabotage(
-        "the clocks of two invocations may differ", _swap(tick_module, "cautious", lambda limits, skew: limits)
+        "the clocks of two invocations may differ", _swap(pool_tick, "cautious", lambda limits, skew: limits)
     ),
     "an old observation judged by a new clock": Sabotage(
         "what is missing is judged by the time at which looking began",
-        _swap(tick_module._PoolTick, "settle", _settle_by_the_clock_of_now),
+        _swap(pool_tick.PoolTick, "settle", _settle_by_the_clock_of_now),
     ),
     "absence always trusted": Sabotage(
-        "absence proves nothing once the provider has forgotten", _swap(tick_module, "is_forgotten", lambda *_: False)
+        "absence proves nothing once the provider has forgotten", _swap(pool_tick, "is_forgotten", lambda *_: False)
     ),
     "cancelled claim submitted": Sabotage(
         "a cancelled run whose claim is taken over is never submitted",
-        _swap(tick_module._PoolTick, "_look_up", _look_up_and_go_on),
+        _swap(pool_tick.PoolTick, "_look_up", _look_up_and_go_on),
     ),
     "discarded at once": Sabotage(
         "what lingers guards its name until no request can be on its way",
-        _swap(tick_module._PoolTick, "tidy", _tidy_at_once),
+        _swap(pool_tick.PoolTick, "tidy", _tidy_at_once),
     ),
     "cancel forgotten by a retry": Sabotage(
         "a run that people cancelled meanwhile is not tried again",
@@ -323,7 +323,7 @@ SABOTAGES: dict[str, Sabotage] = {
     "history forgotten too early": Sabotage(
         "ended runs are kept for as long as was said", _swap(MemoryStore, "prune", _prune_all)
     ),
-    "lower queues first": Sabotage("queues are served by priority", _swap(tick_module, "admit", _admit_from_below)),
+    "lower queues first": Sabotage("queues are served by priority", _swap(pool_tick, "admit", _admit_from_below)),
     "last in, first out": Sabotage("a queue is served by due time", _swap(MemoryStore, "_snapshot", _due_newest_first)),
 }
 

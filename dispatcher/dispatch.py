@@ -1,0 +1,54 @@
+"""What a tick works with, and how much it may do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from dispatcher.clock import Clock
+from dispatcher.core.scheduling import WindowLimits
+from dispatcher.delivery import Deliver
+from dispatcher.events import Events
+from dispatcher.store import Store
+from providers.base import Provider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickLimits:
+    """How much one tick of one pool may do. All of it is bounded, so that a tick costs what it admits."""
+
+    lease: timedelta = timedelta(seconds=300)
+    """How long a claim belongs to its invocation, before the provider's lookup lag is added."""
+    clock_skew: timedelta = timedelta(seconds=10)
+    """How far the clocks of two invocations may differ."""
+    batch: int = 100
+    """Runs claimed in one transaction."""
+    claims: int = 2000
+    """Runs claimed in all."""
+    observations: int = 10_000
+    """Live jobs looked at; where there are more, they take turns."""
+    discards: int = 100
+    """Ended runs whose jobs are removed from their provider."""
+    windows: WindowLimits = field(default_factory=WindowLimits)
+    """How far ahead schedules make runs."""
+    history: timedelta | None = timedelta(days=30)
+    """For how long ended runs are kept; None: for ever."""
+    pruned: int = 1000
+    """Ended runs forgotten."""
+    heads: int = 0
+    """Queues with runs left waiting of which the oldest is looked up, one row each: telemetry asks for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch:
+    """What a tick works with: the two seams, the two ports, the limits."""
+
+    store: Store
+    providers: Callable[[str], Provider]
+    """The provider of a pool type; raises `ProviderError` when it cannot be used."""
+    clock: Clock
+    events: Events
+    limits: TickLimits = TickLimits()
+    deliver: Deliver | None = None
+    """How news reach hooks; None: nobody is told."""
