@@ -15,7 +15,7 @@ NO_BYTECODE = (
     "no CPython {version} was found, so the zip has no bytecode and the function imports 1.4 to 1.8 times as long; "
     "name one with --compile-with, or say --no-compile"
 )
-EXTRAS = f"Providers and stores, with commas: {', '.join(resolution.EXTRAS)}."
+EXTRAS = f"Providers, stores, schedules, with commas: {', '.join(resolution.EXTRAS)}."
 A_FILE = click.Path(path_type=Path, dir_okay=False)
 PLATFORMS, MACHINES = click.Choice(list(targets.PLATFORMS)), click.Choice(list(targets.MACHINES))
 

@@ -21,8 +21,8 @@ from dispatcher.packaging.wheels import Wheel, download
 DISTRIBUTION = "push-dispatcher"
 DOOR = frozenset({"jsonschema", "pydantic"})
 """What checks input. No tick needs it; creating a run in the function does."""
-EXTRAS = ("aws", "azure", "gcp", "modal", "postgres")
-"""The extras that a function may want: providers and stores."""
+EXTRAS = ("aws", "azure", "gcp", "modal", "postgres", "schedules")
+"""The extras that a function may want: providers, stores, and what reads schedules."""
 
 Wanted = frozenset[tuple[str, str]]
 """Normalised names, each with the extra that is asked of it; an empty extra is the distribution itself."""
