@@ -178,12 +178,13 @@ class Schedule:
     timezone: str = "UTC"
     """A name of the tz database."""
     anchor: datetime | None = None
-    """Where an interval or a rule begins to count; None is the start of 2020 on the wall clock of `timezone`."""
+    """Where an interval or a rule begins to count; None means the start of 2020 on the wall clock of `timezone`."""
     active: bool = True
     """One that is not makes no runs; made active again, it goes on from then."""
     catch_up: CatchUp = CatchUp.NONE
+    """What becomes of windows that came while nothing ticked: none, the last, or all of them are run."""
     catch_up_limit: Annotated[int, Ge(1), Le(1000)] = 100
-    """How many windows `CatchUp.ALL` makes up for at the most."""
+    """How many windows are made up for at the most where all are."""
 
     @property
     def windows(self) -> tuple[str | timedelta | datetime | None, ...]:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from importlib.util import find_spec
 from typing import Any
+from zoneinfo import available_timezones
 
 from dispatcher.cli.session import Session
 from dispatcher.client import PoolView
 from dispatcher.core.templates import render
 from dispatcher.errors import DispatcherError, SettingsError, StoreError
-from dispatcher.models import Status, WorkPool, submission_name
+from dispatcher.models import Deployment, Status, WorkPool, submission_name
 from dispatcher.store import RunFilter
 from providers.base import ConfigurationError, Job, ProviderError
 
 LATEST = 20
 """Runs of a pool among which the doctor looks for one that shows where its jobs are put."""
+
+READERS = {"cronsim": "cronsim", "dateutil": "python-dateutil"}
+"""What reads schedules, and the distribution that brings it."""
 
 
 class Level(StrEnum):
@@ -34,7 +39,7 @@ class Finding:
     """The outcome of one check."""
 
     check: str
-    """settings, store, clock, schedule, provider or credentials."""
+    """settings, store, libraries, clock, schedule, provider or credentials."""
     subject: str
     """What was looked at: a setting, a store, a work pool."""
     level: Level
@@ -54,6 +59,7 @@ def checkup(session: Session) -> Iterator[Finding]:
     try:
         pools = session.client.work_pools()
         yield Finding(check="store", subject=session.store_name, level=Level.OK, text=f"answers; work pools: {len(pools)}")
+        yield from _libraries(session.client.deployments())
         for pool in pools:
             yield from _pool(session, session.client.inspect_work_pool(pool.name))
     except (SettingsError, StoreError) as problem:
@@ -71,6 +77,23 @@ def _pool(session: Session, view: PoolView) -> Iterator[Finding]:
         return
     yield Finding(check="provider", subject=view.pool.name, level=Level.OK, text=f"{view.pool.type} can be used")
     yield _credentials(session, view.pool, provider)
+
+
+def _libraries(deployments: Sequence[Deployment]) -> Iterator[Finding]:
+    """What reads schedules has to be wherever ticks are; asked only where there are some."""
+    schedules = [schedule for each in deployments for schedule in each.schedules]
+    if not schedules:
+        return
+    lacking = [distribution for module, distribution in READERS.items() if find_spec(module) is None]
+    unknown = sorted({schedule.timezone for schedule in schedules} - available_timezones())
+    if unknown:
+        lacking.append(f"a tz database with {', '.join(unknown[:3])} (tzdata)")
+    if lacking:
+        text = f"deployments have schedules, and this Python lacks {' and '.join(lacking)}"
+        mend = "pip install 'push-dispatcher[schedules]'; a function's package takes --extras schedules"
+        yield _problem("libraries", "schedules", text, mend)
+        return
+    yield Finding(check="libraries", subject="schedules", level=Level.OK, text=f"can be read; there are {len(schedules)}")
 
 
 def _clock(pool: WorkPool, now: datetime, skew: timedelta) -> Finding:

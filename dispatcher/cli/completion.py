@@ -46,4 +46,12 @@ queues = _offering(
     )
 )
 deployments = _offering(lambda session, _context: (each.name for each in session.client.deployments()))
+schedules = _offering(
+    lambda session, context: (
+        each.slug
+        for found in session.client.deployments()
+        for each in found.schedules
+        if context.params.get("name") in (None, found.name)
+    )
+)
 runs = _offering(lambda session, _context: (str(run.id) for run in session.client.runs(limit=RECENT)))

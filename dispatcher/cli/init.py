@@ -58,6 +58,16 @@ deployments:
     pool: my-pool
     queue: default
     tags: [example]
+    # schedules:                 # runs made by themselves, each window once; any number, by a name of your own
+    #   mornings:
+    #     cron: 30 6 * * 1-5     # or interval: 900 (seconds, or PT15M), or rrule: FREQ=WEEKLY;BYDAY=MO
+    #     timezone: Europe/Paris
+    #     catch_up: last         # of the windows that were missed: none (left out), last, all
+    # retry:
+    #   attempts: 3              # in all
+    #   delay: 60                # seconds, or PT1M
+    #   backoff: 2               # each delay is twice as long as the one before
+    #   ends: [FAILED]           # FAILED, CRASHED; left out: both
     job_variables:               # laid over the template's defaults, and under those of a run
 """
 

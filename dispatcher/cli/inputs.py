@@ -73,14 +73,14 @@ def job_variable(pair: str) -> tuple[str, Any]:
         return name.strip(), value
 
 
-def moment(text: str | None) -> datetime | None:
+def moment(text: str | None, field: str = "at") -> datetime | None:
     """A time in ISO 8601. Raises `InvalidInput`; whether it has a zone is asked at the door."""
     if text is None:
         return None
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        fault = Fault("at", f"{text!r} is not a time; write it as 2026-01-31T08:00:00+00:00")
+        fault = Fault(field, f"{text!r} is not a time; write it as 2026-01-31T08:00:00+00:00")
         raise InvalidInput("run", [fault]) from None
 
 

@@ -16,7 +16,8 @@ NO_BYTECODE = (
     "name one with --compile-with, or say --no-compile"
 )
 EXTRAS = (
-    f"Providers, stores and telemetry, with commas: {', '.join(resolution.EXTRAS)}; otherwise those of the target's own cloud."
+    f"Providers, stores, schedules, telemetry, with commas: {', '.join(resolution.EXTRAS)}; "
+    "otherwise those of the target's own cloud."
 )
 A_FILE = click.Path(path_type=Path, dir_okay=False)
 PLATFORMS, MACHINES = click.Choice(list(targets.PLATFORMS)), click.Choice(list(targets.MACHINES))

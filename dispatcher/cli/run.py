@@ -1,4 +1,4 @@
-"""`dispatcher run`: create, list, explain and cancel runs."""
+"""`dispatcher run`: create, list, explain, cancel and repeat runs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 from dispatcher.cli import completion, inputs, shapes
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.default_pool import pool_or_default
+from dispatcher.cli.deployment_options import retry_options, retry_taken, variable_options
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.cli.watch import follow
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
@@ -25,7 +26,7 @@ STATES = click.Choice(list(RunState), case_sensitive=False)
 
 @click.group(cls=Group)
 def run() -> None:
-    """Create, list, explain and cancel runs."""
+    """Create, list, explain, cancel and repeat runs."""
 
 
 @run.command("create", example="dispatcher run create --pool nightly --queue critical -jv 'command=echo hi' -jv env.STAGE=test")
@@ -44,27 +45,21 @@ def run() -> None:
     shell_complete=completion.queues,
     help="The work queue; otherwise the deployment's, or default.",
 )
-@click.option(
-    "-jv",
-    "--job-variable",
-    "pairs",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A job variable, again for each; the value is read as JSON where it can be, otherwise as text.",
-)
-@click.option("--job-variables", "source", metavar="FILE|JSON", help="A JSON object, or a file of one, or - for stdin.")
+@variable_options
 @click.option("--name", help="A name for people; it need not be unique.")
 @click.option("--at", "at", metavar="TIME", help="When it is due, as 2026-01-31T08:00:00+00:00; otherwise at once.")
 @click.option("--tag", "tags", multiple=True, help="A tag, again for each.")
 @click.option("--count", type=click.IntRange(min=1), default=1, help="How many of the same; names and keys get a number each.")
 @click.option("--idempotency-key", "key", metavar="KEY", help="A repeat with the same key gives the run of the first time.")
+@retry_options
 @pass_session
 def create(
     session: Session, /, *, pairs: Sequence[str], source: str | None, at: str | None, count: int, **request: Any
 ) -> Answer:
     """Create one run, or several alike: all or none. They start with a tick, when a slot is free and their turn has come."""
-    key = request.pop("key")
-    if request["deployment"] is None:
+    key, deployment = request.pop("key"), request["deployment"]
+    request["retry"] = retry_taken(request, lambda: session.client.deployment(deployment).retry if deployment else None)
+    if deployment is None:
         request["pool"] = pool_or_default(session, request["pool"])
     request |= {"job_variables": inputs.job_variables(source, pairs), "scheduled_at": inputs.moment(at)}
     requests = [{**request, **_numbered(request["name"], key, number, count)} for number in range(count)]
@@ -93,7 +88,7 @@ def ls(session: Session, /, *, states: Sequence[RunState], limit: int, pool: str
 @click.argument("run_id", metavar="ID", shell_complete=completion.runs)
 @pass_session
 def inspect(session: Session, /, run_id: str) -> Answer:
-    """Show one run: what was asked for, its way so far with the waits between, and where it is."""
+    """Show one run: what was asked for, its way so far through all attempts with the waits between, and where it is."""
     return Answer(data=shapes.whole_run(_find(session, run_id)), view="run")
 
 
@@ -108,6 +103,20 @@ def cancel(session: Session, /, run_id: str) -> Answer:
         RunState.CANCELLING: f"Run {found.name!r} is being cancelled: the next tick stops its job.",
     }
     return Answer(data=shapes.run(found), text=texts.get(found.state, f"Run {found.name!r} has ended already: {found.state}."))
+
+
+@run.command("retry", example="dispatcher run retry 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
+@click.argument("run_id", metavar="ID", shell_complete=completion.runs)
+@pass_session
+def retry(session: Session, /, run_id: str) -> Answer:
+    """Run again what has ended: by a new run of the same place, variables, tags and retries, due at once.
+
+    An ended run never moves, so the new one has an id of its own. Asked again, it is the same one; to go on from there, retry
+    that. Retries that come by themselves (--retries) are attempts of one run.
+    """
+    old = _find(session, run_id)
+    made = session.client.retry_run(old.id)
+    return Answer(data=shapes.run(made), text=f"Run {old.name!r} is run again as {made.name}, {made.state}: {made.id}")
 
 
 @run.command("explain", example="dispatcher run explain 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")

@@ -3,11 +3,18 @@
 work pool    name, type, id, status, paused, concurrency_limit (null: unlimited), description, created_at, last_tick_at,
              held_until, held_reason; `inspect` adds in_use (slots), queues and base_job_template
 work queue   pool, name, priority, concurrency_limit, paused, status, description, due, later, in_use (numbers of runs)
-run          id, name, pool, queue, deployment, state, reason, scheduled_at, due_at, started_at, ended_at, exit_code, attempt,
-             url; `inspect` adds job_variables, tags, created_at, claimed_at, submitted_at, not_before, refusals, submission,
-             job and timeline
-preview      a list of runs, each with late and not_before besides
-timeline     a list of event, at, wait_seconds (since the event before; null for the first)
+deployment   id, name, pool, queue, job_variables, tags, description, paused, retry, schedules, created_at; `inspect` adds next
+             to each schedule (its next three windows; none while nothing is made of it)
+schedule     slug, cron, interval_seconds, rrule, timezone, anchor, active, catch_up, catch_up_limit; `schedule ls` adds
+             deployment and next
+retry        attempts (the first included), delay_seconds, backoff, ends; null for none
+run          id, name, pool, queue, deployment, schedule (its slug), state, reason, scheduled_at, due_at, started_at, ended_at,
+             exit_code, attempt, url; `inspect` adds job_variables, tags, retry, created_at, claimed_at, submitted_at,
+             not_before, refusals, submission, job, past (attempts that were followed by another) and timeline
+attempt      attempt, state, reason, claimed_at, submitted_at, started_at, ended_at, exit_code, url
+preview      a list of runs, each with late, not_before and created (false for a window that is to become a run) besides
+timeline     a list of event, at, wait_seconds (since the event before; null for the first), attempt, state and reason (of an
+             end; else null and empty)
 explanation  id, name, state, reason (a word of `dispatcher.core.reasons.Reason`), text, mend, until, position, holders
 dev          ticks (how many), at, pools (with in_use and queues), runs (the newest), problems
 tick         started_at, pools, skipped, problems; a pool has the numbers of `dispatcher.report.PoolReport`, barriers
@@ -29,16 +36,18 @@ package      output, bytes, sha256, target, arch, python, extras, door, bytecode
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
-from dispatcher.client import Plan, PoolView
+from dispatcher.client import Plan, PoolView, Upcoming
 from dispatcher.core.changes import ABSENT, Change, FieldChange
 from dispatcher.core.reasons import Explanation
 from dispatcher.core.redaction import redacted
-from dispatcher.models import Deployment, Run, Status, WorkPool
+from dispatcher.core.timeline import Step, timeline
+from dispatcher.models import Attempt, Deployment, RetryPolicy, Run, Schedule, Status, WorkPool
 from dispatcher.report import PoolReport, TickReport
 from dispatcher.store import Decision, Grant
 
@@ -110,7 +119,50 @@ def deployment(found: Deployment) -> Shape:
         "job_variables": found.job_variables,
         "tags": list(found.tags),
         "description": found.description,
+        "paused": found.paused,
+        "retry": retry(found.retry),
+        "schedules": [schedule(each) for each in found.schedules],
         "created_at": time(found.created_at),
+    }
+
+
+def whole_deployment(found: Deployment, windows: Callable[[Schedule], Sequence[datetime]]) -> Shape:
+    """A deployment with the next windows of its schedules."""
+    active = found.active_schedules
+    schedules = [with_windows(each, windows(each) if each.slug in active else ()) for each in found.schedules]
+    return {**deployment(found), "schedules": schedules}
+
+
+def schedule(found: Schedule) -> Shape:
+    """A schedule of a deployment."""
+    return {
+        "slug": found.slug,
+        "cron": found.cron,
+        "interval_seconds": None if found.interval is None else found.interval.total_seconds(),
+        "rrule": found.rrule,
+        "timezone": found.timezone,
+        "anchor": time(found.anchor),
+        "active": found.active,
+        "catch_up": str(found.catch_up),
+        "catch_up_limit": found.catch_up_limit,
+    }
+
+
+def with_windows(found: Schedule, windows: Sequence[datetime]) -> Shape:
+    """A schedule and when it is due next, on the clock of its zone."""
+    zone = ZoneInfo(found.timezone)
+    return {**schedule(found), "next": [window.astimezone(zone).isoformat() for window in windows]}
+
+
+def retry(found: RetryPolicy | None) -> Shape | None:
+    """Which ends are tried again."""
+    if found is None:
+        return None
+    return {
+        "attempts": found.attempts,
+        "delay_seconds": found.delay.total_seconds(),
+        "backoff": found.backoff,
+        "ends": sorted(found.ends),
     }
 
 
@@ -122,6 +174,7 @@ def run(found: Run) -> Shape:
         "pool": found.pool,
         "queue": found.queue,
         "deployment": found.deployment,
+        "schedule": found.schedule,
         "state": str(found.state),
         "reason": found.reason,
         "scheduled_at": time(found.scheduled_at),
@@ -134,9 +187,10 @@ def run(found: Run) -> Shape:
     }
 
 
-def upcoming(found: Run, now: datetime) -> Shape:
-    """A run that waits."""
-    return {**run(found), "late": found.due_at < now, "not_before": time(found.not_before)}
+def upcoming(found: Upcoming, now: datetime) -> Shape:
+    """A run that waits, or will."""
+    waiting = {"late": found.run.due_at < now, "not_before": time(found.run.not_before), "created": found.created}
+    return {**run(found.run), **waiting}
 
 
 def whole_run(found: Run) -> Shape:
@@ -145,6 +199,7 @@ def whole_run(found: Run) -> Shape:
         **run(found),
         "job_variables": found.job_variables,
         "tags": list(found.tags),
+        "retry": retry(found.retry),
         "created_at": time(found.created_at),
         "claimed_at": time(found.claimed_at),
         "submitted_at": time(found.submitted_at),
@@ -152,26 +207,36 @@ def whole_run(found: Run) -> Shape:
         "refusals": found.refusals,
         "submission": found.submission,
         "job": found.job,
-        "timeline": list(timeline(found)),
+        "past": [attempt(each) for each in found.past],
+        "timeline": [step(each) for each in timeline(found)],
     }
 
 
-def timeline(found: Run) -> Iterator[Shape]:
-    """What has happened to a run so far, and how long each step took."""
-    events: Mapping[str, datetime | None] = {
-        "created": found.created_at,
-        "scheduled": found.scheduled_at,
-        "claimed": found.claimed_at,
-        "submitted": found.submitted_at,
-        "started": found.started_at,
-        "ended": found.ended_at,
+def attempt(found: Attempt) -> Shape:
+    """An attempt that was followed by another."""
+    return {
+        "attempt": found.number,
+        "state": str(found.state),
+        "reason": found.reason,
+        "claimed_at": time(found.claimed_at),
+        "submitted_at": time(found.submitted_at),
+        "started_at": time(found.started_at),
+        "ended_at": time(found.ended_at),
+        "exit_code": found.exit_code,
+        "url": (found.submission or {}).get("url"),
     }
-    latest = None
-    for event, at in events.items():
-        if at is not None:
-            wait = None if latest is None else max(0.0, round((at - latest).total_seconds(), 3))
-            latest = at if latest is None else max(at, latest)
-            yield {"event": event, "at": time(at), "wait_seconds": wait}
+
+
+def step(found: Step) -> Shape:
+    """One thing that happened to a run."""
+    return {
+        "event": found.event,
+        "at": time(found.at),
+        "wait_seconds": None if found.wait is None else round(found.wait.total_seconds(), 3),
+        "attempt": found.attempt,
+        "state": None if found.state is None else str(found.state),
+        "reason": found.reason,
+    }
 
 
 def explanation(found: Run, answer: Explanation) -> Shape:

@@ -1,6 +1,6 @@
 """Tables for people; each function shows one shape of `dispatcher.cli.shapes`.
 
-Beside `screen` and `demo.views` the only module that imports rich.
+Beside `deployment_views`, `screen` and `demo.views` the only module that imports rich.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -100,28 +100,6 @@ def queue(shape: Shape) -> None:
     show(out)
 
 
-def deployments(shapes: Sequence[Shape]) -> None:
-    """A list of deployments."""
-    if not shapes:
-        say("No deployments. Try: dispatcher deployment create NAME --pool POOL")
-        return
-    out = table("Name", "Pool", "Queue", "Tags", "ID")
-    for each in shapes:
-        out.add_row(*(text(cell) for cell in (each["name"], each["pool"], each["queue"], ", ".join(each["tags"]), each["id"])))
-    show(out)
-
-
-def deployment(shape: Shape) -> None:
-    """One deployment."""
-    out = pairs()
-    for key in ("name", "id", "pool", "queue", "description", "created_at"):
-        out.add_row(key.removesuffix("_at"), text(shape[key]))
-    out.add_row("tags", text(", ".join(shape["tags"])))
-    for name, value in shape["job_variables"].items():
-        out.add_row(f"variable {name}", text(value))
-    show(out)
-
-
 def created(shapes: Sequence[Shape]) -> None:
     """Runs that were just created."""
     for run in shapes[:20]:
@@ -139,8 +117,11 @@ def runs(shapes: Sequence[Shape]) -> None:
     out = table("Name", "ID", "Pool", "Queue", "State", "Due", "Reason")
     for run in shapes:
         place = [text(run["name"]), text(run["id"][:8]), text(run["pool"]), text(run["queue"])]
-        out.add_row(*place, state(run["state"]), text(time(run["due_at"])), text(run["reason"]))
+        again = Text(f" ({run['attempt']})" if run["attempt"] > 1 else "", style="dim")
+        out.add_row(*place, state(run["state"]) + again, text(time(run["due_at"])), text(run["reason"]))
     show(out)
+    if any(run["attempt"] > 1 for run in shapes):
+        say("(2) denotes a second attempt")
 
 
 def preview(shapes: Sequence[Shape]) -> None:
@@ -150,24 +131,27 @@ def preview(shapes: Sequence[Shape]) -> None:
         return
     out = table("Due", "", "Name", "ID", "Queue", "Deployment")
     for run in shapes:
-        mark = Text("late" if run["late"] else "", style="red")
+        mark = Text("late", style="red") if run["late"] else Text("" if run["created"] else "to come", style="dim")
         out.add_row(
             text(time(run["due_at"])),
             mark,
             *(text(cell) for cell in (run["name"], run["id"][:8], run["queue"], run["deployment"])),
         )
     show(out)
-    late = sum(run["late"] for run in shapes)
-    say(f"Runs: {len(shapes)}, late: {late}.")
+    made, late = sum(run["created"] for run in shapes), sum(run["late"] for run in shapes)
+    coming = f", to come by schedules: {len(shapes) - made}" if made < len(shapes) else ""
+    say(f"Runs: {made}, late: {late}{coming}.")
 
 
 def run(shape: Shape) -> None:
     """One run with its way so far."""
     out = pairs()
-    for key in ("name", "id", "pool", "queue", "deployment", "attempt", "exit_code", "reason", "url"):
+    for key in ("name", "id", "pool", "queue", "deployment", "schedule", "attempt", "exit_code", "reason", "url"):
         if shape[key] not in (None, ""):
             out.add_row(key.replace("_", " "), text(shape[key]))
     out.add_row("state", state(shape["state"]))
+    if shape["retry"]:
+        out.add_row("retry", text(retry_words(shape["retry"])))
     if shape["tags"]:
         out.add_row("tags", text(", ".join(shape["tags"])))
     for name, value in shape["job_variables"].items():
@@ -177,13 +161,25 @@ def run(shape: Shape) -> None:
     show(timeline(shape["timeline"]))
 
 
-def timeline(events: Iterable[Shape]) -> Table:
-    """What happened when, with the waits between."""
-    out = table("Event", "At", "After", right=(2,))
+def timeline(events: Sequence[Shape]) -> Table:
+    """What happened when, with the waits between; the attempts where there were several."""
+    several = len({event["attempt"] for event in events}) > 1
+    out = table("Event", "At", "After", *(("Attempt",) if several else ()), "", right=(2, 3) if several else (2,))
     for event in events:
         wait = event["wait_seconds"]
-        out.add_row(text(event["event"]), text(time(event["at"])), text("" if wait is None else seconds(wait)))
+        cells = [text(event["event"]), text(time(event["at"])), text("" if wait is None else seconds(wait))]
+        end = state(event["state"] or "") + text(f" {event['reason']}" if event["reason"] else "")
+        out.add_row(*cells, *((text(event["attempt"]),) if several else ()), end)
     return out
+
+
+def retry_words(shape: Shape) -> str:
+    """A retry policy in a sentence."""
+    if shape["attempts"] == 1:
+        return "none"
+    growing = f", each {shape['backoff']:g} times as long" if shape["backoff"] != 1 else ""
+    waits = f" after {seconds(shape['delay_seconds'])}{growing}" if shape["delay_seconds"] else ""
+    return f"{shape['attempts'] - 1} more when it ends {' or '.join(shape['ends'])}{waits}"
 
 
 def explanation(shape: Shape) -> None:

@@ -144,7 +144,7 @@ def inspect(session: Session, /, name: str) -> Answer:
 @click.option("-l", "--limit", type=int, default=100, show_default=True, metavar="N", help="The most runs to show.")
 @pass_session
 def preview(session: Session, /, name: str, hours: float, limit: int) -> Answer:
-    """Show the runs that are due within the next hours, in their order of time; what is late already is marked."""
+    """Show the runs that are due within the next hours, by time: what is late is marked, and what schedules are to make."""
     now = session.client.clock.now()
     found = session.client.preview_work_pool(name, within=timedelta(hours=hours), limit=limit)
     return Answer(data=[shapes.upcoming(each, now) for each in found], view="preview")

@@ -12,8 +12,8 @@ what is refused changes nothing.
 """
 
 from dispatcher.client.configuration import Configurations, Plan
-from dispatcher.client.door import configuration_schema
-from dispatcher.client.pools import PoolView
+from dispatcher.client.door import configuration_schema, length_of_time, read_retry
+from dispatcher.client.pools import PoolView, Upcoming
 from dispatcher.client.questions import UNSET, default_base_job_template
 
 
@@ -21,4 +21,14 @@ class Dispatcher(Configurations):
     """Create, change, run, cancel, explain: everything that people do with pools, queues, deployments and runs."""
 
 
-__all__ = ["UNSET", "Dispatcher", "Plan", "PoolView", "configuration_schema", "default_base_job_template"]
+__all__ = [
+    "UNSET",
+    "Dispatcher",
+    "Plan",
+    "PoolView",
+    "Upcoming",
+    "configuration_schema",
+    "default_base_job_template",
+    "length_of_time",
+    "read_retry",
+]

@@ -10,20 +10,21 @@ goes. Two things it leaves alone when it says nothing of them: pauses, and whole
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from dispatcher.client.door import check_base_job_template, check_job_variables, read_configuration, validate
+from dispatcher.client.door import check_base_job_template, check_deployment_variables, read_configuration, validate
 from dispatcher.client.pools import WAITING
 from dispatcher.client.questions import check_pool_type, default_base_job_template, missing
 from dispatcher.client.runs import Runs
 from dispatcher.core.changes import Action, Change, Configuration, changes, digest, sparse
 from dispatcher.core.placeholders import joined
+from dispatcher.core.scheduling import is_withdrawn, saving
 from dispatcher.errors import Conflict, Fault, InvalidInput
-from dispatcher.models import DEFAULT_QUEUE, Deployment, WorkPool, WorkQueue
+from dispatcher.models import DEFAULT_QUEUE, Deployment, Run, WorkPool, WorkQueue
 from dispatcher.store import Reconfiguration, RunFilter
 
 SUBJECT = "configuration"
@@ -98,15 +99,26 @@ class Configurations(Runs):
         """As `update_work_pool` and `update_deployment` do it for what would be another template, or other variables."""
         pools = {pool.name: pool for pool in wanted.pools}
         variables = {each.name: each.job_variables for each in wanted.deployments}
-        before = stored.nouns
+        before, goes = stored.nouns, _withdrawn(stored, wanted, self.clock.now())
         for pool in named.pools:
             old = before.get(("work pool", pool.name))
             if isinstance(old, WorkPool) and old.base_job_template != pool.base_job_template:
-                self._check_waiting(RunFilter(pool=pool.name, states=WAITING), pool, variables)
+                self._check_waiting(RunFilter(pool=pool.name, states=WAITING), pool, variables, goes=goes)
         for each in named.deployments:
             was = before.get(("deployment", each.name))
             if isinstance(was, Deployment) and was.job_variables != each.job_variables:
-                self._check_waiting(RunFilter(deployment=each.name, states=WAITING), pools[each.pool], variables)
+                where = RunFilter(deployment=each.name, states=WAITING)
+                self._check_waiting(where, pools[each.pool], variables, goes=goes)
+
+
+def _withdrawn(stored: Configuration, wanted: Configuration, now: datetime) -> Callable[[Run], bool]:
+    """Which waiting runs go, since their schedules go or become others."""
+    after = {each.name: each for each in wanted.deployments}
+    gone = {
+        each.name: saving(each, after[each.name], now).withdrawn if each.name in after else frozenset(each.active_schedules)
+        for each in stored.deployments
+    }
+    return lambda run: is_withdrawn(run, gone.get(run.deployment or "", frozenset()), now)
 
 
 def _own_template(pool_type: str) -> Mapping[str, Any]:
@@ -136,7 +148,11 @@ def _faults(named: Configuration, wanted: Configuration, stored: Configuration) 
     pools = {pool.name: pool for pool in wanted.pools}
     deleted = {pool.name for pool in stored.pools} - pools.keys()
     for each in named.deployments:
-        yield from _under(joined("deployments", each.name), partial(validate, each))
+        root = joined("deployments", each.name)
+        for fault in _under(root, partial(validate, each)):
+            yield Fault(
+                _by_name(fault.path, joined(root, "schedules"), [schedule.slug for schedule in each.schedules]), fault.message
+            )
         yield from _place_faults(each, pools, deleted, sound)
     for each in wanted.deployments:
         if each.name not in written[1]:
@@ -150,7 +166,7 @@ def _pool_faults(pool: WorkPool) -> Iterator[Fault]:
     if not unknown:
         yield from _under(joined(root, "base_job_template"), lambda: check_base_job_template(pool.base_job_template))
     for fault in _under(root, lambda: validate(pool)):
-        yield Fault(_by_name(fault.path, root, pool), fault.message)
+        yield Fault(_by_name(fault.path, joined(root, "queues"), [queue.name for queue in pool.queues]), fault.message)
 
 
 def _place_faults(
@@ -165,10 +181,7 @@ def _place_faults(
         names = [queue.name for queue in owner.queues]
         yield Fault(joined(root, "queue"), missing(f"work queue of {each.pool!r}", each.queue, names))
     if owner is not None and each.pool in sound:
-        template = owner.base_job_template
-        yield from _under(
-            joined(root, "job_variables"), lambda: check_job_variables(template, each.job_variables, partial=True)
-        )
+        yield from _under(joined(root, "job_variables"), partial(_check_variables, owner, each))
 
 
 def _unnamed_faults(each: Deployment, sound: Mapping[str, WorkPool]) -> Iterator[Fault]:
@@ -180,10 +193,14 @@ def _unnamed_faults(each: Deployment, sound: Mapping[str, WorkPool]) -> Iterator
     if owner.queue(each.queue) is None:
         yield Fault(joined(root, "queues"), f"{each.queue!r} would go, and is the queue of {whose}: name both, or neither")
     try:
-        check_job_variables(owner.base_job_template, each.job_variables, partial=True)
+        _check_variables(owner, each)
     except InvalidInput as problem:
         faults = "; ".join(str(fault) for fault in problem.faults)
         yield Fault(joined(root, "base_job_template"), f"{whose}, would no longer fit: {faults}")
+
+
+def _check_variables(owner: WorkPool, each: Deployment) -> None:
+    check_deployment_variables(owner.base_job_template, each.job_variables, scheduled=bool(each.active_schedules))
 
 
 def _under(root: str, check: Callable[[], None]) -> Iterator[Fault]:
@@ -195,12 +212,12 @@ def _under(root: str, check: Callable[[], None]) -> Iterator[Fault]:
             yield Fault(joined(root, fault.path) if fault.path else root, fault.message)
 
 
-def _by_name(path: str, root: str, pool: WorkPool) -> str:
-    """`queues[1].priority` as `queues.critical.priority`."""
-    for number, queue in enumerate(pool.queues):
-        head = f"{root}.queues[{number}]"
+def _by_name(path: str, root: str, names: Sequence[str]) -> str:
+    """`queues[1].priority` as `queues.critical.priority`, `schedules[0].cron` as `schedules.daily.cron`."""
+    for number, name in enumerate(names):
+        head = f"{root}[{number}]"
         if path.startswith(head):
-            return joined(joined(root, "queues"), queue.name) + path.removeprefix(head)
+            return joined(root, name) + path.removeprefix(head)
     return path
 
 

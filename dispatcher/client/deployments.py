@@ -1,16 +1,17 @@
-"""Deployments: what is run where, and with which job variables."""
+"""Deployments: what is run where, with which job variables, when, and what is tried again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dispatcher.client.door import check_job_variables, validate
+from dispatcher.client.door import check_deployment_variables, validate
 from dispatcher.client.pools import WAITING, WorkPools
-from dispatcher.client.questions import UNSET, given, missing, text, texts
+from dispatcher.client.questions import UNSET, anchored, given, items, missing, plain_policy, text, texts
+from dispatcher.core.scheduling import is_withdrawn, saving
 from dispatcher.errors import NotFound
-from dispatcher.models import DEFAULT_QUEUE, Deployment
+from dispatcher.models import DEFAULT_QUEUE, Deployment, RetryPolicy, Schedule, WorkPool
 from dispatcher.store import RunFilter
 
 
@@ -28,8 +29,14 @@ class Deployments(WorkPools):
         job_variables: Mapping[str, Any] | None = None,
         tags: Sequence[str] = (),
         description: str = "",
+        schedules: Iterable[Schedule] = (),
+        retry: RetryPolicy | None = None,
+        paused: bool = False,
     ) -> Deployment:
-        """Create a deployment. Raises `NotFound` (pool or queue), `AlreadyExists` or `InvalidInput`."""
+        """Create a deployment; its schedules begin now. Raises `NotFound` (pool or queue), `AlreadyExists` or `InvalidInput`.
+
+        Where a schedule makes runs, the job variables have to be whole: such a run brings none of its own.
+        """
         deployment = Deployment(
             id=self.clock.new_id(),
             name=name,
@@ -38,6 +45,9 @@ class Deployments(WorkPools):
             job_variables=job_variables if job_variables is not None else {},
             tags=texts(tags, "tags"),
             description=description,
+            schedules=items(schedules, "schedules"),
+            retry=retry,
+            paused=paused,
             created_at=self.clock.now(),
         )
         return self._save_deployment(deployment, None)
@@ -50,19 +60,27 @@ class Deployments(WorkPools):
         job_variables: Mapping[str, Any] = UNSET,
         tags: Sequence[str] = UNSET,
         description: str = UNSET,
+        schedules: Iterable[Schedule] = UNSET,
+        retry: RetryPolicy | None = UNSET,
+        paused: bool = UNSET,
     ) -> Deployment:
         """Change what is given; new job variables are checked with the deployment's waiting runs as well.
 
-        Raises `NotFound`, `InvalidInput` or `Conflict`.
+        `schedules` replace all that were; one that stays as it was goes on from where it was. Runs to come are made anew where
+        a schedule changes, or what its runs take from the deployment. Raises `NotFound`, `InvalidInput` or `Conflict`.
         """
         deployment = self.deployment(name)
-        changes = given(queue=queue, job_variables=job_variables, description=description)
+        changes = given(queue=queue, job_variables=job_variables, description=description, retry=retry, paused=paused)
         if tags is not UNSET:
             changes["tags"] = texts(tags, "tags")
-        changed = replace(deployment, **changes)
+        if schedules is not UNSET:
+            changes["schedules"] = items(schedules, "schedules")
+        changed, pool = self._checked_deployment(replace(deployment, **changes))
         if job_variables is not UNSET:
-            self._check_waiting(RunFilter(deployment=name, states=WAITING), self.work_pool(changed.pool), {name: job_variables})
-        return self._save_deployment(changed, deployment.version)
+            where, now = RunFilter(deployment=name, states=WAITING), self.clock.now()
+            gone = saving(deployment, changed, now).withdrawn
+            self._check_waiting(where, pool, {name: job_variables}, goes=lambda run: is_withdrawn(run, gone, now))
+        return self.store.save_deployment(changed, expected_version=deployment.version, now=self.clock.now())
 
     def deployments(self, pool: str | None = None) -> Sequence[Deployment]:
         """Every deployment (of one pool), by name."""
@@ -76,13 +94,24 @@ class Deployments(WorkPools):
         return deployment
 
     def delete_deployment(self, name: str) -> None:
-        """Delete a deployment; its runs stay, but one that waits crashes when its turn comes. Raises `NotFound`."""
+        """Delete a deployment and the runs to come of its schedules. Raises `NotFound`.
+
+        Other runs of it stay, but one that waits crashes when its turn comes.
+        """
         self.deployment(name)
         self.store.delete_deployment(name)
 
     def _save_deployment(self, deployment: Deployment, version: int | None) -> Deployment:
+        checked, _ = self._checked_deployment(deployment)
+        return self.store.save_deployment(checked, expected_version=version, now=self.clock.now())
+
+    def _checked_deployment(self, deployment: Deployment) -> tuple[Deployment, WorkPool]:
+        """A deployment that can be saved, with its pool. Raises `NotFound` or `InvalidInput`."""
+        schedules = tuple(map(anchored, deployment.schedules))
+        deployment = replace(deployment, schedules=schedules, retry=plain_policy(deployment.retry))
         validate(deployment)
         pool = self.work_pool(deployment.pool)
         self._queue(pool, deployment.queue)
-        check_job_variables(pool.base_job_template, deployment.job_variables, partial=True)
-        return self.store.save_deployment(deployment, expected_version=version, now=self.clock.now())
+        scheduled = bool(deployment.active_schedules)
+        check_deployment_variables(pool.base_job_template, deployment.job_variables, scheduled=scheduled)
+        return deployment, pool

@@ -6,19 +6,29 @@ A function's package may leave those two out, since a tick does without; then ev
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from dispatcher.core.changes import Configuration
 from dispatcher.errors import SettingsError
-from dispatcher.models import Deployment, Run, WorkPool, WorkQueue
+from dispatcher.models import Deployment, RetryPolicy, Run, WorkPool, WorkQueue
 
 LEFT_OUT = frozenset({"jsonschema", "pydantic"})
 """What a package without the door does without."""
 
+OF_SCHEDULES = frozenset({"cronsim", "dateutil"})
+"""What is there with the extra `schedules` alone."""
+
 
 def validate(instance: WorkPool | WorkQueue | Deployment | Run) -> None:
-    """See `dispatcher.validation.validate`."""
-    _door().validate(instance)
+    """See `dispatcher.validation.validate`. Raises `SettingsError` where what reads schedules is not installed."""
+    try:
+        _door().validate(instance)
+    except ModuleNotFoundError as problem:
+        if problem.name not in OF_SCHEDULES:
+            raise
+        words = f"{problem.name} is not installed, which schedules need: pip install 'push-dispatcher[schedules]'"
+        raise SettingsError(words) from None
 
 
 def check_base_job_template(template: Mapping[str, Any]) -> None:
@@ -35,6 +45,23 @@ def check_job_variables(
 ) -> None:
     """See `dispatcher.validation.check_job_variables`."""
     _door().check_job_variables(template, variables, deployment_variables=deployment_variables, partial=partial)
+
+
+def check_deployment_variables(template: Mapping[str, Any], variables: Mapping[str, Any], *, scheduled: bool) -> None:
+    """See `dispatcher.validation.check_deployment_variables`."""
+    _door().check_deployment_variables(template, variables, scheduled=scheduled)
+
+
+def length_of_time(text: str, field: str) -> timedelta:
+    """See `dispatcher.validation.length_of_time`."""
+    length: timedelta = _door().length_of_time(text, field)
+    return length
+
+
+def read_retry(value: Any, field: str) -> RetryPolicy:
+    """See `dispatcher.validation.read_retry`."""
+    policy: RetryPolicy = _door().read_retry(value, field)
+    return policy
 
 
 def configuration_schema() -> dict[str, Any]:

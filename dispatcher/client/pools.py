@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from heapq import merge
+from itertools import islice
 from typing import Any
 
-from dispatcher.client.door import check_base_job_template, check_job_variables, validate
+from dispatcher.client.door import check_base_job_template, check_deployment_variables, check_job_variables, validate
 from dispatcher.client.questions import UNSET, check_pool_type, default_base_job_template, given, missing, naming, text
 from dispatcher.clock import Clock, SystemClock
 from dispatcher.core.queues import holder, last_priority, next_free, place, without
+from dispatcher.core.scheduling import runs_to_come
 from dispatcher.core.templates import with_defaults
-from dispatcher.errors import AlreadyExists, Fault, InvalidInput, NotFound
+from dispatcher.errors import AlreadyExists, Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, Run, RunState, Status, WorkPool, WorkQueue
 from dispatcher.store import Decision, QueueCount, RunFilter, Snapshot, Store
 
@@ -32,6 +35,15 @@ class PoolView:
     status: Status
     queue_status: Mapping[str, Status]
     counts: Mapping[str, QueueCount]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upcoming:
+    """A run that is due within the time that was asked for."""
+
+    run: Run
+    created: bool
+    """False for a window of a schedule that is too far ahead to be a run yet: as the run that it will be, with its id."""
 
 
 class WorkPools:
@@ -128,14 +140,23 @@ class WorkPools:
             counts=self.store.counts(name, now),
         )
 
-    def preview_work_pool(self, name: str, *, within: timedelta = timedelta(hours=1), limit: int = 100) -> Sequence[Run]:
-        """The runs that wait and are due by then, late ones included: by due time, at most `limit` (from 1 to `MAX_PREVIEW`).
+    def preview_work_pool(self, name: str, *, within: timedelta = timedelta(hours=1), limit: int = 100) -> Sequence[Upcoming]:
+        """The runs that wait and are due by then, late ones included, and those that schedules will make until then.
 
-        Costs what is shown, however many wait. Raises `NotFound` or `InvalidInput`.
+        By due time, at most `limit` (from 1 to `MAX_PREVIEW`). Costs what is shown, however many wait. Raises `NotFound` or
+        `InvalidInput`.
         """
         if not 1 <= limit <= MAX_PREVIEW:
             raise InvalidInput("preview", [Fault("limit", f"must be from 1 to {MAX_PREVIEW}, not {limit}")])
-        pool, until = self.work_pool(name), self.clock.now() + within
+        pool, now = self.work_pool(name), self.clock.now()
+        made = self._waiting_runs(pool, now + within, limit)
+        coming = (runs_to_come(each, now, now + within) for each in self.store.deployments(name))
+        first = islice(merge(*coming, key=lambda run: run.due_at), limit)
+        found = [Upcoming(run=run, created=True) for run in made] + [Upcoming(run=run, created=False) for run in first]
+        return sorted(found, key=lambda each: (each.run.due_at, each.run.id))[:limit]
+
+    def _waiting_runs(self, pool: WorkPool, until: datetime, limit: int) -> Sequence[Run]:
+        """The first of the pool's runs that wait and are due by then."""
 
         def look(snapshot: Snapshot) -> Decision:
             waiting = (snapshot.due(queue.name, limit) for queue in snapshot.pool.queues)
@@ -144,7 +165,7 @@ class WorkPools:
         try:
             self.store.claim(pool.name, until, lease=timedelta(0), takeovers=0, decide=look)
         except _Seen as seen:
-            return sorted(seen.runs, key=lambda run: (run.due_at, run.id))[:limit]
+            return seen.runs
         return ()
 
     def delete_work_pool(self, name: str) -> None:
@@ -203,12 +224,18 @@ class WorkPools:
     def delete_work_queue(self, pool: str, name: str) -> WorkPool:
         """Delete a queue; the others keep their numbers.
 
-        Raises `NotFound`, `Conflict` while it has runs that have not ended, or `InvalidInput` for the default queue.
+        Raises `NotFound`, `Conflict` while it has runs that have not ended or is the queue of a deployment, or `InvalidInput`
+        for the default queue.
         """
         owner = self.work_pool(pool)
         if self._queue(owner, name).name == DEFAULT_QUEUE:
             fault = Fault("name", "the default queue cannot be deleted; pause it, or delete the whole work pool")
             raise InvalidInput(f"work queue {name!r}", [fault])
+        named_by = [each.name for each in self.store.deployments(pool) if each.queue == name]
+        if named_by:
+            words = f"{name!r} of {pool!r} is the queue of deployment {named_by[0]!r}"
+            more = f" and {len(named_by) - 1} more" if len(named_by) > 1 else ""
+            raise Conflict(f"work queue {words}{more}; give it another queue first (`dispatcher deployment update --queue`)")
         return self._save_pool(replace(owner, queues=without(owner.queues, name)))
 
     def _save_pool(self, pool: WorkPool) -> WorkPool:
@@ -233,12 +260,23 @@ class WorkPools:
         for deployment in self.store.deployments(pool.name):
             variables[deployment.name] = deployment.job_variables
             with naming(f"deployment {deployment.name!r}"):
-                check_job_variables(pool.base_job_template, deployment.job_variables, partial=True)
+                check_deployment_variables(
+                    pool.base_job_template, deployment.job_variables, scheduled=bool(deployment.active_schedules)
+                )
         self._check_waiting(RunFilter(pool=pool.name, states=WAITING), pool, variables)
 
-    def _check_waiting(self, where: RunFilter, pool: WorkPool, variables: Mapping[str, Mapping[str, Any]]) -> None:
-        """Check waiting runs against a pool's template, and what their deployments give them."""
+    def _check_waiting(
+        self,
+        where: RunFilter,
+        pool: WorkPool,
+        variables: Mapping[str, Mapping[str, Any]],
+        *,
+        goes: Callable[[Run], bool] = lambda _run: False,
+    ) -> None:
+        """Check waiting runs against a pool's template, and what their deployments give them; not those that go."""
         for run in self.store.runs(where, limit=MAX_RECHECKED):
+            if goes(run):
+                continue
             with naming(f"waiting run {run.id}"):
                 inherited = variables.get(run.deployment) if run.deployment else None
                 check_job_variables(pool.base_job_template, run.job_variables, deployment_variables=inherited)

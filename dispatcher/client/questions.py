@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
 
 from dispatcher.errors import Fault, InvalidInput, InvalidVariables
-from dispatcher.models import parse_submission_name
+from dispatcher.models import RetryPolicy, Schedule, parse_submission_name
 from providers import registry
 from providers.base import ProviderUnavailable
 
@@ -91,6 +92,27 @@ def text(value: Any, field: str) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidInput("request", [Fault(field, f"must be a text that is not empty, not {value!r}")])
     return value
+
+
+def items(value: Any, field: str) -> tuple[Any, ...]:
+    """A list of what the door takes for nouns. Raises `InvalidInput` for anything else."""
+    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
+        raise InvalidInput("request", [Fault(field, f"must be a list, not {value!r}")])
+    return tuple(value)
+
+
+def anchored(schedule: Any) -> Any:
+    """A schedule whose anchor is in UTC, where it has one that says its offset; the door says what is wrong with others."""
+    anchor = getattr(schedule, "anchor", None)
+    if not isinstance(schedule, Schedule) or not isinstance(anchor, datetime) or anchor.tzinfo is None:
+        return schedule
+    return replace(schedule, anchor=utc(anchor, "anchor"))
+
+
+def plain_policy(retry: Any) -> Any:
+    """A retry policy with one kind of number: 2 and 2.0 are one back-off, and are to be one in files too."""
+    whole = isinstance(retry, RetryPolicy) and type(retry.backoff) is int
+    return replace(retry, backoff=float(retry.backoff)) if whole else retry
 
 
 def texts(value: Any, field: str) -> tuple[str, ...]:

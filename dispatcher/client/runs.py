@@ -1,20 +1,23 @@
-"""Runs: create, list, cancel, explain."""
+"""Runs: create, list, cancel, run again, explain."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from dispatcher.client.deployments import Deployments
 from dispatcher.client.door import check_job_variables, validate
-from dispatcher.client.questions import run_id, text, texts, utc
+from dispatcher.client.questions import plain_policy, run_id, text, texts, utc
+from dispatcher.client.schedules import Schedules
 from dispatcher.core.notices import born_with, news_of
 from dispatcher.core.pinning import fault_of
 from dispatcher.core.reasons import Explanation, Surroundings, explain
-from dispatcher.errors import Fault, InvalidInput, NotFound
-from dispatcher.models import DEFAULT_QUEUE, SLOT_STATES, Deployment, Run, RunState, WorkPool
+from dispatcher.core.retries import name_of_retry, retry_id
+from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
+from dispatcher.models import DEFAULT_QUEUE, SLOT_STATES, Deployment, RetryPolicy, Run, RunState, WorkPool
 from dispatcher.store import Move, RunFilter
 
 MAX_RUNS_AT_ONCE = 10_000
@@ -22,7 +25,7 @@ MAX_PAGE = 1000
 MAX_HOLDERS = 100
 
 
-class Runs(Deployments):
+class Runs(Schedules):
     """What people do with runs."""
 
     # Runs
@@ -38,12 +41,13 @@ class Runs(Deployments):
         scheduled_at: datetime | None = None,
         tags: Sequence[str] = (),
         idempotency_key: str | None = None,
+        retry: RetryPolicy | None = None,
     ) -> Run:
         """Create one run, due at once or at `scheduled_at`.
 
-        `pool` or `deployment` says where; a deployment's queue, tags and job variables are the run's unless it brings its
-        own. With an `idempotency_key` a repeat, into the same pool and of the same deployment, gives back the run that the
-        first call made. Raises `NotFound` or `InvalidInput` (`InvalidVariables`).
+        `pool` or `deployment` says where; a deployment's queue, tags, retry policy and job variables are the run's unless it
+        brings its own. With an `idempotency_key` a repeat, into the same pool and of the same deployment, gives back the run
+        that the first call made. Raises `NotFound` or `InvalidInput` (`InvalidVariables`).
         """
         request = {
             "pool": pool,
@@ -54,6 +58,7 @@ class Runs(Deployments):
             "scheduled_at": scheduled_at,
             "tags": tags,
             "idempotency_key": idempotency_key,
+            "retry": retry,
         }
         return self.create_runs([request])[0]
 
@@ -106,6 +111,32 @@ class Runs(Deployments):
             if move is None or self.store.move([move]):
                 return self.run(run.id)
 
+    def retry_run(self, reference: UUID | str) -> Run:
+        """Run again what has ended: by a new run of the same pool, queue, deployment, variables, tags and retry policy.
+
+        It is due at once. Ended runs never move, so the new one has an id of its own: derived from the old one's, so that a
+        repeat gives back the same run. Raises `NotFound`, `Conflict` for a run that has not ended, or `InvalidInput` where it
+        no longer fits the pool.
+        """
+        old = self.run(reference)
+        if not old.state.is_end:
+            words = "it goes on by itself; `dispatcher run explain` says where it is, `dispatcher run cancel` ends it"
+            raise Conflict(f"run {old.name!r} has not ended, it is {old.state}: {words}")
+        if known := self.store.get(retry_id(old)):
+            return known
+        asked = self._new_run(
+            _Known(self),
+            pool=old.pool,
+            deployment=old.deployment,
+            queue=old.queue,
+            job_variables=old.job_variables,
+            name=name_of_retry(old),
+            retry=old.retry,
+        )
+        new = replace(asked, id=retry_id(old), tags=old.tags)
+        self.store.add_runs([new])
+        return self.run(new.id)
+
     def explain(self, reference: UUID | str) -> Explanation:
         """Why is this run not running? The one primary reason, from the code that admits. Raises `NotFound`."""
         run, now = self.run(reference), self.clock.now()
@@ -133,6 +164,7 @@ class Runs(Deployments):
         scheduled_at: datetime | None = None,
         tags: Sequence[str] = (),
         idempotency_key: str | None = None,
+        retry: RetryPolicy | None = None,
     ) -> Run:
         source = known.deployment(text(deployment, "deployment")) if deployment is not None else None
         owner = known.pool(_owner(pool, source))
@@ -153,6 +185,7 @@ class Runs(Deployments):
             tags=texts(tags, "tags") or (source.tags if source else ()),
             created_at=now,
             scheduled_at=due,
+            retry=plain_policy(retry) if retry is not None else source.retry if source else None,
             due_at=due,
             **born_with((*owner.hooks, *(source.hooks if source else ())), due),
         )

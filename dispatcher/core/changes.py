@@ -177,7 +177,7 @@ def _value(value: Any, of_noun: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, timedelta):
-        return value.total_seconds()
+        return int(value.total_seconds()) if not value.microseconds else value.total_seconds()
     if isinstance(value, Enum | UUID):
         return str(value)
     if isinstance(value, frozenset):

@@ -7,16 +7,18 @@ runs ahead of time, so that people see what is to come and a tick that is late c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from heapq import merge
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 from uuid import uuid5
 
 from dispatcher.core.notices import born_with
 from dispatcher.core.schedules import windows_due
-from dispatcher.models import CatchUp, Deployment, Hook, Run, Schedule
+from dispatcher.models import CatchUp, Deployment, Hook, Run, RunState, Schedule
 from dispatcher.store import MATERIALISED_AT_ONCE, Materialisation
 
 LOOKED_AHEAD = timedelta(days=366 * 5)
@@ -94,10 +96,33 @@ def materialisation(deployment: Deployment, now: datetime, limits: WindowLimits,
 
 
 def windows_to_come(deployment: Deployment, now: datetime, until: datetime) -> Iterator[tuple[str, datetime]]:
-    """Windows that are no runs yet, with their schedules' slugs: what people are shown beyond the runs that there are."""
-    for slug, schedule in deployment.active_schedules.items():
-        since = max(now, deployment.windows_until.get(slug, now))
-        yield from ((slug, window) for window in windows_due(schedule, since, until))
+    """Windows that are no runs yet, by time, with their schedules' slugs: what people are shown beyond the runs that there are.
+
+    Lazy: a caller takes the first few, however many there are.
+    """
+    return merge(
+        *(
+            _with_slug(slug, windows_due(schedule, max(now, deployment.windows_until.get(slug, now)), until))
+            for slug, schedule in deployment.active_schedules.items()
+        ),
+        key=itemgetter(1),
+    )
+
+
+def _with_slug(slug: str, windows: Iterator[datetime]) -> Iterator[tuple[str, datetime]]:
+    return ((slug, window) for window in windows)
+
+
+def runs_to_come(deployment: Deployment, now: datetime, until: datetime) -> Iterator[Run]:
+    """The same as the runs that will be made of them."""
+    schedules = deployment.active_schedules
+    windows = windows_to_come(deployment, now, until)
+    return (_run(deployment, schedules[slug], window, now, ()) for slug, window in windows)
+
+
+def is_withdrawn(run: Run, slugs: Collection[str], now: datetime) -> bool:
+    """Whether a run of the deployment goes with schedules of it: one that is still to come and was never claimed."""
+    return run.schedule in slugs and run.state is RunState.SCHEDULED and run.fence == 0 and run.scheduled_at > now
 
 
 def _is_same(stored: Deployment, wanted: Deployment, before: Schedule, after: Schedule) -> bool:

@@ -10,14 +10,14 @@ Anything else is refused with `InvalidInput`, and nothing is done.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from dispatcher.errors import Fault, InvalidInput, NotFound, SettingsError
 from dispatcher.functions.fan_out import Start, fan_out
-from dispatcher.models import Run, parse_submission_name
+from dispatcher.models import RetryPolicy, Run, parse_submission_name
 from dispatcher.tick import admit_next, settle_event, tick
 from dispatcher.wiring import Wiring
 from providers.base import Submission
@@ -82,14 +82,13 @@ def _create_run(wiring: Wiring, arguments: Any, deadline: datetime) -> dict[str,
 
 
 def _run_arguments(arguments: Any) -> dict[str, Any]:
-    known = {"pool", "deployment", "queue", "job_variables", "name", "scheduled_at", "tags", "idempotency_key"}
+    known = {"pool", "deployment", "queue", "job_variables", "name", "scheduled_at", "tags", "idempotency_key", "retry"}
     if not isinstance(arguments, dict):
         raise InvalidInput("create_run", [Fault("", "must be an object")])
     unknown = sorted(set(arguments) - known)
     if unknown:
         raise InvalidInput("create_run", [Fault(name, f"is not known; {_list(known)} are") for name in unknown])
-    moment = arguments.get("scheduled_at")
-    return {**arguments, "scheduled_at": _time(moment)} if moment is not None else arguments
+    return {name: _READ[name](value) if name in _READ and value is not None else value for name, value in arguments.items()}
 
 
 def _time(text: Any) -> datetime:
@@ -98,6 +97,16 @@ def _time(text: Any) -> datetime:
     except (TypeError, ValueError):
         fault = Fault("scheduled_at", f"{text!r} is not a time; write it as 2026-01-31T08:00:00+00:00")
         raise InvalidInput("create_run", [fault]) from None
+
+
+def _retry(value: Any) -> RetryPolicy:
+    from dispatcher.client import read_retry  # noqa: PLC0415 - a tick must not load the client
+
+    return read_retry(value, "retry")
+
+
+_READ: Mapping[str, Callable[[Any], Any]] = {"scheduled_at": _time, "retry": _retry}
+"""What is no value of JSON's, and how it is read."""
 
 
 def _list(names: set[str]) -> str:

@@ -21,8 +21,8 @@ from dispatcher.packaging.wheels import Wheel, download
 DISTRIBUTION = "push-dispatcher"
 DOOR = frozenset({"jsonschema", "pydantic"})
 """What checks input. No tick needs it; creating a run in the function does."""
-EXTRAS = ("aws", "azure", "gcp", "modal", "postgres", "telemetry")
-"""The extras that a function may want: providers, stores and telemetry."""
+EXTRAS = ("aws", "azure", "gcp", "modal", "postgres", "schedules", "telemetry")
+"""The extras that a function may want: providers, stores, telemetry, and what reads schedules."""
 
 Wanted = frozenset[tuple[str, str]]
 """Normalised names, each with the extra that is asked of it; an empty extra is the distribution itself."""

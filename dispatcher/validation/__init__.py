@@ -8,7 +8,18 @@ template's variables.
 from dispatcher.validation.configuration import configuration_schema
 from dispatcher.validation.nouns import validate
 from dispatcher.validation.templates import check_base_job_template
-from dispatcher.validation.variables import check_job_variables
-from dispatcher.validation.wanted import New, read_configuration
+from dispatcher.validation.times import length_of_time
+from dispatcher.validation.variables import check_deployment_variables, check_job_variables
+from dispatcher.validation.wanted import New, read_configuration, read_retry
 
-__all__ = ["New", "check_base_job_template", "check_job_variables", "configuration_schema", "read_configuration", "validate"]
+__all__ = [
+    "New",
+    "check_base_job_template",
+    "check_deployment_variables",
+    "check_job_variables",
+    "configuration_schema",
+    "length_of_time",
+    "read_configuration",
+    "read_retry",
+    "validate",
+]

@@ -6,7 +6,11 @@
         queues:
           critical: {priority: 1}       # WorkQueue
     deployments:
-      etl: {pool: nightly}              # Deployment
+      etl:                              # Deployment
+        pool: nightly
+        schedules:
+          daily: {cron: 30 6 * * *}     # Schedule
+        retry: {attempts: 3}            # RetryPolicy
 
 Nouns that stand together are objects by name. What stores and ticks keep has no place in it.
 """
@@ -20,17 +24,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, is_dataclass
 from functools import cache
 from types import NoneType
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
+from annotated_types import Len
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema, create_model
 
 from dispatcher import models
 from dispatcher.core.changes import LEFT_ALONE, configured, identity_of
 from dispatcher.core.placeholders import joined
 from dispatcher.errors import Fault
-from dispatcher.models import Deployment, Name, WorkPool, WorkQueue
+from dispatcher.models import Deployment, Name, RetryPolicy, RunState, WorkPool, WorkQueue
 from dispatcher.validation.json_values import json_faults
 from dispatcher.validation.nouns import NAME_RULE, sentence
+from dispatcher.validation.times import WRITTEN
 from dispatcher.validation.wording import did_you_mean, got
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -59,6 +65,10 @@ _WRITTEN: Mapping[tuple[type[Any], str], tuple[Any, str]] = {
     ),
     (WorkPool, "queues"): (None, "By name; `default` is always among them, last where nothing else is said."),
     (WorkQueue, "priority"): (None, "Unique in its pool; 1 is served first. Left out: after all others, in the order given."),
+    (RetryPolicy, "ends"): (
+        Annotated[frozenset[Literal[RunState.FAILED, RunState.CRASHED]], Len(1)],
+        "FAILED (ended with an error), CRASHED (lost, stopped from outside, or not started in time); left out: both.",
+    ),
 }
 """What is written otherwise than `dispatcher.models` has it, and may be left out: the type (None: as it is), and the words."""
 
@@ -89,7 +99,21 @@ def configuration_faults(value: Any) -> list[Fault]:
     try:
         file_model().model_validate_json(_text(value), strict=True)
     except ValidationError as error:
-        return list(_faults(error))
+        return list(_faults(error, file_model()))
+    return []
+
+
+def entry_faults(noun: type[Any], value: Any) -> list[Fault]:
+    """Everything that has no place in one noun without a name, or is of another kind."""
+    if not isinstance(value, Mapping):
+        return [Fault("", f"must be an object{got(value)}")]
+    if faults := json_faults(value, max_bytes=MAX_BYTES):
+        return faults
+    model: type[Entry] = entry_model(noun)  # type: ignore[arg-type]  # a class can be hashed
+    try:
+        model.model_validate_json(json.dumps(value), strict=True)
+    except ValidationError as error:
+        return list(_faults(error, model))
     return []
 
 
@@ -148,6 +172,9 @@ def _kind(hint: Any) -> Any:
     if NoneType in arguments and any(is_dataclass(argument) for argument in arguments):
         [noun] = [argument for argument in arguments if argument is not NoneType]
         return entry_model(noun) | None
+    given = [argument for argument in arguments if argument is not NoneType] or [hint]
+    if len(given) == 1 and given[0] in WRITTEN:
+        return WRITTEN[given[0]] | None if NoneType in arguments else WRITTEN[given[0]]
     return hint
 
 
@@ -159,15 +186,15 @@ def _text(value: Mapping[str, Any]) -> str:
     return json.dumps({name: inner for name, inner in value.items() if not name.startswith(ASIDE)})
 
 
-def _faults(error: ValidationError) -> Iterator[Fault]:
+def _faults(error: ValidationError, model: Any) -> Iterator[Fault]:
     for detail in error.errors(include_url=False):
         steps = [step for step in detail["loc"] if step != "[key]"]
         path = ""
         for step in steps:
             path = joined(path, step)
-        field = str(steps[-1]) if steps else ""
+        field = next((step for step in reversed(steps) if isinstance(step, str)), "")
         if detail["type"] == "extra_forbidden":
-            yield Fault(path, f"is not a key here{_nearest(steps)}")
+            yield Fault(path, f"is not a key here{_nearest(model, steps)}")
         elif detail["type"] == "missing":
             yield Fault(path, "is missing; give it a value")
         elif "[key]" in detail["loc"]:
@@ -176,9 +203,8 @@ def _faults(error: ValidationError) -> Iterator[Fault]:
             yield Fault(path, sentence(field, detail) + got(detail["input"]))
 
 
-def _nearest(steps: list[Any]) -> str:
+def _nearest(model: Any, steps: list[Any]) -> str:
     """The valid keys beside one that is not; the nearest where one is near."""
-    model: Any = file_model()
     for step in steps[:-1]:
         model = _inner(model, step)
     names = list(model.model_fields)

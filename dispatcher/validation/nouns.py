@@ -3,26 +3,50 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias, get_type_hints
+from typing import Any, TypeAlias, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from dispatcher.core.changes import identity_of
 from dispatcher.errors import Fault, InvalidInput
-from dispatcher.models import DEFAULT_QUEUE, MAX_INTEGER, Deployment, Run, Schedule, WorkPool, WorkQueue
+from dispatcher.models import (
+    DEFAULT_QUEUE,
+    MAX_INTEGER,
+    Deployment,
+    RetryPolicy,
+    Run,
+    RunState,
+    Schedule,
+    WorkPool,
+    WorkQueue,
+)
 from dispatcher.validation.json_values import text_fault
 from dispatcher.validation.schedules import schedule_faults
+from dispatcher.validation.times import LENGTH_RULE, TIME_RULE
 from dispatcher.validation.wording import got, one_line
 
-Noun: TypeAlias = WorkPool | WorkQueue | Deployment | Schedule | Run
+Noun: TypeAlias = WorkPool | WorkQueue | Deployment | Schedule | RetryPolicy | Run
+
+Inner = TypeVar("Inner")
 
 MAX_TEXT = 10_000
 MAX_TAGS = 50
 MAX_TAG = 200
+MAX_SCHEDULES = 50
+LONGEST_RETRY_DELAY = timedelta(days=1)
+RETRIED_ENDS = frozenset({RunState.FAILED, RunState.CRASHED})
 
-_SUBJECTS = {WorkPool: "work pool", WorkQueue: "work queue", Deployment: "deployment", Schedule: "schedule", Run: "run"}
+_SUBJECTS: Mapping[type[Noun], str] = {
+    WorkPool: "work pool",
+    WorkQueue: "work queue",
+    Deployment: "deployment",
+    Schedule: "schedule",
+    RetryPolicy: "retry policy",
+    Run: "run",
+}
 
 NAME_RULE = "must be 1 to 200 printable characters without / % & < > and without blanks at its ends"
 _RULES = {
@@ -32,6 +56,12 @@ _RULES = {
     "queue": NAME_RULE,
     "concurrency_limit": "must be 0 or more, or null for unlimited",
     "priority": "must be a whole number of 1 or more",
+    "catch_up": "must be none, last or all",
+    "catch_up_limit": "must be a whole number from 1 to 1000",
+    "retry": "must be a retry policy, or null for none",
+    "attempts": "must be a whole number from 1 to 20, the first attempt included",
+    "backoff": "must be a number from 1 to 100",
+    "ends": "must be FAILED, CRASHED or both",
 }
 """Fields whose whole rule fits into one sentence."""
 
@@ -42,7 +72,10 @@ _SENTENCES = {
     "float_type": "must be a number",
     "bool_type": "must be true or false",
     "datetime_type": "must be a time",
+    "datetime_parsing": TIME_RULE,
+    "datetime_from_date_parsing": TIME_RULE,
     "time_delta_type": "must be a length of time",
+    "time_delta_parsing": LENGTH_RULE,
     "tuple_type": "must be a tuple",
     "dict_type": "must be an object",
 }
@@ -56,9 +89,15 @@ def validate(instance: Noun) -> None:
     """
     faults = [*_faults(instance, "")]
     if faults:
-        given = instance.slug if isinstance(instance, Schedule) else instance.name
-        name = given if isinstance(given, str) else repr(given)
-        raise InvalidInput(f"{_SUBJECTS[type(instance)]} {name[:80]!r}", one_line(faults))
+        raise InvalidInput(f"{_SUBJECTS[type(instance)]}{_name(instance)}", one_line(faults))
+
+
+def _name(instance: Noun) -> str:
+    known = identity_of(type(instance))
+    if known is None:
+        return ""
+    given = getattr(instance, known)
+    return f" {(given if isinstance(given, str) else repr(given))[:80]!r}"
 
 
 def _faults(instance: Noun, root: str) -> Iterator[Fault]:
@@ -70,6 +109,10 @@ def _faults(instance: Noun, root: str) -> Iterator[Fault]:
         yield from (Fault(root + path, message) for path, message in found or _rule_faults(field, value))
     if isinstance(instance, WorkPool):
         yield from _queue_faults(instance)
+    if isinstance(instance, Deployment):
+        yield from _schedules_faults(instance)
+    if isinstance(instance, Deployment | Run) and isinstance(instance.retry, RetryPolicy):
+        yield from _faults(instance.retry, "retry.")
     if isinstance(instance, Schedule) and not mistyped:
         yield from (Fault(root + fault.path, fault.message) for fault in schedule_faults(instance))
 
@@ -96,7 +139,8 @@ def _type_faults(adapter: TypeAdapter[Any], field: str, value: Any) -> Iterator[
 
 def sentence(field: str, detail: Mapping[str, Any]) -> str:
     """What pydantic found at a field, said for people."""
-    return _RULES.get(field) or _SENTENCES.get(detail["type"]) or detail["msg"].replace("Input should", "must")
+    said = detail["msg"].replace("Input should", "must").removeprefix("Value error, ")
+    return _RULES.get(field) or _SENTENCES.get(detail["type"]) or said
 
 
 def _rule_faults(field: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -107,6 +151,10 @@ def _rule_faults(field: str, value: Any) -> Iterator[tuple[str, str]]:
         yield field, f"must be at most {MAX_INTEGER}{got(value)}"
     elif isinstance(value, datetime) and value.utcoffset() != timedelta(0):
         yield field, f"must be a time in UTC with its offset said, as 2026-01-31T12:00:00+00:00 (got {value.isoformat()})"
+    elif field == "delay" and not timedelta(0) <= value <= LONGEST_RETRY_DELAY:
+        yield field, f"must be from 0 seconds to a day (got {value.total_seconds():g} seconds)"
+    elif isinstance(value, frozenset) and not 0 < len(value) == len(value & RETRIED_ENDS):
+        yield field, f"{_RULES[field]} (got {', '.join(sorted(value)) or 'none'})"
     elif field == "tags":
         yield from _tag_faults(value)
 
@@ -126,7 +174,7 @@ def _tag_faults(tags: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 
 def _queue_faults(pool: WorkPool) -> Iterator[Fault]:
-    queues = [queue for queue in pool.queues if isinstance(queue, WorkQueue)] if isinstance(pool.queues, tuple) else []
+    queues = _those(WorkQueue, pool.queues)
     for index, queue in enumerate(queues):
         yield from _faults(queue, f"queues[{index}].")
     if DEFAULT_QUEUE not in (queue.name for queue in queues):
@@ -136,6 +184,22 @@ def _queue_faults(pool: WorkPool) -> Iterator[Fault]:
     for priority in _repeated([queue.priority for queue in queues if isinstance(queue.priority, int)]):
         holders = " and ".join(str(queue.name) for queue in queues if queue.priority == priority)
         yield Fault("queues", f"priority {priority} is held by {holders}; give each queue a priority of its own")
+
+
+def _schedules_faults(deployment: Deployment) -> Iterator[Fault]:
+    schedules = _those(Schedule, deployment.schedules)
+    if len(schedules) > MAX_SCHEDULES:
+        yield Fault("schedules", f"must be at most {MAX_SCHEDULES} (got {len(schedules)}); make another deployment")
+        return
+    for index, schedule in enumerate(schedules):
+        yield from _faults(schedule, f"schedules[{index}].")
+    for slug in _repeated([schedule.slug for schedule in schedules if isinstance(schedule.slug, str)]):
+        yield Fault("schedules", f"two schedules have the slug {slug!r}; give each one of its own")
+
+
+def _those(noun: type[Inner], value: Any) -> Sequence[Inner]:
+    """What is of the right kind in a tuple; the rest is a fault already."""
+    return [each for each in value if isinstance(each, noun)] if isinstance(value, tuple) else []
 
 
 def _repeated(values: list[Any]) -> list[Any]:

@@ -29,9 +29,8 @@ def schedule_faults(schedule: Schedule) -> Iterator[Fault]:
     if len(given) != 1:
         yield Fault("cron", f"exactly one of cron, interval and rrule must be given (got {' and '.join(given) or 'none'})")
     if schedule.timezone not in (zones := available_timezones()):
-        yield Fault(
-            "timezone", f"is no zone of the tz database{got(schedule.timezone)}{did_you_mean(schedule.timezone, zones)}"
-        )
+        near = did_you_mean(schedule.timezone, zones) if zones else "; none is here: pip install tzdata"
+        yield Fault("timezone", f"is no zone of the tz database{got(schedule.timezone)}{near}")
     for kind, fault in (
         ("cron", schedule.cron is not None and _cron_fault(schedule.cron)),
         ("interval", schedule.interval is not None and _interval_fault(schedule.interval)),

@@ -28,11 +28,27 @@ def check_job_variables(
 ) -> None:
     """Raise `InvalidVariables` with every fault of the variables, laid over the deployment's and the pool's defaults.
 
-    `template` has passed `check_base_job_template`. What passes here renders. `partial` is for a deployment's own variables:
-    a run may still give the required ones, so none is missing yet and nothing is rendered.
+    `template` has passed `check_base_job_template`. What passes here renders. `partial` is for variables that others are
+    still laid over: no required one is missing yet, and nothing is rendered.
     """
     levels = [deployment_variables or {}, variables]
-    faults = [fault for level in levels for fault in _shape_faults(level)] or _faults(template, levels, partial=partial)
+    source = None if partial else "here, in the deployment or as the pool's default"
+    _check(template, levels, source)
+
+
+def check_deployment_variables(template: Mapping[str, Any], variables: Mapping[str, Any], *, scheduled: bool) -> None:
+    """Raise `InvalidVariables` with every fault of a deployment's own variables, laid over the pool's defaults.
+
+    Where runs are made of it by schedules they have to be whole, since such a run brings none of its own; otherwise a run may
+    still give the required ones, so none is missing yet and nothing is rendered.
+    """
+    source = "here or as the pool's default: the runs of a schedule bring no variables of their own" if scheduled else None
+    _check(template, [variables, {}], source)
+
+
+def _check(template: Mapping[str, Any], levels: Sequence[Level], source: str | None) -> None:
+    """`source` says where a missing variable may come from; None: it is not missed yet."""
+    faults = [fault for level in levels for fault in _shape_faults(level)] or _faults(template, levels, source)
     if faults:
         raise InvalidVariables("job variables", one_line(faults))
 
@@ -43,7 +59,7 @@ def _shape_faults(level: Any) -> list[Fault]:
     return json_faults(level, max_bytes=MAX_BYTES)
 
 
-def _faults(template: Mapping[str, Any], levels: Sequence[Level], *, partial: bool) -> list[Fault]:
+def _faults(template: Mapping[str, Any], levels: Sequence[Level], source: str | None) -> list[Fault]:
     unclear = [fault for level in levels for fault in _name_faults(level)]
     if unclear:
         return unclear
@@ -52,9 +68,9 @@ def _faults(template: Mapping[str, Any], levels: Sequence[Level], *, partial: bo
     faults = [fault for level in nested for fault in _level_faults(schema, level)]
     values = _checkable(template, nested)
     faults += schema.faults({name: value for name, value in values.items() if name in schema.names or schema.is_open})
-    faults += _missing(schema, values, nested, partial=partial)
+    faults += _missing(schema, values, nested, source)
     faults = list(dict.fromkeys(faults))
-    return faults if faults or partial else render_faults(template, nested[1], nested[0])
+    return faults if faults or source is None else render_faults(template, nested[1], nested[0])
 
 
 def _name_faults(level: Level) -> list[Fault]:
@@ -87,11 +103,11 @@ def _checkable(template: Mapping[str, Any], levels: Sequence[Level]) -> dict[str
     return {name: plain_copy(value) for name, value in resolve(template, run, deployment_variables=deployment).items()}
 
 
-def _missing(schema: VariablesSchema, values: Level, levels: Sequence[Level], *, partial: bool) -> Iterator[Fault]:
+def _missing(schema: VariablesSchema, values: Level, levels: Sequence[Level], source: str | None) -> Iterator[Fault]:
     for name in schema.required:
         if name in values:
             continue
         if any(name in level for level in levels):
             yield Fault(name, "is required and must not be null; give it a value")
-        elif not partial:
-            yield Fault(name, "is required and missing; give it a value here, in the deployment or as the pool's default")
+        elif source is not None:
+            yield Fault(name, f"is required and missing; give it a value {source}")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, get_args, get_origin, get_type_hints
 
 from dispatcher.core.changes import ABSENT, KEPT, LEFT_ALONE, Configuration, default_of, identity_of
+from dispatcher.core.placeholders import joined
 from dispatcher.core.queues import last_priority
-from dispatcher.errors import InvalidInput
-from dispatcher.models import DEFAULT_QUEUE, Deployment, WorkPool, WorkQueue
-from dispatcher.validation.configuration import Entry, configuration_faults, entries, entry_model
+from dispatcher.errors import Fault, InvalidInput
+from dispatcher.models import DEFAULT_QUEUE, Deployment, RetryPolicy, WorkPool, WorkQueue
+from dispatcher.validation.configuration import Entry, configuration_faults, entries, entry_faults, entry_model
 from dispatcher.validation.wording import one_line
 
 
@@ -22,6 +24,9 @@ class New:
     """Values of what stores keep: an id of its own, the time of its creation."""
     template: Callable[[str], Mapping[str, Any]]
     """The base job template that a pool of a type has where none is given."""
+
+
+_NOTHING_KEPT = New(kept=dict, template=lambda _type: {})
 
 
 def read_configuration(value: Any, stored: Configuration, new: New) -> Configuration:
@@ -39,6 +44,17 @@ def read_configuration(value: Any, stored: Configuration, new: New) -> Configura
         _built(Deployment, name, entry, known.get(("deployment", name)), new) for name, entry in read.deployments.items()
     ]
     return Configuration(pools=tuple(pools), deployments=tuple(deployments))
+
+
+def read_retry(value: Any, field: str) -> RetryPolicy:
+    """A retry policy out of JSON's values, as a configuration holds one. Raises `InvalidInput` with paths under `field`."""
+    if faults := entry_faults(RetryPolicy, value):
+        raise InvalidInput(
+            "retry policy", one_line(Fault(joined(field, each.path) if each.path else field, each.message) for each in faults)
+        )
+    entry = entry_model(RetryPolicy).model_validate_json(json.dumps(value), strict=True)
+    policy: RetryPolicy = _built(RetryPolicy, None, entry, None, _NOTHING_KEPT)
+    return policy
 
 
 def _pool(name: str, entry: Any, stored: Any, new: New) -> WorkPool:

@@ -49,6 +49,10 @@ def test_pools_queues_and_runs_are_offered_by_their_names(offered, cli):
     assert offered("work-queue", "inspect", "--pool", "noon", "c") == ["critical"]
     assert offered("work-queue", "inspect", "--pool", "other", "c") == []
     assert offered("run", "explain", run["id"][:3]) == [run["id"]]
+    cli.ok("deployment", "create", "etl", "-p", "noon", "-jv", "command=date", "--cron", "0 6 * * *")
+    cli.ok("deployment", "create", "other", "-p", "noon", "-jv", "command=date", "--interval", "900")
+    assert offered("deployment", "schedule", "pause", "e") == ["etl"]
+    assert offered("deployment", "schedule", "pause", "etl", "") == ["cron"]
     assert offered("work-pool", "create", "n") == []
 
 

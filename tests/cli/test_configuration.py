@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import cycle
 from pathlib import Path
 
@@ -24,7 +25,7 @@ TEMPLATE = {
 
 
 def a_large_configuration() -> dict:
-    """5 pools with 20 queues, and 50 deployments over all of them."""
+    """5 pools with 20 queues, and 50 deployments over all of them, with 100 schedules of every kind."""
     pools = {
         f"pool-{number}": {
             "type": "process",
@@ -41,10 +42,22 @@ def a_large_configuration() -> dict:
             "queue": queue,
             "job_variables": {"command": f"echo {number}", "cpu": number},
             "tags": ["etl", f"n{number}"],
+            "schedules": a_pair_of_schedules(number),
+            **({"retry": {"attempts": 3, "delay": 60 + number, "backoff": 2.0, "ends": ["FAILED"]}} if number % 3 == 0 else {}),
         }
         for number, (pool, queue) in zip(range(50), places, strict=False)
     }
     return {"pools": pools, "deployments": deployments}
+
+
+def a_pair_of_schedules(number: int) -> dict:
+    """Two of the three kinds, with all that they can say."""
+    kinds = (
+        {"cron": f"{number} 6 * * 1-5", "timezone": "Europe/Paris", "catch_up": "last"},
+        {"interval": 900 + number, "anchor": "2026-01-31T08:00:00+00:00", "catch_up": "all", "catch_up_limit": 5},
+        {"rrule": f"FREQ=WEEKLY;BYDAY=MO;BYHOUR={number % 24}", "timezone": "America/New_York", "active": False},
+    )
+    return {"first": kinds[number % 3], "second": kinds[(number + 1) % 3]}
 
 
 @pytest.fixture
@@ -70,6 +83,7 @@ def test_a_large_file_goes_in_and_comes_out_as_it_was(cli, large, tmp_path):
     assert len(cli.ok("work-pool", "ls")) == 5
     assert sum(len(cli.ok("work-queue", "ls", "--pool", f"pool-{number}")) for number in range(5)) == 20
     assert len(cli.ok("deployment", "ls")) == 50
+    assert sum(len(each["schedules"]) for each in cli.ok("deployment", "ls")) == 100
     wanted = a_large_configuration()
     for pool in wanted["pools"].values():
         pool["base_job_template"] = TEMPLATE
@@ -85,6 +99,7 @@ def test_of_two_appliers_who_expect_the_same_the_second_is_refused(cli, large, a
     mine, theirs = (a_large_configuration() for _ in range(2))
     mine["pools"]["pool-1"]["concurrency_limit"] = 99
     theirs["deployments"]["deployment-07"]["tags"] = []
+    theirs["deployments"]["deployment-08"]["schedules"]["first"]["timezone"] = "Asia/Tokyo"
     files = [a_file(f"{number}.yaml", yaml.safe_dump(value)) for number, value in enumerate((mine, theirs))]
     assert cli("apply", "-f", files[0], "--expect", expected).exit_code == 0
     before = cli.stored()
@@ -133,6 +148,69 @@ def test_what_does_not_fit_together_is_told_with_its_line_too(cli, a_file):
     queue, variable = cli("plan", "-f", path).errors
     assert queue.startswith(f"error: {path}:6:5: deployments.d.queue: work queue of 'a' 'defalt' does not exist; did you mean")
     assert variable.startswith(f"error: {path}:8:7: deployments.d.job_variables.comand: is not a variable of this pool's ")
+
+
+SCHEDULED = """\
+pools:
+  a: {type: process}
+deployments:
+  d:
+    pool: a
+    job_variables: {command: date}
+    schedules:
+      daily:
+        cron: 30 6 * *
+      hourly: {interval: PT1H, timezone: Europe/Pris}
+      often: {intervall: 60}
+    retry:
+      attempts: 30
+"""
+
+
+def test_what_is_wrong_with_schedules_and_retries_is_told_with_its_line(cli, a_file):
+    path = a_file("c.yaml", SCHEDULED)
+    retries, key = sorted(cli("plan", "-f", path).errors, reverse=True)
+    assert retries.startswith(f"error: {path}:13:7: deployments.d.retry.attempts: must be a whole number from 1 to 20")
+    assert key.startswith(
+        f"error: {path}:11:15: deployments.d.schedules.often.intervall: is not a key here; did you mean inter"
+    )
+    path = a_file("c.yaml", SCHEDULED.replace("intervall: 60", "interval: 60").replace("30\n", "3\n"))
+    cron, zone = cli("plan", "-f", path).errors
+    assert cron.startswith(f"error: {path}:9:9: deployments.d.schedules.daily.cron: must have five fields, as ")
+    assert zone.startswith(f"error: {path}:10:32: deployments.d.schedules.hourly.timezone: is no zone of the tz database")
+    assert "did you mean Europe/Paris" in zone
+
+
+def test_a_deployment_with_schedules_that_lacks_a_variable_is_told_with_its_line(cli, a_file):
+    text = "pools: {a: {type: process}}\ndeployments:\n  d:\n    pool: a\n    schedules: {daily: {cron: 30 6 * * *}}\n"
+    [fault] = cli("plan", "-f", a_file("c.yaml", text)).errors
+    assert "c.yaml:3:3: deployments.d.job_variables.command: is required and missing; give it a value here or as" in fault
+    assert "the runs of a schedule bring no variables of their own" in fault
+    assert cli("plan", "-f", a_file("c.yaml", text.replace("30 6 * * *", "30 6 * * *, active: false"))).exit_code == 2
+
+
+def test_lengths_and_times_are_written_in_more_than_one_way_and_come_out_in_one(cli, a_file):
+    schedule = "{interval: PT15M, anchor: '2026-01-31T08:00:00+01:00'}"
+    deployment = f"pool: a, job_variables: {{command: date}}, schedules: {{s: {schedule}}}, retry: {{attempts: 2, delay: PT1M}}"
+    path = a_file("c.yaml", f"pools: {{a: {{type: process}}}}\ndeployments: {{d: {{{deployment}}}}}\n")
+    cli.ok("apply", "-f", path)
+    assert cli("plan", "-f", path).exit_code == 0
+    found = cli.ok("export")["deployments"]["d"]
+    assert found["schedules"] == {"s": {"interval": 900, "anchor": "2026-01-31T07:00:00+00:00"}}
+    assert found["retry"] == {"attempts": 2, "delay": 60}
+
+
+def test_the_pause_of_a_schedule_stays_where_the_file_says_nothing_of_it(cli, a_file):
+    deployment = "{pool: a, job_variables: {command: date}, schedules: {s: {cron: 0 6 * * *}}}"
+    text = f"pools: {{a: {{type: process}}}}\ndeployments: {{d: {deployment}}}\n"
+    path = a_file("c.yaml", text)
+    cli.ok("apply", "-f", path)
+    cli.ok("deployment", "schedule", "pause", "d", "s")
+    cli.ok("deployment", "pause", "d")
+    assert cli("plan", "-f", path).exit_code == 0
+    assert cli.ok("export")["deployments"]["d"]["schedules"] == {"s": {"cron": "0 6 * * *", "active": False}}
+    said = cli("plan", "-f", a_file("d.yaml", text.replace("0 6 * * *", "0 6 * * *, active: true")))
+    assert (said.exit_code, "schedules.s.active: false → true" in said.out) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["template.json", "template.yaml"])
@@ -214,6 +292,19 @@ def test_a_first_file_of_every_type_plans_applies_and_satisfies_its_schema(cli, 
     cli.ok("apply", "-f", path)
     assert cli("plan", "-f", path).exit_code == 0
     assert cli("deployment", "run", "hello").exit_code == 0
+
+
+def test_the_schedule_and_the_retries_that_a_first_file_offers_can_be_taken_as_they_are(cli, tmp_path):
+    path = tmp_path / "new.yaml"
+    cli.ok("init", "--type", "process", "--file", str(path))
+    before, schedules, rest = path.read_text().partition("    # schedules:")
+    offered, variables, after = rest.partition("    job_variables:")
+    taken = re.sub("(?m)^    # ", "    ", schedules + offered)
+    path.write_text(before + taken + variables + after)
+    cli.ok("apply", "-f", str(path))
+    found = cli.ok("export")["deployments"]["hello"]
+    assert found["schedules"] == {"mornings": {"cron": "30 6 * * 1-5", "timezone": "Europe/Paris", "catch_up": "last"}}
+    assert found["retry"] == {"attempts": 3, "delay": 60, "backoff": 2.0, "ends": ["FAILED"]}
 
 
 def test_a_file_is_not_written_over(cli, a_file):

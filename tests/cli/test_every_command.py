@@ -33,7 +33,10 @@ EXPECTED = """
     work-queue create, work-queue ls, work-queue inspect, work-queue pause, work-queue resume, work-queue set-priority,
     work-queue set-concurrency-limit, work-queue clear-concurrency-limit, work-queue delete,
     deployment create, deployment update, deployment ls, deployment inspect, deployment run, deployment delete,
-    run create, run ls, run inspect, run cancel, run explain, run watch, run logs, plan, apply, export, init, schema, tick,
+    deployment pause, deployment resume, deployment schedule create, deployment schedule ls, deployment schedule pause,
+    deployment schedule resume, deployment schedule delete, deployment schedule clear,
+    run create, run ls, run inspect, run cancel, run retry, run explain, run watch, run logs,
+    plan, apply, export, init, schema, tick,
     store migrate, store copy, store check, dev, doctor, simulate, demo, emulator, package, version
 """
 
@@ -85,7 +88,9 @@ def test_the_short_help_is_there_without_an_import(name, cli):
     assert COMMANDS[name][1].endswith(".")
 
 
-@pytest.mark.parametrize("group", [(), ("work-pool",), ("work-queue",), ("deployment",), ("run",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "group", [(), ("work-pool",), ("work-queue",), ("deployment",), ("deployment", "schedule"), ("run",)], ids=" ".join
+)
 def test_a_group_alone_shows_its_help(group, cli):
     said = cli(*group)
     assert (said.exit_code, said.errors) == (0, ())

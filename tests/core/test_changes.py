@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.changes import ABSENT, KEPT, Action, Configuration, changes, digest, plain, sparse
-from tests.builders import HOUR, NOW, TEMPLATE, a_deployment, a_pool, a_queue, an_id
+from dispatcher.models import CatchUp, RetryPolicy, RunState, Schedule
+from tests.builders import HOUR, MINUTE, NOW, SECOND, TEMPLATE, a_deployment, a_pool, a_queue, an_id
 
 POOL = a_pool("p", 3, queues=[a_queue("high", 1, 2), a_queue("default", 2)])
 STORED = Configuration(pools=(POOL,), deployments=(a_deployment("d", "p", job_variables={"env": {"A": "1", "B": "2"}}),))
@@ -22,12 +23,14 @@ def test_equal_configurations_do_not_differ():
 
 
 def test_what_stores_and_ticks_keep_is_no_difference():
-    kept = {"id": an_id(), "created_at": NOW + HOUR, "version": 9, "held_until": NOW, "held_reason": "x", "last_tick_at": NOW}
-    reached = {"windows_until": {"daily": NOW}, "windows_at": NOW}
-    assert {*kept, *reached} == KEPT
-    deployments = tuple(replace(each, **reached) for each in STORED.deployments)
-    other = replace(STORED, pools=(replace(POOL, **kept),), deployments=deployments)
-    assert deployments
+    born = {"id": an_id(), "created_at": NOW + HOUR, "version": 9}
+    of_pool = {"held_until": NOW, "held_reason": "x", "last_tick_at": NOW}
+    of_deployment = {"windows_until": {"daily": NOW}, "windows_at": NOW}
+    assert born.keys() | of_pool.keys() | of_deployment.keys() == KEPT
+    other = Configuration(
+        pools=(replace(POOL, **born, **of_pool),),
+        deployments=(replace(STORED.deployments[0], **born, **of_deployment),),
+    )
     assert changes(STORED, other) == ()
     assert digest(STORED) == digest(other)
 
@@ -39,6 +42,21 @@ def test_a_difference_names_the_smallest_part():
         "queues.low": (Action.CREATE, ABSENT, plain(queues[2])),
         "description": (Action.CHANGE, "", "new"),
     }
+
+
+def test_schedules_and_retries_are_plain_by_slug_in_seconds_and_words():
+    daily = Schedule(slug="daily", interval=15 * MINUTE, anchor=NOW, catch_up=CatchUp.LAST)
+    retry = RetryPolicy(attempts=2, delay=1.5 * SECOND, ends=frozenset({RunState.FAILED}))
+    [deployment] = STORED.deployments
+    changed = replace(STORED, deployments=(replace(deployment, schedules=(daily,), retry=retry),))
+    assert sparse(changed.deployments[0])["schedules"] == {
+        "daily": {"interval": 900, "anchor": "2030-01-01T12:00:00+00:00", "catch_up": "last"}
+    }
+    assert fields(STORED, changed)["retry"] == (
+        Action.CHANGE, None, {"attempts": 2, "delay": 1.5, "backoff": 1.0, "ends": ["FAILED"]},
+    )  # fmt: skip
+    later = replace(changed, deployments=(replace(changed.deployments[0], schedules=(replace(daily, interval=HOUR),)),))
+    assert fields(changed, later) == {"schedules.daily.interval": (Action.CHANGE, 900, 3600)}
 
 
 def test_a_variable_that_comes_and_one_that_goes_are_told_apart():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from dispatcher.errors import InvalidInput, NotFound, SettingsError
 from dispatcher.functions import aws_lambda
-from dispatcher.models import RunState, submission_name
+from dispatcher.models import RetryPolicy, RunState, submission_name
 from tests.functions.conftest import SCHEDULED, only
 from tests.providers.ecs.builders import PREFECT
 
@@ -128,10 +129,21 @@ NOT_UNDERSTOOD = {
     "a run with a list for variables": {"create_run": {"pool": "batch", "job_variables": []}},
     "a run with a number for a name": {"create_run": {"pool": "batch", "name": 5}},
     "a run with a number for a key": {"create_run": {"pool": "batch", "idempotency_key": 5}},
+    "a run with a number for retries": {"create_run": {"pool": "batch", "retry": 3}},
+    "a run with an unknown word for retries": {"create_run": {"pool": "batch", "retry": {"attempt": 3}}},
+    "a run with too many retries": {"create_run": {"pool": "batch", "retry": {"attempts": 21}}},
     "a run in no such queue": {"create_run": {"pool": "batch", "queue": "x"}},
     "no such pool": {"pool": "nope"},
     "a pool that is no name": {"pool": {"name": "batch"}},
 }
+
+
+def test_a_run_is_created_with_retries_as_a_file_has_them(function):
+    variables = {"image": "busybox", "command": "echo hello"}
+    retry = {"attempts": 3, "delay": "PT1M", "ends": ["FAILED"]}
+    answer = function({"create_run": {"pool": "batch", "job_variables": variables, "retry": retry}})
+    run = function.people.run(answer["run"]["id"])
+    assert run.retry == RetryPolicy(attempts=3, delay=timedelta(minutes=1), ends=frozenset({RunState.FAILED}))
 
 
 @pytest.mark.parametrize("name", NOT_UNDERSTOOD)

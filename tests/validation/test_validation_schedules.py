@@ -1,10 +1,12 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dispatcher.errors import InvalidInput
-from dispatcher.models import Schedule
-from dispatcher.validation.nouns import validate
+from dispatcher.errors import InvalidInput, InvalidVariables
+from dispatcher.models import CatchUp, RetryPolicy, RunState, Schedule
+from dispatcher.validation import check_deployment_variables, length_of_time, read_retry, validate
+from tests.builders import HOUR, SECOND, a_deployment, a_run
 
 
 @pytest.mark.parametrize(
@@ -45,3 +47,160 @@ def test_what_is_wrong_with_a_schedule_is_said_at_its_field(fields, field, words
         validate(Schedule(**{"slug": "nightly"} | fields))
     assert [fault.path for fault in caught.value.faults] == [field]
     assert words in caught.value.faults[0].message
+
+
+# A deployment's schedules and retries
+
+
+DAILY = Schedule(slug="daily", cron="30 6 * * *")
+
+
+def faults(instance) -> dict[str, str]:
+    with pytest.raises(InvalidInput) as refused:
+        validate(instance)
+    assert "\n" not in str(refused.value)
+    return {fault.path: fault.message for fault in refused.value.faults}
+
+
+def test_a_deployment_with_schedules_and_retries_of_every_kind_passes():
+    hourly = Schedule(slug="hourly", interval=HOUR, catch_up=CatchUp.ALL, catch_up_limit=1000)
+    retry = RetryPolicy(attempts=20, delay=24 * HOUR, backoff=100, ends=frozenset({RunState.CRASHED}))
+    validate(a_deployment(schedules=(DAILY, hourly), retry=retry, paused=True))
+    validate(a_run(retry=retry, schedule="daily"))
+
+
+def test_what_is_wrong_with_a_schedule_is_said_at_its_place_in_the_deployment():
+    wrong = (DAILY, Schedule(slug="x", cron="61 * * * *"), Schedule(slug="y", interval=SECOND, timezone="Mars/Olympus"))
+    assert faults(a_deployment(schedules=wrong)).keys() == {
+        "schedules[1].cron",
+        "schedules[2].interval",
+        "schedules[2].timezone",
+    }
+
+
+@pytest.mark.parametrize(
+    ("schedules", "field", "words"),
+    [
+        ((DAILY, DAILY), "schedules", "two schedules have the slug 'daily'"),
+        (tuple(replace(DAILY, slug=str(number)) for number in range(51)), "schedules", "must be at most 50 (got 51)"),
+        ([DAILY], "schedules", "must be a tuple"),
+        (({"cron": "30 6 * * *"},), "schedules[0]", "an instance of Schedule"),
+        ((replace(DAILY, catch_up="last"),), "schedules[0].catch_up", "must be none, last or all"),
+        ((replace(DAILY, catch_up_limit=0),), "schedules[0].catch_up_limit", "from 1 to 1000"),
+        ((replace(DAILY, active=1),), "schedules[0].active", "must be true or false"),
+        ((replace(DAILY, slug=5),), "schedules[0].slug", "printable"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_no_deployment_can_have_as_schedules(schedules, field, words):
+    found = faults(a_deployment(schedules=schedules))
+    assert found.keys() == {field}
+    assert words in found[field]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"attempts": 0}, "attempts", "a whole number from 1 to 20, the first attempt included (got 0)"),
+        ({"attempts": 21}, "attempts", "from 1 to 20"),
+        ({"attempts": True}, "attempts", "from 1 to 20"),
+        ({"delay": -SECOND}, "delay", "must be from 0 seconds to a day (got -1 seconds)"),
+        ({"delay": 24 * HOUR + SECOND}, "delay", "to a day"),
+        ({"delay": 60}, "delay", "must be a length of time"),
+        ({"backoff": 0.5}, "backoff", "must be a number from 1 to 100 (got 0.5)"),
+        ({"backoff": 101}, "backoff", "from 1 to 100"),
+        ({"backoff": float("nan")}, "backoff", "from 1 to 100"),
+        ({"ends": frozenset()}, "ends", "must be FAILED, CRASHED or both (got none)"),
+        ({"ends": frozenset({RunState.FAILED, RunState.CANCELLED})}, "ends", "(got CANCELLED, FAILED)"),
+        ({"ends": {RunState.FAILED}}, "ends", "must be FAILED, CRASHED or both"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+@pytest.mark.parametrize("owner", [a_deployment, a_run])
+def test_what_no_retry_policy_can_say(owner, fields, field, words):
+    found = faults(owner(retry=RetryPolicy(**fields)))
+    assert found.keys() == {f"retry.{field}"}
+    assert words in found[f"retry.{field}"]
+
+
+def test_a_retry_policy_by_itself_is_named_as_such():
+    with pytest.raises(InvalidInput, match=r"^retry policy: attempts: must be"):
+        validate(RetryPolicy(attempts=0))
+
+
+@pytest.mark.parametrize("retry", [3, {"attempts": 3}, RetryPolicy])
+def test_what_is_no_retry_policy_is_said(retry):
+    assert faults(a_deployment(retry=retry))["retry"].startswith("must be a retry policy, or null for none")
+
+
+# Out of JSON's values
+
+
+def test_a_retry_policy_is_read_as_files_have_it():
+    read = read_retry({"attempts": 3, "delay": "PT1M30S", "backoff": 2, "ends": ["FAILED"]}, "retry")
+    assert read == RetryPolicy(attempts=3, delay=90 * SECOND, backoff=2.0, ends=frozenset({RunState.FAILED}))
+    assert type(read.backoff) is float
+    assert read_retry({}, "retry") == RetryPolicy()
+
+
+@pytest.mark.parametrize(
+    ("value", "field", "words"),
+    [
+        (3, "retry", "must be an object (got 3)"),
+        ({"attempt": 3}, "retry.attempt", "is not a key here; did you mean attempts?"),
+        ({"ends": ["COMPLETED"]}, "retry.ends[0]", 'must be FAILED, CRASHED or both (got "COMPLETED")'),
+        ({"ends": []}, "retry.ends", "must be FAILED, CRASHED or both"),
+        ({"delay": "1 minute"}, "retry.delay", "must be a number of seconds, or a length of time in ISO 8601"),
+        ({"delay": True}, "retry.delay", "must be a number of seconds"),
+        ({"delay": 1e300}, "retry.delay", "must be a number of seconds"),
+        ({"attempts": {1}}, "retry.attempts", "is a set"),
+    ],
+    ids=str,
+)
+def test_what_a_file_cannot_say_of_retries_is_told_with_its_path(value, field, words):
+    with pytest.raises(InvalidInput) as refused:
+        read_retry(value, "retry")
+    [fault] = refused.value.faults
+    assert fault.path == field
+    assert words in fault.message
+
+
+@pytest.mark.parametrize(("text", "length"), [("900", 900), ("0.5", 0.5), ("PT15M", 900), ("P1DT1H", 90_000), ("PT90S", 90)])
+def test_a_length_of_time_is_a_number_of_seconds_or_iso_8601(text, length):
+    assert length_of_time(text, "interval") == timedelta(seconds=length)
+
+
+@pytest.mark.parametrize("text", ["", "15m", "15:00", "nan", "inf", "1e999", "P", "P1X", "an hour"])
+def test_any_other_length_of_time_is_refused(text):
+    with pytest.raises(InvalidInput, match="interval: must be a number of seconds, or a length of time in ISO 8601, as PT15M"):
+        length_of_time(text, "interval")
+
+
+# Whole variables
+
+
+NEEDS_SIZE = {
+    "job_configuration": {"size": "{{ size }}", "env": "{{ env }}"},
+    "variables": {
+        "type": "object",
+        "properties": {"size": {"type": "integer"}, "env": {"type": "object", "default": {}}},
+        "required": ["size"],
+    },
+}
+
+
+def test_what_runs_of_a_schedule_start_from_has_to_be_whole():
+    check_deployment_variables(NEEDS_SIZE, {}, scheduled=False)
+    check_deployment_variables(NEEDS_SIZE, {"size": 1}, scheduled=True)
+    with pytest.raises(InvalidVariables) as refused:
+        check_deployment_variables(NEEDS_SIZE, {"env.A": "1"}, scheduled=True)
+    [fault] = refused.value.faults
+    assert fault.path == "size"
+    assert fault.message.startswith("is required and missing; give it a value here or as the pool's default: the runs of a ")
+
+
+@pytest.mark.parametrize("scheduled", [True, False])
+def test_what_is_wrong_with_a_deployments_variables_is_said_with_and_without_schedules(scheduled):
+    with pytest.raises(InvalidVariables) as refused:
+        check_deployment_variables(NEEDS_SIZE, {"size": "x", "sise": 1}, scheduled=scheduled)
+    assert {fault.path for fault in refused.value.faults} == {"size", "sise"}

@@ -1,0 +1,78 @@
+"""Deployments and their schedules, for people: see `views` for what else imports rich."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from dispatcher.cli.views import Shape, pairs, retry_words, say, seconds, show, table, text
+
+
+def deployments(shapes: Sequence[Shape]) -> None:
+    """A list of deployments."""
+    if not shapes:
+        say("No deployments. Try: dispatcher deployment create NAME --pool POOL")
+        return
+    out = table("Name", "Pool", "Queue", "Schedules", "Tags", "ID", right=(3,))
+    for each in shapes:
+        name = text(each["name"]) + _mark(paused=each["paused"])
+        cells = (each["pool"], each["queue"], len(each["schedules"]) or "", ", ".join(each["tags"]), each["id"])
+        out.add_row(name, *map(text, cells))
+    show(out)
+    if any(each["paused"] for each in shapes):
+        say("(**) denotes a paused deployment: its schedules make no runs")
+
+
+def deployment(shape: Shape) -> None:
+    """One deployment with its schedules."""
+    out = pairs()
+    out.add_row("name", text(shape["name"]) + _mark(paused=shape["paused"]))
+    for key in ("id", "pool", "queue", "description", "created_at"):
+        out.add_row(key.removesuffix("_at"), text(shape[key]))
+    out.add_row("tags", text(", ".join(shape["tags"])))
+    if shape["paused"]:
+        out.add_row("paused", text("its schedules make no runs"))
+    if shape["retry"]:
+        out.add_row("retry", text(retry_words(shape["retry"])))
+    for name, value in shape["job_variables"].items():
+        out.add_row(f"variable {name}", text(value))
+    show(out)
+    if shape["schedules"]:
+        say("")
+        show(_schedules(shape["schedules"]))
+
+
+def schedules(shapes: Sequence[Shape]) -> None:
+    """The schedules of one deployment."""
+    if not shapes:
+        say("No schedules. Try: dispatcher deployment schedule create NAME --cron '30 6 * * *'")
+        return
+    show(_schedules(shapes))
+    if not all(each["active"] for each in shapes):
+        say("(**) denotes a paused schedule")
+
+
+def _schedules(shapes: Sequence[Shape]) -> Table:
+    out = table("Slug", "Schedule", "Time zone", "Catch-up", "Next")
+    for each in shapes:
+        name = text(each["slug"]) + _mark(paused=not each["active"])
+        out.add_row(name, text(_rule(each)), text(each["timezone"]), text(_catch_up(each)), text(", ".join(each["next"])))
+    return out
+
+
+def _rule(shape: Shape) -> str:
+    """Which kind, and what it says."""
+    if shape["interval_seconds"] is not None:
+        anchor = f" from {shape['anchor']}" if shape["anchor"] else ""
+        return f"every {seconds(shape['interval_seconds'])}{anchor}"
+    return f"cron {shape['cron']}" if shape["cron"] is not None else f"rrule {shape['rrule']}"
+
+
+def _catch_up(shape: Shape) -> str:
+    return f"all, up to {shape['catch_up_limit']}" if shape["catch_up"] == "all" else str(shape["catch_up"])
+
+
+def _mark(*, paused: bool) -> Text:
+    return Text(" (**)", style="red") if paused else Text()

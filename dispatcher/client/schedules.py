@@ -1,0 +1,122 @@
+"""The schedules of a deployment one by one, and its pause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from dispatcher.client.deployments import Deployments
+from dispatcher.client.questions import missing, text
+from dispatcher.core.schedules import windows_due
+from dispatcher.core.scheduling import LOOKED_AHEAD
+from dispatcher.errors import AlreadyExists, Conflict, Fault, InvalidInput, NotFound
+from dispatcher.models import Deployment, Schedule
+
+REPEATS = 5
+"""Times that a change which says the same whatever else has changed is made again after somebody else's came first."""
+
+MAX_WINDOWS = 1000
+
+_KINDS = ("cron", "interval", "rrule")
+
+
+class Schedules(Deployments):
+    """What people do with a deployment's schedules. A window is made a run by ticks, once, ahead of its time."""
+
+    # Schedules
+
+    def pause_deployment(self, name: str) -> Deployment:
+        """Let its schedules make no more runs; those to come are taken away. Raises `NotFound`."""
+        return self._repeatedly(name, lambda deployment: replace(deployment, paused=True))
+
+    def resume_deployment(self, name: str) -> Deployment:
+        """Let its schedules make runs again, from now on. Raises `NotFound`, or `InvalidInput` where variables are missing."""
+        return self._repeatedly(name, lambda deployment: replace(deployment, paused=False))
+
+    def add_schedule(self, deployment: str, schedule: Schedule) -> Deployment:
+        """Give a deployment one more. Raises `NotFound`, `AlreadyExists` (the slug) or `InvalidInput`."""
+
+        def added(found: Deployment) -> Deployment:
+            if any(schedule.slug == known.slug for known in found.schedules):
+                words = f"slug: schedule {schedule.slug!r} of deployment {deployment!r} already exists; choose another"
+                raise AlreadyExists(words)
+            return replace(found, schedules=(*found.schedules, schedule))
+
+        _check_kind(schedule)
+        return self._repeatedly(deployment, added)
+
+    def update_schedule(self, deployment: str, slug: str, /, **changes: Any) -> Deployment:
+        """Change fields of one. Another kind takes the place of the one that was: `cron=` makes an interval's a cron schedule.
+
+        Where its windows change, its runs to come are made anew. Raises `NotFound`, `InvalidInput`, or `Conflict` when somebody
+        else changed the deployment meanwhile.
+        """
+        found = self.deployment(deployment)
+        return self._save_deployment(_with(found, slug, changes), found.version)
+
+    def pause_schedule(self, deployment: str, slug: str) -> Deployment:
+        """Let one make no more runs; those to come are taken away. Raises `NotFound`."""
+        return self._repeatedly(deployment, lambda found: _with(found, slug, {"active": False}))
+
+    def resume_schedule(self, deployment: str, slug: str) -> Deployment:
+        """Let one make runs again, from now on. Raises `NotFound`, or `InvalidInput` where variables are missing."""
+        return self._repeatedly(deployment, lambda found: _with(found, slug, {"active": True}))
+
+    def remove_schedule(self, deployment: str, slug: str) -> Deployment:
+        """Take one away, and with it its runs to come. Raises `NotFound`."""
+
+        def less(found: Deployment) -> Deployment:
+            gone = _known(found, slug)
+            return replace(found, schedules=tuple(each for each in found.schedules if each is not gone))
+
+        return self._repeatedly(deployment, less)
+
+    def clear_schedules(self, deployment: str) -> Deployment:
+        """Take all away, and with them their runs to come. Raises `NotFound`."""
+        return self._repeatedly(deployment, lambda found: replace(found, schedules=()))
+
+    def next_windows(self, schedule: Schedule, *, count: int = 3) -> Sequence[datetime]:
+        """The next windows of a schedule, in UTC, were it active; fewer where it has no more within years."""
+        if not 1 <= count <= MAX_WINDOWS:
+            raise InvalidInput("schedule", [Fault("count", f"must be from 1 to {MAX_WINDOWS}, not {count}")])
+        now = self.clock.now()
+        return list(islice(windows_due(schedule, now, now + LOOKED_AHEAD), count))
+
+    def _repeatedly(self, name: str, change: Callable[[Deployment], Deployment]) -> Deployment:
+        """Make a change that says the same whoever came first; the deployment is read anew for each try."""
+        left = REPEATS
+        while True:
+            found = self.deployment(name)
+            changed = change(found)
+            try:
+                return found if changed == found else self._save_deployment(changed, found.version)
+            except Conflict:
+                left -= 1
+                if not left:
+                    raise
+
+
+def _known(deployment: Deployment, slug: str) -> Schedule:
+    found = next((each for each in deployment.schedules if each.slug == text(slug, "slug")), None)
+    if found is None:
+        raise NotFound(missing(f"schedule of {deployment.name!r}", slug, [each.slug for each in deployment.schedules]))
+    return found
+
+
+def _with(deployment: Deployment, slug: str, changes: Mapping[str, Any]) -> Deployment:
+    """The deployment with fields of one schedule changed. Raises `NotFound`, or `InvalidInput` for a field that is none."""
+    before = _known(deployment, slug)
+    unknown = [name for name in changes if name not in Schedule.__dataclass_fields__ or name == "slug"]
+    if unknown:
+        raise InvalidInput(f"schedule {slug!r}", [Fault(name, "is no field that can be changed") for name in unknown])
+    others = dict.fromkeys(_KINDS) if any(changes.get(kind) is not None for kind in _KINDS) else {}
+    after = replace(before, **{**others, **changes})
+    return replace(deployment, schedules=tuple(after if each is before else each for each in deployment.schedules))
+
+
+def _check_kind(schedule: Any) -> None:
+    if not isinstance(schedule, Schedule):
+        raise InvalidInput("schedule", [Fault("schedule", f"must be a Schedule, not {schedule!r}")])

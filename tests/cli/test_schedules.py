@@ -1,0 +1,237 @@
+"""Schedules and retries on the command line."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from dispatcher.core.scheduling import WindowLimits, materialisation
+from dispatcher.models import Attempt, RunState
+from dispatcher.store import Move
+from dispatcher.stores.sqlite import SqliteStore
+
+CRON = ("--cron", "30 6 * * 1-5", "--timezone", "Europe/Paris")
+
+
+@pytest.fixture
+def nightly(cli):
+    cli.ok("work-pool", "create", "nightly", "--type", "process")
+
+
+@pytest.fixture
+def etl(cli, nightly):
+    return cli.ok("deployment", "create", "etl", "-p", "nightly", "-jv", "command=date", *CRON)
+
+
+def error(cli, *words: str) -> str:
+    said = cli(*words)
+    assert said.exit_code in (1, 2)
+    [line] = said.errors
+    return line
+
+
+def test_a_deployment_is_created_with_schedules_of_every_kind_and_retries(cli, nightly):
+    kinds = ("--cron", "0 6 * * *", "--cron", "0 7 * * *", "--interval", "PT15M", "--rrule", "FREQ=DAILY;BYHOUR=3")
+    common = ("--timezone", "Asia/Tokyo", "--anchor-date", "2026-01-31T08:00:00+09:00", "--catch-up", "all")
+    retries = ("--retries", "2", "--retry-delay", "90", "--retry-backoff", "2", "--retry-on", "failed")
+    words = ("-p", "nightly", "-jv", "command=date", "--catch-up-limit", "7", "--paused")
+    made = cli.ok("deployment", "create", "etl", *words, *kinds, *common, *retries)
+    assert [(each["slug"], each["cron"], each["interval_seconds"], each["rrule"]) for each in made["schedules"]] == [
+        ("cron", "0 6 * * *", None, None),
+        ("cron-2", "0 7 * * *", None, None),
+        ("interval", None, 900, None),
+        ("rrule", None, None, "FREQ=DAILY;BYHOUR=3"),
+    ]
+    shared = {"timezone": "Asia/Tokyo", "anchor": "2026-01-30T23:00:00.000+00:00", "catch_up": "all", "catch_up_limit": 7}
+    assert all({**each, **shared, "active": True} == each for each in made["schedules"])
+    assert made["retry"] == {"attempts": 3, "delay_seconds": 90, "backoff": 2, "ends": ["FAILED"]}
+    assert made["paused"] is True
+    assert cli.ok("deployment", "ls") == [made]
+
+
+def test_an_update_replaces_schedules_and_lays_retries_over_what_there_is(cli, etl):
+    changed = cli.ok("deployment", "update", "etl", "--interval", "900", "--retries", "3", "--retry-delay", "PT1M")
+    assert [each["slug"] for each in changed["schedules"]] == ["interval"]
+    assert cli.ok("deployment", "update", "etl", "--retry-on", "CRASHED,failed", "--paused")["retry"] == {
+        "attempts": 4,
+        "delay_seconds": 60,
+        "backoff": 1,
+        "ends": ["CRASHED", "FAILED"],
+    }
+    assert cli.ok("deployment", "update", "etl", "--retries", "0", "--resumed")["retry"] is None
+    assert cli.ok("deployment", "inspect", "etl")["paused"] is False
+
+
+def test_schedules_are_made_listed_paused_resumed_and_deleted_one_by_one(cli, etl):
+    words = ("deployment", "schedule")
+    made = cli.ok(*words, "create", "etl", "--interval", "3600", "--slug", "hourly", "--catch-up", "last", "--no-active")
+    assert (made["deployment"], made["slug"], made["active"], made["next"]) == ("etl", "hourly", False, [])
+    assert cli.ok(*words, "create", "etl", *CRON)["slug"] == "cron-2"
+    assert [each["slug"] for each in cli.ok(*words, "ls", "etl")] == ["cron", "hourly", "cron-2"]
+    resumed = cli.ok(*words, "resume", "etl", "hourly")
+    assert len(resumed["next"]) == 3
+    assert cli.ok(*words, "pause", "etl", "cron")["active"] is False
+    assert "(**) denotes a paused schedule" in cli(*words, "ls", "etl").out
+    assert cli.ok(*words, "delete", "etl", "cron") == {"deployment": "etl", "deleted": ["cron"]}
+    alone = cli.ok(*words, "create", "etl", "--rrule", "FREQ=DAILY", "--replace")
+    assert [each["slug"] for each in cli.ok("deployment", "inspect", "etl")["schedules"]] == [alone["slug"]] == ["rrule"]
+    assert cli.ok(*words, "clear", "etl") == {"deployment": "etl", "deleted": ["rrule"]}
+    assert "No schedules." in cli(*words, "ls", "etl").out
+
+
+def test_the_next_windows_are_told_on_the_clock_of_the_zone(cli, etl):
+    [found] = cli.ok("deployment", "schedule", "ls", "etl")
+    windows = [datetime.fromisoformat(text) for text in found["next"]]
+    assert len(windows) == 3
+    assert all((window.hour, window.minute, window.weekday() < 5) == (6, 30, True) for window in windows)
+    assert {window.utcoffset() for window in windows} <= {timedelta(hours=1), timedelta(hours=2)}
+    shown = cli("deployment", "inspect", "etl").out
+    assert found["next"][0] in shown
+    assert "cron 30 6 * * 1-5" in shown
+    assert cli.ok("deployment", "inspect", "etl")["schedules"][0]["next"] == found["next"]
+
+
+def test_a_paused_deployment_is_marked_and_has_no_next_windows(cli, etl):
+    assert cli.ok("deployment", "pause", "etl")["paused"] is True
+    assert cli.ok("deployment", "schedule", "ls", "etl")[0]["next"] == []
+    assert "(**) denotes a paused deployment" in cli("deployment", "ls").out
+    assert "its schedules make no runs" in cli("deployment", "inspect", "etl").out
+    assert cli.ok("deployment", "resume", "etl")["paused"] is False
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("update", "etl", "--cron", "x"), "schedules[0].cron: must have five fields"),
+        (("update", "etl", "--timezone", "Europe/Paris"), "--timezone goes with --cron, --interval or --rrule"),
+        (("update", "etl", "--cron", "0 0 * * *", "--timezone", "Europe/Pris"), "did you mean Europe/Paris"),
+        (("update", "etl", "--interval", "15m"), "interval: must be a number of seconds, or a length of time in ISO 8601"),
+        (("update", "etl", "--interval", "60", "--anchor-date", "x"), "anchor_date: 'x' is not a time"),
+        (("update", "etl", "--interval", "60", "--anchor-date", "2026-01-31"), "anchor: must be a time in UTC"),
+        (("update", "etl", "--retry-delay", "60"), "retries: nothing is tried again without --retries"),
+        (("update", "etl", "--retries", "20"), "20 is not in the range 0<=x<=19"),
+        (("update", "etl", "--retries", "1", "--retry-on", "COMPLETED"), "retry.ends: must be FAILED, CRASHED or both"),
+        (("update", "etl", "--retries", "1", "--retry-on", "x"), "retry_on: 'x' must be FAILED, CRASHED or both"),
+        (("update", "etl", "--retries", "1", "--retry-backoff", "0"), "retry.backoff: must be a number from 1 to 100"),
+        (("schedule", "create", "etl"), "give exactly one of --cron, --interval and --rrule (got 0)"),
+        (("schedule", "create", "etl", *CRON, "--interval", "60"), "(got 2)"),
+        (("schedule", "create", "etl", *CRON, "--slug", "cron"), "slug: schedule 'cron' of deployment 'etl' already exists"),
+        (("schedule", "pause", "etl", "corn"), "schedule of 'etl' 'corn' does not exist; did you mean 'cron'?"),
+        (("schedule", "ls", "elt"), "did you mean 'etl'?"),
+        (("update", "etl", "--job-variables", "{}"), "command: is required and missing; give it a value here or as the"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_cannot_be_is_one_line_that_says_what_to_do(cli, etl, words, says):
+    assert says in error(cli, "deployment", *words)
+
+
+def test_without_what_reads_schedules_there_is_a_line_that_says_what_to_install(cli, etl):
+    words = ("deployment", "schedule", "create", "etl", "--cron", "0 6 * * *")
+    said = cli.alone(*words, before="sys.modules['cronsim'] = None")
+    assert (said.exit_code, said.errors) == (
+        1,
+        ("error: cronsim is not installed, which schedules need: pip install 'push-dispatcher[schedules]'",),
+    )
+    said = cli.alone("deployment", "schedule", "ls", "etl", before="sys.modules['cronsim'] = None")
+    assert said.errors == ("error: schedules need cronsim, which is not installed: pip install 'push-dispatcher[schedules]'",)
+    assert cli.alone("deployment", "ls", "--json", before="sys.modules['cronsim'] = None").exit_code == 0
+
+
+def test_the_doctor_tells_of_schedules_that_cannot_be_read_and_only_where_there_are_some(cli, nightly):
+    lacking = "sys.modules['cronsim'] = None"
+    assert "libraries" not in cli.alone("doctor", "--json", before=lacking).out
+    cli.ok("deployment", "create", "etl", "-p", "nightly", "-jv", "command=date", *CRON)
+    said = cli.alone("doctor", "--json", before=lacking)
+    [found] = [finding for finding in said.json if finding["check"] == "libraries"]
+    assert (found["level"], found["text"]) == ("problem", "deployments have schedules, and this Python lacks cronsim")
+    assert found["mend"].startswith("pip install 'push-dispatcher[schedules]'")
+    well = [finding for finding in cli.ok("doctor") if finding["check"] == "libraries"]
+    assert [finding["level"] for finding in well] == ["ok"]
+
+
+def test_a_preview_marks_windows_that_are_no_runs_yet(cli, nightly):
+    cli.ok("deployment", "create", "etl", "-p", "nightly", "-jv", "command=date", "--interval", "3600")
+    store = SqliteStore(cli.directory / "store.db")
+    deployment = store.deployment("etl")
+    assert store.materialise(materialisation(deployment, deployment.created_at, WindowLimits()))
+    store.close()
+    shown = cli.ok("work-pool", "preview", "nightly", "--hours", "4")
+    assert [run["created"] for run in shown[1:]] == [False] * (len(shown) - 1)
+    assert shown[0]["created"] is True
+    assert {run["schedule"] for run in shown} == {"interval"}
+    out = cli("work-pool", "preview", "nightly", "--hours", "4").out
+    assert "to come" in out
+    assert f"Runs: 1, late: 0, to come by schedules: {len(shown) - 1}." in out
+
+
+# Runs
+
+
+def test_a_run_takes_the_retries_of_its_deployment_and_its_own_over_them(cli, etl):
+    cli.ok("deployment", "update", "etl", "--retries", "2", "--retry-delay", "60")
+
+    def retry(*words: str):
+        made = cli.ok(*words)
+        return cli.ok("run", "inspect", (made[0] if isinstance(made, list) else made)["id"])["retry"]
+
+    kept = {"attempts": 3, "delay_seconds": 60, "backoff": 1, "ends": ["CRASHED", "FAILED"]}
+    assert retry("deployment", "run", "etl") == retry("run", "create", "-d", "etl") == kept
+    assert retry("deployment", "run", "etl", "--retry-delay", "5") == {**kept, "delay_seconds": 5}
+    assert retry("run", "create", "-d", "etl", "--retries", "0")["attempts"] == 1
+    assert retry("run", "create", "-p", "nightly", "-jv", "command=date", "--retries", "1")["attempts"] == 2
+    assert retry("run", "create", "-p", "nightly", "-jv", "command=date") is None
+
+
+def test_an_ended_run_is_run_again_as_a_new_one(cli, etl):
+    old = cli.ok("deployment", "run", "etl", "--run-name", "night")
+    assert "has not ended, it is SCHEDULED" in error(cli, "run", "retry", old["id"])
+    cli.ok("run", "cancel", old["id"])
+    new = cli.ok("run", "retry", "night")
+    assert (new["name"], new["state"], new["deployment"]) == ("night-retry", "SCHEDULED", "etl")
+    assert cli.ok("run", "retry", old["id"])["id"] == new["id"] != old["id"]
+    assert cli.ok("run", "inspect", old["id"])["state"] == "CANCELLED"
+
+
+def test_the_way_of_a_run_is_told_through_all_its_attempts(cli, etl):
+    run = cli.ok("deployment", "run", "etl", "--retries", "1")
+    store = SqliteStore(cli.directory / "store.db")
+    found = store.get(cli.stored()[1][0].id)
+    at = found.created_at
+    past = Attempt(
+        number=1,
+        state=RunState.FAILED,
+        reason="exit code 1",
+        claimed_at=at,
+        submitted_at=at + timedelta(seconds=1),
+        ended_at=at + timedelta(seconds=9),
+        exit_code=1,
+        submission={"name": "r-1", "handle": {}, "url": "https://console/1"},
+    )
+    again = {"past": (past,), "attempt": 2, "ends": 1, "due_at": at + timedelta(seconds=69)}
+    assert store.move([Move.of(found, RunState.SCHEDULED, **again)])
+    store.close()
+    seen = cli.ok("run", "inspect", run["id"])
+    assert [(step["event"], step["attempt"], step["wait_seconds"]) for step in seen["timeline"]] == [
+        ("created", 1, None),
+        ("scheduled", 1, 0),
+        ("claimed", 1, 0),
+        ("submitted", 1, 1),
+        ("ended", 1, 8),
+        ("scheduled", 2, 60),
+    ]
+    assert (seen["timeline"][4]["state"], seen["timeline"][4]["reason"]) == ("FAILED", "exit code 1")
+    [attempt] = seen["past"]
+    assert (attempt["attempt"], attempt["state"], attempt["exit_code"], attempt["url"]) == (
+        1,
+        "FAILED",
+        1,
+        "https://console/1",
+    )
+    shown = cli("run", "inspect", run["id"]).out
+    assert "FAILED exit code 1" in shown
+    assert "1 more when it ends CRASHED or FAILED" in shown
+    listed = cli("run", "ls").out
+    assert "SCHEDULED (2)" in listed
+    assert "(2) denotes a second attempt" in listed

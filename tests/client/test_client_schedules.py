@@ -1,0 +1,365 @@
+"""Schedules, pauses and retries, as people and programs give them to deployments and runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from dispatcher.client import Dispatcher
+from dispatcher.core.scheduling import WindowLimits, materialisation
+from dispatcher.errors import AlreadyExists, Conflict, InvalidInput, InvalidVariables, NotFound
+from dispatcher.models import CatchUp, RetryPolicy, Run, RunState, Schedule
+from dispatcher.store import Move
+from dispatcher.stores.memory import MemoryStore
+from tests.builders import HOUR, MINUTE, NOW, SECOND
+from tests.client.conftest import Clock, refused
+from tests.client.test_client_deployments import NEEDS_SIZE
+from tests.stores.steps import claim
+
+DATE = {"command": "date"}
+EVERY_TEN = Schedule(slug="ten", interval=10 * MINUTE, anchor=NOW)
+HOURLY = Schedule(slug="hourly", cron="0 * * * *")
+TWICE = RetryPolicy(attempts=2, delay=MINUTE)
+
+
+@pytest.fixture
+def etl(dispatcher, pool):
+    """A deployment that runs every ten minutes."""
+    return dispatcher.create_deployment("etl", pool="pool", job_variables=DATE, schedules=[EVERY_TEN], retry=TWICE)
+
+
+def tick(dispatcher: Dispatcher) -> list[Run]:
+    """Make runs of what is near, as a tick does; the runs that wait, by time."""
+    now = dispatcher.clock.now()
+    for deployment in dispatcher.store.scheduled("pool", now, limit=10):
+        assert dispatcher.store.materialise(materialisation(deployment, now, WindowLimits())) is not None
+    return sorted(dispatcher.runs(states={RunState.SCHEDULED}, limit=1000), key=lambda run: run.due_at)
+
+
+def minutes(runs) -> list[float]:
+    return [(run.due_at - NOW) / MINUTE for run in runs]
+
+
+def ended(dispatcher: Dispatcher, run: Run, state: RunState = RunState.FAILED) -> Run:
+    """Bring a run to an end."""
+    claim(dispatcher.store, dispatcher.clock.now())
+    found = dispatcher.run(run.id)
+    assert dispatcher.store.move([Move.of(found, state, ended_at=dispatcher.clock.now())])
+    return dispatcher.run(run.id)
+
+
+# Made and changed
+
+
+def test_a_deployment_is_made_with_schedules_and_retries_and_paused(dispatcher, pool):
+    made = dispatcher.create_deployment(
+        "etl", pool="pool", job_variables=DATE, schedules=[EVERY_TEN, HOURLY], retry=TWICE, paused=True
+    )
+    assert made == dispatcher.deployment("etl")
+    assert (made.schedules, made.retry, made.paused) == ((EVERY_TEN, HOURLY), TWICE, True)
+    assert tick(dispatcher) == []
+
+
+def test_an_update_of_schedules_replaces_all_and_lets_those_that_stay_go_on(dispatcher, etl):
+    assert minutes(tick(dispatcher)) == [10, 20, 30, 40, 50, 60]
+    dispatcher.clock.time += 25 * MINUTE
+    changed = dispatcher.update_deployment("etl", schedules=[HOURLY, EVERY_TEN])
+    assert changed.windows_until == {"ten": NOW + HOUR, "hourly": NOW + 25 * MINUTE}
+    dispatcher.update_deployment("etl", schedules=[])
+    assert minutes(tick(dispatcher)) == [10, 20]  # what is due stays
+
+
+def test_an_anchor_with_another_offset_and_a_whole_back_off_are_kept_in_one_form(dispatcher, etl):
+    anchor = datetime(2030, 1, 1, 8, tzinfo=timezone(timedelta(hours=1)))
+    changed = dispatcher.update_deployment(
+        "etl", schedules=[replace(EVERY_TEN, anchor=anchor)], retry=replace(TWICE, backoff=2)
+    )
+    assert changed.schedules[0].anchor.tzinfo is UTC
+    assert changed.schedules[0].anchor == anchor
+    assert type(changed.retry.backoff) is float
+    assert dispatcher.plan(dispatcher.export()).changes == ()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"schedules": "daily"}, "schedules: must be a list, not 'daily'"),
+        ({"schedules": 5}, "schedules: must be a list"),
+        ({"schedules": [5]}, r"schedules\[0\]: "),
+        ({"schedules": [Schedule(slug="x", cron="x")]}, r"schedules\[0\].cron: must have five fields"),
+        ({"schedules": [EVERY_TEN, EVERY_TEN]}, "two schedules have the slug 'ten'"),
+        ({"schedules": [replace(EVERY_TEN, anchor=datetime(2030, 1, 1))]}, "anchor: must be a time in UTC"),  # noqa: DTZ001
+        ({"retry": 3}, "retry: must be a retry policy"),
+        ({"retry": RetryPolicy(attempts=0)}, "retry.attempts: must be a whole number from 1 to 20"),
+        ({"paused": "yes"}, "paused: must be true or false"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_be_is_refused_with_the_field(arguments, says, dispatcher, etl):
+    with refused(dispatcher, InvalidInput, says):
+        dispatcher.create_deployment("new", pool="pool", **arguments)
+    with refused(dispatcher, InvalidInput, says):
+        dispatcher.update_deployment("etl", **arguments)
+    with refused(dispatcher, InvalidInput, says):
+        dispatcher.update_deployment("etl", job_variables={}, **arguments)
+
+
+# Whole, because runs of a schedule bring nothing
+
+
+@pytest.fixture
+def sized(dispatcher):
+    return dispatcher.create_work_pool("sized", type="process", base_job_template=NEEDS_SIZE)
+
+
+def test_a_deployment_with_an_active_schedule_has_to_have_all_that_its_template_requires(dispatcher, sized):
+    lacking = "size: is required and missing; .* the runs of a schedule bring no variables of their own"
+    with refused(dispatcher, InvalidVariables, lacking):
+        dispatcher.create_deployment("etl", pool="sized", schedules=[EVERY_TEN])
+    dispatcher.create_deployment("etl", pool="sized", schedules=[replace(EVERY_TEN, active=False)])
+    with refused(dispatcher, InvalidVariables, lacking):
+        dispatcher.resume_schedule("etl", "ten")
+    dispatcher.update_deployment("etl", schedules=[EVERY_TEN], paused=True)
+    for change in (
+        lambda: dispatcher.resume_deployment("etl"),
+        lambda: dispatcher.update_deployment("etl", paused=False),
+    ):
+        with refused(dispatcher, InvalidVariables, lacking):
+            change()
+    assert dispatcher.update_deployment("etl", paused=False, job_variables={"size": 1}).paused is False
+    with refused(dispatcher, InvalidVariables, lacking):
+        dispatcher.update_deployment("etl", job_variables={})
+
+
+def test_a_changed_template_has_to_leave_deployments_with_schedules_whole(dispatcher, sized):
+    dispatcher.create_deployment("people", pool="sized")
+    dispatcher.create_deployment("etl", pool="sized", schedules=[EVERY_TEN], job_variables={"size": 1})
+    properties = {**NEEDS_SIZE["variables"]["properties"], "color": {"type": "string"}}
+    changed = {**NEEDS_SIZE, "variables": {**NEEDS_SIZE["variables"], "properties": properties, "required": ["size", "color"]}}
+    with refused(dispatcher, InvalidVariables, "^deployment 'etl' would no longer fit its template: color: is required"):
+        dispatcher.update_work_pool("sized", base_job_template=changed)
+    dispatcher.pause_deployment("etl")
+    dispatcher.update_work_pool("sized", base_job_template=changed)
+    with refused(dispatcher, InvalidVariables, "color: is required and missing"):
+        dispatcher.resume_deployment("etl")
+
+
+def test_variables_that_only_the_runs_of_a_schedule_needed_may_go_with_the_schedule(dispatcher, sized, pool):
+    dispatcher.create_deployment("etl", pool="sized", schedules=[EVERY_TEN], job_variables={"size": 1})
+    store = dispatcher.store
+    assert store.materialise(materialisation(dispatcher.deployment("etl"), NOW, WindowLimits()))
+    changed = dispatcher.update_deployment("etl", schedules=[], job_variables={})
+    assert (changed.job_variables, dispatcher.runs(deployment="etl")) == ({}, [])
+
+
+# One by one
+
+
+def test_schedules_are_added_changed_paused_resumed_and_removed_one_by_one(dispatcher, etl):
+    assert dispatcher.add_schedule("etl", HOURLY).schedules == (EVERY_TEN, HOURLY)
+    assert dispatcher.update_schedule("etl", "hourly", catch_up=CatchUp.LAST).schedules[1].catch_up is CatchUp.LAST
+    assert dispatcher.update_schedule("etl", "hourly", interval=HOUR).schedules[1] == Schedule(
+        slug="hourly", interval=HOUR, catch_up=CatchUp.LAST
+    )
+    assert dispatcher.pause_schedule("etl", "ten").active_schedules.keys() == {"hourly"}
+    assert dispatcher.resume_schedule("etl", "ten").active_schedules.keys() == {"hourly", "ten"}
+    assert [each.slug for each in dispatcher.remove_schedule("etl", "ten").schedules] == ["hourly"]
+    assert dispatcher.clear_schedules("etl").schedules == ()
+
+
+def test_a_pause_takes_runs_to_come_away_and_its_end_makes_them_from_then_on(dispatcher, etl):
+    tick(dispatcher)
+    dispatcher.clock.time += 15 * MINUTE
+    dispatcher.pause_deployment("etl")
+    assert minutes(tick(dispatcher)) == [10]
+    dispatcher.clock.time += HOUR
+    dispatcher.resume_deployment("etl")
+    assert minutes(tick(dispatcher)) == [10, 80, 90, 100, 110, 120, 130]
+
+
+def test_what_says_nothing_new_changes_nothing(dispatcher, etl):
+    assert dispatcher.resume_deployment("etl") == dispatcher.resume_schedule("etl", "ten") == etl
+
+
+@pytest.mark.parametrize(
+    ("act", "error", "says"),
+    [
+        (lambda d: d.add_schedule("etl", EVERY_TEN), AlreadyExists, "slug: schedule 'ten' of deployment 'etl' already exists"),
+        (lambda d: d.add_schedule("elt", HOURLY), NotFound, "'elt' does not exist; did you mean 'etl'"),
+        (lambda d: d.add_schedule("etl", {"cron": "x"}), InvalidInput, "schedule: must be a Schedule"),
+        (lambda d: d.add_schedule("etl", replace(HOURLY, cron="x")), InvalidInput, r"schedules\[1\].cron"),
+        (lambda d: d.pause_schedule("etl", "tem"), NotFound, "schedule of 'etl' 'tem' does not exist; did you mean 'ten'"),
+        (lambda d: d.remove_schedule("etl", "x"), NotFound, "'x' does not exist"),
+        (lambda d: d.update_schedule("etl", "ten", crn="x"), InvalidInput, "crn: is no field that can be changed"),
+        (lambda d: d.update_schedule("etl", "ten", slug="x"), InvalidInput, "slug: is no field that can be changed"),
+        (lambda d: d.update_schedule("etl", "ten", cron="0 * * * *", rrule="x"), InvalidInput, "exactly one of"),
+        (lambda d: d.pause_deployment("elt"), NotFound, "did you mean 'etl'"),
+        (lambda d: d.next_windows(EVERY_TEN, count=0), InvalidInput, "count: must be from 1 to 1000"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_be_done_to_a_schedule_is_said(act, error, says, dispatcher, etl):
+    with refused(dispatcher, error, says):
+        act(dispatcher)
+
+
+class Contested(MemoryStore):
+    """Somebody else changes the deployment between the reading and the writing, so many times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def save_deployment(self, deployment, *, expected_version, now):
+        if expected_version is not None and self.times:
+            self.times -= 1
+            found = self.deployment(deployment.name)
+            super().save_deployment(replace(found, tags=(f"{self.times}",)), expected_version=found.version, now=now)
+        return super().save_deployment(deployment, expected_version=expected_version, now=now)
+
+
+def contested(times: int) -> Dispatcher:
+    made = Dispatcher(Contested(times), clock=Clock())
+    made.create_work_pool("pool", type="process")
+    made.create_deployment("etl", pool="pool", job_variables=DATE, schedules=[EVERY_TEN])
+    return made
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda d: d.pause_schedule("etl", "ten"),
+        lambda d: d.pause_deployment("etl"),
+        lambda d: d.add_schedule("etl", HOURLY),
+        lambda d: d.remove_schedule("etl", "ten"),
+    ],
+)
+def test_a_switch_that_lost_a_race_is_made_again_and_keeps_what_the_other_changed(act):
+    dispatcher = contested(3)
+    changed = act(dispatcher)
+    assert changed == dispatcher.deployment("etl")
+    assert changed.tags == ("0",)
+    assert (changed.active_schedules.keys() == {"ten"}) is False
+
+
+def test_a_switch_is_not_made_again_for_ever():
+    with pytest.raises(Conflict, match="was changed in between"):
+        contested(1000).pause_deployment("etl")
+
+
+def test_other_changes_that_lost_a_race_are_refused():
+    for act in (
+        lambda d: d.update_schedule("etl", "ten", interval=HOUR),
+        lambda d: d.update_deployment("etl", schedules=[]),
+    ):
+        with pytest.raises(Conflict, match="was changed in between"):
+            act(contested(1))
+
+
+def test_the_next_windows_of_a_schedule_are_told_whether_it_is_active_or_not(dispatcher, pool):
+    paused = replace(EVERY_TEN, active=False)
+    assert dispatcher.next_windows(paused, count=2) == [NOW + 10 * MINUTE, NOW + 20 * MINUTE]
+    assert dispatcher.next_windows(Schedule(slug="x", rrule="FREQ=DAILY;COUNT=1")) == []
+
+
+# What is to come
+
+
+def test_a_preview_shows_runs_that_are_made_and_windows_beyond_them_as_the_runs_they_will_be(dispatcher, etl):
+    tick(dispatcher)
+    manual = dispatcher.create_run(deployment="etl", scheduled_at=NOW + 65 * MINUTE)
+    shown = dispatcher.preview_work_pool("pool", within=2 * HOUR)
+    assert [((each.run.due_at - NOW) / MINUTE, each.created) for each in shown] == [
+        *((minute, True) for minute in (10, 20, 30, 40, 50, 60, 65)),
+        *((minute, False) for minute in (70, 80, 90, 100, 110, 120)),
+    ]
+    assert shown[6].run == manual
+    assert len(dispatcher.preview_work_pool("pool", within=8760 * HOUR, limit=9)) == 9
+    dispatcher.clock.time += HOUR
+    made = {run.id for run in tick(dispatcher)}
+    assert {each.run.id for each in shown} <= made
+
+
+def test_nothing_is_to_come_of_a_paused_deployment(dispatcher, etl):
+    dispatcher.pause_deployment("etl")
+    assert dispatcher.preview_work_pool("pool", within=5 * HOUR) == []
+
+
+# Retries
+
+
+def test_a_run_is_born_with_the_retries_of_its_deployment_or_its_own(dispatcher, etl):
+    own = RetryPolicy(attempts=5, backoff=3)
+    assert dispatcher.create_run(deployment="etl").retry == TWICE
+    assert dispatcher.create_run(deployment="etl", retry=own).retry == own
+    assert dispatcher.create_run(pool="pool", job_variables=DATE, retry=own).retry == own
+    assert dispatcher.create_run(pool="pool", job_variables=DATE).retry is None
+    with refused(dispatcher, InvalidInput, "retry.attempts: must be"):
+        dispatcher.create_run(deployment="etl", retry=RetryPolicy(attempts=0))
+    assert {run.retry for run in tick(dispatcher) if run.schedule} == {TWICE}
+
+
+def test_an_ended_run_is_followed_by_a_new_one_of_the_same_kind_and_a_repeat_gives_the_same(dispatcher, etl):
+    dispatcher.create_work_queue("pool", "high")
+    asked = {"queue": "high", "tags": ["x"], "job_variables": {"command": "false"}, "retry": RetryPolicy(attempts=4)}
+    old = ended(dispatcher, dispatcher.create_run(deployment="etl", name="night", **asked))
+    dispatcher.clock.time += HOUR
+    new = dispatcher.retry_run(old.id)
+    assert dispatcher.run(old.id) == old
+    same = ("pool", "queue", "deployment", "tags", "job_variables", "retry")
+    assert [getattr(new, name) for name in same] == [getattr(old, name) for name in same]
+    assert (new.name, new.state, new.attempt, new.due_at) == ("night-retry", RunState.SCHEDULED, 1, NOW + HOUR)
+    assert dispatcher.retry_run(old.id) == new
+    again = ended(dispatcher, new)
+    assert dispatcher.retry_run(old.id) == again
+    assert dispatcher.retry_run(again.id).name == "night-retry-2"
+    assert len(dispatcher.runs(limit=100)) == 3
+
+
+def test_a_run_of_a_schedule_is_run_again_as_one_of_people(dispatcher, etl):
+    dispatcher.clock.time += 10 * MINUTE
+    tick(dispatcher)
+    [old] = [run for run in dispatcher.runs(limit=100) if run.due_at <= dispatcher.clock.now()]
+    new = dispatcher.retry_run(ended(dispatcher, old, RunState.CRASHED).id)
+    assert (new.schedule, new.deployment, new.retry) == (None, "etl", TWICE)
+    dispatcher.clear_schedules("etl")
+    assert dispatcher.run(new.id) == new
+
+
+def test_a_run_without_tags_is_run_again_without_tags(dispatcher, pool):
+    dispatcher.create_deployment("etl", pool="pool", job_variables=DATE)
+    old = ended(dispatcher, dispatcher.create_run(deployment="etl"), RunState.COMPLETED)
+    dispatcher.update_deployment("etl", tags=["later"])
+    assert dispatcher.retry_run(old.id).tags == ()
+
+
+def test_what_cannot_be_run_again_is_said(dispatcher, etl):
+    waiting = dispatcher.create_run(deployment="etl", name="night")
+    with refused(dispatcher, Conflict, "^run 'night' has not ended, it is SCHEDULED: "):
+        dispatcher.retry_run(waiting.id)
+    old = ended(dispatcher, waiting)
+    with refused(dispatcher, NotFound, "does not exist"):
+        dispatcher.retry_run(dispatcher.clock.new_id())
+    dispatcher.delete_deployment("etl")
+    with refused(dispatcher, NotFound, "deployment 'etl' does not exist"):
+        dispatcher.retry_run(old.id)
+
+
+def test_a_queue_that_a_deployment_names_is_not_deleted_under_it(dispatcher, etl):
+    dispatcher.create_work_queue("pool", "high")
+    dispatcher.update_deployment("etl", queue="high")
+    dispatcher.create_deployment("other", pool="pool", queue="high")
+    with refused(dispatcher, Conflict, "^work queue 'high' of 'pool' is the queue of deployment 'etl' and 1 more; give it"):
+        dispatcher.delete_work_queue("pool", "high")
+    dispatcher.delete_deployment("other")
+    dispatcher.update_deployment("etl", queue="default")
+    dispatcher.delete_work_queue("pool", "high")
+
+
+def test_the_wait_of_a_second_is_a_length_of_time_that_can_be_kept(dispatcher, pool):
+    policy = RetryPolicy(attempts=2, delay=1.5 * SECOND)
+    dispatcher.create_deployment("etl", pool="pool", retry=policy)
+    assert dispatcher.deployment("etl").retry == policy
+    assert dispatcher.export()["deployments"]["etl"]["retry"] == {"attempts": 2, "delay": 1.5}

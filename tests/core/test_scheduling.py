@@ -1,0 +1,318 @@
+"""From schedules to runs, against an enumeration that knows all windows beforehand and shares no step with it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dispatcher.core.scheduling import (
+    WindowLimits,
+    is_withdrawn,
+    materialisation,
+    reached,
+    runs_to_come,
+    saving,
+    windows_to_come,
+)
+from dispatcher.models import CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule
+from dispatcher.store import MATERIALISED_AT_ONCE
+from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_run
+
+LIMITS = WindowLimits()
+DAY = 24 * HOUR
+
+
+def every(minutes: int, slug: str = "s", **fields) -> Schedule:
+    return Schedule(slug=slug, interval=minutes * MINUTE, anchor=NOW, **fields)
+
+
+def saved(*schedules: Schedule, **fields) -> Deployment:
+    """A deployment that was created at NOW."""
+    return saving(None, a_deployment(schedules=schedules, **fields), NOW).deployment
+
+
+def ticked(
+    deployment: Deployment, now: datetime, limits: WindowLimits = LIMITS, most: int = 1000
+) -> tuple[Deployment, list[Run]]:
+    """What a tick at `now` makes of it, in at most so many steps."""
+    runs: list[Run] = []
+    while most and deployment.windows_at is not None and deployment.windows_at <= now:
+        step = materialisation(deployment, now, limits)
+        assert len(step.runs) <= MATERIALISED_AT_ONCE
+        runs += step.runs
+        deployment = replace(deployment, **reached(step))
+        most -= 1
+    return deployment, runs
+
+
+def minutes(runs: Iterable[Run]) -> list[int]:
+    """When they are due, in minutes after NOW."""
+    return [round((run.scheduled_at - NOW) / MINUTE) for run in runs]
+
+
+def test_a_new_schedule_begins_when_it_is_saved_and_reaches_an_hour_ahead():
+    deployment, runs = ticked(saved(every(10)), NOW)
+    assert minutes(runs) == [10, 20, 30, 40, 50, 60]
+    assert deployment.windows_until == {"s": NOW + HOUR}
+    assert deployment.windows_at == NOW + 10 * MINUTE  # when the window of minute 70 is an hour away
+
+
+def test_a_run_has_the_place_the_tags_and_the_retries_of_its_deployment_and_the_windows_time():
+    retry = RetryPolicy(attempts=3)
+    deployment = saved(every(45), queue="high", tags=("a",), retry=retry, name="etl")
+    [run] = ticked(deployment, NOW)[1]
+    place = (run.pool, run.queue, run.deployment, run.schedule, run.tags, run.retry)
+    assert place == ("pool", "high", "etl", "s", ("a",), retry)
+    assert run.scheduled_at == run.due_at == NOW + 45 * MINUTE
+    assert (run.created_at, run.state, run.name) == (NOW, RunState.SCHEDULED, "etl-2030-01-01T12:45:00Z")
+
+
+def test_the_same_window_is_the_same_run_whoever_makes_it_and_whenever():
+    deployment = saved(every(45))
+    [early], [late] = ticked(deployment, NOW)[1], ticked(deployment, NOW + 45 * MINUTE)[1][:1]
+    assert early.id == late.id
+    other = saved(every(45, slug="t"), id=deployment.id)
+    assert ticked(other, NOW)[1][0].id != early.id
+
+
+def test_no_more_than_so_many_windows_of_a_schedule_are_runs_before_their_time():
+    limits = WindowLimits(most=5)
+    deployment, runs = ticked(saved(every(1), every(20, slug="t")), NOW, limits)
+    assert sorted(minutes(runs)) == [1, 2, 3, 4, 5, 20, 40, 60]
+    assert deployment.windows_at == NOW + MINUTE
+    deployment, runs = ticked(deployment, NOW + 2 * MINUTE, limits)
+    assert minutes(runs) == [6, 7]
+
+
+def test_an_hour_of_every_minute_is_made_in_two_steps():
+    deployment = saved(every(1))
+    deployment, first = ticked(deployment, NOW, most=1)
+    assert (minutes(first), deployment.windows_at) == ([*range(1, 46)], NOW)
+    assert minutes(ticked(deployment, NOW)[1]) == [*range(46, 61)]
+
+
+def test_a_step_that_has_no_room_for_the_second_schedule_leaves_it_where_it_was():
+    deployment = saved(every(1), every(30, slug="t"))
+    deployment, _ = ticked(deployment, NOW, most=1)
+    assert deployment.windows_until == {"s": NOW + 45 * MINUTE, "t": NOW}
+    deployment, runs = ticked(deployment, NOW)
+    assert [run.schedule for run in runs].count("t") == 2
+    assert deployment.windows_until == {"s": NOW + HOUR, "t": NOW + HOUR}
+
+
+@pytest.mark.parametrize(
+    ("fields", "made_up_for"),
+    [
+        ({}, []),
+        ({"catch_up": CatchUp.LAST}, [2860]),
+        ({"catch_up": CatchUp.ALL, "catch_up_limit": 3}, [2840, 2850, 2860]),
+    ],
+    ids=["none", "last", "all"],
+)
+def test_of_the_windows_of_two_days_without_a_tick_as_many_are_made_up_for_as_the_schedule_says(fields, made_up_for):
+    deployment, _ = ticked(saved(every(10, **fields)), NOW)
+    deployment, runs = ticked(deployment, NOW + 2 * DAY - 14 * MINUTE)
+    assert minutes(runs) == [*made_up_for, 2870, 2880, 2890, 2900, 2910, 2920][: len(made_up_for) + 6]
+    assert deployment.windows_until == {"s": NOW + 2 * DAY + 46 * MINUTE}
+
+
+def test_a_window_that_passed_a_moment_ago_is_not_missed():
+    deployment = saved(every(45))
+    assert minutes(ticked(deployment, NOW + 47 * MINUTE)[1]) == [45, 90]
+    assert minutes(ticked(deployment, NOW + 49 * MINUTE)[1]) == [90]
+
+
+def test_an_outage_of_years_costs_a_bounded_look():
+    schedule = every(1, catch_up=CatchUp.ALL, catch_up_limit=1000)
+    _, runs = ticked(saved(schedule), NOW + 3650 * DAY)
+    assert len(runs) == 1000 + 3 + 60
+    gaps = {later.scheduled_at - earlier.scheduled_at for earlier, later in pairwise(runs)}
+    assert gaps == {MINUTE}
+
+
+def test_a_window_of_years_ahead_is_waited_for_until_an_hour_before():
+    schedule = Schedule(slug="leap", cron="0 0 29 2 *")
+    deployment, runs = ticked(saved(schedule), NOW)
+    assert (runs, deployment.windows_at) == ([], datetime.fromisoformat("2032-02-28T23:00:00+00:00"))
+    assert minutes(ticked(deployment, datetime.fromisoformat("2032-02-28T23:00:00+00:00"))[1]) == [
+        round((datetime.fromisoformat("2032-02-29T00:00:00+00:00") - NOW) / MINUTE)
+    ]
+
+
+def test_a_schedule_that_is_over_is_looked_at_again_in_years():
+    deployment, runs = ticked(saved(Schedule(slug="over", rrule="FREQ=DAILY;COUNT=2")), NOW)
+    assert runs == []
+    assert deployment.windows_at is not None
+    assert deployment.windows_at > NOW + 1000 * DAY
+
+
+# Never twice, never missing
+
+
+def enumerated(step: int, schedule: Schedule, ticks: Sequence[timedelta], limits: WindowLimits) -> list[int]:
+    """The minutes of the windows that are to be made: all that there are, tick by tick, each looked at once."""
+    every_window = [k * step * MINUTE for k in range(1, (max(ticks) + limits.ahead) // (step * MINUTE) + 1)]
+    wanted = {CatchUp.NONE: 0, CatchUp.LAST: 1, CatchUp.ALL: schedule.catch_up_limit}[schedule.catch_up]
+    passed, made = set[timedelta](), list[timedelta]()
+    for now in ticks:
+        missed = [window for window in every_window if window <= now - limits.grace and window not in passed]
+        made += missed[-wanted:] if wanted else []
+        passed |= set(missed)
+        for window in every_window:
+            has_room = window <= now or sum(each > now for each in made) < limits.most
+            if now - limits.grace < window <= now + limits.ahead and window not in passed and has_room:
+                made.append(window)
+                passed.add(window)
+    return [window // MINUTE for window in made]
+
+
+STEPS = st.integers(1, 90)
+SECONDS = st.one_of(st.integers(0, 300), st.integers(0, 4 * 3600), st.integers(0, 86400))
+CAUGHT_UP = st.fixed_dictionaries(
+    {}, optional={"catch_up": st.sampled_from(list(CatchUp)), "catch_up_limit": st.integers(1, 60)}
+)
+BOUNDS = st.builds(
+    WindowLimits,
+    ahead=st.integers(1, 120).map(lambda number: number * MINUTE),
+    most=st.integers(1, 100),
+    grace=st.integers(1, 600).map(lambda number: number * SECOND),
+)
+
+
+def after(gaps: Iterable[int]) -> list[timedelta]:
+    """Ticks in their order, after NOW."""
+    at, ticks = timedelta(0), []
+    for gap in gaps:
+        at += gap * SECOND
+        ticks.append(at)
+    return ticks
+
+
+@settings(max_examples=80, deadline=None)
+@given(STEPS, CAUGHT_UP, st.lists(SECONDS, min_size=1, max_size=5), BOUNDS)
+def test_whenever_ticks_come_each_window_within_reach_is_made_once_and_none_else(step, fields, gaps, limits):
+    schedule, ticks = every(step, **fields), after(gaps)
+    deployment, made = saved(schedule), []
+    for at in ticks:
+        deployment, runs = ticked(deployment, NOW + at, limits)
+        made += runs
+    assert minutes(made) == enumerated(step, schedule, ticks, limits)
+    assert len({run.id for run in made}) == len(made)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(STEPS, min_size=1, max_size=3, unique=True),
+    st.lists(st.tuples(st.integers(0, 50 * 60), st.integers(0, 3), st.booleans()), min_size=1, max_size=12),
+)
+def test_whatever_is_cut_off_or_lost_no_window_is_made_twice_and_none_is_missing_once_a_tick_gets_through(steps, cuts):
+    schedules = [every(step, slug=str(step), catch_up=CatchUp.ALL, catch_up_limit=1000) for step in steps]
+    deployment, made, now = saved(*schedules), list[Run](), NOW
+    for gap, most, is_lost in cuts:
+        now += gap * SECOND
+        cut, runs = ticked(deployment, now, most=most)
+        if not is_lost:  # a transaction that was rolled back, or came second
+            deployment, made = cut, made + runs
+    deployment, runs = ticked(deployment, now)
+    made += runs
+    for step in steps:
+        found = minutes(run for run in made if run.schedule == str(step))
+        assert found == [*range(step, round((now + HOUR - NOW) / SECOND) // 60 + 1, step)]
+
+
+@settings(max_examples=50, deadline=None)
+@given(STEPS, st.lists(st.integers(1, 63 * 60), min_size=1, max_size=20))
+def test_while_ticks_come_within_the_hour_nothing_is_ever_missed_even_without_catch_up(step, gaps):
+    deployment, made = saved(every(step)), list[Run]()
+    for at in after([0, *gaps]):
+        deployment, runs = ticked(deployment, NOW + at)
+        made += runs
+    assert minutes(made) == [*range(step, sum(gaps) // 60 + 61, step)]
+
+
+@settings(max_examples=50, deadline=None)
+@given(STEPS, st.lists(SECONDS, min_size=1, max_size=6))
+def test_once_a_tick_is_through_nothing_is_left_for_one_at_the_same_time(step, gaps):
+    deployment = saved(every(step, catch_up=CatchUp.ALL))
+    for at in after(gaps):
+        deployment, _ = ticked(deployment, NOW + at)
+        assert deployment.windows_at is not None
+        assert deployment.windows_at > NOW + at
+        assert materialisation(deployment, NOW + at, LIMITS).runs == ()
+
+
+# What a change means
+
+
+def test_a_change_of_what_runs_do_not_take_lets_schedules_go_on_where_they_were():
+    stored, _ = ticked(saved(every(10)), NOW)
+    change = saving(stored, replace(stored, description="x", job_variables={"a": 1}), NOW + 5 * MINUTE)
+    assert change.withdrawn == frozenset()
+    assert (change.deployment.windows_until, change.deployment.windows_at) == (stored.windows_until, stored.windows_at)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"queue": "high"}, {"tags": ("x",)}, {"retry": RetryPolicy(attempts=2)}, {"pool": "other"}], ids=str
+)
+def test_a_change_of_what_runs_take_lets_them_be_made_anew(fields):
+    stored, _ = ticked(saved(every(10)), NOW)
+    change = saving(stored, replace(stored, **fields), NOW + 5 * MINUTE)
+    assert change.withdrawn == {"s"}
+    assert minutes(ticked(change.deployment, NOW + 5 * MINUTE)[1]) == [10, 20, 30, 40, 50, 60]
+
+
+def test_only_the_schedule_that_changes_begins_anew():
+    stored, _ = ticked(saved(every(10), every(30, slug="t")), NOW)
+    changed = replace(stored, schedules=(every(15), every(30, slug="t", catch_up=CatchUp.LAST)))
+    change = saving(stored, changed, NOW + MINUTE)
+    assert change.withdrawn == {"s"}
+    assert change.deployment.windows_until == {"s": NOW + MINUTE, "t": NOW + HOUR}
+    assert minutes(ticked(change.deployment, NOW + MINUTE)[1]) == [15, 30, 45, 60]
+
+
+@pytest.mark.parametrize("wanted", [{"paused": True}, {"schedules": ()}, {"schedules": (every(10, active=False),)}], ids=str)
+def test_a_pause_takes_away_what_is_to_come_and_its_end_goes_on_from_then(wanted):
+    stored, _ = ticked(saved(every(10)), NOW)
+    pause = saving(stored, replace(stored, **wanted), NOW + MINUTE)
+    assert (pause.withdrawn, pause.deployment.windows_until, pause.deployment.windows_at) == ({"s"}, {}, None)
+    resumed = saving(pause.deployment, replace(stored, windows_until={}), NOW + DAY).deployment
+    assert resumed.windows_until == {"s": NOW + DAY}
+    assert minutes(ticked(resumed, NOW + DAY)[1])[0] == 24 * 60 + 10
+
+
+def test_a_run_goes_with_its_schedule_only_while_it_is_to_come_and_was_never_claimed():
+    coming = a_run(schedule="s", due_at=NOW + MINUTE)
+    assert is_withdrawn(coming, {"s"}, NOW)
+    for kept in (
+        replace(coming, schedule="t"),
+        replace(coming, schedule=None),
+        replace(coming, scheduled_at=NOW),
+        replace(coming, fence=1),
+        replace(coming, state=RunState.CANCELLED),
+    ):
+        assert not is_withdrawn(kept, {"s"}, NOW)
+
+
+# What people are shown
+
+
+def test_windows_to_come_are_those_that_are_no_runs_yet_by_time():
+    caught_up = {"catch_up": CatchUp.ALL}
+    deployment, made = ticked(saved(every(40, **caught_up), every(60, slug="t", **caught_up)), NOW)
+    shown = list(windows_to_come(deployment, NOW, NOW + 3 * HOUR))
+    assert [(slug, (window - NOW) / MINUTE) for slug, window in shown] == [
+        ("s", 80), ("s", 120), ("t", 120), ("s", 160), ("t", 180),
+    ]  # fmt: skip
+    _, later = ticked(deployment, NOW + 2 * HOUR)
+    coming = list(runs_to_come(deployment, NOW, NOW + 3 * HOUR))
+    assert {run.id for run in coming} == {run.id for run in later}
+    assert not {run.id for run in made} & {run.id for run in later}
+
+
+def test_nothing_is_to_come_of_what_is_paused():
+    assert list(windows_to_come(saved(every(40), paused=True), NOW, NOW + DAY)) == []
+    assert list(windows_to_come(saved(every(40, active=False)), NOW, NOW + DAY)) == []
