@@ -41,7 +41,8 @@ LOOKUP_LAG = 5.0
 class CloudRunProvider:
     """Runs jobs on Cloud Run.
 
-    `credentials` are the settings' entries by name: `{"project": ..., "service_account": (one to impersonate)}`. A job's
+    `credentials` are the settings' entries by name: `{"project": ..., "service_account": (one to impersonate)}`, or with
+    `"external_account"` (another cloud's word for who the host is, as Google writes it in a file of that type). A job's
     project is the first of: its configuration's, its entry's, `project`, the host's own. `writes_per_minute` is the project's
     quota; half of it goes to starting jobs, half to deleting them. `owner` tells apart the jobs of several dispatchers that
     share a project. `lookup_lag` is how long a new job may stay hidden, in seconds: lower it only against an emulator. `now`

@@ -51,7 +51,8 @@ class ContainerInstanceProvider:
 
     `credentials` maps the names that a template's `aci_credentials`, `image_registry` and `secrets` may take to entries such as
     `{"tenant_id": ..., "client_id": ..., "client_secret_env": "NAME_OF_A_VARIABLE"}`, `{"client_id": ...}` of a managed
-    identity, or `{"value_env": "NAME_OF_A_VARIABLE"}`; without a name the host's own identity is used. `endpoint` is a
+    identity, `{"tenant_id": ..., "client_id": ..., "aws_audience": "api://AzureADTokenExchange"}` for which AWS vouches, or
+    `{"value_env": "NAME_OF_A_VARIABLE"}`; without a name the host's own identity is used. `endpoint` is a
     national cloud's Resource Manager or an emulator's. `submit_rates` is for subscriptions with raised quotas. A sweep leaves
     groups alone that ended less than `sweep_after` seconds ago by `clock`: they may be another dispatcher's, which has not
     looked yet. `lookup_lag` is how long a new group may stay hidden, in seconds: a shorter one may start twice what shows up
