@@ -7,7 +7,7 @@ import pytest
 
 from dispatcher.core.scheduling import WindowLimits, materialisation
 from dispatcher.models import Attempt, CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule
-from dispatcher.store import Materialisation, Move, Reconfiguration, RunFilter, Store
+from dispatcher.store import Move, Reconfiguration, RunFilter, Store
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_run
 from tests.stores.steps import SUBMISSION, claim, moved, nothing
 
@@ -147,7 +147,7 @@ class Schedules:
         saved = store.save_deployment(replace(deployment, **change), expected_version=1, now=NOW + 25 * MINUTE)
         assert windows(store) == [*every_ten(10, 20), (None, 30 * MINUTE)]
         assert windows(store, "neighbour") == every_ten(10, 20, 30, 40, 50, 60)
-        later = {slug: NOW + 25 * MINUTE for slug in saved.active_schedules}
+        later = dict.fromkeys(saved.active_schedules, NOW + 25 * MINUTE)
         assert (saved.windows_until, saved.windows_at) == (later, NOW + 25 * MINUTE if later else None)
 
     def test_only_the_schedule_that_changes_takes_its_runs_along(self, store: Store):
