@@ -65,7 +65,7 @@ What it costs, in write units (WRU: a transaction takes 2 for each kB of each it
     save_pool, n queues changed   2 to 4                    6 + 2 n and the template             3
     save_deployment               2                         6 (it, door, `changed`); 2 for the   1
                                                             windows, when it is due otherwise
-    with n runs that go           5 + n / 48 and 1 a queue  5 a run, and 4 for each 48           3 + 1 a run, entries / 30 twice
+    with n runs that go           5 + n / 48 and 2 a queue  5 a run, and 4 for each 48           3 + 1 a run, entries / 30 twice
 
 A run that is added, claimed, submitted, seen to run and seen to end costs some 30 WRU and 5 RRU: at $0.625 and $0.125 for a
 million, $20 for a million runs. Nothing in it depends on how many runs wait; runs that are held back (`not_before`) and come
