@@ -58,9 +58,9 @@ class Table(Generic[T]):
         """The columns of a noun that are not None."""
         return {name: value for name, value in self.encode(noun).items() if value is not None}
 
-    def of_filled(self, columns: Mapping[str, Any]) -> T:
-        """The noun of `filled`; what is not there is as it is by default."""
-        return self.noun(**self.decode_fields(columns))
+    def of_filled(self, columns: Mapping[str, Any], **rest: Any) -> T:
+        """The noun of `filled`, with the fields that stand elsewhere; what is not there is as it is by default."""
+        return self.noun(**self.decode_fields(columns), **rest)
 
     def encode_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Some fields, as they are written."""

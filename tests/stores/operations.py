@@ -10,7 +10,8 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from dispatcher.models import ALLOWED_MOVES, END_STATES, Run, RunState
+from dispatcher.core.scheduling import WindowLimits, materialisation
+from dispatcher.models import ALLOWED_MOVES, END_STATES, Attempt, CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule
 from dispatcher.store import Decide, Decision, Grant, Move, Reconfiguration, RunFilter, Snapshot, Store
 from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_pool, a_queue, a_run
 from tests.stores.steps import JOB, LEASE, SUBMISSION
@@ -18,6 +19,19 @@ from tests.stores.steps import JOB, LEASE, SUBMISSION
 POOLS = ("a", "b", "c")
 QUEUES = ("default", "high", "low")
 NAMES = ("one", "two", "three")
+
+SCHEDULES: Mapping[str, Sequence[Schedule]] = {
+    "two": [Schedule(slug="two", cron=cron, catch_up=CatchUp.LAST) for cron in ("*/2 * * * *", "*/2 * * * *", "*/4 * * * *")],
+    "three": [
+        Schedule(slug="three", interval=3 * MINUTE, anchor=NOW + SECOND, active=active, catch_up=CatchUp.ALL, catch_up_limit=2)
+        for active in (True, True, False)
+    ],
+    "daily": [Schedule(slug="daily", rrule="FREQ=DAILY", timezone="Europe/Paris")],
+}
+"""By slug: what its schedule may be like."""
+LIMITS = WindowLimits(ahead=5 * MINUTE, most=2, grace=MINUTE)
+RETRIES = (None, None, RetryPolicy(attempts=3, delay=90 * SECOND, backoff=1.5, ends=frozenset({RunState.FAILED})))
+PAST = (Attempt(number=1, state=RunState.FAILED, reason="exit code 1", ended_at=NOW, submission=SUBMISSION, lingers=True),)
 
 Call = Callable[[Store], Any]
 
@@ -31,6 +45,8 @@ class World:
         self.now = NOW
         self.remembered: list[Run] = []
         """Runs as they once were: what a slow invocation still believes."""
+        self.deployments_once: list[Deployment] = []
+        """Likewise deployments."""
 
     def time(self) -> datetime:
         """A time around now; often one that others have too."""
@@ -58,6 +74,27 @@ class World:
             pick.append(a_run("a", id=self.an_id()))
         self.remembered = (self.remembered + pick)[-50:]
         return pick
+
+    def schedules(self) -> tuple[Schedule, ...]:
+        slugs = self.random.sample(sorted(SCHEDULES), self.random.randrange(3))
+        return tuple(self.random.choice(SCHEDULES[slug]) for slug in slugs)
+
+    def wanted(self, name: str, pool: str) -> Deployment:
+        """A deployment as it may be saved: anew, or mostly as it is stored with a few things changed."""
+        fields = {
+            "pool": pool,
+            "queue": self.queue(),
+            "job_variables": self.variables(),
+            "tags": tuple(self.random.sample("xyz", 2)),
+            "schedules": self.schedules(),
+            "paused": self.random.random() < 0.1,
+            "retry": self.random.choice(RETRIES),
+        }
+        stored = self.oracle.deployment(name)
+        if stored is None or self.random.random() < 0.3:
+            return a_deployment(name, id=self.an_id(), **fields)
+        changed = self.random.sample(sorted(fields), self.random.randrange(3))
+        return replace(stored, **{field: fields[field] for field in changed})
 
     def pool(self) -> str:
         return self.random.choice(POOLS)
@@ -98,11 +135,9 @@ def pools(_world: World) -> Call:
 
 
 def save_deployment(world: World) -> Call:
-    name = world.random.choice(NAMES)
-    tags = tuple(world.random.sample("xyz", 2))
-    deployment = a_deployment(name, world.pool(), world.queue(), id=world.an_id(), job_variables=world.variables(), tags=tags)
-    version = world.version_of(world.oracle.deployment(name))
-    return lambda store: store.save_deployment(deployment, expected_version=version, now=NOW)
+    name, now = world.random.choice(NAMES), world.time()
+    deployment, version = world.wanted(name, world.pool()), world.version_of(world.oracle.deployment(name))
+    return lambda store: store.save_deployment(deployment, expected_version=version, now=now)
 
 
 def delete_deployment(world: World) -> Call:
@@ -126,12 +161,12 @@ def reconfigure(world: World) -> Call:
     name, pools = world.pool(), {pool.name: pool for pool in oracle.pools()}
     deployments = {each.name: each for each in oracle.deployments()}
     wanted = a_pool(name, random.choice([None, 3]), QUEUES[: random.choice([1, 3, 3, 3])], id=world.an_id())
-    into = [a_deployment(each, name, world.queue(), id=world.an_id()) for each in random.sample(NAMES, random.randrange(3))]
+    into = [replace(world.wanted(each, name), pool=name) for each in random.sample(NAMES, random.randrange(3))]
     left = [each for each in deployments if each not in {saved.name for saved in into}]
     others = [other for other in pools if other != name]
     change = Reconfiguration(
         pools_read={each: pool.version - (random.random() < 0.05) for each, pool in pools.items()},
-        now=NOW,
+        now=world.time(),
         deployments_read={each: found.version for each, found in deployments.items() if random.random() < 0.95},
         pools=(wanted,) if random.random() < 0.8 or name not in pools else (),
         deployments=tuple(into),
@@ -155,6 +190,7 @@ def add_runs(world: World) -> Call:
             created_at=world.time(),
             job_variables=world.variables(),
             deployment=deployed,
+            retry=random.choice(RETRIES),
             tags=("x",) * random.randrange(2),
         )
         for _ in range(random.randrange(5))
@@ -188,6 +224,20 @@ def counts(world: World) -> Call:
 def ahead(world: World) -> Call:
     run, now = world.some_runs(1)[-1], world.time()
     return lambda store: store.ahead(run, now)
+
+
+def scheduled(world: World) -> Call:
+    name, now, limit = world.pool(), world.time(), world.random.choice([1, 100, 100])
+    return lambda store: store.scheduled(name, now, limit=limit)
+
+
+def materialise(world: World) -> Call:
+    """A step of a deployment as it is, or as it once was."""
+    random, known = world.random, world.oracle.deployments() or [a_deployment("one", "a", id=world.an_id())]
+    world.deployments_once = [*world.deployments_once[-4:], random.choice(known)]
+    read = random.choice(world.deployments_once) if random.random() < 0.3 else world.deployments_once[-1]
+    step = materialisation(read, world.now, LIMITS)
+    return lambda store: store.materialise(step)
 
 
 def live(world: World) -> Call:
@@ -247,13 +297,24 @@ def restore(world: World) -> Call:
     )
     given = [wanted] if random.random() < 0.7 else []
     queue = random.choice([queue.name for queue in (there or wanted).queues])
-    kept = a_deployment(random.choice(NAMES), name, queue, id=world.an_id(), version=random.randrange(1, 5))
+    schedules = world.schedules()
+    kept = a_deployment(
+        random.choice(NAMES),
+        name,
+        queue,
+        id=world.an_id(),
+        version=random.randrange(1, 5),
+        schedules=schedules,
+        windows_until={each.slug: world.time() for each in schedules if each.active},
+        windows_at=world.time() if schedules else None,
+    )
     source = [run for run in world.runs() if run.pool == name and run.queue != "moved"][:3]
-    fresh = [replace(run, id=world.an_id(), queue=queue) for run in source] or [a_run(name, queue, id=world.an_id())]
-    return lambda store: store.restore(pools=given, deployments=[kept], runs=[*fresh, *source[:1]])
+    fresh = [replace(run, id=world.an_id(), queue=queue, schedule=None) for run in source]
+    given_runs = [*(fresh or [a_run(name, queue, id=world.an_id())]), *source[:1]]
+    return lambda store: store.restore(pools=given, deployments=[kept], runs=given_runs)
 
 
-READS = (every_run, pool, pools, deployment, deployments, get, runs, counts, ahead, live, lingering)
+READS = (every_run, pool, pools, deployment, deployments, get, runs, counts, ahead, scheduled, live, lingering)
 WRITES = (
     save_pool,
     delete_pool,
@@ -261,6 +322,7 @@ WRITES = (
     delete_deployment,
     reconfigure,
     add_runs,
+    materialise,
     move,
     hold,
     claim,
@@ -274,6 +336,9 @@ WEIGHTS: Mapping[Callable[[World], Call], int] = {
     move: 12,
     claim: 6,
     save_pool: 4,
+    save_deployment: 4,
+    materialise: 6,
+    scheduled: 3,
     pools: 3,
     restore: 3,
     delete_pool: 1,
@@ -281,7 +346,7 @@ WEIGHTS: Mapping[Callable[[World], Call], int] = {
     live: 3,
     lingering: 3,
 }
-"""Every verb of the protocol but `close`, and how often it is drawn."""
+"""Every verb of the protocol but `close` and `prune`, which stores need not do, and how often it is drawn."""
 
 
 def _move(world: World, run: Run) -> Move:
@@ -291,7 +356,7 @@ def _move(world: World, run: Run) -> Move:
     to = random.choice(allowed) if random.random() < 0.99 else random.choice(list(RunState))
     values: Mapping[str, Any] = {
         "reason": random.choice(["", "stopped"]),
-        "due_at": world.time(),
+        "due_at": max(run.scheduled_at, world.time()),
         "attempt": run.attempt + 1,
         "not_before": random.choice([None, world.time()]),
         "lease_until": random.choice([None, world.time()]),
@@ -300,6 +365,7 @@ def _move(world: World, run: Run) -> Move:
         "lingers": random.random() < 0.5,
         "ended_at": random.choice([None, world.time()]),
         "exit_code": random.choice([None, 0, 137]),
+        "past": random.choice([(), PAST]),
         "queue": "moved",
     }
     fields = [name for name in values if random.random() < (0.005 if name == "queue" else 0.4)]

@@ -6,10 +6,12 @@ The table (`definition.TABLE_DEFINITION`; `/` stands in no name, so it separates
     pool         POOL/<pool>          CONFIG              what people say: limit, template, queues, `version`
     slots        POOL/<pool>          SLOTS               `used/<queue>` for each queue, `turn`, heartbeat, hold
     door         POOL/<pool>          QUEUE/<queue>       `filled`: the transaction that last let a run begin to wait
+    windows      POOL/<pool>          WINDOWS             `at/<deployment>`: when its next window comes near
     name         POOLS                <pool>              nothing; `leaving` while what a deleted pool left is swept away
-    deployment   DEPLOYMENTS          <deployment>        all of it
+    deployment   DEPLOYMENTS          <deployment>        all of it, `revision`, and `withdrawing` while runs of it go
     run          RUN/<id>             RUN                 all of it, `revision`, and `expires_at` once it has ended
-    entries      DUE/<pool>/<queue>   <due_at>#<id>       SCHEDULED: `not_before` if it is held back
+    entries      DUE/<pool>/<queue>   <due_at>#<id>       SCHEDULED: `not_before` if it is held back, `deployment`, `schedule`
+                                                          if a schedule made it and nobody has claimed it
                  CLAIMED/<pool>       <lease_until>#<id>  holds a slot, has no submission
                  LIVE/<pool>          <id>                holds a slot, has a submission: the run without its long texts
                  LINGERS/<pool>       <ended_at>#<id>     ended, and still to be removed: likewise
@@ -27,6 +29,11 @@ Why it is right:
   that the one before has left; when somebody comes between, the answer is the prefix that was written.
 * A change of many pools and deployments is one transaction as far as that reaches (`reconfiguration` says how far), on the
   condition that nobody has changed any of them since all were read: every change of one writes the `changed` item.
+* Windows become runs in one transaction: the runs, the note how far they reach, on the condition that nobody has written in the
+  deployment since it was read (`revision`), and when it is due again. The item that tells this of all deployments of a pool is
+  written by every transaction that changes one, so that a tick asks it alone.
+* Runs that go with their schedule may be more than a transaction holds: the change notes them in the deployment, they follow
+  batch by batch, and whoever meets a note that was left finishes it first (`withdrawing`).
 * A queue goes when nobody waits in it and nobody has gone through its door since that was looked at.
 * `used/<queue>` never changes by itself; `DynamoStore.check` reads the whole table and says where it contradicts itself.
 * Every transaction has a token, which it leaves in what it writes. After a lost answer it is sent again: AWS knows the token
@@ -48,11 +55,17 @@ What it costs, in write units (WRU: a transaction takes 2 for each kB of each it
     move: seen to run             2                         5 (run 2, index 1, entry 2)          1
     move: ended, n at once        n / 100 + n / 49          5 a run (run 2, index 1, entry 2)    1 a run
                                                             and 2 / 49 for the slots
+    scheduled, n due              1, and 1 where one is due 0                                    1 for each 4 kB, and 1 each
+    materialise, n runs           2                         5 a run (run 2, index 1, entry 2),   2 + 1 a run
+                                                            deployment, windows, door: 6
     live, n                       1 for each MB             0                                    n / 6
     pools, n                      1 + n / 50                0                                    2 a pool
     counts, ahead                 2 a queue                 0                                    what waits / 30
     runs, a page                  2 (more with a filter)    0                                    1 a run
     save_pool, n queues changed   2 to 4                    6 + 2 n and the template             3
+    save_deployment               2                         6 (it, door, `changed`); 2 for the   1
+                                                            windows, when it is due otherwise
+    with n runs that go           5 + n / 48 and 2 a queue  5 a run, and 4 for each 48           3 + 1 a run, entries / 30 twice
 
 A run that is added, claimed, submitted, seen to run and seen to end costs some 30 WRU and 5 RRU: at $0.625 and $0.125 for a
 million, $20 for a million runs. Nothing in it depends on how many runs wait; runs that are held back (`not_before`) and come
@@ -61,6 +74,8 @@ first in their queue are read and passed over, 30 of them for one RRU.
 What breaks first:
 
 * 1 thousand runs a day: nothing; $0.60 a month.
+* A pool with many deployments that have schedules: its item of windows takes 2 WRU for each 25 of them whenever windows of one
+  become runs. With 500, that is more than the run costs; 400 kB hold some thousands. More pools share nothing.
 * 100 thousand (1.2 a second; $60 a month): nothing in the table. Ends that come as single events meet at the slots item of
   their pool: from some tens a second in one pool on, transactions conflict and are repeated. A tick settles up to 49 in one.
 * 1 million (12 a second; $600 a month): bursts. A partition key takes 1,000 WRU a second, so a queue lets 250 runs a second in

@@ -86,15 +86,18 @@ class Changes:
 
     def commit(self, changes: Sequence[Change], token: str, turn: Turn | None = None) -> frozenset[Key]:
         """All changes in one transaction, or none: then the answer names the items that were not as expected."""
+        return self._table.transact(self.actions(changes, token, turn), token)
+
+    def actions(self, changes: Sequence[Change], token: str, turn: Turn | None = None) -> Actions:
+        """What carries the changes out."""
         actions: Actions = {}
         for change in changes:
             actions[keys.run(change.after.id)] = self._run_action(change, token)
         for change in changes:
             actions.update(_entry_actions(change))
             if change.door:
-                actions[change.door] = _door_action(token)
-        actions.update(_slots_actions(changes, token, turn))
-        return self._table.transact(actions, token)
+                actions[change.door] = door_action(token)
+        return actions | _slots_actions(changes, token, turn)
 
     def weight(self, run: Run) -> int:
         """What the run's item weighs in bytes."""
@@ -135,7 +138,8 @@ def _entry_actions(change: Change) -> Actions:
     return actions
 
 
-def _door_action(token: str) -> Action:
+def door_action(token: str) -> Action:
+    """What goes through a door, if it is there."""
     return "Update", {
         "UpdateExpression": "SET filled = :token",
         "ConditionExpression": "attribute_exists(pk)",

@@ -1,12 +1,15 @@
-"""What `store check` asks: whether the counted slots are those that runs hold, and whether every run is where ticks look."""
+"""What `store check` asks: whether the counted slots are those that runs hold, and whether every run and every deployment is
+where ticks look.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from dispatcher.models import Run
-from dispatcher.stores.dynamodb import keys
+from dispatcher.stores.dynamodb import keys, windows
 from dispatcher.stores.dynamodb.items import Item, entry_of, is_run, key_in, run_in, used_in
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.requests import Table
@@ -18,7 +21,7 @@ def contradictions(table: Table) -> Sequence[str]:
     """Every contradiction in the table, one line each."""
     items = {key_in(item): item for item in table.scan()}
     runs = [run_in(item).run for key, item in items.items() if is_run(key)]
-    return [*_counts(items, runs), *_entries(items, runs)]
+    return [*_counts(items, runs), *_entries(items, runs), *_windows(items)]
 
 
 def _counts(items: dict[Key, Item], runs: Sequence[Run]) -> Iterator[str]:
@@ -38,3 +41,18 @@ def _entries(items: dict[Key, Item], runs: Sequence[Run]) -> Iterator[str]:
         yield f"run {wanted[key].id} ({wanted[key].state}) has no entry in {key[0]}"
     for key in sorted(found - wanted.keys()):
         yield f"{key[0]} has an entry {key[1]} without such a run"
+
+
+def _windows(items: dict[Key, Item]) -> Iterator[str]:
+    """What the items of the pools' windows say, against the deployments."""
+    wanted: dict[tuple[str, str], Any] = {}
+    found: dict[tuple[str, str], Any] = {}
+    for (partition, name), item in items.items():
+        if partition == keys.DEPLOYMENTS:
+            wanted |= windows.entries_of(item)
+        elif name == keys.WINDOWS:
+            found |= {(partition.partition("/")[2], entry): item[entry] for entry in windows.names_in(item)}
+    for pool, entry in sorted(wanted.keys() | found.keys()):
+        ours, theirs = found.get((pool, entry)), wanted.get((pool, entry))
+        if ours != theirs:
+            yield f"the windows of work pool {pool!r} have {entry} as {ours}, its deployment as {theirs}"

@@ -15,10 +15,10 @@ from dispatcher.store import Claim, Claims, Decide, Decision, Snapshot
 from dispatcher.stores import transitions
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.changes import Change, Changes, Turn
-from dispatcher.stores.dynamodb.items import MAX_BYTES, Stored, as_read, decode, id_in, key_in, plain
+from dispatcher.stores.dynamodb.items import MAX_BYTES, Stored, as_read, deployment_in, id_in, key_in, plain
 from dispatcher.stores.dynamodb.pools import FoundPool
 from dispatcher.stores.dynamodb.requests import Table
-from dispatcher.stores.rows import DEPLOYMENT, microseconds
+from dispatcher.stores.rows import microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ class Attempt:
 
     def _deployment(self, name: str) -> Deployment | None:
         if name not in self._deployments:
-            item = self._table.items([keys.deployment(name)]).get(keys.deployment(name))
-            self._deployments[name] = decode(DEPLOYMENT, item) if item else None
+            found = self._table.items([keys.deployment(name)])
+            self._deployments[name] = deployment_in(found.get(keys.deployment(name)))
         return self._deployments[name]
 
     def _abandoned(self, limit: int) -> Sequence[Stored]:
@@ -114,7 +114,8 @@ class Attempt:
         return self._step(stored, transitions.taken_over(stored.run, self._now, self._lease), repeat=True)
 
     def _is_as_decided(self, stored: Run, run: Run) -> bool:
-        return (stored.pool, stored.state, stored.fence) == (self._pool, RunState.SCHEDULED, run.fence)
+        expected = self._pool, RunState.SCHEDULED, run.fence, run.ending
+        return (stored.pool, stored.state, stored.fence, stored.ending) == expected
 
     def _step(self, stored: Stored, changes: Mapping[str, Any], *, repeat: bool) -> _Step:
         after = as_read(replace(stored.run, **changes))

@@ -2,18 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import islice
 from typing import Any
 
+from dispatcher.core import scheduling
 from dispatcher.models import Deployment
 from dispatcher.stores import refusals
-from dispatcher.stores.dynamodb import keys
-from dispatcher.stores.dynamodb.changes import Actions
-from dispatcher.stores.dynamodb.items import decode, encode, typed
+from dispatcher.stores.dynamodb import keys, windows
+from dispatcher.stores.dynamodb.changes import Action, Actions
+from dispatcher.stores.dynamodb.items import Item, decode, deployment_in, encode, plain, typed
 from dispatcher.stores.dynamodb.pools import changed
 from dispatcher.stores.dynamodb.requests import Table
+from dispatcher.stores.dynamodb.withdrawing import LONG_AGO, Place, Withdrawal, entries, finish, is_pending
 from dispatcher.stores.rows import DEPLOYMENT
+
+MAX_PLACES = 10
+"""Queues in which a deployment's runs are looked for: its own, and the last it had before."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDeployment:
+    """A deployment as it was read, none of whose runs is still to be withdrawn."""
+
+    item: Item
+    deployment: Deployment
+
+    @property
+    def revision(self) -> str:
+        """The token of the transaction that wrote it."""
+        return str(plain(self.item["revision"]))
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """Where runs that its schedules made may wait, its own queue first."""
+        if "places" not in self.item:
+            return [(self.deployment.pool, self.deployment.queue)]
+        return [(pool, queue) for pool, queue in json.loads(plain(self.item["places"]))]
+
+
+Found = Mapping[str, FoundDeployment]
+"""By name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """What a transaction writes for a deployment, or for many nouns. Entries of windows stand apart: they share their items."""
+
+    actions: Actions = field(default_factory=dict)
+    entries: windows.Changed = field(default_factory=dict)
+    withdrawn: tuple[Withdrawal, ...] = ()
+    """Noted, and to be finished after it."""
+
+    @property
+    def whole(self) -> Actions:
+        """Every action."""
+        return {**self.actions, **windows.actions(self.entries)}
 
 
 class Deployments:
@@ -24,69 +71,154 @@ class Deployments:
 
     def all(self, pool: str | None) -> Sequence[Deployment]:
         """See `Store.deployments`."""
-        found = [decode(DEPLOYMENT, item) for item in self._table.query(keys.DEPLOYMENTS)]
+        found = filter(None, map(deployment_in, self._table.query(keys.DEPLOYMENTS)))
         return sorted((each for each in found if pool in (None, each.pool)), key=lambda each: each.name)
 
     def read(self, name: str) -> Deployment | None:
         """See `Store.deployment`."""
-        item = self._table.items([keys.deployment(name)]).get(keys.deployment(name))
-        return decode(DEPLOYMENT, item) if item else None
+        return deployment_in(self._table.items([keys.deployment(name)]).get(keys.deployment(name)))
 
-    def save(self, deployment: Deployment, expected_version: int | None) -> Deployment:
+    def settled(self, names: Iterable[str]) -> Found:
+        """Those of these deployments that exist, after whatever is still to be withdrawn of them."""
+        wanted = [keys.deployment(name) for name in names]
+        return self._settled(lambda: self._table.items(wanted).values())
+
+    def all_settled(self) -> Found:
+        """Likewise every deployment."""
+        return self._settled(lambda: self._table.query(keys.DEPLOYMENTS))
+
+    def finish(self) -> bool:
+        """Withdraw whatever is still to be withdrawn; whether there was anything."""
+        pending = [item for item in self._table.query(keys.DEPLOYMENTS) if is_pending(item)]
+        for item in pending:
+            finish(self._table, item)
+        return bool(pending)
+
+    def save(self, deployment: Deployment, expected_version: int | None, now: datetime) -> Deployment:
         """See `Store.save_deployment`."""
         for _ in self._table.rounds(f"deployment {deployment.name!r} was not saved"):
-            self._expect(deployment, expected_version)
+            found = self.settled([deployment.name]).get(deployment.name)
+            _expect(found, deployment.name, expected_version)
             token = self._table.new_token()
-            saved, actions = self.saving(deployment, expected_version, token)
-            refused = self._table.transact({**actions, **changed(token)}, token)
+            saved, piece = self.saving(deployment, expected_version, now, found, token)
+            refused = self._table.transact({**piece.whole, **changed(token)}, token)
             if not refused:
+                self._withdraw(piece)
                 return saved
             if refused == {keys.door(saved.pool, saved.queue)}:
                 raise refusals.no_queue(saved.pool, saved.queue)
         raise AssertionError  # the rounds end by an error
 
-    def saving(self, deployment: Deployment, expected_version: int | None, token: str) -> tuple[Deployment, Actions]:
-        """The deployment as it will be read, and what saves it, if its version is the expected one and its queue has a door."""
-        saved = replace(deployment, version=(expected_version or 0) + 1)
-        saved = DEPLOYMENT.decode(list(DEPLOYMENT.encode(saved).values()))
-        item = {**encode(DEPLOYMENT, saved), "revision": {"S": token}}
-        return saved, {
-            keys.deployment(saved.name): ("Put", {"Item": item, **_unchanged(expected_version)}),
-            keys.door(saved.pool, saved.queue): ("ConditionCheck", {"ConditionExpression": "attribute_exists(pk)"}),
+    def saving(
+        self, deployment: Deployment, expected_version: int | None, now: datetime, found: FoundDeployment | None, token: str
+    ) -> tuple[Deployment, Piece]:
+        """The deployment as it will be read, and what saves it, if it is as it was found, its version is the expected one and
+        its queue has a door.
+        """
+        wanted = replace(deployment, version=(expected_version or 0) + 1)
+        saving = scheduling.saving(found.deployment if found else None, wanted, now)
+        item = {**encode(DEPLOYMENT, saving.deployment), "revision": {"S": token}, **_places(found, deployment)}
+        withdrawn = self._withdrawn(found, saving.withdrawn, now)
+        for withdrawal in withdrawn:
+            item |= withdrawal.note(token)
+        actions: Actions = {
+            keys.deployment(wanted.name): ("Put", {"Item": item, **_unchanged(found, expected_version)}),
+            keys.door(wanted.pool, wanted.queue): ("ConditionCheck", {"ConditionExpression": "attribute_exists(pk)"}),
         }
+        written = windows.changed(found.item if found else None, item)
+        return decode(DEPLOYMENT, item), Piece(actions=actions, entries=written, withdrawn=withdrawn)
 
     def restore(self, deployment: Deployment) -> None:
         """See `Store.restore`: as it is given; one that is there is left alone."""
+        if self.settled([deployment.name]):
+            return
         token = self._table.new_token()
         item = {**encode(DEPLOYMENT, deployment), "revision": {"S": token}}
-        self._table.transact({keys.deployment(deployment.name): ("Put", {"Item": item, **_unchanged(None)})}, token)
+        put: Action = ("Put", {"Item": item, **_unchanged(None, None)})
+        written = windows.actions(windows.changed(None, item))
+        self._table.transact({keys.deployment(deployment.name): put, **written}, token)
 
     def delete(self, name: str) -> None:
         """See `Store.delete_deployment`."""
-        token = self._table.new_token()
-        if self._table.transact({**self.leaving(name), **changed(token)}, token):
-            raise refusals.no_deployment(name)
+        for _ in self._table.rounds(f"deployment {name!r} was not deleted"):
+            found = self.settled([name]).get(name)
+            if found is None:
+                raise refusals.no_deployment(name)
+            token = self._table.new_token()
+            piece = self.leaving(name, found, token)
+            if not self._table.transact({**piece.whole, **changed(token)}, token):
+                self._withdraw(piece)
+                return
 
-    def leaving(self, name: str) -> Actions:
-        """What takes a deployment away, if it is there."""
-        return {keys.deployment(name): ("Delete", {"ConditionExpression": "attribute_exists(pk)"})}
+    def leaving(self, name: str, found: FoundDeployment | None, token: str) -> Piece:
+        """What takes a deployment away, if it is as it was found. While runs of it are withdrawn its item stays, marked."""
+        key = keys.deployment(name)
+        if found is None:
+            return Piece(actions={key: ("Delete", {"ConditionExpression": "attribute_exists(pk)"})})
+        slugs = frozenset(schedule.slug for schedule in found.deployment.schedules)
+        withdrawn = self._withdrawn(found, slugs, LONG_AGO)
+        unchanged = _unchanged(found, found.deployment.version)
+        left: Item | None = None
+        action: Action = ("Delete", unchanged)
+        for withdrawal in withdrawn:
+            left = {**found.item, **withdrawal.note(token), "leaving": {"S": token}, "revision": {"S": token}}
+            action = "Put", {"Item": left, **unchanged}
+        return Piece(actions={key: action}, entries=windows.changed(found.item, left), withdrawn=withdrawn)
 
-    def _expect(self, deployment: Deployment, version: int | None) -> None:
-        stored = self.read(deployment.name)
-        if version is None and stored:
-            raise refusals.deployment_exists(deployment.name)
-        if version is not None and not stored:
-            raise refusals.no_deployment(deployment.name)
-        if version is not None and stored and stored.version != version:
-            raise refusals.deployment_changed(deployment.name, version, stored.version)
+    # Below
+
+    def _settled(self, read: Callable[[], Iterable[Item]]) -> Found:
+        for _ in self._table.rounds("runs were not withdrawn"):
+            items = list(read())
+            pending = [item for item in items if is_pending(item)]
+            for item in pending:
+                finish(self._table, item)
+            if not pending:
+                break
+        return {each.deployment.name: each for each in map(_found, items)}
+
+    def _withdrawn(self, found: FoundDeployment | None, slugs: frozenset[str], after: datetime) -> tuple[Withdrawal, ...]:
+        """What is to be withdrawn: nothing, where no such run waits. One that begins to do so later changes the revision."""
+        if found is None or not slugs:
+            return ()
+        name, places = found.deployment.name, tuple(found.places)
+        withdrawal = Withdrawal(deployment=name, slugs=slugs, after=after, places=places)
+        return (withdrawal,) if any(True for _ in islice(entries(self._table, withdrawal), 1)) else ()
+
+    def _withdraw(self, piece: Piece) -> None:
+        """What a transaction has noted."""
+        if piece.withdrawn:
+            self.settled([withdrawal.deployment for withdrawal in piece.withdrawn])
 
 
-def _unchanged(version: int | None) -> Mapping[str, Any]:
+def _found(item: Item) -> FoundDeployment:
+    return FoundDeployment(item, decode(DEPLOYMENT, item))
+
+
+def _places(found: FoundDeployment | None, wanted: Deployment) -> Item:
+    """The attribute that remembers earlier queues, where there are any: what is overdue stays in them."""
+    place = wanted.pool, wanted.queue
+    before = [] if found is None else found.places if found.deployment.schedules else found.places[1:]
+    places = [place, *(each for each in before if each != place)][:MAX_PLACES]
+    return {"places": {"S": json.dumps(places)}} if len(places) > 1 else {}
+
+
+def _expect(found: FoundDeployment | None, name: str, version: int | None) -> None:
+    stored = found.deployment if found else None
+    if version is None and stored:
+        raise refusals.deployment_exists(name)
+    if version is not None and not stored:
+        raise refusals.no_deployment(name)
+    if version is not None and stored and stored.version != version:
+        raise refusals.deployment_changed(name, version, stored.version)
+
+
+def _unchanged(found: FoundDeployment | None, version: int | None) -> Mapping[str, Any]:
+    """The condition that a deployment has a version, and is as it was found: ticks write in it too."""
     if version is None:
         return {"ConditionExpression": "attribute_not_exists(pk)"}
-    values = {":expected": typed(version)}
     return {
-        "ConditionExpression": "#version = :expected",
+        "ConditionExpression": "#version = :expected AND revision = :revision",
         "ExpressionAttributeNames": {"#version": "version"},
-        "ExpressionAttributeValues": values,
+        "ExpressionAttributeValues": {":expected": typed(version), ":revision": {"S": found.revision if found else ""}},
     }

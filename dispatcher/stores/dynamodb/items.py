@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from dispatcher.models import Run, RunState, WorkPool
+from dispatcher.models import Deployment, Run, RunState, WorkPool
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.definition import EXPIRES_AT
 from dispatcher.stores.dynamodb.keys import Key
-from dispatcher.stores.rows import POOL, QUEUE, RUN, SMALL_RUN, Table, microseconds
+from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN, Table, microseconds
 from dispatcher.stores.transitions import TAKEN_OVER_IN
 
 T = TypeVar("T")
@@ -69,8 +69,8 @@ def encode(table: Table[Any], noun: Any) -> Item:
 
 
 def decode(table: Table[T], item: Item, **rest: Any) -> T:
-    """The noun in an item, with the fields that stand elsewhere."""
-    return table.decode([plain(item[name]) if name in item else None for name in table.codecs], **rest)
+    """The noun in an item, with the fields that stand elsewhere; those that older code did not write are as by default."""
+    return table.of_filled({name: plain(item[name]) for name in table.codecs if name in item}, **rest)
 
 
 def keyed(key: Key, item: Item) -> Item:
@@ -105,7 +105,12 @@ def pool_in(config: Item, slots: Item) -> WorkPool:
     stored = json.loads(plain(config["queues"]))
     queues = tuple(QUEUE.decode([queue[name] for name in QUEUE.codecs]) for queue in stored)
     ticked = {name: slots[name] for name in _TICKED if name in slots}
-    return decode(POOL, {"held_reason": {"S": ""}, **config, **ticked}, queues=queues)
+    return decode(POOL, {**config, **ticked}, queues=queues)
+
+
+def deployment_in(item: Item | None) -> Deployment | None:
+    """The deployment in its item; None where there is none, or only what a deleted one leaves until its runs are withdrawn."""
+    return None if item is None or "leaving" in item else decode(DEPLOYMENT, item)
 
 
 def used_in(slots: Item) -> Mapping[str, int]:
@@ -144,8 +149,7 @@ def is_run(key: Key) -> bool:
 def entry_of(run: Run) -> Entry | None:
     """Where ticks look for the run; None for one that they are done with."""
     if run.state is RunState.SCHEDULED:
-        held: Item = {"not_before": typed(microseconds(run.not_before))} if run.not_before else {}
-        return Entry((keys.waiting(run.pool, run.queue), keys.at(run.due_at, run.id)), held)
+        return Entry((keys.waiting(run.pool, run.queue), keys.at(run.due_at, run.id)), _waiting(run))
     if run.state.holds_slot and run.submission is None:
         return Entry((keys.claimed(run.pool), keys.at(_taken_over_at(run), run.id)), {"queue": {"S": run.queue}})
     if run.state.holds_slot:
@@ -163,6 +167,14 @@ def id_in(key: Key) -> UUID:
 def expiry(run: Run, now: datetime, history: timedelta) -> datetime | None:
     """When an ended run of which nothing lingers may be forgotten."""
     return (run.ended_at or now) + history if run.state.is_end and not run.lingers else None
+
+
+def _waiting(run: Run) -> Item:
+    """What the entry of a run that waits tells: whether it is held back, and whose it is while it can be withdrawn."""
+    held: Item = {"not_before": typed(microseconds(run.not_before))} if run.not_before else {}
+    if run.fence or run.deployment is None or run.schedule is None:
+        return held
+    return {**held, "deployment": typed(run.deployment), "schedule": typed(run.schedule)}
 
 
 def _taken_over_at(run: Run) -> datetime | None:

@@ -16,6 +16,9 @@ NAMES = "POOLS"
 DEPLOYMENTS = "DEPLOYMENTS"
 """The partition of the deployments, by their names."""
 
+WINDOWS = "WINDOWS"
+"""The sort key of the item that tells when the deployments of a pool are due."""
+
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NEVER = "never"
@@ -40,6 +43,11 @@ def slots(pool: str) -> Key:
 def door(pool: str, queue: str) -> Key:
     """What every run goes through that begins to wait in a queue."""
     return f"POOL/{pool}", f"QUEUE/{queue}"
+
+
+def windows(pool: str) -> Key:
+    """When the deployments of a pool are due."""
+    return f"POOL/{pool}", WINDOWS
 
 
 def deployment(deployment_name: str) -> Key:

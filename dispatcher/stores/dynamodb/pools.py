@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from dispatcher.errors import StoreError
@@ -17,6 +16,7 @@ from dispatcher.stores.dynamodb.items import USED, Item, plain, pool_in, pool_it
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.sweeping import is_leaving, sweep
+from dispatcher.stores.dynamodb.withdrawing import Withdrawal
 from dispatcher.stores.rows import POOL, microseconds
 
 MAX_QUEUES = 45
@@ -107,13 +107,17 @@ class Pools:
                 sweep(self._table, name)
                 return
 
-    def leaving(self, name: str, expected_version: int, token: str) -> Actions:
-        """What takes a pool away but for what `sweep` then does. Raises what `Store.delete_pool` raises."""
-        return self._leave(_expected(self.read(name), name, expected_version), token)
+    def leaving(self, name: str, expected_version: int, token: str, withdrawn: Sequence[Withdrawal] = ()) -> Actions:
+        """What takes a pool away but for what `sweep` then does. Raises what `Store.delete_pool` raises.
 
-    def has_waiting(self, pool: str, queue: str) -> bool:
-        """Whether a run of the queue is SCHEDULED."""
-        return any(True for _ in islice(self._table.query(keys.waiting(pool, queue), page=1), 1))
+        Runs that are `withdrawn` before do not keep it.
+        """
+        return self._leave(_expected(self.read(name), name, expected_version), token, withdrawn)
+
+    def has_waiting(self, pool: str, queue: str, withdrawn: Sequence[Withdrawal] = ()) -> bool:
+        """Whether a run of the queue is SCHEDULED, but for those that are withdrawn."""
+        waiting = self._table.query(keys.waiting(pool, queue), page=None if withdrawn else 1)
+        return any(not any(each.covers(entry) for each in withdrawn) for entry in waiting)
 
     def doors(self, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
         """For each of these pools and queues that exists, the token of what last began to wait in it."""
@@ -155,11 +159,11 @@ class Pools:
         }
         return saved, actions
 
-    def _leave(self, found: FoundPool, token: str) -> Actions:
+    def _leave(self, found: FoundPool, token: str, withdrawn: Sequence[Withdrawal] = ()) -> Actions:
         """The step after which the pool is not there any more; its name is kept until everything of it is gone."""
         pool = found.pool
         doors = self.doors([(pool.name, queue.name) for queue in pool.queues])
-        if found.used or any(self.has_waiting(pool.name, queue.name) for queue in pool.queues):
+        if found.used or any(self.has_waiting(pool.name, queue.name, withdrawn) for queue in pool.queues):
             raise refusals.pool_busy(pool.name)
         turn = {"ConditionExpression": "turn = :turn", "ExpressionAttributeValues": {":turn": {"S": found.turn}}}
         return {

@@ -1,10 +1,13 @@
 """A change of many pools and deployments: one transaction where it holds them, otherwise several, one on the other.
 
 A transaction holds 100 items and some 4 MB. A pool takes three items and one for each queue that comes or goes, a deployment
-takes one, and each queue that deployments name is looked at. So 5 pools with 20 queues and 50 deployments are one transaction,
-and all or nothing.
+takes one, however many schedules it has, and so do each queue that deployments name and the windows of each pool in which a
+deployment is due otherwise. So 5 pools with 20 queues and 50 deployments with 100 schedules are one transaction, of 91 items,
+and all or nothing. Runs that go with their schedules follow it (`withdrawing`).
 
-What is bigger goes in parts: pools first, then deployments, last what is to go. What is guaranteed then:
+What is bigger goes in parts: pools first, then deployments, last what is to go. So does a change that deletes a pool in whose
+queues such runs wait: they go before it does, and whatever else keeps the pool is told before anything is written. What is
+guaranteed then:
 
 * Each part is all or nothing, and leaves a configuration that ticks can use: a deployment's queue is there before it.
 * The parts are a chain: each is written on the condition that nobody changed a pool or a deployment since the part before it.
@@ -15,32 +18,42 @@ What is bigger goes in parts: pools first, then deployments, last what is to go.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from dispatcher.errors import Conflict
+from dispatcher.models import Deployment, WorkPool
 from dispatcher.store import Reconfiguration
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys
-from dispatcher.stores.dynamodb.changes import MAX_ACTIONS, MAX_TRANSACTION_BYTES, Action, Actions
-from dispatcher.stores.dynamodb.deployments import Deployments
+from dispatcher.stores.dynamodb.changes import MAX_ACTIONS, MAX_TRANSACTION_BYTES, Action
+from dispatcher.stores.dynamodb.deployments import Deployments, Found, Piece
 from dispatcher.stores.dynamodb.items import plain, size
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.pools import Pools, changed
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.sweeping import sweep
+from dispatcher.stores.dynamodb.withdrawing import Withdrawal
 
-Step = Callable[[str], Actions]
-"""What changes one pool or deployment under a token, as the table is now. Raises what the store's verb raises."""
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One pool or deployment that is saved, or goes."""
+
+    piece: Callable[[Found, str], Piece]
+    """What does it under a token, as the table is now. Raises what the store's verb raises."""
+    deployment: str | None = None
+    """Which it wants to be shown."""
 
 
 def reconfigure(table: Table, pools: Pools, deployments: Deployments, change: Reconfiguration) -> None:
     """See `Store.reconfigure`."""
     revision = _revision(table)
-    _expect(pools, deployments, change)
-    parts = list(_parts(_steps(pools, deployments, change)))
+    found = _expect(pools, deployments, change)
+    parts = list(_parts(_Steps(pools, deployments, change), found))
     for number, part in enumerate(parts):
         try:
-            revision = _carry_out(table, part, revision)
+            revision = _carry_out(table, deployments, part, revision)
         except Conflict as problem:
             if number == 0:
                 raise
@@ -55,55 +68,88 @@ def _revision(table: Table) -> str:
     return plain(found["changed"]) if found else ""
 
 
-def _expect(pools: Pools, deployments: Deployments, change: Reconfiguration) -> None:
-    read = change.pools_read, change.deployments_read
-    if read != tuple({each.name: each.version for each in nouns} for nouns in (pools.all(), deployments.all(None))):
+def _expect(pools: Pools, deployments: Deployments, change: Reconfiguration) -> Found:
+    found = deployments.all_settled()
+    versions = {name: each.deployment.version for name, each in found.items()}
+    if (change.pools_read, change.deployments_read) != ({pool.name: pool.version for pool in pools.all()}, versions):
         raise refusals.configuration_changed()
+    return found
 
 
-def _steps(pools: Pools, deployments: Deployments, change: Reconfiguration) -> Iterator[Step]:
-    for pool in change.pools:
-        yield partial(_second, pools.saving, pool, change.pools_read.get(pool.name))
-    for deployment in change.deployments:
-        yield partial(_second, deployments.saving, deployment, change.deployments_read.get(deployment.name))
-    for name in change.deployments_gone:
-        yield partial(_leaving, deployments, name)
-    for name in change.pools_gone:
-        yield partial(pools.leaving, name, change.pools_read[name])
+class _Steps:
+    """The steps of a change, in their order."""
+
+    def __init__(self, pools: Pools, deployments: Deployments, change: Reconfiguration) -> None:
+        self._pools, self._deployments, self._change = pools, deployments, change
+
+    def before_pools_go(self) -> Iterator[_Step]:
+        """Pools, then deployments, then the deployments that go."""
+        for pool in self._change.pools:
+            yield _Step(partial(self._save_pool, pool))
+        for deployment in self._change.deployments:
+            yield _Step(partial(self._save_deployment, deployment), deployment.name)
+        for name in self._change.deployments_gone:
+            yield _Step(partial(self._delete_deployment, name), name)
+
+    def pools_going(self, withdrawn: Sequence[Withdrawal]) -> Iterator[_Step]:
+        """The pools that go. Runs that are withdrawn before do not keep them."""
+        for name in self._change.pools_gone:
+            yield _Step(partial(self._delete_pool, name, withdrawn))
+
+    def empty_first(self, withdrawn: Sequence[Withdrawal]) -> bool:
+        """Whether runs have to go from a pool before it does."""
+        return any(pool in self._change.pools_gone for each in withdrawn for pool, _ in each.places)
+
+    def _save_pool(self, pool: WorkPool, _found: Found, token: str) -> Piece:
+        return Piece(actions=self._pools.saving(pool, self._change.pools_read.get(pool.name), token)[1])
+
+    def _save_deployment(self, wanted: Deployment, found: Found, token: str) -> Piece:
+        version, stored = self._change.deployments_read.get(wanted.name), found.get(wanted.name)
+        return self._deployments.saving(wanted, version, self._change.now, stored, token)[1]
+
+    def _delete_deployment(self, name: str, found: Found, token: str) -> Piece:
+        return self._deployments.leaving(name, found.get(name), token)
+
+    def _delete_pool(self, name: str, withdrawn: Sequence[Withdrawal], _found: Found, token: str) -> Piece:
+        return Piece(actions=self._pools.leaving(name, self._change.pools_read[name], token, withdrawn))
 
 
-def _leaving(deployments: Deployments, name: str, _token: str) -> Actions:
-    return deployments.leaving(name)
+def _parts(steps: _Steps, found: Found) -> Iterator[Sequence[_Step]]:
+    """The steps in order, cut into what one transaction holds; what may be refused is refused now, as far as that is known."""
+    first = [(step, step.piece(found, "")) for step in steps.before_pools_go()]
+    withdrawn = [withdrawal for _, piece in first for withdrawal in piece.withdrawn]
+    last = [(step, step.piece(found, "")) for step in steps.pools_going(withdrawn)]
+    for planned in [first, last] if steps.empty_first(withdrawn) else [first + last]:
+        yield from _cut(planned)
 
 
-def _second(saving: Callable[..., tuple[object, Actions]], *arguments: object) -> Actions:
-    return saving(*arguments)[1]
-
-
-def _parts(steps: Iterator[Step]) -> Iterator[Sequence[Step]]:
-    """The steps in order, cut into what one transaction holds."""
-    part: list[Step] = []
-    actions: Actions = {}
-    for step in steps:
-        more = _merged(actions, step(""))
-        if part and (len(more) >= MAX_ACTIONS or sum(map(_weight, more.values())) > MAX_TRANSACTION_BYTES):
+def _cut(planned: Sequence[tuple[_Step, Piece]]) -> Iterator[Sequence[_Step]]:
+    part: list[_Step] = []
+    piece = Piece()
+    for step, its in planned:
+        more = _merged(piece, its)
+        actions = more.whole
+        if part and (len(actions) >= MAX_ACTIONS or sum(map(_weight, actions.values())) > MAX_TRANSACTION_BYTES):
             yield part
-            part, more = [], step("")
+            part, more = [], its
         part.append(step)
-        actions = more
+        piece = more
     if part:
         yield part
 
 
-def _carry_out(table: Table, part: Sequence[Step], revision: str) -> str:
-    """One transaction; the answer is its token, on which the next one builds."""
+def _carry_out(table: Table, deployments: Deployments, part: Sequence[_Step], revision: str) -> str:
+    """One transaction, and the withdrawals that it notes; the answer is its token, on which the next one builds."""
+    names = [step.deployment for step in part if step.deployment is not None]
     for _ in table.rounds("the configuration was not changed"):
-        token = table.new_token()
-        actions = changed(token, revision)
+        found, token = deployments.settled(names), table.new_token()
+        piece = Piece(actions=changed(token, revision))
         for step in part:
-            actions = _merged(actions, step(token))
+            piece = _merged(piece, step.piece(found, token))
+        actions = piece.whole
         refused = table.transact(actions, token)
         if not refused:
+            deployments.settled([withdrawal.deployment for withdrawal in piece.withdrawn])
             return token
         if keys.CONFIGURATION in refused:
             raise refusals.configuration_changed()
@@ -112,13 +158,17 @@ def _carry_out(table: Table, part: Sequence[Step], revision: str) -> str:
     raise AssertionError  # the rounds end by an error
 
 
-def _merged(actions: Actions, more: Actions) -> Actions:
+def _merged(piece: Piece, more: Piece) -> Piece:
     """Both; of a queue's door that is looked at and made, or closed, in one transaction, only what changes it."""
-    for key, (kind, _) in more.items():
-        if kind == "ConditionCheck" and key in actions and actions[key][0] == "Delete":
+    for key, (kind, _) in more.actions.items():
+        if kind == "ConditionCheck" and key in piece.actions and piece.actions[key][0] == "Delete":
             raise _no_queue(key)
-    writes = {key: action for key, action in more.items() if action[0] != "ConditionCheck"}
-    return {**more, **actions, **writes}
+    writes = {key: action for key, action in more.actions.items() if action[0] != "ConditionCheck"}
+    return Piece(
+        actions={**more.actions, **piece.actions, **writes},
+        entries={**piece.entries, **more.entries},
+        withdrawn=piece.withdrawn + more.withdrawn,
+    )
 
 
 def _refuse_missing_door(key: Key, action: Action) -> None:

@@ -8,13 +8,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from dispatcher.clock import Clock, SystemClock
-from dispatcher.errors import StoreError
+from dispatcher.errors import Conflict, StoreError
 from dispatcher.models import Deployment, Run, WorkPool
-from dispatcher.store import PAGE, Claims, Decide, Move, QueueCount, Reconfiguration, RunFilter
+from dispatcher.store import PAGE, Claims, Decide, Materialisation, Move, QueueCount, Reconfiguration, RunFilter
 from dispatcher.stores import refusals, transitions
 from dispatcher.stores.dynamodb import checking, keys
 from dispatcher.stores.dynamodb.changes import Change, Changes
@@ -24,10 +24,13 @@ from dispatcher.stores.dynamodb.definition import SCHEMA_VERSION, TABLE_DEFINITI
 from dispatcher.stores.dynamodb.deployments import Deployments
 from dispatcher.stores.dynamodb.items import MAX_BYTES, as_read, is_run, key_in, run_in, small_run_in
 from dispatcher.stores.dynamodb.listing import Listing
+from dispatcher.stores.dynamodb.materialising import Materialiser
 from dispatcher.stores.dynamodb.pools import Pools
 from dispatcher.stores.dynamodb.reconfiguration import reconfigure
 from dispatcher.stores.dynamodb.requests import Patience, Table
 from dispatcher.stores.migration import Migration
+
+T = TypeVar("T")
 
 HISTORY = timedelta(days=30)
 
@@ -56,6 +59,7 @@ class DynamoStore:
         self._changes = Changes(self._table, history)
         self._pools = Pools(self._table)
         self._deployments = Deployments(self._table)
+        self._materialiser = Materialiser(self._table, self._deployments, self._changes)
         self._listing = Listing(self._table, self._pools, self._changes)
 
     def create_table(self) -> None:
@@ -91,11 +95,11 @@ class DynamoStore:
 
     def save_pool(self, pool: WorkPool, *, expected_version: int | None) -> WorkPool:
         """See `Store.save_pool`."""
-        return self._pools.save(pool, expected_version)
+        return self._when_withdrawn(lambda: self._pools.save(pool, expected_version))
 
     def delete_pool(self, name: str, *, expected_version: int) -> None:
         """See `Store.delete_pool`. One that was broken off goes on when it is repeated."""
-        self._pools.delete(name, expected_version)
+        self._when_withdrawn(lambda: self._pools.delete(name, expected_version))
 
     def deployments(self, pool: str | None = None) -> Sequence[Deployment]:
         """See `Store.deployments`."""
@@ -105,12 +109,12 @@ class DynamoStore:
         """See `Store.deployment`."""
         return self._deployments.read(name)
 
-    def save_deployment(self, deployment: Deployment, *, expected_version: int | None) -> Deployment:
-        """See `Store.save_deployment`."""
-        return self._deployments.save(deployment, expected_version)
+    def save_deployment(self, deployment: Deployment, *, expected_version: int | None, now: datetime) -> Deployment:
+        """See `Store.save_deployment`, and `dispatcher.stores.dynamodb.withdrawing` for the runs that go with a schedule."""
+        return self._deployments.save(deployment, expected_version, now)
 
     def delete_deployment(self, name: str) -> None:
-        """See `Store.delete_deployment`."""
+        """See `Store.delete_deployment`. It is gone at once; the runs that go along follow, whatever interrupts that."""
         self._deployments.delete(name)
 
     def reconfigure(self, change: Reconfiguration) -> None:
@@ -145,6 +149,14 @@ class DynamoStore:
         return self._listing.ahead(run, now)
 
     # One tick
+
+    def scheduled(self, pool: str, now: datetime, *, limit: int) -> Sequence[Deployment]:
+        """See `Store.scheduled`."""
+        return self._materialiser.scheduled(pool, now, limit)
+
+    def materialise(self, step: Materialisation) -> frozenset[UUID] | None:
+        """See `Store.materialise`."""
+        return self._materialiser.materialise(step)
 
     def live(self, pool: str, *, limit: int, start: UUID | None = None) -> Sequence[Run]:
         """See `Store.live`."""
@@ -190,6 +202,10 @@ class DynamoStore:
         """See `Store.discarded`."""
         self._change(dict.fromkeys(run_ids, _discarded))
 
+    def prune(self, pool: str, before: datetime, *, limit: int) -> int:  # noqa: ARG002 - DynamoDB does it, by `expires_at`
+        """See `Store.prune`: ended runs go by themselves after `history`."""
+        return 0
+
     # Moving to another store
 
     def every_run(self) -> Iterator[Sequence[Run]]:
@@ -218,6 +234,15 @@ class DynamoStore:
         self._table.close()
 
     # Below the verbs
+
+    def _when_withdrawn(self, act: Callable[[], T]) -> T:
+        """A change of a pool; runs that an interrupted change of a deployment has left to be withdrawn do not refuse it."""
+        try:
+            return act()
+        except Conflict:
+            if not self._deployments.finish():
+                raise
+            return act()
 
     def _add(self, runs: Mapping[UUID, Run]) -> frozenset[UUID]:
         """Those of these runs that were not there and are now."""
@@ -276,7 +301,8 @@ def _moved(moves: Sequence[Move], run: Run) -> Run | None:
     """The run after those of its moves that apply, in order."""
     moved = run
     for move in moves:
-        if (moved.pool, moved.state, moved.fence) == (move.pool, move.expected, move.fence):
+        expected = move.pool, move.expected, move.fence, move.ending
+        if (moved.pool, moved.state, moved.fence, moved.ending) == expected:
             moved = replace(moved, state=move.to, **move.changes)
     return moved if moved is not run else None
 

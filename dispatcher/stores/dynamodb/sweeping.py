@@ -1,19 +1,22 @@
 """What a deleted pool leaves: its deployments and ended runs, taken away piece by piece.
 
-Each piece goes on the condition that the pool's name is still leaving, so that no straggler touches a later pool of the name.
+Each piece goes on the condition that the pool's name is still leaving, so that no straggler touches a later pool of the name,
+and a deployment only while it belongs to the pool.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
+from typing import Any
 
 from dispatcher.stores.dynamodb import keys
-from dispatcher.stores.dynamodb.changes import MAX_ACTIONS, Actions
+from dispatcher.stores.dynamodb.changes import MAX_ACTIONS, Action, Actions
 from dispatcher.stores.dynamodb.definition import LISTING
 from dispatcher.stores.dynamodb.items import Item, key_in, plain
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.requests import Table
+from dispatcher.stores.dynamodb.withdrawing import finish, is_pending
 
 
 def is_leaving(name: Item) -> bool:
@@ -23,27 +26,39 @@ def is_leaving(name: Item) -> bool:
 
 def sweep(table: Table, pool: str) -> bool:
     """Take away what a deleted pool has left, and free its name; False when there is no deleted pool of that name."""
-    name = table.items([keys.name(pool)]).get(keys.name(pool))
-    if name is None or not is_leaving(name):
-        return False
-    token = plain(name["leaving"])
-    condition = {"ConditionExpression": "leaving = :token", "ExpressionAttributeValues": {":token": {"S": token}}}
-    left = iter(list(_left_by(table, pool)))
-    while piece := list(islice(left, MAX_ACTIONS - 1)):
-        actions: Actions = {keys.name(pool): ("ConditionCheck", condition), **{key: ("Delete", {}) for key in piece}}
-        if table.transact(actions, table.new_token()):
-            return True  # somebody else has finished it
-    table.transact({keys.name(pool): ("Delete", condition)}, table.new_token())
+    for past in table.rounds(f"what work pool {pool!r} has left was not taken away"):
+        name = table.items([keys.name(pool)]).get(keys.name(pool))
+        if name is None or not is_leaving(name):
+            return past > 0  # otherwise somebody else has finished it
+        if _take_away(table, pool, plain(name["leaving"])):
+            break
     return True
 
 
-def _left_by(table: Table, pool: str) -> Iterator[Key]:
+def _take_away(table: Table, pool: str, token: str) -> bool:
+    """All of it; False when something was no longer as it was read."""
+    condition = {"ConditionExpression": "leaving = :token", "ExpressionAttributeValues": {":token": {"S": token}}}
+    left = iter(list(_left_by(table, pool)))
+    while piece := dict(islice(left, MAX_ACTIONS - 1)):
+        actions: Actions = {keys.name(pool): ("ConditionCheck", condition), **piece}
+        if table.transact(actions, table.new_token()):
+            return False
+    last: Actions = {keys.name(pool): ("Delete", condition), keys.windows(pool): ("Delete", {})}
+    table.transact(last, table.new_token())
+    return True
+
+
+def _left_by(table: Table, pool: str) -> Iterator[tuple[Key, Action]]:
     """Deployments, entries of lingering runs, and the runs that the index knows: one it does not know yet expires by itself."""
+    belongs = _belongs_to(pool)
     for item in table.query(keys.DEPLOYMENTS):
         if plain(item["pool"]) == pool:
-            yield key_in(item)
+            if is_pending(item):
+                finish(table, item)  # runs in the queue that it had before
+            if "leaving" not in item:
+                yield key_in(item), ("Delete", belongs)
     for item in table.query(keys.lingering(pool)):
-        yield key_in(item)
+        yield key_in(item), ("Delete", {})
     values = {":pool": {"S": pool}}
     for item in table.pages(
         None,
@@ -52,4 +67,13 @@ def _left_by(table: Table, pool: str) -> Iterator[Key]:
         ExpressionAttributeNames={"#pool": "pool"},
         ExpressionAttributeValues=values,
     ):
-        yield key_in(item)
+        yield key_in(item), ("Delete", {})
+
+
+def _belongs_to(pool: str) -> Mapping[str, Any]:
+    """Somebody may save a deployment into another pool, note what is to be withdrawn of it, or delete it."""
+    return {
+        "ConditionExpression": "attribute_not_exists(pk) OR (#pool = :pool AND attribute_not_exists(withdrawing))",
+        "ExpressionAttributeNames": {"#pool": "pool"},
+        "ExpressionAttributeValues": {":pool": {"S": pool}},
+    }

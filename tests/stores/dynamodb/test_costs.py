@@ -1,14 +1,17 @@
 """Requests and units, counted: what a tick costs hangs on what it admits, and on nothing that waits."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from dispatcher.models import RunState
+from dispatcher.core.scheduling import WindowLimits, materialisation
+from dispatcher.models import RunState, Schedule
 from dispatcher.store import Decision, Move, Snapshot
 from dispatcher.stores.dynamodb import DynamoStore
-from tests.builders import HOUR, MINUTE, NOW, SECOND, a_run
+from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_run
 from tests.stores.dynamodb.places import Place, a_place
 from tests.stores.dynamodb.units import Cost, cost_of
 from tests.stores.steps import SUBMISSION, a_stored_run, claim, granting, moved, nothing
@@ -87,3 +90,53 @@ def test_runs_that_are_held_back_are_passed_over_without_being_read(place: Place
     batches = [asked["RequestItems"] for operation, asked, _ in place.recorder.requests if operation == "batch_get_item"]
     read = [batch[place.table]["Keys"] for batch in batches]
     assert [len(keys) for keys in read] == [2, 1]
+
+
+class TestSchedules:
+    """What the windows of deployments cost: none of it hangs on how many runs wait, or on deployments that are not due."""
+
+    @pytest.fixture
+    def counted(self, place: Place) -> Callable[[Callable[[DynamoStore], Any]], Cost]:
+        """What an act costs in front of runs that wait, and of deployments whose time has not come."""
+        place.store.add_runs([a_run(due_at=NOW + HOUR) for _ in range(FEW)])
+        for n in range(5):
+            save(place, f"later-{n}", windows_from=NOW + HOUR)
+
+        def cost(act: Callable[[DynamoStore], Any]) -> Cost:
+            place.recorder.requests.clear()
+            act(place.store)
+            return cost_of(place.recorder.requests)
+
+        return cost
+
+    def test_a_tick_reads_one_item_to_see_that_nothing_is_due(self, counted: Callable[..., Cost]):
+        assert counted(lambda store: store.scheduled("pool", NOW, limit=100)) == Cost(requests=1, read=1, written=0)
+
+    def test_a_tick_reads_the_deployments_that_are_due(self, place: Place, counted: Callable[..., Cost]):
+        due = [save(place, f"due-{n}", windows_from=NOW) for n in range(3)]
+        assert [each.name for each in place.store.scheduled("pool", NOW, limit=100)] == due
+        assert counted(lambda store: store.scheduled("pool", NOW, limit=100)) == Cost(requests=2, read=4, written=0)
+
+    def test_a_step_costs_what_it_makes(self, place: Place, counted: Callable[..., Cost]):
+        save(place, "due", windows_from=NOW)
+        [deployment] = place.store.scheduled("pool", NOW, limit=1)
+        step = materialisation(deployment, NOW, WindowLimits())
+        assert len(step.runs) == 6
+        assert counted(lambda store: store.materialise(step)) == Cost(requests=2, read=2 + 6, written=6 + 5 * 6)
+
+    def test_a_change_costs_the_runs_that_go_with_it(self, place: Place, counted: Callable[..., Cost]):
+        save(place, "due", windows_from=NOW)
+        [deployment] = place.store.scheduled("pool", NOW, limit=1)
+        described = replace(deployment, description="new")
+        save_it = lambda version, wanted: lambda store: store.save_deployment(wanted, expected_version=version, now=NOW)  # noqa: E731
+        assert counted(save_it(1, described)) == Cost(requests=2, read=1, written=6)
+        place.store.materialise(materialisation(place.store.scheduled("pool", NOW, limit=1)[0], NOW, WindowLimits()))
+        paused = counted(save_it(2, replace(described, paused=True)))
+        assert (paused.requests, paused.read) == (8, 1 + 1 + 1 + 1 + 6 + 1)
+
+
+def save(place: Place, name: str, *, windows_from: datetime) -> str:
+    """A deployment whose windows come every ten minutes, looked at from then on."""
+    wanted = a_deployment(name, schedules=(Schedule(slug="ten", cron="*/10 * * * *"),))
+    place.store.save_deployment(wanted, expected_version=None, now=windows_from)
+    return name

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dispatcher.errors import Conflict
-from dispatcher.models import Deployment
+from dispatcher.models import Deployment, Schedule
 from dispatcher.store import Reconfiguration
 from providers.emulators.faults import FaultKind, Faults
 from tests.builders import NOW, a_deployment, a_pool
@@ -18,17 +18,33 @@ def five_pools_with_fifty_deployments(place: Place, each: int = 10) -> Reconfigu
     """Four new pools of five queues, and deployments in every queue."""
     pools = [a_pool(f"p{number}", queues=["default", "a", "b", "c"]) for number in range(5)]
     names = [(pool.name, queue.name) for pool in pools for queue in pool.queues]
-    deployments = [a_deployment(f"d{number}", *names[number % len(names)], description="x" * 100) for number in range(5 * each)]
+    schedules = (Schedule(slug="cron", cron="*/10 * * * *"), Schedule(slug="daily", rrule="FREQ=DAILY"))
+    deployments = [
+        a_deployment(f"d{number}", *names[number % len(names)], description="x" * 100, schedules=schedules)
+        for number in range(5 * each)
+    ]
     return reconfiguration(place.store, pools=pools, deployments=deployments)
 
 
-def test_five_pools_twenty_queues_and_fifty_deployments_are_one_transaction(place: Place):
+def test_five_pools_twenty_queues_and_fifty_deployments_with_a_hundred_schedules_are_one_transaction(place: Place):
     change = five_pools_with_fifty_deployments(place)
     place.recorder.requests.clear()
     place.store.reconfigure(change)
     assert len(place.recorder.tokens()) == 1
     assert len(place.store.deployments()) == 50
+    assert place.store.scheduled("p1", NOW, limit=100) == place.store.deployments("p1") != []
     assert place.store.check() == []
+    place.recorder.requests.clear()
+    place.store.reconfigure(paused(place))
+    assert len(place.recorder.tokens()) == 1
+    assert place.store.scheduled("p1", NOW, limit=100) == []
+    assert place.store.check() == []
+
+
+def paused(place: Place) -> Reconfiguration:
+    """All deployments, without windows."""
+    deployments = [replace(each, paused=True) for each in place.store.deployments()]
+    return reconfiguration(place.store, pools=place.store.pools(), deployments=deployments)
 
 
 def test_a_bigger_change_takes_several(place: Place):

@@ -1,0 +1,96 @@
+"""Windows that become runs, in one transaction a step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from dispatcher.core import scheduling
+from dispatcher.models import Deployment, Run
+from dispatcher.store import MATERIALISED_AT_ONCE, Materialisation
+from dispatcher.stores.dynamodb import keys, windows
+from dispatcher.stores.dynamodb.changes import MAX_ACTIONS, Action, Actions, Change, Changes, door_action
+from dispatcher.stores.dynamodb.deployments import Deployments
+from dispatcher.stores.dynamodb.items import Item, as_read, deployment_in, plain, typed
+from dispatcher.stores.dynamodb.keys import Key
+from dispatcher.stores.dynamodb.requests import Table
+from dispatcher.stores.dynamodb.withdrawing import finish, is_pending
+from dispatcher.stores.rows import DEPLOYMENT
+
+
+class Materialiser:
+    """Finds the deployments that are due, and carries their steps out."""
+
+    def __init__(self, table: Table, deployments: Deployments, changes: Changes) -> None:
+        self._table, self._deployments, self._changes = table, deployments, changes
+
+    def scheduled(self, pool: str, now: datetime, limit: int) -> Sequence[Deployment]:
+        """See `Store.scheduled`. What an interrupted change has left to be withdrawn is withdrawn first."""
+        item = self._windows(pool)
+        if left := windows.withdrawing_in(item):
+            self._deployments.settled(left)
+            item = self._windows(pool)
+        names = windows.due_in(item, now)[: max(limit, 0)]
+        found = self._table.items([keys.deployment(name) for name in names])
+        there = filter(None, (deployment_in(found.get(keys.deployment(name))) for name in names))
+        due = [(each.windows_at, each.name, each) for each in there if each.windows_at]  # it may be another by now
+        near = sorted((each for each in due if each[0] <= now and each[2].pool == pool), key=lambda each: each[:2])
+        return [each for _, _, each in near]
+
+    def materialise(self, step: Materialisation) -> frozenset[UUID] | None:
+        """See `Store.materialise`."""
+        read = step.deployment
+        runs = {run.id: as_read(run) for run in reversed(step.runs)}  # the first of two equal ids
+        for _ in self._table.rounds(f"windows of deployment {read.name!r} were not made runs"):
+            found = self._table.items([keys.deployment(read.name), keys.door(read.pool, read.queue), *map(keys.run, runs)])
+            item = found.get(keys.deployment(read.name))
+            if item is not None and is_pending(item):
+                finish(self._table, item)
+                continue
+            if item is None or keys.door(read.pool, read.queue) not in found or not _is_as_read(item, read):
+                return None
+            new = [run for run in runs.values() if keys.run(run.id) not in found]
+            if not self._write(step, item, new):
+                return frozenset(run.id for run in new)
+        raise AssertionError  # the rounds end by an error
+
+    def _windows(self, pool: str) -> Item:
+        return dict(self._table.items([keys.windows(pool)]).get(keys.windows(pool), {}))
+
+    def _write(self, step: Materialisation, item: Item, new: Sequence[Run]) -> frozenset[Key]:
+        """The answer names what was not as it was read."""
+        token = self._table.new_token()
+        read, columns = step.deployment, DEPLOYMENT.encode_fields(scheduling.reached(step))
+        reached: Item = {name: typed(value) for name, value in columns.items() if value is not None}
+        after = {name: value for name, value in item.items() if name not in columns} | reached
+        actions: Actions = {
+            keys.door(read.pool, read.queue): door_action(token),
+            **self._changes.actions([Change(before=None, after=run) for run in new], token),
+            keys.deployment(read.name): _reach(plain(item["revision"]), token, columns),
+            **windows.actions(windows.changed(item, after)),
+        }
+        return self._table.transact(actions, token)
+
+
+def _is_as_read(item: Item, read: Deployment) -> bool:
+    stored = deployment_in(item)
+    return stored is not None and (stored.version, stored.windows_until) == (read.version, read.windows_until)
+
+
+def _reach(revision: str, token: str, columns: Mapping[str, Any]) -> Action:
+    """How far the deployment's windows are runs now, if nobody has written in it since it was read."""
+    filled = {name: value for name, value in columns.items() if value is not None}
+    assigned = ", ".join(["revision = :token", *(f"{name} = :{name}" for name in filled)])
+    empty = [name for name in columns if name not in filled]
+    removed = f" REMOVE {', '.join(empty)}" if empty else ""
+    values = {f":{name}": typed(value) for name, value in filled.items()}
+    return "Update", {
+        "UpdateExpression": f"SET {assigned}{removed}",
+        "ConditionExpression": "revision = :revision",
+        "ExpressionAttributeValues": {":token": {"S": token}, ":revision": {"S": revision}, **values},
+    }
+
+
+assert 2 * MATERIALISED_AT_ONCE + 3 <= MAX_ACTIONS  # noqa: S101 - a constant among constants

@@ -1,0 +1,86 @@
+"""When the deployments of a pool are due: one item for each pool, in the transactions that change its deployments.
+
+    at/<deployment>             its `windows_at`, where it has one
+    withdrawing/<deployment>    runs of it are still to be withdrawn (`withdrawing`)
+
+One item for a pool, and not one for each deployment, so that a change of 50 deployments with schedules stays one transaction:
+each takes one of its 100 items, and each pool one more. A tick reads it and then the deployments that are due. It is written
+whenever windows of one of them become runs, at 2 write units for each kB: some 25 deployments with schedules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from dispatcher.stores.dynamodb import keys
+from dispatcher.stores.dynamodb.changes import Action, Actions
+from dispatcher.stores.dynamodb.items import Item, plain
+from dispatcher.stores.rows import microseconds
+
+AT = "at/"
+WITHDRAWING = "withdrawing/"
+
+Entries = Mapping[tuple[str, str], Mapping[str, Any]]
+"""Attributes, by pool and name."""
+Changed = Mapping[tuple[str, str], Mapping[str, Any] | None]
+"""Likewise; None takes one away."""
+
+
+def entries_of(item: Item | None) -> Entries:
+    """What a deployment's item means for the item of its pool."""
+    if item is None:
+        return {}
+    pool, name = plain(item["pool"]), plain(item["name"])
+    entries: dict[tuple[str, str], Mapping[str, Any]] = {}
+    if "windows_at" in item and "leaving" not in item:
+        entries[pool, AT + name] = item["windows_at"]
+    if "withdrawing" in item:
+        entries[pool, WITHDRAWING + name] = {"BOOL": True}
+    return entries
+
+
+def changed(before: Item | None, after: Item | None) -> Changed:
+    """What becomes another when a deployment's item does."""
+    old, new = entries_of(before), entries_of(after)
+    gone = dict.fromkeys(old.keys() - new.keys())
+    return {**gone, **{place: value for place, value in new.items() if old.get(place) != value}}
+
+
+def actions(entries: Changed) -> Actions:
+    """What writes them; an item that is not there is made."""
+    by_pool: dict[str, dict[str, Mapping[str, Any] | None]] = {}
+    for (pool, name), value in sorted(entries.items(), key=lambda entry: entry[0]):
+        by_pool.setdefault(pool, {})[name] = value
+    return {keys.windows(pool): _action(attributes) for pool, attributes in by_pool.items()}
+
+
+def due_in(item: Item, now: datetime) -> Sequence[str]:
+    """The deployments whose time has come, longest ago first, then by name."""
+    at = {name.removeprefix(AT): plain(value) for name, value in item.items() if name.startswith(AT)}
+    return sorted((name for name, time in at.items() if time <= microseconds(now)), key=lambda name: (at[name], name))
+
+
+def names_in(item: Item) -> Sequence[str]:
+    """The entries that an item of windows holds."""
+    return [name for name in item if name.startswith((AT, WITHDRAWING))]
+
+
+def withdrawing_in(item: Item) -> Sequence[str]:
+    """The deployments whose runs are still to be withdrawn."""
+    return sorted(name.removeprefix(WITHDRAWING) for name in item if name.startswith(WITHDRAWING))
+
+
+def _action(attributes: Mapping[str, Mapping[str, Any] | None]) -> Action:
+    names, values, assigned, removed = {}, {}, list[str](), list[str]()
+    for place, (name, value) in enumerate(attributes.items()):
+        names[f"#n{place}"] = name
+        if value is None:
+            removed.append(f"#n{place}")
+        else:
+            values[f":v{place}"] = value
+            assigned.append(f"#n{place} = :v{place}")
+    clauses = [f"{verb} {', '.join(these)}" for verb, these in (("SET", assigned), ("REMOVE", removed)) if these]
+    action = {"UpdateExpression": " ".join(clauses), "ExpressionAttributeNames": names}
+    return "Update", {**action, "ExpressionAttributeValues": values} if values else action

@@ -1,0 +1,160 @@
+"""Runs that schedules made and that go again, because their schedule or their deployment is gone or has become another.
+
+They may be more than a transaction holds. So the change of the deployment notes in its item what is to be withdrawn, and the
+runs go after it, batch by batch, each on the condition that this very note is still there; the last batch takes the note away.
+A deployment that is deleted while it has such runs leaves its item behind with a mark (`leaving`), which nobody reads as a
+deployment and which goes with the note. While there is a note nothing is made of the deployment's windows.
+
+Whoever is interrupted in between leaves the note. The next tick finds it in the item of the pool's windows, and the next change
+of the deployment or of a pool whose queue is in the way finds it too: each finishes it first (`finish`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from dispatcher.models import Run, RunState
+from dispatcher.stores.dynamodb import keys, windows
+from dispatcher.stores.dynamodb.changes import Actions
+from dispatcher.stores.dynamodb.items import Item, Stored, entry_of, id_in, key_in, plain, run_in
+from dispatcher.stores.dynamodb.requests import Table
+from dispatcher.stores.rows import TIME, microseconds
+
+AT_ONCE = 48
+"""Runs that one transaction withdraws, each with its entry; the deployment and its pool's windows come on top."""
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+Place = tuple[str, str]
+"""A pool and a queue."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal:
+    """Which runs are to go: made by one of these schedules for later than a time, and never claimed by a tick."""
+
+    deployment: str
+    slugs: frozenset[str]
+    after: datetime
+    places: tuple[Place, ...]
+    """Where they may wait."""
+
+    def note(self, token: str) -> Item:
+        """The attribute of the deployment's item; no other withdrawal has the same."""
+        told = {"token": token, "slugs": sorted(self.slugs), "after": microseconds(self.after), "places": self.places}
+        return {"withdrawing": {"S": json.dumps(told)}}
+
+    @classmethod
+    def noted(cls, item: Item) -> Withdrawal:
+        """What the note in a deployment's item says."""
+        told: dict[str, Any] = json.loads(plain(item["withdrawing"]))
+        return cls(
+            deployment=plain(item["name"]),
+            slugs=frozenset(told["slugs"]),
+            after=TIME.decode(told["after"]),
+            places=tuple((pool, queue) for pool, queue in told["places"]),
+        )
+
+    def covers(self, entry: Item) -> bool:
+        """Whether the run of an entry among those that wait is to go."""
+        whose = entry.get("deployment"), entry.get("schedule")
+        place, at = key_in(entry)
+        is_of_it = whose[0] == {"S": self.deployment} and whose[1] is not None and plain(whose[1]) in self.slugs
+        return is_of_it and at > keys.after(self.after) and place in {keys.waiting(*where) for where in self.places}
+
+    def covers_run(self, run: Run) -> bool:
+        """Likewise for a run as it was read after its entry."""
+        untouched = run.state is RunState.SCHEDULED and run.fence == 0 and run.scheduled_at > self.after
+        return untouched and run.deployment == self.deployment and run.schedule in self.slugs
+
+
+def is_pending(item: Item) -> bool:
+    """Whether runs of the deployment in this item are still to be withdrawn."""
+    return "withdrawing" in item
+
+
+def entries(table: Table, withdrawal: Withdrawal) -> Iterator[Item]:
+    """The entries of the runs that are to go. Nobody moves one that was never claimed to before its window, so that what is
+    due already is not looked through.
+    """
+    for place in withdrawal.places:
+        request: dict[str, Any] = {
+            "KeyConditionExpression": "pk = :pk AND sk > :after",
+            "FilterExpression": "#deployment = :deployment",
+            "ExpressionAttributeNames": {"#deployment": "deployment"},
+            "ExpressionAttributeValues": {
+                ":pk": {"S": keys.waiting(*place)},
+                ":after": {"S": keys.after(withdrawal.after)},
+                ":deployment": {"S": withdrawal.deployment},
+            },
+        }
+        yield from filter(withdrawal.covers, table.pages(None, ConsistentRead=True, **request))
+
+
+def finish(table: Table, item: Item) -> None:
+    """Take away what the note in a deployment's item names, and then the note; whoever does it at the same time helps."""
+    withdrawal = Withdrawal.noted(item)
+    for _ in table.rounds(f"runs of deployment {withdrawal.deployment!r} were not withdrawn"):
+        if _carry_out(table, withdrawal, item):
+            break
+
+
+def _carry_out(table: Table, withdrawal: Withdrawal, item: Item) -> bool:
+    """All batches; False when a run has changed since it was read, by a claim for one."""
+    runs = _runs(table, withdrawal)
+    for first in range(0, max(len(runs), 1), AT_ONCE):
+        token = table.new_token()
+        ends = first + AT_ONCE >= len(runs)
+        actions = {**_going(runs[first : first + AT_ONCE]), **(_ended(item, token) if ends else _under_way(item, token))}
+        refused = table.transact(actions, token)
+        if keys.deployment(withdrawal.deployment) in refused:
+            return True  # somebody else has finished it
+        if refused:
+            return False
+    return True
+
+
+def _runs(table: Table, withdrawal: Withdrawal) -> Sequence[Stored]:
+    ids = [id_in(key_in(entry)) for entry in entries(table, withdrawal)]
+    stored = [run_in(item) for item in table.items([keys.run(run_id) for run_id in ids]).values()]
+    return [each for each in stored if withdrawal.covers_run(each.run)]
+
+
+def _going(runs: Sequence[Stored]) -> Actions:
+    actions: Actions = {}
+    for stored in runs:
+        values = {":revision": {"S": stored.revision}}
+        unchanged = {"ConditionExpression": "revision = :revision", "ExpressionAttributeValues": values}
+        actions[keys.run(stored.run.id)] = ("Delete", unchanged)
+        if entry := entry_of(stored.run):
+            actions[entry.key] = ("Delete", {})
+    return actions
+
+
+def _under_way(item: Item, token: str) -> Actions:
+    """The condition that the note is still there. An update, and not a check, which a function has no right to."""
+    return {keys.deployment(plain(item["name"])): ("Update", _while_noted(item, "SET revision = :token", token))}
+
+
+def _ended(item: Item, token: str) -> Actions:
+    """The note goes, and with it what is left of a deleted deployment."""
+    key = keys.deployment(plain(item["name"]))
+    if "leaving" in item:
+        values = {":note": item["withdrawing"]}
+        gone = {"ConditionExpression": "withdrawing = :note", "ExpressionAttributeValues": values}
+        return {key: ("Delete", gone), **windows.actions(windows.changed(item, None))}
+    after = {name: value for name, value in item.items() if name != "withdrawing"}
+    update = _while_noted(item, "SET revision = :token REMOVE withdrawing", token)
+    return {key: ("Update", update), **windows.actions(windows.changed(item, after))}
+
+
+def _while_noted(item: Item, update: str, token: str) -> dict[str, Any]:
+    return {
+        "UpdateExpression": update,
+        "ConditionExpression": "withdrawing = :note",
+        "ExpressionAttributeValues": {":token": {"S": token}, ":note": item["withdrawing"]},
+    }

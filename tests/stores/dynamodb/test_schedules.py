@@ -1,0 +1,298 @@
+"""What comes between the steps of schedules: others, and the end of the process."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dispatcher.core.scheduling import WindowLimits, materialisation
+from dispatcher.errors import Conflict
+from dispatcher.models import Deployment, RunState, Schedule
+from dispatcher.store import Materialisation, Move, RunFilter
+from dispatcher.stores.dynamodb import DynamoStore
+from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_run
+from tests.stores.conformance_reconfiguration import reconfiguration
+from tests.stores.dynamodb.places import Place
+from tests.stores.dynamodb_server import connect
+from tests.stores.steps import a_stored_run, claim, granting, nothing
+
+EVERY_TEN = Schedule(slug="ten", cron="*/10 * * * *")
+OTHER = replace(EVERY_TEN, cron="5 * * * *")
+LIMITS = WindowLimits()
+
+
+def step(deployment: Deployment) -> Materialisation:
+    return materialisation(deployment, NOW, LIMITS)
+
+
+def a_scheduled(place: Place, *, runs: bool = True, **fields: Any) -> Deployment:
+    """A deployment with the six windows of the next hour as runs."""
+    wanted = a_deployment(**{"schedules": (EVERY_TEN,)} | fields)
+    saved = place.store.save_deployment(wanted, expected_version=None, now=NOW)
+    if not runs:
+        return saved
+    assert len(place.store.materialise(step(saved)) or ()) == 6
+    return stored(place.store, saved.name)
+
+
+def stored(store: DynamoStore, name: str = "deployment") -> Deployment:
+    found = store.deployment(name)
+    assert found
+    return found
+
+
+def runs_of(place: Place, name: str = "deployment") -> int:
+    return len(place.store.runs(RunFilter(deployment=name), limit=1000))
+
+
+def dies(_other: DynamoStore) -> None:
+    raise KeyboardInterrupt
+
+
+def broken_off(place: Place, act: Callable[[DynamoStore], Any], *, at: int = 2) -> None:
+    """The process ends before its transaction number `at`."""
+    with pytest.raises(KeyboardInterrupt), place.coming_between(dies, at=at):
+        act(place.store)
+    place.recorder.before = lambda _operation, _parameters: None
+
+
+def change(deployment: Deployment) -> Callable[[DynamoStore], Any]:
+    """Another schedule, so that the runs of the one before go."""
+    wanted = replace(deployment, schedules=(OTHER,))
+    return lambda store: store.save_deployment(wanted, expected_version=deployment.version, now=NOW)
+
+
+def delete(store: DynamoStore) -> None:
+    store.delete_deployment("deployment")
+
+
+def items(place: Place) -> list[Mapping[str, Any]]:
+    return [item for item in connect().scan(TableName=place.table)["Items"] if item["pk"]["S"] == "DEPLOYMENTS"]
+
+
+CHANGES = {"a change": change, "a deletion": lambda _deployment: delete}
+
+
+class TestBrokenOff:
+    """Between a change of a deployment and the end of the runs that go with it."""
+
+    @pytest.mark.parametrize("what", CHANGES)
+    def test_the_next_tick_withdraws_what_was_left(self, place: Place, what: str):
+        broken_off(place, CHANGES[what](a_scheduled(place)))
+        assert runs_of(place) == 6
+        assert place.store.check() == []
+        due = place.another().scheduled("pool", NOW, limit=10)
+        assert due == place.store.deployments()
+        assert [each.schedules for each in due] == ([(OTHER,)] if what == "a change" else [])
+        assert runs_of(place) == 0
+        assert len(items(place)) == len(due)
+        assert place.store.check() == []
+
+    @pytest.mark.parametrize("what", CHANGES)
+    def test_nothing_is_made_of_its_windows_before_that(self, place: Place, what: str):
+        deployment = a_scheduled(place)
+        broken_off(place, CHANGES[what](deployment))
+        latest = place.store.deployment("deployment")
+        assert (latest is None) is (what == "a deletion")
+        added = place.another().materialise(step(latest or deployment))
+        assert runs_of(place) == len(added or ())
+        assert (added is None) is (what == "a deletion")
+
+    @pytest.mark.parametrize("what", CHANGES)
+    def test_whoever_saves_it_next_finishes_it_first(self, place: Place, what: str):
+        deployment = a_scheduled(place)
+        broken_off(place, CHANGES[what](deployment))
+        version = None if what == "a deletion" else 2
+        saved = place.another().save_deployment(deployment, expected_version=version, now=NOW)
+        assert runs_of(place) == 0
+        assert len(place.store.materialise(step(saved)) or ()) == 6
+        assert place.store.check() == []
+
+    @pytest.mark.parametrize("what", CHANGES)
+    def test_it_keeps_no_pool_and_no_queue(self, place: Place, what: str):
+        broken_off(place, CHANGES[what](a_scheduled(place, queue="high")))
+        another = place.another()
+        assert another.save_pool(a_pool(), expected_version=1).version == 2
+        assert runs_of(place) == 0
+        another.delete_pool("pool", expected_version=2)
+        assert place.store.deployments() == []
+        assert place.store.check() == []
+
+    def test_a_deleted_deployment_is_in_nobodys_way(self, place: Place):
+        a_scheduled(place)
+        broken_off(place, delete)
+        assert place.store.deployments() == []
+        assert place.store.deployment("deployment") is None
+        a_stored_run(place.store, deployment="deployment")
+        seen: list[Any] = []
+        claim(place.store, decide=lambda snapshot: seen.append(snapshot.deployment("deployment")) or nothing(snapshot))
+        assert seen == [None]
+        place.another().reconfigure(reconfiguration(place.store, deployments=[a_deployment()]))
+        assert stored(place.store).version == 1
+
+    def test_a_pool_that_goes_takes_along_what_its_deployment_has_left_in_another(self, place: Place):
+        place.store.save_pool(a_pool("next"), expected_version=None)
+        moved = replace(a_scheduled(place), pool="next")
+        broken_off(place, lambda store: store.save_deployment(moved, expected_version=1, now=NOW))
+        place.another().delete_pool("next", expected_version=1)
+        assert runs_of(place) == 0
+        assert place.store.deployments() == []
+        assert place.store.check() == []
+
+    def test_a_big_withdrawal_goes_on_from_any_of_its_transactions(self, place: Place):
+        for second in range(2):
+            place.store.add_runs([a_window(MINUTE + second * HOUR + n * SECOND) for n in range(50)])
+        place.store.save_deployment(a_deployment(schedules=(EVERY_TEN,)), expected_version=None, now=NOW)
+        broken_off(place, delete, at=3)
+        assert runs_of(place) == 52
+        place.recorder.requests.clear()
+        assert place.store.scheduled("pool", NOW, limit=1) == []
+        assert len(place.recorder.tokens()) == 2
+        assert runs_of(place) == 0
+        assert place.store.check() == []
+
+
+def a_window(after: Any) -> Any:
+    return a_run(deployment="deployment", schedule="ten", due_at=NOW + after)
+
+
+class TestBetween:
+    """Others, between a step's reading and its writing."""
+
+    def test_a_run_that_is_claimed_before_it_is_withdrawn_stays(self, place: Place):
+        deployment = a_scheduled(place)
+        first = min(place.store.runs(RunFilter(), limit=9), key=lambda run: run.due_at)
+        with place.coming_between(lambda other: claim(other, NOW + HOUR, decide=granting(first)), at=2):
+            change(deployment)(place.store)
+        assert [run.id for run in place.store.runs(RunFilter(), limit=9)] == [first.id]
+        assert place.store.check() == []
+
+    @pytest.mark.parametrize("at", [2, 3])
+    def test_two_who_withdraw_the_same_help_each_other(self, place: Place, at: int):
+        a_scheduled(place)
+        place.store.add_runs([a_window(2 * HOUR + n * SECOND) for n in range(49)])
+        with place.coming_between(lambda other: other.scheduled("pool", NOW, limit=1), at=at):
+            delete(place.store)
+        assert runs_of(place) == 0
+        assert place.store.check() == []
+
+    def test_a_run_that_appears_before_it_is_made_is_left_alone(self, place: Place):
+        deployment = a_scheduled(place, runs=False)
+        wanted = step(deployment)
+        mine = replace(wanted.runs[0], name="mine")
+        with place.coming_between(lambda other: other.add_runs([mine])):
+            assert place.store.materialise(wanted) == {run.id for run in wanted.runs[1:]}
+        assert place.store.get(mine.id) == mine
+        assert place.store.check() == []
+
+    def test_of_two_steps_at_once_one_is_carried_out(self, place: Place):
+        deployment = a_scheduled(place, runs=False)
+        answers: list[Any] = []
+        with place.coming_between(lambda other: answers.append(other.materialise(step(deployment)))):
+            assert place.store.materialise(step(deployment)) is None
+        assert [len(answer) for answer in answers] == [6]
+        assert place.store.check() == []
+
+    def test_a_deployment_that_changes_or_goes_before_its_step_has_none(self, place: Place):
+        for act in (change(a_scheduled(place, runs=False)), delete):
+            with place.coming_between(act):
+                assert place.store.materialise(step(stored(place.store))) is None
+        assert runs_of(place) == 0
+        assert place.store.check() == []
+
+    def test_a_queue_that_goes_before_a_step_takes_no_run(self, place: Place):
+        deployment = a_scheduled(place, runs=False, queue="high")
+        with place.coming_between(lambda other: other.save_pool(a_pool(), expected_version=1)):
+            assert place.store.materialise(step(deployment)) is None
+        assert runs_of(place) == 0
+
+    def test_a_change_counts_on_how_far_the_windows_reach_when_it_is_written(self, place: Place):
+        deployment = a_scheduled(place, runs=False)
+        wanted = replace(deployment, description="new")
+        with place.coming_between(lambda other: other.materialise(step(deployment))):
+            saved = place.store.save_deployment(wanted, expected_version=1, now=NOW)
+        assert saved == stored(place.store)
+        assert (saved.windows_until, saved.windows_at) == ({"ten": NOW + HOUR}, NOW + 10 * MINUTE)
+        assert place.store.check() == []
+
+    def test_runs_that_come_before_a_change_go_with_it(self, place: Place):
+        deployment = a_scheduled(place, runs=False)
+        with place.coming_between(lambda other: other.materialise(step(deployment))):
+            change(deployment)(place.store)
+        assert runs_of(place) == 0
+
+    def test_a_deployment_that_leaves_its_pool_while_that_is_swept_away_stays(self, place: Place):
+        deployment = a_scheduled(place, runs=False)
+        place.store.save_pool(a_pool("next"), expected_version=None)
+        leave = replace(deployment, pool="next")
+        with place.coming_between(lambda other: other.save_deployment(leave, expected_version=1, now=NOW), at=2):
+            place.store.delete_pool("pool", expected_version=1)
+        assert place.store.scheduled("next", NOW, limit=1) == place.store.deployments() == [stored(place.store)]
+        assert place.store.check() == []
+
+
+class TestWithdrawn:
+    def test_what_is_overdue_in_an_earlier_queue_goes_with_the_deployment(self, place: Place):
+        deployment = a_scheduled(place, queue="high")
+        moved = replace(deployment, queue="default")
+        place.store.save_deployment(moved, expected_version=1, now=NOW + 30 * MINUTE)
+        assert runs_of(place) == 3
+        delete(place.store)
+        assert runs_of(place) == 0
+        assert place.store.check() == []
+
+    def test_a_pool_goes_in_one_change_with_the_runs_that_its_schedules_made(self, place: Place):
+        a_scheduled(place)
+        gone = reconfiguration(place.store, deployments_gone=("deployment",), pools_gone=("pool",))
+        place.store.reconfigure(gone)
+        assert (place.store.pools(), place.store.deployments(), runs_of(place)) == ([], [], 0)
+        assert place.store.check() == []
+
+    def test_a_pool_that_other_runs_keep_refuses_the_change_before_anything_is_written(self, place: Place):
+        a_scheduled(place)
+        by_hand = a_stored_run(place.store, deployment="deployment", due_at=NOW + HOUR)
+        gone = reconfiguration(place.store, deployments_gone=("deployment",), pools_gone=("pool",))
+        with pytest.raises(Conflict, match="have not ended"):
+            place.store.reconfigure(gone)
+        assert runs_of(place) == 7
+        place.store.move([Move.of(by_hand, RunState.CANCELLED)])
+        place.store.reconfigure(gone)
+        assert place.store.pools() == []
+
+    def test_a_withdrawal_that_a_change_of_many_was_broken_off_in_is_finished_by_the_next(self, place: Place):
+        changed = replace(a_scheduled(place), schedules=(OTHER,))
+        broken_off(place, lambda store: store.reconfigure(reconfiguration(store, deployments=[changed])))
+        assert runs_of(place) == 6
+        place.another().reconfigure(reconfiguration(place.store, pools_gone=("pool",), deployments_gone=("deployment",)))
+        assert place.store.pools() == []
+        assert runs_of(place) == 0
+
+
+def test_the_check_tells_of_a_deployment_that_no_tick_would_find(place: Place):
+    a_scheduled(place)
+    key = {"pk": {"S": "POOL/pool"}, "sk": {"S": "WINDOWS"}}
+    connect().delete_item(TableName=place.table, Key=key)
+    [line] = place.store.check()
+    assert line.startswith("the windows of work pool 'pool' have at/deployment as None, its deployment as {'N': ")
+
+
+def test_items_of_older_code_are_read_with_what_they_lack(place: Place):
+    """As they were before there were schedules, retries and past attempts."""
+    deployment = place.store.save_deployment(a_deployment(), expected_version=None, now=NOW)
+    run = a_stored_run(place.store, deployment="deployment")
+    for key, lacking in (
+        (("DEPLOYMENTS", "deployment"), ("schedules", "paused", "windows_until")),
+        ((f"RUN/{run.id.hex}", "RUN"), ("past",)),
+    ):
+        connect().update_item(
+            TableName=place.table,
+            Key={"pk": {"S": key[0]}, "sk": {"S": key[1]}},
+            UpdateExpression="REMOVE " + ", ".join(lacking),
+        )
+    assert place.store.deployments() == [deployment]
+    assert place.store.get(run.id) == run
+    assert [each.run.past for each in claim(place.store).claims] == [()]
+    saved = place.store.save_deployment(replace(deployment, schedules=(EVERY_TEN,)), expected_version=1, now=NOW)
+    assert place.store.scheduled("pool", NOW, limit=1) == [saved]
+    assert place.store.check() == []
