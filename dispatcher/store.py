@@ -33,7 +33,7 @@ from dispatcher.models import Deployment, Run, RunState, WorkPool
 PAGE = 500
 """The most runs in one page of `Store.every_run`."""
 
-MATERIALISED_AT_ONCE = 45
+MATERIALISED_AT_ONCE = 32
 """The most runs in one `Materialisation`: every store carries it out in one transaction."""
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from dispatcher.core.scheduling import WindowLimits, materialisation
 from dispatcher.models import Attempt, CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule
-from dispatcher.store import Move, Reconfiguration, RunFilter, Store
+from dispatcher.store import MATERIALISED_AT_ONCE, Move, Reconfiguration, RunFilter, Store
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_run
 from tests.stores.steps import SUBMISSION, claim, moved, nothing
 
@@ -113,8 +113,8 @@ class Schedules:
     def test_the_most_that_a_step_may_hold_is_one_transaction(self, store: Store):
         deployment = a_scheduled(store, *(Schedule(slug=f"s{n}", cron="* * * * *") for n in range(3)))
         step = materialisation(deployment, NOW, LIMITS)
-        assert len(step.runs) == 45
-        assert len(store.materialise(step) or ()) == 45
+        assert len(step.runs) == MATERIALISED_AT_ONCE
+        assert len(store.materialise(step) or ()) == MATERIALISED_AT_ONCE
         assert store.scheduled("pool", NOW, limit=1) == [store.deployment("deployment")]
 
     def test_a_change_that_leaves_a_schedule_as_it_is_keeps_its_runs(self, store: Store):

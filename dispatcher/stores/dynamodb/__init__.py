@@ -15,6 +15,7 @@ The table (`definition.TABLE_DEFINITION`; `/` stands in no name, so it separates
                  CLAIMED/<pool>       <lease_until>#<id>  holds a slot, has no submission
                  LIVE/<pool>          <id>                holds a slot, has a submission: the run without its long texts
                  LINGERS/<pool>       <ended_at>#<id>     ended, and still to be removed: likewise
+                 NEWS/<pool>          <notify_at>#<id>    somebody is to be told of it, whatever its state
     changed      CONFIGURATION        CONFIGURATION       `changed`: the transaction that last changed a pool or a deployment
     schema       SCHEMA               SCHEMA              the version of all this
     index        `listing`: runs by pool, newest first, with queue, deployment and state; for `runs`, and nothing else
@@ -65,8 +66,9 @@ What it costs, in write units (WRU: a transaction takes 2 for each kB of each it
     save_pool, n queues changed   2 to 4                    6 + 2 n and the template             3
     save_deployment               2                         6 (it, door, `changed`); 2 for the   1
                                                             windows, when it is due otherwise
-    with n runs that go           5 + n / 48 and 2 a queue  5 a run, and 4 for each 48           3 + 1 a run, entries / 30 twice
+    with n runs that go           5 + n / 32 and 2 a queue  5 a run, and 4 for each 32           3 + 1 a run, entries / 30 twice
 
+What is to be told to a hook takes an entry of 2 WRU, and as much when it has been told or a late run is claimed.
 A run that is added, claimed, submitted, seen to run and seen to end costs some 30 WRU and 5 RRU: at $0.625 and $0.125 for a
 million, $20 for a million runs. Nothing in it depends on how many runs wait; runs that are held back (`not_before`) and come
 first in their queue are read and passed over, 30 of them for one RRU.

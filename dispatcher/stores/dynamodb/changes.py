@@ -16,7 +16,19 @@ from uuid import UUID
 
 from dispatcher.models import Run
 from dispatcher.stores.dynamodb import keys
-from dispatcher.stores.dynamodb.items import USED, Entry, Stored, entry_of, expiry, run_in, run_item, size, typed
+from dispatcher.stores.dynamodb.items import (
+    USED,
+    Entry,
+    Item,
+    Stored,
+    entries_of,
+    entry_of,
+    expiry,
+    run_in,
+    run_item,
+    size,
+    typed,
+)
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.rows import microseconds
@@ -51,6 +63,11 @@ class Change:
         return entry_of(self.before.run) if self.before else None
 
     @property
+    def old_entries(self) -> dict[Key, Item]:
+        """All its entries there."""
+        return entries_of(self.before.run) if self.before else {}
+
+    @property
     def slot(self) -> int:
         """1 when the run takes a slot, -1 when it gives one back."""
         held = self.before is not None and self.before.run.state.holds_slot
@@ -67,7 +84,7 @@ class Change:
     @property
     def touched(self) -> set[Key]:
         """Every item that the change writes."""
-        entries = {entry.key for entry in (self.old_entry, entry_of(self.after)) if entry}
+        entries = {*self.old_entries, *entries_of(self.after)}
         others = {self.door} if self.door else set()
         return {keys.run(self.after.id), *entries, *others, *({keys.slots(self.after.pool)} if self.slot else ())}
 
@@ -131,11 +148,9 @@ class Changes:
 
 
 def _entry_actions(change: Change) -> Actions:
-    old, new = change.old_entry, entry_of(change.after)
-    actions: Actions = {old.key: ("Delete", {})} if old and (new is None or old.key != new.key) else {}
-    if new and new != old:
-        actions[new.key] = ("Put", {"Item": new.item})
-    return actions
+    old, new = change.old_entries, entries_of(change.after)
+    actions: Actions = {key: ("Delete", {}) for key in old.keys() - new.keys()}
+    return actions | {key: ("Put", {"Item": item}) for key, item in new.items() if old.get(key) != item}
 
 
 def door_action(token: str) -> Action:

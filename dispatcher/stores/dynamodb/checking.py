@@ -10,11 +10,11 @@ from typing import Any
 
 from dispatcher.models import Run
 from dispatcher.stores.dynamodb import keys, windows
-from dispatcher.stores.dynamodb.items import Item, entry_of, is_run, key_in, run_in, used_in
+from dispatcher.stores.dynamodb.items import Item, entries_of, is_run, key_in, run_in, used_in
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.requests import Table
 
-_ENTRIES = ("DUE/", "CLAIMED/", "LIVE/", "LINGERS/")
+_ENTRIES = ("DUE/", "CLAIMED/", "LIVE/", "LINGERS/", "NEWS/")
 
 
 def contradictions(table: Table) -> Sequence[str]:
@@ -35,7 +35,7 @@ def _counts(items: dict[Key, Item], runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _entries(items: dict[Key, Item], runs: Sequence[Run]) -> Iterator[str]:
-    wanted = {entry.key: run for run in runs if (entry := entry_of(run))}
+    wanted = {key: run for run in runs for key in entries_of(run)}
     found = {key for key in items if key[0].startswith(_ENTRIES)}
     for key in sorted(wanted.keys() - found):
         yield f"run {wanted[key].id} ({wanted[key].state}) has no entry in {key[0]}"

@@ -136,6 +136,11 @@ def small_run_in(item: Item) -> Run:
     return decode(SMALL_RUN, item)
 
 
+def small(run: Run) -> Run:
+    """A run without its long texts."""
+    return small_run_in(_small(run))
+
+
 def as_read(run: Run) -> Run:
     """The run exactly as it will be read, sharing nothing mutable."""
     return RUN.decode(list(RUN.encode(run).values()))
@@ -157,6 +162,15 @@ def entry_of(run: Run) -> Entry | None:
     if run.lingers:
         return Entry((keys.lingering(run.pool), keys.at(run.ended_at or _LONG_AGO, run.id)), _small(run))
     return None
+
+
+def entries_of(run: Run) -> dict[Key, Item]:
+    """All its entries: that by which a tick finds it, and that of what is to be told of it."""
+    main = entry_of(run)
+    entries = {main.key: main.item} if main else {}
+    if run.notify_at is not None:
+        entries[keys.news(run.pool), keys.at(run.notify_at, run.id)] = {}
+    return entries
 
 
 def id_in(key: Key) -> UUID:

@@ -80,6 +80,11 @@ def lingering(pool: str) -> str:
     return f"LINGERS/{pool}"
 
 
+def news(pool: str) -> str:
+    """The partition of the entries of runs of which somebody is to be told."""
+    return f"NEWS/{pool}"
+
+
 def at(time: datetime | None, run_id: UUID | None = None) -> str:
     """A sort key by time, then id; without an id, one that sorts before all of that time. None sorts last."""
     moment = _NEVER if time is None else f"{_ticks(time):018d}"

@@ -14,7 +14,7 @@ from uuid import UUID
 from dispatcher.clock import Clock, SystemClock
 from dispatcher.errors import Conflict, StoreError
 from dispatcher.models import Deployment, Run, WorkPool
-from dispatcher.store import PAGE, Claims, Decide, Materialisation, Move, QueueCount, Reconfiguration, RunFilter
+from dispatcher.store import PAGE, Claims, Decide, Materialisation, Move, Notified, QueueCount, Reconfiguration, RunFilter
 from dispatcher.stores import refusals, transitions
 from dispatcher.stores.dynamodb import checking, keys
 from dispatcher.stores.dynamodb.changes import Change, Changes
@@ -22,7 +22,7 @@ from dispatcher.stores.dynamodb.claims import Attempt
 from dispatcher.stores.dynamodb.creation import create_table
 from dispatcher.stores.dynamodb.definition import SCHEMA_VERSION, TABLE_DEFINITION
 from dispatcher.stores.dynamodb.deployments import Deployments
-from dispatcher.stores.dynamodb.items import MAX_BYTES, as_read, is_run, key_in, run_in, small_run_in
+from dispatcher.stores.dynamodb.items import MAX_BYTES, as_read, id_in, is_run, key_in, run_in, small, small_run_in
 from dispatcher.stores.dynamodb.listing import Listing
 from dispatcher.stores.dynamodb.materialising import Materialiser
 from dispatcher.stores.dynamodb.pools import Pools
@@ -202,6 +202,19 @@ class DynamoStore:
         """See `Store.discarded`."""
         self._change(dict.fromkeys(run_ids, _discarded))
 
+    def to_notify(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:
+        """See `Store.to_notify`."""
+        page = min(max(limit, 1), 1000)
+        entries = islice(self._table.query(keys.news(pool), before=keys.after(now), page=page), limit)
+        ids = [id_in(key_in(item)) for item in entries]
+        stored = self._changes.read(ids)
+        runs = (stored[run_id].run for run_id in ids if run_id in stored)
+        return [small(run) for run in runs if run.notify_at is not None and run.notify_at <= now]
+
+    def notified(self, news: Sequence[Notified]) -> None:
+        """See `Store.notified`."""
+        self._change({each.run_id: partial(_told, each) for each in news})
+
     def prune(self, pool: str, before: datetime, *, limit: int) -> int:  # noqa: ARG002 - DynamoDB does it, by `expires_at`
         """See `Store.prune`: ended runs go by themselves after `history`."""
         return 0
@@ -305,6 +318,12 @@ def _moved(moves: Sequence[Move], run: Run) -> Run | None:
         if (moved.pool, moved.state, moved.fence, moved.ending) == expected:
             moved = replace(moved, state=move.to, **move.changes)
     return moved if moved is not run else None
+
+
+def _told(news: Notified, run: Run) -> Run | None:
+    if run.notify_at != news.notify_at:
+        return None
+    return replace(run, notify_at=news.again_at, notify_tries=run.notify_tries + 1)
 
 
 def _discarded(run: Run) -> Run | None:

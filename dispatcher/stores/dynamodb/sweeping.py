@@ -49,7 +49,7 @@ def _take_away(table: Table, pool: str, token: str) -> bool:
 
 
 def _left_by(table: Table, pool: str) -> Iterator[tuple[Key, Action]]:
-    """Deployments, entries of lingering runs, and the runs that the index knows: one it does not know yet expires by itself."""
+    """Deployments, entries of ended runs, and the runs that the index knows: one it does not know yet expires by itself."""
     belongs = _belongs_to(pool)
     for item in table.query(keys.DEPLOYMENTS):
         if plain(item["pool"]) == pool:
@@ -57,8 +57,8 @@ def _left_by(table: Table, pool: str) -> Iterator[tuple[Key, Action]]:
                 finish(table, item)  # runs in the queue that it had before
             if "leaving" not in item:
                 yield key_in(item), ("Delete", belongs)
-    for item in table.query(keys.lingering(pool)):
-        yield key_in(item), ("Delete", {})
+    for partition in (keys.lingering(pool), keys.news(pool)):
+        yield from ((key_in(item), ("Delete", {})) for item in table.query(partition))
     values = {":pool": {"S": pool}}
     for item in table.pages(
         None,

@@ -20,12 +20,12 @@ from typing import Any
 from dispatcher.models import Run, RunState
 from dispatcher.stores.dynamodb import keys, windows
 from dispatcher.stores.dynamodb.changes import Actions
-from dispatcher.stores.dynamodb.items import Item, Stored, entry_of, id_in, key_in, plain, run_in
+from dispatcher.stores.dynamodb.items import Item, Stored, entries_of, id_in, key_in, plain, run_in
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.rows import TIME, microseconds
 
-AT_ONCE = 48
-"""Runs that one transaction withdraws, each with its entry; the deployment and its pool's windows come on top."""
+AT_ONCE = 32
+"""Runs that one transaction withdraws, each with its two entries; the deployment and its pool's windows come on top."""
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -130,8 +130,7 @@ def _going(runs: Sequence[Stored]) -> Actions:
         values = {":revision": {"S": stored.revision}}
         unchanged = {"ConditionExpression": "revision = :revision", "ExpressionAttributeValues": values}
         actions[keys.run(stored.run.id)] = ("Delete", unchanged)
-        if entry := entry_of(stored.run):
-            actions[entry.key] = ("Delete", {})
+        actions |= {key: ("Delete", {}) for key in entries_of(stored.run)}
     return actions
 
 
