@@ -63,6 +63,8 @@ class Race:
     """The probability that a task is started and its caller never told."""
     job_seconds: float = 1.0
     """Long enough that the limits, and not the ticks, are what most runs wait for."""
+    interval: float = 0.05
+    """Seconds between two ticks of a process: what a schedule is in a cloud."""
     seed: int = 1
 
 
@@ -149,7 +151,7 @@ def _drive(
 ) -> Sequence[str]:
     """Kill and disturb as runs end, until all have ended."""
     random, problems = Random(race.seed), Counter[str]()
-    tickers = _Tickers(environment)
+    tickers = _Tickers(environment, race.interval)
     kill_at, disturb_at, ended = race.kill_after, race.disturb_after, 0
     try:
         for _ in range(race.processes):
@@ -188,16 +190,17 @@ def _insistently(read: Callable[[], T]) -> T:
 class _Tickers:
     """The processes, and the one pipe in which all of them tell."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], interval: float) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DISPATCHER_"))}
         self._environment = {**inherited, **environment}
+        self._interval = interval
         self._read, self._write = os.pipe()
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def add(self) -> None:
         self._processes.append(
             subprocess.Popen(
-                [sys.executable, "-m", "tests.stores.ticker", str(self._write)],
+                [sys.executable, "-m", "tests.stores.ticker", str(self._write), str(self._interval)],
                 cwd=ROOT,
                 env=self._environment,
                 pass_fds=[self._write],

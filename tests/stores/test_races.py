@@ -1,9 +1,9 @@
 """Eight processes tick the same pools while they are killed at random and the store is disturbed under them.
 
-The full size is run by hand: `python -m tests.stores.races` and `python -m tests.stores.dynamodb.race`.
+The full size is run by hand: `python -m tests.stores.races`. So is every size on DynamoDB, whose emulator is slow for eight
+processes: `python -m tests.stores.dynamodb.race`.
 """
 
-from tests.stores.dynamodb import race as dynamodb
 from tests.stores.races import LIMITED, POOL_LIMIT, POOLS, QUEUE_LIMIT, Figures, Race, on_postgres
 
 
@@ -13,16 +13,6 @@ def test_no_promise_is_broken_by_kills_and_by_restarts_of_postgresql_and_cut_con
     assert not figures.broken, (figures, problems)
     assert figures.kills >= 3, figures
     assert figures.disturbances >= 4, "each kind"
-    the_limits_were_used(figures)
-
-
-def test_no_promise_is_broken_by_kills_and_by_cut_connections_to_dynamodb():
-    race = Race(runs=36, kill_after=10, disturb_after=10, lost_answers=0.02, job_seconds=0.5)
-    figures, problems, contradictions = dynamodb.race(race)
-    assert not figures.broken, (figures, problems)
-    assert contradictions == []
-    assert figures.kills >= 2, figures
-    assert figures.disturbances >= 2, "lost answers, and lost requests"
     the_limits_were_used(figures)
 
 

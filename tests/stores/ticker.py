@@ -1,7 +1,9 @@
-"""One of several processes that tick the same pools, set up by the environment: `python -m tests.stores.ticker DESCRIPTOR`.
+"""One of several processes that tick the same pools, set up by the environment:
+
+    python -m tests.stores.ticker DESCRIPTOR INTERVAL
 
 Each round is an invocation of its own on a warm instance. After each, one line goes to the descriptor: how many runs were seen
-to end, and what went wrong, as JSON. It goes on until it is killed.
+to end, and what went wrong, as JSON. INTERVAL seconds pass between two rounds. It goes on until it is killed.
 """
 
 import json
@@ -14,16 +16,13 @@ from dispatcher.functions.invocation import invoke
 from dispatcher.settings import Settings
 from dispatcher.wiring import Wiring, wire
 
-INTERVAL = 0.05
-"""Seconds between two rounds: what a schedule is in a cloud."""
 
-
-def main(descriptor: int) -> None:
+def main(descriptor: int, interval: float) -> None:
     wiring = wire(Settings.from_environment(os.environ))
     while True:
         said = json.dumps(one_round(wiring))
         os.write(descriptor, said.encode() + b"\n")  # short enough to be written in one piece
-        wiring.dispatch.clock.sleep(INTERVAL)
+        wiring.dispatch.clock.sleep(interval)
 
 
 def one_round(wiring: Wiring) -> dict[str, Any]:
@@ -39,4 +38,4 @@ def one_round(wiring: Wiring) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), float(sys.argv[2]))

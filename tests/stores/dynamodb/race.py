@@ -3,7 +3,7 @@
     python -m tests.stores.dynamodb.race --runs 500
 
 On the emulator, which does the cutting, or on the server at TEST_DYNAMODB_ENDPOINT (`tests.stores.dynamodb_server`), with kills
-alone.
+alone. The emulator answers some hundred requests a second, which eight processes that never rest would use up by looking.
 """
 
 import argparse
@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kill-after", type=int, default=20)
     parser.add_argument("--disturb-after", type=int, default=20)
     parser.add_argument("--lost-answers", type=float, default=0.005)
+    parser.add_argument("--interval", type=float, default=0.5 if ENDPOINT is None else 0.05)
     parser.add_argument("--seed", type=int, default=1)
     figures, problems, contradictions = race(Race(**vars(parser.parse_args(arguments))))
     sys.stdout.write("".join(f"{name:>18}  {value}\n" for name, value in asdict(figures).items()))
