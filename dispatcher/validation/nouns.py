@@ -153,7 +153,7 @@ def _rule_faults(field: str, value: Any) -> Iterator[tuple[str, str]]:
         yield field, f"must be a time in UTC with its offset said, as 2026-01-31T12:00:00+00:00 (got {value.isoformat()})"
     elif field == "delay" and not timedelta(0) <= value <= LONGEST_RETRY_DELAY:
         yield field, f"must be from 0 seconds to a day (got {value.total_seconds():g} seconds)"
-    elif field == "ends" and not 0 < len(value) == len(value & RETRIED_ENDS):
+    elif field == "ends" and isinstance(value, frozenset) and not 0 < len(value) == len(value & RETRIED_ENDS):
         yield field, f"{_RULES[field]} (got {', '.join(sorted(value)) or 'none'})"
     elif field == "tags":
         yield from _tag_faults(value)
