@@ -256,7 +256,9 @@ def test_a_change_of_what_runs_do_not_take_lets_schedules_go_on_where_they_were(
 
 
 @pytest.mark.parametrize(
-    "fields", [{"queue": "high"}, {"tags": ("x",)}, {"retry": RetryPolicy(attempts=2)}, {"pool": "other"}], ids=str
+    "fields",
+    [{"queue": "high"}, {"tags": ("x",)}, {"retry": RetryPolicy(attempts=2)}, {"pool": "other"}],
+    ids=lambda fields: next(iter(fields)),
 )
 def test_a_change_of_what_runs_take_lets_them_be_made_anew(fields):
     stored, _ = ticked(saved(every(10)), NOW)
