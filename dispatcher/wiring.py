@@ -149,7 +149,7 @@ def wire(
         providers=Providers(settings),
         clock=clock,
         events=telemetry or events,
-        deliver=Deliveries(settings.hooks, os.environ if environment is None else environment),
+        deliver=deliveries(settings, environment),
         limits=TickLimits(
             lease=timedelta(seconds=settings.lease_seconds),
             clock_skew=timedelta(seconds=settings.clock_skew_seconds),
@@ -160,6 +160,11 @@ def wire(
         ),
     )
     return Wiring(settings=settings, store=store, dispatch=dispatch, telemetry=telemetry)
+
+
+def deliveries(settings: Settings, environment: Mapping[str, str] | None = None) -> Deliveries:
+    """The hooks of the settings; their secrets are in the environment."""
+    return Deliveries(settings.hooks, os.environ if environment is None else environment)
 
 
 def _telemetry(settings: Settings, clock: Clock, events: Events, function: str) -> Telemetry | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from dispatcher.client import PoolView
 from dispatcher.core.templates import render
 from dispatcher.errors import DispatcherError, SettingsError, StoreError
 from dispatcher.models import Deployment, Status, WorkPool, submission_name
+from dispatcher.settings import Settings
 from dispatcher.store import RunFilter
 from providers.base import ConfigurationError, Job, ProviderError
 
@@ -39,7 +41,7 @@ class Finding:
     """The outcome of one check."""
 
     check: str
-    """settings, store, libraries, clock, schedule, provider or credentials."""
+    """settings, store, libraries, hooks, clock, schedule, provider or credentials."""
     subject: str
     """What was looked at: a setting, a store, a work pool."""
     level: Level
@@ -59,7 +61,9 @@ def checkup(session: Session) -> Iterator[Finding]:
     try:
         pools = session.client.work_pools()
         yield Finding(check="store", subject=session.store_name, level=Level.OK, text=f"answers; work pools: {len(pools)}")
-        yield from _libraries(session.client.deployments())
+        deployments = session.client.deployments()
+        yield from _libraries(deployments)
+        yield from _hooks(settings, (*pools, *deployments))
         for pool in pools:
             yield from _pool(session, session.client.inspect_work_pool(pool.name))
     except (SettingsError, StoreError) as problem:
@@ -94,6 +98,29 @@ def _libraries(deployments: Sequence[Deployment]) -> Iterator[Finding]:
         yield _problem("libraries", "schedules", text, mend)
         return
     yield Finding(check="libraries", subject="schedules", level=Level.OK, text=f"can be read; there are {len(schedules)}")
+
+
+def _hooks(settings: Settings, nouns: Sequence[WorkPool | Deployment]) -> Iterator[Finding]:
+    """Whoever is to be told has to be in the settings wherever ticks are, with the secret that signs."""
+    named = {hook.name for noun in nouns for hook in noun.hooks}
+    for name in sorted(named - settings.hooks.keys()):
+        namers = [
+            f"{'work pool' if isinstance(noun, WorkPool) else 'deployment'} {noun.name!r}"
+            for noun in nouns
+            if any(hook.name == name for hook in noun.hooks)
+        ]
+        more = f" and {len(namers) - 3} more" if len(namers) > 3 else ""
+        text = f"named by {', '.join(namers[:3])}{more}, and DISPATCHER_HOOKS has no such entry"
+        yield _problem("hooks", name, text, "add it to DISPATCHER_HOOKS here and wherever ticks are, or take the hook away")
+    for name, entry in settings.hooks.items():
+        variable = entry.get("secret_variable")
+        if variable and not os.environ.get(variable):
+            text = f"its secret is to be in the variable {variable}, which is not set: nothing is delivered"
+            yield _problem("hooks", name, text, f"set {variable} here and wherever ticks are, or take secret_variable away")
+        elif name in named:
+            yield Finding(
+                check="hooks", subject=name, level=Level.OK, text="is in the settings; `dispatcher hook test` tries it"
+            )
 
 
 def _clock(pool: WorkPool, now: datetime, skew: timedelta) -> Finding:

@@ -54,4 +54,5 @@ schedules = _offering(
         if context.params.get("name") in (None, found.name)
     )
 )
+hooks = _offering(lambda session, _context: sorted(session.settings.hooks))
 runs = _offering(lambda session, _context: (str(run.id) for run in session.client.runs(limit=RECENT)))

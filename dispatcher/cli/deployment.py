@@ -13,6 +13,7 @@ from dispatcher.cli.default_pool import pool_or_default
 from dispatcher.cli.deployment_options import ScheduleOptions, retry_options, retry_taken, schedule_options, variable_options
 from dispatcher.cli.deployment_run import run
 from dispatcher.cli.deployment_schedule import schedule
+from dispatcher.cli.hook_options import hook_option, hooks_changed, hooks_given, no_hooks_option
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import DEFAULT_QUEUE, Deployment, RetryPolicy
@@ -26,7 +27,8 @@ def deployment() -> None:
 @deployment.command(
     "create",
     example="dispatcher deployment create etl --pool nightly --queue critical -jv 'command=echo hi' --tag finance\n"
-    "dispatcher deployment create etl -p nightly -jv command=date --cron '30 6 * * 1-5' --timezone Europe/Paris --retries 2",
+    "dispatcher deployment create etl -p nightly -jv command=date --cron '30 6 * * 1-5' --timezone Europe/Paris --retries 2 "
+    "--hook team",
 )
 @click.argument("name")
 @click.option("-p", "--pool", metavar="POOL", shell_complete=completion.pools, help="Where its runs go, if not to the default.")
@@ -36,6 +38,7 @@ def deployment() -> None:
 @click.option("-d", "--description", default="", help="What it is for.")
 @schedule_options
 @retry_options
+@hook_option
 @click.option("--paused", is_flag=True, help="Create it paused: its schedules make no runs yet.")
 @pass_session
 def create(
@@ -44,8 +47,9 @@ def create(
     """Create a deployment; its job variables lie over the pool's defaults and under those of a run."""
     owner, variables = pool_or_default(session, pool), inputs.job_variables(source, pairs)
     schedules, retry = ScheduleOptions.taken(fields).schedules(), _kept(retry_taken(fields))
+    hooks = hooks_given(fields.pop("hooks"))
     made = session.client.create_deployment(
-        name, pool=owner, job_variables=variables, schedules=schedules, retry=retry, **fields
+        name, pool=owner, job_variables=variables, schedules=schedules, retry=retry, hooks=hooks, **fields
     )
     then = f"Try: dispatcher deployment {'schedule ls' if schedules else 'run'} {name}"
     return Answer(data=shapes.deployment(made), text=f"Created deployment {name!r} in {made.pool}/{made.queue}.\n{then}")
@@ -62,6 +66,8 @@ def create(
 @click.option("-d", "--description", help="What it is for.")
 @schedule_options
 @retry_options
+@hook_option
+@no_hooks_option
 @click.option("--paused/--resumed", default=None, help="Whether its schedules make no runs, or do.")
 @pass_session
 def update(
@@ -69,8 +75,8 @@ def update(
 ) -> Answer:
     """Change what is given; --job-variables replaces all variables, and each --job-variable lies over what there is.
 
-    Schedules that are given replace all that were (see `dispatcher deployment schedule` for one by one), and those of --retries
-    that are given lie over what there is; --retries 0 takes the retries away.
+    Schedules and hooks that are given replace all that were (see `dispatcher deployment schedule` for one by one), and those of
+    --retries that are given lie over what there is; --retries 0 takes the retries away.
     """
     if source is None and pairs:
         fields["job_variables"] = {**session.client.deployment(name).job_variables, **inputs.job_variables(None, pairs)}
@@ -78,7 +84,8 @@ def update(
         fields["job_variables"] = inputs.job_variables(source, pairs)
     schedules = ScheduleOptions.taken(fields).schedules()
     retry = retry_taken(fields, lambda: session.client.deployment(name).retry)
-    given = {**fields, "tags": tags or None, "schedules": schedules or None, "retry": retry}
+    hooks = hooks_changed(fields.pop("hooks"), none=fields.pop("no_hooks"))
+    given = {**fields, "tags": tags or None, "schedules": schedules or None, "retry": retry, "hooks": hooks}
     changes = {name: value for name, value in given.items() if value is not None}
     if not changes:
         raise InvalidInput("deployment", [Fault("options", "nothing to change was given; see --help")])
@@ -104,7 +111,7 @@ def ls(session: Session, /, pool: str | None) -> Answer:
 @click.argument("name", shell_complete=completion.deployments)
 @pass_session
 def inspect(session: Session, /, name: str) -> Answer:
-    """Show one deployment: its variables, its retries, and its schedules with their next windows."""
+    """Show one deployment: its variables, its retries, its hooks, and its schedules with their next windows."""
     data = shapes.whole_deployment(session.client.deployment(name), session.client.next_windows)
     return Answer(data=data, view="deployment_views:deployment")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.cli.views import Shape, pairs, retry_words, say, seconds, show, table, text
+from dispatcher.cli.views import Shape, hook_words, pairs, retry_words, say, seconds, show, table, text
 
 
 def deployments(shapes: Sequence[Shape]) -> None:
@@ -36,6 +36,8 @@ def deployment(shape: Shape) -> None:
         out.add_row("paused", text("its schedules make no runs"))
     if shape["retry"]:
         out.add_row("retry", text(retry_words(shape["retry"])))
+    for hook in shape["hooks"]:
+        out.add_row(f"hook {hook['name']}", text(hook_words(hook)))
     for name, value in shape["job_variables"].items():
         out.add_row(f"variable {name}", text(value))
     show(out)

@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "work-queue": ("dispatcher.cli.work_queue:work_queue", "Make, change and look at the work queues of a pool."),
     "deployment": ("dispatcher.cli.deployment:deployment", "Say once what is run where and when, and run it by its name."),
     "run": ("dispatcher.cli.run:run", "Create, list, explain, cancel and repeat runs."),
+    "hook": ("dispatcher.cli.hook:hook", "See who is told of runs, and try whether a message reaches them."),
     "plan": ("dispatcher.cli.configuration:plan", "Show what a configuration file would change."),
     "apply": ("dispatcher.cli.configuration:apply", "Make the stored configuration what a file says."),
     "export": ("dispatcher.cli.configuration:export", "Write what is stored as a configuration file."),

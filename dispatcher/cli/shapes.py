@@ -1,12 +1,15 @@
 """What `--json` prints: the field names here are stable. Times are ISO 8601 in UTC or null, durations are seconds.
 
 work pool    name, type, id, status, paused, concurrency_limit (null: unlimited), description, created_at, last_tick_at,
-             held_until, held_reason; `inspect` adds in_use (slots), queues and base_job_template
+             held_until, held_reason, hooks; `inspect` adds in_use (slots), queues and base_job_template
 work queue   pool, name, priority, concurrency_limit, paused, status, description, due, later, in_use (numbers of runs)
-deployment   id, name, pool, queue, job_variables, tags, description, paused, retry, schedules, created_at; `inspect` adds next
-             to each schedule (its next three windows; none while nothing is made of it)
+deployment   id, name, pool, queue, job_variables, tags, description, paused, retry, schedules, hooks, created_at; `inspect`
+             adds next to each schedule (its next three windows; none while nothing is made of it)
 schedule     slug, cron, interval_seconds, rrule, timezone, anchor, active, catch_up, catch_up_limit; `schedule ls` adds
              deployment and next
+hook         name, ends, late_after_seconds (null: never told late); `hook ls`: name, kind (webhook, topic; null for one that
+             the settings lack), to (host or ARN), signed, work_pools and deployments (that name it); `hook test`: hook, id,
+             delivered, problem (null where it was)
 retry        attempts (the first included), delay_seconds, backoff, ends; null for none
 run          id, name, pool, queue, deployment, schedule (its slug), state, reason, scheduled_at, due_at, started_at, ended_at,
              exit_code, attempt, url; `inspect` adds job_variables, tags, retry, created_at, claimed_at, submitted_at,
@@ -47,7 +50,7 @@ from dispatcher.core.changes import ABSENT, Change, FieldChange
 from dispatcher.core.reasons import Explanation
 from dispatcher.core.redaction import redacted
 from dispatcher.core.timeline import Step, timeline
-from dispatcher.models import Attempt, Deployment, RetryPolicy, Run, Schedule, Status, WorkPool
+from dispatcher.models import Attempt, Deployment, Hook, RetryPolicy, Run, Schedule, Status, WorkPool
 from dispatcher.report import PoolReport, TickReport
 from dispatcher.store import Decision, Grant
 
@@ -76,6 +79,7 @@ def pool(found: WorkPool, status: Status) -> Shape:
         "last_tick_at": time(found.last_tick_at),
         "held_until": time(found.held_until),
         "held_reason": found.held_reason,
+        "hooks": [hook(each) for each in found.hooks],
     }
 
 
@@ -122,6 +126,7 @@ def deployment(found: Deployment) -> Shape:
         "paused": found.paused,
         "retry": retry(found.retry),
         "schedules": [schedule(each) for each in found.schedules],
+        "hooks": [hook(each) for each in found.hooks],
         "created_at": time(found.created_at),
     }
 
@@ -163,6 +168,16 @@ def retry(found: RetryPolicy | None) -> Shape | None:
         "delay_seconds": found.delay.total_seconds(),
         "backoff": found.backoff,
         "ends": sorted(found.ends),
+    }
+
+
+def hook(found: Hook) -> Shape:
+    """Who is told of what."""
+    patience = found.late_after
+    return {
+        "name": found.name,
+        "ends": sorted(found.ends),
+        "late_after_seconds": None if patience is None else patience.total_seconds(),
     }
 
 

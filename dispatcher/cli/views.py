@@ -67,6 +67,8 @@ def pool(shape: Shape) -> None:
     out.add_row("last tick", text(time(shape["last_tick_at"]) or "never"))
     if shape["held_until"]:
         out.add_row("held until", text(f"{time(shape['held_until'])}: {shape['held_reason']}"))
+    for hook in shape["hooks"]:
+        out.add_row(f"hook {hook['name']}", text(hook_words(hook)))
     variables = shape["base_job_template"].get("variables", {}).get("properties", {})
     out.add_row("job variables", text(", ".join(variables) or "none"))
     show(out)
@@ -180,6 +182,13 @@ def retry_words(shape: Shape) -> str:
     growing = f", each {shape['backoff']:g} times as long" if shape["backoff"] != 1 else ""
     waits = f" after {seconds(shape['delay_seconds'])}{growing}" if shape["delay_seconds"] else ""
     return f"{shape['attempts'] - 1} more when it ends {' or '.join(shape['ends'])}{waits}"
+
+
+def hook_words(shape: Shape) -> str:
+    """What a hook is told, in a sentence."""
+    late = shape["late_after_seconds"]
+    ends = f"{' or '.join(shape['ends'])}" if shape["ends"] else ""
+    return ", ".join(word for word in (ends, f"late by {seconds(late)}" if late is not None else "") if word)
 
 
 def explanation(shape: Shape) -> None:

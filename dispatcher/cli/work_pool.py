@@ -14,6 +14,7 @@ import click
 from dispatcher.cli import completion, shapes
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.default_pool import forget_default, set_default
+from dispatcher.cli.hook_options import hook_option, hooks_changed, hooks_given, no_hooks_option
 from dispatcher.cli.inputs import job_variables, template, type_option
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.client import UNSET, default_base_job_template
@@ -45,7 +46,8 @@ def work_pool() -> None:
 
 @work_pool.command(
     "create",
-    example="dispatcher work-pool create nightly --type ecs:push --base-job-template nightly.json --concurrency-limit 9",
+    example="dispatcher work-pool create nightly --type ecs:push --base-job-template nightly.json --concurrency-limit 9\n"
+    "dispatcher work-pool create nightly --type process --hook ops --hook pager=LATE:PT10M",
 )
 @click.argument("name")
 @type_option
@@ -54,6 +56,7 @@ def work_pool() -> None:
 @click.option("-l", "--concurrency-limit", type=int, metavar="N", help="Runs at once; 0 for never, left out for unlimited.")
 @click.option("--paused", is_flag=True, help="Create it paused: it delivers nothing until it is resumed.")
 @click.option("-d", "--description", default="", help="What it is for.")
+@hook_option
 @default_option
 @pass_session
 def create(
@@ -68,6 +71,7 @@ def create(
     concurrency_limit: int | None,
     paused: bool,
     description: str,
+    hooks: tuple[str, ...],
     as_default: bool,
 ) -> Answer:
     """Create a work pool, with one work queue named default."""
@@ -79,18 +83,25 @@ def create(
         concurrency_limit=concurrency_limit,
         paused=paused,
         description=description,
+        hooks=hooks_given(hooks),
     )
     noted = set_default(session, name) if as_default else ""
     next_step = "dispatcher run create" + (f" --pool {name}" if not as_default else "")
     return _changed(session, pool, f"Created work pool {name!r} of type {pool_type}.{noted} Try: {next_step}")
 
 
-@work_pool.command("update", example="dispatcher work-pool update nightly --base-job-template nightly.json")
+@work_pool.command(
+    "update",
+    example="dispatcher work-pool update nightly --base-job-template nightly.json\n"
+    "dispatcher work-pool update nightly --hook ops=FAILED,CRASHED,LATE:600",
+)
 @click.argument("name", shell_complete=completion.pools)
 @click.option("--base-job-template", "source", metavar="FILE", help="A JSON file, or - for standard input.")
 @variables_options
 @click.option("-l", "--concurrency-limit", type=int, metavar="N", help="Runs at once; 0 for never.")
 @click.option("-d", "--description", help="What it is for.")
+@hook_option
+@no_hooks_option
 @default_option
 @pass_session
 def update(
@@ -103,19 +114,29 @@ def update(
     pairs: tuple[str, ...],
     concurrency_limit: int | None,
     description: str | None,
+    hooks: tuple[str, ...],
+    no_hooks: bool,
     as_default: bool,
 ) -> Answer:
-    """Change what is given; a new template is checked with every deployment and waiting run of the pool."""
-    if (source, variables, pairs, concurrency_limit, description, as_default) == (None, None, (), None, None, False):
-        raise click.UsageError(
-            "Nothing to change: give --base-job-template, --job-variable, --concurrency-limit, --description, --set-as-default."
+    """Change what is given; a new template is checked with every deployment and waiting run of the pool.
+
+    Hooks that are given replace all that were.
+    """
+    changed = hooks_changed(hooks, none=no_hooks)
+    if all(
+        each in (None, (), False) for each in (source, variables, pairs, concurrency_limit, description, changed, as_default)
+    ):
+        options = (
+            "--base-job-template, --job-variable, --concurrency-limit, --description, --hook, --no-hooks, --set-as-default"
         )
+        raise click.UsageError(f"Nothing to change: give one of {options}.")
     pool = session.client.update_work_pool(
         name,
         base_job_template=UNSET if source is None else template(source),
         job_variables=job_variables(variables, pairs),
         concurrency_limit=UNSET if concurrency_limit is None else concurrency_limit,
         description=UNSET if description is None else description,
+        hooks=UNSET if changed is None else changed,
     )
     noted = set_default(session, name) if as_default else ""
     return _changed(session, pool, f"Updated work pool {name!r}.{noted}")

@@ -10,7 +10,7 @@ goes. Two things it leaves alone when it says nothing of them: pauses, and whole
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -149,10 +149,8 @@ def _faults(named: Configuration, wanted: Configuration, stored: Configuration) 
     deleted = {pool.name for pool in stored.pools} - pools.keys()
     for each in named.deployments:
         root = joined("deployments", each.name)
-        for fault in _under(root, partial(validate, each)):
-            yield Fault(
-                _by_name(fault.path, joined(root, "schedules"), [schedule.slug for schedule in each.schedules]), fault.message
-            )
+        slugs = {"schedules": [schedule.slug for schedule in each.schedules]}
+        yield from _by_names(_under(root, partial(validate, each)), root, slugs | _hook_names(each))
         yield from _place_faults(each, pools, deleted, sound)
     for each in wanted.deployments:
         if each.name not in written[1]:
@@ -165,8 +163,8 @@ def _pool_faults(pool: WorkPool) -> Iterator[Fault]:
     yield from unknown
     if not unknown:
         yield from _under(joined(root, "base_job_template"), lambda: check_base_job_template(pool.base_job_template))
-    for fault in _under(root, lambda: validate(pool)):
-        yield Fault(_by_name(fault.path, joined(root, "queues"), [queue.name for queue in pool.queues]), fault.message)
+    queues = {"queues": [queue.name for queue in pool.queues]}
+    yield from _by_names(_under(root, lambda: validate(pool)), root, queues | _hook_names(pool))
 
 
 def _place_faults(
@@ -212,6 +210,19 @@ def _under(root: str, check: Callable[[], None]) -> Iterator[Fault]:
             yield Fault(joined(root, fault.path) if fault.path else root, fault.message)
 
 
+def _hook_names(noun: WorkPool | Deployment) -> dict[str, list[str]]:
+    return {"hooks": [hook.name for hook in noun.hooks]}
+
+
+def _by_names(faults: Iterable[Fault], root: str, names: Mapping[str, Sequence[str]]) -> Iterator[Fault]:
+    """The faults of nouns that stand together at the names that a file gives them."""
+    for fault in faults:
+        path = fault.path
+        for field, known in names.items():
+            path = _by_name(path, joined(root, field), known)
+        yield Fault(path, fault.message)
+
+
 def _by_name(path: str, root: str, names: Sequence[str]) -> str:
     """`queues[1].priority` as `queues.critical.priority`, `schedules[0].cron` as `schedules.daily.cron`."""
     for number, name in enumerate(names):
@@ -247,5 +258,5 @@ def _written(pool: WorkPool) -> dict[str, Any]:
     return {name: written[name] for name in [*ordered, *(written.keys() - _ORDER.keys())]}
 
 
-_ORDER = dict.fromkeys(("type", "description", "concurrency_limit", "paused", "queues", "base_job_template"))
+_ORDER = dict.fromkeys(("type", "description", "concurrency_limit", "paused", "queues", "hooks", "base_job_template"))
 """What a reader looks for first stands first, and what is long last."""

@@ -11,7 +11,7 @@ from dispatcher.client.pools import WAITING, WorkPools
 from dispatcher.client.questions import UNSET, anchored, given, items, missing, plain_policy, text, texts
 from dispatcher.core.scheduling import is_withdrawn, saving
 from dispatcher.errors import NotFound
-from dispatcher.models import DEFAULT_QUEUE, Deployment, RetryPolicy, Schedule, WorkPool
+from dispatcher.models import DEFAULT_QUEUE, Deployment, Hook, RetryPolicy, Schedule, WorkPool
 from dispatcher.store import RunFilter
 
 
@@ -31,6 +31,7 @@ class Deployments(WorkPools):
         description: str = "",
         schedules: Iterable[Schedule] = (),
         retry: RetryPolicy | None = None,
+        hooks: Iterable[Hook] = (),
         paused: bool = False,
     ) -> Deployment:
         """Create a deployment; its schedules begin now. Raises `NotFound` (pool or queue), `AlreadyExists` or `InvalidInput`.
@@ -47,6 +48,7 @@ class Deployments(WorkPools):
             description=description,
             schedules=items(schedules, "schedules"),
             retry=retry,
+            hooks=items(hooks, "hooks"),
             paused=paused,
             created_at=self.clock.now(),
         )
@@ -62,19 +64,20 @@ class Deployments(WorkPools):
         description: str = UNSET,
         schedules: Iterable[Schedule] = UNSET,
         retry: RetryPolicy | None = UNSET,
+        hooks: Iterable[Hook] = UNSET,
         paused: bool = UNSET,
     ) -> Deployment:
         """Change what is given; new job variables are checked with the deployment's waiting runs as well.
 
-        `schedules` replace all that were; one that stays as it was goes on from where it was. Runs to come are made anew where
-        a schedule changes, or what its runs take from the deployment. Raises `NotFound`, `InvalidInput` or `Conflict`.
+        `schedules` and `hooks` replace all that were; a schedule that stays as it was goes on from where it was. Runs to come
+        are made anew where a schedule changes, or what its runs take from the deployment. Raises `NotFound`, `InvalidInput` or
+        `Conflict`.
         """
         deployment = self.deployment(name)
         changes = given(queue=queue, job_variables=job_variables, description=description, retry=retry, paused=paused)
         if tags is not UNSET:
             changes["tags"] = texts(tags, "tags")
-        if schedules is not UNSET:
-            changes["schedules"] = items(schedules, "schedules")
+        changes |= {name: items(value, name) for name, value in given(schedules=schedules, hooks=hooks).items()}
         changed, pool = self._checked_deployment(replace(deployment, **changes))
         if job_variables is not UNSET:
             where, now = RunFilter(deployment=name, states=WAITING), self.clock.now()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from heapq import merge
@@ -10,13 +10,13 @@ from itertools import islice
 from typing import Any
 
 from dispatcher.client.door import check_base_job_template, check_deployment_variables, check_job_variables, validate
-from dispatcher.client.questions import UNSET, check_pool_type, default_base_job_template, given, missing, naming, text
+from dispatcher.client.questions import UNSET, check_pool_type, default_base_job_template, given, items, missing, naming, text
 from dispatcher.clock import Clock, SystemClock
 from dispatcher.core.queues import holder, last_priority, next_free, place, without
 from dispatcher.core.scheduling import runs_to_come
 from dispatcher.core.templates import with_defaults
 from dispatcher.errors import AlreadyExists, Conflict, Fault, InvalidInput, NotFound
-from dispatcher.models import DEFAULT_QUEUE, Run, RunState, Status, WorkPool, WorkQueue
+from dispatcher.models import DEFAULT_QUEUE, Hook, Run, RunState, Status, WorkPool, WorkQueue
 from dispatcher.store import Decision, QueueCount, RunFilter, Snapshot, Store
 
 MAX_RECHECKED = 10_000
@@ -66,10 +66,12 @@ class WorkPools:
         concurrency_limit: int | None = None,
         paused: bool = False,
         description: str = "",
+        hooks: Iterable[Hook] = (),
     ) -> WorkPool:
         """Create a pool with its `default` queue; without a template it gets its type's own.
 
-        `job_variables` become the defaults of the template's variables.
+        `job_variables` become the defaults of the template's variables. `hooks` name entries of the settings, which need not
+        be those of this process: ticks tell.
 
         Raises `InvalidInput` (`InvalidTemplate`) or `AlreadyExists`.
         """
@@ -85,6 +87,7 @@ class WorkPools:
             concurrency_limit=concurrency_limit,
             paused=paused,
             description=description,
+            hooks=items(hooks, "hooks"),
             created_at=self.clock.now(),
         )
         validate(pool)
@@ -99,8 +102,12 @@ class WorkPools:
         concurrency_limit: int | None = UNSET,
         paused: bool = UNSET,
         description: str = UNSET,
+        hooks: Iterable[Hook] = UNSET,
     ) -> WorkPool:
         """Change what is given and leave the rest; `job_variables` become defaults of the template's variables.
+
+        `hooks` replace all that were. Of a run that there is already no other ends are told than its hooks wanted when it was
+        made.
 
         A new template is checked with every deployment of the pool, and with its waiting runs (the first
         `MAX_RECHECKED`). Raises `NotFound`, `InvalidInput`, or `Conflict` when somebody else changed the pool meanwhile.
@@ -113,6 +120,7 @@ class WorkPools:
             concurrency_limit=concurrency_limit,
             paused=paused,
             description=description,
+            hooks=hooks if hooks is UNSET else items(hooks, "hooks"),
         )
         changed = replace(pool, **changes)
         if base_job_template is not UNSET:

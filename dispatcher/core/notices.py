@@ -15,6 +15,8 @@ from dispatcher.models import Hook, Run, RunState
 
 LATE = "run.late"
 """The news of a run that waits; that of an end is `run.` and the state, as `run.failed`."""
+TRIAL = "hook.test"
+"""What people send to see whether it arrives."""
 
 
 def born_with(hooks: Iterable[Hook], due_at: datetime) -> dict[str, Any]:
@@ -82,6 +84,11 @@ def message(run: Run, hook: Hook, now: datetime) -> Mapping[str, Any]:
             },
         },
     }
+
+
+def trial(hook: str, now: datetime) -> Mapping[str, Any]:
+    """A message that tells nothing of any run, to see whether a hook takes it."""
+    return {"type": TRIAL, "timestamp": now.isoformat(), "data": {"hook": hook}}
 
 
 def _times(run: Run, names: Sequence[str]) -> dict[str, str | None]:

@@ -47,8 +47,11 @@ class Deliveries:
 
     def _make(self, entry: Mapping[str, Any]) -> Channel:
         if "topic_arn" in entry:
-            from dispatcher.delivery.sns import Topic  # noqa: PLC0415 - the SDK is loaded for who has a topic
-
+            try:
+                from dispatcher.delivery.sns import Topic  # noqa: PLC0415 - the SDK is loaded for who has a topic
+            except ModuleNotFoundError as problem:
+                words = f"topics need {problem.name}, which is not installed; pip install 'push-dispatcher[aws]' adds it"
+                raise NotDelivered(words) from None
             return Topic(entry["topic_arn"])
         from dispatcher.delivery.webhook import Webhook  # noqa: PLC0415 - likewise the HTTP client
 

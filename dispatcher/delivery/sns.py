@@ -52,6 +52,7 @@ class Topic:
 
 def _subject(message: Mapping[str, Any]) -> str:
     """What a mail of the topic is headed by: printable ASCII, which SNS asks for."""
-    run = message["data"]["run"]
-    words = f"{message['type'].removeprefix('run.')}: {run['name']} ({run['work_pool']})"
-    return words.encode("ascii", "replace").decode()[:MAX_SUBJECT]
+    data = message["data"]
+    run = data.get("run")
+    words = f"{run['name']} ({run['work_pool']})" if run else data["hook"]
+    return f"{message['type'].removeprefix('run.')}: {words}".encode("ascii", "replace").decode()[:MAX_SUBJECT]

@@ -5,6 +5,8 @@
         type: ecs:push
         queues:
           critical: {priority: 1}       # WorkQueue
+        hooks:
+          ops: {ends: [FAILED]}         # Hook
     deployments:
       etl:                              # Deployment
         pool: nightly
@@ -33,7 +35,7 @@ from dispatcher import models
 from dispatcher.core.changes import LEFT_ALONE, configured, identity_of
 from dispatcher.core.placeholders import joined
 from dispatcher.errors import Fault
-from dispatcher.models import Deployment, Name, RetryPolicy, RunState, WorkPool, WorkQueue
+from dispatcher.models import Deployment, Hook, Name, RetryPolicy, RunState, WorkPool, WorkQueue
 from dispatcher.validation.json_values import json_faults
 from dispatcher.validation.nouns import NAME_RULE, sentence
 from dispatcher.validation.times import WRITTEN
@@ -68,6 +70,10 @@ _WRITTEN: Mapping[tuple[type[Any], str], tuple[Any, str]] = {
     (RetryPolicy, "ends"): (
         Annotated[frozenset[Literal[RunState.FAILED, RunState.CRASHED]], Len(1)],
         "FAILED (ended with an error), CRASHED (lost, stopped from outside, or not started in time); left out: both.",
+    ),
+    (Hook, "ends"): (
+        frozenset[Literal[RunState.COMPLETED, RunState.FAILED, RunState.CRASHED, RunState.CANCELLED]],
+        "The ends of runs that are told, the last one of a run that is retried; left out: FAILED and CRASHED.",
     ),
 }
 """What is written otherwise than `dispatcher.models` has it, and may be left out: the type (None: as it is), and the words."""
@@ -200,15 +206,25 @@ def _faults(error: ValidationError, model: Any) -> Iterator[Fault]:
         elif "[key]" in detail["loc"]:
             yield Fault(path, f"as a name {NAME_RULE}")
         else:
-            yield Fault(path, sentence(field, detail) + got(detail["input"]))
+            yield Fault(path, sentence(_holder(model, steps, field), field, detail) + got(detail["input"]))
 
 
 def _nearest(model: Any, steps: list[Any]) -> str:
     """The valid keys beside one that is not; the nearest where one is near."""
-    for step in steps[:-1]:
-        model = _inner(model, step)
-    names = list(model.model_fields)
+    names = list(_below(model, steps[:-1]).model_fields)
     return did_you_mean(str(steps[-1]), names) or f"; the keys are {', '.join(names)}"
+
+
+def _holder(model: Any, steps: list[Any], field: str) -> str:
+    """The noun that a field on the way is one of."""
+    outer = steps[: len(steps) - steps[::-1].index(field) - 1] if field in steps else []
+    return getattr(_below(model, outer), "__name__", "")
+
+
+def _below(model: Any, steps: list[Any]) -> Any:
+    for step in steps:
+        model = _inner(model, step)
+    return model
 
 
 def _inner(model: Any, step: Any) -> Any:

@@ -16,6 +16,7 @@ from dispatcher.models import (
     DEFAULT_QUEUE,
     MAX_INTEGER,
     Deployment,
+    Hook,
     RetryPolicy,
     Run,
     RunState,
@@ -23,12 +24,13 @@ from dispatcher.models import (
     WorkPool,
     WorkQueue,
 )
+from dispatcher.validation.hooks import ENDS_RULE, hook_faults
 from dispatcher.validation.json_values import text_fault
 from dispatcher.validation.schedules import schedule_faults
 from dispatcher.validation.times import LENGTH_RULE, TIME_RULE
 from dispatcher.validation.wording import got, one_line
 
-Noun: TypeAlias = WorkPool | WorkQueue | Deployment | Schedule | RetryPolicy | Run
+Noun: TypeAlias = WorkPool | WorkQueue | Deployment | Schedule | RetryPolicy | Hook | Run
 
 Inner = TypeVar("Inner")
 
@@ -36,6 +38,7 @@ MAX_TEXT = 10_000
 MAX_TAGS = 50
 MAX_TAG = 200
 MAX_SCHEDULES = 50
+MAX_HOOKS = 10
 LONGEST_RETRY_DELAY = timedelta(days=1)
 RETRIED_ENDS = frozenset({RunState.FAILED, RunState.CRASHED})
 
@@ -45,6 +48,7 @@ _SUBJECTS: Mapping[type[Noun], str] = {
     Deployment: "deployment",
     Schedule: "schedule",
     RetryPolicy: "retry policy",
+    Hook: "hook",
     Run: "run",
 }
 
@@ -61,9 +65,10 @@ _RULES = {
     "retry": "must be a retry policy, or null for none",
     "attempts": "must be a whole number from 1 to 20, the first attempt included",
     "backoff": "must be a number from 1 to 100",
-    "ends": "must be FAILED, CRASHED or both",
+    "RetryPolicy.ends": "must be FAILED, CRASHED or both",
+    "Hook.ends": ENDS_RULE,
 }
-"""Fields whose whole rule fits into one sentence."""
+"""Fields whose whole rule fits into one sentence; with their noun where several nouns have them."""
 
 _SENTENCES = {
     "string_type": "must be text",
@@ -104,17 +109,31 @@ def _faults(instance: Noun, root: str) -> Iterator[Fault]:
     mistyped = False
     for field, adapter in _ADAPTERS[type(instance)].items():
         value = getattr(instance, field)
-        found = [*_type_faults(adapter, field, value)]
+        found = [*_type_faults(adapter, type(instance), field, value)]
         mistyped = mistyped or bool(found)
         yield from (Fault(root + path, message) for path, message in found or _rule_faults(field, value))
+    yield from _inner_faults(instance)
+    if isinstance(instance, RetryPolicy | Schedule | Hook) and not mistyped:
+        yield from (Fault(root + fault.path, fault.message) for fault in _whole_faults(instance))
+
+
+def _inner_faults(instance: Noun) -> Iterator[Fault]:
+    """Those of the nouns that lie in another."""
     if isinstance(instance, WorkPool):
         yield from _queue_faults(instance)
     if isinstance(instance, Deployment):
         yield from _schedules_faults(instance)
+    if isinstance(instance, WorkPool | Deployment):
+        yield from _hooks_faults(instance)
     if isinstance(instance, Deployment | Run) and isinstance(instance.retry, RetryPolicy):
         yield from _faults(instance.retry, "retry.")
-    if isinstance(instance, Schedule) and not mistyped:
-        yield from (Fault(root + fault.path, fault.message) for fault in schedule_faults(instance))
+
+
+def _whole_faults(instance: RetryPolicy | Schedule | Hook) -> Iterator[Fault]:
+    """What is wrong with a noun whose fields have the right types."""
+    if isinstance(instance, RetryPolicy):
+        return _retry_faults(instance)
+    return schedule_faults(instance) if isinstance(instance, Schedule) else hook_faults(instance)
 
 
 def _adapters(noun: type[Noun]) -> dict[str, TypeAdapter[Any]]:
@@ -125,7 +144,7 @@ def _adapters(noun: type[Noun]) -> dict[str, TypeAdapter[Any]]:
 _ADAPTERS = {noun: _adapters(noun) for noun in _SUBJECTS}
 
 
-def _type_faults(adapter: TypeAdapter[Any], field: str, value: Any) -> Iterator[tuple[str, str]]:
+def _type_faults(adapter: TypeAdapter[Any], noun: type[Noun], field: str, value: Any) -> Iterator[tuple[str, str]]:
     try:
         adapter.validate_python(value, strict=True)
     except ValidationError as error:
@@ -134,13 +153,13 @@ def _type_faults(adapter: TypeAdapter[Any], field: str, value: Any) -> Iterator[
                 yield field, f"has the key {detail['input']!r}, which is no text; put it in quotes"
                 continue
             path = field + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in detail["loc"])
-            yield path, sentence(field, detail) + got(detail["input"])
+            yield path, sentence(noun.__name__, field, detail) + got(detail["input"])
 
 
-def sentence(field: str, detail: Mapping[str, Any]) -> str:
-    """What pydantic found at a field, said for people."""
+def sentence(noun: str, field: str, detail: Mapping[str, Any]) -> str:
+    """What pydantic found at a field of a noun, said for people."""
     said = detail["msg"].replace("Input should", "must").removeprefix("Value error, ")
-    return _RULES.get(field) or _SENTENCES.get(detail["type"]) or said
+    return _RULES.get(f"{noun}.{field}") or _RULES.get(field) or _SENTENCES.get(detail["type"]) or said
 
 
 def _rule_faults(field: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -151,10 +170,6 @@ def _rule_faults(field: str, value: Any) -> Iterator[tuple[str, str]]:
         yield field, f"must be at most {MAX_INTEGER}{got(value)}"
     elif isinstance(value, datetime) and value.utcoffset() != timedelta(0):
         yield field, f"must be a time in UTC with its offset said, as 2026-01-31T12:00:00+00:00 (got {value.isoformat()})"
-    elif field == "delay" and not timedelta(0) <= value <= LONGEST_RETRY_DELAY:
-        yield field, f"must be from 0 seconds to a day (got {value.total_seconds():g} seconds)"
-    elif field == "ends" and isinstance(value, frozenset) and not 0 < len(value) == len(value & RETRIED_ENDS):
-        yield field, f"{_RULES[field]} (got {', '.join(sorted(value)) or 'none'})"
     elif field == "tags":
         yield from _tag_faults(value)
 
@@ -195,6 +210,24 @@ def _schedules_faults(deployment: Deployment) -> Iterator[Fault]:
         yield from _faults(schedule, f"schedules[{index}].")
     for slug in _repeated([schedule.slug for schedule in schedules if isinstance(schedule.slug, str)]):
         yield Fault("schedules", f"two schedules have the slug {slug!r}; give each one of its own")
+
+
+def _hooks_faults(owner: WorkPool | Deployment) -> Iterator[Fault]:
+    hooks = _those(Hook, owner.hooks)
+    if len(hooks) > MAX_HOOKS:
+        yield Fault("hooks", f"must be at most {MAX_HOOKS} (got {len(hooks)}); let one of them tell the others")
+        return
+    for index, hook in enumerate(hooks):
+        yield from _faults(hook, f"hooks[{index}].")
+    for name in _repeated([hook.name for hook in hooks if isinstance(hook.name, str)]):
+        yield Fault("hooks", f"two hooks are named {name!r}; make them one, with all that it is to be told")
+
+
+def _retry_faults(policy: RetryPolicy) -> Iterator[Fault]:
+    if not timedelta(0) <= policy.delay <= LONGEST_RETRY_DELAY:
+        yield Fault("delay", f"must be from 0 seconds to a day (got {policy.delay.total_seconds():g} seconds)")
+    if not 0 < len(policy.ends) == len(policy.ends & RETRIED_ENDS):
+        yield Fault("ends", f"{_RULES['RetryPolicy.ends']} (got {', '.join(sorted(policy.ends)) or 'none'})")
 
 
 def _those(noun: type[Inner], value: Any) -> Sequence[Inner]:

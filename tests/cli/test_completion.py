@@ -56,5 +56,12 @@ def test_pools_queues_and_runs_are_offered_by_their_names(offered, cli):
     assert offered("work-pool", "create", "n") == []
 
 
+def test_hooks_of_the_settings_are_offered_by_their_names(offered):
+    hooks = '{"ops": {"url": "https://hooks.example/ops"}, "other": {"url": "https://hooks.example/other"}}'
+    assert offered("hook", "test", "op", DISPATCHER_HOOKS=hooks) == ["ops"]
+    assert offered("work-pool", "create", "nightly", "--hook", "o", DISPATCHER_HOOKS=hooks) == ["ops", "other"]
+    assert offered("deployment", "update", "etl", "--hook", "", DISPATCHER_HOOKS="no json") == []
+
+
 def test_a_store_that_cannot_be_reached_offers_nothing_and_says_nothing(offered):
     assert offered("work-pool", "inspect", "n", DISPATCHER_STORE="postgresql://me:hush@127.0.0.1:1/state") == []

@@ -36,7 +36,7 @@ EXPECTED = """
     deployment pause, deployment resume, deployment schedule create, deployment schedule ls, deployment schedule pause,
     deployment schedule resume, deployment schedule delete, deployment schedule clear,
     run create, run ls, run inspect, run cancel, run retry, run explain, run watch, run logs,
-    plan, apply, export, init, schema, tick,
+    hook ls, hook test, plan, apply, export, init, schema, tick,
     store migrate, store copy, store check, dev, doctor, simulate, demo, emulator, package, version
 """
 
@@ -89,7 +89,9 @@ def test_the_short_help_is_there_without_an_import(name, cli):
 
 
 @pytest.mark.parametrize(
-    "group", [(), ("work-pool",), ("work-queue",), ("deployment",), ("deployment", "schedule"), ("run",)], ids=" ".join
+    "group",
+    [(), ("work-pool",), ("work-queue",), ("deployment",), ("deployment", "schedule"), ("run",), ("hook",)],
+    ids=" ".join,
 )
 def test_a_group_alone_shows_its_help(group, cli):
     said = cli(*group)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
+from datetime import UTC, datetime
 from uuid import UUID
 
 import boto3
 import pytest
 
+from dispatcher.core.notices import trial
 from dispatcher.delivery import Deliveries, NotDelivered
+from dispatcher.delivery.sns import _subject
 from providers.emulators.ecs import EcsEmulator
 
 pytest_plugins = ["providers.emulators.fixtures"]
@@ -30,6 +34,17 @@ def test_a_message_reaches_who_subscribed_to_the_topic(ecs_emulator: EcsEmulator
     assert envelope["Subject"] == "failed: n?chtlich (pool)"
     attributes = {name: attribute["Value"] for name, attribute in envelope["MessageAttributes"].items()}
     assert attributes == {"type": "run.failed", "id": f"msg_{ID.hex}"}
+
+
+def test_a_mail_of_a_trial_is_headed_by_the_hook_that_is_tried():
+    assert _subject(trial("ops", datetime(2026, 1, 31, tzinfo=UTC))) == "hook.test: ops"
+
+
+def test_without_the_sdk_it_is_no_delivery_and_said_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "botocore.config", None)
+    monkeypatch.delitem(sys.modules, "dispatcher.delivery.sns", raising=False)
+    with pytest.raises(NotDelivered, match=r"botocore.config, which is not installed; pip install 'push-dispatcher\[aws\]'"):
+        Deliveries({"alarms": {"topic_arn": "arn:aws:sns:us-east-1:123456789012:x"}}, {})("alarms", ID, MESSAGE)
 
 
 def test_a_topic_that_is_not_there_is_no_delivery(ecs_emulator: EcsEmulator):

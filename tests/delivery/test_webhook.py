@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 from uuid import UUID
 
 import pytest
@@ -15,44 +12,17 @@ from standardwebhooks import WebhookVerificationError
 from dispatcher.delivery import Deliveries, NotDelivered
 from dispatcher.errors import SettingsError
 from dispatcher.settings import Settings
+from tests.delivery.inbox import an_inbox
 
 ID = UUID(int=7)
 MESSAGE = {"type": "run.failed", "data": {"run": {"name": "ünï"}}}
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
-class Inbox(HTTPServer):
-    """A receiver on this machine: keeps what it gets, and answers with `status`."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Door)
-        self.status, self.got = 200, []
-        self.url = f"http://127.0.0.1:{self.server_port}/hook"
-
-
-class Door(BaseHTTPRequestHandler):
-    server: Inbox
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.got.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-        self.send_response(self.server.status)
-        self.send_header("Location", "/elsewhere")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
-def inbox() -> Iterator[Inbox]:
-    with Inbox() as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+def inbox():
+    with an_inbox() as opened:
+        yield opened
 
 
 def deliveries(url, **environment):

@@ -1,0 +1,24 @@
+"""Hooks, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dispatcher.cli.views import Shape, say, show, table, text
+
+
+def hooks(shapes: Sequence[Shape]) -> None:
+    """The hooks of the settings, and those that are only named."""
+    if not shapes:
+        say('No hooks. Set DISPATCHER_HOOKS, as {"ops": {"url": "https://hooks.example/ops"}}')
+        return
+    out = table("Name", "Kind", "To", "Signed", "Work pools", "Deployments")
+    for each in shapes:
+        kind = each["kind"] or "not in DISPATCHER_HOOKS"
+        cells = (each["name"], kind, each["to"], "yes" if each["signed"] else "", *map(", ".join, _namers(each)))
+        out.add_row(*map(text, cells))
+    show(out)
+
+
+def _namers(shape: Shape) -> tuple[Sequence[str], Sequence[str]]:
+    return shape["work_pools"], shape["deployments"]

@@ -1,0 +1,43 @@
+"""A receiver of webhooks on this machine, over a real socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+
+class Inbox(HTTPServer):
+    """Keeps what it gets, each as its path, headers and body, and answers with `status`."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Door)
+        self.status, self.got = 200, []
+        self.url = f"http://127.0.0.1:{self.server_port}/hook"
+
+
+class Door(BaseHTTPRequestHandler):
+    server: Inbox
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.got.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+        self.send_response(self.server.status)
+        self.send_header("Location", "/elsewhere")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def an_inbox() -> Iterator[Inbox]:
+    """One that is open as long as it is wanted."""
+    with Inbox() as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()

@@ -1,0 +1,77 @@
+"""What a hook may say, of a pool and of a deployment, and where a fault is told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from dispatcher.errors import InvalidInput
+from dispatcher.models import END_STATES, Hook, RunState
+from dispatcher.validation import validate
+from tests.builders import HOUR, MINUTE, SECOND, a_deployment, a_pool, a_run
+
+ENDS_RULE = "must be a set of COMPLETED, FAILED, CRASHED and CANCELLED"
+
+
+def faults(instance) -> dict[str, str]:
+    with pytest.raises(InvalidInput) as refused:
+        validate(instance)
+    assert "\n" not in str(refused.value)
+    return {fault.path: fault.message for fault in refused.value.faults}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"ends": END_STATES},
+        {"ends": frozenset({RunState.CANCELLED}), "late_after": HOUR},
+        {"ends": frozenset(), "late_after": MINUTE},
+        {"late_after": timedelta(days=30)},
+    ],
+)
+def test_a_hook_may_be_told_any_ends_and_lateness_from_a_minute_to_thirty_days(fields):
+    hook = Hook(name="ops", **fields)
+    validate(hook)
+    validate(a_pool(hooks=(hook,)))
+    validate(a_deployment(hooks=(hook, Hook(name="team"))))
+
+
+@pytest.mark.parametrize("ends", [frozenset(), frozenset({RunState.COMPLETED}), END_STATES])
+def test_a_run_may_be_born_with_any_ends_to_be_told(ends):
+    validate(a_run(notify_ends=ends))
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"name": "a/b"}, "name", "must be 1 to 200 printable characters"),
+        ({"ends": frozenset()}, "ends", "must hold an end where late_after is not given"),
+        ({"ends": frozenset({RunState.RUNNING, RunState.FAILED})}, "ends", f"{ENDS_RULE} (got RUNNING)"),
+        ({"ends": frozenset({"FAILED"})}, "ends[0]", f'{ENDS_RULE} (got "FAILED")'),
+        ({"ends": ["FAILED"]}, "ends", f"{ENDS_RULE} (got a list)"),
+        ({"late_after": MINUTE - SECOND}, "late_after", "must be from one minute to 30 days (got 0:00:59)"),
+        ({"late_after": timedelta(days=31)}, "late_after", "must be from one minute to 30 days (got 31 days, 0:00:00)"),
+        ({"late_after": 600}, "late_after", "must be a length of time"),
+    ],
+)
+def test_what_is_wrong_with_a_hook_is_said_at_its_field(fields, field, words):
+    wrong = Hook(**{"name": "ops"} | fields)
+    [(path, message)] = faults(wrong).items()
+    assert path == field
+    assert message.startswith(words)
+    right = Hook(name="right")
+    assert faults(a_pool(hooks=(wrong,))) == {f"hooks[0].{field}": message}
+    assert faults(a_deployment(hooks=(right, wrong))) == {f"hooks[1].{field}": message}
+
+
+@pytest.mark.parametrize("noun", [a_pool, a_deployment])
+def test_hooks_have_names_of_their_own_and_are_ten_at_most(noun):
+    ten = tuple(Hook(name=f"hook-{number}") for number in range(10))
+    validate(noun(hooks=ten))
+    assert faults(noun(hooks=(*ten, Hook(name="more"))))["hooks"].startswith("must be at most 10 (got 11)")
+    assert faults(noun(hooks=(Hook(name="ops"), Hook(name="ops", ends=END_STATES)))) == {
+        "hooks": "two hooks are named 'ops'; make them one, with all that it is to be told"
+    }
+    assert faults(noun(hooks=[Hook(name="ops")])) == {"hooks": "must be a tuple (got a list)"}
