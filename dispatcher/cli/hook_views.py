@@ -14,10 +14,17 @@ def hooks(shapes: Sequence[Shape]) -> None:
         return
     out = table("Name", "Kind", "To", "Signed", "Work pools", "Deployments")
     for each in shapes:
-        kind = each["kind"] or "not in DISPATCHER_HOOKS"
-        cells = (each["name"], kind, each["to"], "yes" if each["signed"] else "", *map(", ".join, _namers(each)))
+        cells = (
+            each["name"],
+            each["kind"] or "missing",
+            each["to"],
+            "yes" if each["signed"] else "",
+            *map(", ".join, _namers(each)),
+        )
         out.add_row(*map(text, cells))
     show(out)
+    if not all(each["kind"] for each in shapes):
+        say("missing denotes a hook that is named, and no entry of DISPATCHER_HOOKS here")
 
 
 def _namers(shape: Shape) -> tuple[Sequence[str], Sequence[str]]:

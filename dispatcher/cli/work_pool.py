@@ -129,7 +129,7 @@ def update(
         options = (
             "--base-job-template, --job-variable, --concurrency-limit, --description, --hook, --no-hooks, --set-as-default"
         )
-        raise click.UsageError(f"Nothing to change: give one of {options}.")
+        raise click.UsageError(f"Nothing to change: give {options}.")
     pool = session.client.update_work_pool(
         name,
         base_job_template=UNSET if source is None else template(source),
