@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from zoneinfo import ZoneInfoNotFoundError
 
 from dispatcher.clock import Clock
 from dispatcher.core.scheduling import WindowLimits, materialisation
@@ -35,7 +34,7 @@ def materialise(
                 return
             try:
                 step = materialisation(deployment, now, limits, pool.hooks)
-            except (ModuleNotFoundError, ValueError, ZoneInfoNotFoundError) as problem:
+            except (ModuleNotFoundError, ValueError, KeyError) as problem:  # of a zone that nobody has, a KeyError
                 report.problem = f"deployment {deployment.name!r}: {_words(problem)}"
                 continue
             added = store.materialise(step)
@@ -54,6 +53,6 @@ def _words(problem: Exception) -> str:
             f"its schedules need {problem.name}, which is not installed: pip install 'push-dispatcher[schedules]', or build "
             "the function's package with the extra `schedules`"
         )
-    if isinstance(problem, ZoneInfoNotFoundError):
+    if isinstance(problem, KeyError):
         return f"{problem.args[0]}: bring the time zones (the extra `schedules` does)"
     return f"a schedule cannot be read: {problem}"

@@ -18,9 +18,12 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count, dropwhile, takewhile
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 from dispatcher.models import Schedule
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 _DAY = timedelta(days=1)
 _MARGIN = _DAY + timedelta(hours=1)
@@ -34,6 +37,8 @@ def windows_due(schedule: Schedule, since: datetime, until: datetime) -> Iterato
 
     `since` and `until` are aware. The schedule is trusted: the door has read it.
     """
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - only for who has a schedule
+
     zone = ZoneInfo(schedule.timezone)
     instants = _instants(schedule, zone, since.astimezone(UTC))
     window = None

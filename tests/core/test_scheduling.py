@@ -91,14 +91,14 @@ def test_no_more_than_so_many_windows_of_a_schedule_are_runs_before_their_time()
 def test_an_hour_of_every_minute_is_made_in_two_steps():
     deployment = saved(every(1))
     deployment, first = ticked(deployment, NOW, most=1)
-    assert (minutes(first), deployment.windows_at) == ([*range(1, 46)], NOW)
-    assert minutes(ticked(deployment, NOW)[1]) == [*range(46, 61)]
+    assert (minutes(first), deployment.windows_at) == ([*range(1, MATERIALISED_AT_ONCE + 1)], NOW)
+    assert minutes(ticked(deployment, NOW)[1]) == [*range(MATERIALISED_AT_ONCE + 1, 61)]
 
 
 def test_a_step_that_has_no_room_for_the_second_schedule_leaves_it_where_it_was():
     deployment = saved(every(1), every(30, slug="t"))
     deployment, _ = ticked(deployment, NOW, most=1)
-    assert deployment.windows_until == {"s": NOW + 45 * MINUTE, "t": NOW}
+    assert deployment.windows_until == {"s": NOW + MATERIALISED_AT_ONCE * MINUTE, "t": NOW}
     deployment, runs = ticked(deployment, NOW)
     assert [run.schedule for run in runs].count("t") == 2
     assert deployment.windows_until == {"s": NOW + HOUR, "t": NOW + HOUR}
