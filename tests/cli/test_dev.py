@@ -70,7 +70,9 @@ def test_a_pool_with_a_problem_is_told_and_ends_in_exit_code_1(cli, pool):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_ctrl_c_at_any_moment_leaves_what_the_next_one_finishes(seed, cli, pool):
+def test_ctrl_c_at_any_moment_leaves_what_the_next_one_finishes(seed, cli, pool, monkeypatch):
+    for name, seconds in (("TICK", 2), ("CLOCK_SKEW", 0), ("LEASE", 13)):  # claims that a second Ctrl-C leaves wait so long
+        monkeypatch.setenv(f"DISPATCHER_{name}_SECONDS", str(seconds))
     a_few_runs(cli, 8, "sleep 0.2")
     chance = random.Random(seed)
     for signals in (1, 2):
