@@ -231,7 +231,8 @@ def test_the_built_zip_dispatches_fifty_runs_over_three_queues_under_the_role(de
         assert request["cluster"].endswith("cluster/push-dispatcher-batch")
         assert request["taskDefinition"].rpartition("/")[2].startswith("push-dispatcher-batch-")
     first = min(run.submitted_at for run in told if run.queue == "default")
-    assert first > max(run.submitted_at for run in told if run.queue == "critical"), "the higher queue went first"
+    last = max(run.submitted_at for run in told if run.queue == "critical")
+    assert first >= last, "the higher queue went first; answers that come together have one time"
     client.delete_work_pool("batch")
 
 

@@ -28,6 +28,7 @@ PARAMETERS: dict[str, Any] = {
     "expected_pool": "pool",
     "expected_state": "SCHEDULED",
     "expected_fence": 0,
+    "expected_ending": "",
 }
 
 INDICES = {

@@ -31,6 +31,7 @@ PARAMETERS: Mapping[str, Any] = {
     "expected_pool": "pool",
     "expected_state": "SCHEDULED",
     "expected_fence": 0,
+    "expected_ending": "",
 }
 
 INDICES = {
