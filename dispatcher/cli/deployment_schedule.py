@@ -93,7 +93,8 @@ def clear(session: Session, /, name: str) -> Answer:
     """Delete all schedules of a deployment, and with them their runs to come."""
     gone = [each.slug for each in session.client.deployment(name).schedules]
     session.client.clear_schedules(name)
-    return Answer(data={"deployment": name, "deleted": gone}, text=f"Deleted {len(gone)} schedules of deployment {name!r}.")
+    text = f"Deleted {len(gone)} schedule{'s' * (len(gone) != 1)} of deployment {name!r}."
+    return Answer(data={"deployment": name, "deleted": gone}, text=text)
 
 
 def shaped(session: Session, found: Deployment, slug: str) -> shapes.Shape:

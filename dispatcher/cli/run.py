@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
-from uuid import UUID
 
 import click
 
@@ -159,12 +159,10 @@ def logs(session: Session, /, run_id: str, tail: int) -> Answer:
 
 def _find(session: Session, reference: str) -> Run:
     """The run of an id, or of the beginning of one or a name as `run ls` shows them. Raises `NotFound` or `InvalidInput`."""
-    if len(reference) >= len(UUID(int=0).hex) or len(reference) < SHORTEST:
+    with suppress(InvalidInput):  # it is no whole id
         return session.client.run(reference)
     recent = session.client.runs(limit=RECENT)
-    found = [run for run in recent if run.name == reference] or [
-        run for run in recent if str(run.id).startswith(reference.lower())
-    ]
+    found = [run for run in recent if run.name == reference] or [run for run in recent if _begins(run, reference)]
     if len(found) == 1:
         return found[0]
     if not found:
@@ -174,6 +172,10 @@ def _find(session: Session, reference: str) -> Run:
         raise NotFound(words)
     ids = ", ".join(str(run.id) for run in found[:3])
     raise InvalidInput("run", [Fault("id", f"{reference!r} may be any of {len(found)} runs, as {ids}; give the whole id")])
+
+
+def _begins(run: Run, reference: str) -> bool:
+    return len(reference) >= SHORTEST and str(run.id).startswith(reference.lower())
 
 
 def _logs(session: Session, found: Run, submission: Mapping[str, Any], tail: int) -> str | None:

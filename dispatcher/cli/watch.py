@@ -63,5 +63,6 @@ def _answer(run: Run, timeout: float | None) -> Answer:
         words = f"run {run.name!r} ended as {run.state}" + (f": {run.reason}" if run.reason else "")
     else:
         words = ""
-    text = f"Run {run.name!r} has completed." if not words else f"Try: dispatcher run logs {run.id}"
+    then = "logs" if run.state.is_end else "explain"
+    text = f"Run {run.name!r} has completed." if not words else f"Try: dispatcher run {then} {run.id}"
     return Answer(data=shapes.whole_run(run), text=text, faults=(words,) if words else ())

@@ -174,6 +174,9 @@ def test_a_run_is_found_by_what_the_list_shows_of_it(cli, pool):
     assert cli.ok("run", "inspect", f"nightly-{second[:8]}")["id"] == second
     assert cli.ok("run", "inspect", "twin-2")["name"] == "twin-2"
     assert cli.ok("run", "cancel", first[:13])["state"] == "CANCELLED"
+    for name in ("a", "of a report that goes out every morning"):
+        create(cli, "-jv", "command=date", "--name", name)
+        assert cli.ok("run", "inspect", name)["name"] == name
     create(cli, "-jv", "command=date", "--name", "twin-2")
     said = cli("run", "explain", "twin-2")
     assert (said.exit_code, len(said.errors)) == (1, 1)

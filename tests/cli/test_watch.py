@@ -66,6 +66,7 @@ def test_the_time_may_be_up(cli, run_id):
     said = cli("run", "watch", run_id, "--timeout", "0")
     assert said.exit_code == 1
     assert "is still SCHEDULED after 0 s; it goes on" in said.errors[0]
+    assert f"Try: dispatcher run explain {run_id}" in said.out
 
 
 def test_ctrl_c_stops_the_watching_alone(cli, run_id):

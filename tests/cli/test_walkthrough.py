@@ -1,0 +1,87 @@
+"""The walk through Prefect's documentation: what the page says is what the commands say, and no command is left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_every_command import EVERY
+from tests.cli.walk import ANYTHING, DOCUMENT, is_as_told, renewed, rules, steps, walk_within_an_hour
+
+LINES = DOCUMENT.read_text(encoding="utf-8").splitlines()
+STEPS, RULES = tuple(steps(LINES)), rules(LINES)
+PAGES = (Path("README.md"), Path("dispatcher/cli/README.md"))
+ASKS_FOR_THE_CODE = "echo $?"
+NOUNS = ("work-pool", "work-queue", "deployment", "run")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """The whole walk, once."""
+    homes = (tmp_path_factory.mktemp("walk") for _ in range(3))
+    return walk_within_an_hour(STEPS, homes)
+
+
+def test_every_command_says_what_the_page_says(done):
+    different = [
+        "\n".join([f"line {each.step.line}: {each.step.command}", *each.output]) for each in done if not is_as_told(each, RULES)
+    ]
+    assert not different, "\n\n".join(different)
+
+
+def test_a_command_that_fails_is_followed_by_its_exit_code(done):
+    for each, then in pairwise(done):
+        assert each.exit_code == 0 or then.step.command == ASKS_FOR_THE_CODE, each
+        assert then.step.command != ASKS_FOR_THE_CODE or then.output == (str(each.exit_code),), each
+
+
+def test_a_word_more_or_less_or_another_is_noticed_in_every_output(done):
+    for each in done:
+        assert not is_as_told(replace(each, output=(*each.output, "and more")), RULES) or ANYTHING in each.step.expected[-1:]
+        for number, line in enumerate(each.step.expected):
+            if line != ANYTHING:
+                for wrong in _spoiled(each.step.expected, number, line):
+                    assert not is_as_told(replace(each, step=replace(each.step, expected=wrong)), RULES), (each.step, line)
+
+
+def _spoiled(expected: tuple[str, ...], number: int, line: str) -> Iterator[tuple[str, ...]]:
+    """The output with a line changed, and with one left out where no `...` could stand for it."""
+    yield (*expected[:number], line + " too", *expected[number + 1 :])
+    if ANYTHING not in expected:
+        yield expected[:number] + expected[number + 1 :]
+
+
+def test_a_page_that_says_something_else_is_written_anew_as_it_is(done):
+    wrong = [line.replace("COMPLETED", "FINISHED") for line in LINES]
+    found = [replace(each, step=step) for each, step in zip(done, steps(wrong), strict=True)]
+    assert sum(not is_as_told(each, RULES) for each in found) >= 3
+    again = [replace(each, step=step) for each, step in zip(done, steps(renewed(wrong, found)), strict=True)]
+    assert all(is_as_told(each, RULES) for each in again)
+
+
+def test_what_the_rules_do_not_name_is_compared():
+    assert len(RULES) >= 10
+    for words in (
+        "2 of 2 slots are held",
+        "priority 10",
+        "COMPLETED",
+        "exit code 143",
+        "Runs: 2, late: 1",
+        "work pool 'nightly'",
+    ):
+        assert not any(rule.pattern.search(words) for rule in RULES)
+
+
+@pytest.mark.parametrize("path", [path for path in EVERY if path[0] in NOUNS], ids=" ".join)
+def test_every_command_of_pools_queues_deployments_and_runs_occurs(path):
+    assert any(re.match(f"dispatcher {' '.join(path)}( |$)", step.command) for step in STEPS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_the_walk_is_linked(page):
+    assert "walkthrough.md)" in (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
