@@ -15,6 +15,7 @@ from typing import Any
 from botocore.session import Session
 
 from dispatcher.stores.dynamodb import DynamoStore
+from dispatcher.stores.dynamodb.client import READ_SECONDS
 from dispatcher.stores.dynamodb.client import connect as connect_to
 from providers.emulators.ecs import EcsEmulator
 
@@ -23,6 +24,9 @@ ACCOUNT = "400000000004"
 """Its own, so that other tests of this process may start emulators too."""
 
 ENDPOINT = os.environ.get("TEST_DYNAMODB_ENDPOINT")
+
+PATIENCE = 300.0
+"""Seconds for an answer of a server of one's own, which may have a large backlog to look through."""
 
 _numbers = count(1)
 _PREFIX = f"dispatcher-{uuid.uuid4().hex[:8]}" if ENDPOINT else "dispatcher"
@@ -52,7 +56,7 @@ def new_client() -> Any:
     """A client of the kind that the store makes, with keys that are worth nothing."""
     session = Session()
     session.set_credentials("emulator", "emulator")
-    return connect_to(REGION, url(), session)
+    return connect_to(REGION, url(), session, read_seconds=READ_SECONDS if ENDPOINT is None else PATIENCE)
 
 
 def fresh_table() -> str:

@@ -16,7 +16,9 @@ READ_SECONDS = 5.0
 """A transaction of 100 items takes some tens of milliseconds; one that takes seconds is asked for again."""
 
 
-def connect(region: str | None, endpoint: str | None, session: Session | None = None) -> Any:
+def connect(
+    region: str | None, endpoint: str | None, session: Session | None = None, *, read_seconds: float = READ_SECONDS
+) -> Any:
     """A client without retries of its own: `requests` is the one place that repeats.
 
     What is None comes from the usual AWS settings. No request is made before credentials are first wanted.
@@ -28,7 +30,7 @@ def connect(region: str | None, endpoint: str | None, session: Session | None = 
     config = Config(
         retries={"total_max_attempts": 1},
         connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
+        read_timeout=read_seconds,
         tcp_keepalive=True,
         user_agent_extra="push-dispatcher",
     )
