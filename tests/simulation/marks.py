@@ -108,7 +108,7 @@ class Witness:
 
     def materialised(self, added: Collection[UUID] | None) -> None:
         """Windows were to be made runs."""
-        self.tell(lambda: f"makes runs of windows: {added}")
+        self.tell(lambda: f"makes runs of windows: {'refused' if added is None else sorted(run.hex for run in added)}")
         self.journal.counts["windows"] += len(added or ())
         if added is None:
             self.mark("materialisation refused by its guard")

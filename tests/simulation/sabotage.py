@@ -262,7 +262,7 @@ SABOTAGES: dict[str, Sabotage] = {
             _swap(pool_tick, "recorded", _recorded_by_anyone), _swap(MemoryStore, "_change", _change_without("fence"))
         ),
         seeds=1500,
-        near=200,
+        near=10,
     ),
     "update without the expected state": Sabotage(
         "every write names the state it leaves", _swap(MemoryStore, "_change", _change_without("state", "fence", "ending"))
@@ -273,7 +273,7 @@ SABOTAGES: dict[str, Sabotage] = {
     ),
     "rendered again": Sabotage("a claim pins what it renders", _swap(FaultyStore, "_claim_effect", _claim_rendered_again)),
     "no deadline": Sabotage(
-        "nothing is submitted after the deadline", _swap(world_module, "TICK", timedelta(days=1)), seeds=1500, near=90
+        "nothing is submitted after the deadline", _swap(world_module, "TICK", timedelta(days=1)), seeds=1500, near=300
     ),
     "lease shorter than the invocation": Sabotage(
         "a lease outlives the invocation that made it", _swap(world_module, "LEASE", timedelta(seconds=-10))
@@ -283,11 +283,14 @@ SABOTAGES: dict[str, Sabotage] = {
         _swap(pool_tick, "cautious", lambda limits, skew: replace(limits, lookup_lag=0.0)),
     ),
     "skew forgotten": Sabotage(
-        "the clocks of two invocations may differ", _swap(pool_tick, "cautious", lambda limits, skew: limits)
+        "the clocks of two invocations may differ",
+        _swap(pool_tick, "cautious", lambda limits, skew: limits),
+        near=40,
     ),
     "an old observation judged by a new clock": Sabotage(
         "what is missing is judged by the time at which looking began",
         _swap(pool_tick.PoolTick, "settle", _settle_by_the_clock_of_now),
+        near=60,
     ),
     "absence always trusted": Sabotage(
         "absence proves nothing once the provider has forgotten", _swap(pool_tick, "is_forgotten", lambda *_: False)
@@ -299,6 +302,7 @@ SABOTAGES: dict[str, Sabotage] = {
     "discarded at once": Sabotage(
         "what lingers guards its name until no request can be on its way",
         _swap(pool_tick.PoolTick, "tidy", _tidy_at_once),
+        near=175,
     ),
     "cancel forgotten by a retry": Sabotage(
         "a run that people cancelled meanwhile is not tried again",
