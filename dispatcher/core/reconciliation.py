@@ -13,7 +13,7 @@ The rules that keep the promises are here, each in one place:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -92,7 +92,7 @@ def verdict(
     """
     if seen is None or not run.state.holds_slot:
         return None
-    located = {"submission": asdict(submission)} if submission and run.submission is None else {}
+    located = {"submission": _kept(submission)} if submission and run.submission is None else {}
     if seen.state.is_end:
         return _ended(run, seen, now, limits, located)
     if seen.state is JobState.MISSING:
@@ -199,7 +199,7 @@ def recorded(run: Run, answer: Answer, now: datetime, *, fence: int, repeat: boo
         return Move.of(
             run,
             run.state,
-            submission=asdict(answer.submission),
+            submission=_kept(answer.submission),
             submitted_at=run.submitted_at or now,
             refusals=0,
             lease_until=None,
@@ -212,6 +212,14 @@ def recorded(run: Run, answer: Answer, now: datetime, *, fence: int, repeat: boo
     if isinstance(answer, Absent):
         return _over(run, run.ending or RunState.CANCELLED, run.reason or answer.reason, now)
     return _refused_again(run, answer, now) if repeat else _not_started(run, answer, now)
+
+
+def _kept(submission: Submission) -> dict[str, Any]:
+    """A submission as a run keeps it."""
+    return {name: getattr(submission, name) for name in _OF_A_SUBMISSION}
+
+
+_OF_A_SUBMISSION = tuple(field.name for field in fields(Submission))
 
 
 def _not_started(run: Run, answer: Rejected | Throttled | NotSubmitted, now: datetime) -> Move:

@@ -64,11 +64,16 @@ class Table(Generic[T]):
 
     def encode_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Some fields, as they are written."""
-        return {name: value if value is None else self.codecs[name].encode(value) for name, value in fields.items()}
+        codecs = self.codecs
+        return {name: value if value is None else codecs[name].encode(value) for name, value in fields.items()}
 
     def decode_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Some fields, as they were."""
-        return {name: value if value is None else self.codecs[name].decode(value) for name, value in fields.items()}
+        codecs = self.codecs
+        return {
+            name: value if value is None or (codec := codecs[name]) is PLAIN else codec.decode(value)
+            for name, value in fields.items()
+        }
 
 
 def microseconds(time: datetime) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -66,17 +67,22 @@ class Session:
     def set_each(self, name: str, changes: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Sequence[int]:
         """The same of a statement with `{changes}`: for each, the columns that get new values, and the parameters."""
         statement = self._statements[name]
-        return self._counts([(_assigning(statement, values), {**values, **others}) for values, others in changes])
+        return self._counts([(_assigning(statement, tuple(values)), {**values, **others}) for values, others in changes])
 
     def _counts(self, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> Sequence[int]:
         return [self._execute(statement, parameters).rowcount for statement, parameters in calls]
 
     def _execute(self, statement: str, parameters: Mapping[str, Any]) -> Cursor:
-        return self._connection.execute(statement, {name: _stored(value) for name, value in parameters.items()})
+        stored = {name: value if type(value) in _AS_IS else _stored(value) for name, value in parameters.items()}
+        return self._connection.execute(statement, stored)
 
 
-def _assigning(statement: str, values: Mapping[str, Any]) -> str:
-    return statement.replace("{changes}", ", ".join(f"{column} = :{column}" for column in values))
+@lru_cache(maxsize=256)
+def _assigning(statement: str, columns: Sequence[str]) -> str:
+    return statement.replace("{changes}", ", ".join(f"{column} = :{column}" for column in columns))
+
+
+_AS_IS = frozenset({str, int, float, type(None)})
 
 
 def _stored(value: Any) -> Any:

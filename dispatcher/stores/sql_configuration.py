@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from dispatcher.core import scheduling
-from dispatcher.models import Deployment, Run, WorkPool
+from dispatcher.models import Deployment, Run, RunState, WorkPool
 from dispatcher.store import Materialisation, Reconfiguration
 from dispatcher.stores import refusals
 from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN
@@ -172,15 +172,15 @@ def required(found: T | None) -> T:
 
 def expected(run: Run) -> Mapping[str, Any]:
     """The parameters of `change_run` that say how the run is expected to be."""
-    return guard(run.id, run.pool, run.state.value, run.fence, run.ending)
+    return guard(run.id, run.pool, run.state, run.fence, run.ending)
 
 
-def guard(run_id: UUID, pool: str, state: str, fence: int, ending: str | None) -> Mapping[str, Any]:
+def guard(run_id: UUID, pool: str, state: RunState, fence: int, ending: RunState | None) -> Mapping[str, Any]:
     """The same, from its parts."""
     return {
         "expected_id": run_id,
         "expected_pool": pool,
-        "expected_state": state,
+        "expected_state": state.value,
         "expected_fence": fence,
         "expected_ending": str(ending or ""),
     }

@@ -185,7 +185,8 @@ class SqlStore(ABC):
             if not session.change("heartbeat", pool=pool, now=now):
                 return Claims()
             abandoned = [RUN.decode(row) for row in session.rows("abandoned", pool=pool, now=now, limit=takeovers)]
-            repeats = _change(session, [(run, transitions.taken_over(run, now, lease)) for run in abandoned])
+            taken = [(run, configuration.expected(run), transitions.taken_over(run, now, lease)) for run in abandoned]
+            repeats = _change(session, taken)
             decision = decide(_snapshot(session, pool, now))
             grants = _leave(session, pool, [(each.run, transitions.granted(each, now, lease)) for each in decision.grants])
             crashes = _leave(session, pool, [(run, transitions.crashed(run, reason, now)) for run, reason in decision.crashes])
@@ -291,12 +292,16 @@ def _apply(session: Session, moves: Sequence[Move]) -> frozenset[UUID]:
 
 def _leave(session: Session, pool: str, changes: Sequence[tuple[Run, Mapping[str, Any]]]) -> Sequence[Run]:
     """The claim's own moves: they leave SCHEDULED, whatever the run was read as."""
-    return _change(session, [(replace(run, pool=pool, state=RunState.SCHEDULED), values) for run, values in changes])
+
+    def waiting(run: Run) -> Mapping[str, Any]:
+        return configuration.guard(run.id, pool, RunState.SCHEDULED, run.fence, run.ending)
+
+    return _change(session, [(run, waiting(run), values) for run, values in changes])
 
 
-def _change(session: Session, changes: Sequence[tuple[Run, Mapping[str, Any]]]) -> Sequence[Run]:
-    """The runs that were still as expected: after their change, exactly as they will be read again."""
-    written = [(run, RUN.encode_fields(values)) for run, values in changes]
-    counts = session.set_each("change_run", [(values, configuration.expected(run)) for run, values in written])
-    changed = ((run, values) for (run, values), count in zip(written, counts, strict=True) if count)
-    return [replace(run, **RUN.decode_fields(values)) for run, values in changed]
+def _change(session: Session, changes: Sequence[tuple[Run, Mapping[str, Any], Mapping[str, Any]]]) -> Sequence[Run]:
+    """Runs, how each is expected to be, and its new values. The runs that were so, exactly as they will be read again."""
+    written = [(RUN.encode_fields(values), expected) for _, expected, values in changes]
+    counts = session.set_each("change_run", written)
+    answered = zip(changes, written, counts, strict=True)
+    return [replace(run, **RUN.decode_fields(values)) for (run, *_), (values, _), count in answered if count]

@@ -2,7 +2,7 @@
 
     values, place, sizes, tags,     pure: a rendered configuration becomes RegisterTaskDefinition and RunTask parameters
     launch, definition, network,
-    request
+    groundwork, request
     outcomes, observation, events,  pure: what AWS answered becomes an outcome or an observation
     console
     clients, once, registration,    what calls AWS

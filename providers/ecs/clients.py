@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from providers.base import ConfigurationError, ProviderUnavailable
@@ -54,7 +53,7 @@ class Clients:
         Raises `ConfigurationError` for credentials that are unknown or not AWS's, and the SDK's `NoRegionError`.
         """
         region = place.region or self._entry(place.credentials).get("region") or self._region
-        return replace(place, region=region or self._region_of(place.credentials))
+        return Place(credentials=place.credentials, region=region or self._region_of(place.credentials), cluster=place.cluster)
 
     def client(self, service: str, place: Place) -> Any:
         """The client of `service` for calls to a located place."""

@@ -10,14 +10,13 @@ from typing import Any
 from providers.base import Job
 from providers.ecs.clients import CONNECT_SHARE, READ_SHARE, Clients
 from providers.ecs.containers import main_container
-from providers.ecs.definition import Facts, definition_of, facts_of, given_definition, template_compatibilities
-from providers.ecs.launch import Launch, launch_of
-from providers.ecs.network import Network, network_of, network_parameters, subnets_of_vpc
+from providers.ecs.definition import given_definition
+from providers.ecs.groundwork import Groundwork, groundwork_of, groundwork_on
+from providers.ecs.network import Network, network_parameters, subnets_of_vpc
 from providers.ecs.once import Once
 from providers.ecs.place import Place, place_of
 from providers.ecs.registration import Check, TaskDefinitions
 from providers.ecs.request import run_task_request
-from providers.ecs.values import mapping
 
 
 class OutOfTime(Exception):
@@ -70,10 +69,10 @@ class Preparation:
         place = self._clients.located(place_of(job.configuration))
         ecs = self._clients.client("ecs", place)
         check = self._check()
-        definition, remembered, facts, launch = self._definition(ecs, place, job.configuration, check)
-        container = main_container(facts.containers, job.configuration.get("container_name") or None)
-        network = self._network(place, network_of(job.configuration, facts.network_mode, launch), check)
-        request = run_task_request(job, definition=definition, container=container, launch=launch, network=network)
+        definition, remembered, ground = self._definition(ecs, place, job.configuration, check)
+        container = main_container(ground.facts.containers, job.configuration.get("container_name") or None)
+        network = self._network(place, ground.network, check)
+        request = run_task_request(job, definition=definition, container=container, launch=ground.launch, network=network)
         check()
         return Prepared(ecs=ecs, place=place, container=container, remembered=remembered, request=request)
 
@@ -83,15 +82,13 @@ class Preparation:
 
     def _definition(
         self, ecs: Any, place: Place, configuration: Mapping[str, Any], check: Check
-    ) -> tuple[str, str, Facts, Launch]:
-        request = mapping(configuration.get("task_run_request"), "task_run_request")
+    ) -> tuple[str, str, Groundwork]:
+        """What RunTask is to name, under what it is remembered, and what else follows from it."""
         if given := given_definition(configuration):
-            facts = self._definitions.facts(ecs, place, given, check)
-            return given, given, facts, launch_of(request, facts.compatibilities)
-        launch = launch_of(request, template_compatibilities(configuration))
-        definition = definition_of(configuration, launch, place.region or "")
-        arn = self._definitions.registered(ecs, place, definition, check)
-        return arn, definition["family"], facts_of(definition), launch
+            return given, given, groundwork_on(self._definitions.facts(ecs, place, given, check), configuration)
+        ground = groundwork_of(configuration, place.region or "")
+        definition = ground.definition or {}
+        return self._definitions.registered(ecs, place, definition, check), definition["family"], ground
 
     def _network(self, place: Place, network: Network | None, check: _TimeLeft) -> dict[str, Any] | None:
         if network is None:

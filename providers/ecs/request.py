@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from providers.ecs.containers import tidy_container
 from providers.ecs.launch import Launch
 from providers.ecs.tags import tags_of
 from providers.ecs.task_secrets import secrets_of
-from providers.ecs.values import command, integer, listed, mapping, objects, pairs, pruned, text
+from providers.ecs.values import command, compact, integer, listed, mapping, objects, pairs, pruned, text
 
 MAX_OVERRIDES = 8192
 """Characters of `overrides` as JSON."""
@@ -93,7 +92,7 @@ def _environment(job: Job, main: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _check_size(overrides: Mapping[str, Any]) -> None:
-    size = len(json.dumps(overrides, separators=(",", ":"), ensure_ascii=False))
+    size = len(compact(overrides))
     if size > MAX_OVERRIDES:
         environment = overrides["containerOverrides"][0].get("environment", ())
         largest = max(environment, key=lambda item: len(item["value"]), default={"name": "-", "value": ""})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from providers.ecs.values import listed, pairs
@@ -42,6 +43,7 @@ def clean(label: str) -> str:
     return _RESERVED.sub("aws-", _FORBIDDEN.sub("-", label))
 
 
+@lru_cache(maxsize=1024)
 def clean_key(label: str) -> str:
     """The same for a key, which has a length of its own and no spaces around it."""
     return clean(label.strip()).strip()[:MAX_KEY]

@@ -47,7 +47,7 @@ def objects(value: Any, path: str) -> list[dict[str, Any]]:
 
 def text(value: Any) -> str:
     """A scalar as the text that a container or a tag shows; objects as compact JSON."""
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return value if isinstance(value, str) else compact(value)
 
 
 def integer(value: Any, path: str) -> int:
@@ -90,11 +90,18 @@ def listed(named: Mapping[str, str], *, key: str = "name", value: str = "value")
 
 def pruned(value: Any) -> Any:
     """A deep copy without nulls, empty objects, empty lists and empty texts, which the API refuses as values."""
-    if isinstance(value, Mapping):
+    kind_of = type(value)
+    if kind_of is str:
+        return value
+    if kind_of is dict or isinstance(value, Mapping):
         return {key: kept for key, item in value.items() if (kept := item if key in VERBATIM else pruned(item)) not in _EMPTY}
     if isinstance(value, list | tuple):
         return [kept for item in value if (kept := pruned(item)) not in _EMPTY or kept == ""]
     return value
+
+
+compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+"""Compact JSON, its keys in their order."""
 
 
 def canonical(value: Any) -> str:
