@@ -240,12 +240,14 @@ class Store(Protocol):
     def reconfigure(self, change: Reconfiguration) -> None:
         """Carry out a change of many pools and deployments in one step: all of it, or nothing.
 
-        Each is saved as `save_pool` and `save_deployment` do it, pools first; then deployments go, and last pools. Raises
-        `Conflict` when any pool or deployment is new, gone or changed since it was read, or when a pool or a queue that would
-        go still has runs that have not ended; `NotFound` for a deployment into a queue that would not exist.
+        Deployments go first, and the waiting runs that go with schedules; then each is saved as `save_pool` and
+        `save_deployment` do it, pools first; last, pools go. Raises `Conflict` when any pool or deployment is new, gone or
+        changed since it was read, or when a pool or a queue that would go still has runs that have not ended; `NotFound` for a
+        deployment into a queue that would not exist.
 
         A store whose transactions are bounded may take several for a change that is too big for one. Then nobody else's change
-        comes between, `Conflict` says when somebody's did, and what is left of the change is what the next reading shows.
+        comes between, `Conflict` says when somebody's did, what is left of the change is what the next reading shows, and a
+        queue that goes has to be empty.
         """
         ...
 

@@ -293,13 +293,16 @@ class MemoryStore:
         read = change.pools_read, change.deployments_read
         if read != (_versions(self._pools), _versions(self._deployments)):
             raise refusals.configuration_changed()
+        for name in change.deployments_gone:
+            self.delete_deployment(name)
+        for deployment in change.deployments:  # what goes with their schedules may wait in a queue that goes
+            if stored := self._deployments.get(deployment.name):
+                self._withdraw(stored, scheduling.saving(stored, deployment, change.now).withdrawn, change.now)
         for pool in change.pools:
             self.save_pool(pool, expected_version=change.pools_read.get(pool.name))
         for deployment in change.deployments:
             version = change.deployments_read.get(deployment.name)
             self.save_deployment(deployment, expected_version=version, now=change.now)
-        for name in change.deployments_gone:
-            self.delete_deployment(name)
         for name in change.pools_gone:
             self.delete_pool(name, expected_version=change.pools_read[name])
 

@@ -100,12 +100,15 @@ def reconfigure(session: Session, change: Reconfiguration) -> None:
     read = change.pools_read, change.deployments_read
     if read != (dict(session.rows("pool_versions")), dict(session.rows("deployment_versions"))):
         raise refusals.configuration_changed()
+    for name in change.deployments_gone:
+        delete_deployment(session, name)
+    for deployment in change.deployments:  # what goes with their schedules may wait in a queue that goes
+        if stored := deployment_in(session, deployment.name):
+            withdraw(session, stored.name, scheduling.saving(stored, deployment, change.now).withdrawn, change.now)
     for pool in change.pools:
         save_pool(session, pool, change.pools_read.get(pool.name))
     for deployment in change.deployments:
         save_deployment(session, deployment, change.deployments_read.get(deployment.name), change.now)
-    for name in change.deployments_gone:
-        delete_deployment(session, name)
     for name in change.pools_gone:
         delete_pool(session, name, change.pools_read[name])
 

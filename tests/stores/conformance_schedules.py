@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from dispatcher.core.scheduling import WindowLimits, materialisation
+from dispatcher.errors import Conflict
 from dispatcher.models import Attempt, CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule
 from dispatcher.store import MATERIALISED_AT_ONCE, Move, Reconfiguration, RunFilter, Store
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_run
@@ -36,6 +37,18 @@ def windows(store: Store, name: str = "deployment") -> list[tuple[str | None, ti
 
 def every_ten(*minutes: int) -> list[tuple[str, timedelta]]:
     return [("ten", each * MINUTE) for each in minutes]
+
+
+def without_high(deployment: Deployment, *, moves: bool) -> Reconfiguration:
+    """Its queue goes, and it moves to the other one or goes as well."""
+    return Reconfiguration(
+        pools_read={"other": 1, "pool": 1},
+        deployments_read={deployment.name: 1},
+        now=NOW,
+        pools=(a_pool(),),
+        deployments=(replace(deployment, queue="default"),) if moves else (),
+        deployments_gone=() if moves else (deployment.name,),
+    )
 
 
 class Schedules:
@@ -197,6 +210,28 @@ class Schedules:
         changed = store.deployment("deployment")
         assert changed
         assert changed.windows_until == {"hourly": NOW + 25 * MINUTE}
+
+    @pytest.mark.parametrize("what", ["moves", "goes"])
+    def test_a_queue_goes_together_with_the_runs_to_come_of_a_deployment_that(self, store: Store, what: str):
+        deployment = a_scheduled(store, queue="high")
+        materialised(store, deployment)
+        change = without_high(deployment, moves=what == "moves")
+        store.reconfigure(change)
+        pool = store.pool("pool")
+        assert pool
+        assert [queue.name for queue in pool.queues] == ["default"]
+        assert windows(store) == []
+        assert [each.queue for each in store.deployments()] == ["default"] * (what == "moves")
+
+    @pytest.mark.parametrize("what", ["moves", "goes"])
+    def test_a_run_that_people_made_keeps_a_queue_whatever_happens_to_its_deployment(self, store: Store, what: str):
+        deployment = a_scheduled(store, queue="high")
+        materialised(store, deployment)
+        store.add_runs([a_run(deployment="deployment", queue="high")])
+        before = store.pools(), store.deployments(), waiting(store)
+        with pytest.raises(Conflict, match="'high' of 'pool' has runs that have not ended"):
+            store.reconfigure(without_high(deployment, moves=what == "moves"))
+        assert (store.pools(), store.deployments(), waiting(store)) == before
 
     def test_a_deployment_is_restored_with_how_far_it_had_come(self, store: Store):
         there = a_deployment(

@@ -80,11 +80,18 @@ class Pools:
                 return saved
         raise AssertionError  # the rounds end by an error
 
-    def saving(self, pool: WorkPool, expected_version: int | None, token: str) -> tuple[WorkPool, Actions]:
-        """The pool as it will be read, and what saves it. Raises what `Store.save_pool` raises."""
+    def saving(
+        self, pool: WorkPool, expected_version: int | None, token: str, withdrawn: Sequence[Withdrawal] = ()
+    ) -> tuple[WorkPool, Actions]:
+        """The pool as it will be read, and what saves it. Raises what `Store.save_pool` raises.
+
+        Runs that the same transaction notes as `withdrawn` do not keep a queue.
+        """
         if len(pool.queues) > MAX_QUEUES:
             raise StoreError(f"work pool {pool.name!r} has {len(pool.queues)} queues: one in DynamoDB has at most {MAX_QUEUES}")
-        return self._create(pool, token) if expected_version is None else self._replace(pool, expected_version, token)
+        return (
+            self._create(pool, token) if expected_version is None else self._replace(pool, expected_version, token, withdrawn)
+        )
 
     def restore(self, pool: WorkPool) -> None:
         """See `Store.restore`: as it is given, with what ticks have written; one that is there is left alone."""
@@ -116,8 +123,9 @@ class Pools:
 
     def has_waiting(self, pool: str, queue: str, withdrawn: Sequence[Withdrawal] = ()) -> bool:
         """Whether a run of the queue is SCHEDULED, but for those that are withdrawn."""
-        waiting = self._table.query(keys.waiting(pool, queue), page=None if withdrawn else 1)
-        return any(not any(each.covers(entry) for each in withdrawn) for entry in waiting)
+        going = [each for each in withdrawn if (pool, queue) in each.places]
+        waiting = self._table.query(keys.waiting(pool, queue), page=None if going else 1)
+        return any(not any(each.covers(entry) for each in going) for entry in waiting)
 
     def doors(self, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
         """For each of these pools and queues that exists, the token of what last began to wait in it."""
@@ -146,10 +154,12 @@ class Pools:
         saved = _saved(pool, pool, 1, fresh=True)
         return saved, _new(saved, {"held_reason": {"S": ""}}, token)
 
-    def _replace(self, pool: WorkPool, expected_version: int, token: str) -> tuple[WorkPool, Actions]:
+    def _replace(
+        self, pool: WorkPool, expected_version: int, token: str, withdrawn: Sequence[Withdrawal]
+    ) -> tuple[WorkPool, Actions]:
         found = _expected(self.read(pool.name), pool.name, expected_version)
         old, new = ({queue.name for queue in each.queues} for each in (found.pool, pool))
-        doors = self._doors_of_idle(found, [queue.name for queue in found.pool.queues if queue.name not in new])
+        doors = self._doors_of_idle(found, [queue.name for queue in found.pool.queues if queue.name not in new], withdrawn)
         saved = _saved(pool, found.pool, expected_version + 1)
         actions: Actions = {
             keys.config(pool.name): _put_config(saved, expected_version),
@@ -173,7 +183,7 @@ class Pools:
             **{keys.door(*pair): _close_door(filled) for pair, filled in doors.items()},
         }
 
-    def _doors_of_idle(self, found: FoundPool, queues: Sequence[str]) -> Mapping[Key, str]:
+    def _doors_of_idle(self, found: FoundPool, queues: Sequence[str], withdrawn: Sequence[Withdrawal]) -> Mapping[Key, str]:
         """The doors of queues that are to go. Raises `Conflict` for one whose runs have not all ended.
 
         The doors are read before the look behind them: whoever comes in between changes them.
@@ -181,7 +191,7 @@ class Pools:
         pool = found.pool.name
         doors = self.doors([(pool, queue) for queue in queues]) if queues else {}
         for queue in queues:
-            if found.used.get(queue) or self.has_waiting(pool, queue):
+            if found.used.get(queue) or self.has_waiting(pool, queue, withdrawn):
                 raise refusals.queue_busy(pool, queue)
         return {keys.door(*pair): filled for pair, filled in doors.items()}
 

@@ -6,8 +6,9 @@ deployment is due otherwise. So 5 pools with 20 queues and 50 deployments with 1
 and all or nothing. Runs that go with their schedules follow it (`withdrawing`).
 
 What is bigger goes in parts: pools first, then deployments, last what is to go. So does a change that deletes a pool in whose
-queues such runs wait: they go before it does, and whatever else keeps the pool is told before anything is written. What is
-guaranteed then:
+queues such runs wait: they go before it does, and whatever else keeps the pool is told before anything is written. A queue
+in which such runs wait goes before they do, and so only together with the note that they are to go: in one transaction. What
+is guaranteed for a change in parts:
 
 * Each part is all or nothing, and leaves a configuration that ticks can use: a deployment's queue is there before it.
 * The parts are a chain: each is written on the condition that nobody changed a pool or a deployment since the part before it.
@@ -82,10 +83,13 @@ class _Steps:
     def __init__(self, pools: Pools, deployments: Deployments, change: Reconfiguration) -> None:
         self._pools, self._deployments, self._change = pools, deployments, change
 
-    def before_pools_go(self) -> Iterator[_Step]:
-        """Pools, then deployments, then the deployments that go."""
+    def pools_saved(self, withdrawn: Sequence[Withdrawal]) -> Iterator[_Step]:
+        """The pools that are saved. Runs that the same transaction withdraws do not keep a queue."""
         for pool in self._change.pools:
-            yield _Step(partial(self._save_pool, pool))
+            yield _Step(partial(self._save_pool, pool, withdrawn))
+
+    def deployments_changed(self) -> Iterator[_Step]:
+        """The deployments that are saved, and those that go."""
         for deployment in self._change.deployments:
             yield _Step(partial(self._save_deployment, deployment), deployment.name)
         for name in self._change.deployments_gone:
@@ -100,8 +104,8 @@ class _Steps:
         """Whether runs have to go from a pool before it does."""
         return any(pool in self._change.pools_gone for each in withdrawn for pool, _ in each.places)
 
-    def _save_pool(self, pool: WorkPool, _found: Found, token: str) -> Piece:
-        return Piece(actions=self._pools.saving(pool, self._change.pools_read.get(pool.name), token)[1])
+    def _save_pool(self, pool: WorkPool, withdrawn: Sequence[Withdrawal], _found: Found, token: str) -> Piece:
+        return Piece(actions=self._pools.saving(pool, self._change.pools_read.get(pool.name), token, withdrawn)[1])
 
     def _save_deployment(self, wanted: Deployment, found: Found, token: str) -> Piece:
         version, stored = self._change.deployments_read.get(wanted.name), found.get(wanted.name)
@@ -116,11 +120,18 @@ class _Steps:
 
 def _parts(steps: _Steps, found: Found) -> Iterator[Sequence[_Step]]:
     """The steps in order, cut into what one transaction holds; what may be refused is refused now, as far as that is known."""
-    first = [(step, step.piece(found, "")) for step in steps.before_pools_go()]
-    withdrawn = [withdrawal for _, piece in first for withdrawal in piece.withdrawn]
-    last = [(step, step.piece(found, "")) for step in steps.pools_going(withdrawn)]
+    changed_after = _planned(steps.deployments_changed(), found)
+    withdrawn = [withdrawal for _, piece in changed_after for withdrawal in piece.withdrawn]
+    first = _planned(steps.pools_saved(withdrawn), found) + changed_after
+    if len(list(_cut(first))) > 1:
+        first = _planned(steps.pools_saved(()), found) + changed_after
+    last = _planned(steps.pools_going(withdrawn), found)
     for planned in [first, last] if steps.empty_first(withdrawn) else [first + last]:
         yield from _cut(planned)
+
+
+def _planned(steps: Iterator[_Step], found: Found) -> list[tuple[_Step, Piece]]:
+    return [(step, step.piece(found, "")) for step in steps]
 
 
 def _cut(planned: Sequence[tuple[_Step, Piece]]) -> Iterator[Sequence[_Step]]:

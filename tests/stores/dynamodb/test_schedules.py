@@ -262,6 +262,24 @@ class TestWithdrawn:
         place.store.reconfigure(gone)
         assert place.store.pools() == []
 
+    def test_what_waits_in_a_queue_that_has_gone_is_withdrawn_by_the_next_tick(self, place: Place):
+        moves = replace(a_scheduled(place, queue="high"), queue="default")
+        change = reconfiguration(place.store, pools=[a_pool("pool")], deployments=[moves])
+        broken_off(place, lambda store: store.reconfigure(change))
+        assert [queue.name for pool in place.store.pools() for queue in pool.queues] == ["default"]
+        assert runs_of(place) == 6
+        assert place.another().scheduled("pool", NOW, limit=10) == [stored(place.store)]
+        assert runs_of(place) == 0
+        assert place.store.check() == []
+
+    def test_a_queue_with_runs_to_come_does_not_go_in_a_change_of_several_parts(self, place: Place):
+        moves = replace(a_scheduled(place, queue="high"), queue="default")
+        many = [a_deployment(f"d{number}") for number in range(100)]
+        change = reconfiguration(place.store, pools=[a_pool("pool")], deployments=[moves, *many])
+        with pytest.raises(Conflict, match="'high' of 'pool' has runs that have not ended"):
+            place.store.reconfigure(change)
+        assert (len(place.store.deployments()), runs_of(place)) == (1, 6)
+
     def test_a_withdrawal_that_a_change_of_many_was_broken_off_in_is_finished_by_the_next(self, place: Place):
         changed = replace(a_scheduled(place), schedules=(OTHER,))
         broken_off(place, lambda store: store.reconfigure(reconfiguration(store, deployments=[changed])))
