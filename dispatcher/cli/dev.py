@@ -15,11 +15,12 @@ import click
 from dispatcher.cli import completion, shapes
 from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.session import Session, pass_session
+from dispatcher.models import Run
 from dispatcher.report import TickReport
 from dispatcher.tick import tick
 
-LATEST_RUNS = 12
-"""Runs that the view shows, the newest first."""
+SHOWN_RUNS = 12
+"""Runs that the view shows: those with a job, and then the newest."""
 
 Show = Callable[[shapes.Shape], None]
 
@@ -73,9 +74,20 @@ def _look(session: Session, report: TickReport, named: Sequence[str] | None, tic
         "ticks": ticks,
         "at": shapes.time(session.wiring.dispatch.clock.now()),
         "pools": [shapes.watched_pool(client.inspect_work_pool(name)) for name in names],
-        "runs": [shapes.run(found) for found in client.runs(limit=LATEST_RUNS) if found.pool in names],
+        "runs": [shapes.run(run) for run in _runs(session, names)],
         "problems": report.problems,
     }
+
+
+def _runs(session: Session, pools: Sequence[str]) -> Sequence[Run]:
+    """What runs must not be hidden by what waits: a backlog is newer."""
+    store = session.wiring.dispatch.store
+    newest = {run.id: run for pool in pools for run in session.client.runs(pool=pool, limit=SHOWN_RUNS)}
+    live = [run.id for pool in pools for run in store.live(pool, limit=SHOWN_RUNS)]
+    read = [newest.get(run_id) or store.get(run_id) for run_id in live[:SHOWN_RUNS]]
+    first = {run.id: run for run in read if run is not None}
+    others = sorted((run for run in newest.values() if run.id not in first), key=lambda run: run.created_at, reverse=True)
+    return [*first.values(), *others][:SHOWN_RUNS]
 
 
 def _is_done(picture: shapes.Shape) -> bool:

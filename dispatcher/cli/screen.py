@@ -20,7 +20,7 @@ def live_pools() -> Iterator[Callable[[views.Shape], None]]:
 
 
 def pools_picture(shape: views.Shape) -> Group:
-    """One moment: every pool with its slots and queues, and the newest runs."""
+    """One moment: every pool with its slots and queues, the runs that have a job, and the newest."""
     parts: list[RenderableType] = [
         Text(f"push-dispatcher  tick {shape['ticks']}  {views.time(shape['at'])}  Ctrl-C stops", "bold")
     ]

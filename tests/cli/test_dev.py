@@ -50,6 +50,17 @@ def test_json_is_the_last_picture_alone(cli, pool):
     cli.ok("dev", "--until-done", "--every", "0.1")
 
 
+def test_runs_with_a_job_are_seen_however_many_wait(cli, pool):
+    a_few_runs(cli, 2, "sleep 60")
+    cli.ok("dev", "--ticks", "1")
+    a_few_runs(cli, 20)
+    shape = cli.ok("dev", "--ticks", "1")
+    assert [run["state"] for run in shape["runs"]] == ["RUNNING"] * 2 + ["SCHEDULED"] * 10
+    for run in shape["runs"][:2]:
+        cli.ok("run", "cancel", run["id"])
+    cli.ok("dev", "--until-done", "--every", "0.1")
+
+
 def test_only_the_named_pools_are_ticked(cli, pool):
     cli.ok("work-pool", "create", "other", "--type", "process")
     cli.ok("run", "create", "--pool", "other", "-jv", "command=echo hello")
