@@ -2,6 +2,8 @@
 
 Each yields a started emulator and sets the variables that point the vendor's client at it. An emulator whose extra is not
 installed is an error of the test that asks for it, and of no other.
+
+Both ways may be mixed: nothing is asserted here, so pytest has nothing to rewrite (PYTEST_DONT_REWRITE).
 """
 
 from __future__ import annotations
