@@ -23,6 +23,15 @@ resource "azurerm_role_assignment" "store" {
   principal_type       = "ServicePrincipal"
 }
 
+resource "azurerm_role_assignment" "environment" {
+  for_each = var.secret_environment
+
+  scope                = each.value.id
+  role_definition_name = "Key Vault Secrets User"
+  principal_id         = azurerm_function_app_flex_consumption.this.identity[0].principal_id
+  principal_type       = "ServicePrincipal"
+}
+
 # Whoever applies this writes the secret.
 resource "azurerm_role_assignment" "writes_secret" {
   count = var.store_secret_uri == null ? 1 : 0

@@ -8,6 +8,8 @@ locals {
   short  = trimsuffix(substr(var.name, 0, 17), "-")
   secret = coalesce(var.store_secret_uri, one(azurerm_key_vault_secret.store[*].versionless_id))
 
+  secret_environment = { for name, each in var.secret_environment : name => "@Microsoft.KeyVault(SecretUri=${each.uri})" }
+
   # hh:mm:ss, as the Functions host reads it
   time_limit = format("%02d:%02d:%02d", floor(var.timeout / 3600), floor(var.timeout % 3600 / 60), var.timeout % 60)
 }
@@ -122,7 +124,7 @@ resource "azurerm_function_app_flex_consumption" "this" {
     minimum_tls_version                    = "1.2"
   }
 
-  app_settings = merge(var.environment, {
+  app_settings = merge(var.environment, local.secret_environment, {
     DISPATCHER_STORE                       = "@Microsoft.KeyVault(SecretUri=${local.secret})"
     DISPATCHER_SCHEDULE                    = var.schedule
     DISPATCHER_TIMEOUT_SECONDS             = tostring(var.timeout)

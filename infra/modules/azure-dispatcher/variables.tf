@@ -119,13 +119,34 @@ variable "schedule" {
 }
 
 variable "environment" {
-  description = "Further settings of the function, as DISPATCHER_CREDENTIALS. Secrets only as Key Vault references."
+  description = "Further settings of the function, as DISPATCHER_CREDENTIALS. No secrets, which belong in secret_environment."
   type        = map(string)
   default     = {}
 
   validation {
     condition     = length(setintersection(keys(var.environment), ["DISPATCHER_STORE", "DISPATCHER_SCHEDULE", "DISPATCHER_TIMEOUT_SECONDS", "AZURE_CLIENT_ID"])) == 0
     error_message = "environment: DISPATCHER_STORE, DISPATCHER_SCHEDULE, DISPATCHER_TIMEOUT_SECONDS and AZURE_CLIENT_ID are the module's own."
+  }
+}
+
+variable "secret_environment" {
+  description = "Variables of the function that are secrets, as the secret_variable of a hook: name -> URI and resource id of a Key Vault secret, which the function is let read. The vault has to have RBAC."
+  type        = map(object({ uri = string, id = string }))
+  default     = {}
+
+  validation {
+    condition     = alltrue([for each in values(var.secret_environment) : can(regex("^https://[a-zA-Z0-9-]+\\.vault\\.[a-z.]+/secrets/[a-zA-Z0-9-]+$", each.uri))])
+    error_message = "secret_environment: uri is https://VAULT.vault.azure.net/secrets/NAME, without a version."
+  }
+
+  validation {
+    condition     = alltrue([for each in values(var.secret_environment) : can(regex("^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.KeyVault/vaults/[^/]+/secrets/[^/]+$", each.id))])
+    error_message = "secret_environment: id is /subscriptions/.../providers/Microsoft.KeyVault/vaults/VAULT/secrets/NAME."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(var.secret_environment) : can(regex("^[A-Z][A-Z0-9_]*$", name)) && !can(regex("^(DISPATCHER|AZURE)_", name))])
+    error_message = "secret_environment: names as OPS_HOOK_SECRET, none of the dispatcher's own."
   }
 }
 

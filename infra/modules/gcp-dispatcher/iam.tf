@@ -28,6 +28,15 @@ resource "google_secret_manager_secret_iam_member" "store" {
   member    = "serviceAccount:${google_service_account.function.email}"
 }
 
+resource "google_secret_manager_secret_iam_member" "environment" {
+  for_each = var.secret_environment
+
+  project   = var.project
+  secret_id = each.value
+  role      = "roles/secretmanager.secretAccessor"
+  member    = "serviceAccount:${google_service_account.function.email}"
+}
+
 # What the function may do in its pools.
 resource "google_project_iam_member" "pools" {
   for_each = var.pools

@@ -99,11 +99,23 @@ resource "google_cloudfunctions2_function" "this" {
       secret     = local.secret
       version    = var.store_secret == null ? google_secret_manager_secret_version.store[0].version : "latest"
     }
+
+    dynamic "secret_environment_variables" {
+      for_each = var.secret_environment
+
+      content {
+        key        = secret_environment_variables.key
+        project_id = var.project
+        secret     = secret_environment_variables.value
+        version    = "latest"
+      }
+    }
   }
 
   depends_on = [
     google_project_iam_member.build,
     google_project_iam_member.pools,
+    google_secret_manager_secret_iam_member.environment,
     google_secret_manager_secret_iam_member.store,
     google_service_account_iam_member.pools,
   ]

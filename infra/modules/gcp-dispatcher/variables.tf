@@ -142,13 +142,29 @@ variable "schedule" {
 }
 
 variable "environment" {
-  description = "Further settings of the function, as DISPATCHER_CREDENTIALS. No secrets: Google shows them to whoever may read the function."
+  description = "Further settings of the function, as DISPATCHER_CREDENTIALS. No secrets, which belong in secret_environment: Google shows these to whoever may read the function."
   type        = map(string)
   default     = {}
 
   validation {
     condition     = length(setintersection(keys(var.environment), ["DISPATCHER_STORE", "DISPATCHER_AUDIENCE", "DISPATCHER_CALLERS", "DISPATCHER_TIMEOUT_SECONDS", "DISPATCHER_TOKEN_SIGNATURE"])) == 0
     error_message = "environment: DISPATCHER_STORE, DISPATCHER_AUDIENCE, DISPATCHER_CALLERS, DISPATCHER_TIMEOUT_SECONDS and DISPATCHER_TOKEN_SIGNATURE are the module's own."
+  }
+}
+
+variable "secret_environment" {
+  description = "Variables of the function that are secrets, as the secret_variable of a hook: name -> id of a secret of Secret Manager in `project`, which the function is let read. Its latest version is taken."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for id in values(var.secret_environment) : can(regex("^[a-zA-Z0-9_-]{1,255}$", id))])
+    error_message = "secret_environment: the ids alone, without projects/.../secrets/."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(var.secret_environment) : can(regex("^[A-Z][A-Z0-9_]*$", name)) && !startswith(name, "DISPATCHER_")])
+    error_message = "secret_environment: names as OPS_HOOK_SECRET, none of the dispatcher's own."
   }
 }
 

@@ -149,3 +149,36 @@ run "a_log_of_a_day" {
 
   expect_failures = [var.log_retention_days]
 }
+
+run "the_secret_of_a_hook" {
+  command = plan
+
+  variables {
+    secret_environment = {
+      OPS_HOOK_SECRET = {
+        uri = "https://ours.vault.azure.net/secrets/ops"
+        id  = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/ours/secrets/ops"
+      }
+    }
+  }
+
+  assert {
+    condition     = azurerm_role_assignment.environment["OPS_HOOK_SECRET"].scope == var.secret_environment["OPS_HOOK_SECRET"].id
+    error_message = "The function may read it."
+  }
+
+  assert {
+    condition     = local.secret_environment["OPS_HOOK_SECRET"] == "@Microsoft.KeyVault(SecretUri=https://ours.vault.azure.net/secrets/ops)"
+    error_message = "The function gets a reference, not the secret."
+  }
+}
+
+run "a_hooks_secret_without_its_resource" {
+  command = plan
+
+  variables {
+    secret_environment = { OPS_HOOK_SECRET = { uri = "https://ours.vault.azure.net/secrets/ops", id = "ops" } }
+  }
+
+  expect_failures = [var.secret_environment]
+}

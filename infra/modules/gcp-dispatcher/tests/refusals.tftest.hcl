@@ -138,3 +138,41 @@ run "a_setting_that_is_the_modules_own" {
 
   expect_failures = [var.environment]
 }
+
+run "the_secret_of_a_hook" {
+  command = plan
+
+  variables {
+    secret_environment = { OPS_HOOK_SECRET = "ops-hook" }
+  }
+
+  assert {
+    condition     = [for each in google_cloudfunctions2_function.this.service_config[0].secret_environment_variables : "${each.key}=${each.secret}"] == ["DISPATCHER_STORE=push-dispatcher-store", "OPS_HOOK_SECRET=ops-hook"]
+    error_message = "The function gets it beside the store's address."
+  }
+
+  assert {
+    condition     = google_secret_manager_secret_iam_member.environment["OPS_HOOK_SECRET"].secret_id == "ops-hook"
+    error_message = "The function may read it."
+  }
+}
+
+run "a_secret_in_place_of_the_dispatchers_own" {
+  command = plan
+
+  variables {
+    secret_environment = { DISPATCHER_STORE = "other" }
+  }
+
+  expect_failures = [var.secret_environment]
+}
+
+run "a_hooks_secret_by_its_full_name" {
+  command = plan
+
+  variables {
+    secret_environment = { OPS_HOOK_SECRET = "projects/p/secrets/s" }
+  }
+
+  expect_failures = [var.secret_environment]
+}
