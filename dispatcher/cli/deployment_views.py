@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
+from dispatcher.cli.inputs import as_given
 from dispatcher.cli.views import Shape, hook_words, pairs, retry_words, say, seconds, show, table, text
 
 
@@ -39,7 +40,7 @@ def deployment(shape: Shape) -> None:
     for hook in shape["hooks"]:
         out.add_row(f"hook {hook['name']}", text(hook_words(hook)))
     for name, value in shape["job_variables"].items():
-        out.add_row(f"variable {name}", text(value))
+        out.add_row(f"variable {name}", text(as_given(value)))
     show(out)
     if shape["schedules"]:
         say("")

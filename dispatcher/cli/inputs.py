@@ -73,6 +73,13 @@ def job_variable(pair: str) -> tuple[str, Any]:
         return name.strip(), value
 
 
+def as_given(value: Any) -> str:
+    """A job variable's value as `job_variable` takes it."""
+    if isinstance(value, str) and job_variable(f"x={value}") == ("x", value):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
 def moment(text: str | None, field: str = "at") -> datetime | None:
     """A time in ISO 8601. Raises `InvalidInput`; whether it has a zone is asked at the door."""
     if text is None:

@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dispatcher.cli.inputs import as_given
+
 Shape = Mapping[str, Any]
 
 STATE_STYLES = {
@@ -157,7 +159,7 @@ def run(shape: Shape) -> None:
     if shape["tags"]:
         out.add_row("tags", text(", ".join(shape["tags"])))
     for name, value in shape["job_variables"].items():
-        out.add_row(f"variable {name}", text(value))
+        out.add_row(f"variable {name}", text(as_given(value)))
     show(out)
     say("")
     show(timeline(shape["timeline"]))
@@ -231,7 +233,7 @@ def dry_run(shapes: Sequence[Shape]) -> None:
     for pool in shapes:
         say(f"{pool['pool']}: " + ("cannot be ticked" if pool["problem"] else f"would admit {len(pool['admitted'])}"))
         for run in pool["admitted"]:
-            say(f"  {run['id']} {run['name']} ({run['queue']}): {run['job']['configuration']}")
+            say(f"  {run['id']} {run['name']} ({run['queue']}): {json.dumps(run['job']['configuration'], ensure_ascii=False)}")
         for run in pool["crashes"]:
             say(f"  {run['id']} {run['name']} ({run['queue']}) would crash: {run['reason']}")
         for queue, barrier in pool["barriers"].items():

@@ -177,7 +177,7 @@ def _place_faults(
         yield Fault(joined(root, "pool"), missing("work pool", each.pool, pools) + why)
     elif owner.queue(each.queue) is None:
         names = [queue.name for queue in owner.queues]
-        yield Fault(joined(root, "queue"), missing(f"work queue of {each.pool!r}", each.queue, names))
+        yield Fault(joined(root, "queue"), missing("work queue", each.queue, names, of=each.pool))
     if owner is not None and each.pool in sound:
         yield from _under(joined(root, "job_variables"), partial(_check_variables, owner, each))
 

@@ -259,7 +259,7 @@ class WorkPools:
     def _queue(self, pool: WorkPool, name: str) -> WorkQueue:
         queue = pool.queue(text(name, "queue"))
         if queue is None:
-            raise NotFound(missing(f"work queue of {pool.name!r}", name, [known.name for known in pool.queues]))
+            raise NotFound(missing("work queue", name, [known.name for known in pool.queues], of=pool.name))
         return queue
 
     def _check_dependents(self, pool: WorkPool) -> None:

@@ -45,11 +45,12 @@ def default_base_job_template(name: str) -> Mapping[str, Any]:
     return registry.default_template(name)
 
 
-def missing(kind: str, name: str, known: Iterable[str]) -> str:
-    """One line for a name that does not exist, with the nearest that do."""
+def missing(kind: str, name: str, known: Iterable[str], *, of: str | None = None) -> str:
+    """One line for a name that does not exist (in the one that it would be of), with the nearest that do."""
     near = get_close_matches(name, list(known), n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(repr(other) for other in near)}?" if near else ""
-    return f"{kind} {name!r} does not exist{hint}"
+    where = f" of {of!r}" if of is not None else ""
+    return f"{kind} {name!r}{where} does not exist{hint}"
 
 
 @contextmanager

@@ -102,7 +102,7 @@ class Schedules(Deployments):
 def _known(deployment: Deployment, slug: str) -> Schedule:
     found = next((each for each in deployment.schedules if each.slug == text(slug, "slug")), None)
     if found is None:
-        raise NotFound(missing(f"schedule of {deployment.name!r}", slug, [each.slug for each in deployment.schedules]))
+        raise NotFound(missing("schedule", slug, [each.slug for each in deployment.schedules], of=deployment.name))
     return found
 
 

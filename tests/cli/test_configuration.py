@@ -146,7 +146,7 @@ def test_what_does_not_fit_together_is_told_with_its_line_too(cli, a_file):
     deployment = "pool: a\n    queue: defalt\n    job_variables:\n      comand: x\n"
     path = a_file("c.yaml", f"pools:\n  a: {{type: process}}\ndeployments:\n  d:\n    {deployment}")
     queue, variable = cli("plan", "-f", path).errors
-    assert queue.startswith(f"error: {path}:6:5: deployments.d.queue: work queue of 'a' 'defalt' does not exist; did you mean")
+    assert queue.startswith(f"error: {path}:6:5: deployments.d.queue: work queue 'defalt' of 'a' does not exist; did you mean")
     assert variable.startswith(f"error: {path}:8:7: deployments.d.job_variables.comand: is not a variable of this pool's ")
 
 

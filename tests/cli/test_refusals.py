@@ -121,7 +121,7 @@ CASES = {
     ),
     "a queue that does not exist": Case(
         ("run", "create", "--pool", "pool", "--queue", "hig", "-jv", "command=x"),
-        ("'hig' does not exist; did you mean 'high'?",),
+        ("'hig' of 'pool' does not exist; did you mean 'high'?",),
     ),
     "runs of a pool that does not exist": Case(("run", "ls", "--pool", "pol"), ("did you mean 'pool'?",)),
     "a tick of a pool that does not exist": Case(("tick", "--pool", "pol"), ("did you mean 'pool'?",)),

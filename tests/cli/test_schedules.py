@@ -117,7 +117,7 @@ def test_a_paused_deployment_is_marked_and_has_no_next_windows(cli, etl):
         (("schedule", "create", "etl"), "give exactly one of --cron, --interval and --rrule (got 0)"),
         (("schedule", "create", "etl", *CRON, "--interval", "60"), "(got 2)"),
         (("schedule", "create", "etl", *CRON, "--slug", "cron"), "slug: schedule 'cron' of deployment 'etl' already exists"),
-        (("schedule", "pause", "etl", "corn"), "schedule of 'etl' 'corn' does not exist; did you mean 'cron'?"),
+        (("schedule", "pause", "etl", "corn"), "schedule 'corn' of 'etl' does not exist; did you mean 'cron'?"),
         (("schedule", "ls", "elt"), "did you mean 'etl'?"),
         (("update", "etl", "--job-variables", "{}"), "command: is required and missing; give it a value here or as the"),
     ],

@@ -76,7 +76,7 @@ def test_an_update_changes_what_is_given_and_leaves_the_rest(dispatcher, pool):
     changed = dispatcher.update_deployment("etl", job_variables={}, tags=[], description="x")
     assert (changed.queue, changed.job_variables, changed.tags, changed.description) == ("high", {}, (), "x")
     for arguments, error, says in (
-        ({"queue": "nope"}, NotFound, "'nope' does not exist"),
+        ({"queue": "nope"}, NotFound, "'nope' of 'pool' does not exist"),
         ({"job_variables": {"command": 5}}, InvalidVariables, "command: "),
         ({"tags": 5}, InvalidInput, "tags: "),
     ):

@@ -222,7 +222,7 @@ def test_a_queue_is_changed_in_what_is_given(dispatcher, pool):
     dispatcher.update_work_queue("pool", "second", concurrency_limit=None, description="x")
     second = dispatcher.work_queue("pool", "second")
     assert (second.priority, second.paused, second.concurrency_limit, second.description) == (1, True, None, "x")
-    with refused(dispatcher, NotFound, "work queue of 'pool' 'secnd' does not exist; did you mean 'second'"):
+    with refused(dispatcher, NotFound, "work queue 'secnd' of 'pool' does not exist; did you mean 'second'"):
         dispatcher.update_work_queue("pool", "secnd", paused=True)
     with refused(dispatcher, InvalidInput, "priority"):
         dispatcher.update_work_queue("pool", "second", priority=0)
@@ -236,7 +236,7 @@ def test_a_queue_is_deleted_unless_it_is_the_default_or_has_runs_and_the_others_
         dispatcher.delete_work_queue("pool", "default")
     with refused(dispatcher, Conflict, "'high' of 'pool' has runs that have not ended"):
         dispatcher.delete_work_queue("pool", "high")
-    with refused(dispatcher, NotFound, "'nope' does not exist"):
+    with refused(dispatcher, NotFound, "'nope' of 'pool' does not exist"):
         dispatcher.delete_work_queue("pool", "nope")
     dispatcher.cancel_run(run.id)
     assert order(dispatcher.delete_work_queue("pool", "high")) == [("default", 2), ("low", 3)]
