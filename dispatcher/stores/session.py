@@ -11,6 +11,8 @@ from uuid import UUID
 from dispatcher.stores.rows import microseconds
 
 Row = tuple[Any, ...]
+Change = tuple[Mapping[str, Any], Mapping[str, Any]]
+"""Of a run: the columns that get new values, and how it is expected to be, as the parameters of `change_run` say it."""
 
 
 class Cursor(Protocol):
@@ -29,7 +31,7 @@ class Cursor(Protocol):
 class Connection(Protocol):
     """A connection whose `execute` gives a cursor, as those of sqlite3 and psycopg do."""
 
-    def execute(self, statement: str, parameters: Mapping[str, Any], /) -> Cursor:
+    def execute(self, statement: str, parameters: Any, /) -> Cursor:
         """Run one statement."""
         ...
 
@@ -64,28 +66,36 @@ class Session:
         """`change` for each of these parameters; the database may get them in one go."""
         return self._counts([(self._statements[name], each) for each in parameters])
 
-    def set_each(self, name: str, changes: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Sequence[int]:
-        """The same of a statement with `{changes}`: for each, the columns that get new values, and the parameters."""
-        statement = self._statements[name]
-        return self._counts([(_assigning(statement, tuple(values)), {**values, **others}) for values, others in changes])
+    def change_runs(self, changes: Sequence[Change]) -> Sequence[bool]:
+        """Change runs, one after the other; the answer says which of them were as expected."""
+        statement = self._statements["change_run"]
+        calls = [(_assigning(statement, tuple(values)), {**values, **expected}) for values, expected in changes]
+        return [bool(count) for count in self._counts(calls)]
 
     def _counts(self, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> Sequence[int]:
         return [self._execute(statement, parameters).rowcount for statement, parameters in calls]
 
     def _execute(self, statement: str, parameters: Mapping[str, Any]) -> Cursor:
-        stored = {name: value if type(value) in _AS_IS else _stored(value) for name, value in parameters.items()}
-        return self._connection.execute(statement, stored)
+        return self._connection.execute(statement, {name: stored(value) for name, value in parameters.items()})
 
 
 @lru_cache(maxsize=256)
 def _assigning(statement: str, columns: Sequence[str]) -> str:
-    return statement.replace("{changes}", ", ".join(f"{column} = :{column}" for column in columns))
+    return statement.replace("{changes}", assignments(columns, ":"))
+
+
+def assignments(columns: Sequence[str], source: str) -> str:
+    """What stands for `{changes}`: each column gets the value of its name, with a prefix that says whence."""
+    return ", ".join(f"{column} = {source}{column}" for column in columns)
 
 
 _AS_IS = frozenset({str, int, float, type(None)})
 
 
-def _stored(value: Any) -> Any:
+def stored(value: Any) -> Any:
+    """A parameter as it is stored."""
+    if type(value) in _AS_IS:
+        return value
     if isinstance(value, UUID):
         return value.hex
     return microseconds(value) if isinstance(value, datetime) else value

@@ -286,8 +286,8 @@ def _apply(session: Session, moves: Sequence[Move]) -> frozenset[UUID]:
         )
         for move in moves
     ]
-    counts = session.set_each("change_run", changes)
-    return frozenset(move.run_id for move, count in zip(moves, counts, strict=True) if count)
+    changed = session.change_runs(changes)
+    return frozenset(move.run_id for move, as_expected in zip(moves, changed, strict=True) if as_expected)
 
 
 def _leave(session: Session, pool: str, changes: Sequence[tuple[Run, Mapping[str, Any]]]) -> Sequence[Run]:
@@ -302,6 +302,5 @@ def _leave(session: Session, pool: str, changes: Sequence[tuple[Run, Mapping[str
 def _change(session: Session, changes: Sequence[tuple[Run, Mapping[str, Any], Mapping[str, Any]]]) -> Sequence[Run]:
     """Runs, how each is expected to be, and its new values. The runs that were so, exactly as they will be read again."""
     written = [(RUN.encode_fields(values), expected) for _, expected, values in changes]
-    counts = session.set_each("change_run", written)
-    answered = zip(changes, written, counts, strict=True)
-    return [replace(run, **RUN.decode_fields(values)) for (run, *_), (values, _), count in answered if count]
+    answered = zip(changes, written, session.change_runs(written), strict=True)
+    return [replace(run, **RUN.decode_fields(values)) for (run, *_), (values, _), as_expected in answered if as_expected]

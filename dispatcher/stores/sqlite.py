@@ -25,6 +25,7 @@ from dispatcher.stores.session import Session
 from dispatcher.stores.sql_store import SqlStore
 from dispatcher.stores.sqlite_errors import translated
 from dispatcher.stores.sqlite_schema import migration, prepare
+from dispatcher.stores.sqlite_session import SqliteSession
 from dispatcher.stores.statements import FOLDER, named
 
 IN_MEMORY = ":memory:"
@@ -58,7 +59,10 @@ class SqliteStore(SqlStore):
             raise StoreError("the SQLite store needs the path of a file")  # SQLite would take a file that vanishes on closing
         self.path = str(path)
         self._busy_timeout = busy_timeout
-        self._statements = named((FOLDER / "statements.sql").read_text(encoding="utf-8"), COLUMNS)
+        self._statements = {
+            **named((FOLDER / "statements.sql").read_text(encoding="utf-8"), COLUMNS),
+            **named((FOLDER / "sqlite" / "statements.sql").read_text(encoding="utf-8"), COLUMNS),
+        }
         self._connection: sqlite3.Connection | None = None
         self._lock = RLock()
         self._process = os.getpid()
@@ -98,7 +102,7 @@ class SqliteStore(SqlStore):
             connection = self._connection = self._connection or self._open()
             try:
                 connection.execute(begin)
-                yield Session(connection, self._statements)
+                yield SqliteSession(connection, self._statements)
                 connection.execute("COMMIT")
             except BaseException as error:
                 self._give_up(connection, error)

@@ -101,13 +101,26 @@ def test_what_a_tick_does_costs_the_same_with_a_thousand_waiting_and_with_a_hund
     assert {name: count for name, count in many.items() if count > 1.05 * few[name]} == {}, f"with few: {few}"
 
 
-def test_a_claim_of_fifty_runs_one_statement_a_run(store: SqliteStore):
+@pytest.mark.parametrize("name", ["runs_as_expected", "change_runs"])
+def test_many_runs_are_each_found_by_their_id_whatever_the_planner_was_told(store: SqliteStore, name: str):
+    statement = store._statements[name].replace("{columns}", "reason").replace("{changes}", "reason = wanted.reason")
+    row = "('', '')" if name == "change_runs" else "('', '', '', 0, '')"
+    for _ in range(2):
+        plan = plan_of(store, statement.replace("{rows}", ", ".join([row] * 64)))
+        assert [step for step in plan if step.startswith("SEARCH runs USING") and "sqlite_autoindex_runs_1" in step], plan
+        assert not [step for step in plan if step.startswith("SCAN runs")], plan
+        a_stored_run(store)
+        assert store._connection
+        store._connection.execute("ANALYZE")  # from now on the planner believes that there is a single run
+
+
+def test_a_claim_of_fifty_takes_few_statements(store: SqliteStore):
     crowd(store, up_to=100)
     statements: list[str] = []
     assert store._connection
     store._connection.set_trace_callback(statements.append)
     assert len(claim(store, decide=fifty).claims) == 50
-    assert len(statements) <= 50 + 10
+    assert len(statements) <= 2 * 3 + 10  # 50 = 32 + 16 + 2
     assert [text for text in statements if text.startswith(("BEGIN", "COMMIT"))] == ["BEGIN IMMEDIATE", "COMMIT"]
 
 

@@ -1,0 +1,61 @@
+"""One transaction on an SQLite connection: many runs are changed by few statements.
+
+At every statement Python gives its lock away and waits for it again. The other threads of a tick are busy with an SDK, so a
+statement for each of a hundred runs would hold the file, and whoever waits for it, many times as long as its work takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+from dispatcher.stores.session import Change, Cursor, Session, assignments, stored
+
+Item = TypeVar("Item")
+
+AT_ONCE = 64
+"""Rows of one statement, at most. Longer lists are cut into this and smaller powers of two, so that there are few different
+statements, which the connection keeps prepared."""
+
+_EXPECTED = ("expected_id", "expected_pool", "expected_state", "expected_fence", "expected_ending")
+
+
+class SqliteSession(Session):
+    """Runs named statements on SQLite."""
+
+    def change_runs(self, changes: Sequence[Change]) -> Sequence[bool]:
+        """See `Session.change_runs`. Which are as expected is asked first: a statement that changes several does not tell."""
+        ids = [stored(expected["expected_id"]) for _, expected in changes]
+        if len(set(ids)) < max(len(ids), 2):  # one alone; or one twice, which its first change may leave otherwise
+            return super().change_runs(changes)
+        found = {run_id for part in _parts(changes) for run_id in self._as_expected(part)}
+        alike: dict[Sequence[str], list[list[Any]]] = {}
+        for run_id, (values, _) in zip(ids, changes, strict=True):
+            if run_id in found:
+                alike.setdefault(tuple(values), []).append([run_id, *values.values()])
+        for columns, rows in alike.items():
+            for part in _parts(rows):
+                self._change(columns, part)
+        return [run_id in found for run_id in ids]
+
+    def _as_expected(self, part: Sequence[Change]) -> Sequence[str]:
+        rows = [[expected[name] for name in _EXPECTED] for _, expected in part]
+        [[ids]] = self._execute_rows(self._statements["runs_as_expected"], rows).fetchall()
+        return ids.split() if ids else ()
+
+    def _change(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        statement = self._statements["change_runs"].replace("{columns}", ", ".join(columns))
+        self._execute_rows(statement.replace("{changes}", assignments(columns, "wanted.")), rows)
+
+    def _execute_rows(self, statement: str, rows: Sequence[Sequence[Any]]) -> Cursor:
+        places = ", ".join([f"({', '.join('?' * len(rows[0]))})"] * len(rows))
+        parameters = [stored(value) for row in rows for value in row]
+        return self._connection.execute(statement.replace("{rows}", places), parameters)
+
+
+def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    first = 0
+    while first < len(items):
+        size = min(AT_ONCE, 1 << (len(items) - first).bit_length() - 1)
+        yield items[first : first + size]
+        first += size
