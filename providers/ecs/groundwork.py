@@ -24,12 +24,13 @@ class Groundwork:
     facts: Facts
     launch: Launch
     network: Network | None
-    definition: Mapping[str, Any] | None = None
-    """Parameters of RegisterTaskDefinition; None where an existing definition is used as it is."""
 
 
-def groundwork_of(configuration: Mapping[str, Any], region: str) -> Groundwork:
-    """For a configuration that brings its own definition. Raises `ConfigurationError` naming the field at fault."""
+def groundwork_of(configuration: Mapping[str, Any], region: str) -> tuple[Mapping[str, Any], Groundwork]:
+    """For a configuration that brings its own definition: that, as parameters of RegisterTaskDefinition, comes first.
+
+    Raises `ConfigurationError` naming the field at fault.
+    """
     request = mapping(configuration.get("task_run_request"), "task_run_request")
     overrides = mapping(request.get("overrides"), "task_run_request.overrides")
     shared = {
@@ -50,14 +51,14 @@ def groundwork_on(facts: Facts, configuration: Mapping[str, Any]) -> Groundwork:
 
 
 @lru_cache(maxsize=256)
-def _worked_out(shared: str, region: str) -> Groundwork:
+def _worked_out(shared: str, region: str) -> tuple[Mapping[str, Any], Groundwork]:
     """From JSON, in which 1 and true are not equal."""
     configuration = json.loads(shared)
     launch = launch_of(configuration["task_run_request"], template_compatibilities(configuration))
     definition = definition_of(configuration, launch, region)
     facts = facts_of(definition)
     network = network_of(configuration, facts.network_mode, launch)
-    return Groundwork(facts=facts, launch=launch, network=network, definition=definition)
+    return definition, Groundwork(facts=facts, launch=launch, network=network)
 
 
 def _without(keys: frozenset[str] | set[str], given: Mapping[str, Any]) -> dict[str, Any]:

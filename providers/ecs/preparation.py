@@ -86,8 +86,7 @@ class Preparation:
         """What RunTask is to name, under what it is remembered, and what else follows from it."""
         if given := given_definition(configuration):
             return given, given, groundwork_on(self._definitions.facts(ecs, place, given, check), configuration)
-        ground = groundwork_of(configuration, place.region or "")
-        definition = ground.definition or {}
+        definition, ground = groundwork_of(configuration, place.region or "")
         return self._definitions.registered(ecs, place, definition, check), definition["family"], ground
 
     def _network(self, place: Place, network: Network | None, check: _TimeLeft) -> dict[str, Any] | None:

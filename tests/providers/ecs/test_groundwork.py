@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from providers.base import ConfigurationError
+from providers.ecs.groundwork import groundwork_of
+from tests.providers.ecs.builders import a_configuration
+
+
+def of(**variables):
+    return groundwork_of(a_configuration(**variables), "eu-west-1")
+
+
+def test_runs_that_differ_in_what_is_their_own_share_it():
+    one, other = (of(command=text, env={"N": text}, labels={"n": text}, name=text) for text in "ab")
+    assert one is other
+
+
+@pytest.mark.parametrize("change", [{"image": "other"}, {"cpu": 512}, {"launch_type": "EC2"}, {"subnets": ["subnet-1"]}])
+def test_what_it_is_made_of_makes_another(change):
+    assert of() != of(**change)
+
+
+def test_another_region_makes_another():
+    assert of() is not groundwork_of(a_configuration(), "eu-west-2")
+
+
+def test_one_and_true_are_not_the_same():
+    """They are equal in Python, and ECS takes one of them."""
+    configuration = a_configuration()
+    given = configuration["task_definition"]
+    families = set()
+    for value in (1, True, 1.0):
+        [container] = given["containerDefinitions"]
+        changed = {**given, "containerDefinitions": [{**container, "privileged": value}]}
+        families.add(groundwork_of({**configuration, "task_definition": changed}, "eu-west-1")[0]["family"])
+    assert len(families) == 3
+
+
+def test_a_fault_is_told_each_time():
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="image: missing"):
+            of(image=None)
