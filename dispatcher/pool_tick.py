@@ -38,6 +38,7 @@ from providers.base import (
     CallFailed,
     Job,
     JobState,
+    Misconfigured,
     Observation,
     Provider,
     Submission,
@@ -191,7 +192,7 @@ class PoolTick:
 
     def _is_enough(self, answer: Answer) -> bool:
         """Whether to submit nothing more in this tick: the provider has refused, or is not well."""
-        return (isinstance(answer, Throttled) and answer.holds_pool) or self.report.unknown >= MAX_UNKNOWN
+        return (isinstance(answer, Throttled | Misconfigured) and answer.hold is not None) or self.report.unknown >= MAX_UNKNOWN
 
     def _carry(self, claim: Claim) -> Answer:
         """Bring one claim to its provider, and note how long that took."""
@@ -239,7 +240,7 @@ class PoolTick:
 
     def _hold(self, claim: Claim, answer: Answer, now: datetime) -> None:
         """Let the pool wait where its provider has asked for it."""
-        if isinstance(answer, Throttled) and answer.holds_pool:
+        if isinstance(answer, Throttled | Misconfigured) and answer.hold is not None:
             self._hold_pool(held_until(claim.run, answer, now), answer.reason)
 
     def _hold_until_recovered(self) -> None:

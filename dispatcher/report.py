@@ -19,7 +19,7 @@ from dispatcher.core.reconciliation import (
 )
 from dispatcher.models import Run, RunState
 from dispatcher.store import Claim, Decision, Move, Snapshot
-from providers.base import Accepted, Rejected, Throttled, Unknown
+from providers.base import Accepted, Misconfigured, Rejected, Throttled, Unknown, Unreachable
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -148,9 +148,9 @@ class PoolReport:
                 self.submitted += 1
             case Rejected():
                 self.rejected += 1
-            case Throttled():
+            case Throttled() | Misconfigured():
                 self.throttled += 1
-            case Unknown():
+            case Unknown() | Unreachable():
                 self.unknown += 1
             case NotSubmitted():
                 self.not_submitted += 1

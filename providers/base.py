@@ -13,7 +13,9 @@ Four rules hold for every provider; the tick relies on them and `tests/providers
 * **The name is the idempotency key.** `Job.name` is known before the call and never chosen by the provider. Submitting the
   same job again starts nothing while the first is remembered.
 * **No answer is not a refusal.** A time-out, a reset connection, a 5xx or an error that is not understood is `Unknown`.
-* **No retries, no waiting.** SDK retries are off and every call ends within its timeout: the tick decides, in one place.
+  An answer counts only if it names what was asked for: an empty or foreign body is no answer.
+* **No retries, no waiting.** SDK retries are off, and every call ends within its timeout as a whole, however slowly its answer
+  arrives (`providers.deadlines`): the tick decides, in one place.
 * **No secrets.** Neither a `Submission` nor an outcome's text holds a key; credentials are named, and resolved at the call.
 """
 
@@ -128,14 +130,60 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a job needs of its provider, read from its configuration alone: no call is made for it."""
+
+    place: tuple[str, ...] = ()
+    """Where the job goes, from the widest part to the narrowest, as (credentials, region, cluster)."""
+    size: Mapping[str, float] = field(default_factory=dict)
+    """How much it takes there, by dimension (`cpu`, `memory`, `gpu`); the units are the provider's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Which other jobs a refusal concerns. The default concerns every job of the pool."""
+
+    place: tuple[str, ...] = ()
+    """Only jobs whose place begins with these parts."""
+    size: Mapping[str, float] = field(default_factory=dict)
+    """Only jobs that need at least this much in every dimension named here."""
+    freed_by_end: bool = False
+    """True when the end of a job may free what is missing: the hold ends as soon as an end is observed."""
+
+    def concerns(self, needs: Needs) -> bool:
+        """Whether a job with these needs would be refused as well."""
+        fits = all(needs.size.get(dimension, 0) >= amount for dimension, amount in self.size.items())
+        return fits and needs.place[: len(self.place)] == self.place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Throttled:
-    """Nothing was started, but a later call may be: a rate, a quota, missing capacity."""
+    """Nothing was started, but a later call may succeed: a rate, a quota, missing capacity."""
 
     reason: str
     retry_after: float | None = None
     """Seconds, when the provider said; otherwise the tick backs off by itself."""
-    holds_pool: bool = True
-    """False when the refusal concerns this job alone (no instance has its attribute), so that others may go on."""
+    hold: Hold | None = field(default_factory=Hold)
+    """Which other jobs wait as well; None: the refusal concerns this job alone, and the others go on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Misconfigured:
+    """Nothing was started, and nothing will be until somebody mends the dispatcher's own configuration: no region, no
+    credentials, expired keys. The job itself is not at fault, so its run waits.
+    """
+
+    reason: str
+    """What is missing or wrong, and what to do about it."""
+    hold: Hold | None = field(default_factory=Hold)
+    """Which other jobs wait as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreachable:
+    """Nothing was sent (a refused connection, a name that does not resolve), so nothing was started."""
+
+    cause: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +193,29 @@ class Unknown:
     cause: str
 
 
-Outcome = Accepted | Rejected | Throttled | Unknown
+Outcome = Accepted | Rejected | Throttled | Misconfigured | Unreachable | Unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One remark on a job configuration."""
+
+    path: str
+    """Where: dotted names and `[index]` below the job configuration; empty for the whole."""
+    message: str
+    """What is wrong, or has no effect, and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a provider says of a rendered job configuration without making a call."""
+
+    faults: tuple[Finding, ...] = ()
+    """What `submit` would reject, in the same words."""
+    warnings: tuple[Finding, ...] = ()
+    """What is accepted and has no effect here, with the reason."""
+    unchecked: tuple[str, ...] = ()
+    """What could not be checked, and why (an SDK that is not installed)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +262,13 @@ class Provider(Protocol):
     @property
     def limits(self) -> Limits:
         """What the provider allows; the tick paces itself by it."""
+        ...
+
+    def needs(self, configuration: Mapping[str, Any]) -> Needs:
+        """Where a rendered configuration puts its job and how much it takes there. Pure, and makes no call.
+
+        Raises `ConfigurationError` for a configuration that cannot be used.
+        """
         ...
 
     def submit(self, job: Job) -> Outcome:

@@ -13,7 +13,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from providers.base import Provider, ProviderUnavailable
+from providers.base import Checked, Needs, Provider, ProviderUnavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,10 @@ class ProviderType:
     """The module of that SDK."""
     credential_variable: str | None = None
     """The template variable that names an entry of the credentials; None when there is nothing to sign in to."""
+    needs: str | None = None
+    """`module:function` that reads what a job needs out of its configuration, without the SDK (`Provider.needs`)."""
+    check: str | None = None
+    """`module:function` that checks a rendered configuration without a call, and without the SDK where it is missing."""
     place: tuple[str, ...] = ()
     """The parts of a job configuration (dotted paths) that say where its job is put, and so what a sweep looks through."""
     description: str
@@ -149,6 +153,23 @@ def require(type_name: str) -> None:
         raise _missing(kind, kind.sdk)
 
 
+def needs(type_name: str, configuration: Mapping[str, Any]) -> Needs:
+    """What a rendered configuration needs of the provider of that type: `Provider.needs`, without its SDK.
+
+    Raises `ProviderUnavailable` for an unknown type, and `ConfigurationError` for a configuration that cannot be used.
+    """
+    function = provider_type(type_name).needs
+    found: Needs = _attribute(function)(configuration) if function else Needs()
+    return found
+
+
+def check(type_name: str, configuration: Mapping[str, Any]) -> Checked:
+    """What the provider of that type says of a rendered configuration, without a call. Raises `ProviderUnavailable`."""
+    function = provider_type(type_name).check
+    checked: Checked = _attribute(function)(configuration) if function else Checked()
+    return checked
+
+
 def default_template(type_name: str) -> dict[str, Any]:
     """The base job template that a pool of this type starts from, as new objects. Raises `ProviderUnavailable`."""
     from importlib import resources  # noqa: PLC0415 - 15 ms, and no tick needs it
@@ -168,13 +189,17 @@ def _unknown(name: str) -> ProviderUnavailable:
 
 def _load(kind: ProviderType) -> Any:
     require(kind.name)
-    module, _, attribute = kind.factory.partition(":")
     try:
-        return getattr(import_module(module), attribute)
+        return _attribute(kind.factory)
     except ModuleNotFoundError as problem:
         if problem.name is None or problem.name.partition(".")[0] == "providers":
             raise  # our own fault, and no extra mends it
         raise _missing(kind, problem.name) from problem
+
+
+def _attribute(path: str) -> Any:
+    module, _, attribute = path.partition(":")
+    return getattr(import_module(module), attribute)
 
 
 def _is_installed(module: str) -> bool:

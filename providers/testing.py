@@ -19,7 +19,19 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Any
 
-from providers.base import Accepted, CallFailed, Job, JobState, Limits, Observation, Outcome, Submission, Unknown, unreadable
+from providers.base import (
+    Accepted,
+    CallFailed,
+    Job,
+    JobState,
+    Limits,
+    Needs,
+    Observation,
+    Outcome,
+    Submission,
+    Unknown,
+    unreadable,
+)
 
 HOUR, DAY = 3_600.0, 86_400.0
 
@@ -118,6 +130,10 @@ class FakeProvider:
         """The names of the jobs that have not ended."""
         with self._lock:
             return frozenset(started.job.name for started in self.jobs if started.is_live)
+
+    def needs(self, configuration: Mapping[str, Any]) -> Needs:
+        """As the configuration says: `{"place": ["here", ...], "size": {"cpu": 1}}`, both optional."""
+        return Needs(place=tuple(configuration.get("place", ())), size=dict(configuration.get("size", {})))
 
     def submit(self, job: Job) -> Outcome:
         """Start the job, unless its name is remembered."""

@@ -25,11 +25,13 @@ from providers.base import (
     Accepted,
     JobState,
     Limits,
+    Misconfigured,
     Observation,
     Rejected,
     Submission,
     Throttled,
     Unknown,
+    Unreachable,
 )
 
 MAX_REASON = 2000
@@ -63,8 +65,11 @@ class Forgotten:
     reason: str
 
 
-Answer = Accepted | Rejected | Throttled | Unknown | NotSubmitted | Absent | Forgotten
+Answer = Accepted | Rejected | Throttled | Misconfigured | Unreachable | Unknown | NotSubmitted | Absent | Forgotten
 """Everything that can become of a claim."""
+
+Refusal = Rejected | Throttled | Misconfigured | NotSubmitted
+"""Those that say that this call started nothing."""
 
 
 def cautious(limits: Limits, skew: timedelta) -> Limits:
@@ -211,6 +216,8 @@ def recorded(run: Run, answer: Answer, now: datetime, *, fence: int, repeat: boo
         return _over(run, run.ending or RunState.CRASHED, answer.reason, now)
     if isinstance(answer, Absent):
         return _over(run, run.ending or RunState.CANCELLED, run.reason or answer.reason, now)
+    if isinstance(answer, Unreachable):
+        answer = NotSubmitted(f"given back: the provider could not be reached: {answer.cause}"[:MAX_REASON])
     return _refused_again(run, answer, now) if repeat else _not_started(run, answer, now)
 
 
@@ -222,7 +229,7 @@ def _kept(submission: Submission) -> dict[str, Any]:
 _OF_A_SUBMISSION = tuple(field.name for field in fields(Submission))
 
 
-def _not_started(run: Run, answer: Rejected | Throttled | NotSubmitted, now: datetime) -> Move:
+def _not_started(run: Run, answer: Refusal, now: datetime) -> Move:
     """A first submission that certainly started nothing."""
     if run.state is RunState.CANCELLING:
         return _over(run, run.ending or RunState.CANCELLED, run.reason, now)
@@ -241,11 +248,11 @@ def _not_started(run: Run, answer: Rejected | Throttled | NotSubmitted, now: dat
     )
 
 
-def _refused_again(run: Run, answer: Rejected | Throttled | NotSubmitted, now: datetime) -> Move:
+def _refused_again(run: Run, answer: Refusal, now: datetime) -> Move:
     """A repeat that started nothing, which says nothing of the submission before it."""
     if isinstance(answer, NotSubmitted):
         return Move.of(run, run.state, reason=answer.reason, lease_until=now)
-    if isinstance(answer, Throttled) or run.state is RunState.CANCELLING:
+    if isinstance(answer, Throttled | Misconfigured) or run.state is RunState.CANCELLING:
         return Move.of(run, run.state, reason=answer.reason[:MAX_REASON])
     return Move.of(run, RunState.CANCELLING, ending=RunState.CRASHED, reason=answer.reason[:MAX_REASON])
 
@@ -265,9 +272,9 @@ def _over(run: Run, state: RunState, reason: str, now: datetime) -> Move:
     )
 
 
-def held_until(run: Run, answer: Throttled, now: datetime) -> datetime:
+def held_until(run: Run, answer: Throttled | Misconfigured, now: datetime) -> datetime:
     """When a refused run may be tried again: as the provider says, otherwise after a back-off that grows with refusals."""
-    seconds = answer.retry_after
+    seconds = answer.retry_after if isinstance(answer, Throttled) else None
     if seconds is None:
         seconds = delay(run.refusals + 1, submission_name(run.id, run.attempt))
     return now + timedelta(seconds=seconds)

@@ -13,6 +13,7 @@ from providers.base import (
     ConfigurationError,
     Job,
     Limits,
+    Needs,
     Observation,
     Outcome,
     Rate,
@@ -79,6 +80,10 @@ class CloudRunProvider:
     def limits(self) -> Limits:
         """Paced by the write quota. A job is found by its name for as long as it is not deleted."""
         return self._limits
+
+    def needs(self, configuration: Mapping[str, Any]) -> Needs:  # noqa: ARG002 - the protocol's
+        """One place for all jobs."""
+        return Needs()
 
     def submit(self, job: Job) -> Outcome:
         """Make the job and start it, in one call."""

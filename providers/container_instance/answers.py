@@ -83,7 +83,7 @@ def outcome_of(failure: ArmFailure) -> Rejected | Throttled | Unknown:
     if (
         failure.code == "RegistryErrorResponse"
     ):  # the registry's trouble, often its own rate limit: other images are not held up
-        return Throttled(reason=words, retry_after=retry_after(failure), holds_pool=False)
+        return Throttled(reason=words, retry_after=retry_after(failure), hold=None)
     if failure.status == 401:
         return Throttled(reason=words)
     if failure.status is None or failure.status >= 500 or failure.status in (408, 412) or failure.status < 400:

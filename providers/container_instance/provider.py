@@ -18,6 +18,7 @@ from providers.base import (
     ConfigurationError,
     Job,
     Limits,
+    Needs,
     Observation,
     Outcome,
     ProviderError,
@@ -95,6 +96,10 @@ class ContainerInstanceProvider:
         """
         return self._limits
 
+    def needs(self, configuration: Mapping[str, Any]) -> Needs:  # noqa: ARG002 - the protocol's
+        """One place for all jobs."""
+        return Needs()
+
     def submit(self, job: Job) -> Outcome:
         """A GET, and a PUT where nothing was found, which is given the rest of the time."""
         watch = Watch(self._monotonic)
@@ -110,7 +115,7 @@ class ContainerInstanceProvider:
             return outcome_of(failure)
         spent = watch.spent
         if spent > LAST_START:
-            return Throttled(reason=f"nothing was started: Azure took {spent:.0f} s to answer a look-up", holds_pool=False)
+            return Throttled(reason=f"nothing was started: Azure took {spent:.0f} s to answer a look-up", hold=None)
         body = {"location": location, **wanted.body}
         return self._put(submission, body, api_version=wanted.api_version, seconds=CALL_TIMEOUT - spent)
 

@@ -136,7 +136,7 @@ def outcome_of_failures(failures: Sequence[Mapping[str, Any]]) -> Rejected | Thr
         return Throttled(reason=words)
     if all(reason.upper() in _PERMANENT_FAILURES for reason in reasons):
         return Rejected(reason=words)
-    return Throttled(reason=words, holds_pool=False)
+    return Throttled(reason=words, hold=None)
 
 
 def conflicting_task(error: BaseException) -> str | None:
@@ -159,7 +159,7 @@ def _by_message(fault: Fault) -> Throttled | None:
     if _RATE.search(fault.message) or _CAPACITY.search(fault.message):
         return Throttled(reason=fault.words, retry_after=fault.retry_after)
     if _NO_INSTANCES.search(fault.message):
-        return Throttled(reason=fault.words, holds_pool=False)
+        return Throttled(reason=fault.words, hold=None)
     return None
 
 

@@ -12,6 +12,7 @@ from providers.base import (
     ConfigurationError,
     Job,
     Limits,
+    Needs,
     Observation,
     Outcome,
     Rate,
@@ -90,6 +91,10 @@ class EcsProvider:
         """AWS's published defaults, but for what the constructor was given."""
         return self._limits
 
+    def needs(self, configuration: Mapping[str, Any]) -> Needs:  # noqa: ARG002 - the protocol's
+        """One place for all jobs."""
+        return Needs()
+
     def submit(self, job: Job) -> Outcome:
         """One RunTask call under `clientToken` and `startedBy` = `job.name`."""
         try:
@@ -97,7 +102,7 @@ class EcsProvider:
         except ConfigurationError as error:
             return Rejected(reason=str(error))
         except OutOfTime as error:
-            return Throttled(reason=str(error), holds_pool=False)
+            return Throttled(reason=str(error), hold=None)
         except Exception as error:  # noqa: BLE001 - submit never raises; nothing was started, whatever this is
             return _unprepared(error)
         return self._run(job, prepared)
@@ -154,7 +159,7 @@ class EcsProvider:
         if says_inactive(error):
             self._preparation.forget(prepared)
             if prepared.request["taskDefinition"] != prepared.remembered:  # ours: the next submission registers it again
-                return Throttled(reason=fault_of(error).words, holds_pool=False)
+                return Throttled(reason=fault_of(error).words, hold=None)
         return outcome_of_error(error)
 
     def _observe_batch(self, place: Place, batch: Sequence[Submission]) -> dict[str, Observation]:

@@ -36,7 +36,7 @@ class Creation:
         try:
             arguments = await self._arguments(build_seconds)
         except StillBuilding as building:
-            return Throttled(reason=str(building), retry_after=BUILD_AGAIN, holds_pool=False)
+            return Throttled(reason=str(building), retry_after=BUILD_AGAIN, hold=None)
         if forgets_ended(self.spec):
             return await self._claimed(arguments)
         if found := await find(self.account, self.name, self.spec):
@@ -107,5 +107,5 @@ class Creation:
             return creating.result()
         # Only a sandbox that was seen to wait, and then to be taken back, has certainly not run.
         if waiting is not None and (await look_at(self.account, waiting.object_id)).state is JobState.STOPPED:
-            return Throttled(reason=f"Modal had no capacity for {self.spec.gpu} within {patience:.0f} s", holds_pool=False)
+            return Throttled(reason=f"Modal had no capacity for {self.spec.gpu} within {patience:.0f} s", hold=None)
         return Unknown(cause=f"Modal did not say within {patience:.0f} s whether the sandbox was scheduled")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from providers.base import Outcome, Rejected, Throttled, Unknown
+from providers.base import Hold, Outcome, Rejected, Throttled, Unknown
 
 REFUSED: Mapping[str, str] = {
     "AuthError": "check MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, or the entry that modal_credentials names",
@@ -56,7 +56,7 @@ def outcome_of(error: BaseException) -> Outcome:
     if CONFLICT in names and _status(error) != FAILED_PRECONDITION:
         return Unknown(cause=words)
     if "ImageBuildError" in names and "try again" in words:
-        return Throttled(reason=words, holds_pool=False)
+        return Throttled(reason=words, hold=None)
     hint = next((REFUSED[name] for kind in type(error).__mro__ if (name := kind.__name__) in REFUSED), None)
     return Unknown(cause=words) if hint is None else Rejected(reason=f"{words} ({hint})")
 
@@ -70,7 +70,7 @@ def describe(error: BaseException) -> str:
 def _throttled(error: BaseException, words: str) -> Throttled:
     wait = next((detail.retry_after_secs for detail in _details(error) if hasattr(detail, "retry_after_secs")), None)
     # The SDK's own "no capacity" is about one job's GPU; others may find room.
-    return Throttled(reason=words, retry_after=wait, holds_pool="capacity" not in words.lower())
+    return Throttled(reason=words, retry_after=wait, hold=None if "capacity" in words.lower() else Hold())
 
 
 def _details(error: BaseException) -> Any:

@@ -14,6 +14,7 @@ from providers.base import (
     Job,
     JobState,
     Limits,
+    Needs,
     Observation,
     Outcome,
     ProviderUnavailable,
@@ -86,6 +87,10 @@ class ModalProvider:
     def limits(self) -> Limits:
         """Modal's published limits, and what the package's text says of its memory."""
         return self._limits
+
+    def needs(self, configuration: Mapping[str, Any]) -> Needs:  # noqa: ARG002 - the protocol's
+        """One place for all jobs."""
+        return Needs()
 
     def submit(self, job: Job) -> Outcome:
         """Create the sandbox, unless its name was used before."""

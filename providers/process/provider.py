@@ -20,6 +20,7 @@ from providers.base import (
     ConfigurationError,
     Job,
     Limits,
+    Needs,
     Observation,
     Outcome,
     Rejected,
@@ -75,6 +76,10 @@ class ProcessProvider:
     def limits(self) -> Limits:
         """Bounded by this machine alone; a name is remembered until it is swept."""
         return self._limits
+
+    def needs(self, configuration: Mapping[str, Any]) -> Needs:  # noqa: ARG002 - the protocol's
+        """One place for all jobs."""
+        return Needs()
 
     def submit(self, job: Job) -> Outcome:
         """Start the process, unless its directory says that it was started. Accepted means that it has begun."""

@@ -86,7 +86,7 @@ def test_an_idle_pool_without_a_limit_tells_its_slots_and_that_nothing_waits():
 def test_what_became_of_runs_is_counted_by_kind_and_ends_by_state():
     log = Log()
     log.stage.add(5)
-    log.stage.provider.script("submit", Rejected(reason="no"), LOST_ANSWER, Throttled(reason="busy", holds_pool=False))
+    log.stage.provider.script("submit", Rejected(reason="no"), LOST_ANSWER, Throttled(reason="busy", hold=None))
     counts = metrics(log.tick())
     kinds = {"Accepted": 2, "Rejected": 1, "Unknown": 1, "Throttled": 1, "Crashed": 1, "Admitted": 5}
     assert {kind: counts[kind] for kind in kinds} == {kind: (number, "Count") for kind, number in kinds.items()}

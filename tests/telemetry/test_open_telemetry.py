@@ -99,7 +99,7 @@ def test_a_tick_gives_slots_limits_waits_answers_and_durations_by_pool_and_queue
 def test_outcomes_and_ends_are_counted_by_kind_and_add_up_over_ticks(sdk):
     one = sdk()
     one.stage.add(4)
-    one.stage.provider.script("submit", Rejected(reason="no"), LOST_ANSWER, Throttled(reason="busy", holds_pool=False))
+    one.stage.provider.script("submit", Rejected(reason="no"), LOST_ANSWER, Throttled(reason="busy", hold=None))
     one.tick()
     lane = ("pool", "default")
     kinds = ("Rejected", "Unknown", "Throttled", "Accepted")

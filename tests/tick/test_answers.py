@@ -69,7 +69,7 @@ def a_job_of(run):
 def test_a_refusal_of_one_job_alone_neither_holds_the_pool_nor_stops_the_batch():
     stage = Stage()
     runs = stage.add(3)
-    stage.provider.script("submit", replace(SLOW_DOWN, holds_pool=False))
+    stage.provider.script("submit", replace(SLOW_DOWN, hold=None))
     report = stage.tick_pool()
     assert (report.throttled, report.submitted) == (1, 2)
     assert stage.states(*runs) == ["SCHEDULED", "PENDING", "PENDING"]
@@ -79,7 +79,7 @@ def test_a_refusal_of_one_job_alone_neither_holds_the_pool_nor_stops_the_batch()
 def test_refusals_in_a_row_are_waited_for_longer_and_longer():
     stage = Stage()
     [run] = stage.add()
-    stage.provider.script("submit", *[Throttled(reason="no capacity", holds_pool=False)] * 5)
+    stage.provider.script("submit", *[Throttled(reason="no capacity", hold=None)] * 5)
     waits = []
     for attempt in range(2, 7):
         stage.tick()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 import requests
 
-from providers.base import CallFailed, Job, JobState, Rejected, Throttled, Unknown
+from providers.base import CallFailed, Hold, Job, JobState, Rejected, Throttled, Unknown
 from providers.emulators.cloud_run import CloudRunEmulator
 from providers.emulators.faults import FaultKind
 from providers.emulators.jobs import Cause, Life, Phase
@@ -76,7 +76,7 @@ def test_a_throttle_says_how_long_google_asks_to_wait(emulator, provider):
     emulator.faults.add("CreateJob", FaultKind.THROTTLE, detail="7.5")
     outcome = provider.submit(a_job())
     assert isinstance(outcome, Throttled)
-    assert (outcome.retry_after, outcome.holds_pool) == (7.5, True)
+    assert (outcome.retry_after, outcome.hold) == (7.5, Hold())
     assert "Write requests per minute" in outcome.reason
     assert emulator.jobs() == []
 

@@ -56,8 +56,8 @@ def test_azure_says_when_to_come_again_in_a_header_or_in_words():
 
 
 def test_a_registrys_trouble_holds_up_no_other_image():
-    assert not outcome_of(ArmFailure("", status=409, code="RegistryErrorResponse")).holds_pool
-    assert outcome_of(ArmFailure(QUOTA, status=409, code="ContainerGroupQuotaReached")).holds_pool
+    assert outcome_of(ArmFailure("", status=409, code="RegistryErrorResponse")).hold is None
+    assert outcome_of(ArmFailure(QUOTA, status=409, code="ContainerGroupQuotaReached")).hold is not None
 
 
 def test_a_refusal_is_told_in_azures_words_and_with_what_to_do():

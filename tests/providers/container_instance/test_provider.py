@@ -101,7 +101,7 @@ class TestSubmit:
     def test_nothing_is_put_after_a_look_that_took_too_long(self, aci):
         times = iter([0.0, LAST_START + 1])
         outcome = provider_for(aci, monotonic=lambda: next(times)).submit(a_job())
-        assert outcome == Throttled(reason="nothing was started: Azure took 6 s to answer a look-up", holds_pool=False)
+        assert outcome == Throttled(reason="nothing was started: Azure took 6 s to answer a look-up", hold=None)
         assert aci.calls[PUT] == 0
 
     def test_nothing_is_retried_and_nothing_waits(self, aci, provider):
@@ -130,7 +130,7 @@ class TestSubmit:
         aci.faults.add(PUT, kind, detail=detail)
         outcome = provider.submit(a_job())
         assert isinstance(outcome, Throttled)
-        assert outcome.holds_pool is holds_pool
+        assert (outcome.hold is not None) is holds_pool
         assert aci.starts == {}
 
     @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_every_declared_error_stands_in_one_table_of_the_code():
 def test_rates_quotas_and_capacity_hold_the_pool_whatever_their_code(code, message, status):
     outcome = outcome_of_error(an_error(code, message, status=status))
     assert isinstance(outcome, Throttled)
-    assert outcome.holds_pool
+    assert outcome.hold is not None
     assert message in outcome.reason
 
 
@@ -161,7 +161,7 @@ def test_what_is_not_understood_is_unknown(error):
 def test_an_ec2_cluster_without_instances_does_not_hold_the_pool():
     outcome = outcome_of_error(an_error("InvalidParameterException", "No Container Instances were found in your cluster."))
     assert outcome == Throttled(
-        reason="InvalidParameterException: No Container Instances were found in your cluster.", holds_pool=False
+        reason="InvalidParameterException: No Container Instances were found in your cluster.", hold=None
     )
 
 
@@ -225,13 +225,13 @@ def test_before_the_launch_no_answer_means_that_nothing_was_started():
         (["RESOURCE:MEMORY", "ATTRIBUTE"], Throttled(reason="ATTRIBUTE; RESOURCE:MEMORY")),
         (["RESOURCE:ENI", "RESOURCE:ENI"], Throttled(reason="RESOURCE:ENI")),
         (["You've reached the limit on the number of tasks you can run concurrently"], None),
-        (["AGENT"], Throttled(reason="AGENT", holds_pool=False)),
-        (["ATTRIBUTE", "LOCATION"], Throttled(reason="ATTRIBUTE; LOCATION", holds_pool=False)),
-        (["EMPTY CAPACITY PROVIDER"], Throttled(reason="EMPTY CAPACITY PROVIDER", holds_pool=False)),
-        (["something new"], Throttled(reason="something new", holds_pool=False)),
+        (["AGENT"], Throttled(reason="AGENT", hold=None)),
+        (["ATTRIBUTE", "LOCATION"], Throttled(reason="ATTRIBUTE; LOCATION", hold=None)),
+        (["EMPTY CAPACITY PROVIDER"], Throttled(reason="EMPTY CAPACITY PROVIDER", hold=None)),
+        (["something new"], Throttled(reason="something new", hold=None)),
         (["MISSING"], Rejected(reason="MISSING")),
         (["INACTIVE"], Rejected(reason="INACTIVE")),
-        (["MISSING", "AGENT"], Throttled(reason="AGENT; MISSING", holds_pool=False)),
+        (["MISSING", "AGENT"], Throttled(reason="AGENT; MISSING", hold=None)),
         ([], Unknown(cause="ECS answered with neither a task nor a failure")),
     ],
 )

@@ -92,7 +92,7 @@ def test_both_forms_of_throttling_hold_the_pool(detail, aws, provider):
     aws.faults.add("RunTask", "throttle", detail=detail)
     outcome = provider.submit(a_job())
     assert isinstance(outcome, Throttled)
-    assert outcome.holds_pool
+    assert outcome.hold is not None
     assert "Rate exceeded" in outcome.reason
     assert isinstance(provider.submit(a_job()), Accepted)
 
@@ -101,7 +101,7 @@ def test_missing_capacity_holds_the_pool_and_the_next_attempt_starts(aws, provid
     aws.change_settings({"capacity": 0})
     outcome = provider.submit(a_job())
     assert isinstance(outcome, Throttled)
-    assert outcome.holds_pool
+    assert outcome.hold is not None
     assert outcome.reason.startswith("Capacity is unavailable at this time")
     aws.change_settings({"capacity": 1})
     assert isinstance(provider.submit(a_job(NAME[:-1] + "2")), Accepted)
@@ -109,7 +109,7 @@ def test_missing_capacity_holds_the_pool_and_the_next_attempt_starts(aws, provid
 
 def test_a_refused_placement_leaves_the_pool_free(aws, provider):
     aws.faults.add("RunTask", "no-capacity", detail="ATTRIBUTE")
-    assert provider.submit(a_job()) == Throttled(reason="ATTRIBUTE", holds_pool=False)
+    assert provider.submit(a_job()) == Throttled(reason="ATTRIBUTE", hold=None)
 
 
 @pytest.mark.parametrize("operation", ["RunTask", "RegisterTaskDefinition", "DescribeTaskDefinition"])
@@ -197,7 +197,7 @@ def test_a_definition_that_was_deregistered_is_registered_again_by_the_next_subm
     boto3.client("ecs").deregister_task_definition(taskDefinition=request["taskDefinition"])
     outcome = provider.submit(a_job(names(3)[1]))
     assert isinstance(outcome, Throttled)
-    assert not outcome.holds_pool
+    assert outcome.hold is None
     assert "inactive" in outcome.reason
     assert isinstance(provider.submit(a_job(names(3)[1])), Accepted)
 

@@ -63,7 +63,7 @@ def test_a_throttle_carries_the_servers_wait():
 
 
 def test_missing_capacity_concerns_one_job_alone():
-    assert not outcome_of(exception.ResourceExhaustedError("Insufficient capacity to create sandbox.")).holds_pool
+    assert outcome_of(exception.ResourceExhaustedError("Insufficient capacity to create sandbox.")).hold is None
 
 
 def test_a_conflict_is_a_refusal_only_as_a_failed_precondition():

@@ -142,7 +142,7 @@ def test_a_throttle_surfaces_at_once_with_modals_own_wait(provider, emulator):
     outcome = provider.submit(a_job())
     assert isinstance(outcome, Throttled)
     assert outcome.retry_after == 30
-    assert outcome.holds_pool
+    assert outcome.hold is not None
     assert "rate limit" in outcome.reason
     assert emulator.calls[CREATE] == 1
 
@@ -227,7 +227,7 @@ def test_an_image_that_is_still_being_built_gives_the_job_back(signed_in):
         provider = ModalProvider(server_url=emulator.url, call_timeout=1.0)
         outcome = provider.submit(a_job())
         assert isinstance(outcome, Throttled)
-        assert not outcome.holds_pool
+        assert outcome.hold is None
         assert "still building" in outcome.reason
         assert emulator.calls[CREATE] == 0
         emulator.advance(300)

@@ -1,0 +1,45 @@
+import os
+import threading
+
+import pytest
+
+from providers.base import CallFailed
+from providers.deadlines import NoAnswerInTime, within
+
+
+def test_a_call_that_ends_in_time_gives_its_result():
+    assert within(5, lambda: 7) == 7
+
+
+def test_what_the_call_raises_is_raised_to_the_caller():
+    with pytest.raises(KeyError, match="lost"):
+        within(5, lambda: {}["lost"])
+
+
+def test_a_call_that_goes_on_is_given_up_and_keeps_no_other_waiting():
+    released = threading.Event()
+    with pytest.raises(NoAnswerInTime, match=r"no whole answer within 0\.01 s"):
+        within(0.01, lambda: released.wait(60))
+    assert within(5, lambda: "the next") == "the next"
+    released.set()
+
+
+def test_giving_up_is_a_failed_call():
+    assert issubclass(NoAnswerInTime, CallFailed)
+
+
+def test_threads_are_used_again():
+    first = within(5, threading.get_ident)
+    for _ in range(20):
+        within(5, threading.get_ident)
+    names = [thread.name for thread in threading.enumerate()]
+    assert first
+    assert names.count("provider-call") < 10
+
+
+def test_a_forked_process_makes_calls_too():
+    within(5, lambda: None)
+    child = os.fork()
+    if child == 0:
+        os._exit(within(5, lambda: 17))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 17
