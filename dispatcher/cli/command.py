@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -30,7 +31,34 @@ class Answer:
     """Where nothing went wrong, and the code is part of the answer."""
 
 
-class Command(click.Command):
+HELP = {"help_option_names": ["-h", "--help"]}
+
+
+class Careful(click.Command):
+    """What commands and groups have in common: `-h`, and no option that silently takes the last of several values."""
+
+    def __init__(self, *arguments: Any, **attributes: Any) -> None:
+        attributes["context_settings"] = {**HELP, **(attributes.get("context_settings") or {})}
+        super().__init__(*arguments, **attributes)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, but refuse an option of one value that is given again."""
+        if not ctx.resilient_parsing:
+            _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+            for parameter, times in Counter(order).items():
+                if times > 1 and isinstance(parameter, click.Option) and _takes_one(parameter):
+                    name = "/".join([parameter.opts[-1], *parameter.secondary_opts])
+                    words = f"{name} is given {times} times, and takes one value; which of them is meant?"
+                    raise click.BadOptionUsage(name, words, ctx)
+        return super().parse_args(ctx, args)
+
+
+def _takes_one(option: click.Option) -> bool:
+    """Not an option that may be repeated, nor a flag: one that is given twice says the same, unless it has an opposite."""
+    return not (option.multiple or option.count or (option.is_flag and not option.secondary_opts))
+
+
+class Command(Careful):
     """A command whose function returns an `Answer`, or None when it has printed all by itself."""
 
     def __init__(self, *arguments: Any, example: str = "", **attributes: Any) -> None:
@@ -59,7 +87,7 @@ class Command(click.Command):
             ctx.exit(1 if answer.faults else answer.exit_code)
 
 
-class HelpfulGroup(click.Group):
+class HelpfulGroup(Careful, click.Group):
     """A group that shows its help when nothing is asked of it."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

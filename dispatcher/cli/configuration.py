@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ import click
 
 from dispatcher.cli import configuration_file, shapes
 from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.consent import consent, yes_option
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.cli.yaml_files import Document
 from dispatcher.client import Plan, configuration_schema
@@ -29,40 +29,39 @@ def file_options(function: Function) -> Function:
     """`--file` and `--prune`, which `plan` and `apply` take alike."""
     prune = "Delete the work pools and deployments that the file does not name."
     function = click.option("--prune", is_flag=True, help=prune)(function)
-    words = "The configuration, as YAML or JSON; - for standard input."
-    return click.option("-f", "--file", "source", required=True, metavar="FILE", help=words)(function)
+    words = "The configuration, as YAML or JSON; a directory of YAML files, or - for standard input. Again for more: together "
+    words += f"they are one. Without it {configuration_file.DEFAULT}."
+    return click.option("-f", "--file", "sources", multiple=True, metavar="FILE", help=words)(function)
 
 
-@click.command(cls=Command, example="dispatcher plan -f dispatcher.yaml\ndispatcher plan -f dispatcher.yaml --prune --json")
+@click.command(cls=Command, example="dispatcher plan\ndispatcher plan -f pools.yaml -f deployments/ --prune --json")
 @file_options
 @pass_session
-def plan(session: Session, /, source: str, *, prune: bool) -> Answer:
+def plan(session: Session, /, sources: Sequence[str], *, prune: bool) -> Answer:
     """Show what a configuration file would change, and the hash of what is stored; nothing is changed.
 
     Exit codes: 0 nothing to change, 2 changes, 1 the file has faults, each told with its line.
     """
-    found = _plan(session, source, prune=prune)
+    found = _plan(session, sources, prune=prune)
     return Answer(data=shapes.plan(found, applied=False), view="plan", exit_code=CHANGES if found.changes else 0)
 
 
-@click.command(
-    cls=Command, example="dispatcher apply -f dispatcher.yaml\ndispatcher apply -f dispatcher.yaml --expect 4f53cda18c2baa0c"
-)
+@click.command(cls=Command, example="dispatcher apply\ndispatcher apply -f dispatcher.yaml --expect 4f53cda18c2baa0c")
 @file_options
 @click.option("--expect", metavar="HASH", help="Refuse unless the stored configuration has this hash, which plan prints.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask before work pools or deployments are deleted.")
+@yes_option
 @pass_session
-def apply(session: Session, /, source: str, expect: str | None, *, prune: bool, yes: bool) -> Answer:
+def apply(session: Session, /, sources: Sequence[str], expect: str | None, *, prune: bool, yes: bool) -> Answer:
     """Make the stored configuration what a file says: all of it, or nothing.
 
     A field that the file leaves out takes its default, and a queue that it leaves out of its pool goes. Pauses stay where the
     file says nothing of them; so do work pools and deployments that it does not name, but with --prune.
     """
-    found = _plan(session, source, prune=prune)
+    found = _plan(session, sources, prune=prune)
     gone = [change for change in found.changes if change.action is Action.DELETE]
-    if gone and not yes and sys.stdin.isatty():
+    if gone:
         names = ", ".join(f"{change.noun} {change.name!r}" for change in gone)
-        click.confirm(f"Delete {names}, with all ended runs of the pools?", abort=True, err=True)
+        consent(f"delete {names}, with all ended runs of the pools", yes=yes)
     return Answer(data=shapes.plan(session.client.apply(found, expect=expect), applied=True), view="plan")
 
 
@@ -91,8 +90,8 @@ def schema(target: str | None) -> Answer:
     return Answer(data={"file": target}, text=f"Wrote the JSON Schema to {target}.")
 
 
-def _plan(session: Session, source: str, *, prune: bool) -> Plan:
-    document = configuration_file.read(source)
+def _plan(session: Session, sources: Sequence[str], *, prune: bool) -> Plan:
+    document = configuration_file.read(sources)
     with located(document):
         return session.client.plan(document.value, prune=prune)
 

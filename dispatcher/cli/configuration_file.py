@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,69 @@ from dispatcher.client.configuration import SUBJECT
 from dispatcher.core.placeholders import joined
 from dispatcher.errors import Fault, InvalidInput
 
+DEFAULT = "dispatcher.yaml"
+"""Read where no file is named, as `dispatcher init` writes it."""
+OWN = "x-"
+"""What begins so at the top is each file's own, for anchors."""
 TEMPLATE = "base_job_template"
 SCHEMA_NAME = "dispatcher.schema.json"
 EDITOR_LINE = f"# yaml-language-server: $schema={SCHEMA_NAME}\n"
 """Tells an editor where the schema is (https://github.com/redhat-developer/yaml-language-server#using-inlined-schema)."""
 
 
-def read(source: str) -> Document:
-    """A configuration as a value, the files of its templates read into it. Raises `InvalidInput` that names the place."""
+def read(sources: Sequence[str]) -> Document:
+    """A configuration as a value, the files of its templates read into it, from one file or several that are one together.
+
+    Without a source it is `DEFAULT`. Raises `InvalidInput` that names the place: for a fault of the file, and for a noun that
+    stands in two.
+    """
+    if not sources and not Path(DEFAULT).exists():
+        raise InvalidInput("file", [Fault("-f", f"name a configuration file; there is no {DEFAULT} here (dispatcher init)")])
+    documents = [_read(file) for source in sources or (DEFAULT,) for file in _files(source)]
+    return documents[0] if len(documents) == 1 else _together(documents)
+
+
+def _files(source: str) -> Sequence[str]:
+    """A file, or those of a directory. Raises `InvalidInput` for one without any."""
+    if source == STANDARD_INPUT or not Path(source).is_dir():
+        return [source]
+    files = sorted(str(path) for path in Path(source).iterdir() if path.suffix in (".yaml", ".yml"))
+    if not files:
+        raise InvalidInput("file", [Fault(source, "holds no .yaml or .yml file; name another, or a file")])
+    return files
+
+
+def _together(documents: Sequence[Document]) -> Document:
+    """Several files as one configuration: each pool and deployment stands in one of them."""
+    merged, places, faults = dict[str, Any](), dict[str, Place](), list[Fault]()
+    for document in documents:
+        if not isinstance(document.value, Mapping):
+            raise with_places(InvalidInput(SUBJECT, [Fault("", "must be an object with `pools` and `deployments`")]), document)
+        for kind, nouns in document.value.items():
+            known = merged.get(kind, {})
+            if kind.startswith(OWN):
+                merged[kind] = nouns
+            elif isinstance(nouns, Mapping) and isinstance(known, Mapping):
+                faults += _twice(kind, known, places, document)
+                merged[kind] = {**known, **nouns}
+            elif kind not in merged:
+                merged[kind] = nouns
+            else:
+                faults.append(Fault(_located(kind, document), "must be an object in each of the files"))
+        places = {**document.places, **places}
+    if faults:
+        raise InvalidInput("file", faults)
+    return Document(merged, places)
+
+
+def _twice(kind: str, known: Mapping[str, Any], places: Mapping[str, Place], document: Document) -> Iterator[Fault]:
+    """The nouns of a file that stand in one before it."""
+    for name in sorted(known.keys() & document.value[kind].keys()):
+        path = joined(kind, name)
+        yield Fault(f"{document.place(path)}: {path}", f"stands in {places[path]} too; keep one of the two")
+
+
+def _read(source: str) -> Document:
     if source == STANDARD_INPUT:
         document, folder = yaml_files.read(sys.stdin.read(), "standard input"), Path()
     else:

@@ -9,6 +9,7 @@ import click
 
 from dispatcher.cli import completion, inputs, shapes
 from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.consent import consent, yes_option
 from dispatcher.cli.default_pool import pool_or_default
 from dispatcher.cli.deployment_options import ScheduleOptions, retry_options, retry_taken, schedule_options, variable_options
 from dispatcher.cli.deployment_run import run
@@ -136,11 +137,14 @@ def resume(session: Session, /, name: str) -> Answer:
     return _switched(session.client.resume_deployment(name), f"Resumed deployment {name!r}.")
 
 
-@deployment.command("delete", example="dispatcher deployment delete etl")
+@deployment.command("delete", example="dispatcher deployment delete etl --yes")
 @click.argument("name", shell_complete=completion.deployments)
+@yes_option
 @pass_session
-def delete(session: Session, /, name: str) -> Answer:
+def delete(session: Session, /, name: str, *, yes: bool) -> Answer:
     """Delete a deployment and the runs to come of its schedules; others stay, but one that waits crashes at its turn."""
+    session.client.deployment(name)
+    consent(f"delete deployment {name!r} and the runs to come of its schedules", yes=yes)
     session.client.delete_deployment(name)
     return Answer(data={"deleted": name}, text=f"Deleted deployment {name!r}.")
 

@@ -8,6 +8,7 @@ import click
 
 from dispatcher.cli import completion, shapes
 from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.consent import consent, yes_option
 from dispatcher.cli.deployment_options import ScheduleOptions, schedule_options
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.errors import Fault, InvalidInput
@@ -76,22 +77,28 @@ def resume(session: Session, /, name: str, slug: str) -> Answer:
     return Answer(data=made, text=f"Resumed schedule {slug!r} of deployment {name!r}.{_next(made)}")
 
 
-@schedule.command("delete", example="dispatcher deployment schedule delete etl mornings")
+@schedule.command("delete", example="dispatcher deployment schedule delete etl mornings --yes")
 @click.argument("name", shell_complete=completion.deployments)
 @click.argument("slug", shell_complete=completion.schedules)
+@yes_option
 @pass_session
-def delete(session: Session, /, name: str, slug: str) -> Answer:
+def delete(session: Session, /, name: str, slug: str, *, yes: bool) -> Answer:
     """Delete a schedule, and with it its runs to come."""
+    session.client.schedule(name, slug)
+    consent(f"delete schedule {slug!r} of deployment {name!r} and its runs to come", yes=yes)
     session.client.remove_schedule(name, slug)
     return Answer(data={"deployment": name, "deleted": [slug]}, text=f"Deleted schedule {slug!r} of deployment {name!r}.")
 
 
-@schedule.command("clear", example="dispatcher deployment schedule clear etl")
+@schedule.command("clear", example="dispatcher deployment schedule clear etl --yes")
 @click.argument("name", shell_complete=completion.deployments)
+@yes_option
 @pass_session
-def clear(session: Session, /, name: str) -> Answer:
+def clear(session: Session, /, name: str, *, yes: bool) -> Answer:
     """Delete all schedules of a deployment, and with them their runs to come."""
     gone = [each.slug for each in session.client.deployment(name).schedules]
+    if gone:
+        consent(f"delete all schedules of deployment {name!r} ({', '.join(gone)}) and their runs to come", yes=yes)
     session.client.clear_schedules(name)
     text = f"Deleted {len(gone)} schedule{'s' * (len(gone) != 1)} of deployment {name!r}."
     return Answer(data={"deployment": name, "deleted": gone}, text=text)

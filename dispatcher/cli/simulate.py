@@ -36,7 +36,9 @@ UNLIMITED = "none"
     shell_complete=completion.pools,
     help="The work pool whose limits are changed; may be left out where the file names one alone.",
 )
-@click.option("-f", "--file", "file", metavar="FILE", help="A configuration file with the changed limits.")
+@click.option(
+    "-f", "--file", "files", multiple=True, metavar="FILE", help="A configuration file with the changed limits; again for more."
+)
 @click.option("--from", "source", metavar="FILE", help="Past runs as `run ls --json` prints them; else those of the store.")
 @click.option(
     "--hours", type=click.FloatRange(min=0), default=24.0, show_default=True, help="How far to look back in the store."
@@ -50,7 +52,7 @@ def simulate(
     session: Session,
     /,
     pool: str | None,
-    file: str | None,
+    files: Sequence[str],
     *,
     source: str | None,
     hours: float,
@@ -63,7 +65,7 @@ def simulate(
 
     The runs are admitted once more, by the code that admits, at their due times and for as long as they held their slots then.
     """
-    filed = _filed(session, pool, file)
+    filed = _filed(session, pool, files)
     before = session.client.work_pool(filed.name if filed else pool or "")
     after = _changed(filed or before, limit, limits, priorities)
     since = session.wiring.dispatch.clock.now() - timedelta(hours=hours)
@@ -79,16 +81,16 @@ def simulate(
     return Answer(data=data, view="simulation")
 
 
-def _filed(session: Session, pool: str | None, file: str | None) -> WorkPool | None:
+def _filed(session: Session, pool: str | None, files: Sequence[str]) -> WorkPool | None:
     """The pool as a configuration file has it; None without one. Raises `InvalidInput` where it is not clear which."""
-    if file is None:
+    if not files:
         if pool is None:
             raise InvalidInput("simulation", [Fault("pool", "name a work pool, or a configuration file of one")])
         return None
     from dispatcher.cli.configuration import located  # noqa: PLC0415 - YAML, only where there is a file
     from dispatcher.cli.configuration_file import read  # noqa: PLC0415 - likewise
 
-    document = read(file)
+    document, file = read(files), ", ".join(files)
     with located(document):
         wanted = session.client.plan(document.value).wanted
     names = [name for name in document.value.get("pools", {}) if pool in (None, name)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import click
 
 from dispatcher.cli import completion, shapes
 from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.consent import consent, yes_option
 from dispatcher.cli.default_pool import forget_default, set_default
 from dispatcher.cli.hook_options import hook_option, hooks_changed, hooks_given, no_hooks_option
 from dispatcher.cli.inputs import job_variables, template, type_option
@@ -189,26 +189,28 @@ def resume(session: Session, /, name: str) -> Answer:
 
 @work_pool.command("delete", example="dispatcher work-pool delete nightly --yes")
 @click.argument("name", shell_complete=completion.pools)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @pass_session
 def delete(session: Session, /, name: str, *, yes: bool) -> Answer:
     """Delete a work pool with its queues, deployments and ended runs; refused while runs have not ended."""
     session.client.work_pool(name)
-    if not yes and sys.stdin.isatty():
-        click.confirm(f"Delete work pool {name!r}, its deployments and its ended runs?", abort=True, err=True)
+    consent(f"delete work pool {name!r}, its queues, its deployments and its ended runs", yes=yes)
     session.client.delete_work_pool(name)
     forget_default(session, name)
     return Answer(data={"deleted": name}, text=f"Deleted work pool {name!r}.")
 
 
-@work_pool.command("sweep", example="dispatcher work-pool sweep nightly")
+@work_pool.command("sweep", example="dispatcher work-pool sweep nightly --yes")
 @click.argument("name", shell_complete=completion.pools)
+@yes_option
 @pass_session
-def sweep(session: Session, /, name: str) -> Answer:
+def sweep(session: Session, /, name: str, *, yes: bool) -> Answer:
     """Remove ended jobs that linger where the pool puts its own and that no run needs; a process's log goes with it."""
     from dispatcher.sweep import sweep as run_sweep  # noqa: PLC0415 - no other command of this module needs a provider
 
-    names = run_sweep(session.wiring.dispatch, session.client.work_pool(name))
+    pool = session.client.work_pool(name)
+    consent(f"remove what ended jobs of work pool {name!r} left behind", yes=yes)
+    names = run_sweep(session.wiring.dispatch, pool)
     return Answer(data={"pool": name, "swept": list(names)}, text="\n".join([*names, f"Removed {len(names)} ended jobs."]))
 
 

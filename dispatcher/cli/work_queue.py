@@ -6,10 +6,11 @@ import click
 
 from dispatcher.cli import completion, shapes
 from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.consent import consent, yes_option
 from dispatcher.cli.inputs import pool_option
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.cli.work_pool import NEGATIVE_NUMBERS
-from dispatcher.models import WorkPool
+from dispatcher.models import DEFAULT_QUEUE, WorkPool
 
 
 @click.group(cls=Group)
@@ -131,12 +132,15 @@ def clear_concurrency_limit(session: Session, /, name: str, pool: str) -> Answer
     return _changed(session, pool, name, f"Work queue {name!r} of {pool!r} has no limit of its own any more.")
 
 
-@work_queue.command("delete", example="dispatcher work-queue delete critical --pool nightly")
+@work_queue.command("delete", example="dispatcher work-queue delete critical --pool nightly --yes")
 @click.argument("name", shell_complete=completion.queues)
 @pool_option
+@yes_option
 @pass_session
-def delete(session: Session, /, name: str, pool: str) -> Answer:
+def delete(session: Session, /, name: str, pool: str, *, yes: bool) -> Answer:
     """Delete a queue; refused for default, and while its runs have not ended. The others keep their priorities."""
+    if session.client.work_queue(pool, name).name != DEFAULT_QUEUE:  # which is refused in any case
+        consent(f"delete work queue {name!r} of {pool!r}", yes=yes)
     session.client.delete_work_queue(pool, name)
     return Answer(data={"deleted": name, "pool": pool}, text=f"Deleted work queue {name!r} of {pool!r}.")
 

@@ -36,6 +36,10 @@ class Schedules(Deployments):
         """Let its schedules make runs again, from now on. Raises `NotFound`, or `InvalidInput` where variables are missing."""
         return self._repeatedly(name, lambda deployment: replace(deployment, paused=False))
 
+    def schedule(self, deployment: str, slug: str) -> Schedule:
+        """One schedule of a deployment. Raises `NotFound`."""
+        return _known(self.deployment(deployment), slug)
+
     def add_schedule(self, deployment: str, schedule: Schedule) -> Deployment:
         """Give a deployment one more. Raises `NotFound`, `AlreadyExists` (the slug) or `InvalidInput`."""
 

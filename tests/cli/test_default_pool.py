@@ -41,7 +41,7 @@ def test_without_a_default_the_error_says_how_to_choose_one(cli):
 
 
 def test_a_default_is_forgotten_with_its_pool(cli, pools):
-    cli.ok("work-pool", "delete", "first")
+    cli.ok("work-pool", "delete", "first", "--yes")
     assert "choose a default" in cli("run", "create").errors[0]
 
 

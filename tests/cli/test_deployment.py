@@ -81,7 +81,7 @@ def test_an_unknown_name_is_an_error_with_the_nearest_that_exists(cli, etl, word
 
 def test_a_deleted_deployment_is_gone_and_its_runs_stay(cli, etl):
     run = cli.ok("deployment", "run", "etl")
-    assert cli.ok("deployment", "delete", "etl") == {"deleted": "etl"}
+    assert cli.ok("deployment", "delete", "etl", "--yes") == {"deleted": "etl"}
     assert cli.ok("deployment", "ls") == []
     assert cli.ok("run", "inspect", run["id"])["state"] == "SCHEDULED"
     assert "deployment create" in cli("deployment", "ls").out

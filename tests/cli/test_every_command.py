@@ -50,6 +50,7 @@ def test_every_command_has_help_an_example_and_json(path, cli):
     said = cli(*path, "--help")
     assert said.exit_code == 0
     assert "--json" in said.out
+    assert cli(*path, "-h").out == said.out
     assert f"  $ dispatcher {' '.join(path)}" in said.out
     command = EVERY[path]
     assert (command.help or "").strip().endswith((".", "slots."))

@@ -70,7 +70,7 @@ def test_limits_and_priorities_decide_and_explain_says_so(cli, pool):
         cli.ok("run", "cancel", run)
     for run in (*high, *low):
         until(cli, run, "CANCELLED")
-    cli.ok("work-pool", "delete", "nightly")
+    cli.ok("work-pool", "delete", "nightly", "--yes")
     assert cli.ok("work-pool", "ls") == []
 
 
@@ -107,7 +107,7 @@ def test_limits_are_set_and_cleared(cli, pool):
     assert cli.ok("work-queue", "set-priority", "default", "9", "-p", "nightly")["priority"] == 9
     assert cli.ok("work-queue", "inspect", "default", "-p", "nightly")["priority"] == 9
     cli.ok("work-queue", "create", "low", "--pool", "nightly")
-    cli.ok("work-queue", "delete", "low", "--pool", "nightly")
+    cli.ok("work-queue", "delete", "low", "--pool", "nightly", "--yes")
     assert [queue["name"] for queue in cli.ok("work-queue", "ls", "--pool", "nightly")] == ["default"]
 
 

@@ -73,10 +73,10 @@ def test_schedules_are_made_listed_paused_resumed_and_deleted_one_by_one(cli, et
     assert len(resumed["next"]) == 3
     assert cli.ok(*words, "pause", "etl", "cron")["active"] is False
     assert "(**) denotes a paused schedule" in cli(*words, "ls", "etl").out
-    assert cli.ok(*words, "delete", "etl", "cron") == {"deployment": "etl", "deleted": ["cron"]}
+    assert cli.ok(*words, "delete", "etl", "cron", "--yes") == {"deployment": "etl", "deleted": ["cron"]}
     alone = cli.ok(*words, "create", "etl", "--rrule", "FREQ=DAILY", "--replace")
     assert [each["slug"] for each in cli.ok("deployment", "inspect", "etl")["schedules"]] == [alone["slug"]] == ["rrule"]
-    assert cli.ok(*words, "clear", "etl") == {"deployment": "etl", "deleted": ["rrule"]}
+    assert cli.ok(*words, "clear", "etl", "--yes") == {"deployment": "etl", "deleted": ["rrule"]}
     assert "No schedules." in cli(*words, "ls", "etl").out
 
 
