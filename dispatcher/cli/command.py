@@ -1,17 +1,21 @@
-"""What every command has: a help text with an example, `--json`, and one answer that is printed either way."""
+"""What every command has: a help text with an example, `--json`, and one answer that is printed either way.
+
+Secrets are hidden here, once for every command (`dispatcher.core.redaction` says which): whatever an answer holds passes by.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
 import click
 
 from dispatcher.cli.session import Session
+from dispatcher.core.redaction import redacted, without
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +29,8 @@ class Answer:
     view: str = ""
     """Otherwise the function of `dispatcher.cli.views` that shows `data`, or `module:function` of a module in `dispatcher.cli`;
     a name, so that rich is imported on use."""
+    secrets: frozenset[str] = frozenset()
+    """Texts that are hidden wherever they stand in `data`: those of variables that a template calls secret."""
     faults: tuple[str, ...] = ()
     """What went wrong beside what is told: a line of standard error each, and exit code 1."""
     exit_code: int = 0
@@ -80,6 +86,8 @@ class Command(Careful):
         answer = super().invoke(ctx)
         if answer is None:
             return
+        if not session.show_secrets:
+            answer = replace(answer, data=redacted(without(answer.secrets, answer.data)))
         show(answer, as_json=session.as_json)
         for fault in answer.faults:
             click.echo(f"error: {fault}", err=True)

@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 
 import click
 
-from dispatcher.cli import configuration_file, shapes
+from dispatcher.cli import configuration_file, secrets, shapes
 from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.consent import consent, yes_option
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.cli.yaml_files import Document
 from dispatcher.client import Plan, configuration_schema
 from dispatcher.core.changes import Action
+from dispatcher.core.redaction import redacted, without
 from dispatcher.errors import InvalidInput
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -36,6 +37,7 @@ def file_options(function: Function) -> Function:
 
 @click.command(cls=Command, example="dispatcher plan\ndispatcher plan -f pools.yaml -f deployments/ --prune --json")
 @file_options
+@secrets.show_option
 @pass_session
 def plan(session: Session, /, sources: Sequence[str], *, prune: bool) -> Answer:
     """Show what a configuration file would change, and the hash of what is stored; nothing is changed.
@@ -43,13 +45,15 @@ def plan(session: Session, /, sources: Sequence[str], *, prune: bool) -> Answer:
     Exit codes: 0 nothing to change, 2 changes, 1 the file has faults, each told with its line.
     """
     found = _plan(session, sources, prune=prune)
-    return Answer(data=shapes.plan(found, applied=False), view="plan", exit_code=CHANGES if found.changes else 0)
+    exit_code = CHANGES if found.changes else 0
+    return Answer(data=shapes.plan(found, applied=False), view="plan", secrets=_secrets(found), exit_code=exit_code)
 
 
 @click.command(cls=Command, example="dispatcher apply\ndispatcher apply -f dispatcher.yaml --expect 4f53cda18c2baa0c")
 @file_options
 @click.option("--expect", metavar="HASH", help="Refuse unless the stored configuration has this hash, which plan prints.")
 @yes_option
+@secrets.show_option
 @pass_session
 def apply(session: Session, /, sources: Sequence[str], expect: str | None, *, prune: bool, yes: bool) -> Answer:
     """Make the stored configuration what a file says: all of it, or nothing.
@@ -62,16 +66,23 @@ def apply(session: Session, /, sources: Sequence[str], expect: str | None, *, pr
     if gone:
         names = ", ".join(f"{change.noun} {change.name!r}" for change in gone)
         consent(f"delete {names}, with all ended runs of the pools", yes=yes)
-    return Answer(data=shapes.plan(session.client.apply(found, expect=expect), applied=True), view="plan")
+    applied = session.client.apply(found, expect=expect)
+    return Answer(data=shapes.plan(applied, applied=True), view="plan", secrets=_secrets(found))
 
 
 @click.command(cls=Command, example="dispatcher export\ndispatcher export -f dispatcher.yaml")
 @click.option("-f", "--file", "target", metavar="FILE", help="Write it there, and its JSON Schema beside it.")
 @click.option("--force", is_flag=True, help="Write over a file that exists.")
+@secrets.show_option
 @pass_session
 def export(session: Session, /, target: str | None, *, force: bool) -> Answer:
-    """Write what is stored as a configuration file; what is as it is by default is left out."""
-    value = session.client.export()
+    """Write what is stored as a configuration file; what is as it is by default is left out.
+
+    Secrets that should not stand in it are written as (hidden), which plan and apply refuse; --show-secrets writes them.
+    """
+    value, client = session.client.export(), session.client
+    if not session.show_secrets:
+        value = redacted(without(secrets.of_pools(client.work_pools(), client.deployments()), value))
     text = configuration_file.text_of(value)
     if target is None:
         return Answer(data=value, text=text.rstrip("\n"))
@@ -94,6 +105,11 @@ def _plan(session: Session, sources: Sequence[str], *, prune: bool) -> Plan:
     document = configuration_file.read(sources)
     with located(document):
         return session.client.plan(document.value, prune=prune)
+
+
+def _secrets(found: Plan) -> frozenset[str]:
+    sides = (found.stored, found.wanted)
+    return frozenset().union(*(secrets.of_pools(side.pools, side.deployments) for side in sides))
 
 
 @contextmanager

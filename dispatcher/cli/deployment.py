@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dispatcher.cli import completion, inputs, shapes
+from dispatcher.cli import completion, inputs, secrets, shapes
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.consent import consent, yes_option
 from dispatcher.cli.default_pool import pool_or_default
@@ -53,7 +53,7 @@ def create(
         name, pool=owner, job_variables=variables, schedules=schedules, retry=retry, hooks=hooks, **fields
     )
     then = f"Try: dispatcher deployment {'schedule ls' if schedules else 'run'} {name}"
-    return Answer(data=shapes.deployment(made), text=f"Created deployment {name!r} in {made.pool}/{made.queue}.\n{then}")
+    return _told(session, made, f"Created deployment {name!r} in {made.pool}/{made.queue}.\n{then}")
 
 
 @deployment.command(
@@ -92,9 +92,7 @@ def update(
         raise InvalidInput("deployment", [Fault("options", "nothing to change was given; see --help")])
     if retry is not None:
         changes["retry"] = _kept(retry)
-    return Answer(
-        data=shapes.deployment(session.client.update_deployment(name, **changes)), text=f"Updated deployment {name!r}."
-    )
+    return _told(session, session.client.update_deployment(name, **changes), f"Updated deployment {name!r}.")
 
 
 @deployment.command("ls", example="dispatcher deployment ls --pool nightly")
@@ -104,17 +102,20 @@ def ls(session: Session, /, pool: str | None) -> Answer:
     """List deployments by name."""
     if pool is not None:
         session.client.work_pool(pool)  # a name that does not exist is an error, not an empty list
-    data = [shapes.deployment(found) for found in session.client.deployments(pool)]
-    return Answer(data=data, view="deployment_views:deployments")
+    found = session.client.deployments(pool)
+    data = [shapes.deployment(each) for each in found]
+    return Answer(data=data, view="deployment_views:deployments", secrets=secrets.of_deployments(session, found))
 
 
 @deployment.command("inspect", example="dispatcher deployment inspect etl")
 @click.argument("name", shell_complete=completion.deployments)
+@secrets.show_option
 @pass_session
 def inspect(session: Session, /, name: str) -> Answer:
     """Show one deployment: its variables, its retries, its hooks, and its schedules with their next windows."""
-    data = shapes.whole_deployment(session.client.deployment(name), session.client.next_windows)
-    return Answer(data=data, view="deployment_views:deployment")
+    found = session.client.deployment(name)
+    data = shapes.whole_deployment(found, session.client.next_windows)
+    return Answer(data=data, view="deployment_views:deployment", secrets=secrets.of_deployments(session, [found]))
 
 
 deployment.add_command(run)
@@ -126,7 +127,7 @@ deployment.add_command(schedule)
 @pass_session
 def pause(session: Session, /, name: str) -> Answer:
     """Let the schedules of a deployment make no more runs; those to come are taken away. People can still run it."""
-    return _switched(session.client.pause_deployment(name), f"Paused deployment {name!r}: its schedules make no runs.")
+    return _told(session, session.client.pause_deployment(name), f"Paused deployment {name!r}: its schedules make no runs.")
 
 
 @deployment.command("resume", example="dispatcher deployment resume etl")
@@ -134,7 +135,7 @@ def pause(session: Session, /, name: str) -> Answer:
 @pass_session
 def resume(session: Session, /, name: str) -> Answer:
     """Let the schedules of a deployment make runs again, from now on."""
-    return _switched(session.client.resume_deployment(name), f"Resumed deployment {name!r}.")
+    return _told(session, session.client.resume_deployment(name), f"Resumed deployment {name!r}.")
 
 
 @deployment.command("delete", example="dispatcher deployment delete etl --yes")
@@ -149,8 +150,8 @@ def delete(session: Session, /, name: str, *, yes: bool) -> Answer:
     return Answer(data={"deleted": name}, text=f"Deleted deployment {name!r}.")
 
 
-def _switched(found: Deployment, text: str) -> Answer:
-    return Answer(data=shapes.deployment(found), text=text)
+def _told(session: Session, found: Deployment, text: str) -> Answer:
+    return Answer(data=shapes.deployment(found), text=text, secrets=secrets.of_deployments(session, [found]))
 
 
 def _kept(retry: RetryPolicy | None) -> RetryPolicy | None:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 
 import click
 
-from dispatcher.errors import DispatcherError, InvalidInput
+from dispatcher.core.redaction import HIDDEN, is_secret
+from dispatcher.errors import DispatcherError, Fault, InvalidInput
 from providers.base import ProviderError
 
 REFUSED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -74,8 +76,17 @@ def lines(problem: Exception) -> Iterator[str]:
 def _faults(problem: InvalidInput) -> Iterator[str]:
     """Faults name their field; a subject is told where it is not what the command itself is about."""
     elsewhere = f" ({problem.subject})" if "would no longer fit" in problem.subject else ""
-    for fault in problem.faults:
+    for fault in map(_discreet, problem.faults):
         yield _one_line(f"{fault}{elsewhere}" if fault.path else f"{problem.subject}: {fault}{elsewhere}")
+
+
+def _discreet(fault: Fault) -> Fault:
+    """A fault without the value that was given, where its field's name says that it is a secret."""
+    secret = is_secret(fault.path.rpartition(".")[2])
+    return Fault(fault.path, _GIVEN.sub(f"({HIDDEN})", fault.message)) if secret else fault
+
+
+_GIVEN = re.compile(r"\(got .*\)")
 
 
 def _one_line(text: str) -> str:

@@ -12,11 +12,15 @@ from typing import Any, TypeVar
 import click
 
 from dispatcher.cli import completion
+from dispatcher.core.redaction import HIDDEN, hidden_at
 from dispatcher.errors import Fault, InvalidInput, InvalidVariables
 
 STANDARD_INPUT = "-"
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+NOT_WHOLE = f"holds {HIDDEN}, which stands for a secret in what was shown: give the value, or better a reference to it"
 
 
 def pool_option(function: Function) -> Function:
@@ -58,7 +62,10 @@ def job_variables(source: str | None, pairs: Iterable[str]) -> dict[str, Any]:
     variables = {} if source is None else _whole(source)
     if not isinstance(variables, dict):
         raise InvalidVariables("job variables", [Fault("job_variables", "must be an object of names and values")])
-    return {**variables, **dict(job_variable(pair) for pair in pairs)}
+    found = {**variables, **dict(job_variable(pair) for pair in pairs)}
+    if marks := [Fault(path, NOT_WHOLE) for path in hidden_at(found)]:
+        raise InvalidVariables("job variables", marks)
+    return found
 
 
 def job_variable(pair: str) -> tuple[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from dispatcher.cli import completion, inputs, shapes
+from dispatcher.cli import completion, inputs, secrets, shapes
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.default_pool import pool_or_default
 from dispatcher.cli.deployment_options import retry_options, retry_taken, variable_options
@@ -86,10 +86,12 @@ def ls(session: Session, /, *, states: Sequence[RunState], limit: int, pool: str
 
 @run.command("inspect", example="dispatcher run inspect 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
 @click.argument("run_id", metavar="ID", shell_complete=completion.runs)
+@secrets.show_option
 @pass_session
 def inspect(session: Session, /, run_id: str) -> Answer:
     """Show one run: what was asked for, its way so far through all attempts with the waits between, and where it is."""
-    return Answer(data=shapes.whole_run(_find(session, run_id)), view="run")
+    found = _find(session, run_id)
+    return Answer(data=shapes.whole_run(found), view="run", secrets=secrets.of_runs(session, [found]))
 
 
 @run.command("cancel", example="dispatcher run cancel 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")

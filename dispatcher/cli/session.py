@@ -29,6 +29,7 @@ class Session:
     """`--store`; it wins over `DISPATCHER_STORE`."""
     verbose: bool = False
     as_json: bool = False
+    show_secrets: bool = False
 
     @cached_property
     def settings(self) -> Settings:

@@ -1,4 +1,5 @@
-"""What `--json` prints: the field names here are stable. Times are ISO 8601 in UTC or null, durations are seconds.
+"""What `--json` prints: the field names here are stable. Times are ISO 8601 in UTC or null, durations are seconds. Secrets
+are `(hidden)`: see `dispatcher.core.redaction`.
 
 work pool    name, type, id, status, paused, concurrency_limit (null: unlimited), description, created_at, last_tick_at,
              held_until, held_reason, hooks; `inspect` adds in_use (slots), queues and base_job_template
@@ -48,11 +49,10 @@ from zoneinfo import ZoneInfo
 from dispatcher.client import Plan, PoolView, Upcoming
 from dispatcher.core.changes import ABSENT, Change, FieldChange
 from dispatcher.core.reasons import Explanation
-from dispatcher.core.redaction import redacted
 from dispatcher.core.timeline import Step, timeline
 from dispatcher.models import Attempt, Deployment, Hook, RetryPolicy, Run, Schedule, Status, WorkPool
 from dispatcher.report import PoolReport, TickReport
-from dispatcher.store import Decision, Grant
+from dispatcher.store import Decision
 
 if TYPE_CHECKING:
     from dispatcher.packaging.build import Package, Part
@@ -274,11 +274,11 @@ def tick(report: TickReport) -> Shape:
     return {**asdict(report), "problems": report.problems}
 
 
-def dry_run(decision: Decision, report: PoolReport, hidden: Callable[[Grant], Any]) -> Shape:
-    """What a tick of one pool would do; `hidden` gives a job as it may be shown."""
+def dry_run(decision: Decision, report: PoolReport) -> Shape:
+    """What a tick of one pool would do."""
     return {
         "pool": report.pool,
-        "admitted": [{**_place(grant.run), "job": hidden(grant)} for grant in decision.grants],
+        "admitted": [{**_place(grant.run), "job": grant.job} for grant in decision.grants],
         "crashes": [{**_place(crashed), "reason": reason} for crashed, reason in decision.crashes],
         "barriers": report.barriers,
         "problem": report.problem,
@@ -303,7 +303,7 @@ def package(built: Package) -> Shape:
 
 
 def plan(found: Plan, *, applied: bool) -> Shape:
-    """What a configuration changes, or has changed; secrets are hidden."""
+    """What a configuration changes, or has changed."""
     return {
         "hash": found.hash,
         "hash_after": found.hash_after,
@@ -323,7 +323,7 @@ def _change(change: Change) -> Shape:
 
 def _shown(field: FieldChange, side: str) -> Any:
     value = getattr(field, side)
-    return None if value is ABSENT else redacted(value, field.path.rpartition(".")[2])
+    return None if value is ABSENT else value
 
 
 def _part(part: Part) -> Shape:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
-from typing import Any
 
 import click
 
-from dispatcher.cli import completion, shapes
+from dispatcher.cli import completion, secrets, shapes
 from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.session import Session, pass_session
-from dispatcher.core.redaction import redacted, secret_texts, without
 from dispatcher.models import WorkPool
 from dispatcher.report import PoolReport
-from dispatcher.store import Decision, Grant
+from dispatcher.store import Decision
 from dispatcher.tick import dry_run
 from dispatcher.tick import tick as run_tick
 from providers.base import ProviderError
@@ -37,6 +34,7 @@ from providers.base import ProviderError
     is_flag=True,
     help="Show what would be admitted now, with jobs but for secrets; change nothing.",
 )
+@secrets.show_option
 @pass_session
 def tick(session: Session, /, pools: Sequence[str], *, dry: bool) -> Answer:
     """Dispatch once: see what has ended, admit what is due, submit it. Safe to run as often, and as often at once, as you like.
@@ -56,18 +54,9 @@ def _dry(session: Session, named: Sequence[str] | None) -> Answer:
     pools = [pool for pool in session.client.work_pools() if named is None or pool.name in named]
     plans = [_plan(session, pool) for pool in pools]
     faults = tuple(f"{report.pool}: {report.problem}" for _, report in plans if report.problem)
-    told = [
-        shapes.dry_run(decision, report, partial(_hidden, session, pool))
-        for pool, (decision, report) in zip(pools, plans, strict=True)
-    ]
-    return Answer(data=told, view="dry_run", faults=faults)
-
-
-def _hidden(session: Session, pool: WorkPool, grant: Grant) -> Any:
-    """The job of a grant without secrets: those that a name gives away, and the values of variables that are secret."""
-    source = session.wiring.store.deployment(grant.run.deployment) if grant.run.deployment else None
-    secrets = secret_texts(pool.base_job_template, grant.run.job_variables, source.job_variables if source else {})
-    return redacted(without(secrets, grant.job))
+    told = [shapes.dry_run(decision, report) for decision, report in plans]
+    granted = [grant.run for decision, _ in plans for grant in decision.grants]
+    return Answer(data=told, view="dry_run", secrets=secrets.of_runs(session, granted), faults=faults)
 
 
 def _plan(session: Session, pool: WorkPool) -> tuple[Decision, PoolReport]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import click
 
-from dispatcher.cli import shapes
+from dispatcher.cli import secrets, shapes
 from dispatcher.cli.command import Answer
 from dispatcher.cli.session import Session
 from dispatcher.models import Run, RunState
@@ -23,7 +23,7 @@ def follow(session: Session, run_id: UUID, *, every: float, timeout: float | Non
             told = _tell(session, run, told)
             left = (stop - clock.now()).total_seconds() if stop else every
             if run.state.is_end or left <= 0:
-                return _answer(run, timeout)
+                return _answer(run, timeout, secrets.of_runs(session, [run]))
             clock.sleep(min(every, left))
     except KeyboardInterrupt:
         click.echo("Stopped watching; the run goes on.", err=True)
@@ -56,7 +56,7 @@ def _local(moment: datetime) -> str:
     return moment.astimezone().strftime("%H:%M:%S")
 
 
-def _answer(run: Run, timeout: float | None) -> Answer:
+def _answer(run: Run, timeout: float | None, known: frozenset[str]) -> Answer:
     if not run.state.is_end:
         words = f"run {run.name!r} is still {run.state} after {timeout:g} s; it goes on"
     elif run.state is not RunState.COMPLETED:
@@ -65,4 +65,4 @@ def _answer(run: Run, timeout: float | None) -> Answer:
         words = ""
     then = "logs" if run.state.is_end else "explain"
     text = f"Run {run.name!r} has completed." if not words else f"Try: dispatcher run {then} {run.id}"
-    return Answer(data=shapes.whole_run(run), text=text, faults=(words,) if words else ())
+    return Answer(data=shapes.whole_run(run), text=text, secrets=known, faults=(words,) if words else ())

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from dispatcher.cli import completion, shapes
+from dispatcher.cli import completion, secrets, shapes
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.consent import consent, yes_option
 from dispatcher.cli.default_pool import forget_default, set_default
@@ -151,10 +151,12 @@ def ls(session: Session, /) -> Answer:
 
 @work_pool.command("inspect", example="dispatcher work-pool inspect nightly")
 @click.argument("name", shell_complete=completion.pools)
+@secrets.show_option
 @pass_session
 def inspect(session: Session, /, name: str) -> Answer:
     """Show one work pool: its limits, its queues and how full they are, its base job template."""
-    return Answer(data=shapes.whole_pool(session.client.inspect_work_pool(name)), view="pool")
+    view = session.client.inspect_work_pool(name)
+    return Answer(data=shapes.whole_pool(view), view="pool", secrets=secrets.of_pools([view.pool]))
 
 
 @work_pool.command("preview", example="dispatcher work-pool preview nightly --hours 12")

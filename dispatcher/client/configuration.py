@@ -22,12 +22,18 @@ from dispatcher.client.questions import check_pool_type, default_base_job_templa
 from dispatcher.client.runs import Runs
 from dispatcher.core.changes import Action, Change, Configuration, changes, digest, sparse
 from dispatcher.core.placeholders import joined
+from dispatcher.core.redaction import HIDDEN, hidden_at
 from dispatcher.core.scheduling import is_withdrawn, saving
 from dispatcher.errors import Conflict, Fault, InvalidInput
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Run, WorkPool, WorkQueue
 from dispatcher.store import Reconfiguration, RunFilter
 
 SUBJECT = "configuration"
+
+NOT_WHOLE = (
+    f"holds {HIDDEN}, which stands for a secret in what was shown or exported: put the value there (export --show-secrets), "
+    "or better a reference to it"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +69,8 @@ class Configurations(Runs):
         Raises `InvalidInput` with every fault of it, each with its path; `InvalidVariables` when waiting runs, or deployments
         that it does not name, would no longer fit a changed template.
         """
+        if marks := [Fault(path, NOT_WHOLE) for path in hidden_at(configuration)]:
+            raise InvalidInput(SUBJECT, marks)
         stored = Configuration(pools=tuple(self.store.pools()), deployments=tuple(self.store.deployments()))
         named = read_configuration(configuration, stored, kept=self._kept, template=_own_template)
         wanted = named if prune else _with_unnamed(named, stored)

@@ -1,7 +1,8 @@
 """What is shown of a job or a configuration without the secrets that should not stand there in the first place.
 
 A secret belongs into a *reference* that the provider resolves. Where somebody put a value all the same, a screen or a build log
-is the wrong place for it. Names of secrets, ARNs and other references are shown.
+is the wrong place for it. Names of secrets, ARNs, placeholders and other references are shown. What was hidden is refused where
+it comes back as a value (`hidden_at`), so that nobody runs a job with the mark as its password.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from dispatcher.core.placeholders import joined
 
 HIDDEN = "(hidden)"
 SHORTEST = 4
@@ -20,16 +23,27 @@ _NAMES = re.compile(
 )
 _CREDENTIALS = frozenset({"aws_credentials", "credentials", "aci_credentials", "modal_credentials"})
 """Variables that hold the name of an entry of the settings."""
+_REFERENCES = frozenset({"secrets", "env_from_secrets", "secret_fields"})
+"""Lists and objects of references: variables of ours and of Prefect's templates, and keys of ECS."""
+_NAMES_OF_SECRETS = frozenset({"secret", "secretName", "secret_name", "secretId", "secret_id"})
+"""In an object of its own, as Cloud Run has it (`{"secret": ..., "version": ...}`) and Modal's image; not in an environment."""
+_ENVIRONMENTS = frozenset({"", "env", "environment", "job_variables"})
+_VALUES = frozenset({"value", "secure_value", "secureValue"})
+_SIDES = frozenset({"before", "after"})
+_OF_SCHEMA = frozenset({"default", "const", "enum", "examples"})
+_REFERENCE = re.compile(r"arn:[\w-]+:\S+|\s*(\{\{[^{}]*\}\}\s*)+")
 _PASSWORD_IN_URL = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+(?=@)", re.IGNORECASE)
 
 
 def redacted(value: Any, name: str = "") -> Any:
     """A copy in which texts are hidden that stand under a name like `DB_PASSWORD`, and passwords within URLs."""
     if isinstance(value, str):
-        return HIDDEN if value and is_secret(name) else _PASSWORD_IN_URL.sub(rf"\g<before>{HIDDEN}", value)
+        hide = value and is_secret(name) and not _REFERENCE.fullmatch(value)
+        return HIDDEN if hide else _PASSWORD_IN_URL.sub(rf"\g<before>{HIDDEN}", value)
+    if isinstance(value, Mapping | list | tuple) and name in _REFERENCES:
+        return _listed(value)
     if isinstance(value, Mapping):
-        named = value.get("name")
-        return {key: redacted(inner, _name(key, named)) for key, inner in value.items()}
+        return {key: redacted(inner, _name(key, value, name)) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [redacted(inner, name) for inner in value]
     return value
@@ -76,8 +90,35 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _name(key: str, named: Any) -> str:
-    """What a value is called: in `{"name": "TOKEN", "value": "..."}` it is the neighbour that says so."""
-    if key in ("value", "secure_value", "secureValue") and isinstance(named, str):
-        return named
-    return key
+def hidden_at(value: Any, path: str = "") -> Iterator[str]:
+    """Where the mark of something hidden stands, as dotted paths."""
+    if isinstance(value, str):
+        if HIDDEN in value:
+            yield path
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from hidden_at(inner, joined(path, str(key)))
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from hidden_at(inner, joined(path, number))
+
+
+def _listed(value: Any) -> Any:
+    """References as they are; a value that stands among them is hidden all the same."""
+    inner = value.values() if isinstance(value, Mapping) else value
+    return value if all(isinstance(each, str) for each in inner) else redacted(value)
+
+
+def _name(key: str, within: Mapping[str, Any], parent: str) -> str:
+    """What a value is called.
+
+    A neighbour says so in `{"name": "TOKEN", "value": "..."}` and in a change of a configuration, the variable in a schema.
+    """
+    if key in _VALUES and isinstance(within.get("name"), str):
+        return str(within["name"])
+    if key in _SIDES and isinstance(within.get("path"), str):
+        steps = [step for step in within["path"].split(".") if step not in _OF_SCHEMA]
+        return steps[-1] if steps else key
+    if key in _OF_SCHEMA:
+        return parent
+    return "reference" if key in _NAMES_OF_SECRETS and parent not in _ENVIRONMENTS else key

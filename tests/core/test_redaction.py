@@ -2,7 +2,7 @@
 
 import pytest
 
-from dispatcher.core.redaction import HIDDEN, is_secret, redacted, secret_texts, without
+from dispatcher.core.redaction import HIDDEN, hidden_at, is_secret, redacted, secret_texts, without
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,50 @@ def test_the_texts_of_secret_variables_are_those_of_every_level():
         {"login": {"user": "anna", "n": 5}, "login.password": "hunter2", "pin": "123"},
     )
     assert found == {"from-the-pool", "from-the-deployment", "anna", "hunter2"}
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"secrets": ["a-named-secret"]},
+        {"secrets": {"DB_PASSWORD": "db-password:latest", "API_TOKEN": "https://vault/secrets/x"}},
+        {"env_from_secrets": {"DB_PASSWORD": {"secret": "db-password", "version": "latest"}}},
+        {"prefect_api_key_secret": {"secret": "prefect-key", "version": "3"}},
+        {"prefect_api_key_secret_arn": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:x"},
+        {"image": {"reference": "busybox", "secret": "registry"}},
+        {"env": {"DB_PASSWORD": "{{ db_password }}"}},
+        {"volumes": [{"secret": {"secretName": "x"}}], "secret_fields": ["env", "headers"]},
+        {"properties": {"api_key": {"title": "The key", "type": "string"}}},
+    ],
+    ids=str,
+)
+def test_references_and_placeholders_are_shown(shown):
+    assert redacted(shown) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "seen"),
+    [
+        ({"properties": {"db_password": {"default": "hunter2"}}}, {"properties": {"db_password": {"default": HIDDEN}}}),
+        ({"env": {"secret": "hunter2"}}, {"env": {"secret": HIDDEN}}),
+        ({"secret": "hunter2"}, {"secret": HIDDEN}),
+        ({"secrets": "hunter2"}, {"secrets": HIDDEN}),
+        ({"headers": {"Authorization": "Bearer {{ x }} hunter2"}}, {"headers": {"Authorization": HIDDEN}}),
+        (
+            {"path": "job_variables.env.DB_PASSWORD", "before": "hunter1", "after": "hunter2"},
+            {"path": "job_variables.env.DB_PASSWORD", "before": HIDDEN, "after": HIDDEN},
+        ),
+        (
+            {"path": "base_job_template.variables.properties.api_key.default", "before": None, "after": "hunter2"},
+            {"path": "base_job_template.variables.properties.api_key.default", "before": None, "after": HIDDEN},
+        ),
+    ],
+    ids=str,
+)
+def test_values_are_hidden_where_a_schema_a_change_or_an_environment_holds_them(value, seen):
+    assert redacted(value) == seen
+
+
+def test_the_mark_is_found_wherever_it_stands():
+    value = {"a": [1, f"postgresql://me:{HIDDEN}@db"], "b": {"c": HIDDEN, "e": "shown"}}
+    assert list(hidden_at(value)) == ["a[1]", "b.c"]

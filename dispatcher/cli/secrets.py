@@ -1,0 +1,48 @@
+"""Which texts are secret beside those that their names give away, and `--show-secrets` for a person who has to see them.
+
+They are the values of variables that a pool's template calls secret: `writeOnly`, or of the format `password`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import click
+
+from dispatcher.cli.session import Session
+from dispatcher.core.redaction import secret_texts
+from dispatcher.models import Deployment, Run, WorkPool
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def show_option(function: Function) -> Function:
+    """`--show-secrets`."""
+    words = "Show values that are hidden otherwise: those under names like DB_PASSWORD, and what a template calls secret."
+    return click.option("--show-secrets", is_flag=True, expose_value=False, is_eager=True, callback=_note, help=words)(function)
+
+
+def _note(context: click.Context, _option: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's own signature
+    context.ensure_object(Session).show_secrets = value
+
+
+def of_pools(pools: Iterable[WorkPool], deployments: Iterable[Deployment] = (), runs: Iterable[Run] = ()) -> frozenset[str]:
+    """The secret texts of pools' templates, and of what deployments and runs give to these."""
+    given = [(each.pool, each.job_variables) for each in deployments] + [(each.pool, each.job_variables) for each in runs]
+    found = (secret_texts(pool.base_job_template, *(each for owner, each in given if owner == pool.name)) for pool in pools)
+    return frozenset().union(*found)
+
+
+def of_deployments(session: Session, deployments: Iterable[Deployment]) -> frozenset[str]:
+    """Those of deployments, and of their pools."""
+    return of_runs(session, (), deployments)
+
+
+def of_runs(session: Session, runs: Iterable[Run], deployments: Iterable[Deployment] = ()) -> frozenset[str]:
+    """Those of runs, and of the deployments and pools that they belong to."""
+    runs, store = list(runs), session.wiring.store
+    sources = [store.deployment(name) for name in {run.deployment for run in runs} if name is not None]
+    known = [each for each in (*sources, *deployments) if each is not None]
+    pools = [store.pool(name) for name in {run.pool for run in runs} | {each.pool for each in known}]
+    return of_pools([pool for pool in pools if pool is not None], known, runs)
