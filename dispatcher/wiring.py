@@ -19,7 +19,7 @@ from dispatcher.errors import SettingsError
 from dispatcher.events import Events, log_event
 from dispatcher.settings import Settings
 from dispatcher.store import Store
-from dispatcher.tick import Dispatch, TickLimits
+from dispatcher.ticking import Dispatch, TickLimits
 from providers import registry
 from providers.base import Provider, ProviderUnavailable
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.calls import Calls, Pace
+from dispatcher.ticking.calls import Calls, Pace
 from providers.base import Rate
 from tests.builders import NOW, SECOND
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.calls import Pace
+from dispatcher.ticking.calls import Pace
 from providers.base import Rate
 from tests.builders import NOW, SECOND
 

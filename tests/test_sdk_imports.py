@@ -38,7 +38,7 @@ class Blocked:
 
 sys.meta_path.insert(0, Blocked())
 from dispatcher.settings import Settings
-from dispatcher.tick import tick
+from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 
 wiring = wire(Settings.from_environment(os.environ))

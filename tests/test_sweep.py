@@ -8,10 +8,10 @@ import pytest
 
 from dispatcher.clock import SystemClock
 from dispatcher.models import RunState, submission_name
-from dispatcher.store import Move
+from dispatcher.records import Move
 from dispatcher.stores.memory import MemoryStore
-from dispatcher.sweep import holders, kept, places, sweep
-from dispatcher.tick import Dispatch, tick
+from dispatcher.ticking import Dispatch, tick
+from dispatcher.upkeep.sweep import holders, kept, places, sweep
 from providers import registry
 from providers.base import Accepted, CallFailed, Job
 from providers.cloud_run import CloudRunProvider

@@ -16,8 +16,8 @@ from dispatcher.client import PoolView
 from dispatcher.core.templates import render
 from dispatcher.errors import DispatcherError, SettingsError, StoreError
 from dispatcher.models import Deployment, Status, WorkPool, submission_name
+from dispatcher.records import RunFilter
 from dispatcher.settings import Settings
-from dispatcher.store import RunFilter
 from providers.base import ConfigurationError, Job, ProviderError
 
 LATEST = 20

@@ -16,8 +16,8 @@ from dispatcher.cli import completion, shapes
 from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.models import Run
-from dispatcher.report import TickReport
-from dispatcher.tick import tick
+from dispatcher.ticking import tick
+from dispatcher.ticking.report import TickReport
 
 SHOWN_RUNS = 12
 """Runs that the view shows: those with a job, and then the newest."""

@@ -10,7 +10,8 @@ from uuid import UUID
 from dispatcher.cli.inputs import read_json
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import END_STATES, Run
-from dispatcher.store import RunFilter, Store
+from dispatcher.records import RunFilter
+from dispatcher.store import Store
 
 MOST = 100_000
 """Runs that one simulation takes, the newest first."""

@@ -21,7 +21,7 @@ timeline     a list of event, at, wait_seconds (since the event before; null for
              end; else null and empty)
 explanation  id, name, state, reason (a word of `dispatcher.core.reasons.Reason`), text, mend, until, position, holders
 dev          ticks (how many), at, pools (with in_use and queues), runs (the newest), problems
-tick         started_at, pools, skipped, problems; a pool has the numbers of `dispatcher.report.PoolReport`, barriers
+tick         started_at, pools, skipped, problems; a pool has the numbers of `dispatcher.ticking.report.PoolReport`, barriers
              (by queue: why nothing more was admitted), queues (by name: in_use, limit, waiting, oldest_wait), steps (each
              step, after, seconds) and outcomes (by run)
 store        migrate: found and latest (versions), is_needed, statements; copy: from, to and how many pools, deployments, runs;
@@ -51,8 +51,8 @@ from dispatcher.core.changes import ABSENT, Change, FieldChange
 from dispatcher.core.reasons import Explanation
 from dispatcher.core.timeline import Step, timeline
 from dispatcher.models import Attempt, Deployment, Hook, RetryPolicy, Run, Schedule, Status, WorkPool
-from dispatcher.report import PoolReport, TickReport
-from dispatcher.store import Decision
+from dispatcher.records import Decision
+from dispatcher.ticking.report import PoolReport, TickReport
 
 if TYPE_CHECKING:
     from dispatcher.packaging.build import Package, Part

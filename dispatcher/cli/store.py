@@ -13,11 +13,11 @@ import click
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.errors import StoreSchemaError
-from dispatcher.moving import Progress
-from dispatcher.moving import check as check_store
-from dispatcher.moving import copy as copy_store
 from dispatcher.store import Store
 from dispatcher.stores.migration import Migrates, Migration
+from dispatcher.upkeep.moving import Progress
+from dispatcher.upkeep.moving import check as check_store
+from dispatcher.upkeep.moving import copy as copy_store
 from dispatcher.wiring import open_store, without_password
 
 

@@ -11,10 +11,10 @@ from dispatcher.cli import completion, secrets, shapes
 from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.models import WorkPool
-from dispatcher.report import PoolReport
-from dispatcher.store import Decision
-from dispatcher.tick import dry_run
-from dispatcher.tick import tick as run_tick
+from dispatcher.records import Decision
+from dispatcher.ticking import dry_run
+from dispatcher.ticking import tick as run_tick
+from dispatcher.ticking.report import PoolReport
 from providers.base import ProviderError
 
 

@@ -208,7 +208,7 @@ def delete(session: Session, /, name: str, *, yes: bool) -> Answer:
 @pass_session
 def sweep(session: Session, /, name: str, *, yes: bool) -> Answer:
     """Remove ended jobs that linger where the pool puts its own and that no run needs; a process's log goes with it."""
-    from dispatcher.sweep import sweep as run_sweep  # noqa: PLC0415 - no other command of this module needs a provider
+    from dispatcher.upkeep.sweep import sweep as run_sweep  # noqa: PLC0415 - no other command of this module needs a provider
 
     pool = session.client.work_pool(name)
     consent(f"remove what ended jobs of work pool {name!r} left behind", yes=yes)

@@ -26,7 +26,7 @@ from dispatcher.core.redaction import HIDDEN, hidden_at
 from dispatcher.core.scheduling import is_withdrawn, saving
 from dispatcher.errors import Conflict, Fault, InvalidInput
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Run, WorkPool, WorkQueue
-from dispatcher.store import Reconfiguration, RunFilter
+from dispatcher.records import Reconfiguration, RunFilter
 
 SUBJECT = "configuration"
 

@@ -12,7 +12,7 @@ from dispatcher.client.questions import UNSET, anchored, given, items, missing, 
 from dispatcher.core.scheduling import is_withdrawn, saving
 from dispatcher.errors import NotFound
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Hook, RetryPolicy, Schedule, WorkPool
-from dispatcher.store import RunFilter
+from dispatcher.records import RunFilter
 
 
 class Deployments(WorkPools):

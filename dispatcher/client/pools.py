@@ -17,7 +17,8 @@ from dispatcher.core.scheduling import runs_to_come
 from dispatcher.core.templates import with_defaults
 from dispatcher.errors import AlreadyExists, Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, Hook, Run, RunState, Status, WorkPool, WorkQueue
-from dispatcher.store import Decision, QueueCount, RunFilter, Snapshot, Store
+from dispatcher.records import Decision, QueueCount, RunFilter, Snapshot
+from dispatcher.store import Store
 
 MAX_RECHECKED = 10_000
 """Waiting runs that a changed template is checked against; later ones are checked when they are rendered."""

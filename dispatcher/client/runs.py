@@ -18,7 +18,7 @@ from dispatcher.core.reasons import Explanation, Surroundings, explain
 from dispatcher.core.retries import name_of_retry, retry_id
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, SLOT_STATES, Deployment, RetryPolicy, Run, RunState, WorkPool
-from dispatcher.store import Move, RunFilter
+from dispatcher.records import Move, RunFilter
 
 MAX_RUNS_AT_ONCE = 10_000
 MAX_PAGE = 1000

@@ -8,7 +8,7 @@ from typing import Any
 from dispatcher.core.templates import Renderer
 from dispatcher.errors import DispatcherError, RenderError
 from dispatcher.models import Deployment, Run, WorkPool, submission_name
-from dispatcher.store import Decision, Grant, Snapshot
+from dispatcher.records import Decision, Grant, Snapshot
 from providers.base import Job
 
 START_DEADLINE_KEY = "task_start_timeout_seconds"

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from dispatcher.core.admission import UNLIMITED, Barrier, admit
 from dispatcher.models import Run, RunState, WorkPool
-from dispatcher.store import QueueCount
+from dispatcher.records import QueueCount
 
 
 class Reason(StrEnum):

@@ -20,7 +20,7 @@ from typing import Any
 from dispatcher.core.backoff import delay
 from dispatcher.core.notices import news_of
 from dispatcher.models import MAX_PAST, Attempt, Run, RunState, submission_name
-from dispatcher.store import Move
+from dispatcher.records import Move
 from providers.base import (
     Accepted,
     JobState,

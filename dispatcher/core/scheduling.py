@@ -19,7 +19,7 @@ from uuid import uuid5
 from dispatcher.core.notices import born_with
 from dispatcher.core.schedules import windows_due
 from dispatcher.models import CatchUp, Deployment, Hook, Run, RunState, Schedule
-from dispatcher.store import MATERIALISED_AT_ONCE, Materialisation
+from dispatcher.records import MATERIALISED_AT_ONCE, Materialisation
 
 LOOKED_AHEAD = timedelta(days=366 * 5)
 """How far the next window is looked for; a schedule that has none until then is looked at again by then."""

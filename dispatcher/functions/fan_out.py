@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from dispatcher.models import WorkPool
-from dispatcher.store import Decision, Snapshot, Store
-from dispatcher.tick import Dispatch, tick
+from dispatcher.records import Decision, Snapshot
+from dispatcher.store import Store
+from dispatcher.ticking import Dispatch, tick
 
 
 class NotStarted(Exception):

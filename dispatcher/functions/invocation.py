@@ -18,7 +18,7 @@ from typing import Any
 from dispatcher.errors import Fault, InvalidInput, NotFound, SettingsError
 from dispatcher.functions.fan_out import Start, fan_out
 from dispatcher.models import RetryPolicy, Run, parse_submission_name
-from dispatcher.tick import admit_next, settle_event, tick
+from dispatcher.ticking import admit_next, settle_event, tick
 from dispatcher.wiring import Wiring
 from providers.base import Submission
 

@@ -17,7 +17,7 @@ from uuid import UUID
 from dispatcher.core import scheduling
 from dispatcher.errors import DispatcherError
 from dispatcher.models import Deployment, Run, RunState, WorkPool
-from dispatcher.store import (
+from dispatcher.records import (
     PAGE,
     Claim,
     Claims,

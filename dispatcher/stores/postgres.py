@@ -28,7 +28,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
 from dispatcher.errors import SettingsError, StoreSchemaError, StoreUnavailable
-from dispatcher.store import Claims, Decide, Move, Reconfiguration
+from dispatcher.records import Claims, Decide, Move, Reconfiguration
 from dispatcher.stores import postgres_schema
 from dispatcher.stores.migration import Migration
 from dispatcher.stores.postgres_errors import RolledBackByServer, translated

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from dispatcher.core import scheduling
 from dispatcher.models import Deployment, Run, RunState, WorkPool
-from dispatcher.store import Materialisation, Reconfiguration
+from dispatcher.records import Materialisation, Reconfiguration
 from dispatcher.stores import refusals
 from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN
 from dispatcher.stores.session import Session

@@ -18,7 +18,7 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.models import Deployment, Run, RunState, WorkPool
-from dispatcher.store import (
+from dispatcher.records import (
     PAGE,
     Claim,
     Claims,

@@ -9,7 +9,7 @@ from typing import Any
 
 from dispatcher.core.notices import news_of
 from dispatcher.models import ALLOWED_MOVES, PINNED_BY_CREATION, Run, RunState
-from dispatcher.store import Grant, Move
+from dispatcher.records import Grant, Move
 
 CHANGEABLE = frozenset(field.name for field in fields(Run)) - PINNED_BY_CREATION - {"state", "fence"}
 """The fields that a move may change."""

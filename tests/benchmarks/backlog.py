@@ -12,9 +12,9 @@ from dispatcher.core import pinning
 from dispatcher.core.admission import admit
 from dispatcher.core.reconciliation import UNCLAIMED
 from dispatcher.models import RunState
-from dispatcher.store import Decision, Move, Snapshot
+from dispatcher.records import Decision, Move, Snapshot
 from dispatcher.stores.sqlite import SqliteStore
-from dispatcher.tick import Dispatch, tick
+from dispatcher.ticking import Dispatch, tick
 from providers.testing import FakeProvider, Remembers
 from tests.benchmarks.figures import Figure, Result, Target
 from tests.benchmarks.measuring import Options, in_turns, ratios, stopwatch, workspace

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dispatcher.settings import Settings
 from dispatcher.stores.sqlite import SqliteStore
-from dispatcher.tick import Dispatch, tick
+from dispatcher.ticking import Dispatch, tick
 from dispatcher.wiring import wire
 from tests.benchmarks.emulated import EmulatedEcs, emulated_ecs
 from tests.benchmarks.figures import Figure, Result

@@ -9,7 +9,7 @@ from dispatcher.core import pinning
 from dispatcher.core.admission import admit
 from dispatcher.core.reconciliation import UNCLAIMED
 from dispatcher.models import RunState
-from dispatcher.store import Claim, Decision, Move, Snapshot
+from dispatcher.records import Claim, Decision, Move, Snapshot
 from dispatcher.stores.postgres import PostgresStore
 from dispatcher.stores.rows import RUN
 from tests.benchmarks.figures import Figure, Result, Target

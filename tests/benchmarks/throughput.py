@@ -17,7 +17,7 @@ from botocore.config import Config
 
 from dispatcher.settings import Settings
 from dispatcher.stores.sqlite import SqliteStore
-from dispatcher.tick import Dispatch, tick
+from dispatcher.ticking import Dispatch, tick
 from dispatcher.wiring import wire
 from tests.benchmarks.emulated import EmulatedEcs, emulated_ecs
 from tests.benchmarks.figures import Figure, Result, Target

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from dispatcher.cli.root import root
 from dispatcher.models import Run, WorkPool
-from dispatcher.store import RunFilter
+from dispatcher.records import RunFilter
 from dispatcher.stores.sqlite import SqliteStore
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # what a shell gives a job in the background, and its children inherit

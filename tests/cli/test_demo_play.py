@@ -22,7 +22,7 @@ from dispatcher.client import Dispatcher
 from dispatcher.errors import DispatcherError
 from dispatcher.models import RunState, parse_submission_name
 from dispatcher.stores.memory import MemoryStore
-from dispatcher.tick import Dispatch, tick
+from dispatcher.ticking import Dispatch, tick
 from providers.base import Limits
 from providers.testing import FakeProvider
 from tests.builders import NOW, SECOND, a_pool, a_queue, a_run

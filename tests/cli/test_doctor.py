@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from dispatcher.store import Decision
+from dispatcher.records import Decision
 from dispatcher.stores.sqlite import SqliteStore
 from providers.emulators.faults import FaultKind
 

@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.core.scheduling import WindowLimits, materialisation
 from dispatcher.models import Attempt, RunState
-from dispatcher.store import Move
+from dispatcher.records import Move
 from dispatcher.stores.sqlite import SqliteStore
 
 CRON = ("--cron", "30 6 * * 1-5", "--timezone", "Europe/Paris")

@@ -11,7 +11,7 @@ from dispatcher.client.runs import MAX_RUNS_AT_ONCE
 from dispatcher.core.reasons import Reason
 from dispatcher.errors import InvalidInput, InvalidVariables, NotFound
 from dispatcher.models import RunState, submission_name
-from dispatcher.store import Move
+from dispatcher.records import Move
 from tests.builders import MINUTE, NOW, SECOND, an_id
 from tests.client.conftest import contents, refused
 from tests.stores.steps import claim, granting

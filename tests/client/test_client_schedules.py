@@ -11,7 +11,7 @@ from dispatcher.client import Dispatcher
 from dispatcher.core.scheduling import WindowLimits, materialisation
 from dispatcher.errors import AlreadyExists, Conflict, InvalidInput, InvalidVariables, NotFound
 from dispatcher.models import CatchUp, RetryPolicy, Run, RunState, Schedule
-from dispatcher.store import Move
+from dispatcher.records import Move
 from dispatcher.stores.memory import MemoryStore
 from tests.builders import HOUR, MINUTE, NOW, SECOND
 from tests.client.conftest import Clock, refused

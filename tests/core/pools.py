@@ -8,7 +8,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from dispatcher.models import Run, WorkPool
-from dispatcher.store import QueueCount
+from dispatcher.records import QueueCount
 from tests.builders import NOW, a_pool, a_queue, a_run
 
 LIMITS = st.one_of(st.none(), st.integers(0, 4))

@@ -19,7 +19,7 @@ from dispatcher.core.scheduling import (
     windows_to_come,
 )
 from dispatcher.models import CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule
-from dispatcher.store import MATERIALISED_AT_ONCE
+from dispatcher.records import MATERIALISED_AT_ONCE
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_run
 
 LIMITS = WindowLimits()

@@ -9,8 +9,8 @@ import pytest
 from dispatcher.client import Dispatcher
 from dispatcher.functions import aws_lambda
 from dispatcher.functions.invocation import invoke
+from dispatcher.records import RunFilter
 from dispatcher.settings import Settings
-from dispatcher.store import RunFilter
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.wiring import wire
 from providers.emulators.ecs import EcsEmulator

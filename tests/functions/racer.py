@@ -16,7 +16,7 @@ from datetime import timedelta
 from dispatcher.errors import StoreUnavailable
 from dispatcher.functions.aws_lambda import handler
 from dispatcher.settings import Settings
-from dispatcher.tick import tick
+from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 
 SECONDS = 60

@@ -93,8 +93,8 @@ def test_every_source_has_bytecode_that_this_python_reads_without_asking_for_the
         sources = [name for name in archive.namelist() if name.endswith(".py")]
         compiled = [name for name in archive.namelist() if name.endswith(".pyc")]
         heads = {archive.read(name)[:8] for name in compiled}
-        assert b"/var/task/dispatcher/tick.py" in archive.read(
-            f"dispatcher/__pycache__/tick.{sys.implementation.cache_tag}.pyc"
+        assert b"/var/task/dispatcher/ticking/line.py" in archive.read(
+            f"dispatcher/ticking/__pycache__/line.{sys.implementation.cache_tag}.pyc"
         )
     assert len(sources) == len(compiled)
     assert heads == {MAGIC_NUMBER + (0b01).to_bytes(4, "little")}, "a hash, unchecked (PEP 552)"

@@ -100,8 +100,8 @@ def test_azure_finds_its_app_its_host_file_and_everything_installed(azure):
     assert {name for name in files if "/" not in name} == {"function_app.py", "host.json"}
     assert f"{SITE_PACKAGES}/dispatcher/functions/azure_function.py" in files
     assert f"{SITE_PACKAGES}/azure_functions/__init__.py" in files
-    compiled = files[f"{SITE_PACKAGES}/dispatcher/__pycache__/tick.{sys.implementation.cache_tag}.pyc"]
-    assert f"/home/site/wwwroot/{SITE_PACKAGES}/dispatcher/tick.py".encode() in compiled
+    compiled = files[f"{SITE_PACKAGES}/dispatcher/ticking/__pycache__/line.{sys.implementation.cache_tag}.pyc"]
+    assert f"/home/site/wwwroot/{SITE_PACKAGES}/dispatcher/ticking/line.py".encode() in compiled
 
 
 def test_two_builds_of_one_input_are_the_same_bytes(platform):

@@ -18,9 +18,10 @@ from datetime import timedelta
 
 from dispatcher.events import LOGGER
 from dispatcher.models import END_STATES, RunState
+from dispatcher.records import RunFilter
 from dispatcher.settings import Settings
-from dispatcher.store import RunFilter, Store
-from dispatcher.tick import tick
+from dispatcher.store import Store
+from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 from providers import registry
 

@@ -11,7 +11,7 @@ from dispatcher.client import Dispatcher
 from dispatcher.core.reasons import Reason
 from dispatcher.models import RunState
 from dispatcher.stores.memory import MemoryStore
-from dispatcher.tick import Dispatch, tick
+from dispatcher.ticking import Dispatch, tick
 from providers.cloud_run import CloudRunProvider
 from providers.container_instance import ContainerInstanceProvider
 from providers.emulators.cloud_run import READS_PER_MINUTE, WRITES_PER_MINUTE, CloudRunEmulator

@@ -15,7 +15,7 @@ from botocore.validate import ParamValidator
 from dispatcher.client import Dispatcher
 from dispatcher.models import RunState, submission_name
 from dispatcher.settings import Settings
-from dispatcher.tick import tick
+from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 from providers.emulators.base import Emulator
 from tests.providers.container_instance import arm_schema

@@ -18,8 +18,9 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.models import CatchUp, Run, RunState, Schedule, WorkPool, parse_submission_name, submission_name
-from dispatcher.moving import check
-from dispatcher.store import Claims, Materialisation, RunFilter, Store
+from dispatcher.records import Claims, Materialisation, RunFilter
+from dispatcher.store import Store
+from dispatcher.upkeep.moving import check
 from tests.simulation.cloud import Cloud, CloudJob
 
 EVERYTHING = 1000

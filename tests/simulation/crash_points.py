@@ -15,8 +15,8 @@ from time import monotonic
 
 from dispatcher.core.scheduling import WindowLimits
 from dispatcher.models import Deployment, RetryPolicy, Run, RunState, Schedule, WorkQueue, submission_name
-from dispatcher.store import Decision, Grant, Move
-from dispatcher.tick import TickLimits, tick
+from dispatcher.records import Decision, Grant, Move
+from dispatcher.ticking import TickLimits, tick
 from tests.simulation.baton import Killed
 from tests.simulation.checks import GRACE, HISTORY, Violation
 from tests.simulation.cloud import CloudJob, Kind, submission_of

@@ -9,7 +9,8 @@ from random import Random
 from typing import Any, Protocol
 
 from dispatcher.errors import StoreUnavailable
-from dispatcher.store import Materialisation, Store
+from dispatcher.records import Materialisation
+from dispatcher.store import Store
 from providers.base import Accepted, CallFailed, Outcome, Rejected, Throttled, Unknown
 from tests.simulation.checks import Checks
 from tests.simulation.cloud import CALL_TIMEOUT, Cloud, Kind, submission_of

@@ -15,8 +15,8 @@ from dispatcher.models import (
     WorkQueue,
     parse_submission_name,
 )
-from dispatcher.store import Move
-from dispatcher.tick import Dispatch, admit_next, settle_event
+from dispatcher.records import Move
+from dispatcher.ticking import Dispatch, admit_next, settle_event
 from providers.base import Observation
 from tests.simulation import world as world_module
 from tests.simulation.cloud import CloudJob, Kind, submission_of

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.models import Run, RunState, submission_name
-from dispatcher.store import Claims, Move
+from dispatcher.records import Claims, Move
 
 MARKS = (
     "claim taken over",

@@ -13,15 +13,15 @@ from time import monotonic
 from typing import Any
 from unittest.mock import patch
 
-from dispatcher import pool_tick
 from dispatcher.core import reconciliation, scheduling
 from dispatcher.core.admission import admit
 from dispatcher.core.pinning import job_of, pin
 from dispatcher.core.templates import Renderer
 from dispatcher.models import RunState
-from dispatcher.store import Move, Snapshot
+from dispatcher.records import Move, Snapshot
 from dispatcher.stores import transitions
 from dispatcher.stores.memory import MemoryStore
+from dispatcher.ticking import pool_tick
 from providers.base import Job, Throttled, Unknown
 from tests.simulation import world as world_module
 from tests.simulation.checks import Violation

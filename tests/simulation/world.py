@@ -11,7 +11,7 @@ from dispatcher.core.scheduling import WindowLimits
 from dispatcher.errors import StoreError
 from dispatcher.models import WorkPool, WorkQueue
 from dispatcher.store import Store
-from dispatcher.tick import Dispatch, TickLimits, tick
+from dispatcher.ticking import Dispatch, TickLimits, tick
 from providers.base import Provider
 from tests.simulation.baton import Invocation
 from tests.simulation.checks import GRACE, HISTORY, Checks

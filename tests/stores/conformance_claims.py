@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 
 from dispatcher.models import RunState
-from dispatcher.store import Claims, Decision, Grant, Move, RunFilter, Snapshot, Store
+from dispatcher.records import Claims, Decision, Grant, Move, RunFilter, Snapshot
+from dispatcher.store import Store
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_queue, a_run
 from tests.stores.conformance_runs import MICROSECOND, TwoPools
 from tests.stores.steps import (

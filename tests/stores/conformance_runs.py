@@ -8,7 +8,8 @@ import pytest
 
 from dispatcher.errors import NotFound
 from dispatcher.models import ALLOWED_MOVES, END_STATES, Run, RunState
-from dispatcher.store import Move, QueueCount, RunFilter, Store
+from dispatcher.records import Move, QueueCount, RunFilter
+from dispatcher.store import Store
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_pool, a_run, an_id
 from tests.stores.steps import SUBMISSION, a_claimed_run, a_run_in, a_running_run, a_stored_run, claim, moved, nothing
 

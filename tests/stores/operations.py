@@ -12,7 +12,8 @@ from uuid import UUID
 
 from dispatcher.core.scheduling import WindowLimits, materialisation
 from dispatcher.models import ALLOWED_MOVES, END_STATES, Attempt, CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule
-from dispatcher.store import Decide, Decision, Grant, Move, Reconfiguration, RunFilter, Snapshot, Store
+from dispatcher.records import Decide, Decision, Grant, Move, Reconfiguration, RunFilter, Snapshot
+from dispatcher.store import Store
 from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_pool, a_queue, a_run
 from tests.stores.steps import JOB, LEASE, SUBMISSION
 

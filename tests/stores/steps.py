@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from dispatcher.models import Run, RunState
-from dispatcher.store import Claims, Decide, Decision, Grant, Move, Snapshot, Store
+from dispatcher.records import Claims, Decide, Decision, Grant, Move, Snapshot
+from dispatcher.store import Store
 from tests.builders import MINUTE, NOW, a_run
 
 LEASE = 5 * MINUTE

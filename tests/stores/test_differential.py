@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from dispatcher.store import RunFilter, Store
+from dispatcher.records import RunFilter
+from dispatcher.store import Store
 from tests.builders import MINUTE
 from tests.stores.factories import FACTORIES
 from tests.stores.operations import POOLS, READS, WEIGHTS, Call, World, claim

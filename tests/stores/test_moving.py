@@ -16,11 +16,11 @@ from click.testing import CliRunner
 from dispatcher.cli.root import root
 from dispatcher.errors import Conflict, StoreSchemaError
 from dispatcher.models import Run, RunState, submission_name
-from dispatcher.moving import check, copy
-from dispatcher.store import PAGE
+from dispatcher.records import PAGE
 from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.stores.sqlite import SqliteStore
+from dispatcher.upkeep.moving import check, copy
 from tests.builders import HOUR, NOW, SECOND, a_deployment, a_pool, a_run
 from tests.stores import dynamodb_server
 from tests.stores.factories import FACTORIES

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dispatcher.models import RunState
-from dispatcher.store import Decision, Move, RunFilter, Snapshot
+from dispatcher.records import Decision, Move, RunFilter, Snapshot
 from dispatcher.stores.rows import RUN
 from dispatcher.stores.sql_store import _conditions
 from dispatcher.stores.sqlite import SqliteStore

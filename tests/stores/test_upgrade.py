@@ -11,7 +11,8 @@ from typing import Any
 import psycopg
 
 from dispatcher.models import RunState, WorkPool
-from dispatcher.store import RunFilter, Store
+from dispatcher.records import RunFilter
+from dispatcher.store import Store
 from dispatcher.stores.postgres import PostgresStore
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.stores.statements import migrations

@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict, replace
 from datetime import timedelta
 
-from dispatcher.store import RunFilter
+from dispatcher.records import RunFilter
 from dispatcher.stores.memory import MemoryStore
-from dispatcher.tick import Dispatch, TickLimits, admit_next, settle_event, tick
+from dispatcher.ticking import Dispatch, TickLimits, admit_next, settle_event, tick
 from providers.base import Limits
 from providers.testing import FakeProvider, Remembers
 from tests.builders import MINUTE, NOW, SECOND, a_pool, a_run, an_id

@@ -9,7 +9,7 @@ import pytest
 
 from dispatcher.client import Dispatcher
 from dispatcher.models import RunState, submission_name
-from dispatcher.pool_tick import MAX_UNKNOWN
+from dispatcher.ticking.pool_tick import MAX_UNKNOWN
 from providers.base import Accepted, CallFailed, Job, Rate, Rejected, Throttled, Unknown
 from providers.testing import LOST_ANSWER, LOST_REQUEST, Remembers
 from tests.builders import HOUR, MINUTE, SECOND, a_pool

@@ -11,8 +11,8 @@ from dispatcher.client import Dispatcher
 from dispatcher.core.notices import identity
 from dispatcher.delivery import NotDelivered
 from dispatcher.models import Hook, RetryPolicy, RunState, Schedule, submission_name
-from dispatcher.notifying import MAX_TRIES
-from dispatcher.tick import tick
+from dispatcher.ticking import tick
+from dispatcher.ticking.notifying import MAX_TRIES
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool
 from tests.tick.stage import Stage
 

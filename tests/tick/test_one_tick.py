@@ -1,4 +1,4 @@
-"""The list of `dispatcher.tick`, step by step."""
+"""The list of `dispatcher.ticking.line`, step by step."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from dispatcher.models import RunState, submission_name
-from dispatcher.report import MAX_STEPS
 from dispatcher.stores.memory import MemoryStore
-from dispatcher.tick import dry_run
+from dispatcher.ticking import dry_run
+from dispatcher.ticking.report import MAX_STEPS
 from providers.base import JobState, Observation, ProviderUnavailable, Rejected
 from providers.testing import LOST_ANSWER, FakeProvider, Remembers
 from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_pool, a_queue, a_run

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from dispatcher.models import RunState, submission_name
 from dispatcher.stores.memory import MemoryStore
-from dispatcher.tick import Dispatch, TickLimits, tick
+from dispatcher.ticking import Dispatch, TickLimits, tick
 from providers.base import JobState, Limits, Observation, Rate
 from providers.testing import LIMITS, FakeProvider, Remembers
 from tests.builders import MINUTE, NOW, SECOND, a_live_run, a_pool, a_run, an_id

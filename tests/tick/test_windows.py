@@ -10,9 +10,9 @@ from dispatcher.core.scheduling import WindowLimits
 from dispatcher.errors import StoreUnavailable
 from dispatcher.functions.fan_out import has_work
 from dispatcher.models import RunState, Schedule, submission_name
-from dispatcher.store import RunFilter
+from dispatcher.records import RunFilter
 from dispatcher.stores.memory import MemoryStore
-from dispatcher.tick import tick
+from dispatcher.ticking import tick
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool
 from tests.tick.stage import Stage
 

@@ -14,7 +14,7 @@ from dispatcher.cli.demo.stage import Evidence
 from dispatcher.client import Dispatcher
 from dispatcher.models import SLOT_STATES
 from dispatcher.settings import Settings
-from dispatcher.tick import tick
+from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 
 SCRIPT = 'echo started >> "$LEDGER/$DISPATCHER_RUN_ID"; sleep {seconds:g}; exit {exit_code}'

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import Deployment, Run, RunState
-from dispatcher.store import Claim, Claims, Decide, Decision, Snapshot
+from dispatcher.records import Claim, Claims, Decide, Decision, Snapshot
 from dispatcher.stores import transitions
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.changes import Change, Changes, Turn

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.models import Run
-from dispatcher.store import QueueCount, RunFilter
+from dispatcher.records import QueueCount, RunFilter
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.changes import Changes
 from dispatcher.stores.dynamodb.definition import LISTING

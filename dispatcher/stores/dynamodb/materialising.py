@@ -9,7 +9,7 @@ from uuid import UUID
 
 from dispatcher.core import scheduling
 from dispatcher.models import Deployment, Run
-from dispatcher.store import MATERIALISED_AT_ONCE, Materialisation
+from dispatcher.records import MATERIALISED_AT_ONCE, Materialisation
 from dispatcher.stores.dynamodb import keys, windows
 from dispatcher.stores.dynamodb.changes import MAX_ACTIONS, Action, Actions, Change, Changes, door_action
 from dispatcher.stores.dynamodb.deployments import Deployments

@@ -24,7 +24,7 @@ from functools import partial
 
 from dispatcher.errors import Conflict
 from dispatcher.models import Deployment, WorkPool
-from dispatcher.store import Reconfiguration
+from dispatcher.records import Reconfiguration
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.changes import MAX_ACTIONS, MAX_TRANSACTION_BYTES, Action

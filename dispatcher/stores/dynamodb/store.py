@@ -14,7 +14,7 @@ from uuid import UUID
 from dispatcher.clock import Clock, SystemClock
 from dispatcher.errors import Conflict, StoreError
 from dispatcher.models import Deployment, Run, WorkPool
-from dispatcher.store import PAGE, Claims, Decide, Materialisation, Move, Notified, QueueCount, Reconfiguration, RunFilter
+from dispatcher.records import PAGE, Claims, Decide, Materialisation, Move, Notified, QueueCount, Reconfiguration, RunFilter
 from dispatcher.stores import refusals, transitions
 from dispatcher.stores.dynamodb import checking, keys
 from dispatcher.stores.dynamodb.changes import Change, Changes

@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 
 from dispatcher.models import RunState
-from dispatcher.store import RunFilter
+from dispatcher.records import RunFilter
 from dispatcher.stores.memory import MemoryStore
-from dispatcher.tick import Dispatch, TickLimits, tick
+from dispatcher.ticking import Dispatch, TickLimits, tick
 from providers.cloud_run import CloudRunProvider
 from providers.emulators.cloud_run import READS_PER_MINUTE, WRITES_PER_MINUTE, CloudRunEmulator
 from providers.emulators.faults import FaultKind

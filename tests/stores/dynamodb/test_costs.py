@@ -9,7 +9,7 @@ import pytest
 
 from dispatcher.core.scheduling import WindowLimits, materialisation
 from dispatcher.models import RunState, Schedule
-from dispatcher.store import Decision, Move, Snapshot
+from dispatcher.records import Decision, Move, Snapshot
 from dispatcher.stores.dynamodb import DynamoStore
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_run
 from tests.stores.dynamodb.places import Place, a_place

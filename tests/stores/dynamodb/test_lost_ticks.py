@@ -7,10 +7,10 @@ from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import RunState
-from dispatcher.store import RunFilter
+from dispatcher.records import RunFilter
 from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.dynamodb.requests import Patience
-from dispatcher.tick import Dispatch, TickLimits, tick
+from dispatcher.ticking import Dispatch, TickLimits, tick
 from providers.testing import FakeProvider
 from tests.builders import MINUTE, SECOND, a_pool, a_run
 from tests.stores.dynamodb.places import SteppingClock

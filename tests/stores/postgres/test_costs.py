@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dispatcher.models import RunState
-from dispatcher.store import RunFilter
+from dispatcher.records import RunFilter
 from dispatcher.stores.postgres import PostgresStore
 from dispatcher.stores.postgres_session import _respelled
 from dispatcher.stores.rows import RUN, microseconds

@@ -9,9 +9,9 @@ import pytest
 
 from dispatcher.errors import StoreError
 from dispatcher.models import RunState
-from dispatcher.store import RunFilter
+from dispatcher.records import RunFilter
 from dispatcher.stores.postgres import PostgresStore
-from dispatcher.tick import Dispatch, TickLimits, tick
+from dispatcher.ticking import Dispatch, TickLimits, tick
 from providers.testing import FakeProvider
 from tests.builders import MINUTE, NOW, SECOND, a_pool, a_run, an_id
 from tests.stores.postgres_server import PostgresServer

@@ -8,8 +8,8 @@ from dispatcher.clock import Clock
 from dispatcher.core.scheduling import WindowLimits, materialisation
 from dispatcher.events import Events
 from dispatcher.models import WorkPool
-from dispatcher.report import PoolReport
 from dispatcher.store import Store
+from dispatcher.ticking.report import PoolReport
 
 AT_ONCE = 100
 """Deployments that are read together."""

@@ -18,7 +18,7 @@ from dispatcher.core.reconciliation import (
     NotSubmitted,
 )
 from dispatcher.models import Run, RunState
-from dispatcher.store import Claim, Decision, Move, Snapshot
+from dispatcher.records import Claim, Decision, Move, Snapshot
 from providers.base import Accepted, Misconfigured, Rejected, Throttled, Unknown, Unreachable
 
 Arguments = ParamSpec("Arguments")

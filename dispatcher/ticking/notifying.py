@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from dispatcher.calls import Calls, Pace
 from dispatcher.clock import Clock
 from dispatcher.core.backoff import delay
 from dispatcher.core.notices import identity, message, news, next_look, wanted_by
@@ -17,8 +16,10 @@ from dispatcher.delivery import Deliver, NotDelivered
 from dispatcher.errors import StoreError
 from dispatcher.events import Events
 from dispatcher.models import Deployment, Hook, Run, WorkPool
-from dispatcher.report import PoolReport
-from dispatcher.store import Notified, Store
+from dispatcher.records import Notified
+from dispatcher.store import Store
+from dispatcher.ticking.calls import Calls, Pace
+from dispatcher.ticking.report import PoolReport
 
 AT_ONCE = 50
 """Runs of one pool that one tick tells of."""

@@ -1,7 +1,7 @@
 """One tick: a straight line through which the data flows once. `tick_pool` is the line.
 
 All cleverness is in pure functions (`dispatcher.core`); all failure is in two seams, the store and the provider. The steps are
-in `dispatcher.pool_tick`.
+in `dispatcher.ticking.pool_tick`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from dispatcher.core.reconciliation import verdict
-from dispatcher.dispatch import Dispatch, TickLimits
 from dispatcher.errors import StoreError
 from dispatcher.models import Run, WorkPool, submission_name
-from dispatcher.notifying import notify
-from dispatcher.pool_tick import PoolTick, note_move
-from dispatcher.report import PoolReport, TickReport
-from dispatcher.store import Decision, Snapshot
+from dispatcher.records import Decision, Snapshot
+from dispatcher.ticking.dispatch import Dispatch, TickLimits
+from dispatcher.ticking.notifying import notify
+from dispatcher.ticking.pool_tick import PoolTick, note_move
+from dispatcher.ticking.report import PoolReport, TickReport
 from providers.base import Observation, ProviderError, Submission
 
 __all__ = ["Dispatch", "TickLimits", "admit_next", "dry_run", "settle_event", "tick", "tick_pool"]

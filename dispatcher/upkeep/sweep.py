@@ -14,9 +14,10 @@ from typing import Any
 from dispatcher.core.templates import render
 from dispatcher.errors import RenderError, StoreUnavailable
 from dispatcher.models import END_STATES, SLOT_STATES, Run, WorkPool
-from dispatcher.store import RunFilter, Store
-from dispatcher.tick import Dispatch
-from dispatcher.tidying import names_of
+from dispatcher.records import RunFilter
+from dispatcher.store import Store
+from dispatcher.ticking import Dispatch
+from dispatcher.ticking.tidying import names_of
 from providers import registry
 from providers.base import ConfigurationError
 

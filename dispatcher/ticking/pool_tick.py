@@ -1,4 +1,4 @@
-"""One pool's way through one tick, step by step. `dispatcher.tick` tells their order.
+"""One pool's way through one tick, step by step. `dispatcher.ticking.line` tells their order.
 
 A tick may be cut off at any point, overlap with others or come twice: every write names the state and the fence it leaves, and
 every submission has a name that the next tick can look up.
@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, TypeVar
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from dispatcher.calls import Calls, Pace
 from dispatcher.core.admission import admit
 from dispatcher.core.pinning import decide, job_of
 from dispatcher.core.reconciliation import (
@@ -26,13 +25,14 @@ from dispatcher.core.reconciliation import (
     recorded,
     verdicts,
 )
-from dispatcher.dispatch import Dispatch
 from dispatcher.events import Events
 from dispatcher.models import Run, RunState, WorkPool
-from dispatcher.report import PoolReport, seconds_between, timed
-from dispatcher.store import Claim, Decision, Move, Snapshot
-from dispatcher.tidying import discard
-from dispatcher.windows import materialise
+from dispatcher.records import Claim, Decision, Move, Snapshot
+from dispatcher.ticking.calls import Calls, Pace
+from dispatcher.ticking.dispatch import Dispatch
+from dispatcher.ticking.report import PoolReport, seconds_between, timed
+from dispatcher.ticking.tidying import discard
+from dispatcher.ticking.windows import materialise
 from providers.base import (
     Accepted,
     CallFailed,
