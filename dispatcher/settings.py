@@ -20,7 +20,7 @@
 | `DISPATCHER_PROCESS_DIRECTORY`    | `<home>/.dispatcher/processes`           | where the `process` provider keeps jobs and logs |
 | `DISPATCHER_DEFAULT_POOL`         | (none)                                   | the work pool that `run create` and `deployment create` take where none is named; wins over `--set-as-default`. The CLI's alone |
 | `DISPATCHER_CREDENTIALS`          | `{}`                                     | JSON object: name -> entry; what `aws_credentials`, `credentials`, `aci_credentials` and `modal_credentials` name. Roles to assume and names of secrets, never keys |
-| `DISPATCHER_HOOKS`                | `{}`                                     | JSON object: name -> entry that pools and deployments name as hooks: `{"url": ..., "secret_variable": ...}`, a webhook and the variable that holds its secret, or `{"topic_arn": ...}`, an SNS topic |
+| `DISPATCHER_HOOKS`                | `{}`                                     | JSON object: name -> entry that pools and deployments name as hooks: `{"url": ..., "secret_variable": ...}`, a webhook and the variable that holds its secret (`"allow_link_local": true` for a link-local address), or `{"topic_arn": ...}`, an SNS topic |
 | `DISPATCHER_PROVIDER_OPTIONS`     | `{}`                                     | JSON object: pool type -> options of its provider, as `{"ecs:push": {"launches_per_second": 100}}` |
 | `DISPATCHER_TELEMETRY`            | (none)                                   | `opentelemetry` (metrics and traces over OTLP, set by OTEL_ variables; extra `telemetry`), `cloudwatch` (metrics in the log; in AWS Lambda alone), or both with a comma. See `dispatcher/telemetry/README.md` |
 | `DISPATCHER_TELEMETRY_SECONDS`    | 2                                        | how long an invocation waits at its end, at most, until telemetry is sent; less where its platform leaves less |
@@ -39,6 +39,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from dispatcher.addresses import url_fault
 from dispatcher.errors import SettingsError
 
 CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"
@@ -199,12 +200,15 @@ def _hooks(environment: Mapping[str, str], name: str) -> dict[str, dict[str, Any
     entries = _entries(environment, name)
     for hook, entry in entries.items():
         kinds = entry.keys() & {"url", "topic_arn"}
-        if len(kinds) != 1 or entry.keys() - {"url", "topic_arn", "secret_variable"}:
+        if len(kinds) != 1 or entry.keys() - {"url", "topic_arn", "secret_variable", "allow_link_local"}:
             raise SettingsError(f"{name}: {hook!r} must hold either url (and secret_variable, if it is signed) or topic_arn")
-        if not all(isinstance(value, str) and value for value in entry.values()):
+        link_local = entry.get("allow_link_local", False)
+        if not isinstance(link_local, bool):
+            raise SettingsError(f"{name}: allow_link_local of {hook!r} must be true or false")
+        if not all(isinstance(value, str) and value for key, value in entry.items() if key != "allow_link_local"):
             raise SettingsError(f"{name}: every value of {hook!r} must be a text that is not empty")
-        if "url" in entry and not re.match(r"https://[^/]|http://(localhost|127\.0\.0\.1|\[::1\])[:/]", entry["url"]):
-            raise SettingsError(f"{name}: the url of {hook!r} must begin with https:// (http:// only for this machine itself)")
+        if "url" in entry and (fault := url_fault(entry["url"], link_local=link_local)):
+            raise SettingsError(f"{name}: the url of {hook!r} {fault}")
         if "topic_arn" in entry and not re.fullmatch(r"arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+", entry["topic_arn"]):
             raise SettingsError(f"{name}: the topic_arn of {hook!r} must be like arn:aws:sns:eu-central-1:123456789012:name")
     return entries

@@ -18,7 +18,7 @@ class NotDelivered(Exception):
 
 
 class Deliver(Protocol):
-    """Hands a message to a hook and waits until it is taken. Safe to use from several threads; no call takes over 15 s."""
+    """Hands a message to a hook and waits until it is taken. Safe to use from several threads; a call takes at most 5 s."""
 
     def __call__(self, hook: str, identity: UUID, message: Mapping[str, Any], /) -> None:
         """`identity` is the same for every try at one message. Raises `NotDelivered`."""
@@ -55,7 +55,8 @@ class Deliveries:
             return Topic(entry["topic_arn"])
         from dispatcher.delivery.webhook import Webhook  # noqa: PLC0415 - likewise the HTTP client
 
-        return Webhook(entry["url"], self._secret(entry.get("secret_variable")))
+        secret = self._secret(entry.get("secret_variable"))
+        return Webhook(entry["url"], secret, link_local=entry.get("allow_link_local", False))
 
     def _secret(self, variable: str | None) -> str | None:
         if variable is None:

@@ -17,36 +17,44 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from dispatcher.delivery import NotDelivered
 from providers.aws import new_session
+from providers.deadlines import NoAnswerInTime, within
 
 SECONDS = 5.0
+"""For the whole call, however slowly the answer arrives."""
 MAX_SUBJECT = 100
 
 
 class Topic:
     """Publishes JSON to a topic, in the region of its ARN, with the host's own identity."""
 
-    def __init__(self, arn: str) -> None:
-        self._arn = arn
+    def __init__(self, arn: str, *, seconds: float = SECONDS) -> None:
+        self._arn, self._seconds = arn, seconds
         self._lock = Lock()
 
     def __call__(self, identity: UUID, message: Mapping[str, Any]) -> None:
         """Publish it. Raises `NotDelivered`."""
         attributes = {"type": message["type"], "id": f"msg_{identity.hex}"}
         try:
-            with self._lock:
-                client = self._client
-            client.publish(
-                TopicArn=self._arn,
-                Subject=_subject(message),
-                Message=json.dumps(message),
-                MessageAttributes={name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()},
-            )
-        except (ClientError, BotoCoreError) as problem:
+            within(self._seconds, lambda: self._publish(message, attributes))
+        except (ClientError, BotoCoreError, NoAnswerInTime, ValueError) as problem:  # ValueError: an answer that is no answer
             raise NotDelivered(str(problem)) from None
+
+    def _publish(self, message: Mapping[str, Any], attributes: Mapping[str, str]) -> None:
+        """Raises `ValueError` for an answer that does not name the message: it may not be SNS's."""
+        with self._lock:
+            client = self._client
+        answer = client.publish(
+            TopicArn=self._arn,
+            Subject=_subject(message),
+            Message=json.dumps(message),
+            MessageAttributes={name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()},
+        )
+        if not answer.get("MessageId"):
+            raise ValueError("the answer does not name a message")
 
     @cached_property
     def _client(self) -> Any:
-        config = Config(retries={"total_max_attempts": 1}, connect_timeout=SECONDS, read_timeout=SECONDS)
+        config = Config(retries={"total_max_attempts": 1}, connect_timeout=self._seconds, read_timeout=self._seconds)
         return new_session().create_client("sns", region_name=self._arn.split(":")[3], config=config)
 
 

@@ -12,15 +12,19 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from hmac import new as hmac
 from http.client import HTTPException
+from socket import getaddrinfo
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 from uuid import UUID
 
+from dispatcher.addresses import is_guarded
 from dispatcher.delivery import NotDelivered
+from providers.deadlines import NoAnswerInTime, within
 
 SECONDS = 5.0
-"""To connect, and for each answer."""
+"""For the whole delivery, however slowly the answer arrives."""
 PREFIX = "whsec_"
 """Of a secret that is base64; any other is taken as it is."""
 
@@ -35,8 +39,18 @@ class _NoRedirects(HTTPRedirectHandler):
 class Webhook:
     """Posts JSON to a URL. An answer of 2xx confirms it."""
 
-    def __init__(self, url: str, secret: str | None, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        url: str,
+        secret: str | None,
+        *,
+        link_local: bool = False,
+        seconds: float = SECONDS,
+        resolve: Callable[..., list[Any]] = getaddrinfo,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._url, self._secret, self._clock = url, secret, clock
+        self._link_local, self._seconds, self._resolve = link_local, seconds, resolve
         self._opener = build_opener(_NoRedirects)
 
     def __call__(self, identity: UUID, message: Mapping[str, Any]) -> None:
@@ -45,12 +59,26 @@ class Webhook:
         headers = {"Content-Type": "application/json", "User-Agent": "push-dispatcher", **self._signed(identity, body)}
         request = Request(self._url, data=body, headers=headers, method="POST")  # noqa: S310 - the settings allow only http(s)
         try:
-            self._opener.open(request, timeout=SECONDS).close()
+            within(self._seconds, lambda: self._post(request))
+        except NoAnswerInTime as late:
+            raise NotDelivered(str(late)) from None
         except HTTPError as refusal:
             refusal.close()
             raise NotDelivered(f"it answered {refusal.code}") from None
         except (OSError, HTTPException, ValueError) as problem:
             raise NotDelivered(f"no answer ({type(problem).__name__})") from None
+
+    def _post(self, request: Request) -> None:
+        if not self._link_local:
+            self._check_addresses()
+        self._opener.open(request, timeout=self._seconds).close()
+
+    def _check_addresses(self) -> None:
+        """Raise `NotDelivered` for a name that resolves to where nothing may be sent. The settings have judged the URL."""
+        parts = urlsplit(self._url)
+        resolved = self._resolve(parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+        if any(is_guarded(str(address[0])) for *_, address in resolved):
+            raise NotDelivered("its name resolves to a link-local address or a metadata service; allow_link_local is not set")
 
     def _signed(self, identity: UUID, body: bytes) -> dict[str, str]:
         name, moment = f"msg_{identity.hex}", str(int(self._clock()))
@@ -63,6 +91,9 @@ class Webhook:
 
 def _key(secret: str) -> bytes:
     try:
-        return b64decode(secret.removeprefix(PREFIX), validate=True) if secret.startswith(PREFIX) else secret.encode()
+        key = b64decode(secret.removeprefix(PREFIX), validate=True) if secret.startswith(PREFIX) else secret.encode()
     except ValueError:
         raise NotDelivered(f"the secret of the hook begins with {PREFIX} and is no base64 after it") from None
+    if not key:
+        raise NotDelivered(f"the secret of the hook is empty after {PREFIX}: anybody could sign with it")
+    return key

@@ -24,6 +24,9 @@ ISSUERS = frozenset({"accounts.google.com", "https://accounts.google.com"})
 REMOVED = ".SIGNATURE_REMOVED_BY_GOOGLE"
 SECONDS = 5.0
 """To connect, and to answer, when certificates are fetched."""
+LEAST_KEPT = timedelta(minutes=1)
+"""Certificates are fetched at most this often, whatever key ids callers name."""
+_UNKNOWN_KEY = re.compile(r"[Cc]ertificate for key id .* not found")
 _MAX_AGE = re.compile(r"\bmax-age=(\d{1,9})\b")
 
 
@@ -41,6 +44,7 @@ class Certificates:
     def __init__(self, fetch: Callable[[str], Any], clock: Clock) -> None:
         self._fetch, self._clock = fetch, clock
         self._kept: tuple[str, Any, datetime] | None = None
+        self._fetched_at: datetime | None = None
 
     def __call__(self, url: str, **_: Any) -> Any:
         """The answer, fetched or kept. Raises google-auth's `TransportError`."""
@@ -49,8 +53,20 @@ class Certificates:
             return kept[1]
         fresh = self._fetch(url)
         if fresh.status == 200:
-            self._kept = url, fresh, self._clock.now() + _allowed(fresh.headers)
+            now = self._clock.now()
+            self._kept = url, fresh, now + max(_allowed(fresh.headers), LEAST_KEPT)
+            self._fetched_at = now
         return fresh
+
+    def renew(self) -> bool:
+        """Forget the answer that is kept, so that a key that is newer than it is found; false within `LEAST_KEPT` of a fetch.
+
+        Anybody can send a token with an unknown key id, so a fetch for each would let callers make this function call Google.
+        """
+        if self._kept is None or self._fetched_at is None or self._clock.now() - self._fetched_at < LEAST_KEPT:
+            return False
+        self._kept = None
+        return True
 
 
 class Tokens:
@@ -84,8 +100,20 @@ class Tokens:
         if settings.token_signature == "iam" and token.endswith(REMOVED):  # noqa: S105 - a word, not a secret
             claims: Mapping[str, Any] = jwt.decode(token, verify=False)
         else:
-            url, skew = settings.certificates_url, int(settings.clock_skew_seconds)
-            claims = id_token.verify_token(token, self._certificates, certs_url=url, clock_skew_in_seconds=skew)
+            claims = self._verified(token)
+        return claims
+
+    def _verified(self, token: str) -> Mapping[str, Any]:
+        try:
+            return self._verify(token)
+        except ValueError as problem:
+            if _UNKNOWN_KEY.search(str(problem)) and self._certificates.renew():
+                return self._verify(token)
+            raise
+
+    def _verify(self, token: str) -> Mapping[str, Any]:
+        url, skew = self._settings.certificates_url, int(self._settings.clock_skew_seconds)
+        claims: Mapping[str, Any] = id_token.verify_token(token, self._certificates, certs_url=url, clock_skew_in_seconds=skew)
         return claims
 
     def _check_claims(self, claims: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from standardwebhooks import Webhook as Receiver
 from standardwebhooks import WebhookVerificationError
 
 from dispatcher.delivery import Deliveries, NotDelivered
+from dispatcher.delivery.webhook import Webhook
 from dispatcher.errors import SettingsError
 from dispatcher.settings import Settings
 from tests.delivery.inbox import an_inbox
@@ -104,3 +105,52 @@ def test_a_wrong_entry_is_refused_by_its_name_and_what_it_holds_is_not_repeated(
     with pytest.raises(SettingsError, match=r"^DISPATCHER_HOOKS: .*'ops'") as told:
         Settings.from_environment({"HOME": "/home/somebody", "DISPATCHER_HOOKS": json.dumps({"ops": entry})})
     assert "s3cret-value" not in str(told.value)
+
+
+def test_an_answer_that_drips_has_one_deadline_for_the_whole_delivery(inbox):
+    inbox.drips = True
+    with pytest.raises(NotDelivered, match=r"no whole answer within 0\.2 s"):
+        Webhook(inbox.url, None, seconds=0.2)(ID, MESSAGE)
+
+
+def test_an_empty_signing_secret_is_refused():
+    with pytest.raises(NotDelivered, match="empty after whsec_"):
+        deliveries("https://example.test", OPS_SECRET="whsec_")("ops", ID, MESSAGE)
+
+
+def test_a_name_that_resolves_to_a_link_local_address_gets_nothing():
+    metadata = [(0, 0, 0, "", ("169.254.169.254", 443))]
+    with pytest.raises(NotDelivered, match="link-local"):
+        Webhook("https://innocent.test", None, resolve=lambda *_: metadata)(ID, MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("https://[::1", "that can be read"),
+        ("https://", "https://"),
+        ("http://localhost.evil.test/", "only for this machine"),
+        ("http://127.0.0.1@evil.test/", "only for this machine"),
+        ("ftp://example.test", "https://"),
+        ("https://169.254.169.254/latest", "metadata service"),
+        ("https://[fe80::1]/", "link-local"),
+        ("https://[::ffff:169.254.169.254]/", "metadata service"),
+        ("https://metadata.google.internal/", "metadata service"),
+        ("https://example.test:99999/", "that can be read"),
+    ],
+)
+def test_a_url_that_must_not_be_used_is_refused_in_the_settings_and_not_repeated(url, fault):
+    with pytest.raises(SettingsError, match=fault) as told:
+        Settings.from_environment({"DISPATCHER_HOOKS": json.dumps({"ops": {"url": url}})})
+    assert url not in str(told.value).removesuffix("https:// (http:// only for this machine itself)")
+
+
+def test_a_link_local_address_may_be_allowed_by_name():
+    entry = {"url": "https://169.254.1.2/hook", "allow_link_local": True}
+    settings = Settings.from_environment({"DISPATCHER_HOOKS": json.dumps({"ops": entry})})
+    assert settings.hooks == {"ops": entry}
+
+
+@pytest.mark.parametrize("url", ["http://localhost/", "http://127.0.0.2:80/x", "http://[::1]:8080/", "https://10.0.0.7/hook"])
+def test_this_machine_and_private_networks_are_allowed(url):
+    assert Settings.from_environment({"DISPATCHER_HOOKS": json.dumps({"ops": {"url": url}})}).hooks["ops"]["url"] == url
