@@ -61,6 +61,7 @@ def _cloud_run(name: str) -> ProviderType:
         extra="gcp",
         sdk="google.cloud.run_v2",
         credential_variable="credentials",
+        needs="providers.cloud_run.needs:needs_of",
         place=("credentials", "project", "region", "job_body.metadata.namespace"),
         description="Jobs on Google Cloud Run",
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
@@ -19,17 +20,24 @@ from google.api_core.client_options import ClientOptions
 from google.auth import exceptions as auth
 from google.auth import impersonated_credentials
 from google.auth.credentials import AnonymousCredentials
+from google.auth.transport.requests import Request
 from google.cloud import run_v2
 from google.protobuf.json_format import ParseError
 
 from providers.base import CallFailed, ConfigurationError
-from providers.cloud_run.place import Account, Place
+from providers.cloud_run.failures import Meaning, meaning
+from providers.cloud_run.place import Account, HostLacks, Place
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 FROM_AWS = "urn:ietf:params:aws:token-type:aws4_request"
 """The kind of word that AWS gives: a signed request, which whoever gets it sends to AWS."""
 PAGE_SIZE = 500
 """Jobs asked for at once; the service may give fewer."""
+
+NO_IDENTITY = (
+    "credentials: the dispatcher's host has no Google identity; run it as a service account, name an entry of the credentials"
+    " with an `external_account`, or on a desk run `gcloud auth application-default login`"
+)
 
 
 class Connection:
@@ -41,6 +49,8 @@ class Connection:
     def __init__(self, account: Account, endpoint: str | None = None) -> None:
         credentials, self.project = _anonymous() if endpoint else _identity(account)
         options = ClientOptions(api_endpoint=endpoint) if endpoint else None
+        self._credentials = credentials
+        self._signing_in = threading.Lock()
         self._arguments = {"transport": "rest", "credentials": credentials, "client_options": options}
 
     @cached_property
@@ -55,9 +65,20 @@ class Connection:
     def _tasks(self) -> Any:
         return run_v2.TasksClient(**self._arguments)
 
-    def create_job(self, place: Place, name: str, job: Any, timeout: float) -> None:
-        """Make a job and start its execution. The operation is never waited for: it may end without a response."""
-        self._jobs.create_job(parent=place.parent, job=job, job_id=name, timeout=timeout, retry=None)
+    def sign_in(self) -> None:
+        """Get a token, unless there is one: before a call that starts a job, so that nothing is started where this fails."""
+        if self._credentials.valid:
+            return
+        with self._signing_in:
+            if not self._credentials.valid:
+                self._credentials.refresh(Request())
+
+    def create_job(self, place: Place, name: str, job: Any, timeout: float) -> str:
+        """Make a job and start its execution; the full name of what was made, empty when the answer does not say.
+
+        The operation is never waited for: it may end without a response.
+        """
+        return subject(self._jobs.create_job(parent=place.parent, job=job, job_id=name, timeout=timeout, retry=None))
 
     def get_job(self, name: str, timeout: float) -> Any:
         """One job by its full name."""
@@ -68,21 +89,29 @@ class Connection:
         request = run_v2.ListJobsRequest(parent=place.parent, page_size=PAGE_SIZE)
         yield from self._jobs.list_jobs(request=request, timeout=timeout, retry=None).pages
 
-    def delete_job(self, name: str, timeout: float, etag: str = "") -> None:
-        """Delete a job, in the given version only when there is an etag."""
-        self._jobs.delete_job(request=run_v2.DeleteJobRequest(name=name, etag=etag), timeout=timeout, retry=None)
+    def delete_job(self, name: str, timeout: float, etag: str = "") -> str:
+        """Delete a job, in the given version only when there is an etag; the full name of what was deleted."""
+        request = run_v2.DeleteJobRequest(name=name, etag=etag)
+        return subject(self._jobs.delete_job(request=request, timeout=timeout, retry=None))
 
     def get_execution(self, name: str, timeout: float) -> Any:
         """One execution by its full name."""
         return self._executions.get_execution(name=name, timeout=timeout, retry=None)
 
-    def cancel_execution(self, name: str, timeout: float) -> None:
-        """Ask an execution to end."""
-        self._executions.cancel_execution(name=name, timeout=timeout, retry=None)
+    def cancel_execution(self, name: str, timeout: float) -> str:
+        """Ask an execution to end; the full name of the one that was asked."""
+        return subject(self._executions.cancel_execution(name=name, timeout=timeout, retry=None))
 
     def first_tasks(self, execution: str, timeout: float) -> list[Any]:
         """The first page of an execution's tasks."""
         return list(next(iter(self._tasks.list_tasks(parent=execution, timeout=timeout, retry=None).pages)).tasks)
+
+
+def subject(operation: Any) -> str:
+    """The full name of what a long-running operation is about; empty when it does not say, or has failed already."""
+    if operation.operation.HasField("error") or operation.metadata is None:
+        return ""
+    return str(operation.metadata.name)
 
 
 def message_of(body: Mapping[str, Any]) -> Any:
@@ -100,15 +129,19 @@ def _anonymous() -> tuple[Any, str | None]:
 
 
 def _identity(account: Account) -> tuple[Any, str | None]:
-    """The host's own credentials and project, another cloud's word, or a service account impersonated. Raises `CallFailed`."""
+    """The host's own credentials and project, another cloud's word, or a service account impersonated.
+
+    Raises `HostLacks`, or another `CallFailed` when a service that knows who the host is did not answer.
+    """
     try:
         if account.external_account is not None:
             credentials, project = _federated(account.external_account), os.environ.get("GOOGLE_CLOUD_PROJECT")
         else:
             credentials, project = google.auth.default(scopes=SCOPES)
     except auth.GoogleAuthError as problem:
-        # Not the job's fault, and on a cold host a metadata server that is slow to answer looks the same.
-        raise CallFailed(f"credentials: the dispatcher's host has no Google identity: {problem}") from problem
+        if meaning(problem) is Meaning.UNSENT:
+            raise CallFailed(f"credentials: who the dispatcher's host is could not be asked: {problem}") from problem
+        raise HostLacks(f"{NO_IDENTITY}: {problem}") from problem
     if account.service_account:
         credentials = impersonated_credentials.Credentials(
             source_credentials=credentials,
@@ -120,11 +153,11 @@ def _identity(account: Account) -> tuple[Any, str | None]:
 
 
 def _federated(configuration: Mapping[str, Any]) -> Any:
-    """Credentials for what another cloud says of the host. Raises `ConfigurationError`."""
+    """Credentials for what another cloud says of the host. Raises `HostLacks`."""
     kind: Any = import_module(
         "google.auth.aws" if configuration["subject_token_type"] == FROM_AWS else "google.auth.identity_pool"
     )
     try:
         return kind.Credentials.from_info(dict(configuration), scopes=SCOPES)
     except (ValueError, auth.GoogleAuthError) as problem:
-        raise ConfigurationError(f"credentials: this external_account cannot be used: {problem}") from problem
+        raise HostLacks(f"credentials: this external_account cannot be used: {problem}") from problem

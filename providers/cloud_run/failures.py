@@ -6,25 +6,46 @@ status is read from the answer: https://cloud.google.com/apis/design/errors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ssl
+import traceback
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
 
 import requests
+import urllib3
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 from google.protobuf.json_format import ParseError
 
-from providers.base import Outcome, Rejected, Throttled, Unknown
+from providers.base import Hold, Misconfigured, Needs, Outcome, Rejected, Throttled, Unknown, Unreachable
+from providers.cloud_run import quotas
+from providers.deadlines import NoAnswerInTime
 
-FAILURES = (api.GoogleAPIError, auth.GoogleAuthError, requests.RequestException, ParseError)
+
+class OddAnswer(Exception):
+    """An answer that cannot be read, or that does not name what was asked for."""
+
+
+FAILURES = (
+    api.GoogleAPIError,
+    auth.GoogleAuthError,
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    ParseError,
+    NoAnswerInTime,
+    OddAnswer,
+)
 """Everything that a call is known to raise."""
 
-RATE_REASONS = frozenset({"RATE_LIMIT_EXCEEDED", "RESOURCE_QUOTA_EXCEEDED"})
-"""ErrorInfo reasons of a quota, whatever code they travel under."""
+ODD = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError, OSError)
+"""What Google's libraries let out when an answer is not of the shape that they expect."""
 
 QUOTA_WINDOW = 60.0
 """Seconds. Cloud Run's rates are per minute, so after this long a call has a chance again."""
+
+LONGEST_WAIT = 3600.0
+"""Seconds; no answer makes anybody wait for longer."""
 
 NO_ANSWER_CODES = frozenset({408, 425, 499})
 """4xx codes that do not say that nothing was done."""
@@ -34,7 +55,7 @@ MAX_TEXT = 600
 HINTS = {
     "INVALID_ARGUMENT": "correct the field in the base job template or the job variables",
     "FAILED_PRECONDITION": "correct what it names, then create the run again",
-    "UNAUTHENTICATED": "check the dispatcher's identity, or the pool's `credentials`",
+    "UNAUTHENTICATED": "check the identity of the dispatcher's host, or the entry that the pool's `credentials` name",
     "PERMISSION_DENIED": "grant the dispatcher roles/run.developer, and roles/iam.serviceAccountUser on the job's account",
     "SERVICE_DISABLED": "enable the Cloud Run Admin API (run.googleapis.com) in the project",
     "NOT_FOUND": "check the project and the `region`",
@@ -48,6 +69,8 @@ class Meaning(Enum):
     ABSENT = "it does not exist"
     REFUSED = "nothing was done, and no repeat will change that"
     HELD_BACK = "nothing was done, but a later call may do it"
+    UNPREPARED = "nothing was done, and nothing will be until the dispatcher's host is mended"
+    UNSENT = "nothing was sent"
     NOTHING = "it may have been done or not"
 
 
@@ -55,34 +78,76 @@ def meaning(error: Exception) -> Meaning:
     """Read an error; what is not understood means nothing."""
     if isinstance(error, auth.GoogleAuthError):
         return _meaning_of_credentials(error)
-    if not isinstance(error, api.GoogleAPICallError):
-        return Meaning.NOTHING
-    if isinstance(error, api.TooManyRequests) or error.reason in RATE_REASONS:
+    if isinstance(error, api.GoogleAPICallError):
+        return _meaning_of_answer(error)
+    return Meaning.UNSENT if _never_connected(error) else Meaning.NOTHING
+
+
+def _meaning_of_answer(error: api.GoogleAPICallError) -> Meaning:
+    """Only Google itself refuses for good, or says what exists: a gateway in between, which has no status, does not."""
+    if isinstance(error, api.TooManyRequests) or quotas.is_quota(_info(error), words(error)):
         return Meaning.HELD_BACK
+    if not status(error) or not isinstance(error, api.ClientError) or error.code in NO_ANSWER_CODES:
+        return Meaning.NOTHING
     if isinstance(error, api.Conflict):
         return Meaning.DONE_BEFORE if status(error) == "ALREADY_EXISTS" else Meaning.NOTHING
     if isinstance(error, api.NotFound):
-        return Meaning.ABSENT
-    if isinstance(error, api.ClientError) and error.code not in NO_ANSWER_CODES:
-        return Meaning.REFUSED
-    return Meaning.NOTHING
+        return Meaning.ABSENT if status(error) == "NOT_FOUND" else Meaning.NOTHING
+    return Meaning.UNPREPARED if isinstance(error, api.Unauthorized) else Meaning.REFUSED
 
 
 def _meaning_of_credentials(error: auth.GoogleAuthError) -> Meaning:
     """A token comes before the call, so nothing was done. Its service may be back; what was misconfigured stays so."""
-    passing = (auth.RefreshError, auth.TransportError, auth.TimeoutError, auth.ResponseError)
-    refused = isinstance(error, auth.ReauthFailError) or not isinstance(error, passing)
-    return Meaning.REFUSED if refused else Meaning.HELD_BACK
+    passing = (auth.TransportError, auth.TimeoutError, auth.ResponseError)
+    causes = (error, error.__cause__, *error.args)
+    unsent = error.retryable or any(isinstance(cause, passing) for cause in causes)
+    return Meaning.UNSENT if unsent else Meaning.UNPREPARED
 
 
-def refusal(error: Exception) -> Outcome:
+def _never_connected(error: BaseException) -> bool:
+    """True when no connection came to be: it was refused, its name has no address, or the TLS handshake failed."""
+    kinds = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError, requests.ConnectTimeout)
+    links = list(_chain(error))
+    return any(isinstance(link, kinds) or _shook_hands(link) for link in links)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _shook_hands(error: BaseException) -> bool:
+    """True for what was raised during a TLS handshake, before which nothing of a request is sent."""
+    handshake = ssl.SSLSocket.do_handshake.__code__
+    return any(frame.f_code is handshake for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def before(error: Exception, needs: Needs) -> Outcome:
+    """The outcome of a submission when a call before the one that starts the job failed: nothing was started."""
+    outcome = refusal(error, needs)
+    return Unreachable(cause=outcome.cause) if isinstance(outcome, Unknown) else outcome
+
+
+def refusal(error: Exception, needs: Needs) -> Outcome:
     """The outcome of a submission that failed, and did not find its job there already."""
-    means = meaning(error)
-    if means in (Meaning.REFUSED, Meaning.ABSENT):
-        return Rejected(reason=_with_hint(error))
-    if means is Meaning.HELD_BACK:
-        return Throttled(reason=words(error), retry_after=retry_after(error))
-    return Unknown(cause=words(error))
+    match meaning(error):
+        case Meaning.REFUSED | Meaning.ABSENT:
+            return Rejected(reason=_with_hint(error))
+        case Meaning.HELD_BACK:
+            hold = quotas.hold(_info(error), words(error), needs)
+            ends_a_job = hold is None or hold.freed_by_end
+            return Throttled(
+                reason=words(error), retry_after=retry_after(error, None if ends_a_job else QUOTA_WINDOW), hold=hold
+            )
+        case Meaning.UNPREPARED:
+            return Misconfigured(reason=_with_hint(error), hold=Hold(place=needs.place[:1]))
+        case Meaning.UNSENT:
+            return Unreachable(cause=words(error))
+        case _:
+            return Unknown(cause=words(error))
 
 
 def words(error: Exception) -> str:
@@ -93,29 +158,42 @@ def words(error: Exception) -> str:
 
 
 def status(error: Exception) -> str:
-    """The canonical status, such as ALREADY_EXISTS; empty when the answer had none."""
+    """The canonical status, such as ALREADY_EXISTS; empty when the answer had none, and so was not Google's."""
+    if getattr(error, "response", None) is not None:
+        given = _payload(error).get("status")
+        return given if isinstance(given, str) else ""
     grpc = getattr(error, "grpc_status_code", None)
-    return grpc.name if grpc is not None else str(_payload(error).get("status", ""))
+    return str(grpc.name) if grpc is not None else ""
 
 
-def retry_after(error: Exception) -> float:
-    """The seconds that Google asked to wait, or a whole window of its quotas."""
-    for detail in getattr(error, "details", ()):
+def retry_after(error: Exception, otherwise: float | None = QUOTA_WINDOW) -> float | None:
+    """The seconds that Google asked to wait, an hour at most; without a word of it, `otherwise`."""
+    details = getattr(error, "details", ())
+    for detail in details if isinstance(details, list | tuple) else ():
         if isinstance(detail, Mapping) and str(detail.get("@type", "")).endswith("RetryInfo"):
-            return _seconds(detail.get("retryDelay"))
+            return _seconds(detail.get("retryDelay"), otherwise)
     response = getattr(error, "response", None)
-    return _seconds(response.headers.get("Retry-After") if response is not None else None)
+    return _seconds(response.headers.get("Retry-After") if response is not None else None, otherwise)
 
 
-def _seconds(value: Any) -> float:
+def _seconds(value: Any, otherwise: float | None) -> float | None:
     try:
-        return max(0.0, float(str(value).removesuffix("s")))
+        seconds = float(str(value).removesuffix("s"))
     except ValueError:
-        return QUOTA_WINDOW
+        return otherwise
+    return min(max(0.0, seconds), LONGEST_WAIT) if seconds == seconds else otherwise  # noqa: PLR0124 - not for NaN
+
+
+def _info(error: Exception) -> quotas.Info:
+    """The reason and the quota that an ErrorInfo names."""
+    reason, metadata = getattr(error, "reason", None), getattr(error, "metadata", None)
+    read = metadata if isinstance(metadata, Mapping) else {}
+    limit, metric = (str(read.get(key, "")) for key in ("quota_limit", "quota_metric"))
+    return quotas.Info(reason=reason if isinstance(reason, str) else "", quota=f"{limit} {metric}".strip())
 
 
 def _with_hint(error: Exception) -> str:
-    hint = HINTS.get(getattr(error, "reason", None) or "") or HINTS.get(status(error) or _status_of_code(error))
+    hint = HINTS.get(_info(error).reason) or HINTS.get(status(error) or _status_of_code(error))
     return f"{words(error)} ({hint})" if hint else words(error)
 
 
@@ -131,7 +209,7 @@ def _payload(error: Exception) -> Mapping[str, Any]:
     response = getattr(error, "response", None)
     try:
         body = response.json() if response is not None else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     found = body.get("error") if isinstance(body, Mapping) else None
     return found if isinstance(found, Mapping) else {}

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from providers.base import JobState, Observation
+from providers.signals import is_from_outside, signal_in, signal_name
 
 TIMED_OUT = 4
 """google.rpc.Code DEADLINE_EXCEEDED, in a task's last attempt."""
@@ -26,7 +27,7 @@ def from_job(job: Any, execution: str) -> Observation | None:
     reference = job.latest_created_execution
     if not reference.name:
         return None if _is_ready(job) else _unstarted(job)
-    state = _STATES.get(reference.completion_status.name)
+    state = _STATES.get(_word(reference.completion_status))
     if reference.name != execution or state is None:
         return None
     over = state.is_end
@@ -43,7 +44,7 @@ def has_ended(job: Any) -> bool:
     """True when nothing of a job runs or will run."""
     reference = job.latest_created_execution
     if reference.name:
-        return reference.completion_status.name in {"EXECUTION_SUCCEEDED", "EXECUTION_FAILED", "EXECUTION_CANCELLED"}
+        return _word(reference.completion_status) in {"EXECUTION_SUCCEEDED", "EXECUTION_FAILED", "EXECUTION_CANCELLED"}
     return _is_ready(job) or _unstarted(job).state.is_end
 
 
@@ -56,7 +57,7 @@ def from_execution(execution: Any, tasks: Sequence[Any]) -> Observation:
     """What an execution and its tasks say; `tasks` may be empty unless it failed."""
     condition = next((item for item in execution.conditions if item.type_ == "Completed"), None)
     started = moment(execution.start_time)
-    if condition is None or condition.state.name not in {"CONDITION_SUCCEEDED", "CONDITION_FAILED"}:
+    if condition is None or _word(condition.state) not in {"CONDITION_SUCCEEDED", "CONDITION_FAILED"}:
         return Observation(state=JobState.RUNNING if started else JobState.STARTING, started_at=started)
     state, exit_code = _end(condition, tasks)
     return Observation(
@@ -70,33 +71,52 @@ def from_execution(execution: Any, tasks: Sequence[Any]) -> Observation:
 
 def has_failed(execution: Any) -> bool:
     """True when the tasks have to be asked for an exit code."""
-    return any(item.type_ == "Completed" and item.state.name == "CONDITION_FAILED" for item in execution.conditions)
+    return any(item.type_ == "Completed" and _word(item.state) == "CONDITION_FAILED" for item in execution.conditions)
 
 
 def _is_ready(job: Any) -> bool:
     """True once its execution has started; a job that shows none then has had it deleted."""
-    return bool(job.terminal_condition.state.name == "CONDITION_SUCCEEDED")
+    return _word(job.terminal_condition.state) == "CONDITION_SUCCEEDED"
 
 
 def _unstarted(job: Any) -> Observation:
     """A job without an execution: on its way, or never to be ready."""
     condition = job.terminal_condition
-    if condition.state.name == "CONDITION_FAILED":
-        reason = _named(condition.reason.name, condition.message)
+    if _word(condition.state) == "CONDITION_FAILED":
+        reason = _named(_word(condition.reason), condition.message)
         return Observation(state=JobState.CRASHED, reason=f"never started: {reason}", ended_at=moment(job.update_time))
     return Observation(state=JobState.STARTING, reason=condition.message)
 
 
 def _end(condition: Any, tasks: Sequence[Any]) -> tuple[JobState, int | None]:
-    if condition.state.name == "CONDITION_SUCCEEDED":
+    if _word(condition.state) == "CONDITION_SUCCEEDED":
         return JobState.SUCCEEDED, 0
-    if condition.execution_reason.name in _STOPPED:
+    if _word(condition.execution_reason) in _STOPPED:
         return JobState.STOPPED, None
-    # An exit code is a plain integer, 0 also when nothing ran: only another one says something.
-    code = next((task.last_attempt_result.exit_code for task in tasks if task.last_attempt_result.exit_code), None)
-    if condition.execution_reason.name == "NON_ZERO_EXIT_CODE" or (code is not None and not _timed_out(tasks)):
+    code = _exit_code(tasks)
+    if _killed_by(tasks):
+        return JobState.CRASHED, code
+    if _word(condition.execution_reason) == "NON_ZERO_EXIT_CODE" or (code is not None and not _timed_out(tasks)):
         return JobState.FAILED, code
     return JobState.CRASHED, code
+
+
+def _exit_code(tasks: Sequence[Any]) -> int | None:
+    """A plain integer, 0 also when nothing ran: only another one says something. A signal tells 128 and its number."""
+    results = [task.last_attempt_result for task in tasks]
+    codes = (result.exit_code or (128 + result.term_signal if result.term_signal else 0) for result in results)
+    return next((code for code in codes if code), None)
+
+
+def _killed_by(tasks: Sequence[Any]) -> int:
+    """The signal from outside that ended the job; 0 without one.
+
+    Cloud Run tells of its own (for too much memory, most often) as the signal itself. A container whose first process is a
+    shell tells of it as exit code 137 or 143. Somebody's cancel has a reason of its own and is not meant here.
+    """
+    results = [task.last_attempt_result for task in tasks]
+    numbers = [result.term_signal or signal_in(result.exit_code) for result in results]
+    return next((number for number in numbers if is_from_outside(number)), 0)
 
 
 def _timed_out(tasks: Sequence[Any]) -> bool:
@@ -104,13 +124,20 @@ def _timed_out(tasks: Sequence[Any]) -> bool:
 
 
 def _reason(condition: Any, tasks: Sequence[Any]) -> str:
-    reason = condition.reason.name if "reason" in condition else condition.execution_reason.name
+    reason = _word(condition.reason) if "reason" in condition else _word(condition.execution_reason)
     told = next((task.last_attempt_result.status.message for task in tasks if task.last_attempt_result.status.message), "")
-    return _named(reason, condition.message or told)
+    killer = _killed_by(tasks)
+    by = f" (killed by {signal_name(killer)})" if killer else ""
+    return _named(reason, condition.message or told) + by
+
+
+def _word(value: Any) -> str:
+    """The name of a value of an enumeration; empty for one that is newer than the SDK, which is a bare number."""
+    return str(getattr(value, "name", ""))
 
 
 def _named(reason: str, message: str) -> str:
-    return message if reason.endswith(("UNDEFINED", "UNKNOWN")) else f"{reason}: {message}".removesuffix(": ")
+    return message if not reason or reason.endswith(("UNDEFINED", "UNKNOWN")) else f"{reason}: {message}".removesuffix(": ")
 
 
 def moment(value: Any) -> datetime | None:

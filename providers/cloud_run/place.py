@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeGuard
 from urllib.parse import quote
 
-from providers.base import ConfigurationError
+from providers.base import CallFailed, ConfigurationError
 from providers.cloud_run.values import mapping
 
 ENTRY_KEYS = frozenset({"project", "service_account", "delegates", "external_account"})
@@ -26,6 +26,17 @@ https://google.aip.dev/auth/4117; a `client_secret`, which it may have elsewhere
 _NAMED_BY = frozenset({"name", "project", "$ref"})
 
 
+class HostLacks(CallFailed):
+    """No call can be made until somebody mends the dispatcher's own configuration.
+
+    `parts` of a place (`Needs.place`) are what the lack concerns: 1 the credentials, 2 the project as well, 3 the region too.
+    """
+
+    def __init__(self, problem: str, *, parts: int = 1) -> None:
+        super().__init__(problem)
+        self.parts = parts
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """One entry of the dispatcher's credentials; empty is the host's own identity in its own project."""
@@ -40,9 +51,9 @@ class Account:
 
     @classmethod
     def of(cls, name: str, entry: Mapping[str, Any]) -> Self:
-        """Read an entry. Raises `ConfigurationError` for anything but what it may hold."""
+        """Read an entry. Raises `HostLacks` for anything but what it may hold."""
         if unknown := sorted(set(entry) - ENTRY_KEYS):
-            raise ConfigurationError(
+            raise HostLacks(
                 f"credentials {name!r}: has {', '.join(unknown)}; an entry holds {', '.join(sorted(ENTRY_KEYS))}, and no keys"
             )
         _check_external_account(name, entry.get("external_account"))
@@ -54,12 +65,12 @@ def _check_external_account(name: str, given: Any) -> None:
         return
     path = f"credentials {name!r}: external_account"
     if not isinstance(given, Mapping) or given.get("type") != "external_account":
-        raise ConfigurationError(f'{path}: give the object that Google writes for it, with "type": "external_account"')
+        raise HostLacks(f'{path}: give the object that Google writes for it, with "type": "external_account"')
     if missing := sorted({"audience", "subject_token_type", "token_url", "credential_source"} - set(given)):
-        raise ConfigurationError(f"{path}: lacks {', '.join(missing)}")
+        raise HostLacks(f"{path}: lacks {', '.join(missing)}")
     if unknown := sorted(set(given) - EXTERNAL_ACCOUNT_KEYS):
         known = ", ".join(sorted(EXTERNAL_ACCOUNT_KEYS))
-        raise ConfigurationError(f"{path}: has {', '.join(unknown)}; it holds {known}, and no keys")
+        raise HostLacks(f"{path}: has {', '.join(unknown)}; it holds {known}, and no keys")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +79,7 @@ class Wanted:
 
     credentials: str | None
     project: str | None
-    region: str
+    region: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +135,8 @@ def wanted(configuration: Mapping[str, Any]) -> Wanted:
     given = configuration.get("credentials")
     project = configuration.get("project") or (given.get("project") if isinstance(given, Mapping) else None)
     project = project or _namespace(configuration)
-    region = configuration.get("region")
-    if not _is_segment(region):
+    region = configuration.get("region") or None
+    if region is not None and not _is_segment(region):
         raise ConfigurationError(f"region: name one, such as us-central1, not {region!r:.80}")
     if project and not _is_segment(project):
         raise ConfigurationError(f"project: give its id or number, not {project!r:.80}")

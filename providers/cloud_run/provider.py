@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from providers.base import (
     CallFailed,
     ConfigurationError,
+    Hold,
     Job,
     Limits,
+    Misconfigured,
     Needs,
     Observation,
     Outcome,
     Rate,
     Rejected,
     Submission,
-    Throttled,
+    Unreachable,
     unreadable,
 )
-from providers.cloud_run.place import Place
+from providers.cloud_run.needs import needs_of
+from providers.cloud_run.place import HostLacks, Place
 from providers.cloud_run.regions import Regions
 from providers.cloud_run.rendering import body_of, execution_name, is_kept
 from providers.cloud_run.tidying import orphans
@@ -37,6 +41,11 @@ JOBS_PER_REGION = 1000
 
 LOOKUP_LAG = 5.0
 """An allowance for lists that are behind a create; Google states no bound."""
+
+PLACES_AT_ONCE = 16
+"""Places that one call asks at the same time; a place beyond that waits for one of them."""
+
+Result = TypeVar("Result")
 
 
 class CloudRunProvider:
@@ -81,20 +90,25 @@ class CloudRunProvider:
         """Paced by the write quota. A job is found by its name for as long as it is not deleted."""
         return self._limits
 
-    def needs(self, configuration: Mapping[str, Any]) -> Needs:  # noqa: ARG002 - the protocol's
-        """One place for all jobs."""
-        return Needs()
+    def needs(self, configuration: Mapping[str, Any]) -> Needs:
+        """Credentials, project, region; CPUs, MiB, GPUs of the tasks that run at once. Raises `ConfigurationError`."""
+        return needs_of(configuration)
 
     def submit(self, job: Job) -> Outcome:
         """Make the job and start it, in one call."""
+        place: tuple[str, ...] = ()
         try:
+            needs = needs_of(job.configuration)
+            place = needs.place
             region = self._regions.of(job.configuration)
             body = body_of(job, region.place, self._owner)
         except ConfigurationError as problem:
             return Rejected(reason=str(problem))
+        except HostLacks as problem:
+            return Misconfigured(reason=str(problem), hold=Hold(place=place[: problem.parts]))
         except CallFailed as problem:  # before anything was sent
-            return Throttled(reason=str(problem))
-        return region.submit(submission_of(job, region.place), body)
+            return Unreachable(cause=str(problem))
+        return region.submit(submission_of(job, region.place), body, needs)
 
     def find(self, job: Job) -> Submission | None:
         """The job of that name, whatever became of it. Raises `CallFailed`."""
@@ -105,14 +119,18 @@ class CloudRunProvider:
         return submission_of(job, region.place) if region.has(job.name) else None
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
-        """One list of jobs a place, and a look at each that failed."""
+        """One list of jobs a place, and a look at each that failed; a place that does not answer keeps no other waiting."""
+        groups = by_place(submissions)
         seen: dict[str, Observation] = {}
-        for place, group in by_place(submissions).items():
-            try:
-                seen |= self._regions.at(place).observe({one.name: one.handle["execution"] for one in group})
-            except CallFailed as problem:
-                seen |= unreadable(group, problem)
+        for observed in at_once(self._observe, groups.items()):
+            seen |= observed
         return seen
+
+    def _observe(self, place: Place, group: Sequence[Submission]) -> dict[str, Observation]:
+        try:
+            return self._regions.at(place).observe({one.name: one.handle["execution"] for one in group})
+        except CallFailed as problem:
+            return unreadable(group, problem)
 
     def cancel(self, submission: Submission) -> None:
         """Ask the execution to end; one that has ended, or is gone, is no error. Raises `CallFailed`."""
@@ -123,10 +141,14 @@ class CloudRunProvider:
         """Delete ended jobs, as many as the write quota of half a minute; those that their template keeps count as gone."""
         gone = {submission.name for submission in submissions if "keep" in submission.handle}
         left = [submission for submission in submissions if submission.name not in gone]
-        for place, group in by_place(left[: self._deletes]).items():
-            with suppress(CallFailed):  # what is not named as gone is asked for again
-                gone |= set(self._regions.at(place).delete((submission.name, "") for submission in group))
-        return frozenset(gone)
+        groups = by_place(left[: self._deletes])
+        return frozenset(gone.union(*at_once(self._discard, groups.items())))
+
+    def _discard(self, place: Place, group: Sequence[Submission]) -> set[str]:
+        gone: set[str] = set()
+        with suppress(CallFailed):  # what is not named as gone is asked for again
+            gone.update(self._regions.at(place).delete((submission.name, "") for submission in group))
+        return gone
 
     def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:
         """Delete jobs of this owner that ended minutes ago and that nobody remembers."""
@@ -142,6 +164,17 @@ def submission_of(job: Job, place: Place) -> Submission:
     kept = {"keep": "true"} if is_kept(job) else {}
     handle = {**place.handle(), "execution": execution, "logs": place.logs(job.name, execution), **kept}
     return Submission(name=job.name, handle=handle, url=place.console(execution))
+
+
+def at_once(
+    work: Callable[[Place, Sequence[Submission]], Result], groups: Iterable[tuple[Place, list[Submission]]]
+) -> list[Result]:
+    """What `work` makes of each place's submissions; every place has the whole time of one call."""
+    given = list(groups)
+    if len(given) < 2:
+        return [work(place, group) for place, group in given]
+    with ThreadPoolExecutor(min(PLACES_AT_ONCE, len(given)), thread_name_prefix="cloud-run-place") as executor:
+        return list(executor.map(lambda item: work(*item), given))
 
 
 def by_place(submissions: Sequence[Submission]) -> dict[Place, list[Submission]]:

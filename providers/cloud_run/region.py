@@ -5,13 +5,29 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
-from providers.base import Accepted, CallFailed, ConfigurationError, JobState, Observation, Outcome, Rejected, Submission
+from providers.base import (
+    Accepted,
+    CallFailed,
+    ConfigurationError,
+    JobState,
+    Needs,
+    Observation,
+    Outcome,
+    Rejected,
+    Submission,
+    Unknown,
+    Unreachable,
+)
 from providers.cloud_run import failures, observation
 from providers.cloud_run.connection import Connection, message_of
-from providers.cloud_run.failures import FAILURES, Meaning
+from providers.cloud_run.failures import FAILURES, ODD, Meaning, OddAnswer
 from providers.cloud_run.place import Place
+from providers.deadlines import within
+
+Answer = TypeVar("Answer")
 
 LOOKUPS_AT_ONCE = 8
 
@@ -21,41 +37,69 @@ MOST_LOOKUPS = 100
 LEAST_SECONDS = 0.05
 """A call that has less is not begun."""
 
+OF_THE_WHOLE = 0.9
+"""The part of a call's time for each of its steps, so that one that cannot connect says so before the whole is given up."""
+
 
 class OutOfTime(CallFailed):
     """Not asked: the time that one call of the dispatcher has is over."""
 
 
 class Region:
-    """One place through one connection, for `seconds` from now on. Made anew for every operation of the provider."""
+    """One place through one connection, until `end` on the monotonic clock. Made anew for every operation of the provider.
 
-    def __init__(self, place: Place, connection: Connection, seconds: float) -> None:
+    Every call is made by `_call`, which bounds it as a whole and raises nothing but `FAILURES` and `OutOfTime`.
+    """
+
+    def __init__(self, place: Place, connection: Connection, end: float) -> None:
         self.place = place
         self._connection = connection
-        self._end = time.monotonic() + seconds
+        self._end = end
 
-    def submit(self, submission: Submission, body: Mapping[str, Any]) -> Outcome:
+    def submit(self, submission: Submission, body: Mapping[str, Any], needs: Needs) -> Outcome:
         """Make a job and start it. One of that name that is there already is the one."""
         try:
-            self._connection.create_job(self.place, submission.name, message_of(body), self._left())
+            message = message_of(body)
+            self._call(lambda _: self._connection.sign_in())
         except ConfigurationError as problem:
             return Rejected(reason=str(problem))
+        except OutOfTime as problem:
+            return Unreachable(cause=str(problem))
         except FAILURES as error:
-            if failures.meaning(error) is not Meaning.DONE_BEFORE:
-                return failures.refusal(error)
-        return Accepted(submission=submission)
+            return failures.before(error, needs)
+        return self._create(submission, message, needs)
+
+    def _create(self, submission: Submission, message: Any, needs: Needs) -> Outcome:
+        name = submission.name
+        try:
+            made = self._call(lambda left: self._connection.create_job(self.place, name, message, left))
+        except OutOfTime as problem:
+            return Unreachable(cause=str(problem))
+        except FAILURES as error:
+            exists = failures.meaning(error) is Meaning.DONE_BEFORE
+            return Accepted(submission=submission) if exists else failures.refusal(error, needs)
+        return Accepted(submission=submission) if _short(made) == name else self._looked_up(submission)
+
+    def _looked_up(self, submission: Submission) -> Outcome:
+        """The outcome of a call whose answer is none: only a job that is there was started."""
+        why = "it is not there"
+        try:
+            if self.has(submission.name):
+                return Accepted(submission=submission)
+        except CallFailed as problem:
+            why = str(problem)
+        return Unknown(cause=f"the answer does not say that {submission.name} was made, and {why}")
 
     def has(self, name: str) -> bool:
         """True when there is a job of that name. Raises `CallFailed`."""
-        return self._job(name) is not None
+        return self._ask(lambda left: self._job(name, left)) is not None
 
     def jobs(self) -> Iterator[Any]:
         """Every job, until time is up. Raises `CallFailed`."""
         pages = self._connection.pages(self.place, self._left() / 2)
         try:
-            for page in pages:
-                yield from page.jobs
-                self._left()
+            while (page := self._call(lambda _: _jobs_of(next(pages, None)))) is not None:
+                yield from page
         except FAILURES as error:
             raise CallFailed(failures.words(error)) from error
 
@@ -64,20 +108,22 @@ class Region:
 
         Raises `CallFailed` when there is no list to be had.
         """
-        jobs = self._listed(executions) if len(executions) > 1 else {}
-        told = {name: observation.from_job(job, executions[name]) for name, job in jobs.items()}
-        seen = {name: item for name, item in told.items() if item is not None}
+        listed = self._listed(executions) if len(executions) > 1 else {}
+        seen = {name: item for name, item in listed.items() if item is not None}
         unclear = [name for name in executions if name not in seen][:MOST_LOOKUPS]
         if not unclear:
             return seen
         with ThreadPoolExecutor(min(LOOKUPS_AT_ONCE, len(unclear)), thread_name_prefix="cloud-run") as executor:
-            looked = executor.map(lambda name: self._look(name, executions[name], jobs.get(name)), unclear)
+            looked = executor.map(lambda name: self._look(name, executions[name], is_listed=name in listed), unclear)
             return seen | {name: item for name, item in zip(unclear, looked, strict=True) if item is not None}
 
     def cancel(self, name: str, execution: str) -> None:
         """Ask an execution to end; one that has ended, or is gone, is no error. Raises `CallFailed`."""
+        full = self.place.execution(name, execution)
         try:
-            self._connection.cancel_execution(self.place.execution(name, execution), self._left())
+            asked = self._call(lambda left: self._connection.cancel_execution(full, left))
+            if _short(asked) != execution:
+                raise CallFailed(f"the answer does not say that {execution} was asked to end")
         except FAILURES as error:
             if failures.meaning(error) is Meaning.ABSENT:
                 self._require_end(name)
@@ -88,26 +134,30 @@ class Region:
         """Delete jobs by name and etag (empty: any version), until a quota says no or time is up; yields what is gone."""
         for name, etag in versions:
             try:
-                self._connection.delete_job(self.place.job(name), self._left(), etag)
-            except CallFailed:
-                return
+                if self._call(partial(self._delete, name, etag)):
+                    yield name
             except FAILURES as error:
                 means = failures.meaning(error)
                 if means is Meaning.HELD_BACK:
                     return
-                if means is not Meaning.ABSENT:
-                    continue
-            yield name
+                if means is Meaning.ABSENT:
+                    yield name
+            except CallFailed:
+                return
 
-    def _listed(self, names: Iterable[str]) -> dict[str, Any]:
-        """The wanted jobs of the list, which is read no further than to the last of them."""
-        missing = set(names)
-        found: dict[str, Any] = {}
+    def _delete(self, name: str, etag: str, left: float) -> bool:
+        """True when the answer says that this job is gone."""
+        return _short(self._connection.delete_job(self.place.job(name), left, etag)) == name
+
+    def _listed(self, executions: Mapping[str, str]) -> dict[str, Observation | None]:
+        """What the list says of the wanted jobs, None where it is unclear; it is read no further than to the last of them."""
+        missing = set(executions)
+        found: dict[str, Observation | None] = {}
         try:
             for job in self.jobs():
-                name = job.name.rpartition("/")[2]
+                name = _short(job.name)
                 if name in missing:
-                    found[name] = job
+                    found[name] = _read(job, executions[name])
                     missing.remove(name)
                 if not missing:
                     break
@@ -116,45 +166,98 @@ class Region:
                 raise
         return found  # what is missing is looked up by itself: a list may lag, or end too soon
 
-    def _look(self, name: str, execution: str, job: Any) -> Observation | None:
+    def _look(self, name: str, execution: str, *, is_listed: bool) -> Observation | None:
         """One job by itself; None when there was no time for it."""
         try:
-            found = job or self._job(name)
-            if found is None:
-                return Observation(state=JobState.MISSING, reason=f"{self.place.job(name)} does not exist")
-            return observation.from_job(found, execution) or self._look_closer(self.place.execution(name, execution))
+            if not is_listed:
+                told = self._ask(lambda left: (observation.from_job(self._job(name, left), execution),))
+                if told is None:
+                    return Observation(state=JobState.MISSING, reason=f"{self.place.job(name)} does not exist")
+                if told[0] is not None:
+                    return told[0]
+            return self._look_closer(name, execution)
         except OutOfTime:
             return None
         except CallFailed as problem:
             return Observation(state=JobState.UNREADABLE, reason=str(problem))
 
-    def _look_closer(self, execution: str) -> Observation:
-        found = self._ask(self._connection.get_execution, execution)
-        if found is None:
+    def _look_closer(self, name: str, execution: str) -> Observation:
+        full = self.place.execution(name, execution)
+        looked = self._ask(lambda left: self._execution(full, left))
+        if looked is None:
             return Observation(state=JobState.STOPPED, reason="the execution was deleted")
-        tasks = self._ask(self._connection.first_tasks, execution) if observation.has_failed(found) else None
-        return observation.from_execution(found, tasks or [])
+        found, has_failed = looked
+        tasks = self._ask(lambda left: self._tasks(full, left)) if has_failed else None
+        try:
+            return readable(lambda: observation.from_execution(found, tasks or []))
+        except OddAnswer as problem:
+            raise CallFailed(str(problem)) from problem
 
-    def _job(self, name: str) -> Any:
-        return self._ask(self._connection.get_job, self.place.job(name))
+    def _job(self, name: str, left: float) -> Any:
+        job = self._connection.get_job(self.place.job(name), left)
+        if _short(job.name) != name:
+            raise OddAnswer(f"asked for the job {name}, was given {job.name!r:.80}")
+        return job
+
+    def _execution(self, full: str, left: float) -> tuple[Any, bool]:
+        """An execution, and whether it has failed."""
+        execution = self._connection.get_execution(full, left)
+        if _short(execution.name) != _short(full):
+            raise OddAnswer(f"asked for the execution {_short(full)}, was given {execution.name!r:.80}")
+        return execution, observation.has_failed(execution)
+
+    def _tasks(self, full: str, left: float) -> list[Any]:
+        return [task for task in self._connection.first_tasks(full, left) if _short(full) in task.name.split("/")]
 
     def _require_end(self, name: str) -> None:
         """A job without its execution has ended, or is gone, or has yet to start it."""
-        job = self._job(name)
-        if job is not None and not observation.has_ended(job):
+        ended = self._ask(lambda left: observation.has_ended(self._job(name, left)))
+        if ended is False:
             raise CallFailed(f"{self.place.job(name)} has not started its execution yet; it can be cancelled once it has")
 
-    def _ask(self, call: Callable[[str, float], Any], name: str) -> Any:
+    def _ask(self, question: Callable[[float], Answer]) -> Answer | None:
         """The answer to a question, None when its subject does not exist. Raises `CallFailed`."""
         try:
-            return call(name, self._left())
+            return self._call(question)
         except FAILURES as error:
             if failures.meaning(error) is Meaning.ABSENT:
                 return None
             raise CallFailed(failures.words(error)) from error
+
+    def _call(self, call: Callable[[float], Answer]) -> Answer:
+        """Make a call and read its answer, both within the time that is left. Raises `FAILURES` and `OutOfTime` only."""
+        left = self._left()
+        return within(left, lambda: readable(lambda: call(left * OF_THE_WHOLE)))
 
     def _left(self) -> float:
         left = self._end - time.monotonic()
         if left < LEAST_SECONDS:
             raise OutOfTime(f"{self.place.parent}: the time for one call is over; the rest is left for later")
         return left
+
+
+def readable(read: Callable[[], Answer]) -> Answer:
+    """What `read` gives. Raises `FAILURES` only: whatever else an answer of an odd shape leads to becomes `OddAnswer`."""
+    try:
+        return read()
+    except FAILURES:
+        raise
+    except ODD as problem:
+        raise OddAnswer(f"the answer cannot be read: {type(problem).__name__}: {problem}") from problem
+
+
+def _short(name: str) -> str:
+    """The last part of a resource's full name."""
+    return name.rpartition("/")[2]
+
+
+def _jobs_of(page: Any) -> list[Any] | None:
+    return None if page is None else list(page.jobs)
+
+
+def _read(job: Any, execution: str) -> Observation | None:
+    """What a listed job says of its execution; None when that is unclear, so that it is looked at by itself."""
+    try:
+        return readable(lambda: observation.from_job(job, execution))
+    except OddAnswer:
+        return None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from providers.base import CallFailed, ConfigurationError
-from providers.cloud_run.place import Account, Place, wanted
+from providers.cloud_run.place import Account, HostLacks, Place, wanted
+from providers.deadlines import within
 
 if TYPE_CHECKING:
     from providers.cloud_run.connection import Connection
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 EMULATOR_VARIABLE = "CLOUD_RUN_EMULATOR_HOST"
 """`host:port` of an emulator, when no endpoint is given."""
+
+NO_REGION = "region: none is given; name one, such as us-central1, in the pool's base job template or the job variables"
+NO_PROJECT = "project: the host has none; name one in the pool's credentials or set GOOGLE_CLOUD_PROJECT"
 
 
 class Regions:
@@ -34,29 +39,31 @@ class Regions:
     def of(self, configuration: Mapping[str, Any]) -> Region:
         """Where a configuration puts jobs.
 
-        Raises `ConfigurationError`, or `CallFailed` when the host's identity could not be had.
+        Raises `ConfigurationError`, `HostLacks`, or another `CallFailed` when the host's identity could not be had.
         """
+        end = time.monotonic() + self._seconds
         asked = wanted(configuration)
         account = self._account(asked.credentials)
-        connection = self._connect(asked.credentials, account)
+        if asked.region is None:
+            raise HostLacks(NO_REGION, parts=3)
+        connection = self._connect(asked.credentials, account, end)
         project = asked.project or account.project or self._project or connection.project
         if not project:
-            raise ConfigurationError(
-                "project: the host has none; name one in the pool's credentials or set GOOGLE_CLOUD_PROJECT"
-            )
-        return self._region(Place(project=project, region=asked.region, credentials=asked.credentials), connection)
+            raise HostLacks(NO_PROJECT, parts=2)
+        return self._region(Place(project=project, region=asked.region, credentials=asked.credentials), connection, end)
 
     def at(self, place: Place) -> Region:
         """A place that a submission names. Raises `CallFailed`."""
+        end = time.monotonic() + self._seconds
         try:
-            return self._region(place, self._connect(place.credentials, self._account(place.credentials)))
+            return self._region(place, self._connect(place.credentials, self._account(place.credentials), end), end)
         except ConfigurationError as problem:
             raise CallFailed(str(problem)) from problem
 
-    def _region(self, place: Place, connection: Connection) -> Region:
+    def _region(self, place: Place, connection: Connection, end: float) -> Region:
         from providers.cloud_run.region import Region  # noqa: PLC0415 - Google's SDK is imported on first use
 
-        return Region(place, connection, self._seconds)
+        return Region(place, connection, end)
 
     def _account(self, name: str | None) -> Account:
         if name is None:
@@ -66,7 +73,13 @@ class Regions:
             raise ConfigurationError(f"credentials: no entry is named {name!r}; there are: {known}")
         return Account.of(name, self._entries[name])
 
-    def _connect(self, name: str | None, account: Account) -> Connection:
+    def _connect(self, name: str | None, account: Account, end: float) -> Connection:
+        connection = self._connections.get(name)
+        if connection is None:  # who the host is may be asked of a service, which may be slow to say
+            connection = within(end - time.monotonic(), lambda: self._connect_first(name, account))
+        return connection
+
+    def _connect_first(self, name: str | None, account: Account) -> Connection:
         from providers.cloud_run.connection import Connection  # noqa: PLC0415 - Google's SDK is imported on first use
 
         with self._lock:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from providers.base import JobState, Observation
+from providers.signals import is_from_outside, signal_in, signal_name
 
 LOCK, JOB, STARTED, EXIT, CANCEL, BELL, LOG, WORK = "lock", "job.json", "started", "exit", "cancel", "bell", "log", "work"
 
@@ -169,17 +170,15 @@ def _ended(end: Mapping[str, Any], started_at: datetime | None) -> Observation:
 def _end(end: Mapping[str, Any]) -> tuple[JobState, str]:
     if end["errno"]:
         return JobState.CRASHED, f"the command could not be started: {os.strerror(end['errno'])}"
-    how = f"killed by {_signal_name(end['signal'])}" if end["signal"] else f"exit code {end['code']}"
+    how = f"killed by {signal_name(end['signal'])}" if end["signal"] else f"exit code {end['code']}"
     if end["stopped"]:
         return JobState.STOPPED, f"stopped on request ({how})"
-    return (JobState.FAILED, how) if end["signal"] or end["code"] else (JobState.SUCCEEDED, "")
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+    if not end["signal"] and not end["code"]:
+        return JobState.SUCCEEDED, ""
+    told = signal_in(end["code"])
+    if told:
+        how += f": a process of the job was killed by {signal_name(told)}"
+    return JobState.CRASHED if is_from_outside(end["signal"] or told) else JobState.FAILED, how
 
 
 def _signal_orphan(started: Mapping[str, Any], number: signal.Signals) -> None:

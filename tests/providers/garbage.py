@@ -7,11 +7,11 @@ from typing import Any
 JUNK: Sequence[Any] = (None, True, -1, 1.5, "", "{{ x }}", "\x00", "é" * 5000, [], {}, [[]], [None], {"a": {"b": []}})
 
 
-def garbage(configuration: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Configurations that nobody should write: junk, one kind after the other, in every place down to the third level."""
+def garbage(configuration: Mapping[str, Any], depth: int = 3) -> Iterator[dict[str, Any]]:
+    """Configurations that nobody should write: junk, one kind after the other, in every place down to the level `depth`."""
     yield {}
     yield {"nonsense": "nonsense"}
-    for number, path in enumerate(_paths(configuration, depth=3)):
+    for number, path in enumerate(_paths(configuration, depth)):
         for turn in range(3):  # every place gets three kinds of junk, and neighbours get others
             yield _replaced(configuration, path, JUNK[(3 * number + turn) % len(JUNK)])
 

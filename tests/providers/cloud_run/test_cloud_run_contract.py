@@ -37,6 +37,7 @@ class CloudRunHarness(ProviderHarness):
 
     def finish(self, name, exit_code):
         self.emulator.finish(name, exit_code)
+        self.emulator.advance(1)  # past what a list lags behind
 
     def starts(self, name):
         return self.emulator.starts.get(name, 0)

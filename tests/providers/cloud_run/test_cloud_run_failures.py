@@ -11,31 +11,31 @@ from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 from google.protobuf.json_format import ParseError
 
-from providers.base import Rejected, Throttled, Unknown
+from providers.base import Misconfigured, Needs, Rejected, Throttled, Unknown, Unreachable
 from providers.cloud_run.failures import FAILURES, Meaning, meaning, refusal, retry_after, status
 
-DONE, ABSENT, REFUSED, HELD, NOTHING = Meaning
+DONE, ABSENT, REFUSED, HELD, UNPREPARED, UNSENT, NOTHING = Meaning
 
 API = {
     "Aborted": NOTHING,
     "AlreadyExists": DONE,
     "BadGateway": NOTHING,
-    "BadRequest": REFUSED,
+    "BadRequest": NOTHING,
     "Cancelled": NOTHING,
-    "ClientError": REFUSED,
+    "ClientError": NOTHING,
     "Conflict": NOTHING,
     "DataLoss": NOTHING,
     "DeadlineExceeded": NOTHING,
     "DuplicateCredentialArgs": NOTHING,
     "FailedPrecondition": REFUSED,
-    "Forbidden": REFUSED,
+    "Forbidden": NOTHING,
     "GatewayTimeout": NOTHING,
     "GoogleAPICallError": NOTHING,
     "GoogleAPIError": NOTHING,
     "InternalServerError": NOTHING,
     "InvalidArgument": REFUSED,
-    "LengthRequired": REFUSED,
-    "MethodNotAllowed": REFUSED,
+    "LengthRequired": NOTHING,
+    "MethodNotAllowed": NOTHING,
     "MethodNotImplemented": NOTHING,
     "MissingStatusHeaderError": NOTHING,
     "MovedPermanently": NOTHING,
@@ -43,9 +43,9 @@ API = {
     "NotModified": NOTHING,
     "OutOfRange": REFUSED,
     "PermissionDenied": REFUSED,
-    "PreconditionFailed": REFUSED,
+    "PreconditionFailed": NOTHING,
     "Redirection": NOTHING,
-    "RequestRangeNotSatisfiable": REFUSED,
+    "RequestRangeNotSatisfiable": NOTHING,
     "ResourceExhausted": HELD,
     "ResumableTransferError": NOTHING,
     "ResumeIncomplete": NOTHING,
@@ -55,33 +55,36 @@ API = {
     "TemporaryRedirect": NOTHING,
     "TooManyRequests": HELD,
     "TransferStalledError": NOTHING,
-    "Unauthenticated": REFUSED,
-    "Unauthorized": REFUSED,
+    "Unauthenticated": UNPREPARED,
+    "Unauthorized": NOTHING,
     "Unknown": NOTHING,
     "UnseekableStreamError": NOTHING,
     "UploadCancelledError": NOTHING,
 }
 
 AUTH = {
-    "ClientCertError": REFUSED,
-    "DefaultCredentialsError": REFUSED,
-    "GoogleAuthError": REFUSED,
-    "InvalidOperation": REFUSED,
-    "InvalidResource": REFUSED,
-    "InvalidType": REFUSED,
-    "InvalidValue": REFUSED,
-    "MalformedError": REFUSED,
-    "MutualTLSChannelError": REFUSED,
-    "OAuthError": REFUSED,
-    "OSError": REFUSED,
-    "ReauthFailError": REFUSED,
-    "ReauthSamlChallengeFailError": REFUSED,
-    "RefreshError": HELD,
-    "ResponseError": HELD,
-    "TimeoutError": HELD,
-    "TransportError": HELD,
-    "UserAccessTokenError": REFUSED,
+    "ClientCertError": UNPREPARED,
+    "DefaultCredentialsError": UNPREPARED,
+    "GoogleAuthError": UNPREPARED,
+    "InvalidOperation": UNPREPARED,
+    "InvalidResource": UNPREPARED,
+    "InvalidType": UNPREPARED,
+    "InvalidValue": UNPREPARED,
+    "MalformedError": UNPREPARED,
+    "MutualTLSChannelError": UNPREPARED,
+    "OAuthError": UNPREPARED,
+    "OSError": UNPREPARED,
+    "ReauthFailError": UNPREPARED,
+    "ReauthSamlChallengeFailError": UNPREPARED,
+    "RefreshError": UNPREPARED,
+    "ResponseError": UNSENT,
+    "TimeoutError": UNSENT,
+    "TransportError": UNSENT,
+    "UserAccessTokenError": UNPREPARED,
 }
+
+
+NEEDS = Needs(place=("", "p", "us-central1"), size={"cpu": 2.0, "memory": 512.0})
 
 
 def classes_of(module, root):
@@ -118,16 +121,20 @@ def all_requests_errors():
 
 
 @pytest.mark.parametrize("kind", [*all_requests_errors(), ParseError], ids=lambda kind: kind.__name__)
-def test_no_connection_and_no_answer_are_unknown(kind):
+def test_no_answer_is_unknown_unless_there_was_no_connection(kind):
     error = kind("words") if kind is not requests.exceptions.JSONDecodeError else kind("words", "", 0)
     assert isinstance(error, FAILURES)
-    assert isinstance(refusal(error), Unknown)
+    expected = Unreachable if kind is requests.ConnectTimeout else Unknown
+    assert isinstance(refusal(error, NEEDS), expected)
 
 
-@pytest.mark.parametrize(("means", "outcome"), [(REFUSED, Rejected), (ABSENT, Rejected), (HELD, Throttled), (NOTHING, Unknown)])
+OUTCOMES = [(REFUSED, Rejected), (ABSENT, Rejected), (HELD, Throttled), (UNPREPARED, Misconfigured), (NOTHING, Unknown)]
+
+
+@pytest.mark.parametrize(("means", "outcome"), OUTCOMES)
 def test_a_meaning_has_one_outcome(means, outcome):
     errors = [an_instance(API_CLASSES[name]) for name, its in API.items() if its is means]
-    assert {type(refusal(error)) for error in errors} == {outcome}
+    assert {type(refusal(error, NEEDS)) for error in errors} == {outcome}
 
 
 def over_the_wire(code, body, headers=None):
@@ -161,7 +168,7 @@ def test_a_quota_is_known_by_its_reason_whatever_its_code():
 
 def test_a_service_that_is_not_enabled_says_how_to_enable_it():
     info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "SERVICE_DISABLED"}
-    outcome = refusal(over_the_wire(403, an_error(403, "PERMISSION_DENIED", "not used before", info)))
+    outcome = refusal(over_the_wire(403, an_error(403, "PERMISSION_DENIED", "not used before", info)), NEEDS)
     assert outcome.reason == (
         "PERMISSION_DENIED: not used before (enable the Cloud Run Admin API (run.googleapis.com) in the project)"
     )
@@ -191,6 +198,6 @@ def test_an_answer_that_is_not_googles_has_no_status(body):
 
 
 def test_the_words_are_one_line_and_not_endless():
-    reason = refusal(over_the_wire(400, an_error(400, "INVALID_ARGUMENT", "a\nb" * 1000))).reason
+    reason = refusal(over_the_wire(400, an_error(400, "INVALID_ARGUMENT", "a\nb" * 1000)), NEEDS).reason
     assert "\n" not in reason
     assert len(reason) < 800

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from google.auth.transport.requests import Request
 
-from providers.base import ConfigurationError, Rejected
+from providers.base import Hold, Misconfigured
 from providers.cloud_run import CloudRunProvider
 from providers.cloud_run.connection import Connection
-from providers.cloud_run.place import Account
+from providers.cloud_run.place import Account, HostLacks
 from tests.providers.cloud_run.builders import a_job
 from tests.providers.token_services import HOST, a_token_service
 
@@ -93,22 +93,23 @@ def test_the_project_is_that_of_the_entry(google):
     ],
 )
 def test_a_key_or_another_kind_of_file_is_refused_and_not_repeated(changed, words, google):
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(HostLacks) as caught:
         Account.of("google", {"external_account": an_entry(google, **changed)})
     assert words in str(caught.value)
     assert "hush" not in str(caught.value)
 
 
-def test_what_lacks_something_is_a_fault_of_the_configuration(google):
+def test_an_entry_that_lacks_something_is_the_dispatchers_to_mend_and_its_runs_wait(google):
     entry = an_entry(google)
     del entry["audience"]
     provider = CloudRunProvider(project="p", credentials={"google": {"external_account": entry}})
     outcome = provider.submit(a_job(credentials="google"))
-    assert isinstance(outcome, Rejected)
+    assert isinstance(outcome, Misconfigured)
     assert "external_account: lacks audience" in outcome.reason
+    assert outcome.hold == Hold(place=("google",))
     entry = an_entry(google, credential_source={"environment_id": "gcp1"})
     outcome = CloudRunProvider(project="p", credentials={"google": {"external_account": entry}}).submit(
         a_job(credentials="google")
     )
-    assert isinstance(outcome, Rejected)
+    assert isinstance(outcome, Misconfigured)
     assert "this external_account cannot be used" in outcome.reason

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from providers import registry
-from providers.base import CallFailed, JobState, Rejected, Throttled
+from providers.base import CallFailed, Hold, JobState, Misconfigured, Rejected
 from providers.cloud_run import CloudRunProvider
 from providers.cloud_run.connection import Connection
 from providers.cloud_run.place import Account
@@ -46,15 +46,13 @@ def test_a_knative_body_names_its_project_as_its_namespace(emulator, provider):
     ("variables", "words"),
     [
         ({"credentials": "nobody"}, "no entry is named 'nobody'; there are: keys, main"),
-        ({"credentials": "keys"}, "has service_account_info; an entry holds"),
         ({"credentials": {"service_account_info": {"private_key": "hunter2"}}}, "keys never stand in a template"),
-        ({"region": None}, "region: name one"),
         ({"region": "us/central"}, "region: name one"),
         ({"project": "a/b"}, "project: give its id"),
     ],
 )
 def test_what_cannot_be_used_is_rejected_by_field_and_without_a_key(emulator, variables, words):
-    entries = {"main": {}, "keys": {"service_account_info": {"private_key": "hunter2"}}}
+    entries = {"main": {}, "keys": {}}
     provider = a_provider(emulator, credentials=entries)
     outcome = provider.submit(a_job(**variables))
     assert isinstance(outcome, Rejected)
@@ -75,11 +73,40 @@ def test_an_entry_that_went_away_is_a_question_without_an_answer(emulator):
     assert a_provider(emulator).discard([submission]) == frozenset()
 
 
-def test_a_host_without_an_identity_gives_the_run_back_and_says_so(monkeypatch, tmp_path):
+def test_an_entry_with_a_key_is_the_dispatchers_to_mend(emulator):
+    provider = a_provider(emulator, credentials={"keys": {"service_account_info": {"private_key": "hunter2"}}})
+    outcome = provider.submit(a_job(credentials="keys"))
+    assert isinstance(outcome, Misconfigured)
+    assert "has service_account_info; an entry holds" in outcome.reason
+    assert "hunter2" not in outcome.reason
+    assert outcome.hold == Hold(place=("keys",))
+
+
+def test_without_a_region_a_job_waits_and_no_other_with_it(emulator, provider):
+    outcome = provider.submit(a_job(region=None))
+    assert isinstance(outcome, Misconfigured)
+    assert outcome.reason.startswith("region: none is given; name one, such as us-central1, in the pool's")
+    assert outcome.hold.concerns(provider.needs(a_job(region=None).configuration))
+    assert not outcome.hold.concerns(provider.needs(a_job().configuration))
+    with pytest.raises(CallFailed, match="region"):
+        provider.find(a_job(region=None))
+
+
+def test_without_a_project_jobs_wait_for_one(emulator, monkeypatch):
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "")
+    outcome = a_provider(emulator, project=None).submit(a_job())
+    assert isinstance(outcome, Misconfigured)
+    assert outcome.reason == "project: the host has none; name one in the pool's credentials or set GOOGLE_CLOUD_PROJECT"
+    assert outcome.hold == Hold(place=("", ""))
+
+
+def test_a_host_without_an_identity_makes_its_runs_wait_and_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "nothing.json"))
     outcome = CloudRunProvider(project="p").submit(a_job())
-    assert isinstance(outcome, Throttled)
+    assert isinstance(outcome, Misconfigured)
     assert "the dispatcher's host has no Google identity" in outcome.reason
+    assert "gcloud auth application-default login" in outcome.reason
+    assert outcome.hold == Hold(place=("",))
 
 
 def test_an_entry_may_impersonate_a_service_account(monkeypatch, tmp_path):

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 import requests
+from google.cloud import run_v2
 
-from providers.base import CallFailed, Hold, Job, JobState, Rejected, Throttled, Unknown
+from providers.base import CallFailed, Hold, Job, JobState, Rejected, Throttled, Unknown, Unreachable
+from providers.cloud_run.observation import from_execution
 from providers.emulators.cloud_run import CloudRunEmulator
 from providers.emulators.faults import FaultKind
 from providers.emulators.jobs import Cause, Life, Phase
@@ -76,17 +78,26 @@ def test_a_throttle_says_how_long_google_asks_to_wait(emulator, provider):
     emulator.faults.add("CreateJob", FaultKind.THROTTLE, detail="7.5")
     outcome = provider.submit(a_job())
     assert isinstance(outcome, Throttled)
-    assert (outcome.retry_after, outcome.hold) == (7.5, Hold())
+    assert (outcome.retry_after, outcome.hold) == (7.5, Hold(place=("", "", "us-central1")))
     assert "Write requests per minute" in outcome.reason
     assert emulator.jobs() == []
 
 
-@pytest.mark.parametrize("kind", [FaultKind.THROTTLE, FaultKind.NO_CAPACITY])
-def test_a_throttle_that_does_not_say_is_held_for_a_window_of_the_quota(emulator, provider, kind):
-    emulator.faults.add("CreateJob", kind)
+def test_a_throttle_that_does_not_say_is_held_for_a_window_of_the_quota(emulator, provider):
+    emulator.faults.add("CreateJob", FaultKind.THROTTLE)
     outcome = provider.submit(a_job())
     assert isinstance(outcome, Throttled)
-    assert outcome.retry_after == 60
+    assert (outcome.retry_after, outcome.hold.freed_by_end) == (60, False)
+
+
+def test_a_quota_of_running_executions_holds_its_region_until_a_job_ends(emulator, provider):
+    emulator.change_settings({"capacity": 1})
+    submitted(provider, a_job(named(1)))
+    outcome = provider.submit(a_job(named(2)))
+    assert isinstance(outcome, Throttled)
+    assert (outcome.retry_after, outcome.hold) == (None, Hold(place=("", "", "us-central1"), freed_by_end=True))
+    emulator.finish(named(1))
+    submitted(provider, a_job(named(2)))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +106,6 @@ def test_a_throttle_that_does_not_say_is_held_for_a_window_of_the_quota(emulator
         ("", "roles/run.developer"),
         ("FAILED_PRECONDITION: the organisation forbids it", "the organisation forbids it"),
         ("NOT_FOUND: no such project", "check the project"),
-        ("UNAUTHENTICATED: who are you", "identity"),
     ],
 )
 def test_a_refusal_is_told_in_googles_words_with_what_to_do(emulator, provider, detail, words):
@@ -137,10 +147,10 @@ def test_a_server_that_does_not_answer_in_time_is_unknown(emulator):
     assert "Timeout" in outcome.cause
 
 
-def test_a_server_that_is_not_there_is_unknown_and_cannot_be_asked():
+def test_a_server_that_is_not_there_was_sent_nothing_and_cannot_be_asked():
     with CloudRunEmulator() as emulator:
         provider = a_provider(emulator)
-    assert isinstance(provider.submit(a_job()), Unknown)
+    assert isinstance(provider.submit(a_job()), Unreachable)
     with pytest.raises(CallFailed):
         provider.find(a_job())
 
@@ -199,6 +209,31 @@ def test_a_host_that_goes_away_is_a_crash(emulator, provider):
     assert observation.state is JobState.CRASHED
     assert "INTERNAL" in observation.reason
     assert "the host went away" in observation.reason
+
+
+@pytest.mark.parametrize(("code", "name"), [(137, "SIGKILL"), (143, "SIGTERM")])
+def test_an_exit_code_that_tells_of_a_signal_from_outside_is_a_crash(emulator, provider, code, name):
+    [submission] = submitted(provider, a_job())
+    emulator.finish(NAME, exit_code=code)
+    observation = seen(provider, submission)
+    assert (observation.state, observation.exit_code) == (JobState.CRASHED, code)
+    assert observation.reason.endswith(f"(killed by {name})")
+
+
+@pytest.mark.parametrize(("number", "state"), [(9, JobState.CRASHED), (15, JobState.CRASHED), (11, JobState.FAILED)])
+def test_a_signal_that_cloud_run_tells_of_is_a_crash_unless_the_program_brought_it_on_itself(number, state):
+    failed = run_v2.Condition(type_="Completed", state="CONDITION_FAILED", execution_reason="NON_ZERO_EXIT_CODE", message="m")
+    task = run_v2.Task(last_attempt_result=run_v2.TaskAttemptResult(term_signal=number))
+    told = from_execution(run_v2.Execution(conditions=[failed]), [task])
+    assert (told.state, told.exit_code) == (state, 128 + number)
+
+
+def test_an_end_for_a_reason_that_is_newer_than_the_sdk_is_an_end():
+    failed = run_v2.Condition(type_="Completed", state="CONDITION_FAILED", message="m")
+    failed._pb.execution_reason = 99
+    with pytest.warns(UserWarning, match="Unrecognized"):
+        told = from_execution(run_v2.Execution(conditions=[failed]), [])
+    assert (told.state, told.reason) == (JobState.CRASHED, "m")
 
 
 def test_a_timeout_is_a_crash_that_says_so(emulator, provider):

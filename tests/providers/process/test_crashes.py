@@ -105,13 +105,33 @@ def test_one_that_does_not_listen_to_sigterm_either_is_killed_by_a_later_cancel(
     assert harness.state(submission) is JobState.STOPPED
 
 
-def test_a_killed_job_has_failed_with_the_signal_as_its_reason(harness):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_job_that_a_signal_from_outside_killed_has_crashed_with_the_signal_as_its_reason(harness, number):
     job = harness.job()
     submission = harness.submitted(job)
-    os.kill(harness.directory(job.name).read("started")["pid"], signal.SIGKILL)
+    os.kill(harness.directory(job.name).read("started")["pid"], number)
     harness.ended(job.name)
     seen = harness.provider.observe([submission])[job.name]
-    assert (seen.state, seen.exit_code, seen.reason) == (JobState.FAILED, 137, "killed by SIGKILL")
+    assert (seen.state, seen.exit_code, seen.reason) == (JobState.CRASHED, 128 + number, f"killed by {number.name}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT])
+def test_a_signal_that_a_program_brings_on_itself_is_its_own_failure(harness, number):
+    job = harness.job(configuration={"command": ["sh", "-c", f"kill -{int(number)} $$"]})
+    submission = harness.submitted(job)
+    harness.ended(job.name)
+    seen = harness.provider.observe([submission])[job.name]
+    assert (seen.state, seen.reason) == (JobState.FAILED, f"killed by {number.name}")
+
+
+@pytest.mark.parametrize("code", [137, 143])
+def test_a_shell_that_tells_of_a_killed_process_has_crashed(harness, code):
+    job = harness.job()
+    submission = harness.submitted(job)
+    harness.finish(job.name, code)
+    seen = harness.provider.observe([submission])[job.name]
+    assert (seen.state, seen.exit_code) == (JobState.CRASHED, code)
+    assert "a process of the job was killed by SIG" in seen.reason
 
 
 def test_a_job_killed_together_with_its_supervisor_has_crashed(harness):

@@ -1,0 +1,56 @@
+"""What a job needs of Cloud Run, read from its configuration alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from providers.base import ConfigurationError, Needs
+from providers.cloud_run.knative import is_knative
+from providers.cloud_run.place import wanted
+from providers.cloud_run.sizes import amount
+from providers.cloud_run.values import mapping, objects, whole
+
+_KEYS = {"cpu": ("cpu", 1.0), "memory": ("memory", 512.0), "gpu": ("nvidia.com/gpu", 0.0)}
+"""Dimension -> the limit that names it, and what a container has without one."""
+
+
+def needs_of(configuration: Mapping[str, Any]) -> Needs:
+    """Credentials, project and region (empty where the configuration leaves them to the host); CPUs, MiB and GPUs.
+
+    The size is that of all tasks that run at once. Raises `ConfigurationError` for a configuration that cannot be used.
+    """
+    asked = wanted(configuration)
+    execution, containers = _shape(configuration)
+    tasks = _at_once(execution)
+    size = {dimension: tasks * sum(_limit(item, dimension) for item in containers) for dimension in _KEYS}
+    place = (asked.credentials or "", asked.project or "", asked.region or "")
+    return Needs(place=place, size={dimension: value for dimension, value in size.items() if value})
+
+
+def _shape(configuration: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The execution and the containers of a task, in either form of a body."""
+    body = mapping(configuration.get("job_body"), "job_body")
+    if is_knative(body):
+        spec = mapping(mapping(body.get("spec"), "spec").get("template"), "spec.template")
+        execution = mapping(spec.get("spec"), "spec.template.spec")
+        task = mapping(mapping(execution.get("template"), "spec.template.spec.template").get("spec"), "task spec")
+    else:
+        execution = mapping(body.get("template"), "job_body.template")
+        task = mapping(execution.get("template"), "job_body.template.template")
+    return execution, objects(task.get("containers"), "containers") or [{}]
+
+
+def _at_once(execution: Mapping[str, Any]) -> int:
+    tasks = whole(execution.get("taskCount") or 1, "taskCount")
+    return max(1, min(tasks, whole(execution.get("parallelism") or tasks, "parallelism")))
+
+
+def _limit(container: Mapping[str, Any], dimension: str) -> float:
+    key, otherwise = _KEYS[dimension]
+    limits = mapping(mapping(container.get("resources"), "resources").get("limits"), "resources.limits")
+    given = limits.get(key)
+    found = otherwise if given in (None, "") else amount(dimension, given)
+    if found is None:
+        raise ConfigurationError(f"resources.limits.{key}: is no amount: {given!r:.80}")
+    return found

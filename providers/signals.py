@@ -1,0 +1,36 @@
+"""What the number of a signal says of a job that it ended.
+
+A signal that the system raises for what a program itself did (a bad address, an abort) is the program's failure. SIGKILL,
+SIGTERM and their like come from outside: somebody, or the kernel that is short of memory, ended the job, which has crashed.
+"""
+
+from __future__ import annotations
+
+import signal
+
+FROM_OUTSIDE = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL, signal.SIGTERM})
+
+_TOLD_BY_EXIT_CODE = frozenset({signal.SIGKILL, signal.SIGTERM})
+
+
+def is_from_outside(number: int) -> bool:
+    """True for a signal that a program does not bring on itself."""
+    return number in FROM_OUTSIDE
+
+
+def signal_in(exit_code: int | None) -> int:
+    """The signal that an exit code tells of, as a shell has it: 9 of 137 and 15 of 143; 0 of every other.
+
+    A process that was ended by a signal has no exit code. A shell, or a container's first process, that saw its child end so
+    exits with 128 and the number; of the others nobody knows whether a program meant its 129 or 130.
+    """
+    number = (exit_code or 0) - 128
+    return number if number in _TOLD_BY_EXIT_CODE else 0
+
+
+def signal_name(number: int) -> str:
+    """`SIGKILL` for 9; a number that has no name says so."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
