@@ -13,7 +13,7 @@ from dispatcher.core.changes import Configuration
 from dispatcher.errors import SettingsError
 from dispatcher.models import Deployment, RetryPolicy, Run, WorkPool, WorkQueue
 
-LEFT_OUT = frozenset({"jsonschema", "pydantic"})
+LEFT_OUT = frozenset({"jsonschema", "pydantic", "regex"})
 """What a package without the door does without."""
 
 OF_SCHEDULES = frozenset({"cronsim", "dateutil"})

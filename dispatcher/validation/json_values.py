@@ -5,31 +5,44 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from functools import reduce
+from typing import Any, TypeAlias
 
 from dispatcher.core.placeholders import MAX_DEPTH, joined
 from dispatcher.errors import Fault
 
 LARGEST_INTEGER = 2**63 - 1
 
+_Way: TypeAlias = "tuple[_Way, str | int] | None"
+"""A step and the way to what it starts from."""
+
 
 def json_faults(value: Any, *, max_bytes: int) -> list[Fault]:
     """Every place where `value` is not JSON; empty when all of it is, and small and flat enough.
 
-    The walk ends after `max_bytes` values, so that an object which shows itself again and again (YAML's anchors can build
+    The walk ends after as many values as can be written in `max_bytes`, so that an object which shows itself again and again (YAML's anchors can build
     one) costs no more than it may weigh.
     """
     faults: list[Fault] = []
-    waiting: list[tuple[Any, str, int]] = [(value, "", 0)]
-    for _ in range(max_bytes):
+    waiting: list[tuple[Any, _Way, int]] = [(value, None, 0)]
+    for _ in range(max_bytes // 2):
         if not waiting:
             return faults or _size_faults(value, max_bytes)
-        inner, path, depth = waiting.pop()
+        inner, way, depth = waiting.pop()
         if depth > MAX_DEPTH:
-            return [*faults, Fault(path[:80], f"nests more than {MAX_DEPTH} levels deep; flatten it")]
-        faults += _own_faults(inner, path)
-        waiting += reversed([(child, joined(path, step), depth + 1) for step, child in _children(inner)])
+            return [*faults, Fault(_path(way)[:80], f"nests more than {MAX_DEPTH} levels deep; flatten it")]
+        faults += [Fault(_path(way), fault) for fault in _own_faults(inner)]
+        waiting += reversed([(child, (way, step), depth + 1) for step, child in _children(inner)])
     return [*faults, _too_large(max_bytes)]
+
+
+def _path(way: _Way) -> str:
+    """The steps that lead somewhere as a path; it is written out for faults alone."""
+    steps: list[str | int] = []
+    while way is not None:
+        way, step = way
+        steps.append(step)
+    return reduce(joined, reversed(steps), "")
 
 
 def text_fault(text: str) -> str | None:
@@ -47,32 +60,32 @@ def _children(value: Any) -> list[tuple[str | int, Any]]:
     return list(enumerate(value)) if isinstance(value, list) else []
 
 
-def _own_faults(value: Any, path: str) -> Iterator[Fault]:
+def _own_faults(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
-        yield from _key_faults(value, path)
+        yield from _key_faults(value)
     elif isinstance(value, str):
         if fault := text_fault(value):
-            yield Fault(path, fault)
+            yield fault
     elif isinstance(value, (int, float)):
-        yield from _number_faults(value, path)
+        yield from _number_faults(value)
     elif value is not None and not isinstance(value, list):
         kind = type(value).__name__
-        yield Fault(path, f"is a {kind}; give text, a number, a boolean, null, a list or an object")
+        yield f"is a {kind}; give text, a number, a boolean, null, a list or an object"
 
 
-def _key_faults(value: Mapping[Any, Any], path: str) -> Iterator[Fault]:
+def _key_faults(value: Mapping[Any, Any]) -> Iterator[str]:
     for key in value:
         if not isinstance(key, str):
-            yield Fault(path, f"has the key {key!r}, which is no text; put it in quotes")
+            yield f"has the key {key!r}, which is no text; put it in quotes"
         elif fault := text_fault(key):
-            yield Fault(path, f"has a key that {fault}")
+            yield f"has a key that {fault}"
 
 
-def _number_faults(value: float, path: str) -> Iterator[Fault]:
+def _number_faults(value: float) -> Iterator[str]:
     if isinstance(value, float) and not math.isfinite(value):
-        yield Fault(path, f"is {value}, which JSON cannot say; give a finite number")
+        yield f"is {value}, which JSON cannot say; give a finite number"
     elif isinstance(value, int) and abs(value) > LARGEST_INTEGER:
-        yield Fault(path, "is a whole number of more than 64 bits; give it as text")
+        yield "is a whole number of more than 64 bits; give it as text"
 
 
 def _size_faults(value: Any, max_bytes: int) -> list[Fault]:

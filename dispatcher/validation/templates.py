@@ -21,7 +21,7 @@ from dispatcher.errors import Fault, InvalidTemplate, RenderError
 from dispatcher.validation.environments import environment_faults
 from dispatcher.validation.json_values import json_faults
 from dispatcher.validation.schemas import compiled, schema_faults
-from dispatcher.validation.wording import did_you_mean, dotted, faults_of, got, one_line
+from dispatcher.validation.wording import did_you_mean, dotted, got, one_line
 
 MAX_BYTES = 256 * 1024
 
@@ -116,8 +116,7 @@ def _default_faults(variables: Mapping[str, Any]) -> list[Fault]:
     environment = values.pop(ENVIRONMENT, None)
     if environment is not None and not faults:
         values[ENVIRONMENT] = texts(environment)
-    errors = [error for error in compiled(variables).validator.iter_errors(values) if error.absolute_path]
-    return faults + faults_of(errors, _default_path)
+    return faults + compiled(variables).faults(values, _default_path, whole=False)
 
 
 def _default_path(path: list[str | int]) -> str:

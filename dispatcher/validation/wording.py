@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import reduce
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 from jsonschema.exceptions import ValidationError
 
 from dispatcher.core.placeholders import joined
 from dispatcher.errors import Fault
+from dispatcher.validation.bounds import matches
 
 BLOCK = "x-dispatcher-block"
 """The mark that `schemas` leaves where a variable takes the name of credentials."""
@@ -36,13 +36,21 @@ _KINDS = {
 
 def faults_of(errors: Iterable[ValidationError], place: Callable[[list[str | int]], str]) -> list[Fault]:
     """The faults behind jsonschema's errors, each once and by path; `place` turns an error's path into the fault's."""
-    found = {fault for error in errors for fault in _faults(error, place)}
+    found = {fault for error in islice(errors, MAX_ERRORS) for fault in _faults(error, place)}
     return sorted(found, key=lambda fault: (fault.path, fault.message))
+
+
+MAX_ERRORS = 1_000
+"""Errors of jsonschema that are looked at; a value with more of them is wrong enough."""
+MAX_FAULTS = 100
+"""Faults that are told of one input; the rest is counted."""
 
 
 def one_line(faults: Iterable[Fault]) -> list[Fault]:
     """The same faults with whatever would break a line, or an encoding, spelled out: names and values are people's own."""
-    return [Fault(_printable(fault.path), _printable(fault.message)) for fault in faults]
+    told = list(faults)
+    more = [Fault("", f"and {len(told) - MAX_FAULTS} more faults")] if len(told) > MAX_FAULTS else []
+    return [Fault(_printable(fault.path), _printable(fault.message)) for fault in told[:MAX_FAULTS]] + more
 
 
 def _printable(text: str) -> str:
@@ -89,7 +97,7 @@ def _faults(error: ValidationError, place: Callable[[list[str | int]], str]) -> 
 def _unknown(error: ValidationError, schema: Mapping[str, Any], path: str) -> Iterator[Fault]:
     known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     for name in _names(error.instance):
-        if name not in known and not any(re.search(pattern, name) for pattern in patterns):
+        if name not in known and not any(matches(pattern, name) for pattern in patterns):
             yield Fault(joined(path, name), f"is not a field of this object{did_you_mean(name, known)}")
 
 
