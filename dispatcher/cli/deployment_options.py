@@ -21,7 +21,7 @@ MOST_RETRIES = 19
 def variable_options(function: Function) -> Function:
     """`--job-variables` and `--job-variable`, as `dispatcher run create` has them."""
     whole = "A JSON object, or a file of one, or - for stdin."
-    single = "A job variable, again for each; the value is read as JSON where it can be, otherwise as text."
+    single = "A job variable, again for each. Text stays as it is typed; null takes a value away."
     function = click.option("--job-variables", "source", metavar="FILE|JSON", help=whole)(function)
     return click.option("-jv", "--job-variable", "pairs", multiple=True, metavar="NAME=VALUE", help=single)(function)
 

@@ -13,6 +13,7 @@ import click
 
 from dispatcher.cli import completion
 from dispatcher.core.redaction import HIDDEN, hidden_at
+from dispatcher.core.written import REMOVED, Typed, from_json
 from dispatcher.errors import Fault, InvalidInput, InvalidVariables
 
 STANDARD_INPUT = "-"
@@ -47,11 +48,13 @@ def read_json(source: str, field: str) -> Any:
 
 
 def parse_json(text: str, name: str, field: str) -> Any:
-    """JSON text as a value. Raises `InvalidInput` that names the line and the column of `name`."""
+    """JSON text as a value whose numbers keep their words. Raises `InvalidInput` that names the line and column of `name`."""
     try:
-        return json.loads(text)
+        return from_json(text)
     except json.JSONDecodeError as problem:
         words = f"{name}, line {problem.lineno}, column {problem.colno}: not JSON: {problem.msg}"
+    except ValueError as problem:
+        words = f"{name}: not JSON: {problem}"
     except RecursionError:
         words = f"{name}: nested too deeply"
     raise InvalidInput("input", [Fault(field, words)])
@@ -68,21 +71,18 @@ def job_variables(source: str | None, pairs: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-def job_variable(pair: str) -> tuple[str, Any]:
-    """`name=value`; the value is JSON where it can be read so, otherwise text. Raises `InvalidInput`."""
+def job_variable(pair: str) -> tuple[str, Typed]:
+    """`name=value`, the value as it is typed: the schema of the variable says whether it is text. Raises `InvalidInput`."""
     name, equals, value = pair.partition("=")
     if not equals or not name.strip():
         fault = Fault("job_variable", f"{pair!r} is no name=value; write it as cpu=256")
         raise InvalidVariables("job variables", [fault])
-    try:
-        return name.strip(), json.loads(value)
-    except (ValueError, RecursionError):
-        return name.strip(), value
+    return name.strip(), Typed(value)
 
 
 def as_given(value: Any) -> str:
-    """A job variable's value as `job_variable` takes it."""
-    if isinstance(value, str) and job_variable(f"x={value}") == ("x", value):
+    """A job variable's value as `job_variable` takes it; the one text that cannot be typed is in quotes."""
+    if isinstance(value, str) and value != REMOVED:
         return value
     return json.dumps(value, ensure_ascii=False)
 

@@ -28,7 +28,7 @@ A_DIRECTORY = click.Path(path_type=Path, file_okay=False)
 def variables_options(function: Any) -> Any:
     """`--job-variables` and `--job-variable`: defaults for the variables of the template."""
     whole = "Defaults for the template's variables: a JSON object, or a file of one, as Terraform's output has it."
-    single = "One default; may be repeated. The value is JSON where it can be read so."
+    single = "One default; may be repeated. Text stays as it is typed."
     function = click.option("--job-variables", "variables", metavar="FILE|JSON", help=whole)(function)
     return click.option("-jv", "--job-variable", "pairs", multiple=True, metavar="NAME=VALUE", help=single)(function)
 

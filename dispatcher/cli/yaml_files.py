@@ -16,10 +16,13 @@ from typing import Any
 import yaml
 
 from dispatcher.core.placeholders import joined
+from dispatcher.core.written import Written, integer, number
 from dispatcher.errors import Fault, InvalidInput
 
-MAX_VALUES = 500_000
-"""In one file, those that an alias repeats counted each time."""
+MAX_CHARACTERS = 2 * 1024 * 1024
+"""In one file: a thousand deployments, or eight templates as large as they may be."""
+MAX_VALUES = 100_000
+"""In one file, keys among them, and those that an alias repeats counted each time: it is read in about a second."""
 MAX_DEPTH = 100
 
 _TAG = "tag:yaml.org,2002:"
@@ -62,7 +65,10 @@ class Document:
         return self.places.get(path)
 
 
-class _Reader(yaml.SafeLoader):
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads ten times as fast, where PyYAML has it
+
+
+class _Reader(_Loader):  # type: ignore[misc]
     """PyYAML's nodes, told apart as YAML 1.2 does."""
 
 
@@ -91,11 +97,14 @@ for _name, (_pattern, _first) in _PLAIN.items():
 
 def read(text: str, name: str) -> Document:
     """The one document of a text. Raises `InvalidInput` that names the line and the column."""
+    if len(text) > MAX_CHARACTERS:
+        raise _fault(name, f"has more than {MAX_CHARACTERS // 1024} KiB; name large data by its address, and split the rest")
     try:
+        _check_events(text, name)
         node = yaml.compose(text, Loader=_Reader)
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
-        raise _fault(Place(name, mark.line + 1, mark.column + 1) if mark else name, f"not YAML: {_words(problem)}") from None
+        raise _fault(_at(name, mark) if mark else name, f"not YAML: {_words(problem)}") from None
     except yaml.YAMLError as problem:
         raise _fault(name, f"not YAML: {' '.join(str(problem).split())}") from None
     except RecursionError:
@@ -115,6 +124,24 @@ def read_file(path: Path) -> str:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise _fault(str(path), "not UTF-8; save the file in that encoding") from None
+
+
+def _check_events(text: str, name: str) -> None:
+    """Refuse what is nested too deep before nodes are made of it: those are made by recursion, by libyaml without a limit."""
+    depth = values = 0
+    for event in yaml.parse(text, Loader=_Reader):
+        depth += _DEEPER.get(type(event), 0)
+        values += isinstance(event, yaml.NodeEvent)
+        if depth > MAX_DEPTH or values > MAX_VALUES:
+            raise _fault(_at(name, event.start_mark), "is too large, or nested too deeply; flatten or split it")
+
+
+_DEEPER: Mapping[type[yaml.Event], int] = {
+    yaml.MappingStartEvent: 1,
+    yaml.SequenceStartEvent: 1,
+    yaml.MappingEndEvent: -1,
+    yaml.SequenceEndEvent: -1,
+}
 
 
 class _Walk:
@@ -182,14 +209,20 @@ class _Walk:
         try:
             return _number(kind, text)
         except ValueError:
-            raise _fault(self._place(node), f"{text} is no value that JSON has; give a number, or put it in quotes") from None
+            raise _fault(
+                self._place(node), f"{text[:40]} is no value that JSON has; give a number, or put it in quotes"
+            ) from None
 
     def _place(self, node: yaml.Node) -> Place:
-        return Place(self._name, node.start_mark.line + 1, node.start_mark.column + 1)
+        return _at(self._name, node.start_mark)
+
+
+def _at(name: str, mark: Any) -> Place:
+    return Place(name, mark.line + 1, mark.column + 1)
 
 
 def _is_merge(key: yaml.Node) -> bool:
-    return isinstance(key, yaml.ScalarNode) and key.value == _MERGE and key.style is None
+    return isinstance(key, yaml.ScalarNode) and key.value == _MERGE and not key.style
 
 
 def _merged(node: yaml.MappingNode) -> Iterator[yaml.Node]:
@@ -199,12 +232,12 @@ def _merged(node: yaml.MappingNode) -> Iterator[yaml.Node]:
             yield from child.value if isinstance(child, yaml.SequenceNode) else [child]
 
 
-def _number(kind: str, text: str) -> int | float:
-    """Raises `ValueError` for what JSON has no number for, and for tags of other kinds."""
+def _number(kind: str, text: str) -> Written:
+    """A number that keeps its words. Raises `ValueError` for what JSON has no number for, and for tags of other kinds."""
     if kind == "int":
-        return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
+        return integer(text, 0 if text.startswith(("0o", "0x")) else 10)
     if kind == "float" and "n" not in text.lower():
-        return float(text)
+        return number(text)
     raise ValueError(kind)
 
 

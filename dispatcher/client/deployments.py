@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dispatcher.client.door import check_deployment_variables, validate
+from dispatcher.client.door import check_deployment_variables, settled_variables, validate
 from dispatcher.client.pools import WAITING, WorkPools
 from dispatcher.client.questions import UNSET, anchored, given, items, missing, plain_policy, text, texts
 from dispatcher.core.scheduling import is_withdrawn, saving
@@ -82,7 +82,7 @@ class Deployments(WorkPools):
         if job_variables is not UNSET:
             where, now = RunFilter(deployment=name, states=WAITING), self.clock.now()
             gone = saving(deployment, changed, now).withdrawn
-            self._check_waiting(where, pool, {name: job_variables}, goes=lambda run: is_withdrawn(run, gone, now))
+            self._check_waiting(where, pool, {name: changed.job_variables}, goes=lambda run: is_withdrawn(run, gone, now))
         return self.store.save_deployment(changed, expected_version=deployment.version, now=self.clock.now())
 
     def deployments(self, pool: str | None = None) -> Sequence[Deployment]:
@@ -115,6 +115,7 @@ class Deployments(WorkPools):
         validate(deployment)
         pool = self.work_pool(deployment.pool)
         self._queue(pool, deployment.queue)
+        deployment = replace(deployment, job_variables=settled_variables(pool.base_job_template, deployment.job_variables))
         scheduled = bool(deployment.active_schedules)
         check_deployment_variables(pool.base_job_template, deployment.job_variables, scheduled=scheduled)
         return deployment, pool

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from dispatcher.core.changes import Configuration
+from dispatcher.core.written import holds_words
 from dispatcher.errors import SettingsError
 from dispatcher.models import Deployment, RetryPolicy, Run, WorkPool, WorkQueue
 
@@ -50,6 +51,16 @@ def check_job_variables(
 def check_deployment_variables(template: Mapping[str, Any], variables: Mapping[str, Any], *, scheduled: bool) -> None:
     """See `dispatcher.validation.check_deployment_variables`."""
     _door().check_deployment_variables(template, variables, scheduled=scheduled)
+
+
+def settled_template(template: Any) -> Any:
+    """See `dispatcher.validation.settled_template`."""
+    return _door().settled_template(template) if holds_words(template) else template
+
+
+def settled_variables(template: Mapping[str, Any], variables: Any) -> Any:
+    """See `dispatcher.validation.settled_variables`."""
+    return _door().settled_variables(template, variables) if holds_words(variables) else variables
 
 
 def length_of_time(text: str, field: str) -> timedelta:

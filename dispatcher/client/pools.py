@@ -9,7 +9,14 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from dispatcher.client.door import check_base_job_template, check_deployment_variables, check_job_variables, validate
+from dispatcher.client.door import (
+    check_base_job_template,
+    check_deployment_variables,
+    check_job_variables,
+    settled_template,
+    settled_variables,
+    validate,
+)
 from dispatcher.client.questions import UNSET, check_pool_type, default_base_job_template, given, items, missing, naming, text
 from dispatcher.clock import Clock, SystemClock
 from dispatcher.core.queues import holder, last_priority, next_free, place, without
@@ -293,9 +300,11 @@ class WorkPools:
 
 def _checked(template: Mapping[str, Any], job_variables: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """The template with these defaults. Raises `InvalidTemplate` or `InvalidVariables`."""
+    template = settled_template(template)
     check_base_job_template(template)
     if not job_variables:
         return template
+    job_variables = settled_variables(template, job_variables)
     check_job_variables(template, job_variables, partial=True)
     changed = with_defaults(template, job_variables)
     check_base_job_template(changed)

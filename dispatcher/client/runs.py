@@ -9,7 +9,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from dispatcher.client.deployments import Deployments
-from dispatcher.client.door import check_job_variables, validate
+from dispatcher.client.door import check_job_variables, settled_variables, validate
 from dispatcher.client.questions import plain_policy, run_id, text, texts, utc
 from dispatcher.client.schedules import Schedules
 from dispatcher.core.notices import born_with, news_of
@@ -169,7 +169,7 @@ class Runs(Schedules):
         source = known.deployment(text(deployment, "deployment")) if deployment is not None else None
         owner = known.pool(_owner(pool, source))
         lane = self._queue(owner, queue if queue is not None else source.queue if source else DEFAULT_QUEUE)
-        variables = job_variables if job_variables is not None else {}
+        variables = settled_variables(owner.base_job_template, job_variables if job_variables is not None else {})
         inherited = source.job_variables if source else None
         check_job_variables(owner.base_job_template, variables, deployment_variables=inherited)
         identity = self.clock.new_id() if idempotency_key is None else _identity(owner.name, deployment, idempotency_key)

@@ -4,8 +4,8 @@ The levels are the pool's defaults, the deployment's variables and the run's own
 none or another (all of its other rules are kept):
 
 * `env` is merged name by name over the levels; null removes a name, also one that the template itself sets. Its values are
-  plain text: numbers and booleans become text, nothing in them is ever filled. `env: null` as a whole sets nothing, as
-  an empty `env:` in a YAML file would have it. Every `{{ env }}`, however deep, sees the merged names.
+  plain text: numbers and booleans become text as JSON has them (`true`), nothing in them is ever filled. `env: null` as a whole
+  sets nothing, as an empty `env:` in a YAML file would have it. Every `{{ env }}`, however deep, sees the merged names.
 * Every other variable is replaced whole. Null, where a default or the deployment's value would apply, leaves it out.
 * A dotted name sets one field at its own level: `env.NAME`, or `d.a` for the field `a` of the variable `d`. So a run beats
   its deployment in every spelling. Within one level the undotted spelling wins over the dotted one.
@@ -166,6 +166,8 @@ def _merged_environment(levels: Iterable[Mapping[str, Any]]) -> dict[str, Any] |
 
 
 def _text(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, (str, int, float)):
         return str(value)
     raise RenderError(f"env.{name}: must be text, a number or a boolean; an environment variable holds nothing else")

@@ -12,6 +12,9 @@ from typing import Any, NoReturn
 
 from dispatcher.core.placeholders import MAX_DEPTH
 
+MAX_VALUES = 200_000
+"""More than any template or any run's variables may hold."""
+
 REMOVED = "null"
 """The typed words that take a value away."""
 
@@ -51,7 +54,7 @@ def number(words: str) -> WrittenNumber:
     return value
 
 
-def read_json(text: str) -> Any:
+def from_json(text: str) -> Any:
     """JSON as a value whose numbers keep their words.
 
     Raises `ValueError` for what is not JSON, NaN and Infinity included, and `RecursionError` for what nests too deep.
@@ -60,14 +63,16 @@ def read_json(text: str) -> Any:
 
 
 def holds_words(value: Any) -> bool:
-    """Whether anything in a value is still undecided."""
-    waiting, depth = [value], 0
-    while waiting and depth <= MAX_DEPTH:
-        if any(isinstance(inner, Typed | Written) for inner in waiting):
-            return True
-        waiting = [child for inner in waiting for child in _children(inner)]
-        depth += 1
-    return False
+    """Whether anything in a value is still undecided. What is too deep or too large to be kept is passed over."""
+    waiting, left, found = [(value, 0)], MAX_VALUES, False
+    while waiting:
+        inner, depth = waiting.pop()
+        left -= 1
+        if depth > 2 * MAX_DEPTH or left < 0:
+            return False
+        found = found or isinstance(inner, Typed | Written)
+        waiting += [(child, depth + 1) for child in _children(inner)]
+    return found
 
 
 def without_words(value: Any) -> Any:

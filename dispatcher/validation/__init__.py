@@ -11,6 +11,7 @@ from dispatcher.validation.templates import check_base_job_template
 from dispatcher.validation.times import length_of_time
 from dispatcher.validation.variables import check_deployment_variables, check_job_variables
 from dispatcher.validation.wanted import New, read_configuration, read_retry
+from dispatcher.validation.words import settled_template, settled_variables
 
 __all__ = [
     "New",
@@ -21,5 +22,7 @@ __all__ = [
     "length_of_time",
     "read_configuration",
     "read_retry",
+    "settled_template",
+    "settled_variables",
     "validate",
 ]

@@ -20,8 +20,8 @@ _Way: TypeAlias = "tuple[_Way, str | int] | None"
 def json_faults(value: Any, *, max_bytes: int) -> list[Fault]:
     """Every place where `value` is not JSON; empty when all of it is, and small and flat enough.
 
-    The walk ends after as many values as can be written in `max_bytes`, so that an object which shows itself again and again (YAML's anchors can build
-    one) costs no more than it may weigh.
+    The walk ends after as many values as `max_bytes` can hold, so that an object which shows itself again and again (YAML's
+    anchors can build one) costs no more than it may weigh.
     """
     faults: list[Fault] = []
     waiting: list[tuple[Any, _Way, int]] = [(value, None, 0)]

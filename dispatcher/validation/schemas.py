@@ -175,7 +175,7 @@ def _validator(schema: Mapping[str, Any]) -> Any:
 
 
 def _reference_faults(variables: Mapping[str, Any]) -> Iterator[Fault]:
-    lookup = _lookup(_prepared(variables))
+    lookup = lookup_in(_prepared(variables))
     for path, schema in _schemas(variables, "variables"):
         if "$id" in schema and path != "variables" and isinstance(schema["$id"], str):
             yield Fault(joined(path, "$id"), "makes a part of the schema one of its own, which is not supported; remove it")
@@ -186,7 +186,8 @@ def _reference_faults(variables: Mapping[str, Any]) -> Iterator[Fault]:
                 yield Fault(joined(path, word), words)
 
 
-def _lookup(schema: Any) -> Callable[[str], Any]:
+def lookup_in(schema: Any) -> Callable[[str], Any]:
+    """What follows the references of a schema; it raises `Unresolvable`."""
     registry: Registry[Any] = Registry()
     return registry.resolver_with_root(DRAFT202012.create_resource(schema)).lookup
 
@@ -218,7 +219,7 @@ class _Unfolding:
 
     def __init__(self, variables: Mapping[str, Any]) -> None:
         self._root = compiled(variables).validator.schema
-        self._lookup = _lookup(self._root)
+        self._lookup = lookup_in(self._root)
         self._sizes: dict[int, int] = {}
 
     def faults(self) -> Iterator[Fault]:

@@ -34,9 +34,13 @@ def check_base_job_template(template: Any) -> None:
     Templates exported from Prefect pass unmodified: keys beyond the two are ignored, placeholders in keys are plain text,
     defaults that refer to Prefect blocks are accepted where the variable names credentials (and left out of jobs).
     """
-    faults = _shape_faults(template) or json_faults(template, max_bytes=MAX_BYTES) or _faults(template)
-    if faults:
+    if faults := base_job_template_faults(template):
         raise InvalidTemplate("base job template", one_line(faults))
+
+
+def base_job_template_faults(template: Any) -> list[Fault]:
+    """What `check_base_job_template` finds."""
+    return _shape_faults(template) or json_faults(template, max_bytes=MAX_BYTES) or _faults(template)
 
 
 def _shape_faults(template: Any) -> list[Fault]:

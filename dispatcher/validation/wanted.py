@@ -10,10 +10,13 @@ from typing import Any, get_args, get_origin, get_type_hints
 from dispatcher.core.changes import ABSENT, KEPT, LEFT_ALONE, Configuration, default_of, identity_of
 from dispatcher.core.placeholders import joined
 from dispatcher.core.queues import last_priority
+from dispatcher.core.written import holds_words, without_words
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import DEFAULT_QUEUE, Deployment, RetryPolicy, WorkPool, WorkQueue
 from dispatcher.validation.configuration import Entry, configuration_faults, entries, entry_faults, entry_model
+from dispatcher.validation.templates import base_job_template_faults
 from dispatcher.validation.wording import one_line
+from dispatcher.validation.words import settled_template, settled_variables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,8 @@ class New:
     """The base job template that a pool of a type has where none is given."""
 
 
+TEMPLATE, VARIABLES = "base_job_template", "job_variables"
+
 _NOTHING_KEPT = New(kept=dict, template=lambda _type: {})
 
 
@@ -35,6 +40,7 @@ def read_configuration(value: Any, stored: Configuration, new: New) -> Configura
     Raises `InvalidInput` with every key that does not belong and every value of another kind. What is right in kind and still
     does not fit together is not asked here.
     """
+    value = _settled(value, stored, new)
     if faults := configuration_faults(value):
         raise InvalidInput("configuration", one_line(faults))
     read: Any = entries(value)
@@ -55,6 +61,31 @@ def read_retry(value: Any, field: str) -> RetryPolicy:
     entry = entry_model(RetryPolicy).model_validate_json(json.dumps(value), strict=True)
     policy: RetryPolicy = _built(RetryPolicy, None, entry, None, _NOTHING_KEPT)
     return policy
+
+
+def _settled(value: Any, stored: Configuration, new: New) -> Any:
+    """The configuration with every value that has words of its own as the schema of its template takes it."""
+    if not isinstance(value, Mapping) or not holds_words(value):
+        return value
+    pools, deployments = _entries(value, "pools"), _entries(value, "deployments")
+    settled = {
+        name: {**pool, TEMPLATE: settled_template(pool.get(TEMPLATE))} for name, pool in pools.items() if TEMPLATE in pool
+    }
+    templates: dict[str, Any] = {pool.name: pool.base_job_template for pool in stored.pools}
+    for name, pool in (pools | settled).items():
+        templates[name] = pool.get(TEMPLATE) or (new.template(pool["type"]) if isinstance(pool.get("type"), str) else None)
+    for name, each in deployments.items():
+        template = templates.get(str(each.get("pool")))
+        if VARIABLES in each and template is not None and not base_job_template_faults(template):
+            deployments[name] = {**each, VARIABLES: settled_variables(template, each[VARIABLES])}
+    changed: dict[str, Mapping[str, Any]] = {"pools": settled, "deployments": deployments}
+    return without_words({key: {**part, **changed[key]} if changed.get(key) else part for key, part in value.items()})
+
+
+def _entries(value: Mapping[str, Any], kind: str) -> dict[str, Mapping[str, Any]]:
+    nouns = value.get(kind)
+    found = nouns.items() if isinstance(nouns, Mapping) else ()
+    return {name: noun for name, noun in found if isinstance(noun, Mapping)}
 
 
 def _pool(name: str, entry: Any, stored: Any, new: New) -> WorkPool:

@@ -15,7 +15,7 @@ VARIABLES = {
 UNDECLARED = {"job_configuration": {"command": "{{ command }}", "image": "{{ image }}"}, "variables": VARIABLES}
 WRONG_DEFAULT = {
     "job_configuration": {"command": "{{ command }}"},
-    "variables": {"type": "object", "properties": {"command": {"type": "string", "default": 5}}},
+    "variables": {"type": "object", "properties": {"command": {"type": "string", "default": True}}},
 }
 GOOD = {"job_configuration": {"command": "{{ command }}", "cpu": "{{ cpu }}"}, "variables": VARIABLES}
 
@@ -39,7 +39,7 @@ CASES = {
     ),
     "a wrong default": Case(
         ("work-pool", "create", "new", "--type", "process", "--base-job-template", TEMPLATE),
-        ("variables.properties.command.default: ", "must be text (got 5)"),
+        ("variables.properties.command.default: ", "must be text (got true)"),
         WRONG_DEFAULT,
     ),
     "a job variable of the wrong type": Case(

@@ -53,7 +53,7 @@ def test_everything_has_its_place_and_what_is_missing_that_of_what_it_lies_in(pa
         ("a: 1\nb: 2\na: 3", "f:3:1: the key 'a' stands here twice"),
         ("a: !Ref x", "f:1:4: the tag !Ref is not known here"),
         ("a: !!python/object:os.system {}", "f:1:4: the tag tag:yaml.org,2002:python/object:os.system is not known"),
-        ("a:\n  - [1, 2", "f:2:"),
+        ("a:\n  - [1, 2", "not YAML: while parsing a flow sequence"),
         ("a: .inf", "f:1:4: .inf is no value that JSON has"),
         ("1: a", "f:1:1: the key 1 is no text"),
         ("? [a]\n: b", "f:1:3: a key has to be text"),
@@ -63,7 +63,11 @@ def test_everything_has_its_place_and_what_is_missing_that_of_what_it_lies_in(pa
         ("a: *b", "f:1:4: not YAML: found undefined alias"),
         ("a: \x01", "f: not YAML: "),
         ("<<: 3", "f:1:5: << takes a mapping"),
-        ("[" * 5000, "f: nested too deeply"),
+        ("[" * 5000, "f:1:"),
+        ("{a: " * 5000, "f:1:401: is too large, or nested too deeply"),
+        ("a: " + "x" * 17_000_000, "f: has more than 2048 KiB"),
+        ("a: " + "1" * 5000, "is no value that JSON has"),
+        ("[" + "1," * 200_000 + "1]", "is too large, or nested too deeply"),
     ],
 )
 def test_what_is_wrong_is_told_with_line_and_column(text, says):

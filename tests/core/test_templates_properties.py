@@ -86,7 +86,9 @@ def test_the_environment_is_merged_name_by_name_and_is_text(defaults, deployment
     merged: dict[str, object] = {}
     for level in (defaults, deployment, run):
         merged.update(level.get("env") or {})
-    expected = {name: str(value) for name, value in merged.items() if value is not None}
+    expected = {
+        name: value if isinstance(value, str) else json.dumps(value) for name, value in merged.items() if value is not None
+    }
     assert filled.get("env", {}) == expected
     assert filled["deep"].get("env", {}) == expected
 

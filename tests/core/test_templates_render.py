@@ -46,7 +46,7 @@ CASES = [
     ({"l": "{{ l }}"}, {"l": [1]}, {"l": []}, {"l": []}),
     ({"s": "{{ s }}"}, {"t": "T"}, {"s": "i:{{ t }}"}, {"s": "i:{{ t }}"}),
     ({"s": "literal"}, {}, {"s": "x"}, {"s": "literal"}),
-    (ENV, {}, {"env": {"A": 1, "B": True, "C": 2.5}}, {"env": {"A": "1", "B": "True", "C": "2.5"}}),
+    (ENV, {}, {"env": {"A": 1, "B": True, "C": 2.5}}, {"env": {"A": "1", "B": "true", "C": "2.5"}}),
     (ENV, {"env": {"A": 1}}, {"env": {"A": None}}, {"env": {}}),
     (ENV, {}, {}, {}),
     (ENV, {"env": {"A": 1}}, {"env": None}, {"env": {"A": "1"}}),
@@ -161,7 +161,7 @@ def test_resolve_gives_the_values_behind_a_job():
     template = a_template({"x": 1}, cpu=1, env={"A": 1})
     assert resolve(template, {"cpu": None, "d.a": 1}, deployment_variables={"env.B": True}) == {
         "d": {"a": 1},
-        "env": {"A": "1", "B": "True"},
+        "env": {"A": "1", "B": "true"},
     }
 
 
