@@ -75,6 +75,7 @@ def _container_instance(name: str) -> ProviderType:
         extra="azure",
         sdk="azure.mgmt.containerinstance",
         credential_variable="aci_credentials",
+        needs="providers.container_instance.needs:needs",
         place=("aci_credentials", "subscription_id", "resource_group_name"),
         description="Container groups on Azure Container Instances",
     )

@@ -1,15 +1,17 @@
 """What Resource Manager answered, as an outcome. Pure; the table below is read from the top.
 
-What is wrong with the *job* is `Rejected`. What the subscription, the region or the dispatcher's own host lacks for now (a
-rate, a quota, capacity, a token) is `Throttled`, so that it does not crash a backlog. Everything after which a group may be
-there is `Unknown`.
+What is wrong with the *job* is `Rejected`. What the subscription or the region lacks for now (a rate, a quota, capacity) is
+`Throttled`, and holds the jobs that would be refused as well. What somebody has to mend first (no token, a subscription that
+cannot be used) is `Misconfigured`. Everything after which a group may be there is `Unknown`; before the PUT that cannot be, so
+there it is `Unreachable`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
-from providers.base import Rejected, Throttled, Unknown
+from providers.base import Hold, Misconfigured, Needs, Rejected, Throttled, Unknown, Unreachable
 
 
 class ArmFailure(Exception):
@@ -26,7 +28,7 @@ class ArmFailure(Exception):
         self.retry_after = retry_after
         """Seconds, when Azure said."""
         self.sent = sent
-        """False when there was no token to send anything with."""
+        """False when it is certain that Azure has seen nothing."""
 
     @property
     def is_gone(self) -> bool:
@@ -44,18 +46,27 @@ class ArmFailure(Exception):
         return self.status == 429 or self.code in THROTTLED_CODES
 
 
+class NoToken(ArmFailure):
+    """There was no token to send anything with."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, sent=False)
+
+
 GONE_CODES = frozenset({"ResourceNotFound", "ResourceGroupNotFound", "ContainerGroupNotFound", "NotFound"})
 """A 404 without one of these is not Resource Manager's word on a group."""
 THROTTLED_CODES = frozenset(
     {"TooManyRequests", "ResourceRequestsThrottled", "SubscriptionRequestsThrottled", "RequestsThrottled"}
 )
-QUOTA_CODES = frozenset({"ContainerGroupQuotaReached", "QuotaExceeded", "SubscriptionQuotaExceeded", "InsufficientCapacity"})
+QUOTA_CODES = frozenset({"ContainerGroupQuotaReached", "QuotaExceeded", "SubscriptionQuotaExceeded"})
+CAPACITY_CODES = frozenset({"InsufficientCapacity", "ServiceUnavailable"})
+UNUSABLE_SUBSCRIPTIONS = frozenset(
+    {"SubscriptionNotFound", "MissingSubscriptionRegistration", "SubscriptionNotRegistered", "ReadOnlyDisabledSubscription"}
+)
+"""What is wrong is the subscription, or who asks for it; no job in it can start until somebody mends that."""
 ALREADY_THERE = frozenset({"ContainerGroupTransitioning", "InvalidContainerGroupUpdate"})
 """Refusals of a PUT which say that a group of that name is there already."""
-REFUSED_CONFLICTS = frozenset(
-    {"MissingSubscriptionRegistration", "ResourceGroupBeingDeleted", "ReadOnlyDisabledSubscription", "InvalidResourceLocation"}
-    | {"ScopeLocked", "SubscriptionNotRegistered"}
-)
+REFUSED_CONFLICTS = frozenset({"ResourceGroupBeingDeleted", "InvalidResourceLocation", "ScopeLocked"})
 """409s that are no conflict with a group of ours."""
 HINTS = {
     "AuthorizationFailed": "give the dispatcher's identity a role on the resource group that may write container groups",
@@ -65,40 +76,54 @@ HINTS = {
     "LocationNotAvailableForResourceType": "Container Instances are not offered in this location; set another",
     "LocationRequired": "set location",
     "MissingSubscriptionRegistration": "register it once: az provider register --namespace Microsoft.ContainerInstance",
+    "ReadOnlyDisabledSubscription": "the subscription is disabled; enable it, or name another",
     "RequestDisallowedByPolicy": "an Azure Policy forbids it; ask whoever owns the subscription",
     "ResourceGroupNotFound": "check resource_group_name and subscription_id",
+    "SubscriptionNotRegistered": "register it once: az provider register --namespace Microsoft.ContainerInstance",
     "SubscriptionNotFound": "check subscription_id, and that aci_credentials belong to its tenant",
 }
-_QUOTA = re.compile(r"quota '?[\w ]*'? exceeded|exceed\w* .*quota|not available in the location", re.IGNORECASE)
+_QUOTA = re.compile(r"quota '?([\w ]*?)'? exceeded|exceed\w* .*quota", re.IGNORECASE)
+_NOT_THERE = re.compile(r"not available in the location", re.IGNORECASE)
+"""Azure's words for a size, a network or a zone that this place does not have, always or just now: about this job alone.
+
+"Retry with a different resource request or in another location", it goes on.
+https://learn.microsoft.com/azure/container-instances/container-instances-troubleshooting#resource-not-available-error
+"""
 _AGAIN = re.compile(r"try again after '?(\d+(?:\.\d+)?)'? ?seconds", re.IGNORECASE)
+_QUOTAS: Mapping[str, str] = {
+    "StandardCores": "cpu",
+    "StandardSpotCores": "spot",
+    **dict.fromkeys(("K80Cores", "P100Cores", "V100Cores"), "gpu"),
+}
+"""The dimension of `Needs.size` that a quota counts; it concerns the jobs that need no less of it than the refused one."""
+LONGEST_WAIT = 86400.0
+
+Refusal = Rejected | Throttled | Misconfigured | Unreachable | Unknown
 
 
-def outcome_of(failure: ArmFailure) -> Rejected | Throttled | Unknown:
-    """What a failed PUT means, but for the codes of `ALREADY_THERE`; or a failed call before it."""
+def outcome_of(failure: ArmFailure, needs: Needs, *, sent_put: bool = True) -> Refusal:
+    """What a failed PUT means, but for the codes of `ALREADY_THERE`; or, without `sent_put`, a failed call before it."""
     words = worded(failure)
+    if isinstance(failure, NoToken):
+        reason = f"no token for Azure: {words}; check aci_credentials, or the identity of the dispatcher's host"
+        return Misconfigured(reason=reason, hold=Hold(place=needs.place[:1]))
     if not failure.sent:
-        return Throttled(reason=f"no token for Azure: {words}")
-    if failure.is_throttled or _is_quota(failure):
-        return Throttled(reason=words, retry_after=retry_after(failure))
-    if (
-        failure.code == "RegistryErrorResponse"
-    ):  # the registry's trouble, often its own rate limit: other images are not held up
-        return Throttled(reason=words, retry_after=retry_after(failure), hold=None)
-    if failure.status == 401:
-        return Throttled(reason=words)
-    if failure.status is None or failure.status >= 500 or failure.status in (408, 412) or failure.status < 400:
-        return Unknown(cause=words)
-    if failure.status == 409 and failure.code not in REFUSED_CONFLICTS:
-        return Unknown(cause=words)
+        return Unreachable(cause=words)
+    if failure.status == 401 or failure.code in UNUSABLE_SUBSCRIPTIONS:
+        return Misconfigured(reason=words, hold=Hold(place=needs.place[:2]))
+    if refusal := _passing(failure, needs, words):
+        return refusal
+    if _is_no_answer(failure):
+        return Unknown(cause=words) if sent_put else Unreachable(cause=words)
     return Rejected(reason=words)
 
 
 def retry_after(failure: ArmFailure) -> float | None:
-    """Seconds, from the header or else from Azure's sentence."""
+    """Seconds, from the header or else from Azure's sentence; a day at most."""
     if failure.retry_after is not None:
-        return failure.retry_after
+        return min(failure.retry_after, LONGEST_WAIT)
     found = _AGAIN.search(failure.message)
-    return float(found[1]) if found else None
+    return min(float(found[1]), LONGEST_WAIT) if found else None
 
 
 def worded(failure: ArmFailure) -> str:
@@ -107,9 +132,42 @@ def worded(failure: ArmFailure) -> str:
     return f"{failure} ({hint})" if hint else str(failure)
 
 
-def _is_quota(failure: ArmFailure) -> bool:
-    """Quota and capacity come as 400, 409 or 503, told apart by code and words; other 503s are no answer."""
-    if failure.code in QUOTA_CODES:
-        return True
+def _passing(failure: ArmFailure, needs: Needs, words: str) -> Throttled | None:
+    """A refusal that may pass, and whom else it concerns.
+
+    Quotas and capacity come as 400, 409 or 503, told apart by code and words; other 503s are no answer.
+    """
+    wait = retry_after(failure)
+    if failure.is_throttled:
+        return Throttled(reason=words, retry_after=wait, hold=Hold(place=needs.place[:2]))
+    # The registry's trouble is often its own rate limit: other images are not held up.
+    if failure.code == "RegistryErrorResponse" or (failure.code in CAPACITY_CODES and _NOT_THERE.search(failure.message)):
+        return Throttled(reason=words, retry_after=wait, hold=None)
+    quota = _QUOTA.search(failure.message)
+    if failure.code in QUOTA_CODES or (failure.code == "ServiceUnavailable" and quota):
+        size = _quota_size(quota[1] or "" if quota else "", needs)
+        return Throttled(reason=words, retry_after=wait, hold=Hold(place=needs.place, size=size, freed_by_end=True))
     is_refusal = failure.status is not None and 400 <= failure.status < 500
-    return failure.code == "ServiceUnavailable" and (is_refusal or _QUOTA.search(failure.message) is not None)
+    if failure.code == "InsufficientCapacity" or (failure.code == "ServiceUnavailable" and is_refusal):
+        hold = Hold(place=needs.place, size=_scarce(needs), freed_by_end=True)
+        return Throttled(reason=words, retry_after=wait, hold=hold)
+    return None
+
+
+def _is_no_answer(failure: ArmFailure) -> bool:
+    """True when the refusal does not say that nothing was started."""
+    if failure.status is None or failure.status >= 500 or failure.status in (408, 412) or failure.status < 400:
+        return True
+    return failure.status == 409 and failure.code not in REFUSED_CONFLICTS
+
+
+def _quota_size(name: str, needs: Needs) -> Mapping[str, float]:
+    """What a job has to need for a quota to concern it; nothing for a quota of groups, which every job needs."""
+    dimension = _QUOTAS.get(name, "")
+    return {dimension: needs.size[dimension]} if dimension in needs.size else {}
+
+
+def _scarce(needs: Needs) -> Mapping[str, float]:
+    """What is scarce where a place has no room: GPUs and Spot machines come from stocks of their own."""
+    special = {name: needs.size[name] for name in ("gpu", "spot") if name in needs.size}
+    return special or dict(needs.size)

@@ -8,7 +8,7 @@ the retries, and the one that registers a resource provider and sleeps until tha
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,10 @@ from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 from azure.mgmt.core import ARMPipelineClient
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
-from providers.container_instance.answers import ArmFailure
+from providers.container_instance.answers import ArmFailure, NoToken
+from providers.container_instance.timing import CALL_TIMEOUT
+from providers.deadlines import NoAnswerInTime, within
+from providers.sending import never_sent
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -28,9 +31,9 @@ if TYPE_CHECKING:
 PUBLIC_CLOUD = "https://management.azure.com"
 RESOURCE_GROUPS_API_VERSION = "2021-04-01"
 READS_LEFT = "x-ms-ratelimit-remaining-subscription-reads"
-CONNECT_SECONDS, READ_SECONDS, WRITE_SECONDS = 1.5, 2.5, 3.5
-_READ: Mapping[str, float] = {"connection_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
-_WRITE: Mapping[str, float] = {"connection_timeout": CONNECT_SECONDS, "read_timeout": WRITE_SECONDS}
+CONNECT_SECONDS = 1.5
+READ_SECONDS, WRITE_SECONDS = 4.0, 5.0
+"""How long a whole call may take, its connection included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +66,8 @@ class Arm:
 
     def get(self, resource_group: str, name: str) -> Mapping[str, Any]:
         """A group with its instance view."""
-        with _failures():
-            group: Mapping[str, Any] = self._client.container_groups.get(resource_group, name, cls=self._read, **_READ)
-            return group
+        groups = self._client.container_groups
+        return self._named(name, self._ask(READ_SECONDS, groups.get, resource_group, name, cls=_unread))
 
     def put(self, resource_group: str, name: str, body: Mapping[str, Any], *, seconds: float) -> None:
         """Create a group, waiting no longer than that for the answer; its containers start some time afterwards.
@@ -73,59 +75,101 @@ class Arm:
         Azure looks the image up in its registry before it answers, so this is the slowest of the calls.
         """
         content, groups = json.dumps(body).encode(), self._client.container_groups
-        timeouts = {"connection_timeout": CONNECT_SECONDS, "read_timeout": seconds - CONNECT_SECONDS}
-        with _failures():
-            groups.begin_create_or_update(resource_group, name, content, polling=False, **timeouts)
+        self._named(
+            name, self._ask(seconds, groups.begin_create_or_update, resource_group, name, content, polling=False, cls=_unread)
+        )
+
+    def tag(self, resource_group: str, name: str, tags: Mapping[str, str]) -> None:
+        """Give a group these tags, all of them; nothing else of it changes."""
+        content, groups = json.dumps({"tags": tags}).encode(), self._client.container_groups
+        self._named(name, self._ask(WRITE_SECONDS, groups.update, resource_group, name, content, cls=_unread))
 
     def stop(self, resource_group: str, name: str) -> None:
         """Stop a group's containers; the group stays."""
-        with _failures():
-            self._client.container_groups.stop(resource_group, name, **_WRITE)
+        self._ask(WRITE_SECONDS, self._client.container_groups.stop, resource_group, name)
 
     def delete(self, resource_group: str, name: str) -> None:
         """Delete a group, ended or not; one that is gone is no failure."""
-        with _failures():
-            self._client.container_groups.begin_delete(resource_group, name, polling=False, **_WRITE)
+        groups = self._client.container_groups
+        answer = self._ask(WRITE_SECONDS, groups.begin_delete, resource_group, name, polling=False, cls=_unread)
+        if answer.status_code == 200:  # the others, 202 and 204, say all by themselves
+            self._named(name, answer)
 
     def list(self, resource_group: str) -> list[Listed]:
         """Every group of a resource group, without an instance view: Azure's lists have none."""
+
+        def listed() -> list[Listed]:
+            timeouts = {"connection_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
+            found = self._client.container_groups.list_by_resource_group(resource_group, **timeouts)
+            return [Listed(name=_text(group.name), tags=dict(group.tags or {})) for group in found]
+
         with _failures():
-            found = self._client.container_groups.list_by_resource_group(resource_group, **_READ)
-            return [Listed(name=group.name, tags=group.tags or {}) for group in found]
+            return within(CALL_TIMEOUT, listed)
 
     def logs(self, resource_group: str, name: str, container: str, tail: int) -> str:
         """The last lines a container wrote; Azure keeps 4 MB while it runs, and 16 KB or 1,000 lines afterwards."""
-        with _failures():
-            answer = self._client.containers.list_logs(resource_group, name, container, tail=tail, cls=self._read, **_READ)
-            return str((answer or {}).get("content") or "")
+        containers = self._client.containers
+        answer = self._ask(READ_SECONDS, containers.list_logs, resource_group, name, container, tail=tail, cls=_unread)
+        return _text(_object(answer).get("content") or "")
 
     def region(self, resource_group: str) -> str:
         """Where a resource group is."""
         place = f"/subscriptions/{self._subscription_id}/resourcegroups/{resource_group}"
         request = HttpRequest("GET", place, params={"api-version": RESOURCE_GROUPS_API_VERSION})
-        with _failures():
-            request.url = self._plain.format_url(request.url)
-            response = self._plain.send_request(request, **_READ)
-            response.raise_for_status()
-            return str(response.json()["location"])
 
-    def _read(self, response: Any, _model: Any, _headers: Any) -> Any:
-        """What the SDK calls with each answer, in place of making its models."""
-        answer = response.http_response
-        left = answer.headers.get(READS_LEFT, "")
-        self.reads_left = int(left) if left.isdigit() else None
-        return json.loads(answer.text() or "null")
+        def send(**options: Any) -> None:
+            request.url = self._plain.format_url(request.url)
+            self._plain.send_request(request, **options).raise_for_status()
+
+        return _text(self._named(resource_group, self._ask(READ_SECONDS, send))["location"])
+
+    def _ask(self, seconds: float, operation: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """The SDK's response to one call, which ends within `seconds` as a whole."""
+        answers: list[Any] = []
+        options |= {"connection_timeout": CONNECT_SECONDS, "read_timeout": seconds}
+        with _failures():
+            within(seconds, lambda: operation(*arguments, raw_response_hook=answers.append, **options))
+            return answers[-1].http_response
+
+    def _named(self, name: str, response: Any) -> Mapping[str, Any]:
+        """The body of an answer. Raises `ArmFailure` for one that does not name what was asked for."""
+        left = str(response.headers.get(READS_LEFT, ""))
+        self.reads_left = int(left) if left.isdecimal() else None
+        body = _object(response)
+        if str(body.get("name")).lower() != name.lower():
+            raise ArmFailure(f"an answer that is not about {name} (status {response.status_code})")
+        return body
+
+
+def _unread(*_answer: Any) -> None:
+    """What the SDK calls with each answer, in place of handing out its models."""
+
+
+def _object(response: Any) -> Mapping[str, Any]:
+    """The JSON object of an answer. Raises `ArmFailure` for anything else."""
+    with _failures():
+        body = json.loads(response.text())
+    if not isinstance(body, Mapping):
+        raise ArmFailure(f"an answer that is no JSON object (status {response.status_code})")
+    return body
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ArmFailure(f"an answer with {type(value).__name__} in place of a text")
+    return value
 
 
 class _Nobody:
     """The SDK wants a credential; an emulator's is never asked."""
 
     def get_token(self, *_scopes: str, **_options: Any) -> Any:
-        raise ArmFailure("an emulator takes no token", sent=False)
+        raise NoToken("an emulator takes no token")
 
 
 def _policies(credential: TokenCredential | None, base_url: str) -> list[Any]:
     chain = [
+        policies.CustomHookPolicy(),
         policies.RequestIdPolicy(),
         policies.HeadersPolicy(),
         policies.UserAgentPolicy(base_user_agent="push-dispatcher"),
@@ -139,10 +183,10 @@ def _policies(credential: TokenCredential | None, base_url: str) -> list[Any]:
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    """Turn every error of the SDK into an `ArmFailure`."""
+    """Turn every error of the SDK, and whatever it stumbles over in an odd answer, into an `ArmFailure`."""
     try:
         yield
-    except (AzureError, ValueError, LookupError) as error:
+    except (AzureError, NoAnswerInTime, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise failure_of(error) from error
 
 
@@ -150,7 +194,7 @@ def failure_of(error: Exception) -> ArmFailure:
     """Read an error of the SDK; an answer that could not be understood counts as none."""
     response = getattr(error, "response", None)
     if not isinstance(error, HttpResponseError) or isinstance(error, DecodeError) or response is None:
-        return ArmFailure(f"{type(error).__name__}: {error}")
+        return ArmFailure(f"{type(error).__name__}: {error}", sent=not never_sent(error))
     code, message = _envelope(response)
     return ArmFailure(
         message or response.reason or str(error),
@@ -164,9 +208,9 @@ def _envelope(response: Any) -> tuple[str, str]:
     try:
         error = json.loads(response.text())["error"]
         return str(error.get("code") or ""), str(error.get("message") or "")
-    except (AzureError, ValueError, LookupError, TypeError, AttributeError):
+    except (AzureError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return "", ""
 
 
 def _seconds(header: str) -> float | None:
-    return float(header) if header.isdigit() else None
+    return float(header) if header.isdecimal() else None

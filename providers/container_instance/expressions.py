@@ -29,11 +29,17 @@ def resolved(resource: Any, parameters: Mapping[str, Any]) -> Any:
         return {key: item if key in _LITERAL_KEYS else resolved(item, parameters) for key, item in resource.items()}
     if isinstance(resource, list):
         return [resolved(item, parameters) for item in resource]
-    if isinstance(resource, str) and (found := _PARAMETER.fullmatch(resource)):
-        parameter = parameters.get(found[1])
-        default = parameter.get("defaultValue") if isinstance(parameter, Mapping) else None
-        return resource if default is None else default
-    return resource
+    return parameter(resource, parameters)
+
+
+def parameter(value: Any, parameters: Mapping[str, Any]) -> Any:
+    """`value`, or the default of the parameter that it names."""
+    found = _PARAMETER.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return value
+    declared = parameters.get(found[1])
+    default = declared.get("defaultValue") if isinstance(declared, Mapping) else None
+    return value if default is None else default
 
 
 def refuse_expressions(body: Any, path: str) -> None:

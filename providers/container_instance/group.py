@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from providers.base import ConfigurationError, Job
+from providers.base import Job
 from providers.container_instance.container import container_name, main_container
-from providers.container_instance.expressions import is_expression, refuse_expressions, resolved
-from providers.container_instance.place import GROUPS
+from providers.container_instance.expressions import refuse_expressions, resolved
+from providers.container_instance.needs import location_of
+from providers.container_instance.place import first_group
 from providers.container_instance.secret_values import Secrets
 from providers.container_instance.settings import Settings
 from providers.container_instance.tags import tags_of
@@ -56,7 +57,7 @@ def wanted_of(job: Job, settings: Settings) -> Wanted:
         properties["secretReferences"] = [*given, *secrets.declared.values()]
     body = _body(job, resource, properties, identities)
     refuse_expressions(body, _PATH)
-    return Wanted(body=body, location=_location(job, resource), api_version=_api_version(resource, properties))
+    return Wanted(body=body, location=location_of(job.configuration, resource), api_version=_api_version(resource, properties))
 
 
 def container_of(job: Job) -> str:
@@ -72,14 +73,10 @@ def is_kept(job: Job) -> bool:
 
 
 def _resource(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """The first container group among the template's resources; an empty one where there is no template."""
+    """The first container group among the template's resources, without nulls and with its parameters filled in."""
+    group = first_group(configuration)
     template = mapping(configuration.get("arm_template"), "arm_template")
-    resources = sequence(template.get("resources"), "arm_template.resources")
-    found = [item for item in resources if isinstance(item, Mapping) and item.get("type", GROUPS) == GROUPS]
-    if resources and not found:
-        raise ConfigurationError(f"arm_template.resources: none is of type {GROUPS}")
-    parameters = mapping(template.get("parameters"), "arm_template.parameters")
-    resource: dict[str, Any] = resolved(pruned(found[0] if found else {}), parameters)
+    resource: dict[str, Any] = resolved(pruned(group), mapping(template.get("parameters"), "arm_template.parameters"))
     return resource
 
 
@@ -126,11 +123,6 @@ def _body(job: Job, resource: Mapping[str, Any], properties: dict[str, Any], ide
     if zones := texts(resource.get("zones"), f"{_PATH}.zones"):
         body["zones"] = zones
     return {**body, "properties": properties}
-
-
-def _location(job: Job, resource: Mapping[str, Any]) -> str:
-    location = text(job.configuration.get("location") or resource.get("location"), "location")
-    return "" if is_expression(location) else location
 
 
 def _identity(given: dict[str, Any], identities: list[str]) -> dict[str, Any]:

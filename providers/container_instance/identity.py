@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 
-from providers.container_instance.answers import ArmFailure
+from providers.container_instance.answers import ArmFailure, NoToken
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, TokenCredential
@@ -30,11 +30,16 @@ class Tokens:
         self._credential: TokenCredential | None = None
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        """What the client's authentication policy asks for. Raises `ArmFailure`, with `sent` false."""
+        """What the client's authentication policy asks for.
+
+        Raises `NoToken`, or an `ArmFailure` with `sent` false where the service that gives tokens did not answer.
+        """
         try:
             return self._made().get_token(*scopes, **options)
-        except (AzureError, OSError, ValueError) as error:
-            raise ArmFailure(str(error), sent=False) from error
+        except (ClientAuthenticationError, OSError, ValueError, TypeError, AttributeError) as error:
+            raise NoToken(str(error)) from error
+        except AzureError as error:
+            raise ArmFailure(f"no token for Azure: {error}", sent=False) from error
 
     def _made(self) -> TokenCredential:
         with self._making:

@@ -1,26 +1,55 @@
-"""Looking at jobs: one GET each, since Azure's lists show no states, and what has to be done before a group is given up."""
+"""Looking at jobs: one GET each, since Azure's lists show no states, and what has to be done before a group is given up.
+
+**How an end is made certain.** A job has ended when its main container has, even if the group goes on: with a sidecar, or by
+a fault of Azure. Such a group is tagged (`ENDED_TAG`) and then told to stop, and the end is reported once Azure has accepted
+that. So the slot is freed by an observed end, and nothing of the job goes on unasked. Should the record of the end get lost,
+the next look finds a stopped group, and the tag tells it from one that a person stopped. Where Azure refuses the stop, every
+look asks again, for `STOP_PATIENCE` after the container's end: then the end is reported without it, and the group is deleted
+with whatever is in it.
+
+**How a repair is bounded.** Azure may move a group to another node (`Unhealthy`, `Repairing`), and does not tell since when.
+The first look that sees it writes the time into a tag (`REPAIR_TAG`); `repair_after` seconds later the group is given up: it is
+told to stop, and its run has crashed. The tag goes when the group is well again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
 from providers.base import ConfigurationError, JobState, Observation, Submission, unreadable
 from providers.container_instance.answers import ArmFailure
 from providers.container_instance.connections import Connections
 from providers.container_instance.place import place_of_submission
-from providers.container_instance.states import MAX_REASON, never_ran, observation_of, with_log
+from providers.container_instance.states import (
+    MAX_REASON,
+    is_over,
+    is_repairing,
+    never_ran,
+    nothing_runs,
+    observation_of,
+    repairing_since,
+    with_log,
+)
+from providers.container_instance.tags import ENDED_TAG, REPAIR_TAG
 from providers.container_instance.timing import Watch
 
 READS_KEPT = 20
 """Reads of the subscription's bucket that a batch leaves to others."""
 LOG_LINES = 50
+STOP_PATIENCE = timedelta(minutes=5)
 
 
 class Look:
     """One batch of observations. What does not fit into its time, or into Azure's rate, is left out."""
 
-    def __init__(self, connections: Connections, watch: Watch) -> None:
+    def __init__(
+        self, connections: Connections, watch: Watch, *, clock: Callable[[], datetime], repair_after: timedelta
+    ) -> None:
         self._connections, self._watch = connections, watch
+        self._clock, self._repair_after = clock, repair_after
         self._is_unwelcome = False
 
     def at(self, submissions: Sequence[Submission]) -> dict[str, Observation]:
@@ -49,20 +78,61 @@ class Look:
                 raise
             return Observation(state=JobState.MISSING, reason=str(failure))
         self._is_unwelcome = arm.reads_left is not None and arm.reads_left < READS_KEPT
-        seen = observation_of(group, submission.handle.get("container", ""))
-        if seen.state is JobState.CRASHED and never_ran(group):
-            return self._given_up(submission, seen)
+        seen = self._judged(submission, group)
         return self._with_log(submission, seen) if seen.state in (JobState.FAILED, JobState.CRASHED) else seen
 
-    def _given_up(self, submission: Submission, seen: Observation) -> Observation:
-        """A failed provisioning as the end it is to us, once Azure is told to try no longer: it might start the job yet."""
+    def _judged(self, submission: Submission, group: Mapping[str, Any]) -> Observation:
+        container = submission.handle.get("container", "")
+        seen = observation_of(group, container)
+        if not is_repairing(group):
+            if repairing_since(group) is not None:
+                self._note(submission, {key: value for key, value in _tags(group).items() if key != REPAIR_TAG})
+            return self._stopped(submission, group, seen) if seen.state.is_end and not is_over(group) else seen
+        since, now = repairing_since(group), self._clock()
+        if since is None:
+            self._note(submission, {**_tags(group), REPAIR_TAG: now.isoformat()})
+            return seen
+        if now - since <= self._repair_after:
+            return seen
+        given_up = observation_of(group, container, is_given_up=True)
+        if given_up.state is JobState.CRASHED:
+            given_up = replace(given_up, reason=f"{given_up.reason} since {since:%Y-%m-%d %H:%M} UTC; it was given up")
+        return self._stopped(submission, group, given_up)
+
+    def _stopped(self, submission: Submission, group: Mapping[str, Any], seen: Observation) -> Observation:
+        """An end that Azure does not show for the whole group, once what is left of it is told to stop."""
+        by_itself = seen.state in (JobState.SUCCEEDED, JobState.FAILED)
+        tags = {**_tags(group), ENDED_TAG: self._clock().isoformat()} if by_itself else None
+        problem = self._note(submission, tags) if tags and ENDED_TAG not in _tags(group) else ""
+        problem = problem or self._stop(submission)
+        if not problem or (by_itself and (nothing_runs(group) or self._is_long_ago(seen.ended_at))):
+            return seen
+        words = f"exit code {seen.exit_code}" if by_itself else seen.reason
+        reason = f"{words}; its group could not be stopped: {problem}"[:MAX_REASON]
+        return Observation(
+            state=JobState.STARTING if never_ran(group) else JobState.RUNNING, reason=reason, started_at=seen.started_at
+        )
+
+    def _is_long_ago(self, ended_at: datetime | None) -> bool:
+        return ended_at is None or self._clock() - ended_at > STOP_PATIENCE
+
+    def _stop(self, submission: Submission) -> str:
+        """Ask for the group's end; what went wrong, if anything did."""
         place = place_of_submission(submission)
+        return self._tried(lambda: self._connections.arm(place).stop(place.resource_group, submission.name))
+
+    def _note(self, submission: Submission, tags: Mapping[str, str]) -> str:
+        place = place_of_submission(submission)
+        return self._tried(lambda: self._connections.arm(place).tag(place.resource_group, submission.name, tags))
+
+    def _tried(self, call: Callable[[], None]) -> str:
+        if self._watch.is_over:
+            return "there was no time left in this look"
         try:
-            self._connections.arm(place).stop(place.resource_group, submission.name)
+            call()
         except ArmFailure as failure:
-            reason = f"{seen.reason}; it could not be stopped: {failure}"
-            return Observation(state=JobState.STARTING, reason=reason[:MAX_REASON])
-        return seen
+            return "" if failure.is_gone else str(failure)
+        return ""
 
     def _with_log(self, submission: Submission, seen: Observation) -> Observation:
         """The tail of a failed job's log, saved with its end since the log goes with the group."""
@@ -72,6 +142,13 @@ class Look:
             return with_log(seen, log_of(self._connections, submission, LOG_LINES))
         except ArmFailure:
             return seen
+
+
+def _tags(group: Mapping[str, Any]) -> dict[str, str]:
+    found = group.get("tags") or {}
+    if not isinstance(found, Mapping):
+        raise ArmFailure("a container group whose tags cannot be read")
+    return dict(found)
 
 
 def log_of(connections: Connections, submission: Submission, tail: int) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from providers.base import ConfigurationError, Submission
-from providers.container_instance.values import required_text
+from providers.container_instance.values import mapping, required_text, sequence
 
 GROUPS = "Microsoft.ContainerInstance/containerGroups"
 INLINE_KEYS = frozenset({"tenant_id", "client_id"})
@@ -38,6 +38,19 @@ def place_of(configuration: Mapping[str, Any]) -> Place:
     )
 
 
+def first_group(configuration: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The first container group among the template's resources, as it is written; empty where there is no template.
+
+    Raises `ConfigurationError` when the template has resources and none is a container group.
+    """
+    template = mapping(configuration.get("arm_template"), "arm_template")
+    resources = sequence(template.get("resources"), "arm_template.resources")
+    found = [item for item in resources if isinstance(item, Mapping) and item.get("type", GROUPS) == GROUPS]
+    if resources and not found:
+        raise ConfigurationError(f"arm_template.resources: none is of type {GROUPS}")
+    return found[0] if found else {}
+
+
 def submission_of(name: str, place: Place, *, container: str, keep: bool = False) -> Submission:
     """What is needed to look at the job again."""
     handle = {
@@ -63,11 +76,11 @@ def place_of_submission(submission: Submission) -> Place:
 def _credentials(given: Any) -> str:
     if not given:
         return ""
-    if isinstance(given, str):
+    if isinstance(given, str) and not given.lstrip().startswith("{"):
         return given.strip()
     if not isinstance(given, Mapping):
         raise ConfigurationError("aci_credentials: give the name of an entry of the dispatcher's credentials")
-    identity = {key: value for key, value in given.items() if value is not None}
+    identity = {key: value for key, value in given.items() if value not in (None, "", {})}
     if surplus := sorted(identity.keys() - INLINE_KEYS):
         raise ConfigurationError(
             f"aci_credentials: {', '.join(surplus)} cannot stand in a template; name an entry of the dispatcher's credentials,"

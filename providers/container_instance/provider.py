@@ -3,6 +3,9 @@
 A name is safe as long as its group exists, and only so long: a PUT on an ended group runs it again, and a deleted group is
 forgotten at once. Hence a group is looked for before every PUT, any group found is ours, and none is deleted before its end is
 recorded, after which its name is never used again.
+
+One limit of Azure stays: a PUT that reaches Azure a second time (a network or a proxy repeats it, or holds it back) after its
+group has ended runs the job again. Resource Manager has no condition on a PUT of this type that would forbid it.
 """
 
 from __future__ import annotations
@@ -16,8 +19,10 @@ from providers.base import (
     Accepted,
     CallFailed,
     ConfigurationError,
+    Hold,
     Job,
     Limits,
+    Misconfigured,
     Needs,
     Observation,
     Outcome,
@@ -25,15 +30,16 @@ from providers.base import (
     Rate,
     Rejected,
     Submission,
-    Throttled,
+    Unreachable,
 )
 from providers.container_instance.answers import ALREADY_THERE, ArmFailure, outcome_of, worded
 from providers.container_instance.connections import Connections, require_sdk
 from providers.container_instance.group import container_of, is_kept, wanted_of
 from providers.container_instance.looking import Look, log_of
+from providers.container_instance.needs import needs
 from providers.container_instance.place import Place, place_of, place_of_submission, submission_of
-from providers.container_instance.settings import Settings
-from providers.container_instance.states import never_ran, observation_of
+from providers.container_instance.settings import HostLacks, Settings
+from providers.container_instance.states import is_over, never_ran, observation_of
 from providers.container_instance.tags import KEEP_TAG, OWN_TAG
 from providers.container_instance.timing import CALL_TIMEOUT, LAST_START, Watch
 
@@ -57,7 +63,8 @@ class ContainerInstanceProvider:
     national cloud's Resource Manager or an emulator's. `submit_rates` is for subscriptions with raised quotas. A sweep leaves
     groups alone that ended less than `sweep_after` seconds ago by `clock`: they may be another dispatcher's, which has not
     looked yet. `lookup_lag` is how long a new group may stay hidden, in seconds: a shorter one may start twice what shows up
-    later, so lower it only against an emulator. Raises `ProviderUnavailable` without the SDK.
+    later, so lower it only against an emulator. A group that Azure has been repairing for `repair_after` seconds is given up.
+    Raises `ProviderUnavailable` without the SDK.
     """
 
     def __init__(
@@ -70,6 +77,7 @@ class ContainerInstanceProvider:
         deletes_per_call: int = 20,
         sweep_after: float = 3600.0,
         lookup_lag: float = LOOKUP_LAG,
+        repair_after: float = 1800.0,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -86,6 +94,7 @@ class ContainerInstanceProvider:
         self._settings = Settings(credentials or {})
         self._connections = Connections(self._settings, endpoint)
         self._deletes_per_call, self._sweep_after = deletes_per_call, timedelta(seconds=sweep_after)
+        self._repair_after = timedelta(seconds=repair_after)
         self._clock, self._monotonic = clock, monotonic
 
     @property
@@ -96,28 +105,40 @@ class ContainerInstanceProvider:
         """
         return self._limits
 
-    def needs(self, configuration: Mapping[str, Any]) -> Needs:  # noqa: ARG002 - the protocol's
-        """One place for all jobs."""
-        return Needs()
+    def needs(self, configuration: Mapping[str, Any]) -> Needs:
+        """See `providers.container_instance.needs`."""
+        return needs(configuration)
 
     def submit(self, job: Job) -> Outcome:
         """A GET, and a PUT where nothing was found, which is given the rest of the time."""
         watch = Watch(self._monotonic)
         try:
-            place, submission = place_of(job.configuration), self._submission(job)
-            if self._exists(place, job.name):
-                return Accepted(submission=submission)
-            wanted = wanted_of(job, self._settings)
-            location = wanted.location or self._connections.region(place)
+            submission, wants = self._submission(job), needs(job.configuration)
+            return self._submit(job, submission, wants, watch)
         except ConfigurationError as error:
             return Rejected(reason=str(error))
+
+    def _submit(self, job: Job, submission: Submission, wants: Needs, watch: Watch) -> Outcome:
+        place = place_of_submission(submission)
+        try:
+            if self._exists(place, job.name):
+                return Accepted(submission=submission)
+        except HostLacks as problem:
+            return Misconfigured(reason=str(problem), hold=Hold(place=wants.place[:1]))
         except ArmFailure as failure:
-            return outcome_of(failure)
+            return outcome_of(failure, wants, sent_put=False)
+        try:
+            wanted = wanted_of(job, self._settings)
+            location = wanted.location or self._connections.region(place)
+        except HostLacks as problem:
+            return Misconfigured(reason=str(problem), hold=None)
+        except ArmFailure as failure:
+            return outcome_of(failure, wants, sent_put=False)
         spent = watch.spent
         if spent > LAST_START:
-            return Throttled(reason=f"nothing was started: Azure took {spent:.0f} s to answer a look-up", hold=None)
+            return Unreachable(cause=f"nothing was started: Azure took {spent:.0f} s to answer a look-up")
         body = {"location": location, **wanted.body}
-        return self._put(submission, body, api_version=wanted.api_version, seconds=CALL_TIMEOUT - spent)
+        return self._put(submission, body, wants, api_version=wanted.api_version, seconds=CALL_TIMEOUT - spent)
 
     def find(self, job: Job) -> Submission | None:
         """By its name, which is the group's."""
@@ -130,7 +151,8 @@ class ContainerInstanceProvider:
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
         """A GET for each, since Azure's lists show no states; those that do not fit into the time or the rate are left out."""
-        return Look(self._connections, Watch(self._monotonic)).at(submissions)
+        watch = Watch(self._monotonic)
+        return Look(self._connections, watch, clock=self._clock, repair_after=self._repair_after).at(submissions)
 
     def cancel(self, submission: Submission) -> None:
         """Stop what runs; delete what never ran, which nothing else ends."""
@@ -140,7 +162,7 @@ class ContainerInstanceProvider:
             group = arm.get(place.resource_group, submission.name)
             if never_ran(group):
                 arm.delete(place.resource_group, submission.name)
-            elif not observation_of(group).state.is_end:
+            elif not is_over(group):
                 arm.stop(place.resource_group, submission.name)
         except (ConfigurationError, ArmFailure) as error:
             if not (isinstance(error, ArmFailure) and error.is_gone):
@@ -185,12 +207,14 @@ class ContainerInstanceProvider:
             raise
         return True
 
-    def _put(self, submission: Submission, body: Mapping[str, Any], *, api_version: str, seconds: float) -> Outcome:
+    def _put(
+        self, submission: Submission, body: Mapping[str, Any], wants: Needs, *, api_version: str, seconds: float
+    ) -> Outcome:
         place = place_of_submission(submission)
         try:
             self._connections.arm(place, api_version).put(place.resource_group, submission.name, body, seconds=seconds)
         except ArmFailure as failure:
-            return Accepted(submission=submission) if failure.code in ALREADY_THERE else outcome_of(failure)
+            return Accepted(submission=submission) if failure.code in ALREADY_THERE else outcome_of(failure, wants)
         return Accepted(submission=submission)
 
     def _ended(self, place: Place, names: Sequence[str]) -> list[tuple[Place, str]]:

@@ -16,6 +16,10 @@ ENTRY_KEYS = frozenset(
 """`*_env` are names of environment variables of the dispatcher's host; their values are read at the call."""
 
 
+class HostLacks(ConfigurationError):
+    """What a job names is missing on the dispatcher's host, or is wrong there: the job itself is not at fault."""
+
+
 class Settings:
     """The entries by name. They are checked when they are used: those of other clouds may stand among them."""
 
@@ -24,14 +28,14 @@ class Settings:
         self._entries = entries
 
     def entry(self, name: str, path: str, *, may_hold_secret: bool = False) -> Mapping[str, Any]:
-        """An entry. Raises `ConfigurationError` when there is none, or one with other keys.
+        """An entry. Raises `HostLacks` when there is none, or one with other keys.
 
         With `may_hold_secret` an unknown name is not repeated: it may be a password that was written there.
         """
         if name not in self._entries:
             shown = "what is written there" if may_hold_secret else repr(name)
             known = ", ".join(sorted(self._entries)) or "none"
-            raise ConfigurationError(f"{path}: {shown} is not among the dispatcher's credentials (known: {known})")
+            raise HostLacks(f"{path}: {shown} is not among the dispatcher's credentials (known: {known}); add it there")
         return _checked(name, self._entries[name])
 
     def identity(self, credentials: str) -> Mapping[str, Any]:
@@ -51,18 +55,18 @@ class Settings:
         return self.secret(entry, "value_env" if "value_env" in entry else "password_env", path)
 
     def secret(self, entry: Mapping[str, Any], key: str, path: str) -> str:
-        """The value of the environment variable that `entry[key]` names."""
+        """The value of the environment variable that `entry[key]` names. Raises `HostLacks`."""
         variable = entry.get(key)
         if not variable:
-            raise ConfigurationError(f"{path}: the named entry of the dispatcher's credentials has no {key}")
-        if not self._environment.get(variable):
-            raise ConfigurationError(f"{path}: the environment variable {variable} of the dispatcher's host is not set")
+            raise HostLacks(f"{path}: the named entry of the dispatcher's credentials has no {key}")
+        if not isinstance(variable, str) or not self._environment.get(variable):
+            raise HostLacks(f"{path}: the environment variable {variable} of the dispatcher's host is not set")
         return self._environment[variable]
 
 
 def _checked(name: str, entry: Mapping[str, Any]) -> Mapping[str, Any]:
     if surplus := sorted(entry.keys() - ENTRY_KEYS):
-        raise ConfigurationError(
+        raise HostLacks(
             f"credentials.{name}: unknown {', '.join(surplus)}; there are {', '.join(sorted(ENTRY_KEYS))}."
             " A secret is named by an environment variable, not written down."
         )

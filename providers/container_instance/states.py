@@ -1,35 +1,71 @@
 """What a container group shows of its job. Pure: the JSON of a GET becomes an observation.
 
-The group's own state decides; provisioning says only why a group never ran. Provisioning states other than Succeeded and Failed
-are not to be relied on, and a group whose node is being repaired runs again elsewhere: neither is an end.
+**The main container decides.** Its end is the job's, with its exit code, whatever Azure says of the group: a sidecar may live
+on, may end later with 137, and Azure may go on calling a group `Running` in which nothing runs. Only a group that somebody
+stopped counts as stopped, unless our own tag says that its main container had ended before (see `looking`).
+
+Where the main container shows no end, the group's own state decides; provisioning says only why a group never ran.
+Provisioning states other than Succeeded and Failed are not to be relied on, and a group whose node is being repaired runs again
+elsewhere: neither is an end, for as long as a repair may take.
 https://learn.microsoft.com/azure/container-instances/container-state
+
+Every function of a group raises `ArmFailure` for one that is not made as Azure makes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from providers.base import JobState, Observation
+from providers.container_instance.answers import ArmFailure
+from providers.container_instance.tags import ENDED_TAG, REPAIR_TAG
 
 REPAIRED = frozenset({"Unhealthy", "Repairing"})
+ENDED = frozenset({"Succeeded", "Failed", "Stopped"})
+REPEATING = frozenset({"Always", "OnFailure"})
+"""Restart policies under which the end of a container is not its last."""
 MAX_REASON = 2000
 """Characters; a run keeps no more."""
-NO_VIEW: Mapping[str, Any] = {}
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
-def observation_of(group: Mapping[str, Any], container: str = "") -> Observation:
-    """The state of a group's job; `container` names the one that does the work, otherwise it is the first."""
-    properties = group.get("properties") or {}
-    main = _main(properties.get("containers") or (), container)
-    state = (properties.get("instanceView") or NO_VIEW).get("state")
-    provisioning = properties.get("provisioningState")
-    if provisioning in REPAIRED:
-        return _going(JobState.RUNNING, main, f"Azure is repairing the group ({provisioning})")
-    if state in ("Succeeded", "Failed", "Stopped"):
-        return _ended(state, properties, main)
+def _understood(read: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """`read`, with whatever it stumbles over in a group that is made otherwise as an `ArmFailure`."""
+
+    @wraps(read)
+    def reading(*arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
+        try:
+            return read(*arguments, **named)
+        except (AttributeError, LookupError, TypeError, ValueError) as problem:
+            raise ArmFailure(f"a container group that cannot be read: {problem}") from problem
+
+    return reading
+
+
+@_understood
+def observation_of(group: Mapping[str, Any], container: str = "", *, is_given_up: bool = False) -> Observation:
+    """The state of a group's job; `container` names the one that does the work, otherwise it is the first.
+
+    With `is_given_up` a group that Azure is still repairing counts as what it is without that repair, and as crashed at least.
+    """
+    properties = _properties(group)
+    main, state, provisioning = _main(properties, container), _state(properties), properties["provisioningState"]
+    repair = f"Azure is repairing the group ({provisioning})" if provisioning in REPAIRED else ""
+    if repair and not is_given_up:
+        return _going(JobState.RUNNING, main, repair)
+    by_itself = state != "Stopped" or ENDED_TAG in (group.get("tags") or {})
+    if by_itself and _has_ended(properties, main):
+        return _ended(JobState.FAILED if main["exitCode"] else JobState.SUCCEEDED, _exit_words(main), main)
+    if state in ENDED:
+        return _ended_by_group(state, properties, main)
+    if repair:
+        return Observation(state=JobState.CRASHED, reason=repair, started_at=_time(main.get("startTime")))
     if state == "Running" or main.get("state") == "Running":
         return _going(JobState.RUNNING, main, "")
     if provisioning == "Failed":
@@ -38,11 +74,38 @@ def observation_of(group: Mapping[str, Any], container: str = "") -> Observation
     return _going(JobState.STARTING, main, _words(properties, main))
 
 
+@_understood
+def is_repairing(group: Mapping[str, Any]) -> bool:
+    """True while Azure moves the group to another node."""
+    return _properties(group)["provisioningState"] in REPAIRED
+
+
+@_understood
+def repairing_since(group: Mapping[str, Any]) -> datetime | None:
+    """When a look first noted that, if one did."""
+    return _time((group.get("tags") or {}).get(REPAIR_TAG))
+
+
+@_understood
+def is_over(group: Mapping[str, Any]) -> bool:
+    """True when Azure itself says that the whole group has ended."""
+    properties = _properties(group)
+    return _state(properties) in ENDED and properties["provisioningState"] not in REPAIRED
+
+
+@_understood
+def nothing_runs(group: Mapping[str, Any]) -> bool:
+    """True when every container has ended, and none will run again."""
+    properties = _properties(group)
+    return all(_has_ended(properties, _current(item)) for item in properties.get("containers") or ())
+
+
+@_understood
 def never_ran(group: Mapping[str, Any]) -> bool:
     """True while nothing of the group has run: then it can be deleted without stopping anything."""
-    containers = (group.get("properties") or {}).get("containers") or ()
-    state = ((group.get("properties") or {}).get("instanceView") or NO_VIEW).get("state")
-    return state in (None, "Pending") and not any(_current(item).get("startTime") for item in containers)
+    properties = _properties(group)
+    started = any(_current(item).get("startTime") for item in properties.get("containers") or ())
+    return _state(properties) in (None, "Pending") and not started
 
 
 def with_log(seen: Observation, log: str) -> Observation:
@@ -53,59 +116,94 @@ def with_log(seen: Observation, log: str) -> Observation:
     return replace(seen, reason=opening + kept) if kept else seen
 
 
-def _ended(state: str, properties: Mapping[str, Any], main: Mapping[str, Any]) -> Observation:
-    telling = _telling(properties, main) if state == "Failed" else main
-    exit_code = telling.get("exitCode")
-    kind, reason = JobState.SUCCEEDED, ""
+def _properties(group: Mapping[str, Any]) -> Mapping[str, Any]:
+    properties = _object(group["properties"])
+    if not isinstance(properties["provisioningState"], str):
+        raise TypeError("provisioningState is no text")
+    return properties
+
+
+def _state(properties: Mapping[str, Any]) -> str | None:
+    state = _object(properties.get("instanceView")).get("state")
+    if not (state is None or isinstance(state, str)):
+        raise TypeError("the state is no text")
+    return state
+
+
+def _has_ended(properties: Mapping[str, Any], container: Mapping[str, Any]) -> bool:
+    """Whether a container has ended for good."""
+    return (
+        container.get("state") == "Terminated" and "exitCode" in container and properties.get("restartPolicy") not in REPEATING
+    )
+
+
+def _ended_by_group(state: str, properties: Mapping[str, Any], main: Mapping[str, Any]) -> Observation:
     if state == "Stopped":
-        kind, reason = JobState.STOPPED, _detail(main) or "the container group was stopped"
-    elif state == "Failed" and exit_code:
-        kind, reason = JobState.FAILED, _exit_words(exit_code, telling, main)
-    elif state == "Failed":
-        kind, reason = JobState.CRASHED, _words(properties, main) or "the container group failed; Azure gave no reason"
+        return _ended(JobState.STOPPED, _detail(main) or "the container group was stopped", main)
+    if state == "Succeeded":
+        return _ended(JobState.SUCCEEDED, "", main)
+    if main.get("exitCode"):
+        return _ended(JobState.FAILED, _exit_words(main), main)
+    others = [_exit_words(item) for item in _named_currents(properties) if item.get("exitCode")]
+    words = "; ".join([*others[:1], *filter(None, [_words(properties, main)])])
+    return _ended(JobState.CRASHED, words or "the container group failed; Azure gave no reason", main)
+
+
+def _ended(state: JobState, reason: str, main: Mapping[str, Any]) -> Observation:
     return Observation(
-        state=kind,
-        exit_code=exit_code,
-        reason=reason[:MAX_REASON],
+        state=state,
+        exit_code=main.get("exitCode"),
+        reason="" if state is JobState.SUCCEEDED else reason[:MAX_REASON],
         started_at=_time(main.get("startTime")),
         ended_at=_time(main.get("finishTime")),
     )
 
 
-def _telling(properties: Mapping[str, Any], main: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The container whose exit code explains a failure: the main one, otherwise the first that did not end with 0."""
-    if main.get("exitCode"):
-        return main
-    others = (_named_current(item) for item in properties.get("containers") or ())
-    return next((item for item in others if item.get("exitCode")), NO_VIEW)
-
-
-def _exit_words(exit_code: int, telling: Mapping[str, Any], main: Mapping[str, Any]) -> str:
-    where = "" if telling is main else f" of container {telling.get('container')}"
-    detail = _detail(telling)
-    return f"exit code {exit_code}{where}" + (f" ({detail})" if detail else "")
+def _exit_words(container: Mapping[str, Any]) -> str:
+    where = f" of container {container.get('container')}" if container.get("is_other") else ""
+    detail = _detail(container)
+    return f"exit code {container.get('exitCode')}{where}" + (f" ({detail})" if detail else "")
 
 
 def _going(state: JobState, main: Mapping[str, Any], reason: str) -> Observation:
     return Observation(state=state, reason=reason[:MAX_REASON], started_at=_time(main.get("startTime")))
 
 
-def _main(containers: Iterable[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
-    listed = list(containers)
-    named = [item for item in listed if item.get("name") == name]
-    return _named_current((named or listed)[0]) if listed else NO_VIEW
+def _main(properties: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    listed = list(_named_currents(properties))
+    named = [item for item in listed if item["container"] == name]
+    return {**(named or listed)[0], "is_other": False} if listed else {}
 
 
-def _named_current(container: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**_current(container), "container": container.get("name"), "events": _view(container).get("events") or ()}
+def _named_currents(properties: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The current state of each container, with its name and its events."""
+    for item in properties.get("containers") or ():
+        told = {"container": item.get("name"), "events": _view(item).get("events") or (), "is_other": True}
+        yield {**_current(item), **told}
 
 
 def _current(container: Mapping[str, Any]) -> Mapping[str, Any]:
-    return _view(container).get("currentState") or NO_VIEW
+    """A container's current state; its exit code, if there is one, is a whole number."""
+    found = _object(_view(container).get("currentState"))
+    code = found.get("exitCode")
+    if code is None:
+        return {key: value for key, value in found.items() if key != "exitCode"}
+    if isinstance(code, bool) or not isinstance(code, int):
+        raise TypeError(f"the exit code is {type(code).__name__}")
+    return found
 
 
 def _view(container: Mapping[str, Any]) -> Mapping[str, Any]:
-    return (container.get("properties") or {}).get("instanceView") or NO_VIEW
+    return _object(_object(container.get("properties")).get("instanceView"))
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    """`value` as an object; nothing counts as an empty one."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{type(value).__name__} in place of an object")
+    return value
 
 
 def _detail(current: Mapping[str, Any]) -> str:
@@ -115,14 +213,16 @@ def _detail(current: Mapping[str, Any]) -> str:
 
 def _words(properties: Mapping[str, Any], main: Mapping[str, Any]) -> str:
     """What Azure said last: warnings of the group before those of the container; else its last event, else its status."""
-    events = [*((properties.get("instanceView") or NO_VIEW).get("events") or ()), *(main.get("events") or ())]
+    events = [*(_object(properties.get("instanceView")).get("events") or ()), *(main.get("events") or ())]
     warnings = [event for event in events if event.get("type") != "Normal"]
     told = [f"{str(event.get('name', '')).rstrip('.')}: {event.get('message', '')}" for event in (warnings or events)[-3:]]
     return "; ".join([*([_detail(main)] if _detail(main) else []), *told])
 
 
 def _time(value: Any) -> datetime | None:
+    """A time with its zone; None for anything else."""
     try:
-        return datetime.fromisoformat(value) if value else None
+        found = datetime.fromisoformat(value) if value else None
     except (TypeError, ValueError):
         return None
+    return found if found is not None and found.tzinfo is not None else None

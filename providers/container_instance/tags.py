@@ -15,7 +15,13 @@ from providers.container_instance.values import named_texts, text
 OWN_TAG = "push-dispatcher-job"
 """Holds the job's name; a group that carries another's (a copy) is not ours."""
 KEEP_TAG = "push-dispatcher-keep"
+ENDED_TAG = "push-dispatcher-ended"
+"""On a group that is stopped because its main container had ended: how that ended is how the job ended."""
+REPAIR_TAG = "push-dispatcher-repair-since"
+"""When a look first found Azure repairing the group, as an ISO time."""
 MAX_TAGS, MAX_KEY, MAX_VALUE = 50, 512, 256
+KEPT_FREE = 2
+"""Tags that are left for what looks have to note."""
 _FORBIDDEN = re.compile(r"[<>%&\\?/\x00-\x1f]")
 
 
@@ -29,6 +35,6 @@ def tags_of(job: Job, given: Mapping[str, Any], *, keep: bool) -> dict[str, str]
     for source in sources:
         for label in sorted(source):
             key = _FORBIDDEN.sub("-", label).strip()[:MAX_KEY]
-            if key and len(chosen) < MAX_TAGS:
+            if key and len(chosen) < MAX_TAGS - KEPT_FREE:
                 chosen.setdefault(key.lower(), (key, source[label][:MAX_VALUE]))  # Azure does not look at the case of a name
     return dict(chosen.values())

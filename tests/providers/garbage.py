@@ -16,6 +16,13 @@ def garbage(configuration: Mapping[str, Any], depth: int = 3) -> Iterator[dict[s
             yield _replaced(configuration, path, JUNK[(3 * number + turn) % len(JUNK)])
 
 
+def junk_at_every_place(value: Any) -> Iterator[Any]:
+    """`value` with each of its parts replaced by each kind of junk, one at a time."""
+    for path in list(_paths(value, depth=12)):
+        for junk in JUNK:
+            yield _replaced(value, path, junk)
+
+
 def _paths(value: Any, depth: int) -> Iterator[tuple[Any, ...]]:
     items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:

@@ -57,12 +57,13 @@ def check_group(name: str, body: Any, api_version: str) -> None:
     if found := faults(body, GROUP, api_version):
         message = f"The request content was invalid and could not be deserialized: {'; '.join(found)}"
         raise invalid(message)
-    _check_tags(body.get("tags") or {})
+    check_tags(body.get("tags") or {})
     for problem in _problems(body["properties"]):
         raise problem
 
 
-def _check_tags(tags: Mapping[str, str]) -> None:
+def check_tags(tags: Mapping[str, str]) -> None:
+    """Raises `Refusal` for tags that Azure does not take."""
     if len(tags) > 50:
         raise invalid("The resource has more than 50 tags.", "InvalidTagCount")
     for name, value in tags.items():

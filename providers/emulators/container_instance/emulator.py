@@ -26,10 +26,12 @@ LIFE = Life(before=(Phase("Pending"), Phase("Creating")), running="Running", end
 class ContainerInstanceEmulator(Emulator):
     """Azure Container Instances on this machine. Any token, or none, is accepted; any subscription exists.
 
-    `resource_groups` maps names to regions (None: every resource group exists, in `location`). `status_lag` is how many
+    `resource_groups` maps names to regions (None: every resource group exists, in `location`). `largest` maps regions to the
+    most CPUs that a group may ask for there; a region it does not name has machines of every size. `status_lag` is how many
     seconds a reply's view of a group is behind. Faults have variants, by their detail: "provisioning" of NO_CAPACITY accepts
-    the group and then fails its provisioning while it goes on trying; "quota" of NO_CAPACITY is a used-up quota; and
-    `Code: message` or `409 Code: message` gives any other error.
+    the group and then fails its provisioning while it goes on trying; a quota's name ("StandardCores") of NO_CAPACITY says that
+    it is used up; "size" of NO_CAPACITY says that the location has nothing of this size; and `Code: message` or
+    `409 Code: message` gives any other error.
     """
 
     name = "aci"
@@ -40,6 +42,7 @@ class ContainerInstanceEmulator(Emulator):
         location: str = "westeurope",
         resource_groups: Mapping[str, str] | None = None,
         quotas: Quotas | None = None,
+        largest: Mapping[str, float] | None = None,
         status_lag: float = 0.0,
         page_size: int = 100,
         life: Life | None = None,
@@ -49,6 +52,7 @@ class ContainerInstanceEmulator(Emulator):
         self.location = location
         self.resource_groups = resource_groups
         self.quotas = quotas or Quotas()
+        self.largest = largest or {}
         self.status_lag, self.page_size = status_lag, page_size
         self.service = Service(self)
         self._reads = Bucket(*self.quotas.reads) if self.quotas.reads else None
@@ -74,11 +78,27 @@ class ContainerInstanceEmulator(Emulator):
 
     def log(self, name: str, text: str) -> None:
         """What the containers of that name have written; KeyError when there is no such group."""
+        for group in self._named(name):
+            group.log = text
+
+    def outlive(self, name: str, seconds: float | None = None, *, sidecar_exit: int = 0) -> None:
+        """Let a group run on for so long after its main container has ended by itself; None: until it is stopped.
+
+        With further containers these live on, and leave `sidecar_exit`; without any it is a fault of Azure's.
+        """
+        for group in self._named(name):
+            group.outlives, group.sidecar_exit = seconds, sidecar_exit
+
+    def show_provisioning(self, name: str, state: str | None) -> None:
+        """Show this provisioning state, as `Unhealthy` or `Repairing`, in place of the true one; None: no longer."""
+        for group in self._named(name):
+            group.provisioning = state
+
+    def _named(self, name: str) -> list[Group]:
         found = [group for group in self.service.groups.values() if group.name == name]
         if not found:
             raise KeyError(f"no container group is named {name!r}")
-        for group in found:
-            group.log = text
+        return found
 
     @property
     def lingering(self) -> int:
@@ -93,7 +113,9 @@ class ContainerInstanceEmulator(Emulator):
     def describe(self, job: Job) -> EmulatedJob:
         """A job with its group's state in Azure's word."""
         group: Group = job.detail
-        return replace(super().describe(job), state=instance_state(group.history[-1]) if job is group.job else job.state)
+        return replace(
+            super().describe(job), state=instance_state(group, group.history[-1], self.now()) if job is group.job else job.state
+        )
 
     def reset(self) -> None:
         """Forget groups, jobs, calls and faults; the server goes on."""
@@ -114,13 +136,16 @@ class ContainerInstanceEmulator(Emulator):
     def _act(self, call: Call, request: Request, fault: Fault | None) -> Response:
         fails_provisioning = fault is not None and fault.kind is FaultKind.NO_CAPACITY and fault.detail == "provisioning"
         if fault is not None and not fault.kind.acts and not fails_provisioning:
-            raise self._lost() if fault.kind is FaultKind.LOSE_REQUEST else of_fault(fault, self.location)
+            raise self._lost() if fault.kind is FaultKind.LOSE_REQUEST else self._refusal(fault, request)
         response = self._performed(call, request, fails_provisioning=fails_provisioning)
         if fault is not None and fault.kind is FaultKind.LOSE_ANSWER:
             raise self._lost()
         if fault is not None and fault.kind is FaultKind.SERVER_ERROR_AFTER:
-            raise of_fault(fault, self.location)
+            raise self._refusal(fault, request)
         return response
+
+    def _refusal(self, fault: Fault, request: Request) -> Refusal:
+        return of_fault(fault, self.location, (_body(request) or {}).get("properties") or {})
 
     def _performed(self, call: Call, request: Request, *, fails_provisioning: bool) -> Response:
         """The operation's answer, a refusal too: either can be lost."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,8 @@ from providers.emulators.jobs import Cause, Job
 TYPE = "Microsoft.ContainerInstance/containerGroups"
 WAITING = ("Pending", "Creating")
 """The phases before the containers run; both are provisioning states as well."""
+SIGKILL_EXIT = 137
+"""What a container leaves that did not end within its grace after a stop."""
 _SECRET_KEYS = frozenset({"secureValue", "password", "storageAccountKey", "workspaceKey"})
 
 
@@ -44,6 +46,14 @@ class Group:
     history: list[View] = field(default_factory=list)
     restarts: int = 0
     log: str = ""
+    outlives: float | None = 0.0
+    """Seconds that the group goes on running once its main container has ended by itself; None: until it is stopped."""
+    sidecar_exit: int = 0
+    """What its other containers leave when they end by themselves."""
+    stopped_at: float | None = None
+    """When a stop was asked for after its main container had ended."""
+    provisioning: str | None = None
+    """A provisioning state that Azure shows in place of the true one, as `Unhealthy`."""
 
     @property
     def location(self) -> str:
@@ -85,17 +95,30 @@ class Group:
         return next((view for view in reversed(self.history) if view.when <= at), self.history[0])
 
 
-def instance_state(view: View) -> str:
+def goes_on(group: Group, view: View, now: float) -> bool:
+    """True while the group runs although its main container has ended."""
+    if view.live or view.cause is not Cause.EXITED or view.finished_at is None:
+        return False
+    until = float("inf") if group.outlives is None else view.finished_at + group.outlives
+    return now < (until if group.stopped_at is None else min(until, group.stopped_at))
+
+
+def instance_state(group: Group, view: View, now: float) -> str:
     """The group's state in the instance view."""
     if view.live:
         return "Pending" if view.phase in WAITING else "Running"
-    if view.cause is Cause.STOPPED:
+    if goes_on(group, view, now):
+        return "Running"
+    if view.cause is Cause.STOPPED or group.stopped_at is not None:
         return "Stopped"
-    return "Succeeded" if view.cause is Cause.EXITED and view.exit_code == 0 else "Failed"
+    others = group.sidecar_exit if len(group.properties["containers"]) > 1 else 0
+    return "Succeeded" if view.cause is Cause.EXITED and view.exit_code == 0 and not others else "Failed"
 
 
 def provisioning_state(group: Group, view: View) -> str:
     """The state of the last operation on the group."""
+    if group.provisioning is not None:
+        return group.provisioning
     if group.failure is not None and view.cause is not Cause.STOPPED:
         return "Failed"
     if view.live and view.phase in WAITING:
@@ -103,17 +126,19 @@ def provisioning_state(group: Group, view: View) -> str:
     return "Failed" if view.started_at is None and view.cause is not Cause.STOPPED else "Succeeded"
 
 
-def representation(group: Group, view: View, *, with_instance_view: bool) -> dict[str, Any]:
-    """The group as a reply carries it."""
+def representation(group: Group, view: View, now: float, *, with_instance_view: bool) -> dict[str, Any]:
+    """The group as a reply carries it; `view` is its main container as it was at `now`."""
     properties = _without_secrets(deepcopy(group.properties))
     properties.setdefault("sku", "Standard")
     properties.setdefault("restartPolicy", "Always")
     properties.setdefault("initContainers", [])
     properties["provisioningState"] = provisioning_state(group, view)
     if with_instance_view:
-        properties["instanceView"] = {"events": _group_events(group, view), "state": instance_state(view)}
-        for container in properties["containers"]:
-            container["properties"]["instanceView"] = _container_view(group, view)
+        properties["instanceView"] = {"events": _group_events(group, view), "state": instance_state(group, view, now)}
+        main, *others = properties["containers"]
+        main["properties"]["instanceView"] = _container_view(group, view, _current_state(view))
+        for container in others:
+            container["properties"]["instanceView"] = _container_view(group, view, _sidecar_state(group, view, now))
     kept: dict[str, Any] = {key: group.body[key] for key in ("tags", "identity", "zones") if key in group.body}
     named: dict[str, Any] = {"id": group.resource_id, "name": group.name, "type": TYPE, "location": group.location}
     return {**named, **kept, "properties": properties}
@@ -129,8 +154,19 @@ def _volume_secret(key: str, value: Any) -> Any:
     return {} if key == "secret" else value
 
 
-def _container_view(group: Group, view: View) -> dict[str, Any]:
-    return {"restartCount": group.restarts, "currentState": _current_state(view), "events": _container_events(group, view)}
+def _container_view(group: Group, view: View, current: dict[str, Any]) -> dict[str, Any]:
+    return {"restartCount": group.restarts, "currentState": current, "events": _container_events(group, view)}
+
+
+def _sidecar_state(group: Group, view: View, now: float) -> dict[str, Any]:
+    """A container beside the main one: it lives as long as the group does."""
+    if goes_on(group, view, now):
+        return {"state": "Running", "startTime": timestamp(view.started_at), "detailStatus": ""}
+    if view.cause is not Cause.EXITED or view.live:
+        return _current_state(view)
+    until = view.finished_at if group.outlives is None else (view.finished_at or 0.0) + group.outlives
+    finished, code = (until, group.sidecar_exit) if group.stopped_at is None else (group.stopped_at, SIGKILL_EXIT)
+    return _current_state(replace(view, finished_at=finished, exit_code=code))
 
 
 def _current_state(view: View) -> dict[str, Any]:

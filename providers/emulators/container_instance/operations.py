@@ -14,6 +14,7 @@ _LOCATION = _SUBSCRIPTION + _PROVIDER + r"/locations/(?P<location>[^/]+)"
 
 _ROUTES = (
     ("PUT", _GROUP, "ContainerGroups_CreateOrUpdate"),
+    ("PATCH", _GROUP, "ContainerGroups_Update"),
     ("GET", _GROUP, "ContainerGroups_Get"),
     ("DELETE", _GROUP, "ContainerGroups_Delete"),
     ("POST", _GROUP + "/stop", "ContainerGroups_Stop"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from providers.emulators.faults import Fault, FaultKind
 from providers.emulators.web import Response
@@ -23,6 +25,9 @@ STATUSES = {
     "TooManyRequests": 429,
 }
 """The statuses that a fault's own code comes with; any other code is a 400."""
+
+QUOTAS = frozenset({"ContainerGroups", "StandardCores", "StandardSpotCores", "V100Cores"})
+"""What a fault of missing capacity may name."""
 
 _DETAIL = re.compile(r"(?:(\d{3}) )?(\w+): (.+)", re.DOTALL)
 
@@ -68,9 +73,21 @@ def over_quota(quota: str, location: str, limit: float, usage: float, requested:
     return Refusal(409, "ContainerGroupQuotaReached", message)
 
 
-def no_room(location: str) -> Refusal:
-    """The region has no machine for the group just now."""
-    message = f"The requested resource is not available in the location '{location}' at this moment. Please retry later."
+def not_available(location: str, properties: Mapping[str, Any]) -> Refusal:
+    """The region has nothing of the size, the system or the network that the group asks for, always or just now."""
+    requests = [container["properties"]["resources"]["requests"] for container in properties["containers"]]
+    cpu, memory = sum(item["cpu"] for item in requests), sum(item["memoryInGB"] for item in requests)
+    message = (
+        f"The requested resource is not available in the location '{location}' at this moment. Please retry with a different "
+        f"resource request or in another location. Resource requested: '{cpu:g}' CPU '{memory:g}' GB memory "
+        f"'{properties['osType']}' OS{' virtual network' if properties.get('subnetIds') else ''}"
+    )
+    return Refusal(409, "ServiceUnavailable", message)
+
+
+def no_capacity(location: str) -> Refusal:
+    """The region is full: what runs there has to end first. The words are assumed, the status and the code are Azure's."""
+    message = f"There is no capacity for container groups of this size in '{location}' at this time. Please retry later."
     return Refusal(409, "ServiceUnavailable", message)
 
 
@@ -84,15 +101,17 @@ def throttled(action: str, limit: float, seconds: float, retry_after: float) -> 
     return Refusal(429, "ResourceRequestsThrottled", message, retry_after=retry_after)
 
 
-def of_fault(fault: Fault, location: str) -> Refusal:
-    """The refusal that a fault stands for; its detail may be `Code: message` or `409 Code: message`."""
+def of_fault(fault: Fault, location: str, properties: Mapping[str, Any]) -> Refusal:
+    """The refusal that a fault stands for; its detail may be a quota, or `Code: message` or `409 Code: message`."""
     if given := _DETAIL.fullmatch(fault.detail):
         status, code, message = given.groups()
         return Refusal(int(status) if status else STATUSES.get(code, 400), code, message)
     if fault.kind is FaultKind.THROTTLE:
         return Refusal(429, "TooManyRequests", "The request is being throttled.", retry_after=17)
+    if fault.kind is FaultKind.NO_CAPACITY and fault.detail == "size":
+        return not_available(location, properties)
     if fault.kind is FaultKind.NO_CAPACITY:
-        return over_quota("StandardCores", location, 10, 10, 1) if fault.detail == "quota" else no_room(location)
+        return over_quota(fault.detail, location, 10, 10, 1) if fault.detail in QUOTAS else no_capacity(location)
     if fault.kind is FaultKind.REFUSE:
         return Refusal(400, "InaccessibleImage", "The image in container group is not accessible. Please check the image.")
     return Refusal(500, "InternalServerError", "Encountered an internal server error.")

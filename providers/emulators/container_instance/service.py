@@ -13,10 +13,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from providers.emulators.container_instance import checks
-from providers.emulators.container_instance.groups import Group, environment, provisioning_state, representation
+from providers.emulators.container_instance.groups import Group, environment, goes_on, provisioning_state, representation
 from providers.emulators.container_instance.operations import Call
 from providers.emulators.container_instance.quotas import Meter
-from providers.emulators.container_instance.refusals import Refusal, invalid, no_room, not_found, over_quota, transitioning
+from providers.emulators.container_instance.refusals import (
+    Refusal,
+    invalid,
+    no_capacity,
+    not_available,
+    not_found,
+    over_quota,
+    transitioning,
+)
 from providers.emulators.jobs import Cause
 from providers.emulators.web import Request, Response
 
@@ -44,6 +52,7 @@ class Service:
     def perform(self, call: Call, request: Request, *, fails_provisioning: bool = False) -> Response:
         """Do the operation. Raises `Refusal`."""
         self._book.settle()
+        self._restart_ended()
         self._check_resource_group(call)
         if call.operation == "ContainerGroups_CreateOrUpdate":
             return self._put(call, request, fails_provisioning=fails_provisioning)
@@ -69,7 +78,7 @@ class Service:
         group = Group(subscription=call.subscription, resource_group=call.resource_group, name=call.name, body=body)
         self._check_quotas(group, new_groups=1)
         if fails_provisioning:
-            group.failure = ("InsufficientCapacity.", no_room(group.location).message)
+            group.failure = ("InsufficientCapacity.", not_available(group.location, group.properties).message)
         self.groups[call.key] = group
         self._launch(group)
         return self._moving(group, call, request, 201)
@@ -97,18 +106,39 @@ class Service:
         if len(here) + new_groups > quotas.groups:
             raise over_quota("ContainerGroups", group.location, quotas.groups, len(here), 1)
         cores, wanted = sum(checks.cpus(other.properties) for other in here if other.job.live), checks.cpus(group.properties)
+        if wanted > emulator.largest.get(group.location, float("inf")):
+            raise not_available(group.location, group.properties)
         if cores + wanted > quotas.cores:
             raise over_quota("StandardCores", group.location, quotas.cores, cores, wanted)
         if emulator.capacity is not None and self._book.live >= emulator.capacity:
-            raise no_room(group.location)
+            raise no_capacity(group.location)
         self._meter.spend("write", group.subscription, quotas.creates, emulator.now())
 
     def _launch(self, group: Group) -> None:
         container = group.properties["containers"][0]
         command = container["properties"].get("command") or []
         identifier = f"{group.resource_id}#{next(self._numbers)}"
+        group.stopped_at = None
         group.history.clear()
         group.job = self._book.start(identifier, group.name, command=command, environment=environment(container), detail=group)
+
+    def _restart_ended(self) -> None:
+        """Start containers again where the policy says so, whenever somebody asks; Azure does it by itself, after a delay."""
+        for group in self.groups.values():
+            policy, job = group.properties.get("restartPolicy", "Always"), group.job
+            repeats = policy == "Always" or (policy == "OnFailure" and job.exit_code != 0)
+            if repeats and not job.live and job.cause is Cause.EXITED and group.stopped_at is None:
+                group.restarts += 1
+                self._launch(group)
+
+    def _tag(self, call: Call, request: Request) -> Response:
+        """A PATCH, which changes tags and nothing else: the ones it brings are all there are afterwards."""
+        group, body = self._existing(call), _parsed(request)
+        if not isinstance(body, dict) or set(body) - {"tags"}:
+            raise invalid("An update of a container group can change its tags alone.")
+        checks.check_tags(body.get("tags") or {})
+        group.body["tags"] = dict(body.get("tags") or {})
+        return self._reply(group, 200, with_instance_view=True)
 
     def _get(self, call: Call, _request: Request) -> Response:
         return self._reply(self._existing(call), 200, with_instance_view=True)
@@ -125,6 +155,8 @@ class Service:
 
     def _stop(self, call: Call, _request: Request) -> Response:
         group = self._settled(call)
+        if goes_on(group, group.history[-1], self._emulator.now()):
+            group.stopped_at = self._emulator.now()
         self._book.stop(group.job)
         return Response(status=204)
 
@@ -145,7 +177,9 @@ class Service:
         found = [group for group in self._of(call.subscription) if _is_in(group, call.resource_group)]
         first = int(request.query.get("$skiptoken", 0))
         page = found[first : first + self._emulator.page_size]
-        answer: dict[str, Any] = {"value": [representation(g, self._seen(g), with_instance_view=False) for g in page]}
+        answer: dict[str, Any] = {
+            "value": [representation(g, self._seen(g), self._then, with_instance_view=False) for g in page]
+        }
         if first + len(page) < len(found):
             version = request.query["api-version"]
             skip = first + len(page)
@@ -197,13 +231,19 @@ class Service:
         return [group for key, group in self.groups.items() if key[0] == subscription.lower()]
 
     def _seen(self, group: Group) -> Any:
-        return group.seen(self._emulator.now() - self._emulator.status_lag)
+        return group.seen(self._then)
+
+    @property
+    def _then(self) -> float:
+        """The time whose state a reply shows."""
+        return self._emulator.now() - self._emulator.status_lag
 
     def _reply(self, group: Group, status: int, *, with_instance_view: bool = False) -> Response:
-        return Response.json(representation(group, self._seen(group), with_instance_view=with_instance_view), status=status)
+        body = representation(group, self._seen(group), self._then, with_instance_view=with_instance_view)
+        return Response.json(body, status=status)
 
     def _moving(self, group: Group, call: Call, request: Request, status: int) -> Response:
-        answer = representation(group, group.history[0], with_instance_view=True)
+        answer = representation(group, group.history[0], self._then, with_instance_view=True)
         return Response.json(answer, status=status, headers=self._operation(group, call, request))
 
     def _operation(self, group: Group, call: Call, request: Request) -> dict[str, str]:
@@ -214,6 +254,7 @@ class Service:
         return {"Azure-AsyncOperation": f"{self._emulator.url}{place}/operations/{token}?api-version={version}"}
 
     _handlers: dict[str, Callable[[Service, Call, Request], Response]] = {  # noqa: RUF012 - a table of this class's own methods
+        "ContainerGroups_Update": _tag,
         "ContainerGroups_Get": _get,
         "ContainerGroups_Delete": _delete,
         "ContainerGroups_Stop": _stop,

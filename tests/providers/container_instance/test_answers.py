@@ -6,14 +6,21 @@ import json
 import pytest
 from azure.core import exceptions
 
-from providers.base import Rejected, Throttled, Unknown
-from providers.container_instance.answers import HINTS, ArmFailure, outcome_of
+from providers.base import Hold, Misconfigured, Needs, Rejected, Throttled, Unknown, Unreachable
+from providers.container_instance import answers
+from providers.container_instance.answers import HINTS, ArmFailure, NoToken
 from providers.container_instance.arm import failure_of
 
 QUOTA = "Resource type 'Microsoft.ContainerInstance/containerGroups' container group quota 'ContainerGroups' exceeded in region"
+NEEDS = Needs(place=("team", "sub", "westus"), size={"cpu": 4, "memory": 16})
+FULL = "There is no capacity for container groups of this size in 'westus' at this time."
 NO_ROOM = (
     "The requested resource is not available in the location 'westus' at this moment. Please retry with a different request"
 )
+
+
+def outcome_of(failure, needs=NEEDS, **how):
+    return answers.outcome_of(failure, needs, **how)
 
 
 @pytest.mark.parametrize(
@@ -34,14 +41,15 @@ NO_ROOM = (
         (None, "", "ServiceResponseError: reset", Unknown),
         (409, "RegistryErrorResponse", "An error response is received from the docker registry", Throttled),
         (409, "SomethingNew", "", Unknown),
-        (409, "MissingSubscriptionRegistration", "", Rejected),
+        (409, "MissingSubscriptionRegistration", "", Misconfigured),
+        (409, "ReadOnlyDisabledSubscription", "", Misconfigured),
         (409, "ResourceGroupBeingDeleted", "", Rejected),
         (400, "InaccessibleImage", "", Rejected),
         (400, "InvalidRequestContent", "", Rejected),
-        (401, "InvalidAuthenticationToken", "", Throttled),
+        (401, "InvalidAuthenticationToken", "", Misconfigured),
         (403, "AuthorizationFailed", "", Rejected),
         (404, "ResourceGroupNotFound", "", Rejected),
-        (404, "SubscriptionNotFound", "", Rejected),
+        (404, "SubscriptionNotFound", "", Misconfigured),
     ],
 )
 def test_status_code_and_words_decide_together(status, code, message, kind):
@@ -55,9 +63,59 @@ def test_azure_says_when_to_come_again_in_a_header_or_in_words():
     assert outcome_of(ArmFailure("", status=429)).retry_after is None
 
 
-def test_a_registrys_trouble_holds_up_no_other_image():
-    assert outcome_of(ArmFailure("", status=409, code="RegistryErrorResponse")).hold is None
-    assert outcome_of(ArmFailure(QUOTA, status=409, code="ContainerGroupQuotaReached")).hold is not None
+def test_no_wait_is_longer_than_a_day():
+    assert outcome_of(ArmFailure("", status=429, retry_after=float("9" * 400))).retry_after == 86400
+
+
+PLACE, SUBSCRIPTION, EVERYWHERE = ("team", "sub", "westus"), ("team", "sub"), ("team",)
+SPOT = Needs(place=PLACE, size={"cpu": 4, "memory": 16, "spot": 4})
+GPU = Needs(place=PLACE, size={"cpu": 4, "memory": 16, "gpu": 2})
+
+
+def quota(name: str) -> ArmFailure:
+    words = f"container group quota '{name}' exceeded in region 'westus'. Limit: '10', Usage: '9' Requested: '4'."
+    return ArmFailure(words, status=409, code="ContainerGroupQuotaReached")
+
+
+@pytest.mark.parametrize(
+    ("failure", "needs", "hold"),
+    [
+        (ArmFailure("", status=429), NEEDS, Hold(place=SUBSCRIPTION)),
+        (ArmFailure("", status=409, code="RegistryErrorResponse"), NEEDS, None),
+        (ArmFailure(NO_ROOM, status=409, code="ServiceUnavailable"), NEEDS, None),
+        (ArmFailure(NO_ROOM, status=503, code="ServiceUnavailable"), NEEDS, None),
+        (quota("ContainerGroups"), NEEDS, Hold(place=PLACE, freed_by_end=True)),
+        (quota("StandardCores"), NEEDS, Hold(place=PLACE, size={"cpu": 4}, freed_by_end=True)),
+        (quota("StandardSpotCores"), SPOT, Hold(place=PLACE, size={"spot": 4}, freed_by_end=True)),
+        (quota("V100Cores"), GPU, Hold(place=PLACE, size={"gpu": 2}, freed_by_end=True)),
+        (
+            ArmFailure(FULL, status=409, code="ServiceUnavailable"),
+            NEEDS,
+            Hold(place=PLACE, size={"cpu": 4, "memory": 16}, freed_by_end=True),
+        ),
+        (ArmFailure(FULL, status=409, code="ServiceUnavailable"), GPU, Hold(place=PLACE, size={"gpu": 2}, freed_by_end=True)),
+        (ArmFailure("", status=401), NEEDS, Hold(place=SUBSCRIPTION)),
+        (ArmFailure("", status=404, code="SubscriptionNotFound"), NEEDS, Hold(place=SUBSCRIPTION)),
+        (NoToken("none"), NEEDS, Hold(place=EVERYWHERE)),
+    ],
+)
+def test_a_refusal_holds_the_jobs_that_would_be_refused_as_well(failure, needs, hold):
+    assert outcome_of(failure, needs).hold == hold
+
+
+def test_a_failure_before_the_put_is_never_unknown():
+    for failure in (
+        ArmFailure("reset"),
+        ArmFailure("", status=500),
+        ArmFailure("", status=409, code="New"),
+        ArmFailure("", status=200),
+    ):
+        assert isinstance(outcome_of(failure), Unknown)
+        assert isinstance(outcome_of(failure, sent_put=False), Unreachable)
+
+
+def test_what_was_never_sent_is_unreachable_wherever_it_happens():
+    assert outcome_of(ArmFailure("refused", sent=False)) == Unreachable(cause="refused")
 
 
 def test_a_refusal_is_told_in_azures_words_and_with_what_to_do():

@@ -9,7 +9,7 @@ import pytest
 from azure.core.pipeline.transport import HttpTransport
 from azure.core.rest import HttpRequest
 
-from providers.base import Throttled
+from providers.base import Misconfigured
 from providers.container_instance import ContainerInstanceProvider, identity
 from tests.providers.container_instance.builders import a_job
 from tests.providers.token_services import HOST, a_token_service
@@ -104,7 +104,7 @@ def test_a_right_that_is_missing_on_aws_is_named_and_the_run_waits(aws):
     aws.answers["/"] = (403, REFUSED)
     provider = ContainerInstanceProvider(endpoint="https://127.0.0.1:1", credentials={"azure": ENTRY})
     outcome = provider.submit(a_job(aci_credentials="azure"))
-    assert isinstance(outcome, Throttled)
+    assert isinstance(outcome, Misconfigured)
     assert outcome.reason.startswith("no token for Azure: AWS gives no token for api://AzureADTokenExchange: ")
     assert "not authorized to perform: sts:GetWebIdentityToken" in outcome.reason
     assert len(aws.asked) == 1

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 from azure import identity as azure_identity
+from azure.core.exceptions import ServiceRequestError
 
-from providers.base import Rejected, Throttled
+from providers.base import Hold, Misconfigured, Rejected, Unreachable
 from providers.container_instance import ContainerInstanceProvider, identity
 from providers.container_instance.answers import ArmFailure
 from providers.container_instance.connections import ENDPOINT_VARIABLE
@@ -86,14 +87,26 @@ def test_a_job_without_a_token_waits_and_is_not_lost(tmp_path):
     entry = {"tenant_id": "t", "client_id": "c", "token_file": str(tmp_path / "missing")}
     provider = ContainerInstanceProvider(endpoint="https://127.0.0.1:1", credentials={"team": entry})
     outcome = provider.submit(a_job(aci_credentials="team"))
-    assert isinstance(outcome, Throttled)
+    assert isinstance(outcome, Misconfigured)
     assert outcome.reason.startswith("no token for Azure: ")
+    assert outcome.reason.endswith("check aci_credentials, or the identity of the dispatcher's host")
+    assert outcome.hold == Hold(place=("team",))
 
 
 def test_a_client_secret_that_the_host_lacks_is_named(monkeypatch):
     monkeypatch.delenv("TEAM_SECRET", raising=False)
     entry = {"tenant_id": "t", "client_id": "c", "client_secret_env": "TEAM_SECRET"}
     provider = ContainerInstanceProvider(endpoint="https://127.0.0.1:1", credentials={"team": entry})
-    assert provider.submit(a_job(aci_credentials="team")) == Rejected(
-        reason="aci_credentials: the environment variable TEAM_SECRET of the dispatcher's host is not set"
+    assert provider.submit(a_job(aci_credentials="team")) == Misconfigured(
+        reason="aci_credentials: the environment variable TEAM_SECRET of the dispatcher's host is not set",
+        hold=Hold(place=("team",)),
     )
+
+
+def test_a_service_of_tokens_that_does_not_answer_is_no_lack_of_credentials(monkeypatch):
+    def credential_of(*_arguments):
+        raise ServiceRequestError("login.microsoftonline.com does not resolve")
+
+    monkeypatch.setattr(identity, "credential_of", credential_of)
+    outcome = ContainerInstanceProvider(endpoint="https://127.0.0.1:1").submit(a_job())
+    assert outcome == Unreachable(cause="no token for Azure: login.microsoftonline.com does not resolve")

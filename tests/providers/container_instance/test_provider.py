@@ -9,16 +9,19 @@ import pytest
 from providers.base import (
     Accepted,
     CallFailed,
+    Hold,
     JobState,
+    Misconfigured,
     Observation,
     ProviderUnavailable,
     Rejected,
     Submission,
     Throttled,
     Unknown,
+    Unreachable,
 )
 from providers.container_instance import connections
-from providers.container_instance.arm import CONNECT_SECONDS, WRITE_SECONDS
+from providers.container_instance.arm import READ_SECONDS, WRITE_SECONDS
 from providers.container_instance.looking import READS_KEPT
 from providers.container_instance.provider import READS_PER_SWEEP
 from providers.container_instance.timing import CALL_TIMEOUT, LAST_START
@@ -32,6 +35,7 @@ PUT, GET = "ContainerGroups_CreateOrUpdate", "ContainerGroups_Get"
 STOP, DELETE, LOGS = "ContainerGroups_Stop", "ContainerGroups_Delete", "Containers_ListLogs"
 SLOW = Life(before=(Phase("Pending", 10), Phase("Creating", 20)), running="Running", ended="Terminated", stop_seconds=5)
 NAME = "r0001-1"
+PLACE = ("", SUBSCRIPTION, "westeurope")
 
 
 def seen(provider, submission) -> Observation:
@@ -94,44 +98,63 @@ class TestSubmit:
         assert provider.find(a_job()) is None
 
     def test_nothing_is_put_after_a_look_that_was_not_answered(self, aci, provider):
-        aci.faults.add(GET, FaultKind.LOSE_ANSWER)
-        assert isinstance(provider.submit(a_job()), Unknown)
+        for kind in (FaultKind.LOSE_ANSWER, FaultKind.LOSE_REQUEST, FaultKind.SERVER_ERROR):
+            aci.faults.add(GET, kind)
+            assert isinstance(provider.submit(a_job()), Unreachable)
         assert aci.calls[PUT] == 0
 
     def test_nothing_is_put_after_a_look_that_took_too_long(self, aci):
         times = iter([0.0, LAST_START + 1])
         outcome = provider_for(aci, monotonic=lambda: next(times)).submit(a_job())
-        assert outcome == Throttled(reason="nothing was started: Azure took 6 s to answer a look-up", hold=None)
+        assert outcome == Unreachable(cause="nothing was started: Azure took 6 s to answer a look-up")
         assert aci.calls[PUT] == 0
 
     def test_nothing_is_retried_and_nothing_waits(self, aci, provider):
         aci.faults.add(PUT, FaultKind.THROTTLE, times=100)
         outcome = provider.submit(a_job())
-        assert outcome == Throttled(reason="TooManyRequests: The request is being throttled.", retry_after=17)
+        hold = Hold(place=("", SUBSCRIPTION))
+        assert outcome == Throttled(reason="TooManyRequests: The request is being throttled.", retry_after=17, hold=hold)
         assert aci.calls[PUT] == 1
 
-    def test_an_unregistered_subscription_is_refused_and_not_waited_for(self, aci, provider):
+    def test_an_unregistered_subscription_is_somebodys_to_mend(self, aci, provider):
         aci.faults.add(PUT, FaultKind.REFUSE, detail="MissingSubscriptionRegistration: register 'Microsoft.ContainerInstance'")
         outcome = provider.submit(a_job())
-        assert isinstance(outcome, Rejected)
+        assert isinstance(outcome, Misconfigured)
+        assert outcome.hold == Hold(place=("", SUBSCRIPTION))
         assert "az provider register" in outcome.reason
         assert aci.calls[PUT] == 1
 
     @pytest.mark.parametrize(
-        ("kind", "detail", "holds_pool"),
+        ("kind", "detail", "hold"),
         [
-            (FaultKind.NO_CAPACITY, "", True),
-            (FaultKind.NO_CAPACITY, "quota", True),
-            (FaultKind.REFUSE, "RegistryErrorResponse: An error response is received from 'index.docker.io'", False),
-            (FaultKind.REFUSE, "InvalidAuthenticationToken: expired", True),
+            (FaultKind.NO_CAPACITY, "", Hold(place=PLACE, size={"cpu": 1, "memory": 1}, freed_by_end=True)),
+            (FaultKind.NO_CAPACITY, "StandardCores", Hold(place=PLACE, size={"cpu": 1}, freed_by_end=True)),
+            (FaultKind.NO_CAPACITY, "ContainerGroups", Hold(place=PLACE, freed_by_end=True)),
+            (FaultKind.NO_CAPACITY, "size", None),
+            (FaultKind.REFUSE, "RegistryErrorResponse: An error response is received from 'index.docker.io'", None),
         ],
     )
-    def test_what_may_pass_is_throttled(self, aci, provider, kind, detail, holds_pool):
+    def test_what_may_pass_is_throttled_and_holds_whom_it_concerns(self, aci, provider, kind, detail, hold):
         aci.faults.add(PUT, kind, detail=detail)
         outcome = provider.submit(a_job())
         assert isinstance(outcome, Throttled)
-        assert (outcome.hold is not None) is holds_pool
+        assert outcome.hold == hold
         assert aci.starts == {}
+
+    def test_a_size_that_a_location_does_not_have_concerns_the_one_job(self, start):
+        provider = provider_for(start(largest={"westeurope": 2}))
+        outcome = provider.submit(a_job("r1-1", cpu=4))
+        assert isinstance(outcome, Throttled)
+        assert (outcome.hold, "not available in the location 'westeurope'" in outcome.reason) == (None, True)
+        assert isinstance(provider.submit(a_job("r2-1", cpu=2)), Accepted)
+
+    def test_cores_that_are_used_up_leave_smaller_jobs_alone(self, start):
+        provider = provider_for(start(quotas=Quotas(cores=3)))
+        submitted(provider, a_job("r1-1", cpu=2))
+        big, small = a_job("r2-1", cpu=2), a_job("r3-1", cpu=1)
+        outcome = provider.submit(big)
+        assert [outcome.hold.concerns(provider.needs(job.configuration)) for job in (big, small)] == [True, False]
+        assert isinstance(provider.submit(small), Accepted)
 
     @pytest.mark.parametrize(
         "detail", ["", "AuthorizationFailed: no", "ResourceGroupNotFound: no", "RequestDisallowedByPolicy: no"]
@@ -175,9 +198,17 @@ class TestSubmit:
     def test_a_configuration_that_cannot_be_used_is_rejected_without_a_call(self, aci, provider):
         outcome = provider.submit(a_job(resource_group_name=None))
         assert outcome == Rejected(reason="resource_group_name: missing")
-        outcome = provider.submit(a_job(aci_credentials="nobody"))
-        assert isinstance(outcome, Rejected)
         assert aci.calls.counts == {}
+
+    def test_credentials_that_the_host_lacks_are_its_own_fault_and_no_jobs(self, aci, provider):
+        outcome = provider.submit(a_job(aci_credentials="nobody"))
+        assert isinstance(outcome, Misconfigured)
+        assert outcome.hold == Hold(place=("nobody",))
+        assert "add it there" in outcome.reason
+        outcome = provider.submit(a_job(secrets={"PASSWORD": "nobodys"}))
+        assert isinstance(outcome, Misconfigured)
+        assert outcome.hold is None
+        assert aci.calls[PUT] == 0
 
     def test_fifty_at_once_are_fifty_jobs(self, aci, provider):
         outcomes = {}
@@ -199,7 +230,7 @@ class TestSubmit:
         aci = start()
         provider = provider_for(aci)
         aci.stop()
-        assert isinstance(provider.submit(a_job()), Unknown)
+        assert isinstance(provider.submit(a_job()), Unreachable)
         with pytest.raises(CallFailed):
             provider.find(a_job())
         assert seen(provider, _submission()).state is JobState.UNREADABLE
@@ -310,7 +341,7 @@ class TestObserve:
         submissions = [submitted(provider, a_job(f"r{number}-1")) for number in range(3)]
         times = iter([0.0, 1.0, LAST_START + 1])
         assert provider_for(aci, monotonic=lambda: next(times)).observe(submissions).keys() == {"r0-1"}
-        assert LAST_START + CONNECT_SECONDS + WRITE_SECONDS <= CALL_TIMEOUT
+        assert LAST_START + max(READ_SECONDS, WRITE_SECONDS) <= CALL_TIMEOUT
 
     def test_an_end_that_is_seen_late_goes_without_its_log(self, aci, provider):
         submission = submitted(provider)
@@ -553,7 +584,7 @@ def test_without_the_sdk_the_extra_is_named(monkeypatch):
 def test_an_entry_with_a_secret_in_it_is_refused_and_one_of_another_cloud_is_nobodys_business(aci):
     entries = {"mine": {"client_id": "c", "client_secret": "hush"}, "aws": {"role_arn": "arn"}}
     outcome = provider_for(aci, credentials=entries).submit(a_job(aci_credentials="mine"))
-    assert isinstance(outcome, Rejected)
+    assert isinstance(outcome, Misconfigured)
     assert outcome.reason.startswith("credentials.mine: unknown client_secret;")
     assert "hush" not in outcome.reason
 

@@ -1,12 +1,25 @@
 """What a container group shows of its job."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
 
 from providers.base import JobState, Observation
-from providers.container_instance.states import MAX_REASON, never_ran, observation_of, with_log
+from providers.container_instance.answers import ArmFailure
+from providers.container_instance.states import (
+    MAX_REASON,
+    is_over,
+    is_repairing,
+    never_ran,
+    nothing_runs,
+    observation_of,
+    repairing_since,
+    with_log,
+)
+from providers.container_instance.tags import ENDED_TAG
 from tests.providers.container_instance.builders import a_group, an_event, terminated
+from tests.providers.garbage import junk_at_every_place
 
 WAITING = {"state": "Waiting", "detailStatus": "CrashLoopBackOff: "}
 
@@ -27,7 +40,11 @@ WAITING = {"state": "Waiting", "detailStatus": "CrashLoopBackOff: "}
             137,
             "exit code 137 (OOMKilled)",
         ),
-        (a_group("Failed", containers=[terminated(0), terminated(2)]), JobState.FAILED, 2, "exit code 2 of container c1"),
+        (a_group("Failed", containers=[terminated(0), terminated(137)]), JobState.SUCCEEDED, 0, ""),
+        (a_group("Running", containers=[terminated(0), {"state": "Running"}]), JobState.SUCCEEDED, 0, ""),
+        (a_group("Running", containers=[terminated(3), {"state": "Running"}]), JobState.FAILED, 3, "exit code 3"),
+        (a_group("Running", containers=[terminated(0)]), JobState.SUCCEEDED, 0, ""),
+        (a_group("Failed", containers=[{}, terminated(2)]), JobState.CRASHED, None, "exit code 2 of container c1"),
         (a_group("Failed", containers=[WAITING]), JobState.CRASHED, None, "CrashLoopBackOff: "),
         (a_group("Failed", containers=[{}]), JobState.CRASHED, None, "the container group failed; Azure gave no reason"),
         (a_group("Failed", containers=[{}], events=[an_event("Killed", "evicted")]), JobState.CRASHED, None, "Killed: evicted"),
@@ -61,6 +78,42 @@ def test_a_group_that_is_being_repaired_has_not_ended(provisioning, state):
     assert observation_of(a_group(state, provisioning=provisioning, containers=[terminated(1)])).state is JobState.RUNNING
 
 
+def test_a_group_that_was_stopped_because_its_main_container_had_ended_is_told_from_one_that_somebody_stopped():
+    group = a_group("Stopped", containers=[terminated(0), terminated(137)])
+    assert observation_of(group).state is JobState.STOPPED
+    assert observation_of({**group, "tags": {ENDED_TAG: "2030-01-01T00:00:00Z"}}).state is JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize("policy", ["Always", "OnFailure"])
+def test_an_end_that_azure_will_repeat_is_none(policy):
+    group = a_group("Running", containers=[terminated(1)])
+    group["properties"]["restartPolicy"] = policy
+    assert observation_of(group).state is JobState.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("containers", "state"),
+    [([terminated(0)], JobState.SUCCEEDED), ([terminated(3)], JobState.FAILED), ([{"state": "Running"}], JobState.CRASHED)],
+)
+def test_a_repair_that_is_given_up_leaves_what_the_main_container_shows(containers, state):
+    group = a_group("Running", provisioning="Unhealthy", containers=containers)
+    assert observation_of(group).state is JobState.RUNNING
+    assert observation_of(group, is_given_up=True).state is state
+
+
+def test_whatever_stands_in_a_group_it_is_read_or_said_to_be_unreadable():
+    times = {"startTime": "2030-01-01T00:00:00Z", "finishTime": "2030-01-01T00:00:01Z"}
+    events = [an_event("Killed", "words")]
+    whole = {"tags": {ENDED_TAG: "x"}, **a_group("Failed", containers=[terminated(1, **times), {}], events=events)}
+    for group in junk_at_every_place(whole):
+        for read in (observation_of, never_ran, is_over, nothing_runs, is_repairing, repairing_since):
+            with suppress(ArmFailure):
+                seen = read(group)
+                if read is observation_of:
+                    assert type(seen.exit_code) in (int, type(None)), group
+                    assert seen.ended_at is None or seen.ended_at.tzinfo is not None
+
+
 def test_the_container_that_does_the_work_is_found_by_name():
     group = a_group("Stopped", containers=[terminated(1), terminated(2)])
     assert observation_of(group, "c1").exit_code == 2
@@ -78,7 +131,6 @@ def test_times_are_azures_whatever_their_digits():
 def test_only_a_group_without_a_started_container_never_ran():
     assert never_ran(a_group("Pending", containers=[{}]))
     assert never_ran(a_group(None, containers=[]))
-    assert never_ran({})
     assert not never_ran(a_group("Pending", containers=[{"startTime": "2030-01-01T00:00:00Z"}]))
     assert not never_ran(a_group("Running"))
 
@@ -92,5 +144,8 @@ def test_a_reason_and_the_end_of_a_log_fit_into_what_a_run_keeps():
     assert with_log(Observation(state=JobState.FAILED, reason="r"), " \n").reason == "r"
 
 
-def test_an_empty_answer_is_a_start():
-    assert observation_of({}).state is JobState.STARTING
+@pytest.mark.parametrize("group", [{}, {"properties": None}, {"properties": {}}, {"properties": []}])
+def test_an_answer_without_a_group_is_nothing_to_conclude_from(group):
+    for read in (observation_of, never_ran):
+        with pytest.raises(ArmFailure, match="cannot be read"):
+            read(group)

@@ -346,7 +346,7 @@ class TestFaults:
         [
             (FaultKind.THROTTLE, "", (429, "TooManyRequests")),
             (FaultKind.NO_CAPACITY, "", (409, "ServiceUnavailable")),
-            (FaultKind.NO_CAPACITY, "quota", (409, "ContainerGroupQuotaReached")),
+            (FaultKind.NO_CAPACITY, "StandardCores", (409, "ContainerGroupQuotaReached")),
             (FaultKind.REFUSE, "", (400, "InaccessibleImage")),
             (FaultKind.REFUSE, "AuthorizationFailed: no", (403, "AuthorizationFailed")),
             (FaultKind.REFUSE, "400 ContainerGroupQuotaReached: no", (400, "ContainerGroupQuotaReached")),

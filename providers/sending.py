@@ -1,0 +1,39 @@
+"""Telling a request that was never sent from one that got no answer.
+
+A connection that was refused, a name that does not resolve, a proxy that lets nobody through and a TLS handshake that failed
+prove that the far side did not see the request. Everything later proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+
+CONNECTING = (("urllib3/connection.py", "connect"), ("asyncio/base_events.py", "create_connection"))
+"""Files and functions of urllib3, and of asyncio, in which a connection is made and nothing of a request is sent."""
+
+
+def never_sent(error: BaseException) -> bool:
+    """True when `error` was raised while the connection was being made: nothing of the request has left this host."""
+    return any(_was_connecting(each.__traceback__) for each in _chain(error))
+
+
+def _was_connecting(trace: TracebackType | None) -> bool:
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if any(code.co_name == name and code.co_filename.replace("\\", "/").endswith(file) for file, name in CONNECTING):
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and those it was made of; the Azure SDK keeps the first of them in an attribute of its own."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, BaseException) and id(found) not in seen:
+            seen.add(id(found))
+            waiting += [found.__cause__, found.__context__, getattr(found, "inner_exception", None)]
+            yield found
