@@ -14,6 +14,7 @@ hook.failed        they were not                         run, pool, hook, proble
 hook.given_up      ... for about a day                   run, pool, problem
 pool.held          the provider refused                  pool, until, reason
 pool.problem       a tick or a look was cut short        pool, problem
+event.ignored      an event names a run, and is not about it  reason, and run where it is known
 pool.not_invoked   fan-out could not start an invocation pool, problem
 invocation.refused a request over HTTP was refused    status, problem
 telemetry.problem  metrics or traces were not given on   consumer, problem; once for each consumer

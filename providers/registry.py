@@ -36,6 +36,8 @@ class ProviderType:
     """`module:function` that reads what a job needs out of its configuration, without the SDK (`Provider.needs`)."""
     check: str | None = None
     """`module:function` that checks a rendered configuration without a call, and without the SDK where it is missing."""
+    events: str | None = None
+    """The detail-type of the events (EventBridge) in which the platform tells of a job; None when it tells of none."""
     place: tuple[str, ...] = ()
     """The parts of a job configuration (dotted paths) that say where its job is put, and so what a sweep looks through."""
     description: str
@@ -49,6 +51,8 @@ def _ecs(name: str) -> ProviderType:
         extra="aws",
         sdk="boto3",
         credential_variable="aws_credentials",
+        needs="providers.ecs.needs:needs_of",
+        events="ECS Task State Change",
         description="Tasks on AWS Elastic Container Service: Fargate, EC2 or External",
     )
 

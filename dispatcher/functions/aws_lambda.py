@@ -36,7 +36,9 @@ def handler(event: Mapping[str, Any] | None, context: Context) -> dict[str, Any]
     """
     wiring = _wiring()
     try:
-        return invoke(wiring, event, seconds_left=context.get_remaining_time_in_millis() / 1000, start=_start())
+        seconds = context.get_remaining_time_in_millis() / 1000
+        function = getattr(context, "invoked_function_arn", "")  # a context of one's own, for a trial, may lack it
+        return invoke(wiring, event, seconds_left=seconds, start=_start(), function=function)
     finally:
         wiring.rest(context.get_remaining_time_in_millis() / 1000)
 

@@ -11,28 +11,33 @@ Anything else is refused with `InvalidInput`, and nothing is done.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from dispatcher.errors import Fault, InvalidInput, NotFound, SettingsError
 from dispatcher.functions.fan_out import Start, fan_out
-from dispatcher.models import RetryPolicy, Run, parse_submission_name
-from dispatcher.ticking import admit_next, settle_event, tick
+from dispatcher.models import RetryPolicy, Run
+from dispatcher.ticking import tick
 from dispatcher.wiring import Wiring
-from providers.base import Submission
 
 SCHEDULED = frozenset({"Scheduled Event", "Scheduled Tick"})
 ECS_TASK_STATE_CHANGE = "ECS Task State Change"
 
 
 def invoke(
-    wiring: Wiring, event: Mapping[str, Any] | None, *, seconds_left: float | None = None, start: Start | None = None
+    wiring: Wiring,
+    event: Mapping[str, Any] | None,
+    *,
+    seconds_left: float | None = None,
+    start: Start | None = None,
+    function: str = "",
 ) -> dict[str, Any]:
     """Do what `event` asks for and answer with a JSON object.
 
     `seconds_left` is what the platform gives this invocation; the tick stops submitting a margin before that. `start`, where
-    there is one, gives pools invocations of their own (`dispatcher.functions.fan_out`). Raises
+    there is one, gives pools invocations of their own (`dispatcher.functions.fan_out`). `function` is the ARN of the function,
+    where it is one of AWS: events of tasks are heard from its account and region. Raises
     `InvalidInput` or `NotFound` for a request that cannot be met, `SettingsError` when the platform's limit leaves no time at
     all, `StoreError` when the store fails.
     """
@@ -41,7 +46,9 @@ def invoke(
     if not isinstance(asked, Mapping):
         raise InvalidInput("event", [Fault("", f"must be an object, not {type(asked).__name__}; {_KNOWN}")])
     if asked.get("detail-type") == ECS_TASK_STATE_CHANGE:
-        return _ecs_event(wiring, asked, deadline)
+        from dispatcher.functions.task_events import settle_task_event  # noqa: PLC0415 - only where such events come
+
+        return settle_task_event(wiring, asked, deadline, function)
     if asked.keys() == {"create_run"}:
         return _create_run(wiring, asked["create_run"], deadline)
     if asked.keys() == {"pool"}:
@@ -123,26 +130,3 @@ def _summary(run: Run) -> dict[str, Any]:
         "reason": run.reason,
         "url": (run.submission or {}).get("url"),
     }
-
-
-def _ecs_event(wiring: Wiring, event: Mapping[str, Any], deadline: datetime) -> dict[str, Any]:
-    from providers.ecs.events import from_event  # noqa: PLC0415 - only where such events come
-
-    told = from_event(event)
-    known = parse_submission_name(told[0]) if told else None
-    run = wiring.store.get(known[0]) if known else None
-    if told is None or run is None:
-        return {"ignored": "the task is not one of this store's runs"}
-    name, seen, submission = told
-    moved = settle_event(wiring.dispatch, run, seen, _reachable(submission, run))
-    if moved and seen.state.is_end:
-        return {"run": name, "moved": True, **asdict(admit_next(wiring.dispatch, run.pool, deadline))}
-    return {"run": name, "moved": moved}
-
-
-def _reachable(submission: Submission, run: Run) -> Submission:
-    """The event's submission with the credentials that the run's job names, which no event tells: a cancel needs them."""
-    from providers.ecs.place import credentials_name  # noqa: PLC0415 - only where such events come
-
-    name = credentials_name((run.job or {}).get("configuration", {}).get("aws_credentials"))
-    return replace(submission, handle={**submission.handle, "credentials": name}) if name else submission

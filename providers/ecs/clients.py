@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from providers.base import ConfigurationError, ProviderUnavailable
+from providers.ecs.calls import Service, bounded
 from providers.ecs.once import Once
 from providers.ecs.place import Place
 
@@ -45,7 +46,8 @@ class Clients:
         self._building = threading.Lock()
         self._regions: Once[str | None, str] = Once()
         self._sessions: Once[str | None, Any] = Once()
-        self._clients: Once[tuple[str, str | None, str | None], Any] = Once()
+        self._clients: Once[tuple[str, str | None, str | None], Service] = Once()
+        self._seconds = call_timeout * (CONNECT_SHARE + READ_SHARE)
 
     def located(self, place: Place) -> Place:
         """`place` with the region that its calls will go to.
@@ -55,8 +57,16 @@ class Clients:
         region = place.region or self._entry(place.credentials).get("region") or self._region
         return Place(credentials=place.credentials, region=region or self._region_of(place.credentials), cluster=place.cluster)
 
-    def client(self, service: str, place: Place) -> Any:
-        """The client of `service` for calls to a located place."""
+    def sign_in(self, place: Place) -> None:
+        """Have credentials at hand, so that a failure to get them is not taken for one of the call that they are for.
+
+        Raises what the SDK raises, `NoAnswerInTime` and `Garbled`.
+        """
+        session = self._session(place.credentials)
+        bounded(self._seconds, "credentials", lambda: _sdk().have_credentials(session))
+
+    def client(self, service: str, place: Place) -> Service:
+        """The client of `service` for calls to a located place; each ends within what one call of a submission may take."""
         key = (service, place.credentials, place.region)
         return self._clients.get(key, lambda: self._build(service, place))
 
@@ -77,12 +87,11 @@ class Clients:
     def _open(self, entry: Mapping[str, Any]) -> Any:
         return _sdk().open_session(entry, self._endpoint_url, self._region, self._config())
 
-    def _build(self, service: str, place: Place) -> Any:
-        session = self._session(place.credentials)
+    def _build(self, service: str, place: Place) -> Service:
+        session, config = self._session(place.credentials), self._config()
         with self._building:  # a session must not build two clients at a time
-            return session.create_client(
-                service, region_name=place.region, endpoint_url=self._endpoint_url, config=self._config()
-            )
+            client = session.create_client(service, region_name=place.region, endpoint_url=self._endpoint_url, config=config)
+        return Service(client, self._seconds)
 
     def _config(self) -> Any:
         return _sdk().configured(*self._timeouts, self._connections)

@@ -17,6 +17,7 @@ class TaskArn:
 
     partition: str
     region: str
+    account: str
     cluster: str | None
     """None in ARNs of the old form, which do not name it."""
     id: str
@@ -26,10 +27,10 @@ def parse_task_arn(arn: str) -> TaskArn | None:
     """The parts of a task's ARN; None for anything else."""
     parts = arn.split(":", 5)
     kind, _, rest = parts[-1].partition("/")
-    if len(parts) != 6 or kind != "task" or not rest:
+    if len(parts) != 6 or parts[0] != "arn" or parts[2] != "ecs" or kind != "task" or not rest:
         return None
     cluster, _, identifier = rest.rpartition("/")
-    return TaskArn(partition=parts[1], region=parts[3], cluster=cluster or None, id=identifier)
+    return TaskArn(partition=parts[1], region=parts[3], account=parts[4], cluster=cluster or None, id=identifier)
 
 
 def console_url(arn: str) -> str | None:

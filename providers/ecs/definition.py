@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from providers.base import ConfigurationError
+from providers.ecs.calls import Garbled, member, objects_of, optional
 from providers.ecs.containers import complete_containers
 from providers.ecs.launch import Launch
 from providers.ecs.logs import configure_logs
@@ -36,11 +37,24 @@ class Facts:
 
 
 def facts_of(definition: Mapping[str, Any]) -> Facts:
-    """The facts of a definition: of one that we make, or of one that ECS describes."""
+    """The facts of a definition that we make."""
     return Facts(
         containers=tuple(container.get("name", "") for container in definition["containerDefinitions"]),
         network_mode=definition.get("networkMode"),
         compatibilities=tuple(definition.get("requiresCompatibilities") or ()),
+    )
+
+
+def described_facts(definition: Mapping[str, Any]) -> Facts:
+    """The facts of a definition that ECS describes. Raises `Garbled` where they are not of the kind that it sends."""
+    containers = objects_of(definition, "containerDefinitions")
+    compatibilities = optional(definition, "requiresCompatibilities", list) or []
+    if not containers or not all(isinstance(each, str) for each in compatibilities):
+        raise Garbled("the answer describes no task definition")
+    return Facts(
+        containers=tuple(member(container, "name", str) for container in containers),
+        network_mode=optional(definition, "networkMode", str),
+        compatibilities=tuple(compatibilities),
     )
 
 

@@ -14,6 +14,9 @@ _BY_MESSAGE = (
     (r"task ?definition\b.*\binactive", "name an active revision, or only the family, in task_definition_arn"),
     (r"task ?definition\b.*(not found|unable to describe)|unable to describe task definition",
      "check task_definition_arn, its region and account"),
+    (r"execution role arn to support",
+     "give execution_role_arn a role that may pull the image, write the logs and read the secrets"),
+    (r"cluster\b.*\binactive", "the cluster was deleted: name another in cluster, or create it again"),
     (r"configuration is above your limit", "ask for a higher Fargate vCPU quota, or for less cpu"),
     (r"no fargate configuration exists|invalid cpu or memory|invalid 'cpu' setting|invalid 'memory' setting",
      "see the table of task sizes: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html"),
@@ -28,9 +31,18 @@ _BY_CODE = {
     "PlatformTaskDefinitionIncompatibilityException": "check platform_version, or leave it out",
     "BlockedException": "AWS has blocked the account; contact AWS Support",
     "NoCredentialsError": "give the dispatcher's host an AWS identity, or name one of its credentials in aws_credentials",
-    "NoRegionError": "set AWS_DEFAULT_REGION, or give the credentials a region",
+    "ProfileNotFound": "mend the profile of this entry of the dispatcher's credentials, or the host's AWS configuration",
+    "NoRegionError": "set AWS_DEFAULT_REGION, give the credentials a region, or name the cluster by its ARN",
+    **dict.fromkeys(("ExpiredToken", "ExpiredTokenException", "RequestExpired"),
+                    "the dispatcher's AWS credentials have expired: renew them, and check the host's clock"),
+    **dict.fromkeys(("InvalidClientTokenId", "InvalidAccessKeyId", "AuthFailure", "UnrecognizedClientException",
+                     "SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature"),
+                    "AWS does not accept the dispatcher's credentials: give its host valid ones"),
     "ParamValidationError": "the template's task_definition or task_run_request does not fit the ECS API",
-}
+}  # fmt: skip
+_ROLE = (
+    "let the role that aws_credentials names trust the dispatcher's own identity, and allow that identity sts:AssumeRole on it"
+)
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
@@ -39,6 +51,8 @@ def hint_for(code: str, message: str, operation: str) -> str:
     for pattern, hint in _BY_MESSAGE:
         if re.search(pattern, message, re.IGNORECASE):
             return f" ({hint})"
+    if operation.startswith("AssumeRole"):
+        return f" ({_ROLE})"
     if code in _BY_CODE:
         return f" ({_BY_CODE[code]})"
     if code in _DENIED and operation:

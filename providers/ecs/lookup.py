@@ -8,41 +8,44 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
 
 from __future__ import annotations
 
-from typing import Any
-
 from providers.base import CallFailed
+from providers.ecs.answers import task_arn, task_arns
+from providers.ecs.calls import Service, objects_of, optional
+from providers.ecs.outcomes import fault_of
+from providers.ecs.place import Place
 
 MAX_PAGES = 10
 """Pages of 100 stopped tasks that are looked through at most."""
 
 
-def find_task(ecs: Any, cluster: str | None, name: str, max_pages: int = MAX_PAGES) -> str | None:
+def find_task(ecs: Service, place: Place, name: str, max_pages: int = MAX_PAGES) -> str | None:
     """The ARN of the task started as `name`: a live one first, else one that stopped less than about an hour ago.
 
     Raises `CallFailed` when it cannot be told, and whatever the client raises.
     """
-    where = {"cluster": cluster} if cluster else {}
-    live = ecs.list_tasks(**where, startedBy=name)["taskArns"]
-    found = live or _stopped(ecs, where, name, max_pages)
-    return min(found, default=None)
+    live = task_arns(ecs.ask("list_tasks", **place.where, startedBy=name), place)
+    return min(live or _stopped(ecs, place, name, max_pages), default=None)
 
 
-def _stopped(ecs: Any, where: dict[str, str], name: str, max_pages: int) -> list[str]:
+def _stopped(ecs: Service, place: Place, name: str, max_pages: int) -> list[str]:
     try:
-        return list(ecs.list_tasks(**where, startedBy=name, desiredStatus="STOPPED")["taskArns"])
-    except ecs.exceptions.InvalidParameterException:
-        return _among_stopped(ecs, where, name, max_pages)
+        return task_arns(ecs.ask("list_tasks", **place.where, startedBy=name, desiredStatus="STOPPED"), place)
+    except Exception as error:
+        if fault_of(error).code != "InvalidParameterException":
+            raise
+        return _among_stopped(ecs, place, name, max_pages)
 
 
-def _among_stopped(ecs: Any, where: dict[str, str], name: str, max_pages: int) -> list[str]:
+def _among_stopped(ecs: Service, place: Place, name: str, max_pages: int) -> list[str]:
     page: dict[str, str] = {}
     for _ in range(max_pages):
-        answer = ecs.list_tasks(**where, **page, desiredStatus="STOPPED")
-        if arns := answer["taskArns"]:
-            tasks = ecs.describe_tasks(**where, tasks=arns)["tasks"]
-            if found := [task["taskArn"] for task in tasks if task.get("startedBy") == name]:
+        answer = ecs.ask("list_tasks", **place.where, **page, desiredStatus="STOPPED")
+        if arns := task_arns(answer, place):
+            tasks = objects_of(ecs.ask("describe_tasks", **place.where, tasks=arns), "tasks")
+            if found := [task_arn(task) for task in tasks if task.get("startedBy") == name]:
                 return found
-        if not answer.get("nextToken"):
+        after = optional(answer, "nextToken", str)
+        if not after:
             return []
-        page = {"nextToken": answer["nextToken"]}
+        page = {"nextToken": after}
     raise CallFailed(f"the cluster has more than {max_pages * 100} stopped tasks: cannot tell whether one is {name}")

@@ -7,11 +7,12 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguratio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from providers.base import ConfigurationError
+from providers.ecs.calls import Service, member, objects_of
 from providers.ecs.launch import Launch
 from providers.ecs.values import kind, mapping, pruned, texts
 
@@ -63,25 +64,29 @@ def network_parameters(network: Network, subnets: Iterable[str]) -> dict[str, An
     return {"awsvpcConfiguration": pruned(content)}
 
 
-def subnets_of_vpc(ec2: Any, vpc_id: str | None) -> tuple[str, ...]:
-    """Ask EC2 for the subnets of a VPC, or of the default one, in a stable order.
+def subnets_of_vpc(ec2: Service, vpc_id: str | None, check: Callable[[], None] = lambda: None) -> tuple[str, ...]:
+    """Ask EC2 for the subnets of a VPC, or of the default one, in a stable order. `check` is called before each call.
 
     Raises `ConfigurationError` when there are none, and whatever the client raises.
     """
+    check()
     vpc_id = vpc_id or _default_vpc(ec2)
-    answer = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])
-    found = tuple(sorted(subnet["SubnetId"] for subnet in answer["Subnets"]))
+    check()
+    answer = ec2.ask("describe_subnets", Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])
+    member(answer, "Subnets", list)
+    found = tuple(sorted(member(subnet, "SubnetId", str) for subnet in objects_of(answer, "Subnets")))
     if not found:
-        raise ConfigurationError(f"vpc_id: found no subnets of {vpc_id} in {ec2.meta.region_name}; check it, or give subnets")
+        raise ConfigurationError(f"vpc_id: found no subnets of {vpc_id} in {ec2.region}; check it, or give subnets")
     return found[:MAX_SUBNETS]
 
 
-def _default_vpc(ec2: Any) -> str:
-    answer = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])
-    if not answer["Vpcs"]:
-        region = ec2.meta.region_name
-        raise ConfigurationError(f"vpc_id: the account has no default VPC in {region}; give vpc_id, or subnets")
-    return str(answer["Vpcs"][0]["VpcId"])
+def _default_vpc(ec2: Service) -> str:
+    answer = ec2.ask("describe_vpcs", Filters=[{"Name": "is-default", "Values": ["true"]}])
+    member(answer, "Vpcs", list)
+    vpcs = objects_of(answer, "Vpcs")
+    if not vpcs:
+        raise ConfigurationError(f"vpc_id: the account has no default VPC in {ec2.region}; give vpc_id, or subnets")
+    return member(vpcs[0], "VpcId", str)
 
 
 def _given(configuration: Mapping[str, Any]) -> Mapping[str, Any]:

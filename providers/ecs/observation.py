@@ -6,40 +6,82 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from providers.base import JobState, Observation
+from providers.base import JobState, Observation, Submission
+from providers.ecs.calls import Garbled, member, objects_of, optional
 from providers.ecs.containers import DEFAULT_CONTAINER
 
 TAKEN_AWAY = frozenset({"TaskFailedToStart", "SpotInterruption", "TerminationNotice", "InfrastructureHealth"})
 """Stop codes of ends that the job had no part in."""
 STOPPED_BY_SOMEBODY = frozenset({"UserInitiated", "ServiceSchedulerInitiated"})
+PHASES = frozenset(
+    {"PROVISIONING", "PENDING", "ACTIVATING", "RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED", "DELETED"}
+)
+"""Every `lastStatus` that is documented."""
 FORGOTTEN = "ECS does not know the task; it keeps a stopped one for about an hour"
+
+
+def read_tasks(answer: Mapping[str, Any], submissions: Sequence[Submission]) -> dict[str, Observation]:
+    """What an answer of DescribeTasks shows of each submission, by name; one of which it does not speak cannot be read."""
+    tasks = {str(task.get("taskArn")): task for task in _readable(answer, "tasks")}
+    gone = {str(failure.get("arn")) for failure in _readable(answer, "failures") if failure.get("reason") == "MISSING"}
+    return {submission.name: _seen_of(submission, tasks, gone) for submission in submissions}
+
+
+def _readable(answer: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
+    """What can be read of a list: an item that cannot be is as good as left out."""
+    items = answer.get(name)
+    return [item for item in items if _is_readable(item)] if isinstance(items, list) else []
+
+
+def _is_readable(item: Any) -> bool:
+    return isinstance(item, Mapping) and all(isinstance(item.get(name, ""), str) for name in ("taskArn", "arn"))
+
+
+def _seen_of(submission: Submission, tasks: Mapping[str, Mapping[str, Any]], gone: Collection[str]) -> Observation:
+    arn = submission.handle["task"]
+    if arn not in tasks:
+        return missing() if arn in gone else _unread("the answer of ECS does not speak of the task")
+    try:
+        name, observation = observation_of(tasks[arn], submission.handle.get("container"))
+    except Garbled as problem:
+        return _unread(str(problem))
+    if name not in ("", submission.name):
+        return _unread(f"the task was started as {name!r}")
+    return observation
+
+
+def _unread(why: str) -> Observation:
+    return Observation(state=JobState.UNREADABLE, reason=f"ecs observe: {why}")
 
 
 def observation_of(task: Mapping[str, Any], container: str | None = None) -> tuple[str, Observation]:
     """The `startedBy` of a task, which is the job's name, and what the task shows.
 
-    `container` is the one that does the work; without it, the task's overrides tell.
+    `container` is the one that does the work; without it, the task's overrides tell. Raises `Garbled` for a task in which
+    anything that matters is not of the kind that AWS sends: nothing is concluded from it.
     """
     main = main_of(task, container)
-    state = _state(task, main)
+    exit_code = optional(main, "exitCode", int)
+    state = _state(task, exit_code)
     observation = Observation(
         state=state,
-        exit_code=main.get("exitCode") if state.is_end else None,
+        exit_code=exit_code if state.is_end else None,
         reason="" if state is JobState.SUCCEEDED else _reason(task, main, ended=state.is_end),
-        started_at=moment(task.get("startedAt")),
-        ended_at=moment(task.get("executionStoppedAt") or task.get("stoppedAt")) if state.is_end else None,
+        started_at=moment(task, "startedAt"),
+        ended_at=(moment(task, "executionStoppedAt") or moment(task, "stoppedAt")) if state.is_end else None,
     )
-    return str(task.get("startedBy", "")), observation
+    return optional(task, "startedBy", str) or "", observation
 
 
 def main_of(task: Mapping[str, Any], container: str | None) -> Mapping[str, Any]:
     """The container that does the work: the one named, else the first overridden, else `prefect`, else the first."""
-    containers: Sequence[Mapping[str, Any]] = task.get("containers") or ()
-    overridden = [item.get("name") for item in (task.get("overrides") or {}).get("containerOverrides") or ()]
+    containers = objects_of(task, "containers")
+    overrides = optional(task, "overrides", dict) or {}
+    overridden = [item.get("name") for item in objects_of(overrides, "containerOverrides")]
     for name in (container, *overridden[:1], DEFAULT_CONTAINER):
         if found := next((item for item in containers if name and item.get("name") == name), None):
             return found
@@ -51,18 +93,25 @@ def missing() -> Observation:
     return Observation(state=JobState.MISSING, reason=FORGOTTEN)
 
 
-def moment(value: Any) -> datetime | None:
-    """A time of the SDK (aware) or of an event (ISO text), in UTC."""
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    return value.astimezone(UTC) if isinstance(value, datetime) else None
+def moment(task: Mapping[str, Any], name: str) -> datetime | None:
+    """A time of the SDK (aware) or of an event (ISO text), in UTC. Raises `Garbled` for anything else."""
+    value = task.get(name)
+    if value is None:
+        return None
+    try:
+        given = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return (given if given.tzinfo else given.replace(tzinfo=UTC)).astimezone(UTC)
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        raise Garbled(f"{name} is no time: {str(value)[:100]!r}") from None
 
 
-def _state(task: Mapping[str, Any], main: Mapping[str, Any]) -> JobState:
-    if task.get("lastStatus") != "STOPPED":
+def _state(task: Mapping[str, Any], exit_code: int | None) -> JobState:
+    if member(task, "lastStatus", str) not in PHASES:
+        raise Garbled(f"{task['lastStatus'][:100]!r} is no status of a task")
+    if task["lastStatus"] != "STOPPED":
         # A task on its way down still holds what it has: it ends when it is STOPPED.
-        return JobState.RUNNING if task.get("lastStatus") == "RUNNING" or task.get("startedAt") else JobState.STARTING
-    stop_code, exit_code = task.get("stopCode"), main.get("exitCode")
+        return JobState.RUNNING if task["lastStatus"] == "RUNNING" or task.get("startedAt") else JobState.STARTING
+    stop_code = optional(task, "stopCode", str)
     if stop_code in STOPPED_BY_SOMEBODY:
         return JobState.STOPPED
     if stop_code in TAKEN_AWAY or exit_code is None:
@@ -73,7 +122,7 @@ def _state(task: Mapping[str, Any], main: Mapping[str, Any]) -> JobState:
 def _reason(task: Mapping[str, Any], main: Mapping[str, Any], *, ended: bool) -> str:
     if not ended:
         return ""
-    words = [task.get("stopCode"), task.get("stoppedReason"), main.get("reason")]
+    words = [optional(task, "stopCode", str), optional(task, "stoppedReason", str), optional(main, "reason", str)]
     if main.get("exitCode") is None and task.get("stopCode") not in TAKEN_AWAY | STOPPED_BY_SOMEBODY:
         words.append(f"container {main.get('name', '')!r} has no exit code: it never ran, or was taken away")
-    return ": ".join(dict.fromkeys(str(word) for word in words if word))
+    return ": ".join(dict.fromkeys(word for word in words if word))

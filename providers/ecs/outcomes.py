@@ -1,9 +1,14 @@
 """What AWS answered, as an outcome. Errors are told apart by message as well as by code.
 
-In order: a message that speaks of a rate or of missing capacity, whatever its code; then the code. The principle behind the
-tables: what is wrong with the *job* is `Rejected`; what the dispatcher's own host lacks for now (a rate, capacity, valid
-credentials) is `Throttled`, so that a bad key does not crash a backlog; everything after which a task may be running, and
-everything that stands in no table, is `Unknown`.
+In order: a message that speaks of a rate, a quota or missing capacity, whatever its code; then the code. The principle behind
+the tables:
+
+* what is wrong with the *job* is `Rejected`;
+* a rate, a quota or missing capacity is `Throttled`, and says which other jobs it concerns: a rate or an account's quota
+  those of the region, missing capacity those that need as much of it, a refused placement nobody else;
+* what the dispatcher's own host lacks (a region, valid credentials) is `Misconfigured`: a bad key crashes no backlog;
+* what certainly did not reach AWS is `Unreachable`;
+* everything after which a task may be running, and everything that stands in no table, is `Unknown`.
 
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html,
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
@@ -16,8 +21,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from providers.base import Rejected, Throttled, Unknown
+from providers.base import Hold, Misconfigured, Needs, Rejected, Throttled, Unknown, Unreachable
+from providers.ecs.console import parse_task_arn
 from providers.ecs.hints import hint_for
+from providers.ecs.needs import CREDENTIALS, REGION, SIDE
 
 THROTTLED_CODES = frozenset(
     {"ThrottlingException", "Throttling", "ThrottledException", "RequestThrottled", "RequestThrottledException"}
@@ -56,14 +63,26 @@ HOST_ERRORS = frozenset(
 JOB_ERRORS = frozenset({"ParamValidationError", "MissingParametersError", "ValidationError", "InvalidHostLabelError"})
 """The SDK's own errors that come up before anything is sent, and that the job's parameters cause."""
 
-_RATE = re.compile(r"rate exceeded|throttl|request ?limit ?exceeded|too many (concurrent|requests)", re.IGNORECASE)
-_CAPACITY = re.compile(
-    r"capacity is unavailable|reached the limit on the number of|\bPROVISIONING\b|insufficient capacity|no capacity",
-    re.IGNORECASE,
-)
-_NO_INSTANCES = re.compile(r"no container instances were found", re.IGNORECASE)
+NOTHING_SENT = frozenset({"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"})
+"""The SDK's own errors of a connection that was never made: refused, no such name, no answer to the first packet."""
+
+_HANDSHAKE = re.compile(r"certificate|handshake|wrong.version|unknown.protocol|hostname|tlsv1.alert", re.IGNORECASE)
+"""What an SSLError says when it is the handshake that failed, after which nothing is sent."""
+_RATE = re.compile(r"rate exceeded|throttl|request ?limit ?exceeded|too many requests", re.IGNORECASE)
+_QUOTA = re.compile(r"reached the limit on the number of", re.IGNORECASE)
+_PROVISIONING = re.compile(r"\bPROVISIONING\b")
+_CAPACITY = re.compile(r"capacity is unavailable|insufficient capacity|no capacity", re.IGNORECASE)
+_ALONE = re.compile(r"no container instances were found|too many concurrent attempts to create a new revision", re.IGNORECASE)
+"""Refusals that say nothing of other jobs: of this cluster's machines, of this one task definition."""
 _INACTIVE = re.compile(r"task ?definition\b.*\b(inactive|not found|does not exist)", re.IGNORECASE)
 _PERMANENT_FAILURES = frozenset({"MISSING", "INACTIVE"})
+
+
+REGION_ERRORS = frozenset({"NoRegionError", "UnknownRegionError", "InvalidRegionError", "ServiceNotInRegionError"})
+"""Those that concern only jobs of the same region, or of none."""
+
+Refused = Rejected | Throttled | Misconfigured
+NOTHING = Needs()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,34 +128,40 @@ def fault_of(error: BaseException) -> Fault:
     )
 
 
-def outcome_of_error(error: BaseException) -> Rejected | Throttled | Unknown:
-    """What a call of RunTask that raised `error` means, but for a conflict (see `conflicting_task`)."""
-    fault = fault_of(error)
-    return _by_message(fault) or _by_code(fault)
+def outcome_of_error(error: BaseException, needs: Needs = NOTHING) -> Refused | Unreachable | Unknown:
+    """What a call of RunTask that raised `error` means, but for a conflict (see `conflicting_task`).
 
-
-def outcome_before_launch(error: BaseException) -> Rejected | Throttled:
-    """The same for a call that came before RunTask: then nothing was started, whatever became of it."""
-    outcome = outcome_of_error(error)
-    if isinstance(outcome, Unknown):
-        return Throttled(reason=f"nothing was started: {outcome.cause}")
-    return outcome
-
-
-def outcome_of_failures(failures: Sequence[Mapping[str, Any]]) -> Rejected | Throttled | Unknown:
-    """What an answer without a task means: one reason for each capacity or container instance that was tried.
-
-    Missing capacity holds the pool; where only this task's placement was refused, other runs may go on.
+    `needs` are those of the job: they say which other jobs a refusal concerns.
     """
+    fault = fault_of(error)
+    if was_not_sent(fault):
+        return Unreachable(cause=fault.words)
+    return _by_message(fault, needs) or _by_code(fault, needs)
+
+
+def outcome_before_launch(error: BaseException, needs: Needs = NOTHING) -> Refused | Unreachable:
+    """The same for a call that came before RunTask: then nothing was started, whatever became of it."""
+    outcome = outcome_of_error(error, needs)
+    return Unreachable(cause=outcome.cause) if isinstance(outcome, Unknown) else outcome
+
+
+def was_not_sent(fault: Fault) -> bool:
+    """True when there was no connection over which anything could have been sent."""
+    return bool(fault.kinds & NOTHING_SENT) or ("SSLError" in fault.kinds and bool(_HANDSHAKE.search(fault.message)))
+
+
+def outcome_of_failures(failures: Sequence[Mapping[str, Any]], needs: Needs = NOTHING) -> Rejected | Throttled | Unknown:
+    """What an answer without a task means: one reason for each capacity or container instance that was tried."""
     reasons = [str(failure.get("reason", "")) for failure in failures]
     words = "; ".join(sorted({_described(failure) for failure in failures}))
     if not reasons:
         return Unknown(cause="ECS answered with neither a task nor a failure")
-    if any(_is_capacity(reason) for reason in reasons):
-        return Throttled(reason=words)
+    for reason in reasons:
+        if hold := _hold_of(reason, needs):
+            return Throttled(reason=words, hold=hold)
     if all(reason.upper() in _PERMANENT_FAILURES for reason in reasons):
         return Rejected(reason=words)
-    return Throttled(reason=words, hold=None)
+    return Throttled(reason=words, hold=_hold_of_resources(reasons, needs))
 
 
 def conflicting_task(error: BaseException) -> str | None:
@@ -144,7 +169,9 @@ def conflicting_task(error: BaseException) -> str | None:
     response = getattr(error, "response", None)
     if not isinstance(response, Mapping) or fault_of(error).code != "ConflictException":
         return None
-    return next(iter(response.get("resourceIds") or ()), None)
+    held_by = response.get("resourceIds")
+    arn = held_by[0] if isinstance(held_by, list) and held_by else None
+    return arn if isinstance(arn, str) and parse_task_arn(arn) else None
 
 
 def says_inactive(error: BaseException) -> bool:
@@ -153,31 +180,58 @@ def says_inactive(error: BaseException) -> bool:
     return fault.code in {"ClientException", "InvalidParameterException"} and bool(_INACTIVE.search(fault.message))
 
 
-def _by_message(fault: Fault) -> Throttled | None:
+def _by_message(fault: Fault, needs: Needs) -> Throttled | None:
     if not fault.answered or (fault.status or 0) >= 500:
         return None
-    if _RATE.search(fault.message) or _CAPACITY.search(fault.message):
-        return Throttled(reason=fault.words, retry_after=fault.retry_after)
-    if _NO_INSTANCES.search(fault.message):
+    if _ALONE.search(fault.message):
         return Throttled(reason=fault.words, hold=None)
+    if hold := _hold_of(fault.message, needs):
+        return Throttled(reason=fault.words, retry_after=fault.retry_after, hold=hold)
     return None
 
 
-def _by_code(fault: Fault) -> Rejected | Throttled | Unknown:
+def _by_code(fault: Fault, needs: Needs) -> Refused | Unknown:
     if fault.code in THROTTLED_CODES or fault.status == 429:
-        return Throttled(reason=fault.words, retry_after=fault.retry_after)
+        return Throttled(reason=fault.words, retry_after=fault.retry_after, hold=Hold(place=needs.place[:REGION]))
     if fault.code in UNANSWERED_CODES or (fault.status or 0) >= 500:
         return Unknown(cause=fault.words)
     told = f"{fault.words}{hint_for(fault.code, fault.message, fault.operation)}"
+    if fault.code in REGION_ERRORS:
+        return Misconfigured(reason=told, hold=Hold(place=needs.place[:REGION]))
     if fault.code in CREDENTIAL_CODES or fault.operation.startswith("AssumeRole") or fault.kinds & HOST_ERRORS:
-        return Throttled(reason=told)
+        return Misconfigured(reason=told, hold=Hold(place=needs.place[:CREDENTIALS]))
     if fault.code in REJECTED_CODES or fault.kinds & JOB_ERRORS:
         return Rejected(reason=told)
     return Unknown(cause=fault.words)
 
 
-def _is_capacity(reason: str) -> bool:
-    return reason.startswith("RESOURCE") or bool(_CAPACITY.search(reason) or _RATE.search(reason))
+def _hold_of(message: str, needs: Needs) -> Hold | None:
+    """What words about a rate, a quota or missing capacity keep from starting; None for other words.
+
+    Of an existing task definition the size is not known, so capacity that it lacks holds the jobs that name it.
+    """
+    if _RATE.search(message):
+        return Hold(place=needs.place[:REGION])
+    if _QUOTA.search(message):
+        return Hold(place=needs.place[:REGION], freed_by_end=True)
+    if _PROVISIONING.search(message):
+        return Hold(place=needs.place[:SIDE])
+    if _CAPACITY.search(message):
+        size = {name: needs.size[name] for name in ("cpu", "memory") if name in needs.size}
+        return Hold(place=needs.place[:SIDE] if size else needs.place, size=size, freed_by_end=True)
+    return None
+
+
+def _hold_of_resources(reasons: Sequence[str], needs: Needs) -> Hold | None:
+    """What a cluster's machines lack (`RESOURCE:GPU`), for jobs that need as much of it; None when it is not known how much
+    this one needs, or when it was refused for something else.
+    """
+    lacking = {reason.partition(":")[2].strip().lower() for reason in reasons if reason.upper().startswith("RESOURCE")}
+    size = {name: needs.size[name] for name in sorted(lacking) if name in needs.size}
+    if size:
+        return Hold(place=needs.place[:SIDE], size=size, freed_by_end=True)
+    names_definition = bool(needs.place[SIDE:] and needs.place[SIDE])
+    return Hold(place=needs.place, freed_by_end=True) if lacking and names_definition else None
 
 
 def _described(failure: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from providers.base import ConfigurationError
-from providers.ecs.values import mapping
+from providers.ecs.values import mapping, name_of
 
 NAMED_IN = frozenset({"name", "region_name", "$ref"})
 
@@ -23,11 +23,16 @@ class Place:
     cluster: str | None = None
     """A name or an ARN; None is the account's cluster `default`."""
 
+    @property
+    def where(self) -> dict[str, str]:
+        """The cluster as a parameter of a call."""
+        return {"cluster": self.cluster} if self.cluster else {}
+
 
 def place_of(configuration: Mapping[str, Any]) -> Place:
-    """Read a rendered configuration. Raises `ConfigurationError` when `aws_credentials` is more than a name."""
+    """Read a rendered configuration. Raises `ConfigurationError` naming the field when it is not text, or more than a name."""
     request = mapping(configuration.get("task_run_request"), "task_run_request")
-    cluster = request.get("cluster") or configuration.get("cluster") or None
+    cluster = name_of(request.get("cluster") or configuration.get("cluster"), "cluster")
     given = configuration.get("aws_credentials")
     return Place(credentials=credentials_name(given), region=_region(given, cluster), cluster=cluster)
 
@@ -42,7 +47,8 @@ def credentials_name(value: Any) -> str | None:
             f"aws_credentials: has {', '.join(unknown)}; give the name of an entry of the dispatcher's credentials,"
             " keys never stand in a template"
         )
-    return given.get("name") or mapping(given.get("$ref"), "aws_credentials.$ref").get("block_document_id")
+    reference = mapping(given.get("$ref"), "aws_credentials.$ref")
+    return name_of(given.get("name") or reference.get("block_document_id"), "aws_credentials.name")
 
 
 def region_of_arn(arn: str) -> str | None:
@@ -53,4 +59,5 @@ def region_of_arn(arn: str) -> str | None:
 
 def _region(given: Any, cluster: str | None) -> str | None:
     of_cluster = region_of_arn(cluster) if cluster else None
-    return of_cluster or (given.get("region_name") if isinstance(given, Mapping) else None)
+    named = given.get("region_name") if isinstance(given, Mapping) else None
+    return of_cluster or name_of(named, "aws_credentials.region_name")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from providers.base import Job
+from providers.ecs.calls import Service
 from providers.ecs.clients import CONNECT_SHARE, READ_SHARE, Clients
 from providers.ecs.containers import main_container
 from providers.ecs.definition import given_definition
@@ -27,7 +28,7 @@ class OutOfTime(Exception):
 class Prepared:
     """A request, and what is needed to send it and to read the answer."""
 
-    ecs: Any
+    ecs: Service
     place: Place
     container: str
     remembered: str
@@ -69,6 +70,7 @@ class Preparation:
         place = self._clients.located(place_of(job.configuration))
         ecs = self._clients.client("ecs", place)
         check = self._check()
+        self._clients.sign_in(place)
         definition, remembered, ground = self._definition(ecs, place, job.configuration, check)
         container = main_container(ground.facts.containers, job.configuration.get("container_name") or None)
         network = self._network(place, ground.network, check)
@@ -81,7 +83,7 @@ class Preparation:
         self._definitions.forget(prepared.place, prepared.remembered)
 
     def _definition(
-        self, ecs: Any, place: Place, configuration: Mapping[str, Any], check: Check
+        self, ecs: Service, place: Place, configuration: Mapping[str, Any], check: Check
     ) -> tuple[str, str, Groundwork]:
         """What RunTask is to name, under what it is remembered, and what else follows from it."""
         if given := given_definition(configuration):
@@ -97,12 +99,7 @@ class Preparation:
 
     def _subnets_of(self, place: Place, vpc_id: str | None, check: _TimeLeft) -> tuple[str, ...]:
         ec2 = check.without(lambda: self._clients.client("ec2", place))
-
-        def look_up() -> tuple[str, ...]:
-            check()
-            return subnets_of_vpc(ec2, vpc_id)
-
-        return self._subnets.get((place, vpc_id), look_up)
+        return self._subnets.get((place, vpc_id), lambda: subnets_of_vpc(ec2, vpc_id, check))
 
     def _check(self) -> _TimeLeft:
         return _TimeLeft(self._call_timeout * (1 - CONNECT_SHARE - READ_SHARE), self._monotonic)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,11 +20,17 @@ from providers.base import (
     Rejected,
     Submission,
     Throttled,
+    Unknown,
+    Unreachable,
     unreadable,
 )
+from providers.deadlines import within
+from providers.ecs.answers import check_stopped, failures_of, started_task
+from providers.ecs.calls import is_sdk_error
 from providers.ecs.clients import Clients
 from providers.ecs.lookup import find_task
-from providers.ecs.observation import missing, observation_of
+from providers.ecs.needs import needs_of
+from providers.ecs.observation import missing, read_tasks
 from providers.ecs.outcomes import (
     conflicting_task,
     fault_of,
@@ -35,6 +42,7 @@ from providers.ecs.outcomes import (
 from providers.ecs.place import Place, place_of
 from providers.ecs.preparation import OutOfTime, Preparation, Prepared
 from providers.ecs.submissions import place_of_submission, submission_of
+from providers.ecs.values import name_of
 
 LAUNCHES_PER_SECOND = 20.0
 """Fargate's default for an account and region. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html"""
@@ -91,9 +99,9 @@ class EcsProvider:
         """AWS's published defaults, but for what the constructor was given."""
         return self._limits
 
-    def needs(self, configuration: Mapping[str, Any]) -> Needs:  # noqa: ARG002 - the protocol's
-        """One place for all jobs."""
-        return Needs()
+    def needs(self, configuration: Mapping[str, Any]) -> Needs:
+        """The credentials, region and capacity that a task uses, and its cpu, memory, gpu and eni: see `needs_of`."""
+        return needs_of(configuration)
 
     def submit(self, job: Job) -> Outcome:
         """One RunTask call under `clientToken` and `startedBy` = `job.name`."""
@@ -101,36 +109,38 @@ class EcsProvider:
             prepared = self._preparation.prepare(job)
         except ConfigurationError as error:
             return Rejected(reason=str(error))
-        except OutOfTime as error:
-            return Throttled(reason=str(error), hold=None)
+        except (OutOfTime, CallFailed) as error:
+            return Unreachable(cause=str(error))
         except Exception as error:  # noqa: BLE001 - submit never raises; nothing was started, whatever this is
-            return _unprepared(error)
+            return _unprepared(job, error)
         return self._run(job, prepared)
 
     def find(self, job: Job) -> Submission | None:
         """By `startedBy`, which is the job's name: see `lookup`."""
         try:
             place = self._clients.located(place_of(job.configuration))
-            arn = find_task(self._clients.client("ecs", place), place.cluster, job.name)
+            ecs = self._clients.client("ecs", place)
+            arn = within(self._limits.call_timeout, lambda: find_task(ecs, place, job.name))
         except Exception as error:
             raise _failed("find", error) from error
-        container = job.configuration.get("container_name") or None
+        container = name_of(job.configuration.get("container_name"), "container_name")
         return submission_of(job.name, arn, place, container) if arn else None
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
-        """DescribeTasks by 100, for each identity, region and cluster."""
+        """DescribeTasks by 100, for each identity, region and cluster; nothing is asked after the time of one call."""
         seen: dict[str, Observation] = {}
+        latest = time.monotonic() + self._limits.call_timeout
         for place, batch in _batches(submissions):
-            seen.update(self._observe_batch(place, batch))
+            if (left := latest - time.monotonic()) > 0:
+                seen.update(self._observe_batch(place, batch, left))
         return seen
 
     def cancel(self, submission: Submission) -> None:
         """StopTask: SIGTERM, and SIGKILL after the container's `stopTimeout`."""
-        place = place_of_submission(submission)
-        where = {"cluster": place.cluster} if place.cluster else {}
         try:
+            place, task = place_of_submission(submission), submission.handle["task"]
             ecs = self._clients.client("ecs", self._clients.located(place))
-            ecs.stop_task(**where, task=submission.handle["task"], reason=STOP_REASON)
+            check_stopped(ecs.ask("stop_task", **place.where, task=task, reason=STOP_REASON), task)
         except Exception as error:
             if not _says_gone(error):
                 raise _failed("cancel", error) from error
@@ -145,13 +155,14 @@ class EcsProvider:
 
     def _run(self, job: Job, prepared: Prepared) -> Outcome:
         try:
-            answer = prepared.ecs.run_task(**prepared.request)
+            answer = prepared.ecs.ask("run_task", **prepared.request)
+            task = started_task(answer, job.name)
+            failures = () if task else failures_of(answer)
+        except CallFailed as error:
+            return Unknown(cause=str(error))
         except Exception as error:  # noqa: BLE001 - submit never raises: what is not understood is Unknown
             return self._not_run(job, prepared, error)
-        if not answer.get("tasks"):
-            return outcome_of_failures(answer.get("failures") or ())
-        task = answer["tasks"][0]
-        return _accepted(job, prepared, task["taskArn"], task.get("clusterArn"))
+        return _accepted(job, prepared, *task) if task else outcome_of_failures(failures, needs_of(job.configuration))
 
     def _not_run(self, job: Job, prepared: Prepared, error: Exception) -> Outcome:
         if arn := conflicting_task(error):
@@ -160,19 +171,17 @@ class EcsProvider:
             self._preparation.forget(prepared)
             if prepared.request["taskDefinition"] != prepared.remembered:  # ours: the next submission registers it again
                 return Throttled(reason=fault_of(error).words, hold=None)
-        return outcome_of_error(error)
+        return outcome_of_error(error, needs_of(job.configuration))
 
-    def _observe_batch(self, place: Place, batch: Sequence[Submission]) -> dict[str, Observation]:
-        where = {"cluster": place.cluster} if place.cluster else {}
-        tasks = [submission.handle["task"] for submission in batch]
+    def _observe_batch(self, place: Place, batch: Sequence[Submission], seconds: float) -> dict[str, Observation]:
         try:
-            ecs = self._clients.client("ecs", self._clients.located(place))
-            answer = ecs.describe_tasks(**where, tasks=tasks)
+            tasks = [submission.handle["task"] for submission in batch]
+            ecs = self._clients.client("ecs", self._clients.located(place)).hurried(seconds)
+            return read_tasks(ecs.ask("describe_tasks", **place.where, tasks=tasks), batch)
         except Exception as error:  # noqa: BLE001 - one unreadable batch concerns its own jobs and no other
             if fault_of(error).code == "ClusterNotFoundException":  # a cluster with live tasks cannot be deleted
                 return {submission.name: missing() for submission in batch}
             return unreadable(batch, _failed("observe", error))
-        return _read(answer, batch)
 
 
 def _rates(launches_per_second: float) -> tuple[Rate, ...]:
@@ -191,24 +200,11 @@ def _accepted(job: Job, prepared: Prepared, arn: str, cluster: str | None = None
     return Accepted(submission=submission_of(job.name, arn, place, prepared.container))
 
 
-def _unprepared(error: Exception) -> Rejected | Throttled:
+def _unprepared(job: Job, error: Exception) -> Outcome:
     """What became of a submission that did not come as far as RunTask."""
-    if isinstance(error, TypeError | ValueError | LookupError | AttributeError) and not fault_of(error).is_sdk:
+    if isinstance(error, TypeError | ValueError | LookupError | AttributeError) and not is_sdk_error(error):
         return Rejected(reason=f"the job configuration has a shape that cannot be used: {type(error).__name__}: {error}")
-    return outcome_before_launch(error)
-
-
-def _read(answer: Mapping[str, Any], batch: Sequence[Submission]) -> dict[str, Observation]:
-    tasks = {task["taskArn"]: task for task in answer.get("tasks", ())}
-    gone = {failure.get("arn") for failure in answer.get("failures", ()) if failure.get("reason") == "MISSING"}
-    seen = {}
-    for submission in batch:
-        arn = submission.handle["task"]
-        if arn in tasks:
-            seen[submission.name] = observation_of(tasks[arn], submission.handle.get("container"))[1]
-        elif arn in gone:
-            seen[submission.name] = missing()
-    return seen
+    return outcome_before_launch(error, needs_of(job.configuration))
 
 
 def _batches(submissions: Iterable[Submission]) -> Iterable[tuple[Place, list[Submission]]]:
@@ -221,7 +217,8 @@ def _batches(submissions: Iterable[Submission]) -> Iterable[tuple[Place, list[Su
 
 
 def _failed(action: str, error: Exception) -> CallFailed:
-    return error if isinstance(error, CallFailed) else CallFailed(f"ecs {action}: {fault_of(error).words}")
+    words = str(error) if isinstance(error, CallFailed) else fault_of(error).words
+    return CallFailed(f"ecs {action}: {words}")
 
 
 def _says_gone(error: Exception) -> bool:

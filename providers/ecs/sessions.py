@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, DeferredRefreshableCredentials
+from botocore.exceptions import NoCredentialsError
 from botocore.session import Session
 
 from providers.aws import new_session, region_of
@@ -34,6 +35,14 @@ def open_session(entry: Mapping[str, Any], endpoint_url: str | None, region: str
     provider = _AssumedRole(session, entry, endpoint_url, entry.get("region") or region, config)
     assumed.register_component("credential_provider", CredentialResolver([provider]))
     return assumed
+
+
+def have_credentials(session: Session) -> None:
+    """Get the session's credentials, or refresh them where due. Raises `NoCredentialsError`, and what a refresh raises."""
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise NoCredentialsError
+    credentials.get_frozen_credentials()
 
 
 class _AssumedRole(CredentialProvider):

@@ -32,6 +32,15 @@ def sequence(value: Any, path: str) -> list[Any]:
     return list(value)
 
 
+def name_of(value: Any, path: str) -> str | None:
+    """`value` as a name; nothing at all counts as none."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{path}: give text, not {kind(value)}")
+    return value
+
+
 def texts(value: Any, path: str) -> list[str]:
     """A list of texts; a single text is a list of one, split at commas."""
     if isinstance(value, str):

@@ -40,10 +40,13 @@ def clients():
 
 @pytest.fixture
 def provider(aws, clients):
-    """A provider that remembers nothing. Its clients outlive the test, because building them is what takes time."""
+    """A provider that remembers nothing, and whose time to prepare never runs out: a busy machine decides no test.
+
+    Its clients outlive the test, because building them is what takes time.
+    """
     provider = EcsProvider()
     provider._clients = clients
-    provider._preparation = Preparation(clients, provider.limits.call_timeout)
+    provider._preparation = Preparation(clients, provider.limits.call_timeout, monotonic=lambda: 0.0)
     return provider
 
 

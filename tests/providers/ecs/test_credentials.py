@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from providers.base import Accepted, ConfigurationError, Rejected, Throttled
+from providers.base import Accepted, ConfigurationError, Hold, Misconfigured, Rejected
 from providers.ecs import EcsProvider
 from providers.ecs.clients import Clients
 from providers.ecs.place import Place, credentials_name, place_of
@@ -34,11 +34,13 @@ def test_an_assumed_role_is_assumed_again_before_it_expires(aws, monkeypatch):
     assert aws.calls["sts.AssumeRole"] == 2
 
 
-def test_a_role_that_may_not_be_assumed_gives_the_run_back(aws, monkeypatch):
+def test_a_role_that_may_not_be_assumed_is_a_matter_of_the_dispatchers_own_configuration(aws, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", aws.url)
     aws.faults.add("sts.AssumeRole", "refuse", detail="AccessDenied: not yours")
     outcome = EcsProvider(credentials={"team": {"role_arn": ROLE}}).submit(a_job(aws_credentials="team"))
-    assert isinstance(outcome, Throttled)
+    assert isinstance(outcome, Misconfigured)
+    assert "trust the dispatcher's own identity" in outcome.reason
+    assert outcome.hold == Hold(place=("team",)), "jobs with other credentials go on"
     assert not aws.calls["RunTask"]
 
 
@@ -69,23 +71,26 @@ def test_without_any_identity_runs_are_given_back(aws, monkeypatch):
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     outcome = EcsProvider().submit(a_job())
-    assert isinstance(outcome, Throttled)
+    assert isinstance(outcome, Misconfigured)
+    assert outcome.hold == Hold(place=("",))
     assert "NoCredentialsError" in outcome.reason
     assert "aws_credentials" in outcome.reason
 
 
 def test_an_unknown_profile_gives_the_run_back(aws):
     outcome = EcsProvider(credentials={"team": {"profile": "nobody"}}).submit(a_job(aws_credentials="team"))
-    assert isinstance(outcome, Throttled)
+    assert isinstance(outcome, Misconfigured)
     assert "ProfileNotFound" in outcome.reason
+    assert "mend the profile" in outcome.reason
 
 
 def test_without_any_region_runs_are_given_back(aws, monkeypatch):
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.delenv("AWS_REGION")
     outcome = EcsProvider().submit(a_job())
-    assert isinstance(outcome, Throttled)
-    assert "NoRegionError" in outcome.reason
+    assert isinstance(outcome, Misconfigured)
+    assert "set AWS_DEFAULT_REGION" in outcome.reason
+    assert outcome.hold == Hold(place=("", "")), "jobs that name a region go on"
 
 
 def clients(region=None, **credentials):

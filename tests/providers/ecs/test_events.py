@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from providers.base import JobState
+from providers.base import JobState, Submission
 from providers.ecs import from_event
 from providers.ecs.console import console_url, parse_task_arn
+from providers.ecs.events import Home, is_about
 from tests.providers.ecs.builders import NAME, a_job
 
 
@@ -40,10 +41,40 @@ def test_the_name_of_the_credentials_is_the_callers_to_give(aws, provider):
         {"source": "aws.ecs", "detail-type": "ECS Deployment State Change", "detail": {}},
         {"source": "aws.ecs", "detail-type": "ECS Task State Change"},
         {"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": {"taskArn": "arn", "lastStatus": "RUNNING"}},
+        {"source": "custom", "detail-type": "ECS Task State Change", "detail": {"taskArn": "arn", "startedBy": NAME}},
     ],
 )
 def test_other_events_and_tasks_nobody_named_are_none_of_ours(event):
     assert from_event(event) is None
+
+
+ARN = "arn:aws:ecs:eu-west-1:123456789012:{}"
+TOLD = Submission(name=NAME, handle={"task": ARN.format("task/jobs/01"), "cluster": ARN.format("cluster/jobs")})
+HERE, THERE = Home(account="123456789012", region="eu-west-1"), Home(account="999999999999", region="eu-west-1")
+
+
+@pytest.mark.parametrize(
+    ("configuration", "home", "about"),
+    [
+        ({"cluster": "jobs"}, HERE, True),
+        ({"cluster": "jobs"}, THERE, False),
+        ({"cluster": "jobs"}, Home(account="123456789012", region="eu-west-2"), False),
+        ({"cluster": "jobs"}, Home(region="eu-west-1"), False),
+        ({"cluster": "jobs"}, Home(account="123456789012"), False),
+        ({"cluster": "others"}, HERE, False),
+        ({}, HERE, False),
+        ({"cluster": ARN.format("cluster/jobs")}, Home(), True),
+        ({"cluster": ARN.format("cluster/other")}, HERE, False),
+        ({"cluster": "jobs", "aws_credentials": "team"}, HERE, False),
+    ],
+)
+def test_an_event_ahead_of_the_record_is_of_the_account_region_and_cluster_that_the_job_goes_to(configuration, home, about):
+    assert is_about(TOLD, None, configuration, {None: home, "team": THERE}) is about
+
+
+def test_where_the_task_is_recorded_it_is_that_task():
+    assert is_about(TOLD, dict(TOLD.handle), {}, {})
+    assert not is_about(TOLD, {"task": ARN.format("task/jobs/02")}, {"cluster": ARN.format("cluster/jobs")}, {None: HERE})
 
 
 @pytest.mark.parametrize(

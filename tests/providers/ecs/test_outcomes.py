@@ -9,11 +9,12 @@ import botocore.session
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from providers.base import Rejected, Throttled, Unknown
+from providers.base import Hold, Misconfigured, Needs, Rejected, Throttled, Unknown, Unreachable
 from providers.ecs.outcomes import (
     CREDENTIAL_CODES,
     HOST_ERRORS,
     JOB_ERRORS,
+    NOTHING_SENT,
     REJECTED_CODES,
     THROTTLED_CODES,
     UNANSWERED_CODES,
@@ -91,7 +92,6 @@ def test_every_declared_error_stands_in_one_table_of_the_code():
             "Error retrieving security group information for [sg]: Request limit exceeded. (ErrorCode: RequestLimitExceeded)",
             400,
         ),
-        ("ClientException", "Too many concurrent attempts to create a new revision of the specified family.", 400),
         ("ClientException", "The number of tasks in the PROVISIONING state has reached its quota.", 400),
         ("ClientException", "You've reached the limit on the number of vCPUs you can run concurrently", 400),
         ("InvalidParameterException", "You've reached the limit on the number of tasks you can run concurrently", 400),
@@ -112,11 +112,13 @@ def test_a_retry_after_is_handed_on():
 
 @pytest.mark.parametrize("code", sorted(CREDENTIAL_CODES))
 def test_bad_credentials_give_the_run_back_instead_of_crashing_a_backlog(code):
-    assert isinstance(outcome_of_error(an_error(code, status=403)), Throttled)
+    assert isinstance(outcome_of_error(an_error(code, status=403)), Misconfigured)
 
 
 def test_a_role_that_cannot_be_assumed_is_a_matter_of_credentials():
-    assert isinstance(outcome_of_error(an_error("AccessDenied", status=403, operation="AssumeRole")), Throttled)
+    outcome = outcome_of_error(an_error("AccessDenied", status=403, operation="AssumeRole"), Needs(place=("team", "eu-west-1")))
+    assert isinstance(outcome, Misconfigured)
+    assert outcome.hold == Hold(place=("team",))
 
 
 @pytest.mark.parametrize(
@@ -158,13 +160,6 @@ def test_what_is_not_understood_is_unknown(error):
     assert isinstance(outcome_of_error(error), Unknown)
 
 
-def test_an_ec2_cluster_without_instances_does_not_hold_the_pool():
-    outcome = outcome_of_error(an_error("InvalidParameterException", "No Container Instances were found in your cluster."))
-    assert outcome == Throttled(
-        reason="InvalidParameterException: No Container Instances were found in your cluster.", hold=None
-    )
-
-
 NO_ANSWER = {"ConnectionError", "HTTPClientError", "IncompleteReadError", "ChecksumError", "FlexibleChecksumError"}
 """Whatever is one of these came after the connection was tried: a task may be running."""
 
@@ -194,7 +189,9 @@ def test_every_error_of_the_sdk_is_placed_on_purpose(kind):
     error = kind.__new__(kind)
     outcome = outcome_of_error(error)
     if placed(kind) & HOST_ERRORS:
-        assert isinstance(outcome, Throttled)
+        assert isinstance(outcome, Misconfigured)
+    elif placed(kind) & NOTHING_SENT:
+        assert isinstance(outcome, Unreachable)
     elif placed(kind) & JOB_ERRORS:
         assert isinstance(outcome, Rejected)
     else:
@@ -212,32 +209,108 @@ def test_before_the_launch_no_answer_means_that_nothing_was_started():
     error = botocore.exceptions.ReadTimeoutError(endpoint_url="https://ecs")
     assert isinstance(outcome_of_error(error), Unknown)
     outcome = outcome_before_launch(error)
-    assert isinstance(outcome, Throttled)
-    assert outcome.reason.startswith("nothing was started: ReadTimeoutError")
+    assert isinstance(outcome, Unreachable), "a network is no quota"
+    assert outcome.cause.startswith("ReadTimeoutError")
     assert isinstance(outcome_before_launch(an_error("AccessDeniedException")), Rejected)
 
 
+def a_connection_error(kind, words):
+    return kind(endpoint_url="https://ecs", error=words, proxy_url="http://proxy")
+
+
 @pytest.mark.parametrize(
-    ("reasons", "outcome"),
+    ("kind", "words"),
     [
-        ([CAPACITY], Throttled(reason=CAPACITY)),
-        (["RESOURCE:CPU"], Throttled(reason="RESOURCE:CPU")),
-        (["RESOURCE:MEMORY", "ATTRIBUTE"], Throttled(reason="ATTRIBUTE; RESOURCE:MEMORY")),
-        (["RESOURCE:ENI", "RESOURCE:ENI"], Throttled(reason="RESOURCE:ENI")),
-        (["You've reached the limit on the number of tasks you can run concurrently"], None),
-        (["AGENT"], Throttled(reason="AGENT", hold=None)),
-        (["ATTRIBUTE", "LOCATION"], Throttled(reason="ATTRIBUTE; LOCATION", hold=None)),
-        (["EMPTY CAPACITY PROVIDER"], Throttled(reason="EMPTY CAPACITY PROVIDER", hold=None)),
-        (["something new"], Throttled(reason="something new", hold=None)),
-        (["MISSING"], Rejected(reason="MISSING")),
-        (["INACTIVE"], Rejected(reason="INACTIVE")),
-        (["MISSING", "AGENT"], Throttled(reason="AGENT; MISSING", hold=None)),
-        ([], Unknown(cause="ECS answered with neither a task nor a failure")),
+        (botocore.exceptions.EndpointConnectionError, "[Errno 111] Connection refused"),
+        (botocore.exceptions.ConnectTimeoutError, "connect timeout=2.0"),
+        (botocore.exceptions.ProxyConnectionError, "Cannot connect to proxy"),
+        (botocore.exceptions.SSLError, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"),
+        (botocore.exceptions.SSLError, "[SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] alert handshake failure"),
     ],
 )
-def test_every_failure_is_read(reasons, outcome):
-    answered = outcome_of_failures([{"reason": reason} for reason in reasons])
-    assert answered == (outcome or Throttled(reason=reasons[0]))
+def test_a_launch_without_a_connection_was_never_sent(kind, words):
+    assert isinstance(outcome_of_error(a_connection_error(kind, words)), Unreachable)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (botocore.exceptions.SSLError, "[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] bad record mac"),
+        (botocore.exceptions.ConnectionClosedError, "closed before a valid response"),
+        (botocore.exceptions.ReadTimeoutError, "read timeout=6.0"),
+    ],
+)
+def test_a_connection_that_broke_later_may_have_carried_the_launch(kind, words):
+    assert isinstance(outcome_of_error(a_connection_error(kind, words)), Unknown)
+
+
+BIG = Needs(place=("", "eu-west-1", "gpus", ""), size={"cpu": 4096, "memory": 8192, "gpu": 1, "eni": 1})
+GIVEN = Needs(place=("", "eu-west-1", "gpus", "trainer:3"))
+FARGATE = Needs(place=("", "", "FARGATE", ""), size={"cpu": 1024, "memory": 2048})
+
+
+def held(*place, freed=False, **size):
+    return Hold(place=place, size=size, freed_by_end=freed)
+
+
+@pytest.mark.parametrize(
+    ("reasons", "needs", "hold"),
+    [
+        (["RESOURCE:GPU"], BIG, held("", "eu-west-1", "gpus", freed=True, gpu=1)),
+        (["RESOURCE:CPU"], BIG, held("", "eu-west-1", "gpus", freed=True, cpu=4096)),
+        (["RESOURCE:MEMORY", "ATTRIBUTE"], BIG, held("", "eu-west-1", "gpus", freed=True, memory=8192)),
+        (["RESOURCE:CPU", "RESOURCE:MEMORY"], BIG, held("", "eu-west-1", "gpus", freed=True, cpu=4096, memory=8192)),
+        (["RESOURCE:ENI", "RESOURCE:ENI"], BIG, held("", "eu-west-1", "gpus", freed=True, eni=1)),
+        (["RESOURCE:PORTS"], BIG, None),
+        (["RESOURCE:GPU"], GIVEN, held("", "eu-west-1", "gpus", "trainer:3", freed=True)),
+        ([CAPACITY], FARGATE, held("", "", "FARGATE", freed=True, cpu=1024, memory=2048)),
+        ([CAPACITY], GIVEN, held("", "eu-west-1", "gpus", "trainer:3", freed=True)),
+        (["You've reached the limit on the number of vCPUs you can run concurrently"], FARGATE, held("", "", freed=True)),
+        (["Rate exceeded"], BIG, held("", "eu-west-1")),
+        (["AGENT"], BIG, None),
+        (["ATTRIBUTE", "LOCATION"], BIG, None),
+        (["EMPTY CAPACITY PROVIDER"], BIG, None),
+        (["something new"], BIG, None),
+        (["MISSING", "AGENT"], BIG, None),
+    ],
+)
+def test_a_failure_concerns_the_jobs_that_lack_the_same_and_no_others(reasons, needs, hold):
+    answered = outcome_of_failures([{"reason": reason} for reason in reasons], needs)
+    assert answered == Throttled(reason="; ".join(sorted(set(reasons))), hold=hold)
+
+
+def test_a_job_without_a_gpu_goes_on_where_a_gpu_is_missing():
+    hold = outcome_of_failures([{"reason": "RESOURCE:GPU"}], BIG).hold
+    assert hold.concerns(BIG)
+    assert not hold.concerns(Needs(place=BIG.place, size={"cpu": 256, "memory": 512}))
+    assert not hold.concerns(Needs(place=("", "eu-west-1", "others", ""), size=BIG.size))
+
+
+@pytest.mark.parametrize("reasons", [["MISSING"], ["INACTIVE"]])
+def test_a_failure_that_no_repeat_mends_is_a_rejection(reasons):
+    assert outcome_of_failures([{"reason": reason} for reason in reasons]) == Rejected(reason=reasons[0])
+
+
+def test_neither_a_task_nor_a_failure_is_no_answer():
+    assert outcome_of_failures([]) == Unknown(cause="ECS answered with neither a task nor a failure")
+
+
+def test_a_rate_holds_the_region_and_a_quota_until_an_end():
+    rate = outcome_of_error(an_error("ThrottlingException"), BIG)
+    quota = outcome_of_error(an_error("ClientException", "You've reached the limit on the number of tasks"), BIG)
+    assert rate.hold == Hold(place=("", "eu-west-1"))
+    assert quota.hold == Hold(place=("", "eu-west-1"), freed_by_end=True)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "No Container Instances were found in your cluster.",
+        "Too many concurrent attempts to create a new revision of the specified family.",
+    ],
+)
+def test_what_concerns_one_cluster_or_one_definition_holds_nobody_else(message):
+    assert outcome_of_error(an_error("ClientException", message), BIG).hold is None
 
 
 def test_a_failures_detail_is_told():
@@ -245,9 +318,12 @@ def test_a_failures_detail_is_told():
 
 
 def test_a_conflict_names_the_task_that_holds_the_token():
-    assert conflicting_task(an_error("ConflictException", resourceIds=["arn:task"])) == "arn:task"
+    arn = "arn:aws:ecs:eu-west-1:123456789012:task/jobs/0123"
+    assert conflicting_task(an_error("ConflictException", resourceIds=[arn])) == arn
+    assert conflicting_task(an_error("ConflictException", resourceIds=["nonsense"])) is None
+    assert conflicting_task(an_error("ConflictException", resourceIds="nonsense")) is None
     assert conflicting_task(an_error("ConflictException", resourceIds=[])) is None
-    assert conflicting_task(an_error("ClientException", resourceIds=["arn:task"])) is None
+    assert conflicting_task(an_error("ClientException", resourceIds=[arn])) is None
     assert conflicting_task(RuntimeError()) is None
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import boto3
 import pytest
 
-from providers.base import Accepted, Rejected, Throttled, Unknown
+from providers.base import Accepted, Hold, Rejected, Throttled, Unknown, Unreachable
 from providers.ecs import EcsProvider
 from providers.ecs.clients import Clients
 from providers.ecs.preparation import OutOfTime, Preparation
@@ -97,11 +97,11 @@ def test_both_forms_of_throttling_hold_the_pool(detail, aws, provider):
     assert isinstance(provider.submit(a_job()), Accepted)
 
 
-def test_missing_capacity_holds_the_pool_and_the_next_attempt_starts(aws, provider):
+def test_missing_capacity_holds_what_needs_as_much_of_it_and_the_next_attempt_starts(aws, provider):
     aws.change_settings({"capacity": 0})
     outcome = provider.submit(a_job())
     assert isinstance(outcome, Throttled)
-    assert outcome.hold is not None
+    assert outcome.hold == Hold(place=("", "", "FARGATE"), size={"cpu": 1024, "memory": 2048}, freed_by_end=True)
     assert outcome.reason.startswith("Capacity is unavailable at this time")
     aws.change_settings({"capacity": 1})
     assert isinstance(provider.submit(a_job(NAME[:-1] + "2")), Accepted)
@@ -215,7 +215,8 @@ def test_a_race_of_registrations_gives_the_run_back(aws, provider):
 @pytest.mark.parametrize("fault", ["throttle", "server-error", "lose-answer"])
 def test_what_fails_before_the_launch_gives_the_run_back(operation, fault, aws, provider):
     aws.faults.add(operation, fault)
-    assert isinstance(provider.submit(a_job()), Throttled)
+    outcome = provider.submit(a_job())
+    assert isinstance(outcome, Throttled if fault == "throttle" else Unreachable)
     assert not aws.calls["RunTask"]
     assert isinstance(provider.submit(a_job()), Accepted)
 
@@ -272,7 +273,7 @@ def test_a_given_definition_that_goes_while_it_is_remembered_crashes_the_run(aws
 def test_no_answer_in_time_is_unknown(aws, provider):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         impatient = EcsProvider(endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}", call_timeout=0.2)
-        assert isinstance(impatient.submit(a_job()), Throttled), "the definition could not even be looked up"
+        assert isinstance(impatient.submit(a_job()), Unreachable), "the definition could not even be looked up"
     prepared = provider._preparation.prepare(a_job())
     with socket.create_server(("127.0.0.1", 0)) as silent:
         deaf = EcsProvider(endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}", call_timeout=0.2)
@@ -282,17 +283,21 @@ def test_no_answer_in_time_is_unknown(aws, provider):
     assert outcome.cause.startswith("ReadTimeoutError")
 
 
-def test_a_refused_connection_is_unknown_for_the_launch_alone(aws):
+def test_a_refused_connection_proves_that_nothing_was_sent(aws, provider):
     with socket.create_server(("127.0.0.1", 0)) as server:
         closed = f"http://127.0.0.1:{server.getsockname()[1]}"
-    outcome = EcsProvider(endpoint_url=closed).submit(a_job())
-    assert isinstance(outcome, Throttled)
-    assert outcome.reason.startswith("nothing was started: EndpointConnectionError")
+    unreachable = EcsProvider(endpoint_url=closed)
+    before = unreachable.submit(a_job())
+    prepared = provider._preparation.prepare(a_job())
+    launch = unreachable._run(a_job(), replace(prepared, ecs=unreachable._clients.client("ecs", prepared.place)))
+    for outcome in (before, launch):
+        assert isinstance(outcome, Unreachable)
+        assert outcome.cause.startswith("EndpointConnectionError")
 
 
 def test_a_launch_that_could_end_too_late_is_not_begun(aws):
     clients = Clients(credentials={}, endpoint_url=None, region=None, call_timeout=10, connections=10)
-    times = iter([0.0, 0.5, 1.0, 1.0, 9.0, 9.5, 10.5])  # from 1.0 to 9.0 a client is loaded, which does not count
+    times = iter([0.0, 0.5, 1.0, 1.0, 9.0, 9.5, 9.5, 10.5])  # from 1.0 to 9.0 a client is loaded, which does not count
     preparation = Preparation(clients, call_timeout=10, monotonic=lambda: next(times))
     with pytest.raises(OutOfTime):
         preparation.prepare(a_job())

@@ -1,0 +1,62 @@
+"""What the answers of ECS say, provided that they are about what was asked for. All of it raises `Garbled` otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from providers.ecs.calls import Garbled, member, objects_of, optional
+from providers.ecs.console import parse_task_arn
+from providers.ecs.place import Place
+
+
+def started_task(answer: Mapping[str, Any], name: str) -> tuple[str, str | None] | None:
+    """The ARNs of the task that RunTask started as `name`, and of its cluster; None when it started none.
+
+    A repeat shows of a task that has stopped little more than its ARN.
+    """
+    tasks = objects_of(answer, "tasks")
+    if not tasks:
+        return None
+    if optional(tasks[0], "startedBy", str) not in (None, name):
+        raise Garbled(f"the answer tells of a task that {name} did not start")
+    return task_arn(tasks[0]), optional(tasks[0], "clusterArn", str)
+
+
+def failures_of(answer: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Why RunTask started none."""
+    return objects_of(answer, "failures")
+
+
+def check_stopped(answer: Mapping[str, Any], arn: str) -> None:
+    """That StopTask was about the task `arn`."""
+    if task_arn(member(answer, "task", dict)) != arn:
+        raise Garbled("the answer tells of another task")
+
+
+def task_arn(task: Mapping[str, Any]) -> str:
+    """The ARN of a task."""
+    arn = member(task, "taskArn", str)
+    if parse_task_arn(arn) is None:
+        raise Garbled(f"{arn[:200]!r} is no ARN of a task")
+    return arn
+
+
+def task_arns(answer: Mapping[str, Any], place: Place) -> list[str]:
+    """What ListTasks lists, all of it in the region that was asked."""
+    arns: list[Any] = member(answer, "taskArns", list)
+    for arn in arns:
+        task = parse_task_arn(arn) if isinstance(arn, str) else None
+        if task is None or (place.region and task.region != place.region):
+            raise Garbled(f"{str(arn)[:200]!r} is no ARN of a task in {place.region or 'the region that was asked'}")
+    return arns
+
+
+def definition_in(answer: Mapping[str, Any], wanted: str) -> Mapping[str, Any]:
+    """The definition of which an answer tells: the one that was asked for by its family, revision or ARN."""
+    definition: Mapping[str, Any] = member(answer, "taskDefinition", dict)
+    arn = member(definition, "taskDefinitionArn", str)
+    told, asked = arn.rpartition("/")[2], wanted.rpartition("/")[2]
+    if not arn.startswith("arn:") or (told if ":" in asked else told.partition(":")[0]) != asked:
+        raise Garbled(f"the answer tells of the task definition {arn[:200]!r}, and {wanted} was asked for")
+    return definition

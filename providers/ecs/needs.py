@@ -1,0 +1,111 @@
+"""What a task needs: the place that it goes to, and how much it takes there; pure, and cheap enough for every waiting run.
+
+A place has four parts: the name of the credentials, the region (both empty for the host's own), the side (`FARGATE`,
+`FARGATE_SPOT`, a cluster), and the existing task definition that the job names, whose size is not known without a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from providers.base import Needs
+from providers.ecs.launch import FARGATE_PROVIDERS
+from providers.ecs.place import place_of
+from providers.ecs.sizes import DEFAULT_CPU, DEFAULT_MEMORY, cpu_units, mebibytes
+
+CREDENTIALS, REGION, SIDE = 1, 2, 3
+"""How many parts of a place name the account, its region, and what capacity there."""
+
+
+def needs_of(configuration: Mapping[str, Any]) -> Needs:
+    """Read a rendered configuration; a size that cannot be read is left out.
+
+    Raises `ConfigurationError` when `aws_credentials` is more than a name.
+    """
+    place = place_of(configuration)
+    request = _object(configuration.get("task_run_request"))
+    definition = _object(configuration.get("task_definition"))
+    given = _text(request.get("taskDefinition") or configuration.get("task_definition_arn"))
+    side = _side(request, definition, _text(place.cluster) or "default", given)
+    return Needs(
+        place=(place.credentials or "", place.region or "", side, given),
+        size=_size(request, definition, configuration, side, given),
+    )
+
+
+def _side(request: Mapping[str, Any], definition: Mapping[str, Any], cluster: str, given: str) -> str:
+    """Fargate's capacity is the region's; anything else is the cluster's, or that of its capacity providers."""
+    strategy = map(_object, _list(request.get("capacityProviderStrategy")))
+    providers = sorted({_text(item.get("capacityProvider")) for item in strategy})
+    if providers:
+        joined = "+".join(providers)
+        return joined if set(providers) <= FARGATE_PROVIDERS else f"{_name(cluster)}/{joined}"
+    launch_type = _text(request.get("launchType"))
+    if launch_type in FARGATE_PROVIDERS:
+        return launch_type
+    made_for = definition.get("requiresCompatibilities")
+    elsewhere = launch_type or given or (isinstance(made_for, list) and made_for and made_for != ["FARGATE"])
+    return _name(cluster) if elsewhere else "FARGATE"
+
+
+def _size(
+    request: Mapping[str, Any], definition: Mapping[str, Any], configuration: Mapping[str, Any], side: str, given: str
+) -> dict[str, float]:
+    """Of the task as a whole. Of an existing definition only what is overridden is known."""
+    overrides = _object(request.get("overrides"))
+    whole = {} if given else definition
+    containers = _overridden(whole.get("containerDefinitions"), overrides.get("containerOverrides"))
+    found = {
+        "cpu": cpu_units(overrides.get("cpu") or whole.get("cpu")),
+        "memory": mebibytes(overrides.get("memory") or whole.get("memory")),
+        "gpu": sum(_gpus(container) for container in containers),
+    }
+    if not given:
+        found["cpu"] = found["cpu"] or sum(cpu_units(item.get("cpu")) or 0 for item in containers) or DEFAULT_CPU
+        found["memory"] = found["memory"] or sum(map(_memory, containers)) or DEFAULT_MEMORY
+    if side not in FARGATE_PROVIDERS and _has_interface(whole, configuration, request):
+        found["eni"] = 1
+    return {name: float(amount) for name, amount in found.items() if amount}
+
+
+def _overridden(containers: Any, overrides: Any) -> list[Mapping[str, Any]]:
+    """Each container as its override has it; an override of a container that is not there stands for itself."""
+    merged = {_text(item.get("name")): item for item in map(_object, _list(containers))}
+    for override in map(_object, _list(overrides)):
+        name = _text(override.get("name"))
+        merged[name] = {**merged.get(name, {}), **override}
+    return list(merged.values())
+
+
+def _memory(container: Mapping[str, Any]) -> float:
+    """What a container is placed by: its reservation, where it has one."""
+    return mebibytes(container.get("memoryReservation") or container.get("memory")) or 0
+
+
+def _gpus(container: Mapping[str, Any]) -> float:
+    wanted = (item for item in map(_object, _list(container.get("resourceRequirements"))) if item.get("type") == "GPU")
+    return sum(cpu_units(item.get("value")) or 0 for item in wanted)
+
+
+def _has_interface(definition: Mapping[str, Any], configuration: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
+    """Whether the task takes a network interface of its own on its machine."""
+    mode = definition.get("networkMode")
+    asked = (configuration.get(key) for key in ("network_configuration", "subnets", "vpc_id", "security_groups"))
+    return mode == "awsvpc" or (mode is None and (any(asked) or bool(request.get("networkConfiguration"))))
+
+
+def _name(cluster: str) -> str:
+    return cluster.rpartition("/")[2]
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
