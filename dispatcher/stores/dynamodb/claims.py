@@ -15,7 +15,7 @@ from dispatcher.records import Claim, Claims, Decide, Decision, Snapshot
 from dispatcher.stores import transitions
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.changes import Change, Changes, Turn
-from dispatcher.stores.dynamodb.items import MAX_BYTES, Stored, as_read, deployment_in, id_in, key_in, plain
+from dispatcher.stores.dynamodb.items import MAX_BYTES, Stored, as_read, deployment_in, id_in, key_in, number_in
 from dispatcher.stores.dynamodb.pools import FoundPool
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.rows import microseconds
@@ -66,7 +66,7 @@ class Attempt:
         """Entries of runs that are due and not held back, in order."""
         now, page = microseconds(self._now), min(max(limit, 1), 1000)
         for item in self._table.query(keys.waiting(self._pool, queue), before=keys.after(self._now), page=page):
-            if "not_before" not in item or plain(item["not_before"]) <= now:
+            if "not_before" not in item or number_in(item, "not_before") <= now:
                 yield key_in(item)
 
     def _is_due(self, run: Run, queue: str) -> bool:

@@ -9,6 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import NoRegionError
 from botocore.session import Session
 
+from dispatcher.stores.dynamodb.answers import check_sum
 from providers.aws import new_session
 
 CONNECT_SECONDS = 2.0
@@ -34,4 +35,6 @@ def connect(
         tcp_keepalive=True,
         user_agent_extra="push-dispatcher",
     )
-    return session.create_client("dynamodb", region_name=where, endpoint_url=endpoint, config=config)
+    client = session.create_client("dynamodb", region_name=where, endpoint_url=endpoint, config=config)
+    client.meta.events.register("before-parse.dynamodb", check_sum)
+    return client

@@ -14,7 +14,7 @@ from dispatcher.models import Deployment
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys, windows
 from dispatcher.stores.dynamodb.changes import Action, Actions
-from dispatcher.stores.dynamodb.items import Item, decode, deployment_in, encode, plain, typed
+from dispatcher.stores.dynamodb.items import Item, decode, deployment_in, encode, readable, text_in, typed
 from dispatcher.stores.dynamodb.pools import changed
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.withdrawing import LONG_AGO, Place, Withdrawal, entries, finish, is_pending
@@ -34,14 +34,15 @@ class FoundDeployment:
     @property
     def revision(self) -> str:
         """The token of the transaction that wrote it."""
-        return str(plain(self.item["revision"]))
+        return text_in(self.item, "revision")
 
     @property
     def places(self) -> Sequence[Place]:
         """Where runs that its schedules made may wait, its own queue first."""
         if "places" not in self.item:
             return [(self.deployment.pool, self.deployment.queue)]
-        return [(pool, queue) for pool, queue in json.loads(plain(self.item["places"]))]
+        with readable("places"):
+            return [(pool, queue) for pool, queue in json.loads(text_in(self.item, "places"))]
 
 
 Found = Mapping[str, FoundDeployment]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
+from dispatcher.errors import StoreUnavailable
 from dispatcher.models import Deployment, Run, RunState, WorkPool
 from dispatcher.stores.dynamodb import keys
+from dispatcher.stores.dynamodb.answers import ODD
 from dispatcher.stores.dynamodb.definition import EXPIRES_AT
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN, Table, microseconds
@@ -55,12 +58,36 @@ def typed(value: Any) -> Mapping[str, Any]:
     return {"N": repr(value)} if isinstance(value, int | float) else {"S": value}
 
 
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Raise `StoreUnavailable` for an item that lacks what is looked for, or has something else there."""
+    try:
+        yield
+    except ODD as problem:
+        words = f"{type(problem).__name__}: {problem}"
+        raise StoreUnavailable(f"DynamoDB: an item came that nobody can read: {what}: {words}: try again") from problem
+
+
 def plain(attribute: Mapping[str, Any]) -> Any:
     """What an attribute holds."""
     [(kind, value)] = attribute.items()
     if kind != "N":
         return value
     return int(value) if value.lstrip("-").isdecimal() else float(value)
+
+
+def text_in(item: Item, name: str) -> str:
+    """The text of an attribute that is always there. Raises `StoreUnavailable` where there is none."""
+    text = item.get(name, {}).get("S")
+    if text is None:
+        raise StoreUnavailable(f"DynamoDB: an item came without the text {name!r}: try again")
+    return str(text)
+
+
+def number_in(item: Item, name: str) -> int:
+    """The whole number of an attribute that is always there. Raises `StoreUnavailable` where there is none."""
+    with readable(name):
+        return int(item[name]["N"])
 
 
 def encode(table: Table[Any], noun: Any) -> Item:
@@ -70,7 +97,8 @@ def encode(table: Table[Any], noun: Any) -> Item:
 
 def decode(table: Table[T], item: Item, **rest: Any) -> T:
     """The noun in an item, with the fields that stand elsewhere; those that older code did not write are as by default."""
-    return table.of_filled({name: plain(item[name]) for name in table.codecs if name in item}, **rest)
+    with readable(table.noun.__name__):
+        return table.of_filled({name: plain(item[name]) for name in table.codecs if name in item}, **rest)
 
 
 def keyed(key: Key, item: Item) -> Item:
@@ -85,7 +113,7 @@ def key_of(key: Key) -> Item:
 
 def key_in(item: Item) -> Key:
     """The key of an item that was read."""
-    return plain(item["pk"]), plain(item["sk"])
+    return text_in(item, "pk"), text_in(item, "sk")
 
 
 def size(item: Item) -> int:
@@ -102,8 +130,9 @@ def pool_item(pool: WorkPool) -> Item:
 
 def pool_in(config: Item, slots: Item) -> WorkPool:
     """The pool in its two items."""
-    stored = json.loads(plain(config["queues"]))
-    queues = tuple(QUEUE.decode([queue[name] for name in QUEUE.codecs]) for queue in stored)
+    with readable("queues"):
+        stored = json.loads(text_in(config, "queues"))
+        queues = tuple(QUEUE.decode([queue[name] for name in QUEUE.codecs]) for queue in stored)
     ticked = {name: slots[name] for name in _TICKED if name in slots}
     return decode(POOL, {**config, **ticked}, queues=queues)
 
@@ -115,7 +144,7 @@ def deployment_in(item: Item | None) -> Deployment | None:
 
 def used_in(slots: Item) -> Mapping[str, int]:
     """Slots in use by queue; those that hold none are left out."""
-    counts = {name.removeprefix(USED): plain(value) for name, value in slots.items() if name.startswith(USED)}
+    counts = {name.removeprefix(USED): number_in(slots, name) for name in slots if name.startswith(USED)}
     return {queue: count for queue, count in counts.items() if count}
 
 
@@ -128,7 +157,7 @@ def run_item(run: Run, revision: str, expires_at: datetime | None) -> Item:
 
 def run_in(item: Item) -> Stored:
     """The run in its item."""
-    return Stored(decode(RUN, item), plain(item["revision"]))
+    return Stored(decode(RUN, item), text_in(item, "revision"))
 
 
 def small_run_in(item: Item) -> Run:
@@ -175,7 +204,8 @@ def entries_of(run: Run) -> dict[Key, Item]:
 
 def id_in(key: Key) -> UUID:
     """The run of an entry."""
-    return UUID(hex=key[1].rpartition("#")[2])
+    with readable("the run of an entry"):
+        return UUID(hex=key[1].rpartition("#")[2])
 
 
 def expiry(run: Run, now: datetime, history: timedelta) -> datetime | None:

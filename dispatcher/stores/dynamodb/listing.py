@@ -14,7 +14,7 @@ from dispatcher.records import QueueCount, RunFilter
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.changes import Changes
 from dispatcher.stores.dynamodb.definition import LISTING
-from dispatcher.stores.dynamodb.items import Item, id_in, plain
+from dispatcher.stores.dynamodb.items import Item, id_in, text_in
 from dispatcher.stores.dynamodb.pools import Pools
 from dispatcher.stores.dynamodb.requests import Table
 
@@ -30,7 +30,7 @@ class Listing:
         if where.states is not None and not where.states:
             return []
         names = [where.pool] if where.pool is not None else self._pools.names()
-        listed = merge(*(self._listed(name, where) for name in names), key=lambda item: str(plain(item["listed"])))
+        listed = merge(*(self._listed(name, where) for name in names), key=lambda item: text_in(item, "listed"))
         ids = [_run_in_index(item) for item in islice(listed, offset, offset + limit)]
         stored = self._changes.read(ids)
         return [stored[run_id].run for run_id in ids if run_id in stored]
@@ -79,4 +79,4 @@ def _conditions(where: RunFilter) -> Mapping[str, tuple[str, Item]]:
 
 
 def _run_in_index(item: Item) -> UUID:
-    return id_in((plain(item["pk"]), plain(item["listed"])))
+    return id_in((text_in(item, "pk"), text_in(item, "listed")))

@@ -13,7 +13,7 @@ from dispatcher.records import MATERIALISED_AT_ONCE, Materialisation
 from dispatcher.stores.dynamodb import keys, windows
 from dispatcher.stores.dynamodb.changes import MAX_ACTIONS, Action, Actions, Change, Changes, door_action
 from dispatcher.stores.dynamodb.deployments import Deployments
-from dispatcher.stores.dynamodb.items import Item, as_read, deployment_in, plain, typed
+from dispatcher.stores.dynamodb.items import Item, as_read, deployment_in, text_in, typed
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.withdrawing import finish, is_pending
@@ -68,7 +68,7 @@ class Materialiser:
         actions: Actions = {
             keys.door(read.pool, read.queue): door_action(token),
             **self._changes.actions([Change(before=None, after=run) for run in new], token),
-            keys.deployment(read.name): _reach(plain(item["revision"]), token, columns),
+            keys.deployment(read.name): _reach(text_in(item, "revision"), token, columns),
             **windows.actions(windows.changed(item, after)),
         }
         return self._table.transact(actions, token)

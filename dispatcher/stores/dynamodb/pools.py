@@ -12,7 +12,7 @@ from dispatcher.models import WorkPool
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.changes import MAX_ACTIONS, Actions
-from dispatcher.stores.dynamodb.items import USED, Item, plain, pool_in, pool_item, typed, used_in
+from dispatcher.stores.dynamodb.items import USED, Item, pool_in, pool_item, text_in, typed, used_in
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.sweeping import is_leaving, sweep
@@ -42,7 +42,7 @@ class Pools:
 
     def names(self) -> Sequence[str]:
         """Every pool's name, in order."""
-        return sorted(plain(item["sk"]) for item in self._table.query(keys.NAMES) if not is_leaving(item))
+        return sorted(text_in(item, "sk") for item in self._table.query(keys.NAMES) if not is_leaving(item))
 
     def all(self) -> Sequence[WorkPool]:
         """Every pool, by name."""
@@ -130,7 +130,7 @@ class Pools:
     def doors(self, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
         """For each of these pools and queues that exists, the token of what last began to wait in it."""
         found = self._table.items([keys.door(*pair) for pair in pairs])
-        return {pair: plain(found[keys.door(*pair)]["filled"]) for pair in pairs if keys.door(*pair) in found}
+        return {pair: text_in(found[keys.door(*pair)], "filled") for pair in pairs if keys.door(*pair) in found}
 
     # Below
 
@@ -225,13 +225,13 @@ def _ticked(pool: WorkPool) -> dict[str, Any]:
 
 
 def _fit(config: Item | None, slots: Item | None) -> bool:
-    return config is not None and slots is not None and config["version"] == slots["version"]
+    return config is not None and slots is not None and config.get("version") == slots.get("version")
 
 
 def _found(config: Item | None, slots: Item | None) -> FoundPool:
     assert config is not None  # noqa: S101 - `_fit` has looked
     assert slots is not None  # noqa: S101 - as above
-    return FoundPool(pool_in(config, slots), used_in(slots), plain(slots["turn"]))
+    return FoundPool(pool_in(config, slots), used_in(slots), text_in(slots, "turn"))
 
 
 def _expected(found: FoundPool | None, name: str, version: int) -> FoundPool:

@@ -29,7 +29,7 @@ from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.changes import MAX_ACTIONS, MAX_TRANSACTION_BYTES, Action
 from dispatcher.stores.dynamodb.deployments import Deployments, Found, Piece
-from dispatcher.stores.dynamodb.items import plain, size
+from dispatcher.stores.dynamodb.items import size, text_in
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.pools import Pools, changed
 from dispatcher.stores.dynamodb.requests import Table
@@ -66,7 +66,7 @@ def reconfigure(table: Table, pools: Pools, deployments: Deployments, change: Re
 def _revision(table: Table) -> str:
     """The token of the last change; empty where there was none yet."""
     found = table.items([keys.CONFIGURATION]).get(keys.CONFIGURATION)
-    return plain(found["changed"]) if found else ""
+    return text_in(found, "changed") if found else ""
 
 
 def _expect(pools: Pools, deployments: Deployments, change: Reconfiguration) -> Found:

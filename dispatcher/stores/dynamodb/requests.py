@@ -1,7 +1,8 @@
 """One table, asked request by request: the one place that repeats, and that turns the SDK's errors into ours.
 
 Every request may be repeated: a read changes nothing, a condition holds once, and a transaction carries a token by which it
-is known again.
+is known again. An answer counts only if it names the table (`answers`), and a request with all its repeats ends within
+`Patience.seconds`, however slowly answers arrive.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from dispatcher.clock import Clock
 from dispatcher.core.backoff import delay
 from dispatcher.errors import StoreError, StoreUnavailable
 from dispatcher.stores.dynamodb import keys
+from dispatcher.stores.dynamodb.answers import ODD, OddAnswer, expect, with_echo
 from dispatcher.stores.dynamodb.definition import SCHEMA_VERSION
-from dispatcher.stores.dynamodb.items import Item, key_in, key_of, keyed, plain
+from dispatcher.stores.dynamodb.items import Item, key_in, key_of, keyed, number_in
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.problems import (
     AlreadyThere,
@@ -30,9 +31,12 @@ from dispatcher.stores.dynamodb.problems import (
     refused,
     wrong_schema,
 )
+from providers.deadlines import NoAnswerInTime, within
 
 READ_AT_ONCE = 100
 """What one BatchGetItem takes."""
+LEAST_SECONDS = 0.2
+"""What the last attempt has at least, so that it can succeed at all."""
 ROUNDS = 30
 """How often a step that others came before is tried again from its reading on."""
 
@@ -43,7 +47,9 @@ class Patience:
 
     attempts: int = 10
     seconds: float = 20.0
-    """No attempt begins later than this after the first; one may take `client.READ_SECONDS`."""
+    """A request with all its repeats ends by then, `LEAST_SECONDS` later at most."""
+    one: float = 7.0
+    """How long one attempt may take as a whole, however slowly its answer arrives: connecting and one read."""
     first_delay: float = 0.05
     longest_delay: float = 2.0
 
@@ -212,7 +218,7 @@ class Table:
         found = self._ask("get_item", Key=key_of(keys.SCHEMA), ConsistentRead=True).get("Item")
         if found is None:
             self._mark()
-        elif problem := wrong_schema(self.name, plain(found["version"])):
+        elif problem := wrong_schema(self.name, number_in(found, "version")):
             raise problem
         self._known = True
 
@@ -223,36 +229,64 @@ class Table:
 
     def _ask(self, operation: str, **request: Any) -> Any:
         """One request, repeated while that may help. Raises `ConditionFailed` or a `StoreError`."""
-        from botocore import exceptions as sdk  # noqa: PLC0415 - the first request loads the SDK
-
-        named = {"TableName": self.name, **request}
+        named = {"TableName": self.name, **with_echo(operation, request)}
         parameters = {name: value for name, value in named.items() if value is not None}
-        started, name, words = self.clock.now(), "", ""
+        started, name, left = self.clock.now(), "", self._patience.seconds
         for attempt in range(1, self._patience.attempts + 1):
-            try:
-                return getattr(self.client, operation)(**parameters)
-            except sdk.ClientError as problem:
-                words = self._passing_words(problem.response)
-            except (sdk.ConnectionError, sdk.HTTPClientError, sdk.IncompleteReadError) as problem:
-                words = str(problem)
-            except sdk.BotoCoreError as problem:
-                raise StoreError(f"DynamoDB table {self.name!r}: {problem}") from problem
-            late = self.clock.now() - started >= timedelta(seconds=self._patience.seconds)
-            if late or attempt == self._patience.attempts:
+            answer, words = self._attempt(operation, parameters, max(min(self._patience.one, left), LEAST_SECONDS))
+            if answer is not None:
+                return answer
+            left = self._patience.seconds - (self.clock.now() - started).total_seconds()
+            if left <= 0 or attempt == self._patience.attempts:
                 break
             name = name or parameters.get("ClientRequestToken") or self.new_token()
             self._wait(attempt, name)
         raise self._unavailable(attempt, words)
 
+    def _attempt(self, operation: str, parameters: Mapping[str, Any], seconds: float) -> tuple[Any, str]:
+        """The answer; or None, and words on what may pass. Raises `ConditionFailed` or a `StoreError` for everything else."""
+        from botocore import exceptions as sdk  # noqa: PLC0415 - the first request loads the SDK
+        from botocore.parsers import ResponseParserError  # noqa: PLC0415 - as above
+
+        try:
+            return self._answer(operation, parameters, seconds), ""
+        except sdk.ClientError as problem:
+            return None, self._passing_words(problem.response)
+        except (sdk.ConnectionError, sdk.HTTPClientError, sdk.IncompleteReadError, NoAnswerInTime) as problem:
+            return None, str(problem)
+        except (ResponseParserError, OddAnswer) as problem:
+            return None, f"what came is no answer of DynamoDB's: {problem}"
+        except sdk.BotoCoreError as problem:
+            raise StoreError(f"DynamoDB table {self.name!r}: {problem}") from problem
+
+    def _answer(self, operation: str, parameters: Mapping[str, Any], seconds: float) -> Any:
+        """One attempt, within its time. Raises what the SDK raises, `NoAnswerInTime` or `OddAnswer`."""
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - the first request loads the SDK
+
+        call = getattr(self.client, operation)
+        try:
+            answer = within(seconds, lambda: call(**parameters))
+        except ODD as problem:  # the SDK's own reading of a body of another shape
+            if isinstance(problem, BotoCoreError):
+                raise
+            raise OddAnswer(f"{type(problem).__name__}: {problem}") from problem
+        expect(operation, self.name, parameters, answer)
+        return answer
+
     def _passing_words(self, response: Mapping[str, Any]) -> str:
         """AWS's words on what may pass. Raises for everything else."""
-        code = code_of(response)
-        if failed := failed_conditions(response, code):
+        try:
+            code = code_of(response)
+            failed, passing = failed_conditions(response, code), passes(response, code)
+            refusal = refused(self.name, response, code)
+        except ODD as problem:
+            return f"what came is no answer of DynamoDB's: {type(problem).__name__}: {problem}"
+        if failed:
             raise failed
         if code == "ResourceInUseException":
             raise AlreadyThere
-        if not passes(response, code):
-            raise refused(self.name, response, code)
+        if not passing:
+            raise refusal
         return f"{code}: {response.get('Error', {}).get('Message', '')}"
 
     def _wait(self, past: int, name: str) -> None:

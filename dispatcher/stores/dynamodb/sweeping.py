@@ -13,7 +13,7 @@ from typing import Any
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.changes import MAX_ACTIONS, Action, Actions
 from dispatcher.stores.dynamodb.definition import LISTING
-from dispatcher.stores.dynamodb.items import Item, key_in, plain
+from dispatcher.stores.dynamodb.items import Item, key_in, text_in
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.withdrawing import finish, is_pending
@@ -30,7 +30,7 @@ def sweep(table: Table, pool: str) -> bool:
         name = table.items([keys.name(pool)]).get(keys.name(pool))
         if name is None or not is_leaving(name):
             return past > 0  # otherwise somebody else has finished it
-        if _take_away(table, pool, plain(name["leaving"])):
+        if _take_away(table, pool, text_in(name, "leaving")):
             break
     return True
 
@@ -52,7 +52,7 @@ def _left_by(table: Table, pool: str) -> Iterator[tuple[Key, Action]]:
     """Deployments, entries of ended runs, and the runs that the index knows: one it does not know yet expires by itself."""
     belongs = _belongs_to(pool)
     for item in table.query(keys.DEPLOYMENTS):
-        if plain(item["pool"]) == pool:
+        if text_in(item, "pool") == pool:
             if is_pending(item):
                 finish(table, item)  # runs in the queue that it had before
             if "leaving" not in item:

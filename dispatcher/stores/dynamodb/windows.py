@@ -16,7 +16,7 @@ from typing import Any
 
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.changes import Action, Actions
-from dispatcher.stores.dynamodb.items import Item, plain
+from dispatcher.stores.dynamodb.items import Item, number_in, text_in
 from dispatcher.stores.rows import microseconds
 
 AT = "at/"
@@ -32,7 +32,7 @@ def entries_of(item: Item | None) -> Entries:
     """What a deployment's item means for the item of its pool."""
     if item is None:
         return {}
-    pool, name = plain(item["pool"]), plain(item["name"])
+    pool, name = text_in(item, "pool"), text_in(item, "name")
     entries: dict[tuple[str, str], Mapping[str, Any]] = {}
     if "windows_at" in item and "leaving" not in item:
         entries[pool, AT + name] = item["windows_at"]
@@ -58,7 +58,7 @@ def actions(entries: Changed) -> Actions:
 
 def due_in(item: Item, now: datetime) -> Sequence[str]:
     """The deployments whose time has come, longest ago first, then by name."""
-    at = {name.removeprefix(AT): plain(value) for name, value in item.items() if name.startswith(AT)}
+    at = {name.removeprefix(AT): number_in(item, name) for name in item if name.startswith(AT)}
     return sorted((name for name, time in at.items() if time <= microseconds(now)), key=lambda name: (at[name], name))
 
 

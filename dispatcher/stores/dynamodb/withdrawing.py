@@ -20,7 +20,7 @@ from typing import Any
 from dispatcher.models import Run, RunState
 from dispatcher.stores.dynamodb import keys, windows
 from dispatcher.stores.dynamodb.changes import Actions
-from dispatcher.stores.dynamodb.items import Item, Stored, entries_of, id_in, key_in, plain, run_in
+from dispatcher.stores.dynamodb.items import Item, Stored, entries_of, id_in, key_in, plain, readable, run_in, text_in
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.rows import TIME, microseconds
 
@@ -51,13 +51,14 @@ class Withdrawal:
     @classmethod
     def noted(cls, item: Item) -> Withdrawal:
         """What the note in a deployment's item says."""
-        told: dict[str, Any] = json.loads(plain(item["withdrawing"]))
-        return cls(
-            deployment=plain(item["name"]),
-            slugs=frozenset(told["slugs"]),
-            after=TIME.decode(told["after"]),
-            places=tuple((pool, queue) for pool, queue in told["places"]),
-        )
+        with readable("withdrawing"):
+            told: dict[str, Any] = json.loads(text_in(item, "withdrawing"))
+            return cls(
+                deployment=text_in(item, "name"),
+                slugs=frozenset(told["slugs"]),
+                after=TIME.decode(told["after"]),
+                places=tuple((pool, queue) for pool, queue in told["places"]),
+            )
 
     def covers(self, entry: Item) -> bool:
         """Whether the run of an entry among those that wait is to go."""
@@ -136,12 +137,12 @@ def _going(runs: Sequence[Stored]) -> Actions:
 
 def _under_way(item: Item, token: str) -> Actions:
     """The condition that the note is still there. An update, and not a check, which a function has no right to."""
-    return {keys.deployment(plain(item["name"])): ("Update", _while_noted(item, "SET revision = :token", token))}
+    return {keys.deployment(text_in(item, "name")): ("Update", _while_noted(item, "SET revision = :token", token))}
 
 
 def _ended(item: Item, token: str) -> Actions:
     """The note goes, and with it what is left of a deleted deployment."""
-    key = keys.deployment(plain(item["name"]))
+    key = keys.deployment(text_in(item, "name"))
     if "leaving" in item:
         values = {":note": item["withdrawing"]}
         gone = {"ConditionExpression": "withdrawing = :note", "ExpressionAttributeValues": values}

@@ -1,12 +1,16 @@
-"""DynamoDB's write transactions, where moto falls short: it forgets tokens, and copies the table once for each action."""
+"""DynamoDB's write transactions, where moto falls short: it forgets tokens, does not tell what was consumed, and copies the
+table once for each action.
+"""
 
 from __future__ import annotations
 
 import copy
 import json
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import moto.dynamodb.models as dynamodb
@@ -30,7 +34,7 @@ class Transactions:
             return _mismatch()
         if answer is None:
             with _once.transaction():
-                answer = carry_out(request)
+                answer = _with_consumption(request, carry_out(request))
             if token and answer.status == 200:
                 self._done[token] = (body, answer)
         return answer
@@ -65,6 +69,18 @@ class _CopiedOnce:
 
 _once = _CopiedOnce()
 dynamodb.copy = _once  # all copies are made before the first action, so one is as good as many
+
+
+def _with_consumption(request: Request, answer: Response) -> Response:
+    """Tell the tables that were written to, where that was asked for, with a checksum of the new body as AWS sends it."""
+    asked = json.loads(request.body)
+    if answer.status != 200 or asked.get("ReturnConsumedCapacity", "NONE") == "NONE":
+        return answer
+    tables = sorted({str(each["TableName"]) for action in asked["TransactItems"] for each in action.values()})
+    consumed = [{"TableName": table, "CapacityUnits": 2.0 * len(asked["TransactItems"])} for table in tables]
+    body = json.dumps({**json.loads(answer.body), "ConsumedCapacity": consumed}).encode()
+    kept = {name: value for name, value in answer.headers.items() if name.lower() != "x-amz-crc32"}
+    return replace(answer, body=body, headers={**kept, "x-amz-crc32": str(zlib.crc32(body))})
 
 
 def _mismatch() -> Response:
