@@ -8,6 +8,9 @@
 * A connection is opened by the first verb and given back by `close`. One that died in between (a freeze, a restart of the
   server) is found dead by `BEGIN`, when nothing is lost yet, and is opened anew, once. One that dies within a transaction
   raises `StoreUnavailable`: the verb may have taken effect, and repeating it is safe.
+* **A far side that is silent, or whose answer drips, is left**: after `connect_timeout` (5 s) when connecting, after 5 s when
+  it does not even begin a transaction (then a new connection is tried), after `answer_timeout` (12 s) within one. So no verb
+  waits longer than 22 s for a pooler that has lost its server.
 * An invocation that is frozen or killed within a transaction holds the pool no longer than `idle_timeout`: then the server
   ends its session.
 * A plan does not hang on when statistics were taken: where an index gives the order, the planner may neither scan nor sort.
@@ -16,21 +19,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from threading import RLock
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
-from dispatcher.errors import SettingsError, StoreSchemaError, StoreUnavailable
+from dispatcher.errors import StoreSchemaError, StoreUnavailable
 from dispatcher.records import Claims, Decide, Move, Reconfiguration
 from dispatcher.stores import postgres_schema
 from dispatcher.stores.migration import Migration
+from dispatcher.stores.postgres_connection import AT_ONCE, CONNECTION, BoundedConnection, name_of, parameters
 from dispatcher.stores.postgres_errors import RolledBackByServer, translated
 from dispatcher.stores.postgres_session import PostgresSession
 from dispatcher.stores.rows import COLUMNS
@@ -39,18 +42,6 @@ from dispatcher.stores.sql_store import SqlStore
 from dispatcher.stores.statements import FOLDER, named, to_do
 
 T = TypeVar("T")
-
-CONNECTION: Mapping[str, Any] = {
-    "application_name": "push-dispatcher",
-    "client_encoding": "UTF8",
-    "connect_timeout": 5,
-    "keepalives": 1,
-    "keepalives_idle": 20,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
-"""What a URL may say otherwise: a lost peer is noticed after some ten seconds, and not after the fifteen minutes of TCP."""
 
 TRIES = 5
 """How often a verb is begun that the server took back (a deadlock): then nothing of it was done."""
@@ -81,20 +72,24 @@ class PostgresStore(SqlStore):
         url: str,
         *,
         lock_timeout: float = 5.0,
-        statement_timeout: float = 20.0,
+        statement_timeout: float = 10.0,
+        answer_timeout: float = 12.0,
         idle_timeout: float = 30.0,
         schema: postgres_schema.Schema | None = None,
     ) -> None:
-        """Seconds to wait for the lock of a pool; that a statement may take; that a transaction may stand still."""
-        self._connecting = {**CONNECTION, **_parameters(url)}
-        self.name = _name(self._connecting)
+        """Seconds to wait for the lock of a pool; that a statement may take; that its answer may take to be here, whole; that
+        a transaction may stand still.
+        """
+        self._connecting = {**CONNECTION, **parameters(url)}
+        self.name = name_of(self._connecting)
+        self._answer_timeout = answer_timeout
         self._limits = _limits(statement_timeout, lock_timeout, idle_timeout)
         self._schema = schema or postgres_schema.known()
         self._statements = {
             **named((FOLDER / "statements.sql").read_text(encoding="utf-8"), COLUMNS),
             **named((FOLDER / "postgres" / "statements.sql").read_text(encoding="utf-8"), COLUMNS),
         }
-        self._connection: psycopg.Connection | None = None
+        self._connection: BoundedConnection | None = None
         self._lock = RLock()
         self._process = os.getpid()
 
@@ -108,7 +103,7 @@ class PostgresStore(SqlStore):
 
     def migration(self) -> Migration:
         """See `Migrates.migration`. A role that may not read the schema's version is refused."""
-        with translated(self.name), psycopg.connect(autocommit=True, prepare_threshold=None, **self._connecting) as connection:
+        with translated(self.name), self._connected() as connection:
             return to_do(self._schema.steps, postgres_schema.look(connection).version)
 
     def migrate(self) -> None:
@@ -160,27 +155,38 @@ class PostgresStore(SqlStore):
                 self._give_up(connection)
                 raise
 
-    def _begin(self, begin: bytes) -> psycopg.Connection:
+    def _begin(self, begin: bytes) -> BoundedConnection:
         """A connection in a transaction: the one that is open, or a new one when that has died meanwhile."""
         kept = self._connection
         if kept is not None:
             if not kept.broken and kept.info.transaction_status is TransactionStatus.INTRANS:
                 raise AssertionError("a verb of the store was called from within another")
             with suppress(psycopg.Error):
-                kept.execute(begin)
+                self._execute_at_once(kept, begin)
                 return kept
             self.close()
         connection = self._connection = self._open()
         try:
-            connection.execute(begin)
+            self._execute_at_once(connection, begin)
         except BaseException:
             self.close()
             raise
         return connection
 
-    def _open(self) -> psycopg.Connection:
+    def _connected(self) -> BoundedConnection:
         # Transactions begin where we say so, and nothing is prepared: a pooler gives each of them another server connection.
-        connection = psycopg.connect(autocommit=True, prepare_threshold=None, **self._connecting)
+        connection = BoundedConnection.connect(autocommit=True, prepare_threshold=None, **self._connecting)
+        connection.answer_seconds = self._answer_timeout
+        return connection
+
+    def _execute_at_once(self, connection: BoundedConnection, statement: bytes) -> None:
+        """Run what takes a living server no time, and wait no longer than that."""
+        connection.answer_seconds = min(AT_ONCE, self._answer_timeout)
+        connection.execute(statement)
+        connection.answer_seconds = self._answer_timeout
+
+    def _open(self) -> BoundedConnection:
+        connection = self._connected()
         try:
             postgres_schema.prepare(connection, self.name, self._schema, self._limits)
         except BaseException:
@@ -188,11 +194,11 @@ class PostgresStore(SqlStore):
             raise
         return connection
 
-    def _give_up(self, connection: psycopg.Connection) -> None:
+    def _give_up(self, connection: BoundedConnection) -> None:
         """Take everything back; a connection that cannot say that it did is left."""
         with suppress(psycopg.Error):
             if connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
-                connection.execute("ROLLBACK")
+                self._execute_at_once(connection, b"ROLLBACK")
             if connection.info.transaction_status is TransactionStatus.IDLE:
                 return
         self.close()
@@ -217,29 +223,6 @@ def _commit(connection: psycopg.Connection, name: str) -> None:
     """A transaction in which a statement failed answers a COMMIT with ROLLBACK, without an error."""
     if connection.execute("COMMIT").statusmessage != "COMMIT":
         raise StoreUnavailable(f"store {name}: the server took the transaction back: try again")
-
-
-def _parameters(url: str) -> Mapping[str, Any]:
-    """What a URL says. libpq's own words for a wrong one may hold parts of the password, so they are not passed on."""
-    try:
-        parameters = conninfo_to_dict(url)
-        place = " ".join(str(parameters.get(name, "")) for name in ("host", "dbname"))
-        port = str(parameters.get("port") or 0).replace(",", "")
-        wrong = not url.startswith(("postgresql://", "postgres://")) or "@" in place or not port.isdecimal()
-    except psycopg.Error:
-        wrong = True
-    if wrong:
-        raise SettingsError(
-            "DISPATCHER_STORE: not a PostgreSQL URL; write postgresql://user:password@host:5432/database, and in the password "
-            "@ as %40, / as %2F, : as %3A, % as %25"
-        )
-    return parameters
-
-
-def _name(parameters: Mapping[str, Any]) -> str:
-    """The store as errors name it: without user, password and options."""
-    host, port, database = (parameters.get(name) for name in ("host", "port", "dbname"))
-    return f"postgresql://{host or 'localhost'}{f':{port}' if port else ''}/{database or ''}"
 
 
 def _limits(statement: float, lock: float, idle: float) -> str:

@@ -34,6 +34,26 @@ _REFUSED_AT_THE_DOOR = (
 )
 """While connecting, libpq gives words and no codes: what they hold, and the mend."""
 
+_WRONG_PARAMETERS = (
+    ("does not support SSL", "sslmode"),
+    ("SSL support is not compiled in", "sslmode"),
+    ("invalid sslmode value", "sslmode"),
+    ("root certificate file", "sslrootcert"),
+    ("certificate verify failed", "sslrootcert"),
+    ("does not match host name", "sslmode"),
+    ("could not read certificate file", "sslcert"),
+    ("certificate present, but not private key", "sslkey"),
+    ("private key file", "sslkey"),
+    ("channel binding", "channel_binding"),
+    ("definition of service", "service"),
+    ("target_session_attrs", "target_session_attrs"),
+    ("session is read-only", "target_session_attrs"),
+    ("session is not read-only", "target_session_attrs"),
+    ("unrecognized configuration parameter", "options"),
+    ("invalid command-line argument", "options"),
+)
+"""Likewise: what they hold, and the parameter that is wrong."""
+
 
 _WORDS: Sequence[tuple[tuple[type[psycopg.Error], ...], type[StoreError], str]] = (
     (
@@ -91,6 +111,9 @@ def _unreachable(told: str, store: str) -> StoreError:
     for words, mend in _REFUSED_AT_THE_DOOR:
         if words in told and ("does not exist" in told or " " in words):
             return StoreError(f"{store}: {told}: {mend}")
+    for words, parameter in _WRONG_PARAMETERS:
+        if words in told:
+            return StoreError(f"{store}: {told}: see `{parameter}` in the URL, or the variable that stands for it")
     if told.startswith("connection"):
         return StoreUnavailable(f"{store}: cannot be reached ({told}): see that the server runs and admits this host")
     return StoreUnavailable(f"{store}: no answer ({told}): what was asked may have been done; repeating it is safe")

@@ -46,7 +46,7 @@ def test_timeouts_hold_within_every_transaction(store: PostgresStore):
                 store._connection.execute(f"SHOW {name}".encode()).fetchone()
                 for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
             ]
-            assert limits == [("20s",), ("5s",), ("30s",)]
+            assert limits == [("10s",), ("5s",), ("30s",)]
 
 
 def test_a_commit_lasts_even_where_the_database_is_set_to_forget(postgres: PostgresServer, database: str, store: PostgresStore):

@@ -20,7 +20,6 @@ from tests.stores.steps import claim
     [
         "postgresql://dispatcher:hush/hush@host/db",
         "postgresql://dispatcher:hush@hush@host/db",
-        "postgresql://host/db?colour=hush",
         "host=here password=hush",
         "postgresql+psycopg://dispatcher:hush@host/db",
     ],
@@ -29,6 +28,28 @@ def test_a_wrong_url_is_refused_at_once(url: str):
     with pytest.raises(SettingsError, match="DISPATCHER_STORE: not a PostgreSQL URL; write postgresql://") as told:
         open_url(url)
     assert "hush" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("rest", "words"),
+    [
+        ("host/db?colour=hush", "PostgreSQL has no connection parameter 'colour'"),
+        ("host/db?ssl_mode=hush", "PostgreSQL has no connection parameter 'ssl_mode'; did you mean 'sslmode'"),
+        ("host/db?sslmode=maybe", "`sslmode` is one of disable, .*, not 'maybe'"),
+        ("host/db?target_session_attrs=writable", "`target_session_attrs` is one of any, read-write, .*, not 'writable'"),
+        ("host/db?connect_timeout=soon", "`connect_timeout` is a whole number, not 'soon'"),
+        ("host:99999/db", "`port` is a number from 1 to 65535"),
+        ("host/db?port=hush", "`port` is a number from 1 to 65535"),
+    ],
+)
+def test_a_wrong_parameter_is_named(rest: str, words: str):
+    with pytest.raises(SettingsError, match=f"^DISPATCHER_STORE: {words}") as told:
+        open_url(f"postgresql://{rest}")
+    assert "hush" not in str(told.value)
+
+
+def test_a_password_with_a_question_mark_is_never_taken_for_a_parameter():
+    assert open_url("postgresql://dispatcher:pass?hush=1@host/db").name == "postgresql://host/db"
 
 
 def test_both_schemes_open_the_store():
@@ -74,6 +95,18 @@ def test_the_right_password_is_enough(postgres: PostgresServer, database: str, s
 
 def test_no_such_database(postgres: PostgresServer):
     assert "create the database" in refused(PostgresStore(postgres.url("none")), StoreError)
+
+
+def test_a_server_without_tls(postgres: PostgresServer):
+    store = PostgresStore(postgres.url("x").replace("sslmode=disable", "sslmode=require"))
+    told = refused(store, StoreError)
+    assert "does not support SSL" in told
+    assert "see `sslmode` in the URL" in told
+
+
+def test_an_option_that_the_server_does_not_know(postgres: PostgresServer):
+    store = PostgresStore(postgres.url("postgres") + "&options=-c%20colour%3Dblue")
+    assert "see `options` in the URL" in refused(store, StoreError)
 
 
 def test_no_such_role(stores):
