@@ -9,7 +9,7 @@ from botocore.session import Session
 
 from dispatcher.errors import Conflict, NotFound, StoreError, StoreUnavailable
 from dispatcher.models import Deployment, Run, RunState
-from dispatcher.store import Materialisation, Move, RunFilter
+from dispatcher.records import Materialisation, Move, RunFilter
 from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.dynamodb.client import connect as connect_to
 from dispatcher.stores.dynamodb.requests import Patience
