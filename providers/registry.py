@@ -66,6 +66,7 @@ def _cloud_run(name: str) -> ProviderType:
         sdk="google.cloud.run_v2",
         credential_variable="credentials",
         needs="providers.cloud_run.needs:needs_of",
+        check="providers.cloud_run.checking:check",
         place=("credentials", "project", "region", "job_body.metadata.namespace"),
         description="Jobs on Google Cloud Run",
     )
@@ -101,6 +102,8 @@ _PROCESS = ProviderType(
     name="process",
     factory="providers.process:ProcessProvider",
     template="process.json",
+    needs="providers.process.checking:needs_of",
+    check="providers.process.checking:check",
     description="Processes on the machine that ticks; they outlive the tick",
 )
 

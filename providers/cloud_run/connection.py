@@ -27,6 +27,8 @@ from google.protobuf.json_format import ParseError
 from providers.base import CallFailed, ConfigurationError
 from providers.cloud_run.failures import Meaning, meaning
 from providers.cloud_run.place import Account, HostLacks, Place
+from providers.cloud_run.shape import shaped
+from providers.remarks import told
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 FROM_AWS = "urn:ietf:params:aws:token-type:aws4_request"
@@ -115,10 +117,13 @@ def subject(operation: Any) -> str:
 
 
 def message_of(body: Mapping[str, Any]) -> Any:
-    """The body as Google's own message. Raises `ConfigurationError` with the path of what does not fit."""
+    """The body as Google's own message. Raises `ConfigurationError` with the path of everything that does not fit."""
+    message, faults = shaped(body)
+    if faults:
+        raise ConfigurationError(told(faults))
     try:
-        return run_v2.Job.from_json(json.dumps(body))
-    except (ParseError, TypeError, ValueError) as problem:
+        return run_v2.Job.from_json(json.dumps(message))
+    except (ParseError, TypeError, ValueError, RecursionError) as problem:
         words = " ".join(re.sub(r"Failed to parse \w+ field: ", "", str(problem)).split())
         raise ConfigurationError(f"job_body: {words}") from None
 

@@ -11,29 +11,64 @@ from providers.cloud_run.values import mapping, objects, text
 SECRET_KEYS = ("secrets", "env_from_secrets")
 """Where a configuration names secrets; the second is Prefect's word."""
 
+PREFECT_SECRETS = {"prefect_api_key_secret": "PREFECT_API_KEY", "prefect_api_auth_string_secret": "PREFECT_API_AUTH_STRING"}
+"""Where Prefect's templates name the secret that its client signs in with, and the variable that it becomes."""
+
+Variables = dict[str, dict[str, Any] | None]
+
 
 def environment_of(given: Any, configuration: Mapping[str, Any], own: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The container's `env`: its own (`given`) < the configuration's `env` < its secrets < the dispatcher's own variables.
+    """The container's `env`: its own (`given`) < the configuration's `env` < references to secrets < `own`.
 
-    A null takes a name away.
+    A name that has a plain value and a secret is the secret. A null takes a name away. Of the dispatcher's `own` variables the
+    ones that Prefect's client signs in with give way to their secrets.
     """
-    chosen = _named(given, "job_body: env")
-    chosen |= _named(configuration.get("env"), "env")
-    for key in SECRET_KEYS:
-        chosen |= {name: _secret(name, value, key) for name, value in mapping(configuration.get(key), key).items()}
-    chosen |= {name: {"name": name, "value": value} for name, value in own.items()}
+    plain, secrets = plain_of(given, configuration), secrets_of(given, configuration)
+    signed_in = {name for name in PREFECT_SECRETS.values() if secrets.get(name)}
+    chosen = plain | secrets
+    chosen |= {name: {"name": name, "value": value} for name, value in own.items() if name not in signed_in}
     return [variable for variable in chosen.values() if variable is not None]
 
 
-def _named(given: Any, path: str) -> dict[str, dict[str, Any] | None]:
-    """A list of Cloud Run's own variables, or an object of texts, by name."""
-    if isinstance(given, list | tuple):
-        return {item.get("name", ""): _variable(item) for item in objects(given, path)}
-    values = mapping(given, path)
-    return {name: None if value is None else {"name": name, "value": text(value)} for name, value in values.items()}
+def plain_of(given: Any, configuration: Mapping[str, Any]) -> Variables:
+    """What the container and the configuration set, by name."""
+    return variables_of(given, "job_body: env") | variables_of(configuration.get("env"), "env")
+
+
+def secrets_of(given: Any, configuration: Mapping[str, Any]) -> Variables:
+    """Every reference to a secret, by the variable that it fills."""
+    removed = variables_of(configuration.get("env"), "env")
+    found: Variables = {
+        name: variable
+        for name, variable in variables_of(given, "job_body: env").items()
+        if variable is not None and "valueSource" in variable and removed.get(name, variable) is not None
+    }
+    for key in SECRET_KEYS:
+        found |= {name: _secret(name, value, f"{key}.{name}") for name, value in mapping(configuration.get(key), key).items()}
+    for key, name in PREFECT_SECRETS.items():
+        if configuration.get(key):
+            found[name] = _secret(name, configuration[key], key)
+    return found
+
+
+def variables_of(given: Any, path: str) -> Variables:
+    """A list of Cloud Run's own variables, or an object of texts, by name; a reference is not replaced by a plain value."""
+    if not isinstance(given, list | tuple):
+        values = mapping(given, path)
+        return {name: None if value is None else {"name": name, "value": text(value)} for name, value in values.items()}
+    found: Variables = {}
+    for item in objects(given, path):
+        name = item.get("name", "")
+        if not isinstance(name, str):
+            raise ConfigurationError(f"{path}: {name!r:.80} cannot be a name")
+        if "valueSource" not in (found.get(name) or {}) or "valueSource" in item:
+            found[name] = _variable(item)
+    return found
 
 
 def _variable(item: Mapping[str, Any]) -> dict[str, Any]:
+    if item.get("valueSource"):
+        return {key: value for key, value in item.items() if key != "value"}
     return {**item, "value": text(item["value"])} if item.get("value") is not None else dict(item)
 
 
@@ -44,9 +79,9 @@ def _secret(name: str, value: Any, path: str) -> dict[str, Any] | None:
     """
     if value is None:
         return None
-    reference = mapping(value, f"{path}.{name}") if not isinstance(value, str) else _split(value)
+    reference = mapping(value, path) if not isinstance(value, str) else _split(value)
     if not reference.get("secret") or set(reference) - {"secret", "version"}:
-        raise ConfigurationError(f"{path}.{name}: give {{secret, version}} of Secret Manager, the value never stands here")
+        raise ConfigurationError(f"{path}: give {{secret, version}} of Secret Manager, the value never stands here")
     selected = {"secret": text(reference["secret"]), "version": text(reference.get("version") or "latest")}
     return {"name": name, "valueSource": {"secretKeyRef": selected}}
 

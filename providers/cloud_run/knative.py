@@ -7,11 +7,12 @@ https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.jobs
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from providers.base import ConfigurationError
+from providers.base import ConfigurationError, Finding
 from providers.cloud_run.values import mapping, objects, text
+from providers.remarks import unknown_keys
 
 SYSTEM = ("run.googleapis.com/", "cloud.googleapis.com/", "serving.knative.dev/", "autoscaling.knative.dev/")
 """Namespaces that v2 refuses in annotations and labels: what they said has a field of its own there."""
@@ -30,7 +31,28 @@ OUTPUT_ONLY = frozenset(
 )
 """Annotations that an exported job carries and that mean nothing for a new one."""
 
+INSTANCES = "cloudSqlInstances"
+"""Where a translated body keeps the Cloud SQL instances of its annotation, which are a volume in v2."""
+
+KEYS: Mapping[str, frozenset[str]] = {
+    "": frozenset({"apiVersion", "kind", "metadata", "spec", "status"}),
+    "metadata": frozenset({"name", "namespace", "labels", "annotations"})
+    | {"uid", "generation", "creationTimestamp", "resourceVersion", "selfLink"},
+    "spec": frozenset({"template"}),
+    "spec.template": frozenset({"metadata", "spec"}),
+    "spec.template.metadata": frozenset({"name", "labels", "annotations", "creationTimestamp"}),
+    "spec.template.spec.template": frozenset({"metadata", "spec"}),
+}
+"""The keys of a body down to its execution, by path; what is below has the names of v2 once it is translated."""
+
+V2_PATHS = (
+    ("job_body.template.template", "job_body.spec.template.spec.template.spec"),
+    ("job_body.template", "job_body.spec.template.spec"),
+)
+"""Where what stands at a path of v2 was written, the longest first."""
+
 _EGRESS = {"all-traffic": "ALL_TRAFFIC", "private-ranges-only": "PRIVATE_RANGES_ONLY"}
+GCSFUSE = "gcsfuse.run.googleapis.com"
 _RENAMED = {"serviceAccountName": "serviceAccount", "timeoutSeconds": "timeout"}
 
 
@@ -53,6 +75,23 @@ def translated(body: Mapping[str, Any]) -> dict[str, Any]:
     return job
 
 
+def strangers(body: Mapping[str, Any]) -> Iterator[Finding]:
+    """A remark on every key that the translation does not read."""
+    for path, known in KEYS.items():
+        part: Any = body
+        for key in filter(None, path.split(".")):
+            part = part.get(key) if isinstance(part, Mapping) else None
+        yield from unknown_keys(part if isinstance(part, Mapping) else {}, known, f"job_body.{path}".rstrip("."))
+
+
+def written_at(path: str) -> str:
+    """Where a body of v1 has what v2 has at `path`."""
+    for new, old in V2_PATHS:
+        if path.startswith(new):
+            return old + path.removeprefix(new)
+    return path
+
+
 def _annotations(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return mapping(metadata.get("annotations"), "metadata.annotations")
 
@@ -67,6 +106,7 @@ def _settings(annotations: dict[str, Any]) -> dict[str, Any]:
     take = {key.removeprefix("run.googleapis.com/"): key for key in annotations if key.startswith("run.googleapis.com/")}
     read = {short: annotations.pop(key) for short, key in take.items() if key not in OUTPUT_ONLY}
     job = {"launchStage": read.pop("launch-stage", None), "client": read.pop("client-name", None)}
+    job[INSTANCES] = read.pop("cloudsql-instances", None)
     task = {"vpcAccess": _network(read), "encryptionKey": read.pop("encryption-key", None)}
     if generation := read.pop("execution-environment", None):
         task["executionEnvironment"] = f"EXECUTION_ENVIRONMENT_{text(generation).upper()}"
@@ -129,7 +169,15 @@ def _volume(volume: dict[str, Any]) -> dict[str, Any]:
         directory = mapping(volume["emptyDir"], "volumes: emptyDir")
         return {**volume, "emptyDir": {**directory, "medium": text(directory.get("medium", "Memory")).upper()}}
     if "csi" in volume:
-        driver = mapping(volume.pop("csi"), "volumes: csi")
-        attributes = mapping(driver.get("volumeAttributes"), "volumes: csi.volumeAttributes")
-        return {**volume, "gcs": {"bucket": attributes.get("bucketName"), "readOnly": bool(driver.get("readOnly"))}}
+        bucket = _bucket(mapping(volume.pop("csi"), "volumes: csi"))
+        return {**volume, "gcs": bucket}
     return volume
+
+
+def _bucket(driver: dict[str, Any]) -> dict[str, Any]:
+    """A bucket that v1 mounts by its driver."""
+    attributes = mapping(driver.get("volumeAttributes"), "volumes: csi.volumeAttributes")
+    if driver.get("driver") != GCSFUSE or set(attributes) - {"bucketName", "mountOptions"}:
+        raise ConfigurationError(f"job_body: volumes: csi: only {GCSFUSE} with bucketName and mountOptions can be translated")
+    options = [option for option in text(attributes.get("mountOptions") or "").split(",") if option]
+    return {"bucket": attributes.get("bucketName"), "readOnly": driver.get("readOnly", False), "mountOptions": options}

@@ -8,6 +8,7 @@ from typing import Any
 from providers.base import ConfigurationError, Needs
 from providers.cloud_run.knative import is_knative
 from providers.cloud_run.place import wanted
+from providers.cloud_run.rendering import v2_body
 from providers.cloud_run.sizes import amount
 from providers.cloud_run.values import mapping, objects, whole
 
@@ -21,16 +22,19 @@ def needs_of(configuration: Mapping[str, Any]) -> Needs:
     The size is that of all tasks that run at once. Raises `ConfigurationError` for a configuration that cannot be used.
     """
     asked = wanted(configuration)
-    execution, containers = _shape(configuration)
+    body = mapping(configuration.get("job_body"), "job_body")
+    try:
+        execution, containers = _parts(body)
+    except ConfigurationError:  # what a template leaves behind is in the way; to take it out costs ten times as much
+        execution, containers = _parts(v2_body(configuration))
     tasks = _at_once(execution)
     size = {dimension: tasks * sum(_limit(item, dimension) for item in containers) for dimension in _KEYS}
     place = (asked.credentials or "", asked.project or "", asked.region or "")
     return Needs(place=place, size={dimension: value for dimension, value in size.items() if value})
 
 
-def _shape(configuration: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The execution and the containers of a task, in either form of a body."""
-    body = mapping(configuration.get("job_body"), "job_body")
+def _parts(body: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The execution and the containers of its task, in either form of a body."""
     if is_knative(body):
         spec = mapping(mapping(body.get("spec"), "spec").get("template"), "spec.template")
         execution = mapping(spec.get("spec"), "spec.template.spec")
@@ -38,11 +42,11 @@ def _shape(configuration: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[
     else:
         execution = mapping(body.get("template"), "job_body.template")
         task = mapping(execution.get("template"), "job_body.template.template")
-    return execution, objects(task.get("containers"), "containers") or [{}]
+    return execution, objects(task.get("containers"), "job_body.template.template.containers") or [{}]
 
 
 def _at_once(execution: Mapping[str, Any]) -> int:
-    tasks = whole(execution.get("taskCount") or 1, "taskCount")
+    tasks = whole(execution.get("taskCount") or execution.get("task_count") or 1, "taskCount")
     return max(1, min(tasks, whole(execution.get("parallelism") or tasks, "parallelism")))
 
 

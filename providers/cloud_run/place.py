@@ -23,6 +23,9 @@ EXTERNAL_ACCOUNT_KEYS = frozenset(
 https://google.aip.dev/auth/4117; a `client_secret`, which it may have elsewhere, is a key.
 """
 
+NO_REGION = "region: none is given; name one, such as us-central1, in the pool's base job template or the job variables"
+NO_PROJECT = "project: the host has none; name one in the pool's credentials or set GOOGLE_CLOUD_PROJECT"
+
 _NAMED_BY = frozenset({"name", "project", "$ref"})
 
 

@@ -25,11 +25,13 @@ from providers.base import (
     Unreachable,
     unreadable,
 )
+from providers.cloud_run.checking import refused
 from providers.cloud_run.needs import needs_of
 from providers.cloud_run.place import HostLacks, Place
 from providers.cloud_run.regions import Regions
 from providers.cloud_run.rendering import body_of, execution_name, is_kept
 from providers.cloud_run.tidying import orphans
+from providers.remarks import told
 
 WRITES_PER_MINUTE = 30
 """What a fresh project was seen to have of the quota WritePerMinutePerProjectRegion; https://cloud.google.com/run/quotas
@@ -102,6 +104,8 @@ class CloudRunProvider:
             place = needs.place
             region = self._regions.of(job.configuration)
             body = body_of(job, region.place, self._owner)
+            if faults := refused(job.configuration, body):
+                return Rejected(reason=told(faults))
         except ConfigurationError as problem:
             return Rejected(reason=str(problem))
         except HostLacks as problem:

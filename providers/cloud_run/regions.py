@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from providers.base import CallFailed, ConfigurationError
-from providers.cloud_run.place import Account, HostLacks, Place, wanted
+from providers.cloud_run.place import NO_PROJECT, NO_REGION, Account, HostLacks, Place, wanted
 from providers.deadlines import within
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 EMULATOR_VARIABLE = "CLOUD_RUN_EMULATOR_HOST"
 """`host:port` of an emulator, when no endpoint is given."""
-
-NO_REGION = "region: none is given; name one, such as us-central1, in the pool's base job template or the job variables"
-NO_PROJECT = "project: the host has none; name one in the pool's credentials or set GOOGLE_CLOUD_PROJECT"
 
 
 class Regions:

@@ -6,21 +6,31 @@ from collections.abc import Mapping
 from typing import Any
 
 from providers.base import ConfigurationError, Job
-from providers.cloud_run.environment import environment_of
-from providers.cloud_run.knative import is_knative, translated
+from providers.cloud_run.cloudsql import add_instances, instances_of
+from providers.cloud_run.environment import environment_of, variables_of
+from providers.cloud_run.knative import INSTANCES, is_knative, translated
 from providers.cloud_run.labels import KEEP, labels_of
 from providers.cloud_run.place import Place
-from providers.cloud_run.values import duration, mapping, objects, pruned, text, whole, words
+from providers.cloud_run.values import camel, duration, mapping, objects, pruned, text, whole, words
 
 TOKEN = "run"  # noqa: S105 - a suffix of a name
 """`start_execution_token`: the execution is called `<job>-run`. One job is made for one run, so one token is enough."""
 
 CLIENT = "push-dispatcher"
 
-NOT_SENT = frozenset(
-    {"name", "uid", "generation", "etag", "creator", "lastModifier", "createTime", "updateTime", "runExecutionToken"}
+OWN = {
+    "name": "the job is called after its run",
+    "startExecutionToken": "the dispatcher starts the execution with a token of its own",
+    "runExecutionToken": "the dispatcher starts the execution with a token of its own",
+}
+"""Fields that a body may have and whose value is the dispatcher's to choose, with the reason."""
+
+OUTPUT = frozenset(
+    {"uid", "generation", "etag", "creator", "lastModifier", "createTime", "updateTime", "deleteTime", "expireTime"}
+    | {"conditions", "terminalCondition", "observedGeneration", "latestCreatedExecution", "executionCount", "reconciling"}
+    | {"satisfiesPzs"}
 )
-"""Fields that an exported job may have and a new one must not."""
+"""Fields that an exported job has and a new one must not: Cloud Run fills them."""
 
 NO_STAGE = "LAUNCH_TAG_UNSPECIFIED"
 """A launch stage that Prefect's templates offer and the API does not have."""
@@ -28,16 +38,23 @@ NO_STAGE = "LAUNCH_TAG_UNSPECIFIED"
 
 def body_of(job: Job, place: Place, owner: str) -> dict[str, Any]:
     """The job to create, with the token that starts it. Raises `ConfigurationError` that names the field."""
-    given = pruned(mapping(job.configuration.get("job_body"), "job_body"))
-    body = pruned(translated(given)) if is_knative(given) else given
+    body = v2_body(job.configuration)
     execution = mapping(body.get("template"), "job_body.template")
     labels = (job.configuration.get("labels"), body.get("labels"), execution.get("labels"))
     kept = {KEEP: "true"} if is_kept(job) else {}
     execution["labels"] = labels_of({**job.labels, **kept}, owner, *labels)
-    execution["template"] = _task(mapping(execution.get("template"), "job_body.template.template"), job, place)
-    sent = {key: value for key, value in body.items() if key not in NOT_SENT and value != NO_STAGE}
+    sql = instances_of(body.pop(INSTANCES, None), "job_body.metadata.annotations: run.googleapis.com/cloudsql-instances")
+    execution["template"] = _task(mapping(execution.get("template"), "job_body.template.template"), job, place, sql)
+    sent = {key: value for key, value in body.items() if key not in OWN and key not in OUTPUT and value != NO_STAGE}
     own = {"labels": execution["labels"], "template": execution, "startExecutionToken": TOKEN}
     return {"client": CLIENT, **sent, **own}
+
+
+def v2_body(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """The job body without what a template leaves behind, as v2 has it whatever it was written for."""
+    given = pruned(mapping(configuration.get("job_body"), "job_body"))
+    body: dict[str, Any] = pruned(translated(given)) if is_knative(given) else camel(given)
+    return body
 
 
 def is_kept(job: Job) -> bool:
@@ -50,7 +67,7 @@ def execution_name(name: str) -> str:
     return f"{name}-{TOKEN}"
 
 
-def _task(task: dict[str, Any], job: Job, place: Place) -> dict[str, Any]:
+def _task(task: dict[str, Any], job: Job, place: Place, sql: list[str]) -> dict[str, Any]:
     # Cloud Run would try a failed task three more times by itself, and one run would be four.
     task["maxRetries"] = whole(task.get("maxRetries", 0), "job_body.template.template.maxRetries")
     timeout = task.get("timeout") or job.configuration.get("timeout")
@@ -59,7 +76,8 @@ def _task(task: dict[str, Any], job: Job, place: Place) -> dict[str, Any]:
     network = _network(task.pop("vpcAccess", None), place)
     containers = objects(task.get("containers"), "job_body.template.template.containers") or [{}]
     main, *others = [_container(container) for container in containers]
-    task["containers"] = [_main(main, job), *others]
+    task["containers"] = [_main(main, job), *(_sidecar(container) for container in others)]
+    add_instances(task, [*sql, *instances_of(job.configuration.get("cloudsql_instances"), "cloudsql_instances")])
     return {**task, "vpcAccess": network} if network else task
 
 
@@ -91,3 +109,8 @@ def _main(container: dict[str, Any], job: Job) -> dict[str, Any]:
     environment = environment_of(container.get("env"), job.configuration, job.environment)
     chosen: Mapping[str, Any] = {"image": text(image), "command": command, "env": environment}
     return {**container, **{key: value for key, value in chosen.items() if value}}
+
+
+def _sidecar(container: dict[str, Any]) -> dict[str, Any]:
+    variables = variables_of(container.get("env"), "job_body: containers: env").values()
+    return {**container, "env": [item for item in variables if item is not None]} if "env" in container else container

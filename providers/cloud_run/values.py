@@ -13,6 +13,11 @@ from providers.base import ConfigurationError
 VERBATIM = frozenset({"env", "labels", "annotations", "args", "emptyDir"})
 """Under these keys an empty text or object is a value of its own."""
 
+CONTAINERS = "containers"
+
+NAMES_OF_PEOPLE = frozenset({"env", "labels", "annotations", "limits"})
+"""Under these keys an object's keys are no fields."""
+
 _EMPTY: tuple[Any, ...] = (None, "", {}, [])
 
 
@@ -71,8 +76,35 @@ def whole(value: Any, path: str) -> int:
 def pruned(value: Any) -> Any:
     """A deep copy without what a template leaves behind when a variable has no value: nulls, empty objects, lists, texts."""
     if isinstance(value, Mapping):
-        kept = {key: item if key in VERBATIM else pruned(item) for key, item in value.items()}
+        kept = {key: _pruned_under(key, item) for key, item in value.items()}
         return {key: item for key, item in kept.items() if item is not None and (key in VERBATIM or item not in _EMPTY)}
     if isinstance(value, list | tuple):
         return [kept for item in value if (kept := pruned(item)) not in _EMPTY]
     return value
+
+
+def _pruned_under(key: Any, item: Any) -> Any:
+    if key == CONTAINERS and isinstance(item, list | tuple):  # their order says which is the main one, so none goes
+        return [pruned(container) or {} for container in item]
+    return item if key in VERBATIM else pruned(item)
+
+
+def camel(value: Any) -> Any:
+    """A body with its fields in camel case: Google's API takes `max_retries` for `maxRetries`, and so do we.
+
+    Raises `ConfigurationError` for a field that stands there in both spellings.
+    """
+    if isinstance(value, Mapping):
+        fields = [
+            (_camel_key(key), item if key in NAMES_OF_PEOPLE and isinstance(item, Mapping) else camel(item))
+            for key, item in value.items()
+        ]
+        if len(dict(fields)) < len(fields):
+            twice = sorted({key for key, _ in fields if sum(key == other for other, _ in fields) > 1})
+            raise ConfigurationError(f"job_body: {', '.join(twice)}: stands there in two spellings")
+        return dict(fields)
+    return [camel(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _camel_key(key: Any) -> Any:
+    return re.sub(r"(?<=[a-z0-9])_([a-z])", lambda match: match[1].upper(), key) if isinstance(key, str) else key

@@ -12,6 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from providers.base import ConfigurationError, Job
+from providers.remarks import told, unknown_keys
+
+READ = frozenset({"name", "command", "env", "labels", "working_dir", "stream_output"})
+"""The keys of a job configuration that mean something here."""
+
+NO_EFFECT = {"stream_output": "has no effect here: the output is always kept in the job's log"}
+"""Variables of the template that are accepted and change nothing, with the reason."""
 
 INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 """What a job sees of the dispatcher's own environment. Nothing else: the rest may hold credentials."""
@@ -39,6 +46,8 @@ def request_of(job: Job, host: Mapping[str, str]) -> Request:
     kept in the job's log, and there is nobody to stream it to once the tick is over.
     """
     configuration = job.configuration
+    if strangers := list(unknown_keys(configuration, READ)):
+        raise ConfigurationError(told(strangers))
     environment = {name: host[name] for name in INHERITED if name in host}
     environment |= _texts("env", configuration.get("env")) | _texts("environment", job.environment)
     directory = _working_directory(configuration.get("working_dir"))

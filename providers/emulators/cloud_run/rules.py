@@ -17,9 +17,14 @@ MAX_ENVIRONMENT = 1000
 MAX_VALUE_BYTES = 32 * 1024
 MAX_RETRIES = 10
 MAX_TIMEOUT_SECONDS = 168 * 3600
+MAX_TASKS = 10_000
 
 MEMORY_BY_CPU = {1: (512, 4096), 2: (512, 8192), 4: (2048, 16384), 6: (4096, 24576), 8: (4096, 32768)}
 """MiB that go with a number of CPUs: https://cloud.google.com/run/docs/configuring/jobs/cpu."""
+
+GPU = "nvidia.com/gpu"
+GPU_CPUS = 4
+"""The least that goes with a GPU: https://cloud.google.com/run/docs/configuring/jobs/gpu."""
 
 RESERVED = ("run.googleapis.com", "cloud.googleapis.com", "serving.knative.dev", "autoscaling.knative.dev")
 """Namespaces that v2 refuses in labels and annotations (run_v2's own documentation of Job.labels)."""
@@ -27,6 +32,7 @@ RESERVED = ("run.googleapis.com", "cloud.googleapis.com", "serving.knative.dev",
 _NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
+_INSTANCE = re.compile(r"[^:]+(:[^:]+){2,3}")
 _MEMORY = re.compile(r"(\d+)(G|Gi|M|Mi)")
 _MEBIBYTES = {"G": 1000**3 / 1024**2, "Gi": 1024.0, "M": 1000**2 / 1024**2, "Mi": 1.0}
 
@@ -50,8 +56,45 @@ def check_job(job: run_v2.Job, identifier: str) -> None:
     seconds = task.timeout.total_seconds() if "timeout" in task else 600
     if not 0 < seconds <= MAX_TIMEOUT_SECONDS:
         raise invalid("template.template.timeout", f"must be more than 0 and at most {MAX_TIMEOUT_SECONDS} seconds")
+    if job.template.task_count > MAX_TASKS:
+        raise invalid("template.task_count", f"must be at most {MAX_TASKS}")
     for number, container in enumerate(task.containers):
         _check_container(f"template.template.containers[{number}]", container)
+    _check_volumes(task)
+    _check_network(task.vpc_access)
+
+
+def _check_volumes(task: run_v2.TaskTemplate) -> None:
+    """run_v2's own documentation of Volume and VolumeMount."""
+    volumes = {volume.name: volume for volume in task.volumes}
+    if len(volumes) < len(task.volumes) or "" in volumes:
+        raise invalid("template.template.volumes", "every volume needs a name of its own")
+    for volume in task.volumes:
+        for instance in volume.cloud_sql_instance.instances:
+            if not _INSTANCE.fullmatch(instance):
+                raise invalid("template.template.volumes.cloud_sql_instance.instances", f"'{instance}' is no connection name")
+    for container in task.containers:
+        for mount in container.volume_mounts:
+            _check_mount(mount, volumes)
+
+
+def _check_mount(mount: run_v2.VolumeMount, volumes: Mapping[str, run_v2.Volume]) -> None:
+    field = "template.template.containers.volume_mounts"
+    if mount.name not in volumes:
+        raise invalid(f"{field}.name", f"'{mount.name}' matches no volume")
+    if "cloud_sql_instance" in volumes[mount.name]:
+        if mount.mount_path not in ("", "/cloudsql"):
+            raise invalid(f"{field}.mount_path", "Cloud SQL volumes are mounted at /cloudsql")
+    elif not mount.mount_path.startswith("/") or ":" in mount.mount_path:
+        raise invalid(f"{field}.mount_path", f"'{mount.mount_path}' must be an absolute path without ':'")
+
+
+def _check_network(access: run_v2.VpcAccess) -> None:
+    """https://cloud.google.com/run/docs/configuring/connecting-vpc."""
+    if access.connector and access.network_interfaces:
+        raise invalid("template.template.vpc_access", "a connector and network interfaces exclude each other")
+    if len(access.network_interfaces) > 1:
+        raise invalid("template.template.vpc_access.network_interfaces", "only one is supported")
 
 
 def _check_token(job: run_v2.Job, identifier: str) -> None:
@@ -93,6 +136,8 @@ def _check_resources(field: str, limits: Mapping[str, str]) -> None:
     cpus = _cpus(field, limits.get("cpu", "1000m"))
     mebibytes = _mebibytes(field, limits.get("memory", "512Mi"))
     least, most = MEMORY_BY_CPU[cpus]
+    if limits.get(GPU) and cpus < GPU_CPUS:
+        raise invalid(f"{field}.cpu", f"a GPU needs at least {GPU_CPUS} CPU")
     if not least <= mebibytes <= most:
         raise invalid(f"{field}.memory", f"{cpus} CPU go with {least} to {most} MiB")
 

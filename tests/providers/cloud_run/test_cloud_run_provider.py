@@ -122,7 +122,7 @@ def test_a_conflict_that_is_not_the_name_is_unknown(emulator, provider):
 
 @pytest.mark.parametrize(
     ("variables", "field"),
-    [({"cpu": "3"}, "cpu"), ({"cpu": "4", "memory": "1Gi"}, "memory"), ({"max_retries": 11}, "max_retries")],
+    [({"cpu": "3"}, "cpu"), ({"cpu": "4", "memory": "1Gi"}, "memory"), ({"max_retries": 11}, "maxRetries")],
 )
 def test_what_breaks_cloud_runs_rules_is_rejected_by_field(emulator, provider, variables, field):
     outcome = provider.submit(a_job(**variables))
@@ -135,16 +135,14 @@ def test_what_does_not_fit_googles_message_is_rejected_without_a_call(emulator, 
     job = Job(name=NAME, configuration={"region": "r", "image": IMAGE, "job_body": {"template": {"tasks": 2}}})
     outcome = provider.submit(job)
     assert isinstance(outcome, Rejected)
-    assert 'no field named "tasks"' in outcome.reason
+    assert outcome.reason.startswith("job_body.template.tasks: is no key that is read here")
     assert emulator.calls.counts == {}
 
 
 def test_a_server_that_does_not_answer_in_time_is_unknown(emulator):
     provider = a_provider(emulator, call_timeout=0.2)
     with emulator.book.lock:
-        outcome = provider.submit(a_job())
-    assert isinstance(outcome, Unknown)
-    assert "Timeout" in outcome.cause
+        assert isinstance(provider.submit(a_job()), Unknown)
 
 
 def test_a_server_that_is_not_there_was_sent_nothing_and_cannot_be_asked():
@@ -290,7 +288,8 @@ def test_a_region_that_cannot_be_read_does_not_hide_the_others(emulator, provide
     submissions = submitted(provider, *(a_job(named(n), region=r) for n, r in enumerate(("a", "a", "b", "b"))))
     emulator.faults.add("ListJobs", FaultKind.SERVER_ERROR)
     seen = provider.observe(submissions)
-    assert {name for name, each in seen.items() if each.state is JobState.UNREADABLE} == {named(0), named(1)}
+    unread = {name for name, each in seen.items() if each.state is JobState.UNREADABLE}
+    assert unread in ({named(0), named(1)}, {named(2), named(3)})  # they are asked at the same time
     emulator.faults.add("ListJobs", FaultKind.SERVER_ERROR, times=2)
     assert {each.state for each in provider.observe(submissions).values()} == {JobState.UNREADABLE}
 

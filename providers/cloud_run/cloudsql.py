@@ -1,0 +1,48 @@
+"""Cloud SQL instances as a volume of sockets: https://cloud.google.com/sql/docs/postgres/connect-run."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from providers.base import ConfigurationError
+from providers.cloud_run.values import mapping, objects, text
+
+VOLUME = "cloudsql"
+PATH = "/cloudsql"
+"""Where the sockets are; Cloud Run allows no other place."""
+
+_INSTANCE = re.compile(r"[^:\s,]+(:[^:\s,]+){2,3}")  # a project may be `example.com:name`
+
+
+def instances_of(value: Any, path: str) -> list[str]:
+    """Connection names, from a list or a text with commas. Raises `ConfigurationError`."""
+    given = value.split(",") if isinstance(value, str) else value or []
+    if not isinstance(given, list | tuple):
+        raise ConfigurationError(f"{path}: give a list of `project:region:instance`, not {value!r:.80}")
+    names = [text(item).strip() for item in given if item not in (None, "")]
+    for name in names:
+        if not _INSTANCE.fullmatch(name):
+            raise ConfigurationError(f"{path}: give `project:region:instance`, not {name!r:.80}")
+    return names
+
+
+def add_instances(task: dict[str, Any], instances: list[str]) -> None:
+    """Put a volume with these instances into a task, and its mount into the main container; one that is there is used."""
+    if not instances:
+        return
+    volumes = objects(task.get("volumes"), "job_body.template.template.volumes")
+    volume = next((item for item in volumes if item.get("name") == VOLUME), None)
+    if volume is None:
+        volumes.append(volume := {"name": VOLUME, "cloudSqlInstance": {}})
+    if "cloudSqlInstance" not in volume:
+        raise ConfigurationError(f"cloudsql_instances: the volume {VOLUME!r} of the job body is of another kind; rename it")
+    held = mapping(volume["cloudSqlInstance"], "job_body.template.template.volumes: cloudSqlInstance")
+    there = instances_of(held.get("instances"), "job_body.template.template.volumes: cloudSqlInstance.instances")
+    volume["cloudSqlInstance"] = {**held, "instances": list(dict.fromkeys([*there, *instances]))}
+    task["volumes"] = volumes
+    main = task["containers"][0]
+    mounts = objects(main.get("volumeMounts"), "job_body.template.template.containers[0].volumeMounts")
+    if not any(mount.get("name") == VOLUME for mount in mounts):
+        mounts.append({"name": VOLUME, "mountPath": PATH})
+    main["volumeMounts"] = mounts

@@ -1,0 +1,38 @@
+"""What can be said of a rendered configuration of a process before it is started, on the machine that would start it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from providers.base import Checked, ConfigurationError, Finding, Job, Needs
+from providers.process.configuration import NO_EFFECT, READ, request_of
+from providers.remarks import finding_of, unknown_keys
+
+_SOMEBODY = "r" + "0" * 32 + "-1"
+
+
+def needs_of(configuration: Mapping[str, Any]) -> Needs:  # noqa: ARG001 - every provider's has it
+    """One place for all processes: this machine."""
+    return Needs()
+
+
+def check(configuration: Mapping[str, Any]) -> Checked:
+    """All that `submit` would reject, and what it would accept without effect.
+
+    Whether the command and the working directory exist is checked here too: processes run where the dispatcher does.
+    """
+    faults = list(unknown_keys(configuration, READ))
+    known = {key: value for key, value in configuration.items() if key in READ}
+    try:
+        request_of(Job(name=_SOMEBODY, configuration=known), os.environ)
+    except ConfigurationError as problem:
+        faults.append(finding_of(problem))
+    return Checked(faults=tuple(faults), warnings=tuple(_warnings(configuration)))
+
+
+def _warnings(configuration: Mapping[str, Any]) -> Iterator[Finding]:
+    """Only what was chosen against the template's default is worth a word."""
+    if configuration.get("stream_output") is False:
+        yield Finding(path="stream_output", message=NO_EFFECT["stream_output"])
