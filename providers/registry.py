@@ -94,6 +94,7 @@ def _modal(name: str) -> ProviderType:
         extra="modal",
         sdk="modal",
         credential_variable="modal_credentials",
+        needs="providers.modal.needs:needs",
         description="Sandboxes on Modal",
     )
 

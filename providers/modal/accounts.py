@@ -27,6 +27,10 @@ Token = tuple[str, str]
 Key = tuple[str | None, int]
 
 
+class HostLacks(ConfigurationError):
+    """What a job names is missing on the dispatcher's host: the job itself is not at fault."""
+
+
 class Accounts:
     """Used in the provider's one event loop; `distrust` from any thread."""
 
@@ -38,7 +42,7 @@ class Accounts:
         self._opening: dict[Key, asyncio.Lock] = {}
 
     async def get(self, name: str | None) -> Account:
-        """The account of a settings entry, or of the host itself. Raises `ConfigurationError`, or what the SDK raises."""
+        """The account of a settings entry, or of the host itself. Raises `HostLacks`, or what the SDK raises."""
         key = (name, os.getpid())
         async with self._opening.setdefault(key, asyncio.Lock()):
             now = self._clock()
@@ -82,7 +86,9 @@ class Accounts:
         entry = self._credentials.get(name)
         if entry is None:
             known = ", ".join(sorted(self._credentials)) or "none"
-            raise ConfigurationError(f"modal_credentials: {name!r} is no entry of DISPATCHER_CREDENTIALS (there are: {known})")
+            raise HostLacks(
+                f"modal_credentials: {name!r} is no entry of DISPATCHER_CREDENTIALS (there are: {known}); add it there"
+            )
         return _variable(name, entry, "token_id_env"), _variable(name, entry, "token_secret_env")
 
 
@@ -99,7 +105,7 @@ def _variable(name: str, entry: Mapping[str, Any], key: str) -> str:
     variable = entry.get(key)
     value = os.environ.get(str(variable)) if variable else None
     if not value:
-        raise ConfigurationError(
+        raise HostLacks(
             f"DISPATCHER_CREDENTIALS: {name}.{key} has to name an environment variable that is set"
             + (f"; {variable} is not" if variable else "")
         )

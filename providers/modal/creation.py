@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
-from providers.base import Accepted, JobState, Outcome, Rejected, Throttled, Unknown
+from providers.base import Accepted, JobState, Needs, Outcome, Rejected, Throttled, Unknown
 from providers.modal import sdk
 from providers.modal.account import Account, StillBuilding
-from providers.modal.lookup import by_name, find, forgets_ended, look_at, submission_of
+from providers.modal.lookup import by_name, find, forgets_ended, is_sandbox, look_at, submission_of
 from providers.modal.names import UNPLACED
-from providers.modal.outcomes import describe, is_missing, is_taken, outcome_of
+from providers.modal.outcomes import describe, hold_of, is_missing, is_taken, names_nothing, outcome_of
 from providers.modal.request import SandboxSpec
 
 BUILD_AGAIN = 15.0
@@ -22,14 +23,41 @@ CLEANING = 3.0
 """Seconds that are kept, if there are as many, for the SDK to take back a sandbox that waits, and to see that it did."""
 
 
-@dataclass(frozen=True, slots=True)
+class GivenUp(Exception):
+    """Nobody waits for this submission any more, so it starts nothing."""
+
+
+class Progress:
+    """How far a submission has come; known to the thread that waits for it and to the one that makes it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asked = self._given_up = False
+
+    def ask(self) -> None:
+        """Called before the first request that could start something. Raises `GivenUp`."""
+        with self._lock:
+            if self._given_up:
+                raise GivenUp("the submission was given up")
+            self._asked = True
+
+    def give_up(self) -> bool:
+        """Let nothing be started from now on; True when something may have been."""
+        with self._lock:
+            self._given_up = True
+            return self._asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Creation:
     """One submission under way. `deadline` is the event loop's time by which there has to be an outcome."""
 
     account: Account
     name: str
     spec: SandboxSpec
+    needs: Needs
     deadline: float
+    progress: Progress
 
     async def outcome(self, build_seconds: float) -> Outcome:
         """Create the sandbox, unless the name was used before. What is raised has started nothing."""
@@ -45,34 +73,44 @@ class Creation:
 
     async def _arguments(self, build_seconds: float) -> dict[str, Any]:
         account, spec = self.account, self.spec
+        named = [await account.secret(secret, spec.place) for secret in spec.secrets]
+        # Modal applies secrets in their order and `env` last, and a secret wins over a plain value of the same name.
+        plain = [sdk.load().Secret.from_dict(dict(spec.variables))] if named and spec.variables else []
         return {
             **spec.options,
             "app": await account.app(spec.place, create=True),
             "image": await account.image(spec.image, spec.place, build_seconds),
-            "secrets": [await account.secret(secret, spec.place) for secret in spec.secrets],
+            "secrets": [*plain, *named],
+            "env": {**({} if plain else spec.variables), **spec.own_variables},
             "name": self.name,
             "gpu": spec.gpu,
             "client": account.client,
         }
 
     async def _create(self, arguments: dict[str, Any]) -> Outcome:
+        self.progress.ask()
         try:
             sandbox = await sdk.load().Sandbox.create.aio(*self.spec.command, **arguments)
         except Exception as error:
-            if is_missing(error):
+            odd = names_nothing(error)
+            if is_missing(error) and not odd:
                 raise
-            refusal = None if is_taken(error) else outcome_of(error)
-            if isinstance(refusal, Unknown):
+            refusal = None if is_taken(error) else outcome_of(error, self.needs)
+            if isinstance(refusal, Unknown) and not odd:
                 return refusal
-            # The SDK repeats by itself what got no answer, so even a refusal may come after a success.
+            # The SDK repeats by itself what got no answer, so even a refusal may come after a success; and an answer that
+            # names nothing may be one.
             sandbox = await by_name(self.account, self.name, self.spec.place, ended=True)
             if sandbox is None:
                 return refusal or Unknown(cause=f"{describe(error)}, but no sandbox of that name is to be found")
+        if not is_sandbox(sandbox):
+            return Unknown(cause="an answer that names no sandbox")
         return Accepted(submission=submission_of(self.name, sandbox.object_id, self.spec.place))
 
     async def _claimed(self, arguments: dict[str, Any]) -> Outcome:
         """Create a sandbox that would not be found by its name once it ended: its name is claimed first, for good."""
         names = await self.account.names(self.spec.place)
+        self.progress.ask()
         if not await names.claim(self.name):
             known = await find(self.account, self.name, self.spec)
             if known is None or known.handle["sandbox_id"] == UNPLACED:
@@ -107,5 +145,6 @@ class Creation:
             return creating.result()
         # Only a sandbox that was seen to wait, and then to be taken back, has certainly not run.
         if waiting is not None and (await look_at(self.account, waiting.object_id)).state is JobState.STOPPED:
-            return Throttled(reason=f"Modal had no capacity for {self.spec.gpu} within {patience:.0f} s", hold=None)
+            words = f"Modal had no capacity for {self.spec.gpu} within {patience:.0f} s"
+            return Throttled(reason=words, hold=hold_of(words, self.needs))
         return Unknown(cause=f"Modal did not say within {patience:.0f} s whether the sandbox was scheduled")

@@ -28,6 +28,15 @@ def place_of_submission(submission: Submission) -> Place:
     return Place(app=handle["app"], environment=handle.get("environment"), credentials=handle.get("credentials"))
 
 
+class NoAnswer(Exception):
+    """An answer that does not name what was asked for."""
+
+
+def is_sandbox(found: Any) -> bool:
+    """True for a sandbox that has an id: an empty answer makes one without."""
+    return isinstance(found.object_id, str) and found.object_id.startswith("sb-")
+
+
 def forgets_ended(spec: SandboxSpec) -> bool:
     """True on Modal's older backend, where an ended sandbox is not found by its name."""
     from modal.config import config  # noqa: PLC0415 - part of the SDK
@@ -42,10 +51,14 @@ async def by_name(account: Account, name: str, place: Place, *, ended: bool) -> 
     # With `include_terminated` the SDK asks the newer backend alone; without, both.
     for include_terminated in (True, False) if ended else (False,):
         try:
-            return await from_name(place.app, name, include_terminated=include_terminated, **where)
+            found = await from_name(place.app, name, include_terminated=include_terminated, **where)
         except Exception as error:
             if not is_missing(error):
                 raise
+            continue
+        if not is_sandbox(found):
+            raise NoAnswer(f"an answer that names no sandbox, to a question for {name}")
+        return found
     return None
 
 

@@ -1,7 +1,8 @@
 """What the SDK raised becomes an outcome. Pure: errors are told apart by the names of their classes.
 
     refused for good    nothing was started and no repeat will change that       -> Rejected, with a hint
-    exhausted           a rate, a quota, missing capacity                        -> Throttled
+    not let in          no token, or one that is not valid; an SDK of old        -> Misconfigured, with what to do
+    exhausted           a rate, a quota, missing capacity                        -> Throttled, and whom it holds
     everything else     the server failed, the connection broke, the SDK gave up -> Unknown
 
 `AlreadyExistsError` is none of these: the name is in use, so what runs under it is looked up.
@@ -9,23 +10,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from providers.base import Hold, Outcome, Rejected, Throttled, Unknown
+from providers.base import Hold, Misconfigured, Needs, Outcome, Rejected, Throttled, Unknown
 
 REFUSED: Mapping[str, str] = {
-    "AuthError": "check MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, or the entry that modal_credentials names",
     "PermissionDeniedError": "the token's user may not do this in that workspace or environment",
     "NotFoundError": "check the app, the Modal environment, the secrets and the image that the job names",
     "InvalidError": "change the job's variables",
     "RequestSizeError": "make the command and the environment shorter",
     "SerializationError": "change the job's variables",
-    "VersionError": "install the version of the SDK that Modal supports",
-    "UnimplementedError": "install the version of the SDK that this release names",
     "ImageBuildError": "see the build's log in Modal's dashboard",
 }
 
+MISCONFIGURED: Mapping[str, str] = {
+    "AuthError": "check MODAL_TOKEN_ID and MODAL_TOKEN_SECRET, or the entry that modal_credentials names",
+    "VersionError": "install the version of the SDK that Modal supports",
+    "UnimplementedError": "install the version of the SDK that this release names",
+}
+"""What is wrong is the dispatcher's host; no job can start until somebody mends it."""
+
+LONGEST_WAIT = 86400.0
+_RUNNING = re.compile(r"(container|sandbox|concurren|gpu)\w* limit|limit of \d+ (container|sandbox|gpu)", re.IGNORECASE)
+"""Limits of what runs at once: the end of a sandbox makes room."""
 EXHAUSTED = "ResourceExhaustedError"
 CONFLICT = "ConflictError"
 FAILED_PRECONDITION = 9
@@ -42,22 +51,34 @@ def is_missing(error: BaseException) -> bool:
     return "NotFoundError" in names_of(error)
 
 
+def names_nothing(error: BaseException) -> bool:
+    """True for what the SDK makes of an answer without the id of what was asked for: it speaks of its own next step."""
+    words = str(error)
+    if "InvalidError" in names_of(error):
+        return "does not start with any of" in words
+    return is_missing(error) and words.lower().startswith("sandbox")
+
+
 def is_taken(error: BaseException) -> bool:
     """True when something has that name already."""
     return "AlreadyExistsError" in names_of(error)
 
 
-def outcome_of(error: BaseException) -> Outcome:
-    """The outcome of a submission that failed with `error`."""
+def outcome_of(error: BaseException, needs: Needs) -> Outcome:
+    """The outcome of a submission that failed with `error` when a sandbox was asked for."""
     words = describe(error)
     names = names_of(error)
+    if names_nothing(error):
+        return Unknown(cause=words)
     if EXHAUSTED in names:
-        return _throttled(error, words)
+        return _throttled(error, words, needs)
     if CONFLICT in names and _status(error) != FAILED_PRECONDITION:
         return Unknown(cause=words)
     if "ImageBuildError" in names and "try again" in words:
         return Throttled(reason=words, hold=None)
-    hint = next((REFUSED[name] for kind in type(error).__mro__ if (name := kind.__name__) in REFUSED), None)
+    if (hint := _hint(error, MISCONFIGURED)) is not None:
+        return Misconfigured(reason=f"{words} ({hint})", hold=Hold(place=needs.place[:1]))
+    hint = _hint(error, REFUSED)
     return Unknown(cause=words) if hint is None else Rejected(reason=f"{words} ({hint})")
 
 
@@ -67,10 +88,32 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _throttled(error: BaseException, words: str) -> Throttled:
+def _hint(error: BaseException, table: Mapping[str, str]) -> str | None:
+    """What to do about an error, by the nearest of its classes that a table knows."""
+    return next((table[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in table), None)
+
+
+def _throttled(error: BaseException, words: str, needs: Needs) -> Throttled:
     wait = next((detail.retry_after_secs for detail in _details(error) if hasattr(detail, "retry_after_secs")), None)
-    # The SDK's own "no capacity" is about one job's GPU; others may find room.
-    return Throttled(reason=words, retry_after=wait, hold=None if "capacity" in words.lower() else Hold())
+    return Throttled(reason=words, retry_after=_bounded(wait), hold=hold_of(words, needs))
+
+
+def hold_of(words: str, needs: Needs) -> Hold:
+    """Whom a refusal concerns: those of the same size where capacity is missing, otherwise the whole workspace."""
+    if "capacity" in words.lower():
+        return Hold(place=needs.place, size=_scarce(needs), freed_by_end=True)
+    return Hold(place=needs.place[:1], freed_by_end=_RUNNING.search(words) is not None)
+
+
+def _scarce(needs: Needs) -> Mapping[str, float]:
+    """GPUs of one kind come from a stock of their own."""
+    return {name: count for name, count in needs.size.items() if name.startswith("gpu ")} or dict(needs.size)
+
+
+def _bounded(seconds: Any) -> float | None:
+    """A wait that is one, of a day at most."""
+    is_wait = isinstance(seconds, int | float) and seconds >= 0
+    return min(float(seconds), LONGEST_WAIT) if is_wait else None
 
 
 def _details(error: BaseException) -> Any:

@@ -11,26 +11,30 @@ from typing import Any, TypeVar
 from providers.base import (
     CallFailed,
     ConfigurationError,
+    Hold,
     Job,
     JobState,
     Limits,
+    Misconfigured,
     Needs,
     Observation,
     Outcome,
+    ProviderError,
     ProviderUnavailable,
     Rate,
     Rejected,
     Submission,
     Unknown,
+    Unreachable,
     unreadable,
 )
 from providers.modal import sdk
-from providers.modal.account import Account
-from providers.modal.accounts import Accounts
-from providers.modal.creation import Creation
+from providers.modal.accounts import Accounts, HostLacks
+from providers.modal.creation import Creation, Progress
 from providers.modal.lookup import by_name, find, look, place_of_submission, running_in
 from providers.modal.loop import Loop, Overdue
 from providers.modal.names import UNPLACED
+from providers.modal.needs import needs
 from providers.modal.outcomes import describe, is_missing, outcome_of
 from providers.modal.request import Place, SandboxSpec, read
 
@@ -88,51 +92,54 @@ class ModalProvider:
         """Modal's published limits, and what the package's text says of its memory."""
         return self._limits
 
-    def needs(self, configuration: Mapping[str, Any]) -> Needs:  # noqa: ARG002 - the protocol's
-        """One place for all jobs."""
-        return Needs()
+    def needs(self, configuration: Mapping[str, Any]) -> Needs:
+        """See `providers.modal.needs`."""
+        return needs(configuration)
 
     def submit(self, job: Job) -> Outcome:
         """Create the sandbox, unless its name was used before."""
         try:
-            spec = read(job)
+            spec, wants = read(job), needs(job.configuration)
         except ConfigurationError as problem:
             return Rejected(reason=str(problem))
+        progress = Progress()
         try:
             seconds = self._gpu_timeout if spec.gpu else self._call_timeout
-            return self._loop.run(self._submit(job.name, spec, seconds), seconds)
-        except ConfigurationError as problem:
-            return Rejected(reason=str(problem))
-        except ProviderUnavailable:
-            raise
+            return self._loop.run(self._submit(job.name, spec, wants, progress, seconds), seconds)
+        except (HostLacks, ProviderUnavailable) as problem:
+            return Misconfigured(reason=str(problem), hold=Hold(place=wants.place[:1]))
         except Exception as error:  # noqa: BLE001 - whatever the SDK raises is told apart by its class
-            return self._failed(error, spec.place)
+            return self._failed(error, spec.place, wants, progress)
 
-    def _failed(self, error: Exception, place: Place) -> Outcome:
+    def _failed(self, error: Exception, place: Place, wants: Needs, progress: Progress) -> Outcome:
+        may_have_started = progress.give_up()
         if isinstance(error, Overdue):
             self._accounts.distrust(place.credentials)
-            return Unknown(cause=f"Modal: {error}")
-        return outcome_of(error)
+        outcome = Unknown(cause=f"Modal: {error}") if isinstance(error, Overdue) else outcome_of(error, wants)
+        if isinstance(outcome, Unknown) and not may_have_started:
+            return Unreachable(cause=outcome.cause)
+        return outcome
 
-    async def _submit(self, name: str, spec: SandboxSpec, seconds: float) -> Outcome:
+    async def _submit(self, name: str, spec: SandboxSpec, wants: Needs, progress: Progress, seconds: float) -> Outcome:
         deadline = asyncio.get_running_loop().time() + seconds
         account = await self._accounts.get(spec.place.credentials)
+        creation = Creation(account=account, name=name, spec=spec, needs=wants, deadline=deadline, progress=progress)
         try:
-            return await self._create(account, name, spec, deadline)
+            return await creation.outcome(build_seconds=self._call_timeout / 2)
         except Exception as error:
             if not (is_missing(error) and account.is_used):
                 raise
             # What was looked up for an earlier job is gone or was replaced: nothing was started, look it up anew.
             account.forget()
-            return await self._create(account, name, spec, deadline)
-
-    async def _create(self, account: Account, name: str, spec: SandboxSpec, deadline: float) -> Outcome:
-        return await Creation(account, name, spec, deadline).outcome(build_seconds=self._call_timeout / 2)
+            return await creation.outcome(build_seconds=self._call_timeout / 2)
 
     def find(self, job: Job) -> Submission | None:
         """What was started under the name: running, ended, or claimed without a trace (see the package)."""
-        spec = read(job)
-        return self._ask("look it up", spec.place, self._find(job.name, spec))
+        try:
+            spec = read(job)
+        except ConfigurationError as problem:
+            raise CallFailed(f"could not look it up: {problem}") from problem
+        return self._ask("look it up", spec.place, self._find(job.name, spec), self._call_timeout)
 
     async def _find(self, name: str, spec: SandboxSpec) -> Submission | None:
         return await find(await self._accounts.get(spec.place.credentials), name, spec)
@@ -143,10 +150,13 @@ class ModalProvider:
         for submission in submissions:
             places[place_of_submission(submission)].append(submission)
         seen: dict[str, Observation] = {}
+        ends = time.monotonic() + self._call_timeout
         for place, group in places.items():
+            if (left := ends - time.monotonic()) <= 0:
+                break
             try:
-                self._ask("observe", place, self._observe(place, group, seen))
-            except (CallFailed, ConfigurationError) as problem:
+                self._ask("observe", place, self._observe(place, group, seen), left)
+            except CallFailed as problem:
                 seen = unreadable(group, problem) | seen  # what was seen before the time was over counts
         return dict(seen)
 
@@ -169,7 +179,7 @@ class ModalProvider:
     def cancel(self, submission: Submission) -> None:
         """Terminate the sandbox."""
         place = place_of_submission(submission)
-        self._ask("cancel", place, self._cancel(submission, place))
+        self._ask("cancel", place, self._cancel(submission, place), self._call_timeout)
 
     async def _cancel(self, submission: Submission, place: Place) -> None:
         account = await self._accounts.get(place.credentials)
@@ -193,14 +203,14 @@ class ModalProvider:
         """Nothing to remove: ended sandboxes occupy nothing."""
         return ()
 
-    def _ask(self, what: str, place: Place, work: Coroutine[Any, Any, T]) -> T:
-        """The answer to a read or a cancel; one that is none becomes `CallFailed`."""
+    def _ask(self, what: str, place: Place, work: Coroutine[Any, Any, T], seconds: float) -> T:
+        """The answer to a read or a cancel; whatever keeps it from coming becomes `CallFailed`."""
         try:
-            return self._loop.run(work, self._call_timeout)
+            return self._loop.run(work, seconds)
         except Overdue as problem:
             self._accounts.distrust(place.credentials)
             raise CallFailed(f"could not {what}: Modal: {problem}") from None
-        except (ConfigurationError, ProviderUnavailable):
-            raise
+        except ProviderError as problem:
+            raise CallFailed(f"could not {what}: {problem}") from problem
         except Exception as error:
             raise CallFailed(f"could not {what}: {describe(error)}") from error

@@ -17,6 +17,7 @@ LONGEST_TIMEOUT = 24 * 3600
 OURS = {"managed-by": "push-dispatcher"}
 """The tag that all our sandboxes carry; lists are narrowed by it."""
 
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 TAG_LENGTH = 63
 UNFIT_FOR_TAGS = re.compile(r"[^a-zA-Z0-9._-]+")
 
@@ -53,6 +54,10 @@ class SandboxSpec:
     command: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     gpu: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """The job's own environment, which its secrets win over."""
+    own_variables: Mapping[str, str] = field(default_factory=dict)
+    """The dispatcher's, which win over everything."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The other arguments of `Sandbox.create`, by their names there."""
 
@@ -70,13 +75,12 @@ def read(job: Job) -> SandboxSpec:
     """The sandbox that a job asks for. Raises `ConfigurationError`."""
     configuration = job.configuration
     options = {
-        "timeout": _whole(configuration, "timeout", 1, LONGEST_TIMEOUT) or DEFAULT_TIMEOUT,
-        "cpu": _number(configuration, "cpu"),
-        "memory": _whole(configuration, "memory", 1, None),
+        "timeout": whole(configuration, "timeout", 1, LONGEST_TIMEOUT) or DEFAULT_TIMEOUT,
+        "cpu": number(configuration, "cpu"),
+        "memory": whole(configuration, "memory", 1, None),
         "region": list(_names(configuration, "region")) or None,
         "cloud": _text(configuration, "cloud"),
         "workdir": _text(configuration, "workdir"),
-        "env": environment(job),
         "tags": tags(job),
     }
     return SandboxSpec(
@@ -84,26 +88,56 @@ def read(job: Job) -> SandboxSpec:
         image=_image(configuration),
         command=_command(configuration.get("command")),
         secrets=_names(configuration, "secrets"),
-        gpu=_text(configuration, "gpu"),
+        gpu=_text(configuration, "gpu") if gpu_of(configuration) else None,
+        variables=variables(configuration),
+        own_variables=job.environment,
         options={name: value for name, value in options.items() if value is not None},
     )
 
 
-def environment(job: Job) -> dict[str, str]:
-    """The variables of the job's own configuration, under the dispatcher's."""
-    given = _object(job.configuration, "env")
-    return {str(name): str(value) for name, value in {**given, **job.environment}.items() if value is not None}
+def variables(configuration: Mapping[str, Any]) -> dict[str, str]:
+    """The environment of the job's own configuration."""
+    found = _texts(configuration, "env")
+    for name in found:
+        if not VARIABLE.fullmatch(name):
+            raise ConfigurationError(f"env: {name!r} is no name Modal accepts; use letters, digits and _, no digit first")
+    return found
+
+
+def gpu_of(configuration: Mapping[str, Any]) -> tuple[str, int] | None:
+    """The kind of GPU and how many of it: `H100:2` is two. Raises `ConfigurationError`."""
+    given = _text(configuration, "gpu")
+    if given is None:
+        return None
+    kind, colon, count = given.partition(":")
+    if not kind.strip() or (colon and not (count.isdecimal() and count.isascii() and int(count) > 0)):
+        raise ConfigurationError(f"gpu: give a kind of GPU, and a count if more than one (H100:2), not {given!r}")
+    return kind.strip().upper(), int(count) if colon else 1
 
 
 def tags(job: Job) -> dict[str, str]:
     """Labels in the letters and lengths that Modal takes."""
-    labels = {**_object(job.configuration, "labels"), **job.labels}
-    cleaned = {_tag(name): _tag(value) for name, value in labels.items() if value not in (None, "")}
+    labels = {**_texts(job.configuration, "labels"), **job.labels}
+    cleaned = {_tag(name): _tag(value) for name, value in labels.items() if value}
     return {**cleaned, **OURS}
 
 
-def _tag(value: Any) -> str:
-    return UNFIT_FOR_TAGS.sub("-", str(value))[:TAG_LENGTH] or "-"
+def _tag(value: str) -> str:
+    return UNFIT_FOR_TAGS.sub("-", value)[:TAG_LENGTH] or "-"
+
+
+def _texts(configuration: Mapping[str, Any], key: str) -> dict[str, str]:
+    """An object of texts; numbers and booleans are written as JSON writes them, and a null removes its name."""
+    given = _object(configuration, key).items()
+    return {str(name): _scalar(value, f"{key}.{name}") for name, value in given if value is not None}
+
+
+def _scalar(value: Any, path: str) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str | int | float):
+        raise ConfigurationError(f"{path}: give a text, not {type(value).__name__}")
+    return str(value)
 
 
 def _image(configuration: Mapping[str, Any]) -> ImageSpec:
@@ -148,7 +182,7 @@ def _command(value: Any) -> tuple[str, ...]:
         except ValueError as problem:
             raise ConfigurationError(f"command: {problem} in {value!r}") from None
     if isinstance(value, list | tuple):
-        return tuple(str(word) for word in value)
+        return tuple(_scalar(word, f"command[{index}]") for index, word in enumerate(value))
     raise ConfigurationError(f"command: give a text or a list of words, not {value!r}")
 
 
@@ -184,24 +218,26 @@ def _text(configuration: Mapping[str, Any], key: str) -> str | None:
     return value
 
 
-def _number(configuration: Mapping[str, Any], key: str) -> float | None:
+def number(configuration: Mapping[str, Any], key: str) -> float | None:
+    """A positive number, also when it was written as text; None when there is nothing. Raises `ConfigurationError`."""
     value = configuration.get(key)
     if value in (None, ""):
         return None
     try:
-        number = float(value)
+        found = float(value)
     except (TypeError, ValueError):
-        number = 0.0
-    if isinstance(value, bool) or not 0 < number < float("inf"):
+        found = 0.0
+    if isinstance(value, bool) or not 0 < found < float("inf"):
         raise ConfigurationError(f"{key}: give a positive number, not {value!r}")
-    return number
+    return found
 
 
-def _whole(configuration: Mapping[str, Any], key: str, least: int, most: int | None) -> int | None:
-    number = _number(configuration, key)
-    if number is None:
+def whole(configuration: Mapping[str, Any], key: str, least: int, most: int | None) -> int | None:
+    """A whole number within these bounds; None when there is nothing. Raises `ConfigurationError`."""
+    found = number(configuration, key)
+    if found is None:
         return None
-    if not number.is_integer() or number < least or (most is not None and number > most):
+    if not found.is_integer() or found < least or (most is not None and found > most):
         span = f"from {least} to {most}" if most is not None else f"of {least} or more"
         raise ConfigurationError(f"{key}: give a whole number {span}, not {configuration[key]!r}")
-    return int(number)
+    return int(found)

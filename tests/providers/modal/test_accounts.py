@@ -6,10 +6,11 @@ import asyncio
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from providers.base import Accepted, ConfigurationError, Rejected
+from providers.base import Accepted, CallFailed, Hold, JobState, Misconfigured
 from providers.emulators.modal import ModalEmulator
 from providers.modal import ModalProvider
 
@@ -53,16 +54,26 @@ def test_a_provider_holds_clients_of_several_accounts(team, emulator):
 )
 def test_an_entry_that_cannot_be_used_is_named(team, emulator, name, message):
     outcome = team.submit(a_job(modal_credentials=name))
-    assert isinstance(outcome, Rejected)
-    with pytest.raises(ConfigurationError, match=message):
+    assert isinstance(outcome, Misconfigured)
+    assert outcome.hold == Hold(place=(name,))
+    with pytest.raises(CallFailed, match=message):
         team.find(a_job(modal_credentials=name))
     assert not emulator.calls.counts
 
 
-def test_a_token_that_is_not_valid_is_rejected_with_a_hint(team, monkeypatch):
+def test_a_run_whose_credentials_are_gone_is_no_problem_of_the_others(team, emulator):
+    mine, other = (team.submit(a_job(number, modal_credentials="team")).submission for number in (1, 2))
+    gone = replace(mine, handle={**mine.handle, "credentials": "gone"})
+    with pytest.raises(CallFailed, match="'gone' is no entry of DISPATCHER_CREDENTIALS"):
+        team.cancel(gone)
+    seen = team.observe([gone, other])
+    assert [seen[each.name].state for each in (gone, other)] == [JobState.UNREADABLE, JobState.RUNNING]
+
+
+def test_a_token_that_is_not_valid_is_the_hosts_to_mend(team, monkeypatch):
     monkeypatch.setenv("TEAM_SECRET", "as-wrong")
     outcome = team.submit(a_job(modal_credentials="team"))
-    assert isinstance(outcome, Rejected)
+    assert isinstance(outcome, Misconfigured)
     assert "check MODAL_TOKEN_ID" in outcome.reason
     assert "as-wrong" not in outcome.reason
 
@@ -71,11 +82,11 @@ def test_without_a_server_url_the_environment_says_where_modal_is(emulator, sign
     assert isinstance(ModalProvider().submit(a_job()), Accepted)
 
 
-def test_without_any_token_the_submission_is_rejected_with_modals_words(emulator, signed_in, monkeypatch):
+def test_without_any_token_the_run_waits_and_modals_words_say_why(emulator, signed_in, monkeypatch):
     monkeypatch.delenv("MODAL_TOKEN_ID")
     monkeypatch.delenv("MODAL_TOKEN_SECRET")
     outcome = ModalProvider().submit(a_job())
-    assert isinstance(outcome, Rejected)
+    assert isinstance(outcome, Misconfigured)
     assert "Token missing" in outcome.reason
 
 
@@ -135,12 +146,9 @@ def test_a_missing_sdk_says_what_to_install(emulator):
     script = """
 import sys
 sys.modules["modal"] = None
-from providers.base import Job, ProviderUnavailable
+from providers.base import Job
 from providers.modal import ModalProvider
-try:
-    ModalProvider().submit(Job(name="r1", configuration={}))
-except ProviderUnavailable as problem:
-    print(problem)
+print(ModalProvider().submit(Job(name="r1", configuration={})).reason)
 """
     assert "pip install 'push-dispatcher[modal]'" in run(script, emulator)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from providers.base import Accepted, JobState, Rejected, Throttled, Unknown
+from providers.base import Accepted, Hold, JobState, Rejected, Throttled, Unknown
 from providers.emulators.faults import FaultKind
 from providers.emulators.modal import ModalEmulator
 from providers.modal import ModalProvider
@@ -83,7 +83,7 @@ def test_a_gpu_job_without_capacity_leaves_nothing_and_may_be_tried_again(signed
         provider = ModalProvider(server_url=emulator.url, call_timeout=1.0, gpu_timeout=2.0)
         outcome = provider.submit(a_gpu_job())
         assert isinstance(outcome, Throttled)
-        assert outcome.hold is None
+        assert outcome.hold == Hold(place=("", ""), size={"gpu H100": 2}, freed_by_end=True)
         assert "no capacity for H100:2" in outcome.reason
         assert not emulator.sandboxes.waiting()
         assert provider.find(a_gpu_job()) is None

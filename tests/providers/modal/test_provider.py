@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from modal_proto import api_pb2
 
-from providers.base import Accepted, CallFailed, JobState, Rejected, Submission, Throttled, Unknown
+from providers.base import Accepted, CallFailed, JobState, Rejected, Submission, Throttled, Unknown, Unreachable
 from providers.emulators.faults import FaultKind
 from providers.emulators.modal import ModalEmulator
 from providers.modal import ModalProvider
@@ -52,9 +52,23 @@ def test_a_submission_makes_one_sandbox_with_everything_in_one_request(provider,
     assert len(definition["secret_ids"]) == 1
     tags = {tag["tag_name"]: tag["tag_value"] for tag in request["tags"]}
     assert tags == {"push-dispatcher-run": "a-b", "managed-by": "push-dispatcher"}
-    inline = [source["env"]["contents"] for source in request["secret_sources"] if "env" in source]
-    assert inline == [{"MODE": "fast", "DISPATCHER_RUN_ID": "1"}]
+    inline = [source.get("env", {}).get("contents") for source in request["secret_sources"]]
+    assert inline == [{"MODE": "fast", "DISPATCHER_RUN_ID": "mine"}, None, {"DISPATCHER_RUN_ID": "1"}]
+    assert emulator.book.named(job.name)[0].environment == {"MODE": "fast", "DISPATCHER_RUN_ID": "1", "PASSWORD": "hush"}
     assert submission.url == f"https://modal.com/id/{submission.handle['sandbox_id']}"
+
+
+@pytest.mark.parametrize("gpu", [None, "T4"], ids=["newer backend", "older backend"])
+def test_a_secret_wins_over_a_plain_value_of_its_name_and_the_dispatcher_over_both(provider, emulator, gpu):
+    environment = {"DISPATCHER_RUN_ID": "1"}
+    job = a_job(environment=environment, env={"PASSWORD": "plain", "DISPATCHER_RUN_ID": "mine"}, secrets=["database"], gpu=gpu)
+    started(provider, job)
+    assert emulator.book.named(job.name)[0].environment == {"PASSWORD": "hush", "DISPATCHER_RUN_ID": "1"}
+
+
+def test_true_is_written_as_json_writes_it(provider, emulator):
+    started(provider, a_job(env={"DEBUG": True, "RELEASE": "2024.10", "GIT_SHA": "83415e7"}))
+    assert emulator.book.named(a_job().name)[0].environment == {"DEBUG": "true", "RELEASE": "2024.10", "GIT_SHA": "83415e7"}
 
 
 def test_the_timeout_is_always_sent(provider, emulator):
@@ -161,7 +175,6 @@ def test_the_creation_rate_is_a_throttle_and_no_failure(signed_in):
     ("status", "hint"),
     [
         ("PERMISSION_DENIED", "may not do this"),
-        ("UNAUTHENTICATED", "MODAL_TOKEN_ID"),
         ("INVALID_ARGUMENT", "change the job's variables"),
         ("FAILED_PRECONDITION", "change the job's variables"),
     ],
@@ -329,7 +342,7 @@ def test_what_could_not_be_asked_is_a_failed_call(provider, emulator):
 
 def test_a_server_that_is_not_there_costs_no_more_than_a_call_may_take(emulator, signed_in):
     provider = ModalProvider(server_url="http://127.0.0.1:9", call_timeout=0.3)
-    assert isinstance(provider.submit(a_job()), Unknown)
+    assert isinstance(provider.submit(a_job()), Unreachable)
     with pytest.raises(CallFailed, match=r"no answer within 0\.3 s"):
         provider.find(a_job())
 

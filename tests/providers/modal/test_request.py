@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from providers.base import ConfigurationError
-from providers.modal.request import ImageSpec, Place, read
+from providers.base import ConfigurationError, Job
+from providers.modal.request import ImageSpec, Place, gpu_of, read
 
 from .builders import a_job
 
@@ -12,7 +12,7 @@ def test_a_configuration_of_defaults_is_enough():
     spec = read(a_job(image=None, timeout=None, command=None))
     assert spec.place == Place()
     assert spec.image == ImageSpec(tag="python:3.12-slim")
-    assert spec.options == {"timeout": 3600, "env": {}, "tags": {"managed-by": "push-dispatcher"}}
+    assert spec.options == {"timeout": 3600, "tags": {"managed-by": "push-dispatcher"}}
 
 
 def test_numbers_may_be_written_as_text():
@@ -36,9 +36,20 @@ def test_labels_are_cleaned_and_cut_and_cannot_replace_our_own():
     assert read(job).options["tags"] == {"prefect.io-flow-name": "-" + "x" * 62, "managed-by": "push-dispatcher"}
 
 
-def test_the_dispatchers_variables_win_and_a_null_is_left_out():
-    job = a_job(environment={"A": "ours"}, env={"A": "theirs", "B": None, "C": 1})
-    assert read(job).options["env"] == {"A": "ours", "C": "1"}
+def test_a_null_is_left_out_and_the_rest_is_written_as_json_writes_it():
+    spec = read(a_job(environment={"A": "ours"}, env={"A": "theirs", "B": None, "C": 1, "D": True, "E": "True", "F": 1.5}))
+    assert spec.variables == {"A": "theirs", "C": "1", "D": "true", "E": "True", "F": "1.5"}
+    assert spec.own_variables == {"A": "ours"}
+    assert read(a_job(command=["echo", True, 1])).command == ("echo", "true", "1")
+    labelled = Job(name="r1", configuration={"labels": {"nightly": False}})
+    assert read(labelled).options["tags"]["nightly"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("given", "gpu"), [("T4", ("T4", 1)), ("h100:2", ("H100", 2)), ("A100-80GB", ("A100-80GB", 1)), (None, None)]
+)
+def test_a_gpu_is_a_kind_and_a_count(given, gpu):
+    assert gpu_of({"gpu": given}) == gpu
 
 
 @pytest.mark.parametrize(
@@ -49,6 +60,11 @@ def test_the_dispatchers_variables_win_and_a_null_is_left_out():
         ({"memory": "much"}, "memory: give a positive number, not 'much'"),
         ({"cpu": True}, "cpu: give a positive number, not True"),
         ({"gpu": 1}, "gpu: give a text, not 1"),
+        ({"gpu": "H100:0"}, "gpu: give a kind of GPU"),
+        ({"gpu": ":2"}, "gpu: give a kind of GPU"),
+        ({"gpu": "H100:many"}, "gpu: give a kind of GPU"),
+        ({"env": {"A-B": "1"}}, "env: 'A-B' is no name Modal accepts"),
+        ({"env": {"A": {"b": 1}}}, "env.A: give a text, not dict"),
         ({"command": "echo 'open"}, "command: No closing quotation"),
         ({"command": {"a": 1}}, "command: give a text or a list of words"),
         ({"image": {"secret": "a"}}, "image: give a reference"),
