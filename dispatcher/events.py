@@ -16,6 +16,7 @@ pool.held          the provider refused                  pool, until, reason
 pool.problem       a tick or a look was cut short        pool, problem
 event.ignored      an event names a run, and is not about it  reason, and run where it is known
 pool.not_invoked   fan-out could not start an invocation pool, problem
+input.warning      what was saved has no effect          warning
 invocation.refused a request over HTTP was refused    status, problem
 telemetry.problem  metrics or traces were not given on   consumer, problem; once for each consumer
 

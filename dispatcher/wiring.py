@@ -102,10 +102,14 @@ class Wiring:
 
     @property
     def client(self) -> Dispatcher:
-        """The public API over the same store; imported on use, because a tick does without the door."""
+        """The public API over the same store, its warnings in the log."""
+        return self.client_with()
+
+    def client_with(self, **ports: Any) -> Dispatcher:
+        """The same with ports of its own, as `warn`; imported on use, because a tick does without the door."""
         from dispatcher.client import Dispatcher  # noqa: PLC0415 - a tick must not load the door
 
-        return Dispatcher(self.store, clock=self.dispatch.clock, heartbeat=self.settings.heartbeat)
+        return Dispatcher(self.store, clock=self.dispatch.clock, heartbeat=self.settings.heartbeat, **ports)
 
     def send_telemetry(self, seconds_left: float = math.inf) -> None:
         """Send what was measured, and wait no longer than the settings, and `seconds_left` until the platform's end, allow."""

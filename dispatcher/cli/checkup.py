@@ -18,6 +18,7 @@ from dispatcher.errors import DispatcherError, SettingsError, StoreError
 from dispatcher.models import Deployment, Status, WorkPool, submission_name
 from dispatcher.records import RunFilter
 from dispatcher.settings import Settings
+from providers import registry
 from providers.base import ConfigurationError, Job, ProviderError
 
 LATEST = 20
@@ -80,6 +81,7 @@ def _pool(session: Session, view: PoolView) -> Iterator[Finding]:
         yield _problem("provider", view.pool.name, str(problem), "install or set what it names")
         return
     yield Finding(check="provider", subject=view.pool.name, level=Level.OK, text=f"{view.pool.type} can be used")
+    yield from _unchecked(session, view.pool)
     yield _credentials(session, view.pool, provider)
 
 
@@ -166,6 +168,17 @@ def _credentials(session: Session, pool: WorkPool, provider: Any) -> Finding:
             return _warning("credentials", pool.name, text, "ask again after a first run")
         return _problem("credentials", pool.name, str(problem), "give the dispatcher's identity the right that it names")
     return Finding(check="credentials", subject=pool.name, level=Level.OK, text="the provider answers")
+
+
+def _unchecked(session: Session, pool: WorkPool) -> Iterator[Finding]:
+    """What the provider could not check of the jobs of this pool before they are submitted."""
+    try:
+        unchecked = registry.check(pool.type, _configuration(session, pool)).unchecked
+    except (DispatcherError, ProviderError):  # told by the other checks
+        return
+    for words in unchecked:
+        mend = "install it where pools, deployments and runs are made; until then a tick is the first to tell"
+        yield _warning("provider", pool.name, f"not checked: {words}", mend)
 
 
 def _configuration(session: Session, pool: WorkPool) -> Mapping[str, Any]:

@@ -50,7 +50,7 @@ class Session:
     @cached_property
     def client(self) -> Dispatcher:
         """The public API over the store."""
-        return self.wiring.client
+        return self.wiring.client_with(warn=lambda text: click.echo(f"Warning: {text}", err=True))
 
     @property
     def store_name(self) -> str:

@@ -7,8 +7,9 @@
     dispatcher.create_work_pool("nightly", type="process", concurrency_limit=2)
     dispatcher.create_run(pool="nightly", job_variables={"command": "echo hello"})
 
-Everything is checked here, at the door, so that a tick checks nothing. Every refusal is an error of `dispatcher.errors`, and
-what is refused changes nothing.
+Everything is checked here, at the door, so that a tick checks nothing; the provider is asked about the jobs that will be made.
+Every refusal is an error of `dispatcher.errors`, and what is refused changes nothing. What is accepted and has no effect is
+told as a warning: `Dispatcher(store, warn=print)`.
 """
 
 from dispatcher.client.configuration import Configurations, Plan

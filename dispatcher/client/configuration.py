@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 from dispatcher.client.door import check_base_job_template, check_deployment_variables, read_configuration, validate
+from dispatcher.client.jobs import Jobs
 from dispatcher.client.pools import WAITING
 from dispatcher.client.questions import check_pool_type, default_base_job_template, missing
 from dispatcher.client.runs import Runs
@@ -74,7 +75,7 @@ class Configurations(Runs):
         stored = Configuration(pools=tuple(self.store.pools()), deployments=tuple(self.store.deployments()))
         named = read_configuration(configuration, stored, kept=self._kept, template=_own_template)
         wanted = named if prune else _with_unnamed(named, stored)
-        faults = list(_faults(named, wanted, stored))
+        faults = list(_faults(named, wanted, stored, self.jobs))
         if faults:
             raise InvalidInput(SUBJECT, faults)
         found = changes(stored, wanted)
@@ -144,12 +145,12 @@ def _with_unnamed(named: Configuration, stored: Configuration) -> Configuration:
     return Configuration(pools=tuple(pools.values()), deployments=tuple(deployments.values()))
 
 
-def _faults(named: Configuration, wanted: Configuration, stored: Configuration) -> Iterator[Fault]:
+def _faults(named: Configuration, wanted: Configuration, stored: Configuration, jobs: Jobs) -> Iterator[Fault]:
     """Everything that does not fit: each noun by itself, then what names another."""
     written = {pool.name for pool in named.pools}, {each.name for each in named.deployments}
     sound = {pool.name: pool for pool in wanted.pools if pool.name not in written[0]}
     for pool in named.pools:
-        faults = list(_pool_faults(pool))
+        faults = list(_pool_faults(pool, jobs))
         yield from faults
         if not faults:
             sound[pool.name] = pool
@@ -159,24 +160,24 @@ def _faults(named: Configuration, wanted: Configuration, stored: Configuration) 
         root = joined("deployments", each.name)
         slugs = {"schedules": [schedule.slug for schedule in each.schedules]}
         yield from _by_names(_under(root, partial(validate, each)), root, slugs | _hook_names(each))
-        yield from _place_faults(each, pools, deleted, sound)
+        yield from _place_faults(each, pools, deleted, sound, jobs)
     for each in wanted.deployments:
         if each.name not in written[1]:
-            yield from _unnamed_faults(each, sound)
+            yield from _unnamed_faults(each, sound, jobs)
 
 
-def _pool_faults(pool: WorkPool) -> Iterator[Fault]:
+def _pool_faults(pool: WorkPool, jobs: Jobs) -> Iterator[Fault]:
     root = joined("pools", pool.name)
     unknown = list(_under(root, lambda: check_pool_type(pool.type)))
     yield from unknown
     if not unknown:
-        yield from _under(joined(root, "base_job_template"), lambda: check_base_job_template(pool.base_job_template))
+        yield from _under(joined(root, "base_job_template"), partial(_check_template, pool, jobs))
     queues = {"queues": [queue.name for queue in pool.queues]}
     yield from _by_names(_under(root, lambda: validate(pool)), root, queues | _hook_names(pool))
 
 
 def _place_faults(
-    each: Deployment, pools: Mapping[str, WorkPool], deleted: set[str], sound: Mapping[str, WorkPool]
+    each: Deployment, pools: Mapping[str, WorkPool], deleted: set[str], sound: Mapping[str, WorkPool], jobs: Jobs
 ) -> Iterator[Fault]:
     """A deployment's pool, queue and variables; those of a pool with faults are not asked."""
     root, owner = joined("deployments", each.name), pools.get(each.pool)
@@ -187,10 +188,10 @@ def _place_faults(
         names = [queue.name for queue in owner.queues]
         yield Fault(joined(root, "queue"), missing("work queue", each.queue, names, of=each.pool))
     if owner is not None and each.pool in sound:
-        yield from _under(joined(root, "job_variables"), partial(_check_variables, owner, each))
+        yield from _under(joined(root, "job_variables"), partial(_check_variables, owner, each, jobs))
 
 
-def _unnamed_faults(each: Deployment, sound: Mapping[str, WorkPool]) -> Iterator[Fault]:
+def _unnamed_faults(each: Deployment, sound: Mapping[str, WorkPool], jobs: Jobs) -> Iterator[Fault]:
     """What a deployment that stays as it is loses: its queue, or a template that it fits."""
     owner = sound.get(each.pool)
     if owner is None:
@@ -199,14 +200,21 @@ def _unnamed_faults(each: Deployment, sound: Mapping[str, WorkPool]) -> Iterator
     if owner.queue(each.queue) is None:
         yield Fault(joined(root, "queues"), f"{each.queue!r} would go, and is the queue of {whose}: name both, or neither")
     try:
-        _check_variables(owner, each)
+        _check_variables(owner, each, jobs, quiet=True)
     except InvalidInput as problem:
         faults = "; ".join(str(fault) for fault in problem.faults)
         yield Fault(joined(root, "base_job_template"), f"{whose}, would no longer fit: {faults}")
 
 
-def _check_variables(owner: WorkPool, each: Deployment) -> None:
-    check_deployment_variables(owner.base_job_template, each.job_variables, scheduled=bool(each.active_schedules))
+def _check_template(pool: WorkPool, jobs: Jobs) -> None:
+    check_base_job_template(pool.base_job_template)
+    jobs.check_pool(pool)
+
+
+def _check_variables(owner: WorkPool, each: Deployment, jobs: Jobs, *, quiet: bool = False) -> None:
+    scheduled = bool(each.active_schedules)
+    check_deployment_variables(owner.base_job_template, each.job_variables, scheduled=scheduled)
+    jobs.check_deployment(owner, each.job_variables, scheduled=scheduled, quiet=quiet)
 
 
 def _under(root: str, check: Callable[[], None]) -> Iterator[Fault]:

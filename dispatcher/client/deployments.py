@@ -118,4 +118,5 @@ class Deployments(WorkPools):
         deployment = replace(deployment, job_variables=settled_variables(pool.base_job_template, deployment.job_variables))
         scheduled = bool(deployment.active_schedules)
         check_deployment_variables(pool.base_job_template, deployment.job_variables, scheduled=scheduled)
+        self.jobs.check_deployment(pool, deployment.job_variables, scheduled=scheduled)
         return deployment, pool

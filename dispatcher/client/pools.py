@@ -17,6 +17,7 @@ from dispatcher.client.door import (
     settled_variables,
     validate,
 )
+from dispatcher.client.jobs import Check, Jobs, Warn, log_warning
 from dispatcher.client.questions import UNSET, check_pool_type, default_base_job_template, given, items, missing, naming, text
 from dispatcher.clock import Clock, SystemClock
 from dispatcher.core.queues import holder, last_priority, next_free, place, without
@@ -26,6 +27,7 @@ from dispatcher.errors import AlreadyExists, Conflict, Fault, InvalidInput, NotF
 from dispatcher.models import DEFAULT_QUEUE, Hook, Run, RunState, Status, WorkPool, WorkQueue
 from dispatcher.records import Decision, QueueCount, RunFilter, Snapshot
 from dispatcher.store import Store
+from providers import registry
 
 MAX_RECHECKED = 10_000
 """Waiting runs that a changed template is checked against; later ones are checked when they are rendered."""
@@ -57,10 +59,20 @@ class Upcoming:
 class WorkPools:
     """What people do with work pools and queues."""
 
-    def __init__(self, store: Store, *, clock: Clock | None = None, heartbeat: timedelta = timedelta(seconds=180)) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock | None = None,
+        heartbeat: timedelta = timedelta(seconds=180),
+        warn: Warn = log_warning,
+        check: Check = registry.check,
+    ) -> None:
+        """`warn` is told what is accepted and has no effect, a line each; `check` asks a provider about a job."""
         self.store = store
         self.clock = clock or SystemClock()
         self.heartbeat = heartbeat
+        self.jobs = Jobs(check, warn)
 
     # Work pools
 
@@ -99,6 +111,8 @@ class WorkPools:
             created_at=self.clock.now(),
         )
         validate(pool)
+        self.jobs.check_pool(pool)
+        self.jobs.warn_of_defaults(template, job_variables)
         return self.store.save_pool(pool, expected_version=None)
 
     def update_work_pool(
@@ -132,6 +146,8 @@ class WorkPools:
         )
         changed = replace(pool, **changes)
         if base_job_template is not UNSET:
+            self.jobs.check_pool(changed)
+            self.jobs.warn_of_defaults(changed.base_job_template, job_variables)
             self._check_dependents(changed)
         return self._save_pool(changed)
 
@@ -276,9 +292,9 @@ class WorkPools:
         for deployment in self.store.deployments(pool.name):
             variables[deployment.name] = deployment.job_variables
             with naming(f"deployment {deployment.name!r}"):
-                check_deployment_variables(
-                    pool.base_job_template, deployment.job_variables, scheduled=bool(deployment.active_schedules)
-                )
+                scheduled = bool(deployment.active_schedules)
+                check_deployment_variables(pool.base_job_template, deployment.job_variables, scheduled=scheduled)
+                self.jobs.check_deployment(pool, deployment.job_variables, scheduled=scheduled, quiet=True)
         self._check_waiting(RunFilter(pool=pool.name, states=WAITING), pool, variables)
 
     def _check_waiting(

@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from dispatcher.client.deployments import Deployments
 from dispatcher.client.door import check_job_variables, settled_variables, validate
+from dispatcher.client.jobs import OnceEach
 from dispatcher.client.questions import plain_policy, run_id, text, texts, utc
 from dispatcher.client.schedules import Schedules
 from dispatcher.core.notices import born_with, news_of
@@ -172,6 +173,7 @@ class Runs(Schedules):
         variables = settled_variables(owner.base_job_template, job_variables if job_variables is not None else {})
         inherited = source.job_variables if source else None
         check_job_variables(owner.base_job_template, variables, deployment_variables=inherited)
+        known.jobs.check_run(owner, variables, deployment=deployment, deployment_variables=inherited)
         identity = self.clock.new_id() if idempotency_key is None else _identity(owner.name, deployment, idempotency_key)
         now = self.clock.now()
         due = utc(scheduled_at, "scheduled_at") if scheduled_at is not None else now
@@ -203,6 +205,7 @@ class _Known:
         self._dispatcher = dispatcher
         self._pools: dict[str, WorkPool] = {}
         self._deployments: dict[str, Deployment] = {}
+        self.jobs = OnceEach(dispatcher.jobs)
 
     def pool(self, name: str) -> WorkPool:
         if name not in self._pools:

@@ -25,6 +25,12 @@ from dispatcher.validation.wording import did_you_mean, dotted, got, one_line
 
 MAX_BYTES = 256 * 1024
 
+PARTS = ("job_configuration", "variables")
+LOOKED_UP = (
+    "would be looked up outside the template, which is never done; declare a variable and use it instead, "
+    "and give a secret by a reference that the provider resolves"
+)
+
 _PROPERTIES = "variables.properties"
 
 
@@ -46,7 +52,15 @@ def base_job_template_faults(template: Any) -> list[Fault]:
 def _shape_faults(template: Any) -> list[Fault]:
     if not isinstance(template, Mapping):
         return [Fault("", f"must be an object with `job_configuration` and `variables`{got(template)}")]
-    return [fault for key in ("job_configuration", "variables") for fault in _part_faults(template, key)]
+    faults = [fault for key in PARTS for fault in _part_faults(template, key)]
+    return [*_key_faults(template), *faults]
+
+
+def _key_faults(template: Mapping[str, Any]) -> Iterator[Fault]:
+    """A key that is nearly one of the two; others are the author's own, and warned of."""
+    for key in template:
+        if key not in PARTS and isinstance(key, str) and (mend := did_you_mean(key, PARTS)):
+            yield Fault(key, f"is no part of a base job template{mend}")
 
 
 def _part_faults(template: Mapping[str, Any], key: str) -> Iterator[Fault]:
@@ -94,7 +108,7 @@ def _placeholder_faults(template: Mapping[str, Any]) -> Iterator[Fault]:
 def _undeclared(placeholder: Placeholder, root: str, declared: Mapping[str, Any]) -> str:
     name = f"{{{{ {placeholder.name} }}}}"
     if not is_looked_up(placeholder.name):
-        return f"{name} would be looked up outside the template, which is never done; declare a variable and use it instead"
+        return f"{name} {LOOKED_UP}"
     mend = did_you_mean(root, declared) or f"; declare it under `{_PROPERTIES}`"
     return f"{name} uses the undeclared variable {root}{mend}"
 
@@ -120,7 +134,17 @@ def _default_faults(variables: Mapping[str, Any]) -> list[Fault]:
     environment = values.pop(ENVIRONMENT, None)
     if environment is not None and not faults:
         values[ENVIRONMENT] = texts(environment)
+    faults += _looked_up_faults(defaults(variables))
     return faults + compiled(variables).faults(values, _default_path, whole=False)
+
+
+def _looked_up_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
+    """Placeholders that Prefect would fill from elsewhere; here such a default would be plain text."""
+    for name, value in values.items():
+        for each in placeholders(value):
+            if not is_looked_up(each.name):
+                place = f"{_PROPERTIES}.{name}.default"
+                yield Fault(joined(place, each.path) if each.path else place, f"{{{{ {each.name} }}}} {LOOKED_UP}")
 
 
 def _default_path(path: list[str | int]) -> str:

@@ -230,7 +230,7 @@ def test_faults_of_a_templates_file_are_told_with_its_own_lines(cli, a_file, nam
     ("content", "says"),
     [
         ("", "is empty"),
-        ("a: [", ":1:5: not YAML: "),
+        ("a: [", ": not YAML: while parsing a flow node"),
         ("pools:\n  a:\n    type: process\n    base_job_template: none.json\n", ":4:5: pools.a.base_job_template: "),
         ("- a\n", ":1:1: must be an object with `pools` and `deployments`"),
         ("pools: [1]\n", ":1:1: pools: must be an object"),

@@ -160,7 +160,10 @@ def test_undeclared_placeholders_are_told_with_their_places_and_the_nearest_name
         {"a": ["{{ imge }}", {"b": "{{ image }}-{{ none.near }}"}], "h": "{{ $HOME }}", "v": "{{ prefect.variables.v }}"},
         {"image": {"type": "string"}},
     )
-    outside = "would be looked up outside the template, which is never done; declare a variable and use it instead"
+    outside = (
+        "would be looked up outside the template, which is never done; declare a variable and use it instead, "
+        "and give a secret by a reference that the provider resolves"
+    )
     assert faults(template) == [
         "job_configuration.a[0]: {{ imge }} uses the undeclared variable imge; did you mean image?",
         "job_configuration.a[1].b: {{ none.near }} uses the undeclared variable none; declare it under `variables.properties`",
@@ -258,3 +261,20 @@ def test_a_template_may_be_any_mapping():
     template = MappingProxyType({key: MappingProxyType(part) for key, part in LIKE_ECS.items()})
     check_base_job_template(template)
     assert render(template, {"image": "i"}) == render(LIKE_ECS, {"image": "i"})
+
+
+@pytest.mark.parametrize("name", ["prefect.variables.token", "prefect.blocks.secret.token", "$TOKEN"])
+def test_a_default_that_asks_for_a_look_up_is_a_fault_at_its_place(name):
+    value = f"{{{{ {name} }}}}"
+    env = {"type": "object", "default": {"TOKEN": f"Bearer {value}"}}
+    template = a_template(properties={"env": env, "x": {"type": "string", "default": value}})
+    with pytest.raises(InvalidTemplate) as refused:
+        check_base_job_template(template)
+    found = {fault.path: fault.message for fault in refused.value.faults}
+    assert set(found) == {"variables.properties.env.default.TOKEN", "variables.properties.x.default"}
+    assert all(message.startswith(f"{value} would be looked up") for message in found.values())
+
+
+def test_a_key_that_is_nearly_one_of_the_two_is_a_fault():
+    with pytest.raises(InvalidTemplate, match="job_configurations: is no part of a base job template; did you mean job_conf"):
+        check_base_job_template({**a_template(), "job_configurations": {}})

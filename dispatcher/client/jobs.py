@@ -1,0 +1,201 @@
+"""What the provider says of the jobs that a pool, a deployment or a run will make, asked before any of them is saved.
+
+A tick would find the same faults, one run after another, hours later. So the configuration is rendered from what is known,
+and the provider's own check is asked, in its own words and without a call. What a later level may still change is no fault
+yet: of a pool, and of a deployment whose runs may bring variables, only those faults count that stay whatever the
+placeholders get.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from dispatcher.core.placeholders import Placeholder, fill, is_looked_up, joined, placeholders, steps
+from dispatcher.core.samples import samples
+from dispatcher.core.templates import ENVIRONMENT, render, resolve
+from dispatcher.errors import Fault, InvalidTemplate, InvalidVariables, RenderError
+from dispatcher.events import log_event
+from dispatcher.models import WorkPool
+from providers import registry
+from providers.base import Checked, Finding, ProviderError
+
+Check = Callable[[str, Mapping[str, Any]], Checked]
+"""What a provider type says of a rendered configuration, as `providers.registry.check`."""
+Warn = Callable[[str], None]
+Level = Mapping[str, Any]
+
+PARTS = frozenset({"job_configuration", "variables"})
+CONFIGURATION = "job_configuration"
+
+
+def log_warning(text: str) -> None:
+    """Where warnings go when nobody says otherwise: to the log."""
+    log_event("input.warning", warning=text)
+
+
+class Jobs:
+    """Asks providers about jobs, and tells warnings."""
+
+    def __init__(self, check: Check = registry.check, warn: Warn = log_warning) -> None:
+        self._check, self._warn = check, warn
+
+    def check_pool(self, pool: WorkPool) -> None:
+        """Raise `InvalidTemplate` for what no variable can mend; warn of what is not used, or not checked."""
+        template = pool.base_job_template
+        told = [f"base_job_template.{key}: is not read; remove it" for key in sorted(template.keys() - PARTS)]
+        known = self._ask(pool, render(template, {}))
+        fixed = self._fixed(pool, known)
+        if fixed:
+            raise InvalidTemplate("base job template", [Fault(_below(finding), finding.message) for finding in fixed])
+        told += [f"{_below(finding)}: {finding.message}" for finding in _independent(template, known.warnings, {})]
+        told += [
+            f"{_named(template, finding)}: {finding.message} (a run that changes nothing would be refused)"
+            for finding in _independent(template, known.faults, {})
+        ]
+        self._tell([*told, *(f"{pool.type}: not checked: {words}" for words in known.unchecked)])
+
+    def warn_of_defaults(self, template: Level, variables: Level | None) -> None:
+        """Warn of values that become defaults of a template and have no effect."""
+        self._tell(_idle(template, variables or {}))
+
+    def check_deployment(self, pool: WorkPool, variables: Level, *, scheduled: bool, quiet: bool = False) -> None:
+        """Raise `InvalidVariables` for what a run of the deployment would be refused for, whatever its own variables.
+
+        A scheduled one has no others, so that everything counts. `quiet` tells no warnings.
+        """
+        template = pool.base_job_template
+        known = self._ask(pool, render(template, {}, deployment_variables=variables))
+        faults = known.faults if scheduled else self._fixed(pool, known)
+        _raise(template, faults)
+        if quiet:
+            return
+        told = [*_idle(template, variables), *self._new_warnings(pool, known, None)]
+        if not scheduled:
+            doubtful = _independent(template, known.faults, variables)
+            told += [
+                f"{_named(template, each)}: {each.message} (a run that changes nothing would be refused)" for each in doubtful
+            ]
+        self._tell(told)
+
+    def check_run(self, pool: WorkPool, variables: Level, *, deployment_variables: Level | None = None) -> None:
+        """Raise `InvalidVariables` for what the run would be refused for; warn of what would have no effect."""
+        template = pool.base_job_template
+        known = self._ask(pool, render(template, variables, deployment_variables=deployment_variables))
+        _raise(template, known.faults)
+        self._tell([*_idle(template, variables), *self._new_warnings(pool, known, deployment_variables)])
+
+    def _ask(self, pool: WorkPool, configuration: Level) -> Checked:
+        try:
+            return self._check(pool.type, configuration)
+        except ProviderError as problem:
+            return Checked(faults=(Finding(path="", message=str(problem)),))
+
+    def _fixed(self, pool: WorkPool, known: Checked) -> list[Finding]:
+        """The faults that no variable can mend: no placeholder has a part in them, and they are there with any values."""
+        template = pool.base_job_template
+        found = [finding for finding in known.faults if not _involved(template, finding.path)]
+        for values in ({}, samples(template["variables"])) if found else ():
+            try:
+                others = self._ask(pool, fill(template[CONFIGURATION], values)).faults
+            except RenderError:  # a sample that cannot stand inside text
+                continue
+            found = [finding for finding in found if finding in others]
+        return found
+
+    def _new_warnings(self, pool: WorkPool, known: Checked, below: Level | None) -> Iterator[str]:
+        """The warnings that the level below has not been told already."""
+        if not known.warnings:
+            return
+        template = pool.base_job_template
+        before = self._ask(pool, render(template, {}, deployment_variables=below)).warnings
+        yield from (f"{_named(template, each)}: {each.message}" for each in known.warnings if each not in before)
+
+    def _tell(self, texts: Iterable[str]) -> None:
+        for text in dict.fromkeys(texts):
+            self._warn(text)
+
+
+class OnceEach:
+    """Checks the runs of one call, those that are alike only once."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs, self._checked = jobs, set[str]()
+
+    def check_run(
+        self, pool: WorkPool, variables: Level, *, deployment: str | None, deployment_variables: Level | None
+    ) -> None:
+        """See `Jobs.check_run`."""
+        key = json.dumps([pool.name, deployment, variables], sort_keys=True, default=dict)
+        if key not in self._checked:
+            self._checked.add(key)
+            self._jobs.check_run(pool, variables, deployment_variables=deployment_variables)
+
+
+def _raise(template: Level, findings: Iterable[Finding]) -> None:
+    faults = [Fault(_named(template, finding), finding.message) for finding in findings]
+    if faults:
+        raise InvalidVariables("job variables", faults)
+
+
+def _idle(template: Level, variables: Level) -> Iterator[str]:
+    """Warnings of values that do nothing: of variables that the template does not use, and of text that asks for a look-up."""
+    declared, used = template["variables"].get("properties") or {}, _used(template)
+    for name, value in variables.items():
+        root = name.partition(".")[0]
+        if root in declared and root not in used:
+            yield f"{name}: is declared, but the template does not use it; use it in `job_configuration`, or leave it out"
+        for each in placeholders(value):
+            if not is_looked_up(each.name):
+                place = joined(name, each.path) if each.path and not each.path.startswith("[") else name + each.path
+                yield (
+                    f"{place}: {{{{ {each.name} }}}} stays as it is: nothing is looked up; "
+                    "let the provider read a secret by a reference to it"
+                )
+
+
+def _used(template: Level) -> frozenset[str]:
+    """The variables that the job configuration has placeholders for."""
+    roots = {str(steps(each.name)[0]) for each in placeholders(template[CONFIGURATION])}
+    return frozenset(roots | ({ENVIRONMENT} if isinstance(template[CONFIGURATION].get(ENVIRONMENT), Mapping) else set()))
+
+
+def _involved(template: Level, path: str) -> list[Placeholder]:
+    """The placeholders that decide what stands at a path: at it, in it, or around it."""
+    own = (
+        [Placeholder(ENVIRONMENT, ENVIRONMENT, alone=True)]
+        if isinstance(template[CONFIGURATION].get(ENVIRONMENT), Mapping)
+        else []
+    )
+    return [
+        each for each in (*placeholders(template[CONFIGURATION]), *own) if _within(each.path, path) or _within(path, each.path)
+    ]
+
+
+def _within(path: str, whole: str) -> bool:
+    rest = path.removeprefix(whole)
+    return not whole or (path.startswith(whole) and (not rest or rest[0] in ".["))
+
+
+def _independent(template: Level, findings: Iterable[Finding], variables: Level) -> list[Finding]:
+    """The findings that no unset variable has a part in."""
+    values = resolve(template, {}, deployment_variables=variables)
+    return [
+        finding for finding in findings if all(str(steps(each.name)[0]) in values for each in _involved(template, finding.path))
+    ]
+
+
+def _named(template: Level, finding: Finding) -> str:
+    """The variable that a finding comes from, where it is one alone; otherwise its place in the job configuration."""
+    sources = _involved(template, finding.path) if finding.path else []
+    names = {str(steps(each.name)[0]) for each in sources}
+    if len(names) != 1:
+        return _below(finding)
+    [name] = names
+    around = [each for each in sources if each.alone and _within(finding.path, each.path)]
+    return name + finding.path.removeprefix(around[0].path) if around and around[0].name == name else name
+
+
+def _below(finding: Finding) -> str:
+    return joined(CONFIGURATION, finding.path) if finding.path else CONFIGURATION

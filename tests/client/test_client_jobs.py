@@ -1,0 +1,178 @@
+"""The provider is asked about a job before anybody saves what makes it, and warnings reach people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from dispatcher.client import Dispatcher
+from dispatcher.errors import InvalidInput, InvalidTemplate, InvalidVariables
+from dispatcher.models import Schedule
+from dispatcher.stores.memory import MemoryStore
+from providers.base import Checked, ConfigurationError, Finding
+from tests.client.conftest import Clock, contents
+
+KEYS = {"image", "cpu", "network", "env", "stream"}
+SIZES = {256: (512, 1024), 512: (1024, 2048)}
+
+
+def a_check(type_name: str, configuration: Mapping[str, Any]) -> Checked:
+    """A provider that knows five keys, needs an image, and takes pairs of sizes."""
+    faults = [Finding(path=key, message="is not a key here") for key in sorted(configuration.keys() - KEYS)]
+    if not configuration.get("image"):
+        faults.append(Finding(path="image", message="is missing"))
+    cpu, network = configuration.get("cpu", 256), configuration.get("network", {})
+    if cpu not in SIZES or network.get("memory", SIZES[cpu][0]) not in SIZES[cpu]:
+        faults.append(Finding(path="cpu", message=f"{cpu} does not go with {network.get('memory')}"))
+    idle = [Finding(path="stream", message="has no effect here")] if "stream" in configuration else []
+    return Checked(faults=tuple(faults), warnings=tuple(idle), unchecked=("sizes of GPUs: the SDK is missing",))
+
+
+def a_template(configuration: Mapping[str, Any] | None = None, **properties: Any) -> dict[str, Any]:
+    given = {"image": "{{ image }}", "cpu": "{{ cpu }}", "env": "{{ env }}", **(configuration or {})}
+    declared = {
+        "image": {"type": "string"},
+        "cpu": {"type": "integer", "default": 256},
+        "env": {"type": "object"},
+        **properties,
+    }
+    return {"job_configuration": given, "variables": {"type": "object", "properties": declared}}
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def dispatcher(told) -> Dispatcher:
+    return Dispatcher(MemoryStore(), clock=Clock(), warn=told.append, check=a_check)
+
+
+def make(dispatcher, told, template=None) -> Dispatcher:
+    dispatcher.create_work_pool("p", type="process", base_job_template=template or a_template())
+    told.clear()
+    return dispatcher
+
+
+def fault_of(call, error: type[InvalidInput] = InvalidVariables) -> str:
+    with pytest.raises(error) as refused:
+        call()
+    [fault] = refused.value.faults
+    return str(fault)
+
+
+def test_a_key_that_the_provider_does_not_read_is_refused_with_its_place(dispatcher):
+    template = a_template({"netwrok": {"a": 1}})
+    said = fault_of(lambda: dispatcher.create_work_pool("p", type="process", base_job_template=template), InvalidTemplate)
+    assert said == "job_configuration.netwrok: is not a key here"
+    assert not any(contents(dispatcher))
+
+
+def test_what_a_variable_may_still_mend_is_no_fault_of_a_pool(dispatcher, told):
+    dispatcher.create_work_pool("p", type="process", base_job_template=a_template())
+    assert told == ["process: not checked: sizes of GPUs: the SDK is missing"]
+
+
+def test_a_size_that_stands_fixed_beside_one_that_a_variable_gives_is_no_fault_of_a_pool(dispatcher):
+    template = a_template({"cpu": 256, "network": {"memory": "{{ memory }}"}}, memory={"type": "integer", "default": 4096})
+    dispatcher.create_work_pool("p", type="process", base_job_template=template)
+    assert fault_of(lambda: dispatcher.create_run(pool="p", job_variables={"image": "i"})).startswith("job_configuration.cpu: ")
+    dispatcher.create_run(pool="p", job_variables={"image": "i", "memory": 512})
+
+
+def test_defaults_that_no_run_could_use_are_warned_of(dispatcher, told):
+    dispatcher.create_work_pool("p", type="process", base_job_template=a_template(), job_variables={"cpu": 300})
+    assert "cpu: 300 does not go with None (a run that changes nothing would be refused)" in told
+
+
+def test_a_run_is_refused_with_the_variable_that_it_comes_from(dispatcher, told):
+    make(dispatcher, told)
+    assert fault_of(lambda: dispatcher.create_run(pool="p", job_variables={"image": "i", "cpu": 300})).startswith(
+        "cpu: 300 does"
+    )
+    assert fault_of(lambda: dispatcher.create_run(pool="p")) == "image: is missing"
+    assert not contents(dispatcher)[2]
+
+
+def test_a_scheduled_deployment_is_refused_and_one_whose_runs_bring_variables_is_warned_of(dispatcher, told):
+    make(dispatcher, told)
+    cron = Schedule(slug="daily", cron="0 6 * * *")
+    sizes = {"image": "i", "cpu": 300}
+    assert fault_of(lambda: dispatcher.create_deployment("d", pool="p", job_variables=sizes, schedules=[cron])).startswith(
+        "cpu: "
+    )
+    assert fault_of(lambda: dispatcher.create_deployment("d", pool="p", schedules=[cron])) == "image: is missing"
+    dispatcher.create_deployment("d", pool="p", job_variables=sizes)
+    assert told == ["cpu: 300 does not go with None (a run that changes nothing would be refused)"]
+    assert fault_of(lambda: dispatcher.create_run(deployment="d")).startswith("cpu: 300")
+    dispatcher.create_run(deployment="d", job_variables={"cpu": 512})
+
+
+def test_a_changed_template_is_checked_with_the_deployments_of_its_pool(dispatcher, told):
+    make(dispatcher, told)
+    dispatcher.create_deployment("d", pool="p", job_variables={"image": "i"}, schedules=[Schedule(slug="a", cron="0 6 * * *")])
+    changed = a_template({"cpu": 300})
+    with pytest.raises(InvalidInput, match=r"job_configuration\.cpu: 300 does not go"):
+        dispatcher.update_work_pool("p", base_job_template=changed)
+
+
+def test_a_warning_is_told_once_at_the_level_that_brings_it(dispatcher, told):
+    make(dispatcher, told, a_template({"stream": "{{ stream }}"}, stream={"type": "boolean"}))
+    dispatcher.create_deployment("d", pool="p", job_variables={"image": "i", "stream": True})
+    dispatcher.create_run(deployment="d")
+    dispatcher.create_runs([{"pool": "p", "job_variables": {"image": "i", "stream": False}}] * 3)
+    assert told == ["stream: has no effect here"] * 2
+
+
+def test_a_declared_variable_that_the_template_does_not_use_is_warned_of(dispatcher, told):
+    make(dispatcher, told, a_template(idle={"type": "string"}))
+    dispatcher.create_run(pool="p", job_variables={"image": "i", "idle": "x"})
+    dispatcher.create_deployment("d", pool="p", job_variables={"image": "i", "idle": "x"})
+    dispatcher.update_work_pool("p", job_variables={"idle": "x"})
+    words = "idle: is declared, but the template does not use it; use it in `job_configuration`, or leave it out"
+    assert [text for text in told if text.startswith("idle")] == [words] * 3
+
+
+@pytest.mark.parametrize("name", ["prefect.variables.token", "prefect.blocks.secret.token", "$HOME"])
+def test_a_value_that_asks_for_a_look_up_is_warned_of_and_stays_as_it_is(dispatcher, told, name):
+    make(dispatcher, told)
+    value = f"{{{{ {name} }}}}"
+    run = dispatcher.create_run(pool="p", job_variables={"image": "i", "env": {"TOKEN": value, "JINJA": "{{ mine }}"}})
+    assert run.job_variables["env"]["TOKEN"] == value
+    [text] = told
+    assert text.startswith(f"env.TOKEN: {value} stays as it is: nothing is looked up")
+
+
+def test_a_key_of_a_template_that_is_not_read_is_warned_of(dispatcher, told):
+    dispatcher.create_work_pool("p", type="process", base_job_template={**a_template(), "comment": "mine"})
+    assert "base_job_template.comment: is not read; remove it" in told
+
+
+def test_a_check_that_raises_is_a_fault():
+    def broken(_type: str, _configuration: Mapping[str, Any]) -> Checked:
+        raise ConfigurationError("region: is missing")
+
+    dispatcher = Dispatcher(MemoryStore(), clock=Clock(), check=broken)
+    template = {"job_configuration": {"command": "true"}, "variables": {}}
+    said = fault_of(lambda: dispatcher.create_work_pool("p", type="process", base_job_template=template), InvalidTemplate)
+    assert said == "job_configuration: region: is missing"
+
+
+def test_a_configuration_is_planned_with_the_faults_of_its_jobs(dispatcher, told):
+    nouns: dict[str, Any] = {
+        "pools": {"p": {"type": "process", "base_job_template": a_template({"netwrok": 1})}},
+        "deployments": {"d": {"pool": "p", "job_variables": {"image": "i"}, "schedules": {"a": {"cron": "0 6 * * *"}}}},
+    }
+    assert fault_of(lambda: dispatcher.plan(nouns), InvalidInput).startswith(
+        "pools.p.base_job_template.job_configuration.netwrok: is not"
+    )
+    nouns["pools"]["p"]["base_job_template"] = a_template(idle={"type": "string"})
+    nouns["deployments"]["d"]["job_variables"] |= {"cpu": 300, "idle": "x"}
+    assert fault_of(lambda: dispatcher.plan(nouns), InvalidInput).startswith("deployments.d.job_variables.cpu: 300 does not")
+    nouns["deployments"]["d"]["job_variables"]["cpu"] = 512
+    told.clear()
+    dispatcher.apply(dispatcher.plan(nouns))
+    assert any(text.startswith("idle: is declared") for text in told)
