@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -41,6 +42,8 @@ SESSIONS = frozenset({"postgresql", "postgres"})
 
 HEADS = 100
 """Queues with runs left waiting of which a tick looks up the oldest, where telemetry is to tell it."""
+
+_DYNAMODB = re.compile(r"dynamodb://(\*\*\*@)?[A-Za-z0-9_.-]*")
 
 LAST_SECOND = 1.0
 """What telemetry leaves to the end of an invocation: to answer."""
@@ -211,8 +214,11 @@ def _check_types(options: Mapping[str, object]) -> None:
 def without_password(url: str) -> str:
     """The URL as it may be shown: nothing before its last @, since a password may hold any other character, no parameters."""
     _, at, place = url.rpartition("@")
-    shown = f"{_scheme(url)}://***@{place}" if at else url
-    return shown.partition("?")[0]
+    scheme = _scheme(url)
+    shown = (f"{scheme}://***@{place}" if at else url).partition("?")[0]
+    if scheme == "dynamodb" and not _DYNAMODB.fullmatch(shown):
+        return "dynamodb://***"  # what stands where the table should may be a key
+    return shown
 
 
 def _scheme(url: str) -> str:

@@ -6,6 +6,7 @@
   been submitted would be made anew, by somebody who does not know that there is something to look for: "once" would be lost.
   FULL costs one fsync per transaction.
 * A connection is opened by the first verb, and again in a process that was forked from one that had it open.
+* The file, its log and its index of the log are for their owner alone (`private_files`): jobs' environments stand in them.
 * The path `:memory:` gives a store that lives until `close` and belongs to this object alone.
 """
 
@@ -20,6 +21,7 @@ from threading import RLock
 
 from dispatcher.errors import SettingsError, StoreError
 from dispatcher.stores.migration import Migration
+from dispatcher.stores.private_files import keep_private
 from dispatcher.stores.rows import COLUMNS
 from dispatcher.stores.session import Session
 from dispatcher.stores.sql_store import SqlStore
@@ -109,6 +111,8 @@ class SqliteStore(SqlStore):
                 raise
 
     def _open(self) -> sqlite3.Connection:
+        if self.path != IN_MEMORY:
+            keep_private(self.path)
         connection = sqlite3.connect(
             self.path,
             timeout=self._busy_timeout,

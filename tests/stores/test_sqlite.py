@@ -1,4 +1,5 @@
 import sqlite3
+import stat
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -42,10 +43,38 @@ def other(path: Path, store: SqliteStore) -> Iterator[sqlite3.Connection]:
     connection.close()
 
 
+def modes_in(directory: Path) -> dict[str, int]:
+    return {file.name: stat.S_IMODE(file.stat().st_mode) for file in directory.iterdir()}
+
+
 class TestFile:
     def test_nothing_is_opened_before_the_first_verb(self, path: Path):
         SqliteStore(path).close()
         assert not path.exists()
+
+    def test_a_new_file_and_what_stands_beside_it_are_their_owners_alone(self, path: Path, store: SqliteStore):
+        store.save_pool(a_pool(), expected_version=None)
+        assert modes_in(path.parent) == {"store.sqlite": 0o600, "store.sqlite-wal": 0o600, "store.sqlite-shm": 0o600}
+
+    def test_a_file_that_others_could_read_is_taken_from_them(self, path: Path, store: SqliteStore):
+        store.save_pool(a_pool(), expected_version=None)
+        for file in path.parent.iterdir():
+            file.chmod(0o644)
+        second = SqliteStore(path)
+        assert len(second.pools()) == 1
+        second.close()
+        assert set(modes_in(path.parent).values()) == {0o600}
+
+    @pytest.mark.parametrize(("name", "mode"), [(".dispatcher", 0o700), ("shared", 0o755)])
+    def test_the_default_directory_is_its_owners_alone_and_any_other_stays_as_it_is(self, tmp_path: Path, name, mode):
+        directory = tmp_path / name
+        directory.mkdir()
+        directory.chmod(0o755)
+        store = SqliteStore(directory / "store.db")
+        assert store.pools() == []
+        store.close()
+        assert stat.S_IMODE(directory.stat().st_mode) == mode
+        assert modes_in(directory) == {"store.db": 0o600}
 
     def test_a_committed_claim_outlives_a_loss_of_power(self, store: SqliteStore):
         assert number(store, "PRAGMA journal_mode") == "wal"

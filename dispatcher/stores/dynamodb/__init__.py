@@ -88,6 +88,7 @@ What breaks first:
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from importlib.util import find_spec
 from urllib.parse import parse_qsl, urlsplit
@@ -98,6 +99,7 @@ from dispatcher.stores.dynamodb.store import HISTORY, DynamoStore
 
 __all__ = ["TABLE_DEFINITION", "TIME_TO_LIVE", "DynamoStore", "open_url"]
 
+_TABLE = re.compile(r"[A-Za-z0-9_.-]{1,255}")
 _OPTIONS = frozenset({"region", "endpoint", "history_days"})
 
 
@@ -107,14 +109,23 @@ def open_url(url: str) -> DynamoStore:
     Every option may be left out. Raises `SettingsError` for another form of URL, ModuleNotFoundError without the SDK.
     """
     parts = urlsplit(url)
-    options = dict(parse_qsl(parts.query))
-    if not parts.netloc or parts.path.strip("/") or options.keys() - _OPTIONS:
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if not is_table(parts.netloc) or parts.path.strip("/") or options.keys() - _OPTIONS:
         known = "&".join(f"{name}=..." for name in sorted(_OPTIONS))
-        raise SettingsError(f"DISPATCHER_STORE: {url!r} names no table; write dynamodb://table-name?{known}, each as needed")
+        raise SettingsError(
+            f"DISPATCHER_STORE: the URL names no table; write dynamodb://table-name?{known}, each as needed, and no keys"
+        )
+    if "@" in options.get("endpoint", ""):
+        raise SettingsError("DISPATCHER_STORE: `endpoint` is an address without a user or a password")
     if find_spec("botocore") is None:
         raise ModuleNotFoundError("No module named 'botocore'", name="botocore")
     history = timedelta(days=_days(options["history_days"])) if "history_days" in options else HISTORY
     return DynamoStore(parts.netloc, region=options.get("region"), endpoint=options.get("endpoint"), history=history)
+
+
+def is_table(name: str) -> bool:
+    """Whether a table may have this name; what else stands in its place in a URL may be a key."""
+    return _TABLE.fullmatch(name) is not None
 
 
 def _days(text: str) -> float:

@@ -10,7 +10,7 @@ import pytest
 from dispatcher.errors import SettingsError
 from dispatcher.stores.dynamodb import TABLE_DEFINITION, open_url
 from dispatcher.stores.dynamodb.store import HISTORY
-from dispatcher.wiring import open_store
+from dispatcher.wiring import open_store, without_password
 from tests.builders import a_pool
 from tests.stores.dynamodb_server import REGION, emulator, fresh_table, url
 
@@ -61,6 +61,29 @@ class TestUrl:
     def test_another_form_is_refused_with_the_right_one(self, url: str):
         with pytest.raises(SettingsError, match=r"names no table; write dynamodb://table-name\?endpoint="):
             open_store(url)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "dynamodb://AKIA:hush@table",
+            "dynamodb://AKIA:hush",
+            "dynamodb://hush/hush",
+            "dynamodb://table?hush",
+            "dynamodb://table?secret=hush",
+            "dynamodb://table?endpoint=http://user:hush@localhost:8000",
+        ],
+    )
+    def test_keys_in_a_url_are_refused_and_never_shown(self, url: str):
+        """Neither by an error nor where a person is told which store it is."""
+        with pytest.raises(SettingsError) as told:
+            open_store(url)
+        assert "hush" not in str(told.value)
+        assert "AKIA" not in str(told.value)
+        assert "hush" not in without_password(url)
+        assert "AKIA" not in without_password(url)
+
+    def test_a_table_is_shown_without_its_options(self):
+        assert without_password("dynamodb://my-table?region=eu-central-1") == "dynamodb://my-table"
 
     @pytest.mark.parametrize("days", ["0", "-1", "many", "1e9", "nan"])
     def test_a_history_is_a_number_of_days(self, days: str):
