@@ -106,6 +106,47 @@ class Hook:
     """How long a run may wait beyond its due time before that is told, once; None: never."""
 
 
+class HoldKind(StrEnum):
+    """What is in the way while runs are held: what people can do about it differs."""
+
+    RATE = "RATE"
+    """The provider's rate, or a quota of the account: it ends by itself, or the quota is raised."""
+    CAPACITY = "CAPACITY"
+    """The provider has no room now, or a quota of running jobs is used up: it ends when jobs end."""
+    MISCONFIGURED = "MISCONFIGURED"
+    """The dispatcher's own host lacks something (a region, credentials): nothing starts until somebody mends it."""
+    PACE = "PACE"
+    """A tick has submitted as much as the provider's published limits allow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolHold:
+    """Runs of a pool that wait together because the provider refused one of them; written by ticks.
+
+    `place`, `size` and `freed_by_end` mean what they mean in `providers.base.Hold`. One that is over stays until a job is
+    accepted where it held, so that the last refusal can still be told.
+    """
+
+    place: tuple[str, ...] = ()
+    """Only runs whose place begins with these parts are held; empty: wherever they go."""
+    size: Mapping[str, float] = field(default_factory=dict)
+    """Only runs that need at least this much in every dimension named here are held; empty: whatever they need."""
+    freed_by_end: bool = False
+    """The end of a job ends the hold as well."""
+    until: datetime
+    """When one of the runs is tried again."""
+    reason: str
+    """The provider's words."""
+    kind: HoldKind
+    passed: Mapping[str, tuple[datetime, UUID]] = field(default_factory=dict)
+    """By queue: the due time and id up to which every due run was found to be held. A hint that spares a second look."""
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Two holds that are equal in this are one: the later refusal takes the place of the earlier."""
+        return self.kind, self.place, self.freed_by_end, tuple(sorted(self.size.items()))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkPool:
     """A named, governed way onto some infrastructure, together with its queues."""
@@ -128,10 +169,8 @@ class WorkPool:
     created_at: datetime
     version: int = 0
     """Raised by every change of the configuration; a change names the version it was made from."""
-    held_until: datetime | None = None
-    """Nothing is admitted before this time because the provider refused; written by ticks."""
-    held_reason: str = ""
-    """The provider's words behind `held_until`; written by ticks."""
+    holds: tuple[PoolHold, ...] = ()
+    """Which of its runs wait because the provider refused, those that are over included; written by ticks."""
     last_tick_at: datetime | None = None
     """The heartbeat; written by ticks."""
 

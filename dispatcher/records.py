@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
-from dispatcher.models import Deployment, Run, RunState, WorkPool
+from dispatcher.models import Deployment, PoolHold, Run, RunState, WorkPool
 
 PAGE = 500
 """The most runs in one page of `Store.every_run`."""
@@ -50,6 +50,20 @@ class Move:
         )
 
 
+Place = tuple[datetime, UUID]
+"""A run's place in its queue: when it is due, and its id."""
+
+
+class Due(Protocol):
+    """Reads a queue."""
+
+    def __call__(self, queue: str, limit: int, after: Place | None = None, /) -> Sequence[Run]:
+        """The first `limit` SCHEDULED runs of the queue whose time has come and that have no back-off (`due_at <= now`,
+        `not_before` None or `<= now`), by due time, then id; only those behind the place `after`, where it is given.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """A pool as the claiming transaction sees it. Reading `due` and `deployment` costs what is asked for."""
@@ -57,9 +71,7 @@ class Snapshot:
     pool: WorkPool
     in_use: Mapping[str, int]
     """Slots held, by queue name; every queue that holds one is there, paused or not."""
-    due: Callable[[str, int], Sequence[Run]]
-    """`due(queue, n)`: the first `n` SCHEDULED runs of the queue whose time has come and that nothing holds back
-    (`due_at <= now`, `not_before` None or `<= now`), by due time, then id."""
+    due: Due
     deployment: Callable[[str], Deployment | None]
 
 
@@ -80,6 +92,9 @@ class Decision:
     crashes: tuple[tuple[Run, str], ...] = ()
     """Runs that cannot be rendered, each with the reason: they go from SCHEDULED to CRASHED."""
 
+
+ChangeHolds = Callable[[tuple[PoolHold, ...]], tuple[PoolHold, ...]]
+"""What a pool's holds become: a pure function that may be called again, and changes nothing where it was applied already."""
 
 Decide = Callable[[Snapshot], Decision]
 """A pure function; a store may call it again when its transaction has to be repeated."""

@@ -27,8 +27,18 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from dispatcher.models import Deployment, Run, WorkPool
-from dispatcher.records import Claims, Decide, Materialisation, Move, Notified, QueueCount, Reconfiguration, RunFilter
+from dispatcher.models import Deployment, PoolHold, Run, WorkPool
+from dispatcher.records import (
+    ChangeHolds,
+    Claims,
+    Decide,
+    Materialisation,
+    Move,
+    Notified,
+    QueueCount,
+    Reconfiguration,
+    RunFilter,
+)
 
 
 class Store(Protocol):
@@ -47,7 +57,7 @@ class Store(Protocol):
     def save_pool(self, pool: WorkPool, *, expected_version: int | None) -> WorkPool:
         """Create (`expected_version=None`) or replace a pool and its queues in one step; the answer has the new version.
 
-        What ticks write (`held_until`, `held_reason`, `last_tick_at`) is left as it is.
+        What ticks write (`holds`, `last_tick_at`) is left as it is.
         Raises `AlreadyExists` on create, `NotFound` or `Conflict` (another version) on replace, and `Conflict` when a queue
         that would go still has runs that have not ended.
         """
@@ -153,8 +163,15 @@ class Store(Protocol):
         """
         ...
 
-    def hold(self, pool: str, until: datetime, reason: str) -> None:
-        """Admit nothing of the pool before `until`. An existing later hold stays. An unknown pool is left alone."""
+    def hold(self, pool: str, change: ChangeHolds) -> tuple[PoolHold, ...]:
+        """In one step: read the pool's holds, and write what `change` makes of them. The answer is what there is then.
+
+        Nothing is written where nothing becomes another. An unknown pool is left alone, and has none.
+        """
+        ...
+
+    def heartbeat(self, pool: str, now: datetime) -> None:
+        """Note that the pool is being ticked, as a claim does. An unknown pool is left alone."""
         ...
 
     def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from dispatcher.models import DEFAULT_QUEUE, Deployment, Run, RunState, WorkPool, WorkQueue
+from dispatcher.models import DEFAULT_QUEUE, Deployment, HoldKind, PoolHold, Run, RunState, WorkPool, WorkQueue
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -50,6 +50,11 @@ def a_pool(
     ordered = tuple(sorted(built, key=lambda queue: queue.priority))
     defaults: dict[str, Any] = {"id": an_id(), "type": "process", "base_job_template": TEMPLATE, "created_at": NOW}
     return WorkPool(name=name, concurrency_limit=limit, queues=ordered, **(defaults | fields))
+
+
+def a_hold(until: datetime = NOW + MINUTE, reason: str = "no capacity", **fields: Any) -> PoolHold:
+    """A hold of the whole pool for its provider's rate."""
+    return PoolHold(until=until, reason=reason, **({"kind": HoldKind.RATE} | fields))
 
 
 def a_deployment(name: str = "deployment", pool: str = "pool", queue: str = DEFAULT_QUEUE, **fields: Any) -> Deployment:

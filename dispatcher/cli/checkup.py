@@ -13,6 +13,7 @@ from zoneinfo import available_timezones
 
 from dispatcher.cli.session import Session
 from dispatcher.client import PoolView
+from dispatcher.core.holds import active
 from dispatcher.core.templates import render
 from dispatcher.errors import DispatcherError, SettingsError, StoreError
 from dispatcher.models import Deployment, Status, WorkPool, submission_name
@@ -138,8 +139,8 @@ def _clock(pool: WorkPool, now: datetime, skew: timedelta) -> Finding:
 def _schedule(view: PoolView, now: datetime) -> Finding:
     """Whether ticks come, and what keeps them from admitting anything."""
     pool, due = view.pool, sum(count.due for count in view.counts.values())
-    if pool.held_until is not None and pool.held_until > now:
-        text = f"held until {pool.held_until.isoformat(timespec='seconds')}: {pool.held_reason}"
+    if held := active(pool.holds, now):
+        text = "; ".join(f"held until {hold.until.isoformat(timespec='seconds')}: {hold.reason}" for hold in held)
         return Finding(
             check="schedule", subject=pool.name, level=Level.WARNING, text=text, mend="have the quota raised, or wait"
         )

@@ -2,7 +2,9 @@
 are `(hidden)`: see `dispatcher.core.redaction`.
 
 work pool    name, type, id, status, paused, concurrency_limit (null: unlimited), description, created_at, last_tick_at,
-             held_until, held_reason, hooks; `inspect` adds in_use (slots), queues and base_job_template
+             held_until and held_reason (of what holds all of it), holds, hooks; `inspect` adds in_use (slots), queues and
+             base_job_template
+hold         kind, place, size, freed_by_end, until, reason
 work queue   pool, name, priority, concurrency_limit, paused, status, description, due, later, in_use (numbers of runs)
 deployment   id, name, pool, queue, job_variables, tags, description, paused, retry, schedules, hooks, created_at; `inspect`
              adds next to each schedule (its next three windows; none while nothing is made of it)
@@ -48,9 +50,10 @@ from zoneinfo import ZoneInfo
 
 from dispatcher.client import Plan, PoolView, Upcoming
 from dispatcher.core.changes import ABSENT, Change, FieldChange
+from dispatcher.core.holds import is_whole
 from dispatcher.core.reasons import Explanation
 from dispatcher.core.timeline import Step, timeline
-from dispatcher.models import Attempt, Deployment, Hook, RetryPolicy, Run, Schedule, Status, WorkPool
+from dispatcher.models import Attempt, Deployment, Hook, PoolHold, RetryPolicy, Run, Schedule, Status, WorkPool
 from dispatcher.records import Decision
 from dispatcher.ticking.report import PoolReport, TickReport
 
@@ -67,6 +70,7 @@ def time(moment: datetime | None) -> str | None:
 
 def pool(found: WorkPool, status: Status) -> Shape:
     """A pool in a list."""
+    whole = max(filter(is_whole, found.holds), key=lambda each: each.until, default=None)
     return {
         "name": found.name,
         "type": found.type,
@@ -77,9 +81,22 @@ def pool(found: WorkPool, status: Status) -> Shape:
         "description": found.description,
         "created_at": time(found.created_at),
         "last_tick_at": time(found.last_tick_at),
-        "held_until": time(found.held_until),
-        "held_reason": found.held_reason,
+        "held_until": time(whole.until) if whole else None,
+        "held_reason": whole.reason if whole else "",
+        "holds": [hold(each) for each in found.holds],
         "hooks": [hook(each) for each in found.hooks],
+    }
+
+
+def hold(found: PoolHold) -> Shape:
+    """What waits because the provider refused, or did until the time given."""
+    return {
+        "kind": str(found.kind),
+        "place": list(found.place),
+        "size": dict(found.size),
+        "freed_by_end": found.freed_by_end,
+        "until": time(found.until),
+        "reason": found.reason,
     }
 
 

@@ -67,8 +67,8 @@ def pool(shape: Shape) -> None:
     out.add_row("slots", text(f"{shape['in_use']} of {limit_words(shape['concurrency_limit'])}"))
     out.add_row("created", text(time(shape["created_at"])))
     out.add_row("last tick", text(time(shape["last_tick_at"]) or "never"))
-    if shape["held_until"]:
-        out.add_row("held until", text(f"{time(shape['held_until'])}: {shape['held_reason']}"))
+    for hold in shape["holds"]:
+        out.add_row("held until", text(f"{time(hold['until'])}: {hold['reason']}"))
     for hook in shape["hooks"]:
         out.add_row(f"hook {hook['name']}", text(hook_words(hook)))
     variables = shape["base_job_template"].get("variables", {}).get("properties", {})

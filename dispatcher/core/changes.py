@@ -19,7 +19,7 @@ from uuid import UUID
 from dispatcher.core.placeholders import joined
 from dispatcher.models import Deployment, WorkPool
 
-KEPT = frozenset({"id", "created_at", "version", "held_until", "held_reason", "last_tick_at", "windows_until", "windows_at"})
+KEPT = frozenset({"id", "created_at", "version", "holds", "last_tick_at", "windows_until", "windows_at"})
 """Fields that stores and ticks keep; a configuration does not hold them."""
 
 LEFT_ALONE = frozenset({"paused", "active"})

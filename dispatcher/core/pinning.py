@@ -4,27 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from dispatcher.core.templates import Renderer
 from dispatcher.errors import DispatcherError, RenderError
 from dispatcher.models import Deployment, Run, WorkPool, submission_name
 from dispatcher.records import Decision, Grant, Snapshot
-from providers.base import Job
+from providers.base import Job, Needs
 
 START_DEADLINE_KEY = "task_start_timeout_seconds"
 """The key of a job configuration that says how long the job may take to start; Prefect's name for it."""
 
 
-def decide(snapshot: Snapshot, admitted: Sequence[Run], start_deadline: float | None) -> Decision:
-    """Render what was admitted; a run that cannot be rendered crashes with the reason, and does not stop the others."""
-    grants, crashes = [], []
-    renderer = Renderer(snapshot.pool.base_job_template)
-    for run in admitted:
+class Pinning:
+    """What one claim renders: each run at most once, whether to tell what it needs or to pin it."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        start_deadline: float | None,
+        needs: Callable[[Mapping[str, Any]], Needs] = lambda _configuration: Needs(),
+    ) -> None:
+        self._snapshot, self._start_deadline, self._needs = snapshot, start_deadline, needs
+        self._renderer = Renderer(snapshot.pool.base_job_template)
+        self._grants: dict[UUID, Grant] = {}
+
+    def needs(self, run: Run) -> Needs:
+        """What the run's job needs of its provider. No hold keeps back a run that cannot be rendered: it has to crash."""
         try:
-            grants.append(pin(snapshot, run, start_deadline, renderer))
-        except DispatcherError as problem:
-            crashes.append((run, str(problem)))
-    return Decision(grants=tuple(grants), crashes=tuple(crashes))
+            return self._needs(self._grant(run).job["configuration"])
+        except DispatcherError:
+            return Needs()
+
+    def decide(self, admitted: Sequence[Run]) -> Decision:
+        """Pin what was admitted; a run that cannot be rendered crashes with the reason, and does not stop the others."""
+        grants, crashes = [], []
+        for run in admitted:
+            try:
+                grants.append(self._grant(run))
+            except DispatcherError as problem:
+                crashes.append((run, str(problem)))
+        return Decision(grants=tuple(grants), crashes=tuple(crashes))
+
+    def _grant(self, run: Run) -> Grant:
+        if run.id not in self._grants:
+            self._grants[run.id] = pin(self._snapshot, run, self._start_deadline, self._renderer)
+        return self._grants[run.id]
 
 
 def pin(snapshot: Snapshot, run: Run, start_deadline: float | None, renderer: Renderer) -> Grant:
@@ -45,8 +70,8 @@ def pin(snapshot: Snapshot, run: Run, start_deadline: float | None, renderer: Re
 
 def fault_of(pool: WorkPool, run: Run, deployment: Callable[[str], Deployment | None]) -> str:
     """Why a claim could not render the run; empty when it could."""
-    snapshot = Snapshot(pool=pool, in_use={}, due=lambda _queue, _wanted: (), deployment=deployment)
-    return "".join(words for _, words in decide(snapshot, [run], None).crashes)
+    snapshot = Snapshot(pool=pool, in_use={}, due=lambda _queue, _limit, _after=None: (), deployment=deployment)
+    return "".join(words for _, words in Pinning(snapshot, None).decide([run]).crashes)
 
 
 def own_variables(run: Run) -> dict[str, str]:

@@ -13,8 +13,9 @@ from enum import StrEnum
 from uuid import UUID
 
 from dispatcher.core.admission import UNLIMITED, Barrier, admit
-from dispatcher.models import Run, RunState, WorkPool
-from dispatcher.records import QueueCount
+from dispatcher.core.holds import is_whole
+from dispatcher.models import PoolHold, Run, RunState, WorkPool
+from dispatcher.records import Place, QueueCount
 
 
 class Reason(StrEnum):
@@ -36,6 +37,7 @@ class Reason(StrEnum):
     QUEUE_FULL = "QUEUE_FULL"
     HIGHER_QUEUES = "HIGHER_QUEUES"
     OWN_QUEUE = "OWN_QUEUE"
+    PLACE_HELD = "PLACE_HELD"
     NEXT = "NEXT"
     """Nothing is in the way: the next tick admits it."""
     CLAIMED = "CLAIMED"
@@ -167,7 +169,7 @@ def _timing(run: Run, now: datetime) -> Explanation | None:
 def _waiting(run: Run, around: Surroundings, now: datetime, budget: int) -> Explanation:
     """Ask `admit`, with copies of `run` standing in for the due runs of every queue."""
 
-    def due(queue: str, wanted: int) -> Sequence[Run]:
+    def due(queue: str, wanted: int, _after: Place | None = None) -> Sequence[Run]:
         waiting = around.ahead + 1 if queue == run.queue else around.counts[queue].due
         return [replace(run, queue=queue)] * min(waiting, wanted)
 
@@ -182,16 +184,29 @@ def _waiting(run: Run, around: Surroundings, now: datetime, budget: int) -> Expl
 
 
 def _worded(barrier: Barrier, run: Run, around: Surroundings, position: int) -> Explanation:
-    pool = around.pool
+    held = _hold_behind(barrier, around.pool)
     text, mend = _words(barrier, run, around, position)
     return Explanation(
         reason=Reason(barrier.value),
         text=text,
         mend=mend,
-        until=pool.held_until if barrier is Barrier.POOL_HELD else None,
+        until=held.until if held else None,
         position=position,
         holders=tuple(holder.id for holder in _holders(barrier, run, around)),
     )
+
+
+def _hold_behind(barrier: Barrier, pool: WorkPool) -> PoolHold | None:
+    """The hold that closes the pool; where there are several, the one that ends last."""
+    whole = filter(is_whole, pool.holds) if barrier is Barrier.POOL_HELD else ()
+    return max(whole, key=lambda hold: hold.until, default=None)
+
+
+def _held_words(barrier: Barrier, pool: WorkPool) -> str:
+    hold = _hold_behind(barrier, pool)
+    if hold is None:
+        return "the provider has refused a run that goes to the same place, or needs as much"
+    return f"waiting for the provider until {_time(hold.until)}: {hold.reason}"
 
 
 def _holders(barrier: Barrier, run: Run, around: Surroundings) -> Sequence[Run]:
@@ -210,6 +225,8 @@ def _words(barrier: Barrier, run: Run, around: Surroundings, position: int) -> t
     turn = f"it is number {position} of its queue"
     at = f"{pool.name} {run.queue}"
     match barrier:
+        case Barrier.POOL_HELD | Barrier.PLACE_HELD:
+            return _held_words(barrier, pool), "wait, or have the provider's quota raised"
         case Barrier.POOL_PAUSED:
             return f"{pool_text} is paused", f"dispatcher work-pool resume {pool.name}"
         case Barrier.QUEUE_PAUSED:
@@ -218,9 +235,6 @@ def _words(barrier: Barrier, run: Run, around: Surroundings, position: int) -> t
             return f"{pool_text} has the limit 0", f"dispatcher work-pool set-concurrency-limit {pool.name} N"
         case Barrier.QUEUE_LIMIT_ZERO:
             return f"{queue_text} has the limit 0", f"dispatcher work-queue set-concurrency-limit --pool {at} N"
-        case Barrier.POOL_HELD:
-            words = f"waiting for the provider's rate until {_time(pool.held_until)}: {pool.held_reason}"
-            return words, "wait, or have the provider's quota raised"
         case Barrier.POOL_FULL:
             words = f"{pool_text} is full: {used} of {pool.concurrency_limit} slots are held; {turn}"
             return words, "wait for a run to end, or raise the pool's limit"

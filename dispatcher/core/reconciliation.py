@@ -7,7 +7,9 @@ The rules that keep the promises are here, each in one place:
   cancelled, what the provider refused for good, and what may have run without leaving a trace, is over.
 * A refusal of a first submission proves that nothing lives under its name, so the attempt number may rise. A refusal of a
   repeat proves nothing about the submission before it: the claim stays, and the name is looked up again.
-* No answer is no refusal: the claim stays until its lease ends.
+* No answer is no refusal: the claim stays until its lease ends. The lease is cut to the time after which a look-up can tell
+  what became of the request; where nothing was sent, somebody may look again almost at once.
+* What keeps a refused run back belongs to what was refused: a hold of the pool, or a back-off of its own, never both.
 """
 
 from __future__ import annotations
@@ -40,6 +42,9 @@ MAX_REASON = 2000
 LONGEST_DELAY = timedelta(days=1)
 """Between two attempts."""
 
+LOOKED_UP_AGAIN = timedelta(seconds=5)
+"""After which a claim for which nothing was sent may be taken over again: a network that fails for a moment costs no lease."""
+
 UNCLAIMED: Mapping[str, Any] = {"job": None, "start_within": None, "claimed_at": None, "lease_until": None}
 """What giving a run back clears; `attempt` decides whether its old name may be used again."""
 
@@ -49,6 +54,13 @@ class NotSubmitted:
     """The invocation did not get round to this claim before its deadline."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotLookedUp:
+    """A claim that was taken over could not be looked up: nothing was sent, and nothing is known."""
+
+    cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +77,9 @@ class Forgotten:
     reason: str
 
 
-Answer = Accepted | Rejected | Throttled | Misconfigured | Unreachable | Unknown | NotSubmitted | Absent | Forgotten
+Answer = (
+    Accepted | Rejected | Throttled | Misconfigured | Unreachable | Unknown | NotSubmitted | NotLookedUp | Absent | Forgotten
+)
 """Everything that can become of a claim."""
 
 Refusal = Rejected | Throttled | Misconfigured | NotSubmitted
@@ -193,10 +207,28 @@ def _end_state(run: Run, seen: Observation) -> tuple[RunState, str]:
     return RunState.CRASHED, seen.reason or "the job crashed; its provider gave no reason"
 
 
-def recorded(run: Run, answer: Answer, now: datetime, *, fence: int, repeat: bool) -> Move | None:
+def settled_in(limits: Limits) -> timedelta:
+    """After an unanswered submission: how long until a look-up can tell what became of it. `limits` are `cautious` ones.
+
+    The request may take effect until its call would have timed out once more, and may then stay hidden for the look-up lag.
+    """
+    return timedelta(seconds=limits.call_timeout + limits.lookup_lag)
+
+
+def recorded(
+    run: Run,
+    answer: Answer,
+    now: datetime,
+    *,
+    fence: int,
+    repeat: bool,
+    settled: timedelta | None = None,
+    held: bool = False,
+) -> Move | None:
     """The move that an answer makes of `run`, as it is stored now; None when there is nothing (left) to record.
 
-    `fence` and `repeat` are the claim's: a run with another fence belongs to somebody else.
+    `fence` and `repeat` are the claim's: a run with another fence belongs to somebody else. `settled` is that of the provider
+    (`settled_in`). `held`: a hold of the pool keeps the run back, so that it needs no back-off of its own.
     """
     if run.fence != fence or not run.state.holds_slot or run.submission is not None:
         return None
@@ -211,14 +243,33 @@ def recorded(run: Run, answer: Answer, now: datetime, *, fence: int, repeat: boo
             reason=run.reason if run.state is RunState.CANCELLING else "",
         )
     if isinstance(answer, Unknown):
-        return Move.of(run, run.state, reason=f"no answer from the provider: {answer.cause}"[:MAX_REASON])
+        return _kept_claim(run, f"no answer from the provider: {answer.cause}", now, settled)
+    if isinstance(answer, NotLookedUp):
+        return _kept_claim(run, f"it could not be looked up: {answer.cause}", now, LOOKED_UP_AGAIN)
     if isinstance(answer, Forgotten):
         return _over(run, run.ending or RunState.CRASHED, answer.reason, now)
     if isinstance(answer, Absent):
-        return _over(run, run.ending or RunState.CANCELLED, run.reason or answer.reason, now)
+        return _over(run, run.ending or RunState.CANCELLED, _why_absent(run, answer), now)
+    if isinstance(answer, Unreachable) and repeat:
+        return _kept_claim(run, f"the provider could not be reached: {answer.cause}", now, LOOKED_UP_AGAIN)
     if isinstance(answer, Unreachable):
         answer = NotSubmitted(f"given back: the provider could not be reached: {answer.cause}"[:MAX_REASON])
-    return _refused_again(run, answer, now) if repeat else _not_started(run, answer, now)
+    return _refused_again(run, answer, now) if repeat else _not_started(run, answer, now, held=held)
+
+
+def _kept_claim(run: Run, reason: str, now: datetime, length: timedelta | None) -> Move:
+    """The claim stays, at most for a while. A run that is being stopped keeps the reason for that."""
+    lease = {} if length is None else {"lease_until": min(run.lease_until or now + length, now + length)}
+    return Move.of(run, run.state, reason=_unless_stopping(run, reason), **lease)
+
+
+def _unless_stopping(run: Run, reason: str) -> str:
+    return run.reason if run.state is RunState.CANCELLING else reason[:MAX_REASON]
+
+
+def _why_absent(run: Run, answer: Absent) -> str:
+    """What people cancelled was never submitted; what ends otherwise keeps the reason that it was stopped for."""
+    return answer.reason if run.ending in (None, RunState.CANCELLED) else run.reason or answer.reason
 
 
 def _kept(submission: Submission) -> dict[str, Any]:
@@ -229,7 +280,7 @@ def _kept(submission: Submission) -> dict[str, Any]:
 _OF_A_SUBMISSION = tuple(field.name for field in fields(Submission))
 
 
-def _not_started(run: Run, answer: Refusal, now: datetime) -> Move:
+def _not_started(run: Run, answer: Refusal, now: datetime, *, held: bool) -> Move:
     """A first submission that certainly started nothing."""
     if run.state is RunState.CANCELLING:
         return _over(run, run.ending or RunState.CANCELLED, run.reason, now)
@@ -243,7 +294,7 @@ def _not_started(run: Run, answer: Refusal, now: datetime) -> Move:
         reason=answer.reason[:MAX_REASON],
         attempt=run.attempt + 1,
         refusals=run.refusals + 1,
-        not_before=held_until(run, answer, now),
+        not_before=None if held else refused_until(run, answer, now),
         **UNCLAIMED,
     )
 
@@ -251,9 +302,11 @@ def _not_started(run: Run, answer: Refusal, now: datetime) -> Move:
 def _refused_again(run: Run, answer: Refusal, now: datetime) -> Move:
     """A repeat that started nothing, which says nothing of the submission before it."""
     if isinstance(answer, NotSubmitted):
-        return Move.of(run, run.state, reason=answer.reason, lease_until=now)
-    if isinstance(answer, Throttled | Misconfigured) or run.state is RunState.CANCELLING:
-        return Move.of(run, run.state, reason=answer.reason[:MAX_REASON])
+        return Move.of(run, run.state, reason=_unless_stopping(run, answer.reason), lease_until=now)
+    if isinstance(answer, Throttled | Misconfigured):
+        return _kept_claim(run, answer.reason, now, refused_until(run, answer, now) - now)
+    if run.state is RunState.CANCELLING:
+        return Move.of(run, run.state)
     return Move.of(run, RunState.CANCELLING, ending=RunState.CRASHED, reason=answer.reason[:MAX_REASON])
 
 
@@ -272,7 +325,7 @@ def _over(run: Run, state: RunState, reason: str, now: datetime) -> Move:
     )
 
 
-def held_until(run: Run, answer: Throttled | Misconfigured, now: datetime) -> datetime:
+def refused_until(run: Run, answer: Throttled | Misconfigured, now: datetime) -> datetime:
     """When a refused run may be tried again: as the provider says, otherwise after a back-off that grows with refusals."""
     seconds = answer.retry_after if isinstance(answer, Throttled) else None
     if seconds is None:

@@ -31,7 +31,7 @@ def replay(pool: WorkPool, runs: Iterable[tuple[Run, float]], *, interval: timed
     Slots are freed by the first tick after a job's end, as they are when its end is observed. A queue that the pool does not
     have admits nothing. Holds, refusals and retries of the past play no part: what is told is the work of the limits.
     """
-    return _Replay(replace(pool, held_until=None), list(runs), interval).play()
+    return _Replay(replace(pool, holds=()), list(runs), interval).play()
 
 
 class _Replay:
@@ -68,7 +68,7 @@ class _Replay:
             self.due.get(run.queue, {})[run.id] = run
 
     def _admit(self, now: datetime) -> None:
-        plan = admit(self.pool, self.in_use, lambda queue, wanted: list(islice(self.due[queue].values(), wanted)), now=now)
+        plan = admit(self.pool, self.in_use, self._due, now=now)
         for run in plan.admitted:
             del self.due[run.queue][run.id]
             self.waits[run.id] = (now - run.due_at).total_seconds()
@@ -77,6 +77,9 @@ class _Replay:
             self.in_use[run.queue] += 1
             self.end = ends if self.end is None else max(self.end, ends)
         self.peak = max(self.peak, len(self.live))
+
+    def _due(self, queue: str, limit: int, _after: object = None) -> Sequence[Run]:
+        return list(islice(self.due[queue].values(), limit))
 
     def _next(self, now: datetime) -> datetime | None:
         """The first tick at which anything can change; None when nothing ever will."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from dispatcher.models import Deployment, Run, WorkPool
 
-_MUTABLE = ("base_job_template", "job_variables", "job", "submission", "past", "windows_until")
+_MUTABLE = ("base_job_template", "holds", "job_variables", "job", "submission", "past", "windows_until")
 
 T = TypeVar("T", Run, WorkPool, Deployment)
 

@@ -15,16 +15,19 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.core import scheduling
+from dispatcher.core.holds import place_of
 from dispatcher.errors import DispatcherError
-from dispatcher.models import Deployment, Run, RunState, WorkPool
+from dispatcher.models import Deployment, PoolHold, Run, RunState, WorkPool
 from dispatcher.records import (
     PAGE,
+    ChangeHolds,
     Claim,
     Claims,
     Decide,
     Materialisation,
     Move,
     Notified,
+    Place,
     QueueCount,
     Reconfiguration,
     RunFilter,
@@ -70,8 +73,7 @@ class MemoryStore:
                 pool,
                 version=(expected_version or 0) + 1,
                 queues=tuple(sorted(pool.queues, key=lambda queue: queue.priority)),
-                held_until=ticked.held_until,
-                held_reason=ticked.held_reason,
+                holds=ticked.holds,
                 last_tick_at=ticked.last_tick_at,
             )
             self._pools[pool.name] = apart(saved)
@@ -165,7 +167,7 @@ class MemoryStore:
     def ahead(self, run: Run, now: datetime) -> int:
         """See `Store.ahead`."""
         with self._lock:
-            return sum(_place(other) < _place(run) for other in self._waiting(run.pool, run.queue) if other.due_at <= now)
+            return sum(place_of(other) < place_of(run) for other in self._waiting(run.pool, run.queue) if other.due_at <= now)
 
     # One tick
 
@@ -200,12 +202,20 @@ class MemoryStore:
         with self._lock:
             return frozenset(move.run_id for move in moves if self._apply(move))
 
-    def hold(self, pool: str, until: datetime, reason: str) -> None:
+    def hold(self, pool: str, change: ChangeHolds) -> tuple[PoolHold, ...]:
         """See `Store.hold`."""
         with self._lock:
-            found = self._pools.get(pool)
-            if found and (found.held_until is None or found.held_until < until):
-                self._pools[pool] = replace(found, held_until=until, held_reason=reason)
+            found = self.pool(pool)
+            if found is None:
+                return ()
+            self._pools[pool] = apart(replace(self._pools[pool], holds=change(found.holds)))
+            return apart(self._pools[pool]).holds
+
+    def heartbeat(self, pool: str, now: datetime) -> None:
+        """See `Store.heartbeat`."""
+        with self._lock:
+            if pool in self._pools:
+                self._pools[pool] = replace(self._pools[pool], last_tick_at=now)
 
     def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
         """See `Store.claim`."""
@@ -321,7 +331,7 @@ class MemoryStore:
             return stored
         if pool.name in self._pools:
             raise refusals.pool_exists(pool.name)
-        return replace(pool, held_until=None, held_reason="", last_tick_at=None)
+        return replace(pool, holds=(), last_tick_at=None)
 
     def _refuse_removal_of_busy_queues(self, stored: WorkPool, wanted: WorkPool) -> None:
         busy = {run.queue for run in self._of(stored.name) if not run.state.is_end}
@@ -358,9 +368,10 @@ class MemoryStore:
         return QueueCount(due=due, later=len(waiting) - due, in_use=in_use)
 
     def _snapshot(self, pool: WorkPool, now: datetime) -> Snapshot:
-        def due(queue: str, limit: int) -> Sequence[Run]:
+        def due(queue: str, limit: int, after: Place | None = None) -> Sequence[Run]:
             free = [run for run in self._waiting(pool.name, queue) if max(run.due_at, run.not_before or now) <= now]
-            return [apart(run) for run in sorted(free, key=_place)[: max(limit, 0)]]
+            coming = sorted((run for run in free if after is None or place_of(run) > after), key=place_of)
+            return [apart(run) for run in coming[: max(limit, 0)]]
 
         in_use = Counter(run.queue for run in self._of(pool.name) if run.state.holds_slot)
         return Snapshot(pool=apart(pool), in_use=in_use, due=due, deployment=self.deployment)
@@ -393,7 +404,3 @@ def _matches(run: Run, where: RunFilter) -> bool:
         and where.deployment in (None, run.deployment)
         and (where.states is None or run.state in where.states)
     )
-
-
-def _place(run: Run) -> tuple[datetime, UUID]:
-    return run.due_at, run.id

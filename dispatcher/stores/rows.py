@@ -13,7 +13,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from dispatcher.models import Attempt, CatchUp, Deployment, Hook, RetryPolicy, Run, RunState, Schedule, WorkPool, WorkQueue
+from dispatcher.models import (
+    Attempt,
+    CatchUp,
+    Deployment,
+    HoldKind,
+    Hook,
+    PoolHold,
+    RetryPolicy,
+    Run,
+    RunState,
+    Schedule,
+    WorkPool,
+    WorkQueue,
+)
 
 T = TypeVar("T")
 
@@ -161,6 +174,25 @@ ATTEMPT = Table(
 
 HOOK = Table(Hook, {"name": PLAIN, "ends": STATES, "late_after": LENGTH})
 
+PLACES = Codec(
+    lambda value: {queue: [microseconds(due_at), run_id.hex] for queue, (due_at, run_id) in value.items()},
+    lambda stored: {queue: (_time(due_at), UUID(hex=run_id)) for queue, (due_at, run_id) in stored.items()},
+)
+"""Places in queues, by queue."""
+
+HOLD = Table(
+    PoolHold,
+    {
+        "place": Codec(list, tuple),
+        "size": Codec(dict, dict),
+        "freed_by_end": FLAG,
+        "until": TIME,
+        "reason": TEXT,
+        "kind": Codec(str, HoldKind),
+        "passed": PLACES,
+    },
+)
+
 POOL = Table(
     WorkPool,
     {
@@ -173,8 +205,7 @@ POOL = Table(
         "hooks": _several(HOOK),
         "created_at": TIME,
         "version": PLAIN,
-        "held_until": TIME,
-        "held_reason": TEXT,
+        "holds": _several(HOLD),
         "last_tick_at": TIME,
         "base_job_template": TEMPLATE,
     },

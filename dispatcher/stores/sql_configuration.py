@@ -135,7 +135,7 @@ def _expect_pool(session: Session, name: str, version: int) -> None:
 
 
 def _add_pool(session: Session, pool: WorkPool) -> None:
-    untouched = replace(pool, held_until=None, held_reason="", last_tick_at=None)
+    untouched = replace(pool, holds=(), last_tick_at=None)
     if not session.change("add_pool", **POOL.encode(untouched)):
         raise refusals.pool_exists(pool.name)
 

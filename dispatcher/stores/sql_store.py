@@ -17,15 +17,17 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from dispatcher.models import Deployment, Run, RunState, WorkPool
+from dispatcher.models import Deployment, PoolHold, Run, RunState, WorkPool
 from dispatcher.records import (
     PAGE,
+    ChangeHolds,
     Claim,
     Claims,
     Decide,
     Materialisation,
     Move,
     Notified,
+    Place,
     QueueCount,
     Reconfiguration,
     RunFilter,
@@ -173,11 +175,22 @@ class SqlStore(ABC):
         with self._writing() as session:
             return _apply(session, sorted(moves, key=lambda move: move.run_id))
 
-    def hold(self, pool: str, until: datetime, reason: str) -> None:
+    def hold(self, pool: str, change: ChangeHolds) -> tuple[PoolHold, ...]:
         """See `Store.hold`."""
         with self._writing() as session:
-            held = POOL.encode_fields({"held_until": until, "held_reason": reason})
-            session.change("hold", pool=pool, **held)
+            row = session.row("holds", pool=pool)
+            if row is None:
+                return ()
+            before: tuple[PoolHold, ...] = POOL.codecs["holds"].decode(row[0])
+            after = change(before)
+            if after != before:
+                session.change("hold", pool=pool, **POOL.encode_fields({"holds": after}))
+            return after
+
+    def heartbeat(self, pool: str, now: datetime) -> None:
+        """See `Store.heartbeat`."""
+        with self._writing() as session:
+            session.change("heartbeat", pool=pool, now=now)
 
     def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
         """See `Store.claim`."""
@@ -269,8 +282,11 @@ def _in_use(session: Session, pool: str) -> Mapping[str, int]:
 
 
 def _snapshot(session: Session, pool: str, now: datetime) -> Snapshot:
-    def due(queue: str, limit: int) -> Sequence[Run]:
-        return [RUN.decode(row) for row in session.rows("due", pool=pool, queue=queue, now=now, limit=max(limit, 0))]
+    def due(queue: str, limit: int, after: Place | None = None) -> Sequence[Run]:
+        asked: dict[str, Any] = {"pool": pool, "queue": queue, "now": now, "limit": max(limit, 0)}
+        if after is None:
+            return [RUN.decode(row) for row in session.rows("due", **asked)]
+        return [RUN.decode(row) for row in session.rows("due_after", **asked, due_at=after[0], id=after[1])]
 
     def deployment(name: str) -> Deployment | None:
         return deployment_in(session, name)

@@ -28,16 +28,22 @@ class Pace:
         self._tokens = [float(rate.burst) for rate in rates]
         self._at = now
 
+    def wait(self, now: datetime) -> float:
+        """Seconds before another call may be made."""
+        tokens = self._filled(now)
+        return max([0.0, *((1.0 - each) / rate.per_second for each, rate in zip(tokens, self._rates, strict=True))])
+
     def take(self, now: datetime) -> float:
         """Draw one call and return the seconds to wait before it may be made."""
-        passed = max(0.0, (now - self._at).total_seconds())
+        delay = self.wait(now)
+        self._tokens = [tokens - 1.0 for tokens in self._filled(now)]
         self._at = max(now, self._at)
-        delay = 0.0
-        for index, rate in enumerate(self._rates):
-            tokens = min(float(rate.burst), self._tokens[index] + passed * rate.per_second) - 1.0
-            self._tokens[index] = tokens
-            delay = max(delay, -tokens / rate.per_second)
         return delay
+
+    def _filled(self, now: datetime) -> list[float]:
+        passed = max(0.0, (now - self._at).total_seconds())
+        filled = zip(self._tokens, self._rates, strict=True)
+        return [min(float(rate.burst), tokens + passed * rate.per_second) for tokens, rate in filled]
 
     def recovery(self, now: datetime) -> float:
         """Seconds until every bucket is full again."""
@@ -79,6 +85,13 @@ class Calls(Generic[Item, Result]):
     def add(self, items: Sequence[Item]) -> None:
         """Put more items in line, between two answers of `run`."""
         self._line.extend(items)
+
+    def withdraw(self, wanted: Callable[[Item], bool]) -> Sequence[Item]:
+        """Take items out of the line that were not begun yet, between two answers of `run`."""
+        with self._lock:
+            sorted_out = [(item, wanted(item)) for item in self._line]
+            self._line = deque(item for item, goes in sorted_out if not goes)
+        return [item for item, goes in sorted_out if goes]
 
     def run(self, items: Sequence[Item]) -> Iterator[Answers[Item, Result]]:
         """Make the calls; yields the items with their results as they come, those together that have come in together.
@@ -122,12 +135,12 @@ class Calls(Generic[Item, Result]):
             if self._stopped or not self._line:
                 return None
             now = self._clock.now()
-            delay = self._pace.take(now)
+            delay = self._pace.wait(now)
             if now.timestamp() + delay > self._deadline.timestamp():
                 self._stopped = True
                 self.outpaced = delay > 0
                 return None
-            return self._line.popleft(), delay
+            return self._line.popleft(), self._pace.take(now)
 
     def _call(self, item: Item) -> Result | None:
         return None if self._stopped or self._clock.now() > self._deadline else self._function(item)

@@ -10,16 +10,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 
 from dispatcher.core.reconciliation import verdict
-from dispatcher.errors import StoreError
 from dispatcher.models import Run, WorkPool, submission_name
 from dispatcher.records import Decision, Snapshot
 from dispatcher.ticking.dispatch import Dispatch, TickLimits
+from dispatcher.ticking.holding import free, frees_a_slot
 from dispatcher.ticking.notifying import notify
 from dispatcher.ticking.pool_tick import PoolTick, note_move
 from dispatcher.ticking.report import PoolReport, TickReport
-from providers.base import Observation, ProviderError, Submission
+from dispatcher.ticking.seam import anything_told, attempted, words
+from providers.base import Observation, Submission
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 __all__ = ["Dispatch", "TickLimits", "admit_next", "dry_run", "settle_event", "tick", "tick_pool"]
 
@@ -27,17 +31,16 @@ __all__ = ["Dispatch", "TickLimits", "admit_next", "dry_run", "settle_event", "t
 def tick(dispatch: Dispatch, deadline: datetime, *, pools: Sequence[str] | None = None) -> TickReport:
     """Tick every pool (or those named) once, beginning nothing after `deadline`.
 
-    The pool that goes first changes from tick to tick, so that a slow one does not starve the others. A pool that cannot be
-    ticked is reported and does not stop the rest. Raises `StoreError` when the store cannot even list the pools.
+    The pool that was ticked longest ago goes first, so that a slow one does not starve the others. A pool that cannot be ticked
+    is reported and does not stop the rest. Raises `StoreError` when the store cannot even list the pools.
     """
-    now = dispatch.clock.now()
-    report = TickReport(now.isoformat())
-    ticked = []
-    for pool in _in_turn([pool for pool in dispatch.store.pools() if pools is None or pool.name in pools], now):
+    report = TickReport(dispatch.clock.now().isoformat())
+    ticked: list[WorkPool] = []
+    for pool in _in_turn([pool for pool in dispatch.store.pools() if pools is None or pool.name in pools]):
         if dispatch.clock.now() >= deadline:
             report.skipped.append(pool.name)
         else:
-            report.pools.append(tick_pool(dispatch, pool, deadline))
+            report.pools.append(tick_pool(dispatch, pool, deadline, goes_first=not ticked))
             ticked.append(pool)
     _tell(dispatch, ticked, deadline, report)
     return report
@@ -58,17 +61,26 @@ def _tell(dispatch: Dispatch, pools: Sequence[WorkPool], deadline: datetime, rep
             )
 
 
-def tick_pool(dispatch: Dispatch, pool: WorkPool, deadline: datetime) -> PoolReport:
-    """Tick one pool. Its problems are told in the report; what was done before them stands."""
+def tick_pool(dispatch: Dispatch, pool: WorkPool, deadline: datetime, *, goes_first: bool = False) -> PoolReport:
+    """Tick one pool. Its problems are told in the report; what was done before them stands.
+
+    What is due is claimed before windows are made runs, which costs more and has time: they come near an hour ahead. Windows
+    have a share of the tick of their own, and what becomes due by them is claimed right after. A pool that `goes_first` notes
+    its heartbeat before all else: should it take the whole invocation down, another goes first the next time.
+    """
     report = PoolReport(pool.name)
     with _reported(dispatch, report):
-        one = PoolTick(dispatch, dispatch.providers(pool.type), pool.name, deadline, report)
+        if goes_first:
+            dispatch.store.heartbeat(pool.name, dispatch.clock.now())
+        one = PoolTick(dispatch, dispatch.providers(pool.type), pool, deadline, report)
         seen = one.observe()
         one.settle(seen)
         one.stop()
-        one.materialise(pool)
-        while claims := one.claim_and_render():
-            one.submit_and_record(claims)
+        windows = one.windows_near(pool)
+        one.submit_due(until=one.share_ends(windows))
+        if one.materialise(windows):
+            one.submit_due(until=deadline)
+        one.hold_until_recovered()
         one.tidy()
     return report
 
@@ -79,16 +91,16 @@ def admit_next(dispatch: Dispatch, pool: str, deadline: datetime) -> PoolReport:
     found = dispatch.store.pool(pool)
     if found is not None:
         with _reported(dispatch, report):
-            one = PoolTick(dispatch, dispatch.providers(found.type), pool, deadline, report)
-            while claims := one.claim_and_render():
-                one.submit_and_record(claims)
+            one = PoolTick(dispatch, dispatch.providers(found.type), found, deadline, report)
+            one.submit_due(until=deadline)
+            one.hold_until_recovered()
     return report
 
 
 def dry_run(dispatch: Dispatch, pool: WorkPool) -> tuple[Decision, PoolReport]:
     """What a tick would claim and pin now: the real decision in the real transaction, which is then rolled back."""
     report = PoolReport(pool.name)
-    one = PoolTick(dispatch, dispatch.providers(pool.type), pool.name, datetime.max.replace(tzinfo=UTC), report)
+    one = PoolTick(dispatch, dispatch.providers(pool.type), pool, datetime.max.replace(tzinfo=UTC), report)
     now = dispatch.clock.now()
 
     def decide_only(snapshot: Snapshot) -> Decision:
@@ -113,6 +125,8 @@ def settle_event(dispatch: Dispatch, run: Run, seen: Observation, submission: Su
     if move is None or not dispatch.store.move([move]):
         return False
     note_move(dispatch.events, run, move)
+    if frees_a_slot([move]):
+        free(dispatch.store, pool.name, pool.holds)
     return True
 
 
@@ -125,18 +139,21 @@ class _RolledBack(Exception):
 
 @contextmanager
 def _reported(dispatch: Dispatch, report: PoolReport) -> Iterator[None]:
-    """Tell a store's or provider's problem in the report instead of raising it; in any case, log the counts."""
+    """Tell in the report what a step, the store or the provider raises, instead of raising it; in any case, log the counts."""
     report.begin(dispatch.clock.now())
-    try:
+    with anything_told(partial(_ended_by, dispatch, report)):
         yield
-    except (StoreError, ProviderError) as problem:
-        report.problem = str(problem)
-        dispatch.events("pool.problem", pool=report.pool, problem=str(problem))
     report.end(dispatch.clock.now())
     dispatch.events("tick.pool", **{name: value for name, value in asdict(report).items() if name != "outcomes"})
 
 
-def _in_turn(pools: Sequence[WorkPool], now: datetime) -> Sequence[WorkPool]:
-    """Begin with another pool every second."""
-    first = int(now.timestamp()) % len(pools) if pools else 0
-    return [*pools[first:], *pools[:first]]
+def _ended_by(dispatch: Dispatch, report: PoolReport, problem: Exception) -> None:
+    """A pool whose tick was ended by a problem was ticked all the same: that no tick came is not what is wrong."""
+    report.problem = words(problem)
+    dispatch.events("pool.problem", pool=report.pool, problem=report.problem)
+    attempted(lambda: dispatch.store.heartbeat(report.pool, dispatch.clock.now()), lambda _problem: None)
+
+
+def _in_turn(pools: Sequence[WorkPool]) -> Sequence[WorkPool]:
+    """Whoever was ticked longest ago goes first; a pool that never was, before all others."""
+    return sorted(pools, key=lambda pool: (pool.last_tick_at or _NEVER, pool.name))

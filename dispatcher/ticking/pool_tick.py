@@ -7,48 +7,59 @@ every submission has a name that the next tick can look up.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from dispatcher.core.admission import admit
-from dispatcher.core.pinning import decide, job_of
+from dispatcher.core.admission import Barrier, Plan, admit
+from dispatcher.core.holds import hold_for
+from dispatcher.core.pinning import Pinning, job_of
 from dispatcher.core.reconciliation import (
     Absent,
     Answer,
     Forgotten,
+    NotLookedUp,
     NotSubmitted,
     cautious,
-    held_until,
     is_forgotten,
     recorded,
+    refused_until,
+    settled_in,
     verdicts,
 )
+from dispatcher.errors import StoreError
 from dispatcher.events import Events
-from dispatcher.models import Run, RunState, WorkPool
+from dispatcher.models import HoldKind, PoolHold, Run, RunState, WorkPool
 from dispatcher.records import Claim, Decision, Move, Snapshot
 from dispatcher.ticking.calls import Calls, Pace
 from dispatcher.ticking.dispatch import Dispatch
+from dispatcher.ticking.holding import Holding, frees_a_slot, was_accepted
 from dispatcher.ticking.report import PoolReport, seconds_between, timed
+from dispatcher.ticking.seam import attempted, words
 from dispatcher.ticking.tidying import discard
-from dispatcher.ticking.windows import materialise
+from dispatcher.ticking.windows import Windows
 from providers.base import (
     Accepted,
-    CallFailed,
     Job,
     JobState,
     Misconfigured,
     Observation,
+    Outcome,
     Provider,
     Submission,
     Throttled,
     Unknown,
+    Unreachable,
     unreadable,
 )
 
-MAX_UNKNOWN = 3
-"""Unanswered submissions of one pool after which a tick begins no more: its provider is not well."""
+WINDOWS_SHARE = 0.1
+"""Of a tick's time is kept free of submissions for schedules, so that neither keeps the other waiting."""
+LONGEST_SHARE = timedelta(seconds=10)
+PASSES = 20
+"""Claims in a row that may look past held runs without finding one that is not: each goes on behind the one before."""
 
 Item = TypeVar("Item")
 
@@ -58,10 +69,11 @@ _NOT_REACHED = NotSubmitted("given back: the tick ended before it was submitted"
 class PoolTick:
     """One pool's way through one tick."""
 
-    def __init__(self, dispatch: Dispatch, provider: Provider, pool: str, deadline: datetime, report: PoolReport) -> None:
+    def __init__(self, dispatch: Dispatch, provider: Provider, pool: WorkPool, deadline: datetime, report: PoolReport) -> None:
         self.store, self.clock, self.events = dispatch.store, dispatch.clock, dispatch.events
         self.limits, self.provider = dispatch.limits, provider
-        self.pool, self.deadline, self.report = pool, deadline, report
+        self.pool, self.deadline, self.report = pool.name, deadline, report
+        self.until = deadline
         self.pace = Pace(provider.limits.submit_rates, self.clock.now())
         self.known = cautious(provider.limits, self.limits.clock_skew)
         self.lease = self.limits.lease + timedelta(seconds=self.known.lookup_lag)
@@ -70,6 +82,9 @@ class PoolTick:
         self.live: Sequence[Run] = ()
         self.stopping: Sequence[Run] = ()
         self.calls: dict[UUID, Mapping[str, Any]] = {}
+        self.holding = Holding(dispatch.store, dispatch.events, provider, pool, deadline)
+        self.plan = Plan((), {})
+        self.stopped, self.cut, self.outpaced = False, False, False
 
     @timed("observe")
     def observe(self) -> Mapping[str, Observation]:
@@ -89,8 +104,12 @@ class PoolTick:
         """Jobs that cannot be looked at keep their slots, so somebody has to know."""
         reasons = [each.reason for each in seen.values() if each.state is JobState.UNREADABLE]
         if reasons:
-            self.report.problem = f"{len(reasons)} of {len(self.live)} live jobs could not be looked at: {reasons[0]}"
-            self.events("pool.problem", pool=self.pool, problem=self.report.problem)
+            self.tell(f"{len(reasons)} of {len(self.live)} live jobs could not be looked at: {reasons[0]}")
+
+    def tell(self, problem: str) -> None:
+        """A problem that does not end this tick; the report names the first."""
+        self.report.problem = self.report.problem or problem
+        self.events("pool.problem", pool=self.pool, problem=problem)
 
     @timed("settle")
     def settle(self, seen: Mapping[str, Observation]) -> None:
@@ -103,36 +122,73 @@ class PoolTick:
             if run.id in moved:
                 self.report.moved(run, moves[run.id])
                 note_move(self.events, run, moves[run.id])
+        if frees_a_slot([moves[run_id] for run_id in moved]):
+            self.holding.ended()
 
     @timed("stop")
     def stop(self) -> None:
         """Ask for the end of jobs that are to be stopped; every tick asks again until the end is seen."""
+        problems: list[str] = []
         for answers in self._calls(self._cancel).run(self.stopping):
             for run, problem in answers:
                 self.events("run.stop", run=run.id, pool=self.pool, problem=problem)
+                problems += [problem] if problem else []
+        if problems:
+            self.tell(f"{len(problems)} of {len(self.stopping)} jobs could not be asked to stop: {problems[0]}")
+
+    def submit_due(self, until: datetime) -> None:
+        """Claim and submit what is due, batch after batch, until that time."""
+        self.until, self.stopped, self.cut, self.outpaced = until, False, False, False
+        while claims := self.claim_and_render():
+            self.submit_and_record(claims)
+
+    def windows_near(self, pool: WorkPool) -> Windows:
+        """The deployments whose windows have come near."""
+        return Windows(self.store, self.clock, self.events, pool, limits=self.limits.windows, report=self.report)
+
+    def share_ends(self, windows: Windows) -> datetime:
+        """When submissions leave the rest of the tick to schedules that have something near."""
+        left = self.deadline - self.clock.now()
+        return self.deadline - min(left * WINDOWS_SHARE, LONGEST_SHARE) if windows.near else self.deadline
 
     @timed("materialise")
-    def materialise(self, pool: WorkPool) -> None:
-        """Make runs of the windows that have come near."""
-        materialise(
-            self.store,
-            self.clock,
-            self.events,
-            pool,
-            deadline=self.deadline,
-            limits=self.limits.windows,
-            report=self.report,
-        )
+    def materialise(self, windows: Windows) -> bool:
+        """Make runs of the windows that have come near; true when there may be something to submit after that.
+
+        Either a window became a run that is due now, in a queue that has room, or submissions were cut short for the windows.
+        """
+        queues = windows.make_runs(self.deadline)
+        room, now = (None, Barrier.PLACE_HELD), self.clock.now()
+        goes_on = self.cut and now + timedelta(seconds=self.pace.wait(now)) <= self.deadline and now < self.deadline
+        return goes_on or any(self.plan.barriers.get(queue) in room for queue in queues)
 
     @timed("claim")
     def claim_and_render(self) -> Sequence[Claim]:
-        """Claim the next batch in one transaction, in which it is rendered too: what is claimed is pinned."""
+        """Claim the next batch in one transaction, in which it is rendered too: what is claimed is pinned.
+
+        Where more held runs wait than one claim looks past, the next goes on behind them, a bounded number of times.
+        """
+        for _ in range(PASSES):
+            size = min(self.limits.batch, self.left)
+            if size <= 0 or self.stopped or self._is_over():
+                break
+            claims, crashed = self._claim(size)
+            if self.plan.passed:
+                self.holding.passed_over(self.plan.passed, self.clock.now())
+            if claims or crashed or not self.plan.passed:
+                return claims
+        return ()
+
+    def _is_over(self) -> bool:
+        """Whether the time for submissions is over."""
+        self.cut = self.cut or self.clock.now() >= self.until
+        return self.cut
+
+    def _claim(self, size: int) -> tuple[Sequence[Claim], Sequence[Run]]:
         now = self.clock.now()
-        size = min(self.limits.batch, self.left)
-        if size <= 0 or now >= self.deadline:
-            return ()
         planned = partial(self.decide, now=now, budget=size)
-        answer = self.store.claim(self.pool, now, lease=self.lease, takeovers=size, decide=planned)
+        takeovers = 0 if self.holding.mute else size
+        answer = self.store.claim(self.pool, now, lease=self.lease, takeovers=takeovers, decide=planned)
         for run in answer.crashed:
             self.report.crashed(run)
             _note_crash(self.events, run)
@@ -140,7 +196,7 @@ class PoolTick:
             self.report.claims(claim)
             _note_claim(self.events, claim)
         self.left -= len(answer.claims) + len(answer.crashed)
-        return answer.claims
+        return answer.claims, answer.crashed
 
     @timed("submit")
     def submit_and_record(self, claims: Sequence[Claim]) -> None:
@@ -151,14 +207,27 @@ class PoolTick:
         calls = self._calls(self._carry, self.pace)
         for answers in calls.run(claims):
             self._record([(claim, answer or _NOT_REACHED) for claim, answer in answers])
-            if any(answer is None or self._is_enough(answer) for _, answer in answers):
+            if any(answer is None for _, answer in answers) or self.holding.is_closed(self.clock.now()):
                 calls.stop()
-                self.left = 0
-            elif calls.runs_short and len(claims) == self.limits.batch:
+                self.stopped = True
+                continue
+            self._give_back(calls)
+            if calls.runs_short and len(claims) == self.limits.batch:
                 claims = self.claim_and_render()
                 calls.add(claims)
-        if calls.outpaced:
-            self._hold_until_recovered()
+        self.outpaced = self.outpaced or calls.outpaced
+        self.cut = self.cut or self.outpaced or self._is_over()
+
+    def _give_back(self, calls: Calls[Claim, Answer]) -> None:
+        """Give back the claims in line that a refusal of this tick concerns; the others go on."""
+        now = self.clock.now()
+        if held := calls.withdraw(lambda claim: self.holding.concerns(claim, now) is not None):
+            self._record([(claim, self._held_answer(claim, now)) for claim in held])
+
+    def _held_answer(self, claim: Claim, now: datetime) -> Answer:
+        hold = self.holding.concerns(claim, now)
+        reason = hold.reason if hold else ""
+        return NotLookedUp(reason) if claim.repeat else NotSubmitted(f"given back: {reason}")
 
     @timed("tidy")
     def tidy(self) -> None:
@@ -166,33 +235,37 @@ class PoolTick:
         now = self.clock.now()
         if now >= self.deadline:
             return
-        self.report.discarded = discard(self.store, self.provider, self.pool, now, lease=self.lease, limit=self.limits.discards)
+        self.report.discarded = attempted(partial(self._discard, now), self._not_discarded)
         if self.limits.history is not None:
             self.report.pruned = self.store.prune(self.pool, now - self.limits.history, limit=self.limits.pruned)
 
+    def _discard(self, now: datetime) -> int:
+        return discard(self.store, self.provider, self.pool, now, lease=self.lease, limit=self.limits.discards)
+
+    def _not_discarded(self, problem: Exception) -> int:
+        if isinstance(problem, StoreError):
+            raise problem
+        self.tell(f"what ended jobs left could not be removed: {words(problem)}")
+        return 0
+
     def _observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
-        try:
-            return self.provider.observe(submissions)
-        except CallFailed as problem:
-            return unreadable(submissions, problem)
+        return attempted(partial(self.provider.observe, submissions), lambda problem: unreadable(submissions, words(problem)))
 
     def _cancel(self, run: Run) -> str:
-        try:
-            self.provider.cancel(_submission(run))
-        except CallFailed as problem:
-            return str(problem)
+        return attempted(partial(self._asked_to_stop, run), words)
+
+    def _asked_to_stop(self, run: Run) -> str:
+        self.provider.cancel(_submission(run))
         return ""
 
     def decide(self, snapshot: Snapshot, *, now: datetime, budget: int) -> Decision:
         """Admit and render: what the claiming transaction asks."""
-        plan = admit(snapshot.pool, snapshot.in_use, snapshot.due, now=now, budget=budget)
-        decision = decide(snapshot, plan.admitted, self.provider.limits.start_deadline)
-        self.report.saw(snapshot, plan, decision, now=now, heads=self.limits.heads)
+        seen = replace(snapshot, pool=self.holding.seen_with(snapshot.pool))
+        pinning = Pinning(seen, self.provider.limits.start_deadline, self.holding.needs)
+        self.plan = admit(seen.pool, seen.in_use, seen.due, now=now, budget=budget, needs=pinning.needs)
+        decision = pinning.decide(self.plan.admitted)
+        self.report.saw(seen, self.plan, decision, now=now, heads=self.limits.heads)
         return decision
-
-    def _is_enough(self, answer: Answer) -> bool:
-        """Whether to submit nothing more in this tick: the provider has refused, or is not well."""
-        return (isinstance(answer, Throttled | Misconfigured) and answer.hold is not None) or self.report.unknown >= MAX_UNKNOWN
 
     def _carry(self, claim: Claim) -> Answer:
         """Bring one claim to its provider, and note how long that took."""
@@ -207,14 +280,12 @@ class PoolTick:
     def _ask(self, claim: Claim) -> Answer:
         """Ask the provider for one claim's job; one that was taken over is looked up first."""
         job = job_of(claim.run)
-        try:
-            if claim.repeat and (known := self._look_up(claim, job)):
-                return known
-            if self.clock.now() > self.deadline:
-                return NotSubmitted("given back: looking it up took the rest of the tick")
-            return self.provider.submit(job)
-        except Exception as problem:  # noqa: BLE001 - one bad run must not stop a tick, and nobody knows what was started
-            return Unknown(cause=f"{type(problem).__name__}: {problem}")
+        if claim.repeat and (known := attempted(partial(self._look_up, claim, job), _not_looked_up)):
+            return known
+        if self.clock.now() > self.deadline:
+            return NotSubmitted("given back: looking it up took the rest of the tick")
+        answer = attempted(partial(self.provider.submit, job), lambda problem: Unknown(cause=words(problem)))
+        return answer if isinstance(answer, Outcome) else Unknown(cause=f"the provider answered {answer!r}")
 
     def _look_up(self, claim: Claim, job: Job) -> Answer | None:
         """What is known of a claim that was taken over; None when nothing was started and it may be submitted."""
@@ -227,36 +298,43 @@ class PoolTick:
     def _record(self, answers: Sequence[tuple[Claim, Answer]]) -> None:
         """Write down what became of claims, in one transaction: a commit for each would take longer than its call."""
         now = self.clock.now()
-        for claim, answer in answers:
-            self._hold(claim, answer, now)
-        moves = [recorded(claim.run, answer, now, fence=claim.run.fence, repeat=claim.repeat) for claim, answer in answers]
+        held = [self._hold(claim, answer, now) for claim, answer in answers]
+        moves = [
+            self._recorded(claim.run, claim, answer, now, held=of) for (claim, answer), of in zip(answers, held, strict=True)
+        ]
         written = [move for move in moves if move]
         moved = self.store.move(written) if written else frozenset()
-        for (claim, answer), move in zip(answers, moves, strict=True):
+        for (claim, answer), move, of in zip(answers, moves, held, strict=True):
             if move is None or claim.run.id in moved:
                 self._note(claim.run, answer, move)
             else:
-                self._record_moved(claim, answer, now)
+                self._record_moved(claim, answer, now, held=of)
+        self.holding.accepted([claim.run for (claim, _), move in zip(answers, moves, strict=True) if was_accepted(move)], now)
 
-    def _hold(self, claim: Claim, answer: Answer, now: datetime) -> None:
-        """Let the pool wait where its provider has asked for it."""
-        if isinstance(answer, Throttled | Misconfigured) and answer.hold is not None:
-            self._hold_pool(held_until(claim.run, answer, now), answer.reason)
+    def _recorded(self, run: Run, claim: Claim, answer: Answer, now: datetime, *, held: bool) -> Move | None:
+        settled = settled_in(self.known)
+        return recorded(run, answer, now, fence=claim.run.fence, repeat=claim.repeat, settled=settled, held=held)
 
-    def _hold_until_recovered(self) -> None:
+    def _hold(self, claim: Claim, answer: Answer, now: datetime) -> bool:
+        """Let wait what a refusal concerns; true when that keeps the refused run back as well."""
+        if isinstance(answer, Unknown | Unreachable | NotLookedUp):
+            self.holding.unanswered(claim, answer.cause)
+        if isinstance(answer, Throttled | Misconfigured) and (hold := hold_for(answer, refused_until(claim.run, answer, now))):
+            return self.holding.refused(claim, hold)
+        return False
+
+    def hold_until_recovered(self) -> None:
         """What the provider allows is used up, and the next tick counts anew: it comes when all of it is there again."""
-        now = self.clock.now()
-        seconds = self.pace.recovery(now)
-        self._hold_pool(now + timedelta(seconds=seconds), "this tick has submitted as much as the provider's limits allow")
+        if self.outpaced:
+            now = self.clock.now()
+            until = now + timedelta(seconds=self.pace.recovery(now))
+            reason = "this tick has submitted as much as the provider's limits allow"
+            self.holding.add(PoolHold(until=until, reason=reason, kind=HoldKind.PACE))
 
-    def _hold_pool(self, until: datetime, reason: str) -> None:
-        self.store.hold(self.pool, until, reason)
-        self.events("pool.held", pool=self.pool, until=until, reason=reason)
-
-    def _record_moved(self, claim: Claim, answer: Answer, now: datetime) -> None:
+    def _record_moved(self, claim: Claim, answer: Answer, now: datetime, *, held: bool) -> None:
         """The same for a run that somebody else has moved meanwhile: it is read again first."""
         while run := self.store.get(claim.run.id):
-            move = recorded(run, answer, now, fence=claim.run.fence, repeat=claim.repeat)
+            move = self._recorded(run, claim, answer, now, held=held)
             if move is None or self.store.move([move]):
                 self._note(run, answer, move)
                 return
@@ -270,9 +348,13 @@ class PoolTick:
             function,
             threads=self.provider.limits.concurrency,
             clock=self.clock,
-            deadline=self.deadline,
+            deadline=self.until,
             pace=pace or Pace((), self.clock.now()),
         )
+
+
+def _not_looked_up(problem: Exception) -> NotLookedUp:
+    return NotLookedUp(words(problem))
 
 
 def _start(now: datetime) -> UUID:

@@ -15,6 +15,7 @@ from dispatcher.core.reconciliation import (
     Absent,
     Answer,
     Forgotten,
+    NotLookedUp,
     NotSubmitted,
 )
 from dispatcher.models import Run, RunState
@@ -150,7 +151,7 @@ class PoolReport:
                 self.rejected += 1
             case Throttled() | Misconfigured():
                 self.throttled += 1
-            case Unknown() | Unreachable():
+            case Unknown() | Unreachable() | NotLookedUp():
                 self.unknown += 1
             case NotSubmitted():
                 self.not_submitted += 1

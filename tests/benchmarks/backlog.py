@@ -81,7 +81,7 @@ class _World:
 
 def _decide(snapshot: Snapshot, *, now: datetime) -> Decision:
     plan = admit(snapshot.pool, snapshot.in_use, snapshot.due, now=now, budget=ADMITTED)
-    return pinning.decide(snapshot, plan.admitted, 300.0)
+    return pinning.Pinning(snapshot, 300.0).decide(plan.admitted)
 
 
 def _by_name(worlds: Mapping[int, _World], side: Callable[[_World], Callable[[], float]]) -> Mapping[str, Callable[[], float]]:

@@ -109,4 +109,4 @@ class _World:
 
 def _decide(snapshot: Snapshot, *, now: datetime) -> Decision:
     plan = admit(snapshot.pool, snapshot.in_use, snapshot.due, now=now, budget=BATCH)
-    return pinning.decide(snapshot, plan.admitted, 300.0)
+    return pinning.Pinning(snapshot, 300.0).decide(plan.admitted)

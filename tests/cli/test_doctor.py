@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from dispatcher.records import Decision
 from dispatcher.stores.sqlite import SqliteStore
 from providers.emulators.faults import FaultKind
+from tests.stores.steps import hold
 
 pytest_plugins = ["providers.emulators.fixtures"]
 
@@ -70,7 +71,7 @@ def test_a_clock_that_is_ahead_and_a_pool_that_is_held(cli):
     store = SqliteStore(cli.directory / "store.db")
     ahead = datetime.now(UTC) + timedelta(minutes=5)
     store.claim("nightly", ahead, lease=timedelta(minutes=5), takeovers=0, decide=lambda _: Decision())
-    store.hold("nightly", ahead, "slow down")
+    hold(store, ahead, "slow down", pool="nightly")
     store.close()
     found = problems(cli)
     assert "in the future: two clocks differ by more than 10 s" in found["clock"]["text"]

@@ -14,7 +14,7 @@ from dispatcher.models import RunState, submission_name
 from dispatcher.records import Move
 from tests.builders import MINUTE, NOW, SECOND, an_id
 from tests.client.conftest import contents, refused
-from tests.stores.steps import claim, granting
+from tests.stores.steps import claim, granting, hold
 
 DATE = {"command": "date"}
 
@@ -251,7 +251,7 @@ def test_explain_follows_a_run_through_its_life(dispatcher, pool):
     dispatcher.update_work_pool("pool", concurrency_limit=0)
     seen.append(dispatcher.explain(run.id))
     dispatcher.update_work_pool("pool", concurrency_limit=1)
-    dispatcher.store.hold("pool", dispatcher.clock.now() + SECOND, "rate exceeded")
+    hold(dispatcher.store, dispatcher.clock.now() + SECOND, "rate exceeded")
     seen.append(dispatcher.explain(run.id))
     dispatcher.clock.time += SECOND
     claim(dispatcher.store, dispatcher.clock.now())

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from hypothesis import strategies as st
 
 from dispatcher.models import Run, WorkPool
 from dispatcher.records import QueueCount
-from tests.builders import NOW, a_pool, a_queue, a_run
+from tests.builders import NOW, a_hold, a_pool, a_queue, a_run
 
 LIMITS = st.one_of(st.none(), st.integers(0, 4))
 
@@ -22,8 +22,8 @@ class Scene:
     in_use: dict[str, int]
     waiting: dict[str, list[Run]]
 
-    def due(self, queue: str, wanted: int) -> Sequence[Run]:
-        return self.waiting[queue][:wanted]
+    def due(self, queue: str, wanted: int, after: tuple[datetime, UUID] | None = None) -> Sequence[Run]:
+        return [run for run in self.waiting[queue] if after is None or (run.due_at, run.id) > after][:wanted]
 
     def counts(self) -> dict[str, QueueCount]:
         return {
@@ -39,8 +39,8 @@ def scenes(draw: st.DrawFn) -> Scene:
         a_queue(name, priority, draw(LIMITS), paused=draw(st.booleans()) and draw(st.booleans()))
         for name, priority in zip(names, priorities, strict=True)
     ]
-    held = draw(st.sampled_from([None, None, None, NOW - timedelta(1), NOW + timedelta(1)]))
-    pool = a_pool(limit=draw(st.one_of(st.none(), st.integers(0, 8))), queues=queues, held_until=held, held_reason="rate")
+    held = draw(st.sampled_from([(), (), (), (a_hold(NOW),), (a_hold(),)]))
+    pool = a_pool(limit=draw(st.one_of(st.none(), st.integers(0, 8))), queues=queues, holds=held)
     waiting = {}
     for name in names:
         due = sorted(NOW - timedelta(minutes=draw(st.integers(0, 3))) for _ in range(draw(st.integers(0, 5))))

@@ -1,11 +1,13 @@
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.admission import Barrier, admit, order
-from tests.builders import NOW, a_pool, a_queue, a_run
+from dispatcher.core.admission import MAX_PASSED, Barrier, admit, order
+from providers.base import Needs
+from tests.builders import NOW, a_hold, a_pool, a_queue, a_run
 from tests.core.pools import Scene, ids, scenes
 
 
@@ -93,6 +95,109 @@ def test_a_limit_lowered_below_what_runs_admits_nothing():
 
 
 def test_a_held_pool_admits_again_when_its_time_has_come():
-    held = scene(a_pool(held_until=NOW + timedelta(seconds=1)), default=1)
+    held = scene(a_pool(holds=(a_hold(NOW + timedelta(seconds=1)),)), default=1)
     assert admitted(held).barriers == {"default": Barrier.POOL_HELD}
     assert len(admit(held.pool, {}, held.due, now=NOW + timedelta(seconds=1)).admitted) == 1
+
+
+EAST, WEST = Needs(place=("east", "main")), Needs(place=("west", "main"))
+
+
+def going(*needs):
+    """Runs of the default queue with these needs, due one after the other, and what tells them."""
+    runs = [a_run(due_at=NOW - timedelta(hours=1) + timedelta(seconds=place)) for place, _ in enumerate(needs)]
+    told = {run.id: need for run, need in zip(runs, needs, strict=True)}
+    return runs, lambda run: told[run.id]
+
+
+def admitted_of(runs, needs, *holds, limit=None, queues=("default",), now=NOW):
+    pool = a_pool(limit=limit, queues=queues, holds=holds)
+    reads = []
+    waiting = Scene(pool, {}, {name: [run for run in runs if run.queue == name] for name in queues})
+
+    def due(queue, wanted, after=None):
+        reads.append(wanted)
+        return waiting.due(queue, wanted, after)
+
+    return admit(pool, {}, due, now=now, needs=needs), reads
+
+
+def test_a_run_that_a_hold_concerns_is_passed_over_and_those_behind_it_go_on():
+    runs, needs = going(EAST, WEST, EAST, WEST)
+    plan, _ = admitted_of(runs, needs, a_hold(place=("east",)), limit=3)
+    assert ids(plan.admitted) == [runs[1].id, runs[3].id]
+    assert plan.barriers == {"default": Barrier.PLACE_HELD}
+    plan, _ = admitted_of(runs, needs, a_hold(place=("east",)), limit=3, now=NOW + timedelta(minutes=1))
+    assert ids(plan.admitted) == ids(runs[:3]), "when the hold is over, each has its old place"
+    assert plan.barriers == {"default": Barrier.OWN_QUEUE}
+
+
+def test_missing_capacity_holds_only_what_needs_as_much_in_the_same_place():
+    big, small = Needs(place=("east",), size={"gpu": 4, "cpu": 1}), Needs(place=("east",), size={"cpu": 64})
+    runs, needs = going(big, small, Needs(place=("west",), size={"gpu": 8}), Needs(place=("east",), size={"gpu": 3}), big)
+    plan, _ = admitted_of(runs, needs, a_hold(place=("east",), size={"gpu": 4}))
+    assert ids(plan.admitted) == ids(runs[1:4])
+
+
+@given(st.lists(st.sampled_from([EAST, WEST, Needs()]), max_size=40), st.integers(1, 5), st.sampled_from(["east", "west"]))
+def test_the_first_runs_that_are_not_held_are_admitted_in_their_order(needs_of, limit, held):
+    runs, needs = going(*needs_of)
+    plan, _ = admitted_of(runs, needs, a_hold(place=(held,)), limit=limit)
+    free = [run for run in runs if needs(run).place[:1] != (held,)]
+    assert ids(plan.admitted) == ids(free)[:limit]
+
+
+def test_a_queue_whose_runs_are_all_held_leaves_the_slots_to_those_below():
+    runs = [a_run(queue="high"), a_run(queue="default")]
+    plan, _ = admitted_of(
+        runs, lambda run: EAST if run.queue == "high" else WEST, a_hold(place=("east",)), queues=("high", "default")
+    )
+    assert [run.queue for run in plan.admitted] == ["default"]
+    assert plan.barriers == {"high": Barrier.PLACE_HELD}
+
+
+def test_without_a_hold_that_is_in_force_nobody_asks_what_a_run_needs():
+    def unasked(_run):
+        raise AssertionError("no hold needs to know")
+
+    runs, _ = going(EAST, WEST)
+    plan, reads = admitted_of(runs, unasked, a_hold(NOW, place=("east",)), limit=2)
+    assert (ids(plan.admitted), reads) == (ids(runs), [2])
+    plan, reads = admitted_of(runs, unasked, a_hold(), a_hold(place=("east",)))
+    assert (plan.barriers, reads) == ({"default": Barrier.POOL_HELD}, []), "a hold of the whole pool needs none either"
+
+
+def test_a_claim_looks_past_a_bounded_number_of_held_runs_and_the_next_goes_on_behind_them():
+    runs, needs = going(*[EAST] * 2500, WEST)
+    hold = a_hold(place=("east",))
+    looked_at = []
+    for _ in range(3):
+        plan, reads = admitted_of(runs, needs, hold, limit=1)
+        looked_at.append(sum(reads))
+        hold = replace(hold, passed=plan.passed)
+        if plan.admitted:
+            break
+    assert [plan.admitted[0].id, plan.barriers] == [runs[-1].id, {"default": Barrier.OWN_QUEUE}]
+    assert len(looked_at) == 3
+    assert all(reads <= 3 * MAX_PASSED for reads in looked_at)
+
+
+def test_only_what_was_passed_over_under_the_very_holds_in_force_is_not_looked_at_again():
+    runs, needs = going(EAST, WEST)
+    behind = {"default": (runs[1].due_at, runs[1].id)}
+    east = a_hold(place=("east",), passed=behind)
+    assert admitted_of(runs, needs, east)[0].admitted == ()
+    for other in (a_hold(place=("north",)), a_hold(NOW, place=("west",), passed=behind)):
+        assert ids(admitted_of(runs, needs, east, other)[0].admitted) == [runs[1].id]
+    assert admitted_of(runs, needs, east, a_hold(place=("west",), passed=behind))[0].admitted == ()
+
+
+def test_a_closed_queue_names_the_first_barrier_in_the_order_in_which_they_are_stated():
+    queues = (a_queue("paused", 1, paused=True), a_queue("zero", 2, limit=0), a_queue("full", 3, limit=1), a_queue("open", 4))
+    plan = admitted(scene(a_pool(limit=1, queues=queues), {"full": 1}, paused=1, zero=1, full=1, open=1))
+    assert plan.barriers == {
+        "paused": Barrier.QUEUE_PAUSED,
+        "zero": Barrier.QUEUE_LIMIT_ZERO,
+        "full": Barrier.POOL_FULL,
+        "open": Barrier.POOL_FULL,
+    }

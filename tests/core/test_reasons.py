@@ -57,7 +57,7 @@ def without(scene: Scene, run, reason):
         case Reason.QUEUE_LIMIT_ZERO | Reason.QUEUE_FULL:
             return with_queue(scene, replace(own, concurrency_limit=None))
         case Reason.POOL_HELD:
-            return replace(scene, pool=replace(pool, held_until=None))
+            return replace(scene, pool=replace(pool, holds=()))
         case Reason.HIGHER_QUEUES:
             return replace(scene, waiting={name: [] if name in higher else runs for name, runs in scene.waiting.items()})
         case Reason.OWN_QUEUE:

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from dispatcher.models import CatchUp, Run, RunState, Schedule, WorkPool, parse_submission_name, submission_name
+from dispatcher.models import CatchUp, PoolHold, Run, RunState, Schedule, WorkPool, parse_submission_name, submission_name
 from dispatcher.records import Claims, Materialisation, RunFilter
 from dispatcher.store import Store
 from dispatcher.upkeep.moving import check
@@ -169,15 +169,20 @@ class Checks:
         if young:
             raise Violation(f"never lost: {young} ended after {before} and are forgotten")
 
-    def expected(self, pool: WorkPool | None, now: datetime, batch: int) -> list[UUID]:
-        """The runs that a claim must grant, worked out the slow way: one run after the other, all of them sorted."""
-        if pool is None or pool.paused or (pool.held_until and now < pool.held_until):
+    def expected(self, pool: WorkPool | None, now: datetime, batch: int, own: Sequence[PoolHold] = ()) -> list[UUID]:
+        """The runs that a claim must grant, worked out the slow way: one run after the other, all of them sorted.
+
+        `own` are the holds that the tick knows of by itself: what was refused, or gave no answers, since it began.
+        """
+        if pool is None or pool.paused:
             return []
+        held_by = [hold for hold in (*pool.holds, *own) if now < hold.until]
         runs = self.unended(pool.name)
         held = Counter(run.queue for run in runs if run.state.holds_slot)
         priority = {queue.name: queue.priority for queue in pool.queues}
         ready = [run for run in runs if run.state is RunState.SCHEDULED and run.due_at <= now]
         ready = [run for run in ready if run.not_before is None or run.not_before <= now]
+        ready = [run for run in ready if not any(_keeps_back(hold, run) for hold in held_by)]
         granted: list[UUID] = []
         for run in sorted(ready, key=lambda run: (priority[run.queue], run.due_at, run.id)):
             queue = pool.queue(run.queue)
@@ -245,6 +250,12 @@ def windows_of(schedule: Schedule, since: datetime, until: datetime) -> Iterator
         if window > since:
             yield window
         window += step
+
+
+def _keeps_back(hold: PoolHold, run: Run) -> bool:
+    """Whether the run goes where something is held, and takes at least as much of it."""
+    elsewhere = hold.place not in ((), (run.job_variables.get("place", ""),))
+    return not elsewhere and run.job_variables.get("gpu", 0) >= hold.size.get("gpu", 0)
 
 
 def _full(limit: int | None, held: int) -> bool:

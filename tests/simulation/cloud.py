@@ -22,6 +22,7 @@ from providers.base import (
     Job,
     JobState,
     Limits,
+    Needs,
     Observation,
     Outcome,
     Rate,
@@ -65,6 +66,11 @@ def limits_of(kind: Kind) -> Limits:
         start_deadline=120.0,
         observe_batch=5,
     )
+
+
+def needs_of(configuration: Mapping[str, Any]) -> Needs:
+    """What a job of this configuration needs of its cloud."""
+    return Needs(place=(str(configuration.get("place", "")),), size={"gpu": float(configuration.get("gpu", 0))})
 
 
 @dataclass
@@ -185,6 +191,10 @@ class SimulatedProvider:
     def limits(self) -> Limits:
         """What the cloud states."""
         return limits_of(self.cloud.kind)
+
+    def needs(self, configuration: Mapping[str, Any]) -> Needs:
+        """Where the job goes, and how much it takes there; no call."""
+        return needs_of(configuration)
 
     def submit(self, job: Job) -> Outcome:
         """One create; for GROUP, as its protocol demands, a look before it."""

@@ -88,7 +88,7 @@ class Weather:
 class FaultyStore:
     """A store as one invocation reaches it: each verb is an IO point before and after its effect."""
 
-    WRITES = frozenset({"move", "claim", "hold", "discarded", "add_runs", "materialise", "prune"})
+    WRITES = frozenset({"move", "claim", "hold", "heartbeat", "discarded", "add_runs", "materialise", "prune"})
     MAY_BE_STALE = frozenset({"live", "lingering", "scheduled"})
     """Reads after which every write is guarded; a store may answer them from an index that lags behind."""
 
@@ -147,7 +147,8 @@ class FaultyStore:
 
     def _claim(self, name: str, now: datetime, **named: Any) -> Any:
         pool = self._checks.store.pool(name)
-        expected = self._checks.expected(pool, now, named["takeovers"])
+        holding = named["decide"].func.__self__.holding
+        expected = self._checks.expected(pool, now, named["decide"].keywords["budget"], [*holding.fresh, *holding.mute])
         claims = self._claim_effect(name, now, **named)
         self._checks.claimed(pool, expected, claims)
         self._witness.claimed(claims)

@@ -139,17 +139,18 @@ def _change_without(*ignored: str) -> Callable[..., Any]:
     return changed
 
 
-def _recorded_by_anyone(run: Any, answer: Any, now: Any, *, fence: int, repeat: bool) -> Any:
-    return reconciliation.recorded(run, answer, now, fence=run.fence, repeat=repeat)
+def _recorded_by_anyone(run: Any, answer: Any, now: Any, **named: Any) -> Any:
+    return reconciliation.recorded(run, answer, now, **{**named, "fence": run.fence})
 
 
-def _unknown_is_failure(run: Any, answer: Any, now: Any, *, fence: int, repeat: bool) -> Any:
+def _unknown_is_failure(run: Any, answer: Any, now: Any, **named: Any) -> Any:
     failed = Throttled(reason=answer.cause) if isinstance(answer, Unknown) else answer
-    return reconciliation.recorded(run, failed, now, fence=fence, repeat=False if failed is not answer else repeat)
+    repeat = named["repeat"] and failed is answer
+    return reconciliation.recorded(run, failed, now, **{**named, "repeat": repeat})
 
 
-def _refusal_is_proof(run: Any, answer: Any, now: Any, *, fence: int, repeat: bool) -> Any:
-    return reconciliation.recorded(run, answer, now, fence=fence, repeat=False)
+def _refusal_is_proof(run: Any, answer: Any, now: Any, **named: Any) -> Any:
+    return reconciliation.recorded(run, answer, now, **{**named, "repeat": False})
 
 
 # What is pinned, and what is known of time
@@ -231,7 +232,7 @@ def _admit_from_below(pool: Any, *seen: Any, **named: Any) -> Any:
 
 def _due_newest_first(store: Any, pool: Any, now: Any) -> Snapshot:
     seen = _snapshot(store, pool, now)
-    return replace(seen, due=lambda queue, limit: seen.due(queue, 1000)[::-1][:limit])
+    return replace(seen, due=lambda queue, limit, _after=None: seen.due(queue, 1000)[::-1][:limit])
 
 
 SABOTAGES: dict[str, Sabotage] = {

@@ -100,8 +100,10 @@ class World:
     def template(self) -> dict[str, Any]:
         """A base job template that nothing was ever rendered from."""
         self._templates += 1
-        body = {"image": f"image-{self._templates}", "n": "{{ n }}"}
-        return {"job_configuration": body, "variables": {"type": "object", "properties": {"n": {"type": "integer"}}}}
+        body = {"image": f"image-{self._templates}", "n": "{{ n }}", "place": "{{ place }}", "gpu": "{{ gpu }}"}
+        types = {"n": "integer", "place": "string", "gpu": "number"}
+        properties = {name: {"type": kind} for name, kind in types.items()}
+        return {"job_configuration": body, "variables": {"type": "object", "properties": properties}}
 
     # What invocations see
 

@@ -9,7 +9,7 @@ import pytest
 from dispatcher.models import RunState
 from dispatcher.records import Claims, Decision, Grant, Move, RunFilter, Snapshot
 from dispatcher.store import Store
-from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_queue, a_run
+from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_hold, a_pool, a_queue, a_run
 from tests.stores.conformance_runs import MICROSECOND, TwoPools
 from tests.stores.steps import (
     JOB,
@@ -21,6 +21,7 @@ from tests.stores.steps import (
     a_stored_run,
     claim,
     granting,
+    hold,
     moved,
     nothing,
     snapshot_of,
@@ -86,9 +87,27 @@ class Snapshots(TwoPools):
         assert seen.pool.paused
 
     def test_the_pool_is_seen_with_its_queues_and_its_hold(self, store: Store):
-        store.hold("pool", NOW + HOUR, "no capacity")
+        hold(store, NOW + HOUR)
         assert snapshot_of(store).pool == store.pool("pool")
-        assert snapshot_of(store).pool.held_until == NOW + HOUR
+        assert snapshot_of(store).pool.holds == (a_hold(NOW + HOUR),)
+
+    def test_due_runs_are_read_on_from_a_place(self, store: Store):
+        runs = [a_stored_run(store, due_at=NOW - n // 2 * SECOND) for n in range(6)]
+        a_stored_run(store, due_at=NOW + MICROSECOND)
+        ordered = [run.id for run in sorted(runs, key=lambda run: (run.due_at, run.id))]
+        read: list[list[UUID]] = []
+
+        def pages(snapshot: Snapshot) -> Decision:
+            after = None
+            while page := snapshot.due("default", 4, after):
+                read.append([run.id for run in page])
+                after = (page[-1].due_at, page[-1].id)
+            assert snapshot.due("default", 9, (NOW - SECOND, UUID(int=2**128 - 1))) == snapshot.due("default", 9)[4:]
+            assert snapshot.due("default", 9, (NOW + MINUTE, UUID(int=0))) == []
+            return Decision()
+
+        claim(store, decide=pages)
+        assert read == [ordered[:4], ordered[4:]]
 
     def test_a_deployment_can_be_read_within_the_claim(self, store: Store):
         saved = store.save_deployment(a_deployment(), expected_version=None, now=NOW)
@@ -295,7 +314,7 @@ class Takeovers(TwoPools):
 
     def test_a_paused_and_held_pool_takes_over_too(self, store: Store):
         run = a_claimed_run(store)
-        store.hold("pool", LATER + HOUR, "no capacity")
+        hold(store, LATER + HOUR)
         store.save_pool(a_pool(queues=["high", "default"], paused=True), expected_version=1)
         assert [each.run.id for each in claim(store, LATER, takeovers=5, decide=nothing).claims] == [run.id]
 

@@ -1,6 +1,7 @@
 """What every store does when all that is in it goes to another one, or comes from there."""
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
@@ -9,7 +10,7 @@ from dispatcher.models import RunState
 from dispatcher.store import Store
 from dispatcher.stores.memory import MemoryStore
 from tests.builders import HOUR, MINUTE, NOW, a_deployment, a_pool, a_queue, a_run
-from tests.stores.steps import a_claimed_run, a_run_in, a_running_run, claim, everything, moved
+from tests.stores.steps import a_claimed_run, a_run_in, a_running_run, claim, everything, hold, moved
 
 
 def all_of(store: Store):
@@ -34,7 +35,7 @@ def a_full_store() -> Store:
     a_run_in(store, RunState.COMPLETED, queue="gone")
     store.save_pool(replace(pool, queues=pool.queues[:2]), expected_version=pool.version)
     store.add_runs([a_run(due_at=NOW - HOUR), a_run("other", due_at=NOW + HOUR)])
-    store.hold("pool", NOW + HOUR, "slow down")
+    hold(store, NOW + HOUR, "slow down", place=("eu",), size={"gpu": 1.0}, passed={"default": (NOW, UUID(int=1))})
     return store
 
 

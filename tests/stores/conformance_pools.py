@@ -1,14 +1,15 @@
 """What every store does with pools, queues and deployments."""
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
 from dispatcher.errors import AlreadyExists, Conflict, NotFound
-from dispatcher.models import RunState
+from dispatcher.models import HoldKind, RunState
 from dispatcher.store import Store
-from tests.builders import HOUR, MINUTE, NOW, a_deployment, a_pool, a_queue
-from tests.stores.steps import a_run_in, a_stored_run, claim, nothing
+from tests.builders import HOUR, MINUTE, NOW, a_deployment, a_hold, a_pool, a_queue
+from tests.stores.steps import a_run_in, a_stored_run, claim, hold, nothing
 
 TWO_QUEUES = [a_queue("default", 2, limit=0), a_queue("high", 1, limit=3, paused=True, description="first")]
 
@@ -76,38 +77,68 @@ class Pools:
         assert store.pools() == []
 
     def test_a_new_pool_has_nothing_that_only_ticks_write(self, store: Store):
-        pool = a_pool(held_until=NOW, held_reason="no capacity", last_tick_at=NOW)
+        pool = a_pool(holds=(a_hold(),), last_tick_at=NOW)
         saved = store.save_pool(pool, expected_version=None)
-        assert (saved.held_until, saved.held_reason, saved.last_tick_at) == (None, "", None)
+        assert (saved.holds, saved.last_tick_at) == ((), None)
         assert store.pool("pool") == saved
 
     def test_what_ticks_wrote_survives_a_change_of_the_pool(self, store: Store):
         created = store.save_pool(a_pool(), expected_version=None)
         claim(store, NOW, decide=nothing)
-        store.hold("pool", NOW + HOUR, "no capacity")
-        saved = store.save_pool(replace(created, description="new", held_until=NOW), expected_version=1)
-        assert (saved.held_until, saved.held_reason, saved.last_tick_at) == (NOW + HOUR, "no capacity", NOW)
+        hold(store, NOW + HOUR)
+        saved = store.save_pool(replace(created, description="new", holds=(a_hold(NOW),)), expected_version=1)
+        assert (saved.holds, saved.last_tick_at) == ((a_hold(NOW + HOUR),), NOW)
         assert store.pool("pool") == saved
 
     def test_what_ticks_write_is_not_a_change_of_the_pool(self, store: Store):
         created = store.save_pool(a_pool(), expected_version=None)
         claim(store, decide=nothing)
-        store.hold("pool", NOW + HOUR, "no capacity")
+        hold(store, NOW + HOUR)
+        store.heartbeat("pool", NOW)
         assert store.save_pool(created, expected_version=1).version == 2
 
-    def test_a_later_hold_replaces_an_earlier_one_and_never_the_other_way_round(self, store: Store):
+    def test_holds_read_back_whole_and_in_order(self, store: Store):
         store.save_pool(a_pool(), expected_version=None)
-        holds = []
-        for until, reason in ((NOW + MINUTE, "a"), (NOW + HOUR, "b"), (NOW + HOUR, "c"), (NOW, "d")):
-            store.hold("pool", until, reason)
-            found = store.pool("pool")
-            assert found
-            holds.append((found.held_until, found.held_reason))
-        assert holds == [(NOW + MINUTE, "a"), (NOW + HOUR, "b"), (NOW + HOUR, "b"), (NOW + HOUR, "b")]
+        passed = {"default": (NOW, UUID(int=7)), "ü": (NOW + MINUTE / 7, UUID(int=2**127))}
+        holds = (
+            a_hold(NOW + MINUTE / 7, "Zürich 🚀", kind=HoldKind.MISCONFIGURED),
+            a_hold(
+                place=("", "eu", "main"), size={"gpu": 1, "cpu": 0.5}, freed_by_end=True, kind=HoldKind.CAPACITY, passed=passed
+            ),
+        )
+        assert store.hold("pool", lambda _: holds) == holds
+        found = store.pool("pool")
+        assert found
+        assert found.holds == holds
+        assert store.pools() == [found]
 
-    def test_a_hold_of_an_unknown_pool_is_left_alone(self, store: Store):
-        store.hold("none", NOW, "nobody")
+    def test_holds_are_changed_from_what_they_are(self, store: Store):
+        store.save_pool(a_pool(), expected_version=None)
+        east, west = a_hold(place=("east",)), a_hold(place=("west",))
+        assert store.hold("pool", lambda holds: (*holds, east)) == (east,)
+        assert store.hold("pool", lambda holds: (*holds, west)) == (east, west)
+        assert store.hold("pool", lambda holds: holds) == (east, west)
+        assert store.hold("pool", lambda holds: holds[1:]) == (west,)
+        assert store.hold("pool", lambda _: ()) == ()
+        assert store.pool("pool") == replace(store.pool("pool"), holds=())
+
+    def test_a_change_of_holds_that_fails_leaves_them(self, store: Store):
+        store.save_pool(a_pool(), expected_version=None)
+        hold(store)
+        with pytest.raises(KeyError, match="place"):
+            store.hold("pool", lambda _: {}["place"])
+        assert store.hold("pool", lambda holds: holds) == (a_hold(),)
+
+    def test_an_unknown_pool_has_no_holds_and_no_heartbeat(self, store: Store):
+        assert store.hold("none", lambda _: (a_hold(),)) == ()
+        store.heartbeat("none", NOW)
         assert store.pools() == []
+
+    def test_a_heartbeat_is_that_of_its_pool_alone(self, store: Store):
+        for name in ("pool", "other"):
+            store.save_pool(a_pool(name), expected_version=None)
+        store.heartbeat("pool", NOW + MINUTE)
+        assert [pool.last_tick_at for pool in store.pools()] == [None, NOW + MINUTE]
 
     def test_an_answer_that_is_changed_does_not_change_the_store(self, store: Store):
         template = {"job_configuration": {"command": "true"}, "variables": {}}

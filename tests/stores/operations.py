@@ -10,11 +10,12 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from dispatcher.core.holds import added, freed
 from dispatcher.core.scheduling import WindowLimits, materialisation
 from dispatcher.models import ALLOWED_MOVES, END_STATES, Attempt, CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule
 from dispatcher.records import Decide, Decision, Grant, Move, Reconfiguration, RunFilter, Snapshot
 from dispatcher.store import Store
-from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_pool, a_queue, a_run
+from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_hold, a_pool, a_queue, a_run
 from tests.stores.steps import JOB, LEASE, SUBMISSION
 
 POOLS = ("a", "b", "c")
@@ -115,7 +116,7 @@ def save_pool(world: World) -> Call:
     queues = [
         a_queue(queue, place, random.choice([None, 0, 2]), paused=random.random() < 0.2) for place, queue in enumerate(kept, 1)
     ]
-    pool = a_pool(name, random.choice([None, 0, 3]), queues, id=world.an_id(), paused=random.random() < 0.2, held_until=NOW)
+    pool = a_pool(name, random.choice([None, 0, 3]), queues, id=world.an_id(), paused=random.random() < 0.2, holds=(a_hold(),))
     version = world.version_of(world.oracle.pool(name))
     return lambda store: store.save_pool(pool, expected_version=version)
 
@@ -252,8 +253,19 @@ def move(world: World) -> Call:
 
 
 def hold(world: World) -> Call:
-    name, until = world.pool(), world.time()
-    return lambda store: store.hold(name, until, f"until {until}")
+    """A new hold, in a place and of a size or not; or the end of those that the end of a job ends."""
+    name, until, random = world.pool(), world.time(), world.random
+    if random.random() < 0.3:
+        return lambda store: store.hold(name, freed)
+    place, size = random.choice([(), ("eu",)]), random.choice([{}, {"gpu": 1.0}])
+    passed = random.choice([{}, {"default": (world.time(), world.an_id())}])
+    new = a_hold(until, f"until {until}", place=place, size=size, passed=passed, freed_by_end=random.random() < 0.5)
+    return lambda store: store.hold(name, lambda holds: added(holds, new))
+
+
+def heartbeat(world: World) -> Call:
+    name, now = world.pool(), world.time()
+    return lambda store: store.heartbeat(name, now)
 
 
 def claim(world: World) -> Call:
@@ -292,8 +304,7 @@ def restore(world: World) -> Call:
         QUEUES,
         id=world.an_id(),
         version=random.randrange(1, 5),
-        held_until=random.choice([None, world.time()]),
-        held_reason="elsewhere",
+        holds=random.choice([(), (a_hold(world.time(), "elsewhere"),)]),
         last_tick_at=random.choice([None, world.time()]),
     )
     given = [wanted] if random.random() < 0.7 else []
@@ -326,6 +337,7 @@ WRITES = (
     materialise,
     move,
     hold,
+    heartbeat,
     claim,
     discarded,
     restore,
@@ -378,6 +390,8 @@ def _deciding(random: Random, stale: Sequence[Run], seen: list[Any]) -> Decide:
 
     def decide(snapshot: Snapshot) -> Decision:
         due = {queue.name: list(snapshot.due(queue.name, random.randrange(4))) for queue in snapshot.pool.queues}
+        behind = [(found[-1].due_at, found[-1].id) for found in due.values() if found and random.random() < 0.5]
+        seen.append([snapshot.due(name, 2, after) for name in due for after in behind])
         held = {queue: count for queue, count in snapshot.in_use.items() if count}
         seen.append((snapshot.pool, held, due, snapshot.deployment(random.choice(NAMES))))
         if random.random() < 0.1:

@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any
 
+from dispatcher.core.holds import added
 from dispatcher.models import Run, RunState
 from dispatcher.records import Claims, Decide, Decision, Grant, Move, Snapshot
 from dispatcher.store import Store
-from tests.builders import MINUTE, NOW, a_run
+from tests.builders import MINUTE, NOW, a_hold, a_run
 
 LEASE = 5 * MINUTE
 JOB: dict[str, Any] = {"configuration": {"command": "true"}, "environment": {"Z": "1", "A": "2"}, "labels": {}}
@@ -33,6 +34,11 @@ def granting(*runs: Run) -> Decide:
 def claim(store: Store, now: datetime = NOW, *, pool: str = "pool", takeovers: int = 0, decide: Decide = everything) -> Claims:
     """One claim with the usual lease."""
     return store.claim(pool, now, lease=LEASE, takeovers=takeovers, decide=decide)
+
+
+def hold(store: Store, until: datetime = NOW + MINUTE, reason: str = "no capacity", pool: str = "pool", **fields: Any) -> None:
+    """Hold a pool, as a tick does."""
+    store.hold(pool, lambda holds: added(holds, a_hold(until, reason, **fields)))
 
 
 def snapshot_of(store: Store, now: datetime = NOW, *, pool: str = "pool", queue: str = "default", limit: int = 100) -> "Seen":

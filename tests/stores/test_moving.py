@@ -21,11 +21,11 @@ from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.upkeep.moving import check, copy
-from tests.builders import HOUR, NOW, SECOND, a_deployment, a_pool, a_run
+from tests.builders import HOUR, NOW, SECOND, a_deployment, a_hold, a_pool, a_run
 from tests.stores import dynamodb_server
 from tests.stores.factories import FACTORIES
 from tests.stores.postgres_server import server
-from tests.stores.steps import JOB
+from tests.stores.steps import JOB, hold
 
 POOLS = ("nightly", "other")
 QUEUES = ("high", "default", "low")
@@ -34,10 +34,7 @@ QUEUES = ("high", "default", "low")
 def a_filled_store(count: int, seed: int = 0) -> MemoryStore:
     """So many runs in all states, in two pools that have been ticked."""
     random, store = Random(seed), MemoryStore()
-    pools = [
-        replace(a_pool(name, 5, QUEUES), version=3, held_until=NOW + HOUR, held_reason="slow down", last_tick_at=NOW)
-        for name in POOLS
-    ]
+    pools = [replace(a_pool(name, 5, QUEUES), version=3, holds=(a_hold(NOW + HOUR),), last_tick_at=NOW) for name in POOLS]
     deployments = [replace(a_deployment(f"deployment-{number}", pool="nightly"), version=2) for number in range(5)]
     runs = [a_past_run(random, list(RunState)[number % len(RunState)]) for number in range(count)]
     store.restore(pools=pools, deployments=deployments, runs=runs)
@@ -122,7 +119,7 @@ def test_a_target_that_holds_anything_is_refused_and_a_broken_copy_goes_on():
 def test_a_source_that_is_ticked_meanwhile_is_told():
     source, target = a_filled_store(10), MemoryStore()
     with pytest.raises(Conflict, match="stop its schedule"):
-        copy(source, target, progress=lambda _runs: source.hold("nightly", NOW + 2 * HOUR, "a tick came by"))
+        copy(source, target, progress=lambda _runs: hold(source, NOW + 2 * HOUR, pool="nightly"))
 
 
 SUBMITTED = {"submission": {"name": "r-1", "handle": {}, "url": None}}
@@ -187,7 +184,7 @@ def test_the_schema_of_a_file_is_printed_applied_and_checked(tmp_path: Path):
     with sqlite3.connect(tmp_path / "by-hand.db") as connection:
         connection.executescript(printed)
     assert said("migrate", "check", store=f"sqlite:///{tmp_path / 'by-hand.db'}").exit_code == 0
-    assert said("migrate", "apply", store=url).stdout == "Migrated from version 0 to 2.\n"
+    assert said("migrate", "apply", store=url).stdout == "Migrated from version 0 to 3.\n"
     shape = json.loads(said("migrate", "apply", "--json", store=url).stdout)
     assert shape == {"found": 2, "latest": 2, "is_needed": False, "statements": []}
 

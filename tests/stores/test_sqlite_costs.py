@@ -12,7 +12,7 @@ from dispatcher.stores.rows import RUN
 from dispatcher.stores.sql_store import _conditions
 from dispatcher.stores.sqlite import SqliteStore
 from tests.builders import MINUTE, NOW, a_deployment, a_pool, a_run
-from tests.stores.steps import LEASE, a_running_run, a_stored_run, claim, granting, moved
+from tests.stores.steps import LEASE, a_running_run, a_stored_run, claim, granting, hold, moved
 
 PARAMETERS: dict[str, Any] = {
     "pool": "pool",
@@ -35,6 +35,8 @@ INDICES = {
     "abandoned": "runs_unsubmitted",
     "in_use": "runs_holding",
     "due": "runs_waiting",
+    "due_after": "runs_waiting",
+    "holds": "sqlite_autoindex_work_pools_1",
     "live": "runs_live",
     "live_before": "runs_live",
     "lingering": "runs_lingering",
@@ -204,6 +206,6 @@ TICK: dict[str, Callable[[SqliteStore], object]] = {
     "live": lambda store: store.live("pool", limit=100),
     "lingering": lambda store: store.lingering("pool", limit=100),
     "add a run": lambda store: store.add_runs([a_run(queue="high", due_at=NOW + MINUTE)]),
-    "hold": lambda store: store.hold("pool", NOW, "no capacity"),
+    "hold": hold,
     "a page of runs": lambda store: store.runs(RunFilter(pool="pool"), limit=50),
 }

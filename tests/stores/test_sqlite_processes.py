@@ -19,7 +19,7 @@ from dispatcher.stores import sqlite
 from dispatcher.stores.sqlite import SqliteStore
 from tests.builders import NOW, a_pool, a_run
 from tests.stores.racer import FILES, LIMIT, SHARE
-from tests.stores.steps import LEASE, a_claimed_run, a_stored_run, claim, everything
+from tests.stores.steps import LEASE, a_claimed_run, a_stored_run, claim, everything, hold
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,7 +78,7 @@ def test_while_one_process_decides_no_other_claims_or_changes_the_pool(path: Pat
     for write in (
         lambda: claim(impatient),
         lambda: impatient.save_pool(a_pool(limit=99), expected_version=1),
-        lambda: impatient.hold("pool", NOW, "no capacity"),
+        lambda: hold(impatient),
     ):
         with pytest.raises(StoreUnavailable, match="another process was writing"):
             write()

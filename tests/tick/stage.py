@@ -17,6 +17,9 @@ LIMITS = Limits(memory=3600.0, lookup_lag=30.0, concurrency=1)
 LEASE = TickLimits().lease + timedelta(seconds=30) + TickLimits().clock_skew
 """How long a claim belongs to its invocation on this stage."""
 
+SETTLED = timedelta(seconds=LIMITS.call_timeout + LIMITS.lookup_lag) + TickLimits().clock_skew
+"""After how long a look-up can tell what became of a submission without an answer."""
+
 
 class Clock:
     """Time passes when somebody sleeps, or says so."""

@@ -8,12 +8,14 @@ from datetime import timedelta
 import pytest
 
 from dispatcher.client import Dispatcher
-from dispatcher.models import RunState, submission_name
-from dispatcher.ticking.pool_tick import MAX_UNKNOWN
+from dispatcher.core.reconciliation import LOOKED_UP_AGAIN
+from dispatcher.models import HoldKind, RunState, submission_name
+from dispatcher.records import RunFilter
+from dispatcher.ticking.holding import MAX_UNANSWERED
 from providers.base import Accepted, CallFailed, Job, Rate, Rejected, Throttled, Unknown
 from providers.testing import LOST_ANSWER, LOST_REQUEST, Remembers
 from tests.builders import HOUR, MINUTE, SECOND, a_pool
-from tests.tick.stage import LEASE, Stage
+from tests.tick.stage import SETTLED, Stage
 
 SLOW_DOWN = Throttled(reason="rate exceeded", retry_after=30.0)
 
@@ -34,9 +36,10 @@ def test_a_throttled_run_is_given_back_under_its_next_name_and_its_pool_is_held(
     assert (report.throttled, report.submitted) == (1, 0)
     given_back = stage.get(run)
     assert (given_back.state, given_back.attempt, given_back.refusals, given_back.job) == (RunState.SCHEDULED, 2, 1, None)
-    assert given_back.not_before == stage.clock.time + 30 * SECOND == stage.store.pool("pool").held_until
-    assert stage.store.pool("pool").held_reason == "rate exceeded"
-    assert stage.told("pool.held")[0][1]["until"] == given_back.not_before
+    assert given_back.not_before is None, "the hold keeps it back, and it has its old place when that ends"
+    [hold] = stage.store.pool("pool").holds
+    assert (hold.until, hold.reason, hold.kind) == (stage.clock.time + 30 * SECOND, "rate exceeded", HoldKind.RATE)
+    assert stage.told("pool.held")[0][1]["until"] == hold.until
     stage.wait(29 * SECOND)
     assert stage.tick_pool().barriers == {"default": "POOL_HELD"}
     stage.wait(SECOND)
@@ -73,7 +76,7 @@ def test_a_refusal_of_one_job_alone_neither_holds_the_pool_nor_stops_the_batch()
     report = stage.tick_pool()
     assert (report.throttled, report.submitted) == (1, 2)
     assert stage.states(*runs) == ["SCHEDULED", "PENDING", "PENDING"]
-    assert stage.store.pool("pool").held_until is None
+    assert stage.store.pool("pool").holds == ()
 
 
 def test_refusals_in_a_row_are_waited_for_longer_and_longer():
@@ -99,9 +102,9 @@ def test_no_answer_keeps_the_claim_and_its_slot_and_after_the_lease_the_job_is_f
     assert stage.tick_pool().unknown == 1
     kept = stage.get(first)
     assert (kept.state, kept.fence, kept.submission) == (RunState.PENDING, 1, None)
-    assert kept.lease_until == stage.clock.time + LEASE
+    assert kept.lease_until == stage.clock.time + SETTLED
     assert "no answer from the provider" in kept.reason
-    stage.wait(LEASE - SECOND)
+    stage.wait(SETTLED - SECOND)
     assert stage.tick_pool().claimed == 0
     stage.wait(SECOND)
     report = stage.tick_pool()
@@ -128,7 +131,7 @@ def test_what_was_never_started_is_submitted_again_under_its_name_with_the_very_
     assert stage.provider.starts == {name(run): 1}
 
 
-def test_a_lookup_without_an_answer_keeps_the_claim_for_another_lease():
+def test_a_lookup_without_an_answer_sent_nothing_and_is_made_again_after_a_few_seconds():
     stage = Stage()
     [run] = stage.add()
     stage.provider.script("submit", LOST_ANSWER)
@@ -137,7 +140,8 @@ def test_a_lookup_without_an_answer_keeps_the_claim_for_another_lease():
     stage.let_the_lease_end()
     assert stage.tick_pool().unknown == 1
     assert submissions(stage) == [name(run)], "nothing is submitted that was not looked up"
-    stage.let_the_lease_end()
+    assert stage.get(run).reason == "it could not be looked up: the request was lost, and the provider did nothing"
+    stage.wait(LOOKED_UP_AGAIN)
     assert stage.tick_pool().submitted == 1
     assert stage.provider.starts == {name(run): 1}
 
@@ -147,9 +151,9 @@ def test_three_answers_that_do_not_come_end_the_submissions_of_a_tick():
     stage.add(10)
     stage.provider.script("submit", *[LOST_REQUEST] * 10)
     report = stage.tick_pool(batch=5)
-    assert (report.unknown, report.not_submitted, report.claimed) == (MAX_UNKNOWN, 2, 5)
-    assert len(submissions(stage)) == MAX_UNKNOWN
-    assert stage.store.pool("pool").held_until is None, "the next tick tries again"
+    assert (report.unknown, report.not_submitted, report.claimed) == (MAX_UNANSWERED, 2, 5)
+    assert len(submissions(stage)) == MAX_UNANSWERED
+    assert stage.store.pool("pool").holds == (), "the next tick tries again"
 
 
 def test_a_provider_that_raises_has_given_no_answer_and_stops_no_other():
@@ -247,9 +251,11 @@ def test_submissions_keep_the_providers_pace_and_a_tick_that_used_it_up_holds_th
     stage.add(30)
     begun = stage.clock.time
     report = stage.tick_pool(lasts=10 * SECOND)
-    assert (report.submitted, report.not_submitted) == (15, 15)
+    assert report.submitted == 15
+    assert len(stage.store.runs(RunFilter(states=frozenset({RunState.SCHEDULED})), limit=100)) == 15
     assert stage.clock.time == begun + 10 * SECOND
-    assert stage.store.pool("pool").held_until > stage.clock.time
+    [hold] = stage.store.pool("pool").holds
+    assert (hold.until > stage.clock.time, hold.kind) == (True, HoldKind.PACE)
     stage.wait(timedelta(seconds=10))
     assert stage.tick_pool(lasts=30 * SECOND).submitted == 15
     assert set(stage.provider.starts.values()) == {1}
@@ -265,8 +271,9 @@ def test_a_cancel_that_cannot_be_asked_for_is_asked_for_again_by_the_next_tick()
     stage.tick()
     Dispatcher(stage.store, clock=stage.clock).cancel_run(run.id)
     cancel, stage.provider.cancel = stage.provider.cancel, deaf
-    stage.tick()
+    problem = stage.tick_pool().problem
     assert stage.told("run.stop") == [("run.stop", {"run": run.id, "pool": "pool", "problem": "no answer"})]
+    assert problem == "1 of 1 jobs could not be asked to stop: no answer"
     stage.provider.cancel = cancel
     stage.tick()
     assert stage.states(run) == ["CANCELLING"]

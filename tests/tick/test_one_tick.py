@@ -174,13 +174,8 @@ def test_a_pool_whose_provider_cannot_be_used_is_reported_and_the_others_are_tic
     assert len(stage.told("tick.pool")) == 3
 
 
-def test_another_pool_goes_first_each_second_and_those_that_the_deadline_leaves_are_said():
+def test_pools_that_the_deadline_leaves_are_said():
     stage = Stage(a_pool("a"), a_pool("b"), a_pool("c"))
-    orders = set()
-    for _ in range(3):
-        orders.add(tuple(pool.pool for pool in stage.tick().pools))
-        stage.wait(SECOND)
-    assert orders == {("a", "b", "c"), ("b", "c", "a"), ("c", "a", "b")}
     late = stage.tick(lasts=0 * SECOND)
     assert (late.pools, sorted(late.skipped)) == ([], ["a", "b", "c"])
     assert stage.provider.calls == []
@@ -320,10 +315,10 @@ def test_a_report_says_how_long_each_step_took():
         ("observe", 0.0, 0.0),
         ("settle", 0.0, 0.0),
         ("stop", 0.0, 0.0),
-        ("materialise", 0.0, 0.0),
         ("claim", 0.0, 0.0),
         ("submit", 0.0, 1.0),
         ("claim", 1.0, 0.0),
+        ("materialise", 1.0, 0.0),
         ("tidy", 1.0, 0.0),
     ]
     assert (report.began_at, report.seconds) == (NOW.isoformat(), 1.0)

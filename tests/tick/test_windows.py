@@ -13,6 +13,7 @@ from dispatcher.models import RunState, Schedule, submission_name
 from dispatcher.records import RunFilter
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.ticking import tick
+from dispatcher.ticking.windows import TRIED_AGAIN
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool
 from tests.tick.stage import Stage
 
@@ -134,6 +135,7 @@ def test_a_schedule_that_cannot_be_reckoned_does_not_keep_what_waits(monkeypatch
     assert stage.provider.starts == {submission_name(run.id, 1): 1}
     assert report.problem.startswith("deployment 'nightly': its schedules need cronsim, which is not installed: pip install")
     monkeypatch.undo()
+    stage.wait(TRIED_AGAIN)
     assert stage.tick_pool().materialised == 6
 
 

@@ -4,7 +4,7 @@ The table (`definition.TABLE_DEFINITION`; `/` stands in no name, so it separates
 
     item         pk                   sk                  holds
     pool         POOL/<pool>          CONFIG              what people say: limit, template, queues, `version`
-    slots        POOL/<pool>          SLOTS               `used/<queue>` for each queue, `turn`, heartbeat, hold
+    slots        POOL/<pool>          SLOTS               `used/<queue>` for each queue, `turn`, heartbeat, holds
     door         POOL/<pool>          QUEUE/<queue>       `filled`: the transaction that last let a run begin to wait
     windows      POOL/<pool>          WINDOWS             `at/<deployment>`: when its next window comes near
     name         POOLS                <pool>              nothing; `leaving` while what a deleted pool left is swept away

@@ -28,7 +28,7 @@ USED = "used/"
 MAX_BYTES = 390_000
 """What a run may weigh; an item of DynamoDB's holds 400 kB (409,600 bytes), its keys and names included."""
 
-_TICKED = ("held_until", "held_reason", "last_tick_at")
+_TICKED = ("holds", "last_tick_at")
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _OVERHEAD = 100
 """What AWS adds to an item's size when it stores it: it costs, and counts against no limit."""

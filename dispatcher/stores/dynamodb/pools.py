@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from dispatcher.errors import StoreError
-from dispatcher.models import WorkPool
+from dispatcher.models import PoolHold, WorkPool
+from dispatcher.records import ChangeHolds
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.changes import MAX_ACTIONS, Actions
-from dispatcher.stores.dynamodb.items import USED, Item, pool_in, pool_item, text_in, typed, used_in
+from dispatcher.stores.dynamodb.items import USED, Item, pool_in, pool_item, readable, text_in, typed, used_in
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.sweeping import is_leaving, sweep
@@ -53,7 +54,7 @@ class Pools:
         return self._read([name]).get(name)
 
     def heartbeat(self, name: str, now: datetime) -> None:
-        """A claim that had nothing to claim."""
+        """Note that the pool is being ticked: a claim that had nothing to claim does, too."""
         self._table.update(
             keys.slots(name),
             UpdateExpression="SET last_tick_at = :now",
@@ -61,15 +62,20 @@ class Pools:
             ExpressionAttributeValues={":now": typed(microseconds(now))},
         )
 
-    def hold(self, name: str, until: datetime, reason: str) -> None:
-        """Note a hold that is later than the one that is there."""
-        held = POOL.encode_fields({"held_until": until, "held_reason": reason})
-        self._table.update(
-            keys.slots(name),
-            UpdateExpression="SET held_until = :until, held_reason = :reason",
-            ConditionExpression="attribute_exists(pk) AND (attribute_not_exists(held_until) OR held_until < :until)",
-            ExpressionAttributeValues={":until": typed(held["held_until"]), ":reason": typed(held["held_reason"])},
-        )
+    def hold(self, name: str, change: ChangeHolds) -> tuple[PoolHold, ...]:
+        """See `Store.hold`: written on the condition that the holds are those that were read."""
+        codec = POOL.codecs["holds"]
+        for _ in self._table.rounds(f"holds of work pool {name!r} were not changed"):
+            slots = self._table.items([keys.slots(name)]).get(keys.slots(name))
+            if slots is None:
+                break
+            stored = slots.get("holds")
+            with readable("holds"):
+                before: tuple[PoolHold, ...] = codec.decode(text_in(slots, "holds")) if stored else ()
+            after = change(before)
+            if after == before or self._table.update(keys.slots(name), **_replacing(stored, typed(codec.encode(after)))):
+                return after
+        return ()
 
     def save(self, pool: WorkPool, expected_version: int | None) -> WorkPool:
         """See `Store.save_pool`."""
@@ -152,7 +158,7 @@ class Pools:
             raise refusals.pool_exists(pool.name)
         sweep(self._table, pool.name)
         saved = _saved(pool, pool, 1, fresh=True)
-        return saved, _new(saved, {"held_reason": {"S": ""}}, token)
+        return saved, _new(saved, {}, token)
 
     def _replace(
         self, pool: WorkPool, expected_version: int, token: str, withdrawn: Sequence[Withdrawal]
@@ -209,6 +215,16 @@ def changed(token: str, expected: str | None = None) -> Actions:
     return {keys.CONFIGURATION: ("Update", update)}
 
 
+def _replacing(stored: Mapping[str, Any] | None, holds: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The request that writes holds in place of those that were read."""
+    condition = "holds = :read" if stored else "attribute_not_exists(holds)"
+    return {
+        "UpdateExpression": "SET holds = :holds",
+        "ConditionExpression": f"attribute_exists(pk) AND {condition}",
+        "ExpressionAttributeValues": {":holds": holds, **({":read": stored} if stored else {})},
+    }
+
+
 def _new(pool: WorkPool, ticked: Item, token: str) -> Actions:
     """What makes a pool that is not there."""
     slots: Item = {"version": typed(pool.version), "turn": {"S": token}, **ticked}
@@ -221,7 +237,7 @@ def _new(pool: WorkPool, ticked: Item, token: str) -> Actions:
 
 def _ticked(pool: WorkPool) -> dict[str, Any]:
     """What only ticks write."""
-    return {name: getattr(pool, name) for name in ("held_until", "held_reason", "last_tick_at")}
+    return {name: getattr(pool, name) for name in ("holds", "last_tick_at")}
 
 
 def _fit(config: Item | None, slots: Item | None) -> bool:
@@ -244,7 +260,7 @@ def _expected(found: FoundPool | None, name: str, version: int) -> FoundPool:
 
 def _saved(pool: WorkPool, ticked: WorkPool, version: int, *, fresh: bool = False) -> WorkPool:
     """The pool as it will be read: what only ticks write stays, or begins empty."""
-    kept: dict[str, Any] = {"held_until": None, "held_reason": "", "last_tick_at": None}
+    kept: dict[str, Any] = {"holds": (), "last_tick_at": None}
     if not fresh:
         kept = _ticked(ticked)
     queues = tuple(sorted(pool.queues, key=lambda queue: queue.priority))

@@ -95,7 +95,10 @@ class Table:
         return found
 
     def query(self, partition: str, *, first: str = "", before: str = "", page: int | None = None) -> Iterator[Item]:
-        """The items of a partition in order, from a sort key on or else before one; read page by page as taken."""
+        """The items of a partition in order, from a sort key on, before one, or both; read page by page as taken.
+
+        No item has the sort key `before` where both are given.
+        """
         return self.pages(page, ConsistentRead=True, **_range(partition, first, before))
 
     def pages(self, page: int | None, **request: Any) -> Iterator[Item]:
@@ -298,7 +301,10 @@ class Table:
 
 def _range(partition: str, first: str, before: str) -> Mapping[str, Any]:
     condition, values = "pk = :pk", {":pk": {"S": partition}}
-    if first:
+    if first and before:
+        condition = "pk = :pk AND sk BETWEEN :first AND :before"
+        values = {**values, ":first": {"S": first}, ":before": {"S": before}}
+    elif first:
         condition, values = "pk = :pk AND sk >= :first", {**values, ":first": {"S": first}}
     elif before:
         condition, values = "pk = :pk AND sk < :before", {**values, ":before": {"S": before}}

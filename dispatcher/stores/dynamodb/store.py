@@ -13,8 +13,19 @@ from uuid import UUID
 
 from dispatcher.clock import Clock, SystemClock
 from dispatcher.errors import Conflict, StoreError
-from dispatcher.models import Deployment, Run, WorkPool
-from dispatcher.records import PAGE, Claims, Decide, Materialisation, Move, Notified, QueueCount, Reconfiguration, RunFilter
+from dispatcher.models import Deployment, PoolHold, Run, WorkPool
+from dispatcher.records import (
+    PAGE,
+    ChangeHolds,
+    Claims,
+    Decide,
+    Materialisation,
+    Move,
+    Notified,
+    QueueCount,
+    Reconfiguration,
+    RunFilter,
+)
 from dispatcher.stores import refusals, transitions
 from dispatcher.stores.dynamodb import checking, keys
 from dispatcher.stores.dynamodb.changes import Change, Changes
@@ -174,9 +185,13 @@ class DynamoStore:
             by_run.setdefault(move.run_id, []).append(move)
         return self._change({run_id: partial(_moved, of_run) for run_id, of_run in by_run.items()})
 
-    def hold(self, pool: str, until: datetime, reason: str) -> None:
+    def hold(self, pool: str, change: ChangeHolds) -> tuple[PoolHold, ...]:
         """See `Store.hold`."""
-        self._pools.hold(pool, until, reason)
+        return self._pools.hold(pool, change)
+
+    def heartbeat(self, pool: str, now: datetime) -> None:
+        """See `Store.heartbeat`."""
+        self._pools.heartbeat(pool, now)
 
     def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
         """See `Store.claim`. Where one transaction does not hold it all, several follow one another, and the answer may be a

@@ -36,7 +36,8 @@ SELECT name, version FROM deployments
 SELECT 1 FROM work_queues WHERE pool = :pool AND name = :queue
 
 -- name: add_pool
-INSERT INTO work_pools ({pool}) VALUES ({pool_values}) ON CONFLICT (name) DO NOTHING
+-- `held_reason` is a column of older code, which may not be NULL.
+INSERT INTO work_pools ({pool}, held_reason) VALUES ({pool_values}, '') ON CONFLICT (name) DO NOTHING
 
 -- name: replace_pool
 -- All but the name and what ticks write.
@@ -148,15 +149,25 @@ SELECT {run} FROM runs
 WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED' AND due_at <= :now AND (not_before IS NULL OR not_before <= :now)
 ORDER BY due_at, id LIMIT :limit
 
+-- name: due_after
+-- The same from a place in the queue on.
+SELECT {run} FROM runs
+WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED' AND due_at <= :now AND (not_before IS NULL OR not_before <= :now)
+    AND (due_at, id) > (:due_at, :id)
+ORDER BY due_at, id LIMIT :limit
+
 -- name: change_run
 -- Every change of a run: `{changes}` are assignments; state, fence and the end it was to come to are those that it leaves.
 UPDATE runs SET {changes}
 WHERE id = :expected_id AND pool = :expected_pool AND state = :expected_state AND fence = :expected_fence
     AND COALESCE(ending, '') = :expected_ending
 
+-- name: holds
+-- Read to be changed. Where rows are locked, this locks the pool's.
+SELECT holds FROM work_pools WHERE name = :pool
+
 -- name: hold
-UPDATE work_pools SET held_until = :held_until, held_reason = :held_reason
-WHERE name = :pool AND (held_until IS NULL OR held_until < :held_until)
+UPDATE work_pools SET holds = :holds WHERE name = :pool
 
 -- name: live
 SELECT {small_run} FROM runs

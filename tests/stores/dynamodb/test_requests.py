@@ -16,7 +16,7 @@ from providers.emulators.faults import FaultKind, Faults
 from tests.builders import MINUTE, NOW, a_deployment, a_pool, a_run
 from tests.stores.dynamodb.places import Place, a_place, emulator
 from tests.stores.dynamodb_server import connect, fresh_table
-from tests.stores.steps import LEASE, a_claimed_run, a_running_run, a_stored_run, claim, nothing
+from tests.stores.steps import LEASE, a_claimed_run, a_running_run, a_stored_run, claim, hold, nothing
 
 TRANSACTION = "dynamodb.TransactWriteItems"
 
@@ -116,7 +116,7 @@ def test_a_claim_whose_second_transaction_is_never_answered_answers_with_the_fir
 def test_throttled_reads_and_updates_are_repeated(place: Place, faults: Faults, operation: str):
     a_stored_run(place.store)
     faults.add(f"dynamodb.{operation}", FaultKind.THROTTLE, times=3)
-    place.store.hold("pool", NOW, "no capacity")
+    hold(place.store)
     assert claim(place.store, decide=nothing, takeovers=1).claims == ()
     assert len(place.clock.slept) == 3
 

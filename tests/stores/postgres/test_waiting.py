@@ -13,7 +13,7 @@ from dispatcher.records import Decision, Move, Snapshot
 from dispatcher.stores.postgres import PostgresStore
 from tests.builders import NOW, a_pool, a_queue, a_run
 from tests.stores.postgres_server import PostgresServer
-from tests.stores.steps import a_running_run, a_stored_run, claim, granting, moved
+from tests.stores.steps import a_running_run, a_stored_run, claim, granting, hold, moved
 
 
 def test_claims_that_overlap_never_exceed_a_limit_and_claim_each_run_once(stores, store: PostgresStore):
@@ -45,7 +45,7 @@ def test_while_one_decides_no_other_claims_or_changes_the_pool_but_runs_are_adde
             lambda: claim(hasty),
             lambda: hasty.save_pool(a_pool(limit=99), expected_version=1),
             lambda: hasty.delete_pool("pool", expected_version=1),
-            lambda: hasty.hold("pool", NOW, "no capacity"),
+            lambda: hold(hasty),
         ):
             with pytest.raises(StoreUnavailable, match="holds the work pool"):
                 write()
@@ -97,7 +97,7 @@ def test_a_claim_that_the_server_sacrifices_to_a_deadlock_is_made_again(
     decisions: list[Snapshot] = []
 
     def cross() -> None:
-        other.execute("UPDATE work_pools SET held_reason = 'crossed'")
+        other.execute("UPDATE work_pools SET description = 'crossed'")
         other.execute("COMMIT")
 
     crossing = Thread(target=cross)
@@ -114,7 +114,7 @@ def test_a_claim_that_the_server_sacrifices_to_a_deadlock_is_made_again(
     assert [each.run.id for each in claim(victim, decide=decide).claims] == [run.id]
     crossing.join()
     assert len(decisions) > 1
-    assert (decisions[0].pool.held_reason, decisions[-1].pool.held_reason) == ("", "crossed")
+    assert (decisions[0].pool.description, decisions[-1].pool.description) == ("", "crossed")
 
 
 def test_a_verb_within_a_verb_is_a_mistake(store: PostgresStore):

@@ -4,7 +4,7 @@
 -- Transactions that write are READ COMMITTED: each statement sees what was committed before it began, and one that had to wait
 -- for a row goes on with the row as it is then. So the lock comes first, and what is read after it is true until the commit:
 --
---     claim, hold                    UPDATE of the pool's row     wait for one another, and for a change of the pool
+--     claim, hold, heartbeat         UPDATE of the pool's row     wait for one another, and for a change of the pool
 --     save_pool, delete_pool         FOR UPDATE                   wait for all of them, and for those that add runs
 --     add_runs, save_deployment      FOR KEY SHARE                wait for a change of the pool alone, never for a claim
 --     reconfigure                    both tables, EXCLUSIVE      waits for all of the above; reading goes on
@@ -16,6 +16,9 @@ SELECT version FROM work_pools WHERE name = :name FOR UPDATE
 
 -- name: keep_pool
 SELECT 1 FROM work_pools WHERE name = :pool FOR KEY SHARE
+
+-- name: holds
+SELECT holds FROM work_pools WHERE name = :pool FOR NO KEY UPDATE
 
 -- name: keep_configuration
 -- Whoever writes takes the pools first, here too, so that no two wait for each other.

@@ -1,0 +1,86 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.core.holds import MAX_HOLDS, accepted, active, added, first_place, freed, hold_for, passed_over, place_of
+from dispatcher.models import HoldKind
+from providers.base import Hold, Misconfigured, Needs, Throttled
+from tests.builders import HOUR, MINUTE, NOW, SECOND, a_hold, a_run, an_id
+
+EAST, WEST = a_hold(place=("east",)), a_hold(place=("west",))
+PLACE = (NOW, an_id())
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (Throttled(reason="rate exceeded"), HoldKind.RATE),
+        (Throttled(reason="quota", hold=Hold(place=("", "eu"))), HoldKind.RATE),
+        (Throttled(reason="RESOURCE:GPU", hold=Hold(size={"gpu": 1})), HoldKind.CAPACITY),
+        (Throttled(reason="running jobs", hold=Hold(freed_by_end=True)), HoldKind.CAPACITY),
+        (Misconfigured(reason="no region"), HoldKind.MISCONFIGURED),
+    ],
+)
+def test_a_refusal_says_what_it_holds_and_of_which_kind_that_is(answer, kind):
+    hold = hold_for(answer, NOW)
+    assert (hold.kind, hold.reason, hold.until) == (kind, answer.reason, NOW)
+    assert (hold.place, hold.size, hold.freed_by_end) == (answer.hold.place, answer.hold.size, answer.hold.freed_by_end)
+
+
+def test_a_refusal_of_one_job_alone_holds_nothing():
+    assert hold_for(Throttled(reason="too big", hold=None), NOW) is None
+
+
+def test_of_two_refusals_of_the_same_the_later_end_stays():
+    later = replace(EAST, until=EAST.until + SECOND, reason="still")
+    assert added((EAST, WEST), later) == (WEST, later)
+    assert added((WEST, later), EAST) == (WEST, later)
+    assert added((EAST,), replace(EAST, kind=HoldKind.CAPACITY)) == (EAST, replace(EAST, kind=HoldKind.CAPACITY))
+
+
+@given(st.lists(st.integers(0, 40), max_size=60))
+def test_there_are_never_more_than_a_few_and_the_newest_is_one_of_them(minutes):
+    holds = ()
+    for number in minutes:
+        new = a_hold(NOW + number * MINUTE, place=(str(number),))
+        holds = added(holds, new)
+        assert any(hold.place == new.place for hold in holds)
+    assert len(holds) <= MAX_HOLDS
+    assert len({hold.identity for hold in holds}) == len(holds)
+
+
+def test_the_end_of_a_job_ends_those_that_wait_for_it_and_forgets_what_was_passed_over():
+    waits = a_hold(kind=HoldKind.CAPACITY, freed_by_end=True, passed={"default": PLACE})
+    assert freed((replace(EAST, passed={"default": PLACE}), waits)) == (EAST,)
+    kept = (replace(EAST, passed={"default": PLACE}),)
+    assert freed(kept) == kept
+
+
+def test_an_accepted_job_ends_what_is_over_where_it_went_and_nothing_else():
+    over = replace(EAST, until=NOW)
+    assert accepted((over, EAST, WEST), Needs(place=("east", "main")), NOW) == (EAST, WEST)
+    assert accepted((over, WEST), Needs(place=("west",)), NOW) == (over, WEST)
+    assert accepted((a_hold(NOW),), Needs(place=("west",)), NOW) == ()
+
+
+def test_what_was_passed_over_is_remembered_by_those_in_force_even_when_they_are_renewed():
+    over = replace(WEST, until=NOW, passed={"default": PLACE, "high": PLACE})
+    [east, west] = passed_over((EAST, over), {"default": PLACE}, NOW)
+    assert (east.passed, west.passed) == ({"default": PLACE}, {"high": PLACE})
+    assert first_place((east, west), "default", NOW) == PLACE
+    [_, renewed] = added((west, east), replace(EAST, until=NOW + HOUR, reason="again"))
+    assert renewed.passed == {"default": PLACE}
+    assert first_place((renewed,), "high", NOW) is None
+
+
+def test_a_hold_is_in_force_until_its_time_has_come():
+    assert active((EAST,), EAST.until - timedelta(microseconds=1)) == (EAST,)
+    assert active((EAST,), EAST.until) == ()
+
+
+def test_where_a_run_stands_is_when_it_is_due_and_its_id():
+    run = a_run()
+    assert place_of(run) == (run.due_at, run.id)
