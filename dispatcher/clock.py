@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Protocol
-from uuid import UUID, uuid4
+from uuid import UUID
 
 
 class Clock(Protocol):
@@ -20,7 +22,7 @@ class Clock(Protocol):
         ...
 
     def new_id(self) -> UUID:
-        """An identity that nobody has had before."""
+        """An identity that nobody has had before, and that sorts after those that were given before it."""
         ...
 
 
@@ -37,5 +39,35 @@ class SystemClock:
             time.sleep(seconds)
 
     def new_id(self) -> UUID:
-        """A random (version 4) UUID."""
-        return uuid4()
+        """A UUID that begins with the time: see `TimeOrderedIds`."""
+        return _IDS.after(time.time_ns())
+
+
+class TimeOrderedIds:
+    """UUIDs of version 8 (RFC 9562, section 5.8) in the order in which they are made, so that runs due at one moment keep it.
+
+    The first 32 bits count steps of `STEP` since 1970, the next 16 parts of a step, and 74 bits are random. Each id of one
+    process begins a step of its own: its first eight characters, which people are shown and type, tell it from the others. (In
+    a UUID of version 7 these stand still for a minute.) The price: the count begins anew after 199 days, and of two runs that
+    are due at the same moment the one made after that then goes first.
+    """
+
+    STEP = 4_000_000
+    """Nanoseconds."""
+
+    def __init__(self) -> None:
+        self._last, self._lock = -1, Lock()
+
+    def after(self, now: int) -> UUID:
+        """The next id, given the nanoseconds since 1970."""
+        stamp = (now << 16) // self.STEP
+        with self._lock:
+            if stamp >> 16 <= self._last >> 16:  # the same step, or a clock that was put back
+                stamp = ((self._last >> 16) + 1) << 16
+            self._last = stamp
+        chance = int.from_bytes(os.urandom(10)) >> 6
+        head = (stamp & (1 << 48) - 1) << 80
+        return UUID(int=head | 8 << 76 | chance >> 62 << 64 | 2 << 62 | chance & (1 << 62) - 1)
+
+
+_IDS = TimeOrderedIds()

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from dispatcher.cli.references import Reference
 from dispatcher.cli.session import Session
 from dispatcher.core.redaction import redacted, without
 
@@ -83,6 +84,9 @@ class Command(Careful):
         """Call the function and print its answer."""
         session = ctx.ensure_object(Session)
         session.as_json = ctx.params.pop("as_json")
+        for parameter in self.params:
+            if isinstance(parameter, Reference) and parameter.name:
+                ctx.params[parameter.name] = parameter.resolve(session, ctx.params[parameter.name])
         answer = super().invoke(ctx)
         if answer is None:
             return

@@ -15,7 +15,9 @@ from dispatcher.cli.deployment_options import ScheduleOptions, retry_options, re
 from dispatcher.cli.deployment_run import run
 from dispatcher.cli.deployment_schedule import schedule
 from dispatcher.cli.hook_options import hook_option, hooks_changed, hooks_given, no_hooks_option
+from dispatcher.cli.references import deployment_argument
 from dispatcher.cli.session import Session, pass_session
+from dispatcher.cli.tables_option import wide_option
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import DEFAULT_QUEUE, Deployment, RetryPolicy
 
@@ -60,7 +62,7 @@ def create(
     "update",
     example="dispatcher deployment update etl --queue default -jv cpu=512\ndispatcher deployment update etl --retries 3",
 )
-@click.argument("name", shell_complete=completion.deployments)
+@deployment_argument
 @click.option("-q", "--queue", metavar="QUEUE", shell_complete=completion.queues, help="The work queue.")
 @variable_options
 @click.option("--tag", "tags", multiple=True, help="A tag, again for each; those given replace all that were.")
@@ -97,6 +99,7 @@ def update(
 
 @deployment.command("ls", example="dispatcher deployment ls --pool nightly")
 @click.option("-p", "--pool", metavar="POOL", shell_complete=completion.pools, help="Only those of one work pool.")
+@wide_option
 @pass_session
 def ls(session: Session, /, pool: str | None) -> Answer:
     """List deployments by name."""
@@ -108,8 +111,9 @@ def ls(session: Session, /, pool: str | None) -> Answer:
 
 
 @deployment.command("inspect", example="dispatcher deployment inspect etl")
-@click.argument("name", shell_complete=completion.deployments)
+@deployment_argument
 @secrets.show_option
+@wide_option
 @pass_session
 def inspect(session: Session, /, name: str) -> Answer:
     """Show one deployment: its variables, its retries, its hooks, and its schedules with their next windows."""
@@ -123,7 +127,7 @@ deployment.add_command(schedule)
 
 
 @deployment.command("pause", example="dispatcher deployment pause etl")
-@click.argument("name", shell_complete=completion.deployments)
+@deployment_argument
 @pass_session
 def pause(session: Session, /, name: str) -> Answer:
     """Let the schedules of a deployment make no more runs; those to come are taken away. People can still run it."""
@@ -131,7 +135,7 @@ def pause(session: Session, /, name: str) -> Answer:
 
 
 @deployment.command("resume", example="dispatcher deployment resume etl")
-@click.argument("name", shell_complete=completion.deployments)
+@deployment_argument
 @pass_session
 def resume(session: Session, /, name: str) -> Answer:
     """Let the schedules of a deployment make runs again, from now on."""
@@ -139,7 +143,7 @@ def resume(session: Session, /, name: str) -> Answer:
 
 
 @deployment.command("delete", example="dispatcher deployment delete etl --yes")
-@click.argument("name", shell_complete=completion.deployments)
+@deployment_argument
 @yes_option
 @pass_session
 def delete(session: Session, /, name: str, *, yes: bool) -> Answer:

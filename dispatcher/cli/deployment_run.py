@@ -10,13 +10,14 @@ import click
 from dispatcher.cli import completion, inputs, shapes
 from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.deployment_options import retry_options, retry_taken, variable_options
+from dispatcher.cli.references import deployment_argument
 from dispatcher.cli.session import Session, pass_session
 
 
 @click.command(
     "run", cls=Command, example="dispatcher deployment run etl -jv env.DAY=2026-01-31 --at 2026-02-01T08:00:00+00:00"
 )
-@click.argument("name", shell_complete=completion.deployments)
+@deployment_argument
 @variable_options
 @click.option("-q", "--queue", metavar="QUEUE", shell_complete=completion.queues, help="Instead of the deployment's.")
 @click.option("--run-name", help="A name for people; it need not be unique.")

@@ -10,7 +10,9 @@ from dispatcher.cli import completion, shapes
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.consent import consent, yes_option
 from dispatcher.cli.deployment_options import ScheduleOptions, schedule_options
+from dispatcher.cli.references import deployment_argument
 from dispatcher.cli.session import Session, pass_session
+from dispatcher.cli.tables_option import wide_option
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import Deployment
 
@@ -25,7 +27,7 @@ def schedule() -> None:
     example="dispatcher deployment schedule create etl --cron '30 6 * * 1-5' --timezone Europe/Paris --slug mornings\n"
     "dispatcher deployment schedule create etl --interval 900 --catch-up last",
 )
-@click.argument("name", shell_complete=completion.deployments)
+@deployment_argument
 @click.option("--slug", help="What it is known by in its deployment; otherwise cron, interval or rrule, with a number.")
 @schedule_options
 @click.option("--active/--no-active", default=True, help="Whether it makes runs from now on, which is so otherwise.")
@@ -48,7 +50,8 @@ def create(session: Session, /, name: str, *, slug: str | None, active: bool, re
 
 
 @schedule.command("ls", example="dispatcher deployment schedule ls etl")
-@click.argument("name", shell_complete=completion.deployments)
+@deployment_argument
+@wide_option
 @pass_session
 def ls(session: Session, /, name: str) -> Answer:
     """List the schedules of a deployment, each with its next three windows on the clock of its zone."""
@@ -58,7 +61,7 @@ def ls(session: Session, /, name: str) -> Answer:
 
 
 @schedule.command("pause", example="dispatcher deployment schedule pause etl mornings")
-@click.argument("name", shell_complete=completion.deployments)
+@deployment_argument
 @click.argument("slug", shell_complete=completion.schedules)
 @pass_session
 def pause(session: Session, /, name: str, slug: str) -> Answer:
@@ -68,7 +71,7 @@ def pause(session: Session, /, name: str, slug: str) -> Answer:
 
 
 @schedule.command("resume", example="dispatcher deployment schedule resume etl mornings")
-@click.argument("name", shell_complete=completion.deployments)
+@deployment_argument
 @click.argument("slug", shell_complete=completion.schedules)
 @pass_session
 def resume(session: Session, /, name: str, slug: str) -> Answer:
@@ -78,7 +81,7 @@ def resume(session: Session, /, name: str, slug: str) -> Answer:
 
 
 @schedule.command("delete", example="dispatcher deployment schedule delete etl mornings --yes")
-@click.argument("name", shell_complete=completion.deployments)
+@deployment_argument
 @click.argument("slug", shell_complete=completion.schedules)
 @yes_option
 @pass_session
@@ -91,7 +94,7 @@ def delete(session: Session, /, name: str, slug: str, *, yes: bool) -> Answer:
 
 
 @schedule.command("clear", example="dispatcher deployment schedule clear etl --yes")
-@click.argument("name", shell_complete=completion.deployments)
+@deployment_argument
 @yes_option
 @pass_session
 def clear(session: Session, /, name: str, *, yes: bool) -> Answer:

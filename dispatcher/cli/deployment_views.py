@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from rich.table import Table
 from rich.text import Text
 
 from dispatcher.cli.inputs import as_given
-from dispatcher.cli.views import Shape, hook_words, pairs, retry_words, say, seconds, show, table, text
+from dispatcher.cli.tables import Grid
+from dispatcher.cli.views import (
+    Shape,
+    hook_words,
+    pairs,
+    retry_words,
+    say,
+    seconds,
+    short_id,
+    show,
+    table,
+    text,
+    time_and_ago,
+)
 
 
 def deployments(shapes: Sequence[Shape]) -> None:
@@ -16,11 +29,12 @@ def deployments(shapes: Sequence[Shape]) -> None:
     if not shapes:
         say("No deployments. Try: dispatcher deployment create NAME --pool POOL")
         return
-    out = table("Name", "Pool", "Queue", "Schedules", "Tags", "ID", right=(3,))
+    headers = ("Name", "Pool", "Queue", "Schedules", "Tags", "ID")
+    out = table(*headers, right=(3,), names=headers[:3], words=("Tags",), ranks=("Tags", "Schedules", "Queue"))
     for each in shapes:
         name = text(each["name"]) + _mark(paused=each["paused"])
-        cells = (each["pool"], each["queue"], len(each["schedules"]) or "", ", ".join(each["tags"]), each["id"])
-        out.add_row(name, *map(text, cells))
+        cells = (each["pool"], each["queue"], len(each["schedules"]) or "", ", ".join(each["tags"]))
+        out.add_row(name, *map(text, cells), short_id(each["id"]))
     show(out)
     if any(each["paused"] for each in shapes):
         say("(**) denotes a paused deployment: its schedules make no runs")
@@ -30,8 +44,9 @@ def deployment(shape: Shape) -> None:
     """One deployment with its schedules."""
     out = pairs()
     out.add_row("name", text(shape["name"]) + _mark(paused=shape["paused"]))
-    for key in ("id", "pool", "queue", "description", "created_at"):
-        out.add_row(key.removesuffix("_at"), text(shape[key]))
+    for key in ("id", "pool", "queue", "description"):
+        out.add_row(key, text(shape[key]))
+    out.add_row("created", text(time_and_ago(shape["created_at"])))
     out.add_row("tags", text(", ".join(shape["tags"])))
     if shape["paused"]:
         out.add_row("paused", text("its schedules make no runs"))
@@ -57,12 +72,21 @@ def schedules(shapes: Sequence[Shape]) -> None:
         say("(**) denotes a paused schedule")
 
 
-def _schedules(shapes: Sequence[Shape]) -> Table:
-    out = table("Slug", "Schedule", "Time zone", "Catch-up", "Next")
+def _schedules(shapes: Sequence[Shape]) -> Grid:
+    headers = ("Slug", "Schedule", "Time zone", "Catch-up", "Next")
+    out = table(*headers, names=("Slug", "Time zone"), words=("Schedule", "Next"), ranks=("Catch-up",))
     for each in shapes:
         name = text(each["slug"]) + _mark(paused=not each["active"])
-        out.add_row(name, text(_rule(each)), text(each["timezone"]), text(_catch_up(each)), text(", ".join(each["next"])))
+        out.add_row(
+            name, text(_rule(each)), text(each["timezone"]), text(_catch_up(each)), text(", ".join(map(_window, each["next"])))
+        )
     return out
+
+
+def _window(moment: str) -> str:
+    """A window on the clock of its schedule's zone, which has a column of its own."""
+    at = datetime.fromisoformat(moment)
+    return f"{at:%Y-%m-%d %H:%M:%S}" if at.second else f"{at:%Y-%m-%d %H:%M}"
 
 
 def _rule(shape: Shape) -> str:

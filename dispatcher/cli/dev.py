@@ -14,13 +14,14 @@ import click
 
 from dispatcher.cli import completion, shapes
 from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.listing import Listed, listing
 from dispatcher.cli.session import Session, pass_session
-from dispatcher.models import Run
+from dispatcher.records import RunFilter
 from dispatcher.ticking import tick
 from dispatcher.ticking.report import TickReport
 
 SHOWN_RUNS = 12
-"""Runs that the view shows: those with a job, and then the newest."""
+"""Runs that the view shows."""
 
 Show = Callable[[shapes.Shape], None]
 
@@ -74,20 +75,15 @@ def _look(session: Session, report: TickReport, named: Sequence[str] | None, tic
         "ticks": ticks,
         "at": shapes.time(session.wiring.dispatch.clock.now()),
         "pools": [shapes.watched_pool(client.inspect_work_pool(name)) for name in names],
-        "runs": [shapes.run(run) for run in _runs(session, names)],
+        "runs": [shapes.listed(each) for each in _runs(session, names)],
         "problems": report.problems,
     }
 
 
-def _runs(session: Session, pools: Sequence[str]) -> Sequence[Run]:
-    """What runs must not be hidden by what waits: a backlog is newer."""
-    store = session.wiring.dispatch.store
-    newest = {run.id: run for pool in pools for run in session.client.runs(pool=pool, limit=SHOWN_RUNS)}
-    live = [run.id for pool in pools for run in store.live(pool, limit=SHOWN_RUNS)]
-    read = [newest.get(run_id) or store.get(run_id) for run_id in live[:SHOWN_RUNS]]
-    first = {run.id: run for run in read if run is not None}
-    others = sorted((run for run in newest.values() if run.id not in first), key=lambda run: run.created_at, reverse=True)
-    return [*first.values(), *others][:SHOWN_RUNS]
+def _runs(session: Session, pools: Sequence[str]) -> Sequence[Listed]:
+    """What runs first, then what is due, then what ended: runs to come must not hide them, nor must a backlog."""
+    found = [each for pool in pools for each in listing(session.client, RunFilter(pool=pool), limit=SHOWN_RUNS).runs]
+    return sorted(found, key=lambda each: (each.run.state.is_end, not each.run.state.holds_slot))[:SHOWN_RUNS]
 
 
 def _is_done(picture: shapes.Shape) -> bool:

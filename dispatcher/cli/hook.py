@@ -12,6 +12,7 @@ from dispatcher.cli import completion
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.cli.shapes import Shape
+from dispatcher.cli.tables_option import wide_option
 from dispatcher.clock import SystemClock
 from dispatcher.core.notices import trial
 from dispatcher.delivery import NotDelivered
@@ -24,6 +25,7 @@ def hook() -> None:
 
 
 @hook.command("ls", example="dispatcher hook ls")
+@wide_option
 @pass_session
 def ls(session: Session, /) -> Answer:
     """List the hooks of the settings, and the pools and deployments that name them.

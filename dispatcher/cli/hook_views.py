@@ -12,7 +12,8 @@ def hooks(shapes: Sequence[Shape]) -> None:
     if not shapes:
         say('No hooks. Set DISPATCHER_HOOKS, as {"ops": {"url": "https://hooks.example/ops"}}')
         return
-    out = table("Name", "Kind", "To", "Signed", "Work pools", "Deployments")
+    headers = ("Name", "Kind", "To", "Signed", "Work pools", "Deployments")
+    out = table(*headers, names=("Name", "To"), words=headers[4:], ranks=("Signed", "Deployments", "Work pools"))
     for each in shapes:
         cells = (
             each["name"],

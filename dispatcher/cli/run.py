@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from dispatcher.cli import completion, inputs, secrets, shapes
+from dispatcher.cli import logs as log_reading
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.default_pool import pool_or_default
 from dispatcher.cli.deployment_options import retry_options, retry_taken, variable_options
+from dispatcher.cli.listing import listing
+from dispatcher.cli.references import find_run, run_argument
 from dispatcher.cli.session import Session, pass_session
+from dispatcher.cli.tables_option import wide_option
 from dispatcher.cli.watch import follow
-from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
-from dispatcher.models import Run, RunState
-from providers.base import Submission
-
-SHORTEST, RECENT = 4, 1000
-"""The least that may be given of an id, and how many runs are looked through for it."""
+from dispatcher.client.questions import missing
+from dispatcher.errors import NotFound
+from dispatcher.models import RunState
+from dispatcher.records import RunFilter
 
 STATES = click.Choice(list(RunState), case_sensitive=False)
 
@@ -74,32 +75,50 @@ def create(
 )
 @click.option("-d", "--deployment", metavar="NAME", shell_complete=completion.deployments, help="Only those of one deployment.")
 @click.option("-s", "--state", "states", multiple=True, type=STATES, help="Only in this state; again for more.")
-@click.option("-l", "--limit", type=int, default=50, show_default=True, help="How many, the newest first.")
+@click.option("--to-come", is_flag=True, help="Those too whose time has not come, before what has ended.")
+@click.option("-l", "--limit", type=int, default=50, show_default=True, help="How many.")
+@wide_option
 @pass_session
-def ls(session: Session, /, *, states: Sequence[RunState], limit: int, pool: str | None, **where: Any) -> Answer:
-    """List runs, the newest first."""
+def ls(session: Session, /, *, states: Sequence[RunState], to_come: bool, limit: int, pool: str | None, **where: Any) -> Answer:
+    """List runs: what runs, what is due, and what ended last.
+
+    What is due is in the order of its time, with why it waits. Runs to come are shown with --to-come or --state SCHEDULED;
+    --json has them last.
+    """
     if pool is not None:
         session.client.work_pool(pool)  # a name that does not exist is an error, not an empty list
-    runs = session.client.runs(pool=pool, **where, states=states or None, limit=limit)
-    return Answer(data=[shapes.run(found) for found in runs], view="runs")
+    found = listing(session.client, RunFilter(pool=pool, **where, states=frozenset(states) or None), limit=limit)
+    if not found.runs and not found.to_come:
+        _check_names(session, pool, **where)
+    asked = to_come or RunState.SCHEDULED in states
+    first = [each for each in found.runs if not each.run.state.is_end]
+    ended = [each for each in found.runs if each.run.state.is_end]
+    ordered = [*first, *found.to_come, *ended] if asked else [*first, *ended, *found.to_come]
+    shown = [shapes.listed(each) for each in ordered[:limit]]
+    if session.as_json:
+        return Answer(data=shown)
+    hidden = set() if asked else {str(each.run.id) for each in found.to_come}
+    told = {"runs": [each for each in shown if each["id"] not in hidden], "later": len(hidden), "limit": limit}
+    return Answer(data=told, view="run_views:runs_listed")
 
 
 @run.command("inspect", example="dispatcher run inspect 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
-@click.argument("run_id", metavar="ID", shell_complete=completion.runs)
+@run_argument
 @secrets.show_option
+@wide_option
 @pass_session
 def inspect(session: Session, /, run_id: str) -> Answer:
     """Show one run: what was asked for, its way so far through all attempts with the waits between, and where it is."""
-    found = _find(session, run_id)
-    return Answer(data=shapes.whole_run(found), view="run", secrets=secrets.of_runs(session, [found]))
+    found = find_run(session, run_id)
+    return Answer(data=shapes.whole_run(found), view="run_views:run", secrets=secrets.of_runs(session, [found]))
 
 
 @run.command("cancel", example="dispatcher run cancel 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
-@click.argument("run_id", metavar="ID", shell_complete=completion.runs)
+@run_argument
 @pass_session
 def cancel(session: Session, /, run_id: str) -> Answer:
     """Cancel a run: at once while it waits, otherwise the next tick stops its job."""
-    found = session.client.cancel_run(_find(session, run_id).id)
+    found = session.client.cancel_run(find_run(session, run_id).id)
     texts = {
         RunState.CANCELLED: f"Cancelled run {found.name!r}.",
         RunState.CANCELLING: f"Run {found.name!r} is being cancelled: the next tick stops its job.",
@@ -108,7 +127,7 @@ def cancel(session: Session, /, run_id: str) -> Answer:
 
 
 @run.command("retry", example="dispatcher run retry 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
-@click.argument("run_id", metavar="ID", shell_complete=completion.runs)
+@run_argument
 @pass_session
 def retry(session: Session, /, run_id: str) -> Answer:
     """Run again what has ended: by a new run of the same place, variables, tags and retries, due at once.
@@ -116,22 +135,22 @@ def retry(session: Session, /, run_id: str) -> Answer:
     An ended run never moves, so the new one has an id of its own. Asked again, it is the same one; to go on from there, retry
     that. Retries that come by themselves (--retries) are attempts of one run.
     """
-    old = _find(session, run_id)
+    old = find_run(session, run_id)
     made = session.client.retry_run(old.id)
     return Answer(data=shapes.run(made), text=f"Run {old.name!r} is run again as {made.name}, {made.state}: {made.id}")
 
 
 @run.command("explain", example="dispatcher run explain 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
-@click.argument("run_id", metavar="ID", shell_complete=completion.runs)
+@run_argument
 @pass_session
 def explain(session: Session, /, run_id: str) -> Answer:
     """Say why a run is not running: the one reason that counts, who holds the slots, and what would change it."""
-    found = _find(session, run_id)
+    found = find_run(session, run_id)
     return Answer(data=shapes.explanation(found, session.client.explain(found.id)), view="explanation")
 
 
 @run.command("watch", example="dispatcher run watch 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5 --timeout 3600")
-@click.argument("run_id", metavar="ID", shell_complete=completion.runs)
+@run_argument
 @click.option("--every", type=click.FloatRange(0.1, 3600), default=2.0, show_default=True, metavar="SECONDS", help="The pause.")
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop watching then; the run goes on.")
 @pass_session
@@ -140,51 +159,37 @@ def watch(session: Session, /, run_id: str, every: float, timeout: float | None)
 
     Exits with 0 when the run completes, and with 1 when it ends otherwise or the time is up. Ctrl-C stops the watching alone.
     """
-    return follow(session, _find(session, run_id).id, every=every, timeout=timeout)
+    return follow(session, find_run(session, run_id).id, every=every, timeout=timeout)
 
 
-@run.command("logs", example="dispatcher run logs 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
-@click.argument("run_id", metavar="ID", shell_complete=completion.runs)
+@run.command("logs", example="dispatcher run logs 6e0c3f0a --follow\ndispatcher run logs 6e0c3f0a --attempt 1 --tail 20")
+@run_argument
+@click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="Of this attempt; otherwise of the last with a job.")
 @click.option("--tail", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="Only the last N lines.")
+@click.option("-f", "--follow", "following", is_flag=True, help="Go on with what comes until its end.")
+@click.option("--every", type=click.FloatRange(0.1, 3600), default=2.0, show_default=True, metavar="SECONDS", help="The pause.")
 @pass_session
-def logs(session: Session, /, run_id: str, tail: int) -> Answer:
-    """Show what a run's job wrote, where its provider keeps that; otherwise where to look."""
-    found = _find(session, run_id)
-    if found.submission is None:
-        raise Conflict(f"run {found.name!r} has no job to have logs of: {session.client.explain(found.id).text}")
-    text, url = _logs(session, found, found.submission, tail), found.submission.get("url")
-    if text is None and url is None:
-        raise Conflict(f"the provider of run {found.name!r} keeps no logs that can be shown here, and gave no page to look at")
-    data = {"id": str(found.id), "name": found.name, "logs": text, "url": url}
-    return Answer(data=data, text=f"Its logs are at {url}" if text is None else text.removesuffix("\n"))
+def logs(session: Session, /, run_id: str, *, attempt: int | None, tail: int, following: bool, every: float) -> Answer | None:
+    """Show what a run's job wrote, where its provider keeps that; otherwise where to look.
+
+    Of a run whose next attempt waits, it is what the last one wrote. With --follow it goes on through the attempts to the end
+    of the run, or of the one that --attempt names.
+    """
+    found = find_run(session, run_id)
+    if following:
+        return log_reading.follow(session, found, attempt=attempt, tail=tail, every=every)
+    return log_reading.logs(session, found, attempt=attempt, tail=tail)
 
 
-def _find(session: Session, reference: str) -> Run:
-    """The run of an id, or of the beginning of one or a name as `run ls` shows them. Raises `NotFound` or `InvalidInput`."""
-    with suppress(InvalidInput):  # it is no whole id
-        return session.client.run(reference)
-    recent = session.client.runs(limit=RECENT)
-    found = [run for run in recent if run.name == reference] or [run for run in recent if _begins(run, reference)]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        words = (
-            f"run {reference!r} does not exist among the latest {RECENT}; `dispatcher run ls` lists them, a whole id finds any"
-        )
-        raise NotFound(words)
-    ids = ", ".join(str(run.id) for run in found[:3])
-    raise InvalidInput("run", [Fault("id", f"{reference!r} may be any of {len(found)} runs, as {ids}; give the whole id")])
-
-
-def _begins(run: Run, reference: str) -> bool:
-    return len(reference) >= SHORTEST and str(run.id).startswith(reference.lower())
-
-
-def _logs(session: Session, found: Run, submission: Mapping[str, Any], tail: int) -> str | None:
-    """The logs that the provider of the run's pool has; None where it offers none."""
-    pool = session.client.work_pool(found.pool)
-    read = getattr(session.wiring.dispatch.providers(pool.type), "logs", None)
-    return None if read is None else read(Submission(**submission), tail=tail)
+def _check_names(session: Session, pool: str | None, *, queue: str | None, deployment: str | None) -> None:
+    """Raise `NotFound` for a deployment or a queue that there is not; one that is deleted may have left runs."""
+    if deployment is not None:
+        session.client.deployment(deployment)
+    if queue is not None and pool is not None:
+        session.client.work_queue(pool, queue)
+    elif queue is not None and not any(each.queue(queue) for each in session.client.work_pools()):
+        names = [each.name for found in session.client.work_pools() for each in found.queues]
+        raise NotFound(missing("work queue", queue, names))
 
 
 def _numbered(name: str | None, key: str | None, number: int, count: int) -> dict[str, str | None]:

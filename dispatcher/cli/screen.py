@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from dispatcher.cli import views
+from dispatcher.cli import run_views, views
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def live_pools() -> Iterator[Callable[[views.Shape], None]]:
 
 
 def pools_picture(shape: views.Shape) -> Group:
-    """One moment: every pool with its slots and queues, the runs that have a job, and the newest."""
+    """One moment: every pool with its slots and queues, what runs and what is due."""
     parts: list[RenderableType] = [
         Text(f"push-dispatcher  tick {shape['ticks']}  {views.time(shape['at'])}  Ctrl-C stops", "bold")
     ]
@@ -42,7 +42,7 @@ def _slots(pool: views.Shape) -> Text:
 
 
 def _queues(pool: views.Shape) -> RenderableType:
-    out = views.table("", "Queue", "Limit", "Slots", "Due", "Later", right=(0, 2, 3, 4, 5))
+    out = views.table("", "Queue", "Limit", "Slots", "Due", "Later", right=(0, 2, 3, 4, 5), names=("Queue",))
     for queue in pool["queues"]:
         name = views.text(queue["name"]) + (Text(" (**)", style="red") if queue["paused"] else Text())
         numbers = [views.text(queue[key]) for key in ("in_use", "due", "later")]
@@ -51,8 +51,10 @@ def _queues(pool: views.Shape) -> RenderableType:
 
 
 def _runs(shape: views.Shape) -> RenderableType:
-    out = views.table("Run", "Pool", "Queue", "State", "Reason")
+    headers = ("Run", "Pool", "Queue", "State", "Due", "Reason")
+    out = views.table(*headers, names=headers[:3], words=("Reason",), ranks=("Due", "Queue", "Pool"))
     for run in shape["runs"]:
         cells = [views.text(run[key]) for key in ("name", "pool", "queue")]
-        out.add_row(*cells, views.state(run["state"]), views.text(run["reason"]))
+        due = views.text(views.ago(run["due_at"]))
+        out.add_row(*cells, run_views.run_state(run), due, views.text(run["waits"] or run["reason"]))
     return out

@@ -30,6 +30,7 @@ class Session:
     verbose: bool = False
     as_json: bool = False
     show_secrets: bool = False
+    wide: bool = False
 
     @cached_property
     def settings(self) -> Settings:

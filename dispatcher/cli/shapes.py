@@ -15,14 +15,16 @@ hook         name, ends, late_after_seconds (null: never told late); `hook ls`: 
              delivered, problem (null where it was)
 retry        attempts (the first included), delay_seconds, backoff, ends; null for none
 run          id, name, pool, queue, deployment, schedule (its slug), state, reason, scheduled_at, due_at, started_at, ended_at,
-             exit_code, attempt, url; `inspect` adds job_variables, tags, retry, created_at, claimed_at, submitted_at,
-             not_before, refusals, submission, job, past (attempts that were followed by another) and timeline
+             exit_code, attempt, url; `run ls` and `dev` add late (due for 15 s and more) and waits (why it waits, in a few
+             words; empty for one that does not, or is not due yet); `inspect` adds job_variables, tags, retry, created_at,
+             claimed_at, submitted_at, not_before, refusals, submission, job, past (attempts that were followed by another) and
+             timeline
 attempt      attempt, state, reason, claimed_at, submitted_at, started_at, ended_at, exit_code, url
 preview      a list of runs, each with late, not_before and created (false for a window that is to become a run) besides
 timeline     a list of event, at, wait_seconds (since the event before; null for the first), attempt, state and reason (of an
              end; else null and empty)
 explanation  id, name, state, reason (a word of `dispatcher.core.reasons.Reason`), text, mend, until, position, holders
-dev          ticks (how many), at, pools (with in_use and queues), runs (the newest), problems
+dev          ticks (how many), at, pools (with in_use and queues), runs (as `run ls` has them but for those to come), problems
 tick         started_at, pools, skipped, problems; a pool has the numbers of `dispatcher.ticking.report.PoolReport`, barriers
              (by queue: why nothing more was admitted), queues (by name: in_use, limit, waiting, oldest_wait), steps (each
              step, after, seconds) and outcomes (by run)
@@ -48,6 +50,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from dispatcher.cli.listing import Listed
 from dispatcher.client import Plan, PoolView, Upcoming
 from dispatcher.core.changes import ABSENT, Change, FieldChange
 from dispatcher.core.holds import is_whole
@@ -217,6 +220,11 @@ def run(found: Run) -> Shape:
         "attempt": found.attempt,
         "url": (found.submission or {}).get("url"),
     }
+
+
+def listed(found: Listed) -> Shape:
+    """A run in the list of `run ls`."""
+    return {**run(found.run), "late": found.late, "waits": found.waits}
 
 
 def upcoming(found: Upcoming, now: datetime) -> Shape:

@@ -1,6 +1,6 @@
 """Tables for people; each function shows one shape of `dispatcher.cli.shapes`.
 
-Beside `deployment_views`, `screen` and `demo.views` the only module that imports rich.
+Beside `tables`, `deployment_views`, `screen` and `demo.views` the only module that imports rich.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from dispatcher.cli.inputs import as_given
+from dispatcher.cli.tables import SHORT_ID, Column, Grid, Pairs, is_wide
 
 Shape = Mapping[str, Any]
 
@@ -49,10 +48,10 @@ def pools(shapes: Sequence[Shape]) -> None:
     if not shapes:
         say("No work pools yet. Try: dispatcher work-pool create NAME --type process")
         return
-    out = table("Name", "Type", "Status", "Concurrency Limit", "ID")
+    out = table("Name", "Type", "Status", "Concurrency Limit", "ID", names=("Name",), ranks=("Type",))
     for pool in shapes:
         name = text(pool["name"]) + (Text(" (**)", style="red") if pool["paused"] else Text())
-        out.add_row(name, text(pool["type"]), state(pool["status"]), limit(pool["concurrency_limit"]), text(pool["id"]))
+        out.add_row(name, text(pool["type"]), state(pool["status"]), limit(pool["concurrency_limit"]), short_id(pool["id"]))
     show(out)
     if any(pool["paused"] for pool in shapes):
         say("(**) denotes a paused pool")
@@ -65,10 +64,10 @@ def pool(shape: Shape) -> None:
         out.add_row(key, text(shape[key]))
     out.add_row("status", state(shape["status"]))
     out.add_row("slots", text(f"{shape['in_use']} of {limit_words(shape['concurrency_limit'])}"))
-    out.add_row("created", text(time(shape["created_at"])))
-    out.add_row("last tick", text(time(shape["last_tick_at"]) or "never"))
+    out.add_row("created", text(time_and_ago(shape["created_at"])))
+    out.add_row("last tick", text(time_and_ago(shape["last_tick_at"]) or "never"))
     for hold in shape["holds"]:
-        out.add_row("held until", text(f"{time(hold['until'])}: {hold['reason']}"))
+        out.add_row("held until", text(f"{time_and_ago(hold['until'])}: {hold['reason']}"))
     for hook in shape["hooks"]:
         out.add_row(f"hook {hook['name']}", text(hook_words(hook)))
     variables = shape["base_job_template"].get("variables", {}).get("properties", {})
@@ -82,7 +81,8 @@ def pool(shape: Shape) -> None:
 
 def queues(shapes: Sequence[Shape]) -> None:
     """Work queues in the order in which they are served."""
-    out = table("Priority", "Name", "Status", "Concurrency Limit", "Slots", "Due", "Later", right=(0, 4, 5, 6))
+    headers = ("Priority", "Name", "Status", "Concurrency Limit", "Slots", "Due", "Later")
+    out = table(*headers, right=(0, 4, 5, 6), names=("Name",), ranks=("Later", "Status"))
     for queue in shapes:
         name = text(queue["name"]) + (Text(" (**)", style="red") if queue["paused"] else Text())
         numbers = [text(queue[key]) for key in ("in_use", "due", "later")]
@@ -113,70 +113,6 @@ def created(shapes: Sequence[Shape]) -> None:
     say(f"Try: dispatcher tick, then dispatcher run ls --pool {shapes[0]['pool']}")
 
 
-def runs(shapes: Sequence[Shape]) -> None:
-    """A list of runs."""
-    if not shapes:
-        say("No runs. Try: dispatcher run create --pool NAME")
-        return
-    out = table("Name", "ID", "Pool", "Queue", "State", "Due", "Reason")
-    for run in shapes:
-        place = [text(run["name"]), text(run["id"][:8]), text(run["pool"]), text(run["queue"])]
-        again = Text(f" ({run['attempt']})" if run["attempt"] > 1 else "", style="dim")
-        out.add_row(*place, state(run["state"]) + again, text(time(run["due_at"])), text(run["reason"]))
-    show(out)
-    if any(run["attempt"] > 1 for run in shapes):
-        say("(2) denotes a second attempt")
-
-
-def preview(shapes: Sequence[Shape]) -> None:
-    """Runs that wait, by due time."""
-    if not shapes:
-        say("No runs are due in this time.")
-        return
-    out = table("Due", "", "Name", "ID", "Queue", "Deployment")
-    for run in shapes:
-        mark = Text("late", style="red") if run["late"] else Text("" if run["created"] else "to come", style="dim")
-        out.add_row(
-            text(time(run["due_at"])),
-            mark,
-            *(text(cell) for cell in (run["name"], run["id"][:8], run["queue"], run["deployment"])),
-        )
-    show(out)
-    made, late = sum(run["created"] for run in shapes), sum(run["late"] for run in shapes)
-    coming = f", to come by schedules: {len(shapes) - made}" if made < len(shapes) else ""
-    say(f"Runs: {made}, late: {late}{coming}.")
-
-
-def run(shape: Shape) -> None:
-    """One run with its way so far."""
-    out = pairs()
-    for key in ("name", "id", "pool", "queue", "deployment", "schedule", "attempt", "exit_code", "reason", "url"):
-        if shape[key] not in (None, ""):
-            out.add_row(key.replace("_", " "), text(shape[key]))
-    out.add_row("state", state(shape["state"]))
-    if shape["retry"]:
-        out.add_row("retry", text(retry_words(shape["retry"])))
-    if shape["tags"]:
-        out.add_row("tags", text(", ".join(shape["tags"])))
-    for name, value in shape["job_variables"].items():
-        out.add_row(f"variable {name}", text(as_given(value)))
-    show(out)
-    say("")
-    show(timeline(shape["timeline"]))
-
-
-def timeline(events: Sequence[Shape]) -> Table:
-    """What happened when, with the waits between; the attempts where there were several."""
-    several = len({event["attempt"] for event in events}) > 1
-    out = table("Event", "At", "After", *(("Attempt",) if several else ()), "", right=(2, 3) if several else (2,))
-    for event in events:
-        wait = event["wait_seconds"]
-        cells = [text(event["event"]), text(time(event["at"])), text("" if wait is None else seconds(wait))]
-        end = state(event["state"] or "") + text(f" {event['reason']}" if event["reason"] else "")
-        out.add_row(*cells, *((text(event["attempt"]),) if several else ()), end)
-    return out
-
-
 def retry_words(shape: Shape) -> str:
     """A retry policy in a sentence."""
     if shape["attempts"] == 1:
@@ -203,7 +139,7 @@ def explanation(shape: Shape) -> None:
     if shape["mend"]:
         out.add_row("to change it", text(shape["mend"]))
     if shape["until"]:
-        out.add_row("until", text(time(shape["until"])))
+        out.add_row("until", text(time_and_ago(shape["until"])))
     if shape["position"]:
         out.add_row("position", text(f"number {shape['position']} of its queue"))
     if shape["holders"]:
@@ -311,20 +247,38 @@ def _wait(number: float | None) -> str:
     return "-" if number is None else seconds(number)
 
 
-def table(*columns: str, right: Sequence[int] = ()) -> Table:
-    """A table without frames; the columns numbered in `right` hold numbers."""
-    out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for number, column in enumerate(columns):
-        out.add_column(column, justify="right" if number in right else "left", overflow="fold")
-    return out
+def table(
+    *headers: str,
+    right: Sequence[int] = (),
+    names: Sequence[str] = (),
+    words: Sequence[str] = (),
+    ranks: Sequence[str] = (),
+) -> Grid:
+    """A table without frames: the columns numbered in `right` hold numbers; what becomes of others where there is no room is
+    said by their headers: `names` may be cut, `words` go over two lines, `ranks` are left out, the first of them first.
+    """
+    return Grid(
+        [
+            Column(
+                header=header,
+                right=number in right,
+                name=header in names,
+                words=header in words,
+                rank=len(ranks) - ranks.index(header) if header in ranks else 0,
+            )
+            for number, header in enumerate(headers)
+        ]
+    )
 
 
-def pairs() -> Table:
+def pairs() -> Pairs:
     """Names and values, one pair a line."""
-    out = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-    out.add_column(style="dim", no_wrap=True)
-    out.add_column(overflow="fold")
-    return out
+    return Pairs()
+
+
+def short_id(identity: str) -> Text:
+    """The beginning of an id, which every command takes for the whole."""
+    return text(identity if is_wide() else identity[:SHORT_ID])
 
 
 def text(value: Any) -> Text:
@@ -349,8 +303,30 @@ def limit_words(number: int | None) -> str:
 
 
 def time(moment: str | None) -> str:
-    """A time to the second, with its zone."""
-    return datetime.fromisoformat(moment).isoformat(timespec="seconds") if moment else ""
+    """A time to the second on the clock of this machine, with its zone."""
+    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M:%S %Z}" if moment else ""
+
+
+def ago(moment: str | None, now: datetime | None = None) -> str:
+    """A time as a person says it: how long ago, or in how long."""
+    if not moment:
+        return ""
+    away = (datetime.fromisoformat(moment) - (now or datetime.now(UTC))).total_seconds()
+    words = roughly(abs(away))
+    return "now" if words is None else f"in {words}" if away > 0 else f"{words} ago"
+
+
+def roughly(number: float) -> str | None:
+    """A duration in its largest unit; None for what is no time at all."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        if number >= (2 * size if unit == "d" else size):
+            return f"{int(number // size)} {unit}"
+    return None
+
+
+def time_and_ago(moment: str | None) -> str:
+    """Both."""
+    return f"{time(moment)} ({ago(moment)})" if moment else ""
 
 
 def seconds(number: float) -> str:
@@ -367,14 +343,14 @@ def kilobytes(number: int) -> str:
     return f"{number / 1000:,.0f} kB"
 
 
-def show(renderable: Table) -> None:
-    """Print a table; into a pipe without the blanks that fill up its last column."""
+def show(renderable: Grid | Pairs) -> None:
+    """Print a table; into a pipe without blanks at the ends of lines."""
     screen = console()
     if screen.is_terminal:
-        screen.print(renderable)
+        screen.print(renderable, crop=False)
         return
     with screen.capture() as captured:
-        screen.print(renderable)
+        screen.print(renderable, crop=False)
     screen.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 

@@ -16,7 +16,9 @@ from dispatcher.cli.consent import consent, yes_option
 from dispatcher.cli.default_pool import forget_default, set_default
 from dispatcher.cli.hook_options import hook_option, hooks_changed, hooks_given, no_hooks_option
 from dispatcher.cli.inputs import job_variables, template, type_option
+from dispatcher.cli.references import pool_argument
 from dispatcher.cli.session import Session, pass_session
+from dispatcher.cli.tables_option import wide_option
 from dispatcher.client import UNSET, default_base_job_template
 from dispatcher.models import WorkPool
 
@@ -95,7 +97,7 @@ def create(
     example="dispatcher work-pool update nightly --base-job-template nightly.json\n"
     "dispatcher work-pool update nightly --hook ops=FAILED,CRASHED,LATE:600",
 )
-@click.argument("name", shell_complete=completion.pools)
+@pool_argument
 @click.option("--base-job-template", "source", metavar="FILE", help="A JSON file, or - for standard input.")
 @variables_options
 @click.option("-l", "--concurrency-limit", type=int, metavar="N", help="Runs at once; 0 for never.")
@@ -143,6 +145,7 @@ def update(
 
 
 @work_pool.command("ls", example="dispatcher work-pool ls")
+@wide_option
 @pass_session
 def ls(session: Session, /) -> Answer:
     """List all work pools."""
@@ -150,8 +153,9 @@ def ls(session: Session, /) -> Answer:
 
 
 @work_pool.command("inspect", example="dispatcher work-pool inspect nightly")
-@click.argument("name", shell_complete=completion.pools)
+@pool_argument
 @secrets.show_option
+@wide_option
 @pass_session
 def inspect(session: Session, /, name: str) -> Answer:
     """Show one work pool: its limits, its queues and how full they are, its base job template."""
@@ -160,21 +164,22 @@ def inspect(session: Session, /, name: str) -> Answer:
 
 
 @work_pool.command("preview", example="dispatcher work-pool preview nightly --hours 12")
-@click.argument("name", shell_complete=completion.pools)
+@pool_argument
 @click.option(
     "--hours", type=click.FloatRange(0, 8760), default=1.0, show_default=True, metavar="N", help="How far to look ahead."
 )
 @click.option("-l", "--limit", type=int, default=100, show_default=True, metavar="N", help="The most runs to show.")
+@wide_option
 @pass_session
 def preview(session: Session, /, name: str, hours: float, limit: int) -> Answer:
     """Show the runs that are due within the next hours, by time: what is late is marked, and what schedules are to make."""
     now = session.client.clock.now()
     found = session.client.preview_work_pool(name, within=timedelta(hours=hours), limit=limit)
-    return Answer(data=[shapes.upcoming(each, now) for each in found], view="preview")
+    return Answer(data=[shapes.upcoming(each, now) for each in found], view="run_views:preview")
 
 
 @work_pool.command("pause", example="dispatcher work-pool pause nightly")
-@click.argument("name", shell_complete=completion.pools)
+@pool_argument
 @pass_session
 def pause(session: Session, /, name: str) -> Answer:
     """Stop delivery: what runs goes on, what is due waits."""
@@ -182,7 +187,7 @@ def pause(session: Session, /, name: str) -> Answer:
 
 
 @work_pool.command("resume", example="dispatcher work-pool resume nightly")
-@click.argument("name", shell_complete=completion.pools)
+@pool_argument
 @pass_session
 def resume(session: Session, /, name: str) -> Answer:
     """Deliver again; everything that waited is due."""
@@ -190,7 +195,7 @@ def resume(session: Session, /, name: str) -> Answer:
 
 
 @work_pool.command("delete", example="dispatcher work-pool delete nightly --yes")
-@click.argument("name", shell_complete=completion.pools)
+@pool_argument
 @yes_option
 @pass_session
 def delete(session: Session, /, name: str, *, yes: bool) -> Answer:
@@ -203,7 +208,7 @@ def delete(session: Session, /, name: str, *, yes: bool) -> Answer:
 
 
 @work_pool.command("sweep", example="dispatcher work-pool sweep nightly --yes")
-@click.argument("name", shell_complete=completion.pools)
+@pool_argument
 @yes_option
 @pass_session
 def sweep(session: Session, /, name: str, *, yes: bool) -> Answer:
@@ -219,7 +224,7 @@ def sweep(session: Session, /, name: str, *, yes: bool) -> Answer:
 @work_pool.command(
     "set-concurrency-limit", example="dispatcher work-pool set-concurrency-limit nightly 20", context_settings=NEGATIVE_NUMBERS
 )
-@click.argument("name", shell_complete=completion.pools)
+@pool_argument
 @click.argument("limit", type=int)
 @pass_session
 def set_concurrency_limit(session: Session, /, name: str, limit: int) -> Answer:
@@ -229,7 +234,7 @@ def set_concurrency_limit(session: Session, /, name: str, limit: int) -> Answer:
 
 
 @work_pool.command("clear-concurrency-limit", example="dispatcher work-pool clear-concurrency-limit nightly")
-@click.argument("name", shell_complete=completion.pools)
+@pool_argument
 @pass_session
 def clear_concurrency_limit(session: Session, /, name: str) -> Answer:
     """Take the limit of the pool away; those of its queues stay."""

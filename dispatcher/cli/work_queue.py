@@ -9,6 +9,7 @@ from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.consent import consent, yes_option
 from dispatcher.cli.inputs import pool_option
 from dispatcher.cli.session import Session, pass_session
+from dispatcher.cli.tables_option import wide_option
 from dispatcher.cli.work_pool import NEGATIVE_NUMBERS
 from dispatcher.models import DEFAULT_QUEUE, WorkPool
 
@@ -55,6 +56,7 @@ def create(
 
 @work_queue.command("ls", example="dispatcher work-queue ls --pool nightly")
 @pool_option
+@wide_option
 @pass_session
 def ls(session: Session, /, pool: str) -> Answer:
     """List the work queues of a pool in the order in which they are served."""

@@ -210,7 +210,7 @@ def test_a_preview_shows_what_is_due_and_marks_what_is_late(cli, pool):
     create(cli, "-jv", "command=date", "--at", "2099-01-01T00:00:00+00:00")
     shown = cli("work-pool", "preview", "nightly", "--hours", "2")
     assert f"nightly-{late[:8]}" in shown.out
-    assert "2020-01-01T00:00:00+00:00  late  nightly-" in shown.out
+    assert "2020-01-01 00:00:00 UTC  late  nightly-" in shown.out
     assert "Runs: 1, late: 1." in shown.out
     (found,) = cli.ok("work-pool", "preview", "nightly")
     assert (found["id"], found["late"], found["not_before"]) == (late, True, None)

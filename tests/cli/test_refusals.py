@@ -129,7 +129,7 @@ CASES = {
         ("run", "explain", "00000000-0000-0000-0000-000000000001"), ("does not exist", "dispatcher run ls")
     ),
     "the beginning of no id": Case(("run", "explain", "abcdef"), ("run 'abcdef' does not exist", "dispatcher run ls")),
-    "an id that is none": Case(("run", "cancel", "x"), ("run 'x' does not exist among the latest 1000",)),
+    "an id that is none": Case(("run", "cancel", "x"), ("run 'x' does not exist among the latest 20000",)),
     "a pool that exists": Case(("work-pool", "create", "pool", "--type", "process"), ("'pool' already exists",)),
     "a queue that exists": Case(("work-queue", "create", "high", "--pool", "pool"), ("name: ", "'high' already exists")),
     "a name that cannot be": Case(("work-pool", "create", "a/b", "--type", "process"), ("name: must be 1 to 200",)),

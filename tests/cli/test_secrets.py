@@ -10,7 +10,11 @@ from dispatcher.core.redaction import HIDDEN
 
 SECRETS = ("hunter-pool", "hunter-deployment", "hunter-run", "hunter-default", "hunter-key", "hunter-url")
 TEMPLATE = {
-    "job_configuration": {"command": "{{ command }}", "env": "{{ env }}", "key": "run --key={{ key }}", "api_key": "{{ key }}"},
+    "job_configuration": {
+        "command": "{{ command }} --key={{ key }}",
+        "env": "{{ env }}",
+        "labels": {"access_key": "{{ access_key }}"},
+    },
     "variables": {
         "type": "object",
         "properties": {
@@ -39,7 +43,7 @@ SHOWS = {
     ("deployment", "inspect", "etl"): {"hunter-deployment", "hunter-key"},
     ("run", "inspect", "first"): {"hunter-run", "hunter-url"},
     ("export",): set(SECRETS) - {"hunter-run", "hunter-url"},
-    ("tick", "--dry-run"): set(SECRETS) - {"hunter-default"},
+    ("tick", "--dry-run"): set(SECRETS),
 }
 OTHERS = [
     ("work-pool", "ls"),

@@ -1,0 +1,165 @@
+"""Tables that fit the terminal: nothing in a cell is broken in the middle of a word, and no cell makes a row long.
+
+Where a table is wider than its place, in this order: cells of words (a reason) go over two lines and end in `…`; names are cut
+to what still tells them apart; columns that the others can do without are left out. Ids, states, numbers and times stay whole.
+With `--wide` nothing of this is done.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import click
+from rich.console import Console, ConsoleOptions
+from rich.text import Text
+
+from dispatcher.cli.session import Session
+
+GAP, LINES = 2, 2
+LEAST, VERY_LEAST = (12, 24), (8, 10)
+"""How narrow names and words may become while a column can be left out, and when none can."""
+SHORT_ID = 8
+
+
+def is_wide() -> bool:
+    """Whether `--wide` was given."""
+    context = click.get_current_context(silent=True)
+    session = context.find_object(Session) if context else None
+    return session is not None and session.wide
+
+
+@dataclass(kw_only=True)
+class Column:
+    """A column, and what may be done to it where there is no room."""
+
+    header: str
+    right: bool = False
+    words: bool = False
+    """Prose: goes over `LINES` lines, and is cut there."""
+    name: bool = False
+    """May be cut."""
+    rank: int = 0
+    """Left out where there is no room: the highest first; 0 never."""
+    min_width: int = 0
+    cells: list[Text] = field(default_factory=list)
+
+    @property
+    def width(self) -> int:
+        """As wide as its widest cell."""
+        return max(self.min_width, len(self.header), *(cell.cell_len for cell in self.cells), 0)
+
+
+class Grid:
+    """A table without frames. `rich` asks it for its lines when it knows how wide they may be."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.columns, self._headed = list(columns), any(column.header for column in columns)
+
+    def add_row(self, *cells: Text) -> None:
+        """Add a row, a cell for each column."""
+        for column, cell in zip(self.columns, cells, strict=True):
+            column.cells.append(cell)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """The lines, none wider than there is room."""
+        del console
+        columns, widths = _fitted(self.columns, options.max_width)
+        if self._headed:
+            yield _line([Text(column.header, style="bold") for column in columns], columns, widths)
+        for row in zip(*(column.cells for column in columns), strict=True):
+            lines = [_cell_lines(cell, column, width) for cell, column, width in zip(row, columns, widths, strict=True)]
+            for number in range(max(map(len, lines))):
+                yield _line([each[number] if number < len(each) else Text() for each in lines], columns, widths)
+
+
+class Pairs:
+    """Names and values, one pair a line; a long value goes on beneath itself, broken between words alone."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[str, Text]] = []
+
+    def add_row(self, name: str, value: Text) -> None:
+        """Add a pair."""
+        self._rows.append((name, value))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """The lines; a single word that is wider than the place is left whole."""
+        del console
+        left = max((len(name) for name, _ in self._rows), default=0)
+        for name, value in self._rows:
+            lines = _wrapped(value, max(LEAST[1], options.max_width - left - GAP))
+            for number, line in enumerate(lines or [Text()]):
+                head = Text(("" if number else name).ljust(left) + " " * GAP, style="dim")
+                yield _whole(head + line)
+
+
+def _fitted(columns: Sequence[Column], room: int) -> tuple[Sequence[Column], Sequence[int]]:
+    """The columns that are shown, and how wide each is."""
+    shown = [column for column in columns if any(cell.plain for cell in column.cells) or not column.rank]
+    while True:
+        widths = [column.width for column in shown]
+        over = sum(widths) + GAP * (len(widths) - 1) - room
+        if over <= 0 or is_wide():
+            return shown, widths
+        last = max(shown, key=lambda column: column.rank)
+        least = [_least(column, *(LEAST if last.rank else VERY_LEAST)) for column in shown]
+        if over <= sum(widths) - sum(least) or not last.rank:
+            return shown, _shrunk(shown, widths, least, over)
+        shown.remove(last)
+
+
+def _least(column: Column, name: int, words: int) -> int:
+    smallest = words if column.words else name if column.name else column.width
+    return min(column.width, max(smallest, len(column.header)))
+
+
+def _shrunk(columns: Sequence[Column], widths: Sequence[int], least: Sequence[int], over: int) -> Sequence[int]:
+    """Prose gives way first, then the widest of the names, step by step."""
+    found = list(widths)
+    for is_prose in (True, False):
+        able = [number for number, column in enumerate(columns) if column.words is is_prose]
+        while over > 0 and (able := [number for number in able if found[number] > least[number]]):
+            found[max(able, key=lambda number: found[number])] -= 1
+            over -= 1
+    return found
+
+
+def _cell_lines(cell: Text, column: Column, width: int) -> list[Text]:
+    if cell.cell_len <= width or is_wide():
+        return [cell]
+    if not column.words:
+        return [_cut(cell, width)]
+    lines = [_cut(line, width) for line in _wrapped(cell, width)]
+    return lines if len(lines) <= LINES else [*lines[: LINES - 1], _cut(lines[LINES - 1] + Text(" …"), width, more=True)]
+
+
+def _cut(cell: Text, width: int, *, more: bool = False) -> Text:
+    """The beginning of a cell, and `…` for the rest."""
+    if cell.cell_len <= width:
+        return cell
+    short = cell.copy()
+    short.truncate(width - 1)
+    short.rstrip()
+    return short + Text("" if more and short.plain.endswith("…") else "…")
+
+
+def _wrapped(value: Text, width: int) -> list[Text]:
+    """Lines broken between words; a word that is longer stays whole."""
+    lines = textwrap.wrap(value.plain, max(width, 1), break_long_words=False, break_on_hyphens=False)
+    return [value] if len(lines) < 2 else [Text(line, style=value.style) for line in lines]
+
+
+def _line(cells: Sequence[Text], columns: Sequence[Column], widths: Sequence[int]) -> Text:
+    out = Text()
+    for number, (cell, column, width) in enumerate(zip(cells, columns, widths, strict=True)):
+        blanks = " " * (width - cell.cell_len)
+        out += Text(blanks) + cell if column.right else cell if number == len(cells) - 1 else cell + Text(blanks)
+        out += Text(" " * GAP if number < len(cells) - 1 else "")
+    return _whole(out)
+
+
+def _whole(line: Text) -> Text:
+    line.no_wrap, line.overflow = True, "ignore"
+    return line

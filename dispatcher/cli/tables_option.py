@@ -1,0 +1,22 @@
+"""`--wide`, apart from `tables` so that a command line is read without rich."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from dispatcher.cli.session import Session
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def wide_option(function: Function) -> Function:
+    """`--wide`."""
+    words = "Show whole ids, names and reasons, however wide that is."
+    return click.option("--wide", is_flag=True, expose_value=False, is_eager=True, callback=_note, help=words)(function)
+
+
+def _note(context: click.Context, _option: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's own signature
+    context.ensure_object(Session).wide = value

@@ -1,0 +1,145 @@
+"""What `run ls` and `dev` show first, and what only when it is asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.test_logs import tick_until
+
+SOON = "2099-01-01T00:00:00+00:00"
+
+
+@pytest.fixture
+def pool(cli):
+    cli.ok("work-pool", "create", "nightly", "--type", "process", "--concurrency-limit", "1")
+
+
+def a_run(cli, name: str, *words: str) -> dict:
+    [run] = cli.ok("run", "create", "--pool", "nightly", "--name", name, "-jv", "command=sleep 60", *words)
+    return run
+
+
+def names(cli, *words: str) -> list[str]:
+    """The first column of the table."""
+    lines = cli("run", "ls", *words).out.splitlines()[1:]
+    return [line.split()[0] for line in lines if not line.startswith(("To come", " "))]
+
+
+@pytest.fixture
+def of_every_kind(cli, pool):
+    a_run(cli, "ended")
+    cli.ok("run", "cancel", "ended")
+    a_run(cli, "second", "--at", "2020-01-02T00:00:00+00:00")
+    a_run(cli, "to-come", "--at", SOON)
+    a_run(cli, "running", "--at", "2020-01-01T00:00:00+00:00")
+    tick_until(cli, "running", lambda run: run["state"] == "RUNNING")
+    a_run(cli, "third")
+    yield cli
+    cli.ok("run", "cancel", "running")
+    cli.ok("tick")
+
+
+def test_what_runs_is_first_then_what_is_due_then_what_has_ended(of_every_kind):
+    assert names(of_every_kind) == ["running", "second", "third", "ended"]
+    assert of_every_kind("run", "ls").out.endswith("To come: 1. See: dispatcher run ls --to-come\n")
+    assert [run["name"] for run in of_every_kind.ok("run", "ls")] == ["running", "second", "third", "ended", "to-come"]
+    picture = of_every_kind.ok("dev", "--ticks", "1")
+    assert [run["name"] for run in picture["runs"]] == ["running", "second", "third", "ended"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--to-come",), ["running", "second", "third", "to-come", "ended"]),
+        (("--state", "SCHEDULED"), ["second", "third", "to-come"]),
+        (("--state", "running", "--state", "cancelled"), ["running", "ended"]),
+        (("--limit", "2"), ["running", "second"]),
+    ],
+    ids=str,
+)
+def test_what_is_to_come_is_shown_when_it_is_asked_for(words, expected, of_every_kind):
+    assert names(of_every_kind, *words) == expected
+
+
+def test_what_is_late_is_marked_and_why_it_waits_stands_beside_it(of_every_kind):
+    shown = {run["name"]: (run["late"], run["waits"]) for run in of_every_kind.ok("run", "ls")}
+    assert shown == {
+        "running": (False, ""),
+        "second": (True, "pool full"),
+        "third": (False, "pool full"),
+        "to-come": (False, ""),
+        "ended": (False, ""),
+    }
+    lines = {line.partition(" ")[0]: line for line in of_every_kind("run", "ls").out.splitlines()}
+    assert "SCHEDULED late  " in lines["second"]
+    assert lines["second"].endswith("pool full")
+    assert "late" not in lines["third"]
+
+
+def test_the_reason_is_that_of_its_own_queue(cli, pool):
+    cli.ok("work-queue", "create", "low", "--pool", "nightly", "--limit", "0")
+    cli.ok("work-queue", "create", "stopped", "--pool", "nightly", "--paused")
+    for queue in ("default", "low", "stopped"):
+        a_run(cli, queue, "--queue", queue)
+    a_run(cli, "after")
+    shown = {run["name"]: run["waits"] for run in cli.ok("run", "ls")}
+    assert shown == {
+        "default": "the next tick starts it",
+        "after": "own queue",
+        "low": "queue limit zero",
+        "stopped": "queue paused",
+    }
+
+
+def test_one_cron_schedule_does_not_fill_the_screen(cli, pool):
+    cli.ok("deployment", "create", "etl", "--pool", "nightly", "-jv", "command=date", "--cron", "*/1 * * * *")
+    cli.ok("tick")
+    a_run(cli, "mine")
+    listed = [run["name"] for run in cli.ok("run", "ls")]
+    assert names(cli)[:1] == ["mine"] == listed[:1]
+    assert "To come: at least 50." in cli("run", "ls").out
+    to_come = [run["due_at"] for run in cli.ok("run", "ls", "--to-come", "--state", "SCHEDULED")[1:]]
+    assert len(to_come) == 49
+    assert to_come == sorted(to_come)
+
+
+def test_runs_that_are_due_at_one_moment_keep_the_order_in_which_they_were_made(cli, pool):
+    at = ("--at", "2020-01-01T00:00:00+00:00")
+    first = [a_run(cli, "one-by-one", *at)["id"] for _ in range(5)]
+    many = cli.ok("run", "create", "--pool", "nightly", "-jv", "command=date", "--count", "30", *at)
+    made = [*first, *(run["id"] for run in many)]
+    assert [run["id"] for run in cli.ok("run", "ls")] == made
+    assert [run["id"] for run in cli.ok("work-pool", "preview", "nightly")] == made
+    [plan] = cli.ok("tick", "--dry-run")
+    assert [run["id"] for run in plan["admitted"]] == made[:1]
+
+
+def test_of_more_than_are_read_the_first_are_seen(cli, pool, monkeypatch):
+    monkeypatch.setattr("dispatcher.cli.listing.MOST", 10)
+    cli.ok("work-queue", "create", "other", "--pool", "nightly")
+    for number in range(3):
+        a_run(cli, f"first-{number}", "--at", "2020-01-01T00:00:00+00:00")
+    cli.ok("run", "create", "--pool", "nightly", "--queue", "other", "-jv", "command=date", "--count", "20")
+    assert [run["name"] for run in cli.ok("run", "ls", "--limit", "3")] == ["first-0", "first-1", "first-2"]
+    assert {run["queue"] for run in cli.ok("run", "ls", "--queue", "other")} == {"other"}
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("--deployment", "elt"), "deployment 'elt' does not exist; did you mean 'etl'?"),
+        (("--queue", "defualt"), "work queue 'defualt' does not exist; did you mean 'default'?"),
+        (("--pool", "nightly", "--queue", "defualt"), "of 'nightly' does not exist; did you mean 'default'?"),
+        (("--pool", "nigthly"), "did you mean 'nightly'?"),
+    ],
+    ids=str,
+)
+def test_a_name_that_does_not_exist_is_no_empty_list(words, hint, cli, pool):
+    cli.ok("deployment", "create", "etl", "--pool", "nightly", "-jv", "command=date")
+    said = cli("run", "ls", *words)
+    assert (said.exit_code, len(said.errors)) == (1, 1)
+    assert hint in said.errors[0]
+
+
+def test_a_limit_out_of_range_is_refused(cli, pool):
+    assert cli("run", "ls", "--limit", "0").errors == ("error: limit: must be from 1 to 1000, not 0",)
