@@ -105,12 +105,18 @@ def _of_the_task(given: Mapping[str, Any], task: Mapping[str, Any]) -> Iterator[
 
 
 def _of_variables(given: Mapping[str, Any], configuration: Mapping[str, Any]) -> Iterator[Finding]:
-    containers = mapping(mapping(given.get("template"), "").get("template"), "").get("containers") or [{}]
-    own = containers[0].get("env")
-    secrets = secrets_of(own, configuration)
-    for name, variable in plain_of(own, configuration).items():
+    execution = mapping(given.get("template"), "")
+    task = mapping(execution.get("template"), "")
+    main = (task.get("containers") or [{}])[0]
+    secrets = secrets_of(main.get("env"), configuration)
+    for name, variable in plain_of(main.get("env"), configuration).items():
         if variable is not None and "value" in variable and secrets.get(name) is not None:
             yield Finding(path=f"env.{name}", message="has no effect: the secret of the same name is used")
+    for key, own in (("image", main), ("command", main), ("timeout", task)):
+        if configuration.get(key) and own.get(key) and configuration[key] != own[key]:
+            yield Finding(path=key, message=f"has no effect: the job body has {own[key]!r:.80}")
+    if execution.get("parallelism") and str(execution.get("taskCount", 1)) == "1":
+        yield Finding(path="job_body.template.parallelism", message="has no effect: the job has one task")
 
 
 def _of_labels(configuration: Mapping[str, Any]) -> Iterator[Finding]:

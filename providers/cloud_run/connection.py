@@ -67,12 +67,15 @@ class Connection:
     def _tasks(self) -> Any:
         return run_v2.TasksClient(**self._arguments)
 
+    @property
+    def is_signed_in(self) -> bool:
+        """True while there is a token that Google takes."""
+        return bool(self._credentials.valid)
+
     def sign_in(self) -> None:
-        """Get a token, unless there is one: before a call that starts a job, so that nothing is started where this fails."""
-        if self._credentials.valid:
-            return
+        """Get a token: before a call that starts a job, so that nothing is started where this fails."""
         with self._signing_in:
-            if not self._credentials.valid:
+            if not self.is_signed_in:
                 self._credentials.refresh(Request())
 
     def create_job(self, place: Place, name: str, job: Any, timeout: float) -> str:

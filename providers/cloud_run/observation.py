@@ -1,4 +1,8 @@
-"""From Google's messages to an `Observation`. Pure: the messages are read by their attributes, nothing is imported for them."""
+"""From Google's messages to an `Observation`. Pure: the messages are read by their attributes, nothing is imported for them.
+
+Cloud Run tells of an execution and its tasks, never of one container: where a job has sidecars, it decides itself which of them
+ends a task, and the exit code is the one that it gives.
+"""
 
 from __future__ import annotations
 

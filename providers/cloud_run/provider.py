@@ -27,7 +27,7 @@ from providers.base import (
 )
 from providers.cloud_run.checking import refused
 from providers.cloud_run.needs import needs_of
-from providers.cloud_run.place import HostLacks, Place
+from providers.cloud_run.place import NO_REGION, HostLacks, Place, wanted
 from providers.cloud_run.regions import Regions
 from providers.cloud_run.rendering import body_of, execution_name, is_kept
 from providers.cloud_run.tidying import orphans
@@ -155,7 +155,12 @@ class CloudRunProvider:
         return gone
 
     def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:
-        """Delete jobs of this owner that ended minutes ago and that nobody remembers."""
+        """Delete jobs of this owner that ended minutes ago and that nobody remembers.
+
+        Raises `ConfigurationError` when `configuration` names no region, and `CallFailed`.
+        """
+        if wanted(configuration).region is None:
+            raise ConfigurationError(NO_REGION)
         region = self._regions.of(configuration)
         found = orphans(region.jobs(), owner=self._owner, keep=keep, now=self._now())
         # All are found before the first is deleted: a list whose items go away while it is read skips some.

@@ -60,7 +60,8 @@ class Region:
         """Make a job and start it. One of that name that is there already is the one."""
         try:
             message = message_of(body)
-            self._call(lambda _: self._connection.sign_in())
+            if not self._connection.is_signed_in:
+                self._call(lambda _: self._connection.sign_in())
         except ConfigurationError as problem:
             return Rejected(reason=str(problem))
         except OutOfTime as problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from providers.base import CallFailed, ConfigurationError
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 EMULATOR_VARIABLE = "CLOUD_RUN_EMULATOR_HOST"
 """`host:port` of an emulator, when no endpoint is given."""
 
+STILL_LACKING = 5.0
+"""Seconds for which a host that had no identity is taken to have none: to look for one takes seconds by itself."""
+
 
 class Regions:
     """Connections by the name of their credentials, made on first use and kept. Safe to use from several threads."""
@@ -31,6 +34,7 @@ class Regions:
         self._project = project
         self._seconds = seconds
         self._connections: dict[str | None, Connection] = {}
+        self._lacking: dict[str | None, tuple[float, HostLacks]] = {}
         self._lock = threading.Lock()
 
     def of(self, configuration: Mapping[str, Any]) -> Region:
@@ -81,8 +85,19 @@ class Regions:
 
         with self._lock:
             if name not in self._connections:
-                self._connections[name] = Connection(account, self._endpoint)
+                self._connections[name] = self._attempt(name, lambda: Connection(account, self._endpoint))
             return self._connections[name]
+
+    def _attempt(self, name: str | None, connect: Callable[[], Connection]) -> Connection:
+        """A connection; what the host lacked a moment ago is not looked for again by everybody who waits in line."""
+        since, problem = self._lacking.get(name, (0.0, None))
+        if problem is not None and time.monotonic() - since < STILL_LACKING:
+            raise HostLacks(str(problem), parts=problem.parts)
+        try:
+            return connect()
+        except HostLacks as lack:
+            self._lacking[name] = (time.monotonic(), lack)
+            raise
 
 
 def with_scheme(endpoint: str | None) -> str | None:

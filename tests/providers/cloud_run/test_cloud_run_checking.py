@@ -121,6 +121,9 @@ WARNINGS = [
     (a_configuration({"nodeSelector": {"accelerator": "nvidia-l4"}}), f"{TASK}.nodeSelector", "nvidia.com/gpu"),
     (a_configuration(env={"A": "1"}, secrets={"A": "s"}), "env.A", "the secret of the same name is used"),
     (a_configuration(labels={"123": "x"}), "labels.123", "a letter in its key"),
+    (a_configuration({"containers": [{"image": "own"}]}), "image", "the job body has 'own'"),
+    (a_configuration({"timeout": 90}, timeout=60), "timeout", "the job body has 90"),
+    ({**a_configuration(), "job_body": {"template": {"parallelism": 2}}}, "job_body.template.parallelism", "one task"),
     ({**a_configuration(), "job_body": {"uid": "u"}}, "job_body.uid", "Cloud Run fills it"),
     ({**a_configuration(), "job_body": {"startExecutionToken": "u"}}, "job_body.startExecutionToken", "a token of its own"),
     ({**a_configuration(), "job_body": {"launchStage": "LAUNCH_TAG_UNSPECIFIED"}}, "job_body.launchStage", "no stage"),
@@ -227,6 +230,14 @@ def request_of(configuration):
     body = body_of(Job(name=NAME, configuration=configuration), place, "us")
     needs = registry.needs("cloud-run-v2:push", configuration)
     return json.dumps([place.parent, needs.place, body])
+
+
+@pytest.mark.parametrize("template", exported().values(), ids=exported())
+def test_an_exported_template_is_accepted_unmodified_and_has_no_remarks(provider, template):
+    configuration = render(template, {"image": IMAGE})
+    checked = check(configuration)
+    assert (checked.faults, checked.warnings) == ((), ())
+    submitted(provider, Job(name=NAME, configuration=configuration))
 
 
 def test_what_has_no_effect_is_said_of_variables_that_exist():

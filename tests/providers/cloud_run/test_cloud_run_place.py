@@ -7,9 +7,10 @@ import subprocess
 import sys
 
 import pytest
+from google.auth.exceptions import DefaultCredentialsError
 
 from providers import registry
-from providers.base import CallFailed, Hold, JobState, Misconfigured, Rejected
+from providers.base import CallFailed, ConfigurationError, Hold, JobState, Misconfigured, Rejected
 from providers.cloud_run import CloudRunProvider
 from providers.cloud_run.connection import Connection
 from providers.cloud_run.place import Account
@@ -90,6 +91,8 @@ def test_without_a_region_a_job_waits_and_no_other_with_it(emulator, provider):
     assert not outcome.hold.concerns(provider.needs(a_job().configuration))
     with pytest.raises(CallFailed, match="region"):
         provider.find(a_job(region=None))
+    with pytest.raises(ConfigurationError, match="region"):  # a pool whose runs say where
+        provider.sweep({}, frozenset())
 
 
 def test_without_a_project_jobs_wait_for_one(emulator, monkeypatch):
@@ -107,6 +110,19 @@ def test_a_host_without_an_identity_makes_its_runs_wait_and_says_what_to_do(monk
     assert "the dispatcher's host has no Google identity" in outcome.reason
     assert "gcloud auth application-default login" in outcome.reason
     assert outcome.hold == Hold(place=("",))
+
+
+def test_a_host_without_an_identity_is_not_asked_by_everybody_in_line(monkeypatch):
+    asked = []
+
+    def nobody(**_):
+        asked.append(1)
+        raise DefaultCredentialsError("none")
+
+    monkeypatch.setattr("google.auth.default", nobody)
+    provider = CloudRunProvider(project="p")
+    assert all(isinstance(provider.submit(a_job()), Misconfigured) for _ in range(5))
+    assert asked == [1]
 
 
 def test_an_entry_may_impersonate_a_service_account(monkeypatch, tmp_path):
