@@ -4,6 +4,7 @@
     ├── InvalidInput            what somebody gave is wrong; lists every fault with its path and the mend
     │   ├── InvalidTemplate     a base job template
     │   └── InvalidVariables    job variables
+    ├── ScheduleError           a stored schedule names no time that can be worked out (the door refuses such a one)
     ├── RenderError             a template and its variables do not make a job (names the placeholder)
     ├── NotFound                no pool, queue, deployment or run of that name
     ├── AlreadyExists           the name is taken
@@ -55,6 +56,10 @@ class InvalidTemplate(InvalidInput):
 
 class InvalidVariables(InvalidInput):
     """Job variables that do not fit their template."""
+
+
+class ScheduleError(DispatcherError, ValueError):
+    """A schedule from which no window can be worked out; a ValueError as well, as for any value that cannot be read."""
 
 
 class RenderError(DispatcherError):

@@ -209,7 +209,9 @@ class Schedule:
     slug: Name
     """Unique in its deployment; part of the identity of every window."""
     cron: str | None = None
-    """Five fields, read on the wall clock of `timezone`."""
+    """Five fields, read on the wall clock of `timezone`; or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`."""
+    day_or: bool = True
+    """Where a cron expression restricts days of the month and of the week: whether either is enough, or both have to match."""
     interval: timedelta | None = None
     """Longer than nothing; whole days keep the time of day, all else is elapsed time."""
     rrule: str | None = None
@@ -226,9 +228,9 @@ class Schedule:
     """How many windows are made up for at the most where all are."""
 
     @property
-    def windows(self) -> tuple[str | timedelta | datetime | None, ...]:
+    def windows(self) -> tuple[str | timedelta | datetime | bool | None, ...]:
         """What decides when it is due: two that are equal in this have the same windows."""
-        return self.cron, self.interval, self.rrule, self.timezone, self.anchor
+        return self.cron, self.day_or, self.interval, self.rrule, self.timezone, self.anchor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

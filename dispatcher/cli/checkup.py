@@ -25,7 +25,7 @@ from providers.base import ConfigurationError, Job, ProviderError
 LATEST = 20
 """Runs of a pool among which the doctor looks for one that shows where its jobs are put."""
 
-READERS = {"cronsim": "cronsim", "dateutil": "python-dateutil"}
+READERS = {"cronsim": "cronsim"}
 """What reads schedules, and the distribution that brings it."""
 
 

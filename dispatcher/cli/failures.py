@@ -64,7 +64,7 @@ def lines(problem: Exception) -> Iterator[str]:
             yield "tables need rich, which is not installed: pip install 'push-dispatcher[cli]', or use --json"
         case ModuleNotFoundError() if (problem.name or "").partition(".")[0] == "yaml":
             yield "configuration files need PyYAML, which is not installed: pip install 'push-dispatcher[cli]'"
-        case ModuleNotFoundError() if (problem.name or "").partition(".")[0] in ("cronsim", "dateutil", "tzdata"):
+        case ModuleNotFoundError() if (problem.name or "").partition(".")[0] in ("cronsim", "tzdata"):
             yield f"schedules need {problem.name}, which is not installed: pip install 'push-dispatcher[schedules]'"
         case ModuleNotFoundError() if (problem.name or "").partition(".")[0] == "packaging":
             yield "building a package needs packaging, which is not installed: pip install 'push-dispatcher[package]'"

@@ -17,7 +17,7 @@ from dispatcher.models import Deployment, RetryPolicy, Run, WorkPool, WorkQueue
 LEFT_OUT = frozenset({"jsonschema", "pydantic", "regex"})
 """What a package without the door does without."""
 
-OF_SCHEDULES = frozenset({"cronsim", "dateutil"})
+OF_SCHEDULES = frozenset({"cronsim"})
 """What is there with the extra `schedules` alone."""
 
 

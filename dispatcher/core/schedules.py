@@ -9,125 +9,117 @@ Two kinds of schedule, two rules:
   has one window. A time that the clocks skip is due at the first instant after the gap; a time that they repeat is due at
   its first. Two times that fall on the same instant are one window.
 
-The libraries are imported on first use: a tick without schedules does not pay for them.
+What it costs follows the windows that are taken and the days that are gone through, never the time since a schedule began:
+the kinds say which times they name on the wall clock from any time on (`walls`), and `core.zones` says when the clocks of the
+zone are moved, so that between two such changes a window is a time less an offset.
+
+cronsim is imported on first use: a tick without schedules does not pay for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from heapq import heappop, heappush
-from itertools import count, dropwhile, takewhile
-from typing import TYPE_CHECKING
+from functools import partial
+from itertools import count, takewhile
+from typing import TYPE_CHECKING, TypeAlias
 
+from dispatcher.core.cron import cron
+from dispatcher.core.recurrence import rule
+from dispatcher.core.zones import FIRST, FURTHEST, LAST, first_not_shown, stretches
+from dispatcher.errors import ScheduleError
 from dispatcher.models import Schedule
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+Walls: TypeAlias = Callable[[datetime, datetime], Iterator[datetime]]
+"""Times on the wall clock from the first (included) to the second (excluded), ascending."""
+
 _DAY = timedelta(days=1)
-_MARGIN = _DAY + timedelta(hours=1)
-"""More than any zone ever moved its clocks at once."""
-_SECOND = timedelta(seconds=1)
 _START = datetime(2020, 1, 1)  # noqa: DTZ001 - a wall clock time; the zone is the schedule's
 
 
 def windows_due(schedule: Schedule, since: datetime, until: datetime) -> Iterator[datetime]:
     """The windows in `since < window <= until`, in UTC, ascending, each once; lazy, so that a caller may take the first few.
 
-    `since` and `until` are aware. The schedule is trusted: the door has read it.
+    `since` and `until` are aware; there are no windows before 1970 or after 9997. A schedule that the door has let in has its
+    windows; any other ends in `ScheduleError` (or in `KeyError`, of a zone that nobody has), never in an endless search: it
+    ends with `until`.
     """
     from zoneinfo import ZoneInfo  # noqa: PLC0415 - only for who has a schedule
 
     zone = ZoneInfo(schedule.timezone)
-    instants = _instants(schedule, zone, since.astimezone(UTC))
+    begin = max(_utc(since) + datetime.resolution, FIRST)
+    end = min(_utc(until), LAST) + datetime.resolution
     window = None
-    for instant in takewhile(lambda due: due <= until, _in_order(instants)):
-        if instant > since and instant != window:
+    for instant in _instants(schedule, zone, begin, end) if begin < end else ():
+        if instant >= end:
+            return
+        if instant != window:
             window = instant
-            yield window
+            yield instant.replace(tzinfo=UTC)
 
 
-def _instants(schedule: Schedule, zone: ZoneInfo, since: datetime) -> Iterator[datetime]:
-    """Instants from some time before `since`, never more than `_MARGIN` out of order."""
-    wall = _wall(since, zone) - _MARGIN
+def _utc(instant: datetime) -> datetime:
+    return instant.astimezone(UTC).replace(tzinfo=None)
+
+
+def _instants(schedule: Schedule, zone: ZoneInfo, begin: datetime, end: datetime) -> Iterator[datetime]:
+    """Instants from `begin`, ascending, perhaps past `end`; all without a zone, in UTC."""
     if schedule.cron is not None:
-        place = _every if _follows_elapsed_time(schedule.cron) else _once
-        return _placed(_cron_walls(schedule.cron, wall), zone, place)
+        times = cron(schedule.cron, schedule.day_or)
+        place = _every if times.follows_elapsed_time else _once
+        return place(times.walls, zone, begin, end)
     if schedule.rrule is not None:
-        return _placed(_rule_walls(schedule.rrule, _anchor(schedule, zone), wall), zone, _once)
+        return _once(rule(schedule.rrule, _anchor(schedule, zone)).walls, zone, begin, end)
     interval = schedule.interval
-    if interval is None:
-        raise ValueError(f"schedule {schedule.slug!r} has neither cron, interval nor rrule")
-    anchor = _anchor(schedule, zone)
+    if interval is None or interval <= timedelta(0):
+        raise ScheduleError(f"schedule {schedule.slug!r} has no cron, rrule or interval that is longer than nothing")
     if interval % _DAY:
-        return _steps(next(_once(anchor, zone)), interval, since)
-    return _placed(_steps(anchor, interval, wall), zone, _once)
+        return _steps(_first(schedule, zone), interval, begin, end)
+    return _once(partial(_steps, _anchor(schedule, zone), interval), zone, begin, end)
 
 
-def _follows_elapsed_time(cron: str) -> bool:
-    return any(part.startswith("*") for part in cron.split()[:2])
-
-
-def _cron_walls(cron: str, after: datetime) -> Iterator[datetime]:
-    from cronsim import CronSim  # noqa: PLC0415 - only for who has a cron schedule
-
-    return CronSim(cron, after)
-
-
-def _rule_walls(rule: str, anchor: datetime, after: datetime) -> Iterator[datetime]:
-    from dateutil.rrule import rrulestr  # noqa: PLC0415 - only for who has a recurrence rule
-
-    return dropwhile(lambda wall: wall < after, iter(rrulestr(rule, dtstart=anchor)))
-
-
-def _steps(anchor: datetime, step: timedelta, after: datetime) -> Iterator[datetime]:
-    """`anchor` + k * `step`, from the first at or after `after`; nothing lies before the anchor."""
+def _steps(anchor: datetime, step: timedelta, after: datetime, before: datetime) -> Iterator[datetime]:
+    """`anchor` + k * `step`; nothing lies before the anchor."""
     first = max(0, -((anchor - after) // step))
-    return (anchor + step * k for k in count(first))
+    last = (before - anchor) // step
+    return (anchor + step * k for k in takewhile(lambda k: k <= last, count(first)))
 
 
 def _anchor(schedule: Schedule, zone: ZoneInfo) -> datetime:
-    return _START if schedule.anchor is None else _wall(schedule.anchor, zone)
+    """Where it begins, on the wall clock."""
+    if schedule.anchor is None:
+        return _START
+    if not FIRST + FURTHEST <= _utc(schedule.anchor) <= LAST:
+        raise ScheduleError(f"anchor {schedule.anchor.isoformat()} must lie between 1970 and {LAST.year}")
+    return schedule.anchor.astimezone(zone).replace(tzinfo=None, fold=0)
 
 
-def _wall(instant: datetime, zone: ZoneInfo) -> datetime:
-    """What the clocks on the wall show, without their zone."""
-    return instant.astimezone(zone).replace(tzinfo=None, fold=0)
+def _first(schedule: Schedule, zone: ZoneInfo) -> datetime:
+    """Where it begins, as an instant."""
+    if schedule.anchor is not None:
+        _anchor(schedule, zone)
+        return _utc(schedule.anchor)
+    return next(_once(partial(_steps, _START, _DAY), zone, _START - FURTHEST, _START + 2 * FURTHEST))
 
 
-def _placed(
-    walls: Iterable[datetime], zone: ZoneInfo, place: Callable[[datetime, ZoneInfo], Iterator[datetime]]
-) -> Iterator[datetime]:
-    return (instant for wall in walls for instant in place(wall, zone))
+def _every(walls: Walls, zone: ZoneInfo, begin: datetime, end: datetime) -> Iterator[datetime]:
+    """Each instant at which the clocks show one of the times: two where they were put back, none where they skip it."""
+    for stretch in stretches(zone, begin, end):
+        yield from (wall - stretch.offset for wall in walls(stretch.begin, stretch.end))
 
 
-def _every(wall: datetime, zone: ZoneInfo) -> Iterator[datetime]:
-    """The instants at which the clocks show `wall`: one, two where they were put back, none where they skip it."""
-    found = {wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)}
-    yield from sorted(instant for instant in found if _wall(instant, zone) == wall)
-
-
-def _once(wall: datetime, zone: ZoneInfo) -> Iterator[datetime]:
-    """The first instant at which the clocks show `wall`, or the first after the gap that skips it."""
-    yield next(_every(wall, zone), None) or _end_of_gap(wall, zone)
-
-
-def _end_of_gap(wall: datetime, zone: ZoneInfo) -> datetime:
-    """The instant at which the clocks jump over `wall`, to the second."""
-    before, after = sorted(wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
-    while after - before > _SECOND:
-        middle = before + (after - before) // (2 * _SECOND) * _SECOND
-        before, after = (middle, after) if _wall(middle, zone) < wall else (before, middle)
-    return after
-
-
-def _in_order(instants: Iterable[datetime]) -> Iterator[datetime]:
-    """The same, ascending: they come out of order only where the clocks are put back."""
-    held: list[datetime] = []
-    for instant in instants:
-        heappush(held, instant)
-        while held[0] < instant - _MARGIN:
-            yield heappop(held)
-    while held:
-        yield heappop(held)
+def _once(walls: Walls, zone: ZoneInfo, begin: datetime, end: datetime) -> Iterator[datetime]:
+    """For each of the times the first instant at which the clocks show it, or the first after the gap that skips it."""
+    after = first_not_shown(zone, begin)
+    shown = stretches(zone, begin, end)
+    stretch = next(shown)
+    for wall in walls(after, end + FURTHEST):
+        while wall >= stretch.end:
+            following = next(shown, None)
+            if following is None:
+                return
+            stretch = following
+        yield max(wall, stretch.begin) - stretch.offset

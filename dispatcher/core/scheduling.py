@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from heapq import merge
-from itertools import islice
 from operator import itemgetter
 from typing import Any
 from uuid import uuid5
@@ -23,6 +22,9 @@ from dispatcher.records import MATERIALISED_AT_ONCE, Materialisation
 
 LOOKED_AHEAD = timedelta(days=366 * 5)
 """How far the next window is looked for; a schedule that has none until then is looked at again by then."""
+
+SHORTEST = timedelta(minutes=1)
+"""From one window of a schedule to the next; the door lets in none that are closer."""
 
 _FIRST_LOOK_BACK = timedelta(hours=1)
 _NAME = 150
@@ -137,18 +139,22 @@ def _given(deployment: Deployment) -> tuple[Any, ...]:
 def _reach(schedule: Schedule, since: datetime, now: datetime, limits: WindowLimits) -> _Reach:
     missed_before = now - limits.grace
     missed = _missed(schedule, since, missed_before) if since < missed_before else []
-    made = sum(1 for _ in islice(windows_due(schedule, now, since), limits.most)) if since > now else 0
     end = max(since, now + limits.ahead)
-    coming = windows_due(schedule, max(since, missed_before), end)
-    found: list[datetime] = []
-    for window in coming:
-        if window > now and made == limits.most:  # the next has a place when the first of those ahead has come
-            reached = found[-1] if found else since
-            return _Reach([*missed, *found], max(reached, missed_before), next(windows_due(schedule, now, end)))
+    begin = max(since, missed_before)
+    if end - now >= limits.most * SHORTEST:  # otherwise no more than so many can be before their time, and need no counting
+        begin = min(now, begin)
+    ahead: datetime | None = None  # the first of those before their time, of which there are `made`
+    made, found = 0, list[datetime]()
+    for window in windows_due(schedule, begin, end + LOOKED_AHEAD):
+        if window > end:
+            return _Reach([*missed, *found], end, window - limits.ahead)
+        ahead = ahead or (window if window > now else None)
+        if window > since and made >= limits.most:  # the next has a place when the first of those ahead has come
+            return _Reach([*missed, *found], max(found[-1] if found else since, missed_before), ahead or end)
         made += window > now
-        found.append(window)
-    following = next(windows_due(schedule, end, end + LOOKED_AHEAD), end + LOOKED_AHEAD)
-    return _Reach([*missed, *found], end, following - limits.ahead)
+        if window > since:
+            found.append(window)
+    return _Reach([*missed, *found], end, end + LOOKED_AHEAD - limits.ahead)
 
 
 def _missed(schedule: Schedule, since: datetime, before: datetime) -> Sequence[datetime]:

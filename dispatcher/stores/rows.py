@@ -146,6 +146,7 @@ SCHEDULE = Table(
     {
         "slug": PLAIN,
         "cron": PLAIN,
+        "day_or": Codec(lambda either: None if either else False, bool),  # not written where it is as it always was
         "interval": LENGTH,
         "rrule": PLAIN,
         "timezone": PLAIN,

@@ -1,57 +1,99 @@
-"""The rules of a schedule that annotations cannot say.
+"""The rules of a schedule that annotations cannot say: it is read, and then evaluated, before anything is saved.
 
-cronsim and dateutil (extra `schedules`) are imported on first use: the door opens without them for who has no schedule.
+cronsim (extra `schedules`) is imported on first use: the door opens without it for who has no schedule.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from zoneinfo import available_timezones
 
-from dispatcher.errors import Fault
-from dispatcher.models import Schedule
+from dispatcher.core.schedules import windows_due
+from dispatcher.errors import Fault, InvalidInput, ScheduleError
+from dispatcher.models import Deployment, Schedule
+from dispatcher.validation.cron_rules import cron_fault
+from dispatcher.validation.recurrence_rules import rule_fault
 from dispatcher.validation.wording import did_you_mean, got
 
-MAX_EXPRESSION = 500
 SHORTEST_INTERVAL = timedelta(minutes=1)
 LONGEST_INTERVAL = timedelta(days=3660)
+EARLIEST_ANCHOR, LATEST_ANCHOR = datetime(1970, 1, 3, tzinfo=UTC), datetime(9900, 1, 1, tzinfo=UTC)
+LOOKED_AHEAD = timedelta(days=366 * 50)
+"""A window has to come within these years: a leap day that is a certain weekday as well comes every 28 to 40."""
 
 _KINDS = ("cron", "interval", "rrule")
-_FREQUENCIES = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
-_SAMPLE = datetime(2020, 1, 1)  # noqa: DTZ001 - a wall clock time, as the rules are read
+_NO_PLACES = frozenset({"Factory", "localtime"})
+"""What the tz database has for a host that was not set up, and for wherever a host stands."""
+_START = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def schedule_faults(schedule: Schedule) -> Iterator[Fault]:
     """What is wrong with a schedule whose fields have the right types."""
+    faults = [*_given_faults(schedule), *_zone_faults(schedule.timezone), *_kind_faults(schedule)]
+    if schedule.anchor is not None:
+        faults += _anchor_faults(schedule.anchor)
+    yield from faults or _never_faults(schedule)
+
+
+def check_windows_to_come(deployment: Deployment, stored: Deployment | None, now: datetime) -> None:
+    """Raise `InvalidInput` where a schedule that is new or changed, and active, has no window after `now`.
+
+    One that is over and stays as it was stored is no fault of a change of something else.
+    """
+    known = {schedule.slug: schedule.windows for schedule in stored.schedules} if stored else {}
+    faults = [
+        Fault(f"schedules[{number}].{fault.path}", fault.message)
+        for number, schedule in enumerate(deployment.schedules)
+        if schedule.slug in deployment.active_schedules and known.get(schedule.slug) != schedule.windows
+        for fault in _over_faults(schedule, now)
+    ]
+    if faults:
+        raise InvalidInput(f"deployment {deployment.name!r}", faults)
+
+
+def _given_faults(schedule: Schedule) -> Iterator[Fault]:
     given = [kind for kind in _KINDS if getattr(schedule, kind) is not None]
     if len(given) != 1:
         yield Fault("cron", f"exactly one of cron, interval and rrule must be given (got {' and '.join(given) or 'none'})")
-    if schedule.timezone not in (zones := available_timezones()):
-        near = did_you_mean(schedule.timezone, zones) if zones else "; none is here: pip install tzdata"
-        yield Fault("timezone", f"is no zone of the tz database{got(schedule.timezone)}{near}")
+    if not schedule.day_or and schedule.cron is None:
+        yield Fault("day_or", "goes with cron alone; leave it out")
+
+
+def _anchor_faults(anchor: datetime) -> Iterator[Fault]:
+    if anchor.tzinfo is not None and not EARLIEST_ANCHOR <= anchor <= LATEST_ANCHOR:
+        first, last = EARLIEST_ANCHOR.date(), LATEST_ANCHOR.date()
+        yield Fault("anchor", f"must be from {first} to {last} (got {anchor.isoformat()})")
+
+
+def _zone_faults(name: str) -> Iterator[Fault]:
+    zones = _zones()
+    if name in zones:
+        return
+    if name in _NO_PLACES:
+        yield Fault("timezone", f"{name} is another clock on each host; name a place, as Europe/Paris, or UTC")
+        return
+    alike = [zone for zone in zones if zone.casefold() == name.casefold()]
+    near = f"; did you mean {alike[0]}?" if alike else did_you_mean(name, zones)
+    yield Fault(
+        "timezone", f"is no zone of the tz database{got(name)}{near if zones else '; none is here: pip install tzdata'}"
+    )
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones()) - _NO_PLACES
+
+
+def _kind_faults(schedule: Schedule) -> Iterator[Fault]:
     for kind, fault in (
-        ("cron", schedule.cron is not None and _cron_fault(schedule.cron)),
+        ("cron", schedule.cron is not None and cron_fault(schedule.cron, day_or=schedule.day_or)),
         ("interval", schedule.interval is not None and _interval_fault(schedule.interval)),
-        ("rrule", schedule.rrule is not None and _rule_fault(schedule.rrule)),
+        ("rrule", schedule.rrule is not None and rule_fault(schedule.rrule)),
     ):
         if fault:
             yield Fault(kind, fault)
-
-
-def _cron_fault(cron: str) -> str | None:
-    from cronsim import CronSim, CronSimError  # noqa: PLC0415 - only for who has a cron schedule
-
-    if len(cron) > MAX_EXPRESSION or len(cron.split()) != 5:
-        return f"must have five fields, as `30 6 * * 1-5`{got(cron[:80])}"
-    try:
-        next(CronSim(cron, _SAMPLE))
-    except CronSimError as error:
-        return f"is no cron expression: {error}{got(cron[:80])}"
-    except StopIteration:
-        return f"never comes{got(cron[:80])}"
-    return None
 
 
 def _interval_fault(interval: timedelta) -> str | None:
@@ -60,20 +102,25 @@ def _interval_fault(interval: timedelta) -> str | None:
     return f"must be from one minute to {LONGEST_INTERVAL.days} days (got {interval.total_seconds():g} seconds)"
 
 
-def _rule_fault(rule: str) -> str | None:
-    from dateutil.rrule import rrulestr  # noqa: PLC0415 - only for who has a recurrence rule
-
-    if len(rule) > MAX_EXPRESSION or not re.fullmatch(r"[A-Za-z0-9=;,+:-]+", rule) or ":" in rule:
-        return f"must be the parts of one RRULE, as `FREQ=WEEKLY;BYDAY=MO`, without DTSTART{got(rule[:80])}"
-    parts = dict(part.upper().partition("=")[::2] for part in rule.split(";"))
-    if parts.get("FREQ") not in _FREQUENCIES:
-        return f"must have a FREQ of DAILY, WEEKLY, MONTHLY or YEARLY; take an interval or cron for less{got(rule[:80])}"
-    if parts.get("INTERVAL") == "0":
-        return f"must have an INTERVAL of 1 or more{got(rule[:80])}"
-    if parts.get("UNTIL", "").endswith("Z"):
-        return f"must give UNTIL on the wall clock of the time zone, without Z{got(rule[:80])}"
+def _never_faults(schedule: Schedule) -> Iterator[Fault]:
+    """A schedule whose every field is sound, and that still has no window."""
+    begin = (schedule.anchor or _START) - timedelta(days=2)
+    if begin.tzinfo is None:
+        return
+    kind = next(kind for kind in _KINDS if getattr(schedule, kind) is not None)
     try:
-        rrulestr(rule, dtstart=_SAMPLE)
-    except ValueError as error:
-        return f"is no recurrence rule: {error}{got(rule[:80])}"
-    return None
+        if next(windows_due(schedule, begin, begin + LOOKED_AHEAD), None) is None:
+            yield Fault(kind, f"never comes: no date is like that{got(getattr(schedule, kind))}")
+    except ScheduleError as error:
+        yield Fault(kind, str(error))
+
+
+def _over_faults(schedule: Schedule, now: datetime) -> Iterator[Fault]:
+    """A schedule that had windows, or has them too far away to be meant."""
+    if next(windows_due(schedule, now, now + LOOKED_AHEAD), None) is not None:
+        return
+    if schedule.anchor is not None and schedule.anchor > now:
+        yield Fault("anchor", f"no window comes within {LOOKED_AHEAD.days // 366} years (got {schedule.anchor.isoformat()})")
+        return
+    begins = f"{schedule.anchor:%Y-%m-%d}" if schedule.anchor else "2020-01-01, since no anchor is given"
+    yield Fault("rrule", f"never comes again: it ends in the past, and COUNT is counted from {begins}{got(schedule.rrule)}")
