@@ -11,7 +11,14 @@ from dispatcher.cli import completion, inputs, secrets, shapes
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.consent import consent, yes_option
 from dispatcher.cli.default_pool import pool_or_default
-from dispatcher.cli.deployment_options import ScheduleOptions, retry_options, retry_taken, schedule_options, variable_options
+from dispatcher.cli.deployment_options import (
+    ScheduleOptions,
+    readings,
+    retry_options,
+    retry_taken,
+    schedule_options,
+    variable_options,
+)
 from dispatcher.cli.deployment_run import run
 from dispatcher.cli.deployment_schedule import schedule
 from dispatcher.cli.hook_options import hook_option, hooks_changed, hooks_given, no_hooks_option
@@ -55,7 +62,7 @@ def create(
         name, pool=owner, job_variables=variables, schedules=schedules, retry=retry, hooks=hooks, **fields
     )
     then = f"Try: dispatcher deployment {'schedule ls' if schedules else 'run'} {name}"
-    return _told(session, made, f"Created deployment {name!r} in {made.pool}/{made.queue}.\n{then}")
+    return _told(session, made, f"Created deployment {name!r} in {made.pool}/{made.queue}.{readings(schedules)}\n{then}")
 
 
 @deployment.command(
@@ -94,7 +101,9 @@ def update(
         raise InvalidInput("deployment", [Fault("options", "nothing to change was given; see --help")])
     if retry is not None:
         changes["retry"] = _kept(retry)
-    return _told(session, session.client.update_deployment(name, **changes), f"Updated deployment {name!r}.")
+    return _told(
+        session, session.client.update_deployment(name, **changes), f"Updated deployment {name!r}.{readings(schedules)}"
+    )
 
 
 @deployment.command("ls", example="dispatcher deployment ls --pool nightly")

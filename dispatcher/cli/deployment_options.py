@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ import click
 
 from dispatcher.cli import inputs
 from dispatcher.client import length_of_time
+from dispatcher.core.cron import reading
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import CatchUp, RetryPolicy, RunState, Schedule
 
@@ -42,6 +43,11 @@ def schedule_options(function: Function) -> Function:
             "--rrule", multiple=True, metavar="RULE", help=f"Run by an RFC 5545 rule, as FREQ=WEEKLY;BYDAY=MO; {several}."
         ),
         click.option("--interval", multiple=True, metavar="SECONDS", help=f"Run every so many seconds, or PT15M; {several}."),
+        click.option(
+            "--day-or/--no-day-or",
+            default=None,
+            help="Whether a cron expression with both day fields is content with one, which is so otherwise, or asks for both.",
+        ),
         click.option("--cron", multiple=True, metavar="CRON", help=f"Run by a cron expression, as '30 6 * * 1-5'; {several}."),
     ):
         function = option(function)
@@ -67,6 +73,7 @@ class ScheduleOptions:
     """What was given of `schedule_options`."""
 
     cron: tuple[str, ...]
+    day_or: bool | None
     interval: tuple[str, ...]
     rrule: tuple[str, ...]
     timezone: str | None
@@ -88,18 +95,22 @@ class ScheduleOptions:
         if common and not found:
             option = f"--{next(iter(common)).replace('_', '-')}"
             raise InvalidInput("schedule", [Fault("options", f"{option} goes with --cron, --interval or --rrule; give one")])
+        if self.day_or is not None and not self.cron:
+            raise InvalidInput("schedule", [Fault("options", "--day-or goes with --cron; give one")])
         names = set(known)
         schedules = []
-        for kind, value in found:
+        for kind, fields in found:
             name = slug or next(name for name in _numbered(kind) if name not in names)
             names.add(name)
-            schedules.append(Schedule(slug=name, active=active, **{kind: value}, **common))
+            schedules.append(Schedule(slug=name, active=active, **{**common, **fields}))
         return schedules
 
-    def _kinds(self) -> Iterator[tuple[str, Any]]:
-        yield from (("cron", each) for each in self.cron)
-        yield from (("interval", length_of_time(each, "interval")) for each in self.interval)
-        yield from (("rrule", each) for each in self.rrule)
+    def _kinds(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Each expression: its kind, and the fields that it gives."""
+        days = {} if self.day_or is None else {"day_or": self.day_or}
+        yield from (("cron", {"cron": each, **days}) for each in self.cron)
+        yield from (("interval", {"interval": length_of_time(each, "interval")}) for each in self.interval)
+        yield from (("rrule", {"rrule": each}) for each in self.rrule)
 
     def _common(self) -> dict[str, Any]:
         fields = {
@@ -109,6 +120,12 @@ class ScheduleOptions:
             "catch_up_limit": self.catch_up_limit,
         }
         return {name: value for name, value in fields.items() if value is not None}
+
+
+def readings(schedules: Iterable[Schedule]) -> str:
+    """How expressions are read that others read otherwise, as sentences to put behind another."""
+    found = (reading(each.cron, day_or=each.day_or) for each in schedules if each.cron is not None)
+    return "".join(f" {text}" for text in found if text)
 
 
 def retry_taken(fields: dict[str, Any], stored: Callable[[], RetryPolicy | None] = lambda: None) -> RetryPolicy | None:

@@ -9,7 +9,7 @@ import click
 from dispatcher.cli import completion, shapes
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.consent import consent, yes_option
-from dispatcher.cli.deployment_options import ScheduleOptions, schedule_options
+from dispatcher.cli.deployment_options import ScheduleOptions, readings, schedule_options
 from dispatcher.cli.references import deployment_argument
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.cli.tables_option import wide_option
@@ -46,7 +46,8 @@ def create(session: Session, /, name: str, *, slug: str | None, active: bool, re
     client = session.client
     saved = client.update_deployment(name, schedules=found) if replace else client.add_schedule(name, found[0])
     made = shaped(session, saved, found[0].slug)
-    return Answer(data=made, text=f"Created schedule {made['slug']!r} of deployment {name!r}.{_next(made)}")
+    text = f"Created schedule {made['slug']!r} of deployment {name!r}.{_next(made)}{readings(found)}"
+    return Answer(data=made, text=text)
 
 
 @schedule.command("ls", example="dispatcher deployment schedule ls etl")

@@ -94,7 +94,9 @@ def _rule(shape: Shape) -> str:
     if shape["interval_seconds"] is not None:
         anchor = f" from {shape['anchor']}" if shape["anchor"] else ""
         return f"every {seconds(shape['interval_seconds'])}{anchor}"
-    return f"cron {shape['cron']}" if shape["cron"] is not None else f"rrule {shape['rrule']}"
+    if shape["cron"] is not None:
+        return f"cron {shape['cron']}" + ("" if shape["day_or"] else ", on days that match both day fields")
+    return f"rrule {shape['rrule']}"
 
 
 def _catch_up(shape: Shape) -> str:

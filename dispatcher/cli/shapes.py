@@ -8,7 +8,7 @@ hold         kind, place, size, freed_by_end, until, reason
 work queue   pool, name, priority, concurrency_limit, paused, status, description, due, later, in_use (numbers of runs)
 deployment   id, name, pool, queue, job_variables, tags, description, paused, retry, schedules, hooks, created_at; `inspect`
              adds next to each schedule (its next three windows; none while nothing is made of it)
-schedule     slug, cron, interval_seconds, rrule, timezone, anchor, active, catch_up, catch_up_limit; `schedule ls` adds
+schedule     slug, cron, day_or, interval_seconds, rrule, timezone, anchor, active, catch_up, catch_up_limit; `schedule ls` adds
              deployment and next
 hook         name, ends, late_after_seconds (null: never told late); `hook ls`: name, kind (webhook, topic; null for one that
              the settings lack), to (host or ARN), signed, work_pools and deployments (that name it); `hook test`: hook, id,
@@ -163,6 +163,7 @@ def schedule(found: Schedule) -> Shape:
     return {
         "slug": found.slug,
         "cron": found.cron,
+        "day_or": found.day_or,
         "interval_seconds": None if found.interval is None else found.interval.total_seconds(),
         "rrule": found.rrule,
         "timezone": found.timezone,

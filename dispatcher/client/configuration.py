@@ -16,7 +16,13 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from dispatcher.client.door import check_base_job_template, check_deployment_variables, read_configuration, validate
+from dispatcher.client.door import (
+    check_base_job_template,
+    check_deployment_variables,
+    check_windows_to_come,
+    read_configuration,
+    validate,
+)
 from dispatcher.client.jobs import Jobs
 from dispatcher.client.pools import WAITING
 from dispatcher.client.questions import check_pool_type, default_base_job_template, missing
@@ -75,7 +81,7 @@ class Configurations(Runs):
         stored = Configuration(pools=tuple(self.store.pools()), deployments=tuple(self.store.deployments()))
         named = read_configuration(configuration, stored, kept=self._kept, template=_own_template)
         wanted = named if prune else _with_unnamed(named, stored)
-        faults = list(_faults(named, wanted, stored, self.jobs))
+        faults = list(_faults(named, wanted, stored, self.jobs)) or list(_over_faults(named, stored, self.clock.now()))
         if faults:
             raise InvalidInput(SUBJECT, faults)
         found = changes(stored, wanted)
@@ -164,6 +170,14 @@ def _faults(named: Configuration, wanted: Configuration, stored: Configuration, 
     for each in wanted.deployments:
         if each.name not in written[1]:
             yield from _unnamed_faults(each, sound, jobs)
+
+
+def _over_faults(named: Configuration, stored: Configuration, now: datetime) -> Iterator[Fault]:
+    """New or changed schedules that never come again; asked of what is sound otherwise."""
+    known = {each.name: each for each in stored.deployments}
+    for each in named.deployments:
+        root, slugs = joined("deployments", each.name), {"schedules": [schedule.slug for schedule in each.schedules]}
+        yield from _by_names(_under(root, partial(check_windows_to_come, each, known.get(each.name), now)), root, slugs)
 
 
 def _pool_faults(pool: WorkPool, jobs: Jobs) -> Iterator[Fault]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dispatcher.client.door import check_deployment_variables, settled_variables, validate
+from dispatcher.client.door import check_deployment_variables, check_windows_to_come, settled_variables, validate
 from dispatcher.client.pools import WAITING, WorkPools
 from dispatcher.client.questions import UNSET, anchored, given, items, missing, plain_policy, text, texts
 from dispatcher.core.scheduling import is_withdrawn, saving
@@ -113,6 +113,7 @@ class Deployments(WorkPools):
         schedules = tuple(map(anchored, deployment.schedules))
         deployment = replace(deployment, schedules=schedules, retry=plain_policy(deployment.retry))
         validate(deployment)
+        check_windows_to_come(deployment, self.store.deployment(deployment.name), self.clock.now())
         pool = self.work_pool(deployment.pool)
         self._queue(pool, deployment.queue)
         deployment = replace(deployment, job_variables=settled_variables(pool.base_job_template, deployment.job_variables))

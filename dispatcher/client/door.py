@@ -6,7 +6,7 @@ A function's package may leave those two out, since a tick does without; then ev
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from dispatcher.core.changes import Configuration
@@ -30,6 +30,12 @@ def validate(instance: WorkPool | WorkQueue | Deployment | Run) -> None:
             raise
         words = f"{problem.name} is not installed, which schedules need: pip install 'push-dispatcher[schedules]'"
         raise SettingsError(words) from None
+
+
+def check_windows_to_come(deployment: Deployment, stored: Deployment | None, now: datetime) -> None:
+    """See `dispatcher.validation.check_windows_to_come`."""
+    if deployment.active_schedules:
+        _door().check_windows_to_come(deployment, stored, now)
 
 
 def check_base_job_template(template: Mapping[str, Any]) -> None:

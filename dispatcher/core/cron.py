@@ -106,6 +106,16 @@ def cron(expression: str, day_or: bool = True) -> Cron:  # noqa: FBT001, FBT002 
     )
 
 
+def reading(expression: str, *, day_or: bool) -> str | None:
+    """How an expression with both day fields is read, where one of them has a step: Debian's cron asks for both then."""
+    _, _, day, _, weekday = fields_of(expression)
+    if "*" in (day, weekday) or not (day.startswith("*") or weekday.startswith("*")):
+        return None
+    days = f"days of the month {day} {'or' if day_or else 'and'} of the week {weekday}"
+    other = "--no-day-or asks for both, as Debian's cron does" if day_or else "--day-or is content with one"
+    return f"cron {expression!r} is due on {days}; {other}."
+
+
 def fields_of(expression: str) -> list[str]:
     """The five fields of an expression, of an alias too, in capitals. Raises `ScheduleError`."""
     fields = ALIASES.get(expression.strip().lower(), expression).upper().split()

@@ -7,6 +7,7 @@ template's variables.
 
 from dispatcher.validation.configuration import configuration_schema
 from dispatcher.validation.nouns import validate
+from dispatcher.validation.schedules import check_windows_to_come
 from dispatcher.validation.templates import check_base_job_template
 from dispatcher.validation.times import length_of_time
 from dispatcher.validation.variables import check_deployment_variables, check_job_variables
@@ -18,6 +19,7 @@ __all__ = [
     "check_base_job_template",
     "check_deployment_variables",
     "check_job_variables",
+    "check_windows_to_come",
     "configuration_schema",
     "length_of_time",
     "read_configuration",

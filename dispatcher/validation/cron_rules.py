@@ -64,16 +64,6 @@ def cron_fault(expression: str, *, day_or: bool) -> str | None:
     return found and f"is no cron expression that can be read: {found}{got(expression[:80])}"
 
 
-def reading(expression: str, *, day_or: bool) -> str | None:
-    """How an expression with both day fields is read, where Debian's cron would read it otherwise (it has a step)."""
-    _, _, day, _, weekday = fields_of(expression)
-    if "*" in (day, weekday) or not (day.startswith("*") or weekday.startswith("*")):
-        return None
-    either = "on days that match either (day_or)" if day_or else "on days that match both (no day_or)"
-    other = "--no-day-or asks for both" if day_or else "--day-or is content with one"
-    return f"{expression!r} restricts days of the month ({day}) and of the week ({weekday}): due {either}; {other}."
-
-
 def _field_faults(field: _Field, text: str) -> Iterator[str]:
     for item in text.split(","):
         fault = _special_fault(field, item) if re.search(r"[?#LWHR]", _nameless(field, item)) else _item_fault(field, item)

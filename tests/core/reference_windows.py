@@ -21,7 +21,7 @@ MARGIN = DAY + timedelta(hours=1)
 
 def reference(schedule: Schedule, since: datetime, until: datetime) -> list[datetime]:
     zone = ZoneInfo(schedule.timezone)
-    anchor = datetime(2020, 1, 1) if schedule.anchor is None else wall_of(schedule.anchor, zone)
+    anchor = datetime.fromisoformat("2020-01-01") if schedule.anchor is None else wall_of(schedule.anchor, zone)
     begin, end = wall_of(since, zone) - MARGIN, wall_of(until, zone) + MARGIN
     if schedule.interval and schedule.interval % DAY:
         first = schedule.anchor or once(anchor, zone)[0]
