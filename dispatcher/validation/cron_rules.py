@@ -122,9 +122,17 @@ def _step_fault(field: _Field, base: str, low: int, high: int, step: int) -> str
 
 
 def _days_fault(day: str, weekday: str, *, day_or: bool) -> str | None:
-    """Fields that name all days and do not say so: whether they restrict is read in two ways."""
+    """What is read in two ways: fields that name all days and do not say so, and an n-th weekday beside anything else."""
+    numbered = [item for item in weekday.split(",") if "#" in item or "L" in item]
+    if numbered and len(numbered) < weekday.count(",") + 1:
+        return f"{_WEEKDAY.name} {weekday!r} has days with and without a number: write them as two schedules"
     if not day_or or "*" in (day, weekday):
         return None
+    if numbered:
+        return (
+            f"{_WEEKDAY.name} {numbered[0]!r} beside the {_DAY.name} {day!r}, of which others ask for both: "
+            "ask for both as well (--no-day-or), or write two schedules"
+        )
     read = cron(f"0 0 {day} * {weekday}")
     for field, text, restricts in ((_DAY, day, read.has_days), (_WEEKDAY, weekday, read.has_weekdays)):
         if not restricts:

@@ -124,6 +124,6 @@ def test_nothing_is_due_before_the_anchor_and_the_anchor_is():
 
 
 def test_the_libraries_are_loaded_by_a_schedule_that_needs_them_and_by_nothing_else():
-    code = "import sys, dispatcher.core.schedules; print({'cronsim', 'dateutil'} & set(sys.modules))"
+    code = "import sys, dispatcher.core.schedules; print({'cronsim', 'dateutil', 'zoneinfo'} & set(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()"

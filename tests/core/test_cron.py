@@ -1,0 +1,117 @@
+"""Cron expressions against an oracle that shares nothing with them: it looks at each day, field by field, as croniter does."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dispatcher.core.cron import ALIASES, cron, reading
+from dispatcher.core.schedules import windows_due
+from dispatcher.errors import ScheduleError
+from dispatcher.models import Schedule
+from dispatcher.validation.cron_rules import cron_fault
+
+BEGIN = datetime(2026, 1, 28, 13, 7, tzinfo=UTC)
+DAY = timedelta(days=1)
+BOUNDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
+
+
+def item(chance, low, high):
+    number = chance.randint(low, high)
+    other = chance.randint(low, high)
+    first, last = sorted((number, other))
+    several = (f"{first}-{last}", f"{first}-{last}/{chance.randint(1, 4)}", f"{number},{other}")
+    return chance.choice(["*", "*", str(number), f"*/{chance.randint(1, high)}", f"{number}/{chance.randint(1, 9)}", *several])
+
+
+def expression(chance):
+    return " ".join(item(chance, *bounds) for bounds in BOUNDS)
+
+
+def named(text, low, high):
+    found = set()
+    for each in text.split(","):
+        base, _, step = each.partition("/")
+        first, dash, last = base.partition("-")
+        begin, end = (low, high) if base == "*" else (int(first), int(last) if dash else high if step else int(first))
+        found |= set(range(begin, end + 1, int(step or 1)))
+    return found
+
+
+def oracle(text, day_or, days):
+    """Every window within so many days after `BEGIN`."""
+    fields = text.split()
+    minutes, hours, dates, months, weekdays = (named(field, *bounds) for field, bounds in zip(fields, BOUNDS, strict=True))
+    both = "*" not in (fields[2], fields[4])
+    found = []
+    for number in range(days):
+        day = BEGIN.replace(hour=0, minute=0) + number * DAY
+        on_date, on_weekday = day.day in dates, day.isoweekday() % 7 in weekdays
+        is_due = (on_date or on_weekday) if both and day_or else (on_date and on_weekday)
+        if is_due and day.month in months:
+            found += [day.replace(hour=hour, minute=minute) for hour in sorted(hours) for minute in sorted(minutes)]
+    return [at for at in found if at > BEGIN]
+
+
+@pytest.mark.parametrize("day_or", [True, False])
+def test_an_expression_means_what_it_means_to_croniter_or_is_refused(day_or):
+    chance, equal, refused = random.Random(14), 0, 0
+    for _ in range(750):
+        text = expression(chance)
+        if cron_fault(text, day_or=day_or):
+            refused += 1
+            continue
+        schedule = Schedule(slug="s", cron=text, day_or=day_or)
+        wanted = oracle(text, day_or, 40)
+        assert list(windows_due(schedule, BEGIN, BEGIN.replace(hour=0, minute=0) + 40 * DAY - timedelta(minutes=1))) == wanted
+        equal += 1
+    assert equal > 400 > refused
+
+
+@pytest.mark.parametrize(
+    ("text", "day_or", "days"),
+    [
+        ("0 0 */10 * 1", True, [1, 2, 9, 11, 16, 21, 23, 30, 31]),
+        ("0 0 */10 * 1", False, []),
+        ("0 0 1-14 * 1", False, [2, 9]),
+        ("0 0 1-31 * 1", False, [2, 9, 16, 23, 30]),
+        ("0 0 L * *", True, [31]),
+        ("0 0 LW * *", True, [31]),
+        ("0 0 * * 5L", True, [27]),
+        ("0 0 * * L5", True, [27]),
+        ("0 0 * * MON#2", True, [9]),
+        ("0 0 * * 1#2,L5", True, [9, 27]),
+        ("0 0 8-14 * 1#2", False, [9]),
+    ],
+)
+def test_the_days_of_march_2026(text, day_or, days):
+    march = datetime(2026, 3, 1, tzinfo=UTC)
+    due = windows_due(
+        Schedule(slug="s", cron=text, day_or=day_or), march - timedelta(seconds=1), march + 31 * DAY - timedelta(1) / 2
+    )
+    assert [at.day for at in due] == days
+    assert cron_fault(text, day_or=day_or) is None or text == "0 0 1-31 * 1"
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_an_alias_is_the_expression_that_it_stands_for(alias):
+    assert cron_fault(alias, day_or=True) is None
+    for spelled in (alias, f" {alias.upper()} "):
+        until = BEGIN + 800 * DAY
+        due, wanted = (windows_due(Schedule(slug="s", cron=text), BEGIN, until) for text in (spelled, ALIASES[alias]))
+        assert list(due) == list(wanted)
+
+
+def test_how_a_step_beside_another_day_field_is_read_is_said():
+    assert reading("0 0 */2 * 1", day_or=True) == (
+        "cron '0 0 */2 * 1' is due on days of the month */2 or of the week 1; --no-day-or asks for both, as Debian's cron does."
+    )
+    assert "*/2 and of the week 1; --day-or is content with one." in (reading("0 0 */2 * 1", day_or=False) or "")
+    for plain in ("0 0 1 * 1", "0 0 */2 * *", "*/2 * * * *"):
+        assert reading(plain, day_or=True) is None
+
+
+@pytest.mark.parametrize("text", ["", "* * * *", "60 * * * *", "@reboot", "0 0 15W * *", "0 0 * * x"])
+def test_what_cannot_be_read_is_an_error_of_our_own(text):
+    with pytest.raises(ScheduleError, match="cannot be read"):
+        cron(text)
