@@ -18,6 +18,7 @@ from dispatcher.cli.session import Session, pass_session
 from dispatcher.cli.tables_option import wide_option
 from dispatcher.cli.watch import follow
 from dispatcher.client.questions import missing
+from dispatcher.core.names import with_end
 from dispatcher.errors import NotFound
 from dispatcher.models import RunState
 from dispatcher.records import RunFilter
@@ -197,4 +198,4 @@ def _numbered(name: str | None, key: str | None, number: int, count: int) -> dic
     if count == 1:
         return {"name": name, "idempotency_key": key}
     end = f"-{number + 1}"
-    return {"name": name and name + end, "idempotency_key": key and key + end}
+    return {"name": name and with_end(name, end), "idempotency_key": key and key + end}

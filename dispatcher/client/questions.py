@@ -15,6 +15,9 @@ from dispatcher.models import RetryPolicy, Schedule, parse_submission_name
 from providers import registry
 from providers.base import ProviderUnavailable
 
+LATEST_DUE = datetime(9000, 1, 1, tzinfo=UTC)
+"""Room for what is counted from a due time: hooks that are told of late runs, retries, windows."""
+
 
 class _Unset:
     """The value of an argument that was not given, where None means something."""
@@ -86,6 +89,15 @@ def utc(moment: Any, field: str) -> datetime:
         return moment.astimezone(UTC)
     except OverflowError:
         raise InvalidInput("run", [Fault(field, f"{moment.isoformat()} lies outside the years 1 to 9999 in UTC")]) from None
+
+
+def due_time(moment: Any, field: str) -> datetime:
+    """A time at which a run can be due, in UTC. Raises `InvalidInput`, also when what comes after it would have no date."""
+    due = utc(moment, field)
+    if due >= LATEST_DUE:
+        words = f"{due.isoformat()} is too far ahead; give a time before the year {LATEST_DUE.year}"
+        raise InvalidInput("run", [Fault(field, words)])
+    return due
 
 
 def text(value: Any, field: str) -> str:

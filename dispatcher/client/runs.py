@@ -11,8 +11,9 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from dispatcher.client.deployments import Deployments
 from dispatcher.client.door import check_job_variables, settled_variables, validate
 from dispatcher.client.jobs import OnceEach
-from dispatcher.client.questions import plain_policy, run_id, text, texts, utc
+from dispatcher.client.questions import due_time, plain_policy, run_id, text, texts
 from dispatcher.client.schedules import Schedules
+from dispatcher.core.names import with_end
 from dispatcher.core.notices import born_with, news_of
 from dispatcher.core.pinning import fault_of
 from dispatcher.core.reasons import Explanation, Surroundings, explain
@@ -176,10 +177,10 @@ class Runs(Schedules):
         known.jobs.check_run(owner, variables, deployment=deployment, deployment_variables=inherited)
         identity = self.clock.new_id() if idempotency_key is None else _identity(owner.name, deployment, idempotency_key)
         now = self.clock.now()
-        due = utc(scheduled_at, "scheduled_at") if scheduled_at is not None else now
+        due = due_time(scheduled_at, "scheduled_at") if scheduled_at is not None else now
         run = Run(
             id=identity,
-            name=name if name is not None else f"{deployment or owner.name}-{identity.hex[:8]}",
+            name=name if name is not None else with_end(deployment or owner.name, f"-{identity.hex[:8]}"),
             pool=owner.name,
             queue=lane.name,
             deployment=deployment,

@@ -118,6 +118,16 @@ def plain_copy(value: Any) -> Any:
     return _copy(value, MAX_DEPTH)
 
 
+def nests_too_deep(value: Any, levels: int = MAX_DEPTH) -> bool:
+    """Whether objects and lists nest more than so many levels deep. Asked without recursion."""
+    row = [value]
+    for _ in range(levels + 1):
+        row = [child for inner in row for _, child in _children(inner)]
+        if not row:
+            return False
+    return True
+
+
 def _step(part: str) -> str | int:
     """An index where it reads as a number, as Prefect has it: a key like `"1"` cannot be reached."""
     try:

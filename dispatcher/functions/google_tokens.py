@@ -27,6 +27,10 @@ SECONDS = 5.0
 LEAST_KEPT = timedelta(minutes=1)
 """Certificates are fetched at most this often, whatever key ids callers name."""
 _UNKNOWN_KEY = re.compile(r"[Cc]ertificate for key id .* not found")
+MAX_CHARACTERS = 16 * 1024
+"""Of a token; Google's have about a thousand."""
+_ODD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What comes out of a token that is JSON of another shape than a token's: anybody can send one."""
 _MAX_AGE = re.compile(r"\bmax-age=(\d{1,9})\b")
 
 
@@ -86,13 +90,14 @@ class Tokens:
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthorized("there is no bearer token")
+        if len(token) > MAX_CHARACTERS:
+            raise Unauthorized(f"the token has more than {MAX_CHARACTERS} characters")
         try:
-            claims = self._claims(token.strip())
+            self._check_claims(self._claims(token.strip()))
         except TransportError as problem:
             raise CannotCheck(f"the certificates cannot be fetched: {problem}") from problem
-        except (GoogleAuthError, ValueError) as problem:
-            raise Unauthorized(f"the token is not valid: {problem}") from problem
-        self._check_claims(claims)
+        except (GoogleAuthError, *_ODD) as problem:
+            raise Unauthorized(f"the token is not valid: {type(problem).__name__}: {problem}") from problem
 
     def _claims(self, token: str) -> Mapping[str, Any]:
         """The claims, of which somebody has verified that they are Google's."""

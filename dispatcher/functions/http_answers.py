@@ -19,6 +19,8 @@ from dispatcher.errors import DispatcherError, Fault, InvalidInput, SettingsErro
 from dispatcher.events import log_event
 
 JSON = "application/json"
+MAX_BODY = 1024 * 1024
+"""Bytes of a body: what a run may bring several times over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +50,12 @@ def event_of(body: bytes) -> Any:
     """The event that a body holds; one without anything in it is a scheduled one. Raises `InvalidInput`."""
     if not body.strip():
         return {}
+    if len(body) > MAX_BODY:
+        raise InvalidInput("event", [Fault("", f"the body is larger than {MAX_BODY // 1024} KiB")])
     try:
         return json.loads(body)
+    except RecursionError:
+        raise InvalidInput("event", [Fault("", "the body nests too deep")]) from None
     except ValueError as problem:  # no JSON, or no UTF-8
         raise InvalidInput("event", [Fault("", f"the body is no JSON ({problem})")]) from None
 

@@ -15,12 +15,15 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+from dispatcher.core.placeholders import nests_too_deep
 from dispatcher.errors import Fault, InvalidInput, NotFound, SettingsError
 from dispatcher.functions.fan_out import Start, fan_out
 from dispatcher.models import RetryPolicy, Run
 from dispatcher.ticking import tick
 from dispatcher.wiring import Wiring
 
+MAX_LEVELS = 100
+"""Of an event: job variables may nest 64, and stand three below it."""
 SCHEDULED = frozenset({"Scheduled Event", "Scheduled Tick"})
 ECS_TASK_STATE_CHANGE = "ECS Task State Change"
 
@@ -45,6 +48,8 @@ def invoke(
     deadline = _deadline(wiring, seconds_left)
     if not isinstance(asked, Mapping):
         raise InvalidInput("event", [Fault("", f"must be an object, not {type(asked).__name__}; {_KNOWN}")])
+    if nests_too_deep(asked, MAX_LEVELS):
+        raise InvalidInput("event", [Fault("", f"nests more than {MAX_LEVELS} levels deep; {_KNOWN}")])
     if asked.get("detail-type") == ECS_TASK_STATE_CHANGE:
         from dispatcher.functions.task_events import settle_task_event  # noqa: PLC0415 - only where such events come
 
@@ -53,7 +58,7 @@ def invoke(
         return _create_run(wiring, asked["create_run"], deadline)
     if asked.keys() == {"pool"}:
         return _tick_pool(wiring, asked["pool"], deadline)
-    if not asked or asked.get("detail-type") in SCHEDULED:
+    if not asked or _is_scheduled(asked):
         return fan_out(wiring.dispatch, deadline, start) if start else asdict(tick(wiring.dispatch, deadline))
     raise InvalidInput("event", [Fault("", f"not understood (keys: {', '.join(sorted(map(str, asked))[:10])}); {_KNOWN}")])
 
@@ -62,6 +67,11 @@ _KNOWN = (
     'send {} or a scheduled event to tick every pool, {"pool": NAME}, {"create_run": {...}}, '
     f'or an event of the detail-type "{ECS_TASK_STATE_CHANGE}"'
 )
+
+
+def _is_scheduled(event: Mapping[str, Any]) -> bool:
+    kind = event.get("detail-type")
+    return isinstance(kind, str) and kind in SCHEDULED
 
 
 def _deadline(wiring: Wiring, seconds_left: float | None) -> datetime:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from providers.base import Checked, ConfigurationError, Finding, Job, Needs
-from providers.process.configuration import NO_EFFECT, READ, request_of
+from providers.process.configuration import NO_EFFECT, READ, NotOnThisMachine, request_of
 from providers.remarks import finding_of, unknown_keys
 
 _SOMEBODY = "r" + "0" * 32 + "-1"
@@ -21,15 +21,18 @@ def needs_of(configuration: Mapping[str, Any]) -> Needs:  # noqa: ARG001 - every
 def check(configuration: Mapping[str, Any]) -> Checked:
     """All that `submit` would reject, and what it would accept without effect.
 
-    Whether the command and the working directory exist is checked here too: processes run where the dispatcher does.
+    A command or a working directory that does not exist here is a warning: whoever asks may sit at another machine than the one
+    that ticks, or have another PATH.
     """
-    faults = list(unknown_keys(configuration, READ))
+    faults, absent = list(unknown_keys(configuration, READ)), []
     known = {key: value for key, value in configuration.items() if key in READ}
     try:
         request_of(Job(name=_SOMEBODY, configuration=known), os.environ)
+    except NotOnThisMachine as problem:
+        absent.append(finding_of(problem))
     except ConfigurationError as problem:
         faults.append(finding_of(problem))
-    return Checked(faults=tuple(faults), warnings=tuple(_warnings(configuration)))
+    return Checked(faults=tuple(faults), warnings=(*absent, *_warnings(configuration)))
 
 
 def _warnings(configuration: Mapping[str, Any]) -> Iterator[Finding]:

@@ -62,6 +62,10 @@ def request_of(job: Job, host: Mapping[str, str]) -> Request:
     )
 
 
+class NotOnThisMachine(ConfigurationError):
+    """What is asked for is not here; it may be where the ticks are, whose machine starts the process."""
+
+
 def _command(value: Any) -> tuple[str, ...]:
     if value is None or value in ("", []):
         raise ConfigurationError("command: a process needs one; give the job variable `command`")
@@ -119,11 +123,11 @@ def _working_directory(value: Any) -> Path | None:
     try:
         path = Path(value).expanduser()
     except RuntimeError as problem:  # ~somebody who is not a user here
-        raise ConfigurationError(f"working_dir: {value!r}: {problem}") from None
+        raise NotOnThisMachine(f"working_dir: {value!r}: {problem}") from None
     if not path.is_absolute():
         raise ConfigurationError(f"working_dir: {value!r} is relative, and ticks run from anywhere; give the whole path")
     if not path.is_dir():
-        raise ConfigurationError(f"working_dir: {value!r} is no directory on this machine")
+        raise NotOnThisMachine(f"working_dir: {value!r} is no directory on this machine")
     return path
 
 
@@ -136,5 +140,5 @@ def _executable(word: str, search_path: str, directory: Path | None) -> str:
     else:
         found, where = shutil.which(word, path=search_path), f"is not on the PATH ({search_path})"
     if found is None:
-        raise ConfigurationError(f"command: {word!r} {where}")
+        raise (ConfigurationError if "relative" in where else NotOnThisMachine)(f"command: {word!r} {where}")
     return os.path.abspath(found)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dispatcher.cli.inputs import as_given, job_variable
 
 TEMPLATE = {
-    "job_configuration": {"command": "{{ command }}", "env": "{{ env }}", "working_dir": "{{ dir }}"},
+    "job_configuration": {"command": "{{ command }}", "env": "{{ env }}", "labels": {"dir": "{{ dir }}"}},
     "variables": {
         "type": "object",
         "properties": {
@@ -123,3 +123,9 @@ def test_run_inspect_shows_objects_and_lists_as_json(cli):
     [created] = cli.ok("run", "create", "--pool", "nightly", "-jv", "command=echo hello", "-jv", 'env={"A": "b", "C": null}')
     shown = cli("run", "inspect", created["id"]).out
     assert 'variable env      {"A": "b", "C": null}' in shown
+
+
+def test_many_runs_of_the_longest_name_get_a_number_each(with_pool):
+    runs = with_pool.ok("run", "create", "--pool", "p", "--name", "n" * 200, "--count", "11")
+    assert sorted({run["name"][-4:] for run in runs})[:2] == ["n-10", "n-11"]
+    assert {len(run["name"]) for run in runs} == {200}

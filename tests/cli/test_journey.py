@@ -134,7 +134,7 @@ def test_job_variables_come_from_a_file_in_place_and_by_name(cli, pool, a_file):
     create(cli, "--job-variables", '{"command": ["date", "-u"]}', "-jv", "stream_output=false")
     create(cli, "-jv", "command=echo a=b")
     found = [cli.ok("run", "inspect", run["id"])["job_variables"] for run in cli.ok("run", "ls")]
-    assert {"command": "date", "env": {"A": "file"}, "env.B": 5, "labels.x": "5 apples"} in found
+    assert {"command": "date", "env": {"A": "file"}, "env.B": "5", "labels.x": "5 apples"} in found
     assert {"command": ["date", "-u"], "stream_output": False} in found
     assert {"command": "echo a=b"} in found
 

@@ -9,7 +9,7 @@ pools:
   p:
     type: process
     base_job_template:
-      job_configuration: {command: "{{ command }}", env: "{{ env }}", size: "{{ size }}", tags: "{{ tags }}"}
+      job_configuration: {command: "{{ command }}", env: "{{ env }}", name: "{{ size }}", labels: "{{ tags }}"}
       variables:
         properties:
           command: {type: string, default: 0123}
@@ -79,7 +79,7 @@ def test_a_template_in_a_file_of_its_own_keeps_what_is_written(cli, a_file):
 def test_a_boolean_for_a_text_is_refused_with_its_line(cli, a_file):
     said = cli("apply", "-f", a_file("dispatcher.yaml", FILE.replace("command: 1e5", "command: true")))
     assert said.exit_code == 1
-    assert "dispatcher.yaml:17:7: deployments.d.job_variables.command: must be text (got true)" in said.errors[0]
+    assert "dispatcher.yaml:17:7: deployments.d.job_variables.command: must be text (got true)" in said.errors[-1]
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from tests.builders import NOW
 from tests.client.conftest import refused
 
 NEEDS_SIZE = {
-    "job_configuration": {"command": "{{ command }}", "size": "{{ size }}"},
+    "job_configuration": {"command": "{{ command }}", "env": {"SIZE": "{{ size }}"}},
     "variables": {
         "type": "object",
-        "properties": {"command": {"type": "string"}, "size": {"type": "integer"}},
+        "properties": {"command": {"type": "string", "default": "true"}, "size": {"type": "integer"}},
         "required": ["size"],
     },
 }

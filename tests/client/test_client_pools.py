@@ -16,7 +16,7 @@ from tests.client.conftest import refused
 from tests.stores.steps import claim
 
 NARROWER = {
-    "job_configuration": {"command": "{{ command }}", "size": "{{ size }}"},
+    "job_configuration": {"command": "{{ command }}", "env": {"SIZE": "{{ size }}"}},
     "variables": {
         "type": "object",
         "properties": {"command": {"type": "string", "maxLength": 4}, "size": {"type": "integer", "default": 1}},

@@ -19,9 +19,7 @@ FAULTS = [
     ({"command": ["true"], "working_directory": "/"}, "working_directory", "did you mean 'working_dir'?"),
     ({}, "command", "a process needs one; give the job variable `command`"),
     ({"command": "sh -c 'open"}, "command", "cannot be split into words"),
-    ({"command": ["no-such-program-4711"]}, "command", "is not on the PATH"),
     ({"command": ["true"], "env": {"A": [1]}}, "env.A", "give text, a number or a boolean, not [1]"),
-    ({"command": ["true"], "working_dir": "/no/such/place"}, "working_dir", "is no directory on this machine"),
     ({"command": ["true"], "working_dir": "here"}, "working_dir", "is relative"),
     ({"command": ["true"], "labels": {"a": {}}}, "labels.a", "give text"),
 ]
@@ -35,6 +33,24 @@ def test_a_fault_is_told_at_the_door_in_the_words_of_the_submission(harness, con
     outcome = harness.provider.submit(Job(name=NAME, configuration=configuration))
     assert isinstance(outcome, Rejected)
     assert outcome.reason == f"{fault.path}: {fault.message}"
+
+
+@pytest.mark.parametrize(
+    ("configuration", "path", "words"),
+    [
+        ({"command": ["no-such-program-4711"]}, "command", "is not on the PATH"),
+        ({"command": ["/no/such/program"]}, "command", "is no executable file"),
+        ({"command": ["true"], "working_dir": "/no/such/place"}, "working_dir", "is no directory on this machine"),
+    ],
+)
+def test_what_is_not_on_this_machine_is_a_warning_since_ticks_may_be_on_another(harness, configuration, path, words):
+    checked = registry.check("process", configuration)
+    [warning] = checked.warnings
+    assert (checked.faults, warning.path) == ((), path)
+    assert words in warning.message
+    outcome = harness.provider.submit(Job(name=NAME, configuration=configuration))
+    assert isinstance(outcome, Rejected)
+    assert outcome.reason == f"{path}: {warning.message}"
 
 
 def test_what_has_no_effect_is_a_warning():
@@ -61,7 +77,9 @@ def test_whatever_a_configuration_holds_the_check_says_what_a_submission_would(h
     }
     for number, configuration in enumerate(garbage(usual)):
         outcome = harness.provider.submit(Job(name=f"r{number:032x}-1", configuration=configuration))
-        assert isinstance(outcome, Accepted) == (registry.check("process", configuration).faults == ()), configuration
+        checked = registry.check("process", configuration)
+        absent = any(warning.message != NO_EFFECT["stream_output"] for warning in checked.warnings)
+        assert isinstance(outcome, Accepted) == (checked.faults == () and not absent), configuration
 
 
 def test_every_declared_variable_is_found_in_what_is_started_or_says_why_not(tmp_path):
