@@ -27,6 +27,7 @@ from dispatcher.wiring import wire
 from providers.emulators.ecs import EcsEmulator
 from providers.emulators.faults import FaultKind
 from tests.functions.conftest import Clock
+from tests.infra import aws_promises
 
 ROOT = Path(__file__).parents[2]
 NOWHERE = "http://127.0.0.1:9"
@@ -122,7 +123,7 @@ def test_a_missed_tick_is_never_repeated_and_what_failed_is_kept(resources):
     assert schedule["Target"]["DeadLetterConfig"]["Arn"] == queue
     assert invocations["DestinationConfig"]["OnFailure"]["Destination"] == queue
     (logs,) = of_type(resources, "AWS::Logs::LogGroup")
-    assert logs["RetentionInDays"] == 30
+    assert logs["RetentionInDays"] == aws_promises.LOG_DAYS
 
 
 def test_what_the_schedule_sends_is_a_tick(resources):
@@ -140,13 +141,57 @@ def test_the_rule_matches_the_tasks_of_the_dispatcher_alone(resources):
     assert pattern["detail"]["lastStatus"] == ["RUNNING", "STOPPED"]
 
 
-def test_an_alarm_tells_of_ticks_that_fail_and_of_none_at_all(resources):
-    alarms = {alarm["MetricName"]: alarm for alarm in of_type(resources, "AWS::CloudWatch::Alarm")}
-    assert set(alarms) == {"Errors", "Invocations"}
-    assert {dimension["Value"]["Ref"] for alarm in alarms.values() for dimension in alarm["Dimensions"]} == {
-        "TickLambdaFunction"
+def test_alarms_are_those_that_every_way_onto_aws_makes(resources):
+    alarms = of_type(resources, "AWS::CloudWatch::Alarm")
+    assert {an_alarm(alarm) for alarm in alarms} == aws_promises.ALARMS
+    functions = {dimension["Value"]["Ref"] for alarm in alarms for dimension in alarm.get("Dimensions", ())}
+    assert functions == {"TickLambdaFunction"}
+    (kept,) = of_type(resources, "AWS::Logs::MetricFilter")
+    assert kept["FilterPattern"] == aws_promises.FILTER
+    (problems,) = [alarm for alarm in alarms if alarm["Namespace"] == "PushDispatcher"]
+    assert kept["MetricTransformations"][0]["MetricName"] == problems["MetricName"]
+
+
+def an_alarm(alarm):
+    return aws_promises.Alarm(
+        metric=alarm["MetricName"].rpartition("-")[2],
+        namespace=alarm["Namespace"],
+        period=alarm["Period"],
+        periods=alarm["EvaluationPeriods"],
+        points=alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"]),
+        comparison=alarm["ComparisonOperator"],
+        threshold=alarm["Threshold"],
+        missing=alarm["TreatMissingData"],
+        notifies=alarm["AlarmActions"]["Fn::If"][0] == "HasAlarmTopic",
+        notifies_end=alarm["OKActions"]["Fn::If"][0] == "HasAlarmTopic",
+    )
+
+
+def test_table_and_queue_are_those_that_every_way_onto_aws_makes(resources):
+    (table,), (queue,) = of_type(resources, "AWS::DynamoDB::Table"), of_type(resources, "AWS::SQS::Queue")
+    assert {
+        "encrypted": table["SSESpecification"]["SSEEnabled"],
+        "deletion_protection": table["DeletionProtectionEnabled"],
+        "point_in_time_recovery": table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"],
+        "time_to_live": table["TimeToLiveSpecification"]["AttributeName"],
+    } == aws_promises.TABLE
+    assert {"encrypted": queue["SqsManagedSseEnabled"], "seconds": queue["MessageRetentionPeriod"]} == aws_promises.QUEUE
+
+
+def test_the_queue_keeps_what_every_way_onto_aws_keeps(resources):
+    queue = {"Fn::GetAtt": ["DeadLetters", "Arn"]}
+    (schedule,), (rule,) = of_type(resources, "AWS::Scheduler::Schedule"), of_type(resources, "AWS::Events::Rule")
+    (invocations,) = of_type(resources, "AWS::Lambda::EventInvokeConfig")
+    kept = {
+        "schedule": schedule["Target"]["DeadLetterConfig"]["Arn"],
+        "invocations": invocations["DestinationConfig"]["OnFailure"]["Destination"],
+        "task state changes": rule["Targets"][0]["DeadLetterConfig"]["Arn"],
     }
-    assert alarms["Invocations"]["TreatMissingData"] == "breaching"
+    assert {name for name, target in kept.items() if target == queue} == aws_promises.DEAD_LETTERS_OF
+    (policy,) = of_type(resources, "AWS::SQS::QueuePolicy")
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert "aws:SourceArn" in statement["Condition"]["ArnLike"], "another account's rule may not fill the queue"
 
 
 def test_the_table_is_the_one_that_the_store_makes(resources):

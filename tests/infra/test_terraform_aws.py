@@ -28,12 +28,14 @@ from providers.emulators.faults import FaultKind
 from tests.functions.conftest import Clock
 from tests.functions.lambda_platform.packages import PYTHON, built_once, here
 from tests.functions.lambda_platform.sandbox import PATIENCE, Sandbox, lay_out_runtime, unpack
+from tests.infra import aws_promises
 from tests.infra.terraform import INFRA, Terraform, mirror, needs
 
 pytestmark = needs("hashicorp/aws")
 
 ACCOUNT = "210987654321"
 """Another than that of emulators that other tests of this process use."""
+TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:alarms"
 QUICK = {"DISPATCHER_TICK_SECONDS": "5", "DISPATCHER_TICK_INTERVAL_SECONDS": "1"}
 
 
@@ -66,6 +68,7 @@ def deployed(cloud, directory, package):
         "runtime": f"python{PYTHON}",
         "deletion_protection": False,
         "environment": QUICK,
+        "alarm_actions": [TOPIC],
     }
     terraform = Terraform(directory, "examples/aws-minimal", plugins=mirror("hashicorp/aws"), variables=variables)
     terraform.apply()
@@ -171,10 +174,56 @@ def test_a_missed_tick_is_never_repeated_and_what_failed_is_kept(resources):
     assert invocations["destination_config"][0]["on_failure"][0]["destination"] == queue["arn"]
 
 
-def test_alarms_tell_of_ticks_that_fail_of_none_at_all_and_of_pools_with_problems(resources):
-    alarms = {alarm["metric_name"]: alarm for alarm in of_type(resources, "aws_cloudwatch_metric_alarm")}
-    assert set(alarms) == {"Errors", "Invocations", "Throttles", "push-dispatcher-problems"}
-    assert alarms["Invocations"]["treat_missing_data"] == "breaching"
+def test_alarms_are_those_that_every_way_onto_aws_makes(resources):
+    assert {an_alarm(alarm) for alarm in of_type(resources, "aws_cloudwatch_metric_alarm")} == aws_promises.ALARMS
+    (kept,) = of_type(resources, "aws_cloudwatch_log_metric_filter")
+    assert kept["pattern"] == aws_promises.FILTER
+    assert kept["metric_transformation"][0]["name"] == "push-dispatcher-problems"
+
+
+def an_alarm(alarm):
+    return aws_promises.Alarm(
+        metric=alarm["metric_name"].rpartition("-")[2],
+        namespace=alarm["namespace"],
+        period=alarm["period"],
+        periods=alarm["evaluation_periods"],
+        points=alarm["datapoints_to_alarm"] or alarm["evaluation_periods"],
+        comparison=alarm["comparison_operator"],
+        threshold=alarm["threshold"],
+        missing=alarm["treat_missing_data"],
+        notifies=alarm["alarm_actions"] == [TOPIC],
+        notifies_end=alarm["ok_actions"] == [TOPIC],
+    )
+
+
+def test_table_and_queue_are_those_that_every_way_onto_aws_makes(resources):
+    (table,), (queue,) = of_type(resources, "aws_dynamodb_table"), of_type(resources, "aws_sqs_queue")
+    promised = {**aws_promises.TABLE, "deletion_protection": False}  # so that this test can destroy it; the default is true
+    assert {
+        "encrypted": table["server_side_encryption"][0]["enabled"],
+        "deletion_protection": table["deletion_protection_enabled"],
+        "point_in_time_recovery": table["point_in_time_recovery"][0]["enabled"],
+        "time_to_live": table["ttl"][0]["attribute_name"],
+    } == promised
+    assert {"encrypted": queue["sqs_managed_sse_enabled"], "seconds": queue["message_retention_seconds"]} == aws_promises.QUEUE
+    (logs,) = [group for group in of_type(resources, "aws_cloudwatch_log_group") if group["name"].startswith("/aws/lambda/")]
+    assert logs["retention_in_days"] == aws_promises.LOG_DAYS
+
+
+def test_the_queue_keeps_what_every_way_onto_aws_keeps(resources):
+    (queue,) = of_type(resources, "aws_sqs_queue")
+    (schedule,), (target,) = of_type(resources, "aws_scheduler_schedule"), of_type(resources, "aws_cloudwatch_event_target")
+    (invocations,) = of_type(resources, "aws_lambda_function_event_invoke_config")
+    kept = {
+        "schedule": schedule["target"][0]["dead_letter_config"][0]["arn"],
+        "invocations": invocations["destination_config"][0]["on_failure"][0]["destination"],
+        "task state changes": target["dead_letter_config"][0]["arn"],
+    }
+    assert {name for name, arn in kept.items() if arn == queue["arn"]} == aws_promises.DEAD_LETTERS_OF
+    (policy,) = of_type(resources, "aws_sqs_queue_policy")
+    (statement,) = json.loads(policy["policy"])["Statement"]
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert "aws:SourceArn" in statement["Condition"]["ArnEquals"], "another rule may not fill the queue"
 
 
 WITHOUT_RESOURCES = {"ec2:DescribeSubnets", "ec2:DescribeVpcs", "ecs:DescribeTaskDefinition", "ecr:GetAuthorizationToken"}

@@ -42,6 +42,12 @@ variable "deletion_protection" {
   default     = true
 }
 
+variable "alarm_actions" {
+  description = "ARNs that alarms notify, as an SNS topic."
+  type        = list(string)
+  default     = []
+}
+
 variable "environment" {
   description = "Further settings of the function."
   type        = map(string)
@@ -92,6 +98,7 @@ module "dispatcher" {
   runtime             = var.runtime
   environment         = var.environment
   deletion_protection = var.deletion_protection
+  alarm_actions       = var.alarm_actions
   pools               = { batch = module.pool.dispatcher }
 }
 

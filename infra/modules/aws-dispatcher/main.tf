@@ -157,6 +157,39 @@ resource "aws_cloudwatch_event_target" "tasks" {
     maximum_retry_attempts       = 0
     maximum_event_age_in_seconds = 60
   }
+
+  dead_letter_config {
+    arn = aws_sqs_queue.dead_letters.arn
+  }
+}
+
+# EventBridge has no role for this target, so the queue itself lets the rule in.
+data "aws_iam_policy_document" "dead_letters" {
+  count = local.state_changes ? 1 : 0
+
+  statement {
+    sid       = "TaskStateChanges"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.dead_letters.arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["events.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [aws_cloudwatch_event_rule.tasks[0].arn]
+    }
+  }
+}
+
+resource "aws_sqs_queue_policy" "dead_letters" {
+  count = local.state_changes ? 1 : 0
+
+  queue_url = aws_sqs_queue.dead_letters.url
+  policy    = data.aws_iam_policy_document.dead_letters[0].json
 }
 
 resource "aws_lambda_permission" "tasks" {
