@@ -21,6 +21,7 @@ Four rules hold for every provider; the tick relies on them and `tests/providers
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -42,6 +43,10 @@ class ConfigurationError(ProviderError):
 
 class CallFailed(ProviderError):
     """The provider gave no usable answer to a read or a cancel; nothing is known, ask again later."""
+
+
+JOB_NAME = re.compile(r"r[0-9a-f]{32}-\d+")
+"""The names that a dispatcher gives its jobs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,5 +311,13 @@ class Provider(Protocol):
 
         `keep` holds the names that a store still knows. A job that has not ended is never touched. Raises
         `ConfigurationError` when `configuration` says of no place, and `CallFailed` when that could not be asked.
+        """
+        ...
+
+    def strays(self, configuration: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:
+        """The names of live jobs of ours where `configuration` puts them, without those `known`; nothing is changed.
+
+        Ours are those that a dispatcher has started: another one's, which shares the place, are among them. Raises
+        `ConfigurationError` when `configuration` says of no place, and `CallFailed` when that could not be asked as a whole.
         """
         ...

@@ -183,6 +183,10 @@ class FakeProvider:
             orphans = [_submission(name) for name in self._kept if name not in keep]
             return tuple(sorted(self.discard(orphans)))
 
+    def strays(self, configuration: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:  # noqa: ARG002 - one place
+        """The live jobs that are not known."""
+        return tuple(sorted(self.live - known))
+
     def _called(self, operation: str, name: str) -> Outcome | Lost | None:
         self.calls.append((operation, name))
         return self._scripts[operation].popleft() if self._scripts[operation] else None

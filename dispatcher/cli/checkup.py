@@ -19,6 +19,7 @@ from dispatcher.errors import DispatcherError, SettingsError, StoreError
 from dispatcher.models import Deployment, Status, WorkPool, submission_name
 from dispatcher.records import RunFilter
 from dispatcher.settings import Settings
+from dispatcher.upkeep.strays import strays
 from providers import registry
 from providers.base import ConfigurationError, Job, ProviderError
 
@@ -83,7 +84,10 @@ def _pool(session: Session, view: PoolView) -> Iterator[Finding]:
         return
     yield Finding(check="provider", subject=view.pool.name, level=Level.OK, text=f"{view.pool.type} can be used")
     yield from _unchecked(session, view.pool)
-    yield _credentials(session, view.pool, provider)
+    access = _credentials(session, view.pool, provider)
+    yield access
+    if access.level is Level.OK:
+        yield _jobs(session, view.pool)
 
 
 def _libraries(deployments: Sequence[Deployment]) -> Iterator[Finding]:
@@ -180,6 +184,21 @@ def _unchecked(session: Session, pool: WorkPool) -> Iterator[Finding]:
     for words in unchecked:
         mend = "install it where pools, deployments and runs are made; until then a tick is the first to tell"
         yield _warning("provider", pool.name, f"not checked: {words}", mend)
+
+
+def _jobs(session: Session, pool: WorkPool) -> Finding:
+    """Live jobs that the store does not know are counted by no limit."""
+    try:
+        names = strays(session.wiring.dispatch, pool)
+    except (DispatcherError, ProviderError) as problem:
+        return _warning(
+            "jobs", pool.name, f"live jobs could not be listed: {problem}", "ask again, or give the right to list them"
+        )
+    if not names:
+        return Finding(check="jobs", subject=pool.name, level=Level.OK, text="the store knows every live job")
+    text = f"live jobs for which no run of this store holds a slot: {len(names)} ({', '.join(names[:3])})"
+    mend = "another dispatcher runs them, or the store was restored from a backup; stop at the provider what nobody needs"
+    return _warning("jobs", pool.name, text, mend)
 
 
 def _configuration(session: Session, pool: WorkPool) -> Mapping[str, Any]:

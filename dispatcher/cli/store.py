@@ -13,12 +13,15 @@ import click
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.errors import StoreSchemaError
+from dispatcher.models import WorkPool
 from dispatcher.store import Store
 from dispatcher.stores.migration import Migrates, Migration
 from dispatcher.upkeep.moving import Progress
 from dispatcher.upkeep.moving import check as check_store
 from dispatcher.upkeep.moving import copy as copy_store
+from dispatcher.upkeep.strays import strays
 from dispatcher.wiring import open_store, without_password
+from providers.base import ProviderError
 
 
 @click.group(cls=Group)
@@ -68,12 +71,14 @@ def copy(session: Session, /, source: str, target: str, *, resume: bool) -> Answ
     return Answer(data=data, text=f"{words} Set DISPATCHER_STORE to the new store wherever ticks run.")
 
 
-@store.command("check", example="dispatcher store check")
+@store.command("check", example="dispatcher store check\ndispatcher store check --provider")
+@click.option("--provider", is_flag=True, help="Look also for live jobs at the providers that the store does not know.")
 @pass_session
-def check(session: Session, /) -> Answer:
+def check(session: Session, /, *, provider: bool) -> Answer:
     """Look whether everything in the store fits together: every slot has a run, every ended run an end; exit code 1 if not.
 
-    Ask while no tick is under way: the store is read piece by piece, and what moves meanwhile may look torn.
+    Ask while no tick is under way: the store is read piece by piece, and what moves meanwhile may look torn. With --provider,
+    live jobs that no run of the store holds a slot for are faults too: ask so after a restore, before ticks go on.
     """
     looked = 0
 
@@ -84,8 +89,21 @@ def check(session: Session, /) -> Answer:
 
     with _progress("checked", session) as show:
         faults = tuple(dict.fromkeys(check_store(session.wiring.store, progress=count)))
+    if provider:
+        faults += tuple(stray for pool in session.client.work_pools() for stray in _strays(session, pool))
     text = "" if faults else f"{looked} runs and all that belongs to them fit together."
     return Answer(data={"runs": looked, "faults": list(faults)}, text=text or f"Faults: {len(faults)}.", faults=faults)
+
+
+def _strays(session: Session, pool: WorkPool) -> Iterator[str]:
+    """One line for each live job that the store does not know; one that says so where it could not be asked."""
+    try:
+        names = strays(session.wiring.dispatch, pool)
+    except ProviderError as problem:
+        yield f"work pool {pool.name!r}: its provider could not be asked for jobs: {problem}"
+        return
+    for name in names:
+        yield f"work pool {pool.name!r}: the job {name} is live and no run of this store holds a slot for it"
 
 
 _MEND = "run `dispatcher store migrate apply`"

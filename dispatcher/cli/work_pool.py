@@ -213,12 +213,17 @@ def delete(session: Session, /, name: str, *, yes: bool) -> Answer:
 @pass_session
 def sweep(session: Session, /, name: str, *, yes: bool) -> Answer:
     """Remove ended jobs that linger where the pool puts its own and that no run needs; a process's log goes with it."""
+    from dispatcher.upkeep.strays import strays  # noqa: PLC0415 - likewise
     from dispatcher.upkeep.sweep import sweep as run_sweep  # noqa: PLC0415 - no other command of this module needs a provider
 
     pool = session.client.work_pool(name)
     consent(f"remove what ended jobs of work pool {name!r} left behind", yes=yes)
-    names = run_sweep(session.wiring.dispatch, pool)
-    return Answer(data={"pool": name, "swept": list(names)}, text="\n".join([*names, f"Removed {len(names)} ended jobs."]))
+    names, unknown = run_sweep(session.wiring.dispatch, pool), strays(session.wiring.dispatch, pool)
+    lines = [*names, f"Removed {len(names)} ended jobs."]
+    if unknown:
+        examples = ", ".join(unknown[:5])
+        lines.append(f"Left alone: {len(unknown)} live jobs for which no run of this store holds a slot: {examples}")
+    return Answer(data={"pool": name, "swept": list(names), "unknown": list(unknown)}, text="\n".join(lines))
 
 
 @work_pool.command(

@@ -30,7 +30,7 @@ from providers.cloud_run.needs import needs_of
 from providers.cloud_run.place import NO_REGION, HostLacks, Place, wanted
 from providers.cloud_run.regions import Regions
 from providers.cloud_run.rendering import body_of, execution_name, is_kept
-from providers.cloud_run.tidying import orphans
+from providers.cloud_run.tidying import live, orphans
 from providers.remarks import told
 
 WRITES_PER_MINUTE = 30
@@ -165,6 +165,11 @@ class CloudRunProvider:
         found = orphans(region.jobs(), owner=self._owner, keep=keep, now=self._now())
         # All are found before the first is deleted: a list whose items go away while it is read skips some.
         return tuple(region.delete(list(islice(found, self._deletes))))
+
+    def strays(self, configuration: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:
+        """By one list of the jobs of this owner. Raises `CallFailed` when it could not be read to its end."""
+        listed = live(self._regions.of(configuration).jobs(), owner=self._owner)
+        return tuple(sorted(name for name in listed if name not in known))
 
 
 def submission_of(job: Job, place: Place) -> Submission:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from providers.base import JOB_NAME
 from providers.cloud_run.labels import KEEP, OWNER, clean_value
 from providers.cloud_run.observation import ended_at, has_ended
-
-OURS = re.compile(r"r[0-9a-f]{32}-\d+")
-"""The names that a dispatcher gives."""
 
 SETTLING = timedelta(minutes=10)
 """A job is no orphan until it has been over for this long, which is longer than a lease.
@@ -24,11 +21,19 @@ def orphans(jobs: Iterable[Any], *, owner: str, keep: frozenset[str], now: datet
     """The name and etag of every ended job of `owner` that nobody remembers and no template keeps."""
     for job in jobs:
         name = job.name.rpartition("/")[2]
-        if name in keep or not OURS.fullmatch(name) or KEEP in job.labels or job.labels.get(OWNER) != clean_value(owner):
+        if name in keep or not JOB_NAME.fullmatch(name) or KEEP in job.labels or job.labels.get(OWNER) != clean_value(owner):
             continue
         if has_ended(job) and _is_settled(job, now):
             # The etag: a job that somebody starts again after it was listed stays.
             yield name, job.etag
+
+
+def live(jobs: Iterable[Any], *, owner: str) -> Iterator[str]:
+    """The name of every job of `owner` that has not ended."""
+    for job in jobs:
+        name = job.name.rpartition("/")[2]
+        if JOB_NAME.fullmatch(name) and job.labels.get(OWNER) == clean_value(owner) and not has_ended(job):
+            yield name
 
 
 def _is_settled(job: Any, now: datetime) -> bool:

@@ -186,12 +186,31 @@ class ContainerInstanceProvider:
     def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:
         """Delete groups of ours that have ended and that nobody knows. Raises `CallFailed` when they could not be listed."""
         place = place_of(configuration)
+        ours = [group.name for group in self._ours(place) if group.name not in keep and KEEP_TAG not in group.tags]
+        return tuple(self._delete(self._ended(place, ours)))
+
+    def strays(self, configuration: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:
+        """By one list, and a GET for each group that is not known: `CallFailed` when there are more than can be looked at."""
+        place = place_of(configuration)
+        names = sorted(group.name for group in self._ours(place) if group.name not in known)
+        if len(names) > READS_PER_SWEEP:
+            raise CallFailed(f"{len(names)} groups are not known, more than can be looked at ({READS_PER_SWEEP}): sweep first")
+        return tuple(name for name in names if self._is_live(place, name))
+
+    def _ours(self, place: Place) -> list[Any]:
         try:
             listed = self._connections.arm(place).list(place.resource_group)
         except ArmFailure as error:
-            raise CallFailed(f"sweep: {_words(error)}") from error
-        ours = [group for group in listed if group.tags.get(OWN_TAG) == group.name and KEEP_TAG not in group.tags]
-        return tuple(self._delete(self._ended(place, [group.name for group in ours if group.name not in keep])))
+            raise CallFailed(f"list of container groups: {_words(error)}") from error
+        return [group for group in listed if group.tags.get(OWN_TAG) == group.name]
+
+    def _is_live(self, place: Place, name: str) -> bool:
+        try:
+            return not observation_of(self._connections.arm(place).get(place.resource_group, name)).state.is_end
+        except ArmFailure as failure:
+            if failure.is_gone:
+                return False
+            raise CallFailed(f"{name}: {_words(failure)}") from failure
 
     @staticmethod
     def _submission(job: Job) -> Submission:

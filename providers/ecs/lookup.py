@@ -8,7 +8,11 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
 
 from __future__ import annotations
 
-from providers.base import CallFailed
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from providers.base import JOB_NAME, CallFailed
 from providers.ecs.answers import task_arn, task_arns
 from providers.ecs.calls import Service, objects_of, optional
 from providers.ecs.outcomes import fault_of
@@ -36,16 +40,27 @@ def _stopped(ecs: Service, place: Place, name: str, max_pages: int) -> list[str]
         return _among_stopped(ecs, place, name, max_pages)
 
 
+def live_names(ecs: Service, place: Place, max_pages: int = MAX_PAGES) -> set[str]:
+    """The names of all live jobs of ours in a cluster. Raises as `find_task` does."""
+    started = (task.get("startedBy") for task in _tasks(ecs, place, "RUNNING", max_pages))
+    return {name for name in started if isinstance(name, str) and JOB_NAME.fullmatch(name)}
+
+
 def _among_stopped(ecs: Service, place: Place, name: str, max_pages: int) -> list[str]:
+    tasks = _tasks(ecs, place, "STOPPED", max_pages)
+    return list(islice((task_arn(task) for task in tasks if task.get("startedBy") == name), 1))
+
+
+def _tasks(ecs: Service, place: Place, status: str, max_pages: int) -> Iterator[Mapping[str, Any]]:
+    """The tasks of a cluster whose desired status is `status`, page by page. Raises `CallFailed` where there are too many."""
     page: dict[str, str] = {}
     for _ in range(max_pages):
-        answer = ecs.ask("list_tasks", **place.where, **page, desiredStatus="STOPPED")
+        answer = ecs.ask("list_tasks", **place.where, **page, desiredStatus=status)
         if arns := task_arns(answer, place):
-            tasks = objects_of(ecs.ask("describe_tasks", **place.where, tasks=arns), "tasks")
-            if found := [task_arn(task) for task in tasks if task.get("startedBy") == name]:
-                return found
+            yield from objects_of(ecs.ask("describe_tasks", **place.where, tasks=arns), "tasks")
         after = optional(answer, "nextToken", str)
         if not after:
-            return []
+            return
         page = {"nextToken": after}
-    raise CallFailed(f"the cluster has more than {max_pages * 100} stopped tasks: cannot tell whether one is {name}")
+    many = f"more than {max_pages * 100} {status.lower()} tasks"
+    raise CallFailed(f"the cluster has {many}: cannot tell which of them are wanted")

@@ -28,7 +28,7 @@ from providers.deadlines import within
 from providers.ecs.answers import check_stopped, failures_of, started_task
 from providers.ecs.calls import is_sdk_error
 from providers.ecs.clients import Clients
-from providers.ecs.lookup import find_task
+from providers.ecs.lookup import find_task, live_names
 from providers.ecs.needs import needs_of
 from providers.ecs.observation import missing, read_tasks
 from providers.ecs.outcomes import (
@@ -152,6 +152,18 @@ class EcsProvider:
     def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:  # noqa: ARG002 - protocol
         """Nothing to remove."""
         return ()
+
+    def strays(self, configuration: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:
+        """By ListTasks and DescribeTasks over the cluster: `startedBy` holds a job's name."""
+        try:
+            place = self._clients.located(place_of(configuration))
+            ecs = self._clients.client("ecs", place)
+            names = within(self._limits.call_timeout, lambda: live_names(ecs, place))
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            raise _failed("list", error) from error
+        return tuple(sorted(names - known))
 
     def _run(self, job: Job, prepared: Prepared) -> Outcome:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from providers.base import JobState, Observation, Submission
@@ -9,7 +10,7 @@ from providers.modal import results, sdk
 from providers.modal.account import Account
 from providers.modal.names import UNPLACED
 from providers.modal.outcomes import describe, is_missing
-from providers.modal.request import OURS, Place, SandboxSpec
+from providers.modal.request import NAME_TAG, OURS, Place, SandboxSpec
 
 CONSOLE = "https://modal.com/id/"
 
@@ -90,6 +91,20 @@ async def running_in(account: Account, place: Place) -> frozenset[str]:
         if is_missing(error):
             return frozenset()
         raise
+
+
+async def names_running_in(account: Account, place: Place) -> frozenset[str]:
+    """The names of our jobs whose sandboxes run in a place: a call for the list, and one for the tags of each."""
+    try:
+        app = await account.app(place)
+        listed = sdk.load().Sandbox.list.aio(app_id=app.app_id, tags=OURS, client=account.client)
+        running = [sandbox async for sandbox in listed if sandbox.returncode is None]
+        tags = await asyncio.gather(*(sandbox.get_tags.aio() for sandbox in running))
+    except Exception as error:
+        if is_missing(error):
+            return frozenset()
+        raise
+    return frozenset(each[NAME_TAG] for each in tags if NAME_TAG in each)
 
 
 async def look(account: Account, submission: Submission) -> Observation:

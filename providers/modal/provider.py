@@ -31,12 +31,12 @@ from providers.base import (
 from providers.modal import sdk
 from providers.modal.accounts import Accounts, HostLacks
 from providers.modal.creation import Creation, Progress
-from providers.modal.lookup import by_name, find, look, place_of_submission, running_in
+from providers.modal.lookup import by_name, find, look, names_running_in, place_of_submission, running_in
 from providers.modal.loop import Loop, Overdue
 from providers.modal.names import UNPLACED
 from providers.modal.needs import needs
 from providers.modal.outcomes import describe, is_missing, outcome_of
-from providers.modal.request import Place, SandboxSpec, read
+from providers.modal.request import Place, SandboxSpec, place_of, read
 
 T = TypeVar("T")
 
@@ -202,6 +202,15 @@ class ModalProvider:
     def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's
         """Nothing to remove: ended sandboxes occupy nothing."""
         return ()
+
+    def strays(self, configuration: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:
+        """By a list of the sandboxes that run in the app, and the tags of each."""
+        place = place_of(configuration)
+        names: frozenset[str] = self._ask("list sandboxes", place, self._names(place), self._call_timeout)
+        return tuple(sorted(names - known))
+
+    async def _names(self, place: Place) -> frozenset[str]:
+        return await names_running_in(await self._accounts.get(place.credentials), place)
 
     def _ask(self, what: str, place: Place, work: Coroutine[Any, Any, T], seconds: float) -> T:
         """The answer to a read or a cancel; whatever keeps it from coming becomes `CallFailed`."""

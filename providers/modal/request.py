@@ -18,6 +18,9 @@ OURS = {"managed-by": "push-dispatcher"}
 """The tag that all our sandboxes carry; lists are narrowed by it."""
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+NAME_TAG = "push-dispatcher-job"
+"""The tag that holds the job's name: a list does not show the names of sandboxes."""
+
 TAG_LENGTH = 63
 UNFIT_FOR_TAGS = re.compile(r"[^a-zA-Z0-9._-]+")
 
@@ -119,7 +122,7 @@ def tags(job: Job) -> dict[str, str]:
     """Labels in the letters and lengths that Modal takes."""
     labels = {**_texts(job.configuration, "labels"), **job.labels}
     cleaned = {_tag(name): _tag(value) for name, value in labels.items() if value}
-    return {**cleaned, **OURS}
+    return {**cleaned, **OURS, NAME_TAG: job.name}
 
 
 def _tag(value: str) -> str:

@@ -15,10 +15,12 @@ from typing import Any
 from uuid import uuid4
 
 from providers.base import (
+    JOB_NAME,
     Accepted,
     CallFailed,
     ConfigurationError,
     Job,
+    JobState,
     Limits,
     Needs,
     Observation,
@@ -126,16 +128,30 @@ class ProcessProvider:
 
     def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:  # noqa: ARG002 - one place only
         """Remove the directories, logs and all, of ended jobs that nobody remembers."""
-        try:
-            names = sorted(entry.name for entry in self._directory.iterdir() if NAMES.fullmatch(entry.name))
-        except FileNotFoundError:
-            return ()
-        except OSError as problem:
-            raise CallFailed(f"{self._directory}: {problem}") from problem
-        orphans = [name for name in names if name not in keep][:SWEPT_AT_ONCE]
+        orphans = [name for name in self._names() if name not in keep][:SWEPT_AT_ONCE]
         removed = tuple(name for name in orphans if self._remove(name))
         shutil.rmtree(self._directory / REMOVED, ignore_errors=True)
         return removed
+
+    def strays(self, configuration: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:  # noqa: ARG002 - one place only
+        """The live jobs of this directory that are not known."""
+        names = [name for name in self._names() if JOB_NAME.fullmatch(name) and name not in known]
+        return tuple(name for name in names if self._is_live(name))
+
+    def _names(self) -> list[str]:
+        try:
+            return sorted(entry.name for entry in self._directory.iterdir() if NAMES.fullmatch(entry.name))
+        except FileNotFoundError:
+            return []
+        except OSError as problem:
+            raise CallFailed(f"{self._directory}: {problem}") from problem
+
+    def _is_live(self, name: str) -> bool:
+        try:
+            state = JobDirectory(self._directory / name).observation().state
+        except (OSError, ValueError, LookupError) as problem:
+            raise CallFailed(f"{name}: {problem}") from problem
+        return state in (JobState.STARTING, JobState.RUNNING)
 
     def logs(self, submission: Submission, tail: int = 100) -> str:
         """The last lines that the job wrote; empty once it was swept. Raises `CallFailed`."""

@@ -364,6 +364,15 @@ class ProviderContract:
         assert tuple(harness.provider.sweep(harness.configuration(), frozenset())) == ()
         assert harness.state(submission) is JobState.RUNNING
 
+    def test_strays_are_the_live_jobs_of_ours_that_are_not_known(self, harness):
+        ended, known, stray = (harness.job() for _ in range(3))
+        for job in (ended, known, stray):
+            harness.submitted(job)
+        harness.settle()
+        harness.finish(ended.name, 0)
+        harness.settle()
+        assert harness.another().strays(harness.configuration(), frozenset({known.name})) == (stray.name,)
+
     def test_limits_are_sane(self, harness):
         limits = harness.provider.limits
         assert limits.concurrency >= 1

@@ -230,6 +230,10 @@ class SimulatedProvider:
         """Nothing in the simulation is unknown to its store."""
         return ()
 
+    def strays(self, configuration: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:
+        """Likewise."""
+        return ()
+
     def _observed(self, name: str) -> Observation:
         job, now = self.cloud.known(name), self.cloud.now()
         if job is None:

@@ -111,6 +111,8 @@ class Sandboxes:
             "SandboxGetFromNameV2": lambda request, _metadata: self._from_name(request, v1=False),
             "SandboxList": lambda request, _metadata: self._list(request, v1_only=True),
             "SandboxListV2": lambda request, _metadata: self._list(request, v1_only=False),
+            "SandboxTagsGet": self._tags,
+            "SandboxTagsGetV2": self._tags,
             "SandboxWait": self._wait,
             "SandboxWaitV2": self._wait,
             "SandboxTerminate": self._terminate,
@@ -286,6 +288,12 @@ class Sandboxes:
             tags=[api_pb2.SandboxTag(tag_name=name, tag_value=value) for name, value in sandbox.tags.items()],
             metadata=self._metadata(sandbox),
         )
+
+    def _tags(self, request: Any, _metadata: Metadata) -> api_pb2.SandboxTagsGetResponse:
+        with self.book.lock:
+            tags = self._get(request.sandbox_id).tags
+        named = [api_pb2.SandboxTag(tag_name=name, tag_value=value) for name, value in tags.items()]
+        return api_pb2.SandboxTagsGetResponse(tags=named)
 
     def _task_id(self, request: Any, _metadata: Metadata) -> api_pb2.SandboxGetTaskIdResponse:
         with self.book.lock:

@@ -7,12 +7,14 @@ from providers.modal.request import ImageSpec, Place, gpu_of, read
 
 from .builders import a_job
 
+OURS = {"managed-by": "push-dispatcher", "push-dispatcher-job": a_job().name}
+
 
 def test_a_configuration_of_defaults_is_enough():
     spec = read(a_job(image=None, timeout=None, command=None))
     assert spec.place == Place()
     assert spec.image == ImageSpec(tag="python:3.12-slim")
-    assert spec.options == {"timeout": 3600, "tags": {"managed-by": "push-dispatcher"}}
+    assert spec.options == {"timeout": 3600, "tags": OURS}
 
 
 def test_numbers_may_be_written_as_text():
@@ -33,7 +35,7 @@ def test_the_registrys_secret_goes_by_several_names(key):
 
 def test_labels_are_cleaned_and_cut_and_cannot_replace_our_own():
     job = a_job(labels={"prefect.io/flow name": "ä" + "x" * 80, "empty": "", "managed-by": "me"})
-    assert read(job).options["tags"] == {"prefect.io-flow-name": "-" + "x" * 62, "managed-by": "push-dispatcher"}
+    assert read(job).options["tags"] == {"prefect.io-flow-name": "-" + "x" * 62, **OURS}
 
 
 def test_a_null_is_left_out_and_the_rest_is_written_as_json_writes_it():

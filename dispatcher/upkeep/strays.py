@@ -1,0 +1,37 @@
+"""Live jobs that the store does not know: of another dispatcher in the same place, or of a store that was restored.
+
+A store restored from a backup has forgotten every run that was made since. Their jobs go on, hold no slot of the store, and the
+limits no longer count them; nobody but people can decide what becomes of them. A run that the backup does hold is safe: its
+job's name follows from the run, so its next submission finds the job that is there.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from dispatcher.models import WorkPool, parse_submission_name, submission_name
+from dispatcher.store import Store
+from dispatcher.ticking import Dispatch
+from dispatcher.upkeep.sweep import holders, places
+from providers.base import ConfigurationError
+
+
+def strays(dispatch: Dispatch, pool: WorkPool) -> tuple[str, ...]:
+    """The names of live jobs where the pool puts its own, for which no run of the store holds a slot.
+
+    Raises `ProviderError` when a place could not be asked, and `StoreError`.
+    """
+    provider, store = dispatch.providers(pool.type), dispatch.store
+    known = frozenset(submission_name(run.id, run.attempt) for run in holders(store))
+    found: set[str] = set()
+    for place in places(store, pool):
+        with suppress(ConfigurationError):  # a template whose runs say where: by itself it names no place
+            found.update(provider.strays(place, known))
+    return tuple(sorted(name for name in found if not _is_held(store, name)))
+
+
+def _is_held(store: Store, name: str) -> bool:
+    """Whether a run has been claimed under this name since the runs were read."""
+    parsed = parse_submission_name(name)
+    run = store.get(parsed[0]) if parsed else None
+    return run is not None and run.state.holds_slot and parsed == (run.id, run.attempt)
