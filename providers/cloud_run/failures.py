@@ -108,7 +108,7 @@ def _never_connected(error: BaseException) -> bool:
     """True when no connection came to be: it was refused, its name has no address, or the TLS handshake failed."""
     kinds = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError, requests.ConnectTimeout)
     links = list(_chain(error))
-    return any(isinstance(link, kinds) or _shook_hands(link) for link in links)
+    return any(isinstance(link, kinds) or _broke_in_handshake(link) for link in links)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -119,7 +119,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _shook_hands(error: BaseException) -> bool:
+def _broke_in_handshake(error: BaseException) -> bool:
     """True for what was raised during a TLS handshake, before which nothing of a request is sent."""
     handshake = ssl.SSLSocket.do_handshake.__code__
     return any(frame.f_code is handshake for frame, _ in traceback.walk_tb(error.__traceback__))

@@ -102,6 +102,16 @@ def test_a_burst_waits_for_the_quota_and_no_run_fails_for_it(clock):
         assert world.is_over()
 
 
+def test_a_quota_of_running_executions_is_used_again_by_the_tick_that_sees_an_end(clock):
+    with CloudRunEmulator(clock=clock.seconds, job_seconds=30) as emulator:
+        emulator.change_settings({"capacity": 4})
+        world = World(clock, emulator, runs=12)
+        for _ in range(5):
+            world.tick()
+        assert world.states() == {RunState.COMPLETED}
+        assert emulator.peak_live == 4
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_lost_answers_and_dead_invocations_neither_repeat_nor_lose_a_run(seed):
     clock = SharedClock(seed=seed)
