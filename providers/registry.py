@@ -82,6 +82,7 @@ def _container_instance(name: str) -> ProviderType:
         sdk="azure.mgmt.containerinstance",
         credential_variable="aci_credentials",
         needs="providers.container_instance.needs:needs",
+        check="providers.container_instance.checking:check",
         place=("aci_credentials", "subscription_id", "resource_group_name"),
         description="Container groups on Azure Container Instances",
     )
@@ -96,6 +97,7 @@ def _modal(name: str) -> ProviderType:
         sdk="modal",
         credential_variable="modal_credentials",
         needs="providers.modal.needs:needs",
+        check="providers.modal.checking:check",
         description="Sandboxes on Modal",
     )
 

@@ -16,6 +16,7 @@ DEFAULT_MEMORY = 1
 """GB; both are Prefect's defaults."""
 SECURE_VARIABLES = frozenset({"PREFECT_API_KEY", "PREFECT_API_AUTH_STRING"})
 """Variables whose values Azure is told never to show."""
+SECRET_VALUES = frozenset({"secureValue", "secureValueReference"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = "arm_template.resources[0].properties.containers"
 
@@ -63,15 +64,19 @@ def _gpu(configuration: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     if not sku:
         raise ConfigurationError("gpu_sku: missing, although gpu_count asks for a GPU")
-    return {"count": int(number(count, "gpu_count")), "sku": sku}
+    return {"count": number(count, "gpu_count"), "sku": sku}
 
 
 def _variables(job: Job, given: Any, secrets: Secrets) -> list[dict[str, Any]]:
-    """Environment variables, each name once: the template's, the configuration's `env`, secrets, and the dispatcher's own."""
+    """Environment variables, each name once: the template's, the configuration's `env`, secrets, and the dispatcher's own.
+
+    A secret wins over a plain value of its name, wherever each of them stands.
+    """
     path = f"{_PATH}[0].properties.environmentVariables"
     listed = [mapping(item, f"{path}[{index}]") for index, item in enumerate(sequence(given, path))]
-    found = {required_text(item.get("name"), f"{path}.name"): item for item in listed}
-    found |= {name: _plain(name, value) for name, value in named_texts(job.configuration.get("env"), "env").items()}
+    found = {required_text(item.get("name"), f"{path}.name"): _written(item, path) for item in listed}
+    plain = {name: _plain(name, value) for name, value in named_texts(job.configuration.get("env"), "env").items()}
+    found |= {name: item for name, item in plain.items() if not SECRET_VALUES & found.get(name, {}).keys()}
     references = mapping(job.configuration.get("secrets"), "secrets")
     found |= {name: secrets.variable(name, item) for name, item in references.items() if item is not None}
     found |= {name: _plain(name, value) for name, value in job.environment.items()}
@@ -79,6 +84,12 @@ def _variables(job: Job, given: Any, secrets: Secrets) -> list[dict[str, Any]]:
         if not _VARIABLE.fullmatch(name):
             raise ConfigurationError(f"env: {name!r} is no name Azure accepts; use letters, digits and _, no digit first")
     return [found[name] for name in sorted(found)]
+
+
+def _written(item: dict[str, Any], path: str) -> dict[str, Any]:
+    """A template's variable with its value as text, as JSON writes it."""
+    value = item.get("value")
+    return item if value is None else {**item, **named_texts({"value": value}, path)}
 
 
 def _plain(name: str, value: str) -> dict[str, str]:

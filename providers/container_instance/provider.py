@@ -33,6 +33,7 @@ from providers.base import (
     Unreachable,
 )
 from providers.container_instance.answers import ALREADY_THERE, ArmFailure, outcome_of, worded
+from providers.container_instance.checking import faults
 from providers.container_instance.connections import Connections, require_sdk
 from providers.container_instance.group import container_of, is_kept, wanted_of
 from providers.container_instance.looking import Look, log_of
@@ -42,6 +43,7 @@ from providers.container_instance.settings import HostLacks, Settings
 from providers.container_instance.states import is_over, never_ran, observation_of
 from providers.container_instance.tags import KEEP_TAG, OWN_TAG
 from providers.container_instance.timing import CALL_TIMEOUT, LAST_START, Watch
+from providers.remarks import told
 
 PUBLISHED_RATES = (Rate(burst=100, per_second=100 / 300), Rate(burst=300, per_second=300 / 3600))
 """Creates of container groups in five minutes and in an hour, for a subscription and region.
@@ -116,7 +118,7 @@ class ContainerInstanceProvider:
             submission, wants = self._submission(job), needs(job.configuration)
             return self._submit(job, submission, wants, watch)
         except ConfigurationError as error:
-            return Rejected(reason=str(error))
+            return Rejected(reason=told(faults(job.configuration)) or str(error))
 
     def _submit(self, job: Job, submission: Submission, wants: Needs, watch: Watch) -> Outcome:
         place = place_of_submission(submission)
@@ -127,6 +129,8 @@ class ContainerInstanceProvider:
             return Misconfigured(reason=str(problem), hold=Hold(place=wants.place[:1]))
         except ArmFailure as failure:
             return outcome_of(failure, wants, sent_put=False)
+        if broken := faults(job.configuration):
+            return Rejected(reason=told(broken))
         try:
             wanted = wanted_of(job, self._settings)
             location = wanted.location or self._connections.region(place)

@@ -67,7 +67,7 @@ def required_text(value: Any, path: str) -> str:
 def number(value: Any, path: str) -> float | int:
     """A number above zero, also when it was written as text; whole numbers stay whole."""
     try:
-        found = float(value)
+        found = float("nan" if isinstance(value, bool) else value)
     except (TypeError, ValueError):
         raise ConfigurationError(f"{path}: give a number") from None
     if not 0 < found < float("inf"):

@@ -30,6 +30,7 @@ from providers.base import (
 )
 from providers.modal import sdk
 from providers.modal.accounts import Accounts, HostLacks
+from providers.modal.checking import faults
 from providers.modal.creation import Creation, Progress
 from providers.modal.lookup import by_name, find, look, names_running_in, place_of_submission, running_in
 from providers.modal.loop import Loop, Overdue
@@ -37,6 +38,7 @@ from providers.modal.names import UNPLACED
 from providers.modal.needs import needs
 from providers.modal.outcomes import describe, is_missing, outcome_of
 from providers.modal.request import Place, SandboxSpec, place_of, read
+from providers.remarks import told
 
 T = TypeVar("T")
 
@@ -98,10 +100,9 @@ class ModalProvider:
 
     def submit(self, job: Job) -> Outcome:
         """Create the sandbox, unless its name was used before."""
-        try:
-            spec, wants = read(job), needs(job.configuration)
-        except ConfigurationError as problem:
-            return Rejected(reason=str(problem))
+        if broken := faults(job.configuration):
+            return Rejected(reason=told(broken))
+        spec, wants = read(job), needs(job.configuration)
         progress = Progress()
         try:
             seconds = self._gpu_timeout if spec.gpu else self._call_timeout

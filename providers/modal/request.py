@@ -20,7 +20,8 @@ OURS = {"managed-by": "push-dispatcher"}
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 NAME_TAG = "push-dispatcher-job"
 """The tag that holds the job's name: a list does not show the names of sandboxes."""
-
+OBJECT_NAME = re.compile(r"[a-zA-Z0-9._-]{1,63}")
+"""A name of an app or an environment, as the SDK checks it."""
 TAG_LENGTH = 63
 UNFIT_FOR_TAGS = re.compile(r"[^a-zA-Z0-9._-]+")
 

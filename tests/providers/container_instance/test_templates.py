@@ -26,8 +26,6 @@ EVERYTHING = {
     "image_registry": {"registry_url": "https://example.azurecr.io", "identity": IDENTITY},
     "cpu": 0.5,
     "memory": 1.5,
-    "gpu_count": 1,
-    "gpu_sku": "V100",
     "subnet_ids": [SUBNET],
     "dns_servers": ["10.0.0.1"],
     "task_start_timeout_seconds": 60,
@@ -91,7 +89,7 @@ def test_every_variable_reaches_its_place(put, template):
                 "properties": {
                     "image": "alpine:3",
                     "command": ["/entry.sh", "python", "-m", "job", "--text", "two words"],
-                    "resources": {"requests": {"cpu": 0.5, "memoryInGB": 1.5, "gpu": {"count": 1, "sku": "V100"}}},
+                    "resources": {"requests": {"cpu": 0.5, "memoryInGB": 1.5}},
                     "environmentVariables": [{"name": "A", "value": "1"}, {"name": "DISPATCHER_RUN_ID", "value": "1"}],
                 },
             }

@@ -8,6 +8,8 @@ from dispatcher.core.templates import render
 from dispatcher.validation import check_base_job_template, check_job_variables
 from providers import registry
 from providers.base import Accepted, Job
+from providers.modal import ModalProvider
+from providers.modal.checking import ELSEWHERE, NO_EFFECT, READ, check
 from providers.modal.request import read
 
 PREFECTS_SHAPE = {
@@ -73,4 +75,45 @@ def test_the_default_template_renders_without_any_variable():
 
 def test_every_variable_of_the_default_template_reaches_the_configuration():
     template = registry.default_template("modal:push")
-    assert set(template["variables"]["properties"]) == set(template["job_configuration"])
+    assert set(template["variables"]["properties"]) == set(template["job_configuration"]) == READ | set(NO_EFFECT)
+
+
+MARKERS = {
+    "name": ("marker-name", []),
+    "command": ("marker --command", ["'marker', '--command'"]),
+    "env": ({"MARKER": "plain-marker"}, ["'MARKER': 'plain-marker'"]),
+    "labels": ({"marker": "label-marker"}, ["label-marker"]),
+    "modal_credentials": ("marker", []),
+    "app": ("marker-app", ["marker-app"]),
+    "modal_environment": ("staging", ["'environment_name': 'staging'"]),
+    "image": ({"tag": "marker.io/image:1", "secret": "registry", "add_python": "3.12"}, ["marker.io/image:1", "STATIC_CREDS"]),
+    "pip_packages": (["marker-package"], ["marker-package"]),
+    "secrets": (["database"], ["'deployment_name': 'database'"]),
+    "cpu": (1.375, ["'milli_cpu': 1375"]),
+    "memory": (1234, ["'memory_mb': 1234"]),
+    "gpu": ("A10:3", ["'gpu_type': 'A10'", "'count': 3"]),
+    "timeout": (4321, ["'timeout_secs': 4321"]),
+    "region": ("marker-region", ["marker-region"]),
+    "cloud": ("aws", ["'cloud_provider_str': 'aws'"]),
+    "workdir": ("/marker", ["'workdir': '/marker'"]),
+}
+"""A value for each variable, and how it shows in what Modal is asked."""
+
+
+@pytest.mark.parametrize(
+    ("template", "variable"),
+    [
+        *(("ours", name) for name in registry.default_template("modal:push")["variables"]["properties"]),
+        *(("prefect's", name) for name in PREFECTS_SHAPE["variables"]["properties"]),
+    ],
+)
+def test_a_marker_is_found_in_what_modal_is_asked_or_its_absence_has_a_reason(emulator, signed_in, template, variable):
+    entries = {"marker": {"token_id_env": "MODAL_TOKEN_ID", "token_secret_env": "MODAL_TOKEN_SECRET"}}
+    value, words = MARKERS[variable]
+    rendered = render(registry.default_template("modal:push") if template == "ours" else PREFECTS_SHAPE, {variable: value})
+    assert check(rendered).faults == ()
+    outcome = ModalProvider(server_url=emulator.url, credentials=entries).submit(Job(name="r1", configuration=rendered))
+    assert isinstance(outcome, Accepted), outcome
+    asked = str([emulator.calls.requests(operation) for operation in emulator.calls.counts])
+    assert all(word in asked for word in words), asked
+    assert bool(words) is not (variable in ELSEWHERE or variable in NO_EFFECT)

@@ -1,0 +1,77 @@
+"""What can be said of a rendered configuration before any call: all remarks at the door, the faults at a submission.
+
+Modal's SDK is not needed for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from providers.base import Checked, ConfigurationError, Finding, Job
+from providers.modal.request import OBJECT_NAME, read
+from providers.remarks import finding_of, unknown_keys
+
+READ = frozenset(
+    {"command", "env", "labels", "modal_credentials", "app", "modal_environment", "image", "pip_packages", "secrets"}
+    | {"cpu", "memory", "gpu", "timeout", "region", "cloud", "workdir"}
+)
+"""The keys of a job configuration that mean something here."""
+
+ELSEWHERE: Mapping[str, str] = {"modal_credentials": "says who asks Modal, so it is no part of a sandbox"}
+"""Those that take effect in another way than as a part of the request."""
+
+NO_EFFECT: Mapping[str, str] = {
+    "name": "has no effect on Modal: the sandbox is called after its run, so that it is never started twice",
+}
+"""Keys that are accepted and mean nothing here, with the reason."""
+
+_IMAGE = frozenset({"tag", "secret", "add_python", "registry_secret", "aws_secret", "gcp_secret"})
+
+
+def check(configuration: Mapping[str, Any]) -> Checked:
+    """All that `submit` would reject, and what it would accept without effect."""
+    warnings = [Finding(path=key, message=reason) for key, reason in NO_EFFECT.items() if configuration.get(key)]
+    return Checked(faults=tuple(faults(configuration)), warnings=tuple(warnings))
+
+
+def faults(configuration: Mapping[str, Any]) -> list[Finding]:
+    """Everything that is wrong with a configuration, each thing once."""
+    rules = (_own_keys, _image, _names, _made)
+    return list(dict.fromkeys(finding for rule in rules for finding in _collected(rule, configuration)))
+
+
+def _collected(rule: Callable[[Mapping[str, Any]], Iterable[Finding]], configuration: Mapping[str, Any]) -> list[Finding]:
+    """What a rule finds, or what it stumbles over."""
+    found: list[Finding] = []
+    try:
+        found.extend(rule(configuration))
+    except ConfigurationError as problem:
+        found.append(finding_of(problem))
+    return found
+
+
+def _own_keys(configuration: Mapping[str, Any]) -> Iterator[Finding]:
+    yield from unknown_keys(configuration, READ | NO_EFFECT.keys())
+
+
+def _image(configuration: Mapping[str, Any]) -> Iterator[Finding]:
+    image = configuration.get("image")
+    if isinstance(image, Mapping):
+        yield from unknown_keys(image, _IMAGE, "image")
+
+
+def _names(configuration: Mapping[str, Any]) -> Iterator[Finding]:
+    for key in ("app", "modal_environment"):
+        name = configuration.get(key)
+        if name and isinstance(name, str) and not OBJECT_NAME.fullmatch(name):
+            yield Finding(path=key, message=f"give at most 63 letters, digits, -, . and _, not {name!r}")
+    workdir = configuration.get("workdir")
+    if workdir and isinstance(workdir, str) and not workdir.startswith("/"):
+        yield Finding(path="workdir", message=f"give an absolute path, not {workdir!r}")
+
+
+def _made(configuration: Mapping[str, Any]) -> Iterator[Finding]:
+    """What making the request stumbles over."""
+    read(Job(name="r0-1", configuration=configuration))
+    yield from ()

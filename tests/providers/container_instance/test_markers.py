@@ -1,0 +1,105 @@
+"""Every variable of a template is found in the request, or in a list that says why it is in none."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dispatcher.core.templates import render
+from providers.base import Accepted, Job
+from providers.container_instance.checking import ELSEWHERE, NO_EFFECT, READ, check
+from providers.registry import default_template
+from tests.providers.container_instance.builders import IDENTITY, SUBSCRIPTION, provider_for
+
+SHARED = Path(__file__).resolve().parents[4] / "shared" / "reference" / "prefect-templates"
+PREFECTS = ("azure-container-instance-push", "azure-container-instance", "newest/azure-container-instance")
+ENTRIES = {"marker": {"client_id": "marker"}, "marker-password": {"value_env": "MARKER"}}
+MARKERS = {
+    "name": "marker-name",
+    "labels": {"marker-label": "marker-value"},
+    "image": "marker-image:1",
+    "image_registry": {"registry_url": "marker.azurecr.io", "username": "marker", "password": "marker-password"},
+    "entrypoint": "/marker.sh",
+    "command": "marker --command",
+    "env": {"MARKER_PLAIN": "marker"},
+    "secrets": {"MARKER_SECRET": "marker-password"},
+    "cpu": 1.125,
+    "memory": 2.375,
+    "gpu_count": 3,
+    "gpu_sku": "P100",
+    "priority": "Spot",
+    "subscription_id": "11111111-0000-0000-0000-000000000001",
+    "resource_group_name": "marker-group",
+    "location": "markerland",
+    "aci_credentials": {"client_id": "marker-client"},
+    "identities": [IDENTITY + "-marker"],
+    "subnet_ids": ["marker-subnet"],
+    "dns_servers": ["10.1.2.3"],
+    "task_start_timeout_seconds": 77,
+    "keep_container_group": True,
+    "stream_output": True,
+    "task_watch_poll_interval": 33.0,
+}
+"""A value for each variable that is found nowhere by chance."""
+IN_REQUEST = {
+    "labels": ["marker-label", "marker-value"],
+    "image_registry": ["marker.azurecr.io", '"password": "hush"'],
+    "command": ['"marker", "--command"'],
+    "env": ["MARKER_PLAIN"],
+    "secrets": ["MARKER_SECRET", "hush"],
+    "cpu": ['"cpu": 1.125'],
+    "memory": ['"memoryInGB": 2.375'],
+    "gpu_count": ['"count": 3'],
+    "identities": [IDENTITY + "-marker"],
+    "subnet_ids": ["marker-subnet"],
+    "dns_servers": ["10.1.2.3"],
+    "keep_container_group": ['"push-dispatcher-keep": "true"'],
+}
+"""How a marker shows in the request, where that is not its own text."""
+COMPANIONS = {"gpu_count": ("gpu_sku",), "gpu_sku": ("gpu_count",)}
+"""What a variable needs beside it."""
+LEAST = {"subscription_id": SUBSCRIPTION, "resource_group_name": "rg", "image": "alpine"}
+
+
+def template_of(name: str) -> dict:
+    if name == "ours":
+        return default_template("azure-container-instance:push")
+    path = SHARED / f"{name}.json"
+    if not path.exists():
+        pytest.skip(f"Prefect's template is not at {path}")
+    return json.loads(path.read_text())
+
+
+def variables_of(name: str) -> list[str]:
+    if name != "ours" and not (SHARED / f"{name}.json").exists():
+        return ["image"]  # skipped by its own words
+    return list(template_of(name)["variables"]["properties"])
+
+
+@pytest.mark.parametrize(
+    ("template", "variable"), [(name, variable) for name in ("ours", *PREFECTS) for variable in variables_of(name)]
+)
+def test_a_marker_is_found_in_the_request_or_its_absence_has_a_reason(start, monkeypatch, template, variable):
+    monkeypatch.setenv("MARKER", "hush")
+    aci = start()
+    given = {**LEAST, **{name: MARKERS[name] for name in (variable, *COMPANIONS.get(variable, ()))}}
+    configuration = render(template_of(template), given)
+    assert check(configuration).faults == ()
+    outcome = provider_for(aci, credentials=ENTRIES).submit(Job(name="r0001-1", configuration=configuration))
+    assert isinstance(outcome, Accepted), outcome
+    (request,) = aci.calls.requests("ContainerGroups_CreateOrUpdate")
+    text = json.dumps(request)
+    if variable in ELSEWHERE or variable in NO_EFFECT:
+        assert json.dumps(MARKERS[variable]) not in text
+    else:
+        assert all(words in text for words in IN_REQUEST.get(variable, [str(MARKERS[variable])])), text
+
+
+def test_what_has_no_effect_is_warned_of_when_a_marker_is_set():
+    for name in NO_EFFECT:
+        assert [item.path for item in check({**LEAST, name: MARKERS[name]}).warnings] == [name]
+
+
+def test_every_key_that_is_read_has_a_marker():
+    assert READ | NO_EFFECT.keys() == MARKERS.keys() | {"arm_template"}
+    assert ELSEWHERE.keys() <= READ
