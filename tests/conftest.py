@@ -6,6 +6,7 @@ from hypothesis import settings
 pytest.register_assert_rewrite(
     "tests.providers.contract",
     "tests.providers.harness",
+    "tests.providers.network_contract",
     "tests.stores.conformance_claims",
     "tests.stores.conformance_moving",
     "tests.stores.conformance_pools",

@@ -46,6 +46,8 @@ def observe(sandbox: Any) -> Observation:
     if status in FAILURES:
         exit_code = TIMED_OUT if status == "TIMEOUT" else code or KILLED
         return Observation(state=JobState.FAILED, exit_code=exit_code, reason=_join(FAILURES[status], words))
+    if status == "FAILURE" and code == 0:  # two fields that contradict each other make no success
+        return Observation(state=JobState.FAILED, reason=words or "Modal calls it a failure, and gives the exit code 0")
     return _by_itself(code, words)
 
 

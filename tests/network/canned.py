@@ -6,12 +6,11 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
-from tests.network.faults import Act, Answer, Call, passing
+from tests.network.faults import Act, Answer, Call, Fault, passing
 from tests.network.json_paths import GONE, Path, at, junk_for, paths, replaced
-from tests.network.proxy import HttpProxy
+from tests.network.proxy import Exchange, HttpProxy
 
 MOST_JUNK = 2
 """Kinds of junk for one place; neighbours get others."""
@@ -33,19 +32,29 @@ class Spoiled:
 
 def recorded(proxy: HttpProxy, verb: Callable[[], Any]) -> Sequence[Answer]:
     """The answers that a verb gets when nothing goes wrong, in order."""
+    return [exchange.answer for exchange in exchanged(proxy, verb) if exchange.answer is not None]
+
+
+def exchanged(proxy: HttpProxy, verb: Callable[[], Any]) -> Sequence[Exchange]:
+    """The calls that a verb makes when nothing goes wrong, in order."""
     proxy.script = passing
     proxy.exchanges.clear()
     verb()
-    return [exchange.answer for exchange in proxy.exchanges if exchange.answer is not None]
+    return list(proxy.exchanges)
 
 
 @contextmanager
-def giving(proxy: HttpProxy, answers: Sequence[Answer]) -> Iterator[None]:
-    """The far side is not asked: the proxy gives these answers in turn, and the last of them for ever."""
-    turns = count()
+def giving(proxy: HttpProxy, actions: Sequence[str], answers: Sequence[Answer]) -> Iterator[None]:
+    """The far side is not asked: calls of an action get its answers in turn, and the last of them for ever."""
+    by_action: dict[str, list[Answer]] = {}
+    for action, answer in zip(actions, answers, strict=True):
+        by_action.setdefault(action, []).append(answer)
 
-    def script(_call: Call) -> Act:
-        return answers[min(next(turns), len(answers) - 1)]
+    def script(call: Call) -> Act:
+        left = by_action.get(call.action)
+        if left is None:
+            return Fault.CUT_BEFORE
+        return left.pop(0) if len(left) > 1 else left[0]
 
     proxy.script = script
     yield
