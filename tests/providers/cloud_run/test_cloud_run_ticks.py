@@ -17,6 +17,7 @@ from providers.emulators.cloud_run import READS_PER_MINUTE, WRITES_PER_MINUTE, C
 from providers.emulators.faults import FaultKind
 from tests.builders import MINUTE, NOW, SECOND, a_pool, a_run, an_id
 from tests.providers.cloud_run.builders import IMAGE, OURS
+from tests.providers.cloud_run.gateways import a_gateway, saying
 
 LIMITS = TickLimits(lease=timedelta(seconds=120), claims=20)
 
@@ -110,6 +111,40 @@ def test_a_quota_of_running_executions_is_used_again_by_the_tick_that_sees_an_en
             world.tick()
         assert world.states() == {RunState.COMPLETED}
         assert emulator.peak_live == 4
+
+
+@pytest.mark.parametrize("words", ["requested: 1 allowed: 0", "requested: 1 allowed: 8"])
+def test_small_runs_start_behind_one_that_its_region_has_no_gpu_for(clock, words):
+    violated = f"Quota violated: NvidiaL4GpuAllocPerProjectRegion {words}"
+    refusal = saying({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": violated}}, 429)
+    with CloudRunEmulator(clock=clock.seconds, job_seconds=30) as emulator, a_gateway(emulator) as gateway:
+        gateway.answer = lambda request: refusal if b"nvidia" in request.body else None
+        world = World(clock, gateway, runs=0)
+        gpu = {"image": IMAGE, "gpu_type": "nvidia-l4", "gpu_count": 1, "cpu": "4", "memory": "16Gi"}
+        world.store.add_runs([a_run(job_variables=gpu, due_at=NOW - MINUTE)])
+        world.store.add_runs([a_run(job_variables={"image": IMAGE}) for _ in range(6)])
+        for _ in range(4):
+            world.tick()
+        runs = world.store.runs(RunFilter(), limit=10)
+        assert sorted(run.state for run in runs) == [*([RunState.COMPLETED] * 6), RunState.SCHEDULED]
+        [waiting] = [run for run in runs if run.state is RunState.SCHEDULED]
+        assert "NvidiaL4GpuAllocPerProjectRegion" in waiting.reason
+
+
+@pytest.mark.parametrize("answer", [saying({"error": "upstream connect error"}, 503), saying({})], ids=["503", "{}"])
+def test_a_gateway_that_answers_for_cloud_run_ends_no_tick_and_no_run(clock, answer):
+    with CloudRunEmulator(clock=clock.seconds, job_seconds=30) as emulator, a_gateway(emulator) as gateway:
+        world = World(clock, gateway, runs=4)
+        world.tick()
+        gateway.answer = lambda request: answer
+        for _ in range(3):
+            world.tick()
+        assert world.states() <= {RunState.PENDING, RunState.RUNNING}
+        gateway.answer = lambda request: None
+        for _ in range(4):
+            world.tick()
+        assert world.states() == {RunState.COMPLETED}
+        assert set(emulator.starts.values()) == {1}
 
 
 @pytest.mark.parametrize("seed", range(3))
