@@ -95,7 +95,7 @@ def _rule(shape: Shape) -> str:
         anchor = f" from {shape['anchor']}" if shape["anchor"] else ""
         return f"every {seconds(shape['interval_seconds'])}{anchor}"
     if shape["cron"] is not None:
-        return f"cron {shape['cron']}" + ("" if shape["day_or"] else ", on days that match both day fields")
+        return f"cron {shape['cron']}" + ("" if shape["day_or"] else " (both days)")
     return f"rrule {shape['rrule']}"
 
 

@@ -12,7 +12,7 @@ from dispatcher.client.deployments import Deployments
 from dispatcher.client.questions import missing, text
 from dispatcher.core.schedules import windows_due
 from dispatcher.core.scheduling import LOOKED_AHEAD
-from dispatcher.errors import AlreadyExists, Conflict, Fault, InvalidInput, NotFound
+from dispatcher.errors import AlreadyExists, Conflict, Fault, InvalidInput, NotFound, ScheduleError
 from dispatcher.models import Deployment, Schedule
 
 REPEATS = 5
@@ -83,11 +83,17 @@ class Schedules(Deployments):
         return self._repeatedly(deployment, lambda found: replace(found, schedules=()))
 
     def next_windows(self, schedule: Schedule, *, count: int = 3) -> Sequence[datetime]:
-        """The next windows of a schedule, in UTC, were it active; fewer where it has no more within years."""
+        """The next windows of a schedule, in UTC, were it active; fewer where it has no more within years.
+
+        Raises `ScheduleError` for one that the door would refuse.
+        """
         if not 1 <= count <= MAX_WINDOWS:
             raise InvalidInput("schedule", [Fault("count", f"must be from 1 to {MAX_WINDOWS}, not {count}")])
         now = self.clock.now()
-        return list(islice(windows_due(schedule, now, now + LOOKED_AHEAD), count))
+        try:
+            return list(islice(windows_due(schedule, now, now + LOOKED_AHEAD), count))
+        except ScheduleError as problem:
+            raise ScheduleError(f"schedule {schedule.slug!r}: {problem}; give it anew, or delete it") from None
 
     def _repeatedly(self, name: str, change: Callable[[Deployment], Deployment]) -> Deployment:
         """Make a change that says the same whoever came first; the deployment is read anew for each try."""

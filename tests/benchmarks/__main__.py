@@ -21,6 +21,7 @@ BENCHMARKS = {
     "package": "the same from the unpacked zip, with a client of DynamoDB as well",
     "story": "200 waiting runs from the start of a cold process to the last RunTask",
     "idle": "what a tick costs that has nothing to submit",
+    "schedules": "what it costs to make one new window of a schedule a run, for each kind",
 }
 
 

@@ -93,6 +93,37 @@ def test_the_next_windows_are_told_on_the_clock_of_the_zone(cli, etl):
     assert cli.ok("deployment", "inspect", "etl")["schedules"][0]["next"] == found["next"]
 
 
+def test_both_day_fields_are_asked_for_and_how_a_step_is_read_is_said(cli, etl):
+    words = ("deployment", "schedule", "create", "etl")
+    said = cli(*words, "--cron", "0 6 */2 * 1")
+    assert "is due on days of the month */2 or of the week 1; --no-day-or asks for both, as Debian's cron does." in said.out
+    said = cli("deployment", "update", "etl", "--cron", "0 6 1-7 * 1", "--no-day-or")
+    assert "--day-or is content" not in said.out  # no step: others read it alike
+    [both] = cli.ok("deployment", "schedule", "ls", "etl")
+    assert both["day_or"] is False
+    assert {datetime.fromisoformat(text).isoweekday() for text in both["next"]} == {1}
+    assert all(datetime.fromisoformat(text).day <= 7 for text in both["next"])
+    assert "cron 0 6 1-7 * 1 (both days)" in " ".join(cli("deployment", "inspect", "etl", "--wide").out.split())
+    assert "--day-or goes with --cron" in error(cli, *words, "--interval", "60", "--no-day-or")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--rrule", "FREQ=DAILY;INTERVAL=00"), "rrule: INTERVAL must be a whole number of 1 or more, not 00"),
+        (("--interval", "P7D", "--anchor-date", "9999-12-31T00:00:00+00:00"), "anchor: must be from 1970-01-03"),
+        (
+            ("--rrule", "FREQ=DAILY;COUNT=3"),
+            "rrule: never comes again: it ends in the past, and COUNT is counted from 2020-01-01",
+        ),
+        (("--cron", "*/90 * * * *"), "only 0 would be left: write 0"),
+        (("--cron", "0 6 * * *", "--timezone", "localtime"), "timezone: localtime is another clock on each host"),
+    ],
+)
+def test_what_never_comes_or_would_be_ignored_is_refused_when_it_is_given(cli, etl, words, says):
+    assert says in error(cli, "deployment", "schedule", "create", "etl", *words)
+
+
 def test_a_paused_deployment_is_marked_and_has_no_next_windows(cli, etl):
     assert cli.ok("deployment", "pause", "etl")["paused"] is True
     assert cli.ok("deployment", "schedule", "ls", "etl")[0]["next"] == []

@@ -363,3 +363,43 @@ def test_the_wait_of_a_second_is_a_length_of_time_that_can_be_kept(dispatcher, p
     dispatcher.create_deployment("etl", pool="pool", retry=policy)
     assert dispatcher.deployment("etl").retry == policy
     assert dispatcher.export()["deployments"]["etl"]["retry"] == {"attempts": 2, "delay": 1.5}
+
+
+# The door evaluates
+
+
+OVER = Schedule(slug="over", rrule="FREQ=DAILY;COUNT=3")
+
+
+def test_a_schedule_that_never_comes_again_is_refused_when_it_is_given_and_not_when_something_else_changes(dispatcher, etl):
+    with refused(dispatcher, InvalidInput, r"schedules\[1\].rrule: never comes again: .*COUNT is counted from 2020-01-01"):
+        dispatcher.add_schedule("etl", OVER)
+    with refused(dispatcher, InvalidInput, r"schedules\[0\].rrule: never comes again"):
+        dispatcher.create_deployment("late", pool="pool", job_variables=DATE, schedules=[OVER])
+    file = {"deployments": {"late": {"pool": "pool", "job_variables": DATE, "schedules": {"over": {"rrule": OVER.rrule}}}}}
+    with refused(dispatcher, InvalidInput, "deployments.late.schedules.over.rrule: never comes again"):
+        dispatcher.plan(file)
+    stored = dispatcher.deployment("etl")
+    dispatcher.store.save_deployment(replace(stored, schedules=(OVER,)), expected_version=stored.version, now=NOW)
+    assert dispatcher.update_deployment("etl", description="x").description == "x"
+    assert dispatcher.plan({**dispatcher.export(), "pools": {}}).changes == ()
+
+
+def test_an_anchor_at_the_end_of_time_is_refused_at_its_field(dispatcher, pool):
+    weekly = Schedule(slug="weekly", interval=timedelta(days=7), anchor=datetime(9999, 12, 31, tzinfo=UTC))
+    with refused(dispatcher, InvalidInput, r"schedules\[0\].anchor: must be from 1970-01-03 to 9900-01-01"):
+        dispatcher.create_deployment("etl", pool="pool", job_variables=DATE, schedules=[weekly])
+
+
+def test_day_or_is_stored_exported_and_planned(dispatcher, pool):
+    both = Schedule(slug="both", cron="0 6 1-7 * 1", day_or=False)
+    dispatcher.create_deployment("etl", pool="pool", job_variables=DATE, schedules=[both, HOURLY])
+    assert dispatcher.deployment("etl").schedules == (both, HOURLY)
+    exported = dispatcher.export()
+    written = exported["deployments"]["etl"]["schedules"]
+    assert (written["both"]["day_or"], "day_or" in written["hourly"]) == (False, False)
+    assert dispatcher.plan(exported).changes == ()
+    assert dispatcher.next_windows(both)[0].isoweekday() == 1
+    assert dispatcher.next_windows(both)[0].day <= 7
+    del written["both"]["day_or"]
+    assert len(dispatcher.plan(exported).changes) == 1

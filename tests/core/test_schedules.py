@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
+from dispatcher.core.recurrence import Rule
 from dispatcher.core.schedules import windows_due
+from dispatcher.errors import ScheduleError
 from dispatcher.models import Schedule
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -127,3 +129,80 @@ def test_the_libraries_are_loaded_by_a_schedule_that_needs_them_and_by_nothing_e
     code = "import sys, dispatcher.core.schedules; print({'cronsim', 'dateutil', 'zoneinfo'} & set(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()"
+
+
+# Whatever stands in a row: an end, and never a search without one
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"rrule": "FREQ=DAILY;INTERVAL=00"},
+        {"rrule": "FREQ=SECONDLY"},
+        {"rrule": "FREQ=DAILY;COUNT=999999"},
+        {"rrule": "FREQ=DAILY;BYHOUR=24"},
+        {"rrule": "FREQ=DAILY;UNTIL=20300101T000000Z"},
+        {"rrule": "x"},
+        {"cron": "x"},
+        {"cron": "61 * * * *"},
+        {"interval": timedelta(0)},
+        {"interval": -HOUR},
+        {"interval": 7 * DAY, "anchor": datetime(9999, 12, 31, tzinfo=UTC)},
+        {"interval": HOUR, "anchor": datetime(1, 1, 1, tzinfo=UTC), "timezone": "America/New_York"},
+        {},
+    ],
+    ids=str,
+)
+def test_a_row_that_the_door_would_not_let_in_is_an_error_of_our_own(fields):
+    with pytest.raises(ScheduleError):
+        next(windows_due(Schedule(slug="s", **fields), FIRST, LAST))
+    assert issubclass(ScheduleError, ValueError)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"rrule": "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"},
+        {"rrule": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"},
+        {"rrule": "FREQ=MONTHLY;BYMONTHDAY=31;BYMONTH=4;INTERVAL=999999999"},
+        {"rrule": "FREQ=DAILY;INTERVAL=999999999"},
+        {"rrule": "FREQ=DAILY;COUNT=0"},
+        {"rrule": "FREQ=WEEKLY;INTERVAL=999999999"},
+        {"cron": "0 0 31 2 1", "day_or": False},
+        {"interval": 7 * DAY, "anchor": datetime(9000, 1, 1, tzinfo=UTC)},
+    ],
+    ids=str,
+)
+def test_what_never_comes_is_looked_for_no_further_than_asked(fields):
+    assert list(windows_due(Schedule(slug="s", **fields), LAST, LAST + 5 * 366 * DAY)) == []
+
+
+def test_a_dense_rule_costs_only_the_windows_that_are_taken():
+    clock = f"BYHOUR={','.join(map(str, range(24)))};BYMINUTE={','.join(map(str, range(60)))}"
+    schedule = Schedule(slug="s", rrule=f"FREQ=DAILY;{clock};BYSECOND=0,20,40")
+    due = list(islice(windows_due(schedule, FIRST, datetime(9999, 1, 1, tzinfo=UTC)), 4))
+    assert due == [FIRST + number * timedelta(seconds=20) for number in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Pacific/Kiritimati"])
+@pytest.mark.parametrize(
+    "fields", [{"cron": "0 0 * * *"}, {"rrule": "FREQ=YEARLY"}, {"interval": DAY}, {"interval": HOUR}], ids=str
+)
+def test_windows_end_before_dates_do(fields, zone):
+    end = datetime.max.replace(tzinfo=UTC)
+    due = list(windows_due(Schedule(slug="s", timezone=zone, **fields), datetime(9996, 12, 30, tzinfo=UTC), end))
+    assert 1 <= len(due) < 9000
+    assert due[-1] <= datetime(9998, 1, 1, tzinfo=UTC)
+    assert list(windows_due(Schedule(slug="s", timezone=zone, **fields), end - HOUR, end)) == []
+
+
+def test_a_rule_is_entered_near_the_time_that_is_asked_for(monkeypatch):
+    looked_at = []
+    names = Rule._names
+    monkeypatch.setattr(Rule, "_names", lambda self, day: looked_at.append(day) or names(self, day))
+    for rule in ("FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO;INTERVAL=2", "FREQ=MONTHLY;BYDAY=-1FR", "FREQ=DAILY;COUNT=9000"):
+        schedule = Schedule(slug="s", rrule=rule, timezone="Europe/Berlin")
+        list(windows_due(schedule, FIRST, FIRST + HOUR))  # COUNT is counted once
+        looked_at.clear()
+        assert next(windows_due(schedule, FIRST + HOUR, FIRST + 40 * DAY))
+        assert len(looked_at) < 70

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from dispatcher.core.cron import cron
 from dispatcher.core.scheduling import WindowLimits
 from dispatcher.errors import StoreUnavailable
 from dispatcher.functions.fan_out import has_work
@@ -130,6 +131,7 @@ def test_a_schedule_that_cannot_be_reckoned_does_not_keep_what_waits(monkeypatch
     stage = Stage()
     deployed(stage)
     [run] = stage.add()
+    cron.cache_clear()
     monkeypatch.setitem(sys.modules, "cronsim", None)
     report = stage.tick_pool()
     assert stage.provider.starts == {submission_name(run.id, 1): 1}
