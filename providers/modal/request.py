@@ -22,6 +22,8 @@ NAME_TAG = "push-dispatcher-job"
 """The tag that holds the job's name: a list does not show the names of sandboxes."""
 OBJECT_NAME = re.compile(r"[a-zA-Z0-9._-]{1,63}")
 """A name of an app or an environment, as the SDK checks it."""
+LONGEST_VALUE = 32_768
+"""https://modal.com/docs/guide/secrets#limits"""
 TAG_LENGTH = 63
 UNFIT_FOR_TAGS = re.compile(r"[^a-zA-Z0-9._-]+")
 
@@ -105,6 +107,8 @@ def variables(configuration: Mapping[str, Any]) -> dict[str, str]:
     for name in found:
         if not VARIABLE.fullmatch(name):
             raise ConfigurationError(f"env: {name!r} is no name Modal accepts; use letters, digits and _, no digit first")
+        if len(found[name]) > LONGEST_VALUE:
+            raise ConfigurationError(f"env.{name}: Modal takes {LONGEST_VALUE} characters at most, not {len(found[name])}")
     return found
 
 

@@ -82,14 +82,46 @@ def _problems(properties: Mapping[str, Any]) -> Iterator[Refusal]:
     if len(properties.get("volumes") or []) > 20:
         yield invalid("A container group has at most 20 volumes.", "InvalidVolumeCount")
     secrets = {secret["name"] for secret in properties.get("secretReferences") or []}
+    names = [container["name"] for container in containers]
+    if len(set(names)) < len(names):
+        yield invalid("The names of the containers of a group must differ.", "DuplicateContainerName")
+    volumes = {volume["name"] for volume in properties.get("volumes") or []}
     for container in containers:
         yield from _container_problems(container, secrets)
-    if cpus(properties) > 31:
-        yield invalid("The container group asks for more than 31 CPUs.", "ResourceRequestsTooHigh")
+        yield from _mount_problems(container, volumes)
+    yield from _size_problems(properties)
+    yield from _system_problems(properties)
     if properties.get("priority") == "Spot" and (properties.get("subnetIds") or properties.get("ipAddress")):
         yield invalid("A container group of priority Spot can have no virtual network and no IP address.", "SpotNotSupported")
     for registry in properties.get("imageRegistryCredentials") or []:
         yield from _registry_problems(registry)
+
+
+def _size_problems(properties: Mapping[str, Any]) -> Iterator[Refusal]:
+    requests = [container["properties"]["resources"]["requests"] for container in properties["containers"]]
+    if cpus(properties) > 31:
+        yield invalid("The container group asks for more than 31 CPUs.", "ResourceRequestsTooHigh")
+    if sum(request["memoryInGB"] for request in requests) > 240:
+        yield invalid("The container group asks for more than 240 GB of memory.", "ResourceRequestsTooHigh")
+    if properties.get("subnetIds") and any(request.get("gpu") for request in requests):
+        yield invalid("A container group in a virtual network can have no GPU.", "GpuNotSupportedInVirtualNetwork")
+
+
+def _system_problems(properties: Mapping[str, Any]) -> Iterator[Refusal]:
+    """What Windows cannot: https://learn.microsoft.com/azure/container-instances/container-instances-container-groups."""
+    if properties["osType"] != "Windows":
+        return
+    if len(properties["containers"]) > 1:
+        yield invalid("A container group of Windows has one container.", "MultipleContainersNotSupported")
+    if properties.get("subnetIds"):
+        yield invalid("A container group of Windows can be in no virtual network.", "OsTypeNotSupportedInVirtualNetwork")
+
+
+def _mount_problems(container: Mapping[str, Any], volumes: set[str]) -> Iterator[Refusal]:
+    for mount in container["properties"].get("volumeMounts") or []:
+        if mount["name"] not in volumes:
+            message = f"The volume '{mount['name']}' that container '{container['name']}' mounts is not defined."
+            yield invalid(message, "VolumeMountNotDefined")
 
 
 def _container_problems(container: Mapping[str, Any], secrets: set[str]) -> Iterator[Refusal]:

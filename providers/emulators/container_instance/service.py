@@ -125,7 +125,7 @@ class Service:
     def _restart_ended(self) -> None:
         """Start containers again where the policy says so, whenever somebody asks; Azure does it by itself, after a delay."""
         for group in self.groups.values():
-            policy, job = group.properties.get("restartPolicy", "Always"), group.job
+            policy, job = group.properties.get("restartPolicy") or "Always", group.job
             repeats = policy == "Always" or (policy == "OnFailure" and job.exit_code != 0)
             if repeats and not job.live and job.cause is Cause.EXITED and group.stopped_at is None:
                 group.restarts += 1

@@ -9,6 +9,8 @@ As seen with the client, read in its source, or said in Modal's documentation:
 * A list holds running sandboxes only, newest first, in pages; the V2 list has both backends, the V1 list has V1 alone.
 * A sandbox lives for `timeout_secs` (1 s to 24 h) at most, then it is TIMEOUT; one that was stopped is TERMINATED.
 * Five creations a second after a burst; a refusal carries `RPCRetryPolicy`.
+* GPUs of the documented kinds, eight of a kind at most and four A10s (https://modal.com/docs/guide/gpu); values of variables of
+  32,768 characters at most (https://modal.com/docs/guide/secrets).
 
 Assumed: an ended sandbox is known for a week, and one that was just made may stay hidden for `lag_seconds`.
 """
@@ -35,6 +37,12 @@ Result = api_pb2.GenericResult
 PAGE = 100
 LOOK_AGAIN = 0.02
 NAME = re.compile(r"[a-zA-Z0-9-_.]{1,64}")
+GPUS = {
+    **dict.fromkeys(("T4", "L4", "L40S", "A100", "A100-40GB", "A100-80GB", "H100", "H100!", "H200", "B200", "B200+", "ANY"), 8),
+    **dict.fromkeys(("A10", "A10G"), 4),
+}
+"""The kinds, and how many of each a sandbox may have."""
+LONGEST_VALUE = 32_768
 LONGEST_TIMEOUT = 24 * 3600
 
 STATUSES = {
@@ -180,8 +188,12 @@ class Sandboxes:
             raise GRPCError(Status.INVALID_ARGUMENT, f"Invalid sandbox name '{definition.name}'.")
         if not 1 <= definition.timeout_secs <= LONGEST_TIMEOUT:
             raise GRPCError(Status.INVALID_ARGUMENT, "The timeout must lie between 1 second and 24 hours.")
+        _check_gpu(definition.resources.gpu_config)
         self.objects.check_image(definition.image_id)
         environment = self._environment(sources)
+        for name, value in environment.items():
+            if len(value) > LONGEST_VALUE:
+                raise GRPCError(Status.INVALID_ARGUMENT, f"The value of {name} has more than {LONGEST_VALUE} characters.")
         if definition.name and self._running(request.app_id, definition.name):
             raise GRPCError(Status.ALREADY_EXISTS, f"A running sandbox is named '{definition.name}' already.")
         capacity = self.capacity()
@@ -321,6 +333,16 @@ class Sandboxes:
             else:
                 self.book.stop(sandbox.job, "terminated")
             return api_pb2.SandboxTerminateResponse(existing_result=existing)
+
+
+def _check_gpu(gpu: Any) -> None:
+    if not gpu.count:
+        return
+    most = GPUS.get(gpu.gpu_type.upper())
+    if most is None:
+        raise GRPCError(Status.INVALID_ARGUMENT, f"GPU type '{gpu.gpu_type}' is not known.")
+    if gpu.count > most:
+        raise GRPCError(Status.INVALID_ARGUMENT, f"A sandbox has at most {most} {gpu.gpu_type}s, not {gpu.count}.")
 
 
 def _task(sandbox: Sandbox) -> str:

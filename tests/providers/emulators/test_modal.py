@@ -238,9 +238,9 @@ def test_a_dict_puts_a_name_once(cloud):
 
 def test_a_procedure_that_is_not_modelled_answers_unimplemented_and_is_recorded(cloud, emulator):
     made = cloud.create()
-    with pytest.raises(cloud.modal.exception.UnimplementedError, match="SandboxTagsGetV2"):
-        made.get_tags()
-    assert emulator.calls["SandboxTagsGetV2"] == 1
+    with pytest.raises(cloud.modal.exception.UnimplementedError, match="SandboxTagsSetV2"):
+        made.set_tags({"a": "b"})
+    assert emulator.calls["SandboxTagsSetV2"] == 1
 
 
 def test_a_command_may_run_as_a_local_process_with_the_secrets_and_variables_it_was_given(cloud, emulator, tmp_path):
@@ -276,3 +276,18 @@ def test_it_runs_as_a_process_of_its_own(monkeypatch):
         assert Remote(about["control_url"]).get()["name"] == "modal"
         process.terminate()
         assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"gpu": "Z9"}, "GPU type 'Z9' is not known"),
+        ({"gpu": "H100:9"}, "at most 8 H100s"),
+        ({"gpu": "A10:5"}, "at most 4 A10s"),
+        ({"env": {"A": "x" * 32_769}}, "more than 32768 characters"),
+    ],
+)
+def test_what_modal_is_documented_to_refuse_is_refused(cloud, emulator, options, words):
+    with pytest.raises(cloud.modal.exception.InvalidError, match=words):
+        cloud.create(**options)
+    assert emulator.starts == {}

@@ -23,6 +23,7 @@ CASES = [
     ({"timeout": 100_000}, "timeout: give a whole number from 1 to 86400"),
     ({"gpu": "H100:none"}, "gpu: give a kind of GPU"),
     ({"env": {"A-B": "1"}}, "env: 'A-B' is no name Modal accepts"),
+    ({"env": {"A": "x" * 40_000}}, "env.A: Modal takes 32768 characters at most, not 40000"),
     ({"app": "my app"}, "app: give at most 63 letters"),
     ({"modal_environment": "x" * 64}, "modal_environment: give at most 63 letters"),
     ({"workdir": "srv"}, "workdir: give an absolute path"),

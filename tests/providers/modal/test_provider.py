@@ -51,7 +51,7 @@ def test_a_submission_makes_one_sandbox_with_everything_in_one_request(provider,
     assert definition["scheduler_placement"]["regions"] == ["eu"]
     assert len(definition["secret_ids"]) == 1
     tags = {tag["tag_name"]: tag["tag_value"] for tag in request["tags"]}
-    assert tags == {"push-dispatcher-run": "a-b", "managed-by": "push-dispatcher"}
+    assert tags == {"push-dispatcher-run": "a-b", "managed-by": "push-dispatcher", "push-dispatcher-job": job.name}
     inline = [source.get("env", {}).get("contents") for source in request["secret_sources"]]
     assert inline == [{"MODE": "fast", "DISPATCHER_RUN_ID": "mine"}, None, {"DISPATCHER_RUN_ID": "1"}]
     assert emulator.book.named(job.name)[0].environment == {"MODE": "fast", "DISPATCHER_RUN_ID": "1", "PASSWORD": "hush"}
