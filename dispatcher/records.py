@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from dispatcher.models import Deployment, PoolHold, Run, RunState, WorkPool
@@ -95,6 +95,9 @@ class Decision:
 
 ChangeHolds = Callable[[tuple[PoolHold, ...]], tuple[PoolHold, ...]]
 """What a pool's holds become: a pure function that may be called again, and changes nothing where it was applied already."""
+
+Seen = TypeVar("Seen")
+"""What somebody makes of a snapshot (`Store.look`)."""
 
 Decide = Callable[[Snapshot], Decision]
 """A pure function; a store may call it again when its transaction has to be repeated."""

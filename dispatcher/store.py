@@ -22,7 +22,7 @@ Every verb may raise `StoreUnavailable`; nothing else is raised but what its doc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -38,6 +38,8 @@ from dispatcher.records import (
     QueueCount,
     Reconfiguration,
     RunFilter,
+    Seen,
+    Snapshot,
 )
 
 
@@ -172,6 +174,14 @@ class Store(Protocol):
 
     def heartbeat(self, pool: str, now: datetime) -> None:
         """Note that the pool is being ticked, as a claim does. An unknown pool is left alone."""
+        ...
+
+    def look(self, pool: str, now: datetime, read: Callable[[Snapshot], Seen]) -> Seen | None:
+        """What `read` makes of the snapshot that a claim would be shown; None for an unknown pool.
+
+        A read transaction: it notes no heartbeat, changes nothing, and waits for no claim. `read` is pure, and may be called
+        again.
+        """
         ...
 
     def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:

@@ -25,7 +25,7 @@ from dispatcher.core.scheduling import runs_to_come
 from dispatcher.core.templates import with_defaults
 from dispatcher.errors import AlreadyExists, Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, Hook, Run, RunState, Status, WorkPool, WorkQueue
-from dispatcher.records import Decision, QueueCount, RunFilter, Snapshot
+from dispatcher.records import QueueCount, RunFilter, Snapshot
 from dispatcher.store import Store
 from providers import registry
 
@@ -190,15 +190,10 @@ class WorkPools:
     def _waiting_runs(self, pool: WorkPool, until: datetime, limit: int) -> Sequence[Run]:
         """The first of the pool's runs that wait and are due by then."""
 
-        def look(snapshot: Snapshot) -> Decision:
-            waiting = (snapshot.due(queue.name, limit) for queue in snapshot.pool.queues)
-            raise _Seen([run for runs in waiting for run in runs])
+        def waiting(snapshot: Snapshot) -> Sequence[Run]:
+            return [run for queue in snapshot.pool.queues for run in snapshot.due(queue.name, limit)]
 
-        try:
-            self.store.claim(pool.name, until, lease=timedelta(0), takeovers=0, decide=look)
-        except _Seen as seen:
-            return seen.runs
-        return ()
+        return self.store.look(pool.name, until, waiting) or ()
 
     def delete_work_pool(self, name: str) -> None:
         """Delete a pool, its queues, deployments and ended runs. Raises `NotFound`, or `Conflict` while runs are left."""
@@ -325,13 +320,6 @@ def _checked(template: Mapping[str, Any], job_variables: Mapping[str, Any] | Non
     changed = with_defaults(template, job_variables)
     check_base_job_template(changed)
     return changed
-
-
-class _Seen(Exception):
-    """Carries what a claim was shown out of its transaction, which leaves no trace."""
-
-    def __init__(self, runs: Sequence[Run]) -> None:
-        self.runs = runs
 
 
 def _check_free(pool: WorkPool, queue: WorkQueue) -> None:

@@ -8,13 +8,12 @@ is ticked here, as without fan-out. Overlaps do no harm: pools share nothing, an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 from dispatcher.models import WorkPool
-from dispatcher.records import Decision, Snapshot
+from dispatcher.records import Snapshot
 from dispatcher.store import Store
 from dispatcher.ticking import Dispatch, tick
 
@@ -55,22 +54,13 @@ def has_work(store: Store, pool: WorkPool, now: datetime) -> bool:
 
 
 def _waits(store: Store, pool: WorkPool, now: datetime) -> bool:
-    """Whether a claim would find something: it is shown what one sees, and taken back."""
-    found = False
+    """Whether a claim would find a slot that is held, or a run to admit."""
+    lanes = [] if pool.paused else [queue.name for queue in pool.queues if not queue.paused]
 
-    def look(snapshot: Snapshot) -> Decision:
-        nonlocal found
-        lanes = [] if pool.paused else [queue.name for queue in pool.queues if not queue.paused]
-        found = any(snapshot.in_use.values()) or any(snapshot.due(lane, 1) for lane in lanes)
-        raise _OnlyLooked
+    def waits(snapshot: Snapshot) -> bool:
+        return any(snapshot.in_use.values()) or any(snapshot.due(lane, 1) for lane in lanes)
 
-    with suppress(_OnlyLooked):
-        store.claim(pool.name, now, lease=timedelta(), takeovers=0, decide=look)
-    return found
-
-
-class _OnlyLooked(Exception):
-    """Ends a transaction that is to leave no trace."""
+    return bool(store.look(pool.name, now, waits))
 
 
 def _started(dispatch: Dispatch, start: Start, pool: str, deadline: datetime) -> bool:

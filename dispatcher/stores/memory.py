@@ -7,7 +7,7 @@ caller holds shares a mutable part with what is stored. Verbs look at every run:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import RLock
@@ -31,6 +31,7 @@ from dispatcher.records import (
     QueueCount,
     Reconfiguration,
     RunFilter,
+    Seen,
     Snapshot,
 )
 from dispatcher.stores import refusals, transitions
@@ -216,6 +217,12 @@ class MemoryStore:
         with self._lock:
             if pool in self._pools:
                 self._pools[pool] = replace(self._pools[pool], last_tick_at=now)
+
+    def look(self, pool: str, now: datetime, read: Callable[[Snapshot], Seen]) -> Seen | None:
+        """See `Store.look`."""
+        with self._lock:
+            found = self._pools.get(pool)
+            return None if found is None else read(self._snapshot(found, now))
 
     def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
         """See `Store.claim`."""

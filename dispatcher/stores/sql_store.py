@@ -9,7 +9,7 @@ each other.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -31,6 +31,7 @@ from dispatcher.records import (
     QueueCount,
     Reconfiguration,
     RunFilter,
+    Seen,
     Snapshot,
 )
 from dispatcher.stores import refusals, transitions
@@ -192,6 +193,12 @@ class SqlStore(ABC):
         with self._writing() as session:
             session.change("heartbeat", pool=pool, now=now)
 
+    def look(self, pool: str, now: datetime, read: Callable[[Snapshot], Seen]) -> Seen | None:
+        """See `Store.look`."""
+        with self._reading() as session:
+            found = pool_in(session, pool)
+            return None if found is None else read(_snapshot(session, found, now))
+
     def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
         """See `Store.claim`."""
         with self._writing() as session:
@@ -200,7 +207,7 @@ class SqlStore(ABC):
             abandoned = [RUN.decode(row) for row in session.rows("abandoned", pool=pool, now=now, limit=takeovers)]
             taken = [(run, configuration.expected(run), transitions.taken_over(run, now, lease)) for run in abandoned]
             repeats = _change(session, taken)
-            decision = decide(_snapshot(session, pool, now))
+            decision = decide(_snapshot(session, required(pool_in(session, pool)), now))
             grants = _leave(session, pool, [(each.run, transitions.granted(each, now, lease)) for each in decision.grants])
             crashes = _leave(session, pool, [(run, transitions.crashed(run, reason, now)) for run, reason in decision.crashes])
         claims = [Claim(run=run, repeat=True) for run in repeats]
@@ -281,9 +288,9 @@ def _in_use(session: Session, pool: str) -> Mapping[str, int]:
     return dict(session.rows("in_use", pool=pool))
 
 
-def _snapshot(session: Session, pool: str, now: datetime) -> Snapshot:
+def _snapshot(session: Session, pool: WorkPool, now: datetime) -> Snapshot:
     def due(queue: str, limit: int, after: Place | None = None) -> Sequence[Run]:
-        asked: dict[str, Any] = {"pool": pool, "queue": queue, "now": now, "limit": max(limit, 0)}
+        asked: dict[str, Any] = {"pool": pool.name, "queue": queue, "now": now, "limit": max(limit, 0)}
         if after is None:
             return [RUN.decode(row) for row in session.rows("due", **asked)]
         return [RUN.decode(row) for row in session.rows("due_after", **asked, due_at=after[0], id=after[1])]
@@ -291,7 +298,7 @@ def _snapshot(session: Session, pool: str, now: datetime) -> Snapshot:
     def deployment(name: str) -> Deployment | None:
         return deployment_in(session, name)
 
-    return Snapshot(pool=required(pool_in(session, pool)), in_use=_in_use(session, pool), due=due, deployment=deployment)
+    return Snapshot(pool=pool, in_use=_in_use(session, pool.name), due=due, deployment=deployment)
 
 
 def _apply(session: Session, moves: Sequence[Move]) -> frozenset[UUID]:

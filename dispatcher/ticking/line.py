@@ -14,7 +14,7 @@ from functools import partial
 
 from dispatcher.core.reconciliation import verdict
 from dispatcher.models import Run, WorkPool, submission_name
-from dispatcher.records import Decision, Snapshot
+from dispatcher.records import Decision
 from dispatcher.ticking.dispatch import Dispatch, TickLimits
 from dispatcher.ticking.holding import free, frees_a_slot
 from dispatcher.ticking.notifying import notify
@@ -98,19 +98,12 @@ def admit_next(dispatch: Dispatch, pool: str, deadline: datetime) -> PoolReport:
 
 
 def dry_run(dispatch: Dispatch, pool: WorkPool) -> tuple[Decision, PoolReport]:
-    """What a tick would claim and pin now: the real decision in the real transaction, which is then rolled back."""
+    """What a tick would claim and pin now: its real decision, after a look at the live jobs as a tick has it. Nothing is
+    written: ends that are seen count as recorded, and are left to the next tick.
+    """
     report = PoolReport(pool.name)
     one = PoolTick(dispatch, dispatch.providers(pool.type), pool, datetime.max.replace(tzinfo=UTC), report)
-    now = dispatch.clock.now()
-
-    def decide_only(snapshot: Snapshot) -> Decision:
-        raise _RolledBack(one.decide(snapshot, now=now, budget=one.left))
-
-    try:
-        dispatch.store.claim(pool.name, now, lease=one.lease, takeovers=0, decide=decide_only)
-    except _RolledBack as rolled_back:
-        return rolled_back.decision, report
-    return Decision(), report
+    return one.foresee(one.observe()), report
 
 
 def settle_event(dispatch: Dispatch, run: Run, seen: Observation, submission: Submission) -> bool:
@@ -128,13 +121,6 @@ def settle_event(dispatch: Dispatch, run: Run, seen: Observation, submission: Su
     if frees_a_slot([move]):
         free(dispatch.store, pool.name, pool.holds)
     return True
-
-
-class _RolledBack(Exception):
-    """Carries a decision out of a transaction that is to leave no trace."""
-
-    def __init__(self, decision: Decision) -> None:
-        self.decision = decision
 
 
 @contextmanager

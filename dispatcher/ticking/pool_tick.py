@@ -6,6 +6,7 @@ every submission has a name that the next tick can look up.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from dispatcher.core.admission import Barrier, Plan, admit
-from dispatcher.core.holds import hold_for
+from dispatcher.core.holds import freed, hold_for
 from dispatcher.core.pinning import Pinning, job_of
 from dispatcher.core.reconciliation import (
     Absent,
@@ -124,6 +125,17 @@ class PoolTick:
                 note_move(self.events, run, moves[run.id])
         if frees_a_slot([moves[run_id] for run_id in moved]):
             self.holding.ended()
+
+    def foresee(self, seen: Mapping[str, Observation]) -> Decision:
+        """What a claim would decide once what was seen is recorded; nothing is written."""
+        moves = {move.run_id: move for move in verdicts(self.live, seen, self.looked_at, self.known)}
+        ended = [run for run in self.live if run.id in moves and not moves[run.id].to.holds_slot]
+        now = self.clock.now()
+
+        def decide(snapshot: Snapshot) -> Decision:
+            return self.decide(_after_ends(snapshot, ended), now=now, budget=self.left)
+
+        return self.store.look(self.pool, now, decide) or Decision()
 
     @timed("stop")
     def stop(self) -> None:
@@ -355,6 +367,15 @@ class PoolTick:
 
 def _not_looked_up(problem: Exception) -> NotLookedUp:
     return NotLookedUp(words(problem))
+
+
+def _after_ends(snapshot: Snapshot, ended: Sequence[Run]) -> Snapshot:
+    """The snapshot as it is once these runs have ended."""
+    if not ended:
+        return snapshot
+    left = Counter(snapshot.in_use)
+    left.subtract(Counter(run.queue for run in ended))
+    return replace(snapshot, pool=replace(snapshot.pool, holds=freed(snapshot.pool.holds)), in_use=+left)
 
 
 def _start(now: datetime) -> UUID:

@@ -3,7 +3,7 @@
 To have another store judged, add its factory to `tests.stores.factories`: this suite and the differential test run on it.
 """
 
-from tests.stores.conformance_claims import Grants, Snapshots, Takeovers, WholeTicks
+from tests.stores.conformance_claims import Grants, Looks, Snapshots, Takeovers, WholeTicks
 from tests.stores.conformance_moving import Moving
 from tests.stores.conformance_notices import Notices
 from tests.stores.conformance_pools import Deployments, Pools, QueuesAndDeletion
@@ -20,6 +20,7 @@ SUITE = (
     Listing,
     Moves,
     LiveAndLingering,
+    Looks,
     Snapshots,
     Grants,
     Takeovers,

@@ -83,6 +83,7 @@ def test_while_one_process_decides_no_other_claims_or_changes_the_pool(path: Pat
         with pytest.raises(StoreUnavailable, match="another process was writing"):
             write()
     assert impatient.pool("pool") == before, "a reader sees what is committed, and does not wait"
+    assert impatient.look("pool", NOW, lambda snapshot: snapshot.pool) == before, "a look is a reader"
     impatient.close()
     decider.communicate(timeout=60)
     assert decider.returncode == 0

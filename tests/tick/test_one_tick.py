@@ -237,6 +237,20 @@ def test_a_dry_run_shows_the_decision_of_a_tick_and_leaves_no_trace():
     assert stage.get(runs[0]).job == decision.grants[0].job
 
 
+def test_a_dry_run_looks_at_live_jobs_as_a_tick_does_and_records_nothing():
+    stage = Stage(a_pool(limit=1))
+    first, second = stage.add(2)
+    stage.tick()
+    assert dry_run(stage.dispatch(), stage.store.pool("pool"))[0].grants == ()
+    stage.provider.finish(submission_name(first.id, 1))
+    before = stage.contents()
+    decision, report = dry_run(stage.dispatch(), stage.store.pool("pool"))
+    assert [grant.run.id for grant in decision.grants] == [second.id]
+    assert report.live == 1
+    assert stage.contents() == before
+    assert stage.tick().pools[0].claimed == 1
+
+
 def test_a_dry_run_of_a_pool_that_is_gone_decides_nothing():
     stage = Stage()
     pool = a_pool("gone")

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.errors import StoreUnavailable
-from dispatcher.models import Deployment, Run, RunState
+from dispatcher.models import Deployment, Run, RunState, WorkPool
 from dispatcher.records import Claim, Claims, Decide, Decision, Place, Snapshot
 from dispatcher.stores import transitions
 from dispatcher.stores.dynamodb import keys
@@ -41,7 +41,7 @@ class Attempt:
     def claim(self, takeovers: int, decide: Decide) -> Claims | None:
         """What was claimed, or None when others came first and nothing was; empty claims when there was nothing to do."""
         repeats = self._abandoned(takeovers)
-        decision = decide(self._snapshot())
+        decision = decide(self._snapshot(replace(self._found.pool, last_tick_at=self._now)))
         steps = [self._taken_over(stored) for stored in repeats]
         steps += self._decided(decision, {stored.run.id for stored in repeats})
         if not steps:
@@ -51,9 +51,12 @@ class Attempt:
 
     # What the decision sees
 
-    def _snapshot(self) -> Snapshot:
-        ticked = replace(self._found.pool, last_tick_at=self._now)
-        return Snapshot(pool=ticked, in_use=self._found.used, due=self._due, deployment=self._deployment)
+    def seen(self) -> Snapshot:
+        """What a claim would be shown, for somebody who only looks."""
+        return self._snapshot(self._found.pool)
+
+    def _snapshot(self, pool: WorkPool) -> Snapshot:
+        return Snapshot(pool=pool, in_use=self._found.used, due=self._due, deployment=self._deployment)
 
     def _due(self, queue: str, limit: int, after: Place | None = None) -> Sequence[Run]:
         """The first runs of a queue. Those whose entry was overtaken between the two readings are left to the next claim."""

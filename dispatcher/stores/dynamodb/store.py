@@ -25,6 +25,8 @@ from dispatcher.records import (
     QueueCount,
     Reconfiguration,
     RunFilter,
+    Seen,
+    Snapshot,
 )
 from dispatcher.stores import refusals, transitions
 from dispatcher.stores.dynamodb import checking, keys
@@ -192,6 +194,11 @@ class DynamoStore:
     def heartbeat(self, pool: str, now: datetime) -> None:
         """See `Store.heartbeat`."""
         self._pools.heartbeat(pool, now)
+
+    def look(self, pool: str, now: datetime, read: Callable[[Snapshot], Seen]) -> Seen | None:
+        """See `Store.look`. Item by item, as they are when they are read: DynamoDB's transactions hold a hundred."""
+        found = self._pools.read(pool)
+        return None if found is None else read(Attempt(self._table, self._changes, found, now, timedelta(0)).seen())
 
     def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
         """See `Store.claim`. Where one transaction does not hold it all, several follow one another, and the answer may be a
