@@ -335,7 +335,8 @@ class Run:
     refusals: int = 0
     """Times that the provider clearly refused since the last accepted submission; the back-off grows with it."""
     not_before: datetime | None = None
-    """Held back until then because the provider refused; its place in the queue stays."""
+    """Held back until then because the provider refused; its place in the queue stays. Of a claim that was taken over, and
+    refused: the end of its lease."""
 
     claimed_at: datetime | None = None
     """When the current attempt was first claimed."""

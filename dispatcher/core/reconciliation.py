@@ -6,7 +6,8 @@ The rules that keep the promises are here, each in one place:
 * An end that the run's policy retries leads back to its queue, under the next attempt's name. Nothing else does: what people
   cancelled, what the provider refused for good, and what may have run without leaving a trace, is over.
 * A refusal of a first submission proves that nothing lives under its name, so the attempt number may rise. A refusal of a
-  repeat proves nothing about the submission before it: the claim stays, and the name is looked up again.
+  repeat proves nothing about the submission before it: the claim stays, and the name is looked up again, until two in a row,
+  a whole lease apart, have found nothing and were refused.
 * No answer is no refusal: the claim stays until its lease ends. The lease is cut to the time after which a look-up can tell
   what became of the request; where nothing was sent, somebody may look again almost at once.
 * What keeps a refused run back belongs to what was refused: a hold of the pool, or a back-off of its own, never both.
@@ -239,6 +240,7 @@ def recorded(
             submission=_kept(answer.submission),
             submitted_at=run.submitted_at or now,
             refusals=0,
+            not_before=None,
             lease_until=None,
             reason=run.reason if run.state is RunState.CANCELLING else "",
         )
@@ -254,13 +256,13 @@ def recorded(
         return _kept_claim(run, f"the provider could not be reached: {answer.cause}", now, LOOKED_UP_AGAIN)
     if isinstance(answer, Unreachable):
         answer = NotSubmitted(f"given back: the provider could not be reached: {answer.cause}"[:MAX_REASON])
-    return _refused_again(run, answer, now) if repeat else _not_started(run, answer, now, held=held)
+    return _refused_again(run, answer, now, held=held) if repeat else _not_started(run, answer, now, held=held)
 
 
 def _kept_claim(run: Run, reason: str, now: datetime, length: timedelta | None) -> Move:
     """The claim stays, at most for a while. A run that is being stopped keeps the reason for that."""
     lease = {} if length is None else {"lease_until": min(run.lease_until or now + length, now + length)}
-    return Move.of(run, run.state, reason=_unless_stopping(run, reason), **lease)
+    return Move.of(run, run.state, reason=_unless_stopping(run, reason), not_before=None, **lease)
 
 
 def _unless_stopping(run: Run, reason: str) -> str:
@@ -299,12 +301,18 @@ def _not_started(run: Run, answer: Refusal, now: datetime, *, held: bool) -> Mov
     )
 
 
-def _refused_again(run: Run, answer: Refusal, now: datetime) -> Move:
-    """A repeat that started nothing, which says nothing of the submission before it."""
+def _refused_again(run: Run, answer: Refusal, now: datetime, *, held: bool) -> Move:
+    """A repeat that started nothing, which says nothing of the submission before it.
+
+    Where the provider refuses again and again, the slot must not be kept for ever. Two claims in a row, with a whole lease
+    between them, each of which found nothing under the name and was refused: then nothing came of the submission before.
+    """
+    if isinstance(answer, Throttled | Misconfigured) and run.state is RunState.PENDING and run.not_before is not None:
+        return _not_started(run, answer, now, held=held)
     if isinstance(answer, NotSubmitted):
         return Move.of(run, run.state, reason=_unless_stopping(run, answer.reason), lease_until=now)
     if isinstance(answer, Throttled | Misconfigured):
-        return _kept_claim(run, answer.reason, now, refused_until(run, answer, now) - now)
+        return Move.of(run, run.state, reason=_unless_stopping(run, answer.reason), not_before=run.lease_until)
     if run.state is RunState.CANCELLING:
         return Move.of(run, run.state)
     return Move.of(run, RunState.CANCELLING, ending=RunState.CRASHED, reason=answer.reason[:MAX_REASON])

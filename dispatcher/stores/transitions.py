@@ -43,8 +43,12 @@ def granted(grant: Grant, now: datetime, lease: timedelta) -> Mapping[str, Any]:
 
 
 def taken_over(run: Run, now: datetime, lease: timedelta) -> Mapping[str, Any]:
-    """The fields of a run whose claim is taken over: all but its fence and lease stay."""
-    return {"fence": run.fence + 1, "lease_until": now + lease}
+    """The fields of a run whose claim is taken over: all but its fence and lease stay.
+
+    That its last claim was refused (`not_before` is the end of that claim's lease) is known for one claim more.
+    """
+    refused = run.not_before is not None and run.not_before == run.lease_until
+    return {"fence": run.fence + 1, "lease_until": now + lease, "not_before": run.not_before if refused else None}
 
 
 def crashed(run: Run, reason: str, now: datetime) -> Mapping[str, Any]:

@@ -37,7 +37,9 @@ class Holding:
     def seen_with(self, pool: WorkPool) -> WorkPool:
         """The pool as the claiming transaction sees it, with what this tick has found out."""
         self.known = pool.holds
-        return replace(pool, holds=(*pool.holds, *(hold for hold in self.fresh if hold not in pool.holds), *self.mute))
+        known = {hold.identity: hold.until for hold in pool.holds}
+        own = [hold for hold in self.fresh if hold.identity not in known or known[hold.identity] < hold.until]
+        return replace(pool, holds=(*pool.holds, *own, *self.mute))
 
     def needs(self, configuration: Mapping[str, object]) -> Needs:
         """What a job needs of its provider; nothing is known of one whose configuration cannot be read."""

@@ -5,9 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.reconciliation import Absent, Forgotten, NotSubmitted, cautious, is_forgotten, recorded, verdict
+from dispatcher.core.reconciliation import (
+    LOOKED_UP_AGAIN,
+    Absent,
+    Forgotten,
+    NotLookedUp,
+    NotSubmitted,
+    cautious,
+    is_forgotten,
+    recorded,
+    verdict,
+)
 from dispatcher.models import ALLOWED_MOVES, SLOT_STATES, RunState, submission_name
-from providers.base import Accepted, JobState, Limits, Observation, Rejected, Submission, Throttled, Unknown
+from providers.base import Accepted, JobState, Limits, Observation, Rejected, Submission, Throttled, Unknown, Unreachable
 from tests.builders import MINUTE, NOW, SECOND, a_live_run, a_run
 
 LIMITS = Limits(lookup_lag=60, memory=3600)
@@ -20,6 +30,8 @@ ANSWERS = (
     NotSubmitted("deadline"),
     Absent("cancelled"),
     Forgotten("too late"),
+    NotLookedUp("reset"),
+    Unreachable(cause="refused"),
 )
 
 
@@ -28,8 +40,8 @@ def a_claim(**fields):
     return a_run(**fields)
 
 
-def record(run, answer, *, repeat=False, fence=3):
-    return recorded(run, answer, NOW, fence=fence, repeat=repeat)
+def record(run, answer, *, repeat=False, fence=3, **named):
+    return recorded(run, answer, NOW, fence=fence, repeat=repeat, **named)
 
 
 @given(st.sampled_from(ANSWERS), st.sampled_from(sorted(SLOT_STATES)), st.booleans())
@@ -55,7 +67,29 @@ def test_no_refusal_of_a_repeat_frees_the_slot_or_the_name(answer, state):
 def test_an_unknown_answer_keeps_the_claim_and_its_lease():
     move = record(a_claim(), Unknown(cause="timed out"))
     assert move.to is RunState.PENDING
-    assert move.changes == {"reason": "no answer from the provider: timed out"}
+    assert move.changes == {"reason": "no answer from the provider: timed out", "not_before": None}
+
+
+def test_an_unknown_answer_cuts_the_lease_to_the_time_after_which_a_look_up_can_tell():
+    claim = a_claim(lease_until=NOW + 300 * SECOND)
+    answer = Unknown(cause="timed out")
+    assert record(claim, answer, settled=50 * SECOND).changes["lease_until"] == NOW + 50 * SECOND
+    assert record(claim, answer, settled=500 * SECOND).changes["lease_until"] == claim.lease_until
+    assert record(claim, NotLookedUp("reset"), repeat=True).changes["lease_until"] == NOW + LOOKED_UP_AGAIN
+    assert record(claim, Unreachable(cause="refused"), repeat=True).changes["lease_until"] == NOW + LOOKED_UP_AGAIN
+
+
+def test_what_keeps_a_refused_run_back_is_a_hold_or_a_back_off_and_never_both():
+    refused = Throttled(reason="rate", retry_after=30)
+    assert record(a_claim(), refused, held=True).changes["not_before"] is None
+    assert record(a_claim(), refused, held=False).changes["not_before"] == NOW + 30 * SECOND
+
+
+def test_a_run_that_is_being_stopped_keeps_the_reason_for_that():
+    stopped = a_claim(state=RunState.CANCELLING, ending=RunState.CANCELLED, reason="cancelled")
+    for answer in (Unknown(cause="x"), NotLookedUp("x"), Throttled(reason="x"), NotSubmitted("x"), Unreachable(cause="x")):
+        assert record(stopped, answer, repeat=True).changes["reason"] == "cancelled"
+    assert record(stopped, Absent("cancelled before it was submitted"), repeat=True).changes["reason"] != "cancelled"
 
 
 def test_a_clear_refusal_gives_the_run_back_under_a_new_name_and_not_before_the_provider_says():

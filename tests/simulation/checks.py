@@ -17,11 +17,21 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from dispatcher.models import CatchUp, PoolHold, Run, RunState, Schedule, WorkPool, parse_submission_name, submission_name
+from dispatcher.models import (
+    CatchUp,
+    HoldKind,
+    PoolHold,
+    Run,
+    RunState,
+    Schedule,
+    WorkPool,
+    parse_submission_name,
+    submission_name,
+)
 from dispatcher.records import Claims, Materialisation, RunFilter
 from dispatcher.store import Store
 from dispatcher.upkeep.moving import check
-from tests.simulation.cloud import Cloud, CloudJob
+from tests.simulation.cloud import HUGE, Cloud, CloudJob
 
 EVERYTHING = 1000
 HISTORY = timedelta(hours=2)
@@ -105,6 +115,32 @@ class Checks:
         if not run.state.holds_slot:
             self._no_job_lives(run)
 
+    def held(self, holds: Sequence[PoolHold], issued: Collection[Any]) -> None:
+        """Holds of a pool were changed: none keeps back more than a refusal has said."""
+        for hold in holds:
+            if hold.kind is not HoldKind.PACE and (hold.place, *hold.size) not in issued:
+                raise Violation(f"never stuck: {hold} keeps back what no refusal concerned: {sorted(map(str, issued))}")
+
+    def goes_first(self, name: str, pools: Sequence[WorkPool]) -> None:
+        """A tick begins with a pool: the one that was ticked longest ago."""
+        longest = min(pools, key=lambda pool: (pool.last_tick_at is not None, pool.last_tick_at, pool.name), default=None)
+        if longest is not None and longest.name != name:
+            raise Violation(f"never stuck: {name} goes first, and {longest.name} was ticked at {longest.last_tick_at}")
+
+    def placeable(self) -> Sequence[Run]:
+        """The runs that have not ended and for which their cloud has, or will have, room."""
+        return [run for run in self.unended() if run.job_variables.get("gpu", 0) < HUGE]
+
+    def unsubmitted(self, over_since: datetime | None = None) -> set[UUID]:
+        """The runs that hold a slot, and nobody knows whether they have a job; not those that may wait for capacity.
+
+        `over_since`: only those whose lease was over by then.
+        """
+        held = [run for run in self.unended() if run.state.holds_slot and run.submission is None]
+        if over_since is not None:
+            held = [run for run in held if run.lease_until is not None and run.lease_until <= over_since]
+        return {run.id for run in held if not run.job_variables.get("gpu")}
+
     def gave_up(self, run: Run) -> None:
         """People have cancelled a run."""
         self.given_up.add(run.id)
@@ -123,6 +159,8 @@ class Checks:
             schedule = stored.active_schedules.get(slug)
             made = {run.scheduled_at for run in step.runs if run.schedule == slug}
             since = step.deployment.windows_until.get(slug, until)
+            if since == until and not made:
+                continue
             if schedule is None:
                 raise Violation(f"windows: {sorted(made)} of {slug}, which is no active schedule")
             wanted = set(windows_of(schedule, since, until))

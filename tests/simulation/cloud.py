@@ -19,6 +19,7 @@ from typing import Any
 
 from providers.base import (
     Accepted,
+    CallFailed,
     Job,
     JobState,
     Limits,
@@ -27,6 +28,7 @@ from providers.base import (
     Outcome,
     Rate,
     Submission,
+    Unreachable,
 )
 
 HOUR = timedelta(hours=1)
@@ -66,6 +68,10 @@ def limits_of(kind: Kind) -> Limits:
         start_deadline=120.0,
         observe_batch=5,
     )
+
+
+HUGE, GPU = 8, 4
+"""Of a dimension that a cloud has little of: more than it ever gives to one job, and as much as two may have in one place."""
 
 
 def needs_of(configuration: Mapping[str, Any]) -> Needs:
@@ -138,6 +144,11 @@ class Cloud:
         if job is not None and job.live(now):
             job.ends_at, job.stopped = now, True
 
+    def is_out_of_gpus(self, place: tuple[str, ...]) -> bool:
+        """Whether two jobs that have some live in a place."""
+        wanted = [needs_of(job.body["configuration"]) for job in self.live()]
+        return sum(each.place == place and each.size["gpu"] == GPU for each in wanted) >= 2
+
     def discard(self, names: Sequence[str]) -> frozenset[str]:
         """The effect of delete calls: the names are free again."""
         for name in names:
@@ -198,8 +209,13 @@ class SimulatedProvider:
 
     def submit(self, job: Job) -> Outcome:
         """One create; for GROUP, as its protocol demands, a look before it."""
-        if self.cloud.kind is Kind.GROUP and (found := self.find(job)) is not None:
-            return Accepted(submission=found)
+        if self.cloud.kind is Kind.GROUP:
+            try:
+                found = self.find(job)
+            except CallFailed as problem:
+                return Unreachable(cause=str(problem))
+            if found is not None:
+                return Accepted(submission=found)
         body = {"configuration": job.configuration, "environment": job.environment}
         return self.request("submit", job.name, lambda: self.cloud.create(job.name, self.token(job), body), body)
 

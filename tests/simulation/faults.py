@@ -1,7 +1,7 @@
 """How calls travel from an invocation to the store and the clouds: every IO point, and everything that can go wrong at it."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -9,11 +9,23 @@ from random import Random
 from typing import Any, Protocol
 
 from dispatcher.errors import StoreUnavailable
+from dispatcher.models import WorkPool
 from dispatcher.records import Materialisation
 from dispatcher.store import Store
-from providers.base import Accepted, CallFailed, Outcome, Rejected, Throttled, Unknown
+from providers.base import (
+    Accepted,
+    CallFailed,
+    Hold,
+    Misconfigured,
+    Needs,
+    Outcome,
+    Rejected,
+    Throttled,
+    Unknown,
+    Unreachable,
+)
 from tests.simulation.checks import Checks
-from tests.simulation.cloud import CALL_TIMEOUT, Cloud, Kind, submission_of
+from tests.simulation.cloud import CALL_TIMEOUT, GPU, HUGE, Cloud, Kind, needs_of, submission_of
 from tests.simulation.marks import Witness
 
 REPEATABLE = frozenset({Kind.TOKEN, Kind.OBJECT})
@@ -21,6 +33,11 @@ REPEATABLE = frozenset({Kind.TOKEN, Kind.OBJECT})
 
 VERY_LATE = 1.4
 """Leases after which even a TOKEN cloud has carried out what it was asked; two leases after a claim its absence is final."""
+
+
+BROKEN = "broken"
+"""The deployment whose windows cannot be computed, which takes long to find out."""
+SLOW = timedelta(seconds=25)
 
 
 class Pausing(Protocol):
@@ -48,6 +65,12 @@ class Chances:
     throttled: float = 0.08
     rejected: float = 0.05
     stale_read: float = 0.05
+    refused_place: float = 0.03
+    """A quota of one place, or a setting that is missing for it: its other jobs are refused as well."""
+    unreachable: float = 0.03
+    """A refused connection: certainly nothing was sent."""
+    odd: float = 0.004
+    """A provider raises what it does not declare."""
 
     @classmethod
     def none(cls) -> "Chances":
@@ -65,6 +88,13 @@ class Weather:
     pending: list[tuple[datetime, Callable[[], Any]]] = field(default_factory=list)
     earlier: dict[tuple[str, str], Any] = field(default_factory=dict)
     """What reads have answered before."""
+    deaf: bool = False
+    """No look-up gets an answer, and no submission is sent."""
+    crowded: bool = True
+    """Some jobs find no room, however long they wait; some schedules cannot be computed, and that takes long."""
+    pass_time: Callable[[timedelta], None] = lambda _step: None
+    issued: set[Any] = field(default_factory=set)
+    """What refusals have said of the jobs that they concern."""
 
     def strikes(self, fault: str) -> bool:
         """Whether this fault happens here and now."""
@@ -95,6 +125,8 @@ class FaultyStore:
     def __init__(self, store: Store, invocation: Pausing, weather: Weather, checks: Checks, witness: Witness) -> None:
         self._store, self._invocation, self._weather = store, invocation, weather
         self._checks, self._witness = checks, witness
+        self._turns: Sequence[WorkPool] = ()
+        """The pools of a tick that has not begun with one yet."""
 
     def __getattr__(self, verb: str) -> Callable[..., Any]:
         """Any verb of the protocol."""
@@ -116,7 +148,14 @@ class FaultyStore:
             return self._claim(*args, **named)
         if verb == "materialise":
             return self._materialise(*args)
+        if verb == "heartbeat":
+            self._checks.goes_first(args[0], self._turns)
+            self._turns = ()
         result = getattr(self._store, verb)(*args, **named)
+        if verb == "pools":
+            self._turns = result
+        if verb == "hold":
+            self._checks.held(result, self._weather.issued)
         if verb == "move":
             self._witness.moved(args[0], result)
             self._checks.moved(result)
@@ -143,6 +182,8 @@ class FaultyStore:
         return added
 
     def _materialise_effect(self, step: Materialisation) -> Any:
+        if step.deployment.name == BROKEN and self._weather.crowded:
+            self._weather.pass_time(SLOW)
         return self._store.materialise(step)
 
     def _claim(self, name: str, now: datetime, **named: Any) -> Any:
@@ -173,9 +214,11 @@ class Wire:
     def request(self, call: str, name: str, effect: Callable[[], Any], body: Any = None) -> Any:
         """One call; raises `CallFailed`, or for a submission answers `Unknown`, when no answer comes."""
         self.invocation.pause(f"{call} before")
+        if self.weather.strikes("odd"):
+            raise KeyError("tasks")
         if call == "submit":
             return self._submit(name, effect, body)
-        if self.weather.strikes("call_request_lost"):
+        if self.weather.strikes("call_request_lost") or (self.weather.deaf and call == "find"):
             raise CallFailed(f"{call}: the request was lost")
         result = effect()
         self.witness.called(call, name, result)
@@ -185,8 +228,10 @@ class Wire:
         return result
 
     def _submit(self, name: str, effect: Callable[[], Any], body: Any) -> Outcome:
+        if self.weather.deaf or self.weather.strikes("unreachable"):
+            return Unreachable(cause="connection refused")
         self.checks.submitted(name, body)
-        refused = self._refused()
+        refused = self._refused(needs_of(body["configuration"]))
         if refused is not None or self._delayed(effect):
             outcome = refused or Unknown(cause="timed out")
             self.witness.called("submit", name, outcome)
@@ -209,12 +254,34 @@ class Wire:
             self.witness.mark(mark)
         return job
 
-    def _refused(self) -> Outcome | None:
+    def _refused(self, needs: Needs) -> Outcome | None:
         if self.weather.strikes("call_request_lost"):
             return Unknown(cause="the request was lost")
-        if self.weather.strikes("throttled"):
-            return Throttled(reason="Rate exceeded", retry_after=self.weather.random.choice([None, 3.0, 40.0]))
+        refusal = self._no_room(needs) or self._quota(needs)
+        if refusal is not None:
+            self.weather.issued.add((refusal.hold.place, *refusal.hold.size) if refusal.hold else None)
+            return refusal
         return Rejected(reason="AccessDenied") if self.weather.strikes("rejected") else None
+
+    def _no_room(self, needs: Needs) -> Throttled | None:
+        """A job that is too big concerns nobody else; without capacity others that need as much in the same place wait too."""
+        if needs.size["gpu"] >= HUGE and self.weather.crowded:
+            return Throttled(reason="RESOURCE:GPU: never so many", hold=None)
+        if needs.size["gpu"] == GPU and self.cloud.is_out_of_gpus(needs.place):
+            hold = Hold(place=needs.place, size={"gpu": GPU}, freed_by_end=True)
+            return Throttled(reason="RESOURCE:GPU", retry_after=60.0, hold=hold)
+        return None
+
+    def _quota(self, needs: Needs) -> Throttled | Misconfigured | None:
+        seconds = self.weather.random.choice([None, 3.0, 40.0])
+        if self.weather.strikes("throttled"):
+            return Throttled(reason="Rate exceeded", retry_after=seconds)
+        if not self.weather.strikes("refused_place"):
+            return None
+        hold = Hold(place=needs.place)
+        if seconds is None:
+            return Misconfigured(reason="no credentials for this region", hold=hold)
+        return Throttled(reason="the region's quota", retry_after=seconds, hold=hold)
 
     def _delayed(self, effect: Callable[[], Any]) -> bool:
         """Whether the cloud acts only after the caller has given up."""

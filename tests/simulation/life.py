@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from dispatcher.models import (
     CatchUp,
@@ -19,10 +20,11 @@ from dispatcher.records import Move
 from dispatcher.ticking import Dispatch, admit_next, settle_event
 from providers.base import Observation
 from tests.simulation import world as world_module
-from tests.simulation.cloud import CloudJob, Kind, submission_of
-from tests.simulation.faults import Chances
+from tests.simulation.checks import Violation
+from tests.simulation.cloud import GPU, HUGE, CloudJob, Kind, submission_of
+from tests.simulation.faults import BROKEN, Chances
 from tests.simulation.stores import Views
-from tests.simulation.world import BOUNDED, World
+from tests.simulation.world import BOUNDED, SKEW, World
 
 STEPS = 300
 CALM_TICKS = 300
@@ -58,6 +60,8 @@ class Life:
             self.add_run()
         for number in range(self.pick.choice([0, 0, 1, 2])):
             self.add_deployment(f"deployment-{number}")
+        if self.pick.random() < 0.2:
+            self.add_broken_deployment()
 
     def live(self, steps: int) -> None:
         """The lively phase."""
@@ -87,22 +91,55 @@ class Life:
             self.pick.choice([*people, *impatient, self.send_event])()
 
     def calm(self) -> None:
-        """The weather clears, people open every gate, and ticks come one at a time: everything must end."""
+        """The weather clears, people open every gate, and ticks come one at a time: everything must end.
+
+        First what has room, whatever is refused for ever, cannot be computed or takes long beside it; then all the rest.
+        """
         world = self.world
         while world.active:
             world.kill(0)
         world.weather.chances = Chances.none()
+        self.rest()
         self.open_gates()
         self.end_schedules()
-        for _ in range(CALM_TICKS):
-            if self._is_over():
-                break
-            world.advance(timedelta(seconds=self.pick.choice([30, 60, 300, 900])))
-            world.start_tick()
-            world.counts["calm ticks"] += 1
-            while world.active:
-                world.resume(0)
+        self._tick_until(lambda: not world.checks.placeable())
+        if waiting := [str(run.id) for run in world.checks.placeable()]:
+            raise Violation(f"never stuck: {waiting} have room, and wait behind what has none")
+        world.weather.crowded = False
+        self._tick_until(self._is_over)
         world.checks.calm()
+
+    def rest(self) -> None:
+        """After faults that prove that nothing was sent, every slot soon has a live job or is free.
+
+        One tick finds a network that refuses every connection. What it claimed it gives back, and what it took over is looked
+        up again within a few ticks, long before a lease is over.
+        """
+        world = self.world
+        world.weather.deaf = True
+        before, over = world.checks.unsubmitted(), world.checks.unsubmitted(over_since=world.now - timedelta(seconds=SKEW))
+        self._tick()
+        world.weather.deaf = False
+        if kept := world.checks.unsubmitted() - before:
+            raise Violation(f"never stuck: {kept} were not sent, and keep their slots")
+        for _ in range(4):
+            world.advance(timedelta(seconds=6))
+            self._tick()
+        if left := world.checks.unsubmitted() & over:
+            raise Violation(f"never stuck: {left} could not be looked up once, and are not looked up again")
+
+    def _tick_until(self, over: Callable[[], bool]) -> None:
+        for _ in range(CALM_TICKS):
+            if over():
+                break
+            self.world.advance(timedelta(seconds=self.pick.choice([30, 60, 300, 900])))
+            self.world.counts["calm ticks"] += 1
+            self._tick()
+
+    def _tick(self) -> None:
+        self.world.start_tick()
+        while self.world.active:
+            self.world.resume(0)
 
     def open_gates(self) -> None:
         """Nothing paused, no limit of 0."""
@@ -115,7 +152,7 @@ class Life:
 
     def end_schedules(self) -> None:
         """Nothing new comes: what schedules have made for later is taken away."""
-        for deployment in self.world.store.deployments():
+        for deployment in [each for each in self.world.store.deployments() if each.name != BROKEN]:
             self._deploy(replace(deployment, paused=True), deployment.version)
 
     def _is_over(self) -> bool:
@@ -160,7 +197,7 @@ class Life:
             name="run",
             pool=pool.name,
             queue=self.pick.choice(pool.queues).name,
-            job_variables={"n": self.pick.randint(0, 99)},
+            job_variables=self.variables(),
             created_at=self.world.now,
             scheduled_at=due,
             due_at=due,
@@ -168,6 +205,11 @@ class Life:
         )
         self._told("runs", lambda: f"adds r{run.id.hex} to {run.pool}/{run.queue}")
         self.world.store.add_runs([run])
+
+    def variables(self) -> dict[str, Any]:
+        """One of two places, and now and then what they have little of."""
+        place, gpu = self.pick.choice(["east", "west"]), self.pick.choice([0, 0, 0, 0, 0, 0, GPU, GPU, HUGE])
+        return {"n": self.pick.randint(0, 99), "place": place, "gpu": gpu}
 
     def retry(self) -> RetryPolicy | None:
         """What a run may be tried again for, and how soon."""
@@ -193,6 +235,13 @@ class Life:
         )
         self._deploy(deployment, None)
 
+    def add_broken_deployment(self) -> None:
+        """One whose schedule nobody can compute: a door of earlier days has let it in."""
+        pool = self.pick.choice(self.world.store.pools())
+        never = Schedule(slug="never", interval=timedelta(days=7), anchor=datetime.max.replace(tzinfo=UTC))
+        broken = Deployment(id=self.world.new_id(), name=BROKEN, pool=pool.name, schedules=(never,), created_at=self.world.now)
+        self._deploy(broken, None)
+
     def schedule(self, slug: str) -> Schedule:
         """Every few minutes, at odd seconds."""
         return Schedule(
@@ -204,7 +253,7 @@ class Life:
 
     def change_deployment(self) -> None:
         """Somebody pauses a deployment, lets it go on, or gives it other schedules or another queue."""
-        deployments = self.world.store.deployments()
+        deployments = [each for each in self.world.store.deployments() if each.name != BROKEN]
         if not deployments:
             return
         deployment, pick = self.pick.choice(deployments), self.pick

@@ -13,16 +13,18 @@ from time import monotonic
 from typing import Any
 from unittest.mock import patch
 
-from dispatcher.core import reconciliation, scheduling
+from dispatcher.core import holds, reconciliation, scheduling
 from dispatcher.core.admission import admit
+from dispatcher.core.holds import hold_for
 from dispatcher.core.pinning import job_of, pin
 from dispatcher.core.templates import Renderer
+from dispatcher.errors import StoreError
 from dispatcher.models import RunState
 from dispatcher.records import Move, Snapshot
 from dispatcher.stores import transitions
 from dispatcher.stores.memory import MemoryStore
-from dispatcher.ticking import pool_tick
-from providers.base import Job, Throttled, Unknown
+from dispatcher.ticking import line, pool_tick, seam
+from providers.base import Hold, Job, ProviderError, Throttled, Unknown, Unreachable
 from tests.simulation import world as world_module
 from tests.simulation.checks import Violation
 from tests.simulation.cloud import Cloud, Kind, SimulatedProvider
@@ -235,6 +237,43 @@ def _due_newest_first(store: Any, pool: Any, now: Any) -> Snapshot:
     return replace(seen, due=lambda queue, limit, _after=None: seen.due(queue, 1000)[::-1][:limit])
 
 
+# What one does badly
+
+
+def _hold_for_all(answer: Any, until: Any) -> Any:
+    return hold_for(replace(answer, hold=answer.hold or Hold()), until)
+
+
+def _concerns_wherever_it_goes(hold: Any, needs: Any) -> bool:
+    return Hold(size=hold.size).concerns(needs)
+
+
+def _windows_first(self: Any, pool: Any) -> Any:
+    windows = _windows_near(self, pool)
+    windows.make_runs(self.deadline + timedelta(days=1))
+    return windows
+
+
+_windows_near = pool_tick.PoolTick.windows_near
+
+
+@contextmanager
+def _only_what_is_declared(tell: Any) -> Iterator[None]:
+    try:
+        yield
+    except (StoreError, ProviderError) as problem:
+        tell(problem)
+
+
+def _unreachable_is_unknown(run: Any, answer: Any, now: Any, **named: Any) -> Any:
+    lost = Unknown(cause=answer.cause) if isinstance(answer, Unreachable) else answer
+    return reconciliation.recorded(run, lost, now, **named)
+
+
+def _taken_over_as_if_never_refused(run: Any, now: Any, lease: Any) -> Any:
+    return {"fence": run.fence + 1, "lease_until": now + lease, "not_before": None}
+
+
 SABOTAGES: dict[str, Sabotage] = {
     "no token": Sabotage("the name is the idempotency key", _swap(Cloud, "_holds_name", _without_token)),
     "token from the claim": Sabotage(
@@ -330,6 +369,29 @@ SABOTAGES: dict[str, Sabotage] = {
     ),
     "lower queues first": Sabotage("queues are served by priority", _swap(pool_tick, "admit", _admit_from_below)),
     "last in, first out": Sabotage("a queue is served by due time", _swap(MemoryStore, "_snapshot", _due_newest_first)),
+    "one job's refusal holds the pool": Sabotage(
+        "a refusal holds the jobs that it concerns, and no others", _swap(pool_tick, "hold_for", _hold_for_all)
+    ),
+    "a hold ignores places": Sabotage("a hold belongs to a place", _swap(holds, "concerns", _concerns_wherever_it_goes)),
+    "windows before claims": Sabotage(
+        "what is due is claimed before windows are made", _swap(pool_tick.PoolTick, "windows_near", _windows_first)
+    ),
+    "pools by name": Sabotage("whoever was ticked longest ago goes first", _swap(line, "_in_turn", lambda pools: pools)),
+    "an adapter's exception escapes": Sabotage(
+        "whatever a provider raises is its own pool's problem",
+        lambda: _all(
+            _swap(seam, "anything_told", _only_what_is_declared), _swap(line, "anything_told", _only_what_is_declared)
+        ),
+    ),
+    "unreachable taken for no answer": Sabotage(
+        "what was never sent costs no claim", _swap(pool_tick, "recorded", _unreachable_is_unknown)
+    ),
+    "a failed look-up costs a lease": Sabotage(
+        "a look-up that failed is made again soon", _swap(reconciliation, "LOOKED_UP_AGAIN", timedelta(days=1))
+    ),
+    "a refused repeat keeps its slot": Sabotage(
+        "a slot is held by a live job or by nobody", _swap(transitions, "taken_over", _taken_over_as_if_never_refused)
+    ),
 }
 
 

@@ -14,7 +14,7 @@ from dispatcher.store import Store
 from dispatcher.ticking import Dispatch, TickLimits, tick
 from providers.base import Provider
 from tests.simulation.baton import Invocation
-from tests.simulation.checks import GRACE, HISTORY, Checks
+from tests.simulation.checks import GRACE, HISTORY, Checks, Violation
 from tests.simulation.cloud import CALL_TIMEOUT, Cloud, CloudJob, Kind, SimulatedProvider, limits_of
 from tests.simulation.faults import Chances, FaultyStore, Pausing, Weather, Wire
 from tests.simulation.marks import Journal, Witness
@@ -58,7 +58,7 @@ class World:
         self.journal = Journal(lambda: self.now, write)
         self.counts = self.journal.counts
         self.person = Witness(self.journal, "people")
-        self.weather = Weather(self.random, chances, self.counts)
+        self.weather = Weather(self.random, chances, self.counts, pass_time=self.advance)
         self.clouds: dict[str, Cloud] = {}
         self.checks = Checks(self.store, self.clouds, lambda: self.now)
         self.active: list[tuple[Invocation, datetime]] = []
@@ -171,8 +171,7 @@ class World:
             return
         del self.active[index]
         self.journal.tell(invocation.name, lambda: "ends")
-        if invocation.problem is not None:
-            raise invocation.problem
+        self._whole(invocation)
 
     def kill(self, index: int) -> None:
         """Crash one invocation at the IO point where it stands."""
@@ -180,8 +179,15 @@ class World:
         self.counts["crashes"] += 1
         self.journal.tell(invocation.name, lambda: f"CRASHES at {invocation.point}")
         invocation.kill()
-        if invocation.problem is not None:
-            raise invocation.problem
+        self._whole(invocation)
+
+    def _whole(self, invocation: Invocation) -> None:
+        """What one run, job, schedule or pool does badly ends no tick."""
+        problem = invocation.problem
+        if isinstance(problem, Exception) and not isinstance(problem, AssertionError):
+            raise Violation(f"never stuck: {invocation.name} ended by {problem!r}") from problem
+        if problem is not None:
+            raise problem
 
     # Time
 

@@ -92,7 +92,7 @@ def test_every_end_can_be_asked_for(end):
 
 def test_a_run_that_cannot_be_rendered_is_told_too():
     office = Office(OPS)
-    office.people.create_deployment("nightly", pool="pool", job_variables={"command": "x"})
+    office.people.create_deployment("nightly", pool="pool", job_variables={"command": "true"})
     office.run(deployment="nightly", pool=None)
     office.store.delete_deployment("nightly")
     office.tick_pool()
