@@ -22,6 +22,17 @@ def unknown_keys(given: Mapping[str, Any], known: Collection[str], path: str = "
     return (unknown_key(path, str(key), known) for key in given if key not in known)
 
 
+START_TIMEOUT = "task_start_timeout_seconds"
+"""The key that the dispatcher itself reads, whatever the type: how long a job may take to start."""
+
+
+def start_timeout_faults(configuration: Mapping[str, Any]) -> Iterable[Finding]:
+    """A remark on a time to start that is no number; it would be no bound at all."""
+    seconds = configuration.get(START_TIMEOUT)
+    if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0):
+        yield Finding(path=START_TIMEOUT, message=f"give seconds, a number above 0, not {seconds!r:.80}")
+
+
 def finding_of(problem: ConfigurationError) -> Finding:
     """A fault that was raised as `path: what is wrong`."""
     path, colon, message = str(problem).partition(": ")

@@ -15,7 +15,7 @@ from providers.cloud_run.place import NO_REGION, Place, wanted
 from providers.cloud_run.rendering import NO_STAGE, OUTPUT, OWN, body_of, v2_body
 from providers.cloud_run.rules import broken_rules
 from providers.cloud_run.values import mapping
-from providers.remarks import finding_of, unknown_keys
+from providers.remarks import finding_of, start_timeout_faults, unknown_keys
 
 READ = frozenset(
     {"name", "command", "image", "env", "labels", "credentials", "project", "region", "timeout", "job_body", "keep_job"}
@@ -54,7 +54,7 @@ def check(configuration: Mapping[str, Any]) -> Checked:
 
 def own_faults(configuration: Mapping[str, Any]) -> list[Finding]:
     """What is wrong with a configuration's own keys."""
-    faults = list(unknown_keys(configuration, READ))
+    faults = [*unknown_keys(configuration, READ), *start_timeout_faults(configuration)]
     body = configuration.get("job_body")
     if isinstance(body, Mapping) and is_knative(body):
         faults += strangers(body)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from providers.base import Checked, ConfigurationError, Finding, Job, Needs
-from providers.process.configuration import NO_EFFECT, READ, NotOnThisMachine, request_of
-from providers.remarks import finding_of, unknown_keys
+from providers.process.configuration import NO_EFFECT, READ, NotOnThisMachine, own_faults, request_of
+from providers.remarks import START_TIMEOUT, finding_of
 
 _SOMEBODY = "r" + "0" * 32 + "-1"
 
@@ -24,8 +24,8 @@ def check(configuration: Mapping[str, Any]) -> Checked:
     A command or a working directory that does not exist here is a warning: whoever asks may sit at another machine than the one
     that ticks, or have another PATH.
     """
-    faults, absent = list(unknown_keys(configuration, READ)), []
-    known = {key: value for key, value in configuration.items() if key in READ}
+    faults, absent = own_faults(configuration), []
+    known = {key: value for key, value in configuration.items() if key in READ and key != START_TIMEOUT}
     try:
         request_of(Job(name=_SOMEBODY, configuration=known), os.environ)
     except NotOnThisMachine as problem:

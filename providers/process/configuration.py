@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from providers.base import ConfigurationError, Job
-from providers.remarks import told, unknown_keys
+from providers.base import ConfigurationError, Finding, Job
+from providers.remarks import start_timeout_faults, told, unknown_keys
 
-READ = frozenset({"name", "command", "env", "labels", "working_dir", "stream_output"})
-"""The keys of a job configuration that mean something here."""
+READ = frozenset({"name", "command", "env", "labels", "working_dir", "stream_output", "task_start_timeout_seconds"})
+"""The keys of a job configuration that mean something here; the last is the dispatcher's, which reads it for every type."""
 
 NO_EFFECT = {"stream_output": "has no effect here: the output is always kept in the job's log"}
 """Variables of the template that are accepted and change nothing, with the reason."""
@@ -46,8 +46,8 @@ def request_of(job: Job, host: Mapping[str, str]) -> Request:
     kept in the job's log, and there is nobody to stream it to once the tick is over.
     """
     configuration = job.configuration
-    if strangers := list(unknown_keys(configuration, READ)):
-        raise ConfigurationError(told(strangers))
+    if faults := own_faults(configuration):
+        raise ConfigurationError(told(faults))
     environment = {name: host[name] for name in INHERITED if name in host}
     environment |= _texts("env", configuration.get("env")) | _texts("environment", job.environment)
     directory = _working_directory(configuration.get("working_dir"))
@@ -64,6 +64,11 @@ def request_of(job: Job, host: Mapping[str, str]) -> Request:
 
 class NotOnThisMachine(ConfigurationError):
     """What is asked for is not here; it may be where the ticks are, whose machine starts the process."""
+
+
+def own_faults(configuration: Mapping[str, Any]) -> list[Finding]:
+    """What is wrong with a configuration's own keys."""
+    return [*unknown_keys(configuration, READ), *start_timeout_faults(configuration)]
 
 
 def _command(value: Any) -> tuple[str, ...]:

@@ -36,6 +36,11 @@ FAULTS = [
     (a_configuration(imgae="x"), "imgae", "is no key that is read here; did you mean 'image'?"),
     (a_configuration(image=None), "image", "name the container image to run"),
     (a_configuration(keep_job="yes"), "keep_job", "give true or false, not 'yes'"),
+    (
+        a_configuration(task_start_timeout_seconds="900"),
+        "task_start_timeout_seconds",
+        "give seconds, a number above 0, not '900'",
+    ),
     (a_configuration(timeout="soon"), "timeout", "give seconds, as 600 or '600s', not 'soon'"),
     (a_configuration({"timeout": "604801s"}), f"{TASK}.timeout", "give more than 0 and at most 604800 s, not 604801s"),
     (a_configuration({"maxRetries": 11}), f"{TASK}.maxRetries", "give 0 to 10, not 11"),

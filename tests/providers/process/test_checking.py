@@ -21,6 +21,7 @@ FAULTS = [
     ({"command": "sh -c 'open"}, "command", "cannot be split into words"),
     ({"command": ["true"], "env": {"A": [1]}}, "env.A", "give text, a number or a boolean, not [1]"),
     ({"command": ["true"], "working_dir": "here"}, "working_dir", "is relative"),
+    ({"command": ["true"], "task_start_timeout_seconds": "60"}, "task_start_timeout_seconds", "give seconds, a number above 0"),
     ({"command": ["true"], "labels": {"a": {}}}, "labels.a", "give text"),
 ]
 
@@ -64,6 +65,7 @@ def test_a_usual_process_has_no_remarks():
     checked = registry.check("process", configuration)
     assert (checked.faults, checked.warnings, checked.unchecked) == ((), (), ())
     assert registry.needs("process", configuration) == Needs()
+    assert registry.check("process", {**configuration, "task_start_timeout_seconds": 60}) == checked
 
 
 def test_whatever_a_configuration_holds_the_check_says_what_a_submission_would(harness):
