@@ -8,6 +8,7 @@ runs ahead of time, so that people see what is to come and a tick that is late c
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from heapq import merge
@@ -17,6 +18,7 @@ from uuid import uuid5
 
 from dispatcher.core.notices import born_with
 from dispatcher.core.schedules import windows_due
+from dispatcher.errors import ScheduleError
 from dispatcher.models import CatchUp, Deployment, Hook, Run, RunState, Schedule
 from dispatcher.records import MATERIALISED_AT_ONCE, Materialisation
 
@@ -100,7 +102,8 @@ def materialisation(deployment: Deployment, now: datetime, limits: WindowLimits,
 def windows_to_come(deployment: Deployment, now: datetime, until: datetime) -> Iterator[tuple[str, datetime]]:
     """Windows that are no runs yet, by time, with their schedules' slugs: what people are shown beyond the runs that there are.
 
-    Lazy: a caller takes the first few, however many there are.
+    Lazy: a caller takes the first few, however many there are. A schedule that cannot be read shows none here (ticks tell of
+    it) and keeps nobody from seeing the others.
     """
     return merge(
         *(
@@ -112,7 +115,8 @@ def windows_to_come(deployment: Deployment, now: datetime, until: datetime) -> I
 
 
 def _with_slug(slug: str, windows: Iterator[datetime]) -> Iterator[tuple[str, datetime]]:
-    return ((slug, window) for window in windows)
+    with suppress(ScheduleError):
+        yield from ((slug, window) for window in windows)
 
 
 def runs_to_come(deployment: Deployment, now: datetime, until: datetime) -> Iterator[Run]:

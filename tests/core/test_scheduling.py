@@ -18,6 +18,7 @@ from dispatcher.core.scheduling import (
     saving,
     windows_to_come,
 )
+from dispatcher.errors import ScheduleError
 from dispatcher.models import CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule
 from dispatcher.records import MATERIALISED_AT_ONCE
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_run
@@ -318,3 +319,11 @@ def test_windows_to_come_are_those_that_are_no_runs_yet_by_time():
 def test_nothing_is_to_come_of_what_is_paused():
     assert list(windows_to_come(saved(every(40), paused=True), NOW, NOW + DAY)) == []
     assert list(windows_to_come(saved(every(40, active=False)), NOW, NOW + DAY)) == []
+
+
+def test_a_schedule_that_cannot_be_read_hides_no_other():
+    broken = Schedule(slug="broken", rrule="FREQ=DAILY;INTERVAL=0")
+    shown = list(windows_to_come(saved(broken, every(40)), NOW, NOW + 2 * HOUR))
+    assert [slug for slug, _ in shown] == ["s", "s", "s"]
+    with pytest.raises(ScheduleError, match="INTERVAL must be a whole number of 1 or more"):
+        materialisation(saved(broken, every(40)), NOW, LIMITS)
