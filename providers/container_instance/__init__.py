@@ -2,6 +2,7 @@
 
     values, expressions, container,  pure: a rendered configuration becomes the body of a PUT
     group, secret_values, tags
+    needs, checking                  pure: where a job goes and what it takes; what is wrong with a configuration
     answers, states                  pure: what Azure answered becomes an outcome or an observation
     place, settings                  where a job lives, and who asks
     arm, identity                    what calls Azure; the only modules that import its SDK

@@ -1,6 +1,7 @@
 """Modal: rendered jobs become sandboxes, one `Sandbox.create` each.
 
     request            pure: a rendered configuration becomes the arguments of a sandbox
+    needs, checking    pure: where a job goes and what it takes; what is wrong with a configuration
     outcomes, results  pure: what the SDK raised or returned becomes an outcome or an observation
     sdk, loop          the SDK, imported on first use, and the event loop that its calls run in
     account(s), names  what is kept of an account between calls; the names of GPU jobs
