@@ -127,6 +127,11 @@ class Checks:
         if longest is not None and longest.name != name:
             raise Violation(f"never stuck: {name} goes first, and {longest.name} was ticked at {longest.last_tick_at}")
 
+    def comes_after_claims(self, pool: str, claimed: Collection[str]) -> None:
+        """A tick makes runs of windows: only when it has claimed what is due."""
+        if pool not in claimed:
+            raise Violation(f"never stuck: windows of {pool} are computed while what is due there waits")
+
     def placeable(self) -> Sequence[Run]:
         """The runs that have not ended and for which their cloud has, or will have, room."""
         return [run for run in self.unended() if run.job_variables.get("gpu", 0) < HUGE]

@@ -127,6 +127,8 @@ class FaultyStore:
         self._checks, self._witness = checks, witness
         self._turns: Sequence[WorkPool] = ()
         """The pools of a tick that has not begun with one yet."""
+        self._claimed: set[str] = set()
+        """The pools of a tick in which what is due was claimed."""
 
     def __getattr__(self, verb: str) -> Callable[..., Any]:
         """Any verb of the protocol."""
@@ -153,7 +155,7 @@ class FaultyStore:
             self._turns = ()
         result = getattr(self._store, verb)(*args, **named)
         if verb == "pools":
-            self._turns = result
+            self._turns, self._claimed = result, set()
         if verb == "hold":
             self._checks.held(result, self._weather.issued)
         if verb == "move":
@@ -176,6 +178,7 @@ class FaultyStore:
         return answer
 
     def _materialise(self, step: Materialisation) -> Any:
+        self._checks.comes_after_claims(step.deployment.pool, self._claimed)
         added = self._materialise_effect(step)
         self._checks.materialised(step, added)
         self._witness.materialised(added)
@@ -187,6 +190,7 @@ class FaultyStore:
         return self._store.materialise(step)
 
     def _claim(self, name: str, now: datetime, **named: Any) -> Any:
+        self._claimed.add(name)
         pool = self._checks.store.pool(name)
         holding = named["decide"].func.__self__.holding
         expected = self._checks.expected(pool, now, named["decide"].keywords["budget"], [*holding.fresh, *holding.mute])

@@ -20,10 +20,10 @@ from tests.builders import MINUTE, NOW, SECOND, a_run
 from tests.tick.stage import Stage
 
 TEMPLATE = {
-    "job_configuration": {"image": "{{ image }}", "command": "{{ command }}", "task_start_timeout_seconds": 600},
+    "job_configuration": {"name": "{{ name }}", "command": "{{ command }}", "task_start_timeout_seconds": 600},
     "variables": {
         "type": "object",
-        "properties": {"image": {"type": "string", "default": "busybox"}, "command": {"type": "string"}},
+        "properties": {"name": {"type": "string", "default": "job"}, "command": {"type": "string", "default": "true"}},
     },
 }
 
@@ -197,7 +197,7 @@ def test_a_variable_that_is_missing(here):
 def test_a_template_that_makes_no_job(here):
     run = here.run(job_variables={"command": "echo"}, scheduled_at=NOW + MINUTE)
     pool = here.stage.store.pool("pool")
-    broken = {**TEMPLATE, "job_configuration": {"image": "see {{ nested }}"}, "variables": nested()}
+    broken = {**TEMPLATE, "job_configuration": {"name": "see {{ nested }}", "command": "true"}, "variables": nested()}
     with pytest.raises(InvalidTemplate, match="nested"):
         here.people.update_work_pool("pool", base_job_template=broken)
     here.stage.store.save_pool(replace(pool, base_job_template=broken), expected_version=pool.version)  # past the door
