@@ -91,16 +91,16 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def hidden_at(value: Any, path: str = "") -> Iterator[str]:
-    """Where the mark of something hidden stands, as dotted paths."""
-    if isinstance(value, str):
-        if HIDDEN in value:
-            yield path
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from hidden_at(inner, joined(path, str(key)))
-    elif isinstance(value, list | tuple):
-        for number, inner in enumerate(value):
-            yield from hidden_at(inner, joined(path, number))
+    """Where the mark of something hidden stands, as dotted paths. Without recursion: a value may nest as deep as it likes."""
+    waiting = [(value, path)]
+    while waiting:
+        inner, place = waiting.pop()
+        if isinstance(inner, str) and HIDDEN in inner:
+            yield place
+        elif isinstance(inner, Mapping):
+            waiting += reversed([(child, joined(place, str(key))) for key, child in inner.items()])
+        elif isinstance(inner, list | tuple):
+            waiting += reversed([(child, joined(place, number)) for number, child in enumerate(inner)])
 
 
 def _listed(value: Any) -> Any:
