@@ -14,9 +14,10 @@ from zoneinfo import available_timezones
 from dispatcher.cli.session import Session
 from dispatcher.client import PoolView
 from dispatcher.core.holds import active
+from dispatcher.core.reasons import Reason
 from dispatcher.core.templates import render
 from dispatcher.errors import DispatcherError, SettingsError, StoreError
-from dispatcher.models import Deployment, Status, WorkPool, submission_name
+from dispatcher.models import Deployment, HoldKind, Status, WorkPool, submission_name
 from dispatcher.records import RunFilter
 from dispatcher.settings import Settings
 from dispatcher.upkeep.strays import strays
@@ -77,6 +78,7 @@ def _pool(session: Session, view: PoolView) -> Iterator[Finding]:
     now = session.wiring.dispatch.clock.now()
     yield _clock(view.pool, now, timedelta(seconds=session.settings.clock_skew_seconds))
     yield _schedule(view, now)
+    yield _late(session, view, now)
     try:
         provider = session.wiring.dispatch.providers(view.pool.type)
     except (ProviderError, SettingsError) as problem:
@@ -145,9 +147,9 @@ def _schedule(view: PoolView, now: datetime) -> Finding:
     pool, due = view.pool, sum(count.due for count in view.counts.values())
     if held := active(pool.holds, now):
         text = "; ".join(f"held until {hold.until.isoformat(timespec='seconds')}: {hold.reason}" for hold in held)
-        return Finding(
-            check="schedule", subject=pool.name, level=Level.WARNING, text=text, mend="have the quota raised, or wait"
-        )
+        if any(hold.kind is HoldKind.MISCONFIGURED for hold in held):
+            return _problem("schedule", pool.name, f"misconfigured; {text}", "correct what it names where ticks run")
+        return _warning("schedule", pool.name, text, "have the quota raised, or wait")
     if view.status is Status.NOT_READY and due:
         last = (
             f"the last was at {pool.last_tick_at.isoformat(timespec='seconds')}" if pool.last_tick_at else "there was none yet"
@@ -160,6 +162,26 @@ def _schedule(view: PoolView, now: datetime) -> Finding:
             check="schedule", subject=pool.name, level=Level.WARNING, text=f"paused, and {due} runs are due", mend=mend
         )
     return Finding(check="schedule", subject=pool.name, level=Level.OK, text="ticks come, or nothing is due")
+
+
+def _late(session: Session, view: PoolView, now: datetime) -> Finding:
+    """Whether runs have been due for longer than ticks that come would leave them, why, and who holds the slots."""
+    oldest = session.client.oldest_due(view.pool.name)
+    waited = now - oldest.due_at if oldest else timedelta()
+    if oldest is None or waited <= session.settings.heartbeat:
+        return Finding(check="late", subject=view.pool.name, level=Level.OK, text="no run has been due for long")
+    why = session.client.explain(oldest.id)
+    due = sum(count.due for count in view.counts.values())
+    text = f"due runs: {due}, the oldest ({oldest.name}) since {oldest.due_at.isoformat(timespec='seconds')}: {why.text}"
+    holders = [f"{each.name} ({each.state} since {_moment(each.since)})" for each in why.holders[:3]]
+    text += f"; slots are held by {', '.join(holders)}" if holders else ""
+    mend = why.mend or f"dispatcher run explain {oldest.id}"
+    level = Level.PROBLEM if why.reason is Reason.MISCONFIGURED else Level.WARNING
+    return Finding(check="late", subject=view.pool.name, level=level, text=text, mend=mend)
+
+
+def _moment(moment: datetime | None) -> str:
+    return moment.isoformat(timespec="seconds") if moment else "an unknown time"
 
 
 def _credentials(session: Session, pool: WorkPool, provider: Any) -> Finding:

@@ -85,19 +85,24 @@ def _told(client: Dispatcher, due: Iterable[Run], now: datetime) -> list[Listed]
             pools[run.pool] = client.store.pool(run.pool), client.store.counts(run.pool, now)
         pool, counts = pools[run.pool]
         place = ahead.setdefault((run.pool, run.queue), 0)
-        words = _words(run, pool, counts, place, now) if pool else ""
+        words = _words(run, _around(client, run, pool, counts, place), now) if pool else ""
         ahead[run.pool, run.queue] += run.due_at <= now and (run.not_before is None or run.not_before <= now)
         told.append(Listed(run=run, late=now - run.due_at > LATE, waits=words))
     return told
 
 
-def _words(run: Run, pool: WorkPool, counts: Mapping[str, QueueCount], ahead: int, now: datetime) -> str:
-    around = Surroundings(pool=pool, counts=counts, ahead=ahead, holders=())
+def _around(client: Dispatcher, run: Run, pool: WorkPool, counts: Mapping[str, QueueCount], ahead: int) -> Surroundings:
+    return Surroundings(pool=pool, counts=counts, ahead=ahead, holders=(), needs=client.needs_of(pool, run))
+
+
+def _words(run: Run, around: Surroundings, now: datetime) -> str:
     answer = explain(run, around, now)
     reason = answer.reason
     if reason is Reason.NEXT:
         return run.reason or "the next tick starts it"
     if reason.endswith("HELD"):
         return run.reason or answer.text
+    if reason is Reason.MISCONFIGURED:
+        return answer.text
     words = reason.lower().replace("_", " ")
     return f"{words}; before: {run.reason}" if run.reason else words

@@ -54,7 +54,7 @@ from dispatcher.cli.listing import Listed
 from dispatcher.client import Plan, PoolView, Upcoming
 from dispatcher.core.changes import ABSENT, Change, FieldChange
 from dispatcher.core.holds import is_whole
-from dispatcher.core.reasons import Explanation
+from dispatcher.core.reasons import Explanation, Holder
 from dispatcher.core.timeline import Step, timeline
 from dispatcher.models import Attempt, Deployment, Hook, PoolHold, RetryPolicy, Run, Schedule, Status, WorkPool
 from dispatcher.records import Decision
@@ -291,8 +291,12 @@ def explanation(found: Run, answer: Explanation) -> Shape:
         "mend": answer.mend,
         "until": time(answer.until),
         "position": answer.position,
-        "holders": [str(holder) for holder in answer.holders],
+        "holders": [_holder(each) for each in answer.holders],
     }
+
+
+def _holder(found: Holder) -> Shape:
+    return {"id": str(found.id), "name": found.name, "state": str(found.state), "since": time(found.since)}
 
 
 def tick(report: TickReport) -> Shape:

@@ -55,6 +55,12 @@ def pools(shapes: Sequence[Shape]) -> None:
     show(out)
     if any(pool["paused"] for pool in shapes):
         say("(**) denotes a paused pool")
+    for pool in shapes:
+        for hold in pool["held"]:
+            say(f"{pool['name']}: held until {time_and_ago(hold['until'])}: {hold['reason']}")
+        if pool["late_since"]:
+            since = time_and_ago(pool["late_since"])
+            say(f"{pool['name']}: runs have been due since {since}; `dispatcher run ls --pool {pool['name']}` says why")
 
 
 def pool(shape: Shape) -> None:
@@ -129,6 +135,12 @@ def hook_words(shape: Shape) -> str:
     return ", ".join(word for word in (ends, f"late by {seconds(late)}" if late is not None else "") if word)
 
 
+def holder_words(shape: Shape) -> str:
+    """A run that holds a slot: which, in what state, since when."""
+    since = f" since {time_and_ago(shape['since'])}" if shape["since"] else ""
+    return f"{shape['name']} ({shape['state']}{since})"
+
+
 def explanation(shape: Shape) -> None:
     """Why a run is where it is."""
     out = pairs()
@@ -144,7 +156,7 @@ def explanation(shape: Shape) -> None:
         out.add_row("position", text(f"number {shape['position']} of its queue"))
     if shape["holders"]:
         more = f" and {len(shape['holders']) - 5} more" if len(shape["holders"]) > 5 else ""
-        out.add_row("slots held by", text(", ".join(shape["holders"][:5]) + more))
+        out.add_row("slots held by", text(", ".join(map(holder_words, shape["holders"][:5])) + more))
     show(out)
 
 

@@ -20,6 +20,7 @@ from dispatcher.cli.references import pool_argument
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.cli.tables_option import wide_option
 from dispatcher.client import UNSET, default_base_job_template
+from dispatcher.core.holds import active
 from dispatcher.models import WorkPool
 
 NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
@@ -149,7 +150,18 @@ def update(
 @pass_session
 def ls(session: Session, /) -> Answer:
     """List all work pools."""
-    return Answer(data=[_shape(session, pool) for pool in session.client.work_pools()], view="pools")
+    return Answer(data=[_listed(session, pool) for pool in session.client.work_pools()], view="pools")
+
+
+def _listed(session: Session, pool: WorkPool) -> shapes.Shape:
+    """A pool in the list, with what keeps its runs waiting."""
+    now, oldest = session.wiring.dispatch.clock.now(), session.client.oldest_due(pool.name)
+    is_late = oldest is not None and now - oldest.due_at > session.settings.heartbeat
+    return {
+        **_shape(session, pool),
+        "held": [shapes.hold(hold) for hold in active(pool.holds, now)],
+        "late_since": shapes.time(oldest.due_at) if oldest and is_late else None,
+    }
 
 
 @work_pool.command("inspect", example="dispatcher work-pool inspect nightly")

@@ -187,6 +187,18 @@ class WorkPools:
         found = [Upcoming(run=run, created=True) for run in made] + [Upcoming(run=run, created=False) for run in first]
         return sorted(found, key=lambda each: (each.run.due_at, each.run.id))[:limit]
 
+    def oldest_due(self, name: str) -> Run | None:
+        """The due run of the pool that has waited longest, paused queues included; None when nothing is due.
+
+        Costs a row a queue, however many wait.
+        """
+
+        def oldest(snapshot: Snapshot) -> Run | None:
+            first = [run for queue in snapshot.pool.queues for run in snapshot.due(queue.name, 1)]
+            return min(first, key=lambda run: (run.due_at, run.id), default=None)
+
+        return self.store.look(name, self.clock.now(), oldest)
+
     def _waiting_runs(self, pool: WorkPool, until: datetime, limit: int) -> Sequence[Run]:
         """The first of the pool's runs that wait and are due by then."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -15,12 +16,14 @@ from dispatcher.client.questions import due_time, plain_policy, run_id, text, te
 from dispatcher.client.schedules import Schedules
 from dispatcher.core.names import with_end
 from dispatcher.core.notices import born_with, news_of
-from dispatcher.core.pinning import fault_of
+from dispatcher.core.pinning import configuration_of, fault_of
 from dispatcher.core.reasons import Explanation, Surroundings, explain
 from dispatcher.core.retries import name_of_retry, retry_id
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, SLOT_STATES, Deployment, RetryPolicy, Run, RunState, WorkPool
 from dispatcher.records import Move, RunFilter
+from providers import registry
+from providers.base import Needs, ProviderError
 
 MAX_RUNS_AT_ONCE = 10_000
 MAX_PAGE = 1000
@@ -151,8 +154,16 @@ class Runs(Schedules):
             ahead=self.store.ahead(run, now),
             holders=self._holders(pool.name),
             fault=fault_of(pool, run, self.store.deployment),
+            needs=self.needs_of(pool, run),
         )
         return explain(run, around, now)
+
+    def needs_of(self, pool: WorkPool, run: Run) -> Needs:
+        """What the run's job needs of its provider; asked only where something is held, and nothing where nobody can tell."""
+        configuration = configuration_of(pool, run, self.store.deployment) if pool.holds else None
+        with suppress(ProviderError):
+            return registry.needs(pool.type, configuration) if configuration is not None else Needs()
+        return Needs()
 
     def _new_run(
         self,

@@ -74,6 +74,13 @@ def fault_of(pool: WorkPool, run: Run, deployment: Callable[[str], Deployment | 
     return "".join(words for _, words in Pinning(snapshot, None).decide([run]).crashes)
 
 
+def configuration_of(pool: WorkPool, run: Run, deployment: Callable[[str], Deployment | None]) -> Mapping[str, Any] | None:
+    """The job configuration that a claim would pin; None when it could not render one."""
+    snapshot = Snapshot(pool=pool, in_use={}, due=lambda _queue, _limit, _after=None: (), deployment=deployment)
+    grants = Pinning(snapshot, None).decide([run]).grants
+    return grants[0].job["configuration"] if grants else None
+
+
 def own_variables(run: Run) -> dict[str, str]:
     """The environment variables that tell a job who it is; no job variable can override them."""
     variables = {

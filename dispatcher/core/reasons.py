@@ -7,15 +7,19 @@ ahead of it; its answer is put into words here. A run that holds a slot is expla
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from dispatcher.core.admission import UNLIMITED, Barrier, admit
-from dispatcher.core.holds import is_whole
-from dispatcher.models import PoolHold, Run, RunState, WorkPool
+from dispatcher.core.holds import active, concerns
+from dispatcher.models import HoldKind, PoolHold, Run, RunState, WorkPool, WorkQueue
 from dispatcher.records import Place, QueueCount
+from providers.base import Needs
+
+_BEHIND_ITS_PLACE = frozenset({None, Barrier.HIGHER_QUEUES, Barrier.OWN_QUEUE})
+"""Where a run would stop, or not, whose own place is held: then it is the hold that keeps it back."""
 
 
 class Reason(StrEnum):
@@ -36,8 +40,11 @@ class Reason(StrEnum):
     POOL_FULL = "POOL_FULL"
     QUEUE_FULL = "QUEUE_FULL"
     HIGHER_QUEUES = "HIGHER_QUEUES"
-    OWN_QUEUE = "OWN_QUEUE"
     PLACE_HELD = "PLACE_HELD"
+    """The provider refused a run that goes to the same place, or needs as much."""
+    OWN_QUEUE = "OWN_QUEUE"
+    MISCONFIGURED = "MISCONFIGURED"
+    """Where ticks run something is lacking (a region, credentials): nothing is submitted until somebody corrects it."""
     NEXT = "NEXT"
     """Nothing is in the way: the next tick admits it."""
     CLAIMED = "CLAIMED"
@@ -48,6 +55,22 @@ class Reason(StrEnum):
     RUNNING = "RUNNING"
     CANCELLING = "CANCELLING"
     ENDED = "ENDED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """A run that holds a slot."""
+
+    id: UUID
+    name: str
+    state: RunState
+    since: datetime | None
+    """When it was claimed."""
+
+    @classmethod
+    def of(cls, run: Run) -> Holder:
+        """What is told of a run that holds a slot."""
+        return cls(id=run.id, name=run.name, state=run.state, since=run.claimed_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +86,7 @@ class Explanation:
     """When it changes by itself, where that is known."""
     position: int | None = None
     """How many due runs of its own queue are served before it, plus one."""
-    holders: tuple[UUID, ...] = ()
+    holders: tuple[Holder, ...] = ()
     """The runs that hold the slots it waits for."""
 
 
@@ -79,6 +102,8 @@ class Surroundings:
     """Runs that hold slots of the pool (the first hundred)."""
     fault: str = ""
     """Why no job can be rendered for the run; empty when one can."""
+    needs: Needs = field(default_factory=Needs)
+    """What its job needs of the provider: by it a hold concerns it or not."""
 
 
 def explain(run: Run, around: Surroundings | None, now: datetime, *, budget: int = UNLIMITED) -> Explanation:
@@ -176,37 +201,69 @@ def _waiting(run: Run, around: Surroundings, now: datetime, budget: int) -> Expl
     in_use = {name: count.in_use for name, count in around.counts.items()}
     plan = admit(around.pool, in_use, due, now=now, budget=budget)
     position = around.ahead + 1
-    if sum(admitted.queue == run.queue for admitted in plan.admitted) >= position:
-        last = around.pool.last_tick_at
-        mend = f"the next tick admits it; the last one came at {_time(last)}" if last else "start a tick: none has come yet"
-        return Explanation(reason=Reason.NEXT, text="nothing is in the way", mend=mend, position=position)
-    return _worded(plan.barriers.get(run.queue, Barrier.OWN_QUEUE), run, around, position)
+    is_next = sum(admitted.queue == run.queue for admitted in plan.admitted) >= position
+    barrier = None if is_next else plan.barriers.get(run.queue, Barrier.OWN_QUEUE)
+    if barrier in _BEHIND_ITS_PLACE and _hold_behind(Barrier.PLACE_HELD, around, now):
+        barrier = Barrier.PLACE_HELD
+    return _next(run, around, position) if barrier is None else _worded(barrier, run, around, position, now)
 
 
-def _worded(barrier: Barrier, run: Run, around: Surroundings, position: int) -> Explanation:
-    held = _hold_behind(barrier, around.pool)
-    text, mend = _words(barrier, run, around, position)
+def _next(run: Run, around: Surroundings, position: int) -> Explanation:
+    """Nothing is in the way; what was refused before is told all the same."""
+    last, refused = around.pool.last_tick_at, _last_refusal(run, around)
+    mend = f"the next tick admits it; the last one came at {_time(last)}" if last else "start a tick: none has come yet"
+    text = f"the next tick tries it again; {refused}" if refused else "nothing is in the way"
+    return Explanation(reason=Reason.NEXT, text=text, mend=mend, position=position)
+
+
+def _last_refusal(run: Run, around: Surroundings) -> str:
+    """The provider's last refusal of the run, or of another that needs what it needs; empty when there is none."""
+    if run.refusals:
+        return f"the provider has refused it {_times(run.refusals)}, the last time: {run.reason}"
+    over = [hold for hold in around.pool.holds if concerns(hold, around.needs)]
+    latest = max(over, key=lambda hold: hold.until, default=None)
+    return f"the provider refused a run that needs the same: {latest.reason}" if latest else ""
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
+
+
+def _worded(barrier: Barrier, run: Run, around: Surroundings, position: int, now: datetime) -> Explanation:
+    held = _hold_behind(barrier, around, now)
+    text, mend = _held_words(held) if held else _words(barrier, run, around, position)
+    is_ours = held is not None and held.kind is HoldKind.MISCONFIGURED
     return Explanation(
-        reason=Reason(barrier.value),
+        reason=Reason.MISCONFIGURED if is_ours else Reason(barrier.value),
         text=text,
         mend=mend,
         until=held.until if held else None,
         position=position,
-        holders=tuple(holder.id for holder in _holders(barrier, run, around)),
+        holders=tuple(Holder.of(holder) for holder in _holders(barrier, run, around)),
     )
 
 
-def _hold_behind(barrier: Barrier, pool: WorkPool) -> PoolHold | None:
-    """The hold that closes the pool; where there are several, the one that ends last."""
-    whole = filter(is_whole, pool.holds) if barrier is Barrier.POOL_HELD else ()
-    return max(whole, key=lambda hold: hold.until, default=None)
+def _hold_behind(barrier: Barrier, around: Surroundings, now: datetime) -> PoolHold | None:
+    """The hold that keeps the run back; where there are several, the one that ends last."""
+    if barrier not in (Barrier.POOL_HELD, Barrier.PLACE_HELD):
+        return None
+    keeping = [hold for hold in active(around.pool.holds, now) if concerns(hold, around.needs)]
+    return max(keeping, key=lambda hold: hold.until, default=None)
 
 
-def _held_words(barrier: Barrier, pool: WorkPool) -> str:
-    hold = _hold_behind(barrier, pool)
-    if hold is None:
-        return "the provider has refused a run that goes to the same place, or needs as much"
-    return f"waiting for the provider until {_time(hold.until)}: {hold.reason}"
+def _held_words(hold: PoolHold) -> tuple[str, str]:
+    """A hold as a sentence, and what would change it: that differs by what is in the way."""
+    until = _time(hold.until)
+    match hold.kind:
+        case HoldKind.MISCONFIGURED:
+            text = f"the dispatcher is misconfigured: {hold.reason}; it is tried again at {until}"
+            return text, "correct what it names where ticks run; waiting does not help"
+        case HoldKind.CAPACITY:
+            return f"waiting for the provider's capacity until {until}: {hold.reason}", "wait, or have capacity or quota raised"
+        case HoldKind.PACE:
+            return f"waiting for the provider's rate until {until}: {hold.reason}", "wait"
+        case HoldKind.RATE:
+            return f"waiting for the provider until {until}: {hold.reason}", "wait, or have the provider's quota raised"
 
 
 def _holders(barrier: Barrier, run: Run, around: Surroundings) -> Sequence[Run]:
@@ -222,11 +279,9 @@ def _words(barrier: Barrier, run: Run, around: Surroundings, position: int) -> t
     pool_text, queue_text = f"work pool {pool.name!r}", f"work queue {run.queue!r}"
     queue_limit = queue.concurrency_limit if queue else None
     used = sum(count.in_use for count in around.counts.values())
-    turn = f"it is number {position} of its queue"
+    turn = f"it is number {position} of its queue{_behind(run, around)}"
     at = f"{pool.name} {run.queue}"
     match barrier:
-        case Barrier.POOL_HELD | Barrier.PLACE_HELD:
-            return _held_words(barrier, pool), "wait, or have the provider's quota raised"
         case Barrier.POOL_PAUSED:
             return f"{pool_text} is paused", f"dispatcher work-pool resume {pool.name}"
         case Barrier.QUEUE_PAUSED:
@@ -243,20 +298,31 @@ def _words(barrier: Barrier, run: Run, around: Surroundings, position: int) -> t
             words = f"{queue_text} is full: {held} of {queue_limit} slots are held; {turn}"
             return words, "wait for a run of the queue to end, or raise the queue's limit"
         case Barrier.HIGHER_QUEUES:
-            ahead = ", ".join(repr(name) for name in _higher(run, around))
-            return f"the free slots go to queues of higher priority ({ahead}); {turn}", "wait, or raise the queue's priority"
+            return f"the free slots go to queues of higher priority; {turn}", "wait, or raise the queue's priority"
+        case Barrier.POOL_HELD | Barrier.PLACE_HELD:
+            return "the provider has refused a run that needs the same", "wait"
         case Barrier.OWN_QUEUE:
             return f"the free slots go to earlier runs of its queue; {turn}", "wait, or raise the pool's limit"
 
 
+def _behind(run: Run, around: Surroundings) -> str:
+    """Who is served before the whole queue of the run."""
+    higher = [f"{name!r} {around.counts[name].due}" for name in _higher(run, around)]
+    return f", behind the due runs of higher queues ({', '.join(higher)})" if higher else ""
+
+
 def _higher(run: Run, around: Surroundings) -> list[str]:
-    """The queues above the run's own that have something to run."""
+    """The queues above the run's own that have something to run and may run it."""
     own = around.pool.queue(run.queue)
     return [
         queue.name
         for queue in around.pool.queues
-        if own is not None and queue.priority < own.priority and around.counts[queue.name].due
+        if own is not None and queue.priority < own.priority and around.counts[queue.name].due and _delivers(queue)
     ]
+
+
+def _delivers(queue: WorkQueue) -> bool:
+    return not queue.paused and queue.concurrency_limit != 0
 
 
 def _time(moment: datetime | None) -> str:

@@ -353,6 +353,8 @@ class PoolTick:
 
     def _note(self, run: Run, answer: Answer, move: Move | None) -> None:
         self.report.answered(run, answer, move)
+        if isinstance(answer, Misconfigured) and not self.report.problem:
+            self.tell(f"misconfigured: {answer.reason}")
         _note_answer(self.events, run, answer, move, self.calls.pop(run.id, {}))
 
     def _calls(self, function: Callable[[Item], Any], pace: Pace | None = None) -> Calls[Item, Any]:

@@ -1,13 +1,15 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dispatcher.core.admission import admit
-from dispatcher.core.reasons import Reason, Surroundings, explain
-from dispatcher.models import RunState
-from tests.builders import NOW, a_live_run, a_pool, a_queue, a_run
+from dispatcher.core.reasons import Holder, Reason, Surroundings, explain
+from dispatcher.models import HoldKind, RunState
+from providers.base import Needs
+from tests.builders import NOW, a_hold, a_live_run, a_pool, a_queue, a_run
 from tests.core.pools import Scene, scenes
 
 
@@ -92,7 +94,7 @@ def test_a_full_queue_names_who_holds_it():
     counts = Scene(pool, {"default": 1, "other": 1}, {"default": [run], "other": []}).counts()
     explanation = explain(run, Surroundings(pool=pool, counts=counts, ahead=0, holders=[holder, other]), NOW)
     assert explanation.reason is Reason.QUEUE_FULL
-    assert explanation.holders == (holder.id,)
+    assert explanation.holders == (Holder(id=holder.id, name=holder.name, state=holder.state, since=holder.claimed_at),)
     assert "1 of 1" in explanation.text
 
 
@@ -109,6 +111,70 @@ def test_every_state_that_is_not_waiting_has_its_reason():
     assert {reason: explain(run, None, NOW).reason for reason, run in expected.items()} == {
         reason: reason for reason in expected
     }
+
+
+def around(pool, run, **fields):
+    counts = Scene(pool, {}, {"default": [run]}).counts()
+    return Surroundings(**{"pool": pool, "counts": counts, "ahead": 0, "holders": (), **fields})
+
+
+GPU = Needs(place=("", "eu-west-1", "batch"), size={"gpu": 1})
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "words", "fix"),
+    [
+        (HoldKind.MISCONFIGURED, Reason.MISCONFIGURED, "the dispatcher is misconfigured: no region", "where ticks run"),
+        (HoldKind.CAPACITY, Reason.PLACE_HELD, "waiting for the provider's capacity until", "capacity or quota raised"),
+        (HoldKind.RATE, Reason.PLACE_HELD, "waiting for the provider until", "quota raised"),
+    ],
+)
+def test_a_held_place_is_told_by_what_is_in_the_way_and_until_when(kind, reason, words, fix):
+    hold = a_hold(place=("", "eu-west-1"), until=NOW + timedelta(minutes=1), reason="no region", kind=kind)
+    explanation = explain(run := a_run(), around(a_pool(holds=(hold,)), run, needs=GPU), NOW)
+    assert (explanation.reason, explanation.until) == (reason, hold.until)
+    assert words in explanation.text
+    assert fix in explanation.mend
+
+
+def test_a_hold_of_another_place_or_a_larger_size_is_not_in_the_way():
+    holds = (
+        a_hold(place=("", "us-east-1"), until=NOW + timedelta(minutes=1)),
+        a_hold(size={"gpu": 2}, until=NOW + timedelta(minutes=1)),
+    )
+    run = a_run()
+    assert explain(run, around(a_pool(holds=holds), run, needs=GPU), NOW).reason is Reason.NEXT
+
+
+def test_the_last_refusal_is_told_when_its_time_is_over():
+    refused = a_run(refusals=3, reason="RESOURCE:GPU", not_before=NOW - timedelta(seconds=1))
+    explanation = explain(refused, around(a_pool(), refused), NOW)
+    assert explanation.reason is Reason.NEXT
+    assert "refused it 3 times, the last time: RESOURCE:GPU" in explanation.text
+    hold = a_hold(size={"gpu": 1}, until=NOW - timedelta(seconds=1), reason="no GPU left")
+    neighbour = a_run()
+    explanation = explain(neighbour, around(a_pool(holds=(hold,)), neighbour, needs=GPU), NOW)
+    assert explanation.reason is Reason.NEXT
+    assert "no GPU left" in explanation.text
+
+
+def test_a_closed_queue_is_named_before_a_full_pool():
+    for queue, reason in (
+        (a_queue("default", 1, paused=True), Reason.QUEUE_PAUSED),
+        (a_queue("default", 1, limit=0), Reason.QUEUE_LIMIT_ZERO),
+    ):
+        pool, run = a_pool(limit=1, queues=(queue, a_queue("other", 2))), a_run()
+        counts = Scene(pool, {"other": 1}, {"default": [run], "other": []}).counts()
+        assert explain(run, around(pool, run, counts=counts), NOW).reason is reason
+
+
+def test_due_runs_of_higher_queues_are_counted():
+    pool = a_pool(limit=1, queues=(a_queue("high", 1), a_queue("default", 2)))
+    run = a_run()
+    counts = Scene(pool, {"high": 1}, {"high": [a_run(queue="high") for _ in range(5)], "default": [run]}).counts()
+    explanation = explain(run, around(pool, run, counts=counts), NOW)
+    assert explanation.reason is Reason.POOL_FULL
+    assert "behind the due runs of higher queues ('high' 5)" in explanation.text
 
 
 def test_a_run_of_a_pool_that_is_gone_says_so():
