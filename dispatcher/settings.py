@@ -33,7 +33,7 @@ import json
 import logging
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -41,6 +41,8 @@ from typing import Any
 
 from dispatcher.addresses import url_fault
 from dispatcher.errors import SettingsError
+
+PREFIX = "DISPATCHER_"
 
 CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"
 
@@ -128,6 +130,38 @@ class Settings:
                 f"DISPATCHER_TICK_SECONDS ({self.tick_seconds:g}){call} and "
                 f"DISPATCHER_CLOCK_SKEW_SECONDS ({self.clock_skew_seconds:g})"
             )
+
+
+def unknown_settings(environment: Mapping[str, str]) -> list[str]:
+    """A line for each variable that is named like a setting and is none, with the nearest that is: a typing error, most likely.
+
+    What a job is told about itself is known, and so are the variables of secrets that hooks name.
+    """
+    known = set(re.findall(r"`(DISPATCHER_\w+)`", __doc__ or ""))
+    if not known:  # Python runs without docstrings
+        return []
+    hooks = environment.get("DISPATCHER_HOOKS", "")
+    return [
+        f"{name} is no setting{_nearest(name, known)}"
+        for name in sorted(environment)
+        if name.startswith(PREFIX) and name not in known | OF_JOBS | OF_PLATFORMS and f'"{name}"' not in hooks
+    ]
+
+
+OF_JOBS = frozenset(f"DISPATCHER_{name}" for name in ("RUN_ID", "RUN_NAME", "WORK_POOL", "WORK_QUEUE", "ATTEMPT", "DEPLOYMENT"))
+"""What a job's own environment holds."""
+
+
+OF_PLATFORMS = frozenset({"DISPATCHER_SCHEDULE", "DISPATCHER_PACKAGE"})
+"""What Azure's timer and a package's start read by themselves."""
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only a typing error needs it
+
+    ends = [each.removeprefix(PREFIX) for each in sorted(known)]
+    near = get_close_matches(name.removeprefix(PREFIX), ends, n=1)
+    return f"; did you mean {PREFIX}{near[0]}?" if near else ""
 
 
 def log_level(environment: Mapping[str, str]) -> str | None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +18,7 @@ from dispatcher.errors import SettingsError
 from dispatcher.events import Events, log_event
 from dispatcher.settings import Settings
 from dispatcher.store import Store
+from dispatcher.stores.opening import open_store, scheme_of, without_password
 from dispatcher.ticking import Dispatch, TickLimits
 from providers import registry
 from providers.base import Provider, ProviderUnavailable
@@ -28,14 +27,7 @@ if TYPE_CHECKING:
     from dispatcher.client import Dispatcher
     from dispatcher.telemetry import Consumer, Say, Telemetry
 
-STORES: Mapping[str, str] = {
-    "memory": "dispatcher.stores.memory:open_url",
-    "sqlite": "dispatcher.stores.sqlite:open_url",
-    "postgresql": "dispatcher.stores.postgres:open_url",
-    "postgres": "dispatcher.stores.postgres:open_url",
-    "dynamodb": "dispatcher.stores.dynamodb:open_url",
-}
-"""URL scheme -> the function that opens a store from such a URL; imported on first use."""
+__all__ = ["Providers", "Wiring", "deliveries", "open_store", "wire", "without_password"]
 
 SESSIONS = frozenset({"postgresql", "postgres"})
 """Stores whose server keeps a session for every connection that is open."""
@@ -43,29 +35,8 @@ SESSIONS = frozenset({"postgresql", "postgres"})
 HEADS = 100
 """Queues with runs left waiting of which a tick looks up the oldest, where telemetry is to tell it."""
 
-_DYNAMODB = re.compile(r"dynamodb://(\*\*\*@)?[A-Za-z0-9_.-]*")
-
 LAST_SECOND = 1.0
 """What telemetry leaves to the end of an invocation: to answer."""
-
-EXTRAS: Mapping[str, str] = {"postgresql": "postgres", "postgres": "postgres", "dynamodb": "aws"}
-
-
-def open_store(url: str) -> Store:
-    """Open the store that a URL names. Raises `SettingsError` for a URL that names none, `StoreError` when it fails."""
-    scheme = _scheme(url)
-    if scheme not in STORES:
-        known = ", ".join(f"{name}://" for name in STORES)
-        raise SettingsError(f"DISPATCHER_STORE: {without_password(url)!r} names no store; it begins with one of {known}")
-    module, function = STORES[scheme].split(":")
-    try:
-        opener: Callable[[str], Store] = getattr(import_module(module), function)
-    except ImportError as problem:  # psycopg without libpq names no module
-        mend = f"pip install 'push-dispatcher[{EXTRAS[scheme]}]' adds it" if scheme in EXTRAS else "use a Python that has it"
-        raise SettingsError(
-            f"DISPATCHER_STORE: {scheme}:// needs {problem.name or problem}, which is not installed; {mend}"
-        ) from None
-    return opener(url)
 
 
 @dataclass
@@ -124,7 +95,7 @@ class Wiring:
         not to hold a hundred sessions of a server.
         """
         self.send_telemetry(seconds_left)
-        if _scheme(self.settings.store) in SESSIONS:
+        if scheme_of(self.settings.store) in SESSIONS:
             self.store.close()
 
     def close(self) -> None:
@@ -209,17 +180,3 @@ def _check_types(options: Mapping[str, object]) -> None:
             registry.provider_type(name)
         except ProviderUnavailable as problem:
             raise SettingsError(f"DISPATCHER_PROVIDER_OPTIONS: {problem}") from None
-
-
-def without_password(url: str) -> str:
-    """The URL as it may be shown: nothing before its last @, since a password may hold any other character, no parameters."""
-    _, at, place = url.rpartition("@")
-    scheme = _scheme(url)
-    shown = (f"{scheme}://***@{place}" if at else url).partition("?")[0]
-    if scheme == "dynamodb" and not _DYNAMODB.fullmatch(shown):
-        return "dynamodb://***"  # what stands where the table should may be a key
-    return shown
-
-
-def _scheme(url: str) -> str:
-    return url.partition(":")[0].lower()

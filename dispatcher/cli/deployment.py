@@ -70,6 +70,10 @@ def create(
     example="dispatcher deployment update etl --queue default -jv cpu=512\ndispatcher deployment update etl --retries 3",
 )
 @deployment_argument
+@click.option("--name", "new_name", metavar="NAME", help="Another name; its waiting runs go along, as other runs.")
+@click.option(
+    "-p", "--pool", metavar="POOL", shell_complete=completion.pools, help="Another work pool; its waiting runs go along."
+)
 @click.option("-q", "--queue", metavar="QUEUE", shell_complete=completion.queues, help="The work queue.")
 @variable_options
 @click.option("--tag", "tags", multiple=True, help="A tag, again for each; those given replace all that were.")
@@ -81,7 +85,15 @@ def create(
 @click.option("--paused/--resumed", default=None, help="Whether its schedules make no runs, or do.")
 @pass_session
 def update(
-    session: Session, /, name: str, *, source: str | None, pairs: Sequence[str], tags: Sequence[str], **fields: Any
+    session: Session,
+    /,
+    name: str,
+    *,
+    new_name: str | None,
+    source: str | None,
+    pairs: Sequence[str],
+    tags: Sequence[str],
+    **fields: Any,
 ) -> Answer:
     """Change what is given; --job-variables replaces all variables, and each --job-variable lies over what there is.
 
@@ -97,13 +109,15 @@ def update(
     hooks = hooks_changed(fields.pop("hooks"), none=fields.pop("no_hooks"))
     given = {**fields, "tags": tags or None, "schedules": schedules or None, "retry": retry, "hooks": hooks}
     changes = {name: value for name, value in given.items() if value is not None}
-    if not changes:
+    if not changes and new_name is None:
         raise InvalidInput("deployment", [Fault("options", "nothing to change was given; see --help")])
     if retry is not None:
         changes["retry"] = _kept(retry)
-    return _told(
-        session, session.client.update_deployment(name, **changes), f"Updated deployment {name!r}.{readings(schedules)}"
-    )
+    made = session.client.update_deployment(name, **changes) if changes else session.client.deployment(name)
+    words = f"Updated deployment {name!r}.{readings(schedules)}"
+    if new_name is not None and new_name != name:
+        made, words = session.client.rename_deployment(name, new_name), f"Deployment {name!r} is {new_name!r} now."
+    return _told(session, made, words)
 
 
 @deployment.command("ls", example="dispatcher deployment ls --pool nightly")
@@ -157,10 +171,12 @@ def resume(session: Session, /, name: str) -> Answer:
 @pass_session
 def delete(session: Session, /, name: str, *, yes: bool) -> Answer:
     """Delete a deployment and the runs to come of its schedules; others stay, but one that waits crashes at its turn."""
-    session.client.deployment(name)
-    consent(f"delete deployment {name!r} and the runs to come of its schedules", yes=yes)
+    left = session.client.stranded_runs(name)
+    fate = f"; {left} waiting run{'s' * (left != 1)} of it would crash when due" if left else ""
+    consent(f"delete deployment {name!r} and the runs to come of its schedules{fate}", yes=yes)
     session.client.delete_deployment(name)
-    return Answer(data={"deleted": name}, text=f"Deleted deployment {name!r}.")
+    then = f" {left} waiting run{'s' * (left != 1)} of it will crash when due: dispatcher run ls -d {name}" if left else ""
+    return Answer(data={"deleted": name}, text=f"Deleted deployment {name!r}.{then}")
 
 
 def _told(session: Session, found: Deployment, text: str) -> Answer:

@@ -18,6 +18,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 MOST_RETRIES = 19
 
+KEY_HELP = "A repeat with the same key gives the run of the first time, as long as that is kept (DISPATCHER_HISTORY_DAYS)."
+
 
 def variable_options(function: Function) -> Function:
     """`--job-variables` and `--job-variable`, as `dispatcher run create` has them."""

@@ -9,7 +9,7 @@ import click
 
 from dispatcher.cli import completion, inputs, shapes
 from dispatcher.cli.command import Answer, Command
-from dispatcher.cli.deployment_options import retry_options, retry_taken, variable_options
+from dispatcher.cli.deployment_options import KEY_HELP, retry_options, retry_taken, variable_options
 from dispatcher.cli.references import deployment_argument
 from dispatcher.cli.session import Session, pass_session
 
@@ -23,7 +23,7 @@ from dispatcher.cli.session import Session, pass_session
 @click.option("--run-name", help="A name for people; it need not be unique.")
 @click.option("--at", "at", metavar="TIME", help="When it is due, as 2026-01-31T08:00:00+00:00; otherwise at once.")
 @click.option("--tag", "tags", multiple=True, help="A tag instead of the deployment's, again for each.")
-@click.option("--idempotency-key", metavar="KEY", help="A repeat with the same key gives the run of the first time.")
+@click.option("--idempotency-key", metavar="KEY", help=KEY_HELP)
 @retry_options
 @pass_session
 def run(

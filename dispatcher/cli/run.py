@@ -11,7 +11,7 @@ from dispatcher.cli import completion, inputs, secrets, shapes
 from dispatcher.cli import logs as log_reading
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.default_pool import pool_or_default
-from dispatcher.cli.deployment_options import retry_options, retry_taken, variable_options
+from dispatcher.cli.deployment_options import KEY_HELP, retry_options, retry_taken, variable_options
 from dispatcher.cli.listing import listing
 from dispatcher.cli.references import find_run, run_argument
 from dispatcher.cli.session import Session, pass_session
@@ -52,7 +52,7 @@ def run() -> None:
 @click.option("--at", "at", metavar="TIME", help="When it is due, as 2026-01-31T08:00:00+00:00; otherwise at once.")
 @click.option("--tag", "tags", multiple=True, help="A tag, again for each.")
 @click.option("--count", type=click.IntRange(min=1), default=1, help="How many of the same; names and keys get a number each.")
-@click.option("--idempotency-key", "key", metavar="KEY", help="A repeat with the same key gives the run of the first time.")
+@click.option("--idempotency-key", "key", metavar="KEY", help=KEY_HELP)
 @retry_options
 @pass_session
 def create(

@@ -14,7 +14,7 @@ import click
 
 from dispatcher.errors import SettingsError
 from dispatcher.events import LOGGER
-from dispatcher.settings import Settings, log_level
+from dispatcher.settings import Settings, log_level, unknown_settings
 
 if TYPE_CHECKING:
     from dispatcher.client import Dispatcher
@@ -35,6 +35,8 @@ class Session:
     @cached_property
     def settings(self) -> Settings:
         """The settings of the environment. Raises `SettingsError`."""
+        for line in unknown_settings(os.environ):
+            click.echo(f"warning: {line}", err=True)
         given = {} if self.store_url is None else {"DISPATCHER_STORE": self.store_url}
         return Settings.from_environment({**os.environ, **given})
 

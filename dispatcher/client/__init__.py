@@ -1,9 +1,8 @@
 """What people do: the public Python API, which the CLI and the functions are thin over.
 
     from dispatcher.client import Dispatcher
-    from dispatcher.stores.sqlite import SqliteStore
 
-    dispatcher = Dispatcher(SqliteStore("dispatcher.db"))
+    dispatcher = Dispatcher.from_environment()    # the store of DISPATCHER_STORE, which the command line has too
     dispatcher.create_work_pool("nightly", type="process", concurrency_limit=2)
     dispatcher.create_run(pool="nightly", job_variables={"command": "echo hello"})
 
@@ -12,14 +11,30 @@ Every refusal is an error of `dispatcher.errors`, and what is refused changes no
 told as a warning: `Dispatcher(store, warn=print)`.
 """
 
+import os
+from collections.abc import Mapping
+from typing import Self
+
 from dispatcher.client.configuration import Configurations, Plan
 from dispatcher.client.door import configuration_schema, length_of_time, read_retry
+from dispatcher.client.jobs import Warn, log_warning
 from dispatcher.client.pools import PoolView, Upcoming
 from dispatcher.client.questions import UNSET, default_base_job_template
+from dispatcher.settings import Settings
+from dispatcher.stores.opening import open_store
 
 
 class Dispatcher(Configurations):
     """Create, change, run, cancel, explain: everything that people do with pools, queues, deployments and runs."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None, *, warn: Warn = log_warning) -> Self:
+        """Over the store that the settings name, as the command line and the functions have it.
+
+        Raises `SettingsError` for a setting that is wrong, `StoreError` where the store cannot be opened.
+        """
+        settings = Settings.from_environment(os.environ if environment is None else environment)
+        return cls(open_store(settings.store), heartbeat=settings.heartbeat, warn=warn)
 
 
 __all__ = [

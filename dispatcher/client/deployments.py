@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from dispatcher.client.door import check_deployment_variables, check_windows_to_come, settled_variables, validate
-from dispatcher.client.pools import WAITING, WorkPools
+from dispatcher.client.pools import MAX_RECHECKED, WAITING, WorkPools
 from dispatcher.client.questions import UNSET, anchored, given, items, missing, plain_policy, text, texts
+from dispatcher.client.relocation import queue_in, take_along
 from dispatcher.core.scheduling import is_withdrawn, saving
-from dispatcher.errors import NotFound
+from dispatcher.errors import AlreadyExists, NotFound
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Hook, RetryPolicy, Schedule, WorkPool
-from dispatcher.records import RunFilter
+from dispatcher.records import Reconfiguration, RunFilter
 
 
 class Deployments(WorkPools):
@@ -58,6 +59,7 @@ class Deployments(WorkPools):
         self,
         name: str,
         *,
+        pool: str = UNSET,
         queue: str = UNSET,
         job_variables: Mapping[str, Any] = UNSET,
         tags: Sequence[str] = UNSET,
@@ -70,20 +72,56 @@ class Deployments(WorkPools):
         """Change what is given; new job variables are checked with the deployment's waiting runs as well.
 
         `schedules` and `hooks` replace all that were; a schedule that stays as it was goes on from where it was. Runs to come
-        are made anew where a schedule changes, or what its runs take from the deployment. Raises `NotFound`, `InvalidInput` or
-        `Conflict`.
+        are made anew where a schedule changes, or what its runs take from the deployment. With another `pool` its waiting runs
+        move too (`dispatcher.client.relocation` says how: their ids become others), into the queue of the same name or else
+        `default`. Raises `NotFound`, `InvalidInput` or `Conflict`.
         """
         deployment = self.deployment(name)
-        changes = given(queue=queue, job_variables=job_variables, description=description, retry=retry, paused=paused)
+        if pool is not UNSET and queue is UNSET:
+            queue = queue_in(self.work_pool(pool), deployment)
+        changes = given(
+            pool=pool, queue=queue, job_variables=job_variables, description=description, retry=retry, paused=paused
+        )
         if tags is not UNSET:
             changes["tags"] = texts(tags, "tags")
         changes |= {name: items(value, name) for name, value in given(schedules=schedules, hooks=hooks).items()}
-        changed, pool = self._checked_deployment(replace(deployment, **changes))
-        if job_variables is not UNSET:
+        changed, owner = self._checked_deployment(replace(deployment, **changes))
+        if job_variables is not UNSET or changed.pool != deployment.pool:
             where, now = RunFilter(deployment=name, states=WAITING), self.clock.now()
             gone = saving(deployment, changed, now).withdrawn
-            self._check_waiting(where, pool, {name: changed.job_variables}, goes=lambda run: is_withdrawn(run, gone, now))
-        return self.store.save_deployment(changed, expected_version=deployment.version, now=self.clock.now())
+            self._check_waiting(where, owner, {name: changed.job_variables}, goes=lambda run: is_withdrawn(run, gone, now))
+        saved = self.store.save_deployment(changed, expected_version=deployment.version, now=self.clock.now())
+        if pool is not UNSET:
+            take_along(self.store, deployment, saved, owner, self.clock.now())
+        return saved
+
+    def rename_deployment(self, name: str, new_name: str) -> Deployment:
+        """Give a deployment another name; its waiting runs are those of the new name then, with ids of their own.
+
+        Its schedules go on from now. Raises `NotFound`, `AlreadyExists`, `InvalidInput` or `Conflict`.
+        """
+        deployment, now = self.deployment(name), self.clock.now()
+        if self.store.deployment(text(new_name, "name")) is not None:
+            raise AlreadyExists(f"name: deployment {new_name!r} already exists; choose another")
+        changed, owner = self._checked_deployment(replace(deployment, name=new_name, version=0))
+        self.store.reconfigure(
+            Reconfiguration(
+                pools_read={pool.name: pool.version for pool in self.store.pools()},
+                deployments_read={each.name: each.version for each in self.store.deployments()},
+                now=now,
+                deployments=(changed,),
+                deployments_gone=(name,),
+            )
+        )
+        saved = self.deployment(new_name)
+        take_along(self.store, deployment, saved, owner, now)
+        return saved
+
+    def stranded_runs(self, name: str) -> int:
+        """How many waiting runs would crash at their turn were the deployment deleted: all but those to come of schedules."""
+        slugs = {schedule.slug for schedule in self.deployment(name).schedules}
+        waiting = self.store.runs(RunFilter(deployment=name, states=WAITING), limit=MAX_RECHECKED)
+        return sum(not (run.schedule in slugs and run.fence == 0) for run in waiting)
 
     def deployments(self, pool: str | None = None) -> Sequence[Deployment]:
         """Every deployment (of one pool), by name."""

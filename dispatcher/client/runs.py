@@ -52,7 +52,11 @@ class Runs(Schedules):
 
         `pool` or `deployment` says where; a deployment's queue, tags, retry policy and job variables are the run's unless it
         brings its own. With an `idempotency_key` a repeat, into the same pool and of the same deployment, gives back the run
-        that the first call made. Raises `NotFound` or `InvalidInput` (`InvalidVariables`).
+        that the first call made, as long as the store keeps it: ended runs are forgotten after `DISPATCHER_HISTORY_DAYS` (0:
+        never), and a repeat after that makes a new one.
+
+        Runs that are due at one moment go in the order of their creation, since their ids do (`dispatcher.clock`); the id of a
+        run with a key is made of the key, and has no such order. Raises `NotFound` or `InvalidInput` (`InvalidVariables`).
         """
         request = {
             "pool": pool,

@@ -9,7 +9,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from providers.base import ProviderUnavailable
@@ -69,6 +69,11 @@ def _greeting(emulator: Emulator, *, as_json: bool) -> str:
     if as_json:
         about = {"name": emulator.name, "url": emulator.url, "control_url": emulator.control_url, "environment": environment}
         return json.dumps(about)
+    return exports(environment)
+
+
+def exports(environment: Mapping[str, str]) -> str:
+    """Lines that a shell evaluates."""
     return "\n".join(f"export {variable}={shlex.quote(value)}" for variable, value in environment.items())
 
 

@@ -85,3 +85,23 @@ def test_a_deleted_deployment_is_gone_and_its_runs_stay(cli, etl):
     assert cli.ok("deployment", "ls") == []
     assert cli.ok("run", "inspect", run["id"])["state"] == "SCHEDULED"
     assert "deployment create" in cli("deployment", "ls").out
+
+
+def test_a_deployment_moves_and_is_renamed_with_its_waiting_runs(cli, etl):
+    run = cli.ok("deployment", "run", "etl", "--run-name", "waits")
+    cli.ok("work-pool", "create", "other", "--type", "process")
+    moved = cli.ok("deployment", "update", "etl", "--pool", "other", "--name", "reports")
+    assert (moved["name"], moved["pool"], moved["queue"]) == ("reports", "other", "default")
+    [waits] = cli.ok("run", "ls", "--state", "SCHEDULED")
+    assert (waits["name"], waits["deployment"], waits["pool"]) == ("waits", "reports", "other")
+    assert cli.ok("run", "inspect", run["id"])["reason"].startswith("moved with its deployment: ")
+    assert cli("deployment", "inspect", "etl").exit_code == 1
+    said = cli("deployment", "update", "reprots", "--pool", "nightly")
+    assert "did you mean 'reports'?" in said.errors[0]
+
+
+def test_a_deletion_says_what_becomes_of_waiting_runs(cli, etl):
+    cli.ok("deployment", "run", "etl")
+    fate = "1 waiting run of it would crash when due"
+    assert fate in cli("deployment", "delete", "etl").errors[0]
+    assert "1 waiting run of it will crash when due" in cli("deployment", "delete", "etl", "--yes").out

@@ -87,3 +87,10 @@ def test_an_emulator_says_where_it_is_and_ends_when_it_is_asked_to(cli):
 def test_an_unknown_emulator_names_those_there_are(cli):
     said = cli("emulator", "esc")
     assert (said.exit_code, said.errors) == (1, ("error: there is no emulator 'esc'; there are ecs, cloud-run, aci, modal",))
+
+
+def test_a_setting_that_is_none_is_a_warning(cli, monkeypatch):
+    monkeypatch.setenv("DISPATCHER_MAX_CLAIM", "5")
+    said = cli("work-pool", "ls", "--json")
+    assert (said.exit_code, said.json) == (0, [])
+    assert said.errors == ("warning: DISPATCHER_MAX_CLAIM is no setting; did you mean DISPATCHER_MAX_CLAIMS?",)

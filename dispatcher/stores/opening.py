@@ -1,0 +1,55 @@
+"""A store from its URL: the one place that knows them all, each imported on first use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from importlib import import_module
+
+from dispatcher.errors import SettingsError
+from dispatcher.store import Store
+
+STORES: Mapping[str, str] = {
+    "memory": "dispatcher.stores.memory:open_url",
+    "sqlite": "dispatcher.stores.sqlite:open_url",
+    "postgresql": "dispatcher.stores.postgres:open_url",
+    "postgres": "dispatcher.stores.postgres:open_url",
+    "dynamodb": "dispatcher.stores.dynamodb:open_url",
+}
+"""URL scheme -> the function that opens a store from such a URL; imported on first use."""
+
+_DYNAMODB = re.compile(r"dynamodb://(\*\*\*@)?[A-Za-z0-9_.-]*")
+
+EXTRAS: Mapping[str, str] = {"postgresql": "postgres", "postgres": "postgres", "dynamodb": "aws"}
+
+
+def open_store(url: str) -> Store:
+    """Open the store that a URL names. Raises `SettingsError` for a URL that names none, `StoreError` when it fails."""
+    scheme = scheme_of(url)
+    if scheme not in STORES:
+        known = ", ".join(f"{name}://" for name in STORES)
+        raise SettingsError(f"DISPATCHER_STORE: {without_password(url)!r} names no store; it begins with one of {known}")
+    module, function = STORES[scheme].split(":")
+    try:
+        opener: Callable[[str], Store] = getattr(import_module(module), function)
+    except ImportError as problem:  # psycopg without libpq names no module
+        mend = f"pip install 'push-dispatcher[{EXTRAS[scheme]}]' adds it" if scheme in EXTRAS else "use a Python that has it"
+        raise SettingsError(
+            f"DISPATCHER_STORE: {scheme}:// needs {problem.name or problem}, which is not installed; {mend}"
+        ) from None
+    return opener(url)
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be shown: nothing before its last @, since a password may hold any other character, no parameters."""
+    _, at, place = url.rpartition("@")
+    scheme = scheme_of(url)
+    shown = (f"{scheme}://***@{place}" if at else url).partition("?")[0]
+    if scheme == "dynamodb" and not _DYNAMODB.fullmatch(shown):
+        return "dynamodb://***"  # what stands where the table should may be a key
+    return shown
+
+
+def scheme_of(url: str) -> str:
+    """What stands before its first colon."""
+    return url.partition(":")[0].lower()

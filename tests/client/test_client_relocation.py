@@ -1,0 +1,106 @@
+"""A deployment moves to another pool, or gets another name, and its waiting runs go along."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from dispatcher.client.relocation import identity
+from dispatcher.errors import AlreadyExists, InvalidVariables, NotFound
+from dispatcher.models import RunState, Schedule
+from dispatcher.records import Move, RunFilter
+from tests.client.conftest import refused
+
+SCHEDULED = frozenset({RunState.SCHEDULED})
+
+
+@pytest.fixture
+def etl(dispatcher, pool):
+    dispatcher.create_work_queue("pool", "high")
+    dispatcher.create_work_pool("other", type="process")
+    return dispatcher.create_deployment("etl", pool="pool", queue="high", job_variables={"command": "date"}, tags=["a"])
+
+
+def waiting(dispatcher, **where):
+    return {run.name: run for run in dispatcher.store.runs(RunFilter(states=SCHEDULED, **where), limit=100)}
+
+
+def test_its_waiting_runs_wait_in_the_other_pool_then(dispatcher, etl):
+    later = dispatcher.clock.now() + timedelta(hours=5)
+    first = dispatcher.create_run(deployment="etl", name="first", job_variables={"command": "echo"}, idempotency_key="k")
+    dispatcher.create_run(deployment="etl", name="second", scheduled_at=later)
+    moved = dispatcher.update_deployment("etl", pool="other")
+    assert (moved.pool, moved.queue) == ("other", "default")
+    assert waiting(dispatcher, pool="pool") == {}
+    there = waiting(dispatcher, pool="other")
+    assert there.keys() == {"first", "second"}
+    assert {run.queue for run in there.values()} == {"default"}
+    assert there["second"].due_at == later
+    assert (there["first"].job_variables, there["first"].tags) == (first.job_variables, ("a",))
+    old = dispatcher.run(first.id)
+    assert (old.state, old.reason) == (RunState.CANCELLED, f"moved with its deployment: {there['first'].id}")
+    assert old.notify_at is None
+
+
+def test_a_queue_of_the_same_name_is_taken(dispatcher, etl):
+    dispatcher.create_work_queue("other", "high")
+    dispatcher.create_run(deployment="etl", name="first")
+    assert dispatcher.update_deployment("etl", pool="other").queue == "high"
+    assert waiting(dispatcher)["first"].queue == "high"
+
+
+def test_what_has_begun_stays_where_it_is(dispatcher, etl):
+    run = dispatcher.create_run(deployment="etl")
+    claimed = Move.of(run, RunState.PENDING, claimed_at=dispatcher.clock.now())
+    assert dispatcher.store.move([claimed])
+    dispatcher.update_deployment("etl", pool="other")
+    assert (dispatcher.run(run.id).state, dispatcher.run(run.id).pool) == (RunState.PENDING, "pool")
+    assert waiting(dispatcher) == {}
+
+
+def test_a_move_that_broke_off_is_finished_by_the_same_one(dispatcher, etl, monkeypatch):
+    run = dispatcher.create_run(deployment="etl", name="first")
+    monkeypatch.setattr(dispatcher.store, "add_runs", lambda _runs: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        dispatcher.update_deployment("etl", pool="other")
+    monkeypatch.undo()
+    assert waiting(dispatcher) == {}
+    after = dispatcher.update_deployment("etl", pool="other")
+    assert [found.id for found in waiting(dispatcher, pool="other").values()] == [identity(run, after)]
+    dispatcher.update_deployment("etl", pool="other")
+    assert len(waiting(dispatcher)) == 1
+
+
+def test_runs_that_would_not_fit_the_other_pool_refuse_the_move(dispatcher, etl):
+    template = {
+        "job_configuration": {"command": "{{ command }}"},
+        "variables": {"type": "object", "properties": {"command": {"type": "string"}}},
+    }
+    dispatcher.create_work_pool("strict", type="process", base_job_template=template)
+    dispatcher.create_run(deployment="etl", job_variables={"working_dir": "/tmp"})
+    with refused(dispatcher, InvalidVariables, "would no longer fit its template"):
+        dispatcher.update_deployment("etl", pool="strict")
+    with refused(dispatcher, NotFound, "work pool 'othr' does not exist; did you mean 'other'"):
+        dispatcher.update_deployment("etl", pool="othr")
+
+
+def test_it_is_renamed_with_its_schedules_and_its_waiting_runs(dispatcher, etl):
+    dispatcher.update_deployment("etl", schedules=[Schedule(slug="daily", cron="0 6 * * *")])
+    dispatcher.create_run(deployment="etl", name="first")
+    renamed = dispatcher.rename_deployment("etl", "reports")
+    assert (renamed.id, renamed.pool, renamed.queue) == (etl.id, "pool", "high")
+    assert [schedule.slug for schedule in renamed.schedules] == ["daily"]
+    assert [each.name for each in dispatcher.deployments()] == ["reports"]
+    assert {name: run.deployment for name, run in waiting(dispatcher).items()} == {"first": "reports"}
+
+
+def test_a_name_that_is_taken_is_refused(dispatcher, etl):
+    dispatcher.create_deployment("reports", pool="pool", job_variables={"command": "date"})
+    with refused(dispatcher, AlreadyExists, "deployment 'reports' already exists; choose another"):
+        dispatcher.rename_deployment("etl", "reports")
+
+
+def test_what_would_crash_after_a_deletion_is_counted(dispatcher, etl):
+    dispatcher.create_run(deployment="etl")
+    assert dispatcher.stranded_runs("etl") == 1

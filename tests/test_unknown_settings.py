@@ -1,0 +1,25 @@
+"""A variable that is named like a setting, and is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from dispatcher.settings import unknown_settings
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("DISPATCHER_STOER", "DISPATCHER_STOER is no setting; did you mean DISPATCHER_STORE?"),
+        ("DISPATCHER_LEASE_SECOND", "DISPATCHER_LEASE_SECOND is no setting; did you mean DISPATCHER_LEASE_SECONDS?"),
+        ("DISPATCHER_XYZZY_PLUGH_FROTZ", "DISPATCHER_XYZZY_PLUGH_FROTZ is no setting"),
+    ],
+)
+def test_it_is_told_with_the_nearest(name, line):
+    assert unknown_settings({name: "x", "PATH": "/bin"}) == [line]
+
+
+def test_settings_what_a_job_holds_and_secrets_of_hooks_are_known():
+    hooks = '{"ops": {"url": "https://x", "secret_variable": "DISPATCHER_OPS"}}'
+    known = {"DISPATCHER_STORE": "memory://", "DISPATCHER_RUN_ID": "1", "DISPATCHER_HOOKS": hooks, "DISPATCHER_OPS": "s"}
+    assert unknown_settings(known) == []
