@@ -32,7 +32,7 @@ def test_what_is_well_is_passed_over_in_silence_and_nothing_is_changed(cli):
     before = cli.stored()
     said = cli("doctor")
     assert (said.exit_code, said.errors) == (0, ())
-    assert said.out == "7 of 7 checks are well.\n"
+    assert said.out == "8 of 8 checks are well.\n"
     assert cli.stored() == before
 
 
