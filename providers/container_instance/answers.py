@@ -3,7 +3,7 @@
 What is wrong with the *job* is `Rejected`. What the subscription or the region lacks for now (a rate, a quota, capacity) is
 `Throttled`, and holds the jobs that would be refused as well. What somebody has to mend first (no token, a subscription that
 cannot be used) is `Misconfigured`. Everything after which a group may be there is `Unknown`; before the PUT that cannot be, so
-there it is `Unreachable`.
+there it is `Unreachable`. A refusal without a code is a gateway's, and refuses no job.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def outcome_of(failure: ArmFailure, needs: Needs, *, sent_put: bool = True) -> R
         return Misconfigured(reason=words, hold=Hold(place=needs.place[:2]))
     if refusal := _passing(failure, needs, words):
         return refusal
-    if _is_no_answer(failure):
+    if _is_no_answer(failure) or not failure.code or (not sent_put and _is_nobodys(failure)):
         return Unknown(cause=words) if sent_put else Unreachable(cause=words)
     return Rejected(reason=words)
 
@@ -159,6 +159,11 @@ def _is_no_answer(failure: ArmFailure) -> bool:
     if failure.status is None or failure.status >= 500 or failure.status in (408, 412) or failure.status < 400:
         return True
     return failure.status == 409 and failure.code not in REFUSED_CONFLICTS
+
+
+def _is_nobodys(failure: ArmFailure) -> bool:
+    """True for a 404 to a look-up in words that are not Resource Manager's: something on the way knows no such path."""
+    return failure.status == 404 and failure.code not in GONE_CODES
 
 
 def _quota_size(name: str, needs: Needs) -> Mapping[str, float]:
