@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from tests.network.json_paths import Path, replaced
+from tests.network.json_paths import JUNK, Path, paths, replaced
 
 
 class Fault(StrEnum):
@@ -35,6 +36,8 @@ class Fault(StrEnum):
     """`{}` with status 200; the request does not arrive."""
     EMPTY = "empty"
     """No body at all, with status 200; the request does not arrive."""
+    JUNK = "junk"
+    """The request arrives; something in one place of the answer's JSON is not what it was. Drawn by `Chance` alone."""
     REPEATED = "repeated"
     """The request arrives twice; the answer is that to the second."""
 
@@ -116,9 +119,23 @@ class Chance:
             for fault, odds in self._odds.items():
                 if drawn < odds:
                     self.counts[fault] += 1
-                    return fault
+                    return self._junk(self._random.random()) if fault is Fault.JUNK else fault
                 drawn -= odds
         return None
+
+    @staticmethod
+    def _junk(where: float) -> Callable[[Answer], Answer]:
+        """Changes some place of an answer in JSON; any other stays as it is."""
+
+        def change(answer: Answer) -> Answer:
+            try:
+                places = list(paths(json.loads(answer.body)))
+            except ValueError:
+                return answer
+            place = int(where * 1_000_000)
+            return junked(places[place % len(places)], JUNK[place % len(JUNK)])(answer) if places else answer
+
+        return change
 
     def calm(self) -> None:
         """Nothing goes wrong any more."""

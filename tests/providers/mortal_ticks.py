@@ -1,8 +1,9 @@
-"""Processes that tick and are killed: `python -m tests.providers.mortal_ticks POOL_TYPE DEATHS SEED`, from the root.
+"""Processes that tick and are killed: `python -m tests.providers.mortal_ticks POOL_TYPE DEATHS SEED [LEFT]`, from the root.
 
 A nursery imports what is slow to import and then forks; it keeps two tickers alive at a time and ends each with SIGKILL after
-a random while, until so many have died. The next are let live, until every run has ended and nothing lingers. The settings are
-the environment's. Prints the number of deaths.
+a random while, until so many have died. The next are let live, until every run has ended and nothing lingers; with LEFT they
+are killed too, as soon as no more than so many runs have not ended. The settings are the environment's. Prints the number of
+deaths.
 """
 
 from __future__ import annotations
@@ -31,42 +32,50 @@ LIFETIME = (0.1, 1.5)
 PAUSE = 0.05
 
 
-def is_over(store: Store) -> bool:
+def is_over(store: Store, left: int = 0) -> bool:
     unended = RunFilter(states=frozenset(RunState) - END_STATES)
+    if left:
+        return len(store.runs(unended, limit=left + 1)) <= left
     return not store.runs(unended, limit=1) and not any(store.lingering(pool.name, limit=1) for pool in store.pools())
 
 
-def live(settings: Settings) -> None:
+def live(settings: Settings, left: int) -> None:
     """Tick until all is over, or until killed."""
     wiring = wire(settings)
-    while not is_over(wiring.store):
+    while not is_over(wiring.store, left):
         tick(wiring.dispatch, wiring.dispatch.clock.now() + timedelta(seconds=settings.tick_seconds))
         time.sleep(PAUSE)
 
 
-def born(settings: Settings) -> int:
+def load(pool_type: str) -> None:
+    """Import what is slow to import, before the first call's time runs."""
+    kind = registry.provider_type(pool_type)
+    for module in (kind.factory.partition(":")[0], kind.sdk):
+        importlib.import_module(str(module))
+
+
+def born(settings: Settings, left: int) -> int:
     child = os.fork()
     if child:
         return child
     code = 1
     try:
-        live(settings)
+        live(settings, left)
         code = 0
     finally:
         os._exit(code)
 
 
-def main(pool_type: str, deaths: int, seed: int) -> None:
+def main(pool_type: str, deaths: int, seed: int, left: int = 0) -> None:
     LOGGER.setLevel(logging.CRITICAL)
-    kind, settings = registry.provider_type(pool_type), Settings.from_environment(os.environ)
-    for module in (kind.factory.partition(":")[0], kind.sdk):
-        importlib.import_module(str(module))
+    settings = Settings.from_environment(os.environ)
+    load(pool_type)
     chance, died = random.Random(seed), 0
     ends: dict[int, float] = {}
     while True:
         while len(ends) < AT_ONCE:
             mortal = died + len(ends) < deaths
-            ends[born(settings)] = time.monotonic() + (chance.uniform(*LIFETIME) if mortal else 1e9)
+            ends[born(settings, left)] = time.monotonic() + (chance.uniform(*LIFETIME) if mortal else 1e9)
         time.sleep(0.01)
         for child in [child for child, end in ends.items() if time.monotonic() >= end]:
             os.kill(child, signal.SIGKILL)
@@ -85,4 +94,4 @@ def main(pool_type: str, deaths: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], *map(int, sys.argv[2:]))

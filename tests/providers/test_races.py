@@ -1,4 +1,7 @@
-"""Each cloud under real processes: answers get lost at random, and the processes that tick are killed at random."""
+"""Each cloud under real processes: answers get lost at random, and the processes that tick are killed at random.
+
+At full size, and behind a hostile network: `test_network_races.py`, under the marker `long`.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ from providers.base import CallFailed
 from providers.emulators.control import Remote
 
 ROOT = Path(__file__).parents[2]
-RUNS, LIMIT = 100, 7
+RUNS, LIMIT = 30, 4
 IMAGE = "docker.io/library/busybox"
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 CLOUD_RUN_JOBS = "v2/projects/emulated-project/locations/us-central1/jobs"
@@ -43,7 +46,7 @@ class Cloud:
     options: Mapping[str, Any]
     lease: float
     """Longer than a tick, one call and the skew together."""
-    deaths: int = 8
+    deaths: int = 3
     """How many processes are killed; what each held is not taken over before its lease ends."""
     variables: Mapping[str, Any] = field(default_factory=lambda: {"image": IMAGE})
     leftovers: str = ""
@@ -74,7 +77,7 @@ CLOUDS = (
         emulator="aci",
         lossy={"ContainerGroups_CreateOrUpdate": 0.06, "ContainerGroups_Delete": 0.06, "ContainerGroups_Get": 0.02},
         options={"lookup_lag": 0.5},
-        deaths=4,
+        deaths=2,
         lease=11.5,  # Azure's calls may take ten seconds
         variables={"image": IMAGE, "subscription_id": SUBSCRIPTION, "resource_group_name": "jobs"},
         leftovers=f"{GROUPS}?api-version=2023-05-01",
@@ -135,17 +138,21 @@ def test_lost_answers_and_killed_processes_neither_repeat_nor_lose_nor_crowd_a_r
             assert listed(f"{url}/{cloud.leftovers}") == 0
 
 
-def tick_and_kill(cloud: Cloud, environment: Mapping[str, str], path: Path) -> int:
-    """Let mortal processes do all the work; how many of them were killed."""
-    settings = {
+def settings_of(cloud: Cloud, path: Path) -> dict[str, str]:
+    """The settings of whoever ticks."""
+    return {
         "DISPATCHER_STORE": f"sqlite:///{path}",
         "DISPATCHER_TICK_SECONDS": "1",
         "DISPATCHER_CLOCK_SKEW_SECONDS": "0.1",
         "DISPATCHER_LEASE_SECONDS": str(cloud.lease),
         "DISPATCHER_PROVIDER_OPTIONS": json.dumps({cloud.pool_type: cloud.options}),
     }
-    command = [sys.executable, "-m", "tests.providers.mortal_ticks", cloud.pool_type, str(cloud.deaths), "1"]
-    around = {**os.environ, **environment, **settings}
+
+
+def tick_and_kill(cloud: Cloud, environment: Mapping[str, str], path: Path, left: int = 0) -> int:
+    """Let mortal processes do the work, but for the last `left` runs; how many of them were killed."""
+    command = [sys.executable, "-m", "tests.providers.mortal_ticks", cloud.pool_type, str(cloud.deaths), "1", str(left)]
+    around = {**os.environ, **environment, **settings_of(cloud, path)}
     told = subprocess.run(
         command,
         cwd=ROOT,
