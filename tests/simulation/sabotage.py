@@ -302,7 +302,7 @@ SABOTAGES: dict[str, Sabotage] = {
             _swap(pool_tick, "recorded", _recorded_by_anyone), _swap(MemoryStore, "_change", _change_without("fence"))
         ),
         seeds=1500,
-        near=10,
+        near=120,
     ),
     "update without the expected state": Sabotage(
         "every write names the state it leaves", _swap(MemoryStore, "_change", _change_without("state", "fence", "ending"))
