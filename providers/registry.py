@@ -53,6 +53,7 @@ def _ecs(name: str) -> ProviderType:
         credential_variable="aws_credentials",
         place=("aws_credentials", "cluster", "task_run_request.cluster"),
         needs="providers.ecs.needs:needs_of",
+        check="providers.ecs.checking:check",
         events="ECS Task State Change",
         description="Tasks on AWS Elastic Container Service: Fargate, EC2 or External",
     )

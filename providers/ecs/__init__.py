@@ -3,10 +3,12 @@
     values, place, sizes, tags,     pure: a rendered configuration becomes RegisterTaskDefinition and RunTask parameters
     launch, definition, network,
     groundwork, request
-    outcomes, observation, events,  pure: what AWS answered becomes an outcome or an observation
-    console
-    clients, once, registration,    what calls AWS
-    lookup, provider
+    keys, shapes, rules, findings,  pure: what is wrong with a configuration, or has no effect; `submit` asks the same
+    checking, needs
+    outcomes, answers, observation, pure: what AWS answered becomes an outcome or an observation
+    events, console
+    calls, clients, once, lookup,   what calls AWS
+    registration, provider
 
 Importing this package loads no part of the SDK; the first call does.
 """

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from providers.base import ConfigurationError
-from providers.ecs.values import command, integer, listed, objects, pairs, pruned
+from providers.ecs.values import command, listed, objects, pairs, pruned
 
 DEFAULT_CONTAINER = "prefect"
 """Prefect's name for the container that does the work; templates made for it rely on the name."""
-_INTEGERS = frozenset({"cpu", "memory", "memoryReservation"})
 _COMMANDS = frozenset({"command", "entryPoint"})
 
 
@@ -30,16 +29,24 @@ def main_container(names: Sequence[str], wanted: str | None) -> str:
 
 
 def tidy_container(container: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """A container (or an override of one) with lists, numbers and texts where the API wants them; nothing empty."""
+    """A container (or an override of one) with lists where people write objects or text, and nothing empty.
+
+    Where a name is given plainly and as a secret, the secret stays.
+    """
     tidy: dict[str, Any] = pruned(container)
-    for key in tidy.keys() & _INTEGERS:
-        tidy[key] = integer(tidy[key], f"{path}.{key}")
     for key in tidy.keys() & _COMMANDS:
         tidy[key] = command(tidy[key], f"{path}.{key}")
     for key, value in (("environment", "value"), ("secrets", "valueFrom")):
         if key in tidy:
             tidy[key] = listed(pairs(tidy[key], f"{path}.{key}", value=value), value=value)
-    return tidy
+    return without_plain(tidy, {item["name"] for item in tidy.get("secrets", ())})
+
+
+def without_plain(container: dict[str, Any], secrets: Collection[str]) -> dict[str, Any]:
+    """The container without plain variables of these names; ECS takes a name once only."""
+    if secrets and "environment" in container:
+        container["environment"] = [item for item in container["environment"] if item["name"] not in secrets]
+    return {key: value for key, value in container.items() if value or key not in ("environment", "secrets")}
 
 
 def _main(containers: list[dict[str, Any]], wanted: str | None) -> dict[str, Any]:

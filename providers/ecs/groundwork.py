@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from providers.ecs.definition import Facts, definition_of, facts_of, template_compatibilities
+from providers.ecs.containers import DEFAULT_CONTAINER
+from providers.ecs.definition import Facts, drafted, facts_of, given_definition, template_compatibilities
+from providers.ecs.findings import Notes
+from providers.ecs.keys import note_beside_existing, note_keys, note_network
 from providers.ecs.launch import Launch, launch_of
 from providers.ecs.network import Network, network_of
 from providers.ecs.values import mapping
@@ -29,18 +32,9 @@ class Groundwork:
 def groundwork_of(configuration: Mapping[str, Any], region: str) -> tuple[Mapping[str, Any], Groundwork]:
     """For a configuration that brings its own definition: that, as parameters of RegisterTaskDefinition, comes first.
 
-    Raises `ConfigurationError` naming the field at fault.
+    Raises `ConfigurationError` naming every field at fault.
     """
-    request = mapping(configuration.get("task_run_request"), "task_run_request")
-    overrides = mapping(request.get("overrides"), "task_run_request.overrides")
-    shared = {
-        **_without(_OF_THE_RUN, configuration),
-        "task_run_request": {
-            **_without({"tags"}, request),
-            "overrides": _without({"containerOverrides"}, overrides),
-        },
-    }
-    return _worked_out(json.dumps(shared), region)
+    return _worked_out(_shared(configuration), region)
 
 
 def groundwork_on(facts: Facts, configuration: Mapping[str, Any]) -> Groundwork:
@@ -50,15 +44,59 @@ def groundwork_on(facts: Facts, configuration: Mapping[str, Any]) -> Groundwork:
     return Groundwork(facts=facts, launch=launch, network=network_of(configuration, facts.network_mode, launch))
 
 
+def check_existing(configuration: Mapping[str, Any]) -> None:
+    """Raise `ConfigurationError` for what cannot stand beside an existing definition, before that is looked up."""
+    _check_existing(_shared(configuration))
+
+
+def note_shared(configuration: Mapping[str, Any], notes: Notes) -> None:
+    """Note what the keys of a configuration say before anything is made of them."""
+    note_keys(configuration, notes)
+    note_network(configuration, notes)
+    if given_definition(configuration):
+        note_beside_existing(configuration, notes)
+
+
+def draft(configuration: Mapping[str, Any], region: str, notes: Notes) -> tuple[Mapping[str, Any], Groundwork]:
+    """The same as `groundwork_of`, with what is wrong in `notes`; what keeps all else from being worked out raises."""
+    launch = launch_of(
+        mapping(configuration.get("task_run_request"), "task_run_request"), template_compatibilities(configuration)
+    )
+    definition = drafted(configuration, launch, region, notes)
+    facts = facts_of(definition) if not notes.faults else Facts(containers=(DEFAULT_CONTAINER,), network_mode="awsvpc")
+    network = notes.attempt(lambda: network_of(configuration, facts.network_mode, launch))
+    return definition, Groundwork(facts=facts, launch=launch, network=network)
+
+
+def _shared(configuration: Mapping[str, Any]) -> str:
+    """What the runs of a deployment share, as JSON, in which 1 and true are not equal."""
+    request = mapping(configuration.get("task_run_request"), "task_run_request")
+    overrides = mapping(request.get("overrides"), "task_run_request.overrides")
+    shared = {
+        **_without(_OF_THE_RUN, configuration),
+        "task_run_request": {
+            **_without({"tags"}, request),
+            "overrides": _without({"containerOverrides"}, overrides),
+        },
+    }
+    return json.dumps(shared)
+
+
 @lru_cache(maxsize=256)
 def _worked_out(shared: str, region: str) -> tuple[Mapping[str, Any], Groundwork]:
-    """From JSON, in which 1 and true are not equal."""
-    configuration = json.loads(shared)
-    launch = launch_of(configuration["task_run_request"], template_compatibilities(configuration))
-    definition = definition_of(configuration, launch, region)
-    facts = facts_of(definition)
-    network = network_of(configuration, facts.network_mode, launch)
-    return definition, Groundwork(facts=facts, launch=launch, network=network)
+    configuration, notes = json.loads(shared), Notes()
+    note_shared(configuration, notes)
+    notes.refuse()
+    worked_out = draft(configuration, region, notes)
+    notes.refuse()
+    return worked_out
+
+
+@lru_cache(maxsize=256)
+def _check_existing(shared: str) -> None:
+    notes = Notes()
+    note_shared(json.loads(shared), notes)
+    notes.refuse()
 
 
 def _without(keys: frozenset[str] | set[str], given: Mapping[str, Any]) -> dict[str, Any]:

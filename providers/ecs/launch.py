@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from providers.base import ConfigurationError
-from providers.ecs.values import objects, pruned
+from providers.ecs.values import name_of, objects, pruned
 
+CLUSTER_DEFAULT = "CLUSTER_DEFAULT"
+"""Not a launch type of ECS, but a name for neither launch type nor strategy: the cluster's own strategy then holds."""
 LAUNCH_TYPES = frozenset({"FARGATE", "EC2", "EXTERNAL"})
 SPOT = "FARGATE_SPOT"
 """Not a launch type of ECS, but Prefect's name for this strategy."""
@@ -21,6 +23,8 @@ class Launch:
 
     launch_type: str | None = None
     strategy: tuple[Mapping[str, Any], ...] = ()
+    cluster_default: bool = False
+    """True where the cluster's default strategy was asked for, which may be Fargate or machines of one's own."""
 
     @property
     def fargate(self) -> bool:
@@ -44,15 +48,17 @@ def launch_of(request: Mapping[str, Any], compatibilities: Sequence[str]) -> Lau
     """
     path = "task_run_request.capacityProviderStrategy"
     strategy = tuple(objects(pruned(request.get("capacityProviderStrategy")), path))
-    launch_type = request.get("launchType") or None
+    launch_type = name_of(request.get("launchType"), "launch_type")
     if strategy:
         return Launch(strategy=strategy)
     if launch_type == SPOT:
         return Launch(strategy=({"capacityProvider": SPOT, "weight": 1},))
+    if launch_type == CLUSTER_DEFAULT:
+        return Launch(cluster_default=True)
     if launch_type is None:
         return Launch(launch_type=_default(compatibilities))
     if launch_type not in LAUNCH_TYPES:
-        known = ", ".join(sorted(LAUNCH_TYPES | {SPOT}))
+        known = ", ".join(sorted(LAUNCH_TYPES | {SPOT, CLUSTER_DEFAULT}))
         raise ConfigurationError(f"launch_type: {launch_type!r} is none of {known}; for others give capacity_provider_strategy")
     return Launch(launch_type=launch_type)
 

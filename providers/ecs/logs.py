@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from providers.base import ConfigurationError
-from providers.ecs.task_secrets import execution_role
 from providers.ecs.values import mapping, text
 
 DEFAULT_GROUP = "push-dispatcher"
@@ -29,7 +28,7 @@ def configure_logs(definition: Mapping[str, Any], main: dict[str, Any], configur
         if options:
             raise ConfigurationError("cloudwatch_logs_options: set configure_cloudwatch_logs to true to use them")
         return
-    if not execution_role(definition, configuration):
+    if not definition.get("executionRoleArn"):
         raise ConfigurationError(
             "configure_cloudwatch_logs: ECS writes the logs with the execution role; give execution_role_arn a role with"
             " logs:CreateLogStream, logs:CreateLogGroup and logs:PutLogEvents"

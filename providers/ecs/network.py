@@ -13,8 +13,9 @@ from typing import Any
 
 from providers.base import ConfigurationError
 from providers.ecs.calls import Service, member, objects_of
+from providers.ecs.keys import networks
 from providers.ecs.launch import Launch
-from providers.ecs.values import kind, mapping, pruned, texts
+from providers.ecs.values import kind, pruned, texts
 
 MAX_SUBNETS = 16
 
@@ -33,10 +34,11 @@ class Network:
 
 def network_of(configuration: Mapping[str, Any], network_mode: str | None, launch: Launch) -> Network | None:
     """The network a task needs, or None in other modes than awsvpc. Raises `ConfigurationError` for a contradiction."""
-    given = _given(configuration)
+    found = networks(configuration)
+    given = found[0][1] if found else {}
     subnets = texts(given.get("subnets") or configuration.get("subnets"), "subnets")
     if network_mode != "awsvpc":
-        if given or subnets:
+        if given or subnets or configuration.get("security_groups") or configuration.get("assign_public_ip"):
             raise ConfigurationError(
                 "network_configuration: needs a task definition in network mode awsvpc,"
                 f" this one has {network_mode or 'no network mode, which is bridge'}"
@@ -87,19 +89,6 @@ def _default_vpc(ec2: Service) -> str:
     if not vpcs:
         raise ConfigurationError(f"vpc_id: the account has no default VPC in {ec2.region}; give vpc_id, or subnets")
     return member(vpcs[0], "VpcId", str)
-
-
-def _given(configuration: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The content of awsvpcConfiguration, whether it came wrapped or not."""
-    request = mapping(configuration.get("task_run_request"), "task_run_request")
-    for path, value in (
-        ("network_configuration", configuration.get("network_configuration")),
-        ("task_run_request.networkConfiguration", request.get("networkConfiguration")),
-    ):
-        given = mapping(pruned(value), path)
-        if given := mapping(given.get("awsvpcConfiguration", given), path):
-            return given
-    return {}
 
 
 def _public_ip(value: Any) -> str | None:

@@ -12,12 +12,13 @@ from providers.ecs.calls import Service
 from providers.ecs.clients import CONNECT_SHARE, READ_SHARE, Clients
 from providers.ecs.containers import main_container
 from providers.ecs.definition import given_definition
-from providers.ecs.groundwork import Groundwork, groundwork_of, groundwork_on
+from providers.ecs.groundwork import Groundwork, check_existing, groundwork_of, groundwork_on
 from providers.ecs.network import Network, network_parameters, subnets_of_vpc
 from providers.ecs.once import Once
 from providers.ecs.place import Place, place_of
 from providers.ecs.registration import Check, TaskDefinitions
 from providers.ecs.request import run_task_request
+from providers.ecs.values import name_of
 
 
 class OutOfTime(Exception):
@@ -72,9 +73,11 @@ class Preparation:
         check = self._check()
         self._clients.sign_in(place)
         definition, remembered, ground = self._definition(ecs, place, job.configuration, check)
-        container = main_container(ground.facts.containers, job.configuration.get("container_name") or None)
+        container = main_container(ground.facts.containers, name_of(job.configuration.get("container_name"), "container_name"))
         network = self._network(place, ground.network, check)
-        request = run_task_request(job, definition=definition, container=container, launch=ground.launch, network=network)
+        request = run_task_request(
+            job, definition=definition, container=container, facts=ground.facts, launch=ground.launch, network=network
+        )
         check()
         return Prepared(ecs=ecs, place=place, container=container, remembered=remembered, request=request)
 
@@ -87,6 +90,7 @@ class Preparation:
     ) -> tuple[str, str, Groundwork]:
         """What RunTask is to name, under what it is remembered, and what else follows from it."""
         if given := given_definition(configuration):
+            check_existing(configuration)
             return given, given, groundwork_on(self._definitions.facts(ecs, place, given, check), configuration)
         definition, ground = groundwork_of(configuration, place.region or "")
         return self._definitions.registered(ecs, place, definition, check), definition["family"], ground

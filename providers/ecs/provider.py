@@ -27,6 +27,7 @@ from providers.base import (
 from providers.deadlines import within
 from providers.ecs.answers import check_stopped, failures_of, started_task
 from providers.ecs.calls import is_sdk_error
+from providers.ecs.checking import misshapen
 from providers.ecs.clients import Clients
 from providers.ecs.lookup import find_task, live_names
 from providers.ecs.needs import needs_of
@@ -215,7 +216,7 @@ def _accepted(job: Job, prepared: Prepared, arn: str, cluster: str | None = None
 def _unprepared(job: Job, error: Exception) -> Outcome:
     """What became of a submission that did not come as far as RunTask."""
     if isinstance(error, TypeError | ValueError | LookupError | AttributeError) and not is_sdk_error(error):
-        return Rejected(reason=f"the job configuration has a shape that cannot be used: {type(error).__name__}: {error}")
+        return Rejected(reason=misshapen(error))
     return outcome_before_launch(error, needs_of(job.configuration))
 
 

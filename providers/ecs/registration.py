@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from providers.base import ConfigurationError, Rejected
 from providers.ecs.answers import definition_in
 from providers.ecs.calls import Service, optional
-from providers.ecs.definition import Facts, described_facts
+from providers.ecs.definition import Facts, facts_of
 from providers.ecs.once import Once
 from providers.ecs.outcomes import fault_of, outcome_of_error
 from providers.ecs.place import Place
@@ -72,7 +72,7 @@ def _describe_given(ecs: Service, identifier: str, check: Check) -> Facts:
         raise
     if optional(described, "status", str) == "INACTIVE":
         raise ConfigurationError(f"task_definition_arn: {identifier} is INACTIVE; name an active revision, or only the family")
-    return described_facts(described)
+    return facts_of(described)
 
 
 def _says_unknown(error: Exception) -> bool:

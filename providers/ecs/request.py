@@ -9,26 +9,49 @@ from collections.abc import Mapping
 from typing import Any
 
 from providers.base import ConfigurationError, Job
-from providers.ecs.containers import tidy_container
+from providers.ecs.containers import tidy_container, without_plain
+from providers.ecs.definition import Facts, given_definition
+from providers.ecs.findings import Notes
 from providers.ecs.launch import Launch
+from providers.ecs.rules import note_override_sizes, note_task_size
+from providers.ecs.shapes import fitted
+from providers.ecs.sizes import cpu_units, mebibytes
 from providers.ecs.tags import tags_of
-from providers.ecs.task_secrets import secrets_of
-from providers.ecs.values import command, compact, integer, listed, mapping, objects, pairs, pruned, text
+from providers.ecs.task_secrets import execution_role
+from providers.ecs.values import command, compact, listed, mapping, objects, pairs, pruned
 
 MAX_OVERRIDES = 8192
 """Characters of `overrides` as JSON."""
 
 
 def run_task_request(
-    job: Job, *, definition: str, container: str, launch: Launch, network: Mapping[str, Any] | None
+    job: Job, *, definition: str, container: str, facts: Facts, launch: Launch, network: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """Parameters of RunTask for `job`, whose main container is `container` of the task definition `definition`.
 
-    Raises `ConfigurationError` naming the field at fault.
+    `facts` are those of the definition. Raises `ConfigurationError` naming every field at fault.
     """
+    notes = Notes()
+    request = requested(
+        job, definition=definition, container=container, facts=facts, launch=launch, network=network, notes=notes
+    )
+    notes.refuse()
+    return request
+
+
+def requested(
+    job: Job,
+    *,
+    definition: str,
+    container: str,
+    facts: Facts,
+    launch: Launch,
+    network: Mapping[str, Any] | None,
+    notes: Notes,
+) -> dict[str, Any]:
+    """The same, with what is wrong in `notes`; only a request without a shape raises."""
     given = mapping(job.configuration.get("task_run_request"), "task_run_request")
     _check_count(given)
-    _check_secrets(job)
     request: dict[str, Any] = pruned({key: value for key, value in given.items() if key not in _BUILT})
     if cluster := given.get("cluster") or job.configuration.get("cluster"):
         request["cluster"] = cluster
@@ -38,7 +61,11 @@ def run_task_request(
         request["networkConfiguration"] = network
     request.update(launch.parameters)
     request.update(taskDefinition=definition, count=1, clientToken=job.name, startedBy=job.name)
-    request["overrides"] = _overrides(job, mapping(given.get("overrides"), "task_run_request.overrides"), container)
+    request["overrides"] = _overrides(job, container, facts, notes)
+    request = fitted("RunTask", request, "task_run_request", notes, frozenset())
+    if not notes.faults:
+        _note_sizes(request["overrides"], facts, launch, notes)
+        _check_size(request["overrides"])
     return request
 
 
@@ -54,41 +81,61 @@ def _check_count(given: Mapping[str, Any]) -> None:
         raise ConfigurationError("task_run_request.count: a run is one task; leave it out, or give 1")
 
 
-def _check_secrets(job: Job) -> None:
-    """ECS refuses a variable that is given plainly and as a secret."""
-    secrets = secrets_of(job.configuration)
-    plain = pairs(job.configuration.get("env"), "env").keys() | job.environment.keys() if secrets else ()
-    if both := sorted(secrets.keys() & plain):
-        raise ConfigurationError(f"secrets: {', '.join(both)} stands in env too; give it in one of them")
-
-
-def _overrides(job: Job, given: Mapping[str, Any], container: str) -> dict[str, Any]:
+def _overrides(job: Job, container: str, facts: Facts, notes: Notes) -> dict[str, Any]:
+    given = mapping(job.configuration.get("task_run_request"), "task_run_request").get("overrides")
+    given = mapping(given, "task_run_request.overrides")
     overrides: dict[str, Any] = pruned({key: value for key, value in given.items() if key != "containerOverrides"})
-    overrides.update({key: text(overrides[key]) for key in ("cpu", "memory") if key in overrides})
-    if storage := mapping(overrides.get("ephemeralStorage"), "ephemeral_storage").get("sizeInGiB"):
-        overrides["ephemeralStorage"] = {"sizeInGiB": integer(storage, "ephemeral_storage")}
-    overrides["containerOverrides"] = _container_overrides(job, given.get("containerOverrides"), container)
-    _check_size(overrides)
+    if given_definition(job.configuration):
+        definition = mapping(job.configuration.get("task_definition"), "task_definition")
+        if role := execution_role(definition, job.configuration):
+            overrides["executionRoleArn"] = role
+    containers = notes.attempt(lambda: _container_overrides(job, given.get("containerOverrides"), container, facts))
+    overrides["containerOverrides"] = containers or [{"name": container}]
+    _leave_sizes_of_many(overrides, facts)
     return overrides
 
 
-def _container_overrides(job: Job, given: Any, container: str) -> list[dict[str, Any]]:
+def _container_overrides(job: Job, given: Any, container: str, facts: Facts) -> list[dict[str, Any]]:
     """The main container's first, so that whoever sees only the task knows which one does the work."""
-    path = "task_run_request.overrides.containerOverrides"
+    path, words = "task_run_request.overrides.containerOverrides", command(job.configuration.get("command"), "command")
     tidy = [tidy_container(item, f"{path}[{index}]") for index, item in enumerate(objects(given, path)) if item]
     main = next((item for item in tidy if item.get("name", container) == container), {})
     others = [item for item in tidy if item is not main]
     main["name"] = container
-    if words := command(job.configuration.get("command"), "command"):
+    if words:
         main["command"] = words
     if environment := _environment(job, main):
         main["environment"] = listed(environment)
-    return [main, *others]
+    secrets = dict(zip(facts.containers, facts.secrets, strict=False))
+    return [_plainly(item, secrets.get(item.get("name", ""), frozenset())) for item in (main, *others)]
+
+
+def _plainly(override: dict[str, Any], secrets: frozenset[str]) -> dict[str, Any]:
+    """Without the variables that the container has as secrets: a secret wins, and ECS takes a name once only."""
+    return without_plain(override, secrets) if secrets else override
 
 
 def _environment(job: Job, main: Mapping[str, Any]) -> dict[str, str]:
     own = {item["name"]: item["value"] for item in main.get("environment", ())}
     return {**own, **pairs(job.configuration.get("env"), "env"), **job.environment}
+
+
+def _leave_sizes_of_many(overrides: dict[str, Any], facts: Facts) -> None:
+    """Several containers share the task: one that is given all of it, as templates for one do, keeps its own sizes."""
+    if len(facts.containers) < 2:
+        return
+    main = overrides["containerOverrides"][0]
+    for key, read, of_definition in (("cpu", cpu_units, facts.cpu), ("memory", mebibytes, facts.memory)):
+        whole = read(overrides.get(key) or of_definition)
+        if whole is not None and read(main.get(key)) == whole:
+            del main[key]
+
+
+def _note_sizes(overrides: Mapping[str, Any], facts: Facts, launch: Launch, notes: Notes) -> None:
+    cpu, memory = overrides.get("cpu") or facts.cpu, overrides.get("memory") or facts.memory
+    note_task_size(cpu, memory, launch, notes)
+    path = "task_run_request.overrides.containerOverrides"
+    note_override_sizes(overrides["containerOverrides"], cpu, memory, path, notes)
 
 
 def _check_size(overrides: Mapping[str, Any]) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from providers.base import ConfigurationError
-from providers.ecs.values import listed, mapping, pairs
+from providers.ecs.values import listed, mapping, name_of, pairs
 
+DISPATCHERS = "DISPATCHER_"
 PREFECT_VARIABLES = {
     "PREFECT_API_KEY": "prefect_api_key_secret_arn",
     "PREFECT_API_AUTH_STRING": "prefect_api_auth_string_secret_arn",
@@ -26,7 +27,9 @@ def add_secrets(definition: Mapping[str, Any], main: dict[str, Any], configurati
     secrets = secrets_of(configuration)
     if not secrets:
         return
-    if not execution_role(definition, configuration):
+    if own := sorted(name for name in secrets if name.startswith(DISPATCHERS)):
+        raise ConfigurationError(f"secrets: {', '.join(own)}: names that begin with {DISPATCHERS} are the dispatcher's own")
+    if not definition.get("executionRoleArn"):
         raise ConfigurationError("secrets: ECS reads them with the execution role; give execution_role_arn a role that may")
     kept = {item["name"]: item["valueFrom"] for item in main.get("secrets", ())}
     main["secrets"] = listed({**kept, **secrets}, value="valueFrom")
@@ -38,4 +41,5 @@ def execution_role(definition: Mapping[str, Any], configuration: Mapping[str, An
     """The role that pulls images, writes logs and reads secrets, wherever it is given."""
     request = mapping(configuration.get("task_run_request"), "task_run_request")
     override = mapping(request.get("overrides"), "task_run_request.overrides").get("executionRoleArn")
-    return definition.get("executionRoleArn") or override or None
+    role = definition.get("executionRoleArn") or configuration.get("execution_role_arn") or override
+    return name_of(role, "execution_role_arn")

@@ -70,11 +70,17 @@ def integer(value: Any, path: str) -> int:
 def command(value: Any, path: str) -> list[str]:
     """A command as a list; a text is split the way a POSIX shell splits it, and nothing is expanded."""
     if not isinstance(value, str):
-        return [text(item) for item in sequence(value, path)]
+        return [_word(item, f"{path}[{index}]") for index, item in enumerate(sequence(value, path))]
     try:
         return list(_split(value))
     except ValueError as error:
         raise ConfigurationError(f"{path}: cannot be split like a shell command: {error}") from None
+
+
+def _word(value: Any, path: str) -> str:
+    if isinstance(value, Mapping | list | tuple) or value is None:
+        raise ConfigurationError(f"{path}: give text, not {kind(value)}")
+    return text(value)
 
 
 @lru_cache(maxsize=256)
@@ -86,7 +92,8 @@ def _split(words: str) -> tuple[str, ...]:
 def pairs(given: Any, path: str, *, key: str = "name", value: str = "value") -> dict[str, str]:
     """Names and texts out of an object, or out of a list of objects `{key: ..., value: ...}`; a null removes its name."""
     if isinstance(given, list | tuple):
-        items: Iterable[tuple[Any, Any]] = ((item.get(key), item.get(value, "")) for item in objects(given, path))
+        unset = "" if value == "value" else None
+        items: Iterable[tuple[Any, Any]] = ((item.get(key), item.get(value, unset)) for item in objects(given, path))
     else:
         items = mapping(given, path).items()
     return {text(name): text(item) for name, item in items if name and item is not None}
@@ -120,8 +127,15 @@ def canonical(value: Any) -> str:
 
 def kind(value: Any) -> str:
     """What a JSON value is called, for an error text that does not repeat the value."""
-    names = {bool: "a boolean", int: "a number", float: "a number", str: "text", list: "a list", dict: "an object"}
-    return names.get(type(value), type(value).__name__)
+    names = {
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        str: "text",
+        list: "a list",
+        dict: "an object",
+    }
+    return "null" if value is None else names.get(type(value), type(value).__name__)
 
 
 _EMPTY: tuple[Any, ...] = (None, {}, [], "")

@@ -3,15 +3,17 @@ from __future__ import annotations
 import pytest
 
 from providers.base import ConfigurationError, Job
+from providers.ecs.definition import Facts
 from providers.ecs.launch import Launch, launch_of
 from providers.ecs.request import MAX_OVERRIDES, run_task_request
 from tests.providers.ecs.builders import NAME
 
 
-def request(configuration=None, *, environment=None, labels=None, container="main", launch=None, network=None):
+def request(configuration=None, *, environment=None, labels=None, container="main", launch=None, network=None, facts=None):
     job = Job(name=NAME, configuration=configuration or {}, environment=environment or {}, labels=labels or {})
     launch = launch or Launch(launch_type="FARGATE")
-    return run_task_request(job, definition="arn:def", container=container, launch=launch, network=network)
+    facts = facts or Facts(containers=(container,))
+    return run_task_request(job, definition="arn:def", container=container, facts=facts, launch=launch, network=network)
 
 
 def run(**parameters):
@@ -86,9 +88,29 @@ def test_overrides_of_exactly_the_limit_pass():
         request({"env": {"A": "é" * (spare + 1)}})
 
 
-def test_a_name_that_is_plain_and_secret_is_refused():
-    with pytest.raises(ConfigurationError, match="secrets: A stands in env too"):
-        request({"env": {"A": "1"}, "secrets": {"A": "arn"}})
+def test_a_name_that_is_plain_and_secret_is_a_secret():
+    """ECS refuses a variable that is given twice; the plain value must not win."""
+    facts = Facts(containers=("main", "proxy"), secrets=(frozenset({"A"}), frozenset({"P"})))
+    overrides = {
+        "containerOverrides": [{"environment": {"A": "plain"}}, {"name": "proxy", "environment": {"P": "1", "Q": "2"}}]
+    }
+    built = request({"env": {"A": "1", "B": "2"}, **run(overrides=overrides)}, facts=facts)
+    main, proxy = built["overrides"]["containerOverrides"]
+    assert main["environment"] == [{"name": "B", "value": "2"}]
+    assert proxy["environment"] == [{"name": "Q", "value": "2"}]
+
+
+@pytest.mark.parametrize("facts", [("main",), ("main", "proxy")], ids=["alone", "beside another"])
+def test_a_main_container_among_others_is_not_given_all_of_the_task(facts):
+    overrides = {"cpu": 512, "memory": 1024, "containerOverrides": [{"cpu": 512, "memory": "1024"}]}
+    main = request(run(overrides=overrides), facts=Facts(containers=facts))["overrides"]["containerOverrides"][0]
+    assert ("cpu" in main, "memory" in main) == ((True, True) if facts == ("main",) else (False, False))
+
+
+def test_sizes_of_its_own_stay_the_main_containers():
+    overrides = {"cpu": 512, "memory": 1024, "containerOverrides": [{"cpu": 256, "memory": 512}]}
+    main = request(run(overrides=overrides), facts=Facts(containers=("main", "proxy")))["overrides"]["containerOverrides"][0]
+    assert (main["cpu"], main["memory"]) == (256, 512)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +129,7 @@ def test_a_name_that_is_plain_and_secret_is_refused():
             {"capacityProviderStrategy": [{"capacityProvider": "asg", "weight": 1, "base": 0}]},
         ),
         ({"launchType": "EC2", "capacityProviderStrategy": []}, (), {"launchType": "EC2"}),
+        ({"launchType": "CLUSTER_DEFAULT"}, ("FARGATE",), {}),
     ],
 )
 def test_a_launch_type_or_a_strategy_never_both(given, compatibilities, parameters):
@@ -122,5 +145,5 @@ def test_a_strategy_is_fargate_when_all_of_it_is(providers, fargate):
 
 
 def test_an_unknown_launch_type_is_named_with_the_known_ones():
-    with pytest.raises(ConfigurationError, match="launch_type: 'LAMBDA' is none of EC2, EXTERNAL, FARGATE, FARGATE_SPOT"):
+    with pytest.raises(ConfigurationError, match="launch_type: 'LAMBDA' is none of CLUSTER_DEFAULT, EC2, EXTERNAL, FARGATE, F"):
         launch_of({"launchType": "LAMBDA"}, ())

@@ -135,17 +135,25 @@ def test_an_arn_of_a_cluster_says_the_region(aws, provider):
 
 
 @pytest.mark.parametrize(
-    "variables",
+    ("variables", "reason"),
     [
-        {"capacity_provider_strategy": [{"capacityProvider": 5}]},
-        {"capacity_provider_strategy": [{"unknown": "x"}]},
-        {"task_role_arn": 7},
+        (
+            {"capacity_provider_strategy": [{"capacityProvider": "a", "wait": 1}]},
+            "task_run_request.capacityProviderStrategy[0].wait: ECS does not know wait; did you mean weight?",
+        ),
+        (
+            {"capacity_provider_strategy": [{"weight": 1}]},
+            "task_run_request.capacityProviderStrategy[0].capacityProvider: missing, and ECS needs it",
+        ),
+        (
+            {"task_role_arn": {"arn": 7}},
+            "task_run_request.overrides.taskRoleArn: give text, not an object",
+        ),
     ],
 )
-def test_what_does_not_fit_the_api_is_refused_before_the_call(variables, aws, provider):
+def test_what_does_not_fit_the_api_is_refused_before_the_call_in_plain_words(variables, reason, aws, provider):
     outcome = provider.submit(a_job(**variables))
-    assert isinstance(outcome, Rejected)
-    assert outcome.reason.startswith("ParamValidationError")
+    assert outcome == Rejected(reason=reason)
     assert not aws.calls["RunTask"]
 
 
@@ -223,7 +231,7 @@ def test_what_fails_before_the_launch_gives_the_run_back(operation, fault, aws, 
 
 def test_a_given_definition_is_used_as_it_is(aws, provider):
     arn = register()
-    assert isinstance(provider.submit(a_job(task_definition_arn=arn, image="ignored", command="x")), Accepted)
+    assert isinstance(provider.submit(a_job(image=None, task_definition_arn=arn, command="x")), Accepted)
     [request] = aws.calls.requests("RunTask")
     assert request["taskDefinition"] == arn
     assert request["overrides"]["containerOverrides"][0]["name"] == "work"
@@ -234,16 +242,16 @@ def test_a_given_definition_is_used_as_it_is(aws, provider):
 @pytest.mark.parametrize("identifier", ["mine", "mine:1"])
 def test_a_given_definition_may_be_a_family_or_a_revision(identifier, aws, provider):
     register()
-    provider.submit(a_job(names(2)[0], task_definition_arn=identifier))
-    provider.submit(a_job(names(2)[1], task_definition_arn=identifier))
+    provider.submit(a_job(names(2)[0], image=None, task_definition_arn=identifier))
+    provider.submit(a_job(names(2)[1], image=None, task_definition_arn=identifier))
     assert [request["taskDefinition"] for request in aws.calls.requests("RunTask")] == [identifier] * 2
     assert aws.calls["DescribeTaskDefinition"] == 1
 
 
 def test_a_given_definition_made_for_ec2_runs_there(aws, provider):
     arn = register(networkMode="bridge", requiresCompatibilities=["EC2"])
-    provider.submit(a_job(task_definition_arn=arn, launch_type=None))
-    provider.submit(a_job(names(1)[0], task_definition_arn=arn, launch_type="EC2"))
+    provider.submit(a_job(image=None, task_definition_arn=arn, launch_type=None))
+    provider.submit(a_job(names(1)[0], image=None, task_definition_arn=arn, launch_type="EC2"))
     [request] = aws.calls.requests("RunTask")[1:]
     assert request["launchType"] == "EC2"
     assert "networkConfiguration" not in request
@@ -252,8 +260,8 @@ def test_a_given_definition_made_for_ec2_runs_there(aws, provider):
 def test_a_given_definition_that_is_inactive_or_unknown_is_refused_by_name(aws, provider):
     arn = register()
     boto3.client("ecs").deregister_task_definition(taskDefinition=arn)
-    inactive = provider.submit(a_job(task_definition_arn=arn))
-    unknown = provider.submit(a_job(task_definition_arn="nobody"))
+    inactive = provider.submit(a_job(image=None, task_definition_arn=arn))
+    unknown = provider.submit(a_job(image=None, task_definition_arn="nobody"))
     assert isinstance(inactive, Rejected)
     assert inactive.reason.startswith(f"task_definition_arn: {arn} is INACTIVE; name an active revision")
     assert isinstance(unknown, Rejected)
@@ -263,9 +271,9 @@ def test_a_given_definition_that_is_inactive_or_unknown_is_refused_by_name(aws, 
 
 def test_a_given_definition_that_goes_while_it_is_remembered_crashes_the_run(aws, provider):
     arn = register()
-    provider.submit(a_job(names(2)[0], task_definition_arn=arn))
+    provider.submit(a_job(names(2)[0], image=None, task_definition_arn=arn))
     boto3.client("ecs").deregister_task_definition(taskDefinition=arn)
-    outcome = provider.submit(a_job(names(2)[1], task_definition_arn=arn))
+    outcome = provider.submit(a_job(names(2)[1], image=None, task_definition_arn=arn))
     assert isinstance(outcome, Rejected)
     assert "inactive" in outcome.reason
 

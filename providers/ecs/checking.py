@@ -1,0 +1,87 @@
+"""The check of a rendered job configuration: what `submit` refuses, in the words in which it would, without a call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from providers.base import Checked, Job
+from providers.ecs.containers import DEFAULT_CONTAINER
+from providers.ecs.definition import Facts, given_definition
+from providers.ecs.findings import Notes
+from providers.ecs.groundwork import Groundwork, draft, note_shared
+from providers.ecs.launch import Launch, launch_of
+from providers.ecs.place import place_of
+from providers.ecs.request import requested
+from providers.ecs.shapes import input_shape
+from providers.ecs.values import mapping, name_of
+
+NAME = "r0123456789abcdef0123456789abcdef-1"
+"""A name as long as those of jobs: it counts in the size of a request."""
+UNCHECKED = (
+    "names and types inside task_definition and task_run_request: botocore, which knows them, is not installed"
+    " (pip install 'push-dispatcher[aws]')"
+)
+
+
+def check(configuration: Mapping[str, Any]) -> Checked:
+    """Faults are what `EcsProvider.submit` rejects; what only AWS can tell (roles, subnets, definitions) is not looked up."""
+    notes = Notes()
+    try:
+        _note_all(configuration, notes)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        notes.fault("", misshapen(error))
+    return Checked(
+        faults=tuple(dict.fromkeys(notes.faults)),
+        warnings=tuple(dict.fromkeys(notes.warnings)),
+        unchecked=() if input_shape("RunTask") else (UNCHECKED,),
+    )
+
+
+def misshapen(error: Exception) -> str:
+    """What is said of a configuration that nobody foresaw."""
+    return f"the job configuration has a shape that cannot be used: {type(error).__name__}: {error}"
+
+
+def _note_all(configuration: Mapping[str, Any], notes: Notes) -> None:
+    notes.attempt(lambda: note_shared(configuration, notes))
+    place = notes.attempt(lambda: place_of(configuration))
+    ground = _ground(configuration, (place and place.region) or "us-east-1", notes)
+    of_run = Notes()
+    of_run.attempt(lambda: _note_request(configuration, ground, of_run))
+    notes.faults += of_run.faults
+    notes.warnings += of_run.warnings
+
+
+def _ground(configuration: Mapping[str, Any], region: str, notes: Notes) -> Groundwork:
+    """What a request is built on; where that cannot be worked out, what is wrong is noted, and the least is assumed."""
+    fresh = Notes()
+    if notes.attempt(lambda: given_definition(configuration)):
+        launch = fresh.attempt(lambda: launch_of(mapping(configuration.get("task_run_request"), "task_run_request"), ()))
+        worked_out = None
+    else:
+        launch, worked_out = None, fresh.attempt(lambda: draft(configuration, region, fresh))
+    notes.faults += fresh.faults
+    notes.warnings += fresh.warnings
+    if worked_out and not fresh.faults:
+        return worked_out[1]  # type: ignore[no-any-return]
+    name = configuration.get("container_name")
+    facts = Facts(containers=(name if isinstance(name, str) and name else DEFAULT_CONTAINER,))
+    return Groundwork(facts=facts, launch=launch or Launch(), network=None)
+
+
+def _note_request(configuration: Mapping[str, Any], ground: Groundwork, notes: Notes) -> None:
+    wanted = name_of(configuration.get("container_name"), "container_name")
+    requested(
+        Job(name=NAME, configuration=configuration),
+        definition="definition",
+        container=wanted or _first(ground.facts),
+        facts=ground.facts,
+        launch=ground.launch,
+        network=None,
+        notes=notes,
+    )
+
+
+def _first(facts: Facts) -> str:
+    return DEFAULT_CONTAINER if DEFAULT_CONTAINER in facts.containers else facts.containers[0]

@@ -1,0 +1,156 @@
+"""Values in the types of the ECS API, as its service model has them: every conversion is derived from the model.
+
+Templates are JSON that people wrote and placeholders filled: a number stands where the API takes text (`gpu: 1`), text where
+it takes a number (`containerPort: "8080"`). What has one meaning is converted; anything else is a fault that names its field.
+The model comes with botocore; without it nothing is converted and nothing is refused.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from providers.ecs.findings import Notes, nearest
+from providers.ecs.values import compact, kind
+
+_VALUES, _LABELS = frozenset({"value", "valueFrom"}), frozenset({"type", "name"})
+"""A list's item that only says what it would set sets nothing: a placeholder had no value, and the item goes away."""
+_ENDS_OF_TRUTH: Mapping[str, bool] = {"true": True, "false": False}
+
+
+def fitted(operation: str, parameters: Mapping[str, Any], path: str, notes: Notes, without: frozenset[str]) -> dict[str, Any]:
+    """The parameters of an operation in the types of its model; `without` are those that are not yet there.
+
+    Faults go to `notes`, with `path` before their names.
+    """
+    shape = input_shape(operation)
+    if shape is None:
+        return dict(parameters)
+    fit: dict[str, Any] = _structure(parameters, shape, path, notes, without)
+    return fit
+
+
+@cache
+def input_shape(operation: str) -> Any | None:
+    """The input of an operation in the service model; None where botocore is not installed."""
+    try:
+        aws = importlib.import_module("providers.aws")
+    except ImportError:
+        return None
+    return aws.service_model("ecs").operation_model(operation).input_shape
+
+
+def _fit(value: Any, shape: Any, path: str, notes: Notes) -> Any:
+    fit: Callable[[Any, Any, str, Notes], Any] | None = _FITS.get(shape.type_name)
+    return fit(value, shape, path, notes) if fit else value
+
+
+def _structure(value: Any, shape: Any, path: str, notes: Notes, without: frozenset[str] = frozenset()) -> Any:
+    if not isinstance(value, Mapping):
+        return _refused(value, "an object", path, notes)
+    fit = {}
+    for name, item in value.items():
+        if name not in shape.members:
+            notes.fault(f"{path}.{name}", f"ECS does not know {name}; {nearest(name, shape.members)}")
+            continue
+        fit[name] = _fit(item, shape.members[name], f"{path}.{name}", notes)
+        if fit[name] == [] and item:
+            del fit[name]
+    for name in shape.required_members:
+        if name not in value and name not in without:
+            notes.fault(f"{path}.{name}", "missing, and ECS needs it")
+    return fit
+
+
+def _list(value: Any, shape: Any, path: str, notes: Notes) -> Any:
+    if not isinstance(value, list | tuple):
+        return _refused(value, "a list", path, notes)
+    kept = [(index, item) for index, item in enumerate(value) if not _sets_nothing(item, shape.member)]
+    return [_fit(item, shape.member, f"{path}[{index}]", notes) for index, item in kept]
+
+
+def _sets_nothing(item: Any, shape: Any) -> bool:
+    if shape.type_name != "structure" or not isinstance(item, Mapping):
+        return False
+    return bool(_VALUES & shape.members.keys()) and bool(item) and item.keys() <= _LABELS
+
+
+def _map(value: Any, shape: Any, path: str, notes: Notes) -> Any:
+    if not isinstance(value, Mapping):
+        return _refused(value, "an object", path, notes)
+    return {str(name): _fit(item, shape.value, f"{path}.{name}", notes) for name, item in value.items()}
+
+
+def _string(value: Any, shape: Any, path: str, notes: Notes) -> Any:
+    if isinstance(value, bool | int | float):
+        value = compact(value)
+    if not isinstance(value, str):
+        return _refused(value, "text", path, notes)
+    if shape.enum and value not in shape.enum:
+        notes.warn(path, f"{value!r} is none of the values that ECS is known to take: {', '.join(shape.enum)}")
+    _check_least(len(value), "characters", shape, path, notes)
+    return value
+
+
+def _integer(value: Any, shape: Any, path: str, notes: Notes) -> Any:
+    number = _number(value)
+    if number is None or not number.is_integer():
+        return _refused(value, "a whole number", path, notes)
+    _check_least(number, "", shape, path, notes)
+    return int(value) if isinstance(value, str | int) and not isinstance(value, bool) and _is_plain(value) else int(number)
+
+
+def _float(value: Any, shape: Any, path: str, notes: Notes) -> Any:
+    number = _number(value)
+    if number is None:
+        return _refused(value, "a number", path, notes)
+    _check_least(number, "", shape, path, notes)
+    return number
+
+
+def _boolean(value: Any, _shape: Any, path: str, notes: Notes) -> Any:
+    if isinstance(value, str):
+        value = _ENDS_OF_TRUTH.get(value.strip().lower(), value)
+    return value if isinstance(value, bool) else _refused(value, "true or false", path, notes)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, int) or value.strip().lstrip("+-").isdecimal()
+
+
+def _check_least(amount: float, unit: str, shape: Any, path: str, notes: Notes) -> None:
+    least = shape.metadata.get("min")
+    if least is not None and amount < least:
+        notes.fault(path, f"give {least} {unit}".rstrip() + " or more")
+
+
+def _refused(value: Any, wanted: str, path: str, notes: Notes) -> Any:
+    shown = repr(value)[:80] if isinstance(value, int | float | str) and not isinstance(value, bool) else kind(value)
+    notes.fault(path, f"give {wanted}, not {shown}")
+    return value
+
+
+_FITS: Mapping[str, Callable[[Any, Any, str, Notes], Any]] = {
+    "structure": _structure,
+    "list": _list,
+    "map": _map,
+    "string": _string,
+    "integer": _integer,
+    "long": _integer,
+    "float": _float,
+    "double": _float,
+    "boolean": _boolean,
+}

@@ -1,0 +1,139 @@
+"""Values take the types of the API, as the service model has them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from providers.ecs.findings import Notes
+from providers.ecs.groundwork import groundwork_of
+from providers.ecs.shapes import fitted, input_shape
+from tests.providers.ecs.builders import OURS, a_configuration, a_job
+from tests.providers.ecs.test_checking import changed, with_main
+
+ROLE = "arn:aws:iam::123456789012:role/x"
+
+
+def container_of(**fields):
+    definition, _ = groundwork_of(a_configuration(with_main(**fields)), "eu-west-1")
+    return definition["containerDefinitions"][0]
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({"resourceRequirements": [{"type": "GPU", "value": 1}]}, {"resourceRequirements": [{"type": "GPU", "value": "1"}]}),
+        ({"portMappings": [{"containerPort": "8080"}]}, {"portMappings": [{"containerPort": 8080}]}),
+        ({"dockerLabels": {"a": 7, "b": True}}, {"dockerLabels": {"a": "7", "b": "true"}}),
+        (
+            {"logConfiguration": {"logDriver": "json-file", "options": {"compress": False, "max-file": 3}}},
+            {"logConfiguration": {"logDriver": "json-file", "options": {"compress": "false", "max-file": "3"}}},
+        ),
+        ({"privileged": "true", "readonlyRootFilesystem": "False"}, {"privileged": True, "readonlyRootFilesystem": False}),
+        ({"stopTimeout": "30", "startTimeout": 30.0}, {"stopTimeout": 30, "startTimeout": 30}),
+        ({"ulimits": [{"name": "nofile", "softLimit": "1", "hardLimit": 2}]},
+         {"ulimits": [{"name": "nofile", "softLimit": 1, "hardLimit": 2}]}),
+        ({"healthCheck": {"command": [1], "interval": "10"}}, {"healthCheck": {"command": ["1"], "interval": 10}}),
+    ],
+)  # fmt: skip
+def test_what_has_one_meaning_is_sent_in_the_type_of_the_api(given, sent):
+    container = container_of(**given)
+    assert {key: container[key] for key in sent} == sent
+
+
+def test_numbers_as_text_reach_the_request_as_numbers(aws, run_task):
+    overrides = {"ephemeralStorage": {"sizeInGiB": "100"}}
+    request = run_task(a_job(template=changed("task_run_request.overrides", **overrides), assign_public_ip="ENABLED"))
+    assert request["overrides"]["ephemeralStorage"] == {"sizeInGiB": 100}
+
+
+def test_boolean_options_of_the_logs_are_text(aws, run_task):
+    options = {"awslogs-create-group": True, "max-buffer-size": 5}
+    run_task(a_job(execution_role_arn=ROLE, configure_cloudwatch_logs=True, cloudwatch_logs_options=options))
+    [definition] = aws.calls.requests("RegisterTaskDefinition")
+    sent = definition["containerDefinitions"][0]["logConfiguration"]["options"]
+    assert (sent["awslogs-create-group"], sent["max-buffer-size"]) == ("true", "5")
+
+
+def test_an_unset_gpu_takes_its_whole_item_away():
+    assert "resourceRequirements" not in container_of(resourceRequirements=[{"type": "GPU", "value": "{{ gpu }}"}])
+    both = [{"type": "GPU", "value": "{{ gpu }}"}, {"type": "InferenceAccelerator", "value": "x"}]
+    assert container_of(resourceRequirements=both)["resourceRequirements"] == both[1:]
+
+
+def test_an_unset_secret_or_file_takes_its_whole_item_away():
+    assert "secrets" not in container_of(secrets=[{"name": "A", "valueFrom": "{{ nothing }}"}])
+    assert "environmentFiles" not in container_of(environmentFiles=[{"type": "s3", "value": "{{ nothing }}"}])
+
+
+def test_booleans_in_env_are_told_as_json_has_them(aws, run_task):
+    configuration = a_job(env={}).configuration
+    request = run_task(a_job(env={"DEBUG": "true"}))
+    assert {"name": "DEBUG", "value": "true"} in request["overrides"]["containerOverrides"][0]["environment"]
+    given = {**configuration, "env": {"DEBUG": True, "OFF": False, "N": 1}}
+    request = run_task(replace(a_job("r" + "1" * 32 + "-1"), configuration=given))
+    sent = {item["name"]: item["value"] for item in request["overrides"]["containerOverrides"][0]["environment"]}
+    assert sent.items() >= {"DEBUG": "true", "OFF": "false", "N": "1"}.items()
+
+
+SAMPLES = {
+    "string": ("x", 5, True),
+    "integer": (1, "1", 1.0),
+    "long": (1, "1"),
+    "boolean": (True, "true"),
+    "double": (1, "1.5"),
+}
+
+
+def leaves(shape, path=(), seen=()):
+    """Every value that an operation takes, with its way from the top."""
+    if shape.name in seen:
+        return
+    inner = (*seen, shape.name)
+    if shape.type_name == "structure":
+        for name, member in shape.members.items():
+            yield from leaves(member, (*path, name), inner)
+    elif shape.type_name == "list":
+        yield from leaves(shape.member, (*path, 0), inner)
+    elif shape.type_name == "map":
+        yield from leaves(shape.value, (*path, "key"), inner)
+    else:
+        yield path, shape
+
+
+def at(path, value):
+    """A value with nothing around it but the way to it."""
+    for step in reversed(path):
+        value = [value] if step == 0 else {step: value}
+    return value
+
+
+def found(path, value):
+    for step in path:
+        value = value[step]
+    return value
+
+
+@pytest.mark.parametrize("operation", ["RunTask", "RegisterTaskDefinition"])
+def test_every_value_of_the_model_is_converted_or_refused_in_plain_words(operation):
+    types = {"string": str, "integer": int, "long": int, "boolean": bool, "double": float, "float": float}
+    for path, shape in leaves(input_shape(operation)):
+        for sample in (*SAMPLES[shape.type_name], {"a": 1}, ["a"], None):
+            notes = Notes()
+            fit = fitted(operation, at(path, sample), "top", notes, frozenset())
+            if fit == at(path[:-2], {}) or path[-1] in ("type", "name"):
+                continue  # an item that sets nothing goes away
+            faults = [fault for fault in notes.faults if "missing" not in fault.message]
+            if isinstance(sample, dict | list | None):
+                assert len(faults) == 1, (path, faults)
+                assert faults[0].message.startswith("give "), faults
+            elif not faults:
+                assert type(found(path, fit)) is types[shape.type_name], (path, fit)
+
+
+def test_our_template_is_sent_in_the_types_of_the_model():
+    notes = Notes()
+    definition, _ = groundwork_of(a_configuration(OURS, cpu="256", memory="512"), "eu-west-1")
+    assert fitted("RegisterTaskDefinition", definition, "top", notes, frozenset()) == definition
+    assert not notes.faults
