@@ -9,6 +9,7 @@ from typing import Any
 
 from providers.emulators.ecs import rules
 from providers.emulators.ecs.aws import Aws
+from providers.emulators.ecs.definitions import check_overrides
 from providers.emulators.ecs.shape import Task
 
 _addresses = itertools.count(1)
@@ -31,6 +32,7 @@ def place(aws: Aws, region: str, cluster: Any, request: Mapping[str, Any]) -> Pl
     definition = aws.definition(region, request["taskDefinition"])
     fargate = rules.uses_fargate(request, cluster)
     rules.check_with_definition(request, definition, fargate=fargate)
+    check_overrides(request, definition, fargate=fargate)
     subnet = _subnet(aws, region, request)
     overrides = request.get("overrides", {})
     container, override = _main(definition.container_definitions, overrides.get("containerOverrides", ()))

@@ -12,6 +12,7 @@ from typing import Any
 from providers.emulators.base import Emulator
 from providers.emulators.ecs import errors, model, shape, tags
 from providers.emulators.ecs.aws import Aws
+from providers.emulators.ecs.definitions import check_definition
 from providers.emulators.ecs.delivery import Delivery, Event
 from providers.emulators.ecs.errors import EcsError
 from providers.emulators.ecs.faults import NO_CAPACITY, ending, refusal
@@ -213,6 +214,8 @@ class EcsEmulator(Emulator):
             return _json(reads[operation](region, body, now=self.now()))
         if tags.is_for_task(operation, body):
             return _json(tags.answer(self.tasks, operation, body))
+        if operation == "RegisterTaskDefinition":
+            check_definition(body)
         self._count_tasks(region, operation, body)
         return self.aws.answer(request)
 
