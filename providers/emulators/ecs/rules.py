@@ -80,7 +80,7 @@ def check_with_definition(request: Mapping[str, Any], definition: Any, *, fargat
     for override in request.get("overrides", {}).get("containerOverrides", ()):
         if override.get("name") not in known:
             raise invalid(f"Override for container named {override.get('name')} is not a container in the TaskDefinition.")
-    if fargate and "FARGATE" not in (definition.requires_compatibilities or definition.compatibilities):
+    if fargate and not _suits_fargate(definition):
         raise invalid("Task definition does not support launch_type FARGATE.")
     network = request.get("networkConfiguration", {}).get("awsvpcConfiguration")
     if definition.network_mode == "awsvpc" and network is None:
@@ -89,6 +89,13 @@ def check_with_definition(request: Mapping[str, Any], definition: Any, *, fargat
         raise invalid("Network Configuration is not valid for the given networkMode of this task definition.")
     if "platformVersion" in request and not fargate:
         raise invalid("The platform version must be null when specifying an EC2 launch type.")
+
+
+def _suits_fargate(definition: Any) -> bool:
+    """What a definition says of itself; where it says nothing, ECS goes by its network mode and sizes."""
+    if definition.requires_compatibilities:
+        return "FARGATE" in definition.requires_compatibilities
+    return bool(definition.network_mode == "awsvpc" and definition.cpu and definition.memory)
 
 
 def check_network(network: Mapping[str, Any]) -> None:

@@ -144,6 +144,12 @@ def test_a_role_that_cannot_be_assumed_is_a_matter_of_credentials():
             "container_name",
         ),
         ("InvalidParameterException", "The subnet ID 'subnet-1' does not exist", "subnets and security_groups"),
+        (
+            "ClientException",
+            "Fargate requires task definition to have execution role ARN to support ECR images.",
+            "give execution_role_arn a role that may pull the image",
+        ),
+        ("InvalidParameterException", "The referenced cluster was inactive.", "name another in cluster"),
     ],
 )
 def test_a_refusal_comes_with_awss_words_and_what_to_do(code, message, hint):
