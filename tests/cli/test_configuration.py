@@ -15,7 +15,7 @@ from providers import registry
 from tests.cli.test_every_command import EVERY
 
 TEMPLATE = {
-    "job_configuration": {"command": "{{ command }}", "cpu": "{{ cpu }}"},
+    "job_configuration": {"command": "{{ command }}", "env": {"CPU": "{{ cpu }}"}},
     "variables": {
         "type": "object",
         "properties": {"command": {"type": "string"}, "cpu": {"type": "integer", "default": 1}},
