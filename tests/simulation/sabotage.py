@@ -313,7 +313,7 @@ SABOTAGES: dict[str, Sabotage] = {
     ),
     "rendered again": Sabotage("a claim pins what it renders", _swap(FaultyStore, "_claim_effect", _claim_rendered_again)),
     "no deadline": Sabotage(
-        "nothing is submitted after the deadline", _swap(world_module, "TICK", timedelta(days=1)), seeds=1500, near=300
+        "nothing is submitted after the deadline", _swap(world_module, "TICK", timedelta(days=1)), seeds=1500, near=530
     ),
     "lease shorter than the invocation": Sabotage(
         "a lease outlives the invocation that made it", _swap(world_module, "LEASE", timedelta(seconds=-10))
@@ -342,7 +342,7 @@ SABOTAGES: dict[str, Sabotage] = {
     "discarded at once": Sabotage(
         "what lingers guards its name until no request can be on its way",
         _swap(pool_tick.PoolTick, "tidy", _tidy_at_once),
-        near=175,
+        near=230,
     ),
     "cancel forgotten by a retry": Sabotage(
         "a run that people cancelled meanwhile is not tried again",
