@@ -361,6 +361,8 @@ class Run:
     """When somebody is to be told of it: that it has ended, or, while it waits, that it is late. None: nobody is."""
     notify_tries: int = 0
     """How often that was tried."""
+    notified_hooks: frozenset[str] = frozenset()
+    """The hooks that have confirmed the present news of the run; they are not sent it again while others fail."""
     past: tuple[Attempt, ...] = ()
     """The attempts before this one that ended, oldest first; the last `MAX_PAST` of them."""
 

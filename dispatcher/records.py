@@ -142,6 +142,8 @@ class Notified:
     """As it was read."""
     again_at: datetime | None
     """When it is to be tried again; None: it has been told, or given up."""
+    hooks: frozenset[str] = frozenset()
+    """The hooks that have confirmed it by now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

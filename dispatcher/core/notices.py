@@ -31,17 +31,18 @@ def born_with(hooks: Iterable[Hook], due_at: datetime) -> dict[str, Any]:
 
 def news_of(run: Run, end: RunState, now: datetime) -> dict[str, Any]:
     """The fields of a run that has come to an end: it is told, or what was to be told of it is not any more."""
-    return {"notify_at": now if end in run.notify_ends else None, "notify_tries": 0}
+    return {"notify_at": now if end in run.notify_ends else None, "notify_tries": 0, "notified_hooks": frozenset()}
 
 
 def wanted_by(run: Run, hooks: Iterable[Hook], now: datetime) -> tuple[Hook, ...]:
-    """The hooks that are to be told what a run is now."""
+    """The hooks that are to be told what a run is now, and have not confirmed it yet."""
+    left = [hook for hook in hooks if hook.name not in run.notified_hooks]
     if run.state.is_end:
-        return tuple(hook for hook in hooks if run.state in hook.ends)
+        return tuple(hook for hook in left if run.state in hook.ends)
     if run.state is not RunState.SCHEDULED:
         return ()
     late = now - run.due_at
-    return tuple(hook for hook in hooks if hook.late_after is not None and late >= hook.late_after)
+    return tuple(hook for hook in left if hook.late_after is not None and late >= hook.late_after)
 
 
 def next_look(run: Run, hooks: Iterable[Hook], now: datetime) -> datetime | None:

@@ -267,7 +267,7 @@ class MemoryStore:
             for each in news:
                 run = self._runs.get(each.run_id)
                 if run is not None and run.notify_at == each.notify_at:
-                    told = replace(run, notify_at=each.again_at, notify_tries=run.notify_tries + 1)
+                    told = replace(run, notify_at=each.again_at, notify_tries=run.notify_tries + 1, notified_hooks=each.hooks)
                     self._runs[run.id] = told
 
     def prune(self, pool: str, before: datetime, *, limit: int) -> int:

@@ -273,6 +273,7 @@ SMALL_RUN = Table(
         "exit_code": PLAIN,
         "notify_at": TIME,
         "notify_tries": PLAIN,
+        "notified_hooks": Codec(lambda hooks: _json(sorted(hooks)), lambda stored: frozenset(json.loads(stored))),
         "past": _several(ATTEMPT),
     },
 )

@@ -235,7 +235,15 @@ class SqlStore(ABC):
         """See `Store.notified`."""
         if not news:
             return
-        told = [{"id": each.run_id, "notify_at": each.notify_at, "again_at": each.again_at} for each in news]
+        told = [
+            {
+                "id": each.run_id,
+                "notify_at": each.notify_at,
+                "again_at": each.again_at,
+                **RUN.encode_fields({"notified_hooks": each.hooks}),
+            }
+            for each in news
+        ]
         with self._writing() as session:
             session.change_each("notified", sorted(told, key=lambda each: each["id"]))
 

@@ -71,9 +71,9 @@ class _Round:
             answers |= {(run.id, hook.name): problem for (run, hook), problem in group}
         told: list[Notified] = []
         for run in runs:
-            problems = [answers[run.id, hook.name] for hook in wanted[run.id]]
-            if None not in problems:
-                told.append(self._noted(run, [problem for problem in problems if problem], hooks[run.deployment]))
+            problems = {hook.name: answers[run.id, hook.name] for hook in wanted[run.id]}
+            if None not in problems.values():
+                told.append(self._noted(run, {name: words or "" for name, words in problems.items()}, hooks[run.deployment]))
         self.store.notified(told)
 
     def _deliver(self, telling: Telling) -> str:
@@ -87,15 +87,23 @@ class _Round:
         self.events("hook.told", run=run.id, pool=run.pool, hook=hook.name, news=news(run))
         return ""
 
-    def _noted(self, run: Run, problems: Sequence[str], hooks: Sequence[Hook]) -> Notified:
-        read = run.notify_at or self.now
-        if not problems:
+    def _noted(self, run: Run, problems: Mapping[str, str], hooks: Sequence[Hook]) -> Notified:
+        """`problems`: by hook, why it has not confirmed; empty for one that has."""
+        confirmed = run.notified_hooks | {name for name, words in problems.items() if not words}
+        return Notified(
+            run_id=run.id,
+            notify_at=run.notify_at or self.now,
+            again_at=self._again_at(run, next(filter(None, problems.values()), ""), hooks),
+            hooks=confirmed,
+        )
+
+    def _again_at(self, run: Run, problem: str, hooks: Sequence[Hook]) -> datetime | None:
+        if not problem:
             self.report.notified += 1
-            return Notified(run_id=run.id, notify_at=read, again_at=next_look(run, hooks, self.now))
-        self.report.problem = self.report.problem or f"not told: {problems[0]}"
+            return next_look(run, hooks, self.now)
+        self.report.problem = self.report.problem or f"not told: {problem}"
         tries = run.notify_tries + 1
         if tries >= MAX_TRIES:
-            self.events("hook.given_up", run=run.id, pool=run.pool, problem=problems[0])
-            return Notified(run_id=run.id, notify_at=read, again_at=None)
-        pause = delay(tries, str(run.id), first=FIRST_SECONDS, cap=CAP_SECONDS)
-        return Notified(run_id=run.id, notify_at=read, again_at=self.now + timedelta(seconds=pause))
+            self.events("hook.given_up", run=run.id, pool=run.pool, problem=problem)
+            return None
+        return self.now + timedelta(seconds=delay(tries, str(run.id), first=FIRST_SECONDS, cap=CAP_SECONDS))

@@ -26,7 +26,9 @@ class Notices:
         assert store.deployment("deployment") == saved
 
     def test_a_run_reads_back_with_what_is_to_be_told_of_it(self, store: Store):
-        run = a_run(notify_ends=frozenset({RunState.FAILED}), notify_at=NOW + MINUTE, notify_tries=2)
+        run = a_run(
+            notify_ends=frozenset({RunState.FAILED}), notify_at=NOW + MINUTE, notify_tries=2, notified_hooks=frozenset({"ops"})
+        )
         store.add_runs([run])
         assert store.get(run.id) == run
 
@@ -53,6 +55,14 @@ class Notices:
         assert store.to_notify("pool", NOW, limit=10) == []
         [again] = store.to_notify("pool", NOW + MINUTE, limit=10)
         assert (again.id, again.notify_tries) == (run.id, 1)
+
+    def test_who_has_confirmed_is_remembered_for_the_next_try(self, store: Store):
+        run = a_run(notify_at=NOW)
+        store.add_runs([run])
+        store.notified([Notified(run_id=run.id, notify_at=NOW, again_at=NOW + MINUTE, hooks=frozenset({"ops", "ü"}))])
+        [again] = store.to_notify("pool", NOW + MINUTE, limit=10)
+        assert again.notified_hooks == {"ops", "ü"}
+        assert store.get(run.id) == again
 
     def test_a_note_of_other_news_changes_nothing(self, store: Store):
         run = a_run(notify_at=NOW + MINUTE)

@@ -345,7 +345,7 @@ def _moved(moves: Sequence[Move], run: Run) -> Run | None:
 def _told(news: Notified, run: Run) -> Run | None:
     if run.notify_at != news.notify_at:
         return None
-    return replace(run, notify_at=news.again_at, notify_tries=run.notify_tries + 1)
+    return replace(run, notify_at=news.again_at, notify_tries=run.notify_tries + 1, notified_hooks=news.hooks)
 
 
 def _discarded(run: Run) -> Run | None:

@@ -192,7 +192,7 @@ UPDATE runs SET lingers = FALSE WHERE id = :id AND lingers
 SELECT {small_run} FROM runs WHERE pool = :pool AND notify_at <= :now ORDER BY notify_at, id LIMIT :limit
 
 -- name: notified
-UPDATE runs SET notify_at = :again_at, notify_tries = notify_tries + 1 WHERE id = :id AND notify_at = :notify_at
+UPDATE runs SET notify_at = :again_at, notify_tries = notify_tries + 1, notified_hooks = :notified_hooks WHERE id = :id AND notify_at = :notify_at
 
 -- name: prune
 DELETE FROM runs WHERE id IN (
