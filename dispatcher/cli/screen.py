@@ -38,7 +38,13 @@ def _slots(pool: views.Shape) -> Text:
     free = 0 if limit is None else max(0, min(limit, 60) - used)
     line = Text(f"{pool['name']} ", style="bold") + Text("■" * min(used, 60), style="blue") + Text("□" * free, style="dim")
     line += views.text(f" {used} of {views.limit_words(limit)}  ") + views.state(pool["status"])
-    return line + views.text("".join(f"  held until {views.time(hold['until'])}: {hold['reason']}" for hold in pool["holds"]))
+    return line + views.text(
+        "".join(
+            f"  held until {views.time(hold['until'])}: {hold['reason']}"
+            for hold in pool["holds"]
+            if views.is_ahead(hold["until"])
+        )
+    )
 
 
 def _queues(pool: views.Shape) -> RenderableType:

@@ -73,7 +73,8 @@ def pool(shape: Shape) -> None:
     out.add_row("created", text(time_and_ago(shape["created_at"])))
     out.add_row("last tick", text(time_and_ago(shape["last_tick_at"]) or "never"))
     for hold in shape["holds"]:
-        out.add_row("held until", text(f"{time_and_ago(hold['until'])}: {hold['reason']}"))
+        label = "held until" if is_ahead(hold["until"]) else "was held until"
+        out.add_row(label, text(f"{time_and_ago(hold['until'])}: {hold['reason']}"))
     for hook in shape["hooks"]:
         out.add_row(f"hook {hook['name']}", text(hook_words(hook)))
     variables = shape["base_job_template"].get("variables", {}).get("properties", {})
@@ -334,6 +335,11 @@ def roughly(number: float) -> str | None:
         if number >= (2 * size if unit == "d" else size):
             return f"{int(number // size)} {unit}"
     return None
+
+
+def is_ahead(moment: str) -> bool:
+    """Whether a time is still to come."""
+    return datetime.fromisoformat(moment) > datetime.now(UTC)
 
 
 def time_and_ago(moment: str | None) -> str:

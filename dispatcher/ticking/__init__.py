@@ -5,6 +5,9 @@
     windows      the step that makes runs of the windows of schedules
     tidying      the step that removes what ended jobs left behind, and old history
     notifying    the last step: hooks
+    holding      what the provider's refusals keep back, in this tick and later ones
+    noting       the events of runs
+    seam         where whatever a provider, a store or a schedule raises becomes its pool's problem
     calls        provider calls on threads, paced, never begun after the deadline
     dispatch     what a tick works with, and how much it may do
     report       what a tick did, as data: the answer of every entry point

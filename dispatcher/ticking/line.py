@@ -18,7 +18,8 @@ from dispatcher.records import Decision
 from dispatcher.ticking.dispatch import Dispatch, TickLimits
 from dispatcher.ticking.holding import free, frees_a_slot
 from dispatcher.ticking.notifying import notify
-from dispatcher.ticking.pool_tick import PoolTick, note_move
+from dispatcher.ticking.noting import note_move
+from dispatcher.ticking.pool_tick import PoolTick
 from dispatcher.ticking.report import PoolReport, TickReport
 from dispatcher.ticking.seam import anything_told, attempted, words
 from providers.base import Observation, Submission

@@ -31,12 +31,12 @@ from dispatcher.core.reconciliation import (
     verdicts,
 )
 from dispatcher.errors import StoreError
-from dispatcher.events import Events
 from dispatcher.models import HoldKind, PoolHold, Run, RunState, WorkPool
 from dispatcher.records import Claim, Decision, Move, Snapshot
 from dispatcher.ticking.calls import Calls, Pace
 from dispatcher.ticking.dispatch import Dispatch
 from dispatcher.ticking.holding import Holding, frees_a_slot, was_accepted
+from dispatcher.ticking.noting import note_answer, note_claim, note_crash, note_move
 from dispatcher.ticking.report import PoolReport, seconds_between, timed
 from dispatcher.ticking.seam import attempted, words
 from dispatcher.ticking.tidying import discard
@@ -203,10 +203,10 @@ class PoolTick:
         answer = self.store.claim(self.pool, now, lease=self.lease, takeovers=takeovers, decide=planned)
         for run in answer.crashed:
             self.report.crashed(run)
-            _note_crash(self.events, run)
+            note_crash(self.events, run)
         for claim in answer.claims:
             self.report.claims(claim)
-            _note_claim(self.events, claim)
+            note_claim(self.events, claim)
         self.left -= len(answer.claims) + len(answer.crashed)
         return answer.claims, answer.crashed
 
@@ -355,7 +355,7 @@ class PoolTick:
         self.report.answered(run, answer, move)
         if isinstance(answer, Misconfigured) and not self.report.problem:
             self.tell(f"misconfigured: {answer.reason}")
-        _note_answer(self.events, run, answer, move, self.calls.pop(run.id, {}))
+        note_answer(self.events, run, answer, move, self.calls.pop(run.id, {}))
 
     def _calls(self, function: Callable[[Item], Any], pace: Pace | None = None) -> Calls[Item, Any]:
         return Calls(
@@ -391,26 +391,3 @@ def _batches(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
 
 def _submission(run: Run) -> Submission:
     return Submission(**(run.submission or {}))
-
-
-def note_move(events: Events, run: Run, move: Move) -> None:
-    """Tell that an observation moved a run."""
-    reason = move.changes.get("reason", "")
-    events("run.moved", run=run.id, pool=run.pool, queue=run.queue, source=str(run.state), to=str(move.to), reason=reason)
-
-
-def _note_claim(events: Events, claim: Claim) -> None:
-    run, event = claim.run, "run.taken_over" if claim.repeat else "run.admitted"
-    waited = {} if claim.repeat or run.claimed_at is None else {"waited": seconds_between(run.due_at, run.claimed_at)}
-    events(event, run=run.id, pool=run.pool, queue=run.queue, attempt=run.attempt, fence=run.fence, **waited)
-
-
-def _note_crash(events: Events, run: Run) -> None:
-    told = {"answer": "RenderError", "to": str(run.state), "reason": run.reason}
-    events("run.answered", run=run.id, pool=run.pool, queue=run.queue, attempt=run.attempt, **told)
-
-
-def _note_answer(events: Events, run: Run, answer: Answer, move: Move | None, call: Mapping[str, Any]) -> None:
-    reason = move.changes.get("reason", "") if move else "somebody else has moved it on"
-    told = {"answer": type(answer).__name__, "to": str(move.to) if move else None, "reason": reason, **call}
-    events("run.answered", run=run.id, pool=run.pool, queue=run.queue, attempt=run.attempt, **told)
