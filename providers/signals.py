@@ -2,11 +2,14 @@
 
 A signal that the system raises for what a program itself did (a bad address, an abort) is the program's failure. SIGKILL,
 SIGTERM and their like come from outside: somebody, or the kernel that is short of memory, ended the job, which has crashed.
+Where a cloud itself says that a job has passed its own memory limit, that is the job's failure.
 """
 
 from __future__ import annotations
 
 import signal
+
+from providers.base import JobState
 
 FROM_OUTSIDE = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL, signal.SIGTERM})
 
@@ -26,6 +29,19 @@ def signal_in(exit_code: int | None) -> int:
     """
     number = (exit_code or 0) - 128
     return number if number in _TOLD_BY_EXIT_CODE else 0
+
+
+def state_of_exit(exit_code: int | None) -> JobState:
+    """What an exit code says of a job that ended by itself: CRASHED where it tells of a signal from outside."""
+    if not exit_code:
+        return JobState.SUCCEEDED
+    return JobState.CRASHED if is_from_outside(signal_in(exit_code)) else JobState.FAILED
+
+
+def exit_words(exit_code: int) -> str:
+    """An exit code in words, with the signal that it tells of."""
+    number = signal_in(exit_code)
+    return f"exit code {exit_code} ({signal_name(number)})" if number else f"exit code {exit_code}"
 
 
 def signal_name(number: int) -> str:

@@ -23,9 +23,12 @@ from typing import Any, ParamSpec, TypeVar
 from providers.base import JobState, Observation
 from providers.container_instance.answers import ArmFailure
 from providers.container_instance.tags import ENDED_TAG, REPAIR_TAG
+from providers.signals import exit_words, state_of_exit
 
 REPAIRED = frozenset({"Unhealthy", "Repairing"})
 ENDED = frozenset({"Succeeded", "Failed", "Stopped"})
+OUT_OF_MEMORY = "OOMKilled"
+"""What Azure says of a container that passed its own memory limit."""
 REPEATING = frozenset({"Always", "OnFailure"})
 """Restart policies under which the end of a container is not its last."""
 MAX_REASON = 2000
@@ -61,7 +64,7 @@ def observation_of(group: Mapping[str, Any], container: str = "", *, is_given_up
         return _going(JobState.RUNNING, main, repair)
     by_itself = state != "Stopped" or ENDED_TAG in (group.get("tags") or {})
     if by_itself and _has_ended(properties, main):
-        return _ended(JobState.FAILED if main["exitCode"] else JobState.SUCCEEDED, _exit_words(main), main)
+        return _ended(_state_of_exit(main), _exit_words(main), main)
     if state in ENDED:
         return _ended_by_group(state, properties, main)
     if repair:
@@ -143,10 +146,14 @@ def _ended_by_group(state: str, properties: Mapping[str, Any], main: Mapping[str
     if state == "Succeeded":
         return _ended(JobState.SUCCEEDED, "", main)
     if main.get("exitCode"):
-        return _ended(JobState.FAILED, _exit_words(main), main)
+        return _ended(_state_of_exit(main), _exit_words(main), main)
     others = [_exit_words(item) for item in _named_currents(properties) if item.get("exitCode")]
     words = "; ".join([*others[:1], *filter(None, [_words(properties, main)])])
     return _ended(JobState.CRASHED, words or "the container group failed; Azure gave no reason", main)
+
+
+def _state_of_exit(main: Mapping[str, Any]) -> JobState:
+    return JobState.FAILED if main.get("detailStatus") == OUT_OF_MEMORY else state_of_exit(main["exitCode"])
 
 
 def _ended(state: JobState, reason: str, main: Mapping[str, Any]) -> Observation:
@@ -161,8 +168,8 @@ def _ended(state: JobState, reason: str, main: Mapping[str, Any]) -> Observation
 
 def _exit_words(container: Mapping[str, Any]) -> str:
     where = f" of container {container.get('container')}" if container.get("is_other") else ""
-    detail = _detail(container)
-    return f"exit code {container.get('exitCode')}{where}" + (f" ({detail})" if detail else "")
+    detail, code = _detail(container), int(container.get("exitCode") or 0)
+    return f"exit code {code}{where} ({detail})" if detail else f"{exit_words(code)}{where}"
 
 
 def _going(state: JobState, main: Mapping[str, Any], reason: str) -> Observation:

@@ -13,9 +13,12 @@ from typing import Any
 from providers.base import JobState, Observation, Submission
 from providers.ecs.calls import Garbled, member, objects_of, optional
 from providers.ecs.containers import DEFAULT_CONTAINER
+from providers.signals import exit_words, signal_in, state_of_exit
 
 TAKEN_AWAY = frozenset({"TaskFailedToStart", "SpotInterruption", "TerminationNotice", "InfrastructureHealth"})
 """Stop codes of ends that the job had no part in."""
+OUT_OF_MEMORY = "OutOfMemoryError"
+"""How ECS begins its words on a container that passed its own memory limit."""
 STOPPED_BY_SOMEBODY = frozenset({"UserInitiated", "ServiceSchedulerInitiated"})
 PHASES = frozenset(
     {"PROVISIONING", "PENDING", "ACTIVATING", "RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED", "DELETED"}
@@ -66,7 +69,7 @@ def observation_of(task: Mapping[str, Any], container: str | None = None) -> tup
     """
     main = main_of(task, container)
     exit_code = optional(main, "exitCode", int)
-    state = _state(task, exit_code)
+    state = _state(task, main, exit_code)
     observation = Observation(
         state=state,
         exit_code=exit_code if state.is_end else None,
@@ -105,7 +108,7 @@ def moment(task: Mapping[str, Any], name: str) -> datetime | None:
         raise Garbled(f"{name} is no time: {str(value)[:100]!r}") from None
 
 
-def _state(task: Mapping[str, Any], exit_code: int | None) -> JobState:
+def _state(task: Mapping[str, Any], main: Mapping[str, Any], exit_code: int | None) -> JobState:
     if member(task, "lastStatus", str) not in PHASES:
         raise Garbled(f"{task['lastStatus'][:100]!r} is no status of a task")
     if task["lastStatus"] != "STOPPED":
@@ -116,13 +119,23 @@ def _state(task: Mapping[str, Any], exit_code: int | None) -> JobState:
         return JobState.STOPPED
     if stop_code in TAKEN_AWAY or exit_code is None:
         return JobState.CRASHED
-    return JobState.SUCCEEDED if exit_code == 0 else JobState.FAILED
+    if (optional(main, "reason", str) or "").startswith(OUT_OF_MEMORY):
+        return JobState.FAILED
+    return state_of_exit(exit_code)
+
+
+def _exit_words(main: Mapping[str, Any]) -> str:
+    """What the exit code of a container adds to AWS's words: that there is none, or that it tells of a signal."""
+    code = main.get("exitCode")
+    if code is None:
+        return f"container {main.get('name', '')!r} has no exit code: it never ran, or was taken away"
+    return exit_words(code) if signal_in(code) and not main.get("reason") else ""
 
 
 def _reason(task: Mapping[str, Any], main: Mapping[str, Any], *, ended: bool) -> str:
     if not ended:
         return ""
     words = [optional(task, "stopCode", str), optional(task, "stoppedReason", str), optional(main, "reason", str)]
-    if main.get("exitCode") is None and task.get("stopCode") not in TAKEN_AWAY | STOPPED_BY_SOMEBODY:
-        words.append(f"container {main.get('name', '')!r} has no exit code: it never ran, or was taken away")
+    if task.get("stopCode") not in TAKEN_AWAY | STOPPED_BY_SOMEBODY:
+        words.append(_exit_words(main))
     return ": ".join(dict.fromkeys(word for word in words if word))

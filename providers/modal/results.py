@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from providers.base import JobState, Observation
+from providers.signals import exit_words, state_of_exit
 
 TIMED_OUT = 124
 KILLED = 137
@@ -54,7 +55,7 @@ def observe(sandbox: Any) -> Observation:
 def _by_itself(code: int, words: str = "") -> Observation:
     if code == 0:
         return Observation(state=JobState.SUCCEEDED, exit_code=0)
-    return Observation(state=JobState.FAILED, exit_code=code, reason=words or f"exit code {code}")
+    return Observation(state=state_of_exit(code), exit_code=code, reason=words or exit_words(code))
 
 
 def _by_code(code: int) -> Observation:

@@ -40,6 +40,7 @@ WAITING = {"state": "Waiting", "detailStatus": "CrashLoopBackOff: "}
             137,
             "exit code 137 (OOMKilled)",
         ),
+        (a_group("Failed", containers=[terminated(143)]), JobState.CRASHED, 143, "exit code 143 (SIGTERM)"),
         (a_group("Failed", containers=[terminated(0), terminated(137)]), JobState.SUCCEEDED, 0, ""),
         (a_group("Running", containers=[terminated(0), {"state": "Running"}]), JobState.SUCCEEDED, 0, ""),
         (a_group("Running", containers=[terminated(3), {"state": "Running"}]), JobState.FAILED, 3, "exit code 3"),

@@ -51,6 +51,13 @@ def test_another_exit_code_is_a_failure_with_the_containers_words():
     assert observation.reason == "EssentialContainerExited: words: OutOfMemoryError: Container killed due to memory usage"
 
 
+@pytest.mark.parametrize(("code", "name"), [(137, "SIGKILL"), (143, "SIGTERM")])
+def test_an_exit_code_that_tells_of_a_signal_from_outside_is_a_crash(code, name):
+    observation = seen(a_task(code=code))
+    assert (observation.state, observation.exit_code) == (JobState.CRASHED, code)
+    assert f"exit code {code} ({name})" in observation.reason
+
+
 def test_a_missing_exit_code_is_no_success():
     observation = seen(a_task(code=None))
     assert (observation.state, observation.exit_code) == (JobState.CRASHED, None)

@@ -266,7 +266,7 @@ def test_every_end_is_told_apart(provider, emulator):
         (JobState.SUCCEEDED, 0),
         (JobState.FAILED, 7),
         (JobState.FAILED, 124),
-        (JobState.FAILED, 137),
+        (JobState.CRASHED, 137),
         (JobState.FAILED, 137),
         (JobState.CRASHED, None),
         (JobState.CRASHED, None),
