@@ -42,7 +42,8 @@ def sample(schema: Any, variables: Mapping[str, Any], steps: int = MAX_STEPS) ->
 
 
 def _of_kind(schema: Mapping[str, Any]) -> Any:
-    kinds = schema.get("type")
+    """A value of the type; a text where the schema takes anything."""
+    kinds = schema.get("type", "string")
     for kind in [kinds] if isinstance(kinds, str) else kinds or ():
         if kind in ("integer", "number"):
             return schema.get("minimum", schema.get("maximum", _OF_KIND[kind]))
