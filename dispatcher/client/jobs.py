@@ -162,15 +162,18 @@ def _used(template: Level) -> frozenset[str]:
 
 
 def _involved(template: Level, path: str) -> list[Placeholder]:
-    """The placeholders that decide what stands at a path: at it, in it, or around it."""
+    """The placeholders that decide what stands at a path: at it, in it, or around it.
+
+    A path that the job configuration does not have may be the name of a variable: then it is that variable's placeholders.
+    """
     own = (
         [Placeholder(ENVIRONMENT, ENVIRONMENT, alone=True)]
         if isinstance(template[CONFIGURATION].get(ENVIRONMENT), Mapping)
         else []
     )
-    return [
-        each for each in (*placeholders(template[CONFIGURATION]), *own) if _within(each.path, path) or _within(path, each.path)
-    ]
+    known = [*placeholders(template[CONFIGURATION]), *own]
+    found = [each for each in known if _within(each.path, path) or _within(path, each.path)]
+    return found or [each for each in known if str(steps(each.name)[0]) == path]
 
 
 def _within(path: str, whole: str) -> bool:

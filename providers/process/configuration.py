@@ -143,7 +143,7 @@ def _executable(word: str, search_path: str, directory: Path | None) -> str:
         found = str(candidate) if candidate.is_absolute() and candidate.is_file() and os.access(candidate, os.X_OK) else None
         where = "is no executable file" if directory or word.startswith("/") else "is relative; give working_dir with it"
     else:
-        found, where = shutil.which(word, path=search_path), f"is not on the PATH ({search_path})"
+        found, where = shutil.which(word, path=search_path), "is not on the PATH"
     if found is None:
         raise (ConfigurationError if "relative" in where else NotOnThisMachine)(f"command: {word!r} {where}")
     return os.path.abspath(found)

@@ -17,7 +17,7 @@ WRONG_DEFAULT = {
     "job_configuration": {"command": "{{ command }}"},
     "variables": {"type": "object", "properties": {"command": {"type": "string", "default": True}}},
 }
-GOOD = {"job_configuration": {"command": "{{ command }}", "cpu": "{{ cpu }}"}, "variables": VARIABLES}
+GOOD = {"job_configuration": {"command": "{{ command }}", "env": {"CPU": "{{ cpu }}"}}, "variables": VARIABLES}
 
 
 @dataclass(frozen=True)
@@ -109,18 +109,18 @@ CASES = {
         ("run", "create", "--pool", "pool", "-jv", "command"), ("job_variable: ", "write it as cpu=256")
     ),
     "a time that is none": Case(
-        ("run", "create", "--pool", "pool", "-jv", "command=x", "--at", "soon"),
+        ("run", "create", "--pool", "pool", "-jv", "command=date", "--at", "soon"),
         ("at: ", "write it as 2026-01-31T08:00:00+00:00"),
     ),
     "a time without a zone": Case(
-        ("run", "create", "--pool", "pool", "-jv", "command=x", "--at", "2026-01-31T08:00:00"),
+        ("run", "create", "--pool", "pool", "-jv", "command=date", "--at", "2026-01-31T08:00:00"),
         ("scheduled_at: ", "has no time zone; add one"),
     ),
     "a pool that does not exist": Case(
         ("work-pool", "pause", "pol"), ("work pool 'pol' does not exist; did you mean 'pool'?",)
     ),
     "a queue that does not exist": Case(
-        ("run", "create", "--pool", "pool", "--queue", "hig", "-jv", "command=x"),
+        ("run", "create", "--pool", "pool", "--queue", "hig", "-jv", "command=date"),
         ("'hig' of 'pool' does not exist; did you mean 'high'?",),
     ),
     "runs of a pool that does not exist": Case(("run", "ls", "--pool", "pol"), ("did you mean 'pool'?",)),

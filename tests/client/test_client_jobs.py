@@ -76,6 +76,14 @@ def test_what_a_variable_may_still_mend_is_no_fault_of_a_pool(dispatcher, told):
     assert told == ["process: not checked: sizes of GPUs: the SDK is missing"]
 
 
+def test_a_fault_that_names_a_variable_and_no_key_is_that_variables(dispatcher, told):
+    template = a_template()
+    del template["job_configuration"]["image"]
+    template["job_configuration"]["network"] = {"image": "{{ image }}"}
+    dispatcher.create_work_pool("p", type="process", base_job_template=template)
+    assert not [line for line in told if "image" in line], "a run may still give it"
+
+
 def test_a_size_that_stands_fixed_beside_one_that_a_variable_gives_is_no_fault_of_a_pool(dispatcher):
     template = a_template({"cpu": 256, "network": {"memory": "{{ memory }}"}}, memory={"type": "integer", "default": 4096})
     dispatcher.create_work_pool("p", type="process", base_job_template=template)
