@@ -42,17 +42,17 @@ def _stopped(ecs: Service, place: Place, name: str, max_pages: int) -> list[str]
 
 def live_names(ecs: Service, place: Place, max_pages: int = MAX_PAGES) -> set[str]:
     """The names of all live jobs of ours in a cluster. Raises as `find_task` does."""
-    started = (task.get("startedBy") for task in _tasks(ecs, place, "RUNNING", max_pages))
+    started = (task.get("startedBy") for task in _tasks(ecs, place, "RUNNING", max_pages, "which of them are ours"))
     return {name for name in started if isinstance(name, str) and JOB_NAME.fullmatch(name)}
 
 
 def _among_stopped(ecs: Service, place: Place, name: str, max_pages: int) -> list[str]:
-    tasks = _tasks(ecs, place, "STOPPED", max_pages)
+    tasks = _tasks(ecs, place, "STOPPED", max_pages, f"whether one is {name}")
     return list(islice((task_arn(task) for task in tasks if task.get("startedBy") == name), 1))
 
 
-def _tasks(ecs: Service, place: Place, status: str, max_pages: int) -> Iterator[Mapping[str, Any]]:
-    """The tasks of a cluster whose desired status is `status`, page by page. Raises `CallFailed` where there are too many."""
+def _tasks(ecs: Service, place: Place, status: str, max_pages: int, asked: str) -> Iterator[Mapping[str, Any]]:
+    """The tasks of a cluster with this desired status, page by page. Raises `CallFailed` where there are too many to tell."""
     page: dict[str, str] = {}
     for _ in range(max_pages):
         answer = ecs.ask("list_tasks", **place.where, **page, desiredStatus=status)
@@ -63,4 +63,4 @@ def _tasks(ecs: Service, place: Place, status: str, max_pages: int) -> Iterator[
             return
         page = {"nextToken": after}
     many = f"more than {max_pages * 100} {status.lower()} tasks"
-    raise CallFailed(f"the cluster has {many}: cannot tell which of them are wanted")
+    raise CallFailed(f"the cluster has {many}: cannot tell {asked}")
