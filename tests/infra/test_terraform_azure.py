@@ -26,6 +26,7 @@ GROUPS = "Microsoft.ContainerInstance/containerGroups"
 ACTIONS = {
     "get": f"{GROUPS}/read",
     "put": f"{GROUPS}/write",
+    "tag": f"{GROUPS}/write",
     "stop": f"{GROUPS}/stop/action",
     "delete": f"{GROUPS}/delete",
     "list": f"{GROUPS}/read",

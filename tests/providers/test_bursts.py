@@ -87,6 +87,6 @@ def test_a_burst_beyond_the_default_quotas_waits_and_says_why_and_until_when(poo
         assert len(emulator.starts) == RUNS
         assert set(emulator.starts.values()) <= {1}
         assert told
-        assert {explanation.reason for explanation in told} <= {Reason.POOL_HELD, Reason.RUN_HELD}
-        assert any("waiting for the provider's rate until" in explanation.text for explanation in told)
+        assert {explanation.reason for explanation in told} <= {Reason.POOL_HELD, Reason.PLACE_HELD, Reason.RUN_HELD}
+        assert any("waiting for the provider" in explanation.text for explanation in told)
         assert all(explanation.until is not None for explanation in told)
