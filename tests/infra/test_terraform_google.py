@@ -23,6 +23,7 @@ NEW_YEAR = datetime(2026, 1, 1)  # noqa: DTZ001 - the schedule's own zone is loo
 EXAMPLE = "examples/gcp-minimal"
 
 PERMISSIONS = {
+    "sign_in": set(),  # the token is the host's own, or that of a service account that the host may act as
     "create_job": {"run.jobs.create", "run.jobs.run"},  # it is created with the token that starts it
     "get_job": {"run.jobs.get"},
     "pages": {"run.jobs.list"},
