@@ -330,7 +330,8 @@ SABOTAGES: dict[str, Sabotage] = {
     "an old observation judged by a new clock": Sabotage(
         "what is missing is judged by the time at which looking began",
         _swap(pool_tick.PoolTick, "settle", _settle_by_the_clock_of_now),
-        near=60,
+        seeds=1500,
+        near=900,
     ),
     "absence always trusted": Sabotage(
         "absence proves nothing once the provider has forgotten", _swap(pool_tick, "is_forgotten", lambda *_: False)

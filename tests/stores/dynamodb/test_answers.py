@@ -20,7 +20,7 @@ from tests.network.faults import Answer, Fault, always, bodies, every_unasked, n
 from tests.network.proxy import HttpProxy, on_a_thread
 from tests.stores.dynamodb.places import Place
 from tests.stores.dynamodb_server import REGION, url
-from tests.stores.steps import LEASE, a_claimed_run, a_running_run, a_stored_run, claim
+from tests.stores.steps import LEASE, a_claimed_run, a_running_run, a_stored_run, claim, hold
 
 ONCE = Patience(attempts=1)
 ADDED = [a_run(), a_run()]
@@ -83,12 +83,14 @@ READS: dict[str, Verb] = {
     "counts": lambda store, _: store.counts("pool", NOW),
     "deployments": lambda store, _: store.deployments(),
     "scheduled": lambda store, _: store.scheduled("pool", NOW + timedelta(days=1), limit=10),
+    "look": lambda store, _: store.look("pool", NOW, lambda snapshot: snapshot.due("default", 5)),
 }
 WRITES: dict[str, Verb] = {
     "claim": lambda store, _: claim(store, takeovers=5),
     "move": lambda store, nouns: store.move([Move.of(nouns[0], RunState.COMPLETED, ended_at=NOW)]),
     "add_runs": lambda store, _: store.add_runs(ADDED),
-    "hold": lambda store, _: store.hold("pool", NOW, "no capacity"),
+    "hold": lambda store, _: hold(store),
+    "heartbeat": lambda store, _: store.heartbeat("pool", NOW),
     "save_pool": lambda store, _: store.save_pool(a_pool(queues=["high", "default"], limit=3), expected_version=1),
     "save_deployment": lambda store, _: store.save_deployment(a_deployment(paused=True), expected_version=1, now=NOW),
     "materialise": lambda store, nouns: store.materialise(
