@@ -136,6 +136,9 @@ class FaultyStore:
 
     def _call(self, verb: str, *args: Any, **named: Any) -> Any:
         self._invocation.pause(f"store.{verb} before")
+        if verb == "heartbeat":  # whose turn it is, the request says, whether it arrives or not
+            self._checks.goes_first(args[0], self._turns)
+            self._turns = ()
         if self._weather.strikes("store_request_lost"):
             raise StoreUnavailable(f"{verb}: the request was lost")
         result = self._effect(verb, *args, **named)
@@ -150,9 +153,6 @@ class FaultyStore:
             return self._claim(*args, **named)
         if verb == "materialise":
             return self._materialise(*args)
-        if verb == "heartbeat":
-            self._checks.goes_first(args[0], self._turns)
-            self._turns = ()
         result = getattr(self._store, verb)(*args, **named)
         if verb == "pools":
             self._turns, self._claimed = result, set()
