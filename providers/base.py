@@ -174,7 +174,7 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Misconfigured:
-    """Nothing was started, and nothing will be until somebody mends the dispatcher's own configuration: no region, no
+    """Nothing was started, and nothing will be until somebody fixes the dispatcher's own configuration: no region, no
     credentials, expired keys. The job itself is not at fault, so its run waits.
     """
 
@@ -232,7 +232,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ProviderLimits:
     """A provider's published limits, as data beside its code. Times are seconds."""
 
     submit_rates: tuple[Rate, ...] = ()
@@ -265,7 +265,7 @@ class Provider(Protocol):
     """One kind of infrastructure. Instances may be kept between invocations and are safe to use from several threads."""
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> ProviderLimits:
         """What the provider allows; the tick paces itself by it."""
         ...
 
@@ -314,8 +314,8 @@ class Provider(Protocol):
         """
         ...
 
-    def strays(self, configuration: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:
-        """The names of live jobs of ours where `configuration` puts them, without those `known`; nothing is changed.
+    def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
+        """The names of live jobs of ours where `configuration` puts them, without `known_names`; nothing is changed.
 
         Ours are those that a dispatcher has started: another one's, which shares the place, are among them. Raises
         `ConfigurationError` when `configuration` says of no place, and `CallFailed` when that could not be asked as a whole.

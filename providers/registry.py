@@ -207,7 +207,7 @@ def _load(kind: ProviderType) -> Any:
         return _attribute(kind.factory)
     except ModuleNotFoundError as problem:
         if problem.name is None or problem.name.partition(".")[0] == "providers":
-            raise  # our own fault, and no extra mends it
+            raise  # our own fault, and no extra brings it
         raise _missing(kind, problem.name) from problem
 
 
@@ -224,5 +224,5 @@ def _is_installed(module: str) -> bool:
 
 
 def _missing(kind: ProviderType, module: str) -> ProviderUnavailable:
-    mend = f"pip install 'push-dispatcher[{kind.extra}]'" if kind.extra else "reinstall push-dispatcher"
-    return ProviderUnavailable(f"provider type {kind.name!r} needs {module}, which is not installed: {mend}")
+    fix = f"pip install 'push-dispatcher[{kind.extra}]'" if kind.extra else "reinstall push-dispatcher"
+    return ProviderUnavailable(f"provider type {kind.name!r} needs {module}, which is not installed: {fix}")

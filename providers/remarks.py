@@ -39,6 +39,6 @@ def finding_of(problem: ConfigurationError) -> Finding:
     return Finding(path=path, message=message) if colon and " " not in path else Finding(path="", message=str(problem))
 
 
-def told(findings: Iterable[Finding]) -> str:
+def reason_of(findings: Iterable[Finding]) -> str:
     """Faults as the reason of a refusal."""
     return "; ".join(f"{item.path}: {item.message}" if item.path else item.message for item in findings)

@@ -24,10 +24,10 @@ from providers.base import (
     CallFailed,
     Job,
     JobState,
-    Limits,
     Needs,
     Observation,
     Outcome,
+    ProviderLimits,
     Submission,
     Unknown,
     unreadable,
@@ -58,8 +58,8 @@ class Lost(Enum):
 
 LOST_ANSWER, LOST_REQUEST = Lost.ANSWER, Lost.REQUEST
 
-_LINGERS, _HOUR, _DAY = Limits(lingers=True), Limits(memory=HOUR), Limits(memory=DAY)
-LIMITS: Mapping[Remembers, Limits] = dict(zip(Remembers, (_HOUR, _LINGERS, _LINGERS, _DAY), strict=True))
+_LINGERS, _HOUR, _DAY = ProviderLimits(lingers=True), ProviderLimits(memory=HOUR), ProviderLimits(memory=DAY)
+LIMITS: Mapping[Remembers, ProviderLimits] = dict(zip(Remembers, (_HOUR, _LINGERS, _LINGERS, _DAY), strict=True))
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ class FakeProvider:
         *,
         remembers: Remembers = Remembers.OBJECT,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        limits: Limits | None = None,
+        limits: ProviderLimits | None = None,
         credentials: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.remembers, self.clock, self.credentials = remembers, clock, credentials or {}
@@ -183,9 +183,9 @@ class FakeProvider:
             orphans = [_submission(name) for name in self._kept if name not in keep]
             return tuple(sorted(self.discard(orphans)))
 
-    def strays(self, configuration: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:  # noqa: ARG002 - one place
-        """The live jobs that are not known."""
-        return tuple(sorted(self.live - known))
+    def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:  # noqa: ARG002 - one place
+        """The live jobs that are not known_names."""
+        return tuple(sorted(self.live - known_names))
 
     def _called(self, operation: str, name: str) -> Outcome | Lost | None:
         self.calls.append((operation, name))

@@ -27,9 +27,9 @@ from dispatcher.records import Move
 from providers.base import (
     Accepted,
     JobState,
-    Limits,
     Misconfigured,
     Observation,
+    ProviderLimits,
     Rejected,
     Submission,
     Throttled,
@@ -87,14 +87,14 @@ Refusal = Rejected | Throttled | Misconfigured | NotSubmitted
 """Those that say that this call started nothing."""
 
 
-def cautious(limits: Limits, skew: timedelta) -> Limits:
+def cautious(limits: ProviderLimits, skew: timedelta) -> ProviderLimits:
     """A provider's limits as they hold between two invocations whose clocks may differ by `skew`."""
     seconds = skew.total_seconds()
     memory = None if limits.memory is None else limits.memory - seconds
     return replace(limits, lookup_lag=limits.lookup_lag + seconds, memory=memory)
 
 
-def verdicts(live: Iterable[Run], seen: Mapping[str, Observation], now: datetime, limits: Limits) -> tuple[Move, ...]:
+def verdicts(live: Iterable[Run], seen: Mapping[str, Observation], now: datetime, limits: ProviderLimits) -> tuple[Move, ...]:
     """The moves that follow from looking at `live` runs; a run that was not seen, or whose state is as known, has none.
 
     `now` is the time at which looking began: what is missing then may have shown up since. `limits` are `cautious` ones.
@@ -104,7 +104,7 @@ def verdicts(live: Iterable[Run], seen: Mapping[str, Observation], now: datetime
 
 
 def verdict(
-    run: Run, seen: Observation | None, now: datetime, limits: Limits, submission: Submission | None = None
+    run: Run, seen: Observation | None, now: datetime, limits: ProviderLimits, submission: Submission | None = None
 ) -> Move | None:
     """The move of one run after one observation.
 
@@ -133,7 +133,7 @@ def is_overdue(run: Run, now: datetime) -> bool:
     return now - run.submitted_at > timedelta(seconds=run.start_within)
 
 
-def _missing(run: Run, now: datetime, limits: Limits) -> Move | None:
+def _missing(run: Run, now: datetime, limits: ProviderLimits) -> Move | None:
     if run.submitted_at is None or now - run.submitted_at <= timedelta(seconds=limits.lookup_lag):
         return None
     gone = Observation(state=JobState.CRASHED, reason="the job is gone and its provider no longer knows how it ended")
@@ -141,7 +141,13 @@ def _missing(run: Run, now: datetime, limits: Limits) -> Move | None:
 
 
 def _ended(
-    run: Run, seen: Observation, now: datetime, limits: Limits, located: Mapping[str, Any], *, lingers: bool | None = None
+    run: Run,
+    seen: Observation,
+    now: datetime,
+    limits: ProviderLimits,
+    located: Mapping[str, Any],
+    *,
+    lingers: bool | None = None,
 ) -> Move:
     state, reason = _end_state(run, seen)
     end: dict[str, Any] = {
@@ -208,7 +214,7 @@ def _end_state(run: Run, seen: Observation) -> tuple[RunState, str]:
     return RunState.CRASHED, seen.reason or "the job crashed; its provider gave no reason"
 
 
-def settled_in(limits: Limits) -> timedelta:
+def settled_in(limits: ProviderLimits) -> timedelta:
     """After an unanswered submission: how long until a look-up can tell what became of it. `limits` are `cautious` ones.
 
     The request may take effect until its call would have timed out once more, and may then stay hidden for the look-up lag.
@@ -341,7 +347,7 @@ def refused_until(run: Run, answer: Throttled | Misconfigured, now: datetime) ->
     return now + timedelta(seconds=seconds)
 
 
-def is_forgotten(run: Run, now: datetime, limits: Limits) -> bool:
+def is_forgotten(run: Run, now: datetime, limits: ProviderLimits) -> bool:
     """True when a job of this attempt may have come and gone without leaving a trace at the provider."""
     if limits.memory is None or run.claimed_at is None:
         return False

@@ -1,4 +1,4 @@
-"""What can be said of a rendered configuration before any call: all remarks at the door, the faults at a submission."""
+"""What can be said of a rendered configuration before any call: all remarks when it is saved, the faults at a submission."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from providers.cloud_run.environment import PREFECT_SECRETS, SECRET_KEYS, plain_
 from providers.cloud_run.knative import is_knative, strangers, written_at
 from providers.cloud_run.labels import MAX_LABELS, clean_key
 from providers.cloud_run.needs import needs_of
-from providers.cloud_run.place import NO_REGION, Place, wanted
+from providers.cloud_run.place import NO_REGION, Place, place_names
 from providers.cloud_run.rendering import NO_STAGE, OUTPUT, OWN, body_of, v2_body
 from providers.cloud_run.rules import broken_rules
 from providers.cloud_run.values import mapping
@@ -61,7 +61,7 @@ def own_faults(configuration: Mapping[str, Any]) -> list[Finding]:
     if configuration.get("keep_job") not in (None, "", True, False):
         faults.append(Finding(path="keep_job", message=f"give true or false, not {configuration['keep_job']!r:.80}"))
     try:
-        if wanted(configuration).region is None:
+        if place_names(configuration).region is None:
             faults.append(finding_of(ConfigurationError(NO_REGION)))
     except ConfigurationError as problem:
         faults.append(finding_of(problem))

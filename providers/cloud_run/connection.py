@@ -28,7 +28,7 @@ from providers.base import CallFailed, ConfigurationError
 from providers.cloud_run.failures import Meaning, meaning
 from providers.cloud_run.place import Account, HostLacks, Place
 from providers.cloud_run.shape import shaped
-from providers.remarks import told
+from providers.remarks import reason_of
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 FROM_AWS = "urn:ietf:params:aws:token-type:aws4_request"
@@ -123,7 +123,7 @@ def message_of(body: Mapping[str, Any]) -> Any:
     """The body as Google's own message. Raises `ConfigurationError` with the path of everything that does not fit."""
     message, faults = shaped(body)
     if faults:
-        raise ConfigurationError(told(faults))
+        raise ConfigurationError(reason_of(faults))
     try:
         return run_v2.Job.from_json(json.dumps(message))
     except (ParseError, TypeError, ValueError, RecursionError) as problem:

@@ -69,7 +69,7 @@ class Meaning(Enum):
     ABSENT = "it does not exist"
     REFUSED = "nothing was done, and no repeat will change that"
     HELD_BACK = "nothing was done, but a later call may do it"
-    UNPREPARED = "nothing was done, and nothing will be until the dispatcher's host is mended"
+    UNPREPARED = "nothing was done, and nothing will be until the dispatcher's host is fixed"
     UNSENT = "nothing was sent"
     NOTHING = "it may have been done or not"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from providers.base import ConfigurationError, Needs
 from providers.cloud_run.knative import is_knative
-from providers.cloud_run.place import wanted
+from providers.cloud_run.place import place_names
 from providers.cloud_run.rendering import v2_body
 from providers.cloud_run.sizes import amount
 from providers.cloud_run.values import mapping, objects, whole
@@ -21,7 +21,7 @@ def needs_of(configuration: Mapping[str, Any]) -> Needs:
 
     The size is that of all tasks that run at once. Raises `ConfigurationError` for a configuration that cannot be used.
     """
-    asked = wanted(configuration)
+    names = place_names(configuration)
     body = mapping(configuration.get("job_body"), "job_body")
     try:
         execution, containers = _parts(body)
@@ -29,7 +29,7 @@ def needs_of(configuration: Mapping[str, Any]) -> Needs:
         execution, containers = _parts(v2_body(configuration))
     tasks = _at_once(execution)
     size = {dimension: tasks * sum(_limit(item, dimension) for item in containers) for dimension in _KEYS}
-    place = (asked.credentials or "", asked.project or "", asked.region or "")
+    place = (names.credentials or "", names.project or "", names.region or "")
     return Needs(place=place, size={dimension: value for dimension, value in size.items() if value})
 
 

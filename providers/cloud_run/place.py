@@ -30,7 +30,7 @@ _NAMED_BY = frozenset({"name", "project", "$ref"})
 
 
 class HostLacks(CallFailed):
-    """No call can be made until somebody mends the dispatcher's own configuration.
+    """No call can be made until somebody fixes the dispatcher's own configuration.
 
     `parts` of a place (`Needs.place`) are what the lack concerns: 1 the credentials, 2 the project as well, 3 the region too.
     """
@@ -77,7 +77,7 @@ def _check_external_account(name: str, given: Any) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class PlaceNames:
     """What a configuration says of its place; None is left to the credentials and the host."""
 
     credentials: str | None
@@ -133,7 +133,7 @@ class Place:
         return cls(project=handle["project"], region=handle["region"], credentials=handle.get("credentials"))
 
 
-def wanted(configuration: Mapping[str, Any]) -> Wanted:
+def place_names(configuration: Mapping[str, Any]) -> PlaceNames:
     """Read a rendered configuration. Raises `ConfigurationError` that names the field."""
     given = configuration.get("credentials")
     project = configuration.get("project") or (given.get("project") if isinstance(given, Mapping) else None)
@@ -143,7 +143,7 @@ def wanted(configuration: Mapping[str, Any]) -> Wanted:
         raise ConfigurationError(f"region: name one, such as us-central1, not {region!r:.80}")
     if project and not _is_segment(project):
         raise ConfigurationError(f"project: give its id or number, not {project!r:.80}")
-    return Wanted(credentials=credentials_name(given), project=project, region=region)
+    return PlaceNames(credentials=credentials_name(given), project=project, region=region)
 
 
 def credentials_name(value: Any) -> str | None:

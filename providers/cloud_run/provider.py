@@ -14,11 +14,11 @@ from providers.base import (
     ConfigurationError,
     Hold,
     Job,
-    Limits,
     Misconfigured,
     Needs,
     Observation,
     Outcome,
+    ProviderLimits,
     Rate,
     Rejected,
     Submission,
@@ -27,11 +27,11 @@ from providers.base import (
 )
 from providers.cloud_run.checking import refused
 from providers.cloud_run.needs import needs_of
-from providers.cloud_run.place import NO_REGION, HostLacks, Place, wanted
+from providers.cloud_run.place import NO_REGION, HostLacks, Place, place_names
 from providers.cloud_run.regions import Regions
 from providers.cloud_run.rendering import body_of, execution_name, is_kept
 from providers.cloud_run.tidying import live, orphans
-from providers.remarks import told
+from providers.remarks import reason_of
 
 WRITES_PER_MINUTE = 30
 """What a fresh project was seen to have of the quota WritePerMinutePerProjectRegion; https://cloud.google.com/run/quotas
@@ -77,7 +77,7 @@ class CloudRunProvider:
         self._regions = Regions(credentials or {}, endpoint=endpoint, project=project, seconds=call_timeout)
         self._owner, self._now = owner, now
         self._deletes = max(1, int(writes_per_minute / 2))
-        self._limits = Limits(
+        self._limits = ProviderLimits(
             submit_rates=(Rate(burst=max(1, int(writes_per_minute / 10)), per_second=writes_per_minute / 120),),
             concurrency=8,
             call_timeout=call_timeout,
@@ -88,7 +88,7 @@ class CloudRunProvider:
         )
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> ProviderLimits:
         """Paced by the write quota. A job is found by its name for as long as it is not deleted."""
         return self._limits
 
@@ -105,7 +105,7 @@ class CloudRunProvider:
             region = self._regions.of(job.configuration)
             body = body_of(job, region.place, self._owner)
             if faults := refused(job.configuration, body):
-                return Rejected(reason=told(faults))
+                return Rejected(reason=reason_of(faults))
         except ConfigurationError as problem:
             return Rejected(reason=str(problem))
         except HostLacks as problem:
@@ -159,17 +159,17 @@ class CloudRunProvider:
 
         Raises `ConfigurationError` when `configuration` names no region, and `CallFailed`.
         """
-        if wanted(configuration).region is None:
+        if place_names(configuration).region is None:
             raise ConfigurationError(NO_REGION)
         region = self._regions.of(configuration)
         found = orphans(region.jobs(), owner=self._owner, keep=keep, now=self._now())
         # All are found before the first is deleted: a list whose items go away while it is read skips some.
         return tuple(region.delete(list(islice(found, self._deletes))))
 
-    def strays(self, configuration: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:
+    def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
         """By one list of the jobs of this owner. Raises `CallFailed` when it could not be read to its end."""
         listed = live(self._regions.of(configuration).jobs(), owner=self._owner)
-        return tuple(sorted(name for name in listed if name not in known))
+        return tuple(sorted(name for name in listed if name not in known_names))
 
 
 def submission_of(job: Job, place: Place) -> Submission:

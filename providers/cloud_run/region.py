@@ -151,7 +151,7 @@ class Region:
         return _short(self._connection.delete_job(self.place.job(name), left, etag)) == name
 
     def _listed(self, executions: Mapping[str, str]) -> dict[str, Observation | None]:
-        """What the list says of the wanted jobs, None where it is unclear; it is read no further than to the last of them."""
+        """What the list says of these jobs, None where it is unclear; it is read no further than to the last of them."""
         missing = set(executions)
         found: dict[str, Observation | None] = {}
         try:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from providers.base import CallFailed, ConfigurationError
-from providers.cloud_run.place import NO_PROJECT, NO_REGION, Account, HostLacks, Place, wanted
+from providers.cloud_run.place import NO_PROJECT, NO_REGION, Account, HostLacks, Place, place_names
 from providers.deadlines import within
 
 if TYPE_CHECKING:
@@ -43,15 +43,15 @@ class Regions:
         Raises `ConfigurationError`, `HostLacks`, or another `CallFailed` when the host's identity could not be had.
         """
         end = time.monotonic() + self._seconds
-        asked = wanted(configuration)
-        account = self._account(asked.credentials)
-        if asked.region is None:
+        names = place_names(configuration)
+        account = self._account(names.credentials)
+        if names.region is None:
             raise HostLacks(NO_REGION, parts=3)
-        connection = self._connect(asked.credentials, account, end)
-        project = asked.project or account.project or self._project or connection.project
+        connection = self._connect(names.credentials, account, end)
+        project = names.project or account.project or self._project or connection.project
         if not project:
             raise HostLacks(NO_PROJECT, parts=2)
-        return self._region(Place(project=project, region=asked.region, credentials=asked.credentials), connection, end)
+        return self._region(Place(project=project, region=names.region, credentials=names.credentials), connection, end)
 
     def at(self, place: Place) -> Region:
         """A place that a submission names. Raises `CallFailed`."""

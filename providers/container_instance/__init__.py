@@ -4,9 +4,9 @@
     group, secret_values, tags
     needs, checking                  pure: where a job goes and what it takes; what is wrong with a configuration
     answers, states                  pure: what Azure answered becomes an outcome or an observation
-    place, settings                  where a job lives, and who asks
+    place, entries                   where a job lives, and who asks
     arm, identity                    what calls Azure; the only modules that import its SDK
-    connections, timing, looking,    the rest
+    connections, timing, observing,  the rest
     provider
 
 Importing this package loads no part of the SDK; the first call does.

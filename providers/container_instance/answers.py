@@ -1,7 +1,7 @@
 """What Resource Manager answered, as an outcome. Pure; the table below is read from the top.
 
 What is wrong with the *job* is `Rejected`. What the subscription or the region lacks for now (a rate, a quota, capacity) is
-`Throttled`, and holds the jobs that would be refused as well. What somebody has to mend first (no token, a subscription that
+`Throttled`, and holds the jobs that would be refused as well. What somebody has to fix first (no token, a subscription that
 cannot be used) is `Misconfigured`. Everything after which a group may be there is `Unknown`; before the PUT that cannot be, so
 there it is `Unreachable`. A refusal without a code is a gateway's, and refuses no job.
 """
@@ -63,7 +63,7 @@ CAPACITY_CODES = frozenset({"InsufficientCapacity", "ServiceUnavailable"})
 UNUSABLE_SUBSCRIPTIONS = frozenset(
     {"SubscriptionNotFound", "MissingSubscriptionRegistration", "SubscriptionNotRegistered", "ReadOnlyDisabledSubscription"}
 )
-"""What is wrong is the subscription, or who asks for it; no job in it can start until somebody mends that."""
+"""What is wrong is the subscription, or who asks for it; no job in it can start until somebody fixes that."""
 ALREADY_THERE = frozenset({"ContainerGroupTransitioning", "InvalidContainerGroupUpdate"})
 """Refusals of a PUT which say that a group of that name is there already."""
 REFUSED_CONFLICTS = frozenset({"ResourceGroupBeingDeleted", "InvalidResourceLocation", "ScopeLocked"})

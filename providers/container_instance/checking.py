@@ -1,4 +1,4 @@
-"""What can be said of a rendered configuration before any call: all remarks at the door, the faults at a submission.
+"""What can be said of a rendered configuration before any call: all remarks when it is saved, the faults at a submission.
 
 Azure's SDK is not needed for it. The keys of a container group are Azure's; they are checked up to the newest version of its
 model that is known here, and a template that asks for a newer one is left to Azure.
@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from providers.base import Checked, ConfigurationError, Finding, Job
-from providers.container_instance.group import wanted_of
+from providers.container_instance.entries import CredentialEntries
+from providers.container_instance.group import group_request
 from providers.container_instance.needs import needs
 from providers.container_instance.place import first_group
-from providers.container_instance.settings import Settings
 from providers.container_instance.values import mapping, named_texts, number, sequence, text, texts
 from providers.remarks import finding_of, unknown_keys
 
@@ -77,7 +77,7 @@ def faults(configuration: Mapping[str, Any]) -> list[Finding]:
     return _unique(finding for rule in rules for finding in _collected(rule, configuration))
 
 
-class _AnySettings(Settings):
+class _AnyEntries(CredentialEntries):
     """The dispatcher's credentials, of which nothing is known here: every name is one of them."""
 
     def __init__(self) -> None:
@@ -191,7 +191,7 @@ def _sizes(configuration: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _made(configuration: Mapping[str, Any]) -> Iterator[Finding]:
     """What making the request stumbles over."""
-    wanted_of(Job(name="r0-1", configuration=configuration), _AnySettings())
+    group_request(Job(name="r0-1", configuration=configuration), _AnyEntries())
     yield from ()
 
 

@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from providers.base import ProviderUnavailable
+from providers.container_instance.entries import CredentialEntries
 from providers.container_instance.group import API_VERSION
 from providers.container_instance.place import Place
-from providers.container_instance.settings import Settings
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -34,8 +34,8 @@ def require_sdk() -> None:
 class Connections:
     """Connections by place. Safe to use from several threads; the SDK is imported with the first."""
 
-    def __init__(self, settings: Settings, endpoint: str | None) -> None:
-        self._settings, self._endpoint = settings, endpoint
+    def __init__(self, entries: CredentialEntries, endpoint: str | None) -> None:
+        self._entries, self._endpoint = entries, endpoint
         self._making = threading.Lock()
         self._arms: dict[tuple[str, str, str], Arm] = {}
         self._regions: dict[Place, str] = {}
@@ -62,11 +62,11 @@ class Connections:
 
     def _credential(self, place: Place, endpoint: str | None) -> TokenCredential | None:
         """None for a plain-text endpoint: a token would be worth stealing there, and an emulator wants none."""
-        identity = self._settings.identity(place.credentials)
+        identity = self._entries.identity(place.credentials)
         if endpoint is not None and endpoint.startswith("http://"):
             return None
         from providers.container_instance.identity import Tokens  # noqa: PLC0415 - imports the SDK, on first use
 
         keyed = "client_secret_env" in identity
-        secret = self._settings.secret(identity, "client_secret_env", "aci_credentials") if keyed else None
+        secret = self._entries.secret(identity, "client_secret_env", "aci_credentials") if keyed else None
         return Tokens(identity, secret)

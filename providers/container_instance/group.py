@@ -12,11 +12,11 @@ from typing import Any
 
 from providers.base import Job
 from providers.container_instance.container import container_name, main_container
+from providers.container_instance.entries import CredentialEntries
 from providers.container_instance.expressions import refuse_expressions, resolved
 from providers.container_instance.needs import location_of
 from providers.container_instance.place import first_group
 from providers.container_instance.secret_values import Secrets
-from providers.container_instance.settings import Settings
 from providers.container_instance.tags import tags_of
 from providers.container_instance.values import mapping, pruned, required_text, sequence, text, texts
 
@@ -29,7 +29,7 @@ _SCHEME = re.compile(r"^https?://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class GroupRequest:
     """What a job's PUT is made of."""
 
     body: dict[str, Any]
@@ -39,16 +39,16 @@ class Wanted:
     api_version: str
 
 
-def wanted_of(job: Job, settings: Settings) -> Wanted:
+def group_request(job: Job, entries: CredentialEntries) -> GroupRequest:
     """The container group of a job. Raises `ConfigurationError` naming the field at fault."""
     resource = _resource(job.configuration)
     identities = texts(job.configuration.get("identities"), "identities")
-    secrets = Secrets(settings=settings, identity=identities[0] if identities else None)
+    secrets = Secrets(entries=entries, identity=identities[0] if identities else None)
     properties: dict[str, Any] = secrets.filled(
         mapping(resource.get("properties"), f"{_PATH}.properties"), f"{_PATH}.properties"
     )
     properties["containers"] = _containers(job, properties, secrets)
-    if registry := _registry(job.configuration.get("image_registry"), settings, secrets):
+    if registry := _registry(job.configuration.get("image_registry"), entries, secrets):
         properties["imageRegistryCredentials"] = [registry]
         identities += [registry["identity"]] if "identity" in registry else []
     _add_placement(properties, job.configuration)
@@ -57,7 +57,9 @@ def wanted_of(job: Job, settings: Settings) -> Wanted:
         properties["secretReferences"] = [*given, *secrets.declared.values()]
     body = _body(job, resource, properties, identities)
     refuse_expressions(body, _PATH)
-    return Wanted(body=body, location=location_of(job.configuration, resource), api_version=_api_version(resource, properties))
+    return GroupRequest(
+        body=body, location=location_of(job.configuration, resource), api_version=_api_version(resource, properties)
+    )
 
 
 def container_of(job: Job) -> str:
@@ -90,13 +92,13 @@ def _given_containers(properties: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [mapping(item, f"{path}[{index}]") for index, item in enumerate(sequence(properties.get("containers"), path))]
 
 
-def _registry(given: Any, settings: Settings, secrets: Secrets) -> dict[str, str]:
+def _registry(given: Any, entries: CredentialEntries, secrets: Secrets) -> dict[str, str]:
     """Prefect's DockerRegistry or ACRManagedIdentity, where a password is the name of an entry or a Key Vault URI."""
     if not given:
         return {}
     path = "image_registry"
     named = isinstance(given, str)
-    fields = {"password": given, **settings.entry(given, path)} if named else mapping(given, path)
+    fields = {"password": given, **entries.entry(given, path)} if named else mapping(given, path)
     server = _SCHEME.sub("", required_text(fields.get("registry_url"), f"{path}.registry_url")).rstrip("/")
     if identity := text(fields.get("identity"), f"{path}.identity"):
         return {"server": server, "identity": identity}

@@ -22,7 +22,7 @@ class Place:
     subscription_id: str
     resource_group: str
     credentials: str = ""
-    """The name of an entry of the settings, or a JSON object with a tenant and client id; empty for the host's own identity."""
+    """The name of an entry of the credentials, or a JSON object with tenant and client id; empty is the host's own."""
 
     def resource_id(self, name: str) -> str:
         """The ARM resource id of a container group here."""

@@ -21,12 +21,12 @@ from providers.base import (
     ConfigurationError,
     Hold,
     Job,
-    Limits,
     Misconfigured,
     Needs,
     Observation,
     Outcome,
     ProviderError,
+    ProviderLimits,
     Rate,
     Rejected,
     Submission,
@@ -35,15 +35,15 @@ from providers.base import (
 from providers.container_instance.answers import ALREADY_THERE, ArmFailure, outcome_of, worded
 from providers.container_instance.checking import faults
 from providers.container_instance.connections import Connections, require_sdk
-from providers.container_instance.group import container_of, is_kept, wanted_of
-from providers.container_instance.looking import Look, log_of
+from providers.container_instance.entries import CredentialEntries, HostLacks
+from providers.container_instance.group import container_of, group_request, is_kept
 from providers.container_instance.needs import needs
+from providers.container_instance.observing import Observer, log_of
 from providers.container_instance.place import Place, place_of, place_of_submission, submission_of
-from providers.container_instance.settings import HostLacks, Settings
 from providers.container_instance.states import is_over, never_ran, observation_of
 from providers.container_instance.tags import KEEP_TAG, OWN_TAG
 from providers.container_instance.timing import CALL_TIMEOUT, LAST_START, Watch
-from providers.remarks import told
+from providers.remarks import reason_of
 
 PUBLISHED_RATES = (Rate(burst=100, per_second=100 / 300), Rate(burst=300, per_second=300 / 3600))
 """Creates of container groups in five minutes and in an hour, for a subscription and region.
@@ -83,7 +83,7 @@ class ContainerInstanceProvider:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._limits = Limits(
+        self._limits = ProviderLimits(
             submit_rates=submit_rates,
             concurrency=concurrency,
             call_timeout=CALL_TIMEOUT,
@@ -93,14 +93,14 @@ class ContainerInstanceProvider:
             lingers=True,
         )
         require_sdk()
-        self._settings = Settings(credentials or {})
-        self._connections = Connections(self._settings, endpoint)
+        self._entries = CredentialEntries(credentials or {})
+        self._connections = Connections(self._entries, endpoint)
         self._deletes_per_call, self._sweep_after = deletes_per_call, timedelta(seconds=sweep_after)
         self._repair_after = timedelta(seconds=repair_after)
         self._clock, self._monotonic = clock, monotonic
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> ProviderLimits:
         """Azure's published defaults, but for what the constructor was given.
 
         `memory` is None because a group is there until we delete it, which happens only once its end is recorded.
@@ -118,7 +118,7 @@ class ContainerInstanceProvider:
             submission, wants = self._submission(job), needs(job.configuration)
             return self._submit(job, submission, wants, watch)
         except ConfigurationError as error:
-            return Rejected(reason=told(faults(job.configuration)) or str(error))
+            return Rejected(reason=reason_of(faults(job.configuration)) or str(error))
 
     def _submit(self, job: Job, submission: Submission, wants: Needs, watch: Watch) -> Outcome:
         place = place_of_submission(submission)
@@ -130,10 +130,10 @@ class ContainerInstanceProvider:
         except ArmFailure as failure:
             return outcome_of(failure, wants, sent_put=False)
         if broken := faults(job.configuration):
-            return Rejected(reason=told(broken))
+            return Rejected(reason=reason_of(broken))
         try:
-            wanted = wanted_of(job, self._settings)
-            location = wanted.location or self._connections.region(place)
+            request = group_request(job, self._entries)
+            location = request.location or self._connections.region(place)
         except HostLacks as problem:
             return Misconfigured(reason=str(problem), hold=None)
         except ArmFailure as failure:
@@ -141,8 +141,8 @@ class ContainerInstanceProvider:
         spent = watch.spent
         if spent > LAST_START:
             return Unreachable(cause=f"nothing was started: Azure took {spent:.0f} s to answer a look-up")
-        body = {"location": location, **wanted.body}
-        return self._put(submission, body, wants, api_version=wanted.api_version, seconds=CALL_TIMEOUT - spent)
+        body = {"location": location, **request.body}
+        return self._put(submission, body, wants, api_version=request.api_version, seconds=CALL_TIMEOUT - spent)
 
     def find(self, job: Job) -> Submission | None:
         """By its name, which is the group's."""
@@ -156,7 +156,7 @@ class ContainerInstanceProvider:
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
         """A GET for each, since Azure's lists show no states; those that do not fit into the time or the rate are left out."""
         watch = Watch(self._monotonic)
-        return Look(self._connections, watch, clock=self._clock, repair_after=self._repair_after).at(submissions)
+        return Observer(self._connections, watch, clock=self._clock, repair_after=self._repair_after).observe(submissions)
 
     def cancel(self, submission: Submission) -> None:
         """Stop what runs; delete what never ran, which nothing else ends."""
@@ -184,8 +184,8 @@ class ContainerInstanceProvider:
     def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:
         """Delete the groups, as many as Azure's rate lets through; those that are to stay count as gone."""
         kept = frozenset(submission.name for submission in submissions if submission.handle.get("keep"))
-        wanted = [(place_of_submission(item), item.name) for item in submissions if item.name not in kept]
-        return kept | frozenset(self._delete(wanted))
+        groups = [(place_of_submission(item), item.name) for item in submissions if item.name not in kept]
+        return kept | frozenset(self._delete(groups))
 
     def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:
         """Delete groups of ours that have ended and that nobody knows. Raises `CallFailed` when they could not be listed."""
@@ -193,10 +193,10 @@ class ContainerInstanceProvider:
         ours = [group.name for group in self._ours(place) if group.name not in keep and KEEP_TAG not in group.tags]
         return tuple(self._delete(self._ended(place, ours)))
 
-    def strays(self, configuration: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:
+    def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
         """By one list, and a GET for each group that is not known: `CallFailed` when there are more than can be looked at."""
         place = place_of(configuration)
-        names = sorted(group.name for group in self._ours(place) if group.name not in known)
+        names = sorted(group.name for group in self._ours(place) if group.name not in known_names)
         if len(names) > READS_PER_SWEEP:
             raise CallFailed(f"{len(names)} groups are not known, more than can be looked at ({READS_PER_SWEEP}): sweep first")
         return tuple(name for name in names if self._is_live(place, name))

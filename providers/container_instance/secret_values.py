@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from providers.base import ConfigurationError
-from providers.container_instance.settings import Settings
+from providers.container_instance.entries import CredentialEntries
 from providers.container_instance.values import mapping
 
 SECRET_FIELDS = frozenset({"password", "secureValue", "storageAccountKey", "workspaceKey"})
@@ -29,7 +29,7 @@ _KEY_VAULT = re.compile(r"https://[\w.-]+/secrets/[\w-]+(/\w+)?/?")
 class Secrets:
     """Resolves the references of one job, and collects what its group has to declare for them."""
 
-    settings: Settings
+    entries: CredentialEntries
     identity: str | None
     """The resource id of the identity that reads Key Vault."""
     declared: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -39,13 +39,13 @@ class Secrets:
         path = f"secrets.{name}"
         if _is_key_vault(reference):
             return {"name": name, "secureValueReference": self._declare(reference, path)}
-        return {"name": name, "secureValue": self.settings.named_secret(reference, path)}
+        return {"name": name, "secureValue": self.entries.named_secret(reference, path)}
 
     def password(self, reference: Any, path: str) -> dict[str, str]:
         """A registry's password that is read from `reference`."""
         if _is_key_vault(reference):
             return {"passwordReference": self._declare(reference, path)}
-        return {"password": self.settings.named_secret(reference, path)}
+        return {"password": self.entries.named_secret(reference, path)}
 
     def filled(self, value: Any, path: str) -> Any:
         """`value` with the names in its secret fields replaced by the secrets."""
@@ -57,13 +57,13 @@ class Secrets:
 
     def _filled_field(self, key: str, value: Any, path: str) -> Any:
         if key in SECRET_FIELDS:
-            return self.settings.named_secret(value, path)
+            return self.entries.named_secret(value, path)
         if key == "secret":
             return {name: self._encoded(item, f"{path}.{name}") for name, item in mapping(value, path).items()}
         return self.filled(value, path)
 
     def _encoded(self, reference: Any, path: str) -> str:
-        return b64encode(self.settings.named_secret(reference, path).encode()).decode()
+        return b64encode(self.entries.named_secret(reference, path).encode()).decode()
 
     def _declare(self, uri: str, path: str) -> str:
         if not self.identity:

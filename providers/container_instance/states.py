@@ -2,7 +2,7 @@
 
 **The main container decides.** Its end is the job's, with its exit code, whatever Azure says of the group: a sidecar may live
 on, may end later with 137, and Azure may go on calling a group `Running` in which nothing runs. Only a group that somebody
-stopped counts as stopped, unless our own tag says that its main container had ended before (see `looking`).
+stopped counts as stopped, unless our own tag says that its main container had ended before (see `observing`).
 
 Where the main container shows no end, the group's own state decides; provisioning says only why a group never ran.
 Provisioning states other than Succeeded and Failed are not to be relied on, and a group whose node is being repaired runs again

@@ -2,7 +2,7 @@
 
     values, place, sizes, tags,     pure: a rendered configuration becomes RegisterTaskDefinition and RunTask parameters
     launch, definition, network,
-    groundwork, request
+    blueprint, request
     keys, shapes, rules, findings,  pure: what is wrong with a configuration, or has no effect; `submit` asks the same
     checking, needs
     outcomes, answers, observation, pure: what AWS answered becomes an outcome or an observation

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from providers.base import Checked, Job
+from providers.ecs.blueprint import Blueprint, draft, note_shared
 from providers.ecs.containers import DEFAULT_CONTAINER
 from providers.ecs.definition import Facts, given_definition
 from providers.ecs.findings import Notes
-from providers.ecs.groundwork import Groundwork, draft, note_shared
 from providers.ecs.launch import Launch, launch_of
 from providers.ecs.place import place_of
 from providers.ecs.request import requested
@@ -46,14 +46,14 @@ def misshapen(error: Exception) -> str:
 def _note_all(configuration: Mapping[str, Any], notes: Notes) -> None:
     notes.attempt(lambda: note_shared(configuration, notes))
     place = notes.attempt(lambda: place_of(configuration))
-    ground = _ground(configuration, (place and place.region) or "us-east-1", notes)
+    blueprint = _blueprint(configuration, (place and place.region) or "us-east-1", notes)
     of_run = Notes()
-    of_run.attempt(lambda: _note_request(configuration, ground, of_run))
+    of_run.attempt(lambda: _note_request(configuration, blueprint, of_run))
     notes.faults += of_run.faults
     notes.warnings += of_run.warnings
 
 
-def _ground(configuration: Mapping[str, Any], region: str, notes: Notes) -> Groundwork:
+def _blueprint(configuration: Mapping[str, Any], region: str, notes: Notes) -> Blueprint:
     """What a request is built on; where that cannot be worked out, what is wrong is noted, and the least is assumed."""
     fresh = Notes()
     if notes.attempt(lambda: given_definition(configuration)):
@@ -67,17 +67,17 @@ def _ground(configuration: Mapping[str, Any], region: str, notes: Notes) -> Grou
         return worked_out[1]  # type: ignore[no-any-return]
     name = configuration.get("container_name")
     facts = Facts(containers=(name if isinstance(name, str) and name else DEFAULT_CONTAINER,))
-    return Groundwork(facts=facts, launch=launch or Launch(), network=None)
+    return Blueprint(facts=facts, launch=launch or Launch(), network=None)
 
 
-def _note_request(configuration: Mapping[str, Any], ground: Groundwork, notes: Notes) -> None:
+def _note_request(configuration: Mapping[str, Any], blueprint: Blueprint, notes: Notes) -> None:
     wanted = name_of(configuration.get("container_name"), "container_name")
     requested(
         Job(name=NAME, configuration=configuration),
         definition="definition",
-        container=wanted or _first(ground.facts),
-        facts=ground.facts,
-        launch=ground.launch,
+        container=wanted or _first(blueprint.facts),
+        facts=blueprint.facts,
+        launch=blueprint.launch,
         network=None,
         notes=notes,
     )

@@ -31,7 +31,7 @@ _BY_CODE = {
     "PlatformTaskDefinitionIncompatibilityException": "check platform_version, or leave it out",
     "BlockedException": "AWS has blocked the account; contact AWS Support",
     "NoCredentialsError": "give the dispatcher's host an AWS identity, or name one of its credentials in aws_credentials",
-    "ProfileNotFound": "mend the profile of this entry of the dispatcher's credentials, or the host's AWS configuration",
+    "ProfileNotFound": "fix the profile of this entry of the dispatcher's credentials, or the host's AWS configuration",
     "NoRegionError": "set AWS_DEFAULT_REGION, give the credentials a region, or name the cluster by its ARN",
     **dict.fromkeys(("ExpiredToken", "ExpiredTokenException", "RequestExpired"),
                     "the dispatcher's AWS credentials have expired: renew them, and check the host's clock"),

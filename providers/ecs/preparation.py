@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from providers.base import Job
+from providers.ecs.blueprint import Blueprint, blueprint_for_existing, blueprint_of, check_existing
 from providers.ecs.calls import Service
 from providers.ecs.clients import CONNECT_SHARE, READ_SHARE, Clients
 from providers.ecs.containers import main_container
 from providers.ecs.definition import given_definition
-from providers.ecs.groundwork import Groundwork, check_existing, groundwork_of, groundwork_on
 from providers.ecs.network import Network, network_parameters, subnets_of_vpc
 from providers.ecs.once import Once
 from providers.ecs.place import Place, place_of
@@ -72,11 +72,13 @@ class Preparation:
         ecs = self._clients.client("ecs", place)
         check = self._check()
         self._clients.sign_in(place)
-        definition, remembered, ground = self._definition(ecs, place, job.configuration, check)
-        container = main_container(ground.facts.containers, name_of(job.configuration.get("container_name"), "container_name"))
-        network = self._network(place, ground.network, check)
+        definition, remembered, blueprint = self._definition(ecs, place, job.configuration, check)
+        container = main_container(
+            blueprint.facts.containers, name_of(job.configuration.get("container_name"), "container_name")
+        )
+        network = self._network(place, blueprint.network, check)
         request = run_task_request(
-            job, definition=definition, container=container, facts=ground.facts, launch=ground.launch, network=network
+            job, definition=definition, container=container, facts=blueprint.facts, launch=blueprint.launch, network=network
         )
         check()
         return Prepared(ecs=ecs, place=place, container=container, remembered=remembered, request=request)
@@ -87,13 +89,13 @@ class Preparation:
 
     def _definition(
         self, ecs: Service, place: Place, configuration: Mapping[str, Any], check: Check
-    ) -> tuple[str, str, Groundwork]:
+    ) -> tuple[str, str, Blueprint]:
         """What RunTask is to name, under what it is remembered, and what else follows from it."""
         if given := given_definition(configuration):
             check_existing(configuration)
-            return given, given, groundwork_on(self._definitions.facts(ecs, place, given, check), configuration)
-        definition, ground = groundwork_of(configuration, place.region or "")
-        return self._definitions.registered(ecs, place, definition, check), definition["family"], ground
+            return given, given, blueprint_for_existing(self._definitions.facts(ecs, place, given, check), configuration)
+        definition, blueprint = blueprint_of(configuration, place.region or "")
+        return self._definitions.registered(ecs, place, definition, check), definition["family"], blueprint
 
     def _network(self, place: Place, network: Network | None, check: _TimeLeft) -> dict[str, Any] | None:
         if network is None:

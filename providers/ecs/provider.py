@@ -12,10 +12,10 @@ from providers.base import (
     CallFailed,
     ConfigurationError,
     Job,
-    Limits,
     Needs,
     Observation,
     Outcome,
+    ProviderLimits,
     Rate,
     Rejected,
     Submission,
@@ -77,7 +77,7 @@ class EcsProvider:
         call_timeout: float = 10.0,
         lookup_lag: float = LOOKUP_LAG,
     ) -> None:
-        self._limits = Limits(
+        self._limits = ProviderLimits(
             submit_rates=_rates(launches_per_second),
             concurrency=concurrency,
             call_timeout=call_timeout,
@@ -96,7 +96,7 @@ class EcsProvider:
         self._preparation = Preparation(self._clients, call_timeout)
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> ProviderLimits:
         """AWS's published defaults, but for what the constructor was given."""
         return self._limits
 
@@ -154,7 +154,7 @@ class EcsProvider:
         """Nothing to remove."""
         return ()
 
-    def strays(self, configuration: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:
+    def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
         """By ListTasks and DescribeTasks over the cluster: `startedBy` holds a job's name."""
         try:
             place = self._clients.located(place_of(configuration))
@@ -164,7 +164,7 @@ class EcsProvider:
             raise
         except Exception as error:
             raise _failed("list", error) from error
-        return tuple(sorted(names - known))
+        return tuple(sorted(names - known_names))
 
     def _run(self, job: Job, prepared: Prepared) -> Outcome:
         try:

@@ -42,7 +42,7 @@ class Fault:
 
 
 @dataclass(slots=True)
-class _Plan:
+class _ScriptedFault:
     fault: Fault
     remaining: int | None
     probability: float | None
@@ -75,24 +75,26 @@ class Faults:
         fault = Fault(operation=operation, kind=FaultKind(kind), detail=detail)
         remaining = 1 if times is None and probability is None else times
         with self._lock:
-            self._plans.append(_Plan(fault, remaining, probability))
+            self._script.append(_ScriptedFault(fault, remaining, probability))
 
     def take(self, operation: str) -> Fault | None:
         """The fault that this call meets, used up by it; the first that was added wins."""
-        if not self._plans:
+        if not self._script:
             return None
         with self._lock:
-            return next((plan.fault for plan in self._plans if plan.matches(operation) and self._strikes(plan)), None)
+            return next(
+                (scripted.fault for scripted in self._script if scripted.matches(operation) and self._strikes(scripted)), None
+            )
 
-    def _strikes(self, plan: _Plan) -> bool:
-        if plan.probability is not None and self._random.random() >= plan.probability:
+    def _strikes(self, scripted: _ScriptedFault) -> bool:
+        if scripted.probability is not None and self._random.random() >= scripted.probability:
             return False
-        if plan.remaining is not None:
-            plan.remaining -= 1
+        if scripted.remaining is not None:
+            scripted.remaining -= 1
         return True
 
     def reset(self) -> None:
         """Forget every fault, and start chance anew."""
         with self._lock:
-            self._plans: list[_Plan] = []
+            self._script: list[_ScriptedFault] = []
             self._random = random.Random(self._seed)  # noqa: S311 - chance that must repeat, not a secret

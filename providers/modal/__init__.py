@@ -12,8 +12,8 @@
 ended, the name is free and a repeat would run the job again. Three things close that gap:
 
 * `submit` looks the name up before it creates a sandbox, ended ones included; a tick does so before it repeats a submission.
-* Modal does not say for how long it finds an ended sandbox by name. `Limits.memory` counts on one day: a submission without an
-  answer that nobody looked after for longer is not repeated.
+* Modal does not say for how long it finds an ended sandbox by name. `ProviderLimits.memory` counts on one day: a submission
+  without an answer that nobody looked after for longer is not repeated.
 * By name, ended sandboxes are found on Modal's newer backend alone, and GPU jobs run on the older one. A GPU job's name is
   therefore claimed in a `modal.Dict` (`push-dispatcher-names`, one atomic put) before its sandbox is created, and is given back
   only where it is certain that nothing was started. A name that is claimed and has no sandbox counts as started, even if

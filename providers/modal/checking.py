@@ -1,4 +1,4 @@
-"""What can be said of a rendered configuration before any call: all remarks at the door, the faults at a submission.
+"""What can be said of a rendered configuration before any call: all remarks when it is saved, the faults at a submission.
 
 Modal's SDK is not needed for it.
 """

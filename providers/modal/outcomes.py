@@ -30,7 +30,7 @@ MISCONFIGURED: Mapping[str, str] = {
     "VersionError": "install the version of the SDK that Modal supports",
     "UnimplementedError": "install the version of the SDK that this release names",
 }
-"""What is wrong is the dispatcher's host; no job can start until somebody mends it."""
+"""What is wrong is the dispatcher's host; no job can start until somebody fixes it."""
 
 LONGEST_WAIT = 86400.0
 _RUNNING = re.compile(r"(container|sandbox|concurren|gpu)\w* limit|limit of \d+ (container|sandbox|gpu)", re.IGNORECASE)
@@ -38,7 +38,7 @@ _RUNNING = re.compile(r"(container|sandbox|concurren|gpu)\w* limit|limit of \d+ 
 EXHAUSTED = "ResourceExhaustedError"
 CONFLICT = "ConflictError"
 FAILED_PRECONDITION = 9
-"""The gRPC status of a conflict that a repeat does not mend."""
+"""The gRPC status of a conflict that a repeat does not fix."""
 
 
 def names_of(error: BaseException) -> frozenset[str]:

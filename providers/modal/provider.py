@@ -14,12 +14,12 @@ from providers.base import (
     Hold,
     Job,
     JobState,
-    Limits,
     Misconfigured,
     Needs,
     Observation,
     Outcome,
     ProviderError,
+    ProviderLimits,
     ProviderUnavailable,
     Rate,
     Rejected,
@@ -38,7 +38,7 @@ from providers.modal.names import UNPLACED
 from providers.modal.needs import needs
 from providers.modal.outcomes import describe, is_missing, outcome_of
 from providers.modal.request import Place, SandboxSpec, place_of, read
-from providers.remarks import told
+from providers.remarks import reason_of
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ class ModalProvider:
         # Wall-clock time: a monotonic clock may stand still while a function is frozen.
         self._accounts = Accounts(credentials or {}, server_url, clock)
         self._call_timeout, self._gpu_timeout = call_timeout, max(gpu_timeout, call_timeout)
-        self._limits = Limits(
+        self._limits = ProviderLimits(
             submit_rates=(Rate(burst=creation_burst, per_second=creations_per_second),),
             concurrency=concurrency,
             call_timeout=self._gpu_timeout,
@@ -90,7 +90,7 @@ class ModalProvider:
         )
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> ProviderLimits:
         """Modal's published limits, and what the package's text says of its memory."""
         return self._limits
 
@@ -101,7 +101,7 @@ class ModalProvider:
     def submit(self, job: Job) -> Outcome:
         """Create the sandbox, unless its name was used before."""
         if broken := faults(job.configuration):
-            return Rejected(reason=told(broken))
+            return Rejected(reason=reason_of(broken))
         spec, wants = read(job), needs(job.configuration)
         progress = Progress()
         try:
@@ -204,11 +204,11 @@ class ModalProvider:
         """Nothing to remove: ended sandboxes occupy nothing."""
         return ()
 
-    def strays(self, configuration: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:
+    def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
         """By a list of the sandboxes that run in the app, and the tags of each."""
         place = place_of(configuration)
         names: frozenset[str] = self._ask("list sandboxes", place, self._names(place), self._call_timeout)
-        return tuple(sorted(names - known))
+        return tuple(sorted(names - known_names))
 
     async def _names(self, place: Place) -> frozenset[str]:
         return await names_running_in(await self._accounts.get(place.credentials), place)

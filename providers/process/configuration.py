@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from providers.base import ConfigurationError, Finding, Job
-from providers.remarks import start_timeout_faults, told, unknown_keys
+from providers.remarks import reason_of, start_timeout_faults, unknown_keys
 
 READ = frozenset({"name", "command", "env", "labels", "working_dir", "stream_output", "task_start_timeout_seconds"})
 """The keys of a job configuration that mean something here; the last is the dispatcher's, which reads it for every type."""
@@ -47,7 +47,7 @@ def request_of(job: Job, host: Mapping[str, str]) -> Request:
     """
     configuration = job.configuration
     if faults := own_faults(configuration):
-        raise ConfigurationError(told(faults))
+        raise ConfigurationError(reason_of(faults))
     environment = {name: host[name] for name in INHERITED if name in host}
     environment |= _texts("env", configuration.get("env")) | _texts("environment", job.environment)
     directory = _working_directory(configuration.get("working_dir"))

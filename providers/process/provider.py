@@ -21,10 +21,10 @@ from providers.base import (
     ConfigurationError,
     Job,
     JobState,
-    Limits,
     Needs,
     Observation,
     Outcome,
+    ProviderLimits,
     Rejected,
     Submission,
     Throttled,
@@ -72,10 +72,10 @@ class ProcessProvider:
         self._stop_seconds = stop_seconds
         self._host = os.environ if host_environment is None else host_environment
         self._at = at
-        self._limits = Limits(concurrency=concurrency, call_timeout=call_timeout, start_deadline=60.0)
+        self._limits = ProviderLimits(concurrency=concurrency, call_timeout=call_timeout, start_deadline=60.0)
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> ProviderLimits:
         """Bounded by this machine alone; a name is remembered until it is swept."""
         return self._limits
 
@@ -133,9 +133,9 @@ class ProcessProvider:
         shutil.rmtree(self._directory / REMOVED, ignore_errors=True)
         return removed
 
-    def strays(self, configuration: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:  # noqa: ARG002 - one place only
-        """The live jobs of this directory that are not known."""
-        names = [name for name in self._names() if JOB_NAME.fullmatch(name) and name not in known]
+    def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:  # noqa: ARG002 - one place only
+        """The live jobs of this directory that are not known_names."""
+        names = [name for name in self._names() if JOB_NAME.fullmatch(name) and name not in known_names]
         return tuple(name for name in names if self._is_live(name))
 
     def _names(self) -> list[str]:

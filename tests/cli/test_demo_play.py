@@ -23,7 +23,7 @@ from dispatcher.errors import DispatcherError
 from dispatcher.models import RunState, parse_submission_name
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.ticking import Dispatch, tick
-from providers.base import Limits
+from providers.base import ProviderLimits
 from providers.testing import FakeProvider
 from tests.builders import NOW, SECOND, a_pool, a_queue, a_run
 
@@ -54,7 +54,7 @@ class FakeStage:
 
     def __init__(self) -> None:
         self.clock, self.planned = Clock(), {}
-        self.provider = FakeProvider(clock=self.clock.now, limits=Limits(concurrency=1))
+        self.provider = FakeProvider(clock=self.clock.now, limits=ProviderLimits(concurrency=1))
         store = MemoryStore()
         self.client = Dispatcher(store, clock=self.clock)
         self.dispatch = Dispatch(store=store, providers=lambda _: self.provider, clock=self.clock, events=lambda *_, **__: None)

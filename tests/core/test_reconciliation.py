@@ -17,10 +17,20 @@ from dispatcher.core.reconciliation import (
     verdict,
 )
 from dispatcher.models import ALLOWED_MOVES, SLOT_STATES, RunState, submission_name
-from providers.base import Accepted, JobState, Limits, Observation, Rejected, Submission, Throttled, Unknown, Unreachable
+from providers.base import (
+    Accepted,
+    JobState,
+    Observation,
+    ProviderLimits,
+    Rejected,
+    Submission,
+    Throttled,
+    Unknown,
+    Unreachable,
+)
 from tests.builders import MINUTE, NOW, SECOND, a_live_run, a_run
 
-LIMITS = Limits(lookup_lag=60, memory=3600)
+LIMITS = ProviderLimits(lookup_lag=60, memory=3600)
 SUBMISSION = Submission(name="r0-1", handle={"arn": "x"})
 ANSWERS = (
     Accepted(submission=SUBMISSION),
@@ -136,7 +146,7 @@ def test_absence_proves_nothing_once_the_provider_has_forgotten():
     run = a_claim()
     assert not is_forgotten(run, NOW + timedelta(minutes=59), LIMITS)
     assert is_forgotten(run, NOW + timedelta(minutes=61), LIMITS)
-    assert not is_forgotten(run, NOW + timedelta(days=300), Limits())
+    assert not is_forgotten(run, NOW + timedelta(days=300), ProviderLimits())
     assert record(run, Forgotten("too late"), repeat=True).to is RunState.CRASHED
 
 
@@ -181,7 +191,7 @@ def test_a_missing_job_is_an_end_only_after_it_has_had_time_to_show_up():
 def test_clocks_that_differ_make_us_wait_longer_for_what_is_missing_and_trust_its_absence_less_long():
     wary = cautious(LIMITS, 10 * SECOND)
     assert (wary.lookup_lag, wary.memory) == (70, 3590)
-    assert cautious(Limits(), 10 * SECOND).memory is None
+    assert cautious(ProviderLimits(), 10 * SECOND).memory is None
 
 
 def test_a_job_that_does_not_start_in_time_is_stopped_and_its_run_crashes_when_the_end_is_seen():

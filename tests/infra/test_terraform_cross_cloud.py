@@ -11,7 +11,7 @@ import pytest
 
 from dispatcher.settings import Settings
 from providers.cloud_run.place import Account
-from providers.container_instance.settings import Settings as Identities
+from providers.container_instance.entries import CredentialEntries
 from providers.emulators.ecs import EcsEmulator
 from tests.infra.clouds import (
     PROJECT,
@@ -114,7 +114,7 @@ def test_azure_believes_aws_that_this_one_role_calls(applied):
         "push-dispatcher-batch-identity",
     ]
 
-    identity = Identities(settings_of(resources).credentials).entry("azure", "aci_credentials")
+    identity = CredentialEntries(settings_of(resources).credentials).entry("azure", "aci_credentials")
     assert dict(identity) == {
         "tenant_id": dispatcher["tenant_id"],
         "client_id": dispatcher["client_id"],

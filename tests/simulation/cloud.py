@@ -22,10 +22,10 @@ from providers.base import (
     CallFailed,
     Job,
     JobState,
-    Limits,
     Needs,
     Observation,
     Outcome,
+    ProviderLimits,
     Rate,
     Submission,
     Unreachable,
@@ -47,18 +47,18 @@ class Kind(StrEnum):
 
 
 LIMITS = {
-    Kind.TOKEN: Limits(lookup_lag=LOOKUP_LAG, memory=3600),
-    Kind.OBJECT: Limits(lingers=True),
-    Kind.GROUP: Limits(lingers=True),
-    Kind.RUNNING: Limits(memory=86400),
+    Kind.TOKEN: ProviderLimits(lookup_lag=LOOKUP_LAG, memory=3600),
+    Kind.OBJECT: ProviderLimits(lingers=True),
+    Kind.GROUP: ProviderLimits(lingers=True),
+    Kind.RUNNING: ProviderLimits(memory=86400),
 }
 
 
 @cache
-def limits_of(kind: Kind) -> Limits:
+def limits_of(kind: Kind) -> ProviderLimits:
     """The limits a cloud of this kind states; calls are made in the tick's own thread, so that the baton sees them."""
     base = LIMITS[kind]
-    return Limits(
+    return ProviderLimits(
         concurrency=1,
         submit_rates=(Rate(burst=6, per_second=2.0),),
         call_timeout=CALL_TIMEOUT,
@@ -199,7 +199,7 @@ class SimulatedProvider:
     request: Callable[..., Any]
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> ProviderLimits:
         """What the cloud states."""
         return limits_of(self.cloud.kind)
 

@@ -9,11 +9,11 @@ from datetime import timedelta
 from dispatcher.records import RunFilter
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.ticking import Dispatch, TickLimits, admit_next, settle_event, tick
-from providers.base import Limits
+from providers.base import ProviderLimits
 from providers.testing import FakeProvider, Remembers
 from tests.builders import MINUTE, NOW, SECOND, a_pool, a_run, an_id
 
-LIMITS = Limits(memory=3600.0, lookup_lag=30.0, concurrency=1)
+LIMITS = ProviderLimits(memory=3600.0, lookup_lag=30.0, concurrency=1)
 LEASE = TickLimits().lease + timedelta(seconds=30) + TickLimits().clock_skew
 """How long a claim belongs to its invocation on this stage."""
 

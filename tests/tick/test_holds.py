@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.models import HoldKind, RunState, submission_name
 from dispatcher.records import RunFilter
-from providers.base import Hold, JobState, Limits, Misconfigured, Observation, Submission, Throttled, Unreachable
+from providers.base import Hold, JobState, Misconfigured, Observation, ProviderLimits, Submission, Throttled, Unreachable
 from providers.testing import FakeProvider, Remembers
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_pool
 from tests.tick.stage import Stage
@@ -24,7 +24,9 @@ class Cloud(FakeProvider):
     """Refuses what its rule says, before anything is started."""
 
     def __init__(self, stage, rule, *, concurrency=1, **limits):
-        super().__init__(remembers=Remembers.OBJECT, clock=stage.clock.now, limits=Limits(concurrency=concurrency, **limits))
+        super().__init__(
+            remembers=Remembers.OBJECT, clock=stage.clock.now, limits=ProviderLimits(concurrency=concurrency, **limits)
+        )
         self.rule = rule
 
     def submit(self, job):

@@ -7,7 +7,7 @@ from uuid import UUID
 from dispatcher.models import RunState, submission_name
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.ticking import Dispatch, TickLimits, tick
-from providers.base import JobState, Limits, Observation, Rate
+from providers.base import JobState, Observation, ProviderLimits, Rate
 from providers.testing import LIMITS, FakeProvider, Remembers
 from tests.builders import MINUTE, NOW, SECOND, a_live_run, a_pool, a_run, an_id
 
@@ -46,7 +46,7 @@ class CountingStore(MemoryStore):
 class SlowToLook(FakeProvider):
     """Observes nothing yet, and takes its time to say so."""
 
-    def __init__(self, clock: StillClock, limits: Limits, takes: timedelta) -> None:
+    def __init__(self, clock: StillClock, limits: ProviderLimits, takes: timedelta) -> None:
         super().__init__(limits=limits, clock=clock.now)
         self.still, self.takes = clock, takes
 
@@ -71,7 +71,7 @@ def a_tick(store, provider, clock, *, lasts=MINUTE, **limits):
 
 
 def test_a_missing_job_is_judged_by_the_time_at_which_looking_began():
-    hidden = Limits(lookup_lag=60.0)
+    hidden = ProviderLimits(lookup_lag=60.0)
     run = a_live_run(submitted_at=NOW)
     store, clock = a_store(run), StillClock(NOW + 60 * SECOND)
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from providers.base import Accepted, Job, Submission
 from providers.container_instance import ContainerInstanceProvider
-from providers.container_instance.group import wanted_of
-from providers.container_instance.settings import Settings
+from providers.container_instance.entries import CredentialEntries
+from providers.container_instance.group import group_request
 from providers.emulators.container_instance import ContainerInstanceEmulator
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
@@ -38,7 +38,7 @@ def submitted(provider: ContainerInstanceProvider, job: Job | None = None) -> Su
 
 def wanted(job: Job | None = None, *, credentials=None, host=None, **fields: Any):
     """What a job's PUT is made of, on a host with these environment variables."""
-    return wanted_of(job or a_job(**fields), Settings(credentials or {}, host or {}))
+    return group_request(job or a_job(**fields), CredentialEntries(credentials or {}, host or {}))
 
 
 def properties_of(job: Job | None = None, **fields: Any) -> dict[str, Any]:

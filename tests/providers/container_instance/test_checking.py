@@ -1,4 +1,4 @@
-"""What is said of a configuration at the door, in the words of a submission."""
+"""What the check says of a configuration, in the words of a submission."""
 
 import sys
 
@@ -7,7 +7,7 @@ import pytest
 from providers import registry
 from providers.base import Job, Rejected
 from providers.container_instance.checking import check
-from providers.remarks import told
+from providers.remarks import reason_of
 from tests.providers.container_instance.builders import IDENTITY, a_configuration, a_job, a_template, container_of, provider_for
 
 MAIN = "arm_template.resources[0].properties.containers[0]"
@@ -106,7 +106,7 @@ def test_a_fault_is_told_at_the_door_as_at_the_submission(aci, fields, words):
     configuration = a_configuration(**fields)
     assert any(fault.startswith(words) for fault in said(**fields)), said(**fields)
     outcome = provider_for(aci, credentials=ENTRIES).submit(Job(name="r0001-1", configuration=configuration))
-    assert outcome == Rejected(reason=told(check(configuration).faults))
+    assert outcome == Rejected(reason=reason_of(check(configuration).faults))
     assert aci.starts == {}
 
 

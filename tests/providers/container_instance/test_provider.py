@@ -22,7 +22,7 @@ from providers.base import (
 )
 from providers.container_instance import connections
 from providers.container_instance.arm import READ_SECONDS, WRITE_SECONDS
-from providers.container_instance.looking import READS_KEPT
+from providers.container_instance.observing import READS_KEPT
 from providers.container_instance.provider import READS_PER_SWEEP
 from providers.container_instance.timing import CALL_TIMEOUT, LAST_START
 from providers.emulators.container_instance import Quotas

@@ -1,4 +1,4 @@
-"""What the door says of a configuration is what a submission would say, word for word, and needs no call."""
+"""What the check says of a configuration is what a submission would say, word for word, and needs no call."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_an_unknown_profile_gives_the_run_back(aws):
     outcome = EcsProvider(credentials={"team": {"profile": "nobody"}}).submit(a_job(aws_credentials="team"))
     assert isinstance(outcome, Misconfigured)
     assert "ProfileNotFound" in outcome.reason
-    assert "mend the profile" in outcome.reason
+    assert "fix the profile" in outcome.reason
 
 
 def test_without_any_region_runs_are_given_back(aws, monkeypatch):

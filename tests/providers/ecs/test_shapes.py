@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from providers.ecs.blueprint import blueprint_of
 from providers.ecs.findings import Notes
-from providers.ecs.groundwork import groundwork_of
 from providers.ecs.shapes import fitted, input_shape
 from tests.providers.ecs.builders import OURS, a_configuration, a_job
 from tests.providers.ecs.test_checking import changed, with_main
@@ -16,7 +16,7 @@ ROLE = "arn:aws:iam::123456789012:role/x"
 
 
 def container_of(**fields):
-    definition, _ = groundwork_of(a_configuration(with_main(**fields)), "eu-west-1")
+    definition, _ = blueprint_of(a_configuration(with_main(**fields)), "eu-west-1")
     return definition["containerDefinitions"][0]
 
 
@@ -134,6 +134,6 @@ def test_every_value_of_the_model_is_converted_or_refused_in_plain_words(operati
 
 def test_our_template_is_sent_in_the_types_of_the_model():
     notes = Notes()
-    definition, _ = groundwork_of(a_configuration(OURS, cpu="256", memory="512"), "eu-west-1")
+    definition, _ = blueprint_of(a_configuration(OURS, cpu="256", memory="512"), "eu-west-1")
     assert fitted("RegisterTaskDefinition", definition, "top", notes, frozenset()) == definition
     assert not notes.faults

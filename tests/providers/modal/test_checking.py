@@ -1,4 +1,4 @@
-"""What is said of a configuration at the door, in the words of a submission."""
+"""What the check says of a configuration, in the words of a submission."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from providers import registry
 from providers.base import Rejected
 from providers.modal.checking import check
-from providers.remarks import told
+from providers.remarks import reason_of
 
 from .builders import a_job
 
@@ -36,7 +36,7 @@ def test_a_fault_is_told_at_the_door_as_at_the_submission(provider, emulator, fi
     job = a_job(**fields)
     faults = check(job.configuration).faults
     assert any(f"{fault.path}: {fault.message}".startswith(words) for fault in faults), faults
-    assert provider.submit(job) == Rejected(reason=told(faults))
+    assert provider.submit(job) == Rejected(reason=reason_of(faults))
     assert not emulator.calls.counts
 
 

@@ -1,4 +1,4 @@
-"""What the door is told of a process, and that a submission rejects it in the same words."""
+"""What the check says of a process, and that a submission rejects it in the same words."""
 
 from __future__ import annotations
 

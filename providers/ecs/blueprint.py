@@ -21,7 +21,7 @@ _OF_THE_RUN = frozenset({"name", "command", "env", "labels"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Groundwork:
+class Blueprint:
     """What a request is built on, beside what is the run's own."""
 
     facts: Facts
@@ -29,7 +29,7 @@ class Groundwork:
     network: Network | None
 
 
-def groundwork_of(configuration: Mapping[str, Any], region: str) -> tuple[Mapping[str, Any], Groundwork]:
+def blueprint_of(configuration: Mapping[str, Any], region: str) -> tuple[Mapping[str, Any], Blueprint]:
     """For a configuration that brings its own definition: that, as parameters of RegisterTaskDefinition, comes first.
 
     Raises `ConfigurationError` naming every field at fault.
@@ -37,11 +37,11 @@ def groundwork_of(configuration: Mapping[str, Any], region: str) -> tuple[Mappin
     return _worked_out(_shared(configuration), region)
 
 
-def groundwork_on(facts: Facts, configuration: Mapping[str, Any]) -> Groundwork:
+def blueprint_for_existing(facts: Facts, configuration: Mapping[str, Any]) -> Blueprint:
     """For a configuration that names an existing definition. Raises `ConfigurationError` naming the field at fault."""
     request = mapping(configuration.get("task_run_request"), "task_run_request")
     launch = launch_of(request, facts.compatibilities)
-    return Groundwork(facts=facts, launch=launch, network=network_of(configuration, facts.network_mode, launch))
+    return Blueprint(facts=facts, launch=launch, network=network_of(configuration, facts.network_mode, launch))
 
 
 def check_existing(configuration: Mapping[str, Any]) -> None:
@@ -57,15 +57,15 @@ def note_shared(configuration: Mapping[str, Any], notes: Notes) -> None:
         note_beside_existing(configuration, notes)
 
 
-def draft(configuration: Mapping[str, Any], region: str, notes: Notes) -> tuple[Mapping[str, Any], Groundwork]:
-    """The same as `groundwork_of`, with what is wrong in `notes`; what keeps all else from being worked out raises."""
+def draft(configuration: Mapping[str, Any], region: str, notes: Notes) -> tuple[Mapping[str, Any], Blueprint]:
+    """The same as `blueprint_of`, with what is wrong in `notes`; what keeps all else from being worked out raises."""
     launch = launch_of(
         mapping(configuration.get("task_run_request"), "task_run_request"), template_compatibilities(configuration)
     )
     definition = drafted(configuration, launch, region, notes)
     facts = facts_of(definition) if not notes.faults else Facts(containers=(DEFAULT_CONTAINER,), network_mode="awsvpc")
     network = notes.attempt(lambda: network_of(configuration, facts.network_mode, launch))
-    return definition, Groundwork(facts=facts, launch=launch, network=network)
+    return definition, Blueprint(facts=facts, launch=launch, network=network)
 
 
 def _shared(configuration: Mapping[str, Any]) -> str:
@@ -83,7 +83,7 @@ def _shared(configuration: Mapping[str, Any]) -> str:
 
 
 @lru_cache(maxsize=256)
-def _worked_out(shared: str, region: str) -> tuple[Mapping[str, Any], Groundwork]:
+def _worked_out(shared: str, region: str) -> tuple[Mapping[str, Any], Blueprint]:
     configuration, notes = json.loads(shared), Notes()
     note_shared(configuration, notes)
     notes.refuse()

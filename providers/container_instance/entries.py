@@ -20,7 +20,7 @@ class HostLacks(ConfigurationError):
     """What a job names is missing on the dispatcher's host, or is wrong there: the job itself is not at fault."""
 
 
-class Settings:
+class CredentialEntries:
     """The entries by name. They are checked when they are used: those of other clouds may stand among them."""
 
     def __init__(self, entries: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str] | None = None) -> None:

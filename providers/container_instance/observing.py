@@ -42,7 +42,7 @@ LOG_LINES = 50
 STOP_PATIENCE = timedelta(minutes=5)
 
 
-class Look:
+class Observer:
     """One batch of observations. What does not fit into its time, or into Azure's rate, is left out."""
 
     def __init__(
@@ -52,7 +52,7 @@ class Look:
         self._clock, self._repair_after = clock, repair_after
         self._is_unwelcome = False
 
-    def at(self, submissions: Sequence[Submission]) -> dict[str, Observation]:
+    def observe(self, submissions: Sequence[Submission]) -> dict[str, Observation]:
         """What could be seen, by name."""
         seen: dict[str, Observation] = {}
         for submission in submissions:

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 from providers.base import ConfigurationError
-from providers.ecs.groundwork import groundwork_of
+from providers.ecs.blueprint import blueprint_of
 from tests.providers.ecs.builders import a_configuration
 
 
 def of(**variables):
-    return groundwork_of(a_configuration(**variables), "eu-west-1")
+    return blueprint_of(a_configuration(**variables), "eu-west-1")
 
 
 def test_runs_that_differ_in_what_is_their_own_share_it():
@@ -22,7 +22,7 @@ def test_what_it_is_made_of_makes_another(change):
 
 
 def test_another_region_makes_another():
-    assert of() is not groundwork_of(a_configuration(), "eu-west-2")
+    assert of() is not blueprint_of(a_configuration(), "eu-west-2")
 
 
 def test_one_and_true_are_not_the_same():
@@ -34,9 +34,9 @@ def test_one_and_true_are_not_the_same():
     def changed(value):
         return {**configuration, "task_definition": {**given, "containerDefinitions": [{**container, "privileged": value}]}}
 
-    assert groundwork_of(changed(True), "eu-west-1")[0]["containerDefinitions"][0]["privileged"] is True
+    assert blueprint_of(changed(True), "eu-west-1")[0]["containerDefinitions"][0]["privileged"] is True
     with pytest.raises(ConfigurationError, match="privileged: give true or false, not 1"):
-        groundwork_of(changed(1), "eu-west-1")
+        blueprint_of(changed(1), "eu-west-1")
 
 
 def test_a_fault_is_told_each_time():
