@@ -1,0 +1,127 @@
+"""What the source looks like: files, rooms, arrows between them, lengths, repeated lines, broad excepts. Nothing is imported.
+
+A *room* is a directory with Python files, or a module in the root of `dispatcher` or `providers`. An *arrow* is an import of
+one room by another. A *circle* is a set of rooms that import each other. A line is *repeated* when it belongs to a block of
+at least six lines that stands elsewhere too, imports and blank lines apart.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+PACKAGES = ("dispatcher", "providers")
+BLOCK = 6
+BROAD = {"Exception", "BaseException"}
+
+
+def measure(root: Path) -> dict[str, Any]:
+    """Every figure of the sources below `root`, by name."""
+    sources = {
+        path: path.read_text(encoding="utf-8") for package in PACKAGES for path in sorted((root / package).rglob("*.py"))
+    }
+    trees = {path: ast.parse(source) for path, source in sources.items()}
+    rooms = {path: _room(path.relative_to(root)) for path in sources}
+    arrows = _arrows(trees, rooms, root)
+    functions = sorted(_lengths(trees.values()))
+    files = sorted(source.count("\n") for source in sources.values())
+    return {
+        "files": len(files),
+        "lines": sum(files),
+        "rooms": len(set(rooms.values())),
+        "arrows between rooms": sum(map(len, arrows.values())),
+        "floors": _floors(arrows),
+        "repeated lines": _repeated(sources),
+        "broad excepts": sum(1 for tree in trees.values() for _ in _broad(tree)),
+        "function length: median, ninth of ten, longest": _spread(functions),
+        "file length: median, ninth of ten, longest": _spread(files),
+    }
+
+
+def _room(path: Path) -> str:
+    """`providers/ecs/tags.py` -> `providers.ecs`; `dispatcher/store.py` -> `dispatcher.store`."""
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:2]) if len(parts) > 1 else parts[0]
+
+
+def _arrows(trees: Mapping[Path, ast.Module], rooms: Mapping[Path, str], root: Path) -> dict[str, set[str]]:
+    """By room: the rooms that it imports."""
+    names = {".".join(path.relative_to(root).with_suffix("").parts): room for path, room in rooms.items()}
+    names |= {name.removesuffix(".__init__"): room for name, room in names.items()}
+    arrows: dict[str, set[str]] = {room: set() for room in rooms.values()}
+    for path, tree in trees.items():
+        targets = {names[name] for name in _imports(tree) if name in names}
+        arrows[rooms[path]] |= targets - {rooms[path]}
+    return arrows
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    """Every module that is imported, and `module.name` for what may be one."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            submodules = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from submodules
+            yield node.module
+
+
+def _floors(arrows: Mapping[str, set[str]]) -> str:
+    """How many floors the rooms stand on when each stands above all that it imports."""
+    sorter = TopologicalSorter(arrows)
+    try:
+        order = list(sorter.static_order())
+    except CycleError as problem:
+        return f"none: {' -> '.join(problem.args[1])} is a circle"
+    floor: dict[str, int] = {}
+    for room in order:
+        floor[room] = 1 + max((floor[below] for below in arrows[room]), default=0)
+    return str(max(floor.values()))
+
+
+def _lengths(trees: Iterable[ast.Module]) -> Iterator[int]:
+    """The lines of each function."""
+    for tree in trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
+                yield node.end_lineno - node.lineno + 1
+
+
+def _repeated(sources: Mapping[Path, str]) -> int:
+    """Lines in a block that stands in two places."""
+    blocks: dict[tuple[str, ...], list[tuple[Path, int]]] = defaultdict(list)
+    for path, source in sources.items():
+        lines = [line.strip() for line in source.splitlines()]
+        lines = [line for line in lines if line and not line.startswith(("import ", "from ", "#", '"""'))]
+        for start in range(len(lines) - BLOCK + 1):
+            blocks[tuple(lines[start : start + BLOCK])].append((path, start))
+    repeated = {
+        (path, start + line) for places in blocks.values() if len(places) > 1 for path, start in places for line in range(BLOCK)
+    }
+    return len(repeated)
+
+
+def _broad(tree: ast.Module) -> Iterator[ast.ExceptHandler]:
+    """The handlers that catch everything and do not raise it again."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler) and _names(node.type) & BROAD and not _raises(node):
+            yield node
+
+
+def _names(node: ast.expr | None) -> set[str]:
+    if node is None:
+        return {"BaseException"}
+    return {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
+
+
+def _raises(handler: ast.ExceptHandler) -> bool:
+    return any(isinstance(node, ast.Raise) and node.exc is None for node in ast.walk(handler))
+
+
+def _spread(lengths: list[int]) -> str:
+    return f"{median(lengths):g}, {lengths[len(lengths) * 9 // 10]}, {lengths[-1]}"

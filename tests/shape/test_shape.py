@@ -1,0 +1,36 @@
+from pathlib import Path
+
+from tests.shape.measuring import measure
+
+HERE = Path(__file__).parents[2]
+
+
+def test_no_room_imports_in_a_circle():
+    assert measure(HERE)["floors"].isdigit()
+
+
+def test_a_circle_is_named(tmp_path):
+    for package, other in (("dispatcher", "providers"), ("providers", "dispatcher")):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "room.py").write_text(f"import {other}.room\n\ndef a():\n    return 1\n", encoding="utf-8")
+    assert "circle" in measure(tmp_path)["floors"]
+
+
+HANDLERS = """
+def a():
+    try:
+        b()
+    except Exception:
+        c()
+    try:
+        b()
+    except Exception:
+        raise
+"""
+
+
+def test_a_handler_that_catches_all_and_keeps_it_is_counted(tmp_path):
+    for package in ("dispatcher", "providers"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "room.py").write_text(HANDLERS, encoding="utf-8")
+    assert measure(tmp_path)["broad excepts"] == 2
