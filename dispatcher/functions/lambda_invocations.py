@@ -1,6 +1,7 @@
 """Asynchronous invocations of this function by itself. Importing this module loads botocore.
 
-The function's role needs `lambda:InvokeFunction` on the function itself.
+The function's role needs `lambda:InvokeFunction` on the ARN that is called. Since 2022 AWS holds a call with a qualifier
+against the qualified ARN alone (`function:NAME:7`), so an unpublished function is called without: `function:NAME` is enough.
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 """
 
@@ -22,6 +23,8 @@ from providers.aws import new_session
 SECONDS = 3.0
 """To connect, and to answer: an asynchronous invocation is only put into a queue."""
 
+UNPUBLISHED = "$LATEST"
+
 
 class LambdaInvocations:
     """Starts invocations of the function that this code runs in: AWS_LAMBDA_FUNCTION_NAME, of the same version."""
@@ -29,7 +32,7 @@ class LambdaInvocations:
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         """Raises `SettingsError` outside Lambda."""
         self._function = environment.get("AWS_LAMBDA_FUNCTION_NAME", "")
-        self._version = environment.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        self._qualifier = _qualifier(environment.get("AWS_LAMBDA_FUNCTION_VERSION", UNPUBLISHED))
         if not self._function:
             raise SettingsError("DISPATCHER_FAN_OUT: 'lambda' works only in a Lambda function (AWS_LAMBDA_FUNCTION_NAME)")
 
@@ -38,9 +41,9 @@ class LambdaInvocations:
         try:
             self._client.invoke(
                 FunctionName=self._function,
-                Qualifier=self._version,
                 InvocationType="Event",
                 Payload=json.dumps(event).encode(),
+                **self._qualifier,
             )
         except (ClientError, BotoCoreError) as problem:
             raise NotStarted(f"{self._function}: {problem}") from problem
@@ -49,3 +52,7 @@ class LambdaInvocations:
     def _client(self) -> Any:
         config = Config(retries={"total_max_attempts": 1}, connect_timeout=SECONDS, read_timeout=SECONDS)
         return new_session().create_client("lambda", config=config)
+
+
+def _qualifier(version: str) -> dict[str, str]:
+    return {} if version == UNPUBLISHED else {"Qualifier": version}

@@ -22,7 +22,7 @@ class LambdaApi:
     """As much of Lambda as takes asynchronous invocations; `refuse` is the error it answers with instead."""
 
     def __init__(self):
-        self.events, self.refuse = [], ""
+        self.events, self.paths, self.refuse = [], [], ""
         api = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -38,7 +38,7 @@ class LambdaApi:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def taken(self, request, body):
-        assert request.path == "/2015-03-31/functions/dispatcher/invocations?Qualifier=7"
+        self.paths.append(request.path)
         assert request.headers["X-Amz-Invocation-Type"] == "Event"
         if self.refuse:
             request.send_response(403 if "Denied" in self.refuse else 429)
@@ -58,7 +58,7 @@ def lambda_api(monkeypatch, aws):
     api = LambdaApi()
     monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", api.url)
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "dispatcher")
-    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "7")
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
     monkeypatch.setenv("DISPATCHER_FAN_OUT", "lambda")
     yield api
     api.server.shutdown()
@@ -84,6 +84,14 @@ def test_each_busy_pool_gets_an_invocation_of_its_own_and_the_idle_are_ticked_at
         [pool] = busy(event)["pools"]
         assert (pool["pool"], pool["submitted"]) == (event["pool"], 1)
     assert len(aws.starts) == 3
+
+
+@pytest.mark.parametrize(("version", "query"), [("$LATEST", ""), ("7", "?Qualifier=7")])
+def test_the_call_names_a_published_version_and_no_other(busy, lambda_api, monkeypatch, version, query):
+    """AWS holds a call with a qualifier, `$LATEST` included, against the qualified ARN alone, which the role is not granted."""
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", version)
+    busy()
+    assert set(lambda_api.paths) == {f"/2015-03-31/functions/dispatcher/invocations{query}"}
 
 
 def test_an_event_that_comes_twice_or_late_doubles_nothing(busy, aws, lambda_api):

@@ -58,5 +58,5 @@ TABLE = {"encrypted": True, "deletion_protection": True, "point_in_time_recovery
 QUEUE = {"encrypted": True, "seconds": 1_209_600}
 DEAD_LETTERS_OF = {"schedule", "invocations", "task state changes"}
 """Whose failures the queue keeps."""
-FILTER = '"pool.problem"'
+FILTER = '?"pool.problem" ?"pool.not_invoked"'
 LOG_DAYS = 30

@@ -107,7 +107,10 @@ def test_the_function_is_the_zip_that_was_given_with_room_for_a_tick(resources, 
     settings = Settings.from_environment({"DISPATCHER_STORE": "memory://"})
     assert function["Timeout"] >= settings.tick_seconds + settings.margin_seconds
     assert settings.lease_seconds > function["Timeout"]
-    assert function["Environment"]["Variables"] == {"DISPATCHER_STORE": {"Fn::Sub": "dynamodb://${Table}"}}
+    assert function["Environment"]["Variables"] == {
+        "DISPATCHER_STORE": {"Fn::Sub": "dynamodb://${Table}"},
+        "DISPATCHER_FAN_OUT": "",
+    }
     state = json.loads((template.parent / "serverless-state.json").read_text())
     assert state["package"]["artifact"] == "function.zip"
     assert digest(template.parents[1] / "function.zip")
@@ -216,6 +219,13 @@ def test_no_right_is_wider_than_aws_allows_it_to_be(resources):
     assert "ecs:cluster" in by_name["RunTasks"]["Condition"]["ArnEquals"]
     assert sorted(by_name["Table"]["Action"]) == sorted(TICK_ACTIONS)
     assert [role["Type"] for role in resources.values() if role["Type"] == "AWS::IAM::Role"] == ["AWS::IAM::Role"] * 2
+
+
+def test_the_function_may_start_itself_by_the_arn_that_fan_out_calls(resources):
+    (function,) = of_type(resources, "AWS::Lambda::Function")
+    (statement,) = [statement for statement in statements(resources, "FunctionRole") if statement["Sid"] == "FanOut"]
+    arn = statement["Resource"]["Fn::Sub"]
+    assert arn.partition(":function:")[2] == function["FunctionName"], "unqualified, as the call is"
 
 
 ARN = "arn:aws:ecs:us-east-1:123456789012"

@@ -6,9 +6,11 @@ emulator holds every request against that role's policies. Its ticks are the pay
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import time
+import zipfile
 from collections import Counter
 from dataclasses import replace
 
@@ -18,6 +20,7 @@ import pytest
 from dispatcher.client import Dispatcher
 from dispatcher.errors import DispatcherError
 from dispatcher.functions.invocation import invoke
+from dispatcher.functions.lambda_invocations import LambdaInvocations
 from dispatcher.models import END_STATES, RunState, parse_submission_name
 from dispatcher.settings import Settings
 from dispatcher.stores.dynamodb import DynamoStore
@@ -31,12 +34,12 @@ from tests.functions.lambda_platform.sandbox import PATIENCE, Sandbox, lay_out_r
 from tests.infra import aws_promises
 from tests.infra.terraform import INFRA, Terraform, mirror, needs
 
-pytestmark = needs("hashicorp/aws")
+pytestmark = [needs("hashicorp/aws"), pytest.mark.long]
 
 ACCOUNT = "210987654321"
 """Another than that of emulators that other tests of this process use."""
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:alarms"
-QUICK = {"DISPATCHER_TICK_SECONDS": "5", "DISPATCHER_TICK_INTERVAL_SECONDS": "1"}
+QUICK = {"DISPATCHER_TICK_SECONDS": "5", "DISPATCHER_TICK_INTERVAL_SECONDS": "1", "DISPATCHER_FAN_OUT": "lambda"}
 
 
 @pytest.fixture(scope="module")
@@ -295,7 +298,7 @@ RIGHTS = (
     *("dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
     *("ec2:DescribeSubnets", "ec2:DescribeVpcs"),
     *("ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListTasks", "ecs:RegisterTaskDefinition", "ecs:RunTask"),
-    *("ecs:StopTask", "ecs:TagResource", "iam:PassRole"),
+    *("ecs:StopTask", "ecs:TagResource", "iam:PassRole", "lambda:InvokeFunction"),
 )
 
 
@@ -328,7 +331,8 @@ def without(statements, right):
 def life_of_a_pool(deployed, tenant, statements, monkeypatch):
     """Under a role with these statements: an answer is lost and looked up, a run is cancelled, the others end.
 
-    What became of the runs, and all that was said on the way.
+    A second pool is busy at the start, so that each of the two gets an invocation of its own. The answer: how many runs and
+    invocations came to which end, and all that was logged.
     """
     tenant.reset()
     clock, said = Clock(), []
@@ -337,22 +341,30 @@ def life_of_a_pool(deployed, tenant, statements, monkeypatch):
     DynamoStore("push-dispatcher", region="us-east-1").create_table()
     variables = json.loads(json.dumps(deployed.outputs()["job_variables"]).replace(ACCOUNT, TENANT))
     client = Dispatcher(DynamoStore("push-dispatcher", region="us-east-1"), clock=clock)
-    client.create_work_pool("batch", type="ecs:push", concurrency_limit=2, job_variables={**variables, "image": "busybox"})
-    runs = client.create_runs({"pool": "batch"} for _ in range(4))
+    for name in ("batch", "second"):
+        client.create_work_pool(name, type="ecs:push", concurrency_limit=2, job_variables={**variables, "image": "busybox"})
+    runs = client.create_runs({"pool": name} for name in ["batch"] * 4 + ["second"])
 
     root = Root(tenant, TENANT)
     iam = root.client("iam")
     iam.create_role(RoleName="function", AssumeRolePolicyDocument="{}")
     policy = {"Version": "2012-10-17", "Statement": statements}
     iam.put_role_policy(RoleName="function", PolicyName="all", PolicyDocument=json.dumps(policy))
+    an_empty_function(root)
     with monkeypatch.context() as function:
         for name, value in root.environment("function").items():
             function.setenv(name, value)
         wired = wire(Settings(store="dynamodb://push-dispatcher"), clock=clock)
-        wired = replace(wired, dispatch=replace(wired.dispatch, events=lambda event, **told: said.append(f"{event} {told}")))
+        wired = replace(
+            wired, dispatch=replace(wired.dispatch, events=lambda event, **fields: said.append(f"{event} {fields}"))
+        )
+        start, invoked = LambdaInvocations(ON_LAMBDA), 0
         try:
             tenant.faults.add("RunTask", FaultKind.LOSE_ANSWER)
-            invoke(wired, {})
+            invoke(wired, {}, start=start)
+            for invocation in tenant.functions.invocations:
+                invoke(wired, invocation.event)
+                invoked += 1
             clock.sleep(400)
             invoke(wired, {})  # looks up what was lost
             cancelled = next((run.id for run in runs if client.run(run.id).submission), None)
@@ -368,15 +380,36 @@ def life_of_a_pool(deployed, tenant, statements, monkeypatch):
             said.append(str(problem))
         finally:
             wired.store.close()
-    told = [client.run(run.id) for run in runs]
-    return Counter(run.state for run in told), "\n".join([*said, *(run.reason for run in told)])
+    ended = [client.run(run.id) for run in runs]
+    return Counter({**Counter(run.state for run in ended), "invoked": invoked}), "\n".join(
+        [*said, *(run.reason for run in ended)]
+    )
+
+
+ON_LAMBDA = {"AWS_LAMBDA_FUNCTION_NAME": "push-dispatcher", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST"}
+"""As Lambda sets it for a function of which no version was published."""
+WHOLE_LIFE = {RunState.COMPLETED: 4, RunState.CANCELLED: 1, "invoked": 2}
+
+
+def an_empty_function(root):
+    """The function that fan-out invokes; what is in it does not matter, since its invocations are carried out here."""
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("main.py", "")
+    root.client("lambda").create_function(
+        FunctionName="push-dispatcher",
+        Role=f"arn:aws:iam::{root.account}:role/function",
+        Code={"ZipFile": code.getvalue()},
+        Runtime="python3.13",
+        Handler="main.handler",
+    )
 
 
 def test_a_pool_lives_its_whole_life_under_the_role(deployed, tenant, statements, monkeypatch):
     rights = {action for statement in statements for action in listed(statement["Action"])}
     assert rights == OF_THE_PLATFORM | set(RIGHTS)
     states, said = life_of_a_pool(deployed, tenant, statements, monkeypatch)
-    assert states == {RunState.COMPLETED: 3, RunState.CANCELLED: 1}
+    assert states == WHOLE_LIFE
     assert "not authorized" not in said
 
 
@@ -384,7 +417,7 @@ def test_a_pool_lives_its_whole_life_under_the_role(deployed, tenant, statements
 def test_a_right_that_is_missing_is_named(right, deployed, tenant, statements, monkeypatch):
     states, said = life_of_a_pool(deployed, tenant, without(statements, right), monkeypatch)
     assert f"not authorized to perform: {right} on resource: " in said
-    assert states != {RunState.COMPLETED: 3, RunState.CANCELLED: 1}, f"{right} is not needed"
+    assert states != WHOLE_LIFE, f"{right} is not needed"
 
 
 def test_nothing_is_left_after_a_destroy(deployed, root):

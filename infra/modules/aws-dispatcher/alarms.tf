@@ -54,11 +54,11 @@ resource "aws_cloudwatch_metric_alarm" "throttled" {
   tags                = var.tags
 }
 
-# A pool whose tick was cut short, as by a right that is missing; its runs wait, and the other pools go on.
+# A pool whose tick was cut short, as by a right that is missing, or an invocation that fan-out could not start.
 resource "aws_cloudwatch_log_metric_filter" "problems" {
   name           = "${var.name}-problems"
   log_group_name = aws_cloudwatch_log_group.this.name
-  pattern        = "\"pool.problem\""
+  pattern        = "?\"pool.problem\" ?\"pool.not_invoked\""
 
   metric_transformation {
     namespace = "PushDispatcher"
@@ -69,7 +69,7 @@ resource "aws_cloudwatch_log_metric_filter" "problems" {
 
 resource "aws_cloudwatch_metric_alarm" "problems" {
   alarm_name          = "${var.name}-problems"
-  alarm_description   = "A pool cannot be ticked, see pool.problem in the log of the function"
+  alarm_description   = "A pool cannot be ticked, see pool.problem and pool.not_invoked in the log of the function"
   namespace           = "PushDispatcher"
   metric_name         = aws_cloudwatch_log_metric_filter.problems.metric_transformation[0].name
   statistic           = "Sum"

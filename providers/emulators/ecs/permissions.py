@@ -17,6 +17,7 @@ from typing import Any
 from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
+from providers.emulators.ecs import functions
 from providers.emulators.ecs.errors import EcsError
 from providers.emulators.web import Request
 
@@ -71,6 +72,10 @@ class Permissions:
 def needs(service: str, operation: str, body: Mapping[str, Any], where: Where) -> Iterator[Need]:
     """The rights that a request needs; `body` is empty for a service that does not speak JSON."""
     if service == "sts":
+        return
+    invoked = functions.invoked(operation)
+    if invoked:
+        yield Need("lambda:InvokeFunction", (where.arn("lambda", f"function:{invoked}"),))
         return
     if service == "ecs":
         yield from _ecs(operation, body, where)

@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from providers.emulators.base import Emulator
-from providers.emulators.ecs import errors, model, shape, tags
+from providers.emulators.ecs import errors, functions, identities, model, shape, tags
 from providers.emulators.ecs.aws import Aws
 from providers.emulators.ecs.definitions import check_definition
 from providers.emulators.ecs.delivery import Delivery, Event
 from providers.emulators.ecs.errors import EcsError
 from providers.emulators.ecs.faults import NO_CAPACITY, ending, refusal
+from providers.emulators.ecs.functions import Functions
 from providers.emulators.ecs.permissions import Permissions, Where, needs
 from providers.emulators.ecs.rates import Rates
 from providers.emulators.ecs.tasks import Tasks
@@ -78,6 +79,7 @@ class EcsEmulator(Emulator):
         self.enforce_rates, self.enforce_permissions = enforce_rates, enforce_permissions
         self.aws = Aws(account)
         self.permissions = Permissions(account)
+        self.functions = Functions(account)
         self.rates = Rates(self.now)
         self.tasks = Tasks(self.book, self.aws)
         self.tasks.visibility_lag = visibility_lag
@@ -155,6 +157,7 @@ class EcsEmulator(Emulator):
         self.tasks.reset()
         self.rates.reset()
         self._events.clear()
+        self.functions.invocations.clear()
         self.aws.reset()
         self._prepare()
 
@@ -167,10 +170,11 @@ class EcsEmulator(Emulator):
         if target.startswith(TARGET):
             return self._ecs(target.removeprefix(TARGET), request)
         service, operation = _other_operation(request, target)
-        self.calls.record(f"{service}.{operation}")
+        name = "Invoke" if functions.invoked(operation) else operation.partition("?")[0]
+        self.calls.record(f"{service}.{name}")
         try:
             self._check_permissions(service, operation, request)
-            return self._with_fault(f"{service}.{operation}", lambda _fault: self.aws.answer(request))
+            return self._with_fault(f"{service}.{name}", lambda _fault: self._other(operation, request))
         except EcsError as error:
             return error.response(_QUERY_SERVICES.get(service, "json"))
 
@@ -183,6 +187,14 @@ class EcsEmulator(Emulator):
             return self._with_fault(operation, lambda fault: self._carry_out(operation, request, body, fault))
         except EcsError as error:
             return error.response()
+
+    def _other(self, operation: str, request: Request) -> Response:
+        function = functions.invoked(operation)
+        if function:
+            return self.functions.take(function, request, _scope(request)[0] or self.region)
+        with self.aws.lock:
+            identities.check_sizes(request, self.account)
+            return self.aws.answer(request)
 
     def _check_permissions(self, service: str, operation: str, request: Request) -> None:
         if not self.enforce_permissions:
@@ -250,5 +262,6 @@ def _scope(request: Request) -> tuple[str, str]:
 def _other_operation(request: Request, target: str) -> tuple[str, str]:
     """The service, and what is asked of it: `dynamodb` and `PutItem`, `s3` and `GET /path`."""
     action = _ACTION.search(request.body[:2000])
-    name = target.rpartition(".")[2] or (action.group(1).decode() if action else f"{request.method} {request.path}")
+    query = f"?{request.raw_query}" if request.raw_query else ""
+    name = target.rpartition(".")[2] or (action.group(1).decode() if action else f"{request.method} {request.path}{query}")
     return _scope(request)[1] or "aws", name

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+
+from providers.emulators.ecs.functions import Invocation
 
 ACCOUNT = "111111111111"
 ECS = f"arn:aws:ecs:us-east-1:{ACCOUNT}"
@@ -107,3 +111,42 @@ def test_a_deny_beats_every_allow_and_star_stands_for_whatever_has_no_resource(r
     )
     narrow = {"Action": "ec2:DescribeVpcs", "Resource": "arn:aws:ec2:us-east-1:111111111111:vpc/vpc-1"}
     refused(lambda: role("ec2", narrow).describe_vpcs(), "ec2:DescribeVpcs", "*")
+
+
+FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:dispatcher"
+EVENT = {"FunctionName": "dispatcher", "InvocationType": "Event", "Payload": b'{"pool": "batch"}'}
+
+
+def test_an_invocation_is_held_against_the_arn_that_it_names(role, emulator):
+    granted = {"Action": "lambda:InvokeFunction", "Resource": FUNCTION}
+    functions = role("lambda", granted)
+    for qualifier in ("$LATEST", "7"):
+        refused(
+            lambda qualifier=qualifier: functions.invoke(**EVENT, Qualifier=qualifier),
+            "lambda:InvokeFunction",
+            f"{FUNCTION}:{qualifier}",
+        )
+    with pytest.raises(ClientError, match=r"Function not found: .*:function:dispatcher"):
+        functions.invoke(**EVENT)  # allowed, but there is none
+    assert list(emulator.functions.invocations) == []
+
+
+def test_an_invocation_that_is_allowed_is_kept(role, emulator):
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("main.py", "")
+    root = boto3.Session(region_name="us-east-1", aws_access_key_id="root", aws_secret_access_key="root")
+    root.client("lambda", endpoint_url=emulator.url).create_function(
+        FunctionName="dispatcher",
+        Role=f"arn:aws:iam::{ACCOUNT}:role/dispatcher",
+        Code={"ZipFile": code.getvalue()},
+        Runtime="python3.13",
+        Handler="main.handler",
+    )
+    functions = role("lambda", {"Action": "lambda:InvokeFunction", "Resource": [FUNCTION, f"{FUNCTION}:*"]})
+    assert functions.invoke(**EVENT)["StatusCode"] == 202
+    functions.invoke(**EVENT, Qualifier="$LATEST")
+    assert list(emulator.functions.invocations) == [
+        Invocation(function="dispatcher", event={"pool": "batch"}),
+        Invocation(function="dispatcher:$LATEST", event={"pool": "batch"}),
+    ]

@@ -1,0 +1,59 @@
+"""Lambda's asynchronous invocations: taken and kept for a test to read, since nothing runs the function here.
+
+An ARN that a policy has to allow is the qualified one where the request has a qualifier, and the unqualified one otherwise.
+https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+"""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from moto.awslambda.models import lambda_backends
+
+from providers.emulators.ecs.errors import EcsError
+from providers.emulators.web import Request, Response
+
+_INVOKE = re.compile(r"POST /2015-03-31/functions/(.+)/invocations(?:\?.*?Qualifier=([^&]+))?")
+_ARN = re.compile(r"arn:[^:]+:lambda:[^:]+:\d+:function:")
+KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """One that was accepted."""
+
+    function: str
+    """The function's name, with its qualifier where the request had one."""
+    event: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """Of one account: what was asked of its functions, oldest first."""
+
+    account: str
+    invocations: deque[Invocation] = field(default_factory=lambda: deque(maxlen=KEPT))
+
+    def take(self, name: str, request: Request, region: str) -> Response:
+        """Accept an invocation. Raises EcsError for one that waits for its answer, and for a function that does not exist."""
+        if request.headers.get("x-amz-invocation-type") != "Event":
+            raise EcsError("InvalidParameterValueException", "The emulator takes asynchronous invocations (Event) alone.")
+        function = name.partition(":")[0]
+        if function not in {known.function_name for known in lambda_backends[self.account][region].list_functions()}:
+            arn = f"arn:aws:lambda:{region}:{self.account}:function:{name}"
+            raise EcsError("ResourceNotFoundException", f"Function not found: {arn}", status=404)
+        self.invocations.append(Invocation(function=name, event=request.json()))
+        return Response(status=202)
+
+
+def invoked(operation: str) -> str | None:
+    """The function, and its qualifier behind a colon, that a request to Lambda invokes; None for any other request."""
+    match = _INVOKE.fullmatch(operation)
+    if match is None:
+        return None
+    name = _ARN.sub("", match.group(1))
+    return f"{name}:{urllib.parse.unquote(match.group(2))}" if match.group(2) else name
