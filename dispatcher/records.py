@@ -50,14 +50,14 @@ class Move:
         )
 
 
-Place = tuple[datetime, UUID]
+Position = tuple[datetime, UUID]
 """A run's place in its queue: when it is due, and its id."""
 
 
 class Due(Protocol):
     """Reads a queue."""
 
-    def __call__(self, queue: str, limit: int, after: Place | None = None, /) -> Sequence[Run]:
+    def __call__(self, queue: str, limit: int, after: Position | None = None, /) -> Sequence[Run]:
         """The first `limit` SCHEDULED runs of the queue whose time has come and that have no back-off (`due_at <= now`,
         `not_before` None or `<= now`), by due time, then id; only those behind the place `after`, where it is given.
         """

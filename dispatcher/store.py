@@ -84,7 +84,7 @@ class Store(Protocol):
         """Create or replace; the answer has the new version.
 
         What ticks write (`windows_until`, `windows_at`) is kept for schedules that stay as they are, and begins at `now` for
-        others (`dispatcher.core.scheduling.saving`). Waiting runs of a schedule that goes, is paused or becomes another, go as
+        others (`dispatcher.core.windows.saving`). Waiting runs of a schedule that goes, is paused or becomes another, go as
         well: those whose window is after `now` and that were never claimed. A store whose transactions are bounded may remove
         them after the change; then nothing is made of the deployment's windows before they are gone.
 

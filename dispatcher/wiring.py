@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dispatcher.clock import Clock, SystemClock
-from dispatcher.core.scheduling import WindowLimits
+from dispatcher.core.windows import WindowLimits
 from dispatcher.delivery import Deliveries
 from dispatcher.errors import SettingsError
 from dispatcher.events import Events, log_event

@@ -175,7 +175,7 @@ def _late(session: Session, view: PoolView, now: datetime) -> Finding:
     text = f"due runs: {due}, the oldest ({oldest.name}) since {oldest.due_at.isoformat(timespec='seconds')}: {why.text}"
     holders = [f"{each.name} ({each.state} since {_moment(each.since)})" for each in why.holders[:3]]
     text += f"; slots are held by {', '.join(holders)}" if holders else ""
-    mend = why.mend or f"dispatcher run explain {oldest.id}"
+    mend = why.fix or f"dispatcher run explain {oldest.id}"
     level = Level.PROBLEM if why.reason is Reason.MISCONFIGURED else Level.WARNING
     return Finding(check="late", subject=view.pool.name, level=level, text=text, mend=mend)
 

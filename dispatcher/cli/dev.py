@@ -83,7 +83,7 @@ def _look(session: Session, report: TickReport, named: Sequence[str] | None, tic
 def _runs(session: Session, pools: Sequence[str]) -> Sequence[Listed]:
     """What runs first, then what is due, then what ended: runs to come must not hide them, nor must a backlog."""
     found = [each for pool in pools for each in listing(session.client, RunFilter(pool=pool), limit=SHOWN_RUNS).runs]
-    return sorted(found, key=lambda each: (each.run.state.is_end, not each.run.state.holds_slot))[:SHOWN_RUNS]
+    return sorted(found, key=lambda each: (each.run.state.is_terminal, not each.run.state.holds_slot))[:SHOWN_RUNS]
 
 
 def _is_done(picture: shapes.Shape) -> bool:

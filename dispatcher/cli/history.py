@@ -9,7 +9,7 @@ from uuid import UUID
 
 from dispatcher.cli.inputs import read_json
 from dispatcher.errors import Fault, InvalidInput
-from dispatcher.models import END_STATES, Run
+from dispatcher.models import TERMINAL_STATES, Run
 from dispatcher.records import RunFilter
 from dispatcher.store import Store
 
@@ -24,7 +24,7 @@ Past = tuple[Run, float]
 
 def of_store(store: Store, pool: str, since: datetime) -> list[Past]:
     """The pool's ended runs that were due since then."""
-    where = RunFilter(pool=pool, states=END_STATES)
+    where = RunFilter(pool=pool, states=TERMINAL_STATES)
     found: list[Past] = []
     for offset in range(0, MOST, PAGE):
         page = store.runs(where, limit=PAGE, offset=offset)

@@ -14,7 +14,7 @@ from dispatcher.cli.session import Session, pass_session
 from dispatcher.cli.shapes import Shape
 from dispatcher.cli.tables_option import wide_option
 from dispatcher.clock import SystemClock
-from dispatcher.core.notices import trial
+from dispatcher.core.notifications import trial
 from dispatcher.delivery import NotDelivered
 from dispatcher.models import Deployment, WorkPool
 

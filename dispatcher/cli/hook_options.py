@@ -10,7 +10,7 @@ import click
 from dispatcher.cli import completion
 from dispatcher.client import length_of_time
 from dispatcher.errors import Fault, InvalidInput
-from dispatcher.models import END_STATES, Hook, RunState
+from dispatcher.models import TERMINAL_STATES, Hook, RunState
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -55,8 +55,8 @@ def _hook(text: str) -> Hook:
     words = [word.strip().upper() for word in said.split(",")]
     lengths = [word.removeprefix(LATE) for word in words if word.startswith(LATE)]
     ends = [word for word in words if not word.startswith(LATE)]
-    if len(lengths) > 1 or not END_STATES.issuperset(ends):
-        known = ", ".join(state for state in RunState if state in END_STATES)
+    if len(lengths) > 1 or not TERMINAL_STATES.issuperset(ends):
+        known = ", ".join(state for state in RunState if state in TERMINAL_STATES)
         rule = f"after = must stand {known}, once LATE:600 (seconds, or PT10M), or several with commas"
         raise InvalidInput("hook", [Fault("hook", f"{text!r}: {rule}")])
     late_after = length_of_time(lengths[0], "hook") if lengths else None

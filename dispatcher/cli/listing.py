@@ -9,7 +9,7 @@ from uuid import UUID
 
 from dispatcher.client import Dispatcher
 from dispatcher.core.reasons import Reason, Surroundings, explain
-from dispatcher.models import END_STATES, SLOT_STATES, Run, RunState, WorkPool
+from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run, RunState, WorkPool
 from dispatcher.records import QueueCount, RunFilter
 
 LATE = timedelta(seconds=15)
@@ -43,7 +43,7 @@ def listing(client: Dispatcher, where: RunFilter, *, limit: int) -> Listing:
     client.runs(limit=limit)  # whether the limit is one
     now, states = client.clock.now(), where.states if where.states is not None else frozenset(RunState)
     live = _read(client, where, states & SLOT_STATES, limit)
-    ended = _read(client, where, states & END_STATES, limit)
+    ended = _read(client, where, states & TERMINAL_STATES, limit)
     waiting = _read(client, where, states & {RunState.SCHEDULED}, MOST)
     due = sorted((run for run in waiting if _counts_now(run, now)), key=_by_time)
     if len(waiting) == MOST and where.deployment is None:

@@ -80,7 +80,7 @@ def _announce(session: Session, run: Run, number: int, *, first: bool) -> None:
 
 
 def _is_over(run: Run, attempt: int | None) -> bool:
-    return run.state.is_end or (attempt is not None and any(each.number == attempt for each in run.past))
+    return run.state.is_terminal or (attempt is not None and any(each.number == attempt for each in run.past))
 
 
 def _job(run: Run, attempt: int | None) -> JobOf | None:

@@ -17,7 +17,7 @@ from dispatcher.cli.references import find_run, run_argument
 from dispatcher.cli.session import Session, pass_session
 from dispatcher.cli.tables_option import wide_option
 from dispatcher.cli.watch import follow
-from dispatcher.client.questions import missing
+from dispatcher.client.arguments import missing
 from dispatcher.core.names import with_end
 from dispatcher.errors import NotFound
 from dispatcher.models import RunState
@@ -92,8 +92,8 @@ def ls(session: Session, /, *, states: Sequence[RunState], to_come: bool, limit:
     if not found.runs and not found.to_come:
         _check_names(session, pool, **where)
     asked = to_come or RunState.SCHEDULED in states
-    first = [each for each in found.runs if not each.run.state.is_end]
-    ended = [each for each in found.runs if each.run.state.is_end]
+    first = [each for each in found.runs if not each.run.state.is_terminal]
+    ended = [each for each in found.runs if each.run.state.is_terminal]
     ordered = [*first, *found.to_come, *ended] if asked else [*first, *ended, *found.to_come]
     shown = [shapes.listed(each) for each in ordered[:limit]]
     if session.as_json:

@@ -55,7 +55,7 @@ from dispatcher.client import Plan, PoolView, Upcoming
 from dispatcher.core.changes import ABSENT, Change, FieldChange
 from dispatcher.core.holds import is_whole
 from dispatcher.core.reasons import Explanation, Holder
-from dispatcher.core.timeline import Step, timeline
+from dispatcher.core.timeline import Entry, timeline
 from dispatcher.models import Attempt, Deployment, Hook, PoolHold, RetryPolicy, Run, Schedule, Status, WorkPool
 from dispatcher.records import Decision
 from dispatcher.ticking.report import PoolReport, TickReport
@@ -268,7 +268,7 @@ def attempt(found: Attempt) -> Shape:
     }
 
 
-def step(found: Step) -> Shape:
+def step(found: Entry) -> Shape:
     """One thing that happened to a run."""
     return {
         "event": found.event,
@@ -288,7 +288,7 @@ def explanation(found: Run, answer: Explanation) -> Shape:
         "state": str(found.state),
         "reason": str(answer.reason),
         "text": answer.text,
-        "mend": answer.mend,
+        "fix": answer.fix,
         "until": time(answer.until),
         "position": answer.position,
         "holders": [_holder(each) for each in answer.holders],

@@ -149,8 +149,8 @@ def explanation(shape: Shape) -> None:
     out.add_row("state", state(shape["state"]))
     out.add_row("reason", Text(shape["reason"], style="bold"))
     out.add_row("because", text(shape["text"]))
-    if shape["mend"]:
-        out.add_row("to change it", text(shape["mend"]))
+    if shape["fix"]:
+        out.add_row("to change it", text(shape["fix"]))
     if shape["until"]:
         out.add_row("until", text(time_and_ago(shape["until"])))
     if shape["position"]:

@@ -22,7 +22,7 @@ def follow(session: Session, run_id: UUID, *, every: float, timeout: float | Non
             run = session.client.run(run_id)
             told = _tell(session, run, told)
             left = (stop - clock.now()).total_seconds() if stop else every
-            if run.state.is_end or left <= 0:
+            if run.state.is_terminal or left <= 0:
                 return _answer(run, timeout, secrets.of_runs(session, [run]))
             clock.sleep(min(every, left))
     except KeyboardInterrupt:
@@ -47,7 +47,7 @@ def _words(run: Run) -> str:
 
 def _since(run: Run) -> datetime | None:
     """When the state began, where the run says so."""
-    if run.state.is_end:
+    if run.state.is_terminal:
         return run.ended_at
     return {RunState.PENDING: run.claimed_at, RunState.RUNNING: run.started_at}.get(run.state)
 
@@ -57,12 +57,12 @@ def _local(moment: datetime) -> str:
 
 
 def _answer(run: Run, timeout: float | None, known: frozenset[str]) -> Answer:
-    if not run.state.is_end:
+    if not run.state.is_terminal:
         words = f"run {run.name!r} is still {run.state} after {timeout:g} s; it goes on"
     elif run.state is not RunState.COMPLETED:
         words = f"run {run.name!r} ended as {run.state}" + (f": {run.reason}" if run.reason else "")
     else:
         words = ""
-    then = "logs" if run.state.is_end else "explain"
+    then = "logs" if run.state.is_terminal else "explain"
     text = f"Run {run.name!r} has completed." if not words else f"Try: dispatcher run {then} {run.id}"
     return Answer(data=shapes.whole_run(run), text=text, secrets=known, faults=(words,) if words else ())

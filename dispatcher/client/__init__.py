@@ -15,11 +15,11 @@ import os
 from collections.abc import Mapping
 from typing import Self
 
+from dispatcher.client.arguments import UNSET, default_base_job_template
+from dispatcher.client.checks import configuration_schema, length_of_time, read_retry
 from dispatcher.client.configuration import Configurations, Plan
-from dispatcher.client.door import configuration_schema, length_of_time, read_retry
 from dispatcher.client.jobs import Warn, log_warning
 from dispatcher.client.pools import PoolView, Upcoming
-from dispatcher.client.questions import UNSET, default_base_job_template
 from dispatcher.settings import Settings
 from dispatcher.stores.opening import open_store
 

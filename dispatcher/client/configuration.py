@@ -16,7 +16,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from dispatcher.client.door import (
+from dispatcher.client.arguments import check_pool_type, default_base_job_template, missing
+from dispatcher.client.checks import (
     check_base_job_template,
     check_deployment_variables,
     check_windows_to_come,
@@ -25,12 +26,11 @@ from dispatcher.client.door import (
 )
 from dispatcher.client.jobs import Jobs
 from dispatcher.client.pools import WAITING
-from dispatcher.client.questions import check_pool_type, default_base_job_template, missing
 from dispatcher.client.runs import Runs
 from dispatcher.core.changes import Action, Change, Configuration, changes, digest, sparse
 from dispatcher.core.placeholders import joined
 from dispatcher.core.redaction import HIDDEN, hidden_at
-from dispatcher.core.scheduling import is_withdrawn, saving
+from dispatcher.core.windows import is_withdrawn, saving
 from dispatcher.errors import Conflict, Fault, InvalidInput
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Run, WorkPool, WorkQueue
 from dispatcher.records import Reconfiguration, RunFilter

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dispatcher.client.door import check_deployment_variables, check_windows_to_come, settled_variables, validate
+from dispatcher.client.arguments import UNSET, anchored, given, items, missing, plain_policy, text, texts
+from dispatcher.client.checks import check_deployment_variables, check_windows_to_come, settled_variables, validate
 from dispatcher.client.pools import MAX_RECHECKED, WAITING, WorkPools
-from dispatcher.client.questions import UNSET, anchored, given, items, missing, plain_policy, text, texts
 from dispatcher.client.relocation import queue_in, take_along
-from dispatcher.core.scheduling import is_withdrawn, saving
+from dispatcher.core.windows import is_withdrawn, saving
 from dispatcher.errors import AlreadyExists, NotFound
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Hook, RetryPolicy, Schedule, WorkPool
 from dispatcher.records import Reconfiguration, RunFilter

@@ -9,7 +9,8 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from dispatcher.client.door import (
+from dispatcher.client.arguments import UNSET, check_pool_type, default_base_job_template, given, items, missing, naming, text
+from dispatcher.client.checks import (
     check_base_job_template,
     check_deployment_variables,
     check_job_variables,
@@ -18,11 +19,10 @@ from dispatcher.client.door import (
     validate,
 )
 from dispatcher.client.jobs import Check, Jobs, Warn, log_warning
-from dispatcher.client.questions import UNSET, check_pool_type, default_base_job_template, given, items, missing, naming, text
 from dispatcher.clock import Clock, SystemClock
-from dispatcher.core.queues import holder, last_priority, next_free, place, without
-from dispatcher.core.scheduling import runs_to_come
+from dispatcher.core.queues import holder, insert, last_priority, next_free, without
 from dispatcher.core.templates import with_defaults
+from dispatcher.core.windows import runs_to_come
 from dispatcher.errors import AlreadyExists, Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, Hook, Run, RunState, Status, WorkPool, WorkQueue
 from dispatcher.records import QueueCount, RunFilter, Snapshot
@@ -285,7 +285,7 @@ class WorkPools:
         validate(queue)
         if not shift:
             _check_free(pool, queue)
-        return self._save_pool(replace(pool, queues=place(pool.queues, queue)))
+        return self._save_pool(replace(pool, queues=insert(pool.queues, queue)))
 
     def _queue(self, pool: WorkPool, name: str) -> WorkQueue:
         queue = pool.queue(text(name, "queue"))

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from dispatcher.core.notices import born_with
+from dispatcher.core.notifications import born_with
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Run, RunState, WorkPool
 from dispatcher.records import Move, RunFilter
 from dispatcher.store import Store

@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from dispatcher.client.arguments import due_time, plain_policy, run_id, text, texts
+from dispatcher.client.checks import check_job_variables, settled_variables, validate
 from dispatcher.client.deployments import Deployments
-from dispatcher.client.door import check_job_variables, settled_variables, validate
 from dispatcher.client.jobs import OnceEach
-from dispatcher.client.questions import due_time, plain_policy, run_id, text, texts
 from dispatcher.client.schedules import Schedules
 from dispatcher.core.names import with_end
-from dispatcher.core.notices import born_with, news_of
+from dispatcher.core.notifications import born_with, news_of
 from dispatcher.core.pinning import configuration_of, fault_of
 from dispatcher.core.reasons import Explanation, Surroundings, explain
 from dispatcher.core.retries import name_of_retry, retry_id
@@ -128,7 +128,7 @@ class Runs(Schedules):
         no longer fits the pool.
         """
         old = self.run(reference)
-        if not old.state.is_end:
+        if not old.state.is_terminal:
             words = "it goes on by itself; `dispatcher run explain` says where it is, `dispatcher run cancel` ends it"
             raise Conflict(f"run {old.name!r} has not ended, it is {old.state}: {words}")
         if known := self.store.get(retry_id(old)):
@@ -236,7 +236,7 @@ class _Known:
 
 def _cancellation(run: Run, now: datetime) -> Move | None:
     """The move that cancels a run; None when there is nothing left to do."""
-    if run.state.is_end or (run.state is RunState.CANCELLING and run.ending is RunState.CANCELLED):
+    if run.state.is_terminal or (run.state is RunState.CANCELLING and run.ending is RunState.CANCELLED):
         return None
     if run.state is RunState.SCHEDULED:
         end = {"ended_at": now, "lingers": bool(run.left_behind), **news_of(run, RunState.CANCELLED, now)}

@@ -8,10 +8,10 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from dispatcher.client.arguments import missing, text
 from dispatcher.client.deployments import Deployments
-from dispatcher.client.questions import missing, text
 from dispatcher.core.schedules import windows_due
-from dispatcher.core.scheduling import LOOKED_AHEAD
+from dispatcher.core.windows import LOOKED_AHEAD
 from dispatcher.errors import AlreadyExists, Conflict, Fault, InvalidInput, NotFound, ScheduleError
 from dispatcher.models import Deployment, Schedule
 

@@ -1,6 +1,6 @@
 """Which runs may start now. The whole order and every limit of the product is in `admit`, and nowhere else.
 
-`admit` is given what a claiming transaction sees, and answers with a plan; it knows no store, clock or log. `explain`
+`admit` is given what a claiming transaction sees, and answers with an `Admission`; it knows no store, clock or log. `explain`
 (`dispatcher.core.reasons`) asks the same function, so that what it says is what decides.
 """
 
@@ -13,9 +13,9 @@ from enum import StrEnum
 from uuid import UUID
 
 from dispatcher.core import holds
-from dispatcher.core.holds import place_of
+from dispatcher.core.holds import position_of
 from dispatcher.models import PoolHold, Run, WorkPool, WorkQueue
-from dispatcher.records import Due, Place
+from dispatcher.records import Due, Position
 from providers.base import Needs
 
 UNLIMITED = 2**31
@@ -44,13 +44,13 @@ class Barrier(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Admission:
     """What may start, and why nothing more of each queue may."""
 
     admitted: tuple[Run, ...]
     barriers: Mapping[str, Barrier]
     """By queue: what stops its next run. A queue that is not in here had all its due runs admitted."""
-    passed: Mapping[str, Place] = field(default_factory=dict)
+    passed: Mapping[str, Position] = field(default_factory=dict)
     """By queue: how far it was looked through without finding a run that is not held, where there may be some behind."""
 
 
@@ -77,7 +77,7 @@ def admit(
     now: datetime,
     budget: int = UNLIMITED,
     needs: Callable[[Run], Needs] = needs_nothing,
-) -> Plan:
+) -> Admission:
     """Admit due runs, best first, as long as every limit holds.
 
     Queues are served by ascending priority, the runs of a queue by due time and then id (`due(queue, n, after)` gives the first
@@ -88,8 +88,8 @@ def admit(
 
     A run that a hold of the pool concerns is not eligible: it keeps its place, and those behind it go on. `needs` tells what
     a run needs, and is asked only while there is a hold that concerns some runs and not others. Then runs are read page by
-    page, each longer than the one before, until `MAX_PASSED` held ones were passed over; the plan says how far that was, and
-    a queue whose holds remember such a place (`holds.first_place`) is read from there on.
+    page, each longer than the one before, until `MAX_PASSED` held ones were passed over; the answer says how far that was, and
+    a queue whose holds remember such a place (`holds.first_position`) is read from there on.
     """
     left = min(budget, room(pool.concurrency_limit, sum(in_use.values())))
     line = _Line(pool, due, now, needs)
@@ -106,7 +106,7 @@ def admit(
             barrier = _full(runs, wanted, free) or (Barrier.PLACE_HELD if queue.name in line.held else None)
         if barrier is not None:
             barriers[queue.name] = barrier
-    return Plan(tuple(admitted), barriers, line.passed)
+    return Admission(tuple(admitted), barriers, line.passed)
 
 
 def closed_by(pool: WorkPool, queue: WorkQueue, in_use: Mapping[str, int], now: datetime) -> Barrier | None:
@@ -132,14 +132,14 @@ class _Line:
         self._holds: Sequence[PoolHold] = holds.active(pool.holds, now)
         self.held: set[str] = set()
         """The queues of which some were passed over."""
-        self.passed: dict[str, Place] = {}
+        self.passed: dict[str, Position] = {}
 
     def first(self, queue: str, wanted: int) -> Sequence[Run]:
         """The first runs of a queue that are not held, at most as many as are wanted."""
         if not self._holds:
             return self._due(queue, wanted)
         found, looked_past, page = list[Run](), 0, min(wanted, MAX_PASSED)
-        after = start = holds.first_place(self._pool.holds, queue, self._now)
+        after = start = holds.first_position(self._pool.holds, queue, self._now)
         while looked_past < MAX_PASSED:
             runs = self._due(queue, page, after)
             free = [run for run in runs if not self._is_held(run)]
@@ -147,14 +147,14 @@ class _Line:
             found += free
             if len(found) >= wanted or len(runs) < page:
                 break
-            after, page = place_of(runs[-1]), min(2 * page, MAX_PASSED)
+            after, page = position_of(runs[-1]), min(2 * page, MAX_PASSED)
         else:
             self._note(queue, found, after)
         if looked_past or start:
             self.held.add(queue)
         return found[:wanted]
 
-    def _note(self, queue: str, found: Sequence[Run], after: Place | None) -> None:
+    def _note(self, queue: str, found: Sequence[Run], after: Position | None) -> None:
         if not found and after is not None:
             self.passed[queue] = after
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from dispatcher.models import HoldKind, PoolHold, Run
-from dispatcher.records import Place
+from dispatcher.records import Position
 from providers.base import Hold, Misconfigured, Needs, Throttled
 
 MAX_HOLDS = 16
@@ -76,14 +76,14 @@ def accepted(holds: Holds, needs: Needs, now: datetime) -> Holds:
     return _without(holds, lambda hold: hold.until <= now and concerns(hold, needs))
 
 
-def passed_over(holds: Holds, places: Mapping[str, Place], now: datetime) -> Holds:
+def passed_over(holds: Holds, places: Mapping[str, Position], now: datetime) -> Holds:
     """With the places, by queue, up to which all due runs were found to be held by those that are not over."""
     return tuple(
         replace(hold, passed={**hold.passed, **places} if now < hold.until else _left(hold.passed, places)) for hold in holds
     )
 
 
-def first_place(holds: Sequence[PoolHold], queue: str, now: datetime) -> Place | None:
+def first_position(holds: Sequence[PoolHold], queue: str, now: datetime) -> Position | None:
     """From where on to look for runs of a queue that are not held; None: from its beginning.
 
     What was passed over counts only while exactly the holds that it was found with are in force.
@@ -93,7 +93,7 @@ def first_place(holds: Sequence[PoolHold], queue: str, now: datetime) -> Place |
     return None if over or len(places) != 1 else places.pop()
 
 
-def place_of(run: Run) -> Place:
+def position_of(run: Run) -> Position:
     """Where a run stands in its queue."""
     return run.due_at, run.id
 
@@ -104,5 +104,5 @@ def _without(holds: Holds, gone: Callable[[PoolHold], bool]) -> Holds:
     return holds if len(left) == len(holds) else tuple(replace(hold, passed={}) for hold in left)
 
 
-def _left(passed: Mapping[str, Place], places: Mapping[str, Place]) -> Mapping[str, Place]:
+def _left(passed: Mapping[str, Position], places: Mapping[str, Position]) -> Mapping[str, Position]:
     return {queue: place for queue, place in passed.items() if queue not in places}

@@ -44,17 +44,17 @@ class Integrity:
         pool = self._pools.get(run.pool)
         if pool is None:
             yield f"its work pool {run.pool!r} does not exist"
-        elif not run.state.is_end and pool.queue(run.queue) is None:
+        elif not run.state.is_terminal and pool.queue(run.queue) is None:
             yield f"its work queue {run.queue!r} of {run.pool!r} does not exist, so that it can never be admitted"
-        if run.state.is_end != (run.ended_at is not None):
-            yield "has no time of its end" if run.state.is_end else "has the time of an end that it has not come to"
+        if run.state.is_terminal != (run.ended_at is not None):
+            yield "has no time of its end" if run.state.is_terminal else "has the time of an end that it has not come to"
         if run.state.holds_slot and run.submission is None and run.lease_until is None:
             yield "holds a slot with neither a job nor a claim that could be taken over"
         if run.state.holds_slot and run.job is None:
             yield "holds a slot without the job that its claim pinned"
         if run.state is RunState.SCHEDULED and run.submission is not None:
             yield "waits, and has a job"
-        if run.lingers and not (run.state.is_end and (run.submission or run.left_behind)):
+        if run.lingers and not (run.state.is_terminal and (run.submission or run.left_behind)):
             yield "is to be tidied up, and has no ended job"
 
 

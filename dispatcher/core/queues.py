@@ -24,7 +24,7 @@ def next_free(queues: Sequence[WorkQueue], priority: int) -> int:
     return next(number for number in range(priority + 1, priority + len(taken) + 2) if number not in taken)
 
 
-def place(queues: Sequence[WorkQueue], newcomer: WorkQueue) -> tuple[WorkQueue, ...]:
+def insert(queues: Sequence[WorkQueue], newcomer: WorkQueue) -> tuple[WorkQueue, ...]:
     """Put `newcomer` among `queues` (in place of one of its name) at its priority; the result is in order of priority.
 
     The newcomer takes the number. Whoever holds it moves down by one, and so on, only as far as needed: gaps stay.

@@ -15,7 +15,7 @@ from uuid import UUID
 from dispatcher.core.admission import UNLIMITED, Barrier, admit
 from dispatcher.core.holds import active, concerns
 from dispatcher.models import HoldKind, PoolHold, Run, RunState, WorkPool, WorkQueue
-from dispatcher.records import Place, QueueCount
+from dispatcher.records import Position, QueueCount
 from providers.base import Needs
 
 _BEHIND_ITS_PLACE = frozenset({None, Barrier.HIGHER_QUEUES, Barrier.OWN_QUEUE})
@@ -80,7 +80,7 @@ class Explanation:
     reason: Reason
     text: str
     """One sentence for a person."""
-    mend: str
+    fix: str
     """What would change it; empty where nothing has to be done."""
     until: datetime | None = None
     """When it changes by itself, where that is known."""
@@ -108,28 +108,28 @@ class Surroundings:
 
 def explain(run: Run, around: Surroundings | None, now: datetime, *, budget: int = UNLIMITED) -> Explanation:
     """Explain a run. `around` may be left out for one that holds a slot or has ended."""
-    if run.state.is_end:
+    if run.state.is_terminal:
         return _ended(run)
     if run.state.holds_slot:
         return _in_flight(run, now)
     if around is None:
         return Explanation(
-            reason=Reason.POOL_MISSING, text=f"work pool {run.pool!r} does not exist", mend="create the pool, or cancel the run"
+            reason=Reason.POOL_MISSING, text=f"work pool {run.pool!r} does not exist", fix="create the pool, or cancel the run"
         )
     return _rendering(around) or _timing(run, now) or _waiting(run, around, now, budget)
 
 
 def _ended(run: Run) -> Explanation:
     text = f"{run.state} at {_time(run.ended_at)}" + (f": {run.reason}" if run.reason else "")
-    return Explanation(reason=Reason.ENDED, text=text, mend="")
+    return Explanation(reason=Reason.ENDED, text=text, fix="")
 
 
 def _in_flight(run: Run, now: datetime) -> Explanation:
     if run.state is RunState.CANCELLING:
         what = f"it ends as {run.ending or RunState.CANCELLED} once its job is seen to have ended"
-        return Explanation(reason=Reason.CANCELLING, text=f"being stopped; {what}", mend="")
+        return Explanation(reason=Reason.CANCELLING, text=f"being stopped; {what}", fix="")
     if run.state is RunState.RUNNING:
-        return Explanation(reason=Reason.RUNNING, text=f"running since {_time(run.started_at)}", mend="")
+        return Explanation(reason=Reason.RUNNING, text=f"running since {_time(run.started_at)}", fix="")
     if run.submission is not None:
         return _starting(run)
     if run.lease_until is not None and now < run.lease_until:
@@ -137,13 +137,13 @@ def _in_flight(run: Run, now: datetime) -> Explanation:
         return Explanation(
             reason=Reason.CLAIMED,
             text=f"claimed at {_time(run.claimed_at)}, the answer is awaited{detail}",
-            mend="",
+            fix="",
             until=run.lease_until,
         )
     return Explanation(
         reason=Reason.ANSWER_OPEN,
         text="claimed, but the invocation that claimed it recorded no answer; the next tick looks for its job",
-        mend="make sure that ticks come (a tick is started by the schedule, or by `dispatcher tick`)",
+        fix="make sure that ticks come (a tick is started by the schedule, or by `dispatcher tick`)",
     )
 
 
@@ -151,12 +151,12 @@ def _starting(run: Run) -> Explanation:
     """Submitted; a job that is not started in time is stopped, and its run crashes (see `dispatcher.core.reconciliation`)."""
     text = f"submitted at {_time(run.submitted_at)}; its provider has not started it yet"
     if run.start_within is None or run.submitted_at is None:
-        return Explanation(reason=Reason.STARTING, text=text, mend="")
+        return Explanation(reason=Reason.STARTING, text=text, fix="")
     deadline = run.submitted_at + timedelta(seconds=run.start_within)
     return Explanation(
         reason=Reason.STARTING,
         text=f"{text}; if it has not started by {_time(deadline)} it is stopped",
-        mend="see the provider's console; `task_start_timeout_seconds` is the time that it may take",
+        fix="see the provider's console; `task_start_timeout_seconds` is the time that it may take",
         until=deadline,
     )
 
@@ -167,7 +167,7 @@ def _rendering(around: Surroundings) -> Explanation | None:
     return Explanation(
         reason=Reason.UNRENDERABLE,
         text=f"no job can be made of it, and it will crash when its turn comes: {around.fault}",
-        mend=f"correct the base job template of work pool {around.pool.name!r} or the deployment, or cancel the run",
+        fix=f"correct the base job template of work pool {around.pool.name!r} or the deployment, or cancel the run",
     )
 
 
@@ -176,16 +176,16 @@ def _timing(run: Run, now: datetime) -> Explanation | None:
         return Explanation(
             reason=Reason.RETRY_DELAY,
             text=f"the next attempt is due at {_time(run.due_at)}; {run.reason}",
-            mend="wait; `dispatcher run inspect` shows the attempts before",
+            fix="wait; `dispatcher run inspect` shows the attempts before",
             until=run.due_at,
         )
     if run.due_at > now:
-        return Explanation(reason=Reason.NOT_DUE, text=f"not due before {_time(run.due_at)}", mend="wait", until=run.due_at)
+        return Explanation(reason=Reason.NOT_DUE, text=f"not due before {_time(run.due_at)}", fix="wait", until=run.due_at)
     if run.not_before is not None and run.not_before > now:
         return Explanation(
             reason=Reason.RUN_HELD,
             text=f"waiting for the provider until {_time(run.not_before)}; refused {run.refusals} times: {run.reason}",
-            mend="see the provider's words; a quota or capacity may have to be raised",
+            fix="see the provider's words; a quota or capacity may have to be raised",
             until=run.not_before,
         )
     return None
@@ -194,15 +194,15 @@ def _timing(run: Run, now: datetime) -> Explanation | None:
 def _waiting(run: Run, around: Surroundings, now: datetime, budget: int) -> Explanation:
     """Ask `admit`, with copies of `run` standing in for the due runs of every queue."""
 
-    def due(queue: str, wanted: int, _after: Place | None = None) -> Sequence[Run]:
+    def due(queue: str, wanted: int, _after: Position | None = None) -> Sequence[Run]:
         waiting = around.ahead + 1 if queue == run.queue else around.counts[queue].due
         return [replace(run, queue=queue)] * min(waiting, wanted)
 
     in_use = {name: count.in_use for name, count in around.counts.items()}
-    plan = admit(around.pool, in_use, due, now=now, budget=budget)
+    admission = admit(around.pool, in_use, due, now=now, budget=budget)
     position = around.ahead + 1
-    is_next = sum(admitted.queue == run.queue for admitted in plan.admitted) >= position
-    barrier = None if is_next else plan.barriers.get(run.queue, Barrier.OWN_QUEUE)
+    is_next = sum(admitted.queue == run.queue for admitted in admission.admitted) >= position
+    barrier = None if is_next else admission.barriers.get(run.queue, Barrier.OWN_QUEUE)
     if barrier in _BEHIND_ITS_PLACE and _hold_behind(Barrier.PLACE_HELD, around, now):
         barrier = Barrier.PLACE_HELD
     return _next(run, around, position) if barrier is None else _worded(barrier, run, around, position, now)
@@ -211,9 +211,9 @@ def _waiting(run: Run, around: Surroundings, now: datetime, budget: int) -> Expl
 def _next(run: Run, around: Surroundings, position: int) -> Explanation:
     """Nothing is in the way; what was refused before is told all the same."""
     last, refused = around.pool.last_tick_at, _last_refusal(run, around)
-    mend = f"the next tick admits it; the last one came at {_time(last)}" if last else "start a tick: none has come yet"
+    fix = f"the next tick admits it; the last one came at {_time(last)}" if last else "start a tick: none has come yet"
     text = f"the next tick tries it again; {refused}" if refused else "nothing is in the way"
-    return Explanation(reason=Reason.NEXT, text=text, mend=mend, position=position)
+    return Explanation(reason=Reason.NEXT, text=text, fix=fix, position=position)
 
 
 def _last_refusal(run: Run, around: Surroundings) -> str:
@@ -231,12 +231,12 @@ def _times(number: int) -> str:
 
 def _worded(barrier: Barrier, run: Run, around: Surroundings, position: int, now: datetime) -> Explanation:
     held = _hold_behind(barrier, around, now)
-    text, mend = _held_words(held) if held else _words(barrier, run, around, position)
+    text, fix = _held_words(held) if held else _words(barrier, run, around, position)
     is_ours = held is not None and held.kind is HoldKind.MISCONFIGURED
     return Explanation(
         reason=Reason.MISCONFIGURED if is_ours else Reason(barrier.value),
         text=text,
-        mend=mend,
+        fix=fix,
         until=held.until if held else None,
         position=position,
         holders=tuple(Holder.of(holder) for holder in _holders(barrier, run, around)),
@@ -274,7 +274,7 @@ def _holders(barrier: Barrier, run: Run, around: Surroundings) -> Sequence[Run]:
 
 
 def _words(barrier: Barrier, run: Run, around: Surroundings, position: int) -> tuple[str, str]:
-    """A barrier as a sentence, and its mend."""
+    """A barrier as a sentence, and its fix."""
     pool, queue = around.pool, around.pool.queue(run.queue)
     pool_text, queue_text = f"work pool {pool.name!r}", f"work queue {run.queue!r}"
     queue_limit = queue.concurrency_limit if queue else None

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dispatcher.core.backoff import delay
-from dispatcher.core.notices import news_of
+from dispatcher.core.notifications import news_of
 from dispatcher.models import MAX_PAST, Attempt, Run, RunState, submission_name
 from dispatcher.records import Move
 from providers.base import (

@@ -68,8 +68,8 @@ class _Replay:
             self.due.get(run.queue, {})[run.id] = run
 
     def _admit(self, now: datetime) -> None:
-        plan = admit(self.pool, self.in_use, self._due, now=now)
-        for run in plan.admitted:
+        admission = admit(self.pool, self.in_use, self._due, now=now)
+        for run in admission.admitted:
             del self.due[run.queue][run.id]
             self.waits[run.id] = (now - run.due_at).total_seconds()
             ends = now + timedelta(seconds=self.seconds[run.id])

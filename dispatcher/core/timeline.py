@@ -1,4 +1,4 @@
-"""What has happened to a run so far, attempt by attempt, and how long each step took. Pure."""
+"""What has happened to a run so far, attempt by attempt, and how long each entry took. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dispatcher.models import Attempt, Run, RunState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Entry:
     """One thing that happened, or will."""
 
     event: str
@@ -19,41 +19,41 @@ class Step:
     attempt: int
     """The number in the name of its job. Refusals raise it too, so that numbers may be left out."""
     wait: timedelta | None = None
-    """Since the step before; None for the first. Nothing where clocks disagree on which came first."""
+    """Since the entry before; None for the first. Nothing where clocks disagree on which came first."""
     state: RunState | None = None
     """Of an end: which."""
     reason: str = ""
     """Of an end: why."""
 
 
-def timeline(run: Run) -> tuple[Step, ...]:
-    """Every step of a run in the order of its attempts: those that ended and were followed by another, then the current one.
+def timeline(run: Run) -> tuple[Entry, ...]:
+    """Every entry of a run in the order of its attempts: those that ended and were followed by another, then the current one.
 
     Of an attempt that follows another it is known when it was due only while it is the current one.
     """
-    steps: list[Step] = []
+    entries: list[Entry] = []
     latest = None
-    for step in _steps(run):
-        wait = None if latest is None else max(timedelta(0), step.at - latest)
-        latest = step.at if latest is None else max(step.at, latest)
-        steps.append(replace(step, wait=wait))
-    return tuple(steps)
+    for entry in _entries(run):
+        wait = None if latest is None else max(timedelta(0), entry.at - latest)
+        latest = entry.at if latest is None else max(entry.at, latest)
+        entries.append(replace(entry, wait=wait))
+    return tuple(entries)
 
 
-def _steps(run: Run) -> Iterator[Step]:
+def _entries(run: Run) -> Iterator[Entry]:
     first = run.past[0].number if run.past else run.attempt
-    yield Step(event="created", at=run.created_at, attempt=first)
-    yield Step(event="scheduled", at=run.scheduled_at, attempt=first)
+    yield Entry(event="created", at=run.created_at, attempt=first)
+    yield Entry(event="scheduled", at=run.scheduled_at, attempt=first)
     for attempt in run.past:
         yield from _attempt(attempt, attempt.number)
     if run.past:
-        yield Step(event="scheduled", at=run.due_at, attempt=run.attempt)
+        yield Entry(event="scheduled", at=run.due_at, attempt=run.attempt)
     yield from _attempt(run, run.attempt)
 
 
-def _attempt(times: Run | Attempt, number: int) -> Iterator[Step]:
+def _attempt(times: Run | Attempt, number: int) -> Iterator[Entry]:
     for event, at in (("claimed", times.claimed_at), ("submitted", times.submitted_at), ("started", times.started_at)):
         if at is not None:
-            yield Step(event=event, at=at, attempt=number)
+            yield Entry(event=event, at=at, attempt=number)
     if times.ended_at is not None:
-        yield Step(event="ended", at=times.ended_at, attempt=number, state=times.state, reason=times.reason)
+        yield Entry(event="ended", at=times.ended_at, attempt=number, state=times.state, reason=times.reason)

@@ -14,8 +14,8 @@ from threading import RLock
 from typing import Any
 from uuid import UUID
 
-from dispatcher.core import scheduling
-from dispatcher.core.holds import place_of
+from dispatcher.core import windows
+from dispatcher.core.holds import position_of
 from dispatcher.errors import DispatcherError
 from dispatcher.models import Deployment, PoolHold, Run, RunState, WorkPool
 from dispatcher.records import (
@@ -27,7 +27,7 @@ from dispatcher.records import (
     Materialisation,
     Move,
     Notified,
-    Place,
+    Position,
     QueueCount,
     Reconfiguration,
     RunFilter,
@@ -84,7 +84,7 @@ class MemoryStore:
         """See `Store.delete_pool`."""
         with self._lock:
             self._expected_pool(name, expected_version)
-            if any(not run.state.is_end for run in self._of(name)):
+            if any(not run.state.is_terminal for run in self._of(name)):
                 raise refusals.pool_busy(name)
             del self._pools[name]
             self._deployments = {key: found for key, found in self._deployments.items() if found.pool != name}
@@ -112,7 +112,7 @@ class MemoryStore:
                 raise refusals.deployment_changed(deployment.name, expected_version, stored.version)
             self._require_queue(deployment.pool, deployment.queue)
             wanted = replace(deployment, version=(expected_version or 0) + 1)
-            saving = scheduling.saving(stored, wanted, now)
+            saving = windows.saving(stored, wanted, now)
             if stored:
                 self._withdraw(stored, saving.withdrawn, now)
             self._deployments[deployment.name] = apart(saving.deployment)
@@ -168,7 +168,9 @@ class MemoryStore:
     def ahead(self, run: Run, now: datetime) -> int:
         """See `Store.ahead`."""
         with self._lock:
-            return sum(place_of(other) < place_of(run) for other in self._waiting(run.pool, run.queue) if other.due_at <= now)
+            return sum(
+                position_of(other) < position_of(run) for other in self._waiting(run.pool, run.queue) if other.due_at <= now
+            )
 
     # One tick
 
@@ -187,7 +189,7 @@ class MemoryStore:
                 return None
             if stored.pool not in self._pools or self._pools[stored.pool].queue(stored.queue) is None:
                 return None
-            self._deployments[stored.name] = apart(replace(stored, **scheduling.reached(step)))
+            self._deployments[stored.name] = apart(replace(stored, **windows.reached(step)))
             return self.add_runs(step.runs)
 
     def live(self, pool: str, *, limit: int, start: UUID | None = None) -> Sequence[Run]:
@@ -245,7 +247,7 @@ class MemoryStore:
     def lingering(self, pool: str, *, limit: int) -> Sequence[Run]:
         """See `Store.lingering`."""
         with self._lock:
-            found = [run for run in self._of(pool) if run.state.is_end and run.lingers]
+            found = [run for run in self._of(pool) if run.state.is_terminal and run.lingers]
             longest_ended = sorted(found, key=lambda run: (run.ended_at or _LONG_AGO, run.id))
             return [small(run) for run in longest_ended[:limit]]
 
@@ -273,7 +275,9 @@ class MemoryStore:
     def prune(self, pool: str, before: datetime, *, limit: int) -> int:
         """See `Store.prune`."""
         with self._lock:
-            old = [run for run in self._of(pool) if run.state.is_end and not run.lingers and (run.ended_at or before) < before]
+            old = [
+                run for run in self._of(pool) if run.state.is_terminal and not run.lingers and (run.ended_at or before) < before
+            ]
             forgotten = sorted(old, key=lambda run: (run.ended_at or before, run.id))[:limit]
             for run in forgotten:
                 del self._runs[run.id]
@@ -314,7 +318,7 @@ class MemoryStore:
             self.delete_deployment(name)
         for deployment in change.deployments:  # what goes with their schedules may wait in a queue that goes
             if stored := self._deployments.get(deployment.name):
-                self._withdraw(stored, scheduling.saving(stored, deployment, change.now).withdrawn, change.now)
+                self._withdraw(stored, windows.saving(stored, deployment, change.now).withdrawn, change.now)
         for pool in change.pools:
             self.save_pool(pool, expected_version=change.pools_read.get(pool.name))
         for deployment in change.deployments:
@@ -341,7 +345,7 @@ class MemoryStore:
         return replace(pool, holds=(), last_tick_at=None)
 
     def _refuse_removal_of_busy_queues(self, stored: WorkPool, wanted: WorkPool) -> None:
-        busy = {run.queue for run in self._of(stored.name) if not run.state.is_end}
+        busy = {run.queue for run in self._of(stored.name) if not run.state.is_terminal}
         for queue in stored.queues:
             if queue.name in busy and wanted.queue(queue.name) is None:
                 raise refusals.queue_busy(stored.name, queue.name)
@@ -375,9 +379,9 @@ class MemoryStore:
         return QueueCount(due=due, later=len(waiting) - due, in_use=in_use)
 
     def _snapshot(self, pool: WorkPool, now: datetime) -> Snapshot:
-        def due(queue: str, limit: int, after: Place | None = None) -> Sequence[Run]:
+        def due(queue: str, limit: int, after: Position | None = None) -> Sequence[Run]:
             free = [run for run in self._waiting(pool.name, queue) if max(run.due_at, run.not_before or now) <= now]
-            coming = sorted((run for run in free if after is None or place_of(run) > after), key=place_of)
+            coming = sorted((run for run in free if after is None or position_of(run) > after), key=position_of)
             return [apart(run) for run in coming[: max(limit, 0)]]
 
         in_use = Counter(run.queue for run in self._of(pool.name) if run.state.holds_slot)

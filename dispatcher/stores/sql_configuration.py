@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from dispatcher.core import scheduling
+from dispatcher.core import windows
 from dispatcher.models import Deployment, Run, RunState, WorkPool
 from dispatcher.records import Materialisation, Reconfiguration
 from dispatcher.stores import refusals
@@ -58,7 +58,7 @@ def save_deployment(session: Session, deployment: Deployment, expected_version: 
     stored = _expected_deployment(session, deployment.name, expected_version)
     require_queue(session, deployment.pool, deployment.queue)
     wanted = replace(deployment, version=(expected_version or 0) + 1)
-    saving = scheduling.saving(stored, wanted, now)
+    saving = windows.saving(stored, wanted, now)
     withdraw(session, deployment.name, saving.withdrawn, now)
     verb = "add_deployment" if expected_version is None else "replace_deployment"
     if not session.change(verb, **DEPLOYMENT.encode(saving.deployment)):
@@ -90,7 +90,7 @@ def materialise(session: Session, step: Materialisation) -> frozenset[UUID] | No
         return None
     if session.row("queue_exists", pool=stored.pool, queue=stored.queue) is None:
         return None
-    session.change("reach", name=read.name, **DEPLOYMENT.encode_fields(scheduling.reached(step)))
+    session.change("reach", name=read.name, **DEPLOYMENT.encode_fields(windows.reached(step)))
     return add(session, step.runs)
 
 
@@ -104,7 +104,7 @@ def reconfigure(session: Session, change: Reconfiguration) -> None:
         delete_deployment(session, name)
     for deployment in change.deployments:  # what goes with their schedules may wait in a queue that goes
         if stored := deployment_in(session, deployment.name):
-            withdraw(session, stored.name, scheduling.saving(stored, deployment, change.now).withdrawn, change.now)
+            withdraw(session, stored.name, windows.saving(stored, deployment, change.now).withdrawn, change.now)
     for pool in change.pools:
         save_pool(session, pool, change.pools_read.get(pool.name))
     for deployment in change.deployments:

@@ -27,7 +27,7 @@ from dispatcher.records import (
     Materialisation,
     Move,
     Notified,
-    Place,
+    Position,
     QueueCount,
     Reconfiguration,
     RunFilter,
@@ -297,7 +297,7 @@ def _in_use(session: Session, pool: str) -> Mapping[str, int]:
 
 
 def _snapshot(session: Session, pool: WorkPool, now: datetime) -> Snapshot:
-    def due(queue: str, limit: int, after: Place | None = None) -> Sequence[Run]:
+    def due(queue: str, limit: int, after: Position | None = None) -> Sequence[Run]:
         asked: dict[str, Any] = {"pool": pool.name, "queue": queue, "now": now, "limit": max(limit, 0)}
         if after is None:
             return [RUN.decode(row) for row in session.rows("due", **asked)]

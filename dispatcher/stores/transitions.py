@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from dispatcher.core.notices import news_of
+from dispatcher.core.notifications import news_of
 from dispatcher.models import ALLOWED_MOVES, PINNED_BY_CREATION, Run, RunState
 from dispatcher.records import Grant, Move
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from dispatcher.models import END_STATES
+from dispatcher.models import TERMINAL_STATES
 
 POOL, QUEUE = "dispatcher.pool.name", "dispatcher.queue.name"
 BARRIER, ANSWER, STATE = "dispatcher.barrier", "dispatcher.answer", "dispatcher.run.state"
@@ -168,7 +168,7 @@ def _answered(fields: Fields) -> Iterator[Measurement]:
 
 
 def _moved(fields: Fields) -> Iterator[Measurement]:
-    if fields["to"] in END_STATES:
+    if fields["to"] in TERMINAL_STATES:
         yield Measurement(ENDS, 1, (*_lane(fields), fields["to"]))
 
 

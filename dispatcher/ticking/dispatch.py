@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from dispatcher.clock import Clock
-from dispatcher.core.scheduling import WindowLimits
+from dispatcher.core.windows import WindowLimits
 from dispatcher.delivery import Deliver
 from dispatcher.events import Events
 from dispatcher.store import Store

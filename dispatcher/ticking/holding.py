@@ -11,7 +11,7 @@ from functools import partial
 from dispatcher.core import holds
 from dispatcher.events import Events
 from dispatcher.models import HoldKind, PoolHold, Run, RunState, WorkPool
-from dispatcher.records import Claim, Move, Place
+from dispatcher.records import Claim, Move, Position
 from dispatcher.store import Store
 from dispatcher.ticking.seam import attempted
 from providers.base import Needs, Provider
@@ -100,7 +100,7 @@ class Holding:
         """A job has ended, and may have freed what others wait for."""
         self.known = free(self.store, self.pool, self.known)
 
-    def passed_over(self, places: Mapping[str, Place], now: datetime) -> None:
+    def passed_over(self, places: Mapping[str, Position], now: datetime) -> None:
         """Note how far the queues were looked through, so that the next claim goes on from there."""
         self.known = self.store.hold(self.pool, partial(holds.passed_over, places=places, now=now))
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from dispatcher.clock import Clock
 from dispatcher.core.backoff import delay
-from dispatcher.core.notices import identity, message, news, next_look, wanted_by
+from dispatcher.core.notifications import identity, message, news, next_look, wanted_by
 from dispatcher.delivery import Deliver, NotDelivered
 from dispatcher.errors import StoreError
 from dispatcher.events import Events

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from dispatcher.core.admission import Barrier, Plan, admit
+from dispatcher.core.admission import Admission, Barrier, admit
 from dispatcher.core.holds import freed, hold_for
 from dispatcher.core.pinning import Pinning, job_of
 from dispatcher.core.reconciliation import (
@@ -84,7 +84,7 @@ class PoolTick:
         self.stopping: Sequence[Run] = ()
         self.calls: dict[UUID, Mapping[str, Any]] = {}
         self.holding = Holding(dispatch.store, dispatch.events, provider, pool, deadline)
-        self.plan = Plan((), {})
+        self.admission = Admission((), {})
         self.stopped, self.cut, self.outpaced = False, False, False
 
     @timed("observe")
@@ -172,7 +172,7 @@ class PoolTick:
         queues = windows.make_runs(self.deadline)
         room, now = (None, Barrier.PLACE_HELD), self.clock.now()
         goes_on = self.cut and now + timedelta(seconds=self.pace.wait(now)) <= self.deadline and now < self.deadline
-        return goes_on or any(self.plan.barriers.get(queue) in room for queue in queues)
+        return goes_on or any(self.admission.barriers.get(queue) in room for queue in queues)
 
     @timed("claim")
     def claim_and_render(self) -> Sequence[Claim]:
@@ -185,9 +185,9 @@ class PoolTick:
             if size <= 0 or self.stopped or self._is_over():
                 break
             claims, crashed = self._claim(size)
-            if self.plan.passed:
-                self.holding.passed_over(self.plan.passed, self.clock.now())
-            if claims or crashed or not self.plan.passed:
+            if self.admission.passed:
+                self.holding.passed_over(self.admission.passed, self.clock.now())
+            if claims or crashed or not self.admission.passed:
                 return claims
         return ()
 
@@ -274,9 +274,9 @@ class PoolTick:
         """Admit and render: what the claiming transaction asks."""
         seen = replace(snapshot, pool=self.holding.seen_with(snapshot.pool))
         pinning = Pinning(seen, self.provider.limits.start_deadline, self.holding.needs)
-        self.plan = admit(seen.pool, seen.in_use, seen.due, now=now, budget=budget, needs=pinning.needs)
-        decision = pinning.decide(self.plan.admitted)
-        self.report.saw(seen, self.plan, decision, now=now, heads=self.limits.heads)
+        self.admission = admit(seen.pool, seen.in_use, seen.due, now=now, budget=budget, needs=pinning.needs)
+        decision = pinning.decide(self.admission.admitted)
+        self.report.saw(seen, self.admission, decision, now=now, heads=self.limits.heads)
         return decision
 
     def _carry(self, claim: Claim) -> Answer:

@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from dispatcher.clock import Clock
-from dispatcher.core.admission import Plan
+from dispatcher.core.admission import Admission
 from dispatcher.core.reconciliation import (
     Absent,
     Answer,
@@ -108,17 +108,17 @@ class PoolReport:
             after = seconds_between(datetime.fromisoformat(self.began_at), began)
             self.steps.append(Step(step, after, seconds_between(began, ended)))
 
-    def saw(self, snapshot: Snapshot, plan: Plan, decision: Decision, *, now: datetime, heads: int) -> None:
+    def saw(self, snapshot: Snapshot, admission: Admission, decision: Decision, *, now: datetime, heads: int) -> None:
         """Note what a claim was shown and what it left; a later claim of the same tick knows better.
 
         Where nothing was admitted, the oldest run of up to `heads` queues that had to stop is looked up: one row each.
         """
         self.limit = snapshot.pool.concurrency_limit
-        self.barriers = {queue: barrier.value for queue, barrier in plan.barriers.items()}
+        self.barriers = {queue: barrier.value for queue, barrier in admission.barriers.items()}
         self.queues = _queues(snapshot, decision)
-        asked = () if plan.admitted else list(plan.barriers)[:heads]
+        asked = () if admission.admitted else list(admission.barriers)[:heads]
         for name, queue in self.queues.items():
-            if name not in plan.barriers:
+            if name not in admission.barriers:
                 queue.waiting = False
             elif name in asked:
                 first = snapshot.due(name, 1)
@@ -128,7 +128,7 @@ class PoolReport:
     def moved(self, run: Run, move: Move) -> None:
         """Note what an observation made of a run."""
         self.started += move.to is RunState.RUNNING and run.state is not RunState.RUNNING
-        self.ended += move.to.is_end
+        self.ended += move.to.is_terminal
         self.retried += move.to is RunState.SCHEDULED
         self._outcome(run, move.to, move.changes.get("reason", ""))
 

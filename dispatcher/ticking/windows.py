@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from dispatcher.clock import Clock
-from dispatcher.core.scheduling import WindowLimits, materialisation
+from dispatcher.core.windows import WindowLimits, materialisation
 from dispatcher.errors import StoreUnavailable
 from dispatcher.events import Events
 from dispatcher.models import Deployment, WorkPool

@@ -13,7 +13,7 @@ from typing import Any
 
 from dispatcher.core.templates import render
 from dispatcher.errors import RenderError, StoreUnavailable
-from dispatcher.models import END_STATES, SLOT_STATES, Run, WorkPool
+from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run, WorkPool
 from dispatcher.records import RunFilter
 from dispatcher.store import Store
 from dispatcher.ticking import Dispatch
@@ -97,7 +97,7 @@ def places(store: Store, pool: WorkPool) -> tuple[Configuration, ...]:
 def _configurations(store: Store, pool: WorkPool) -> Iterator[Configuration]:
     with suppress(RenderError):  # one whose variables are its runs' says nothing by itself
         yield render(pool.base_job_template, {})
-    for run in store.runs(RunFilter(pool=pool.name, states=END_STATES), limit=ENDED_RUNS):
+    for run in store.runs(RunFilter(pool=pool.name, states=TERMINAL_STATES), limit=ENDED_RUNS):
         if run.job is not None:
             yield run.job["configuration"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from dispatcher.errors import Fault
-from dispatcher.models import END_STATES, Hook
+from dispatcher.models import TERMINAL_STATES, Hook
 
 SHORTEST_PATIENCE = timedelta(minutes=1)
 LONGEST_PATIENCE = timedelta(days=30)
@@ -15,7 +15,7 @@ ENDS_RULE = "must be a set of COMPLETED, FAILED, CRASHED and CANCELLED"
 
 def hook_faults(hook: Hook) -> Iterator[Fault]:
     """What is wrong with a hook whose fields have the right types."""
-    if strange := hook.ends - END_STATES:
+    if strange := hook.ends - TERMINAL_STATES:
         yield Fault("ends", f"{ENDS_RULE} (got {', '.join(sorted(strange))})")
     if not hook.ends and hook.late_after is None:
         yield Fault("ends", "must hold an end where late_after is not given: such a hook would be told nothing")

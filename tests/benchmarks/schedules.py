@@ -10,7 +10,7 @@ from statistics import mean
 from unittest.mock import patch
 
 from dispatcher.core.recurrence import Rule
-from dispatcher.core.scheduling import WindowLimits, materialisation, reached, saving
+from dispatcher.core.windows import WindowLimits, materialisation, reached, saving
 from dispatcher.models import Deployment, Schedule
 from tests.benchmarks.figures import Figure, Result, Target
 from tests.benchmarks.measuring import Options, in_turns

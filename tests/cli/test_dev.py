@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from dispatcher.models import END_STATES, SLOT_STATES, RunState
+from dispatcher.models import SLOT_STATES, TERMINAL_STATES, RunState
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_ctrl_c_at_any_moment_leaves_what_the_next_one_finishes(seed, cli, pool,
         assert sum(run.state in SLOT_STATES for run in runs) <= 2
     cli.ok("dev", "--until-done", "--every", "0.1")
     _, runs = cli.stored()
-    assert {run.state for run in runs} <= END_STATES
+    assert {run.state for run in runs} <= TERMINAL_STATES
     assert len(runs) == 8
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from standardwebhooks import Webhook as Receiver
 
-from dispatcher.models import END_STATES
+from dispatcher.models import TERMINAL_STATES
 from tests.delivery.inbox import Inbox, an_inbox
 
 pytest_plugins = ["providers.emulators.fixtures"]
@@ -91,7 +91,7 @@ def test_a_receiver_that_refuses_is_a_problem_of_the_tick_and_not_of_the_run(cli
 
 def test_hooks_are_given_in_every_form_and_shown_with_pools_and_deployments(cli):
     forms = ("--hook", "ops", "--hook", "all=completed,Failed, CRASHED,CANCELLED", "--hook", "pager=LATE:600")
-    expected = [told("ops"), told("all", sorted(END_STATES)), told("pager", (), 600)]
+    expected = [told("ops"), told("all", sorted(TERMINAL_STATES)), told("pager", (), 600)]
     assert cli.ok("work-pool", "create", "nightly", "--type", "process", *forms)["hooks"] == expected
     assert cli.ok("work-pool", "inspect", "nightly")["hooks"] == expected
     assert cli.ok("work-pool", "ls")[0]["hooks"] == expected

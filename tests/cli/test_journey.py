@@ -89,11 +89,11 @@ def test_a_paused_pool_delivers_nothing_until_it_is_resumed(cli, pool):
 def test_what_explain_advises_is_a_command_that_works(cli, pool):
     (run_id,) = create(cli, "-jv", "command=date")
     cli.ok("work-queue", "pause", "default", "--pool", "nightly")
-    advice = cli.ok("run", "explain", run_id)["mend"].split()
+    advice = cli.ok("run", "explain", run_id)["fix"].split()
     assert advice[0] == "dispatcher"
     assert not cli.ok(*advice[1:])["paused"]
     cli.ok("work-queue", "set-concurrency-limit", "default", "0", "--pool", "nightly")
-    advice = cli.ok("run", "explain", run_id)["mend"].replace(" N", " 5").split()
+    advice = cli.ok("run", "explain", run_id)["fix"].replace(" N", " 5").split()
     assert cli.ok(*advice[1:])["concurrency_limit"] == 5
     assert cli.ok("run", "explain", run_id)["reason"] == "NEXT"
 

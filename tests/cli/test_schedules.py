@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from dispatcher.core.scheduling import WindowLimits, materialisation
+from dispatcher.core.windows import WindowLimits, materialisation
 from dispatcher.models import Attempt, RunState
 from dispatcher.records import Move
 from dispatcher.stores.sqlite import SqliteStore

@@ -9,9 +9,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from dispatcher.client import configuration_schema
-from dispatcher.core.scheduling import WindowLimits, materialisation
+from dispatcher.core.windows import WindowLimits, materialisation
 from dispatcher.errors import InvalidInput
-from dispatcher.models import END_STATES, Hook, RunState, Schedule
+from dispatcher.models import TERMINAL_STATES, Hook, RunState, Schedule
 from tests.builders import HOUR, MINUTE
 from tests.client.conftest import refused
 
@@ -43,13 +43,13 @@ def test_a_deployment_is_made_with_hooks_and_an_update_replaces_or_leaves_them(d
 
 def test_a_run_is_born_with_what_the_hooks_of_its_pool_and_deployment_want(dispatcher):
     dispatcher.create_work_pool("pool", type="process", hooks=[replace(PAGER, late_after=HOUR)])
-    everything = Hook(name="team", ends=END_STATES, late_after=MINUTE)
+    everything = Hook(name="team", ends=TERMINAL_STATES, late_after=MINUTE)
     dispatcher.create_deployment("etl", pool="pool", job_variables=DATE, hooks=[everything])
     of_pool, of_both = dispatcher.create_run(pool="pool", job_variables=DATE), dispatcher.create_run(deployment="etl")
     assert (of_pool.notify_ends, of_pool.notify_at) == (frozenset(), of_pool.due_at + HOUR)
-    assert (of_both.notify_ends, of_both.notify_at) == (END_STATES, of_both.due_at + MINUTE)
+    assert (of_both.notify_ends, of_both.notify_at) == (TERMINAL_STATES, of_both.due_at + MINUTE)
     dispatcher.update_deployment("etl", hooks=[])
-    assert dispatcher.run(of_both.id).notify_ends == END_STATES
+    assert dispatcher.run(of_both.id).notify_ends == TERMINAL_STATES
 
 
 def test_runs_to_come_are_made_anew_where_a_deployment_has_other_hooks(dispatcher, pool):
@@ -95,7 +95,7 @@ FILE = {
     "pools": {
         "nightly": {
             "type": "process",
-            "hooks": {"ops": {}, "pager": {"ends": [], "late_after": "PT10M"}, "all": {"ends": sorted(END_STATES)}},
+            "hooks": {"ops": {}, "pager": {"ends": [], "late_after": "PT10M"}, "all": {"ends": sorted(TERMINAL_STATES)}},
         }
     },
     "deployments": {
@@ -118,7 +118,7 @@ def _laid(value, content, *path):
 
 def test_hooks_go_from_a_file_into_the_store_and_out_of_it_as_they_were(dispatcher):
     applied = dispatcher.apply(dispatcher.plan(FILE))
-    assert dispatcher.work_pool("nightly").hooks == (OPS, PAGER, Hook(name="all", ends=END_STATES))
+    assert dispatcher.work_pool("nightly").hooks == (OPS, PAGER, Hook(name="all", ends=TERMINAL_STATES))
     [team] = dispatcher.deployment("etl").hooks
     assert team == Hook(name="team", ends=frozenset({RunState.FAILED}), late_after=timedelta(seconds=90))
     again = dispatcher.plan(FILE)
@@ -126,7 +126,7 @@ def test_hooks_go_from_a_file_into_the_store_and_out_of_it_as_they_were(dispatch
     exported = dispatcher.export()
     assert exported["pools"]["nightly"] == {
         "type": "process",
-        "hooks": {"ops": {}, "pager": {"ends": [], "late_after": 600}, "all": {"ends": sorted(END_STATES)}},
+        "hooks": {"ops": {}, "pager": {"ends": [], "late_after": 600}, "all": {"ends": sorted(TERMINAL_STATES)}},
     }
     assert exported["deployments"]["etl"]["hooks"] == {"team": {"ends": ["FAILED"], "late_after": 90}}
     assert dispatcher.plan(exported).changes == ()

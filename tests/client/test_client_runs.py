@@ -232,7 +232,7 @@ def test_explain_names_the_one_reason_who_holds_the_slots_and_the_position(dispa
     assert (full.reason, full.position) == (Reason.POOL_FULL, 2)
     assert {holder.id for holder in full.holders} == {run.id for run in runs[:2]}
     assert full.text == "work pool 'pool' is full: 2 of 2 slots are held; it is number 2 of its queue"
-    assert full.mend
+    assert full.fix
 
 
 def test_explain_follows_a_run_through_its_life(dispatcher, pool):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from dispatcher.client import Dispatcher
-from dispatcher.core.scheduling import WindowLimits, materialisation
+from dispatcher.core.windows import WindowLimits, materialisation
 from dispatcher.errors import AlreadyExists, Conflict, InvalidInput, InvalidVariables, NotFound
 from dispatcher.models import CatchUp, RetryPolicy, Run, RunState, Schedule
 from dispatcher.records import Move

@@ -17,11 +17,11 @@ def admitted(scene: Scene, budget: int = 1000):
 
 @given(scenes())
 def test_no_limit_is_ever_passed(scene):
-    plan = admitted(scene)
+    admission = admitted(scene)
     limit = scene.pool.concurrency_limit
-    assert limit is None or not plan.admitted or sum(scene.in_use.values()) + len(plan.admitted) <= limit
+    assert limit is None or not admission.admitted or sum(scene.in_use.values()) + len(admission.admitted) <= limit
     for queue in scene.pool.queues:
-        taken = sum(run.queue == queue.name for run in plan.admitted)
+        taken = sum(run.queue == queue.name for run in admission.admitted)
         assert queue.concurrency_limit is None or not taken or scene.in_use[queue.name] + taken <= queue.concurrency_limit
 
 
@@ -38,20 +38,20 @@ def test_a_smaller_budget_admits_the_first_of_the_same_runs(scene, budget):
 
 @given(scenes())
 def test_nothing_of_a_lower_queue_is_admitted_while_a_higher_one_has_a_run_that_its_own_limit_allows(scene):
-    plan = admitted(scene)
-    lowest = max((scene.pool.queue(run.queue).priority for run in plan.admitted), default=0)
+    admission = admitted(scene)
+    lowest = max((scene.pool.queue(run.queue).priority for run in admission.admitted), default=0)
     for queue in scene.pool.queues:
-        left = scene.waiting[queue.name][sum(run.queue == queue.name for run in plan.admitted) :]
+        left = scene.waiting[queue.name][sum(run.queue == queue.name for run in admission.admitted) :]
         if queue.priority < lowest and left:
-            assert plan.barriers[queue.name] in {Barrier.QUEUE_PAUSED, Barrier.QUEUE_FULL, Barrier.QUEUE_LIMIT_ZERO}
+            assert admission.barriers[queue.name] in {Barrier.QUEUE_PAUSED, Barrier.QUEUE_FULL, Barrier.QUEUE_LIMIT_ZERO}
 
 
 @given(scenes())
 def test_a_slot_is_left_free_only_when_nothing_may_take_it(scene):
-    plan = admitted(scene)
+    admission = admitted(scene)
     for queue in scene.pool.queues:
-        left = len(scene.waiting[queue.name]) - sum(run.queue == queue.name for run in plan.admitted)
-        assert not left or queue.name in plan.barriers
+        left = len(scene.waiting[queue.name]) - sum(run.queue == queue.name for run in admission.admitted)
+        assert not left or queue.name in admission.barriers
 
 
 @given(scenes())
@@ -63,8 +63,8 @@ def test_only_as_many_runs_are_read_as_are_admitted(scene):
         read.extend(runs)
         return runs
 
-    plan = admit(scene.pool, scene.in_use, due, now=NOW)
-    assert ids(read) == ids(plan.admitted)
+    admission = admit(scene.pool, scene.in_use, due, now=NOW)
+    assert ids(read) == ids(admission.admitted)
 
 
 def scene(pool, in_use=None, **waiting):
@@ -74,9 +74,9 @@ def scene(pool, in_use=None, **waiting):
 
 def test_the_pool_of_the_documentation_serves_critical_then_high_then_low():
     queues = (a_queue("low", 10), a_queue("high", 5, limit=3), a_queue("critical", 1, limit=1))
-    plan = admitted(scene(a_pool(limit=6, queues=queues), low=5, high=5, critical=5))
-    assert [run.queue for run in plan.admitted] == ["critical", "high", "high", "high", "low", "low"]
-    assert plan.barriers == {"critical": Barrier.QUEUE_FULL, "high": Barrier.QUEUE_FULL, "low": Barrier.OWN_QUEUE}
+    admission = admitted(scene(a_pool(limit=6, queues=queues), low=5, high=5, critical=5))
+    assert [run.queue for run in admission.admitted] == ["critical", "high", "high", "high", "low", "low"]
+    assert admission.barriers == {"critical": Barrier.QUEUE_FULL, "high": Barrier.QUEUE_FULL, "low": Barrier.OWN_QUEUE}
 
 
 def test_runs_of_a_paused_queue_count_against_the_pool():
@@ -86,8 +86,8 @@ def test_runs_of_a_paused_queue_count_against_the_pool():
 
 def test_a_queue_at_its_limit_does_not_block_those_below():
     queues = (a_queue("full", 1, limit=1), a_queue("free", 2))
-    plan = admitted(scene(a_pool(limit=5, queues=queues), {"full": 1}, full=3, free=1))
-    assert [run.queue for run in plan.admitted] == ["free"]
+    admission = admitted(scene(a_pool(limit=5, queues=queues), {"full": 1}, full=3, free=1))
+    assert [run.queue for run in admission.admitted] == ["free"]
 
 
 def test_a_limit_lowered_below_what_runs_admits_nothing():
@@ -124,36 +124,36 @@ def admitted_of(runs, needs, *holds, limit=None, queues=("default",), now=NOW):
 
 def test_a_run_that_a_hold_concerns_is_passed_over_and_those_behind_it_go_on():
     runs, needs = going(EAST, WEST, EAST, WEST)
-    plan, _ = admitted_of(runs, needs, a_hold(place=("east",)), limit=3)
-    assert ids(plan.admitted) == [runs[1].id, runs[3].id]
-    assert plan.barriers == {"default": Barrier.PLACE_HELD}
-    plan, _ = admitted_of(runs, needs, a_hold(place=("east",)), limit=3, now=NOW + timedelta(minutes=1))
-    assert ids(plan.admitted) == ids(runs[:3]), "when the hold is over, each has its old place"
-    assert plan.barriers == {"default": Barrier.OWN_QUEUE}
+    admission, _ = admitted_of(runs, needs, a_hold(place=("east",)), limit=3)
+    assert ids(admission.admitted) == [runs[1].id, runs[3].id]
+    assert admission.barriers == {"default": Barrier.PLACE_HELD}
+    admission, _ = admitted_of(runs, needs, a_hold(place=("east",)), limit=3, now=NOW + timedelta(minutes=1))
+    assert ids(admission.admitted) == ids(runs[:3]), "when the hold is over, each has its old place"
+    assert admission.barriers == {"default": Barrier.OWN_QUEUE}
 
 
 def test_missing_capacity_holds_only_what_needs_as_much_in_the_same_place():
     big, small = Needs(place=("east",), size={"gpu": 4, "cpu": 1}), Needs(place=("east",), size={"cpu": 64})
     runs, needs = going(big, small, Needs(place=("west",), size={"gpu": 8}), Needs(place=("east",), size={"gpu": 3}), big)
-    plan, _ = admitted_of(runs, needs, a_hold(place=("east",), size={"gpu": 4}))
-    assert ids(plan.admitted) == ids(runs[1:4])
+    admission, _ = admitted_of(runs, needs, a_hold(place=("east",), size={"gpu": 4}))
+    assert ids(admission.admitted) == ids(runs[1:4])
 
 
 @given(st.lists(st.sampled_from([EAST, WEST, Needs()]), max_size=40), st.integers(1, 5), st.sampled_from(["east", "west"]))
 def test_the_first_runs_that_are_not_held_are_admitted_in_their_order(needs_of, limit, held):
     runs, needs = going(*needs_of)
-    plan, _ = admitted_of(runs, needs, a_hold(place=(held,)), limit=limit)
+    admission, _ = admitted_of(runs, needs, a_hold(place=(held,)), limit=limit)
     free = [run for run in runs if needs(run).place[:1] != (held,)]
-    assert ids(plan.admitted) == ids(free)[:limit]
+    assert ids(admission.admitted) == ids(free)[:limit]
 
 
 def test_a_queue_whose_runs_are_all_held_leaves_the_slots_to_those_below():
     runs = [a_run(queue="high"), a_run(queue="default")]
-    plan, _ = admitted_of(
+    admission, _ = admitted_of(
         runs, lambda run: EAST if run.queue == "high" else WEST, a_hold(place=("east",)), queues=("high", "default")
     )
-    assert [run.queue for run in plan.admitted] == ["default"]
-    assert plan.barriers == {"high": Barrier.PLACE_HELD}
+    assert [run.queue for run in admission.admitted] == ["default"]
+    assert admission.barriers == {"high": Barrier.PLACE_HELD}
 
 
 def test_without_a_hold_that_is_in_force_nobody_asks_what_a_run_needs():
@@ -161,10 +161,10 @@ def test_without_a_hold_that_is_in_force_nobody_asks_what_a_run_needs():
         raise AssertionError("no hold needs to know")
 
     runs, _ = going(EAST, WEST)
-    plan, reads = admitted_of(runs, unasked, a_hold(NOW, place=("east",)), limit=2)
-    assert (ids(plan.admitted), reads) == (ids(runs), [2])
-    plan, reads = admitted_of(runs, unasked, a_hold(), a_hold(place=("east",)))
-    assert (plan.barriers, reads) == ({"default": Barrier.POOL_HELD}, []), "a hold of the whole pool needs none either"
+    admission, reads = admitted_of(runs, unasked, a_hold(NOW, place=("east",)), limit=2)
+    assert (ids(admission.admitted), reads) == (ids(runs), [2])
+    admission, reads = admitted_of(runs, unasked, a_hold(), a_hold(place=("east",)))
+    assert (admission.barriers, reads) == ({"default": Barrier.POOL_HELD}, []), "a hold of the whole pool needs none either"
 
 
 def test_a_claim_looks_past_a_bounded_number_of_held_runs_and_the_next_goes_on_behind_them():
@@ -172,12 +172,12 @@ def test_a_claim_looks_past_a_bounded_number_of_held_runs_and_the_next_goes_on_b
     hold = a_hold(place=("east",))
     looked_at = []
     for _ in range(3):
-        plan, reads = admitted_of(runs, needs, hold, limit=1)
+        admission, reads = admitted_of(runs, needs, hold, limit=1)
         looked_at.append(sum(reads))
-        hold = replace(hold, passed=plan.passed)
-        if plan.admitted:
+        hold = replace(hold, passed=admission.passed)
+        if admission.admitted:
             break
-    assert [plan.admitted[0].id, plan.barriers] == [runs[-1].id, {"default": Barrier.OWN_QUEUE}]
+    assert [admission.admitted[0].id, admission.barriers] == [runs[-1].id, {"default": Barrier.OWN_QUEUE}]
     assert len(looked_at) == 3
     assert all(reads <= 3 * MAX_PASSED for reads in looked_at)
 
@@ -194,8 +194,8 @@ def test_only_what_was_passed_over_under_the_very_holds_in_force_is_not_looked_a
 
 def test_a_closed_queue_names_the_first_barrier_in_the_order_in_which_they_are_stated():
     queues = (a_queue("paused", 1, paused=True), a_queue("zero", 2, limit=0), a_queue("full", 3, limit=1), a_queue("open", 4))
-    plan = admitted(scene(a_pool(limit=1, queues=queues), {"full": 1}, paused=1, zero=1, full=1, open=1))
-    assert plan.barriers == {
+    admission = admitted(scene(a_pool(limit=1, queues=queues), {"full": 1}, paused=1, zero=1, full=1, open=1))
+    assert admission.barriers == {
         "paused": Barrier.QUEUE_PAUSED,
         "zero": Barrier.QUEUE_LIMIT_ZERO,
         "full": Barrier.POOL_FULL,

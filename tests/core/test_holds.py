@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.holds import MAX_HOLDS, accepted, active, added, first_place, freed, hold_for, passed_over, place_of
+from dispatcher.core.holds import MAX_HOLDS, accepted, active, added, first_position, freed, hold_for, passed_over, position_of
 from dispatcher.models import HoldKind
 from providers.base import Hold, Misconfigured, Needs, Throttled
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_hold, a_run, an_id
@@ -70,10 +70,10 @@ def test_what_was_passed_over_is_remembered_by_those_in_force_even_when_they_are
     over = replace(WEST, until=NOW, passed={"default": PLACE, "high": PLACE})
     [east, west] = passed_over((EAST, over), {"default": PLACE}, NOW)
     assert (east.passed, west.passed) == ({"default": PLACE}, {"high": PLACE})
-    assert first_place((east, west), "default", NOW) == PLACE
+    assert first_position((east, west), "default", NOW) == PLACE
     [_, renewed] = added((west, east), replace(EAST, until=NOW + HOUR, reason="again"))
     assert renewed.passed == {"default": PLACE}
-    assert first_place((renewed,), "high", NOW) is None
+    assert first_position((renewed,), "high", NOW) is None
 
 
 def test_a_hold_is_in_force_until_its_time_has_come():
@@ -83,4 +83,4 @@ def test_a_hold_is_in_force_until_its_time_has_come():
 
 def test_where_a_run_stands_is_when_it_is_due_and_its_id():
     run = a_run()
-    assert place_of(run) == (run.due_at, run.id)
+    assert position_of(run) == (run.due_at, run.id)

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.queues import last_priority, place, without
+from dispatcher.core.queues import insert, last_priority, without
 from tests.builders import a_queue
 
 QUEUES = st.lists(st.integers(1, 12), min_size=1, max_size=8, unique=True).map(
@@ -15,13 +15,13 @@ def priorities(queues):
 
 def test_a_newcomer_takes_the_number_and_holders_shift_only_as_far_as_needed():
     queues = (a_queue("a", 1), a_queue("b", 2), a_queue("far", 10))
-    assert priorities(place(queues, a_queue("new", 1))) == {"new": 1, "a": 2, "b": 3, "far": 10}
-    assert priorities(place(queues, a_queue("new", 10))) == {"a": 1, "b": 2, "new": 10, "far": 11}
+    assert priorities(insert(queues, a_queue("new", 1))) == {"new": 1, "a": 2, "b": 3, "far": 10}
+    assert priorities(insert(queues, a_queue("new", 10))) == {"a": 1, "b": 2, "new": 10, "far": 11}
 
 
 def test_a_queue_moves_up_and_leaves_its_gap():
     queues = (a_queue("hi", 1), a_queue("default", 2), a_queue("a", 3), a_queue("b", 4), a_queue("auto", 5))
-    assert priorities(place(queues, a_queue("b", 1))) == {"b": 1, "hi": 2, "default": 3, "a": 4, "auto": 5}
+    assert priorities(insert(queues, a_queue("b", 1))) == {"b": 1, "hi": 2, "default": 3, "a": 4, "auto": 5}
 
 
 def test_deleting_leaves_the_numbers_of_the_others():
@@ -35,7 +35,7 @@ def test_a_queue_without_a_number_goes_last():
 @given(QUEUES, st.integers(1, 14), st.booleans())
 def test_placing_keeps_priorities_unique_and_the_order_of_the_others(queues, priority, known):
     newcomer = a_queue(queues[0].name if known else "new", priority)
-    placed = place(queues, newcomer)
+    placed = insert(queues, newcomer)
     numbers = [queue.priority for queue in placed]
     assert numbers == sorted(set(numbers))
     assert priorities(placed)[newcomer.name] == priority

@@ -134,7 +134,7 @@ def test_a_held_place_is_told_by_what_is_in_the_way_and_until_when(kind, reason,
     explanation = explain(run := a_run(), around(a_pool(holds=(hold,)), run, needs=GPU), NOW)
     assert (explanation.reason, explanation.until) == (reason, hold.until)
     assert words in explanation.text
-    assert fix in explanation.mend
+    assert fix in explanation.fix
 
 
 def test_a_hold_of_another_place_or_a_larger_size_is_not_in_the_way():

@@ -10,7 +10,7 @@ from uuid import UUID
 import boto3
 import pytest
 
-from dispatcher.core.notices import trial
+from dispatcher.core.notifications import trial
 from dispatcher.delivery import Deliveries, NotDelivered
 from dispatcher.delivery.sns import _subject
 from providers.emulators.ecs import EcsEmulator

@@ -55,7 +55,7 @@ def test_pending_runs_become_tasks_by_priority_and_limits_and_the_next_invocatio
     assert [(run.state, run.exit_code) for run in ended] == [(RunState.COMPLETED, 0), (RunState.FAILED, 3)]
     assert set(started(aws)[4:]) == {*names(critical[1:]), *names(high[2:])}, "each slot went to its own queue's next"
 
-    while any(not run.state.is_end for run in people.runs()):
+    while any(not run.state.is_terminal for run in people.runs()):
         for job in aws.jobs():
             aws.finish(job.name) if job.live else None
         function()

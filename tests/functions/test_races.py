@@ -23,7 +23,7 @@ from random import Random
 import pytest
 
 from dispatcher.client import Dispatcher
-from dispatcher.models import END_STATES, RunState, parse_submission_name
+from dispatcher.models import TERMINAL_STATES, RunState, parse_submission_name
 from dispatcher.stores.sqlite import SqliteStore
 from providers.emulators.control import Remote
 
@@ -130,7 +130,7 @@ def race(platform: str, client: Dispatcher, environment: Mapping[str, str], log:
 
 
 def is_unfinished(client: Dispatcher) -> bool:
-    return bool(client.runs(states=set(RunState) - END_STATES, limit=1))
+    return bool(client.runs(states=set(RunState) - TERMINAL_STATES, limit=1))
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from dispatcher.client import Dispatcher
-from dispatcher.models import END_STATES, RunState, parse_submission_name
+from dispatcher.models import TERMINAL_STATES, RunState, parse_submission_name
 from dispatcher.stores.dynamodb import DynamoStore
 from providers.emulators.ecs import EcsEmulator
 from tests.functions.conftest import SCHEDULED
@@ -79,7 +79,7 @@ class World:
 
     def until_all_have_ended(self):
         deadline = time.monotonic() + PATIENCE
-        while self.people.runs(states=set(RunState) - END_STATES, limit=1):
+        while self.people.runs(states=set(RunState) - TERMINAL_STATES, limit=1):
             assert time.monotonic() < deadline, self.log.read_text()
             yield
 

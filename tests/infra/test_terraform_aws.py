@@ -21,7 +21,7 @@ from dispatcher.client import Dispatcher
 from dispatcher.errors import DispatcherError
 from dispatcher.functions.invocation import invoke
 from dispatcher.functions.lambda_invocations import LambdaInvocations
-from dispatcher.models import END_STATES, RunState, parse_submission_name
+from dispatcher.models import TERMINAL_STATES, RunState, parse_submission_name
 from dispatcher.settings import Settings
 from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.dynamodb.definition import TABLE_DEFINITION, TICK_ACTIONS
@@ -267,7 +267,7 @@ def test_the_built_zip_dispatches_fifty_runs_over_three_queues_under_the_role(de
     sandbox = Sandbox(task, runtime, environment, directory / "function.log")
     deadline = time.monotonic() + PATIENCE
     try:
-        while client.runs(states=set(RunState) - END_STATES, limit=1):
+        while client.runs(states=set(RunState) - TERMINAL_STATES, limit=1):
             assert time.monotonic() < deadline, (directory / "function.log").read_text()
             report = sandbox.invoke(payload)
             assert [pool["problem"] for pool in report["pools"]] == [""]

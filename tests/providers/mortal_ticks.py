@@ -18,7 +18,7 @@ import time
 from datetime import timedelta
 
 from dispatcher.events import LOGGER
-from dispatcher.models import END_STATES, RunState
+from dispatcher.models import TERMINAL_STATES, RunState
 from dispatcher.records import RunFilter
 from dispatcher.settings import Settings
 from dispatcher.store import Store
@@ -33,7 +33,7 @@ PAUSE = 0.05
 
 
 def is_over(store: Store, left: int = 0) -> bool:
-    unended = RunFilter(states=frozenset(RunState) - END_STATES)
+    unended = RunFilter(states=frozenset(RunState) - TERMINAL_STATES)
     if left:
         return len(store.runs(unended, limit=left + 1)) <= left
     return not store.runs(unended, limit=1) and not any(store.lingering(pool.name, limit=1) for pool in store.pools())

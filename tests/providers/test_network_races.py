@@ -21,7 +21,7 @@ import pytest
 
 from dispatcher.client import Dispatcher
 from dispatcher.clock import SystemClock
-from dispatcher.models import END_STATES, Run, RunState, parse_submission_name
+from dispatcher.models import TERMINAL_STATES, Run, RunState, parse_submission_name
 from dispatcher.records import RunFilter
 from dispatcher.settings import Settings
 from dispatcher.stores.sqlite import SqliteStore
@@ -145,7 +145,7 @@ def until_rest(cloud: Cloud, around: Mapping[str, str], monkeypatch: Any) -> tup
 
 
 def unended(wiring: Wiring) -> list[Run]:
-    return list(wiring.store.runs(RunFilter(states=frozenset(RunState) - END_STATES), limit=RUNS))
+    return list(wiring.store.runs(RunFilter(states=frozenset(RunState) - TERMINAL_STATES), limit=RUNS))
 
 
 def judge(runs: Any, told: Mapping[str, Any]) -> None:

@@ -40,7 +40,7 @@ GRACE = timedelta(seconds=90)
 """After which a window counts as missed here."""
 SKEW = timedelta(seconds=12)
 """Between any two clocks."""
-UNENDED = frozenset(state for state in RunState if not state.is_end)
+UNENDED = frozenset(state for state in RunState if not state.is_terminal)
 
 
 class Violation(BaseException):
@@ -108,7 +108,7 @@ class Checks:
         run = self.store.get(run_id)
         if run is None:
             raise Violation(f"never lost: run {run_id} is gone")
-        if run.state.is_end:
+        if run.state.is_terminal:
             self.ended[run_id] = run
         if run.state is RunState.SCHEDULED and run_id in self.given_up:
             raise Violation(f"end: run {run_id} was cancelled, and waits for another attempt")

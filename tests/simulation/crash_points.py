@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import partial
 from time import monotonic
 
-from dispatcher.core.scheduling import WindowLimits
+from dispatcher.core.windows import WindowLimits
 from dispatcher.models import Deployment, RetryPolicy, Run, RunState, Schedule, WorkQueue, submission_name
 from dispatcher.records import Decision, Grant, Move
 from dispatcher.ticking import TickLimits, tick

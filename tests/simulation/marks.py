@@ -192,7 +192,7 @@ def _marks_of(move: Move) -> list[str]:
         "accepted while cancelling": move.expected is move.to is RunState.CANCELLING and located is not None,
         "attempt retried": "past" in move.changes,
         "start retried that came too late": "past" in move.changes and move.expected is RunState.CANCELLING,
-        "event ahead of the record": located is not None and (move.to is RunState.RUNNING or move.to.is_end),
-        "ended by itself while cancelling": by_itself and move.to.is_end,
+        "event ahead of the record": located is not None and (move.to is RunState.RUNNING or move.to.is_terminal),
+        "ended by itself while cancelling": by_itself and move.to.is_terminal,
     }
     return [name for name, here in reached.items() if here]

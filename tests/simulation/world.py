@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from dispatcher.core.scheduling import WindowLimits
+from dispatcher.core.windows import WindowLimits
 from dispatcher.errors import StoreError
 from dispatcher.models import WorkPool, WorkQueue
 from dispatcher.store import Store

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from dispatcher.errors import NotFound
-from dispatcher.models import ALLOWED_MOVES, END_STATES, Run, RunState
+from dispatcher.models import ALLOWED_MOVES, TERMINAL_STATES, Run, RunState
 from dispatcher.records import Move, QueueCount, RunFilter
 from dispatcher.store import Store
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_pool, a_run, an_id
@@ -113,7 +113,7 @@ class Listing(TwoPools):
         held = a_claimed_run(store, queue="high")
         moved(store, held, RunState.SCHEDULED, not_before=NOW + HOUR)
         a_running_run(store, "other")
-        for state in (RunState.PENDING, RunState.RUNNING, RunState.CANCELLING, *END_STATES):
+        for state in (RunState.PENDING, RunState.RUNNING, RunState.CANCELLING, *TERMINAL_STATES):
             a_run_in(store, state)
         assert store.counts("pool", NOW) == {
             "high": QueueCount(due=3, later=1, in_use=0),
@@ -229,9 +229,11 @@ class Moves(TwoPools):
         assert _stored(store, run) == run
 
     def test_an_ended_run_never_moves_whatever_the_move_expects(self, store: Store):
-        for state in END_STATES:
+        for state in TERMINAL_STATES:
             ended = a_run_in(store, state)
-            moves = [Move.of(replace(ended, state=pretended), RunState.CRASHED) for pretended in set(RunState) - END_STATES]
+            moves = [
+                Move.of(replace(ended, state=pretended), RunState.CRASHED) for pretended in set(RunState) - TERMINAL_STATES
+            ]
             assert store.move(moves) == frozenset()
             assert _stored(store, ended) == ended
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from dispatcher.core.scheduling import WindowLimits, materialisation
+from dispatcher.core.windows import WindowLimits, materialisation
 from dispatcher.errors import Conflict
 from dispatcher.models import Attempt, CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule
 from dispatcher.records import MATERIALISED_AT_ONCE, Move, Reconfiguration, RunFilter

@@ -11,8 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.core.holds import added, freed
-from dispatcher.core.scheduling import WindowLimits, materialisation
-from dispatcher.models import ALLOWED_MOVES, END_STATES, Attempt, CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule
+from dispatcher.core.windows import WindowLimits, materialisation
+from dispatcher.models import ALLOWED_MOVES, TERMINAL_STATES, Attempt, CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule
 from dispatcher.records import Decide, Decision, Grant, Move, Reconfiguration, RunFilter, Snapshot
 from dispatcher.store import Store
 from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_hold, a_pool, a_queue, a_run
@@ -68,7 +68,7 @@ class World:
         """A few runs: as they are (mostly such that have not ended), as they once were, or unknown."""
         known = self.runs() or [a_run("a", id=self.an_id())]
         if self.random.random() < 0.8:
-            known = [run for run in known if not run.state.is_end] or known
+            known = [run for run in known if not run.state.is_terminal] or known
         pick = [self.random.choice(known) for _ in range(self.random.randint(1, most))]
         if self.remembered and self.random.random() < 0.3:
             pick.append(self.random.choice(self.remembered))
@@ -212,7 +212,7 @@ def runs(world: World) -> Call:
         pool=random.choice([None, *POOLS]),
         queue=random.choice([None, *QUEUES]),
         deployment=random.choice([None, None, None, *NAMES]),
-        states=random.choice([None, END_STATES, frozenset(random.sample(list(RunState), 3))]),
+        states=random.choice([None, TERMINAL_STATES, frozenset(random.sample(list(RunState), 3))]),
     )
     limit, offset = random.choice([1, 3, 100]), random.choice([0, 0, 2])
     return lambda store: store.runs(where, limit=limit, offset=offset)

@@ -63,9 +63,9 @@ def a_past_run(random: Random, state: RunState) -> Run:
         lease_until=due + HOUR if claimed and not submitted else None,
         submission=submission if submitted else None,
         submitted_at=due + SECOND if submitted else None,
-        ended_at=due + HOUR if state.is_end else None,
-        lingers=bool(state.is_end and random.random() < 0.3),
-        exit_code=random.choice([None, 0, 3]) if state.is_end else None,
+        ended_at=due + HOUR if state.is_terminal else None,
+        lingers=bool(state.is_terminal and random.random() < 0.3),
+        exit_code=random.choice([None, 0, 3]) if state.is_terminal else None,
         **claimed,
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from dispatcher import telemetry
 from dispatcher.core.admission import Barrier
 from dispatcher.core.reconciliation import Answer
-from dispatcher.models import END_STATES
+from dispatcher.models import TERMINAL_STATES
 from dispatcher.telemetry import cloudwatch
 from dispatcher.telemetry.measurements import METRICS
 
@@ -37,11 +37,11 @@ def test_the_table_lists_every_metric_with_its_kind_unit_attributes_and_meaning(
 
 
 def test_every_word_that_an_attribute_may_have_is_told():
-    words = {*Barrier, *END_STATES, *(answer.__name__ for answer in Answer.__args__), "RenderError"}
+    words = {*Barrier, *TERMINAL_STATES, *(answer.__name__ for answer in Answer.__args__), "RenderError"}
     assert {word for word in words if f"`{word}`" not in PAGE} == set()
 
 
 def test_every_metric_of_cloudwatch_is_told():
     named = {name for name, _ in (*cloudwatch.GAUGES.values(), *cloudwatch.DISTRIBUTIONS.values())}
-    counted = {*cloudwatch.COUNTS.values(), *(state.capitalize() for state in END_STATES)}
+    counted = {*cloudwatch.COUNTS.values(), *(state.capitalize() for state in TERMINAL_STATES)}
     assert {name for name in named | counted if f"`{name}`" not in PAGE} == set()

@@ -68,7 +68,7 @@ def finish(stage, runs):
         stage.tick(batch=2)
         for live in stage.provider.live:
             stage.provider.finish(live)
-        if all(stage.get(run).state.is_end for run in runs) and not stage.store.lingering("pool", limit=1):
+        if all(stage.get(run).state.is_terminal for run in runs) and not stage.store.lingering("pool", limit=1):
             return
 
 

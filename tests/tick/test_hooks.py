@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from dispatcher.client import Dispatcher
-from dispatcher.core.notices import identity
+from dispatcher.core.notifications import identity
 from dispatcher.delivery import NotDelivered
 from dispatcher.models import Hook, RetryPolicy, RunState, Schedule, submission_name
 from dispatcher.ticking import tick

@@ -73,7 +73,7 @@ def test_a_paused_pool(here):
     run = here.run()
     assert not here.started(run)
     why = here.why(run)
-    assert (why.reason, why.mend) == (Reason.POOL_PAUSED, "dispatcher work-pool resume pool")
+    assert (why.reason, why.fix) == (Reason.POOL_PAUSED, "dispatcher work-pool resume pool")
     here.people.update_work_pool("pool", paused=False)
     assert here.started(run)
 
@@ -83,7 +83,7 @@ def test_a_paused_queue(here):
     run = here.run()
     assert not here.started(run)
     why = here.why(run)
-    assert (why.reason, why.mend) == (Reason.QUEUE_PAUSED, "dispatcher work-queue resume --pool pool default")
+    assert (why.reason, why.fix) == (Reason.QUEUE_PAUSED, "dispatcher work-queue resume --pool pool default")
     here.people.update_work_queue("pool", "default", paused=False)
     assert here.started(run)
 

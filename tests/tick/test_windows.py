@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from dispatcher.core.cron import cron
-from dispatcher.core.scheduling import WindowLimits
+from dispatcher.core.windows import WindowLimits
 from dispatcher.errors import StoreUnavailable
 from dispatcher.functions.fan_out import has_work
 from dispatcher.models import RunState, Schedule, submission_name

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from dispatcher.errors import InvalidInput
-from dispatcher.models import END_STATES, Hook, RunState
+from dispatcher.models import TERMINAL_STATES, Hook, RunState
 from dispatcher.validation import validate
 from tests.builders import HOUR, MINUTE, SECOND, a_deployment, a_pool, a_run
 
@@ -25,7 +25,7 @@ def faults(instance) -> dict[str, str]:
     "fields",
     [
         {},
-        {"ends": END_STATES},
+        {"ends": TERMINAL_STATES},
         {"ends": frozenset({RunState.CANCELLED}), "late_after": HOUR},
         {"ends": frozenset(), "late_after": MINUTE},
         {"late_after": timedelta(days=30)},
@@ -38,7 +38,7 @@ def test_a_hook_may_be_told_any_ends_and_lateness_from_a_minute_to_thirty_days(f
     validate(a_deployment(hooks=(hook, Hook(name="team"))))
 
 
-@pytest.mark.parametrize("ends", [frozenset(), frozenset({RunState.COMPLETED}), END_STATES])
+@pytest.mark.parametrize("ends", [frozenset(), frozenset({RunState.COMPLETED}), TERMINAL_STATES])
 def test_a_run_may_be_born_with_any_ends_to_be_told(ends):
     validate(a_run(notify_ends=ends))
 
@@ -71,7 +71,7 @@ def test_hooks_have_names_of_their_own_and_are_ten_at_most(noun):
     ten = tuple(Hook(name=f"hook-{number}") for number in range(10))
     validate(noun(hooks=ten))
     assert faults(noun(hooks=(*ten, Hook(name="more"))))["hooks"].startswith("must be at most 10 (got 11)")
-    assert faults(noun(hooks=(Hook(name="ops"), Hook(name="ops", ends=END_STATES)))) == {
+    assert faults(noun(hooks=(Hook(name="ops"), Hook(name="ops", ends=TERMINAL_STATES)))) == {
         "hooks": "two hooks are named 'ops'; make them one, with all that it is to be told"
     }
     assert faults(noun(hooks=[Hook(name="ops")])) == {"hooks": "must be a tuple (got a list)"}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.core.schedules import windows_due
-from dispatcher.core.scheduling import LOOKED_AHEAD, WindowLimits, materialisation, saving
+from dispatcher.core.windows import LOOKED_AHEAD, WindowLimits, materialisation, saving
 from dispatcher.errors import InvalidInput
 from dispatcher.models import Schedule
 from dispatcher.validation import check_windows_to_come, validate

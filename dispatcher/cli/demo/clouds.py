@@ -166,7 +166,7 @@ def tour(*, speed: float, clock: Clock, say: Callable[[str], Any]) -> Shape:
             sky.tick()
             runs = sky.client.runs(limit=1000)
             seconds = (clock.now() - begun).total_seconds()
-            ended = [run for run in runs if run.state.is_end]
+            ended = [run for run in runs if run.state.is_terminal]
             for run in ended:
                 if run.id not in told:
                     told.add(run.id)

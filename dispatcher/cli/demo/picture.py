@@ -71,7 +71,7 @@ class Watcher:
     def _changes(self, pool: WorkPool, runs: Sequence[Run], seconds: float) -> list[str]:
         """A line for each run that got on since the last look: ends first, then starts in the order of admission."""
         moved = [run for run in runs if self._states.get(run.id) not in (run.state, None)]
-        ends = [f"{run.name} {run.state}{f': {run.reason}' if run.reason else ''}" for run in moved if run.state.is_end]
+        ends = [f"{run.name} {run.state}{f': {run.reason}' if run.reason else ''}" for run in moved if run.state.is_terminal]
         starts = [run for run in moved if run.state.holds_slot and self._states[run.id] is RunState.SCHEDULED]
         priorities = {queue.name: queue.priority for queue in pool.queues}
         starts.sort(key=lambda run: (priorities[run.queue], run.due_at, run.id))
@@ -94,6 +94,6 @@ def _queue(pool: WorkPool, name: str, runs: Sequence[Run], reasons: Mapping[str,
         waiting=own.count(RunState.SCHEDULED),
         running=sum(state.holds_slot for state in own),
         succeeded=own.count(RunState.COMPLETED),
-        failed=sum(state.is_end and state is not RunState.COMPLETED for state in own),
+        failed=sum(state.is_terminal and state is not RunState.COMPLETED for state in own),
         why=why.reason.lower().replace("_", " ") if why else "",
     )

@@ -39,7 +39,7 @@ class Play:
                 self._enqueue(waves.pop(0))
             self.stage.tick()
             runs = self._look()
-            if not waves and all(run.state.is_end for run in runs):
+            if not waves and all(run.state.is_terminal for run in runs):
                 return runs
             self._let_time_pass()
 

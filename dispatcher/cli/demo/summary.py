@@ -95,7 +95,7 @@ def _once(runs: Sequence[Run], evidence: Evidence) -> Shape:
 
 
 def _ended(runs: Sequence[Run]) -> Shape:
-    ended = sum(run.state.is_end for run in runs)
+    ended = sum(run.state.is_terminal for run in runs)
     return {"name": "never lost, never stuck", "ok": ended == len(runs), "found": f"{ended} of {len(runs)} runs have ended"}
 
 

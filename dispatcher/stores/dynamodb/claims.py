@@ -11,7 +11,7 @@ from uuid import UUID
 
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import Deployment, Run, RunState, WorkPool
-from dispatcher.records import Claim, Claims, Decide, Decision, Place, Snapshot
+from dispatcher.records import Claim, Claims, Decide, Decision, Position, Snapshot
 from dispatcher.stores import transitions
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.changes import Change, Changes, Turn
@@ -58,14 +58,14 @@ class Attempt:
     def _snapshot(self, pool: WorkPool) -> Snapshot:
         return Snapshot(pool=pool, in_use=self._found.used, due=self._due, deployment=self._deployment)
 
-    def _due(self, queue: str, limit: int, after: Place | None = None) -> Sequence[Run]:
+    def _due(self, queue: str, limit: int, after: Position | None = None) -> Sequence[Run]:
         """The first runs of a queue. Those whose entry was overtaken between the two readings are left to the next claim."""
         ids = [id_in(key) for key in islice(self._waiting(queue, limit, after), max(limit, 0))]
         stored = self._changes.read(ids)
         self._seen.update(stored)
         return [as_read(stored[run_id].run) for run_id in ids if run_id in stored and self._is_due(stored[run_id].run, queue)]
 
-    def _waiting(self, queue: str, limit: int, after: Place | None) -> Iterator[keys.Key]:
+    def _waiting(self, queue: str, limit: int, after: Position | None) -> Iterator[keys.Key]:
         """Entries of runs that are due and not held back, in order."""
         now, page = microseconds(self._now), min(max(limit, 1), 1000)
         if after is not None and after[0] > self._now:

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from dispatcher.core import scheduling
+from dispatcher.core.windows import saving as saving_of
 from dispatcher.models import Deployment
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys, windows
@@ -117,7 +117,7 @@ class Deployments:
         its queue has a door.
         """
         wanted = replace(deployment, version=(expected_version or 0) + 1)
-        saving = scheduling.saving(found.deployment if found else None, wanted, now)
+        saving = saving_of(found.deployment if found else None, wanted, now)
         item = {**encode(DEPLOYMENT, saving.deployment), "revision": {"S": token}, **_places(found, deployment)}
         withdrawn = self._withdrawn(found, saving.withdrawn, now)
         for withdrawal in withdrawn:

@@ -210,7 +210,7 @@ def id_in(key: Key) -> UUID:
 
 def expiry(run: Run, now: datetime, history: timedelta) -> datetime | None:
     """When an ended run of which nothing lingers may be forgotten."""
-    return (run.ended_at or now) + history if run.state.is_end and not run.lingers else None
+    return (run.ended_at or now) + history if run.state.is_terminal and not run.lingers else None
 
 
 def _waiting(run: Run) -> Item:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from dispatcher.core import scheduling
+from dispatcher.core.windows import reached as reached_by
 from dispatcher.models import Deployment, Run
 from dispatcher.records import MATERIALISED_AT_ONCE, Materialisation
 from dispatcher.stores.dynamodb import keys, windows
@@ -62,7 +62,7 @@ class Materialiser:
     def _write(self, step: Materialisation, item: Item, new: Sequence[Run]) -> frozenset[Key]:
         """The answer names what was not as it was read."""
         token = self._table.new_token()
-        read, columns = step.deployment, DEPLOYMENT.encode_fields(scheduling.reached(step))
+        read, columns = step.deployment, DEPLOYMENT.encode_fields(reached_by(step))
         reached: Item = {name: typed(value) for name, value in columns.items() if value is not None}
         after = {name: value for name, value in item.items() if name not in columns} | reached
         actions: Actions = {

@@ -81,7 +81,7 @@ class World:
         return {run.state for run in self.store.runs(RunFilter(), limit=1000)}
 
     def is_over(self):
-        return all(state.is_end for state in self.states()) and not self.store.lingering("pool", limit=1)
+        return all(state.is_terminal for state in self.states()) and not self.store.lingering("pool", limit=1)
 
 
 @pytest.fixture

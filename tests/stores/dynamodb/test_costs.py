@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.core.scheduling import WindowLimits, materialisation
+from dispatcher.core.windows import WindowLimits, materialisation
 from dispatcher.models import RunState, Schedule
 from dispatcher.records import Decision, Move, Snapshot
 from dispatcher.stores.dynamodb import DynamoStore

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.core.scheduling import WindowLimits, materialisation
+from dispatcher.core.windows import WindowLimits, materialisation
 from dispatcher.errors import Conflict
 from dispatcher.models import Deployment, RunState, Schedule
 from dispatcher.records import Materialisation, Move, RunFilter

@@ -81,7 +81,7 @@ def finish(cutter: Cutter, store: PostgresStore, behind: PostgresStore, pool: st
             provider.finish(name)
         clock.time += 6 * MINUTE
         runs = store.runs(RunFilter(pool=pool), limit=10)
-        if number >= CUT_WITHIN and all(run.state.is_end for run in runs):
+        if number >= CUT_WITHIN and all(run.state.is_terminal for run in runs):
             break
     assert [run.state for run in runs] == [RunState.COMPLETED] * RUNS
     assert len(provider.starts) == RUNS

@@ -16,7 +16,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import uuid5
 
-from dispatcher.core.notices import born_with
+from dispatcher.core.notifications import born_with
 from dispatcher.core.schedules import windows_due
 from dispatcher.errors import ScheduleError
 from dispatcher.models import CatchUp, Deployment, Hook, Run, RunState, Schedule

@@ -37,7 +37,7 @@ def news_of(run: Run, end: RunState, now: datetime) -> dict[str, Any]:
 def wanted_by(run: Run, hooks: Iterable[Hook], now: datetime) -> tuple[Hook, ...]:
     """The hooks that are to be told what a run is now, and have not confirmed it yet."""
     left = [hook for hook in hooks if hook.name not in run.notified_hooks]
-    if run.state.is_end:
+    if run.state.is_terminal:
         return tuple(hook for hook in left if run.state in hook.ends)
     if run.state is not RunState.SCHEDULED:
         return ()
@@ -55,7 +55,7 @@ def next_look(run: Run, hooks: Iterable[Hook], now: datetime) -> datetime | None
 
 def news(run: Run) -> str:
     """The name of what is told."""
-    return f"run.{run.state.lower()}" if run.state.is_end else LATE
+    return f"run.{run.state.lower()}" if run.state.is_terminal else LATE
 
 
 def identity(run: Run, hook: Hook) -> UUID:
@@ -79,7 +79,7 @@ def message(run: Run, hook: Hook, now: datetime) -> Mapping[str, Any]:
                 "state": str(run.state),
                 "reason": run.reason,
                 "exit_code": run.exit_code,
-                "attempts": run.ends + (0 if run.state.is_end else 1),
+                "attempts": run.ends + (0 if run.state.is_terminal else 1),
                 "url": (run.submission or {}).get("url"),
                 **_times(run, ("scheduled_at", "due_at", "submitted_at", "started_at", "ended_at")),
             },

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.core.scheduling import (
+from dispatcher.core.windows import (
     WindowLimits,
     is_withdrawn,
     materialisation,
