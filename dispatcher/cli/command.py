@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from dispatcher.cli.references import Reference
+from dispatcher.cli.input.references import Reference
 from dispatcher.cli.session import Session
 from dispatcher.core.redaction import redacted, without
 
@@ -24,12 +24,12 @@ class Answer:
     """What a command has to say."""
 
     data: Any
-    """Printed by `--json`; its shapes are those of `dispatcher.cli.shapes`."""
+    """Printed by `--json`; its shapes are those of `dispatcher.cli.output.shapes`."""
     text: str = ""
     """For people, where a line says it all."""
     view: str = ""
-    """Otherwise the function of `dispatcher.cli.views` that shows `data`, or `module:function` of a module in `dispatcher.cli`;
-    a name, so that rich is imported on use."""
+    """Otherwise the function of `dispatcher.cli.output.views` that shows `data`, or `module:function` of another module
+    in `dispatcher.cli`; a name, so that rich is imported on use."""
     secrets: frozenset[str] = frozenset()
     """Texts that are hidden wherever they stand in `data`: those of variables that a template calls secret."""
     faults: tuple[str, ...] = ()
@@ -138,6 +138,6 @@ def show(answer: Answer, *, as_json: bool) -> None:
         click.echo(json.dumps(answer.data, indent=2, ensure_ascii=not utf8))
     elif answer.view:
         module, _, name = answer.view.rpartition(":")
-        getattr(import_module(f"dispatcher.cli.{module or 'views'}"), name)(answer.data)
+        getattr(import_module(f"dispatcher.cli.{module or 'output.views'}"), name)(answer.data)
     else:
         click.echo(answer.text)

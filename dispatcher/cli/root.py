@@ -11,31 +11,31 @@ import click
 
 from dispatcher import __version__
 from dispatcher.cli.command import HelpfulGroup
-from dispatcher.cli.failures import exit_code_of
+from dispatcher.cli.output.failures import exit_code_of
 from dispatcher.cli.session import Session
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "work-pool": ("dispatcher.cli.work_pool:work_pool", "Make, change and look at work pools."),
-    "work-queue": ("dispatcher.cli.work_queue:work_queue", "Make, change and look at the work queues of a pool."),
-    "deployment": ("dispatcher.cli.deployment:deployment", "Say once what is run where and when, and run it by its name."),
-    "run": ("dispatcher.cli.run:run", "Create, list, explain, cancel and repeat runs."),
-    "hook": ("dispatcher.cli.hook:hook", "See who is told of runs, and try whether a message reaches them."),
-    "plan": ("dispatcher.cli.configuration:plan", "Show what a configuration file would change."),
-    "apply": ("dispatcher.cli.configuration:apply", "Make the stored configuration what a file says."),
-    "export": ("dispatcher.cli.configuration:export", "Write what is stored as a configuration file."),
-    "init": ("dispatcher.cli.init:init", "Write a configuration file to begin with."),
-    "schema": ("dispatcher.cli.configuration:schema", "Show the JSON Schema of configuration files."),
-    "tick": ("dispatcher.cli.tick:tick", "Dispatch what is due, once."),
-    "store": ("dispatcher.cli.store:store", "Migrate, copy and check the store."),
-    "dev": ("dispatcher.cli.dev:dev", "Tick every few seconds, with a live view."),
-    "doctor": ("dispatcher.cli.doctor:doctor", "Look for what would keep runs from running."),
-    "simulate": ("dispatcher.cli.simulate:simulate", "Show how long past runs would have waited under other limits."),
-    "demo": ("dispatcher.cli.demo.command:demo", "See priorities and limits at work, in half a minute."),
-    "emulator": ("dispatcher.cli.emulator:emulator", "Run a local cloud to try things on."),
-    "package": ("dispatcher.cli.package:package", "Build the zip of a cloud function, without Docker."),
-    "version": ("dispatcher.cli.version:version", "Show the versions of what is installed."),
+    "work-pool": ("work_pool:work_pool", "Make, change and look at work pools."),
+    "work-queue": ("work_queue:work_queue", "Make, change and look at the work queues of a pool."),
+    "deployment": ("deployment:deployment", "Say once what is run where and when, and run it by its name."),
+    "run": ("run:run", "Create, list, explain, cancel and repeat runs."),
+    "hook": ("hook:hook", "See who is told of runs, and try whether a message reaches them."),
+    "plan": ("configuration:plan", "Show what a configuration file would change."),
+    "apply": ("configuration:apply", "Make the stored configuration what a file says."),
+    "export": ("configuration:export", "Write what is stored as a configuration file."),
+    "init": ("init:init", "Write a configuration file to begin with."),
+    "schema": ("configuration:schema", "Show the JSON Schema of configuration files."),
+    "tick": ("tick:tick", "Dispatch what is due, once."),
+    "store": ("store:store", "Migrate, copy and check the store."),
+    "dev": ("dev:dev", "Tick every few seconds, with a live view."),
+    "doctor": ("doctor:doctor", "Look for what would keep runs from running."),
+    "simulate": ("simulate:simulate", "Show how long past runs would have waited under other limits."),
+    "demo": ("demo.command:demo", "See priorities and limits at work, in half a minute."),
+    "emulator": ("emulator:emulator", "Run a local cloud to try things on."),
+    "package": ("package:package", "Build the zip of a cloud function, without Docker."),
+    "version": ("version:version", "Show the versions of what is installed."),
 }
-"""By name: where the command is, and its short help, so that listing them imports none."""
+"""By name: where in `commands` the command is, and its short help, so that listing them imports none."""
 
 
 class Root(HelpfulGroup):
@@ -52,7 +52,7 @@ class Root(HelpfulGroup):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), name)
+        command: click.Command = getattr(import_module(f"dispatcher.cli.commands.{module}"), name)
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
@@ -72,7 +72,7 @@ class Root(HelpfulGroup):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
     def main(self, *arguments: Any, **options: Any) -> Any:
-        """Run, and exit with a code of `dispatcher.cli.failures`."""
+        """Run, and exit with a code of `dispatcher.cli.output.failures`."""
         standalone = options.pop("standalone_mode", True)
         session = Session()
         options |= {"obj": session, "standalone_mode": False}

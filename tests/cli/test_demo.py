@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.cli.demo.emulated import Function
+from dispatcher.cli.commands.demo.emulated import Function
 from dispatcher.errors import DispatcherError
 
 FOUR = {

@@ -11,13 +11,13 @@ from uuid import UUID, uuid4
 import pytest
 from rich.console import Console
 
-from dispatcher.cli.demo.audience import Lines
-from dispatcher.cli.demo.command import perform
-from dispatcher.cli.demo.play import Play
-from dispatcher.cli.demo.scenario import scenario
-from dispatcher.cli.demo.stage import Evidence
-from dispatcher.cli.demo.summary import at_once, ranges, summary
-from dispatcher.cli.demo.views import demo_picture
+from dispatcher.cli.commands.demo.audience import Lines
+from dispatcher.cli.commands.demo.command import perform
+from dispatcher.cli.commands.demo.play import Play
+from dispatcher.cli.commands.demo.scenario import scenario
+from dispatcher.cli.commands.demo.stage import Evidence
+from dispatcher.cli.commands.demo.summary import at_once, ranges, summary
+from dispatcher.cli.commands.demo.views import demo_picture
 from dispatcher.client import Dispatcher
 from dispatcher.errors import DispatcherError
 from dispatcher.models import RunState, parse_submission_name

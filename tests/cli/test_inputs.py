@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.cli.inputs import as_given, job_variable
+from dispatcher.cli.input.values import job_variable
+from dispatcher.cli.output.views import as_given
 
 TEMPLATE = {
     "job_configuration": {"command": "{{ command }}", "env": "{{ env }}", "labels": {"dir": "{{ dir }}"}},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.cli.logs import news
+from dispatcher.cli.commands.logs import news
 
 TICKS = 400
 WRITES = 'command=["sh", "-c", "echo attempt $DISPATCHER_ATTEMPT; exit 3"]'

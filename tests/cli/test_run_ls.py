@@ -115,7 +115,7 @@ def test_runs_that_are_due_at_one_moment_keep_the_order_in_which_they_were_made(
 
 
 def test_of_more_than_are_read_the_first_are_seen(cli, pool, monkeypatch):
-    monkeypatch.setattr("dispatcher.cli.listing.MOST", 10)
+    monkeypatch.setattr("dispatcher.cli.output.listing.MOST", 10)
     cli.ok("work-queue", "create", "other", "--pool", "nightly")
     for number in range(3):
         a_run(cli, f"first-{number}", "--at", "2020-01-01T00:00:00+00:00")

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from dispatcher.cli.references import PoolReference
-from dispatcher.cli.tables import LINES, Column, Grid, Pairs
-from dispatcher.cli.views import ago, roughly
+from dispatcher.cli.input.references import PoolReference
+from dispatcher.cli.output.tables import LINES, Column, Grid, Pairs
+from dispatcher.cli.output.views import ago, roughly
 from dispatcher.models import Run, RunState
 from dispatcher.records import Move, RunFilter
 from dispatcher.stores.sqlite import SqliteStore

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dispatcher.cli.yaml_files import read, write
+from dispatcher.cli.input.yaml_files import read, write
 from dispatcher.errors import InvalidInput
 
 TEXT = """\

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, example, given, settings
 from hypothesis import strategies as st
 
-from dispatcher.cli import yaml_files
-from dispatcher.cli.inputs import job_variable, job_variables
+from dispatcher.cli.input import yaml_files
+from dispatcher.cli.input.values import job_variable, job_variables
 from dispatcher.client import Dispatcher
 from dispatcher.errors import DispatcherError, InvalidInput
 from dispatcher.functions.http_answers import event_of

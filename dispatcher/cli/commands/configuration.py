@@ -1,0 +1,122 @@
+"""`dispatcher plan`, `apply`, `export` and `schema`: the whole configuration as one file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.input import configuration_file
+from dispatcher.cli.input.consent import consent, yes_option
+from dispatcher.cli.input.yaml_files import Document
+from dispatcher.cli.output import secrets, shapes
+from dispatcher.cli.session import Session, pass_session
+from dispatcher.client import Plan, configuration_schema
+from dispatcher.core.changes import Action
+from dispatcher.core.redaction import redacted, without
+from dispatcher.errors import InvalidInput
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+CHANGES = 2
+"""The exit code of a plan that changes something."""
+
+
+def file_options(function: Function) -> Function:
+    """`--file` and `--prune`, which `plan` and `apply` take alike."""
+    prune = "Delete the work pools and deployments that the file does not name."
+    function = click.option("--prune", is_flag=True, help=prune)(function)
+    words = "The configuration, as YAML or JSON; a directory of YAML files, or - for standard input. Again for more: together "
+    words += f"they are one. Without it {configuration_file.DEFAULT}."
+    return click.option("-f", "--file", "sources", multiple=True, metavar="FILE", help=words)(function)
+
+
+@click.command(cls=Command, example="dispatcher plan\ndispatcher plan -f pools.yaml -f deployments/ --prune --json")
+@file_options
+@secrets.show_option
+@pass_session
+def plan(session: Session, /, sources: Sequence[str], *, prune: bool) -> Answer:
+    """Show what a configuration file would change, and the hash of what is stored; nothing is changed.
+
+    Exit codes: 0 nothing to change, 2 changes, 1 the file has faults, each told with its line.
+    """
+    found = _plan(session, sources, prune=prune)
+    exit_code = CHANGES if found.changes else 0
+    return Answer(data=shapes.plan(found, applied=False), view="plan", secrets=_secrets(found), exit_code=exit_code)
+
+
+@click.command(cls=Command, example="dispatcher apply\ndispatcher apply -f dispatcher.yaml --expect 4f53cda18c2baa0c")
+@file_options
+@click.option("--expect", metavar="HASH", help="Refuse unless the stored configuration has this hash, which plan prints.")
+@yes_option
+@secrets.show_option
+@pass_session
+def apply(session: Session, /, sources: Sequence[str], expect: str | None, *, prune: bool, yes: bool) -> Answer:
+    """Make the stored configuration what a file says: all of it, or nothing.
+
+    A field that the file leaves out takes its default, and a queue that it leaves out of its pool goes. Pauses stay where the
+    file says nothing of them; so do work pools and deployments that it does not name, but with --prune.
+    """
+    found = _plan(session, sources, prune=prune)
+    gone = [change for change in found.changes if change.action is Action.DELETE]
+    if gone:
+        names = ", ".join(f"{change.noun} {change.name!r}" for change in gone)
+        consent(f"delete {names}, with all ended runs of the pools", yes=yes)
+    applied = session.client.apply(found, expect=expect)
+    return Answer(data=shapes.plan(applied, applied=True), view="plan", secrets=_secrets(found))
+
+
+@click.command(cls=Command, example="dispatcher export\ndispatcher export -f dispatcher.yaml")
+@click.option("-f", "--file", "target", metavar="FILE", help="Write it there, and its JSON Schema beside it.")
+@click.option("--force", is_flag=True, help="Write over a file that exists.")
+@secrets.show_option
+@pass_session
+def export(session: Session, /, target: str | None, *, force: bool) -> Answer:
+    """Write what is stored as a configuration file; what is as it is by default is left out.
+
+    Secrets that should not stand in it are written as (hidden), which plan and apply refuse; --show-secrets writes them.
+    """
+    value, client = session.client.export(), session.client
+    if not session.show_secrets:
+        value = redacted(without(secrets.of_pools(client.work_pools(), client.deployments()), value))
+    text = configuration_file.text_of(value)
+    if target is None:
+        return Answer(data=value, text=text.rstrip("\n"))
+    files = configuration_file.write_new(Path(target), text, force=force)
+    return Answer(data={"files": files}, text=f"Wrote {' and '.join(files)}.")
+
+
+@click.command(cls=Command, example="dispatcher schema\ndispatcher schema -f dispatcher.schema.json")
+@click.option("-f", "--file", "target", metavar="FILE", help="Write it there instead of showing it.")
+def schema(target: str | None) -> Answer:
+    """Show the JSON Schema of configuration files, by which an editor completes and checks them."""
+    found = configuration_schema()
+    if target is None:
+        return Answer(data=found, text=json.dumps(found, indent=2))
+    configuration_file.write_schema(Path(target))
+    return Answer(data={"file": target}, text=f"Wrote the JSON Schema to {target}.")
+
+
+def _plan(session: Session, sources: Sequence[str], *, prune: bool) -> Plan:
+    document = configuration_file.read(sources)
+    with located(document):
+        return session.client.plan(document.value, prune=prune)
+
+
+def _secrets(found: Plan) -> frozenset[str]:
+    sides = (found.stored, found.wanted)
+    return frozenset().union(*(secrets.of_pools(side.pools, side.deployments) for side in sides))
+
+
+@contextmanager
+def located(document: Document) -> Iterator[None]:
+    """Let the faults of a configuration say their file and line."""
+    try:
+        yield
+    except InvalidInput as problem:
+        raise configuration_file.with_places(problem, document) from None

@@ -1,0 +1,70 @@
+"""`dispatcher demo`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.commands.demo.audience import audience
+from dispatcher.cli.commands.demo.play import Play
+from dispatcher.cli.commands.demo.processes import ProcessStage
+from dispatcher.cli.commands.demo.scenario import scenario
+from dispatcher.cli.commands.demo.stage import Stage
+from dispatcher.cli.commands.demo.summary import summary
+from dispatcher.cli.session import Session, pass_session
+from dispatcher.clock import Clock, SystemClock
+
+SPEED = click.FloatRange(min=0.1, max=100)
+
+
+@click.command(cls=Command, example="dispatcher demo --ecs")
+@click.option("--ecs", is_flag=True, help="On the ECS emulator, through the AWS Lambda handler.")
+@click.option("--speed", type=SPEED, default=1.0, show_default=True, metavar="X", help="Make the jobs X times as fast.")
+@click.option("--all", "clouds", is_flag=True, help="The same runs on all four emulated clouds, through one function.")
+@pass_session
+def demo(session: Session, /, *, ecs: bool, clouds: bool, speed: float) -> Answer:
+    """See priorities and limits at work, on a store and on jobs of its own; nothing of yours is touched, nothing stays."""
+    if ecs and clouds:
+        raise click.UsageError("Give either --ecs or --all.")
+    if clouds:
+        return _all(speed=speed, silent=session.as_json)
+    if ecs and not session.as_json:
+        click.echo("Starting the ECS emulator and the function ...")
+    with _stage(ecs=ecs) as stage:
+        shape = perform(stage, speed=speed, silent=session.as_json, clock=SystemClock())
+    return Answer(data=shape, view="commands.demo.views:demo_summary", faults=_broken(shape))
+
+
+def perform(stage: Stage, *, speed: float, silent: bool, clock: Clock) -> dict[str, Any]:
+    """Play the scenario on a stage that is set up; the summary of what happened."""
+    begun, planned = clock.now(), scenario(speed)
+    with audience(stage.title, silent=silent) as show:
+        play = Play(scenario=planned, stage=stage, clock=clock, show=show)
+        runs = play.run()
+    seconds = (clock.now() - begun).total_seconds()
+    pool = stage.client.work_pool(planned.pool)
+    told = summary(pool, runs, stage.evidence(), highest=play.watcher.highest, seconds=seconds)
+    return {"stage": stage.title, **told, "next": list(stage.next_steps)}
+
+
+def _all(*, speed: float, silent: bool) -> Answer:
+    from dispatcher.cli.commands.demo.clouds import tour  # noqa: PLC0415 - the plain demo does without emulators
+
+    if not silent:
+        click.echo("Starting four emulated clouds and the function ...")
+    shape = tour(speed=speed, clock=SystemClock(), say=(lambda _line: None) if silent else click.echo)
+    return Answer(data=shape, view="commands.demo.views:demo_clouds", faults=_broken(shape))
+
+
+def _broken(shape: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(f"{check['name']}: {check['found']}" for check in shape["checks"] if not check["ok"])
+
+
+def _stage(*, ecs: bool) -> Stage:
+    if not ecs:
+        return ProcessStage()
+    from dispatcher.cli.commands.demo.emulated import EcsStage  # noqa: PLC0415 - the plain demo does without emulators
+
+    return EcsStage()

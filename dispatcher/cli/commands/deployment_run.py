@@ -1,0 +1,50 @@
+"""`dispatcher deployment run`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.input import completion, values
+from dispatcher.cli.input.deployment_options import KEY_HELP, retry_options, retry_taken, variable_options
+from dispatcher.cli.input.references import deployment_argument
+from dispatcher.cli.output import shapes
+from dispatcher.cli.session import Session, pass_session
+
+
+@click.command(
+    "run", cls=Command, example="dispatcher deployment run etl -jv env.DAY=2026-01-31 --at 2026-02-01T08:00:00+00:00"
+)
+@deployment_argument
+@variable_options
+@click.option("-q", "--queue", metavar="QUEUE", shell_complete=completion.queues, help="Instead of the deployment's.")
+@click.option("--run-name", help="A name for people; it need not be unique.")
+@click.option("--at", "at", metavar="TIME", help="When it is due, as 2026-01-31T08:00:00+00:00; otherwise at once.")
+@click.option("--tag", "tags", multiple=True, help="A tag instead of the deployment's, again for each.")
+@click.option("--idempotency-key", metavar="KEY", help=KEY_HELP)
+@retry_options
+@pass_session
+def run(
+    session: Session,
+    /,
+    name: str,
+    *,
+    source: str | None,
+    pairs: Sequence[str],
+    run_name: str | None,
+    at: str | None,
+    **fields: Any,
+) -> Answer:
+    """Create a run of a deployment. It starts with a tick, when a slot is free and its turn has come.
+
+    It has the retries of the deployment; those of --retries that are given lie over them.
+    """
+    variables = values.job_variables(source, pairs)
+    retry = retry_taken(fields, lambda: session.client.deployment(name).retry)
+    made = session.client.create_run(
+        deployment=name, name=run_name, job_variables=variables, scheduled_at=values.moment(at), retry=retry, **fields
+    )
+    return Answer(data=shapes.run(made), text=f"Created run {made.name} in {made.pool}/{made.queue}: {made.id}")

@@ -1,0 +1,144 @@
+"""`dispatcher dev`: a schedule in a terminal, with a view of what it does."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.input import completion
+from dispatcher.cli.output import shapes
+from dispatcher.cli.output.listing import Listed, listing
+from dispatcher.cli.session import Session, pass_session
+from dispatcher.records import RunFilter
+from dispatcher.ticking import tick
+from dispatcher.ticking.report import TickReport
+
+SHOWN_RUNS = 12
+"""Runs that the view shows."""
+
+Show = Callable[[shapes.Shape], None]
+
+
+@click.command(cls=Command, example="dispatcher dev --every 2\ndispatcher dev --until-done")
+@click.option(
+    "-p",
+    "--pool",
+    "pools",
+    multiple=True,
+    metavar="POOL",
+    shell_complete=completion.pools,
+    help="Only this one; again for more.",
+)
+@click.option("--every", type=click.FloatRange(0.1, 3600), default=2.0, show_default=True, metavar="SECONDS", help="The pause.")
+@click.option("--ticks", type=click.IntRange(min=1), metavar="N", help="Stop after so many ticks.")
+@click.option("--until-done", is_flag=True, help="Stop when nothing is due and nothing holds a slot.")
+@pass_session
+def dev(session: Session, /, *, pools: Sequence[str], every: float, ticks: int | None, until_done: bool) -> Answer:
+    """Tick every few seconds and show queues, slots and runs, until Ctrl-C.
+
+    Ctrl-C lets the tick that is under way come to its end; a second one stops at once, which loses nothing either: the next
+    tick takes up what is left.
+    """
+    named = [session.client.work_pool(name).name for name in pools] or None
+    done, picture = 0, shapes.Shape()
+    with _stopped_by_signal() as stop, _audience(silent=session.as_json) as show:
+        while not stop.is_set():
+            picture = _look(session, _tick(session, named), named, done := done + 1)
+            show(picture)
+            if done == ticks or (until_done and _is_done(picture)):
+                break
+            stop.wait(every)
+    return Answer(
+        data=picture, text=f"Stopped after {done} tick{'s' * (done != 1)}.", faults=tuple(picture.get("problems", ()))
+    )
+
+
+def _tick(session: Session, named: Sequence[str] | None) -> TickReport:
+    dispatch = session.wiring.dispatch
+    report = tick(dispatch, dispatch.clock.now() + timedelta(seconds=session.settings.tick_seconds), pools=named)
+    session.wiring.send_telemetry()
+    return report
+
+
+def _look(session: Session, report: TickReport, named: Sequence[str] | None, ticks: int) -> shapes.Shape:
+    """What is to be seen after a tick; the shape that `--json` prints at the end."""
+    client = session.client
+    names = [pool.name for pool in client.work_pools() if named is None or pool.name in named]
+    return {
+        "ticks": ticks,
+        "at": shapes.time(session.wiring.dispatch.clock.now()),
+        "pools": [shapes.watched_pool(client.inspect_work_pool(name)) for name in names],
+        "runs": [shapes.listed(each) for each in _runs(session, names)],
+        "problems": report.problems,
+    }
+
+
+def _runs(session: Session, pools: Sequence[str]) -> Sequence[Listed]:
+    """What runs first, then what is due, then what ended: runs to come must not hide them, nor must a backlog."""
+    found = [each for pool in pools for each in listing(session.client, RunFilter(pool=pool), limit=SHOWN_RUNS).runs]
+    return sorted(found, key=lambda each: (each.run.state.is_terminal, not each.run.state.holds_slot))[:SHOWN_RUNS]
+
+
+def _is_done(picture: shapes.Shape) -> bool:
+    return not any(queue["due"] or queue["in_use"] for pool in picture["pools"] for queue in pool["queues"])
+
+
+@contextmanager
+def _stopped_by_signal() -> Iterator[threading.Event]:
+    """Set by the first SIGINT or SIGTERM; the second does what it always does."""
+    stop = threading.Event()
+    before: dict[int, Any] = {}
+
+    def restore(*_: object) -> None:
+        stop.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, restore)
+    try:
+        yield stop
+    finally:
+        restore()
+
+
+@contextmanager
+def _audience(*, silent: bool) -> Iterator[Show]:
+    """A terminal sees one picture that changes, a pipe a line whenever something has."""
+    if silent:
+        yield lambda _picture: None
+    elif sys.stdout.isatty():
+        from dispatcher.cli.output.screen import live_pools  # noqa: PLC0415 - rich, only where there is a terminal
+
+        with live_pools() as show:
+            yield show
+    else:
+        yield _Lines()
+
+
+class _Lines:
+    """Plain lines, and none that says what the last one said."""
+
+    def __init__(self) -> None:
+        self._last: list[str] = []
+
+    def __call__(self, picture: shapes.Shape) -> None:
+        lines = [_line(pool) for pool in picture["pools"]] + [f"problem: {problem}" for problem in picture["problems"]]
+        for line in lines:
+            if line not in self._last:
+                click.echo(line)
+        self._last = lines
+
+
+def _line(pool: shapes.Shape) -> str:
+    limit = "" if pool["concurrency_limit"] is None else f" of {pool['concurrency_limit']}"
+    queues = ", ".join(f"{queue['name']} {queue['due']} due {queue['later']} later" for queue in pool["queues"])
+    return f"{pool['name']}: {pool['in_use']}{limit} slots; {queues}"

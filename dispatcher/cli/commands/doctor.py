@@ -1,0 +1,38 @@
+"""`dispatcher doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+
+from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.commands.checkup import Finding, Level, checkup
+from dispatcher.cli.session import Session, pass_session
+
+
+@click.command(cls=Command, example="dispatcher doctor\ndispatcher doctor --json")
+@pass_session
+def doctor(session: Session, /) -> Answer:
+    """Look for what would keep runs from running: settings, store, clocks, schedule, providers and their credentials.
+
+    What is well is passed over in silence. Nothing is changed, and nothing is started: a provider is asked for a job that never
+    was. Exits with 1 when there is a problem.
+    """
+    found = list(checkup(session))
+    problems = tuple(_line(finding) for finding in found if finding.level is Level.PROBLEM)
+    data = [{**asdict(finding), "level": str(finding.level)} for finding in found]
+    return Answer(data=data, text=_text(found), faults=problems)
+
+
+def _text(found: Sequence[Finding]) -> str:
+    """The warnings, and how much was well; problems are errors, and are told as such."""
+    warnings = [f"warning: {_line(finding)}" for finding in found if finding.level is Level.WARNING]
+    well = sum(finding.level is Level.OK for finding in found)
+    return "\n".join([*warnings, f"{well} of {len(found)} checks are well."])
+
+
+def _line(finding: Finding) -> str:
+    mend = f"; {finding.mend}" if finding.mend else ""
+    return f"{finding.check} ({finding.subject}): {finding.text}{mend}"

@@ -1,0 +1,77 @@
+"""`dispatcher hook`: who is told of runs, and whether a message reaches them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.input import completion
+from dispatcher.cli.output.shapes import Shape
+from dispatcher.cli.output.tables_option import wide_option
+from dispatcher.cli.session import Session, pass_session
+from dispatcher.clock import SystemClock
+from dispatcher.core.notifications import trial
+from dispatcher.delivery import NotDelivered
+from dispatcher.models import Deployment, WorkPool
+
+
+@click.group(cls=Group)
+def hook() -> None:
+    """See who is told of runs, and try whether a message reaches them."""
+
+
+@hook.command("ls", example="dispatcher hook ls")
+@wide_option
+@pass_session
+def ls(session: Session, /) -> Answer:
+    """List the hooks of the settings, and the pools and deployments that name them.
+
+    The settings are DISPATCHER_HOOKS here; a function has its own. What is named and is no entry is listed too. Of an address
+    only the host is shown, since the rest may be a secret.
+    """
+    entries, pools, deployments = session.settings.hooks, session.client.work_pools(), session.client.deployments()
+    nouns: list[WorkPool | Deployment] = [*pools, *deployments]
+    named = {each.name for noun in nouns for each in noun.hooks}
+    data = [
+        {**_entry(name, entries.get(name)), "work_pools": _namers(name, pools), "deployments": _namers(name, deployments)}
+        for name in sorted({*entries, *named})
+    ]
+    return Answer(data=data, view="output.hook_views:hooks")
+
+
+@hook.command("test", example="dispatcher hook test ops")
+@click.argument("name", shell_complete=completion.hooks)
+@pass_session
+def test(session: Session, /, name: str) -> Answer:
+    """Deliver a message of the type hook.test now, once, by the settings and from the place where this is called.
+
+    Exits with 1 when nobody confirms it.
+    """
+    from dispatcher.wiring import deliveries  # noqa: PLC0415 - `ls` and help need no channel
+
+    clock = SystemClock()
+    identity = clock.new_id()
+    told = {"hook": name, "id": f"msg_{identity.hex}", "delivered": True, "problem": None}
+    try:
+        deliveries(session.settings)(name, identity, trial(name, clock.now()))
+    except NotDelivered as problem:
+        told |= {"delivered": False, "problem": str(problem)}
+        return Answer(data=told, text="Not delivered.", faults=(f"hook {name!r}: {problem}",))
+    return Answer(data=told, text=f"Hook {name!r} has taken the message {told['id']}.")
+
+
+def _entry(name: str, entry: Mapping[str, Any] | None) -> Shape:
+    if entry is None:
+        return {"name": name, "kind": None, "to": None, "signed": False}
+    if "topic_arn" in entry:
+        return {"name": name, "kind": "topic", "to": entry["topic_arn"], "signed": False}
+    host = urlsplit(entry["url"]).netloc.rpartition("@")[2]
+    return {"name": name, "kind": "webhook", "to": host, "signed": "secret_variable" in entry}
+
+
+def _namers(name: str, nouns: Iterable[WorkPool | Deployment]) -> list[str]:
+    return [noun.name for noun in nouns if any(each.name == name for each in noun.hooks)]

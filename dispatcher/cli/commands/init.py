@@ -1,0 +1,108 @@
+"""`dispatcher init`: a commented configuration to begin with, made from the base job template of a provider."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+import click
+
+from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.input import configuration_file, yaml_files
+from dispatcher.cli.input.values import type_option
+from dispatcher.client import default_base_job_template
+
+WIDTH = 110
+
+FIRST_VARIABLES: Mapping[str, Mapping[str, Any]] = {
+    "process": {"command": "echo hello"},
+    "ecs": {"image": "public.ecr.aws/docker/library/busybox", "command": "echo hello"},
+    "cloud-run": {"image": "docker.io/library/busybox", "command": "echo hello"},
+    "cloud-run-v2": {"image": "docker.io/library/busybox", "command": "echo hello"},
+    "azure-container-instance": {
+        "image": "docker.io/library/busybox",
+        "command": "echo hello",
+        "subscription_id": "00000000-0000-0000-0000-000000000000",
+        "resource_group_name": "my-resource-group",
+    },
+    "modal": {"command": "echo hello"},
+}
+"""What a first deployment says, by type; worker types and push types alike. What only its author can know is plain to see."""
+
+HEAD = """\
+# Work pools, their queues, and deployments, as `dispatcher apply` makes them to be.
+#
+#   dispatcher plan -f {file}      what this would change (exit code 2 when it changes something)
+#   dispatcher apply -f {file}     change it: all, or nothing
+#
+# What is left out takes its default; pauses stay as they are, and so does what this file does not name.
+
+pools:
+  my-pool:
+    type: {type}
+    concurrency_limit: 10        # runs at once; 0 means never, left out means unlimited
+    # description: What it is for.
+    # paused: true               # delivers nothing; left out, a pause stays as it is
+    # base_job_template: my-pool.json    # a file, or inline; left out: the template of the type
+    queues:                      # served strictly by priority, 1 first
+      critical:
+        priority: 1
+        concurrency_limit: 2
+      default:
+        priority: 2
+    # hooks:                     # who is told of its runs: by the names of entries of the setting DISPATCHER_HOOKS
+    #   ops:
+    #     ends: [FAILED, CRASHED]    # or COMPLETED, CANCELLED; left out: these two
+    #     late_after: PT15M      # and of those that wait 15 minutes beyond their time (or 900: seconds)
+
+deployments:
+  hello:
+    pool: my-pool
+    queue: default
+    tags: [example]
+    # schedules:                 # runs made by themselves, each window once; any number, by a name of your own
+    #   mornings:
+    #     cron: 30 6 * * 1-5     # or interval: 900 (seconds, or PT15M), or rrule: FREQ=WEEKLY;BYDAY=MO
+    #     timezone: Europe/Paris
+    #     catch_up: last         # of the windows that were missed: none (left out), last, all
+    # retry:
+    #   attempts: 3              # in all
+    #   delay: 60                # seconds, or PT1M
+    #   backoff: 2               # each delay is twice as long as the one before
+    #   ends: [FAILED]           # FAILED, CRASHED; left out: both
+    # hooks:                     # who is told of its runs beside those whom the pool tells
+    #   team: {{}}
+    job_variables:               # laid over the template's defaults, and under those of a run
+"""
+
+
+@click.command(cls=Command, example="dispatcher init --type ecs:push\ndispatcher init --type process -f pools/dev.yaml")
+@type_option
+@click.option("-f", "--file", "target", metavar="FILE", default="dispatcher.yaml", show_default=True, help="Where to write it.")
+@click.option("--force", is_flag=True, help="Write over a file that exists.")
+def init(pool_type: str, target: str, *, force: bool) -> Answer:
+    """Write a commented configuration to begin with, for a provider of your choice, and its JSON Schema beside it."""
+    files = configuration_file.write_new(Path(target), starter(pool_type, target), force=force)
+    text = f"Wrote {' and '.join(files)}.\nTry: dispatcher plan -f {target}"
+    return Answer(data={"files": files, "type": pool_type}, text=text)
+
+
+def starter(pool_type: str, file: str) -> str:
+    """The text of a first configuration. Raises `InvalidInput` for a type that no provider serves."""
+    variables = default_base_job_template(pool_type)["variables"].get("properties", {})
+    first = {name: value for name, value in FIRST_VARIABLES[pool_type.removesuffix(":push")].items() if name in variables}
+    lines = yaml_files.write(first).splitlines()
+    for name, schema in variables.items():
+        if name not in first and schema.get("description"):
+            lines += _offered(name, schema)
+    head = HEAD.format(file=file, type=yaml_files.write(pool_type).split("\n")[0])
+    return configuration_file.EDITOR_LINE + head + "".join(f"      {line}\n" for line in lines)
+
+
+def _offered(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    """A variable that may be given: what it means, and as a comment what it is by default."""
+    yield from (f"# {line}" for line in wrap(" ".join(schema["description"].split()), WIDTH))
+    default = yaml_files.write({name: schema["default"]}).splitlines() if "default" in schema else [f"{name}:"]
+    yield from (f"# {line}" for line in default)

@@ -1,0 +1,156 @@
+"""`dispatcher simulate`: past runs under other limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from statistics import median, quantiles
+
+import click
+
+from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.input import completion, history
+from dispatcher.cli.input.history import Past
+from dispatcher.cli.output.shapes import Shape
+from dispatcher.cli.session import Session, pass_session
+from dispatcher.client import Dispatcher
+from dispatcher.core.replay import replay
+from dispatcher.errors import Fault, InvalidInput
+from dispatcher.models import WorkPool
+from dispatcher.stores.memory import MemoryStore
+
+UNLIMITED = "none"
+
+
+@click.command(
+    cls=Command,
+    example="dispatcher simulate --pool nightly --concurrency-limit 20 --queue-limit critical=5\n"
+    "dispatcher simulate --pool nightly --from runs.json --queue-priority critical=1\n"
+    "dispatcher simulate -f changed.yaml --from runs.json",
+)
+@click.option(
+    "-p",
+    "--pool",
+    metavar="POOL",
+    shell_complete=completion.pools,
+    help="The work pool whose limits are changed; may be left out where the file names one alone.",
+)
+@click.option(
+    "-f", "--file", "files", multiple=True, metavar="FILE", help="A configuration file with the changed limits; again for more."
+)
+@click.option("--from", "source", metavar="FILE", help="Past runs as `run ls --json` prints them; else those of the store.")
+@click.option(
+    "--hours", type=click.FloatRange(min=0), default=24.0, show_default=True, help="How far to look back in the store."
+)
+@click.option("-c", "--concurrency-limit", "limit", metavar="N|none", help="The pool's limit.")
+@click.option("--queue-limit", "limits", multiple=True, metavar="QUEUE=N|none", help="A queue's limit; again for more.")
+@click.option("--queue-priority", "priorities", multiple=True, metavar="QUEUE=N", help="A queue's priority; again for more.")
+@click.option("--every", type=click.FloatRange(min=1), metavar="SECONDS", help="The pause between ticks (the settings').")
+@pass_session
+def simulate(
+    session: Session,
+    /,
+    pool: str | None,
+    files: Sequence[str],
+    *,
+    source: str | None,
+    hours: float,
+    limit: str | None,
+    limits: Sequence[str],
+    priorities: Sequence[str],
+    every: float | None,
+) -> Answer:
+    """Show how long past runs would have waited under other limits; nothing is changed.
+
+    The runs are admitted once more, by the code that admits, at their due times and for as long as they held their slots then.
+    """
+    filed = _filed(session, pool, files)
+    before = session.client.work_pool(filed.name if filed else pool or "")
+    after = _changed(filed or before, limit, limits, priorities)
+    since = session.wiring.dispatch.clock.now() - timedelta(hours=hours)
+    past = history.of_file(source, before.name) if source else history.of_store(session.wiring.store, before.name, since)
+    interval = timedelta(seconds=every or session.settings.tick_interval_seconds)
+    data = {
+        "pool": before.name,
+        "runs": len(past),
+        "interval_seconds": interval.total_seconds(),
+        "before": _outcome(before, past, interval),
+        "after": _outcome(after, past, interval),
+    }
+    return Answer(data=data, view="simulation")
+
+
+def _filed(session: Session, pool: str | None, files: Sequence[str]) -> WorkPool | None:
+    """The pool as a configuration file has it; None without one. Raises `InvalidInput` where it is not clear which."""
+    if not files:
+        if pool is None:
+            raise InvalidInput("simulation", [Fault("pool", "name a work pool, or a configuration file of one")])
+        return None
+    from dispatcher.cli.commands.configuration import located  # noqa: PLC0415 - YAML, only where there is a file
+    from dispatcher.cli.input.configuration_file import read  # noqa: PLC0415 - likewise
+
+    document, file = read(files), ", ".join(files)
+    with located(document):
+        wanted = session.client.plan(document.value).wanted
+    names = [name for name in document.value.get("pools", {}) if pool in (None, name)]
+    if len(names) != 1:
+        words = f"{file} names {len(names)} work pools: say which" if pool is None else f"{file} does not name {pool!r}"
+        raise InvalidInput("simulation", [Fault("pool", words)])
+    return next(found for found in wanted.pools if found.name == names[0])
+
+
+def _changed(pool: WorkPool, limit: str | None, limits: Sequence[str], priorities: Sequence[str]) -> WorkPool:
+    """The pool as the public API would leave it, on a copy: its rules for names and priorities hold here too."""
+    client = Dispatcher(MemoryStore())
+    client.store.save_pool(replace(pool, version=0), expected_version=None)
+    if limit is not None:
+        client.update_work_pool(pool.name, concurrency_limit=_number("concurrency_limit", limit))
+    for name, number in _pairs("queue_limit", limits, _number):
+        client.update_work_queue(pool.name, name, concurrency_limit=number)
+    for name, number in _pairs("queue_priority", priorities, _number):
+        if number is None:
+            raise InvalidInput("queue", [Fault("queue_priority", f"{name}: give a number from 1")])
+        client.update_work_queue(pool.name, name, priority=number)
+    return client.work_pool(pool.name)
+
+
+def _outcome(pool: WorkPool, past: Sequence[Past], interval: timedelta) -> Shape:
+    told = replay(pool, past, interval=interval)
+    queues = sorted({run.queue for run, _ in past} | {queue.name for queue in pool.queues})
+    lanes = {name: [told.waits[run.id] for run, _ in past if run.queue == name] for name in queues}
+    return {
+        "concurrency_limit": pool.concurrency_limit,
+        "most_slots": told.peak,
+        "ended_at": told.end.isoformat() if told.end else None,
+        "queues": [{"name": name, **_waits(waits)} for name, waits in lanes.items()],
+    }
+
+
+def _waits(waits: Sequence[float | None]) -> Shape:
+    """Seconds; null where nothing was admitted."""
+    known = sorted(wait for wait in waits if wait is not None)
+    most = quantiles(known, n=20, method="inclusive")[-1] if len(known) > 1 else known[0] if known else None
+    return {
+        "runs": len(waits),
+        "median": median(known) if known else None,
+        "p95": most,
+        "longest": known[-1] if known else None,
+        "never": len(waits) - len(known),
+    }
+
+
+def _pairs(field: str, pairs: Sequence[str], read: Callable[[str, str], int | None]) -> Sequence[tuple[str, int | None]]:
+    named = [pair.rpartition("=") for pair in pairs]
+    for pair, (name, _, _) in zip(pairs, named, strict=True):
+        if not name:
+            raise InvalidInput("queue", [Fault(field, f"{pair!r} is no queue=number; write it as critical=5")])
+    return [(name, read(field, value)) for name, _, value in named]
+
+
+def _number(field: str, text: str) -> int | None:
+    if text.lower() == UNLIMITED:
+        return None
+    if not text.isdecimal() or len(text) > 9:
+        raise InvalidInput("limit", [Fault(field, f"{text!r} is neither a whole number nor {UNLIMITED!r}")])
+    return int(text)

@@ -1,0 +1,68 @@
+"""`dispatcher run watch`: one run's way, told while it takes place."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import click
+
+from dispatcher.cli.command import Answer
+from dispatcher.cli.output import secrets, shapes
+from dispatcher.cli.session import Session
+from dispatcher.models import Run, RunState
+
+
+def follow(session: Session, run_id: UUID, *, every: float, timeout: float | None) -> Answer:
+    """Look every so many seconds until the run has ended, or the time is up."""
+    clock, told = session.wiring.dispatch.clock, ""
+    stop = clock.now() + timedelta(seconds=timeout) if timeout is not None else None
+    try:
+        while True:
+            run = session.client.run(run_id)
+            told = _tell(session, run, told)
+            left = (stop - clock.now()).total_seconds() if stop else every
+            if run.state.is_terminal or left <= 0:
+                return _answer(run, timeout, secrets.of_runs(session, [run]))
+            clock.sleep(min(every, left))
+    except KeyboardInterrupt:
+        click.echo("Stopped watching; the run goes on.", err=True)
+        raise
+
+
+def _tell(session: Session, run: Run, told: str) -> str:
+    """A line for what is new; the answer is what has been told."""
+    words = session.client.explain(run.id).text if run.state is RunState.SCHEDULED else _words(run)
+    line = f"{run.state:<10}  {words}".rstrip()
+    if line != told and not session.as_json:
+        click.echo(f"{_local(_since(run) or session.client.clock.now())}  {line}")
+    return line
+
+
+def _words(run: Run) -> str:
+    attempt = f"attempt {run.attempt}" if run.attempt > 1 else ""
+    url = (run.submission or {}).get("url") if run.state is RunState.RUNNING else None
+    return "; ".join(word for word in (run.reason, attempt, url) if word)
+
+
+def _since(run: Run) -> datetime | None:
+    """When the state began, where the run says so."""
+    if run.state.is_terminal:
+        return run.ended_at
+    return {RunState.PENDING: run.claimed_at, RunState.RUNNING: run.started_at}.get(run.state)
+
+
+def _local(moment: datetime) -> str:
+    return moment.astimezone().strftime("%H:%M:%S")
+
+
+def _answer(run: Run, timeout: float | None, known: frozenset[str]) -> Answer:
+    if not run.state.is_terminal:
+        words = f"run {run.name!r} is still {run.state} after {timeout:g} s; it goes on"
+    elif run.state is not RunState.COMPLETED:
+        words = f"run {run.name!r} ended as {run.state}" + (f": {run.reason}" if run.reason else "")
+    else:
+        words = ""
+    then = "logs" if run.state.is_terminal else "explain"
+    text = f"Run {run.name!r} has completed." if not words else f"Try: dispatcher run {then} {run.id}"
+    return Answer(data=shapes.whole_run(run), text=text, secrets=known, faults=(words,) if words else ())

@@ -1,0 +1,314 @@
+"""`dispatcher work-pool`: make, change and look at work pools."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.input import completion
+from dispatcher.cli.input.consent import consent, yes_option
+from dispatcher.cli.input.default_pool import forget_default, set_default
+from dispatcher.cli.input.hook_options import hook_option, hooks_changed, hooks_given, no_hooks_option
+from dispatcher.cli.input.references import pool_argument
+from dispatcher.cli.input.values import job_variables, template, type_option
+from dispatcher.cli.output import secrets, shapes
+from dispatcher.cli.output.tables_option import wide_option
+from dispatcher.cli.session import Session, pass_session
+from dispatcher.client import UNSET, default_base_job_template
+from dispatcher.core.holds import active
+from dispatcher.models import WorkPool
+
+NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
+"""Let `-1` be a value, so that the answer is what is wrong with it."""
+A_DIRECTORY = click.Path(path_type=Path, file_okay=False)
+
+
+def variables_options(function: Any) -> Any:
+    """`--job-variables` and `--job-variable`: defaults for the variables of the template."""
+    whole = "Defaults for the template's variables: a JSON object, or a file of one, as Terraform's output has it."
+    single = "One default; may be repeated. Text stays as it is typed."
+    function = click.option("--job-variables", "variables", metavar="FILE|JSON", help=whole)(function)
+    return click.option("-jv", "--job-variable", "pairs", multiple=True, metavar="NAME=VALUE", help=single)(function)
+
+
+def default_option(function: Any) -> Any:
+    """`--set-as-default`."""
+    words = "Take it from now on where no pool is named, for you and this store (DISPATCHER_DEFAULT_POOL wins)."
+    return click.option("--set-as-default", "as_default", is_flag=True, help=words)(function)
+
+
+@click.group(cls=Group)
+def work_pool() -> None:
+    """Make, change and look at work pools."""
+
+
+@work_pool.command(
+    "create",
+    example="dispatcher work-pool create nightly --type ecs:push --base-job-template nightly.json --concurrency-limit 9\n"
+    "dispatcher work-pool create nightly --type process --hook ops --hook pager=LATE:PT10M",
+)
+@click.argument("name")
+@type_option
+@click.option("--base-job-template", "source", metavar="FILE", help="A JSON file, - for stdin; without it the type's own.")
+@variables_options
+@click.option("-l", "--concurrency-limit", type=int, metavar="N", help="Runs at once; 0 for never, left out for unlimited.")
+@click.option("--paused", is_flag=True, help="Create it paused: it delivers nothing until it is resumed.")
+@click.option("-d", "--description", default="", help="What it is for.")
+@hook_option
+@default_option
+@pass_session
+def create(
+    session: Session,
+    /,
+    name: str,
+    *,
+    pool_type: str,
+    source: str | None,
+    variables: str | None,
+    pairs: tuple[str, ...],
+    concurrency_limit: int | None,
+    paused: bool,
+    description: str,
+    hooks: tuple[str, ...],
+    as_default: bool,
+) -> Answer:
+    """Create a work pool, with one work queue named default."""
+    pool = session.client.create_work_pool(
+        name,
+        type=pool_type,
+        base_job_template=template(source),
+        job_variables=job_variables(variables, pairs),
+        concurrency_limit=concurrency_limit,
+        paused=paused,
+        description=description,
+        hooks=hooks_given(hooks),
+    )
+    noted = set_default(session, name) if as_default else ""
+    next_step = "dispatcher run create" + (f" --pool {name}" if not as_default else "")
+    return _changed(session, pool, f"Created work pool {name!r} of type {pool_type}.{noted} Try: {next_step}")
+
+
+@work_pool.command(
+    "update",
+    example="dispatcher work-pool update nightly --base-job-template nightly.json\n"
+    "dispatcher work-pool update nightly --hook ops=FAILED,CRASHED,LATE:600",
+)
+@pool_argument
+@click.option("--base-job-template", "source", metavar="FILE", help="A JSON file, or - for standard input.")
+@variables_options
+@click.option("-l", "--concurrency-limit", type=int, metavar="N", help="Runs at once; 0 for never.")
+@click.option("-d", "--description", help="What it is for.")
+@hook_option
+@no_hooks_option
+@default_option
+@pass_session
+def update(
+    session: Session,
+    /,
+    name: str,
+    *,
+    source: str | None,
+    variables: str | None,
+    pairs: tuple[str, ...],
+    concurrency_limit: int | None,
+    description: str | None,
+    hooks: tuple[str, ...],
+    no_hooks: bool,
+    as_default: bool,
+) -> Answer:
+    """Change what is given; a new template is checked with every deployment and waiting run of the pool.
+
+    Hooks that are given replace all that were.
+    """
+    changed = hooks_changed(hooks, none=no_hooks)
+    if all(
+        each in (None, (), False) for each in (source, variables, pairs, concurrency_limit, description, changed, as_default)
+    ):
+        options = (
+            "--base-job-template, --job-variable, --concurrency-limit, --description, --hook, --no-hooks, --set-as-default"
+        )
+        raise click.UsageError(f"Nothing to change: give {options}.")
+    pool = session.client.update_work_pool(
+        name,
+        base_job_template=UNSET if source is None else template(source),
+        job_variables=job_variables(variables, pairs),
+        concurrency_limit=UNSET if concurrency_limit is None else concurrency_limit,
+        description=UNSET if description is None else description,
+        hooks=UNSET if changed is None else changed,
+    )
+    noted = set_default(session, name) if as_default else ""
+    return _changed(session, pool, f"Updated work pool {name!r}.{noted}")
+
+
+@work_pool.command("ls", example="dispatcher work-pool ls")
+@wide_option
+@pass_session
+def ls(session: Session, /) -> Answer:
+    """List all work pools."""
+    return Answer(data=[_listed(session, pool) for pool in session.client.work_pools()], view="pools")
+
+
+def _listed(session: Session, pool: WorkPool) -> shapes.Shape:
+    """A pool in the list, with what keeps its runs waiting."""
+    now, oldest = session.wiring.dispatch.clock.now(), session.client.oldest_due(pool.name)
+    is_late = oldest is not None and now - oldest.due_at > session.settings.heartbeat
+    return {
+        **_shape(session, pool),
+        "held": [shapes.hold(hold) for hold in active(pool.holds, now)],
+        "late_since": shapes.time(oldest.due_at) if oldest and is_late else None,
+    }
+
+
+@work_pool.command("inspect", example="dispatcher work-pool inspect nightly")
+@pool_argument
+@secrets.show_option
+@wide_option
+@pass_session
+def inspect(session: Session, /, name: str) -> Answer:
+    """Show one work pool: its limits, its queues and how full they are, its base job template."""
+    view = session.client.inspect_work_pool(name)
+    return Answer(data=shapes.whole_pool(view), view="pool", secrets=secrets.of_pools([view.pool]))
+
+
+@work_pool.command("preview", example="dispatcher work-pool preview nightly --hours 12")
+@pool_argument
+@click.option(
+    "--hours", type=click.FloatRange(0, 8760), default=1.0, show_default=True, metavar="N", help="How far to look ahead."
+)
+@click.option("-l", "--limit", type=int, default=100, show_default=True, metavar="N", help="The most runs to show.")
+@wide_option
+@pass_session
+def preview(session: Session, /, name: str, hours: float, limit: int) -> Answer:
+    """Show the runs that are due within the next hours, by time: what is late is marked, and what schedules are to make."""
+    now = session.client.clock.now()
+    found = session.client.preview_work_pool(name, within=timedelta(hours=hours), limit=limit)
+    return Answer(data=[shapes.upcoming(each, now) for each in found], view="output.run_views:preview")
+
+
+@work_pool.command("pause", example="dispatcher work-pool pause nightly")
+@pool_argument
+@pass_session
+def pause(session: Session, /, name: str) -> Answer:
+    """Stop delivery: what runs goes on, what is due waits."""
+    return _changed(session, session.client.update_work_pool(name, paused=True), f"Paused work pool {name!r}.")
+
+
+@work_pool.command("resume", example="dispatcher work-pool resume nightly")
+@pool_argument
+@pass_session
+def resume(session: Session, /, name: str) -> Answer:
+    """Deliver again; everything that waited is due."""
+    return _changed(session, session.client.update_work_pool(name, paused=False), f"Resumed work pool {name!r}.")
+
+
+@work_pool.command("delete", example="dispatcher work-pool delete nightly --yes")
+@pool_argument
+@yes_option
+@pass_session
+def delete(session: Session, /, name: str, *, yes: bool) -> Answer:
+    """Delete a work pool with its queues, deployments and ended runs; refused while runs have not ended."""
+    session.client.work_pool(name)
+    consent(f"delete work pool {name!r}, its queues, its deployments and its ended runs", yes=yes)
+    session.client.delete_work_pool(name)
+    forget_default(session, name)
+    return Answer(data={"deleted": name}, text=f"Deleted work pool {name!r}.")
+
+
+@work_pool.command("sweep", example="dispatcher work-pool sweep nightly --yes")
+@pool_argument
+@yes_option
+@pass_session
+def sweep(session: Session, /, name: str, *, yes: bool) -> Answer:
+    """Remove ended jobs that linger where the pool puts its own and that no run needs; a process's log goes with it."""
+    from dispatcher.upkeep.strays import strays  # noqa: PLC0415 - likewise
+    from dispatcher.upkeep.sweep import sweep as run_sweep  # noqa: PLC0415 - no other command of this module needs a provider
+
+    pool = session.client.work_pool(name)
+    consent(f"remove what ended jobs of work pool {name!r} left behind", yes=yes)
+    names, unknown = run_sweep(session.wiring.dispatch, pool), strays(session.wiring.dispatch, pool)
+    lines = [*names, f"Removed {len(names)} ended jobs."]
+    if unknown:
+        examples = ", ".join(unknown[:5])
+        lines.append(f"Left alone: {len(unknown)} live jobs for which no run of this store holds a slot: {examples}")
+    return Answer(data={"pool": name, "swept": list(names), "unknown": list(unknown)}, text="\n".join(lines))
+
+
+@work_pool.command(
+    "set-concurrency-limit", example="dispatcher work-pool set-concurrency-limit nightly 20", context_settings=NEGATIVE_NUMBERS
+)
+@pool_argument
+@click.argument("limit", type=int)
+@pass_session
+def set_concurrency_limit(session: Session, /, name: str, limit: int) -> Answer:
+    """Limit how many runs of the pool may hold a slot at once; 0 means never."""
+    pool = session.client.update_work_pool(name, concurrency_limit=limit)
+    return _changed(session, pool, f"Work pool {name!r} now runs at most {limit} at once.")
+
+
+@work_pool.command("clear-concurrency-limit", example="dispatcher work-pool clear-concurrency-limit nightly")
+@pool_argument
+@pass_session
+def clear_concurrency_limit(session: Session, /, name: str) -> Answer:
+    """Take the limit of the pool away; those of its queues stay."""
+    pool = session.client.update_work_pool(name, concurrency_limit=None)
+    return _changed(session, pool, f"Work pool {name!r} has no limit any more.")
+
+
+@work_pool.command(
+    "get-default-base-job-template",
+    example="dispatcher work-pool get-default-base-job-template --type ecs:push -f nightly.json",
+)
+@type_option
+@click.option("-f", "--file", "target", metavar="FILE", help="Write it there instead of showing it.")
+def get_default_base_job_template(pool_type: str, target: str | None) -> Answer:
+    """Show the base job template that a pool of this type starts from, to be edited and given to create."""
+    template = default_base_job_template(pool_type)
+    text = json.dumps(template, indent=2)
+    if target is None:
+        return Answer(data=template, text=text)
+    Path(target).write_text(text + "\n", encoding="utf-8")
+    return Answer(data={"file": target}, text=f"Wrote the base job template of {pool_type} to {target}.")
+
+
+@work_pool.command(
+    "provision-infrastructure", example="dispatcher work-pool provision-infrastructure nightly --output nightly-infrastructure"
+)
+@click.argument("name", shell_complete=completion.pools)
+@click.option("-t", "--type", "pool_type", metavar="TYPE", help="Of a pool that is not there yet, which is then not looked up.")
+@click.option("-o", "--output", metavar="DIR", type=A_DIRECTORY, help="Where to write it; without it NAME-infrastructure.")
+@click.option("--pool-only", is_flag=True, help="Without the dispatcher itself, where there is one already.")
+@click.option("--force", is_flag=True, help="Write over files that exist and say something else.")
+@pass_session
+def provision_infrastructure(
+    session: Session, /, name: str, *, pool_type: str | None, output: Path | None, pool_only: bool, force: bool
+) -> Answer:
+    """Write a Terraform root module with what a pool needs, and the dispatcher that serves it; nothing is run."""
+    from dispatcher.cli.terraform import writing  # noqa: PLC0415 - of no use to the other commands
+
+    kind = pool_type or session.client.work_pool(name).type
+    instead = writing.nothing_to_make(kind)
+    if instead is not None:
+        told: dict[str, Any] = {"pool": name, "type": kind, "directory": None, "files": [], "next": []}
+        return Answer(data=told, text=f"Work pool {name!r} is of type {kind}. {instead}")
+    found = writing.plan(name, kind, with_dispatcher=not pool_only, is_stored=pool_type is None)
+    directory = output or Path(f"{writing.cloud_name(name)}-infrastructure")
+    files = writing.write(found, directory, force=force)
+    steps = [f"cd {shlex.quote(str(directory))}", *found.steps]
+    text = "\n".join(
+        [f"Wrote {len(files)} files to {directory}; {found.page} tells about them.", "Next:", *(f"  {s}" for s in steps)]
+    )
+    return Answer(data={"pool": name, "type": kind, "directory": str(directory), "files": files, "next": steps}, text=text)
+
+
+def _shape(session: Session, pool: WorkPool) -> shapes.Shape:
+    return shapes.pool(pool, pool.status(session.client.clock.now(), session.client.heartbeat))
+
+
+def _changed(session: Session, pool: WorkPool, text: str) -> Answer:
+    return Answer(data=_shape(session, pool), text=text)

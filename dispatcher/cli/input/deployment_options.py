@@ -1,0 +1,167 @@
+"""The options for schedules and retries, which several commands take alike, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import click
+
+from dispatcher.cli.input import values
+from dispatcher.client import length_of_time
+from dispatcher.core.cron import reading
+from dispatcher.errors import Fault, InvalidInput
+from dispatcher.models import CatchUp, RetryPolicy, RunState, Schedule
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+MOST_RETRIES = 19
+
+KEY_HELP = "A repeat with the same key gives the run of the first time, as long as that is kept (DISPATCHER_HISTORY_DAYS)."
+
+
+def variable_options(function: Function) -> Function:
+    """`--job-variables` and `--job-variable`, as `dispatcher run create` has them."""
+    whole = "A JSON object, or a file of one, or - for stdin."
+    single = "A job variable, again for each. Text stays as it is typed; null takes a value away."
+    function = click.option("--job-variables", "source", metavar="FILE|JSON", help=whole)(function)
+    return click.option("-jv", "--job-variable", "pairs", multiple=True, metavar="NAME=VALUE", help=single)(function)
+
+
+def schedule_options(function: Function) -> Function:
+    """`--cron`, `--interval` and `--rrule`, and what goes with them."""
+    several = "again for each"
+    for option in (
+        click.option("--catch-up-limit", type=int, metavar="N", help="With all: at most so many; 100 where nothing is said."),
+        click.option(
+            "--catch-up",
+            type=click.Choice([each.value for each in CatchUp]),
+            help="What becomes of windows missed while nothing ticked.",
+        ),
+        click.option("--anchor-date", metavar="TIME", help="Where an interval or a rule begins, as 2026-01-31T08:00:00+00:00."),
+        click.option("--timezone", metavar="ZONE", help="Whose clock it is read on, as Europe/Paris; otherwise UTC."),
+        click.option(
+            "--rrule", multiple=True, metavar="RULE", help=f"Run by an RFC 5545 rule, as FREQ=WEEKLY;BYDAY=MO; {several}."
+        ),
+        click.option("--interval", multiple=True, metavar="SECONDS", help=f"Run every so many seconds, or PT15M; {several}."),
+        click.option(
+            "--day-or/--no-day-or",
+            default=None,
+            help="Whether a cron expression with both day fields is content with one, which is so otherwise, or asks for both.",
+        ),
+        click.option("--cron", multiple=True, metavar="CRON", help=f"Run by a cron expression, as '30 6 * * 1-5'; {several}."),
+    ):
+        function = option(function)
+    return function
+
+
+def retry_options(function: Function) -> Function:
+    """`--retries`, and what goes with it."""
+    for option in (
+        click.option("--retry-on", metavar="ENDS", help="FAILED, CRASHED, or both with a comma, which it is otherwise."),
+        click.option("--retry-backoff", type=float, metavar="X", help="Each delay is X times as long as the one before."),
+        click.option("--retry-delay", metavar="SECONDS", help="From an end to the next attempt: seconds, or PT1M."),
+        click.option(
+            "--retries", type=click.IntRange(0, MOST_RETRIES), metavar="N", help="Attempts after the first; 0 for none."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleOptions:
+    """What was given of `schedule_options`."""
+
+    cron: tuple[str, ...]
+    day_or: bool | None
+    interval: tuple[str, ...]
+    rrule: tuple[str, ...]
+    timezone: str | None
+    anchor_date: str | None
+    catch_up: str | None
+    catch_up_limit: int | None
+
+    @classmethod
+    def taken(cls, fields: dict[str, Any]) -> ScheduleOptions:
+        """Take them out of a command's options."""
+        return cls(**{name: fields.pop(name) for name in cls.__slots__})
+
+    def schedules(self, *, slug: str | None = None, known: Collection[str] = (), active: bool = True) -> list[Schedule]:
+        """A schedule of each expression: by the slug, or by its kind with a number where `known` has it.
+
+        Raises `InvalidInput`; what an expression says is asked at the door.
+        """
+        common, found = self._common(), list(self._kinds())
+        if common and not found:
+            option = f"--{next(iter(common)).replace('_', '-')}"
+            raise InvalidInput("schedule", [Fault("options", f"{option} goes with --cron, --interval or --rrule; give one")])
+        if self.day_or is not None and not self.cron:
+            raise InvalidInput("schedule", [Fault("options", "--day-or goes with --cron; give one")])
+        names = set(known)
+        schedules = []
+        for kind, fields in found:
+            name = slug or next(name for name in _numbered(kind) if name not in names)
+            names.add(name)
+            schedules.append(Schedule(slug=name, active=active, **{**common, **fields}))
+        return schedules
+
+    def _kinds(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Each expression: its kind, and the fields that it gives."""
+        days = {} if self.day_or is None else {"day_or": self.day_or}
+        yield from (("cron", {"cron": each, **days}) for each in self.cron)
+        yield from (("interval", {"interval": length_of_time(each, "interval")}) for each in self.interval)
+        yield from (("rrule", {"rrule": each}) for each in self.rrule)
+
+    def _common(self) -> dict[str, Any]:
+        fields = {
+            "timezone": self.timezone,
+            "anchor": values.moment(self.anchor_date, "anchor_date"),
+            "catch_up": None if self.catch_up is None else CatchUp(self.catch_up),
+            "catch_up_limit": self.catch_up_limit,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+def readings(schedules: Iterable[Schedule]) -> str:
+    """How expressions are read that others read otherwise, as sentences to put behind another."""
+    found = (reading(each.cron, day_or=each.day_or) for each in schedules if each.cron is not None)
+    return "".join(f" {text}" for text in found if text)
+
+
+def retry_taken(fields: dict[str, Any], stored: Callable[[], RetryPolicy | None] = lambda: None) -> RetryPolicy | None:
+    """Take `retry_options` out of a command's options: None where none was given. They lie over what is stored.
+
+    Raises `InvalidInput`.
+    """
+    names = ("retries", "retry_delay", "retry_backoff", "retry_on")
+    retries, delay, backoff, ends = (fields.pop(name) for name in names)
+    if (retries, delay, backoff, ends) == (None, None, None, None):
+        return None
+    policy = stored() or RetryPolicy()
+    if retries is None and policy.attempts == 1:
+        raise InvalidInput("retry policy", [Fault("retries", "nothing is tried again without --retries; give it too")])
+    changes = {
+        "attempts": None if retries is None else retries + 1,
+        "delay": None if delay is None else length_of_time(delay, "retry_delay"),
+        "backoff": backoff,
+        "ends": None if ends is None else _ends(ends),
+    }
+    return replace(policy, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _ends(text: str) -> frozenset[RunState]:
+    words = [word.strip().upper() for word in text.split(",")]
+    try:
+        return frozenset(RunState(word) for word in words)
+    except ValueError:
+        raise InvalidInput("retry policy", [Fault("retry_on", f"{text!r} must be FAILED, CRASHED or both")]) from None
+
+
+def _numbered(kind: str) -> Iterator[str]:
+    yield kind
+    number = 2
+    while True:
+        yield f"{kind}-{number}"
+        number += 1

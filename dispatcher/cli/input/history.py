@@ -1,0 +1,80 @@
+"""Past runs as `simulate` takes them: from the store, or from what `run ls --json` printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from dispatcher.cli.input.values import read_json
+from dispatcher.errors import Fault, InvalidInput
+from dispatcher.models import TERMINAL_STATES, Run
+from dispatcher.records import RunFilter
+from dispatcher.store import Store
+
+MOST = 100_000
+"""Runs that one simulation takes, the newest first."""
+
+PAGE = 1000
+
+Past = tuple[Run, float]
+"""A run, and the seconds for which it held its slot."""
+
+
+def of_store(store: Store, pool: str, since: datetime) -> list[Past]:
+    """The pool's ended runs that were due since then."""
+    where = RunFilter(pool=pool, states=TERMINAL_STATES)
+    found: list[Past] = []
+    for offset in range(0, MOST, PAGE):
+        page = store.runs(where, limit=PAGE, offset=offset)
+        found += [(run, held) for run in page if run.due_at >= since and (held := _held(run)) is not None]
+        if len(page) < PAGE:
+            break
+    return found
+
+
+def of_file(source: str, pool: str) -> list[Past]:
+    """The runs of a file, or of standard input for `-`. Raises `InvalidInput` that names the entry."""
+    shapes = read_json(source, "from")
+    if not isinstance(shapes, list):
+        raise InvalidInput("history", [Fault("from", "must be a list, as `dispatcher run ls --json` prints it")])
+    return list(_of_shapes(shapes[:MOST], pool))
+
+
+def _of_shapes(shapes: list[Any], pool: str) -> Iterator[Past]:
+    for number, shape in enumerate(shapes):
+        try:
+            if shape["pool"] != pool or not shape["started_at"] or not shape["ended_at"]:
+                continue
+            run = _run(shape)
+        except (KeyError, TypeError, ValueError) as problem:
+            words = f"{type(problem).__name__} {problem}: each entry is a run as `dispatcher run ls --json` prints it"
+            raise InvalidInput("history", [Fault(f"from[{number}]", words)]) from None
+        yield run, _seconds(run.started_at, run.ended_at)
+
+
+def _run(shape: Mapping[str, Any]) -> Run:
+    due = datetime.fromisoformat(shape["due_at"])
+    return Run(
+        id=UUID(shape["id"]),
+        name=shape["name"],
+        pool=shape["pool"],
+        queue=shape["queue"],
+        created_at=due,
+        scheduled_at=due,
+        due_at=due,
+        started_at=datetime.fromisoformat(shape["started_at"]),
+        ended_at=datetime.fromisoformat(shape["ended_at"]),
+    )
+
+
+def _held(run: Run) -> float | None:
+    """None for a run that never held a slot to any purpose: cancelled while it waited, never started."""
+    begun = run.submitted_at or run.started_at
+    return _seconds(begun, run.ended_at) if begun and run.ended_at else None
+
+
+def _seconds(begun: datetime | None, ended: datetime | None) -> float:
+    held = ended - begun if begun and ended else timedelta()
+    return max(0.0, held.total_seconds())

@@ -1,0 +1,63 @@
+"""`--hook` and `--no-hooks`, which pools and deployments take alike, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import click
+
+from dispatcher.cli.input import completion
+from dispatcher.client import length_of_time
+from dispatcher.errors import Fault, InvalidInput
+from dispatcher.models import TERMINAL_STATES, Hook, RunState
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+LATE = "LATE:"
+"""Begins the news of a run that waits; the length of time stands after it."""
+
+
+def hook_option(function: Function) -> Function:
+    """`--hook`."""
+    words = (
+        "Tell this entry of DISPATCHER_HOOKS of runs that end FAILED or CRASHED, or of what is said: ends, and LATE:600 for "
+        "those that wait 600 s (or PT10M) beyond their time, as ops=FAILED,LATE:600. Again for each."
+    )
+    return click.option("--hook", "hooks", multiple=True, metavar="NAME[=NEWS]", shell_complete=completion.hooks, help=words)(
+        function
+    )
+
+
+def no_hooks_option(function: Function) -> Function:
+    """`--no-hooks`."""
+    return click.option("--no-hooks", is_flag=True, help="Take all hooks away.")(function)
+
+
+def hooks_given(texts: Iterable[str]) -> list[Hook]:
+    """The hooks of `--hook`. Raises `InvalidInput`; whether they may stand together is asked at the door."""
+    return [_hook(text) for text in texts]
+
+
+def hooks_changed(texts: Iterable[str], *, none: bool) -> list[Hook] | None:
+    """The hooks that an update gives: an empty list for `--no-hooks`, None where nothing was said. Raises `InvalidInput`."""
+    given = hooks_given(texts)
+    if given and none:
+        raise InvalidInput("hook", [Fault("options", "--hook and --no-hooks exclude each other; give one")])
+    return given if given or none else None
+
+
+def _hook(text: str) -> Hook:
+    """`ops`, `ops=FAILED,CRASHED`, `pager=LATE:600`."""
+    name, equals, said = text.partition("=")
+    if not equals:
+        return Hook(name=name)
+    words = [word.strip().upper() for word in said.split(",")]
+    lengths = [word.removeprefix(LATE) for word in words if word.startswith(LATE)]
+    ends = [word for word in words if not word.startswith(LATE)]
+    if len(lengths) > 1 or not TERMINAL_STATES.issuperset(ends):
+        known = ", ".join(state for state in RunState if state in TERMINAL_STATES)
+        rule = f"after = must stand {known}, once LATE:600 (seconds, or PT10M), or several with commas"
+        raise InvalidInput("hook", [Fault("hook", f"{text!r}: {rule}")])
+    late_after = length_of_time(lengths[0], "hook") if lengths else None
+    return Hook(name=name, ends=frozenset(map(RunState, ends)), late_after=late_after)

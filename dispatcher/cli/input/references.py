@@ -1,0 +1,91 @@
+"""What people call things: a name, an id, or the beginning of an id as the lists show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from dispatcher.cli.input import completion
+from dispatcher.cli.session import Session
+from dispatcher.errors import Fault, InvalidInput, NotFound
+from dispatcher.models import Deployment, Run, WorkPool
+
+SHORTEST = 4
+"""The least that may be given of an id."""
+
+PAGE, MOST = 1000, 20_000
+"""Runs that are looked through for a name or the beginning of an id, the newest first."""
+
+
+class Reference(click.Argument):
+    """An argument that names something which exists; `Command` puts its name in the place of an id."""
+
+    def resolve(self, session: Session, value: Any) -> str:
+        """The name behind what was typed; what is neither a name nor an id stays, for the client to say so."""
+        nouns = self.nouns(session)
+        if any(each.name == value for each in nouns):
+            return str(value)
+        found = [each for each in nouns if _begins(str(each.id), value)]
+        if len(found) > 1:
+            raise _ambiguous(value, [str(each.id) for each in found])
+        return found[0].name if found else str(value)
+
+    def nouns(self, session: Session) -> Sequence[WorkPool | Deployment]:
+        """Those that it may be."""
+        raise NotImplementedError
+
+
+class PoolReference(Reference):
+    """A work pool."""
+
+    def nouns(self, session: Session) -> Sequence[WorkPool]:
+        """Every one."""
+        return session.client.work_pools()
+
+
+class DeploymentReference(Reference):
+    """A deployment."""
+
+    def nouns(self, session: Session) -> Sequence[Deployment]:
+        """Every one."""
+        return session.client.deployments()
+
+
+pool_argument = click.argument("name", cls=PoolReference, shell_complete=completion.pools)
+deployment_argument = click.argument("name", cls=DeploymentReference, shell_complete=completion.deployments)
+run_argument = click.argument("run_id", metavar="ID", shell_complete=completion.runs)
+
+
+def find_run(session: Session, reference: str) -> Run:
+    """The run of an id, or of the beginning of one or a name as `run ls` shows them. Raises `NotFound` or `InvalidInput`."""
+    with suppress(InvalidInput):  # it is no whole id
+        return session.client.run(reference)
+    for page in _pages(session):
+        found = [run for run in page if run.name == reference] or [run for run in page if _begins(str(run.id), reference)]
+        if len(found) > 1:
+            raise _ambiguous(reference, [str(run.id) for run in found], "runs")
+        if found:
+            return found[0]
+    words = f"run {reference!r} does not exist among the latest {MOST}; `dispatcher run ls` lists them, a whole id finds any"
+    raise NotFound(words)
+
+
+def _pages(session: Session) -> Iterator[Sequence[Run]]:
+    for offset in range(0, MOST, PAGE):
+        page = session.client.runs(limit=PAGE, offset=offset)
+        yield page
+        if len(page) < PAGE:
+            return
+
+
+def _begins(identity: str, reference: str) -> bool:
+    return len(reference) >= SHORTEST and identity.startswith(reference.lower())
+
+
+def _ambiguous(reference: str, ids: Iterable[str], kind: str = "nouns") -> InvalidInput:
+    known = list(ids)
+    words = f"{reference!r} may be any of {len(known)} {kind}, as {', '.join(known[:3])}; give the whole id"
+    return InvalidInput("request", [Fault("id", words)])

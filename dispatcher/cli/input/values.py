@@ -1,0 +1,113 @@
+"""What people type and the files they name, as values. Each error names the option or the file, the line and the column."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from dispatcher.cli.input import completion
+from dispatcher.core.redaction import HIDDEN, hidden_at
+from dispatcher.core.written import Typed, from_json
+from dispatcher.errors import Fault, InvalidInput, InvalidVariables
+
+STANDARD_INPUT = "-"
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+NOT_WHOLE = f"holds {HIDDEN}, which stands for a secret in what was shown: give the value, or better a reference to it"
+
+
+def pool_option(function: Function) -> Function:
+    """`--pool`, which every command on a queue needs."""
+    words = "The work pool of the queue."
+    return click.option("-p", "--pool", required=True, metavar="POOL", help=words, shell_complete=completion.pools)(function)
+
+
+def type_option(function: Function) -> Function:
+    """`--type`, which says what provider a pool has."""
+    words = "The provider: process, ecs:push, cloud-run-v2:push, ..."
+    return click.option("-t", "--type", "pool_type", required=True, metavar="TYPE", help=words)(function)
+
+
+def template(source: str | None) -> Any:
+    """The base job template in a file, or in standard input for `-`; None where none was named."""
+    return None if source is None else read_json(source, "base_job_template")
+
+
+def read_json(source: str, field: str) -> Any:
+    """The JSON of a file, or of standard input for `-`. Raises `InvalidInput` that names the place in it."""
+    name = "standard input" if source == STANDARD_INPUT else source
+    return parse_json(_text(source, name, field), name, field)
+
+
+def parse_json(text: str, name: str, field: str) -> Any:
+    """JSON text as a value whose numbers keep their words. Raises `InvalidInput` that names the line and column of `name`."""
+    try:
+        return from_json(text)
+    except json.JSONDecodeError as problem:
+        words = f"{name}, line {problem.lineno}, column {problem.colno}: not JSON: {problem.msg}"
+    except ValueError as problem:
+        words = f"{name}: not JSON: {problem}"
+    except RecursionError:
+        words = f"{name}: nested too deeply"
+    raise InvalidInput("input", [Fault(field, words)])
+
+
+def job_variables(source: str | None, pairs: Iterable[str]) -> dict[str, Any]:
+    """`--job-variables` with each `--job-variable` laid over it. Raises `InvalidInput`."""
+    variables = {} if source is None else _whole(source)
+    if not isinstance(variables, dict):
+        raise InvalidVariables("job variables", [Fault("job_variables", "must be an object of names and values")])
+    found = {**variables, **dict(job_variable(pair) for pair in pairs)}
+    if marks := [Fault(path, NOT_WHOLE) for path in hidden_at(found)]:
+        raise InvalidVariables("job variables", marks)
+    return found
+
+
+def job_variable(pair: str) -> tuple[str, Typed]:
+    """`name=value`, the value as it is typed: the schema of the variable says whether it is text. Raises `InvalidInput`."""
+    name, equals, value = pair.partition("=")
+    if not equals or not name.strip():
+        fault = Fault("job_variable", f"{pair!r} is no name=value; write it as cpu=256")
+        raise InvalidVariables("job variables", [fault])
+    return name.strip(), Typed(value)
+
+
+def moment(text: str | None, field: str = "at") -> datetime | None:
+    """A time in ISO 8601. Raises `InvalidInput`; whether it has a zone is asked at the door."""
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        fault = Fault(field, f"{text!r} is not a time; write it as 2026-01-31T08:00:00+00:00")
+        raise InvalidInput("run", [fault]) from None
+
+
+def _whole(source: str) -> Any:
+    """JSON given in place, or else in a file."""
+    if source.lstrip().startswith("{"):
+        return parse_json(source, "the argument", "job_variables")
+    return read_json(source, "job_variables")
+
+
+def _text(source: str, name: str, field: str) -> str:
+    try:
+        data = sys.stdin.buffer.read() if source == STANDARD_INPUT else Path(source).read_bytes()
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        before = problem.object[: problem.start]
+        line, column = before.count(b"\n") + 1, problem.start - before.rfind(b"\n")
+        words = f"{name}, line {line}, column {column}: not UTF-8; save the file in that encoding"
+    except OSError as problem:
+        words = f"{name}: {problem.strerror}; name a file that can be read, or - for standard input"
+    except ValueError as problem:  # a name that no file can have
+        words = f"{name!r}: {problem}"
+    raise InvalidInput("input", [Fault(field, words)])

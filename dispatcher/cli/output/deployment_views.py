@@ -1,0 +1,107 @@
+"""Deployments and their schedules, for people: see `views` for what else imports rich."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.text import Text
+
+from dispatcher.cli.output.tables import Grid
+from dispatcher.cli.output.views import (
+    Shape,
+    as_given,
+    hook_words,
+    pairs,
+    retry_words,
+    say,
+    seconds,
+    short_id,
+    show,
+    table,
+    text,
+    time_and_ago,
+)
+
+
+def deployments(shapes: Sequence[Shape]) -> None:
+    """A list of deployments."""
+    if not shapes:
+        say("No deployments. Try: dispatcher deployment create NAME --pool POOL")
+        return
+    headers = ("Name", "Pool", "Queue", "Schedules", "Tags", "ID")
+    out = table(*headers, right=(3,), names=headers[:3], words=("Tags",), ranks=("Tags", "Schedules", "Queue"))
+    for each in shapes:
+        name = text(each["name"]) + _mark(paused=each["paused"])
+        cells = (each["pool"], each["queue"], len(each["schedules"]) or "", ", ".join(each["tags"]))
+        out.add_row(name, *map(text, cells), short_id(each["id"]))
+    show(out)
+    if any(each["paused"] for each in shapes):
+        say("(**) denotes a paused deployment: its schedules make no runs")
+
+
+def deployment(shape: Shape) -> None:
+    """One deployment with its schedules."""
+    out = pairs()
+    out.add_row("name", text(shape["name"]) + _mark(paused=shape["paused"]))
+    for key in ("id", "pool", "queue", "description"):
+        out.add_row(key, text(shape[key]))
+    out.add_row("created", text(time_and_ago(shape["created_at"])))
+    out.add_row("tags", text(", ".join(shape["tags"])))
+    if shape["paused"]:
+        out.add_row("paused", text("its schedules make no runs"))
+    if shape["retry"]:
+        out.add_row("retry", text(retry_words(shape["retry"])))
+    for hook in shape["hooks"]:
+        out.add_row(f"hook {hook['name']}", text(hook_words(hook)))
+    for name, value in shape["job_variables"].items():
+        out.add_row(f"variable {name}", text(as_given(value)))
+    show(out)
+    if shape["schedules"]:
+        say("")
+        show(_schedules(shape["schedules"]))
+
+
+def schedules(shapes: Sequence[Shape]) -> None:
+    """The schedules of one deployment."""
+    if not shapes:
+        say("No schedules. Try: dispatcher deployment schedule create NAME --cron '30 6 * * *'")
+        return
+    show(_schedules(shapes))
+    if not all(each["active"] for each in shapes):
+        say("(**) denotes a paused schedule")
+
+
+def _schedules(shapes: Sequence[Shape]) -> Grid:
+    headers = ("Slug", "Schedule", "Time zone", "Catch-up", "Next")
+    out = table(*headers, names=("Slug", "Time zone"), words=("Schedule", "Next"), ranks=("Catch-up",))
+    for each in shapes:
+        name = text(each["slug"]) + _mark(paused=not each["active"])
+        out.add_row(
+            name, text(_rule(each)), text(each["timezone"]), text(_catch_up(each)), text(", ".join(map(_window, each["next"])))
+        )
+    return out
+
+
+def _window(moment: str) -> str:
+    """A window on the clock of its schedule's zone, which has a column of its own."""
+    at = datetime.fromisoformat(moment)
+    return f"{at:%Y-%m-%d %H:%M:%S}" if at.second else f"{at:%Y-%m-%d %H:%M}"
+
+
+def _rule(shape: Shape) -> str:
+    """Which kind, and what it says."""
+    if shape["interval_seconds"] is not None:
+        anchor = f" from {shape['anchor']}" if shape["anchor"] else ""
+        return f"every {seconds(shape['interval_seconds'])}{anchor}"
+    if shape["cron"] is not None:
+        return f"cron {shape['cron']}" + ("" if shape["day_or"] else " (both days)")
+    return f"rrule {shape['rrule']}"
+
+
+def _catch_up(shape: Shape) -> str:
+    return f"all, up to {shape['catch_up_limit']}" if shape["catch_up"] == "all" else str(shape["catch_up"])
+
+
+def _mark(*, paused: bool) -> Text:
+    return Text(" (**)", style="red") if paused else Text()

@@ -1,0 +1,32 @@
+"""Hooks, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dispatcher.cli.output.views import Shape, say, show, table, text
+
+
+def hooks(shapes: Sequence[Shape]) -> None:
+    """The hooks of the settings, and those that are only named."""
+    if not shapes:
+        say('No hooks. Set DISPATCHER_HOOKS, as {"ops": {"url": "https://hooks.example/ops"}}')
+        return
+    headers = ("Name", "Kind", "To", "Signed", "Work pools", "Deployments")
+    out = table(*headers, names=("Name", "To"), words=headers[4:], ranks=("Signed", "Deployments", "Work pools"))
+    for each in shapes:
+        cells = (
+            each["name"],
+            each["kind"] or "missing",
+            each["to"],
+            "yes" if each["signed"] else "",
+            *map(", ".join, _namers(each)),
+        )
+        out.add_row(*map(text, cells))
+    show(out)
+    if not all(each["kind"] for each in shapes):
+        say("missing denotes a hook that is named, and no entry of DISPATCHER_HOOKS here")
+
+
+def _namers(shape: Shape) -> tuple[Sequence[str], Sequence[str]]:
+    return shape["work_pools"], shape["deployments"]

@@ -1,0 +1,370 @@
+"""What `--json` prints: the field names here are stable. Times are ISO 8601 in UTC or null, durations are seconds. Secrets
+are `(hidden)`: see `dispatcher.core.redaction`.
+
+work pool    name, type, id, status, paused, concurrency_limit (null: unlimited), description, created_at, last_tick_at,
+             held_until and held_reason (of what holds all of it), holds, hooks; `inspect` adds in_use (slots), queues and
+             base_job_template
+hold         kind, place, size, freed_by_end, until, reason
+work queue   pool, name, priority, concurrency_limit, paused, status, description, due, later, in_use (numbers of runs)
+deployment   id, name, pool, queue, job_variables, tags, description, paused, retry, schedules, hooks, created_at; `inspect`
+             adds next to each schedule (its next three windows; none while nothing is made of it)
+schedule     slug, cron, day_or, interval_seconds, rrule, timezone, anchor, active, catch_up, catch_up_limit; `schedule ls` adds
+             deployment and next
+hook         name, ends, late_after_seconds (null: never told late); `hook ls`: name, kind (webhook, topic; null for one that
+             the settings lack), to (host or ARN), signed, work_pools and deployments (that name it); `hook test`: hook, id,
+             delivered, problem (null where it was)
+retry        attempts (the first included), delay_seconds, backoff, ends; null for none
+run          id, name, pool, queue, deployment, schedule (its slug), state, reason, scheduled_at, due_at, started_at, ended_at,
+             exit_code, attempt, url; `run ls` and `dev` add late (due for 15 s and more) and waits (why it waits, in a few
+             words; empty for one that does not, or is not due yet); `inspect` adds job_variables, tags, retry, created_at,
+             claimed_at, submitted_at, not_before, refusals, submission, job, past (attempts that were followed by another) and
+             timeline
+attempt      attempt, state, reason, claimed_at, submitted_at, started_at, ended_at, exit_code, url
+preview      a list of runs, each with late, not_before and created (false for a window that is to become a run) besides
+timeline     a list of event, at, wait_seconds (since the event before; null for the first), attempt, state and reason (of an
+             end; else null and empty)
+explanation  id, name, state, reason (a word of `dispatcher.core.reasons.Reason`), text, mend, until, position, holders
+dev          ticks (how many), at, pools (with in_use and queues), runs (as `run ls` has them but for those to come), problems
+tick         started_at, pools, skipped, problems; a pool has the numbers of `dispatcher.ticking.report.PoolReport`, barriers
+             (by queue: why nothing more was admitted), queues (by name: in_use, limit, waiting, oldest_wait), steps (each
+             step, after, seconds) and outcomes (by run)
+store        migrate: found and latest (versions), is_needed, statements; copy: from, to and how many pools, deployments, runs;
+             check: runs (how many), faults
+doctor       a list of check, subject, level (ok, warning, problem), text, mend
+simulate     pool, runs, interval_seconds, before and after: each concurrency_limit, most_slots, ended_at and queues (name,
+             runs, never: not admitted at all, and the waits in seconds: median, p95, longest)
+plan, apply  hash (of what is stored before) and hash_after, applied, changes: a list of action (create, change, delete), noun,
+             name, fields: a list of path, action, before, after (null where there is none); unnamed (stored, and not in the
+             file): a list of noun, name
+dry run      a list of pool, admitted (each id, name, queue and the rendered job without its secrets), crashes (each id, name,
+             queue, reason), barriers, problem
+package      output, bytes, sha256, target, arch, python, extras, door, bytecode (the release of the Python that made it, or
+             null), bill_of_materials, distributions: a list of name, version, files, unpacked_bytes, zipped_bytes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from dispatcher.cli.output.listing import Listed
+from dispatcher.client import Plan, PoolView, Upcoming
+from dispatcher.core.changes import ABSENT, Change, FieldChange
+from dispatcher.core.holds import is_whole
+from dispatcher.core.reasons import Explanation, Holder
+from dispatcher.core.timeline import Entry, timeline
+from dispatcher.models import Attempt, Deployment, Hook, PoolHold, RetryPolicy, Run, Schedule, Status, WorkPool
+from dispatcher.records import Decision
+from dispatcher.ticking.report import PoolReport, TickReport
+
+if TYPE_CHECKING:
+    from dispatcher.packaging.build import Package, Part
+
+Shape = dict[str, Any]
+
+
+def time(moment: datetime | None) -> str | None:
+    """A time as text."""
+    return moment.isoformat(timespec="milliseconds") if moment else None
+
+
+def pool(found: WorkPool, status: Status) -> Shape:
+    """A pool in a list."""
+    whole = max(filter(is_whole, found.holds), key=lambda each: each.until, default=None)
+    return {
+        "name": found.name,
+        "type": found.type,
+        "id": str(found.id),
+        "status": str(status),
+        "paused": found.paused,
+        "concurrency_limit": found.concurrency_limit,
+        "description": found.description,
+        "created_at": time(found.created_at),
+        "last_tick_at": time(found.last_tick_at),
+        "held_until": time(whole.until) if whole else None,
+        "held_reason": whole.reason if whole else "",
+        "holds": [hold(each) for each in found.holds],
+        "hooks": [hook(each) for each in found.hooks],
+    }
+
+
+def hold(found: PoolHold) -> Shape:
+    """What waits because the provider refused, or did until the time given."""
+    return {
+        "kind": str(found.kind),
+        "place": list(found.place),
+        "size": dict(found.size),
+        "freed_by_end": found.freed_by_end,
+        "until": time(found.until),
+        "reason": found.reason,
+    }
+
+
+def whole_pool(view: PoolView) -> Shape:
+    """A pool with its queues and its template."""
+    return {
+        **pool(view.pool, view.status),
+        "in_use": sum(count.in_use for count in view.counts.values()),
+        "queues": [queue(view, found.name) for found in view.pool.queues],
+        "base_job_template": view.pool.base_job_template,
+    }
+
+
+def watched_pool(view: PoolView) -> Shape:
+    """A pool with its queues, without the template: what changes from tick to tick."""
+    return {name: value for name, value in whole_pool(view).items() if name != "base_job_template"}
+
+
+def queue(view: PoolView, name: str) -> Shape:
+    """One queue of a pool, which has it."""
+    found = next(queue for queue in view.pool.queues if queue.name == name)
+    return {
+        "pool": view.pool.name,
+        "name": found.name,
+        "priority": found.priority,
+        "concurrency_limit": found.concurrency_limit,
+        "paused": found.paused,
+        "status": str(view.queue_status[name]),
+        "description": found.description,
+        **asdict(view.counts[name]),
+    }
+
+
+def deployment(found: Deployment) -> Shape:
+    """A deployment."""
+    return {
+        "id": str(found.id),
+        "name": found.name,
+        "pool": found.pool,
+        "queue": found.queue,
+        "job_variables": found.job_variables,
+        "tags": list(found.tags),
+        "description": found.description,
+        "paused": found.paused,
+        "retry": retry(found.retry),
+        "schedules": [schedule(each) for each in found.schedules],
+        "hooks": [hook(each) for each in found.hooks],
+        "created_at": time(found.created_at),
+    }
+
+
+def whole_deployment(found: Deployment, windows: Callable[[Schedule], Sequence[datetime]]) -> Shape:
+    """A deployment with the next windows of its schedules."""
+    active = found.active_schedules
+    schedules = [with_windows(each, windows(each) if each.slug in active else ()) for each in found.schedules]
+    return {**deployment(found), "schedules": schedules}
+
+
+def schedule(found: Schedule) -> Shape:
+    """A schedule of a deployment."""
+    return {
+        "slug": found.slug,
+        "cron": found.cron,
+        "day_or": found.day_or,
+        "interval_seconds": None if found.interval is None else found.interval.total_seconds(),
+        "rrule": found.rrule,
+        "timezone": found.timezone,
+        "anchor": time(found.anchor),
+        "active": found.active,
+        "catch_up": str(found.catch_up),
+        "catch_up_limit": found.catch_up_limit,
+    }
+
+
+def with_windows(found: Schedule, windows: Sequence[datetime]) -> Shape:
+    """A schedule and when it is due next, on the clock of its zone."""
+    zone = ZoneInfo(found.timezone)
+    return {**schedule(found), "next": [window.astimezone(zone).isoformat() for window in windows]}
+
+
+def retry(found: RetryPolicy | None) -> Shape | None:
+    """Which ends are tried again."""
+    if found is None:
+        return None
+    return {
+        "attempts": found.attempts,
+        "delay_seconds": found.delay.total_seconds(),
+        "backoff": found.backoff,
+        "ends": sorted(found.ends),
+    }
+
+
+def hook(found: Hook) -> Shape:
+    """Who is told of what."""
+    patience = found.late_after
+    return {
+        "name": found.name,
+        "ends": sorted(found.ends),
+        "late_after_seconds": None if patience is None else patience.total_seconds(),
+    }
+
+
+def run(found: Run) -> Shape:
+    """A run in a list."""
+    return {
+        "id": str(found.id),
+        "name": found.name,
+        "pool": found.pool,
+        "queue": found.queue,
+        "deployment": found.deployment,
+        "schedule": found.schedule,
+        "state": str(found.state),
+        "reason": found.reason,
+        "scheduled_at": time(found.scheduled_at),
+        "due_at": time(found.due_at),
+        "started_at": time(found.started_at),
+        "ended_at": time(found.ended_at),
+        "exit_code": found.exit_code,
+        "attempt": found.attempt,
+        "url": (found.submission or {}).get("url"),
+    }
+
+
+def listed(found: Listed) -> Shape:
+    """A run in the list of `run ls`."""
+    return {**run(found.run), "late": found.late, "waits": found.waits}
+
+
+def upcoming(found: Upcoming, now: datetime) -> Shape:
+    """A run that waits, or will."""
+    waiting = {"late": found.run.due_at < now, "not_before": time(found.run.not_before), "created": found.created}
+    return {**run(found.run), **waiting}
+
+
+def whole_run(found: Run) -> Shape:
+    """A run with its history."""
+    return {
+        **run(found),
+        "job_variables": found.job_variables,
+        "tags": list(found.tags),
+        "retry": retry(found.retry),
+        "created_at": time(found.created_at),
+        "claimed_at": time(found.claimed_at),
+        "submitted_at": time(found.submitted_at),
+        "not_before": time(found.not_before),
+        "refusals": found.refusals,
+        "submission": found.submission,
+        "job": found.job,
+        "past": [attempt(each) for each in found.past],
+        "timeline": [step(each) for each in timeline(found)],
+    }
+
+
+def attempt(found: Attempt) -> Shape:
+    """An attempt that was followed by another."""
+    return {
+        "attempt": found.number,
+        "state": str(found.state),
+        "reason": found.reason,
+        "claimed_at": time(found.claimed_at),
+        "submitted_at": time(found.submitted_at),
+        "started_at": time(found.started_at),
+        "ended_at": time(found.ended_at),
+        "exit_code": found.exit_code,
+        "url": (found.submission or {}).get("url"),
+    }
+
+
+def step(found: Entry) -> Shape:
+    """One thing that happened to a run."""
+    return {
+        "event": found.event,
+        "at": time(found.at),
+        "wait_seconds": None if found.wait is None else round(found.wait.total_seconds(), 3),
+        "attempt": found.attempt,
+        "state": None if found.state is None else str(found.state),
+        "reason": found.reason,
+    }
+
+
+def explanation(found: Run, answer: Explanation) -> Shape:
+    """Why a run is where it is."""
+    return {
+        "id": str(found.id),
+        "name": found.name,
+        "state": str(found.state),
+        "reason": str(answer.reason),
+        "text": answer.text,
+        "fix": answer.fix,
+        "until": time(answer.until),
+        "position": answer.position,
+        "holders": [_holder(each) for each in answer.holders],
+    }
+
+
+def _holder(found: Holder) -> Shape:
+    return {"id": str(found.id), "name": found.name, "state": str(found.state), "since": time(found.since)}
+
+
+def tick(report: TickReport) -> Shape:
+    """What a tick did."""
+    return {**asdict(report), "problems": report.problems}
+
+
+def dry_run(decision: Decision, report: PoolReport) -> Shape:
+    """What a tick of one pool would do."""
+    return {
+        "pool": report.pool,
+        "admitted": [{**_place(grant.run), "job": grant.job} for grant in decision.grants],
+        "crashes": [{**_place(crashed), "reason": reason} for crashed, reason in decision.crashes],
+        "barriers": report.barriers,
+        "problem": report.problem,
+    }
+
+
+def package(built: Package) -> Shape:
+    """A function's package."""
+    return {
+        "output": str(built.order.output),
+        "bytes": built.size,
+        "sha256": built.sha256,
+        "target": built.order.target.name,
+        "arch": built.order.target.arch,
+        "python": built.order.target.python,
+        "extras": list(built.order.extras),
+        "door": built.order.door,
+        "bytecode": built.interpreter,
+        "bill_of_materials": str(built.order.bill),
+        "distributions": [_part(part) for part in built.parts],
+    }
+
+
+def plan(found: Plan, *, applied: bool) -> Shape:
+    """What a configuration changes, or has changed."""
+    return {
+        "hash": found.hash,
+        "hash_after": found.hash_after,
+        "applied": applied,
+        "changes": [_change(change) for change in found.changes],
+        "unnamed": [{"noun": noun, "name": name} for noun, name in found.unnamed],
+    }
+
+
+def _change(change: Change) -> Shape:
+    fields = [
+        {"path": field.path, "action": field.action.value, "before": _shown(field, "before"), "after": _shown(field, "after")}
+        for field in change.fields
+    ]
+    return {"action": change.action.value, "noun": change.noun, "name": change.name, "fields": fields}
+
+
+def _shown(field: FieldChange, side: str) -> Any:
+    value = getattr(field, side)
+    return None if value is ABSENT else value
+
+
+def _part(part: Part) -> Shape:
+    return {
+        "name": part.name,
+        "version": part.version,
+        "files": part.files,
+        "unpacked_bytes": part.unpacked,
+        "zipped_bytes": part.zipped,
+    }
+
+
+def _place(found: Run) -> Shape:
+    return {"id": str(found.id), "name": found.name, "queue": found.queue}
