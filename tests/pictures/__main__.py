@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dispatcher.cli.demo.play import Play
-from dispatcher.cli.demo.processes import ProcessStage
-from dispatcher.cli.demo.scenario import scenario
+from dispatcher.cli.commands.demo.play import Play
+from dispatcher.cli.commands.demo.processes import ProcessStage
+from dispatcher.cli.commands.demo.scenario import scenario
 from dispatcher.clock import SystemClock
 from tests.pictures.waterfall import draw
 
