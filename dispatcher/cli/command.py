@@ -14,8 +14,8 @@ from typing import Any
 
 import click
 
+from dispatcher.cli.context import Context
 from dispatcher.cli.input.references import Reference
-from dispatcher.cli.session import Session
 from dispatcher.core.redaction import redacted, without
 
 
@@ -82,17 +82,17 @@ class Command(Careful):
 
     def invoke(self, ctx: click.Context) -> None:
         """Call the function and print its answer."""
-        session = ctx.ensure_object(Session)
-        session.as_json = ctx.params.pop("as_json")
+        context = ctx.ensure_object(Context)
+        context.as_json = ctx.params.pop("as_json")
         for parameter in self.params:
             if isinstance(parameter, Reference) and parameter.name:
-                ctx.params[parameter.name] = parameter.resolve(session, ctx.params[parameter.name])
+                ctx.params[parameter.name] = parameter.resolve(context, ctx.params[parameter.name])
         answer = super().invoke(ctx)
         if answer is None:
             return
-        if not session.show_secrets:
+        if not context.show_secrets:
             answer = replace(answer, data=redacted(without(answer.secrets, answer.data)))
-        show(answer, as_json=session.as_json)
+        show(answer, as_json=context.as_json)
         for fault in answer.faults:
             click.echo(f"error: {fault}", err=True)
         if answer.faults or answer.exit_code:

@@ -11,8 +11,8 @@ import click
 
 from dispatcher import __version__
 from dispatcher.cli.command import HelpfulGroup
+from dispatcher.cli.context import Context
 from dispatcher.cli.output.failures import exit_code_of
-from dispatcher.cli.session import Session
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "work-pool": ("work_pool:work_pool", "Make, change and look at work pools."),
@@ -74,9 +74,9 @@ class Root(HelpfulGroup):
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run, and exit with a code of `dispatcher.cli.output.failures`."""
         standalone = options.pop("standalone_mode", True)
-        session = Session()
-        options |= {"obj": session, "standalone_mode": False}
-        code = exit_code_of(lambda: self._run(*arguments, **options), verbose=lambda: session.verbose)
+        context = Context()
+        options |= {"obj": context, "standalone_mode": False}
+        code = exit_code_of(lambda: self._run(*arguments, **options), verbose=lambda: context.verbose)
         if standalone:
             sys.exit(code)
         return code
@@ -99,7 +99,7 @@ class Root(HelpfulGroup):
 @click.pass_context
 def root(ctx: click.Context, store_url: str | None, *, verbose: bool) -> None:
     """Push work pools without workers: dispatch runs to processes, AWS ECS, Google Cloud Run, Azure or Modal."""
-    session = ctx.ensure_object(Session)
-    session.store_url, session.verbose = store_url, verbose
-    ctx.call_on_close(session.close)
-    ctx.call_on_close(session.start_logging())
+    context = ctx.ensure_object(Context)
+    context.store_url, context.verbose = store_url, verbose
+    ctx.call_on_close(context.close)
+    ctx.call_on_close(context.start_logging())

@@ -59,14 +59,14 @@ def check_deployment_variables(template: Mapping[str, Any], variables: Mapping[s
     _door().check_deployment_variables(template, variables, scheduled=scheduled)
 
 
-def settled_template(template: Any) -> Any:
-    """See `dispatcher.validation.settled_template`."""
-    return _door().settled_template(template) if holds_words(template) else template
+def coerced_template(template: Any) -> Any:
+    """See `dispatcher.validation.coerced_template`."""
+    return _door().coerced_template(template) if holds_words(template) else template
 
 
-def settled_variables(template: Mapping[str, Any], variables: Any) -> Any:
-    """See `dispatcher.validation.settled_variables`."""
-    return _door().settled_variables(template, variables) if holds_words(variables) else variables
+def coerced_variables(template: Mapping[str, Any], variables: Any) -> Any:
+    """See `dispatcher.validation.coerced_variables`."""
+    return _door().coerced_variables(template, variables) if holds_words(variables) else variables
 
 
 def length_of_time(text: str, field: str) -> timedelta:
@@ -96,7 +96,7 @@ def read_configuration(
 ) -> Configuration:
     """See `dispatcher.validation.read_configuration`."""
     door = _door()
-    read: Configuration = door.read_configuration(value, stored, door.New(kept=kept, template=template))
+    read: Configuration = door.read_configuration(value, stored, door.NewNouns(kept=kept, template=template))
     return read
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from dispatcher.client.arguments import UNSET, anchored, given, items, missing, plain_policy, text, texts
-from dispatcher.client.checks import check_deployment_variables, check_windows_to_come, settled_variables, validate
+from dispatcher.client.checks import check_deployment_variables, check_windows_to_come, coerced_variables, validate
 from dispatcher.client.pools import MAX_RECHECKED, WAITING, WorkPools
 from dispatcher.client.relocation import queue_in, take_along
 from dispatcher.core.windows import is_withdrawn, saving
@@ -154,7 +154,7 @@ class Deployments(WorkPools):
         check_windows_to_come(deployment, self.store.deployment(deployment.name), self.clock.now())
         pool = self.work_pool(deployment.pool)
         self._queue(pool, deployment.queue)
-        deployment = replace(deployment, job_variables=settled_variables(pool.base_job_template, deployment.job_variables))
+        deployment = replace(deployment, job_variables=coerced_variables(pool.base_job_template, deployment.job_variables))
         scheduled = bool(deployment.active_schedules)
         check_deployment_variables(pool.base_job_template, deployment.job_variables, scheduled=scheduled)
         self.jobs.check_deployment(pool, deployment.job_variables, scheduled=scheduled)

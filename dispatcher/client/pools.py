@@ -14,8 +14,8 @@ from dispatcher.client.checks import (
     check_base_job_template,
     check_deployment_variables,
     check_job_variables,
-    settled_template,
-    settled_variables,
+    coerced_template,
+    coerced_variables,
     validate,
 )
 from dispatcher.client.jobs import Check, Jobs, Warn, log_warning
@@ -323,11 +323,11 @@ class WorkPools:
 
 def _checked(template: Mapping[str, Any], job_variables: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """The template with these defaults. Raises `InvalidTemplate` or `InvalidVariables`."""
-    template = settled_template(template)
+    template = coerced_template(template)
     check_base_job_template(template)
     if not job_variables:
         return template
-    job_variables = settled_variables(template, job_variables)
+    job_variables = coerced_variables(template, job_variables)
     check_job_variables(template, job_variables, partial=True)
     changed = with_defaults(template, job_variables)
     check_base_job_template(changed)

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from dispatcher.client.arguments import due_time, plain_policy, run_id, text, texts
-from dispatcher.client.checks import check_job_variables, settled_variables, validate
+from dispatcher.client.checks import check_job_variables, coerced_variables, validate
 from dispatcher.client.deployments import Deployments
 from dispatcher.client.jobs import OnceEach
 from dispatcher.client.schedules import Schedules
@@ -186,7 +186,7 @@ class Runs(Schedules):
         source = known.deployment(text(deployment, "deployment")) if deployment is not None else None
         owner = known.pool(_owner(pool, source))
         lane = self._queue(owner, queue if queue is not None else source.queue if source else DEFAULT_QUEUE)
-        variables = settled_variables(owner.base_job_template, job_variables if job_variables is not None else {})
+        variables = coerced_variables(owner.base_job_template, job_variables if job_variables is not None else {})
         inherited = source.job_variables if source else None
         check_job_variables(owner.base_job_template, variables, deployment_variables=inherited)
         known.jobs.check_run(owner, variables, deployment=deployment, deployment_variables=inherited)

@@ -37,9 +37,9 @@ from dispatcher.core.placeholders import joined
 from dispatcher.errors import Fault
 from dispatcher.models import Deployment, Hook, Name, RetryPolicy, RunState, WorkPool, WorkQueue
 from dispatcher.validation.json_values import json_faults
+from dispatcher.validation.messages import did_you_mean, got
 from dispatcher.validation.nouns import NAME_RULE, sentence
 from dispatcher.validation.times import WRITTEN
-from dispatcher.validation.wording import did_you_mean, got
 
 MAX_BYTES = 16 * 1024 * 1024
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from dispatcher.core.cron import ALIASES, cron, fields_of
 from dispatcher.errors import ScheduleError
-from dispatcher.validation.wording import did_you_mean, got
+from dispatcher.validation.messages import did_you_mean, got
 
 MAX_EXPRESSION = 500
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from dispatcher.core.placeholders import joined
 from dispatcher.errors import Fault
-from dispatcher.validation.wording import got
+from dispatcher.validation.messages import got
 
 RESERVED = "DISPATCHER_"
 """The dispatcher's own names begin so; a job can rely on them because nobody else sets them."""

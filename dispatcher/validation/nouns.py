@@ -26,9 +26,9 @@ from dispatcher.models import (
 )
 from dispatcher.validation.hooks import ENDS_RULE, hook_faults
 from dispatcher.validation.json_values import text_fault
+from dispatcher.validation.messages import got, one_line
 from dispatcher.validation.schedules import schedule_faults
 from dispatcher.validation.times import LENGTH_RULE, TIME_RULE
-from dispatcher.validation.wording import got, one_line
 
 Noun: TypeAlias = WorkPool | WorkQueue | Deployment | Schedule | RetryPolicy | Hook | Run
 

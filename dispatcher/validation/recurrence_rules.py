@@ -11,7 +11,7 @@ from datetime import datetime
 
 from dispatcher.core.recurrence import DAILY, FREQUENCIES, PARTS, WEEKLY, YEARLY, parts_of, rule
 from dispatcher.errors import ScheduleError
-from dispatcher.validation.wording import did_you_mean, got
+from dispatcher.validation.messages import did_you_mean, got
 
 MAX_RULE = 500
 
@@ -41,7 +41,7 @@ def _text_fault(text: str) -> str | None:
     example = "must be the parts of one RRULE, as `FREQ=WEEKLY;BYDAY=MO`"
     if len(text) > MAX_RULE:
         return f"{example}, in at most {MAX_RULE} characters"
-    for word, mend in (
+    for word, fix in (
         ("DTSTART", "without DTSTART: give its time as the anchor (--anchor-date) and its zone as the timezone"),
         ("EXDATE", "without EXDATE: leave single times out by BYMONTH, BYDAY and the like, or by a second schedule"),
         ("RDATE", "without RDATE: make a schedule of its own for each such time, or a run by hand"),
@@ -49,7 +49,7 @@ def _text_fault(text: str) -> str | None:
         ("RRULE", "without the word RRULE; give a second rule as a second schedule"),
     ):
         if re.search(rf"\b{word}\b", text.upper()):
-            return f"{example}, {mend}"
+            return f"{example}, {fix}"
     return None if re.fullmatch(r"[A-Za-z0-9=;,+:-]+", text) and ":" not in text else example
 
 

@@ -14,8 +14,8 @@ from dispatcher.core.schedules import windows_due
 from dispatcher.errors import Fault, InvalidInput, ScheduleError
 from dispatcher.models import Deployment, Schedule
 from dispatcher.validation.cron_rules import cron_fault
+from dispatcher.validation.messages import did_you_mean, got
 from dispatcher.validation.recurrence_rules import rule_fault
-from dispatcher.validation.wording import did_you_mean, got
 
 SHORTEST_INTERVAL = timedelta(minutes=1)
 LONGEST_INTERVAL = timedelta(days=3660)

@@ -24,7 +24,7 @@ from dispatcher.core.placeholders import joined
 from dispatcher.core.templates import names_block
 from dispatcher.errors import Fault
 from dispatcher.validation.bounds import FORMATS, MAX_CHAIN, MAX_UNFOLDED, BoundedValidator, TooMuch, bounded
-from dispatcher.validation.wording import BLOCK, dotted, faults_of
+from dispatcher.validation.messages import BLOCK, dotted, faults_of
 
 _MAPS_OF_SCHEMAS = frozenset({"properties", "patternProperties", "definitions", "$defs", "dependentSchemas"})
 _VALUES = frozenset({"default", "example", "examples", "const", "enum"})

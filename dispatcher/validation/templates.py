@@ -20,8 +20,8 @@ from dispatcher.core.templates import (
 from dispatcher.errors import Fault, InvalidTemplate, RenderError
 from dispatcher.validation.environments import environment_faults
 from dispatcher.validation.json_values import json_faults
+from dispatcher.validation.messages import did_you_mean, dotted, got, one_line
 from dispatcher.validation.schemas import compiled, schema_faults
-from dispatcher.validation.wording import did_you_mean, dotted, got, one_line
 
 MAX_BYTES = 256 * 1024
 
@@ -59,8 +59,8 @@ def _shape_faults(template: Any) -> list[Fault]:
 def _key_faults(template: Mapping[str, Any]) -> Iterator[Fault]:
     """A key that is nearly one of the two; others are the author's own, and warned of."""
     for key in template:
-        if key not in PARTS and isinstance(key, str) and (mend := did_you_mean(key, PARTS)):
-            yield Fault(key, f"is no part of a base job template{mend}")
+        if key not in PARTS and isinstance(key, str) and (fix := did_you_mean(key, PARTS)):
+            yield Fault(key, f"is no part of a base job template{fix}")
 
 
 def _part_faults(template: Mapping[str, Any], key: str) -> Iterator[Fault]:
@@ -92,8 +92,8 @@ def _declaration_faults(variables: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault(f"{_PROPERTIES}.{name}", "cannot be reached: a variable's name is not empty and has no `.`, `[` or `]`")
     for index, name in enumerate(variables.get("required", ())):
         if name not in properties:
-            mend = did_you_mean(name, properties) or "; declare it under `properties`"
-            yield Fault(f"variables.required[{index}]", f"{name} is not declared{mend}")
+            fix = did_you_mean(name, properties) or "; declare it under `properties`"
+            yield Fault(f"variables.required[{index}]", f"{name} is not declared{fix}")
 
 
 def _placeholder_faults(template: Mapping[str, Any]) -> Iterator[Fault]:
@@ -109,8 +109,8 @@ def _undeclared(placeholder: Placeholder, root: str, declared: Mapping[str, Any]
     name = f"{{{{ {placeholder.name} }}}}"
     if not is_looked_up(placeholder.name):
         return f"{name} {LOOKED_UP}"
-    mend = did_you_mean(root, declared) or f"; declare it under `{_PROPERTIES}`"
-    return f"{name} uses the undeclared variable {root}{mend}"
+    fix = did_you_mean(root, declared) or f"; declare it under `{_PROPERTIES}`"
+    return f"{name} uses the undeclared variable {root}{fix}"
 
 
 def _block_faults(value: Any, path: str) -> Iterator[Fault]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, TypeAdapter, WithJsonSchema
 
 from dispatcher.errors import Fault, InvalidInput
-from dispatcher.validation.wording import got
+from dispatcher.validation.messages import got
 
 LENGTH_RULE = "must be a number of seconds, or a length of time in ISO 8601, as PT15M or P1D"
 TIME_RULE = "must be a time with its offset, as 2026-01-31T08:00:00+00:00"

@@ -10,9 +10,9 @@ from dispatcher.core.templates import ENVIRONMENT, nest, resolve
 from dispatcher.errors import Fault, InvalidVariables, RenderError
 from dispatcher.validation.environments import environment_faults
 from dispatcher.validation.json_values import json_faults
+from dispatcher.validation.messages import did_you_mean, got, one_line
 from dispatcher.validation.schemas import VariablesSchema, compiled
 from dispatcher.validation.templates import render_faults
-from dispatcher.validation.wording import did_you_mean, got, one_line
 
 MAX_BYTES = 128 * 1024
 
@@ -91,8 +91,8 @@ def _nesting_faults(level: Level) -> list[Fault]:
 def _level_faults(schema: VariablesSchema, level: Level) -> Iterator[Fault]:
     for name in level:
         if name not in schema.names and not schema.is_open:
-            mend = did_you_mean(name, schema.names) or "; remove it, or declare it under the template's `variables`"
-            yield Fault(name, f"is not a variable of this pool's template{mend}")
+            fix = did_you_mean(name, schema.names) or "; remove it, or declare it under the template's `variables`"
+            yield Fault(name, f"is not a variable of this pool's template{fix}")
     yield from environment_faults(level.get(ENVIRONMENT), ENVIRONMENT)
 
 

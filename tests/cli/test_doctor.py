@@ -1,4 +1,4 @@
-"""`dispatcher doctor`: silent about what is well, one line with the mend for what is not, and it changes nothing."""
+"""`dispatcher doctor`: silent about what is well, one line with the fix for what is not, and it changes nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def problems(cli, **environment):
     found = {finding["check"]: finding for finding in said.json if finding["level"] != "ok"}
     assert said.exit_code == any(finding["level"] == "problem" for finding in found.values())
     assert len(said.errors) == sum(finding["level"] == "problem" for finding in found.values())
-    assert all(finding["mend"] for finding in found.values())
+    assert all(finding["fix"] for finding in found.values())
     return found
 
 
@@ -62,7 +62,7 @@ def test_due_runs_of_a_paused_pool_are_a_warning(cli):
     cli.ok("work-pool", "create", "nightly", "--type", "process", "--paused")
     cli.ok("run", "create", "--pool", "nightly", *ONE_RUN)
     found = problems(cli)["schedule"]
-    assert (found["level"], found["mend"]) == ("warning", "dispatcher work-pool resume nightly")
+    assert (found["level"], found["fix"]) == ("warning", "dispatcher work-pool resume nightly")
     assert cli("doctor").exit_code == 0
 
 

@@ -1,4 +1,4 @@
-"""Bad input: one line each that names the field and the mend, exit code 1, and nothing is changed."""
+"""Bad input: one line each that names the field and the fix, exit code 1, and nothing is changed."""
 
 from __future__ import annotations
 

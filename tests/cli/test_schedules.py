@@ -178,7 +178,7 @@ def test_the_doctor_tells_of_schedules_that_cannot_be_read_and_only_where_there_
     said = cli.alone("doctor", "--json", before=lacking)
     [found] = [finding for finding in said.json if finding["check"] == "libraries"]
     assert (found["level"], found["text"]) == ("problem", "deployments have schedules, and this Python lacks cronsim")
-    assert found["mend"].startswith("pip install 'push-dispatcher[schedules]'")
+    assert found["fix"].startswith("pip install 'push-dispatcher[schedules]'")
     well = [finding for finding in cli.ok("doctor") if finding["check"] == "libraries"]
     assert [finding["level"] for finding in well] == ["ok"]
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 from zoneinfo import available_timezones
 
-from dispatcher.cli.session import Session
+from dispatcher.cli.context import Context
 from dispatcher.client import PoolView
 from dispatcher.core.holds import active
 from dispatcher.core.reasons import Reason
@@ -50,46 +50,46 @@ class Finding:
     """What was looked at: a setting, a store, a work pool."""
     level: Level
     text: str
-    mend: str = ""
+    fix: str = ""
 
 
-def checkup(session: Session) -> Iterator[Finding]:
+def checkup(context: Context) -> Iterator[Finding]:
     """Look at everything in turn; what cannot be looked at because of an earlier finding is left out."""
     try:
-        settings = session.settings
+        settings = context.settings
     except SettingsError as problem:
         yield _problem("settings", "environment", str(problem), "correct the variable that it names")
         return
     lease = f"a lease of {settings.lease_seconds:g} s outlives a tick of {settings.tick_seconds:g} s"
     yield Finding(check="settings", subject="environment", level=Level.OK, text=lease)
     try:
-        pools = session.client.work_pools()
-        yield Finding(check="store", subject=session.store_name, level=Level.OK, text=f"answers; work pools: {len(pools)}")
-        deployments = session.client.deployments()
+        pools = context.client.work_pools()
+        yield Finding(check="store", subject=context.store_name, level=Level.OK, text=f"answers; work pools: {len(pools)}")
+        deployments = context.client.deployments()
         yield from _libraries(deployments)
         yield from _hooks(settings, (*pools, *deployments))
         for pool in pools:
-            yield from _pool(session, session.client.inspect_work_pool(pool.name))
+            yield from _pool(context, context.client.inspect_work_pool(pool.name))
     except (SettingsError, StoreError) as problem:
-        yield _problem("store", session.store_name, str(problem), "see DISPATCHER_STORE; `dispatcher store check` looks closer")
+        yield _problem("store", context.store_name, str(problem), "see DISPATCHER_STORE; `dispatcher store check` looks closer")
 
 
-def _pool(session: Session, view: PoolView) -> Iterator[Finding]:
-    now = session.wiring.dispatch.clock.now()
-    yield _clock(view.pool, now, timedelta(seconds=session.settings.clock_skew_seconds))
+def _pool(context: Context, view: PoolView) -> Iterator[Finding]:
+    now = context.wiring.dispatch.clock.now()
+    yield _clock(view.pool, now, timedelta(seconds=context.settings.clock_skew_seconds))
     yield _schedule(view, now)
-    yield _late(session, view, now)
+    yield _late(context, view, now)
     try:
-        provider = session.wiring.dispatch.providers(view.pool.type)
+        provider = context.wiring.dispatch.providers(view.pool.type)
     except (ProviderError, SettingsError) as problem:
         yield _problem("provider", view.pool.name, str(problem), "install or set what it names")
         return
     yield Finding(check="provider", subject=view.pool.name, level=Level.OK, text=f"{view.pool.type} can be used")
-    yield from _unchecked(session, view.pool)
-    access = _credentials(session, view.pool, provider)
+    yield from _unchecked(context, view.pool)
+    access = _credentials(context, view.pool, provider)
     yield access
     if access.level is Level.OK:
-        yield _jobs(session, view.pool)
+        yield _jobs(context, view.pool)
 
 
 def _libraries(deployments: Sequence[Deployment]) -> Iterator[Finding]:
@@ -103,8 +103,8 @@ def _libraries(deployments: Sequence[Deployment]) -> Iterator[Finding]:
         lacking.append(f"a tz database with {', '.join(unknown[:3])} (tzdata)")
     if lacking:
         text = f"deployments have schedules, and this Python lacks {' and '.join(lacking)}"
-        mend = "pip install 'push-dispatcher[schedules]'; a function's package takes --extras schedules"
-        yield _problem("libraries", "schedules", text, mend)
+        fix = "pip install 'push-dispatcher[schedules]'; a function's package takes --extras schedules"
+        yield _problem("libraries", "schedules", text, fix)
         return
     yield Finding(check="libraries", subject="schedules", level=Level.OK, text=f"can be read; there are {len(schedules)}")
 
@@ -137,8 +137,8 @@ def _clock(pool: WorkPool, now: datetime, skew: timedelta) -> Finding:
     ahead = pool.last_tick_at - now if pool.last_tick_at else timedelta()
     if ahead > skew:
         text = f"its last tick is {ahead.total_seconds():.0f} s in the future: two clocks differ by more than {skew.seconds} s"
-        mend = "set the clocks right, or raise DISPATCHER_CLOCK_SKEW_SECONDS (and the lease) everywhere"
-        return _problem("clock", pool.name, text, mend)
+        fix = "set the clocks right, or raise DISPATCHER_CLOCK_SKEW_SECONDS (and the lease) everywhere"
+        return _problem("clock", pool.name, text, fix)
     return Finding(check="clock", subject=pool.name, level=Level.OK, text="agrees with that of the last tick")
 
 
@@ -154,41 +154,41 @@ def _schedule(view: PoolView, now: datetime) -> Finding:
         last = (
             f"the last was at {pool.last_tick_at.isoformat(timespec='seconds')}" if pool.last_tick_at else "there was none yet"
         )
-        mend = "see whether the schedule is on and the function's log has errors; `dispatcher tick` is one by hand"
-        return _problem("schedule", pool.name, f"due runs: {due}, and no tick comes; {last}", mend)
+        fix = "see whether the schedule is on and the function's log has errors; `dispatcher tick` is one by hand"
+        return _problem("schedule", pool.name, f"due runs: {due}, and no tick comes; {last}", fix)
     if pool.paused and due:
-        mend = f"dispatcher work-pool resume {pool.name}"
+        fix = f"dispatcher work-pool resume {pool.name}"
         return Finding(
-            check="schedule", subject=pool.name, level=Level.WARNING, text=f"paused, and {due} runs are due", mend=mend
+            check="schedule", subject=pool.name, level=Level.WARNING, text=f"paused, and {due} runs are due", fix=fix
         )
     return Finding(check="schedule", subject=pool.name, level=Level.OK, text="ticks come, or nothing is due")
 
 
-def _late(session: Session, view: PoolView, now: datetime) -> Finding:
+def _late(context: Context, view: PoolView, now: datetime) -> Finding:
     """Whether runs have been due for longer than ticks that come would leave them, why, and who holds the slots."""
-    oldest = session.client.oldest_due(view.pool.name)
+    oldest = context.client.oldest_due(view.pool.name)
     waited = now - oldest.due_at if oldest else timedelta()
-    if oldest is None or waited <= session.settings.heartbeat:
+    if oldest is None or waited <= context.settings.heartbeat:
         return Finding(check="late", subject=view.pool.name, level=Level.OK, text="no run has been due for long")
-    why = session.client.explain(oldest.id)
+    why = context.client.explain(oldest.id)
     due = sum(count.due for count in view.counts.values())
     text = f"due runs: {due}, the oldest ({oldest.name}) since {oldest.due_at.isoformat(timespec='seconds')}: {why.text}"
     holders = [f"{each.name} ({each.state} since {_moment(each.since)})" for each in why.holders[:3]]
     text += f"; slots are held by {', '.join(holders)}" if holders else ""
-    mend = why.fix or f"dispatcher run explain {oldest.id}"
+    fix = why.fix or f"dispatcher run explain {oldest.id}"
     level = Level.PROBLEM if why.reason is Reason.MISCONFIGURED else Level.WARNING
-    return Finding(check="late", subject=view.pool.name, level=level, text=text, mend=mend)
+    return Finding(check="late", subject=view.pool.name, level=level, text=text, fix=fix)
 
 
 def _moment(moment: datetime | None) -> str:
     return moment.isoformat(timespec="seconds") if moment else "an unknown time"
 
 
-def _credentials(session: Session, pool: WorkPool, provider: Any) -> Finding:
+def _credentials(context: Context, pool: WorkPool, provider: Any) -> Finding:
     """Ask the provider for a job that never was: a read that needs the sign-in, the place and the right to look."""
-    name = submission_name(session.wiring.dispatch.clock.new_id(), 1)
+    name = submission_name(context.wiring.dispatch.clock.new_id(), 1)
     try:
-        provider.find(Job(name=name, configuration=_configuration(session, pool)))
+        provider.find(Job(name=name, configuration=_configuration(context, pool)))
     except (DispatcherError, ProviderError) as problem:
         if isinstance(problem.__cause__ or problem, DispatcherError | ConfigurationError):
             text = f"not asked: neither a run nor the template alone shows where jobs are put: {problem}"
@@ -197,21 +197,21 @@ def _credentials(session: Session, pool: WorkPool, provider: Any) -> Finding:
     return Finding(check="credentials", subject=pool.name, level=Level.OK, text="the provider answers")
 
 
-def _unchecked(session: Session, pool: WorkPool) -> Iterator[Finding]:
+def _unchecked(context: Context, pool: WorkPool) -> Iterator[Finding]:
     """What the provider could not check of the jobs of this pool before they are submitted."""
     try:
-        unchecked = registry.check(pool.type, _configuration(session, pool)).unchecked
+        unchecked = registry.check(pool.type, _configuration(context, pool)).unchecked
     except (DispatcherError, ProviderError):  # told by the other checks
         return
     for words in unchecked:
-        mend = "install it where pools, deployments and runs are made; until then a tick is the first to tell"
-        yield _warning("provider", pool.name, f"not checked: {words}", mend)
+        fix = "install it where pools, deployments and runs are made; until then a tick is the first to tell"
+        yield _warning("provider", pool.name, f"not checked: {words}", fix)
 
 
-def _jobs(session: Session, pool: WorkPool) -> Finding:
+def _jobs(context: Context, pool: WorkPool) -> Finding:
     """Live jobs that the store does not know are counted by no limit."""
     try:
-        names = strays(session.wiring.dispatch, pool)
+        names = strays(context.wiring.dispatch, pool)
     except (DispatcherError, ProviderError) as problem:
         return _warning(
             "jobs", pool.name, f"live jobs could not be listed: {problem}", "ask again, or give the right to list them"
@@ -219,21 +219,21 @@ def _jobs(session: Session, pool: WorkPool) -> Finding:
     if not names:
         return Finding(check="jobs", subject=pool.name, level=Level.OK, text="the store knows every live job")
     text = f"live jobs for which no run of this store holds a slot: {len(names)} ({', '.join(names[:3])})"
-    mend = "another dispatcher runs them, or the store was restored from a backup; stop at the provider what nobody needs"
-    return _warning("jobs", pool.name, text, mend)
+    fix = "another dispatcher runs them, or the store was restored from a backup; stop at the provider what nobody needs"
+    return _warning("jobs", pool.name, text, fix)
 
 
-def _configuration(session: Session, pool: WorkPool) -> Mapping[str, Any]:
+def _configuration(context: Context, pool: WorkPool) -> Mapping[str, Any]:
     """The job configuration of a recent run, else what the template makes of its defaults. Raises `RenderError`."""
-    for run in session.wiring.store.runs(RunFilter(pool=pool.name), limit=LATEST):
+    for run in context.wiring.store.runs(RunFilter(pool=pool.name), limit=LATEST):
         if run.job is not None:
             return dict(run.job["configuration"])
     return render(pool.base_job_template, {})
 
 
-def _warning(check: str, subject: str, text: str, mend: str) -> Finding:
-    return Finding(check=check, subject=subject, level=Level.WARNING, text=text, mend=mend)
+def _warning(check: str, subject: str, text: str, fix: str) -> Finding:
+    return Finding(check=check, subject=subject, level=Level.WARNING, text=text, fix=fix)
 
 
-def _problem(check: str, subject: str, text: str, mend: str) -> Finding:
-    return Finding(check=check, subject=subject, level=Level.PROBLEM, text=text, mend=mend)
+def _problem(check: str, subject: str, text: str, fix: str) -> Finding:
+    return Finding(check=check, subject=subject, level=Level.PROBLEM, text=text, fix=fix)

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 import click
 
 from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import configuration_file
 from dispatcher.cli.input.consent import consent, yes_option
 from dispatcher.cli.input.yaml_files import Document
 from dispatcher.cli.output import secrets, shapes
-from dispatcher.cli.session import Session, pass_session
 from dispatcher.client import Plan, configuration_schema
 from dispatcher.core.changes import Action
 from dispatcher.core.redaction import redacted, without
@@ -39,13 +39,13 @@ def file_options(function: Function) -> Function:
 @click.command(cls=Command, example="dispatcher plan\ndispatcher plan -f pools.yaml -f deployments/ --prune --json")
 @file_options
 @secrets.show_option
-@pass_session
-def plan(session: Session, /, sources: Sequence[str], *, prune: bool) -> Answer:
+@pass_context
+def plan(context: Context, /, sources: Sequence[str], *, prune: bool) -> Answer:
     """Show what a configuration file would change, and the hash of what is stored; nothing is changed.
 
     Exit codes: 0 nothing to change, 2 changes, 1 the file has faults, each told with its line.
     """
-    found = _plan(session, sources, prune=prune)
+    found = _plan(context, sources, prune=prune)
     exit_code = CHANGES if found.changes else 0
     return Answer(data=shapes.plan(found, applied=False), view="plan", secrets=_secrets(found), exit_code=exit_code)
 
@@ -55,19 +55,19 @@ def plan(session: Session, /, sources: Sequence[str], *, prune: bool) -> Answer:
 @click.option("--expect", metavar="HASH", help="Refuse unless the stored configuration has this hash, which plan prints.")
 @yes_option
 @secrets.show_option
-@pass_session
-def apply(session: Session, /, sources: Sequence[str], expect: str | None, *, prune: bool, yes: bool) -> Answer:
+@pass_context
+def apply(context: Context, /, sources: Sequence[str], expect: str | None, *, prune: bool, yes: bool) -> Answer:
     """Make the stored configuration what a file says: all of it, or nothing.
 
     A field that the file leaves out takes its default, and a queue that it leaves out of its pool goes. Pauses stay where the
     file says nothing of them; so do work pools and deployments that it does not name, but with --prune.
     """
-    found = _plan(session, sources, prune=prune)
+    found = _plan(context, sources, prune=prune)
     gone = [change for change in found.changes if change.action is Action.DELETE]
     if gone:
         names = ", ".join(f"{change.noun} {change.name!r}" for change in gone)
         consent(f"delete {names}, with all ended runs of the pools", yes=yes)
-    applied = session.client.apply(found, expect=expect)
+    applied = context.client.apply(found, expect=expect)
     return Answer(data=shapes.plan(applied, applied=True), view="plan", secrets=_secrets(found))
 
 
@@ -75,14 +75,14 @@ def apply(session: Session, /, sources: Sequence[str], expect: str | None, *, pr
 @click.option("-f", "--file", "target", metavar="FILE", help="Write it there, and its JSON Schema beside it.")
 @click.option("--force", is_flag=True, help="Write over a file that exists.")
 @secrets.show_option
-@pass_session
-def export(session: Session, /, target: str | None, *, force: bool) -> Answer:
+@pass_context
+def export(context: Context, /, target: str | None, *, force: bool) -> Answer:
     """Write what is stored as a configuration file; what is as it is by default is left out.
 
     Secrets that should not stand in it are written as (hidden), which plan and apply refuse; --show-secrets writes them.
     """
-    value, client = session.client.export(), session.client
-    if not session.show_secrets:
+    value, client = context.client.export(), context.client
+    if not context.show_secrets:
         value = redacted(without(secrets.of_pools(client.work_pools(), client.deployments()), value))
     text = configuration_file.text_of(value)
     if target is None:
@@ -102,10 +102,10 @@ def schema(target: str | None) -> Answer:
     return Answer(data={"file": target}, text=f"Wrote the JSON Schema to {target}.")
 
 
-def _plan(session: Session, sources: Sequence[str], *, prune: bool) -> Plan:
+def _plan(context: Context, sources: Sequence[str], *, prune: bool) -> Plan:
     document = configuration_file.read(sources)
     with located(document):
-        return session.client.plan(document.value, prune=prune)
+        return context.client.plan(document.value, prune=prune)
 
 
 def _secrets(found: Plan) -> frozenset[str]:

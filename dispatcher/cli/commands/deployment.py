@@ -10,6 +10,7 @@ import click
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.commands.deployment_run import run
 from dispatcher.cli.commands.deployment_schedule import schedule
+from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion, values
 from dispatcher.cli.input.consent import consent, yes_option
 from dispatcher.cli.input.default_pool import pool_or_default
@@ -25,7 +26,6 @@ from dispatcher.cli.input.hook_options import hook_option, hooks_changed, hooks_
 from dispatcher.cli.input.references import deployment_argument
 from dispatcher.cli.output import secrets, shapes
 from dispatcher.cli.output.tables_option import wide_option
-from dispatcher.cli.session import Session, pass_session
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import DEFAULT_QUEUE, Deployment, RetryPolicy
 
@@ -51,19 +51,19 @@ def deployment() -> None:
 @retry_options
 @hook_option
 @click.option("--paused", is_flag=True, help="Create it paused: its schedules make no runs yet.")
-@pass_session
+@pass_context
 def create(
-    session: Session, /, name: str, *, pool: str | None, source: str | None, pairs: Sequence[str], **fields: Any
+    context: Context, /, name: str, *, pool: str | None, source: str | None, pairs: Sequence[str], **fields: Any
 ) -> Answer:
     """Create a deployment; its job variables lie over the pool's defaults and under those of a run."""
-    owner, variables = pool_or_default(session, pool), values.job_variables(source, pairs)
+    owner, variables = pool_or_default(context, pool), values.job_variables(source, pairs)
     schedules, retry = ScheduleOptions.taken(fields).schedules(), _kept(retry_taken(fields))
     hooks = hooks_given(fields.pop("hooks"))
-    made = session.client.create_deployment(
+    made = context.client.create_deployment(
         name, pool=owner, job_variables=variables, schedules=schedules, retry=retry, hooks=hooks, **fields
     )
     then = f"Try: dispatcher deployment {'schedule ls' if schedules else 'run'} {name}"
-    return _told(session, made, f"Created deployment {name!r} in {made.pool}/{made.queue}.{readings(schedules)}\n{then}")
+    return _told(context, made, f"Created deployment {name!r} in {made.pool}/{made.queue}.{readings(schedules)}\n{then}")
 
 
 @deployment.command(
@@ -84,9 +84,9 @@ def create(
 @hook_option
 @no_hooks_option
 @click.option("--paused/--resumed", default=None, help="Whether its schedules make no runs, or do.")
-@pass_session
+@pass_context
 def update(
-    session: Session,
+    context: Context,
     /,
     name: str,
     *,
@@ -102,11 +102,11 @@ def update(
     --retries that are given lie over what there is; --retries 0 takes the retries away.
     """
     if source is None and pairs:
-        fields["job_variables"] = {**session.client.deployment(name).job_variables, **values.job_variables(None, pairs)}
+        fields["job_variables"] = {**context.client.deployment(name).job_variables, **values.job_variables(None, pairs)}
     elif source is not None:
         fields["job_variables"] = values.job_variables(source, pairs)
     schedules = ScheduleOptions.taken(fields).schedules()
-    retry = retry_taken(fields, lambda: session.client.deployment(name).retry)
+    retry = retry_taken(fields, lambda: context.client.deployment(name).retry)
     hooks = hooks_changed(fields.pop("hooks"), none=fields.pop("no_hooks"))
     given = {**fields, "tags": tags or None, "schedules": schedules or None, "retry": retry, "hooks": hooks}
     changes = {name: value for name, value in given.items() if value is not None}
@@ -114,36 +114,36 @@ def update(
         raise InvalidInput("deployment", [Fault("options", "nothing to change was given; see --help")])
     if retry is not None:
         changes["retry"] = _kept(retry)
-    made = session.client.update_deployment(name, **changes) if changes else session.client.deployment(name)
+    made = context.client.update_deployment(name, **changes) if changes else context.client.deployment(name)
     words = f"Updated deployment {name!r}.{readings(schedules)}"
     if new_name is not None and new_name != name:
-        made, words = session.client.rename_deployment(name, new_name), f"Deployment {name!r} is {new_name!r} now."
-    return _told(session, made, words)
+        made, words = context.client.rename_deployment(name, new_name), f"Deployment {name!r} is {new_name!r} now."
+    return _told(context, made, words)
 
 
 @deployment.command("ls", example="dispatcher deployment ls --pool nightly")
 @click.option("-p", "--pool", metavar="POOL", shell_complete=completion.pools, help="Only those of one work pool.")
 @wide_option
-@pass_session
-def ls(session: Session, /, pool: str | None) -> Answer:
+@pass_context
+def ls(context: Context, /, pool: str | None) -> Answer:
     """List deployments by name."""
     if pool is not None:
-        session.client.work_pool(pool)  # a name that does not exist is an error, not an empty list
-    found = session.client.deployments(pool)
+        context.client.work_pool(pool)  # a name that does not exist is an error, not an empty list
+    found = context.client.deployments(pool)
     data = [shapes.deployment(each) for each in found]
-    return Answer(data=data, view="output.deployment_views:deployments", secrets=secrets.of_deployments(session, found))
+    return Answer(data=data, view="output.deployment_views:deployments", secrets=secrets.of_deployments(context, found))
 
 
 @deployment.command("inspect", example="dispatcher deployment inspect etl")
 @deployment_argument
 @secrets.show_option
 @wide_option
-@pass_session
-def inspect(session: Session, /, name: str) -> Answer:
+@pass_context
+def inspect(context: Context, /, name: str) -> Answer:
     """Show one deployment: its variables, its retries, its hooks, and its schedules with their next windows."""
-    found = session.client.deployment(name)
-    data = shapes.whole_deployment(found, session.client.next_windows)
-    return Answer(data=data, view="output.deployment_views:deployment", secrets=secrets.of_deployments(session, [found]))
+    found = context.client.deployment(name)
+    data = shapes.whole_deployment(found, context.client.next_windows)
+    return Answer(data=data, view="output.deployment_views:deployment", secrets=secrets.of_deployments(context, [found]))
 
 
 deployment.add_command(run)
@@ -152,36 +152,36 @@ deployment.add_command(schedule)
 
 @deployment.command("pause", example="dispatcher deployment pause etl")
 @deployment_argument
-@pass_session
-def pause(session: Session, /, name: str) -> Answer:
+@pass_context
+def pause(context: Context, /, name: str) -> Answer:
     """Let the schedules of a deployment make no more runs; those to come are taken away. People can still run it."""
-    return _told(session, session.client.pause_deployment(name), f"Paused deployment {name!r}: its schedules make no runs.")
+    return _told(context, context.client.pause_deployment(name), f"Paused deployment {name!r}: its schedules make no runs.")
 
 
 @deployment.command("resume", example="dispatcher deployment resume etl")
 @deployment_argument
-@pass_session
-def resume(session: Session, /, name: str) -> Answer:
+@pass_context
+def resume(context: Context, /, name: str) -> Answer:
     """Let the schedules of a deployment make runs again, from now on."""
-    return _told(session, session.client.resume_deployment(name), f"Resumed deployment {name!r}.")
+    return _told(context, context.client.resume_deployment(name), f"Resumed deployment {name!r}.")
 
 
 @deployment.command("delete", example="dispatcher deployment delete etl --yes")
 @deployment_argument
 @yes_option
-@pass_session
-def delete(session: Session, /, name: str, *, yes: bool) -> Answer:
+@pass_context
+def delete(context: Context, /, name: str, *, yes: bool) -> Answer:
     """Delete a deployment and the runs to come of its schedules; others stay, but one that waits crashes at its turn."""
-    left = session.client.stranded_runs(name)
+    left = context.client.stranded_runs(name)
     fate = f"; {left} waiting run{'s' * (left != 1)} of it would crash when due" if left else ""
     consent(f"delete deployment {name!r} and the runs to come of its schedules{fate}", yes=yes)
-    session.client.delete_deployment(name)
+    context.client.delete_deployment(name)
     then = f" {left} waiting run{'s' * (left != 1)} of it will crash when due: dispatcher run ls -d {name}" if left else ""
     return Answer(data={"deleted": name}, text=f"Deleted deployment {name!r}.{then}")
 
 
-def _told(session: Session, found: Deployment, text: str) -> Answer:
-    return Answer(data=shapes.deployment(found), text=text, secrets=secrets.of_deployments(session, [found]))
+def _told(context: Context, found: Deployment, text: str) -> Answer:
+    return Answer(data=shapes.deployment(found), text=text, secrets=secrets.of_deployments(context, [found]))
 
 
 def _kept(retry: RetryPolicy | None) -> RetryPolicy | None:

@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion, values
 from dispatcher.cli.input.deployment_options import KEY_HELP, retry_options, retry_taken, variable_options
 from dispatcher.cli.input.references import deployment_argument
 from dispatcher.cli.output import shapes
-from dispatcher.cli.session import Session, pass_session
 
 
 @click.command(
@@ -26,9 +26,9 @@ from dispatcher.cli.session import Session, pass_session
 @click.option("--tag", "tags", multiple=True, help="A tag instead of the deployment's, again for each.")
 @click.option("--idempotency-key", metavar="KEY", help=KEY_HELP)
 @retry_options
-@pass_session
+@pass_context
 def run(
-    session: Session,
+    context: Context,
     /,
     name: str,
     *,
@@ -43,8 +43,8 @@ def run(
     It has the retries of the deployment; those of --retries that are given lie over them.
     """
     variables = values.job_variables(source, pairs)
-    retry = retry_taken(fields, lambda: session.client.deployment(name).retry)
-    made = session.client.create_run(
+    retry = retry_taken(fields, lambda: context.client.deployment(name).retry)
+    made = context.client.create_run(
         deployment=name, name=run_name, job_variables=variables, scheduled_at=values.moment(at), retry=retry, **fields
     )
     return Answer(data=shapes.run(made), text=f"Created run {made.name} in {made.pool}/{made.queue}: {made.id}")

@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion
 from dispatcher.cli.input.consent import consent, yes_option
 from dispatcher.cli.input.deployment_options import ScheduleOptions, readings, schedule_options
 from dispatcher.cli.input.references import deployment_argument
 from dispatcher.cli.output import shapes
 from dispatcher.cli.output.tables_option import wide_option
-from dispatcher.cli.session import Session, pass_session
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import Deployment
 
@@ -33,20 +33,20 @@ def schedule() -> None:
 @schedule_options
 @click.option("--active/--no-active", default=True, help="Whether it makes runs from now on, which is so otherwise.")
 @click.option("--replace", is_flag=True, help="Take all others of the deployment away.")
-@pass_session
-def create(session: Session, /, name: str, *, slug: str | None, active: bool, replace: bool, **fields: Any) -> Answer:
+@pass_context
+def create(context: Context, /, name: str, *, slug: str | None, active: bool, replace: bool, **fields: Any) -> Answer:
     """Add a schedule to a deployment. Its windows become runs an hour ahead, each once.
 
     A run of a schedule brings no job variables of its own, so the deployment has to have all that its pool's template requires.
     """
-    known = [] if replace else [each.slug for each in session.client.deployment(name).schedules]
+    known = [] if replace else [each.slug for each in context.client.deployment(name).schedules]
     found = ScheduleOptions.taken(fields).schedules(slug=slug, known=known, active=active)
     if len(found) != 1:
         words = f"give exactly one of --cron, --interval and --rrule (got {len(found)})"
         raise InvalidInput("schedule", [Fault("options", words)])
-    client = session.client
+    client = context.client
     saved = client.update_deployment(name, schedules=found) if replace else client.add_schedule(name, found[0])
-    made = shaped(session, saved, found[0].slug)
+    made = shaped(context, saved, found[0].slug)
     text = f"Created schedule {made['slug']!r} of deployment {name!r}.{_next(made)}{readings(found)}"
     return Answer(data=made, text=text)
 
@@ -54,31 +54,31 @@ def create(session: Session, /, name: str, *, slug: str | None, active: bool, re
 @schedule.command("ls", example="dispatcher deployment schedule ls etl")
 @deployment_argument
 @wide_option
-@pass_session
-def ls(session: Session, /, name: str) -> Answer:
+@pass_context
+def ls(context: Context, /, name: str) -> Answer:
     """List the schedules of a deployment, each with its next three windows on the clock of its zone."""
-    found = session.client.deployment(name)
-    data = [shaped(session, found, each.slug) for each in found.schedules]
+    found = context.client.deployment(name)
+    data = [shaped(context, found, each.slug) for each in found.schedules]
     return Answer(data=data, view="output.deployment_views:schedules")
 
 
 @schedule.command("pause", example="dispatcher deployment schedule pause etl mornings")
 @deployment_argument
 @click.argument("slug", shell_complete=completion.schedules)
-@pass_session
-def pause(session: Session, /, name: str, slug: str) -> Answer:
+@pass_context
+def pause(context: Context, /, name: str, slug: str) -> Answer:
     """Let a schedule make no more runs; those to come are taken away."""
-    made = shaped(session, session.client.pause_schedule(name, slug), slug)
+    made = shaped(context, context.client.pause_schedule(name, slug), slug)
     return Answer(data=made, text=f"Paused schedule {slug!r} of deployment {name!r}.")
 
 
 @schedule.command("resume", example="dispatcher deployment schedule resume etl mornings")
 @deployment_argument
 @click.argument("slug", shell_complete=completion.schedules)
-@pass_session
-def resume(session: Session, /, name: str, slug: str) -> Answer:
+@pass_context
+def resume(context: Context, /, name: str, slug: str) -> Answer:
     """Let a schedule make runs again, from now on."""
-    made = shaped(session, session.client.resume_schedule(name, slug), slug)
+    made = shaped(context, context.client.resume_schedule(name, slug), slug)
     return Answer(data=made, text=f"Resumed schedule {slug!r} of deployment {name!r}.{_next(made)}")
 
 
@@ -86,33 +86,33 @@ def resume(session: Session, /, name: str, slug: str) -> Answer:
 @deployment_argument
 @click.argument("slug", shell_complete=completion.schedules)
 @yes_option
-@pass_session
-def delete(session: Session, /, name: str, slug: str, *, yes: bool) -> Answer:
+@pass_context
+def delete(context: Context, /, name: str, slug: str, *, yes: bool) -> Answer:
     """Delete a schedule, and with it its runs to come."""
-    session.client.schedule(name, slug)
+    context.client.schedule(name, slug)
     consent(f"delete schedule {slug!r} of deployment {name!r} and its runs to come", yes=yes)
-    session.client.remove_schedule(name, slug)
+    context.client.remove_schedule(name, slug)
     return Answer(data={"deployment": name, "deleted": [slug]}, text=f"Deleted schedule {slug!r} of deployment {name!r}.")
 
 
 @schedule.command("clear", example="dispatcher deployment schedule clear etl --yes")
 @deployment_argument
 @yes_option
-@pass_session
-def clear(session: Session, /, name: str, *, yes: bool) -> Answer:
+@pass_context
+def clear(context: Context, /, name: str, *, yes: bool) -> Answer:
     """Delete all schedules of a deployment, and with them their runs to come."""
-    gone = [each.slug for each in session.client.deployment(name).schedules]
+    gone = [each.slug for each in context.client.deployment(name).schedules]
     if gone:
         consent(f"delete all schedules of deployment {name!r} ({', '.join(gone)}) and their runs to come", yes=yes)
-    session.client.clear_schedules(name)
+    context.client.clear_schedules(name)
     text = f"Deleted {len(gone)} schedule{'s' * (len(gone) != 1)} of deployment {name!r}."
     return Answer(data={"deployment": name, "deleted": gone}, text=text)
 
 
-def shaped(session: Session, found: Deployment, slug: str) -> shapes.Shape:
+def shaped(context: Context, found: Deployment, slug: str) -> shapes.Shape:
     """One schedule with its next windows; none while nothing is made of it."""
     one = next(each for each in found.schedules if each.slug == slug)
-    windows = session.client.next_windows(one) if slug in found.active_schedules else ()
+    windows = context.client.next_windows(one) if slug in found.active_schedules else ()
     return {"deployment": found.name, **shapes.with_windows(one, windows)}
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import click
 
 from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion
 from dispatcher.cli.output import shapes
 from dispatcher.cli.output.listing import Listed, listing
-from dispatcher.cli.session import Session, pass_session
 from dispatcher.records import RunFilter
 from dispatcher.ticking import tick
 from dispatcher.ticking.report import TickReport
@@ -40,18 +40,18 @@ Show = Callable[[shapes.Shape], None]
 @click.option("--every", type=click.FloatRange(0.1, 3600), default=2.0, show_default=True, metavar="SECONDS", help="The pause.")
 @click.option("--ticks", type=click.IntRange(min=1), metavar="N", help="Stop after so many ticks.")
 @click.option("--until-done", is_flag=True, help="Stop when nothing is due and nothing holds a slot.")
-@pass_session
-def dev(session: Session, /, *, pools: Sequence[str], every: float, ticks: int | None, until_done: bool) -> Answer:
+@pass_context
+def dev(context: Context, /, *, pools: Sequence[str], every: float, ticks: int | None, until_done: bool) -> Answer:
     """Tick every few seconds and show queues, slots and runs, until Ctrl-C.
 
     Ctrl-C lets the tick that is under way come to its end; a second one stops at once, which loses nothing either: the next
     tick takes up what is left.
     """
-    named = [session.client.work_pool(name).name for name in pools] or None
+    named = [context.client.work_pool(name).name for name in pools] or None
     done, picture = 0, shapes.Shape()
-    with _stopped_by_signal() as stop, _audience(silent=session.as_json) as show:
+    with _stopped_by_signal() as stop, _audience(silent=context.as_json) as show:
         while not stop.is_set():
-            picture = _look(session, _tick(session, named), named, done := done + 1)
+            picture = _look(context, _tick(context, named), named, done := done + 1)
             show(picture)
             if done == ticks or (until_done and _is_done(picture)):
                 break
@@ -61,29 +61,29 @@ def dev(session: Session, /, *, pools: Sequence[str], every: float, ticks: int |
     )
 
 
-def _tick(session: Session, named: Sequence[str] | None) -> TickReport:
-    dispatch = session.wiring.dispatch
-    report = tick(dispatch, dispatch.clock.now() + timedelta(seconds=session.settings.tick_seconds), pools=named)
-    session.wiring.send_telemetry()
+def _tick(context: Context, named: Sequence[str] | None) -> TickReport:
+    dispatch = context.wiring.dispatch
+    report = tick(dispatch, dispatch.clock.now() + timedelta(seconds=context.settings.tick_seconds), pools=named)
+    context.wiring.send_telemetry()
     return report
 
 
-def _look(session: Session, report: TickReport, named: Sequence[str] | None, ticks: int) -> shapes.Shape:
+def _look(context: Context, report: TickReport, named: Sequence[str] | None, ticks: int) -> shapes.Shape:
     """What is to be seen after a tick; the shape that `--json` prints at the end."""
-    client = session.client
+    client = context.client
     names = [pool.name for pool in client.work_pools() if named is None or pool.name in named]
     return {
         "ticks": ticks,
-        "at": shapes.time(session.wiring.dispatch.clock.now()),
+        "at": shapes.time(context.wiring.dispatch.clock.now()),
         "pools": [shapes.watched_pool(client.inspect_work_pool(name)) for name in names],
-        "runs": [shapes.listed(each) for each in _runs(session, names)],
+        "runs": [shapes.listed(each) for each in _runs(context, names)],
         "problems": report.problems,
     }
 
 
-def _runs(session: Session, pools: Sequence[str]) -> Sequence[Listed]:
+def _runs(context: Context, pools: Sequence[str]) -> Sequence[Listed]:
     """What runs first, then what is due, then what ended: runs to come must not hide them, nor must a backlog."""
-    found = [each for pool in pools for each in listing(session.client, RunFilter(pool=pool), limit=SHOWN_RUNS).runs]
+    found = [each for pool in pools for each in listing(context.client, RunFilter(pool=pool), limit=SHOWN_RUNS).runs]
     return sorted(found, key=lambda each: (each.run.state.is_terminal, not each.run.state.holds_slot))[:SHOWN_RUNS]
 
 

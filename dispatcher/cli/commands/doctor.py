@@ -9,18 +9,18 @@ import click
 
 from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.commands.checkup import Finding, Level, checkup
-from dispatcher.cli.session import Session, pass_session
+from dispatcher.cli.context import Context, pass_context
 
 
 @click.command(cls=Command, example="dispatcher doctor\ndispatcher doctor --json")
-@pass_session
-def doctor(session: Session, /) -> Answer:
+@pass_context
+def doctor(context: Context, /) -> Answer:
     """Look for what would keep runs from running: settings, store, clocks, schedule, providers and their credentials.
 
     What is well is passed over in silence. Nothing is changed, and nothing is started: a provider is asked for a job that never
     was. Exits with 1 when there is a problem.
     """
-    found = list(checkup(session))
+    found = list(checkup(context))
     problems = tuple(_line(finding) for finding in found if finding.level is Level.PROBLEM)
     data = [{**asdict(finding), "level": str(finding.level)} for finding in found]
     return Answer(data=data, text=_text(found), faults=problems)
@@ -34,5 +34,5 @@ def _text(found: Sequence[Finding]) -> str:
 
 
 def _line(finding: Finding) -> str:
-    mend = f"; {finding.mend}" if finding.mend else ""
-    return f"{finding.check} ({finding.subject}): {finding.text}{mend}"
+    fix = f"; {finding.fix}" if finding.fix else ""
+    return f"{finding.check} ({finding.subject}): {finding.text}{fix}"

@@ -18,8 +18,8 @@ from urllib.request import urlopen
 import click
 
 from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input.values import parse_json
-from dispatcher.cli.session import Session, pass_session
 from dispatcher.errors import Conflict
 from providers.emulators import command
 
@@ -40,8 +40,8 @@ STARTED_WITHIN, STOPPED_WITHIN, LOOK = 60.0, 10.0, 0.05
 @click.option("--run-commands", is_flag=True, default=None, help="Run the containers' commands as local processes.")
 @click.option("--background", is_flag=True, help="Come back when it can be reached; it goes on until --stop.")
 @click.option("--stop", is_flag=True, help="End the one that --background started.")
-@pass_session
-def emulator(session: Session, /, name: str, *, background: bool, stop: bool, **settings: Any) -> Answer | None:
+@pass_context
+def emulator(context: Context, /, name: str, *, background: bool, stop: bool, **settings: Any) -> Answer | None:
     """Run an emulator until Ctrl-C. What it prints first, evaluated by a shell, points the vendor's own clients at it.
 
     In a shell: eval "$(dispatcher emulator ecs --background)", and at the end eval "$(dispatcher emulator ecs --stop)", which
@@ -52,7 +52,7 @@ def emulator(session: Session, /, name: str, *, background: bool, stop: bool, **
         return _stopped(name)
     if background:
         return _started(name, given)
-    command.serve(name, as_json=session.as_json, **given)
+    command.serve(name, as_json=context.as_json, **given)
     return None
 
 

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import click
 
 from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion
 from dispatcher.cli.output.shapes import Shape
 from dispatcher.cli.output.tables_option import wide_option
-from dispatcher.cli.session import Session, pass_session
 from dispatcher.clock import SystemClock
 from dispatcher.core.notifications import trial
 from dispatcher.delivery import NotDelivered
@@ -26,14 +26,14 @@ def hook() -> None:
 
 @hook.command("ls", example="dispatcher hook ls")
 @wide_option
-@pass_session
-def ls(session: Session, /) -> Answer:
+@pass_context
+def ls(context: Context, /) -> Answer:
     """List the hooks of the settings, and the pools and deployments that name them.
 
     The settings are DISPATCHER_HOOKS here; a function has its own. What is named and is no entry is listed too. Of an address
     only the host is shown, since the rest may be a secret.
     """
-    entries, pools, deployments = session.settings.hooks, session.client.work_pools(), session.client.deployments()
+    entries, pools, deployments = context.settings.hooks, context.client.work_pools(), context.client.deployments()
     nouns: list[WorkPool | Deployment] = [*pools, *deployments]
     named = {each.name for noun in nouns for each in noun.hooks}
     data = [
@@ -45,8 +45,8 @@ def ls(session: Session, /) -> Answer:
 
 @hook.command("test", example="dispatcher hook test ops")
 @click.argument("name", shell_complete=completion.hooks)
-@pass_session
-def test(session: Session, /, name: str) -> Answer:
+@pass_context
+def test(context: Context, /, name: str) -> Answer:
     """Deliver a message of the type hook.test now, once, by the settings and from the place where this is called.
 
     Exits with 1 when nobody confirms it.
@@ -57,7 +57,7 @@ def test(session: Session, /, name: str) -> Answer:
     identity = clock.new_id()
     told = {"hook": name, "id": f"msg_{identity.hex}", "delivered": True, "problem": None}
     try:
-        deliveries(session.settings)(name, identity, trial(name, clock.now()))
+        deliveries(context.settings)(name, identity, trial(name, clock.now()))
     except NotDelivered as problem:
         told |= {"delivered": False, "problem": str(problem)}
         return Answer(data=told, text="Not delivered.", faults=(f"hook {name!r}: {problem}",))

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from dispatcher.cli.command import Answer
+from dispatcher.cli.context import Context
 from dispatcher.cli.output import shapes
-from dispatcher.cli.session import Session
 from dispatcher.errors import Conflict, Fault, InvalidInput
 from dispatcher.models import Run
 from providers.base import Submission
@@ -18,51 +18,51 @@ JobOf = tuple[int, Mapping[str, Any]]
 """An attempt's number, and where its provider put it."""
 
 
-def logs(session: Session, run: Run, *, attempt: int | None, tail: int) -> Answer:
+def logs(context: Context, run: Run, *, attempt: int | None, tail: int) -> Answer:
     """What was written so far. Raises `Conflict` where there is nothing to show, `InvalidInput` for an attempt that was not."""
     job = _job(run, attempt)
     if job is None:
-        raise Conflict(f"run {run.name!r} has no job to have logs of: {session.client.explain(run.id).text}")
-    text, url = _text(session, run, job, tail), job[1].get("url")
+        raise Conflict(f"run {run.name!r} has no job to have logs of: {context.client.explain(run.id).text}")
+    text, url = _text(context, run, job, tail), job[1].get("url")
     if text is None and url is None:
         raise Conflict(f"the provider of run {run.name!r} keeps no logs that can be shown here, and gave no page to look at")
     words = f"Its logs are at {url}" if text is None else text.removesuffix("\n")
     return Answer(data=_shape(run, job[0], text, url), text=words)
 
 
-def follow(session: Session, run: Run, *, attempt: int | None, tail: int, every: float) -> Answer | None:
+def follow(context: Context, run: Run, *, attempt: int | None, tail: int, every: float) -> Answer | None:
     """Write what comes until the run, or the attempt that was asked for, has ended; the next attempt follows the one before."""
     seen: list[str] = []
     last: JobOf | None = None
-    clock = session.wiring.dispatch.clock
+    clock = context.wiring.dispatch.clock
     while True:
-        run = session.client.run(run.id)
+        run = context.client.run(run.id)
         over, job = _is_over(run, attempt), _job(run, attempt)
         if job is not None:
             if last is not None and job[0] != last[0]:
-                _tell(session, run, last, seen, tail)  # what it wrote at its end
+                _tell(context, run, last, seen, tail)  # what it wrote at its end
             if last is None or job[0] != last[0]:
-                _announce(session, run, job[0], first=last is None)
+                _announce(context, run, job[0], first=last is None)
                 seen = []
-            last, seen = job, _tell(session, run, job, seen, tail)
+            last, seen = job, _tell(context, run, job, seen, tail)
         if over:
             break
         clock.sleep(every)
     if job is None:
-        raise Conflict(f"run {run.name!r} has no job to have logs of: {session.client.explain(run.id).text}")
+        raise Conflict(f"run {run.name!r} has no job to have logs of: {context.client.explain(run.id).text}")
     data = _shape(run, job[0], "".join(f"{line}\n" for line in seen), job[1].get("url"))
-    return Answer(data=data) if session.as_json else None
+    return Answer(data=data) if context.as_json else None
 
 
-def _tell(session: Session, run: Run, job: JobOf, seen: list[str], tail: int) -> list[str]:
+def _tell(context: Context, run: Run, job: JobOf, seen: list[str], tail: int) -> list[str]:
     """Write the lines that are new; the answer is what has been seen."""
-    text = _text(session, run, job, tail)
+    text = _text(context, run, job, tail)
     if text is None:
         raise Conflict(
             f"the provider of run {run.name!r} keeps no logs that can be followed; see {job[1].get('url') or 'its console'}"
         )
     lines = text.splitlines()
-    if not session.as_json:
+    if not context.as_json:
         for line in news(seen, lines):
             click.echo(line)
     return lines
@@ -74,8 +74,8 @@ def news(before: Sequence[str], after: Sequence[str]) -> Sequence[str]:
     return after[len(before) - start :]
 
 
-def _announce(session: Session, run: Run, number: int, *, first: bool) -> None:
-    if not session.as_json and (number > 1 or not first):
+def _announce(context: Context, run: Run, number: int, *, first: bool) -> None:
+    if not context.as_json and (number > 1 or not first):
         click.echo(f"Attempt {number} of run {run.name!r}:", err=True)
 
 
@@ -97,10 +97,10 @@ def _job(run: Run, attempt: int | None) -> JobOf | None:
     return found
 
 
-def _text(session: Session, run: Run, job: JobOf, tail: int) -> str | None:
+def _text(context: Context, run: Run, job: JobOf, tail: int) -> str | None:
     """The logs that the provider of the run's pool has; None where it offers none."""
-    pool = session.client.work_pool(run.pool)
-    read = getattr(session.wiring.dispatch.providers(pool.type), "logs", None)
+    pool = context.client.work_pool(run.pool)
+    read = getattr(context.wiring.dispatch.providers(pool.type), "logs", None)
     return None if read is None else read(Submission(**job[1]), tail=tail)
 
 

@@ -10,6 +10,7 @@ import click
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.commands import logs as log_reading
 from dispatcher.cli.commands.watch import follow
+from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion, values
 from dispatcher.cli.input.default_pool import pool_or_default
 from dispatcher.cli.input.deployment_options import KEY_HELP, retry_options, retry_taken, variable_options
@@ -17,7 +18,6 @@ from dispatcher.cli.input.references import find_run, run_argument
 from dispatcher.cli.output import secrets, shapes
 from dispatcher.cli.output.listing import listing
 from dispatcher.cli.output.tables_option import wide_option
-from dispatcher.cli.session import Session, pass_session
 from dispatcher.client.arguments import missing
 from dispatcher.core.names import with_end
 from dispatcher.errors import NotFound
@@ -55,18 +55,18 @@ def run() -> None:
 @click.option("--count", type=click.IntRange(min=1), default=1, help="How many of the same; names and keys get a number each.")
 @click.option("--idempotency-key", "key", metavar="KEY", help=KEY_HELP)
 @retry_options
-@pass_session
+@pass_context
 def create(
-    session: Session, /, *, pairs: Sequence[str], source: str | None, at: str | None, count: int, **request: Any
+    context: Context, /, *, pairs: Sequence[str], source: str | None, at: str | None, count: int, **request: Any
 ) -> Answer:
     """Create one run, or several alike: all or none. They start with a tick, when a slot is free and their turn has come."""
     key, deployment = request.pop("key"), request["deployment"]
-    request["retry"] = retry_taken(request, lambda: session.client.deployment(deployment).retry if deployment else None)
+    request["retry"] = retry_taken(request, lambda: context.client.deployment(deployment).retry if deployment else None)
     if deployment is None:
-        request["pool"] = pool_or_default(session, request["pool"])
+        request["pool"] = pool_or_default(context, request["pool"])
     request |= {"job_variables": values.job_variables(source, pairs), "scheduled_at": values.moment(at)}
     requests = [{**request, **_numbered(request["name"], key, number, count)} for number in range(count)]
-    runs = session.client.create_runs(requests)
+    runs = context.client.create_runs(requests)
     return Answer(data=[shapes.run(created) for created in runs], view="created")
 
 
@@ -80,24 +80,24 @@ def create(
 @click.option("--to-come", is_flag=True, help="Those too whose time has not come, before what has ended.")
 @click.option("-l", "--limit", type=int, default=50, show_default=True, help="How many.")
 @wide_option
-@pass_session
-def ls(session: Session, /, *, states: Sequence[RunState], to_come: bool, limit: int, pool: str | None, **where: Any) -> Answer:
+@pass_context
+def ls(context: Context, /, *, states: Sequence[RunState], to_come: bool, limit: int, pool: str | None, **where: Any) -> Answer:
     """List runs: what runs, what is due, and what ended last.
 
     What is due is in the order of its time, with why it waits. Runs to come are shown with --to-come or --state SCHEDULED;
     --json has them last.
     """
     if pool is not None:
-        session.client.work_pool(pool)  # a name that does not exist is an error, not an empty list
-    found = listing(session.client, RunFilter(pool=pool, **where, states=frozenset(states) or None), limit=limit)
+        context.client.work_pool(pool)  # a name that does not exist is an error, not an empty list
+    found = listing(context.client, RunFilter(pool=pool, **where, states=frozenset(states) or None), limit=limit)
     if not found.runs and not found.to_come:
-        _check_names(session, pool, **where)
+        _check_names(context, pool, **where)
     asked = to_come or RunState.SCHEDULED in states
     first = [each for each in found.runs if not each.run.state.is_terminal]
     ended = [each for each in found.runs if each.run.state.is_terminal]
     ordered = [*first, *found.to_come, *ended] if asked else [*first, *ended, *found.to_come]
     shown = [shapes.listed(each) for each in ordered[:limit]]
-    if session.as_json:
+    if context.as_json:
         return Answer(data=shown)
     hidden = set() if asked else {str(each.run.id) for each in found.to_come}
     told = {"runs": [each for each in shown if each["id"] not in hidden], "later": len(hidden), "limit": limit}
@@ -108,19 +108,19 @@ def ls(session: Session, /, *, states: Sequence[RunState], to_come: bool, limit:
 @run_argument
 @secrets.show_option
 @wide_option
-@pass_session
-def inspect(session: Session, /, run_id: str) -> Answer:
+@pass_context
+def inspect(context: Context, /, run_id: str) -> Answer:
     """Show one run: what was asked for, its way so far through all attempts with the waits between, and where it is."""
-    found = find_run(session, run_id)
-    return Answer(data=shapes.whole_run(found), view="output.run_views:run", secrets=secrets.of_runs(session, [found]))
+    found = find_run(context, run_id)
+    return Answer(data=shapes.whole_run(found), view="output.run_views:run", secrets=secrets.of_runs(context, [found]))
 
 
 @run.command("cancel", example="dispatcher run cancel 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
 @run_argument
-@pass_session
-def cancel(session: Session, /, run_id: str) -> Answer:
+@pass_context
+def cancel(context: Context, /, run_id: str) -> Answer:
     """Cancel a run: at once while it waits, otherwise the next tick stops its job."""
-    found = session.client.cancel_run(find_run(session, run_id).id)
+    found = context.client.cancel_run(find_run(context, run_id).id)
     texts = {
         RunState.CANCELLED: f"Cancelled run {found.name!r}.",
         RunState.CANCELLING: f"Run {found.name!r} is being cancelled: the next tick stops its job.",
@@ -130,38 +130,38 @@ def cancel(session: Session, /, run_id: str) -> Answer:
 
 @run.command("retry", example="dispatcher run retry 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
 @run_argument
-@pass_session
-def retry(session: Session, /, run_id: str) -> Answer:
+@pass_context
+def retry(context: Context, /, run_id: str) -> Answer:
     """Run again what has ended: by a new run of the same place, variables, tags and retries, due at once.
 
     An ended run never moves, so the new one has an id of its own. Asked again, it is the same one; to go on from there, retry
     that. Retries that come by themselves (--retries) are attempts of one run.
     """
-    old = find_run(session, run_id)
-    made = session.client.retry_run(old.id)
+    old = find_run(context, run_id)
+    made = context.client.retry_run(old.id)
     return Answer(data=shapes.run(made), text=f"Run {old.name!r} is run again as {made.name}, {made.state}: {made.id}")
 
 
 @run.command("explain", example="dispatcher run explain 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
 @run_argument
-@pass_session
-def explain(session: Session, /, run_id: str) -> Answer:
+@pass_context
+def explain(context: Context, /, run_id: str) -> Answer:
     """Say why a run is not running: the one reason that counts, who holds the slots, and what would change it."""
-    found = find_run(session, run_id)
-    return Answer(data=shapes.explanation(found, session.client.explain(found.id)), view="explanation")
+    found = find_run(context, run_id)
+    return Answer(data=shapes.explanation(found, context.client.explain(found.id)), view="explanation")
 
 
 @run.command("watch", example="dispatcher run watch 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5 --timeout 3600")
 @run_argument
 @click.option("--every", type=click.FloatRange(0.1, 3600), default=2.0, show_default=True, metavar="SECONDS", help="The pause.")
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop watching then; the run goes on.")
-@pass_session
-def watch(session: Session, /, run_id: str, every: float, timeout: float | None) -> Answer:
+@pass_context
+def watch(context: Context, /, run_id: str, every: float, timeout: float | None) -> Answer:
     """Follow one run until its end: a line for each state, and while it waits for each reason why.
 
     Exits with 0 when the run completes, and with 1 when it ends otherwise or the time is up. Ctrl-C stops the watching alone.
     """
-    return follow(session, find_run(session, run_id).id, every=every, timeout=timeout)
+    return follow(context, find_run(context, run_id).id, every=every, timeout=timeout)
 
 
 @run.command("logs", example="dispatcher run logs 6e0c3f0a --follow\ndispatcher run logs 6e0c3f0a --attempt 1 --tail 20")
@@ -170,27 +170,27 @@ def watch(session: Session, /, run_id: str, every: float, timeout: float | None)
 @click.option("--tail", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="Only the last N lines.")
 @click.option("-f", "--follow", "following", is_flag=True, help="Go on with what comes until its end.")
 @click.option("--every", type=click.FloatRange(0.1, 3600), default=2.0, show_default=True, metavar="SECONDS", help="The pause.")
-@pass_session
-def logs(session: Session, /, run_id: str, *, attempt: int | None, tail: int, following: bool, every: float) -> Answer | None:
+@pass_context
+def logs(context: Context, /, run_id: str, *, attempt: int | None, tail: int, following: bool, every: float) -> Answer | None:
     """Show what a run's job wrote, where its provider keeps that; otherwise where to look.
 
     Of a run whose next attempt waits, it is what the last one wrote. With --follow it goes on through the attempts to the end
     of the run, or of the one that --attempt names.
     """
-    found = find_run(session, run_id)
+    found = find_run(context, run_id)
     if following:
-        return log_reading.follow(session, found, attempt=attempt, tail=tail, every=every)
-    return log_reading.logs(session, found, attempt=attempt, tail=tail)
+        return log_reading.follow(context, found, attempt=attempt, tail=tail, every=every)
+    return log_reading.logs(context, found, attempt=attempt, tail=tail)
 
 
-def _check_names(session: Session, pool: str | None, *, queue: str | None, deployment: str | None) -> None:
+def _check_names(context: Context, pool: str | None, *, queue: str | None, deployment: str | None) -> None:
     """Raise `NotFound` for a deployment or a queue that there is not; one that is deleted may have left runs."""
     if deployment is not None:
-        session.client.deployment(deployment)
+        context.client.deployment(deployment)
     if queue is not None and pool is not None:
-        session.client.work_queue(pool, queue)
-    elif queue is not None and not any(each.queue(queue) for each in session.client.work_pools()):
-        names = [each.name for found in session.client.work_pools() for each in found.queues]
+        context.client.work_queue(pool, queue)
+    elif queue is not None and not any(each.queue(queue) for each in context.client.work_pools()):
+        names = [each.name for found in context.client.work_pools() for each in found.queues]
         raise NotFound(missing("work queue", queue, names))
 
 

@@ -10,10 +10,10 @@ from statistics import median, quantiles
 import click
 
 from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion, history
 from dispatcher.cli.input.history import Past
 from dispatcher.cli.output.shapes import Shape
-from dispatcher.cli.session import Session, pass_session
 from dispatcher.client import Dispatcher
 from dispatcher.core.replay import replay
 from dispatcher.errors import Fault, InvalidInput
@@ -47,9 +47,9 @@ UNLIMITED = "none"
 @click.option("--queue-limit", "limits", multiple=True, metavar="QUEUE=N|none", help="A queue's limit; again for more.")
 @click.option("--queue-priority", "priorities", multiple=True, metavar="QUEUE=N", help="A queue's priority; again for more.")
 @click.option("--every", type=click.FloatRange(min=1), metavar="SECONDS", help="The pause between ticks (the settings').")
-@pass_session
+@pass_context
 def simulate(
-    session: Session,
+    context: Context,
     /,
     pool: str | None,
     files: Sequence[str],
@@ -65,12 +65,12 @@ def simulate(
 
     The runs are admitted once more, by the code that admits, at their due times and for as long as they held their slots then.
     """
-    filed = _filed(session, pool, files)
-    before = session.client.work_pool(filed.name if filed else pool or "")
+    filed = _filed(context, pool, files)
+    before = context.client.work_pool(filed.name if filed else pool or "")
     after = _changed(filed or before, limit, limits, priorities)
-    since = session.wiring.dispatch.clock.now() - timedelta(hours=hours)
-    past = history.of_file(source, before.name) if source else history.of_store(session.wiring.store, before.name, since)
-    interval = timedelta(seconds=every or session.settings.tick_interval_seconds)
+    since = context.wiring.dispatch.clock.now() - timedelta(hours=hours)
+    past = history.of_file(source, before.name) if source else history.of_store(context.wiring.store, before.name, since)
+    interval = timedelta(seconds=every or context.settings.tick_interval_seconds)
     data = {
         "pool": before.name,
         "runs": len(past),
@@ -81,7 +81,7 @@ def simulate(
     return Answer(data=data, view="simulation")
 
 
-def _filed(session: Session, pool: str | None, files: Sequence[str]) -> WorkPool | None:
+def _filed(context: Context, pool: str | None, files: Sequence[str]) -> WorkPool | None:
     """The pool as a configuration file has it; None without one. Raises `InvalidInput` where it is not clear which."""
     if not files:
         if pool is None:
@@ -92,7 +92,7 @@ def _filed(session: Session, pool: str | None, files: Sequence[str]) -> WorkPool
 
     document, file = read(files), ", ".join(files)
     with located(document):
-        wanted = session.client.plan(document.value).wanted
+        wanted = context.client.plan(document.value).wanted
     names = [name for name in document.value.get("pools", {}) if pool in (None, name)]
     if len(names) != 1:
         words = f"{file} names {len(names)} work pools: say which" if pool is None else f"{file} does not name {pool!r}"

@@ -11,7 +11,7 @@ from typing import cast
 import click
 
 from dispatcher.cli.command import Answer, Group
-from dispatcher.cli.session import Session, pass_session
+from dispatcher.cli.context import Context, pass_context
 from dispatcher.errors import StoreSchemaError
 from dispatcher.models import WorkPool
 from dispatcher.store import Store
@@ -31,14 +31,14 @@ def store() -> None:
 
 @store.command("migrate", example="dispatcher store migrate print\ndispatcher store migrate apply")
 @click.argument("action", type=click.Choice(["print", "apply", "check"]))
-@pass_session
-def migrate(session: Session, /, action: str) -> Answer:
+@pass_context
+def migrate(context: Context, /, action: str) -> Answer:
     """Bring the store's schema to this code's: print what is lacking, apply it, or check that nothing is (exit code 1).
 
     `print` writes SQL, or for DynamoDB the parameters of `aws dynamodb create-table --cli-input-json`, for those who let nobody
     else change a schema. SQLite files, and PostgreSQL where the role may, are also migrated when they are first used.
     """
-    opened = session.wiring.store
+    opened = context.wiring.store
     if not hasattr(opened, "migration"):
         return _migration(Migration(found=0, latest=0), "The store is in memory: it has no schema.")
     migrating = cast("Migrates", opened)
@@ -57,14 +57,14 @@ def migrate(session: Session, /, action: str) -> Answer:
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 @click.option("--resume", is_flag=True, help="Go on with a copy that was broken off: what is there already stays.")
-@pass_session
-def copy(session: Session, /, source: str, target: str, *, resume: bool) -> Answer:
+@pass_context
+def copy(context: Context, /, source: str, target: str, *, resume: bool) -> Answer:
     """Copy everything from one store to another, empty one; live runs stay live, and nothing is lost.
 
     Stop the schedule of the source first, and never tick both: each would submit the runs that wait. Stores are named by their
     URLs, as in DISPATCHER_STORE.
     """
-    with _opened(source) as old, _opened(target) as new, _progress("copied", session) as progress:
+    with _opened(source) as old, _opened(target) as new, _progress("copied", context) as progress:
         moved = copy_store(old, new, resume=resume, progress=progress)
     data = {"from": without_password(source), "to": without_password(target), **asdict(moved)}
     words = f"Copied {moved.pools} work pools, {moved.deployments} deployments and {moved.runs} runs."
@@ -73,8 +73,8 @@ def copy(session: Session, /, source: str, target: str, *, resume: bool) -> Answ
 
 @store.command("check", example="dispatcher store check\ndispatcher store check --provider")
 @click.option("--provider", is_flag=True, help="Look also for live jobs at the providers that the store does not know.")
-@pass_session
-def check(session: Session, /, *, provider: bool) -> Answer:
+@pass_context
+def check(context: Context, /, *, provider: bool) -> Answer:
     """Look whether everything in the store fits together: every slot has a run, every ended run an end; exit code 1 if not.
 
     Ask while no tick is under way: the store is read piece by piece, and what moves meanwhile may look torn. With --provider,
@@ -87,18 +87,18 @@ def check(session: Session, /, *, provider: bool) -> Answer:
         looked = runs
         show(runs)
 
-    with _progress("checked", session) as show:
-        faults = tuple(dict.fromkeys(check_store(session.wiring.store, progress=count)))
+    with _progress("checked", context) as show:
+        faults = tuple(dict.fromkeys(check_store(context.wiring.store, progress=count)))
     if provider:
-        faults += tuple(stray for pool in session.client.work_pools() for stray in _strays(session, pool))
+        faults += tuple(stray for pool in context.client.work_pools() for stray in _strays(context, pool))
     text = "" if faults else f"{looked} runs and all that belongs to them fit together."
     return Answer(data={"runs": looked, "faults": list(faults)}, text=text or f"Faults: {len(faults)}.", faults=faults)
 
 
-def _strays(session: Session, pool: WorkPool) -> Iterator[str]:
+def _strays(context: Context, pool: WorkPool) -> Iterator[str]:
     """One line for each live job that the store does not know; one that says so where it could not be asked."""
     try:
-        names = strays(session.wiring.dispatch, pool)
+        names = strays(context.wiring.dispatch, pool)
     except ProviderError as problem:
         yield f"work pool {pool.name!r}: its provider could not be asked for jobs: {problem}"
         return
@@ -132,9 +132,9 @@ def _opened(url: str) -> Iterator[Store]:
 
 
 @contextmanager
-def _progress(verb: str, session: Session) -> Iterator[Progress]:
+def _progress(verb: str, context: Context) -> Iterator[Progress]:
     """One line that counts, in a terminal."""
-    if session.as_json or not sys.stderr.isatty():
+    if context.as_json or not sys.stderr.isatty():
         yield lambda _runs: None
         return
     yield lambda runs: click.echo(f"\r{runs} runs {verb}", err=True, nl=False)

@@ -8,9 +8,9 @@ from datetime import timedelta
 import click
 
 from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion
 from dispatcher.cli.output import secrets, shapes
-from dispatcher.cli.session import Session, pass_session
 from dispatcher.models import WorkPool
 from dispatcher.records import Decision
 from dispatcher.ticking import dry_run
@@ -36,33 +36,33 @@ from providers.base import ProviderError
     help="Show what would be admitted now, with jobs but for secrets; change nothing.",
 )
 @secrets.show_option
-@pass_session
-def tick(session: Session, /, pools: Sequence[str], *, dry: bool) -> Answer:
+@pass_context
+def tick(context: Context, /, pools: Sequence[str], *, dry: bool) -> Answer:
     """Dispatch once: see what has ended, admit what is due, submit it. Safe to run as often, and as often at once, as you like.
 
     Exits with 1 when a pool had a problem; the others are ticked all the same.
     """
-    named = [session.client.work_pool(name).name for name in pools] or None
+    named = [context.client.work_pool(name).name for name in pools] or None
     if dry:
-        return _dry(session, named)
-    dispatch = session.wiring.dispatch
-    deadline = dispatch.clock.now() + timedelta(seconds=session.settings.tick_seconds)
+        return _dry(context, named)
+    dispatch = context.wiring.dispatch
+    deadline = dispatch.clock.now() + timedelta(seconds=context.settings.tick_seconds)
     report = run_tick(dispatch, deadline, pools=named)
     return Answer(data=shapes.tick(report), view="tick", faults=tuple(report.problems))
 
 
-def _dry(session: Session, named: Sequence[str] | None) -> Answer:
-    pools = [pool for pool in session.client.work_pools() if named is None or pool.name in named]
-    plans = [_plan(session, pool) for pool in pools]
+def _dry(context: Context, named: Sequence[str] | None) -> Answer:
+    pools = [pool for pool in context.client.work_pools() if named is None or pool.name in named]
+    plans = [_plan(context, pool) for pool in pools]
     faults = tuple(f"{report.pool}: {report.problem}" for _, report in plans if report.problem)
     told = [shapes.dry_run(decision, report) for decision, report in plans]
     granted = [grant.run for decision, _ in plans for grant in decision.grants]
-    return Answer(data=told, view="dry_run", secrets=secrets.of_runs(session, granted), faults=faults)
+    return Answer(data=told, view="dry_run", secrets=secrets.of_runs(context, granted), faults=faults)
 
 
-def _plan(session: Session, pool: WorkPool) -> tuple[Decision, PoolReport]:
+def _plan(context: Context, pool: WorkPool) -> tuple[Decision, PoolReport]:
     """What a tick of one pool would do; a provider that cannot be used is that pool's problem alone."""
     try:
-        return dry_run(session.wiring.dispatch, pool)
+        return dry_run(context.wiring.dispatch, pool)
     except ProviderError as problem:
         return Decision(), PoolReport(pool.name, problem=str(problem))

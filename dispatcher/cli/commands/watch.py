@@ -8,34 +8,34 @@ from uuid import UUID
 import click
 
 from dispatcher.cli.command import Answer
+from dispatcher.cli.context import Context
 from dispatcher.cli.output import secrets, shapes
-from dispatcher.cli.session import Session
 from dispatcher.models import Run, RunState
 
 
-def follow(session: Session, run_id: UUID, *, every: float, timeout: float | None) -> Answer:
+def follow(context: Context, run_id: UUID, *, every: float, timeout: float | None) -> Answer:
     """Look every so many seconds until the run has ended, or the time is up."""
-    clock, told = session.wiring.dispatch.clock, ""
+    clock, told = context.wiring.dispatch.clock, ""
     stop = clock.now() + timedelta(seconds=timeout) if timeout is not None else None
     try:
         while True:
-            run = session.client.run(run_id)
-            told = _tell(session, run, told)
+            run = context.client.run(run_id)
+            told = _tell(context, run, told)
             left = (stop - clock.now()).total_seconds() if stop else every
             if run.state.is_terminal or left <= 0:
-                return _answer(run, timeout, secrets.of_runs(session, [run]))
+                return _answer(run, timeout, secrets.of_runs(context, [run]))
             clock.sleep(min(every, left))
     except KeyboardInterrupt:
         click.echo("Stopped watching; the run goes on.", err=True)
         raise
 
 
-def _tell(session: Session, run: Run, told: str) -> str:
+def _tell(context: Context, run: Run, told: str) -> str:
     """A line for what is new; the answer is what has been told."""
-    words = session.client.explain(run.id).text if run.state is RunState.SCHEDULED else _words(run)
+    words = context.client.explain(run.id).text if run.state is RunState.SCHEDULED else _words(run)
     line = f"{run.state:<10}  {words}".rstrip()
-    if line != told and not session.as_json:
-        click.echo(f"{_local(_since(run) or session.client.clock.now())}  {line}")
+    if line != told and not context.as_json:
+        click.echo(f"{_local(_since(run) or context.client.clock.now())}  {line}")
     return line
 
 

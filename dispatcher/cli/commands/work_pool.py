@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion
 from dispatcher.cli.input.consent import consent, yes_option
 from dispatcher.cli.input.default_pool import forget_default, set_default
@@ -19,7 +20,6 @@ from dispatcher.cli.input.references import pool_argument
 from dispatcher.cli.input.values import job_variables, template, type_option
 from dispatcher.cli.output import secrets, shapes
 from dispatcher.cli.output.tables_option import wide_option
-from dispatcher.cli.session import Session, pass_session
 from dispatcher.client import UNSET, default_base_job_template
 from dispatcher.core.holds import active
 from dispatcher.models import WorkPool
@@ -62,9 +62,9 @@ def work_pool() -> None:
 @click.option("-d", "--description", default="", help="What it is for.")
 @hook_option
 @default_option
-@pass_session
+@pass_context
 def create(
-    session: Session,
+    context: Context,
     /,
     name: str,
     *,
@@ -79,7 +79,7 @@ def create(
     as_default: bool,
 ) -> Answer:
     """Create a work pool, with one work queue named default."""
-    pool = session.client.create_work_pool(
+    pool = context.client.create_work_pool(
         name,
         type=pool_type,
         base_job_template=template(source),
@@ -89,9 +89,9 @@ def create(
         description=description,
         hooks=hooks_given(hooks),
     )
-    noted = set_default(session, name) if as_default else ""
+    noted = set_default(context, name) if as_default else ""
     next_step = "dispatcher run create" + (f" --pool {name}" if not as_default else "")
-    return _changed(session, pool, f"Created work pool {name!r} of type {pool_type}.{noted} Try: {next_step}")
+    return _changed(context, pool, f"Created work pool {name!r} of type {pool_type}.{noted} Try: {next_step}")
 
 
 @work_pool.command(
@@ -107,9 +107,9 @@ def create(
 @hook_option
 @no_hooks_option
 @default_option
-@pass_session
+@pass_context
 def update(
-    session: Session,
+    context: Context,
     /,
     name: str,
     *,
@@ -134,7 +134,7 @@ def update(
             "--base-job-template, --job-variable, --concurrency-limit, --description, --hook, --no-hooks, --set-as-default"
         )
         raise click.UsageError(f"Nothing to change: give {options}.")
-    pool = session.client.update_work_pool(
+    pool = context.client.update_work_pool(
         name,
         base_job_template=UNSET if source is None else template(source),
         job_variables=job_variables(variables, pairs),
@@ -142,24 +142,24 @@ def update(
         description=UNSET if description is None else description,
         hooks=UNSET if changed is None else changed,
     )
-    noted = set_default(session, name) if as_default else ""
-    return _changed(session, pool, f"Updated work pool {name!r}.{noted}")
+    noted = set_default(context, name) if as_default else ""
+    return _changed(context, pool, f"Updated work pool {name!r}.{noted}")
 
 
 @work_pool.command("ls", example="dispatcher work-pool ls")
 @wide_option
-@pass_session
-def ls(session: Session, /) -> Answer:
+@pass_context
+def ls(context: Context, /) -> Answer:
     """List all work pools."""
-    return Answer(data=[_listed(session, pool) for pool in session.client.work_pools()], view="pools")
+    return Answer(data=[_listed(context, pool) for pool in context.client.work_pools()], view="pools")
 
 
-def _listed(session: Session, pool: WorkPool) -> shapes.Shape:
+def _listed(context: Context, pool: WorkPool) -> shapes.Shape:
     """A pool in the list, with what keeps its runs waiting."""
-    now, oldest = session.wiring.dispatch.clock.now(), session.client.oldest_due(pool.name)
-    is_late = oldest is not None and now - oldest.due_at > session.settings.heartbeat
+    now, oldest = context.wiring.dispatch.clock.now(), context.client.oldest_due(pool.name)
+    is_late = oldest is not None and now - oldest.due_at > context.settings.heartbeat
     return {
-        **_shape(session, pool),
+        **_shape(context, pool),
         "held": [shapes.hold(hold) for hold in active(pool.holds, now)],
         "late_since": shapes.time(oldest.due_at) if oldest and is_late else None,
     }
@@ -169,10 +169,10 @@ def _listed(session: Session, pool: WorkPool) -> shapes.Shape:
 @pool_argument
 @secrets.show_option
 @wide_option
-@pass_session
-def inspect(session: Session, /, name: str) -> Answer:
+@pass_context
+def inspect(context: Context, /, name: str) -> Answer:
     """Show one work pool: its limits, its queues and how full they are, its base job template."""
-    view = session.client.inspect_work_pool(name)
+    view = context.client.inspect_work_pool(name)
     return Answer(data=shapes.whole_pool(view), view="pool", secrets=secrets.of_pools([view.pool]))
 
 
@@ -183,55 +183,55 @@ def inspect(session: Session, /, name: str) -> Answer:
 )
 @click.option("-l", "--limit", type=int, default=100, show_default=True, metavar="N", help="The most runs to show.")
 @wide_option
-@pass_session
-def preview(session: Session, /, name: str, hours: float, limit: int) -> Answer:
+@pass_context
+def preview(context: Context, /, name: str, hours: float, limit: int) -> Answer:
     """Show the runs that are due within the next hours, by time: what is late is marked, and what schedules are to make."""
-    now = session.client.clock.now()
-    found = session.client.preview_work_pool(name, within=timedelta(hours=hours), limit=limit)
+    now = context.client.clock.now()
+    found = context.client.preview_work_pool(name, within=timedelta(hours=hours), limit=limit)
     return Answer(data=[shapes.upcoming(each, now) for each in found], view="output.run_views:preview")
 
 
 @work_pool.command("pause", example="dispatcher work-pool pause nightly")
 @pool_argument
-@pass_session
-def pause(session: Session, /, name: str) -> Answer:
+@pass_context
+def pause(context: Context, /, name: str) -> Answer:
     """Stop delivery: what runs goes on, what is due waits."""
-    return _changed(session, session.client.update_work_pool(name, paused=True), f"Paused work pool {name!r}.")
+    return _changed(context, context.client.update_work_pool(name, paused=True), f"Paused work pool {name!r}.")
 
 
 @work_pool.command("resume", example="dispatcher work-pool resume nightly")
 @pool_argument
-@pass_session
-def resume(session: Session, /, name: str) -> Answer:
+@pass_context
+def resume(context: Context, /, name: str) -> Answer:
     """Deliver again; everything that waited is due."""
-    return _changed(session, session.client.update_work_pool(name, paused=False), f"Resumed work pool {name!r}.")
+    return _changed(context, context.client.update_work_pool(name, paused=False), f"Resumed work pool {name!r}.")
 
 
 @work_pool.command("delete", example="dispatcher work-pool delete nightly --yes")
 @pool_argument
 @yes_option
-@pass_session
-def delete(session: Session, /, name: str, *, yes: bool) -> Answer:
+@pass_context
+def delete(context: Context, /, name: str, *, yes: bool) -> Answer:
     """Delete a work pool with its queues, deployments and ended runs; refused while runs have not ended."""
-    session.client.work_pool(name)
+    context.client.work_pool(name)
     consent(f"delete work pool {name!r}, its queues, its deployments and its ended runs", yes=yes)
-    session.client.delete_work_pool(name)
-    forget_default(session, name)
+    context.client.delete_work_pool(name)
+    forget_default(context, name)
     return Answer(data={"deleted": name}, text=f"Deleted work pool {name!r}.")
 
 
 @work_pool.command("sweep", example="dispatcher work-pool sweep nightly --yes")
 @pool_argument
 @yes_option
-@pass_session
-def sweep(session: Session, /, name: str, *, yes: bool) -> Answer:
+@pass_context
+def sweep(context: Context, /, name: str, *, yes: bool) -> Answer:
     """Remove ended jobs that linger where the pool puts its own and that no run needs; a process's log goes with it."""
     from dispatcher.upkeep.strays import strays  # noqa: PLC0415 - likewise
     from dispatcher.upkeep.sweep import sweep as run_sweep  # noqa: PLC0415 - no other command of this module needs a provider
 
-    pool = session.client.work_pool(name)
+    pool = context.client.work_pool(name)
     consent(f"remove what ended jobs of work pool {name!r} left behind", yes=yes)
-    names, unknown = run_sweep(session.wiring.dispatch, pool), strays(session.wiring.dispatch, pool)
+    names, unknown = run_sweep(context.wiring.dispatch, pool), strays(context.wiring.dispatch, pool)
     lines = [*names, f"Removed {len(names)} ended jobs."]
     if unknown:
         examples = ", ".join(unknown[:5])
@@ -244,20 +244,20 @@ def sweep(session: Session, /, name: str, *, yes: bool) -> Answer:
 )
 @pool_argument
 @click.argument("limit", type=int)
-@pass_session
-def set_concurrency_limit(session: Session, /, name: str, limit: int) -> Answer:
+@pass_context
+def set_concurrency_limit(context: Context, /, name: str, limit: int) -> Answer:
     """Limit how many runs of the pool may hold a slot at once; 0 means never."""
-    pool = session.client.update_work_pool(name, concurrency_limit=limit)
-    return _changed(session, pool, f"Work pool {name!r} now runs at most {limit} at once.")
+    pool = context.client.update_work_pool(name, concurrency_limit=limit)
+    return _changed(context, pool, f"Work pool {name!r} now runs at most {limit} at once.")
 
 
 @work_pool.command("clear-concurrency-limit", example="dispatcher work-pool clear-concurrency-limit nightly")
 @pool_argument
-@pass_session
-def clear_concurrency_limit(session: Session, /, name: str) -> Answer:
+@pass_context
+def clear_concurrency_limit(context: Context, /, name: str) -> Answer:
     """Take the limit of the pool away; those of its queues stay."""
-    pool = session.client.update_work_pool(name, concurrency_limit=None)
-    return _changed(session, pool, f"Work pool {name!r} has no limit any more.")
+    pool = context.client.update_work_pool(name, concurrency_limit=None)
+    return _changed(context, pool, f"Work pool {name!r} has no limit any more.")
 
 
 @work_pool.command(
@@ -284,14 +284,14 @@ def get_default_base_job_template(pool_type: str, target: str | None) -> Answer:
 @click.option("-o", "--output", metavar="DIR", type=A_DIRECTORY, help="Where to write it; without it NAME-infrastructure.")
 @click.option("--pool-only", is_flag=True, help="Without the dispatcher itself, where there is one already.")
 @click.option("--force", is_flag=True, help="Write over files that exist and say something else.")
-@pass_session
+@pass_context
 def provision_infrastructure(
-    session: Session, /, name: str, *, pool_type: str | None, output: Path | None, pool_only: bool, force: bool
+    context: Context, /, name: str, *, pool_type: str | None, output: Path | None, pool_only: bool, force: bool
 ) -> Answer:
     """Write a Terraform root module with what a pool needs, and the dispatcher that serves it; nothing is run."""
     from dispatcher.cli.terraform import writing  # noqa: PLC0415 - of no use to the other commands
 
-    kind = pool_type or session.client.work_pool(name).type
+    kind = pool_type or context.client.work_pool(name).type
     instead = writing.nothing_to_make(kind)
     if instead is not None:
         told: dict[str, Any] = {"pool": name, "type": kind, "directory": None, "files": [], "next": []}
@@ -306,9 +306,9 @@ def provision_infrastructure(
     return Answer(data={"pool": name, "type": kind, "directory": str(directory), "files": files, "next": steps}, text=text)
 
 
-def _shape(session: Session, pool: WorkPool) -> shapes.Shape:
-    return shapes.pool(pool, pool.status(session.client.clock.now(), session.client.heartbeat))
+def _shape(context: Context, pool: WorkPool) -> shapes.Shape:
+    return shapes.pool(pool, pool.status(context.client.clock.now(), context.client.heartbeat))
 
 
-def _changed(session: Session, pool: WorkPool, text: str) -> Answer:
-    return Answer(data=_shape(session, pool), text=text)
+def _changed(context: Context, pool: WorkPool, text: str) -> Answer:
+    return Answer(data=_shape(context, pool), text=text)

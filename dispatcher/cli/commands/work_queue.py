@@ -6,12 +6,12 @@ import click
 
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.commands.work_pool import NEGATIVE_NUMBERS
+from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion
 from dispatcher.cli.input.consent import consent, yes_option
 from dispatcher.cli.input.values import pool_option
 from dispatcher.cli.output import shapes
 from dispatcher.cli.output.tables_option import wide_option
-from dispatcher.cli.session import Session, pass_session
 from dispatcher.models import DEFAULT_QUEUE, WorkPool
 
 
@@ -28,9 +28,9 @@ def work_queue() -> None:
 @click.option("--paused", is_flag=True, help="Create it paused.")
 @click.option("-d", "--description", default="", help="What it is for.")
 @click.option("--no-shift", is_flag=True, help="Refuse a priority that is taken, instead of moving its holder down.")
-@pass_session
+@pass_context
 def create(
-    session: Session,
+    context: Context,
     /,
     name: str,
     pool: str,
@@ -42,8 +42,8 @@ def create(
     no_shift: bool,
 ) -> Answer:
     """Create a work queue; whoever holds the priority moves down, and so on, as far as needed."""
-    before = session.client.work_pool(pool)
-    after = session.client.create_work_queue(
+    before = context.client.work_pool(pool)
+    after = context.client.create_work_queue(
         pool,
         name,
         priority=priority,
@@ -52,47 +52,47 @@ def create(
         description=description,
         shift=not no_shift,
     )
-    return _placed(session, before, after, name, f"Created work queue {name!r}")
+    return _placed(context, before, after, name, f"Created work queue {name!r}")
 
 
 @work_queue.command("ls", example="dispatcher work-queue ls --pool nightly")
 @pool_option
 @wide_option
-@pass_session
-def ls(session: Session, /, pool: str) -> Answer:
+@pass_context
+def ls(context: Context, /, pool: str) -> Answer:
     """List the work queues of a pool in the order in which they are served."""
-    view = session.client.inspect_work_pool(pool)
+    view = context.client.inspect_work_pool(pool)
     return Answer(data=[shapes.queue(view, queue.name) for queue in view.pool.queues], view="queues")
 
 
 @work_queue.command("inspect", example="dispatcher work-queue inspect critical --pool nightly")
 @click.argument("name", shell_complete=completion.queues)
 @pool_option
-@pass_session
-def inspect(session: Session, /, name: str, pool: str) -> Answer:
+@pass_context
+def inspect(context: Context, /, name: str, pool: str) -> Answer:
     """Show one work queue and how full it is."""
-    session.client.work_queue(pool, name)
-    return Answer(data=shapes.queue(session.client.inspect_work_pool(pool), name), view="queue")
+    context.client.work_queue(pool, name)
+    return Answer(data=shapes.queue(context.client.inspect_work_pool(pool), name), view="queue")
 
 
 @work_queue.command("pause", example="dispatcher work-queue pause critical --pool nightly")
 @click.argument("name", shell_complete=completion.queues)
 @pool_option
-@pass_session
-def pause(session: Session, /, name: str, pool: str) -> Answer:
+@pass_context
+def pause(context: Context, /, name: str, pool: str) -> Answer:
     """Stop delivery from one queue: what runs goes on, what is due waits."""
-    session.client.update_work_queue(pool, name, paused=True)
-    return _changed(session, pool, name, f"Paused work queue {name!r} of {pool!r}.")
+    context.client.update_work_queue(pool, name, paused=True)
+    return _changed(context, pool, name, f"Paused work queue {name!r} of {pool!r}.")
 
 
 @work_queue.command("resume", example="dispatcher work-queue resume critical --pool nightly")
 @click.argument("name", shell_complete=completion.queues)
 @pool_option
-@pass_session
-def resume(session: Session, /, name: str, pool: str) -> Answer:
+@pass_context
+def resume(context: Context, /, name: str, pool: str) -> Answer:
     """Deliver from a queue again."""
-    session.client.update_work_queue(pool, name, paused=False)
-    return _changed(session, pool, name, f"Resumed work queue {name!r} of {pool!r}.")
+    context.client.update_work_queue(pool, name, paused=False)
+    return _changed(context, pool, name, f"Resumed work queue {name!r} of {pool!r}.")
 
 
 @work_queue.command(
@@ -102,12 +102,12 @@ def resume(session: Session, /, name: str, pool: str) -> Answer:
 @click.argument("priority", type=int)
 @pool_option
 @click.option("--no-shift", is_flag=True, help="Refuse a priority that is taken, instead of moving its holder down.")
-@pass_session
-def set_priority(session: Session, /, name: str, priority: int, pool: str, *, no_shift: bool) -> Answer:
+@pass_context
+def set_priority(context: Context, /, name: str, priority: int, pool: str, *, no_shift: bool) -> Answer:
     """Give a queue another priority; 1 is served first."""
-    before = session.client.work_pool(pool)
-    after = session.client.update_work_queue(pool, name, priority=priority, shift=not no_shift)
-    return _placed(session, before, after, name, f"Moved work queue {name!r}")
+    before = context.client.work_pool(pool)
+    after = context.client.update_work_queue(pool, name, priority=priority, shift=not no_shift)
+    return _placed(context, before, after, name, f"Moved work queue {name!r}")
 
 
 @work_queue.command(
@@ -118,48 +118,48 @@ def set_priority(session: Session, /, name: str, priority: int, pool: str, *, no
 @click.argument("name", shell_complete=completion.queues)
 @click.argument("limit", type=int)
 @pool_option
-@pass_session
-def set_concurrency_limit(session: Session, /, name: str, limit: int, pool: str) -> Answer:
+@pass_context
+def set_concurrency_limit(context: Context, /, name: str, limit: int, pool: str) -> Answer:
     """Limit how many runs of the queue may hold a slot at once; 0 means never."""
-    session.client.update_work_queue(pool, name, concurrency_limit=limit)
-    return _changed(session, pool, name, f"Work queue {name!r} of {pool!r} now runs at most {limit} at once.")
+    context.client.update_work_queue(pool, name, concurrency_limit=limit)
+    return _changed(context, pool, name, f"Work queue {name!r} of {pool!r} now runs at most {limit} at once.")
 
 
 @work_queue.command("clear-concurrency-limit", example="dispatcher work-queue clear-concurrency-limit critical --pool nightly")
 @click.argument("name", shell_complete=completion.queues)
 @pool_option
-@pass_session
-def clear_concurrency_limit(session: Session, /, name: str, pool: str) -> Answer:
+@pass_context
+def clear_concurrency_limit(context: Context, /, name: str, pool: str) -> Answer:
     """Take the limit of a queue away; that of the pool stays."""
-    session.client.update_work_queue(pool, name, concurrency_limit=None)
-    return _changed(session, pool, name, f"Work queue {name!r} of {pool!r} has no limit of its own any more.")
+    context.client.update_work_queue(pool, name, concurrency_limit=None)
+    return _changed(context, pool, name, f"Work queue {name!r} of {pool!r} has no limit of its own any more.")
 
 
 @work_queue.command("delete", example="dispatcher work-queue delete critical --pool nightly --yes")
 @click.argument("name", shell_complete=completion.queues)
 @pool_option
 @yes_option
-@pass_session
-def delete(session: Session, /, name: str, pool: str, *, yes: bool) -> Answer:
+@pass_context
+def delete(context: Context, /, name: str, pool: str, *, yes: bool) -> Answer:
     """Delete a queue; refused for default, and while its runs have not ended. The others keep their priorities."""
-    if session.client.work_queue(pool, name).name != DEFAULT_QUEUE:  # which is refused in any case
+    if context.client.work_queue(pool, name).name != DEFAULT_QUEUE:  # which is refused in any case
         consent(f"delete work queue {name!r} of {pool!r}", yes=yes)
-    session.client.delete_work_queue(pool, name)
+    context.client.delete_work_queue(pool, name)
     return Answer(data={"deleted": name, "pool": pool}, text=f"Deleted work queue {name!r} of {pool!r}.")
 
 
-def _changed(session: Session, pool: str, name: str, text: str) -> Answer:
-    return Answer(data=shapes.queue(session.client.inspect_work_pool(pool), name), text=text)
+def _changed(context: Context, pool: str, name: str, text: str) -> Answer:
+    return Answer(data=shapes.queue(context.client.inspect_work_pool(pool), name), text=text)
 
 
-def _placed(session: Session, before: WorkPool, after: WorkPool, name: str, did: str) -> Answer:
+def _placed(context: Context, before: WorkPool, after: WorkPool, name: str, did: str) -> Answer:
     """Say where a queue went and whom it moved down."""
     moved = {
         queue.name: queue.priority
         for queue in after.queues
         if queue.name != name and (old := before.queue(queue.name)) and old.priority != queue.priority
     }
-    shape = shapes.queue(session.client.inspect_work_pool(after.name), name)
+    shape = shapes.queue(context.client.inspect_work_pool(after.name), name)
     others = "; ".join(f"{other!r} moved down to {priority}" for other, priority in moved.items())
     text = f"{did} at priority {shape['priority']} of {after.name!r}{f' ({others})' if others else ''}."
     return Answer(data={**shape, "moved": moved}, text=text)

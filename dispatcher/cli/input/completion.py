@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import click
 
-from dispatcher.cli.session import Session
+from dispatcher.cli.context import Context
 from dispatcher.errors import DispatcherError
 
 RECENT = 50
@@ -20,39 +20,39 @@ RECENT = 50
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
-def _offering(names: Callable[[Session, click.Context], Iterable[str]]) -> Complete:
+def _offering(names: Callable[[Context, click.Context], Iterable[str]]) -> Complete:
     """A completion of the names that begin with what has been typed."""
 
-    def complete(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-        session = context.ensure_object(Session)
-        session.store_url = context.find_root().params.get("store_url")
+    def complete(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+        context = ctx.ensure_object(Context)
+        context.store_url = ctx.find_root().params.get("store_url")
         try:
-            return [name for name in names(session, context) if name.startswith(incomplete)]
+            return [name for name in names(context, ctx) if name.startswith(incomplete)]
         except DispatcherError:
             return []
         finally:
-            session.close()
+            context.close()
 
     return complete
 
 
-pools = _offering(lambda session, _context: (pool.name for pool in session.client.work_pools()))
+pools = _offering(lambda context, _ctx: (pool.name for pool in context.client.work_pools()))
 queues = _offering(
-    lambda session, context: (
+    lambda context, ctx: (
         queue.name
-        for pool in session.client.work_pools()
+        for pool in context.client.work_pools()
         for queue in pool.queues
-        if context.params.get("pool") in (None, pool.name)
+        if ctx.params.get("pool") in (None, pool.name)
     )
 )
-deployments = _offering(lambda session, _context: (each.name for each in session.client.deployments()))
+deployments = _offering(lambda context, _ctx: (each.name for each in context.client.deployments()))
 schedules = _offering(
-    lambda session, context: (
+    lambda context, ctx: (
         each.slug
-        for found in session.client.deployments()
+        for found in context.client.deployments()
         for each in found.schedules
-        if context.params.get("name") in (None, found.name)
+        if ctx.params.get("name") in (None, found.name)
     )
 )
-hooks = _offering(lambda session, _context: sorted(session.settings.hooks))
-runs = _offering(lambda session, _context: (str(run.id) for run in session.client.runs(limit=RECENT)))
+hooks = _offering(lambda context, _ctx: sorted(context.settings.hooks))
+runs = _offering(lambda context, _ctx: (str(run.id) for run in context.client.runs(limit=RECENT)))

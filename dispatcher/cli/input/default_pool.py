@@ -10,43 +10,43 @@ import json
 import os
 from pathlib import Path
 
-from dispatcher.cli.session import Session
+from dispatcher.cli.context import Context
 from dispatcher.errors import Fault, InvalidInput, NotFound
 
 MEND = "dispatcher work-pool update NAME --set-as-default"
 
 
-def pool_or_default(session: Session, pool: str | None) -> str:
+def pool_or_default(context: Context, pool: str | None) -> str:
     """The pool that was named, or else the default. Raises `InvalidInput` without either, `NotFound` for one that is gone."""
     if pool is not None:
         return pool
-    name = default_pool(session)
+    name = default_pool(context)
     if name is None:
         raise InvalidInput("request", [Fault("pool", f"name a work pool (--pool), or choose a default: {MEND}")])
     return name
 
 
-def default_pool(session: Session) -> str | None:
+def default_pool(context: Context) -> str | None:
     """The default, where there is one. Raises `NotFound` for one that is gone."""
-    name = session.settings.default_pool or _noted().get(_key(session))
-    if name is not None and session.wiring.store.pool(name) is None:
-        source = "DISPATCHER_DEFAULT_POOL" if session.settings.default_pool else str(_file())
+    name = context.settings.default_pool or _noted().get(_key(context))
+    if name is not None and context.wiring.store.pool(name) is None:
+        source = "DISPATCHER_DEFAULT_POOL" if context.settings.default_pool else str(_file())
         raise NotFound(f"the default work pool {name!r} ({source}) does not exist; choose another: {MEND}")
     return name
 
 
-def set_default(session: Session, name: str) -> str:
+def set_default(context: Context, name: str) -> str:
     """Note a pool as the default of this store; the answer says so, and what wins over it."""
-    _write({**_noted(), _key(session): name})
-    over = session.settings.default_pool
+    _write({**_noted(), _key(context): name})
+    over = context.settings.default_pool
     return f" It is the default now{f', but DISPATCHER_DEFAULT_POOL={over} wins' if over not in (None, name) else ''}."
 
 
-def forget_default(session: Session, name: str) -> None:
+def forget_default(context: Context, name: str) -> None:
     """Forget a pool that was deleted."""
     noted = _noted()
-    if noted.get(_key(session)) == name:
-        _write({key: value for key, value in noted.items() if key != _key(session)})
+    if noted.get(_key(context)) == name:
+        _write({key: value for key, value in noted.items() if key != _key(context)})
 
 
 def _noted() -> dict[str, str]:
@@ -75,8 +75,8 @@ def _file() -> Path:
     return Path(os.environ.get("HOME") or Path.home()) / ".dispatcher" / "default-pools.json"
 
 
-def _key(session: Session) -> str:
+def _key(context: Context) -> str:
     """The store without its password; a file by its whole path, wherever the command is given."""
-    name = session.store_name
+    name = context.store_name
     scheme, _, place = name.partition("///")
     return f"{scheme}///{Path(place).resolve()}" if scheme == "sqlite:" and not place.startswith(":") else name

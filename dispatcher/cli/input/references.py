@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from dispatcher.cli.context import Context
 from dispatcher.cli.input import completion
-from dispatcher.cli.session import Session
 from dispatcher.errors import Fault, InvalidInput, NotFound
 from dispatcher.models import Deployment, Run, WorkPool
 
@@ -23,9 +23,9 @@ PAGE, MOST = 1000, 20_000
 class Reference(click.Argument):
     """An argument that names something which exists; `Command` puts its name in the place of an id."""
 
-    def resolve(self, session: Session, value: Any) -> str:
+    def resolve(self, context: Context, value: Any) -> str:
         """The name behind what was typed; what is neither a name nor an id stays, for the client to say so."""
-        nouns = self.nouns(session)
+        nouns = self.nouns(context)
         if any(each.name == value for each in nouns):
             return str(value)
         found = [each for each in nouns if _begins(str(each.id), value)]
@@ -33,7 +33,7 @@ class Reference(click.Argument):
             raise _ambiguous(value, [str(each.id) for each in found])
         return found[0].name if found else str(value)
 
-    def nouns(self, session: Session) -> Sequence[WorkPool | Deployment]:
+    def nouns(self, context: Context) -> Sequence[WorkPool | Deployment]:
         """Those that it may be."""
         raise NotImplementedError
 
@@ -41,17 +41,17 @@ class Reference(click.Argument):
 class PoolReference(Reference):
     """A work pool."""
 
-    def nouns(self, session: Session) -> Sequence[WorkPool]:
+    def nouns(self, context: Context) -> Sequence[WorkPool]:
         """Every one."""
-        return session.client.work_pools()
+        return context.client.work_pools()
 
 
 class DeploymentReference(Reference):
     """A deployment."""
 
-    def nouns(self, session: Session) -> Sequence[Deployment]:
+    def nouns(self, context: Context) -> Sequence[Deployment]:
         """Every one."""
-        return session.client.deployments()
+        return context.client.deployments()
 
 
 pool_argument = click.argument("name", cls=PoolReference, shell_complete=completion.pools)
@@ -59,11 +59,11 @@ deployment_argument = click.argument("name", cls=DeploymentReference, shell_comp
 run_argument = click.argument("run_id", metavar="ID", shell_complete=completion.runs)
 
 
-def find_run(session: Session, reference: str) -> Run:
+def find_run(context: Context, reference: str) -> Run:
     """The run of an id, or of the beginning of one or a name as `run ls` shows them. Raises `NotFound` or `InvalidInput`."""
     with suppress(InvalidInput):  # it is no whole id
-        return session.client.run(reference)
-    for page in _pages(session):
+        return context.client.run(reference)
+    for page in _pages(context):
         found = [run for run in page if run.name == reference] or [run for run in page if _begins(str(run.id), reference)]
         if len(found) > 1:
             raise _ambiguous(reference, [str(run.id) for run in found], "runs")
@@ -73,9 +73,9 @@ def find_run(session: Session, reference: str) -> Run:
     raise NotFound(words)
 
 
-def _pages(session: Session) -> Iterator[Sequence[Run]]:
+def _pages(context: Context) -> Iterator[Sequence[Run]]:
     for offset in range(0, MOST, PAGE):
-        page = session.client.runs(limit=PAGE, offset=offset)
+        page = context.client.runs(limit=PAGE, offset=offset)
         yield page
         if len(page) < PAGE:
             return

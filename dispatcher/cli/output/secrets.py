@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from dispatcher.cli.session import Session
+from dispatcher.cli.context import Context
 from dispatcher.core.redaction import secret_texts
 from dispatcher.models import Deployment, Run, WorkPool
 
@@ -23,8 +23,8 @@ def show_option(function: Function) -> Function:
     return click.option("--show-secrets", is_flag=True, expose_value=False, is_eager=True, callback=_note, help=words)(function)
 
 
-def _note(context: click.Context, _option: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's own signature
-    context.ensure_object(Session).show_secrets = value
+def _note(ctx: click.Context, _option: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's own signature
+    ctx.ensure_object(Context).show_secrets = value
 
 
 def of_pools(pools: Iterable[WorkPool], deployments: Iterable[Deployment] = (), runs: Iterable[Run] = ()) -> frozenset[str]:
@@ -34,14 +34,14 @@ def of_pools(pools: Iterable[WorkPool], deployments: Iterable[Deployment] = (), 
     return frozenset().union(*found)
 
 
-def of_deployments(session: Session, deployments: Iterable[Deployment]) -> frozenset[str]:
+def of_deployments(context: Context, deployments: Iterable[Deployment]) -> frozenset[str]:
     """Those of deployments, and of their pools."""
-    return of_runs(session, (), deployments)
+    return of_runs(context, (), deployments)
 
 
-def of_runs(session: Session, runs: Iterable[Run], deployments: Iterable[Deployment] = ()) -> frozenset[str]:
+def of_runs(context: Context, runs: Iterable[Run], deployments: Iterable[Deployment] = ()) -> frozenset[str]:
     """Those of runs, and of the deployments and pools that they belong to."""
-    runs, store = list(runs), session.wiring.store
+    runs, store = list(runs), context.wiring.store
     sources = [store.deployment(name) for name in {run.deployment for run in runs} if name is not None]
     known = [each for each in (*sources, *deployments) if each is not None]
     pools = [store.pool(name) for name in {run.pool for run in runs} | {each.pool for each in known}]

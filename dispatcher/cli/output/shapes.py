@@ -23,14 +23,14 @@ attempt      attempt, state, reason, claimed_at, submitted_at, started_at, ended
 preview      a list of runs, each with late, not_before and created (false for a window that is to become a run) besides
 timeline     a list of event, at, wait_seconds (since the event before; null for the first), attempt, state and reason (of an
              end; else null and empty)
-explanation  id, name, state, reason (a word of `dispatcher.core.reasons.Reason`), text, mend, until, position, holders
+explanation  id, name, state, reason (a word of `dispatcher.core.reasons.Reason`), text, fix, until, position, holders
 dev          ticks (how many), at, pools (with in_use and queues), runs (as `run ls` has them but for those to come), problems
 tick         started_at, pools, skipped, problems; a pool has the numbers of `dispatcher.ticking.report.PoolReport`, barriers
              (by queue: why nothing more was admitted), queues (by name: in_use, limit, waiting, oldest_wait), steps (each
              step, after, seconds) and outcomes (by run)
 store        migrate: found and latest (versions), is_needed, statements; copy: from, to and how many pools, deployments, runs;
              check: runs (how many), faults
-doctor       a list of check, subject, level (ok, warning, problem), text, mend
+doctor       a list of check, subject, level (ok, warning, problem), text, fix
 simulate     pool, runs, interval_seconds, before and after: each concurrency_limit, most_slots, ended_at and queues (name,
              runs, never: not admitted at all, and the waits in seconds: median, p95, longest)
 plan, apply  hash (of what is stored before) and hash_after, applied, changes: a list of action (create, change, delete), noun,

@@ -15,7 +15,7 @@ import click
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
-from dispatcher.cli.session import Session
+from dispatcher.cli.context import Context
 
 GAP, LINES = 2, 2
 LEAST, VERY_LEAST = (12, 24), (8, 10)
@@ -25,9 +25,9 @@ SHORT_ID = 8
 
 def is_wide() -> bool:
     """Whether `--wide` was given."""
-    context = click.get_current_context(silent=True)
-    session = context.find_object(Session) if context else None
-    return session is not None and session.wide
+    ctx = click.get_current_context(silent=True)
+    context = ctx.find_object(Context) if ctx else None
+    return context is not None and context.wide
 
 
 @dataclass(kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from dispatcher.cli.session import Session
+from dispatcher.cli.context import Context
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -18,5 +18,5 @@ def wide_option(function: Function) -> Function:
     return click.option("--wide", is_flag=True, expose_value=False, is_eager=True, callback=_note, help=words)(function)
 
 
-def _note(context: click.Context, _option: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's own signature
-    context.ensure_object(Session).wide = value
+def _note(ctx: click.Context, _option: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's own signature
+    ctx.ensure_object(Context).wide = value

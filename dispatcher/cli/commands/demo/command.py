@@ -13,7 +13,7 @@ from dispatcher.cli.commands.demo.processes import ProcessStage
 from dispatcher.cli.commands.demo.scenario import scenario
 from dispatcher.cli.commands.demo.stage import Stage
 from dispatcher.cli.commands.demo.summary import summary
-from dispatcher.cli.session import Session, pass_session
+from dispatcher.cli.context import Context, pass_context
 from dispatcher.clock import Clock, SystemClock
 
 SPEED = click.FloatRange(min=0.1, max=100)
@@ -23,17 +23,17 @@ SPEED = click.FloatRange(min=0.1, max=100)
 @click.option("--ecs", is_flag=True, help="On the ECS emulator, through the AWS Lambda handler.")
 @click.option("--speed", type=SPEED, default=1.0, show_default=True, metavar="X", help="Make the jobs X times as fast.")
 @click.option("--all", "clouds", is_flag=True, help="The same runs on all four emulated clouds, through one function.")
-@pass_session
-def demo(session: Session, /, *, ecs: bool, clouds: bool, speed: float) -> Answer:
+@pass_context
+def demo(context: Context, /, *, ecs: bool, clouds: bool, speed: float) -> Answer:
     """See priorities and limits at work, on a store and on jobs of its own; nothing of yours is touched, nothing stays."""
     if ecs and clouds:
         raise click.UsageError("Give either --ecs or --all.")
     if clouds:
-        return _all(speed=speed, silent=session.as_json)
-    if ecs and not session.as_json:
+        return _all(speed=speed, silent=context.as_json)
+    if ecs and not context.as_json:
         click.echo("Starting the ECS emulator and the function ...")
     with _stage(ecs=ecs) as stage:
-        shape = perform(stage, speed=speed, silent=session.as_json, clock=SystemClock())
+        shape = perform(stage, speed=speed, silent=context.as_json, clock=SystemClock())
     return Answer(data=shape, view="commands.demo.views:demo_summary", faults=_broken(shape))
 
 

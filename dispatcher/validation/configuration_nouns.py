@@ -13,14 +13,14 @@ from dispatcher.core.queues import last_priority
 from dispatcher.core.written import holds_words, without_words
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import DEFAULT_QUEUE, Deployment, RetryPolicy, WorkPool, WorkQueue
+from dispatcher.validation.coercion import coerced_template, coerced_variables
 from dispatcher.validation.configuration import Entry, configuration_faults, entries, entry_faults, entry_model
+from dispatcher.validation.messages import one_line
 from dispatcher.validation.templates import base_job_template_faults
-from dispatcher.validation.wording import one_line
-from dispatcher.validation.words import settled_template, settled_variables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class New:
+class NewNouns:
     """What a new noun is born with."""
 
     kept: Callable[[], Mapping[str, Any]]
@@ -31,10 +31,10 @@ class New:
 
 TEMPLATE, VARIABLES = "base_job_template", "job_variables"
 
-_NOTHING_KEPT = New(kept=dict, template=lambda _type: {})
+_NOTHING_KEPT = NewNouns(kept=dict, template=lambda _type: {})
 
 
-def read_configuration(value: Any, stored: Configuration, new: New) -> Configuration:
+def read_configuration(value: Any, stored: Configuration, new: NewNouns) -> Configuration:
     """The pools and deployments of a configuration, as they would be saved over what is stored.
 
     Raises `InvalidInput` with every key that does not belong and every value of another kind. What is right in kind and still
@@ -63,13 +63,13 @@ def read_retry(value: Any, field: str) -> RetryPolicy:
     return policy
 
 
-def _settled(value: Any, stored: Configuration, new: New) -> Any:
+def _settled(value: Any, stored: Configuration, new: NewNouns) -> Any:
     """The configuration with every value that has words of its own as the schema of its template takes it."""
     if not isinstance(value, Mapping) or not holds_words(value):
         return value
     pools, deployments = _entries(value, "pools"), _entries(value, "deployments")
     settled = {
-        name: {**pool, TEMPLATE: settled_template(pool.get(TEMPLATE))} for name, pool in pools.items() if TEMPLATE in pool
+        name: {**pool, TEMPLATE: coerced_template(pool.get(TEMPLATE))} for name, pool in pools.items() if TEMPLATE in pool
     }
     templates: dict[str, Any] = {pool.name: pool.base_job_template for pool in stored.pools}
     for name, pool in (pools | settled).items():
@@ -77,7 +77,7 @@ def _settled(value: Any, stored: Configuration, new: New) -> Any:
     for name, each in deployments.items():
         template = templates.get(str(each.get("pool")))
         if VARIABLES in each and template is not None and not base_job_template_faults(template):
-            deployments[name] = {**each, VARIABLES: settled_variables(template, each[VARIABLES])}
+            deployments[name] = {**each, VARIABLES: coerced_variables(template, each[VARIABLES])}
     changed: dict[str, Mapping[str, Any]] = {"pools": settled, "deployments": deployments}
     return without_words({key: {**part, **changed[key]} if changed.get(key) else part for key, part in value.items()})
 
@@ -88,7 +88,7 @@ def _entries(value: Mapping[str, Any], kind: str) -> dict[str, Mapping[str, Any]
     return {name: noun for name, noun in found if isinstance(noun, Mapping)}
 
 
-def _pool(name: str, entry: Any, stored: Any, new: New) -> WorkPool:
+def _pool(name: str, entry: Any, stored: Any, new: NewNouns) -> WorkPool:
     queues = _queues(entry.queues or {}, {queue.name: queue for queue in stored.queues} if stored else {}, new)
     given: dict[str, Any] = {"queues": queues}
     if entry.base_job_template is None:
@@ -97,7 +97,7 @@ def _pool(name: str, entry: Any, stored: Any, new: New) -> WorkPool:
     return pool
 
 
-def _queues(written: Mapping[str, Any], stored: Mapping[str, WorkQueue], new: New) -> tuple[WorkQueue, ...]:
+def _queues(written: Mapping[str, Any], stored: Mapping[str, WorkQueue], new: NewNouns) -> tuple[WorkQueue, ...]:
     """In order of priority. Those without a number come after those that have one, in the order given, `default` last."""
     if DEFAULT_QUEUE not in written:
         written = {**written, DEFAULT_QUEUE: entry_model(WorkQueue)()}
@@ -109,7 +109,7 @@ def _queues(written: Mapping[str, Any], stored: Mapping[str, WorkQueue], new: Ne
     return tuple(sorted(placed, key=lambda queue: queue.priority))
 
 
-def _built(noun: type[Any], name: str | None, entry: Any, stored: Any, new: New, **given: Any) -> Any:
+def _built(noun: type[Any], name: str | None, entry: Any, stored: Any, new: NewNouns, **given: Any) -> Any:
     """A noun from its entry, over what is stored of it. Raises `KeyError` for a field that has no value at all."""
     hints, kept, known = get_type_hints(noun), new.kept(), identity_of(noun)
     values = {known: name, **given} if known else given
@@ -128,7 +128,7 @@ def _built(noun: type[Any], name: str | None, entry: Any, stored: Any, new: New,
     return noun(**values)
 
 
-def _value(written: Any, hint: Any, stored: Any, new: New) -> Any:
+def _value(written: Any, hint: Any, stored: Any, new: NewNouns) -> Any:
     """What is written, with nouns in place of their entries."""
     nouns = [each for each in get_args(hint) if isinstance(each, type)]
     if isinstance(written, Entry):

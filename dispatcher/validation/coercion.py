@@ -27,7 +27,7 @@ _DEFAULTED = ("default", "const")
 _LISTED = ("enum", "examples")
 
 
-def settled_variables(template: Mapping[str, Any], variables: Any) -> Any:
+def coerced_variables(template: Mapping[str, Any], variables: Any) -> Any:
     """Job variables with every value decided by the template's schema. What holds no undecided value comes back itself."""
     if not isinstance(variables, Mapping) or not holds_words(variables):
         return variables
@@ -35,7 +35,7 @@ def settled_variables(template: Mapping[str, Any], variables: Any) -> Any:
     return {name: _variable(declared, name, value) for name, value in variables.items()}
 
 
-def settled_template(template: Any) -> Any:
+def coerced_template(template: Any) -> Any:
     """A base job template out of a file: its defaults and its fixed environment as its own schema takes them."""
     if not isinstance(template, Mapping) or not holds_words(template):
         return template

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Session:
+class Context:
     """The global options, and everything behind them."""
 
     store_url: str | None = None
@@ -91,4 +91,4 @@ class Session:
         return SettingsError(text.replace("DISPATCHER_STORE:", "--store:", 1)) if given else problem
 
 
-pass_session = click.make_pass_decorator(Session)
+pass_context = click.make_pass_decorator(Context)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dispatcher.core.templates import render
 from dispatcher.core.written import Typed, from_json, integer, number
-from dispatcher.validation import settled_template, settled_variables
+from dispatcher.validation import coerced_template, coerced_variables
 
 TEXT = {"type": "string"}
 TEXT_OR_NUMBER = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
@@ -27,7 +27,7 @@ def a_template(declared: Any) -> dict[str, Any]:
 
 
 def settled(declared: Any, value: Any) -> Any:
-    found = settled_variables(a_template(declared), {"x": value})["x"]
+    found = coerced_variables(a_template(declared), {"x": value})["x"]
     assert type(found) in (str, int, float, bool, list, dict, type(None))
     return found
 
@@ -98,16 +98,16 @@ def test_a_number_out_of_a_file_is_text_where_the_schema_takes_no_such_number(de
 def test_dotted_names_lead_to_the_schema_of_a_field():
     declared = {"type": "object", "properties": {"a": {"type": "object", "properties": {"b": TEXT, "c": {"type": "integer"}}}}}
     typed = {"x.a.b": Typed("1"), "x.a.c": Typed("1"), "env.a.b": Typed("1"), "env.c": number("1.0")}
-    assert settled_variables(a_template(declared), typed) == {"x.a.b": "1", "x.a.c": 1, "env.a.b": "1", "env.c": "1.0"}
+    assert coerced_variables(a_template(declared), typed) == {"x.a.b": "1", "x.a.c": 1, "env.a.b": "1", "env.c": "1.0"}
 
 
 def test_a_name_that_is_not_declared_is_left_to_the_check():
-    assert settled_variables(a_template(TEXT), {"y": Typed("2")}) == {"y": 2}
+    assert coerced_variables(a_template(TEXT), {"y": Typed("2")}) == {"y": 2}
 
 
 def test_plain_values_come_back_as_they_are():
     variables = {"x": 5, "env": {"A": True}}
-    assert settled_variables(a_template(TEXT), variables) is variables
+    assert coerced_variables(a_template(TEXT), variables) is variables
 
 
 def test_a_template_out_of_a_file_keeps_the_words_of_its_texts():
@@ -117,7 +117,7 @@ def test_a_template_out_of_a_file_keeps_the_words_of_its_texts():
         '"c": {"type": "string", "enum": [1.10, 1.20], "default": 1.10}, "env": {"type": "object", "default": {"R": 3.10}}},'
         '"definitions": {"t": {"type": "string"}}}}'
     )
-    found = settled_template(written)
+    found = coerced_template(written)
     defaults = {name: schema["default"] for name, schema in found["variables"]["properties"].items()}
     assert found["job_configuration"] == {"env": {"ZIP": "1.10"}, "cpu": 1.1}
     assert defaults == {"a": "2.50", "b": 2.5, "c": "1.10", "env": {"R": "3.10"}}
@@ -126,7 +126,7 @@ def test_a_template_out_of_a_file_keeps_the_words_of_its_texts():
 
 @pytest.mark.parametrize("template", [None, [integer("1")], {"variables": integer("1")}, {"job_configuration": integer("1")}])
 def test_what_is_no_template_is_left_to_the_check(template):
-    settled_template(template)
+    coerced_template(template)
 
 
 def test_a_boolean_in_the_environment_renders_as_json_has_it():
