@@ -137,6 +137,19 @@ class Store(Protocol):
 
     # One tick
 
+    def pools_with_work(self, now: datetime, *, ended_before: datetime | None = None) -> Sequence[str]:
+        """The names of the pools that a tick has something to do for, in order; all others may be left out of it.
+
+        Such a pool has a run that is due and not held back, a live submission, a claim whose lease has ended without one, a
+        deployment whose `windows_at` has come, an ended run whose job lingers, or a run whose `notify_at` has come. Whether the
+        pool is paused, full or held makes no difference. With `ended_before`, history to `prune` is work as well.
+        """
+        ...
+
+    def heartbeats(self, pools: Sequence[str], now: datetime) -> None:
+        """`heartbeat` of many pools in one step. It leaves unknown pools alone, and waits for none that is being claimed."""
+        ...
+
     def scheduled(self, pool: str, now: datetime, *, limit: int) -> Sequence[Deployment]:
         """Up to `limit` deployments of the pool whose `windows_at` has come, longest ago first, then by name."""
         ...

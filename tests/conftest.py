@@ -9,8 +9,12 @@ pytest.register_assert_rewrite(
     "tests.providers.network_contract",
     "tests.stores.conformance_claims",
     "tests.stores.conformance_moving",
+    "tests.stores.conformance_notices",
     "tests.stores.conformance_pools",
+    "tests.stores.conformance_reconfiguration",
     "tests.stores.conformance_runs",
+    "tests.stores.conformance_schedules",
+    "tests.stores.conformance_work",
     "tests.stores.steps",
 )
 

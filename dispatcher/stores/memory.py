@@ -174,6 +174,18 @@ class MemoryStore:
 
     # One tick
 
+    def pools_with_work(self, now: datetime, *, ended_before: datetime | None = None) -> Sequence[str]:
+        """See `Store.pools_with_work`."""
+        with self._lock:
+            near = {each.pool for each in self._deployments.values() if each.windows_at and each.windows_at <= now}
+            return sorted(near | {run.pool for run in self._runs.values() if _is_work(run, now, ended_before)})
+
+    def heartbeats(self, pools: Sequence[str], now: datetime) -> None:
+        """See `Store.heartbeats`."""
+        with self._lock:
+            for name in pools:
+                self.heartbeat(name, now)
+
     def scheduled(self, pool: str, now: datetime, *, limit: int) -> Sequence[Deployment]:
         """See `Store.scheduled`."""
         with self._lock:
@@ -402,6 +414,18 @@ class MemoryStore:
             return None
         self._runs[run_id] = apart(replace(stored, **changes))
         return apart(self._runs[run_id])
+
+
+def _is_work(run: Run, now: datetime, ended_before: datetime | None) -> bool:
+    """Whether a tick has something to do for the run."""
+    if run.notify_at and run.notify_at <= now:
+        return True
+    if run.state is RunState.SCHEDULED:
+        return max(run.due_at, run.not_before or now) <= now
+    if run.state.is_terminal:
+        return run.lingers or bool(ended_before and run.ended_at and run.ended_at < ended_before)
+    is_over = run.lease_until is not None and run.lease_until <= now
+    return run.submission is not None or (is_over and run.state in transitions.TAKEN_OVER_IN)
 
 
 def _versions(found: Mapping[str, WorkPool] | Mapping[str, Deployment]) -> Mapping[str, int]:

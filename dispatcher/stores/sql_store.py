@@ -8,6 +8,7 @@ each other.
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -149,6 +150,17 @@ class SqlStore(ABC):
             return int(required(row)[0])
 
     # One tick
+
+    def pools_with_work(self, now: datetime, *, ended_before: datetime | None = None) -> Sequence[str]:
+        """See `Store.pools_with_work`. One statement: at most seven look-ups in indices for each pool, and one for a queue."""
+        with self._reading() as session:
+            return [name for (name,) in session.rows("pools_with_work", now=now, ended_before=ended_before)]
+
+    def heartbeats(self, pools: Sequence[str], now: datetime) -> None:
+        """See `Store.heartbeats`. One statement."""
+        if pools:
+            with self._writing() as session:
+                session.change("heartbeats", pools=json.dumps(list(pools)), now=now)
 
     def scheduled(self, pool: str, now: datetime, *, limit: int) -> Sequence[Deployment]:
         """See `Store.scheduled`."""

@@ -10,6 +10,7 @@ from tests.stores.conformance_pools import Deployments, Pools, QueuesAndDeletion
 from tests.stores.conformance_reconfiguration import Reconfigurations
 from tests.stores.conformance_runs import Listing, LiveAndLingering, Moves, Runs
 from tests.stores.conformance_schedules import Attempts, Pruning, Schedules
+from tests.stores.conformance_work import Work
 
 SUITE = (
     Pools,
@@ -30,5 +31,6 @@ SUITE = (
     Attempts,
     Pruning,
     Notices,
+    Work,
 )
 """Classes of tests, each written against a fixture `store` that gives a fresh and empty one."""

@@ -308,6 +308,7 @@ class Pruning:
             a_run("other", **ends),
         ]
         store.restore(runs=[old, older, *kept])
+        assert store.pools_with_work(NOW - 2 * HOUR) == ["pool"], "one of them lingers"
         forgotten = store.prune("pool", NOW + SECOND, limit=1)
         assert forgotten in (0, 1)  # a store that forgets by itself does nothing
         left = {run.id for run in store.runs(RunFilter(), limit=100)}
@@ -315,3 +316,12 @@ class Pruning:
         assert store.prune("pool", NOW + SECOND, limit=10) == forgotten
         assert {run.id for run in kept} <= {run.id for run in store.runs(RunFilter(), limit=100)}
         assert store.prune("pool", NOW + SECOND, limit=10) == 0
+
+    def test_history_that_may_be_forgotten_is_work_where_that_is_asked_for(self, store: Store):
+        store.save_pool(a_pool(), expected_version=None)
+        store.restore(runs=[a_run(state=RunState.COMPLETED, ended_at=NOW)])
+        assert store.pools_with_work(NOW) == []
+        assert store.pools_with_work(NOW, ended_before=NOW) == []
+        forgets = bool(store.pools_with_work(NOW, ended_before=NOW + SECOND))
+        assert store.prune("pool", NOW + SECOND, limit=10) == forgets
+        assert store.pools_with_work(NOW, ended_before=NOW + SECOND) == []

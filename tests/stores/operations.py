@@ -268,6 +268,16 @@ def heartbeat(world: World) -> Call:
     return lambda store: store.heartbeat(name, now)
 
 
+def pools_with_work(world: World) -> Call:
+    now = world.random.choice([world.now, world.time()])
+    return lambda store: store.pools_with_work(now)
+
+
+def heartbeats(world: World) -> Call:
+    names, now = [world.pool() for _ in range(3)], world.time()
+    return lambda store: store.heartbeats(names, now)
+
+
 def claim(world: World) -> Call:
     name, now, takeovers = world.pool(), world.now, world.random.choice([0, 1, 10])
     seed, stale = world.random.getrandbits(64), world.some_runs(2)
@@ -326,7 +336,7 @@ def restore(world: World) -> Call:
     return lambda store: store.restore(pools=given, deployments=[kept], runs=given_runs)
 
 
-READS = (every_run, pool, pools, deployment, deployments, get, runs, counts, ahead, scheduled, live, lingering)
+READS = (every_run, pool, pools, deployment, deployments, get, runs, counts, ahead, scheduled, live, lingering, pools_with_work)
 WRITES = (
     save_pool,
     delete_pool,
@@ -338,6 +348,7 @@ WRITES = (
     move,
     hold,
     heartbeat,
+    heartbeats,
     claim,
     discarded,
     restore,
@@ -358,6 +369,7 @@ WEIGHTS: Mapping[Callable[[World], Call], int] = {
     ahead: 3,
     live: 3,
     lingering: 3,
+    pools_with_work: 6,
 }
 """Every verb of the protocol but `close` and `prune`, which stores need not do, and how often it is drawn."""
 

@@ -22,6 +22,7 @@ PARAMETERS: dict[str, Any] = {
     "start": "0" * 32,
     "now": 0,
     "due_at": 0,
+    "ended_before": 0,
     "limit": 50,
     "offset": 0,
     "expected_id": "0" * 32,
@@ -69,6 +70,21 @@ def test_a_statement_searches_an_index_and_sorts_nothing(store: SqliteStore, nam
     plan = plan_of(store, store._statements[name].replace("{changes}", "reason = ''"))
     assert [step for step in plan if step.startswith("SEARCH") and f"INDEX {INDICES[name]} " in step], plan
     assert not [step for step in plan if step.startswith(("SCAN runs", "SCAN work_", "USE TEMP B-TREE"))]
+
+
+def test_which_pools_have_work_is_looked_up_pool_by_pool(store: SqliteStore):
+    plan = plan_of(store, store._statements["pools_with_work"])
+    for index in (
+        "runs_live",
+        "runs_waiting",
+        "runs_unsubmitted",
+        "deployments_scheduled",
+        "runs_lingering",
+        "runs_to_notify",
+        "runs_ended",
+    ):
+        assert [step for step in plan if step.startswith("SEARCH") and f"INDEX {index} " in step], plan
+    assert not [step for step in plan if step.startswith(("SCAN runs", "SCAN deployments", "USE TEMP B-TREE"))], plan
 
 
 @pytest.mark.parametrize("name", ["in_use", "queue_is_busy", "pool_is_busy", "waiting", "ahead"])
@@ -205,6 +221,7 @@ TICK: dict[str, Callable[[SqliteStore], object]] = {
     "move fifty": _move_fifty,
     "live": lambda store: store.live("pool", limit=100),
     "lingering": lambda store: store.lingering("pool", limit=100),
+    "pools with work": lambda store: store.pools_with_work(NOW),
     "add a run": lambda store: store.add_runs([a_run(queue="high", due_at=NOW + MINUTE)]),
     "hold": hold,
     "a page of runs": lambda store: store.runs(RunFilter(pool="pool"), limit=50),

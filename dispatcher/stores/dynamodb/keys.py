@@ -19,6 +19,9 @@ DEPLOYMENTS = "DEPLOYMENTS"
 WINDOWS = "WINDOWS"
 """The sort key of the item that tells when the deployments of a pool are due."""
 
+AFTER_DOORS = "QUEUE0"
+"""Sorts after the doors of a pool: 0 follows /."""
+
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NEVER = "never"

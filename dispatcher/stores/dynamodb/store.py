@@ -41,6 +41,7 @@ from dispatcher.stores.dynamodb.materialising import Materialiser
 from dispatcher.stores.dynamodb.pools import Pools
 from dispatcher.stores.dynamodb.reconfiguration import reconfigure
 from dispatcher.stores.dynamodb.requests import Patience, Table
+from dispatcher.stores.dynamodb.working import Working
 from dispatcher.stores.migration import Migration
 
 T = TypeVar("T")
@@ -74,6 +75,7 @@ class DynamoStore:
         self._deployments = Deployments(self._table)
         self._materialiser = Materialiser(self._table, self._deployments, self._changes)
         self._listing = Listing(self._table, self._pools, self._changes)
+        self._working = Working(self._table, self._pools)
 
     def create_table(self) -> None:
         """Make the table, as Terraform would, and wait until it can be used; one that exists stays as it is."""
@@ -162,6 +164,19 @@ class DynamoStore:
         return self._listing.ahead(run, now)
 
     # One tick
+
+    def pools_with_work(
+        self,
+        now: datetime,
+        *,
+        ended_before: datetime | None = None,  # noqa: ARG002 - DynamoDB forgets by itself
+    ) -> Sequence[str]:
+        """See `Store.pools_with_work`."""
+        return self._working.pools_with_work(now)
+
+    def heartbeats(self, pools: Sequence[str], now: datetime) -> None:
+        """See `Store.heartbeats`. A hundred pools at a time."""
+        self._working.heartbeats(pools, now)
 
     def scheduled(self, pool: str, now: datetime, *, limit: int) -> Sequence[Deployment]:
         """See `Store.scheduled`."""

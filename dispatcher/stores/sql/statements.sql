@@ -133,6 +133,40 @@ WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED' AND due_at <= :now
 -- The first statement of a claim. Where rows are locked, it locks the pool until the end of the transaction.
 UPDATE work_pools SET last_tick_at = :now WHERE name = :pool
 
+-- name: pools_with_work
+-- For each pool the first row of each statement with which a tick begins, until one has a row. A subquery with LIMIT is looked up
+-- for each pool; an EXISTS might be made a list of all that waits.
+SELECT name FROM work_pools AS p
+WHERE COALESCE(
+    (SELECT 1 FROM runs
+     WHERE (pool, id) >= (p.name, '') AND pool <= p.name AND state IN ('PENDING', 'RUNNING', 'CANCELLING') AND submission IS NOT NULL
+     ORDER BY pool, id LIMIT 1),
+    (SELECT 1 FROM work_queues AS q
+     WHERE q.pool = p.name AND (
+         SELECT 1 FROM runs
+         WHERE pool = p.name AND queue = q.name AND state = 'SCHEDULED' AND due_at <= :now
+             AND (not_before IS NULL OR not_before <= :now)
+         ORDER BY due_at, id LIMIT 1) IS NOT NULL
+     LIMIT 1),
+    (SELECT 1 FROM runs
+     WHERE pool = p.name AND state IN ('PENDING', 'CANCELLING') AND submission IS NULL AND lease_until <= :now
+     ORDER BY lease_until, id LIMIT 1),
+    (SELECT 1 FROM deployments WHERE pool = p.name AND windows_at <= :now ORDER BY windows_at, name LIMIT 1),
+    (SELECT 1 FROM runs
+     WHERE pool = p.name AND lingers AND state IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED')
+     ORDER BY ended_at NULLS FIRST, id LIMIT 1),
+    (SELECT 1 FROM runs WHERE pool = p.name AND notify_at <= :now ORDER BY notify_at, id LIMIT 1),
+    (SELECT 1 FROM runs
+     WHERE pool = p.name AND NOT lingers AND state IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED')
+         AND ended_at < :ended_before
+     ORDER BY ended_at, id LIMIT 1)
+) IS NOT NULL
+ORDER BY name
+
+-- name: heartbeats
+-- `:pools` is a list of names in JSON.
+UPDATE work_pools SET last_tick_at = :now WHERE name IN (SELECT value FROM json_each(:pools))
+
 -- name: abandoned
 -- Claims whose lease has ended without a submission, longest over first.
 SELECT {run} FROM runs

@@ -79,6 +79,7 @@ READS: dict[str, Verb] = {
     "open": lambda store, _: DynamoStore(store.name, connect=lambda: store._table.client, patience=ONCE).pool("nobody's"),
     "live": lambda store, _: store.live("pool", limit=10),
     "lingering": lambda store, _: store.lingering("pool", limit=10),
+    "pools_with_work": lambda store, _: store.pools_with_work(NOW),
     "runs": lambda store, _: store.runs(RunFilter(), limit=2),
     "counts": lambda store, _: store.counts("pool", NOW),
     "deployments": lambda store, _: store.deployments(),
@@ -91,6 +92,7 @@ WRITES: dict[str, Verb] = {
     "add_runs": lambda store, _: store.add_runs(ADDED),
     "hold": lambda store, _: hold(store),
     "heartbeat": lambda store, _: store.heartbeat("pool", NOW),
+    "heartbeats": lambda store, _: store.heartbeats(["pool", "unknown"], NOW),
     "save_pool": lambda store, _: store.save_pool(a_pool(queues=["high", "default"], limit=3), expected_version=1),
     "save_deployment": lambda store, _: store.save_deployment(a_deployment(paused=True), expected_version=1, now=NOW),
     "materialise": lambda store, nouns: store.materialise(

@@ -25,6 +25,7 @@ PARAMETERS: Mapping[str, Any] = {
     "start": "8" * 32,
     "now": microseconds(NOW + 10 * MINUTE),
     "due_at": 0,
+    "ended_before": 0,
     "limit": 50,
     "offset": 0,
     "expected_id": "0" * 32,
@@ -57,7 +58,30 @@ INDICES = {
 }
 """Statement -> the index in which it has to find its rows."""
 
-TICK = ("abandoned", "in_use", "due", "live", "live_before", "lingering", "heartbeat", "pool", "queues_of_pool", "deployment")
+WORK = (
+    "runs_live",
+    "runs_waiting",
+    "runs_unsubmitted",
+    "deployments_scheduled",
+    "runs_lingering",
+    "runs_to_notify",
+    "runs_ended",
+)
+"""In which `pools_with_work` looks."""
+
+TICK = (
+    "pools_with_work",
+    "abandoned",
+    "in_use",
+    "due",
+    "live",
+    "live_before",
+    "lingering",
+    "heartbeat",
+    "pool",
+    "queues_of_pool",
+    "deployment",
+)
 
 
 @pytest.fixture
@@ -128,6 +152,25 @@ def test_what_a_tick_reads_is_the_same_with_a_thousand_waiting_and_with_fifty_th
     assert {name: rows for name, (rows, _) in many.items()} == {name: rows for name, (rows, _) in few.items()}
     deeper = {name: (pages, few[name][1]) for name, (_, pages) in many.items() if pages > few[name][1] + 4}
     assert not deeper, "a larger index is one or two levels deeper, and no more"
+
+
+def test_which_pools_have_work_is_looked_up_pool_by_pool_whenever_statistics_were_taken(crowded: PostgresStore):
+    steps = steps_of(plan(crowded, crowded._statements["pools_with_work"]))
+    indices = [str(step["Index Name"]) for step in steps if step.get("Relation Name") in ("runs", "deployments")]
+    assert sorted(indices) == sorted(WORK)
+    assert not {step["Node Type"] for step in steps} & {"Sort", "Incremental Sort", "Bitmap Heap Scan"}, steps
+    assert [step["Relation Name"] for step in steps if step["Node Type"] == "Seq Scan"] == []
+
+
+def test_many_pools_get_their_heartbeat_without_waiting_for_one_that_is_claimed(store: PostgresStore):
+    assert store._connection
+    other = PostgresStore(f"postgresql://postgres@127.0.0.1:{store._connection.info.port}/{store._connection.info.dbname}")
+    store.save_pool(a_pool("another"), expected_version=None)
+    with store._writing() as session:
+        session.change("heartbeat", pool="pool", now=NOW)
+        other.heartbeats(["pool", "another"], NOW + MINUTE)
+    assert {pool.name: pool.last_tick_at for pool in other.pools()} == {"another": NOW + MINUTE, "pool": NOW}
+    other.close()
 
 
 def test_a_claim_of_fifty_takes_as_many_round_trips_as_one_of_one(store: PostgresStore):

@@ -34,6 +34,14 @@ UPDATE runs SET {changes}
 WHERE id = :expected_id AND pool || '' = :expected_pool AND state || '' = :expected_state AND fence = :expected_fence
     AND COALESCE(ending, '') = :expected_ending
 
+-- name: heartbeats
+-- Waits for nobody: a pool whose row is locked is being claimed, which is a heartbeat, or changed.
+UPDATE work_pools SET last_tick_at = :now
+WHERE name IN (
+    SELECT name FROM work_pools WHERE name IN (SELECT json_array_elements_text(:pools::json)) ORDER BY name
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+
 -- name: live
 -- By pool and id, with the pool as a range and not as a constant: only `runs_live` has that order. With statistics from a time
 -- when most runs were live, the planner would otherwise walk along all ids.

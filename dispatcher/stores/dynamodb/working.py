@@ -1,0 +1,69 @@
+"""Which pools a tick has something to do for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+
+from dispatcher.stores.dynamodb import keys, windows
+from dispatcher.stores.dynamodb.changes import MAX_ACTIONS, Action
+from dispatcher.stores.dynamodb.items import Item, key_in, number_in, typed, used_in
+from dispatcher.stores.dynamodb.pools import Pools
+from dispatcher.stores.dynamodb.requests import Table
+from dispatcher.stores.rows import microseconds
+
+
+class Working:
+    """Finds the pools with work, and notes that the others were ticked."""
+
+    def __init__(self, table: Table, pools: Pools) -> None:
+        self._table, self._pools = table, pools
+
+    def pools_with_work(self, now: datetime) -> Sequence[str]:
+        """See `Store.pools_with_work`."""
+        names = self._pools.names()
+        items = self._table.items([key for name in names for key in (keys.slots(name), keys.windows(name))])
+        nothing: Item = {}
+        return [
+            name
+            for name in names
+            if windows.due_in(items.get(keys.windows(name), nothing), now)
+            or self._has_work(name, items.get(keys.slots(name), nothing), now)
+        ]
+
+    def heartbeats(self, names: Sequence[str], now: datetime) -> None:
+        """See `Store.heartbeats`. One transaction for each hundred pools."""
+        beat: Action = (
+            "Update",
+            {
+                "UpdateExpression": "SET last_tick_at = :now",
+                "ConditionExpression": "attribute_exists(pk)",
+                "ExpressionAttributeValues": {":now": typed(microseconds(now))},
+            },
+        )
+        left = iter(dict.fromkeys(names))
+        while batch := {keys.slots(name): beat for name in islice(left, MAX_ACTIONS)}:
+            while batch and (unknown := self._table.transact(batch, self._table.new_token())):
+                batch = {key: action for key, action in batch.items() if key not in unknown}
+
+    def _has_work(self, pool: str, slots: Item, now: datetime) -> bool:
+        partitions = [(keys.lingering(pool), ""), (keys.news(pool), keys.after(now))]
+        if used_in(slots):
+            partitions = [(keys.live(pool), ""), (keys.claimed(pool), keys.after(now)), *partitions]
+        if any(self._first(partition, before) for partition, before in partitions):
+            return True
+        return any(self._is_due(pool, queue, now) for queue in self._queues(pool))
+
+    def _first(self, partition: str, before: str) -> bool:
+        return any(True for _ in self._table.query(partition, before=before, page=1))
+
+    def _queues(self, pool: str) -> Iterator[str]:
+        partition, first = keys.door(pool, "")
+        for item in self._table.query(partition, first=first, before=keys.AFTER_DOORS):
+            yield key_in(item)[1].partition("/")[2]
+
+    def _is_due(self, pool: str, queue: str, now: datetime) -> bool:
+        """Runs that are held back and come first are passed over."""
+        entries = self._table.query(keys.waiting(pool, queue), before=keys.after(now), page=30)
+        return any("not_before" not in entry or number_in(entry, "not_before") <= microseconds(now) for entry in entries)
