@@ -33,7 +33,11 @@ def test_the_demo_ends_by_itself_keeps_its_promises_and_leaves_nothing(words, cl
     assert processes_of(tmp_path) == []
 
 
-@pytest.mark.parametrize("words", [(), ("--ecs",), ("--all",)], ids=["processes", "ecs", "all"])
+@pytest.mark.parametrize(
+    "words",
+    [(), pytest.param(("--ecs",), marks=pytest.mark.long), pytest.param(("--all",), marks=pytest.mark.long)],
+    ids=["processes", "ecs", "all"],
+)
 def test_ctrl_c_ends_the_demo_and_everything_it_started(words, cli, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
@@ -55,6 +59,7 @@ def test_without_the_emulators_extra_one_line_names_it(cli):
     assert "pip install 'push-dispatcher[emulators]'" in said.errors[0]
 
 
+@pytest.mark.long
 def test_all_four_clouds_run_the_same_and_leave_nothing(cli, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()

@@ -17,6 +17,8 @@ from dispatcher.models import Schedule
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 FIRST, LAST = datetime(2025, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
 ZONES = sorted(available_timezones() - {"localtime"})
+ODD_ZONES = ["Africa/Casablanca", "Antarctica/Troll", "Asia/Gaza", "Australia/Lord_Howe", "Europe/Dublin", "Pacific/Apia"]
+SOME_ZONES = ["Europe/Berlin", *ODD_ZONES, *ZONES[::40]]
 
 CASES = {
     "time of day, cron": (
@@ -71,11 +73,12 @@ def oracle(matches, times, tz, since, until):
     return sorted(instant for instant in due if since < instant <= until)
 
 
+@pytest.mark.parametrize("zones", [SOME_ZONES, pytest.param(ZONES, marks=pytest.mark.long)], ids=["some", "all"])
 @pytest.mark.parametrize("case", CASES)
-def test_in_every_zone_each_window_comes_once_and_none_is_missing(case):
+def test_in_every_zone_each_window_comes_once_and_none_is_missing(case, zones):
     schedule, matches, times = CASES[case]
     wrong, changes = [], 0
-    for zone in ZONES:
+    for zone in zones:
         tz = ZoneInfo(zone)
         at = schedule.anchor.astimezone(tz) if schedule.anchor else None
         fits = matches or (lambda wall, at=at: (wall.hour, wall.minute) == (at.hour, at.minute))
@@ -84,7 +87,7 @@ def test_in_every_zone_each_window_comes_once_and_none_is_missing(case):
             if list(windows_due(in_zone(schedule, zone), since, until)) != oracle(fits, times, tz, since, until):
                 wrong.append((zone, since))
     assert not wrong
-    assert changes > 400
+    assert changes >= len(zones) // 2
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Australia/Lord_Howe", "Antarctica/Troll"])
