@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any
 from unittest.mock import patch
 
-from dispatcher.core import holds, reconciliation, scheduling
+from dispatcher.core import holds, reconciliation, windows
 from dispatcher.core.admission import admit
 from dispatcher.core.holds import hold_for
 from dispatcher.core.pinning import job_of, pin
@@ -203,7 +203,7 @@ def _verdict_that_does_not_wait(run: Any, *rest: Any) -> Any:
     return move
 
 
-reconciliation_verdict, _reach = reconciliation.verdict, scheduling._reach
+reconciliation_verdict, _reach = reconciliation.verdict, windows._reach
 
 
 def _reach_from_now(schedule: Any, _since: Any, now: Any, limits: Any) -> Any:
@@ -357,7 +357,7 @@ SABOTAGES: dict[str, Sabotage] = {
     "next attempt before the end": Sabotage(
         "another attempt follows an observed end alone", _swap(reconciliation, "verdict", _verdict_that_does_not_wait)
     ),
-    "windows counted from now": Sabotage("a schedule goes on from where it was", _swap(scheduling, "_reach", _reach_from_now)),
+    "windows counted from now": Sabotage("a schedule goes on from where it was", _swap(windows, "_reach", _reach_from_now)),
     "windows noted apart from their runs": Sabotage(
         "runs of windows are added in the transaction that notes how far they reach",
         _swap(FaultyStore, "_materialise_effect", _materialised_in_two),
