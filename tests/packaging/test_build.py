@@ -13,6 +13,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from dispatcher import __version__
 from dispatcher.errors import PackagingError
 from dispatcher.packaging.archive import digest
 from dispatcher.packaging.build import Order, build
@@ -175,7 +176,7 @@ def test_the_bill_of_materials_is_valid_cyclonedx_and_names_what_is_in_the_zip(b
     assert bill["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": built.sha256}]
     (component,) = bill["components"]
     assert (component["purl"], component["licenses"]) == ("pkg:pypi/annotated-types@0.8.0", [{"expression": "MIT"}])
-    assert bill["dependencies"][0] == {"ref": "pkg:pypi/push-dispatcher@0.1.0", "dependsOn": [component["bom-ref"]]}
+    assert bill["dependencies"][0] == {"ref": f"pkg:pypi/push-dispatcher@{__version__}", "dependsOn": [component["bom-ref"]]}
 
 
 def test_the_packaged_bytecode_is_what_python_runs(built, tmp_path):
