@@ -22,7 +22,7 @@ class Clock(Protocol):
         ...
 
     def new_id(self) -> UUID:
-        """An identity that nobody has had before, and that sorts after those that were given before it."""
+        """An identity that is new, and that sorts after all that were made before it."""
         ...
 
 
@@ -47,7 +47,7 @@ class TimeOrderedIds:
     """UUIDs of version 8 (RFC 9562, section 5.8) in the order in which they are made, so that runs due at one moment keep it.
 
     The first 32 bits count steps of `STEP` since 1970, the next 16 parts of a step, and 74 bits are random. Each id of one
-    process begins a step of its own: its first eight characters, which people are shown and type, tell it from the others. (In
+    process begins a step of its own: its first eight characters, which people see and type, distinguish it from the others. (In
     a UUID of version 7 these stand still for a minute.) The price: the count begins anew after 199 days, and of two runs that
     are due at the same moment the one made after that then goes first.
     """
@@ -59,7 +59,7 @@ class TimeOrderedIds:
         self._last, self._lock = -1, Lock()
 
     def after(self, now: int) -> UUID:
-        """The next id, given the nanoseconds since 1970."""
+        """The next id. `now`: nanoseconds since 1970."""
         stamp = (now << 16) // self.STEP
         with self._lock:
             if stamp >> 16 <= self._last >> 16:  # the same step, or a clock that was put back

@@ -9,16 +9,17 @@ run.answered       a submission was answered             run, pool, queue, attem
 run.moved          an observation moved a run            run, pool, queue, source, to, reason
 run.stop           a job was asked to stop               run, pool, problem
 deployment.materialised  windows of schedules became runs  pool, deployment, runs
-hook.told          news were taken by a hook             run, pool, hook, news
-hook.failed        they were not                         run, pool, hook, problem
+hook.notified      a hook has confirmed a notification   run, pool, hook, notification
+hook.failed        a hook has not confirmed it           run, pool, hook, problem
 hook.given_up      ... for about a day                   run, pool, problem
+windows.cut_short  no time was left for some windows     pool, left
 pool.held          the provider refused                  pool, until, reason
-pool.problem       a tick or a look was cut short        pool, problem
+pool.problem       a tick was cut short or failed in part  pool, problem
 event.ignored      an event names a run, and is not about it  reason, and run where it is known
 pool.not_invoked   fan-out could not start an invocation pool, problem
-input.warning      what was saved has no effect          warning
-invocation.refused a request over HTTP was refused    status, problem
-telemetry.problem  metrics or traces were not given on   consumer, problem; once for each consumer
+input.warning      something saved has no effect         warning
+invocation.refused  a request over HTTP was refused      status, problem
+telemetry.problem  metrics or traces were not sent       consumer, problem; once for each consumer
 
 `source` and `to` are states; `to` is null where somebody else has moved the run on. Seconds: `waited` from due to claim,
 `since_claim` from the claim to the end of the call, `seconds` the call itself.
@@ -47,11 +48,13 @@ def log_event(event: str, /, **fields: Any) -> None:
     """Write an event to the `dispatcher` logger as one line of JSON with sorted keys."""
     if LOGGER.isEnabledFor(logging.INFO):
         line = _ENCODER.encode({"event": event, **fields})
-        LOGGER.handle(LOGGER.makeRecord(LOGGER.name, logging.INFO, __file__, 0, line, (), None))  # whence does not matter
+        LOGGER.handle(
+            LOGGER.makeRecord(LOGGER.name, logging.INFO, __file__, 0, line, (), None)
+        )  # the place in the code does not matter
 
 
 def _plain(value: Any) -> str:
-    """What JSON does not know: times as ISO 8601, ids as text."""
+    """Values that JSON does not have: times as ISO 8601, ids as text."""
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, UUID):

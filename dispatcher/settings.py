@@ -5,7 +5,7 @@
 | `DISPATCHER_STORE` | `sqlite:///<home>/.dispatcher/dispatcher.db` | where the state is: `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql://user:password@host:5432/database`, `memory://` |
 | `DISPATCHER_TICK_SECONDS`         | 50                                       | the longest a tick may go on submitting; a platform's own time limit may shorten it |
 | `DISPATCHER_MARGIN_SECONDS`       | 12                                       | how long before the platform's time limit a tick begins no more calls: one call, and the time to record its answer |
-| `DISPATCHER_TIMEOUT_SECONDS`      | (none)                                   | the platform's time limit where it does not tell how much is left (Cloud Run, Azure Functions, Modal): the function's own timeout |
+| `DISPATCHER_TIMEOUT_SECONDS`      | (none)                                   | the platform's time limit where it does not say how much is left (Cloud Run, Azure Functions, Modal): the function's own timeout |
 | `DISPATCHER_LEASE_SECONDS`        | 300                                      | how long a claim belongs to its invocation; longer than tick, one provider call and clock skew together |
 | `DISPATCHER_CLOCK_SKEW_SECONDS`   | 10                                       | how far the clocks of two invocations may differ |
 | `DISPATCHER_TICK_INTERVAL_SECONDS`| 60                                       | how often the schedule starts a tick; a pool is READY for three of these (at least 60 s) |
@@ -18,7 +18,7 @@
 | `DISPATCHER_TOKEN_SIGNATURE`      | (none)                                   | Google's function: `iam` where Cloud Run's IAM lets in nobody but holders of roles/run.invoker; it verifies the token and removes its signature. Without it the function verifies the signature itself |
 | `DISPATCHER_CERTIFICATES_URL`     | `https://www.googleapis.com/oauth2/v1/certs` | Google's function: where the certificates are that the tokens' signatures are verified with |
 | `DISPATCHER_PROCESS_DIRECTORY`    | `<home>/.dispatcher/processes`           | where the `process` provider keeps jobs and logs |
-| `DISPATCHER_DEFAULT_POOL`         | (none)                                   | the work pool that `run create` and `deployment create` take where none is named; wins over `--set-as-default`. The CLI's alone |
+| `DISPATCHER_DEFAULT_POOL`         | (none)                                   | the work pool that `run create` and `deployment create` use where none is named; wins over `--set-as-default`. The CLI's alone |
 | `DISPATCHER_CREDENTIALS`          | `{}`                                     | JSON object: name -> entry; what `aws_credentials`, `credentials`, `aci_credentials` and `modal_credentials` name. Roles to assume and names of secrets, never keys |
 | `DISPATCHER_HOOKS`                | `{}`                                     | JSON object: name -> entry that pools and deployments name as hooks: `{"url": ..., "secret_variable": ...}`, a webhook and the variable that holds its secret (`"allow_link_local": true` for a link-local address), or `{"topic_arn": ...}`, an SNS topic |
 | `DISPATCHER_PROVIDER_OPTIONS`     | `{}`                                     | JSON object: pool type -> options of its provider, as `{"ecs:push": {"launches_per_second": 100}}` |
@@ -133,18 +133,18 @@ class Settings:
 
 
 def unknown_settings(environment: Mapping[str, str]) -> list[str]:
-    """A line for each variable that is named like a setting and is none, with the nearest that is: a typing error, most likely.
+    """A line for each variable that looks like a setting and is none, with the nearest setting: most likely a typing error.
 
-    What a job is told about itself is known, and so are the variables of secrets that hooks name.
+    The variables of a job's own environment are no errors, and neither are those of secrets that hooks name.
     """
-    known = set(re.findall(r"`(DISPATCHER_\w+)`", __doc__ or ""))
-    if not known:  # Python runs without docstrings
+    names = set(re.findall(r"`(DISPATCHER_\w+)`", __doc__ or ""))
+    if not names:  # Python runs without docstrings
         return []
     hooks = environment.get("DISPATCHER_HOOKS", "")
     return [
-        f"{name} is no setting{_nearest(name, known)}"
+        f"{name} is no setting{_nearest(name, names)}"
         for name in sorted(environment)
-        if name.startswith(PREFIX) and name not in known | OF_JOBS | OF_PLATFORMS and f'"{name}"' not in hooks
+        if name.startswith(PREFIX) and name not in names | OF_JOBS | OF_PLATFORMS and f'"{name}"' not in hooks
     ]
 
 
@@ -156,11 +156,11 @@ OF_PLATFORMS = frozenset({"DISPATCHER_SCHEDULE", "DISPATCHER_PACKAGE"})
 """What Azure's timer and a package's start read by themselves."""
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def _nearest(name: str, names: Iterable[str]) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 - only a typing error needs it
 
-    ends = [each.removeprefix(PREFIX) for each in sorted(known)]
-    near = get_close_matches(name.removeprefix(PREFIX), ends, n=1)
+    endings = [candidate.removeprefix(PREFIX) for candidate in sorted(names)]
+    near = get_close_matches(name.removeprefix(PREFIX), endings, n=1)
     return f"; did you mean {PREFIX}{near[0]}?" if near else ""
 
 
@@ -175,18 +175,18 @@ def log_level(environment: Mapping[str, str]) -> str | None:
     return text.upper()
 
 
-def _choice(environment: Mapping[str, str], name: str, known: Sequence[str]) -> str | None:
+def _choice(environment: Mapping[str, str], name: str, choices: Sequence[str]) -> str | None:
     text = environment.get(name) or None
-    if text is not None and text not in known:
-        raise SettingsError(f"{name}: must be {' or '.join(known)}, or not set, not {text!r}")
+    if text is not None and text not in choices:
+        raise SettingsError(f"{name}: must be {' or '.join(choices)}, or not set, not {text!r}")
     return text
 
 
-def _choices(environment: Mapping[str, str], name: str, known: Sequence[str]) -> tuple[str, ...] | None:
+def _choices(environment: Mapping[str, str], name: str, choices: Sequence[str]) -> tuple[str, ...] | None:
     text = environment.get(name) or None
     chosen = tuple(dict.fromkeys(word.strip() for word in text.split(","))) if text else None
-    if chosen and not set(chosen) <= set(known):
-        raise SettingsError(f"{name}: must be {' or '.join(known)}, several with commas, or not set, not {text!r}")
+    if chosen and not set(chosen) <= set(choices):
+        raise SettingsError(f"{name}: must be {' or '.join(choices)}, several with commas, or not set, not {text!r}")
     return chosen
 
 
@@ -230,7 +230,7 @@ def _entries(environment: Mapping[str, str], name: str) -> dict[str, dict[str, A
 
 
 def _hooks(environment: Mapping[str, str], name: str) -> dict[str, dict[str, Any]]:
-    """Where news go: over TLS, or to this machine itself. What an address holds is not repeated: it may be a secret."""
+    """Where notifications go: over TLS, or to this machine itself. No message repeats an address: it may hold a secret."""
     entries = _entries(environment, name)
     for hook, entry in entries.items():
         kinds = entry.keys() & {"url", "topic_arn"}

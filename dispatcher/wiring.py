@@ -25,7 +25,7 @@ from providers.base import Provider, ProviderUnavailable
 
 if TYPE_CHECKING:
     from dispatcher.client import Dispatcher
-    from dispatcher.telemetry import Consumer, Say, Telemetry
+    from dispatcher.telemetry import Consumer, Report, Telemetry
 
 __all__ = ["Providers", "Wiring", "deliveries", "open_store", "wire", "without_password"]
 
@@ -33,7 +33,7 @@ SESSIONS = frozenset({"postgresql", "postgres"})
 """Stores whose server keeps a session for every connection that is open."""
 
 HEADS = 100
-"""Queues with runs left waiting of which a tick looks up the oldest, where telemetry is to tell it."""
+"""Queues whose first waiting run a tick looks up, where telemetry reports it."""
 
 LAST_SECOND = 1.0
 """What telemetry leaves to the end of an invocation: to answer."""
@@ -80,8 +80,8 @@ class Wiring:
         return self.client_with()
 
     def client_with(self, **ports: Any) -> Dispatcher:
-        """The same with ports of its own, as `warn`; imported on use, because a tick does without the door."""
-        from dispatcher.client import Dispatcher  # noqa: PLC0415 - a tick must not load the door
+        """The same with ports of its own, as `warn`; imported on use, because a tick needs no validation."""
+        from dispatcher.client import Dispatcher  # noqa: PLC0415 - a tick must not load validation
 
         return Dispatcher(self.store, clock=self.dispatch.clock, heartbeat=self.settings.heartbeat, **ports)
 
@@ -91,8 +91,8 @@ class Wiring:
             self.telemetry.flush(max(0.0, min(self.settings.telemetry_seconds, seconds_left - LAST_SECOND)))
 
     def rest(self, seconds_left: float = math.inf) -> None:
-        """Before a freeze: telemetry that waits would come too late, or never; and a hundred instances that do nothing are
-        not to hold a hundred sessions of a server.
+        """Before a freeze: telemetry that waits would come too late, or never; and a hundred idle instances should not hold a
+        hundred sessions of a database server.
         """
         self.send_telemetry(seconds_left)
         if scheme_of(self.settings.store) in SESSIONS:
@@ -156,13 +156,13 @@ def _telemetry(settings: Settings, clock: Clock, events: Events, function: str) 
     return Telemetry(events, {name: makers[name] for name in chosen})
 
 
-def _cloudwatch(function: str, clock: Clock, _: Say) -> Consumer:
+def _cloudwatch(function: str, clock: Clock, _: Report) -> Consumer:
     from dispatcher.telemetry.cloudwatch import CloudWatch  # noqa: PLC0415 - only where it is asked for
 
     return CloudWatch(function, clock)
 
 
-def _open_telemetry(clock: Clock, say: Say) -> Consumer:
+def _open_telemetry(clock: Clock, report: Report) -> Consumer:
     try:
         from dispatcher.telemetry.open_telemetry import from_environment  # noqa: PLC0415 - only where it is asked for
     except ModuleNotFoundError as problem:
@@ -170,11 +170,11 @@ def _open_telemetry(clock: Clock, say: Say) -> Consumer:
             f"DISPATCHER_TELEMETRY: opentelemetry needs {problem.name}, which is not installed; "
             "pip install 'push-dispatcher[telemetry]' adds it"
         ) from None
-    return from_environment(say, instance=str(clock.new_id()))
+    return from_environment(report, instance=str(clock.new_id()))
 
 
 def _check_types(options: Mapping[str, object]) -> None:
-    """Options of a type that nobody serves would be passed over in silence."""
+    """Options of an unknown type would be ignored in silence."""
     for name in options:
         try:
             registry.provider_type(name)

@@ -1,9 +1,9 @@
-"""How news reach those who asked for them: webhooks and SNS topics, by their entries in the settings.
+"""How notifications are delivered to hooks: webhooks and SNS topics, by their entries in the settings.
 
     DISPATCHER_HOOKS={"ops": {"url": "https://hooks.example/…", "secret_variable": "OPS_HOOK_SECRET"},
                       "alarms": {"topic_arn": "arn:aws:sns:eu-central-1:123456789012:alarms"}}
 
-A pool or a deployment names an entry and what it wants to be told; neither an address nor a key stands in a store.
+A pool or a deployment names an entry and what its hook is notified of; neither an address nor a key stands in a store.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from uuid import UUID
 
 
 class NotDelivered(Exception):
-    """Nobody has confirmed the message; its text says why, and holds no secret."""
+    """The hook has not confirmed the notification; the text says why, and holds no secret."""
 
 
 class Deliver(Protocol):
-    """Hands a message to a hook and waits until it is taken. Safe to use from several threads; a call takes at most 5 s."""
+    """Delivers a notification to a hook and waits until it is confirmed, at most 5 s. Safe to use from several threads."""
 
     def __call__(self, hook: str, identity: UUID, message: Mapping[str, Any], /) -> None:
-        """`identity` is the same for every try at one message. Raises `NotDelivered`."""
+        """`identity` is the same for every try at one notification. Raises `NotDelivered`."""
         ...
 
 
@@ -39,8 +39,8 @@ class Deliveries:
     def __call__(self, hook: str, identity: UUID, message: Mapping[str, Any], /) -> None:
         """See `Deliver`."""
         if hook not in self._entries:
-            known = ", ".join(sorted(self._entries)) or "none"
-            raise NotDelivered(f"DISPATCHER_HOOKS has no entry {hook!r} (it has {known})")
+            names = ", ".join(sorted(self._entries)) or "none"
+            raise NotDelivered(f"DISPATCHER_HOOKS has no entry {hook!r} (it has {names})")
         if hook not in self._made:
             self._made[hook] = self._make(self._entries[hook])
         self._made[hook](identity, message)
@@ -48,12 +48,12 @@ class Deliveries:
     def _make(self, entry: Mapping[str, Any]) -> Channel:
         if "topic_arn" in entry:
             try:
-                from dispatcher.delivery.sns import Topic  # noqa: PLC0415 - the SDK is loaded for who has a topic
+                from dispatcher.delivery.sns import Topic  # noqa: PLC0415 - only a topic needs the SDK
             except ModuleNotFoundError as problem:
                 words = f"topics need {problem.name}, which is not installed; pip install 'push-dispatcher[aws]' adds it"
                 raise NotDelivered(words) from None
             return Topic(entry["topic_arn"])
-        from dispatcher.delivery.webhook import Webhook  # noqa: PLC0415 - likewise the HTTP client
+        from dispatcher.delivery.webhook import Webhook  # noqa: PLC0415 - only a webhook needs the HTTP client
 
         secret = self._secret(entry.get("secret_variable"))
         return Webhook(entry["url"], secret, link_local=entry.get("allow_link_local", False))
@@ -62,5 +62,5 @@ class Deliveries:
         if variable is None:
             return None
         if not self._environment.get(variable):
-            raise NotDelivered(f"the environment variable {variable}, which is to hold the secret of the hook, is not set")
+            raise NotDelivered(f"the environment variable {variable}, which should hold the hook's secret, is not set")
         return self._environment[variable]

@@ -30,7 +30,7 @@ PREFIX = "whsec_"
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """A message goes where the settings say, and nowhere else."""
+    """A notification goes to the address of the settings, and nowhere else."""
 
     def redirect_request(self, *_: Any) -> None:
         """Follow nothing."""
@@ -74,7 +74,7 @@ class Webhook:
         self._opener.open(request, timeout=self._seconds).close()
 
     def _check_addresses(self) -> None:
-        """Raise `NotDelivered` for a name that resolves to where nothing may be sent. The settings have judged the URL."""
+        """Raise `NotDelivered` for a name that resolves to a forbidden address. The settings have checked the URL itself."""
         parts = urlsplit(self._url)
         resolved = self._resolve(parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
         if any(is_guarded(str(address[0])) for *_, address in resolved):

@@ -7,7 +7,7 @@
 The timer has no monitor: that would make up a missed tick and write a blob for each one, and the next tick makes up for it
 anyway. It raises where it cannot use the store, so that the invocation counts as failed; the host does not repeat it.
 
-A Python function is not told how much time is left: DISPATCHER_TIMEOUT_SECONDS is `functionTimeout` of host.json.
+A Python function cannot see how much time is left: DISPATCHER_TIMEOUT_SECONDS is `functionTimeout` of host.json.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def invoke(request: azure.functions.HttpRequest) -> azure.functions.HttpResponse
     """Do what the body asks for, and answer with the report."""
     instance = _instance()
     since = instance.clock.now()
-    said = answer(lambda: instance.invoke(event_of(request.get_body()), since=since))
-    return azure.functions.HttpResponse(said.body, status_code=said.status, mimetype=JSON)
+    response = answer(lambda: instance.invoke(event_of(request.get_body()), since=since))
+    return azure.functions.HttpResponse(response.body, status_code=response.status, mimetype=JSON)
 
 
 @cache

@@ -1,11 +1,11 @@
 """Google Cloud: a Cloud Run function over HTTP (functions-framework), the target `tick` of the package's `main.py`.
 
 Cloud Scheduler starts it with a POST and an OpenID Connect token of its service account, which is checked before anything else:
-a caller who is not let in gets 401, and not even the store is touched. The body is the event: nothing or `{}` ticks every pool,
+an unknown caller gets 401, and the store is not touched. The body is the event: nothing or `{}` ticks every pool,
 `{"pool": NAME}` and `{"create_run": {...}}` are understood as in every function (`dispatcher.functions.invocation`); give a run
 that a repeated request must not create twice an `idempotency_key`.
 
-Cloud Run does not tell how much time is left: DISPATCHER_TIMEOUT_SECONDS is the function's timeout. The statuses are those of
+Cloud Run does not say how much time is left: DISPATCHER_TIMEOUT_SECONDS is the function's timeout. The statuses are those of
 `dispatcher.functions.http_answers`. A retry does no harm and does no good either: a missed tick is made up by the next one.
 """
 
@@ -41,9 +41,9 @@ class Request(Protocol):
 
 def tick(request: Request) -> tuple[str, int, dict[str, str]]:
     """Answer one request; what is returned is a body, a status and headers, as Flask takes them."""
-    said = _answer(request)
-    more = {"WWW-Authenticate": "Bearer"} if said.status == 401 else {"Allow": "POST"} if said.status == 405 else {}
-    return said.body, said.status, {"Content-Type": JSON, **more}
+    response = _answer(request)
+    more = {"WWW-Authenticate": "Bearer"} if response.status == 401 else {"Allow": "POST"} if response.status == 405 else {}
+    return response.body, response.status, {"Content-Type": JSON, **more}
 
 
 def _answer(request: Request) -> HttpAnswer:

@@ -1,7 +1,7 @@
 """Who may call Google's function: holders of a Google-signed OpenID Connect token for its audience. Imports google-auth.
 
-Cloud Run's IAM asks the same at the door, where it is set up so. It verifies the token and hands it on with the signature
-replaced, so that nobody can verify it again; `DISPATCHER_TOKEN_SIGNATURE=iam` says that this is so. Issuer, audience, times and
+Where it is set up so, Cloud Run's IAM checks the same before the function. It verifies the token and replaces its signature
+so that nobody can verify it again; `DISPATCHER_TOKEN_SIGNATURE=iam` says that this is so. Issuer, audience, times and
 caller are checked in both cases. https://cloud.google.com/run/docs/troubleshooting#signature-removed
 """
 
@@ -63,7 +63,7 @@ class Certificates:
         return fresh
 
     def renew(self) -> bool:
-        """Forget the answer that is kept, so that a key that is newer than it is found; false within `LEAST_KEPT` of a fetch.
+        """Drop the answer that is kept, so that a newer key is fetched; false within `LEAST_KEPT` of a fetch.
 
         Anybody can send a token with an unknown key id, so a fetch for each would let callers make this function call Google.
         """
@@ -152,5 +152,5 @@ def fetch(url: str) -> Any:
 
 def _allowed(headers: Mapping[str, str]) -> timedelta:
     """How long an answer may be kept (RFC 9111); not at all where it does not say."""
-    found = _MAX_AGE.search(headers.get("Cache-Control", ""))
-    return timedelta(seconds=int(found[1]) if found else 0)
+    max_age = _MAX_AGE.search(headers.get("Cache-Control", ""))
+    return timedelta(seconds=int(max_age[1]) if max_age else 0)

@@ -1,9 +1,9 @@
-"""Invocations over HTTP: the body is the event, and the status says whether sending it again makes sense.
+"""Invocations over HTTP: the body is the event, and the status says whether it makes sense to send it again.
 
     200  done; the body is the report
-    400  what was asked for cannot be met: it stays wrong
+    400  the request cannot be met, now or later
     500  a setting is wrong
-    503  the store cannot be used now: nothing was dispatched twice by asking again
+    503  the store cannot be used now: send it again; nothing is dispatched twice
 
 A problem of a pool is part of the report, and so of a 200: the next tick meets it anyway.
 """
@@ -32,16 +32,16 @@ class HttpAnswer:
     """JSON: the report, or an object with `error`."""
 
 
-def answer(ask: Callable[[], dict[str, Any]]) -> HttpAnswer:
-    """Ask, and put the report or the error into an answer. What is no error of ours is raised, and the platform's 500."""
+def answer(call: Callable[[], dict[str, Any]]) -> HttpAnswer:
+    """The answer of a call: its report or its error. An exception that is not ours is raised, and is the platform's 500."""
     try:
-        return HttpAnswer(status=200, body=json.dumps(ask()))
+        return HttpAnswer(status=200, body=json.dumps(call()))
     except DispatcherError as problem:
         return refusal(_status(problem), str(problem))
 
 
 def refusal(status: int, error: str, *, reason: str = "") -> HttpAnswer:
-    """An answer that says no; `reason` is for the log alone."""
+    """An answer that refuses; `reason` is for the log alone."""
     log_event("invocation.refused", status=status, problem=reason or error)
     return HttpAnswer(status=status, body=json.dumps({"error": error}))
 

@@ -1,4 +1,4 @@
-"""What one process of a function keeps between its invocations, where the platform does not tell how much time is left."""
+"""What one process of a function keeps between its invocations, where the platform does not say how much time is left."""
 
 from __future__ import annotations
 

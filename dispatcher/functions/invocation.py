@@ -40,30 +40,30 @@ def invoke(
 
     `seconds_left` is what the platform gives this invocation; the tick stops submitting a margin before that. `start`, where
     there is one, gives pools invocations of their own (`dispatcher.functions.fan_out`). `function` is the ARN of the function,
-    where it is one of AWS: events of tasks are heard from its account and region. Raises
+    where it is one of AWS: events of tasks are taken from its account and region. Raises
     `InvalidInput` or `NotFound` for a request that cannot be met, `SettingsError` when the platform's limit leaves no time at
     all, `StoreError` when the store fails.
     """
-    asked = {} if event is None else event
+    request = {} if event is None else event
     deadline = _deadline(wiring, seconds_left)
-    if not isinstance(asked, Mapping):
-        raise InvalidInput("event", [Fault("", f"must be an object, not {type(asked).__name__}; {_KNOWN}")])
-    if nests_too_deep(asked, MAX_LEVELS):
-        raise InvalidInput("event", [Fault("", f"nests more than {MAX_LEVELS} levels deep; {_KNOWN}")])
-    if asked.get("detail-type") == ECS_TASK_STATE_CHANGE:
+    if not isinstance(request, Mapping):
+        raise InvalidInput("event", [Fault("", f"must be an object, not {type(request).__name__}; {_EVENTS}")])
+    if nests_too_deep(request, MAX_LEVELS):
+        raise InvalidInput("event", [Fault("", f"nests more than {MAX_LEVELS} levels deep; {_EVENTS}")])
+    if request.get("detail-type") == ECS_TASK_STATE_CHANGE:
         from dispatcher.functions.task_events import settle_task_event  # noqa: PLC0415 - only where such events come
 
-        return settle_task_event(wiring, asked, deadline, function)
-    if asked.keys() == {"create_run"}:
-        return _create_run(wiring, asked["create_run"], deadline)
-    if asked.keys() == {"pool"}:
-        return _tick_pool(wiring, asked["pool"], deadline)
-    if not asked or _is_scheduled(asked):
+        return settle_task_event(wiring, request, deadline, function)
+    if request.keys() == {"create_run"}:
+        return _create_run(wiring, request["create_run"], deadline)
+    if request.keys() == {"pool"}:
+        return _tick_pool(wiring, request["pool"], deadline)
+    if not request or _is_scheduled(request):
         return fan_out(wiring.dispatch, deadline, start) if start else asdict(tick(wiring.dispatch, deadline))
-    raise InvalidInput("event", [Fault("", f"not understood (keys: {', '.join(sorted(map(str, asked))[:10])}); {_KNOWN}")])
+    raise InvalidInput("event", [Fault("", f"not understood (keys: {', '.join(sorted(map(str, request))[:10])}); {_EVENTS}")])
 
 
-_KNOWN = (
+_EVENTS = (
     'send {} or a scheduled event to tick every pool, {"pool": NAME}, {"create_run": {...}}, '
     f'or an event of the detail-type "{ECS_TASK_STATE_CHANGE}"'
 )
@@ -99,12 +99,12 @@ def _create_run(wiring: Wiring, arguments: Any, deadline: datetime) -> dict[str,
 
 
 def _run_arguments(arguments: Any) -> dict[str, Any]:
-    known = {"pool", "deployment", "queue", "job_variables", "name", "scheduled_at", "tags", "idempotency_key", "retry"}
+    names = {"pool", "deployment", "queue", "job_variables", "name", "scheduled_at", "tags", "idempotency_key", "retry"}
     if not isinstance(arguments, dict):
         raise InvalidInput("create_run", [Fault("", "must be an object")])
-    unknown = sorted(set(arguments) - known)
+    unknown = sorted(set(arguments) - names)
     if unknown:
-        raise InvalidInput("create_run", [Fault(name, f"is not known; {_list(known)} are") for name in unknown])
+        raise InvalidInput("create_run", [Fault(name, f"is not known; {_list(names)} are") for name in unknown])
     return {name: _READ[name](value) if name in _READ and value is not None else value for name, value in arguments.items()}
 
 
@@ -123,7 +123,7 @@ def _retry(value: Any) -> RetryPolicy:
 
 
 _READ: Mapping[str, Callable[[Any], Any]] = {"scheduled_at": _time, "retry": _retry}
-"""What is no value of JSON's, and how it is read."""
+"""Arguments that JSON has no values for, and how each is read."""
 
 
 def _list(names: set[str]) -> str:

@@ -9,7 +9,7 @@ Beside the tick in the house: it knows the events and the words of the models, n
            │    measured)
            └─► spans ─────────► open_telemetry
 
-What fails here fails no tick: it is said once in the log, for each consumer. README.md beside this file lists every metric.
+What fails here fails no tick: it is logged once for each consumer. README.md beside this file lists every metric.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from typing import Any, Protocol
 
 from dispatcher.events import Events
 
-Say = Callable[[str], None]
-"""Takes a consumer's problem; only the first is told."""
+Report = Callable[[str], None]
+"""Takes a consumer's problem; only the first is logged."""
 
 
 class Consumer(Protocol):
     """What makes something of events."""
 
     def __call__(self, event: str, fields: Mapping[str, Any]) -> None:
-        """Take note of one event; quick, and without the network."""
+        """Take note of one event: quickly, and without the network."""
         ...
 
     def flush(self) -> None:
@@ -45,10 +45,10 @@ class Consumer(Protocol):
 class Telemetry:
     """Events as they go to the log, and then to every consumer."""
 
-    def __init__(self, log: Events, consumers: Mapping[str, Callable[[Say], Consumer]]) -> None:
+    def __init__(self, log: Events, consumers: Mapping[str, Callable[[Report], Consumer]]) -> None:
         self._log = log
-        self._said: set[str] = set()
-        self._consumers = {name: make(partial(self._say, name)) for name, make in consumers.items()}
+        self._reported: set[str] = set()
+        self._consumers = {name: make(partial(self._report, name)) for name, make in consumers.items()}
         self._sending: Thread | None = None
         self._sent_to = ""
 
@@ -62,15 +62,15 @@ class Telemetry:
     def flush(self, seconds: float) -> None:
         """Send what was noted, waiting at most so long; what is then still on its way goes on by itself.
 
-        An earlier flush that is not done is not waited for again: a collector that hangs holds up one invocation, and not
-        every one after it.
+        An earlier flush that is still under way is not waited for again: a collector that hangs holds up one invocation,
+        and none after it.
         """
         if self._sending is None or not self._sending.is_alive():
             self._sending = Thread(target=self._send, name="telemetry", daemon=True)
             self._sending.start()
             self._sending.join(max(0.0, seconds))
             if self._sending.is_alive():
-                self._say(
+                self._report(
                     self._sent_to, f"not sent within {seconds:g} s; a bounded part of it is kept for the next invocations"
                 )
 
@@ -91,9 +91,9 @@ class Telemetry:
         try:
             yield
         except Exception as problem:  # noqa: BLE001 - what watches a tick must not stop it, whatever a library raises
-            self._say(name, f"{type(problem).__name__}: {problem}")
+            self._report(name, f"{type(problem).__name__}: {problem}")
 
-    def _say(self, name: str, problem: str) -> None:
-        if name not in self._said:
-            self._said.add(name)
+    def _report(self, name: str, problem: str) -> None:
+        if name not in self._reported:
+            self._reported.add(name)
             self._log("telemetry.problem", consumer=name, problem=problem)

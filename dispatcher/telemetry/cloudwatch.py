@@ -3,7 +3,7 @@
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
 One line for each pool and tick, of one dimension set: `FunctionName` and `Pool`. Queues are in the line as a plain member,
-`Queues`, for Logs Insights: as a dimension each would be a set of metrics more, and each metric is billed. For the same
+`Queues`, for Logs Insights: as a dimension, each queue would add a set of metrics, and each metric is billed. For the same
 reason a count is there only where it is not 0; CloudWatch begins to bill a metric when it first comes.
 
 The lines go to standard output and not through the logger, whose prefix, or JSON around it, CloudWatch does not look into.
@@ -43,7 +43,7 @@ NAMESPACE = "PushDispatcher"
 MAX_VALUES = 100
 """Numbers that one metric of a line may hold."""
 MAX_QUEUES = 100
-"""Queues that one line tells of; a line may have 256 KB."""
+"""Queues in one line; a line may have 256 KB."""
 
 Write = Callable[[str], None]
 

@@ -4,8 +4,8 @@ Everything about it is set by OpenTelemetry's own variables, as OTEL_EXPORTER_OT
 OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE:
 https://opentelemetry.io/docs/languages/sdk-configuration/
 
-`flush` sends it all. Nothing but a full batch of spans is sent at a time of its own: what a function that is frozen had begun
-to send would come to nothing.
+`flush` sends it all. Only a full batch of spans is sent in between: a request that is under way when the function is frozen is
+lost.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from dispatcher import __version__
 from dispatcher.errors import SettingsError
-from dispatcher.telemetry import Say
+from dispatcher.telemetry import Report
 from dispatcher.telemetry.measurements import METRICS, Kind, Metric, measured
 from dispatcher.telemetry.spans import Spans
 
@@ -38,7 +38,7 @@ A_DAY = 86_400_000.0
 """Likewise between sendings of spans, which wait for less than for ever."""
 LOGGER = logging.getLogger("opentelemetry")
 SILENCE = logging.NullHandler()
-"""Hears what a thread complains of that outlives its telemetry; otherwise that would go to standard error."""
+"""Takes what a thread logs that outlives its telemetry; otherwise that would go to standard error."""
 
 Record = Callable[[float, Mapping[str, str]], None]
 
@@ -47,9 +47,9 @@ class OpenTelemetry:
     """Records what events measure, and traces ticks. Without a reader there are no metrics, without a processor no traces."""
 
     def __init__(
-        self, say: Say, *, resource: Resource, reader: MetricReader | None = None, processor: SpanProcessor | None = None
+        self, report: Report, *, resource: Resource, reader: MetricReader | None = None, processor: SpanProcessor | None = None
     ) -> None:
-        self._complaints = _Complaints(say)
+        self._complaints = _Complaints(report)
         self._complaints.begin()
         self._meters = MeterProvider([reader] if reader else [], resource, shutdown_on_exit=False)
         self._tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
@@ -71,7 +71,7 @@ class OpenTelemetry:
         self._tracers.force_flush()
 
     def close(self) -> None:
-        """Hear no more complaints. Threads end with the process: to wait for them could take as long as a collector likes."""
+        """Hear the SDK's log no more. Its threads end with the process: a collector could hold up whoever waits for them."""
         LOGGER.removeHandler(self._complaints)
 
     def _instrument(self, metric: Metric) -> Record:
@@ -79,25 +79,25 @@ class OpenTelemetry:
         if metric.kind is Kind.COUNTER:
             return meter.create_counter(metric.name, metric.unit, metric.description).add
         if metric.kind is Kind.GAUGE:
-            told = _Told()
-            meter.create_observable_gauge(metric.name, [told.observe], metric.unit, metric.description)
-            return told.set
+            values = _LastValues()
+            meter.create_observable_gauge(metric.name, [values.observe], metric.unit, metric.description)
+            return values.set
         buckets = metric.boundaries
         return meter.create_histogram(
             metric.name, metric.unit, metric.description, explicit_bucket_boundaries_advisory=buckets
         ).record
 
 
-def from_environment(say: Say, *, instance: str, environment: Mapping[str, str] = os.environ) -> OpenTelemetry:
+def from_environment(report: Report, *, instance: str, environment: Mapping[str, str] = os.environ) -> OpenTelemetry:
     """As OTEL_* variables say. `instance` tells this process from others that are the same service.
 
     Raises `SettingsError` for a variable with a value that cannot be used.
     """
     try:
-        metrics = _wanted(environment, "OTEL_METRICS_EXPORTER") and OTLPMetricExporter()
-        traces = _wanted(environment, "OTEL_TRACES_EXPORTER") and OTLPSpanExporter()
+        metrics = _is_exported(environment, "OTEL_METRICS_EXPORTER") and OTLPMetricExporter()
+        traces = _is_exported(environment, "OTEL_TRACES_EXPORTER") and OTLPSpanExporter()
         return OpenTelemetry(
-            say,
+            report,
             resource=_resource(instance, environment),
             reader=PeriodicExportingMetricReader(metrics, export_interval_millis=NEVER) if metrics else None,
             processor=BatchSpanProcessor(traces, schedule_delay_millis=A_DAY) if traces else None,
@@ -106,7 +106,7 @@ def from_environment(say: Say, *, instance: str, environment: Mapping[str, str] 
         raise SettingsError(f"DISPATCHER_TELEMETRY: opentelemetry cannot use its OTEL_ variables: {problem}") from None
 
 
-def _wanted(environment: Mapping[str, str], name: str) -> bool:
+def _is_exported(environment: Mapping[str, str], name: str) -> bool:
     chosen = environment.get(name) or "otlp"
     if chosen not in ("otlp", "none"):
         raise SettingsError(f"{name}: must be otlp or none, or not set, not {chosen!r}")
@@ -116,17 +116,17 @@ def _wanted(environment: Mapping[str, str], name: str) -> bool:
 def _resource(instance: str, environment: Mapping[str, str]) -> Resource:
     """Who sends; what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say wins."""
     own = {"service.name": SCOPE, "service.version": __version__, "service.instance.id": instance}
-    places = {
+    variables = {
         "faas.name": "AWS_LAMBDA_FUNCTION_NAME",
         "faas.version": "AWS_LAMBDA_FUNCTION_VERSION",
         "cloud.region": "AWS_REGION",
     }
-    found = {attribute: environment[name] for attribute, name in places.items() if environment.get(name)}
-    return Resource.create({**own, **found}).merge(OTELResourceDetector().detect())
+    platform = {attribute: environment[name] for attribute, name in variables.items() if environment.get(name)}
+    return Resource.create({**own, **platform}).merge(OTELResourceDetector().detect())
 
 
-class _Told:
-    """Values since the last collection: an instance that no longer ticks a pool does not go on telling how it once was."""
+class _LastValues:
+    """Values since the last collection: an instance that no longer ticks a pool does not repeat its old values."""
 
     def __init__(self) -> None:
         self._values: dict[tuple[tuple[str, str], ...], float] = {}
@@ -140,11 +140,11 @@ class _Told:
 
 
 class _Complaints(logging.Handler):
-    """Hears what the SDK complains of in its own log, with a traceback for each failed sending, and lets it be said once."""
+    """Hears what the SDK logs, with a traceback for each failed sending, and reports it in one line."""
 
-    def __init__(self, say: Say) -> None:
+    def __init__(self, report: Report) -> None:
         super().__init__(logging.WARNING)
-        self._tell = say
+        self._report = report
 
     def begin(self) -> None:
         LOGGER.addHandler(self)
@@ -153,4 +153,4 @@ class _Complaints(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         cause = record.exc_info[1] if record.exc_info else None
-        self._tell(f"{record.getMessage()}: {cause}" if cause else record.getMessage())
+        self._report(f"{record.getMessage()}: {cause}" if cause else record.getMessage())

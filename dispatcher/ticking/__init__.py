@@ -1,13 +1,15 @@
 """One tick: a straight line through which the data flows once.
 
     line         the order of the steps, for one pool and for all of them
-    pool_tick    the steps of one pool: observe, settle, stop, claim, submit, record
-    windows      the step that makes runs of the windows of schedules
-    tidying      the step that removes what ended jobs left behind, and old history
-    notifying    the last step: hooks
-    holding      what the provider's refusals keep back, in this tick and later ones
-    noting       the events of runs
-    seam         where whatever a provider, a store or a schedule raises becomes its pool's problem
+    observing    observe the live jobs, settle what they have come to, stop those that are to be stopped
+    submitting   claim what is due, submit it, record the answers
+    windows      materialise: windows of schedules become runs
+    tidying      discard what ended jobs left behind, prune old history
+    notifying    the last step: notifications to hooks
+    pool_tick    what the steps of one pool's tick share
+    holding      which runs a refusal keeps back, in this tick and later ones
+    run_events   what is logged of runs
+    seam         where an exception of a provider, a store or a schedule becomes its pool's problem
     calls        provider calls on threads, paced, never begun after the deadline
     dispatch     what a tick works with, and how much it may do
     report       what a tick did, as data: the answer of every entry point

@@ -31,7 +31,7 @@ class Pace:
     def wait(self, now: datetime) -> float:
         """Seconds before another call may be made."""
         tokens = self._filled(now)
-        return max([0.0, *((1.0 - each) / rate.per_second for each, rate in zip(tokens, self._rates, strict=True))])
+        return max([0.0, *((1.0 - left) / rate.per_second for left, rate in zip(tokens, self._rates, strict=True))])
 
     def take(self, now: datetime) -> float:
         """Draw one call and return the seconds to wait before it may be made."""
@@ -56,7 +56,7 @@ class Calls(Generic[Item, Result]):
     """Make one call for each item; items that were not reached come back with None.
 
     The clock is asked right before each call, in the thread that makes it. With `threads=1` the calls are made in the
-    caller's own thread, one at a time. `function` must not raise: what it cannot answer is an answer of its own.
+    caller's own thread, one at a time. `function` must not raise: a failure is one of its answers.
     """
 
     def __init__(
@@ -86,12 +86,12 @@ class Calls(Generic[Item, Result]):
         """Put more items in line, between two answers of `run`."""
         self._line.extend(items)
 
-    def withdraw(self, wanted: Callable[[Item], bool]) -> Sequence[Item]:
-        """Take items out of the line that were not begun yet, between two answers of `run`."""
+    def withdraw(self, condition: Callable[[Item], bool]) -> Sequence[Item]:
+        """Take items out of the line that meet a condition and were not begun yet, between two answers of `run`."""
         with self._lock:
-            sorted_out = [(item, wanted(item)) for item in self._line]
-            self._line = deque(item for item, goes in sorted_out if not goes)
-        return [item for item, goes in sorted_out if goes]
+            judged = [(item, condition(item)) for item in self._line]
+            self._line = deque(item for item, goes in judged if not goes)
+        return [item for item, goes in judged if goes]
 
     def run(self, items: Sequence[Item]) -> Iterator[Answers[Item, Result]]:
         """Make the calls; yields the items with their results as they come, those together that have come in together.
@@ -120,7 +120,7 @@ class Calls(Generic[Item, Result]):
         try:
             yield from _as_they_come(answers, [executor.submit(work) for _ in range(threads)])
         except BaseException:
-            self.stop()  # the caller gives up: nothing goes on behind its back
+            self.stop()  # the caller gives up: no call goes on without it
             raise
 
     def _turns(self) -> Iterator[Item]:
@@ -147,7 +147,7 @@ class Calls(Generic[Item, Result]):
 
 
 def _as_they_come(answers: SimpleQueue[Answer | None], workers: Sequence[Future[None]]) -> Iterator[list[Answer]]:
-    """All that has come in, again and again, until every worker is done. Raises what one of them raised."""
+    """The answers that have come in, group by group, until every worker is done. Raises what a worker raised."""
     for worker in workers:
         worker.add_done_callback(lambda _: answers.put(None))
     left = len(workers)

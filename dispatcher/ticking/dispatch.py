@@ -16,7 +16,7 @@ from providers.base import Provider
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TickLimits:
-    """How much one tick of one pool may do. All of it is bounded, so that a tick costs what it admits."""
+    """How much one tick of one pool may do. Everything is bounded, so that a tick costs what it admits."""
 
     lease: timedelta = timedelta(seconds=300)
     """How long a claim belongs to its invocation, before the provider's lookup lag is added."""
@@ -35,9 +35,9 @@ class TickLimits:
     history: timedelta | None = timedelta(days=30)
     """For how long ended runs are kept; None: for ever."""
     pruned: int = 1000
-    """Ended runs forgotten."""
+    """Ended runs deleted as old history."""
     heads: int = 0
-    """Queues with runs left waiting of which the oldest is looked up, one row each: telemetry asks for it."""
+    """Queues whose first waiting run is looked up, one row each: telemetry asks for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,4 +51,4 @@ class Dispatch:
     events: Events
     limits: TickLimits = TickLimits()
     deliver: Deliver | None = None
-    """How news reach hooks; None: nobody is told."""
+    """How notifications reach hooks; None: none are delivered."""

@@ -1,4 +1,4 @@
-"""What one tick learns about which of its pool's runs have to wait: refusals become holds of the pool, ends free them."""
+"""The holds of one tick: refusals become holds of the pool, ends of jobs free them."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from datetime import datetime
 from functools import partial
 
 from dispatcher.core import holds
-from dispatcher.events import Events
 from dispatcher.models import HoldKind, PoolHold, Run, RunState, WorkPool
 from dispatcher.records import Claim, Move, Position
 from dispatcher.store import Store
+from dispatcher.ticking.dispatch import Dispatch
 from dispatcher.ticking.seam import attempted
 from providers.base import Needs, Provider
 
 MAX_UNANSWERED = 3
-"""Calls for jobs that go to one place and got no answer, after which a tick begins no more there: its provider is not well."""
+"""Unanswered calls for one place after which a tick makes no more there: its provider is not well."""
 
 
 class Holding:
     """The holds of one pool during one tick."""
 
-    def __init__(self, store: Store, events: Events, provider: Provider, pool: WorkPool, deadline: datetime) -> None:
-        self.store, self.events, self.provider = store, events, provider
+    def __init__(self, dispatch: Dispatch, provider: Provider, pool: WorkPool, deadline: datetime) -> None:
+        self.store, self.events, self.provider = dispatch.store, dispatch.events, provider
         self.pool, self.deadline = pool.name, deadline
-        self.known = pool.holds
-        """As they were last read."""
+        self.stored = pool.holds
+        """The pool's holds as they were last read."""
         self.fresh: list[PoolHold] = []
-        """Of this tick's refusals; it stands by them until they are over, whatever becomes of the pool's holds."""
+        """Of this tick's refusals; it keeps to them until they are over, whatever becomes of the pool's holds."""
         self.mute: list[PoolHold] = []
         """Of places that give no answers; the next tick tries them again."""
         self._unanswered: Counter[tuple[str, ...]] = Counter()
 
     def seen_with(self, pool: WorkPool) -> WorkPool:
-        """The pool as the claiming transaction sees it, with what this tick has found out."""
-        self.known = pool.holds
-        known = {hold.identity: hold.until for hold in pool.holds}
-        own = [hold for hold in self.fresh if hold.identity not in known or known[hold.identity] < hold.until]
+        """The pool as the claiming transaction sees it, with the holds that this tick has added."""
+        self.stored = pool.holds
+        until = {hold.identity: hold.until for hold in pool.holds}
+        own = [hold for hold in self.fresh if hold.identity not in until or until[hold.identity] < hold.until]
         return replace(pool, holds=(*pool.holds, *own, *self.mute))
 
     def needs(self, configuration: Mapping[str, object]) -> Needs:
-        """What a job needs of its provider; nothing is known of one whose configuration cannot be read."""
+        """What a job needs of its provider; nothing where its configuration cannot be read."""
         return attempted(partial(self.provider.needs, configuration), lambda _problem: Needs())
 
     def needs_of(self, run: Run) -> Needs:
@@ -50,18 +50,18 @@ class Holding:
         return self.needs((run.job or {}).get("configuration", {}))
 
     def concerns(self, claim: Claim, now: datetime) -> PoolHold | None:
-        """What this tick has found out that keeps a claim's job back, if anything does.
+        """The hold of this tick that keeps a claim's job back, if any does.
 
-        A claim that was taken over is looked up whatever is refused, but for a place that gives no answers.
+        A claim that was taken over is looked up whatever is refused, except where its place gives no answers.
         """
-        found = self.mute if claim.repeat else [*self.mute, *self.fresh]
-        if not found:
+        own = self.mute if claim.repeat else [*self.mute, *self.fresh]
+        if not own:
             return None
         needs = self.needs_of(claim.run)
-        return next((hold for hold in holds.active(found, now) if holds.concerns(hold, needs)), None)
+        return next((hold for hold in holds.active(own, now) if holds.concerns(hold, needs)), None)
 
     def is_closed(self, now: datetime) -> bool:
-        """Whether this tick has found out that no run of the pool can start."""
+        """Whether a hold of this tick lets no run of the pool start."""
         return any(holds.is_whole(hold) for hold in holds.active([*self.mute, *self.fresh], now))
 
     def refused(self, claim: Claim, hold: PoolHold) -> bool:
@@ -72,11 +72,11 @@ class Holding:
     def add(self, hold: PoolHold) -> None:
         """Hold runs of the pool from now on, beyond this tick."""
         self.fresh.append(hold)
-        self.known = self.store.hold(self.pool, partial(holds.added, new=hold))
+        self.stored = self.store.hold(self.pool, partial(holds.added, new=hold))
         self.events("pool.held", pool=self.pool, until=hold.until, reason=hold.reason, kind=str(hold.kind), place=hold.place)
 
     def unanswered(self, claim: Claim, cause: str) -> None:
-        """Note a call without an answer; after a few of them this tick leaves the place where the job was to go alone."""
+        """Note a call without an answer; after a few of them this tick makes no more calls for the job's place."""
         place = self.needs_of(claim.run).place
         self._unanswered[place] += 1
         if self._unanswered[place] == MAX_UNANSWERED:
@@ -84,30 +84,30 @@ class Holding:
 
     def accepted(self, runs: Iterable[Run], now: datetime) -> None:
         """Forget the refusals that are over where these runs' jobs were accepted."""
-        if not any(hold.until <= now for hold in self.known):
+        if not any(hold.until <= now for hold in self.stored):
             return
         needs = [self.needs_of(run) for run in runs]
 
-        def without(of_pool: holds.Holds) -> holds.Holds:
-            for each in needs:
-                of_pool = holds.accepted(of_pool, each, now)
-            return of_pool
+        def without_past(stored: holds.Holds) -> holds.Holds:
+            for of_job in needs:
+                stored = holds.accepted(stored, of_job, now)
+            return stored
 
-        if without(self.known) != self.known:
-            self.known = self.store.hold(self.pool, without)
+        if without_past(self.stored) != self.stored:
+            self.stored = self.store.hold(self.pool, without_past)
 
     def ended(self) -> None:
         """A job has ended, and may have freed what others wait for."""
-        self.known = free(self.store, self.pool, self.known)
+        self.stored = free(self.store, self.pool, self.stored)
 
     def passed_over(self, places: Mapping[str, Position], now: datetime) -> None:
         """Note how far the queues were looked through, so that the next claim goes on from there."""
-        self.known = self.store.hold(self.pool, partial(holds.passed_over, places=places, now=now))
+        self.stored = self.store.hold(self.pool, partial(holds.passed_over, places=places, now=now))
 
 
-def free(store: Store, pool: str, known: holds.Holds) -> holds.Holds:
-    """End the holds that wait for the end of a job; nothing is asked for where none of those that are known does."""
-    return store.hold(pool, holds.freed) if holds.freed(known) != known else known
+def free(store: Store, pool: str, stored: holds.Holds) -> holds.Holds:
+    """End the holds that wait for a job's end. `stored`: the pool's, as last read; where none waits, nothing is written."""
+    return store.hold(pool, holds.freed) if holds.freed(stored) != stored else stored
 
 
 def frees_a_slot(moves: Sequence[Move]) -> bool:

@@ -1,7 +1,6 @@
 """One tick: a straight line through which the data flows once. `tick_pool` is the line.
 
-All cleverness is in pure functions (`dispatcher.core`); all failure is in two seams, the store and the provider. The steps are
-in `dispatcher.ticking.pool_tick`.
+All cleverness is in pure functions (`dispatcher.core`); all failure is in two seams, the store and the provider.
 """
 
 from __future__ import annotations
@@ -18,10 +17,14 @@ from dispatcher.records import Decision
 from dispatcher.ticking.dispatch import Dispatch, TickLimits
 from dispatcher.ticking.holding import free, frees_a_slot
 from dispatcher.ticking.notifying import notify
-from dispatcher.ticking.noting import note_move
+from dispatcher.ticking.observing import after_ends, observe, settle, stop
 from dispatcher.ticking.pool_tick import PoolTick
 from dispatcher.ticking.report import PoolReport, TickReport
-from dispatcher.ticking.seam import anything_told, attempted, words
+from dispatcher.ticking.run_events import log_move
+from dispatcher.ticking.seam import attempted, exceptions_reported, words
+from dispatcher.ticking.submitting import Decider, Submitting
+from dispatcher.ticking.tidying import tidy
+from dispatcher.ticking.windows import Windows, materialise
 from providers.base import Observation, Submission
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -43,71 +46,65 @@ def tick(dispatch: Dispatch, deadline: datetime, *, pools: Sequence[str] | None 
         else:
             report.pools.append(tick_pool(dispatch, pool, deadline, goes_first=not ticked))
             ticked.append(pool)
-    _tell(dispatch, ticked, deadline, report)
+    for pool, pool_report in zip(ticked, report.pools, strict=True):  # last: a hook that does not answer keeps no run waiting
+        notify(dispatch, pool, deadline=deadline, report=pool_report)
     return report
 
 
-def _tell(dispatch: Dispatch, pools: Sequence[WorkPool], deadline: datetime, report: TickReport) -> None:
-    """Only when every pool has been ticked: a hook that does not answer keeps no run waiting."""
-    if dispatch.deliver is not None:
-        for pool, of_pool in zip(pools, report.pools, strict=True):
-            notify(
-                dispatch.store,
-                dispatch.clock,
-                dispatch.events,
-                dispatch.deliver,
-                pool,
-                deadline=deadline,
-                report=of_pool,
-            )
-
-
 def tick_pool(dispatch: Dispatch, pool: WorkPool, deadline: datetime, *, goes_first: bool = False) -> PoolReport:
-    """Tick one pool. Its problems are told in the report; what was done before them stands.
+    """Tick one pool. Its problems stand in the report; what was done before them stays.
 
-    What is due is claimed before windows are made runs, which costs more and has time: they come near an hour ahead. Windows
-    have a share of the tick of their own, and what becomes due by them is claimed right after. A pool that `goes_first` notes
-    its heartbeat before all else: should it take the whole invocation down, another goes first the next time.
+    What is due is claimed before windows are made runs: windows cost more, and have time, since they come near an hour ahead.
+    Windows have a share of the tick of their own, and what becomes due by them is claimed right after. A pool that `goes_first`
+    notes its heartbeat before all else: should it take the whole invocation down, another goes first the next time.
     """
     report = PoolReport(pool.name)
     with _reported(dispatch, report):
         if goes_first:
             dispatch.store.heartbeat(pool.name, dispatch.clock.now())
-        one = PoolTick(dispatch, dispatch.providers(pool.type), pool, deadline, report)
-        seen = one.observe()
-        one.settle(seen)
-        one.stop()
-        windows = one.windows_near(pool)
-        one.submit_due(until=one.share_ends(windows))
-        if one.materialise(windows):
-            one.submit_due(until=deadline)
-        one.hold_until_recovered()
-        one.tidy()
+        pool_tick = PoolTick(dispatch, pool, deadline, report)
+        seen = observe(pool_tick)
+        to_stop = settle(pool_tick, seen)
+        stop(pool_tick, to_stop)
+        windows, submitting = Windows(pool_tick), Submitting(pool_tick)
+        submitting.submit_due(until=windows.submit_until())
+        queues = materialise(pool_tick, windows)
+        if submitting.goes_on(queues):
+            submitting.submit_due(until=deadline)
+        submitting.hold_until_recovered()
+        submitting.look_at_waiting()
+        tidy(pool_tick)
     return report
 
 
-def admit_next(dispatch: Dispatch, pool: str, deadline: datetime) -> PoolReport:
+def admit_next(dispatch: Dispatch, pool_name: str, deadline: datetime) -> PoolReport:
     """The second half of a tick of one pool, after an event has freed a slot: admit without looking at what is live."""
-    report = PoolReport(pool)
-    found = dispatch.store.pool(pool)
-    if found is not None:
+    report = PoolReport(pool_name)
+    pool = dispatch.store.pool(pool_name)
+    if pool is not None:
         with _reported(dispatch, report):
-            one = PoolTick(dispatch, dispatch.providers(found.type), found, deadline, report)
-            one.submit_due(until=deadline)
-            one.hold_until_recovered()
+            submitting = Submitting(PoolTick(dispatch, pool, deadline, report))
+            submitting.submit_due(until=deadline)
+            submitting.hold_until_recovered()
+            submitting.look_at_waiting()
     return report
 
 
 def dry_run(dispatch: Dispatch, pool: WorkPool) -> tuple[Decision, PoolReport]:
-    """What a tick would claim and pin now: its real decision, after a look at the live jobs as a tick has it. Nothing is
-    written: ends that are seen count as recorded, and are left to the next tick.
+    """What a tick would claim and pin now: its real decision, after it has observed the live jobs as a tick does.
+
+    Nothing is written: ends that are seen count as recorded, and are left to the next tick.
     """
     report = PoolReport(pool.name)
-    one = PoolTick(dispatch, dispatch.providers(pool.type), pool, datetime.max.replace(tzinfo=UTC), report)
-    return one.foresee(one.observe()), report
+    pool_tick = PoolTick(dispatch, pool, datetime.max.replace(tzinfo=UTC), report)
+    seen, now = observe(pool_tick), dispatch.clock.now()
+    decider = Decider(pool_tick, now, dispatch.limits.claims)
+    decision = dispatch.store.look(pool.name, now, lambda snapshot: decider(after_ends(pool_tick, seen, snapshot)))
+    decider.report()
+    return decision or Decision(), report
 
 
-def settle_event(dispatch: Dispatch, run: Run, seen: Observation, submission: Submission) -> bool:
+def settle_event(dispatch: Dispatch, run: Run, observation: Observation, submission: Submission) -> bool:
     """Settle one run by an observation that its provider sent by itself; true when the run moved.
 
     An event of another attempt than the run's current one moves nothing.
@@ -115,10 +112,10 @@ def settle_event(dispatch: Dispatch, run: Run, seen: Observation, submission: Su
     pool = dispatch.store.pool(run.pool)
     if pool is None or submission.name != submission_name(run.id, run.attempt):
         return False
-    move = verdict(run, seen, dispatch.clock.now(), dispatch.providers(pool.type).limits, submission)
+    move = verdict(run, observation, dispatch.clock.now(), dispatch.providers(pool.type).limits, submission)
     if move is None or not dispatch.store.move([move]):
         return False
-    note_move(dispatch.events, run, move)
+    log_move(dispatch.events, run, move)
     if frees_a_slot([move]):
         free(dispatch.store, pool.name, pool.holds)
     return True
@@ -126,21 +123,21 @@ def settle_event(dispatch: Dispatch, run: Run, seen: Observation, submission: Su
 
 @contextmanager
 def _reported(dispatch: Dispatch, report: PoolReport) -> Iterator[None]:
-    """Tell in the report what a step, the store or the provider raises, instead of raising it; in any case, log the counts."""
+    """Put into the report what a step, the store or the provider raises, instead of raising it; log the counts in any case."""
     report.begin(dispatch.clock.now())
-    with anything_told(partial(_ended_by, dispatch, report)):
+    with exceptions_reported(partial(_ended_by, dispatch, report)):
         yield
     report.end(dispatch.clock.now())
     dispatch.events("tick.pool", **{name: value for name, value in asdict(report).items() if name != "outcomes"})
 
 
 def _ended_by(dispatch: Dispatch, report: PoolReport, problem: Exception) -> None:
-    """A pool whose tick was ended by a problem was ticked all the same: that no tick came is not what is wrong."""
+    """A pool whose tick was ended by a problem was ticked all the same, so its heartbeat is noted."""
     report.problem = words(problem)
     dispatch.events("pool.problem", pool=report.pool, problem=report.problem)
     attempted(lambda: dispatch.store.heartbeat(report.pool, dispatch.clock.now()), lambda _problem: None)
 
 
 def _in_turn(pools: Sequence[WorkPool]) -> Sequence[WorkPool]:
-    """Whoever was ticked longest ago goes first; a pool that never was, before all others."""
+    """The pool that was ticked longest ago goes first; one that was never ticked, before all others."""
     return sorted(pools, key=lambda pool: (pool.last_tick_at or _NEVER, pool.name))

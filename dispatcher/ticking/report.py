@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import wraps
@@ -49,7 +49,7 @@ class QueueReport:
     """Slots."""
     limit: int | None
     waiting: bool | None
-    """Whether a due run was left waiting; None where the claim did not look (`TickLimits.heads`)."""
+    """Whether a due run was left waiting; None where nobody looked (`TickLimits.heads`)."""
     oldest_wait: float = 0.0
     """Seconds since the oldest run that was left waiting has been due."""
 
@@ -79,9 +79,9 @@ class PoolReport:
     """Windows of schedules that became runs."""
     discarded: int = 0
     notified: int = 0
-    """Ends, and late ones, that every hook was told of."""
+    """Runs whose notification every hook has confirmed."""
     pruned: int = 0
-    """Ended long ago, and forgotten."""
+    """Runs of old history that were deleted."""
     barriers: dict[str, str] = field(default_factory=dict)
     """By queue: why nothing more of it was admitted."""
     limit: int | None = None
@@ -90,9 +90,9 @@ class PoolReport:
     steps: list[Step] = field(default_factory=list)
     """In the order in which they ended."""
     outcomes: dict[str, str] = field(default_factory=dict)
-    """By run id: the state that this tick left it in, with the reason where there is one."""
+    """By run id: the state in which this tick left it, with the reason where there is one."""
     problem: str = ""
-    """Why the tick of this pool was cut short, or why live jobs could not be looked at."""
+    """The first problem of this tick: why it was cut short, or what it could not do."""
 
     def begin(self, now: datetime) -> None:
         """Note the beginning, from which all times count."""
@@ -108,22 +108,20 @@ class PoolReport:
             after = seconds_between(datetime.fromisoformat(self.began_at), began)
             self.steps.append(Step(step, after, seconds_between(began, ended)))
 
-    def saw(self, snapshot: Snapshot, admission: Admission, decision: Decision, *, now: datetime, heads: int) -> None:
-        """Note what a claim was shown and what it left; a later claim of the same tick knows better.
-
-        Where nothing was admitted, the oldest run of up to `heads` queues that had to stop is looked up: one row each.
-        """
+    def decided(self, snapshot: Snapshot, admission: Admission, decision: Decision) -> None:
+        """Note what a claim was shown and what it left; a later claim of the same tick knows better."""
         self.limit = snapshot.pool.concurrency_limit
         self.barriers = {queue: barrier.value for queue, barrier in admission.barriers.items()}
         self.queues = _queues(snapshot, decision)
-        asked = () if admission.admitted else list(admission.barriers)[:heads]
         for name, queue in self.queues.items():
-            if name not in admission.barriers:
-                queue.waiting = False
-            elif name in asked:
-                first = snapshot.due(name, 1)
-                queue.waiting = bool(first)
-                queue.oldest_wait = seconds_between(first[0].due_at, now) if first else 0.0
+            queue.waiting = None if name in admission.barriers else False
+
+    def waits(self, first: Mapping[str, Run | None], now: datetime) -> None:
+        """Note by queue the first due run that was left waiting; None where none was."""
+        for name, run in first.items():
+            if queue := self.queues.get(name):
+                queue.waiting = run is not None
+                queue.oldest_wait = seconds_between(run.due_at, now) if run else 0.0
 
     def moved(self, run: Run, move: Move) -> None:
         """Note what an observation made of a run."""
@@ -165,32 +163,34 @@ class PoolReport:
 
 
 class Ticking(Protocol):
-    """One pool's way through one tick."""
+    """A tick of one pool, or a part of it."""
 
     clock: Clock
     report: PoolReport
 
 
-One = TypeVar("One", bound=Ticking)
+OfTick = TypeVar("OfTick", bound=Ticking)
 
 
 def timed(
     name: str,
-) -> Callable[[Callable[Concatenate[One, Arguments], Result]], Callable[Concatenate[One, Arguments], Result]]:
-    """Note in the report how long a step takes, whatever comes of it."""
+) -> Callable[[Callable[Concatenate[OfTick, Arguments], Result]], Callable[Concatenate[OfTick, Arguments], Result]]:
+    """Note in the report how long a step takes, whatever comes of it. The step's first argument is the tick."""
 
-    def of(step: Callable[Concatenate[One, Arguments], Result]) -> Callable[Concatenate[One, Arguments], Result]:
+    def decorated(
+        step: Callable[Concatenate[OfTick, Arguments], Result],
+    ) -> Callable[Concatenate[OfTick, Arguments], Result]:
         @wraps(step)
-        def step_in_time(self: One, /, *arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
-            began = self.clock.now()
+        def timed_step(tick: OfTick, /, *arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+            began = tick.clock.now()
             try:
-                return step(self, *arguments, **named)
+                return step(tick, *arguments, **named)
             finally:
-                self.report.took(name, began, self.clock.now())
+                tick.report.took(name, began, tick.clock.now())
 
-        return step_in_time
+        return timed_step
 
-    return of
+    return decorated
 
 
 def seconds_between(began: datetime, ended: datetime) -> float:

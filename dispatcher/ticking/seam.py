@@ -1,7 +1,7 @@
 """The one place in which a tick meets whatever a provider, a store or a schedule raises.
 
-They raise what their protocols declare, and a tick knows what that means. Anything else is a mistake: in an adapter, in an
-answer that it did not expect, in a library below. Whose ever it is, no other pool and no other run suffers from it.
+They raise what their protocols declare, and a tick knows what that means. Any other exception is a mistake: in an adapter, in
+an answer that it did not expect, in a library below. Wherever it comes from, no other pool and no other run suffers from it.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ Result = TypeVar("Result")
 
 
 @contextmanager
-def anything_told(tell: Callable[[Exception], None]) -> Iterator[None]:
-    """Hand on what is raised instead of raising it."""
+def exceptions_reported(report: Callable[[Exception], None]) -> Iterator[None]:
+    """Pass whatever is raised to `report` instead of raising it."""
     try:
         yield
     except Exception as problem:  # noqa: BLE001 - the module says why
-        tell(problem)
+        report(problem)
 
 
 def attempted(call: Callable[[], Result], otherwise: Callable[[Exception], Result]) -> Result:
-    """What the call answers; when it raises, what `otherwise` makes of that."""
+    """What the call answers; when it raises, what `otherwise` makes of the exception."""
     answers, problems = list[Result](), list[Exception]()
-    with anything_told(problems.append):
+    with exceptions_reported(problems.append):
         answers.append(call())
     return answers[0] if answers else otherwise(problems[0])
 
 
 def words(problem: Exception) -> str:
-    """A problem in one line; one that nobody raised on purpose is told with its type."""
+    """A problem in one line. An exception that nobody raised on purpose is shown with its type."""
     if isinstance(problem, DispatcherError | ProviderError):
         return str(problem)
     return f"{type(problem).__name__}: {problem}"

@@ -1,37 +1,59 @@
-"""The last step of a tick: removing what ended jobs left at their provider, and forgetting history that is old."""
+"""The step of a tick that tidies: it discards what ended jobs left at their provider, and prunes old history."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 
+from dispatcher.errors import StoreError
 from dispatcher.models import Run, submission_name
-from dispatcher.store import Store
-from providers.base import Provider, Submission
+from dispatcher.ticking.pool_tick import PoolTick
+from dispatcher.ticking.report import timed
+from dispatcher.ticking.seam import attempted, words
+from providers.base import Submission
 
 
-def discard(store: Store, provider: Provider, pool: str, now: datetime, *, lease: timedelta, limit: int) -> int:
-    """Remove what the jobs of ended runs left behind; how many runs left nothing any more.
+@timed("tidy")
+def tidy(tick: PoolTick) -> None:
+    """Discard what ended jobs left at their provider, and prune old history."""
+    now = tick.clock.now()
+    if now >= tick.deadline:
+        return
+    tick.report.discarded = attempted(partial(discard, tick, now), partial(_not_discarded, tick))
+    if tick.limits.history is not None:
+        tick.report.pruned = tick.store.prune(tick.pool.name, now - tick.limits.history, limit=tick.limits.pruned)
 
-    Only once no request for such a job can be on its way any more: what is left behind keeps its name taken, and until a lease
-    after the submission that guards against a late repeat.
+
+def discard(tick: PoolTick, now: datetime) -> int:
+    """Remove what the jobs of ended runs left behind. The answer is the number of runs that have left nothing any more.
+
+    A job is removed only once no request for it can be on its way any more: what is left behind keeps its name taken, and until
+    a lease after the submission that guards against a late repeat.
     """
-    if not provider.limits.lingers:
+    if not tick.provider.limits.lingers:
         return 0
-    lingering = store.lingering(pool, limit=limit)
-    ended = [run for run in lingering if (since := run.submitted_at or run.ended_at) and now - since > lease]
-    gone = provider.discard([left for run in ended for left in left_by(run)]) if ended else frozenset()
+    lingering = tick.store.lingering(tick.pool.name, limit=tick.limits.discards)
+    ended = [run for run in lingering if (since := run.submitted_at or run.ended_at) and now - since > tick.lease]
+    gone = tick.provider.discard([left for run in ended for left in left_by(run)]) if ended else frozenset()
     discarded = [run.id for run in ended if {left.name for left in left_by(run)} <= gone]
     if discarded:
-        store.discarded(discarded)
+        tick.store.discarded(discarded)
     return len(discarded)
 
 
+def _not_discarded(tick: PoolTick, problem: Exception) -> int:
+    if isinstance(problem, StoreError):
+        raise problem
+    tick.report_problem(f"what ended jobs left could not be removed: {words(problem)}")
+    return 0
+
+
 def left_by(run: Run) -> list[Submission]:
-    """The submissions of an ended run, and of its attempts before, whose jobs linger."""
+    """The submissions of an ended run, and of its earlier attempts, whose jobs linger."""
     past = [Submission(**attempt.submission) for attempt in run.left_behind if attempt.submission]
     return past + ([Submission(**run.submission)] if run.submission else [])
 
 
 def names_of(run: Run) -> set[str]:
-    """The names under which a run may have jobs: of its current attempt, and of those before it that linger."""
+    """The names under which a run may have jobs: of its current attempt, and of earlier ones that linger."""
     return {submission_name(run.id, number) for number in (run.attempt, *(attempt.number for attempt in run.left_behind))}

@@ -1,17 +1,18 @@
-"""What people do with whole stores: copy one into another, and look whether all that is in one fits together."""
+"""What people do with whole stores: copy one into another, and check whether the contents of one fit together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Protocol, runtime_checkable
 
 from dispatcher.core.integrity import Integrity
 from dispatcher.errors import Conflict
 from dispatcher.store import Store
 
 Progress = Callable[[int], None]
-"""Told how many runs have been dealt with so far."""
+"""Is given the number of runs that are done so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +27,8 @@ class Moved:
 def copy(source: Store, target: Store, *, resume: bool = False, progress: Progress = lambda _runs: None) -> Moved:
     """Copy everything, as it is: versions, states, leases, and what ticks have written.
 
-    A copy that was broken off goes on with `resume`; otherwise a target that holds anything is refused. The source is not to be
-    ticked meanwhile, nor the two side by side afterwards: both would submit. Raises `Conflict` for a target that is not empty,
+    A copy that was broken off goes on with `resume`; otherwise a target that holds anything is refused. Do not tick the source
+    meanwhile, and do not tick both afterwards: both would submit. Raises `Conflict` for a target that is not empty,
     and when the source was changed under the copy.
     """
     if not resume and _holds_anything(target):
@@ -44,7 +45,7 @@ def copy(source: Store, target: Store, *, resume: bool = False, progress: Progre
 
 
 def check(store: Store, *, progress: Progress = lambda _runs: None) -> Iterator[str]:
-    """What does not hold in a store, one line each. Ask while no tick is under way: it is read piece by piece."""
+    """What is inconsistent in a store, one line each. Run it while no tick is under way: the store is read piece by piece."""
     pools = store.pools()
     integrity = Integrity(pools, store.deployments())
     for page in store.every_run():
@@ -53,13 +54,17 @@ def check(store: Store, *, progress: Progress = lambda _runs: None) -> Iterator[
     now = max((pool.last_tick_at or pool.created_at for pool in pools), default=None)
     if now is not None:
         yield from integrity.of_pools({pool.name: store.counts(pool.name, now) for pool in pools})
-    yield from _own_check(store)
+    if isinstance(store, SelfChecking):
+        yield from store.check()
 
 
-def _own_check(store: Store) -> Sequence[str]:
-    """What a store knows about itself beyond the protocol: DynamoDB's entries and counters."""
-    looks: Callable[[], Sequence[str]] | None = getattr(store, "check", None)
-    return looks() if looks is not None else ()
+@runtime_checkable
+class SelfChecking(Protocol):
+    """A store that keeps more than the protocol asks for, as DynamoDB's entries and counters, and can check it."""
+
+    def check(self) -> Sequence[str]:
+        """What is inconsistent, one line each."""
+        ...
 
 
 def _holds_anything(store: Store) -> bool:

@@ -1,7 +1,7 @@
-"""Live jobs that the store does not know: of another dispatcher in the same place, or of a store that was restored.
+"""Strays: live jobs that the store does not know. Another dispatcher has started them, or the store was restored.
 
-A store restored from a backup has forgotten every run that was made since. Their jobs go on, hold no slot of the store, and the
-limits no longer count them; nobody but people can decide what becomes of them. A run that the backup does hold is safe: its
+A store that was restored from a backup has none of the runs that were made since. Their jobs go on, hold no slot of the store,
+and the limits no longer count them; only people can decide what becomes of them. A run that the backup does hold is safe: its
 job's name follows from the run, so its next submission finds the job that is there.
 """
 
@@ -22,12 +22,12 @@ def strays(dispatch: Dispatch, pool: WorkPool) -> tuple[str, ...]:
     Raises `ProviderError` when a place could not be asked, and `StoreError`.
     """
     provider, store = dispatch.providers(pool.type), dispatch.store
-    known = frozenset(submission_name(run.id, run.attempt) for run in holders(store))
-    found: set[str] = set()
+    known_names = frozenset(submission_name(run.id, run.attempt) for run in holders(store))
+    names: set[str] = set()
     for place in places(store, pool):
-        with suppress(ConfigurationError):  # a template whose runs say where: by itself it names no place
-            found.update(provider.strays(place, known))
-    return tuple(sorted(name for name in found if not _is_held(store, name)))
+        with suppress(ConfigurationError):  # the template names no place by itself, only with its runs' variables
+            names.update(provider.strays(place, known_names))
+    return tuple(sorted(name for name in names if not _is_held(store, name)))
 
 
 def _is_held(store: Store, name: str) -> bool:

@@ -1,7 +1,7 @@
-"""Removing what nobody remembers: jobs of ours that have ended, that linger at their provider, and that no run speaks of.
+"""A sweep finds and removes leftovers: jobs of ours that have ended, that linger at their provider, and that have no run.
 
-A tick removes what its own runs leave behind. What is left then is of runs that are gone from the store, of attempts before a
-retry, of stores that were thrown away. It costs calls, so people (or a schedule of theirs) ask for it, and no tick does it.
+A tick discards what its own runs leave behind. Leftovers are of runs that are gone from the store, of attempts before a retry,
+of stores that were deleted. To find them costs calls, so people (or a schedule of theirs) start a sweep, and no tick does it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from providers import registry
 from providers.base import ConfigurationError
 
 ENDED_RUNS = 100
-"""How many of the pool's newest ended runs are asked where they ran."""
+"""The pool's newest ended runs whose places are swept."""
 LINGERING = 10_000
-"""Of each pool. More are safe without being kept: their ends are recorded, and a tick finds them gone."""
+"""Of each pool. More need no protection: their ends are recorded, and a tick finds them gone."""
 PAGE = 1000
 TRIES = 5
 
@@ -43,17 +43,17 @@ def sweep(dispatch: Dispatch, pool: WorkPool) -> tuple[str, ...]:
         try:
             swept |= dict.fromkeys(provider.sweep(place, names))
         except ConfigurationError:
-            continue  # a template whose runs say where: by itself it names no place
+            continue  # the template names no place by itself, only with its runs' variables
     return tuple(swept)
 
 
 def kept(store: Store) -> frozenset[str]:
     """The names of all jobs that a run may still need, of every pool: pools may share a place.
 
-    These are the runs that hold a slot, also those claimed and without a submission (`Store.live` leaves them out): their
-    submission may have been carried out with its answer lost, and the job that ended since is what the next look-up finds.
-    And those that linger, which are for a tick to remove, once no late request for them can be under way. Earlier attempts of
-    these are among them; those of a run that waits for its next attempt are not.
+    First, the runs that hold a slot. Among them are claims without a submission (`Store.live` leaves them out): their
+    submission may have been carried out with its answer lost, and then the next look-up has to find the job, even an ended one.
+    Second, the runs that linger: a tick discards their jobs once no late request for them can be under way. Earlier attempts of
+    both are included; those of a run that waits for its next attempt are not.
     """
     lingering = (run for pool in store.pools() for run in store.lingering(pool.name, limit=LINGERING))
     return frozenset(name for run in (*holders(store), *lingering) for name in names_of(run))
@@ -62,30 +62,30 @@ def kept(store: Store) -> frozenset[str]:
 def holders(store: Store, page: int = PAGE) -> list[Run]:
     """Every run that holds a slot. Raises `StoreUnavailable` when too much changes meanwhile.
 
-    A run that lets go of its slot moves all later ones forward, past the end of the page. So pages overlap by a run; where that
-    run is not the one that was read last, the reading begins anew. What comes in meanwhile is too young to be swept.
+    A run that frees its slot moves all later ones forward, past the end of the page. So pages overlap by one run; where that is
+    not the run that was read last, the reading begins anew. Runs that are claimed meanwhile are too young to be swept.
     """
     for _ in range(TRIES):
-        if (found := _read(store, page)) is not None:
-            return found
+        if (runs := _read(store, page)) is not None:
+            return runs
     raise StoreUnavailable("the runs that hold slots changed too often while they were read; repeat the sweep")
 
 
 def _read(store: Store, page: int) -> list[Run] | None:
     where = RunFilter(states=SLOT_STATES)
-    found = list(store.runs(where, limit=page))
-    full = len(found) == page
+    runs = list(store.runs(where, limit=page))
+    full = len(runs) == page
     while full:
-        more = store.runs(where, limit=page + 1, offset=len(found) - 1)
-        if not more or more[0].id != found[-1].id:
+        more = store.runs(where, limit=page + 1, offset=len(runs) - 1)
+        if not more or more[0].id != runs[-1].id:
             return None
-        found.extend(more[1:])
+        runs.extend(more[1:])
         full = len(more) == page + 1
-    return found
+    return runs
 
 
 def places(store: Store, pool: WorkPool) -> tuple[Configuration, ...]:
-    """A job configuration for each place where the pool's jobs are: as its template says, and as its newest ended runs said."""
+    """A job configuration for each place where the pool puts its jobs, by its template and by its newest ended runs."""
     keys = registry.provider_type(pool.type).place
     distinct: dict[str, Configuration] = {}
     for configuration in _configurations(store, pool):
@@ -103,7 +103,7 @@ def _configurations(store: Store, pool: WorkPool) -> Iterator[Configuration]:
 
 
 def _named(configuration: Configuration, path: str) -> Any:
-    found: Any = configuration
+    value: Any = configuration
     for key in path.split("."):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value

@@ -82,7 +82,7 @@ def test_a_receiver_that_refuses_is_a_problem_of_the_tick_and_not_of_the_run(cli
     [run] = cli.ok("run", "create", "--pool", "nightly", "-jv", "command=echo hello")
     cli.ok("run", "cancel", run["id"])
     said = cli("tick")
-    assert (said.exit_code, said.errors) == (1, ("error: nightly: not told: hook 'ops': it answered 503",))
+    assert (said.exit_code, said.errors) == (1, ("error: nightly: not delivered: hook 'ops': it answered 503",))
     assert cli.ok("run", "inspect", run["id"])["state"] == "CANCELLED"
 
 

@@ -192,8 +192,8 @@ class FaultyStore:
     def _claim(self, name: str, now: datetime, **named: Any) -> Any:
         self._claimed.add(name)
         pool = self._checks.store.pool(name)
-        holding = named["decide"].func.__self__.holding
-        expected = self._checks.expected(pool, now, named["decide"].keywords["budget"], [*holding.fresh, *holding.mute])
+        decider, holding = named["decide"], named["decide"].tick.holding
+        expected = self._checks.expected(pool, now, decider.budget, [*holding.fresh, *holding.mute])
         claims = self._claim_effect(name, now, **named)
         self._checks.claimed(pool, expected, claims)
         self._witness.claimed(claims)

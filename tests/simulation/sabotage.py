@@ -23,7 +23,7 @@ from dispatcher.models import RunState
 from dispatcher.records import Move, Snapshot
 from dispatcher.stores import transitions
 from dispatcher.stores.memory import MemoryStore
-from dispatcher.ticking import line, pool_tick, seam
+from dispatcher.ticking import line, observing, pool_tick, seam, submitting
 from providers.base import Hold, Job, ProviderError, Throttled, Unknown, Unreachable
 from tests.simulation import world as world_module
 from tests.simulation.checks import Violation
@@ -168,12 +168,11 @@ def _claim_rendered_again(self: Any, name: str, now: Any, **named: Any) -> Any:
     return replace(claims, claims=tuple(fresh))
 
 
-_settle = pool_tick.PoolTick.settle
+_settle = line.settle
 
 
-def _settle_by_the_clock_of_now(self: Any, seen: Any) -> None:
-    self.looked_at = self.clock.now()
-    _settle(self, seen)
+def _settle_by_the_clock_of_now(tick: Any, seen: Any) -> Any:
+    return _settle(tick, replace(seen, at=tick.clock.now()))
 
 
 def _look_up_and_go_on(self: Any, claim: Any, job: Job) -> Any:
@@ -181,12 +180,12 @@ def _look_up_and_go_on(self: Any, claim: Any, job: Job) -> Any:
     return None if isinstance(answer, reconciliation.Absent) else answer
 
 
-_look_up, _tidy = pool_tick.PoolTick._look_up, pool_tick.PoolTick.tidy
+_look_up, _tidy = submitting.Submitting._look_up, line.tidy
 
 
-def _tidy_at_once(self: Any) -> None:
-    self.lease = timedelta(days=-1)
-    _tidy(self)
+def _tidy_at_once(tick: Any) -> None:
+    with patch.object(pool_tick.PoolTick, "lease", timedelta(days=-1)):
+        _tidy(tick)
 
 
 # Attempts and windows
@@ -248,13 +247,14 @@ def _concerns_wherever_it_goes(hold: Any, needs: Any) -> bool:
     return Hold(size=hold.size).concerns(needs)
 
 
-def _windows_first(self: Any, pool: Any) -> Any:
-    windows = _windows_near(self, pool)
-    windows.make_runs(self.deadline + timedelta(days=1))
+def _windows_first(tick: Any) -> Any:
+    windows = _windows(tick)
+    with patch.object(tick, "deadline", tick.deadline + timedelta(days=1)):
+        line.materialise(tick, windows)
     return windows
 
 
-_windows_near = pool_tick.PoolTick.windows_near
+_windows = line.Windows
 
 
 @contextmanager
@@ -278,13 +278,13 @@ SABOTAGES: dict[str, Sabotage] = {
     "no token": Sabotage("the name is the idempotency key", _swap(Cloud, "_holds_name", _without_token)),
     "token from the claim": Sabotage(
         "the name is a pure function of run and attempt, never of the claim",
-        lambda: _all(_swap(pool_tick, "job_of", _job_with_claim), _swap(SimulatedProvider, "token", _token_of_claim)),
+        lambda: _all(_swap(submitting, "job_of", _job_with_claim), _swap(SimulatedProvider, "token", _token_of_claim)),
     ),
     "attempt raised without an end": Sabotage(
         "the attempt rises only when nothing lives under the old name", _swap(transitions, "taken_over", _attempt_raised)
     ),
     "no look-up before a repeat": Sabotage(
-        "a claim that is taken over is looked up first", _swap(pool_tick.PoolTick, "_look_up", lambda *_: None)
+        "a claim that is taken over is looked up first", _swap(submitting.Submitting, "_look_up", lambda *_: None)
     ),
     "slot counter of its own": Sabotage(
         "slots are counted from runs",
@@ -294,12 +294,12 @@ SABOTAGES: dict[str, Sabotage] = {
         "slots are counted inside the claiming transaction", _swap(FaultyStore, "_claim_effect", _claim_on_an_old_count)
     ),
     "slot freed by a timer": Sabotage(
-        "a slot is freed only by an observed end", _swap(pool_tick, "verdicts", _verdicts_with_timer)
+        "a slot is freed only by an observed end", _swap(observing, "verdicts", _verdicts_with_timer)
     ),
     "record without fence": Sabotage(
         "every write under a claim names its fence",
         lambda: _all(
-            _swap(pool_tick, "recorded", _recorded_by_anyone), _swap(MemoryStore, "_change", _change_without("fence"))
+            _swap(submitting, "recorded", _recorded_by_anyone), _swap(MemoryStore, "_change", _change_without("fence"))
         ),
         seeds=1500,
         near=120,
@@ -307,9 +307,9 @@ SABOTAGES: dict[str, Sabotage] = {
     "update without the expected state": Sabotage(
         "every write names the state it leaves", _swap(MemoryStore, "_change", _change_without("state", "fence", "ending"))
     ),
-    "unknown taken for failure": Sabotage("no answer is not a refusal", _swap(pool_tick, "recorded", _unknown_is_failure)),
+    "unknown taken for failure": Sabotage("no answer is not a refusal", _swap(submitting, "recorded", _unknown_is_failure)),
     "refusal of a repeat taken for proof": Sabotage(
-        "a refused repeat says nothing of the submission before it", _swap(pool_tick, "recorded", _refusal_is_proof)
+        "a refused repeat says nothing of the submission before it", _swap(submitting, "recorded", _refusal_is_proof)
     ),
     "rendered again": Sabotage("a claim pins what it renders", _swap(FaultyStore, "_claim_effect", _claim_rendered_again)),
     "no deadline": Sabotage(
@@ -329,20 +329,20 @@ SABOTAGES: dict[str, Sabotage] = {
     ),
     "an old observation judged by a new clock": Sabotage(
         "what is missing is judged by the time at which looking began",
-        _swap(pool_tick.PoolTick, "settle", _settle_by_the_clock_of_now),
+        _swap(line, "settle", _settle_by_the_clock_of_now),
         seeds=1500,
         near=900,
     ),
     "absence always trusted": Sabotage(
-        "absence proves nothing once the provider has forgotten", _swap(pool_tick, "is_forgotten", lambda *_: False)
+        "absence proves nothing once the provider has forgotten", _swap(submitting, "is_forgotten", lambda *_: False)
     ),
     "cancelled claim submitted": Sabotage(
         "a cancelled run whose claim is taken over is never submitted",
-        _swap(pool_tick.PoolTick, "_look_up", _look_up_and_go_on),
+        _swap(submitting.Submitting, "_look_up", _look_up_and_go_on),
     ),
     "discarded at once": Sabotage(
         "what lingers guards its name until no request can be on its way",
-        _swap(pool_tick.PoolTick, "tidy", _tidy_at_once),
+        _swap(line, "tidy", _tidy_at_once),
         near=230,
     ),
     "cancel forgotten by a retry": Sabotage(
@@ -368,24 +368,23 @@ SABOTAGES: dict[str, Sabotage] = {
     "history forgotten too early": Sabotage(
         "ended runs are kept for as long as was said", _swap(MemoryStore, "prune", _prune_all)
     ),
-    "lower queues first": Sabotage("queues are served by priority", _swap(pool_tick, "admit", _admit_from_below)),
+    "lower queues first": Sabotage("queues are served by priority", _swap(submitting, "admit", _admit_from_below)),
     "last in, first out": Sabotage("a queue is served by due time", _swap(MemoryStore, "_snapshot", _due_newest_first)),
     "one job's refusal holds the pool": Sabotage(
-        "a refusal holds the jobs that it concerns, and no others", _swap(pool_tick, "hold_for", _hold_for_all)
+        "a refusal holds the jobs that it concerns, and no others", _swap(submitting, "hold_for", _hold_for_all)
     ),
     "a hold ignores places": Sabotage("a hold belongs to a place", _swap(holds, "concerns", _concerns_wherever_it_goes)),
-    "windows before claims": Sabotage(
-        "what is due is claimed before windows are made", _swap(pool_tick.PoolTick, "windows_near", _windows_first)
-    ),
+    "windows before claims": Sabotage("what is due is claimed before windows are made", _swap(line, "Windows", _windows_first)),
     "pools by name": Sabotage("whoever was ticked longest ago goes first", _swap(line, "_in_turn", lambda pools: pools)),
     "an adapter's exception escapes": Sabotage(
         "whatever a provider raises is its own pool's problem",
         lambda: _all(
-            _swap(seam, "anything_told", _only_what_is_declared), _swap(line, "anything_told", _only_what_is_declared)
+            _swap(seam, "exceptions_reported", _only_what_is_declared),
+            _swap(line, "exceptions_reported", _only_what_is_declared),
         ),
     ),
     "unreachable taken for no answer": Sabotage(
-        "what was never sent costs no claim", _swap(pool_tick, "recorded", _unreachable_is_unknown)
+        "what was never sent costs no claim", _swap(submitting, "recorded", _unreachable_is_unknown)
     ),
     "a failed look-up costs a lease": Sabotage(
         "a look-up that failed is made again soon", _swap(reconciliation, "LOOKED_UP_AGAIN", timedelta(days=1))

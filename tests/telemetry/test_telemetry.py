@@ -42,7 +42,7 @@ class Consumer:
 
 
 def problems(stage):
-    return [fields for event, fields in stage.told("telemetry.problem")]
+    return [fields for event, fields in stage.logged("telemetry.problem")]
 
 
 def test_what_a_consumer_raises_is_said_once_and_neither_a_tick_nor_another_consumer_feels_it():

@@ -90,7 +90,7 @@ class Stage:
     def states(self, *runs):
         return [str(self.get(run).state) for run in runs]
 
-    def told(self, *names):
+    def logged(self, *names):
         """The events of these names, in order."""
         return [(event, fields) for event, fields in self.events if event in names]
 

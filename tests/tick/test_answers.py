@@ -39,7 +39,7 @@ def test_a_throttled_run_is_given_back_under_its_next_name_and_its_pool_is_held(
     assert given_back.not_before is None, "the hold keeps it back, and it has its old place when that ends"
     [hold] = stage.store.pool("pool").holds
     assert (hold.until, hold.reason, hold.kind) == (stage.clock.time + 30 * SECOND, "rate exceeded", HoldKind.RATE)
-    assert stage.told("pool.held")[0][1]["until"] == hold.until
+    assert stage.logged("pool.held")[0][1]["until"] == hold.until
     stage.wait(29 * SECOND)
     assert stage.tick_pool().barriers == {"default": "POOL_HELD"}
     stage.wait(SECOND)
@@ -242,7 +242,7 @@ def test_an_answer_that_comes_after_the_claim_was_taken_over_changes_nothing():
     stage.provider.submit = slow
     stage.tick()
     assert (stage.get(run).fence, stage.get(run).submission["name"]) == (2, name(run))
-    assert stage.told("run.answered")[-1][1]["reason"] == "somebody else has moved it on"
+    assert stage.logged("run.answered")[-1][1]["reason"] == "somebody else has moved it on"
     assert stage.provider.starts == {name(run): 1}
 
 
@@ -272,7 +272,7 @@ def test_a_cancel_that_cannot_be_asked_for_is_asked_for_again_by_the_next_tick()
     Dispatcher(stage.store, clock=stage.clock).cancel_run(run.id)
     cancel, stage.provider.cancel = stage.provider.cancel, deaf
     problem = stage.tick_pool().problem
-    assert stage.told("run.stop") == [("run.stop", {"run": run.id, "pool": "pool", "problem": "no answer"})]
+    assert stage.logged("run.stop") == [("run.stop", {"run": run.id, "pool": "pool", "problem": "no answer"})]
     assert problem == "1 of 1 jobs could not be asked to stop: no answer"
     stage.provider.cancel = cancel
     stage.tick()

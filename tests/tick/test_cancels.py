@@ -124,6 +124,6 @@ def test_every_tick_asks_again_until_the_end_is_seen(stage, run):
         stage.wait(SECOND)
         stage.tick()
         assert stage.states(run) == ["CANCELLING"]
-    assert [bool(fields["problem"]) for _, fields in stage.told("run.stop")] == [True] * 3
+    assert [bool(fields["problem"]) for _, fields in stage.logged("run.stop")] == [True] * 3
     stage.tick()
     assert stage.states(run) == ["CANCELLED"]

@@ -40,7 +40,7 @@ def test_a_start_and_an_end_are_recorded_at_once(stage, run):
     assert tell(stage, run, SUCCEEDED)
     ended = stage.get(run)
     assert (ended.state, ended.exit_code, ended.ended_at) == (RunState.COMPLETED, 0, NOW + SECOND)
-    assert [fields["to"] for _, fields in stage.told("run.moved")] == ["RUNNING", "COMPLETED"]
+    assert [fields["to"] for _, fields in stage.logged("run.moved")] == ["RUNNING", "COMPLETED"]
 
 
 def test_an_event_that_comes_again_or_late_moves_nothing(stage, run):
@@ -80,12 +80,12 @@ def test_an_event_of_a_waiting_run_or_of_a_pool_that_is_gone_moves_nothing(stage
 def test_an_event_that_is_ahead_of_the_record_is_the_record(seen, stage, run):
     submit = stage.provider.submit
 
-    def told_first(job):
+    def notified_first(job):
         answer = submit(job)
         assert tell(stage, run, seen)
         return answer
 
-    stage.provider.submit = told_first
+    stage.provider.submit = notified_first
     report = stage.tick_pool()
     assert report.problem == ""
     stored = stage.get(run)
@@ -110,7 +110,7 @@ def test_an_event_brings_what_the_lost_answer_would_have_brought(stage, run):
     assert (report.taken_over, report.ended) == (0, 1)
 
 
-def test_an_end_that_is_told_makes_room_for_the_next(stage, run):
+def test_an_end_that_an_event_reports_makes_room_for_the_next(stage, run):
     [following] = stage.add()
     stage.tick()
     stage.provider.finish(submission_name(run.id, 1))

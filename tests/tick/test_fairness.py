@@ -130,7 +130,7 @@ def test_what_is_due_is_claimed_before_windows_are_made_whatever_they_cost(monke
     assert stage.states(run) == ["PENDING"]
     assert 0 < report.materialised <= 32 * 6
     assert report.problem == "schedules: this tick had no time left for 95 deployments or more whose windows have come near"
-    assert stage.told("windows.cut_short")
+    assert stage.logged("windows.cut_short")
 
 
 def test_windows_have_a_share_of_a_tick_that_more_than_fills_its_time_with_submissions():
@@ -174,7 +174,7 @@ def test_a_hundred_broken_deployments_do_not_keep_the_windows_of_others():
     assert stage.tick_pool().materialised > 0
 
 
-def test_a_deployment_that_takes_long_is_told(monkeypatch):
+def test_a_deployment_that_takes_long_is_reported(monkeypatch):
     stage = Stage()
     deployed(stage, "nightly", EVERY_MINUTE)
     make = windows.materialisation
@@ -182,7 +182,7 @@ def test_a_deployment_that_takes_long_is_told(monkeypatch):
     assert stage.tick_pool().problem == "deployment 'nightly': its windows took 5.0 s of the tick: make its schedules simpler"
 
 
-def test_a_store_that_is_away_ends_the_windows_and_is_told():
+def test_a_store_that_is_away_ends_the_windows_and_is_reported():
     stage = Stage()
     deployed(stage, "nightly", EVERY_MINUTE)
 

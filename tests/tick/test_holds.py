@@ -110,7 +110,7 @@ def test_missing_capacity_holds_what_needs_as_much_in_the_same_place_and_nothing
         submission_name(refused.id, 2),
         *(submission_name(r.id, 1) for r in (same, bigger)),
     ]
-    assert stage.store.pool("pool").holds == (), "an accepted job in its place ends what is told of the last refusal"
+    assert stage.store.pool("pool").holds == (), "an accepted job in its place removes the last refusal"
 
 
 @pytest.mark.parametrize("refusal", [Throttled, Misconfigured])
@@ -243,7 +243,7 @@ def test_holds_do_not_outlive_what_they_are_for():
     stage.tick()
     stage.wait(2 * HOUR)
     [over] = stage.store.pool("pool").holds
-    assert over.reason == "quota", "the last refusal can still be told"
+    assert over.reason == "quota", "the last refusal can still be shown"
     stage.add()
     stage.tick()
     assert [hold.until > stage.clock.time for hold in stage.store.pool("pool").holds] == [True], "refused again"

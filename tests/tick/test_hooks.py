@@ -1,4 +1,4 @@
-"""Who is told of what, at least once, and never at the price of a run."""
+"""Notifications: which hook gets which, at least once, and never at the price of a run."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Post:
         self.taken.append((hook, identity, message))
 
     @property
-    def news(self):
+    def notifications(self):
         return [(hook, message["type"]) for hook, _, message in self.taken]
 
 
 class Office(Stage):
-    """A stage on which somebody is told."""
+    """A stage with hooks."""
 
     def __init__(self, *hooks, **fields):
         super().__init__(a_pool(hooks=hooks, **fields))
@@ -58,21 +58,21 @@ class Office(Stage):
         return self.tick_pool()
 
 
-def test_a_failure_is_told_to_the_hooks_of_the_pool_with_what_happened():
+def test_a_failure_is_notified_to_the_hooks_of_the_pool_with_what_happened():
     office = Office(OPS)
     run = office.run()
     report = office.ended(run, exit_code=3)
     assert report.notified == 1
     [(hook, message_id, message)] = office.post.taken
     assert (hook, message["type"], message_id) == ("ops", "run.failed", identity(office.get(run), OPS))
-    told = message["data"]["run"]
-    assert (told["id"], told["state"], told["exit_code"], told["reason"]) == (str(run.id), "FAILED", 3, "exit code 3")
-    assert (told["work_pool"], told["work_queue"], told["ended_at"]) == ("pool", "default", NOW.isoformat())
+    shown = message["data"]["run"]
+    assert (shown["id"], shown["state"], shown["exit_code"], shown["reason"]) == (str(run.id), "FAILED", 3, "exit code 3")
+    assert (shown["work_pool"], shown["work_queue"], shown["ended_at"]) == ("pool", "default", NOW.isoformat())
     office.tick_pool()
     assert office.post.tried == 1
 
 
-def test_an_end_that_nobody_asked_for_is_not_told():
+def test_an_end_that_no_hook_asks_for_is_not_notified():
     office = Office(OPS)
     office.ended(office.run(), exit_code=0)
     assert office.post.tried == 0
@@ -87,33 +87,33 @@ def test_every_end_can_be_asked_for(end):
     else:
         office.people.cancel_run(run.id)
         office.tick_pool()
-    assert office.post.news == [("all", f"run.{end.lower()}")]
+    assert office.post.notifications == [("all", f"run.{end.lower()}")]
 
 
-def test_a_run_that_cannot_be_rendered_is_told_too():
+def test_a_run_that_cannot_be_rendered_is_notified_too():
     office = Office(OPS)
     office.people.create_deployment("nightly", pool="pool", job_variables={"command": "true"})
     office.run(deployment="nightly", pool=None)
     office.store.delete_deployment("nightly")
     office.tick_pool()
-    assert office.post.news == [("ops", "run.crashed")]
+    assert office.post.notifications == [("ops", "run.crashed")]
 
 
-def test_a_deployments_hooks_are_told_beside_those_of_its_pool_and_each_once():
+def test_a_deployments_hooks_are_notified_beside_those_of_its_pool_and_each_once():
     office = Office(OPS)
     mine = a_deployment("nightly", hooks=(Hook(name="team"), OPS))
     office.store.save_deployment(mine, expected_version=None, now=NOW)
     office.ended(office.run(deployment="nightly"))
-    assert sorted(office.post.news) == [("ops", "run.failed"), ("team", "run.failed")]
+    assert sorted(office.post.notifications) == [("ops", "run.failed"), ("team", "run.failed")]
 
 
-def test_only_the_last_attempt_of_a_run_that_is_retried_is_told():
+def test_only_the_last_attempt_of_a_run_that_is_retried_is_notified():
     office = Office(OPS)
     [run] = office.add(retry=RetryPolicy(attempts=2), notify_ends=OPS.ends)
     office.ended(run)
     assert office.post.tried == 0
     office.ended(run, attempt=2)
-    assert office.post.news == [("ops", "run.failed")]
+    assert office.post.notifications == [("ops", "run.failed")]
 
 
 def test_a_hook_that_does_not_answer_is_tried_again_later_and_later_and_the_run_is_as_it_is():
@@ -121,7 +121,7 @@ def test_a_hook_that_does_not_answer_is_tried_again_later_and_later_and_the_run_
     run = office.run()
     office.post.open = False
     report = office.ended(run)
-    assert report.problem == "not told: hook 'ops': it answered 503"
+    assert report.problem == "not delivered: hook 'ops': it answered 503"
     assert office.states(run) == ["FAILED"]
     waits = []
     for _ in range(6):
@@ -138,7 +138,7 @@ def test_a_hook_that_does_not_answer_is_tried_again_later_and_later_and_the_run_
     office.post.open = True
     office.wait(HOUR)
     office.tick_pool()
-    assert office.post.news == [("ops", "run.failed")]
+    assert office.post.notifications == [("ops", "run.failed")]
     assert len({message_id for _, message_id, _ in office.post.taken}) == 1
 
 
@@ -152,10 +152,10 @@ def test_after_about_a_day_it_is_given_up_and_said():
         office.tick_pool()
     assert office.post.tried == MAX_TRIES
     assert timedelta(hours=12) < office.clock.now() - NOW < timedelta(hours=36)
-    assert office.told("hook.given_up")
+    assert office.logged("hook.given_up")
 
 
-def test_a_hook_that_is_dead_lets_no_healthy_one_be_told_again():
+def test_a_dead_hook_does_not_make_a_healthy_one_be_notified_again():
     office = Office(OPS, Hook(name="broken"))
     run = office.run()
     post = office.post
@@ -171,15 +171,15 @@ def test_a_hook_that_is_dead_lets_no_healthy_one_be_told_again():
         office.wait(HOUR)
         office.tick_pool()
     assert office.get(run).notify_at is not None
-    assert post.news == [("ops", "run.failed")]
+    assert post.notifications == [("ops", "run.failed")]
     office.post = post
     office.wait(HOUR)
     office.tick_pool()
-    assert post.news == [("ops", "run.failed"), ("broken", "run.failed")]
+    assert post.notifications == [("ops", "run.failed"), ("broken", "run.failed")]
     assert office.get(run).notify_at is None
 
 
-def test_a_run_that_waits_for_too_long_is_told_once_and_its_start_is_no_news():
+def test_a_run_that_waits_too_long_is_notified_once_and_its_start_is_not():
     office = Office(LATE, paused=True)
     run = office.run()
     office.wait(10 * MINUTE - SECOND)
@@ -187,7 +187,7 @@ def test_a_run_that_waits_for_too_long_is_told_once_and_its_start_is_no_news():
     assert office.post.tried == 0
     office.wait(SECOND)
     office.tick_pool()
-    assert office.post.news == [("pager", "run.late")]
+    assert office.post.notifications == [("pager", "run.late")]
     office.wait(HOUR)
     office.tick_pool()
     assert office.post.tried == 1
@@ -205,28 +205,28 @@ def test_a_run_that_starts_in_time_is_never_late():
     assert office.post.tried == 0
 
 
-def test_two_hooks_with_different_patience_are_told_in_turn():
+def test_two_hooks_with_different_patience_are_notified_in_turn():
     office = Office(LATE, Hook(name="boss", ends=frozenset(), late_after=HOUR), paused=True)
     office.run()
     office.wait(10 * MINUTE)
     office.tick_pool()
-    assert office.post.news == [("pager", "run.late")]
+    assert office.post.notifications == [("pager", "run.late")]
     office.wait(HOUR)
     office.tick_pool()
-    assert office.post.news == [("pager", "run.late"), ("boss", "run.late")]
+    assert office.post.notifications == [("pager", "run.late"), ("boss", "run.late")]
 
 
-def test_windows_that_become_late_are_told_by_the_hooks_of_their_pool():
+def test_windows_that_become_late_are_notified_to_the_hooks_of_their_pool():
     office = Office(LATE, paused=True)
     scheduled = a_deployment("nightly", schedules=(Schedule(slug="hourly", cron="0 * * * *"),))
     office.store.save_deployment(scheduled, expected_version=None, now=NOW)
     office.tick_pool()
     office.wait(HOUR + 10 * MINUTE)
     office.tick_pool()
-    assert office.post.news == [("pager", "run.late")]
+    assert office.post.notifications == [("pager", "run.late")]
 
 
-def test_a_hook_that_was_taken_away_is_told_nothing_and_nothing_is_tried_for_ever():
+def test_a_hook_that_was_removed_gets_nothing_and_nothing_is_tried_for_ever():
     office = Office(OPS)
     run = office.run()
     office.post.open = False
@@ -238,7 +238,7 @@ def test_a_hook_that_was_taken_away_is_told_nothing_and_nothing_is_tried_for_eve
     assert office.get(run).notify_at is None
 
 
-def test_news_come_after_everything_else_and_none_past_the_deadline():
+def test_notifications_come_after_everything_else_and_none_past_the_deadline():
     office = Office(OPS)
     run = office.run()
     office.tick_pool()

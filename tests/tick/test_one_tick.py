@@ -68,7 +68,7 @@ def test_a_run_that_cannot_be_rendered_crashes_and_stops_no_other():
     assert (report.rejected, report.submitted) == (1, 1)
     assert stage.states(bad, good) == ["CRASHED", "PENDING"]
     assert "deployment 'gone' no longer exists" in stage.get(bad).reason
-    assert len(stage.told("run.answered")) == 2
+    assert len(stage.logged("run.answered")) == 2
 
 
 def test_a_run_of_a_deployment_is_rendered_from_it_as_it_is_now():
@@ -101,7 +101,7 @@ def test_a_pool_is_claimed_in_batches_and_no_more_in_all_than_the_limit_says():
     assert stage.tick_pool(batch=4, claims=10).claimed == 5
 
 
-def test_live_jobs_are_observed_by_batch_and_what_could_not_be_read_waits_and_is_told():
+def test_live_jobs_are_observed_by_batch_and_what_could_not_be_read_waits_and_is_reported():
     stage = Stage(observe_batch=2)
     stage.add(5)
     stage.tick()
@@ -170,8 +170,8 @@ def test_a_pool_whose_provider_cannot_be_used_is_reported_and_the_others_are_tic
     report = stage.tick()
     assert report.problems == ["second: install it"]
     assert stage.states(*runs) == ["PENDING", "SCHEDULED", "PENDING"]
-    assert stage.told("pool.problem") == [("pool.problem", {"pool": "second", "problem": "install it"})]
-    assert len(stage.told("tick.pool")) == 3
+    assert stage.logged("pool.problem") == [("pool.problem", {"pool": "second", "problem": "install it"})]
+    assert len(stage.logged("tick.pool")) == 3
 
 
 def test_pools_that_the_deadline_leaves_are_said():
@@ -336,7 +336,7 @@ def test_a_report_says_how_long_each_step_took():
         ("tidy", 1.0, 0.0),
     ]
     assert (report.began_at, report.seconds) == (NOW.isoformat(), 1.0)
-    [(_, answered)] = stage.told("run.answered")
+    [(_, answered)] = stage.logged("run.answered")
     assert (answered["called_at"], answered["seconds"], answered["since_claim"]) == (NOW, 1.0, 1.0)
 
 

@@ -1,4 +1,4 @@
-"""Faults that only overlapping, delayed and skewed invocations show: each found by the simulation, each told here in one go."""
+"""Faults that only overlapping, delayed and skewed invocations show: the simulation found each, a test shows it."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta

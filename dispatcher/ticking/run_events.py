@@ -1,4 +1,4 @@
-"""The events of runs in a tick: what is logged when one is claimed, answered, moved or crashed."""
+"""The events of runs in a tick: what is logged when a run is claimed, answered, moved or crashed."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from dispatcher.records import Claim, Move
 from dispatcher.ticking.report import seconds_between
 
 
-def note_move(events: Events, run: Run, move: Move) -> None:
+def log_move(events: Events, run: Run, move: Move) -> None:
     """Log that an observation moved a run."""
     reason = move.changes.get("reason", "")
     events("run.moved", run=run.id, pool=run.pool, queue=run.queue, source=str(run.state), to=str(move.to), reason=reason)
 
 
-def note_claim(events: Events, claim: Claim) -> None:
+def log_claim(events: Events, claim: Claim) -> None:
     """Log that a run was claimed, or its claim taken over."""
     run, event = claim.run, "run.taken_over" if claim.repeat else "run.admitted"
     waited = {} if claim.repeat or run.claimed_at is None else {"waited": seconds_between(run.due_at, run.claimed_at)}
     events(event, run=run.id, pool=run.pool, queue=run.queue, attempt=run.attempt, fence=run.fence, **waited)
 
 
-def note_crash(events: Events, run: Run) -> None:
+def log_crash(events: Events, run: Run) -> None:
     """Log that a run could not be rendered."""
-    told = {"answer": "RenderError", "to": str(run.state), "reason": run.reason}
-    events("run.answered", run=run.id, pool=run.pool, queue=run.queue, attempt=run.attempt, **told)
+    outcome = {"answer": "RenderError", "to": str(run.state), "reason": run.reason}
+    events("run.answered", run=run.id, pool=run.pool, queue=run.queue, attempt=run.attempt, **outcome)
 
 
-def note_answer(events: Events, run: Run, answer: Answer, move: Move | None, call: Mapping[str, Any]) -> None:
-    """Log what its provider answered, and what became of the run."""
+def log_answer(events: Events, run: Run, answer: Answer, move: Move | None, call: Mapping[str, Any]) -> None:
+    """Log what the provider answered, and what became of the run."""
     reason = move.changes.get("reason", "") if move else "somebody else has moved it on"
-    told = {"answer": type(answer).__name__, "to": str(move.to) if move else None, "reason": reason, **call}
-    events("run.answered", run=run.id, pool=run.pool, queue=run.queue, attempt=run.attempt, **told)
+    outcome = {"answer": type(answer).__name__, "to": str(move.to) if move else None, "reason": reason, **call}
+    events("run.answered", run=run.id, pool=run.pool, queue=run.queue, attempt=run.attempt, **outcome)

@@ -1,0 +1,255 @@
+"""The middle of a pool's tick: claim what is due, submit it, record the answers, batch after batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from dispatcher.core.admission import Admission, Barrier, admit
+from dispatcher.core.holds import hold_for
+from dispatcher.core.pinning import Pinning, job_of
+from dispatcher.core.reconciliation import (
+    Absent,
+    Answer,
+    Forgotten,
+    NotLookedUp,
+    NotSubmitted,
+    is_forgotten,
+    recorded,
+    refused_until,
+    settled_in,
+)
+from dispatcher.models import HoldKind, PoolHold, Run, RunState
+from dispatcher.records import Claim, Decision, Move, Snapshot
+from dispatcher.ticking.calls import Calls, Pace
+from dispatcher.ticking.holding import was_accepted
+from dispatcher.ticking.pool_tick import PoolTick
+from dispatcher.ticking.report import seconds_between, timed
+from dispatcher.ticking.run_events import log_answer, log_claim, log_crash
+from dispatcher.ticking.seam import attempted, words
+from providers.base import Accepted, Job, Misconfigured, Outcome, Throttled, Unknown, Unreachable
+
+PASSES = 20
+"""Claims in a row that may look past held runs without finding one that is not: each goes on behind the one before."""
+
+_NOT_REACHED = NotSubmitted("given back: the tick ended before it was submitted")
+
+
+class Decider:
+    """Admits and renders: what the claiming transaction asks. A store may ask again when it has to repeat its transaction."""
+
+    def __init__(self, tick: PoolTick, now: datetime, budget: int) -> None:
+        self.tick, self.now, self.budget = tick, now, budget
+        self.last: tuple[Snapshot, Admission, Decision] | None = None
+        """What it was shown last, and what it decided: that is what the store carries out."""
+
+    def __call__(self, snapshot: Snapshot) -> Decision:
+        """See `dispatcher.records.Decide`."""
+        holding = self.tick.holding
+        seen = replace(snapshot, pool=holding.seen_with(snapshot.pool))
+        pinning = Pinning(seen, self.tick.provider.limits.start_deadline, holding.needs)
+        admission = admit(seen.pool, seen.in_use, seen.due, now=self.now, budget=self.budget, needs=pinning.needs)
+        decision = pinning.decide(admission.admitted)
+        self.last = seen, admission, decision
+        return decision
+
+    def report(self) -> Admission:
+        """Note the last decision in the report; the answer is the admission behind it."""
+        if self.last is None:  # the pool is gone
+            return Admission((), {})
+        snapshot, admission, decision = self.last
+        self.tick.report.decided(snapshot, admission, decision)
+        return admission
+
+
+class Submitting:
+    """Claims and submissions of one pool in one tick."""
+
+    def __init__(self, tick: PoolTick) -> None:
+        self.tick, self.clock, self.report, self.holding = tick, tick.clock, tick.report, tick.holding
+        self.until = tick.deadline
+        self.pace = Pace(tick.provider.limits.submit_rates, self.clock.now())
+        self.claims_left = tick.limits.claims
+        self.call_times: dict[UUID, Mapping[str, Any]] = {}
+        self.admission = Admission((), {})
+        """The last claim's."""
+        self.stopped, self.cut, self.outpaced = False, False, False
+
+    def submit_due(self, until: datetime) -> None:
+        """Claim and submit what is due, batch after batch, until that time."""
+        self.until, self.stopped, self.cut, self.outpaced = until, False, False, False
+        while claims := self.claim_and_render():
+            self.submit_and_record(claims)
+
+    def goes_on(self, queues: AbstractSet[str]) -> bool:
+        """Whether there may be more to submit: it was cut short, or one of these queues, where a run was added, has room."""
+        room, now = (None, Barrier.PLACE_HELD), self.clock.now()
+        deadline = self.tick.deadline
+        has_time = self.cut and now + timedelta(seconds=self.pace.wait(now)) <= deadline and now < deadline
+        return has_time or any(self.admission.barriers.get(queue) in room for queue in queues)
+
+    @timed("claim")
+    def claim_and_render(self) -> Sequence[Claim]:
+        """Claim the next batch in one transaction, in which it is rendered too: what is claimed is pinned.
+
+        Where more held runs wait than one claim looks past, the next goes on behind them, a bounded number of times.
+        """
+        for _ in range(PASSES):
+            size = min(self.tick.limits.batch, self.claims_left)
+            if size <= 0 or self.stopped or self._is_over():
+                break
+            claims, crashed = self._claim(size)
+            if self.admission.passed:
+                self.holding.passed_over(self.admission.passed, self.clock.now())
+            if claims or crashed or not self.admission.passed:
+                return claims
+        return ()
+
+    def _is_over(self) -> bool:
+        """Whether the time for submissions is over."""
+        self.cut = self.cut or self.clock.now() >= self.until
+        return self.cut
+
+    def _claim(self, size: int) -> tuple[Sequence[Claim], Sequence[Run]]:
+        tick, now = self.tick, self.clock.now()
+        decider, takeovers = Decider(tick, now, size), 0 if self.holding.mute else size
+        answer = tick.store.claim(tick.pool.name, now, lease=tick.lease, takeovers=takeovers, decide=decider)
+        self.admission = decider.report()
+        for run in answer.crashed:
+            self.report.crashed(run)
+            log_crash(tick.events, run)
+        for claim in answer.claims:
+            self.report.claims(claim)
+            log_claim(tick.events, claim)
+        self.claims_left -= len(answer.claims) + len(answer.crashed)
+        return answer.claims, answer.crashed
+
+    @timed("submit")
+    def submit_and_record(self, claims: Sequence[Claim]) -> None:
+        """Submit on threads, paced, never past the deadline; record each answer as it comes, with those that have come too.
+
+        While the last calls of a full batch are under way the next batch is claimed, so that no thread waits for it.
+        """
+        calls = self.tick.calls(self._carry, until=self.until, pace=self.pace)
+        for answers in calls.run(claims):
+            self._record([(claim, answer or _NOT_REACHED) for claim, answer in answers])
+            if any(answer is None for _, answer in answers) or self.holding.is_closed(self.clock.now()):
+                calls.stop()
+                self.stopped = True
+                continue
+            self._give_back(calls)
+            if calls.runs_short and len(claims) == self.tick.limits.batch:
+                claims = self.claim_and_render()
+                calls.add(claims)
+        self.outpaced = self.outpaced or calls.outpaced
+        self.cut = self.cut or self.outpaced or self._is_over()
+
+    def _give_back(self, calls: Calls[Claim, Answer]) -> None:
+        """Give back the claims in line that a refusal of this tick concerns; the others go on."""
+        now = self.clock.now()
+        if held := calls.withdraw(lambda claim: self.holding.concerns(claim, now) is not None):
+            self._record([(claim, self._held_answer(claim, now)) for claim in held])
+
+    def _held_answer(self, claim: Claim, now: datetime) -> Answer:
+        hold = self.holding.concerns(claim, now)
+        reason = hold.reason if hold else ""
+        return NotLookedUp(reason) if claim.repeat else NotSubmitted(f"given back: {reason}")
+
+    def _carry(self, claim: Claim) -> Answer:
+        """Bring one claim to its provider, and note how long that took."""
+        began = self.clock.now()
+        answer = self._ask(claim)
+        ended = self.clock.now()
+        since = claim.run.claimed_at or began
+        times = {"seconds": seconds_between(began, ended), "since_claim": seconds_between(since, ended)}
+        self.call_times[claim.run.id] = {"called_at": began, **times}
+        return answer
+
+    def _ask(self, claim: Claim) -> Answer:
+        """Ask the provider for one claim's job; one that was taken over is looked up first."""
+        job = job_of(claim.run)
+        if claim.repeat and (answer := attempted(partial(self._look_up, claim, job), _not_looked_up)):
+            return answer
+        if self.clock.now() > self.tick.deadline:
+            return NotSubmitted("given back: looking it up took the rest of the tick")
+        outcome = attempted(partial(self.tick.provider.submit, job), lambda problem: Unknown(cause=words(problem)))
+        return outcome if isinstance(outcome, Outcome) else Unknown(cause=f"the provider answered {outcome!r}")
+
+    def _look_up(self, claim: Claim, job: Job) -> Answer | None:
+        """What became of a claim that was taken over; None when nothing was started and it may be submitted."""
+        if submission := self.tick.provider.find(job):
+            return Accepted(submission=submission)
+        if is_forgotten(claim.run, self.clock.now(), self.tick.provider_limits):
+            return Forgotten("its submission got no answer, and its provider can no longer tell whether it ran")
+        return Absent("cancelled before it was submitted") if claim.run.state is RunState.CANCELLING else None
+
+    def _record(self, answers: Sequence[tuple[Claim, Answer]]) -> None:
+        """Write down what became of claims, in one transaction: a commit for each would take longer than its call."""
+        now = self.clock.now()
+        holds = [self._hold(claim, answer, now) for claim, answer in answers]
+        moves = [
+            self._recorded(claim.run, claim, answer, now, held=held)
+            for (claim, answer), held in zip(answers, holds, strict=True)
+        ]
+        written = [move for move in moves if move]
+        moved = self.tick.store.move(written) if written else frozenset()
+        for (claim, answer), move, held in zip(answers, moves, holds, strict=True):
+            if move is None or claim.run.id in moved:
+                self._note_answer(claim.run, answer, move)
+            else:
+                self._record_moved(claim, answer, now, held=held)
+        self.holding.accepted([claim.run for (claim, _), move in zip(answers, moves, strict=True) if was_accepted(move)], now)
+
+    def _recorded(self, run: Run, claim: Claim, answer: Answer, now: datetime, *, held: bool) -> Move | None:
+        settled = settled_in(self.tick.provider_limits)
+        return recorded(run, answer, now, fence=claim.run.fence, repeat=claim.repeat, settled=settled, held=held)
+
+    def _hold(self, claim: Claim, answer: Answer, now: datetime) -> bool:
+        """Hold what a refusal concerns; true when that keeps the refused run back as well."""
+        if isinstance(answer, Unknown | Unreachable | NotLookedUp):
+            self.holding.unanswered(claim, answer.cause)
+        if isinstance(answer, Throttled | Misconfigured) and (hold := hold_for(answer, refused_until(claim.run, answer, now))):
+            return self.holding.refused(claim, hold)
+        return False
+
+    def _record_moved(self, claim: Claim, answer: Answer, now: datetime, *, held: bool) -> None:
+        """The same for a run that somebody else has moved meanwhile: it is read again first."""
+        while run := self.tick.store.get(claim.run.id):
+            move = self._recorded(run, claim, answer, now, held=held)
+            if move is None or self.tick.store.move([move]):
+                self._note_answer(run, answer, move)
+                return
+
+    def _note_answer(self, run: Run, answer: Answer, move: Move | None) -> None:
+        self.report.answered(run, answer, move)
+        if isinstance(answer, Misconfigured) and not self.report.problem:
+            self.tick.report_problem(f"misconfigured: {answer.reason}")
+        log_answer(self.tick.events, run, answer, move, self.call_times.pop(run.id, {}))
+
+    def hold_until_recovered(self) -> None:
+        """Hold the pool until all that the provider allows is there again, where it was used up: the next tick counts anew."""
+        if self.outpaced:
+            now = self.clock.now()
+            until = now + timedelta(seconds=self.pace.recovery(now))
+            reason = "this tick has submitted as much as the provider's limits allow"
+            self.holding.add(PoolHold(until=until, reason=reason, kind=HoldKind.PACE))
+
+    def look_at_waiting(self) -> None:
+        """Look up how long the first waiting run of each stopped queue has been due, where telemetry asks: one row each."""
+        queues = list(self.admission.barriers)[: self.tick.limits.heads]
+        if not queues:
+            return
+        now = self.clock.now()
+        first = self.tick.store.look(
+            self.tick.pool.name, now, lambda snapshot: {queue: snapshot.due(queue, 1) for queue in queues}
+        )
+        self.report.waits({queue: runs[0] if runs else None for queue, runs in (first or {}).items()}, now)
+
+
+def _not_looked_up(problem: Exception) -> NotLookedUp:
+    return NotLookedUp(words(problem))
