@@ -12,7 +12,7 @@
   it does not even begin a transaction (then a new connection is tried), after `answer_timeout` (12 s) within one. So no verb
   waits longer than 22 s for a pooler that has lost its server.
 * An invocation that is frozen or killed within a transaction holds the pool no longer than `idle_timeout`: then the server
-  ends its session.
+  ends its transaction.
 * A plan does not hang on when statistics were taken: where an index gives the order, the planner may neither scan nor sort.
 """
 
@@ -35,11 +35,11 @@ from dispatcher.stores import postgres_schema
 from dispatcher.stores.migration import Migration
 from dispatcher.stores.postgres_connection import AT_ONCE, CONNECTION, BoundedConnection, name_of, parameters
 from dispatcher.stores.postgres_errors import RolledBackByServer, translated
-from dispatcher.stores.postgres_session import PostgresSession
+from dispatcher.stores.postgres_transaction import PostgresTransaction
 from dispatcher.stores.rows import COLUMNS
-from dispatcher.stores.session import Session
 from dispatcher.stores.sql_store import SqlStore
 from dispatcher.stores.statements import FOLDER, named, to_do
+from dispatcher.stores.transaction import Transaction
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ _LASTING = " SELECT set_config('synchronous_commit', 'on', true) WHERE current_s
 """A claim that a crash of the server took back after its job was submitted would be made anew: "once" would be lost."""
 
 _inherited: list[psycopg.Connection] = []
-"""Connections of the process that this one was forked from: closing one would end its owner's session."""
+"""Connections of the process that this one was forked from: closing one would end its owner's transaction."""
 
 
 def open_url(url: str) -> PostgresStore:
@@ -134,22 +134,22 @@ class PostgresStore(SqlStore):
         _again(lambda: super(PostgresStore, self).discarded(run_ids))
 
     @contextmanager
-    def _reading(self) -> Iterator[Session]:
-        with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;") as session:
-            yield session
+    def _reading(self) -> Iterator[Transaction]:
+        with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;") as transaction:
+            yield transaction
 
     @contextmanager
-    def _writing(self) -> Iterator[Session]:
-        with self._transaction(f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;{_LASTING}") as session:
-            yield session
+    def _writing(self) -> Iterator[Transaction]:
+        with self._transaction(f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;{_LASTING}") as transaction:
+            yield transaction
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Session]:
+    def _transaction(self, begin: str) -> Iterator[Transaction]:
         self._leave_what_was_inherited()
         with self._lock, translated(self.name):
             connection = self._begin(f"{begin}{self._limits}{_PLANS}".encode())
             try:
-                yield PostgresSession(connection, self._statements)
+                yield PostgresTransaction(connection, self._statements)
                 _commit(connection, self.name)
             except BaseException:
                 self._give_up(connection)

@@ -24,7 +24,7 @@ def translated(name: str) -> Iterator[None]:
         raise _translation(error, f"store {name}") from error
 
 
-_REFUSED_AT_THE_DOOR = (
+_REFUSED_ON_CONNECTING = (
     ("password authentication failed", "give the URL the right user and password"),
     ("no password supplied", "give the URL a password, or set PGPASSWORD"),
     ("no pg_hba.conf entry", "let the server's pg_hba.conf admit this user from here, perhaps with ?sslmode=require"),
@@ -32,7 +32,7 @@ _REFUSED_AT_THE_DOOR = (
     ("database", "create the database, or name another in the URL"),
     ("permission denied for database", "GRANT CONNECT ON DATABASE to this role"),
 )
-"""While connecting, libpq gives words and no codes: what they hold, and the mend."""
+"""While connecting, libpq gives words and no codes: what they hold, and the fix."""
 
 _WRONG_PARAMETERS = (
     ("does not support SSL", "sslmode"),
@@ -108,9 +108,9 @@ def _translation(error: psycopg.Error, store: str) -> StoreError:
 
 
 def _unreachable(told: str, store: str) -> StoreError:
-    for words, mend in _REFUSED_AT_THE_DOOR:
+    for words, fix in _REFUSED_ON_CONNECTING:
         if words in told and ("does not exist" in told or " " in words):
-            return StoreError(f"{store}: {told}: {mend}")
+            return StoreError(f"{store}: {told}: {fix}")
     for words, parameter in _WRONG_PARAMETERS:
         if words in told:
             return StoreError(f"{store}: {told}: see `{parameter}` in the URL, or the variable that stands for it")

@@ -38,8 +38,8 @@ from dispatcher.records import (
 from dispatcher.stores import refusals, transitions
 from dispatcher.stores import sql_configuration as configuration
 from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN
-from dispatcher.stores.session import Session
 from dispatcher.stores.sql_configuration import deployment_in, pool_in, required
+from dispatcher.stores.transaction import Transaction
 
 _FIRST_ID = UUID(int=0)
 _FILTERS = {"pool": "pool = :pool", "queue": "queue = :queue", "deployment": "deployment = :deployment"}
@@ -49,64 +49,64 @@ class SqlStore(ABC):
     """All verbs, over sessions that the database gives."""
 
     @abstractmethod
-    def _reading(self) -> AbstractContextManager[Session]:
+    def _reading(self) -> AbstractContextManager[Transaction]:
         """A transaction in which all statements see the same state."""
 
     @abstractmethod
-    def _writing(self) -> AbstractContextManager[Session]:
+    def _writing(self) -> AbstractContextManager[Transaction]:
         """A transaction that writes: committed at its end, rolled back when anything is raised."""
 
     # What people change
 
     def pools(self) -> Sequence[WorkPool]:
         """See `Store.pools`."""
-        with self._reading() as session:
-            by_pool = groupby(session.rows("queues"), key=lambda row: row[0])
+        with self._reading() as transaction:
+            by_pool = groupby(transaction.rows("queues"), key=lambda row: row[0])
             queues = {name: tuple(QUEUE.decode(row[1:]) for row in rows) for name, rows in by_pool}
-            return [POOL.decode(row, queues=queues.get(row[0], ())) for row in session.rows("pools")]
+            return [POOL.decode(row, queues=queues.get(row[0], ())) for row in transaction.rows("pools")]
 
     def pool(self, name: str) -> WorkPool | None:
         """See `Store.pool`."""
-        with self._reading() as session:
-            return pool_in(session, name)
+        with self._reading() as transaction:
+            return pool_in(transaction, name)
 
     def save_pool(self, pool: WorkPool, *, expected_version: int | None) -> WorkPool:
         """See `Store.save_pool`."""
-        with self._writing() as session:
-            configuration.save_pool(session, pool, expected_version)
-            return required(pool_in(session, pool.name))
+        with self._writing() as transaction:
+            configuration.save_pool(transaction, pool, expected_version)
+            return required(pool_in(transaction, pool.name))
 
     def delete_pool(self, name: str, *, expected_version: int) -> None:
         """See `Store.delete_pool`."""
-        with self._writing() as session:
-            configuration.delete_pool(session, name, expected_version)
+        with self._writing() as transaction:
+            configuration.delete_pool(transaction, name, expected_version)
 
     def deployments(self, pool: str | None = None) -> Sequence[Deployment]:
         """See `Store.deployments`."""
-        with self._reading() as session:
-            rows = session.rows("deployments") if pool is None else session.rows("deployments_of_pool", pool=pool)
+        with self._reading() as transaction:
+            rows = transaction.rows("deployments") if pool is None else transaction.rows("deployments_of_pool", pool=pool)
             return [DEPLOYMENT.decode(row) for row in rows]
 
     def deployment(self, name: str) -> Deployment | None:
         """See `Store.deployment`."""
-        with self._reading() as session:
-            return deployment_in(session, name)
+        with self._reading() as transaction:
+            return deployment_in(transaction, name)
 
     def save_deployment(self, deployment: Deployment, *, expected_version: int | None, now: datetime) -> Deployment:
         """See `Store.save_deployment`."""
-        with self._writing() as session:
-            configuration.save_deployment(session, deployment, expected_version, now)
-            return required(deployment_in(session, deployment.name))
+        with self._writing() as transaction:
+            configuration.save_deployment(transaction, deployment, expected_version, now)
+            return required(deployment_in(transaction, deployment.name))
 
     def delete_deployment(self, name: str) -> None:
         """See `Store.delete_deployment`."""
-        with self._writing() as session:
-            configuration.delete_deployment(session, name)
+        with self._writing() as transaction:
+            configuration.delete_deployment(transaction, name)
 
     def reconfigure(self, change: Reconfiguration) -> None:
         """See `Store.reconfigure`."""
-        with self._writing() as session:
-            configuration.reconfigure(session, change)
+        with self._writing() as transaction:
+            configuration.reconfigure(transaction, change)
 
     # Runs
 
@@ -114,70 +114,70 @@ class SqlStore(ABC):
         """See `Store.add_runs`."""
         if not runs:
             return frozenset()
-        with self._writing() as session:
+        with self._writing() as transaction:
             for pool in dict.fromkeys(run.pool for run in runs):
-                session.row("keep_pool", pool=pool)
+                transaction.row("keep_pool", pool=pool)
             for pool, queue in dict.fromkeys((run.pool, run.queue) for run in runs):
-                configuration.require_queue(session, pool, queue)
-            return configuration.add(session, runs)
+                configuration.require_queue(transaction, pool, queue)
+            return configuration.add(transaction, runs)
 
     def get(self, run_id: UUID) -> Run | None:
         """See `Store.get`."""
-        with self._reading() as session:
-            row = session.row("run", id=run_id)
+        with self._reading() as transaction:
+            row = transaction.row("run", id=run_id)
             return RUN.decode(row) if row else None
 
     def runs(self, where: RunFilter, *, limit: int, offset: int = 0) -> Sequence[Run]:
         """See `Store.runs`."""
         conditions, parameters = _conditions(where)
-        with self._reading() as session:
-            rows = session.rows_where("runs", conditions, limit=limit, offset=offset, **parameters)
+        with self._reading() as transaction:
+            rows = transaction.rows_where("runs", conditions, limit=limit, offset=offset, **parameters)
             return [RUN.decode(row) for row in rows]
 
     def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
         """See `Store.counts`."""
-        with self._reading() as session:
-            waiting = {queue: (due, later) for queue, due, later in session.rows("waiting", pool=pool, now=now)}
-            in_use = _in_use(session, pool)
-            queues = [name for _, name, *_ in session.rows("queues_of_pool", pool=pool)]
+        with self._reading() as transaction:
+            waiting = {queue: (due, later) for queue, due, later in transaction.rows("waiting", pool=pool, now=now)}
+            in_use = _in_use(transaction, pool)
+            queues = [name for _, name, *_ in transaction.rows("queues_of_pool", pool=pool)]
         counted = ((queue, *waiting.get(queue, (0, 0)), in_use.get(queue, 0)) for queue in queues)
         return {queue: QueueCount(due=due, later=later, in_use=held) for queue, due, later, held in counted}
 
     def ahead(self, run: Run, now: datetime) -> int:
         """See `Store.ahead`."""
-        with self._reading() as session:
-            row = session.row("ahead", pool=run.pool, queue=run.queue, now=now, due_at=run.due_at, id=run.id)
+        with self._reading() as transaction:
+            row = transaction.row("ahead", pool=run.pool, queue=run.queue, now=now, due_at=run.due_at, id=run.id)
             return int(required(row)[0])
 
     # One tick
 
     def pools_with_work(self, now: datetime, *, ended_before: datetime | None = None) -> Sequence[str]:
         """See `Store.pools_with_work`. One statement: at most seven look-ups in indices for each pool, and one for a queue."""
-        with self._reading() as session:
-            return [name for (name,) in session.rows("pools_with_work", now=now, ended_before=ended_before)]
+        with self._reading() as transaction:
+            return [name for (name,) in transaction.rows("pools_with_work", now=now, ended_before=ended_before)]
 
     def heartbeats(self, pools: Sequence[str], now: datetime) -> None:
         """See `Store.heartbeats`. One statement."""
         if pools:
-            with self._writing() as session:
-                session.change("heartbeats", pools=json.dumps(list(pools)), now=now)
+            with self._writing() as transaction:
+                transaction.change("heartbeats", pools=json.dumps(list(pools)), now=now)
 
     def scheduled(self, pool: str, now: datetime, *, limit: int) -> Sequence[Deployment]:
         """See `Store.scheduled`."""
-        with self._reading() as session:
-            return [DEPLOYMENT.decode(row) for row in session.rows("scheduled", pool=pool, now=now, limit=limit)]
+        with self._reading() as transaction:
+            return [DEPLOYMENT.decode(row) for row in transaction.rows("scheduled", pool=pool, now=now, limit=limit)]
 
     def materialise(self, step: Materialisation) -> frozenset[UUID] | None:
         """See `Store.materialise`."""
-        with self._writing() as session:
-            return configuration.materialise(session, step)
+        with self._writing() as transaction:
+            return configuration.materialise(transaction, step)
 
     def live(self, pool: str, *, limit: int, start: UUID | None = None) -> Sequence[Run]:
         """See `Store.live`."""
         first = start or _FIRST_ID
-        with self._reading() as session:
-            rows = list(session.rows("live", pool=pool, start=first, limit=limit))
-            rows += session.rows("live_before", pool=pool, start=first, limit=limit - len(rows))
+        with self._reading() as transaction:
+            rows = list(transaction.rows("live", pool=pool, start=first, limit=limit))
+            rows += transaction.rows("live_before", pool=pool, start=first, limit=limit - len(rows))
             return [SMALL_RUN.decode(row) for row in rows]
 
     def move(self, moves: Sequence[Move]) -> frozenset[UUID]:
@@ -185,63 +185,65 @@ class SqlStore(ABC):
         transitions.check(moves)
         if not moves:
             return frozenset()
-        with self._writing() as session:
-            return _apply(session, sorted(moves, key=lambda move: move.run_id))
+        with self._writing() as transaction:
+            return _apply(transaction, sorted(moves, key=lambda move: move.run_id))
 
     def hold(self, pool: str, change: ChangeHolds) -> tuple[PoolHold, ...]:
         """See `Store.hold`."""
-        with self._writing() as session:
-            row = session.row("holds", pool=pool)
+        with self._writing() as transaction:
+            row = transaction.row("holds", pool=pool)
             if row is None:
                 return ()
             before: tuple[PoolHold, ...] = POOL.codecs["holds"].decode(row[0])
             after = change(before)
             if after != before:
-                session.change("hold", pool=pool, **POOL.encode_fields({"holds": after}))
+                transaction.change("hold", pool=pool, **POOL.encode_fields({"holds": after}))
             return after
 
     def heartbeat(self, pool: str, now: datetime) -> None:
         """See `Store.heartbeat`."""
-        with self._writing() as session:
-            session.change("heartbeat", pool=pool, now=now)
+        with self._writing() as transaction:
+            transaction.change("heartbeat", pool=pool, now=now)
 
     def look(self, pool: str, now: datetime, read: Callable[[Snapshot], Seen]) -> Seen | None:
         """See `Store.look`."""
-        with self._reading() as session:
-            found = pool_in(session, pool)
-            return None if found is None else read(_snapshot(session, found, now))
+        with self._reading() as transaction:
+            found = pool_in(transaction, pool)
+            return None if found is None else read(_snapshot(transaction, found, now))
 
     def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
         """See `Store.claim`."""
-        with self._writing() as session:
-            if not session.change("heartbeat", pool=pool, now=now):
+        with self._writing() as transaction:
+            if not transaction.change("heartbeat", pool=pool, now=now):
                 return Claims()
-            abandoned = [RUN.decode(row) for row in session.rows("abandoned", pool=pool, now=now, limit=takeovers)]
+            abandoned = [RUN.decode(row) for row in transaction.rows("abandoned", pool=pool, now=now, limit=takeovers)]
             taken = [(run, configuration.expected(run), transitions.taken_over(run, now, lease)) for run in abandoned]
-            repeats = _change(session, taken)
-            decision = decide(_snapshot(session, required(pool_in(session, pool)), now))
-            grants = _leave(session, pool, [(each.run, transitions.granted(each, now, lease)) for each in decision.grants])
-            crashes = _leave(session, pool, [(run, transitions.crashed(run, reason, now)) for run, reason in decision.crashes])
+            repeats = _change(transaction, taken)
+            decision = decide(_snapshot(transaction, required(pool_in(transaction, pool)), now))
+            grants = _leave(transaction, pool, [(each.run, transitions.granted(each, now, lease)) for each in decision.grants])
+            crashes = _leave(
+                transaction, pool, [(run, transitions.crashed(run, reason, now)) for run, reason in decision.crashes]
+            )
         claims = [Claim(run=run, repeat=True) for run in repeats]
         claims += [Claim(run=run, repeat=False) for run in grants]
         return Claims(claims=tuple(claims), crashed=tuple(crashes))
 
     def lingering(self, pool: str, *, limit: int) -> Sequence[Run]:
         """See `Store.lingering`."""
-        with self._reading() as session:
-            return [SMALL_RUN.decode(row) for row in session.rows("lingering", pool=pool, limit=limit)]
+        with self._reading() as transaction:
+            return [SMALL_RUN.decode(row) for row in transaction.rows("lingering", pool=pool, limit=limit)]
 
     def discarded(self, run_ids: Sequence[UUID]) -> None:
         """See `Store.discarded`."""
         if not run_ids:
             return
-        with self._writing() as session:
-            session.change_each("discarded", [{"id": run_id} for run_id in sorted(run_ids)])
+        with self._writing() as transaction:
+            transaction.change_each("discarded", [{"id": run_id} for run_id in sorted(run_ids)])
 
     def to_notify(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:
         """See `Store.to_notify`."""
-        with self._reading() as session:
-            return [SMALL_RUN.decode(row) for row in session.rows("to_notify", pool=pool, now=now, limit=limit)]
+        with self._reading() as transaction:
+            return [SMALL_RUN.decode(row) for row in transaction.rows("to_notify", pool=pool, now=now, limit=limit)]
 
     def notified(self, news: Sequence[Notified]) -> None:
         """See `Store.notified`."""
@@ -256,13 +258,13 @@ class SqlStore(ABC):
             }
             for each in news
         ]
-        with self._writing() as session:
-            session.change_each("notified", sorted(told, key=lambda each: each["id"]))
+        with self._writing() as transaction:
+            transaction.change_each("notified", sorted(told, key=lambda each: each["id"]))
 
     def prune(self, pool: str, before: datetime, *, limit: int) -> int:
         """See `Store.prune`."""
-        with self._writing() as session:
-            return session.change("prune", pool=pool, before=before, limit=limit)
+        with self._writing() as transaction:
+            return transaction.change("prune", pool=pool, before=before, limit=limit)
 
     # Moving to another store
 
@@ -277,20 +279,20 @@ class SqlStore(ABC):
         self, *, pools: Sequence[WorkPool] = (), deployments: Sequence[Deployment] = (), runs: Sequence[Run] = ()
     ) -> None:
         """See `Store.restore`. In one transaction."""
-        with self._writing() as session:
+        with self._writing() as transaction:
             for pool in pools:
-                if session.change("add_pool", **POOL.encode(pool)):
-                    session.change_each("add_queue", [{"pool": pool.name, **QUEUE.encode(queue)} for queue in pool.queues])
+                if transaction.change("add_pool", **POOL.encode(pool)):
+                    transaction.change_each("add_queue", [{"pool": pool.name, **QUEUE.encode(queue)} for queue in pool.queues])
             for owner in dict.fromkeys([each.pool for each in deployments] + [run.pool for run in runs]):
-                if session.row("keep_pool", pool=owner) is None:
+                if transaction.row("keep_pool", pool=owner) is None:
                     raise refusals.no_pool(owner)
-            session.change_each("add_deployment", [DEPLOYMENT.encode(each) for each in deployments])
-            session.change_each("add_run", [RUN.encode(run) for run in sorted(runs, key=lambda run: run.id)])
+            transaction.change_each("add_deployment", [DEPLOYMENT.encode(each) for each in deployments])
+            transaction.change_each("add_run", [RUN.encode(run) for run in sorted(runs, key=lambda run: run.id)])
 
     def _runs_from(self, start: UUID, *, inclusive: bool) -> Sequence[Run]:
         statement = "runs_from" if inclusive else "runs_after"
-        with self._reading() as session:
-            return [RUN.decode(row) for row in session.rows(statement, start=start, limit=PAGE)]
+        with self._reading() as transaction:
+            return [RUN.decode(row) for row in transaction.rows(statement, start=start, limit=PAGE)]
 
 
 def _conditions(where: RunFilter) -> tuple[str, Mapping[str, Any]]:
@@ -304,24 +306,24 @@ def _conditions(where: RunFilter) -> tuple[str, Mapping[str, Any]]:
     return " AND ".join(conditions) or "TRUE", parameters
 
 
-def _in_use(session: Session, pool: str) -> Mapping[str, int]:
-    return dict(session.rows("in_use", pool=pool))
+def _in_use(transaction: Transaction, pool: str) -> Mapping[str, int]:
+    return dict(transaction.rows("in_use", pool=pool))
 
 
-def _snapshot(session: Session, pool: WorkPool, now: datetime) -> Snapshot:
+def _snapshot(transaction: Transaction, pool: WorkPool, now: datetime) -> Snapshot:
     def due(queue: str, limit: int, after: Position | None = None) -> Sequence[Run]:
         asked: dict[str, Any] = {"pool": pool.name, "queue": queue, "now": now, "limit": max(limit, 0)}
         if after is None:
-            return [RUN.decode(row) for row in session.rows("due", **asked)]
-        return [RUN.decode(row) for row in session.rows("due_after", **asked, due_at=after[0], id=after[1])]
+            return [RUN.decode(row) for row in transaction.rows("due", **asked)]
+        return [RUN.decode(row) for row in transaction.rows("due_after", **asked, due_at=after[0], id=after[1])]
 
     def deployment(name: str) -> Deployment | None:
-        return deployment_in(session, name)
+        return deployment_in(transaction, name)
 
-    return Snapshot(pool=pool, in_use=_in_use(session, pool.name), due=due, deployment=deployment)
+    return Snapshot(pool=pool, in_use=_in_use(transaction, pool.name), due=due, deployment=deployment)
 
 
-def _apply(session: Session, moves: Sequence[Move]) -> frozenset[UUID]:
+def _apply(transaction: Transaction, moves: Sequence[Move]) -> frozenset[UUID]:
     changes = [
         (
             RUN.encode_fields({"state": move.to, **move.changes}),
@@ -329,21 +331,21 @@ def _apply(session: Session, moves: Sequence[Move]) -> frozenset[UUID]:
         )
         for move in moves
     ]
-    changed = session.change_runs(changes)
+    changed = transaction.change_runs(changes)
     return frozenset(move.run_id for move, as_expected in zip(moves, changed, strict=True) if as_expected)
 
 
-def _leave(session: Session, pool: str, changes: Sequence[tuple[Run, Mapping[str, Any]]]) -> Sequence[Run]:
+def _leave(transaction: Transaction, pool: str, changes: Sequence[tuple[Run, Mapping[str, Any]]]) -> Sequence[Run]:
     """The claim's own moves: they leave SCHEDULED, whatever the run was read as."""
 
     def waiting(run: Run) -> Mapping[str, Any]:
         return configuration.guard(run.id, pool, RunState.SCHEDULED, run.fence, run.ending)
 
-    return _change(session, [(run, waiting(run), values) for run, values in changes])
+    return _change(transaction, [(run, waiting(run), values) for run, values in changes])
 
 
-def _change(session: Session, changes: Sequence[tuple[Run, Mapping[str, Any], Mapping[str, Any]]]) -> Sequence[Run]:
+def _change(transaction: Transaction, changes: Sequence[tuple[Run, Mapping[str, Any], Mapping[str, Any]]]) -> Sequence[Run]:
     """Runs, how each is expected to be, and its new values. The runs that were so, exactly as they will be read again."""
     written = [(RUN.encode_fields(values), expected) for _, expected, values in changes]
-    answered = zip(changes, written, session.change_runs(written), strict=True)
+    answered = zip(changes, written, transaction.change_runs(written), strict=True)
     return [replace(run, **RUN.decode_fields(values)) for (run, *_), (values, _), as_expected in answered if as_expected]

@@ -23,12 +23,12 @@ from dispatcher.errors import SettingsError, StoreError
 from dispatcher.stores.migration import Migration
 from dispatcher.stores.private_files import keep_private
 from dispatcher.stores.rows import COLUMNS
-from dispatcher.stores.session import Session
 from dispatcher.stores.sql_store import SqlStore
 from dispatcher.stores.sqlite_errors import translated
 from dispatcher.stores.sqlite_schema import migration, prepare
-from dispatcher.stores.sqlite_session import SqliteSession
+from dispatcher.stores.sqlite_transaction import SqliteTransaction
 from dispatcher.stores.statements import FOLDER, named
+from dispatcher.stores.transaction import Transaction
 
 IN_MEMORY = ":memory:"
 PREFIX = "sqlite:///"
@@ -88,23 +88,23 @@ class SqliteStore(SqlStore):
             pass
 
     @contextmanager
-    def _reading(self) -> Iterator[Session]:
-        with self._transaction("BEGIN") as session:
-            yield session
+    def _reading(self) -> Iterator[Transaction]:
+        with self._transaction("BEGIN") as transaction:
+            yield transaction
 
     @contextmanager
-    def _writing(self) -> Iterator[Session]:
-        with self._transaction("BEGIN IMMEDIATE") as session:
-            yield session
+    def _writing(self) -> Iterator[Transaction]:
+        with self._transaction("BEGIN IMMEDIATE") as transaction:
+            yield transaction
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Session]:
+    def _transaction(self, begin: str) -> Iterator[Transaction]:
         self._leave_what_was_inherited()
         with self._lock, translated(self.path, self._busy_timeout):
             connection = self._connection = self._connection or self._open()
             try:
                 connection.execute(begin)
-                yield SqliteSession(connection, self._statements)
+                yield SqliteTransaction(connection, self._statements)
                 connection.execute("COMMIT")
             except BaseException as error:
                 self._give_up(connection, error)

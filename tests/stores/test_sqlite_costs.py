@@ -210,8 +210,8 @@ def look_once(store: SqliteStore) -> None:
 
 
 def _move_fifty(store: SqliteStore) -> None:
-    with store._reading() as session:
-        runs = [RUN.decode(row) for row in session.rows("abandoned", pool="pool", now=NOW + 2 * LEASE, limit=50)]
+    with store._reading() as transaction:
+        runs = [RUN.decode(row) for row in transaction.rows("abandoned", pool="pool", now=NOW + 2 * LEASE, limit=50)]
     assert store.move([Move.of(run, RunState.COMPLETED, ended_at=NOW) for run in runs]) == {run.id for run in runs}
 
 

@@ -5,7 +5,7 @@ The table (`definition.TABLE_DEFINITION`; `/` stands in no name, so it separates
     item         pk                   sk                  holds
     pool         POOL/<pool>          CONFIG              what people say: limit, template, queues, `version`
     slots        POOL/<pool>          SLOTS               `used/<queue>` for each queue, `turn`, heartbeat, holds
-    door         POOL/<pool>          QUEUE/<queue>       `filled`: the transaction that last let a run begin to wait
+    gate         POOL/<pool>          QUEUE/<queue>       `filled`: the transaction that last let a run begin to wait
     windows      POOL/<pool>          WINDOWS             `at/<deployment>`: when its next window comes near
     name         POOLS                <pool>              nothing; `leaving` while what a deleted pool left is swept away
     deployment   DEPLOYMENTS          <deployment>        all of it, `revision`, and `withdrawing` while runs of it go
@@ -23,7 +23,7 @@ The table (`definition.TABLE_DEFINITION`; `/` stands in no name, so it separates
 Why it is right:
 
 * A run is written whole, on the condition that its `revision` is the one that was read, and in the same transaction as its
-  entry, its pool's slots where it takes or gives back one, and its queue's door where it begins to wait.
+  entry, its pool's slots where it takes or gives back one, and its queue's gate where it begins to wait.
 * A claim reads the slots item, decides, and writes on the condition that nobody has ended its `turn`: another claim, a change
   of the pool, and a move that takes a slot do. One that gives a slot back does not: the claim has counted one too many.
 * A transaction holds 100 items, which is 33 claimed runs. Where more are granted, further transactions follow, each on the turn
@@ -35,7 +35,7 @@ Why it is right:
   written by every transaction that changes one, so that a tick asks it alone.
 * Runs that go with their schedule may be more than a transaction holds: the change notes them in the deployment, they follow
   batch by batch, and whoever meets a note that was left finishes it first (`withdrawing`).
-* A queue goes when nobody waits in it and nobody has gone through its door since that was looked at.
+* A queue goes when nobody waits in it and nobody has gone through its gate since that was looked at.
 * `used/<queue>` never changes by itself; `DynamoStore.check` reads the whole table and says where it contradicts itself.
 * Every transaction has a token, which it leaves in what it writes. After a lost answer it is sent again: AWS knows the token
   for ten minutes, and where it is not known the items tell that it got through.
@@ -58,13 +58,13 @@ What it costs, in write units (WRU: a transaction takes 2 for each kB of each it
                                                             and 2 / 49 for the slots
     scheduled, n due              1, and 1 where one is due 0                                    1 for each 4 kB, and 1 each
     materialise, n runs           2                         5 a run (run 2, index 1, entry 2),   2 + 1 a run
-                                                            deployment, windows, door: 6
+                                                            deployment, windows, gate: 6
     live, n                       1 for each MB             0                                    n / 6
     pools, n                      1 + n / 50                0                                    2 a pool
     counts, ahead                 2 a queue                 0                                    what waits / 30
     runs, a page                  2 (more with a filter)    0                                    1 a run
     save_pool, n queues changed   2 to 4                    6 + 2 n and the template             3
-    save_deployment               2                         6 (it, door, `changed`); 2 for the   1
+    save_deployment               2                         6 (it, gate, `changed`); 2 for the   1
                                                             windows, when it is due otherwise
     with n runs that go           5 + n / 32 and 2 a queue  5 a run, and 4 for each 32           3 + 1 a run, entries / 30 twice
 
@@ -82,7 +82,7 @@ What breaks first:
   their pool: from some tens a second in one pool on, transactions conflict and are repeated. A tick settles up to 49 in one.
 * 1 million (12 a second; $600 a month): bursts. A partition key takes 1,000 WRU a second, so a queue lets 250 runs a second in
   and out (`DUE/`), a pool some 200 a second through its life (`listing`), and 100 thousand runs at once take minutes to add.
-  Callers that add single runs meet at the door of their queue as ends do at the slots: add them in batches. The answer to each
+  Callers that add single runs meet at the gate of their queue as ends do at the slots: add them in batches. The answer to each
   of these is the same: more pools; they share nothing. `history_days` (30) bounds what is stored.
 """
 

@@ -14,25 +14,25 @@ from dispatcher.models import Deployment, Run, RunState, WorkPool
 from dispatcher.records import Claim, Claims, Decide, Decision, Position, Snapshot
 from dispatcher.stores import transitions
 from dispatcher.stores.dynamodb import keys
-from dispatcher.stores.dynamodb.changes import Change, Changes, Turn
 from dispatcher.stores.dynamodb.items import MAX_BYTES, Stored, as_read, deployment_in, id_in, key_in, number_in
 from dispatcher.stores.dynamodb.pools import FoundPool
 from dispatcher.stores.dynamodb.requests import Table
+from dispatcher.stores.dynamodb.run_writes import RunWrite, RunWriter, Turn
 from dispatcher.stores.rows import microseconds
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _ClaimWrite:
     """One run's part in a claim."""
 
-    change: Change
+    change: RunWrite
     repeat: bool
 
 
-class Attempt:
-    """An attempt at a claim of one pool. It is over when somebody else has claimed or changed the pool since it was read."""
+class ClaimTry:
+    """One try of a claim of one pool. It is over when somebody else has claimed or changed the pool since it was read."""
 
-    def __init__(self, table: Table, changes: Changes, found: FoundPool, now: datetime, lease: timedelta) -> None:
+    def __init__(self, table: Table, changes: RunWriter, found: FoundPool, now: datetime, lease: timedelta) -> None:
         self._table, self._changes, self._found = table, changes, found
         self._pool, self._now, self._lease = found.pool.name, now, lease
         self._seen: dict[UUID, Stored] = {}
@@ -42,11 +42,11 @@ class Attempt:
         """What was claimed, or None when others came first and nothing was; empty claims when there was nothing to do."""
         repeats = self._abandoned(takeovers)
         decision = decide(self._snapshot(replace(self._found.pool, last_tick_at=self._now)))
-        steps = [self._taken_over(stored) for stored in repeats]
-        steps += self._decided(decision, {stored.run.id for stored in repeats})
-        if not steps:
+        writes = [self._taken_over(stored) for stored in repeats]
+        writes += self._decided(decision, {stored.run.id for stored in repeats})
+        if not writes:
             return Claims()
-        done = self._carry_out(steps)
+        done = self._carry_out(writes)
         return _answer(done) if done else None
 
     # What the decision sees
@@ -101,48 +101,48 @@ class Attempt:
 
     # What is made of it
 
-    def _decided(self, decision: Decision, taken: set[UUID]) -> Sequence[_Step]:
-        """The steps of what was decided, in order; none for runs that are no longer as they were decided on."""
+    def _decided(self, decision: Decision, taken: set[UUID]) -> Sequence[_ClaimWrite]:
+        """The writes of what was decided, in order; none for runs that are no longer as they were decided on."""
         wanted: list[tuple[Run, Mapping[str, Any]]] = [
             (grant.run, transitions.granted(grant, self._now, self._lease)) for grant in decision.grants
         ]
         wanted += [(run, transitions.crashed(run, reason, self._now)) for run, reason in decision.crashes]
         unseen = [run.id for run, _ in wanted if run.id not in self._seen]
         self._seen.update(self._changes.read(unseen) if unseen else {})
-        steps: dict[UUID, _Step] = {}
+        writes: dict[UUID, _ClaimWrite] = {}
         for run, changes in wanted:
             stored = self._seen.get(run.id)
-            if run.id not in steps and run.id not in taken and stored and self._is_as_decided(stored.run, run):
-                steps[run.id] = self._step(stored, changes, repeat=False)
-        return list(steps.values())
+            if run.id not in writes and run.id not in taken and stored and self._is_as_decided(stored.run, run):
+                writes[run.id] = self._write(stored, changes, repeat=False)
+        return list(writes.values())
 
-    def _taken_over(self, stored: Stored) -> _Step:
-        return self._step(stored, transitions.taken_over(stored.run, self._now, self._lease), repeat=True)
+    def _taken_over(self, stored: Stored) -> _ClaimWrite:
+        return self._write(stored, transitions.taken_over(stored.run, self._now, self._lease), repeat=True)
 
     def _is_as_decided(self, stored: Run, run: Run) -> bool:
         expected = self._pool, RunState.SCHEDULED, run.fence, run.ending
         return (stored.pool, stored.state, stored.fence, stored.ending) == expected
 
-    def _step(self, stored: Stored, changes: Mapping[str, Any], *, repeat: bool) -> _Step:
+    def _write(self, stored: Stored, changes: Mapping[str, Any], *, repeat: bool) -> _ClaimWrite:
         after = as_read(replace(stored.run, **changes))
         weight = self._changes.weight(after)
         if weight > MAX_BYTES and not repeat:
             reason = f"its job and variables are {weight:,} bytes, more than an item of DynamoDB's holds ({MAX_BYTES:,})"
             after = as_read(replace(stored.run, **transitions.crashed(stored.run, reason, self._now)))
-        return _Step(Change(before=stored, after=after), repeat)
+        return _ClaimWrite(RunWrite(before=stored, after=after), repeat)
 
     # How it is written
 
-    def _carry_out(self, steps: Sequence[_Step]) -> Sequence[_Step]:
-        """The steps that were written: a prefix, since each transaction holds the turn that the one before it has left.
+    def _carry_out(self, writes: Sequence[_ClaimWrite]) -> Sequence[_ClaimWrite]:
+        """The writes that were written: a prefix, since each transaction holds the turn that the one before it has left.
 
         A transaction that fails after others were written is left to the next claim, or, where nobody knows whether it was
         written, to the lease.
         """
-        by_run = {step.change.after.id: step for step in steps}
+        by_run = {write.change.after.id: write for write in writes}
         turn = Turn(pool=self._pool, expected=self._found.turn, now=self._now)
-        done: list[_Step] = []
-        for batch in self._changes.batches([step.change for step in steps], turn):
+        done: list[_ClaimWrite] = []
+        for batch in self._changes.batches([write.change for write in writes], turn):
             token = self._table.new_token()
             try:
                 refused = self._changes.commit(batch, token, turn)
@@ -157,9 +157,8 @@ class Attempt:
         return done
 
 
-def _answer(steps: Sequence[_Step]) -> Claims:
-    crashed = tuple(step.change.after for step in steps if step.change.after.state is RunState.CRASHED)
-    claims = tuple(
-        Claim(run=step.change.after, repeat=step.repeat) for step in steps if step.change.after.state is not RunState.CRASHED
-    )
+def _answer(writes: Sequence[_ClaimWrite]) -> Claims:
+    written = [(write.change.after, write.repeat) for write in writes]
+    crashed = tuple(run for run, _ in written if run.state is RunState.CRASHED)
+    claims = tuple(Claim(run=run, repeat=repeat) for run, repeat in written if run.state is not RunState.CRASHED)
     return Claims(claims=claims, crashed=crashed)

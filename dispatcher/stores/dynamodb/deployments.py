@@ -13,10 +13,10 @@ from dispatcher.core.windows import saving as saving_of
 from dispatcher.models import Deployment
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys, windows
-from dispatcher.stores.dynamodb.changes import Action, Actions
 from dispatcher.stores.dynamodb.items import Item, decode, deployment_in, encode, readable, text_in, typed
 from dispatcher.stores.dynamodb.pools import changed
 from dispatcher.stores.dynamodb.requests import Table
+from dispatcher.stores.dynamodb.run_writes import Action, Actions
 from dispatcher.stores.dynamodb.withdrawing import LONG_AGO, Place, Withdrawal, entries, finish, is_pending
 from dispatcher.stores.rows import DEPLOYMENT
 
@@ -106,7 +106,7 @@ class Deployments:
             if not refused:
                 self._withdraw(piece)
                 return saved
-            if refused == {keys.door(saved.pool, saved.queue)}:
+            if refused == {keys.gate(saved.pool, saved.queue)}:
                 raise refusals.no_queue(saved.pool, saved.queue)
         raise AssertionError  # the rounds end by an error
 
@@ -114,7 +114,7 @@ class Deployments:
         self, deployment: Deployment, expected_version: int | None, now: datetime, found: FoundDeployment | None, token: str
     ) -> tuple[Deployment, Piece]:
         """The deployment as it will be read, and what saves it, if it is as it was found, its version is the expected one and
-        its queue has a door.
+        its queue has a gate.
         """
         wanted = replace(deployment, version=(expected_version or 0) + 1)
         saving = saving_of(found.deployment if found else None, wanted, now)
@@ -124,7 +124,7 @@ class Deployments:
             item |= withdrawal.note(token)
         actions: Actions = {
             keys.deployment(wanted.name): ("Put", {"Item": item, **_unchanged(found, expected_version)}),
-            keys.door(wanted.pool, wanted.queue): ("ConditionCheck", {"ConditionExpression": "attribute_exists(pk)"}),
+            keys.gate(wanted.pool, wanted.queue): ("ConditionCheck", {"ConditionExpression": "attribute_exists(pk)"}),
         }
         written = windows.changed(found.item if found else None, item)
         return decode(DEPLOYMENT, item), Piece(actions=actions, entries=written, withdrawn=withdrawn)

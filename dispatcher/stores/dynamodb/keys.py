@@ -19,8 +19,8 @@ DEPLOYMENTS = "DEPLOYMENTS"
 WINDOWS = "WINDOWS"
 """The sort key of the item that tells when the deployments of a pool are due."""
 
-AFTER_DOORS = "QUEUE0"
-"""Sorts after the doors of a pool: 0 follows /."""
+AFTER_GATES = "QUEUE0"
+"""Sorts after the gates of a pool: 0 follows /."""
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -43,7 +43,7 @@ def slots(pool: str) -> Key:
     return f"POOL/{pool}", "SLOTS"
 
 
-def door(pool: str, queue: str) -> Key:
+def gate(pool: str, queue: str) -> Key:
     """What every run goes through that begins to wait in a queue."""
     return f"POOL/{pool}", f"QUEUE/{queue}"
 

@@ -12,17 +12,17 @@ from uuid import UUID
 from dispatcher.models import Run
 from dispatcher.records import QueueCount, RunFilter
 from dispatcher.stores.dynamodb import keys
-from dispatcher.stores.dynamodb.changes import Changes
 from dispatcher.stores.dynamodb.definition import LISTING
 from dispatcher.stores.dynamodb.items import Item, id_in, text_in
 from dispatcher.stores.dynamodb.pools import Pools
 from dispatcher.stores.dynamodb.requests import Table
+from dispatcher.stores.dynamodb.run_writes import RunWriter
 
 
 class Listing:
     """Reads for people."""
 
-    def __init__(self, table: Table, pools: Pools, changes: Changes) -> None:
+    def __init__(self, table: Table, pools: Pools, changes: RunWriter) -> None:
         self._table, self._pools, self._changes = table, pools, changes
 
     def runs(self, where: RunFilter, limit: int, offset: int) -> Sequence[Run]:

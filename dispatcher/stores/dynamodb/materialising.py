@@ -11,11 +11,11 @@ from dispatcher.core.windows import reached as reached_by
 from dispatcher.models import Deployment, Run
 from dispatcher.records import MATERIALISED_AT_ONCE, Materialisation
 from dispatcher.stores.dynamodb import keys, windows
-from dispatcher.stores.dynamodb.changes import MAX_ACTIONS, Action, Actions, Change, Changes, door_action
 from dispatcher.stores.dynamodb.deployments import Deployments
 from dispatcher.stores.dynamodb.items import Item, as_read, deployment_in, text_in, typed
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.requests import Table
+from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, Action, Actions, RunWrite, RunWriter, gate_action
 from dispatcher.stores.dynamodb.withdrawing import finish, is_pending
 from dispatcher.stores.rows import DEPLOYMENT
 
@@ -23,7 +23,7 @@ from dispatcher.stores.rows import DEPLOYMENT
 class Materialiser:
     """Finds the deployments that are due, and carries their steps out."""
 
-    def __init__(self, table: Table, deployments: Deployments, changes: Changes) -> None:
+    def __init__(self, table: Table, deployments: Deployments, changes: RunWriter) -> None:
         self._table, self._deployments, self._changes = table, deployments, changes
 
     def scheduled(self, pool: str, now: datetime, limit: int) -> Sequence[Deployment]:
@@ -44,12 +44,12 @@ class Materialiser:
         read = step.deployment
         runs = {run.id: as_read(run) for run in reversed(step.runs)}  # the first of two equal ids
         for _ in self._table.rounds(f"windows of deployment {read.name!r} were not made runs"):
-            found = self._table.items([keys.deployment(read.name), keys.door(read.pool, read.queue), *map(keys.run, runs)])
+            found = self._table.items([keys.deployment(read.name), keys.gate(read.pool, read.queue), *map(keys.run, runs)])
             item = found.get(keys.deployment(read.name))
             if item is not None and is_pending(item):
                 finish(self._table, item)
                 continue
-            if item is None or keys.door(read.pool, read.queue) not in found or not _is_as_read(item, read):
+            if item is None or keys.gate(read.pool, read.queue) not in found or not _is_as_read(item, read):
                 return None
             new = [run for run in runs.values() if keys.run(run.id) not in found]
             if not self._write(step, item, new):
@@ -66,8 +66,8 @@ class Materialiser:
         reached: Item = {name: typed(value) for name, value in columns.items() if value is not None}
         after = {name: value for name, value in item.items() if name not in columns} | reached
         actions: Actions = {
-            keys.door(read.pool, read.queue): door_action(token),
-            **self._changes.actions([Change(before=None, after=run) for run in new], token),
+            keys.gate(read.pool, read.queue): gate_action(token),
+            **self._changes.actions([RunWrite(before=None, after=run) for run in new], token),
             keys.deployment(read.name): _reach(text_in(item, "revision"), token, columns),
             **windows.actions(windows.changed(item, after)),
         }

@@ -12,11 +12,11 @@ from dispatcher.models import PoolHold, WorkPool
 from dispatcher.records import ChangeHolds
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys
-from dispatcher.stores.dynamodb.changes import MAX_ACTIONS, Actions
+from dispatcher.stores.dynamodb.clearing import clear, is_leaving
 from dispatcher.stores.dynamodb.items import USED, Item, pool_in, pool_item, readable, text_in, typed, used_in
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.requests import Table
-from dispatcher.stores.dynamodb.sweeping import is_leaving, sweep
+from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, Actions
 from dispatcher.stores.dynamodb.withdrawing import Withdrawal
 from dispatcher.stores.rows import POOL, microseconds
 
@@ -103,7 +103,7 @@ class Pools:
         """See `Store.restore`: as it is given, with what ticks have written; one that is there is left alone."""
         if self.read(pool.name):
             return
-        sweep(self._table, pool.name)
+        clear(self._table, pool.name)
         ticked = {name: typed(value) for name, value in POOL.encode_fields(_ticked(pool)).items() if value is not None}
         token = self._table.new_token()
         self._table.transact(_new(pool, ticked, token), token)
@@ -112,16 +112,16 @@ class Pools:
         """See `Store.delete_pool`. The pool is gone at once; what belongs to it goes piece by piece, and never comes back."""
         for _ in self._table.rounds(f"work pool {name!r} was not deleted"):
             found = self.read(name)
-            if found is None and sweep(self._table, name):
+            if found is None and clear(self._table, name):
                 return  # a deletion that was broken off
             token = self._table.new_token()
             actions = self._leave(_expected(found, name, expected_version), token)
             if not self._table.transact({**actions, **changed(token)}, token):
-                sweep(self._table, name)
+                clear(self._table, name)
                 return
 
     def leaving(self, name: str, expected_version: int, token: str, withdrawn: Sequence[Withdrawal] = ()) -> Actions:
-        """What takes a pool away but for what `sweep` then does. Raises what `Store.delete_pool` raises.
+        """What takes a pool away but for what `clear` then does. Raises what `Store.delete_pool` raises.
 
         Runs that are `withdrawn` before do not keep it.
         """
@@ -133,10 +133,10 @@ class Pools:
         waiting = self._table.query(keys.waiting(pool, queue), page=None if going else 1)
         return any(not any(each.covers(entry) for each in going) for entry in waiting)
 
-    def doors(self, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+    def gates(self, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
         """For each of these pools and queues that exists, the token of what last began to wait in it."""
-        found = self._table.items([keys.door(*pair) for pair in pairs])
-        return {pair: text_in(found[keys.door(*pair)], "filled") for pair in pairs if keys.door(*pair) in found}
+        found = self._table.items([keys.gate(*pair) for pair in pairs])
+        return {pair: text_in(found[keys.gate(*pair)], "filled") for pair in pairs if keys.gate(*pair) in found}
 
     # Below
 
@@ -156,7 +156,7 @@ class Pools:
     def _create(self, pool: WorkPool, token: str) -> tuple[WorkPool, Actions]:
         if self.read(pool.name):
             raise refusals.pool_exists(pool.name)
-        sweep(self._table, pool.name)
+        clear(self._table, pool.name)
         saved = _saved(pool, pool, 1, fresh=True)
         return saved, _new(saved, {}, token)
 
@@ -165,20 +165,20 @@ class Pools:
     ) -> tuple[WorkPool, Actions]:
         found = _expected(self.read(pool.name), pool.name, expected_version)
         old, new = ({queue.name for queue in each.queues} for each in (found.pool, pool))
-        doors = self._doors_of_idle(found, [queue.name for queue in found.pool.queues if queue.name not in new], withdrawn)
+        gates = self._gates_of_idle(found, [queue.name for queue in found.pool.queues if queue.name not in new], withdrawn)
         saved = _saved(pool, found.pool, expected_version + 1)
         actions: Actions = {
             keys.config(pool.name): _put_config(saved, expected_version),
             keys.slots(pool.name): _new_turn(token, found.turn, saved.version, list(old - new)),
-            **{key: _close_door(filled) for key, filled in doors.items()},
-            **{keys.door(pool.name, queue): _new_door(token) for queue in sorted(new - old)},
+            **{key: _close_gate(filled) for key, filled in gates.items()},
+            **{keys.gate(pool.name, queue): _new_gate(token) for queue in sorted(new - old)},
         }
         return saved, actions
 
     def _leave(self, found: FoundPool, token: str, withdrawn: Sequence[Withdrawal] = ()) -> Actions:
         """The step after which the pool is not there any more; its name is kept until everything of it is gone."""
         pool = found.pool
-        doors = self.doors([(pool.name, queue.name) for queue in pool.queues])
+        gates = self.gates([(pool.name, queue.name) for queue in pool.queues])
         if found.used or any(self.has_waiting(pool.name, queue.name, withdrawn) for queue in pool.queues):
             raise refusals.pool_busy(pool.name)
         turn = {"ConditionExpression": "turn = :turn", "ExpressionAttributeValues": {":turn": {"S": found.turn}}}
@@ -186,20 +186,20 @@ class Pools:
             keys.config(pool.name): ("Delete", {}),
             keys.slots(pool.name): ("Delete", turn),
             keys.name(pool.name): ("Put", {"Item": {"leaving": {"S": token}}}),
-            **{keys.door(*pair): _close_door(filled) for pair, filled in doors.items()},
+            **{keys.gate(*pair): _close_gate(filled) for pair, filled in gates.items()},
         }
 
-    def _doors_of_idle(self, found: FoundPool, queues: Sequence[str], withdrawn: Sequence[Withdrawal]) -> Mapping[Key, str]:
-        """The doors of queues that are to go. Raises `Conflict` for one whose runs have not all ended.
+    def _gates_of_idle(self, found: FoundPool, queues: Sequence[str], withdrawn: Sequence[Withdrawal]) -> Mapping[Key, str]:
+        """The gates of queues that are to go. Raises `Conflict` for one whose runs have not all ended.
 
-        The doors are read before the look behind them: whoever comes in between changes them.
+        The gates are read before the look behind them: whoever comes in between changes them.
         """
         pool = found.pool.name
-        doors = self.doors([(pool, queue) for queue in queues]) if queues else {}
+        gates = self.gates([(pool, queue) for queue in queues]) if queues else {}
         for queue in queues:
             if found.used.get(queue) or self.has_waiting(pool, queue, withdrawn):
                 raise refusals.queue_busy(pool, queue)
-        return {keys.door(*pair): filled for pair, filled in doors.items()}
+        return {keys.gate(*pair): filled for pair, filled in gates.items()}
 
 
 def changed(token: str, expected: str | None = None) -> Actions:
@@ -232,7 +232,7 @@ def _new(pool: WorkPool, ticked: Item, token: str) -> Actions:
     actions: Actions = {
         key: ("Put", {"Item": item, "ConditionExpression": "attribute_not_exists(pk)"}) for key, item in items.items()
     }
-    return actions | {keys.door(pool.name, queue.name): _new_door(token) for queue in pool.queues}
+    return actions | {keys.gate(pool.name, queue.name): _new_gate(token) for queue in pool.queues}
 
 
 def _ticked(pool: WorkPool) -> dict[str, Any]:
@@ -291,11 +291,11 @@ def _new_turn(token: str, expected: str, version: int, gone: Sequence[str]) -> t
     }
 
 
-def _new_door(token: str) -> tuple[str, Mapping[str, Any]]:
+def _new_gate(token: str) -> tuple[str, Mapping[str, Any]]:
     return "Put", {"Item": {"filled": {"S": token}}}
 
 
-def _close_door(filled: str) -> tuple[str, Mapping[str, Any]]:
+def _close_gate(filled: str) -> tuple[str, Mapping[str, Any]]:
     return "Delete", {"ConditionExpression": "filled = :filled", "ExpressionAttributeValues": {":filled": {"S": filled}}}
 
 

@@ -97,8 +97,8 @@ def wrong_schema(table: str, found: int) -> StoreSchemaError | None:
     """The error of a table whose items this code does not know."""
     if found == SCHEMA_VERSION:
         return None
-    mend = "update push-dispatcher" if found > SCHEMA_VERSION else "run `dispatcher store migrate apply`"
-    return StoreSchemaError(f"DynamoDB table {table!r} has schema version {found}, this code knows {SCHEMA_VERSION}: {mend}")
+    fix = "update push-dispatcher" if found > SCHEMA_VERSION else "run `dispatcher store migrate apply`"
+    return StoreSchemaError(f"DynamoDB table {table!r} has schema version {found}, this code knows {SCHEMA_VERSION}: {fix}")
 
 
 def _words(response: Mapping[str, Any]) -> str:

@@ -27,13 +27,13 @@ from dispatcher.models import Deployment, WorkPool
 from dispatcher.records import Reconfiguration
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys
-from dispatcher.stores.dynamodb.changes import MAX_ACTIONS, MAX_TRANSACTION_BYTES, Action
+from dispatcher.stores.dynamodb.clearing import clear
 from dispatcher.stores.dynamodb.deployments import Deployments, Found, Piece
 from dispatcher.stores.dynamodb.items import size, text_in
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.pools import Pools, changed
 from dispatcher.stores.dynamodb.requests import Table
-from dispatcher.stores.dynamodb.sweeping import sweep
+from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, MAX_TRANSACTION_BYTES, Action
 from dispatcher.stores.dynamodb.withdrawing import Withdrawal
 
 
@@ -60,7 +60,7 @@ def reconfigure(table: Table, pools: Pools, deployments: Deployments, change: Re
                 raise
             raise Conflict(f"{problem}; {number} of {len(parts)} parts were written, and stay") from None
     for name in change.pools_gone:
-        sweep(table, name)
+        clear(table, name)
 
 
 def _revision(table: Table) -> str:
@@ -170,7 +170,7 @@ def _carry_out(table: Table, deployments: Deployments, part: Sequence[_Step], re
 
 
 def _merged(piece: Piece, more: Piece) -> Piece:
-    """Both; of a queue's door that is looked at and made, or closed, in one transaction, only what changes it."""
+    """Both; of a queue's gate that is looked at and made, or closed, in one transaction, only what changes it."""
     for key, (kind, _) in more.actions.items():
         if kind == "ConditionCheck" and key in piece.actions and piece.actions[key][0] == "Delete":
             raise _no_queue(key)
@@ -187,8 +187,8 @@ def _refuse_missing_door(key: Key, action: Action) -> None:
         raise _no_queue(key)
 
 
-def _no_queue(door: Key) -> Exception:
-    return refusals.no_queue(door[0].partition("/")[2], door[1].partition("/")[2])
+def _no_queue(gate: Key) -> Exception:
+    return refusals.no_queue(gate[0].partition("/")[2], gate[1].partition("/")[2])
 
 
 def _weight(action: Action) -> int:

@@ -36,7 +36,7 @@ from providers.deadlines import NoAnswerInTime, within
 READ_AT_ONCE = 100
 """What one BatchGetItem takes."""
 LEAST_SECONDS = 0.2
-"""What the last attempt has at least, so that it can succeed at all."""
+"""What the last try has at least, so that it can succeed at all."""
 ROUNDS = 30
 """How often a step that others came before is tried again from its reading on."""
 
@@ -45,11 +45,11 @@ ROUNDS = 30
 class Patience:
     """How long a request is repeated that AWS throttles, or does not answer."""
 
-    attempts: int = 10
+    tries: int = 10
     seconds: float = 20.0
     """A request with all its repeats ends by then, `LEAST_SECONDS` later at most."""
     one: float = 7.0
-    """How long one attempt may take as a whole, however slowly its answer arrives: connecting and one read."""
+    """How long one try may take as a whole, however slowly its answer arrives: connecting and one read."""
     first_delay: float = 0.05
     longest_delay: float = 2.0
 
@@ -122,7 +122,7 @@ class Table:
     # Writing
 
     def update(self, key: Key, **request: Any) -> bool:
-        """Change one item; False when its condition does not hold."""
+        """RunWrite one item; False when its condition does not hold."""
         self._check_schema()
         try:
             self._ask("update_item", Key=key_of(key), **request)
@@ -202,7 +202,7 @@ class Table:
         left: Any = [key_of(key) for key in wanted]
         found: dict[Key, Item] = {}
         name = ""
-        for past in range(self._patience.attempts):
+        for past in range(self._patience.tries):
             if past:
                 name = name or self.new_token()
                 self._wait(past, name)
@@ -212,7 +212,7 @@ class Table:
             left = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys")
             if not left:
                 return found
-        raise self._unavailable(self._patience.attempts, f"{len(left)} of {len(wanted)} items were not read")
+        raise self._unavailable(self._patience.tries, f"{len(left)} of {len(wanted)} items were not read")
 
     def _check_schema(self) -> None:
         """Once: this code has to know what is in the table. A new one, by whomever it was made, is marked."""
@@ -235,18 +235,18 @@ class Table:
         named = {"TableName": self.name, **with_echo(operation, request)}
         parameters = {name: value for name, value in named.items() if value is not None}
         started, name, left = self.clock.now(), "", self._patience.seconds
-        for attempt in range(1, self._patience.attempts + 1):
-            answer, words = self._attempt(operation, parameters, max(min(self._patience.one, left), LEAST_SECONDS))
+        for number in range(1, self._patience.tries + 1):
+            answer, words = self._try(operation, parameters, max(min(self._patience.one, left), LEAST_SECONDS))
             if answer is not None:
                 return answer
             left = self._patience.seconds - (self.clock.now() - started).total_seconds()
-            if left <= 0 or attempt == self._patience.attempts:
+            if left <= 0 or number == self._patience.tries:
                 break
             name = name or parameters.get("ClientRequestToken") or self.new_token()
-            self._wait(attempt, name)
-        raise self._unavailable(attempt, words)
+            self._wait(number, name)
+        raise self._unavailable(number, words)
 
-    def _attempt(self, operation: str, parameters: Mapping[str, Any], seconds: float) -> tuple[Any, str]:
+    def _try(self, operation: str, parameters: Mapping[str, Any], seconds: float) -> tuple[Any, str]:
         """The answer; or None, and words on what may pass. Raises `ConditionFailed` or a `StoreError` for everything else."""
         from botocore import exceptions as sdk  # noqa: PLC0415 - the first request loads the SDK
         from botocore.parsers import ResponseParserError  # noqa: PLC0415 - as above
@@ -263,7 +263,7 @@ class Table:
             raise StoreError(f"DynamoDB table {self.name!r}: {problem}") from problem
 
     def _answer(self, operation: str, parameters: Mapping[str, Any], seconds: float) -> Any:
-        """One attempt, within its time. Raises what the SDK raises, `NoAnswerInTime` or `OddAnswer`."""
+        """One try, within its time. Raises what the SDK raises, `NoAnswerInTime` or `OddAnswer`."""
         from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - the first request loads the SDK
 
         call = getattr(self.client, operation)
@@ -295,8 +295,8 @@ class Table:
     def _wait(self, past: int, name: str) -> None:
         self.clock.sleep(delay(past, name, first=self._patience.first_delay, cap=self._patience.longest_delay))
 
-    def _unavailable(self, attempts: int, words: str) -> StoreUnavailable:
-        return StoreUnavailable(f"DynamoDB table {self.name!r}: no answer after {attempts} attempts: {words}")
+    def _unavailable(self, tries: int, words: str) -> StoreUnavailable:
+        return StoreUnavailable(f"DynamoDB table {self.name!r}: no answer after {tries} tries: {words}")
 
 
 def _range(partition: str, first: str, before: str) -> Mapping[str, Any]:

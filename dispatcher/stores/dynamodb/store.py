@@ -30,8 +30,7 @@ from dispatcher.records import (
 )
 from dispatcher.stores import refusals, transitions
 from dispatcher.stores.dynamodb import checking, keys
-from dispatcher.stores.dynamodb.changes import Change, Changes
-from dispatcher.stores.dynamodb.claims import Attempt
+from dispatcher.stores.dynamodb.claims import ClaimTry
 from dispatcher.stores.dynamodb.creation import create_table
 from dispatcher.stores.dynamodb.definition import SCHEMA_VERSION, TABLE_DEFINITION
 from dispatcher.stores.dynamodb.deployments import Deployments
@@ -41,6 +40,7 @@ from dispatcher.stores.dynamodb.materialising import Materialiser
 from dispatcher.stores.dynamodb.pools import Pools
 from dispatcher.stores.dynamodb.reconfiguration import reconfigure
 from dispatcher.stores.dynamodb.requests import Patience, Table
+from dispatcher.stores.dynamodb.run_writes import RunWrite, RunWriter
 from dispatcher.stores.dynamodb.working import Working
 from dispatcher.stores.migration import Migration
 
@@ -70,7 +70,7 @@ class DynamoStore:
         self.name = table
         usual = partial(_connect, region, endpoint)
         self._table = Table(table, connect or usual, clock or SystemClock(), patience or Patience())
-        self._changes = Changes(self._table, history)
+        self._changes = RunWriter(self._table, history)
         self._pools = Pools(self._table)
         self._deployments = Deployments(self._table)
         self._materialiser = Materialiser(self._table, self._deployments, self._changes)
@@ -213,7 +213,7 @@ class DynamoStore:
     def look(self, pool: str, now: datetime, read: Callable[[Snapshot], Seen]) -> Seen | None:
         """See `Store.look`. Item by item, as they are when they are read: DynamoDB's transactions hold a hundred."""
         found = self._pools.read(pool)
-        return None if found is None else read(Attempt(self._table, self._changes, found, now, timedelta(0)).seen())
+        return None if found is None else read(ClaimTry(self._table, self._changes, found, now, timedelta(0)).seen())
 
     def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
         """See `Store.claim`. Where one transaction does not hold it all, several follow one another, and the answer may be a
@@ -223,7 +223,7 @@ class DynamoStore:
             found = self._pools.read(pool)
             if found is None:
                 break
-            answer = Attempt(self._table, self._changes, found, now, lease).claim(takeovers, decide)
+            answer = ClaimTry(self._table, self._changes, found, now, lease).claim(takeovers, decide)
             if answer == Claims():
                 self._pools.heartbeat(pool, now)
             if answer is not None:
@@ -299,7 +299,7 @@ class DynamoStore:
         left: Sequence[Run] = list(runs.values())
         added: set[UUID] = set()
         for _ in self._table.rounds("runs were not added"):
-            for batch in self._changes.batches([Change(before=None, after=run) for run in left]):
+            for batch in self._changes.batches([RunWrite(before=None, after=run) for run in left]):
                 if not self._changes.commit(batch, self._table.new_token()):
                     added |= {change.after.id for change in batch}
             left = self._still_unknown([run for run in left if run.id not in added])
@@ -308,12 +308,12 @@ class DynamoStore:
         return frozenset(added)
 
     def _change(self, wanted: Mapping[UUID, Callable[[Run], Run | None]]) -> frozenset[UUID]:
-        """Change runs by pure functions of what they are, which answer None for a run that is to stay as it is."""
+        """RunWrite runs by pure functions of what they are, which answer None for a run that is to stay as it is."""
         left, changed = dict(wanted), set[UUID]()
         for _ in self._table.rounds("runs were not moved"):
             stored = self._changes.read(list(left)) if left else {}
             afters = {run_id: left[run_id](each.run) for run_id, each in stored.items() if run_id in left}
-            changes = [Change(before=stored[run_id], after=as_read(after)) for run_id, after in afters.items() if after]
+            changes = [RunWrite(before=stored[run_id], after=as_read(after)) for run_id, after in afters.items() if after]
             for batch in self._changes.batches(changes):
                 if not self._changes.commit(batch, self._table.new_token()):
                     changed |= {change.after.id for change in batch}
@@ -324,9 +324,9 @@ class DynamoStore:
 
     def _require_queues(self, runs: Sequence[Run]) -> None:
         pairs = list(dict.fromkeys((run.pool, run.queue) for run in runs))
-        doors = self._pools.doors(pairs) if pairs else {}
+        gates = self._pools.gates(pairs) if pairs else {}
         for pair in pairs:
-            if pair not in doors:
+            if pair not in gates:
                 raise refusals.no_queue(*pair)
         for run in runs:
             if (weight := self._changes.weight(run)) > MAX_BYTES:

@@ -15,8 +15,8 @@ from datetime import datetime
 from typing import Any
 
 from dispatcher.stores.dynamodb import keys
-from dispatcher.stores.dynamodb.changes import Action, Actions
 from dispatcher.stores.dynamodb.items import Item, number_in, text_in
+from dispatcher.stores.dynamodb.run_writes import Action, Actions
 from dispatcher.stores.rows import microseconds
 
 AT = "at/"

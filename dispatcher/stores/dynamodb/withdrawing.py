@@ -19,9 +19,9 @@ from typing import Any
 
 from dispatcher.models import Run, RunState
 from dispatcher.stores.dynamodb import keys, windows
-from dispatcher.stores.dynamodb.changes import Actions
 from dispatcher.stores.dynamodb.items import Item, Stored, entries_of, id_in, key_in, plain, readable, run_in, text_in
 from dispatcher.stores.dynamodb.requests import Table
+from dispatcher.stores.dynamodb.run_writes import Actions
 from dispatcher.stores.rows import TIME, microseconds
 
 AT_ONCE = 32

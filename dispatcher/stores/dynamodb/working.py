@@ -7,10 +7,10 @@ from datetime import datetime
 from itertools import islice
 
 from dispatcher.stores.dynamodb import keys, windows
-from dispatcher.stores.dynamodb.changes import MAX_ACTIONS, Action
 from dispatcher.stores.dynamodb.items import Item, key_in, number_in, typed, used_in
 from dispatcher.stores.dynamodb.pools import Pools
 from dispatcher.stores.dynamodb.requests import Table
+from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, Action
 from dispatcher.stores.rows import microseconds
 
 
@@ -59,8 +59,8 @@ class Working:
         return any(True for _ in self._table.query(partition, before=before, page=1))
 
     def _queues(self, pool: str) -> Iterator[str]:
-        partition, first = keys.door(pool, "")
-        for item in self._table.query(partition, first=first, before=keys.AFTER_DOORS):
+        partition, first = keys.gate(pool, "")
+        for item in self._table.query(partition, first=first, before=keys.AFTER_GATES):
             yield key_in(item)[1].partition("/")[2]
 
     def _is_due(self, pool: str, queue: str, now: datetime) -> bool:

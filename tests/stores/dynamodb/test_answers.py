@@ -22,7 +22,7 @@ from tests.stores.dynamodb.places import Place
 from tests.stores.dynamodb_server import REGION, url
 from tests.stores.steps import LEASE, a_claimed_run, a_running_run, a_stored_run, claim, hold
 
-ONCE = Patience(attempts=1)
+ONCE = Patience(tries=1)
 ADDED = [a_run(), a_run()]
 
 
@@ -57,7 +57,7 @@ def patient(place: Place, client: Any) -> DynamoStore:
 @pytest.fixture
 def hasty(place: Place, client: Any) -> DynamoStore:
     """It waits for nobody."""
-    return DynamoStore(place.table, connect=lambda: client, clock=place.clock, patience=Patience(attempts=2, one=0.3))
+    return DynamoStore(place.table, connect=lambda: client, clock=place.clock, patience=Patience(tries=2, one=0.3))
 
 
 Nouns = tuple[Run, Deployment]
@@ -119,7 +119,7 @@ def test_neither_junk_in_an_answer_nor_a_foreign_one_is_taken_for_an_answer(stor
             raise AssertionError(f"{verb}: {case}: {problem!r}") from problem
     for turn in range(len(answers)):
         for foreign in (*every_unasked(), *bodies()):
-            with answering(client, put_in(answers, turn, foreign)), pytest.raises(StoreUnavailable, match="after 1 attempts"):
+            with answering(client, put_in(answers, turn, foreign)), pytest.raises(StoreUnavailable, match="after 1 tries"):
                 VERBS[verb](store, nouns)
 
 
@@ -150,12 +150,12 @@ def test_an_answer_about_another_table_is_no_answer(store, nouns, client, proxy)
 @pytest.mark.parametrize("verb", ["claim", "live"])
 def test_an_answer_that_drips_or_never_comes_ends_in_time(hasty, nouns, proxy, fault, verb):
     proxy.script = always(fault)
-    with pytest.raises(StoreUnavailable, match=r"after 2 attempts: no whole answer within 0.3 s"):
+    with pytest.raises(StoreUnavailable, match=r"after 2 tries: no whole answer within 0.3 s"):
         on_a_thread(lambda: VERBS[verb](hasty, nouns))
 
 
 def test_the_last_attempt_is_cut_short_where_the_patience_ends(place, client, proxy):
-    store = DynamoStore(place.table, connect=lambda: client, patience=Patience(attempts=1000, seconds=0.5))
+    store = DynamoStore(place.table, connect=lambda: client, patience=Patience(tries=1000, seconds=0.5))
     proxy.script = always(Fault.SILENT)
-    with pytest.raises(StoreUnavailable, match=r"after 1 attempts: no whole answer within 0.5 s"):
+    with pytest.raises(StoreUnavailable, match=r"after 1 tries: no whole answer within 0.5 s"):
         on_a_thread(lambda: store.live("pool", limit=10))

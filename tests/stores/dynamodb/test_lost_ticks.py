@@ -66,7 +66,7 @@ def test_a_tick_cut_at_any_request_is_finished_by_the_next(passed_on: bool):
 def finish(cut: Cut, store: DynamoStore, pool: str) -> None:
     """Tick until nothing is left; nothing is answered from somewhere in the first ticks to their end."""
     clock = SteppingClock()
-    behind = DynamoStore(store.name, connect=lambda: cut, clock=clock, patience=Patience(attempts=2))
+    behind = DynamoStore(store.name, connect=lambda: cut, clock=clock, patience=Patience(tries=2))
     provider = FakeProvider(clock=clock.now)
     dispatch = Dispatch(
         store=behind,

@@ -124,23 +124,23 @@ def test_throttled_reads_and_updates_are_repeated(place: Place, faults: Faults, 
 class TestPatience:
     @pytest.mark.parametrize("kind", [FaultKind.THROTTLE, FaultKind.LOSE_REQUEST, FaultKind.SERVER_ERROR])
     def test_it_ends(self, faults: Faults, kind: FaultKind):
-        place = a_place(patience=Patience(attempts=5))
+        place = a_place(patience=Patience(tries=5))
         faults.add(TRANSACTION, kind, times=100)
-        with pytest.raises(StoreUnavailable, match=r"DynamoDB table 'dispatcher-\d+': no answer after 5 attempts: ") as raised:
+        with pytest.raises(StoreUnavailable, match=r"DynamoDB table 'dispatcher-\d+': no answer after 5 tries: ") as raised:
             a_stored_run(place.store)
         assert "\n" not in str(raised.value)
         assert len(place.recorder.tokens()) == 5
         assert len(place.clock.slept) == 4
 
     def test_it_ends_by_time_too(self, faults: Faults):
-        place = a_place(patience=Patience(attempts=1000, seconds=10))
+        place = a_place(patience=Patience(tries=1000, seconds=10))
         faults.add(TRANSACTION, FaultKind.THROTTLE, times=1000)
         with pytest.raises(StoreUnavailable):
             a_stored_run(place.store)
         assert 10 <= sum(place.clock.slept) <= 12
 
     def test_delays_grow_up_to_a_cap_and_follow_from_the_token(self, faults: Faults):
-        places = [a_place(patience=Patience(attempts=12, seconds=1000)) for _ in range(2)]
+        places = [a_place(patience=Patience(tries=12, seconds=1000)) for _ in range(2)]
         faults.add(TRANSACTION, FaultKind.THROTTLE, times=1000)
         for place in places:
             with pytest.raises(StoreUnavailable):
@@ -184,11 +184,11 @@ class TestOneLine:
         with pytest.raises(StoreError, match=r"TransactionCanceledException: .* about ItemCollectionSizeLimitExceeded"):
             a_stored_run(place.store)
 
-    @pytest.mark.parametrize(("version", "mend"), [(2, "update push-dispatcher"), (0, "store migrate apply")])
-    def test_another_schema_is_refused(self, place: Place, version: int, mend: str):
+    @pytest.mark.parametrize(("version", "fix"), [(2, "update push-dispatcher"), (0, "store migrate apply")])
+    def test_another_schema_is_refused(self, place: Place, version: int, fix: str):
         item = {"pk": {"S": "SCHEMA"}, "sk": {"S": "SCHEMA"}, "version": {"N": str(version)}}
         connect().put_item(TableName=place.table, Item=item)
-        with pytest.raises(StoreSchemaError, match=f"schema version {version}, this code knows 1: .*{mend}"):
+        with pytest.raises(StoreSchemaError, match=f"schema version {version}, this code knows 1: .*{fix}"):
             place.another().pools()
 
     def test_a_missing_region_is_named(self, monkeypatch: pytest.MonkeyPatch):
@@ -202,9 +202,9 @@ class TestOneLine:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
         nobody = DynamoStore(
-            "table", connect=lambda: connect_to("eu-central-1", "http://127.0.0.1:9"), patience=Patience(attempts=2)
+            "table", connect=lambda: connect_to("eu-central-1", "http://127.0.0.1:9"), patience=Patience(tries=2)
         )
-        with pytest.raises(StoreUnavailable, match=r"no answer after 2 attempts: Could not connect.*127\.0\.0\.1:9"):
+        with pytest.raises(StoreUnavailable, match=r"no answer after 2 tries: Could not connect.*127\.0\.0\.1:9"):
             nobody.pools()
 
 

@@ -51,7 +51,7 @@ def _cost(operation: str, asked: Mapping[str, Any], answer: Mapping[str, Any]) -
 
 
 def _written(action: Mapping[str, Any]) -> int:
-    """Items that are updated or deleted are small ones here: entries, slots and doors."""
+    """Items that are updated or deleted are small ones here: entries, slots and gates."""
     [(_, parameters)] = action.items()
     item = parameters.get("Item", {})
     return 2 * ceil(size(item) / 1024) + ("listed" in item)

@@ -49,6 +49,6 @@ def role(postgres: PostgresServer, database: str) -> str:
 
 @pytest.fixture
 def other(postgres: PostgresServer, database: str) -> Iterator["psycopg.Connection[Any]"]:
-    """Another session, which may lock what it likes."""
+    """Another transaction, which may lock what it likes."""
     with psycopg.connect(postgres.url(database), autocommit=True) as connection:
         yield connection

@@ -9,7 +9,7 @@ import pytest
 from dispatcher.models import RunState
 from dispatcher.records import RunFilter
 from dispatcher.stores.postgres import PostgresStore
-from dispatcher.stores.postgres_session import _respelled
+from dispatcher.stores.postgres_transaction import _respelled
 from dispatcher.stores.rows import RUN, microseconds
 from dispatcher.stores.sql_store import _conditions
 from tests.builders import MINUTE, NOW, a_deployment, a_pool
@@ -166,8 +166,8 @@ def test_many_pools_get_their_heartbeat_without_waiting_for_one_that_is_claimed(
     assert store._connection
     other = PostgresStore(f"postgresql://postgres@127.0.0.1:{store._connection.info.port}/{store._connection.info.dbname}")
     store.save_pool(a_pool("another"), expected_version=None)
-    with store._writing() as session:
-        session.change("heartbeat", pool="pool", now=NOW)
+    with store._writing() as transaction:
+        transaction.change("heartbeat", pool="pool", now=NOW)
         other.heartbeats(["pool", "another"], NOW + MINUTE)
     assert {pool.name: pool.last_tick_at for pool in other.pools()} == {"another": NOW + MINUTE, "pool": NOW}
     other.close()

@@ -1,4 +1,4 @@
-"""What goes wrong is one line, that names the store and the mend, and never a password."""
+"""What goes wrong is one line, that names the store and the fix, and never a password."""
 
 from typing import Any
 
@@ -155,5 +155,5 @@ def test_a_statement_that_takes_too_long(stores, store: PostgresStore, other: "p
 
 
 def test_a_server_that_can_only_be_read(store: PostgresStore):
-    with pytest.raises(StoreUnavailable, match="can only be read"), store._reading() as session:
-        session.change("heartbeat", pool="pool", now=NOW)
+    with pytest.raises(StoreUnavailable, match="can only be read"), store._reading() as transaction:
+        transaction.change("heartbeat", pool="pool", now=NOW)

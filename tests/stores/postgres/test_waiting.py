@@ -59,8 +59,8 @@ def test_while_one_decides_no_other_claims_or_changes_the_pool_but_runs_are_adde
 def test_while_runs_are_added_their_queue_is_not_taken_away(stores, store: PostgresStore):
     hasty = stores(lock_timeout=0.05)
     store.save_pool(a_pool("two", queues=[a_queue(), a_queue("other", 2)]), expected_version=None)
-    with store._writing() as session:
-        session.row("keep_pool", pool="two")
+    with store._writing() as transaction:
+        transaction.row("keep_pool", pool="two")
         with pytest.raises(StoreUnavailable, match="holds the work pool"):
             hasty.save_pool(a_pool("two"), expected_version=1)
         claim(hasty, pool="two")

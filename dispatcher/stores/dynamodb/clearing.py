@@ -11,11 +11,11 @@ from itertools import islice
 from typing import Any
 
 from dispatcher.stores.dynamodb import keys
-from dispatcher.stores.dynamodb.changes import MAX_ACTIONS, Action, Actions
 from dispatcher.stores.dynamodb.definition import LISTING
 from dispatcher.stores.dynamodb.items import Item, key_in, text_in
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.requests import Table
+from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, Action, Actions
 from dispatcher.stores.dynamodb.withdrawing import finish, is_pending
 
 
@@ -24,7 +24,7 @@ def is_leaving(name: Item) -> bool:
     return "leaving" in name
 
 
-def sweep(table: Table, pool: str) -> bool:
+def clear(table: Table, pool: str) -> bool:
     """Take away what a deleted pool has left, and free its name; False when there is no deleted pool of that name."""
     for past in table.rounds(f"what work pool {pool!r} has left was not taken away"):
         name = table.items([keys.name(pool)]).get(keys.name(pool))

@@ -36,7 +36,7 @@ class Connection(Protocol):
         ...
 
 
-class Session:
+class Transaction:
     """Runs named statements on a connection that is in a transaction.
 
     Parameters may be given as times, ids and states; they are stored as `rows` says.

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from dispatcher.models import RunState
 from dispatcher.stores.rows import RUN
-from dispatcher.stores.session import Change, Session
 from dispatcher.stores.sql_configuration import guard
 from dispatcher.stores.sqlite import SqliteStore
-from dispatcher.stores.sqlite_session import AT_ONCE, SqliteSession
+from dispatcher.stores.sqlite_transaction import AT_ONCE, SqliteTransaction
+from dispatcher.stores.transaction import Change, Transaction
 from tests.builders import NOW, a_pool, a_run
 
 RUNS = [a_run(id=UUID(int=number), start_within=0.1 * number) for number in range(150)]
@@ -58,8 +58,8 @@ def outcome(store: SqliteStore, changes: Sequence[Change], *, many: bool) -> tup
     assert connection
     connection.execute("BEGIN IMMEDIATE")
     try:
-        session = SqliteSession(connection, store._statements)
-        answer = session.change_runs(changes) if many else Session.change_runs(session, changes)
+        transaction = SqliteTransaction(connection, store._statements)
+        answer = transaction.change_runs(changes) if many else Transaction.change_runs(transaction, changes)
         return answer, connection.execute("SELECT * FROM runs ORDER BY id").fetchall()
     finally:
         connection.execute("ROLLBACK")

@@ -1,7 +1,7 @@
-"""Changes of runs, and the transactions that make them.
+"""RunWriter of runs, and the transactions that make them.
 
 A run is written whole, on the condition that it is as it was read (`revision`), together with all that hangs on it: its entry
-(`items.entry_of`), the slots item of its pool where it takes or gives back a slot, and the door of its queue where it begins to
+(`items.entry_of`), the slots item of its pool where it takes or gives back a slot, and the gate of its queue where it begins to
 wait. Nothing of this is ever written by itself.
 """
 
@@ -51,7 +51,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class RunWrite:
     """One run before and after; `before` is None for one that is new."""
 
     before: Stored | None
@@ -74,22 +74,22 @@ class Change:
         return int(self.after.state.holds_slot) - int(held)
 
     @property
-    def door(self) -> Key | None:
-        """The door that it goes through: that of a run that begins to wait, or whose place in its queue is another."""
+    def gate(self) -> Key | None:
+        """The gate that it goes through: that of a run that begins to wait, or whose place in its queue is another."""
         new, old = entry_of(self.after), self.old_entry
         waits = new is not None and new.key[0] == keys.waiting(self.after.pool, self.after.queue)
         moves_in = waits and (old is None or new is None or old.key != new.key)
-        return keys.door(self.after.pool, self.after.queue) if moves_in else None
+        return keys.gate(self.after.pool, self.after.queue) if moves_in else None
 
     @property
     def touched(self) -> set[Key]:
         """Every item that the change writes."""
         entries = {*self.old_entries, *entries_of(self.after)}
-        others = {self.door} if self.door else set()
+        others = {self.gate} if self.gate else set()
         return {keys.run(self.after.id), *entries, *others, *({keys.slots(self.after.pool)} if self.slot else ())}
 
 
-class Changes:
+class RunWriter:
     """Reads runs, and carries changes of them out."""
 
     def __init__(self, table: Table, history: timedelta) -> None:
@@ -101,29 +101,29 @@ class Changes:
         stored = [run_in(item) for item in found.values()]
         return {each.run.id: each for each in stored}
 
-    def commit(self, changes: Sequence[Change], token: str, turn: Turn | None = None) -> frozenset[Key]:
+    def commit(self, changes: Sequence[RunWrite], token: str, turn: Turn | None = None) -> frozenset[Key]:
         """All changes in one transaction, or none: then the answer names the items that were not as expected."""
         return self._table.transact(self.actions(changes, token, turn), token)
 
-    def actions(self, changes: Sequence[Change], token: str, turn: Turn | None = None) -> Actions:
+    def actions(self, changes: Sequence[RunWrite], token: str, turn: Turn | None = None) -> Actions:
         """What carries the changes out."""
         actions: Actions = {}
         for change in changes:
             actions[keys.run(change.after.id)] = self._run_action(change, token)
         for change in changes:
             actions.update(_entry_actions(change))
-            if change.door:
-                actions[change.door] = door_action(token)
+            if change.gate:
+                actions[change.gate] = gate_action(token)
         return actions | _slots_actions(changes, token, turn)
 
     def weight(self, run: Run) -> int:
         """What the run's item weighs in bytes."""
         return size(run_item(run, "0" * 36, run.created_at))
 
-    def batches(self, changes: Sequence[Change], turn: Turn | None = None) -> Iterator[Sequence[Change]]:
+    def batches(self, changes: Sequence[RunWrite], turn: Turn | None = None) -> Iterator[Sequence[RunWrite]]:
         """The changes in order, cut into what one transaction holds."""
         always = {keys.slots(turn.pool)} if turn else set()
-        batch: list[Change] = []
+        batch: list[RunWrite] = []
         touched, weight = set(always), 0
         for change in changes:
             more, heavier = touched | change.touched, weight + self._both(change)
@@ -135,11 +135,11 @@ class Changes:
         if batch:
             yield batch
 
-    def _both(self, change: Change) -> int:
+    def _both(self, change: RunWrite) -> int:
         before = self.weight(change.before.run) if change.before else 0
-        return before + self.weight(change.after) + 2000  # entries, doors, slots
+        return before + self.weight(change.after) + 2000  # entries, gates, slots
 
-    def _run_action(self, change: Change, token: str) -> Action:
+    def _run_action(self, change: RunWrite, token: str) -> Action:
         item = run_item(change.after, token, expiry(change.after, self._table.clock.now(), self._history))
         if change.before is None:
             return "Put", {"Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
@@ -147,14 +147,14 @@ class Changes:
         return "Put", {"Item": item, "ConditionExpression": "revision = :revision", "ExpressionAttributeValues": values}
 
 
-def _entry_actions(change: Change) -> Actions:
+def _entry_actions(change: RunWrite) -> Actions:
     old, new = change.old_entries, entries_of(change.after)
     actions: Actions = {key: ("Delete", {}) for key in old.keys() - new.keys()}
     return actions | {key: ("Put", {"Item": item}) for key, item in new.items() if old.get(key) != item}
 
 
-def door_action(token: str) -> Action:
-    """What goes through a door, if it is there."""
+def gate_action(token: str) -> Action:
+    """What goes through a gate, if it is there."""
     return "Update", {
         "UpdateExpression": "SET filled = :token",
         "ConditionExpression": "attribute_exists(pk)",
@@ -162,7 +162,7 @@ def door_action(token: str) -> Action:
     }
 
 
-def _slots_actions(changes: Sequence[Change], token: str, turn: Turn | None) -> Actions:
+def _slots_actions(changes: Sequence[RunWrite], token: str, turn: Turn | None) -> Actions:
     """The slots that each pool's runs take and give back, and whose turn it is from now on.
 
     Whoever takes a slot ends the turn of all claims under way, which have counted without it. Giving one back leaves them be:

@@ -9,12 +9,12 @@ from typing import Any
 
 import psycopg
 
-from dispatcher.stores.session import Cursor, Session
+from dispatcher.stores.transaction import Cursor, Transaction
 
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 
 
-class PostgresSession(Session):
+class PostgresTransaction(Transaction):
     """Runs named statements on PostgreSQL."""
 
     def __init__(self, connection: psycopg.Connection, statements: Mapping[str, str]) -> None:

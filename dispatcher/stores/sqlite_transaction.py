@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from dispatcher.stores.session import Change, Cursor, Session, assignments, stored
+from dispatcher.stores.transaction import Change, Cursor, Transaction, assignments, stored
 
 Item = TypeVar("Item")
 
@@ -20,11 +20,11 @@ statements, which the connection keeps prepared."""
 _EXPECTED = ("expected_id", "expected_pool", "expected_state", "expected_fence", "expected_ending")
 
 
-class SqliteSession(Session):
+class SqliteTransaction(Transaction):
     """Runs named statements on SQLite."""
 
     def change_runs(self, changes: Sequence[Change]) -> Sequence[bool]:
-        """See `Session.change_runs`. Which are as expected is asked first: a statement that changes several does not tell."""
+        """See `Transaction.change_runs`. A first statement asks which are as expected: one that changes several cannot say."""
         ids = [stored(expected["expected_id"]) for _, expected in changes]
         if len(set(ids)) < max(len(ids), 2):  # one alone; or one twice, which its first change may leave otherwise
             return super().change_runs(changes)
