@@ -15,6 +15,8 @@ from uuid import UUID
 
 from annotated_types import Ge, Gt, Le, Len, Predicate
 
+from providers.base import Submission
+
 FORBIDDEN_IN_NAMES = frozenset("/%&><")
 """What Prefect forbids in the names of pools and queues; control characters are forbidden too."""
 
@@ -96,14 +98,14 @@ class WorkQueue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hook:
-    """Who is told of what: an entry of the settings (a webhook, a topic), and the news that it gets of a pool or deployment."""
+    """A configured target (a webhook, a topic) and what it is notified of among the runs of a pool or deployment."""
 
     name: Name
     """The entry of `DISPATCHER_HOOKS`; unique in its pool or deployment."""
-    ends: frozenset[RunState] = frozenset({RunState.FAILED, RunState.CRASHED})
-    """The ends of runs that are told; the last one of a run that is retried."""
+    states: frozenset[RunState] = frozenset({RunState.FAILED, RunState.CRASHED})
+    """The terminal states that it is notified of; a run that is retried counts by its last attempt."""
     late_after: timedelta | None = None
-    """How long a run may wait beyond its due time before that is told, once; None: never."""
+    """How long a run may wait beyond its due time before the hook is notified, once; None: never."""
 
 
 class HoldKind(StrEnum):
@@ -235,16 +237,28 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """Which ends of a run's attempts are followed by another attempt, and when. Refusals count nowhere here."""
+    """Which attempts of a run are followed by another one, and when. Refusals do not count as attempts here."""
 
     attempts: Annotated[int, Ge(1), Le(20)] = 1
     """In all, the first included."""
     delay: timedelta = timedelta(0)
     """From the end of the first attempt to the second, at most a day."""
     backoff: Annotated[float, Ge(1), Le(100)] = 1.0
-    """By what each further delay is longer than the one before; none is longer than a day."""
-    ends: frozenset[RunState] = frozenset({RunState.FAILED, RunState.CRASHED})
+    """Each delay is this many times the one before; none is longer than a day."""
+    states: frozenset[RunState] = frozenset({RunState.FAILED, RunState.CRASHED})
     """FAILED (the job ended with an error), CRASHED (it was lost, stopped from outside, or did not start in time)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedJob:
+    """What a claim has rendered: every submission under that claim is made from this alone."""
+
+    configuration: Mapping[str, Any]
+    """The pool's job configuration with its placeholders filled."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """The dispatcher's own variables."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What the infrastructure is to be found by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,16 +267,21 @@ class Attempt:
 
     number: int
     state: RunState
-    """The end that it came to."""
+    """The terminal state that it came to."""
     reason: str = ""
     claimed_at: datetime | None = None
     submitted_at: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     exit_code: int | None = None
-    submission: Mapping[str, Any] | None = None
+    submission: Submission | None = None
     lingers: bool = False
     """Its job still occupies something at its provider: removed with that of the last attempt."""
+
+    @property
+    def url(self) -> str | None:
+        """The provider's page about its job, where there is one."""
+        return None if self.submission is None else self.submission.url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,11 +336,11 @@ class Run:
     schedule: str | None = None
     """The slug of the deployment's schedule that made it, with `scheduled_at` the window."""
     retry: RetryPolicy | None = None
-    """Which of its ends are followed by another attempt; the deployment's when the run was made."""
-    notify_ends: frozenset[RunState] = frozenset()
-    """The ends that hooks of its pool or deployment wanted to be told when the run was made."""
+    """When it is tried again; the deployment's policy at the time the run was made."""
+    notify_states: frozenset[RunState] = frozenset()
+    """The terminal states that the hooks of its pool and deployment named when the run was made."""
     due_at: datetime
-    """Its place in the queue: `scheduled_at`, or later after an end that is retried."""
+    """Its position in the queue: `scheduled_at`, or later for an attempt that follows another."""
 
     state: RunState = RunState.SCHEDULED
     reason: str = ""
@@ -330,26 +349,26 @@ class Run:
     """The `n` of the submission name; raised only when it is recorded that nothing lives under the old name."""
     fence: int = 0
     """Raised by every claim; every write under a claim names it."""
-    ends: int = 0
-    """Ended attempts; a retry policy counts these."""
+    ended_attempts: int = 0
+    """How many attempts have ended; a retry policy counts these."""
     refusals: int = 0
     """Times that the provider clearly refused since the last accepted submission; the back-off grows with it."""
     not_before: datetime | None = None
-    """Held back until then because the provider refused; its place in the queue stays. Of a claim that was taken over, and
+    """Held back until then because the provider refused; its position in the queue stays. Of a claim that was taken over, and
     refused: the end of its lease."""
 
     claimed_at: datetime | None = None
     """When the current attempt was first claimed."""
     lease_until: datetime | None = None
     """Until then the claim belongs to the invocation that made it; afterwards any tick may take it over."""
-    job: Mapping[str, Any] | None = None
-    """The rendered job that the claim pinned: `configuration`, `environment`, `labels`."""
+    job: PinnedJob | None = None
+    """The rendered job that the claim pinned."""
     start_within: float | None = None
     """Seconds that the job may take from its submission to its start."""
-    submission: Mapping[str, Any] | None = None
-    """Where the provider put it: `name`, `handle`, `url`."""
+    submission: Submission | None = None
+    """Where the provider put it."""
     ending: RunState | None = None
-    """While CANCELLING: the state that the end will bring (CANCELLED, or CRASHED for one that never started)."""
+    """While CANCELLING: the terminal state that it will come to (CANCELLED, or CRASHED for one that never started)."""
     lingers: bool = False
     """The ended job still occupies something at its provider that a tick has to remove."""
 
@@ -358,11 +377,11 @@ class Run:
     ended_at: datetime | None = None
     exit_code: int | None = None
     notify_at: datetime | None = None
-    """When somebody is to be told of it: that it has ended, or, while it waits, that it is late. None: nobody is."""
+    """When hooks are to be notified: that it has ended, or, while it waits, that it is late. None: nobody is notified."""
     notify_tries: int = 0
     """How often that was tried."""
     notified_hooks: frozenset[str] = frozenset()
-    """The hooks that have confirmed the present news of the run; they are not sent it again while others fail."""
+    """The hooks that have confirmed the present notification; they do not get it again while others fail."""
     past: tuple[Attempt, ...] = ()
     """The attempts before this one that ended, oldest first; the last `MAX_PAST` of them."""
 
@@ -370,6 +389,16 @@ class Run:
     def left_behind(self) -> tuple[Attempt, ...]:
         """Earlier attempts whose jobs linger at their provider."""
         return tuple(attempt for attempt in self.past if attempt.lingers)
+
+    @property
+    def job_configuration(self) -> Mapping[str, Any]:
+        """The configuration of the job that its claim pinned; empty while there is none."""
+        return {} if self.job is None else self.job.configuration
+
+    @property
+    def url(self) -> str | None:
+        """The provider's page about its job, where there is one."""
+        return None if self.submission is None else self.submission.url
 
 
 MAX_PAST = 20
@@ -388,7 +417,7 @@ PINNED_BY_CREATION = frozenset(
         "scheduled_at",
         "schedule",
         "retry",
-        "notify_ends",
+        "notify_states",
     }
 )
 """The fields of a run that no move may change."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from dispatcher.models import Deployment, PoolHold, Run, RunState, WorkPool
+from dispatcher.models import Deployment, PinnedJob, PoolHold, Run, RunState, WorkPool
 
 PAGE = 500
 """The most runs in one page of `Store.every_run`."""
@@ -80,7 +80,7 @@ class Grant:
     """One admitted run, with what its claim pins."""
 
     run: Run
-    job: Mapping[str, Any]
+    job: PinnedJob
     start_within: float | None
 
 

@@ -10,7 +10,8 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from dispatcher.models import DEFAULT_QUEUE, Deployment, HoldKind, PoolHold, Run, RunState, WorkPool, WorkQueue
+from dispatcher.models import DEFAULT_QUEUE, Deployment, HoldKind, PinnedJob, PoolHold, Run, RunState, WorkPool, WorkQueue
+from providers.base import Submission
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -79,8 +80,8 @@ def a_live_run(pool: str = "pool", queue: str = DEFAULT_QUEUE, **fields: Any) ->
         "fence": 1,
         "claimed_at": NOW,
         "lease_until": NOW + 5 * MINUTE,
-        "job": {"configuration": {"command": "true"}, "environment": {}, "labels": {}},
-        "submission": {"name": name, "handle": {"id": name}, "url": None},
+        "job": PinnedJob(configuration={"command": "true"}),
+        "submission": Submission(name=name, handle={"id": name}),
         "submitted_at": NOW,
         "started_at": NOW,
     }

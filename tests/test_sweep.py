@@ -139,7 +139,7 @@ def test_azure_is_swept_where_the_runs_were_and_not_where_the_template_says_noth
         provider = ContainerInstanceProvider(endpoint=emulator.url, clock=a_day_later)
         run = ran(store, provider, emulator, **VARIABLES, resource_group_name="jobs")
         name = submission_name(run.id, 1)
-        left_behind(provider, store.get(run.id).job["configuration"])
+        left_behind(provider, store.get(run.id).job.configuration)
         emulator.finish(ORPHAN)
         if reset:
             store.discarded([run.id])
@@ -153,7 +153,7 @@ def test_cloud_run_is_swept_in_the_templates_region_and_in_those_of_its_runs():
     with CloudRunEmulator() as emulator:
         provider = CloudRunProvider(endpoint=emulator.url, project="p", now=lambda: datetime.now(UTC) + LONG)
         run = ran(store, provider, emulator, image="busybox", region="europe-west1")
-        there = store.get(run.id).job["configuration"]
+        there = store.get(run.id).job.configuration
         left_behind(provider, there)
         left_behind(provider, {**there, "region": "us-central1"}, ORPHAN.replace("bad", "baf"))
         for name in (ORPHAN, ORPHAN.replace("bad", "baf")):

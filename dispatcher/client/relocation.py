@@ -61,7 +61,7 @@ def successor(run: Run, before: Deployment, after: Deployment, pool: WorkPool) -
         scheduled_at=run.scheduled_at,
         retry=run.retry,
         due_at=run.due_at,
-        ends=run.ends,
+        ended_attempts=run.ended_attempts,
         **born_with((*pool.hooks, *after.hooks), run.due_at),
     )
 

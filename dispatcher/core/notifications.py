@@ -1,7 +1,7 @@
-"""What is told of runs, to whom, and when: by the hooks of their pool and deployment. Pure.
+"""Which hooks are notified of a run, of what, and when. Pure.
 
-Whether an end is told is settled when a run is made (`Run.notify_ends`), so that a tick need not ask; who is told, and for how
-long it is late, when it is told.
+`Run.notify_states` says which terminal states somebody is notified of. It is set when the run is made, so that a tick need not
+look the hooks up. Which hooks get a notification, and when a run is late, is settled when the notification is due.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ def born_with(hooks: Iterable[Hook], due_at: datetime) -> dict[str, Any]:
     known = list(hooks)
     patience = min((hook.late_after for hook in known if hook.late_after is not None), default=None)
     return {
-        "notify_ends": frozenset(end for hook in known for end in hook.ends),
+        "notify_states": frozenset(end for hook in known for end in hook.states),
         "notify_at": None if patience is None else due_at + patience,
     }
 
 
 def news_of(run: Run, end: RunState, now: datetime) -> dict[str, Any]:
     """The fields of a run that has come to an end: it is told, or what was to be told of it is not any more."""
-    return {"notify_at": now if end in run.notify_ends else None, "notify_tries": 0, "notified_hooks": frozenset()}
+    return {"notify_at": now if end in run.notify_states else None, "notify_tries": 0, "notified_hooks": frozenset()}
 
 
 def wanted_by(run: Run, hooks: Iterable[Hook], now: datetime) -> tuple[Hook, ...]:
     """The hooks that are to be told what a run is now, and have not confirmed it yet."""
     left = [hook for hook in hooks if hook.name not in run.notified_hooks]
     if run.state.is_terminal:
-        return tuple(hook for hook in left if run.state in hook.ends)
+        return tuple(hook for hook in left if run.state in hook.states)
     if run.state is not RunState.SCHEDULED:
         return ()
     late = now - run.due_at
@@ -79,8 +79,8 @@ def message(run: Run, hook: Hook, now: datetime) -> Mapping[str, Any]:
                 "state": str(run.state),
                 "reason": run.reason,
                 "exit_code": run.exit_code,
-                "attempts": run.ends + (0 if run.state.is_terminal else 1),
-                "url": (run.submission or {}).get("url"),
+                "attempts": run.ended_attempts + (0 if run.state.is_terminal else 1),
+                "url": run.url,
                 **_times(run, ("scheduled_at", "due_at", "submitted_at", "started_at", "ended_at")),
             },
         },

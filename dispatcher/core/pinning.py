@@ -8,7 +8,7 @@ from uuid import UUID
 
 from dispatcher.core.templates import Renderer
 from dispatcher.errors import DispatcherError, RenderError
-from dispatcher.models import Deployment, Run, WorkPool, submission_name
+from dispatcher.models import Deployment, PinnedJob, Run, WorkPool, submission_name
 from dispatcher.records import Decision, Grant, Snapshot
 from providers.base import Job, Needs
 
@@ -32,7 +32,7 @@ class Pinning:
     def needs(self, run: Run) -> Needs:
         """What the run's job needs of its provider. No hold keeps back a run that cannot be rendered: it has to crash."""
         try:
-            return self._needs(self._grant(run).job["configuration"])
+            return self._needs(self._grant(run).job.configuration)
         except DispatcherError:
             return Needs()
 
@@ -63,7 +63,7 @@ def pin(snapshot: Snapshot, run: Run, start_deadline: float | None, renderer: Re
     start_within = configuration.get(START_DEADLINE_KEY, start_deadline)
     return Grant(
         run=run,
-        job={"configuration": configuration, "environment": own, "labels": labels},
+        job=PinnedJob(configuration=configuration, environment=own, labels=labels),
         start_within=float(start_within) if isinstance(start_within, int | float) else None,
     )
 
@@ -78,7 +78,7 @@ def configuration_of(pool: WorkPool, run: Run, deployment: Callable[[str], Deplo
     """The job configuration that a claim would pin; None when it could not render one."""
     snapshot = Snapshot(pool=pool, in_use={}, due=lambda _queue, _limit, _after=None: (), deployment=deployment)
     grants = Pinning(snapshot, None).decide([run]).grants
-    return grants[0].job["configuration"] if grants else None
+    return grants[0].job.configuration if grants else None
 
 
 def own_variables(run: Run) -> dict[str, str]:
@@ -95,12 +95,12 @@ def own_variables(run: Run) -> dict[str, str]:
 
 def job_of(run: Run) -> Job:
     """The job that a claim pinned."""
-    pinned = run.job or {}
+    pinned = run.job or PinnedJob(configuration={})
     return Job(
         name=submission_name(run.id, run.attempt),
-        configuration=pinned.get("configuration", {}),
-        environment=pinned.get("environment", {}),
-        labels=pinned.get("labels", {}),
+        configuration=pinned.configuration,
+        environment=pinned.environment,
+        labels=pinned.labels,
     )
 
 

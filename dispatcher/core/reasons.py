@@ -172,7 +172,7 @@ def _rendering(around: Surroundings) -> Explanation | None:
 
 
 def _timing(run: Run, now: datetime) -> Explanation | None:
-    if run.due_at > now and run.ends:
+    if run.due_at > now and run.ended_attempts:
         return Explanation(
             reason=Reason.RETRY_DELAY,
             text=f"the next attempt is due at {_time(run.due_at)}; {run.reason}",

@@ -16,7 +16,7 @@ The rules that keep the promises are here, each in one place:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -112,7 +112,7 @@ def verdict(
     """
     if seen is None or not run.state.holds_slot:
         return None
-    located = {"submission": _kept(submission)} if submission and run.submission is None else {}
+    located = {"submission": submission} if submission and run.submission is None else {}
     if seen.state.is_end:
         return _ended(run, seen, now, limits, located)
     if seen.state is JobState.MISSING:
@@ -162,12 +162,12 @@ def _ended(
     if is_retried(run, state):
         return _tried_again(run, state, end)
     end |= {"lingers": end["lingers"] or bool(run.left_behind), **news_of(run, state, now)}
-    return Move.of(run, state, **end, ends=run.ends + 1, lease_until=None, ending=None)
+    return Move.of(run, state, **end, ended_attempts=run.ended_attempts + 1, lease_until=None, ending=None)
 
 
 def is_retried(run: Run, end: RunState) -> bool:
     """Whether the policy of a run has it tried again after this end of its current attempt."""
-    return run.retry is not None and end in run.retry.ends and run.ends + 1 < run.retry.attempts
+    return run.retry is not None and end in run.retry.states and run.ended_attempts + 1 < run.retry.attempts
 
 
 def _tried_again(run: Run, state: RunState, end: Mapping[str, Any]) -> Move:
@@ -175,14 +175,14 @@ def _tried_again(run: Run, state: RunState, end: Mapping[str, Any]) -> Move:
     due = end["ended_at"] + retry_delay(run)
     kept = {"submission": run.submission, **end}
     attempt = Attempt(number=run.attempt, state=state, claimed_at=run.claimed_at, **kept)
-    why = f"attempt {run.ends + 1} of {run.retry.attempts if run.retry else 1} ended as {state}"
+    why = f"attempt {run.ended_attempts + 1} of {run.retry.attempts if run.retry else 1} ended as {state}"
     cleared = dict.fromkeys(("submission", "submitted_at", "started_at", "exit_code", "not_before", "ending"))
     return Move.of(
         run,
         RunState.SCHEDULED,
         reason=f"{why}: {end['reason']}".rstrip(": ")[:MAX_REASON],
         attempt=run.attempt + 1,
-        ends=run.ends + 1,
+        ended_attempts=run.ended_attempts + 1,
         refusals=0,
         due_at=due,
         past=(*run.past, attempt)[-MAX_PAST:],
@@ -195,7 +195,7 @@ def retry_delay(run: Run) -> timedelta:
     """From the end of the current attempt to the next: the policy's delay, longer by its back-off after each, at most a day."""
     if run.retry is None:
         return timedelta(0)
-    return min(run.retry.delay * min(run.retry.backoff**run.ends, 1e6), LONGEST_DELAY)
+    return min(run.retry.delay * min(run.retry.backoff**run.ended_attempts, 1e6), LONGEST_DELAY)
 
 
 def _end_state(run: Run, seen: Observation) -> tuple[RunState, str]:
@@ -243,7 +243,7 @@ def recorded(
         return Move.of(
             run,
             run.state,
-            submission=_kept(answer.submission),
+            submission=answer.submission,
             submitted_at=run.submitted_at or now,
             refusals=0,
             not_before=None,
@@ -278,14 +278,6 @@ def _unless_stopping(run: Run, reason: str) -> str:
 def _why_absent(run: Run, answer: Absent) -> str:
     """What people cancelled was never submitted; what ends otherwise keeps the reason that it was stopped for."""
     return answer.reason if run.ending in (None, RunState.CANCELLED) else run.reason or answer.reason
-
-
-def _kept(submission: Submission) -> dict[str, Any]:
-    """A submission as a run keeps it."""
-    return {name: getattr(submission, name) for name in _OF_A_SUBMISSION}
-
-
-_OF_A_SUBMISSION = tuple(field.name for field in fields(Submission))
 
 
 def _not_started(run: Run, answer: Refusal, now: datetime, *, held: bool) -> Move:
@@ -331,7 +323,7 @@ def _over(run: Run, state: RunState, reason: str, now: datetime) -> Move:
         state,
         reason=reason[:MAX_REASON],
         ended_at=now,
-        ends=run.ends + 1,
+        ended_attempts=run.ended_attempts + 1,
         lease_until=None,
         ending=None,
         lingers=bool(run.left_behind),

@@ -138,5 +138,5 @@ def _summary(run: Run) -> dict[str, Any]:
         "queue": run.queue,
         "state": str(run.state),
         "reason": run.reason,
-        "url": (run.submission or {}).get("url"),
+        "url": run.url,
     }

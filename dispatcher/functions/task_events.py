@@ -52,8 +52,8 @@ def _foreign(wiring: Wiring, run: Run, told: Submission, function: str) -> str:
         return f"the run {told.name} is not one of ECS"
     if told.name != submission_name(run.id, run.attempt):
         return ""
-    recorded = run.submission["handle"] if run.submission else None
-    if is_about(told, recorded, _configuration(run), _homes(wiring, pool, function)):
+    recorded = run.submission.handle if run.submission else None
+    if is_about(told, recorded, run.job_configuration, _homes(wiring, pool, function)):
         return ""
     return f"the task {told.handle['task']} is not that of the run {told.name}"
 
@@ -73,14 +73,9 @@ def _homes(wiring: Wiring, pool: WorkPool, function: str) -> dict[str | None, Ho
     return {None: own, **named}
 
 
-def _configuration(run: Run) -> Mapping[str, Any]:
-    configuration: Mapping[str, Any] = (run.job or {}).get("configuration", {})
-    return configuration
-
-
 def _reachable(submission: Submission, run: Run) -> Submission:
     """The event's submission with the credentials that the run's job names, which no event tells: a cancel needs them."""
-    name = credentials_name(_configuration(run).get("aws_credentials"))
+    name = credentials_name(run.job_configuration.get("aws_credentials"))
     return replace(submission, handle={**submission.handle, "credentials": name}) if name else submission
 
 

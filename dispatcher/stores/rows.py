@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -19,6 +19,7 @@ from dispatcher.models import (
     Deployment,
     HoldKind,
     Hook,
+    PinnedJob,
     PoolHold,
     RetryPolicy,
     Run,
@@ -27,6 +28,7 @@ from dispatcher.models import (
     WorkPool,
     WorkQueue,
 )
+from providers.base import Submission
 
 T = TypeVar("T")
 
@@ -48,16 +50,24 @@ class Table(Generic[T]):
 
     noun: Callable[..., T]
     codecs: Mapping[str, Codec]
+    """By field."""
+    older_names: Mapping[str, str] = field(default_factory=dict)
+    """By field: the column, where it kept a name that the field had earlier."""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return [self.older_names.get(name, name) for name in self.codecs]
 
     @property
     def columns(self) -> str:
         """The columns, as a statement reads them."""
-        return ", ".join(self.codecs)
+        return ", ".join(self.names)
 
     @property
     def values(self) -> str:
         """The parameters, as a statement writes them."""
-        return ", ".join(f":{name}" for name in self.codecs)
+        return ", ".join(f":{name}" for name in self.names)
 
     def encode(self, noun: T) -> dict[str, Any]:
         """The parameters that write a noun."""
@@ -65,7 +75,7 @@ class Table(Generic[T]):
 
     def decode(self, row: Sequence[Any], **rest: Any) -> T:
         """The noun in a row, with the fields that stand elsewhere."""
-        return self.noun(**self.decode_fields(dict(zip(self.codecs, row, strict=True))), **rest)
+        return self.noun(**self.decode_fields(dict(zip(self.names, row, strict=True))), **rest)
 
     def filled(self, noun: T) -> dict[str, Any]:
         """The columns of a noun that are not None."""
@@ -76,16 +86,18 @@ class Table(Generic[T]):
         return self.noun(**self.decode_fields(columns), **rest)
 
     def encode_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Some fields, as they are written."""
-        codecs = self.codecs
-        return {name: value if value is None else codecs[name].encode(value) for name, value in fields.items()}
+        """Some fields, as their columns are written."""
+        codecs, older = self.codecs, self.older_names
+        return {older.get(name, name): value if value is None else codecs[name].encode(value) for name, value in fields.items()}
 
-    def decode_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Some fields, as they were."""
-        codecs = self.codecs
+    def decode_fields(self, columns: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields that stand in some columns."""
+        codecs, newer = self.codecs, {column: name for name, column in self.older_names.items()}
         return {
-            name: value if value is None or (codec := codecs[name]) is PLAIN else codec.decode(value)
-            for name, value in fields.items()
+            (name := newer.get(column, column)): value
+            if value is None or (codec := codecs[name]) is PLAIN
+            else codec.decode(value)
+            for column, value in columns.items()
         }
 
 
@@ -128,6 +140,21 @@ TIMES = Codec(
 """Times by name."""
 
 
+SUBMISSION = Codec(
+    lambda submission: {"handle": submission.handle, "name": submission.name, "url": submission.url},
+    lambda stored: Submission(**stored),
+)
+PINNED_JOB = Codec(
+    lambda job: {"configuration": job.configuration, "environment": job.environment, "labels": job.labels},
+    lambda stored: PinnedJob(**stored),
+)
+
+
+def _in_json(codec: Codec) -> Codec:
+    """The same in a column of its own, as text."""
+    return Codec(lambda value: _json(codec.encode(value)), lambda stored: codec.decode(json.loads(stored)))
+
+
 def _nested(table: Table[Any]) -> Codec:
     """A noun in a column of another: an object of those of its fields that are not None."""
     return Codec(lambda noun: _json(table.filled(noun)), lambda stored: table.of_filled(json.loads(stored)))
@@ -156,7 +183,7 @@ SCHEDULE = Table(
         "catch_up_limit": PLAIN,
     },
 )
-RETRY = Table(RetryPolicy, {"attempts": PLAIN, "delay": LENGTH, "backoff": PLAIN, "ends": STATES})
+RETRY = Table(RetryPolicy, {"attempts": PLAIN, "delay": LENGTH, "backoff": PLAIN, "states": STATES}, {"states": "ends"})
 ATTEMPT = Table(
     Attempt,
     {
@@ -168,12 +195,12 @@ ATTEMPT = Table(
         "started_at": TIME,
         "ended_at": TIME,
         "exit_code": PLAIN,
-        "submission": PLAIN,
+        "submission": SUBMISSION,
         "lingers": FLAG,
     },
 )
 
-HOOK = Table(Hook, {"name": PLAIN, "ends": STATES, "late_after": LENGTH})
+HOOK = Table(Hook, {"name": PLAIN, "states": STATES, "late_after": LENGTH}, {"states": "ends"})
 
 PLACES = Codec(
     lambda value: {queue: [microseconds(due_at), run_id.hex] for queue, (due_at, run_id) in value.items()},
@@ -252,19 +279,19 @@ SMALL_RUN = Table(
         "scheduled_at": TIME,
         "schedule": PLAIN,
         "retry": _nested(RETRY),
-        "notify_ends": Codec(lambda ends: _json(sorted(ends)), lambda stored: STATES.decode(json.loads(stored))),
+        "notify_states": Codec(lambda ends: _json(sorted(ends)), lambda stored: STATES.decode(json.loads(stored))),
         "due_at": TIME,
         "state": STATE,
         "reason": TEXT,
         "attempt": PLAIN,
         "fence": PLAIN,
-        "ends": PLAIN,
+        "ended_attempts": PLAIN,
         "refusals": PLAIN,
         "not_before": TIME,
         "claimed_at": TIME,
         "lease_until": TIME,
         "start_within": PLAIN,
-        "submission": JSON,
+        "submission": _in_json(SUBMISSION),
         "ending": STATE,
         "lingers": FLAG,
         "submitted_at": TIME,
@@ -276,10 +303,11 @@ SMALL_RUN = Table(
         "notified_hooks": Codec(lambda hooks: _json(sorted(hooks)), lambda stored: frozenset(json.loads(stored))),
         "past": _several(ATTEMPT),
     },
+    {"notify_states": "notify_ends", "ended_attempts": "ends"},
 )
 """A run without its long texts, as `live` and `lingering` answer it."""
 
-RUN = Table(Run, {**SMALL_RUN.codecs, "tags": TAGS, "job_variables": JSON, "job": JSON})
+RUN = Table(Run, {**SMALL_RUN.codecs, "tags": TAGS, "job_variables": JSON, "job": _in_json(PINNED_JOB)}, SMALL_RUN.older_names)
 """A run, whole."""
 
 COLUMNS: Mapping[str, str] = {

@@ -47,7 +47,7 @@ class Holding:
 
     def needs_of(self, run: Run) -> Needs:
         """The same of a run that was claimed."""
-        return self.needs((run.job or {}).get("configuration", {}))
+        return self.needs(run.job_configuration)
 
     def concerns(self, claim: Claim, now: datetime) -> PoolHold | None:
         """The hold of this tick that keeps a claim's job back, if any does.

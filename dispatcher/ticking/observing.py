@@ -15,7 +15,7 @@ from dispatcher.core.reconciliation import verdicts
 from dispatcher.models import Run, RunState
 from dispatcher.records import Move, Snapshot
 from dispatcher.ticking.holding import frees_a_slot
-from dispatcher.ticking.pool_tick import PoolTick, submission_of
+from dispatcher.ticking.pool_tick import PoolTick
 from dispatcher.ticking.report import timed
 from dispatcher.ticking.run_events import log_move
 from dispatcher.ticking.seam import attempted, words
@@ -41,7 +41,7 @@ def observe(tick: PoolTick) -> Seen:
     now = tick.clock.now()
     live = tick.store.live(tick.pool.name, limit=tick.limits.observations, start=_start(now))
     tick.report.live = len(live)
-    batches = _batches([submission_of(run) for run in live], tick.provider.limits.observe_batch)
+    batches = _batches([run.submission for run in live if run.submission], tick.provider.limits.observe_batch)
     observations: dict[str, Observation] = {}
     for answers in tick.calls(partial(_observe_batch, tick)).run(batches):
         for _, answer in answers:
@@ -110,7 +110,8 @@ def _cancel(tick: PoolTick, run: Run) -> str:
     """Empty when the provider took the request, otherwise why not."""
 
     def cancel() -> str:
-        tick.provider.cancel(submission_of(run))
+        if run.submission:
+            tick.provider.cancel(run.submission)
         return ""
 
     return attempted(cancel, words)

@@ -11,12 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from dispatcher.core.reconciliation import cautious
-from dispatcher.models import Run, WorkPool
+from dispatcher.models import WorkPool
 from dispatcher.ticking.calls import Calls, Pace
 from dispatcher.ticking.dispatch import Dispatch
 from dispatcher.ticking.holding import Holding
 from dispatcher.ticking.report import PoolReport
-from providers.base import Submission
 
 Item = TypeVar("Item")
 
@@ -52,8 +51,3 @@ class PoolTick:
             deadline=until or self.deadline,
             pace=pace or Pace((), self.clock.now()),
         )
-
-
-def submission_of(run: Run) -> Submission:
-    """Where the job of a submitted run is."""
-    return Submission(**(run.submission or {}))

@@ -50,8 +50,8 @@ def _not_discarded(tick: PoolTick, problem: Exception) -> int:
 
 def left_by(run: Run) -> list[Submission]:
     """The submissions of an ended run, and of its earlier attempts, whose jobs linger."""
-    past = [Submission(**attempt.submission) for attempt in run.left_behind if attempt.submission]
-    return past + ([Submission(**run.submission)] if run.submission else [])
+    past = [attempt.submission for attempt in run.left_behind if attempt.submission]
+    return past + ([run.submission] if run.submission else [])
 
 
 def names_of(run: Run) -> set[str]:

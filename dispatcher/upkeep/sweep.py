@@ -99,7 +99,7 @@ def _configurations(store: Store, pool: WorkPool) -> Iterator[Configuration]:
         yield render(pool.base_job_template, {})
     for run in store.runs(RunFilter(pool=pool.name, states=TERMINAL_STATES), limit=ENDED_RUNS):
         if run.job is not None:
-            yield run.job["configuration"]
+            yield run.job.configuration
 
 
 def _named(configuration: Configuration, path: str) -> Any:

@@ -6,7 +6,7 @@
         queues:
           critical: {priority: 1}       # WorkQueue
         hooks:
-          ops: {ends: [FAILED]}         # Hook
+          ops: {states: [FAILED]}         # Hook
     deployments:
       etl:                              # Deployment
         pool: nightly
@@ -67,11 +67,11 @@ _WRITTEN: Mapping[tuple[type[Any], str], tuple[Any, str]] = {
     ),
     (WorkPool, "queues"): (None, "By name; `default` is always among them, last where nothing else is said."),
     (WorkQueue, "priority"): (None, "Unique in its pool; 1 is served first. Left out: after all others, in the order given."),
-    (RetryPolicy, "ends"): (
+    (RetryPolicy, "states"): (
         Annotated[frozenset[Literal[RunState.FAILED, RunState.CRASHED]], Len(1)],
         "FAILED (ended with an error), CRASHED (lost, stopped from outside, or not started in time); left out: both.",
     ),
-    (Hook, "ends"): (
+    (Hook, "states"): (
         frozenset[Literal[RunState.COMPLETED, RunState.FAILED, RunState.CRASHED, RunState.CANCELLED]],
         "The ends of runs that are told, the last one of a run that is retried; left out: FAILED and CRASHED.",
     ),

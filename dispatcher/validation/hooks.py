@@ -15,9 +15,9 @@ ENDS_RULE = "must be a set of COMPLETED, FAILED, CRASHED and CANCELLED"
 
 def hook_faults(hook: Hook) -> Iterator[Fault]:
     """What is wrong with a hook whose fields have the right types."""
-    if strange := hook.ends - TERMINAL_STATES:
-        yield Fault("ends", f"{ENDS_RULE} (got {', '.join(sorted(strange))})")
-    if not hook.ends and hook.late_after is None:
-        yield Fault("ends", "must hold an end where late_after is not given: such a hook would be told nothing")
+    if strange := hook.states - TERMINAL_STATES:
+        yield Fault("states", f"{ENDS_RULE} (got {', '.join(sorted(strange))})")
+    if not hook.states and hook.late_after is None:
+        yield Fault("states", "must hold an end where late_after is not given: such a hook would be told nothing")
     if hook.late_after is not None and not SHORTEST_PATIENCE <= hook.late_after <= LONGEST_PATIENCE:
         yield Fault("late_after", f"must be from one minute to {LONGEST_PATIENCE.days} days (got {hook.late_after})")

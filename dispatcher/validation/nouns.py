@@ -65,8 +65,8 @@ _RULES = {
     "retry": "must be a retry policy, or null for none",
     "attempts": "must be a whole number from 1 to 20, the first attempt included",
     "backoff": "must be a number from 1 to 100",
-    "RetryPolicy.ends": "must be FAILED, CRASHED or both",
-    "Hook.ends": ENDS_RULE,
+    "RetryPolicy.states": "must be FAILED, CRASHED or both",
+    "Hook.states": ENDS_RULE,
 }
 """Fields whose whole rule fits into one sentence; with their noun where several nouns have them."""
 
@@ -226,8 +226,8 @@ def _hooks_faults(owner: WorkPool | Deployment) -> Iterator[Fault]:
 def _retry_faults(policy: RetryPolicy) -> Iterator[Fault]:
     if not timedelta(0) <= policy.delay <= LONGEST_RETRY_DELAY:
         yield Fault("delay", f"must be from 0 seconds to a day (got {policy.delay.total_seconds():g} seconds)")
-    if not 0 < len(policy.ends) == len(policy.ends & RETRIED_ENDS):
-        yield Fault("ends", f"{_RULES['RetryPolicy.ends']} (got {', '.join(sorted(policy.ends)) or 'none'})")
+    if not 0 < len(policy.states) == len(policy.states & RETRIED_ENDS):
+        yield Fault("states", f"{_RULES['RetryPolicy.states']} (got {', '.join(sorted(policy.states)) or 'none'})")
 
 
 def _those(noun: type[Inner], value: Any) -> Sequence[Inner]:

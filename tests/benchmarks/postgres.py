@@ -12,6 +12,7 @@ from dispatcher.models import RunState
 from dispatcher.records import Claim, Decision, Move, Snapshot
 from dispatcher.stores.postgres import PostgresStore
 from dispatcher.stores.rows import RUN
+from providers.base import Submission
 from tests.benchmarks.figures import Figure, Result, Target
 from tests.benchmarks.measuring import Options, in_turns, ratios, stopwatch
 from tests.benchmarks.worlds import POOL, QUEUES, add_ecs_pool, waiting_run
@@ -22,7 +23,7 @@ BATCH = 50
 SIZES = (1_000, 1_000_000)
 QUICK_SIZES = (1_000, 20_000)
 LEASE = timedelta(minutes=5)
-SUBMISSION = {"name": "r0-1", "handle": {"task": "arn"}, "url": None}
+SUBMISSION = Submission(name="r0-1", handle={"task": "arn"})
 
 _DIFFERS = {
     "id": "md5(n::text)",
@@ -71,7 +72,7 @@ class _World:
         add_ecs_pool(self.store)
         model = waiting_run()
         self.store.add_runs([model])
-        columns = {name: _DIFFERS.get(name, name) for name in RUN.codecs}
+        columns = {name: _DIFFERS.get(name, name) for name in RUN.names}
         server.administer(
             f"INSERT INTO runs ({', '.join(columns)}) SELECT {', '.join(columns.values())} "
             f"FROM generate_series(1, {size}) AS n, (SELECT * FROM runs WHERE id = '{model.id.hex}') AS model",

@@ -88,5 +88,5 @@ _DIFFERS = {
 _COPIES = f"""
 WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < :count)
 INSERT INTO runs ({RUN.columns})
-SELECT {", ".join(_DIFFERS.get(column, column) for column in RUN.codecs)} FROM runs, numbers WHERE runs.id = :model ORDER BY i
+SELECT {", ".join(_DIFFERS.get(column, column) for column in RUN.names)} FROM runs, numbers WHERE runs.id = :model ORDER BY i
 """

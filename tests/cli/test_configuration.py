@@ -43,7 +43,11 @@ def a_large_configuration() -> dict:
             "job_variables": {"command": f"echo {number}", "cpu": number},
             "tags": ["etl", f"n{number}"],
             "schedules": a_pair_of_schedules(number),
-            **({"retry": {"attempts": 3, "delay": 60 + number, "backoff": 2.0, "ends": ["FAILED"]}} if number % 3 == 0 else {}),
+            **(
+                {"retry": {"attempts": 3, "delay": 60 + number, "backoff": 2.0, "states": ["FAILED"]}}
+                if number % 3 == 0
+                else {}
+            ),
         }
         for number, (pool, queue) in zip(range(50), places, strict=False)
     }
@@ -303,7 +307,7 @@ def test_the_schedule_and_the_retries_that_a_first_file_offers_can_be_taken_as_t
     cli.ok("apply", "-f", str(path))
     found = cli.ok("export")["deployments"]["hello"]
     assert found["schedules"] == {"mornings": {"cron": "30 6 * * 1-5", "timezone": "Europe/Paris", "catch_up": "last"}}
-    assert found["retry"] == {"attempts": 3, "delay": 60, "backoff": 2.0, "ends": ["FAILED"]}
+    assert found["retry"] == {"attempts": 3, "delay": 60, "backoff": 2.0, "states": ["FAILED"]}
 
 
 def test_a_file_is_not_written_over(cli, a_file):

@@ -46,7 +46,7 @@ def error(cli, *words: str) -> str:
 
 
 def told(name, ends=("CRASHED", "FAILED"), late=None):
-    return {"name": name, "ends": list(ends), "late_after_seconds": late}
+    return {"name": name, "states": list(ends), "late_after_seconds": late}
 
 
 # The whole way

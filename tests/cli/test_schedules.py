@@ -10,6 +10,7 @@ from dispatcher.core.windows import WindowLimits, materialisation
 from dispatcher.models import Attempt, RunState
 from dispatcher.records import Move
 from dispatcher.stores.sqlite import SqliteStore
+from providers.base import Submission
 
 CRON = ("--cron", "30 6 * * 1-5", "--timezone", "Europe/Paris")
 
@@ -45,7 +46,7 @@ def test_a_deployment_is_created_with_schedules_of_every_kind_and_retries(cli, n
     ]
     shared = {"timezone": "Asia/Tokyo", "anchor": "2026-01-30T23:00:00.000+00:00", "catch_up": "all", "catch_up_limit": 7}
     assert all({**each, **shared, "active": True} == each for each in made["schedules"])
-    assert made["retry"] == {"attempts": 3, "delay_seconds": 90, "backoff": 2, "ends": ["FAILED"]}
+    assert made["retry"] == {"attempts": 3, "delay_seconds": 90, "backoff": 2, "states": ["FAILED"]}
     assert made["paused"] is True
     assert cli.ok("deployment", "ls") == [made]
 
@@ -57,7 +58,7 @@ def test_an_update_replaces_schedules_and_lays_retries_over_what_there_is(cli, e
         "attempts": 4,
         "delay_seconds": 60,
         "backoff": 1,
-        "ends": ["CRASHED", "FAILED"],
+        "states": ["CRASHED", "FAILED"],
     }
     assert cli.ok("deployment", "update", "etl", "--retries", "0", "--resumed")["retry"] is None
     assert cli.ok("deployment", "inspect", "etl")["paused"] is False
@@ -143,7 +144,7 @@ def test_a_paused_deployment_is_marked_and_has_no_next_windows(cli, etl):
         (("update", "etl", "--interval", "60", "--anchor-date", "2026-01-31"), "anchor: must be a time in UTC"),
         (("update", "etl", "--retry-delay", "60"), "retries: nothing is tried again without --retries"),
         (("update", "etl", "--retries", "20"), "20 is not in the range 0<=x<=19"),
-        (("update", "etl", "--retries", "1", "--retry-on", "COMPLETED"), "retry.ends: must be FAILED, CRASHED or both"),
+        (("update", "etl", "--retries", "1", "--retry-on", "COMPLETED"), "retry.states: must be FAILED, CRASHED or both"),
         (("update", "etl", "--retries", "1", "--retry-on", "x"), "retry_on: 'x' must be FAILED, CRASHED or both"),
         (("update", "etl", "--retries", "1", "--retry-backoff", "0"), "retry.backoff: must be a number from 1 to 100"),
         (("schedule", "create", "etl"), "give exactly one of --cron, --interval and --rrule (got 0)"),
@@ -208,7 +209,7 @@ def test_a_run_takes_the_retries_of_its_deployment_and_its_own_over_them(cli, et
         made = cli.ok(*words)
         return cli.ok("run", "inspect", (made[0] if isinstance(made, list) else made)["id"])["retry"]
 
-    kept = {"attempts": 3, "delay_seconds": 60, "backoff": 1, "ends": ["CRASHED", "FAILED"]}
+    kept = {"attempts": 3, "delay_seconds": 60, "backoff": 1, "states": ["CRASHED", "FAILED"]}
     assert retry("deployment", "run", "etl") == retry("run", "create", "-d", "etl") == kept
     assert retry("deployment", "run", "etl", "--retry-delay", "5") == {**kept, "delay_seconds": 5}
     assert retry("run", "create", "-d", "etl", "--retries", "0")["attempts"] == 1
@@ -239,9 +240,9 @@ def test_the_way_of_a_run_is_told_through_all_its_attempts(cli, etl):
         submitted_at=at + timedelta(seconds=1),
         ended_at=at + timedelta(seconds=9),
         exit_code=1,
-        submission={"name": "r-1", "handle": {}, "url": "https://console/1"},
+        submission=Submission(name="r-1", handle={}, url="https://console/1"),
     )
-    again = {"past": (past,), "attempt": 2, "ends": 1, "due_at": at + timedelta(seconds=69)}
+    again = {"past": (past,), "attempt": 2, "ended_attempts": 1, "due_at": at + timedelta(seconds=69)}
     assert store.move([Move.of(found, RunState.SCHEDULED, **again)])
     store.close()
     seen = cli.ok("run", "inspect", run["id"])

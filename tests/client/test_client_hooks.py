@@ -17,7 +17,7 @@ from tests.client.conftest import refused
 
 DATE = {"command": "date"}
 OPS = Hook(name="ops")
-PAGER = Hook(name="pager", ends=frozenset(), late_after=10 * MINUTE)
+PAGER = Hook(name="pager", states=frozenset(), late_after=10 * MINUTE)
 
 
 # One by one
@@ -43,13 +43,13 @@ def test_a_deployment_is_made_with_hooks_and_an_update_replaces_or_leaves_them(d
 
 def test_a_run_is_born_with_what_the_hooks_of_its_pool_and_deployment_want(dispatcher):
     dispatcher.create_work_pool("pool", type="process", hooks=[replace(PAGER, late_after=HOUR)])
-    everything = Hook(name="team", ends=TERMINAL_STATES, late_after=MINUTE)
+    everything = Hook(name="team", states=TERMINAL_STATES, late_after=MINUTE)
     dispatcher.create_deployment("etl", pool="pool", job_variables=DATE, hooks=[everything])
     of_pool, of_both = dispatcher.create_run(pool="pool", job_variables=DATE), dispatcher.create_run(deployment="etl")
-    assert (of_pool.notify_ends, of_pool.notify_at) == (frozenset(), of_pool.due_at + HOUR)
-    assert (of_both.notify_ends, of_both.notify_at) == (TERMINAL_STATES, of_both.due_at + MINUTE)
+    assert (of_pool.notify_states, of_pool.notify_at) == (frozenset(), of_pool.due_at + HOUR)
+    assert (of_both.notify_states, of_both.notify_at) == (TERMINAL_STATES, of_both.due_at + MINUTE)
     dispatcher.update_deployment("etl", hooks=[])
-    assert dispatcher.run(of_both.id).notify_ends == TERMINAL_STATES
+    assert dispatcher.run(of_both.id).notify_states == TERMINAL_STATES
 
 
 def test_runs_to_come_are_made_anew_where_a_deployment_has_other_hooks(dispatcher, pool):
@@ -59,17 +59,17 @@ def test_runs_to_come_are_made_anew_where_a_deployment_has_other_hooks(dispatche
     def made():
         found = dispatcher.deployment("etl")
         dispatcher.store.materialise(materialisation(found, dispatcher.clock.now(), WindowLimits()))
-        return [run.notify_ends for run in dispatcher.runs(states={RunState.SCHEDULED})]
+        return [run.notify_states for run in dispatcher.runs(states={RunState.SCHEDULED})]
 
     assert made() == [frozenset()]
     dispatcher.update_deployment("etl", hooks=[OPS])
-    assert made() == [OPS.ends]
+    assert made() == [OPS.states]
 
 
 @pytest.mark.parametrize(
     ("hooks", "words"),
     [
-        ([Hook(name="ops", ends=frozenset({RunState.RUNNING}))], r"hooks\[0\]\.ends: must be a set of COMPLETED"),
+        ([Hook(name="ops", states=frozenset({RunState.RUNNING}))], r"hooks\[0\]\.states: must be a set of COMPLETED"),
         ([OPS, replace(PAGER, late_after=timedelta(0))], r"hooks\[1\]\.late_after: must be from one minute"),
         ([OPS, OPS], "hooks: two hooks are named 'ops'"),
         (["ops"], r'hooks\[0\]: must be .*Hook.*\(got "ops"\)'),
@@ -95,11 +95,11 @@ FILE = {
     "pools": {
         "nightly": {
             "type": "process",
-            "hooks": {"ops": {}, "pager": {"ends": [], "late_after": "PT10M"}, "all": {"ends": sorted(TERMINAL_STATES)}},
+            "hooks": {"ops": {}, "pager": {"states": [], "late_after": "PT10M"}, "all": {"states": sorted(TERMINAL_STATES)}},
         }
     },
     "deployments": {
-        "etl": {"pool": "nightly", "job_variables": DATE, "hooks": {"team": {"ends": ["FAILED"], "late_after": 90}}}
+        "etl": {"pool": "nightly", "job_variables": DATE, "hooks": {"team": {"states": ["FAILED"], "late_after": 90}}}
     },
 }
 
@@ -118,26 +118,26 @@ def _laid(value, content, *path):
 
 def test_hooks_go_from_a_file_into_the_store_and_out_of_it_as_they_were(dispatcher):
     applied = dispatcher.apply(dispatcher.plan(FILE))
-    assert dispatcher.work_pool("nightly").hooks == (OPS, PAGER, Hook(name="all", ends=TERMINAL_STATES))
+    assert dispatcher.work_pool("nightly").hooks == (OPS, PAGER, Hook(name="all", states=TERMINAL_STATES))
     [team] = dispatcher.deployment("etl").hooks
-    assert team == Hook(name="team", ends=frozenset({RunState.FAILED}), late_after=timedelta(seconds=90))
+    assert team == Hook(name="team", states=frozenset({RunState.FAILED}), late_after=timedelta(seconds=90))
     again = dispatcher.plan(FILE)
     assert (again.changes, again.hash) == ((), applied.hash_after)
     exported = dispatcher.export()
     assert exported["pools"]["nightly"] == {
         "type": "process",
-        "hooks": {"ops": {}, "pager": {"ends": [], "late_after": 600}, "all": {"ends": sorted(TERMINAL_STATES)}},
+        "hooks": {"ops": {}, "pager": {"states": [], "late_after": 600}, "all": {"states": sorted(TERMINAL_STATES)}},
     }
-    assert exported["deployments"]["etl"]["hooks"] == {"team": {"ends": ["FAILED"], "late_after": 90}}
+    assert exported["deployments"]["etl"]["hooks"] == {"team": {"states": ["FAILED"], "late_after": 90}}
     assert dispatcher.plan(exported).changes == ()
 
 
 def test_a_hook_that_changes_comes_or_goes_is_one_line_of_the_plan_each(dispatcher):
     dispatcher.apply(dispatcher.plan(FILE))
-    hooks = {"ops": {"ends": ["CRASHED"]}, "pager": {"ends": [], "late_after": 600}, "new": {}}
+    hooks = {"ops": {"states": ["CRASHED"]}, "pager": {"states": [], "late_after": 600}, "new": {}}
     [change] = dispatcher.plan(_laid(FILE, hooks, "pools", "nightly", "hooks")).changes
     assert {(field.path, field.action) for field in change.fields} == {
-        ("hooks.ops.ends", "change"),
+        ("hooks.ops.states", "change"),
         ("hooks.all", "delete"),
         ("hooks.new", "create"),
     }
@@ -151,10 +151,10 @@ def test_a_hook_that_changes_comes_or_goes_is_one_line_of_the_plan_each(dispatch
         ({"late_after": 10}, ".late_after", "must be from one minute to 30 days (got 0:00:10)"),
         ({"late_after": "10m"}, ".late_after", "must be a number of seconds, or a length of time in ISO 8601, as PT15M or P1D"),
         ({"late_after": True}, ".late_after", "must be a number of seconds, or a length of time"),
-        ({"ends": []}, ".ends", "must hold an end where late_after is not given"),
-        ({"ends": "FAILED"}, ".ends", 'must be a set of COMPLETED, FAILED, CRASHED and CANCELLED (got "FAILED")'),
-        ({"ends": ["RUNNING"]}, ".ends[0]", 'must be a set of COMPLETED, FAILED, CRASHED and CANCELLED (got "RUNNING")'),
-        ({"end": ["FAILED"]}, ".end", "is not a key here; did you mean ends?"),
+        ({"states": []}, ".states", "must hold an end where late_after is not given"),
+        ({"states": "FAILED"}, ".states", 'must be a set of COMPLETED, FAILED, CRASHED and CANCELLED (got "FAILED")'),
+        ({"states": ["RUNNING"]}, ".states[0]", 'must be a set of COMPLETED, FAILED, CRASHED and CANCELLED (got "RUNNING")'),
+        ({"state": ["FAILED"]}, ".state", "is not a key here; did you mean states?"),
         (None, "", "must be"),
     ],
 )
@@ -174,15 +174,15 @@ def test_too_many_hooks_and_names_that_are_none_are_told_too(dispatcher):
 
 
 def test_a_retry_policy_keeps_its_own_rule_of_ends(dispatcher):
-    found = faults(dispatcher, "deployments", "etl", "retry", {"ends": ["COMPLETED"]})
-    assert found["deployments.etl.retry.ends[0]"].startswith("must be FAILED, CRASHED or both")
+    found = faults(dispatcher, "deployments", "etl", "retry", {"states": ["COMPLETED"]})
+    assert found["deployments.etl.retry.states[0]"].startswith("must be FAILED, CRASHED or both")
 
 
 def test_the_schema_lets_through_what_is_read_and_says_what_ends_are():
     judge = Draft202012Validator(configuration_schema())
     assert list(judge.iter_errors(FILE)) == []
-    wrong = [{"ends": ["RUNNING"]}, {"late_after": "10 minutes"}, {"name": "ops"}]
+    wrong = [{"states": ["RUNNING"]}, {"late_after": "10 minutes"}, {"name": "ops"}]
     assert all(list(judge.iter_errors(_laid(FILE, {"ops": hook}, "pools", "nightly", "hooks"))) for hook in wrong)
     hook = configuration_schema()["$defs"]["Hook"]
-    assert hook["properties"]["ends"]["description"].startswith("The ends of runs that are told")
+    assert hook["properties"]["states"]["description"].startswith("The ends of runs that are told")
     assert hook["properties"]["late_after"]["description"].startswith("How long a run may wait beyond its due time")

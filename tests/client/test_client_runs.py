@@ -12,6 +12,7 @@ from dispatcher.core.reasons import Reason
 from dispatcher.errors import InvalidInput, InvalidVariables, NotFound
 from dispatcher.models import RunState, submission_name
 from dispatcher.records import Move
+from providers.base import Submission
 from tests.builders import MINUTE, NOW, SECOND, an_id
 from tests.client.conftest import contents, refused
 from tests.stores.steps import claim, granting, hold
@@ -39,7 +40,7 @@ def moved(dispatcher, run, state, **changes):
 def submitted(dispatcher, run):
     claim(dispatcher.store, dispatcher.clock.now())
     name = submission_name(run.id, 1)
-    where = {"name": name, "handle": {}, "url": None}
+    where = Submission(name=name, handle={})
     return moved(dispatcher, run, RunState.PENDING, submission=where, submitted_at=NOW, lease_until=None)
 
 
@@ -259,7 +260,7 @@ def test_explain_follows_a_run_through_its_life(dispatcher, pool):
     dispatcher.clock.time += 10 * MINUTE
     seen.append(dispatcher.explain(run.id))
     name = submission_name(run.id, 1)
-    moved(dispatcher, run, RunState.PENDING, submission={"name": name, "handle": {}, "url": None}, submitted_at=NOW)
+    moved(dispatcher, run, RunState.PENDING, submission=Submission(name=name, handle={}), submitted_at=NOW)
     seen.append(dispatcher.explain(run.id))
     moved(dispatcher, run, RunState.RUNNING, started_at=NOW)
     seen.append(dispatcher.explain(run.id))

@@ -46,14 +46,14 @@ def test_a_difference_names_the_smallest_part():
 
 def test_schedules_and_retries_are_plain_by_slug_in_seconds_and_words():
     daily = Schedule(slug="daily", interval=15 * MINUTE, anchor=NOW, catch_up=CatchUp.LAST)
-    retry = RetryPolicy(attempts=2, delay=1.5 * SECOND, ends=frozenset({RunState.FAILED}))
+    retry = RetryPolicy(attempts=2, delay=1.5 * SECOND, states=frozenset({RunState.FAILED}))
     [deployment] = STORED.deployments
     changed = replace(STORED, deployments=(replace(deployment, schedules=(daily,), retry=retry),))
     assert sparse(changed.deployments[0])["schedules"] == {
         "daily": {"interval": 900, "anchor": "2030-01-01T12:00:00+00:00", "catch_up": "last"}
     }
     assert fields(STORED, changed)["retry"] == (
-        Action.CHANGE, None, {"attempts": 2, "delay": 1.5, "backoff": 1.0, "ends": ["FAILED"]},
+        Action.CHANGE, None, {"attempts": 2, "delay": 1.5, "backoff": 1.0, "states": ["FAILED"]},
     )  # fmt: skip
     later = replace(changed, deployments=(replace(changed.deployments[0], schedules=(replace(daily, interval=HOUR),)),))
     assert fields(changed, later) == {"schedules.daily.interval": (Action.CHANGE, 900, 3600)}

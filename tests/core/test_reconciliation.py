@@ -16,7 +16,7 @@ from dispatcher.core.reconciliation import (
     recorded,
     verdict,
 )
-from dispatcher.models import ALLOWED_MOVES, SLOT_STATES, RunState, submission_name
+from dispatcher.models import ALLOWED_MOVES, SLOT_STATES, PinnedJob, RunState, submission_name
 from providers.base import (
     Accepted,
     JobState,
@@ -46,7 +46,8 @@ ANSWERS = (
 
 
 def a_claim(**fields):
-    fields = {"state": RunState.PENDING, "fence": 3, "claimed_at": NOW, "lease_until": NOW + 5 * MINUTE, "job": {}} | fields
+    pinned = {"claimed_at": NOW, "lease_until": NOW + 5 * MINUTE, "job": PinnedJob(configuration={})}
+    fields = {"state": RunState.PENDING, "fence": 3, **pinned} | fields
     return a_run(**fields)
 
 
@@ -139,7 +140,7 @@ def test_a_cancelled_claim_that_was_never_submitted_is_cancelled():
 def test_an_accepted_submission_of_a_cancelled_run_is_kept_to_be_stopped():
     move = record(a_claim(state=RunState.CANCELLING, ending=RunState.CANCELLED), Accepted(submission=SUBMISSION))
     assert move.to is RunState.CANCELLING
-    assert move.changes["submission"]["handle"] == {"arn": "x"}
+    assert move.changes["submission"].handle == {"arn": "x"}
 
 
 def test_absence_proves_nothing_once_the_provider_has_forgotten():
@@ -165,7 +166,7 @@ def test_absence_proves_nothing_once_the_provider_has_forgotten():
 def test_an_observed_end_ends_the_run(state, seen, expected):
     move = verdict(a_live_run(state=state), Observation(state=seen, exit_code=3), NOW, LIMITS)
     assert move.to is expected
-    assert move.changes["ends"] == 1
+    assert move.changes["ended_attempts"] == 1
     assert move.changes["exit_code"] == 3
 
 
@@ -211,6 +212,6 @@ def test_an_event_that_is_ahead_of_the_record_brings_the_submission_along():
     run = a_claim()
     told = Submission(name=submission_name(run.id, 1), handle={"arn": "y"})
     move = verdict(run, Observation(state=JobState.RUNNING), NOW, LIMITS, told)
-    assert move.changes["submission"]["handle"] == {"arn": "y"}
+    assert move.changes["submission"].handle == {"arn": "y"}
     running = replace(run, state=RunState.RUNNING, submission=move.changes["submission"])
     assert record(running, Accepted(submission=told)) is None

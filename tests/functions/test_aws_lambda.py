@@ -86,7 +86,7 @@ def test_events_that_come_twice_late_or_in_any_order_change_nothing_more(functio
     for event in [*reversed(told), *told, *told]:
         function(event)
     assert function.states() == ["COMPLETED", "RUNNING"]
-    assert {run.ends for run in function.people.runs(states=[RunState.COMPLETED])} == {1}
+    assert {run.ended_attempts for run in function.people.runs(states=[RunState.COMPLETED])} == {1}
     before = function.everything()
     assert {function(event)["moved"] for event in told} == {False}
     assert function.everything() == before
@@ -140,10 +140,10 @@ NOT_UNDERSTOOD = {
 
 def test_a_run_is_created_with_retries_as_a_file_has_them(function):
     variables = {"image": "busybox", "command": "echo hello"}
-    retry = {"attempts": 3, "delay": "PT1M", "ends": ["FAILED"]}
+    retry = {"attempts": 3, "delay": "PT1M", "states": ["FAILED"]}
     answer = function({"create_run": {"pool": "batch", "job_variables": variables, "retry": retry}})
     run = function.people.run(answer["run"]["id"])
-    assert run.retry == RetryPolicy(attempts=3, delay=timedelta(minutes=1), ends=frozenset({RunState.FAILED}))
+    assert run.retry == RetryPolicy(attempts=3, delay=timedelta(minutes=1), states=frozenset({RunState.FAILED}))
 
 
 @pytest.mark.parametrize("name", NOT_UNDERSTOOD)
@@ -176,8 +176,8 @@ def test_a_direct_invocation_creates_a_run_and_dispatches_it_at_once(function, a
     answer = function({"create_run": asked})
     run = function.people.run(answer["run"]["id"])
     assert started(aws) == names([run])
-    assert (answer["run"]["state"], answer["run"]["url"]) == ("PENDING", run.submission["url"])
-    assert "console.aws.amazon.com" in run.submission["url"]
+    assert (answer["run"]["state"], answer["run"]["url"]) == ("PENDING", run.submission.url)
+    assert "console.aws.amazon.com" in run.submission.url
     again = function({"create_run": asked})
     assert again["run"]["id"] == answer["run"]["id"]
     assert len(started(aws)) == 1

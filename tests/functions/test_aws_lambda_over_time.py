@@ -90,7 +90,7 @@ def test_a_task_that_is_adopted_by_its_event_is_cancelled_with_the_credentials_t
     function.then(**signed_in)
     function.then(only(aws.events(), "RUNNING")[0], **signed_in)
     adopted = function.people.run(run.id).submission
-    assert adopted["handle"]["credentials"] == "prod"
+    assert adopted.handle["credentials"] == "prod"
     assumed = aws.calls.counts["sts.AssumeRole"]
     function.people.cancel_run(run.id)
     function.then(**signed_in)

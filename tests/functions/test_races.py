@@ -153,7 +153,7 @@ def test_200_runs_of_two_processes_of_which_one_is_killed_again_and_again(client
     assert set(told["starts"].values()) == {1}
     assert sorted(parse_submission_name(name)[0] for name in told["starts"]) == sorted(run.id for run in runs)
     ended = client.runs(limit=1000)
-    assert Counter((run.state, run.ends) for run in ended) == {(RunState.COMPLETED, 1): 200}
+    assert Counter((run.state, run.ended_attempts) for run in ended) == {(RunState.COMPLETED, 1): 200}
     assert max(run.fence for run in ended) > 1, "nothing was taken over: the deaths were too kind"
 
 
@@ -176,4 +176,4 @@ def test_60_runs_as_local_processes_of_two_dispatchers_of_which_one_is_killed_ag
     assert deaths >= 3
     assert (max(live), live[-1]) == (4, 0), "the limit was used, and never passed"
     assert Counter(run_id for sign, run_id in told if sign == "+") == Counter(str(run.id) for run in runs)
-    assert Counter((run.state, run.ends) for run in client.runs(limit=1000)) == {(RunState.COMPLETED, 1): 60}
+    assert Counter((run.state, run.ended_attempts) for run in client.runs(limit=1000)) == {(RunState.COMPLETED, 1): 60}

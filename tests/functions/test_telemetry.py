@@ -55,7 +55,7 @@ def test_an_end_that_comes_as_an_event_is_in_the_line_of_the_tick_that_it_brings
     watched(only(aws.events(), "STOPPED")[0])
     [document] = lines(capsys)
     assert (document["Completed"], document["Admitted"], document["SlotsInUse"]) == (1, 1, 2)
-    ends = collector.metrics["dispatcher.run.ends"].sum.data_points
+    ends = collector.metrics["dispatcher.run.ended_attempts"].sum.data_points
     assert [attribute.value.string_value for attribute in ends[0].attributes] == ["batch", "default", "COMPLETED"]
 
 

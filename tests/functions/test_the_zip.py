@@ -250,7 +250,7 @@ def test_two_at_once_one_delivered_twice_and_one_killed_at_its_time_limit_double
             reports = at_once.map(lambda sandbox: sandbox.invoke(SCHEDULED), others)  # the same event, delivered twice
             assert [pool["problem"] for report in reports for pool in report["pools"]] == ["", ""]
     told = [world.people.run(run.id) for run in runs]
-    assert Counter((run.state, run.ends) for run in told) == {(RunState.COMPLETED, 1): 16}
+    assert Counter((run.state, run.ended_attempts) for run in told) == {(RunState.COMPLETED, 1): 16}
     assert set(world.cloud.starts.values()) == {1}, "each was started once"
     assert len(world.cloud.starts) == 16
     assert world.cloud.peak_live == 4, "the limit was used, and never passed"

@@ -134,7 +134,7 @@ def test_lost_answers_and_killed_processes_neither_repeat_nor_lose_nor_crowd_a_r
         if cloud.leftovers:
             for variable, value in environment.items():
                 monkeypatch.setenv(variable, value)
-            sweep(cloud, runs[0].job["configuration"])
+            sweep(cloud, runs[0].job.configuration)
             assert listed(f"{url}/{cloud.leftovers}") == 0
 
 

@@ -8,13 +8,13 @@ Time passes between the ticks, enough for every lease to end: what the one befor
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from time import monotonic
 
 from dispatcher.core.windows import WindowLimits
-from dispatcher.models import Deployment, RetryPolicy, Run, RunState, Schedule, WorkQueue, submission_name
+from dispatcher.models import Deployment, PinnedJob, RetryPolicy, Run, RunState, Schedule, WorkQueue, submission_name
 from dispatcher.records import Decision, Grant, Move
 from dispatcher.ticking import TickLimits, tick
 from tests.simulation.baton import Killed
@@ -111,12 +111,12 @@ class Scene(World):
     def _abandoned(self, *, started: bool, retry: RetryPolicy | None = None) -> Run:
         """A run whose claim nobody has brought to an end; `started`: its job had been asked for."""
         run = self._add(retry=retry)
-        job = {"configuration": {"n": 1}, "environment": {}, "labels": {}}
+        job = PinnedJob(configuration={"n": 1})
         decision = Decision(grants=(Grant(run=run, job=job, start_within=120.0),))
         claim = self.store.claim("main", self.now, lease=LEASE, takeovers=0, decide=lambda _: decision).claims[0]
         if started:
             name = submission_name(run.id, 1)
-            body = {"configuration": job["configuration"], "environment": job["environment"]}
+            body = {"configuration": job.configuration, "environment": job.environment}
             self.checks.submitted(name, body)
             made = self.clouds["main"].create(name, name, body)
             made.runs_at, made.ends_at = self.now, self.now + 3 * GAP
@@ -124,7 +124,7 @@ class Scene(World):
 
     def _submitted(self, retry: RetryPolicy | None = None) -> Run:
         run = self._abandoned(started=True, retry=retry)
-        submission = asdict(submission_of(self._job(run)))
+        submission = submission_of(self._job(run))
         times = {"submitted_at": self.now, "started_at": self.now, "lease_until": None}
         return self._move(run, RunState.RUNNING, submission=submission, **times)
 

@@ -218,7 +218,7 @@ class Life:
             return None
         ends = self.pick.choice([{RunState.FAILED}, {RunState.CRASHED}, {RunState.FAILED, RunState.CRASHED}])
         delay = timedelta(seconds=self.pick.choice([0, 0, 5, 60]))
-        return RetryPolicy(attempts=attempts, delay=delay, backoff=2.0, ends=frozenset(ends))
+        return RetryPolicy(attempts=attempts, delay=delay, backoff=2.0, states=frozenset(ends))
 
     def add_deployment(self, name: str) -> None:
         """Somebody wants runs by the clock."""

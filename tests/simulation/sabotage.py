@@ -192,7 +192,7 @@ def _tidy_at_once(tick: Any) -> None:
 
 
 def _no_policy_of_attempts(run: Any, end: RunState) -> bool:
-    return run.retry is not None and end in run.retry.ends
+    return run.retry is not None and end in run.retry.states
 
 
 def _verdict_that_does_not_wait(run: Any, *rest: Any) -> Any:

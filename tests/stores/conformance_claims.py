@@ -1,12 +1,11 @@
 """What every store does in a claim: the snapshot, grants, crashes and takeovers, all in one transaction."""
 
-import json
 from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
-from dispatcher.models import RunState
+from dispatcher.models import PinnedJob, RunState
 from dispatcher.records import Claims, Decision, Grant, Move, RunFilter, Snapshot
 from dispatcher.store import Store
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_hold, a_pool, a_queue, a_run
@@ -219,26 +218,26 @@ class Grants(TwoPools):
         assert store.get(other.id) == other
 
     def test_what_is_taken_over_reads_byte_for_byte_as_it_was_claimed(self, store: Store):
-        job = {
-            "labels": {"z": "1", "a": "2"},
-            "configuration": {"list": [{"b": 1, "a": None}]},
-            "environment": {"B": "", "A": ""},
-        }
+        job = PinnedJob(
+            configuration={"list": [{"b": 1, "a": None}]},
+            environment={"B": "", "A": ""},
+            labels={"z": "1", "a": "2"},
+        )
         run = a_stored_run(store)
         first = claim(store, decide=lambda _: Decision(grants=(Grant(run=run, job=job, start_within=None),)))
         again = claim(store, LATER, takeovers=1, decide=nothing)
-        assert json.dumps(first.claims[0].run.job) == json.dumps(again.claims[0].run.job)
+        assert repr(first.claims[0].run.job) == repr(again.claims[0].run.job)
 
     def test_a_job_that_is_changed_outside_does_not_change_the_claim(self, store: Store):
-        job = {"configuration": {"command": "true"}}
+        job = PinnedJob(configuration={"command": "true"})
         run = a_stored_run(store)
         claims = claim(store, decide=lambda _: Decision(grants=(Grant(run=run, job=job, start_within=None),))).claims
-        job["configuration"]["command"] = "given"
-        assert claims[0].run.job == {"configuration": {"command": "true"}}
-        claims[0].run.job["configuration"]["command"] = "answered"
+        job.configuration["command"] = "given"
+        assert claims[0].run.job == PinnedJob(configuration={"command": "true"})
+        claims[0].run.job.configuration["command"] = "answered"
         found = store.get(run.id)
         assert found
-        assert found.job == {"configuration": {"command": "true"}}
+        assert found.job == PinnedJob(configuration={"command": "true"})
 
     def test_a_run_that_cannot_be_rendered_crashes_with_the_reason(self, store: Store):
         bad, good = a_stored_run(store, job_variables={"a": 1}), a_stored_run(store)

@@ -8,7 +8,7 @@ from dispatcher.store import Store
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_run
 from tests.stores.steps import a_claimed_run, claim, moved
 
-HOOKS = (Hook(name="ops"), Hook(name="pager", ends=frozenset({RunState.CANCELLED}), late_after=90 * SECOND))
+HOOKS = (Hook(name="ops"), Hook(name="pager", states=frozenset({RunState.CANCELLED}), late_after=90 * SECOND))
 
 
 class Notices:
@@ -27,7 +27,10 @@ class Notices:
 
     def test_a_run_reads_back_with_what_is_to_be_told_of_it(self, store: Store):
         run = a_run(
-            notify_ends=frozenset({RunState.FAILED}), notify_at=NOW + MINUTE, notify_tries=2, notified_hooks=frozenset({"ops"})
+            notify_states=frozenset({RunState.FAILED}),
+            notify_at=NOW + MINUTE,
+            notify_tries=2,
+            notified_hooks=frozenset({"ops"}),
         )
         store.add_runs([run])
         assert store.get(run.id) == run

@@ -7,9 +7,10 @@ from uuid import UUID
 import pytest
 
 from dispatcher.errors import NotFound
-from dispatcher.models import ALLOWED_MOVES, TERMINAL_STATES, Run, RunState
+from dispatcher.models import ALLOWED_MOVES, TERMINAL_STATES, PinnedJob, Run, RunState
 from dispatcher.records import Move, QueueCount, RunFilter
 from dispatcher.store import Store
+from providers.base import Submission
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_pool, a_run, an_id
 from tests.stores.steps import SUBMISSION, a_claimed_run, a_run_in, a_running_run, a_stored_run, claim, moved, nothing
 
@@ -144,12 +145,12 @@ class Moves(TwoPools):
             "reason": "stopped: out of memory",
             "due_at": NOW + MICROSECOND,
             "attempt": 2,
-            "ends": 3,
+            "ended_attempts": 3,
             "refusals": 4,
             "not_before": NOW + MINUTE,
             "claimed_at": NOW + 2 * MINUTE,
             "lease_until": None,
-            "job": {"configuration": {"x": [1, {"y": None}]}},
+            "job": PinnedJob(configuration={"x": [1, {"y": None}]}),
             "start_within": 0.25,
             "submission": SUBMISSION,
             "ending": RunState.CRASHED,
@@ -250,10 +251,10 @@ class Moves(TwoPools):
 
     def test_what_a_move_was_given_is_not_shared_with_the_store(self, store: Store):
         run = a_claimed_run(store)
-        submission = {"name": "a", "handle": {"id": "1"}}
+        submission = Submission(name="a", handle={"id": "1"})
         moved(store, run, RunState.RUNNING, submission=submission)
-        submission["handle"]["id"] = "2"
-        assert _stored(store, run).submission == {"name": "a", "handle": {"id": "1"}}
+        submission.handle["id"] = "2"
+        assert _stored(store, run).submission == Submission(name="a", handle={"id": "1"})
 
 
 class LiveAndLingering(TwoPools):

@@ -60,7 +60,7 @@ class Schedules:
 
     def test_a_deployment_reads_back_with_its_schedules_and_its_retries(self, store: Store):
         weekly = Schedule(slug="weekly", rrule="FREQ=WEEKLY;BYDAY=MO", timezone="Europe/Paris", active=False)
-        retry = RetryPolicy(attempts=3, delay=90 * SECOND, backoff=1.5, ends=frozenset({RunState.FAILED}))
+        retry = RetryPolicy(attempts=3, delay=90 * SECOND, backoff=1.5, states=frozenset({RunState.FAILED}))
         deployment = a_deployment(schedules=(EVERY_TEN, HOURLY, weekly), retry=retry, paused=True)
         saved = store.save_deployment(deployment, expected_version=None, now=NOW)
         assert saved == replace(deployment, version=1) == store.deployment("deployment") == store.deployments()[0]
@@ -268,7 +268,7 @@ class Attempts:
             submission=SUBMISSION,
             lingers=True,
         )
-        run = a_run(retry=RetryPolicy(attempts=3, delay=MINUTE), past=(ended, replace(ended, number=2)), attempt=3, ends=2)
+        run = a_run(retry=RetryPolicy(attempts=3, delay=MINUTE), past=(ended, replace(ended, number=2)), attempt=3, states=2)
         store.add_runs([run])
         assert store.get(run.id) == run
         [claimed] = claim(store, NOW).claims

@@ -32,7 +32,7 @@ SCHEDULES: Mapping[str, Sequence[Schedule]] = {
 }
 """By slug: what its schedule may be like."""
 LIMITS = WindowLimits(ahead=5 * MINUTE, most=2, grace=MINUTE)
-RETRIES = (None, None, RetryPolicy(attempts=3, delay=90 * SECOND, backoff=1.5, ends=frozenset({RunState.FAILED})))
+RETRIES = (None, None, RetryPolicy(attempts=3, delay=90 * SECOND, backoff=1.5, states=frozenset({RunState.FAILED})))
 PAST = (Attempt(number=1, state=RunState.FAILED, reason="exit code 1", ended_at=NOW, submission=SUBMISSION, lingers=True),)
 
 Call = Callable[[Store], Any]

@@ -4,14 +4,15 @@ from datetime import datetime
 from typing import Any
 
 from dispatcher.core.holds import added
-from dispatcher.models import Run, RunState
+from dispatcher.models import PinnedJob, Run, RunState
 from dispatcher.records import Claims, Decide, Decision, Grant, Move, Snapshot
 from dispatcher.store import Store
+from providers.base import Submission
 from tests.builders import MINUTE, NOW, a_hold, a_run
 
 LEASE = 5 * MINUTE
-JOB: dict[str, Any] = {"configuration": {"command": "true"}, "environment": {"Z": "1", "A": "2"}, "labels": {}}
-SUBMISSION: dict[str, Any] = {"name": "r0-1", "handle": {"id": "task-1"}, "url": "https://console/task-1"}
+JOB = PinnedJob(configuration={"command": "true"}, environment={"Z": "1", "A": "2"})
+SUBMISSION = Submission(name="r0-1", handle={"id": "task-1"}, url="https://console/task-1")
 
 
 def nothing(_snapshot: Snapshot) -> Decision:

@@ -21,6 +21,7 @@ from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.upkeep.moving import check, copy
+from providers.base import Submission
 from tests.builders import HOUR, NOW, SECOND, a_deployment, a_hold, a_pool, a_run
 from tests.stores import dynamodb_server
 from tests.stores.factories import FACTORIES
@@ -49,7 +50,7 @@ def a_past_run(random: Random, state: RunState) -> Run:
         {"job": JOB, "fence": random.randrange(1, 4), "claimed_at": due, "start_within": 60.5} if state != "SCHEDULED" else {}
     )
     submitted = claimed and (state is not RunState.PENDING or random.random() < 0.5)
-    submission = {"name": submission_name(run_id, 1), "handle": {"id": "ü"}, "url": None}
+    submission = Submission(name=submission_name(run_id, 1), handle={"id": "ü"})
     return a_run(
         random.choice(POOLS),
         random.choice(QUEUES),
@@ -59,7 +60,7 @@ def a_past_run(random: Random, state: RunState) -> Run:
         deployment=random.choice([None, "deployment-1"]),
         job_variables=random.choice([{}, {"env": {"B": "{{ x }}", "A": None}}]),
         tags=("x",) * random.randrange(2),
-        ends=random.randrange(2),
+        ended_attempts=random.randrange(2),
         lease_until=due + HOUR if claimed and not submitted else None,
         submission=submission if submitted else None,
         submitted_at=due + SECOND if submitted else None,
@@ -122,7 +123,7 @@ def test_a_source_that_is_ticked_meanwhile_is_told():
         copy(source, target, progress=lambda _runs: hold(source, NOW + 2 * HOUR, pool="nightly"))
 
 
-SUBMITTED = {"submission": {"name": "r-1", "handle": {}, "url": None}}
+SUBMITTED = {"submission": Submission(name="r-1", handle={})}
 FAULTS = {
     "has no time of its end": {"state": RunState.COMPLETED},
     "has the time of an end": {"ended_at": NOW},
@@ -130,7 +131,7 @@ FAULTS = {
     "neither a job nor a claim": {"state": RunState.PENDING, "job": JOB},
     "without the job that its claim pinned": {
         "state": RunState.RUNNING,
-        "submission": {"name": "r-1", "handle": {}, "url": None},
+        "submission": Submission(name="r-1", handle={}),
     },
     "waits, and has a job": SUBMITTED,
     "is to be tidied up": {"lingers": True},

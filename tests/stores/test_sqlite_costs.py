@@ -171,7 +171,7 @@ def populate(store: SqliteStore) -> None:
 def crowd(store: SqliteStore, *, up_to: int) -> None:
     """Fill the default queue with due runs, copied inside the database."""
     first = a_stored_run(store, due_at=NOW - MINUTE, tags=("crowd",))
-    others = ", ".join(name for name in RUN.codecs if name != "id")
+    others = ", ".join(name for name in RUN.names if name != "id")
     assert store._connection
     store._connection.execute(
         f"""INSERT OR IGNORE INTO runs (id, {others})

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dispatcher.models import RunState
+from dispatcher.models import PinnedJob, RunState
 from dispatcher.stores.rows import RUN
 from dispatcher.stores.sql_configuration import guard
 from dispatcher.stores.sqlite import SqliteStore
@@ -26,7 +26,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "start_within": st.none() | st.floats(0, 1e300),
     "lease_until": st.none() | st.just(NOW),
     "lingers": st.booleans(),
-    "job": st.none() | st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2),
+    "job": st.none() | st.builds(PinnedJob, configuration=st.dictionaries(st.text(max_size=3), st.text(max_size=3))),
     "ending": st.none() | st.just(RunState.FAILED),
 }
 COLUMNS = [("state", "fence"), ("state", "reason", "start_within"), ("lingers", "job", "ending"), ("state", "lease_until")]
@@ -81,4 +81,4 @@ def test_all_of_a_long_list_are_changed(stores: Sequence[SqliteStore]):
     changes = [({"reason": str(run.id.int)}, guard(run.id, "pool", RunState.SCHEDULED, 0, None)) for run in RUNS]
     answer, rows = outcome(stores[0], changes, many=True)
     assert answer == [True] * len(RUNS)
-    assert [row[list(RUN.codecs).index("reason")] for row in rows] == [str(run.id.int) for run in RUNS]
+    assert [row[list(RUN.names).index("reason")] for row in rows] == [str(run.id.int) for run in RUNS]

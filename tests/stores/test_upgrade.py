@@ -61,7 +61,7 @@ def goes_on(store: Store) -> None:
     assert (deployment.schedules, deployment.retry, deployment.windows_at, deployment.paused) == ((), None, None, False)
     [run] = store.runs(RunFilter(), limit=10)
     assert (run.state, run.job_variables, run.due_at) == (RunState.SCHEDULED, {"command": "x"}, NOW)
-    assert (run.past, run.retry, run.schedule, run.notify_at, run.notify_ends) == ((), None, None, None, frozenset())
+    assert (run.past, run.retry, run.schedule, run.notify_at, run.notify_states) == ((), None, None, None, frozenset())
     [claimed] = claim(store, NOW + MINUTE).claims
     assert claimed.run.id == run.id
     a_whole_life(store)

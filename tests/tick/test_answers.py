@@ -45,7 +45,7 @@ def test_a_throttled_run_is_given_back_under_its_next_name_and_its_pool_is_held(
     stage.wait(SECOND)
     assert stage.tick_pool().submitted == 1
     assert stage.provider.starts == {name(run, 2): 1}
-    assert (stage.get(run).ends, stage.get(run).refusals) == (0, 0)
+    assert (stage.get(run).ended_attempts, stage.get(run).refusals) == (0, 0)
 
 
 def test_a_throttle_stops_the_batch_and_what_was_not_submitted_keeps_its_name_and_place():
@@ -241,7 +241,7 @@ def test_an_answer_that_comes_after_the_claim_was_taken_over_changes_nothing():
 
     stage.provider.submit = slow
     stage.tick()
-    assert (stage.get(run).fence, stage.get(run).submission["name"]) == (2, name(run))
+    assert (stage.get(run).fence, stage.get(run).submission.name) == (2, name(run))
     assert stage.logged("run.answered")[-1][1]["reason"] == "somebody else has moved it on"
     assert stage.provider.starts == {name(run): 1}
 

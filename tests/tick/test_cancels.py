@@ -78,7 +78,7 @@ def test_a_run_cancelled_while_it_was_submitted_is_stopped_by_the_next_tick(stag
     cancelled_during_submission(stage, run)
     stage.tick()
     held = stage.get(run)
-    assert (held.state, held.submission["name"], held.reason) == (RunState.CANCELLING, name(run), "cancelled")
+    assert (held.state, held.submission.name, held.reason) == (RunState.CANCELLING, name(run), "cancelled")
     stage.tick()
     stage.tick()
     assert stage.states(run) == ["CANCELLED"]

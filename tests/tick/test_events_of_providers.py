@@ -89,9 +89,9 @@ def test_an_event_that_is_ahead_of_the_record_is_the_record(seen, stage, run):
     report = stage.tick_pool()
     assert report.problem == ""
     stored = stage.get(run)
-    assert stored.submission["name"] == submission_name(run.id, 1)
+    assert stored.submission.name == submission_name(run.id, 1)
     assert stored.state is (RunState.COMPLETED if seen is SUCCEEDED else RunState.RUNNING)
-    assert (stored.ends, stored.submitted_at) == (int(seen is SUCCEEDED), NOW)
+    assert (stored.ended_attempts, stored.submitted_at) == (int(seen is SUCCEEDED), NOW)
 
 
 def test_an_event_brings_what_the_lost_answer_would_have_brought(stage, run):
@@ -99,7 +99,7 @@ def test_an_event_brings_what_the_lost_answer_would_have_brought(stage, run):
     stage.tick()
     assert tell(stage, run, RUNNING)
     adopted = stage.get(run)
-    assert (adopted.state, adopted.submission["name"], adopted.lease_until) == (
+    assert (adopted.state, adopted.submission.name, adopted.lease_until) == (
         RunState.RUNNING,
         submission_name(run.id, 1),
         None,

@@ -91,7 +91,7 @@ def test_whatever_call_fails_the_promises_hold_and_the_next_ticks_finish(place, 
     finish(stage, runs)
     assert stage.states(*runs) == ["COMPLETED", "CANCELLED", *["COMPLETED"] * 6]
     assert stage.provider.starts == {submission_name(run.id, 1): 1 for run in runs}
-    assert {stage.get(run).ends for run in runs} == {1}
+    assert {stage.get(run).ended_attempts for run in runs} == {1}
     assert stage.provider.peak_live <= 4
     assert stage.store.lingering("pool", limit=10) == []
 

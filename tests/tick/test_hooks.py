@@ -17,7 +17,7 @@ from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool
 from tests.tick.stage import Stage
 
 OPS = Hook(name="ops")
-LATE = Hook(name="pager", ends=frozenset(), late_after=10 * MINUTE)
+LATE = Hook(name="pager", states=frozenset(), late_after=10 * MINUTE)
 
 
 class Post:
@@ -80,7 +80,7 @@ def test_an_end_that_no_hook_asks_for_is_not_notified():
 
 @pytest.mark.parametrize("end", [RunState.COMPLETED, RunState.CANCELLED])
 def test_every_end_can_be_asked_for(end):
-    office = Office(Hook(name="all", ends=frozenset({end})))
+    office = Office(Hook(name="all", states=frozenset({end})))
     run = office.run(scheduled_at=NOW)
     if end is RunState.COMPLETED:
         office.ended(run, exit_code=0)
@@ -109,7 +109,7 @@ def test_a_deployments_hooks_are_notified_beside_those_of_its_pool_and_each_once
 
 def test_only_the_last_attempt_of_a_run_that_is_retried_is_notified():
     office = Office(OPS)
-    [run] = office.add(retry=RetryPolicy(attempts=2), notify_ends=OPS.ends)
+    [run] = office.add(retry=RetryPolicy(attempts=2), notify_states=OPS.states)
     office.ended(run)
     assert office.post.tried == 0
     office.ended(run, attempt=2)
@@ -206,7 +206,7 @@ def test_a_run_that_starts_in_time_is_never_late():
 
 
 def test_two_hooks_with_different_patience_are_notified_in_turn():
-    office = Office(LATE, Hook(name="boss", ends=frozenset(), late_after=HOUR), paused=True)
+    office = Office(LATE, Hook(name="boss", states=frozenset(), late_after=HOUR), paused=True)
     office.run()
     office.wait(10 * MINUTE)
     office.tick_pool()

@@ -29,9 +29,9 @@ def test_what_is_due_is_claimed_rendered_submitted_and_recorded():
     stored = stage.get(run)
     assert (stored.state, stored.fence, stored.claimed_at, stored.lease_until) == (RunState.PENDING, 1, NOW, None)
     assert stored.submitted_at == NOW
-    assert stored.submission["name"] == name(run)
+    assert stored.submission.name == name(run)
     [started] = stage.provider.jobs
-    assert started.job.configuration == {"command": "date", "env": {"A": "1"}} == stored.job["configuration"]
+    assert started.job.configuration == {"command": "date", "env": {"A": "1"}} == stored.job.configuration
     assert started.job.environment["DISPATCHER_RUN_ID"] == str(run.id)
     assert started.job.labels["push-dispatcher/run_id"] == str(run.id)
 

@@ -35,14 +35,14 @@ def test_an_end_that_the_policy_names_leads_back_to_the_queue_under_a_new_name()
     report = failing(stage, run, 1)
     assert (report.retried, report.ended) == (1, 0)
     waiting = stage.get(run)
-    assert (waiting.state, waiting.attempt, waiting.ends) == (RunState.SCHEDULED, 2, 1)
+    assert (waiting.state, waiting.attempt, waiting.ended_attempts) == (RunState.SCHEDULED, 2, 1)
     assert (waiting.due_at, waiting.scheduled_at) == (NOW + 30 * SECOND, run.scheduled_at)
     assert waiting.reason == "attempt 1 of 3 ended as FAILED: exit code 1"
     assert (waiting.job, waiting.submission, waiting.started_at, waiting.exit_code) == (None, None, None, None)
     [first] = waiting.past
     assert (first.number, first.state, first.exit_code, first.reason) == (1, RunState.FAILED, 1, "exit code 1")
     assert (first.claimed_at, first.submitted_at, first.ended_at) == (NOW, NOW, NOW)
-    assert first.submission["name"] == name(run)
+    assert first.submission.name == name(run)
 
 
 def test_each_further_attempt_waits_longer_and_the_last_one_ends_the_run():
@@ -57,7 +57,7 @@ def test_each_further_attempt_waits_longer_and_the_last_one_ends_the_run():
         stage.wait(wait * SECOND)
     failing(stage, run, 3)
     ended = stage.get(run)
-    assert (ended.state, ended.ends, ended.attempt) == (RunState.FAILED, 3, 3)
+    assert (ended.state, ended.ended_attempts, ended.attempt) == (RunState.FAILED, 3, 3)
     assert [attempt.number for attempt in ended.past] == [1, 2]
     assert stage.provider.starts == {name(run, attempt): 1 for attempt in (1, 2, 3)}
 
@@ -74,7 +74,7 @@ def test_a_success_ends_a_run_that_was_retried():
 
 def test_an_end_that_the_policy_does_not_name_is_the_end():
     stage = Stage()
-    [run] = stage.add(retry=RetryPolicy(attempts=3, ends=frozenset({RunState.CRASHED})))
+    [run] = stage.add(retry=RetryPolicy(attempts=3, states=frozenset({RunState.CRASHED})))
     failing(stage, run, 1)
     assert stage.states(run) == ["FAILED"]
 
@@ -123,7 +123,7 @@ def test_a_lost_answer_is_no_end():
     stage.tick()
     stage.let_the_lease_end()
     stage.tick()
-    assert (stage.get(run).attempt, stage.get(run).ends) == (1, 0)
+    assert (stage.get(run).attempt, stage.get(run).ended_attempts) == (1, 0)
 
 
 def test_an_event_of_an_end_is_followed_by_the_next_attempt_too():

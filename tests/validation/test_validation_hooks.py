@@ -25,9 +25,9 @@ def faults(instance) -> dict[str, str]:
     "fields",
     [
         {},
-        {"ends": TERMINAL_STATES},
-        {"ends": frozenset({RunState.CANCELLED}), "late_after": HOUR},
-        {"ends": frozenset(), "late_after": MINUTE},
+        {"states": TERMINAL_STATES},
+        {"states": frozenset({RunState.CANCELLED}), "late_after": HOUR},
+        {"states": frozenset(), "late_after": MINUTE},
         {"late_after": timedelta(days=30)},
     ],
 )
@@ -38,19 +38,19 @@ def test_a_hook_may_be_told_any_ends_and_lateness_from_a_minute_to_thirty_days(f
     validate(a_deployment(hooks=(hook, Hook(name="team"))))
 
 
-@pytest.mark.parametrize("ends", [frozenset(), frozenset({RunState.COMPLETED}), TERMINAL_STATES])
-def test_a_run_may_be_born_with_any_ends_to_be_told(ends):
-    validate(a_run(notify_ends=ends))
+@pytest.mark.parametrize("states", [frozenset(), frozenset({RunState.COMPLETED}), TERMINAL_STATES])
+def test_a_run_may_be_born_with_any_ends_to_be_told(states):
+    validate(a_run(notify_states=states))
 
 
 @pytest.mark.parametrize(
     ("fields", "field", "words"),
     [
         ({"name": "a/b"}, "name", "must be 1 to 200 printable characters"),
-        ({"ends": frozenset()}, "ends", "must hold an end where late_after is not given"),
-        ({"ends": frozenset({RunState.RUNNING, RunState.FAILED})}, "ends", f"{ENDS_RULE} (got RUNNING)"),
-        ({"ends": frozenset({"FAILED"})}, "ends[0]", f'{ENDS_RULE} (got "FAILED")'),
-        ({"ends": ["FAILED"]}, "ends", f"{ENDS_RULE} (got a list)"),
+        ({"states": frozenset()}, "states", "must hold an end where late_after is not given"),
+        ({"states": frozenset({RunState.RUNNING, RunState.FAILED})}, "states", f"{ENDS_RULE} (got RUNNING)"),
+        ({"states": frozenset({"FAILED"})}, "states[0]", f'{ENDS_RULE} (got "FAILED")'),
+        ({"states": ["FAILED"]}, "states", f"{ENDS_RULE} (got a list)"),
         ({"late_after": MINUTE - SECOND}, "late_after", "must be from one minute to 30 days (got 0:00:59)"),
         ({"late_after": timedelta(days=31)}, "late_after", "must be from one minute to 30 days (got 31 days, 0:00:00)"),
         ({"late_after": 600}, "late_after", "must be a length of time"),
@@ -71,7 +71,7 @@ def test_hooks_have_names_of_their_own_and_are_ten_at_most(noun):
     ten = tuple(Hook(name=f"hook-{number}") for number in range(10))
     validate(noun(hooks=ten))
     assert faults(noun(hooks=(*ten, Hook(name="more"))))["hooks"].startswith("must be at most 10 (got 11)")
-    assert faults(noun(hooks=(Hook(name="ops"), Hook(name="ops", ends=TERMINAL_STATES)))) == {
+    assert faults(noun(hooks=(Hook(name="ops"), Hook(name="ops", states=TERMINAL_STATES)))) == {
         "hooks": "two hooks are named 'ops'; make them one, with all that it is to be told"
     }
     assert faults(noun(hooks=[Hook(name="ops")])) == {"hooks": "must be a tuple (got a list)"}

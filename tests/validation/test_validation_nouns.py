@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from dispatcher.errors import InvalidInput
-from dispatcher.models import Deployment, Run, WorkPool, WorkQueue
+from dispatcher.models import Deployment, PinnedJob, Run, WorkPool, WorkQueue
 from dispatcher.validation import validate
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -45,7 +45,7 @@ def faults(instance):
         a_queue(concurrency_limit=0),
         a_pool(concurrency_limit=5, description="über\nzwei Zeilen"),
         a_deployment(job_variables={"cpu": 1}, tags=("a", "b")),
-        a_run(deployment="nightly", start_within=1.5, job={"configuration": {}}),
+        a_run(deployment="nightly", start_within=1.5, job=PinnedJob(configuration={})),
         a_queue(name="Größe 2 (kühl)"),
         a_queue(name="x" * 200),
     ],

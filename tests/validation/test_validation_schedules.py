@@ -64,7 +64,7 @@ def faults(instance) -> dict[str, str]:
 
 def test_a_deployment_with_schedules_and_retries_of_every_kind_passes():
     hourly = Schedule(slug="hourly", interval=HOUR, catch_up=CatchUp.ALL, catch_up_limit=1000)
-    retry = RetryPolicy(attempts=20, delay=24 * HOUR, backoff=100, ends=frozenset({RunState.CRASHED}))
+    retry = RetryPolicy(attempts=20, delay=24 * HOUR, backoff=100, states=frozenset({RunState.CRASHED}))
     validate(a_deployment(schedules=(DAILY, hourly), retry=retry, paused=True))
     validate(a_run(retry=retry, schedule="daily"))
 
@@ -110,9 +110,9 @@ def test_what_no_deployment_can_have_as_schedules(schedules, field, words):
         ({"backoff": 0.5}, "backoff", "must be a number from 1 to 100 (got 0.5)"),
         ({"backoff": 101}, "backoff", "from 1 to 100"),
         ({"backoff": float("nan")}, "backoff", "from 1 to 100"),
-        ({"ends": frozenset()}, "ends", "must be FAILED, CRASHED or both (got none)"),
-        ({"ends": frozenset({RunState.FAILED, RunState.CANCELLED})}, "ends", "(got CANCELLED, FAILED)"),
-        ({"ends": {RunState.FAILED}}, "ends", "must be FAILED, CRASHED or both"),
+        ({"states": frozenset()}, "states", "must be FAILED, CRASHED or both (got none)"),
+        ({"states": frozenset({RunState.FAILED, RunState.CANCELLED})}, "states", "(got CANCELLED, FAILED)"),
+        ({"states": {RunState.FAILED}}, "states", "must be FAILED, CRASHED or both"),
     ],
     ids=lambda value: "" if isinstance(value, dict) else str(value)[:40],
 )
@@ -137,8 +137,8 @@ def test_what_is_no_retry_policy_is_said(retry):
 
 
 def test_a_retry_policy_is_read_as_files_have_it():
-    read = read_retry({"attempts": 3, "delay": "PT1M30S", "backoff": 2, "ends": ["FAILED"]}, "retry")
-    assert read == RetryPolicy(attempts=3, delay=90 * SECOND, backoff=2.0, ends=frozenset({RunState.FAILED}))
+    read = read_retry({"attempts": 3, "delay": "PT1M30S", "backoff": 2, "states": ["FAILED"]}, "retry")
+    assert read == RetryPolicy(attempts=3, delay=90 * SECOND, backoff=2.0, states=frozenset({RunState.FAILED}))
     assert type(read.backoff) is float
     assert read_retry({}, "retry") == RetryPolicy()
 
@@ -148,8 +148,8 @@ def test_a_retry_policy_is_read_as_files_have_it():
     [
         (3, "retry", "must be an object (got 3)"),
         ({"attempt": 3}, "retry.attempt", "is not a key here; did you mean attempts?"),
-        ({"ends": ["COMPLETED"]}, "retry.ends[0]", 'must be FAILED, CRASHED or both (got "COMPLETED")'),
-        ({"ends": []}, "retry.ends", "must be FAILED, CRASHED or both"),
+        ({"states": ["COMPLETED"]}, "retry.states[0]", 'must be FAILED, CRASHED or both (got "COMPLETED")'),
+        ({"states": []}, "retry.states", "must be FAILED, CRASHED or both"),
         ({"delay": "1 minute"}, "retry.delay", "must be a number of seconds, or a length of time in ISO 8601"),
         ({"delay": True}, "retry.delay", "must be a number of seconds"),
         ({"delay": 1e300}, "retry.delay", "must be a number of seconds"),

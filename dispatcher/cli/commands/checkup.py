@@ -227,7 +227,7 @@ def _configuration(context: Context, pool: WorkPool) -> Mapping[str, Any]:
     """The job configuration of a recent run, else what the template makes of its defaults. Raises `RenderError`."""
     for run in context.wiring.store.runs(RunFilter(pool=pool.name), limit=LATEST):
         if run.job is not None:
-            return dict(run.job["configuration"])
+            return dict(run.job.configuration)
     return render(pool.base_job_template, {})
 
 

@@ -54,7 +54,7 @@ pools:
         priority: 2
     # hooks:                     # who is told of its runs: by the names of entries of the setting DISPATCHER_HOOKS
     #   ops:
-    #     ends: [FAILED, CRASHED]    # or COMPLETED, CANCELLED; left out: these two
+    #     states: [FAILED, CRASHED]    # or COMPLETED, CANCELLED; left out: these two
     #     late_after: PT15M      # and of those that wait 15 minutes beyond their time (or 900: seconds)
 
 deployments:
@@ -71,7 +71,7 @@ deployments:
     #   attempts: 3              # in all
     #   delay: 60                # seconds, or PT1M
     #   backoff: 2               # each delay is twice as long as the one before
-    #   ends: [FAILED]           # FAILED, CRASHED; left out: both
+    #   states: [FAILED]           # FAILED, CRASHED; left out: both
     # hooks:                     # who is told of its runs beside those whom the pool tells
     #   team: {{}}
     job_variables:               # laid over the template's defaults, and under those of a run

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import click
 
@@ -14,7 +13,7 @@ from dispatcher.errors import Conflict, Fault, InvalidInput
 from dispatcher.models import Run
 from providers.base import Submission
 
-JobOf = tuple[int, Mapping[str, Any]]
+JobOf = tuple[int, Submission]
 """An attempt's number, and where its provider put it."""
 
 
@@ -23,7 +22,7 @@ def logs(context: Context, run: Run, *, attempt: int | None, tail: int) -> Answe
     job = _job(run, attempt)
     if job is None:
         raise Conflict(f"run {run.name!r} has no job to have logs of: {context.client.explain(run.id).text}")
-    text, url = _text(context, run, job, tail), job[1].get("url")
+    text, url = _text(context, run, job, tail), job[1].url
     if text is None and url is None:
         raise Conflict(f"the provider of run {run.name!r} keeps no logs that can be shown here, and gave no page to look at")
     words = f"Its logs are at {url}" if text is None else text.removesuffix("\n")
@@ -50,7 +49,7 @@ def follow(context: Context, run: Run, *, attempt: int | None, tail: int, every:
         clock.sleep(every)
     if job is None:
         raise Conflict(f"run {run.name!r} has no job to have logs of: {context.client.explain(run.id).text}")
-    data = _shape(run, job[0], "".join(f"{line}\n" for line in seen), job[1].get("url"))
+    data = _shape(run, job[0], "".join(f"{line}\n" for line in seen), job[1].url)
     return Answer(data=data) if context.as_json else None
 
 
@@ -59,7 +58,7 @@ def _tell(context: Context, run: Run, job: JobOf, seen: list[str], tail: int) ->
     text = _text(context, run, job, tail)
     if text is None:
         raise Conflict(
-            f"the provider of run {run.name!r} keeps no logs that can be followed; see {job[1].get('url') or 'its console'}"
+            f"the provider of run {run.name!r} keeps no logs that can be followed; see {job[1].url or 'its console'}"
         )
     lines = text.splitlines()
     if not context.as_json:
@@ -101,7 +100,7 @@ def _text(context: Context, run: Run, job: JobOf, tail: int) -> str | None:
     """The logs that the provider of the run's pool has; None where it offers none."""
     pool = context.client.work_pool(run.pool)
     read = getattr(context.wiring.dispatch.providers(pool.type), "logs", None)
-    return None if read is None else read(Submission(**job[1]), tail=tail)
+    return None if read is None else read(job[1], tail=tail)
 
 
 def _shape(run: Run, attempt: int, text: str | None, url: str | None) -> shapes.Shape:

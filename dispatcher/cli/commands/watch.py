@@ -41,7 +41,7 @@ def _tell(context: Context, run: Run, told: str) -> str:
 
 def _words(run: Run) -> str:
     attempt = f"attempt {run.attempt}" if run.attempt > 1 else ""
-    url = (run.submission or {}).get("url") if run.state is RunState.RUNNING else None
+    url = run.url if run.state is RunState.RUNNING else None
     return "; ".join(word for word in (run.reason, attempt, url) if word)
 
 

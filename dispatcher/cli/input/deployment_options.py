@@ -146,7 +146,7 @@ def retry_taken(fields: dict[str, Any], stored: Callable[[], RetryPolicy | None]
         "attempts": None if retries is None else retries + 1,
         "delay": None if delay is None else length_of_time(delay, "retry_delay"),
         "backoff": backoff,
-        "ends": None if ends is None else _ends(ends),
+        "states": None if ends is None else _ends(ends),
     }
     return replace(policy, **{name: value for name, value in changes.items() if value is not None})
 

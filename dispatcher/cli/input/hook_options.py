@@ -60,4 +60,4 @@ def _hook(text: str) -> Hook:
         rule = f"after = must stand {known}, once LATE:600 (seconds, or PT10M), or several with commas"
         raise InvalidInput("hook", [Fault("hook", f"{text!r}: {rule}")])
     late_after = length_of_time(lengths[0], "hook") if lengths else None
-    return Hook(name=name, ends=frozenset(map(RunState, ends)), late_after=late_after)
+    return Hook(name=name, states=frozenset(map(RunState, ends)), late_after=late_after)

@@ -68,7 +68,7 @@ def _due_of_many(client: Dispatcher, where: RunFilter, limit: int) -> list[Run]:
 
 def _counts_now(run: Run, now: datetime) -> bool:
     """Due, or between two attempts: such a run has begun."""
-    return run.due_at <= now or run.ends > 0
+    return run.due_at <= now or run.ended_attempts > 0
 
 
 def _by_time(run: Run) -> tuple[datetime, UUID]:

@@ -10,10 +10,10 @@ deployment   id, name, pool, queue, job_variables, tags, description, paused, re
              adds next to each schedule (its next three windows; none while nothing is made of it)
 schedule     slug, cron, day_or, interval_seconds, rrule, timezone, anchor, active, catch_up, catch_up_limit; `schedule ls` adds
              deployment and next
-hook         name, ends, late_after_seconds (null: never told late); `hook ls`: name, kind (webhook, topic; null for one that
+hook         name, states, late_after_seconds (null: never told late); `hook ls`: name, kind (webhook, topic; null for one that
              the settings lack), to (host or ARN), signed, work_pools and deployments (that name it); `hook test`: hook, id,
              delivered, problem (null where it was)
-retry        attempts (the first included), delay_seconds, backoff, ends; null for none
+retry        attempts (the first included), delay_seconds, backoff, states; null for none
 run          id, name, pool, queue, deployment, schedule (its slug), state, reason, scheduled_at, due_at, started_at, ended_at,
              exit_code, attempt, url; `run ls` and `dev` add late (due for 15 s and more) and waits (why it waits, in a few
              words; empty for one that does not, or is not due yet); `inspect` adds job_variables, tags, retry, created_at,
@@ -188,7 +188,7 @@ def retry(found: RetryPolicy | None) -> Shape | None:
         "attempts": found.attempts,
         "delay_seconds": found.delay.total_seconds(),
         "backoff": found.backoff,
-        "ends": sorted(found.ends),
+        "states": sorted(found.states),
     }
 
 
@@ -197,7 +197,7 @@ def hook(found: Hook) -> Shape:
     patience = found.late_after
     return {
         "name": found.name,
-        "ends": sorted(found.ends),
+        "states": sorted(found.states),
         "late_after_seconds": None if patience is None else patience.total_seconds(),
     }
 
@@ -219,7 +219,7 @@ def run(found: Run) -> Shape:
         "ended_at": time(found.ended_at),
         "exit_code": found.exit_code,
         "attempt": found.attempt,
-        "url": (found.submission or {}).get("url"),
+        "url": found.url,
     }
 
 
@@ -246,8 +246,8 @@ def whole_run(found: Run) -> Shape:
         "submitted_at": time(found.submitted_at),
         "not_before": time(found.not_before),
         "refusals": found.refusals,
-        "submission": found.submission,
-        "job": found.job,
+        "submission": None if found.submission is None else asdict(found.submission),
+        "job": None if found.job is None else asdict(found.job),
         "past": [attempt(each) for each in found.past],
         "timeline": [step(each) for each in timeline(found)],
     }
@@ -264,7 +264,7 @@ def attempt(found: Attempt) -> Shape:
         "started_at": time(found.started_at),
         "ended_at": time(found.ended_at),
         "exit_code": found.exit_code,
-        "url": (found.submission or {}).get("url"),
+        "url": found.url,
     }
 
 
@@ -308,7 +308,7 @@ def dry_run(decision: Decision, report: PoolReport) -> Shape:
     """What a tick of one pool would do."""
     return {
         "pool": report.pool,
-        "admitted": [{**_place(grant.run), "job": grant.job} for grant in decision.grants],
+        "admitted": [{**_place(grant.run), "job": asdict(grant.job)} for grant in decision.grants],
         "crashes": [{**_place(crashed), "reason": reason} for crashed, reason in decision.crashes],
         "barriers": report.barriers,
         "problem": report.problem,

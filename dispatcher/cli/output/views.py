@@ -127,14 +127,14 @@ def retry_words(shape: Shape) -> str:
         return "none"
     growing = f", each {shape['backoff']:g} times as long" if shape["backoff"] != 1 else ""
     waits = f" after {seconds(shape['delay_seconds'])}{growing}" if shape["delay_seconds"] else ""
-    return f"{shape['attempts'] - 1} more when it ends {' or '.join(shape['ends'])}{waits}"
+    return f"{shape['attempts'] - 1} more when it ends {' or '.join(shape['states'])}{waits}"
 
 
 def hook_words(shape: Shape) -> str:
     """What a hook is told, in a sentence."""
     late = shape["late_after_seconds"]
-    ends = f"{' or '.join(shape['ends'])}" if shape["ends"] else ""
-    return ", ".join(word for word in (ends, f"late by {seconds(late)}" if late is not None else "") if word)
+    states = f"{' or '.join(shape['states'])}" if shape["states"] else ""
+    return ", ".join(word for word in (states, f"late by {seconds(late)}" if late is not None else "") if word)
 
 
 def holder_words(shape: Shape) -> str:

@@ -98,7 +98,7 @@ def encode(table: Table[Any], noun: Any) -> Item:
 def decode(table: Table[T], item: Item, **rest: Any) -> T:
     """The noun in an item, with the fields that stand elsewhere; those that older code did not write are as by default."""
     with readable(table.noun.__name__):
-        return table.of_filled({name: plain(item[name]) for name in table.codecs if name in item}, **rest)
+        return table.of_filled({name: plain(item[name]) for name in table.names if name in item}, **rest)
 
 
 def keyed(key: Key, item: Item) -> Item:
@@ -132,7 +132,7 @@ def pool_in(config: Item, slots: Item) -> WorkPool:
     """The pool in its two items."""
     with readable("queues"):
         stored = json.loads(text_in(config, "queues"))
-        queues = tuple(QUEUE.decode([queue[name] for name in QUEUE.codecs]) for queue in stored)
+        queues = tuple(QUEUE.decode([queue[name] for name in QUEUE.names]) for queue in stored)
     ticked = {name: slots[name] for name in _TICKED if name in slots}
     return decode(POOL, {**config, **ticked}, queues=queues)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dispatcher.errors import StoreError
-from dispatcher.models import RunState
+from dispatcher.models import PinnedJob, RunState
 from dispatcher.records import Decision, Grant
 from tests.builders import a_pool, a_queue, a_run
 from tests.stores.dynamodb.places import Place
@@ -20,7 +20,7 @@ def test_a_run_that_is_too_big_is_refused_before_anything_is_written(place: Plac
 
 def test_a_job_that_is_too_big_crashes_its_run_and_stops_no_other(place: Place):
     bad, good = a_stored_run(place.store), a_stored_run(place.store)
-    jobs = {bad.id: {"configuration": {"text": "x" * 400_000}}, good.id: JOB}
+    jobs = {bad.id: PinnedJob(configuration={"text": "x" * 400_000}), good.id: JOB}
     grants = tuple(Grant(run=run, job=jobs[run.id], start_within=None) for run in (bad, good))
     answer = claim(place.store, decide=lambda _: Decision(grants=grants))
     assert [each.run.id for each in answer.claims] == [good.id]

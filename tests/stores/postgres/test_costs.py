@@ -200,7 +200,7 @@ def sent(store: PostgresStore, size: int) -> tuple[int, int]:
 def crowd(postgres: PostgresServer, database: str, store: PostgresStore, *, up_to: int) -> None:
     """Fill the default queue with due runs, copied inside the database."""
     first = a_stored_run(store, due_at=NOW - MINUTE, tags=("crowd",))
-    others = ", ".join(name for name in RUN.codecs if name != "id")
+    others = ", ".join(name for name in RUN.names if name != "id")
     postgres.administer(
         f"""INSERT INTO runs (id, {others})
         SELECT 'c' || lpad(to_hex(n), 31, '0'), {others} FROM generate_series(1, {up_to}) AS n, runs WHERE id = '{first.id.hex}'

@@ -203,8 +203,8 @@ def _shape(sky: Sky, runs: Sequence[Run], seconds: float) -> Shape:
 
 
 def _job(cloud: Cloud, run: Run) -> Shape:
-    submission = run.submission or {}
-    name = submission.get("handle", {}).get(cloud.coordinate) or submission.get("name", "")
+    submission = run.submission
+    name = submission.handle.get(cloud.coordinate) or submission.name if submission else ""
     return {
         "pool": cloud.pool,
         "type": cloud.pool_type,
@@ -213,8 +213,8 @@ def _job(cloud: Cloud, run: Run) -> Shape:
         "state": str(run.state),
         "exit_code": run.exit_code,
         "short": _short(name.rpartition("/")[2]),
-        "handle": submission.get("handle"),
-        "url": submission.get("url"),
+        "handle": submission.handle if submission else None,
+        "url": run.url,
     }
 
 
