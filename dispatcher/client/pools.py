@@ -26,7 +26,7 @@ from dispatcher.core.windows import runs_to_come
 from dispatcher.errors import AlreadyExists, Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, Hook, Run, RunState, Status, WorkPool, WorkQueue
 from dispatcher.records import QueueCount, RunFilter, Snapshot
-from dispatcher.store import Store
+from dispatcher.store import PeopleStore
 from providers import registry
 
 MAX_RECHECKED = 10_000
@@ -61,7 +61,7 @@ class WorkPools:
 
     def __init__(
         self,
-        store: Store,
+        store: PeopleStore,
         *,
         clock: Clock | None = None,
         heartbeat: timedelta = timedelta(seconds=180),

@@ -16,14 +16,14 @@ from uuid import UUID, uuid5
 from dispatcher.core.notifications import born_with
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Run, RunState, WorkPool
 from dispatcher.records import Move, RunFilter
-from dispatcher.store import Store
+from dispatcher.store import PeopleStore
 
 WAITING = frozenset({RunState.SCHEDULED})
 MOVED = "moved with its deployment: "
 MOST = 10_000
 
 
-def take_along(store: Store, before: Deployment, after: Deployment, pool: WorkPool, now: datetime) -> Sequence[Run]:
+def take_along(store: PeopleStore, before: Deployment, after: Deployment, pool: WorkPool, now: datetime) -> Sequence[Run]:
     """Let the waiting runs of `before` wait for `after`, which is stored, in its pool; the answer has them as they are now."""
     moved = []
     for run in store.runs(RunFilter(deployment=before.name, states=WAITING), limit=MOST):
@@ -36,7 +36,7 @@ def take_along(store: Store, before: Deployment, after: Deployment, pool: WorkPo
     return moved + mended(store, before, after, pool)
 
 
-def mended(store: Store, before: Deployment, after: Deployment, pool: WorkPool) -> list[Run]:
+def mended(store: PeopleStore, before: Deployment, after: Deployment, pool: WorkPool) -> list[Run]:
     """Those whose end was recorded by an earlier change that went no further."""
     ended = store.runs(RunFilter(deployment=before.name, states=frozenset({RunState.CANCELLED})), limit=MOST)
     lost = [successor(run, before, after, pool) for run in ended if _went_to(run, after) and run.pool != after.pool]

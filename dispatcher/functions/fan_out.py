@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from dispatcher.models import WorkPool
 from dispatcher.records import Snapshot
-from dispatcher.store import Store
+from dispatcher.store import TickStore
 from dispatcher.ticking import Dispatch, tick
 
 
@@ -43,7 +43,7 @@ def fan_out(dispatch: Dispatch, deadline: datetime, start: Start) -> dict[str, A
     return {**asdict(tick(dispatch, deadline, pools=here)), "invoked": invoked}
 
 
-def has_work(store: Store, pool: WorkPool, now: datetime) -> bool:
+def has_work(store: TickStore, pool: WorkPool, now: datetime) -> bool:
     """Whether a tick of the pool would find a job to look at, something to tidy up, a window to make a run of, a claim to take
     over or a run to admit.
 
@@ -53,7 +53,7 @@ def has_work(store: Store, pool: WorkPool, now: datetime) -> bool:
     return bool(found) or _waits(store, pool, now)
 
 
-def _waits(store: Store, pool: WorkPool, now: datetime) -> bool:
+def _waits(store: TickStore, pool: WorkPool, now: datetime) -> bool:
     """Whether a claim would find a slot that is held, or a run to admit."""
     lanes = [] if pool.paused else [queue.name for queue in pool.queues if not queue.paused]
 

@@ -6,18 +6,15 @@ caller holds shares a mutable part with what is stored. Verbs look at every run:
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from threading import RLock
-from typing import Any
 from uuid import UUID
 
 from dispatcher.core import windows
 from dispatcher.core.holds import position_of
 from dispatcher.errors import DispatcherError
-from dispatcher.models import Deployment, PoolHold, Run, RunState, WorkPool
+from dispatcher.models import Deployment, PoolHold, Run, WorkPool
 from dispatcher.records import (
     PAGE,
     ChangeHolds,
@@ -27,7 +24,6 @@ from dispatcher.records import (
     Materialisation,
     Move,
     Notified,
-    Position,
     QueueCount,
     Reconfiguration,
     RunFilter,
@@ -36,6 +32,7 @@ from dispatcher.records import (
 )
 from dispatcher.stores import refusals, transitions
 from dispatcher.stores.apart import apart, small
+from dispatcher.stores.memory_state import MemoryState, is_work, matches
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -45,14 +42,8 @@ def open_url(_url: str) -> MemoryStore:
     return MemoryStore()
 
 
-class MemoryStore:
+class MemoryStore(MemoryState):
     """A `Store` that lives and dies with its process."""
-
-    def __init__(self) -> None:
-        self._lock = RLock()
-        self._pools: dict[str, WorkPool] = {}
-        self._deployments: dict[str, Deployment] = {}
-        self._runs: dict[UUID, Run] = {}
 
     # What people change
 
@@ -87,18 +78,18 @@ class MemoryStore:
             if any(not run.state.is_terminal for run in self._of(name)):
                 raise refusals.pool_busy(name)
             del self._pools[name]
-            self._deployments = {key: found for key, found in self._deployments.items() if found.pool != name}
+            self._deployments = {key: owned for key, owned in self._deployments.items() if owned.pool != name}
             self._runs = {key: run for key, run in self._runs.items() if run.pool != name}
 
     def deployments(self, pool: str | None = None) -> Sequence[Deployment]:
         """See `Store.deployments`."""
         with self._lock:
-            return [apart(found) for _, found in sorted(self._deployments.items()) if pool in (None, found.pool)]
+            return [apart(deployment) for _, deployment in sorted(self._deployments.items()) if pool in (None, deployment.pool)]
 
     def deployment(self, name: str) -> Deployment | None:
         """See `Store.deployment`."""
         with self._lock:
-            return apart(self._deployments[name]) if name in self._deployments else None
+            return self._deployment(name)
 
     def save_deployment(self, deployment: Deployment, *, expected_version: int | None, now: datetime) -> Deployment:
         """See `Store.save_deployment`."""
@@ -155,15 +146,15 @@ class MemoryStore:
     def runs(self, where: RunFilter, *, limit: int, offset: int = 0) -> Sequence[Run]:
         """See `Store.runs`."""
         with self._lock:
-            by_id = sorted((run for run in self._runs.values() if _matches(run, where)), key=lambda run: run.id)
+            by_id = sorted((run for run in self._runs.values() if matches(run, where)), key=lambda run: run.id)
             newest_first = sorted(by_id, key=lambda run: run.created_at, reverse=True)
             return [apart(run) for run in newest_first[offset:][:limit]]
 
     def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
         """See `Store.counts`."""
         with self._lock:
-            found = self._pools.get(pool)
-            return {queue.name: self._count(pool, queue.name, now) for queue in found.queues} if found else {}
+            stored = self._pools.get(pool)
+            return {queue.name: self._count(pool, queue.name, now) for queue in stored.queues} if stored else {}
 
     def ahead(self, run: Run, now: datetime) -> int:
         """See `Store.ahead`."""
@@ -178,7 +169,7 @@ class MemoryStore:
         """See `Store.pools_with_work`."""
         with self._lock:
             near = {each.pool for each in self._deployments.values() if each.windows_at and each.windows_at <= now}
-            return sorted(near | {run.pool for run in self._runs.values() if _is_work(run, now, ended_before)})
+            return sorted(near | {run.pool for run in self._runs.values() if is_work(run, now, ended_before)})
 
     def heartbeats(self, pools: Sequence[str], now: datetime) -> None:
         """See `Store.heartbeats`."""
@@ -189,26 +180,30 @@ class MemoryStore:
     def scheduled(self, pool: str, now: datetime, *, limit: int) -> Sequence[Deployment]:
         """See `Store.scheduled`."""
         with self._lock:
-            due = [(each.windows_at, each.name, each) for each in self._deployments.values() if each.windows_at]
-            near = sorted((found for found in due if found[0] <= now and found[2].pool == pool), key=lambda found: found[:2])
-            return [apart(each) for _, _, each in near[:limit]]
+            due = [
+                (owned.windows_at, owned.name)
+                for owned in self._deployments.values()
+                if owned.pool == pool and owned.windows_at
+            ]
+            near = sorted(entry for entry in due if entry[0] <= now)
+            return [apart(self._deployments[name]) for _, name in near[:limit]]
 
-    def materialise(self, step: Materialisation) -> frozenset[UUID] | None:
+    def materialise(self, materialisation: Materialisation) -> frozenset[UUID] | None:
         """See `Store.materialise`."""
         with self._lock:
-            read, stored = step.deployment, self._deployments.get(step.deployment.name)
+            read, stored = materialisation.deployment, self._deployments.get(materialisation.deployment.name)
             if stored is None or (stored.version, stored.windows_until) != (read.version, read.windows_until):
                 return None
             if stored.pool not in self._pools or self._pools[stored.pool].queue(stored.queue) is None:
                 return None
-            self._deployments[stored.name] = apart(replace(stored, **windows.reached(step)))
-            return self.add_runs(step.runs)
+            self._deployments[stored.name] = apart(replace(stored, **windows.reached(materialisation)))
+            return self.add_runs(materialisation.runs)
 
     def live(self, pool: str, *, limit: int, start: UUID | None = None) -> Sequence[Run]:
         """See `Store.live`."""
         with self._lock:
-            found = [run for run in self._of(pool) if run.state.holds_slot and run.submission is not None]
-            round_from_start = sorted(found, key=lambda run: (start is not None and run.id < start, run.id))
+            live = [run for run in self._of(pool) if run.state.holds_slot and run.submission is not None]
+            round_from_start = sorted(live, key=lambda run: (start is not None and run.id < start, run.id))
             return [small(run) for run in round_from_start[:limit]]
 
     def move(self, moves: Sequence[Move]) -> frozenset[UUID]:
@@ -220,10 +215,10 @@ class MemoryStore:
     def hold(self, pool: str, change: ChangeHolds) -> tuple[PoolHold, ...]:
         """See `Store.hold`."""
         with self._lock:
-            found = self.pool(pool)
-            if found is None:
+            stored = self.pool(pool)
+            if stored is None:
                 return ()
-            self._pools[pool] = apart(replace(self._pools[pool], holds=change(found.holds)))
+            self._pools[pool] = apart(replace(self._pools[pool], holds=change(stored.holds)))
             return apart(self._pools[pool]).holds
 
     def heartbeat(self, pool: str, now: datetime) -> None:
@@ -235,8 +230,8 @@ class MemoryStore:
     def look(self, pool: str, now: datetime, read: Callable[[Snapshot], Seen]) -> Seen | None:
         """See `Store.look`."""
         with self._lock:
-            found = self._pools.get(pool)
-            return None if found is None else read(self._snapshot(found, now))
+            stored = self._pools.get(pool)
+            return None if stored is None else read(self._snapshot(stored, now))
 
     def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
         """See `Store.claim`."""
@@ -259,8 +254,8 @@ class MemoryStore:
     def lingering(self, pool: str, *, limit: int) -> Sequence[Run]:
         """See `Store.lingering`."""
         with self._lock:
-            found = [run for run in self._of(pool) if run.state.is_terminal and run.lingers]
-            longest_ended = sorted(found, key=lambda run: (run.ended_at or _LONG_AGO, run.id))
+            lingering = [run for run in self._of(pool) if run.state.is_terminal and run.lingers]
+            longest_ended = sorted(lingering, key=lambda run: (run.ended_at or _LONG_AGO, run.id))
             return [small(run) for run in longest_ended[:limit]]
 
     def discarded(self, run_ids: Sequence[UUID]) -> None:
@@ -273,16 +268,16 @@ class MemoryStore:
         """See `Store.to_notify`."""
         with self._lock:
             due = [(run.notify_at, run.id, run) for run in self._of(pool) if run.notify_at and run.notify_at <= now]
-            return [small(run) for _, _, run in sorted(due, key=lambda found: found[:2])[:limit]]
+            return [small(run) for _, _, run in sorted(due, key=lambda entry: entry[:2])[:limit]]
 
-    def notified(self, news: Sequence[Notified]) -> None:
+    def notified(self, notifications: Sequence[Notified]) -> None:
         """See `Store.notified`."""
         with self._lock:
-            for each in news:
+            for each in notifications:
                 run = self._runs.get(each.run_id)
                 if run is not None and run.notify_at == each.notify_at:
-                    told = replace(run, notify_at=each.again_at, notify_tries=run.notify_tries + 1, notified_hooks=each.hooks)
-                    self._runs[run.id] = told
+                    noted = replace(run, notify_at=each.again_at, notify_tries=run.notify_tries + 1, notified_hooks=each.hooks)
+                    self._runs[run.id] = noted
 
     def prune(self, pool: str, before: datetime, *, limit: int) -> int:
         """See `Store.prune`."""
@@ -320,8 +315,6 @@ class MemoryStore:
     def close(self) -> None:
         """See `Store.close`: there is nothing to give back."""
 
-    # Below the verbs; the lock is held
-
     def _reconfigure(self, change: Reconfiguration) -> None:
         read = change.pools_read, change.deployments_read
         if read != (_versions(self._pools), _versions(self._deployments)):
@@ -339,103 +332,6 @@ class MemoryStore:
         for name in change.pools_gone:
             self.delete_pool(name, expected_version=change.pools_read[name])
 
-    def _expected_pool(self, name: str, version: int) -> WorkPool:
-        if name not in self._pools:
-            raise refusals.no_pool(name)
-        if self._pools[name].version != version:
-            raise refusals.pool_changed(name, version, self._pools[name].version)
-        return self._pools[name]
 
-    def _before_saving(self, pool: WorkPool, version: int | None) -> WorkPool:
-        """The pool that is replaced; for a new one, itself before any tick."""
-        if version is not None:
-            stored = self._expected_pool(pool.name, version)
-            self._refuse_removal_of_busy_queues(stored, pool)
-            return stored
-        if pool.name in self._pools:
-            raise refusals.pool_exists(pool.name)
-        return replace(pool, holds=(), last_tick_at=None)
-
-    def _refuse_removal_of_busy_queues(self, stored: WorkPool, wanted: WorkPool) -> None:
-        busy = {run.queue for run in self._of(stored.name) if not run.state.is_terminal}
-        for queue in stored.queues:
-            if queue.name in busy and wanted.queue(queue.name) is None:
-                raise refusals.queue_busy(stored.name, queue.name)
-
-    def _require_queue(self, pool: str, queue: str) -> None:
-        if pool not in self._pools or self._pools[pool].queue(queue) is None:
-            raise refusals.no_queue(pool, queue)
-
-    def _withdraw(self, deployment: Deployment, slugs: Collection[str], after: datetime) -> None:
-        """Take away the runs that schedules made for later, and that no tick ever claimed."""
-        for run in list(self._runs.values()):
-            untouched = run.state is RunState.SCHEDULED and run.fence == 0 and run.scheduled_at > after
-            if untouched and run.deployment == deployment.name and run.schedule in slugs:
-                del self._runs[run.id]
-
-    def _of(self, pool: str) -> Sequence[Run]:
-        return [run for run in self._runs.values() if run.pool == pool]
-
-    def _waiting(self, pool: str, queue: str) -> Sequence[Run]:
-        return [run for run in self._of(pool) if run.queue == queue and run.state is RunState.SCHEDULED]
-
-    def _abandoned(self, pool: str, now: datetime) -> Sequence[Run]:
-        unsubmitted = (run for run in self._of(pool) if run.state in transitions.TAKEN_OVER_IN and run.submission is None)
-        over = [(run.lease_until, run.id, run) for run in unsubmitted if run.lease_until and run.lease_until <= now]
-        return [run for _, _, run in sorted(over, key=lambda found: found[:2])]
-
-    def _count(self, pool: str, queue: str, now: datetime) -> QueueCount:
-        waiting = self._waiting(pool, queue)
-        due = sum(run.due_at <= now for run in waiting)
-        in_use = sum(run.queue == queue and run.state.holds_slot for run in self._of(pool))
-        return QueueCount(due=due, later=len(waiting) - due, in_use=in_use)
-
-    def _snapshot(self, pool: WorkPool, now: datetime) -> Snapshot:
-        def due(queue: str, limit: int, after: Position | None = None) -> Sequence[Run]:
-            free = [run for run in self._waiting(pool.name, queue) if max(run.due_at, run.not_before or now) <= now]
-            coming = sorted((run for run in free if after is None or position_of(run) > after), key=position_of)
-            return [apart(run) for run in coming[: max(limit, 0)]]
-
-        in_use = Counter(run.queue for run in self._of(pool.name) if run.state.holds_slot)
-        return Snapshot(pool=apart(pool), in_use=in_use, due=due, deployment=self.deployment)
-
-    def _apply(self, move: Move) -> Run | None:
-        expected = move.pool, move.expected, move.fence, move.ending
-        return self._change(move.run_id, expected, {"state": move.to, **move.changes})
-
-    def _leave(self, pool: str, run: Run, changes: Mapping[str, Any]) -> Run | None:
-        """The claim's own moves: they leave SCHEDULED, guarded as every move is."""
-        return self._change(run.id, (pool, RunState.SCHEDULED, run.fence, run.ending), changes)
-
-    def _change(self, run_id: UUID, expected: tuple[object, ...], changes: Mapping[str, Any]) -> Run | None:
-        """The run after a change, or None when its pool, state, fence and ending are not, or no longer, as expected."""
-        stored = self._runs.get(run_id)
-        if stored is None or (stored.pool, stored.state, stored.fence, stored.ending) != expected:
-            return None
-        self._runs[run_id] = apart(replace(stored, **changes))
-        return apart(self._runs[run_id])
-
-
-def _is_work(run: Run, now: datetime, ended_before: datetime | None) -> bool:
-    """Whether a tick has something to do for the run."""
-    if run.notify_at and run.notify_at <= now:
-        return True
-    if run.state is RunState.SCHEDULED:
-        return max(run.due_at, run.not_before or now) <= now
-    if run.state.is_terminal:
-        return run.lingers or bool(ended_before and run.ended_at and run.ended_at < ended_before)
-    is_over = run.lease_until is not None and run.lease_until <= now
-    return run.submission is not None or (is_over and run.state in transitions.TAKEN_OVER_IN)
-
-
-def _versions(found: Mapping[str, WorkPool] | Mapping[str, Deployment]) -> Mapping[str, int]:
-    return {name: each.version for name, each in found.items()}
-
-
-def _matches(run: Run, where: RunFilter) -> bool:
-    return (
-        where.pool in (None, run.pool)
-        and where.queue in (None, run.queue)
-        and where.deployment in (None, run.deployment)
-        and (where.states is None or run.state in where.states)
-    )
+def _versions(nouns: Mapping[str, WorkPool] | Mapping[str, Deployment]) -> Mapping[str, int]:
+    return {name: noun.version for name, noun in nouns.items()}

@@ -82,9 +82,9 @@ def withdraw(transaction: Transaction, deployment: str, slugs: Iterable[str], af
     )
 
 
-def materialise(transaction: Transaction, step: Materialisation) -> frozenset[UUID] | None:
+def materialise(transaction: Transaction, materialisation: Materialisation) -> frozenset[UUID] | None:
     """See `Store.materialise`."""
-    read = step.deployment
+    read = materialisation.deployment
     transaction.row("keep_pool", pool=read.pool)
     transaction.row("deployment_version", name=read.name)
     stored = deployment_in(transaction, read.name)
@@ -92,8 +92,8 @@ def materialise(transaction: Transaction, step: Materialisation) -> frozenset[UU
         return None
     if transaction.row("queue_exists", pool=stored.pool, queue=stored.queue) is None:
         return None
-    transaction.change("reach", name=read.name, **DEPLOYMENT.encode_fields(windows.reached(step)))
-    return add(transaction, step.runs)
+    transaction.change("reach", name=read.name, **DEPLOYMENT.encode_fields(windows.reached(materialisation)))
+    return add(transaction, materialisation.runs)
 
 
 def reconfigure(transaction: Transaction, change: Reconfiguration) -> None:
@@ -168,11 +168,11 @@ def _is(transaction: Transaction, question: str, **parameters: Any) -> bool:
     return bool(required(transaction.row(question, **parameters))[0])
 
 
-def required(found: T | None) -> T:
+def required(row: T | None) -> T:
     """What this transaction has just made sure of."""
-    if found is None:
+    if row is None:
         raise AssertionError("a row that this transaction has written or counted is not there")
-    return found
+    return row
 
 
 def expected(run: Run) -> Mapping[str, Any]:

@@ -167,10 +167,10 @@ class SqlStore(ABC):
         with self._reading() as transaction:
             return [DEPLOYMENT.decode(row) for row in transaction.rows("scheduled", pool=pool, now=now, limit=limit)]
 
-    def materialise(self, step: Materialisation) -> frozenset[UUID] | None:
+    def materialise(self, materialisation: Materialisation) -> frozenset[UUID] | None:
         """See `Store.materialise`."""
         with self._writing() as transaction:
-            return configuration.materialise(transaction, step)
+            return configuration.materialise(transaction, materialisation)
 
     def live(self, pool: str, *, limit: int, start: UUID | None = None) -> Sequence[Run]:
         """See `Store.live`."""
@@ -208,8 +208,8 @@ class SqlStore(ABC):
     def look(self, pool: str, now: datetime, read: Callable[[Snapshot], Seen]) -> Seen | None:
         """See `Store.look`."""
         with self._reading() as transaction:
-            found = pool_in(transaction, pool)
-            return None if found is None else read(_snapshot(transaction, found, now))
+            stored = pool_in(transaction, pool)
+            return None if stored is None else read(_snapshot(transaction, stored, now))
 
     def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
         """See `Store.claim`."""
@@ -245,21 +245,21 @@ class SqlStore(ABC):
         with self._reading() as transaction:
             return [SMALL_RUN.decode(row) for row in transaction.rows("to_notify", pool=pool, now=now, limit=limit)]
 
-    def notified(self, news: Sequence[Notified]) -> None:
+    def notified(self, notifications: Sequence[Notified]) -> None:
         """See `Store.notified`."""
-        if not news:
+        if not notifications:
             return
-        told = [
+        columns = [
             {
                 "id": each.run_id,
                 "notify_at": each.notify_at,
                 "again_at": each.again_at,
                 **RUN.encode_fields({"notified_hooks": each.hooks}),
             }
-            for each in news
+            for each in notifications
         ]
         with self._writing() as transaction:
-            transaction.change_each("notified", sorted(told, key=lambda each: each["id"]))
+            transaction.change_each("notified", sorted(columns, key=lambda each: each["id"]))
 
     def prune(self, pool: str, before: datetime, *, limit: int) -> int:
         """See `Store.prune`."""

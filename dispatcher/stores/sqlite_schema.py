@@ -38,22 +38,22 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
 def migration(path: str) -> Migration:
     """What a file lacks; it is neither made nor changed."""
     steps = migrations("sqlite")
-    found = 0
+    current = 0
     if Path(path).exists():
         connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
         try:
             _refuse_a_strange_file(connection, path)
-            found = _number(connection, "PRAGMA user_version")
+            current = _number(connection, "PRAGMA user_version")
         finally:
             connection.close()
-    lacking = to_do(steps, found)
+    lacking = to_do(steps, current)
     noted = [*lacking.statements, f"PRAGMA user_version = {lacking.latest}"] if lacking.is_needed else ()
     return replace(lacking, statements=noted)
 
 
-def _refuse_an_old_library(found: tuple[int, int, int]) -> None:
-    if found < OLDEST_SQLITE:
-        needed, given = (".".join(map(str, version)) for version in (OLDEST_SQLITE, found))
+def _refuse_an_old_library(current: tuple[int, int, int]) -> None:
+    if current < OLDEST_SQLITE:
+        needed, given = (".".join(map(str, version)) for version in (OLDEST_SQLITE, current))
         raise StoreError(
             f"this Python carries SQLite {given}, and the SQLite store needs {needed} or newer: use another Python"
         )
@@ -88,10 +88,10 @@ def _log_ahead(connection: sqlite3.Connection) -> None:
 
 def _migrate(connection: sqlite3.Connection, path: str, steps: Sequence[tuple[int, Sequence[str]]]) -> None:
     latest = steps[-1][0]
-    found = _number(connection, "PRAGMA user_version")
-    if found > latest:
-        raise StoreSchemaError(f"store {path}: its schema has version {found}, this code knows {latest}: use newer code")
-    if found == latest:
+    current = _number(connection, "PRAGMA user_version")
+    if current > latest:
+        raise StoreSchemaError(f"store {path}: its schema has version {current}, this code knows {latest}: use newer code")
+    if current == latest:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -103,9 +103,9 @@ def _migrate(connection: sqlite3.Connection, path: str, steps: Sequence[tuple[in
         raise
 
 
-def _apply(connection: sqlite3.Connection, steps: Sequence[tuple[int, Sequence[str]]], found: int) -> None:
+def _apply(connection: sqlite3.Connection, steps: Sequence[tuple[int, Sequence[str]]], current: int) -> None:
     for version, statements in steps:
-        if version > found:
+        if version > current:
             for statement in statements:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {version}")

@@ -28,15 +28,15 @@ class SqliteTransaction(Transaction):
         ids = [stored(expected["expected_id"]) for _, expected in changes]
         if len(set(ids)) < max(len(ids), 2):  # one alone; or one twice, which its first change may leave otherwise
             return super().change_runs(changes)
-        found = {run_id for part in _parts(changes) for run_id in self._as_expected(part)}
+        matching = {run_id for part in _parts(changes) for run_id in self._as_expected(part)}
         alike: dict[Sequence[str], list[list[Any]]] = {}
         for run_id, (values, _) in zip(ids, changes, strict=True):
-            if run_id in found:
+            if run_id in matching:
                 alike.setdefault(tuple(values), []).append([run_id, *values.values()])
         for columns, rows in alike.items():
             for part in _parts(rows):
                 self._change(columns, part)
-        return [run_id in found for run_id in ids]
+        return [run_id in matching for run_id in ids]
 
     def _as_expected(self, part: Sequence[Change]) -> Sequence[str]:
         rows = [[expected[name] for name in _EXPECTED] for _, expected in part]

@@ -10,7 +10,7 @@ from dispatcher.clock import Clock
 from dispatcher.core.windows import WindowLimits
 from dispatcher.delivery import Deliver
 from dispatcher.events import Events
-from dispatcher.store import Store
+from dispatcher.store import TickStore
 from providers.base import Provider
 
 
@@ -44,7 +44,7 @@ class TickLimits:
 class Dispatch:
     """What a tick works with: the two seams, the two ports, the limits."""
 
-    store: Store
+    store: TickStore
     providers: Callable[[str], Provider]
     """The provider of a pool type; raises `ProviderError` when it cannot be used."""
     clock: Clock

@@ -11,7 +11,7 @@ from functools import partial
 from dispatcher.core import holds
 from dispatcher.models import HoldKind, PoolHold, Run, RunState, WorkPool
 from dispatcher.records import Claim, Move, Position
-from dispatcher.store import Store
+from dispatcher.store import TickStore
 from dispatcher.ticking.dispatch import Dispatch
 from dispatcher.ticking.seam import attempted
 from providers.base import Needs, Provider
@@ -105,7 +105,7 @@ class Holding:
         self.stored = self.store.hold(self.pool, partial(holds.passed_over, places=places, now=now))
 
 
-def free(store: Store, pool: str, stored: holds.Holds) -> holds.Holds:
+def free(store: TickStore, pool: str, stored: holds.Holds) -> holds.Holds:
     """End the holds that wait for a job's end. `stored`: the pool's, as last read; where none waits, nothing is written."""
     return store.hold(pool, holds.freed) if holds.freed(stored) != stored else stored
 

@@ -15,7 +15,7 @@ from dispatcher.delivery import Deliver, NotDelivered
 from dispatcher.errors import StoreError
 from dispatcher.models import Deployment, Hook, Run, WorkPool
 from dispatcher.records import Notified
-from dispatcher.store import Store
+from dispatcher.store import TickStore
 from dispatcher.ticking.calls import Calls, Pace
 from dispatcher.ticking.dispatch import Dispatch
 from dispatcher.ticking.report import PoolReport
@@ -42,7 +42,7 @@ def notify(dispatch: Dispatch, pool: WorkPool, *, deadline: datetime, report: Po
         report.problem = report.problem or str(problem)
 
 
-def _hooks(store: Store, pool: WorkPool, runs: Sequence[Run]) -> Mapping[str | None, Sequence[Hook]]:
+def _hooks(store: TickStore, pool: WorkPool, runs: Sequence[Run]) -> Mapping[str | None, Sequence[Hook]]:
     """By deployment: the hooks of its runs. A hook of both pool and deployment is notified once, as the deployment says."""
     names = dict.fromkeys(run.deployment for run in runs)
     deployments: dict[str | None, Deployment | None] = {name: store.deployment(name) if name else None for name in names}

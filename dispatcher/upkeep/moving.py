@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from dispatcher.core.integrity import Integrity
 from dispatcher.errors import Conflict
-from dispatcher.store import Store
+from dispatcher.store import MovingStore, Store
 
 Progress = Callable[[int], None]
 """Is given the number of runs that are done so far."""
@@ -24,7 +24,7 @@ class Moved:
     runs: int
 
 
-def copy(source: Store, target: Store, *, resume: bool = False, progress: Progress = lambda _runs: None) -> Moved:
+def copy(source: MovingStore, target: MovingStore, *, resume: bool = False, progress: Progress = lambda _runs: None) -> Moved:
     """Copy everything, as it is: versions, states, leases, and what ticks have written.
 
     A copy that was broken off goes on with `resume`; otherwise a target that holds anything is refused. Do not tick the source
@@ -67,5 +67,5 @@ class SelfChecking(Protocol):
         ...
 
 
-def _holds_anything(store: Store) -> bool:
+def _holds_anything(store: MovingStore) -> bool:
     return bool(store.pools() or store.deployments() or list(islice(store.every_run(), 1)))

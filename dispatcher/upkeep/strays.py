@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from dispatcher.models import WorkPool, parse_submission_name, submission_name
-from dispatcher.store import Store
+from dispatcher.store import TickStore
 from dispatcher.ticking import Dispatch
 from dispatcher.upkeep.sweep import holders, places
 from providers.base import ConfigurationError
@@ -30,7 +30,7 @@ def strays(dispatch: Dispatch, pool: WorkPool) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if not _is_held(store, name)))
 
 
-def _is_held(store: Store, name: str) -> bool:
+def _is_held(store: TickStore, name: str) -> bool:
     """Whether a run has been claimed under this name since the runs were read."""
     parsed = parse_submission_name(name)
     run = store.get(parsed[0]) if parsed else None

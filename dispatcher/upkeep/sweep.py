@@ -15,7 +15,7 @@ from dispatcher.core.templates import render
 from dispatcher.errors import RenderError, StoreUnavailable
 from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run, WorkPool
 from dispatcher.records import RunFilter
-from dispatcher.store import Store
+from dispatcher.store import TickStore
 from dispatcher.ticking import Dispatch
 from dispatcher.ticking.tidying import names_of
 from providers import registry
@@ -47,7 +47,7 @@ def sweep(dispatch: Dispatch, pool: WorkPool) -> tuple[str, ...]:
     return tuple(swept)
 
 
-def kept(store: Store) -> frozenset[str]:
+def kept(store: TickStore) -> frozenset[str]:
     """The names of all jobs that a run may still need, of every pool: pools may share a place.
 
     First, the runs that hold a slot. Among them are claims without a submission (`Store.live` leaves them out): their
@@ -59,7 +59,7 @@ def kept(store: Store) -> frozenset[str]:
     return frozenset(name for run in (*holders(store), *lingering) for name in names_of(run))
 
 
-def holders(store: Store, page: int = PAGE) -> list[Run]:
+def holders(store: TickStore, page: int = PAGE) -> list[Run]:
     """Every run that holds a slot. Raises `StoreUnavailable` when too much changes meanwhile.
 
     A run that frees its slot moves all later ones forward, past the end of the page. So pages overlap by one run; where that is
@@ -71,7 +71,7 @@ def holders(store: Store, page: int = PAGE) -> list[Run]:
     raise StoreUnavailable("the runs that hold slots changed too often while they were read; repeat the sweep")
 
 
-def _read(store: Store, page: int) -> list[Run] | None:
+def _read(store: TickStore, page: int) -> list[Run] | None:
     where = RunFilter(states=SLOT_STATES)
     runs = list(store.runs(where, limit=page))
     full = len(runs) == page
@@ -84,7 +84,7 @@ def _read(store: Store, page: int) -> list[Run] | None:
     return runs
 
 
-def places(store: Store, pool: WorkPool) -> tuple[Configuration, ...]:
+def places(store: TickStore, pool: WorkPool) -> tuple[Configuration, ...]:
     """A job configuration for each place where the pool puts its jobs, by its template and by its newest ended runs."""
     keys = registry.provider_type(pool.type).place
     distinct: dict[str, Configuration] = {}
@@ -94,7 +94,7 @@ def places(store: Store, pool: WorkPool) -> tuple[Configuration, ...]:
     return tuple(distinct.values())
 
 
-def _configurations(store: Store, pool: WorkPool) -> Iterator[Configuration]:
+def _configurations(store: TickStore, pool: WorkPool) -> Iterator[Configuration]:
     with suppress(RenderError):  # one whose variables are its runs' says nothing by itself
         yield render(pool.base_job_template, {})
     for run in store.runs(RunFilter(pool=pool.name, states=TERMINAL_STATES), limit=ENDED_RUNS):

@@ -11,7 +11,7 @@ from dispatcher.cli.input.values import read_json
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import TERMINAL_STATES, Run
 from dispatcher.records import RunFilter
-from dispatcher.store import Store
+from dispatcher.store import PeopleStore
 
 MOST = 100_000
 """Runs that one simulation takes, the newest first."""
@@ -22,7 +22,7 @@ Past = tuple[Run, float]
 """A run, and the seconds for which it held its slot."""
 
 
-def of_store(store: Store, pool: str, since: datetime) -> list[Past]:
+def of_store(store: PeopleStore, pool: str, since: datetime) -> list[Past]:
     """The pool's ended runs that were due since then."""
     where = RunFilter(pool=pool, states=TERMINAL_STATES)
     found: list[Past] = []

@@ -39,10 +39,10 @@ class Materialiser:
         near = sorted((each for each in due if each[0] <= now and each[2].pool == pool), key=lambda each: each[:2])
         return [each for _, _, each in near]
 
-    def materialise(self, step: Materialisation) -> frozenset[UUID] | None:
+    def materialise(self, materialisation: Materialisation) -> frozenset[UUID] | None:
         """See `Store.materialise`."""
-        read = step.deployment
-        runs = {run.id: as_read(run) for run in reversed(step.runs)}  # the first of two equal ids
+        read = materialisation.deployment
+        runs = {run.id: as_read(run) for run in reversed(materialisation.runs)}  # the first of two equal ids
         for _ in self._table.rounds(f"windows of deployment {read.name!r} were not made runs"):
             found = self._table.items([keys.deployment(read.name), keys.gate(read.pool, read.queue), *map(keys.run, runs)])
             item = found.get(keys.deployment(read.name))
@@ -52,17 +52,17 @@ class Materialiser:
             if item is None or keys.gate(read.pool, read.queue) not in found or not _is_as_read(item, read):
                 return None
             new = [run for run in runs.values() if keys.run(run.id) not in found]
-            if not self._write(step, item, new):
+            if not self._write(materialisation, item, new):
                 return frozenset(run.id for run in new)
         raise AssertionError  # the rounds end by an error
 
     def _windows(self, pool: str) -> Item:
         return dict(self._table.items([keys.windows(pool)]).get(keys.windows(pool), {}))
 
-    def _write(self, step: Materialisation, item: Item, new: Sequence[Run]) -> frozenset[Key]:
+    def _write(self, materialisation: Materialisation, item: Item, new: Sequence[Run]) -> frozenset[Key]:
         """The answer names what was not as it was read."""
         token = self._table.new_token()
-        read, columns = step.deployment, DEPLOYMENT.encode_fields(reached_by(step))
+        read, columns = materialisation.deployment, DEPLOYMENT.encode_fields(reached_by(materialisation))
         reached: Item = {name: typed(value) for name, value in columns.items() if value is not None}
         after = {name: value for name, value in item.items() if name not in columns} | reached
         actions: Actions = {

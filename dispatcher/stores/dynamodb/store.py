@@ -70,11 +70,11 @@ class DynamoStore:
         self.name = table
         usual = partial(_connect, region, endpoint)
         self._table = Table(table, connect or usual, clock or SystemClock(), patience or Patience())
-        self._changes = RunWriter(self._table, history)
+        self._writer = RunWriter(self._table, history)
         self._pools = Pools(self._table)
         self._deployments = Deployments(self._table)
-        self._materialiser = Materialiser(self._table, self._deployments, self._changes)
-        self._listing = Listing(self._table, self._pools, self._changes)
+        self._materialiser = Materialiser(self._table, self._deployments, self._writer)
+        self._listing = Listing(self._table, self._pools, self._writer)
         self._working = Working(self._table, self._pools)
 
     def create_table(self) -> None:
@@ -105,8 +105,8 @@ class DynamoStore:
 
     def pool(self, name: str) -> WorkPool | None:
         """See `Store.pool`."""
-        found = self._pools.read(name)
-        return found.pool if found else None
+        stored = self._pools.read(name)
+        return stored.pool if stored else None
 
     def save_pool(self, pool: WorkPool, *, expected_version: int | None) -> WorkPool:
         """See `Store.save_pool`."""
@@ -148,8 +148,8 @@ class DynamoStore:
 
     def get(self, run_id: UUID) -> Run | None:
         """See `Store.get`."""
-        found = self._changes.read([run_id]).get(run_id)
-        return found.run if found else None
+        stored = self._writer.read([run_id]).get(run_id)
+        return stored.run if stored else None
 
     def runs(self, where: RunFilter, *, limit: int, offset: int = 0) -> Sequence[Run]:
         """See `Store.runs`."""
@@ -182,17 +182,17 @@ class DynamoStore:
         """See `Store.scheduled`."""
         return self._materialiser.scheduled(pool, now, limit)
 
-    def materialise(self, step: Materialisation) -> frozenset[UUID] | None:
+    def materialise(self, materialisation: Materialisation) -> frozenset[UUID] | None:
         """See `Store.materialise`."""
-        return self._materialiser.materialise(step)
+        return self._materialiser.materialise(materialisation)
 
     def live(self, pool: str, *, limit: int, start: UUID | None = None) -> Sequence[Run]:
         """See `Store.live`."""
         first, page = start.hex if start else "", min(max(limit, 1), 5000)
-        found = list(islice(self._table.query(keys.live(pool), first=first, page=page), limit))
-        if first and len(found) < limit:
-            found += islice(self._table.query(keys.live(pool), before=first, page=page), limit - len(found))
-        return [small_run_in(item) for item in found]
+        items = list(islice(self._table.query(keys.live(pool), first=first, page=page), limit))
+        if first and len(items) < limit:
+            items += islice(self._table.query(keys.live(pool), before=first, page=page), limit - len(items))
+        return [small_run_in(item) for item in items]
 
     def move(self, moves: Sequence[Move]) -> frozenset[UUID]:
         """See `Store.move`."""
@@ -212,18 +212,18 @@ class DynamoStore:
 
     def look(self, pool: str, now: datetime, read: Callable[[Snapshot], Seen]) -> Seen | None:
         """See `Store.look`. Item by item, as they are when they are read: DynamoDB's transactions hold a hundred."""
-        found = self._pools.read(pool)
-        return None if found is None else read(ClaimTry(self._table, self._changes, found, now, timedelta(0)).seen())
+        stored = self._pools.read(pool)
+        return None if stored is None else read(ClaimTry(self._table, self._writer, stored, now, timedelta(0)).seen())
 
     def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
         """See `Store.claim`. Where one transaction does not hold it all, several follow one another, and the answer may be a
         prefix of what was granted.
         """
         for _ in self._table.rounds(f"work pool {pool!r} was not claimed"):
-            found = self._pools.read(pool)
-            if found is None:
+            stored = self._pools.read(pool)
+            if stored is None:
                 break
-            answer = ClaimTry(self._table, self._changes, found, now, lease).claim(takeovers, decide)
+            answer = ClaimTry(self._table, self._writer, stored, now, lease).claim(takeovers, decide)
             if answer == Claims():
                 self._pools.heartbeat(pool, now)
             if answer is not None:
@@ -232,8 +232,8 @@ class DynamoStore:
 
     def lingering(self, pool: str, *, limit: int) -> Sequence[Run]:
         """See `Store.lingering`."""
-        found = islice(self._table.query(keys.lingering(pool), page=min(max(limit, 1), 1000)), limit)
-        return [small_run_in(item) for item in found]
+        items = islice(self._table.query(keys.lingering(pool), page=min(max(limit, 1), 1000)), limit)
+        return [small_run_in(item) for item in items]
 
     def discarded(self, run_ids: Sequence[UUID]) -> None:
         """See `Store.discarded`."""
@@ -244,13 +244,13 @@ class DynamoStore:
         page = min(max(limit, 1), 1000)
         entries = islice(self._table.query(keys.news(pool), before=keys.after(now), page=page), limit)
         ids = [id_in(key_in(item)) for item in entries]
-        stored = self._changes.read(ids)
+        stored = self._writer.read(ids)
         runs = (stored[run_id].run for run_id in ids if run_id in stored)
         return [small(run) for run in runs if run.notify_at is not None and run.notify_at <= now]
 
-    def notified(self, news: Sequence[Notified]) -> None:
+    def notified(self, notifications: Sequence[Notified]) -> None:
         """See `Store.notified`."""
-        self._change({each.run_id: partial(_told, each) for each in news})
+        self._change({each.run_id: partial(_noted, each) for each in notifications})
 
     def prune(self, pool: str, before: datetime, *, limit: int) -> int:  # noqa: ARG002 - DynamoDB does it, by `expires_at`
         """See `Store.prune`: ended runs go by themselves after `history`."""
@@ -260,8 +260,8 @@ class DynamoStore:
 
     def every_run(self) -> Iterator[Sequence[Run]]:
         """See `Store.every_run`. A scan: it reads the whole table."""
-        found = (run_in(item).run for item in self._table.scan() if is_run(key_in(item)))
-        while page := list(islice(found, PAGE)):
+        runs = (run_in(item).run for item in self._table.scan() if is_run(key_in(item)))
+        while page := list(islice(runs, PAGE)):
             yield page
 
     def restore(
@@ -276,7 +276,7 @@ class DynamoStore:
             self._pools.restore(pool)
         for deployment in deployments:
             self._deployments.restore(deployment)
-        there = self._changes.read([run.id for run in runs])
+        there = self._writer.read([run.id for run in runs])
         self._add({run.id: as_read(run) for run in runs if run.id not in there})
 
     def close(self) -> None:
@@ -299,8 +299,8 @@ class DynamoStore:
         left: Sequence[Run] = list(runs.values())
         added: set[UUID] = set()
         for _ in self._table.rounds("runs were not added"):
-            for batch in self._changes.batches([RunWrite(before=None, after=run) for run in left]):
-                if not self._changes.commit(batch, self._table.new_token()):
+            for batch in self._writer.batches([RunWrite(before=None, after=run) for run in left]):
+                if not self._writer.commit(batch, self._table.new_token()):
                     added |= {change.after.id for change in batch}
             left = self._still_unknown([run for run in left if run.id not in added])
             if not left:
@@ -311,11 +311,11 @@ class DynamoStore:
         """RunWrite runs by pure functions of what they are, which answer None for a run that is to stay as it is."""
         left, changed = dict(wanted), set[UUID]()
         for _ in self._table.rounds("runs were not moved"):
-            stored = self._changes.read(list(left)) if left else {}
+            stored = self._writer.read(list(left)) if left else {}
             afters = {run_id: left[run_id](each.run) for run_id, each in stored.items() if run_id in left}
             changes = [RunWrite(before=stored[run_id], after=as_read(after)) for run_id, after in afters.items() if after]
-            for batch in self._changes.batches(changes):
-                if not self._changes.commit(batch, self._table.new_token()):
+            for batch in self._writer.batches(changes):
+                if not self._writer.commit(batch, self._table.new_token()):
                     changed |= {change.after.id for change in batch}
             left = {change.after.id: left[change.after.id] for change in changes if change.after.id not in changed}
             if not left:
@@ -329,7 +329,7 @@ class DynamoStore:
             if pair not in gates:
                 raise refusals.no_queue(*pair)
         for run in runs:
-            if (weight := self._changes.weight(run)) > MAX_BYTES:
+            if (weight := self._writer.weight(run)) > MAX_BYTES:
                 raise StoreError(f"run {run.id} weighs {weight:,} bytes: one in DynamoDB has at most {MAX_BYTES:,}")
 
     def _still_unknown(self, runs: Sequence[Run]) -> Sequence[Run]:
@@ -337,7 +337,7 @@ class DynamoStore:
         if not runs:
             return []
         self._require_queues(runs)
-        known = self._changes.read([run.id for run in runs])
+        known = self._writer.read([run.id for run in runs])
         return [run for run in runs if run.id not in known]
 
 
@@ -357,10 +357,10 @@ def _moved(moves: Sequence[Move], run: Run) -> Run | None:
     return moved if moved is not run else None
 
 
-def _told(news: Notified, run: Run) -> Run | None:
-    if run.notify_at != news.notify_at:
+def _noted(notified: Notified, run: Run) -> Run | None:
+    if run.notify_at != notified.notify_at:
         return None
-    return replace(run, notify_at=news.again_at, notify_tries=run.notify_tries + 1, notified_hooks=news.hooks)
+    return replace(run, notify_at=notified.again_at, notify_tries=run.notify_tries + 1, notified_hooks=notified.hooks)
 
 
 def _discarded(run: Run) -> Run | None:

@@ -1,0 +1,134 @@
+"""What a store in a dictionary holds, and what it asks of it. Whoever calls holds the lock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from threading import RLock
+from typing import Any
+from uuid import UUID
+
+from dispatcher.core.holds import position_of
+from dispatcher.models import Deployment, Run, RunState, WorkPool
+from dispatcher.records import (
+    Move,
+    Position,
+    QueueCount,
+    RunFilter,
+    Snapshot,
+)
+from dispatcher.stores import refusals, transitions
+from dispatcher.stores.apart import apart
+
+
+class MemoryState:
+    """Pools, deployments and runs, by their names and ids."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._pools: dict[str, WorkPool] = {}
+        self._deployments: dict[str, Deployment] = {}
+        self._runs: dict[UUID, Run] = {}
+
+    def _expected_pool(self, name: str, version: int) -> WorkPool:
+        if name not in self._pools:
+            raise refusals.no_pool(name)
+        if self._pools[name].version != version:
+            raise refusals.pool_changed(name, version, self._pools[name].version)
+        return self._pools[name]
+
+    def _before_saving(self, pool: WorkPool, version: int | None) -> WorkPool:
+        """The pool that is replaced; for a new one, itself before any tick."""
+        if version is not None:
+            stored = self._expected_pool(pool.name, version)
+            self._refuse_removal_of_busy_queues(stored, pool)
+            return stored
+        if pool.name in self._pools:
+            raise refusals.pool_exists(pool.name)
+        return replace(pool, holds=(), last_tick_at=None)
+
+    def _refuse_removal_of_busy_queues(self, stored: WorkPool, wanted: WorkPool) -> None:
+        busy = {run.queue for run in self._of(stored.name) if not run.state.is_terminal}
+        for queue in stored.queues:
+            if queue.name in busy and wanted.queue(queue.name) is None:
+                raise refusals.queue_busy(stored.name, queue.name)
+
+    def _require_queue(self, pool: str, queue: str) -> None:
+        if pool not in self._pools or self._pools[pool].queue(queue) is None:
+            raise refusals.no_queue(pool, queue)
+
+    def _withdraw(self, deployment: Deployment, slugs: Collection[str], after: datetime) -> None:
+        """Take away the runs that schedules made for later, and that no tick ever claimed."""
+        for run in list(self._runs.values()):
+            untouched = run.state is RunState.SCHEDULED and run.fence == 0 and run.scheduled_at > after
+            if untouched and run.deployment == deployment.name and run.schedule in slugs:
+                del self._runs[run.id]
+
+    def _deployment(self, name: str) -> Deployment | None:
+        return apart(self._deployments[name]) if name in self._deployments else None
+
+    def _of(self, pool: str) -> Sequence[Run]:
+        return [run for run in self._runs.values() if run.pool == pool]
+
+    def _waiting(self, pool: str, queue: str) -> Sequence[Run]:
+        return [run for run in self._of(pool) if run.queue == queue and run.state is RunState.SCHEDULED]
+
+    def _abandoned(self, pool: str, now: datetime) -> Sequence[Run]:
+        unsubmitted = (run for run in self._of(pool) if run.state in transitions.TAKEN_OVER_IN and run.submission is None)
+        over = [(run.lease_until, run.id, run) for run in unsubmitted if run.lease_until and run.lease_until <= now]
+        return [run for _, _, run in sorted(over, key=lambda entry: entry[:2])]
+
+    def _count(self, pool: str, queue: str, now: datetime) -> QueueCount:
+        waiting = self._waiting(pool, queue)
+        due = sum(run.due_at <= now for run in waiting)
+        in_use = sum(run.queue == queue and run.state.holds_slot for run in self._of(pool))
+        return QueueCount(due=due, later=len(waiting) - due, in_use=in_use)
+
+    def _snapshot(self, pool: WorkPool, now: datetime) -> Snapshot:
+        def due(queue: str, limit: int, after: Position | None = None) -> Sequence[Run]:
+            free = [run for run in self._waiting(pool.name, queue) if max(run.due_at, run.not_before or now) <= now]
+            coming = sorted((run for run in free if after is None or position_of(run) > after), key=position_of)
+            return [apart(run) for run in coming[: max(limit, 0)]]
+
+        in_use = Counter(run.queue for run in self._of(pool.name) if run.state.holds_slot)
+        return Snapshot(pool=apart(pool), in_use=in_use, due=due, deployment=self._deployment)
+
+    def _apply(self, move: Move) -> Run | None:
+        expected = move.pool, move.expected, move.fence, move.ending
+        return self._change(move.run_id, expected, {"state": move.to, **move.changes})
+
+    def _leave(self, pool: str, run: Run, changes: Mapping[str, Any]) -> Run | None:
+        """The claim's own moves: they leave SCHEDULED, guarded as every move is."""
+        return self._change(run.id, (pool, RunState.SCHEDULED, run.fence, run.ending), changes)
+
+    def _change(self, run_id: UUID, expected: tuple[object, ...], changes: Mapping[str, Any]) -> Run | None:
+        """The run after a change, or None when its pool, state, fence and ending are not, or no longer, as expected."""
+        stored = self._runs.get(run_id)
+        if stored is None or (stored.pool, stored.state, stored.fence, stored.ending) != expected:
+            return None
+        self._runs[run_id] = apart(replace(stored, **changes))
+        return apart(self._runs[run_id])
+
+
+def is_work(run: Run, now: datetime, ended_before: datetime | None) -> bool:
+    """Whether a tick has something to do for the run."""
+    if run.notify_at and run.notify_at <= now:
+        return True
+    if run.state is RunState.SCHEDULED:
+        return max(run.due_at, run.not_before or now) <= now
+    if run.state.is_terminal:
+        return run.lingers or bool(ended_before and run.ended_at and run.ended_at < ended_before)
+    is_over = run.lease_until is not None and run.lease_until <= now
+    return run.submission is not None or (is_over and run.state in transitions.TAKEN_OVER_IN)
+
+
+def matches(run: Run, where: RunFilter) -> bool:
+    """Whether a filter lets the run pass."""
+    return (
+        where.pool in (None, run.pool)
+        and where.queue in (None, run.queue)
+        and where.deployment in (None, run.deployment)
+        and (where.states is None or run.state in where.states)
+    )
