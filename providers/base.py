@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 class ProviderError(Exception):
@@ -319,5 +319,60 @@ class Provider(Protocol):
 
         Ours are those that a dispatcher has started: another one's, which shares the place, are among them. Raises
         `ConfigurationError` when `configuration` says of no place, and `CallFailed` when that could not be asked as a whole.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsLogs(Protocol):
+    """A provider that can show what a job wrote. Optional: ask with `isinstance`."""
+
+    def logs(self, submission: Submission, tail: int = 100) -> str:
+        """The last lines that the job wrote; empty before it ran, and once they are gone. Raises `CallFailed`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEvent:
+    """What a platform reports of a job without being asked."""
+
+    observation: Observation
+    submission: Submission
+    """Where the job lives, as far as the event says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventHost:
+    """The host that receives an event, as far as it is known without a call."""
+
+    identity: str = ""
+    """The platform's name for the function that was started (an ARN)."""
+    credentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The entries of the dispatcher's credentials, by name."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The options of the pool's provider."""
+
+
+class ReadsEvents(Protocol):
+    """What reads the events of one platform. An entry of the registry names it (`ProviderType.events`); it makes no call.
+
+    An event is worth an observation, no more: it may come twice, late, or from a stranger who names a run in it.
+    """
+
+    def read(self, event: Mapping[str, Any]) -> JobEvent | None:
+        """What the event reports; None for events that are of no job of ours. Raises `CallFailed` for a malformed one."""
+        ...
+
+    def located(
+        self,
+        reported: JobEvent,
+        recorded: Mapping[str, str] | None,
+        configuration: Mapping[str, Any],
+        host: EventHost,
+    ) -> Submission | None:
+        """The submission of the job that the event is about, complete; None where the event is about another job.
+
+        `recorded` is the handle of the run's submission; where there is none yet, the event has to come from the place that
+        `configuration` leads to on this host.
         """
         ...

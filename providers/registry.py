@@ -13,7 +13,18 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from providers.base import Checked, Needs, Provider, ProviderUnavailable
+from providers.base import Checked, Needs, Provider, ProviderUnavailable, ReadsEvents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    """How the events of a platform are known, and what reads them."""
+
+    key: str
+    kind: str
+    """An event is of this platform when it holds `kind` under `key`."""
+    reader: str
+    """`module:attribute` of a `providers.base.ReadsEvents`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +47,14 @@ class ProviderType:
     """`module:function` that reads what a job needs out of its configuration, without the SDK (`Provider.needs`)."""
     check: str | None = None
     """`module:function` that checks a rendered configuration without a call, and without the SDK where it is missing."""
-    events: str | None = None
-    """The detail-type of the events (EventBridge) in which the platform tells of a job; None when it tells of none."""
+    events: Events | None = None
+    """The events in which the platform reports what becomes of a job; None when it reports nothing by itself."""
     place: tuple[str, ...] = ()
     """The parts of a job configuration (dotted paths) that say where its job is put, and so what a sweep looks through."""
     description: str
+
+
+_TASK_STATE_CHANGE = Events(key="detail-type", kind="ECS Task State Change", reader="providers.ecs.events:TASK_EVENTS")
 
 
 def _ecs(name: str) -> ProviderType:
@@ -54,7 +68,7 @@ def _ecs(name: str) -> ProviderType:
         place=("aws_credentials", "cluster", "task_run_request.cluster"),
         needs="providers.ecs.needs:needs_of",
         check="providers.ecs.checking:check",
-        events="ECS Task State Change",
+        events=_TASK_STATE_CHANGE,
         description="Tasks on AWS Elastic Container Service: Fargate, EC2 or External",
     )
 
@@ -182,6 +196,18 @@ def check(type_name: str, configuration: Mapping[str, Any]) -> Checked:
     function = provider_type(type_name).check
     checked: Checked = _attribute(function)(configuration) if function else Checked()
     return checked
+
+
+def events_of(event: Mapping[str, Any]) -> Events | None:
+    """The entry that an event belongs to; None for an event of no platform."""
+    entries = {kind.events for kind in _TYPES.values() if kind.events}
+    return next((events for events in entries if event.get(events.key) == events.kind), None)
+
+
+def event_reader(events: Events) -> ReadsEvents:
+    """What reads these events."""
+    reader: ReadsEvents = _attribute(events.reader)
+    return reader
 
 
 def default_template(type_name: str) -> dict[str, Any]:

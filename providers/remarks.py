@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from providers.base import ConfigurationError, Finding
@@ -42,3 +43,69 @@ def finding_of(problem: ConfigurationError) -> Finding:
 def reason_of(findings: Iterable[Finding]) -> str:
     """Faults as the reason of a refusal."""
     return "; ".join(f"{item.path}: {item.message}" if item.path else item.message for item in findings)
+
+
+SHOWN = 12
+"""Known names that are listed where none of them is near."""
+
+
+class Unusable(ConfigurationError):
+    """Several findings at once; as text, one after the other."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(dict.fromkeys(findings))
+        super().__init__("; ".join(f"{finding.path}: {finding.message}" for finding in self.findings))
+
+
+@dataclass(slots=True)
+class Notes:
+    """Where faults and warnings are collected."""
+
+    faults: list[Finding] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
+
+    def fault(self, path: str, message: str) -> None:
+        """Note what cannot be used."""
+        self.faults.append(Finding(path=path, message=message))
+
+    def warn(self, path: str, message: str) -> None:
+        """Note what is accepted and has no effect, or another than one would think."""
+        self.warnings.append(Finding(path=path, message=message))
+
+    def refuse(self) -> None:
+        """Raise `Unusable` with all faults, if there are any."""
+        if self.faults:
+            raise Unusable(self.faults)
+
+    def attempt(self, act: Callable[[], Any]) -> Any:
+        """What `act` gives, or None; the `ConfigurationError` that it raises becomes faults."""
+        try:
+            return act()
+        except ConfigurationError as error:
+            self.faults.extend(findings_of(error))
+            return None
+
+
+def findings_of(error: ConfigurationError) -> tuple[Finding, ...]:
+    """An error whose text is `path: message`, as findings."""
+    if isinstance(error, Unusable):
+        return error.findings
+    path, separator, message = str(error).partition(": ")
+    return (Finding(path=path, message=message) if separator else Finding(path="", message=path),)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: the one that was probably meant, or those that there are."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only a typing error needs it
+
+    names = sorted(known)
+    same = [each for each in names if _plain(each) == _plain(name)]
+    if near := same or get_close_matches(name, names, n=1):
+        return f"did you mean {near[0]}?"
+    more = ", ..." if len(names) > SHOWN else ""
+    return f"it reads {', '.join(names[:SHOWN])}{more}"
+
+
+def _plain(name: str) -> str:
+    """A name as it is in any spelling: CloudFormation's, Python's, the API's."""
+    return name.replace("_", "").replace("-", "").lower()

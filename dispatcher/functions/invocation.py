@@ -21,11 +21,11 @@ from dispatcher.functions.fan_out import Start, fan_out
 from dispatcher.models import RetryPolicy, Run
 from dispatcher.ticking import tick
 from dispatcher.wiring import Wiring
+from providers.registry import events_of
 
 MAX_LEVELS = 100
 """Of an event: job variables may nest 64, and stand three below it."""
 SCHEDULED = frozenset({"Scheduled Event", "Scheduled Tick"})
-ECS_TASK_STATE_CHANGE = "ECS Task State Change"
 
 
 def invoke(
@@ -50,10 +50,10 @@ def invoke(
         raise InvalidInput("event", [Fault("", f"must be an object, not {type(request).__name__}; {_EVENTS}")])
     if nests_too_deep(request, MAX_LEVELS):
         raise InvalidInput("event", [Fault("", f"nests more than {MAX_LEVELS} levels deep; {_EVENTS}")])
-    if request.get("detail-type") == ECS_TASK_STATE_CHANGE:
-        from dispatcher.functions.task_events import settle_task_event  # noqa: PLC0415 - only where such events come
+    if events := events_of(request):
+        from dispatcher.functions.task_events import settle_job_event  # noqa: PLC0415 - only where such events come
 
-        return settle_task_event(wiring, request, deadline, function)
+        return settle_job_event(wiring, events, request, deadline, function)
     if request.keys() == {"create_run"}:
         return _create_run(wiring, request["create_run"], deadline)
     if request.keys() == {"pool"}:
@@ -65,7 +65,7 @@ def invoke(
 
 _EVENTS = (
     'send {} or a scheduled event to tick every pool, {"pool": NAME}, {"create_run": {...}}, '
-    f'or an event of the detail-type "{ECS_TASK_STATE_CHANGE}"'
+    'or an event of the detail-type "ECS Task State Change"'
 )
 
 

@@ -14,8 +14,8 @@ from providers.cloud_run.needs import needs_of
 from providers.cloud_run.place import NO_REGION, Place, place_names
 from providers.cloud_run.rendering import NO_STAGE, OUTPUT, OWN, body_of, v2_body
 from providers.cloud_run.rules import broken_rules
-from providers.cloud_run.values import mapping
 from providers.remarks import finding_of, start_timeout_faults, unknown_keys
+from providers.values import mapping
 
 READ = frozenset(
     {"name", "command", "image", "env", "labels", "credentials", "project", "region", "timeout", "job_body", "keep_job"}

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from providers.base import ConfigurationError
-from providers.cloud_run.values import mapping, objects, text
+from providers.values import mapping, objects, text
 
 VOLUME = "cloudsql"
 PATH = "/cloudsql"

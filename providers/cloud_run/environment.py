@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from providers.base import ConfigurationError
-from providers.cloud_run.values import mapping, objects, text
+from providers.values import mapping, objects, text
 
 SECRET_KEYS = ("secrets", "env_from_secrets")
 """Where a configuration names secrets; the second is Prefect's word."""

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from providers.base import ConfigurationError, Finding
-from providers.cloud_run.values import mapping, objects, text
 from providers.remarks import unknown_keys
+from providers.values import mapping, objects, text
 
 SYSTEM = ("run.googleapis.com/", "cloud.googleapis.com/", "serving.knative.dev/", "autoscaling.knative.dev/")
 """Namespaces that v2 refuses in annotations and labels: what they said has a field of its own there."""

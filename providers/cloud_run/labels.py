@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from providers.cloud_run.values import mapping, text
+from providers.values import mapping, text
 
 MAX_LABELS = 64
 MAX_LENGTH = 63

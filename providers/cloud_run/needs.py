@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from providers.base import ConfigurationError, Needs
+from providers.cloud_run.fields import whole
 from providers.cloud_run.knative import is_knative
 from providers.cloud_run.place import place_names
 from providers.cloud_run.rendering import v2_body
 from providers.cloud_run.sizes import amount
-from providers.cloud_run.values import mapping, objects, whole
+from providers.values import mapping, objects
 
 _KEYS = {"cpu": ("cpu", 1.0), "memory": ("memory", 512.0), "gpu": ("nvidia.com/gpu", 0.0)}
 """Dimension -> the limit that names it, and what a container has without one."""

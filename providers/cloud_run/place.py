@@ -9,7 +9,7 @@ from typing import Any, Self, TypeGuard
 from urllib.parse import quote
 
 from providers.base import CallFailed, ConfigurationError
-from providers.cloud_run.values import mapping
+from providers.places import credentials_name, filled
 
 ENTRY_KEYS = frozenset({"project", "service_account", "delegates", "external_account"})
 """What an entry of the dispatcher's credentials may hold; a key is never among them."""
@@ -25,8 +25,6 @@ https://google.aip.dev/auth/4117; a `client_secret`, which it may have elsewhere
 
 NO_REGION = "region: none is given; name one, such as us-central1, in the pool's base job template or the job variables"
 NO_PROJECT = "project: the host has none; name one in the pool's credentials or set GOOGLE_CLOUD_PROJECT"
-
-_NAMED_BY = frozenset({"name", "project", "$ref"})
 
 
 class HostLacks(CallFailed):
@@ -124,12 +122,11 @@ class Place:
 
     def handle(self) -> dict[str, str]:
         """Its part of a submission's handle."""
-        named = {"credentials": self.credentials} if self.credentials else {}
-        return {"project": self.project, "region": self.region, **named}
+        return filled({"project": self.project, "region": self.region, "credentials": self.credentials})
 
     @classmethod
     def from_handle(cls, handle: Mapping[str, str]) -> Self:
-        """The other way round."""
+        """The place that a handle names."""
         return cls(project=handle["project"], region=handle["region"], credentials=handle.get("credentials"))
 
 
@@ -143,20 +140,7 @@ def place_names(configuration: Mapping[str, Any]) -> PlaceNames:
         raise ConfigurationError(f"region: name one, such as us-central1, not {region!r:.80}")
     if project and not _is_segment(project):
         raise ConfigurationError(f"project: give its id or number, not {project!r:.80}")
-    return PlaceNames(credentials=credentials_name(given), project=project, region=region)
-
-
-def credentials_name(value: Any) -> str | None:
-    """The name that `credentials` gives: a text, `{"name": ...}`, or an exported Prefect block reference (by its id)."""
-    if value is None or isinstance(value, str):
-        return value or None
-    given = mapping(value, "credentials")
-    if unknown := sorted(set(given) - _NAMED_BY):
-        raise ConfigurationError(
-            f"credentials: has {', '.join(unknown)}; give the name of an entry of the dispatcher's credentials,"
-            " keys never stand in a template"
-        )
-    return given.get("name") or mapping(given.get("$ref"), "credentials.$ref").get("block_document_id")
+    return PlaceNames(credentials=credentials_name(given, "credentials", "project"), project=project, region=region)
 
 
 def _is_segment(value: Any) -> TypeGuard[str]:

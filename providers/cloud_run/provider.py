@@ -31,6 +31,7 @@ from providers.cloud_run.place import NO_REGION, HostLacks, Place, place_names
 from providers.cloud_run.regions import Regions
 from providers.cloud_run.rendering import body_of, execution_name, is_kept
 from providers.cloud_run.tidying import live, orphans
+from providers.places import by_place
 from providers.remarks import reason_of
 
 WRITES_PER_MINUTE = 30
@@ -124,7 +125,7 @@ class CloudRunProvider:
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
         """One list of jobs a place, and a look at each that failed; a place that does not answer keeps no other waiting."""
-        groups = by_place(submissions)
+        groups = by_place(Place, submissions)
         seen: dict[str, Observation] = {}
         for observed in at_once(self._observe, groups.items()):
             seen |= observed
@@ -145,7 +146,7 @@ class CloudRunProvider:
         """Delete ended jobs, as many as the write quota of half a minute; those that their template keeps count as gone."""
         gone = {submission.name for submission in submissions if "keep" in submission.handle}
         left = [submission for submission in submissions if submission.name not in gone]
-        groups = by_place(left[: self._deletes])
+        groups = by_place(Place, left[: self._deletes])
         return frozenset(gone.union(*at_once(self._discard, groups.items())))
 
     def _discard(self, place: Place, group: Sequence[Submission]) -> set[str]:
@@ -189,11 +190,3 @@ def at_once(
         return [work(place, group) for place, group in given]
     with ThreadPoolExecutor(min(PLACES_AT_ONCE, len(given)), thread_name_prefix="cloud-run-place") as executor:
         return list(executor.map(lambda item: work(*item), given))
-
-
-def by_place(submissions: Sequence[Submission]) -> dict[Place, list[Submission]]:
-    """Submissions by where they live."""
-    places: dict[Place, list[Submission]] = {}
-    for submission in submissions:
-        places.setdefault(Place.from_handle(submission.handle), []).append(submission)
-    return places

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from providers.base import CallFailed, ConfigurationError
 from providers.cloud_run.place import NO_PROJECT, NO_REGION, Account, HostLacks, Place, place_names
 from providers.deadlines import within
+from providers.once import Once
 
 if TYPE_CHECKING:
     from providers.cloud_run.connection import Connection
@@ -33,9 +33,8 @@ class Regions:
         self._endpoint = with_scheme(endpoint or os.environ.get(EMULATOR_VARIABLE))
         self._project = project
         self._seconds = seconds
-        self._connections: dict[str | None, Connection] = {}
+        self._connections: Once[str | None, Connection] = Once()
         self._lacking: dict[str | None, tuple[float, HostLacks]] = {}
-        self._lock = threading.Lock()
 
     def of(self, configuration: Mapping[str, Any]) -> Region:
         """Where a configuration puts jobs.
@@ -75,7 +74,7 @@ class Regions:
         return Account.of(name, self._entries[name])
 
     def _connect(self, name: str | None, account: Account, end: float) -> Connection:
-        connection = self._connections.get(name)
+        connection = self._connections.peek(name)
         if connection is None:  # who the host is may be asked of a service, which may be slow to say
             connection = within(end - time.monotonic(), lambda: self._connect_first(name, account))
         return connection
@@ -83,10 +82,7 @@ class Regions:
     def _connect_first(self, name: str | None, account: Account) -> Connection:
         from providers.cloud_run.connection import Connection  # noqa: PLC0415 - Google's SDK is imported on first use
 
-        with self._lock:
-            if name not in self._connections:
-                self._connections[name] = self._attempt(name, lambda: Connection(account, self._endpoint))
-            return self._connections[name]
+        return self._connections.get(name, lambda: self._attempt(name, lambda: Connection(account, self._endpoint)))
 
     def _attempt(self, name: str | None, connect: Callable[[], Connection]) -> Connection:
         """A connection; what the host lacked a moment ago is not looked for again by everybody who waits in line."""

@@ -8,10 +8,11 @@ from typing import Any
 from providers.base import ConfigurationError, Job
 from providers.cloud_run.cloudsql import add_instances, instances_of
 from providers.cloud_run.environment import environment_of, variables_of
+from providers.cloud_run.fields import camel, duration, pruned, whole
 from providers.cloud_run.knative import INSTANCES, is_knative, translated
 from providers.cloud_run.labels import KEEP, labels_of
 from providers.cloud_run.place import Place
-from providers.cloud_run.values import camel, duration, mapping, objects, pruned, text, whole, words
+from providers.values import command, mapping, objects, text
 
 TOKEN = "run"  # noqa: S105 - a suffix of a name
 """`start_execution_token`: the execution is called `<job>-run`. One job is made for one run, so one token is enough."""
@@ -93,7 +94,7 @@ def _network(given: Any, place: Place) -> dict[str, Any]:
 def _container(container: dict[str, Any]) -> dict[str, Any]:
     for key in ("command", "args"):
         if key in container:
-            container[key] = words(container[key], f"job_body: containers: {key}")
+            container[key] = command(container[key], f"job_body: containers: {key}")
     resources = mapping(container.pop("resources", None), "job_body: containers: resources")
     resources.pop("requests", None)  # v1 has them; for a job they are the limits
     if limits := mapping(resources.get("limits"), "job_body: containers: resources.limits"):
@@ -105,9 +106,9 @@ def _main(container: dict[str, Any], job: Job) -> dict[str, Any]:
     image = container.get("image") or job.configuration.get("image")
     if not image:
         raise ConfigurationError("image: name the container image to run")
-    command = container.get("command") or words(job.configuration.get("command"), "command")
+    words = container.get("command") or command(job.configuration.get("command"), "command")
     environment = environment_of(container.get("env"), job.configuration, job.environment)
-    chosen: Mapping[str, Any] = {"image": text(image), "command": command, "env": environment}
+    chosen: Mapping[str, Any] = {"image": text(image), "command": words, "env": environment}
     return {**container, **{key: value for key, value in chosen.items() if value}}
 
 

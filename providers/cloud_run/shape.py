@@ -15,8 +15,8 @@ from google.cloud import run_v2
 from google.protobuf.descriptor import FieldDescriptor as Field
 
 from providers.base import Finding
-from providers.cloud_run.values import text
 from providers.remarks import unknown_key
+from providers.values import text
 
 _WHOLE = {Field.TYPE_INT32: 31, Field.TYPE_INT64: 63}
 """The types of whole numbers, and the bits of what they hold."""

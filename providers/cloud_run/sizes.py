@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from providers.cloud_run.values import text
+from providers.values import text
 
 MEMORY_BY_CPU = {1: (512, 4096), 2: (512, 8192), 4: (2048, 16384), 6: (4096, 24576), 8: (4096, 32768)}
 """MiB that go with a number of CPUs, where there is no GPU."""

@@ -14,8 +14,8 @@ from providers.container_instance.entries import CredentialEntries
 from providers.container_instance.group import group_request
 from providers.container_instance.needs import needs
 from providers.container_instance.place import first_group
-from providers.container_instance.values import mapping, named_texts, number, sequence, text, texts
 from providers.remarks import finding_of, unknown_keys
+from providers.values import mapping, named_texts, number, optional_text, sequence, texts
 
 READ = frozenset(
     {"name", "labels", "image", "image_registry", "entrypoint", "command", "env", "secrets", "cpu", "memory", "gpu_count"}
@@ -117,7 +117,7 @@ def _types(configuration: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(path="keep_container_group", message="give true or false")
     if seconds is not None:
         number(seconds, "task_start_timeout_seconds")
-    priority = text(configuration.get("priority"), "priority")
+    priority = optional_text(configuration.get("priority"), "priority")
     if priority not in ("", "Regular", "Spot"):
         yield Finding(path="priority", message=f"give Regular or Spot, not {priority!r}")
 
@@ -131,7 +131,7 @@ def _template(configuration: Mapping[str, Any]) -> Iterator[Finding]:
             message = "is not deployed, only the first container group is: make it before, and name it by its resource id"
             yield Finding(path=f"arm_template.resources[{index}]", message=message)
     yield from unknown_keys(group, _RESOURCE | frozenset(_UNDEPLOYED), _PATH)
-    if text(group.get("apiVersion"), f"{_PATH}.apiVersion") <= NEWEST_MODEL:
+    if optional_text(group.get("apiVersion"), f"{_PATH}.apiVersion") <= NEWEST_MODEL:
         yield from _group_keys(mapping(group.get("properties"), f"{_PATH}.properties"))
 
 
@@ -163,7 +163,7 @@ def _registry(configuration: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _gpus(configuration: Mapping[str, Any]) -> Iterator[Finding]:
-    count, sku = configuration.get("gpu_count"), text(configuration.get("gpu_sku"), "gpu_sku")
+    count, sku = configuration.get("gpu_count"), optional_text(configuration.get("gpu_sku"), "gpu_sku")
     if sku and not count:
         yield Finding(path="gpu_sku", message="takes no effect without gpu_count")
     if sku and sku not in GPU_SKUS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from providers.base import ProviderUnavailable
 from providers.container_instance.entries import CredentialEntries
 from providers.container_instance.group import API_VERSION
 from providers.container_instance.place import Place
+from providers.once import Once
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -36,23 +36,17 @@ class Connections:
 
     def __init__(self, entries: CredentialEntries, endpoint: str | None) -> None:
         self._entries, self._endpoint = entries, endpoint
-        self._making = threading.Lock()
-        self._arms: dict[tuple[str, str, str], Arm] = {}
-        self._regions: dict[Place, str] = {}
+        self._arms: Once[tuple[str, str, str], Arm] = Once()
+        self._regions: Once[Place, str] = Once()
 
     def arm(self, place: Place, api_version: str = API_VERSION) -> Arm:
         """Raises `ConfigurationError` for a name of credentials that cannot be used."""
         key = (place.subscription_id, place.credentials, api_version)
-        with self._making:
-            if key not in self._arms:
-                self._arms[key] = self._made(place, api_version)
-            return self._arms[key]
+        return self._arms.get(key, lambda: self._made(place, api_version))
 
     def region(self, place: Place) -> str:
         """The resource group's own region. Raises `ArmFailure`."""
-        if place not in self._regions:
-            self._regions[place] = self.arm(place).region(place.resource_group)
-        return self._regions[place]
+        return self._regions.get(place, lambda: self.arm(place).region(place.resource_group))
 
     def _made(self, place: Place, api_version: str) -> Arm:
         from providers.container_instance.arm import Arm  # noqa: PLC0415 - imports the SDK, on first use

@@ -9,7 +9,7 @@ from typing import Any
 from providers.base import ConfigurationError, Job
 from providers.container_instance.expressions import is_expression
 from providers.container_instance.secret_values import Secrets
-from providers.container_instance.values import command, mapping, named_texts, number, required_text, sequence, text
+from providers.values import command, mapping, named_texts, number, optional_text, required_text, sequence
 
 DEFAULT_CPU = 1
 DEFAULT_MEMORY = 1
@@ -38,14 +38,14 @@ def main_container(job: Job, given: Mapping[str, Any], secrets: Secrets) -> dict
 
 def container_name(job: Job, given: Mapping[str, Any]) -> str:
     """The container's own name, or the job's where a template leaves it to ARM."""
-    name = text(given.get("name"), f"{_PATH}[0].name")
+    name = optional_text(given.get("name"), f"{_PATH}[0].name")
     return job.name if not name or is_expression(name) else name
 
 
 def command_of(configuration: Mapping[str, Any], properties: Mapping[str, Any]) -> list[str]:
     """The whole command: the entrypoint, if there is one, and the command's words. None of both leaves the image's own."""
     words = command(configuration.get("command") or properties.get("command"), "command")
-    entrypoint = text(configuration.get("entrypoint"), "entrypoint")
+    entrypoint = optional_text(configuration.get("entrypoint"), "entrypoint")
     return [entrypoint, *words] if entrypoint else words
 
 
@@ -59,7 +59,7 @@ def _resources(configuration: Mapping[str, Any], given: dict[str, Any]) -> dict[
 
 
 def _gpu(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    count, sku = configuration.get("gpu_count"), text(configuration.get("gpu_sku"), "gpu_sku")
+    count, sku = configuration.get("gpu_count"), optional_text(configuration.get("gpu_sku"), "gpu_sku")
     if not count:
         return {}
     if not sku:

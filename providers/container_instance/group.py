@@ -18,7 +18,7 @@ from providers.container_instance.needs import location_of
 from providers.container_instance.place import first_group
 from providers.container_instance.secret_values import Secrets
 from providers.container_instance.tags import tags_of
-from providers.container_instance.values import mapping, pruned, required_text, sequence, text, texts
+from providers.values import mapping, optional_text, required_text, sequence, texts, without_nulls
 
 API_VERSION = "2023-05-01"
 """What is asked in unless a template names a newer one, or a field needs it."""
@@ -78,7 +78,7 @@ def _resource(configuration: Mapping[str, Any]) -> dict[str, Any]:
     """The first container group among the template's resources, without nulls and with its parameters filled in."""
     group = first_group(configuration)
     template = mapping(configuration.get("arm_template"), "arm_template")
-    resource: dict[str, Any] = resolved(pruned(group), mapping(template.get("parameters"), "arm_template.parameters"))
+    resource: dict[str, Any] = resolved(without_nulls(group), mapping(template.get("parameters"), "arm_template.parameters"))
     return resource
 
 
@@ -100,7 +100,7 @@ def _registry(given: Any, entries: CredentialEntries, secrets: Secrets) -> dict[
     named = isinstance(given, str)
     fields = {"password": given, **entries.entry(given, path)} if named else mapping(given, path)
     server = _SCHEME.sub("", required_text(fields.get("registry_url"), f"{path}.registry_url")).rstrip("/")
-    if identity := text(fields.get("identity"), f"{path}.identity"):
+    if identity := optional_text(fields.get("identity"), f"{path}.identity"):
         return {"server": server, "identity": identity}
     username = required_text(fields.get("username"), f"{path}.username")
     return {"server": server, "username": username, **secrets.password(fields.get("password"), f"{path}.password")}
@@ -109,7 +109,7 @@ def _registry(given: Any, entries: CredentialEntries, secrets: Secrets) -> dict[
 def _add_placement(properties: dict[str, Any], configuration: Mapping[str, Any]) -> None:
     properties.setdefault("osType", "Linux")
     properties.setdefault("restartPolicy", "Never")
-    if priority := text(configuration.get("priority"), "priority"):
+    if priority := optional_text(configuration.get("priority"), "priority"):
         properties["priority"] = priority
     if subnets := texts(configuration.get("subnet_ids"), "subnet_ids"):
         properties["subnetIds"] = [{"id": subnet} for subnet in subnets]
@@ -139,5 +139,5 @@ def _identity(given: dict[str, Any], identities: list[str]) -> dict[str, Any]:
 
 
 def _api_version(resource: Mapping[str, Any], properties: Mapping[str, Any]) -> str:
-    asked = text(resource.get("apiVersion"), f"{_PATH}.apiVersion")
+    asked = optional_text(resource.get("apiVersion"), f"{_PATH}.apiVersion")
     return max(API_VERSION, asked, SECRETS_API_VERSION if properties.get("secretReferences") else "")

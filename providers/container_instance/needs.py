@@ -9,7 +9,7 @@ from providers.base import ConfigurationError, Needs
 from providers.container_instance.container import DEFAULT_CPU, DEFAULT_MEMORY
 from providers.container_instance.expressions import is_expression, parameter
 from providers.container_instance.place import first_group, place_of
-from providers.container_instance.values import mapping, number, sequence, text
+from providers.values import mapping, number, optional_text, sequence
 
 SPOT = "spot"
 """The CPUs of a Spot group, which have a quota of their own."""
@@ -31,7 +31,7 @@ def location_of(configuration: Mapping[str, Any], group: Mapping[str, Any]) -> s
     """Where the configuration or its template puts the group; empty for the resource group's own region."""
     given = configuration.get("location") or group.get("location")
     template = mapping(configuration.get("arm_template"), "arm_template")
-    location = text(parameter(given, mapping(template.get("parameters"), "arm_template.parameters")), "location")
+    location = optional_text(parameter(given, mapping(template.get("parameters"), "arm_template.parameters")), "location")
     return "" if is_expression(location) else location
 
 

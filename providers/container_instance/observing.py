@@ -22,7 +22,7 @@ from typing import Any
 from providers.base import ConfigurationError, JobState, Observation, Submission, unreadable
 from providers.container_instance.answers import ArmFailure
 from providers.container_instance.connections import Connections
-from providers.container_instance.place import place_of_submission
+from providers.container_instance.place import Place
 from providers.container_instance.states import (
     MAX_REASON,
     is_over,
@@ -69,7 +69,7 @@ class Observer:
         return seen
 
     def _one(self, submission: Submission) -> Observation:
-        place = place_of_submission(submission)
+        place = Place.from_handle(submission.handle)
         arm = self._connections.arm(place)
         try:
             group = arm.get(place.resource_group, submission.name)
@@ -118,11 +118,11 @@ class Observer:
 
     def _stop(self, submission: Submission) -> str:
         """Ask for the group's end; what went wrong, if anything did."""
-        place = place_of_submission(submission)
+        place = Place.from_handle(submission.handle)
         return self._tried(lambda: self._connections.arm(place).stop(place.resource_group, submission.name))
 
     def _note(self, submission: Submission, tags: Mapping[str, str]) -> str:
-        place = place_of_submission(submission)
+        place = Place.from_handle(submission.handle)
         return self._tried(lambda: self._connections.arm(place).tag(place.resource_group, submission.name, tags))
 
     def _tried(self, call: Callable[[], None]) -> str:
@@ -153,6 +153,6 @@ def _tags(group: Mapping[str, Any]) -> dict[str, str]:
 
 def log_of(connections: Connections, submission: Submission, tail: int) -> str:
     """The last lines that the job's main container wrote. Raises `ArmFailure`."""
-    place = place_of_submission(submission)
+    place = Place.from_handle(submission.handle)
     container = submission.handle.get("container") or submission.name
     return connections.arm(place).logs(place.resource_group, submission.name, container, tail)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from providers.base import ConfigurationError, Submission
-from providers.container_instance.values import mapping, required_text, sequence
+from providers.values import mapping, required_text, sequence
 
 GROUPS = "Microsoft.ContainerInstance/containerGroups"
 INLINE_KEYS = frozenset({"tenant_id", "client_id"})
@@ -27,6 +27,23 @@ class Place:
     def resource_id(self, name: str) -> str:
         """The ARM resource id of a container group here."""
         return f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}/providers/{GROUPS}/{name}"
+
+    def handle(self) -> dict[str, str]:
+        """Its part of a submission's handle."""
+        return {
+            "subscription_id": self.subscription_id,
+            "resource_group": self.resource_group,
+            "credentials": self.credentials,
+        }
+
+    @classmethod
+    def from_handle(cls, handle: Mapping[str, str]) -> Self:
+        """The place that a handle names."""
+        return cls(
+            subscription_id=handle["subscription_id"],
+            resource_group=handle["resource_group"],
+            credentials=handle.get("credentials", ""),
+        )
 
 
 def place_of(configuration: Mapping[str, Any]) -> Place:
@@ -53,24 +70,9 @@ def first_group(configuration: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def submission_of(name: str, place: Place, *, container: str, keep: bool = False) -> Submission:
     """What is needed to look at the job again."""
-    handle = {
-        "subscription_id": place.subscription_id,
-        "resource_group": place.resource_group,
-        "credentials": place.credentials,
-        "container": container,
-    }
+    handle = {**place.handle(), "container": container}
     url = f"https://portal.azure.com/#resource{place.resource_id(name)}/overview"
     return Submission(name=name, handle=handle | ({"keep": "true"} if keep else {}), url=url)
-
-
-def place_of_submission(submission: Submission) -> Place:
-    """The place that a submission's handle names."""
-    handle = submission.handle
-    return Place(
-        subscription_id=handle["subscription_id"],
-        resource_group=handle["resource_group"],
-        credentials=handle.get("credentials", ""),
-    )
 
 
 def _credentials(given: Any) -> str:

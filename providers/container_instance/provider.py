@@ -39,7 +39,7 @@ from providers.container_instance.entries import CredentialEntries, HostLacks
 from providers.container_instance.group import container_of, group_request, is_kept
 from providers.container_instance.needs import needs
 from providers.container_instance.observing import Observer, log_of
-from providers.container_instance.place import Place, place_of, place_of_submission, submission_of
+from providers.container_instance.place import Place, place_of, submission_of
 from providers.container_instance.states import is_over, never_ran, observation_of
 from providers.container_instance.tags import KEEP_TAG, OWN_TAG
 from providers.container_instance.timing import CALL_TIMEOUT, LAST_START, Watch
@@ -121,7 +121,7 @@ class ContainerInstanceProvider:
             return Rejected(reason=reason_of(faults(job.configuration)) or str(error))
 
     def _submit(self, job: Job, submission: Submission, wants: Needs, watch: Watch) -> Outcome:
-        place = place_of_submission(submission)
+        place = Place.from_handle(submission.handle)
         try:
             if self._exists(place, job.name):
                 return Accepted(submission=submission)
@@ -160,7 +160,7 @@ class ContainerInstanceProvider:
 
     def cancel(self, submission: Submission) -> None:
         """Stop what runs; delete what never ran, which nothing else ends."""
-        place = place_of_submission(submission)
+        place = Place.from_handle(submission.handle)
         try:
             arm = self._connections.arm(place)
             group = arm.get(place.resource_group, submission.name)
@@ -184,7 +184,7 @@ class ContainerInstanceProvider:
     def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:
         """Delete the groups, as many as Azure's rate lets through; those that are to stay count as gone."""
         kept = frozenset(submission.name for submission in submissions if submission.handle.get("keep"))
-        groups = [(place_of_submission(item), item.name) for item in submissions if item.name not in kept]
+        groups = [(Place.from_handle(item.handle), item.name) for item in submissions if item.name not in kept]
         return kept | frozenset(self._delete(groups))
 
     def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:
@@ -233,7 +233,7 @@ class ContainerInstanceProvider:
     def _put(
         self, submission: Submission, body: Mapping[str, Any], wants: Needs, *, api_version: str, seconds: float
     ) -> Outcome:
-        place = place_of_submission(submission)
+        place = Place.from_handle(submission.handle)
         try:
             self._connections.arm(place, api_version).put(place.resource_group, submission.name, body, seconds=seconds)
         except ArmFailure as failure:

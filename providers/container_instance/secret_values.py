@@ -18,7 +18,7 @@ from typing import Any
 
 from providers.base import ConfigurationError
 from providers.container_instance.entries import CredentialEntries
-from providers.container_instance.values import mapping
+from providers.values import mapping
 
 SECRET_FIELDS = frozenset({"password", "secureValue", "storageAccountKey", "workspaceKey"})
 """Where Azure's model takes a secret's value; the values of a volume's `secret` are such fields, too, in base64."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from providers.base import Job
-from providers.container_instance.values import named_texts, text
+from providers.values import named_texts, optional_text
 
 OWN_TAG = "push-dispatcher-job"
 """Holds the job's name; a group that carries another's (a copy) is not ours."""
@@ -28,7 +28,7 @@ _FORBIDDEN = re.compile(r"[<>%&\\?/\x00-\x1f]")
 def tags_of(job: Job, given: Mapping[str, Any], *, keep: bool) -> dict[str, str]:
     """The group's tags: ours, then the dispatcher's labels, the configuration's, and those of the template."""
     own = {OWN_TAG: job.name} | ({KEEP_TAG: "true"} if keep else {})
-    name = text(job.configuration.get("name"), "name")
+    name = optional_text(job.configuration.get("name"), "name")
     labels = named_texts(job.configuration.get("labels"), "labels")
     sources = (own, job.labels, labels, {"name": name} if name else {}, named_texts(given, "arm_template.resources[0].tags"))
     chosen: dict[str, tuple[str, str]] = {}

@@ -1,13 +1,12 @@
-"""What the answers of ECS say, provided that they are about what was asked for. All of it raises `Garbled` otherwise."""
+"""What the answers of AWS say, provided that they are about what was asked for. All of it raises `Garbled` otherwise."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from providers.ecs.calls import Garbled, member, objects_of, optional
-from providers.ecs.console import parse_task_arn
-from providers.ecs.place import Place
+from providers.base import CallFailed
+from providers.ecs.place import Place, parse_task_arn
 
 
 def started_task(answer: Mapping[str, Any], name: str) -> tuple[str, str | None] | None:
@@ -60,3 +59,36 @@ def definition_in(answer: Mapping[str, Any], wanted: str) -> Mapping[str, Any]:
     if not arn.startswith("arn:") or (told if ":" in asked else told.partition(":")[0]) != asked:
         raise Garbled(f"the answer tells of the task definition {arn[:200]!r}, and {wanted} was asked for")
     return definition
+
+
+Item = TypeVar("Item")
+
+
+class Garbled(CallFailed):
+    """An answer that is none: of an unexpected shape, or about something else than was asked for."""
+
+
+def member(answer: Any, name: str, kind: type[Item]) -> Item:
+    """A member of an answer. Raises `Garbled` when it is missing or of another type."""
+    value = answer.get(name) if isinstance(answer, Mapping) else None
+    if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
+        raise Garbled(f"the answer holds no {name} of the kind that AWS sends")
+    return value
+
+
+def optional(answer: Any, name: str, kind: type[Item]) -> Item | None:
+    """The same for a member that need not be there."""
+    if isinstance(answer, Mapping) and answer.get(name) is None:
+        return None
+    return member(answer, name, kind)
+
+
+def objects_of(answer: Any, name: str) -> Sequence[Mapping[str, Any]]:
+    """A member that is a list of objects; one that is not there is an empty list."""
+    return [_object(item, name) for item in optional(answer, name, list) or ()]
+
+
+def _object(item: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(item, Mapping):
+        raise Garbled(f"the answer holds no {name} of the kind that AWS sends")
+    return item

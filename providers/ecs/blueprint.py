@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from providers.ecs.containers import DEFAULT_CONTAINER
-from providers.ecs.definition import Facts, drafted, facts_of, given_definition, template_compatibilities
-from providers.ecs.findings import Notes
-from providers.ecs.keys import note_beside_existing, note_keys, note_network
-from providers.ecs.launch import Launch, launch_of
-from providers.ecs.network import Network, network_of
-from providers.ecs.values import mapping
+from providers.ecs.definition import DEFAULT_CONTAINER, Facts, drafted, facts_of, given_definition, template_compatibilities
+from providers.ecs.launch import Launch, Network, launch_of, network_of
+from providers.ecs.rules import note_beside_existing, note_keys, note_network
+from providers.remarks import Notes
+from providers.values import mapping
 
 _OF_THE_RUN = frozenset({"name", "command", "env", "labels"})
 """Keys of a configuration that nothing here is made of; in `task_run_request` they stand as `tags` and `containerOverrides`."""

@@ -7,14 +7,13 @@ from typing import Any
 
 from providers.base import Checked, Job
 from providers.ecs.blueprint import Blueprint, draft, note_shared
-from providers.ecs.containers import DEFAULT_CONTAINER
-from providers.ecs.definition import Facts, given_definition
-from providers.ecs.findings import Notes
+from providers.ecs.definition import DEFAULT_CONTAINER, Facts, given_definition
 from providers.ecs.launch import Launch, launch_of
 from providers.ecs.place import place_of
 from providers.ecs.request import requested
 from providers.ecs.shapes import input_shape
-from providers.ecs.values import mapping, name_of
+from providers.remarks import Notes
+from providers.values import mapping, name_of
 
 NAME = "r0123456789abcdef0123456789abcdef-1"
 """A name as long as those of jobs: it counts in the size of a request."""

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from providers.base import ConfigurationError, ProviderUnavailable
-from providers.ecs.calls import Service, bounded
-from providers.ecs.once import Once
 from providers.ecs.place import Place
+from providers.ecs.service import Service
+from providers.once import Once
 
 ENTRY_KEYS = frozenset({"role_arn", "external_id", "session_name", "region", "profile"})
 CONNECT_SHARE = 0.2
@@ -52,7 +52,7 @@ class Clients:
     def located(self, place: Place) -> Place:
         """`place` with the region that its calls will go to.
 
-        Raises `ConfigurationError` for credentials that are unknown or not AWS's, and the SDK's `NoRegionError`.
+        Raises `ConfigurationError` for credentials that are unknown or not AWS's, and `AwsFailure` without a region.
         """
         region = place.region or self._entry(place.credentials).get("region") or self._region
         return Place(credentials=place.credentials, region=region or self._region_of(place.credentials), cluster=place.cluster)
@@ -60,10 +60,11 @@ class Clients:
     def sign_in(self, place: Place) -> None:
         """Have credentials at hand, so that a failure to get them is not taken for one of the call that they are for.
 
-        Raises what the SDK raises, `NoAnswerInTime` and `Garbled`.
+        Raises `AwsFailure`, `NoAnswerInTime` and `Garbled`.
         """
         session = self._session(place.credentials)
-        bounded(self._seconds, "credentials", lambda: _sdk().have_credentials(session))
+        sdk = _sdk()
+        sdk.bounded(self._seconds, "credentials", lambda: sdk.have_credentials(session))
 
     def client(self, service: str, place: Place) -> Service:
         """The client of `service` for calls to a located place; each ends within what one call of a submission may take."""
@@ -79,19 +80,27 @@ class Clients:
         return _checked(name, self._entries[name])
 
     def _region_of(self, name: str | None) -> str:
-        return self._regions.get(name, lambda: _sdk().region_of(self._session(name)))
+        sdk = _sdk()
+        return self._regions.get(name, lambda: sdk.translated("region", lambda: sdk.region_of(self._session(name))))
 
     def _session(self, name: str | None) -> Any:
         return self._sessions.get(name, lambda: self._open(self._entry(name)))
 
     def _open(self, entry: Mapping[str, Any]) -> Any:
-        return _sdk().open_session(entry, self._endpoint_url, self._region, self._config())
+        sdk = _sdk()
+        return sdk.translated("session", lambda: sdk.open_session(entry, self._endpoint_url, self._region, self._config()))
 
     def _build(self, service: str, place: Place) -> Service:
         session, config = self._session(place.credentials), self._config()
         with self._building:  # a session must not build two clients at a time
-            client = session.create_client(service, region_name=place.region, endpoint_url=self._endpoint_url, config=config)
-        return Service(client, self._seconds)
+            client = _sdk().translated(
+                service,
+                lambda: session.create_client(
+                    service, region_name=place.region, endpoint_url=self._endpoint_url, config=config
+                ),
+            )
+        made: Service = _sdk().SdkService(client, self._seconds)
+        return made
 
     def _config(self) -> Any:
         return _sdk().configured(*self._timeouts, self._connections)
@@ -99,7 +108,7 @@ class Clients:
 
 def _sdk() -> Any:
     try:
-        return importlib.import_module("providers.ecs.sessions")
+        return importlib.import_module("providers.ecs.sdk")
     except ImportError as error:
         raise ProviderUnavailable('ecs needs boto3: pip install "push-dispatcher[aws]"') from error
 

@@ -7,22 +7,19 @@ again without a memory of its own: an equal definition has an equal family, and 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 from providers.base import ConfigurationError
-from providers.ecs.calls import Garbled, member, objects_of, optional
-from providers.ecs.containers import complete_containers
-from providers.ecs.findings import Notes
+from providers.ecs.answers import Garbled, member, objects_of, optional
 from providers.ecs.launch import Launch
-from providers.ecs.logs import configure_logs
+from providers.ecs.needs import DEFAULT_CPU, DEFAULT_MEMORY, cpu_units, mebibytes
 from providers.ecs.rules import note_definition
-from providers.ecs.shapes import fitted
-from providers.ecs.sizes import DEFAULT_CPU, DEFAULT_MEMORY, cpu_units, mebibytes
-from providers.ecs.task_secrets import add_secrets, execution_role
-from providers.ecs.values import canonical, listed, mapping, name_of, pairs, pruned, sequence, text
+from providers.ecs.shapes import fitted, listed, pairs, pruned
+from providers.remarks import Notes
+from providers.values import canonical, command, mapping, name_of, objects, sequence, text
 
 DEFAULT_FAMILY = "push-dispatcher"
 MAX_FAMILY = 255
@@ -162,3 +159,131 @@ def _size(value: Any, read: Callable[[Any], float | None], path: str) -> int:
     if amount is None:
         raise ConfigurationError(f"{path}: give a whole number, not {value!r}")
     return int(amount)
+
+
+DEFAULT_CONTAINER = "prefect"
+"""Prefect's name for the container that does the work; templates made for it rely on the name."""
+_COMMANDS = frozenset({"command", "entryPoint"})
+
+
+def complete_containers(definition: dict[str, Any], wanted: str | None) -> dict[str, Any]:
+    """Tidy the definition's containers in place, and give back the one that does the work."""
+    path = "task_definition.containerDefinitions"
+    given = objects(definition.get("containerDefinitions"), path)
+    definition["containerDefinitions"] = [tidy_container(item, f"{path}[{index}]") for index, item in enumerate(given)]
+    return _main(definition["containerDefinitions"], wanted)
+
+
+def main_container(names: Sequence[str], wanted: str | None) -> str:
+    """The name of the container that does the work: the one asked for, else `prefect`, else the first."""
+    if wanted and wanted not in names:
+        raise ConfigurationError(f"container_name: {wanted!r} is not in the task definition, which has {', '.join(names)}")
+    return wanted or (DEFAULT_CONTAINER if DEFAULT_CONTAINER in names else names[0])
+
+
+def tidy_container(container: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """A container (or an override of one) with lists where people write objects or text, and nothing empty.
+
+    Where a name is given plainly and as a secret, the secret stays.
+    """
+    tidy: dict[str, Any] = pruned(container)
+    for key in tidy.keys() & _COMMANDS:
+        tidy[key] = command(tidy[key], f"{path}.{key}")
+    for key, value in (("environment", "value"), ("secrets", "valueFrom")):
+        if key in tidy:
+            tidy[key] = listed(pairs(tidy[key], f"{path}.{key}", value=value), value=value)
+    return without_plain(tidy, {item["name"] for item in tidy.get("secrets", ())})
+
+
+def without_plain(container: dict[str, Any], secrets: Collection[str]) -> dict[str, Any]:
+    """The container without plain variables of these names; ECS takes a name once only."""
+    if secrets and "environment" in container:
+        container["environment"] = [item for item in container["environment"] if item["name"] not in secrets]
+    return {key: value for key, value in container.items() if value or key not in ("environment", "secrets")}
+
+
+def _main(containers: list[dict[str, Any]], wanted: str | None) -> dict[str, Any]:
+    """The main container among `containers`: one without a name is given it; where there is none at all, one is added."""
+    if not containers:
+        containers.append({})
+    names = [container["name"] for container in containers if "name" in container]
+    name = main_container(names, wanted) if len(names) == len(containers) else wanted or DEFAULT_CONTAINER
+    main = next((item for item in containers if item.get("name") == name), None)
+    if main is None:
+        main = next(item for item in containers if "name" not in item)
+        main["name"] = name
+    return main
+
+
+DISPATCHERS = "DISPATCHER_"
+PREFECT_VARIABLES = {
+    "PREFECT_API_KEY": "prefect_api_key_secret_arn",
+    "PREFECT_API_AUTH_STRING": "prefect_api_auth_string_secret_arn",
+}
+"""Two secrets that newer Prefect templates have variables of their own for."""
+
+
+def secrets_of(configuration: Mapping[str, Any]) -> dict[str, str]:
+    """Names of environment variables, and the ARNs that their values are read from."""
+    prefect = {name: configuration.get(variable) for name, variable in PREFECT_VARIABLES.items()}
+    return pairs(prefect, "secrets") | pairs(configuration.get("secrets"), "secrets", value="valueFrom")
+
+
+def add_secrets(definition: Mapping[str, Any], main: dict[str, Any], configuration: Mapping[str, Any]) -> None:
+    """Put the secrets into the main container, in place of plain variables of the same names."""
+    secrets = secrets_of(configuration)
+    if not secrets:
+        return
+    if own := sorted(name for name in secrets if name.startswith(DISPATCHERS)):
+        raise ConfigurationError(f"secrets: {', '.join(own)}: names that begin with {DISPATCHERS} are the dispatcher's own")
+    if not definition.get("executionRoleArn"):
+        raise ConfigurationError("secrets: ECS reads them with the execution role; give execution_role_arn a role that may")
+    kept = {item["name"]: item["valueFrom"] for item in main.get("secrets", ())}
+    main["secrets"] = listed({**kept, **secrets}, value="valueFrom")
+    if environment := [item for item in main.pop("environment", ()) if item["name"] not in secrets]:
+        main["environment"] = environment
+
+
+def execution_role(definition: Mapping[str, Any], configuration: Mapping[str, Any]) -> str | None:
+    """The role that pulls images, writes logs and reads secrets, wherever it is given."""
+    request = mapping(configuration.get("task_run_request"), "task_run_request")
+    override = mapping(request.get("overrides"), "task_run_request.overrides").get("executionRoleArn")
+    role = definition.get("executionRoleArn") or configuration.get("execution_role_arn") or override
+    return name_of(role, "execution_role_arn")
+
+
+DEFAULT_GROUP = "push-dispatcher"
+DEFAULT_PREFIX = "run"
+
+
+def logs_wanted(configuration: Mapping[str, Any]) -> bool:
+    """`configure_cloudwatch_logs`, or where it is left open `stream_output`, as in Prefect."""
+    wanted = configuration.get("configure_cloudwatch_logs")
+    return bool(configuration.get("stream_output") if wanted is None else wanted)
+
+
+def configure_logs(definition: Mapping[str, Any], main: dict[str, Any], configuration: Mapping[str, Any], region: str) -> None:
+    """Point the main container's output at CloudWatch, where that is asked for."""
+    options = mapping(configuration.get("cloudwatch_logs_options"), "cloudwatch_logs_options")
+    if not logs_wanted(configuration):
+        if options:
+            raise ConfigurationError("cloudwatch_logs_options: set configure_cloudwatch_logs to true to use them")
+        return
+    if not definition.get("executionRoleArn"):
+        raise ConfigurationError(
+            "configure_cloudwatch_logs: ECS writes the logs with the execution role; give execution_role_arn a role with"
+            " logs:CreateLogStream, logs:CreateLogGroup and logs:PutLogEvents"
+        )
+    main["logConfiguration"] = {"logDriver": "awslogs", "options": _options(definition, configuration, options, region)}
+
+
+def _options(
+    definition: Mapping[str, Any], configuration: Mapping[str, Any], given: Mapping[str, Any], region: str
+) -> dict[str, str]:
+    defaults = {
+        "awslogs-create-group": "true",
+        "awslogs-group": DEFAULT_GROUP,
+        "awslogs-region": region,
+        "awslogs-stream-prefix": configuration.get("cloudwatch_logs_prefix") or definition.get("family") or DEFAULT_PREFIX,
+    }
+    return defaults | {name: text(value) for name, value in given.items() if value is not None}

@@ -9,15 +9,13 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from providers.base import Observation, Submission
-from providers.ecs.calls import Garbled, member, optional
-from providers.ecs.console import TaskArn, parse_task_arn
+from providers.base import EventHost, JobEvent, Submission
+from providers.ecs.answers import Garbled, member, optional
 from providers.ecs.observation import main_of, observation_of
-from providers.ecs.place import Place, place_of
-from providers.ecs.submissions import submission_of
+from providers.ecs.place import Place, TaskArn, parse_task_arn, place_of, region_of_arn, submission_of
 
 SOURCE = "aws.ecs"
 DETAIL_TYPE = "ECS Task State Change"
@@ -25,18 +23,39 @@ DETAIL_TYPE = "ECS Task State Change"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:
-    """Where tasks are put that say nothing of it: what is known of the dispatcher's own host, and of named credentials."""
+    """The account and the region of tasks whose configuration names neither."""
 
     account: str | None = None
     region: str | None = None
 
 
-def from_event(event: Mapping[str, Any], credentials: str | None = None) -> tuple[str, Observation, Submission] | None:
-    """The job's name, what the event shows of it, and where it lives; None for other events and tasks that nobody named.
+class TaskEvents:
+    """Reads the events (`providers.base.ReadsEvents`)."""
 
-    An event does not say with whose credentials its task can be reached: give the name of them where the pool has one.
-    Raises `Garbled` for an event that is malformed, or that names more than one place.
-    """
+    def read(self, event: Mapping[str, Any]) -> JobEvent | None:
+        """What the event reports; None for other events and for tasks that nobody named.
+
+        Raises `Garbled` for an event that is malformed, or that names more than one place.
+        """
+        return from_event(event)
+
+    def located(
+        self, reported: JobEvent, recorded: Mapping[str, str] | None, configuration: Mapping[str, Any], host: EventHost
+    ) -> Submission | None:
+        """The event's submission with the credentials that the job names, which no event says and a cancel needs."""
+        submission = reported.submission
+        if not is_about(submission, recorded, configuration, homes_of(host)):
+            return None
+        credentials = place_of(configuration).credentials
+        handle = {**submission.handle, "credentials": credentials} if credentials else submission.handle
+        return replace(submission, handle=handle)
+
+
+TASK_EVENTS = TaskEvents()
+
+
+def from_event(event: Mapping[str, Any]) -> JobEvent | None:
+    """See `TaskEvents.read`."""
     if event.get("source") != SOURCE or event.get("detail-type") != DETAIL_TYPE:
         return None
     detail = optional(event, "detail", dict) or {}
@@ -44,30 +63,47 @@ def from_event(event: Mapping[str, Any], credentials: str | None = None) -> tupl
         return None
     name, observation = observation_of(detail)
     arn, cluster = _task_of(event, detail)
-    place = Place(credentials=credentials, region=event.get("region"), cluster=cluster)
     container = main_of(detail, None).get("name")
-    return name, observation, submission_of(name, arn, place, container if isinstance(container, str) else None)
+    place = Place(region=event.get("region"), cluster=cluster)
+    submission = submission_of(name, arn, place, container if isinstance(container, str) else None)
+    return JobEvent(observation=observation, submission=submission)
 
 
 def is_about(
-    told: Submission, recorded: Mapping[str, str] | None, configuration: Mapping[str, Any], homes: Mapping[str | None, Home]
+    reported: Submission,
+    recorded: Mapping[str, str] | None,
+    configuration: Mapping[str, Any],
+    homes: Mapping[str | None, Home],
 ) -> bool:
-    """Whether the task that an event tells of is the one of a submission.
+    """Whether an event's task is the one of a submission, whose handle is `recorded`.
 
-    `recorded` is the submission's handle; where none is recorded yet, the event has to come from the account, region and
-    cluster that `configuration` leads to. `homes` holds what is known of them by the name of the credentials, None for the
-    host's own identity; an account or a region that is not known is nobody's.
+    Where none is recorded yet, the event has to come from the account, region and cluster that `configuration` leads to.
+    `homes` holds the account and region by the name of the credentials, None for the host's own identity; what is unknown
+    matches nothing.
     """
     if recorded is not None:
-        return told.handle.get("task") == recorded.get("task")
-    task, place = parse_task_arn(told.handle["task"]), place_of(configuration)
+        return reported.handle.get("task") == recorded.get("task")
+    task, place = parse_task_arn(reported.handle["task"]), place_of(configuration)
     if task is None:
         return False
     if place.cluster and place.cluster.startswith("arn:"):
-        return told.handle.get("cluster") == place.cluster
+        return reported.handle.get("cluster") == place.cluster
     home = homes.get(place.credentials, Home())
     expected = (home.account, place.region or home.region, place.cluster or "default")
-    return (task.account, task.region, _cluster_of(told)) == expected
+    return (task.account, task.region, _cluster_of(reported)) == expected
+
+
+def homes_of(host: EventHost) -> dict[str | None, Home]:
+    """Where the tasks of each identity go whose configuration names no account and region; `host.identity` is an ARN."""
+    region = host.options.get("region") or region_of_arn(host.identity)
+    named: dict[str | None, Home] = {
+        name: Home(
+            account=account_of_arn(str(entry.get("role_arn") or ("" if "profile" in entry else host.identity))),
+            region=entry.get("region") or region,
+        )
+        for name, entry in host.credentials.items()
+    }
+    return {None: Home(account=account_of_arn(host.identity), region=region), **named}
 
 
 def account_of_arn(arn: str) -> str | None:
@@ -92,5 +128,5 @@ def _is_of(cluster: str, task: TaskArn) -> bool:
     return head == f"arn:{task.partition}:ecs:{task.region}:{task.account}:cluster" and task.cluster in (None, name)
 
 
-def _cluster_of(told: Submission) -> str:
-    return told.handle.get("cluster", "").rpartition("/")[2]
+def _cluster_of(reported: Submission) -> str:
+    return reported.handle.get("cluster", "").rpartition("/")[2]

@@ -1,13 +1,20 @@
-"""How a task is launched: a launch type, or a capacity provider strategy, never both."""
+"""How and into which network a task is launched; pure.
+
+A launch type or a capacity provider strategy, never both. The network of a task in awsvpc mode is given, or taken from a VPC.
+In order: `network_configuration`, `task_run_request.networkConfiguration`, `subnets` with `security_groups`, the subnets of
+`vpc_id`, the subnets of the account's default VPC. What the first lacks is taken from the later ones.
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from providers.base import ConfigurationError
-from providers.ecs.values import name_of, objects, pruned
+from providers.ecs.shapes import pruned
+from providers.values import kind, mapping, name_of, objects, texts
 
 CLUSTER_DEFAULT = "CLUSTER_DEFAULT"
 """Not a launch type of ECS, but a name for neither launch type nor strategy: the cluster's own strategy then holds."""
@@ -66,3 +73,77 @@ def launch_of(request: Mapping[str, Any], compatibilities: Sequence[str]) -> Lau
 def _default(compatibilities: Sequence[str]) -> str | None:
     elsewhere = "EC2" in compatibilities or (compatibilities and "FARGATE" not in compatibilities)
     return None if elsewhere else "FARGATE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """What a configuration asks for. Without `subnets` they have to be looked up."""
+
+    subnets: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    assign_public_ip: str | None = None
+    """ENABLED, DISABLED, or None where the configuration leaves it open."""
+    vpc_id: str | None = None
+    """Whose subnets to take; None is the default VPC."""
+
+
+def network_of(configuration: Mapping[str, Any], network_mode: str | None, launch: Launch) -> Network | None:
+    """The network a task needs, or None in other modes than awsvpc. Raises `ConfigurationError` for a contradiction."""
+    found = networks(configuration)
+    given = found[0][1] if found else {}
+    subnets = texts(given.get("subnets") or configuration.get("subnets"), "subnets")
+    if network_mode != "awsvpc":
+        if given or subnets or configuration.get("security_groups") or configuration.get("assign_public_ip"):
+            raise ConfigurationError(
+                "network_configuration: needs a task definition in network mode awsvpc,"
+                f" this one has {network_mode or 'no network mode, which is bridge'}"
+            )
+        return None
+    groups = texts(given.get("securityGroups") or configuration.get("security_groups"), "security_groups")
+    public = _public_ip(given.get("assignPublicIp", configuration.get("assign_public_ip")))
+    if public is None and not subnets and launch.fargate:
+        public = "ENABLED"  # as Prefect: a default VPC has only public subnets, where an image can be pulled no other way
+    return Network(
+        subnets=tuple(subnets),
+        security_groups=tuple(groups),
+        assign_public_ip=public,
+        vpc_id=configuration.get("vpc_id") or None,
+    )
+
+
+def network_parameters(network: Network, subnets: Iterable[str]) -> dict[str, Any]:
+    """`networkConfiguration` of RunTask."""
+    content = {
+        "subnets": list(subnets),
+        "securityGroups": list(network.security_groups),
+        "assignPublicIp": network.assign_public_ip,
+    }
+    return {"awsvpcConfiguration": pruned(content)}
+
+
+def _public_ip(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "ENABLED" if value else "DISABLED"
+    if value in (None, "", "ENABLED", "DISABLED"):
+        return value or None
+    raise ConfigurationError(f"assign_public_ip: give true or false, not {kind(value)}")
+
+
+NETWORK = frozenset({"subnets", "securityGroups", "assignPublicIp"})
+"""The content of awsvpcConfiguration."""
+
+
+def networks(configuration: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The contents of awsvpcConfiguration with their places, whether they come wrapped or not; the first is used."""
+    request = mapping(configuration.get("task_run_request"), "task_run_request")
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    for path, value in (
+        ("network_configuration", configuration.get("network_configuration")),
+        ("task_run_request.networkConfiguration", request.get("networkConfiguration")),
+    ):
+        given = mapping(pruned(value), path)
+        wrapped = given.keys() == {"awsvpcConfiguration"}
+        inner = f"{path}.awsvpcConfiguration" if wrapped else path
+        if content := mapping(given["awsvpcConfiguration"] if wrapped else given, inner):
+            found.append((inner, content))
+    return found

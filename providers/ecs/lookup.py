@@ -13,10 +13,10 @@ from itertools import islice
 from typing import Any
 
 from providers.base import JOB_NAME, CallFailed
-from providers.ecs.answers import task_arn, task_arns
-from providers.ecs.calls import Service, objects_of, optional
-from providers.ecs.outcomes import fault_of
+from providers.ecs.answers import objects_of, optional, task_arn, task_arns
+from providers.ecs.outcomes import AwsFailure, fault_of
 from providers.ecs.place import Place
+from providers.ecs.service import Service
 
 MAX_PAGES = 10
 """Pages of 100 stopped tasks that are looked through at most."""
@@ -34,7 +34,7 @@ def find_task(ecs: Service, place: Place, name: str, max_pages: int = MAX_PAGES)
 def _stopped(ecs: Service, place: Place, name: str, max_pages: int) -> list[str]:
     try:
         return task_arns(ecs.ask("list_tasks", **place.where, startedBy=name, desiredStatus="STOPPED"), place)
-    except Exception as error:
+    except AwsFailure as error:
         if fault_of(error).code != "InvalidParameterException":
             raise
         return _among_stopped(ecs, place, name, max_pages)

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from providers.base import JobState, Observation, Submission
-from providers.ecs.calls import Garbled, member, objects_of, optional
-from providers.ecs.containers import DEFAULT_CONTAINER
+from providers.ecs.answers import Garbled, member, objects_of, optional
+from providers.ecs.definition import DEFAULT_CONTAINER
 from providers.signals import exit_words, signal_in, state_of_exit
 
 TAKEN_AWAY = frozenset({"TaskFailedToStart", "SpotInterruption", "TerminationNotice", "InfrastructureHealth"})

@@ -21,10 +21,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from providers.base import Hold, Misconfigured, Needs, Rejected, Throttled, Unknown, Unreachable
-from providers.ecs.console import parse_task_arn
-from providers.ecs.hints import hint_for
+from providers.base import CallFailed, Hold, Misconfigured, Needs, Rejected, Throttled, Unknown, Unreachable
 from providers.ecs.needs import CREDENTIALS, REGION, SIDE
+from providers.ecs.place import parse_task_arn
 
 THROTTLED_CODES = frozenset(
     {"ThrottlingException", "Throttling", "ThrottledException", "RequestThrottled", "RequestThrottledException"}
@@ -100,20 +99,27 @@ class Fault:
     kinds: frozenset[str]
     """The names of the error's class and its ancestors."""
     retry_after: float | None
+    resources: tuple[str, ...] = ()
+    """What a conflict names."""
 
     @property
     def words(self) -> str:
         """AWS's own words."""
         return f"{self.code}: {self.message}"
 
-    @property
-    def is_sdk(self) -> bool:
-        """True for errors that the SDK raises on purpose."""
-        return bool(self.kinds & {"BotoCoreError", "ClientError"})
+
+class AwsFailure(CallFailed):
+    """A call that AWS refused, or that came to no answer; `fault` is what is known of it."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.words)
+        self.fault = fault
 
 
 def fault_of(error: BaseException) -> Fault:
     """Read an error; any exception will do."""
+    if isinstance(error, AwsFailure):
+        return error.fault
     response = getattr(error, "response", None)
     answer: Mapping[str, Any] = response if isinstance(response, Mapping) else {}
     details, metadata = answer.get("Error") or {}, answer.get("ResponseMetadata") or {}
@@ -125,6 +131,7 @@ def fault_of(error: BaseException) -> Fault:
         operation=str(getattr(error, "operation_name", "")),
         kinds=frozenset(ancestor.__name__ for ancestor in type(error).__mro__),
         retry_after=_seconds((metadata.get("HTTPHeaders") or {}).get("retry-after")),
+        resources=_texts(answer.get("resourceIds")),
     )
 
 
@@ -166,12 +173,9 @@ def outcome_of_failures(failures: Sequence[Mapping[str, Any]], needs: Needs = NO
 
 def conflicting_task(error: BaseException) -> str | None:
     """The ARN of the task that already holds the token, when `error` says that there is one."""
-    response = getattr(error, "response", None)
-    if not isinstance(response, Mapping) or fault_of(error).code != "ConflictException":
-        return None
-    held_by = response.get("resourceIds")
-    arn = held_by[0] if isinstance(held_by, list) and held_by else None
-    return arn if isinstance(arn, str) and parse_task_arn(arn) else None
+    fault = fault_of(error)
+    arn = fault.resources[0] if fault.code == "ConflictException" and fault.resources else ""
+    return arn if parse_task_arn(arn) else None
 
 
 def says_inactive(error: BaseException) -> bool:
@@ -239,8 +243,73 @@ def _described(failure: Mapping[str, Any]) -> str:
     return f"{failure.get('reason', '')}: {detail}" if detail else str(failure.get("reason", ""))
 
 
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
 def _seconds(value: Any) -> float | None:
     try:
         return max(0.0, float(value))
     except (TypeError, ValueError):
         return None
+
+
+_BY_MESSAGE = (
+    (r"iam:PassRole", "allow the dispatcher iam:PassRole on the task's roles"),
+    (r"ecs:TagResource", "allow the dispatcher ecs:TagResource on the cluster's tasks and on task definitions"),
+    (r"unable to assume the service linked role",
+     "create it once: aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com"),
+    (r"unable to assume the role|role.* is not valid",
+     "check task_role_arn and execution_role_arn, and that ecs-tasks.amazonaws.com may assume them"),
+    (r"task ?definition\b.*\binactive", "name an active revision, or only the family, in task_definition_arn"),
+    (r"task ?definition\b.*(not found|unable to describe)|unable to describe task definition",
+     "check task_definition_arn, its region and account"),
+    (r"execution role arn to support",
+     "give execution_role_arn a role that may pull the image, write the logs and read the secrets"),
+    (r"cluster\b.*\binactive", "the cluster was deleted: name another in cluster, or create it again"),
+    (r"configuration is above your limit", "ask for a higher Fargate vCPU quota, or for less cpu"),
+    (r"no fargate configuration exists|invalid cpu or memory|invalid 'cpu' setting|invalid 'memory' setting",
+     "see the table of task sizes: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html"),
+    (r"assign public ip", "leave out assign_public_ip, or give launch_type FARGATE"),
+    (r"network configuration", "check network_configuration, or subnets and security_groups"),
+    (r"subnet|security group", "check subnets and security_groups, and that they are in one VPC"),
+    (r"override", "check container_name, and that the container is in the task definition"),
+)  # fmt: skip
+_BY_CODE = {
+    "ClusterNotFoundException": "check cluster and the region",
+    "PlatformUnknownException": "check platform_version",
+    "PlatformTaskDefinitionIncompatibilityException": "check platform_version, or leave it out",
+    "BlockedException": "AWS has blocked the account; contact AWS Support",
+    "NoCredentialsError": "give the dispatcher's host an AWS identity, or name one of its credentials in aws_credentials",
+    "ProfileNotFound": "fix the profile of this entry of the dispatcher's credentials, or the host's AWS configuration",
+    "NoRegionError": "set AWS_DEFAULT_REGION, give the credentials a region, or name the cluster by its ARN",
+    **dict.fromkeys(("ExpiredToken", "ExpiredTokenException", "RequestExpired"),
+                    "the dispatcher's AWS credentials have expired: renew them, and check the host's clock"),
+    **dict.fromkeys(("InvalidClientTokenId", "InvalidAccessKeyId", "AuthFailure", "UnrecognizedClientException",
+                     "SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature"),
+                    "AWS does not accept the dispatcher's credentials: give its host valid ones"),
+    "ParamValidationError": "the template's task_definition or task_run_request does not fit the ECS API",
+}  # fmt: skip
+_ROLE = (
+    "let the role that aws_credentials names trust the dispatcher's own identity, and allow that identity sts:AssumeRole on it"
+)
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+
+
+def hint_for(code: str, message: str, operation: str) -> str:
+    """` (hint)`, or nothing where AWS's words say it all."""
+    for pattern, hint in _BY_MESSAGE:
+        if re.search(pattern, message, re.IGNORECASE):
+            return f" ({hint})"
+    if operation.startswith("AssumeRole"):
+        return f" ({_ROLE})"
+    if code in _BY_CODE:
+        return f" ({_BY_CODE[code]})"
+    if code in _DENIED and operation:
+        return f" (allow it to the dispatcher's own identity, or to the role that aws_credentials names: {_action(operation)})"
+    return ""
+
+
+def _action(operation: str) -> str:
+    service = "ec2" if operation in {"DescribeSubnets", "DescribeVpcs"} else "sts" if "AssumeRole" in operation else "ecs"
+    return f"{service}:{operation}"

@@ -1,24 +1,29 @@
-"""From a rendered job to a RunTask request that only has to be sent."""
+"""From a rendered job to a RunTask request that only has to be sent; what AWS must be asked for it is asked once.
+
+Task definitions are found by the name of their content, or registered. Registration is limited to one a second for an account
+and region, and two at once for one family fail: nothing is registered that can be found, and threads that want the same
+definition wait for the one that gets it.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
-from providers.base import Job
+from providers.base import ConfigurationError, Job, Rejected
+from providers.ecs.answers import definition_in, member, objects_of, optional
 from providers.ecs.blueprint import Blueprint, blueprint_for_existing, blueprint_of, check_existing
-from providers.ecs.calls import Service
 from providers.ecs.clients import CONNECT_SHARE, READ_SHARE, Clients
-from providers.ecs.containers import main_container
-from providers.ecs.definition import given_definition
-from providers.ecs.network import Network, network_parameters, subnets_of_vpc
-from providers.ecs.once import Once
+from providers.ecs.definition import Facts, facts_of, given_definition, main_container
+from providers.ecs.launch import Network, network_parameters
+from providers.ecs.outcomes import AwsFailure, fault_of, outcome_of_error
 from providers.ecs.place import Place, place_of
-from providers.ecs.registration import Check, TaskDefinitions
 from providers.ecs.request import run_task_request
-from providers.ecs.values import name_of
+from providers.ecs.service import Service
+from providers.once import Once
+from providers.values import name_of
 
 
 class OutOfTime(Exception):
@@ -109,3 +114,99 @@ class Preparation:
 
     def _check(self) -> _TimeLeft:
         return _TimeLeft(self._call_timeout * (1 - CONNECT_SHARE - READ_SHARE), self._monotonic)
+
+
+Check = Callable[[], None]
+"""Called before each call; raises when there is no time left for one."""
+
+
+class TaskDefinitions:
+    """What is known of definitions, by place."""
+
+    def __init__(self) -> None:
+        self._arns: Once[tuple[Place, str], str] = Once()
+        self._facts: Once[tuple[Place, str], Facts] = Once()
+
+    def registered(self, ecs: Service, place: Place, definition: Mapping[str, Any], check: Check) -> str:
+        """The ARN of the active revision with the content of `definition`. Raises what the client raises."""
+        return self._arns.get((place, definition["family"]), lambda: _find_or_register(ecs, definition, check))
+
+    def facts(self, ecs: Service, place: Place, identifier: str, check: Check) -> Facts:
+        """What ECS says of an existing definition. Raises `ConfigurationError` when it cannot be run."""
+        return self._facts.get((place, identifier), lambda: _describe_given(ecs, identifier, check))
+
+    def forget(self, place: Place, identifier: str) -> None:
+        """Look again next time: ECS says that it is gone."""
+        self._arns.forget((place, identifier))
+        self._facts.forget((place, identifier))
+
+
+def _find_or_register(ecs: Service, definition: Mapping[str, Any], check: Check) -> str:
+    check()
+    if found := _active_revision(ecs, definition["family"]):
+        return found
+    check()
+    answer = ecs.ask("register_task_definition", **definition)
+    return str(definition_in(answer, definition["family"])["taskDefinitionArn"])
+
+
+def _active_revision(ecs: Service, family: str) -> str | None:
+    """The newest active revision of a family; None when it has none, which ECS says with a ClientException."""
+    try:
+        described = definition_in(ecs.ask("describe_task_definition", taskDefinition=family), family)
+    except AwsFailure as error:
+        if _says_unknown(error):
+            return None
+        raise
+    return str(described["taskDefinitionArn"]) if described.get("status", "ACTIVE") == "ACTIVE" else None
+
+
+def _describe_given(ecs: Service, identifier: str, check: Check) -> Facts:
+    check()
+    try:
+        described = definition_in(ecs.ask("describe_task_definition", taskDefinition=identifier), identifier)
+    except AwsFailure as error:
+        if _says_unknown(error):
+            _refuse(identifier, error)
+        raise
+    if optional(described, "status", str) == "INACTIVE":
+        raise ConfigurationError(f"task_definition_arn: {identifier} is INACTIVE; name an active revision, or only the family")
+    return facts_of(described)
+
+
+def _says_unknown(error: AwsFailure) -> bool:
+    return fault_of(error).code == "ClientException" and isinstance(outcome_of_error(error), Rejected)
+
+
+def _refuse(identifier: str, error: AwsFailure) -> NoReturn:
+    raise ConfigurationError(
+        f"task_definition_arn: {identifier}: {fault_of(error).words} (check it, its region and account)"
+    ) from error
+
+
+MAX_SUBNETS = 16
+
+
+def subnets_of_vpc(ec2: Service, vpc_id: str | None, check: Callable[[], None] = lambda: None) -> tuple[str, ...]:
+    """Ask EC2 for the subnets of a VPC, or of the default one, in a stable order. `check` is called before each call.
+
+    Raises `ConfigurationError` when there are none, and whatever the client raises.
+    """
+    check()
+    vpc_id = vpc_id or _default_vpc(ec2)
+    check()
+    answer = ec2.ask("describe_subnets", Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])
+    member(answer, "Subnets", list)
+    found = tuple(sorted(member(subnet, "SubnetId", str) for subnet in objects_of(answer, "Subnets")))
+    if not found:
+        raise ConfigurationError(f"vpc_id: found no subnets of {vpc_id} in {ec2.region}; check it, or give subnets")
+    return found[:MAX_SUBNETS]
+
+
+def _default_vpc(ec2: Service) -> str:
+    answer = ec2.ask("describe_vpcs", Filters=[{"Name": "is-default", "Values": ["true"]}])
+    member(answer, "Vpcs", list)
+    vpcs = objects_of(answer, "Vpcs")
+    if not vpcs:
+        raise ConfigurationError(f"vpc_id: the account has no default VPC in {ec2.region}; give vpc_id, or subnets")
+    return member(vpcs[0], "VpcId", str)

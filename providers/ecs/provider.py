@@ -15,6 +15,7 @@ from providers.base import (
     Needs,
     Observation,
     Outcome,
+    ProviderError,
     ProviderLimits,
     Rate,
     Rejected,
@@ -26,13 +27,13 @@ from providers.base import (
 )
 from providers.deadlines import within
 from providers.ecs.answers import check_stopped, failures_of, started_task
-from providers.ecs.calls import is_sdk_error
 from providers.ecs.checking import misshapen
 from providers.ecs.clients import Clients
 from providers.ecs.lookup import find_task, live_names
 from providers.ecs.needs import needs_of
 from providers.ecs.observation import missing, read_tasks
 from providers.ecs.outcomes import (
+    AwsFailure,
     conflicting_task,
     fault_of,
     outcome_before_launch,
@@ -40,10 +41,10 @@ from providers.ecs.outcomes import (
     outcome_of_failures,
     says_inactive,
 )
-from providers.ecs.place import Place, place_of
+from providers.ecs.place import Place, place_of, submission_of
 from providers.ecs.preparation import OutOfTime, Preparation, Prepared
-from providers.ecs.submissions import place_of_submission, submission_of
-from providers.ecs.values import name_of
+from providers.places import by_place
+from providers.values import name_of
 
 LAUNCHES_PER_SECOND = 20.0
 """Fargate's default for an account and region. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html"""
@@ -53,6 +54,8 @@ LOOKUP_LAG = 60.0
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html"""
 CALL_BURST = 20
 DESCRIBED_AT_ONCE = 100
+UNFORESEEN = (AttributeError, LookupError, TypeError, ValueError)
+"""What reading a configuration of a shape that nobody foresaw raises."""
 STOP_REASON = "Cancelled by push-dispatcher"
 
 
@@ -110,10 +113,12 @@ class EcsProvider:
             prepared = self._preparation.prepare(job)
         except ConfigurationError as error:
             return Rejected(reason=str(error))
-        except (OutOfTime, CallFailed) as error:
+        except AwsFailure as failure:
+            return outcome_before_launch(failure, needs_of(job.configuration))
+        except (OutOfTime, ProviderError) as error:
             return Unreachable(cause=str(error))
-        except Exception as error:  # noqa: BLE001 - submit never raises; nothing was started, whatever this is
-            return _unprepared(job, error)
+        except UNFORESEEN as error:
+            return Rejected(reason=misshapen(error))
         return self._run(job, prepared)
 
     def find(self, job: Job) -> Submission | None:
@@ -122,7 +127,7 @@ class EcsProvider:
             place = self._clients.located(place_of(job.configuration))
             ecs = self._clients.client("ecs", place)
             arn = within(self._limits.call_timeout, lambda: find_task(ecs, place, job.name))
-        except Exception as error:
+        except (ProviderError, *UNFORESEEN) as error:
             raise _failed("find", error) from error
         container = name_of(job.configuration.get("container_name"), "container_name")
         return submission_of(job.name, arn, place, container) if arn else None
@@ -139,12 +144,14 @@ class EcsProvider:
     def cancel(self, submission: Submission) -> None:
         """StopTask: SIGTERM, and SIGKILL after the container's `stopTimeout`."""
         try:
-            place, task = place_of_submission(submission), submission.handle["task"]
+            place, task = Place.from_handle(submission.handle), submission.handle["task"]
             ecs = self._clients.client("ecs", self._clients.located(place))
             check_stopped(ecs.ask("stop_task", **place.where, task=task, reason=STOP_REASON), task)
-        except Exception as error:
-            if not _says_gone(error):
-                raise _failed("cancel", error) from error
+        except AwsFailure as failure:
+            if not _says_gone(failure):
+                raise _failed("cancel", failure) from failure
+        except (ProviderError, LookupError) as error:
+            raise _failed("cancel", error) from error
 
     def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:
         """Nothing stays behind: ECS forgets stopped tasks by itself."""
@@ -162,7 +169,7 @@ class EcsProvider:
             names = within(self._limits.call_timeout, lambda: live_names(ecs, place))
         except ConfigurationError:
             raise
-        except Exception as error:
+        except (ProviderError, *UNFORESEEN) as error:
             raise _failed("list", error) from error
         return tuple(sorted(names - known_names))
 
@@ -171,13 +178,13 @@ class EcsProvider:
             answer = prepared.ecs.ask("run_task", **prepared.request)
             task = started_task(answer, job.name)
             failures = () if task else failures_of(answer)
+        except AwsFailure as failure:
+            return self._not_run(job, prepared, failure)
         except CallFailed as error:
             return Unknown(cause=str(error))
-        except Exception as error:  # noqa: BLE001 - submit never raises: what is not understood is Unknown
-            return self._not_run(job, prepared, error)
         return _accepted(job, prepared, *task) if task else outcome_of_failures(failures, needs_of(job.configuration))
 
-    def _not_run(self, job: Job, prepared: Prepared, error: Exception) -> Outcome:
+    def _not_run(self, job: Job, prepared: Prepared, error: AwsFailure) -> Outcome:
         if arn := conflicting_task(error):
             return _accepted(job, prepared, arn)
         if says_inactive(error):
@@ -191,9 +198,11 @@ class EcsProvider:
             tasks = [submission.handle["task"] for submission in batch]
             ecs = self._clients.client("ecs", self._clients.located(place)).hurried(seconds)
             return read_tasks(ecs.ask("describe_tasks", **place.where, tasks=tasks), batch)
-        except Exception as error:  # noqa: BLE001 - one unreadable batch concerns its own jobs and no other
-            if fault_of(error).code == "ClusterNotFoundException":  # a cluster with live tasks cannot be deleted
+        except AwsFailure as failure:
+            if failure.fault.code == "ClusterNotFoundException":  # a cluster with live tasks cannot be deleted
                 return {submission.name: missing() for submission in batch}
+            return unreadable(batch, _failed("observe", failure))
+        except (ProviderError, LookupError) as error:  # one unreadable batch concerns its own jobs and no other
             return unreadable(batch, _failed("observe", error))
 
 
@@ -213,18 +222,8 @@ def _accepted(job: Job, prepared: Prepared, arn: str, cluster: str | None = None
     return Accepted(submission=submission_of(job.name, arn, place, prepared.container))
 
 
-def _unprepared(job: Job, error: Exception) -> Outcome:
-    """What became of a submission that did not come as far as RunTask."""
-    if isinstance(error, TypeError | ValueError | LookupError | AttributeError) and not is_sdk_error(error):
-        return Rejected(reason=misshapen(error))
-    return outcome_before_launch(error, needs_of(job.configuration))
-
-
 def _batches(submissions: Iterable[Submission]) -> Iterable[tuple[Place, list[Submission]]]:
-    by_place: dict[Place, list[Submission]] = {}
-    for submission in submissions:
-        by_place.setdefault(place_of_submission(submission), []).append(submission)
-    for place, group in by_place.items():
+    for place, group in by_place(Place, submissions).items():
         for start in range(0, len(group), DESCRIBED_AT_ONCE):
             yield place, group[start : start + DESCRIBED_AT_ONCE]
 
@@ -234,9 +233,9 @@ def _failed(action: str, error: Exception) -> CallFailed:
     return CallFailed(f"ecs {action}: {words}")
 
 
-def _says_gone(error: Exception) -> bool:
+def _says_gone(failure: AwsFailure) -> bool:
     """True when there is no such task, or no such cluster any more."""
-    fault = fault_of(error)
+    fault = failure.fault
     return fault.code == "ClusterNotFoundException" or (
         fault.code in {"InvalidParameterException", "ClientException"} and "task was not found" in fault.message.lower()
     )

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from providers.ecs.findings import Notes, nearest
-from providers.ecs.values import compact, kind
+from providers.remarks import Notes, nearest
+from providers.values import EMPTY, compact, kind, mapping, objects, text
 
 _VALUES, _LABELS = frozenset({"value", "valueFrom"}), frozenset({"type", "name"})
 """A list's item that only says what it would set sets nothing: a placeholder had no value, and the item goes away."""
@@ -154,3 +154,34 @@ _FITS: Mapping[str, Callable[[Any, Any, str, Notes], Any]] = {
     "double": _float,
     "boolean": _boolean,
 }
+
+
+VERBATIM = frozenset({"environment", "dockerLabels", "labels", "options", "secrets", "tags"})
+"""Under these keys an empty text is a value of its own."""
+
+
+def pairs(given: Any, path: str, *, key: str = "name", value: str = "value") -> dict[str, str]:
+    """Names and texts out of an object, or out of a list of objects `{key: ..., value: ...}`; a null removes its name."""
+    if isinstance(given, list | tuple):
+        unset = "" if value == "value" else None
+        items: Iterable[tuple[Any, Any]] = ((item.get(key), item.get(value, unset)) for item in objects(given, path))
+    else:
+        items = mapping(given, path).items()
+    return {text(name): text(item) for name, item in items if name and item is not None}
+
+
+def listed(named: Mapping[str, str], *, key: str = "name", value: str = "value") -> list[dict[str, str]]:
+    """`[{key: ..., value: ...}]`, in the order of the names so that a repeat is byte-identical."""
+    return [{key: name, value: named[name]} for name in sorted(named)]
+
+
+def pruned(value: Any) -> Any:
+    """A deep copy without nulls, empty objects, empty lists and empty texts, which the API refuses as values."""
+    kind_of = type(value)
+    if kind_of is str:
+        return value
+    if kind_of is dict or isinstance(value, Mapping):
+        return {key: kept for key, item in value.items() if (kept := item if key in VERBATIM else pruned(item)) not in EMPTY}
+    if isinstance(value, list | tuple):
+        return [kept for item in value if (kept := pruned(item)) not in EMPTY or kept == ""]
+    return value

@@ -37,6 +37,7 @@ class Account:
         self._kept.clear()
         self.is_used = False
 
+    @sdk.mapped
     async def app(self, place: Place, *, create: bool = False) -> Any:
         """The app of a place; with `create` it is made when there is none."""
         modal = sdk.load()
@@ -46,6 +47,7 @@ class Account:
             lambda: found(place.app, client=self.client, environment_name=place.environment, create_if_missing=create),
         )
 
+    @sdk.mapped
     async def image(self, spec: ImageSpec, place: Place, seconds: float) -> Any:
         """The image, built. Raises `StillBuilding` when that takes longer than `seconds`; Modal goes on with it."""
         app = await self.app(place, create=True)
@@ -54,10 +56,12 @@ class Account:
         except TimeoutError:
             raise StillBuilding(f"Modal is still building the image {spec.tag}") from None
 
+    @sdk.mapped
     async def secret(self, name: str, place: Place) -> Any:
         """A named secret."""
         return await self._once(("secret", name, place.environment), lambda: self._hydrated(self._secret(name, place)))
 
+    @sdk.mapped
     async def names(self, place: Place) -> Names:
         """The ledger of a place's environment."""
         ledger = sdk.load().Dict.from_name(

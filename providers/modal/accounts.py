@@ -41,8 +41,9 @@ class Accounts:
         self._open: dict[Key, Account] = {}
         self._opening: dict[Key, asyncio.Lock] = {}
 
+    @sdk.mapped
     async def get(self, name: str | None) -> Account:
-        """The account of a settings entry, or of the host itself. Raises `HostLacks`, or what the SDK raises."""
+        """The account of an entry of the credentials, or of the host itself. Raises `HostLacks` and `ModalFailure`."""
         key = (name, os.getpid())
         async with self._opening.setdefault(key, asyncio.Lock()):
             now = self._clock()
@@ -93,8 +94,8 @@ class Accounts:
 
 
 async def _close(account: Account) -> None:
-    with contextlib.suppress(Exception):
-        await account.client.close.aio()
+    with contextlib.suppress(sdk.ModalFailure):
+        await sdk.mapped(account.client.close.aio)()
 
 
 def _is_fresh(account: Account, now: float) -> bool:

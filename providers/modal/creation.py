@@ -9,13 +9,14 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
-from providers.base import Accepted, JobState, Needs, Outcome, Rejected, Throttled, Unknown
+from providers.base import Accepted, CallFailed, JobState, Needs, Outcome, Rejected, Throttled, Unknown
 from providers.modal import sdk
 from providers.modal.account import Account, StillBuilding
 from providers.modal.lookup import by_name, find, forgets_ended, is_sandbox, look_at, submission_of
 from providers.modal.names import UNPLACED
-from providers.modal.outcomes import describe, hold_of, is_missing, is_taken, names_nothing, outcome_of
+from providers.modal.outcomes import hold_of, names_nothing, outcome_of
 from providers.modal.request import SandboxSpec
+from providers.modal.sdk import Missing, ModalFailure, Taken, mapped
 
 BUILD_AGAIN = 15.0
 """Seconds until a submission whose image was being built is tried again."""
@@ -23,7 +24,7 @@ CLEANING = 3.0
 """Seconds that are kept, if there are as many, for the SDK to take back a sandbox that waits, and to see that it did."""
 
 
-class GivenUp(Exception):
+class GivenUp(CallFailed):
     """Nobody waits for this submission any more, so it starts nothing."""
 
 
@@ -90,19 +91,19 @@ class Creation:
     async def _create(self, arguments: dict[str, Any]) -> Outcome:
         self.progress.ask()
         try:
-            sandbox = await sdk.load().Sandbox.create.aio(*self.spec.command, **arguments)
-        except Exception as error:
-            odd = names_nothing(error)
-            if is_missing(error) and not odd:
+            sandbox = await mapped(sdk.load().Sandbox.create.aio)(*self.spec.command, **arguments)
+        except ModalFailure as failure:
+            odd = names_nothing(failure.error)
+            if isinstance(failure, Missing) and not odd:
                 raise
-            refusal = None if is_taken(error) else outcome_of(error, self.needs)
+            refusal = None if isinstance(failure, Taken) else outcome_of(failure.error, self.needs)
             if isinstance(refusal, Unknown) and not odd:
                 return refusal
             # The SDK repeats by itself what got no answer, so even a refusal may come after a success; and an answer that
             # names nothing may be one.
             sandbox = await by_name(self.account, self.name, self.spec.place, ended=True)
             if sandbox is None:
-                return refusal or Unknown(cause=f"{describe(error)}, but no sandbox of that name is to be found")
+                return refusal or Unknown(cause=f"{failure}, but no sandbox of that name is to be found")
         if not is_sandbox(sandbox):
             return Unknown(cause="an answer that names no sandbox")
         return Accepted(submission=submission_of(self.name, sandbox.object_id, self.spec.place))
@@ -122,14 +123,14 @@ class Creation:
             await self._note(names.release(self.name))
             raise
         if isinstance(outcome, Accepted):
-            await self._note(names.place(self.name, outcome.submission.handle["sandbox_id"]))
+            await self._note(names.record(self.name, outcome.submission.handle["sandbox_id"]))
         elif isinstance(outcome, Rejected | Throttled):
             await self._note(names.release(self.name))
         return outcome
 
     async def _note(self, writing: Awaitable[None]) -> None:
         # The ledger is a second witness: what is known stands without it.
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(ModalFailure):
             await writing
 
     async def _in_time(self, arguments: dict[str, Any]) -> Outcome:

@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from providers.base import JobState, Observation, Submission
+from providers.base import CallFailed, JobState, Observation, Submission
 from providers.modal import results, sdk
 from providers.modal.account import Account
 from providers.modal.names import UNPLACED
-from providers.modal.outcomes import describe, is_missing
 from providers.modal.request import NAME_TAG, OURS, Place, SandboxSpec
+from providers.modal.sdk import Missing, mapped
 
 CONSOLE = "https://modal.com/id/"
 
 
 def submission_of(name: str, sandbox_id: str, place: Place) -> Submission:
     """What is kept of a sandbox; `UNPLACED` for one that is only known to have been asked for."""
-    handle = {"sandbox_id": sandbox_id, "app": place.app}
-    handle |= {"environment": place.environment} if place.environment else {}
-    handle |= {"credentials": place.credentials} if place.credentials else {}
+    handle = {"sandbox_id": sandbox_id, **place.handle()}
     return Submission(name=name, handle=handle, url=CONSOLE + sandbox_id if sandbox_id != UNPLACED else None)
 
 
-def place_of_submission(submission: Submission) -> Place:
-    """Where its sandbox is."""
-    handle = submission.handle
-    return Place(app=handle["app"], environment=handle.get("environment"), credentials=handle.get("credentials"))
-
-
-class NoAnswer(Exception):
+class NoAnswer(CallFailed):
     """An answer that does not name what was asked for."""
 
 
@@ -47,15 +40,13 @@ def forgets_ended(spec: SandboxSpec) -> bool:
 
 async def by_name(account: Account, name: str, place: Place, *, ended: bool) -> Any:
     """The running sandbox of a name on either backend, or with `ended` the last one that ended; None when there is none."""
-    from_name = sdk.load().Sandbox.from_name.aio
+    from_name = mapped(sdk.load().Sandbox.from_name.aio)
     where = {"environment_name": place.environment, "client": account.client}
     # With `include_terminated` the SDK asks the newer backend alone; without, both.
     for include_terminated in (True, False) if ended else (False,):
         try:
             found = await from_name(place.app, name, include_terminated=include_terminated, **where)
-        except Exception as error:
-            if not is_missing(error):
-                raise
+        except Missing:
             continue
         if not is_sandbox(found):
             raise NoAnswer(f"an answer that names no sandbox, to a question for {name}")
@@ -74,45 +65,52 @@ async def find(account: Account, name: str, spec: SandboxSpec) -> Submission | N
 async def _find_claimed(account: Account, name: str, place: Place) -> Submission | None:
     try:
         sandbox_id = await (await account.names(place)).look_up(name)
-    except Exception as error:
-        if is_missing(error):
-            return None
-        raise
+    except Missing:
+        return None
     return None if sandbox_id is None else submission_of(name, sandbox_id, place)
 
 
 async def running_in(account: Account, place: Place) -> frozenset[str]:
     """The ids of our sandboxes that run in a place."""
-    try:
-        app = await account.app(place)
-        listed = sdk.load().Sandbox.list.aio(app_id=app.app_id, tags=OURS, client=account.client)
-        return frozenset([sandbox.object_id async for sandbox in listed if sandbox.returncode is None])
-    except Exception as error:
-        if is_missing(error):
-            return frozenset()
-        raise
+    return frozenset(sandbox.object_id for sandbox in await _running(account, place))
 
 
 async def names_running_in(account: Account, place: Place) -> frozenset[str]:
     """The names of our jobs whose sandboxes run in a place: a call for the list, and one for the tags of each."""
     try:
-        app = await account.app(place)
-        listed = sdk.load().Sandbox.list.aio(app_id=app.app_id, tags=OURS, client=account.client)
-        running = [sandbox async for sandbox in listed if sandbox.returncode is None]
-        tags = await asyncio.gather(*(sandbox.get_tags.aio() for sandbox in running))
-    except Exception as error:
-        if is_missing(error):
-            return frozenset()
-        raise
-    return frozenset(each[NAME_TAG] for each in tags if NAME_TAG in each)
+        tags = await _tags(await _running(account, place))
+    except Missing:
+        return frozenset()
+    return frozenset(of_one[NAME_TAG] for of_one in tags if NAME_TAG in of_one)
 
 
+async def _running(account: Account, place: Place) -> list[Any]:
+    try:
+        return await _listed(account, place)
+    except Missing:
+        return []
+
+
+@mapped
+async def _listed(account: Account, place: Place) -> list[Any]:
+    app = await account.app(place)
+    sandboxes = sdk.load().Sandbox.list.aio(app_id=app.app_id, tags=OURS, client=account.client)
+    return [sandbox async for sandbox in sandboxes if sandbox.returncode is None]
+
+
+@mapped
+async def _tags(sandboxes: Sequence[Any]) -> list[Mapping[str, str]]:
+    tags: list[Mapping[str, str]] = await asyncio.gather(*(sandbox.get_tags.aio() for sandbox in sandboxes))
+    return tags
+
+
+@mapped
 async def look(account: Account, submission: Submission) -> Observation:
     """The state of one sandbox, asked for by id; by name as long as its id is not known."""
     sandbox_id = submission.handle["sandbox_id"]
     if sandbox_id != UNPLACED:
         return await look_at(account, sandbox_id)
-    place = place_of_submission(submission)
+    place = Place.from_handle(submission.handle)
     found = await by_name(account, submission.name, place, ended=True)
     if found is None:
         return Observation(state=JobState.MISSING, reason="its name was claimed, and no sandbox of that name is to be found")
@@ -128,8 +126,23 @@ async def look(account: Account, submission: Submission) -> Observation:
 async def look_at(account: Account, sandbox_id: str) -> Observation:
     """The state of a sandbox."""
     try:
-        return results.observe(await sdk.load().Sandbox.from_id.aio(sandbox_id, client=account.client))
-    except Exception as error:
-        if is_missing(error):
-            return Observation(state=JobState.MISSING, reason=describe(error))
-        raise
+        return await _observed(account, sandbox_id)
+    except Missing as problem:
+        return Observation(state=JobState.MISSING, reason=str(problem))
+
+
+@mapped
+async def _observed(account: Account, sandbox_id: str) -> Observation:
+    return results.observe(await sdk.load().Sandbox.from_id.aio(sandbox_id, client=account.client))
+
+
+@mapped
+async def terminate(account: Account, submission: Submission) -> None:
+    """Ask for the end of a sandbox; one that is gone is no error."""
+    sandbox_id = submission.handle["sandbox_id"]
+    if sandbox_id == UNPLACED:
+        sandbox = await by_name(account, submission.name, Place.from_handle(submission.handle), ended=False)
+    else:
+        sandbox = await sdk.load().Sandbox.from_id.aio(sandbox_id, client=account.client)
+    if sandbox is not None:
+        await sandbox.terminate.aio()

@@ -10,10 +10,12 @@ import weakref
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from providers.base import CallFailed
+
 T = TypeVar("T")
 
 
-class Overdue(Exception):
+class Overdue(CallFailed):
     """The work took longer than it may; it was told to stop, and nothing is known of what it did."""
 
 

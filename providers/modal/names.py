@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from providers.modal.sdk import mapped
+
 LEDGER = "push-dispatcher-names"
 CLAIM = "claimed by "
 """What a claimed name holds, with something to know one's own claim by, until its sandbox is known."""
@@ -18,6 +20,7 @@ class Names:
     def __init__(self, dictionary: Any) -> None:
         self._dictionary = dictionary
 
+    @mapped
     async def claim(self, name: str) -> bool:
         """True for the one caller that may create a sandbox of this name."""
         claim = CLAIM + uuid.uuid4().hex
@@ -25,14 +28,17 @@ class Names:
         # The SDK repeats a put that got no answer, and the repeat finds what the first one wrote.
         return bool(created) or await self._dictionary.get.aio(name) == claim
 
-    async def place(self, name: str, sandbox_id: str) -> None:
+    @mapped
+    async def record(self, name: str, sandbox_id: str) -> None:
         """Write down the sandbox of a claimed name."""
         await self._dictionary.put.aio(name, sandbox_id)
 
+    @mapped
     async def release(self, name: str) -> None:
         """Give a name back, because it is certain that nothing was started under it."""
         await self._dictionary.pop.aio(name, None)
 
+    @mapped
     async def look_up(self, name: str) -> str | None:
         """The sandbox of a claimed name, `UNPLACED` when it is not known, None for a name that nobody claimed."""
         found = await self._dictionary.get.aio(name)

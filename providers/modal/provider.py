@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from providers.base import (
@@ -28,16 +28,16 @@ from providers.base import (
     Unreachable,
     unreadable,
 )
-from providers.modal import sdk
 from providers.modal.accounts import Accounts, HostLacks
 from providers.modal.checking import faults
 from providers.modal.creation import Creation, Progress
-from providers.modal.lookup import by_name, find, look, names_running_in, place_of_submission, running_in
+from providers.modal.lookup import find, look, names_running_in, running_in, terminate
 from providers.modal.loop import Loop, Overdue
-from providers.modal.names import UNPLACED
 from providers.modal.needs import needs
-from providers.modal.outcomes import describe, is_missing, outcome_of
+from providers.modal.outcomes import outcome_of
 from providers.modal.request import Place, SandboxSpec, place_of, read
+from providers.modal.sdk import Missing, ModalFailure
+from providers.places import by_place
 from providers.remarks import reason_of
 
 T = TypeVar("T")
@@ -109,14 +109,14 @@ class ModalProvider:
             return self._loop.run(self._submit(job.name, spec, wants, progress, seconds), seconds)
         except (HostLacks, ProviderUnavailable) as problem:
             return Misconfigured(reason=str(problem), hold=Hold(place=wants.place[:1]))
-        except Exception as error:  # noqa: BLE001 - whatever the SDK raises is told apart by its class
+        except CallFailed as error:
             return self._failed(error, spec.place, wants, progress)
 
-    def _failed(self, error: Exception, place: Place, wants: Needs, progress: Progress) -> Outcome:
+    def _failed(self, error: CallFailed, place: Place, wants: Needs, progress: Progress) -> Outcome:
         may_have_started = progress.give_up()
         if isinstance(error, Overdue):
             self._accounts.distrust(place.credentials)
-        outcome = Unknown(cause=f"Modal: {error}") if isinstance(error, Overdue) else outcome_of(error, wants)
+        outcome = outcome_of(error.error, wants) if isinstance(error, ModalFailure) else Unknown(cause=f"Modal: {error}")
         if isinstance(outcome, Unknown) and not may_have_started:
             return Unreachable(cause=outcome.cause)
         return outcome
@@ -127,8 +127,8 @@ class ModalProvider:
         creation = Creation(account=account, name=name, spec=spec, needs=wants, deadline=deadline, progress=progress)
         try:
             return await creation.outcome(build_seconds=self._call_timeout / 2)
-        except Exception as error:
-            if not (is_missing(error) and account.is_used):
+        except Missing:
+            if not account.is_used:
                 raise
             # What was looked up for an earlier job is gone or was replaced: nothing was started, look it up anew.
             account.forget()
@@ -147,12 +147,9 @@ class ModalProvider:
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
         """One list for all that run in a place; those that are not in it are looked up one by one."""
-        places: dict[Place, list[Submission]] = defaultdict(list)
-        for submission in submissions:
-            places[place_of_submission(submission)].append(submission)
         seen: dict[str, Observation] = {}
         ends = time.monotonic() + self._call_timeout
-        for place, group in places.items():
+        for place, group in by_place(Place, submissions).items():
             if (left := ends - time.monotonic()) <= 0:
                 break
             try:
@@ -170,8 +167,8 @@ class ModalProvider:
             async with gate:
                 try:
                     seen[submission.name] = await look(account, submission)
-                except Exception as problem:  # noqa: BLE001 - one that could not be read concerns no other
-                    seen.update(unreadable([submission], f"modal observe: {type(problem).__name__}: {problem}"))
+                except CallFailed as problem:  # one that could not be read concerns no other
+                    seen.update(unreadable([submission], f"modal observe: {problem}"))
 
         listed = {each.name for each in submissions if each.handle["sandbox_id"] in running}
         seen.update(dict.fromkeys(listed, Observation(state=JobState.RUNNING)))
@@ -179,22 +176,12 @@ class ModalProvider:
 
     def cancel(self, submission: Submission) -> None:
         """Terminate the sandbox."""
-        place = place_of_submission(submission)
+        place = Place.from_handle(submission.handle)
         self._ask("cancel", place, self._cancel(submission, place), self._call_timeout)
 
     async def _cancel(self, submission: Submission, place: Place) -> None:
-        account = await self._accounts.get(place.credentials)
-        sandbox_id = submission.handle["sandbox_id"]
-        try:
-            if sandbox_id == UNPLACED:
-                sandbox = await by_name(account, submission.name, place, ended=False)
-            else:
-                sandbox = await sdk.load().Sandbox.from_id.aio(sandbox_id, client=account.client)
-            if sandbox is not None:
-                await sandbox.terminate.aio()
-        except Exception as error:
-            if not is_missing(error):
-                raise
+        with suppress(Missing):
+            await terminate(await self._accounts.get(place.credentials), submission)
 
     def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:
         """Nothing to remove: ended sandboxes occupy nothing."""
@@ -222,5 +209,3 @@ class ModalProvider:
             raise CallFailed(f"could not {what}: Modal: {problem}") from None
         except ProviderError as problem:
             raise CallFailed(f"could not {what}: {problem}") from problem
-        except Exception as error:
-            raise CallFailed(f"could not {what}: {describe(error)}") from error

@@ -6,9 +6,10 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from providers.base import ConfigurationError, Job
+from providers.places import filled
 
 DEFAULT_APP = "push-dispatcher"
 DEFAULT_IMAGE = "python:3.12-slim"
@@ -36,7 +37,16 @@ class Place:
     environment: str | None = None
     """A Modal environment; None: the account's own default."""
     credentials: str | None = None
-    """The name of a settings entry; None: the host's own identity."""
+    """The name of an entry of the credentials; None: the host's own identity."""
+
+    def handle(self) -> dict[str, str]:
+        """Its part of a submission's handle."""
+        return filled({"app": self.app, "environment": self.environment, "credentials": self.credentials})
+
+    @classmethod
+    def from_handle(cls, handle: Mapping[str, str]) -> Self:
+        """The place that a handle names."""
+        return cls(app=handle["app"], environment=handle.get("environment"), credentials=handle.get("credentials"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,18 @@
-"""The SDK, imported on first use."""
+"""The seam to the SDK: it is imported on first use, and every error of its leaves as a `ModalFailure`."""
 
 from __future__ import annotations
 
+import functools
 import os
-from typing import Any
+from collections.abc import Awaitable, Callable
+from pickle import PickleError
+from typing import Any, ParamSpec, TypeVar
 
-from providers.base import ProviderUnavailable
+from providers.base import CallFailed, ProviderUnavailable
+from providers.modal.outcomes import describe, is_missing, is_taken
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 HINT = "the modal provider needs the Modal SDK: pip install 'push-dispatcher[modal]'"
 
@@ -22,3 +29,52 @@ def load() -> Any:
     except ModuleNotFoundError as problem:
         raise ProviderUnavailable(f"{HINT} (missing: {problem.name})") from None
     return modal
+
+
+class ModalFailure(CallFailed):
+    """A call that Modal refused, or that came to no usable answer; `error` is what the SDK raised."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(describe(error))
+        self.error = error
+
+
+class Missing(ModalFailure):
+    """Modal knows of no such thing."""
+
+
+class Taken(ModalFailure):
+    """Something has that name already."""
+
+
+def mapped(function: Callable[Parameters, Awaitable[Result]]) -> Callable[Parameters, Awaitable[Result]]:
+    """A coroutine function that calls the SDK, and lets none of its errors out but as a `ModalFailure`."""
+
+    @functools.wraps(function)
+    async def call(*arguments: Parameters.args, **options: Parameters.kwargs) -> Result:
+        try:
+            return await function(*arguments, **options)
+        except _errors() as error:
+            raise _failure_of(error) from error
+
+    return call
+
+
+def _failure_of(error: Exception) -> ModalFailure:
+    if is_missing(error):
+        return Missing(error)
+    return Taken(error) if is_taken(error) else ModalFailure(error)
+
+
+@functools.cache
+def _errors() -> tuple[type[Exception], ...]:
+    """What the SDK raises: its own errors, those of its transport, and what it stumbles over in an odd answer."""
+    load()
+    from google.protobuf.message import Error as ProtobufError  # noqa: PLC0415 - part of the SDK, as all below
+    from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError  # noqa: PLC0415
+    from h2.exceptions import H2Error  # noqa: PLC0415
+    from modal.exception import Error  # noqa: PLC0415
+
+    transport = (GRPCError, ProtocolError, StreamTerminatedError, H2Error, ProtobufError, OSError, EOFError)
+    odd = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError, PickleError)
+    return (Error, *transport, *odd)

@@ -98,7 +98,7 @@ def test_events_of_other_peoples_tasks_are_ignored(function, aws):
     event = only(aws.events(), "RUNNING")[0]
     for name in ("ecs-svc/123", "", "r0123", f"r{'0' * 32}-1"):
         foreign = {**event, "detail": {**event["detail"], "startedBy": name}}
-        assert function(foreign) == {"ignored": "the task is not one of this store's runs"}
+        assert function(foreign) == {"ignored": "the job is not one of this store's runs"}
     another_attempt = event["detail"]["startedBy"].removesuffix("-1") + "-2"
     before = function.everything()
     assert function({**event, "detail": {**event["detail"], "startedBy": another_attempt}})["moved"] is False

@@ -145,7 +145,9 @@ def test_a_process_run_is_not_settled_by_an_event_of_ecs(function, aws, tmp_path
     running = next(run for run in runs if wiring.store.get(run.id).state.holds_slot)
     event["detail"]["startedBy"] = submission_name(running.id, 1)
     answer = invoke(wiring, event, seconds_left=60, function=Context.invoked_function_arn)
-    assert answer == {"ignored": f"the run {submission_name(running.id, 1)} is not one of ECS"}
+    assert answer == {
+        "ignored": f"the run {submission_name(running.id, 1)} is not of a pool whose jobs report 'ECS Task State Change'"
+    }
     assert wiring.store.get(running.id).state.holds_slot
     assert local.peak_live == 1
     wiring.store.close()

@@ -11,7 +11,7 @@ from dispatcher.cli.context import Context
 from dispatcher.cli.output import shapes
 from dispatcher.errors import Conflict, Fault, InvalidInput
 from dispatcher.models import Run
-from providers.base import Submission
+from providers.base import ReadsLogs, Submission
 
 JobOf = tuple[int, Submission]
 """An attempt's number, and where its provider put it."""
@@ -99,8 +99,8 @@ def _job(run: Run, attempt: int | None) -> JobOf | None:
 def _text(context: Context, run: Run, job: JobOf, tail: int) -> str | None:
     """The logs that the provider of the run's pool has; None where it offers none."""
     pool = context.client.work_pool(run.pool)
-    read = getattr(context.wiring.dispatch.providers(pool.type), "logs", None)
-    return None if read is None else read(job[1], tail=tail)
+    provider = context.wiring.dispatch.providers(pool.type)
+    return provider.logs(job[1], tail=tail) if isinstance(provider, ReadsLogs) else None
 
 
 def _shape(run: Run, attempt: int, text: str | None, url: str | None) -> shapes.Shape:

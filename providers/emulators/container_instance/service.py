@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from providers.emulators.container_instance import checks
 from providers.emulators.container_instance.groups import Group, environment, goes_on, provisioning_state, representation
 from providers.emulators.container_instance.operations import Call
-from providers.emulators.container_instance.quotas import Meter
+from providers.emulators.container_instance.quotas import Meter, Quotas
 from providers.emulators.container_instance.refusals import (
     Refusal,
     invalid,
@@ -25,20 +25,43 @@ from providers.emulators.container_instance.refusals import (
     over_quota,
     transitioning,
 )
-from providers.emulators.jobs import Cause
+from providers.emulators.jobs import Book, Cause
 from providers.emulators.web import Request, Response
-
-if TYPE_CHECKING:
-    from providers.emulators.container_instance.emulator import ContainerInstanceEmulator
 
 RUNNING_LOG, ENDED_LOG, ENDED_LINES = 4 * 1024 * 1024, 16 * 1024, 1000
 """How much of a log is kept: bytes while running; bytes and lines afterwards."""
 
 
+class World(Protocol):
+    """What the operations need of the emulator that serves them."""
+
+    @property
+    def book(self) -> Book:
+        """The life of the jobs."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """Where a client finds it."""
+        ...
+
+    capacity: int | None
+    location: str
+    resource_groups: Mapping[str, str] | None
+    quotas: Quotas
+    largest: Mapping[str, float]
+    status_lag: float
+    page_size: int
+
+    def now(self) -> float:
+        """The emulator's time."""
+        ...
+
+
 class Service:
     """Container groups by subscription, resource group and name. Called under the book's lock."""
 
-    def __init__(self, emulator: ContainerInstanceEmulator) -> None:
+    def __init__(self, emulator: World) -> None:
         self._emulator, self._book = emulator, emulator.book
         self.reset()
 

@@ -6,8 +6,8 @@ import pytest
 
 from providers.base import ConfigurationError
 from providers.cloud_run.connection import message_of
+from providers.cloud_run.fields import pruned
 from providers.cloud_run.knative import is_knative, translated
-from providers.cloud_run.values import pruned
 
 
 def a_body(annotations=None, execution=None, task=None, **metadata):

@@ -262,7 +262,6 @@ class TestTags:
         ({"env": ["A"]}, "env"),
         ({"env": {"A": {"deep": 1}}}, "env.A"),
         ({"gpu_count": 1}, "gpu_sku"),
-        ({"identities": "one"}, "identities"),
         ({"arm_template": {"resources": {}}}, "arm_template.resources"),
         ({"image_registry": {"registry_url": "r.io"}}, "image_registry.username"),
         ({"image_registry": {"identity": "id"}}, "image_registry.registry_url"),

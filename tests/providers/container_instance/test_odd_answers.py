@@ -166,7 +166,7 @@ def test_a_refused_connection_has_sent_nothing(aci, refusing, operation):
     there, nowhere = provider_for(aci), ContainerInstanceProvider(endpoint=f"http://{refusing}")
     assert isinstance(nowhere.submit(a_job()), Unreachable)
     if operation == "put":
-        there._connections._arms[SUBSCRIPTION, "", "2023-05-01"] = HalfArm(there, nowhere)
+        there._connections._arms._values[SUBSCRIPTION, "", "2023-05-01"] = HalfArm(there, nowhere)
         assert isinstance(there.submit(a_job()), Unreachable)
 
 
@@ -251,7 +251,7 @@ def test_an_answer_that_drips_ends_with_the_whole_calls_time(dripping, impatient
 
 def test_a_put_whose_answer_drips_is_unknown(aci, dripping, impatient):
     provider = provider_for(aci)
-    provider._connections._arms[SUBSCRIPTION, "", "2023-05-01"] = HalfArm(
+    provider._connections._arms._values[SUBSCRIPTION, "", "2023-05-01"] = HalfArm(
         provider, ContainerInstanceProvider(endpoint=dripping)
     )
     assert isinstance(provider.submit(a_job()), Unknown)

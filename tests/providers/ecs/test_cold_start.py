@@ -9,7 +9,8 @@ import pytest
 
 PROGRAM = """
 import sys
-from providers.ecs import EcsProvider, from_event
+from providers.ecs import EcsProvider
+from providers.ecs.events import from_event
 from providers.ecs.place import Place
 provider = EcsProvider(region="us-east-1")
 from_event({{}})

@@ -9,7 +9,8 @@ import pytest
 from providers.base import Accepted, ConfigurationError, Hold, Misconfigured, Rejected
 from providers.ecs import EcsProvider
 from providers.ecs.clients import Clients
-from providers.ecs.place import Place, credentials_name, place_of
+from providers.ecs.place import Place, place_of
+from providers.places import credentials_name
 from tests.providers.ecs.builders import a_job, names
 
 ROLE = "arn:aws:iam::123456789012:role/dispatch"
@@ -127,7 +128,7 @@ def test_a_client_is_built_once_for_an_identity_and_region(aws):
     ],
 )
 def test_credentials_are_a_name(value, name):
-    assert credentials_name(value) == name
+    assert credentials_name(value, "aws_credentials", "region_name") == name
 
 
 def test_a_region_may_stand_beside_the_name():

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from providers.base import ConfigurationError
-from providers.ecs.containers import main_container
-from providers.ecs.definition import definition_of, facts_of, family_of, slug
+from providers.ecs.definition import definition_of, facts_of, family_of, main_container, slug
 from providers.ecs.launch import Launch
 from tests.providers.ecs.builders import a_configuration
 

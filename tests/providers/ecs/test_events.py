@@ -2,18 +2,18 @@ from __future__ import annotations
 
 import pytest
 
-from providers.base import JobState, Submission
-from providers.ecs import from_event
-from providers.ecs.console import console_url, parse_task_arn
-from providers.ecs.events import Home, is_about
+from providers.base import EventHost, JobState, Submission
+from providers.ecs.events import TASK_EVENTS, Home, from_event, is_about
+from providers.ecs.place import console_url, parse_task_arn
 from tests.providers.ecs.builders import NAME, a_job
 
 
 def test_an_event_tells_what_an_observation_tells(aws, provider):
     submission = provider.submit(a_job()).submission
     aws.finish(NAME, exit_code=3)
-    name, observation, found = from_event(aws.events()[-1])
-    assert name == NAME
+    event = from_event(aws.events()[-1])
+    observation, found = event.observation, event.submission
+    assert found.name == NAME
     assert observation == provider.observe([submission])[NAME]
     assert (observation.state, observation.exit_code) == (JobState.FAILED, 3)
     assert found == submission
@@ -22,16 +22,19 @@ def test_an_event_tells_what_an_observation_tells(aws, provider):
 def test_a_whole_life_comes_as_events(aws, provider):
     provider.submit(a_job())
     aws.finish(NAME)
-    states = [from_event(event)[1].state for event in aws.events()]
+    states = [from_event(event).observation.state for event in aws.events()]
     assert states[0] is JobState.STARTING
     assert JobState.RUNNING in states
     assert states[-1] is JobState.SUCCEEDED
     assert not any(state.is_end for state in states[:-1])
 
 
-def test_the_name_of_the_credentials_is_the_callers_to_give(aws, provider):
-    provider.submit(a_job())
-    assert from_event(aws.events()[-1], credentials="team")[2].handle["credentials"] == "team"
+def test_the_submission_of_an_event_has_the_credentials_that_its_job_names(aws, provider):
+    recorded = provider.submit(a_job()).submission.handle
+    event = from_event(aws.events()[-1])
+    located = TASK_EVENTS.located(event, recorded, {"aws_credentials": "team"}, EventHost())
+    assert located.handle["credentials"] == "team"
+    assert TASK_EVENTS.located(event, {**recorded, "task": "another"}, {}, EventHost()) is None
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 
 from providers.base import Accepted, CallFailed, JobState, Observation
 from providers.ecs import EcsProvider
-from providers.ecs.calls import Service
 from providers.ecs.lookup import find_task
 from providers.ecs.place import Place
+from providers.ecs.sdk import SdkService
 from tests.providers.ecs.builders import NAME, a_job, names
 
 
@@ -53,7 +53,7 @@ def test_too_many_stopped_tasks_are_no_answer(aws, provider):
     for name in names(101):
         submitted(provider, name)
     with pytest.raises(CallFailed, match="cannot tell whether one is r0123"):
-        find_task(Service(boto3.client("ecs"), 10.0), Place(), NAME, max_pages=1)
+        find_task(SdkService(boto3.client("ecs"), 10.0), Place(), NAME, max_pages=1)
 
 
 @pytest.mark.parametrize("fault", ["throttle", "server-error", "lose-answer", "refuse"])

@@ -14,8 +14,8 @@ from providers.base import Job
 from providers.ecs.blueprint import blueprint_of
 from providers.ecs.checking import check
 from providers.ecs.definition import given_definition
-from providers.ecs.keys import NO_EFFECT, READ
 from providers.ecs.preparation import Preparation
+from providers.ecs.rules import NO_EFFECT, READ
 from tests.providers.ecs.builders import NAME, PREFECT
 from tests.providers.emulators.ecs.builders import a_fargate_definition
 

@@ -10,8 +10,7 @@ import pytest
 from providers import registry
 from providers.base import ConfigurationError, Needs
 from providers.ecs import EcsProvider
-from providers.ecs.needs import needs_of
-from providers.ecs.sizes import cpu_units, mebibytes
+from providers.ecs.needs import cpu_units, mebibytes, needs_of
 from tests.providers.ecs.builders import PREFECT, a_configuration
 from tests.providers.garbage import garbage
 

@@ -5,8 +5,7 @@ import pytest
 
 from providers.base import Accepted, ConfigurationError, Rejected
 from providers.ecs import EcsProvider
-from providers.ecs.launch import Launch
-from providers.ecs.network import Network, network_of, network_parameters
+from providers.ecs.launch import Launch, Network, network_of, network_parameters
 from tests.providers.ecs.builders import PREFECT, a_job, names
 
 FARGATE, EC2 = Launch(launch_type="FARGATE"), Launch(launch_type="EC2")

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from providers.ecs.blueprint import blueprint_of
-from providers.ecs.findings import Notes
 from providers.ecs.shapes import fitted, input_shape
+from providers.remarks import Notes
 from tests.providers.ecs.builders import OURS, a_configuration, a_job
 from tests.providers.ecs.test_checking import changed, with_main
 

@@ -6,7 +6,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.ecs.tags import tags_of
+from providers.ecs.request import tags_of
 
 TEXTS = st.text(max_size=300) | st.sampled_from(["aws:x", "AWS:x", " aws:x", "aws:", ""])
 LABELS = st.dictionaries(TEXTS, TEXTS, max_size=70)

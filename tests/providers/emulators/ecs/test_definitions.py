@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from providers.ecs.sizes import FARGATE, fargate_problem
+from providers.ecs.needs import FARGATE, fargate_problem
 from providers.emulators.ecs.definitions import SIZES
 from tests.providers.emulators.ecs.builders import a_container, a_fargate_definition, refusal
 

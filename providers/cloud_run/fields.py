@@ -1,14 +1,13 @@
-"""JSON values of a rendered configuration: checked where they are read, and tidied to what the Admin API takes."""
+"""The fields of a body for the Admin API: their spelling, and what a template leaves behind."""
 
 from __future__ import annotations
 
-import json
 import re
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from providers.base import ConfigurationError
+from providers.values import EMPTY, text
 
 VERBATIM = frozenset({"env", "labels", "annotations", "args", "emptyDir"})
 """Under these keys an empty text or object is a value of its own."""
@@ -17,45 +16,6 @@ CONTAINERS = "containers"
 
 NAMES_OF_PEOPLE = frozenset({"env", "labels", "annotations", "limits"})
 """Under these keys an object's keys are no fields."""
-
-_EMPTY: tuple[Any, ...] = (None, "", {}, [])
-
-
-def mapping(value: Any, path: str) -> dict[str, Any]:
-    """A copy of an object; nothing at all counts as an empty one."""
-    if value in _EMPTY:
-        return {}
-    if not isinstance(value, Mapping):
-        raise ConfigurationError(f"{path}: give an object, not {value!r:.80}")
-    return dict(value)
-
-
-def objects(value: Any, path: str) -> list[dict[str, Any]]:
-    """Copies of a list's objects; nothing at all counts as an empty list."""
-    if value in _EMPTY:
-        return []
-    if not isinstance(value, list | tuple):
-        raise ConfigurationError(f"{path}: give a list, not {value!r:.80}")
-    return [mapping(item, f"{path}[{index}]") for index, item in enumerate(value)]
-
-
-def text(value: Any) -> str:
-    """A scalar as a container sees it; objects as compact JSON."""
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-
-
-def words(value: Any, path: str) -> list[str]:
-    """A command or its arguments as a list; a text is split the way a POSIX shell splits it, and nothing is expanded."""
-    if value in _EMPTY:
-        return []
-    if isinstance(value, str):
-        try:
-            return shlex.split(value)
-        except ValueError as problem:
-            raise ConfigurationError(f"{path}: cannot be split like a shell command: {problem}") from None
-    if not isinstance(value, list | tuple):
-        raise ConfigurationError(f"{path}: give a list or a text, not {value!r:.80}")
-    return [text(item) for item in value]
 
 
 def duration(value: Any, path: str) -> str:
@@ -77,9 +37,9 @@ def pruned(value: Any) -> Any:
     """A deep copy without what a template leaves behind when a variable has no value: nulls, empty objects, lists, texts."""
     if isinstance(value, Mapping):
         kept = {key: _pruned_under(key, item) for key, item in value.items()}
-        return {key: item for key, item in kept.items() if item is not None and (key in VERBATIM or item not in _EMPTY)}
+        return {key: item for key, item in kept.items() if item is not None and (key in VERBATIM or item not in EMPTY)}
     if isinstance(value, list | tuple):
-        return [kept for item in value if (kept := pruned(item)) not in _EMPTY]
+        return [kept for item in value if (kept := pruned(item)) not in EMPTY]
     return value
 
 

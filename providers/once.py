@@ -24,16 +24,19 @@ class Once(Generic[Key, Value]):
 
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
         """The value for `key`, made by `make` where there is none yet. Raises what `make` raises."""
-        if (known := self._values.get(key)) is not None:
-            return known
+        if (value := self._values.get(key)) is not None:
+            return value
         with self._guard:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
-            value = self._values.get(key)
-            if value is None:
+            if (value := self._values.get(key)) is None:
                 value = make()
                 self._keep(key, value)
             return value
+
+    def peek(self, key: Key) -> Value | None:
+        """The value for `key` where there is one; nothing is made, and nobody waits."""
+        return self._values.get(key)
 
     def forget(self, key: Key) -> None:
         """Make it anew next time."""

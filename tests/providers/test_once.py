@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from providers.ecs.once import MAX_REMEMBERED, Once
+from providers.once import MAX_REMEMBERED, Once
 
 
 def test_threads_that_want_the_same_wait_for_the_one_that_makes_it():

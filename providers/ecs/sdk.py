@@ -1,16 +1,24 @@
-"""Sessions of the SDK, for the host's own identity, a profile or a role. Importing this module loads botocore."""
+"""The one seam through which AWS is called. Importing this module loads botocore.
+
+Every call ends whole within its time, every answer is read with suspicion, and every error of the SDK leaves as an `AwsFailure`
+or as `Garbled`: nothing above this module knows the SDK's classes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, DeferredRefreshableCredentials
 from botocore.exceptions import NoCredentialsError
+from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
-from providers.aws import new_session, region_of
+from providers.aws import AWS_FAILURES, new_session, region_of
+from providers.deadlines import within
+from providers.ecs.answers import Garbled
+from providers.ecs.outcomes import AwsFailure, fault_of
 
 DEFAULT_SESSION_NAME = "push-dispatcher"
 
@@ -75,3 +83,50 @@ class _AssumedRole(CredentialProvider):
 def _parameters(entry: Mapping[str, Any]) -> dict[str, Any]:
     parameters = {"RoleArn": entry["role_arn"], "RoleSessionName": entry.get("session_name") or DEFAULT_SESSION_NAME}
     return {**parameters, "ExternalId": entry["external_id"]} if entry.get("external_id") else parameters
+
+
+Result = TypeVar("Result")
+
+_ODD = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What the SDK raises, beside its own errors, over an answer of a shape that it does not expect."""
+
+
+class SdkService:
+    """A service through the SDK's own client (see `Service`)."""
+
+    def __init__(self, client: Any, seconds: float) -> None:
+        self._client, self._seconds = client, seconds
+
+    @property
+    def region(self) -> str:
+        """Where its calls go to."""
+        return str(self._client.meta.region_name)
+
+    def hurried(self, seconds: float) -> SdkService:
+        """The same with no more time than this for a call."""
+        return SdkService(self._client, min(seconds, self._seconds))
+
+    def ask(self, operation: str, **parameters: Any) -> Mapping[str, Any]:
+        """Call an operation, by its name in Python.
+
+        Raises `AwsFailure`, `NoAnswerInTime` after this service's seconds, and `Garbled` for what is no answer.
+        """
+        answer: Mapping[str, Any] = bounded(self._seconds, operation, lambda: getattr(self._client, operation)(**parameters))
+        return answer
+
+
+def bounded(seconds: float, what: str, call: Callable[[], Result]) -> Result:
+    """What `call` gives within `seconds`. Raises `AwsFailure`, `NoAnswerInTime` and `Garbled`."""
+    return translated(what, lambda: within(seconds, call))
+
+
+def translated(what: str, call: Callable[[], Result]) -> Result:
+    """What `call` gives. Raises `AwsFailure` for an error of AWS, the SDK or the system, and `Garbled` for an odd answer."""
+    try:
+        return call()
+    except AWS_FAILURES as error:
+        raise AwsFailure(fault_of(error)) from error
+    except (*_ODD, ResponseParserError) as error:
+        raise Garbled(f"{what}: the answer cannot be read: {type(error).__name__}: {error}") from error
+    except (OSError, RuntimeError) as error:
+        raise AwsFailure(fault_of(error)) from error
