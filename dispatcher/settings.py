@@ -6,7 +6,7 @@
 | `DISPATCHER_TICK_SECONDS`         | 50                                       | the longest a tick may go on submitting; a platform's own time limit may shorten it |
 | `DISPATCHER_MARGIN_SECONDS`       | 12                                       | how long before the platform's time limit a tick begins no more calls: one call, and the time to record its answer |
 | `DISPATCHER_TIMEOUT_SECONDS`      | (none)                                   | the platform's time limit where it does not say how much is left (Cloud Run, Azure Functions, Modal): the function's own timeout |
-| `DISPATCHER_LEASE_SECONDS`        | 300                                      | how long a claim belongs to its invocation; longer than tick, one provider call and clock skew together |
+| `DISPATCHER_LEASE_SECONDS`        | 300                                      | the longest that a claim belongs to its invocation: longer than tick, one provider call and clock skew together. Another tick takes a claim over as soon as the invocation that made it has certainly ended: at that invocation's deadline, plus one provider call, the clock skew and the time for which the provider may hide a new job (at the defaults, with ECS, at most 50 + 10 + 10 + 60 s after the claim, and less for a claim late in a tick) |
 | `DISPATCHER_CLOCK_SKEW_SECONDS`   | 10                                       | how far the clocks of two invocations may differ |
 | `DISPATCHER_TICK_INTERVAL_SECONDS`| 60                                       | how often the schedule starts a tick; a pool is READY for three of these (at least 60 s) |
 | `DISPATCHER_MAX_CLAIMS`           | 2000                                     | runs that one tick claims in one pool |

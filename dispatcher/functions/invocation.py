@@ -2,7 +2,8 @@
 
     {}  or a scheduled event                     tick every pool (with fan-out: each busy one by itself)
     {"pool": "name"}                             tick one pool
-    {"create_run": {...}}                        create a run (the arguments of `Dispatcher.create_run`) and tick its pool
+    {"create_run": {...}}                        create a run (the arguments of `Dispatcher.create_run`) and
+                                                 submit what is due in its pool
     an "ECS Task State Change" event             settle one run; when it ended, admit the next of its pool
 
 Anything else is refused with `InvalidInput`, and nothing is done.
@@ -19,7 +20,8 @@ from dispatcher.core.placeholders import nests_too_deep
 from dispatcher.errors import Fault, InvalidInput, NotFound, SettingsError
 from dispatcher.functions.fan_out import Start, fan_out
 from dispatcher.models import RetryPolicy, Run
-from dispatcher.ticking import tick
+from dispatcher.ticking import admit_next, tick
+from dispatcher.ticking.report import TickReport
 from dispatcher.wiring import Wiring
 from providers.registry import events_of
 
@@ -93,9 +95,11 @@ def _tick_pool(wiring: Wiring, name: Any, deadline: datetime) -> dict[str, Any]:
 
 
 def _create_run(wiring: Wiring, arguments: Any, deadline: datetime) -> dict[str, Any]:
+    """Create a run, then claim and submit what is due in its pool. What is live is not observed: that is for the next tick."""
+    report = TickReport(wiring.dispatch.clock.now().isoformat())
     run = wiring.client.create_run(**_run_arguments(arguments))
-    report = asdict(tick(wiring.dispatch, deadline, pools=[run.pool]))
-    return {"run": _summary(wiring.store.get(run.id) or run), **report}
+    report.pools.append(admit_next(wiring.dispatch, run.pool, deadline))
+    return {"run": _summary(wiring.store.get(run.id) or run), **asdict(report)}
 
 
 def _run_arguments(arguments: Any) -> dict[str, Any]:

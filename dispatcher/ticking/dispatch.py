@@ -19,7 +19,8 @@ class TickLimits:
     """How much one tick of one pool may do. Everything is bounded, so that a tick costs what it admits."""
 
     lease: timedelta = timedelta(seconds=300)
-    """How long a claim belongs to its invocation, before the provider's lookup lag is added."""
+    """The longest that a claim belongs to its invocation, before the provider's lookup lag is added. It ends earlier where
+    the invocation has certainly ended earlier (`PoolTick.lease`)."""
     clock_skew: timedelta = timedelta(seconds=10)
     """How far the clocks of two invocations may differ."""
     batch: int = 100

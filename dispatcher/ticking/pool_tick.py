@@ -30,9 +30,18 @@ class PoolTick:
         self.provider_limits = cautious(self.provider.limits, self.limits.clock_skew)
         self.holding = Holding(dispatch, self.provider, pool, deadline)
 
+    def lease(self, now: datetime) -> timedelta:
+        """How long a claim that is made now belongs to this invocation: until it has certainly ended, whatever became of it.
+
+        It begins no call after its deadline, and its last call ends within one call's time. A look-up can tell what became of
+        that call after the lag in which its provider may hide a job; the skew between two clocks is part of that lag.
+        """
+        last_answer = max(self.deadline - now, timedelta()) + timedelta(seconds=self.provider_limits.call_timeout)
+        return min(last_answer, self.limits.lease) + timedelta(seconds=self.provider_limits.lookup_lag)
+
     @property
-    def lease(self) -> timedelta:
-        """How long a claim belongs to this invocation."""
+    def longest_lease(self) -> timedelta:
+        """The lease of a claim of any invocation."""
         return self.limits.lease + timedelta(seconds=self.provider_limits.lookup_lag)
 
     def report_problem(self, problem: str) -> None:

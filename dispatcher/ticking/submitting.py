@@ -118,7 +118,7 @@ class Submitting:
     def _claim(self, size: int) -> tuple[Sequence[Claim], Sequence[Run]]:
         tick, now = self.tick, self.clock.now()
         decider, takeovers = Decider(tick, now, size), 0 if self.holding.mute else size
-        answer = tick.store.claim(tick.pool.name, now, lease=tick.lease, takeovers=takeovers, decide=decider)
+        answer = tick.store.claim(tick.pool.name, now, lease=tick.lease(now), takeovers=takeovers, decide=decider)
         self.admission = decider.report()
         for run in answer.crashed:
             self.report.crashed(run)

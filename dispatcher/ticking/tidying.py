@@ -28,12 +28,12 @@ def discard(tick: PoolTick, now: datetime) -> int:
     """Remove what the jobs of ended runs left behind. The answer is the number of runs that have left nothing any more.
 
     A job is removed only once no request for it can be on its way any more: what is left behind keeps its name taken, and until
-    a lease after the submission that guards against a late repeat.
+    the longest lease after the submission is over, that guards against a late repeat.
     """
     if not tick.provider.limits.lingers:
         return 0
     lingering = tick.store.lingering(tick.pool.name, limit=tick.limits.discards)
-    ended = [run for run in lingering if (since := run.submitted_at or run.ended_at) and now - since > tick.lease]
+    ended = [run for run in lingering if (since := run.submitted_at or run.ended_at) and now - since > tick.longest_lease]
     gone = tick.provider.discard([left for run in ended for left in left_by(run)]) if ended else frozenset()
     discarded = [run.id for run in ended if {left.name for left in left_by(run)} <= gone]
     if discarded:

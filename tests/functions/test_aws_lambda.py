@@ -183,6 +183,17 @@ def test_a_direct_invocation_creates_a_run_and_dispatches_it_at_once(function, a
     assert len(started(aws)) == 1
 
 
+def test_a_run_that_is_created_is_submitted_without_a_look_at_what_is_live(function, aws):
+    function.create()
+    function({"pool": "batch"})
+    aws.calls.counts.clear()
+    answer = function({"create_run": {"pool": "batch", "job_variables": {"image": "busybox"}}})
+    assert answer["run"]["state"] == "PENDING"
+    assert [pool["submitted"] for pool in answer["pools"]] == [1]
+    assert aws.calls.counts["RunTask"] == 1
+    assert "DescribeTasks" not in aws.calls.counts
+
+
 def test_a_direct_invocation_may_create_a_run_for_later(function, aws):
     variables = {"image": "busybox"}
     at = "2199-01-01T08:00:00+02:00"

@@ -184,7 +184,7 @@ _look_up, _tidy = submitting.Submitting._look_up, line.tidy
 
 
 def _tidy_at_once(tick: Any) -> None:
-    with patch.object(pool_tick.PoolTick, "lease", timedelta(days=-1)):
+    with patch.object(pool_tick.PoolTick, "longest_lease", timedelta(days=-1)):
         _tidy(tick)
 
 

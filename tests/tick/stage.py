@@ -14,8 +14,11 @@ from providers.testing import FakeProvider, Remembers
 from tests.builders import MINUTE, NOW, SECOND, a_pool, a_run, an_id
 
 LIMITS = ProviderLimits(memory=3600.0, lookup_lag=30.0, concurrency=1)
-LEASE = TickLimits().lease + timedelta(seconds=30) + TickLimits().clock_skew
-"""How long a claim belongs to its invocation on this stage."""
+LEASE = MINUTE + timedelta(seconds=LIMITS.call_timeout + LIMITS.lookup_lag) + TickLimits().clock_skew
+"""How long a claim at the beginning of a tick belongs to its invocation on this stage."""
+
+LONGEST_LEASE = TickLimits().lease + timedelta(seconds=LIMITS.lookup_lag) + TickLimits().clock_skew
+"""... of any invocation: after that no request can be under way any more."""
 
 SETTLED = timedelta(seconds=LIMITS.call_timeout + LIMITS.lookup_lag) + TickLimits().clock_skew
 """After how long a look-up can tell what became of a submission without an answer."""

@@ -13,7 +13,7 @@ from dispatcher.stores.memory import MemoryStore
 from providers.base import Throttled
 from providers.testing import Remembers
 from tests.builders import SECOND, a_pool
-from tests.tick.stage import LEASE, Stage
+from tests.tick.stage import LONGEST_LEASE, Stage
 
 VERBS = ("pools", "live", "move", "hold", "claim", "lingering", "discarded", "get")
 
@@ -44,7 +44,7 @@ def a_busy_stage():
     stage.tick()
     stage.provider.finish(submission_name(ended.id, 1))
     stage.tick()
-    stage.wait(LEASE + SECOND)
+    stage.wait(LONGEST_LEASE + SECOND)
     Dispatcher(stage.store, clock=stage.clock).cancel_run(cancelled.id)
     waiting = stage.add(5)
     stage.provider.finish(submission_name(running.id, 1))
@@ -64,7 +64,7 @@ CALLS = calls_of_a_whole_tick()
 def finish(stage, runs):
     """Tick until all is over."""
     for _ in range(20):
-        stage.let_the_lease_end()
+        stage.wait(LONGEST_LEASE + SECOND)
         stage.tick(batch=2)
         for live in stage.provider.live:
             stage.provider.finish(live)

@@ -14,7 +14,7 @@ from dispatcher.ticking.report import MAX_STEPS
 from providers.base import JobState, Observation, ProviderUnavailable, Rejected
 from providers.testing import LOST_ANSWER, FakeProvider, Remembers
 from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_pool, a_queue, a_run
-from tests.tick.stage import LEASE, LIMITS, Stage
+from tests.tick.stage import LIMITS, LONGEST_LEASE, Stage
 
 
 def name(run, attempt=1):
@@ -151,7 +151,7 @@ def test_what_an_ended_job_left_behind_is_removed():
     stage.provider.finish(name(run))
     assert stage.tick_pool().discarded == 0
     assert stage.get(run).lingers
-    stage.wait(LEASE + SECOND)
+    stage.wait(LONGEST_LEASE + SECOND)
     assert stage.tick_pool().discarded == 1
     assert not stage.get(run).lingers
     assert stage.tick_pool().discarded == 0

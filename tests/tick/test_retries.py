@@ -12,7 +12,7 @@ from dispatcher.models import RetryPolicy, RunState, submission_name
 from providers.base import JobState, Observation, Rejected
 from providers.testing import LOST_ANSWER, Remembers
 from tests.builders import MINUTE, NOW, SECOND, a_pool
-from tests.tick.stage import Stage
+from tests.tick.stage import LONGEST_LEASE, Stage
 
 THREE = RetryPolicy(attempts=3, delay=30 * SECOND, backoff=2.0)
 
@@ -168,7 +168,7 @@ def test_what_every_attempt_left_is_removed_with_the_last(end):
     else:
         Dispatcher(stage.store, clock=stage.clock).cancel_run(run.id)
     assert stage.get(run).lingers
-    stage.let_the_lease_end()
+    stage.wait(LONGEST_LEASE + SECOND)
     assert stage.tick_pool().discarded == 1
     assert not stage.get(run).lingers
     assert all(stage.provider.find(started.job) is None for started in stage.provider.jobs)
