@@ -61,17 +61,6 @@ class RunState(StrEnum):
 SLOT_STATES = frozenset({RunState.PENDING, RunState.RUNNING, RunState.CANCELLING})
 TERMINAL_STATES = frozenset({RunState.COMPLETED, RunState.FAILED, RunState.CRASHED, RunState.CANCELLED})
 
-ALLOWED_MOVES: Mapping[RunState, frozenset[RunState]] = {
-    RunState.SCHEDULED: frozenset({RunState.SCHEDULED, RunState.PENDING, RunState.CRASHED, RunState.CANCELLED}),
-    RunState.PENDING: frozenset(RunState),
-    RunState.RUNNING: frozenset({RunState.RUNNING, RunState.SCHEDULED, RunState.CANCELLING}) | TERMINAL_STATES,
-    RunState.CANCELLING: frozenset({RunState.CANCELLING, RunState.SCHEDULED}) | TERMINAL_STATES,
-    **dict.fromkeys(TERMINAL_STATES, frozenset[RunState]()),
-}
-"""Every move a store accepts. A state may move to itself to change what it carries (a submission, a lease). Back to SCHEDULED
-leads a refusal, or an end that is retried: from CANCELLING that of a job that did not start in time, never one that people
-cancelled."""
-
 
 class Status(StrEnum):
     """Whether a pool is being ticked. It informs; it never gates delivery."""

@@ -9,13 +9,13 @@ Where the second step did not take place, the same change of the pool made again
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from dispatcher.core.notifications import born_with
+from dispatcher.core.notifications import at_creation
+from dispatcher.core.transitions import end
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Run, RunState, WorkPool
-from dispatcher.records import Move, RunFilter
+from dispatcher.records import RunFilter
 from dispatcher.store import PeopleStore
 
 WAITING = frozenset({RunState.SCHEDULED})
@@ -29,8 +29,7 @@ def take_along(store: PeopleStore, before: Deployment, after: Deployment, pool: 
     for run in store.runs(RunFilter(deployment=before.name, states=WAITING), limit=MOST):
         if (run.pool, run.deployment) != (after.pool, after.name):
             new = successor(run, before, after, pool)
-            move = Move.of(run, RunState.CANCELLED, reason=f"{MOVED}{new.id}", ended_at=now, lingers=bool(run.left_behind))
-            if store.move([replace(move, changes={**move.changes, "notify_at": None})]):
+            if store.move([end(run, RunState.CANCELLED, f"{MOVED}{new.id}", now, notifies=False)]):
                 store.add_runs([new])
                 moved.append(new)
     return moved + mended(store, before, after, pool)
@@ -62,7 +61,7 @@ def successor(run: Run, before: Deployment, after: Deployment, pool: WorkPool) -
         retry=run.retry,
         due_at=run.due_at,
         ended_attempts=run.ended_attempts,
-        **born_with((*pool.hooks, *after.hooks), run.due_at),
+        **at_creation((*pool.hooks, *after.hooks), run.due_at),
     )
 
 

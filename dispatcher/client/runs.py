@@ -15,13 +15,14 @@ from dispatcher.client.deployments import Deployments
 from dispatcher.client.jobs import OnceEach
 from dispatcher.client.schedules import Schedules
 from dispatcher.core.names import with_end
-from dispatcher.core.notifications import born_with, news_of
+from dispatcher.core.notifications import at_creation
 from dispatcher.core.pinning import configuration_of, fault_of
 from dispatcher.core.reasons import Explanation, Surroundings, explain
 from dispatcher.core.retries import name_of_retry, retry_id
+from dispatcher.core.transitions import cancelled
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, SLOT_STATES, Deployment, RetryPolicy, Run, RunState, WorkPool
-from dispatcher.records import Move, RunFilter
+from dispatcher.records import RunFilter
 from providers import registry
 from providers.base import Needs, ProviderError
 
@@ -116,7 +117,7 @@ class Runs(Schedules):
         """
         while True:
             run = self.run(reference)
-            move = _cancellation(run, self.clock.now())
+            move = cancelled(run, self.clock.now())
             if move is None or self.store.move([move]):
                 return self.run(run.id)
 
@@ -205,7 +206,7 @@ class Runs(Schedules):
             scheduled_at=due,
             retry=plain_policy(retry) if retry is not None else source.retry if source else None,
             due_at=due,
-            **born_with((*owner.hooks, *(source.hooks if source else ())), due),
+            **at_creation((*owner.hooks, *(source.hooks if source else ())), due),
         )
         validate(run)
         return run
@@ -232,16 +233,6 @@ class _Known:
         if name not in self._deployments:
             self._deployments[name] = self._dispatcher.deployment(name)
         return self._deployments[name]
-
-
-def _cancellation(run: Run, now: datetime) -> Move | None:
-    """The move that cancels a run; None when there is nothing left to do."""
-    if run.state.is_terminal or (run.state is RunState.CANCELLING and run.ending is RunState.CANCELLED):
-        return None
-    if run.state is RunState.SCHEDULED:
-        end = {"ended_at": now, "lingers": bool(run.left_behind), **news_of(run, RunState.CANCELLED, now)}
-        return Move.of(run, RunState.CANCELLED, reason="cancelled before it was submitted", **end)
-    return Move.of(run, RunState.CANCELLING, ending=RunState.CANCELLED, reason="cancelled")
 
 
 def _identity(pool: str, deployment: str | None, key: str) -> UUID:

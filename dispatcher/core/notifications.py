@@ -6,36 +6,40 @@ look the hooks up. Which hooks get a notification, and when a run is late, is se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
+from dispatcher.core.run_shape import run_shape
 from dispatcher.models import Hook, Run, RunState
 
 LATE = "run.late"
-"""The news of a run that waits; that of an end is `run.` and the state, as `run.failed`."""
+"""The type of the notification of a run that waits too long; that of an end is `run.` and the state, as `run.failed`."""
 TRIAL = "hook.test"
-"""What people send to see whether it arrives."""
+"""The type of what people send to see whether it arrives."""
 
 
-def born_with(hooks: Iterable[Hook], due_at: datetime) -> dict[str, Any]:
+def at_creation(hooks: Iterable[Hook], due_at: datetime) -> dict[str, Any]:
     """The fields of a new run that the hooks of its pool and deployment decide."""
-    known = list(hooks)
-    patience = min((hook.late_after for hook in known if hook.late_after is not None), default=None)
+    hooks = list(hooks)
+    patience = min((hook.late_after for hook in hooks if hook.late_after is not None), default=None)
     return {
-        "notify_states": frozenset(end for hook in known for end in hook.states),
+        "notify_states": frozenset(state for hook in hooks for state in hook.states),
         "notify_at": None if patience is None else due_at + patience,
     }
 
 
-def news_of(run: Run, end: RunState, now: datetime) -> dict[str, Any]:
-    """The fields of a run that has come to an end: it is told, or what was to be told of it is not any more."""
-    return {"notify_at": now if end in run.notify_states else None, "notify_tries": 0, "notified_hooks": frozenset()}
+def of_end(run: Run, state: RunState, now: datetime | None) -> dict[str, Any]:
+    """The fields of a run that comes to an end: hooks are notified of it, and no longer of what was before.
+
+    `now` is None for an end that nobody is notified of.
+    """
+    return {"notify_at": now if state in run.notify_states else None, "notify_tries": 0, "notified_hooks": frozenset()}
 
 
-def wanted_by(run: Run, hooks: Iterable[Hook], now: datetime) -> tuple[Hook, ...]:
-    """The hooks that are to be told what a run is now, and have not confirmed it yet."""
+def due_hooks(run: Run, hooks: Iterable[Hook], now: datetime) -> tuple[Hook, ...]:
+    """The hooks that are to be notified of what the run is now, and have not confirmed that yet."""
     left = [hook for hook in hooks if hook.name not in run.notified_hooks]
     if run.state.is_terminal:
         return tuple(hook for hook in left if run.state in hook.states)
@@ -53,45 +57,21 @@ def next_look(run: Run, hooks: Iterable[Hook], now: datetime) -> datetime | None
     return min((time for time in times if time > now), default=None)
 
 
-def news(run: Run) -> str:
-    """The name of what is told."""
+def type_of(run: Run) -> str:
+    """The type of the notification of what the run is now."""
     return f"run.{run.state.lower()}" if run.state.is_terminal else LATE
 
 
 def identity(run: Run, hook: Hook) -> UUID:
-    """The same for every try at telling one hook one thing: by it a receiver knows what it has already."""
-    return uuid5(run.id, f"{news(run)}/{hook.name}/{run.attempt}")
+    """The same for every try at notifying one hook of one thing: by it a receiver knows what it has already."""
+    return uuid5(run.id, f"{type_of(run)}/{hook.name}/{run.attempt}")
 
 
-def message(run: Run, hook: Hook, now: datetime) -> Mapping[str, Any]:
-    """What is told, in JSON's values."""
-    return {
-        "type": news(run),
-        "timestamp": now.isoformat(),
-        "data": {
-            "hook": hook.name,
-            "run": {
-                "id": str(run.id),
-                "name": run.name,
-                "work_pool": run.pool,
-                "work_queue": run.queue,
-                "deployment": run.deployment,
-                "state": str(run.state),
-                "reason": run.reason,
-                "exit_code": run.exit_code,
-                "attempts": run.ended_attempts + (0 if run.state.is_terminal else 1),
-                "url": run.url,
-                **_times(run, ("scheduled_at", "due_at", "submitted_at", "started_at", "ended_at")),
-            },
-        },
-    }
+def notification(run: Run, hook: Hook, now: datetime) -> Mapping[str, Any]:
+    """What a hook gets, in JSON's values."""
+    return {"type": type_of(run), "timestamp": now.isoformat(), "data": {"hook": hook.name, "run": run_shape(run)}}
 
 
 def trial(hook: str, now: datetime) -> Mapping[str, Any]:
-    """A message that tells nothing of any run, to see whether a hook takes it."""
+    """A notification about no run, to see whether a hook takes it."""
     return {"type": TRIAL, "timestamp": now.isoformat(), "data": {"hook": hook}}
-
-
-def _times(run: Run, names: Sequence[str]) -> dict[str, str | None]:
-    found: dict[str, datetime | None] = {name: getattr(run, name) for name in names}
-    return {name: time.isoformat() if time else None for name, time in found.items()}

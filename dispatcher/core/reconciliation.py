@@ -20,9 +20,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from dispatcher.core import transitions
 from dispatcher.core.backoff import delay
-from dispatcher.core.notifications import news_of
-from dispatcher.models import MAX_PAST, Attempt, Run, RunState, submission_name
+from dispatcher.models import Attempt, Run, RunState, submission_name
 from dispatcher.records import Move
 from providers.base import (
     Accepted,
@@ -37,17 +37,11 @@ from providers.base import (
     Unreachable,
 )
 
-MAX_REASON = 2000
-"""Characters of a provider's words that a run keeps."""
-
 LONGEST_DELAY = timedelta(days=1)
 """Between two attempts."""
 
 LOOKED_UP_AGAIN = timedelta(seconds=5)
 """After which a claim for which nothing was sent may be taken over again: a network that fails for a moment costs no lease."""
-
-UNCLAIMED: Mapping[str, Any] = {"job": None, "start_within": None, "claimed_at": None, "lease_until": None}
-"""What giving a run back clears; `attempt` decides whether its old name may be used again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,22 +106,29 @@ def verdict(
     """
     if seen is None or not run.state.holds_slot:
         return None
-    located = {"submission": submission} if submission and run.submission is None else {}
+    if submission and run.submission is None:
+        run, located = replace(run, submission=submission), {"submission": submission}
+    else:
+        located = {}
+    move = _seen(run, seen, now, limits)
+    return move and replace(move, changes={**located, **move.changes})
+
+
+def _seen(run: Run, seen: Observation, now: datetime, limits: ProviderLimits) -> Move | None:
     if seen.state.is_end:
-        return _ended(run, seen, now, limits, located)
+        return _ended(run, seen, now, lingers=limits.lingers)
     if seen.state is JobState.MISSING:
         return _missing(run, now, limits)
     if seen.state is JobState.RUNNING and run.state is RunState.PENDING:
-        started = {"started_at": seen.started_at or now, "submitted_at": run.submitted_at or now, "lease_until": None}
-        return Move.of(run, RunState.RUNNING, **started, **located)
+        return transitions.started(run, seen, now)
     if seen.state is JobState.STARTING and is_overdue(run, now):
         reason = f"did not start within {run.start_within:g} s of its submission. {seen.reason}".strip()
-        return Move.of(run, RunState.CANCELLING, ending=RunState.CRASHED, reason=reason[:MAX_REASON])
+        return transitions.stopping(run, RunState.CRASHED, reason)
     return None
 
 
 def is_overdue(run: Run, now: datetime) -> bool:
-    """True for a submitted run that should have started by now."""
+    """True for a submitted run that should have started by now. One that people cancelled is no longer PENDING."""
     if run.state is not RunState.PENDING or run.submitted_at is None or run.start_within is None:
         return False
     return now - run.submitted_at > timedelta(seconds=run.start_within)
@@ -137,58 +138,37 @@ def _missing(run: Run, now: datetime, limits: ProviderLimits) -> Move | None:
     if run.submitted_at is None or now - run.submitted_at <= timedelta(seconds=limits.lookup_lag):
         return None
     gone = Observation(state=JobState.CRASHED, reason="the job is gone and its provider no longer knows how it ended")
-    return _ended(run, gone, now, limits, {}, lingers=False)
+    return _ended(run, gone, now, lingers=False)
 
 
-def _ended(
-    run: Run,
-    seen: Observation,
-    now: datetime,
-    limits: ProviderLimits,
-    located: Mapping[str, Any],
-    *,
-    lingers: bool | None = None,
-) -> Move:
+def _ended(run: Run, seen: Observation, now: datetime, *, lingers: bool) -> Move:
+    """The end of a job: that of the run, or of one attempt where the run's policy has it tried again."""
     state, reason = _end_state(run, seen)
-    end: dict[str, Any] = {
-        "reason": reason[:MAX_REASON],
+    ended_at = seen.ended_at or now
+    observed: dict[str, Any] = {
         "exit_code": seen.exit_code,
         "submitted_at": run.submitted_at or seen.started_at or now,
         "started_at": run.started_at or seen.started_at,
-        "ended_at": seen.ended_at or now,
-        "lingers": limits.lingers if lingers is None else lingers,
-        **located,
     }
-    if is_retried(run, state):
-        return _tried_again(run, state, end)
-    end |= {"lingers": end["lingers"] or bool(run.left_behind), **news_of(run, state, now)}
-    return Move.of(run, state, **end, ended_attempts=run.ended_attempts + 1, lease_until=None, ending=None)
+    if not is_retried(run, state):
+        return transitions.end(run, state, reason, now, ended_at=ended_at, job_lingers=lingers, **observed)
+    attempt = Attempt(
+        number=run.attempt,
+        state=state,
+        reason=reason[: transitions.MAX_REASON],
+        claimed_at=run.claimed_at,
+        ended_at=ended_at,
+        submission=run.submission,
+        lingers=lingers,
+        **observed,
+    )
+    why = f"attempt {run.ended_attempts + 1} of {run.retry.attempts if run.retry else 1} ended as {state}"
+    return transitions.retried(run, attempt, ended_at + retry_delay(run), f"{why}: {reason}".rstrip(": "))
 
 
 def is_retried(run: Run, end: RunState) -> bool:
     """Whether the policy of a run has it tried again after this end of its current attempt."""
     return run.retry is not None and end in run.retry.states and run.ended_attempts + 1 < run.retry.attempts
-
-
-def _tried_again(run: Run, state: RunState, end: Mapping[str, Any]) -> Move:
-    """Back into its queue, at the place of the time at which it is due again; the attempt that ended is kept as it was."""
-    due = end["ended_at"] + retry_delay(run)
-    kept = {"submission": run.submission, **end}
-    attempt = Attempt(number=run.attempt, state=state, claimed_at=run.claimed_at, **kept)
-    why = f"attempt {run.ended_attempts + 1} of {run.retry.attempts if run.retry else 1} ended as {state}"
-    cleared = dict.fromkeys(("submission", "submitted_at", "started_at", "exit_code", "not_before", "ending"))
-    return Move.of(
-        run,
-        RunState.SCHEDULED,
-        reason=f"{why}: {end['reason']}".rstrip(": ")[:MAX_REASON],
-        attempt=run.attempt + 1,
-        ended_attempts=run.ended_attempts + 1,
-        refusals=0,
-        due_at=due,
-        past=(*run.past, attempt)[-MAX_PAST:],
-        **cleared,
-        **UNCLAIMED,
-    )
 
 
 def retry_delay(run: Run) -> timedelta:
@@ -240,39 +220,26 @@ def recorded(
     if run.fence != fence or not run.state.holds_slot or run.submission is not None:
         return None
     if isinstance(answer, Accepted):
-        return Move.of(
-            run,
-            run.state,
-            submission=answer.submission,
-            submitted_at=run.submitted_at or now,
-            refusals=0,
-            not_before=None,
-            lease_until=None,
-            reason=run.reason if run.state is RunState.CANCELLING else "",
-        )
+        return transitions.accepted(run, answer.submission, now)
     if isinstance(answer, Unknown):
         return _kept_claim(run, f"no answer from the provider: {answer.cause}", now, settled)
     if isinstance(answer, NotLookedUp):
         return _kept_claim(run, f"it could not be looked up: {answer.cause}", now, LOOKED_UP_AGAIN)
     if isinstance(answer, Forgotten):
-        return _over(run, run.ending or RunState.CRASHED, answer.reason, now)
+        return transitions.end(run, run.ending or RunState.CRASHED, answer.reason, now)
     if isinstance(answer, Absent):
-        return _over(run, run.ending or RunState.CANCELLED, _why_absent(run, answer), now)
+        return transitions.end(run, run.ending or RunState.CANCELLED, _why_absent(run, answer), now)
     if isinstance(answer, Unreachable) and repeat:
         return _kept_claim(run, f"the provider could not be reached: {answer.cause}", now, LOOKED_UP_AGAIN)
     if isinstance(answer, Unreachable):
-        answer = NotSubmitted(f"given back: the provider could not be reached: {answer.cause}"[:MAX_REASON])
+        answer = NotSubmitted(f"given back: the provider could not be reached: {answer.cause}")
     return _refused_again(run, answer, now, held=held) if repeat else _not_started(run, answer, now, held=held)
 
 
 def _kept_claim(run: Run, reason: str, now: datetime, length: timedelta | None) -> Move:
-    """The claim stays, at most for a while. A run that is being stopped keeps the reason for that."""
+    """The claim stays, at most for a while."""
     lease = {} if length is None else {"lease_until": min(run.lease_until or now + length, now + length)}
-    return Move.of(run, run.state, reason=_unless_stopping(run, reason), not_before=None, **lease)
-
-
-def _unless_stopping(run: Run, reason: str) -> str:
-    return run.reason if run.state is RunState.CANCELLING else reason[:MAX_REASON]
+    return transitions.kept(run, reason, not_before=None, **lease)
 
 
 def _why_absent(run: Run, answer: Absent) -> str:
@@ -283,20 +250,12 @@ def _why_absent(run: Run, answer: Absent) -> str:
 def _not_started(run: Run, answer: Refusal, now: datetime, *, held: bool) -> Move:
     """A first submission that certainly started nothing."""
     if run.state is RunState.CANCELLING:
-        return _over(run, run.ending or RunState.CANCELLED, run.reason, now)
+        return transitions.end(run, run.ending or RunState.CANCELLED, run.reason, now)
     if isinstance(answer, Rejected):
-        return _over(run, RunState.CRASHED, answer.reason, now)
+        return transitions.end(run, RunState.CRASHED, answer.reason, now)
     if isinstance(answer, NotSubmitted):
-        return Move.of(run, RunState.SCHEDULED, reason=answer.reason, **UNCLAIMED)
-    return Move.of(
-        run,
-        RunState.SCHEDULED,
-        reason=answer.reason[:MAX_REASON],
-        attempt=run.attempt + 1,
-        refusals=run.refusals + 1,
-        not_before=None if held else refused_until(run, answer, now),
-        **UNCLAIMED,
-    )
+        return transitions.given_back(run, answer.reason)
+    return transitions.refused(run, answer.reason, None if held else refused_until(run, answer, now))
 
 
 def _refused_again(run: Run, answer: Refusal, now: datetime, *, held: bool) -> Move:
@@ -308,27 +267,12 @@ def _refused_again(run: Run, answer: Refusal, now: datetime, *, held: bool) -> M
     if isinstance(answer, Throttled | Misconfigured) and run.state is RunState.PENDING and run.not_before is not None:
         return _not_started(run, answer, now, held=held)
     if isinstance(answer, NotSubmitted):
-        return Move.of(run, run.state, reason=_unless_stopping(run, answer.reason), lease_until=now)
+        return transitions.kept(run, answer.reason, lease_until=now)
     if isinstance(answer, Throttled | Misconfigured):
-        return Move.of(run, run.state, reason=_unless_stopping(run, answer.reason), not_before=run.lease_until)
+        return transitions.kept(run, answer.reason, not_before=run.lease_until)
     if run.state is RunState.CANCELLING:
-        return Move.of(run, run.state)
-    return Move.of(run, RunState.CANCELLING, ending=RunState.CRASHED, reason=answer.reason[:MAX_REASON])
-
-
-def _over(run: Run, state: RunState, reason: str, now: datetime) -> Move:
-    """An end without a job of this attempt that could linger; those before it may."""
-    return Move.of(
-        run,
-        state,
-        reason=reason[:MAX_REASON],
-        ended_at=now,
-        ended_attempts=run.ended_attempts + 1,
-        lease_until=None,
-        ending=None,
-        lingers=bool(run.left_behind),
-        **news_of(run, state, now),
-    )
+        return transitions.kept(run, run.reason)
+    return transitions.stopping(run, RunState.CRASHED, answer.reason)
 
 
 def refused_until(run: Run, answer: Throttled | Misconfigured, now: datetime) -> datetime:

@@ -16,7 +16,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import uuid5
 
-from dispatcher.core.notifications import born_with
+from dispatcher.core.notifications import at_creation
 from dispatcher.core.schedules import windows_due
 from dispatcher.errors import ScheduleError
 from dispatcher.models import CatchUp, Deployment, Hook, Run, RunState, Schedule
@@ -187,7 +187,7 @@ def _run(deployment: Deployment, schedule: Schedule, window: datetime, now: date
         schedule=schedule.slug,
         retry=deployment.retry,
         due_at=window,
-        **born_with((*hooks, *deployment.hooks), window),
+        **at_creation((*hooks, *deployment.hooks), window),
     )
 
 

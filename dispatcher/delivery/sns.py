@@ -62,5 +62,5 @@ def _subject(message: Mapping[str, Any]) -> str:
     """What a mail of the topic is headed by: printable ASCII, which SNS asks for."""
     data = message["data"]
     run = data.get("run")
-    words = f"{run['name']} ({run['work_pool']})" if run else data["hook"]
+    words = f"{run['name']} ({run['pool']})" if run else data["hook"]
     return f"{message['type'].removeprefix('run.')}: {words}".encode("ascii", "replace").decode()[:MAX_SUBJECT]

@@ -17,9 +17,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dispatcher.core.placeholders import nests_too_deep
+from dispatcher.core.run_shape import run_shape
 from dispatcher.errors import Fault, InvalidInput, NotFound, SettingsError
 from dispatcher.functions.fan_out import Start, fan_out
-from dispatcher.models import RetryPolicy, Run
+from dispatcher.models import RetryPolicy
 from dispatcher.ticking import admit_next, tick
 from dispatcher.ticking.report import TickReport
 from dispatcher.wiring import Wiring
@@ -99,7 +100,7 @@ def _create_run(wiring: Wiring, arguments: Any, deadline: datetime) -> dict[str,
     report = TickReport(wiring.dispatch.clock.now().isoformat())
     run = wiring.client.create_run(**_run_arguments(arguments))
     report.pools.append(admit_next(wiring.dispatch, run.pool, deadline))
-    return {"run": _summary(wiring.store.get(run.id) or run), **asdict(report)}
+    return {"run": run_shape(wiring.store.get(run.id) or run), **asdict(report)}
 
 
 def _run_arguments(arguments: Any) -> dict[str, Any]:
@@ -132,15 +133,3 @@ _READ: Mapping[str, Callable[[Any], Any]] = {"scheduled_at": _time, "retry": _re
 
 def _list(names: set[str]) -> str:
     return ", ".join(sorted(names))
-
-
-def _summary(run: Run) -> dict[str, Any]:
-    return {
-        "id": str(run.id),
-        "name": run.name,
-        "pool": run.pool,
-        "queue": run.queue,
-        "state": str(run.state),
-        "reason": run.reason,
-        "url": run.url,
-    }

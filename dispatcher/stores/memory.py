@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from dispatcher.core import windows
+from dispatcher.core import transitions, windows
 from dispatcher.core.holds import position_of
 from dispatcher.errors import DispatcherError
 from dispatcher.models import Deployment, PoolHold, Run, WorkPool
@@ -30,7 +30,7 @@ from dispatcher.records import (
     Seen,
     Snapshot,
 )
-from dispatcher.stores import refusals, transitions
+from dispatcher.stores import refusals
 from dispatcher.stores.apart import apart, small
 from dispatcher.stores.memory_state import MemoryState, is_work, matches
 

@@ -10,6 +10,7 @@ from threading import RLock
 from typing import Any
 from uuid import UUID
 
+from dispatcher.core import transitions
 from dispatcher.core.holds import position_of
 from dispatcher.models import Deployment, Run, RunState, WorkPool
 from dispatcher.records import (
@@ -19,7 +20,7 @@ from dispatcher.records import (
     RunFilter,
     Snapshot,
 )
-from dispatcher.stores import refusals, transitions
+from dispatcher.stores import refusals
 from dispatcher.stores.apart import apart
 
 

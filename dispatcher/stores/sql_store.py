@@ -18,6 +18,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
+from dispatcher.core import transitions
 from dispatcher.models import Deployment, PoolHold, Run, RunState, WorkPool
 from dispatcher.records import (
     PAGE,
@@ -35,7 +36,7 @@ from dispatcher.records import (
     Seen,
     Snapshot,
 )
-from dispatcher.stores import refusals, transitions
+from dispatcher.stores import refusals
 from dispatcher.stores import sql_configuration as configuration
 from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN
 from dispatcher.stores.sql_configuration import deployment_in, pool_in, required

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from dispatcher.core.backoff import delay
-from dispatcher.core.notifications import identity, message, news, next_look, wanted_by
+from dispatcher.core.notifications import due_hooks, identity, next_look, notification, type_of
 from dispatcher.delivery import Deliver, NotDelivered
 from dispatcher.errors import StoreError
 from dispatcher.models import Deployment, Hook, Run, WorkPool
@@ -62,7 +62,7 @@ class _Round:
 
     def deliver_all(self, runs: Sequence[Run], hooks: Mapping[str | None, Sequence[Hook]], deadline: datetime) -> None:
         """Notify every hook of each run, and note what became of it; runs that the deadline leaves out stay as they are."""
-        hooks_of = {run.id: wanted_by(run, hooks[run.deployment], self.now) for run in runs}
+        hooks_of = {run.id: due_hooks(run, hooks[run.deployment], self.now) for run in runs}
         answers: dict[tuple[object, str], str | None] = {}
         calls: Calls[Delivery, str] = Calls(
             self._deliver, threads=THREADS, clock=self.dispatch.clock, deadline=deadline, pace=Pace((), self.now)
@@ -81,11 +81,11 @@ class _Round:
         """Empty when the hook has confirmed it, otherwise why not."""
         run, hook = delivery
         try:
-            self.deliver(hook.name, identity(run, hook), message(run, hook, self.now))
+            self.deliver(hook.name, identity(run, hook), notification(run, hook, self.now))
         except NotDelivered as problem:
             self.dispatch.events("hook.failed", run=run.id, pool=run.pool, hook=hook.name, problem=str(problem))
             return f"hook {hook.name!r}: {problem}"
-        self.dispatch.events("hook.notified", run=run.id, pool=run.pool, hook=hook.name, notification=news(run))
+        self.dispatch.events("hook.notified", run=run.id, pool=run.pool, hook=hook.name, notification=type_of(run))
         return ""
 
     def _notified(self, run: Run, problems: Mapping[str, str], hooks: Sequence[Hook]) -> Notified:

@@ -10,7 +10,7 @@ from pathlib import Path
 from dispatcher.clock import SystemClock
 from dispatcher.core import pinning
 from dispatcher.core.admission import admit
-from dispatcher.core.reconciliation import UNCLAIMED
+from dispatcher.core.transitions import UNCLAIMED
 from dispatcher.models import RunState
 from dispatcher.records import Decision, Move, Snapshot
 from dispatcher.stores.sqlite import SqliteStore

@@ -7,7 +7,7 @@ from functools import partial
 
 from dispatcher.core import pinning
 from dispatcher.core.admission import admit
-from dispatcher.core.reconciliation import UNCLAIMED
+from dispatcher.core.transitions import UNCLAIMED
 from dispatcher.models import RunState
 from dispatcher.records import Claim, Decision, Move, Snapshot
 from dispatcher.stores.postgres import PostgresStore

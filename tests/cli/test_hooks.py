@@ -66,7 +66,7 @@ def test_a_run_that_fails_is_told_by_a_tick_in_a_process_of_its_own_and_the_rece
     ended = cli.ok("run", "inspect", run["id"])
     shown = message["data"]["run"]
     assert (message["type"], message["data"]["hook"]) == ("run.failed", "ops")
-    assert [shown[key] for key in ("id", "name", "work_pool", "deployment", "state", "exit_code", "reason")] == [
+    assert [shown[key] for key in ("id", "name", "pool", "deployment", "state", "exit_code", "reason")] == [
         *(run[key] for key in ("id", "name")),
         *("nightly", "etl", "FAILED", 3, "exit code 3"),
     ]

@@ -16,7 +16,8 @@ from dispatcher.core.reconciliation import (
     recorded,
     verdict,
 )
-from dispatcher.models import ALLOWED_MOVES, SLOT_STATES, PinnedJob, RunState, submission_name
+from dispatcher.core.transitions import ALLOWED_MOVES
+from dispatcher.models import SLOT_STATES, PinnedJob, RunState, submission_name
 from providers.base import (
     Accepted,
     JobState,

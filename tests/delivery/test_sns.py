@@ -18,7 +18,7 @@ from providers.emulators.ecs import EcsEmulator
 pytest_plugins = ["providers.emulators.fixtures"]
 
 ID = UUID(int=7)
-RUN = {"name": "nächtlich", "work_pool": "pool"}
+RUN = {"name": "nächtlich", "pool": "pool"}
 MESSAGE = {"type": "run.failed", "data": {"run": RUN}}
 
 

@@ -13,15 +13,14 @@ from time import monotonic
 from typing import Any
 from unittest.mock import patch
 
-from dispatcher.core import holds, reconciliation, windows
+from dispatcher.core import holds, reconciliation, transitions, windows
 from dispatcher.core.admission import admit
 from dispatcher.core.holds import hold_for
 from dispatcher.core.pinning import job_of, pin
 from dispatcher.core.templates import Renderer
 from dispatcher.errors import StoreError
-from dispatcher.models import RunState
+from dispatcher.models import Attempt, RunState
 from dispatcher.records import Move, Snapshot
-from dispatcher.stores import transitions
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.ticking import line, observing, pool_tick, seam, submitting
 from providers.base import Hold, Job, ProviderError, Throttled, Unknown, Unreachable
@@ -198,7 +197,8 @@ def _no_policy_of_attempts(run: Any, end: RunState) -> bool:
 def _verdict_that_does_not_wait(run: Any, *rest: Any) -> Any:
     move = reconciliation_verdict(run, *rest)
     if move and move.to is RunState.CANCELLING and run.retry:
-        return reconciliation._tried_again(run, RunState.CRASHED, {"reason": "late", "ended_at": rest[1]})
+        late = Attempt(number=run.attempt, state=RunState.CRASHED, reason="late", ended_at=rest[1])
+        return transitions.retried(run, late, rest[1] + reconciliation.retry_delay(run), "late")
     return move
 
 

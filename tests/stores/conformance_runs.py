@@ -6,8 +6,9 @@ from uuid import UUID
 
 import pytest
 
+from dispatcher.core.transitions import ALLOWED_MOVES
 from dispatcher.errors import NotFound
-from dispatcher.models import ALLOWED_MOVES, TERMINAL_STATES, PinnedJob, Run, RunState
+from dispatcher.models import TERMINAL_STATES, PinnedJob, Run, RunState
 from dispatcher.records import Move, QueueCount, RunFilter
 from dispatcher.store import Store
 from providers.base import Submission

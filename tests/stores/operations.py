@@ -11,8 +11,9 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.core.holds import added, freed
+from dispatcher.core.transitions import ALLOWED_MOVES
 from dispatcher.core.windows import WindowLimits, materialisation
-from dispatcher.models import ALLOWED_MOVES, TERMINAL_STATES, Attempt, CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule
+from dispatcher.models import TERMINAL_STATES, Attempt, CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule
 from dispatcher.records import Decide, Decision, Grant, Move, Reconfiguration, RunFilter, Snapshot
 from dispatcher.store import Store
 from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_hold, a_pool, a_queue, a_run

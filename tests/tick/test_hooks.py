@@ -67,7 +67,7 @@ def test_a_failure_is_notified_to_the_hooks_of_the_pool_with_what_happened():
     assert (hook, message["type"], message_id) == ("ops", "run.failed", identity(office.get(run), OPS))
     shown = message["data"]["run"]
     assert (shown["id"], shown["state"], shown["exit_code"], shown["reason"]) == (str(run.id), "FAILED", 3, "exit code 3")
-    assert (shown["work_pool"], shown["work_queue"], shown["ended_at"]) == ("pool", "default", NOW.isoformat())
+    assert (shown["pool"], shown["queue"], shown["ended_at"]) == ("pool", "default", NOW.isoformat(timespec="milliseconds"))
     office.tick_pool()
     assert office.post.tried == 1
 

@@ -14,11 +14,11 @@ hook         name, states, late_after_seconds (null: never told late); `hook ls`
              the settings lack), to (host or ARN), signed, work_pools and deployments (that name it); `hook test`: hook, id,
              delivered, problem (null where it was)
 retry        attempts (the first included), delay_seconds, backoff, states; null for none
-run          id, name, pool, queue, deployment, schedule (its slug), state, reason, scheduled_at, due_at, started_at, ended_at,
-             exit_code, attempt, url; `run ls` and `dev` add late (due for 15 s and more) and waits (why it waits, in a few
-             words; empty for one that does not, or is not due yet); `inspect` adds job_variables, tags, retry, created_at,
-             claimed_at, submitted_at, not_before, refusals, submission, job, past (attempts that were followed by another) and
-             timeline
+run          what `dispatcher.core.run_shape` says: id, name, pool, queue, deployment, schedule (its slug), state, reason,
+             attempt (the number in the name of its job), ended_attempts, exit_code, url, created_at, scheduled_at, due_at,
+             claimed_at, submitted_at, started_at, ended_at; `run ls` and `dev` add late (due for 15 s and more) and waits (why
+             it waits, in a few words; empty for one that does not, or is not due yet); `inspect` adds job_variables, tags,
+             retry, not_before, refusals, submission, job, past (attempts that were followed by another) and timeline
 attempt      attempt, state, reason, claimed_at, submitted_at, started_at, ended_at, exit_code, url
 preview      a list of runs, each with late, not_before and created (false for a window that is to become a run) besides
 timeline     a list of event, at, wait_seconds (since the event before; null for the first), attempt, state and reason (of an
@@ -55,6 +55,7 @@ from dispatcher.client import Plan, PoolView, Upcoming
 from dispatcher.core.changes import ABSENT, Change, FieldChange
 from dispatcher.core.holds import is_whole
 from dispatcher.core.reasons import Explanation, Holder
+from dispatcher.core.run_shape import attempt_shape, run_shape
 from dispatcher.core.timeline import Entry, timeline
 from dispatcher.models import Attempt, Deployment, Hook, PoolHold, RetryPolicy, Run, Schedule, Status, WorkPool
 from dispatcher.records import Decision
@@ -204,23 +205,7 @@ def hook(found: Hook) -> Shape:
 
 def run(found: Run) -> Shape:
     """A run in a list."""
-    return {
-        "id": str(found.id),
-        "name": found.name,
-        "pool": found.pool,
-        "queue": found.queue,
-        "deployment": found.deployment,
-        "schedule": found.schedule,
-        "state": str(found.state),
-        "reason": found.reason,
-        "scheduled_at": time(found.scheduled_at),
-        "due_at": time(found.due_at),
-        "started_at": time(found.started_at),
-        "ended_at": time(found.ended_at),
-        "exit_code": found.exit_code,
-        "attempt": found.attempt,
-        "url": found.url,
-    }
+    return run_shape(found)
 
 
 def listed(found: Listed) -> Shape:
@@ -241,9 +226,6 @@ def whole_run(found: Run) -> Shape:
         "job_variables": found.job_variables,
         "tags": list(found.tags),
         "retry": retry(found.retry),
-        "created_at": time(found.created_at),
-        "claimed_at": time(found.claimed_at),
-        "submitted_at": time(found.submitted_at),
         "not_before": time(found.not_before),
         "refusals": found.refusals,
         "submission": None if found.submission is None else asdict(found.submission),
@@ -255,17 +237,7 @@ def whole_run(found: Run) -> Shape:
 
 def attempt(found: Attempt) -> Shape:
     """An attempt that was followed by another."""
-    return {
-        "attempt": found.number,
-        "state": str(found.state),
-        "reason": found.reason,
-        "claimed_at": time(found.claimed_at),
-        "submitted_at": time(found.submitted_at),
-        "started_at": time(found.started_at),
-        "ended_at": time(found.ended_at),
-        "exit_code": found.exit_code,
-        "url": found.url,
-    }
+    return attempt_shape(found)
 
 
 def step(found: Entry) -> Shape:

@@ -9,10 +9,10 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
+from dispatcher.core import transitions
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import Deployment, Run, RunState, WorkPool
 from dispatcher.records import Claim, Claims, Decide, Decision, Position, Snapshot
-from dispatcher.stores import transitions
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.items import MAX_BYTES, Stored, as_read, deployment_in, id_in, key_in, number_in
 from dispatcher.stores.dynamodb.pools import FoundPool

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
+from dispatcher.core.transitions import TAKEN_OVER_IN
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import Deployment, Run, RunState, WorkPool
 from dispatcher.stores.dynamodb import keys
@@ -17,7 +18,6 @@ from dispatcher.stores.dynamodb.answers import ODD
 from dispatcher.stores.dynamodb.definition import EXPIRES_AT
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN, Table, microseconds
-from dispatcher.stores.transitions import TAKEN_OVER_IN
 
 T = TypeVar("T")
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from dispatcher.clock import Clock, SystemClock
+from dispatcher.core import transitions
 from dispatcher.errors import Conflict, StoreError
 from dispatcher.models import Deployment, PoolHold, Run, WorkPool
 from dispatcher.records import (
@@ -28,7 +29,7 @@ from dispatcher.records import (
     Seen,
     Snapshot,
 )
-from dispatcher.stores import refusals, transitions
+from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import checking, keys
 from dispatcher.stores.dynamodb.claims import ClaimTry
 from dispatcher.stores.dynamodb.creation import create_table

@@ -1,0 +1,188 @@
+"""Every move of a run: which ones there are, and what each of them changes. Pure, and the same for every store.
+
+Who decides on a move is elsewhere (`core.reconciliation` for ticks, the client for people). What a run is like after it is
+decided here, and `end` makes every end: its time, its reason, what lingers, and whether hooks are notified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from dispatcher.core import notifications
+from dispatcher.models import MAX_PAST, PINNED_BY_CREATION, TERMINAL_STATES, Attempt, Run, RunState
+from dispatcher.records import Grant, Move
+from providers.base import Observation, Submission
+
+ALLOWED_MOVES: Mapping[RunState, frozenset[RunState]] = {
+    RunState.SCHEDULED: frozenset({RunState.SCHEDULED, RunState.PENDING, RunState.CRASHED, RunState.CANCELLED}),
+    RunState.PENDING: frozenset(RunState),
+    RunState.RUNNING: frozenset({RunState.RUNNING, RunState.SCHEDULED, RunState.CANCELLING}) | TERMINAL_STATES,
+    RunState.CANCELLING: frozenset({RunState.CANCELLING, RunState.SCHEDULED}) | TERMINAL_STATES,
+    **dict.fromkeys(TERMINAL_STATES, frozenset[RunState]()),
+}
+"""Every move that a store accepts. A state may move to itself to change what it carries (a submission, a lease). A refused or
+retried run goes back to SCHEDULED; from CANCELLING only where its job did not start in time, never where people have cancelled
+it."""
+
+CHANGEABLE = frozenset(field.name for field in fields(Run)) - PINNED_BY_CREATION - {"state", "fence"}
+"""The fields that a move may change."""
+
+TAKEN_OVER_IN = frozenset({RunState.PENDING, RunState.CANCELLING})
+"""Where a claim whose lease has ended without a submission is taken over."""
+
+MAX_REASON = 2000
+"""Characters of a provider's words that a run keeps."""
+
+UNCLAIMED: Mapping[str, Any] = {"job": None, "start_within": None, "claimed_at": None, "lease_until": None}
+"""What giving a run back clears; `attempt` decides whether its old name may be used again."""
+
+
+def check(moves: Iterable[Move]) -> None:
+    """Raise ValueError for a move that is forbidden, or that changes what no move may change."""
+    for move in moves:
+        if move.to not in ALLOWED_MOVES[move.expected]:
+            raise ValueError(f"run {move.run_id}: no move leads from {move.expected} to {move.to}")
+        if pinned := set(move.changes) - CHANGEABLE:
+            raise ValueError(f"run {move.run_id}: a move cannot change {', '.join(sorted(pinned))}")
+
+
+# Claims: the fields that a claiming transaction writes
+
+
+def granted(grant: Grant, now: datetime, lease: timedelta) -> Mapping[str, Any]:
+    """The fields of a run that is claimed for the first time in its attempt."""
+    return {
+        "state": RunState.PENDING,
+        "fence": grant.run.fence + 1,
+        "claimed_at": now,
+        "lease_until": now + lease,
+        "job": grant.job,
+        "start_within": grant.start_within,
+        "reason": "",
+        "not_before": None,
+        "notify_at": None,
+    }
+
+
+def taken_over(run: Run, now: datetime, lease: timedelta) -> Mapping[str, Any]:
+    """The fields of a run whose claim is taken over: all but its fence and lease stay.
+
+    That its last claim was refused (`not_before` is the end of that claim's lease) is known for one claim more.
+    """
+    refused = run.not_before is not None and run.not_before == run.lease_until
+    return {"fence": run.fence + 1, "lease_until": now + lease, "not_before": run.not_before if refused else None}
+
+
+def crashed(run: Run, reason: str, now: datetime) -> Mapping[str, Any]:
+    """The fields of a run that cannot be rendered."""
+    return {"state": RunState.CRASHED, **end(run, RunState.CRASHED, reason, now).changes}
+
+
+# Under a claim
+
+
+def accepted(run: Run, submission: Submission, now: datetime) -> Move:
+    """The provider has the job. The run stays in its state until its job is seen to run."""
+    return Move.of(
+        run,
+        run.state,
+        submission=submission,
+        submitted_at=run.submitted_at or now,
+        refusals=0,
+        not_before=None,
+        lease_until=None,
+        reason=run.reason if run.state is RunState.CANCELLING else "",
+    )
+
+
+def kept(run: Run, reason: str, **changes: Any) -> Move:
+    """The claim stays. A run that is being stopped keeps the reason for that."""
+    return Move.of(run, run.state, reason=run.reason if run.state is RunState.CANCELLING else reason[:MAX_REASON], **changes)
+
+
+def given_back(run: Run, reason: str) -> Move:
+    """Nothing was sent: the same attempt goes back to its position in the queue."""
+    return Move.of(run, RunState.SCHEDULED, reason=reason[:MAX_REASON], **UNCLAIMED)
+
+
+def refused(run: Run, reason: str, not_before: datetime | None) -> Move:
+    """Nothing lives under the attempt's name, so the run goes back under the next one; its position in the queue stays."""
+    changes = {"attempt": run.attempt + 1, "refusals": run.refusals + 1, "not_before": not_before}
+    return Move.of(run, RunState.SCHEDULED, reason=reason[:MAX_REASON], **changes, **UNCLAIMED)
+
+
+# On observations
+
+
+def started(run: Run, seen: Observation, now: datetime) -> Move:
+    """Its job runs."""
+    times = {"started_at": seen.started_at or now, "submitted_at": run.submitted_at or now}
+    return Move.of(run, RunState.RUNNING, **times, lease_until=None)
+
+
+def stopping(run: Run, ending: RunState, reason: str) -> Move:
+    """Its job is to be stopped; the run comes to `ending` once that is seen."""
+    return Move.of(run, RunState.CANCELLING, ending=ending, reason=reason[:MAX_REASON])
+
+
+def retried(run: Run, ended: Attempt, due_at: datetime, reason: str) -> Move:
+    """Back into its queue, at the position of the time at which it is due again; the attempt that ended is kept as it was."""
+    cleared = dict.fromkeys(("submission", "submitted_at", "started_at", "exit_code", "not_before", "ending"))
+    return Move.of(
+        run,
+        RunState.SCHEDULED,
+        reason=reason[:MAX_REASON],
+        attempt=run.attempt + 1,
+        ended_attempts=run.ended_attempts + 1,
+        refusals=0,
+        due_at=due_at,
+        past=(*run.past, ended)[-MAX_PAST:],
+        **cleared,
+        **UNCLAIMED,
+    )
+
+
+# Ends
+
+
+def end(
+    run: Run,
+    state: RunState,
+    reason: str,
+    now: datetime,
+    *,
+    ended_at: datetime | None = None,
+    job_lingers: bool = False,
+    notifies: bool = True,
+    **observed: Any,
+) -> Move:
+    """The move of a run to a terminal state. Nothing else makes one.
+
+    `ended_at` is when its job ended, where that is known. `job_lingers` says that this job still occupies something at its
+    provider; the jobs of earlier attempts say so themselves. A run that held a slot has one more attempt behind it. `observed`
+    are further fields, by name.
+    """
+    return Move.of(
+        run,
+        state,
+        reason=reason[:MAX_REASON],
+        ended_at=ended_at or now,
+        ended_attempts=run.ended_attempts + run.state.holds_slot,
+        lease_until=None,
+        ending=None,
+        lingers=job_lingers or bool(run.left_behind),
+        **notifications.of_end(run, state, now if notifies else None),
+        **observed,
+    )
+
+
+def cancelled(run: Run, now: datetime) -> Move | None:
+    """What people's cancelling makes of a run: an end at once where it has no job; None where nothing is left to do."""
+    if run.state.is_terminal or (run.state is RunState.CANCELLING and run.ending is RunState.CANCELLED):
+        return None
+    if run.state is RunState.SCHEDULED:
+        return end(run, RunState.CANCELLED, "cancelled before it was submitted", now)
+    return stopping(run, RunState.CANCELLED, "cancelled")
