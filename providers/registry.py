@@ -126,10 +126,24 @@ _PROCESS = ProviderType(
     description="Processes on the machine that ticks; they outlive the tick",
 )
 
+_DOCKER = ProviderType(
+    name="docker",
+    factory="providers.docker:DockerProvider",
+    template="docker.json",
+    extra="docker",
+    sdk="docker",
+    credential_variable="registry_credentials",
+    needs="providers.docker.checking:needs_of",
+    check="providers.docker.checking:check",
+    place=("docker_host",),
+    description="Containers on Docker engines: this machine's, or others by TLS or ssh",
+)
+
 _TYPES: Mapping[str, ProviderType] = {
     kind.name: kind
     for kind in (
         _PROCESS,
+        _DOCKER,
         _ecs("ecs:push"),
         _cloud_run("cloud-run-v2:push"),
         _cloud_run("cloud-run:push"),

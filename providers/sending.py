@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import TracebackType
 
-CONNECTING = (("urllib3/connection.py", "connect"), ("asyncio/base_events.py", "create_connection"))
-"""Files and functions of urllib3, and of asyncio, in which a connection is made and nothing of a request is sent."""
+CONNECTING = (
+    ("urllib3/connection.py", "connect"),
+    ("asyncio/base_events.py", "create_connection"),
+    ("providers/docker/dialling.py", "connect"),
+)
+"""Files and functions of urllib3, of asyncio and of our own in which a connection is made and nothing of a request is sent."""
 
 
 def never_sent(error: BaseException) -> bool:

@@ -10,12 +10,13 @@ import pytest
 from providers import registry
 from providers.base import ProviderUnavailable
 
-HEAVY = ("boto3", "botocore", "google.api_core", "azure.core", "modal", "grpc", "pydantic", "jsonschema", "importlib.resources")
+HEAVY = ("docker", "requests", "boto3", "botocore", "google.api_core", "azure.core", "modal", "grpc", "pydantic", "jsonschema", "importlib.resources")
 
 
 def test_the_types_have_prefects_names_and_the_push_types_come_first():
     assert registry.types() == (
         "process",
+        "docker",
         "ecs:push",
         "cloud-run-v2:push",
         "cloud-run:push",
@@ -58,8 +59,8 @@ def test_every_type_whose_sdk_is_installed_can_be_made_and_states_its_limits(nam
     [
         ("ecs-push", "did you mean ecs:push"),
         ("Modal:Push", "did you mean modal:push"),
-        ("kubernetes", "the types are process, ecs:push,"),
-        ("", "the types are process, ecs:push,"),
+        ("kubernetes", "the types are process, docker, ecs:push,"),
+        ("", "the types are process, docker, ecs:push,"),
     ],
 )
 def test_an_unknown_type_is_told_the_nearest_names_or_all(name, hint):
@@ -81,7 +82,7 @@ import sys
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("boto3", "botocore", "google", "azure", "modal"):
+        if name.partition(".")[0] in ("boto3", "botocore", "google", "azure", "modal", "docker"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Absent())

@@ -1,0 +1,48 @@
+"""What can be said of a rendered configuration before the engine is asked; without the SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from providers.base import Checked, ConfigurationError, Finding, Job, Needs
+from providers.docker.request import READ, docker_host_of, image_of, own_faults, request_of
+from providers.remarks import START_TIMEOUT, finding_of
+
+_SOMEBODY = "r" + "0" * 32 + "-1"
+
+NO_EFFECT = {
+    "auto_remove": "has no effect here: the dispatcher removes the container itself, once its end is recorded",
+    "stream_output": "has no effect here: the output is always kept in the container's log (`dispatcher run logs`)",
+    "container_wait_timeout": "has no effect here: nobody waits for a container, each tick looks at it",
+}
+"""Variables of the template that are accepted and change nothing, with the reason."""
+
+_DEFAULTS = {"auto_remove": False, "stream_output": True}
+
+
+def needs_of(configuration: Mapping[str, Any]) -> Needs:
+    """The place is the engine and the image: jobs whose image is still to come wait for it, and no others.
+
+    Raises `ConfigurationError`.
+    """
+    return Needs(place=(docker_host_of(configuration), image_of(configuration)))
+
+
+def check(configuration: Mapping[str, Any]) -> Checked:
+    """All that `submit` would reject without asking the engine, and what it would accept without effect."""
+    faults = own_faults(configuration)
+    known = {key: value for key, value in configuration.items() if key in READ and key != START_TIMEOUT}
+    try:
+        request_of(Job(name=_SOMEBODY, configuration=known))
+    except ConfigurationError as problem:
+        faults.append(finding_of(problem))
+    return Checked(faults=tuple(faults), warnings=tuple(_warnings(configuration)))
+
+
+def _warnings(configuration: Mapping[str, Any]) -> Iterator[Finding]:
+    """Only what was chosen against the template's default is worth a word."""
+    for name, words in NO_EFFECT.items():
+        value = configuration.get(name)
+        if value not in (None, "") and value != _DEFAULTS.get(name):
+            yield Finding(path=name, message=words)

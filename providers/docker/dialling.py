@@ -1,0 +1,131 @@
+"""Connections to an engine that are no TCP: a socket of this machine, or an ssh program. Importing this module loads the SDK.
+
+The SDK has its own: that of the socket leaves a descriptor open for each connection that fails; that of ssh needs paramiko and
+knows nothing of ssh's configuration. As the Docker CLI does, `ssh HOST docker system dial-stdio` carries one connection.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Callable
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from docker.transport.unixconn import UnixHTTPAdapter
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
+
+OPTIONS = ("-o", "BatchMode=yes")
+"""Nobody is there to answer a question."""
+
+KEPT_WORDS = 4096
+
+
+class SocketConnection(HTTPConnection):
+    """One connection to a socket of this machine."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = urlsplit(url).netloc + urlsplit(url).path
+
+    def connect(self) -> None:
+        """Connect, or raise OSError and leave nothing open."""
+        dialled = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        dialled.settimeout(self.timeout)
+        try:
+            dialled.connect(self._path)
+        except OSError:
+            dialled.close()
+            raise
+        self.sock = dialled
+
+
+class SshConnection(HTTPConnection):
+    """One connection, whose far end is an ssh program."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._command = ssh_command(url)
+        self._ssh: subprocess.Popen[bytes] | None = None
+
+    def connect(self) -> None:
+        """Start ssh with our socket as its input and output. A missing program raises OSError: nothing was sent."""
+        ours, theirs = socket.socketpair()
+        try:
+            self._ssh = subprocess.Popen(  # noqa: S603 - the host is checked, and stands behind `--`
+                self._command,
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        ours.settimeout(self.timeout)
+        self.sock = ours
+
+    def getresponse(self) -> Any:
+        """The answer; where ssh has ended instead, its words."""
+        try:
+            return super().getresponse()
+        except ConnectionError as problem:
+            raise ConnectionError(f"{problem}: {self._words()}") from problem
+
+    def close(self) -> None:
+        """Close the connection, and end ssh with it."""
+        super().close()
+        if self._ssh is not None:
+            self._ssh.kill()
+            self._ssh.communicate()
+            self._ssh = None
+
+    def _words(self) -> str:
+        """What ssh had to say; it has closed its output, so that it is about to end."""
+        if self._ssh is None or self._ssh.stderr is None:
+            return "ssh has ended"
+        try:
+            self._ssh.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            return "ssh gave up the connection"
+        words = self._ssh.stderr.read(KEPT_WORDS).decode("utf-8", errors="replace").strip()
+        return words or f"ssh ended with {self._ssh.returncode}"
+
+
+def ssh_command(url: str) -> tuple[str, ...]:
+    """What is run for one connection; ssh's own configuration says the rest."""
+    parts = urlsplit(url)
+    user = ("-l", parts.username) if parts.username else ()
+    port = ("-p", str(parts.port)) if parts.port else ()
+    return ("ssh", *OPTIONS, *user, *port, "--", parts.hostname or "", "docker", "system", "dial-stdio")
+
+
+class DialledPool(HTTPConnectionPool):
+    """Connections to one engine."""
+
+    def __init__(self, dial: Callable[[], HTTPConnection], maxsize: int) -> None:
+        super().__init__("localhost", maxsize=maxsize)
+        self._dial = dial
+
+    def _new_conn(self) -> HTTPConnection:
+        return self._dial()
+
+
+class DialledAdapter(UnixHTTPAdapter):  # type: ignore[misc] # the SDK has no types
+    """What a session of the SDK sends requests through."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        super().__init__("http+unix:///", timeout=timeout)
+        kind = SshConnection if urlsplit(url).scheme == "ssh" else SocketConnection
+        self._dial = lambda: kind(url, timeout)
+
+    def get_connection(self, url: str, proxies: Any = None) -> DialledPool:  # noqa: ARG002 - the SDK's signature
+        """The one pool."""
+        with self.pools.lock:
+            pool = self.pools.get("engine")
+            if pool is None:
+                pool = self.pools["engine"] = DialledPool(self._dial, self.max_pool_size)
+        return cast("DialledPool", pool)

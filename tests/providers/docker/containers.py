@@ -1,0 +1,124 @@
+"""Jobs that are real containers: they run until they are told their exit code, and each start leaves a line on disk."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import ClassVar
+
+from docker.errors import NotFound
+
+from providers.docker import DockerProvider
+from providers.docker.marks import STOP_LABEL, SUFFIX
+from tests.network.faults import Fault, nth
+from tests.providers.docker.engines import IMAGE
+from tests.providers.harness import ProviderHarness
+
+SCRIPT = 'echo begun >> "$1.begun"; until read code < "$1"; do :; done; exit "$code"'
+"""`$1` is the gate (a FIFO): the exit code comes through it."""
+
+_gates = count(1)
+
+
+class DockerHarness(ProviderHarness):
+    """One engine, asked through `proxy`, and a folder that is in every container."""
+
+    lacks: ClassVar = {"throttle": "an engine refuses for no rate or quota; what waits for an image is in test_pulls.py"}
+
+    def __init__(self, engine, proxy, root: Path, **options):
+        self.engine, self.proxy, self.root, self.client = engine, proxy, root, engine.client
+        self.passed = timedelta()
+        self.options = {"now": self.now, "pull_directory": root / "pulls", **options}
+        self.gates: dict[str, Path] = {}
+        self._provider = self.another()
+
+    def now(self):
+        return datetime.now(UTC) + self.passed
+
+    @property
+    def provider(self):
+        return self._provider
+
+    def another(self, **options):
+        hosts = {"docker_hosts": {}, "environment": {"DOCKER_HOST": f"tcp://127.0.0.1:{self.proxy.port}"}}
+        return DockerProvider(**{**hosts, **self.options, **options})
+
+    def direct(self, **options):
+        """A provider without the proxy, as a machine that has the engine's socket."""
+        return self.another(environment={"DOCKER_HOST": self.engine.socket}, **options)
+
+    def unreachable(self):
+        return self.another(environment={"DOCKER_HOST": f"unix://{self.root}/nobody.sock"})
+
+    def configuration(self):
+        return {**self.running(), "env": {"A": "1"}, "labels": {"team": "data"}, "mem_limit": "64m"}
+
+    def running(self, script=SCRIPT):
+        """The part of a configuration that says what runs: `script`, with a gate of its own."""
+        gate = self.root / f"gate-{next(_gates)}"
+        os.mkfifo(gate)
+        command = ["sh", "-c", script, "job", f"/gates/{gate.name}"]
+        return {"image": IMAGE, "network_mode": "none", "volumes": [f"{self.root}:/gates"], "command": command}
+
+    def job(self, **fields):
+        job = super().job(**fields)
+        command = job.configuration.get("command")
+        if isinstance(command, list) and len(command) == 5:
+            self.gates[job.name] = self.root / Path(str(command[4])).name
+        return job
+
+    def settle(self):
+        for volume in self.client.volumes(filters={"label": STOP_LABEL})["Volumes"] or ():
+            try:
+                self.client.wait(volume["Name"].removesuffix(SUFFIX))
+            except NotFound:
+                continue
+
+    def begun(self, name):
+        """Wait until the running job is at its gate."""
+        os.close(os.open(self.gates[name], os.O_WRONLY))
+
+    def finish(self, name, exit_code):
+        gate = os.open(self.gates[name], os.O_RDWR)  # stays open until the job has read what is in it
+        os.write(gate, f"{exit_code}\n".encode())
+        self.client.wait(name)
+        os.close(gate)
+
+    def starts(self, name):
+        if self.state_of(name) == "running":
+            self.begun(name)
+        begun = self.gates[name].with_suffix(".begun")
+        return len(begun.read_text().splitlines()) if begun.exists() else 0
+
+    def state_of(self, name):
+        """Docker's own word; None when there is no such container."""
+        try:
+            return self.client.inspect_container(name)["State"]["Status"]
+        except NotFound:
+            return None
+
+    def environment(self, name):
+        return dict(item.split("=", 1) for item in self.client.inspect_container(name)["Config"]["Env"])
+
+    def labels(self, name):
+        return self.client.inspect_container(name)["Config"]["Labels"]
+
+    def refuse_next(self):
+        kwargs = {"user": "nobody-here"}
+        return {**self.configuration(), "container_create_kwargs": kwargs}, "unable to find user nobody-here"
+
+    def lose_next_answer(self):
+        self.proxy.script = nth(1, Fault.CUT_AFTER, only=lambda call: call.action.endswith("/start"))
+
+    def lose_next_request(self):
+        self.proxy.script = nth(1, Fault.CUT_BEFORE, only=lambda call: call.action.endswith("/create"))
+
+    def wait(self, seconds):
+        self.passed += timedelta(seconds=seconds)
+
+    def forget(self, name):
+        self.client.remove_container(name)
+
+    def leftover(self, name):
+        marks = self.client.volumes(filters={"label": STOP_LABEL})["Volumes"] or ()
+        return self.state_of(name) is not None or f"{name}{SUFFIX}" in {mark["Name"] for mark in marks}
