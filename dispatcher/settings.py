@@ -19,7 +19,8 @@
 | `DISPATCHER_CERTIFICATES_URL`     | `https://www.googleapis.com/oauth2/v1/certs` | Google's function: where the certificates are that the tokens' signatures are verified with |
 | `DISPATCHER_PROCESS_DIRECTORY`    | `<home>/.dispatcher/processes`           | where the `process` provider keeps jobs and logs |
 | `DISPATCHER_DEFAULT_POOL`         | (none)                                   | the work pool that `run create` and `deployment create` use where none is named; wins over `--set-as-default`. The CLI's alone |
-| `DISPATCHER_CREDENTIALS`          | `{}`                                     | JSON object: name -> entry; what `aws_credentials`, `credentials`, `aci_credentials` and `modal_credentials` name. Roles to assume and names of secrets, never keys |
+| `DISPATCHER_CREDENTIALS`          | `{}`                                     | JSON object: name -> entry; what `aws_credentials`, `credentials`, `aci_credentials`, `modal_credentials` and `registry_credentials` name. Roles to assume and names of secrets, never keys |
+| `DISPATCHER_DOCKER_HOSTS`         | `{}`                                     | JSON object: name -> Docker engine that `docker_host` names: `{"url": "unix:///run/docker.sock"}`, `{"url": "tcp://host:2376", "ca_file": ..., "cert_file": ..., "key_file": ...}` or `{"url": "ssh://user@host"}`. See `providers/docker/README.md` |
 | `DISPATCHER_HOOKS`                | `{}`                                     | JSON object: name -> entry that pools and deployments name as hooks: `{"url": ..., "secret_variable": ...}`, a webhook and the variable that holds its secret (`"allow_link_local": true` for a link-local address), or `{"topic_arn": ...}`, an SNS topic |
 | `DISPATCHER_PROVIDER_OPTIONS`     | `{}`                                     | JSON object: pool type -> options of its provider, as `{"ecs:push": {"launches_per_second": 100}}` |
 | `DISPATCHER_TELEMETRY`            | (none)                                   | `opentelemetry` (metrics and traces over OTLP, set by OTEL_ variables; extra `telemetry`), `cloudwatch` (metrics in the log; in AWS Lambda alone), or both with a comma. See `dispatcher/telemetry/README.md` |
@@ -69,6 +70,7 @@ class Settings:
     process_directory: str = ""
     default_pool: str | None = None
     credentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    docker_hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     hooks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     provider_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     telemetry: tuple[str, ...] | None = None
@@ -108,6 +110,7 @@ class Settings:
             process_directory=environment.get("DISPATCHER_PROCESS_DIRECTORY") or str(home / "processes"),
             default_pool=environment.get("DISPATCHER_DEFAULT_POOL") or None,
             credentials=_entries(environment, "DISPATCHER_CREDENTIALS"),
+            docker_hosts=_entries(environment, "DISPATCHER_DOCKER_HOSTS"),
             hooks=_hooks(environment, "DISPATCHER_HOOKS"),
             provider_options=_entries(environment, "DISPATCHER_PROVIDER_OPTIONS"),
             telemetry=_choices(environment, "DISPATCHER_TELEMETRY", ("opentelemetry", "cloudwatch")),

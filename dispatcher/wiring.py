@@ -61,8 +61,11 @@ class Providers:
         return provider
 
     def _options(self, pool_type: str) -> dict[str, Any]:
-        own = {"directory": Path(self.settings.process_directory)} if pool_type == "process" else {}
-        return {**own, **self.settings.provider_options.get(pool_type, {})}
+        own: dict[str, dict[str, Any]] = {
+            "process": {"directory": Path(self.settings.process_directory)},
+            "docker": {"docker_hosts": self.settings.docker_hosts},
+        }
+        return {**own.get(pool_type, {}), **self.settings.provider_options.get(pool_type, {})}
 
 
 @dataclass

@@ -21,7 +21,7 @@ _NAMES = re.compile(
     r"|client[_-]?key|signing[_-]?key|encryption[_-]?key|credential|authorization|bearer|cookie",
     re.IGNORECASE,
 )
-_CREDENTIALS = frozenset({"aws_credentials", "credentials", "aci_credentials", "modal_credentials"})
+_CREDENTIALS = frozenset({"aws_credentials", "credentials", "aci_credentials", "modal_credentials", "registry_credentials"})
 """Variables that hold the name of an entry of the settings."""
 _REFERENCES = frozenset({"secrets", "env_from_secrets", "secret_fields"})
 """Lists and objects of references: variables of ours and of Prefect's templates, and keys of ECS."""

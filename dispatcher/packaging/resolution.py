@@ -21,7 +21,7 @@ from dispatcher.packaging.wheels import Wheel, download
 DISTRIBUTION = "push-dispatcher"
 DOOR = frozenset({"jsonschema", "pydantic", "regex"})
 """What checks input. No tick needs it; creating a run in the function does."""
-EXTRAS = ("aws", "azure", "gcp", "modal", "postgres", "schedules", "telemetry")
+EXTRAS = ("aws", "azure", "docker", "gcp", "modal", "postgres", "schedules", "telemetry")
 """The extras that a function may want: providers, stores, telemetry, and what reads schedules."""
 
 Wanted = frozenset[tuple[str, str]]

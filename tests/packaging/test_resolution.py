@@ -145,7 +145,7 @@ def test_a_platform_with_a_host_of_its_own_asks_for_what_that_needs_and_no_other
 
 
 def test_an_extra_that_no_function_has_is_refused():
-    known = "aws, azure, gcp, modal, postgres, schedules, telemetry"
+    known = "aws, azure, docker, gcp, modal, postgres, schedules, telemetry"
     with pytest.raises(PackagingError, match=f"extras: dev is none of a function's; they are {known}"):
         roots(["dev"], ARM, door=False)
 

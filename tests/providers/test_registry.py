@@ -10,7 +10,19 @@ import pytest
 from providers import registry
 from providers.base import ProviderUnavailable
 
-HEAVY = ("docker", "requests", "boto3", "botocore", "google.api_core", "azure.core", "modal", "grpc", "pydantic", "jsonschema", "importlib.resources")
+HEAVY = (
+    "docker",
+    "requests",
+    "boto3",
+    "botocore",
+    "google.api_core",
+    "azure.core",
+    "modal",
+    "grpc",
+    "pydantic",
+    "jsonschema",
+    "importlib.resources",
+)
 
 
 def test_the_types_have_prefects_names_and_the_push_types_come_first():
