@@ -9,12 +9,15 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from dispatcher import __version__
+from dispatcher.built_for import FILE, content
 from dispatcher.errors import PackagingError
 from dispatcher.packaging import archive, bytecode, sbom, sources
 from dispatcher.packaging.lock import Lock, read, requirements
 from dispatcher.packaging.resolution import DISTRIBUTION, resolve, roots
 from dispatcher.packaging.targets import Target
-from dispatcher.packaging.wheels import Wheel
+from dispatcher.packaging.wheels import Source, Wheel
+
+STAMP = f"dispatcher/{FILE.name}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,8 @@ class Order:
     """An interpreter of the target's version; without one, the first that is found."""
     lock: Path
     output: Path
+    wheels: Path | None = None
+    """A directory that keeps the wheels, so that the next build needs no network."""
 
     @property
     def bill(self) -> Path:
@@ -71,7 +76,8 @@ def build(order: Order) -> Package:
     with TemporaryDirectory(prefix="push-dispatcher-package-") as name:
         directory = Path(name)
         wanted = roots(order.extras, order.target, door=order.door)
-        wheels = resolve(wanted, lock, order.target, directory, without=without)
+        source = Source(into=directory / "wheels", kept=order.wheels)
+        wheels = resolve(wanted, lock, order.target, source, without=without)
         owners = _lay_out(_contents(order.target, wheels, lock), directory / "root")
         if python:
             bytecode.compile_all(python, directory / "root", order.target.platform.root)
@@ -101,6 +107,8 @@ def _contents(target: Target, wheels: Sequence[Wheel], lock: Lock) -> Iterator[t
         entries = [lock.find(wheel.name, target.markers) for wheel in wheels]
         yield DISTRIBUTION, "requirements.txt", requirements(entries).encode()
     shipped = () if platform.installs else wheels
+    stamp = content(target.name, target.arch, target.python).encode()
+    yield DISTRIBUTION, str(PurePosixPath(platform.place, STAMP)), stamp
     for owner, files in ((DISTRIBUTION, sources.files()), *((wheel.name, wheel.files()) for wheel in shipped)):
         for place, data in files:
             yield owner, str(PurePosixPath(platform.place, place)), data

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib.metadata import distribution
-from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -16,7 +15,7 @@ from packaging.utils import canonicalize_name
 from dispatcher.errors import PackagingError
 from dispatcher.packaging.lock import Lock
 from dispatcher.packaging.targets import Target
-from dispatcher.packaging.wheels import Wheel, download
+from dispatcher.packaging.wheels import Source, Wheel, download
 
 DISTRIBUTION = "push-dispatcher"
 DOOR = frozenset({"jsonschema", "pydantic", "regex"})
@@ -43,7 +42,7 @@ def roots(extras: Iterable[str], target: Target, *, door: bool) -> Wanted:
     return frozenset(each for some in wanted for each in some if door or each[0] not in DOOR)
 
 
-def resolve(wanted: Wanted, lock: Lock, target: Target, directory: Path, *, without: frozenset[str]) -> tuple[Wheel, ...]:
+def resolve(wanted: Wanted, lock: Lock, target: Target, source: Source, *, without: frozenset[str]) -> tuple[Wheel, ...]:
     """Fetch the wheels that are wanted and what these need, but for the names `without`; sorted by name.
 
     Level by level: a wheel has to be there before it can say what it needs. Raises `PackagingError`.
@@ -54,7 +53,7 @@ def resolve(wanted: Wanted, lock: Lock, target: Target, directory: Path, *, with
         fresh, seen = wanted - seen, seen | wanted
         missing = sorted({name for name, _ in fresh} - wheels.keys() - without)
         entries = [lock.find(name, target.markers) for name in missing]
-        wheels |= {wheel.name: wheel for wheel in download(entries, target, directory)}
+        wheels |= {wheel.name: wheel for wheel in download(entries, target, source)}
         reached = [(wheels[name], extra) for name, extra in fresh if name in wheels]
         wanted = frozenset(each for wheel, extra in reached for each in _wanted(wheel.requirements, extra, target))
     return tuple(wheels[name] for name in sorted(wheels))

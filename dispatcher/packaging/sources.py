@@ -1,29 +1,89 @@
-"""Our own rooms, as they are where this code runs: a clone or an installed package."""
+"""Our own files, by list: what `contents.txt` names goes into a package, and anything else in our rooms is refused by name.
+
+A clone holds more than code: secrets, scratch files, links to elsewhere. None of it may reach a function, and none of it may be
+left out without a word either, since a module that was forgotten in the list would be missing in the cloud.
+After a file was added, moved or removed, `python -m dispatcher.packaging.sources` writes the list anew from what git knows.
+"""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import dispatcher
-import providers
+from dispatcher.errors import PackagingError
 
+ROOMS = ("dispatcher", "providers")
+TOP = Path(next(iter(dispatcher.__path__))).resolve().parent
+"""Where our rooms are: a clone, or what a package was installed into."""
 NEEDED = frozenset({".py", ".json", ".sql"})
 """The files that code reads or is."""
-
+TOLERATED = frozenset({".md", ".typed", ".pyc"})
+"""What may lie beside them and is of no use in a function."""
 LEFT_OUT = ("dispatcher/cli", "dispatcher/packaging", "dispatcher/web", "providers/emulators", "providers/testing.py")
-"""What no function uses."""
+"""What no function uses; nothing in there is looked at."""
+LIST = Path(__file__).with_name("contents.txt")
+SHOWN = 10
+"""Names of an error message."""
 
 
-def files() -> Iterator[tuple[str, bytes]]:
-    """Paths below the package's root, and contents."""
-    for package in (dispatcher, providers):
-        room = Path(next(iter(package.__path__)))
-        for path in sorted(room.rglob("*")):
-            place = f"{package.__name__}/{path.relative_to(room).as_posix()}"
-            if path.suffix in NEEDED and not _is_left_out(place):
-                yield place, path.read_bytes()
+def files(top: Path = TOP) -> Iterator[tuple[str, bytes]]:
+    """Paths below the package's root, and contents; `top` holds our rooms.
+
+    Raises `PackagingError` that names what is missing, what is a link and what the list does not have.
+    """
+    listed = LIST.read_text(encoding="utf-8").split()
+    _refuse(_strangers(top, frozenset(listed)), "not in the list of what a package holds; move it out of the code")
+    for place in listed:
+        yield place, _read(top, place)
+
+
+def _read(top: Path, place: str) -> bytes:
+    path = top / place
+    if any(part.is_symlink() for part in (path, *path.parents) if part != top and part.is_relative_to(top)):
+        _refuse([place], "a link; a package holds files alone")
+    if not path.is_file():
+        _refuse([place], "not there; install push-dispatcher anew, or check the clone out again")
+    return path.read_bytes()
+
+
+def _strangers(top: Path, listed: frozenset[str]) -> list[str]:
+    """What lies in our rooms and is neither listed nor tolerated; of a folder that holds nothing of ours, its own name."""
+    known = listed | {parent.as_posix() for place in listed for parent in Path(place).parents}
+    return sorted(place for room in ROOMS for place in _unknown(top / room, top, known))
+
+
+def _unknown(directory: Path, top: Path, known: frozenset[str]) -> Iterator[str]:
+    for path in directory.iterdir():
+        place = path.relative_to(top).as_posix()
+        if place in LEFT_OUT or path.name == "__pycache__":
+            continue
+        if place not in known:
+            if path.suffix not in TOLERATED or path.is_symlink():
+                yield place
+        elif path.is_dir() and not path.is_symlink():
+            yield from _unknown(path, top, known)
+
+
+def _refuse(places: list[str], why: str) -> None:
+    if places:
+        more = f" and {len(places) - SHOWN} more" if len(places) > SHOWN else ""
+        raise PackagingError(f"{', '.join(places[:SHOWN])}{more}: {why}")
+
+
+def tracked(top: Path) -> list[str]:
+    """What the list has to name: the files of our rooms that git knows and that code reads or is, sorted."""
+    command = ["git", "-C", str(top), "ls-files", *ROOMS]
+    names = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()  # noqa: S603 - git, with words of our own
+    return sorted(name for name in names if Path(name).suffix in NEEDED and not _is_left_out(name) and (top / name).exists())
 
 
 def _is_left_out(place: str) -> bool:
-    return any(place == each or place.startswith(f"{each}/") for each in LEFT_OUT)
+    return any(place == room or place.startswith(f"{room}/") for room in LEFT_OUT)
+
+
+if __name__ == "__main__":
+    LIST.write_text("\n".join([*tracked(TOP), ""]), encoding="utf-8")
+    sys.stdout.write(f"{LIST}\n")

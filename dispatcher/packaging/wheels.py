@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -72,15 +73,46 @@ class Wheel:
                     yield place, wheel.read(info)
 
 
-def download(entries: Sequence[Locked], target: Target, directory: Path) -> tuple[Wheel, ...]:
-    """Fetch the wheels of these entries, and only those. Raises `PackagingError` with pip's own words."""
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where wheels come from and go to."""
+
+    into: Path
+    """A directory of this build alone."""
+    kept: Path | None = None
+    """A directory that outlives it: what is in there is not fetched again."""
+
+
+def download(entries: Sequence[Locked], target: Target, source: Source) -> tuple[Wheel, ...]:
+    """Fetch the wheels of these entries, and only those: none over the network where all of them were kept.
+
+    Raises `PackagingError` with pip's own words.
+    """
     if not entries:
         return ()
-    listing, into = directory / "requirements.txt", directory / "wheels"
+    source.into.mkdir(parents=True, exist_ok=True)
+    before = set(source.into.glob("*.whl"))
+    if source.kept is None:
+        _fetch(entries, target, source.into)
+    else:
+        _fetch_kept(entries, target, source.into, source.kept)
+    return tuple(Wheel(path) for path in sorted(set(source.into.glob("*.whl")) - before))
+
+
+def _fetch_kept(entries: Sequence[Locked], target: Target, into: Path, kept: Path) -> None:
+    kept.mkdir(parents=True, exist_ok=True)
+    try:
+        _fetch(entries, target, into, "--no-index", "--find-links", str(kept))
+    except PackagingError:
+        _fetch(entries, target, into, "--find-links", str(kept))
+    for wheel in into.glob("*.whl"):
+        shutil.copy(wheel, kept)
+
+
+def _fetch(entries: Sequence[Locked], target: Target, into: Path, *options: str) -> None:
+    listing = into / "requirements.txt"
     listing.write_text("\n".join(entry.line for entry in entries), encoding="utf-8")
-    before = set(into.glob("*.whl"))
-    _pip(["download", "--requirement", str(listing), "--dest", str(into), *_options(target)], target)
-    return tuple(Wheel(path) for path in sorted(set(into.glob("*.whl")) - before))
+    _pip(["download", "--requirement", str(listing), "--dest", str(into), *_options(target), *options], target)
 
 
 def _options(target: Target) -> list[str]:

@@ -20,6 +20,7 @@ EXTRAS = (
     "otherwise those of the target's own cloud."
 )
 A_FILE = click.Path(path_type=Path, dir_okay=False)
+A_FOLDER = click.Path(path_type=Path, file_okay=False)
 PLATFORMS, MACHINES = click.Choice(list(targets.PLATFORMS)), click.Choice(list(targets.MACHINES))
 
 
@@ -33,6 +34,7 @@ PLATFORMS, MACHINES = click.Choice(list(targets.PLATFORMS)), click.Choice(list(t
 @click.option("--compile/--no-compile", "compiled", default=True, help="With bytecode, where there is an interpreter for it.")
 @click.option("--compile-with", metavar="PYTHON", help="That interpreter; otherwise this one, or pythonX.Y on PATH.")
 @click.option("--lock", "lock_file", type=A_FILE, metavar="FILE", help="Another lock file than the one that came along.")
+@click.option("--wheels", type=A_FOLDER, metavar="DIRECTORY", help="Keep the wheels there; a second build needs no network.")
 @click.option(
     "-o", "--output", default="function.zip", show_default=True, type=A_FILE, help="The zip; NAME.cdx.json goes beside it."
 )
