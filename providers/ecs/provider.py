@@ -43,6 +43,7 @@ from providers.ecs.outcomes import (
 )
 from providers.ecs.place import Place, place_of, submission_of
 from providers.ecs.preparation import OutOfTime, Preparation, Prepared
+from providers.ecs.service import Service
 from providers.places import by_place
 from providers.values import name_of
 
@@ -145,8 +146,7 @@ class EcsProvider:
         """StopTask: SIGTERM, and SIGKILL after the container's `stopTimeout`."""
         try:
             place, task = Place.from_handle(submission.handle), submission.handle["task"]
-            ecs = self._clients.client("ecs", self._clients.located(place))
-            check_stopped(ecs.ask("stop_task", **place.where, task=task, reason=STOP_REASON), task)
+            _stop(self._clients.client("ecs", self._clients.located(place)), place, task)
         except AwsFailure as failure:
             if not _says_gone(failure):
                 raise _failed("cancel", failure) from failure
@@ -231,6 +231,20 @@ def _batches(submissions: Iterable[Submission]) -> Iterable[tuple[Place, list[Su
 def _failed(action: str, error: Exception) -> CallFailed:
     words = str(error) if isinstance(error, CallFailed) else fault_of(error).words
     return CallFailed(f"ecs {action}: {words}")
+
+
+def _stop(ecs: Service, place: Place, task: str) -> None:
+    """A task that stops already has lost its tags, so a role that may stop tagged tasks alone is denied a repeat."""
+    try:
+        check_stopped(ecs.ask("stop_task", **place.where, task=task, reason=STOP_REASON), task)
+    except AwsFailure as failure:
+        if failure.fault.code != "AccessDeniedException" or not _is_stopping(ecs, place, task):
+            raise
+
+
+def _is_stopping(ecs: Service, place: Place, task: str) -> bool:
+    answer = ecs.ask("describe_tasks", **place.where, tasks=[task])
+    return any(description.get("desiredStatus") == "STOPPED" for description in answer.get("tasks", ()))
 
 
 def _says_gone(failure: AwsFailure) -> bool:

@@ -40,9 +40,11 @@ ALARMS = {
     _counted("Errors"),
     _counted("Throttles"),
     _counted("problems", "PushDispatcher"),
+    _counted("TargetErrorCount", "AWS/Scheduler"),
+    _counted("ApproximateNumberOfMessagesVisible", "AWS/SQS"),
     Alarm(
-        metric="Invocations",
-        namespace="AWS/Lambda",
+        metric="InvocationAttemptCount",
+        namespace="AWS/Scheduler",
         period=600,
         periods=1,
         points=1,

@@ -53,7 +53,8 @@ class Terraform:
     ) -> None:
         shutil.copytree(infra, directory / "infra", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         self.directory = directory / "infra" / module
-        (self.directory / "terraform.tfvars.json").write_text(json.dumps(variables))
+        self.variables: dict[str, Any] = {}
+        self.change(**variables)
         configuration = directory / "terraform.rc"
         found = f'provider_installation {{\n  filesystem_mirror {{ path = "{plugins}" }}\n}}\n' if plugins else ""
         configuration.write_text(found)
@@ -65,6 +66,11 @@ class Terraform:
             "TF_IN_AUTOMATION": "1",
             "CHECKPOINT_DISABLE": "1",
         }
+
+    def change(self, **variables: Any) -> None:
+        """Give the root module other values for these variables."""
+        self.variables |= variables
+        (self.directory / "terraform.tfvars.json").write_text(json.dumps(self.variables))
 
     def run(self, *words: str, codes: Iterable[int] = (0,)) -> str:
         """What a command of Terraform printed. Its exit code has to be one of `codes`."""
@@ -88,6 +94,13 @@ class Terraform:
         self.run("init", "-input=false")
         self.run("validate")
         self.run("apply", "-auto-approve", "-input=false")
+
+    def planned(self) -> dict[str, dict[str, Any]]:
+        """What a first apply would make, data left out: the values that are known, by address. Nothing is made."""
+        self.run("init", "-input=false")
+        self.run("plan", "-input=false", "-out=planned")
+        plan = json.loads(self.run("show", "-json", "planned"))["planned_values"]["root_module"]
+        return {resource["address"]: resource.get("values", {}) for resource in _resources(plan)}
 
     def settled(self) -> bool:
         """Whether another plan has nothing to do."""

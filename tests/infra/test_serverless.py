@@ -147,8 +147,12 @@ def test_the_rule_matches_the_tasks_of_the_dispatcher_alone(resources):
 def test_alarms_are_those_that_every_way_onto_aws_makes(resources):
     alarms = of_type(resources, "AWS::CloudWatch::Alarm")
     assert {an_alarm(alarm) for alarm in alarms} == aws_promises.ALARMS
-    functions = {dimension["Value"]["Ref"] for alarm in alarms for dimension in alarm.get("Dimensions", ())}
-    assert functions == {"TickLambdaFunction"}
+    watched = {dimension["Name"]: dimension["Value"] for alarm in alarms for dimension in alarm.get("Dimensions", ())}
+    assert watched == {
+        "FunctionName": {"Ref": "TickLambdaFunction"},
+        "ScheduleGroup": {"Ref": "ScheduleGroup"},
+        "QueueName": {"Fn::GetAtt": ["DeadLetters", "QueueName"]},
+    }
     (kept,) = of_type(resources, "AWS::Logs::MetricFilter")
     assert kept["FilterPattern"] == aws_promises.FILTER
     (problems,) = [alarm for alarm in alarms if alarm["Namespace"] == "PushDispatcher"]

@@ -6,32 +6,24 @@ emulator holds every request against that role's policies. Its ticks are the pay
 
 from __future__ import annotations
 
-import io
 import json
+import shutil
 import subprocess
 import time
-import zipfile
 from collections import Counter
-from dataclasses import replace
 
-import boto3
 import pytest
 
 from dispatcher.client import Dispatcher
-from dispatcher.errors import DispatcherError
-from dispatcher.functions.invocation import invoke
-from dispatcher.functions.lambda_invocations import LambdaInvocations
-from dispatcher.models import TERMINAL_STATES, RunState, parse_submission_name
+from dispatcher.models import TERMINAL_STATES, RunState
 from dispatcher.settings import Settings
-from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.dynamodb.definition import TABLE_DEFINITION, TICK_ACTIONS
 from dispatcher.wiring import wire
 from providers.emulators.ecs import EcsEmulator
-from providers.emulators.faults import FaultKind
-from tests.functions.conftest import Clock
 from tests.functions.lambda_platform.packages import PYTHON, built_once, here
 from tests.functions.lambda_platform.sandbox import PATIENCE, Sandbox, lay_out_runtime, unpack
 from tests.infra import aws_promises
+from tests.infra.aws import Root, listed, of_type, policies
 from tests.infra.terraform import INFRA, Terraform, mirror, needs
 
 pytestmark = [needs("hashicorp/aws"), pytest.mark.long]
@@ -66,10 +58,9 @@ def deployed(cloud, directory, package):
     """The example, applied."""
     variables = {
         "emulator_endpoint": cloud.url,
-        "package": str(package),
+        "package": str(shutil.copy(package, directory / "function.zip")),
         "architecture": here().arch.replace("-", "_"),  # AWS's word
         "runtime": f"python{PYTHON}",
-        "deletion_protection": False,
         "environment": QUICK,
         "alarm_actions": [TOPIC],
     }
@@ -83,51 +74,13 @@ def resources(deployed):
     return deployed.resources()
 
 
-def of_type(resources, kind):
-    return [values for address, values in resources.items() if f"{kind}." in address and "data." not in address]
-
-
-def policies(resources):
-    """The statements of every role's inline policies, by role and policy."""
-    return {
-        (values["role"], values["name"]): json.loads(values["policy"])["Statement"]
-        for values in of_type(resources, "aws_iam_role_policy")
-    }
-
-
-def listed(value):
-    return value if isinstance(value, list) else [value]
-
-
-class Root:
-    """Whoever applied the example: makes clients, and sessions of its roles."""
-
-    def __init__(self, cloud, account=ACCOUNT):
-        self.cloud, self.account = cloud, account
-        self.session = boto3.Session("root", "root", region_name="us-east-1")
-
-    def client(self, service):
-        return self.session.client(service, endpoint_url=self.cloud.url)
-
-    def environment(self, role):
-        """What the function finds in its environment on Lambda: the credentials of its role."""
-        arn = f"arn:aws:iam::{self.account}:role/{role}"
-        key = self.client("sts").assume_role(RoleArn=arn, RoleSessionName="tick")["Credentials"]
-        return {
-            **self.cloud.environment(),
-            "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": key["SessionToken"],
-        }
-
-
 @pytest.fixture
 def root(cloud, deployed, monkeypatch):
     """As people use the deployment; the emulator enforces what roles may do."""
     for name, value in cloud.environment().items():
         monkeypatch.setenv(name, value)
     cloud.change_settings({"enforce_permissions": True})
-    yield Root(cloud)
+    yield Root(cloud, ACCOUNT)
     cloud.change_settings({"enforce_permissions": False})
 
 
@@ -201,13 +154,12 @@ def an_alarm(alarm):
 
 def test_table_and_queue_are_those_that_every_way_onto_aws_makes(resources):
     (table,), (queue,) = of_type(resources, "aws_dynamodb_table"), of_type(resources, "aws_sqs_queue")
-    promised = {**aws_promises.TABLE, "deletion_protection": False}  # so that this test can destroy it; the default is true
     assert {
         "encrypted": table["server_side_encryption"][0]["enabled"],
         "deletion_protection": table["deletion_protection_enabled"],
         "point_in_time_recovery": table["point_in_time_recovery"][0]["enabled"],
         "time_to_live": table["ttl"][0]["attribute_name"],
-    } == promised
+    } == aws_promises.TABLE
     assert {"encrypted": queue["sqs_managed_sse_enabled"], "seconds": queue["message_retention_seconds"]} == aws_promises.QUEUE
     (logs,) = [group for group in of_type(resources, "aws_cloudwatch_log_group") if group["name"].startswith("/aws/lambda/")]
     assert logs["retention_in_days"] == aws_promises.LOG_DAYS
@@ -236,17 +188,18 @@ WITHOUT_RESOURCES = {"ec2:DescribeSubnets", "ec2:DescribeVpcs", "ecs:DescribeTas
 def test_no_right_is_wider_than_aws_allows_it_to_be(resources):
     found = policies(resources)
     assert {role for role, _ in found} == {
-        "push-dispatcher-batch-execution",
-        "push-dispatcher-function",
-        "push-dispatcher-schedule",
+        "push-dispatcher-batch-execution-us-east-1",
+        "push-dispatcher-function-us-east-1",
+        "push-dispatcher-schedule-us-east-1",
     }
     for statement in (statement for statements in found.values() for statement in statements):
         assert not [action for action in listed(statement["Action"]) if "*" in action], statement
         if "*" in listed(statement["Resource"]):
             assert set(listed(statement["Action"])) <= WITHOUT_RESOURCES, statement
-    (table,) = [statement for statement in found["push-dispatcher-function", "dispatcher"] if statement["Sid"] == "Table"]
+    (table,) = [
+        statement for statement in found["push-dispatcher-function-us-east-1", "dispatcher"] if statement["Sid"] == "Table"
+    ]
     assert sorted(table["Action"]) == sorted(TICK_ACTIONS)
-    assert len("".join(json.dumps(statements) for (role, _), statements in found.items() if "function" in role)) < 10_240
 
 
 def test_the_built_zip_dispatches_fifty_runs_over_three_queues_under_the_role(deployed, resources, root, package, directory):
@@ -263,7 +216,7 @@ def test_the_built_zip_dispatches_fifty_runs_over_three_queues_under_the_role(de
     payload = json.loads(schedule["target"][0]["input"])
     (function,) = of_type(resources, "aws_lambda_function")
     task, runtime = unpack(package, directory / "task"), lay_out_runtime(directory / "runtime")
-    environment = {**function["environment"][0]["variables"], **root.environment("push-dispatcher-function")}
+    environment = {**function["environment"][0]["variables"], **root.environment("push-dispatcher-function-us-east-1")}
     sandbox = Sandbox(task, runtime, environment, directory / "function.log")
     deadline = time.monotonic() + PATIENCE
     try:
@@ -289,138 +242,20 @@ def test_the_built_zip_dispatches_fifty_runs_over_three_queues_under_the_role(de
     client.delete_work_pool("batch")
 
 
-TENANT = "345678901234"
-"""The account in which a tick's rights are taken away one by one."""
-OF_THE_PLATFORM = {"logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"}
-"""What Lambda itself does with the function's role: no call of ours tells whether it may."""
-RIGHTS = (
-    *("dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem"),
-    *("dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
-    *("ec2:DescribeSubnets", "ec2:DescribeVpcs"),
-    *("ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListTasks", "ecs:RegisterTaskDefinition", "ecs:RunTask"),
-    *("ecs:StopTask", "ecs:TagResource", "iam:PassRole", "lambda:InvokeFunction"),
-)
+def test_what_is_protected_is_not_destroyed_and_nothing_else_is(deployed):
+    before = deployed.resources()
+    assert "Nothing was removed" in deployed.refusal("destroy", "-auto-approve", "-input=false")
+    assert deployed.resources() == before
 
 
-@pytest.fixture(scope="module")
-def statements(resources):
-    """What the function's role may do, in the tenant's account."""
-    found = [
-        statement
-        for (role, _), statements in policies(resources).items()
-        for statement in statements
-        if role == "push-dispatcher-function"
-    ]
-    return json.loads(json.dumps(found).replace(ACCOUNT, TENANT))
-
-
-@pytest.fixture(scope="module")
-def tenant():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-        with EcsEmulator(account=TENANT, cluster="push-dispatcher-batch", enforce_permissions=True) as emulator:
-            yield emulator
-
-
-def without(statements, right):
-    """The same statements but for one right; one that has no other goes."""
-    left = [{**statement, "Action": [one for one in listed(statement["Action"]) if one != right]} for statement in statements]
-    return [statement for statement in left if statement["Action"]]
-
-
-def life_of_a_pool(deployed, tenant, statements, monkeypatch):
-    """Under a role with these statements: an answer is lost and looked up, a run is cancelled, the others end.
-
-    A second pool is busy at the start, so that each of the two gets an invocation of its own. The answer: how many runs and
-    invocations came to which end, and all that was logged.
-    """
-    tenant.reset()
-    clock, said = Clock(), []
-    for name, value in tenant.environment().items():
-        monkeypatch.setenv(name, value)
-    DynamoStore("push-dispatcher", region="us-east-1").create_table()
-    variables = json.loads(json.dumps(deployed.outputs()["job_variables"]).replace(ACCOUNT, TENANT))
-    client = Dispatcher(DynamoStore("push-dispatcher", region="us-east-1"), clock=clock)
-    for name in ("batch", "second"):
-        client.create_work_pool(name, type="ecs:push", concurrency_limit=2, job_variables={**variables, "image": "busybox"})
-    runs = client.create_runs({"pool": name} for name in ["batch"] * 4 + ["second"])
-
-    root = Root(tenant, TENANT)
-    iam = root.client("iam")
-    iam.create_role(RoleName="function", AssumeRolePolicyDocument="{}")
-    policy = {"Version": "2012-10-17", "Statement": statements}
-    iam.put_role_policy(RoleName="function", PolicyName="all", PolicyDocument=json.dumps(policy))
-    an_empty_function(root)
-    with monkeypatch.context() as function:
-        for name, value in root.environment("function").items():
-            function.setenv(name, value)
-        wired = wire(Settings(store="dynamodb://push-dispatcher"), clock=clock)
-        wired = replace(
-            wired, dispatch=replace(wired.dispatch, events=lambda event, **fields: said.append(f"{event} {fields}"))
-        )
-        start, invoked = LambdaInvocations(ON_LAMBDA), 0
-        try:
-            tenant.faults.add("RunTask", FaultKind.LOSE_ANSWER)
-            invoke(wired, {}, start=start)
-            for invocation in tenant.functions.invocations:
-                invoke(wired, invocation.event)
-                invoked += 1
-            clock.sleep(400)
-            invoke(wired, {})  # looks up what was lost
-            cancelled = next((run.id for run in runs if client.run(run.id).submission), None)
-            if cancelled:
-                client.cancel_run(cancelled)
-            for _ in range(4):
-                invoke(wired, {})
-                for job in tenant.jobs():
-                    if job.live and parse_submission_name(job.name)[0] != cancelled:
-                        tenant.finish(job.name)
-                clock.sleep(60)
-        except DispatcherError as problem:
-            said.append(str(problem))
-        finally:
-            wired.store.close()
-    ended = [client.run(run.id) for run in runs]
-    return Counter({**Counter(run.state for run in ended), "invoked": invoked}), "\n".join(
-        [*said, *(run.reason for run in ended)]
-    )
-
-
-ON_LAMBDA = {"AWS_LAMBDA_FUNCTION_NAME": "push-dispatcher", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST"}
-"""As Lambda sets it for a function of which no version was published."""
-WHOLE_LIFE = {RunState.COMPLETED: 4, RunState.CANCELLED: 1, "invoked": 2}
-
-
-def an_empty_function(root):
-    """The function that fan-out invokes; what is in it does not matter, since its invocations are carried out here."""
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("main.py", "")
-    root.client("lambda").create_function(
-        FunctionName="push-dispatcher",
-        Role=f"arn:aws:iam::{root.account}:role/function",
-        Code={"ZipFile": code.getvalue()},
-        Runtime="python3.13",
-        Handler="main.handler",
-    )
-
-
-def test_a_pool_lives_its_whole_life_under_the_role(deployed, tenant, statements, monkeypatch):
-    rights = {action for statement in statements for action in listed(statement["Action"])}
-    assert rights == OF_THE_PLATFORM | set(RIGHTS)
-    states, said = life_of_a_pool(deployed, tenant, statements, monkeypatch)
-    assert states == WHOLE_LIFE
-    assert "not authorized" not in said
-
-
-@pytest.mark.parametrize("right", RIGHTS)
-def test_a_right_that_is_missing_is_named(right, deployed, tenant, statements, monkeypatch):
-    states, said = life_of_a_pool(deployed, tenant, without(statements, right), monkeypatch)
-    assert f"not authorized to perform: {right} on resource: " in said
-    assert states != WHOLE_LIFE, f"{right} is not needed"
+def test_a_plan_needs_no_zip(deployed, directory):
+    (directory / "function.zip").unlink()
+    assert deployed.settled()
 
 
 def test_nothing_is_left_after_a_destroy(deployed, root):
+    deployed.change(deletion_protection=False)
+    deployed.run("apply", "-auto-approve", "-input=false")
     deployed.destroy()
     assert deployed.resources() == {}
     assert root.client("dynamodb").list_tables()["TableNames"] == []

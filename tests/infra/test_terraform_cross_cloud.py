@@ -24,10 +24,10 @@ from tests.infra.clouds import (
 )
 from tests.infra.terraform import mirror, needs
 
-pytestmark = needs("hashicorp/aws")
+pytestmark = [needs("hashicorp/aws"), pytest.mark.long]
 
 ACCOUNT = "432109876543"
-ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/push-dispatcher-function"
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/push-dispatcher-function-us-east-1"
 ISSUER = "https://00000000-0000-0000-0000-00000000000e.tokens.sts.global.api.aws"
 AUDIENCE = "api://AzureADTokenExchange"
 VARIABLES = {
@@ -73,12 +73,12 @@ def test_google_believes_aws_that_this_one_role_calls(applied):
     resources, outputs = applied["aws-to-google"]
     (provider,) = of_type(resources, "google_iam_workload_identity_pool_provider")
     assert provider["aws"] == [{"account_id": ACCOUNT}]
-    assert provider["attribute_condition"] == "google.subject == 'push-dispatcher-function'"
+    assert provider["attribute_condition"] == "google.subject == 'push-dispatcher-function-us-east-1'"
     assert provider["attribute_mapping"] == {"google.subject": "assertion.arn.extract('assumed-role/{role}/')"}
     (pool,) = of_type(resources, "google_iam_workload_identity_pool")
     rights = of_type(resources, "google_service_account_iam_member")
     (becomes,) = [right for right in rights if right["role"] == "roles/iam.workloadIdentityUser"]
-    assert becomes["member"] == f"principal://iam.googleapis.com/{pool['name']}/subject/push-dispatcher-function"
+    assert becomes["member"] == f"principal://iam.googleapis.com/{pool['name']}/subject/push-dispatcher-function-us-east-1"
 
     account = Account.of("google", settings_of(resources).credentials["google"])
     assert account.project == PROJECT
@@ -127,7 +127,7 @@ def test_azure_believes_aws_that_this_one_role_calls(applied):
 def test_the_right_to_a_token_of_aws_is_for_azure_alone(applied):
     resources, _ = applied["aws-to-azure"]
     (policy,) = [found for found in of_type(resources, "aws_iam_role_policy") if found["name"] == "azure"]
-    assert policy["role"] == "push-dispatcher-function"
+    assert policy["role"] == "push-dispatcher-function-us-east-1"
     (statement,) = statements(policy["policy"])
     assert statement["Action"] == "sts:GetWebIdentityToken"
     assert statement["Condition"] == {

@@ -180,10 +180,3 @@ def test_the_job_variables_are_those_of_the_template(deployed):
     given = deployed.outputs()["job_variables"]
     assert set(given) == {"project", "region", "service_account_name"}
     taken_at_the_door("cloud-run-v2:push", given)
-
-
-@pytest.mark.parametrize("module", ["gcp-dispatcher", "cloud-run-pool"])
-def test_what_google_would_refuse_is_refused_with_a_sentence(module, tmp_path):
-    with on_the_stub(tmp_path, f"modules/{module}", package=a_package(tmp_path)) as terraform:
-        terraform.run("init", "-input=false")
-        assert "0 failed" in terraform.run("test")

@@ -1,25 +1,30 @@
-# push-dispatcher on AWS: the function, its schedule, its table, and what tells that something is wrong.
+# push-dispatcher on AWS: the function, its schedule, its table, and what reports that something is wrong.
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  # Other clouds' pools have no tasks that ECS tells of.
+  partition = data.aws_partition.current.partition
+  region    = data.aws_region.current.id
+  account   = data.aws_caller_identity.current.account_id
+
+  # ARNs are made up from names, so that policies are known, and their sizes checked, before anything is made.
+  table_name   = coalesce(var.table_name, var.name)
+  table_arn    = "arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${local.table_name}"
+  queue_arn    = "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name}-dead-letters"
+  log_arn      = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/lambda/${var.name}"
+  function_arn = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name}"
+
+  # Pools of other clouds have no tasks whose state changes ECS reports.
   state_changes = var.state_changes && length(var.pools) > 0
-
-  store = "dynamodb://${aws_dynamodb_table.this.name}?region=${data.aws_region.current.name}"
-
-  # Known before the function is made, so that its role can be, too.
-  function_arn = join(":", [
-    "arn", data.aws_partition.current.partition, "lambda", data.aws_region.current.name,
-    data.aws_caller_identity.current.account_id, "function", var.name,
-  ])
 }
 
 # The state of every run. Its keys are those that `dispatcher store migrate print` shows.
 resource "aws_dynamodb_table" "this" {
-  name                        = var.name
+  count = var.create_table ? 1 : 0
+
+  name                        = local.table_name
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = "pk"
   range_key                   = "sk"
@@ -52,42 +57,85 @@ resource "aws_dynamodb_table" "this" {
   }
 
   server_side_encryption {
-    enabled = true
+    enabled     = true
+    kms_key_arn = var.kms_key_arn
   }
 }
 
 resource "aws_sqs_queue" "dead_letters" {
   name                      = "${var.name}-dead-letters"
   message_retention_seconds = 1209600
-  sqs_managed_sse_enabled   = true
+  sqs_managed_sse_enabled   = var.kms_key_arn == null ? true : null
+  kms_master_key_id         = var.kms_key_arn
   tags                      = var.tags
 }
 
 resource "aws_cloudwatch_log_group" "this" {
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
   tags              = var.tags
 }
 
 resource "aws_lambda_function" "this" {
   function_name                  = var.name
   description                    = "Dispatches what is due"
-  role                           = aws_iam_role.function.arn
-  filename                       = var.package
-  source_code_hash               = filebase64sha256(var.package)
+  role                           = local.function_role_arn
+  filename                       = local.in_s3 ? null : var.package
+  s3_bucket                      = var.s3_bucket
+  s3_key                         = var.s3_key
+  source_code_hash               = local.package_hash
   handler                        = "dispatcher.functions.aws_lambda.handler"
   runtime                        = var.runtime
   architectures                  = [var.architecture]
   memory_size                    = var.memory_size
   timeout                        = var.timeout
   reserved_concurrent_executions = var.reserved_concurrent_executions
+  kms_key_arn                    = var.kms_key_arn
   tags                           = var.tags
 
   environment {
-    variables = merge(var.environment, { DISPATCHER_STORE = local.store })
+    variables = local.environment
   }
 
-  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.function, aws_iam_role_policy.pools, aws_iam_role_policy.further]
+  # Text is what a function has without this block.
+  dynamic "logging_config" {
+    for_each = var.log_format == "Text" ? [] : [var.log_format]
+    content {
+      log_format = logging_config.value
+    }
+  }
+
+  tracing_config {
+    mode = var.tracing ? "Active" : "PassThrough"
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.vpc == null ? [] : [var.vpc]
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = local.in_s3 ? var.s3_bucket != null && var.s3_key != null : var.package != null
+      error_message = "package: give the path of the zip, or in s3_bucket and s3_key an object that holds it."
+    }
+
+    precondition {
+      condition     = var.create_table || var.table_name != null || var.store_secret_arn != null
+      error_message = "create_table: without a table of the module's, name one in table_name, or a secret with the address of a PostgreSQL in store_secret_arn."
+    }
+
+    precondition {
+      condition     = !(var.create_table && var.store_secret_arn != null)
+      error_message = "store_secret_arn: the state is in that PostgreSQL, so there is no table to make: give create_table = false."
+    }
+  }
+
+  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.function, aws_iam_role_policy_attachment.pools, aws_iam_role_policy.further]
 }
 
 # A tick that was missed is made up by the next one; to repeat it later helps nobody.
@@ -103,10 +151,19 @@ resource "aws_lambda_function_event_invoke_config" "this" {
   }
 }
 
+# A group of its own, because EventBridge Scheduler counts by group.
+resource "aws_scheduler_schedule_group" "this" {
+  name = var.name
+  tags = var.tags
+}
+
 resource "aws_scheduler_schedule" "this" {
   name                = var.name
+  group_name          = aws_scheduler_schedule_group.this.name
   description         = "Dispatches what is due"
-  schedule_expression = var.schedule_expression
+  schedule_expression = var.interval_minutes == 1 ? "rate(1 minute)" : "rate(${var.interval_minutes} minutes)"
+  state               = var.schedule_enabled ? "ENABLED" : "DISABLED"
+  kms_key_arn         = var.kms_key_arn
 
   flexible_time_window {
     mode = "OFF"
@@ -114,7 +171,7 @@ resource "aws_scheduler_schedule" "this" {
 
   target {
     arn      = aws_lambda_function.this.arn
-    role_arn = aws_iam_role.schedule.arn
+    role_arn = local.schedule_role_arn
     input    = jsonencode({ source = "aws.scheduler", detail-type = "Scheduled Event" })
 
     retry_policy {
@@ -200,4 +257,29 @@ resource "aws_lambda_permission" "tasks" {
   function_name = aws_lambda_function.this.function_name
   principal     = "events.amazonaws.com"
   source_arn    = aws_cloudwatch_event_rule.tasks[0].arn
+}
+
+# Everything here is older than this, so a destroy begins with it: while the table is protected, it ends here and removes nothing.
+resource "terraform_data" "protection" {
+  count = var.create_table ? 1 : 0
+
+  input = var.deletion_protection
+
+  provisioner "local-exec" {
+    when    = destroy
+    command = "if [ '${self.input}' = true ]; then echo 'deletion_protection: the table with the state of every run is protected. Nothing was removed. Apply with deletion_protection = false first.' >&2; exit 1; fi"
+  }
+
+  depends_on = [
+    aws_cloudwatch_dashboard.this,
+    aws_cloudwatch_event_target.tasks,
+    aws_cloudwatch_metric_alarm.this,
+    aws_dynamodb_table.this,
+    aws_iam_role_policy.further,
+    aws_iam_role_policy.schedule,
+    aws_lambda_function_event_invoke_config.this,
+    aws_lambda_permission.tasks,
+    aws_scheduler_schedule.this,
+    aws_sqs_queue_policy.dead_letters,
+  ]
 }

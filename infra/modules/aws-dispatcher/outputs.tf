@@ -1,11 +1,11 @@
 output "store" {
-  description = "DISPATCHER_STORE, for the command line."
+  description = "DISPATCHER_STORE, for the command line; null where the store's address is a secret."
   value       = local.store
 }
 
 output "table_arn" {
   description = "For the rights of people who use the command line."
-  value       = aws_dynamodb_table.this.arn
+  value       = local.table_arn
 }
 
 output "function_name" {
@@ -14,16 +14,35 @@ output "function_name" {
 }
 
 output "function_arn" {
-  description = "For who may invoke it."
+  description = "For rights to invoke it."
   value       = aws_lambda_function.this.arn
 }
 
 output "function_role_arn" {
-  description = "Whom other accounts and clouds have to trust."
-  value       = aws_iam_role.function.arn
+  description = "The role that other accounts and clouds have to trust."
+  value       = local.function_role_arn
+}
+
+output "function_policies" {
+  description = "By name: JSON policies that an existing role of the function needs (create_roles = false)."
+  value = merge(
+    { dispatcher = data.aws_iam_policy_document.function.minified_json },
+    { for name, pool in var.pools : "pool-${name}" => pool.policy },
+    var.policies,
+  )
+}
+
+output "schedule_policy" {
+  description = "JSON policy that an existing role of the schedule needs (create_roles = false)."
+  value       = data.aws_iam_policy_document.schedule.minified_json
 }
 
 output "dead_letters_url" {
   description = "The queue of the invocations that failed."
   value       = aws_sqs_queue.dead_letters.url
+}
+
+output "dashboard" {
+  description = "Body of a CloudWatch dashboard with slots, waits, outcomes and late runs of every pool, whether it is made or not."
+  value       = local.dashboard
 }

@@ -1,17 +1,41 @@
 variable "name" {
-  description = "What function, table, queue, roles and log group are called."
+  description = "Name of function, table, queue, roles and log group. The roles also carry the region, since IAM is global."
   type        = string
   default     = "push-dispatcher"
 
   validation {
-    condition     = can(regex("^[a-zA-Z0-9][a-zA-Z0-9_-]{1,47}$", var.name))
-    error_message = "name: 2 to 48 letters, digits, hyphens and underscores."
+    condition     = can(regex("^[a-zA-Z0-9][a-zA-Z0-9_-]{1,38}$", var.name))
+    error_message = "name: 2 to 39 letters, digits, hyphens and underscores."
   }
 }
 
 variable "package" {
-  description = "Path of the zip that `dispatcher package --target aws-lambda` has built."
+  description = "Path of the zip that `dispatcher package --target aws-lambda` has built. A plan or a destroy does not need the file."
   type        = string
+  default     = null
+}
+
+variable "s3_bucket" {
+  description = "Bucket of an object that holds the zip, in place of package."
+  type        = string
+  default     = null
+}
+
+variable "s3_key" {
+  description = "Key of that object."
+  type        = string
+  default     = null
+}
+
+variable "package_sha256" {
+  description = "SHA-256 of the zip in base64, which makes another zip under the same key a change: `openssl dgst -sha256 -binary function.zip | base64`."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.package_sha256 == null || can(regex("^[A-Za-z0-9+/]{43}=$", var.package_sha256))
+    error_message = "package_sha256: 44 characters of base64, as `openssl dgst -sha256 -binary function.zip | base64` prints them."
+  }
 }
 
 variable "architecture" {
@@ -64,38 +88,105 @@ variable "reserved_concurrent_executions" {
   default     = null
 }
 
-variable "schedule_expression" {
-  description = "When EventBridge Scheduler starts a tick, as rate(1 minute) or cron(...)."
-  type        = string
-  default     = "rate(1 minute)"
+variable "interval_minutes" {
+  description = "Minutes from tick to tick. The schedule, the alarm no-ticks and the state NOT_READY of pools go by it."
+  type        = number
+  default     = 1
+}
+
+variable "schedule_enabled" {
+  description = "Whether the schedule starts ticks. With false nothing is dispatched, and there is no alarm no-ticks."
+  type        = bool
+  default     = true
 }
 
 variable "environment" {
   description = "Further settings of the function, as DISPATCHER_FAN_OUT. No secrets: Lambda shows them to whoever may read the function."
   type        = map(string)
   default     = {}
+}
+
+variable "create_table" {
+  description = "Whether to make the DynamoDB table. With false, name an existing one in table_name, or a secret in store_secret_arn."
+  type        = bool
+  default     = true
+}
+
+variable "table_name" {
+  description = "Name of the table, where it is not `name`: an existing one, one that was restored, or the old one after a change of `name`."
+  type        = string
+  default     = null
 
   validation {
-    condition     = !contains(keys(var.environment), "DISPATCHER_STORE")
-    error_message = "environment: DISPATCHER_STORE is the module's table."
+    condition     = var.table_name == null || can(regex("^[a-zA-Z0-9_.-]{3,255}$", var.table_name))
+    error_message = "table_name: the name, not the ARN."
   }
 }
 
+variable "store_secret_arn" {
+  description = "ARN of a Secrets Manager secret that holds the address of a PostgreSQL, as postgresql://user:password@host:5432/database, in place of a table. Needs create_table = false, and a zip built with --extras aws,postgres."
+  type        = string
+  default     = null
+}
+
 variable "pools" {
-  description = "By name: the output `dispatcher` of each ecs-pool that the function serves."
+  description = "By name: the output `dispatcher` of each ecs-pool that the function serves. Work pools that share a cluster and roles share an entry."
   type        = map(object({ cluster_arn = string, policy = string }))
   default     = {}
 
   validation {
-    condition     = length(var.pools) <= 10
-    error_message = "pools: at most 10; a role takes 10 kB of policies. Work pools that share a cluster and roles share an entry."
+    condition     = alltrue([for name in keys(var.pools) : can(regex("^[a-zA-Z0-9+=,.@_-]{1,32}$", name))])
+    error_message = "pools: names of 1 to 32 letters, digits and any of +=,.@_-"
   }
+}
+
+variable "managed_policies_quota" {
+  description = "How many managed policies a role of the account takes: each pool needs one. AWS begins with 10 and raises it on request."
+  type        = number
+  default     = 10
 }
 
 variable "policies" {
   description = "By name: further policies of the function's role, as the output `policy` of aws-to-azure."
   type        = map(string)
   default     = {}
+}
+
+variable "create_roles" {
+  description = "Whether to make the roles of function and schedule. With false, give function_role_arn and schedule_role_arn, and give these roles the outputs function_policies and schedule_policy."
+  type        = bool
+  default     = true
+}
+
+variable "function_role_arn" {
+  description = "An existing role that Lambda may assume. Needs create_roles = false."
+  type        = string
+  default     = null
+}
+
+variable "schedule_role_arn" {
+  description = "An existing role that EventBridge Scheduler may assume. Needs create_roles = false."
+  type        = string
+  default     = null
+}
+
+variable "iam" {
+  description = "For roles and policies: an IAM path, and the ARN of a permissions boundary that the organisation asks for."
+  type        = object({ path = optional(string, "/"), permissions_boundary = optional(string) })
+  default     = {}
+  nullable    = false
+}
+
+variable "vpc" {
+  description = "Subnets and security groups of the function. Without a way to the internet it needs endpoints for dynamodb, ecs, ec2, logs and sts, and what further providers call."
+  type        = object({ subnet_ids = list(string), security_group_ids = list(string) })
+  default     = null
+}
+
+variable "kms_key_arn" {
+  description = "A customer-managed KMS key for table, queue, log, schedule and environment. Its key policy has to admit CloudWatch Logs and EventBridge; null uses AWS's own keys."
+  type        = string
+  default     = null
 }
 
 variable "state_changes" {
@@ -114,6 +205,29 @@ variable "log_retention_days" {
   description = "How long the function's log is kept."
   type        = number
   default     = 30
+}
+
+variable "log_format" {
+  description = "Text, or JSON for logs that wrap each line in an object of Lambda's."
+  type        = string
+  default     = "Text"
+
+  validation {
+    condition     = contains(["Text", "JSON"], var.log_format)
+    error_message = "log_format: Text or JSON."
+  }
+}
+
+variable "tracing" {
+  description = "Whether X-Ray traces the invocations."
+  type        = bool
+  default     = false
+}
+
+variable "create_dashboard" {
+  description = "Whether to make a CloudWatch dashboard with slots, waits, outcomes and late runs. Needs DISPATCHER_TELEMETRY = \"cloudwatch\" in environment."
+  type        = bool
+  default     = false
 }
 
 variable "alarm_actions" {

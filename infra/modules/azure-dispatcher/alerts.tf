@@ -1,6 +1,9 @@
-# Questions to the log, asked every fifteen minutes. A single tick that fails is made up by the next one; several mean that nothing is
+# Questions to the log, asked every fifteen minutes, that of silence over the interval's own time. A single tick that fails is made up by the next one; several mean that nothing is
 # dispatched. Of a pool with a problem the runs wait, and the other pools go on.
 locals {
+  # The shortest window that Azure has for the time after which silence is wrong.
+  window = [for minutes in [15, 30, 45, 60, 120, 180] : minutes if minutes >= module.settings.silence_minutes][0]
+
   questions = {
     ticks-fail = {
       description = "Ticks fail, see the log of the function"
@@ -10,7 +13,7 @@ locals {
     }
     no-ticks = {
       description = "Nothing ticks, see whether the function has started and its setting DISPATCHER_SCHEDULE"
-      query       = "AppRequests"
+      query       = "AppRequests | where Name == 'tick'"
       operator    = "LessThan"
       threshold   = 1
     }
@@ -24,7 +27,7 @@ locals {
 }
 
 resource "azurerm_monitor_scheduled_query_rules_alert_v2" "this" {
-  for_each = var.alerts ? local.questions : {}
+  for_each = { for name, question in local.questions : name => question if var.alerts && (var.schedule_enabled || name != "no-ticks") }
 
   name                    = "${var.name}-${each.key}"
   description             = each.value.description
@@ -32,7 +35,7 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "this" {
   location                = var.location
   scopes                  = [azurerm_log_analytics_workspace.this.id]
   evaluation_frequency    = "PT15M"
-  window_duration         = "PT15M"
+  window_duration         = each.key != "no-ticks" ? "PT15M" : local.window < 60 ? "PT${local.window}M" : "PT${local.window / 60}H"
   severity                = 2
   auto_mitigation_enabled = true
   skip_query_validation   = true # the tables come with the first line of the log

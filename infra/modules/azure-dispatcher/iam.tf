@@ -17,7 +17,7 @@ resource "azurerm_role_assignment" "storage" {
 }
 
 resource "azurerm_role_assignment" "store" {
-  scope                = coalesce(var.store_secret_id, one(azurerm_key_vault_secret.store[*].resource_versionless_id))
+  scope                = var.create_store_secret ? one(azurerm_key_vault_secret.store[*].resource_versionless_id) : var.store_secret_id
   role_definition_name = "Key Vault Secrets User"
   principal_id         = azurerm_function_app_flex_consumption.this.identity[0].principal_id
   principal_type       = "ServicePrincipal"
@@ -34,7 +34,7 @@ resource "azurerm_role_assignment" "environment" {
 
 # Whoever applies this writes the secret.
 resource "azurerm_role_assignment" "writes_secret" {
-  count = var.store_secret_uri == null ? 1 : 0
+  count = var.create_store_secret ? 1 : 0
 
   scope                = azurerm_key_vault.this[0].id
   role_definition_name = "Key Vault Secrets Officer"

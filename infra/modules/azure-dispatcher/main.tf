@@ -6,12 +6,23 @@ locals {
   # What has to be unique in all of Azure ends with this.
   suffix = substr(sha256("${data.azurerm_client_config.current.subscription_id}/${var.resource_group_name}/${var.name}"), 0, 6)
   short  = trimsuffix(substr(var.name, 0, 17), "-")
-  secret = coalesce(var.store_secret_uri, one(azurerm_key_vault_secret.store[*].versionless_id))
+  secret = var.create_store_secret ? one(azurerm_key_vault_secret.store[*].versionless_id) : var.store_secret_uri
 
   secret_environment = { for name, each in var.secret_environment : name => "@Microsoft.KeyVault(SecretUri=${each.uri})" }
 
+  # Flex Consumption takes no dots in names: https://learn.microsoft.com/azure/azure-functions/disable-function
+  disabled = { for name, value in { AzureWebJobs__tick__Disabled = "true" } : name => value if !var.schedule_enabled }
+
   # hh:mm:ss, as the Functions host reads it
   time_limit = format("%02d:%02d:%02d", floor(var.timeout / 3600), floor(var.timeout % 3600 / 60), var.timeout % 60)
+}
+
+module "settings" {
+  source = "../settings"
+
+  environment      = var.environment
+  timeout          = var.timeout
+  interval_minutes = var.interval_minutes
 }
 
 # The package, and the locks by which the host starts one tick at a time. Nobody gets in with a key.
@@ -35,7 +46,7 @@ resource "azurerm_storage_container" "package" {
 }
 
 resource "azurerm_key_vault" "this" {
-  count = var.store_secret_uri == null ? 1 : 0
+  count = var.create_store_secret ? 1 : 0
 
   name                       = "${local.short}${local.suffix}"
   resource_group_name        = var.resource_group_name
@@ -48,7 +59,7 @@ resource "azurerm_key_vault" "this" {
 }
 
 resource "azurerm_key_vault_secret" "store" {
-  count = var.store_secret_uri == null ? 1 : 0
+  count = var.create_store_secret ? 1 : 0
 
   name         = "store"
   key_vault_id = azurerm_key_vault.this[0].id
@@ -57,8 +68,8 @@ resource "azurerm_key_vault_secret" "store" {
 
   lifecycle {
     precondition {
-      condition     = var.store_url != null
-      error_message = "store_url: give the address of a PostgreSQL, or in store_secret_uri and store_secret_id a secret that holds it."
+      condition     = var.store_url != null && var.store_secret_uri == null && var.store_secret_id == null
+      error_message = "store_url: give the address of a PostgreSQL, or create_store_secret = false and in store_secret_uri and store_secret_id a secret that holds it."
     }
   }
 
@@ -98,7 +109,11 @@ resource "azurerm_function_app_flex_consumption" "this" {
   location            = var.location
   service_plan_id     = azurerm_service_plan.this.id
   https_only          = true
-  tags                = var.tags
+
+  # Everything that the function calls goes through the subnet, so that a private PostgreSQL is in reach.
+  virtual_network_subnet_id = var.subnet_id
+
+  tags = var.tags
 
   runtime_name           = "python"
   runtime_version        = var.runtime_version
@@ -124,9 +139,9 @@ resource "azurerm_function_app_flex_consumption" "this" {
     minimum_tls_version                    = "1.2"
   }
 
-  app_settings = merge(var.environment, local.secret_environment, {
+  app_settings = merge(module.settings.environment, local.secret_environment, local.disabled, {
     DISPATCHER_STORE                       = "@Microsoft.KeyVault(SecretUri=${local.secret})"
-    DISPATCHER_SCHEDULE                    = var.schedule
+    DISPATCHER_SCHEDULE                    = "0 ${module.settings.cron}" # NCRONTAB has seconds
     DISPATCHER_TIMEOUT_SECONDS             = tostring(var.timeout)
     AzureFunctionsJobHost__functionTimeout = local.time_limit
     AZURE_CLIENT_ID                        = azurerm_user_assigned_identity.function.client_id # whom the dispatcher acts as

@@ -25,8 +25,9 @@ variable "location" {
 }
 
 variable "package" {
-  description = "Path of the zip that `dispatcher package --target azure-functions` has built."
+  description = "Path of the zip that `dispatcher package --target azure-functions` has built; null where a pipeline deploys it, as by `az functionapp deployment source config-zip`."
   type        = string
+  default     = null
 }
 
 variable "runtime_version" {
@@ -52,8 +53,14 @@ variable "store_url" {
   }
 }
 
+variable "create_store_secret" {
+  description = "Whether to make a Key Vault with a secret that holds store_url. With false, give store_secret_uri and store_secret_id."
+  type        = bool
+  default     = true
+}
+
 variable "store_secret_uri" {
-  description = "URI of a Key Vault secret that holds that address already, in place of store_url: https://VAULT.vault.azure.net/secrets/NAME."
+  description = "URI of a Key Vault secret that holds that address already, in place of store_url: https://VAULT.vault.azure.net/secrets/NAME. Needs create_store_secret = false."
   type        = string
   default     = null
 
@@ -107,15 +114,22 @@ variable "timeout" {
   }
 }
 
-variable "schedule" {
-  description = "When a tick is due: NCRONTAB with six fields, seconds first, in UTC."
-  type        = string
-  default     = "0 * * * * *"
+variable "interval_minutes" {
+  description = "Minutes from tick to tick. The schedule, the alert no-ticks and the state NOT_READY of pools go by it."
+  type        = number
+  default     = 1
+}
 
-  validation {
-    condition     = can(regex("^[0-9*/,-]+( [0-9A-Za-z*/,-]+){5}$", var.schedule))
-    error_message = "schedule: six fields of NCRONTAB, as 0 * * * * *."
-  }
+variable "schedule_enabled" {
+  description = "Whether the timer starts ticks. With false nothing is dispatched, and there is no alert no-ticks."
+  type        = bool
+  default     = true
+}
+
+variable "subnet_id" {
+  description = "Resource id of a subnet that the function is in, to reach a private PostgreSQL. It has to be delegated to Microsoft.App/environments."
+  type        = string
+  default     = null
 }
 
 variable "environment" {
@@ -124,8 +138,8 @@ variable "environment" {
   default     = {}
 
   validation {
-    condition     = length(setintersection(keys(var.environment), ["DISPATCHER_STORE", "DISPATCHER_SCHEDULE", "DISPATCHER_TIMEOUT_SECONDS", "AZURE_CLIENT_ID"])) == 0
-    error_message = "environment: DISPATCHER_STORE, DISPATCHER_SCHEDULE, DISPATCHER_TIMEOUT_SECONDS and AZURE_CLIENT_ID are the module's own."
+    condition     = !contains(keys(var.environment), "AZURE_CLIENT_ID")
+    error_message = "environment: AZURE_CLIENT_ID is the module's own."
   }
 }
 

@@ -20,7 +20,7 @@ resource "google_project_iam_custom_role" "dispatcher" {
 
 # What the job itself may do.
 resource "google_project_iam_member" "job" {
-  for_each = toset(var.job_roles)
+  for_each = var.job_roles
 
   project = var.project
   role    = each.value
@@ -28,7 +28,7 @@ resource "google_project_iam_member" "job" {
 }
 
 resource "google_secret_manager_secret_iam_member" "job" {
-  for_each = toset(var.secrets)
+  for_each = var.secrets
 
   project   = var.project
   secret_id = each.value

@@ -29,20 +29,20 @@ variable "region" {
 }
 
 variable "job_roles" {
-  description = "Roles that the jobs have on the project; none give them no rights."
-  type        = list(string)
-  default     = []
+  description = "Roles that the jobs have on the project, by a name of your choice, as { files = \"roles/storage.objectViewer\" }. None give them no rights."
+  type        = map(string)
+  default     = {}
 
   validation {
-    condition     = length(setintersection(var.job_roles, ["roles/owner", "roles/editor", "roles/viewer"])) == 0
+    condition     = length(setintersection(values(var.job_roles), ["roles/owner", "roles/editor", "roles/viewer"])) == 0
     error_message = "job_roles: basic roles are rights on everything; name the ones that the jobs need, as roles/storage.objectViewer."
   }
 }
 
 variable "secrets" {
-  description = "Ids of the secrets of Secret Manager that `secrets` of the job variables may name."
-  type        = list(string)
-  default     = []
+  description = "Ids of the secrets of Secret Manager that `secrets` of the job variables may name, by a name of your choice."
+  type        = map(string)
+  default     = {}
 }
 
 variable "vpc_connector" {

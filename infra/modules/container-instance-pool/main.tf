@@ -3,14 +3,14 @@
 
 data "azurerm_client_config" "current" {}
 
-data "azurerm_resource_group" "given" {
-  count = var.resource_group_name == null ? 0 : 1
+data "azurerm_resource_group" "existing" {
+  count = var.create_resource_group ? 0 : 1
 
   name = var.resource_group_name
 }
 
 resource "azurerm_resource_group" "this" {
-  count = var.resource_group_name == null ? 1 : 0
+  count = var.create_resource_group ? 1 : 0
 
   name     = var.name
   location = var.location
@@ -18,7 +18,7 @@ resource "azurerm_resource_group" "this" {
 }
 
 locals {
-  group = one(concat(azurerm_resource_group.this[*], data.azurerm_resource_group.given[*]))
+  group = one(concat(azurerm_resource_group.this[*], data.azurerm_resource_group.existing[*]))
 }
 
 resource "azurerm_user_assigned_identity" "job" {
@@ -26,4 +26,11 @@ resource "azurerm_user_assigned_identity" "job" {
   resource_group_name = local.group.name
   location            = var.location
   tags                = var.tags
+
+  lifecycle {
+    precondition {
+      condition     = var.create_resource_group == (var.resource_group_name == null)
+      error_message = "create_resource_group, resource_group_name: give resource_group_name and create_resource_group = false, or neither."
+    }
+  }
 }

@@ -8,8 +8,14 @@ variable "name" {
   }
 }
 
+variable "create_resource_group" {
+  description = "Whether to make a resource group, which is the better choice: the dispatcher may remove every container group in it. With false, give resource_group_name."
+  type        = bool
+  default     = true
+}
+
 variable "resource_group_name" {
-  description = "A resource group that is there already; null makes one, which is the better choice: the dispatcher may remove every container group in it."
+  description = "Name of an existing resource group. Needs create_resource_group = false."
   type        = string
   default     = null
 }

@@ -17,16 +17,18 @@ data "aws_iam_policy_document" "trust" {
 
 # What ECS does for a task: pull its image, write its log, read its secrets.
 resource "aws_iam_role" "execution" {
-  name               = "${var.name}-execution"
-  assume_role_policy = data.aws_iam_policy_document.trust.json
-  tags               = var.tags
+  name                 = "${var.name}-execution-${local.region}"
+  path                 = var.iam.path
+  permissions_boundary = var.iam.permissions_boundary
+  assume_role_policy   = data.aws_iam_policy_document.trust.json
+  tags                 = var.tags
 }
 
 data "aws_iam_policy_document" "execution" {
   statement {
     sid       = "Logs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
+    resources = ["arn:${local.partition}:logs:${local.region}:${local.account}:log-group:${aws_cloudwatch_log_group.this.name}:*"]
   }
 
   dynamic "statement" {
@@ -68,6 +70,7 @@ data "aws_iam_policy_document" "execution" {
 }
 
 locals {
+  roles      = "arn:${local.partition}:iam::${local.account}:role${var.iam.path}"
   parameters = [for arn in var.secret_arns : arn if element(split(":", arn), 2) == "ssm"]
   secrets    = [for arn in var.secret_arns : arn if element(split(":", arn), 2) != "ssm"]
 }
@@ -80,17 +83,19 @@ resource "aws_iam_role_policy" "execution" {
 
 # What the job itself may do.
 resource "aws_iam_role" "task" {
-  name               = "${var.name}-task"
-  assume_role_policy = data.aws_iam_policy_document.trust.json
-  tags               = var.tags
+  name                 = "${var.name}-task-${local.region}"
+  path                 = var.iam.path
+  permissions_boundary = var.iam.permissions_boundary
+  assume_role_policy   = data.aws_iam_policy_document.trust.json
+  tags                 = var.tags
 }
 
 resource "aws_iam_role_policy" "task" {
-  count = var.task_policy == null ? 0 : 1
+  for_each = var.task_policies
 
-  name   = "task"
+  name   = each.key
   role   = aws_iam_role.task.id
-  policy = var.task_policy
+  policy = each.value
 }
 
 # What a dispatcher may do here, and nothing else: no other cluster, no other family, no other role.
@@ -107,10 +112,24 @@ data "aws_iam_policy_document" "dispatcher" {
     }
   }
 
+  # A stopped task has no tags any more, so this one cannot ask for them.
   statement {
     sid       = "FollowTasks"
-    actions   = ["ecs:DescribeTasks", "ecs:StopTask"]
+    actions   = ["ecs:DescribeTasks"]
     resources = ["${local.ecs}:task/${local.cluster_name}/*"]
+  }
+
+  # Only tasks that a dispatcher has started, in a cluster that others may share.
+  statement {
+    sid       = "StopTasks"
+    actions   = ["ecs:StopTask"]
+    resources = ["${local.ecs}:task/${local.cluster_name}/*"]
+
+    condition {
+      test     = "Null"
+      variable = "aws:ResourceTag/push-dispatcher/run_id"
+      values   = ["false"]
+    }
   }
 
   statement {
@@ -156,7 +175,7 @@ data "aws_iam_policy_document" "dispatcher" {
   statement {
     sid       = "GiveTasksTheirRoles"
     actions   = ["iam:PassRole"]
-    resources = [aws_iam_role.execution.arn, aws_iam_role.task.arn]
+    resources = [for role in ["execution", "task"] : "${local.roles}${var.name}-${role}-${local.region}"]
 
     condition {
       test     = "StringEquals"

@@ -5,13 +5,18 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  cluster_arn  = coalesce(var.cluster_arn, one(aws_ecs_cluster.this[*].arn))
-  cluster_name = element(split("/", local.cluster_arn), 1)
-  ecs          = "arn:${data.aws_partition.current.partition}:ecs:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}"
+  partition = data.aws_partition.current.partition
+  region    = data.aws_region.current.id
+  account   = data.aws_caller_identity.current.account_id
+  ecs       = "arn:${local.partition}:ecs:${local.region}:${local.account}"
+
+  # ARNs are made up from names, so that policies are known, and their sizes checked, before anything is made.
+  cluster_arn  = var.create_cluster ? "${local.ecs}:cluster/${var.name}" : var.cluster_arn
+  cluster_name = element(split("/", coalesce(local.cluster_arn, "/")), 1)
 }
 
 resource "aws_ecs_cluster" "this" {
-  count = var.cluster_arn == null ? 1 : 0
+  count = var.create_cluster ? 1 : 0
 
   name = var.name
   tags = var.tags
@@ -23,7 +28,7 @@ resource "aws_ecs_cluster" "this" {
 }
 
 resource "aws_ecs_cluster_capacity_providers" "this" {
-  count = var.cluster_arn == null ? 1 : 0
+  count = var.create_cluster ? 1 : 0
 
   cluster_name       = aws_ecs_cluster.this[0].name
   capacity_providers = ["FARGATE", "FARGATE_SPOT"]
@@ -32,5 +37,18 @@ resource "aws_ecs_cluster_capacity_providers" "this" {
 resource "aws_cloudwatch_log_group" "this" {
   name              = "/push-dispatcher/${var.name}"
   retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
   tags              = var.tags
+
+  lifecycle {
+    precondition {
+      condition     = var.create_cluster == (var.cluster_arn == null)
+      error_message = "create_cluster, cluster_arn: give cluster_arn and create_cluster = false, or neither."
+    }
+
+    precondition {
+      condition     = try(startswith(local.cluster_arn, "${local.ecs}:cluster/"), true)
+      error_message = "cluster_arn: the cluster has to be in the account and region of this module's provider, ${local.account} and ${local.region}. Give the module a provider of the cluster's account and region."
+    }
+  }
 }

@@ -1,20 +1,20 @@
 output "dispatcher" {
   description = "What aws-dispatcher takes in `pools`: where the tasks run, and the rights that are needed there."
-  value       = { cluster_arn = local.cluster_arn, policy = data.aws_iam_policy_document.dispatcher.json }
+  value       = { cluster_arn = local.cluster_arn, policy = data.aws_iam_policy_document.dispatcher.minified_json }
 }
 
 output "job_variables" {
   description = "Defaults for the variables of the pool's base job template, as ecs:push has them."
   value = merge(
     {
-      cluster                   = local.cluster_arn
+      cluster                   = one(concat(aws_ecs_cluster.this[*].arn, var.create_cluster ? [] : [var.cluster_arn]))
       family                    = var.name
       execution_role_arn        = aws_iam_role.execution.arn
       task_role_arn             = aws_iam_role.task.arn
       configure_cloudwatch_logs = true
       cloudwatch_logs_options = {
         awslogs-group         = aws_cloudwatch_log_group.this.name
-        awslogs-region        = data.aws_region.current.name
+        awslogs-region        = local.region
         awslogs-create-group  = "false"
         awslogs-stream-prefix = var.name
       }
@@ -28,7 +28,7 @@ output "job_variables" {
 
 output "cluster_arn" {
   description = "Where the tasks run."
-  value       = local.cluster_arn
+  value       = one(concat(aws_ecs_cluster.this[*].arn, var.create_cluster ? [] : [var.cluster_arn]))
 }
 
 output "execution_role_arn" {

@@ -1,17 +1,28 @@
 variable "name" {
-  description = "Of the pool's cluster, roles and log group, and how the families of its task definitions begin."
+  description = "Name of the pool's cluster, roles and log group; the families of its task definitions begin with it. The roles also carry the region, since IAM is global."
   type        = string
 
   validation {
-    condition     = can(regex("^[a-zA-Z0-9][a-zA-Z0-9_-]{1,47}$", var.name))
-    error_message = "name: 2 to 48 letters, digits, hyphens and underscores."
+    condition     = can(regex("^[a-zA-Z0-9][a-zA-Z0-9_-]{1,38}$", var.name))
+    error_message = "name: 2 to 39 letters, digits, hyphens and underscores."
   }
 }
 
+variable "create_cluster" {
+  description = "Whether to make an ECS cluster, with Fargate and Fargate Spot. With false, give cluster_arn."
+  type        = bool
+  default     = true
+}
+
 variable "cluster_arn" {
-  description = "An ECS cluster that is there already; null makes one with Fargate and Fargate Spot."
+  description = "ARN of an existing ECS cluster in the account and region of this module's provider. Needs create_cluster = false."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.cluster_arn == null || can(regex("^arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]{12}:cluster/[a-zA-Z0-9_-]{1,255}$", var.cluster_arn))
+    error_message = "cluster_arn: the ARN, not the name, as arn:aws:ecs:eu-central-1:123456789012:cluster/batch."
+  }
 }
 
 variable "container_insights" {
@@ -61,8 +72,21 @@ variable "secret_arns" {
   default     = []
 }
 
-variable "task_policy" {
-  description = "JSON policy of the role that the jobs run with; null gives them no rights."
+variable "task_policies" {
+  description = "JSON policies of the role that the jobs run with, by a name of your choice. None give the jobs no rights."
+  type        = map(string)
+  default     = {}
+}
+
+variable "iam" {
+  description = "For the roles: an IAM path, and the ARN of a permissions boundary that the organisation asks for."
+  type        = object({ path = optional(string, "/"), permissions_boundary = optional(string) })
+  default     = {}
+  nullable    = false
+}
+
+variable "kms_key_arn" {
+  description = "A customer-managed KMS key for the log group. Its key policy has to admit CloudWatch Logs; null uses AWS's own."
   type        = string
   default     = null
 }

@@ -1,70 +1,40 @@
+# A single tick that fails is made up by the next one; several mean that nothing is dispatched.
+
 locals {
   service = "resource.type = \"cloud_run_revision\" AND resource.labels.service_name = \"${var.name}\""
-}
 
-# A single tick that fails is made up by the next one; several mean that nothing is dispatched.
-resource "google_monitoring_alert_policy" "ticks_fail" {
-  count = var.alerts ? 1 : 0
-
-  project               = var.project
-  display_name          = "${var.name}: ticks fail"
-  combiner              = "OR"
-  notification_channels = var.notification_channels
-  user_labels           = var.labels
-
-  conditions {
-    display_name = "Requests of the schedule that failed, minute by minute"
-
-    condition_threshold {
-      filter          = "${local.service} AND metric.type = \"run.googleapis.com/request_count\" AND metric.labels.response_code_class != \"2xx\""
-      comparison      = "COMPARISON_GT"
-      threshold_value = 0
-      duration        = "180s"
-
-      aggregations {
-        alignment_period     = "60s"
-        per_series_aligner   = "ALIGN_DELTA"
-        cross_series_reducer = "REDUCE_SUM"
-      }
+  thresholds = {
+    ticks-fail = {
+      title     = "ticks fail"
+      condition = "Requests of the schedule that failed, minute by minute"
+      filter    = "${local.service} AND metric.type = \"run.googleapis.com/request_count\" AND metric.labels.response_code_class != \"2xx\""
+      content   = "Ticks fail: see the log of the function ${var.name}."
+      silence   = null
+    }
+    # A pool whose tick was cut short, as by a right that is missing; its runs wait, and the other pools go on.
+    problems = {
+      title     = "problems"
+      condition = "A pool cannot be ticked"
+      filter    = "resource.type = \"cloud_run_revision\" AND metric.type = \"logging.googleapis.com/user/${var.name}-problems\""
+      content   = "A pool cannot be ticked: see pool.problem in the log of the function ${var.name}."
+      silence   = null
     }
   }
 
-  documentation {
-    content = "Ticks fail: see the log of the function ${var.name}."
-  }
-}
-
-# No tick at all within ten minutes: the schedule is gone or paused, or may not start the function.
-resource "google_monitoring_alert_policy" "no_ticks" {
-  count = var.alerts ? 1 : 0
-
-  project               = var.project
-  display_name          = "${var.name}: no ticks"
-  combiner              = "OR"
-  notification_channels = var.notification_channels
-  user_labels           = var.labels
-
-  conditions {
-    display_name = "No request for ten minutes"
-
-    condition_absent {
-      filter   = "${local.service} AND metric.type = \"run.googleapis.com/request_count\""
-      duration = "600s"
-
-      aggregations {
-        alignment_period     = "60s"
-        per_series_aligner   = "ALIGN_DELTA"
-        cross_series_reducer = "REDUCE_SUM"
-      }
+  # The schedule is gone or paused, or may not start the function.
+  absences = {
+    no-ticks = {
+      title     = "no ticks"
+      condition = "No request for ${module.settings.silence_minutes} minutes"
+      filter    = "${local.service} AND metric.type = \"run.googleapis.com/request_count\""
+      content   = "Nothing ticks: see the Cloud Scheduler job ${var.name} and its service account."
+      silence   = "${60 * module.settings.silence_minutes}s"
     }
   }
 
-  documentation {
-    content = "Nothing ticks: see the Cloud Scheduler job ${var.name} and its service account."
-  }
+  alerts = merge(var.alerts ? local.thresholds : {}, var.alerts && var.schedule_enabled ? local.absences : {})
 }
 
-# A pool whose tick was cut short, as by a right that is missing; its runs wait, and the other pools go on.
 resource "google_logging_metric" "problems" {
   count = var.alerts ? 1 : 0
 
@@ -78,33 +48,67 @@ resource "google_logging_metric" "problems" {
   }
 }
 
-resource "google_monitoring_alert_policy" "problems" {
-  count = var.alerts ? 1 : 0
+resource "google_monitoring_alert_policy" "this" {
+  for_each = local.alerts
 
   project               = var.project
-  display_name          = "${var.name}: problems"
+  display_name          = "${var.name}: ${each.value.title}"
   combiner              = "OR"
   notification_channels = var.notification_channels
   user_labels           = var.labels
 
   conditions {
-    display_name = "A pool cannot be ticked"
+    display_name = each.value.condition
 
-    condition_threshold {
-      filter          = "resource.type = \"cloud_run_revision\" AND metric.type = \"logging.googleapis.com/user/${google_logging_metric.problems[0].name}\""
-      comparison      = "COMPARISON_GT"
-      threshold_value = 0
-      duration        = "180s"
+    dynamic "condition_threshold" {
+      for_each = each.value.silence == null ? [1] : []
+      content {
+        filter          = each.value.filter
+        comparison      = "COMPARISON_GT"
+        threshold_value = 0
+        duration        = "180s"
 
-      aggregations {
-        alignment_period     = "60s"
-        per_series_aligner   = "ALIGN_DELTA"
-        cross_series_reducer = "REDUCE_SUM"
+        aggregations {
+          alignment_period     = "60s"
+          per_series_aligner   = "ALIGN_DELTA"
+          cross_series_reducer = "REDUCE_SUM"
+        }
+      }
+    }
+
+    dynamic "condition_absent" {
+      for_each = each.value.silence == null ? [] : [1]
+      content {
+        filter   = each.value.filter
+        duration = each.value.silence
+
+        aggregations {
+          alignment_period     = "60s"
+          per_series_aligner   = "ALIGN_DELTA"
+          cross_series_reducer = "REDUCE_SUM"
+        }
       }
     }
   }
 
   documentation {
-    content = "A pool cannot be ticked: see pool.problem in the log of the function ${var.name}."
+    content = each.value.content
   }
+
+  depends_on = [google_logging_metric.problems]
+}
+
+moved {
+  from = google_monitoring_alert_policy.ticks_fail[0]
+  to   = google_monitoring_alert_policy.this["ticks-fail"]
+}
+
+moved {
+  from = google_monitoring_alert_policy.no_ticks[0]
+  to   = google_monitoring_alert_policy.this["no-ticks"]
+}
+
+moved {
+  from = google_monitoring_alert_policy.problems[0]
+  to   = google_monitoring_alert_policy.this["problems"]
 }

@@ -3,11 +3,20 @@
 locals {
   # Known before the function is made, so that it can be told whose tokens are for it.
   url    = "https://${var.region}-${var.project}.cloudfunctions.net/${var.name}"
-  secret = coalesce(var.store_secret, one(google_secret_manager_secret.store[*].secret_id))
+  secret = var.create_store_secret ? one(google_secret_manager_secret.store[*].secret_id) : var.store_secret
+  object = var.package_object == null ? { bucket = google_storage_bucket.source[0].name, name = google_storage_bucket_object.source[0].name } : var.package_object
+}
+
+module "settings" {
+  source = "../settings"
+
+  environment      = var.environment
+  timeout          = var.timeout
+  interval_minutes = var.interval_minutes
 }
 
 resource "google_secret_manager_secret" "store" {
-  count = var.store_secret == null ? 1 : 0
+  count = var.create_store_secret ? 1 : 0
 
   project   = var.project
   secret_id = "${var.name}-store"
@@ -23,20 +32,22 @@ resource "google_secret_manager_secret" "store" {
 }
 
 resource "google_secret_manager_secret_version" "store" {
-  count = var.store_secret == null ? 1 : 0
+  count = var.create_store_secret ? 1 : 0
 
   secret      = google_secret_manager_secret.store[0].id
   secret_data = var.store_url
 
   lifecycle {
     precondition {
-      condition     = var.store_url != null
-      error_message = "store_url: give the address of a PostgreSQL, or in store_secret the id of a secret that holds it."
+      condition     = var.store_url != null && var.store_secret == null
+      error_message = "store_url: give the address of a PostgreSQL, or create_store_secret = false and in store_secret the id of a secret that holds it."
     }
   }
 }
 
 resource "google_storage_bucket" "source" {
+  count = var.package_object == null ? 1 : 0
+
   project                     = var.project
   name                        = "${var.project}-${var.name}-source"
   location                    = var.region
@@ -46,10 +57,20 @@ resource "google_storage_bucket" "source" {
   labels                      = var.labels
 }
 
+# Another zip is another object, which the function is then built from.
 resource "google_storage_bucket_object" "source" {
-  bucket = google_storage_bucket.source.name
-  name   = "${filesha256(var.package)}.zip" # another zip is another object, which the function is then built from
+  count = var.package_object == null ? 1 : 0
+
+  bucket = google_storage_bucket.source[0].name
+  name   = "${coalesce(var.package_sha256, try(filesha256(var.package), "no-package"))}.zip"
   source = var.package
+
+  lifecycle {
+    precondition {
+      condition     = var.package != null
+      error_message = "package: give the path of the zip, or in package_object an object that holds it."
+    }
+  }
 }
 
 resource "google_cloudfunctions2_function" "this" {
@@ -66,8 +87,8 @@ resource "google_cloudfunctions2_function" "this" {
 
     source {
       storage_source {
-        bucket = google_storage_bucket.source.name
-        object = google_storage_bucket_object.source.name
+        bucket = local.object.bucket
+        object = local.object.name
       }
     }
   }
@@ -85,7 +106,7 @@ resource "google_cloudfunctions2_function" "this" {
     vpc_connector                    = var.vpc_connector
     vpc_connector_egress_settings    = var.vpc_connector == null ? null : "PRIVATE_RANGES_ONLY"
 
-    environment_variables = merge(var.environment, {
+    environment_variables = merge(module.settings.environment, {
       DISPATCHER_AUDIENCE        = local.url
       DISPATCHER_CALLERS         = google_service_account.schedule.email
       DISPATCHER_TIMEOUT_SECONDS = tostring(var.timeout)
@@ -97,7 +118,7 @@ resource "google_cloudfunctions2_function" "this" {
       key        = "DISPATCHER_STORE"
       project_id = var.project
       secret     = local.secret
-      version    = var.store_secret == null ? google_secret_manager_secret_version.store[0].version : "latest"
+      version    = var.create_store_secret ? google_secret_manager_secret_version.store[0].version : "latest"
     }
 
     dynamic "secret_environment_variables" {
@@ -127,7 +148,8 @@ resource "google_cloud_scheduler_job" "this" {
   region           = coalesce(var.schedule_region, var.region)
   name             = var.name
   description      = "Dispatches what is due"
-  schedule         = var.schedule
+  schedule         = module.settings.cron
+  paused           = !var.schedule_enabled
   time_zone        = "Etc/UTC"
   attempt_deadline = "${var.timeout}s"
 
@@ -148,4 +170,14 @@ resource "google_cloud_scheduler_job" "this" {
   }
 
   depends_on = [google_cloud_run_service_iam_member.schedule]
+}
+
+moved {
+  from = google_storage_bucket.source
+  to   = google_storage_bucket.source[0]
+}
+
+moved {
+  from = google_storage_bucket_object.source
+  to   = google_storage_bucket_object.source[0]
 }

@@ -36,8 +36,26 @@ variable "schedule_region" {
 }
 
 variable "package" {
-  description = "Path of the zip that `dispatcher package --target google-cloud-function` has built."
+  description = "Path of the zip that `dispatcher package --target google-cloud-function` has built. With package_sha256, a plan or a destroy does not need the file."
   type        = string
+  default     = null
+}
+
+variable "package_sha256" {
+  description = "SHA-256 of that zip in hexadecimal, as `dispatcher package` prints it; otherwise it is computed from the file."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.package_sha256 == null || can(regex("^[0-9a-f]{64}$", var.package_sha256))
+    error_message = "package_sha256: 64 hexadecimal digits."
+  }
+}
+
+variable "package_object" {
+  description = "An object of Cloud Storage that holds the zip, in place of package. Another zip needs another name."
+  type        = object({ bucket = string, name = string })
+  default     = null
 }
 
 variable "runtime" {
@@ -63,8 +81,14 @@ variable "store_url" {
   }
 }
 
+variable "create_store_secret" {
+  description = "Whether to make a secret that holds store_url. With false, give store_secret."
+  type        = bool
+  default     = true
+}
+
 variable "store_secret" {
-  description = "Id of a secret of Secret Manager in `project` that holds that address already, in place of store_url. Its latest version is taken."
+  description = "Id of a secret of Secret Manager in `project` that holds that address already, in place of store_url. Its latest version is taken. Needs create_store_secret = false."
   type        = string
   default     = null
 
@@ -130,26 +154,22 @@ variable "ingress" {
   }
 }
 
-variable "schedule" {
-  description = "When Cloud Scheduler starts a tick: cron with five fields, in UTC."
-  type        = string
-  default     = "* * * * *"
+variable "interval_minutes" {
+  description = "Minutes from tick to tick. The schedule, the alert no-ticks and the state NOT_READY of pools go by it."
+  type        = number
+  default     = 1
+}
 
-  validation {
-    condition     = can(regex("^[0-9*/,-]+( [0-9A-Za-z*/,-]+){4}$", var.schedule))
-    error_message = "schedule: five fields of cron, as * * * * *."
-  }
+variable "schedule_enabled" {
+  description = "Whether the schedule starts ticks. With false nothing is dispatched, and there is no alert no-ticks."
+  type        = bool
+  default     = true
 }
 
 variable "environment" {
   description = "Further settings of the function, as DISPATCHER_CREDENTIALS. No secrets, which belong in secret_environment: Google shows these to whoever may read the function."
   type        = map(string)
   default     = {}
-
-  validation {
-    condition     = length(setintersection(keys(var.environment), ["DISPATCHER_STORE", "DISPATCHER_AUDIENCE", "DISPATCHER_CALLERS", "DISPATCHER_TIMEOUT_SECONDS", "DISPATCHER_TOKEN_SIGNATURE"])) == 0
-    error_message = "environment: DISPATCHER_STORE, DISPATCHER_AUDIENCE, DISPATCHER_CALLERS, DISPATCHER_TIMEOUT_SECONDS and DISPATCHER_TOKEN_SIGNATURE are the module's own."
-  }
 }
 
 variable "secret_environment" {

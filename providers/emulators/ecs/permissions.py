@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -64,7 +64,8 @@ class Permissions:
             return None
         role = session.role_arn.rpartition("/")[2]
         documents = [iam.get_role_policy(role, name)[1] for name in iam.list_role_policies(role)]
-        documents += [policy.document for policy in iam.list_attached_role_policies(role)[0]]
+        attached = iam.list_attached_role_policies(role)[0]
+        documents += [version.document for policy in attached for version in policy.versions if version.is_default]
         caller = f"arn:{PARTITION}:sts::{self.account}:assumed-role/{role}/{session.session_name}"
         return caller, [statement for document in documents for statement in _listed(json.loads(document)["Statement"])]
 
@@ -91,6 +92,8 @@ class Where:
 
     account: str
     region: str
+    task_tags: Callable[[str], Mapping[str, str]] = lambda _task: {}
+    """The tags of a task, by its ARN."""
 
     def arn(self, service: str, resource: str) -> str:
         """An ARN of that service; one that is an ARN already stays."""
@@ -119,7 +122,9 @@ def _ecs(operation: str, body: Mapping[str, Any], where: Where) -> Iterator[Need
         case "DescribeTasks":
             yield Need(action, tuple(_task(task, name, where) for task in body["tasks"]), in_cluster)
         case "StopTask":
-            yield Need(action, (_task(body["task"], name, where),), in_cluster)
+            task = _task(body["task"], name, where)
+            tags = {f"aws:ResourceTag/{key}": value for key, value in where.task_tags(task).items()}
+            yield Need(action, (task,), {**in_cluster, **tags})
         case "ListTasks":
             yield Need(action, (where.arn("ecs", f"container-instance/{name}/*"),), in_cluster)
         case _:
@@ -190,6 +195,8 @@ def _speaks(statement: Mapping[str, Any], need: Need, resource: str) -> bool:
 
 
 def _holds(operator: str, tests: Mapping[str, Any], context: Mapping[str, str]) -> bool:
+    if operator == "Null":
+        return all((key not in context) == (value == "true") for key, values in tests.items() for value in _listed(values))
     if operator not in ("StringEquals", "StringLike", "ArnEquals", "ArnLike"):
         raise ValueError(f"the emulator does not know the condition {operator}")
     exact = operator == "StringEquals"

@@ -200,7 +200,7 @@ class EcsEmulator(Emulator):
         if not self.enforce_permissions:
             return
         body = request.json() if "json" in request.headers.get("content-type", "") else {}
-        where = Where(self.account, _scope(request)[0] or self.region)
+        where = Where(self.account, _scope(request)[0] or self.region, self.tasks.tags)
         code = "UnauthorizedOperation" if service == "ec2" else "AccessDeniedException"
         with self.aws.lock:
             self.permissions.check(request, needs(service, operation, body, where), code=code)

@@ -145,6 +145,12 @@ class Tasks:
         self._book.settle()
         return self._known.get(_cluster(arn), {}).get(_identifier(arn))
 
+    def tags(self, arn: str) -> dict[str, str]:
+        """The tags of a task; none of one that was asked to stop, or that ECS does not know."""
+        with self._book.lock:
+            job = self.find(arn)
+            return {tag["key"]: tag.get("value", "") for tag in job.detail.tags} if job else {}
+
     def counts(self, cluster: str) -> tuple[int, int]:
         """How many tasks of a cluster run, and how many are about to."""
         with self._book.lock:

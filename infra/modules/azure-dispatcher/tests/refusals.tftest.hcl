@@ -14,9 +14,10 @@ run "a_secret_that_is_there_already_does" {
   command = plan
 
   variables {
-    store_url        = null
-    store_secret_uri = "https://ours.vault.azure.net/secrets/store"
-    store_secret_id  = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/ours/secrets/store"
+    store_url           = null
+    create_store_secret = false
+    store_secret_uri    = "https://ours.vault.azure.net/secrets/store"
+    store_secret_id     = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/ours/secrets/store"
   }
 }
 
@@ -110,16 +111,6 @@ run "fewer_instances_than_there_can_be" {
   expect_failures = [var.maximum_instance_count]
 }
 
-run "a_schedule_of_five_fields" {
-  command = plan
-
-  variables {
-    schedule = "* * * * *"
-  }
-
-  expect_failures = [var.schedule]
-}
-
 run "a_timeout_of_an_hour" {
   command = plan
 
@@ -128,16 +119,6 @@ run "a_timeout_of_an_hour" {
   }
 
   expect_failures = [var.timeout]
-}
-
-run "a_setting_that_is_the_modules_own" {
-  command = plan
-
-  variables {
-    environment = { DISPATCHER_STORE = "x" }
-  }
-
-  expect_failures = [var.environment]
 }
 
 run "a_log_of_a_day" {
@@ -181,4 +162,87 @@ run "a_hooks_secret_without_its_resource" {
   }
 
   expect_failures = [var.secret_environment]
+}
+
+run "a_secret_given_and_made" {
+  command = plan
+
+  variables {
+    store_secret_uri = "https://ours.vault.azure.net/secrets/store"
+  }
+
+  expect_failures = [azurerm_key_vault_secret.store]
+}
+
+run "values_that_are_not_known_yet" {
+  command = plan
+
+  module {
+    source = "./tests/unknown"
+  }
+}
+
+run "one_interval_everywhere" {
+  command = plan
+
+  variables {
+    interval_minutes = 15
+  }
+
+  assert {
+    condition     = azurerm_function_app_flex_consumption.this.app_settings.DISPATCHER_SCHEDULE == "0 */15 * * * *" && azurerm_function_app_flex_consumption.this.app_settings.DISPATCHER_TICK_INTERVAL_SECONDS == "900"
+    error_message = "Schedule and heartbeat go by the interval."
+  }
+
+  assert {
+    condition     = azurerm_monitor_scheduled_query_rules_alert_v2.this["no-ticks"].window_duration == "PT45M"
+    error_message = "The alert goes by the interval: three of them."
+  }
+}
+
+run "an_hour" {
+  command = plan
+
+  variables {
+    interval_minutes = 60
+  }
+
+  assert {
+    condition     = azurerm_monitor_scheduled_query_rules_alert_v2.this["no-ticks"].window_duration == "PT3H"
+    error_message = "The alert goes by the interval: three of them."
+  }
+}
+
+run "a_schedule_that_is_off" {
+  command = plan
+
+  variables {
+    schedule_enabled = false
+  }
+
+  assert {
+    condition     = azurerm_function_app_flex_consumption.this.app_settings.AzureWebJobs__tick__Disabled == "true" && !contains(keys(azurerm_monitor_scheduled_query_rules_alert_v2.this), "no-ticks")
+    error_message = "No ticks are no alert then."
+  }
+}
+
+run "a_function_in_a_network" {
+  command = plan
+
+  variables {
+    subnet_id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/n/subnets/functions"
+  }
+
+  assert {
+    condition     = azurerm_function_app_flex_consumption.this.virtual_network_subnet_id == "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/n/subnets/functions"
+    error_message = "The function is in the subnet."
+  }
+}
+
+run "a_zip_that_somebody_else_deploys" {
+  command = plan
+
+  variables {
+    package = null
+  }
 }

@@ -16,8 +16,8 @@ run "a_network_roles_and_secrets_do" {
   variables {
     network    = "n"
     subnetwork = "s"
-    job_roles  = ["roles/storage.objectViewer"]
-    secrets    = ["key"]
+    job_roles  = { files = "roles/storage.objectViewer" }
+    secrets    = { key = "key" }
   }
 }
 
@@ -55,8 +55,16 @@ run "jobs_that_may_edit_everything" {
   command = plan
 
   variables {
-    job_roles = ["roles/editor"]
+    job_roles = { all = "roles/editor" }
   }
 
   expect_failures = [var.job_roles]
+}
+
+run "values_that_are_not_known_yet" {
+  command = plan
+
+  module {
+    source = "./tests/unknown"
+  }
 }

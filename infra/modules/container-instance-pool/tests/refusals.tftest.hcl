@@ -13,7 +13,8 @@ run "a_resource_group_that_is_there_already_does" {
   command = plan
 
   variables {
-    resource_group_name = "ours"
+    create_resource_group = false
+    resource_group_name   = "ours"
   }
 }
 
@@ -64,4 +65,22 @@ run "jobs_that_may_do_everything" {
   }
 
   expect_failures = [var.job_rights]
+}
+
+run "a_resource_group_given_and_made" {
+  command = plan
+
+  variables {
+    resource_group_name = "ours"
+  }
+
+  expect_failures = [azurerm_user_assigned_identity.job]
+}
+
+run "values_that_are_not_known_yet" {
+  command = plan
+
+  module {
+    source = "./tests/unknown"
+  }
 }

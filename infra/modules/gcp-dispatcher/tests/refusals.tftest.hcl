@@ -14,8 +14,9 @@ run "a_secret_that_is_there_already_does" {
   command = plan
 
   variables {
-    store_url    = null
-    store_secret = "our-store"
+    store_url           = null
+    create_store_secret = false
+    store_secret        = "our-store"
   }
 }
 
@@ -99,16 +100,6 @@ run "a_runtime_of_another_cloud" {
   expect_failures = [var.runtime]
 }
 
-run "a_schedule_in_words" {
-  command = plan
-
-  variables {
-    schedule = "every minute"
-  }
-
-  expect_failures = [var.schedule]
-}
-
 run "a_timeout_longer_than_the_schedule_waits" {
   command = plan
 
@@ -127,16 +118,6 @@ run "an_ingress_that_there_is_not" {
   }
 
   expect_failures = [var.ingress]
-}
-
-run "a_setting_that_is_the_modules_own" {
-  command = plan
-
-  variables {
-    environment = { DISPATCHER_AUDIENCE = "x" }
-  }
-
-  expect_failures = [var.environment]
 }
 
 run "the_secret_of_a_hook" {
@@ -175,4 +156,91 @@ run "a_hooks_secret_by_its_full_name" {
   }
 
   expect_failures = [var.secret_environment]
+}
+
+run "a_secret_given_and_made" {
+  command = plan
+
+  variables {
+    store_secret = "our-store"
+  }
+
+  expect_failures = [google_secret_manager_secret_version.store]
+}
+
+run "values_that_are_not_known_yet" {
+  command = plan
+
+  module {
+    source = "./tests/unknown"
+  }
+}
+
+run "one_interval_everywhere" {
+  command = plan
+
+  variables {
+    interval_minutes = 15
+  }
+
+  assert {
+    condition     = google_cloud_scheduler_job.this.schedule == "*/15 * * * *" && google_cloudfunctions2_function.this.service_config[0].environment_variables.DISPATCHER_TICK_INTERVAL_SECONDS == "900"
+    error_message = "Schedule and heartbeat go by the interval."
+  }
+
+  assert {
+    condition     = google_monitoring_alert_policy.this["no-ticks"].conditions[0].condition_absent[0].duration == "2700s"
+    error_message = "The alert goes by the interval: three of them."
+  }
+}
+
+run "a_schedule_that_is_off" {
+  command = plan
+
+  variables {
+    schedule_enabled = false
+  }
+
+  assert {
+    condition     = google_cloud_scheduler_job.this.paused && !contains(keys(google_monitoring_alert_policy.this), "no-ticks")
+    error_message = "No ticks are no alert then."
+  }
+}
+
+run "a_zip_that_is_not_here" {
+  command = plan
+
+  variables {
+    package        = "gone.zip"
+    package_sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+  }
+
+  assert {
+    condition     = google_storage_bucket_object.source[0].name == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.zip"
+    error_message = "Its hash is enough to plan with."
+  }
+}
+
+run "a_zip_in_a_bucket" {
+  command = plan
+
+  variables {
+    package        = null
+    package_object = { bucket = "builds", name = "function-1.zip" }
+  }
+
+  assert {
+    condition     = google_cloudfunctions2_function.this.build_config[0].source[0].storage_source[0].object == "function-1.zip" && length(google_storage_bucket.source) == 0
+    error_message = "The function is built from the object."
+  }
+}
+
+run "no_package_at_all" {
+  command = plan
+
+  variables {
+    package = null
+  }
+
+  expect_failures = [google_storage_bucket_object.source]
 }

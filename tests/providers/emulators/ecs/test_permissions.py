@@ -150,3 +150,19 @@ def test_an_invocation_that_is_allowed_is_kept(role, emulator):
         Invocation(function="dispatcher", event={"pool": "batch"}),
         Invocation(function="dispatcher:$LATEST", event={"pool": "batch"}),
     ]
+
+
+OURS = "push-dispatcher/run_id"
+STOP = {"Action": "ecs:StopTask", "Resource": f"{ECS}:task/default/*"}
+
+
+def test_a_right_on_tagged_tasks_stops_no_other_and_none_twice(role, emulator):
+    root = boto3.Session(region_name="us-east-1", aws_access_key_id="root", aws_secret_access_key="root")
+    tagged, other = (
+        run(root.client("ecs", endpoint_url=emulator.url), **tags)["tasks"][0]["taskArn"]
+        for tags in ({"tags": [{"key": OURS, "value": "1"}]}, {})
+    )
+    ecs = role("ecs", {**STOP, "Condition": {"Null": {f"aws:ResourceTag/{OURS}": "false"}}})
+    refused(lambda: ecs.stop_task(task=other), "ecs:StopTask", other)
+    ecs.stop_task(task=tagged)
+    refused(lambda: ecs.stop_task(task=tagged), "ecs:StopTask", tagged)  # a stopping task has no tags any more

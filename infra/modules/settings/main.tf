@@ -1,0 +1,78 @@
+# Settings of a dispatcher's function, the same on every cloud: what contradicts itself is refused before anything is made.
+
+locals {
+  given = {
+    for name, default in { TICK = 50, MARGIN = 12, LEASE = 300, CLOCK_SKEW = 10 } :
+    lower(name) => tonumber(lookup(var.environment, "DISPATCHER_${name}_SECONDS", default))
+  }
+
+  known = [
+    "DISPATCHER_CERTIFICATES_URL",
+    "DISPATCHER_CLOCK_SKEW_SECONDS",
+    "DISPATCHER_CREDENTIALS",
+    "DISPATCHER_DEFAULT_POOL",
+    "DISPATCHER_FAN_OUT",
+    "DISPATCHER_HISTORY_DAYS",
+    "DISPATCHER_HOOKS",
+    "DISPATCHER_LEASE_SECONDS",
+    "DISPATCHER_LOG_LEVEL",
+    "DISPATCHER_MARGIN_SECONDS",
+    "DISPATCHER_MAX_CLAIMS",
+    "DISPATCHER_PROCESS_DIRECTORY",
+    "DISPATCHER_PROVIDER_OPTIONS",
+    "DISPATCHER_SCHEDULE_AHEAD_SECONDS",
+    "DISPATCHER_TELEMETRY",
+    "DISPATCHER_TELEMETRY_SECONDS",
+    "DISPATCHER_TICK_SECONDS",
+  ]
+
+  own = [
+    "DISPATCHER_AUDIENCE",
+    "DISPATCHER_CALLERS",
+    "DISPATCHER_SCHEDULE",
+    "DISPATCHER_STORE",
+    "DISPATCHER_STORE_SECRET",
+    "DISPATCHER_TICK_INTERVAL_SECONDS",
+    "DISPATCHER_TIMEOUT_SECONDS",
+    "DISPATCHER_TOKEN_SIGNATURE",
+  ]
+
+  settings = [for name in keys(var.environment) : name if startswith(name, "DISPATCHER_")]
+  unknown  = setsubtract(local.settings, concat(local.known, local.own))
+  taken    = setintersection(local.settings, local.own)
+}
+
+output "environment" {
+  description = "The settings, with the interval of the schedule."
+  value       = merge(var.environment, { DISPATCHER_TICK_INTERVAL_SECONDS = tostring(60 * var.interval_minutes) })
+
+  precondition {
+    condition     = length(local.unknown) == 0
+    error_message = "environment: ${join(", ", local.unknown)}: no such setting. There are ${join(", ", local.known)}."
+  }
+
+  precondition {
+    condition     = length(local.taken) == 0
+    error_message = "environment: ${join(", ", local.taken)}: the module sets this itself, from its other inputs."
+  }
+
+  precondition {
+    condition     = var.timeout >= local.given.tick + local.given.margin
+    error_message = "timeout: ${var.timeout} seconds are less than DISPATCHER_TICK_SECONDS (${local.given.tick}) and DISPATCHER_MARGIN_SECONDS (${local.given.margin}) together."
+  }
+
+  precondition {
+    condition     = local.given.lease > var.timeout + local.given.clock_skew
+    error_message = "environment: DISPATCHER_LEASE_SECONDS (${local.given.lease}) has to be longer than timeout (${var.timeout}) and DISPATCHER_CLOCK_SKEW_SECONDS (${local.given.clock_skew}) together, so that a claim outlives the invocation that made it."
+  }
+}
+
+output "silence_minutes" {
+  description = "Minutes without a tick after which something is wrong: the three intervals after which pools show NOT_READY, and ten at least."
+  value       = max(10, 3 * var.interval_minutes)
+}
+
+output "cron" {
+  description = "The schedule as cron with five fields."
+  value       = var.interval_minutes == 1 ? "* * * * *" : var.interval_minutes == 60 ? "0 * * * *" : "*/${var.interval_minutes} * * * *"
+}

@@ -1,0 +1,19 @@
+variable "environment" {
+  description = "Settings of the function, as DISPATCHER_CREDENTIALS, and further variables."
+  type        = map(string)
+}
+
+variable "timeout" {
+  description = "Seconds after which the platform ends an invocation."
+  type        = number
+}
+
+variable "interval_minutes" {
+  description = "Minutes from tick to tick."
+  type        = number
+
+  validation {
+    condition     = contains([1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60], var.interval_minutes)
+    error_message = "interval_minutes: 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30 or 60."
+  }
+}

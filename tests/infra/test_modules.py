@@ -1,0 +1,51 @@
+"""Every module's own tests (`terraform test`): what it refuses, what it takes, and that it plans with values not known yet.
+
+AWS's plug-in is mocked by Terraform itself; Google and Azure have the stub provider with their real schemas.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.infra.clouds import a_package, on_the_stub
+from tests.infra.terraform import INFRA, Terraform, installed, mirror, needs
+
+MODULES = sorted(path.name for path in (INFRA / "modules").iterdir())
+ON_AWS = {"aws-dispatcher", "ecs-pool"}
+WITHOUT_A_CLOUD = {"settings"}
+ON_THE_STUB = sorted(set(MODULES) - ON_AWS - WITHOUT_A_CLOUD)
+
+
+def passes(terraform):
+    """Whether all tests of the module passed."""
+    terraform.run("init", "-input=false")
+    return ", 0 failed" in terraform.run("test")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_is_tried_with_values_that_are_not_known_yet(module):
+    tests = INFRA / "modules" / module / "tests"
+    assert module in WITHOUT_A_CLOUD or 'source = "./tests/unknown"' in "".join(
+        path.read_text() for path in tests.glob("*.tftest.hcl")
+    )
+
+
+@installed
+@pytest.mark.parametrize("module", sorted(WITHOUT_A_CLOUD))
+def test_a_module_without_a_cloud(module, tmp_path):
+    assert passes(Terraform(tmp_path, f"modules/{module}", plugins=None, variables={}))
+
+
+@pytest.mark.long  # most of a minute, of which AWS's plug-in takes most to start
+@needs("hashicorp/aws")
+@pytest.mark.parametrize("module", sorted(ON_AWS))
+def test_a_module_for_aws(module, tmp_path):
+    assert passes(Terraform(tmp_path, f"modules/{module}", plugins=mirror("hashicorp/aws"), variables={}))
+
+
+@installed
+@pytest.mark.parametrize("module", ON_THE_STUB)
+def test_a_module_for_google_or_azure(module, tmp_path):
+    variables = {"package": a_package(tmp_path)} if module.endswith("-dispatcher") else {}
+    with on_the_stub(tmp_path, f"modules/{module}", **variables) as terraform:
+        assert passes(terraform)
