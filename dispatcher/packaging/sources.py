@@ -25,6 +25,10 @@ TOLERATED = frozenset({".md", ".typed", ".pyc"})
 LEFT_OUT = ("dispatcher/cli", "dispatcher/packaging", "dispatcher/web", "providers/emulators", "providers/testing.py")
 """What no function uses; nothing in there is looked at."""
 LIST = Path(__file__).with_name("contents.txt")
+UNLISTED = (
+    "not in the list of what a package holds; move it out of the code or, where it belongs to it, add it to git and run "
+    "python -m dispatcher.packaging.sources"
+)
 SHOWN = 10
 """Names of an error message."""
 
@@ -35,7 +39,7 @@ def files(top: Path = TOP) -> Iterator[tuple[str, bytes]]:
     Raises `PackagingError` that names what is missing, what is a link and what the list does not have.
     """
     listed = LIST.read_text(encoding="utf-8").split()
-    _refuse(_strangers(top, frozenset(listed)), "not in the list of what a package holds; move it out of the code")
+    _refuse(_strangers(top, frozenset(listed)), UNLISTED)
     for place in listed:
         yield place, _read(top, place)
 

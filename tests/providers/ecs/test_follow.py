@@ -190,3 +190,18 @@ def test_the_container_that_was_asked_for_decides_the_end(aws, provider):
     aws.finish(NAME, exit_code=4)
     assert isinstance(provider.observe([submission])[NAME], Observation)
     assert provider.observe([submission])[NAME].exit_code == 4
+
+
+def test_a_role_that_may_stop_tagged_tasks_alone_may_cancel_twice(aws, provider):
+    """A stopping task has lost its tags, so the repeat is denied; the task is stopping, so nothing is wrong."""
+    submission = submitted(provider)
+    provider.cancel(submission)
+    aws.faults.add("StopTask", "refuse", detail="AccessDeniedException: not authorized to perform: ecs:StopTask")
+    provider.cancel(submission)
+
+
+def test_a_role_that_may_not_stop_a_task_fails_to_cancel_it(aws, provider):
+    submission = submitted(provider)
+    aws.faults.add("StopTask", "refuse", detail="AccessDeniedException: not authorized to perform: ecs:StopTask")
+    with pytest.raises(CallFailed, match="not authorized to perform: ecs:StopTask"):
+        provider.cancel(submission)
