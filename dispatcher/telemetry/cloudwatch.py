@@ -23,7 +23,7 @@ from dispatcher.telemetry.measurements import (
     ADMISSIONS,
     ANSWERS,
     CALL,
-    ENDS,
+    ENDED,
     OLDEST,
     POOL,
     POOL_LIMIT,
@@ -60,7 +60,7 @@ DISTRIBUTIONS: Mapping[Metric, tuple[str, str]] = {
     CALL: ("CallDuration", "Seconds"),
 }
 COUNTS: Mapping[Metric, str] = {PROBLEMS: "Problems", ADMISSIONS: "Admitted", TAKEOVERS: "TakenOver"}
-WORDED: Mapping[Metric, str] = {ANSWERS: "", ENDS: "", STOPS: "Waiting"}
+WORDED: Mapping[Metric, str] = {ANSWERS: "", ENDED: "", STOPS: "Waiting"}
 """Counts that are a metric for each value of their last attribute: `Accepted`, `Completed`, `WaitingPoolFull`."""
 
 

@@ -94,7 +94,7 @@ WAIT = _seconds("dispatcher.run.wait_time", LANE, WAIT_SECONDS, "From due to cla
 SUBMISSION = _seconds("dispatcher.run.submission_time", LANE, CALL_SECONDS, "From claim to acceptance by the provider.")
 CALL = _seconds("dispatcher.call.duration", (POOL, ANSWER), CALL_SECONDS, "The call that submits, or looks up, one run.")
 ANSWERS = _counter("dispatcher.run.answers", "{run}", (*LANE, ANSWER), "What became of claims, by kind.")
-ENDS = _counter("dispatcher.run.ended_attempts", "{run}", (*LANE, STATE), "Runs that ended, by state.")
+ENDED = _counter("dispatcher.run.ended", "{run}", (*LANE, STATE), "Runs that ended, by state.")
 
 METRICS = (
     TICK,
@@ -111,7 +111,7 @@ METRICS = (
     SUBMISSION,
     CALL,
     ANSWERS,
-    ENDS,
+    ENDED,
 )
 """All of them."""
 
@@ -169,7 +169,7 @@ def _answered(fields: Fields) -> Iterator[Measurement]:
 
 def _moved(fields: Fields) -> Iterator[Measurement]:
     if fields["to"] in TERMINAL_STATES:
-        yield Measurement(ENDS, 1, (*_lane(fields), fields["to"]))
+        yield Measurement(ENDED, 1, (*_lane(fields), fields["to"]))
 
 
 def _lane(fields: Fields) -> tuple[str, str]:

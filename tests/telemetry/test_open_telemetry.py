@@ -109,7 +109,7 @@ def test_outcomes_and_ends_are_counted_by_kind_and_add_up_over_ticks(sdk):
     one.stage.let_the_lease_end()
     one.tick()
     points = one.points
-    assert points["dispatcher.run.ended_attempts"] == {(*lane, "CRASHED"): 1, (*lane, "COMPLETED"): 1}
+    assert points["dispatcher.run.ended"] == {(*lane, "CRASHED"): 1, (*lane, "COMPLETED"): 1}
     assert points["dispatcher.run.takeovers"] == {lane: 1}
     assert points["dispatcher.run.answers"][(*lane, "Accepted")] == 3
     assert points["dispatcher.tick.duration"][("pool",)][0] == 2
@@ -120,7 +120,7 @@ def test_a_run_that_cannot_be_rendered_is_an_answer_and_an_end(sdk):
     one.stage.add(deployment="gone")
     one.tick()
     assert one.points["dispatcher.run.answers"] == {("pool", "default", "RenderError"): 1}
-    assert one.points["dispatcher.run.ended_attempts"] == {("pool", "default", "CRASHED"): 1}
+    assert one.points["dispatcher.run.ended"] == {("pool", "default", "CRASHED"): 1}
 
 
 def test_every_metric_has_the_unit_the_kind_and_the_attributes_of_the_table(sdk):
