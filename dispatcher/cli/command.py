@@ -16,7 +16,6 @@ import click
 
 from dispatcher.cli.context import Context
 from dispatcher.cli.input.references import Reference
-from dispatcher.core.redaction import redacted, without
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +90,18 @@ class Command(Careful):
         if answer is None:
             return
         if not context.show_secrets:
-            answer = replace(answer, data=redacted(without(answer.secrets, answer.data)))
+            answer = _discreet(answer)
         show(answer, as_json=context.as_json)
         for fault in answer.faults:
             click.echo(f"error: {fault}", err=True)
         if answer.faults or answer.exit_code:
             ctx.exit(1 if answer.faults else answer.exit_code)
+
+
+def _discreet(answer: Answer) -> Answer:
+    from dispatcher.core.redaction import redacted, without  # noqa: PLC0415 - help shows no values
+
+    return replace(answer, data=redacted(without(answer.secrets, answer.data)))
 
 
 class HelpfulGroup(Careful, click.Group):

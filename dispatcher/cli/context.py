@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Callable
@@ -12,12 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dispatcher.errors import SettingsError
-from dispatcher.events import LOGGER
-from dispatcher.settings import Settings, log_level, unknown_settings
-
 if TYPE_CHECKING:
     from dispatcher.client import Dispatcher
+    from dispatcher.errors import SettingsError
+    from dispatcher.settings import Settings
     from dispatcher.wiring import Wiring
 
 
@@ -35,6 +32,8 @@ class Context:
     @cached_property
     def settings(self) -> Settings:
         """The settings of the environment. Raises `SettingsError`."""
+        from dispatcher.settings import Settings, unknown_settings  # noqa: PLC0415 - help needs none
+
         for line in unknown_settings(os.environ):
             click.echo(f"warning: {line}", err=True)
         given = {} if self.store_url is None else {"DISPATCHER_STORE": self.store_url}
@@ -43,7 +42,8 @@ class Context:
     @cached_property
     def wiring(self) -> Wiring:
         """The store and all that goes with it. Raises `SettingsError` or `StoreError`."""
-        from dispatcher.wiring import wire  # noqa: PLC0415 - neither help nor `version` needs it
+        from dispatcher.errors import SettingsError  # noqa: PLC0415 - neither help nor `version` needs them
+        from dispatcher.wiring import wire  # noqa: PLC0415 - likewise
 
         try:
             return wire(self.settings)
@@ -64,6 +64,10 @@ class Context:
 
     def start_logging(self) -> Callable[[], None]:
         """Write events to standard error, from the level that was asked for; the answer undoes it."""
+        import logging  # noqa: PLC0415 - help writes no log
+
+        from dispatcher.events import LOGGER  # noqa: PLC0415 - likewise
+
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(message)s"))
         before = LOGGER.level
@@ -82,13 +86,15 @@ class Context:
             self.wiring.close()
 
     def _level(self) -> str:
+        from dispatcher.settings import log_level  # noqa: PLC0415 - likewise
+
         return "INFO" if self.verbose else log_level(os.environ) or "WARNING"
 
     def _by_option(self, problem: SettingsError) -> SettingsError:
         """Name the option instead of the variable where the option gave the value."""
         text = str(problem)
         given = self.store_url is not None and text.startswith("DISPATCHER_STORE:")
-        return SettingsError(text.replace("DISPATCHER_STORE:", "--store:", 1)) if given else problem
+        return type(problem)(text.replace("DISPATCHER_STORE:", "--store:", 1)) if given else problem
 
 
 pass_context = click.make_pass_decorator(Context)

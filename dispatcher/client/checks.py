@@ -1,12 +1,15 @@
-"""The door (`dispatcher.validation`), opened on first use: whoever only reads does not wait for pydantic and jsonschema.
+"""What the client asks of `dispatcher.validation`, imported on first use: a command that only reads does not wait for it.
 
-A function's package may leave those two out, since a tick does without; then everything here raises `SettingsError`.
+A function's package may leave the libraries of validation out, since a tick does without; then everything here raises
+`SettingsError`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 from dispatcher.core.changes import Configuration
@@ -15,7 +18,7 @@ from dispatcher.errors import SettingsError
 from dispatcher.models import Deployment, RetryPolicy, Run, WorkPool, WorkQueue
 
 LEFT_OUT = frozenset({"jsonschema", "pydantic", "regex"})
-"""What a package without the door does without."""
+"""The libraries of validation, which a package may leave out."""
 
 OF_SCHEDULES = frozenset({"cronsim"})
 """What is there with the extra `schedules` alone."""
@@ -24,7 +27,7 @@ OF_SCHEDULES = frozenset({"cronsim"})
 def validate(instance: WorkPool | WorkQueue | Deployment | Run) -> None:
     """See `dispatcher.validation.validate`. Raises `SettingsError` where what reads schedules is not installed."""
     try:
-        _door().validate(instance)
+        _validation().validate(instance)
     except ModuleNotFoundError as problem:
         if problem.name not in OF_SCHEDULES:
             raise
@@ -35,12 +38,12 @@ def validate(instance: WorkPool | WorkQueue | Deployment | Run) -> None:
 def check_windows_to_come(deployment: Deployment, stored: Deployment | None, now: datetime) -> None:
     """See `dispatcher.validation.check_windows_to_come`."""
     if deployment.active_schedules:
-        _door().check_windows_to_come(deployment, stored, now)
+        _validation().check_windows_to_come(deployment, stored, now)
 
 
 def check_base_job_template(template: Mapping[str, Any]) -> None:
     """See `dispatcher.validation.check_base_job_template`."""
-    _door().check_base_job_template(template)
+    _validation().check_base_job_template(template)
 
 
 def check_job_variables(
@@ -51,39 +54,39 @@ def check_job_variables(
     partial: bool = False,
 ) -> None:
     """See `dispatcher.validation.check_job_variables`."""
-    _door().check_job_variables(template, variables, deployment_variables=deployment_variables, partial=partial)
+    _validation().check_job_variables(template, variables, deployment_variables=deployment_variables, partial=partial)
 
 
 def check_deployment_variables(template: Mapping[str, Any], variables: Mapping[str, Any], *, scheduled: bool) -> None:
     """See `dispatcher.validation.check_deployment_variables`."""
-    _door().check_deployment_variables(template, variables, scheduled=scheduled)
+    _validation().check_deployment_variables(template, variables, scheduled=scheduled)
 
 
 def coerced_template(template: Any) -> Any:
     """See `dispatcher.validation.coerced_template`."""
-    return _door().coerced_template(template) if holds_words(template) else template
+    return _validation().coerced_template(template) if holds_words(template) else template
 
 
 def coerced_variables(template: Mapping[str, Any], variables: Any) -> Any:
     """See `dispatcher.validation.coerced_variables`."""
-    return _door().coerced_variables(template, variables) if holds_words(variables) else variables
+    return _validation().coerced_variables(template, variables) if holds_words(variables) else variables
 
 
 def length_of_time(text: str, field: str) -> timedelta:
     """See `dispatcher.validation.length_of_time`."""
-    length: timedelta = _door().length_of_time(text, field)
+    length: timedelta = _validation().length_of_time(text, field)
     return length
 
 
 def read_retry(value: Any, field: str) -> RetryPolicy:
     """See `dispatcher.validation.read_retry`."""
-    policy: RetryPolicy = _door().read_retry(value, field)
+    policy: RetryPolicy = _validation().read_retry(value, field)
     return policy
 
 
 def configuration_schema() -> dict[str, Any]:
     """See `dispatcher.validation.configuration_schema`."""
-    schema: dict[str, Any] = _door().configuration_schema()
+    schema: dict[str, Any] = _validation().configuration_schema()
     return schema
 
 
@@ -95,19 +98,23 @@ def read_configuration(
     template: Callable[[str], Mapping[str, Any]],
 ) -> Configuration:
     """See `dispatcher.validation.read_configuration`."""
-    door = _door()
-    read: Configuration = door.read_configuration(value, stored, door.NewNouns(kept=kept, template=template))
+    validation = _validation()
+    read: Configuration = validation.read_configuration(value, stored, validation.NewNouns(kept=kept, template=template))
     return read
 
 
-def _door() -> Any:
-    try:
-        from dispatcher import validation  # noqa: PLC0415 - 300 ms of imports that a reader does not need
-    except ModuleNotFoundError as problem:
-        if problem.name not in LEFT_OUT:
-            raise
+def _validation() -> Any:
+    """The room, once the libraries behind it are known to be there: not every check loads them."""
+    if absent := _absent_libraries():
         raise SettingsError(
-            f"{problem.name} is not installed, so nothing can be checked that is to be created or changed; "
+            f"{absent[0]} is not installed, so nothing can be checked that is to be created or changed; "
             "build a function's package with `dispatcher package --door`, or pip install push-dispatcher"
-        ) from None
+        )
+    from dispatcher import validation  # noqa: PLC0415 - a reader does not need it
+
     return validation
+
+
+@cache
+def _absent_libraries() -> tuple[str, ...]:
+    return tuple(name for name in sorted(LEFT_OUT) if find_spec(name) is None)

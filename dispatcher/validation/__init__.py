@@ -1,18 +1,40 @@
-"""The door: everything that people give is checked here in full, and trusted inside.
+"""The checks of everything that people give: what is saved has been checked in full, and the rest of the code trusts it.
 
-Each check raises one error of `dispatcher.errors` that lists every fault with its path and the fix. A tick never imports
-this package, nor the libraries behind it: pydantic reads the annotations of `dispatcher.models`, jsonschema the schema of a
-template's variables.
+Each check raises one error of `dispatcher.errors` that lists every fault with its path and what to do. A tick never imports
+this package. What plainly fits is accepted without a library (`plain_types`, `plain_schemas`); pydantic reads the annotations
+of `dispatcher.models`, and jsonschema the schema of a template's variables, where a value or a schema asks for more, or has a
+fault to explain. So the modules here are imported on use.
 """
 
-from dispatcher.validation.coercion import coerced_template, coerced_variables
-from dispatcher.validation.configuration import configuration_schema
-from dispatcher.validation.configuration_nouns import NewNouns, read_configuration, read_retry
-from dispatcher.validation.nouns import validate
-from dispatcher.validation.schedules import check_windows_to_come
-from dispatcher.validation.templates import check_base_job_template
-from dispatcher.validation.times import length_of_time
-from dispatcher.validation.variables import check_deployment_variables, check_job_variables
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dispatcher.validation.coercion import coerced_template, coerced_variables
+    from dispatcher.validation.configuration import configuration_schema
+    from dispatcher.validation.configuration_nouns import NewNouns, read_configuration, read_retry
+    from dispatcher.validation.nouns import validate
+    from dispatcher.validation.schedules import check_windows_to_come
+    from dispatcher.validation.templates import check_base_job_template
+    from dispatcher.validation.times import length_of_time
+    from dispatcher.validation.variables import check_deployment_variables, check_job_variables
+
+_MODULES = {
+    "NewNouns": "configuration_nouns",
+    "check_base_job_template": "templates",
+    "check_deployment_variables": "variables",
+    "check_job_variables": "variables",
+    "check_windows_to_come": "schedules",
+    "coerced_template": "coercion",
+    "coerced_variables": "coercion",
+    "configuration_schema": "configuration",
+    "length_of_time": "times",
+    "read_configuration": "configuration_nouns",
+    "read_retry": "configuration_nouns",
+    "validate": "nouns",
+}
 
 __all__ = [
     "NewNouns",
@@ -28,3 +50,10 @@ __all__ = [
     "read_retry",
     "validate",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported from its module on first use."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -14,13 +14,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from dispatcher.core.templates import ENVIRONMENT
 from dispatcher.core.written import REMOVED, Typed, Written, from_json, holds_words, without_words
-from dispatcher.validation.bounds import TooMuch, bounded
-from dispatcher.validation.schemas import VariablesSchema, compiled, lookup_in, schema_faults
+from dispatcher.validation.bounds import TooMuch
+from dispatcher.validation.schemas import VariablesSchema, compiled, lookup_in
 
 _NO_JSON: Any = object()
 _DEFAULTED = ("default", "const")
@@ -43,6 +44,8 @@ def coerced_template(template: Any) -> Any:
     if isinstance(configuration, Mapping) and isinstance(configuration.get(ENVIRONMENT), Mapping):
         plain["job_configuration"][ENVIRONMENT] = _texts(configuration[ENVIRONMENT])
     if isinstance(variables, Mapping):
+        from dispatcher.validation.schema_checks import schema_faults  # noqa: PLC0415 - for templates out of files
+
         plain["variables"] = _own_words(variables)
         if not schema_faults(plain["variables"]):
             _settle_defaults(plain["variables"], variables)
@@ -107,12 +110,15 @@ class _Reading:
     """Reads the values of one variable by its schema."""
 
     def __init__(self, declared: VariablesSchema) -> None:
-        self._validator = declared.validator
-        self._lookup = lookup_in(declared.validator.schema)
+        self._declared = declared
+
+    @cached_property
+    def _lookup(self) -> Callable[[str], Any]:
+        return lookup_in(self._declared.schema)
 
     def value(self, value: Any, way: Sequence[str | int]) -> Any:
         """A value at its place below the variables."""
-        places: list[Any] = [self._validator.schema]
+        places: list[Any] = [self._declared.schema]
         for step in way:
             places = [inner for schema in places for inner in self._below(schema, step)]
         return self._read(value, places)
@@ -161,8 +167,7 @@ class _Reading:
 
     def _fits(self, value: Any, places: Sequence[Any]) -> bool:
         try:
-            with bounded():
-                return any(self._validator.evolve(schema=schema).is_valid(value) for schema in places)
+            return any(self._declared.fits(value, schema) for schema in places)
         except TooMuch:
             return False
 

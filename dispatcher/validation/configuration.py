@@ -39,7 +39,7 @@ from dispatcher.models import Deployment, Hook, Name, RetryPolicy, RunState, Wor
 from dispatcher.validation.json_values import json_faults
 from dispatcher.validation.messages import did_you_mean, got
 from dispatcher.validation.nouns import NAME_RULE, sentence
-from dispatcher.validation.times import WRITTEN
+from dispatcher.validation.time_types import WRITTEN
 
 MAX_BYTES = 16 * 1024 * 1024
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import reduce
 from itertools import groupby, islice
-from typing import Any
-
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from dispatcher.core.placeholders import joined
 from dispatcher.errors import Fault
 from dispatcher.validation.bounds import matches
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 BLOCK = "x-dispatcher-block"
 """The mark that `schemas` leaves where a variable takes the name of credentials."""

@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias, TypeVar, get_type_hints
-
-from pydantic import TypeAdapter, ValidationError
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_type_hints
 
 from dispatcher.core.changes import identity_of
 from dispatcher.errors import Fault, InvalidInput
@@ -27,8 +25,12 @@ from dispatcher.models import (
 from dispatcher.validation.hooks import ENDS_RULE, hook_faults
 from dispatcher.validation.json_values import text_fault
 from dispatcher.validation.messages import got, one_line
+from dispatcher.validation.plain_types import Check, checks
 from dispatcher.validation.schedules import schedule_faults
 from dispatcher.validation.times import LENGTH_RULE, TIME_RULE
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 Noun: TypeAlias = WorkPool | WorkQueue | Deployment | Schedule | RetryPolicy | Hook | Run
 
@@ -106,12 +108,13 @@ def _name(instance: Noun) -> str:
 
 
 def _faults(instance: Noun, root: str) -> Iterator[Fault]:
+    noun: type[Any] = type(instance)
     mistyped = False
-    for field, adapter in _ADAPTERS[type(instance)].items():
+    for field, fits in _CHECKS[noun].items():
         value = getattr(instance, field)
-        found = [*_type_faults(adapter, type(instance), field, value)]
-        mistyped = mistyped or bool(found)
-        yield from (Fault(root + path, message) for path, message in found or _rule_faults(field, value))
+        faults = [] if fits(value) else [*_type_faults(noun, field, value)]
+        mistyped = mistyped or bool(faults)
+        yield from (Fault(root + path, message) for path, message in faults or _rule_faults(field, value))
     yield from _inner_faults(instance)
     if isinstance(instance, RetryPolicy | Schedule | Hook) and not mistyped:
         yield from (Fault(root + fault.path, fault.message) for fault in _whole_faults(instance))
@@ -136,17 +139,24 @@ def _whole_faults(instance: RetryPolicy | Schedule | Hook) -> Iterator[Fault]:
     return schedule_faults(instance) if isinstance(instance, Schedule) else hook_faults(instance)
 
 
-def _adapters(noun: type[Noun]) -> dict[str, TypeAdapter[Any]]:
-    hints = get_type_hints(noun, include_extras=True)
-    return {field.name: TypeAdapter(hints[field.name]) for field in fields(noun)}
+def _adapters(noun: type[Any]) -> dict[str, TypeAdapter[Any]]:
+    from pydantic import TypeAdapter  # noqa: PLC0415 - for what does not plainly fit
+
+    if noun not in _ADAPTERS:
+        hints = get_type_hints(noun, include_extras=True)
+        _ADAPTERS[noun] = {field.name: TypeAdapter(hints[field.name]) for field in fields(noun)}
+    return _ADAPTERS[noun]
 
 
-_ADAPTERS = {noun: _adapters(noun) for noun in _SUBJECTS}
+_ADAPTERS: dict[type[Any], dict[str, TypeAdapter[Any]]] = {}
+_CHECKS: Mapping[type[Any], Mapping[str, Check]] = {noun: checks(noun) for noun in _SUBJECTS}
 
 
-def _type_faults(adapter: TypeAdapter[Any], noun: type[Noun], field: str, value: Any) -> Iterator[tuple[str, str]]:
+def _type_faults(noun: type[Any], field: str, value: Any) -> Iterator[tuple[str, str]]:
+    from pydantic import ValidationError  # noqa: PLC0415 - likewise
+
     try:
-        adapter.validate_python(value, strict=True)
+        _adapters(noun)[field].validate_python(value, strict=True)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             if "[key]" in detail["loc"]:

@@ -21,7 +21,7 @@ from dispatcher.errors import Fault, InvalidTemplate, RenderError
 from dispatcher.validation.environments import environment_faults
 from dispatcher.validation.json_values import json_faults
 from dispatcher.validation.messages import did_you_mean, dotted, got, one_line
-from dispatcher.validation.schemas import compiled, schema_faults
+from dispatcher.validation.schemas import compiled
 
 MAX_BYTES = 256 * 1024
 
@@ -73,6 +73,8 @@ def _part_faults(template: Mapping[str, Any], key: str) -> Iterator[Fault]:
 
 
 def _faults(template: Mapping[str, Any]) -> list[Fault]:
+    from dispatcher.validation.schema_checks import schema_faults  # noqa: PLC0415 - jsonschema, for a template that is saved
+
     variables = template["variables"]
     broken = schema_faults(variables) or [*_declaration_faults(variables)]
     configuration = template["job_configuration"]

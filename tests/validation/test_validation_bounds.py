@@ -8,7 +8,8 @@ import pytest
 
 from dispatcher.errors import InvalidInput
 from dispatcher.validation import check_base_job_template, check_job_variables
-from dispatcher.validation.bounds import BoundedValidator, TooMuch, bounded, is_pattern
+from dispatcher.validation.bounds import TooMuch, bounded, is_pattern
+from dispatcher.validation.library import BoundedValidator
 
 
 def a_template(definitions: Any = None, **properties: Any) -> dict[str, Any]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dispatcher.cli.context import Context
 from dispatcher.cli.input import completion
 from dispatcher.errors import Fault, InvalidInput, NotFound
-from dispatcher.models import Deployment, Run, WorkPool
+
+if TYPE_CHECKING:
+    from dispatcher.models import Deployment, Run, WorkPool
 
 SHORTEST = 4
 """The least that may be given of an id."""

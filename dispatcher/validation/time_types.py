@@ -1,0 +1,34 @@
+"""Times and lengths of time in a configuration, as types that pydantic reads."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+
+from dispatcher.validation.times import seconds_or_iso_8601
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """The same in UTC; one without an offset stays so, and is a fault of the noun that it stands in."""
+    try:
+        return moment if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside the years 1 to 9999 in UTC") from None
+
+
+LengthOfTime = Annotated[
+    timedelta,
+    BeforeValidator(seconds_or_iso_8601),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number"}, {"type": "string", "pattern": "^P"}], "description": "Seconds, or ISO 8601, as PT15M."}
+    ),
+]
+"""A length of time as it is written."""
+
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
+"""A time with its offset, as it is written; kept in UTC."""
+
+WRITTEN = {timedelta: LengthOfTime, datetime: Moment}
+"""What is written otherwise than it is kept."""
