@@ -17,6 +17,7 @@ pool.held          the provider refused                  pool, until, reason
 pool.problem       a tick was cut short or failed in part  pool, problem
 event.ignored      an event names a run, and is not about it  reason, and run where it is known
 pool.not_invoked   fan-out could not start an invocation pool, problem
+setting.unknown    a variable looks like a setting       warning; once for each instance of a function
 input.warning      something saved has no effect         warning
 invocation.refused  a request over HTTP was refused      status, problem
 telemetry.problem  metrics or traces were not sent       consumer, problem; once for each consumer

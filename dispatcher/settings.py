@@ -37,6 +37,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -155,12 +156,11 @@ OF_JOBS = frozenset(f"DISPATCHER_{name}" for name in ("RUN_ID", "RUN_NAME", "WOR
 """What a job's own environment holds."""
 
 
-OF_PLATFORMS = frozenset({"DISPATCHER_SCHEDULE", "DISPATCHER_PACKAGE"})
-"""What Azure's timer and a package's start read by themselves."""
+OF_PLATFORMS = frozenset({"DISPATCHER_SCHEDULE", "DISPATCHER_PACKAGE", "DISPATCHER_STORE_SECRET"})
+"""What Azure's timer, a package's start and Lambda's handler read by themselves."""
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only a typing error needs it
 
     endings = [candidate.removeprefix(PREFIX) for candidate in sorted(names)]
     near = get_close_matches(name.removeprefix(PREFIX), endings, n=1)

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from dispatcher.events import LOGGER
 from dispatcher.functions.fan_out import Start
+from dispatcher.functions.instance import log_unknown_settings
 from dispatcher.functions.invocation import invoke
 from dispatcher.settings import Settings
 from dispatcher.wiring import Wiring, wire
@@ -53,8 +54,19 @@ def _start() -> Start | None:
     return LambdaInvocations()
 
 
+def _environment() -> Mapping[str, str]:
+    """The function's variables, with the store's address where a secret holds it."""
+    secret = os.environ.get("DISPATCHER_STORE_SECRET")
+    if not secret:
+        return os.environ
+    from dispatcher.functions.store_secret import read_store  # noqa: PLC0415 - only where it is asked for
+
+    return {**os.environ, "DISPATCHER_STORE": read_store(secret)}
+
+
 @cache
 def _wiring() -> Wiring:
-    settings = Settings.from_environment(os.environ)
+    settings = Settings.from_environment(_environment())
     LOGGER.setLevel(settings.log_level or logging.INFO)
+    log_unknown_settings(os.environ)
     return wire(settings, function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or "push-dispatcher")

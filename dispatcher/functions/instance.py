@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import Any
 
 from dispatcher.clock import Clock, SystemClock
-from dispatcher.events import LOGGER
+from dispatcher.events import LOGGER, log_event
 from dispatcher.functions.invocation import invoke
-from dispatcher.settings import Settings
+from dispatcher.settings import Settings, unknown_settings
 from dispatcher.wiring import Wiring, wire
 
 
@@ -36,6 +36,7 @@ class Instance:
         LOGGER.setLevel(settings.log_level or logging.INFO)
         if not LOGGER.hasHandlers():
             LOGGER.addHandler(_lines())
+        log_unknown_settings(self._environment)
         return settings
 
     def invoke(self, event: Any, *, since: datetime) -> dict[str, Any]:
@@ -62,6 +63,12 @@ class Instance:
             left = self._seconds_left(since)
             wiring.rest(math.inf if left is None else left)
             self._idle.append(wiring)
+
+
+def log_unknown_settings(environment: Mapping[str, str]) -> None:
+    """One line for each variable that looks like a setting and is none: a misspelt one would have no effect, unseen."""
+    for line in unknown_settings(environment):
+        log_event("setting.unknown", warning=line)
 
 
 def _lines() -> logging.Handler:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -79,3 +80,12 @@ def test_wrong_settings_are_read_anew_with_the_next_invocation(url):
         instance.invoke({}, since=NOW)
     del environment["DISPATCHER_TICK_SECONDS"]
     assert instance.invoke({}, since=NOW)["pools"]
+
+
+def test_a_variable_that_looks_like_a_setting_is_logged_with_the_nearest_that_there_is(caplog):
+    caplog.set_level("INFO", logger="dispatcher")
+    environment = {"DISPATCHER_STORE": "memory://", "DISPATCHER_FANOUT": "lambda", "DISPATCHER_SCHEDULE": "x", "HOME": "/"}
+    assert Instance(environment).settings.fan_out is None
+    lines = [json.loads(record.getMessage()) for record in caplog.records]
+    warning = "DISPATCHER_FANOUT is no setting; did you mean DISPATCHER_FAN_OUT?"
+    assert lines == [{"event": "setting.unknown", "warning": warning}]

@@ -76,7 +76,9 @@ class Terraform:
         """What a command of Terraform printed. Its exit code has to be one of `codes`."""
         command = ["terraform", *words, "-no-color"]
         done = self._done(command)
-        assert done.returncode in set(codes), f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
+        assert done.returncode in set(codes), (
+            f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        )
         return done.stdout
 
     def refusal(self, *words: str) -> str:

@@ -5,8 +5,12 @@ AWS's plug-in is mocked by Terraform itself; Google and Azure have the stub prov
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
+
 import pytest
 
+from dispatcher.settings import OF_PLATFORMS, Settings
 from tests.infra.clouds import a_package, on_the_stub
 from tests.infra.terraform import INFRA, Terraform, installed, mirror, needs
 
@@ -49,3 +53,10 @@ def test_a_module_for_google_or_azure(module, tmp_path):
     variables = {"package": a_package(tmp_path)} if module.endswith("-dispatcher") else {}
     with on_the_stub(tmp_path, f"modules/{module}", **variables) as terraform:
         assert passes(terraform)
+
+
+def test_the_settings_that_the_modules_know_are_those_of_the_code():
+    text = (INFRA / "modules/settings/main.tf").read_text()
+    known = set(re.findall(r'^    "(DISPATCHER_\w+)",$', text, re.MULTILINE))
+    own = {f"DISPATCHER_{setting.name.upper()}" for setting in fields(Settings)}
+    assert known == own | OF_PLATFORMS - {"DISPATCHER_PACKAGE"}

@@ -31,7 +31,7 @@ pytestmark = [needs("hashicorp/aws"), pytest.mark.long]
 ACCOUNT = "210987654321"
 """Another than that of emulators that other tests of this process use."""
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:alarms"
-QUICK = {"DISPATCHER_TICK_SECONDS": "5", "DISPATCHER_TICK_INTERVAL_SECONDS": "1", "DISPATCHER_FAN_OUT": "lambda"}
+QUICK = {"DISPATCHER_TICK_SECONDS": "5", "DISPATCHER_FAN_OUT": "lambda"}
 
 
 @pytest.fixture(scope="module")

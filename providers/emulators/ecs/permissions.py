@@ -80,6 +80,8 @@ def needs(service: str, operation: str, body: Mapping[str, Any], where: Where) -
         return
     if service == "ecs":
         yield from _ecs(operation, body, where)
+    elif service == "secretsmanager":
+        yield Need(f"{service}:{operation}", (where.arn(service, f"secret:{body['SecretId']}"),))
     elif service == "dynamodb":
         yield from _dynamodb(operation, body, where)
     else:

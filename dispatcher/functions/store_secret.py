@@ -1,0 +1,51 @@
+"""The store's address from a secret of AWS Secrets Manager, whose ARN DISPATCHER_STORE_SECRET names. This loads botocore.
+
+The secret holds the address itself (`postgresql://user:password@host:5432/database`), or the object that RDS keeps for a
+database (`username`, `password`, `host`, `port`, `dbname`). It is read once, when an instance of the function starts; the role
+of the function needs `secretsmanager:GetSecretValue` on it.
+https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from dispatcher.errors import SettingsError
+from providers.aws import new_session
+
+NAME = "DISPATCHER_STORE_SECRET"
+SECONDS = 3.0
+"""To connect, and to answer; once more after a failure, since nothing is done without it."""
+
+
+def read_store(arn: str) -> str:
+    """The store's address. Raises `SettingsError` that names the secret and says what AWS answered, never what it holds."""
+    try:
+        text = _client(arn).get_secret_value(SecretId=arn).get("SecretString", "")
+    except (ClientError, BotoCoreError) as problem:
+        raise SettingsError(f"{NAME}: {arn} cannot be read: {problem}") from problem
+    address = _address(text) if text.lstrip().startswith("{") else text.strip()
+    if "://" not in address:
+        raise SettingsError(f"{NAME}: {arn} holds neither an address, as postgresql://..., nor the object that RDS keeps")
+    return address
+
+
+def _address(text: str) -> str:
+    try:
+        secret = json.loads(text)
+        user, password = quote(secret["username"], safe=""), quote(secret["password"], safe="")
+        return f"postgresql://{user}:{password}@{secret['host']}:{secret.get('port', 5432)}/{secret.get('dbname', 'postgres')}"
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _client(arn: str) -> Any:
+    config = Config(retries={"total_max_attempts": 2}, connect_timeout=SECONDS, read_timeout=SECONDS)
+    parts = arn.split(":")
+    region = parts[3] if len(parts) > 3 else None
+    return new_session().create_client("secretsmanager", region_name=region, config=config)
