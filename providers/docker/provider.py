@@ -41,7 +41,10 @@ from providers.docker.starting import ImageMissing, Starting
 from providers.docker.states import observation_of
 from providers.once import Once
 
-NEVER_COMES = ("unauthorized", "denied", "manifest unknown", "no matching manifest", "not found", "invalid reference")
+NEVER_COMES = (
+    *("unauthorized", "denied", "no basic auth credentials", "authentication required", "incorrect username or password"),
+    *("manifest unknown", "no matching manifest", "not found", "invalid reference"),
+)
 """Words of a registry that no repeat changes."""
 
 

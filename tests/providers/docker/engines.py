@@ -45,10 +45,8 @@ def _program(name: str) -> str | None:
 
 def _busybox() -> Path | None:
     """A program that needs no library: all that is in the image."""
-    path = Path("/usr/bin/busybox" if Path("/usr/bin/busybox").exists() else "/bin/busybox")
-    return (
-        path if path.exists() and b"static" in subprocess.run(["file", path], capture_output=True, check=False).stdout else None
-    )
+    busybox = _program("busybox")
+    return Path(busybox) if busybox and b"ld-linux" not in Path(busybox).read_bytes()[:4096] else None
 
 
 class TestEngine:
@@ -62,7 +60,7 @@ class TestEngine:
         self.socket = f"unix://{self.root}/docker.sock"
         self.start()
         self.client = docker.APIClient(base_url=self.socket, timeout=60)
-        self.client.import_image_from_data(_files(), repository="job", tag="1")
+        self.client.import_image_from_data(files(), repository="job", tag="1")
 
     @property
     def url(self) -> str:
@@ -147,7 +145,7 @@ def _free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-def _files() -> bytes:
+def files() -> bytes:
     """The image: busybox under the names of the commands that tests use, and a folder for anything."""
     archive = io.BytesIO()
     busybox = _busybox()
