@@ -6,7 +6,7 @@ read by `dispatcher.validation` alone, at the door; inside, a value of these typ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -308,6 +308,27 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What somebody asks for: the arguments of a new run, for the Python API, the command line and `create_run` events alike.
+
+    Nothing in it is checked yet. `pool` or `deployment` says where the run belongs. A deployment's queue, tags, retry policy
+    and job variables are the run's, unless the request brings its own.
+    """
+
+    pool: str | None = None
+    deployment: str | None = None
+    queue: str | None = None
+    job_variables: Mapping[str, Any] | None = None
+    name: str | None = None
+    scheduled_at: datetime | None = None
+    """When it is to start, and what time it is for; None: now."""
+    tags: Sequence[str] = ()
+    idempotency_key: str | None = None
+    """A repeat with the same key, into the same pool and of the same deployment, gives back the run of the first request."""
+    retry: RetryPolicy | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One execution: what was asked for, and where it stands."""
 
@@ -321,7 +342,7 @@ class Run:
     tags: tuple[str, ...] = ()
     created_at: datetime
     scheduled_at: datetime
-    """When it was asked to start."""
+    """What time it is for: the window of its schedule, or when it was asked to start. The same for every attempt."""
     schedule: str | None = None
     """The slug of the deployment's schedule that made it, with `scheduled_at` the window."""
     retry: RetryPolicy | None = None

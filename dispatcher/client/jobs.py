@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from dispatcher.core.own_values import OWN
 from dispatcher.core.placeholders import Placeholder, fill, is_looked_up, joined, placeholders, steps
 from dispatcher.core.samples import samples
 from dispatcher.core.templates import ENVIRONMENT, render, resolve
@@ -147,12 +148,15 @@ def _idle(template: Level, variables: Level) -> Iterator[str]:
         if root in declared and root not in used:
             yield f"{name}: is declared, but the template does not use it; use it in `job_configuration`, or leave it out"
         for each in placeholders(value):
-            if not is_looked_up(each.name):
+            if not is_looked_up(each.name) or steps(each.name)[0] == OWN:
                 place = joined(name, each.path) if each.path and not each.path.startswith("[") else name + each.path
-                yield (
-                    f"{place}: {{{{ {each.name} }}}} stays as it is: nothing is looked up; "
-                    "let the provider read a secret by a reference to it"
-                )
+                yield f"{place}: {{{{ {each.name} }}}} stays as it is: {_why_unfilled(each.name)}"
+
+
+def _why_unfilled(name: str) -> str:
+    if steps(name)[0] == OWN:
+        return "only a job configuration and the defaults of variables may name the dispatcher's own values"
+    return "nothing is looked up; let the provider read a secret by a reference to it"
 
 
 def _used(template: Level) -> frozenset[str]:

@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 
 from dispatcher.core.notifications import at_creation
 from dispatcher.core.transitions import end
-from dispatcher.models import DEFAULT_QUEUE, Deployment, Run, RunState, WorkPool
+from dispatcher.models import DEFAULT_QUEUE, PINNED_BY_CREATION, Deployment, Run, RunState, WorkPool
 from dispatcher.records import RunFilter
 from dispatcher.store import PeopleStore
 
@@ -48,21 +48,17 @@ def mended(store: PeopleStore, before: Deployment, after: Deployment, pool: Work
 def successor(run: Run, before: Deployment, after: Deployment, pool: WorkPool) -> Run:
     """The run that takes the place of one."""
     queue = after.queue if run.queue == before.queue else run.queue
-    return Run(
-        id=identity(run, after),
-        name=run.name,
-        pool=after.pool,
-        queue=queue if pool.queue(queue) is not None else after.queue,
-        deployment=after.name,
-        job_variables=run.job_variables,
-        tags=run.tags,
-        created_at=run.created_at,
-        scheduled_at=run.scheduled_at,
-        retry=run.retry,
-        due_at=run.due_at,
-        ended_attempts=run.ended_attempts,
-        **at_creation((*pool.hooks, *after.hooks), run.due_at),
-    )
+    created_with = {name: getattr(run, name) for name in PINNED_BY_CREATION}
+    moved = {
+        "id": identity(run, after),
+        "pool": after.pool,
+        "queue": queue if pool.queue(queue) is not None else after.queue,
+        "deployment": after.name,
+        "schedule": None,
+        "due_at": run.due_at,
+        "ended_attempts": run.ended_attempts,
+    }
+    return Run(**{**created_with, **moved, **at_creation((*pool.hooks, *after.hooks), run.due_at)})
 
 
 def identity(run: Run, after: Deployment) -> UUID:

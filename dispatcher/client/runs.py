@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -21,7 +20,7 @@ from dispatcher.core.reasons import Explanation, Surroundings, explain
 from dispatcher.core.retries import name_of_retry, retry_id
 from dispatcher.core.transitions import cancelled
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
-from dispatcher.models import DEFAULT_QUEUE, SLOT_STATES, Deployment, RetryPolicy, Run, RunState, WorkPool
+from dispatcher.models import DEFAULT_QUEUE, SLOT_STATES, Deployment, Run, RunRequest, RunState, WorkPool
 from dispatcher.records import RunFilter
 from providers import registry
 from providers.base import Needs, ProviderError
@@ -36,50 +35,25 @@ class Runs(Schedules):
 
     # Runs
 
-    def create_run(
-        self,
-        *,
-        pool: str | None = None,
-        deployment: str | None = None,
-        queue: str | None = None,
-        job_variables: Mapping[str, Any] | None = None,
-        name: str | None = None,
-        scheduled_at: datetime | None = None,
-        tags: Sequence[str] = (),
-        idempotency_key: str | None = None,
-        retry: RetryPolicy | None = None,
-    ) -> Run:
-        """Create one run, due at once or at `scheduled_at`.
+    def create_run(self, request: RunRequest | None = None, /, **fields: Any) -> Run:
+        """Create one run, due at once or at `scheduled_at`: of a `RunRequest`, or of the fields of one.
 
-        `pool` or `deployment` says where; a deployment's queue, tags, retry policy and job variables are the run's unless it
-        brings its own. With an `idempotency_key` a repeat, into the same pool and of the same deployment, gives back the run
-        that the first call made, as long as the store keeps it: ended runs are forgotten after `DISPATCHER_HISTORY_DAYS` (0:
-        never), and a repeat after that makes a new one.
+        With an `idempotency_key` a repeat gives back the run that the first call made, as long as the store keeps it: ended
+        runs are forgotten after `DISPATCHER_HISTORY_DAYS` (0: never), and a repeat after that makes a new one.
 
         Runs that are due at one moment go in the order of their creation, since their ids do (`dispatcher.clock`); the id of a
         run with a key is made of the key, and has no such order. Raises `NotFound` or `InvalidInput` (`InvalidVariables`).
         """
-        request = {
-            "pool": pool,
-            "deployment": deployment,
-            "queue": queue,
-            "job_variables": job_variables,
-            "name": name,
-            "scheduled_at": scheduled_at,
-            "tags": tags,
-            "idempotency_key": idempotency_key,
-            "retry": retry,
-        }
-        return self.create_runs([request])[0]
+        return self.create_runs([RunRequest(**fields) if request is None else request])[0]
 
-    def create_runs(self, requests: Iterable[Mapping[str, Any]]) -> Sequence[Run]:
-        """Create many runs, all or none; each request holds the arguments of `create_run`."""
-        asked = list(requests)
+    def create_runs(self, requests: Iterable[RunRequest | Mapping[str, Any]]) -> Sequence[Run]:
+        """Create many runs, all or none; a request may be an object with the fields of `RunRequest`."""
+        asked = [request if isinstance(request, RunRequest) else RunRequest(**request) for request in requests]
         if len(asked) > MAX_RUNS_AT_ONCE:
             fault = Fault("runs", f"at most {MAX_RUNS_AT_ONCE} at once, not {len(asked)}; create them in parts")
             raise InvalidInput("runs", [fault])
-        known = _Known(self)
-        runs = [self._new_run(known, **request) for request in asked]
+        nouns = _ReadOnce(self)
+        runs = [self._new_run(nouns, request) for request in asked]
         added = self.store.add_runs(runs)
         made = {run.id: run for run in reversed(runs)}  # the first of two with one key
         return [made[run.id] if run.id in added else (self.store.get(run.id) or run) for run in runs]
@@ -106,8 +80,8 @@ class Runs(Schedules):
             raise InvalidInput("runs", [Fault("limit", f"must be from 1 to {MAX_PAGE}, not {limit}")])
         if offset < 0:
             raise InvalidInput("runs", [Fault("offset", f"must be 0 or more, not {offset}")])
-        wanted = None if states is None else frozenset(states)
-        where = RunFilter(pool=pool, queue=queue, deployment=deployment, states=wanted)
+        among = None if states is None else frozenset(states)
+        where = RunFilter(pool=pool, queue=queue, deployment=deployment, states=among)
         return self.store.runs(where, limit=limit, offset=offset)
 
     def cancel_run(self, reference: UUID | str) -> Run:
@@ -124,18 +98,17 @@ class Runs(Schedules):
     def retry_run(self, reference: UUID | str) -> Run:
         """Run again what has ended: by a new run of the same pool, queue, deployment, variables, tags and retry policy.
 
-        It is due at once. Ended runs never move, so the new one has an id of its own: derived from the old one's, so that a
-        repeat gives back the same run. Raises `NotFound`, `Conflict` for a run that has not ended, or `InvalidInput` where it
-        no longer fits the pool.
+        It is due at once, and for the same time (`scheduled_at`) as the old one. Ended runs never move, so the new one has an
+        id of its own: derived from the old one's, so that a repeat gives back the same run. Raises `NotFound`, `Conflict` for a
+        run that has not ended, or `InvalidInput` where it no longer fits the pool.
         """
         old = self.run(reference)
         if not old.state.is_terminal:
             words = "it goes on by itself; `dispatcher run explain` says where it is, `dispatcher run cancel` ends it"
             raise Conflict(f"run {old.name!r} has not ended, it is {old.state}: {words}")
-        if known := self.store.get(retry_id(old)):
-            return known
-        asked = self._new_run(
-            _Known(self),
+        if run := self.store.get(retry_id(old)):
+            return run
+        request = RunRequest(
             pool=old.pool,
             deployment=old.deployment,
             queue=old.queue,
@@ -143,7 +116,8 @@ class Runs(Schedules):
             name=name_of_retry(old),
             retry=old.retry,
         )
-        new = replace(asked, id=retry_id(old), tags=old.tags)
+        asked = self._new_run(_ReadOnce(self), request)
+        new = replace(asked, id=retry_id(old), tags=old.tags, scheduled_at=old.scheduled_at)
         self.store.add_runs([new])
         return self.run(new.id)
 
@@ -170,38 +144,26 @@ class Runs(Schedules):
             return registry.needs(pool.type, configuration) if configuration is not None else Needs()
         return Needs()
 
-    def _new_run(
-        self,
-        known: _Known,
-        *,
-        pool: str | None = None,
-        deployment: str | None = None,
-        queue: str | None = None,
-        job_variables: Mapping[str, Any] | None = None,
-        name: str | None = None,
-        scheduled_at: datetime | None = None,
-        tags: Sequence[str] = (),
-        idempotency_key: str | None = None,
-        retry: RetryPolicy | None = None,
-    ) -> Run:
-        source = known.deployment(text(deployment, "deployment")) if deployment is not None else None
-        owner = known.pool(_owner(pool, source))
-        lane = self._queue(owner, queue if queue is not None else source.queue if source else DEFAULT_QUEUE)
-        variables = coerced_variables(owner.base_job_template, job_variables if job_variables is not None else {})
-        inherited = source.job_variables if source else None
+    def _new_run(self, nouns: _ReadOnce, request: RunRequest) -> Run:
+        name = request.deployment
+        source = nouns.deployment(text(name, "deployment")) if name is not None else None
+        owner = nouns.pool(_owner(request.pool, source))
+        lane = self._queue(owner, request.queue if request.queue is not None else source.queue if source else DEFAULT_QUEUE)
+        inherited, brought = (source.job_variables if source else None), request.job_variables
+        variables = coerced_variables(owner.base_job_template, brought if brought is not None else {})
         check_job_variables(owner.base_job_template, variables, deployment_variables=inherited)
-        known.jobs.check_run(owner, variables, deployment=deployment, deployment_variables=inherited)
-        identity = self.clock.new_id() if idempotency_key is None else _identity(owner.name, deployment, idempotency_key)
-        now = self.clock.now()
-        due = due_time(scheduled_at, "scheduled_at") if scheduled_at is not None else now
+        nouns.jobs.check_run(owner, variables, deployment=name, deployment_variables=inherited)
+        key, now, retry = request.idempotency_key, self.clock.now(), request.retry
+        identity = self.clock.new_id() if key is None else _identity(owner.name, name, key)
+        due = due_time(request.scheduled_at, "scheduled_at") if request.scheduled_at is not None else now
         run = Run(
             id=identity,
-            name=name if name is not None else with_end(deployment or owner.name, f"-{identity.hex[:8]}"),
+            name=request.name if request.name is not None else with_end(name or owner.name, f"-{identity.hex[:8]}"),
             pool=owner.name,
             queue=lane.name,
-            deployment=deployment,
+            deployment=name,
             job_variables=variables,
-            tags=texts(tags, "tags") or (source.tags if source else ()),
+            tags=texts(request.tags, "tags") or (source.tags if source else ()),
             created_at=now,
             scheduled_at=due,
             retry=plain_policy(retry) if retry is not None else source.retry if source else None,
@@ -215,8 +177,8 @@ class Runs(Schedules):
         return self.store.runs(RunFilter(pool=pool, states=SLOT_STATES), limit=MAX_HOLDERS)
 
 
-class _Known:
-    """Pools and deployments read once for many runs."""
+class _ReadOnce:
+    """Pools and deployments, each read once for many runs."""
 
     def __init__(self, dispatcher: Deployments) -> None:
         self._dispatcher = dispatcher

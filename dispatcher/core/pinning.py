@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from dispatcher.core.own_values import own_environment, own_labels, own_values
 from dispatcher.core.templates import Renderer
 from dispatcher.errors import DispatcherError, RenderError
 from dispatcher.models import Deployment, PinnedJob, Run, WorkPool, submission_name
@@ -57,13 +58,13 @@ def pin(snapshot: Snapshot, run: Run, start_deadline: float | None, renderer: Re
 
     Raises `RenderError` when they do not make a job.
     """
-    configuration = renderer.render(run.job_variables, deployment_variables=_deployment_variables(snapshot, run))
-    own = own_variables(run)
-    labels = {f"push-dispatcher/{key.removeprefix('DISPATCHER_').lower()}": value for key, value in own.items()}
+    own = own_values(run)
+    inherited = _deployment_variables(snapshot, run)
+    configuration = renderer.render(run.job_variables, deployment_variables=inherited, own=own)
     start_within = configuration.get(START_DEADLINE_KEY, start_deadline)
     return Grant(
         run=run,
-        job=PinnedJob(configuration=configuration, environment=own, labels=labels),
+        job=PinnedJob(configuration=configuration, environment=own_environment(own), labels=own_labels(own)),
         start_within=float(start_within) if isinstance(start_within, int | float) else None,
     )
 
@@ -79,18 +80,6 @@ def configuration_of(pool: WorkPool, run: Run, deployment: Callable[[str], Deplo
     snapshot = Snapshot(pool=pool, in_use={}, due=lambda _queue, _limit, _after=None: (), deployment=deployment)
     grants = Pinning(snapshot, None).decide([run]).grants
     return grants[0].job.configuration if grants else None
-
-
-def own_variables(run: Run) -> dict[str, str]:
-    """The environment variables that tell a job who it is; no job variable can override them."""
-    variables = {
-        "DISPATCHER_RUN_ID": str(run.id),
-        "DISPATCHER_RUN_NAME": run.name,
-        "DISPATCHER_WORK_POOL": run.pool,
-        "DISPATCHER_WORK_QUEUE": run.queue,
-        "DISPATCHER_ATTEMPT": str(run.attempt),
-    }
-    return variables | ({"DISPATCHER_DEPLOYMENT": run.deployment} if run.deployment else {})
 
 
 def job_of(run: Run) -> Job:

@@ -9,6 +9,8 @@ none or another (all of its other rules are kept):
 * Every other variable is replaced whole. Null, where a default or the deployment's value would apply, leaves it out.
 * A dotted name sets one field at its own level: `env.NAME`, or `d.a` for the field `a` of the variable `d`. So a run beats
   its deployment in every spelling. Within one level the undotted spelling wins over the dotted one.
+* `{{ dispatcher.run_id }}` and the like are the dispatcher's own values (`dispatcher.core.own_values`). The job configuration
+  and the defaults may name them.
 * A default that refers to a Prefect block (`{"$ref": {"block_document_id": ...}}`) is left out where the variable names
   credentials: blocks stay in Prefect, and without a name the host's own identity is used.
 """
@@ -20,6 +22,7 @@ from functools import cached_property, reduce
 from itertools import chain
 from typing import Any
 
+from dispatcher.core.own_values import OWN, SAMPLES, names_own, with_own
 from dispatcher.core.placeholders import MAX_DEPTH, MISSING, Filler, Placeholder, fill, filler, joined, lookup, placeholders
 from dispatcher.errors import RenderError
 
@@ -36,12 +39,16 @@ class Renderer:
         self._template = base_job_template
 
     def render(
-        self, job_variables: Mapping[str, Any], *, deployment_variables: Mapping[str, Any] | None = None
+        self,
+        job_variables: Mapping[str, Any],
+        *,
+        deployment_variables: Mapping[str, Any] | None = None,
+        own: Mapping[str, Any] = SAMPLES,
     ) -> dict[str, Any]:
         """See `render`."""
-        levels = (self._defaults, nest(deployment_variables or {}), nest(job_variables))
+        levels = (_of_run(self._defaults, own), nest(deployment_variables or {}), nest(job_variables))
         merged = _merged_environment(levels)
-        configuration: dict[str, Any] = self._filler(_values(levels, merged))
+        configuration: dict[str, Any] = self._filler({**_values(levels, merged), OWN: own})
         if isinstance(self._template["job_configuration"].get(ENVIRONMENT), Mapping):
             configuration[ENVIRONMENT] = texts({**configuration[ENVIRONMENT], **(merged or {})})
         return configuration
@@ -60,12 +67,15 @@ def render(
     job_variables: Mapping[str, Any],
     *,
     deployment_variables: Mapping[str, Any] | None = None,
+    own: Mapping[str, Any] = SAMPLES,
 ) -> dict[str, Any]:
     """The filled job configuration, before any provider: equal inputs give equal bytes, and share nothing with them.
 
+    `own` are the dispatcher's own values of the run; samples stand for them where there is no run yet.
+
     Raises `RenderError`, but never for what `dispatcher.validation` has let through.
     """
-    return Renderer(base_job_template).render(job_variables, deployment_variables=deployment_variables)
+    return Renderer(base_job_template).render(job_variables, deployment_variables=deployment_variables, own=own)
 
 
 def resolve(
@@ -148,7 +158,13 @@ def names_block(schema: Any, variables: Mapping[str, Any]) -> bool:
 def _levels(
     template: Mapping[str, Any], job_variables: Mapping[str, Any], deployment_variables: Mapping[str, Any] | None
 ) -> tuple[Mapping[str, Any], ...]:
-    return defaults(template["variables"]), nest(deployment_variables or {}), nest(job_variables)
+    return _of_run(defaults(template["variables"]), SAMPLES), nest(deployment_variables or {}), nest(job_variables)
+
+
+def _of_run(values: Mapping[str, Any], own: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The pool's level for one run: defaults that name the dispatcher's own values have them; one that is left empty goes."""
+    named = {name: with_own(value, own) for name, value in values.items() if names_own(value)}
+    return {name: value for name, value in {**values, **named}.items() if value is not MISSING} if named else values
 
 
 def _values(levels: Iterable[Mapping[str, Any]], environment: Mapping[str, Any] | None) -> dict[str, Any]:

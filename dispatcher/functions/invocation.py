@@ -12,7 +12,7 @@ Anything else is refused with `InvalidInput`, and nothing is done.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,7 +20,7 @@ from dispatcher.core.placeholders import nests_too_deep
 from dispatcher.core.run_shape import run_shape
 from dispatcher.errors import Fault, InvalidInput, NotFound, SettingsError
 from dispatcher.functions.fan_out import Start, fan_out
-from dispatcher.models import RetryPolicy
+from dispatcher.models import RetryPolicy, RunRequest
 from dispatcher.ticking import admit_next, tick
 from dispatcher.ticking.report import TickReport
 from dispatcher.wiring import Wiring
@@ -98,19 +98,20 @@ def _tick_pool(wiring: Wiring, name: Any, deadline: datetime) -> dict[str, Any]:
 def _create_run(wiring: Wiring, arguments: Any, deadline: datetime) -> dict[str, Any]:
     """Create a run, then claim and submit what is due in its pool. What is live is not observed: that is for the next tick."""
     report = TickReport(wiring.dispatch.clock.now().isoformat())
-    run = wiring.client.create_run(**_run_arguments(arguments))
+    run = wiring.client.create_run(_run_request(arguments))
     report.pools.append(admit_next(wiring.dispatch, run.pool, deadline))
     return {"run": run_shape(wiring.store.get(run.id) or run), **asdict(report)}
 
 
-def _run_arguments(arguments: Any) -> dict[str, Any]:
-    names = {"pool", "deployment", "queue", "job_variables", "name", "scheduled_at", "tags", "idempotency_key", "retry"}
+def _run_request(arguments: Any) -> RunRequest:
+    names = {field.name for field in fields(RunRequest)}
     if not isinstance(arguments, dict):
         raise InvalidInput("create_run", [Fault("", "must be an object")])
     unknown = sorted(set(arguments) - names)
     if unknown:
         raise InvalidInput("create_run", [Fault(name, f"is not known; {_list(names)} are") for name in unknown])
-    return {name: _READ[name](value) if name in _READ and value is not None else value for name, value in arguments.items()}
+    read = {name: _READ[name](value) if name in _READ and value is not None else value for name, value in arguments.items()}
+    return RunRequest(**read)
 
 
 def _time(text: Any) -> datetime:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dispatcher.core.placeholders import Placeholder, is_looked_up, steps
+from dispatcher.core.own_values import NAMES, OWN, SAMPLES, with_own
+from dispatcher.core.placeholders import MISSING, Placeholder, is_looked_up, steps
 from dispatcher.core.templates import (
     ENVIRONMENT,
     defaults,
@@ -90,6 +91,9 @@ def _declaration_faults(variables: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault("variables.type", f'must be "object"{got(variables["type"])}')
     properties = variables.get("properties", {})
     for name in properties:
+        if name == OWN:
+            words = f"is reserved for the dispatcher's own values, as {{{{ {OWN}.{NAMES[0]} }}}}; choose another name"
+            yield Fault(f"{_PROPERTIES}.{name}", words)
         if not name or set(".[]") & set(name):
             yield Fault(f"{_PROPERTIES}.{name}", "cannot be reached: a variable's name is not empty and has no `.`, `[` or `]`")
     for index, name in enumerate(variables.get("required", ())):
@@ -103,8 +107,18 @@ def _placeholder_faults(template: Mapping[str, Any]) -> Iterator[Fault]:
     declared = properties if isinstance(properties, Mapping) else {}
     for placeholder in placeholders(template["job_configuration"]):
         root = steps(placeholder.name)[0]
-        if not is_looked_up(placeholder.name) or root not in declared:
+        if root == OWN:
+            yield from _own_faults(placeholder.name, joined("job_configuration", placeholder.path))
+        elif not is_looked_up(placeholder.name) or root not in declared:
             yield Fault(joined("job_configuration", placeholder.path), _undeclared(placeholder, str(root), declared))
+
+
+def _own_faults(name: str, path: str) -> Iterator[Fault]:
+    """One of the dispatcher's own values that there is not."""
+    value = name.removeprefix(f"{OWN}.")
+    if value not in NAMES:
+        fix = did_you_mean(value, NAMES) or f"; there are {', '.join(NAMES)}"
+        yield Fault(path, f"{{{{ {name} }}}} is none of the dispatcher's own values{fix}")
 
 
 def _undeclared(placeholder: Placeholder, root: str, declared: Mapping[str, Any]) -> str:
@@ -131,7 +145,7 @@ def _fixed_environment_faults(configuration: Mapping[str, Any]) -> Iterator[Faul
 
 
 def _default_faults(variables: Mapping[str, Any]) -> list[Fault]:
-    values = defaults(variables)
+    values = {name: value for name, raw in defaults(variables).items() if (value := with_own(raw, SAMPLES)) is not MISSING}
     faults = [*environment_faults(values.get(ENVIRONMENT), _default_path([ENVIRONMENT]))]
     environment = values.pop(ENVIRONMENT, None)
     if environment is not None and not faults:
@@ -141,12 +155,15 @@ def _default_faults(variables: Mapping[str, Any]) -> list[Fault]:
 
 
 def _looked_up_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
-    """Placeholders that Prefect would fill from elsewhere; here such a default would be plain text."""
+    """Placeholders that Prefect would fill from elsewhere, which would be plain text here, and unknown ones of our own."""
     for name, value in values.items():
-        for each in placeholders(value):
-            if not is_looked_up(each.name):
-                place = f"{_PROPERTIES}.{name}.default"
-                yield Fault(joined(place, each.path) if each.path else place, f"{{{{ {each.name} }}}} {LOOKED_UP}")
+        root = f"{_PROPERTIES}.{name}.default"
+        for placeholder in placeholders(value):
+            path = joined(root, placeholder.path) if placeholder.path else root
+            if steps(placeholder.name)[0] == OWN:
+                yield from _own_faults(placeholder.name, path)
+            elif not is_looked_up(placeholder.name):
+                yield Fault(path, f"{{{{ {placeholder.name} }}}} {LOOKED_UP}")
 
 
 def _default_path(path: list[str | int]) -> str:

@@ -311,6 +311,7 @@ def test_an_ended_run_is_followed_by_a_new_one_of_the_same_kind_and_a_repeat_giv
     same = ("pool", "queue", "deployment", "tags", "job_variables", "retry")
     assert [getattr(new, name) for name in same] == [getattr(old, name) for name in same]
     assert (new.name, new.state, new.attempt, new.due_at) == ("night-retry", RunState.SCHEDULED, 1, NOW + HOUR)
+    assert new.scheduled_at == old.scheduled_at == NOW, "what it is for stays, whenever it is made up for"
     assert dispatcher.retry_run(old.id) == new
     again = ended(dispatcher, new)
     assert dispatcher.retry_run(old.id) == again

@@ -62,6 +62,17 @@ def test_each_further_attempt_waits_longer_and_the_last_one_ends_the_run():
     assert stage.provider.starts == {name(run, attempt): 1 for attempt in (1, 2, 3)}
 
 
+def test_every_attempt_is_told_the_same_time_that_the_run_is_for_and_its_own_number():
+    stage = Stage()
+    [run] = stage.add(retry=RetryPolicy(attempts=3, delay=MINUTE), scheduled_at=NOW - MINUTE, due_at=NOW)
+    for _ in range(3):
+        failing(stage, run, len(stage.provider.jobs) + 1)
+        stage.wait(MINUTE)
+    told = [job.job.environment for job in stage.provider.jobs]
+    assert [each["DISPATCHER_ATTEMPT"] for each in told] == ["1", "2", "3"]
+    assert {each["DISPATCHER_SCHEDULED_AT"] for each in told} == {(NOW - MINUTE).isoformat()}
+
+
 def test_a_success_ends_a_run_that_was_retried():
     stage = Stage()
     [run] = stage.add(retry=RetryPolicy(attempts=5))

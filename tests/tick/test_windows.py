@@ -43,6 +43,7 @@ def test_windows_of_the_next_hour_become_runs_and_each_starts_when_its_time_has_
     [job] = stage.provider.jobs
     assert job.job.configuration["command"] == "date"
     assert job.job.environment["DISPATCHER_DEPLOYMENT"] == "nightly"
+    assert job.job.environment["DISPATCHER_SCHEDULED_AT"] == (NOW + 10 * MINUTE).isoformat()
     [run] = [run for run in stage.store.runs(RunFilter(), limit=10) if run.state is not RunState.SCHEDULED]
     assert (run.scheduled_at, run.tags, run.schedule) == (NOW + 10 * MINUTE, ("finance",), "ten")
 

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import pytest
 
+from dispatcher.core.own_values import NAMES
 from dispatcher.core.templates import render
 from dispatcher.errors import InvalidTemplate
 from dispatcher.validation import check_base_job_template
@@ -278,3 +279,53 @@ def test_a_default_that_asks_for_a_look_up_is_a_fault_at_its_place(name):
 def test_a_key_that_is_nearly_one_of_the_two_is_a_fault():
     with pytest.raises(InvalidTemplate, match="job_configurations: is no part of a base job template; did you mean job_conf"):
         check_base_job_template({**a_template(), "job_configurations": {}})
+
+
+def own_template(text: str, default: str = "") -> dict:
+    variables = {"type": "object", "properties": {"day": {"type": "string", "default": default}}}
+    return {"job_configuration": {"command": text, "day": "{{ day }}"}, "variables": variables}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_template_may_name_the_dispatchers_own_values(name):
+    check_base_job_template(own_template(f"x {{{{ dispatcher.{name} }}}}", f"x {{{{ dispatcher.{name} }}}}"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{{ dispatcher.scheduledat }}", "is none of the dispatcher's own values; did you mean scheduled_at?"),
+        ("a {{ dispatcher.zzz }} b", "is none of the dispatcher's own values; there are run_id, run_name"),
+        ("{{ dispatcher }}", "is none of the dispatcher's own values"),
+        ("{{ dispatcher.run_id.hex }}", "is none of the dispatcher's own values; did you mean run_id"),
+    ],
+)
+def test_an_unknown_one_of_them_is_refused_with_the_nearest(text, words):
+    for template, path in (
+        (own_template(text), "job_configuration.command"),
+        (own_template("x", text), "variables.properties.day.default"),
+    ):
+        with pytest.raises(InvalidTemplate) as refused:
+            check_base_job_template(template)
+        [fault] = refused.value.faults
+        assert fault.path == path
+        assert words in fault.message
+
+
+def test_no_variable_may_have_their_name():
+    template = own_template("x")
+    template["variables"]["properties"]["dispatcher"] = {"type": "object"}
+    with pytest.raises(
+        InvalidTemplate, match=r"variables\.properties\.dispatcher: is reserved for the dispatcher's own values"
+    ):
+        check_base_job_template(template)
+
+
+def test_a_default_that_names_one_is_checked_with_a_value_of_its_kind():
+    template = own_template("x", "{{ dispatcher.scheduled_at }}")
+    template["variables"]["properties"]["day"]["pattern"] = "^20"
+    template["variables"]["properties"]["n"] = {"type": "integer", "default": "{{ dispatcher.attempt }}"}
+    check_base_job_template(template)
+    template["variables"]["properties"]["n"]["default"] = "{{ dispatcher.run_name }}"
+    with pytest.raises(InvalidTemplate, match=r"variables\.properties\.n\.default"):
+        check_base_job_template(template)

@@ -13,6 +13,7 @@ from dispatcher.cli.input import completion, values
 from dispatcher.cli.input.deployment_options import KEY_HELP, retry_options, retry_taken, variable_options
 from dispatcher.cli.input.references import deployment_argument
 from dispatcher.cli.output import shapes
+from dispatcher.models import RunRequest
 
 
 @click.command(
@@ -44,7 +45,7 @@ def run(
     """
     variables = values.job_variables(source, pairs)
     retry = retry_taken(fields, lambda: context.client.deployment(name).retry)
-    made = context.client.create_run(
-        deployment=name, name=run_name, job_variables=variables, scheduled_at=values.moment(at), retry=retry, **fields
-    )
+    due = values.moment(at)
+    request = RunRequest(deployment=name, name=run_name, job_variables=variables, scheduled_at=due, retry=retry, **fields)
+    made = context.client.create_run(request)
     return Answer(data=shapes.run(made), text=f"Created run {made.name} in {made.pool}/{made.queue}: {made.id}")

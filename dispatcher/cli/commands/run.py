@@ -21,7 +21,7 @@ from dispatcher.cli.output.tables_option import wide_option
 from dispatcher.client.arguments import missing
 from dispatcher.core.names import with_end
 from dispatcher.errors import NotFound
-from dispatcher.models import RunState
+from dispatcher.models import RunRequest, RunState
 from dispatcher.records import RunFilter
 
 STATES = click.Choice(list(RunState), case_sensitive=False)
@@ -60,12 +60,12 @@ def create(
     context: Context, /, *, pairs: Sequence[str], source: str | None, at: str | None, count: int, **request: Any
 ) -> Answer:
     """Create one run, or several alike: all or none. They start with a tick, when a slot is free and their turn has come."""
-    key, deployment = request.pop("key"), request["deployment"]
+    key, name, deployment = request.pop("key"), request.pop("name"), request["deployment"]
     request["retry"] = retry_taken(request, lambda: context.client.deployment(deployment).retry if deployment else None)
     if deployment is None:
         request["pool"] = pool_or_default(context, request["pool"])
     request |= {"job_variables": values.job_variables(source, pairs), "scheduled_at": values.moment(at)}
-    requests = [{**request, **_numbered(request["name"], key, number, count)} for number in range(count)]
+    requests = [RunRequest(**request, **_numbered(name, key, number, count)) for number in range(count)]
     runs = context.client.create_runs(requests)
     return Answer(data=[shapes.run(created) for created in runs], view="created")
 
@@ -194,7 +194,7 @@ def _check_names(context: Context, pool: str | None, *, queue: str | None, deplo
         raise NotFound(missing("work queue", queue, names))
 
 
-def _numbered(name: str | None, key: str | None, number: int, count: int) -> dict[str, str | None]:
+def _numbered(name: str | None, key: str | None, number: int, count: int) -> dict[str, Any]:
     """The name and the key of one of `count` runs; alone it keeps what was given."""
     if count == 1:
         return {"name": name, "idempotency_key": key}

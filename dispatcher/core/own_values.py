@@ -1,0 +1,96 @@
+"""The dispatcher's own values: what a job can know of the run that it belongs to.
+
+Every job has them as environment variables (`DISPATCHER_SCHEDULED_AT`), and a base job template may name them as placeholders
+(`{{ dispatcher.scheduled_at }}`) in its job configuration and in the defaults of its variables. Nowhere else: the values that a
+deployment or a run gives are never read for placeholders. They are pinned with the claim, as all that it renders.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dispatcher.core.placeholders import MISSING, lookup
+from dispatcher.models import Run
+
+OWN = "dispatcher"
+"""The name under which placeholders find them; no variable may have it."""
+
+_VALUES: Mapping[str, Callable[[Run], Any]] = {
+    "run_id": lambda run: str(run.id),
+    "run_name": lambda run: run.name,
+    "deployment": lambda run: run.deployment,
+    "scheduled_at": lambda run: run.scheduled_at.isoformat(),
+    "attempt": lambda run: run.attempt,
+    "work_pool": lambda run: run.pool,
+    "work_queue": lambda run: run.queue,
+}
+
+NAMES = tuple(_VALUES)
+"""Those that there are."""
+
+SAMPLES: Mapping[str, Any] = {
+    "run_id": "00000000-0000-0000-0000-000000000000",
+    "run_name": "run",
+    "deployment": "deployment",
+    "scheduled_at": "2026-01-31T08:00:00+00:00",
+    "attempt": 1,
+    "work_pool": "pool",
+    "work_queue": "default",
+}
+"""What stands for them where a template is checked and there is no run yet."""
+
+_UNLABELLED = frozenset({"scheduled_at"})
+"""Not for labels: providers allow few characters there, and a time is none that anybody searches by."""
+
+_PLACEHOLDER = re.compile(r"\{\{\s*+(dispatcher\.[\w.\-\[\]$]++)\s*+\}\}")
+
+
+def own_values(run: Run) -> dict[str, Any]:
+    """The values of one run, by name; one that it does not have (a deployment) is left out."""
+    return {name: value for name, of in _VALUES.items() if (value := of(run)) is not None}
+
+
+def own_environment(own: Mapping[str, Any]) -> dict[str, str]:
+    """The environment variables that tell a job who it is; no job variable can override them."""
+    return {f"{OWN}_{name}".upper(): str(value) for name, value in own.items()}
+
+
+def own_labels(own: Mapping[str, Any]) -> dict[str, str]:
+    """What the infrastructure is to be found by."""
+    return {f"push-dispatcher/{name}": str(value) for name, value in own.items() if name not in _UNLABELLED}
+
+
+def names_own(value: Any) -> bool:
+    """Whether a default names one of them anywhere."""
+    if isinstance(value, str):
+        return "{{" in value and bool(_PLACEHOLDER.search(value))
+    children = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return any(map(names_own, children))
+
+
+def with_own(value: Any, own: Mapping[str, Any]) -> Any:
+    """A default with these placeholders filled, and these alone; `MISSING` where nothing is left.
+
+    As in a job configuration, a placeholder that is a whole text keeps the value's type, and a key or item without a value
+    goes away.
+    """
+    if isinstance(value, str):
+        return _text(value, {OWN: own})
+    if isinstance(value, Mapping):
+        filled = {key: with_own(child, own) for key, child in value.items()}
+        return {key: child for key, child in filled.items() if child is not MISSING}
+    if isinstance(value, list):
+        return [child for child in (with_own(item, own) for item in value) if child is not MISSING]
+    return value
+
+
+def _text(text: str, values: Mapping[str, Any]) -> Any:
+    if whole := _PLACEHOLDER.fullmatch(text):
+        return lookup(whole[1], values)
+    return _PLACEHOLDER.sub(lambda match: _inside(lookup(match[1], values)), text)
+
+
+def _inside(value: Any) -> str:
+    return "" if value is MISSING else str(value)
