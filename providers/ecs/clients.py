@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import threading
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from providers.base import ConfigurationError, ProviderUnavailable
@@ -37,12 +38,13 @@ class Clients:
         region: str | None,
         call_timeout: float,
         connections: int,
+        lean: bool = True,
     ) -> None:
         self._entries = dict(credentials)
         self._endpoint_url = endpoint_url
         self._region = region
         self._timeouts = call_timeout * CONNECT_SHARE, call_timeout * READ_SHARE
-        self._connections = connections
+        self._connections, self._lean = connections, lean
         self._building = threading.Lock()
         self._regions: Once[str | None, str] = Once()
         self._sessions: Once[str | None, Any] = Once()
@@ -62,8 +64,9 @@ class Clients:
 
         Raises `AwsFailure`, `NoAnswerInTime` and `Garbled`.
         """
-        session = self._session(place.credentials)
-        sdk = _sdk()
+        session, sdk = self._session(place.credentials), _sdk()
+        if sdk.has_fresh_credentials(session):
+            return
         sdk.bounded(self._seconds, "credentials", lambda: sdk.have_credentials(session))
 
     def client(self, service: str, place: Place) -> Service:
@@ -99,6 +102,9 @@ class Clients:
                     service, region_name=place.region, endpoint_url=self._endpoint_url, config=config
                 ),
             )
+        if service == "ecs" and self._lean:
+            lean: Service = importlib.import_module("providers.ecs.lean").LeanService(client, self._seconds, session)
+            return lean
         made: Service = _sdk().SdkService(client, self._seconds)
         return made
 
@@ -106,6 +112,7 @@ class Clients:
         return _sdk().configured(*self._timeouts, self._connections)
 
 
+@cache
 def _sdk() -> Any:
     try:
         return importlib.import_module("providers.ecs.sdk")

@@ -8,8 +8,9 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguratio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from providers.base import ConfigurationError
@@ -111,14 +112,16 @@ def network_of(configuration: Mapping[str, Any], network_mode: str | None, launc
     )
 
 
-def network_parameters(network: Network, subnets: Iterable[str]) -> dict[str, Any]:
+@lru_cache(maxsize=256)
+def network_parameters(network: Network, subnets: tuple[str, ...]) -> Mapping[str, Any]:
     """`networkConfiguration` of RunTask."""
     content = {
         "subnets": list(subnets),
         "securityGroups": list(network.security_groups),
         "assignPublicIp": network.assign_public_ip,
     }
-    return {"awsvpcConfiguration": pruned(content)}
+    parameters: Mapping[str, Any] = {"awsvpcConfiguration": pruned(content)}
+    return parameters
 
 
 def _public_ip(value: Any) -> str | None:

@@ -97,14 +97,16 @@ def missing() -> Observation:
 
 
 def moment(task: Mapping[str, Any], name: str) -> datetime | None:
-    """A time of the SDK (aware) or of an event (ISO text), in UTC. Raises `Garbled` for anything else."""
+    """A time of the SDK (aware), an answer (seconds) or an event (ISO text), in UTC. Raises `Garbled` for anything else."""
     value = task.get(name)
     if value is None:
         return None
     try:
-        given = datetime.fromisoformat(value) if isinstance(value, str) else value
-        return (given if given.tzinfo else given.replace(tzinfo=UTC)).astimezone(UTC)
-    except (AttributeError, OverflowError, TypeError, ValueError):
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC)
+        stated = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return (stated if stated.tzinfo else stated.replace(tzinfo=UTC)).astimezone(UTC)
+    except (AttributeError, OSError, OverflowError, TypeError, ValueError):
         raise Garbled(f"{name} is no time: {str(value)[:100]!r}") from None
 
 

@@ -102,7 +102,7 @@ class Preparation:
         definition, blueprint = blueprint_of(configuration, place.region or "")
         return self._definitions.registered(ecs, place, definition, check), definition["family"], blueprint
 
-    def _network(self, place: Place, network: Network | None, check: _TimeLeft) -> dict[str, Any] | None:
+    def _network(self, place: Place, network: Network | None, check: _TimeLeft) -> Mapping[str, Any] | None:
         if network is None:
             return None
         subnets = network.subnets or self._subnets_of(place, network.vpc_id, check)

@@ -67,7 +67,7 @@ class EcsProvider:
     `{"role_arn": ..., "external_id": ..., "region": ...}` or `{"profile": ...}`; without a name the host's own identity is
     used, found as the AWS command line finds it. `launches_per_second` is for accounts with raised quotas. `lookup_lag` is how
     long a new task may stay hidden, in seconds: a shorter one frees slots sooner and starts twice what shows up later, so lower
-    it only against an emulator.
+    it only against an emulator. `lean=False` makes RunTask and DescribeTasks through the SDK's client, like all other calls.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class EcsProvider:
         concurrency: int = 16,
         call_timeout: float = 10.0,
         lookup_lag: float = LOOKUP_LAG,
+        lean: bool = True,
     ) -> None:
         self._limits = ProviderLimits(
             submit_rates=_rates(launches_per_second),
@@ -96,6 +97,7 @@ class EcsProvider:
             region=region,
             call_timeout=call_timeout,
             connections=max(concurrency, 10),
+            lean=lean,
         )
         self._preparation = Preparation(self._clients, call_timeout)
 

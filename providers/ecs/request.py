@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -51,21 +52,39 @@ def requested(
     """The same, with what is wrong in `notes`; only a request without a shape raises."""
     given = mapping(job.configuration.get("task_run_request"), "task_run_request")
     _check_count(given)
-    request: dict[str, Any] = pruned({key: value for key, value in given.items() if key not in _BUILT})
+    overrides = _shared_overrides(job.configuration, given)
+    shared: dict[str, Any] = {key: value for key, value in given.items() if key not in _BUILT}
     if cluster := given.get("cluster") or job.configuration.get("cluster"):
-        request["cluster"] = cluster
-    if tags := tags_of(job.labels, job.configuration, given.get("tags")):
-        request["tags"] = tags
+        shared["cluster"] = cluster
     if network is not None:
-        request["networkConfiguration"] = network
-    request.update(launch.parameters)
-    request.update(taskDefinition=definition, count=1, clientToken=job.name, startedBy=job.name)
-    request["overrides"] = _overrides(job, container, facts, notes)
-    request = fitted("RunTask", request, "task_run_request", notes, frozenset())
+        shared["networkConfiguration"] = network
+    shared.update(launch.parameters, taskDefinition=definition, count=1, overrides=overrides)
+    own: dict[str, Any] = {"clientToken": job.name, "startedBy": job.name}
+    own["overrides"] = {"containerOverrides": _containers(job, given, container, facts, notes)}
+    if tags := tags_of(job.labels, job.configuration, given.get("tags")):
+        own["tags"] = tags
+    _leave_sizes_of_many(own["overrides"]["containerOverrides"][0], overrides, facts)
+    request = _merged(_fitted_shared(json.dumps(shared)), own, notes)
     if not notes.faults:
         _note_sizes(request["overrides"], facts, launch, notes)
         _check_size(request["overrides"])
     return request
+
+
+@lru_cache(maxsize=256)
+def _fitted_shared(shared: str) -> tuple[Mapping[str, Any], Notes]:
+    """What the requests of a deployment share, fitted once for all of them, and what is noted about it."""
+    notes = Notes()
+    return fitted("RunTask", pruned(json.loads(shared)), "task_run_request", notes, frozenset()), notes
+
+
+def _merged(shared: tuple[Mapping[str, Any], Notes], own: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
+    """The whole request, of what is shared and what is the run's own."""
+    common, remarks = shared
+    notes.faults += remarks.faults
+    notes.warnings += remarks.warnings
+    fit = fitted("RunTask", own, "task_run_request", notes, frozenset({"taskDefinition"}))
+    return {**common, **fit, "overrides": {**common.get("overrides", {}), **fit["overrides"]}}
 
 
 _BUILT = frozenset(
@@ -80,18 +99,19 @@ def _check_count(given: Mapping[str, Any]) -> None:
         raise ConfigurationError("task_run_request.count: a run is one task; leave it out, or give 1")
 
 
-def _overrides(job: Job, container: str, facts: Facts, notes: Notes) -> dict[str, Any]:
-    given = mapping(job.configuration.get("task_run_request"), "task_run_request").get("overrides")
-    given = mapping(given, "task_run_request.overrides")
-    overrides: dict[str, Any] = pruned({key: value for key, value in given.items() if key != "containerOverrides"})
-    if given_definition(job.configuration):
-        definition = mapping(job.configuration.get("task_definition"), "task_definition")
-        if role := execution_role(definition, job.configuration):
+def _shared_overrides(configuration: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    overrides = mapping(given.get("overrides"), "task_run_request.overrides")
+    overrides.pop("containerOverrides", None)
+    if given_definition(configuration):
+        definition = mapping(configuration.get("task_definition"), "task_definition")
+        if role := execution_role(definition, configuration):
             overrides["executionRoleArn"] = role
-    containers = notes.attempt(lambda: _container_overrides(job, given.get("containerOverrides"), container, facts))
-    overrides["containerOverrides"] = containers or [{"name": container}]
-    _leave_sizes_of_many(overrides, facts)
     return overrides
+
+
+def _containers(job: Job, given: Mapping[str, Any], container: str, facts: Facts, notes: Notes) -> list[dict[str, Any]]:
+    overrides = mapping(given.get("overrides"), "task_run_request.overrides").get("containerOverrides")
+    return notes.attempt(lambda: _container_overrides(job, overrides, container, facts)) or [{"name": container}]
 
 
 def _container_overrides(job: Job, given: Any, container: str, facts: Facts) -> list[dict[str, Any]]:
@@ -119,11 +139,10 @@ def _environment(job: Job, main: Mapping[str, Any]) -> dict[str, str]:
     return {**own, **pairs(job.configuration.get("env"), "env"), **job.environment}
 
 
-def _leave_sizes_of_many(overrides: dict[str, Any], facts: Facts) -> None:
+def _leave_sizes_of_many(main: dict[str, Any], overrides: Mapping[str, Any], facts: Facts) -> None:
     """Several containers share the task: one that is given all of it, as templates for one do, keeps its own sizes."""
     if len(facts.containers) < 2:
         return
-    main = overrides["containerOverrides"][0]
     for key, read, of_definition in (("cpu", cpu_units, facts.cpu), ("memory", mebibytes, facts.memory)):
         whole = read(overrides.get(key) or of_definition)
         if whole is not None and read(main.get(key)) == whole:
@@ -174,6 +193,7 @@ def _add(chosen: dict[str, str], source: Mapping[str, str]) -> None:
             chosen[key] = clean(source[label])[:MAX_VALUE]
 
 
+@lru_cache(maxsize=4096)
 def clean(label: str) -> str:
     """`label` with a hyphen in place of everything a tag may not hold, also in the reserved prefix `aws:`."""
     return _RESERVED.sub("aws-", _FORBIDDEN.sub("-", label))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from botocore.config import Config
-from botocore.credentials import CredentialProvider, CredentialResolver, DeferredRefreshableCredentials
+from botocore.credentials import CredentialProvider, CredentialResolver, DeferredRefreshableCredentials, RefreshableCredentials
 from botocore.exceptions import NoCredentialsError
 from botocore.parsers import ResponseParserError
 from botocore.session import Session
@@ -43,6 +43,12 @@ def open_session(entry: Mapping[str, Any], endpoint_url: str | None, region: str
     provider = _AssumedRole(session, entry, endpoint_url, entry.get("region") or region, config)
     assumed.register_component("credential_provider", CredentialResolver([provider]))
     return assumed
+
+
+def has_fresh_credentials(session: Session) -> bool:
+    """True when credentials are at hand that need no refresh; nobody is asked."""
+    credentials = vars(session).get("_credentials")  # `get_credentials` may ask a service, which takes its time
+    return credentials is not None and not (isinstance(credentials, RefreshableCredentials) and credentials.refresh_needed())
 
 
 def have_credentials(session: Session) -> None:
