@@ -173,3 +173,23 @@ def test_the_modules_travel_in_the_wheel(tmp_path):
     assert len(modules) > 30
     assert {f"dispatcher/cli/terraform/{module}" for module in modules} <= inside
     assert "dispatcher/cli/terraform/roots/ecs/main.tf" in inside
+
+
+@pytest.mark.parametrize("cloud", ["aws", "gcp", "azure"])
+def test_init_writes_a_whole_root_module_without_a_clone_or_a_stored_pool(cloud, cli, tmp_path):
+    target = tmp_path / "infrastructure"
+    answer = cli.ok("init", "--infrastructure", cloud, "--output", str(target))
+    assert {str(target / name) for name in names(target)} == set(answer["files"])
+    assert {"main.tf", "dispatcher.tf", "versions.tf", "modules/settings/main.tf"} <= names(target)
+    for text in (path.read_text() for path in target.rglob("*.tf")):
+        for source in re.findall(r'source *= "(\.\.?/[^"]+)"', text):
+            assert (target / "modules" / source.rpartition("/")[2] / "variables.tf").is_file()
+    assert answer["next"][0] == f"cd {target}"
+    assert "dispatcher work-pool create" in answer["next"][-1]
+
+
+def test_init_asks_for_a_configuration_or_a_root_module(cli):
+    for words in (("init",), ("init", "--type", "ecs:push", "--infrastructure", "aws")):
+        refused = cli(*words)
+        assert refused.exit_code == 2
+        assert "Give --type for a configuration, or --infrastructure for a Terraform root module." in " ".join(refused.errors)

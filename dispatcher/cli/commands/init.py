@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import wrap
@@ -11,10 +12,11 @@ import click
 
 from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.input import configuration_file, yaml_files
-from dispatcher.cli.input.values import type_option
 from dispatcher.client import default_base_job_template
 
 WIDTH = 110
+FIRST_POOL = "my-pool"
+A_DIRECTORY = click.Path(path_type=Path, file_okay=False)
 
 FIRST_VARIABLES: Mapping[str, Mapping[str, Any]] = {
     "process": {"command": "echo hello"},
@@ -78,15 +80,45 @@ deployments:
 """
 
 
-@click.command(cls=Command, example="dispatcher init --type ecs:push\ndispatcher init --type process -f pools/dev.yaml")
-@type_option
+@click.command(
+    cls=Command,
+    example="dispatcher init --type ecs:push\ndispatcher init --type process -f dev.yaml\ndispatcher init --infrastructure aws",
+)
+@click.option("-t", "--type", "pool_type", metavar="TYPE", help="The provider: process, ecs:push, cloud-run-v2:push, ...")
+@click.option(
+    "--infrastructure",
+    "cloud",
+    type=click.Choice(["aws", "gcp", "azure"]),
+    help="Write a Terraform root module instead: a first pool in that cloud, and the dispatcher that serves it.",
+)
+@click.option(
+    "-o", "--output", type=A_DIRECTORY, metavar="DIR", default="infrastructure", show_default=True, help="Where to write that."
+)
 @click.option("-f", "--file", "target", metavar="FILE", default="dispatcher.yaml", show_default=True, help="Where to write it.")
 @click.option("--force", is_flag=True, help="Write over a file that exists.")
-def init(pool_type: str, target: str, *, force: bool) -> Answer:
+def init(pool_type: str | None, cloud: str | None, output: Path, target: str, *, force: bool) -> Answer:
     """Write a commented configuration to begin with, for a provider of your choice, and its JSON Schema beside it."""
+    if (pool_type is None) == (cloud is None):
+        raise click.UsageError("Give --type for a configuration, or --infrastructure for a Terraform root module.")
+    if pool_type is None:
+        return _infrastructure(str(cloud), output, force=force)
     files = configuration_file.write_new(Path(target), starter(pool_type, target), force=force)
     text = f"Wrote {' and '.join(files)}.\nTry: dispatcher plan -f {target}"
     return Answer(data={"files": files, "type": pool_type}, text=text)
+
+
+def _infrastructure(cloud: str, directory: Path, *, force: bool) -> Answer:
+    """Write a root module for a pool that is not stored yet, from an installed package as from a clone."""
+    from dispatcher.cli.terraform import writing  # noqa: PLC0415 - of no use to a configuration
+
+    module = writing.root_module(FIRST_POOL, writing.FIRST_TYPES[cloud], is_stored=False)
+    files = writing.write(module, directory, force=force)
+    steps = [f"cd {shlex.quote(str(directory))}", *module.steps]
+    text = "\n".join(
+        [f"Wrote {len(files)} files to {directory}; {module.page} explains them.", "Next:", *(f"  {s}" for s in steps)]
+    )
+    data = {"pool": FIRST_POOL, "type": writing.FIRST_TYPES[cloud], "directory": str(directory), "files": files, "next": steps}
+    return Answer(data=data, text=text)
 
 
 def starter(pool_type: str, file: str) -> str:

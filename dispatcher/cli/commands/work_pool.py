@@ -296,12 +296,12 @@ def provision_infrastructure(
     if instead is not None:
         told: dict[str, Any] = {"pool": name, "type": kind, "directory": None, "files": [], "next": []}
         return Answer(data=told, text=f"Work pool {name!r} is of type {kind}. {instead}")
-    found = writing.plan(name, kind, with_dispatcher=not pool_only, is_stored=pool_type is None)
+    module = writing.root_module(name, kind, with_dispatcher=not pool_only, is_stored=pool_type is None)
     directory = output or Path(f"{writing.cloud_name(name)}-infrastructure")
-    files = writing.write(found, directory, force=force)
-    steps = [f"cd {shlex.quote(str(directory))}", *found.steps]
+    files = writing.write(module, directory, force=force)
+    steps = [f"cd {shlex.quote(str(directory))}", *module.steps]
     text = "\n".join(
-        [f"Wrote {len(files)} files to {directory}; {found.page} tells about them.", "Next:", *(f"  {s}" for s in steps)]
+        [f"Wrote {len(files)} files to {directory}; {module.page} explains them.", "Next:", *(f"  {s}" for s in steps)]
     )
     return Answer(data={"pool": name, "type": kind, "directory": str(directory), "files": files, "next": steps}, text=text)
 

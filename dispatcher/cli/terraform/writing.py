@@ -13,6 +13,10 @@ from dispatcher.errors import Fault, InvalidInput
 from providers import registry
 
 HERE = Path(__file__).parent
+SHARED = "settings"
+"""The module that every dispatcher's module uses."""
+FIRST_TYPES: Mapping[str, str] = {"aws": "ecs:push", "gcp": "cloud-run-v2:push", "azure": "azure-container-instance:push"}
+"""The type of a first pool, by the extra of its provider."""
 PLACEHOLDER = '"work-pool"'
 """What the pool is called in `roots/`."""
 LONGEST = 26
@@ -20,7 +24,7 @@ LONGEST = 26
 
 
 @dataclass(frozen=True, kw_only=True)
-class Root:
+class Template:
     """What is written for one kind of pool."""
 
     directory: str
@@ -32,8 +36,8 @@ class Root:
     makes_store: bool = False
 
 
-ROOTS: Mapping[str, Root] = {
-    "aws": Root(
+ROOTS: Mapping[str, Template] = {
+    "aws": Template(
         directory="ecs",
         pool_module="ecs-pool",
         dispatcher_module="aws-dispatcher",
@@ -41,14 +45,14 @@ ROOTS: Mapping[str, Root] = {
         page="infra/aws.md",
         makes_store=True,
     ),
-    "gcp": Root(
+    "gcp": Template(
         directory="cloud-run",
         pool_module="cloud-run-pool",
         dispatcher_module="gcp-dispatcher",
         package="dispatcher package --target google-cloud-function --extras gcp,postgres --output function.zip",
         page="infra/gcp.md",
     ),
-    "azure": Root(
+    "azure": Template(
         directory="container-instance",
         pool_module="container-instance-pool",
         dispatcher_module="azure-dispatcher",
@@ -67,7 +71,7 @@ NOTHING_TO_MAKE: Mapping[str | None, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class RootModule:
     """What would be written: contents by path in the directory."""
 
     files: Mapping[str, bytes]
@@ -81,13 +85,13 @@ def nothing_to_make(pool_type: str) -> str | None:
     return NOTHING_TO_MAKE.get(registry.provider_type(pool_type).extra)
 
 
-def plan(name: str, pool_type: str, *, with_dispatcher: bool = True, is_stored: bool = True) -> Plan:
+def root_module(name: str, pool_type: str, *, with_dispatcher: bool = True, is_stored: bool = True) -> RootModule:
     """The files for a pool, and what comes next: another for one that is not stored yet.
 
     Raises `InvalidInput` where the modules did not come along.
     """
     root = ROOTS[str(registry.provider_type(pool_type).extra)]
-    modules = (root.pool_module, *((root.dispatcher_module,) if with_dispatcher else ()))
+    modules = (root.pool_module, *((root.dispatcher_module, SHARED) if with_dispatcher else ()))
     files = dict(_root_files(root, name, with_dispatcher=with_dispatcher))
     for module in modules:
         files |= dict(_module_files(module))
@@ -96,20 +100,20 @@ def plan(name: str, pool_type: str, *, with_dispatcher: bool = True, is_stored: 
     # With a dispatcher on AWS comes a store of its own, in which there is no pool yet.
     verb = "update" if is_stored and not (with_dispatcher and root.makes_store) else f"create --type {pool_type}"
     last = f"dispatcher work-pool {verb} {shlex.quote(name)} --job-variables <(terraform output -json job_variables)"
-    return Plan(files=files, steps=(*steps, last), page=root.page)
+    return RootModule(files=files, steps=(*steps, last), page=root.page)
 
 
-def write(found: Plan, directory: Path, *, force: bool) -> list[str]:
+def write(module: RootModule, directory: Path, *, force: bool) -> list[str]:
     """Write the files; their paths. Raises `InvalidInput` for each that exists with another content, unless forced."""
-    places = {directory / path: content for path, content in sorted(found.files.items())}
-    changed = [path for path, content in places.items() if path.exists() and path.read_bytes() != content]
+    files = {directory / path: content for path, content in sorted(module.files.items())}
+    changed = [path for path, content in files.items() if path.exists() and path.read_bytes() != content]
     if changed and not force:
         words = "exists; name another directory with --output, or give --force to write over it"
         raise InvalidInput("file", [Fault(str(path), words) for path in changed])
-    for path, content in places.items():
+    for path, content in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    return [str(path) for path in places]
+    return [str(path) for path in files]
 
 
 def cloud_name(name: str) -> str:
@@ -121,14 +125,16 @@ def cloud_name(name: str) -> str:
 
 def modules_directory() -> Path:
     """Where our modules are: beside this file in an installed package, in `infra/` of a clone. Raises `InvalidInput`."""
-    places = (HERE / "modules", HERE.parents[2] / "infra" / "modules")
-    found = next((place for place in places if place.is_dir()), None)
-    if found is None:
-        raise InvalidInput("modules", [Fault(str(places[0]), "is not there; install push-dispatcher anew, or use a clone")])
-    return found
+    directories = (HERE / "modules", HERE.parents[2] / "infra" / "modules")
+    directory = next((path for path in directories if path.is_dir()), None)
+    if directory is None:
+        raise InvalidInput(
+            "modules", [Fault(str(directories[0]), "is not there; install push-dispatcher anew, or use a clone")]
+        )
+    return directory
 
 
-def _root_files(root: Root, name: str, *, with_dispatcher: bool) -> Iterator[tuple[str, bytes]]:
+def _root_files(root: Template, name: str, *, with_dispatcher: bool) -> Iterator[tuple[str, bytes]]:
     head = f"# What the work pool {json.dumps(name)} needs, written by `dispatcher work-pool provision-infrastructure`.\n\n"
     for file in ("main.tf", *(("dispatcher.tf",) if with_dispatcher else ())):
         text = (HERE / "roots" / root.directory / file).read_text(encoding="utf-8")
@@ -142,7 +148,7 @@ def _module_files(module: str) -> Iterator[tuple[str, bytes]]:
         yield f"modules/{module}/{path.name}", path.read_bytes()
 
 
-def _steps(root: Root, *, with_dispatcher: bool) -> Iterator[str]:
+def _steps(root: Template, *, with_dispatcher: bool) -> Iterator[str]:
     if with_dispatcher:
         yield root.package
     yield "terraform init && terraform apply"
