@@ -2,6 +2,7 @@
 
 event              when                                  fields
 tick.pool          one pool was ticked                   the report but for its outcomes: counts, queues, steps, problem
+tick.idle          pools had nothing to do, all together  pools (their number), problem
 run.admitted       a run was claimed                     run, pool, queue, attempt, fence, waited
 run.taken_over     a claim was taken over                run, pool, queue, attempt, fence
 run.answered       a submission was answered             run, pool, queue, attempt, answer, to, reason, and of a call that was

@@ -110,6 +110,10 @@ class TickStore(SharedStore, Protocol):
         """
         ...
 
+    def pool_names(self) -> Sequence[str]:
+        """The names of all pools, in order, without what is in them."""
+        ...
+
     def heartbeat(self, pool: str, now: datetime) -> None:
         """Note that the pool is being ticked, as a claim does. An unknown pool is left alone."""
         ...

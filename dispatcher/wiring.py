@@ -35,6 +35,9 @@ SESSIONS = frozenset({"postgresql", "postgres"})
 HEADS = 100
 """Queues whose first waiting run a tick looks up, where telemetry reports it."""
 
+SIDE_BY_SIDE = 16
+"""Providers whose pools a tick serves at the same time: more than there are."""
+
 LAST_SECOND = 1.0
 """What telemetry leaves to the end of an invocation: to answer."""
 
@@ -137,6 +140,7 @@ def wire(
             claims=settings.max_claims,
             windows=WindowLimits(ahead=timedelta(seconds=settings.schedule_ahead_seconds), grace=settings.heartbeat),
             history=settings.history,
+            side_by_side=SIDE_BY_SIDE,
             heads=HEADS if telemetry else 0,
         ),
     )

@@ -171,6 +171,11 @@ class MemoryStore(MemoryState):
             near = {each.pool for each in self._deployments.values() if each.windows_at and each.windows_at <= now}
             return sorted(near | {run.pool for run in self._runs.values() if is_work(run, now, ended_before)})
 
+    def pool_names(self) -> Sequence[str]:
+        """See `Store.pool_names`."""
+        with self._lock:
+            return sorted(self._pools)
+
     def heartbeats(self, pools: Sequence[str], now: datetime) -> None:
         """See `Store.heartbeats`."""
         with self._lock:

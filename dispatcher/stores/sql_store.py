@@ -157,6 +157,11 @@ class SqlStore(ABC):
         with self._reading() as transaction:
             return [name for (name,) in transaction.rows("pools_with_work", now=now, ended_before=ended_before)]
 
+    def pool_names(self) -> Sequence[str]:
+        """See `Store.pool_names`."""
+        with self._reading() as transaction:
+            return [name for (name,) in transaction.rows("pool_names")]
+
     def heartbeats(self, pools: Sequence[str], now: datetime) -> None:
         """See `Store.heartbeats`. One statement."""
         if pools:

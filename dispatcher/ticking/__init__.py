@@ -1,6 +1,7 @@
 """One tick: a straight line through which the data flows once.
 
     line         the order of the steps, for one pool and for all of them
+    pools        which pools have something to do, and which are ticked side by side
     observing    observe the live jobs, settle what they have come to, stop those that are to be stopped
     submitting   claim what is due, submit it, record the answers
     windows      materialise: windows of schedules become runs
@@ -18,6 +19,6 @@ All cleverness is in pure functions (`dispatcher.core`); all failure is in two s
 """
 
 from dispatcher.ticking.dispatch import Dispatch, TickLimits
-from dispatcher.ticking.line import admit_next, dry_run, settle_event, tick, tick_pool
+from dispatcher.ticking.line import admit_next, dry_run, settle_event, tick, tick_all, tick_pool
 
-__all__ = ["Dispatch", "TickLimits", "admit_next", "dry_run", "settle_event", "tick", "tick_pool"]
+__all__ = ["Dispatch", "TickLimits", "admit_next", "dry_run", "settle_event", "tick", "tick_all", "tick_pool"]

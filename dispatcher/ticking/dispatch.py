@@ -37,6 +37,8 @@ class TickLimits:
     """For how long ended runs are kept; None: for ever."""
     pruned: int = 1000
     """Ended runs deleted as old history."""
+    side_by_side: int = 1
+    """Providers whose pools are ticked at the same time, each on a thread; 1: all pools go one after the other."""
     heads: int = 0
     """Queues whose first waiting run is looked up, one row each: telemetry asks for it."""
 

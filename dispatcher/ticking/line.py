@@ -19,6 +19,7 @@ from dispatcher.ticking.holding import free, frees_a_slot
 from dispatcher.ticking.notifying import notify
 from dispatcher.ticking.observing import after_ends, observe, settle, stop
 from dispatcher.ticking.pool_tick import PoolTick
+from dispatcher.ticking.pools import note_idle, tick_pools, with_work
 from dispatcher.ticking.report import PoolReport, TickReport
 from dispatcher.ticking.run_events import log_move
 from dispatcher.ticking.seam import attempted, exceptions_reported, words
@@ -27,28 +28,31 @@ from dispatcher.ticking.tidying import tidy
 from dispatcher.ticking.windows import Windows, materialise
 from providers.base import Observation, Submission
 
-_NEVER = datetime.min.replace(tzinfo=UTC)
-
-__all__ = ["Dispatch", "TickLimits", "admit_next", "dry_run", "settle_event", "tick", "tick_pool"]
+__all__ = ["Dispatch", "TickLimits", "admit_next", "dry_run", "settle_event", "tick", "tick_all", "tick_pool"]
 
 
 def tick(dispatch: Dispatch, deadline: datetime, *, pools: Sequence[str] | None = None) -> TickReport:
-    """Tick every pool (or those named) once, beginning nothing after `deadline`.
+    """Tick every pool that has something to do (or those named) once, beginning nothing after `deadline`.
 
     The pool that was ticked longest ago goes first, so that a slow one does not starve the others. A pool that cannot be ticked
-    is reported and does not stop the rest. Raises `StoreError` when the store cannot even list the pools.
+    is reported and does not stop the rest. Raises `StoreError` when the store cannot even name the pools.
     """
     report = TickReport(dispatch.clock.now().isoformat())
-    ticked: list[WorkPool] = []
-    for pool in _in_turn([pool for pool in dispatch.store.pools() if pools is None or pool.name in pools]):
-        if dispatch.clock.now() >= deadline:
-            report.skipped.append(pool.name)
-        else:
-            report.pools.append(tick_pool(dispatch, pool, deadline, goes_first=not ticked))
-            ticked.append(pool)
-    for pool, pool_report in zip(ticked, report.pools, strict=True):  # last: a hook that does not answer keeps no run waiting
-        notify(dispatch, pool, deadline=deadline, report=pool_report)
+    if pools is None:
+        pools = with_work(dispatch)
+        note_idle(dispatch, pools, report)
+    tick_all(dispatch, pools, deadline, report)
     return report
+
+
+def tick_all(dispatch: Dispatch, names: Sequence[str], deadline: datetime, report: TickReport) -> None:
+    """Tick these pools, whether they have something to do or not, and then deliver their notifications."""
+
+    def tick_one(dispatch: Dispatch, pool: WorkPool, goes_first: bool, /) -> PoolReport:  # noqa: FBT001 - see `TickPool`
+        return tick_pool(dispatch, pool, deadline, goes_first=goes_first)
+
+    for pool, pool_report in tick_pools(dispatch, names, deadline, report, tick_one):
+        notify(dispatch, pool, deadline=deadline, report=pool_report)  # last: a hook without an answer keeps no run waiting
 
 
 def tick_pool(dispatch: Dispatch, pool: WorkPool, deadline: datetime, *, goes_first: bool = False) -> PoolReport:
@@ -136,8 +140,3 @@ def _ended_by(dispatch: Dispatch, report: PoolReport, problem: Exception) -> Non
     report.problem = words(problem)
     dispatch.events("pool.problem", pool=report.pool, problem=report.problem)
     attempted(lambda: dispatch.store.heartbeat(report.pool, dispatch.clock.now()), lambda _problem: None)
-
-
-def _in_turn(pools: Sequence[WorkPool]) -> Sequence[WorkPool]:
-    """The pool that was ticked longest ago goes first; one that was never ticked, before all others."""
-    return sorted(pools, key=lambda pool: (pool.last_tick_at or _NEVER, pool.name))

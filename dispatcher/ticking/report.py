@@ -206,7 +206,7 @@ def _queues(snapshot: Snapshot, decision: Decision) -> dict[str, QueueReport]:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TickReport:
     """What one tick did, pool by pool."""
 
@@ -214,6 +214,8 @@ class TickReport:
     pools: list[PoolReport] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     """Pools that the deadline left for the next tick."""
+    idle: int = 0
+    """Pools that had nothing to do."""
 
     @property
     def problems(self) -> list[str]:

@@ -71,7 +71,7 @@ def test_a_fault_of_our_own_is_one_line_and_verbose_shows_where(cli):
 def test_verbose_shows_each_decision_as_a_line_of_json(cli):
     cli.ok("work-pool", "create", "pool", "--type", "process", "--concurrency-limit", "0")
     said = cli("--verbose", "tick")
-    assert [json.loads(line)["event"] for line in said.errors] == ["tick.pool"]
+    assert [json.loads(line)["event"] for line in said.errors] == ["tick.idle"]
     assert cli("tick").errors == ()
 
 

@@ -158,9 +158,13 @@ def test_what_is_not_understood_is_a_clear_error_and_nothing_is_done(name, funct
 
 
 @pytest.mark.parametrize("event", [None, {}, SCHEDULED, {**SCHEDULED, "detail-type": "Scheduled Tick"}])
-def test_a_schedule_ticks_every_pool(event, function):
-    function.people.create_work_pool("another", type="ecs:push")
-    assert {pool["pool"] for pool in function(event)["pools"]} == {"batch", "another"}
+def test_a_schedule_ticks_every_pool_that_has_something_to_do(event, function):
+    for name in ("another", "idle"):
+        function.people.create_work_pool(name, type="ecs:push")
+    function.create()
+    function.create(pool="another")
+    report = function(event)
+    assert ({pool["pool"] for pool in report["pools"]}, report["idle"]) == ({"batch", "another"}, 1)
 
 
 def test_a_direct_invocation_ticks_one_pool(function, aws):
@@ -186,11 +190,10 @@ def test_a_direct_invocation_creates_a_run_and_dispatches_it_at_once(function, a
 def test_a_run_that_is_created_is_submitted_without_a_look_at_what_is_live(function, aws):
     function.create()
     function({"pool": "batch"})
-    aws.calls.counts.clear()
     answer = function({"create_run": {"pool": "batch", "job_variables": {"image": "busybox"}}})
     assert answer["run"]["state"] == "PENDING"
     assert [pool["submitted"] for pool in answer["pools"]] == [1]
-    assert aws.calls.counts["RunTask"] == 1
+    assert aws.calls.counts["RunTask"] == 2
     assert "DescribeTasks" not in aws.calls.counts
 
 
@@ -228,7 +231,7 @@ def test_wrong_settings_are_told_at_every_invocation_until_they_are_right(functi
         with pytest.raises(SettingsError, match=r"^DISPATCHER_LOG_LEVEL: 'loud' is no level"):
             function()
     monkeypatch.setenv("DISPATCHER_LOG_LEVEL", "warning")
-    assert function()["pools"]
+    assert function()["idle"] == 1
 
 
 def test_a_cancelled_run_is_stopped_and_ends_as_cancelled(function, aws):

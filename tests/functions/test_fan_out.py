@@ -10,12 +10,7 @@ import pytest
 
 from dispatcher.errors import SettingsError
 from dispatcher.functions import aws_lambda
-from dispatcher.functions.fan_out import has_work
-from dispatcher.models import RunState
-from dispatcher.stores.memory import MemoryStore
-from tests.builders import MINUTE, NOW, a_pool, a_queue
 from tests.functions.conftest import Context
-from tests.stores.steps import SUBMISSION, a_claimed_run, a_run_in, a_stored_run, moved
 
 
 class LambdaApi:
@@ -74,10 +69,10 @@ def busy(function):
     return function
 
 
-def test_each_busy_pool_gets_an_invocation_of_its_own_and_the_idle_are_ticked_at_once(busy, aws, lambda_api):
+def test_each_busy_pool_gets_an_invocation_of_its_own_and_the_idle_are_noted_at_once(busy, aws, lambda_api):
     report = busy()
     assert report["invoked"] == ["east", "north", "west"]
-    assert [pool["pool"] for pool in report["pools"]] == ["batch"]
+    assert (report["pools"], report["idle"]) == ([], 1)
     assert lambda_api.events == [{"pool": "east"}, {"pool": "north"}, {"pool": "west"}]
     assert aws.starts == {}
     for event in lambda_api.events:
@@ -107,7 +102,7 @@ def test_what_cannot_be_started_is_ticked_at_once(busy, aws, lambda_api, refusal
     lambda_api.refuse = refusal
     report = busy()
     assert report["invoked"] == []
-    assert sorted(pool["pool"] for pool in report["pools"]) == ["batch", "east", "north", "west"]
+    assert sorted(pool["pool"] for pool in report["pools"]) == ["east", "north", "west"]
     assert len(aws.starts) == 3
 
 
@@ -121,7 +116,7 @@ def test_one_busy_pool_has_nobody_to_wait_for(function, aws, lambda_api):
 def test_nothing_is_started_past_the_deadline(busy, lambda_api, aws):
     report = aws_lambda.handler({}, Context(12.001))
     assert (report["invoked"], lambda_api.events) == ([], [])
-    assert sorted(report["skipped"] + [pool["pool"] for pool in report["pools"]]) == ["batch", "east", "north", "west"]
+    assert sorted(report["skipped"] + [pool["pool"] for pool in report["pools"]]) == ["east", "north", "west"]
     assert aws.starts == {}
 
 
@@ -136,33 +131,3 @@ def test_a_setting_that_cannot_work_names_itself(function, lambda_api, monkeypat
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match="DISPATCHER_FAN_OUT"):
         function()
-
-
-def idle(_store):
-    pass
-
-
-WORK = {
-    "a run that is due": a_stored_run,
-    "a job that lives": lambda store: a_run_in(store, RunState.RUNNING),
-    "a claim without an answer": a_claimed_run,
-    "a job to tidy up": lambda store: moved(
-        store, a_claimed_run(store), RunState.COMPLETED, submission=SUBMISSION, lingers=True, ended_at=NOW
-    ),
-}
-NO_WORK = {
-    "nothing at all": idle,
-    "a run for later": lambda store: a_stored_run(store, due_at=NOW + MINUTE),
-    "an ended run": lambda store: a_run_in(store, RunState.FAILED),
-    "a run of a paused queue": lambda store: a_stored_run(store, queue="paused"),
-}
-
-
-@pytest.mark.parametrize("what", [*WORK, *NO_WORK])
-def test_a_pool_is_busy_when_a_tick_would_find_something(what):
-    store = MemoryStore()
-    store.save_pool(a_pool(queues=[a_queue("default", 1), a_queue("paused", 2, paused=True)]), expected_version=None)
-    (WORK | NO_WORK)[what](store)
-    before = store.pools(), list(store.every_run())
-    assert has_work(store, store.pool("pool"), NOW) == (what in WORK)
-    assert (store.pools(), list(store.every_run())) == before

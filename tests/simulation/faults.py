@@ -118,7 +118,7 @@ class Weather:
 class FaultyStore:
     """A store as one invocation reaches it: each verb is an IO point before and after its effect."""
 
-    WRITES = frozenset({"move", "claim", "hold", "heartbeat", "discarded", "add_runs", "materialise", "prune"})
+    WRITES = frozenset({"move", "claim", "hold", "heartbeat", "heartbeats", "discarded", "add_runs", "materialise", "prune"})
     MAY_BE_STALE = frozenset({"live", "lingering", "scheduled"})
     """Reads after which every write is guarded; a store may answer them from an index that lags behind."""
 
@@ -154,8 +154,10 @@ class FaultyStore:
         if verb == "materialise":
             return self._materialise(*args)
         result = getattr(self._store, verb)(*args, **named)
-        if verb == "pools":
-            self._turns, self._claimed = result, set()
+        if verb == "pools_with_work":
+            self._turns, self._claimed = [], set()
+        if verb == "pool" and result:
+            self._turns = [*self._turns, result]
         if verb == "hold":
             self._checks.held(result, self._weather.issued)
         if verb == "move":

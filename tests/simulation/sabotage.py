@@ -22,7 +22,7 @@ from dispatcher.errors import StoreError
 from dispatcher.models import Attempt, RunState
 from dispatcher.records import Move, Snapshot
 from dispatcher.stores.memory import MemoryStore
-from dispatcher.ticking import line, observing, pool_tick, seam, submitting
+from dispatcher.ticking import line, observing, pool_tick, pools, seam, submitting
 from providers.base import Hold, Job, ProviderError, Throttled, Unknown, Unreachable
 from tests.simulation import world as world_module
 from tests.simulation.checks import Violation
@@ -265,6 +265,14 @@ def _only_what_is_declared(tell: Any) -> Iterator[None]:
         tell(problem)
 
 
+_pools_with_work = MemoryStore.pools_with_work
+
+
+def _claims_are_no_work(store: Any, now: Any, **named: Any) -> Any:
+    abandoned = {run.pool for run in store._runs.values() if run.state.holds_slot and run.submission is None}
+    return [name for name in _pools_with_work(store, now, **named) if name not in abandoned]
+
+
 def _unreachable_is_unknown(run: Any, answer: Any, now: Any, **named: Any) -> Any:
     lost = Unknown(cause=answer.cause) if isinstance(answer, Unreachable) else answer
     return reconciliation.recorded(run, lost, now, **named)
@@ -313,7 +321,7 @@ SABOTAGES: dict[str, Sabotage] = {
     ),
     "rendered again": Sabotage("a claim pins what it renders", _swap(FaultyStore, "_claim_effect", _claim_rendered_again)),
     "no deadline": Sabotage(
-        "nothing is submitted after the deadline", _swap(world_module, "TICK", timedelta(days=1)), seeds=1500, near=530
+        "nothing is submitted after the deadline", _swap(world_module, "TICK", timedelta(days=1)), seeds=1500, near=1250
     ),
     "lease shorter than the invocation": Sabotage(
         "a lease outlives the invocation that made it", _swap(world_module, "LEASE", timedelta(seconds=-10))
@@ -375,7 +383,10 @@ SABOTAGES: dict[str, Sabotage] = {
     ),
     "a hold ignores places": Sabotage("a hold belongs to a place", _swap(holds, "concerns", _concerns_wherever_it_goes)),
     "windows before claims": Sabotage("what is due is claimed before windows are made", _swap(line, "Windows", _windows_first)),
-    "pools by name": Sabotage("whoever was ticked longest ago goes first", _swap(line, "_in_turn", lambda pools: pools)),
+    "pools by name": Sabotage("whoever was ticked longest ago goes first", _swap(pools, "_in_turn", lambda in_order: in_order)),
+    "an abandoned claim is no work": Sabotage(
+        "a pool with a claim to take over has something to do", _swap(MemoryStore, "pools_with_work", _claims_are_no_work)
+    ),
     "an adapter's exception escapes": Sabotage(
         "whatever a provider raises is its own pool's problem",
         lambda: _all(

@@ -21,6 +21,9 @@ class Work:
         store.save_deployment(a_deployment(), expected_version=None, now=NOW)
         assert store.pools_with_work(NOW) == []
 
+    def test_every_pool_is_named_in_order(self, store: Store):
+        assert list(store.pool_names()) == ["idle", "other", "pool"]
+
     def test_a_run_is_work_from_its_due_time_on_whatever_its_queue(self, store: Store):
         a_stored_run(store, "pool", "low", due_at=NOW)
         a_stored_run(store, "other", due_at=NOW + SECOND)

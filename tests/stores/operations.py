@@ -137,6 +137,10 @@ def pools(_world: World) -> Call:
     return lambda store: store.pools()
 
 
+def pool_names(_world: World) -> Call:
+    return lambda store: store.pool_names()
+
+
 def save_deployment(world: World) -> Call:
     name, now = world.random.choice(NAMES), world.time()
     deployment, version = world.wanted(name, world.pool()), world.version_of(world.oracle.deployment(name))
@@ -337,7 +341,22 @@ def restore(world: World) -> Call:
     return lambda store: store.restore(pools=given, deployments=[kept], runs=given_runs)
 
 
-READS = (every_run, pool, pools, deployment, deployments, get, runs, counts, ahead, scheduled, live, lingering, pools_with_work)
+READS = (
+    every_run,
+    pool,
+    pools,
+    pool_names,
+    deployment,
+    deployments,
+    get,
+    runs,
+    counts,
+    ahead,
+    scheduled,
+    live,
+    lingering,
+    pools_with_work,
+)
 WRITES = (
     save_pool,
     delete_pool,

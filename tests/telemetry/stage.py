@@ -20,6 +20,10 @@ class Watched(Stage):
     def dispatch(self, **limits):
         return replace(super().dispatch(**{"heads": 10, **limits}), events=self.telemetry)
 
+    def tick(self, *, pools=None, **arguments):
+        """A tick of every pool, whether it has something to do or not."""
+        return super().tick(pools=self.store.pool_names() if pools is None else pools, **arguments)
+
     def submissions_take(self, seconds):
         self.provider = SlowProvider(self, seconds * SECOND)
 

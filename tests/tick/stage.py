@@ -72,8 +72,8 @@ class Stage:
         return report
 
     def tick_pool(self, **arguments):
-        """The report of the only pool."""
-        return self.tick(**arguments).pools[0]
+        """The report of the only pool, whether it has something to do or not."""
+        return self.tick(pools=self.store.pool_names(), **arguments).pools[0]
 
     def event(self, run, seen, submission):
         return settle_event(self.dispatch(), run, seen, submission)

@@ -15,7 +15,7 @@ from providers.testing import Remembers
 from tests.builders import SECOND, a_pool
 from tests.tick.stage import LONGEST_LEASE, Stage
 
-VERBS = ("pools", "live", "move", "hold", "claim", "lingering", "discarded", "get")
+VERBS = ("pools_with_work", "pool", "live", "move", "hold", "claim", "lingering", "discarded", "get")
 
 
 class FailingStore:
@@ -73,7 +73,7 @@ def finish(stage, runs):
 
 
 def test_the_tick_that_is_broken_uses_every_verb_of_a_tick():
-    assert set(CALLS) >= {"pools", "live", "move", "claim", "lingering", "discarded"}
+    assert set(CALLS) >= {"pools_with_work", "pool", "live", "move", "claim", "lingering", "discarded"}
 
 
 @pytest.mark.parametrize("acts", [False, True], ids=["before", "after"])
@@ -81,7 +81,7 @@ def test_the_tick_that_is_broken_uses_every_verb_of_a_tick():
 def test_whatever_call_fails_the_promises_hold_and_the_next_ticks_finish(place, acts):
     stage, runs = a_busy_stage()
     stage.store.fails_at, stage.store.acts = place, acts
-    if CALLS[place] == "pools":
+    if CALLS[place] in ("pools_with_work", "pool"):
         with pytest.raises(StoreUnavailable):
             stage.tick(batch=2)
     else:
@@ -101,7 +101,7 @@ def test_a_hold_that_cannot_be_written_leaves_the_claim_to_be_looked_up(acts):
     stage = Stage(store=FailingStore())
     [run] = stage.add()
     stage.provider.script("submit", Throttled(reason="later", retry_after=1.0))
-    hold = 4
+    hold = 5
     stage.store.fails_at, stage.store.acts = hold - 1, acts
     assert stage.tick().problems == ["pool: the store gave no answer"]
     assert stage.store.calls[hold - 1] == "hold"

@@ -47,7 +47,7 @@ class Office(Stage):
 
     def tick_pool(self, **limits):
         dispatch = replace(self.dispatch(**limits), deliver=self.post)
-        return tick(dispatch, self.clock.now() + MINUTE).pools[0]
+        return tick(dispatch, self.clock.now() + MINUTE, pools=["pool"]).pools[0]
 
     def run(self, **fields):
         return self.people.create_run(**({"pool": "pool"} | fields))

@@ -9,7 +9,6 @@ import pytest
 from dispatcher.core.cron import cron
 from dispatcher.core.windows import WindowLimits
 from dispatcher.errors import StoreUnavailable
-from dispatcher.functions.fan_out import has_work
 from dispatcher.models import RunState, Schedule, submission_name
 from dispatcher.records import RunFilter
 from dispatcher.stores.memory import MemoryStore
@@ -125,7 +124,7 @@ def test_many_deployments_are_made_runs_in_one_tick_and_what_the_deadline_leaves
     for number in range(120):
         deployed(stage, name=f"deployment-{number:03}")
     assert stage.tick_pool().materialised == 120 * 6
-    assert tick(stage.dispatch(), stage.clock.now()).skipped == ["pool"]
+    assert tick(stage.dispatch(), stage.clock.now(), pools=["pool"]).skipped == ["pool"]
 
 
 def test_a_schedule_that_cannot_be_reckoned_does_not_keep_what_waits(monkeypatch):
@@ -144,11 +143,11 @@ def test_a_schedule_that_cannot_be_reckoned_does_not_keep_what_waits(monkeypatch
 
 def test_fan_out_sees_windows_that_have_come_near():
     stage = Stage()
-    assert not has_work(stage.store, stage.store.pool("pool"), NOW)
+    assert "pool" not in stage.store.pools_with_work(NOW)
     deployed(stage)
-    assert has_work(stage.store, stage.store.pool("pool"), NOW)
+    assert "pool" in stage.store.pools_with_work(NOW)
     stage.tick()
-    assert not has_work(stage.store, stage.store.pool("pool"), NOW + 9 * MINUTE)
+    assert "pool" not in stage.store.pools_with_work(NOW + 9 * MINUTE)
 
 
 def test_a_shorter_look_ahead_makes_fewer_runs_before_their_time():

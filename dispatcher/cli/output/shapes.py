@@ -25,9 +25,9 @@ timeline     a list of event, at, wait_seconds (since the event before; null for
              end; else null and empty)
 explanation  id, name, state, reason (a word of `dispatcher.core.reasons.Reason`), text, fix, until, position, holders
 dev          ticks (how many), at, pools (with in_use and queues), runs (as `run ls` has them but for those to come), problems
-tick         started_at, pools, skipped, problems; a pool has the numbers of `dispatcher.ticking.report.PoolReport`, barriers
-             (by queue: why nothing more was admitted), queues (by name: in_use, limit, waiting, oldest_wait), steps (each
-             step, after, seconds) and outcomes (by run)
+tick         started_at, pools (those with something to do), skipped, idle (how many others), problems; a pool has the numbers
+             of `dispatcher.ticking.report.PoolReport`, barriers (by queue: why nothing more was admitted), queues (by name:
+             in_use, limit, waiting, oldest_wait), steps (each step, after, seconds) and outcomes (by run)
 store        migrate: found and latest (versions), is_needed, statements; copy: from, to and how many pools, deployments, runs;
              check: runs (how many), faults
 doctor       a list of check, subject, level (ok, warning, problem), text, fix

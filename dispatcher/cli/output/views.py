@@ -164,7 +164,7 @@ def explanation(shape: Shape) -> None:
 
 def tick(shape: Shape) -> None:
     """What a tick did, pool by pool."""
-    if not shape["pools"]:
+    if not (shape["pools"] or shape["idle"] or shape["skipped"]):
         say("No work pools to tick.")
     for pool in shape["pools"]:
         counts = ("live", "started", "ended", "claimed", "submitted", "rejected", "throttled", "unknown")
@@ -176,6 +176,8 @@ def tick(shape: Shape) -> None:
             say(f"  {queue}: nothing more, {barrier.lower().replace('_', ' ')}")
     for name in shape["skipped"]:
         say(f"{name}: left for the next tick, the time was up")
+    if shape["idle"]:
+        say(f"nothing to do in {shape['idle']} {'pool' if shape['idle'] == 1 else 'pools'}")
 
 
 def dry_run(shapes: Sequence[Shape]) -> None:

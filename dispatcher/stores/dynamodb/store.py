@@ -175,6 +175,10 @@ class DynamoStore:
         """See `Store.pools_with_work`."""
         return self._working.pools_with_work(now)
 
+    def pool_names(self) -> Sequence[str]:
+        """See `Store.pool_names`."""
+        return self._pools.names()
+
     def heartbeats(self, pools: Sequence[str], now: datetime) -> None:
         """See `Store.heartbeats`. A hundred pools at a time."""
         self._working.heartbeats(pools, now)

@@ -5,6 +5,9 @@
 -- name: pools
 SELECT {pool} FROM work_pools ORDER BY name
 
+-- name: pool_names
+SELECT name FROM work_pools ORDER BY name
+
 -- name: pool
 SELECT {pool} FROM work_pools WHERE name = :name
 
