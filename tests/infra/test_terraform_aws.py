@@ -245,7 +245,7 @@ def test_the_built_zip_dispatches_fifty_runs_over_three_queues_under_the_role(de
 def test_what_is_protected_is_not_destroyed_and_nothing_else_is(deployed):
     before = deployed.resources()
     assert "Nothing was removed" in deployed.refusal("destroy", "-auto-approve", "-input=false")
-    assert deployed.resources() == before
+    assert deployed.resources().keys() == before.keys()
 
 
 def test_a_plan_needs_no_zip(deployed, directory):

@@ -204,6 +204,14 @@ resource "aws_cloudwatch_event_rule" "tasks" {
   })
 }
 
+# Pools in other accounts forward theirs to this account's own bus, where the rule finds them.
+resource "aws_cloudwatch_event_permission" "pools" {
+  for_each = var.pool_accounts
+
+  statement_id = "${var.name}-${each.key}"
+  principal    = each.value
+}
+
 resource "aws_cloudwatch_event_target" "tasks" {
   count = local.state_changes ? 1 : 0
 
@@ -272,6 +280,7 @@ resource "terraform_data" "protection" {
 
   depends_on = [
     aws_cloudwatch_dashboard.this,
+    aws_cloudwatch_event_permission.pools,
     aws_cloudwatch_event_target.tasks,
     aws_cloudwatch_metric_alarm.this,
     aws_dynamodb_table.this,

@@ -23,6 +23,11 @@ output "function_role_arn" {
   value       = local.function_role_arn
 }
 
+output "event_bus_arn" {
+  description = "Where pools in other accounts forward the state changes of their tasks to."
+  value       = "arn:${local.partition}:events:${local.region}:${local.account}:event-bus/default"
+}
+
 output "function_policies" {
   description = "By name: JSON policies that an existing role of the function needs (create_roles = false)."
   value = merge(

@@ -140,6 +140,17 @@ variable "pools" {
   }
 }
 
+variable "pool_accounts" {
+  description = "By a name of your choice: ids of other accounts whose ecs-pool forwards the state changes of its tasks to this account's event bus."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for id in values(var.pool_accounts) : can(regex("^[0-9]{12}$", id))])
+    error_message = "pool_accounts: ids of accounts, of twelve digits."
+  }
+}
+
 variable "managed_policies_quota" {
   description = "How many managed policies a role of the account takes: each pool needs one. AWS begins with 10 and raises it on request."
   type        = number

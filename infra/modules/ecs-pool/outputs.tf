@@ -1,6 +1,6 @@
 output "dispatcher" {
   description = "What aws-dispatcher takes in `pools`: where the tasks run, and the rights that are needed there."
-  value       = { cluster_arn = local.cluster_arn, policy = data.aws_iam_policy_document.dispatcher.minified_json }
+  value       = { cluster_arn = local.cluster_arn, policy = var.dispatcher == null ? data.aws_iam_policy_document.dispatcher.minified_json : data.aws_iam_policy_document.become.minified_json }
 }
 
 output "job_variables" {
@@ -39,4 +39,9 @@ output "execution_role_arn" {
 output "task_role_arn" {
   description = "The role that the jobs run with."
   value       = aws_iam_role.task.arn
+}
+
+output "credentials" {
+  description = "For a dispatcher in another account: an entry of DISPATCHER_CREDENTIALS, which the job variable `aws_credentials` names; null otherwise."
+  value       = var.dispatcher == null ? null : { role_arn = local.dispatcher_role_arn, region = local.region }
 }

@@ -78,6 +78,12 @@ variable "task_policies" {
   default     = {}
 }
 
+variable "dispatcher" {
+  description = "A dispatcher in another account: the outputs function_role_arn and event_bus_arn of its aws-dispatcher, which has this account in pool_accounts. Null: the dispatcher is in this account."
+  type        = object({ function_role_arn = string, event_bus_arn = string })
+  default     = null
+}
+
 variable "iam" {
   description = "For the roles: an IAM path, and the ARN of a permissions boundary that the organisation asks for."
   type        = object({ path = optional(string, "/"), permissions_boundary = optional(string) })

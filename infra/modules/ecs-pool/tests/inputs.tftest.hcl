@@ -115,3 +115,24 @@ run "what_a_company_asks_of_roles" {
     error_message = "Path, boundary and tags are on every role."
   }
 }
+
+run "a_dispatcher_in_another_account" {
+  command = plan
+
+  variables {
+    dispatcher = {
+      function_role_arn = "arn:aws:iam::210987654321:role/push-dispatcher-function-eu-central-1"
+      event_bus_arn     = "arn:aws:events:eu-central-1:210987654321:event-bus/default"
+    }
+  }
+
+  assert {
+    condition     = output.credentials.role_arn == "arn:aws:iam::123456789012:role/${aws_iam_role.dispatcher["this"].name}"
+    error_message = "The function becomes the role that is made here."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_target.tasks["this"].arn == "arn:aws:events:eu-central-1:210987654321:event-bus/default"
+    error_message = "State changes go to the dispatcher's account."
+  }
+}

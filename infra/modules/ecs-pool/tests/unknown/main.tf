@@ -27,4 +27,5 @@ module "pool" {
   task_policies   = { job = local.unknown }
   iam             = { permissions_boundary = local.unknown }
   kms_key_arn     = local.unknown
+  dispatcher      = { function_role_arn = local.unknown, event_bus_arn = local.unknown }
 }
