@@ -9,7 +9,6 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 from botocore.loaders import create_loader
-from botocore.model import ServiceModel
 from botocore.session import Session
 
 AWS_FAILURES = (BotoCoreError, ClientError)
@@ -26,12 +25,6 @@ def new_session(profile: str | None = None) -> Session:
     session = Session(profile=profile)
     session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
     return session
-
-
-@cache
-def service_model(service: str) -> ServiceModel:
-    """The published model of a service, as the installed botocore has it."""
-    return ServiceModel(_loader(Session().get_config_variable("data_path")).load_service_model(service, "service-2"), service)
 
 
 def region_of(session: Session) -> str:

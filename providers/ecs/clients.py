@@ -6,6 +6,7 @@ The SDK is loaded when the first client is wanted: botocore alone, which boto3 b
 from __future__ import annotations
 
 import importlib
+import os
 import threading
 from collections.abc import Mapping
 from functools import cache
@@ -64,6 +65,8 @@ class Clients:
 
         Raises `AwsFailure`, `NoAnswerInTime` and `Garbled`.
         """
+        if self._lambda_host(place):
+            return
         session, sdk = self._session(place.credentials), _sdk()
         if sdk.has_fresh_credentials(session):
             return
@@ -83,6 +86,9 @@ class Clients:
         return _checked(name, self._entries[name])
 
     def _region_of(self, name: str | None) -> str:
+        region = os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
+        if region and self._is_on_lambda(name):
+            return region
         sdk = _sdk()
         return self._regions.get(name, lambda: sdk.translated("region", lambda: sdk.region_of(self._session(name))))
 
@@ -94,6 +100,8 @@ class Clients:
         return sdk.translated("session", lambda: sdk.open_session(entry, self._endpoint_url, self._region, self._config()))
 
     def _build(self, service: str, place: Place) -> Service:
+        if service == "ecs" and (host := self._lambda_host(place)):
+            return self._on_lambda(host)
         session, config = self._session(place.credentials), self._config()
         with self._building:  # a session must not build two clients at a time
             client = _sdk().translated(
@@ -105,8 +113,22 @@ class Clients:
         if service == "ecs" and self._lean:
             lean: Service = importlib.import_module("providers.ecs.lean").LeanService(client, self._seconds, session)
             return lean
-        made: Service = _sdk().SdkService(client, self._seconds)
-        return made
+        plain: Service = _sdk().SdkService(client, self._seconds)
+        return plain
+
+    def _lambda_host(self, place: Place) -> Any:
+        """Where the calls go that need no SDK; None where they need it (`on_lambda`)."""
+        if not self._is_on_lambda(place.credentials) or self._endpoint_url:
+            return None
+        return importlib.import_module("providers.ecs.on_lambda").lambda_host(os.environ, place.region)
+
+    def _is_on_lambda(self, credentials: str | None) -> bool:
+        return self._lean and credentials is None and "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+
+    def _on_lambda(self, host: Any) -> Service:
+        module = importlib.import_module("providers.ecs.on_lambda")
+        service: Service = module.LambdaService(host, self._seconds, module.connections(*self._timeouts, self._connections))
+        return service
 
     def _config(self) -> Any:
         return _sdk().configured(*self._timeouts, self._connections)

@@ -33,6 +33,7 @@ from urllib3.util.retry import Retry
 
 from providers.ecs.answers import Garbled
 from providers.ecs.sdk import SdkService, bounded
+from providers.ecs.wire import name_of_failure
 from providers.once import Once
 
 SAMPLES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -160,27 +161,13 @@ def _exchanged(pattern: Pattern, request: Request) -> dict[str, Any]:
             decode_content=False,
         )
     except wire.HTTPError as error:
-        raise _failure_of(error, request.url) from error
+        failure: Any = getattr(sdk, name_of_failure(error))
+        raise failure(endpoint_url=request.url, proxy_url="of this host", error=error) from error
     return _in_parts(response.status, response.headers, response.data)
 
 
 def _in_parts(status: int, headers: Any, body: bytes) -> dict[str, Any]:
     return {"status_code": status, "headers": headers, "body": body}
-
-
-def _failure_of(error: Exception, url: str) -> Exception:
-    """The SDK's name for a failure of the connection, as `URLLib3Session.send` chooses it."""
-    if isinstance(error, wire.SSLError):
-        return sdk.SSLError(endpoint_url=url, error=error)
-    if isinstance(error, wire.NewConnectionError):
-        return sdk.EndpointConnectionError(endpoint_url=url, error=error)
-    if isinstance(error, wire.ProxyError):
-        return sdk.ProxyConnectionError(proxy_url="of this host", error=error)
-    if isinstance(error, wire.ConnectTimeoutError):
-        return sdk.ConnectTimeoutError(endpoint_url=url, error=error)
-    if isinstance(error, wire.ReadTimeoutError):
-        return sdk.ReadTimeoutError(endpoint_url=url, error=error)
-    return sdk.ConnectionClosedError(endpoint_url=url, error=error)
 
 
 def _connections(client: Any, url: str) -> tuple[Any, str]:

@@ -130,8 +130,8 @@ def fault_of(error: BaseException) -> Fault:
         answered=bool(details),
         operation=str(getattr(error, "operation_name", "")),
         kinds=frozenset(ancestor.__name__ for ancestor in type(error).__mro__),
-        retry_after=_seconds((metadata.get("HTTPHeaders") or {}).get("retry-after")),
-        resources=_texts(answer.get("resourceIds")),
+        retry_after=retry_seconds((metadata.get("HTTPHeaders") or {}).get("retry-after")),
+        resources=texts_of(answer.get("resourceIds")),
     )
 
 
@@ -243,11 +243,13 @@ def _described(failure: Mapping[str, Any]) -> str:
     return f"{failure.get('reason', '')}: {detail}" if detail else str(failure.get("reason", ""))
 
 
-def _texts(value: Any) -> tuple[str, ...]:
+def texts_of(value: Any) -> tuple[str, ...]:
+    """The texts of a list, whatever else it may hold."""
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
 
-def _seconds(value: Any) -> float | None:
+def retry_seconds(value: Any) -> float | None:
+    """A header `Retry-After` in seconds; None for anything that is no number."""
     try:
         return max(0.0, float(value))
     except (TypeError, ValueError):

@@ -7,10 +7,13 @@ The model comes with botocore; without it nothing is converted and nothing is re
 
 from __future__ import annotations
 
-import importlib
+import gzip
+import json
 import math
-from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, cached_property
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from providers.remarks import Notes, nearest
@@ -34,13 +37,48 @@ def fitted(operation: str, parameters: Mapping[str, Any], path: str, notes: Note
 
 
 @cache
-def input_shape(operation: str) -> Any | None:
+def input_shape(operation: str) -> Shape | None:
     """The input of an operation in the service model; None where botocore is not installed."""
-    try:
-        aws = importlib.import_module("providers.aws")
-    except ImportError:
-        return None
-    return aws.service_model("ecs").operation_model(operation).input_shape
+    model = _model()
+    return Shape(model["shapes"], model["operations"][operation]["input"]["shape"]) if model else None
+
+
+@cache
+def _model() -> Mapping[str, Any] | None:
+    """The published model of ECS, read from botocore's data without importing botocore, which costs ten times as much."""
+    package = find_spec("botocore")
+    for place in (package.submodule_search_locations or ()) if package else ():
+        for file in sorted(Path(place, "data", "ecs").glob("*/service-2.json*"), reverse=True):
+            content = file.read_bytes()
+            model: Mapping[str, Any] = json.loads(gzip.decompress(content) if file.suffix == ".gz" else content)
+            return model
+    return None
+
+
+class Shape:
+    """One shape of the model, in the words of `botocore.model`."""
+
+    def __init__(self, shapes: Mapping[str, Any], name: str) -> None:
+        self.name, self._shapes, self._shape = name, shapes, shapes[name]
+        self.type_name: str = self._shape["type"]
+        self.required_members: Sequence[str] = self._shape.get("required", ())
+        self.enum: Sequence[str] = self._shape.get("enum", ())
+        self.least: float | None = self._shape.get("min")
+
+    @cached_property
+    def members(self) -> Mapping[str, Shape]:
+        """Of a structure, by name."""
+        return {name: Shape(self._shapes, member["shape"]) for name, member in self._shape.get("members", {}).items()}
+
+    @cached_property
+    def member(self) -> Shape:
+        """What a list holds."""
+        return Shape(self._shapes, self._shape["member"]["shape"])
+
+    @cached_property
+    def value(self) -> Shape:
+        """What a map holds."""
+        return Shape(self._shapes, self._shape["value"]["shape"])
 
 
 def _fit(value: Any, shape: Any, path: str, notes: Notes) -> Any:
@@ -147,7 +185,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _check_least(amount: float, unit: str, shape: Any, path: str, notes: Notes) -> None:
-    least = shape.metadata.get("min")
+    least = shape.least
     if least is not None and amount < least:
         notes.fault(path, f"give {least} {unit}".rstrip() + " or more")
 
