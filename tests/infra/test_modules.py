@@ -6,6 +6,8 @@ AWS's plug-in is mocked by Terraform itself; Google and Azure have the stub prov
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from dataclasses import fields
 
 import pytest
@@ -32,6 +34,11 @@ def test_every_module_is_tried_with_values_that_are_not_known_yet(module):
     assert module in WITHOUT_A_CLOUD or 'source = "./tests/unknown"' in "".join(
         path.read_text() for path in tests.glob("*.tftest.hcl")
     )
+
+
+def test_the_readme_of_every_module_says_what_its_inputs_and_outputs_are():
+    done = subprocess.run([sys.executable, INFRA / "document.py", "--check"], check=False, capture_output=True, text=True)
+    assert done.stdout == "", "write them anew: python infra/document.py"
 
 
 @installed
