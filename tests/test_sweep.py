@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dispatcher.clock import SystemClock
-from dispatcher.models import RunState, submission_name
+from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Attempt, RunState, submission_name
 from dispatcher.records import Move
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.ticking import Dispatch, tick
 from dispatcher.upkeep.sweep import holders, kept, places, sweep
 from providers import registry
-from providers.base import Accepted, CallFailed, Job
+from providers.base import Accepted, CallFailed, Job, Submission
 from providers.cloud_run import CloudRunProvider
 from providers.container_instance import ContainerInstanceProvider
 from providers.emulators.cloud_run import CloudRunEmulator
@@ -89,11 +91,32 @@ def test_a_job_whose_answer_was_lost_is_kept_for_the_look_up_to_come():
 def test_what_lingers_is_left_to_the_tick():
     store = a_store()
     claimed = a_claimed_run(store)
-    ended = {"ended_at": NOW, "lingers": True, "submission": {"name": "n", "handle": {}, "url": None}}
+    ended = {"ended_at": NOW, "lingers": True, "submission": Submission(name="n", handle={})}
     assert store.move([Move.of(claimed, RunState.COMPLETED, **ended)])
     assert kept(store) == {submission_name(claimed.id, 1)}
     store.discarded([claimed.id])
     assert kept(store) == frozenset()
+
+
+@given(
+    st.sampled_from(sorted(SLOT_STATES | TERMINAL_STATES)),
+    st.lists(st.booleans(), max_size=4),
+    st.booleans(),
+)
+def test_every_attempt_that_may_still_have_a_job_is_kept(state, earlier, lingers):
+    """Whatever comes before the current attempt: what lingers of a run that holds a slot, or lingers itself, is kept."""
+    past = tuple(
+        Attempt(number=number, state=RunState.FAILED, submission=Submission(name="n", handle={}), lingers=left)
+        for number, left in enumerate(earlier, 1)
+    )
+    number = len(past) + 1
+    ended = {"ended_at": NOW, "lingers": lingers} if state in TERMINAL_STATES else {}
+    run = a_run(state=state, attempt=number, past=past, submission=Submission(name="n", handle={}), **ended)
+    store = a_store()
+    store.restore(runs=[run])
+    left = [attempt.number for attempt in past if attempt.lingers]
+    needed = [*left, number] if state in SLOT_STATES or lingers else []
+    assert kept(store) == {submission_name(run.id, attempt) for attempt in needed}
 
 
 class ChangesBetweenPages:

@@ -226,9 +226,9 @@ def recorded(
     if isinstance(answer, NotLookedUp):
         return _kept_claim(run, f"it could not be looked up: {answer.cause}", now, LOOKED_UP_AGAIN)
     if isinstance(answer, Forgotten):
-        return transitions.end(run, run.ending or RunState.CRASHED, answer.reason, now)
+        return transitions.end(run, _ending(run) or RunState.CRASHED, answer.reason, now)
     if isinstance(answer, Absent):
-        return transitions.end(run, run.ending or RunState.CANCELLED, _why_absent(run, answer), now)
+        return transitions.end(run, _ending(run) or RunState.CANCELLED, _why_absent(run, answer), now)
     if isinstance(answer, Unreachable) and repeat:
         return _kept_claim(run, f"the provider could not be reached: {answer.cause}", now, LOOKED_UP_AGAIN)
     if isinstance(answer, Unreachable):
@@ -240,6 +240,11 @@ def _kept_claim(run: Run, reason: str, now: datetime, length: timedelta | None) 
     """The claim stays, at most for a while."""
     lease = {} if length is None else {"lease_until": min(run.lease_until or now + length, now + length)}
     return transitions.kept(run, reason, not_before=None, **lease)
+
+
+def _ending(run: Run) -> RunState | None:
+    """The terminal state that a run which is being stopped comes to; None for one that is not."""
+    return run.ending or RunState.CANCELLED if run.state is RunState.CANCELLING else None
 
 
 def _why_absent(run: Run, answer: Absent) -> str:

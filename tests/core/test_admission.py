@@ -54,6 +54,20 @@ def test_a_slot_is_left_free_only_when_nothing_may_take_it(scene):
         assert not left or queue.name in admission.barriers
 
 
+@given(scenes(), st.one_of(st.integers(0, 10), st.just(1000)))
+def test_what_is_said_to_stop_a_queue_does_stop_it(scene, budget):
+    """A slot that a higher queue had no run for is there for the next: every barrier is true when all is admitted."""
+    admission = admitted(scene, budget)
+    limit, used = scene.pool.concurrency_limit, sum(scene.in_use.values())
+    free = budget if limit is None else min(budget, max(0, limit - used))
+    for name, barrier in admission.barriers.items():
+        taken = sum(run.queue == name for run in admission.admitted)
+        if barrier in (Barrier.HIGHER_QUEUES, Barrier.OWN_QUEUE):
+            assert len(admission.admitted) == free
+        if barrier is Barrier.QUEUE_FULL:
+            assert scene.in_use[name] + taken >= scene.pool.queue(name).concurrency_limit
+
+
 @given(scenes())
 def test_only_as_many_runs_are_read_as_are_admitted(scene):
     read = []

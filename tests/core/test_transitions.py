@@ -1,6 +1,7 @@
 """Every move of a run: which there are, and what every end has in common."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from dispatcher.core import transitions
 from dispatcher.core.reconciliation import Absent, Forgotten, NotLookedUp, NotSubmitted, recorded, verdict
 from dispatcher.core.transitions import ALLOWED_MOVES, CHANGEABLE
-from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Attempt, PinnedJob, RetryPolicy, RunState
+from dispatcher.models import TERMINAL_STATES, Attempt, PinnedJob, RetryPolicy, RunState
 from dispatcher.records import Move
 from providers.base import (
     Accepted,
@@ -39,89 +40,90 @@ ANSWERS = (
     Absent("cancelled"),
     Forgotten("too late"),
 )
-STATES = st.sampled_from(sorted(SLOT_STATES))
 ENDS = st.frozensets(st.sampled_from(sorted(TERMINAL_STATES)))
+STANDS = (
+    (RunState.PENDING, None),
+    (RunState.RUNNING, None),
+    (RunState.CANCELLING, None),
+    (RunState.CANCELLING, RunState.CANCELLED),
+    (RunState.CANCELLING, RunState.CRASHED),
+)
+EARLIER = Attempt(number=1, state=RunState.FAILED, ended_at=NOW, lingers=True)
+FACTS = {
+    "not_before": (None, NOW + MINUTE),
+    "submitted_at": (None, NOW - 10 * MINUTE),
+    "start_within": (None, 60.0),
+    "past": ((), (EARLIER,), (replace(EARLIER, lingers=False),)),
+    "notify_states": (frozenset(), TERMINAL_STATES),
+    "retry": (None, RetryPolicy(attempts=4, delay=MINUTE)),
+}
 
 
-@st.composite
-def a_slot_holder(draw):
-    """A run that holds a slot, in any way in which it may."""
-    state = draw(STATES)
-    earlier = Attempt(number=1, state=RunState.FAILED, ended_at=NOW, lingers=draw(st.booleans()))
-    return a_run(
-        state=state,
-        fence=3,
-        attempt=draw(st.integers(2, 5)),
-        ended_attempts=draw(st.integers(0, 3)),
-        refusals=draw(st.integers(0, 3)),
-        not_before=draw(st.sampled_from([None, NOW + MINUTE])),
-        claimed_at=NOW - HOUR,
-        lease_until=NOW + 5 * MINUTE,
-        job=PinnedJob(configuration={}),
-        start_within=draw(st.sampled_from([None, 60.0])),
-        submitted_at=draw(st.sampled_from([None, NOW - 10 * MINUTE])),
-        ending=draw(st.sampled_from([RunState.CANCELLED, RunState.CRASHED, None])) if state is RunState.CANCELLING else None,
-        reason="cancelled" if state is RunState.CANCELLING else "",
-        past=draw(st.sampled_from([(), (earlier,)])),
-        notify_states=draw(ENDS),
-        retry=draw(st.sampled_from([None, RetryPolicy(attempts=3, delay=MINUTE)])),
-    )
+def slot_holders():
+    """Every way in which a run may hold a slot."""
+    claimed = {"claimed_at": NOW - HOUR, "lease_until": NOW + 5 * MINUTE, "job": PinnedJob(configuration={})}
+    for (state, ending), *facts in product(STANDS, *FACTS.values()):
+        fields = dict(zip(FACTS, facts, strict=True))
+        reason = "stopped" if state is RunState.CANCELLING else ""
+        yield a_run(state=state, ending=ending, reason=reason, fence=3, attempt=2, ended_attempts=1, **claimed, **fields)
 
 
-@st.composite
-def a_move(draw):
-    """Any move that a tick may make of a run, with the run."""
-    run = draw(a_slot_holder())
-    if draw(st.booleans()):
-        answer, repeat, held = draw(st.sampled_from(ANSWERS)), draw(st.booleans()), draw(st.booleans())
-        return run, recorded(run, answer, NOW, fence=3, repeat=repeat, settled=MINUTE, held=held)
-    seen = Observation(state=draw(st.sampled_from(JobState)), exit_code=draw(st.sampled_from([None, 0, 3])), reason="words")
-    return run, verdict(run, seen, NOW, LIMITS)
+def moves_of(run):
+    """Every move that a tick may make of it: by any answer, and by anything that may be seen of its job."""
+    for answer, repeat, held in product(ANSWERS, (False, True), (False, True)):
+        yield recorded(run, answer, NOW, fence=3, repeat=repeat, settled=MINUTE, held=held)
+    for state, exit_code in product(JobState, (None, 3)):
+        yield verdict(run, Observation(state=state, exit_code=exit_code, reason="words"), NOW, LIMITS)
+
+
+EVERY_MOVE = [(run, move) for run in slot_holders() for move in moves_of(run) if move is not None]
 
 
 def cancelled_by_people(run):
     return run.state is RunState.CANCELLING and run.ending in (None, RunState.CANCELLED)
 
 
-@given(a_move())
-def test_a_move_is_allowed_and_changes_what_moves_may_change(case):
-    _, move = case
-    if move is not None:
-        transitions.check([move])
+def test_every_move_is_allowed_and_changes_what_moves_may_change():
+    transitions.check([move for _, move in EVERY_MOVE])
+    assert {move.to for _, move in EVERY_MOVE} == set(RunState)
 
 
-@given(a_move())
-def test_what_people_cancelled_stays_so_or_ends_cancelled(case):
+def test_what_people_cancelled_stays_so_or_ends_cancelled():
     """Whatever is answered or seen: it never goes back to its queue, and comes to no other end."""
-    run, move = case
-    if move is not None and cancelled_by_people(run):
-        assert move.to in (RunState.CANCELLING, RunState.CANCELLED)
-        assert move.changes.get("ending", run.ending) == run.ending or move.to is RunState.CANCELLED
+    for run, move in EVERY_MOVE:
+        if cancelled_by_people(run):
+            assert move.to in (RunState.CANCELLING, RunState.CANCELLED)
+            assert move.changes.get("ending", run.ending) == run.ending or move.to is RunState.CANCELLED
 
 
-@given(a_move())
-def test_every_end_has_its_time_and_its_notification_and_remembers_what_lingers(case):
-    run, move = case
-    if move is None or move.to not in TERMINAL_STATES:
-        return
-    after = replace(run, state=move.to, **move.changes)
-    assert after.ended_at == NOW
-    assert after.ended_attempts == run.ended_attempts + 1
-    assert (after.lease_until, after.ending) == (None, None)
-    assert after.notify_at == (NOW if move.to in run.notify_states else None)
-    assert (after.notify_tries, after.notified_hooks) == (0, frozenset())
-    assert after.lingers or not run.left_behind
+def test_every_end_has_its_time_and_its_notification_and_remembers_what_lingers():
+    for run, move in EVERY_MOVE:
+        if move.to in TERMINAL_STATES:
+            after = replace(run, state=move.to, **move.changes)
+            assert after.ended_at == NOW
+            assert after.ended_attempts == run.ended_attempts + 1
+            assert (after.lease_until, after.ending) == (None, None)
+            assert after.notify_at == (NOW if move.to in run.notify_states else None)
+            assert (after.notify_tries, after.notified_hooks) == (0, frozenset())
+            assert after.lingers == bool(run.left_behind), "this provider's own jobs do not linger"
 
 
-@given(a_move())
-def test_the_attempt_rises_only_with_what_is_behind_it(case):
+def test_the_attempt_rises_only_with_what_is_behind_it():
     """By one, and only on the way back to the queue: with an end that is kept, or a clear refusal."""
-    run, move = case
-    if move is None or "attempt" not in move.changes:
-        return
-    assert move.to is RunState.SCHEDULED
-    assert move.changes["attempt"] == run.attempt + 1
-    assert ("past" in move.changes) != ("not_before" in move.changes and move.changes.get("refusals") == run.refusals + 1)
+    for run, move in EVERY_MOVE:
+        if "attempt" in move.changes:
+            assert move.to is RunState.SCHEDULED
+            assert move.changes["attempt"] == run.attempt + 1
+            refused = move.changes["refusals"] == run.refusals + 1
+            assert ("past" in move.changes) != refused
+
+
+def test_what_goes_back_to_its_queue_holds_no_claim():
+    for run, move in EVERY_MOVE:
+        if move.to is RunState.SCHEDULED:
+            after = replace(run, state=move.to, **move.changes)
+            assert (after.job, after.start_within, after.claimed_at, after.lease_until) == (None,) * 4
+            assert (after.submission, after.ended_at, after.ending) == (None, None, None)
 
 
 @given(st.sampled_from(sorted(RunState)), st.sampled_from(sorted(RunState)))

@@ -110,8 +110,8 @@ class Checks:
             raise Violation(f"never lost: run {run_id} is gone")
         if run.state.is_terminal:
             self.ended[run_id] = run
-        if run.state is RunState.SCHEDULED and run_id in self.given_up:
-            raise Violation(f"end: run {run_id} was cancelled, and waits for another attempt")
+        if run_id in self.given_up and run.state not in (RunState.CANCELLING, RunState.CANCELLED):
+            raise Violation(f"end: run {run_id} was cancelled by people, and is {run.state}")
         if not run.state.holds_slot:
             self._no_job_lives(run)
 

@@ -1,0 +1,265 @@
+"""The patches of `sabotage`: what each rule becomes when it is taken out."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+from dispatcher.core import reconciliation, transitions, windows
+from dispatcher.core.admission import admit
+from dispatcher.core.holds import hold_for
+from dispatcher.core.pinning import job_of, pin
+from dispatcher.core.templates import Renderer
+from dispatcher.errors import StoreError
+from dispatcher.models import Attempt, RunState
+from dispatcher.records import Move, Snapshot
+from dispatcher.stores.memory import MemoryStore
+from dispatcher.ticking import line, pool_tick, submitting
+from providers.base import Hold, Job, ProviderError, Throttled, Unknown, Unreachable
+from tests.simulation.cloud import Cloud, Kind, SimulatedProvider
+from tests.simulation.faults import FaultyStore
+
+# The name
+
+_holds_name = Cloud._holds_name
+
+
+def without_token(cloud: Cloud, job: Any) -> bool:
+    return cloud.kind is not Kind.TOKEN and _holds_name(cloud, job)
+
+
+def job_with_claim(run: Any) -> Job:
+    job = job_of(run)
+    return replace(job, labels={**job.labels, "fence": str(run.fence)})
+
+
+def token_of_claim(_: SimulatedProvider, job: Job) -> str:
+    return f"{job.name}/{job.labels['fence']}"
+
+
+def attempt_raised(run: Any, now: Any, lease: Any) -> Any:
+    return {"fence": run.fence + 1, "lease_until": now + lease, "attempt": run.attempt + 1}
+
+
+# The slots
+
+_snapshot, _apply, _faulty_call = MemoryStore._snapshot, MemoryStore._apply, FaultyStore._call
+
+
+def _counted(store: Any) -> Counter[str]:
+    store.__dict__.setdefault("slots", Counter())
+    return store.slots
+
+
+def snapshot_from_counter(store: Any, pool: Any, now: Any) -> Snapshot:
+    held = {queue.name: _counted(store)[pool.name, queue.name] for queue in pool.queues}
+    return replace(_snapshot(store, pool, now), in_use=held)
+
+
+def call_with_counter(self: Any, verb: str, *args: Any, **named: Any) -> Any:
+    result = _faulty_call(self, verb, *args, **named)
+    if verb == "claim":
+        _counted(self._store).update((claim.run.pool, claim.run.queue) for claim in result.claims if not claim.repeat)
+    if verb == "move":
+        self._invocation.pause("slots before")
+        freed = [move for move in args[0] if move.run_id in result and move.expected.holds_slot and not move.to.holds_slot]
+        _counted(self._store).subtract((move.pool, move.queue) for move in freed)
+    return result
+
+
+_claim_effect = FaultyStore._claim_effect
+
+
+def claim_on_an_old_count(self: Any, name: str, now: Any, **named: Any) -> Any:
+    pool = self._store.pool(name)
+    counted = _snapshot(self._store, pool, now).in_use if pool else {}
+    self._invocation.pause("count")
+    decide = named["decide"]
+    return self._store.claim(name, now, **{**named, "decide": lambda seen: decide(replace(seen, in_use=counted))})
+
+
+def verdicts_with_timer(live: Any, seen: Any, now: Any, limits: Any) -> Any:
+    moves = {move.run_id: move for move in reconciliation.verdicts(live, seen, now, limits)}
+    for run in live:
+        if run.id not in moves and run.submitted_at and now - run.submitted_at > timedelta(seconds=120):
+            moves[run.id] = Move.of(run, RunState.CRASHED, reason="taken for dead", ended_at=now)
+    return tuple(moves.values())
+
+
+# The record
+
+
+def change_without(*ignored: str) -> Callable[..., Any]:
+    change = MemoryStore._change
+
+    def changed(store: Any, run_id: Any, expected: Any, changes: Any) -> Any:
+        stored = store._runs.get(run_id)
+        guard = dict(zip(("pool", "state", "fence", "ending"), expected, strict=True))
+        guard |= {name: getattr(stored, name) for name in ignored} if stored is not None else {}
+        return change(store, run_id, tuple(guard.values()), changes)
+
+    return changed
+
+
+def recorded_by_anyone(run: Any, answer: Any, now: Any, **named: Any) -> Any:
+    return reconciliation.recorded(run, answer, now, **{**named, "fence": run.fence})
+
+
+def unknown_is_failure(run: Any, answer: Any, now: Any, **named: Any) -> Any:
+    failed = Throttled(reason=answer.cause) if isinstance(answer, Unknown) else answer
+    repeat = named["repeat"] and failed is answer
+    return reconciliation.recorded(run, failed, now, **{**named, "repeat": repeat})
+
+
+def refusal_is_proof(run: Any, answer: Any, now: Any, **named: Any) -> Any:
+    return reconciliation.recorded(run, answer, now, **{**named, "repeat": False})
+
+
+# What is pinned, and what is known of time
+
+
+def claim_rendered_again(self: Any, name: str, now: Any, **named: Any) -> Any:
+    claims, pool = _claim_effect(self, name, now, **named), self._store.pool(name)
+    if pool is None:
+        return claims
+    seen = _snapshot(self._store, pool, now)
+    renderer = Renderer(pool.base_job_template)
+    fresh = [replace(each, run=replace(each.run, job=pin(seen, each.run, None, renderer).job)) for each in claims.claims]
+    return replace(claims, claims=tuple(fresh))
+
+
+_settle = line.settle
+
+
+def settle_by_the_clock_of_now(tick: Any, seen: Any) -> Any:
+    return _settle(tick, replace(seen, at=tick.clock.now()))
+
+
+def look_up_and_go_on(self: Any, claim: Any, job: Job) -> Any:
+    answer = _look_up(self, claim, job)
+    return None if isinstance(answer, reconciliation.Absent) else answer
+
+
+_look_up, _tidy = submitting.Submitting._look_up, line.tidy
+
+
+def tidy_at_once(tick: Any) -> None:
+    with patch.object(pool_tick.PoolTick, "longest_lease", timedelta(days=-1)):
+        _tidy(tick)
+
+
+# Attempts and windows
+
+
+def no_policy_of_attempts(run: Any, end: RunState) -> bool:
+    return run.retry is not None and end in run.retry.states
+
+
+def verdict_that_does_not_wait(run: Any, *rest: Any) -> Any:
+    move = reconciliation_verdict(run, *rest)
+    if move and move.to is RunState.CANCELLING and run.retry:
+        late = Attempt(number=run.attempt, state=RunState.CRASHED, reason="late", ended_at=rest[1])
+        return transitions.retried(run, late, rest[1] + reconciliation.retry_delay(run), "late")
+    return move
+
+
+reconciliation_verdict, _reach = reconciliation.verdict, windows._reach
+
+
+def reach_from_now(schedule: Any, _since: Any, now: Any, limits: Any) -> Any:
+    return _reach(schedule, now, now, limits)
+
+
+def materialised_in_two(self: Any, step: Any) -> Any:
+    added = self._store.add_runs(step.runs)
+    self._invocation.pause("windows between")
+    self._store.materialise(replace(step, runs=()))
+    return added
+
+
+def prune_all(store: Any, pool: str, before: Any, *, limit: int) -> int:
+    return _prune(store, pool, before + timedelta(days=1), limit=limit)
+
+
+_prune = MemoryStore.prune
+
+
+# The order
+
+
+def admit_from_below(pool: Any, *seen: Any, **named: Any) -> Any:
+    turned = [replace(queue, priority=-queue.priority) for queue in pool.queues]
+    return admit(replace(pool, queues=tuple(turned)), *seen, **named)
+
+
+def due_newest_first(store: Any, pool: Any, now: Any) -> Snapshot:
+    seen = _snapshot(store, pool, now)
+    return replace(seen, due=lambda queue, limit, _after=None: seen.due(queue, 1000)[::-1][:limit])
+
+
+# What one does badly
+
+
+def hold_for_all(answer: Any, until: Any) -> Any:
+    return hold_for(replace(answer, hold=answer.hold or Hold()), until)
+
+
+def concerns_wherever_it_goes(hold: Any, needs: Any) -> bool:
+    return Hold(size=hold.size).concerns(needs)
+
+
+def windows_first(tick: Any) -> Any:
+    windows = _windows(tick)
+    with patch.object(tick, "deadline", tick.deadline + timedelta(days=1)):
+        line.materialise(tick, windows)
+    return windows
+
+
+_windows = line.Windows
+
+
+@contextmanager
+def only_what_is_declared(tell: Any) -> Iterator[None]:
+    try:
+        yield
+    except (StoreError, ProviderError) as problem:
+        tell(problem)
+
+
+_pools_with_work = MemoryStore.pools_with_work
+
+
+def claims_are_no_work(store: Any, now: Any, **named: Any) -> Any:
+    abandoned = {run.pool for run in store._runs.values() if run.state.holds_slot and run.submission is None}
+    return [name for name in _pools_with_work(store, now, **named) if name not in abandoned]
+
+
+def unreachable_is_unknown(run: Any, answer: Any, now: Any, **named: Any) -> Any:
+    lost = Unknown(cause=answer.cause) if isinstance(answer, Unreachable) else answer
+    return reconciliation.recorded(run, lost, now, **named)
+
+
+def taken_over_as_if_never_refused(run: Any, now: Any, lease: Any) -> Any:
+    return {"fence": run.fence + 1, "lease_until": now + lease, "not_before": None}
+
+
+# Ends
+
+
+def refused_and_crashed(run: Any, answer: Any, now: Any, *, held: bool) -> Move:
+    """A refusal ends a run that is being stopped as CRASHED, whoever has asked for the stop."""
+    if run.state is RunState.CANCELLING:
+        return transitions.end(run, RunState.CRASHED, answer.reason, now)
+    return _not_started(run, answer, now, held=held)
+
+
+def overdue_in_any_state(run: Any, now: Any) -> bool:
+    """The start deadline holds for what people have cancelled, too."""
+    late = run.submitted_at is not None and run.start_within is not None
+    return late and now - run.submitted_at > timedelta(seconds=run.start_within)
+
+
+_not_started = reconciliation._not_started
