@@ -47,6 +47,7 @@ class Clients:
         self._timeouts = call_timeout * CONNECT_SHARE, call_timeout * READ_SHARE
         self._connections, self._lean = connections, lean
         self._building = threading.Lock()
+        self._without_sdk: set[tuple[str | None, str | None]] = set()
         self._regions: Once[str | None, str] = Once()
         self._sessions: Once[str | None, Any] = Once()
         self._clients: Once[tuple[str, str | None, str | None], Service] = Once()
@@ -65,7 +66,7 @@ class Clients:
 
         Raises `AwsFailure`, `NoAnswerInTime` and `Garbled`.
         """
-        if self._lambda_host(place):
+        if (place.credentials, place.region) in self._without_sdk:
             return
         session, sdk = self._session(place.credentials), _sdk()
         if sdk.has_fresh_credentials(session):
@@ -101,6 +102,7 @@ class Clients:
 
     def _build(self, service: str, place: Place) -> Service:
         if service == "ecs" and (host := self._lambda_host(place)):
+            self._without_sdk.add((place.credentials, place.region))
             return self._on_lambda(host)
         session, config = self._session(place.credentials), self._config()
         with self._building:  # a session must not build two clients at a time

@@ -106,23 +106,32 @@ def _structure(value: Any, shape: Any, path: str, notes: Notes, without: frozens
 def _list(value: Any, shape: Any, path: str, notes: Notes) -> Any:
     if not isinstance(value, list | tuple):
         return _refused(value, "a list", path, notes)
-    if (members := _plain_members(shape.member)) and all(_is_plain_item(item, members) for item in value):
+    if (plain := _plain(shape.member)) and all(plain.fits(item) for item in value):
         return list(value)
     kept = [(index, item) for index, item in enumerate(value) if not _sets_nothing(item, shape.member)]
     return [_fit(item, shape.member, f"{path}[{index}]", notes) for index, item in kept]
 
 
+class _Plain:
+    """A structure of texts alone (a variable, a tag), of which a run has dozens."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._members = shape.members.keys()
+        self._filled = tuple(name for name, member in shape.members.items() if member.least)
+
+    def fits(self, item: Any) -> bool:
+        """True for an item in which there is nothing to convert and nothing to refuse."""
+        if type(item) is not dict or item.keys() != self._members:
+            return False
+        return all(type(text) is str for text in item.values()) and all(item[name] for name in self._filled)
+
+
 @cache
-def _plain_members(shape: Any) -> frozenset[str] | None:
-    """The members of a structure of texts alone (a variable, a tag), of which a run has dozens; None for any other shape."""
+def _plain(shape: Shape) -> _Plain | None:
+    """What fits such a structure as it is; None for any other shape."""
     if shape.type_name != "structure" or any(member.type_name != "string" or member.enum for member in shape.members.values()):
         return None
-    return frozenset(shape.members)
-
-
-def _is_plain_item(item: Any, members: frozenset[str]) -> bool:
-    """True for an item with all of these members, each a text that is not empty: there is nothing to convert or to refuse."""
-    return isinstance(item, dict) and item.keys() == members and all(type(text) is str and text for text in item.values())
+    return _Plain(shape)
 
 
 def _sets_nothing(item: Any, shape: Any) -> bool:

@@ -65,14 +65,17 @@ class ColdRun:
     """What it printed as JSON; empty when it printed nothing."""
 
 
-def cold(arguments: Sequence[str], environment: Mapping[str, str] | None = None, directory: Path = ROOT) -> ColdRun:
-    """Run a Python process in a directory; nothing warms it but the bytecode and the file cache that earlier rounds left."""
+def cold(arguments: Sequence[str], environment: Mapping[str, str | None] | None = None, directory: Path = ROOT) -> ColdRun:
+    """Run a Python process in a directory; nothing warms it but the bytecode and the file cache that earlier rounds left.
+
+    A variable that is None is not there.
+    """
     started_at = time.time()
     with stopwatch() as wall:
         process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=directory,
-            env=_clean({**os.environ, **(environment or {})}),
+            env=_clean({name: value for name, value in {**os.environ, **(environment or {})}.items() if value is not None}),
             stdout=subprocess.PIPE,
         )
         assert process.stdout is not None

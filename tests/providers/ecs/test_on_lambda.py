@@ -172,8 +172,8 @@ from providers.ecs.place import Place
 from providers.registry import default_template
 provider = EcsProvider()
 place = provider._clients.located(Place())
-provider._clients.sign_in(place)
 provider._clients.client("ecs", place)
+provider._clients.sign_in(place)
 check({"task_definition": {"containerDefinitions": [{"image": "x", "cpu": "1"}]}})
 print(*sorted({name.partition(".")[0] for name in sys.modules}))
 """
