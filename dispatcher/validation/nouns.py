@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_type_hints
 
@@ -112,6 +112,8 @@ def _faults(instance: Noun, root: str) -> Iterator[Fault]:
     mistyped = False
     for field, fits in _CHECKS[noun].items():
         value = getattr(instance, field)
+        if value is _DEFAULTS[noun].get(field, MISSING):
+            continue
         faults = [] if fits(value) else [*_type_faults(noun, field, value)]
         mistyped = mistyped or bool(faults)
         yield from (Fault(root + path, message) for path, message in faults or _rule_faults(field, value))
@@ -150,6 +152,10 @@ def _adapters(noun: type[Any]) -> dict[str, TypeAdapter[Any]]:
 
 _ADAPTERS: dict[type[Any], dict[str, TypeAdapter[Any]]] = {}
 _CHECKS: Mapping[type[Any], Mapping[str, Check]] = {noun: checks(noun) for noun in _SUBJECTS}
+_DEFAULTS: Mapping[type[Any], Mapping[str, Any]] = {
+    noun: {field.name: field.default for field in fields(noun) if field.default is not MISSING} for noun in _SUBJECTS
+}
+"""Values that need no check: most fields of a new run have their default."""
 
 
 def _type_faults(noun: type[Any], field: str, value: Any) -> Iterator[tuple[str, str]]:
