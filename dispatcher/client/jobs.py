@@ -8,7 +8,6 @@ placeholders get.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -116,22 +115,6 @@ class Jobs:
     def _tell(self, texts: Iterable[str]) -> None:
         for text in dict.fromkeys(texts):
             self._warn(text)
-
-
-class OnceEach:
-    """Checks the runs of one call, those that are alike only once."""
-
-    def __init__(self, jobs: Jobs) -> None:
-        self._jobs, self._checked = jobs, set[str]()
-
-    def check_run(
-        self, pool: WorkPool, variables: Level, *, deployment: str | None, deployment_variables: Level | None
-    ) -> None:
-        """See `Jobs.check_run`."""
-        key = json.dumps([pool.name, deployment, variables], sort_keys=True, default=dict)
-        if key not in self._checked:
-            self._checked.add(key)
-            self._jobs.check_run(pool, variables, deployment_variables=deployment_variables)
 
 
 def _raise(template: Level, findings: Iterable[Finding]) -> None:

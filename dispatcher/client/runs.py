@@ -9,9 +9,8 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from dispatcher.client.arguments import due_time, plain_policy, run_id, text, texts
-from dispatcher.client.checks import check_job_variables, coerced_variables, validate
-from dispatcher.client.deployments import Deployments
-from dispatcher.client.jobs import OnceEach
+from dispatcher.client.batch import Batch
+from dispatcher.client.checks import validate
 from dispatcher.client.schedules import Schedules
 from dispatcher.core.names import with_end
 from dispatcher.core.notifications import at_creation
@@ -47,13 +46,16 @@ class Runs(Schedules):
         return self.create_runs([RunRequest(**fields) if request is None else request])[0]
 
     def create_runs(self, requests: Iterable[RunRequest | Mapping[str, Any]]) -> Sequence[Run]:
-        """Create many runs, all or none; a request may be an object with the fields of `RunRequest`."""
-        asked = [request if isinstance(request, RunRequest) else RunRequest(**request) for request in requests]
-        if len(asked) > MAX_RUNS_AT_ONCE:
-            fault = Fault("runs", f"at most {MAX_RUNS_AT_ONCE} at once, not {len(asked)}; create them in parts")
-            raise InvalidInput("runs", [fault])
-        nouns = _ReadOnce(self)
-        runs = [self._new_run(nouns, request) for request in asked]
+        """Create many runs, all or none; a request may be an object with the fields of `RunRequest`.
+
+        Each is checked as it comes out of `requests`, and what is alike in several of them only once.
+        """
+        batch, runs = Batch(self), list[Run]()
+        for request in requests:
+            if len(runs) == MAX_RUNS_AT_ONCE:
+                fault = Fault("runs", f"at most {MAX_RUNS_AT_ONCE} at once; create them in parts")
+                raise InvalidInput("runs", [fault])
+            runs.append(self._new_run(batch, request if isinstance(request, RunRequest) else RunRequest(**request)))
         added = self.store.add_runs(runs)
         made = {run.id: run for run in reversed(runs)}  # the first of two with one key
         return [made[run.id] if run.id in added else (self.store.get(run.id) or run) for run in runs]
@@ -116,7 +118,7 @@ class Runs(Schedules):
             name=name_of_retry(old),
             retry=old.retry,
         )
-        asked = self._new_run(_ReadOnce(self), request)
+        asked = self._new_run(Batch(self), request)
         new = replace(asked, id=retry_id(old), tags=old.tags, scheduled_at=old.scheduled_at)
         self.store.add_runs([new])
         return self.run(new.id)
@@ -144,15 +146,12 @@ class Runs(Schedules):
             return registry.needs(pool.type, configuration) if configuration is not None else Needs()
         return Needs()
 
-    def _new_run(self, nouns: _ReadOnce, request: RunRequest) -> Run:
+    def _new_run(self, batch: Batch, request: RunRequest) -> Run:
         name = request.deployment
-        source = nouns.deployment(text(name, "deployment")) if name is not None else None
-        owner = nouns.pool(_owner(request.pool, source))
+        source = batch.deployment(text(name, "deployment")) if name is not None else None
+        owner = batch.pool(_owner(request.pool, source))
         lane = self._queue(owner, request.queue if request.queue is not None else source.queue if source else DEFAULT_QUEUE)
-        inherited, brought = (source.job_variables if source else None), request.job_variables
-        variables = coerced_variables(owner.base_job_template, brought if brought is not None else {})
-        check_job_variables(owner.base_job_template, variables, deployment_variables=inherited)
-        nouns.jobs.check_run(owner, variables, deployment=name, deployment_variables=inherited)
+        variables = batch.variables(owner, source, request.job_variables)
         key, now, retry = request.idempotency_key, self.clock.now(), request.retry
         identity = self.clock.new_id() if key is None else _identity(owner.name, name, key)
         due = due_time(request.scheduled_at, "scheduled_at") if request.scheduled_at is not None else now
@@ -175,26 +174,6 @@ class Runs(Schedules):
 
     def _holders(self, pool: str) -> Sequence[Run]:
         return self.store.runs(RunFilter(pool=pool, states=SLOT_STATES), limit=MAX_HOLDERS)
-
-
-class _ReadOnce:
-    """Pools and deployments, each read once for many runs."""
-
-    def __init__(self, dispatcher: Deployments) -> None:
-        self._dispatcher = dispatcher
-        self._pools: dict[str, WorkPool] = {}
-        self._deployments: dict[str, Deployment] = {}
-        self.jobs = OnceEach(dispatcher.jobs)
-
-    def pool(self, name: str) -> WorkPool:
-        if name not in self._pools:
-            self._pools[name] = self._dispatcher.work_pool(name)
-        return self._pools[name]
-
-    def deployment(self, name: str) -> Deployment:
-        if name not in self._deployments:
-            self._deployments[name] = self._dispatcher.deployment(name)
-        return self._deployments[name]
 
 
 def _identity(pool: str, deployment: str | None, key: str) -> UUID:

@@ -11,8 +11,8 @@ Anything else is refused with `InvalidInput`, and nothing is done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,7 +20,6 @@ from dispatcher.core.placeholders import nests_too_deep
 from dispatcher.core.run_shape import run_shape
 from dispatcher.errors import Fault, InvalidInput, NotFound, SettingsError
 from dispatcher.functions.fan_out import Start, fan_out
-from dispatcher.models import RetryPolicy, RunRequest
 from dispatcher.ticking import admit_next, tick
 from dispatcher.ticking.report import TickReport
 from dispatcher.wiring import Wiring
@@ -98,39 +97,8 @@ def _tick_pool(wiring: Wiring, name: Any, deadline: datetime) -> dict[str, Any]:
 def _create_run(wiring: Wiring, arguments: Any, deadline: datetime) -> dict[str, Any]:
     """Create a run, then claim and submit what is due in its pool. What is live is not observed: that is for the next tick."""
     report = TickReport(wiring.dispatch.clock.now().isoformat())
-    run = wiring.client.create_run(_run_request(arguments))
+    from dispatcher.client.requests import run_request  # noqa: PLC0415 - a tick must not load the client
+
+    run = wiring.client.create_run(run_request(arguments, "create_run"))
     report.pools.append(admit_next(wiring.dispatch, run.pool, deadline))
     return {"run": run_shape(wiring.store.get(run.id) or run), **asdict(report)}
-
-
-def _run_request(arguments: Any) -> RunRequest:
-    names = {field.name for field in fields(RunRequest)}
-    if not isinstance(arguments, dict):
-        raise InvalidInput("create_run", [Fault("", "must be an object")])
-    unknown = sorted(set(arguments) - names)
-    if unknown:
-        raise InvalidInput("create_run", [Fault(name, f"is not known; {_list(names)} are") for name in unknown])
-    read = {name: _READ[name](value) if name in _READ and value is not None else value for name, value in arguments.items()}
-    return RunRequest(**read)
-
-
-def _time(text: Any) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        fault = Fault("scheduled_at", f"{text!r} is not a time; write it as 2026-01-31T08:00:00+00:00")
-        raise InvalidInput("create_run", [fault]) from None
-
-
-def _retry(value: Any) -> RetryPolicy:
-    from dispatcher.client import read_retry  # noqa: PLC0415 - a tick must not load the client
-
-    return read_retry(value, "retry")
-
-
-_READ: Mapping[str, Callable[[Any], Any]] = {"scheduled_at": _time, "retry": _retry}
-"""Arguments that JSON has no values for, and how each is read."""
-
-
-def _list(names: set[str]) -> str:
-    return ", ".join(sorted(names))

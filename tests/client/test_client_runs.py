@@ -116,7 +116,7 @@ def test_all_of_many_runs_are_created_or_none(dispatcher, etl):
 
 
 def test_more_runs_than_fit_into_one_request_are_refused(dispatcher, pool):
-    with refused(dispatcher, InvalidInput, "runs: at most 10000 at once, not 10001; create them in parts"):
+    with refused(dispatcher, InvalidInput, "runs: at most 10000 at once; create them in parts"):
         dispatcher.create_runs([{"pool": "pool", "job_variables": DATE}] * (MAX_RUNS_AT_ONCE + 1))
 
 

@@ -9,19 +9,17 @@ import click
 
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.commands import logs as log_reading
+from dispatcher.cli.commands.run_create import create
 from dispatcher.cli.commands.watch import follow
 from dispatcher.cli.context import Context, pass_context
-from dispatcher.cli.input import completion, values
-from dispatcher.cli.input.default_pool import pool_or_default
-from dispatcher.cli.input.deployment_options import KEY_HELP, retry_options, retry_taken, variable_options
+from dispatcher.cli.input import completion
 from dispatcher.cli.input.references import find_run, run_argument
 from dispatcher.cli.output import secrets, shapes
 from dispatcher.cli.output.listing import listing
 from dispatcher.cli.output.tables_option import wide_option
 from dispatcher.client.arguments import missing
-from dispatcher.core.names import with_end
 from dispatcher.errors import NotFound
-from dispatcher.models import RunRequest, RunState
+from dispatcher.models import RunState
 from dispatcher.records import RunFilter
 
 STATES = click.Choice(list(RunState), case_sensitive=False)
@@ -32,42 +30,7 @@ def run() -> None:
     """Create, list, explain, cancel and repeat runs."""
 
 
-@run.command("create", example="dispatcher run create --pool nightly --queue critical -jv 'command=echo hi' -jv env.STAGE=test")
-@click.option(
-    "-p",
-    "--pool",
-    metavar="POOL",
-    shell_complete=completion.pools,
-    help="Where it runs; else the default.",
-)
-@click.option("-d", "--deployment", metavar="NAME", shell_complete=completion.deployments, help="What it is a run of.")
-@click.option(
-    "-q",
-    "--queue",
-    metavar="QUEUE",
-    shell_complete=completion.queues,
-    help="The work queue; otherwise the deployment's, or default.",
-)
-@variable_options
-@click.option("--name", help="A name for people; it need not be unique.")
-@click.option("--at", "at", metavar="TIME", help="When it is due, as 2026-01-31T08:00:00+00:00; otherwise at once.")
-@click.option("--tag", "tags", multiple=True, help="A tag, again for each.")
-@click.option("--count", type=click.IntRange(min=1), default=1, help="How many of the same; names and keys get a number each.")
-@click.option("--idempotency-key", "key", metavar="KEY", help=KEY_HELP)
-@retry_options
-@pass_context
-def create(
-    context: Context, /, *, pairs: Sequence[str], source: str | None, at: str | None, count: int, **request: Any
-) -> Answer:
-    """Create one run, or several alike: all or none. They start with a tick, when a slot is free and their turn has come."""
-    key, name, deployment = request.pop("key"), request.pop("name"), request["deployment"]
-    request["retry"] = retry_taken(request, lambda: context.client.deployment(deployment).retry if deployment else None)
-    if deployment is None:
-        request["pool"] = pool_or_default(context, request["pool"])
-    request |= {"job_variables": values.job_variables(source, pairs), "scheduled_at": values.moment(at)}
-    requests = [RunRequest(**request, **_numbered(name, key, number, count)) for number in range(count)]
-    runs = context.client.create_runs(requests)
-    return Answer(data=[shapes.run(created) for created in runs], view="created")
+run.add_command(create)
 
 
 @run.command("ls", example="dispatcher run ls --pool nightly --state RUNNING --limit 20")
@@ -192,11 +155,3 @@ def _check_names(context: Context, pool: str | None, *, queue: str | None, deplo
     elif queue is not None and not any(each.queue(queue) for each in context.client.work_pools()):
         names = [each.name for found in context.client.work_pools() for each in found.queues]
         raise NotFound(missing("work queue", queue, names))
-
-
-def _numbered(name: str | None, key: str | None, number: int, count: int) -> dict[str, Any]:
-    """The name and the key of one of `count` runs; alone it keeps what was given."""
-    if count == 1:
-        return {"name": name, "idempotency_key": key}
-    end = f"-{number + 1}"
-    return {"name": name and with_end(name, end), "idempotency_key": key and key + end}

@@ -44,7 +44,7 @@ def template(source: str | None) -> Any:
 def read_json(source: str, field: str) -> Any:
     """The JSON of a file, or of standard input for `-`. Raises `InvalidInput` that names the place in it."""
     name = "standard input" if source == STANDARD_INPUT else source
-    return parse_json(_text(source, name, field), name, field)
+    return parse_json(read_text(source, name, field), name, field)
 
 
 def parse_json(text: str, name: str, field: str) -> Any:
@@ -98,7 +98,8 @@ def _whole(source: str) -> Any:
     return read_json(source, "job_variables")
 
 
-def _text(source: str, name: str, field: str) -> str:
+def read_text(source: str, name: str, field: str) -> str:
+    """The text of a file, or of standard input for `-`. Raises `InvalidInput` that names it."""
     try:
         data = sys.stdin.buffer.read() if source == STANDARD_INPUT else Path(source).read_bytes()
         return data.decode("utf-8-sig")

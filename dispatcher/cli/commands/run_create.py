@@ -1,0 +1,138 @@
+"""`dispatcher run create`: one run, many alike, or those of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.context import Context, pass_context
+from dispatcher.cli.input import completion, values
+from dispatcher.cli.input.default_pool import pool_or_default
+from dispatcher.cli.input.deployment_options import KEY_HELP, retry_options, retry_taken, variable_options
+from dispatcher.cli.input.run_requests import Entry, read_requests, refusal_of
+from dispatcher.cli.output import shapes
+from dispatcher.cli.output.progress import progress_bar
+from dispatcher.client.runs import MAX_RUNS_AT_ONCE
+from dispatcher.core.names import with_end
+from dispatcher.errors import DispatcherError, Fault, InvalidInput
+from dispatcher.models import Run, RunRequest
+
+FROM_HELP = (
+    "Requests as JSON lines, - for standard input: each an object with the keys pool, deployment, queue, job_variables, name, "
+    "scheduled_at, tags, idempotency_key and retry. The options stand for keys that a line does not have."
+)
+
+
+@click.command(
+    "create",
+    cls=Command,
+    example="dispatcher run create --pool nightly --queue critical -jv 'command=echo hi' -jv env.STAGE=test\n"
+    "dispatcher run create --pool nightly --from requests.jsonl",
+)
+@click.option(
+    "-p",
+    "--pool",
+    metavar="POOL",
+    shell_complete=completion.pools,
+    help="The work pool of the run; otherwise the default one.",
+)
+@click.option("-d", "--deployment", metavar="NAME", shell_complete=completion.deployments, help="The deployment to run.")
+@click.option(
+    "-q",
+    "--queue",
+    metavar="QUEUE",
+    shell_complete=completion.queues,
+    help="The work queue; otherwise the deployment's, or default.",
+)
+@variable_options
+@click.option("--name", help="A name for people; it need not be unique.")
+@click.option("--at", "at", metavar="TIME", help="When it is due, as 2026-01-31T08:00:00+00:00; otherwise at once.")
+@click.option("--tag", "tags", multiple=True, help="A tag; repeat it for more.")
+@click.option("--count", type=click.IntRange(min=1), help="How many of the same; names and keys get a number each.")
+@click.option("--from", "requests", metavar="FILE", help=FROM_HELP)
+@click.option("--idempotency-key", "key", metavar="KEY", help=KEY_HELP)
+@retry_options
+@pass_context
+def create(context: Context, /, *, pairs: Sequence[str], source: str | None, requests: str | None, **options: Any) -> Answer:
+    """Create one run, many alike, or those of a file. Each starts in a tick, when a slot is free and its turn has come.
+
+    Up to 10000 runs are created together or not at all; more are created in parts of that size.
+    """
+    at, count, key, name = (options.pop(option) for option in ("at", "count", "key", "name"))
+    deployment = options["deployment"]
+    options["retry"] = retry_taken(options, lambda: context.client.deployment(deployment).retry if deployment else None)
+    options |= {"job_variables": values.job_variables(source, pairs), "scheduled_at": values.moment(at)}
+    if requests is not None:
+        _check_alone({"--count": count, "--name": name, "--idempotency-key": key})
+        entries = _of_file(context, requests, options)
+    else:
+        if deployment is None:
+            options["pool"] = pool_or_default(context, options["pool"])
+        entries = _alike(RunRequest(**options, name=name, idempotency_key=key), count or 1)
+    return Answer(data=[shapes.run(run) for run in _created(context, entries)], view="created")
+
+
+def _check_alone(options: Mapping[str, Any]) -> None:
+    for option, value in options.items():
+        if value is not None:
+            fault = Fault("options", f"{option} does not go with --from; give names and keys in the lines")
+            raise InvalidInput("request", [fault])
+
+
+def _of_file(context: Context, source: str, options: Mapping[str, Any]) -> Sequence[Entry]:
+    """The requests of a file. A line that names neither a pool nor a deployment goes to the options' pool, or the default."""
+    common, pool = {name: value for name, value in options.items() if value not in (None, {}, ())}, options["pool"]
+    entries = read_requests(source, {name: value for name, value in common.items() if name != "pool"})
+    if any(_is_homeless(entry) for entry in entries):
+        pool = pool_or_default(context, pool)
+    return [replace(entry, request=replace(entry.request, pool=pool)) if _is_homeless(entry) else entry for entry in entries]
+
+
+def _is_homeless(entry: Entry) -> bool:
+    return entry.request.pool is None and entry.request.deployment is None
+
+
+def _alike(request: RunRequest, count: int) -> Sequence[Entry]:
+    """The same request `count` times, its name and its key with a number each; alone it keeps what it has."""
+    if count == 1:
+        return [Entry(request=request)]
+    return [Entry(request=_numbered(request, f"-{number}")) for number in range(1, count + 1)]
+
+
+def _numbered(request: RunRequest, end: str) -> RunRequest:
+    name, key = request.name, request.idempotency_key
+    if name is None and key is None:
+        return request
+    return replace(request, name=name and with_end(name, end), idempotency_key=key and key + end)
+
+
+def _created(context: Context, entries: Sequence[Entry]) -> Sequence[Run]:
+    """Create the runs in as few parts as possible. Raises the first refusal with its place."""
+    runs: list[Run] = []
+    with progress_bar(context, "Creating runs", len(entries)) as step:
+        for start in range(0, len(entries), MAX_RUNS_AT_ONCE):
+            part = _Part(entries[start : start + MAX_RUNS_AT_ONCE], step)
+            try:
+                runs += context.client.create_runs(part)
+            except DispatcherError as problem:
+                raise refusal_of(problem, part.current, len(runs)) from None
+    return runs
+
+
+class _Part:
+    """Requests that are created together; it knows which of them is being looked at."""
+
+    def __init__(self, entries: Sequence[Entry], step: Callable[[], None]) -> None:
+        self._entries, self._step = entries, step
+        self.current: Entry | None = None
+
+    def __iter__(self) -> Iterator[RunRequest]:
+        for entry in self._entries:
+            self.current = entry
+            yield entry.request
+            self._step()
+        self.current = None

@@ -1,0 +1,86 @@
+"""Requests for runs out of a file or standard input: JSON lines, an object each. Each error names the line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dispatcher.cli.input.values import STANDARD_INPUT, read_text
+from dispatcher.client.requests import run_request
+from dispatcher.core.written import from_json, without_words
+from dispatcher.errors import DispatcherError, Fault, InvalidInput
+from dispatcher.models import RunRequest
+
+EXAMPLE = '{"pool": "nightly", "job_variables": {"command": "date"}}'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A request, and where it stands; nowhere for one that the options of a command make."""
+
+    request: RunRequest
+    place: str = ""
+
+
+def read_requests(source: str, options: Mapping[str, Any]) -> Sequence[Entry]:
+    """The requests of a file, or of standard input for `-`; what a line does not name is as the options say.
+
+    Raises `InvalidInput` with every line that is no request, before any run is created.
+    """
+    name = "standard input" if source == STANDARD_INPUT else source
+    entries, faults = list[Entry](), list[Fault]()
+    for number, line in enumerate(read_text(source, name, "from").splitlines(), start=1):
+        if not line.strip():
+            continue
+        place = f"{name}:{number}"
+        try:
+            entries.append(Entry(request=_request(line, options), place=place))
+        except InvalidInput as problem:
+            faults += located(problem.faults, place)
+    if faults:
+        raise InvalidInput("requests", faults)
+    if not entries:
+        raise InvalidInput("requests", [Fault(name, f"holds no request; write one a line, as {EXAMPLE}")])
+    return entries
+
+
+def _request(line: str, options: Mapping[str, Any]) -> RunRequest:
+    value = _value(line)
+    request = run_request(_typed(value), "request")
+    return replace(request, **{name: option for name, option in options.items() if name not in value})
+
+
+def _value(line: str) -> Any:
+    try:
+        return from_json(line)
+    except json.JSONDecodeError as problem:
+        words = f"not JSON: {problem.msg} (column {problem.colno})"
+    except ValueError as problem:
+        words = f"not JSON: {problem}"
+    except RecursionError:
+        words = "nests too deeply"
+    raise InvalidInput("request", [Fault("", words)])
+
+
+def _typed(value: Any) -> Any:
+    """Numbers keep their words in job variables alone, where a schema may take them for text."""
+    if not isinstance(value, Mapping):
+        return value
+    return {name: part if name == "job_variables" else without_words(part) for name, part in value.items()}
+
+
+def located(faults: Sequence[Fault], place: str) -> Iterator[Fault]:
+    """Faults with the place of their request before their paths."""
+    for fault in faults:
+        yield Fault(f"{place}: {fault.path}" if fault.path else place, fault.message)
+
+
+def refusal_of(problem: DispatcherError, entry: Entry | None, created: int) -> DispatcherError:
+    """The refusal of a request with its place, where it has one, and with how many runs were created before it."""
+    place, before = entry.place if entry else "", f" ({created} runs were created before)" if created else ""
+    if isinstance(problem, InvalidInput):
+        faults = located(problem.faults, place) if place else iter(problem.faults)
+        return type(problem)(problem.subject, [Fault(fault.path, fault.message + before) for fault in faults])
+    return type(problem)(f"{place}: {problem}{before}" if place else f"{problem}{before}")

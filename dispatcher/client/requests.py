@@ -1,0 +1,42 @@
+"""A run's request as JSON has it: for `create_run` events and for files of requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from dispatcher.client.checks import read_retry
+from dispatcher.errors import Fault, InvalidInput
+from dispatcher.models import RetryPolicy, RunRequest
+
+NAMES = frozenset(field.name for field in fields(RunRequest))
+
+
+def run_request(value: Any, subject: str) -> RunRequest:
+    """The request in a JSON object. Raises `InvalidInput` of `subject`; what depends on the pool is not checked yet."""
+    if not isinstance(value, Mapping):
+        raise InvalidInput(subject, [Fault("", "must be an object")])
+    unknown = sorted(value.keys() - NAMES)
+    if unknown:
+        known = ", ".join(sorted(NAMES))
+        raise InvalidInput(subject, [Fault(name, f"is not known; {known} are") for name in unknown])
+    read = {name: _READ[name](part, subject) if name in _READ and part is not None else part for name, part in value.items()}
+    return RunRequest(**read)
+
+
+def _time(text: Any, subject: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        fault = Fault("scheduled_at", f"{text!r} is not a time; write it as 2026-01-31T08:00:00+00:00")
+        raise InvalidInput(subject, [fault]) from None
+
+
+def _retry(value: Any, _: str) -> RetryPolicy:
+    return read_retry(value, "retry")
+
+
+_READ: Mapping[str, Callable[[Any, str], Any]] = {"scheduled_at": _time, "retry": _retry}
+"""Fields that JSON has no values for, and how each is read."""
