@@ -5,21 +5,25 @@
   those that read are REPEATABLE READ, so that all their statements see the same state.
 * **Fit for a function that is frozen between its calls, and for a pooler in transaction mode** (PgBouncer, Supavisor): nothing
   outlives a transaction. No prepared statements, no session settings, no session locks; timeouts are SET LOCAL.
+* **A trip is what costs**: a verb whose statements are known beforehand is one round trip, its beginning and end included; a
+  claim of a hundred runs, with their deployments, is three (`postgres_transaction`).
 * A connection is opened by the first verb and given back by `close`. One that died in between (a freeze, a restart of the
-  server) is found dead by `BEGIN`, when nothing is lost yet, and is opened anew, once. One that dies within a transaction
-  raises `StoreUnavailable`: the verb may have taken effect, and repeating it is safe.
+  server) is found closed, or, after some idle seconds, dead by a `BEGIN` of its own, when nothing is lost yet. It is opened
+  anew, once. One that dies within a transaction raises `StoreUnavailable`: the verb may have taken effect, and may be repeated.
 * **A far side that is silent, or whose answer drips, is left**: after `connect_timeout` (5 s) when connecting, after 5 s when
   it does not even begin a transaction (then a new connection is tried), after `answer_timeout` (12 s) within one. So no verb
   waits longer than 22 s for a pooler that has lost its server.
 * An invocation that is frozen or killed within a transaction holds the pool no longer than `idle_timeout`: then the server
-  ends its transaction.
+  ends its session.
 * A plan does not hang on when statistics were taken: where an index gives the order, the planner may neither scan nor sort.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import selectors
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from threading import RLock
@@ -29,7 +33,7 @@ from uuid import UUID
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from dispatcher.errors import StoreSchemaError, StoreUnavailable
+from dispatcher.errors import StoreSchemaError
 from dispatcher.records import Claims, Decide, Move, Reconfiguration
 from dispatcher.stores import postgres_schema
 from dispatcher.stores.migration import Migration
@@ -47,10 +51,15 @@ TRIES = 5
 """How often a verb is begun that the server took back (a deadlock): then nothing of it was done."""
 
 _NOT_PLANNED = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_incremental_sort", "jit")
-_PLANS = "".join(f" SET LOCAL {name} = off;" for name in _NOT_PLANNED)
 
-_LASTING = " SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';"
+_LASTING = (
+    "set_config('synchronous_commit',"
+    " CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)"
+)
 """A claim that a crash of the server took back after its job was submitted would be made anew: "once" would be lost."""
+
+FRESH = 5.0
+"""Seconds after its last transaction for which a connection that nobody has closed is taken for alive."""
 
 _inherited: list[psycopg.Connection] = []
 """Connections of the process that this one was forked from: closing one would end its owner's transaction."""
@@ -83,7 +92,14 @@ class PostgresStore(SqlStore):
         self._connecting = {**CONNECTION, **parameters(url)}
         self.name = name_of(self._connecting)
         self._answer_timeout = answer_timeout
-        self._limits = _limits(statement_timeout, lock_timeout, idle_timeout)
+        limits = {
+            "statement_timeout": f"{round(statement_timeout * 1000)}",
+            "lock_timeout": f"{round(lock_timeout * 1000)}",
+            "idle_in_transaction_session_timeout": f"{round(idle_timeout * 1000)}",
+        }
+        self._limits = "".join(f" SET LOCAL {name} = {value};" for name, value in limits.items())
+        self._settings = _settings({**limits, **dict.fromkeys(_NOT_PLANNED, "off")})
+        self._used_at, self._is_busy = 0.0, False
         self._schema = schema or postgres_schema.known()
         self._statements = {
             **named((FOLDER / "statements.sql").read_text(encoding="utf-8"), COLUMNS),
@@ -135,43 +151,49 @@ class PostgresStore(SqlStore):
 
     @contextmanager
     def _reading(self) -> Iterator[Transaction]:
-        with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;") as transaction:
+        with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", self._settings) as transaction:
             yield transaction
 
     @contextmanager
     def _writing(self) -> Iterator[Transaction]:
-        with self._transaction(f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;{_LASTING}") as transaction:
+        settings = f"{self._settings}, {_LASTING}"
+        with self._transaction("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", settings) as transaction:
             yield transaction
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Transaction]:
+    def _transaction(self, *begin: str) -> Iterator[Transaction]:
         self._leave_what_was_inherited()
         with self._lock, translated(self.name):
-            connection = self._begin(f"{begin}{self._limits}{_PLANS}".encode())
+            connection, left = self._begin([statement.encode() for statement in begin])
+            transaction = PostgresTransaction(connection, self._statements, self.name, left)
+            self._is_busy = True
             try:
-                yield PostgresTransaction(connection, self._statements)
-                _commit(connection, self.name)
+                yield transaction
+                transaction.commit()
+                self._used_at = time.time()
             except BaseException:
                 self._give_up(connection)
                 raise
+            finally:
+                self._is_busy = False
 
-    def _begin(self, begin: bytes) -> BoundedConnection:
-        """A connection in a transaction: the one that is open, or a new one when that has died meanwhile."""
+    def _begin(self, begin: Sequence[bytes]) -> tuple[BoundedConnection, Sequence[bytes]]:
+        """The connection that is open, or a new one when that has died; and what is still to be sent with the first statements.
+
+        One that was idle for a while has to begin a transaction first: what is found dead then has lost nothing.
+        """
         kept = self._connection
         if kept is not None:
-            if not kept.broken and kept.info.transaction_status is TransactionStatus.INTRANS:
+            if self._is_busy:
                 raise AssertionError("a verb of the store was called from within another")
+            if time.time() - self._used_at < FRESH and _is_open(kept):
+                return kept, begin
             with suppress(psycopg.Error):
-                self._execute_at_once(kept, begin)
-                return kept
+                self._execute_at_once(kept, b"; ".join(begin))
+                return kept, ()
             self.close()
-        connection = self._connection = self._open()
-        try:
-            self._execute_at_once(connection, begin)
-        except BaseException:
-            self.close()
-            raise
-        return connection
+        self._connection = self._open()
+        return self._connection, begin
 
     def _connected(self) -> BoundedConnection:
         # Transactions begin where we say so, and nothing is prepared: a pooler gives each of them another server connection.
@@ -219,12 +241,15 @@ def _again(verb: Callable[[], T]) -> T:
     return verb()
 
 
-def _commit(connection: psycopg.Connection, name: str) -> None:
-    """A transaction in which a statement failed answers a COMMIT with ROLLBACK, without an error."""
-    if connection.execute("COMMIT").statusmessage != "COMMIT":
-        raise StoreUnavailable(f"store {name}: the server took the transaction back: try again")
+def _settings(values: Mapping[str, str]) -> str:
+    """The statement that makes settings for one transaction."""
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in values.items())
 
 
-def _limits(statement: float, lock: float, idle: float) -> str:
-    seconds = {"statement_timeout": statement, "lock_timeout": lock, "idle_in_transaction_session_timeout": idle}
-    return "".join(f" SET LOCAL {name} = {round(value * 1000)};" for name, value in seconds.items())
+def _is_open(connection: psycopg.Connection) -> bool:
+    """Whether the far side has said nothing since its last answer: what it says unasked is that it closes."""
+    if connection.broken or connection.info.transaction_status is not TransactionStatus.IDLE:
+        return False
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection.fileno(), selectors.EVENT_READ)
+        return not selector.select(0)

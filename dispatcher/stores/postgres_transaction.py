@@ -1,7 +1,12 @@
-"""One transaction on a psycopg connection: our parameters in its spelling, and many changes in one round trip."""
+"""One transaction on a psycopg connection: our parameters in its spelling, and as few round trips as can be.
+
+What needs no answer of another statement is sent in one message: the beginning along with the first statements, the end along
+with the last. Many runs are changed by one statement. Parameters are written into the statements as literals, by psycopg.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -9,36 +14,97 @@ from typing import Any
 
 import psycopg
 
-from dispatcher.stores.transaction import Cursor, Transaction
+from dispatcher.errors import StoreUnavailable
+from dispatcher.stores.transaction import Call, Change, Cursor, Row, Transaction, assignments, stored_in
 
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
+_COMMIT = b"COMMIT"
 
 
 class PostgresTransaction(Transaction):
     """Runs named statements on PostgreSQL."""
 
-    def __init__(self, connection: psycopg.Connection, statements: Mapping[str, str]) -> None:
-        super().__init__(_Spelling(connection), statements)
-        self._psycopg = connection
+    def __init__(
+        self, connection: psycopg.Connection, statements: Mapping[str, str], name: str, begin: Sequence[bytes] = ()
+    ) -> None:
+        """`begin`: what has still to be sent before the first statement."""
+        super().__init__(connection, statements)
+        self._psycopg, self._name, self._begin = connection, name, list(begin)
+        self._ended = False
+        self._literals = psycopg.ClientCursor(connection)
 
-    def _counts(self, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> Sequence[int]:
-        """All are sent before the first answer is awaited, so that a claim of fifty holds its pool for one round trip."""
-        if len(calls) < 2 or not psycopg.capabilities.has_pipeline():
-            return super()._counts(calls)
-        with self._psycopg.pipeline():
-            cursors = [self._execute(statement, parameters) for statement, parameters in calls]
-        return [cursor.rowcount for cursor in cursors]
+    def commit(self) -> None:
+        """End it, where its last statements have not; one that never began needs no end."""
+        if not self._ended and not self._begin:
+            self._run([], ends=True)
+
+    def heads(self, **parameters: Any) -> tuple[Sequence[Row], Sequence[Row]]:
+        """See `Transaction.heads`."""
+        runs, deployments = self.together(("due_heads", parameters), ("deployments_of_heads", parameters))
+        return runs.fetchall(), deployments.fetchall()
+
+    def change_runs(self, changes: Sequence[Change]) -> Sequence[bool]:
+        """See `Transaction.change_runs`. One statement for all that get values in the same columns."""
+        ids = [stored_in(expected)["expected_id"] for _, expected in changes]
+        if len(set(ids)) < len(ids):  # one twice, which its first change may leave otherwise
+            return super().change_runs(changes)
+        alike: dict[tuple[str, ...], list[Change]] = {}
+        for change in changes:
+            alike.setdefault(tuple(sorted(change[0])), []).append(change)
+        cursors = self._run([self._changing(columns, group) for columns, group in sorted(alike.items())], ends=True)
+        changed = {row[0] for cursor in cursors for row in cursor.fetchall()}
+        return [run_id in changed for run_id in ids]
+
+    def _changing(self, columns: Sequence[str], changes: Sequence[Change]) -> Call:
+        """Rows are locked in the order of their ids, so that two transactions do not wait for each other."""
+        pairs = [(stored_in(expected), stored_in(values)) for values, expected in changes]
+        ordered = sorted(pairs, key=lambda pair: str(pair[0]["expected_id"]))
+        parameters = {
+            "ids": [expected["expected_id"] for expected, _ in ordered],
+            "expected": json.dumps([expected for expected, _ in ordered]),
+            "rows": json.dumps([{**values, "id": expected["expected_id"]} for expected, values in ordered]),
+        }
+        return self._statements["change_runs"].replace("{changes}", assignments(columns, "wanted.")), parameters
+
+    def _execute(self, statement: str, parameters: Mapping[str, Any]) -> Cursor:
+        return self._run([(statement, parameters)])[0]
+
+    def _run(self, calls: Sequence[Call], *, ends: bool = False) -> Sequence[Cursor]:
+        """All of them in one message of the simple protocol: one round trip, and the server counts the idle time after it.
+
+        (libpq's pipelines end with a Flush, after which a server that waits within a transaction does not count.)
+        """
+        begin, self._begin = self._begin, []
+        statements = [*begin, *(self._written(*call) for call in calls), *([_COMMIT] if ends else [])]
+        cursor = self._psycopg.execute(b";\n".join(statements))
+        answers = [_Answer(cursor)]
+        while cursor.nextset():
+            answers.append(_Answer(cursor))
+        if ends:
+            self._ended = True
+            _committed(answers[-1], self._name)
+        return answers[len(begin) : len(begin) + len(calls)]
+
+    def _written(self, statement: str, parameters: Mapping[str, Any]) -> bytes:
+        return self._literals.mogrify(_respelled(statement), stored_in(parameters)).encode()
 
 
-class _Spelling:
-    """A connection that takes `:name` for a parameter, as sqlite3 does."""
+class _Answer:
+    """The answer to one statement of several."""
 
-    def __init__(self, connection: psycopg.Connection) -> None:
-        self._connection = connection
+    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+        self.rowcount, self.status = cursor.rowcount, cursor.statusmessage
+        self._rows = cursor.fetchall() if cursor.description else []
 
-    def execute(self, statement: str, parameters: Mapping[str, Any], /) -> Cursor:
-        """Run one statement."""
-        return self._connection.execute(_respelled(statement), parameters)
+    def fetchall(self) -> list[Any]:
+        """See `Cursor.fetchall`."""
+        return self._rows
+
+
+def _committed(answer: _Answer, name: str) -> None:
+    """A transaction in which a statement failed answers a COMMIT with ROLLBACK, without an error."""
+    if answer.status != "COMMIT":
+        raise StoreUnavailable(f"store {name}: the server took the transaction back: try again")
 
 
 @lru_cache(maxsize=256)

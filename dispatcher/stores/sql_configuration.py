@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -13,18 +13,27 @@ from dispatcher.models import Deployment, Run, RunState, WorkPool
 from dispatcher.records import Materialisation, Reconfiguration
 from dispatcher.stores import refusals
 from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN
-from dispatcher.stores.transaction import Transaction
+from dispatcher.stores.transaction import Call, Row, Transaction
 
 T = TypeVar("T")
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def pool_in(transaction: Transaction, name: str) -> WorkPool | None:
+def pool_calls(name: str) -> Sequence[Call]:
+    """The statements that read what `pool_of` takes."""
+    return ("pool", {"name": name}), ("queues_of_pool", {"pool": name})
+
+
+def pool_of(pool_rows: Sequence[Row], queue_rows: Sequence[Row]) -> WorkPool | None:
     """One pool with its queues."""
-    row = transaction.row("pool", name=name)
-    queues = tuple(QUEUE.decode(row[1:]) for row in transaction.rows("queues_of_pool", pool=name))
-    return POOL.decode(row, queues=queues) if row else None
+    queues = tuple(QUEUE.decode(row[1:]) for row in queue_rows)
+    return POOL.decode(pool_rows[0], queues=queues) if pool_rows else None
+
+
+def pool_in(transaction: Transaction, name: str) -> WorkPool | None:
+    """The same within a transaction."""
+    return pool_of(*(cursor.fetchall() for cursor in transaction.together(*pool_calls(name))))
 
 
 def save_pool(transaction: Transaction, pool: WorkPool, expected_version: int | None) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +29,6 @@ from dispatcher.records import (
     Materialisation,
     Move,
     Notified,
-    Position,
     QueueCount,
     Reconfiguration,
     RunFilter,
@@ -39,8 +38,9 @@ from dispatcher.records import (
 from dispatcher.stores import refusals
 from dispatcher.stores import sql_configuration as configuration
 from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN
-from dispatcher.stores.sql_configuration import deployment_in, pool_in, required
-from dispatcher.stores.transaction import Transaction
+from dispatcher.stores.sql_configuration import deployment_in, pool_calls, pool_in, pool_of, required
+from dispatcher.stores.sql_snapshot import snapshot
+from dispatcher.stores.transaction import Call, Row, Transaction
 
 _FIRST_ID = UUID(int=0)
 _FILTERS = {"pool": "pool = :pool", "queue": "queue = :queue", "deployment": "deployment = :deployment"}
@@ -61,15 +61,14 @@ class SqlStore(ABC):
 
     def pools(self) -> Sequence[WorkPool]:
         """See `Store.pools`."""
-        with self._reading() as transaction:
-            by_pool = groupby(transaction.rows("queues"), key=lambda row: row[0])
-            queues = {name: tuple(QUEUE.decode(row[1:]) for row in rows) for name, rows in by_pool}
-            return [POOL.decode(row, queues=queues.get(row[0], ())) for row in transaction.rows("pools")]
+        queue_rows, pool_rows = self._read(("queues", {}), ("pools", {}))
+        by_pool = groupby(queue_rows, key=lambda row: row[0])
+        queues = {name: tuple(QUEUE.decode(row[1:]) for row in rows) for name, rows in by_pool}
+        return [POOL.decode(row, queues=queues.get(row[0], ())) for row in pool_rows]
 
     def pool(self, name: str) -> WorkPool | None:
         """See `Store.pool`."""
-        with self._reading() as transaction:
-            return pool_in(transaction, name)
+        return pool_of(*self._read(*pool_calls(name)))
 
     def save_pool(self, pool: WorkPool, *, expected_version: int | None) -> WorkPool:
         """See `Store.save_pool`."""
@@ -84,14 +83,13 @@ class SqlStore(ABC):
 
     def deployments(self, pool: str | None = None) -> Sequence[Deployment]:
         """See `Store.deployments`."""
-        with self._reading() as transaction:
-            rows = transaction.rows("deployments") if pool is None else transaction.rows("deployments_of_pool", pool=pool)
-            return [DEPLOYMENT.decode(row) for row in rows]
+        [rows] = self._read(("deployments", {}) if pool is None else ("deployments_of_pool", {"pool": pool}))
+        return [DEPLOYMENT.decode(row) for row in rows]
 
     def deployment(self, name: str) -> Deployment | None:
         """See `Store.deployment`."""
-        with self._reading() as transaction:
-            return deployment_in(transaction, name)
+        [rows] = self._read(("deployment", {"name": name}))
+        return DEPLOYMENT.decode(rows[0]) if rows else None
 
     def save_deployment(self, deployment: Deployment, *, expected_version: int | None, now: datetime) -> Deployment:
         """See `Store.save_deployment`."""
@@ -124,38 +122,39 @@ class SqlStore(ABC):
 
     def get(self, run_id: UUID) -> Run | None:
         """See `Store.get`."""
-        with self._reading() as transaction:
-            row = transaction.row("run", id=run_id)
-            return RUN.decode(row) if row else None
+        [rows] = self._read(("run", {"id": run_id}))
+        return RUN.decode(rows[0]) if rows else None
 
     def runs(self, where: RunFilter, *, limit: int, offset: int = 0) -> Sequence[Run]:
         """See `Store.runs`."""
         conditions, parameters = _conditions(where)
         with self._reading() as transaction:
             rows = transaction.rows_where("runs", conditions, limit=limit, offset=offset, **parameters)
-            return [RUN.decode(row) for row in rows]
+        return [RUN.decode(row) for row in rows]
 
     def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
         """See `Store.counts`."""
-        with self._reading() as transaction:
-            waiting = {queue: (due, later) for queue, due, later in transaction.rows("waiting", pool=pool, now=now)}
-            in_use = _in_use(transaction, pool)
-            queues = [name for _, name, *_ in transaction.rows("queues_of_pool", pool=pool)]
+        waits, uses, rows = self._read(
+            ("waiting", {"pool": pool, "now": now}), ("in_use", {"pool": pool}), ("queues_of_pool", {"pool": pool})
+        )
+        waiting = {queue: (due, later) for queue, due, later in waits}
+        in_use: Mapping[str, int] = dict(uses)
+        queues = [name for _, name, *_ in rows]
         counted = ((queue, *waiting.get(queue, (0, 0)), in_use.get(queue, 0)) for queue in queues)
         return {queue: QueueCount(due=due, later=later, in_use=held) for queue, due, later, held in counted}
 
     def ahead(self, run: Run, now: datetime) -> int:
         """See `Store.ahead`."""
-        with self._reading() as transaction:
-            row = transaction.row("ahead", pool=run.pool, queue=run.queue, now=now, due_at=run.due_at, id=run.id)
-            return int(required(row)[0])
+        place = {"pool": run.pool, "queue": run.queue, "now": now, "due_at": run.due_at, "id": run.id}
+        [[row]] = self._read(("ahead", place))
+        return int(row[0])
 
     # One tick
 
     def pools_with_work(self, now: datetime, *, ended_before: datetime | None = None) -> Sequence[str]:
         """See `Store.pools_with_work`. One statement: at most seven look-ups in indices for each pool, and one for a queue."""
-        with self._reading() as transaction:
-            return [name for (name,) in transaction.rows("pools_with_work", now=now, ended_before=ended_before)]
+        [rows] = self._read(("pools_with_work", {"now": now, "ended_before": ended_before}))
+        return [name for (name,) in rows]
 
     def pool_names(self) -> Sequence[str]:
         """See `Store.pool_names`."""
@@ -165,13 +164,12 @@ class SqlStore(ABC):
     def heartbeats(self, pools: Sequence[str], now: datetime) -> None:
         """See `Store.heartbeats`. One statement."""
         if pools:
-            with self._writing() as transaction:
-                transaction.change("heartbeats", pools=json.dumps(list(pools)), now=now)
+            self._write(("heartbeats", {"pools": json.dumps(list(pools)), "now": now}))
 
     def scheduled(self, pool: str, now: datetime, *, limit: int) -> Sequence[Deployment]:
         """See `Store.scheduled`."""
-        with self._reading() as transaction:
-            return [DEPLOYMENT.decode(row) for row in transaction.rows("scheduled", pool=pool, now=now, limit=limit)]
+        [rows] = self._read(("scheduled", {"pool": pool, "now": now, "limit": limit}))
+        return [DEPLOYMENT.decode(row) for row in rows]
 
     def materialise(self, materialisation: Materialisation) -> frozenset[UUID] | None:
         """See `Store.materialise`."""
@@ -181,10 +179,10 @@ class SqlStore(ABC):
     def live(self, pool: str, *, limit: int, start: UUID | None = None) -> Sequence[Run]:
         """See `Store.live`."""
         first = start or _FIRST_ID
-        with self._reading() as transaction:
-            rows = list(transaction.rows("live", pool=pool, start=first, limit=limit))
-            rows += transaction.rows("live_before", pool=pool, start=first, limit=limit - len(rows))
-            return [SMALL_RUN.decode(row) for row in rows]
+        round_from = {"pool": pool, "start": first, "limit": limit}
+        calls = [("live", round_from), *([("live_before", round_from)] if start else [])]
+        rows = [row for part in self._read(*calls) for row in part]
+        return [SMALL_RUN.decode(row) for row in rows[: max(limit, 0)]]
 
     def move(self, moves: Sequence[Move]) -> frozenset[UUID]:
         """See `Store.move`."""
@@ -208,69 +206,74 @@ class SqlStore(ABC):
 
     def heartbeat(self, pool: str, now: datetime) -> None:
         """See `Store.heartbeat`."""
-        with self._writing() as transaction:
-            transaction.change("heartbeat", pool=pool, now=now)
+        self._write(("heartbeat", {"pool": pool, "now": now}))
 
     def look(self, pool: str, now: datetime, read: Callable[[Snapshot], Seen]) -> Seen | None:
         """See `Store.look`."""
         with self._reading() as transaction:
-            stored = pool_in(transaction, pool)
-            return None if stored is None else read(_snapshot(transaction, stored, now))
+            pool_rows, queue_rows, uses = _rows(transaction, *pool_calls(pool), ("in_use", {"pool": pool}))
+            stored = pool_of(pool_rows, queue_rows)
+            return None if stored is None else read(snapshot(transaction, stored, dict(uses), now))
 
     def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
         """See `Store.claim`."""
         with self._writing() as transaction:
-            if not transaction.change("heartbeat", pool=pool, now=now):
-                return Claims()
-            abandoned = [RUN.decode(row) for row in transaction.rows("abandoned", pool=pool, now=now, limit=takeovers)]
-            taken = [(run, configuration.expected(run), transitions.taken_over(run, now, lease)) for run in abandoned]
-            repeats = _change(transaction, taken)
-            decision = decide(_snapshot(transaction, required(pool_in(transaction, pool)), now))
-            grants = _leave(transaction, pool, [(each.run, transitions.granted(each, now, lease)) for each in decision.grants])
-            crashes = _leave(
-                transaction, pool, [(run, transitions.crashed(run, reason, now)) for run, reason in decision.crashes]
+            beat, *cursors = transaction.together(
+                ("heartbeat", {"pool": pool, "now": now}),
+                ("abandoned", {"pool": pool, "now": now, "limit": takeovers}),
+                *pool_calls(pool),
+                ("in_use", {"pool": pool}),
             )
-        claims = [Claim(run=run, repeat=True) for run in repeats]
-        claims += [Claim(run=run, repeat=False) for run in grants]
-        return Claims(claims=tuple(claims), crashed=tuple(crashes))
+            if not beat.rowcount:
+                return Claims()
+            abandoned, pool_rows, queue_rows, uses = (cursor.fetchall() for cursor in cursors)
+            taken = [RUN.decode(row) for row in abandoned]
+            stored = required(pool_of(pool_rows, queue_rows))
+            decision = decide(snapshot(transaction, stored, dict(uses), now, batch=takeovers))
+            repeats = [(run, configuration.expected(run), transitions.taken_over(run, now, lease)) for run in taken]
+            grants = _leaving(pool, [(each.run, transitions.granted(each, now, lease)) for each in decision.grants])
+            crashes = _leaving(pool, [(run, transitions.crashed(run, reason, now)) for run, reason in decision.crashes])
+            changed = iter(_change(transaction, [*repeats, *grants, *crashes]))
+        claims = [Claim(run=run, repeat=True) for run in islice(changed, len(repeats)) if run]
+        claims += [Claim(run=run, repeat=False) for run in islice(changed, len(grants)) if run]
+        return Claims(claims=tuple(claims), crashed=tuple(filter(None, changed)))
 
     def lingering(self, pool: str, *, limit: int) -> Sequence[Run]:
         """See `Store.lingering`."""
-        with self._reading() as transaction:
-            return [SMALL_RUN.decode(row) for row in transaction.rows("lingering", pool=pool, limit=limit)]
+        [rows] = self._read(("lingering", {"pool": pool, "limit": limit}))
+        return [SMALL_RUN.decode(row) for row in rows]
 
     def discarded(self, run_ids: Sequence[UUID]) -> None:
         """See `Store.discarded`."""
-        if not run_ids:
-            return
-        with self._writing() as transaction:
-            transaction.change_each("discarded", [{"id": run_id} for run_id in sorted(run_ids)])
+        if run_ids:
+            self._write(*(("discarded", {"id": run_id}) for run_id in sorted(run_ids)))
 
     def to_notify(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:
         """See `Store.to_notify`."""
-        with self._reading() as transaction:
-            return [SMALL_RUN.decode(row) for row in transaction.rows("to_notify", pool=pool, now=now, limit=limit)]
+        [rows] = self._read(("to_notify", {"pool": pool, "now": now, "limit": limit}))
+        return [SMALL_RUN.decode(row) for row in rows]
 
     def notified(self, notifications: Sequence[Notified]) -> None:
         """See `Store.notified`."""
-        if not notifications:
-            return
-        columns = [
-            {
-                "id": each.run_id,
-                "notify_at": each.notify_at,
-                "again_at": each.again_at,
-                **RUN.encode_fields({"notified_hooks": each.hooks}),
-            }
-            for each in notifications
+        calls: list[Call] = [
+            (
+                "notified",
+                {
+                    "id": each.run_id,
+                    "notify_at": each.notify_at,
+                    "again_at": each.again_at,
+                    **RUN.encode_fields({"notified_hooks": each.hooks}),
+                },
+            )
+            for each in sorted(notifications, key=lambda each: each.run_id)
         ]
-        with self._writing() as transaction:
-            transaction.change_each("notified", sorted(columns, key=lambda each: each["id"]))
+        if calls:
+            self._write(*calls)
 
     def prune(self, pool: str, before: datetime, *, limit: int) -> int:
         """See `Store.prune`."""
-        with self._writing() as transaction:
-            return transaction.change("prune", pool=pool, before=before, limit=limit)
+        [count] = self._write(("prune", {"pool": pool, "before": before, "limit": limit}))
+        return count
 
     # Moving to another store
 
@@ -296,9 +299,20 @@ class SqlStore(ABC):
             transaction.change_each("add_run", [RUN.encode(run) for run in sorted(runs, key=lambda run: run.id)])
 
     def _runs_from(self, start: UUID, *, inclusive: bool) -> Sequence[Run]:
-        statement = "runs_from" if inclusive else "runs_after"
+        [rows] = self._read(("runs_from" if inclusive else "runs_after", {"start": start, "limit": PAGE}))
+        return [RUN.decode(row) for row in rows]
+
+    # Below the verbs
+
+    def _read(self, *calls: Call) -> Sequence[Sequence[Row]]:
+        """The rows of each of these statements, as of one moment."""
         with self._reading() as transaction:
-            return [RUN.decode(row) for row in transaction.rows(statement, start=start, limit=PAGE)]
+            return [cursor.fetchall() for cursor in transaction.last(*calls)]
+
+    def _write(self, *calls: Call) -> Sequence[int]:
+        """How many rows each of these statements has changed, in one transaction."""
+        with self._writing() as transaction:
+            return [cursor.rowcount for cursor in transaction.last(*calls)]
 
 
 def _conditions(where: RunFilter) -> tuple[str, Mapping[str, Any]]:
@@ -312,21 +326,8 @@ def _conditions(where: RunFilter) -> tuple[str, Mapping[str, Any]]:
     return " AND ".join(conditions) or "TRUE", parameters
 
 
-def _in_use(transaction: Transaction, pool: str) -> Mapping[str, int]:
-    return dict(transaction.rows("in_use", pool=pool))
-
-
-def _snapshot(transaction: Transaction, pool: WorkPool, now: datetime) -> Snapshot:
-    def due(queue: str, limit: int, after: Position | None = None) -> Sequence[Run]:
-        asked: dict[str, Any] = {"pool": pool.name, "queue": queue, "now": now, "limit": max(limit, 0)}
-        if after is None:
-            return [RUN.decode(row) for row in transaction.rows("due", **asked)]
-        return [RUN.decode(row) for row in transaction.rows("due_after", **asked, due_at=after[0], id=after[1])]
-
-    def deployment(name: str) -> Deployment | None:
-        return deployment_in(transaction, name)
-
-    return Snapshot(pool=pool, in_use=_in_use(transaction, pool.name), due=due, deployment=deployment)
+def _rows(transaction: Transaction, *calls: Call) -> Iterator[Sequence[Row]]:
+    return (cursor.fetchall() for cursor in transaction.together(*calls))
 
 
 def _apply(transaction: Transaction, moves: Sequence[Move]) -> frozenset[UUID]:
@@ -341,17 +342,23 @@ def _apply(transaction: Transaction, moves: Sequence[Move]) -> frozenset[UUID]:
     return frozenset(move.run_id for move, as_expected in zip(moves, changed, strict=True) if as_expected)
 
 
-def _leave(transaction: Transaction, pool: str, changes: Sequence[tuple[Run, Mapping[str, Any]]]) -> Sequence[Run]:
+RunChange = tuple[Run, Mapping[str, Any], Mapping[str, Any]]
+"""A run, how it is expected to be, and its new values."""
+
+
+def _leaving(pool: str, changes: Sequence[tuple[Run, Mapping[str, Any]]]) -> Sequence[RunChange]:
     """The claim's own moves: they leave SCHEDULED, whatever the run was read as."""
-
-    def waiting(run: Run) -> Mapping[str, Any]:
-        return configuration.guard(run.id, pool, RunState.SCHEDULED, run.fence, run.ending)
-
-    return _change(transaction, [(run, waiting(run), values) for run, values in changes])
+    return [
+        (run, configuration.guard(run.id, pool, RunState.SCHEDULED, run.fence, run.ending), values) for run, values in changes
+    ]
 
 
-def _change(transaction: Transaction, changes: Sequence[tuple[Run, Mapping[str, Any], Mapping[str, Any]]]) -> Sequence[Run]:
-    """Runs, how each is expected to be, and its new values. The runs that were so, exactly as they will be read again."""
+def _change(transaction: Transaction, changes: Sequence[RunChange]) -> Sequence[Run | None]:
+    """Each run that was as expected, exactly as it will be read again; None for one that was not."""
+    if not changes:
+        return []
     written = [(RUN.encode_fields(values), expected) for _, expected, values in changes]
     answered = zip(changes, written, transaction.change_runs(written), strict=True)
-    return [replace(run, **RUN.decode_fields(values)) for (run, *_), (values, _), as_expected in answered if as_expected]
+    return [
+        replace(run, **RUN.decode_fields(values)) if as_expected else None for (run, *_), (values, _), as_expected in answered
+    ]

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
 from uuid import UUID
 
-from dispatcher.stores.rows import microseconds
+from dispatcher.stores.rows import RUN, microseconds
 
 Row = tuple[Any, ...]
+
+_DEPLOYMENT_OF_HEAD = 1 + RUN.names.index("deployment")
 Change = tuple[Mapping[str, Any], Mapping[str, Any]]
 """Of a run: the columns that get new values, and how it is expected to be, as the parameters of `change_run` say it."""
+
+
+Call = tuple[str, Mapping[str, Any]]
+"""A statement, by its name or as it is, and its parameters."""
 
 
 class Cursor(Protocol):
@@ -46,13 +53,28 @@ class Transaction:
         self._connection = connection
         self._statements = statements
 
+    def together(self, *calls: Call) -> Sequence[Cursor]:
+        """Run named statements of which none needs another's answer; the database may get them in one go."""
+        return self._run([(self._statements[name], parameters) for name, parameters in calls])
+
+    def last(self, *calls: Call) -> Sequence[Cursor]:
+        """The same, and nothing follows in this transaction: the database may get its end in the same go."""
+        return self._run([(self._statements[name], parameters) for name, parameters in calls], ends=True)
+
+    def heads(self, **parameters: Any) -> tuple[Sequence[Row], Sequence[Row]]:
+        """The rows of `due_heads`, and those of the deployments that its runs are of."""
+        runs = self.rows("due_heads", **parameters)
+        names = sorted({row[_DEPLOYMENT_OF_HEAD] for row in runs} - {None})
+        return runs, self.rows("deployments_named", names=json.dumps(names)) if names else ()
+
     def rows(self, name: str, /, **parameters: Any) -> Sequence[Row]:
         """All rows that a statement answers with."""
         return self._execute(self._statements[name], parameters).fetchall()
 
     def rows_where(self, name: str, conditions: str, /, **parameters: Any) -> Sequence[Row]:
-        """The same of a statement with `{conditions}`."""
-        return self._execute(self._statements[name].replace("{conditions}", conditions), parameters).fetchall()
+        """The rows of a statement with `{conditions}`; nothing follows in this transaction."""
+        [cursor] = self._run([(self._statements[name].replace("{conditions}", conditions), parameters)], ends=True)
+        return cursor.fetchall()
 
     def row(self, name: str, /, **parameters: Any) -> Row | None:
         """The first row, if there is one."""
@@ -67,16 +89,19 @@ class Transaction:
         return self._counts([(self._statements[name], each) for each in parameters])
 
     def change_runs(self, changes: Sequence[Change]) -> Sequence[bool]:
-        """Change runs, one after the other; the answer says which of them were as expected."""
+        """Change runs, one after the other; the answer says which of them were as expected. Nothing follows."""
         statement = self._statements["change_run"]
         calls = [(_assigning(statement, tuple(values)), {**values, **expected}) for values, expected in changes]
         return [bool(count) for count in self._counts(calls)]
 
-    def _counts(self, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> Sequence[int]:
-        return [self._execute(statement, parameters).rowcount for statement, parameters in calls]
+    def _counts(self, calls: Sequence[Call]) -> Sequence[int]:
+        return [cursor.rowcount for cursor in self._run(calls)]
+
+    def _run(self, calls: Sequence[Call], *, ends: bool = False) -> Sequence[Cursor]:  # noqa: ARG002 - where trips cost nothing
+        return [self._execute(statement, parameters) for statement, parameters in calls]
 
     def _execute(self, statement: str, parameters: Mapping[str, Any]) -> Cursor:
-        return self._connection.execute(statement, {name: stored(value) for name, value in parameters.items()})
+        return self._connection.execute(statement, stored_in(parameters))
 
 
 @lru_cache(maxsize=256)
@@ -87,6 +112,11 @@ def _assigning(statement: str, columns: Sequence[str]) -> str:
 def assignments(columns: Sequence[str], source: str) -> str:
     """What stands for `{changes}`: each column gets the value of its name, with a prefix that says whence."""
     return ", ".join(f"{column} = {source}{column}" for column in columns)
+
+
+def stored_in(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as they are stored."""
+    return {name: stored(value) for name, value in parameters.items()}
 
 
 _AS_IS = frozenset({str, int, float, type(None)})

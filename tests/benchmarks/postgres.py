@@ -100,9 +100,9 @@ class _World:
         wire = Cutter(server.port)
         store = PostgresStore(server.url(self.database, port=wire.port))
         store.pools()
-        wire.turns = wire.statements = 0
+        wire.trips = wire.statements = 0
         self.claim(store)
-        sent = wire.statements, wire.turns
+        sent = wire.statements, wire.trips
         store.close()
         wire.close()
         return sent

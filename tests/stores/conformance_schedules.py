@@ -268,7 +268,8 @@ class Attempts:
             submission=SUBMISSION,
             lingers=True,
         )
-        run = a_run(retry=RetryPolicy(attempts=3, delay=MINUTE), past=(ended, replace(ended, number=2)), attempt=3, states=2)
+        policy, past = RetryPolicy(attempts=3, delay=MINUTE), (ended, replace(ended, number=2))
+        run = a_run(retry=policy, past=past, attempt=3, ended_attempts=2)
         store.add_runs([run])
         assert store.get(run.id) == run
         [claimed] = claim(store, NOW).claims

@@ -50,8 +50,9 @@ class Cutter(_Proxy):
 
     def __init__(self, server_port: int) -> None:
         super().__init__(server_port)
-        self.requests = self.turns = self.statements = 0
-        """What the client has sent in one piece, how often it then waited for an answer, and the statements in what it sent."""
+        self.requests = self.trips = self.statements = 0
+        """What the client has sent in one piece; how often it asked for all answers so far, which is a round trip; and the
+        statements in what it sent."""
         self.has_cut = False
         self._breaks: Breaks | None = None
         self._passed_on = False
@@ -66,18 +67,18 @@ class Cutter(_Proxy):
 
     def _serve(self, client: socket.socket) -> None:
         with closing(self._connect()) as server:
-            last, unread, begun = server, bytearray(), False
+            unread, begun = bytearray(), False
             while True:
                 ready, _, _ = select.select([client, server], [], [])
                 for side in ready:
                     data = side.recv(1 << 16)
                     if not data or (side is client and self._breaks_at(data, server)):
                         return
-                    self.turns += side is client and last is server
                     if side is client:
-                        self.statements += _statements_in(unread, data) if begun else 0
+                        kinds = _messages_in(unread, data) if begun else []
+                        self.statements += sum(kind in b"PQ" for kind in kinds)
+                        self.trips += sum(kind in b"SQ" for kind in kinds)
                         begun = True  # what comes first is no message like the others
-                    last = side
                     (server if side is client else client).sendall(data)
 
     def _breaks_at(self, data: bytes, server: socket.socket) -> bool:
@@ -87,7 +88,9 @@ class Cutter(_Proxy):
         self._breaks, self.has_cut = None, True
         if self._passed_on:
             server.sendall(data)
-            server.recv(1 << 16)
+            server.settimeout(1)  # a message of which this is a part has no answer yet
+            with suppress(TimeoutError):
+                server.recv(1 << 16)
         return True
 
 
@@ -136,14 +139,17 @@ class Pooler(_Proxy):
                     return
 
 
-def _statements_in(unread: bytearray, data: bytes) -> int:
-    """How many messages of the client's that bring a statement (Parse, Query) are whole now; the rest stays `unread`."""
+def _messages_in(unread: bytearray, data: bytes) -> list[bytes]:
+    """The kinds of the client's messages that are whole now; the rest stays `unread`.
+
+    Parse and Query bring a statement; Sync and Query ask for the answers to all that was sent.
+    """
     unread += data
-    found = 0
+    kinds = []
     while len(unread) >= 5 and len(unread) > (length := struct.unpack_from("!I", unread, 1)[0]):
-        found += unread[:1] in (b"P", b"Q")
+        kinds.append(bytes(unread[:1]))
         del unread[: length + 1]
-    return found
+    return kinds
 
 
 def _at_once(side: socket.socket) -> socket.socket:

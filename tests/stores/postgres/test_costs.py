@@ -9,13 +9,11 @@ import pytest
 from dispatcher.models import RunState
 from dispatcher.records import RunFilter
 from dispatcher.stores.postgres import PostgresStore
-from dispatcher.stores.postgres_transaction import _respelled
 from dispatcher.stores.rows import RUN, microseconds
 from dispatcher.stores.sql_store import _conditions
 from tests.builders import MINUTE, NOW, a_deployment, a_pool
 from tests.stores.postgres_server import PostgresServer
-from tests.stores.postgres_wire import Cutter
-from tests.stores.steps import a_claimed_run, a_running_run, a_stored_run, claim, granting, moved
+from tests.stores.steps import a_claimed_run, a_running_run, a_stored_run, moved
 
 PARAMETERS: Mapping[str, Any] = {
     "pool": "pool",
@@ -26,6 +24,11 @@ PARAMETERS: Mapping[str, Any] = {
     "now": microseconds(NOW + 10 * MINUTE),
     "due_at": 0,
     "ended_before": 0,
+    "total": 50,
+    "rooms": '{"high": 50, "default": 50}',
+    "ids": ["0" * 32],
+    "expected": "[]",
+    "rows": "[]",
     "limit": 50,
     "offset": 0,
     "expected_id": "0" * 32,
@@ -43,6 +46,9 @@ INDICES = {
     "live_before": "runs_live",
     "lingering": "runs_lingering",
     "change_run": "runs_pkey",
+    "change_runs": "runs_pkey",
+    "due_heads": "runs_waiting",
+    "deployments_of_heads": "deployments_pkey",
     "run": "runs_pkey",
     "discarded": "runs_pkey",
     "heartbeat": "work_pools_pkey",
@@ -74,6 +80,8 @@ TICK = (
     "abandoned",
     "in_use",
     "due",
+    "due_heads",
+    "deployments_of_heads",
     "live",
     "live_before",
     "lingering",
@@ -173,30 +181,6 @@ def test_many_pools_get_their_heartbeat_without_waiting_for_one_that_is_claimed(
     other.close()
 
 
-def test_a_claim_of_fifty_takes_as_many_round_trips_as_one_of_one(store: PostgresStore):
-    for _ in range(60):
-        a_stored_run(store)
-    assert sent(store, 1) == (9, 9)
-    statements, turns = sent(store, 50)
-    assert statements == 8 + 50
-    assert turns <= 9 + 2, "what is sent in one go may come in more than one piece"
-
-
-def sent(store: PostgresStore, size: int) -> tuple[int, int]:
-    """The statements of a claim of so many, and how often it waits for an answer: to one, or to all sent in one go."""
-    assert store._connection
-    cutter = Cutter(store._connection.info.port)
-    behind = PostgresStore(f"postgresql://postgres@127.0.0.1:{cutter.port}/{store._connection.info.dbname}?sslmode=disable")
-    behind.pools()
-    cutter.turns = cutter.statements = 0
-    claimed = claim(behind, decide=lambda snapshot: granting(*snapshot.due("default", size))(snapshot)).claims
-    statements, turns = cutter.statements, cutter.turns
-    behind.close()
-    cutter.close()
-    assert len(claimed) == size
-    return statements, turns
-
-
 def crowd(postgres: PostgresServer, database: str, store: PostgresStore, *, up_to: int) -> None:
     """Fill the default queue with due runs, copied inside the database."""
     first = a_stored_run(store, due_at=NOW - MINUTE, tags=("crowd",))
@@ -212,9 +196,8 @@ def crowd(postgres: PostgresServer, database: str, store: PostgresStore, *, up_t
 def plan(store: PostgresStore, statement: str, *, run: bool = False, **parameters: Any) -> Any:
     """How the server does it in a transaction of the store's; with `run` it does it, and says what it met."""
     explain = "EXPLAIN (FORMAT JSON, ANALYZE, BUFFERS, TIMING FALSE) " if run else "EXPLAIN (FORMAT JSON) "
-    with store._writing():
-        assert store._connection
-        [answer] = store._connection.execute(explain.encode() + _respelled(statement), {**PARAMETERS, **parameters}).fetchall()
+    with store._writing() as transaction:
+        [answer] = transaction._execute(explain + statement, {**PARAMETERS, **parameters}).fetchall()
     found = answer[0] if isinstance(answer[0], list) else json.loads(answer[0])
     return found[0]["Plan"]
 

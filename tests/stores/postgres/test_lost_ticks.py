@@ -46,6 +46,7 @@ def test_a_tick_cut_at_any_request_is_finished_by_the_next(
     cutter, store = Cutter(postgres.port), stores()
     behind = stores(port=cutter.port)
     for place in range(1, 1000):
+        cutter.mend()
         behind.pools()
         pool = f"pool-{place}"
         store.save_pool(a_pool(pool, limit=LIMIT), expected_version=None)

@@ -34,6 +34,52 @@ UPDATE runs SET {changes}
 WHERE id = :expected_id AND pool || '' = :expected_pool AND state || '' = :expected_state AND fence = :expected_fence
     AND COALESCE(ending, '') = :expected_ending
 
+-- name: change_runs
+-- Many runs at once, each with the values that stand beside its id. Whatever the planner believes, it finds them by `:ids`.
+UPDATE runs SET {changes}
+FROM json_to_recordset(CAST(:expected AS json)) AS expected
+    (expected_id text, expected_pool text, expected_state text, expected_fence bigint, expected_ending text)
+    JOIN json_populate_recordset(CAST(NULL AS runs), CAST(:rows AS json)) AS wanted ON wanted.id = expected_id
+WHERE runs.id = ANY(:ids) AND runs.id = expected_id AND runs.pool || '' = expected_pool AND runs.state || '' = expected_state
+    AND runs.fence = expected_fence AND COALESCE(runs.ending, '') = expected_ending
+RETURNING runs.id
+
+-- name: due_heads
+-- The heads of many queues: `:rooms` says in JSON, in order of priority, how long each may be, `:total` how many are wanted. Before
+-- the columns of a run stands its number in its queue.
+SELECT head.*
+FROM json_each_text(CAST(:rooms AS json)) AS room (lane, size)
+CROSS JOIN LATERAL (
+    SELECT * FROM (
+        SELECT row_number() OVER (ORDER BY due_at, id) AS number, {run}
+        FROM runs
+        WHERE pool = :pool AND queue = room.lane AND state = 'SCHEDULED' AND due_at <= :now
+            AND (not_before IS NULL OR not_before <= :now)
+        ORDER BY due_at, id LIMIT :limit
+    ) AS numbered
+    WHERE number <= CAST(room.size AS bigint)
+) AS head
+LIMIT :total
+
+-- name: deployments_of_heads
+-- The deployments of the same runs.
+SELECT {deployment} FROM deployments
+WHERE name = ANY (ARRAY (
+    SELECT head.deployment
+    FROM json_each_text(CAST(:rooms AS json)) AS room (lane, size)
+    CROSS JOIN LATERAL (
+        SELECT deployment FROM (
+            SELECT row_number() OVER (ORDER BY due_at, id) AS number, deployment
+            FROM runs
+            WHERE pool = :pool AND queue = room.lane AND state = 'SCHEDULED' AND due_at <= :now
+                AND (not_before IS NULL OR not_before <= :now)
+            ORDER BY due_at, id LIMIT :limit
+        ) AS numbered
+        WHERE number <= CAST(room.size AS bigint)
+    ) AS head
+    LIMIT :total
+))
+
 -- name: heartbeats
 -- Waits for nobody: a pool whose row is locked is being claimed, which is a heartbeat, or changed.
 UPDATE work_pools SET last_tick_at = :now

@@ -1,6 +1,26 @@
 -- The statements that SQLite has beside those of `sql/statements.sql`: one for many runs at once. `{rows}` stands for a row of
 -- parameters for each.
 
+-- name: due_heads
+-- The heads of many queues: `:rooms` says in JSON, in order of priority, how long each may be, `:total` how many are wanted. In each
+-- queue they come in the order of their ids.
+SELECT NULL, {run}
+FROM (SELECT key, value FROM json_each(:rooms)) AS room
+CROSS JOIN runs ON runs.id IN (
+    SELECT head.id FROM (
+        SELECT waiting.id, row_number() OVER (ORDER BY waiting.due_at, waiting.id) AS number
+        FROM runs AS waiting
+        WHERE waiting.pool = :pool AND waiting.queue = room.key AND waiting.state = 'SCHEDULED' AND waiting.due_at <= :now
+            AND (waiting.not_before IS NULL OR waiting.not_before <= :now)
+        ORDER BY waiting.due_at, waiting.id LIMIT :limit
+    ) AS head
+    WHERE head.number <= room.value
+)
+LIMIT :total
+
+-- name: deployments_named
+SELECT {deployment} FROM deployments WHERE name IN (SELECT value FROM json_each(:names))
+
 -- name: runs_as_expected
 -- Those that `change_run` would change, as one text of ids. The join goes from what is asked for to the runs, never along them,
 -- and finds them by nothing but the id: an expression has no index.
