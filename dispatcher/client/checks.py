@@ -108,7 +108,7 @@ def _validation() -> Any:
     if absent := _absent_libraries():
         raise SettingsError(
             f"{absent[0]} is not installed, so nothing can be checked that is to be created or changed; "
-            "build a function's package with `dispatcher package --door`, or pip install push-dispatcher"
+            "build a function's package with `dispatcher package --validation`, or pip install push-dispatcher"
         )
     from dispatcher import validation  # noqa: PLC0415 - a reader does not need it
 

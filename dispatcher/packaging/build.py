@@ -27,7 +27,7 @@ class Order:
     target: Target
     extras: tuple[str, ...]
     """Extras of push-dispatcher: providers, stores and telemetry that the function uses."""
-    door: bool = False
+    validation: bool = False
     """With what checks input, which creating a run in the function needs and a tick does not."""
     whole: bool = False
     """With what the runtime brings as well: boto3 of the lock's version instead of the runtime's."""
@@ -75,7 +75,7 @@ def build(order: Order) -> Package:
     without = frozenset() if order.whole else order.target.platform.brought
     with TemporaryDirectory(prefix="push-dispatcher-package-") as name:
         directory = Path(name)
-        wanted = roots(order.extras, order.target, door=order.door)
+        wanted = roots(order.extras, order.target, validation=order.validation)
         source = Source(into=directory / "wheels", kept=order.wheels)
         wheels = resolve(wanted, lock, order.target, source, without=without)
         owners = _lay_out(_contents(order.target, wheels, lock), directory / "root")

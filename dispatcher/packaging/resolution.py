@@ -18,7 +18,7 @@ from dispatcher.packaging.targets import Target
 from dispatcher.packaging.wheels import Source, Wheel, download
 
 DISTRIBUTION = "push-dispatcher"
-DOOR = frozenset({"jsonschema", "pydantic", "regex"})
+VALIDATION = frozenset({"jsonschema", "pydantic", "regex"})
 """What checks input. No tick needs it; creating a run in the function does."""
 EXTRAS = ("aws", "azure", "docker", "gcp", "modal", "postgres", "schedules", "telemetry")
 """The extras that a function may want: providers, stores, telemetry, and what reads schedules."""
@@ -27,7 +27,7 @@ Wanted = frozenset[tuple[str, str]]
 """Normalised names, each with the extra that is asked of it; an empty extra is the distribution itself."""
 
 
-def roots(extras: Iterable[str], target: Target, *, door: bool) -> Wanted:
+def roots(extras: Iterable[str], target: Target, *, validation: bool) -> Wanted:
     """What a function with these extras asks for itself, and its platform's host.
 
     Raises `PackagingError` for an extra that is none of a function.
@@ -39,7 +39,7 @@ def roots(extras: Iterable[str], target: Target, *, door: bool) -> Wanted:
     known = [Requirement(line) for line in distribution(DISTRIBUTION).requires or ()]
     host = [target.platform.host] if target.platform.host else []
     wanted = [_wanted(known, extra, target) for extra in ("", *chosen, *host)]
-    return frozenset(each for some in wanted for each in some if door or each[0] not in DOOR)
+    return frozenset(each for some in wanted for each in some if validation or each[0] not in VALIDATION)
 
 
 def resolve(wanted: Wanted, lock: Lock, target: Target, source: Source, *, without: frozenset[str]) -> tuple[Wheel, ...]:

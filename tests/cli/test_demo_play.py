@@ -108,6 +108,7 @@ def test_the_play_ends_with_every_run_ended_and_every_promise_kept(stage):
         "highest use seen: 3 of 3",
         "30 runs, 30 jobs started",
         "30 of 30 runs have ended",
+        "3 failed, 3 are meant to",
     ]
     assert shape["seconds"] < 25
 
@@ -153,10 +154,10 @@ def _ended(queue, start, end, **fields):
     return a_run("pool", queue, state=RunState.COMPLETED, claimed_at=started, started_at=started, ended_at=ended, **fields)
 
 
-def _summary(runs, evidence=None, limit=2):
+def _summary(runs, evidence=None, limit=2, failing=frozenset()):
     pool = a_pool(limit=limit, queues=[a_queue("high", 1, limit=1), a_queue("default", 2)])
     counted = evidence or Evidence(starts={run.id: 1 for run in runs})
-    shape = summary(pool, runs, counted, highest={}, seconds=1.0)
+    shape = summary(pool, runs, counted, highest={}, seconds=1.0, failing=failing)
     return shape["ok"], [check["name"] for check in shape["checks"] if not check["ok"]]
 
 
@@ -185,3 +186,19 @@ def test_small_words():
     assert ranges([9, 1, 2, 3, 7, 10]) == "1-3, 7, 9-10"
     assert ranges([]) == ""
     assert at_once([]) == 0
+
+
+def test_the_summary_finds_a_run_that_failed_against_the_plan_and_one_that_did_not():
+    run = replace(_ended("default", 0, 1), name="high-3")
+    failed = replace(run, state=RunState.FAILED)
+    broken = (False, ["the runs that are meant to fail did, and no others"])
+    assert _summary([failed], failing=frozenset({"high-3"})) == (True, [])
+    assert _summary([failed]) == broken
+    assert _summary([run], failing=frozenset({"high-3"})) == broken
+
+
+def test_the_time_of_the_summary_is_that_of_the_last_picture(stage, capsys):
+    shape = perform(stage, speed=1, silent=False, clock=stage.clock)
+    assert shape["meant_to_fail"] == shape["ends"]["FAILED"] == 3
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.split()[0] == f"{shape['seconds']:.1f}"

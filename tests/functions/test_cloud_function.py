@@ -155,10 +155,10 @@ def test_a_body_of_spaces_or_null_is_a_scheduled_tick(ticking):
         assert (status, [pool["pool"] for pool in report["pools"]]) == (200, ["batch"])
 
 
-def test_creating_a_run_without_the_door_is_500_and_says_how_to_build_it(ticking):
+def test_creating_a_run_without_validation_is_500_and_says_how_to_build_it(ticking):
     status, answer = ticking.post({"create_run": {"pool": "batch"}}, token=token())
     assert status == 500
-    assert "dispatcher package --door" in answer["error"]
+    assert "dispatcher package --validation" in answer["error"]
 
 
 def test_anything_but_a_post_does_nothing(ticking):

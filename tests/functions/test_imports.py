@@ -60,7 +60,7 @@ def test_an_entry_point_loads_what_its_platform_asks_for_and_neither_a_store_nor
 
 
 @pytest.mark.usefixtures("ecs_emulator")
-def test_a_tick_that_submits_to_ecs_loads_neither_the_door_nor_another_cloud(tmp_path: Path):
+def test_a_tick_that_submits_to_ecs_loads_neither_validation_nor_another_cloud(tmp_path: Path):
     path = tmp_path / "store.db"
     store = SqliteStore(path)
     store.save_pool(a_pool(type="ecs:push", base_job_template=registry.default_template("ecs:push")), expected_version=None)

@@ -131,4 +131,4 @@ def test_what_cannot_be_met_fails_the_call(world):
     world.deploy()
     assert world.call({"pool": "nowhere"}) == "dispatcher.errors.NotFound: pool: work pool 'nowhere' does not exist"
     run = {"create_run": {"pool": "nowhere"}}
-    assert world.call(run).startswith("dispatcher.errors.NotFound"), "the door is part of the image"
+    assert world.call(run).startswith("dispatcher.errors.NotFound"), "validation is part of the image"

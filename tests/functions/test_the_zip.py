@@ -128,18 +128,18 @@ def test_what_the_package_holds_is_all_that_is_imported_and_nothing_is_written_i
     assert sorted(task.rglob("*")) == before
 
 
-def test_a_run_cannot_be_created_in_a_package_without_the_door_and_the_error_says_what_to_do(world):
+def test_a_run_cannot_be_created_in_a_package_without_validation_and_the_error_says_what_to_do(world):
     world.people.create_work_pool("batch", type="ecs:push")
     function = world.sandbox()
-    with pytest.raises(FunctionError, match="build a function's package with `dispatcher package --door`") as failed:
+    with pytest.raises(FunctionError, match="build a function's package with `dispatcher package --validation`") as failed:
         function.invoke({"create_run": {"pool": "batch", "job_variables": {"image": "busybox"}}})
     assert failed.value.type == "SettingsError"
     assert function.invoke(SCHEDULED)["pools"][0]["problem"] == "", "it goes on ticking"
 
 
-def test_a_run_can_be_created_in_a_package_with_the_door_and_is_checked_there(world, shared, tmp_path):
+def test_a_run_can_be_created_in_a_package_with_validation_and_is_checked_there(world, shared, tmp_path):
     world.people.create_work_pool("batch", type="ecs:push")
-    package = built_once(shared, "door.zip", door=True)
+    package = built_once(shared, "validation.zip", validation=True)
     world.laid_out = unpack(package, tmp_path / "task"), world.laid_out[1]
     function = world.sandbox()
     right = {"pool": "batch", "job_variables": {"image": "busybox"}}

@@ -67,7 +67,7 @@ def leaves(value: Any) -> Iterator[str]:
         yield value
 
 
-def taken_at_the_door(pool_type: str, job_variables: Mapping[str, Any]) -> None:
+def accepted_by_validation(pool_type: str, job_variables: Mapping[str, Any]) -> None:
     """Make a work pool with these defaults, and a run that gives an image alone: all of it is checked with the template."""
     client = Dispatcher(MemoryStore())
     client.create_work_pool("batch", type=pool_type, job_variables=job_variables)

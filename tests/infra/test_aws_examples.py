@@ -9,7 +9,7 @@ import pytest
 from dispatcher.settings import Settings
 from providers.emulators.ecs import EcsEmulator
 from tests.infra.aws import of_type, policies
-from tests.infra.clouds import a_package, taken_at_the_door
+from tests.infra.clouds import a_package, accepted_by_validation
 from tests.infra.terraform import Terraform, mirror, needs
 
 pytestmark = [needs("hashicorp/aws"), pytest.mark.long]
@@ -65,7 +65,7 @@ def test_a_dispatcher_serves_a_pool_of_another_account_without_a_key(account, tm
     settings = Settings.from_environment(lambda_["environment"][0]["variables"])
     assert settings.credentials["jobs"] == {"role_arn": role["arn"], "region": "us-east-1"}
     assert outputs["job_variables"]["aws_credentials"] == "jobs"
-    taken_at_the_door("ecs:push", outputs["job_variables"])
+    accepted_by_validation("ecs:push", outputs["job_variables"])
 
     bus = f"arn:aws:events:us-east-1:{OURS}:event-bus/default"
     forwards = [target for target in of_type(resources, "aws_cloudwatch_event_target") if target["arn"] == bus]

@@ -14,7 +14,7 @@ from cronsim import CronSim
 
 from dispatcher.settings import Settings
 from providers.container_instance.arm import Arm
-from tests.infra.clouds import STORE, SUBSCRIPTION, a_package, leaves, of_type, on_the_stub, taken_at_the_door
+from tests.infra.clouds import STORE, SUBSCRIPTION, a_package, accepted_by_validation, leaves, of_type, on_the_stub
 from tests.infra.terraform import installed
 
 pytestmark = installed
@@ -209,7 +209,7 @@ def test_the_job_variables_are_those_of_the_template(deployed):
     given = deployed.outputs()["job_variables"]
     assert set(given) == {"subscription_id", "resource_group_name", "location", "identities"}
     assert (given["subscription_id"], given["resource_group_name"]) == (SUBSCRIPTION, "push-dispatcher-batch")
-    taken_at_the_door("azure-container-instance:push", given)
+    accepted_by_validation("azure-container-instance:push", given)
 
 
 def test_subnets_are_joined_by_a_right_on_them_alone(tmp_path):

@@ -17,10 +17,10 @@ from tests.infra.clouds import (
     PROJECT,
     SUBSCRIPTION,
     a_package,
+    accepted_by_validation,
     of_type,
     on_the_stub,
     statements,
-    taken_at_the_door,
 )
 from tests.infra.terraform import mirror, needs
 
@@ -95,7 +95,7 @@ def test_google_believes_aws_that_this_one_role_calls(applied):
         "roles/iam.serviceAccountUser",
     }
     assert outputs["job_variables"]["credentials"] == "google"
-    taken_at_the_door("cloud-run-v2:push", outputs["job_variables"])
+    accepted_by_validation("cloud-run-v2:push", outputs["job_variables"])
 
 
 def test_azure_believes_aws_that_this_one_role_calls(applied):
@@ -121,7 +121,7 @@ def test_azure_believes_aws_that_this_one_role_calls(applied):
         "aws_audience": AUDIENCE,
     }
     assert outputs["job_variables"]["aci_credentials"] == "azure"
-    taken_at_the_door("azure-container-instance:push", outputs["job_variables"])
+    accepted_by_validation("azure-container-instance:push", outputs["job_variables"])
 
 
 def test_the_right_to_a_token_of_aws_is_for_azure_alone(applied):

@@ -14,7 +14,7 @@ from cronsim import CronSim
 
 from dispatcher.settings import Settings
 from providers.cloud_run.connection import Connection
-from tests.infra.clouds import PROJECT, STORE, a_package, leaves, of_type, on_the_stub, taken_at_the_door
+from tests.infra.clouds import PROJECT, STORE, a_package, accepted_by_validation, leaves, of_type, on_the_stub
 from tests.infra.terraform import installed
 
 pytestmark = installed
@@ -179,4 +179,4 @@ def test_alerts_tell_of_ticks_that_fail_of_none_at_all_and_of_pools_with_problem
 def test_the_job_variables_are_those_of_the_template(deployed):
     given = deployed.outputs()["job_variables"]
     assert set(given) == {"project", "region", "service_account_name"}
-    taken_at_the_door("cloud-run-v2:push", given)
+    accepted_by_validation("cloud-run-v2:push", given)

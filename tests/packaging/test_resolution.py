@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from dispatcher.errors import PackagingError
 from dispatcher.packaging import lock
-from dispatcher.packaging.resolution import DOOR, EXTRAS, resolve, roots
+from dispatcher.packaging.resolution import EXTRAS, VALIDATION, resolve, roots
 from dispatcher.packaging.targets import target
 from dispatcher.packaging.wheels import Source
 
@@ -123,21 +123,21 @@ def test_a_lock_that_leaves_something_open_is_refused(tmp_path, line):
         lock.read(path)
 
 
-def test_a_tick_asks_for_less_than_the_door():
-    tick = {name for name, _ in roots(["aws"], ARM, door=False)}
-    door = {name for name, _ in roots(["aws"], ARM, door=True)}
+def test_a_tick_asks_for_less_than_validation():
+    tick = {name for name, _ in roots(["aws"], ARM, validation=False)}
+    checked = {name for name, _ in roots(["aws"], ARM, validation=True)}
     assert "annotated-types" in tick
-    assert door - tick == DOOR
+    assert checked - tick == VALIDATION
 
 
 def test_only_the_chosen_extras_are_asked_for():
-    names = {name for name, _ in roots(["postgres"], ARM, door=False)}
+    names = {name for name, _ in roots(["postgres"], ARM, validation=False)}
     assert "psycopg" in names
     assert not names & {"boto3", "modal", "azure-identity", "google-cloud-run"}
 
 
 def test_a_platform_with_a_host_of_its_own_asks_for_what_that_needs_and_no_other_does():
-    asked = {where.name: {name for name, _ in roots(["postgres"], where, door=False)} for where in (ARM, GOOGLE, AZURE)}
+    asked = {where.name: {name for name, _ in roots(["postgres"], where, validation=False)} for where in (ARM, GOOGLE, AZURE)}
     assert {name: sorted(names - asked["aws-lambda"]) for name, names in asked.items()} == {
         "aws-lambda": [],
         "google-cloud-function": ["functions-framework", "google-auth", "requests"],
@@ -148,7 +148,7 @@ def test_a_platform_with_a_host_of_its_own_asks_for_what_that_needs_and_no_other
 def test_an_extra_that_no_function_has_is_refused():
     known = "aws, azure, docker, gcp, modal, postgres, schedules, telemetry"
     with pytest.raises(PackagingError, match=f"extras: dev is none of a function's; they are {known}"):
-        roots(["dev"], ARM, door=False)
+        roots(["dev"], ARM, validation=False)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_target_that_is_not_supported_is_refused_with_those_that_are(words, me
 @pytest.mark.parametrize("where", EVERYWHERE, ids=str)
 def test_the_lock_that_comes_along_holds_what_every_extra_asks_for_in_a_version_that_will_do(where):
     held = lock.read(lock.default_path())
-    wanted = {name for name, _ in roots(EXTRAS, where, door=True)}
+    wanted = {name for name, _ in roots(EXTRAS, where, validation=True)}
     asked = [Requirement(line) for line in requires("push-dispatcher")]
     for requirement in (each for each in asked if canonicalize_name(each.name) in wanted):
         pinned = str(held.find(requirement.name, where.markers).requirement.specifier).removeprefix("==")

@@ -29,7 +29,7 @@ PLATFORMS, MACHINES = click.Choice(list(targets.PLATFORMS)), click.Choice(list(t
 @click.option("--arch", type=MACHINES, help="The function's architecture; arm64 on AWS, elsewhere there is only x86-64.")
 @click.option("--python", default="3.13", show_default=True, metavar="X.Y", help="The runtime's Python.")
 @click.option("--extras", metavar="NAMES", help=EXTRAS)
-@click.option("--door", is_flag=True, help="With pydantic and jsonschema, which creating runs needs; ticks do not.")
+@click.option("--validation", is_flag=True, help="With pydantic and jsonschema, which creating runs needs; ticks do not.")
 @click.option("--with-sdk", is_flag=True, help="With boto3 of the lock's version, though the runtime of aws-lambda brings one.")
 @click.option("--compile/--no-compile", "compiled", default=True, help="With bytecode, where there is an interpreter for it.")
 @click.option("--compile-with", metavar="PYTHON", help="That interpreter; otherwise this one, or pythonX.Y on PATH.")

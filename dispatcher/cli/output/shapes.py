@@ -38,8 +38,8 @@ plan, apply  hash (of what is stored before) and hash_after, applied, changes: a
              file): a list of noun, name
 dry run      a list of pool, admitted (each id, name, queue and the rendered job without its secrets), crashes (each id, name,
              queue, reason), barriers, problem
-package      output, bytes, sha256, target, arch, python, extras, door, bytecode (the release of the Python that made it, or
-             null), bill_of_materials, distributions: a list of name, version, files, unpacked_bytes, zipped_bytes
+package      output, bytes, sha256, target, arch, python, extras, validation, bytecode (the release of the Python that made it
+             or null), bill_of_materials, distributions: a list of name, version, files, unpacked_bytes, zipped_bytes
 """
 
 from __future__ import annotations
@@ -297,7 +297,7 @@ def package(built: Package) -> Shape:
         "arch": built.order.target.arch,
         "python": built.order.target.python,
         "extras": list(built.order.extras),
-        "door": built.order.door,
+        "validation": built.order.validation,
         "bytecode": built.interpreter,
         "bill_of_materials": str(built.order.bill),
         "distributions": [_part(part) for part in built.parts],

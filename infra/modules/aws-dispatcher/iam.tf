@@ -93,14 +93,6 @@ resource "aws_iam_role" "function" {
   permissions_boundary = var.iam.permissions_boundary
   assume_role_policy   = data.aws_iam_policy_document.function_trust.json
   tags                 = var.tags
-
-  # A role that lacks a policy which cannot be attached would dispatch half of the pools.
-  lifecycle {
-    precondition {
-      condition     = length(var.pools) <= var.managed_policies_quota
-      error_message = "pools: ${length(var.pools)} pools need as many managed policies, and a role takes ${var.managed_policies_quota}. Let pools that share a cluster and roles share an entry, or have the quota raised and give managed_policies_quota."
-    }
-  }
 }
 
 data "aws_iam_policy_document" "function" {
@@ -203,7 +195,13 @@ resource "aws_iam_role_policy" "function" {
   role   = aws_iam_role.function[0].id
   policy = data.aws_iam_policy_document.function.minified_json
 
+  # Not of the role itself: pools in other accounts have to trust it before it can know of them.
   lifecycle {
+    precondition {
+      condition     = length(var.pools) <= var.managed_policies_quota
+      error_message = "pools: ${length(var.pools)} pools need as many managed policies, and a role takes ${var.managed_policies_quota}. Let pools that share a cluster and roles share an entry, or have the quota raised and give managed_policies_quota."
+    }
+
     precondition {
       condition     = local.inline_size <= 10240
       error_message = "policies: with the dispatcher's own they come to ${local.inline_size} characters, and a role takes 10,240. Merge statements, or attach a managed policy to the role."

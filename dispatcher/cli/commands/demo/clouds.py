@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from dispatcher.cli.commands.demo.emulated import Function, scheduled_event, starts_of
-from dispatcher.cli.commands.demo.scenario import PlannedRun
+from dispatcher.cli.commands.demo.scenario import PlannedRun, meant_to_fail
 from dispatcher.cli.commands.demo.stage import Evidence
 from dispatcher.cli.commands.demo.summary import Shape, summary
 from dispatcher.client import Dispatcher
@@ -160,7 +160,9 @@ def tour(*, speed: float, clock: Clock, say: Callable[[str], Any]) -> Shape:
     """Play it to its end, a line for each run that ends; what ran where. Raises what the dispatcher raises."""
     with Sky() as sky:
         begun = clock.now()
-        sky.enqueue(runs_to_play(speed))
+        planned = runs_to_play(speed)
+        failing = meant_to_fail(planned)
+        sky.enqueue(planned)
         told: set[UUID] = set()
         while True:
             sky.tick()
@@ -170,7 +172,8 @@ def tour(*, speed: float, clock: Clock, say: Callable[[str], Any]) -> Shape:
             for run in ended:
                 if run.id not in told:
                     told.add(run.id)
-                    say(f"{seconds:5.1f} s  {run.pool:6} {run.name:10} {run.state}")
+                    why = "   (it is meant to)" if run.name in failing else ""
+                    say(f"{seconds:5.1f} s  {run.pool:6} {run.name:10} {run.state}{why}")
             if len(ended) == len(runs):
                 return _shape(sky, runs, seconds)
             if seconds > PATIENCE:
@@ -180,12 +183,15 @@ def tour(*, speed: float, clock: Clock, say: Callable[[str], Any]) -> Shape:
 
 def _shape(sky: Sky, runs: Sequence[Run], seconds: float) -> Shape:
     """`demo --all --json`: stage, seconds, runs, ends, pools (each as the plain demo's), jobs, checks, ok, next."""
-    order = [run.name for run in runs_to_play(1.0)]
+    planned = runs_to_play(1.0)
+    order, failing = [run.name for run in planned], meant_to_fail(planned)
     pools: list[Shape] = []
     jobs: list[Shape] = []
     for cloud in CLOUDS:
         own = sorted((run for run in runs if run.pool == cloud.pool), key=lambda run: order.index(run.name))
-        told = summary(sky.client.work_pool(cloud.pool), own, sky.evidence(cloud.pool), highest={}, seconds=seconds)
+        told = summary(
+            sky.client.work_pool(cloud.pool), own, sky.evidence(cloud.pool), highest={}, seconds=seconds, failing=failing
+        )
         pools.append({"type": cloud.pool_type, **told})
         jobs.extend(_job(cloud, run) for run in own)
     checks = [{**check, "name": f"{pool['pool']}: {check['name']}"} for pool in pools for check in pool["checks"]]
@@ -194,6 +200,7 @@ def _shape(sky: Sky, runs: Sequence[Run], seconds: float) -> Shape:
         "seconds": round(seconds, 1),
         "runs": len(runs),
         "ends": dict(Counter(str(run.state) for run in runs)),
+        "meant_to_fail": sum(pool["meant_to_fail"] for pool in pools),
         "pools": pools,
         "jobs": jobs,
         "checks": checks,

@@ -10,7 +10,7 @@ from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.commands.demo.audience import audience
 from dispatcher.cli.commands.demo.play import Play
 from dispatcher.cli.commands.demo.processes import ProcessStage
-from dispatcher.cli.commands.demo.scenario import scenario
+from dispatcher.cli.commands.demo.scenario import meant_to_fail, scenario
 from dispatcher.cli.commands.demo.stage import Stage
 from dispatcher.cli.commands.demo.summary import summary
 from dispatcher.cli.context import Context, pass_context
@@ -39,21 +39,20 @@ def demo(context: Context, /, *, ecs: bool, clouds: bool, speed: float) -> Answe
 
 def perform(stage: Stage, *, speed: float, silent: bool, clock: Clock) -> dict[str, Any]:
     """Play the scenario on a stage that is set up; the summary of what happened."""
-    begun, planned = clock.now(), scenario(speed)
+    planned = scenario(speed)
     with audience(stage.title, silent=silent) as show:
         play = Play(scenario=planned, stage=stage, clock=clock, show=show)
         runs = play.run()
-    seconds = (clock.now() - begun).total_seconds()
-    pool = stage.client.work_pool(planned.pool)
-    told = summary(pool, runs, stage.evidence(), highest=play.watcher.highest, seconds=seconds)
-    return {"stage": stage.title, **told, "next": list(stage.next_steps)}
+    pool, failing = stage.client.work_pool(planned.pool), meant_to_fail(planned.runs)
+    shape = summary(pool, runs, stage.evidence(), highest=play.watcher.highest, seconds=play.seconds, failing=failing)
+    return {"stage": stage.title, **shape, "next": list(stage.next_steps)}
 
 
 def _all(*, speed: float, silent: bool) -> Answer:
+    if not silent:
+        click.echo("Starting four emulated clouds and the function ...")  # before the import, which takes seconds
     from dispatcher.cli.commands.demo.clouds import tour  # noqa: PLC0415 - the plain demo does without emulators
 
-    if not silent:
-        click.echo("Starting four emulated clouds and the function ...")
     shape = tour(speed=speed, clock=SystemClock(), say=(lambda _line: None) if silent else click.echo)
     return Answer(data=shape, view="commands.demo.views:demo_clouds", faults=_broken(shape))
 

@@ -28,6 +28,8 @@ class Play:
     clock: Clock
     show: Show
     watcher: Watcher = field(default_factory=Watcher)
+    seconds: float = 0.0
+    """Of the last picture that was shown: the play's own time, without what it took to set it up."""
 
     def run(self) -> Sequence[Run]:
         """Play it to its end; the runs as they ended. Raises what the dispatcher raises."""
@@ -69,7 +71,8 @@ class Play:
         client = self.stage.client
         pool = client.work_pool(self.scenario.pool)
         runs = client.runs(pool=pool.name, limit=1000)
-        self.show(self.watcher.look(pool, runs, self._reasons(runs), self._seconds()))
+        self.seconds = self._seconds()
+        self.show(self.watcher.look(pool, runs, self._reasons(runs), self.seconds))
         return runs
 
     def _reasons(self, runs: Sequence[Run]) -> Mapping[str, Explanation]:

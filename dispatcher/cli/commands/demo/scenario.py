@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count, islice
 
@@ -81,3 +81,8 @@ def scenario(speed: float = 1.0) -> Scenario:
 
     waves = (Wave(after=0.0, runs=runs(FIRST)), Wave(after=6.0 / speed, runs=runs(SECOND)))
     return Scenario(pool="demo", limit=5, queues=QUEUES, waves=waves)
+
+
+def meant_to_fail(runs: Iterable[PlannedRun]) -> frozenset[str]:
+    """The names of the runs whose jobs do not succeed."""
+    return frozenset(run.name for run in runs if run.exit_code)

@@ -1,6 +1,7 @@
 """What happened: from the runs as they ended, and from what the infrastructure itself counted. The shape of `demo --json`.
 
-stage, pool, limit, seconds, runs (a number), ends (state -> number), queues, checks, ok, next (command lines to try)
+stage, pool, limit, seconds, runs (a number), ends (state -> number), meant_to_fail (a number), queues, checks, ok,
+next (command lines to try)
 queue   name, priority, limit, runs, order (places among all runs), wait_seconds {median, longest}, ends
 check   name, ok, found: one promise each
 """
@@ -14,21 +15,33 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.cli.commands.demo.stage import Evidence
-from dispatcher.models import Run, WorkPool, WorkQueue
+from dispatcher.models import Run, RunState, WorkPool, WorkQueue
 
 Shape = dict[str, Any]
 
 
-def summary(pool: WorkPool, runs: Sequence[Run], evidence: Evidence, *, highest: Mapping[str, int], seconds: float) -> Shape:
-    """Everything that is worth telling; `highest` is the most slots seen held, by queue and, under ``, in the pool."""
+def summary(
+    pool: WorkPool,
+    runs: Sequence[Run],
+    evidence: Evidence,
+    *,
+    highest: Mapping[str, int],
+    seconds: float,
+    failing: frozenset[str],
+) -> Shape:
+    """What happened; `highest` is the most slots seen held, by queue and, under ``, in the pool.
+
+    `failing` are the names of the runs that are meant to fail.
+    """
     places = _places(pool, runs)
-    checks = [*_limits(pool, runs, evidence, highest), _once(runs, evidence), _ended(runs)]
+    checks = [*_limits(pool, runs, evidence, highest), _once(runs, evidence), _ended(runs), _as_meant(runs, failing)]
     return {
         "pool": pool.name,
         "limit": pool.concurrency_limit,
         "seconds": round(seconds, 1),
         "runs": len(runs),
         "ends": _ends(runs),
+        "meant_to_fail": len(failing),
         "queues": [_queue(queue, _of(queue, runs), places) for queue in pool.queues],
         "checks": checks,
         "ok": all(check["ok"] for check in checks),
@@ -97,6 +110,12 @@ def _once(runs: Sequence[Run], evidence: Evidence) -> Shape:
 def _ended(runs: Sequence[Run]) -> Shape:
     ended = sum(run.state.is_terminal for run in runs)
     return {"name": "never lost, never stuck", "ok": ended == len(runs), "found": f"{ended} of {len(runs)} runs have ended"}
+
+
+def _as_meant(runs: Sequence[Run], failing: frozenset[str]) -> Shape:
+    failed = {run.name for run in runs if run.state in (RunState.FAILED, RunState.CRASHED)}
+    name = "the runs that are meant to fail did, and no others"
+    return {"name": name, "ok": failed == failing, "found": f"{len(failed)} failed, {len(failing)} are meant to"}
 
 
 def _ends(runs: Iterable[Run]) -> Mapping[str, int]:

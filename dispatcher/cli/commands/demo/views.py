@@ -50,8 +50,8 @@ def demo_picture(title: str, picture: Picture) -> Group:
 
 def demo_summary(shape: Shape) -> None:
     """What happened in the demo, and what to try next."""
-    ends = ", ".join(f"{count} {state}" for state, count in shape["ends"].items())
-    say(f"\n{shape['runs']} runs on {shape['stage']} in {shape['seconds']} s: {ends}. At most {shape['limit']} at once.\n")
+    what = f"{shape['runs']} runs on {shape['stage']} in {shape['seconds']} s: {_ends(shape)}"
+    say(f"\n{what}. At most {shape['limit']} at once.\n")
     out = table("Priority", "Queue", "Limit", "Runs", "Median wait", "Longest", "Ended", "Admitted as", right=(0, 2, 3, 4, 5))
     for queue in shape["queues"]:
         waits = queue["wait_seconds"] or {"median": 0, "longest": 0}
@@ -75,8 +75,7 @@ def demo_summary(shape: Shape) -> None:
 
 def demo_clouds(shape: Shape) -> None:
     """What ran where, cloud by cloud, and what to try next."""
-    ends = ", ".join(f"{count} {state}" for state, count in shape["ends"].items())
-    say(f"\n{shape['runs']} runs on {shape['stage']} in {shape['seconds']} s: {ends}.\n")
+    say(f"\n{shape['runs']} runs on {shape['stage']} in {shape['seconds']} s: {_ends(shape)}.\n")
     out = table("Pool", "Type", "Run", "State", "Exit code", "Its job there", "Console", right=(4,))
     for job in shape["jobs"]:
         url = job["url"] or ""
@@ -91,6 +90,11 @@ def demo_clouds(shape: Shape) -> None:
         out.add_row(*cells, text(job["short"]), page)
     show(out)
     _demo_end(shape)
+
+
+def _ends(shape: Shape) -> str:
+    ends = ", ".join(f"{count} {state}" for state, count in shape["ends"].items())
+    return f"{ends} ({shape['meant_to_fail']} are meant to fail)"
 
 
 def _demo_end(shape: Shape) -> None:

@@ -152,7 +152,7 @@ run "eleven_pools" {
     pools = { for number in range(11) : "pool-${number}" => { cluster_arn = "c", policy = "{}" } }
   }
 
-  expect_failures = [aws_iam_role.function[0]]
+  expect_failures = [aws_iam_role_policy.function[0]]
 }
 
 run "eleven_pools_after_the_quota_was_raised" {
