@@ -9,7 +9,11 @@
     engine,         one engine: its calls and answers; the only modules that import the SDK
     dialling
     pulls, puller   images come in a process of their own, which outlives the tick
+    lookup          what an engine has
+    marks           what was asked of a container: empty volumes beside it
     starting        create and start, once
+    leftovers       what ended containers leave
+    logs, registries
     provider        the protocol
 
 What Docker remembers, and what follows from it:
@@ -21,6 +25,9 @@ What Docker remembers, and what follows from it:
 * **A call that timed out may act later**: a frozen engine does, when it thaws, what it was asked. Hence the look-up lag.
 * **Nobody but Docker's own event log knows who stopped a container**, and that log is short. A cancel leaves a mark: an empty
   volume `NAME.stop`. An end by SIGTERM or SIGKILL counts as stopped only with the mark.
+* **An engine that is killed while it starts a container forgets that**: the command ran, the container is as if it never had. A
+  submission leaves the mark `NAME.start` before it sends a start. A container with the mark, of an engine that was restarted
+  since (its events are gone), may have run: its attempt ends as CRASHED and is not started a second time.
 * **`docker container prune` forgets ended containers**, so absence proves nothing after `memory` seconds.
 * **A pull dies with its client.** A tick cannot wait for a large image, so it starts a process that does, and the run waits.
 * **`auto_remove` loses the exit code, a restart policy runs a job twice.** Both stay off: the dispatcher removes each container

@@ -20,6 +20,7 @@ OPTIONS = ("-o", "BatchMode=yes")
 """Nobody is there to answer a question."""
 
 KEPT_WORDS = 4096
+END_SECONDS = 0.5
 
 
 class SocketConnection(HTTPConnection):
@@ -48,6 +49,7 @@ class SshConnection(HTTPConnection):
         super().__init__("localhost", timeout=timeout)
         self._command = ssh_command(url)
         self._ssh: subprocess.Popen[bytes] | None = None
+        self._words = ""
 
     def connect(self) -> None:
         """Start ssh with our socket as its input and output. A missing program raises OSError: nothing was sent."""
@@ -73,26 +75,20 @@ class SshConnection(HTTPConnection):
         try:
             return super().getresponse()
         except ConnectionError as problem:
-            raise ConnectionError(f"{problem}: {self._words()}") from problem
+            raise ConnectionError(f"{problem}: {self._words or 'ssh has ended'}") from problem
 
     def close(self) -> None:
-        """Close the connection, and end ssh with it."""
+        """Close the connection. Ssh sees that and ends; one that does not is ended."""
         super().close()
-        if self._ssh is not None:
-            self._ssh.kill()
-            self._ssh.communicate()
-            self._ssh = None
-
-    def _words(self) -> str:
-        """What ssh had to say; it has closed its output, so that it is about to end."""
-        if self._ssh is None or self._ssh.stderr is None:
-            return "ssh has ended"
+        ssh, self._ssh = self._ssh, None
+        if ssh is None:
+            return
         try:
-            self._ssh.wait(timeout=1)
+            _, words = ssh.communicate(timeout=END_SECONDS)
         except subprocess.TimeoutExpired:
-            return "ssh gave up the connection"
-        words = self._ssh.stderr.read(KEPT_WORDS).decode("utf-8", errors="replace").strip()
-        return words or f"ssh ended with {self._ssh.returncode}"
+            ssh.kill()
+            _, words = ssh.communicate()
+        self._words = words[-KEPT_WORDS:].decode("utf-8", errors="replace").strip()
 
 
 def ssh_command(url: str) -> tuple[str, ...]:

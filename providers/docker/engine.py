@@ -104,6 +104,10 @@ class Engine:
         """Make or change something."""
         return self._call("POST", path, query, body)
 
+    def upload(self, path: str, content: bytes, **query: Any) -> Answer:
+        """Hand over a tar file."""
+        return self._call("POST", path, query, content)
+
     def delete(self, path: str, **query: Any) -> Answer:
         """Remove something."""
         return self._call("DELETE", path, query)
@@ -148,7 +152,8 @@ class Engine:
                 parameters = {name: _parameter(value) for name, value in query.items() if value is not None}
                 url = self._base() + path
                 session = self._connection.session()
-                return _answer(session.request(method, url, params=parameters, json=body, timeout=seconds))
+                payload = {"data": body} if isinstance(body, bytes) else {"json": body}
+                return _answer(session.request(method, url, params=parameters, timeout=seconds, **payload))
 
         try:
             return within(seconds, send)

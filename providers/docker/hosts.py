@@ -107,19 +107,27 @@ def default_host(environment: Mapping[str, str]) -> Host:
     """As the Docker CLI finds it: DOCKER_HOST, DOCKER_CONTEXT, the context in use, the usual socket. Raises `HostLacks`."""
     if environment.get("DOCKER_HOST"):
         return _of_environment(environment)
-    from docker.context import ContextAPI  # noqa: PLC0415 - loads the SDK
-    from docker.errors import DockerException  # noqa: PLC0415 - likewise
-
-    try:
-        given = ContextAPI.kwargs_from_context(environment=dict(environment))
-    except (DockerException, OSError, ValueError, KeyError) as problem:
-        raise HostLacks(f"docker_host: Docker's context in use cannot be read: {problem}") from problem
-    tls = given.get("tls")
-    url = str(given.get("base_url") or "unix:///var/run/docker.sock").replace("http+unix://", "unix://")
+    url, tls = _of_context(environment.get("DOCKER_CONTEXT") or None)
     if tls is None:
         return Host(url=_usable("docker_host: Docker's context", url))
     cert, key = tls.cert or ("", "")
     return Host(url=url, tls=True, ca_file=tls.ca_cert or "", cert_file=cert, key_file=key, verify=bool(tls.verify))
+
+
+def _of_context(name: str | None) -> tuple[str, Any]:
+    """Address and TLS configuration of a context, or of that in use."""
+    from docker.context import ContextAPI  # noqa: PLC0415 - loads the SDK
+    from docker.context.config import get_current_context_name  # noqa: PLC0415 - likewise
+    from docker.errors import DockerException  # noqa: PLC0415 - likewise
+
+    name = name or str(get_current_context_name())
+    try:
+        context = ContextAPI.get_context(name)
+    except (DockerException, OSError, ValueError, KeyError) as problem:
+        raise HostLacks(f"docker_host: Docker's context {name!r} cannot be read: {problem}") from problem
+    if context is None:
+        raise HostLacks(f"docker_host: Docker has no context {name!r} here; see `docker context ls`")
+    return str(context.Host or "unix:///var/run/docker.sock").replace("http+unix://", "unix://"), context.TLSConfig
 
 
 def _of_environment(environment: Mapping[str, str]) -> Host:

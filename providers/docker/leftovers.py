@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from providers.base import JOB_NAME, CallFailed
+from providers.docker import marks
 from providers.docker.engine import Engine, container_path
 from providers.docker.lookup import inspected, rows
-from providers.docker.marks import marks, removed_mark
 from providers.docker.states import RUNNING
 
 SETTLED = timedelta(hours=1)
@@ -22,7 +22,7 @@ def discarded(engine: Engine, names: Sequence[str]) -> frozenset[str]:
     gone: set[str] = set()
     for name in names:
         try:
-            if engine.has_time and _removed(engine, name) and removed_mark(engine, name):
+            if engine.has_time and _removed(engine, name) and marks.remove(engine, name):
                 gone.add(name)
         except CallFailed:
             break
@@ -35,9 +35,9 @@ def swept(engine: Engine, keep: frozenset[str], now: datetime) -> tuple[str, ...
     idle = sorted(name for name, row in listed.items() if row.get("State") not in RUNNING)
     forgotten = [name for name in idle if name not in keep and JOB_NAME.fullmatch(name)][:SWEPT_AT_ONCE]
     removed = tuple(_swept(engine, forgotten, now))
-    for name, left_at in marks(engine).items():
+    for name, left_at in list(marks.marked(engine)):
         if name not in listed and now - left_at > SETTLED and engine.has_time:
-            removed_mark(engine, name)
+            marks.remove(engine, name)
     return removed
 
 
@@ -45,7 +45,7 @@ def _swept(engine: Engine, names: Sequence[str], now: datetime) -> Iterator[str]
     for name in names:
         if not engine.has_time:
             return
-        if _is_settled(engine, name, now) and _removed(engine, name) and removed_mark(engine, name):
+        if _is_settled(engine, name, now) and _removed(engine, name) and marks.remove(engine, name):
             yield name
 
 

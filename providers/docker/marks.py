@@ -1,4 +1,7 @@
-"""The mark of a cancel: an empty volume beside the container. Docker itself keeps no trace of who stopped what.
+"""Marks beside a container: empty volumes that say what was asked of it. Docker itself keeps no such trace.
+
+    NAME.start    left before a start is sent: without it nobody has tried to start the container
+    NAME.stop     left before a stop is sent: an end by a signal was asked for
 
 A label cannot be added to a container, and a file in it cannot be written where its root is read-only. A volume is made by one
 call that is safe to repeat, outlives a restart of the engine, and is removed with the container.
@@ -6,60 +9,72 @@ call that is safe to repeat, outlives a restart of the engine, and is removed wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from providers.base import CallFailed
 from providers.docker.engine import Engine
 from providers.docker.request import NAME_LABEL
 
-STOP_LABEL = "push-dispatcher/stop"
-SUFFIX = ".stop"
+MARK_LABEL = "push-dispatcher/mark"
 
 
-def left_mark(engine: Engine, name: str) -> datetime:
-    """Leave the mark; when it was first left. Raises `CallFailed`."""
-    labels = {NAME_LABEL: name, STOP_LABEL: "true"}
-    answer = engine.post("/volumes/create", {"Name": name + SUFFIX, "Driver": "local", "Labels": labels})
-    if answer.status != 201 or not _is_mark(answer.value, name):
-        raise answer.unexpected(f"{name}: the mark of a cancel could not be left")
-    return created_at(answer.value)
+class Mark(StrEnum):
+    """What was asked of a container."""
+
+    START = "start"
+    STOP = "stop"
 
 
-def is_marked(engine: Engine, name: str) -> bool:
-    """Whether somebody asked the dispatcher for the container's end. Raises `CallFailed`."""
-    answer = engine.get(f"/volumes/{name}{SUFFIX}")
+def leave(engine: Engine, name: str, mark: Mark) -> datetime:
+    """Leave a mark; when it was first left. Raises `CallFailed`."""
+    volume = {"Name": volume_name(name, mark), "Driver": "local", "Labels": {NAME_LABEL: name, MARK_LABEL: mark}}
+    answer = engine.post("/volumes/create", volume)
+    if answer.status != 201 or not _is_mark(answer.value, name, mark):
+        raise answer.unexpected(f"{name}: the mark of a {mark} could not be left")
+    return _created_at(answer.value)
+
+
+def is_left(engine: Engine, name: str, mark: Mark) -> bool:
+    """Whether a mark was left. Raises `CallFailed`."""
+    answer = engine.get(f"/volumes/{volume_name(name, mark)}")
     if answer.status == 404 and name in answer.message:
         return False
-    if answer.status != 200 or not _is_mark(answer.value, name):
-        raise answer.unexpected(f"{name}: its mark cannot be read")
+    if answer.status != 200 or not _is_mark(answer.value, name, mark):
+        raise answer.unexpected(f"{name}: its mark of a {mark} cannot be read")
     return True
 
 
-def marks(engine: Engine) -> Mapping[str, datetime]:
-    """The names of all jobs that have one, with when it was left. Raises `CallFailed`."""
-    answer = engine.get("/volumes", filters={"label": [STOP_LABEL]})
-    volumes = answer.value.get("Volumes") if answer.status == 200 and isinstance(answer.value, Mapping) else ()
-    if volumes == ():
+def remove(engine: Engine, name: str) -> bool:
+    """Remove every mark of a job; True when there is none (any more). Raises `CallFailed`."""
+    answers = [engine.delete(f"/volumes/{volume_name(name, mark)}") for mark in Mark]
+    return all(answer.status == 204 or (answer.status == 404 and name in answer.message) for answer in answers)
+
+
+def marked(engine: Engine) -> Iterator[tuple[str, datetime]]:
+    """The names of all jobs that have a mark, with when it was left. Raises `CallFailed`."""
+    answer = engine.get("/volumes", filters={"label": [MARK_LABEL]})
+    if answer.status != 200 or not isinstance(answer.value, Mapping) or "Volumes" not in answer.value:
         raise answer.unexpected("the engine's volumes cannot be listed")
-    names = [(str(volume.get("Name", "")).removesuffix(SUFFIX), volume) for volume in volumes or ()]
-    return {name: created_at(volume) for name, volume in names if _is_mark(volume, name)}
+    for volume in answer.value["Volumes"] or ():
+        name = volume.get("Labels", {}).get(NAME_LABEL) if isinstance(volume, Mapping) else None
+        if any(_is_mark(volume, str(name), mark) for mark in Mark):
+            yield str(name), _created_at(volume)
 
 
-def removed_mark(engine: Engine, name: str) -> bool:
-    """Remove the mark; True when there is none (any more). Raises `CallFailed`."""
-    answer = engine.delete(f"/volumes/{name}{SUFFIX}")
-    return answer.status == 204 or (answer.status == 404 and name in answer.message)
+def volume_name(name: str, mark: Mark) -> str:
+    """The volume that is the mark."""
+    return f"{name}.{mark}"
 
 
-def created_at(volume: Mapping[str, Any]) -> datetime:
-    """When a volume was made. Raises `CallFailed` when the answer does not say."""
+def _created_at(volume: Mapping[str, Any]) -> datetime:
     try:
         return datetime.fromisoformat(str(volume.get("CreatedAt"))).astimezone(UTC)
     except ValueError:
         raise CallFailed("the engine does not say when a volume was made") from None
 
 
-def _is_mark(volume: Any, name: str) -> bool:
-    return isinstance(volume, Mapping) and volume.get("Name") == name + SUFFIX
+def _is_mark(volume: Any, name: str, mark: Mark) -> bool:
+    return isinstance(volume, Mapping) and volume.get("Name") == volume_name(name, mark)

@@ -33,7 +33,7 @@ from providers.docker.hosts import HostLacks, Hosts
 from providers.docker.leftovers import discarded, swept
 from providers.docker.logs import text_of
 from providers.docker.lookup import inspected, running_names, submission_of
-from providers.docker.marks import is_marked, left_mark
+from providers.docker.marks import Mark, is_left, leave
 from providers.docker.pulls import Pulls
 from providers.docker.registries import Registries
 from providers.docker.request import PullPolicy, Request, docker_host_of, request_of
@@ -142,7 +142,7 @@ class DockerProvider:
         container = inspected(engine, submission.name)
         if container is None or not container.is_live:
             return
-        overdue = self._now() - left_mark(engine, submission.name) > timedelta(seconds=self._stop_seconds)
+        overdue = self._now() - leave(engine, submission.name, Mark.STOP) > timedelta(seconds=self._stop_seconds)
         signal = "SIGKILL" if overdue or container.status == "paused" else container.stop_signal
         answer = engine.post(container_path(container.id, "/kill"), signal=signal)
         if answer.status not in (204, 404, 409):  # 409: it ended meanwhile
@@ -256,7 +256,7 @@ def _observed(engine: Engine, submission: Submission) -> Observation:
     container = inspected(engine, submission.name)
     if container is None:
         return _missing(engine, submission)
-    stopped = container.may_have_been_stopped and is_marked(engine, submission.name)
+    stopped = container.may_have_been_stopped and is_left(engine, submission.name, Mark.STOP)
     return observation_of(container, stopped=stopped)
 
 

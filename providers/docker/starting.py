@@ -3,6 +3,7 @@
     create  201  it is ours alone: start it, by its id
             409  its name is taken: it was started, cannot be started, is being started, or was left by somebody who died
             404  the image is not there
+    mark         before a start is sent, so that a container without the mark is known to have been started by nobody
     start   204  it runs
             404  somebody has taken it for one left behind, and has removed it; he starts the next
 
@@ -17,13 +18,21 @@ from typing import Any
 from urllib.parse import quote
 
 from providers.base import Accepted, CallFailed, Hold, Outcome, Rejected, Submission, Throttled, Unknown
+from providers.docker import marks
 from providers.docker.engine import Answer, Engine, container_path
 from providers.docker.lookup import inspected, submission_of
+from providers.docker.marks import Mark
 from providers.docker.states import Container
 
 SCARCE = ("no space left", "cannot allocate memory", "resource temporarily unavailable", "too many open files")
 BUSY = ("port is already allocated", "address already in use", "device or resource busy")
 """Words of refusals that may pass: of the engine's host, and of this job alone. Every other is for good."""
+
+
+MAY_HAVE_RUN = (
+    "the engine was restarted while it started the container: whether the command has run is not known, "
+    "and it is not started a second time"
+)
 
 
 class ImageMissing(Exception):
@@ -73,7 +82,23 @@ class Starting:
             return self._never_started(container)
         if not self.is_left_behind(container):
             return Unknown(cause="somebody else has created the container and is about to start it")
+        if self._may_have_run(container):
+            return Rejected(reason=MAY_HAVE_RUN)
         return self._removed(container.id)
+
+    def _may_have_run(self, container: Container) -> bool:
+        """True when a start was sent, and the engine was restarted since: it may have run the command and forgotten it.
+
+        A restart forgets all events, and so does a long time. Without a mark nobody has sent a start.
+        """
+        if not marks.is_left(self._engine, self._name, Mark.START) or container.created_at is None:
+            return False
+        since = int(container.created_at.timestamp())
+        filters = {"container": [container.id], "event": ["create"]}
+        answer = self._engine.get("/events", since=since, until=since + 1, filters=filters)
+        if answer.status != 200:
+            raise answer.unexpected("the engine's events cannot be read")
+        return container.id.encode() not in answer.body
 
     def is_left_behind(self, container: Container) -> bool:
         """True when whoever created it can no longer be about to start it."""
@@ -99,6 +124,7 @@ class Starting:
         if not self._engine.has_time:
             self._removed(identity)
             return Unknown(cause="the engine took so long to create the container that it was not started any more")
+        marks.leave(self._engine, self._name, Mark.START)
         answer = self._engine.post(container_path(identity, "/start"))
         if answer.status in (204, 304):
             return Accepted(submission=self._submission(identity))
@@ -116,6 +142,7 @@ class Starting:
     def _never_started(self, container: Container) -> Outcome:
         """The engine says that it tried and could not: the status of its answer (400, 404, 500) tells nothing."""
         self._removed(container.id)
+        marks.remove(self._engine, self._name)
         return self._verdict(container.error)
 
     def _verdict(self, words: str) -> Outcome:

@@ -48,12 +48,12 @@ class Container:
     @property
     def was_started(self) -> bool:
         """True once its command ran; Docker notes a start before it answers."""
-        return self.started_at is not None or self.status in RUNNING
+        return self.started_at is not None or self.status != "created"
 
     @property
     def start_failed(self) -> bool:
         """True when the engine tried to start it and could not: nothing ever ran."""
-        return not self.was_started and self.status == "created" and bool(self.error)
+        return not self.was_started and bool(self.error)
 
     @property
     def is_live(self) -> bool:

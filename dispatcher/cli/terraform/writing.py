@@ -64,6 +64,9 @@ ROOTS: Mapping[str, Template] = {
 
 NOTHING_TO_MAKE: Mapping[str | None, str] = {
     None: "Its jobs are processes on the machine that ticks: there is nothing to provision. Try: dispatcher dev",
+    "docker": "Its jobs are containers on engines that are there: there is nothing to provision. Give whoever ticks the "
+    "right to use the engine's socket (that right is root on its host), or name other engines in DISPATCHER_DOCKER_HOSTS; "
+    "providers/docker/README.md tells how. Try: dispatcher doctor",
     "modal": "Modal makes what a job needs when it starts: there is nothing to provision. Sign in with `modal token new`, or "
     "name a token in DISPATCHER_CREDENTIALS; infra/modal.md tells how the dispatcher itself gets there.",
 }

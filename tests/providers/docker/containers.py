@@ -9,7 +9,8 @@ from typing import ClassVar
 from docker.errors import NotFound
 
 from providers.docker import DockerProvider
-from providers.docker.marks import STOP_LABEL, SUFFIX
+from providers.docker.marks import MARK_LABEL, Mark, volume_name
+from providers.docker.request import NAME_LABEL
 from tests.network.faults import Fault, nth
 from tests.providers.docker.engines import IMAGE
 from tests.providers.harness import ProviderHarness
@@ -68,9 +69,9 @@ class DockerHarness(ProviderHarness):
         return job
 
     def settle(self):
-        for volume in self.client.volumes(filters={"label": STOP_LABEL})["Volumes"] or ():
+        for volume in self.client.volumes(filters={"label": f"{MARK_LABEL}={Mark.STOP}"})["Volumes"] or ():
             try:
-                self.client.wait(volume["Name"].removesuffix(SUFFIX))
+                self.client.wait(volume["Labels"][NAME_LABEL])
             except NotFound:
                 continue
 
@@ -120,5 +121,5 @@ class DockerHarness(ProviderHarness):
         self.client.remove_container(name)
 
     def leftover(self, name):
-        marks = self.client.volumes(filters={"label": STOP_LABEL})["Volumes"] or ()
-        return self.state_of(name) is not None or f"{name}{SUFFIX}" in {mark["Name"] for mark in marks}
+        left = {volume["Name"] for volume in self.client.volumes(filters={"label": MARK_LABEL})["Volumes"] or ()}
+        return self.state_of(name) is not None or bool(left & {volume_name(name, mark) for mark in Mark})

@@ -24,6 +24,16 @@ from providers.docker.request import NAME_LABEL
 IMAGE = "job:1"
 WHAT_TO_INSTALL = "a Docker engine can be started by root alone, with Debian's packages docker.io and busybox-static"
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+CONTAINERD = """
+version = 2
+root = "{root}/containerd"
+state = "{root}/containerd-state"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+address = "{root}/containerd.sock"
+[debug]
+level = "warn"
+"""
 COMMANDS = ("sh", "sleep", "cat", "echo", "env", "true", "false", "seq", "dd", "tail", "kill")
 
 
@@ -58,8 +68,9 @@ class TestEngine:
         self.root = Path(tempfile.mkdtemp(prefix="docker-"))
         self.port = _free_port()
         self.socket = f"unix://{self.root}/docker.sock"
+        self.containerd = self._containerd()
         self.start()
-        self.client = docker.APIClient(base_url=self.socket, timeout=60)
+        self.client = docker.APIClient(base_url=f"tcp://127.0.0.1:{self.port}", timeout=60)
         self.client.import_image_from_data(files(), repository="job", tag="1")
 
     @property
@@ -73,14 +84,26 @@ class TestEngine:
         command = ["dockerd", "-H", self.socket, "-H", f"tcp://127.0.0.1:{self.port}", "--tls=false", "--bridge=none"]
         command += [f"--{option}={self.root}/{option}" for option in ("data-root", "exec-root", "pidfile")]
         command += ["--iptables=false", "--ip6tables=false", "--storage-driver=vfs", "--log-level=warn"]
-        with (self.root / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, env={**os.environ, "PATH": SYSTEM_PATH}, start_new_session=True
-            )
+        self.process = self._run([*command, f"--containerd={self.root}/containerd.sock"])
         self._wait_until_it_answers()
 
+    def _run(self, command: list[str]) -> subprocess.Popen[bytes]:
+        around = {**os.environ, "PATH": SYSTEM_PATH}
+        with (self.root / "log").open("ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, env=around, start_new_session=True)
+
+    def _containerd(self) -> subprocess.Popen[bytes]:
+        """What keeps the containers, in a process of its own as on a real machine: it outlives a dockerd that is killed."""
+        (self.root / "containerd.toml").write_text(CONTAINERD.format(root=self.root))
+        containerd = self._run(["containerd", "--config", str(self.root / "containerd.toml")])
+        while not (self.root / "containerd.sock").exists():
+            if containerd.poll() is not None:
+                _cannot(f"containerd does not start: {(self.root / 'log').read_text(errors='replace')[-1000:]}")
+            time.sleep(0.05)
+        return containerd
+
     def kill(self) -> None:
-        """End it without a word; containerd and the containers go on."""
+        """End it without a word; its containers go on."""
         self.process.kill()
         self.process.wait()
 
@@ -112,12 +135,13 @@ class TestEngine:
         if self.process.poll() is None:
             self.clear()
         self.client.close()
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        for process in (self.process, self.containerd):
+            process.terminate()
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
         shutil.rmtree(self.root, ignore_errors=True)
 
     def _wait_until_it_answers(self) -> None:

@@ -98,6 +98,38 @@ def test_a_start_that_timed_out_on_a_frozen_engine_acts_when_it_thaws_and_is_fou
     assert harness.starts(job.name) == 1
 
 
+def test_a_lost_start_is_made_good_as_long_as_the_engine_was_not_restarted(harness):
+    job = harness.job()
+    harness.proxy.script = nth(1, Fault.CUT_BEFORE, only=lambda call: call.action.endswith("/start"))
+    assert isinstance(harness.provider.submit(job), Unknown)
+    harness.wait(harness.provider.limits.lookup_lag + 1)
+    assert isinstance(harness.another().submit(job), Accepted)
+    assert harness.starts(job.name) == 1
+
+
+def test_an_engine_that_may_have_forgotten_a_start_is_not_asked_for_another(harness):
+    job = harness.job()
+    harness.proxy.script = nth(1, Fault.CUT_BEFORE, only=lambda call: call.action.endswith("/start"))
+    assert isinstance(harness.provider.submit(job), Unknown)
+    harness.engine.kill()
+    harness.engine.start()
+    harness.wait(harness.provider.limits.lookup_lag + 1)
+    outcome = harness.another().submit(job)
+    assert isinstance(outcome, Rejected), outcome
+    assert "restarted while it started the container" in outcome.reason
+    assert harness.starts(job.name) == 0
+
+
+def test_a_container_that_nobody_tried_to_start_is_replaced_also_after_a_restart_of_the_engine(harness):
+    job = harness.job()
+    created(harness, job)
+    harness.engine.kill()
+    harness.engine.start()
+    harness.wait(harness.provider.limits.lookup_lag + 1)
+    assert isinstance(harness.another().submit(job), Accepted)
+    assert harness.starts(job.name) == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -219,7 +251,7 @@ def test_a_sweep_removes_what_was_left_unstarted_and_marks_without_a_container(h
 
 
 def test_logs_are_text_and_end_with_the_lines_asked_for(harness):
-    loud = ["sh", "-c", "echo one; echo two >&2; echo three"]
+    loud = ["sh", "-c", "echo one; echo two; echo three"]
     job = harness.job(configuration={**harness.configuration(), "command": loud})
     submission = harness.submitted(job)
     harness.client.wait(job.name)
@@ -228,6 +260,14 @@ def test_logs_are_text_and_end_with_the_lines_asked_for(harness):
     assert harness.provider.logs(submission, tail=0) == ""
     harness.forget(job.name)
     assert harness.provider.logs(submission) == ""
+
+
+def test_both_streams_are_in_the_log(harness):
+    loud = ["sh", "-c", "echo out; echo err >&2"]
+    job = harness.job(configuration={**harness.configuration(), "command": loud})
+    submission = harness.submitted(job)
+    harness.client.wait(job.name)
+    assert sorted(harness.provider.logs(submission).splitlines()) == ["err", "out"]  # Docker reads each at its own pace
 
 
 def test_the_logs_of_a_terminal_have_no_frames(harness):

@@ -3,6 +3,7 @@
 scenario    what is played: a pool, its queues, the runs and when they come
 stage       where it is played: a temporary store and something that runs jobs
 processes   the stage of local processes, ticked here
+containers  the stage of a Docker engine, ticked here
 emulated    the stage of an emulated cloud, ticked through the handler of a function in a process of its own
 clouds      the same runs on all four emulated clouds at once, ticked by one such function
 runtime     that process: events in, answers out, as a platform's runtime calls a handler

@@ -21,18 +21,19 @@ SPEED = click.FloatRange(min=0.1, max=100)
 
 @click.command(cls=Command, example="dispatcher demo --ecs")
 @click.option("--ecs", is_flag=True, help="On the ECS emulator, through the AWS Lambda handler.")
+@click.option("--docker", is_flag=True, help="On the Docker engine of this machine, or that of DOCKER_HOST.")
 @click.option("--speed", type=SPEED, default=1.0, show_default=True, metavar="X", help="Make the jobs X times as fast.")
 @click.option("--all", "clouds", is_flag=True, help="The same runs on all four emulated clouds, through one function.")
 @pass_context
-def demo(context: Context, /, *, ecs: bool, clouds: bool, speed: float) -> Answer:
+def demo(context: Context, /, *, ecs: bool, docker: bool, clouds: bool, speed: float) -> Answer:
     """See priorities and limits at work, on a store and on jobs of its own; nothing of yours is touched, nothing stays."""
-    if ecs and clouds:
-        raise click.UsageError("Give either --ecs or --all.")
+    if ecs + docker + clouds > 1:
+        raise click.UsageError("Give one of --ecs, --docker and --all.")
     if clouds:
         return _all(speed=speed, silent=context.as_json)
     if ecs and not context.as_json:
         click.echo("Starting the ECS emulator and the function ...")
-    with _stage(ecs=ecs) as stage:
+    with _stage(ecs=ecs, docker=docker) as stage:
         shape = perform(stage, speed=speed, silent=context.as_json, clock=SystemClock())
     return Answer(data=shape, view="commands.demo.views:demo_summary", faults=_broken(shape))
 
@@ -61,7 +62,11 @@ def _broken(shape: dict[str, Any]) -> tuple[str, ...]:
     return tuple(f"{check['name']}: {check['found']}" for check in shape["checks"] if not check["ok"])
 
 
-def _stage(*, ecs: bool) -> Stage:
+def _stage(*, ecs: bool, docker: bool) -> Stage:
+    if docker:
+        from dispatcher.cli.commands.demo.containers import DockerStage  # noqa: PLC0415 - the plain demo does without an engine
+
+        return DockerStage()
     if not ecs:
         return ProcessStage()
     from dispatcher.cli.commands.demo.emulated import EcsStage  # noqa: PLC0415 - the plain demo does without emulators
