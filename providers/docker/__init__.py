@@ -6,7 +6,7 @@
     checking        pure: what is wrong with a configuration, and where its job goes
     states          pure: what an inspection says becomes an observation
     hosts           which engine an entry of the settings, or the environment, means
-    engine,         one engine: its calls and answers; the only modules that import the SDK
+    engine,         one engine: its calls and answers; the only modules that import the SDK, with the first call
     dialling
     pulls, puller   images come in a process of their own, which outlives the tick
     lookup          what an engine has

@@ -1,4 +1,4 @@
-"""One engine: its calls and answers. Importing this module loads the SDK.
+"""One engine: its calls and answers. The first call loads the SDK.
 
 The SDK connects (sockets, TLS, contexts) and we speak: its methods wait longer than they are told (`stop`), and hide the status
 that says what a call has done (a start answers 204 or 304).
@@ -12,19 +12,16 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-
-from docker import APIClient
-from docker.errors import DockerException
-from docker.tls import TLSConfig
-from requests.exceptions import RequestException
 
 from providers.base import CallFailed
 from providers.deadlines import NoAnswerInTime, within
-from providers.docker.dialling import DialledAdapter
 from providers.docker.hosts import Host, HostLacks
 from providers.sending import never_sent
+
+if TYPE_CHECKING:
+    from docker import APIClient
 
 NEWEST = (1, 44)
 """The newest version of the API that is spoken here; Engine 29 serves none below it. An older engine is spoken to in its."""
@@ -185,6 +182,12 @@ def container_path(name: str, what: str = "") -> str:
 
 def _session(host: Host, timeout: float) -> APIClient:
     """A session of the SDK; with a version given it makes no call of its own."""
+    from docker import APIClient  # noqa: PLC0415 - a check of configurations does without the SDK
+    from docker.errors import DockerException  # noqa: PLC0415 - likewise
+    from docker.tls import TLSConfig  # noqa: PLC0415 - likewise
+
+    from providers.docker.dialling import DialledAdapter  # noqa: PLC0415 - likewise
+
     tls: Any = False
     if host.tls:
         pair = (host.cert_file, host.key_file) if host.cert_file else None
@@ -202,6 +205,9 @@ def _session(host: Host, timeout: float) -> APIClient:
 
 @contextmanager
 def _errors() -> Iterator[None]:
+    from docker.errors import DockerException  # noqa: PLC0415 - as above
+    from requests.exceptions import RequestException  # noqa: PLC0415 - as above
+
     try:
         yield
     except (RequestException, DockerException, OSError) as problem:

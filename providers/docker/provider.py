@@ -112,7 +112,7 @@ class DockerProvider:
     def find(self, job: Job) -> Submission | None:
         """The container of the name, once it was started. Raises `CallFailed` while somebody may be about to start it."""
         docker_host = docker_host_of(job.configuration)
-        engine = self._engine(docker_host)
+        engine = self._asked(docker_host)
         container = inspected(engine, job.name)
         if container is None or container.start_failed:
             return None
@@ -160,11 +160,11 @@ class DockerProvider:
 
     def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:
         """Remove containers that ended, or were left unstarted, more than an hour ago."""
-        return swept(self._engine(docker_host_of(configuration)), keep, self._now())
+        return swept(self._asked(docker_host_of(configuration)), keep, self._now())
 
     def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
         """The running containers of ours that are not known_names."""
-        names = running_names(self._engine(docker_host_of(configuration)))
+        names = running_names(self._asked(docker_host_of(configuration)))
         return tuple(sorted(name for name in names if JOB_NAME.fullmatch(name) and name not in known_names))
 
     def logs(self, submission: Submission, tail: int = 100) -> str:
@@ -177,6 +177,24 @@ class DockerProvider:
         if answer.status != 200:
             raise answer.unexpected(f"{submission.name}: its log cannot be read")
         return text_of(answer.body, framed=not container.has_tty)
+
+    def advice(self, configuration: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+        """What endangers jobs on the engine where `configuration` puts them, each with what to do. Raises `CallFailed`."""
+        engine = self._asked(docker_host_of(configuration))
+        answer = engine.get("/info")
+        if answer.status != 200 or not isinstance(answer.value, Mapping):
+            raise answer.unexpected(f"{engine.host.url}: the engine does not tell of itself")
+        if answer.value.get("LiveRestoreEnabled") is not False:
+            return ()
+        text = f"{engine.host.url}: a restart of the engine ends its containers"
+        return ((text, 'set {"live-restore": true} in its daemon.json, unless runs may crash by that'),)
+
+    def _asked(self, docker_host: str) -> Engine:
+        """The engine for a read. Raises `CallFailed` also where its entry is missing: nothing is known of any job then."""
+        try:
+            return self._engine(docker_host)
+        except HostLacks as problem:
+            raise CallFailed(str(problem)) from None
 
     def _engine(self, docker_host: str) -> Engine:
         """The engine, for as long as one call may take. Raises `HostLacks`."""

@@ -45,7 +45,7 @@ class Finding:
     """The outcome of one check."""
 
     check: str
-    """settings, store, libraries, hooks, clock, schedule, provider or credentials."""
+    """settings, store, libraries, hooks, clock, schedule, provider, credentials or place."""
     subject: str
     """What was looked at: a setting, a store, a work pool."""
     level: Level
@@ -90,6 +90,7 @@ def _pool(context: Context, view: PoolView) -> Iterator[Finding]:
     yield access
     if access.level is Level.OK:
         yield _jobs(context, view.pool)
+        yield from _advice(context, view.pool, provider)
 
 
 def _libraries(deployments: Sequence[Deployment]) -> Iterator[Finding]:
@@ -195,6 +196,16 @@ def _credentials(context: Context, pool: WorkPool, provider: Any) -> Finding:
             return _warning("credentials", pool.name, text, "ask again after a first run")
         return _problem("credentials", pool.name, str(problem), "give the dispatcher's identity the right that it names")
     return Finding(check="credentials", subject=pool.name, level=Level.OK, text="the provider answers")
+
+
+def _advice(context: Context, pool: WorkPool, provider: Any) -> Iterator[Finding]:
+    """What the provider finds to be dangerous where the pool puts its jobs; most have nothing of the kind to say."""
+    advice = getattr(provider, "advice", None)
+    try:
+        for text, fix in advice(_configuration(context, pool)) if advice else ():
+            yield _warning("place", pool.name, text, fix)
+    except (DispatcherError, ProviderError) as problem:
+        yield _warning("place", pool.name, f"could not be looked at: {problem}", "ask again")
 
 
 def _unchecked(context: Context, pool: WorkPool) -> Iterator[Finding]:

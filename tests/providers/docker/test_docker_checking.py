@@ -1,5 +1,8 @@
 """What is said of a configuration before any engine is asked."""
 
+import subprocess
+import sys
+
 import pytest
 
 from providers import registry
@@ -135,6 +138,16 @@ def test_a_tag_that_moves_is_always_pulled_as_with_prefect(image, repository, ta
     assert tag_of(image) == (repository, tag)
     assert pull_policy(None, image) is policy
     assert pull_policy("Never", image) is PullPolicy.NEVER
+
+
+def test_a_configuration_is_checked_without_the_sdk():
+    program = (
+        "import sys; sys.modules['docker'] = sys.modules['requests'] = None\n"
+        "from providers import registry\n"
+        "print(registry.check('docker', {'image': 'job:1'}).faults, registry.needs('docker', {'image': 'job:1'}).place)"
+    )
+    said = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60).stdout
+    assert said == "() ('', 'job:1')\n"
 
 
 def test_a_place_is_an_engine_and_an_image():
