@@ -4,7 +4,7 @@
     ├── InvalidInput            what somebody gave is wrong; lists every fault with its path and the mend
     │   ├── InvalidTemplate     a base job template
     │   └── InvalidVariables    job variables
-    ├── ScheduleError           a stored schedule names no time that can be worked out (the door refuses such a one)
+    ├── ScheduleError           a stored schedule names no time that can be worked out (validation refuses such a schedule)
     ├── RenderError             a template and its variables do not make a job (names the placeholder)
     ├── NotFound                no pool, queue, deployment or run of that name
     ├── AlreadyExists           the name is taken
@@ -15,7 +15,7 @@
         ├── StoreUnavailable    it cannot be reached, or gave no answer in time
         └── StoreSchemaError    its schema is older or newer than this code can use
 
-The door turns the libraries' errors into these; a provider's own errors are drawn at the top of `providers.base`.
+Validation turns the libraries' errors into these; a provider's own errors are drawn at the top of `providers.base`.
 """
 
 from __future__ import annotations

@@ -56,7 +56,8 @@ def read_retry(value: Any, field: str) -> RetryPolicy:
     """A retry policy out of JSON's values, as a configuration holds one. Raises `InvalidInput` with paths under `field`."""
     if faults := entry_faults(RetryPolicy, value):
         raise InvalidInput(
-            "retry policy", one_line(Fault(joined(field, each.path) if each.path else field, each.message) for each in faults)
+            "retry policy",
+            one_line(Fault(joined(field, fault.path) if fault.path else field, fault.message) for fault in faults),
         )
     entry = entry_model(RetryPolicy).model_validate_json(json.dumps(value), strict=True)
     policy: RetryPolicy = _built(RetryPolicy, None, entry, None, _NOTHING_KEPT)

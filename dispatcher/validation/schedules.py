@@ -1,6 +1,6 @@
 """The rules of a schedule that annotations cannot say: it is read, and then evaluated, before anything is saved.
 
-cronsim (extra `schedules`) is imported on first use: the door opens without it for who has no schedule.
+cronsim (extra `schedules`) is imported on first use: nouns without a schedule are checked without it.
 """
 
 from __future__ import annotations

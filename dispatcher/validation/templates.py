@@ -183,7 +183,9 @@ def _unfit(template: Mapping[str, Any], run: Mapping[str, Any], deployment: Mapp
     """Every object and list that the template puts inside text; rendering tells only the first."""
     values = resolve(template, run, deployment_variables=deployment)
     return [
-        Fault(found.name, f"must be text or a number: job_configuration.{found.path} has it inside text{got(value)}")
-        for found in placeholders(template["job_configuration"])
-        if not found.alone and isinstance(value := lookup(found.name, values), (Mapping, list))
+        Fault(
+            placeholder.name, f"must be text or a number: job_configuration.{placeholder.path} has it inside text{got(value)}"
+        )
+        for placeholder in placeholders(template["job_configuration"])
+        if not placeholder.alone and isinstance(value := lookup(placeholder.name, values), (Mapping, list))
     ]

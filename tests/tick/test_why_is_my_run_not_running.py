@@ -200,7 +200,7 @@ def test_a_template_that_makes_no_job(here):
     broken = {**TEMPLATE, "job_configuration": {"name": "see {{ nested }}", "command": "true"}, "variables": nested()}
     with pytest.raises(InvalidTemplate, match="nested"):
         here.people.update_work_pool("pool", base_job_template=broken)
-    here.stage.store.save_pool(replace(pool, base_job_template=broken), expected_version=pool.version)  # past the door
+    here.stage.store.save_pool(replace(pool, base_job_template=broken), expected_version=pool.version)  # past validation
     why = here.why(run)
     assert why.reason is Reason.UNRENDERABLE
     assert "nested" in why.text

@@ -1,4 +1,4 @@
-"""The door against anything at all: it answers with its own errors, and what it lets through renders."""
+"""Validation against arbitrary input: it raises its own errors only, and whatever it accepts renders."""
 
 from copy import deepcopy
 

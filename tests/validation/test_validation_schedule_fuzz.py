@@ -1,4 +1,4 @@
-"""Whatever is written as a schedule: the door says what is wrong with it, or it has windows, and a tick makes runs of them."""
+"""Any text as a schedule: validation says what is wrong with it, or the schedule has windows and a tick makes runs of them."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

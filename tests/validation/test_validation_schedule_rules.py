@@ -1,4 +1,4 @@
-"""The door evaluates a schedule: what never comes, or would be read otherwise than it is written, is refused at its field."""
+"""Validation evaluates a schedule: it refuses one that is never due, or that would not mean what it says."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

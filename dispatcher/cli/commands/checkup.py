@@ -95,7 +95,7 @@ def _pool(context: Context, view: PoolView) -> Iterator[Finding]:
 
 def _libraries(deployments: Sequence[Deployment]) -> Iterator[Finding]:
     """What reads schedules has to be wherever ticks are; asked only where there are some."""
-    schedules = [schedule for each in deployments for schedule in each.schedules]
+    schedules = [schedule for deployment in deployments for schedule in deployment.schedules]
     if not schedules:
         return
     lacking = [distribution for module, distribution in READERS.items() if find_spec(module) is None]
@@ -174,7 +174,7 @@ def _late(context: Context, view: PoolView, now: datetime) -> Finding:
     why = context.client.explain(oldest.id)
     due = sum(count.due for count in view.counts.values())
     text = f"due runs: {due}, the oldest ({oldest.name}) since {oldest.due_at.isoformat(timespec='seconds')}: {why.text}"
-    holders = [f"{each.name} ({each.state} since {_moment(each.since)})" for each in why.holders[:3]]
+    holders = [f"{holder.name} ({holder.state} since {_moment(holder.since)})" for holder in why.holders[:3]]
     text += f"; slots are held by {', '.join(holders)}" if holders else ""
     fix = why.fix or f"dispatcher run explain {oldest.id}"
     level = Level.PROBLEM if why.reason is Reason.MISCONFIGURED else Level.WARNING

@@ -45,9 +45,9 @@ def plan(context: Context, /, sources: Sequence[str], *, prune: bool) -> Answer:
 
     Exit codes: 0 nothing to change, 2 changes, 1 the file has faults, each told with its line.
     """
-    found = _plan(context, sources, prune=prune)
-    exit_code = CHANGES if found.changes else 0
-    return Answer(data=shapes.plan(found, applied=False), view="plan", secrets=_secrets(found), exit_code=exit_code)
+    plan = _plan(context, sources, prune=prune)
+    exit_code = CHANGES if plan.changes else 0
+    return Answer(data=shapes.plan(plan, applied=False), view="plan", secrets=_secrets(plan), exit_code=exit_code)
 
 
 @click.command(cls=Command, example="dispatcher apply\ndispatcher apply -f dispatcher.yaml --expect 4f53cda18c2baa0c")
@@ -62,13 +62,13 @@ def apply(context: Context, /, sources: Sequence[str], expect: str | None, *, pr
     A field that the file leaves out takes its default, and a queue that it leaves out of its pool goes. Pauses stay where the
     file says nothing of them; so do work pools and deployments that it does not name, but with --prune.
     """
-    found = _plan(context, sources, prune=prune)
-    gone = [change for change in found.changes if change.action is Action.DELETE]
+    plan = _plan(context, sources, prune=prune)
+    gone = [change for change in plan.changes if change.action is Action.DELETE]
     if gone:
         names = ", ".join(f"{change.noun} {change.name!r}" for change in gone)
         consent(f"delete {names}, with all ended runs of the pools", yes=yes)
-    applied = context.client.apply(found, expect=expect)
-    return Answer(data=shapes.plan(applied, applied=True), view="plan", secrets=_secrets(found))
+    applied = context.client.apply(plan, expect=expect)
+    return Answer(data=shapes.plan(applied, applied=True), view="plan", secrets=_secrets(plan))
 
 
 @click.command(cls=Command, example="dispatcher export\ndispatcher export -f dispatcher.yaml")
@@ -108,8 +108,8 @@ def _plan(context: Context, sources: Sequence[str], *, prune: bool) -> Plan:
         return context.client.plan(document.value, prune=prune)
 
 
-def _secrets(found: Plan) -> frozenset[str]:
-    sides = (found.stored, found.wanted)
+def _secrets(plan: Plan) -> frozenset[str]:
+    sides = (plan.stored, plan.wanted)
     return frozenset().union(*(secrets.of_pools(side.pools, side.deployments) for side in sides))
 
 

@@ -129,9 +129,9 @@ def ls(context: Context, /, pool: str | None) -> Answer:
     """List deployments by name."""
     if pool is not None:
         context.client.work_pool(pool)  # a name that does not exist is an error, not an empty list
-    found = context.client.deployments(pool)
-    data = [shapes.deployment(each) for each in found]
-    return Answer(data=data, view="output.deployment_views:deployments", secrets=secrets.of_deployments(context, found))
+    deployments = context.client.deployments(pool)
+    data = [shapes.deployment(deployment) for deployment in deployments]
+    return Answer(data=data, view="output.deployment_views:deployments", secrets=secrets.of_deployments(context, deployments))
 
 
 @deployment.command("inspect", example="dispatcher deployment inspect etl")
@@ -180,8 +180,8 @@ def delete(context: Context, /, name: str, *, yes: bool) -> Answer:
     return Answer(data={"deleted": name}, text=f"Deleted deployment {name!r}.{then}")
 
 
-def _told(context: Context, found: Deployment, text: str) -> Answer:
-    return Answer(data=shapes.deployment(found), text=text, secrets=secrets.of_deployments(context, [found]))
+def _told(context: Context, deployment: Deployment, text: str) -> Answer:
+    return Answer(data=shapes.deployment(deployment), text=text, secrets=secrets.of_deployments(context, [deployment]))
 
 
 def _kept(retry: RetryPolicy | None) -> RetryPolicy | None:

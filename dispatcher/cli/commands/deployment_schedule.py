@@ -39,7 +39,7 @@ def create(context: Context, /, name: str, *, slug: str | None, active: bool, re
 
     A run of a schedule brings no job variables of its own, so the deployment has to have all that its pool's template requires.
     """
-    known = [] if replace else [each.slug for each in context.client.deployment(name).schedules]
+    known = [] if replace else [schedule.slug for schedule in context.client.deployment(name).schedules]
     found = ScheduleOptions.taken(fields).schedules(slug=slug, known=known, active=active)
     if len(found) != 1:
         words = f"give exactly one of --cron, --interval and --rrule (got {len(found)})"
@@ -57,8 +57,8 @@ def create(context: Context, /, name: str, *, slug: str | None, active: bool, re
 @pass_context
 def ls(context: Context, /, name: str) -> Answer:
     """List the schedules of a deployment, each with its next three windows on the clock of its zone."""
-    found = context.client.deployment(name)
-    data = [shaped(context, found, each.slug) for each in found.schedules]
+    deployment = context.client.deployment(name)
+    data = [shaped(context, deployment, schedule.slug) for schedule in deployment.schedules]
     return Answer(data=data, view="output.deployment_views:schedules")
 
 
@@ -101,7 +101,7 @@ def delete(context: Context, /, name: str, slug: str, *, yes: bool) -> Answer:
 @pass_context
 def clear(context: Context, /, name: str, *, yes: bool) -> Answer:
     """Delete all schedules of a deployment, and with them their runs to come."""
-    gone = [each.slug for each in context.client.deployment(name).schedules]
+    gone = [schedule.slug for schedule in context.client.deployment(name).schedules]
     if gone:
         consent(f"delete all schedules of deployment {name!r} ({', '.join(gone)}) and their runs to come", yes=yes)
     context.client.clear_schedules(name)
@@ -109,11 +109,11 @@ def clear(context: Context, /, name: str, *, yes: bool) -> Answer:
     return Answer(data={"deployment": name, "deleted": gone}, text=text)
 
 
-def shaped(context: Context, found: Deployment, slug: str) -> shapes.Shape:
+def shaped(context: Context, deployment: Deployment, slug: str) -> shapes.Shape:
     """One schedule with its next windows; none while nothing is made of it."""
-    one = next(each for each in found.schedules if each.slug == slug)
-    windows = context.client.next_windows(one) if slug in found.active_schedules else ()
-    return {"deployment": found.name, **shapes.with_windows(one, windows)}
+    one = next(schedule for schedule in deployment.schedules if schedule.slug == slug)
+    windows = context.client.next_windows(one) if slug in deployment.active_schedules else ()
+    return {"deployment": deployment.name, **shapes.with_windows(one, windows)}
 
 
 def _next(made: shapes.Shape) -> str:

@@ -76,14 +76,14 @@ def _look(context: Context, report: TickReport, named: Sequence[str] | None, tic
         "ticks": ticks,
         "at": shapes.time(context.wiring.dispatch.clock.now()),
         "pools": [shapes.watched_pool(client.inspect_work_pool(name)) for name in names],
-        "runs": [shapes.listed(each) for each in _runs(context, names)],
+        "runs": [shapes.listed(run) for run in _runs(context, names)],
         "problems": report.problems,
     }
 
 
 def _runs(context: Context, pools: Sequence[str]) -> Sequence[Listed]:
     """What runs first, then what is due, then what ended: runs to come must not hide them, nor must a backlog."""
-    found = [each for pool in pools for each in listing(context.client, RunFilter(pool=pool), limit=SHOWN_RUNS).runs]
+    found = [run for pool in pools for run in listing(context.client, RunFilter(pool=pool), limit=SHOWN_RUNS).runs]
     return sorted(found, key=lambda each: (each.run.state.is_terminal, not each.run.state.holds_slot))[:SHOWN_RUNS]
 
 

@@ -35,7 +35,7 @@ def ls(context: Context, /) -> Answer:
     """
     entries, pools, deployments = context.settings.hooks, context.client.work_pools(), context.client.deployments()
     nouns: list[WorkPool | Deployment] = [*pools, *deployments]
-    named = {each.name for noun in nouns for each in noun.hooks}
+    named = {hook.name for noun in nouns for hook in noun.hooks}
     data = [
         {**_entry(name, entries.get(name)), "work_pools": _namers(name, pools), "deployments": _namers(name, deployments)}
         for name in sorted({*entries, *named})
@@ -74,4 +74,4 @@ def _entry(name: str, entry: Mapping[str, Any] | None) -> Shape:
 
 
 def _namers(name: str, nouns: Iterable[WorkPool | Deployment]) -> list[str]:
-    return [noun.name for noun in nouns if any(each.name == name for each in noun.hooks)]
+    return [noun.name for noun in nouns if any(hook.name == name for hook in noun.hooks)]

@@ -84,7 +84,7 @@ def _is_over(run: Run, attempt: int | None) -> bool:
 
 def _job(run: Run, attempt: int | None) -> JobOf | None:
     """The job of the attempt that was asked for; otherwise of the last one that had any, while the next one waits too."""
-    jobs = [(each.number, each.submission) for each in run.past if each.submission is not None]
+    jobs = [(attempt.number, attempt.submission) for attempt in run.past if attempt.submission is not None]
     jobs += [(run.attempt, run.submission)] if run.submission is not None else []
     if attempt is None:
         return jobs[-1] if jobs else None

@@ -52,19 +52,19 @@ def ls(context: Context, /, *, states: Sequence[RunState], to_come: bool, limit:
     """
     if pool is not None:
         context.client.work_pool(pool)  # a name that does not exist is an error, not an empty list
-    found = listing(context.client, RunFilter(pool=pool, **where, states=frozenset(states) or None), limit=limit)
-    if not found.runs and not found.to_come:
+    page = listing(context.client, RunFilter(pool=pool, **where, states=frozenset(states) or None), limit=limit)
+    if not page.runs and not page.to_come:
         _check_names(context, pool, **where)
     asked = to_come or RunState.SCHEDULED in states
-    first = [each for each in found.runs if not each.run.state.is_terminal]
-    ended = [each for each in found.runs if each.run.state.is_terminal]
-    ordered = [*first, *found.to_come, *ended] if asked else [*first, *ended, *found.to_come]
-    shown = [shapes.listed(each) for each in ordered[:limit]]
+    first = [entry for entry in page.runs if not entry.run.state.is_terminal]
+    ended = [entry for entry in page.runs if entry.run.state.is_terminal]
+    ordered = [*first, *page.to_come, *ended] if asked else [*first, *ended, *page.to_come]
+    shown = [shapes.listed(entry) for entry in ordered[:limit]]
     if context.as_json:
         return Answer(data=shown)
-    hidden = set() if asked else {str(each.run.id) for each in found.to_come}
-    told = {"runs": [each for each in shown if each["id"] not in hidden], "later": len(hidden), "limit": limit}
-    return Answer(data=told, view="output.run_views:runs_listed")
+    hidden = set() if asked else {str(entry.run.id) for entry in page.to_come}
+    visible = {"runs": [run for run in shown if run["id"] not in hidden], "later": len(hidden), "limit": limit}
+    return Answer(data=visible, view="output.run_views:runs_listed")
 
 
 @run.command("inspect", example="dispatcher run inspect 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
@@ -152,6 +152,6 @@ def _check_names(context: Context, pool: str | None, *, queue: str | None, deplo
         context.client.deployment(deployment)
     if queue is not None and pool is not None:
         context.client.work_queue(pool, queue)
-    elif queue is not None and not any(each.queue(queue) for each in context.client.work_pools()):
-        names = [each.name for found in context.client.work_pools() for each in found.queues]
+    elif queue is not None and not any(pool.queue(queue) for pool in context.client.work_pools()):
+        names = [queue.name for pool in context.client.work_pools() for queue in pool.queues]
         raise NotFound(missing("work queue", queue, names))

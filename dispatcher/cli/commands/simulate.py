@@ -97,7 +97,7 @@ def _filed(context: Context, pool: str | None, files: Sequence[str]) -> WorkPool
     if len(names) != 1:
         words = f"{file} names {len(names)} work pools: say which" if pool is None else f"{file} does not name {pool!r}"
         raise InvalidInput("simulation", [Fault("pool", words)])
-    return next(found for found in wanted.pools if found.name == names[0])
+    return next(pool for pool in wanted.pools if pool.name == names[0])
 
 
 def _changed(pool: WorkPool, limit: str | None, limits: Sequence[str], priorities: Sequence[str]) -> WorkPool:

@@ -42,15 +42,17 @@ def migrate(context: Context, /, action: str) -> Answer:
     if not hasattr(opened, "migration"):
         return _migration(Migration(found=0, latest=0), "The store is in memory: it has no schema.")
     migrating = cast("Migrates", opened)
-    found = migrating.migration()
+    migration = migrating.migration()
     if action == "print":
-        return _migration(found, "\n\n".join(_terminated(each) for each in found.statements) or _well(found))
-    if action == "apply" and found.is_needed:
+        return _migration(
+            migration, "\n\n".join(_terminated(statement) for statement in migration.statements) or _well(migration)
+        )
+    if action == "apply" and migration.is_needed:
         migrating.migrate()
-        return _migration(migrating.migration(), f"Migrated from version {found.found} to {found.latest}.")
-    if found.is_needed:
-        raise StoreSchemaError(f"the schema has version {found.found}, this code knows {found.latest}: {_MEND}")
-    return _migration(found, _well(found))
+        return _migration(migrating.migration(), f"Migrated from version {migration.found} to {migration.latest}.")
+    if migration.is_needed:
+        raise StoreSchemaError(f"the schema has version {migration.found}, this code knows {migration.latest}: {_MEND}")
+    return _migration(migration, _well(migration))
 
 
 @store.command("copy", example="dispatcher store copy sqlite:///dispatcher.db postgresql://me@db.example/dispatcher")

@@ -45,13 +45,13 @@ queues = _offering(
         if ctx.params.get("pool") in (None, pool.name)
     )
 )
-deployments = _offering(lambda context, _ctx: (each.name for each in context.client.deployments()))
+deployments = _offering(lambda context, _ctx: (deployment.name for deployment in context.client.deployments()))
 schedules = _offering(
     lambda context, ctx: (
-        each.slug
-        for found in context.client.deployments()
-        for each in found.schedules
-        if ctx.params.get("name") in (None, found.name)
+        schedule.slug
+        for deployment in context.client.deployments()
+        for schedule in deployment.schedules
+        if ctx.params.get("name") in (None, deployment.name)
     )
 )
 hooks = _offering(lambda context, _ctx: sorted(context.settings.hooks))

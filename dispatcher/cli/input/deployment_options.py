@@ -36,7 +36,7 @@ def schedule_options(function: Function) -> Function:
         click.option("--catch-up-limit", type=int, metavar="N", help="With all: at most so many; 100 where nothing is said."),
         click.option(
             "--catch-up",
-            type=click.Choice([each.value for each in CatchUp]),
+            type=click.Choice([choice.value for choice in CatchUp]),
             help="What becomes of windows missed while nothing ticked.",
         ),
         click.option("--anchor-date", metavar="TIME", help="Where an interval or a rule begins, as 2026-01-31T08:00:00+00:00."),
@@ -91,7 +91,7 @@ class ScheduleOptions:
     def schedules(self, *, slug: str | None = None, known: Collection[str] = (), active: bool = True) -> list[Schedule]:
         """A schedule of each expression: by the slug, or by its kind with a number where `known` has it.
 
-        Raises `InvalidInput`; what an expression says is asked at the door.
+        Raises `InvalidInput`; validation checks later what an expression says.
         """
         common, found = self._common(), list(self._kinds())
         if common and not found:
@@ -110,9 +110,9 @@ class ScheduleOptions:
     def _kinds(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Each expression: its kind, and the fields that it gives."""
         days = {} if self.day_or is None else {"day_or": self.day_or}
-        yield from (("cron", {"cron": each, **days}) for each in self.cron)
-        yield from (("interval", {"interval": length_of_time(each, "interval")}) for each in self.interval)
-        yield from (("rrule", {"rrule": each}) for each in self.rrule)
+        yield from (("cron", {"cron": expression, **days}) for expression in self.cron)
+        yield from (("interval", {"interval": length_of_time(length, "interval")}) for length in self.interval)
+        yield from (("rrule", {"rrule": rule}) for rule in self.rrule)
 
     def _common(self) -> dict[str, Any]:
         fields = {
@@ -126,7 +126,7 @@ class ScheduleOptions:
 
 def readings(schedules: Iterable[Schedule]) -> str:
     """How expressions are read that others read otherwise, as sentences to put behind another."""
-    found = (reading(each.cron, day_or=each.day_or) for each in schedules if each.cron is not None)
+    found = (reading(schedule.cron, day_or=schedule.day_or) for schedule in schedules if schedule.cron is not None)
     return "".join(f" {text}" for text in found if text)
 
 

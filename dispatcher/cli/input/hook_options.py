@@ -35,7 +35,7 @@ def no_hooks_option(function: Function) -> Function:
 
 
 def hooks_given(texts: Iterable[str]) -> list[Hook]:
-    """The hooks of `--hook`. Raises `InvalidInput`; whether they may stand together is asked at the door."""
+    """The hooks of `--hook`. Raises `InvalidInput`; validation checks later whether they fit together."""
     return [_hook(text) for text in texts]
 
 

@@ -28,9 +28,9 @@ class Reference(click.Argument):
     def resolve(self, context: Context, value: Any) -> str:
         """The name behind what was typed; what is neither a name nor an id stays, for the client to say so."""
         nouns = self.nouns(context)
-        if any(each.name == value for each in nouns):
+        if any(noun.name == value for noun in nouns):
             return str(value)
-        found = [each for each in nouns if _begins(str(each.id), value)]
+        found = [noun for noun in nouns if _begins(str(noun.id), value)]
         if len(found) > 1:
             raise _ambiguous(value, [str(each.id) for each in found])
         return found[0].name if found else str(value)

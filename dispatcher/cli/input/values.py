@@ -81,7 +81,7 @@ def job_variable(pair: str) -> tuple[str, Typed]:
 
 
 def moment(text: str | None, field: str = "at") -> datetime | None:
-    """A time in ISO 8601. Raises `InvalidInput`; whether it has a zone is asked at the door."""
+    """A time in ISO 8601. Raises `InvalidInput`; the client checks later whether it has a zone."""
     if text is None:
         return None
     try:

@@ -36,7 +36,7 @@ def deployments(shapes: Sequence[Shape]) -> None:
         cells = (each["pool"], each["queue"], len(each["schedules"]) or "", ", ".join(each["tags"]))
         out.add_row(name, *map(text, cells), short_id(each["id"]))
     show(out)
-    if any(each["paused"] for each in shapes):
+    if any(shape["paused"] for shape in shapes):
         say("(**) denotes a paused deployment: its schedules make no runs")
 
 
@@ -68,17 +68,21 @@ def schedules(shapes: Sequence[Shape]) -> None:
         say("No schedules. Try: dispatcher deployment schedule create NAME --cron '30 6 * * *'")
         return
     show(_schedules(shapes))
-    if not all(each["active"] for each in shapes):
+    if not all(shape["active"] for shape in shapes):
         say("(**) denotes a paused schedule")
 
 
 def _schedules(shapes: Sequence[Shape]) -> Grid:
     headers = ("Slug", "Schedule", "Time zone", "Catch-up", "Next")
     out = table(*headers, names=("Slug", "Time zone"), words=("Schedule", "Next"), ranks=("Catch-up",))
-    for each in shapes:
-        name = text(each["slug"]) + _mark(paused=not each["active"])
+    for shape in shapes:
+        name = text(shape["slug"]) + _mark(paused=not shape["active"])
         out.add_row(
-            name, text(_rule(each)), text(each["timezone"]), text(_catch_up(each)), text(", ".join(map(_window, each["next"])))
+            name,
+            text(_rule(shape)),
+            text(shape["timezone"]),
+            text(_catch_up(shape)),
+            text(", ".join(map(_window, shape["next"]))),
         )
     return out
 

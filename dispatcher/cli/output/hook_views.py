@@ -24,7 +24,7 @@ def hooks(shapes: Sequence[Shape]) -> None:
         )
         out.add_row(*map(text, cells))
     show(out)
-    if not all(each["kind"] for each in shapes):
+    if not all(shape["kind"] for shape in shapes):
         say("missing denotes a hook that is named, and no entry of DISPATCHER_HOOKS here")
 
 

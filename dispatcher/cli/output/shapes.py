@@ -72,35 +72,35 @@ def time(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="milliseconds") if moment else None
 
 
-def pool(found: WorkPool, status: Status) -> Shape:
+def pool(pool: WorkPool, status: Status) -> Shape:
     """A pool in a list."""
-    whole = max(filter(is_whole, found.holds), key=lambda each: each.until, default=None)
+    whole = max(filter(is_whole, pool.holds), key=lambda each: each.until, default=None)
     return {
-        "name": found.name,
-        "type": found.type,
-        "id": str(found.id),
+        "name": pool.name,
+        "type": pool.type,
+        "id": str(pool.id),
         "status": str(status),
-        "paused": found.paused,
-        "concurrency_limit": found.concurrency_limit,
-        "description": found.description,
-        "created_at": time(found.created_at),
-        "last_tick_at": time(found.last_tick_at),
+        "paused": pool.paused,
+        "concurrency_limit": pool.concurrency_limit,
+        "description": pool.description,
+        "created_at": time(pool.created_at),
+        "last_tick_at": time(pool.last_tick_at),
         "held_until": time(whole.until) if whole else None,
         "held_reason": whole.reason if whole else "",
-        "holds": [hold(each) for each in found.holds],
-        "hooks": [hook(each) for each in found.hooks],
+        "holds": [hold(each) for each in pool.holds],
+        "hooks": [hook(each) for each in pool.hooks],
     }
 
 
-def hold(found: PoolHold) -> Shape:
+def hold(hold: PoolHold) -> Shape:
     """What waits because the provider refused, or did until the time given."""
     return {
-        "kind": str(found.kind),
-        "place": list(found.place),
-        "size": dict(found.size),
-        "freed_by_end": found.freed_by_end,
-        "until": time(found.until),
-        "reason": found.reason,
+        "kind": str(hold.kind),
+        "place": list(hold.place),
+        "size": dict(hold.size),
+        "freed_by_end": hold.freed_by_end,
+        "until": time(hold.until),
+        "reason": hold.reason,
     }
 
 
@@ -134,44 +134,44 @@ def queue(view: PoolView, name: str) -> Shape:
     }
 
 
-def deployment(found: Deployment) -> Shape:
+def deployment(deployment: Deployment) -> Shape:
     """A deployment."""
     return {
-        "id": str(found.id),
-        "name": found.name,
-        "pool": found.pool,
-        "queue": found.queue,
-        "job_variables": found.job_variables,
-        "tags": list(found.tags),
-        "description": found.description,
-        "paused": found.paused,
-        "retry": retry(found.retry),
-        "schedules": [schedule(each) for each in found.schedules],
-        "hooks": [hook(each) for each in found.hooks],
-        "created_at": time(found.created_at),
+        "id": str(deployment.id),
+        "name": deployment.name,
+        "pool": deployment.pool,
+        "queue": deployment.queue,
+        "job_variables": deployment.job_variables,
+        "tags": list(deployment.tags),
+        "description": deployment.description,
+        "paused": deployment.paused,
+        "retry": retry(deployment.retry),
+        "schedules": [schedule(each) for each in deployment.schedules],
+        "hooks": [hook(each) for each in deployment.hooks],
+        "created_at": time(deployment.created_at),
     }
 
 
 def whole_deployment(found: Deployment, windows: Callable[[Schedule], Sequence[datetime]]) -> Shape:
     """A deployment with the next windows of its schedules."""
     active = found.active_schedules
-    schedules = [with_windows(each, windows(each) if each.slug in active else ()) for each in found.schedules]
+    schedules = [with_windows(schedule, windows(schedule) if schedule.slug in active else ()) for schedule in found.schedules]
     return {**deployment(found), "schedules": schedules}
 
 
-def schedule(found: Schedule) -> Shape:
+def schedule(schedule: Schedule) -> Shape:
     """A schedule of a deployment."""
     return {
-        "slug": found.slug,
-        "cron": found.cron,
-        "day_or": found.day_or,
-        "interval_seconds": None if found.interval is None else found.interval.total_seconds(),
-        "rrule": found.rrule,
-        "timezone": found.timezone,
-        "anchor": time(found.anchor),
-        "active": found.active,
-        "catch_up": str(found.catch_up),
-        "catch_up_limit": found.catch_up_limit,
+        "slug": schedule.slug,
+        "cron": schedule.cron,
+        "day_or": schedule.day_or,
+        "interval_seconds": None if schedule.interval is None else schedule.interval.total_seconds(),
+        "rrule": schedule.rrule,
+        "timezone": schedule.timezone,
+        "anchor": time(schedule.anchor),
+        "active": schedule.active,
+        "catch_up": str(schedule.catch_up),
+        "catch_up_limit": schedule.catch_up_limit,
     }
 
 
@@ -193,30 +193,30 @@ def retry(found: RetryPolicy | None) -> Shape | None:
     }
 
 
-def hook(found: Hook) -> Shape:
+def hook(hook: Hook) -> Shape:
     """Who is told of what."""
-    patience = found.late_after
+    patience = hook.late_after
     return {
-        "name": found.name,
-        "states": sorted(found.states),
+        "name": hook.name,
+        "states": sorted(hook.states),
         "late_after_seconds": None if patience is None else patience.total_seconds(),
     }
 
 
-def run(found: Run) -> Shape:
+def run(run: Run) -> Shape:
     """A run in a list."""
-    return run_shape(found)
+    return run_shape(run)
 
 
-def listed(found: Listed) -> Shape:
+def listed(entry: Listed) -> Shape:
     """A run in the list of `run ls`."""
-    return {**run(found.run), "late": found.late, "waits": found.waits}
+    return {**run(entry.run), "late": entry.late, "waits": entry.waits}
 
 
-def upcoming(found: Upcoming, now: datetime) -> Shape:
+def upcoming(upcoming: Upcoming, now: datetime) -> Shape:
     """A run that waits, or will."""
-    waiting = {"late": found.run.due_at < now, "not_before": time(found.run.not_before), "created": found.created}
-    return {**run(found.run), **waiting}
+    waiting = {"late": upcoming.run.due_at < now, "not_before": time(upcoming.run.not_before), "created": upcoming.created}
+    return {**run(upcoming.run), **waiting}
 
 
 def whole_run(found: Run) -> Shape:
@@ -235,40 +235,40 @@ def whole_run(found: Run) -> Shape:
     }
 
 
-def attempt(found: Attempt) -> Shape:
+def attempt(attempt: Attempt) -> Shape:
     """An attempt that was followed by another."""
-    return attempt_shape(found)
+    return attempt_shape(attempt)
 
 
-def step(found: Entry) -> Shape:
+def step(entry: Entry) -> Shape:
     """One thing that happened to a run."""
     return {
-        "event": found.event,
-        "at": time(found.at),
-        "wait_seconds": None if found.wait is None else round(found.wait.total_seconds(), 3),
-        "attempt": found.attempt,
-        "state": None if found.state is None else str(found.state),
-        "reason": found.reason,
+        "event": entry.event,
+        "at": time(entry.at),
+        "wait_seconds": None if entry.wait is None else round(entry.wait.total_seconds(), 3),
+        "attempt": entry.attempt,
+        "state": None if entry.state is None else str(entry.state),
+        "reason": entry.reason,
     }
 
 
-def explanation(found: Run, answer: Explanation) -> Shape:
+def explanation(run: Run, answer: Explanation) -> Shape:
     """Why a run is where it is."""
     return {
-        "id": str(found.id),
-        "name": found.name,
-        "state": str(found.state),
+        "id": str(run.id),
+        "name": run.name,
+        "state": str(run.state),
         "reason": str(answer.reason),
         "text": answer.text,
         "fix": answer.fix,
         "until": time(answer.until),
         "position": answer.position,
-        "holders": [_holder(each) for each in answer.holders],
+        "holders": [_holder(holder) for holder in answer.holders],
     }
 
 
-def _holder(found: Holder) -> Shape:
-    return {"id": str(found.id), "name": found.name, "state": str(found.state), "since": time(found.since)}
+def _holder(holder: Holder) -> Shape:
+    return {"id": str(holder.id), "name": holder.name, "state": str(holder.state), "since": time(holder.since)}
 
 
 def tick(report: TickReport) -> Shape:
@@ -304,14 +304,14 @@ def package(built: Package) -> Shape:
     }
 
 
-def plan(found: Plan, *, applied: bool) -> Shape:
+def plan(plan: Plan, *, applied: bool) -> Shape:
     """What a configuration changes, or has changed."""
     return {
-        "hash": found.hash,
-        "hash_after": found.hash_after,
+        "hash": plan.hash,
+        "hash_after": plan.hash_after,
         "applied": applied,
-        "changes": [_change(change) for change in found.changes],
-        "unnamed": [{"noun": noun, "name": name} for noun, name in found.unnamed],
+        "changes": [_change(change) for change in plan.changes],
+        "unnamed": [{"noun": noun, "name": name} for noun, name in plan.unnamed],
     }
 
 
@@ -338,5 +338,5 @@ def _part(part: Part) -> Shape:
     }
 
 
-def _place(found: Run) -> Shape:
-    return {"id": str(found.id), "name": found.name, "queue": found.queue}
+def _place(run: Run) -> Shape:
+    return {"id": str(run.id), "name": run.name, "queue": run.queue}

@@ -71,7 +71,7 @@ class Grid:
         for row in zip(*(column.cells for column in columns), strict=True):
             lines = [_cell_lines(cell, column, width) for cell, column, width in zip(row, columns, widths, strict=True)]
             for number in range(max(map(len, lines))):
-                yield _line([each[number] if number < len(each) else Text() for each in lines], columns, widths)
+                yield _line([line[number] if number < len(line) else Text() for line in lines], columns, widths)
 
 
 class Pairs:
