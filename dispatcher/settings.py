@@ -13,6 +13,7 @@
 | `DISPATCHER_SCHEDULE_AHEAD_SECONDS`| 3600                                  | how long before its time a window of a schedule becomes a run; at most 100 of one schedule are runs before their time |
 | `DISPATCHER_HISTORY_DAYS`         | 30                                       | for how long ended runs are kept; 0: for ever. A DynamoDB table has `history_days` in its URL instead |
 | `DISPATCHER_FAN_OUT`              | (none)                                   | `lambda`: a scheduled tick starts an invocation of its own for each pool with something to do; the function needs lambda:InvokeFunction on itself |
+| `DISPATCHER_WAKE`                 | (none)                                   | what the command line, `apply` and the Python API start a tick with, at once, for a pool to which they have given work or room (a run, a retry, a pause that ends, a raised limit): `lambda:NAME` or the ARN of a function (needs lambda:InvokeFunction), its URL (a POST of `{"pool": NAME}`, which has to be let in without more), or `command:dispatcher tick --pool {pool}` |
 | `DISPATCHER_AUDIENCE`             | (none)                                   | Google's function: whom a caller's token must be for, the function's URL or its custom audience |
 | `DISPATCHER_CALLERS`              | (none)                                   | Google's function: e-mail addresses of the service accounts that may call it, with commas |
 | `DISPATCHER_TOKEN_SIGNATURE`      | (none)                                   | Google's function: `iam` where Cloud Run's IAM lets in nobody but holders of roles/run.invoker; it verifies the token and removes its signature. Without it the function verifies the signature itself |
@@ -46,6 +47,9 @@ from dispatcher.errors import SettingsError
 
 PREFIX = "DISPATCHER_"
 
+WAKES = ("lambda:", "arn:", "command:")
+"""How a wake begins that is no URL."""
+
 CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"
 
 
@@ -64,6 +68,7 @@ class Settings:
     schedule_ahead_seconds: float = 3600.0
     history_days: int = 30
     fan_out: str | None = None
+    wake: str | None = None
     audience: str | None = None
     callers: frozenset[str] = frozenset()
     token_signature: str | None = None
@@ -104,6 +109,7 @@ class Settings:
             schedule_ahead_seconds=_seconds(environment, "DISPATCHER_SCHEDULE_AHEAD_SECONDS", cls.schedule_ahead_seconds),
             history_days=_count(environment, "DISPATCHER_HISTORY_DAYS", cls.history_days, least=0),
             fan_out=_choice(environment, "DISPATCHER_FAN_OUT", ("lambda",)),
+            wake=_wake(environment, "DISPATCHER_WAKE"),
             audience=environment.get("DISPATCHER_AUDIENCE") or None,
             callers=_names(environment, "DISPATCHER_CALLERS"),
             token_signature=_choice(environment, "DISPATCHER_TOKEN_SIGNATURE", ("iam",)),
@@ -191,6 +197,14 @@ def _choices(environment: Mapping[str, str], name: str, choices: Sequence[str]) 
     if chosen and not set(chosen) <= set(choices):
         raise SettingsError(f"{name}: must be {' or '.join(choices)}, several with commas, or not set, not {text!r}")
     return chosen
+
+
+def _wake(environment: Mapping[str, str], name: str) -> str | None:
+    """What starts a tick; `dispatcher.waking` reads it further. No message repeats a URL: it may hold a key."""
+    text = environment.get(name) or None
+    if text and not text.startswith(WAKES) and (fault := url_fault(text)):
+        raise SettingsError(f"{name}: give lambda:NAME, the ARN of a function, command:..., or a URL, which {fault}")
+    return text
 
 
 def _names(environment: Mapping[str, str], name: str) -> frozenset[str]:

@@ -20,6 +20,7 @@ from dispatcher.settings import Settings
 from dispatcher.store import Store
 from dispatcher.stores.opening import open_store, scheme_of, without_password
 from dispatcher.ticking import Dispatch, TickLimits
+from dispatcher.waking import from_setting, nobody
 from providers import registry
 from providers.base import Provider, ProviderUnavailable
 
@@ -82,14 +83,15 @@ class Wiring:
 
     @property
     def client(self) -> Dispatcher:
-        """The public API over the same store, its warnings in the log."""
-        return self.client_with()
+        """The public API over the same store, its warnings in the log; it wakes nobody, since who asks for it ticks itself."""
+        return self.client_with(wake=nobody)
 
     def client_with(self, **ports: Any) -> Dispatcher:
         """The same with ports of its own, as `warn`; imported on use, because a tick needs no validation."""
         from dispatcher.client import Dispatcher  # noqa: PLC0415 - a tick must not load validation
 
-        return Dispatcher(self.store, clock=self.dispatch.clock, heartbeat=self.settings.heartbeat, **ports)
+        own = {"heartbeat": self.settings.heartbeat, "wake": from_setting(self.settings.wake)}
+        return Dispatcher(self.store, clock=self.dispatch.clock, **{**own, **ports})
 
     def send_telemetry(self, seconds_left: float = math.inf) -> None:
         """Send what was measured, and wait no longer than the settings, and `seconds_left` until the platform's end, allow."""

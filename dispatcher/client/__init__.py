@@ -22,6 +22,7 @@ from dispatcher.client.jobs import Warn, log_warning
 from dispatcher.client.pools import PoolView, Upcoming
 from dispatcher.settings import Settings
 from dispatcher.stores.opening import open_store
+from dispatcher.waking import from_setting
 
 
 class Dispatcher(Configurations):
@@ -34,7 +35,7 @@ class Dispatcher(Configurations):
         Raises `SettingsError` for a setting that is wrong, `StoreError` where the store cannot be opened.
         """
         settings = Settings.from_environment(os.environ if environment is None else environment)
-        return cls(open_store(settings.store), heartbeat=settings.heartbeat, warn=warn)
+        return cls(open_store(settings.store), heartbeat=settings.heartbeat, warn=warn, wake=from_setting(settings.wake))
 
 
 __all__ = [

@@ -30,6 +30,7 @@ from dispatcher.client.runs import Runs
 from dispatcher.core.changes import Action, Change, Configuration, changes, digest, sparse
 from dispatcher.core.placeholders import joined
 from dispatcher.core.redaction import HIDDEN, hidden_at
+from dispatcher.core.room import with_room
 from dispatcher.core.windows import is_withdrawn, saving
 from dispatcher.errors import Conflict, Fault, InvalidInput
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Run, WorkPool, WorkQueue
@@ -100,6 +101,7 @@ class Configurations(Runs):
             raise Conflict(words)
         if plan.changes:
             self.store.reconfigure(_reconfiguration(plan, self.clock.now()))
+            self.start_tick(with_room(plan.stored.pools, plan.wanted.pools))
         return plan
 
     def export(self) -> dict[str, Any]:

@@ -21,12 +21,14 @@ from dispatcher.client.checks import (
 from dispatcher.client.jobs import Check, Jobs, Warn, log_warning
 from dispatcher.clock import Clock, SystemClock
 from dispatcher.core.queues import holder, insert, last_priority, next_free, without
+from dispatcher.core.room import gives_room
 from dispatcher.core.templates import with_defaults
 from dispatcher.core.windows import runs_to_come
 from dispatcher.errors import AlreadyExists, Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, Hook, Run, RunState, Status, WorkPool, WorkQueue
 from dispatcher.records import QueueCount, RunFilter, Snapshot
 from dispatcher.store import PeopleStore
+from dispatcher.waking import NotWoken, Wake, nobody
 from providers import registry
 
 MAX_RECHECKED = 10_000
@@ -67,12 +69,17 @@ class WorkPools:
         heartbeat: timedelta = timedelta(seconds=180),
         warn: Warn = log_warning,
         check: Check = registry.check,
+        wake: Wake = nobody,
     ) -> None:
-        """`warn` is told what is accepted and has no effect, a line each; `check` asks a provider about a job."""
+        """`warn` is given what is accepted and has no effect, a line each; `check` asks a provider about a job.
+
+        `wake` starts a tick of the pools that have got work or room by a call of this client.
+        """
         self.store = store
         self.clock = clock or SystemClock()
         self.heartbeat = heartbeat
         self.jobs = Jobs(check, warn)
+        self._wake, self._warn = wake, warn
 
     # Work pools
 
@@ -149,7 +156,7 @@ class WorkPools:
             self.jobs.check_pool(changed)
             self.jobs.warn_of_defaults(changed.base_job_template, job_variables)
             self._check_dependents(changed)
-        return self._save_pool(changed)
+        return self._save_pool(changed, before=pool)
 
     def work_pools(self) -> Sequence[WorkPool]:
         """Every pool, by name."""
@@ -277,15 +284,26 @@ class WorkPools:
             raise Conflict(f"work queue {words}{more}; give it another queue first (`dispatcher deployment update --queue`)")
         return self._save_pool(replace(owner, queues=without(owner.queues, name)))
 
-    def _save_pool(self, pool: WorkPool) -> WorkPool:
+    def _save_pool(self, pool: WorkPool, *, before: WorkPool | None = None) -> WorkPool:
+        """Check and save; where that gives the pool room that it did not have before, start a tick of it."""
         validate(pool)
-        return self.store.save_pool(pool, expected_version=pool.version)
+        saved = self.store.save_pool(pool, expected_version=pool.version)
+        if before and gives_room(before, pool):
+            self.start_tick([pool.name])
+        return saved
+
+    def start_tick(self, pools: Sequence[str]) -> None:
+        """Start a tick of these pools, where the settings say how (`DISPATCHER_WAKE`). A failure is a warning, and harmless."""
+        try:
+            self._wake(pools)
+        except NotWoken as problem:
+            self._warn(f"no tick was started (DISPATCHER_WAKE): {problem}; the next scheduled one does what is to do")
 
     def _save_queue(self, pool: WorkPool, queue: WorkQueue, *, shift: bool) -> WorkPool:
         validate(queue)
         if not shift:
             _check_free(pool, queue)
-        return self._save_pool(replace(pool, queues=insert(pool.queues, queue)))
+        return self._save_pool(replace(pool, queues=insert(pool.queues, queue)), before=pool)
 
     def _queue(self, pool: WorkPool, name: str) -> WorkQueue:
         queue = pool.queue(text(name, "queue"))

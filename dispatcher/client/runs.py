@@ -57,6 +57,8 @@ class Runs(Schedules):
                 raise InvalidInput("runs", [fault])
             runs.append(self._new_run(batch, request if isinstance(request, RunRequest) else RunRequest(**request)))
         added = self.store.add_runs(runs)
+        now = self.clock.now()
+        self.start_tick([run.pool for run in runs if run.id in added and run.due_at <= now])
         made = {run.id: run for run in reversed(runs)}  # the first of two with one key
         return [made[run.id] if run.id in added else (self.store.get(run.id) or run) for run in runs]
 
@@ -121,6 +123,7 @@ class Runs(Schedules):
         asked = self._new_run(Batch(self), request)
         new = replace(asked, id=retry_id(old), tags=old.tags, scheduled_at=old.scheduled_at)
         self.store.add_runs([new])
+        self.start_tick([new.pool])
         return self.run(new.id)
 
     def explain(self, reference: UUID | str) -> Explanation:

@@ -10,6 +10,7 @@ import pytest
 
 from dispatcher.errors import SettingsError
 from dispatcher.functions import aws_lambda
+from dispatcher.waking import NotWoken, from_setting
 from tests.functions.conftest import Context
 
 
@@ -131,3 +132,16 @@ def test_a_setting_that_cannot_work_names_itself(function, lambda_api, monkeypat
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match="DISPATCHER_FAN_OUT"):
         function()
+
+
+@pytest.mark.parametrize("text", ["lambda:dispatcher", "arn:aws:lambda:us-east-1:123456789012:function:dispatcher"])
+def test_a_wake_invokes_the_function_that_the_setting_names(lambda_api, text):
+    from_setting(text)(["east", "west"])
+    assert lambda_api.events == [{"pool": "east"}, {"pool": "west"}]
+    assert all(path.endswith("/invocations") for path in lambda_api.paths)
+
+
+def test_a_wake_that_lambda_refuses_is_reported(lambda_api):
+    lambda_api.refuse = "AccessDeniedException"
+    with pytest.raises(NotWoken, match="AccessDenied"):
+        from_setting("lambda:dispatcher")(["east"])
