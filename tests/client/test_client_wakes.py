@@ -12,7 +12,6 @@ from dispatcher.waking import NotWoken
 from tests.builders import HOUR, NOW
 from tests.client.conftest import Clock
 
-
 COMMAND = {"command": "true"}
 
 

@@ -83,7 +83,7 @@ SABOTAGES: dict[str, Sabotage] = {
             _swap(MemoryStore, "_change", breaks.change_without("fence")),
         ),
         seeds=1500,
-        near=120,
+        near=285,
     ),
     "update without the expected state": Sabotage(
         "every write names the state it leaves",
@@ -117,7 +117,6 @@ SABOTAGES: dict[str, Sabotage] = {
         "what is missing is judged by the time at which looking began",
         _swap(line, "settle", breaks.settle_by_the_clock_of_now),
         seeds=1500,
-        near=900,
     ),
     "absence always trusted": Sabotage(
         "absence proves nothing once the provider has forgotten", _swap(submitting, "is_forgotten", lambda *_: False)
@@ -129,13 +128,13 @@ SABOTAGES: dict[str, Sabotage] = {
     "discarded at once": Sabotage(
         "what lingers guards its name until no request can be on its way",
         _swap(line, "tidy", breaks.tidy_at_once),
-        near=230,
+        near=285,
     ),
     "cancel forgotten by a retry": Sabotage(
         "a run that people cancelled meanwhile is not tried again",
         _swap(MemoryStore, "_change", breaks.change_without("ending")),
         seeds=1500,
-        near=140,
+        near=285,
     ),
     "more attempts than the policy": Sabotage(
         "a retry policy counts every end", _swap(reconciliation, "is_retried", breaks.no_policy_of_attempts)
