@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.queues import insert, last_priority, without
+from dispatcher.core.queues import holder, insert, last_priority, next_free, without
 from tests.builders import a_queue
 
 QUEUES = st.lists(st.integers(1, 12), min_size=1, max_size=8, unique=True).map(
@@ -41,3 +41,23 @@ def test_placing_keeps_priorities_unique_and_the_order_of_the_others(queues, pri
     assert priorities(placed)[newcomer.name] == priority
     others = [queue.name for queue in placed if queue.name != newcomer.name]
     assert others == [queue.name for queue in queues if queue.name != newcomer.name]
+
+
+def test_the_first_queue_has_the_first_number():
+    assert last_priority(()) == 1
+
+
+@given(QUEUES, st.integers(1, 14), st.booleans())
+def test_the_next_free_number_is_the_first_that_nobody_has(queues, priority, known):
+    taken = {queue.priority for queue in queues}
+    free = next_free(queues, priority)
+    assert priority < free
+    assert free not in taken
+    assert set(range(priority + 1, free)) <= taken
+
+
+def test_a_number_is_held_by_another_queue_and_never_by_the_newcomer_itself():
+    queues = (a_queue("a", 1), a_queue("b", 2))
+    assert holder(queues, a_queue("new", 2)) == queues[1]
+    assert holder(queues, a_queue("b", 2)) is None
+    assert holder(queues, a_queue("new", 3)) is None

@@ -1,0 +1,1 @@
+"""A mutation run over the core: each line is changed in a small way, and a test has to fail."""

@@ -1,0 +1,25 @@
+"""The list of mutants that change nothing is honest, and what is counted as a mutant is one."""
+
+import ast
+
+import pytest
+
+from tests.mutations.equivalent import equivalents
+from tests.mutations.mutants import CORE, modules, mutants
+
+
+def test_every_listed_mutant_exists_and_says_why_it_changes_nothing():
+    listed = equivalents()
+    names = {mutant.name for module in modules() for mutant in mutants(module) if any(module in name for name in listed)}
+    assert set(listed) - names == set(), "these are no longer mutants: correct the names, or take them off the list"
+    assert [name for name, reason in listed.items() if len(reason.split()) < 5] == []
+
+
+@pytest.mark.parametrize("module", ["transitions", "holds"])
+def test_each_mutant_is_another_module_under_a_name_of_its_own(module):
+    original = ast.unparse(ast.parse((CORE / f"{module}.py").read_text(encoding="utf-8")))
+    made = mutants(module)
+    assert len({mutant.name for mutant in made}) == len(made) > 20
+    assert all(mutant.source != original for mutant in made)
+    for mutant in made:
+        compile(mutant.source, mutant.name, "exec")
