@@ -21,6 +21,8 @@ BENCHMARKS = {
     "package": "the same from the unpacked zip, with a client of DynamoDB as well",
     "story": "200 waiting runs from the start of a cold process to the last RunTask",
     "idle": "what a tick costs that has nothing to submit",
+    "pools": "a tick of 1, 100 and 1 thousand pools, of which one has a due run",
+    "latency": "from create_run, and from a job's end, to the next submission at up to 3 thousand live jobs",
     "schedules": "what it costs to make one new window of a schedule a run, for each kind",
     "start_up": "CPU of a command from its start to its end, beside an empty interpreter",
     "creation": "CPU of creating 10 thousand runs in one call, for each run",
