@@ -1,7 +1,7 @@
 """The nouns: work pools, work queues, deployments, runs and their states.
 
 Plain frozen dataclasses, so that a tick can use them without a validation library. The constraints in the annotations are
-read by `dispatcher.validation` alone, at the door; inside, a value of these types is trusted. All times are aware and UTC.
+read by `dispatcher.validation` alone, when something is saved; inside, a value is trusted. All times are aware and UTC.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class PoolHold:
     """Runs of a pool that wait together because the provider refused one of them; written by ticks.
 
     `place`, `size` and `freed_by_end` mean what they mean in `providers.base.Hold`. One that is over stays until a job is
-    accepted where it held, so that the last refusal can still be told.
+    accepted where it held, so that the last refusal can still be shown.
     """
 
     place: tuple[str, ...] = ()
@@ -156,7 +156,7 @@ class WorkPool:
     """A paused pool delivers nothing; its runs pile up."""
     description: str = ""
     hooks: tuple[Hook, ...] = ()
-    """Who is told of the runs of the pool."""
+    """The hooks that are notified of the runs of the pool."""
     created_at: datetime
     version: int = 0
     """Raised by every change of the configuration; a change names the version it was made from."""
@@ -292,7 +292,7 @@ class Deployment:
     retry: RetryPolicy | None = None
     """What its runs are born with."""
     hooks: tuple[Hook, ...] = ()
-    """Who is told of its runs, beside those whom the pool tells."""
+    """The hooks that are notified of its runs, beside those of the pool."""
     created_at: datetime
     version: int = 0
     """Raised by every change; a change names the version it was made from."""

@@ -135,13 +135,13 @@ class Materialisation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notified:
-    """What became of telling somebody of a run."""
+    """What became of notifying the hooks of a run."""
 
     run_id: UUID
     notify_at: datetime
     """As it was read."""
     again_at: datetime | None
-    """When it is to be tried again; None: it has been told, or given up."""
+    """When it is to be tried again; None: all hooks have confirmed it, or it was given up."""
     hooks: frozenset[str] = frozenset()
     """The hooks that have confirmed it by now."""
 

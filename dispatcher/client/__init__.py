@@ -6,9 +6,9 @@
     dispatcher.create_work_pool("nightly", type="process", concurrency_limit=2)
     dispatcher.create_run(pool="nightly", job_variables={"command": "echo hello"})
 
-Everything is checked here, at the door, so that a tick checks nothing; the provider is asked about the jobs that will be made.
+Everything is checked here, when it is saved, so that a tick checks nothing; the provider is asked about the jobs to come.
 Every refusal is an error of `dispatcher.errors`, and what is refused changes nothing. What is accepted and has no effect is
-told as a warning: `Dispatcher(store, warn=print)`.
+reported as a warning: `Dispatcher(store, warn=print)`.
 """
 
 import os

@@ -16,7 +16,7 @@ from providers import registry
 from providers.base import ProviderUnavailable
 
 LATEST_DUE = datetime(9000, 1, 1, tzinfo=UTC)
-"""Room for what is counted from a due time: hooks that are told of late runs, retries, windows."""
+"""Room for what is counted from a due time: notifications of late runs, retries, windows."""
 
 
 class _Unset:
@@ -108,14 +108,14 @@ def text(value: Any, field: str) -> str:
 
 
 def items(value: Any, field: str) -> tuple[Any, ...]:
-    """A list of what the door takes for nouns. Raises `InvalidInput` for anything else."""
+    """A list of what validation takes for nouns. Raises `InvalidInput` for anything else."""
     if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
         raise InvalidInput("request", [Fault(field, f"must be a list, not {value!r}")])
     return tuple(value)
 
 
 def anchored(schedule: Any) -> Any:
-    """A schedule whose anchor is in UTC, where it has one that says its offset; the door says what is wrong with others."""
+    """A schedule whose anchor is in UTC, where it has one that says its offset; validation says what is wrong with others."""
     anchor = getattr(schedule, "anchor", None)
     if not isinstance(schedule, Schedule) or not isinstance(anchor, datetime) or anchor.tzinfo is None:
         return schedule
@@ -129,7 +129,7 @@ def plain_policy(retry: Any) -> Any:
 
 
 def texts(value: Any, field: str) -> tuple[str, ...]:
-    """A list of what the door takes for texts. Raises `InvalidInput` for anything else, a lone text included."""
+    """A list of what validation takes for texts. Raises `InvalidInput` for anything else, a lone text included."""
     if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
         raise InvalidInput("request", [Fault(field, f"must be a list of texts, not {value!r}")])
     return tuple(value)

@@ -139,7 +139,7 @@ def _withdrawn(stored: Configuration, wanted: Configuration, now: datetime) -> C
 
 
 def _own_template(pool_type: str) -> Mapping[str, Any]:
-    """The template of a type; a type that nobody serves is told later, with its place."""
+    """The template of a type; a type that nobody serves is a fault later, with its path."""
     try:
         return default_base_job_template(pool_type)
     except InvalidInput:

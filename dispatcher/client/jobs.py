@@ -36,34 +36,34 @@ def log_warning(text: str) -> None:
 
 
 class Jobs:
-    """Asks providers about jobs, and tells warnings."""
+    """Asks providers about jobs, and reports warnings."""
 
     def __init__(self, check: Check = registry.check, warn: Warn = log_warning) -> None:
         self._check, self._warn = check, warn
 
     def check_pool(self, pool: WorkPool) -> None:
-        """Raise `InvalidTemplate` for what no variable can mend; warn of what is not used, or not checked."""
+        """Raise `InvalidTemplate` for what no variable can correct; warn of what is not used, or not checked."""
         template = pool.base_job_template
-        told = [f"base_job_template.{key}: is not read; remove it" for key in sorted(template.keys() - PARTS)]
+        warnings = [f"base_job_template.{key}: is not read; remove it" for key in sorted(template.keys() - PARTS)]
         known = self._ask(pool, render(template, {}))
         fixed = self._fixed(pool, known)
         if fixed:
             raise InvalidTemplate("base job template", [Fault(_below(finding), finding.message) for finding in fixed])
-        told += [f"{_below(finding)}: {finding.message}" for finding in _independent(template, known.warnings, {})]
-        told += [
+        warnings += [f"{_below(finding)}: {finding.message}" for finding in _independent(template, known.warnings, {})]
+        warnings += [
             f"{_named(template, finding)}: {finding.message} (a run that changes nothing would be refused)"
             for finding in _independent(template, known.faults, {})
         ]
-        self._tell([*told, *(f"{pool.type}: not checked: {words}" for words in known.unchecked)])
+        self._report([*warnings, *(f"{pool.type}: not checked: {words}" for words in known.unchecked)])
 
     def warn_of_defaults(self, template: Level, variables: Level | None) -> None:
         """Warn of values that become defaults of a template and have no effect."""
-        self._tell(_idle(template, variables or {}))
+        self._report(_idle(template, variables or {}))
 
     def check_deployment(self, pool: WorkPool, variables: Level, *, scheduled: bool, quiet: bool = False) -> None:
         """Raise `InvalidVariables` for what a run of the deployment would be refused for, whatever its own variables.
 
-        A scheduled one has no others, so that everything counts. `quiet` tells no warnings.
+        A scheduled one has no others, so that everything counts. `quiet` reports no warnings.
         """
         template = pool.base_job_template
         known = self._ask(pool, render(template, {}, deployment_variables=variables))
@@ -71,20 +71,20 @@ class Jobs:
         _raise(template, faults)
         if quiet:
             return
-        told = [*_idle(template, variables), *self._new_warnings(pool, known, None)]
+        warnings = [*_idle(template, variables), *self._new_warnings(pool, known, None)]
         if not scheduled:
             doubtful = _independent(template, known.faults, variables)
-            told += [
+            warnings += [
                 f"{_named(template, each)}: {each.message} (a run that changes nothing would be refused)" for each in doubtful
             ]
-        self._tell(told)
+        self._report(warnings)
 
     def check_run(self, pool: WorkPool, variables: Level, *, deployment_variables: Level | None = None) -> None:
         """Raise `InvalidVariables` for what the run would be refused for; warn of what would have no effect."""
         template = pool.base_job_template
         known = self._ask(pool, render(template, variables, deployment_variables=deployment_variables))
         _raise(template, known.faults)
-        self._tell([*_idle(template, variables), *self._new_warnings(pool, known, deployment_variables)])
+        self._report([*_idle(template, variables), *self._new_warnings(pool, known, deployment_variables)])
 
     def _ask(self, pool: WorkPool, configuration: Level) -> Checked:
         try:
@@ -93,7 +93,7 @@ class Jobs:
             return Checked(faults=(Finding(path="", message=str(problem)),))
 
     def _fixed(self, pool: WorkPool, known: Checked) -> list[Finding]:
-        """The faults that no variable can mend: no placeholder has a part in them, and they are there with any values."""
+        """The faults that no variable can correct: no placeholder has a part in them, and they are there with any values."""
         template = pool.base_job_template
         found = [finding for finding in known.faults if not _involved(template, finding.path)]
         for values in ({}, samples(template["variables"])) if found else ():
@@ -105,14 +105,14 @@ class Jobs:
         return found
 
     def _new_warnings(self, pool: WorkPool, known: Checked, below: Level | None) -> Iterator[str]:
-        """The warnings that the level below has not been told already."""
+        """The warnings that the level below has not had already."""
         if not known.warnings:
             return
         template = pool.base_job_template
         before = self._ask(pool, render(template, {}, deployment_variables=below)).warnings
         yield from (f"{_named(template, each)}: {each.message}" for each in known.warnings if each not in before)
 
-    def _tell(self, texts: Iterable[str]) -> None:
+    def _report(self, texts: Iterable[str]) -> None:
         for text in dict.fromkeys(texts):
             self._warn(text)
 

@@ -135,8 +135,7 @@ class WorkPools:
     ) -> WorkPool:
         """Change what is given and leave the rest; `job_variables` become defaults of the template's variables.
 
-        `hooks` replace all that were. Of a run that there is already no other ends are told than its hooks wanted when it was
-        made.
+        `hooks` replace all that were. Existing runs keep the notification settings that they were created with.
 
         A new template is checked with every deployment of the pool, and with its waiting runs (the first
         `MAX_RECHECKED`). Raises `NotFound`, `InvalidInput`, or `Conflict` when somebody else changed the pool meanwhile.

@@ -85,7 +85,7 @@ class Schedules(Deployments):
     def next_windows(self, schedule: Schedule, *, count: int = 3) -> Sequence[datetime]:
         """The next windows of a schedule, in UTC, were it active; fewer where it has no more within years.
 
-        Raises `ScheduleError` for one that the door would refuse.
+        Raises `ScheduleError` for one that validation would refuse.
         """
         if not 1 <= count <= MAX_WINDOWS:
             raise InvalidInput("schedule", [Fault("count", f"must be from 1 to {MAX_WINDOWS}, not {count}")])

@@ -41,7 +41,7 @@ class Configuration:
 
     @property
     def nouns(self) -> dict[tuple[str, str], WorkPool | Deployment]:
-        """By kind and name, in the order in which they are told."""
+        """By kind and name, in the order in which they are shown."""
         pools: dict[tuple[str, str], WorkPool | Deployment] = {("work pool", pool.name): pool for pool in self.pools}
         return pools | {("deployment", each.name): each for each in self.deployments}
 

@@ -53,7 +53,7 @@ def own_values(run: Run) -> dict[str, Any]:
 
 
 def own_environment(own: Mapping[str, Any]) -> dict[str, str]:
-    """The environment variables that tell a job who it is; no job variable can override them."""
+    """The environment variables that say which run a job belongs to; no job variable can override them."""
     return {f"{OWN}_{name}".upper(): str(value) for name, value in own.items()}
 
 

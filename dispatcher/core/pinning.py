@@ -18,7 +18,7 @@ START_DEADLINE_KEY = "task_start_timeout_seconds"
 
 
 class Pinning:
-    """What one claim renders: each run at most once, whether to tell what it needs or to pin it."""
+    """What one claim renders: each run at most once, whether to find what it needs or to pin it."""
 
     def __init__(
         self,

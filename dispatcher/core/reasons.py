@@ -69,7 +69,7 @@ class Holder:
 
     @classmethod
     def of(cls, run: Run) -> Holder:
-        """What is told of a run that holds a slot."""
+        """What is shown of a run that holds a slot."""
         return cls(id=run.id, name=run.name, state=run.state, since=run.claimed_at)
 
 
@@ -209,7 +209,7 @@ def _waiting(run: Run, around: Surroundings, now: datetime, budget: int) -> Expl
 
 
 def _next(run: Run, around: Surroundings, position: int) -> Explanation:
-    """Nothing is in the way; what was refused before is told all the same."""
+    """Nothing is in the way; what was refused before is named all the same."""
     last, refused = around.pool.last_tick_at, _last_refusal(run, around)
     fix = f"the next tick admits it; the last one came at {_time(last)}" if last else "start a tick: none has come yet"
     text = f"the next tick tries it again; {refused}" if refused else "nothing is in the way"

@@ -1,7 +1,7 @@
 """Recurrence rules of RFC 5545 without DTSTART, daily or coarser: which times they name on the wall clock.
 
 Where the RFC leaves something to DTSTART, that is the schedule's anchor; where it forbids a combination, the rule is read as
-dateutil reads it, and the door refuses it. A rule is entered at the period (day, week, month, year) that is asked for; only
+dateutil reads it, and validation refuses it. A rule is entered at the period (day, week, month, year) that is asked for; only
 `COUNT` has to be counted from the anchor, once for each year.
 
 https://www.rfc-editor.org/rfc/rfc5545#section-3.3.10

@@ -29,7 +29,7 @@ def replay(pool: WorkPool, runs: Iterable[tuple[Run, float]], *, interval: timed
     """Tick every `interval` from the first due time on, each run holding its slot for the seconds given with it.
 
     Slots are freed by the first tick after a job's end, as they are when its end is observed. A queue that the pool does not
-    have admits nothing. Holds, refusals and retries of the past play no part: what is told is the work of the limits.
+    have admits nothing. Holds, refusals and retries of the past play no part: what is shown is the work of the limits.
     """
     return _Replay(replace(pool, holds=()), list(runs), interval).play()
 

@@ -43,7 +43,7 @@ _START = datetime(2020, 1, 1)  # noqa: DTZ001 - a wall clock time; the zone is t
 def windows_due(schedule: Schedule, since: datetime, until: datetime) -> Iterator[datetime]:
     """The windows in `since < window <= until`, in UTC, ascending, each once; lazy, so that a caller may take the first few.
 
-    `since` and `until` are aware; there are no windows before 1970 or after 9997. A schedule that the door has let in has its
+    `since` and `until` are aware; there are no windows before 1970 or after 9997. A schedule that validation has let in has its
     windows; any other ends in `ScheduleError` (or in `KeyError`, of a zone that nobody has), never in an endless search: it
     ends with `until`.
     """

@@ -26,7 +26,7 @@ LOOKED_AHEAD = timedelta(days=366 * 5)
 """How far the next window is looked for; a schedule that has none until then is looked at again by then."""
 
 SHORTEST = timedelta(minutes=1)
-"""From one window of a schedule to the next; the door lets in none that are closer."""
+"""From one window of a schedule to the next; validation lets in none that are closer."""
 
 _FIRST_LOOK_BACK = timedelta(hours=1)
 _NAME = 150

@@ -1,7 +1,7 @@
 """Values whose words are known: what was typed, or stands in a file, before anybody has decided what type it has.
 
 `83415e7` may be a number or a commit, `0123` a number or a ZIP code. Only the schema of a variable says which, so the words
-travel with the value until the door has asked the schema (`dispatcher.validation.coercion`).
+travel with the value until validation has asked the schema (`dispatcher.validation.coercion`).
 """
 
 from __future__ import annotations

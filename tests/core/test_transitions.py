@@ -11,7 +11,7 @@ from dispatcher.core import transitions
 from dispatcher.core.reconciliation import Absent, Forgotten, NotLookedUp, NotSubmitted, recorded, verdict
 from dispatcher.core.transitions import ALLOWED_MOVES, CHANGEABLE
 from dispatcher.models import TERMINAL_STATES, Attempt, PinnedJob, RetryPolicy, RunState
-from dispatcher.records import Move
+from dispatcher.records import Grant, Move
 from providers.base import (
     Accepted,
     JobState,
@@ -165,4 +165,29 @@ def test_cancelling_ends_what_waits_and_stops_what_has_a_job():
 
 
 def test_an_end_keeps_no_more_of_the_words_than_a_run_holds():
-    assert len(transitions.end(a_run(), RunState.CRASHED, "x" * 5000, NOW + SECOND).changes["reason"]) == transitions.MAX_REASON
+    assert len(transitions.end(a_run(), RunState.CRASHED, "x" * 5000, NOW + SECOND).changes["reason"]) == 2000
+
+
+def test_a_claim_that_is_taken_over_keeps_all_but_fence_and_lease_and_remembers_the_refusal_of_the_last():
+    claim = a_run(state=RunState.PENDING, fence=3, lease_until=NOW, claimed_at=NOW - HOUR)
+    fresh = {"fence": 4, "lease_until": NOW + MINUTE, "not_before": None}
+    assert transitions.taken_over(claim, NOW, MINUTE) == fresh
+    assert transitions.taken_over(replace(claim, not_before=NOW), NOW, MINUTE) == {**fresh, "not_before": NOW}
+    assert transitions.taken_over(replace(claim, not_before=NOW - SECOND), NOW, MINUTE) == fresh
+
+
+def test_a_claim_pins_the_job_and_clears_what_was_before():
+    run = a_run(fence=2, reason="refused", not_before=NOW, notify_at=NOW)
+    job = PinnedJob(configuration={"a": 1})
+    fields = transitions.granted(Grant(run=run, job=job, start_within=60.0), NOW, MINUTE)
+    assert fields == {
+        "state": RunState.PENDING,
+        "fence": 3,
+        "claimed_at": NOW,
+        "lease_until": NOW + MINUTE,
+        "job": job,
+        "start_within": 60.0,
+        "reason": "",
+        "not_before": None,
+        "notify_at": None,
+    }
