@@ -150,6 +150,19 @@ def test_a_configuration_is_checked_without_the_sdk():
     assert said == "() ('', 'job:1')\n"
 
 
+def test_the_provider_loads_its_own_sdk_and_no_other():
+    program = (
+        "import sys\nfrom providers import registry\n"
+        "provider = registry.create('docker', options={'environment': {'DOCKER_HOST': 'unix:///nobody.sock'}})\n"
+        "from providers.base import Job\n"
+        f"print(type(provider.submit(Job(name='{NAME}', configuration={LEAST}))).__name__)\n"
+        "others = {'boto3', 'botocore', 'google.cloud.run_v2', 'azure', 'modal', 'grpc', 'paramiko', 'pydantic', 'jsonschema'}\n"
+        "print('docker' in sys.modules, sorted(others & set(sys.modules)))"
+    )
+    said = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60).stdout
+    assert said == "Unreachable\nTrue []\n"
+
+
 def test_a_place_is_an_engine_and_an_image():
     assert registry.needs("docker", {**LEAST, "docker_host": "gpu"}).place == ("gpu", "team/job:1.2")
     with pytest.raises(ConfigurationError, match="image"):

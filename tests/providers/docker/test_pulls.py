@@ -8,11 +8,16 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from docker.errors import ImageNotFound
 
+from dispatcher.models import RunState
+from dispatcher.settings import Settings
+from dispatcher.ticking import tick
+from dispatcher.wiring import wire
 from providers.base import Accepted, Hold, Misconfigured, Rejected, Throttled
 from providers.docker import pulls
 from tests.providers.docker.engines import files
@@ -74,6 +79,33 @@ def test_a_run_waits_for_its_image_while_it_is_pulled_and_starts_when_it_has_com
     registry.gate.set()
     assert isinstance(until_ended(harness, job), Accepted)
     assert harness.starts(job.name) == 1
+
+
+def test_explain_says_what_a_run_waits_for_and_runs_of_other_images_go_on(harness, registry, tmp_path):
+    registry.gate.clear()
+    options = {
+        "pull_seconds": 0.1,
+        "pull_directory": str(tmp_path / "pulls"),
+        "environment": {"DOCKER_HOST": harness.engine.socket},
+    }
+    settings = {
+        "DISPATCHER_STORE": f"sqlite:///{tmp_path / 'store.db'}",
+        "DISPATCHER_PROVIDER_OPTIONS": json.dumps({"docker": options}),
+    }
+    wiring = wire(Settings.from_environment(settings))
+    client = wiring.client
+    client.create_work_pool("machine", type="docker")
+    variables = {"network_mode": "none", "command": "true"}
+    waiting = [
+        client.create_run(pool="machine", job_variables={**variables, "image": f"{registry.name}/team/job:1"}) for _ in range(2)
+    ]
+    other = client.create_run(pool="machine", job_variables={**variables, "image": "job:1"})
+    tick(wiring.dispatch, wiring.dispatch.clock.now() + timedelta(seconds=30))
+    for run in waiting:
+        assert "waiting for the image" in client.explain(run.id).text
+        assert client.run(run.id).state is RunState.SCHEDULED
+    assert client.run(other.id).state is RunState.PENDING
+    wiring.store.close()
 
 
 def test_however_many_wait_for_an_image_one_process_pulls_it(harness, registry, puller):
