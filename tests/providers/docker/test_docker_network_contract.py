@@ -4,6 +4,8 @@ import pytest
 
 from tests.providers.network_contract import NetworkContract, between
 
+pytestmark = pytest.mark.long  # each of a hundred spoiled answers is a round with a real engine
+
 
 class TestDocker(NetworkContract):
     @pytest.fixture
