@@ -38,9 +38,16 @@ def fan_out(dispatch: Dispatch, deadline: datetime, start: Start) -> dict[str, A
     report = TickReport(dispatch.clock.now().isoformat())
     work = with_work(dispatch)
     note_idle(dispatch, work, report)
-    invoked = [name for name in work if _started(dispatch, start, name, deadline)] if len(work) > 1 else []
+    open_pools = [name for name in work if _is_open(dispatch, name)]
+    invoked = [name for name in open_pools if _started(dispatch, start, name, deadline)] if len(open_pools) > 1 else []
     tick_all(dispatch, [name for name in work if name not in invoked], deadline, report)
     return {**asdict(report), "invoked": invoked}
+
+
+def _is_open(dispatch: Dispatch, name: str) -> bool:
+    """A paused pool admits nothing, however much waits in it: its tick is short, and needs no invocation of its own."""
+    pool = dispatch.store.pool(name)
+    return pool is not None and not pool.paused
 
 
 def _started(dispatch: Dispatch, start: Start, pool: str, deadline: datetime) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -95,6 +96,14 @@ def test_fan_out_leaves_idle_pools_to_one_write_too():
     assert answer["invoked"] == ["pool-0000", "pool-0001", "pool-0002"]
     assert (answer["pools"], answer["idle"]) == ([], 297)
     assert stage.store.calls["heartbeats"] == 1
+
+
+def test_fan_out_starts_no_invocation_for_a_paused_pool_in_which_runs_wait():
+    stage, invoked = many(4, busy=4), []
+    stage.store.save_pool(replace(stage.store.pool("pool-0000"), paused=True), expected_version=1)
+    answer = fan_out(stage.dispatch(), stage.clock.now() + MINUTE, invoked.append)
+    assert answer["invoked"] == ["pool-0001", "pool-0002", "pool-0003"]
+    assert [pool["pool"] for pool in answer["pools"]] == ["pool-0000"]
 
 
 # Side by side
