@@ -134,7 +134,7 @@ def test_a_run_cannot_be_created_in_a_package_without_validation_and_the_error_s
     with pytest.raises(FunctionError, match="build a function's package with `dispatcher package --validation`") as failed:
         function.invoke({"create_run": {"pool": "batch", "job_variables": {"image": "busybox"}}})
     assert failed.value.type == "SettingsError"
-    assert function.invoke(SCHEDULED)["pools"][0]["problem"] == "", "it goes on ticking"
+    assert function.invoke(SCHEDULED)["idle"] == 1, "it goes on ticking"
 
 
 def test_a_run_can_be_created_in_a_package_with_validation_and_is_checked_there(world, shared, tmp_path):

@@ -223,7 +223,7 @@ def test_the_built_zip_dispatches_fifty_runs_over_three_queues_under_the_role(de
         while client.runs(states=set(RunState) - TERMINAL_STATES, limit=1):
             assert time.monotonic() < deadline, (directory / "function.log").read_text()
             report = sandbox.invoke(payload)
-            assert [pool["problem"] for pool in report["pools"]] == [""]
+            assert {pool["problem"] for pool in report["pools"]} <= {""}
     finally:
         sandbox.close()
 
