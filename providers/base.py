@@ -248,7 +248,7 @@ class ProviderLimits:
     start_deadline: float | None = 600.0
     """How long an accepted job may take to start when its configuration does not say; None: for ever."""
     observe_batch: int = 100
-    """How many submissions one `observe` call is given; at least what one request of the provider can tell of."""
+    """How many submissions one `observe` call is given; at least as many as one request of the provider covers."""
     lingers: bool = False
     """True when an ended job occupies a quota until `discard` removes it."""
 

@@ -15,7 +15,7 @@ MAX_REMEMBERED = 1000
 
 
 class Once(Generic[Key, Value]):
-    """Remembers what `get` made, which is never None. A failure is not remembered; whoever waited for it tries again."""
+    """Remembers what `get` made, which is never None. A failure is not remembered: the next caller that waited tries again."""
 
     def __init__(self) -> None:
         self._values: dict[Key, Value] = {}

@@ -166,10 +166,10 @@ def types() -> tuple[str, ...]:
 
 def provider_type(name: str) -> ProviderType:
     """The entry of that name. Raises `ProviderUnavailable` that lists the nearest names, or all."""
-    found = _TYPES.get(name)
-    if found is None:
+    kind = _TYPES.get(name)
+    if kind is None:
         raise _unknown(name)
-    return found
+    return kind
 
 
 def create(
@@ -201,8 +201,8 @@ def needs(type_name: str, configuration: Mapping[str, Any]) -> Needs:
     Raises `ProviderUnavailable` for an unknown type, and `ConfigurationError` for a configuration that cannot be used.
     """
     function = provider_type(type_name).needs
-    found: Needs = _attribute(function)(configuration) if function else Needs()
-    return found
+    answer: Needs = _attribute(function)(configuration) if function else Needs()
+    return answer
 
 
 def check(type_name: str, configuration: Mapping[str, Any]) -> Checked:

@@ -9,18 +9,18 @@ from typing import Any
 from providers.base import ConfigurationError, Finding
 
 
-def unknown_key(path: str, key: str, known: Collection[str]) -> Finding:
+def unknown_key(path: str, key: str, keys: Collection[str]) -> Finding:
     """The remark on a key that is not read, with the nearest one that is."""
     from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
 
-    near = get_close_matches(key, known, n=1, cutoff=0.6) or get_close_matches(key.lower(), known, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known))}"
+    near = get_close_matches(key, keys, n=1, cutoff=0.6) or get_close_matches(key.lower(), keys, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(keys))}"
     return Finding(path=f"{path}.{key}".lstrip("."), message=f"is no key that is read here; {hint}")
 
 
-def unknown_keys(given: Mapping[str, Any], known: Collection[str], path: str = "") -> Iterable[Finding]:
+def unknown_keys(content: Mapping[str, Any], keys: Collection[str], path: str = "") -> Iterable[Finding]:
     """A remark on every key of an object that is not read."""
-    return (unknown_key(path, str(key), known) for key in given if key not in known)
+    return (unknown_key(path, str(key), keys) for key in content if key not in keys)
 
 
 START_TIMEOUT = "task_start_timeout_seconds"
@@ -94,12 +94,12 @@ def findings_of(error: ConfigurationError) -> tuple[Finding, ...]:
     return (Finding(path=path, message=message) if separator else Finding(path="", message=path),)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, candidates: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: the one that was probably meant, or those that there are."""
     from difflib import get_close_matches  # noqa: PLC0415 - only a typing error needs it
 
-    names = sorted(known)
-    same = [each for each in names if _plain(each) == _plain(name)]
+    names = sorted(candidates)
+    same = [other for other in names if _plain(other) == _plain(name)]
     if near := same or get_close_matches(name, names, n=1):
         return f"did you mean {near[0]}?"
     more = ", ..." if len(names) > SHOWN else ""

@@ -1,4 +1,4 @@
-"""Telling a request that was never sent from one that got no answer.
+"""Distinguishes a request that was never sent from one that got no answer.
 
 A connection that was refused, a name that does not resolve, a proxy that lets nobody through and a TLS handshake that failed
 prove that the far side did not see the request. Everything later proves nothing.
@@ -19,7 +19,7 @@ CONNECTING = (
 
 def never_sent(error: BaseException) -> bool:
     """True when `error` was raised while the connection was being made: nothing of the request has left this host."""
-    return any(_was_connecting(each.__traceback__) for each in _chain(error))
+    return any(_was_connecting(link.__traceback__) for link in _chain(error))
 
 
 def _was_connecting(trace: TracebackType | None) -> bool:
@@ -36,8 +36,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:
-        found = waiting.pop()
-        if isinstance(found, BaseException) and id(found) not in seen:
-            seen.add(id(found))
-            waiting += [found.__cause__, found.__context__, getattr(found, "inner_exception", None)]
-            yield found
+        link = waiting.pop()
+        if isinstance(link, BaseException) and id(link) not in seen:
+            seen.add(id(link))
+            waiting += [link.__cause__, link.__context__, getattr(link, "inner_exception", None)]
+            yield link

@@ -22,7 +22,7 @@ def is_from_outside(number: int) -> bool:
 
 
 def signal_in(exit_code: int | None) -> int:
-    """The signal that an exit code tells of, as a shell has it: 9 of 137 and 15 of 143; 0 of every other.
+    """The signal that an exit code stands for, as in a shell: 9 for 137 and 15 for 143; 0 for every other.
 
     A process that was ended by a signal has no exit code. A shell, or a container's first process, that saw its child end so
     exits with 128 and the number; of the others nobody knows whether a program meant its 129 or 130.
@@ -32,14 +32,14 @@ def signal_in(exit_code: int | None) -> int:
 
 
 def state_of_exit(exit_code: int | None) -> JobState:
-    """What an exit code says of a job that ended by itself: CRASHED where it tells of a signal from outside."""
+    """What an exit code says of a job that ended by itself: CRASHED where it stands for a signal from outside."""
     if not exit_code:
         return JobState.SUCCEEDED
     return JobState.CRASHED if is_from_outside(signal_in(exit_code)) else JobState.FAILED
 
 
 def exit_words(exit_code: int) -> str:
-    """An exit code in words, with the signal that it tells of."""
+    """An exit code in words, with the signal that it stands for."""
     number = signal_in(exit_code)
     return f"exit code {exit_code} ({signal_name(number)})" if number else f"exit code {exit_code}"
 

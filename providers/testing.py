@@ -157,8 +157,8 @@ class FakeProvider:
         with self._lock:
             if lost := self._called("observe", ""):
                 return unreadable(submissions, lost)
-            found = {submission.name: self._visible(submission.name) for submission in submissions}
-            return {name: kept.seen if kept else Observation(state=JobState.MISSING) for name, kept in found.items()}
+            observations = {submission.name: self._visible(submission.name) for submission in submissions}
+            return {name: kept.seen if kept else Observation(state=JobState.MISSING) for name, kept in observations.items()}
 
     def cancel(self, submission: Submission) -> None:
         """Stop the job, at once."""

@@ -74,29 +74,29 @@ def refused(configuration: Mapping[str, Any], body: Mapping[str, Any]) -> list[F
 
 
 def _warnings(configuration: Mapping[str, Any], body: Mapping[str, Any]) -> Iterator[Finding]:
-    given = v2_body(configuration)
+    template = v2_body(configuration)
     if configuration.get("name"):
         yield Finding(path="name", message=NO_EFFECT["name"])
-    for key in OWN.keys() & given.keys():
+    for key in OWN.keys() & template.keys():
         yield Finding(path=f"job_body.{key}", message=f"has no effect: {OWN[key]}")
-    for key in sorted(OUTPUT & given.keys()):
+    for key in sorted(OUTPUT & template.keys()):
         yield Finding(path=f"job_body.{key}", message="has no effect: Cloud Run fills it")
-    if given.get("launchStage") == NO_STAGE:
+    if template.get("launchStage") == NO_STAGE:
         yield Finding(path="job_body.launchStage", message=f"has no effect: Cloud Run has no stage {NO_STAGE}")
-    yield from _of_the_task(given, body["template"]["template"])
-    yield from _of_variables(given, configuration)
+    yield from _of_the_task(template, body["template"]["template"])
+    yield from _of_variables(template, configuration)
     yield from _of_labels(configuration)
 
 
-def _of_the_task(given: Mapping[str, Any], task: Mapping[str, Any]) -> Iterator[Finding]:
+def _of_the_task(template: Mapping[str, Any], task: Mapping[str, Any]) -> Iterator[Finding]:
     path = "job_body.template.template"
     if retries := task["maxRetries"]:
         message = (
             f"Cloud Run repeats a failed task {retries} times by itself, and the run sees one attempt; give the run retries"
         )
         yield Finding(path=f"{path}.maxRetries", message=message)
-    asked = mapping(mapping(given.get("template"), "").get("template"), "")
-    if asked.get("vpcAccess") and "vpcAccess" not in task:
+    task_template = mapping(mapping(template.get("template"), "").get("template"), "")
+    if task_template.get("vpcAccess") and "vpcAccess" not in task:
         message = "has no effect without a connector or network interfaces"
         yield Finding(path=f"{path}.vpcAccess", message=message)
     limits = task["containers"][0].get("resources", {}).get("limits", {})
@@ -104,8 +104,8 @@ def _of_the_task(given: Mapping[str, Any], task: Mapping[str, Any]) -> Iterator[
         yield Finding(path=f"{path}.nodeSelector", message="has no effect without GPUs: give the limit nvidia.com/gpu too")
 
 
-def _of_variables(given: Mapping[str, Any], configuration: Mapping[str, Any]) -> Iterator[Finding]:
-    execution = mapping(given.get("template"), "")
+def _of_variables(template: Mapping[str, Any], configuration: Mapping[str, Any]) -> Iterator[Finding]:
+    execution = mapping(template.get("template"), "")
     task = mapping(execution.get("template"), "")
     main = (task.get("containers") or [{}])[0]
     secrets = secrets_of(main.get("env"), configuration)

@@ -17,10 +17,10 @@ _INSTANCE = re.compile(r"[^:\s,]+(:[^:\s,]+){2,3}")  # a project may be `example
 
 def instances_of(value: Any, path: str) -> list[str]:
     """Connection names, from a list or a text with commas. Raises `ConfigurationError`."""
-    given = value.split(",") if isinstance(value, str) else value or []
-    if not isinstance(given, list | tuple):
+    instances = value.split(",") if isinstance(value, str) else value or []
+    if not isinstance(instances, list | tuple):
         raise ConfigurationError(f"{path}: give a list of `project:region:instance`, not {value!r:.80}")
-    names = [text(item).strip() for item in given if item not in (None, "")]
+    names = [text(item).strip() for item in instances if item not in (None, "")]
     for name in names:
         if not _INSTANCE.fullmatch(name):
             raise ConfigurationError(f"{path}: give `project:region:instance`, not {name!r:.80}")

@@ -17,53 +17,53 @@ PREFECT_SECRETS = {"prefect_api_key_secret": "PREFECT_API_KEY", "prefect_api_aut
 Variables = dict[str, dict[str, Any] | None]
 
 
-def environment_of(given: Any, configuration: Mapping[str, Any], own: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The container's `env`: its own (`given`) < the configuration's `env` < references to secrets < `own`.
+def environment_of(variables: Any, configuration: Mapping[str, Any], own: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The container's `env`: its own (`variables`) < the configuration's `env` < references to secrets < `own`.
 
     A name that has a plain value and a secret is the secret. A null takes a name away. Of the dispatcher's `own` variables the
     ones that Prefect's client signs in with give way to their secrets.
     """
-    plain, secrets = plain_of(given, configuration), secrets_of(given, configuration)
+    plain, secrets = plain_of(variables, configuration), secrets_of(variables, configuration)
     signed_in = {name for name in PREFECT_SECRETS.values() if secrets.get(name)}
     chosen = plain | secrets
     chosen |= {name: {"name": name, "value": value} for name, value in own.items() if name not in signed_in}
     return [variable for variable in chosen.values() if variable is not None]
 
 
-def plain_of(given: Any, configuration: Mapping[str, Any]) -> Variables:
+def plain_of(variables: Any, configuration: Mapping[str, Any]) -> Variables:
     """What the container and the configuration set, by name."""
-    return variables_of(given, "job_body: env") | variables_of(configuration.get("env"), "env")
+    return variables_of(variables, "job_body: env") | variables_of(configuration.get("env"), "env")
 
 
-def secrets_of(given: Any, configuration: Mapping[str, Any]) -> Variables:
+def secrets_of(variables: Any, configuration: Mapping[str, Any]) -> Variables:
     """Every reference to a secret, by the variable that it fills."""
     removed = variables_of(configuration.get("env"), "env")
-    found: Variables = {
+    secrets: Variables = {
         name: variable
-        for name, variable in variables_of(given, "job_body: env").items()
+        for name, variable in variables_of(variables, "job_body: env").items()
         if variable is not None and "valueSource" in variable and removed.get(name, variable) is not None
     }
     for key in SECRET_KEYS:
-        found |= {name: _secret(name, value, f"{key}.{name}") for name, value in mapping(configuration.get(key), key).items()}
+        secrets |= {name: _secret(name, value, f"{key}.{name}") for name, value in mapping(configuration.get(key), key).items()}
     for key, name in PREFECT_SECRETS.items():
         if configuration.get(key):
-            found[name] = _secret(name, configuration[key], key)
-    return found
+            secrets[name] = _secret(name, configuration[key], key)
+    return secrets
 
 
-def variables_of(given: Any, path: str) -> Variables:
+def variables_of(value: Any, path: str) -> Variables:
     """A list of Cloud Run's own variables, or an object of texts, by name; a reference is not replaced by a plain value."""
-    if not isinstance(given, list | tuple):
-        values = mapping(given, path)
+    if not isinstance(value, list | tuple):
+        values = mapping(value, path)
         return {name: None if value is None else {"name": name, "value": text(value)} for name, value in values.items()}
-    found: Variables = {}
-    for item in objects(given, path):
+    variables: Variables = {}
+    for item in objects(value, path):
         name = item.get("name", "")
         if not isinstance(name, str):
             raise ConfigurationError(f"{path}: {name!r:.80} cannot be a name")
-        if "valueSource" not in (found.get(name) or {}) or "valueSource" in item:
-            found[name] = _variable(item)
-    return found
+        if "valueSource" not in (variables.get(name) or {}) or "valueSource" in item:
+            variables[name] = _variable(item)
+    return variables
 
 
 def _variable(item: Mapping[str, Any]) -> dict[str, Any]:

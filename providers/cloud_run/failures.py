@@ -160,8 +160,8 @@ def words(error: Exception) -> str:
 def status(error: Exception) -> str:
     """The canonical status, such as ALREADY_EXISTS; empty when the answer had none, and so was not Google's."""
     if getattr(error, "response", None) is not None:
-        given = _payload(error).get("status")
-        return given if isinstance(given, str) else ""
+        content = _payload(error).get("status")
+        return content if isinstance(content, str) else ""
     grpc = getattr(error, "grpc_status_code", None)
     return str(grpc.name) if grpc is not None else ""
 
@@ -211,5 +211,5 @@ def _payload(error: Exception) -> Mapping[str, Any]:
         body = response.json() if response is not None else {}
     except (ValueError, RecursionError):
         return {}
-    found = body.get("error") if isinstance(body, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+    payload = body.get("error") if isinstance(body, Mapping) else None
+    return payload if isinstance(payload, Mapping) else {}

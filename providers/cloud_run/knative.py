@@ -77,11 +77,11 @@ def translated(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def strangers(body: Mapping[str, Any]) -> Iterator[Finding]:
     """A remark on every key that the translation does not read."""
-    for path, known in KEYS.items():
+    for path, keys in KEYS.items():
         part: Any = body
         for key in filter(None, path.split(".")):
             part = part.get(key) if isinstance(part, Mapping) else None
-        yield from unknown_keys(part if isinstance(part, Mapping) else {}, known, f"job_body.{path}".rstrip("."))
+        yield from unknown_keys(part if isinstance(part, Mapping) else {}, keys, f"job_body.{path}".rstrip("."))
 
 
 def written_at(path: str) -> str:

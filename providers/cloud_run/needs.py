@@ -54,8 +54,8 @@ def _at_once(execution: Mapping[str, Any]) -> int:
 def _limit(container: Mapping[str, Any], dimension: str) -> float:
     key, otherwise = _KEYS[dimension]
     limits = mapping(mapping(container.get("resources"), "resources").get("limits"), "resources.limits")
-    given = limits.get(key)
-    found = otherwise if given in (None, "") else amount(dimension, given)
-    if found is None:
-        raise ConfigurationError(f"resources.limits.{key}: is no amount: {given!r:.80}")
-    return found
+    limit = limits.get(key)
+    size = otherwise if limit in (None, "") else amount(dimension, limit)
+    if size is None:
+        raise ConfigurationError(f"resources.limits.{key}: is no amount: {limit!r:.80}")
+    return size

@@ -1,6 +1,6 @@
 """From Google's messages to an `Observation`. Pure: the messages are read by their attributes, nothing is imported for them.
 
-Cloud Run tells of an execution and its tasks, never of one container: where a job has sidecars, it decides itself which of them
+Cloud Run reports an execution and its tasks, never one container: where a job has sidecars, it decides itself which of them
 ends a task, and the exit code is the one that it gives.
 """
 
@@ -106,7 +106,7 @@ def _end(condition: Any, tasks: Sequence[Any]) -> tuple[JobState, int | None]:
 
 
 def _exit_code(tasks: Sequence[Any]) -> int | None:
-    """A plain integer, 0 also when nothing ran: only another one says something. A signal tells 128 and its number."""
+    """A plain integer, 0 also when nothing ran: only another one says something. A signal is 128 plus its number."""
     results = [task.last_attempt_result for task in tasks]
     codes = (result.exit_code or (128 + result.term_signal if result.term_signal else 0) for result in results)
     return next((code for code in codes if code), None)
@@ -115,8 +115,8 @@ def _exit_code(tasks: Sequence[Any]) -> int | None:
 def _killed_by(tasks: Sequence[Any]) -> int:
     """The signal from outside that ended the job; 0 without one.
 
-    Cloud Run tells of its own (for too much memory, most often) as the signal itself. A container whose first process is a
-    shell tells of it as exit code 137 or 143. Somebody's cancel has a reason of its own and is not meant here.
+    Cloud Run reports its own (for too much memory, most often) as the signal itself. A container whose first process is a
+    shell reports it as exit code 137 or 143. Somebody's cancel has a reason of its own and is not meant here.
     """
     results = [task.last_attempt_result for task in tasks]
     numbers = [result.term_signal or signal_in(result.exit_code) for result in results]
@@ -129,10 +129,10 @@ def _timed_out(tasks: Sequence[Any]) -> bool:
 
 def _reason(condition: Any, tasks: Sequence[Any]) -> str:
     reason = _word(condition.reason) if "reason" in condition else _word(condition.execution_reason)
-    told = next((task.last_attempt_result.status.message for task in tasks if task.last_attempt_result.status.message), "")
+    words = next((task.last_attempt_result.status.message for task in tasks if task.last_attempt_result.status.message), "")
     killer = _killed_by(tasks)
     by = f" (killed by {signal_name(killer)})" if killer else ""
-    return _named(reason, condition.message or told) + by
+    return _named(reason, condition.message or words) + by
 
 
 def _word(value: Any) -> str:

@@ -61,17 +61,17 @@ class Account:
         return cls(**{**entry, "delegates": tuple(entry.get("delegates") or ())})
 
 
-def _check_external_account(name: str, given: Any) -> None:
-    if given is None:
+def _check_external_account(name: str, account: Any) -> None:
+    if account is None:
         return
     path = f"credentials {name!r}: external_account"
-    if not isinstance(given, Mapping) or given.get("type") != "external_account":
+    if not isinstance(account, Mapping) or account.get("type") != "external_account":
         raise HostLacks(f'{path}: give the object that Google writes for it, with "type": "external_account"')
-    if missing := sorted({"audience", "subject_token_type", "token_url", "credential_source"} - set(given)):
+    if missing := sorted({"audience", "subject_token_type", "token_url", "credential_source"} - set(account)):
         raise HostLacks(f"{path}: lacks {', '.join(missing)}")
-    if unknown := sorted(set(given) - EXTERNAL_ACCOUNT_KEYS):
-        known = ", ".join(sorted(EXTERNAL_ACCOUNT_KEYS))
-        raise HostLacks(f"{path}: has {', '.join(unknown)}; it holds {known}, and no keys")
+    if unknown := sorted(set(account) - EXTERNAL_ACCOUNT_KEYS):
+        keys = ", ".join(sorted(EXTERNAL_ACCOUNT_KEYS))
+        raise HostLacks(f"{path}: has {', '.join(unknown)}; it holds {keys}, and no keys")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,15 +132,15 @@ class Place:
 
 def place_names(configuration: Mapping[str, Any]) -> PlaceNames:
     """Read a rendered configuration. Raises `ConfigurationError` that names the field."""
-    given = configuration.get("credentials")
-    project = configuration.get("project") or (given.get("project") if isinstance(given, Mapping) else None)
+    credentials = configuration.get("credentials")
+    project = configuration.get("project") or (credentials.get("project") if isinstance(credentials, Mapping) else None)
     project = project or _namespace(configuration)
     region = configuration.get("region") or None
     if region is not None and not _is_segment(region):
         raise ConfigurationError(f"region: name one, such as us-central1, not {region!r:.80}")
     if project and not _is_segment(project):
         raise ConfigurationError(f"project: give its id or number, not {project!r:.80}")
-    return PlaceNames(credentials=credentials_name(given, "credentials", "project"), project=project, region=region)
+    return PlaceNames(credentials=credentials_name(credentials, "credentials", "project"), project=project, region=region)
 
 
 def _is_segment(value: Any) -> TypeGuard[str]:

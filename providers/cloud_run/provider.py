@@ -40,7 +40,7 @@ names none. A project that has more says so: `writes_per_minute=180`.
 """
 
 JOBS_PER_REGION = 1000
-"""The most that a project and region hold unless raised, and so what one list tells of: https://cloud.google.com/run/quotas."""
+"""The most jobs that a project and region hold unless raised, and so what one list shows: https://cloud.google.com/run/quotas."""
 
 LOOKUP_LAG = 5.0
 """An allowance for lists that are behind a create; Google states no bound."""
@@ -57,7 +57,7 @@ class CloudRunProvider:
     `credentials` are the settings' entries by name: `{"project": ..., "service_account": (one to impersonate)}`, or with
     `"external_account"` (another cloud's word for who the host is, as Google writes it in a file of that type). A job's
     project is the first of: its configuration's, its entry's, `project`, the host's own. `writes_per_minute` is the project's
-    quota; half of it goes to starting jobs, half to deleting them. `owner` tells apart the jobs of several dispatchers that
+    quota; half of it goes to starting jobs, half to deleting them. `owner` distinguishes the jobs of several dispatchers that
     share a project. `lookup_lag` is how long a new job may stay hidden, in seconds: lower it only against an emulator. `now`
     is the time by which a sweep measures how long a job has been over. `endpoint` (or
     CLOUD_RUN_EMULATOR_HOST) is an emulator.
@@ -163,9 +163,9 @@ class CloudRunProvider:
         if place_names(configuration).region is None:
             raise ConfigurationError(NO_REGION)
         region = self._regions.of(configuration)
-        found = orphans(region.jobs(), owner=self._owner, keep=keep, now=self._now())
+        leftovers = orphans(region.jobs(), owner=self._owner, keep=keep, now=self._now())
         # All are found before the first is deleted: a list whose items go away while it is read skips some.
-        return tuple(region.delete(list(islice(found, self._deletes))))
+        return tuple(region.delete(list(islice(leftovers, self._deletes))))
 
     def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
         """By one list of the jobs of this owner. Raises `CallFailed` when it could not be read to its end."""
@@ -185,8 +185,8 @@ def at_once(
     work: Callable[[Place, Sequence[Submission]], Result], groups: Iterable[tuple[Place, list[Submission]]]
 ) -> list[Result]:
     """What `work` makes of each place's submissions; every place has the whole time of one call."""
-    given = list(groups)
-    if len(given) < 2:
-        return [work(place, group) for place, group in given]
-    with ThreadPoolExecutor(min(PLACES_AT_ONCE, len(given)), thread_name_prefix="cloud-run-place") as executor:
-        return list(executor.map(lambda item: work(*item), given))
+    items = list(groups)
+    if len(items) < 2:
+        return [work(place, group) for place, group in items]
+    with ThreadPoolExecutor(min(PLACES_AT_ONCE, len(items)), thread_name_prefix="cloud-run-place") as executor:
+        return list(executor.map(lambda item: work(*item), items))

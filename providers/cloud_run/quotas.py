@@ -42,7 +42,7 @@ def is_quota(info: Info, words: str) -> bool:
 
 def hold(info: Info, words: str, needs: Needs) -> Hold | None:
     """The jobs that a quota's refusal concerns, given what the refused one needs; None when it concerns that one alone."""
-    if any(int(asked) > int(allowed) for asked, allowed in _ASKED.findall(words)):
+    if any(int(amount) > int(allowed) for amount, allowed in _ASKED.findall(words)):
         return None  # more than the quota has when nothing runs
     named = info.quota or words
     if _RATE.search(named):

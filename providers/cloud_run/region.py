@@ -115,15 +115,15 @@ class Region:
         if not unclear:
             return seen
         with ThreadPoolExecutor(min(LOOKUPS_AT_ONCE, len(unclear)), thread_name_prefix="cloud-run") as executor:
-            looked = executor.map(lambda name: self._look(name, executions[name], is_listed=name in listed), unclear)
-            return seen | {name: item for name, item in zip(unclear, looked, strict=True) if item is not None}
+            observations = executor.map(lambda name: self._look(name, executions[name], is_listed=name in listed), unclear)
+            return seen | {name: item for name, item in zip(unclear, observations, strict=True) if item is not None}
 
     def cancel(self, name: str, execution: str) -> None:
         """Ask an execution to end; one that has ended, or is gone, is no error. Raises `CallFailed`."""
         full = self.place.execution(name, execution)
         try:
-            asked = self._call(lambda left: self._connection.cancel_execution(full, left))
-            if _short(asked) != execution:
+            answer = self._call(lambda left: self._connection.cancel_execution(full, left))
+            if _short(answer) != execution:
                 raise CallFailed(f"the answer does not say that {execution} was asked to end")
         except FAILURES as error:
             if failures.meaning(error) is Meaning.ABSENT:
@@ -153,29 +153,29 @@ class Region:
     def _listed(self, executions: Mapping[str, str]) -> dict[str, Observation | None]:
         """What the list says of these jobs, None where it is unclear; it is read no further than to the last of them."""
         missing = set(executions)
-        found: dict[str, Observation | None] = {}
+        observations: dict[str, Observation | None] = {}
         try:
             for job in self.jobs():
                 name = _short(job.name)
                 if name in missing:
-                    found[name] = _read(job, executions[name])
+                    observations[name] = _read(job, executions[name])
                     missing.remove(name)
                 if not missing:
                     break
         except CallFailed:
-            if not found:
+            if not observations:
                 raise
-        return found  # what is missing is looked up by itself: a list may lag, or end too soon
+        return observations  # what is missing is looked up by itself: a list may lag, or end too soon
 
     def _look(self, name: str, execution: str, *, is_listed: bool) -> Observation | None:
         """One job by itself; None when there was no time for it."""
         try:
             if not is_listed:
-                told = self._ask(lambda left: (observation.from_job(self._job(name, left), execution),))
-                if told is None:
+                answer = self._ask(lambda left: (observation.from_job(self._job(name, left), execution),))
+                if answer is None:
                     return Observation(state=JobState.MISSING, reason=f"{self.place.job(name)} does not exist")
-                if told[0] is not None:
-                    return told[0]
+                if answer[0] is not None:
+                    return answer[0]
             return self._look_closer(name, execution)
         except OutOfTime:
             return None
@@ -184,13 +184,13 @@ class Region:
 
     def _look_closer(self, name: str, execution: str) -> Observation:
         full = self.place.execution(name, execution)
-        looked = self._ask(lambda left: self._execution(full, left))
-        if looked is None:
+        answer = self._ask(lambda left: self._execution(full, left))
+        if answer is None:
             return Observation(state=JobState.STOPPED, reason="the execution was deleted")
-        found, has_failed = looked
+        content, has_failed = answer
         tasks = self._ask(lambda left: self._tasks(full, left)) if has_failed else None
         try:
-            return readable(lambda: observation.from_execution(found, tasks or []))
+            return readable(lambda: observation.from_execution(content, tasks or []))
         except OddAnswer as problem:
             raise CallFailed(str(problem)) from problem
 

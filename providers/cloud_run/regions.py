@@ -69,8 +69,8 @@ class Regions:
         if name is None:
             return Account()
         if name not in self._entries:
-            known = ", ".join(sorted(self._entries)) or "none"
-            raise ConfigurationError(f"credentials: no entry is named {name!r}; there are: {known}")
+            names = ", ".join(sorted(self._entries)) or "none"
+            raise ConfigurationError(f"credentials: no entry is named {name!r}; there are: {names}")
         return Account.of(name, self._entries[name])
 
     def _connect(self, name: str | None, account: Account, end: float) -> Connection:
@@ -85,7 +85,7 @@ class Regions:
         return self._connections.get(name, lambda: self._attempt(name, lambda: Connection(account, self._endpoint)))
 
     def _attempt(self, name: str | None, connect: Callable[[], Connection]) -> Connection:
-        """A connection; what the host lacked a moment ago is not looked for again by everybody who waits in line."""
+        """A connection; what the host lacked a moment ago is not looked for again by each caller that waited."""
         since, problem = self._lacking.get(name, (0.0, None))
         if problem is not None and time.monotonic() - since < STILL_LACKING:
             raise HostLacks(str(problem), parts=problem.parts)

@@ -53,8 +53,8 @@ def body_of(job: Job, place: Place, owner: str) -> dict[str, Any]:
 
 def v2_body(configuration: Mapping[str, Any]) -> dict[str, Any]:
     """The job body without what a template leaves behind, as v2 has it whatever it was written for."""
-    given = pruned(mapping(configuration.get("job_body"), "job_body"))
-    body: dict[str, Any] = pruned(translated(given)) if is_knative(given) else camel(given)
+    template = pruned(mapping(configuration.get("job_body"), "job_body"))
+    body: dict[str, Any] = pruned(translated(template)) if is_knative(template) else camel(template)
     return body
 
 
@@ -82,9 +82,9 @@ def _task(task: dict[str, Any], job: Job, place: Place, sql: list[str]) -> dict[
     return {**task, "vpcAccess": network} if network else task
 
 
-def _network(given: Any, place: Place) -> dict[str, Any]:
+def _network(value: Any, place: Place) -> dict[str, Any]:
     """`vpcAccess`: also as the bare name of a connector, and gone when it leads nowhere."""
-    network = {"connector": given} if isinstance(given, str) else mapping(given, "job_body: vpcAccess")
+    network = {"connector": value} if isinstance(value, str) else mapping(value, "job_body: vpcAccess")
     connector = network.get("connector")
     if connector and "/" not in connector:
         network["connector"] = f"{place.parent}/connectors/{connector}"

@@ -122,8 +122,8 @@ def retry_after(failure: ArmFailure) -> float | None:
     """Seconds, from the header or else from Azure's sentence; a day at most."""
     if failure.retry_after is not None:
         return min(failure.retry_after, LONGEST_WAIT)
-    found = _AGAIN.search(failure.message)
-    return min(float(found[1]), LONGEST_WAIT) if found else None
+    match = _AGAIN.search(failure.message)
+    return min(float(match[1]), LONGEST_WAIT) if match else None
 
 
 def worded(failure: ArmFailure) -> str:
@@ -135,7 +135,7 @@ def worded(failure: ArmFailure) -> str:
 def _passing(failure: ArmFailure, needs: Needs, words: str) -> Throttled | None:
     """A refusal that may pass, and whom else it concerns.
 
-    Quotas and capacity come as 400, 409 or 503, told apart by code and words; other 503s are no answer.
+    Quotas and capacity come as 400, 409 or 503, distinguished by code and words; other 503s are no answer.
     """
     wait = retry_after(failure)
     if failure.is_throttled:

@@ -100,8 +100,8 @@ class Arm:
 
         def listed() -> list[Listed]:
             timeouts = {"connection_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
-            found = self._client.container_groups.list_by_resource_group(resource_group, **timeouts)
-            return [Listed(name=_text(group.name), tags=dict(group.tags or {})) for group in found]
+            groups = self._client.container_groups.list_by_resource_group(resource_group, **timeouts)
+            return [Listed(name=_text(group.name), tags=dict(group.tags or {})) for group in groups]
 
         with _failures():
             return within(CALL_TIMEOUT, listed)

@@ -37,7 +37,7 @@ NO_EFFECT: Mapping[str, str] = {
 """Prefect's keys that are accepted and mean nothing here, with the reason."""
 
 _AS_IT_IS: Mapping[str, tuple[Any, ...]] = {"stream_output": (False, None), "task_watch_poll_interval": (5, None)}
-"""What Prefect's templates give those keys by themselves: nobody asked for it, so nobody is told."""
+"""What Prefect's templates give those keys by themselves: nobody asked for it, so there is no remark."""
 
 NEWEST_MODEL = "2025-09-01"
 MOST_CPUS, MOST_MEMORY = 31, 240
@@ -95,12 +95,12 @@ Rule = Callable[[Mapping[str, Any]], Iterable[Finding]]
 
 def _collected(rule: Rule, configuration: Mapping[str, Any]) -> list[Finding]:
     """What a rule finds, or what it stumbles over."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     try:
-        found.extend(rule(configuration))
+        findings.extend(rule(configuration))
     except ConfigurationError as problem:
-        found.append(finding_of(problem))
-    return found
+        findings.append(finding_of(problem))
+    return findings
 
 
 def _unique(findings: Iterable[Finding]) -> list[Finding]:
@@ -154,10 +154,10 @@ def _restarts(configuration: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _registry(configuration: Mapping[str, Any]) -> Iterator[Finding]:
-    given = configuration.get("image_registry")
-    if isinstance(given, Mapping):
-        yield from unknown_keys(given, _REGISTRY, "image_registry")
-        if given.get("identity") and (given.get("username") or given.get("password")):
+    registry = configuration.get("image_registry")
+    if isinstance(registry, Mapping):
+        yield from unknown_keys(registry, _REGISTRY, "image_registry")
+        if registry.get("identity") and (registry.get("username") or registry.get("password")):
             message = "takes no effect together with a user name and password; leave one of both out"
             yield Finding(path="image_registry.identity", message=message)
 

@@ -15,30 +15,30 @@ DEFAULT_CPU = 1
 DEFAULT_MEMORY = 1
 """GB; both are Prefect's defaults."""
 SECURE_VARIABLES = frozenset({"PREFECT_API_KEY", "PREFECT_API_AUTH_STRING"})
-"""Variables whose values Azure is told never to show."""
+"""Variables whose values Azure must never show."""
 SECRET_VALUES = frozenset({"secureValue", "secureValueReference"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = "arm_template.resources[0].properties.containers"
 
 
-def main_container(job: Job, given: Mapping[str, Any], secrets: Secrets) -> dict[str, Any]:
+def main_container(job: Job, container: Mapping[str, Any], secrets: Secrets) -> dict[str, Any]:
     """The first container of a template, completed from the configuration's fields, which win as they do in Prefect."""
-    properties = mapping(given.get("properties"), f"{_PATH}[0].properties")
+    properties = mapping(container.get("properties"), f"{_PATH}[0].properties")
     configuration = job.configuration
     properties["image"] = required_text(configuration.get("image") or properties.get("image"), "image")
     properties.pop("command", None)
-    if words := command_of(configuration, mapping(given.get("properties"), _PATH)):
+    if words := command_of(configuration, mapping(container.get("properties"), _PATH)):
         properties["command"] = words
     properties["resources"] = _resources(
         configuration, mapping(properties.get("resources"), f"{_PATH}[0].properties.resources")
     )
     properties["environmentVariables"] = _variables(job, properties.get("environmentVariables"), secrets)
-    return {**given, "name": container_name(job, given), "properties": properties}
+    return {**container, "name": container_name(job, container), "properties": properties}
 
 
-def container_name(job: Job, given: Mapping[str, Any]) -> str:
+def container_name(job: Job, container: Mapping[str, Any]) -> str:
     """The container's own name, or the job's where a template leaves it to ARM."""
-    name = optional_text(given.get("name"), f"{_PATH}[0].name")
+    name = optional_text(container.get("name"), f"{_PATH}[0].name")
     return job.name if not name or is_expression(name) else name
 
 
@@ -49,13 +49,13 @@ def command_of(configuration: Mapping[str, Any], properties: Mapping[str, Any]) 
     return [entrypoint, *words] if entrypoint else words
 
 
-def _resources(configuration: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    requests = mapping(given.get("requests"), f"{_PATH}[0].properties.resources.requests")
+def _resources(configuration: Mapping[str, Any], container: dict[str, Any]) -> dict[str, Any]:
+    requests = mapping(container.get("requests"), f"{_PATH}[0].properties.resources.requests")
     requests["cpu"] = number(configuration.get("cpu") or requests.get("cpu") or DEFAULT_CPU, "cpu")
     requests["memoryInGB"] = number(configuration.get("memory") or requests.get("memoryInGB") or DEFAULT_MEMORY, "memory")
     if gpu := _gpu(configuration):
         requests["gpu"] = gpu
-    return {**given, "requests": requests}
+    return {**container, "requests": requests}
 
 
 def _gpu(configuration: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,23 +67,23 @@ def _gpu(configuration: Mapping[str, Any]) -> dict[str, Any]:
     return {"count": number(count, "gpu_count"), "sku": sku}
 
 
-def _variables(job: Job, given: Any, secrets: Secrets) -> list[dict[str, Any]]:
+def _variables(job: Job, value: Any, secrets: Secrets) -> list[dict[str, Any]]:
     """Environment variables, each name once: the template's, the configuration's `env`, secrets, and the dispatcher's own.
 
     A secret wins over a plain value of its name, wherever each of them stands.
     """
     path = f"{_PATH}[0].properties.environmentVariables"
-    listed = [mapping(item, f"{path}[{index}]") for index, item in enumerate(sequence(given, path))]
-    found = {required_text(item.get("name"), f"{path}.name"): _written(item, path) for item in listed}
+    listed = [mapping(item, f"{path}[{index}]") for index, item in enumerate(sequence(value, path))]
+    variables = {required_text(item.get("name"), f"{path}.name"): _written(item, path) for item in listed}
     plain = {name: _plain(name, value) for name, value in named_texts(job.configuration.get("env"), "env").items()}
-    found |= {name: item for name, item in plain.items() if not SECRET_VALUES & found.get(name, {}).keys()}
+    variables |= {name: item for name, item in plain.items() if not SECRET_VALUES & variables.get(name, {}).keys()}
     references = mapping(job.configuration.get("secrets"), "secrets")
-    found |= {name: secrets.variable(name, item) for name, item in references.items() if item is not None}
-    found |= {name: _plain(name, value) for name, value in job.environment.items()}
-    for name in found:
+    variables |= {name: secrets.variable(name, item) for name, item in references.items() if item is not None}
+    variables |= {name: _plain(name, value) for name, value in job.environment.items()}
+    for name in variables:
         if not _VARIABLE.fullmatch(name):
             raise ConfigurationError(f"env: {name!r} is no name Azure accepts; use letters, digits and _, no digit first")
-    return [found[name] for name in sorted(found)]
+    return [variables[name] for name in sorted(variables)]
 
 
 def _written(item: dict[str, Any], path: str) -> dict[str, Any]:

@@ -34,8 +34,8 @@ class CredentialEntries:
         """
         if name not in self._entries:
             shown = "what is written there" if may_hold_secret else repr(name)
-            known = ", ".join(sorted(self._entries)) or "none"
-            raise HostLacks(f"{path}: {shown} is not among the dispatcher's credentials (known: {known}); add it there")
+            names = ", ".join(sorted(self._entries)) or "none"
+            raise HostLacks(f"{path}: {shown} is not among the dispatcher's credentials (known: {names}); add it there")
         return _checked(name, self._entries[name])
 
     def identity(self, credentials: str) -> Mapping[str, Any]:
@@ -43,8 +43,8 @@ class CredentialEntries:
         if not credentials:
             return {}
         if credentials.startswith("{"):
-            found: dict[str, Any] = json.loads(credentials)
-            return found
+            entry: dict[str, Any] = json.loads(credentials)
+            return entry
         return self.entry(credentials, "aci_credentials")
 
     def named_secret(self, name: Any, path: str) -> str:

@@ -34,10 +34,10 @@ def resolved(resource: Any, parameters: Mapping[str, Any]) -> Any:
 
 def parameter(value: Any, parameters: Mapping[str, Any]) -> Any:
     """`value`, or the default of the parameter that it names."""
-    found = _PARAMETER.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
+    match = _PARAMETER.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
         return value
-    declared = parameters.get(found[1])
+    declared = parameters.get(match[1])
     default = declared.get("defaultValue") if isinstance(declared, Mapping) else None
     return value if default is None else default
 

@@ -53,8 +53,8 @@ def group_request(job: Job, entries: CredentialEntries) -> GroupRequest:
         identities += [registry["identity"]] if "identity" in registry else []
     _add_placement(properties, job.configuration)
     if secrets.declared:
-        given = sequence(properties.get("secretReferences"), f"{_PATH}.properties.secretReferences")
-        properties["secretReferences"] = [*given, *secrets.declared.values()]
+        references = sequence(properties.get("secretReferences"), f"{_PATH}.properties.secretReferences")
+        properties["secretReferences"] = [*references, *secrets.declared.values()]
     body = _body(job, resource, properties, identities)
     refuse_expressions(body, _PATH)
     return GroupRequest(
@@ -83,8 +83,8 @@ def _resource(configuration: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _containers(job: Job, properties: Mapping[str, Any], secrets: Secrets) -> list[dict[str, Any]]:
-    given = _given_containers(properties)
-    return [main_container(job, given[0] if given else {}, secrets), *given[1:]]
+    containers = _given_containers(properties)
+    return [main_container(job, containers[0] if containers else {}, secrets), *containers[1:]]
 
 
 def _given_containers(properties: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -92,13 +92,13 @@ def _given_containers(properties: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [mapping(item, f"{path}[{index}]") for index, item in enumerate(sequence(properties.get("containers"), path))]
 
 
-def _registry(given: Any, entries: CredentialEntries, secrets: Secrets) -> dict[str, str]:
+def _registry(value: Any, entries: CredentialEntries, secrets: Secrets) -> dict[str, str]:
     """Prefect's DockerRegistry or ACRManagedIdentity, where a password is the name of an entry or a Key Vault URI."""
-    if not given:
+    if not value:
         return {}
     path = "image_registry"
-    named = isinstance(given, str)
-    fields = {"password": given, **entries.entry(given, path)} if named else mapping(given, path)
+    named = isinstance(value, str)
+    fields = {"password": value, **entries.entry(value, path)} if named else mapping(value, path)
     server = _SCHEME.sub("", required_text(fields.get("registry_url"), f"{path}.registry_url")).rstrip("/")
     if identity := optional_text(fields.get("identity"), f"{path}.identity"):
         return {"server": server, "identity": identity}
@@ -114,8 +114,8 @@ def _add_placement(properties: dict[str, Any], configuration: Mapping[str, Any])
     if subnets := texts(configuration.get("subnet_ids"), "subnet_ids"):
         properties["subnetIds"] = [{"id": subnet} for subnet in subnets]
     if servers := texts(configuration.get("dns_servers"), "dns_servers"):
-        given = mapping(properties.get("dnsConfig"), f"{_PATH}.properties.dnsConfig")
-        properties["dnsConfig"] = {**given, "nameServers": servers}
+        dns = mapping(properties.get("dnsConfig"), f"{_PATH}.properties.dnsConfig")
+        properties["dnsConfig"] = {**dns, "nameServers": servers}
 
 
 def _body(job: Job, resource: Mapping[str, Any], properties: dict[str, Any], identities: list[str]) -> dict[str, Any]:
@@ -127,17 +127,17 @@ def _body(job: Job, resource: Mapping[str, Any], properties: dict[str, Any], ide
     return {**body, "properties": properties}
 
 
-def _identity(given: dict[str, Any], identities: list[str]) -> dict[str, Any]:
+def _identity(identity: dict[str, Any], identities: list[str]) -> dict[str, Any]:
     if not identities:
-        return given
+        return identity
     assigned = {
-        **mapping(given.get("userAssignedIdentities"), f"{_PATH}.identity"),
+        **mapping(identity.get("userAssignedIdentities"), f"{_PATH}.identity"),
         **{identity: {} for identity in identities},
     }
-    is_system = "SystemAssigned" in str(given.get("type", ""))
+    is_system = "SystemAssigned" in str(identity.get("type", ""))
     return {"type": "SystemAssigned, UserAssigned" if is_system else "UserAssigned", "userAssignedIdentities": assigned}
 
 
 def _api_version(resource: Mapping[str, Any], properties: Mapping[str, Any]) -> str:
-    asked = optional_text(resource.get("apiVersion"), f"{_PATH}.apiVersion")
-    return max(API_VERSION, asked, SECRETS_API_VERSION if properties.get("secretReferences") else "")
+    version = optional_text(resource.get("apiVersion"), f"{_PATH}.apiVersion")
+    return max(API_VERSION, version, SECRETS_API_VERSION if properties.get("secretReferences") else "")

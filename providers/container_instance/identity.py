@@ -22,7 +22,7 @@ TIMEOUTS = {"retry_total": 0, "connection_timeout": 1.5, "read_timeout": 2.5}
 
 
 class Tokens:
-    """A credential of the SDK, made on first use, whose failures are told apart from those of Resource Manager."""
+    """A credential of the SDK, made on first use, whose failures are distinguished from those of Resource Manager."""
 
     def __init__(self, identity: Mapping[str, Any], client_secret: str | None) -> None:
         self._identity, self._client_secret = identity, client_secret

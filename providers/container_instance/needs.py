@@ -29,9 +29,9 @@ def needs(configuration: Mapping[str, Any]) -> Needs:
 
 def location_of(configuration: Mapping[str, Any], group: Mapping[str, Any]) -> str:
     """Where the configuration or its template puts the group; empty for the resource group's own region."""
-    given = configuration.get("location") or group.get("location")
+    value = configuration.get("location") or group.get("location")
     template = mapping(configuration.get("arm_template"), "arm_template")
-    location = optional_text(parameter(given, mapping(template.get("parameters"), "arm_template.parameters")), "location")
+    location = optional_text(parameter(value, mapping(template.get("parameters"), "arm_template.parameters")), "location")
     return "" if is_expression(location) else location
 
 

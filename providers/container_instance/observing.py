@@ -1,15 +1,15 @@
 """Looking at jobs: one GET each, since Azure's lists show no states, and what has to be done before a group is given up.
 
 **How an end is made certain.** A job has ended when its main container has, even if the group goes on: with a sidecar, or by
-a fault of Azure. Such a group is tagged (`ENDED_TAG`) and then told to stop, and the end is reported once Azure has accepted
+a fault of Azure. Such a group is tagged (`ENDED_TAG`) and then stopped, and the end is reported once Azure has accepted
 that. So the slot is freed by an observed end, and nothing of the job goes on unasked. Should the record of the end get lost,
-the next look finds a stopped group, and the tag tells it from one that a person stopped. Where Azure refuses the stop, every
-look asks again, for `STOP_PATIENCE` after the container's end: then the end is reported without it, and the group is deleted
-with whatever is in it.
+the next look finds a stopped group, and the tag distinguishes it from one that a person stopped. Where Azure refuses the stop,
+every look asks again, for `STOP_PATIENCE` after the container's end: then the end is reported without it, and the group is
+deleted with whatever is in it.
 
-**How a repair is bounded.** Azure may move a group to another node (`Unhealthy`, `Repairing`), and does not tell since when.
+**How a repair is bounded.** Azure may move a group to another node (`Unhealthy`, `Repairing`), and does not say since when.
 The first look that sees it writes the time into a tag (`REPAIR_TAG`); `repair_after` seconds later the group is given up: it is
-told to stop, and its run has crashed. The tag goes when the group is well again.
+stopped, and its run has crashed. The tag goes when the group is well again.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Observer:
         return self._stopped(submission, group, given_up)
 
     def _stopped(self, submission: Submission, group: Mapping[str, Any], seen: Observation) -> Observation:
-        """An end that Azure does not show for the whole group, once what is left of it is told to stop."""
+        """An end that Azure does not show for the whole group, once a stop of what is left was requested."""
         by_itself = seen.state in (JobState.SUCCEEDED, JobState.FAILED)
         tags = {**_tags(group), ENDED_TAG: self._clock().isoformat()} if by_itself else None
         problem = self._note(submission, tags) if tags and ENDED_TAG not in _tags(group) else ""
@@ -145,10 +145,10 @@ class Observer:
 
 
 def _tags(group: Mapping[str, Any]) -> dict[str, str]:
-    found = group.get("tags") or {}
-    if not isinstance(found, Mapping):
+    tags = group.get("tags") or {}
+    if not isinstance(tags, Mapping):
         raise ArmFailure("a container group whose tags cannot be read")
-    return dict(found)
+    return dict(tags)
 
 
 def log_of(connections: Connections, submission: Submission, tail: int) -> str:

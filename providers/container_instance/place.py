@@ -62,10 +62,10 @@ def first_group(configuration: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     template = mapping(configuration.get("arm_template"), "arm_template")
     resources = sequence(template.get("resources"), "arm_template.resources")
-    found = [item for item in resources if isinstance(item, Mapping) and item.get("type", GROUPS) == GROUPS]
-    if resources and not found:
+    groups = [item for item in resources if isinstance(item, Mapping) and item.get("type", GROUPS) == GROUPS]
+    if resources and not groups:
         raise ConfigurationError(f"arm_template.resources: none is of type {GROUPS}")
-    return found[0] if found else {}
+    return groups[0] if groups else {}
 
 
 def submission_of(name: str, place: Place, *, container: str, keep: bool = False) -> Submission:
@@ -75,14 +75,14 @@ def submission_of(name: str, place: Place, *, container: str, keep: bool = False
     return Submission(name=name, handle=handle | ({"keep": "true"} if keep else {}), url=url)
 
 
-def _credentials(given: Any) -> str:
-    if not given:
+def _credentials(value: Any) -> str:
+    if not value:
         return ""
-    if isinstance(given, str) and not given.lstrip().startswith("{"):
-        return given.strip()
-    if not isinstance(given, Mapping):
+    if isinstance(value, str) and not value.lstrip().startswith("{"):
+        return value.strip()
+    if not isinstance(value, Mapping):
         raise ConfigurationError("aci_credentials: give the name of an entry of the dispatcher's credentials")
-    identity = {key: value for key, value in given.items() if value not in (None, "", {})}
+    identity = {key: value for key, value in value.items() if value not in (None, "", {})}
     if surplus := sorted(identity.keys() - INLINE_KEYS):
         raise ConfigurationError(
             f"aci_credentials: {', '.join(surplus)} cannot stand in a template; name an entry of the dispatcher's credentials,"

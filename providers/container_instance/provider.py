@@ -148,10 +148,10 @@ class ContainerInstanceProvider:
         """By its name, which is the group's."""
         try:
             place, submission = place_of(job.configuration), self._submission(job)
-            found = self._exists(place, job.name)
+            exists = self._exists(place, job.name)
         except (ConfigurationError, ArmFailure) as error:
             raise CallFailed(f"find {job.name}: {_words(error)}") from error
-        return submission if found else None
+        return submission if exists else None
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
         """A GET for each, since Azure's lists show no states; those that do not fit into the time or the rate are left out."""

@@ -70,11 +70,11 @@ class Secrets:
             raise ConfigurationError(
                 f"{path}: Key Vault is read with a user-assigned identity of the group; add one to identities"
             )
-        found = next((name for name, item in self.declared.items() if item["secretReferenceUri"] == uri), None)
-        if found is None:
-            found = f"secret-{len(self.declared) + 1}"
-            self.declared[found] = {"name": found, "identity": self.identity, "secretReferenceUri": uri}
-        return found
+        name = next((name for name, item in self.declared.items() if item["secretReferenceUri"] == uri), None)
+        if name is None:
+            name = f"secret-{len(self.declared) + 1}"
+            self.declared[name] = {"name": name, "identity": self.identity, "secretReferenceUri": uri}
+        return name
 
 
 def _is_key_vault(reference: Any) -> bool:

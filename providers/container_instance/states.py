@@ -185,19 +185,19 @@ def _main(properties: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _named_currents(properties: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The current state of each container, with its name and its events."""
     for item in properties.get("containers") or ():
-        told = {"container": item.get("name"), "events": _view(item).get("events") or (), "is_other": True}
-        yield {**_current(item), **told}
+        details = {"container": item.get("name"), "events": _view(item).get("events") or (), "is_other": True}
+        yield {**_current(item), **details}
 
 
 def _current(container: Mapping[str, Any]) -> Mapping[str, Any]:
     """A container's current state; its exit code, if there is one, is a whole number."""
-    found = _object(_view(container).get("currentState"))
-    code = found.get("exitCode")
+    state = _object(_view(container).get("currentState"))
+    code = state.get("exitCode")
     if code is None:
-        return {key: value for key, value in found.items() if key != "exitCode"}
+        return {key: value for key, value in state.items() if key != "exitCode"}
     if isinstance(code, bool) or not isinstance(code, int):
         raise TypeError(f"the exit code is {type(code).__name__}")
-    return found
+    return state
 
 
 def _view(container: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -222,14 +222,14 @@ def _words(properties: Mapping[str, Any], main: Mapping[str, Any]) -> str:
     """What Azure said last: warnings of the group before those of the container; else its last event, else its status."""
     events = [*(_object(properties.get("instanceView")).get("events") or ()), *(main.get("events") or ())]
     warnings = [event for event in events if event.get("type") != "Normal"]
-    told = [f"{str(event.get('name', '')).rstrip('.')}: {event.get('message', '')}" for event in (warnings or events)[-3:]]
-    return "; ".join([*([_detail(main)] if _detail(main) else []), *told])
+    sentences = [f"{str(event.get('name', '')).rstrip('.')}: {event.get('message', '')}" for event in (warnings or events)[-3:]]
+    return "; ".join([*([_detail(main)] if _detail(main) else []), *sentences])
 
 
 def _time(value: Any) -> datetime | None:
     """A time with its zone; None for anything else."""
     try:
-        found = datetime.fromisoformat(value) if value else None
+        moment = datetime.fromisoformat(value) if value else None
     except (TypeError, ValueError):
         return None
-    return found if found is not None and found.tzinfo is not None else None
+    return moment if moment is not None and moment.tzinfo is not None else None

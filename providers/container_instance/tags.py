@@ -25,12 +25,12 @@ KEPT_FREE = 2
 _FORBIDDEN = re.compile(r"[<>%&\\?/\x00-\x1f]")
 
 
-def tags_of(job: Job, given: Mapping[str, Any], *, keep: bool) -> dict[str, str]:
+def tags_of(job: Job, tags: Mapping[str, Any], *, keep: bool) -> dict[str, str]:
     """The group's tags: ours, then the dispatcher's labels, the configuration's, and those of the template."""
     own = {OWN_TAG: job.name} | ({KEEP_TAG: "true"} if keep else {})
     name = optional_text(job.configuration.get("name"), "name")
     labels = named_texts(job.configuration.get("labels"), "labels")
-    sources = (own, job.labels, labels, {"name": name} if name else {}, named_texts(given, "arm_template.resources[0].tags"))
+    sources = (own, job.labels, labels, {"name": name} if name else {}, named_texts(tags, "arm_template.resources[0].tags"))
     chosen: dict[str, tuple[str, str]] = {}
     for source in sources:
         for label in sorted(source):

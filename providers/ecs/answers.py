@@ -18,7 +18,7 @@ def started_task(answer: Mapping[str, Any], name: str) -> tuple[str, str | None]
     if not tasks:
         return None
     if optional(tasks[0], "startedBy", str) not in (None, name):
-        raise Garbled(f"the answer tells of a task that {name} did not start")
+        raise Garbled(f"the answer is about a task that {name} did not start")
     return task_arn(tasks[0]), optional(tasks[0], "clusterArn", str)
 
 
@@ -30,7 +30,7 @@ def failures_of(answer: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 def check_stopped(answer: Mapping[str, Any], arn: str) -> None:
     """That StopTask was about the task `arn`."""
     if task_arn(member(answer, "task", dict)) != arn:
-        raise Garbled("the answer tells of another task")
+        raise Garbled("the answer is about another task")
 
 
 def task_arn(task: Mapping[str, Any]) -> str:
@@ -51,13 +51,13 @@ def task_arns(answer: Mapping[str, Any], place: Place) -> list[str]:
     return arns
 
 
-def definition_in(answer: Mapping[str, Any], wanted: str) -> Mapping[str, Any]:
-    """The definition of which an answer tells: the one that was asked for by its family, revision or ARN."""
+def definition_in(answer: Mapping[str, Any], identifier: str) -> Mapping[str, Any]:
+    """The definition in an answer, which must be the one that was asked for by its family, revision or ARN."""
     definition: Mapping[str, Any] = member(answer, "taskDefinition", dict)
     arn = member(definition, "taskDefinitionArn", str)
-    told, asked = arn.rpartition("/")[2], wanted.rpartition("/")[2]
-    if not arn.startswith("arn:") or (told if ":" in asked else told.partition(":")[0]) != asked:
-        raise Garbled(f"the answer tells of the task definition {arn[:200]!r}, and {wanted} was asked for")
+    name, expected = arn.rpartition("/")[2], identifier.rpartition("/")[2]
+    if not arn.startswith("arn:") or (name if ":" in expected else name.partition(":")[0]) != expected:
+        raise Garbled(f"the answer is about the task definition {arn[:200]!r}, and {identifier} was asked for")
     return definition
 
 

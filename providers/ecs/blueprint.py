@@ -1,4 +1,4 @@
-"""What the runs of one deployment share: its task definition, launch and network, worked out once for all of them; pure."""
+"""What the runs of one deployment share (task definition, launch, network), computed once for all of them; pure."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from providers.remarks import Notes
 from providers.values import mapping
 
 _OF_THE_RUN = frozenset({"name", "command", "env", "labels"})
-"""Keys of a configuration that nothing here is made of; in `task_run_request` they stand as `tags` and `containerOverrides`."""
+"""Keys of a configuration that belong to the run alone; in `task_run_request` they stand as `tags` and `containerOverrides`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blueprint:
-    """What a request is built on, beside what is the run's own."""
+    """What a request is built on, except what is the run's own."""
 
     facts: Facts
     launch: Launch
@@ -56,7 +56,7 @@ def note_shared(configuration: Mapping[str, Any], notes: Notes) -> None:
 
 
 def draft(configuration: Mapping[str, Any], region: str, notes: Notes) -> tuple[Mapping[str, Any], Blueprint]:
-    """The same as `blueprint_of`, with what is wrong in `notes`; what keeps all else from being worked out raises."""
+    """The same as `blueprint_of`, with faults noted in `notes`. Raises only where nothing further can be derived."""
     launch = launch_of(
         mapping(configuration.get("task_run_request"), "task_run_request"), template_compatibilities(configuration)
     )
@@ -97,5 +97,5 @@ def _check_existing(shared: str) -> None:
     notes.refuse()
 
 
-def _without(keys: frozenset[str] | set[str], given: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in given.items() if key not in keys}
+def _without(keys: frozenset[str] | set[str], content: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in content.items() if key not in keys}

@@ -24,7 +24,7 @@ UNCHECKED = (
 
 
 def check(configuration: Mapping[str, Any]) -> Checked:
-    """Faults are what `EcsProvider.submit` rejects; what only AWS can tell (roles, subnets, definitions) is not looked up."""
+    """Faults are what `EcsProvider.submit` rejects; what only AWS knows (roles, subnets, definitions) is not looked up."""
     notes = Notes()
     try:
         _note_all(configuration, notes)
@@ -38,7 +38,7 @@ def check(configuration: Mapping[str, Any]) -> Checked:
 
 
 def misshapen(error: Exception) -> str:
-    """What is said of a configuration that nobody foresaw."""
+    """The words for a configuration of a shape that nobody foresaw."""
     return f"the job configuration has a shape that cannot be used: {type(error).__name__}: {error}"
 
 
@@ -53,7 +53,7 @@ def _note_all(configuration: Mapping[str, Any], notes: Notes) -> None:
 
 
 def _blueprint(configuration: Mapping[str, Any], region: str, notes: Notes) -> Blueprint:
-    """What a request is built on; where that cannot be worked out, what is wrong is noted, and the least is assumed."""
+    """What a request is built on. Where it cannot be derived, the faults are noted and the least is assumed."""
     fresh = Notes()
     if notes.attempt(lambda: given_definition(configuration)):
         launch = fresh.attempt(lambda: launch_of(mapping(configuration.get("task_run_request"), "task_run_request"), ()))
@@ -70,11 +70,11 @@ def _blueprint(configuration: Mapping[str, Any], region: str, notes: Notes) -> B
 
 
 def _note_request(configuration: Mapping[str, Any], blueprint: Blueprint, notes: Notes) -> None:
-    wanted = name_of(configuration.get("container_name"), "container_name")
+    container = name_of(configuration.get("container_name"), "container_name")
     requested(
         Job(name=NAME, configuration=configuration),
         definition="definition",
-        container=wanted or _first(blueprint.facts),
+        container=container or _first(blueprint.facts),
         facts=blueprint.facts,
         launch=blueprint.launch,
         network=None,

@@ -82,8 +82,8 @@ class Clients:
         if name is None:
             return {}
         if name not in self._entries:
-            known = ", ".join(sorted(self._entries)) or "none"
-            raise ConfigurationError(f"aws_credentials: {name!r} is not among the dispatcher's credentials (known: {known})")
+            names = ", ".join(sorted(self._entries)) or "none"
+            raise ConfigurationError(f"aws_credentials: {name!r} is not among the dispatcher's credentials (known: {names})")
         return _checked(name, self._entries[name])
 
     def _region_of(self, name: str | None) -> str:

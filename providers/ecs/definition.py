@@ -48,7 +48,7 @@ def facts_of(definition: Mapping[str, Any]) -> Facts:
     """
     containers = objects_of(definition, "containerDefinitions")
     compatibilities = optional(definition, "requiresCompatibilities", list) or []
-    if not containers or not all(isinstance(each, str) for each in compatibilities):
+    if not containers or not all(isinstance(item, str) for item in compatibilities):
         raise Garbled("the answer describes no task definition")
     return Facts(
         containers=tuple(member(container, "name", str) for container in containers),
@@ -83,7 +83,7 @@ def definition_of(configuration: Mapping[str, Any], launch: Launch, region: str)
 
 
 def drafted(configuration: Mapping[str, Any], launch: Launch, region: str, notes: Notes) -> dict[str, Any]:
-    """The same, with what is wrong in `notes`; only a definition without a shape raises."""
+    """The same, with faults noted in `notes` instead of raised. Raises only for a definition of no usable shape."""
     definition: dict[str, Any] = pruned(mapping(configuration.get("task_definition"), "task_definition"))
     main = complete_containers(definition, name_of(configuration.get("container_name"), "container_name"))
     if role := execution_role(definition, configuration):
@@ -107,8 +107,8 @@ def drafted(configuration: Mapping[str, Any], launch: Launch, region: str, notes
 
 def _named(definition: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """The container of that name."""
-    found: Mapping[str, Any] = next(item for item in definition["containerDefinitions"] if item.get("name") == name)
-    return found
+    container: Mapping[str, Any] = next(item for item in definition["containerDefinitions"] if item.get("name") == name)
+    return container
 
 
 def family_of(definition: Mapping[str, Any]) -> str:
@@ -134,9 +134,9 @@ def _set_network_mode(definition: dict[str, Any], configuration: Mapping[str, An
     mode = definition.get("networkMode")
     if launch.fargate and mode not in (None, "awsvpc"):
         raise ConfigurationError(f"task_definition.networkMode: Fargate needs awsvpc, not {mode!r}; or give launch_type EC2")
-    wanted = any(configuration.get(key) for key in ("network_configuration", "subnets", "security_groups", "vpc_id"))
+    has_network = any(configuration.get(key) for key in ("network_configuration", "subnets", "security_groups", "vpc_id"))
     anywhere = launch.fargate or launch.cluster_default
-    if mode is None and (anywhere or (wanted and launch.launch_type != "EXTERNAL")):
+    if mode is None and (anywhere or (has_network and launch.launch_type != "EXTERNAL")):
         definition["networkMode"] = "awsvpc"
 
 
@@ -166,19 +166,19 @@ DEFAULT_CONTAINER = "prefect"
 _COMMANDS = frozenset({"command", "entryPoint"})
 
 
-def complete_containers(definition: dict[str, Any], wanted: str | None) -> dict[str, Any]:
+def complete_containers(definition: dict[str, Any], name: str | None) -> dict[str, Any]:
     """Tidy the definition's containers in place, and give back the one that does the work."""
     path = "task_definition.containerDefinitions"
-    given = objects(definition.get("containerDefinitions"), path)
-    definition["containerDefinitions"] = [tidy_container(item, f"{path}[{index}]") for index, item in enumerate(given)]
-    return _main(definition["containerDefinitions"], wanted)
+    containers = objects(definition.get("containerDefinitions"), path)
+    definition["containerDefinitions"] = [tidy_container(item, f"{path}[{index}]") for index, item in enumerate(containers)]
+    return _main(definition["containerDefinitions"], name)
 
 
-def main_container(names: Sequence[str], wanted: str | None) -> str:
+def main_container(names: Sequence[str], name: str | None) -> str:
     """The name of the container that does the work: the one asked for, else `prefect`, else the first."""
-    if wanted and wanted not in names:
-        raise ConfigurationError(f"container_name: {wanted!r} is not in the task definition, which has {', '.join(names)}")
-    return wanted or (DEFAULT_CONTAINER if DEFAULT_CONTAINER in names else names[0])
+    if name and name not in names:
+        raise ConfigurationError(f"container_name: {name!r} is not in the task definition, which has {', '.join(names)}")
+    return name or (DEFAULT_CONTAINER if DEFAULT_CONTAINER in names else names[0])
 
 
 def tidy_container(container: Mapping[str, Any], path: str) -> dict[str, Any]:
@@ -202,12 +202,12 @@ def without_plain(container: dict[str, Any], secrets: Collection[str]) -> dict[s
     return {key: value for key, value in container.items() if value or key not in ("environment", "secrets")}
 
 
-def _main(containers: list[dict[str, Any]], wanted: str | None) -> dict[str, Any]:
+def _main(containers: list[dict[str, Any]], chosen: str | None) -> dict[str, Any]:
     """The main container among `containers`: one without a name is given it; where there is none at all, one is added."""
     if not containers:
         containers.append({})
     names = [container["name"] for container in containers if "name" in container]
-    name = main_container(names, wanted) if len(names) == len(containers) else wanted or DEFAULT_CONTAINER
+    name = main_container(names, chosen) if len(names) == len(containers) else chosen or DEFAULT_CONTAINER
     main = next((item for item in containers if item.get("name") == name), None)
     if main is None:
         main = next(item for item in containers if "name" not in item)
@@ -258,12 +258,12 @@ DEFAULT_PREFIX = "run"
 
 def logs_wanted(configuration: Mapping[str, Any]) -> bool:
     """`configure_cloudwatch_logs`, or where it is left open `stream_output`, as in Prefect."""
-    wanted = configuration.get("configure_cloudwatch_logs")
-    return bool(configuration.get("stream_output") if wanted is None else wanted)
+    setting = configuration.get("configure_cloudwatch_logs")
+    return bool(configuration.get("stream_output") if setting is None else setting)
 
 
 def configure_logs(definition: Mapping[str, Any], main: dict[str, Any], configuration: Mapping[str, Any], region: str) -> None:
-    """Point the main container's output at CloudWatch, where that is asked for."""
+    """Send the main container's output to CloudWatch, where the configuration asks for it."""
     options = mapping(configuration.get("cloudwatch_logs_options"), "cloudwatch_logs_options")
     if not logs_wanted(configuration):
         if options:
@@ -278,7 +278,7 @@ def configure_logs(definition: Mapping[str, Any], main: dict[str, Any], configur
 
 
 def _options(
-    definition: Mapping[str, Any], configuration: Mapping[str, Any], given: Mapping[str, Any], region: str
+    definition: Mapping[str, Any], configuration: Mapping[str, Any], options: Mapping[str, Any], region: str
 ) -> dict[str, str]:
     defaults = {
         "awslogs-create-group": "true",
@@ -286,4 +286,4 @@ def _options(
         "awslogs-region": region,
         "awslogs-stream-prefix": configuration.get("cloudwatch_logs_prefix") or definition.get("family") or DEFAULT_PREFIX,
     }
-    return defaults | {name: text(value) for name, value in given.items() if value is not None}
+    return defaults | {name: text(value) for name, value in options.items() if value is not None}

@@ -66,8 +66,8 @@ def launch_of(request: Mapping[str, Any], compatibilities: Sequence[str]) -> Lau
     if launch_type is None:
         return Launch(launch_type=_default(compatibilities))
     if launch_type not in LAUNCH_TYPES:
-        known = ", ".join(sorted(LAUNCH_TYPES | {SPOT, CLUSTER_DEFAULT}))
-        raise ConfigurationError(f"launch_type: {launch_type!r} is none of {known}; for others give capacity_provider_strategy")
+        names = ", ".join(sorted(LAUNCH_TYPES | {SPOT, CLUSTER_DEFAULT}))
+        raise ConfigurationError(f"launch_type: {launch_type!r} is none of {names}; for others give capacity_provider_strategy")
     return Launch(launch_type=launch_type)
 
 
@@ -90,18 +90,18 @@ class Network:
 
 def network_of(configuration: Mapping[str, Any], network_mode: str | None, launch: Launch) -> Network | None:
     """The network a task needs, or None in other modes than awsvpc. Raises `ConfigurationError` for a contradiction."""
-    found = networks(configuration)
-    given = found[0][1] if found else {}
-    subnets = texts(given.get("subnets") or configuration.get("subnets"), "subnets")
+    contents = networks(configuration)
+    content = contents[0][1] if contents else {}
+    subnets = texts(content.get("subnets") or configuration.get("subnets"), "subnets")
     if network_mode != "awsvpc":
-        if given or subnets or configuration.get("security_groups") or configuration.get("assign_public_ip"):
+        if content or subnets or configuration.get("security_groups") or configuration.get("assign_public_ip"):
             raise ConfigurationError(
                 "network_configuration: needs a task definition in network mode awsvpc,"
                 f" this one has {network_mode or 'no network mode, which is bridge'}"
             )
         return None
-    groups = texts(given.get("securityGroups") or configuration.get("security_groups"), "security_groups")
-    public = _public_ip(given.get("assignPublicIp", configuration.get("assign_public_ip")))
+    groups = texts(content.get("securityGroups") or configuration.get("security_groups"), "security_groups")
+    public = _public_ip(content.get("assignPublicIp", configuration.get("assign_public_ip")))
     if public is None and not subnets and launch.fargate:
         public = "ENABLED"  # as Prefect: a default VPC has only public subnets, where an image can be pulled no other way
     return Network(
@@ -139,14 +139,14 @@ NETWORK = frozenset({"subnets", "securityGroups", "assignPublicIp"})
 def networks(configuration: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """The contents of awsvpcConfiguration with their places, whether they come wrapped or not; the first is used."""
     request = mapping(configuration.get("task_run_request"), "task_run_request")
-    found: list[tuple[str, Mapping[str, Any]]] = []
+    contents: list[tuple[str, Mapping[str, Any]]] = []
     for path, value in (
         ("network_configuration", configuration.get("network_configuration")),
         ("task_run_request.networkConfiguration", request.get("networkConfiguration")),
     ):
-        given = mapping(pruned(value), path)
-        wrapped = given.keys() == {"awsvpcConfiguration"}
+        network = mapping(pruned(value), path)
+        wrapped = network.keys() == {"awsvpcConfiguration"}
         inner = f"{path}.awsvpcConfiguration" if wrapped else path
-        if content := mapping(given["awsvpcConfiguration"] if wrapped else given, inner):
-            found.append((inner, content))
-    return found
+        if content := mapping(network["awsvpcConfiguration"] if wrapped else network, inner):
+            contents.append((inner, content))
+    return contents

@@ -1,4 +1,4 @@
-"""RunTask and DescribeTasks without what lies between a request and the wire.
+"""RunTask and DescribeTasks with as little as possible between a request and the wire.
 
 A call through the SDK's client costs 2.9 ms of CPU, most of it in the validation, the events, the preparation and the parsing
 around the request. These two calls are what a tick consists of, so they are made lean here:

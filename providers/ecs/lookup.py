@@ -25,7 +25,7 @@ MAX_PAGES = 10
 def find_task(ecs: Service, place: Place, name: str, max_pages: int = MAX_PAGES) -> str | None:
     """The ARN of the task started as `name`: a live one first, else one that stopped less than about an hour ago.
 
-    Raises `CallFailed` when it cannot be told, and whatever the client raises.
+    Raises `CallFailed` when there is no usable answer.
     """
     live = task_arns(ecs.ask("list_tasks", **place.where, startedBy=name), place)
     return min(live or _stopped(ecs, place, name, max_pages), default=None)
@@ -51,8 +51,8 @@ def _among_stopped(ecs: Service, place: Place, name: str, max_pages: int) -> lis
     return list(islice((task_arn(task) for task in tasks if task.get("startedBy") == name), 1))
 
 
-def _tasks(ecs: Service, place: Place, status: str, max_pages: int, asked: str) -> Iterator[Mapping[str, Any]]:
-    """The tasks of a cluster with this desired status, page by page. Raises `CallFailed` where there are too many to tell."""
+def _tasks(ecs: Service, place: Place, status: str, max_pages: int, question: str) -> Iterator[Mapping[str, Any]]:
+    """The tasks of a cluster with this desired status, page by page. Raises `CallFailed` where there are too many."""
     page: dict[str, str] = {}
     for _ in range(max_pages):
         answer = ecs.ask("list_tasks", **place.where, **page, desiredStatus=status)
@@ -63,4 +63,4 @@ def _tasks(ecs: Service, place: Place, status: str, max_pages: int, asked: str) 
             return
         page = {"nextToken": after}
     many = f"more than {max_pages * 100} {status.lower()} tasks"
-    raise CallFailed(f"the cluster has {many}: cannot tell {asked}")
+    raise CallFailed(f"the cluster has {many}: cannot decide {question}")

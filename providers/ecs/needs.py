@@ -26,15 +26,15 @@ def needs_of(configuration: Mapping[str, Any]) -> Needs:
     place = place_of(configuration)
     request = _object(configuration.get("task_run_request"))
     definition = _object(configuration.get("task_definition"))
-    given = _text(request.get("taskDefinition") or configuration.get("task_definition_arn"))
-    side = _side(request, definition, _text(place.cluster) or "default", given)
+    existing = _text(request.get("taskDefinition") or configuration.get("task_definition_arn"))
+    side = _side(request, definition, _text(place.cluster) or "default", existing)
     return Needs(
-        place=(place.credentials or "", place.region or "", side, given),
-        size=_size(request, definition, configuration, side, given),
+        place=(place.credentials or "", place.region or "", side, existing),
+        size=_size(request, definition, configuration, side, existing),
     )
 
 
-def _side(request: Mapping[str, Any], definition: Mapping[str, Any], cluster: str, given: str) -> str:
+def _side(request: Mapping[str, Any], definition: Mapping[str, Any], cluster: str, existing: str) -> str:
     """Fargate's capacity is the region's; anything else is the cluster's, or that of its capacity providers."""
     strategy = map(_object, _list(request.get("capacityProviderStrategy")))
     providers = sorted({_text(item.get("capacityProvider")) for item in strategy})
@@ -45,28 +45,28 @@ def _side(request: Mapping[str, Any], definition: Mapping[str, Any], cluster: st
     if launch_type in FARGATE_PROVIDERS:
         return launch_type
     made_for = definition.get("requiresCompatibilities")
-    elsewhere = launch_type or given or (isinstance(made_for, list) and made_for and made_for != ["FARGATE"])
+    elsewhere = launch_type or existing or (isinstance(made_for, list) and made_for and made_for != ["FARGATE"])
     return _name(cluster) if elsewhere else "FARGATE"
 
 
 def _size(
-    request: Mapping[str, Any], definition: Mapping[str, Any], configuration: Mapping[str, Any], side: str, given: str
+    request: Mapping[str, Any], definition: Mapping[str, Any], configuration: Mapping[str, Any], side: str, existing: str
 ) -> dict[str, float]:
     """Of the task as a whole. Of an existing definition only what is overridden is known."""
     overrides = _object(request.get("overrides"))
-    whole = {} if given else definition
+    whole = {} if existing else definition
     containers = _overridden(whole.get("containerDefinitions"), overrides.get("containerOverrides"))
-    found = {
+    amounts = {
         "cpu": cpu_units(overrides.get("cpu") or whole.get("cpu")),
         "memory": mebibytes(overrides.get("memory") or whole.get("memory")),
         "gpu": sum(_gpus(container) for container in containers),
     }
-    if not given:
-        found["cpu"] = found["cpu"] or sum(cpu_units(item.get("cpu")) or 0 for item in containers) or DEFAULT_CPU
-        found["memory"] = found["memory"] or sum(map(_memory, containers)) or DEFAULT_MEMORY
+    if not existing:
+        amounts["cpu"] = amounts["cpu"] or sum(cpu_units(item.get("cpu")) or 0 for item in containers) or DEFAULT_CPU
+        amounts["memory"] = amounts["memory"] or sum(map(_memory, containers)) or DEFAULT_MEMORY
     if side not in FARGATE_PROVIDERS and _has_interface(whole, configuration, request):
-        found["eni"] = 1
-    return {name: float(amount) for name, amount in found.items() if amount}
+        amounts["eni"] = 1
+    return {name: float(amount) for name, amount in amounts.items() if amount}
 
 
 def _overridden(containers: Any, overrides: Any) -> list[Mapping[str, Any]]:
@@ -84,15 +84,15 @@ def _memory(container: Mapping[str, Any]) -> float:
 
 
 def _gpus(container: Mapping[str, Any]) -> float:
-    wanted = (item for item in map(_object, _list(container.get("resourceRequirements"))) if item.get("type") == "GPU")
-    return sum(cpu_units(item.get("value")) or 0 for item in wanted)
+    requirements = (item for item in map(_object, _list(container.get("resourceRequirements"))) if item.get("type") == "GPU")
+    return sum(cpu_units(item.get("value")) or 0 for item in requirements)
 
 
 def _has_interface(definition: Mapping[str, Any], configuration: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
     """Whether the task takes a network interface of its own on its machine."""
     mode = definition.get("networkMode")
-    asked = (configuration.get(key) for key in ("network_configuration", "subnets", "vpc_id", "security_groups"))
-    return mode == "awsvpc" or (mode is None and (any(asked) or bool(request.get("networkConfiguration"))))
+    settings = (configuration.get(key) for key in ("network_configuration", "subnets", "vpc_id", "security_groups"))
+    return mode == "awsvpc" or (mode is None and (any(settings) or bool(request.get("networkConfiguration"))))
 
 
 def _name(cluster: str) -> str:
@@ -146,7 +146,7 @@ def fargate_problem(cpu: Any, memory: Any) -> tuple[str, str] | None:
     if units is None or mib is None:
         return None
     if units not in FARGATE:
-        offered = ", ".join(str(each) for each in FARGATE)
+        offered = ", ".join(str(size) for size in FARGATE)
         return "cpu", f"Fargate has no tasks of {units:g} CPU units; it offers {offered} (1024 are one vCPU)"
     if mib not in FARGATE[int(units)]:
         return "memory", f"Fargate offers {_words(FARGATE[int(units)])} MiB with {units:g} CPU units, not {mib:g}"
@@ -156,7 +156,7 @@ def fargate_problem(cpu: Any, memory: Any) -> tuple[str, str] | None:
 def _words(offered: Sequence[int]) -> str:
     if isinstance(offered, range):
         return f"{offered[0]} to {offered[-1]} in steps of {offered.step}"
-    return ", ".join(str(each) for each in offered)
+    return ", ".join(str(amount) for amount in offered)
 
 
 def _number(value: Any, spelling: re.Pattern[str]) -> float | None:
@@ -164,7 +164,7 @@ def _number(value: Any, spelling: re.Pattern[str]) -> float | None:
         return None
     if isinstance(value, int | float):
         return float(value)
-    found = spelling.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
+    match = spelling.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
         return None
-    return float(found[1]) * (1024 if found[2] else 1)
+    return float(match[1]) * (1024 if match[2] else 1)

@@ -64,7 +64,7 @@ def _unread(why: str) -> Observation:
 def observation_of(task: Mapping[str, Any], container: str | None = None) -> tuple[str, Observation]:
     """The `startedBy` of a task, which is the job's name, and what the task shows.
 
-    `container` is the one that does the work; without it, the task's overrides tell. Raises `Garbled` for a task in which
+    `container` is the one that does the work; without it, the task's overrides say which. Raises `Garbled` for a task in which
     anything that matters is not of the kind that AWS sends: nothing is concluded from it.
     """
     main = main_of(task, container)
@@ -86,8 +86,8 @@ def main_of(task: Mapping[str, Any], container: str | None) -> Mapping[str, Any]
     overrides = optional(task, "overrides", dict) or {}
     overridden = [item.get("name") for item in objects_of(overrides, "containerOverrides")]
     for name in (container, *overridden[:1], DEFAULT_CONTAINER):
-        if found := next((item for item in containers if name and item.get("name") == name), None):
-            return found
+        if main := next((item for item in containers if name and item.get("name") == name), None):
+            return main
     return next(iter(containers), {})
 
 
@@ -127,7 +127,7 @@ def _state(task: Mapping[str, Any], main: Mapping[str, Any], exit_code: int | No
 
 
 def _exit_words(main: Mapping[str, Any]) -> str:
-    """What the exit code of a container adds to AWS's words: that there is none, or that it tells of a signal."""
+    """What the exit code of a container adds to AWS's words: that there is none, or that it stands for a signal."""
     code = main.get("exitCode")
     if code is None:
         return f"container {main.get('name', '')!r} has no exit code: it never ran, or was taken away"

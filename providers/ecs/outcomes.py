@@ -1,4 +1,4 @@
-"""What AWS answered, as an outcome. Errors are told apart by message as well as by code.
+"""What AWS answered, as an outcome. Errors are distinguished by message as well as by code.
 
 In order: a message that speaks of a rate, a quota or missing capacity, whatever its code; then the code. The principle behind
 the tables:
@@ -72,7 +72,7 @@ _QUOTA = re.compile(r"reached the limit on the number of", re.IGNORECASE)
 _PROVISIONING = re.compile(r"\bPROVISIONING\b")
 _CAPACITY = re.compile(r"capacity is unavailable|insufficient capacity|no capacity", re.IGNORECASE)
 _ALONE = re.compile(r"no container instances were found|too many concurrent attempts to create a new revision", re.IGNORECASE)
-"""Refusals that say nothing of other jobs: of this cluster's machines, of this one task definition."""
+"""Refusals that concern no other job: they are about this cluster's machines, or about one task definition."""
 _INACTIVE = re.compile(r"task ?definition\b.*\b(inactive|not found|does not exist)", re.IGNORECASE)
 _PERMANENT_FAILURES = frozenset({"MISSING", "INACTIVE"})
 
@@ -199,13 +199,13 @@ def _by_code(fault: Fault, needs: Needs) -> Refused | Unknown:
         return Throttled(reason=fault.words, retry_after=fault.retry_after, hold=Hold(place=needs.place[:REGION]))
     if fault.code in UNANSWERED_CODES or (fault.status or 0) >= 500:
         return Unknown(cause=fault.words)
-    told = f"{fault.words}{hint_for(fault.code, fault.message, fault.operation)}"
+    reason = f"{fault.words}{hint_for(fault.code, fault.message, fault.operation)}"
     if fault.code in REGION_ERRORS:
-        return Misconfigured(reason=told, hold=Hold(place=needs.place[:REGION]))
+        return Misconfigured(reason=reason, hold=Hold(place=needs.place[:REGION]))
     if fault.code in CREDENTIAL_CODES or fault.operation.startswith("AssumeRole") or fault.kinds & HOST_ERRORS:
-        return Misconfigured(reason=told, hold=Hold(place=needs.place[:CREDENTIALS]))
+        return Misconfigured(reason=reason, hold=Hold(place=needs.place[:CREDENTIALS]))
     if fault.code in REJECTED_CODES or fault.kinds & JOB_ERRORS:
-        return Rejected(reason=told)
+        return Rejected(reason=reason)
     return Unknown(cause=fault.words)
 
 

@@ -41,9 +41,11 @@ def place_of(configuration: Mapping[str, Any]) -> Place:
     """Read a rendered configuration. Raises `ConfigurationError` naming the field when it is not text, or more than a name."""
     request = mapping(configuration.get("task_run_request"), "task_run_request")
     cluster = name_of(request.get("cluster") or configuration.get("cluster"), "cluster")
-    given = configuration.get("aws_credentials")
+    reference = configuration.get("aws_credentials")
     return Place(
-        credentials=credentials_name(given, "aws_credentials", "region_name"), region=_region(given, cluster), cluster=cluster
+        credentials=credentials_name(reference, "aws_credentials", "region_name"),
+        region=_region(reference, cluster),
+        cluster=cluster,
     )
 
 
@@ -53,9 +55,9 @@ def region_of_arn(arn: str) -> str | None:
     return parts[3] or None if len(parts) > 5 and parts[0] == "arn" else None
 
 
-def _region(given: Any, cluster: str | None) -> str | None:
+def _region(reference: Any, cluster: str | None) -> str | None:
     of_cluster = region_of_arn(cluster) if cluster else None
-    named = given.get("region_name") if isinstance(given, Mapping) else None
+    named = reference.get("region_name") if isinstance(reference, Mapping) else None
     return of_cluster or name_of(named, "aws_credentials.region_name")
 
 

@@ -43,7 +43,7 @@ class Prepared:
 
 
 class _TimeLeft:
-    """A check that one more call, and RunTask after it, still ends in time."""
+    """Checks that one more call, and RunTask after it, still end in time."""
 
     def __init__(self, seconds: float, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -72,7 +72,7 @@ class Preparation:
         self._subnets: Once[tuple[Place, str | None], tuple[str, ...]] = Once()
 
     def prepare(self, job: Job) -> Prepared:
-        """Raises `ConfigurationError`, `OutOfTime`, and whatever the SDK raises; nothing is started by any of it."""
+        """Raises `ConfigurationError`, `OutOfTime` and `CallFailed`. Nothing has been started then."""
         place = self._clients.located(place_of(job.configuration))
         ecs = self._clients.client("ecs", place)
         check = self._check()
@@ -95,10 +95,14 @@ class Preparation:
     def _definition(
         self, ecs: Service, place: Place, configuration: Mapping[str, Any], check: Check
     ) -> tuple[str, str, Blueprint]:
-        """What RunTask is to name, under what it is remembered, and what else follows from it."""
-        if given := given_definition(configuration):
+        """The task definition that RunTask names, the key under which it is remembered, and the blueprint."""
+        if existing := given_definition(configuration):
             check_existing(configuration)
-            return given, given, blueprint_for_existing(self._definitions.facts(ecs, place, given, check), configuration)
+            return (
+                existing,
+                existing,
+                blueprint_for_existing(self._definitions.facts(ecs, place, existing, check), configuration),
+            )
         definition, blueprint = blueprint_of(configuration, place.region or "")
         return self._definitions.registered(ecs, place, definition, check), definition["family"], blueprint
 
@@ -117,7 +121,7 @@ class Preparation:
 
 
 Check = Callable[[], None]
-"""Called before each call; raises when there is no time left for one."""
+"""Called before each call. Raises `OutOfTime` when there is no time left."""
 
 
 class TaskDefinitions:
@@ -143,8 +147,8 @@ class TaskDefinitions:
 
 def _find_or_register(ecs: Service, definition: Mapping[str, Any], check: Check) -> str:
     check()
-    if found := _active_revision(ecs, definition["family"]):
-        return found
+    if arn := _active_revision(ecs, definition["family"]):
+        return arn
     check()
     answer = ecs.ask("register_task_definition", **definition)
     return str(definition_in(answer, definition["family"])["taskDefinitionArn"])
@@ -197,10 +201,10 @@ def subnets_of_vpc(ec2: Service, vpc_id: str | None, check: Callable[[], None] =
     check()
     answer = ec2.ask("describe_subnets", Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])
     member(answer, "Subnets", list)
-    found = tuple(sorted(member(subnet, "SubnetId", str) for subnet in objects_of(answer, "Subnets")))
-    if not found:
+    subnets = tuple(sorted(member(subnet, "SubnetId", str) for subnet in objects_of(answer, "Subnets")))
+    if not subnets:
         raise ConfigurationError(f"vpc_id: found no subnets of {vpc_id} in {ec2.region}; check it, or give subnets")
-    return found[:MAX_SUBNETS]
+    return subnets[:MAX_SUBNETS]
 
 
 def _default_vpc(ec2: Service) -> str:

@@ -49,19 +49,19 @@ def requested(
     network: Mapping[str, Any] | None,
     notes: Notes,
 ) -> dict[str, Any]:
-    """The same, with what is wrong in `notes`; only a request without a shape raises."""
-    given = mapping(job.configuration.get("task_run_request"), "task_run_request")
-    _check_count(given)
-    overrides = _shared_overrides(job.configuration, given)
-    shared: dict[str, Any] = {key: value for key, value in given.items() if key not in _BUILT}
-    if cluster := given.get("cluster") or job.configuration.get("cluster"):
+    """The same, with faults noted in `notes` instead of raised. Raises only for a request of no usable shape."""
+    template = mapping(job.configuration.get("task_run_request"), "task_run_request")
+    _check_count(template)
+    overrides = _shared_overrides(job.configuration, template)
+    shared: dict[str, Any] = {key: value for key, value in template.items() if key not in _BUILT}
+    if cluster := template.get("cluster") or job.configuration.get("cluster"):
         shared["cluster"] = cluster
     if network is not None:
         shared["networkConfiguration"] = network
     shared.update(launch.parameters, taskDefinition=definition, count=1, overrides=overrides)
     own: dict[str, Any] = {"clientToken": job.name, "startedBy": job.name}
-    own["overrides"] = {"containerOverrides": _containers(job, given, container, facts, notes)}
-    if tags := tags_of(job.labels, job.configuration, given.get("tags")):
+    own["overrides"] = {"containerOverrides": _containers(job, template, container, facts, notes)}
+    if tags := tags_of(job.labels, job.configuration, template.get("tags")):
         own["tags"] = tags
     _leave_sizes_of_many(own["overrides"]["containerOverrides"][0], overrides, facts)
     request = _merged(_fitted_shared(json.dumps(shared)), own, notes)
@@ -94,13 +94,13 @@ _BUILT = frozenset(
 """The parameters that are not taken as they are given."""
 
 
-def _check_count(given: Mapping[str, Any]) -> None:
-    if given.get("count") not in (None, 1, "1"):
+def _check_count(template: Mapping[str, Any]) -> None:
+    if template.get("count") not in (None, 1, "1"):
         raise ConfigurationError("task_run_request.count: a run is one task; leave it out, or give 1")
 
 
-def _shared_overrides(configuration: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    overrides = mapping(given.get("overrides"), "task_run_request.overrides")
+def _shared_overrides(configuration: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
+    overrides = mapping(template.get("overrides"), "task_run_request.overrides")
     overrides.pop("containerOverrides", None)
     if given_definition(configuration):
         definition = mapping(configuration.get("task_definition"), "task_definition")
@@ -109,15 +109,15 @@ def _shared_overrides(configuration: Mapping[str, Any], given: Mapping[str, Any]
     return overrides
 
 
-def _containers(job: Job, given: Mapping[str, Any], container: str, facts: Facts, notes: Notes) -> list[dict[str, Any]]:
-    overrides = mapping(given.get("overrides"), "task_run_request.overrides").get("containerOverrides")
+def _containers(job: Job, template: Mapping[str, Any], container: str, facts: Facts, notes: Notes) -> list[dict[str, Any]]:
+    overrides = mapping(template.get("overrides"), "task_run_request.overrides").get("containerOverrides")
     return notes.attempt(lambda: _container_overrides(job, overrides, container, facts)) or [{"name": container}]
 
 
-def _container_overrides(job: Job, given: Any, container: str, facts: Facts) -> list[dict[str, Any]]:
+def _container_overrides(job: Job, overrides: Any, container: str, facts: Facts) -> list[dict[str, Any]]:
     """The main container's first, so that whoever sees only the task knows which one does the work."""
     path, words = "task_run_request.overrides.containerOverrides", command(job.configuration.get("command"), "command")
-    tidy = [tidy_container(item, f"{path}[{index}]") for index, item in enumerate(objects(given, path)) if item]
+    tidy = [tidy_container(item, f"{path}[{index}]") for index, item in enumerate(objects(overrides, path)) if item]
     main = next((item for item in tidy if item.get("name", container) == container), {})
     others = [item for item in tidy if item is not main]
     main["name"] = container
@@ -174,14 +174,14 @@ _FORBIDDEN = re.compile(r"[^\w .:/=+\-@]")
 _RESERVED = re.compile(r"^aws:", re.IGNORECASE)
 
 
-def tags_of(job_labels: Mapping[str, str], configuration: Mapping[str, Any], given: Any) -> list[dict[str, str]]:
+def tags_of(job_labels: Mapping[str, str], configuration: Mapping[str, Any], tags: Any) -> list[dict[str, str]]:
     """The tags of a task. The dispatcher's labels win over the configuration's, and those over tags of the request.
 
     Of more than 50 the first in that order stay.
     """
     chosen: dict[str, str] = {}
     labels = pairs(configuration.get("labels"), "labels")
-    for source in (job_labels, labels, pairs(given, "task_run_request.tags", key="key")):
+    for source in (job_labels, labels, pairs(tags, "task_run_request.tags", key="key")):
         _add(chosen, source)
     return listed(chosen, key="key")
 

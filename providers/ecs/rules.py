@@ -49,16 +49,16 @@ def note_keys(configuration: Mapping[str, Any], notes: Notes) -> None:
 
 def note_network(configuration: Mapping[str, Any], notes: Notes) -> None:
     """Note the variables of a network that others take the place of."""
-    found = networks(configuration)
-    first, given = found[0] if found else ("", {})
-    for path, _ in found[1:]:
+    contents = networks(configuration)
+    first, content = contents[0] if contents else ("", {})
+    for path, _ in contents[1:]:
         notes.warn(path, f"has no effect: {first} takes its place")
     beside = (("subnets", "subnets"), ("security_groups", "securityGroups"), ("assign_public_ip", "assignPublicIp"))
     for variable, field in beside:
         other = configuration.get(variable)
-        if field in given and other not in (None, "", [], given[field]):
+        if field in content and other not in (None, "", [], content[field]):
             notes.warn(variable, f"has no effect: {first}.{field} takes its place")
-    if configuration.get("vpc_id") and ("subnets" in given or configuration.get("subnets")):
+    if configuration.get("vpc_id") and ("subnets" in content or configuration.get("subnets")):
         notes.warn("vpc_id", "has no effect: its subnets would be looked up, and subnets are given")
 
 
@@ -180,9 +180,9 @@ def _note_memory(container: Container, path: str, memory_of_task: Any, notes: No
 
 
 def _note_beyond(amount: Any, of_task: Any, read: Any, path: str, notes: Notes) -> None:
-    wanted, there = read(amount), read(of_task)
-    if wanted is not None and there is not None and wanted > there:
-        notes.fault(path, f"{wanted:g} is more than the task has, {there:g}")
+    size, limit = read(amount), read(of_task)
+    if size is not None and limit is not None and size > limit:
+        notes.fault(path, f"{size:g} is more than the task has, {limit:g}")
 
 
 def _is_essential(container: Container) -> bool:

@@ -199,9 +199,9 @@ def _check_least(amount: float, unit: str, shape: Any, path: str, notes: Notes) 
         notes.fault(path, f"give {least} {unit}".rstrip() + " or more")
 
 
-def _refused(value: Any, wanted: str, path: str, notes: Notes) -> Any:
+def _refused(value: Any, expected: str, path: str, notes: Notes) -> Any:
     shown = repr(value)[:80] if isinstance(value, int | float | str) and not isinstance(value, bool) else kind(value)
-    notes.fault(path, f"give {wanted}, not {shown}")
+    notes.fault(path, f"give {expected}, not {shown}")
     return value
 
 
@@ -222,13 +222,13 @@ VERBATIM = frozenset({"environment", "dockerLabels", "labels", "options", "secre
 """Under these keys an empty text is a value of its own."""
 
 
-def pairs(given: Any, path: str, *, key: str = "name", value: str = "value") -> dict[str, str]:
+def pairs(content: Any, path: str, *, key: str = "name", value: str = "value") -> dict[str, str]:
     """Names and texts out of an object, or out of a list of objects `{key: ..., value: ...}`; a null removes its name."""
-    if isinstance(given, list | tuple):
+    if isinstance(content, list | tuple):
         unset = "" if value == "value" else None
-        items: Iterable[tuple[Any, Any]] = ((item.get(key), item.get(value, unset)) for item in objects(given, path))
+        items: Iterable[tuple[Any, Any]] = ((item.get(key), item.get(value, unset)) for item in objects(content, path))
     else:
-        items = mapping(given, path).items()
+        items = mapping(content, path).items()
     return {text(name): text(item) for name, item in items if name and item is not None}
 
 

@@ -12,7 +12,7 @@ _NAMES: tuple[tuple[type[Exception], str], ...] = (
     (wire.ReadTimeoutError, "ReadTimeoutError"),
     (wire.HTTPError, "ConnectionClosedError"),
 )
-"""In the order in which `botocore.httpsession.URLLib3Session.send` tells them apart."""
+"""In the order in which `botocore.httpsession.URLLib3Session.send` checks them."""
 
 
 def name_of_failure(error: Exception) -> str:

@@ -49,7 +49,7 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmulatedJob:
-    """One started job, as any emulator tells it. A name that was started twice is two of these."""
+    """One started job, as every emulator describes it. A name that was started twice is two of these."""
 
     name: str
     """The name its caller gave it."""

@@ -31,10 +31,10 @@ def load(name: str) -> type[Emulator]:
     path, extra = EMULATORS[name]
     module, _, attribute = path.partition(":")
     try:
-        found: type[Emulator] = getattr(importlib.import_module(module), attribute)
+        kind: type[Emulator] = getattr(importlib.import_module(module), attribute)
     except ImportError as error:
         raise ProviderUnavailable(f"the {name} emulator needs {error.name}: pip install 'push-dispatcher[{extra}]'") from error
-    return found
+    return kind
 
 
 def serve(

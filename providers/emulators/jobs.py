@@ -185,10 +185,10 @@ class Book:
     def finish_named(self, name: str, exit_code: int = 0) -> None:
         """End the live jobs of that name or identifier; KeyError when there is none."""
         with self.lock:
-            found = [job for job in self.all() if job.live and name in (job.name, job.identifier)]
-            if not found:
+            jobs = [job for job in self.all() if job.live and name in (job.name, job.identifier)]
+            if not jobs:
                 raise KeyError(f"no live job is named {name!r}")
-            for job in found:
+            for job in jobs:
                 self.finish(job, exit_code)
 
     def stop(self, job: Job, reason: str = "") -> None:

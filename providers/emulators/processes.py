@@ -45,7 +45,7 @@ class LocalProcess:
         self._signal(signal.SIGKILL)  # a container's children end with it
         if self._timer is not None:
             self._timer.cancel()
-        # A shell, and every cloud, tells a death by signal as 128 + its number.
+        # A shell, and every cloud, reports a death by signal as 128 + its number.
         on_exit(code if code >= 0 else 128 - code)
 
     def stop(self) -> None:

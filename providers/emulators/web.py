@@ -137,7 +137,7 @@ class _Server(ThreadingHTTPServer):
             self.shutdown_request(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news."""
+        """A client that went away is not logged."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -23,7 +23,7 @@ ended, the name is free and a repeat would run the job again. Three things close
 Within one call the SDK itself repeats a request up to three times, under one idempotency key; that cannot be switched off, but
 it is bounded by the call's own time limit.
 
-**What Modal does not tell.** Its public interface has no start time, so a sandbox counts as running from its creation on; a
+**What Modal does not report.** Its public interface has no start time, so a sandbox counts as running from its creation on; a
 sandbox that hangs is ended by its own timeout, which is always sent. The wait of a GPU job for capacity is bounded in `submit`.
 
 Importing this package loads no part of the SDK (the top-level package `modal`); the first call does.

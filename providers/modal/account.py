@@ -41,10 +41,10 @@ class Account:
     async def app(self, place: Place, *, create: bool = False) -> Any:
         """The app of a place; with `create` it is made when there is none."""
         modal = sdk.load()
-        found = modal.App.lookup.aio
+        look_up = modal.App.lookup.aio
         return await self._once(
             ("app", place.app, place.environment),
-            lambda: found(place.app, client=self.client, environment_name=place.environment, create_if_missing=create),
+            lambda: look_up(place.app, client=self.client, environment_name=place.environment, create_if_missing=create),
         )
 
     @sdk.mapped
@@ -91,7 +91,7 @@ class Account:
             task = asyncio.ensure_future(_await(look_up))
             task.add_done_callback(lambda done: self._forget_failure(key, done))
             self._kept[key] = task
-        return await asyncio.shield(self._kept[key])  # a caller that gives up takes nothing from the others
+        return await asyncio.shield(self._kept[key])  # a caller that gives up cancels nothing for the others
 
     def _forget_failure(self, key: Hashable, done: asyncio.Task[Any]) -> None:
         if (done.cancelled() or done.exception() is not None) and self._kept.get(key) is done:

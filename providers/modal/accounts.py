@@ -86,9 +86,9 @@ class Accounts:
     def _named_token(self, name: str) -> Token:
         entry = self._credentials.get(name)
         if entry is None:
-            known = ", ".join(sorted(self._credentials)) or "none"
+            names = ", ".join(sorted(self._credentials)) or "none"
             raise HostLacks(
-                f"modal_credentials: {name!r} is no entry of DISPATCHER_CREDENTIALS (there are: {known}); add it there"
+                f"modal_credentials: {name!r} is no entry of DISPATCHER_CREDENTIALS (there are: {names}); add it there"
             )
         return _variable(name, entry, "token_id_env"), _variable(name, entry, "token_secret_env")
 

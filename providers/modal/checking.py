@@ -43,12 +43,12 @@ def faults(configuration: Mapping[str, Any]) -> list[Finding]:
 
 def _collected(rule: Callable[[Mapping[str, Any]], Iterable[Finding]], configuration: Mapping[str, Any]) -> list[Finding]:
     """What a rule finds, or what it stumbles over."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     try:
-        found.extend(rule(configuration))
+        findings.extend(rule(configuration))
     except ConfigurationError as problem:
-        found.append(finding_of(problem))
-    return found
+        findings.append(finding_of(problem))
+    return findings
 
 
 def _own_keys(configuration: Mapping[str, Any]) -> Iterator[Finding]:

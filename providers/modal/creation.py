@@ -68,8 +68,8 @@ class Creation:
             return Throttled(reason=str(building), retry_after=BUILD_AGAIN, hold=None)
         if forgets_ended(self.spec):
             return await self._claimed(arguments)
-        if found := await find(self.account, self.name, self.spec):
-            return Accepted(submission=found)
+        if submission := await find(self.account, self.name, self.spec):
+            return Accepted(submission=submission)
         return await self._create(arguments)
 
     async def _arguments(self, build_seconds: float) -> dict[str, Any]:
@@ -113,10 +113,10 @@ class Creation:
         names = await self.account.names(self.spec.place)
         self.progress.ask()
         if not await names.claim(self.name):
-            known = await find(self.account, self.name, self.spec)
-            if known is None or known.handle["sandbox_id"] == UNPLACED:
+            submission = await find(self.account, self.name, self.spec)
+            if submission is None or submission.handle["sandbox_id"] == UNPLACED:
                 return Unknown(cause="its name was claimed before, and no sandbox of that name is to be found")
-            return Accepted(submission=known)
+            return Accepted(submission=submission)
         try:
             outcome = await self._in_time(arguments)
         except Exception:

@@ -26,9 +26,9 @@ class NoAnswer(CallFailed):
     """An answer that does not name what was asked for."""
 
 
-def is_sandbox(found: Any) -> bool:
+def is_sandbox(answer: Any) -> bool:
     """True for a sandbox that has an id: an empty answer makes one without."""
-    return isinstance(found.object_id, str) and found.object_id.startswith("sb-")
+    return isinstance(answer.object_id, str) and answer.object_id.startswith("sb-")
 
 
 def forgets_ended(spec: SandboxSpec) -> bool:
@@ -45,20 +45,20 @@ async def by_name(account: Account, name: str, place: Place, *, ended: bool) -> 
     # With `include_terminated` the SDK asks the newer backend alone; without, both.
     for include_terminated in (True, False) if ended else (False,):
         try:
-            found = await from_name(place.app, name, include_terminated=include_terminated, **where)
+            sandbox = await from_name(place.app, name, include_terminated=include_terminated, **where)
         except Missing:
             continue
-        if not is_sandbox(found):
+        if not is_sandbox(sandbox):
             raise NoAnswer(f"an answer that names no sandbox, to a question for {name}")
-        return found
+        return sandbox
     return None
 
 
 async def find(account: Account, name: str, spec: SandboxSpec) -> Submission | None:
     """What was started under a name; an unplaced submission when its name was claimed and no sandbox is to be found."""
-    found = await by_name(account, name, spec.place, ended=True)
-    if found is not None:
-        return submission_of(name, found.object_id, spec.place)
+    sandbox = await by_name(account, name, spec.place, ended=True)
+    if sandbox is not None:
+        return submission_of(name, sandbox.object_id, spec.place)
     return await _find_claimed(account, name, spec.place) if forgets_ended(spec) else None
 
 
@@ -111,15 +111,15 @@ async def look(account: Account, submission: Submission) -> Observation:
     if sandbox_id != UNPLACED:
         return await look_at(account, sandbox_id)
     place = Place.from_handle(submission.handle)
-    found = await by_name(account, submission.name, place, ended=True)
-    if found is None:
+    sandbox = await by_name(account, submission.name, place, ended=True)
+    if sandbox is None:
         return Observation(state=JobState.MISSING, reason="its name was claimed, and no sandbox of that name is to be found")
-    seen = await look_at(account, found.object_id)
+    seen = await look_at(account, sandbox.object_id)
     return Observation(
         state=seen.state,
         exit_code=seen.exit_code,
         reason=seen.reason,
-        handle=submission_of(submission.name, found.object_id, place).handle,
+        handle=submission_of(submission.name, sandbox.object_id, place).handle,
     )
 
 

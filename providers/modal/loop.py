@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Overdue(CallFailed):
-    """The work took longer than it may; it was told to stop, and nothing is known of what it did."""
+    """The work took longer than it may. It was cancelled, and nothing is known of what it did."""
 
 
 class Loop:

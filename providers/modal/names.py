@@ -41,5 +41,5 @@ class Names:
     @mapped
     async def look_up(self, name: str) -> str | None:
         """The sandbox of a claimed name, `UNPLACED` when it is not known, None for a name that nobody claimed."""
-        found = await self._dictionary.get.aio(name)
-        return None if found is None else UNPLACED if str(found).startswith(CLAIM) else str(found)
+        entry = await self._dictionary.get.aio(name)
+        return None if entry is None else UNPLACED if str(entry).startswith(CLAIM) else str(entry)

@@ -1,4 +1,4 @@
-"""What the SDK raised becomes an outcome. Pure: errors are told apart by the names of their classes.
+"""What the SDK raised becomes an outcome. Pure: errors are distinguished by the names of their classes.
 
     refused for good    nothing was started and no repeat will change that       -> Rejected, with a hint
     not let in          no token, or one that is not valid; an SDK of old        -> Misconfigured, with what to do

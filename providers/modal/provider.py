@@ -170,9 +170,9 @@ class ModalProvider:
                 except CallFailed as problem:  # one that could not be read concerns no other
                     seen.update(unreadable([submission], f"modal observe: {problem}"))
 
-        listed = {each.name for each in submissions if each.handle["sandbox_id"] in running}
+        listed = {submission.name for submission in submissions if submission.handle["sandbox_id"] in running}
         seen.update(dict.fromkeys(listed, Observation(state=JobState.RUNNING)))
-        await asyncio.gather(*(look_up(each) for each in submissions if each.name not in listed))
+        await asyncio.gather(*(look_up(submission) for submission in submissions if submission.name not in listed))
 
     def cancel(self, submission: Submission) -> None:
         """Terminate the sandbox."""

@@ -113,23 +113,25 @@ def read(job: Job) -> SandboxSpec:
 
 def variables(configuration: Mapping[str, Any]) -> dict[str, str]:
     """The environment of the job's own configuration."""
-    found = _texts(configuration, "env")
-    for name in found:
+    variables_by_name = _texts(configuration, "env")
+    for name in variables_by_name:
         if not VARIABLE.fullmatch(name):
             raise ConfigurationError(f"env: {name!r} is no name Modal accepts; use letters, digits and _, no digit first")
-        if len(found[name]) > LONGEST_VALUE:
-            raise ConfigurationError(f"env.{name}: Modal takes {LONGEST_VALUE} characters at most, not {len(found[name])}")
-    return found
+        if len(variables_by_name[name]) > LONGEST_VALUE:
+            raise ConfigurationError(
+                f"env.{name}: Modal takes {LONGEST_VALUE} characters at most, not {len(variables_by_name[name])}"
+            )
+    return variables_by_name
 
 
 def gpu_of(configuration: Mapping[str, Any]) -> tuple[str, int] | None:
     """The kind of GPU and how many of it: `H100:2` is two. Raises `ConfigurationError`."""
-    given = _text(configuration, "gpu")
-    if given is None:
+    gpu = _text(configuration, "gpu")
+    if gpu is None:
         return None
-    kind, colon, count = given.partition(":")
+    kind, colon, count = gpu.partition(":")
     if not kind.strip() or (colon and not (count.isdecimal() and count.isascii() and int(count) > 0)):
-        raise ConfigurationError(f"gpu: give a kind of GPU, and a count if more than one (H100:2), not {given!r}")
+        raise ConfigurationError(f"gpu: give a kind of GPU, and a count if more than one (H100:2), not {gpu!r}")
     return kind.strip().upper(), int(count) if colon else 1
 
 
@@ -146,8 +148,8 @@ def _tag(value: str) -> str:
 
 def _texts(configuration: Mapping[str, Any], key: str) -> dict[str, str]:
     """An object of texts; numbers and booleans are written as JSON writes them, and a null removes its name."""
-    given = _object(configuration, key).items()
-    return {str(name): _scalar(value, f"{key}.{name}") for name, value in given if value is not None}
+    items = _object(configuration, key).items()
+    return {str(name): _scalar(value, f"{key}.{name}") for name, value in items if value is not None}
 
 
 def _scalar(value: Any, path: str) -> str:
@@ -174,10 +176,10 @@ def _image(configuration: Mapping[str, Any]) -> ImageSpec:
 
 def _registry_secret(image: Mapping[str, Any]) -> str | None:
     """`secret`, or a key that says whose secret it is: `registry_secret`, `aws_secret`, `gcp_secret`."""
-    found = [value for key, value in image.items() if (key == "secret" or key.endswith("_secret")) and value]
-    if len(found) > 1:
+    secrets = [value for key, value in image.items() if (key == "secret" or key.endswith("_secret")) and value]
+    if len(secrets) > 1:
         raise ConfigurationError("image: name one secret for the registry, not several")
-    return _name(found[0], "image.secret") if found else None
+    return _name(secrets[0], "image.secret") if secrets else None
 
 
 def _credentials(configuration: Mapping[str, Any]) -> str | None:
@@ -242,20 +244,20 @@ def number(configuration: Mapping[str, Any], key: str) -> float | None:
     if value in (None, ""):
         return None
     try:
-        found = float(value)
+        amount = float(value)
     except (TypeError, ValueError):
-        found = 0.0
-    if isinstance(value, bool) or not 0 < found < float("inf"):
+        amount = 0.0
+    if isinstance(value, bool) or not 0 < amount < float("inf"):
         raise ConfigurationError(f"{key}: give a positive number, not {value!r}")
-    return found
+    return amount
 
 
 def whole(configuration: Mapping[str, Any], key: str, least: int, most: int | None) -> int | None:
     """A whole number within these bounds; None when there is nothing. Raises `ConfigurationError`."""
-    found = number(configuration, key)
-    if found is None:
+    amount = number(configuration, key)
+    if amount is None:
         return None
-    if not found.is_integer() or found < least or (most is not None and found > most):
+    if not amount.is_integer() or amount < least or (most is not None and amount > most):
         span = f"from {least} to {most}" if most is not None else f"of {least} or more"
         raise ConfigurationError(f"{key}: give a whole number {span}, not {configuration[key]!r}")
-    return int(found)
+    return int(amount)

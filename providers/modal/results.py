@@ -2,7 +2,7 @@
 
 The public interface has an exit code only: 124 for a time-out, 137 for a termination *or* an OOM kill, and for a container that
 never started whatever code its result carries, which may be 0. The status behind it is kept in the SDK's own object; it is read
-where this version of the SDK has it, and told apart by codes alone where it does not.
+where this version of the SDK has it, and exit codes alone decide where it does not.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ HINT = "the modal provider needs the Modal SDK: pip install 'push-dispatcher[mod
 
 
 def load() -> Any:
-    """The package `modal`, set to tell of a throttle at once. Raises `ProviderUnavailable` when it is not installed.
+    """The package `modal`, set to raise a throttle at once. Raises `ProviderUnavailable` when it is not installed.
 
     Without `MODAL_MAX_THROTTLE_WAIT` the SDK waits inside the call, without limit, for as long as it is throttled; a value that
     is set already stays.

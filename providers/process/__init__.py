@@ -15,7 +15,7 @@ One directory a job, named as the job, under one state directory:
     log             what it wrote to standard output and standard error
     work            its working directory, unless the configuration names one
 
-So every instant at which anybody is killed leaves a state that can be told:
+So every instant at which anybody is killed leaves a state that can be recognised:
 
     lock held,  no `started`   STARTING     being submitted
     lock held,  `started`      RUNNING      whoever submitted it may be long gone

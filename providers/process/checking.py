@@ -25,9 +25,9 @@ def check(configuration: Mapping[str, Any]) -> Checked:
     that ticks, or have another PATH.
     """
     faults, absent = own_faults(configuration), []
-    known = {key: value for key, value in configuration.items() if key in READ and key != START_TIMEOUT}
+    content = {key: value for key, value in configuration.items() if key in READ and key != START_TIMEOUT}
     try:
-        request_of(Job(name=_SOMEBODY, configuration=known), os.environ)
+        request_of(Job(name=_SOMEBODY, configuration=content), os.environ)
     except NotOnThisMachine as problem:
         absent.append(finding_of(problem))
     except ConfigurationError as problem:

@@ -140,10 +140,10 @@ def _executable(word: str, search_path: str, directory: Path | None) -> str:
     """The file behind the first word, so that one that is not there is refused before anything is started."""
     if "/" in word:
         candidate = directory / word if directory else Path(word)
-        found = str(candidate) if candidate.is_absolute() and candidate.is_file() and os.access(candidate, os.X_OK) else None
+        file = str(candidate) if candidate.is_absolute() and candidate.is_file() and os.access(candidate, os.X_OK) else None
         where = "is no executable file" if directory or word.startswith("/") else "is relative; give working_dir with it"
     else:
-        found, where = shutil.which(word, path=search_path), "is not on the PATH"
-    if found is None:
+        file, where = shutil.which(word, path=search_path), "is not on the PATH"
+    if file is None:
         raise (ConfigurationError if "relative" in where else NotOnThisMachine)(f"command: {word!r} {where}")
-    return os.path.abspath(found)
+    return os.path.abspath(file)

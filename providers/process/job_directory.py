@@ -109,11 +109,11 @@ class JobDirectory:
         """Note that the job is to end, and wake its supervisor, which ends it. Nothing when it has ended."""
         if not self.path.exists() or (self.path / EXIT).exists():
             return
-        asked = self.read(CANCEL)
-        if asked is None:
+        request = self.read(CANCEL)
+        if request is None:
             self.write(CANCEL, {"at": time.time()})
         if not self._ring() and self.is_held() and (started := self.read(STARTED)) and not (self.path / EXIT).exists():
-            overdue = asked is not None and time.time() - asked["at"] > stop_seconds
+            overdue = request is not None and time.time() - request["at"] > stop_seconds
             _signal_orphan(started, signal.SIGKILL if overdue else signal.SIGTERM)
 
     def _ring(self) -> bool:
@@ -157,7 +157,7 @@ def _ended(end: Mapping[str, Any], started_at: datetime | None) -> Observation:
     if started_at is None:
         return Observation(state=JobState.STOPPED, reason="stopped before it began", ended_at=_moment(end["at"]))
     state, reason = _end(end)
-    code = 128 + end["signal"] if end["signal"] else end["code"]  # as a shell, and every cloud, tells a death by signal
+    code = 128 + end["signal"] if end["signal"] else end["code"]  # as a shell, and every cloud, reports a death by signal
     return Observation(
         state=state,
         exit_code=None if end["errno"] else code,
@@ -175,10 +175,10 @@ def _end(end: Mapping[str, Any]) -> tuple[JobState, str]:
         return JobState.STOPPED, f"stopped on request ({how})"
     if not end["signal"] and not end["code"]:
         return JobState.SUCCEEDED, ""
-    told = signal_in(end["code"])
-    if told:
-        how += f": a process of the job was killed by {signal_name(told)}"
-    return JobState.CRASHED if is_from_outside(end["signal"] or told) else JobState.FAILED, how
+    signal_number = signal_in(end["code"])
+    if signal_number:
+        how += f": a process of the job was killed by {signal_name(signal_number)}"
+    return JobState.CRASHED if is_from_outside(end["signal"] or signal_number) else JobState.FAILED, how
 
 
 def _signal_orphan(started: Mapping[str, Any], number: signal.Signals) -> None:

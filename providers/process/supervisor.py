@@ -55,7 +55,7 @@ class Supervisor:
         return os.path.exists(os.path.join(self.directory, "cancel"))
 
     def _tell(self, begun: int) -> None:
-        """Tell the first process; whoever killed it, tired of waiting, finds the start on disk."""
+        """Notify the first process; whoever killed it because it waited too long finds the start on disk."""
         try:  # noqa: SIM105 - contextlib costs 3 ms
             os.write(begun, b"!")
         except BrokenPipeError:
@@ -163,10 +163,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def read_environment() -> dict[bytes, bytes]:
     """The job's environment from standard input. Raises EOFError when it was cut off."""
-    given = sys.stdin.buffer.read()
-    if not given.endswith(b"\0\0") and given != b"\0":
+    content = sys.stdin.buffer.read()
+    if not content.endswith(b"\0\0") and content != b"\0":
         raise EOFError("the environment was cut off: whoever submitted the job was killed")
-    pairs = (item.partition(b"=") for item in given.split(b"\0") if item)
+    pairs = (item.partition(b"=") for item in content.split(b"\0") if item)
     return {name: value for name, _, value in pairs}
 
 

@@ -156,7 +156,7 @@ class CloudRunEmulator(Emulator):
         quota.spend(project, region, tell_wait=self.tell_wait)
 
     def _fail(self, fault: Fault, call: Call) -> None:
-        """Raise what the fault is; `detail` may be `STATUS: message`, or the seconds that a throttle tells to wait."""
+        """Raise what the fault is; `detail` may be `STATUS: message`, or the seconds that a throttle asks to wait."""
         if fault.kind in (FaultKind.LOSE_ANSWER, FaultKind.LOSE_REQUEST):
             raise AnswerLost(fault.operation)
         status, _, message = fault.detail.partition(": ")

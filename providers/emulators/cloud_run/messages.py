@@ -27,7 +27,7 @@ def moment(seconds: float | None) -> datetime | None:
 
 
 def job_message(record: JobRecord, latest: Job | None, seen_until: float) -> run_v2.Job:
-    """A job with its output fields; `latest` is its last execution, told as it stood at `seen_until`."""
+    """A job with its output fields; `latest` is its last execution as it was at `seen_until`."""
     message = run_v2.Job(record.body)
     message.name, message.uid, message.etag = record.name, record.uid, record.etag
     message.generation = message.observed_generation = record.generation

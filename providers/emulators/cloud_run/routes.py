@@ -89,9 +89,9 @@ class Routes:
 
     def find(self, method: str, path: str) -> tuple[str, str, Callable[[Call], Answer]]:
         """The operation's name, the resource that the path names, and what answers; a 404 for a path that is none."""
-        for wanted, pattern, operation, act in self._table:
+        for verb, pattern, operation, act in self._table:
             match = pattern.fullmatch(path)
-            if match and wanted == method:
+            if match and method == verb:
                 return operation, match[1], act
         raise Refusal("NOT_FOUND", f"The requested URL {path} was not found on this server.")
 
@@ -144,12 +144,12 @@ class Routes:
         return answer
 
 
-def _page(call: Call, key: str, found: Sequence[proto.Message]) -> Answer:
+def _page(call: Call, key: str, messages: Sequence[proto.Message]) -> Answer:
     """One page of a list; the token is where the next one begins."""
-    asked, token = call.query.get("pageSize", "0"), call.query.get("pageToken", "0")
-    if not asked.isdigit() or not token.isdigit():
+    limit, token = call.query.get("pageSize", "0"), call.query.get("pageToken", "0")
+    if not limit.isdigit() or not token.isdigit():
         raise invalid("page_token", "is not one that this server gave")
-    size = min(int(asked) or PAGE_SIZE, PAGE_SIZE)
+    size = min(int(limit) or PAGE_SIZE, PAGE_SIZE)
     begin, end = int(token), int(token) + size
-    page: Answer = {key: [call.encode(item) for item in found[begin:end]]}
-    return {**page, "nextPageToken": str(end)} if end < len(found) else page
+    page: Answer = {key: [call.encode(item) for item in messages[begin:end]]}
+    return {**page, "nextPageToken": str(end)} if end < len(messages) else page

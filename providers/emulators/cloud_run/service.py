@@ -141,19 +141,19 @@ class Service:
 
     def list_tasks(self, parent: str) -> list[run_v2.Task]:
         """The tasks of an execution; job and execution may be `-`."""
-        jobs, _, wanted = parent.partition("/executions/")
-        found = [e for e in self._executions(jobs) if wanted in ("-", e.identifier.rpartition("/")[2])]
-        if not found and wanted != "-":
+        jobs, _, identifier = parent.partition("/executions/")
+        executions = [e for e in self._executions(jobs) if identifier in ("-", e.identifier.rpartition("/")[2])]
+        if not executions and identifier != "-":
             raise not_found(parent)
-        return [task for execution in found for task in messages.task_messages(execution)]
+        return [task for execution in executions for task in messages.task_messages(execution)]
 
     def get_task(self, name: str) -> run_v2.Task:
         """One task."""
         tasks = self.list_tasks(name.partition("/tasks/")[0])
-        found = next((task for task in tasks if task.name == name), None)
-        if found is None:
+        task = next((task for task in tasks if task.name == name), None)
+        if task is None:
             raise not_found(name)
-        return found
+        return task
 
     def job_message(self, record: JobRecord) -> run_v2.Job:
         """The record as it is now."""
@@ -225,8 +225,8 @@ class Service:
         if not records and job != "-":
             raise not_found(parent)
         names = [name for record in records for name in record.executions]
-        found = [execution for name in names if (execution := self._book.get(name)) is not None]
-        return sorted(found, key=lambda execution: execution.created_at, reverse=True)
+        executions = [execution for name in names if (execution := self._book.get(name)) is not None]
+        return sorted(executions, key=lambda execution: execution.created_at, reverse=True)
 
     def _latest(self, record: JobRecord) -> Job | None:
         return self._book.get(record.executions[-1]) if record.executions else None
@@ -272,7 +272,7 @@ def _override_container(containers: Sequence[run_v2.Container], change: Any) -> 
     container.env = list(merged.values())
 
 
-def check_etag(given: str, current: str) -> None:
+def check_etag(etag: str, current: str) -> None:
     """Refuse a change that was made from another version; no etag means any."""
-    if given and given != current:
-        raise Refusal("ABORTED", f"Conflict: the etag {given} is not the current {current}.")
+    if etag and etag != current:
+        raise Refusal("ABORTED", f"Conflict: the etag {etag} is not the current {current}.")

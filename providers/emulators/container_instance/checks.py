@@ -54,8 +54,8 @@ def check_group(name: str, body: Any, api_version: str) -> None:
         )
     if isinstance(body, dict) and not body.get("location"):
         raise invalid("The location property is required for this definition.", "LocationRequired")
-    if found := faults(body, GROUP, api_version):
-        message = f"The request content was invalid and could not be deserialized: {'; '.join(found)}"
+    if problems := faults(body, GROUP, api_version):
+        message = f"The request content was invalid and could not be deserialized: {'; '.join(problems)}"
         raise invalid(message)
     check_tags(body.get("tags") or {})
     for problem in _problems(body["properties"]):
@@ -141,9 +141,9 @@ def _variable_problems(container: str, variable: Mapping[str, Any], secrets: set
     code = "InvalidEnvironmentVariable"
     if not _ENVIRONMENT_NAME.fullmatch(variable["name"]):
         yield invalid(f"The environment variable name '{variable['name']}' in container '{container}' is invalid.", code)
-    given = [key for key in ("value", "secureValue", "secureValueReference") if variable.get(key) is not None]
-    if len(given) > 1:
-        yield invalid(f"The environment variable '{variable['name']}' has more than one value: {', '.join(given)}.", code)
+    keys = [key for key in ("value", "secureValue", "secureValueReference") if variable.get(key) is not None]
+    if len(keys) > 1:
+        yield invalid(f"The environment variable '{variable['name']}' has more than one value: {', '.join(keys)}.", code)
     reference = variable.get("secureValueReference")
     if reference is not None and reference not in secrets:
         yield invalid(f"The secret reference '{reference}' of '{variable['name']}' is not defined.", "InvalidSecretReference")
@@ -160,9 +160,9 @@ def _registry_problems(registry: Mapping[str, Any]) -> Iterator[Refusal]:
         yield invalid(message, "InvalidImageRegistryCredential")
 
 
-def check_update(name: str, running: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def check_update(name: str, running: Mapping[str, Any], body: Mapping[str, Any]) -> None:
     """Raises `Refusal` when a running group would have to be deleted first for what is wanted."""
-    if _fixed(running) != _fixed(wanted):
+    if _fixed(running) != _fixed(body):
         message = (
             f"The updates on container group '{name}' are invalid. Its OS type, restart policy, network, CPU, memory and GPU "
             "cannot be changed: delete it first and then create a new one."

@@ -95,10 +95,10 @@ class ContainerInstanceEmulator(Emulator):
             group.provisioning = state
 
     def _named(self, name: str) -> list[Group]:
-        found = [group for group in self.service.groups.values() if group.name == name]
-        if not found:
+        groups = [group for group in self.service.groups.values() if group.name == name]
+        if not groups:
             raise KeyError(f"no container group is named {name!r}")
-        return found
+        return groups
 
     @property
     def lingering(self) -> int:

@@ -51,8 +51,8 @@ class Call:
 
 def route(method: str, path: str) -> Call | None:
     """The call that a request makes; None for a path that is not served."""
-    for wanted, pattern, operation in _COMPILED:
-        if method == wanted and (match := pattern.fullmatch(path)):
+    for verb, pattern, operation in _COMPILED:
+        if method == verb and (match := pattern.fullmatch(path)):
             parts = match.groupdict()
             return Call(operation=operation, token=parts.pop("operation", ""), **parts)
     return None

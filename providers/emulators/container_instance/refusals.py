@@ -103,8 +103,8 @@ def throttled(action: str, limit: float, seconds: float, retry_after: float) -> 
 
 def of_fault(fault: Fault, location: str, properties: Mapping[str, Any]) -> Refusal:
     """The refusal that a fault stands for; its detail may be a quota, or `Code: message` or `409 Code: message`."""
-    if given := _DETAIL.fullmatch(fault.detail):
-        status, code, message = given.groups()
+    if detail := _DETAIL.fullmatch(fault.detail):
+        status, code, message = detail.groups()
         return Refusal(int(status) if status else STATUSES.get(code, 400), code, message)
     if fault.kind is FaultKind.THROTTLE:
         return Refusal(429, "TooManyRequests", "The request is being throttled.", retry_after=17)

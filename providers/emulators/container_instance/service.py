@@ -82,8 +82,8 @@ class Service:
         return self._handlers[call.operation](self, call, request)
 
     def _check_resource_group(self, call: Call) -> None:
-        known = self._emulator.resource_groups
-        if call.resource_group and known is not None and call.resource_group.lower() not in {name.lower() for name in known}:
+        groups = self._emulator.resource_groups
+        if call.resource_group and groups is not None and call.resource_group.lower() not in {name.lower() for name in groups}:
             message = f"Resource group '{call.resource_group}' could not be found."
             raise Refusal(404, "ResourceGroupNotFound", message)
 
@@ -128,11 +128,11 @@ class Service:
         here = [other for other in self._of(group.subscription) if other.location == group.location]
         if len(here) + new_groups > quotas.groups:
             raise over_quota("ContainerGroups", group.location, quotas.groups, len(here), 1)
-        cores, wanted = sum(checks.cpus(other.properties) for other in here if other.job.live), checks.cpus(group.properties)
-        if wanted > emulator.largest.get(group.location, float("inf")):
+        cores, cpus = sum(checks.cpus(other.properties) for other in here if other.job.live), checks.cpus(group.properties)
+        if cpus > emulator.largest.get(group.location, float("inf")):
             raise not_available(group.location, group.properties)
-        if cores + wanted > quotas.cores:
-            raise over_quota("StandardCores", group.location, quotas.cores, cores, wanted)
+        if cores + cpus > quotas.cores:
+            raise over_quota("StandardCores", group.location, quotas.cores, cores, cpus)
         if emulator.capacity is not None and self._book.live >= emulator.capacity:
             raise no_capacity(group.location)
         self._meter.spend("write", group.subscription, quotas.creates, emulator.now())
@@ -197,13 +197,13 @@ class Service:
         return Response(status=204, headers=self._operation(group, call, request))
 
     def _list(self, call: Call, request: Request) -> Response:
-        found = [group for group in self._of(call.subscription) if _is_in(group, call.resource_group)]
+        groups = [group for group in self._of(call.subscription) if _is_in(group, call.resource_group)]
         first = int(request.query.get("$skiptoken", 0))
-        page = found[first : first + self._emulator.page_size]
+        page = groups[first : first + self._emulator.page_size]
         answer: dict[str, Any] = {
             "value": [representation(g, self._seen(g), self._then, with_instance_view=False) for g in page]
         }
-        if first + len(page) < len(found):
+        if first + len(page) < len(groups):
             version = request.query["api-version"]
             skip = first + len(page)
             answer["nextLink"] = f"{self._emulator.url}{request.path}?api-version={version}&$skiptoken={skip}"
@@ -233,8 +233,8 @@ class Service:
         return Response.json({"id": request.path, "name": call.token, "status": status, "properties": {"events": []}})
 
     def _resource_group(self, call: Call, _request: Request) -> Response:
-        known = {name.lower(): region for name, region in (self._emulator.resource_groups or {}).items()}
-        region = known.get(call.resource_group.lower(), self._emulator.location)
+        regions = {name.lower(): region for name, region in (self._emulator.resource_groups or {}).items()}
+        region = regions.get(call.resource_group.lower(), self._emulator.location)
         place = f"/subscriptions/{call.subscription}/resourceGroups/{call.resource_group}"
         answer = {"id": place, "name": call.resource_group, "type": "Microsoft.Resources/resourceGroups", "location": region}
         return Response.json({**answer, "properties": {"provisioningState": "Succeeded"}})

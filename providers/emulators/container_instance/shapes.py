@@ -190,9 +190,9 @@ def _object_faults(value: Any, shape: Fields, api_version: str, path: str) -> li
     if not isinstance(value, dict):
         return [f"{path or 'the body'}: not an object"]
     known = {key: kind for key, kind in shape.known.items() if key not in shape.new or api_version >= "2025-09-01"}
-    found = [f"{path}.{key}: could not find member '{key}' on the object" for key in value if key not in known]
-    found += [f"{path}.{key}: required property is missing" for key in sorted(shape.required) if value.get(key) is None]
-    return found + [
+    problems = [f"{path}.{key}: could not find member '{key}' on the object" for key in value if key not in known]
+    problems += [f"{path}.{key}: required property is missing" for key in sorted(shape.required) if value.get(key) is None]
+    return problems + [
         fault for key in value if key in known for fault in faults(value[key], known[key], api_version, f"{path}.{key}")
     ]
 

@@ -102,13 +102,13 @@ class Aws:
     def cluster(self, region: str, name: str) -> Any:
         """The active cluster of that name or ARN. Raises ClusterNotFoundException."""
         with self.lock:
-            found = self.ecs(region).clusters.get(name.rpartition("/")[2])
-        if found is None or found.status != "ACTIVE":
+            cluster = self.ecs(region).clusters.get(name.rpartition("/")[2])
+        if cluster is None or cluster.status != "ACTIVE":
             raise cluster_not_found()
-        return found
+        return cluster
 
     def set_counts(self, cluster: Any, running: int, pending: int) -> None:
-        """Let a cluster tell how many tasks it has."""
+        """Let a cluster say how many tasks it has."""
         with self.lock:
             cluster.running_tasks_count, cluster.pending_tasks_count = running, pending
 
@@ -123,16 +123,16 @@ class Aws:
         with self.lock:
             revisions = dict(self.ecs(region).task_definitions.get(family, {}))
         if revision:
-            found = revisions.get(int(revision)) if revision.isdecimal() else None
+            definition = revisions.get(int(revision)) if revision.isdecimal() else None
         else:
-            found = next(
+            definition = next(
                 (revisions[number] for number in sorted(revisions, reverse=True) if revisions[number].status == "ACTIVE"), None
             )
-        if found is None:
+        if definition is None:
             raise client("Unable to describe task definition." if revision else "TaskDefinition not found.")
-        if found.status != "ACTIVE":
+        if definition.status != "ACTIVE":
             raise client("TaskDefinition is inactive")
-        return found
+        return definition
 
     def subnets(self, region: str, identifiers: Iterable[str]) -> list[Any]:
         """The subnets. Raises InvalidParameterException for one that is not there, in ECS's own words."""
@@ -153,7 +153,7 @@ class Aws:
             ) from error
 
     def prepare(self, region: str, cluster: str) -> dict[str, list[str]]:
-        """Make the cluster, let the default VPC resolve names, and tell its subnets and its default security group."""
+        """Make the cluster, let the default VPC resolve names, and return its subnets and its default security group."""
         with self.lock:
             self.ecs(region).create_cluster(cluster, capacity_providers=["FARGATE", "FARGATE_SPOT"])
             ec2 = ec2_backends[self.account][region]

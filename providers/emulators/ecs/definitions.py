@@ -109,5 +109,5 @@ def _check_names(container: Container, environment: Iterable[Mapping[str, str]])
 
 
 def _amount(value: Any, unit: str) -> float | None:
-    found = re.fullmatch(rf"\s*([\d.]+)\s*({unit})?\s*", str(value), re.IGNORECASE)
-    return float(found[1]) * (1024 if found[2] else 1) if found else None
+    match = re.fullmatch(rf"\s*([\d.]+)\s*({unit})?\s*", str(value), re.IGNORECASE)
+    return float(match[1]) * (1024 if match[2] else 1) if match else None

@@ -11,7 +11,7 @@ from typing import Any
 Event = Mapping[str, Any]
 
 LOOK_SECONDS = 0.05
-"""How often time is looked at when nothing else happens: an end by the clock is then told without anybody asking."""
+"""How often time is looked at when nothing else happens: an end by the clock is then delivered without anybody asking."""
 
 
 class Delivery:

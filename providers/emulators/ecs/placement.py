@@ -62,11 +62,11 @@ def place(aws: Aws, region: str, cluster: Any, request: Mapping[str, Any]) -> Pl
 
 def _main(containers: Sequence[Any], overrides: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """The container whose command is the job: the one that a command is given, or else the first essential one."""
-    given = {override["name"]: override for override in overrides}
-    commanded = (container for container in containers if given.get(container["name"], {}).get("command"))
+    by_name = {override["name"]: override for override in overrides}
+    commanded = (container for container in containers if by_name.get(container["name"], {}).get("command"))
     essential = (container for container in containers if container.get("essential", True))
     container = next(commanded, None) or next(essential, containers[0])
-    return container, given.get(container["name"], {})
+    return container, by_name.get(container["name"], {})
 
 
 def _command(container: Mapping[str, Any], override: Mapping[str, Any]) -> Sequence[str]:

@@ -76,9 +76,9 @@ def _check_strategy(request: Mapping[str, Any]) -> None:
 
 def check_with_definition(request: Mapping[str, Any], definition: Any, *, fargate: bool) -> None:
     """The rules that need the task definition."""
-    known = {container["name"] for container in definition.container_definitions}
+    names = {container["name"] for container in definition.container_definitions}
     for override in request.get("overrides", {}).get("containerOverrides", ()):
-        if override.get("name") not in known:
+        if override.get("name") not in names:
             raise invalid(f"Override for container named {override.get('name')} is not a container in the TaskDefinition.")
     if fargate and not _suits_fargate(definition):
         raise invalid("Task definition does not support launch_type FARGATE.")

@@ -135,7 +135,7 @@ def _container_status(job: Job) -> str:
 
 
 def _exit_code(job: Job, *, main: bool) -> int | None:
-    """A sidecar is told to stop when the main container has ended; no container that never ran has an exit code."""
+    """A sidecar is stopped when the main container has ended; no container that never ran has an exit code."""
     if job.finished_at is None or job.exit_code is None:
         return None
     return job.exit_code if main else SIGTERM_EXIT

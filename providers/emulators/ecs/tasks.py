@@ -59,10 +59,10 @@ class Tasks:
             if answered is not None:
                 return _again(answered)
             placement = self._place(region, cluster, request)
-            wanted = request.get("count", 1)
-            placed = int(max(0, min(wanted, room - self._book.live)))
+            count = request.get("count", 1)
+            placed = int(max(0, min(count, room - self._book.live)))
             jobs = [self._start_one(placement, ending()) for _ in range(placed)]
-            failures = [{"reason": no_room}] * (wanted - placed)
+            failures = [{"reason": no_room}] * (count - placed)
             self._tokens.keep(key, Answered(fingerprint=fingerprint(request), tasks=jobs, failures=failures, at=now))
             return {"tasks": [shape.task(job, tags=True) for job in jobs], "failures": failures}
 
@@ -88,18 +88,16 @@ class Tasks:
 
     def describe(self, region: str, request: Request, *, now: float) -> Answer:
         """Up to a hundred tasks by id or ARN; one that is not there, or not yet seen, is a failure."""
-        wanted = request["tasks"]
-        if not 1 <= len(wanted) <= MAXIMUM_DESCRIBED:
+        references = request["tasks"]
+        if not 1 <= len(references) <= MAXIMUM_DESCRIBED:
             raise invalid(f"Tasks must have between 1 and {MAXIMUM_DESCRIBED} items.")
         cluster = self._aws.cluster(region, request.get("cluster", "default")).arn
         tags = "TAGS" in request.get("include", ())
         with self._book.lock:
             self._forget(now)
-            found = {reference: self._visible(cluster, reference, now) for reference in wanted}
-            tasks = [shape.task(job, tags=tags) for job in found.values() if job is not None]
-            missing = [
-                {"arn": _arn(cluster, reference), "reason": "MISSING"} for reference, job in found.items() if job is None
-            ]
+            jobs = {reference: self._visible(cluster, reference, now) for reference in references}
+            tasks = [shape.task(job, tags=tags) for job in jobs.values() if job is not None]
+            missing = [{"arn": _arn(cluster, reference), "reason": "MISSING"} for reference, job in jobs.items() if job is None]
             return {"tasks": tasks, "failures": missing}
 
     def list(self, region: str, request: Request, *, now: float) -> Answer:
@@ -137,7 +135,7 @@ class Tasks:
         return self._book.lock
 
     def ended(self, job: Job) -> None:
-        """To be told of every end, in order."""
+        """Called with every end, in order."""
         self._stopped[job.identifier] = job
 
     def find(self, arn: str) -> Job | None:

@@ -1,4 +1,4 @@
-"""DynamoDB's write transactions, where moto falls short: it forgets tokens, does not tell what was consumed, and copies the
+"""DynamoDB's write transactions, where moto falls short: it forgets tokens, does not report what was consumed, and copies the
 table once for each action.
 """
 
@@ -72,12 +72,12 @@ dynamodb.copy = _once  # all copies are made before the first action, so one is 
 
 
 def _with_consumption(request: Request, answer: Response) -> Response:
-    """Tell the tables that were written to, where that was asked for, with a checksum of the new body as AWS sends it."""
-    asked = json.loads(request.body)
-    if answer.status != 200 or asked.get("ReturnConsumedCapacity", "NONE") == "NONE":
+    """Report the consumed capacity of each table, where that was asked for, with a checksum of the new body as AWS sends it."""
+    content = json.loads(request.body)
+    if answer.status != 200 or content.get("ReturnConsumedCapacity", "NONE") == "NONE":
         return answer
-    tables = sorted({str(each["TableName"]) for action in asked["TransactItems"] for each in action.values()})
-    consumed = [{"TableName": table, "CapacityUnits": 2.0 * len(asked["TransactItems"])} for table in tables]
+    tables = sorted({str(operation["TableName"]) for action in content["TransactItems"] for operation in action.values()})
+    consumed = [{"TableName": table, "CapacityUnits": 2.0 * len(content["TransactItems"])} for table in tables]
     body = json.dumps({**json.loads(answer.body), "ConsumedCapacity": consumed}).encode()
     kept = {name: value for name, value in answer.headers.items() if name.lower() != "x-amz-crc32"}
     return replace(answer, body=body, headers={**kept, "x-amz-crc32": str(zlib.crc32(body))})

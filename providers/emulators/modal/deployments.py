@@ -58,13 +58,13 @@ class Deployments:
 
     def _find(self, request: Any, _metadata: Metadata) -> api_pb2.AppGetByDeploymentNameResponse:
         environment = self.objects.environment_of(request.environment_name)
-        known = [app for app, name in self.published.items() if self.objects.apps.get(app) == (environment, name)]
-        found = next((app for app in known if self.published[app] == request.name), "")
-        return api_pb2.AppGetByDeploymentNameResponse(app_id=found, environment_name=environment)
+        apps = [app for app, name in self.published.items() if self.objects.apps.get(app) == (environment, name)]
+        app = next((app for app in apps if self.published[app] == request.name), "")
+        return api_pb2.AppGetByDeploymentNameResponse(app_id=app, environment_name=environment)
 
     def _layout(self, request: Any, _metadata: Metadata) -> api_pb2.AppGetLayoutResponse:
-        known = {name: _function(app, name) for app, name in self.functions if app == request.app_id}
-        return api_pb2.AppGetLayoutResponse(app_layout=api_pb2.AppLayout(function_ids=known))
+        functions = {name: _function(app, name) for app, name in self.functions if app == request.app_id}
+        return api_pb2.AppGetLayoutResponse(app_layout=api_pb2.AppLayout(function_ids=functions))
 
     def _create_app(self, request: Any, _metadata: Metadata) -> api_pb2.AppCreateResponse:
         app = self.objects.create_app(request.description, request.environment_name)
@@ -98,7 +98,7 @@ class Deployments:
         )
 
     def _missing(self, request: Any, _metadata: Metadata) -> api_pb2.MountBatchedCheckExistenceResponse:
-        missing = [each for each in request.sha256_hex_hashes if each not in self._files]
+        missing = [digest for digest in request.sha256_hex_hashes if digest not in self._files]
         return api_pb2.MountBatchedCheckExistenceResponse(missing_sha256_hex_hashes=missing)
 
     def _put(self, request: Any, _metadata: Metadata) -> api_pb2.MountPutFileResponse:

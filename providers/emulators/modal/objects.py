@@ -76,10 +76,10 @@ class Objects:
 
     def app_named(self, name: str, environment: str) -> str:
         """An app's id; raises NOT_FOUND."""
-        wanted = (self.environment_of(environment), name)
-        found = next((app for app, known in self.apps.items() if known == wanted), None)
+        key = (self.environment_of(environment), name)
+        found = next((app for app, place in self.apps.items() if place == key), None)
         if found is None:
-            raise GRPCError(Status.NOT_FOUND, f"App '{name}' not found in environment '{wanted[0]}'.")
+            raise GRPCError(Status.NOT_FOUND, f"App '{name}' not found in environment '{key[0]}'.")
         return found
 
     def create_app(self, name: str, environment: str) -> str:
@@ -134,11 +134,11 @@ class Objects:
         return api_pb2.ImageFromIdResponse(image_id=request.image_id, metadata=_image_metadata())
 
     def _built(self, image: str) -> api_pb2.GenericResult | None:
-        known = self.images[image]
-        if known.ready_at > self.now():
+        built = self.images[image]
+        if built.ready_at > self.now():
             return None
-        if known.error:
-            return api_pb2.GenericResult(status=api_pb2.GenericResult.GENERIC_STATUS_FAILURE, exception=known.error)
+        if built.error:
+            return api_pb2.GenericResult(status=api_pb2.GenericResult.GENERIC_STATUS_FAILURE, exception=built.error)
         return api_pb2.GenericResult(status=api_pb2.GenericResult.GENERIC_STATUS_SUCCESS)
 
     async def _join(self, request: Any, _metadata: Metadata) -> list[api_pb2.ImageJoinStreamingResponse]:

@@ -128,18 +128,20 @@ class Sandboxes:
         }
 
     def mark(self, name: str, status: int) -> None:
-        """Say how the newest sandbox of that name ended, where its exit code does not tell: an OOM kill, an idle time-out."""
-        newest = max((sandbox for sandbox in self._all.values() if sandbox.name == name), key=lambda each: each.listed_at)
+        """Say how the newest sandbox of that name ended, where its exit code does not say: an OOM kill, an idle time-out."""
+        newest = max((sandbox for sandbox in self._all.values() if sandbox.name == name), key=lambda sandbox: sandbox.listed_at)
         newest.status = status
 
     def forget(self, name: str) -> None:
         """Forget what ended under that name."""
         with self.book.lock:
-            self._all = {key: each for key, each in self._all.items() if each.name != name or not self._is_over(each)}
+            self._all = {
+                key: sandbox for key, sandbox in self._all.items() if sandbox.name != name or not self._is_over(sandbox)
+            }
 
     def tags(self, name: str) -> Mapping[str, str]:
         """The tags of the newest sandbox of that name."""
-        return next(each.tags for each in reversed(self._all.values()) if each.name == name)
+        return next(sandbox.tags for sandbox in reversed(self._all.values()) if sandbox.name == name)
 
     def waiting(self) -> list[Sandbox]:
         """The GPU sandboxes that wait to be scheduled."""
@@ -227,7 +229,7 @@ class Sandboxes:
     def _has_room(self, sandbox: Sandbox) -> bool:
         if not sandbox.definition.resources.gpu_config.count:
             return True
-        running = sum(1 for each in self._all.values() if each.v1 and each.job is not None and each.job.live)
+        running = sum(1 for sandbox in self._all.values() if sandbox.v1 and sandbox.job is not None and sandbox.job.live)
         return sandbox.created_at + self.gpu_wait <= self.objects.now() and (
             self.gpu_capacity is None or running < self.gpu_capacity
         )
@@ -236,7 +238,11 @@ class Sandboxes:
         return sandbox.terminated or (sandbox.job is not None and not sandbox.job.live)
 
     def _running(self, app: str, name: str) -> list[Sandbox]:
-        return [each for each in self._all.values() if each.name == name and each.app == app and not self._is_over(each)]
+        return [
+            sandbox
+            for sandbox in self._all.values()
+            if sandbox.name == name and sandbox.app == app and not self._is_over(sandbox)
+        ]
 
     def _visible(self, sandbox: Sandbox) -> bool:
         return sandbox.created_at + self.lag_seconds <= self.objects.now()
@@ -256,13 +262,17 @@ class Sandboxes:
         with self.book.lock:
             self._schedule()
             app = self.objects.app_named(request.app_name, request.environment_name)
-            named = [each for each in self._all.values() if each.app == app and each.name == request.sandbox_name]
-            known = [each for each in named if each.v1 == v1 and self._visible(each) and self._remembered(each)]
-            running = [each for each in known if not self._is_over(each)]
-            found = running or (known if request.include_terminated and not v1 else [])
-            if not found:
+            named = [sandbox for sandbox in self._all.values() if sandbox.app == app and sandbox.name == request.sandbox_name]
+            remembered = [
+                sandbox for sandbox in named if sandbox.v1 == v1 and self._visible(sandbox) and self._remembered(sandbox)
+            ]
+            running = [sandbox for sandbox in remembered if not self._is_over(sandbox)]
+            sandboxes = running or (remembered if request.include_terminated and not v1 else [])
+            if not sandboxes:
                 raise GRPCError(Status.NOT_FOUND, f"Sandbox with name '{request.sandbox_name}' not found.")
-            return api_pb2.SandboxGetFromNameResponse(sandbox_id=found[-1].identifier, metadata=self._metadata(found[-1]))
+            return api_pb2.SandboxGetFromNameResponse(
+                sandbox_id=sandboxes[-1].identifier, metadata=self._metadata(sandboxes[-1])
+            )
 
     def _metadata(self, sandbox: Sandbox) -> api_pb2.SandboxHandleMetadata:
         return api_pb2.SandboxHandleMetadata(app_id=sandbox.app, result=self._result(sandbox))
@@ -280,11 +290,19 @@ class Sandboxes:
     def _list(self, request: Any, *, v1_only: bool) -> api_pb2.SandboxListResponse:
         with self.book.lock:
             self._schedule()
-            wanted = {tag.tag_name: tag.tag_value for tag in request.tags}
+            tags = {tag.tag_name: tag.tag_value for tag in request.tags}
             before = request.before_timestamp or float("inf")
-            found = [each for each in self._all.values() if (each.v1 or not v1_only) and self._is_listed(each, request.app_id)]
-            page = [each for each in reversed(found) if each.listed_at < before and wanted.items() <= each.tags.items()]
-            return api_pb2.SandboxListResponse(sandboxes=[self._info(each) for each in page[: self.page_size]])
+            sandboxes = [
+                sandbox
+                for sandbox in self._all.values()
+                if (sandbox.v1 or not v1_only) and self._is_listed(sandbox, request.app_id)
+            ]
+            page = [
+                sandbox
+                for sandbox in reversed(sandboxes)
+                if sandbox.listed_at < before and tags.items() <= sandbox.tags.items()
+            ]
+            return api_pb2.SandboxListResponse(sandboxes=[self._info(sandbox) for sandbox in page[: self.page_size]])
 
     def _is_listed(self, sandbox: Sandbox, app: str) -> bool:
         return not self._is_over(sandbox) and self._visible(sandbox) and app in ("", sandbox.app)

@@ -105,7 +105,7 @@ class Service:
         if key in self._struck:
             return self._struck[key]
         fault = self._faults.take(name)
-        # A throttle does not stay: the client waits and repeats for as long as it is told to.
+        # A throttle does not stay: the client waits and repeats for as long as the answer says.
         stays = fault is None or not (fault.kind is FaultKind.THROTTLE or fault.detail == ONCE)
         if metadata.get("x-idempotency-key") and stays:
             _trim(self._struck)

@@ -52,7 +52,7 @@ def test_too_many_stopped_tasks_are_no_answer(aws, provider):
     aws.change_settings({"job_seconds": 0})
     for name in names(101):
         submitted(provider, name)
-    with pytest.raises(CallFailed, match="cannot tell whether one is r0123"):
+    with pytest.raises(CallFailed, match="cannot decide whether one is r0123"):
         find_task(SdkService(boto3.client("ecs"), 10.0), Place(), NAME, max_pages=1)
 
 
