@@ -191,3 +191,53 @@ def test_a_claim_pins_the_job_and_clears_what_was_before():
         "not_before": None,
         "notify_at": None,
     }
+
+
+CLAIM = {
+    "state": RunState.PENDING,
+    "fence": 3,
+    "refusals": 2,
+    "not_before": NOW,
+    "lease_until": NOW + MINUTE,
+    "reason": "refused",
+}
+PLACED = Submission(name="r0-1", handle={"arn": "x"})
+
+
+def test_an_accepted_job_ends_the_claim_and_all_that_was_refused_before():
+    changes = {"submission": PLACED, "refusals": 0, "not_before": None, "lease_until": None}
+    pending = transitions.accepted(a_run(**CLAIM), PLACED, NOW)
+    assert (pending.to, pending.changes) == (RunState.PENDING, {**changes, "submitted_at": NOW, "reason": ""})
+    stopped = a_run(**{**CLAIM, "state": RunState.CANCELLING, "submitted_at": NOW - HOUR})
+    stopping = transitions.accepted(stopped, PLACED, NOW)
+    assert stopping.changes == {**changes, "submitted_at": NOW - HOUR, "reason": "refused"}, "why it is stopped is kept"
+
+
+def test_a_refused_run_goes_back_under_the_next_name_with_the_providers_words():
+    move = transitions.refused(a_run(**CLAIM), "no room", NOW + HOUR)
+    assert (move.to, move.changes) == (
+        RunState.SCHEDULED,
+        {"reason": "no room", "attempt": 2, "refusals": 3, "not_before": NOW + HOUR, **transitions.UNCLAIMED},
+    )
+
+
+def test_a_run_that_nothing_was_sent_for_keeps_its_name():
+    move = transitions.given_back(a_run(**CLAIM), "deadline")
+    assert (move.to, move.changes) == (RunState.SCHEDULED, {"reason": "deadline", **transitions.UNCLAIMED})
+
+
+def test_a_job_that_runs_belongs_to_no_claim_any_more():
+    seen = Observation(state=JobState.RUNNING, started_at=NOW - SECOND)
+    move = transitions.started(a_run(**CLAIM), seen, NOW)
+    times = {"started_at": NOW - SECOND, "submitted_at": NOW}
+    assert (move.to, move.changes) == (RunState.RUNNING, {**times, "lease_until": None})
+
+
+def test_a_retried_run_begins_anew_and_keeps_what_ended():
+    run = a_live_run(attempt=2, ended_attempts=1, refusals=1, exit_code=3)
+    ended = Attempt(number=2, state=RunState.FAILED, ended_at=NOW)
+    after = replace(run, **transitions.retried(run, ended, NOW + HOUR, "again").changes)
+    assert (after.attempt, after.ended_attempts, after.refusals, after.past) == (3, 2, 0, (ended,))
+    assert (after.due_at, after.reason) == (NOW + HOUR, "again")
+    cleared = ("job", "start_within", "claimed_at", "lease_until", "submission", "submitted_at", "started_at", "exit_code")
+    assert [getattr(after, name) for name in cleared] == [None] * len(cleared)
