@@ -37,13 +37,13 @@ from dispatcher.records import (
 )
 from dispatcher.stores import refusals
 from dispatcher.stores import sql_configuration as configuration
-from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN
+from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN, microseconds
 from dispatcher.stores.sql_configuration import deployment_in, pool_calls, pool_in, pool_of, required
+from dispatcher.stores.sql_listing import pages
 from dispatcher.stores.sql_snapshot import snapshot
 from dispatcher.stores.transaction import Call, Row, Transaction
 
 _FIRST_ID = UUID(int=0)
-_FILTERS = {"pool": "pool = :pool", "queue": "queue = :queue", "deployment": "deployment = :deployment"}
 
 
 class SqlStore(ABC):
@@ -127,10 +127,10 @@ class SqlStore(ABC):
 
     def runs(self, where: RunFilter, *, limit: int, offset: int = 0) -> Sequence[Run]:
         """See `Store.runs`."""
-        conditions, parameters = _conditions(where)
+        ids, parameters = pages(where, limit=limit, offset=offset)
         with self._reading() as transaction:
-            rows = transaction.rows_where("runs", conditions, limit=limit, offset=offset, **parameters)
-        return [RUN.decode(row) for row in rows]
+            rows = transaction.rows_among("runs", ids, **parameters)
+        return sorted((RUN.decode(row) for row in rows), key=lambda run: (-microseconds(run.created_at), run.id))
 
     def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
         """See `Store.counts`."""
@@ -313,17 +313,6 @@ class SqlStore(ABC):
         """How many rows each of these statements has changed, in one transaction."""
         with self._writing() as transaction:
             return [cursor.rowcount for cursor in transaction.last(*calls)]
-
-
-def _conditions(where: RunFilter) -> tuple[str, Mapping[str, Any]]:
-    """The condition of a filter, and its parameters; TRUE for one that leaves everything out."""
-    parameters = {name: value for name in _FILTERS if (value := getattr(where, name)) is not None}
-    conditions = [_FILTERS[name] for name in parameters]
-    if where.states is not None:
-        states = {f"state{place}": state.value for place, state in enumerate(sorted(where.states))}
-        conditions.append(f"state IN ({', '.join(f':{name}' for name in states)})" if states else "FALSE")
-        parameters.update(states)
-    return " AND ".join(conditions) or "TRUE", parameters
 
 
 def _rows(transaction: Transaction, *calls: Call) -> Iterator[Sequence[Row]]:

@@ -16,6 +16,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from threading import RLock
 
@@ -32,6 +33,9 @@ from dispatcher.stores.transaction import Transaction
 
 IN_MEMORY = ":memory:"
 PREFIX = "sqlite:///"
+
+PAGES_OF_A_RUN = 2
+"""For each run that is pruned, so many free pages are given back at the most."""
 
 _inherited: list[sqlite3.Connection] = []
 """Connections of the process that this one was forked from. To close one, even by forgetting it, could harm its owner's file
@@ -86,6 +90,17 @@ class SqliteStore(SqlStore):
         """See `Migrates.migrate`: opening the file is all."""
         with self._reading():
             pass
+
+    def prune(self, pool: str, before: datetime, *, limit: int) -> int:
+        """See `Store.prune`. Pages that become free are given back to the file system, one by a statement: Python asks for no
+        more than the first.
+        """
+        with self._writing() as transaction:
+            count = transaction.change("prune", pool=pool, before=before, limit=limit)
+            [[free]] = transaction.rows("free_pages")
+            for _ in range(min(free, PAGES_OF_A_RUN * count)):
+                transaction.change("give_back")
+        return count
 
     @contextmanager
     def _reading(self) -> Iterator[Transaction]:

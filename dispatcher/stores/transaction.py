@@ -71,9 +71,9 @@ class Transaction:
         """All rows that a statement answers with."""
         return self._execute(self._statements[name], parameters).fetchall()
 
-    def rows_where(self, name: str, conditions: str, /, **parameters: Any) -> Sequence[Row]:
-        """The rows of a statement with `{conditions}`; nothing follows in this transaction."""
-        [cursor] = self._run([(self._statements[name].replace("{conditions}", conditions), parameters)], ends=True)
+    def rows_among(self, name: str, ids: str, /, **parameters: Any) -> Sequence[Row]:
+        """The rows of a statement with `{ids}`, a statement of its own; nothing follows in this transaction."""
+        [cursor] = self._run([(self._statements[name].replace("{ids}", ids), parameters)], ends=True)
         return cursor.fetchall()
 
     def row(self, name: str, /, **parameters: Any) -> Row | None:

@@ -9,7 +9,7 @@ import pytest
 from dispatcher.models import RunState
 from dispatcher.records import Decision, Move, RunFilter, Snapshot
 from dispatcher.stores.rows import RUN
-from dispatcher.stores.sql_store import _conditions
+from dispatcher.stores.sql_listing import pages
 from dispatcher.stores.sqlite import SqliteStore
 from tests.builders import MINUTE, NOW, a_deployment, a_pool, a_run
 from tests.stores.steps import LEASE, a_running_run, a_stored_run, claim, granting, hold, moved
@@ -50,7 +50,7 @@ INDICES = {
     "queue_exists": "sqlite_autoindex_work_queues_1",
     "deployment": "sqlite_autoindex_deployments_1",
     "queue_is_busy": "runs_holding",
-    "pool_is_busy": "runs_holding",
+    "pool_is_busy": "runs_by_pool",
     "ahead": "runs_waiting",
     "waiting": "runs_waiting",
 }
@@ -75,7 +75,7 @@ def test_a_statement_searches_an_index_and_sorts_nothing(store: SqliteStore, nam
 def test_which_pools_have_work_is_looked_up_pool_by_pool(store: SqliteStore):
     plan = plan_of(store, store._statements["pools_with_work"])
     for index in (
-        "runs_live",
+        "runs_by_pool",
         "runs_waiting",
         "runs_unsubmitted",
         "deployments_scheduled",
@@ -96,17 +96,53 @@ def test_what_is_only_counted_is_counted_in_the_index(store: SqliteStore, name: 
 @pytest.mark.parametrize(
     ("where", "index"),
     [
-        (RunFilter(), "runs_listed"),
-        (RunFilter(states=frozenset({RunState.RUNNING})), "runs_listed"),
-        (RunFilter(pool="pool"), "runs_listed_by_pool"),
-        (RunFilter(pool="pool", queue="default", states=frozenset({RunState.SCHEDULED})), "runs_listed_by_pool"),
+        (RunFilter(), "runs_by_state"),
+        (RunFilter(states=frozenset({RunState.RUNNING})), "runs_by_state"),
+        (RunFilter(pool="another"), "runs_by_pool"),
+        (RunFilter(pool="pool", states=frozenset({RunState.PENDING, RunState.FAILED})), "runs_by_pool"),
+        (RunFilter(pool="pool", queue="default"), "runs_by_queue"),
+        (RunFilter(pool="pool", queue="default", states=frozenset({RunState.SCHEDULED})), "runs_by_queue"),
+        (RunFilter(deployment="rare"), "runs_by_deployment"),
+        (RunFilter(deployment="rare", states=frozenset({RunState.SCHEDULED})), "runs_by_deployment"),
+        (RunFilter(pool="pool", deployment="rare", states=frozenset({RunState.SCHEDULED})), "runs_by_deployment"),
     ],
 )
-def test_a_page_of_runs_is_read_in_the_order_of_an_index(store: SqliteStore, where: RunFilter, index: str):
-    conditions, parameters = _conditions(where)
-    plan = plan_of(store, store._statements["runs"].replace("{conditions}", conditions), **parameters)
-    assert len(plan) == 1
-    assert f"runs USING INDEX {index}" in plan[0]
+def test_a_page_of_runs_is_read_from_the_head_of_an_index(store: SqliteStore, where: RunFilter, index: str):
+    ids, parameters = pages(where, limit=50, offset=0)
+    plan = plan_of(store, store._statements["runs"].replace("{ids}", ids), **parameters)
+    heads = [step for step in plan if f"INDEX {index} " in step]
+    assert len(heads) == len(where.states or RunState), plan
+    assert all(step.startswith("SEARCH runs") for step in heads), plan
+    assert not [step for step in plan if step.startswith("SCAN runs")], plan
+
+
+def test_a_page_by_any_filter_costs_the_same_before_a_long_history(store: SqliteStore):
+    rare = a_running_run(store, deployment="rare")
+    filters = [
+        RunFilter(),
+        RunFilter(pool="pool"),
+        RunFilter(pool="pool", queue="high"),
+        RunFilter(deployment="rare"),
+        *(RunFilter(states=frozenset({state})) for state in RunState),
+        RunFilter(pool="pool", states=frozenset({RunState.PENDING, RunState.RUNNING, RunState.CANCELLING})),
+    ]
+    history(store, up_to=300)
+    short = [instructions(store, lambda store, where=where: store.runs(where, limit=50)) for where in filters]
+    history(store, up_to=30_000)
+    long = [instructions(store, lambda store, where=where: store.runs(where, limit=50)) for where in filters]
+    assert [count for count, few in zip(long, short, strict=True) if count > 1.05 * few] == []
+    assert [run.id for run in store.runs(RunFilter(deployment="rare"), limit=50)] == [rare.id]
+
+
+def test_what_is_pruned_is_given_back_to_the_file_system(store: SqliteStore):
+    history(store, up_to=30_000)
+    assert store._connection
+    store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    full = Path(store.path).stat().st_size
+    while store.prune("pool", NOW + LEASE, limit=5_000):
+        pass
+    store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert Path(store.path).stat().st_size < full / 4
 
 
 def test_what_a_tick_does_costs_the_same_with_a_thousand_waiting_and_with_a_hundred_thousand(store: SqliteStore):
@@ -177,6 +213,19 @@ def crowd(store: SqliteStore, *, up_to: int) -> None:
         f"""INSERT OR IGNORE INTO runs (id, {others})
         WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)
         SELECT printf('c%031x', n), {others} FROM numbers, (SELECT {others} FROM runs WHERE id = ?)""",
+        (up_to, first.id.hex),
+    )
+
+
+def history(store: SqliteStore, *, up_to: int) -> None:
+    """Runs that have ended, copied inside the database."""
+    first = moved(store, a_running_run(store), RunState.COMPLETED, ended_at=NOW)
+    others = ", ".join(name for name in RUN.names if name != "id")
+    assert store._connection
+    store._connection.execute(
+        f"""INSERT OR IGNORE INTO runs (id, {others})
+        WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)
+        SELECT printf('e%031x', n), {others} FROM numbers, (SELECT {others} FROM runs WHERE id = ?)""",
         (up_to, first.id.hex),
     )
 

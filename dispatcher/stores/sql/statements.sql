@@ -120,8 +120,8 @@ SELECT {run} FROM runs WHERE id >= :start ORDER BY id LIMIT :limit
 SELECT {run} FROM runs WHERE id > :start ORDER BY id LIMIT :limit
 
 -- name: runs
--- `{conditions}` are those of the filter, joined by AND.
-SELECT {run} FROM runs WHERE {conditions} ORDER BY created_at DESC, id LIMIT :limit OFFSET :offset
+-- A page, in any order: `{ids}` gives its ids.
+SELECT {run} FROM runs WHERE id IN ({ids})
 
 -- name: waiting
 -- How many runs wait in each queue: due, and for later. Reads all that wait.
@@ -142,8 +142,8 @@ UPDATE work_pools SET last_tick_at = :now WHERE name = :pool
 SELECT name FROM work_pools AS p
 WHERE COALESCE(
     (SELECT 1 FROM runs
-     WHERE (pool, id) >= (p.name, '') AND pool <= p.name AND state IN ('PENDING', 'RUNNING', 'CANCELLING') AND submission IS NOT NULL
-     ORDER BY pool, id LIMIT 1),
+     WHERE pool = p.name AND state IN ('PENDING', 'RUNNING', 'CANCELLING') AND submission IS NOT NULL
+     LIMIT 1),
     (SELECT 1 FROM work_queues AS q
      WHERE q.pool = p.name AND (
          SELECT 1 FROM runs

@@ -80,6 +80,10 @@ WHERE name = ANY (ARRAY (
     LIMIT :total
 ))
 
+-- name: runs
+-- The ids are known before a run is looked for.
+SELECT {run} FROM runs WHERE id = ANY (ARRAY ({ids}))
+
 -- name: heartbeats
 -- Waits for nobody: a pool whose row is locked is being claimed, which is a heartbeat, or changed.
 UPDATE work_pools SET last_tick_at = :now

@@ -1,6 +1,13 @@
 -- The statements that SQLite has beside those of `sql/statements.sql`: one for many runs at once. `{rows}` stands for a row of
 -- parameters for each.
 
+-- name: free_pages
+PRAGMA freelist_count
+
+-- name: give_back
+-- A free page; in a file that was made before this was asked for, none.
+PRAGMA incremental_vacuum(1)
+
 -- name: due_heads
 -- The heads of many queues: `:rooms` says in JSON, in order of priority, how long each may be, `:total` how many are wanted. In each
 -- queue they come in the order of their ids.
