@@ -11,16 +11,9 @@ the scheduled one comes anyway. Whoever wakes reports `NotWoken`, and goes on.
 
 from __future__ import annotations
 
-import json
-import shlex
-import subprocess
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
-from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from threading import Thread
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from dispatcher.addresses import url_fault
 from dispatcher.errors import SettingsError
@@ -31,11 +24,9 @@ if TYPE_CHECKING:
 
 SECONDS = 3.0
 """The longest that one wake takes, however many pools it is for."""
-ANSWER_SECONDS = 0.2
-"""How long a wake by URL waits for a refusal once the request is sent."""
 MAX_POOLS = 10
 """Pools that one wake starts a tick of; others are left to the scheduled tick."""
-LAMBDA, COMMAND, POOL = "lambda:", "command:", "{pool}"
+LAMBDA, COMMAND = "lambda:", "command:"
 
 Wake = Callable[[Sequence[str]], None]
 """Starts a tick of each of these pools. Raises `NotWoken`."""
@@ -54,12 +45,16 @@ def from_setting(text: str | None) -> Wake:
     if not text:
         return nobody
     if text.startswith(COMMAND):
-        return partial(_each, _Command(text.removeprefix(COMMAND)))
+        from dispatcher.waking.command import Command  # noqa: PLC0415 - each kind is loaded where it is asked for
+
+        return partial(_each, Command(text.removeprefix(COMMAND)))
     if text.startswith((LAMBDA, "arn:")):
         return partial(_each, _Lambda(text.removeprefix(LAMBDA)))
     if fault := url_fault(text):
         raise SettingsError(f"DISPATCHER_WAKE: give lambda:NAME, the ARN of a function, command:..., or a URL, which {fault}")
-    return partial(_each, _Url(text))
+    from dispatcher.waking.url import Url  # noqa: PLC0415 - likewise
+
+    return partial(_each, Url(text))
 
 
 def _each(start: Callable[[str], None], pools: Sequence[str]) -> None:
@@ -74,27 +69,6 @@ def _each(start: Callable[[str], None], pools: Sequence[str]) -> None:
             within(SECONDS, start_all)
         except NoAnswerInTime as late:
             raise NotWoken(str(late)) from None
-
-
-class _Command:
-    """A command of this machine, which goes on by itself; `{pool}` in one of its words is the pool's name."""
-
-    def __init__(self, text: str) -> None:
-        try:
-            self._words = shlex.split(text)
-        except ValueError as problem:
-            raise SettingsError(f"DISPATCHER_WAKE: the command cannot be read: {problem}") from None
-        if not self._words:
-            raise SettingsError("DISPATCHER_WAKE: the command is empty")
-
-    def __call__(self, pool: str) -> None:
-        words = [word.replace(POOL, pool) for word in self._words]
-        nothing = subprocess.DEVNULL
-        try:
-            process = subprocess.Popen(words, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)  # noqa: S603 - the settings say which
-        except (OSError, ValueError) as problem:
-            raise NotWoken(f"{words[0]}: {problem}") from None
-        Thread(target=process.wait, name="wake", daemon=True).start()  # so that it leaves no zombie
 
 
 class _Lambda:
@@ -115,35 +89,3 @@ class _Lambda:
         except ModuleNotFoundError as problem:
             raise NotWoken(f"{problem.name} is not installed; pip install 'push-dispatcher[aws]' adds it") from None
         return LambdaFunction(self._name, seconds=SECONDS)
-
-
-class _Url:
-    """A function's URL. It answers when its tick is over, so a wake waits only as long as a refusal takes."""
-
-    def __init__(self, url: str) -> None:
-        self._parts = urlsplit(url)
-
-    def __call__(self, pool: str) -> None:
-        try:
-            status = self._post(json.dumps({"pool": pool}).encode())
-        except (OSError, HTTPException, ValueError) as problem:
-            raise NotWoken(f"no answer ({type(problem).__name__})") from None
-        if status >= 300:
-            raise NotWoken(f"it answered {status}")
-
-    def _post(self, body: bytes) -> int:
-        parts = self._parts
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=SECONDS)
-        headers = {"Content-Type": "application/json", "User-Agent": "push-dispatcher"}
-        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-        try:
-            connection.request("POST", path, body, headers)
-            connection.sock.settimeout(ANSWER_SECONDS)
-            return connection.getresponse().status
-        except TimeoutError:
-            if connection.sock is None:  # it could not even connect
-                raise
-            return HTTPStatus.ACCEPTED
-        finally:
-            connection.close()

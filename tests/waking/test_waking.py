@@ -73,7 +73,7 @@ def test_a_command_is_started_with_the_name_of_each_pool(monkeypatch):
             ended.set()
             return code
 
-    monkeypatch.setattr("dispatcher.waking.subprocess.Popen", Watched)
+    monkeypatch.setattr("dispatcher.waking.command.subprocess.Popen", Watched)
     from_setting(f"command:{sys.executable} -c 'pass' --pool={{pool}}")(["bat ch; rm"])
     assert started == [[sys.executable, "-c", "pass", "--pool=bat ch; rm"]], "no shell reads the name"
     assert ended.wait(30), "no zombie is left"
