@@ -17,8 +17,9 @@ ENDED = frozenset({"exited", "dead", "removing"})
 UNUSUAL = {
     126: ": as a rule a command that cannot be executed; see the log",
     127: ": as a rule a command that is not in the image; see the log",
+    255: ": its own, or Docker's for a container that was gone when the engine came back",
 }
-"""Docker's init process, like a shell, ends so when it cannot run the command."""
+"""What the program may not have meant. Docker's init process, like a shell, says 126 or 127 where it cannot run the command."""
 
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 

@@ -90,7 +90,7 @@ def test_killed_dispatchers_neither_repeat_nor_lose_nor_crowd_a_run_and_leave_no
 
 
 def test_an_engine_that_is_killed_and_restarted_neither_repeats_nor_loses_nor_crowds_a_run(engine, tmp_path):
-    """The restart ends what runs (`live-restore` is off): such a run has crashed, and no other."""
+    """The restart ends what runs (`live-restore` is off). Docker says 137, or 255 where the container was gone by then."""
     deaths = iter(range(ENGINE_DEATHS))
 
     def kill_and_restart():
@@ -101,10 +101,9 @@ def test_an_engine_that_is_killed_and_restarted_neither_repeats_nor_loses_nor_cr
 
     with repeatedly(kill_and_restart, UP_SECONDS), raced(engine, tmp_path, deaths=5) as (runs, starts, watcher):
         states = Counter(run.state for run in runs)
-        assert set(states) <= {RunState.COMPLETED, RunState.CRASHED}, [
-            run.reason for run in runs if run.exit_code not in (0, 137)
-        ]
-        assert states[RunState.CRASHED] <= ENGINE_DEATHS * LIMIT, states
+        assert set(states) <= {RunState.COMPLETED, RunState.CRASHED, RunState.FAILED}
+        assert {run.exit_code for run in runs if run.state is RunState.FAILED} <= {255}
+        assert RUNS - states[RunState.COMPLETED] <= ENGINE_DEATHS * LIMIT, states
         assert set(starts.values()) == {1}
         assert {str(run.id) for run in runs if run.state is RunState.COMPLETED} <= set(starts)
         assert {run.exit_code for run in runs} <= {0, 137, 255, None}
