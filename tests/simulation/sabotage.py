@@ -83,7 +83,7 @@ SABOTAGES: dict[str, Sabotage] = {
             _swap(MemoryStore, "_change", breaks.change_without("fence")),
         ),
         seeds=1500,
-        near=285,
+        near=620,
     ),
     "update without the expected state": Sabotage(
         "every write names the state it leaves",
