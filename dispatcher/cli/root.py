@@ -15,23 +15,23 @@ from dispatcher.cli.context import Context
 from dispatcher.cli.output.failures import exit_code_of
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "work-pool": ("work_pool:work_pool", "Make, change and look at work pools."),
-    "work-queue": ("work_queue:work_queue", "Make, change and look at the work queues of a pool."),
-    "deployment": ("deployment:deployment", "Say once what is run where and when, and run it by its name."),
-    "run": ("run:run", "Create, list, explain, cancel and repeat runs."),
-    "hook": ("hook:hook", "See who is told of runs, and try whether a message reaches them."),
+    "work-pool": ("work_pool:work_pool", "Create, change and inspect work pools."),
+    "work-queue": ("work_queue:work_queue", "Create, change and inspect the work queues of a pool."),
+    "deployment": ("deployment:deployment", "Define what runs where and when, and run it by name."),
+    "run": ("run:run", "Create, list, explain, cancel and retry runs."),
+    "hook": ("hook:hook", "List hooks, and test whether a notification reaches them."),
     "plan": ("configuration:plan", "Show what a configuration file would change."),
-    "apply": ("configuration:apply", "Make the stored configuration what a file says."),
-    "export": ("configuration:export", "Write what is stored as a configuration file."),
-    "init": ("init:init", "Write a configuration file to begin with."),
+    "apply": ("configuration:apply", "Change the stored configuration to what a file says."),
+    "export": ("configuration:export", "Write the stored configuration to a file."),
+    "init": ("init:init", "Write a first configuration file."),
     "schema": ("configuration:schema", "Show the JSON Schema of configuration files."),
-    "tick": ("tick:tick", "Dispatch what is due, once."),
+    "tick": ("tick:tick", "Dispatch the due runs, once."),
     "store": ("store:store", "Migrate, copy and check the store."),
     "dev": ("dev:dev", "Tick every few seconds, with a live view."),
-    "doctor": ("doctor:doctor", "Look for what would keep runs from running."),
+    "doctor": ("doctor:doctor", "Check for problems that keep runs from starting."),
     "simulate": ("simulate:simulate", "Show how long past runs would have waited under other limits."),
-    "demo": ("demo.command:demo", "See priorities and limits at work, in half a minute."),
-    "emulator": ("emulator:emulator", "Run a local cloud to try things on."),
+    "demo": ("demo.command:demo", "Watch priorities and limits at work, in half a minute."),
+    "emulator": ("emulator:emulator", "Run a local emulator of a cloud."),
     "package": ("package:package", "Build the zip of a cloud function, without Docker."),
     "version": ("version:version", "Show the versions of what is installed."),
 }
@@ -93,8 +93,8 @@ class Root(HelpfulGroup):
     epilog="Settings are environment variables, DISPATCHER_STORE first among them. "
     "Exit codes: 0 done; 1 refused, or a problem; 2 the command line is wrong, or a plan has changes; 130 Ctrl-C.",
 )
-@click.option("--store", "store_url", metavar="URL", help="Where the state is, as sqlite:///file.db (DISPATCHER_STORE).")
-@click.option("--verbose", is_flag=True, help="Show every decision as a line of JSON on standard error.")
+@click.option("--store", "store_url", metavar="URL", help="The address of the store, as sqlite:///file.db (DISPATCHER_STORE).")
+@click.option("--verbose", is_flag=True, help="Log every decision as a line of JSON on standard error.")
 @click.version_option(__version__, message="%(version)s")
 @click.pass_context
 def root(ctx: click.Context, store_url: str | None, *, verbose: bool) -> None:

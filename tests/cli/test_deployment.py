@@ -56,7 +56,7 @@ def test_job_variables_as_a_whole_replace_those_that_were(cli, etl):
 
 def test_an_update_without_a_change_is_refused(cli, etl):
     said = cli("deployment", "update", "etl")
-    assert (said.exit_code, said.errors) == (1, ("error: options: nothing to change was given; see --help",))
+    assert (said.exit_code, said.errors) == (1, ("error: options: nothing to change; see --help",))
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_a_fault_of_our_own_is_one_line_and_verbose_shows_where(cli):
     said = cli.alone("work-pool", "ls", before=before)
     assert said.exit_code == 1
     assert said.errors == (
-        "error: unexpected ZeroDivisionError: division by zero; this is a fault of ours, --verbose shows where",
+        "error: unexpected ZeroDivisionError: division by zero; a bug in push-dispatcher; --verbose shows the traceback",
     )
     assert "Traceback (most recent call last):" in cli.alone("--verbose", "work-pool", "ls", before=before).errors
 

@@ -29,10 +29,12 @@ CHANGES = 2
 
 def file_options(function: Function) -> Function:
     """`--file` and `--prune`, which `plan` and `apply` take alike."""
-    prune = "Delete the work pools and deployments that the file does not name."
+    prune = "Delete the work pools and deployments that the files do not name."
     function = click.option("--prune", is_flag=True, help=prune)(function)
-    words = "The configuration, as YAML or JSON; a directory of YAML files, or - for standard input. Again for more: together "
-    words += f"they are one. Without it {configuration_file.DEFAULT}."
+    words = (
+        "The configuration, as YAML or JSON: a file, a directory of YAML files, or - for standard input. Repeat it for more; "
+    )
+    words += f"together they are one configuration. The default is {configuration_file.DEFAULT}."
     return click.option("-f", "--file", "sources", multiple=True, metavar="FILE", help=words)(function)
 
 
@@ -41,7 +43,7 @@ def file_options(function: Function) -> Function:
 @secrets.show_option
 @pass_context
 def plan(context: Context, /, sources: Sequence[str], *, prune: bool) -> Answer:
-    """Show what a configuration file would change, and the hash of what is stored; nothing is changed.
+    """Show what a configuration file would change, and the hash of the stored configuration. It changes nothing.
 
     Exit codes: 0 nothing to change, 2 changes, 1 the file has faults, each told with its line.
     """
@@ -52,12 +54,12 @@ def plan(context: Context, /, sources: Sequence[str], *, prune: bool) -> Answer:
 
 @click.command(cls=Command, example="dispatcher apply\ndispatcher apply -f dispatcher.yaml --expect 4f53cda18c2baa0c")
 @file_options
-@click.option("--expect", metavar="HASH", help="Refuse unless the stored configuration has this hash, which plan prints.")
+@click.option("--expect", metavar="HASH", help="Refuse unless the stored configuration has this hash, which `plan` prints.")
 @yes_option
 @secrets.show_option
 @pass_context
 def apply(context: Context, /, sources: Sequence[str], expect: str | None, *, prune: bool, yes: bool) -> Answer:
-    """Make the stored configuration what a file says: all of it, or nothing.
+    """Change the stored configuration to what a file says: all of it, or nothing.
 
     A field that the file leaves out takes its default, and a queue that it leaves out of its pool goes. Pauses stay where the
     file says nothing of them; so do work pools and deployments that it does not name, but with --prune.
@@ -72,12 +74,12 @@ def apply(context: Context, /, sources: Sequence[str], expect: str | None, *, pr
 
 
 @click.command(cls=Command, example="dispatcher export\ndispatcher export -f dispatcher.yaml")
-@click.option("-f", "--file", "target", metavar="FILE", help="Write it there, and its JSON Schema beside it.")
-@click.option("--force", is_flag=True, help="Write over a file that exists.")
+@click.option("-f", "--file", "target", metavar="FILE", help="Write to this file, and the JSON Schema beside it.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @secrets.show_option
 @pass_context
 def export(context: Context, /, target: str | None, *, force: bool) -> Answer:
-    """Write what is stored as a configuration file; what is as it is by default is left out.
+    """Write the stored configuration to a file, without values that are the default.
 
     Secrets that should not stand in it are written as (hidden), which plan and apply refuse; --show-secrets writes them.
     """
@@ -92,9 +94,9 @@ def export(context: Context, /, target: str | None, *, force: bool) -> Answer:
 
 
 @click.command(cls=Command, example="dispatcher schema\ndispatcher schema -f dispatcher.schema.json")
-@click.option("-f", "--file", "target", metavar="FILE", help="Write it there instead of showing it.")
+@click.option("-f", "--file", "target", metavar="FILE", help="Write to this file instead of showing it.")
 def schema(target: str | None) -> Answer:
-    """Show the JSON Schema of configuration files, by which an editor completes and checks them."""
+    """Show the JSON Schema of configuration files, for completion and checks in an editor."""
     found = configuration_schema()
     if target is None:
         return Answer(data=found, text=json.dumps(found, indent=2))

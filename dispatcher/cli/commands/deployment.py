@@ -32,7 +32,7 @@ from dispatcher.models import DEFAULT_QUEUE, Deployment, RetryPolicy
 
 @click.group(cls=Group)
 def deployment() -> None:
-    """Say once what is run where and when, and run it by its name."""
+    """Define what runs where and when, and run it by name."""
 
 
 @deployment.command(
@@ -42,20 +42,26 @@ def deployment() -> None:
     "--hook team",
 )
 @click.argument("name")
-@click.option("-p", "--pool", metavar="POOL", shell_complete=completion.pools, help="Where its runs go, if not to the default.")
+@click.option(
+    "-p",
+    "--pool",
+    metavar="POOL",
+    shell_complete=completion.pools,
+    help="The work pool of its runs; otherwise the default one.",
+)
 @click.option("-q", "--queue", default=DEFAULT_QUEUE, metavar="QUEUE", shell_complete=completion.queues, help="The work queue.")
 @variable_options
-@click.option("--tag", "tags", multiple=True, help="A tag of every run, again for each.")
+@click.option("--tag", "tags", multiple=True, help="A tag of every run; repeat it for more.")
 @click.option("-d", "--description", default="", help="What it is for.")
 @schedule_options
 @retry_options
 @hook_option
-@click.option("--paused", is_flag=True, help="Create it paused: its schedules make no runs yet.")
+@click.option("--paused", is_flag=True, help="Create it paused: its schedules create no runs yet.")
 @pass_context
 def create(
     context: Context, /, name: str, *, pool: str | None, source: str | None, pairs: Sequence[str], **fields: Any
 ) -> Answer:
-    """Create a deployment; its job variables lie over the pool's defaults and under those of a run."""
+    """Create a deployment. Its job variables override the pool's defaults; those of a run override them."""
     owner, variables = pool_or_default(context, pool), values.job_variables(source, pairs)
     schedules, retry = ScheduleOptions.taken(fields).schedules(), _kept(retry_taken(fields))
     hooks = hooks_given(fields.pop("hooks"))
@@ -71,19 +77,23 @@ def create(
     example="dispatcher deployment update etl --queue default -jv cpu=512\ndispatcher deployment update etl --retries 3",
 )
 @deployment_argument
-@click.option("--name", "new_name", metavar="NAME", help="Another name; its waiting runs go along, as other runs.")
+@click.option("--name", "new_name", metavar="NAME", help="Rename it; new runs replace its waiting runs.")
 @click.option(
-    "-p", "--pool", metavar="POOL", shell_complete=completion.pools, help="Another work pool; its waiting runs go along."
+    "-p",
+    "--pool",
+    metavar="POOL",
+    shell_complete=completion.pools,
+    help="Move it to another work pool; new runs replace its waiting runs.",
 )
 @click.option("-q", "--queue", metavar="QUEUE", shell_complete=completion.queues, help="The work queue.")
 @variable_options
-@click.option("--tag", "tags", multiple=True, help="A tag, again for each; those given replace all that were.")
+@click.option("--tag", "tags", multiple=True, help="A tag; repeat it for more. The tags replace all existing ones.")
 @click.option("-d", "--description", help="What it is for.")
 @schedule_options
 @retry_options
 @hook_option
 @no_hooks_option
-@click.option("--paused/--resumed", default=None, help="Whether its schedules make no runs, or do.")
+@click.option("--paused/--resumed", default=None, help="Pause or resume its schedules.")
 @pass_context
 def update(
     context: Context,
@@ -96,7 +106,7 @@ def update(
     tags: Sequence[str],
     **fields: Any,
 ) -> Answer:
-    """Change what is given; --job-variables replaces all variables, and each --job-variable lies over what there is.
+    """Change the given settings. --job-variables replaces all variables; each --job-variable replaces one.
 
     Schedules and hooks that are given replace all that were (see `dispatcher deployment schedule` for one by one), and those of
     --retries that are given lie over what there is; --retries 0 takes the retries away.
@@ -111,7 +121,7 @@ def update(
     given = {**fields, "tags": tags or None, "schedules": schedules or None, "retry": retry, "hooks": hooks}
     changes = {name: value for name, value in given.items() if value is not None}
     if not changes and new_name is None:
-        raise InvalidInput("deployment", [Fault("options", "nothing to change was given; see --help")])
+        raise InvalidInput("deployment", [Fault("options", "nothing to change; see --help")])
     if retry is not None:
         changes["retry"] = _kept(retry)
     made = context.client.update_deployment(name, **changes) if changes else context.client.deployment(name)
@@ -122,7 +132,7 @@ def update(
 
 
 @deployment.command("ls", example="dispatcher deployment ls --pool nightly")
-@click.option("-p", "--pool", metavar="POOL", shell_complete=completion.pools, help="Only those of one work pool.")
+@click.option("-p", "--pool", metavar="POOL", shell_complete=completion.pools, help="Only runs of this work pool.")
 @wide_option
 @pass_context
 def ls(context: Context, /, pool: str | None) -> Answer:
@@ -140,7 +150,7 @@ def ls(context: Context, /, pool: str | None) -> Answer:
 @wide_option
 @pass_context
 def inspect(context: Context, /, name: str) -> Answer:
-    """Show one deployment: its variables, its retries, its hooks, and its schedules with their next windows."""
+    """Show one deployment: its variables, retries, hooks, and schedules with their next windows."""
     found = context.client.deployment(name)
     data = shapes.whole_deployment(found, context.client.next_windows)
     return Answer(data=data, view="output.deployment_views:deployment", secrets=secrets.of_deployments(context, [found]))
@@ -154,7 +164,7 @@ deployment.add_command(schedule)
 @deployment_argument
 @pass_context
 def pause(context: Context, /, name: str) -> Answer:
-    """Let the schedules of a deployment make no more runs; those to come are taken away. People can still run it."""
+    """Pause the schedules of a deployment; their future runs are removed. People can still run it."""
     return _told(context, context.client.pause_deployment(name), f"Paused deployment {name!r}: its schedules make no runs.")
 
 
@@ -162,7 +172,7 @@ def pause(context: Context, /, name: str) -> Answer:
 @deployment_argument
 @pass_context
 def resume(context: Context, /, name: str) -> Answer:
-    """Let the schedules of a deployment make runs again, from now on."""
+    """Resume the schedules of a deployment from now on."""
     return _told(context, context.client.resume_deployment(name), f"Resumed deployment {name!r}.")
 
 
@@ -171,7 +181,7 @@ def resume(context: Context, /, name: str) -> Answer:
 @yes_option
 @pass_context
 def delete(context: Context, /, name: str, *, yes: bool) -> Answer:
-    """Delete a deployment and the runs to come of its schedules; others stay, but one that waits crashes at its turn."""
+    """Delete a deployment and the future runs of its schedules; others stay, but one that waits crashes at its turn."""
     left = context.client.stranded_runs(name)
     fate = f"; {left} waiting run{'s' * (left != 1)} of it would crash when due" if left else ""
     consent(f"delete deployment {name!r} and the runs to come of its schedules{fate}", yes=yes)

@@ -21,10 +21,12 @@ from dispatcher.models import RunRequest
 )
 @deployment_argument
 @variable_options
-@click.option("-q", "--queue", metavar="QUEUE", shell_complete=completion.queues, help="Instead of the deployment's.")
+@click.option(
+    "-q", "--queue", metavar="QUEUE", shell_complete=completion.queues, help="The work queue, instead of the deployment's."
+)
 @click.option("--run-name", help="A name for people; it need not be unique.")
-@click.option("--at", "at", metavar="TIME", help="When it is due, as 2026-01-31T08:00:00+00:00; otherwise at once.")
-@click.option("--tag", "tags", multiple=True, help="A tag instead of the deployment's, again for each.")
+@click.option("--at", "at", metavar="TIME", help="When it is due, as 2026-01-31T08:00:00+00:00; otherwise now.")
+@click.option("--tag", "tags", multiple=True, help="A tag, instead of the deployment's; repeat it for more.")
 @click.option("--idempotency-key", metavar="KEY", help=KEY_HELP)
 @retry_options
 @pass_context

@@ -20,7 +20,7 @@ from dispatcher.models import Deployment
 
 @click.group(cls=Group)
 def schedule() -> None:
-    """Say when runs are made of a deployment by themselves."""
+    """Define when a deployment runs by itself."""
 
 
 @schedule.command(
@@ -29,10 +29,10 @@ def schedule() -> None:
     "dispatcher deployment schedule create etl --interval 900 --catch-up last",
 )
 @deployment_argument
-@click.option("--slug", help="What it is known by in its deployment; otherwise cron, interval or rrule, with a number.")
+@click.option("--slug", help="Its name within the deployment; otherwise cron, interval or rrule, with a number.")
 @schedule_options
-@click.option("--active/--no-active", default=True, help="Whether it makes runs from now on, which is so otherwise.")
-@click.option("--replace", is_flag=True, help="Take all others of the deployment away.")
+@click.option("--active/--no-active", default=True, help="Whether it creates runs; the default is yes.")
+@click.option("--replace", is_flag=True, help="Remove all other schedules of the deployment.")
 @pass_context
 def create(context: Context, /, name: str, *, slug: str | None, active: bool, replace: bool, **fields: Any) -> Answer:
     """Add a schedule to a deployment. Its windows become runs an hour ahead, each once.
@@ -56,7 +56,7 @@ def create(context: Context, /, name: str, *, slug: str | None, active: bool, re
 @wide_option
 @pass_context
 def ls(context: Context, /, name: str) -> Answer:
-    """List the schedules of a deployment, each with its next three windows on the clock of its zone."""
+    """List the schedules of a deployment, each with its next three windows in its time zone."""
     deployment = context.client.deployment(name)
     data = [shaped(context, deployment, schedule.slug) for schedule in deployment.schedules]
     return Answer(data=data, view="output.deployment_views:schedules")
@@ -67,7 +67,7 @@ def ls(context: Context, /, name: str) -> Answer:
 @click.argument("slug", shell_complete=completion.schedules)
 @pass_context
 def pause(context: Context, /, name: str, slug: str) -> Answer:
-    """Let a schedule make no more runs; those to come are taken away."""
+    """Pause a schedule; its future runs are removed."""
     made = shaped(context, context.client.pause_schedule(name, slug), slug)
     return Answer(data=made, text=f"Paused schedule {slug!r} of deployment {name!r}.")
 
@@ -77,7 +77,7 @@ def pause(context: Context, /, name: str, slug: str) -> Answer:
 @click.argument("slug", shell_complete=completion.schedules)
 @pass_context
 def resume(context: Context, /, name: str, slug: str) -> Answer:
-    """Let a schedule make runs again, from now on."""
+    """Resume a schedule from now on."""
     made = shaped(context, context.client.resume_schedule(name, slug), slug)
     return Answer(data=made, text=f"Resumed schedule {slug!r} of deployment {name!r}.{_next(made)}")
 
@@ -88,7 +88,7 @@ def resume(context: Context, /, name: str, slug: str) -> Answer:
 @yes_option
 @pass_context
 def delete(context: Context, /, name: str, slug: str, *, yes: bool) -> Answer:
-    """Delete a schedule, and with it its runs to come."""
+    """Delete a schedule and its future runs."""
     context.client.schedule(name, slug)
     consent(f"delete schedule {slug!r} of deployment {name!r} and its runs to come", yes=yes)
     context.client.remove_schedule(name, slug)
@@ -100,7 +100,7 @@ def delete(context: Context, /, name: str, slug: str, *, yes: bool) -> Answer:
 @yes_option
 @pass_context
 def clear(context: Context, /, name: str, *, yes: bool) -> Answer:
-    """Delete all schedules of a deployment, and with them their runs to come."""
+    """Delete all schedules of a deployment and their future runs."""
     gone = [schedule.slug for schedule in context.client.deployment(name).schedules]
     if gone:
         consent(f"delete all schedules of deployment {name!r} ({', '.join(gone)}) and their runs to come", yes=yes)

@@ -35,9 +35,16 @@ Show = Callable[[shapes.Shape], None]
     multiple=True,
     metavar="POOL",
     shell_complete=completion.pools,
-    help="Only this one; again for more.",
+    help="Only this work pool; repeat it for more.",
 )
-@click.option("--every", type=click.FloatRange(0.1, 3600), default=2.0, show_default=True, metavar="SECONDS", help="The pause.")
+@click.option(
+    "--every",
+    type=click.FloatRange(0.1, 3600),
+    default=2.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="The time between two looks.",
+)
 @click.option("--ticks", type=click.IntRange(min=1), metavar="N", help="Stop after so many ticks.")
 @click.option("--until-done", is_flag=True, help="Stop when nothing is due and nothing holds a slot.")
 @pass_context

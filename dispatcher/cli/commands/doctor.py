@@ -15,7 +15,7 @@ from dispatcher.cli.context import Context, pass_context
 @click.command(cls=Command, example="dispatcher doctor\ndispatcher doctor --json")
 @pass_context
 def doctor(context: Context, /) -> Answer:
-    """Look for what would keep runs from running: settings, store, clocks, schedule, providers and their credentials.
+    """Check for problems that keep runs from starting: settings, store, clocks, schedule, providers, credentials.
 
     What is well is passed over in silence. Nothing is changed, and nothing is started: a provider is asked for a job that never
     was. Exits with 1 when there is a problem.

@@ -35,11 +35,11 @@ STARTED_WITHIN, STOPPED_WITHIN, LOOK = 60.0, 10.0, 0.05
 @click.argument("name", metavar=f"[{'|'.join(command.EMULATORS)}]")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=0, metavar="N", help="The port to listen on; 0 for a free one.")
-@click.option("--job-seconds", type=float, metavar="S", help="How long a job runs; otherwise until it is ended or stopped.")
-@click.option("--capacity", type=int, metavar="N", help="The most jobs that may be live at once.")
+@click.option("--job-seconds", type=float, metavar="S", help="How long a job runs; otherwise it runs until it is stopped.")
+@click.option("--capacity", type=int, metavar="N", help="The most live jobs at once.")
 @click.option("--run-commands", is_flag=True, default=None, help="Run the containers' commands as local processes.")
-@click.option("--background", is_flag=True, help="Come back when it can be reached; it goes on until --stop.")
-@click.option("--stop", is_flag=True, help="End the one that --background started.")
+@click.option("--background", is_flag=True, help="Return as soon as it answers; it runs until --stop.")
+@click.option("--stop", is_flag=True, help="Stop the emulator that --background started.")
 @pass_context
 def emulator(context: Context, /, name: str, *, background: bool, stop: bool, **settings: Any) -> Answer | None:
     """Run an emulator until Ctrl-C. What it prints first, evaluated by a shell, points the vendor's own clients at it.
@@ -83,14 +83,14 @@ def _started(name: str, settings: Mapping[str, Any]) -> Answer:
             return Answer(data={**about, "pid": process.pid}, text=command.exports(about["environment"]))
         time.sleep(LOOK)
     process.kill()
-    raise Conflict(f"the {name} emulator did not come up; see {log}")
+    raise Conflict(f"the {name} emulator did not start; see {log}")
 
 
 def _stopped(name: str) -> Answer:
     """End the one that was started in the background; what it prints takes its variables away."""
     about = _noted(name)
     if about is None or not _answers(about):
-        raise Conflict(f"no {name} emulator runs in the background; dispatcher emulator {name} --background starts one")
+        raise Conflict(f"no {name} emulator runs in the background; start one with: dispatcher emulator {name} --background")
     pid = int(_file(name).with_suffix(".pid").read_text(encoding="utf-8"))
     os.kill(pid, signal.SIGTERM)
     end = time.monotonic() + STOPPED_WITHIN

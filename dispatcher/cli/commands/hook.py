@@ -21,7 +21,7 @@ from dispatcher.models import Deployment, WorkPool
 
 @click.group(cls=Group)
 def hook() -> None:
-    """See who is told of runs, and try whether a message reaches them."""
+    """List hooks, and test whether a notification reaches them."""
 
 
 @hook.command("ls", example="dispatcher hook ls")
@@ -47,7 +47,7 @@ def ls(context: Context, /) -> Answer:
 @click.argument("name", shell_complete=completion.hooks)
 @pass_context
 def test(context: Context, /, name: str) -> Answer:
-    """Deliver a message of the type hook.test now, once, by the settings and from the place where this is called.
+    """Send one notification of the type hook.test now, from this machine, with its settings.
 
     Exits with 1 when nobody confirms it.
     """

@@ -96,9 +96,9 @@ deployments:
     "-o", "--output", type=A_DIRECTORY, metavar="DIR", default="infrastructure", show_default=True, help="Where to write that."
 )
 @click.option("-f", "--file", "target", metavar="FILE", default="dispatcher.yaml", show_default=True, help="Where to write it.")
-@click.option("--force", is_flag=True, help="Write over a file that exists.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def init(pool_type: str | None, cloud: str | None, output: Path, target: str, *, force: bool) -> Answer:
-    """Write a commented configuration to begin with, for a provider of your choice, and its JSON Schema beside it."""
+    """Write a commented first configuration for a provider, and its JSON Schema beside it."""
     if (pool_type is None) == (cloud is None):
         raise click.UsageError("Give --type for a configuration, or --infrastructure for a Terraform root module.")
     if pool_type is None:

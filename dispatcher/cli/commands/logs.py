@@ -24,7 +24,7 @@ def logs(context: Context, run: Run, *, attempt: int | None, tail: int) -> Answe
         raise Conflict(f"run {run.name!r} has no job to have logs of: {context.client.explain(run.id).text}")
     text, url = _text(context, run, job, tail), job[1].url
     if text is None and url is None:
-        raise Conflict(f"the provider of run {run.name!r} keeps no logs that can be shown here, and gave no page to look at")
+        raise Conflict(f"the provider of run {run.name!r} keeps no logs that can be shown here, and gave no address of them")
     words = f"Its logs are at {url}" if text is None else text.removesuffix("\n")
     return Answer(data=_shape(run, job[0], text, url), text=words)
 

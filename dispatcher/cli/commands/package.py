@@ -29,11 +29,13 @@ PLATFORMS, MACHINES = click.Choice(list(targets.PLATFORMS)), click.Choice(list(t
 @click.option("--arch", type=MACHINES, help="The function's architecture; arm64 on AWS, elsewhere there is only x86-64.")
 @click.option("--python", default="3.13", show_default=True, metavar="X.Y", help="The runtime's Python.")
 @click.option("--extras", metavar="NAMES", help=EXTRAS)
-@click.option("--validation", is_flag=True, help="With pydantic and jsonschema, which creating runs needs; ticks do not.")
-@click.option("--with-sdk", is_flag=True, help="With boto3 of the lock's version, though the runtime of aws-lambda brings one.")
-@click.option("--compile/--no-compile", "compiled", default=True, help="With bytecode, where there is an interpreter for it.")
-@click.option("--compile-with", metavar="PYTHON", help="That interpreter; otherwise this one, or pythonX.Y on PATH.")
-@click.option("--lock", "lock_file", type=A_FILE, metavar="FILE", help="Another lock file than the one that came along.")
+@click.option("--validation", is_flag=True, help="Add pydantic and jsonschema, which creating runs needs; ticks do not.")
+@click.option("--with-sdk", is_flag=True, help="Add boto3 in the lock's version, though the runtime of aws-lambda brings one.")
+@click.option("--compile/--no-compile", "compiled", default=True, help="Add bytecode, where an interpreter for it exists.")
+@click.option(
+    "--compile-with", metavar="PYTHON", help="The interpreter for bytecode; otherwise this one, or pythonX.Y on PATH."
+)
+@click.option("--lock", "lock_file", type=A_FILE, metavar="FILE", help="Another lock file than the one of this package.")
 @click.option("--wheels", type=A_FOLDER, metavar="DIRECTORY", help="Keep the wheels there; a second build needs no network.")
 @click.option(
     "-o", "--output", default="function.zip", show_default=True, type=A_FILE, help="The zip; NAME.cdx.json goes beside it."

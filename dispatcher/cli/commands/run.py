@@ -27,25 +27,25 @@ STATES = click.Choice(list(RunState), case_sensitive=False)
 
 @click.group(cls=Group)
 def run() -> None:
-    """Create, list, explain, cancel and repeat runs."""
+    """Create, list, explain, cancel and retry runs."""
 
 
 run.add_command(create)
 
 
 @run.command("ls", example="dispatcher run ls --pool nightly --state RUNNING --limit 20")
-@click.option("-p", "--pool", metavar="POOL", shell_complete=completion.pools, help="Only those of one work pool.")
+@click.option("-p", "--pool", metavar="POOL", shell_complete=completion.pools, help="Only runs of this work pool.")
 @click.option(
-    "-q", "--queue", metavar="QUEUE", shell_complete=completion.queues, help="Only those of work queues of this name."
+    "-q", "--queue", metavar="QUEUE", shell_complete=completion.queues, help="Only runs of work queues with this name."
 )
-@click.option("-d", "--deployment", metavar="NAME", shell_complete=completion.deployments, help="Only those of one deployment.")
-@click.option("-s", "--state", "states", multiple=True, type=STATES, help="Only in this state; again for more.")
-@click.option("--to-come", is_flag=True, help="Those too whose time has not come, before what has ended.")
+@click.option("-d", "--deployment", metavar="NAME", shell_complete=completion.deployments, help="Only runs of this deployment.")
+@click.option("-s", "--state", "states", multiple=True, type=STATES, help="Only runs in this state; repeat it for more.")
+@click.option("--to-come", is_flag=True, help="Also show future runs, before those that ended.")
 @click.option("-l", "--limit", type=int, default=50, show_default=True, help="How many.")
 @wide_option
 @pass_context
 def ls(context: Context, /, *, states: Sequence[RunState], to_come: bool, limit: int, pool: str | None, **where: Any) -> Answer:
-    """List runs: what runs, what is due, and what ended last.
+    """List runs: running ones, due ones, and the last that ended.
 
     What is due is in the order of its time, with why it waits. Runs to come are shown with --to-come or --state SCHEDULED;
     --json has them last.
@@ -73,7 +73,7 @@ def ls(context: Context, /, *, states: Sequence[RunState], to_come: bool, limit:
 @wide_option
 @pass_context
 def inspect(context: Context, /, run_id: str) -> Answer:
-    """Show one run: what was asked for, its way so far through all attempts with the waits between, and where it is."""
+    """Show one run: its request, its timeline through all attempts, and its job."""
     found = find_run(context, run_id)
     return Answer(data=shapes.whole_run(found), view="output.run_views:run", secrets=secrets.of_runs(context, [found]))
 
@@ -82,20 +82,20 @@ def inspect(context: Context, /, run_id: str) -> Answer:
 @run_argument
 @pass_context
 def cancel(context: Context, /, run_id: str) -> Answer:
-    """Cancel a run: at once while it waits, otherwise the next tick stops its job."""
+    """Cancel a run: at once while it waits; otherwise the next tick stops its job."""
     found = context.client.cancel_run(find_run(context, run_id).id)
     texts = {
         RunState.CANCELLED: f"Cancelled run {found.name!r}.",
         RunState.CANCELLING: f"Run {found.name!r} is being cancelled: the next tick stops its job.",
     }
-    return Answer(data=shapes.run(found), text=texts.get(found.state, f"Run {found.name!r} has ended already: {found.state}."))
+    return Answer(data=shapes.run(found), text=texts.get(found.state, f"Run {found.name!r} has already ended: {found.state}."))
 
 
 @run.command("retry", example="dispatcher run retry 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
 @run_argument
 @pass_context
 def retry(context: Context, /, run_id: str) -> Answer:
-    """Run again what has ended: by a new run of the same place, variables, tags and retries, due at once.
+    """Run an ended run again: a new run with the same pool, queue, variables, tags and retries, due at once.
 
     An ended run never moves, so the new one has an id of its own. Asked again, it is the same one; to go on from there, retry
     that. Retries that come by themselves (--retries) are attempts of one run.
@@ -109,18 +109,27 @@ def retry(context: Context, /, run_id: str) -> Answer:
 @run_argument
 @pass_context
 def explain(context: Context, /, run_id: str) -> Answer:
-    """Say why a run is not running: the one reason that counts, who holds the slots, and what would change it."""
+    """Explain why a run is not running: the one primary reason, the runs that hold the slots, and what to do."""
     found = find_run(context, run_id)
     return Answer(data=shapes.explanation(found, context.client.explain(found.id)), view="explanation")
 
 
 @run.command("watch", example="dispatcher run watch 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5 --timeout 3600")
 @run_argument
-@click.option("--every", type=click.FloatRange(0.1, 3600), default=2.0, show_default=True, metavar="SECONDS", help="The pause.")
-@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop watching then; the run goes on.")
+@click.option(
+    "--every",
+    type=click.FloatRange(0.1, 3600),
+    default=2.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="The time between two looks.",
+)
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop watching after this time; the run continues."
+)
 @pass_context
 def watch(context: Context, /, run_id: str, every: float, timeout: float | None) -> Answer:
-    """Follow one run until its end: a line for each state, and while it waits for each reason why.
+    """Follow one run until it ends: a line for each state, and for each reason why it waits.
 
     Exits with 0 when the run completes, and with 1 when it ends otherwise or the time is up. Ctrl-C stops the watching alone.
     """
@@ -129,13 +138,22 @@ def watch(context: Context, /, run_id: str, every: float, timeout: float | None)
 
 @run.command("logs", example="dispatcher run logs 6e0c3f0a --follow\ndispatcher run logs 6e0c3f0a --attempt 1 --tail 20")
 @run_argument
-@click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="Of this attempt; otherwise of the last with a job.")
+@click.option(
+    "--attempt", type=click.IntRange(min=1), metavar="N", help="The logs of this attempt; otherwise of the last one with a job."
+)
 @click.option("--tail", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="Only the last N lines.")
-@click.option("-f", "--follow", "following", is_flag=True, help="Go on with what comes until its end.")
-@click.option("--every", type=click.FloatRange(0.1, 3600), default=2.0, show_default=True, metavar="SECONDS", help="The pause.")
+@click.option("-f", "--follow", "following", is_flag=True, help="Continue with new lines until the run ends.")
+@click.option(
+    "--every",
+    type=click.FloatRange(0.1, 3600),
+    default=2.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="The time between two looks.",
+)
 @pass_context
 def logs(context: Context, /, run_id: str, *, attempt: int | None, tail: int, following: bool, every: float) -> Answer | None:
-    """Show what a run's job wrote, where its provider keeps that; otherwise where to look.
+    """Show the logs of a run's job, or where to find them.
 
     Of a run whose next attempt waits, it is what the last one wrote. With --follow it goes on through the attempts to the end
     of the run, or of the one that --attempt names.

@@ -46,13 +46,13 @@ FROM_HELP = (
     "--queue",
     metavar="QUEUE",
     shell_complete=completion.queues,
-    help="The work queue; otherwise the deployment's, or default.",
+    help="The work queue; otherwise that of the deployment, or default.",
 )
 @variable_options
 @click.option("--name", help="A name for people; it need not be unique.")
-@click.option("--at", "at", metavar="TIME", help="When it is due, as 2026-01-31T08:00:00+00:00; otherwise at once.")
+@click.option("--at", "at", metavar="TIME", help="When it is due, as 2026-01-31T08:00:00+00:00; otherwise now.")
 @click.option("--tag", "tags", multiple=True, help="A tag; repeat it for more.")
-@click.option("--count", type=click.IntRange(min=1), help="How many of the same; names and keys get a number each.")
+@click.option("--count", type=click.IntRange(min=1), help="How many runs to create; each name and key gets a number.")
 @click.option("--from", "requests", metavar="FILE", help=FROM_HELP)
 @click.option("--idempotency-key", "key", metavar="KEY", help=KEY_HELP)
 @retry_options

@@ -34,19 +34,35 @@ UNLIMITED = "none"
     "--pool",
     metavar="POOL",
     shell_complete=completion.pools,
-    help="The work pool whose limits are changed; may be left out where the file names one alone.",
+    help="The work pool whose limits change; not needed where the file names only one.",
 )
 @click.option(
-    "-f", "--file", "files", multiple=True, metavar="FILE", help="A configuration file with the changed limits; again for more."
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    metavar="FILE",
+    help="A configuration file with the changed limits; repeat it for more.",
 )
-@click.option("--from", "source", metavar="FILE", help="Past runs as `run ls --json` prints them; else those of the store.")
+@click.option(
+    "--from",
+    "source",
+    metavar="FILE",
+    help="A file of past runs, as `run ls --json` prints them; otherwise those of the store.",
+)
 @click.option(
     "--hours", type=click.FloatRange(min=0), default=24.0, show_default=True, help="How far to look back in the store."
 )
 @click.option("-c", "--concurrency-limit", "limit", metavar="N|none", help="The pool's limit.")
-@click.option("--queue-limit", "limits", multiple=True, metavar="QUEUE=N|none", help="A queue's limit; again for more.")
-@click.option("--queue-priority", "priorities", multiple=True, metavar="QUEUE=N", help="A queue's priority; again for more.")
-@click.option("--every", type=click.FloatRange(min=1), metavar="SECONDS", help="The pause between ticks (the settings').")
+@click.option(
+    "--queue-limit", "limits", multiple=True, metavar="QUEUE=N|none", help="The limit of a queue; repeat it for more."
+)
+@click.option(
+    "--queue-priority", "priorities", multiple=True, metavar="QUEUE=N", help="The priority of a queue; repeat it for more."
+)
+@click.option(
+    "--every", type=click.FloatRange(min=1), metavar="SECONDS", help="The time between ticks; by default that of the settings."
+)
 @pass_context
 def simulate(
     context: Context,
@@ -61,7 +77,7 @@ def simulate(
     priorities: Sequence[str],
     every: float | None,
 ) -> Answer:
-    """Show how long past runs would have waited under other limits; nothing is changed.
+    """Show how long past runs would have waited under other limits. It changes nothing.
 
     The runs are admitted once more, by the code that admits, at their due times and for as long as they held their slots then.
     """

@@ -33,7 +33,7 @@ def store() -> None:
 @click.argument("action", type=click.Choice(["print", "apply", "check"]))
 @pass_context
 def migrate(context: Context, /, action: str) -> Answer:
-    """Bring the store's schema to this code's: print what is lacking, apply it, or check that nothing is (exit code 1).
+    """Migrate the store's schema: print what is missing, apply it, or check that nothing is missing (exit code 1).
 
     `print` writes SQL, or for DynamoDB the parameters of `aws dynamodb create-table --cli-input-json`, for those who let nobody
     else change a schema. SQLite files, and PostgreSQL where the role may, are also migrated when they are first used.
@@ -61,7 +61,7 @@ def migrate(context: Context, /, action: str) -> Answer:
 @click.option("--resume", is_flag=True, help="Go on with a copy that was broken off: what is there already stays.")
 @pass_context
 def copy(context: Context, /, source: str, target: str, *, resume: bool) -> Answer:
-    """Copy everything from one store to another, empty one; live runs stay live, and nothing is lost.
+    """Copy everything from one store into an empty one. Live runs stay live.
 
     Stop the schedule of the source first, and never tick both: each would submit the runs that wait. Stores are named by their
     URLs, as in DISPATCHER_STORE.
@@ -77,7 +77,7 @@ def copy(context: Context, /, source: str, target: str, *, resume: bool) -> Answ
 @click.option("--provider", is_flag=True, help="Look also for live jobs at the providers that the store does not know.")
 @pass_context
 def check(context: Context, /, *, provider: bool) -> Answer:
-    """Look whether everything in the store fits together: every slot has a run, every ended run an end; exit code 1 if not.
+    """Check that the store is consistent: every slot has a run, every ended run has an end. Exit code 1 if it is not.
 
     Ask while no tick is under way: the store is read piece by piece, and what moves meanwhile may look torn. With --provider,
     live jobs that no run of the store holds a slot for are faults too: ask so after a restore, before ticks go on.

@@ -27,7 +27,7 @@ from providers.base import ProviderError
     multiple=True,
     metavar="POOL",
     shell_complete=completion.pools,
-    help="Only this one; again for more.",
+    help="Only this work pool; repeat it for more.",
 )
 @click.option(
     "--dry-run",
@@ -38,7 +38,7 @@ from providers.base import ProviderError
 @secrets.show_option
 @pass_context
 def tick(context: Context, /, pools: Sequence[str], *, dry: bool) -> Answer:
-    """Dispatch once: see what has ended, admit what is due, submit it. Safe to run as often, and as often at once, as you like.
+    """Dispatch once: observe live jobs, admit due runs, submit them. Safe to run as often, and as often at once, as you like.
 
     Exits with 1 when a pool had a problem; the others are ticked all the same.
     """

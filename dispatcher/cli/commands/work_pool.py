@@ -31,21 +31,21 @@ A_DIRECTORY = click.Path(path_type=Path, file_okay=False)
 
 def variables_options(function: Any) -> Any:
     """`--job-variables` and `--job-variable`: defaults for the variables of the template."""
-    whole = "Defaults for the template's variables: a JSON object, or a file of one, as Terraform's output has it."
-    single = "One default; may be repeated. Text stays as it is typed."
+    whole = "Defaults for the template's variables: a JSON object, or a file with one, such as Terraform's output."
+    single = "One default; repeat it for more. Text stays as you type it."
     function = click.option("--job-variables", "variables", metavar="FILE|JSON", help=whole)(function)
     return click.option("-jv", "--job-variable", "pairs", multiple=True, metavar="NAME=VALUE", help=single)(function)
 
 
 def default_option(function: Any) -> Any:
     """`--set-as-default`."""
-    words = "Take it from now on where no pool is named, for you and this store (DISPATCHER_DEFAULT_POOL wins)."
+    words = "Use this pool where none is named, for you and this store (DISPATCHER_DEFAULT_POOL wins)."
     return click.option("--set-as-default", "as_default", is_flag=True, help=words)(function)
 
 
 @click.group(cls=Group)
 def work_pool() -> None:
-    """Make, change and look at work pools."""
+    """Create, change and inspect work pools."""
 
 
 @work_pool.command(
@@ -55,10 +55,17 @@ def work_pool() -> None:
 )
 @click.argument("name")
 @type_option
-@click.option("--base-job-template", "source", metavar="FILE", help="A JSON file, - for stdin; without it the type's own.")
+@click.option(
+    "--base-job-template",
+    "source",
+    metavar="FILE",
+    help="A JSON file, or - for standard input; otherwise the default of the type.",
+)
 @variables_options
-@click.option("-l", "--concurrency-limit", type=int, metavar="N", help="Runs at once; 0 for never, left out for unlimited.")
-@click.option("--paused", is_flag=True, help="Create it paused: it delivers nothing until it is resumed.")
+@click.option(
+    "-l", "--concurrency-limit", type=int, metavar="N", help="The most runs at once; 0 means never, without it unlimited."
+)
+@click.option("--paused", is_flag=True, help="Create it paused: it starts no runs until it is resumed.")
 @click.option("-d", "--description", default="", help="What it is for.")
 @hook_option
 @default_option
@@ -102,7 +109,7 @@ def create(
 @pool_argument
 @click.option("--base-job-template", "source", metavar="FILE", help="A JSON file, or - for standard input.")
 @variables_options
-@click.option("-l", "--concurrency-limit", type=int, metavar="N", help="Runs at once; 0 for never.")
+@click.option("-l", "--concurrency-limit", type=int, metavar="N", help="The most runs at once; 0 means never.")
 @click.option("-d", "--description", help="What it is for.")
 @hook_option
 @no_hooks_option
@@ -122,7 +129,7 @@ def update(
     no_hooks: bool,
     as_default: bool,
 ) -> Answer:
-    """Change what is given; a new template is checked with every deployment and waiting run of the pool.
+    """Change the given settings; a new template is checked against every deployment and waiting run of the pool.
 
     Hooks that are given replace all that were.
     """
@@ -171,7 +178,7 @@ def _listed(context: Context, pool: WorkPool) -> shapes.Shape:
 @wide_option
 @pass_context
 def inspect(context: Context, /, name: str) -> Answer:
-    """Show one work pool: its limits, its queues and how full they are, its base job template."""
+    """Show one work pool: its limits, its queues with their runs, and its base job template."""
     view = context.client.inspect_work_pool(name)
     return Answer(data=shapes.whole_pool(view), view="pool", secrets=secrets.of_pools([view.pool]))
 
@@ -185,7 +192,7 @@ def inspect(context: Context, /, name: str) -> Answer:
 @wide_option
 @pass_context
 def preview(context: Context, /, name: str, hours: float, limit: int) -> Answer:
-    """Show the runs that are due within the next hours, by time: what is late is marked, and what schedules are to make."""
+    """Show the runs of the next hours by due time: late runs are marked, and runs that schedules will create are included."""
     now = context.client.clock.now()
     found = context.client.preview_work_pool(name, within=timedelta(hours=hours), limit=limit)
     return Answer(data=[shapes.upcoming(each, now) for each in found], view="output.run_views:preview")
@@ -195,7 +202,7 @@ def preview(context: Context, /, name: str, hours: float, limit: int) -> Answer:
 @pool_argument
 @pass_context
 def pause(context: Context, /, name: str) -> Answer:
-    """Stop delivery: what runs goes on, what is due waits."""
+    """Stop starting runs: running jobs continue, and due runs wait."""
     return _changed(context, context.client.update_work_pool(name, paused=True), f"Paused work pool {name!r}.")
 
 
@@ -203,7 +210,7 @@ def pause(context: Context, /, name: str) -> Answer:
 @pool_argument
 @pass_context
 def resume(context: Context, /, name: str) -> Answer:
-    """Deliver again; everything that waited is due."""
+    """Start runs again; all runs that waited are due."""
     return _changed(context, context.client.update_work_pool(name, paused=False), f"Resumed work pool {name!r}.")
 
 
@@ -212,7 +219,7 @@ def resume(context: Context, /, name: str) -> Answer:
 @yes_option
 @pass_context
 def delete(context: Context, /, name: str, *, yes: bool) -> Answer:
-    """Delete a work pool with its queues, deployments and ended runs; refused while runs have not ended."""
+    """Delete a work pool with its queues, deployments and ended runs. Refused while it has other runs."""
     context.client.work_pool(name)
     consent(f"delete work pool {name!r}, its queues, its deployments and its ended runs", yes=yes)
     context.client.delete_work_pool(name)
@@ -225,7 +232,7 @@ def delete(context: Context, /, name: str, *, yes: bool) -> Answer:
 @yes_option
 @pass_context
 def sweep(context: Context, /, name: str, *, yes: bool) -> Answer:
-    """Remove ended jobs that linger where the pool puts its own and that no run needs; a process's log goes with it."""
+    """Remove leftovers of ended jobs at the pool's provider that no run needs. A process's log is removed too."""
     from dispatcher.upkeep.strays import strays  # noqa: PLC0415 - likewise
     from dispatcher.upkeep.sweep import sweep as run_sweep  # noqa: PLC0415 - no other command of this module needs a provider
 
@@ -255,7 +262,7 @@ def set_concurrency_limit(context: Context, /, name: str, limit: int) -> Answer:
 @pool_argument
 @pass_context
 def clear_concurrency_limit(context: Context, /, name: str) -> Answer:
-    """Take the limit of the pool away; those of its queues stay."""
+    """Remove the limit of the pool; the limits of its queues stay."""
     pool = context.client.update_work_pool(name, concurrency_limit=None)
     return _changed(context, pool, f"Work pool {name!r} has no limit any more.")
 
@@ -265,9 +272,9 @@ def clear_concurrency_limit(context: Context, /, name: str) -> Answer:
     example="dispatcher work-pool get-default-base-job-template --type ecs:push -f nightly.json",
 )
 @type_option
-@click.option("-f", "--file", "target", metavar="FILE", help="Write it there instead of showing it.")
+@click.option("-f", "--file", "target", metavar="FILE", help="Write to this file instead of showing it.")
 def get_default_base_job_template(pool_type: str, target: str | None) -> Answer:
-    """Show the base job template that a pool of this type starts from, to be edited and given to create."""
+    """Show the default base job template of a pool type: edit it, and pass it to create."""
     template = default_base_job_template(pool_type)
     text = json.dumps(template, indent=2)
     if target is None:
@@ -288,7 +295,7 @@ def get_default_base_job_template(pool_type: str, target: str | None) -> Answer:
 def provision_infrastructure(
     context: Context, /, name: str, *, pool_type: str | None, output: Path | None, pool_only: bool, force: bool
 ) -> Answer:
-    """Write a Terraform root module with what a pool needs, and the dispatcher that serves it; nothing is run."""
+    """Write a Terraform root module for a pool and the dispatcher that serves it. It runs nothing."""
     from dispatcher.cli.terraform import writing  # noqa: PLC0415 - of no use to the other commands
 
     kind = pool_type or context.client.work_pool(name).type

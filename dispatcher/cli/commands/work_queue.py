@@ -17,7 +17,7 @@ from dispatcher.models import DEFAULT_QUEUE, WorkPool
 
 @click.group(cls=Group)
 def work_queue() -> None:
-    """Make, change and look at the work queues of a pool."""
+    """Create, change and inspect the work queues of a pool."""
 
 
 @work_queue.command("create", example="dispatcher work-queue create critical --pool nightly --priority 1 --limit 1")
@@ -27,7 +27,7 @@ def work_queue() -> None:
 @click.option("-l", "--limit", type=int, metavar="N", help="Runs at once; 0 for never, left out for no limit of its own.")
 @click.option("--paused", is_flag=True, help="Create it paused.")
 @click.option("-d", "--description", default="", help="What it is for.")
-@click.option("--no-shift", is_flag=True, help="Refuse a priority that is taken, instead of moving its holder down.")
+@click.option("--no-shift", is_flag=True, help="Refuse a taken priority instead of moving its queue down.")
 @pass_context
 def create(
     context: Context,
@@ -41,7 +41,7 @@ def create(
     description: str,
     no_shift: bool,
 ) -> Answer:
-    """Create a work queue; whoever holds the priority moves down, and so on, as far as needed."""
+    """Create a work queue. A queue that has its priority moves down, and so on, as far as needed."""
     before = context.client.work_pool(pool)
     after = context.client.create_work_queue(
         pool,
@@ -60,7 +60,7 @@ def create(
 @wide_option
 @pass_context
 def ls(context: Context, /, pool: str) -> Answer:
-    """List the work queues of a pool in the order in which they are served."""
+    """List the work queues of a pool, the first served first."""
     view = context.client.inspect_work_pool(pool)
     return Answer(data=[shapes.queue(view, queue.name) for queue in view.pool.queues], view="queues")
 
@@ -70,7 +70,7 @@ def ls(context: Context, /, pool: str) -> Answer:
 @pool_option
 @pass_context
 def inspect(context: Context, /, name: str, pool: str) -> Answer:
-    """Show one work queue and how full it is."""
+    """Show one work queue with the numbers of its runs."""
     context.client.work_queue(pool, name)
     return Answer(data=shapes.queue(context.client.inspect_work_pool(pool), name), view="queue")
 
@@ -80,7 +80,7 @@ def inspect(context: Context, /, name: str, pool: str) -> Answer:
 @pool_option
 @pass_context
 def pause(context: Context, /, name: str, pool: str) -> Answer:
-    """Stop delivery from one queue: what runs goes on, what is due waits."""
+    """Stop starting runs of one queue: running jobs continue, and due runs wait."""
     context.client.update_work_queue(pool, name, paused=True)
     return _changed(context, pool, name, f"Paused work queue {name!r} of {pool!r}.")
 
@@ -90,7 +90,7 @@ def pause(context: Context, /, name: str, pool: str) -> Answer:
 @pool_option
 @pass_context
 def resume(context: Context, /, name: str, pool: str) -> Answer:
-    """Deliver from a queue again."""
+    """Start runs of a queue again."""
     context.client.update_work_queue(pool, name, paused=False)
     return _changed(context, pool, name, f"Resumed work queue {name!r} of {pool!r}.")
 
@@ -101,10 +101,10 @@ def resume(context: Context, /, name: str, pool: str) -> Answer:
 @click.argument("name", shell_complete=completion.queues)
 @click.argument("priority", type=int)
 @pool_option
-@click.option("--no-shift", is_flag=True, help="Refuse a priority that is taken, instead of moving its holder down.")
+@click.option("--no-shift", is_flag=True, help="Refuse a taken priority instead of moving its queue down.")
 @pass_context
 def set_priority(context: Context, /, name: str, priority: int, pool: str, *, no_shift: bool) -> Answer:
-    """Give a queue another priority; 1 is served first."""
+    """Change the priority of a queue; 1 is served first."""
     before = context.client.work_pool(pool)
     after = context.client.update_work_queue(pool, name, priority=priority, shift=not no_shift)
     return _placed(context, before, after, name, f"Moved work queue {name!r}")
@@ -130,7 +130,7 @@ def set_concurrency_limit(context: Context, /, name: str, limit: int, pool: str)
 @pool_option
 @pass_context
 def clear_concurrency_limit(context: Context, /, name: str, pool: str) -> Answer:
-    """Take the limit of a queue away; that of the pool stays."""
+    """Remove the limit of a queue; the limit of the pool stays."""
     context.client.update_work_queue(pool, name, concurrency_limit=None)
     return _changed(context, pool, name, f"Work queue {name!r} of {pool!r} has no limit of its own any more.")
 
@@ -141,7 +141,7 @@ def clear_concurrency_limit(context: Context, /, name: str, pool: str) -> Answer
 @yes_option
 @pass_context
 def delete(context: Context, /, name: str, pool: str, *, yes: bool) -> Answer:
-    """Delete a queue; refused for default, and while its runs have not ended. The others keep their priorities."""
+    """Delete a queue. Refused for default, and while its runs have not ended. The others keep their priorities."""
     if context.client.work_queue(pool, name).name != DEFAULT_QUEUE:  # which is refused in any case
         consent(f"delete work queue {name!r} of {pool!r}", yes=yes)
     context.client.delete_work_queue(pool, name)

@@ -18,29 +18,31 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 MOST_RETRIES = 19
 
-KEY_HELP = "A repeat with the same key gives the run of the first time, as long as that is kept (DISPATCHER_HISTORY_DAYS)."
+KEY_HELP = "A repeat with the same key returns the existing run, as long as it is kept (DISPATCHER_HISTORY_DAYS)."
 
 
 def variable_options(function: Function) -> Function:
     """`--job-variables` and `--job-variable`, as `dispatcher run create` has them."""
-    whole = "A JSON object, or a file of one, or - for stdin."
-    single = "A job variable, again for each. Text stays as it is typed; null takes a value away."
+    whole = "A JSON object, a file with one, or - for standard input."
+    single = "A job variable; repeat it for more. Text stays as you type it; null removes a value."
     function = click.option("--job-variables", "source", metavar="FILE|JSON", help=whole)(function)
     return click.option("-jv", "--job-variable", "pairs", multiple=True, metavar="NAME=VALUE", help=single)(function)
 
 
 def schedule_options(function: Function) -> Function:
     """`--cron`, `--interval` and `--rrule`, and what goes with them."""
-    several = "again for each"
+    several = "repeat it for more"
     for option in (
-        click.option("--catch-up-limit", type=int, metavar="N", help="With all: at most so many; 100 where nothing is said."),
+        click.option(
+            "--catch-up-limit", type=int, metavar="N", help="The most windows that `all` makes up for; 100 by default."
+        ),
         click.option(
             "--catch-up",
             type=click.Choice([choice.value for choice in CatchUp]),
-            help="What becomes of windows missed while nothing ticked.",
+            help="What happens to windows that were missed while nothing ticked.",
         ),
-        click.option("--anchor-date", metavar="TIME", help="Where an interval or a rule begins, as 2026-01-31T08:00:00+00:00."),
-        click.option("--timezone", metavar="ZONE", help="Whose clock it is read on, as Europe/Paris; otherwise UTC."),
+        click.option("--anchor-date", metavar="TIME", help="Where an interval or a rule starts, as 2026-01-31T08:00:00+00:00."),
+        click.option("--timezone", metavar="ZONE", help="The time zone of the schedule, as Europe/Paris; UTC by default."),
         click.option(
             "--rrule", multiple=True, metavar="RULE", help=f"Run by an RFC 5545 rule, as FREQ=WEEKLY;BYDAY=MO; {several}."
         ),
@@ -48,7 +50,7 @@ def schedule_options(function: Function) -> Function:
         click.option(
             "--day-or/--no-day-or",
             default=None,
-            help="Whether a cron expression with both day fields is content with one, which is so otherwise, or asks for both.",
+            help="Whether a cron expression with both day fields needs one of them to match (the default), or both.",
         ),
         click.option("--cron", multiple=True, metavar="CRON", help=f"Run by a cron expression, as '30 6 * * 1-5'; {several}."),
     ):
@@ -59,9 +61,11 @@ def schedule_options(function: Function) -> Function:
 def retry_options(function: Function) -> Function:
     """`--retries`, and what goes with it."""
     for option in (
-        click.option("--retry-on", metavar="ENDS", help="FAILED, CRASHED, or both with a comma, which it is otherwise."),
-        click.option("--retry-backoff", type=float, metavar="X", help="Each delay is X times as long as the one before."),
-        click.option("--retry-delay", metavar="SECONDS", help="From an end to the next attempt: seconds, or PT1M."),
+        click.option(
+            "--retry-on", metavar="ENDS", help="Which ends are retried: FAILED, CRASHED, or both with a comma (the default)."
+        ),
+        click.option("--retry-backoff", type=float, metavar="X", help="Each delay is X times the previous one."),
+        click.option("--retry-delay", metavar="SECONDS", help="The time from an end to the next attempt: seconds, or PT1M."),
         click.option(
             "--retries", type=click.IntRange(0, MOST_RETRIES), metavar="N", help="Attempts after the first; 0 for none."
         ),
@@ -141,7 +145,7 @@ def retry_taken(fields: dict[str, Any], stored: Callable[[], RetryPolicy | None]
         return None
     policy = stored() or RetryPolicy()
     if retries is None and policy.attempts == 1:
-        raise InvalidInput("retry policy", [Fault("retries", "nothing is tried again without --retries; give it too")])
+        raise InvalidInput("retry policy", [Fault("retries", "--retries is missing; nothing is retried without it")])
     changes = {
         "attempts": None if retries is None else retries + 1,
         "delay": None if delay is None else length_of_time(delay, "retry_delay"),

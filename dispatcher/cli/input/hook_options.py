@@ -21,17 +21,17 @@ LATE = "LATE:"
 def hook_option(function: Function) -> Function:
     """`--hook`."""
     words = (
-        "Tell this entry of DISPATCHER_HOOKS of runs that end FAILED or CRASHED, or of what is said: ends, and LATE:600 for "
-        "those that wait 600 s (or PT10M) beyond their time, as ops=FAILED,LATE:600. Again for each."
+        "Notify this entry of DISPATCHER_HOOKS of runs that end FAILED or CRASHED, or of other states. LATE:600 notifies of "
+        "runs that still wait 600 s (or PT10M) after they are due, as ops=FAILED,LATE:600. Repeat it for more."
     )
-    return click.option("--hook", "hooks", multiple=True, metavar="NAME[=NEWS]", shell_complete=completion.hooks, help=words)(
+    return click.option("--hook", "hooks", multiple=True, metavar="NAME[=STATES]", shell_complete=completion.hooks, help=words)(
         function
     )
 
 
 def no_hooks_option(function: Function) -> Function:
     """`--no-hooks`."""
-    return click.option("--no-hooks", is_flag=True, help="Take all hooks away.")(function)
+    return click.option("--no-hooks", is_flag=True, help="Remove all hooks.")(function)
 
 
 def hooks_given(texts: Iterable[str]) -> list[Hook]:

@@ -36,7 +36,7 @@ def lines(problem: Exception) -> Iterator[str]:
             yield "building a package needs packaging, which is not installed: pip install 'push-dispatcher[package]'"
         case _:
             name = type(problem).__name__
-            yield f"unexpected {name}: {_one_line(str(problem))}; this is a fault of ours, --verbose shows where"
+            yield f"unexpected {name}: {_one_line(str(problem))}; a bug in push-dispatcher; --verbose shows the traceback"
 
 
 def _faults(problem: InvalidInput) -> Iterator[str]:

@@ -19,7 +19,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def show_option(function: Function) -> Function:
     """`--show-secrets`."""
-    words = "Show values that are hidden otherwise: those under names like DB_PASSWORD, and what a template calls secret."
+    words = "Show hidden values: those under names like DB_PASSWORD, and those that a template calls secret."
     return click.option("--show-secrets", is_flag=True, expose_value=False, is_eager=True, callback=_note, help=words)(function)
 
 

@@ -14,7 +14,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def wide_option(function: Function) -> Function:
     """`--wide`."""
-    words = "Show whole ids, names and reasons, however wide that is."
+    words = "Show whole ids, names and reasons, however wide the table gets."
     return click.option("--wide", is_flag=True, expose_value=False, is_eager=True, callback=_note, help=words)(function)
 
 

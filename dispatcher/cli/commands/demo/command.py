@@ -26,7 +26,7 @@ SPEED = click.FloatRange(min=0.1, max=100)
 @click.option("--all", "clouds", is_flag=True, help="The same runs on all four emulated clouds, through one function.")
 @pass_context
 def demo(context: Context, /, *, ecs: bool, docker: bool, clouds: bool, speed: float) -> Answer:
-    """See priorities and limits at work, on a store and on jobs of its own; nothing of yours is touched, nothing stays."""
+    """Watch priorities and limits at work, with a store and jobs of its own. It touches nothing of yours and leaves nothing."""
     if ecs + docker + clouds > 1:
         raise click.UsageError("Give one of --ecs, --docker and --all.")
     if clouds:
