@@ -1,6 +1,6 @@
-"""What every command has: a help text with an example, `--json`, and one answer that is printed either way.
+"""What all commands share: a help text with an example, `--json`, and one answer that is printed as JSON or text.
 
-Secrets are hidden here, once for every command (`dispatcher.core.redaction` says which): whatever an answer holds passes by.
+Secrets are hidden here, once for all commands; `dispatcher.core.redaction` says which.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from dispatcher.cli.input.references import Reference
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a command has to say."""
+    """The answer of a command."""
 
     data: Any
     """Printed by `--json`; its shapes are those of `dispatcher.cli.output.shapes`."""
     text: str = ""
-    """For people, where a line says it all."""
+    """For people, where one line is enough."""
     view: str = ""
     """Otherwise the function of `dispatcher.cli.output.views` that shows `data`, or `module:function` of another module
     in `dispatcher.cli`; a name, so that rich is imported on use."""
     secrets: frozenset[str] = frozenset()
     """Texts that are hidden wherever they stand in `data`: those of variables that a template calls secret."""
     faults: tuple[str, ...] = ()
-    """What went wrong beside what is told: a line of standard error each, and exit code 1."""
+    """What went wrong beside the answer: a line on standard error each, and exit code 1."""
     exit_code: int = 0
-    """Where nothing went wrong, and the code is part of the answer."""
+    """The exit code where nothing went wrong."""
 
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
 
 class Careful(click.Command):
-    """What commands and groups have in common: `-h`, and no option that silently takes the last of several values."""
+    """What commands and groups share: `-h`, and no option that silently takes the last of several values."""
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
         attributes["context_settings"] = {**HELP, **(attributes.get("context_settings") or {})}
@@ -60,7 +60,7 @@ class Careful(click.Command):
 
 
 def _takes_one(option: click.Option) -> bool:
-    """Not an option that may be repeated, nor a flag: one that is given twice says the same, unless it has an opposite."""
+    """Whether a repeat of the option is a mistake. A repeated flag is none, unless it has an opposite."""
     return not (option.multiple or option.count or (option.is_flag and not option.secondary_opts))
 
 
@@ -105,10 +105,10 @@ def _discreet(answer: Answer) -> Answer:
 
 
 class HelpfulGroup(Careful, click.Group):
-    """A group that shows its help when nothing is asked of it."""
+    """A group that shows its help when it is called alone."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Nothing given is a question, not a mistake."""
+        """Show the help where there are no arguments."""
         if not args and not ctx.resilient_parsing:
             click.echo(ctx.get_help())
             ctx.exit()
@@ -116,7 +116,7 @@ class HelpfulGroup(Careful, click.Group):
 
 
 class Group(HelpfulGroup):
-    """A noun; its commands are of the class above."""
+    """A noun; its commands are `Command`s."""
 
     command_class = Command
 

@@ -1,4 +1,4 @@
-"""What one command line works with: the settings, and what is made from them when it is first needed."""
+"""What one command works with: the settings, and what is made from them on first use."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Context:
 
     @cached_property
     def wiring(self) -> Wiring:
-        """The store and all that goes with it. Raises `SettingsError` or `StoreError`."""
+        """The store and what is wired to it. Raises `SettingsError` or `StoreError`."""
         from dispatcher.errors import SettingsError  # noqa: PLC0415 - neither help nor `version` needs them
         from dispatcher.wiring import wire  # noqa: PLC0415 - likewise
 
@@ -57,13 +57,13 @@ class Context:
 
     @property
     def store_name(self) -> str:
-        """The store's URL without what it keeps to itself. Raises `SettingsError`."""
+        """The store's URL without its password. Raises `SettingsError`."""
         from dispatcher.wiring import without_password  # noqa: PLC0415 - neither help nor `version` needs it
 
         return without_password(self.settings.store)
 
     def start_logging(self) -> Callable[[], None]:
-        """Write events to standard error, from the level that was asked for; the answer undoes it."""
+        """Log events of the chosen level to standard error; the answer undoes it."""
         import logging  # noqa: PLC0415 - help writes no log
 
         from dispatcher.events import LOGGER  # noqa: PLC0415 - likewise
@@ -81,7 +81,7 @@ class Context:
         return undo
 
     def close(self) -> None:
-        """Send telemetry and give the store's connections back, if it was opened."""
+        """Send telemetry and close the store, if it was opened."""
         if "wiring" in self.__dict__:
             self.wiring.close()
 

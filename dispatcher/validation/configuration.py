@@ -84,7 +84,7 @@ NOUNS: Mapping[str, type[Any]] = {"pools": WorkPool, "deployments": Deployment}
 
 
 class Entry(BaseModel):
-    """What all models of nouns share: no key that they do not know."""
+    """What all models of nouns share: unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -97,7 +97,7 @@ def configuration_schema() -> dict[str, Any]:
 
 
 def configuration_faults(value: Any) -> list[Fault]:
-    """Everything that has no place in a configuration, or is of another kind; empty when entries can be made of it."""
+    """Every unknown key and every value of a wrong type; empty where `entries` can read the configuration."""
     if not isinstance(value, Mapping):
         return [Fault("", f"must be an object with `pools` and `deployments`{got(value)}")]
     if faults := json_faults(value, max_bytes=MAX_BYTES):
@@ -110,7 +110,7 @@ def configuration_faults(value: Any) -> list[Fault]:
 
 
 def entry_faults(noun: type[Any], value: Any) -> list[Fault]:
-    """Everything that has no place in one noun without a name, or is of another kind."""
+    """The same for one noun without a name."""
     if not isinstance(value, Mapping):
         return [Fault("", f"must be an object{got(value)}")]
     if faults := json_faults(value, max_bytes=MAX_BYTES):

@@ -1,4 +1,4 @@
-"""Nouns out of a configuration: what is given, what is left alone, and what stores and ticks keep."""
+"""Nouns from a configuration: what it names, what it leaves as it is, and what stores and ticks keep."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ _DAY, _WEEKDAY = _FIELDS[2], _FIELDS[4]
 
 
 def cron_fault(expression: str, *, day_or: bool) -> str | None:
-    """What is wrong with an expression, or nothing. Whether it ever comes is asked elsewhere."""
+    """What is wrong with an expression, or None. `schedules` checks whether it has windows."""
     if expression.strip().startswith("@") and expression.strip().lower() not in ALIASES:
         near = did_you_mean(expression.strip().lower(), ALIASES)
         return f"must be five fields, or one of {', '.join(sorted(ALIASES))}{near}{got(expression[:80])}"

@@ -1,4 +1,4 @@
-"""What may stand in a job's environment, at any level and in the template itself."""
+"""The rules for a job's environment, at every level and in the template itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be stored at all: JSON values of bounded depth and size, in text that every database takes."""
+"""The values that can be stored: JSON of bounded depth and size, with text that every database takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What jsonschema found, said for people: where, what is wrong, what would be right."""
+"""The errors of jsonschema in words for people: where, what is wrong, what would be right."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def faults_of(errors: Iterable[ValidationError], place: Callable[[list[str | int
 MAX_ERRORS = 1_000
 """Errors of jsonschema that are looked at; a value with more of them is wrong enough."""
 MAX_FAULTS = 100
-"""Faults that are told of one input; the rest is counted."""
+"""The most faults that are listed for one input; the rest is counted."""
 
 
 def one_line(faults: Iterable[Fault]) -> list[Fault]:
-    """The same faults with whatever would break a line, or an encoding, spelled out: names and values are people's own."""
+    """The same faults, each on one line: characters that break a line or an encoding are escaped."""
     told = list(faults)
     more = [Fault("", f"and {len(told) - MAX_FAULTS} more faults")] if len(told) > MAX_FAULTS else []
     return [Fault(_printable(fault.path), _printable(fault.message)) for fault in told[:MAX_FAULTS]] + more
@@ -64,13 +64,13 @@ def dotted(path: Iterable[str | int], root: str = "") -> str:
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """The nearest of `names` as the end of a sentence; empty when none is near."""
+    """The closest of `names` as the end of a sentence; empty where none is close."""
     near = get_close_matches(name, sorted(names), n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def got(value: Any) -> str:
-    """What was given, in brackets and short."""
+    """The value in brackets, shortened."""
     if isinstance(value, Mapping):
         return " (got an object)"
     if isinstance(value, list):
@@ -140,7 +140,7 @@ def _kinds(kinds: Any) -> str:
 
 
 def _got(error: ValidationError) -> str:
-    """What was given, unless the schema says that it is to be kept from sight."""
+    """The value in brackets, unless the schema calls it secret."""
     schema = error.schema if isinstance(error.schema, Mapping) else {}
     secret = schema.get("writeOnly") is True or schema.get("format") == "password"
     return "" if secret else got(error.instance)

@@ -1,4 +1,4 @@
-"""The fields of a pool, queue, deployment or run: are they what `dispatcher.models` says."""
+"""Checks the fields of a pool, queue, deployment or run against `dispatcher.models`."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _faults(instance: Noun, root: str) -> Iterator[Fault]:
 
 
 def _inner_faults(instance: Noun) -> Iterator[Fault]:
-    """Those of the nouns that lie in another."""
+    """The faults of nouns within a noun."""
     if isinstance(instance, WorkPool):
         yield from _queue_faults(instance)
     if isinstance(instance, Deployment):
@@ -173,13 +173,13 @@ def _type_faults(noun: type[Any], field: str, value: Any) -> Iterator[tuple[str,
 
 
 def sentence(noun: str, field: str, detail: Mapping[str, Any]) -> str:
-    """What pydantic found at a field of a noun, said for people."""
+    """An error of pydantic at a field of a noun, in words for people."""
     said = detail["msg"].replace("Input should", "must").removeprefix("Value error, ")
     return _RULES.get(f"{noun}.{field}") or _RULES.get(field) or _SENTENCES.get(detail["type"]) or said
 
 
 def _rule_faults(field: str, value: Any) -> Iterator[tuple[str, str]]:
-    """What the annotations do not say: bounds that every store can keep."""
+    """The rules beyond the annotations: bounds that every store can keep."""
     if isinstance(value, str) and (fault := _text_rule(value)):
         yield field, fault
     elif isinstance(value, int) and abs(value) > MAX_INTEGER:
@@ -247,7 +247,7 @@ def _retry_faults(policy: RetryPolicy) -> Iterator[Fault]:
 
 
 def _those(noun: type[Inner], value: Any) -> Sequence[Inner]:
-    """What is of the right kind in a tuple; the rest is a fault already."""
+    """The items of the right type in a tuple; the others are faults already."""
     return [each for each in value if isinstance(each, noun)] if isinstance(value, tuple) else []
 
 

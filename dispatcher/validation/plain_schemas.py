@@ -1,4 +1,4 @@
-"""Decides by the plain part of JSON Schema, without a library: importing one costs more than all else that a command does.
+"""Decides the plain part of JSON Schema without a library, whose import costs more than all else that a command does.
 
 Most variables are plain: a type, a choice, a bound, fields, items. What this module does not decide, it leaves to `library`:
 patterns, conditions, dependent fields, what costs many steps. Faults are always the library's, since it says where and why.

@@ -1,4 +1,4 @@
-"""Accepts the values that plainly fit the annotations of a noun, without pydantic: importing it costs more than making a run.
+"""Accepts values that plainly fit the annotations of a noun, without pydantic, whose import costs more than a new run.
 
 A check says True only where pydantic, in its strict mode, accepts too. For everything else pydantic is asked: it has the words
 for what is wrong. `tests/validation/test_validation_plain_types.py` holds both against each other.

@@ -22,7 +22,7 @@ _OTHERS = frozenset(_RANGES.keys() | {"BYDAY", "BYHOUR", "BYMINUTE", "BYSECOND"}
 
 
 def rule_fault(text: str) -> str | None:
-    """What is wrong with a rule, or nothing. Whether it ever comes is asked elsewhere."""
+    """What is wrong with a rule, or None. `schedules` checks whether it has windows."""
     fault = _text_fault(text)
     if fault is None:
         try:

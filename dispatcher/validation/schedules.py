@@ -40,7 +40,7 @@ def schedule_faults(schedule: Schedule) -> Iterator[Fault]:
 def check_windows_to_come(deployment: Deployment, stored: Deployment | None, now: datetime) -> None:
     """Raise `InvalidInput` where a schedule that is new or changed, and active, has no window after `now`.
 
-    One that is over and stays as it was stored is no fault of a change of something else.
+    A stored schedule without further windows is no fault where something else changes.
     """
     known = {schedule.slug: schedule.windows for schedule in stored.schedules} if stored else {}
     faults = [

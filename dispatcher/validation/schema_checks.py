@@ -1,4 +1,4 @@
-"""Is this a usable schema of a template's variables? `jsonschema` is asked, and what a check by the schema may cost."""
+"""Checks that a template's variables are a usable schema, and that a check by it stays within its bounds."""
 
 from __future__ import annotations
 

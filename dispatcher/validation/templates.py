@@ -1,4 +1,4 @@
-"""Is this a base job template that can be used? Asked whenever a pool is made or its template changes."""
+"""Checks a base job template whenever a pool is created or its template changes."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def _default_path(path: list[str | int]) -> str:
 
 
 def render_faults(template: Mapping[str, Any], run: Mapping[str, Any], deployment: Mapping[str, Any]) -> list[Fault]:
-    """Why these variables do not render, which every other check has let through."""
+    """Why variables that pass all other checks do not render."""
     try:
         render(template, run, deployment_variables=deployment)
     except RenderError as error:
@@ -180,7 +180,7 @@ def render_faults(template: Mapping[str, Any], run: Mapping[str, Any], deploymen
 
 
 def _unfit(template: Mapping[str, Any], run: Mapping[str, Any], deployment: Mapping[str, Any]) -> list[Fault]:
-    """Every object and list that the template puts inside text; rendering tells only the first."""
+    """Every object and list that the template puts inside text; rendering reports only the first."""
     values = resolve(template, run, deployment_variables=deployment)
     return [
         Fault(

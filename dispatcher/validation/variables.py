@@ -1,4 +1,4 @@
-"""Do these job variables fit this template? Asked for every deployment and every run, before it is stored."""
+"""Checks job variables against a template, before a deployment or a run is stored."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def check_deployment_variables(template: Mapping[str, Any], variables: Mapping[s
 
 
 def _check(template: Mapping[str, Any], levels: Sequence[Level], source: str | None) -> None:
-    """`source` says where a missing variable may come from; None: it is not missed yet."""
+    """`source` says where a missing variable may come from; None: no variable is missing yet."""
     faults = [fault for level in levels for fault in _shape_faults(level)] or _faults(template, levels, source)
     if faults:
         raise InvalidVariables("job variables", one_line(faults))
@@ -74,7 +74,7 @@ def _faults(template: Mapping[str, Any], levels: Sequence[Level], source: str | 
 
 
 def _name_faults(level: Level) -> list[Fault]:
-    """What is wrong with dotted names: each alone, and if each is well, all together."""
+    """The faults of dotted names: of each name alone, then of all together."""
     if not any("." in name for name in level):
         return []
     each = [fault for name, value in level.items() for fault in _nesting_faults({name: value})]
@@ -97,7 +97,7 @@ def _level_faults(schema: VariablesSchema, level: Level) -> Iterator[Fault]:
 
 
 def _checkable(template: Mapping[str, Any], levels: Sequence[Level]) -> dict[str, Any]:
-    """The values of a job; without the environment where it has faults, which are told already."""
+    """The values of a job, without an environment that has faults: these are reported already."""
     sound = all(not [*environment_faults(level.get(ENVIRONMENT), ENVIRONMENT)] for level in levels)
     deployment, run = levels if sound else [{**level, ENVIRONMENT: None} for level in levels]
     return {name: plain_copy(value) for name, value in resolve(template, run, deployment_variables=deployment).items()}

@@ -1,4 +1,4 @@
-"""What `dispatcher doctor` looks at, each with what is wrong and what to do. Nothing is changed, and nothing is started."""
+"""The checks of `dispatcher doctor`: each says what is wrong and how to fix it. They change nothing and start nothing."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Finding:
 
 
 def checkup(context: Context) -> Iterator[Finding]:
-    """Look at everything in turn; what cannot be looked at because of an earlier finding is left out."""
+    """Run all checks in turn, without those that an earlier finding makes impossible."""
     try:
         settings = context.settings
     except SettingsError as problem:
@@ -94,7 +94,7 @@ def _pool(context: Context, view: PoolView) -> Iterator[Finding]:
 
 
 def _libraries(deployments: Sequence[Deployment]) -> Iterator[Finding]:
-    """What reads schedules has to be wherever ticks are; asked only where there are some."""
+    """The libraries of schedules have to be installed wherever ticks run; checked only where there are schedules."""
     schedules = [schedule for deployment in deployments for schedule in deployment.schedules]
     if not schedules:
         return
@@ -111,7 +111,7 @@ def _libraries(deployments: Sequence[Deployment]) -> Iterator[Finding]:
 
 
 def _hooks(settings: Settings, nouns: Sequence[WorkPool | Deployment]) -> Iterator[Finding]:
-    """Whoever is to be told has to be in the settings wherever ticks are, with the secret that signs."""
+    """Each named hook has to be in the settings wherever ticks run, with its secret."""
     named = {hook.name for noun in nouns for hook in noun.hooks}
     for name in sorted(named - settings.hooks.keys()):
         namers = [
@@ -134,7 +134,7 @@ def _hooks(settings: Settings, nouns: Sequence[WorkPool | Deployment]) -> Iterat
 
 
 def _clock(pool: WorkPool, now: datetime, skew: timedelta) -> Finding:
-    """A tick in the future was noted by a machine whose clock is ahead of this one's."""
+    """A last tick in the future means that another machine's clock is ahead of this one's."""
     ahead = pool.last_tick_at - now if pool.last_tick_at else timedelta()
     if ahead > skew:
         text = f"its last tick is {ahead.total_seconds():.0f} s in the future: two clocks differ by more than {skew.seconds} s"
@@ -144,7 +144,7 @@ def _clock(pool: WorkPool, now: datetime, skew: timedelta) -> Finding:
 
 
 def _schedule(view: PoolView, now: datetime) -> Finding:
-    """Whether ticks come, and what keeps them from admitting anything."""
+    """Whether ticks run, and what keeps them from admitting runs."""
     pool, due = view.pool, sum(count.due for count in view.counts.values())
     if held := active(pool.holds, now):
         text = "; ".join(f"held until {hold.until.isoformat(timespec='seconds')}: {hold.reason}" for hold in held)
@@ -166,7 +166,7 @@ def _schedule(view: PoolView, now: datetime) -> Finding:
 
 
 def _late(context: Context, view: PoolView, now: datetime) -> Finding:
-    """Whether runs have been due for longer than ticks that come would leave them, why, and who holds the slots."""
+    """Whether runs have been due for too long, why, and which runs hold the slots."""
     oldest = context.client.oldest_due(view.pool.name)
     waited = now - oldest.due_at if oldest else timedelta()
     if oldest is None or waited <= context.settings.heartbeat:
@@ -186,7 +186,7 @@ def _moment(moment: datetime | None) -> str:
 
 
 def _credentials(context: Context, pool: WorkPool, provider: Any) -> Finding:
-    """Ask the provider for a job that never was: a read that needs the sign-in, the place and the right to look."""
+    """Ask the provider for a job that does not exist: that needs credentials, the place and the right to read."""
     name = submission_name(context.wiring.dispatch.clock.new_id(), 1)
     try:
         provider.find(Job(name=name, configuration=_configuration(context, pool)))
@@ -199,7 +199,7 @@ def _credentials(context: Context, pool: WorkPool, provider: Any) -> Finding:
 
 
 def _advice(context: Context, pool: WorkPool, provider: Any) -> Iterator[Finding]:
-    """What the provider finds to be dangerous where the pool puts its jobs; most have nothing of the kind to say."""
+    """Dangers that the provider finds where the pool's jobs run; most providers report none."""
     advice = getattr(provider, "advice", None)
     try:
         for text, fix in advice(_configuration(context, pool)) if advice else ():
@@ -220,7 +220,7 @@ def _unchecked(context: Context, pool: WorkPool) -> Iterator[Finding]:
 
 
 def _jobs(context: Context, pool: WorkPool) -> Finding:
-    """Live jobs that the store does not know are counted by no limit."""
+    """No limit counts live jobs that the store does not know."""
     try:
         names = strays(context.wiring.dispatch, pool)
     except (DispatcherError, ProviderError) as problem:

@@ -28,7 +28,7 @@ CHANGES = 2
 
 
 def file_options(function: Function) -> Function:
-    """`--file` and `--prune`, which `plan` and `apply` take alike."""
+    """`--file` and `--prune`, for `plan` and `apply`."""
     prune = "Delete the work pools and deployments that the files do not name."
     function = click.option("--prune", is_flag=True, help=prune)(function)
     words = (
@@ -117,7 +117,7 @@ def _secrets(plan: Plan) -> frozenset[str]:
 
 @contextmanager
 def located(document: Document) -> Iterator[None]:
-    """Let the faults of a configuration say their file and line."""
+    """Add file and line to the faults of a configuration."""
     try:
         yield
     except InvalidInput as problem:

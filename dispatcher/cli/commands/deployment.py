@@ -1,4 +1,4 @@
-"""`dispatcher deployment`: say once what is run where and when, and run it by its name."""
+"""`dispatcher deployment`: define what runs where and when, and run it by name."""
 
 from __future__ import annotations
 
@@ -195,5 +195,5 @@ def _told(context: Context, deployment: Deployment, text: str) -> Answer:
 
 
 def _kept(retry: RetryPolicy | None) -> RetryPolicy | None:
-    """One attempt is what there is without a policy."""
+    """A policy of one attempt is no policy."""
     return retry if retry is not None and retry.attempts > 1 else None

@@ -1,4 +1,4 @@
-"""`dispatcher deployment schedule`: when runs are made of a deployment by themselves."""
+"""`dispatcher deployment schedule`: when a deployment runs by itself."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def clear(context: Context, /, name: str, *, yes: bool) -> Answer:
 
 
 def shaped(context: Context, deployment: Deployment, slug: str) -> shapes.Shape:
-    """One schedule with its next windows; none while nothing is made of it."""
+    """One schedule with its next windows; a paused one has none."""
     one = next(schedule for schedule in deployment.schedules if schedule.slug == slug)
     windows = context.client.next_windows(one) if slug in deployment.active_schedules else ()
     return {"deployment": deployment.name, **shapes.with_windows(one, windows)}

@@ -76,7 +76,7 @@ def _tick(context: Context, named: Sequence[str] | None) -> TickReport:
 
 
 def _look(context: Context, report: TickReport, named: Sequence[str] | None, ticks: int) -> shapes.Shape:
-    """What is to be seen after a tick; the shape that `--json` prints at the end."""
+    """What the view shows after a tick; `--json` prints it at the end."""
     client = context.client
     names = [pool.name for pool in client.work_pools() if named is None or pool.name in named]
     return {
@@ -89,7 +89,7 @@ def _look(context: Context, report: TickReport, named: Sequence[str] | None, tic
 
 
 def _runs(context: Context, pools: Sequence[str]) -> Sequence[Listed]:
-    """What runs first, then what is due, then what ended: runs to come must not hide them, nor must a backlog."""
+    """Running runs first, then due ones, then ended ones: neither future runs nor a backlog may hide them."""
     found = [run for pool in pools for run in listing(context.client, RunFilter(pool=pool), limit=SHOWN_RUNS).runs]
     return sorted(found, key=lambda each: (each.run.state.is_terminal, not each.run.state.holds_slot))[:SHOWN_RUNS]
 
@@ -119,7 +119,7 @@ def _stopped_by_signal() -> Iterator[threading.Event]:
 
 @contextmanager
 def _audience(*, silent: bool) -> Iterator[Show]:
-    """A terminal sees one picture that changes, a pipe a line whenever something has."""
+    """A terminal shows one picture that changes; a pipe gets a line for each change."""
     if silent:
         yield lambda _picture: None
     elif sys.stdout.isatty():
@@ -132,7 +132,7 @@ def _audience(*, silent: bool) -> Iterator[Show]:
 
 
 class _Lines:
-    """Plain lines, and none that says what the last one said."""
+    """Plain lines, without repeats."""
 
     def __init__(self) -> None:
         self._last: list[str] = []

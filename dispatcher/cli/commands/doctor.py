@@ -27,7 +27,7 @@ def doctor(context: Context, /) -> Answer:
 
 
 def _text(found: Sequence[Finding]) -> str:
-    """The warnings, and how much was well; problems are errors, and are told as such."""
+    """The warnings and the number of passed checks; problems are printed as errors."""
     warnings = [f"warning: {_line(finding)}" for finding in found if finding.level is Level.WARNING]
     well = sum(finding.level is Level.OK for finding in found)
     return "\n".join([*warnings, f"{well} of {len(found)} checks are well."])

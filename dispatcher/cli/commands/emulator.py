@@ -1,4 +1,4 @@
-"""`dispatcher emulator`: a local cloud, for trying out and for tests."""
+"""`dispatcher emulator`: a local emulator of a cloud, for trials and tests."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def emulator(context: Context, /, name: str, *, background: bool, stop: bool, **
 
 
 def _started(name: str, settings: Mapping[str, Any]) -> Answer:
-    """Start one that outlives this command, or tell how to reach the one that runs already. Raises `Conflict` for one that does
-    not come up.
+    """Start an emulator that outlives this command, or answer with the one that runs already. Raises `Conflict` where it does
+    not start.
     """
     command.load(name)
     if (running := _noted(name)) and _answers(running):
@@ -87,7 +87,7 @@ def _started(name: str, settings: Mapping[str, Any]) -> Answer:
 
 
 def _stopped(name: str) -> Answer:
-    """End the one that was started in the background; what it prints takes its variables away."""
+    """Stop the emulator that runs in the background; the output unsets its variables."""
     about = _noted(name)
     if about is None or not _answers(about):
         raise Conflict(f"no {name} emulator runs in the background; start one with: dispatcher emulator {name} --background")
@@ -103,7 +103,7 @@ def _stopped(name: str) -> Answer:
 
 
 def _answers(about: Mapping[str, Any]) -> bool:
-    """Whether that very emulator is there: its number may be another process's by now."""
+    """Whether that very emulator answers: another process may have its port by now."""
     with suppress(OSError, URLError, ValueError):
         with urlopen(f"{about['control_url']}/_emulator", timeout=5) as answer:  # noqa: S310 - the address of our own server
             said = parse_json(answer.read().decode(), "emulator", "emulator")
@@ -112,7 +112,7 @@ def _answers(about: Mapping[str, Any]) -> bool:
 
 
 def _noted(name: str) -> dict[str, Any] | None:
-    """What the last one said of itself; None where there was none, or it has not spoken yet."""
+    """What the last emulator wrote about itself; None where there is none, or it has not written yet."""
     try:
         text = _file(name).read_text(encoding="utf-8")
     except FileNotFoundError:

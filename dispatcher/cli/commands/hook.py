@@ -1,4 +1,4 @@
-"""`dispatcher hook`: who is told of runs, and whether a message reaches them."""
+"""`dispatcher hook`: which hooks there are, and whether notifications reach them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dispatcher init`: a commented configuration to begin with, made from the base job template of a provider."""
+"""`dispatcher init`: a commented first configuration, made from the base job template of a provider."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ pools:
         concurrency_limit: 2
       default:
         priority: 2
-    # hooks:                     # who is told of its runs: by the names of entries of the setting DISPATCHER_HOOKS
+    # hooks:                     # hooks that are notified of its runs: names of entries of the setting DISPATCHER_HOOKS
     #   ops:
     #     states: [FAILED, CRASHED]    # or COMPLETED, CANCELLED; left out: these two
     #     late_after: PT15M      # and of those that wait 15 minutes beyond their time (or 900: seconds)
@@ -75,7 +75,7 @@ deployments:
     #   delay: 60                # seconds, or PT1M
     #   backoff: 2               # each delay is twice as long as the one before
     #   states: [FAILED]           # FAILED, CRASHED; left out: both
-    # hooks:                     # who is told of its runs beside those whom the pool tells
+    # hooks:                     # hooks that are notified of its runs, beside those of the pool
     #   team: {{}}
     job_variables:               # laid over the template's defaults, and under those of a run
 """
@@ -135,7 +135,7 @@ def starter(pool_type: str, file: str) -> str:
 
 
 def _offered(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
-    """A variable that may be given: what it means, and as a comment what it is by default."""
+    """An optional variable as comments: its description, and its default."""
     yield from (f"# {line}" for line in wrap(" ".join(schema["description"].split()), WIDTH))
     default = yaml_files.write({name: schema["default"]}).splitlines() if "default" in schema else [f"{name}:"]
     yield from (f"# {line}" for line in default)

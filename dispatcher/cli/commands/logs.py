@@ -1,4 +1,4 @@
-"""`dispatcher run logs`: what an attempt's job wrote, once or while it goes on."""
+"""`dispatcher run logs`: the logs of an attempt's job, once or continuously."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JobOf = tuple[int, Submission]
 
 
 def logs(context: Context, run: Run, *, attempt: int | None, tail: int) -> Answer:
-    """What was written so far. Raises `Conflict` where there is nothing to show, `InvalidInput` for an attempt that was not."""
+    """The logs so far. Raises `Conflict` where there are none, `InvalidInput` for an unknown attempt."""
     job = _job(run, attempt)
     if job is None:
         raise Conflict(f"run {run.name!r} has no job to have logs of: {context.client.explain(run.id).text}")
@@ -30,7 +30,7 @@ def logs(context: Context, run: Run, *, attempt: int | None, tail: int) -> Answe
 
 
 def follow(context: Context, run: Run, *, attempt: int | None, tail: int, every: float) -> Answer | None:
-    """Write what comes until the run, or the attempt that was asked for, has ended; the next attempt follows the one before."""
+    """Print new lines until the run, or the named attempt, has ended; attempts follow one another."""
     seen: list[str] = []
     last: JobOf | None = None
     clock = context.wiring.dispatch.clock
@@ -54,7 +54,7 @@ def follow(context: Context, run: Run, *, attempt: int | None, tail: int, every:
 
 
 def _tell(context: Context, run: Run, job: JobOf, seen: list[str], tail: int) -> list[str]:
-    """Write the lines that are new; the answer is what has been seen."""
+    """Print the new lines; returns all lines."""
     text = _text(context, run, job, tail)
     if text is None:
         raise Conflict(
@@ -68,7 +68,7 @@ def _tell(context: Context, run: Run, job: JobOf, seen: list[str], tail: int) ->
 
 
 def news(before: Sequence[str], after: Sequence[str]) -> Sequence[str]:
-    """The lines that came since: both are the last lines of one text, so the end of one is the beginning of the other."""
+    """The new lines. Both are the last lines of one text, so that the end of `before` is the beginning of `after`."""
     start = next(start for start in range(len(before) + 1) if after[: len(before) - start] == before[start:])
     return after[len(before) - start :]
 
@@ -83,7 +83,7 @@ def _is_over(run: Run, attempt: int | None) -> bool:
 
 
 def _job(run: Run, attempt: int | None) -> JobOf | None:
-    """The job of the attempt that was asked for; otherwise of the last one that had any, while the next one waits too."""
+    """The job of the named attempt; otherwise of the last attempt that has a job, also while the next one waits."""
     jobs = [(attempt.number, attempt.submission) for attempt in run.past if attempt.submission is not None]
     jobs += [(run.attempt, run.submission)] if run.submission is not None else []
     if attempt is None:
@@ -97,7 +97,7 @@ def _job(run: Run, attempt: int | None) -> JobOf | None:
 
 
 def _text(context: Context, run: Run, job: JobOf, tail: int) -> str | None:
-    """The logs that the provider of the run's pool has; None where it offers none."""
+    """The logs from the provider of the run's pool; None where it has none."""
     pool = context.client.work_pool(run.pool)
     provider = context.wiring.dispatch.providers(pool.type)
     return provider.logs(job[1], tail=tail) if isinstance(provider, ReadsLogs) else None

@@ -1,4 +1,4 @@
-"""`dispatcher run`: create, list, explain, cancel and repeat runs."""
+"""`dispatcher run`: create, list, explain, cancel and retry runs."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def logs(context: Context, /, run_id: str, *, attempt: int | None, tail: int, fo
 
 
 def _check_names(context: Context, pool: str | None, *, queue: str | None, deployment: str | None) -> None:
-    """Raise `NotFound` for a deployment or a queue that there is not; one that is deleted may have left runs."""
+    """Raise `NotFound` for an unknown deployment or queue. A deleted one may have left runs, so only an empty list asks."""
     if deployment is not None:
         context.client.deployment(deployment)
     if queue is not None and pool is not None:

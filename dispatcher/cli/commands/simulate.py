@@ -98,7 +98,7 @@ def simulate(
 
 
 def _filed(context: Context, pool: str | None, files: Sequence[str]) -> WorkPool | None:
-    """The pool as a configuration file has it; None without one. Raises `InvalidInput` where it is not clear which."""
+    """The pool of a configuration file; None without a file. Raises `InvalidInput` where the file does not name one pool."""
     if not files:
         if pool is None:
             raise InvalidInput("simulation", [Fault("pool", "name a work pool, or a configuration file of one")])
@@ -117,7 +117,7 @@ def _filed(context: Context, pool: str | None, files: Sequence[str]) -> WorkPool
 
 
 def _changed(pool: WorkPool, limit: str | None, limits: Sequence[str], priorities: Sequence[str]) -> WorkPool:
-    """The pool as the public API would leave it, on a copy: its rules for names and priorities hold here too."""
+    """A copy of the pool, changed through the public API, so that its rules for names and priorities hold here too."""
     client = Dispatcher(MemoryStore())
     client.store.save_pool(replace(pool, version=0), expected_version=None)
     if limit is not None:
@@ -144,7 +144,7 @@ def _outcome(pool: WorkPool, past: Sequence[Past], interval: timedelta) -> Shape
 
 
 def _waits(waits: Sequence[float | None]) -> Shape:
-    """Seconds; null where nothing was admitted."""
+    """The waits in seconds; null where no run was admitted."""
     known = sorted(wait for wait in waits if wait is not None)
     most = quantiles(known, n=20, method="inclusive")[-1] if len(known) > 1 else known[0] if known else None
     return {

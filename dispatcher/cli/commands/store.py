@@ -1,4 +1,4 @@
-"""`dispatcher store`: the schema of a store, a copy of everything in it, and whether it all fits together."""
+"""`dispatcher store`: migrate its schema, copy it, and check that it is consistent."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def check(context: Context, /, *, provider: bool) -> Answer:
 
 
 def _strays(context: Context, pool: WorkPool) -> Iterator[str]:
-    """One line for each live job that the store does not know; one that says so where it could not be asked."""
+    """One line for each live job that the store does not know, or one line where the provider did not answer."""
     try:
         names = strays(context.wiring.dispatch, pool)
     except ProviderError as problem:
@@ -135,7 +135,7 @@ def _opened(url: str) -> Iterator[Store]:
 
 @contextmanager
 def _progress(verb: str, context: Context) -> Iterator[Progress]:
-    """One line that counts, in a terminal."""
+    """A line that counts, in a terminal."""
     if context.as_json or not sys.stderr.isatty():
         yield lambda _runs: None
         return

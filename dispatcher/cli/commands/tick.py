@@ -1,4 +1,4 @@
-"""`dispatcher tick`: what a function does on its schedule, done by hand."""
+"""`dispatcher tick`: one tick by hand, as a function does it on a schedule."""
 
 from __future__ import annotations
 

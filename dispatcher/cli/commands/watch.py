@@ -1,4 +1,4 @@
-"""`dispatcher run watch`: one run's way, told while it takes place."""
+"""`dispatcher run watch`: follow one run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dispatcher.models import Run, RunState
 
 
 def follow(context: Context, run_id: UUID, *, every: float, timeout: float | None) -> Answer:
-    """Look every so many seconds until the run has ended, or the time is up."""
+    """Print a line for each change until the run has ended, or the time is up."""
     clock, told = context.wiring.dispatch.clock, ""
     stop = clock.now() + timedelta(seconds=timeout) if timeout is not None else None
     try:
@@ -31,7 +31,7 @@ def follow(context: Context, run_id: UUID, *, every: float, timeout: float | Non
 
 
 def _tell(context: Context, run: Run, told: str) -> str:
-    """A line for what is new; the answer is what has been told."""
+    """Print a line where something is new; returns what was printed."""
     words = context.client.explain(run.id).text if run.state is RunState.SCHEDULED else _words(run)
     line = f"{run.state:<10}  {words}".rstrip()
     if line != told and not context.as_json:
@@ -46,7 +46,7 @@ def _words(run: Run) -> str:
 
 
 def _since(run: Run) -> datetime | None:
-    """When the state began, where the run says so."""
+    """When the state began, where the run knows it."""
     if run.state.is_terminal:
         return run.ended_at
     return {RunState.PENDING: run.claimed_at, RunState.RUNNING: run.started_at}.get(run.state)

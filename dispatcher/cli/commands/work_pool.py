@@ -1,4 +1,4 @@
-"""`dispatcher work-pool`: make, change and look at work pools."""
+"""`dispatcher work-pool`: create, change and inspect work pools."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def ls(context: Context, /) -> Answer:
 
 
 def _listed(context: Context, pool: WorkPool) -> shapes.Shape:
-    """A pool in the list, with what keeps its runs waiting."""
+    """A pool in the list, with its present holds."""
     now, oldest = context.wiring.dispatch.clock.now(), context.client.oldest_due(pool.name)
     is_late = oldest is not None and now - oldest.due_at > context.settings.heartbeat
     return {

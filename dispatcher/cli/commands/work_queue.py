@@ -1,4 +1,4 @@
-"""`dispatcher work-queue`: make, change and look at the work queues of a pool."""
+"""`dispatcher work-queue`: create, change and inspect the work queues of a pool."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def _changed(context: Context, pool: str, name: str, text: str) -> Answer:
 
 
 def _placed(context: Context, before: WorkPool, after: WorkPool, name: str, did: str) -> Answer:
-    """Say where a queue went and whom it moved down."""
+    """Report the priority of a queue, and the queues that moved down."""
     moved = {
         queue.name: queue.priority
         for queue in after.queues

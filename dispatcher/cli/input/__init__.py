@@ -1,1 +1,1 @@
-"""What people type and the files they name, as values."""
+"""What people type, and the files that they name, as values."""

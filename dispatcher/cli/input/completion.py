@@ -1,4 +1,4 @@
-"""Live names for the shell: what is offered when somebody presses Tab.
+"""Completion of existing names in the shell.
 
     eval "$(_DISPATCHER_COMPLETE=bash_source dispatcher)"        # or zsh_source, fish_source
 
@@ -21,7 +21,7 @@ Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
 def _offering(names: Callable[[Context, click.Context], Iterable[str]]) -> Complete:
-    """A completion of the names that begin with what has been typed."""
+    """Complete the names that begin with the typed text."""
 
     def complete(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
         context = ctx.ensure_object(Context)

@@ -1,4 +1,4 @@
-"""A configuration file: read with its templates and the place of everything, written with what editors look for."""
+"""Configuration files: read with their templates and the line of every value, written with a schema for editors."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _together(documents: Sequence[Document]) -> Document:
 
 
 def _twice(kind: str, known: Mapping[str, Any], places: Mapping[str, Place], document: Document) -> Iterator[Fault]:
-    """The nouns of a file that stand in one before it."""
+    """The nouns of a file that an earlier file has too."""
     for name in sorted(known.keys() & document.value[kind].keys()):
         path = joined(kind, name)
         yield Fault(f"{document.place(path)}: {path}", f"stands in {places[path]} too; keep one of the two")
@@ -144,7 +144,7 @@ def _template(document: Document, path: str, file: Path) -> Any:
 
 
 def _json(text: str, name: str) -> Document:
-    """JSON is read as JSON; where it is YAML too, which it mostly is, that tells the lines."""
+    """The value of a JSON file. Its lines are known where it is YAML too, as most JSON is."""
     value = parse_json(text, name, TEMPLATE)
     try:
         return Document(value, yaml_files.read(text, name).places)

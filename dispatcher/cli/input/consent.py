@@ -1,6 +1,6 @@
-"""`--yes`, which every command takes that deletes: nothing is deleted unasked, whoever or whatever calls.
+"""`--yes`, for commands that delete: nothing is deleted without consent.
 
-With `--yes` it is done. Without, a person at a terminal is asked; anybody else (a pipeline, a cron job) is refused.
+Without `--yes`, a person at a terminal is asked; anything else (a pipeline, a cron job) is refused.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The work pool that `run create` and `deployment create` take where none is named.
+"""The work pool that `run create` and `deployment create` use where none is named.
 
 It is a person's own, not the store's: `DISPATCHER_DEFAULT_POOL` where that is set, else what `--set-as-default` noted in
 `~/.dispatcher/default-pools.json`, for each store by itself. A function has none: what it is asked to create names a pool.
@@ -17,7 +17,7 @@ MEND = "dispatcher work-pool update NAME --set-as-default"
 
 
 def pool_or_default(context: Context, pool: str | None) -> str:
-    """The pool that was named, or else the default. Raises `InvalidInput` without either, `NotFound` for one that is gone."""
+    """The named pool, or the default. Raises `InvalidInput` without either, `NotFound` for a deleted default."""
     if pool is not None:
         return pool
     name = default_pool(context)
@@ -27,7 +27,7 @@ def pool_or_default(context: Context, pool: str | None) -> str:
 
 
 def default_pool(context: Context) -> str | None:
-    """The default, where there is one. Raises `NotFound` for one that is gone."""
+    """The default, where there is one. Raises `NotFound` for a deleted pool."""
     name = context.settings.default_pool or _noted().get(_key(context))
     if name is not None and context.wiring.store.pool(name) is None:
         source = "DISPATCHER_DEFAULT_POOL" if context.settings.default_pool else str(_file())
@@ -36,14 +36,14 @@ def default_pool(context: Context) -> str | None:
 
 
 def set_default(context: Context, name: str) -> str:
-    """Note a pool as the default of this store; the answer says so, and what wins over it."""
+    """Save a pool as the default of this store; the answer reports it, and what overrides it."""
     _write({**_noted(), _key(context): name})
     over = context.settings.default_pool
     return f" It is the default now{f', but DISPATCHER_DEFAULT_POOL={over} wins' if over not in (None, name) else ''}."
 
 
 def forget_default(context: Context, name: str) -> None:
-    """Forget a pool that was deleted."""
+    """Forget a deleted pool."""
     noted = _noted()
     if noted.get(_key(context)) == name:
         _write({key: value for key, value in noted.items() if key != _key(context)})

@@ -1,4 +1,4 @@
-"""The options for schedules and retries, which several commands take alike, and what they say."""
+"""The options for schedules and retries, which several commands share."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class ScheduleOptions:
 
 
 def readings(schedules: Iterable[Schedule]) -> str:
-    """How expressions are read that others read otherwise, as sentences to put behind another."""
+    """How the cron expressions are read that other programs read differently, as sentences."""
     found = (reading(schedule.cron, day_or=schedule.day_or) for schedule in schedules if schedule.cron is not None)
     return "".join(f" {text}" for text in found if text)
 

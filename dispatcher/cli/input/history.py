@@ -1,4 +1,4 @@
-"""Past runs as `simulate` takes them: from the store, or from what `run ls --json` printed."""
+"""Past runs for `simulate`: from the store, or from the output of `run ls --json`."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _run(shape: Mapping[str, Any]) -> Run:
 
 
 def _held(run: Run) -> float | None:
-    """None for a run that never held a slot to any purpose: cancelled while it waited, never started."""
+    """The seconds in a slot; None for a run that never started."""
     begun = run.submitted_at or run.started_at
     return _seconds(begun, run.ended_at) if begun and run.ended_at else None
 

@@ -1,4 +1,4 @@
-"""`--hook` and `--no-hooks`, which pools and deployments take alike, and what they say."""
+"""`--hook` and `--no-hooks`, which pools and deployments share."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def hooks_given(texts: Iterable[str]) -> list[Hook]:
 
 
 def hooks_changed(texts: Iterable[str], *, none: bool) -> list[Hook] | None:
-    """The hooks that an update gives: an empty list for `--no-hooks`, None where nothing was said. Raises `InvalidInput`."""
+    """The hooks of an update: an empty list for `--no-hooks`, None without an option. Raises `InvalidInput`."""
     given = hooks_given(texts)
     if given and none:
         raise InvalidInput("hook", [Fault("options", "--hook and --no-hooks exclude each other; give one")])

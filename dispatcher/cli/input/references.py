@@ -1,4 +1,4 @@
-"""What people call things: a name, an id, or the beginning of an id as the lists show it."""
+"""References to nouns: a name, an id, or the beginning of an id as lists show it."""
 
 from __future__ import annotations
 

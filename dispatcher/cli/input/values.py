@@ -1,4 +1,4 @@
-"""What people type and the files they name, as values. Each error names the option or the file, the line and the column."""
+"""What people type, and the files that they name, as values. Each error names the option, or file, line and column."""
 
 from __future__ import annotations
 
