@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.cli.commands.logs import news
+from dispatcher.cli.commands.logs import new_lines
 
 TICKS = 400
 WRITES = 'command=["sh", "-c", "echo attempt $DISPATCHER_ATTEMPT; exit 3"]'
@@ -85,4 +85,4 @@ def test_following_shows_both_attempts_while_they_take_place(cli, pool, tmp_path
     ],
 )
 def test_lines_are_told_once(before, after, new):
-    assert list(news(list(before), list(after))) == list(new)
+    assert list(new_lines(list(before), list(after))) == list(new)

@@ -212,10 +212,10 @@ def _unchecked(context: Context, pool: WorkPool) -> Iterator[Finding]:
     """What the provider could not check of the jobs of this pool before they are submitted."""
     try:
         unchecked = registry.check(pool.type, _configuration(context, pool)).unchecked
-    except (DispatcherError, ProviderError):  # told by the other checks
+    except (DispatcherError, ProviderError):  # the other checks report it
         return
     for words in unchecked:
-        fix = "install it where pools, deployments and runs are made; until then a tick is the first to tell"
+        fix = "install it where pools, deployments and runs are created; until then only ticks find faults"
         yield _warning("provider", pool.name, f"not checked: {words}", fix)
 
 

@@ -45,7 +45,7 @@ def file_options(function: Function) -> Function:
 def plan(context: Context, /, sources: Sequence[str], *, prune: bool) -> Answer:
     """Show what a configuration file would change, and the hash of the stored configuration. It changes nothing.
 
-    Exit codes: 0 nothing to change, 2 changes, 1 the file has faults, each told with its line.
+    Exit codes: 0 nothing to change, 2 changes, 1 the file has faults, each with its line.
     """
     plan = _plan(context, sources, prune=prune)
     exit_code = CHANGES if plan.changes else 0

@@ -69,7 +69,7 @@ def create(
         name, pool=owner, job_variables=variables, schedules=schedules, retry=retry, hooks=hooks, **fields
     )
     then = f"Try: dispatcher deployment {'schedule ls' if schedules else 'run'} {name}"
-    return _told(context, made, f"Created deployment {name!r} in {made.pool}/{made.queue}.{readings(schedules)}\n{then}")
+    return _changed(context, made, f"Created deployment {name!r} in {made.pool}/{made.queue}.{readings(schedules)}\n{then}")
 
 
 @deployment.command(
@@ -128,7 +128,7 @@ def update(
     words = f"Updated deployment {name!r}.{readings(schedules)}"
     if new_name is not None and new_name != name:
         made, words = context.client.rename_deployment(name, new_name), f"Deployment {name!r} is {new_name!r} now."
-    return _told(context, made, words)
+    return _changed(context, made, words)
 
 
 @deployment.command("ls", example="dispatcher deployment ls --pool nightly")
@@ -165,7 +165,7 @@ deployment.add_command(schedule)
 @pass_context
 def pause(context: Context, /, name: str) -> Answer:
     """Pause the schedules of a deployment; their future runs are removed. People can still run it."""
-    return _told(context, context.client.pause_deployment(name), f"Paused deployment {name!r}: its schedules make no runs.")
+    return _changed(context, context.client.pause_deployment(name), f"Paused deployment {name!r}: its schedules make no runs.")
 
 
 @deployment.command("resume", example="dispatcher deployment resume etl")
@@ -173,7 +173,7 @@ def pause(context: Context, /, name: str) -> Answer:
 @pass_context
 def resume(context: Context, /, name: str) -> Answer:
     """Resume the schedules of a deployment from now on."""
-    return _told(context, context.client.resume_deployment(name), f"Resumed deployment {name!r}.")
+    return _changed(context, context.client.resume_deployment(name), f"Resumed deployment {name!r}.")
 
 
 @deployment.command("delete", example="dispatcher deployment delete etl --yes")
@@ -190,7 +190,7 @@ def delete(context: Context, /, name: str, *, yes: bool) -> Answer:
     return Answer(data={"deleted": name}, text=f"Deleted deployment {name!r}.{then}")
 
 
-def _told(context: Context, deployment: Deployment, text: str) -> Answer:
+def _changed(context: Context, deployment: Deployment, text: str) -> Answer:
     return Answer(data=shapes.deployment(deployment), text=text, secrets=secrets.of_deployments(context, [deployment]))
 
 

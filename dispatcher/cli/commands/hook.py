@@ -55,13 +55,13 @@ def test(context: Context, /, name: str) -> Answer:
 
     clock = SystemClock()
     identity = clock.new_id()
-    told = {"hook": name, "id": f"msg_{identity.hex}", "delivered": True, "problem": None}
+    delivery = {"hook": name, "id": f"msg_{identity.hex}", "delivered": True, "problem": None}
     try:
         deliveries(context.settings)(name, identity, trial(name, clock.now()))
     except NotDelivered as problem:
-        told |= {"delivered": False, "problem": str(problem)}
-        return Answer(data=told, text="Not delivered.", faults=(f"hook {name!r}: {problem}",))
-    return Answer(data=told, text=f"Hook {name!r} has taken the message {told['id']}.")
+        delivery |= {"delivered": False, "problem": str(problem)}
+        return Answer(data=delivery, text="Not delivered.", faults=(f"hook {name!r}: {problem}",))
+    return Answer(data=delivery, text=f"Hook {name!r} has taken the message {delivery['id']}.")
 
 
 def _entry(name: str, entry: Mapping[str, Any] | None) -> Shape:

@@ -39,11 +39,11 @@ def follow(context: Context, run: Run, *, attempt: int | None, tail: int, every:
         over, job = _is_over(run, attempt), _job(run, attempt)
         if job is not None:
             if last is not None and job[0] != last[0]:
-                _tell(context, run, last, seen, tail)  # what it wrote at its end
+                _print_new(context, run, last, seen, tail)  # what it wrote at its end
             if last is None or job[0] != last[0]:
                 _announce(context, run, job[0], first=last is None)
                 seen = []
-            last, seen = job, _tell(context, run, job, seen, tail)
+            last, seen = job, _print_new(context, run, job, seen, tail)
         if over:
             break
         clock.sleep(every)
@@ -53,7 +53,7 @@ def follow(context: Context, run: Run, *, attempt: int | None, tail: int, every:
     return Answer(data=data) if context.as_json else None
 
 
-def _tell(context: Context, run: Run, job: JobOf, seen: list[str], tail: int) -> list[str]:
+def _print_new(context: Context, run: Run, job: JobOf, seen: list[str], tail: int) -> list[str]:
     """Print the new lines; returns all lines."""
     text = _text(context, run, job, tail)
     if text is None:
@@ -62,12 +62,12 @@ def _tell(context: Context, run: Run, job: JobOf, seen: list[str], tail: int) ->
         )
     lines = text.splitlines()
     if not context.as_json:
-        for line in news(seen, lines):
+        for line in new_lines(seen, lines):
             click.echo(line)
     return lines
 
 
-def news(before: Sequence[str], after: Sequence[str]) -> Sequence[str]:
+def new_lines(before: Sequence[str], after: Sequence[str]) -> Sequence[str]:
     """The new lines. Both are the last lines of one text, so that the end of `before` is the beginning of `after`."""
     start = next(start for start in range(len(before) + 1) if after[: len(before) - start] == before[start:])
     return after[len(before) - start :]

@@ -132,13 +132,13 @@ def _changed(pool: WorkPool, limit: str | None, limits: Sequence[str], prioritie
 
 
 def _outcome(pool: WorkPool, past: Sequence[Past], interval: timedelta) -> Shape:
-    told = replay(pool, past, interval=interval)
+    replayed = replay(pool, past, interval=interval)
     queues = sorted({run.queue for run, _ in past} | {queue.name for queue in pool.queues})
-    lanes = {name: [told.waits[run.id] for run, _ in past if run.queue == name] for name in queues}
+    lanes = {name: [replayed.waits[run.id] for run, _ in past if run.queue == name] for name in queues}
     return {
         "concurrency_limit": pool.concurrency_limit,
-        "most_slots": told.peak,
-        "ended_at": told.end.isoformat() if told.end else None,
+        "most_slots": replayed.peak,
+        "ended_at": replayed.end.isoformat() if replayed.end else None,
         "queues": [{"name": name, **_waits(waits)} for name, waits in lanes.items()],
     }
 

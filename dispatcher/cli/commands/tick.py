@@ -55,9 +55,9 @@ def _dry(context: Context, named: Sequence[str] | None) -> Answer:
     pools = [pool for pool in context.client.work_pools() if named is None or pool.name in named]
     plans = [_plan(context, pool) for pool in pools]
     faults = tuple(f"{report.pool}: {report.problem}" for _, report in plans if report.problem)
-    told = [shapes.dry_run(decision, report) for decision, report in plans]
+    data = [shapes.dry_run(decision, report) for decision, report in plans]
     granted = [grant.run for decision, _ in plans for grant in decision.grants]
-    return Answer(data=told, view="dry_run", secrets=secrets.of_runs(context, granted), faults=faults)
+    return Answer(data=data, view="dry_run", secrets=secrets.of_runs(context, granted), faults=faults)
 
 
 def _plan(context: Context, pool: WorkPool) -> tuple[Decision, PoolReport]:

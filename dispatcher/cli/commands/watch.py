@@ -15,12 +15,12 @@ from dispatcher.models import Run, RunState
 
 def follow(context: Context, run_id: UUID, *, every: float, timeout: float | None) -> Answer:
     """Print a line for each change until the run has ended, or the time is up."""
-    clock, told = context.wiring.dispatch.clock, ""
+    clock, printed = context.wiring.dispatch.clock, ""
     stop = clock.now() + timedelta(seconds=timeout) if timeout is not None else None
     try:
         while True:
             run = context.client.run(run_id)
-            told = _tell(context, run, told)
+            printed = _print(context, run, printed)
             left = (stop - clock.now()).total_seconds() if stop else every
             if run.state.is_terminal or left <= 0:
                 return _answer(run, timeout, secrets.of_runs(context, [run]))
@@ -30,11 +30,11 @@ def follow(context: Context, run_id: UUID, *, every: float, timeout: float | Non
         raise
 
 
-def _tell(context: Context, run: Run, told: str) -> str:
+def _print(context: Context, run: Run, printed: str) -> str:
     """Print a line where something is new; returns what was printed."""
     words = context.client.explain(run.id).text if run.state is RunState.SCHEDULED else _words(run)
     line = f"{run.state:<10}  {words}".rstrip()
-    if line != told and not context.as_json:
+    if line != printed and not context.as_json:
         click.echo(f"{_local(_since(run) or context.client.clock.now())}  {line}")
     return line
 

@@ -301,8 +301,8 @@ def provision_infrastructure(
     kind = pool_type or context.client.work_pool(name).type
     instead = writing.nothing_to_make(kind)
     if instead is not None:
-        told: dict[str, Any] = {"pool": name, "type": kind, "directory": None, "files": [], "next": []}
-        return Answer(data=told, text=f"Work pool {name!r} is of type {kind}. {instead}")
+        data: dict[str, Any] = {"pool": name, "type": kind, "directory": None, "files": [], "next": []}
+        return Answer(data=data, text=f"Work pool {name!r} is of type {kind}. {instead}")
     module = writing.root_module(name, kind, with_dispatcher=not pool_only, is_stored=pool_type is None)
     directory = output or Path(f"{writing.cloud_name(name)}-infrastructure")
     files = writing.write(module, directory, force=force)

@@ -15,7 +15,7 @@ from dispatcher.models import TERMINAL_STATES, Hook, RunState
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 LATE = "LATE:"
-"""Begins the news of a run that waits; the length of time stands after it."""
+"""Begins the word for late runs; the length of time follows it."""
 
 
 def hook_option(function: Function) -> Function:

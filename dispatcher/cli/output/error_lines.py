@@ -40,7 +40,7 @@ def lines(problem: Exception) -> Iterator[str]:
 
 
 def _faults(problem: InvalidInput) -> Iterator[str]:
-    """Faults name their field; a subject is told where it is not what the command itself is about."""
+    """Faults name their field; the subject is added where it is not that of the command."""
     elsewhere = f" ({problem.subject})" if "would no longer fit" in problem.subject else ""
     for fault in map(_discreet, problem.faults):
         yield _one_line(f"{fault}{elsewhere}" if fault.path else f"{problem.subject}: {fault}{elsewhere}")

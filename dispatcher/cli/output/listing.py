@@ -50,9 +50,9 @@ def listing(client: Dispatcher, where: RunFilter, *, limit: int) -> Listing:
         due = _due_of_many(client, where, limit)
     live = sorted(live, key=lambda run: run.claimed_at or now)
     ended = sorted(ended, key=lambda run: run.ended_at or now, reverse=True)
-    told = [Listed(run=run) for run in live], _told(client, due[:limit], now), [Listed(run=run) for run in ended]
+    shown = [Listed(run=run) for run in live], _with_waits(client, due[:limit], now), [Listed(run=run) for run in ended]
     later = sorted((run for run in waiting if not _counts_now(run, now)), key=_by_time)
-    return Listing(runs=[each for part in told for each in part][:limit], to_come=[Listed(run=run) for run in later[:limit]])
+    return Listing(runs=[each for part in shown for each in part][:limit], to_come=[Listed(run=run) for run in later[:limit]])
 
 
 def _read(client: Dispatcher, where: RunFilter, states: frozenset[RunState], limit: int) -> Sequence[Run]:
@@ -75,11 +75,11 @@ def _by_time(run: Run) -> tuple[datetime, UUID]:
     return run.due_at, run.id
 
 
-def _told(client: Dispatcher, due: Iterable[Run], now: datetime) -> list[Listed]:
+def _with_waits(client: Dispatcher, due: Iterable[Run], now: datetime) -> list[Listed]:
     """Runs that are due, each with the one reason that `explain` gives for it."""
     pools: dict[str, tuple[WorkPool | None, Mapping[str, QueueCount]]] = {}
     ahead: dict[tuple[str, str], int] = {}
-    told = []
+    shown = []
     for run in due:
         if run.pool not in pools:
             pools[run.pool] = client.store.pool(run.pool), client.store.counts(run.pool, now)
@@ -87,8 +87,8 @@ def _told(client: Dispatcher, due: Iterable[Run], now: datetime) -> list[Listed]
         place = ahead.setdefault((run.pool, run.queue), 0)
         words = _words(run, _around(client, run, pool, counts, place), now) if pool else ""
         ahead[run.pool, run.queue] += run.due_at <= now and (run.not_before is None or run.not_before <= now)
-        told.append(Listed(run=run, late=now - run.due_at > LATE, waits=words))
-    return told
+        shown.append(Listed(run=run, late=now - run.due_at > LATE, waits=words))
+    return shown
 
 
 def _around(client: Dispatcher, run: Run, pool: WorkPool, counts: Mapping[str, QueueCount], ahead: int) -> Surroundings:

@@ -10,9 +10,9 @@ deployment   id, name, pool, queue, job_variables, tags, description, paused, re
              adds next to each schedule (its next three windows; none while nothing is made of it)
 schedule     slug, cron, day_or, interval_seconds, rrule, timezone, anchor, active, catch_up, catch_up_limit; `schedule ls` adds
              deployment and next
-hook         name, states, late_after_seconds (null: never told late); `hook ls`: name, kind (webhook, topic; null for one that
-             the settings lack), to (host or ARN), signed, work_pools and deployments (that name it); `hook test`: hook, id,
-             delivered, problem (null where it was)
+hook         name, states, late_after_seconds (null: not notified of late runs); `hook ls`: name, kind (webhook, topic; null
+             for one that the settings lack), to (host or ARN), signed, work_pools and deployments (that name it);
+             `hook test`: hook, id, delivered, problem (null where it was delivered)
 retry        attempts (the first included), delay_seconds, backoff, states; null for none
 run          what `dispatcher.core.run_shape` says: id, name, pool, queue, deployment, schedule (its slug), state, reason,
              attempt (the number in the name of its job), ended_attempts, exit_code, url, created_at, scheduled_at, due_at,
@@ -194,7 +194,7 @@ def retry(found: RetryPolicy | None) -> Shape | None:
 
 
 def hook(hook: Hook) -> Shape:
-    """Who is told of what."""
+    """A hook of a pool or deployment."""
     patience = hook.late_after
     return {
         "name": hook.name,

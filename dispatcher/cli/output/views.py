@@ -131,7 +131,7 @@ def retry_words(shape: Shape) -> str:
 
 
 def hook_words(shape: Shape) -> str:
-    """What a hook is told, in a sentence."""
+    """What a hook is notified of, in a sentence."""
     late = shape["late_after_seconds"]
     states = f"{' or '.join(shape['states'])}" if shape["states"] else ""
     return ", ".join(word for word in (states, f"late by {seconds(late)}" if late is not None else "") if word)
@@ -247,8 +247,8 @@ def _did(shape: Shape) -> str:
     if not shape["changes"]:
         return "Nothing to change."
     numbers = {action: sum(change["action"] == action for change in shape["changes"]) for action in MARKS}
-    told = ", ".join(f"{number} to {action}" for action, number in numbers.items() if number)
-    return f"Applied: {told.replace(' to ', ' ')}d." if shape["applied"] else f"Plan: {told}."
+    summary = ", ".join(f"{number} to {action}" for action, number in numbers.items() if number)
+    return f"Applied: {summary.replace(' to ', ' ')}d." if shape["applied"] else f"Plan: {summary}."
 
 
 def short(value: Any) -> str:
