@@ -54,7 +54,7 @@ class Careful(click.Command):
             for parameter, times in Counter(order).items():
                 if times > 1 and isinstance(parameter, click.Option) and _takes_one(parameter):
                     name = "/".join([parameter.opts[-1], *parameter.secondary_opts])
-                    words = f"{name} is given {times} times but takes one value; give it once"
+                    words = f"{name} is given {times} times but takes one value; give it once."
                     raise click.BadOptionUsage(name, words, ctx)
         return super().parse_args(ctx, args)
 

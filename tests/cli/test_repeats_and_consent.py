@@ -30,7 +30,7 @@ def test_every_option_of_one_value_refuses_a_second_one(path, option, cli):
     words = [word for number in "12" for word in (option.opts[int(number) % len(option.opts)], number)]
     said = cli(*path, *words)
     assert said.exit_code == 2
-    words = f"{option.opts[-1]} is given 2 times, and takes one value; which of them is meant?"
+    words = f"{option.opts[-1]} is given 2 times but takes one value; give it once."
     assert said.errors == (f"error: {words} See `dispatcher {' '.join(path)} --help`.",)
 
 
