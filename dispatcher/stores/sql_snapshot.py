@@ -49,7 +49,8 @@ class _Reader:
 
     def due(self, queue: str, limit: int, after: Position | None = None) -> Sequence[Run]:
         """See `records.Due`."""
-        limit = max(limit, 0)
+        if limit <= 0:
+            return []
         if self._heads is None:
             self._heads = self._read_heads(limit)
         if (head := self._heads.get(queue)) and after is None and (head.is_all or len(head.runs) >= limit):

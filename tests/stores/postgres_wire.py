@@ -4,6 +4,7 @@ import select
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from itertools import cycle
@@ -48,8 +49,10 @@ class _Proxy:
 class Cutter(_Proxy):
     """Counts what a client sends, and breaks the connection where it is told to."""
 
-    def __init__(self, server_port: int) -> None:
+    def __init__(self, server_port: int, *, delay: float = 0.0) -> None:
+        """`delay`: seconds by which what the client sends arrives later."""
         super().__init__(server_port)
+        self._delay = delay
         self.requests = self.trips = self.statements = 0
         """What the client has sent in one piece; how often it asked for all answers so far, which is a round trip; and the
         statements in what it sent."""
@@ -79,6 +82,8 @@ class Cutter(_Proxy):
                         self.statements += sum(kind in b"PQ" for kind in kinds)
                         self.trips += sum(kind in b"SQ" for kind in kinds)
                         begun = True  # what comes first is no message like the others
+                    if side is client and self._delay:
+                        time.sleep(self._delay)
                     (server if side is client else client).sendall(data)
 
     def _breaks_at(self, data: bytes, server: socket.socket) -> bool:
