@@ -80,9 +80,12 @@ class ClaimTry:
         return waits and max(run.due_at, run.not_before or run.due_at) <= self._now
 
     def _deployment(self, name: str) -> Deployment | None:
+        """One deployment; with the first, those of all runs that were seen so far are read."""
         if name not in self._deployments:
-            found = self._table.items([keys.deployment(name)])
-            self._deployments[name] = deployment_in(found.get(keys.deployment(name)))
+            seen = {stored.run.deployment for stored in self._seen.values()} - {None}
+            names = [name, *sorted(each for each in seen if each and each != name and each not in self._deployments)]
+            items = self._table.items([keys.deployment(each) for each in names])
+            self._deployments.update((each, deployment_in(items.get(keys.deployment(each)))) for each in names)
         return self._deployments[name]
 
     def _abandoned(self, limit: int) -> Sequence[Stored]:

@@ -140,3 +140,19 @@ def save(place: Place, name: str, *, windows_from: datetime) -> str:
     wanted = a_deployment(name, schedules=(Schedule(slug="ten", cron="*/10 * * * *"),))
     place.store.save_deployment(wanted, expected_version=None, now=windows_from)
     return name
+
+
+def test_the_deployments_of_all_due_runs_are_read_in_one_request():
+    place = a_place()
+    names = [f"deployment-{number}" for number in range(BATCH)]
+    place.store.restore(deployments=[a_deployment(name) for name in names])
+    place.store.add_runs([a_run(deployment=name) for name in names])
+
+    def decide(snapshot: Snapshot) -> Decision:
+        runs = snapshot.due("default", BATCH)
+        place.recorder.requests.clear()
+        assert [deployment.name for run in runs if (deployment := snapshot.deployment(run.deployment or ""))] == names
+        assert len(place.recorder.requests) == 1
+        return Decision()
+
+    claim(place.store, decide=decide)
