@@ -1,4 +1,4 @@
-"""Identities: in the order in which they are made, told apart by their beginning, and valid UUIDs."""
+"""Identities sort in the order in which they are made, differ at their beginning, and are valid UUIDs."""
 
 from __future__ import annotations
 

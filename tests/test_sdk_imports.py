@@ -49,7 +49,7 @@ print(json.dumps({"accepted": accepted, "problems": report.problems, "loaded": l
 
 
 def ticked(path, environment=None, blocked=()):
-    """What a tick in a fresh interpreter tells: what was accepted, what went wrong, what is loaded."""
+    """What a tick in a fresh interpreter reports: what was accepted, what went wrong, what is loaded."""
     own = {"DISPATCHER_STORE": f"sqlite:///{path}", "BLOCKED": json.dumps(list(blocked)), "DISPATCHER_LOG_LEVEL": "ERROR"}
     command = [sys.executable, "-c", TICK]
     around = {**os.environ, **(environment or {}), **own}

@@ -98,7 +98,7 @@ def shown(value):
 
 
 @pytest.mark.parametrize("variable", DOCUMENTED)
-def test_the_table_tells_the_default_that_holds(variable):
+def test_the_table_shows_the_default_that_holds(variable):
     assert DOCUMENTED[variable].strip("`") == shown(getattr(read(), field_of(variable)))
 
 

@@ -24,7 +24,7 @@ def test_a_job_of_which_no_run_speaks_is_a_stray_and_those_of_runs_are_not():
     assert strays(a_dispatch(store, provider), a_pool()) == (ORPHAN,)
 
 
-def test_a_restored_store_is_told_of_the_jobs_of_runs_made_since_the_backup():
+def test_a_restored_store_reports_the_jobs_of_runs_made_since_the_backup():
     store, provider = a_store(a_pool(limit=1)), FakeProvider()
     store.add_runs([run := a_run(due_at=LONG_AGO)])
     ticked(store, provider)

@@ -185,7 +185,7 @@ def test_cloud_run_is_swept_in_the_templates_region_and_in_those_of_its_runs():
         assert set(swept) == {ORPHAN, ORPHAN.replace("bad", "baf")}
 
 
-def test_a_place_that_could_not_be_asked_is_told():
+def test_a_place_that_could_not_be_asked_is_reported():
     store = a_store(a_cloud_pool(CLOUD_RUN))
     with CloudRunEmulator() as emulator:
         provider = CloudRunProvider(endpoint=emulator.url, project="p")

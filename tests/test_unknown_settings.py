@@ -15,7 +15,7 @@ from dispatcher.settings import unknown_settings
         ("DISPATCHER_XYZZY_PLUGH_FROTZ", "DISPATCHER_XYZZY_PLUGH_FROTZ is no setting"),
     ],
 )
-def test_it_is_told_with_the_nearest(name, line):
+def test_an_unknown_setting_is_reported_with_the_nearest(name, line):
     assert unknown_settings({name: "x", "PATH": "/bin"}) == [line]
 
 

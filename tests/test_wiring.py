@@ -1,4 +1,4 @@
-"""Settings become a store, providers and a dispatch; what cannot be made names the variable and the mend."""
+"""Settings become a store, providers and a dispatch; the error for a wrong one names the variable and the fix."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_options_of_a_type_that_nobody_serves_are_refused_at_once():
         wire(some_settings(provider_options={"esc:push": {}}))
 
 
-def test_a_missing_extra_is_told_with_the_line_that_adds_it():
+def test_a_missing_extra_is_reported_with_the_line_that_adds_it():
     code = (
         "import sys; sys.modules['boto3'] = None\n"
         "from dispatcher.settings import Settings; from dispatcher.wiring import Providers\n"

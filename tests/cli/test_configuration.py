@@ -132,7 +132,7 @@ deployments:
 """
 
 
-def test_every_fault_is_told_with_file_line_and_the_nearest_key(cli, a_file):
+def test_every_fault_is_reported_with_file_line_and_the_nearest_key(cli, a_file):
     path = a_file("dispatcher.yaml", FAULTY)
     said = cli("plan", "-f", path)
     assert said.exit_code == 1
@@ -146,7 +146,7 @@ def test_every_fault_is_told_with_file_line_and_the_nearest_key(cli, a_file):
     assert cli.stored() == ([], [])
 
 
-def test_what_does_not_fit_together_is_told_with_its_line_too(cli, a_file):
+def test_objects_that_do_not_fit_together_are_reported_with_their_lines(cli, a_file):
     deployment = "pool: a\n    queue: defalt\n    job_variables:\n      comand: x\n"
     path = a_file("c.yaml", f"pools:\n  a: {{type: process}}\ndeployments:\n  d:\n    {deployment}")
     queue, variable = cli("plan", "-f", path).errors
@@ -171,7 +171,7 @@ deployments:
 """
 
 
-def test_what_is_wrong_with_schedules_and_retries_is_told_with_its_line(cli, a_file):
+def test_faults_of_schedules_and_retries_are_reported_with_their_lines(cli, a_file):
     path = a_file("c.yaml", SCHEDULED)
     retries, key = sorted(cli("plan", "-f", path).errors, reverse=True)
     assert retries.startswith(f"error: {path}:13:7: deployments.d.retry.attempts: must be a whole number from 1 to 20")
@@ -185,7 +185,7 @@ def test_what_is_wrong_with_schedules_and_retries_is_told_with_its_line(cli, a_f
     assert "did you mean Europe/Paris" in zone
 
 
-def test_a_deployment_with_schedules_that_lacks_a_variable_is_told_with_its_line(cli, a_file):
+def test_a_deployment_with_schedules_that_lacks_a_variable_is_reported_with_its_line(cli, a_file):
     text = "pools: {a: {type: process}}\ndeployments:\n  d:\n    pool: a\n    schedules: {daily: {cron: 30 6 * * *}}\n"
     [fault] = cli("plan", "-f", a_file("c.yaml", text)).errors
     assert "c.yaml:3:3: deployments.d.job_variables.command: is required and missing; give it a value here or as" in fault
@@ -218,7 +218,7 @@ def test_the_pause_of_a_schedule_stays_where_the_file_says_nothing_of_it(cli, a_
 
 
 @pytest.mark.parametrize("name", ["template.json", "template.yaml"])
-def test_faults_of_a_templates_file_are_told_with_its_own_lines(cli, a_file, name):
+def test_faults_of_a_templates_file_are_reported_with_its_own_lines(cli, a_file, name):
     wrong = {**TEMPLATE, "job_configuration": {"command": "{{ command }}", "cpu": "{{ cpus }}"}}
     template = a_file(name, json.dumps(wrong, indent=2) if name.endswith("json") else yaml.safe_dump(wrong, sort_keys=False))
     path = a_file("c.yaml", f"pools:\n  a:\n    type: process\n    base_job_template: {name}\n")
@@ -258,7 +258,7 @@ def test_a_configuration_comes_from_standard_input_as_json_too(cli):
     assert cli.ok("apply", "-f", "-", stdin=json.dumps({"pools": {"a": {"type": "process"}}}))["changes"][0]["name"] == "a"
 
 
-def test_pruning_tells_what_goes_and_without_it_what_stays(cli, large, a_file):
+def test_a_plan_with_pruning_shows_what_goes_and_without_it_what_stays(cli, large, a_file):
     cli.ok("apply", "-f", large)
     path = a_file("less.yaml", "pools: {pool-0: {type: process, base_job_template: template.json}}\n")
     kept = cli("plan", "-f", path)

@@ -90,7 +90,7 @@ def test_all_four_clouds_need_their_extras_and_one_line_says_which(module, extra
     assert f"pip install 'push-dispatcher[{extra}]'" in said.errors[0]
 
 
-def test_what_a_handler_raises_is_told_and_the_function_lives_on(tmp_path):
+def test_what_a_handler_raises_is_reported_and_the_function_lives_on(tmp_path):
     function = Function("operator.getitem", {}, tmp_path / "log")
     try:
         with pytest.raises(DispatcherError, match="the function failed: TypeError: "):

@@ -72,7 +72,7 @@ def test_only_the_named_pools_are_ticked(cli, pool):
     assert "did you mean 'nightly'" in missing.errors[0]
 
 
-def test_a_pool_with_a_problem_is_told_and_ends_in_exit_code_1(cli, pool):
+def test_a_pool_with_a_problem_is_reported_and_ends_in_exit_code_1(cli, pool):
     a_few_runs(cli, 1)
     options = """import os; os.environ["DISPATCHER_PROVIDER_OPTIONS"] = '{"process": {"x": 1}}'"""
     told = cli.alone("dev", "--ticks", "1", before=options)

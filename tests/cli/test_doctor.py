@@ -100,7 +100,7 @@ def test_a_right_that_is_missing_is_named(cli, ecs_emulator):
     assert ecs_emulator.starts == {}
 
 
-def test_a_place_that_only_a_run_tells_of_is_asked_for_later(cli, container_instance_emulator):
+def test_a_place_that_only_a_run_names_is_asked_for_later(cli, container_instance_emulator):
     cli.ok("work-pool", "create", "nightly", "--type", "azure-container-instance:push")
     assert problems(cli)["credentials"]["level"] == "warning"
     variables = ("image=busybox", "subscription_id=00000000-0000-0000-0000-000000000000", "resource_group_name=jobs")

@@ -1,4 +1,4 @@
-"""Hooks on the command line: who is told of what, and that the message arrives."""
+"""Hooks on the command line: which hook is notified of what, and that the notification arrives."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def told(name, ends=("CRASHED", "FAILED"), late=None):
 # The whole way
 
 
-def test_a_run_that_fails_is_told_by_a_tick_in_a_process_of_its_own_and_the_receiver_verifies_it(cli, inbox: Inbox, settings):
+def test_a_tick_in_its_own_process_notifies_of_a_failed_run_and_the_receiver_verifies_it(cli, inbox: Inbox, settings):
     settings({"ops": {"url": inbox.url, "secret_variable": "OPS_SECRET"}}, OPS_SECRET=SECRET)
     cli.ok("work-pool", "create", "nightly", "--type", "process", "--hook", "ops")
     cli.ok("deployment", "create", "etl", "--pool", "nightly", "-jv", 'command=["sh", "-c", "exit 3"]')
@@ -141,7 +141,7 @@ def test_an_update_of_nothing_names_the_options_of_hooks(cli):
 # Files
 
 
-def test_a_hook_of_a_file_is_told_of_with_its_place_and_comes_out_as_it_went_in(cli, a_file):
+def test_a_fault_of_a_hook_of_a_file_has_its_line_and_a_valid_hook_is_exported_as_written(cli, a_file):
     text = "pools:\n  nightly:\n    type: process\n    hooks:\n      ops:\n        late_after: {}\n"
     wrong = error(cli, "plan", "-f", a_file("wrong.yaml", text.format("PT10S")))
     assert "wrong.yaml:6:9: pools.nightly.hooks.ops.late_after: must be from one minute to 30 days (got 0:00:10)" in wrong

@@ -84,5 +84,5 @@ def test_following_shows_both_attempts_while_they_take_place(cli, pool, tmp_path
         ("aa", "aaa", "a"),
     ],
 )
-def test_lines_are_told_once(before, after, new):
+def test_lines_are_printed_once(before, after, new):
     assert list(new_lines(list(before), list(after))) == list(new)

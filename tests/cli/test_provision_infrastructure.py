@@ -89,7 +89,7 @@ def test_what_is_written_is_formatted(pool_type, written):
     subprocess.run(["terraform", "fmt", "-check", "-recursive", str(target)], check=True)
 
 
-def test_the_type_is_the_stored_pools_and_the_next_steps_are_told(cli, tmp_path):
+def test_the_type_is_the_stored_pools_and_the_next_steps_are_printed(cli, tmp_path):
     cli.ok("work-pool", "create", "nightly", "--type", "cloud-run-v2:push")
     target = tmp_path / "root"
     said = cli("work-pool", "provision-infrastructure", "nightly", "--output", str(target))
@@ -113,7 +113,7 @@ def test_on_aws_the_pool_is_created_in_the_store_that_is_made(cli, tmp_path):
 
 
 @pytest.mark.parametrize(("pool_type", "words"), [("process", "dispatcher dev"), ("modal:push", "modal token new")])
-def test_a_pool_that_needs_nothing_is_told_what_to_do_instead(pool_type, words, cli, tmp_path):
+def test_the_error_for_a_pool_that_needs_nothing_says_what_to_do_instead(pool_type, words, cli, tmp_path):
     cli.ok("work-pool", "create", "nightly", "--type", pool_type)
     command = ("work-pool", "provision-infrastructure", "nightly", "--output", str(tmp_path / "root"))
     said = cli(*command)

@@ -148,7 +148,7 @@ def prepared(cli, a_file):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_one_line_names_the_field_and_the_mend_and_nothing_is_changed(name, cli, a_file, prepared):
+def test_one_line_names_the_field_and_the_fix_and_nothing_is_changed(name, cli, a_file, prepared):
     case, before = CASES[name], cli.stored()
     template = a_file("template.json", case.template)
     said = cli(*(word.format(template=template, run=prepared) if word in (TEMPLATE, "{run}") else word for word in case.words))
@@ -186,7 +186,7 @@ def test_a_template_that_a_waiting_run_would_not_fit_names_the_run(cli, a_file, 
 
 
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)], ids=["tick", "dry run"])
-def test_a_missing_extra_is_told_with_what_adds_it_and_the_other_pools_are_ticked(dry, cli, prepared):
+def test_a_missing_extra_is_reported_with_what_adds_it_and_the_other_pools_are_ticked(dry, cli, prepared):
     cli.ok("work-pool", "create", "aws", "--type", "ecs:push")
     cli.ok("run", "create", "--pool", "aws", "-jv", "image=busybox")
     _, runs = cli.stored()

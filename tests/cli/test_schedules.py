@@ -81,7 +81,7 @@ def test_schedules_are_made_listed_paused_resumed_and_deleted_one_by_one(cli, et
     assert "No schedules." in cli(*words, "ls", "etl").out
 
 
-def test_the_next_windows_are_told_on_the_clock_of_the_zone(cli, etl):
+def test_the_next_windows_are_shown_in_the_time_zone_of_the_schedule(cli, etl):
     [found] = cli.ok("deployment", "schedule", "ls", "etl")
     windows = [datetime.fromisoformat(text) for text in found["next"]]
     assert len(windows) == 3
@@ -172,7 +172,7 @@ def test_without_what_reads_schedules_there_is_a_line_that_says_what_to_install(
     assert cli.alone("deployment", "ls", "--json", before="sys.modules['cronsim'] = None").exit_code == 0
 
 
-def test_the_doctor_tells_of_schedules_that_cannot_be_read_and_only_where_there_are_some(cli, nightly):
+def test_the_doctor_reports_schedules_that_cannot_be_read_and_only_where_there_are_some(cli, nightly):
     lacking = "sys.modules['cronsim'] = None"
     assert "libraries" not in cli.alone("doctor", "--json", before=lacking).out
     cli.ok("deployment", "create", "etl", "-p", "nightly", "-jv", "command=date", *CRON)
@@ -227,7 +227,7 @@ def test_an_ended_run_is_run_again_as_a_new_one(cli, etl):
     assert cli.ok("run", "inspect", old["id"])["state"] == "CANCELLED"
 
 
-def test_the_way_of_a_run_is_told_through_all_its_attempts(cli, etl):
+def test_the_timeline_of_a_run_covers_all_its_attempts(cli, etl):
     run = cli.ok("deployment", "run", "etl", "--retries", "1")
     store = SqliteStore(cli.directory / "store.db")
     found = store.get(cli.stored()[1][0].id)

@@ -55,7 +55,7 @@ def test_as_json_the_end_is_all_that_is_printed(cli, run_id):
     assert (code, json.loads(out)["state"]) == (0, "COMPLETED")
 
 
-def test_an_ended_run_is_told_at_once(cli, run_id):
+def test_an_ended_run_is_reported_at_once(cli, run_id):
     cli.ok("run", "cancel", run_id)
     said = cli("run", "watch", run_id)
     assert (said.exit_code, "CANCELLED" in said.out) == (1, True)
@@ -78,7 +78,7 @@ def test_ctrl_c_stops_the_watching_alone(cli, run_id):
     assert cli.ok("run", "inspect", run_id)["state"] == "SCHEDULED"
 
 
-def test_the_reason_why_it_waits_is_told_anew_when_it_is_another(cli, run_id):
+def test_a_changed_wait_reason_is_printed_again(cli, run_id):
     cli.ok("work-pool", "pause", "nightly")
     with cli.process("run", "watch", run_id, *FAST) as process:
         assert "paused" in process.stdout.readline()

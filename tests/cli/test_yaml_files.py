@@ -70,7 +70,7 @@ def test_everything_has_its_place_and_what_is_missing_that_of_what_it_lies_in(pa
         ("[" + "1," * 200_000 + "1]", "is too large, or nested too deeply"),
     ],
 )
-def test_what_is_wrong_is_told_with_line_and_column(text, says):
+def test_a_fault_is_reported_with_line_and_column(text, says):
     with pytest.raises(InvalidInput) as refused:
         read(text, "f")
     assert says in str(refused.value)

@@ -303,7 +303,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("case", FAULTS)
-def test_a_fault_is_told_with_its_path_and_the_mend(case: str, dispatcher: Dispatcher):
+def test_a_fault_is_reported_with_its_path_and_the_fix(case: str, dispatcher: Dispatcher):
     configuration, path, says = FAULTS[case]
     assert says in faults(dispatcher, configuration)[path]
     assert dispatcher.work_pools() == []

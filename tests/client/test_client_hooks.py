@@ -158,14 +158,14 @@ def test_a_hook_that_changes_comes_or_goes_is_one_line_of_the_plan_each(dispatch
         (None, "", "must be"),
     ],
 )
-def test_what_is_wrong_with_a_hook_of_a_file_is_told_at_its_name(dispatcher, hook, field, words):
+def test_a_fault_of_a_hook_of_a_file_is_reported_at_its_name(dispatcher, hook, field, words):
     for noun in (("pools", "nightly"), ("deployments", "etl")):
         [(path, message)] = faults(dispatcher, *noun, "hooks", "ops", hook).items()
         assert path == f"{'.'.join(noun)}.hooks.ops{field}"
         assert message.startswith(words)
 
 
-def test_too_many_hooks_and_names_that_are_none_are_told_too(dispatcher):
+def test_too_many_hooks_and_invalid_names_are_reported_too(dispatcher):
     many = {f"hook-{number}": {} for number in range(11)}
     assert faults(dispatcher, "pools", "nightly", "hooks", many).keys() == {"pools.nightly.hooks"}
     [(path, message)] = faults(dispatcher, "pools", "nightly", "hooks", {"a/b": {}}).items()

@@ -71,7 +71,7 @@ def test_a_key_that_the_provider_does_not_read_is_refused_with_its_place(dispatc
     assert not any(contents(dispatcher))
 
 
-def test_what_a_variable_may_still_mend_is_no_fault_of_a_pool(dispatcher, told):
+def test_what_a_variable_may_still_fix_is_no_fault_of_a_pool(dispatcher, told):
     dispatcher.create_work_pool("p", type="process", base_job_template=a_template())
     assert told == ["process: not checked: sizes of GPUs: the SDK is missing"]
 
@@ -127,7 +127,7 @@ def test_a_changed_template_is_checked_with_the_deployments_of_its_pool(dispatch
         dispatcher.update_work_pool("p", base_job_template=changed)
 
 
-def test_a_warning_is_told_once_at_the_level_that_brings_it(dispatcher, told):
+def test_a_warning_is_given_once_at_the_level_that_causes_it(dispatcher, told):
     make(dispatcher, told, a_template({"stream": "{{ stream }}"}, stream={"type": "boolean"}))
     dispatcher.create_deployment("d", pool="p", job_variables={"image": "i", "stream": True})
     dispatcher.create_run(deployment="d")

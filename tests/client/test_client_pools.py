@@ -34,7 +34,7 @@ def test_a_new_pool_has_the_default_queue_and_its_types_own_template(dispatcher)
 
 
 @pytest.mark.parametrize("name", registry.types())
-def test_the_default_template_of_every_type_passes_the_door(name, dispatcher):
+def test_the_default_template_of_every_type_is_valid(name, dispatcher):
     made = dispatcher.create_work_pool("pool", type=name)
     dispatcher.update_work_pool("pool", base_job_template=made.base_job_template)
     assert made.type == name

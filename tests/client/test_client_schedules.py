@@ -258,7 +258,7 @@ def test_other_changes_that_lost_a_race_are_refused():
             act(contested(1))
 
 
-def test_the_next_windows_of_a_schedule_are_told_whether_it_is_active_or_not(dispatcher, pool):
+def test_a_schedule_has_next_windows_whether_it_is_active_or_not(dispatcher, pool):
     paused = replace(EVERY_TEN, active=False)
     assert dispatcher.next_windows(paused, count=2) == [NOW + 10 * MINUTE, NOW + 20 * MINUTE]
     assert dispatcher.next_windows(Schedule(slug="x", rrule="FREQ=DAILY;COUNT=1")) == []
@@ -366,7 +366,7 @@ def test_the_wait_of_a_second_is_a_length_of_time_that_can_be_kept(dispatcher, p
     assert dispatcher.export()["deployments"]["etl"]["retry"] == {"attempts": 2, "delay": 1.5}
 
 
-# The door evaluates
+# Validation computes windows
 
 
 OVER = Schedule(slug="over", rrule="FREQ=DAILY;COUNT=3")

@@ -118,10 +118,10 @@ EAST, WEST = Needs(place=("east", "main")), Needs(place=("west", "main"))
 
 
 def going(*needs):
-    """Runs of the default queue with these needs, due one after the other, and what tells them."""
+    """Runs of the default queue with these needs, due one after the other, and a function that gives the needs of a run."""
     runs = [a_run(due_at=NOW - timedelta(hours=1) + timedelta(seconds=place)) for place, _ in enumerate(needs)]
-    told = {run.id: need for run, need in zip(runs, needs, strict=True)}
-    return runs, lambda run: told[run.id]
+    needs_by_id = {run.id: need for run, need in zip(runs, needs, strict=True)}
+    return runs, lambda run: needs_by_id[run.id]
 
 
 def admitted_of(runs, needs, *holds, limit=None, queues=("default",), now=NOW):

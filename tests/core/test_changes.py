@@ -59,7 +59,7 @@ def test_schedules_and_retries_are_plain_by_slug_in_seconds_and_words():
     assert fields(changed, later) == {"schedules.daily.interval": (Action.CHANGE, 900, 3600)}
 
 
-def test_a_variable_that_comes_and_one_that_goes_are_told_apart():
+def test_an_added_and_a_removed_variable_are_distinguished():
     changed = replace(STORED.deployments[0], job_variables={"env": {"B": "3"}, "cpu": 1})
     assert fields(STORED, replace(STORED, deployments=(changed,))) == {
         "job_variables.env.A": (Action.DELETE, "1", ABSENT),
@@ -79,7 +79,7 @@ def test_the_order_in_an_object_is_no_difference():
     assert changes(STORED, replace(STORED, pools=(replace(POOL, base_job_template=turned),))) == ()
 
 
-def test_new_nouns_and_those_that_go_are_told_pools_first_by_name():
+def test_added_and_removed_nouns_are_listed_pools_first_by_name():
     wanted = Configuration(pools=(a_pool("z"), a_pool("a")), deployments=(a_deployment("b", "a"),))
     told = [(change.action, change.noun, change.name) for change in changes(STORED, wanted)]
     assert told == [

@@ -25,7 +25,7 @@ def pinned(run, base_job_template, deployment=None):
     return pin(snapshot, run, None, Renderer(base_job_template)).job
 
 
-def test_a_job_is_told_which_run_it_is_and_what_time_it_is_for():
+def test_a_job_knows_which_run_it_is_and_what_time_it_is_for():
     run = a_run("ecs", "high", name="etl-1", deployment="etl", attempt=2)
     assert own_environment(own_values(run)) == {
         "DISPATCHER_RUN_ID": str(run.id),

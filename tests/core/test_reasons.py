@@ -129,7 +129,7 @@ GPU = Needs(place=("", "eu-west-1", "batch"), size={"gpu": 1})
         (HoldKind.RATE, Reason.PLACE_HELD, "waiting for the provider until", "quota raised"),
     ],
 )
-def test_a_held_place_is_told_by_what_is_in_the_way_and_until_when(kind, reason, words, fix):
+def test_the_reason_of_a_held_place_says_what_is_in_the_way_and_until_when(kind, reason, words, fix):
     hold = a_hold(place=("", "eu-west-1"), until=NOW + timedelta(minutes=1), reason="no region", kind=kind)
     explanation = explain(run := a_run(), around(a_pool(holds=(hold,)), run, needs=GPU), NOW)
     assert (explanation.reason, explanation.until) == (reason, hold.until)
@@ -146,7 +146,7 @@ def test_a_hold_of_another_place_or_a_larger_size_is_not_in_the_way():
     assert explain(run, around(a_pool(holds=holds), run, needs=GPU), NOW).reason is Reason.NEXT
 
 
-def test_the_last_refusal_is_told_when_its_time_is_over():
+def test_the_last_refusal_is_shown_when_its_time_is_over():
     refused = a_run(refusals=3, reason="RESOURCE:GPU", not_before=NOW - timedelta(seconds=1))
     explanation = explain(refused, around(a_pool(), refused), NOW)
     assert explanation.reason is Reason.NEXT

@@ -82,7 +82,7 @@ def test_an_unknown_answer_keeps_the_claim_and_its_lease():
     assert move.changes == {"reason": "no answer from the provider: timed out", "not_before": None}
 
 
-def test_an_unknown_answer_cuts_the_lease_to_the_time_after_which_a_look_up_can_tell():
+def test_an_unknown_answer_cuts_the_lease_to_the_time_after_which_a_look_up_is_certain():
     claim = a_claim(lease_until=NOW + 300 * SECOND)
     answer = Unknown(cause="timed out")
     assert record(claim, answer, settled=50 * SECOND).changes["lease_until"] == NOW + 50 * SECOND

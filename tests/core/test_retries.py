@@ -19,7 +19,7 @@ from tests.builders import a_run
         ("x" * 200, "x" * 194 + "-retry"),
     ],
 )
-def test_the_name_of_a_run_that_follows_another_tells_which(name, next_name):
+def test_the_name_of_a_run_that_follows_another_says_which(name, next_name):
     assert name_of_retry(a_run(name=name)) == next_name
 
 

@@ -156,7 +156,7 @@ def test_the_libraries_are_loaded_by_a_schedule_that_needs_them_and_by_nothing_e
     ],
     ids=str,
 )
-def test_a_row_that_the_door_would_not_let_in_is_an_error_of_our_own(fields):
+def test_a_row_that_validation_would_refuse_is_an_error_of_our_own(fields):
     with pytest.raises(ScheduleError):
         next(windows_due(Schedule(slug="s", **fields), FIRST, LAST))
     assert issubclass(ScheduleError, ValueError)

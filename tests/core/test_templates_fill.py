@@ -204,7 +204,7 @@ def test_hostile_text_is_read_in_linear_time():
         assert fill(text, {"a": 1}) == text
 
 
-def test_numbers_that_json_lacks_pass_through_because_the_door_keeps_them_out():
+def test_numbers_that_json_lacks_pass_through_because_validation_refuses_them():
     assert math.isnan(fill("{{ a }}", {"a": math.nan}))
 
 

@@ -67,7 +67,7 @@ def test_past_attempts_come_first_each_with_its_end_and_the_wait_until_the_next(
     assert ends == [(1, RunState.FAILED, "exit code 1"), (3, RunState.CRASHED, "lost")]
 
 
-def test_a_run_that_waits_for_its_second_attempt_tells_when_that_is_due():
+def test_a_run_that_waits_for_its_second_attempt_shows_when_that_is_due():
     past = (Attempt(number=1, state=RunState.FAILED, ended_at=NOW + MINUTE),)
     waiting = replace(a_run(past=past, attempt=2), due_at=NOW + 6 * MINUTE)
     assert told(waiting)[-2:] == [("ended", 1, 60), ("scheduled", 2, 300)]

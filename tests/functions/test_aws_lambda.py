@@ -64,7 +64,7 @@ def test_pending_runs_become_tasks_by_priority_and_limits_and_the_next_invocatio
     assert aws.peak_live == 4
 
 
-def test_a_task_that_starts_and_one_that_stops_are_told_by_events_and_a_stop_admits_the_next_at_once(function, aws):
+def test_events_report_a_started_and_a_stopped_task_and_a_stop_admits_the_next_at_once(function, aws):
     runs = function.create(3)
     function()
     told = only(aws.events(), "RUNNING")
@@ -225,7 +225,7 @@ def test_what_is_made_from_the_settings_is_kept_between_invocations(function, aw
     assert after == {**before, "DescribeTasks": 1}, "neither network nor task definition was looked up again"
 
 
-def test_wrong_settings_are_told_at_every_invocation_until_they_are_right(function, monkeypatch):
+def test_wrong_settings_are_reported_at_every_invocation_until_they_are_right(function, monkeypatch):
     monkeypatch.setenv("DISPATCHER_LOG_LEVEL", "loud")
     for _ in range(2):
         with pytest.raises(SettingsError, match=r"^DISPATCHER_LOG_LEVEL: 'loud' is no level"):

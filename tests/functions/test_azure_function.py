@@ -78,7 +78,7 @@ def test_a_timer_dispatches_runs_to_container_instances_until_all_have_ended(
     assert {line["run"] for line in lines} == {str(run.id) for run in runs}, "the log holds a line for each decision"
 
 
-def test_the_host_is_told_of_a_timer_on_the_apps_schedule_that_makes_up_for_nothing(idle):
+def test_the_worker_registers_a_timer_on_the_apps_schedule_that_makes_up_for_nothing(idle):
     (timer,) = idle.bindings("tick")
     assert timer.pop("schedule") == "%DISPATCHER_SCHEDULE%"
     assert timer == {
@@ -91,7 +91,7 @@ def test_the_host_is_told_of_a_timer_on_the_apps_schedule_that_makes_up_for_noth
     assert idle.functions["tick"]["retry_options"] is None, "no retry"
 
 
-def test_the_host_is_told_to_let_in_posts_with_a_function_key_and_nothing_else(idle):
+def test_the_worker_registers_a_function_that_takes_posts_with_a_function_key_and_nothing_else(idle):
     assert set(idle.functions) == {"tick", "invoke"}
     request = next(each for each in idle.bindings("invoke") if each["type"] == "httpTrigger")
     assert (request["route"], request["authLevel"], request["methods"]) == ("invoke", "FUNCTION", ["POST"])

@@ -44,7 +44,7 @@ def shared(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def osls(tmp_path_factory):
-    """The framework's command, in the version that the head of serverless.yml tells people to use."""
+    """The framework's command, in the version that the head of serverless.yml names."""
     version = re.search(r"npx (osls@[\d.]+) deploy", (ROOT / "serverless.yml").read_text()).group(1)
     home = shared(tmp_path_factory) / "osls"
     home.mkdir(exist_ok=True)

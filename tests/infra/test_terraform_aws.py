@@ -235,7 +235,7 @@ def test_the_built_zip_dispatches_fifty_runs_over_three_queues_under_the_role(de
     for request in root.cloud.calls.requests("RunTask"):
         assert request["cluster"].endswith("cluster/push-dispatcher-batch")
         assert request["taskDefinition"].rpartition("/")[2].startswith("push-dispatcher-batch-")
-    lines = (directory / "function.log").read_text().splitlines()  # times do not tell: answers that come together have one
+    lines = (directory / "function.log").read_text().splitlines()  # times do not decide: answers that come together have one
     admitted = [json.loads(line[line.index("{") :])["queue"] for line in lines if '"run.admitted"' in line]
     assert admitted[:10] == ["critical"] * 10, "the higher queue went first"
     assert admitted.index("default") > admitted.index("high")

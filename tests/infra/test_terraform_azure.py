@@ -191,7 +191,7 @@ def test_the_longest_name_makes_names_that_azure_takes_still(tmp_path):
     assert re.fullmatch(r"[a-zA-Z][a-zA-Z0-9-]{1,22}[a-zA-Z0-9]", vault["name"])
 
 
-def test_alerts_tell_of_ticks_that_fail_of_none_at_all_and_of_pools_with_problems(resources):
+def test_alerts_report_failed_ticks_missing_ticks_and_pools_with_problems(resources):
     alerts = {
         alert["name"].removeprefix("push-dispatcher-"): alert
         for alert in of_type(resources, "azurerm_monitor_scheduled_query_rules_alert_v2")

@@ -64,7 +64,7 @@ def _applied(name, cloud, directory):
 
 
 def settings_of(resources):
-    """What the function on Lambda is told."""
+    """The settings of the function on Lambda, out of its environment."""
     (function,) = of_type(resources, "aws_lambda_function")
     return Settings.from_environment(function["environment"][0]["variables"])
 

@@ -161,7 +161,7 @@ def test_names_are_of_the_forms_that_google_takes(resources, service):
         assert re.fullmatch(r"[a-z]+\.googleapis\.com", enabled["service"])
 
 
-def test_alerts_tell_of_ticks_that_fail_of_none_at_all_and_of_pools_with_problems(resources):
+def test_alerts_report_failed_ticks_missing_ticks_and_pools_with_problems(resources):
     policies = {
         policy["display_name"]: policy["conditions"][0] for policy in of_type(resources, "google_monitoring_alert_policy")
     }

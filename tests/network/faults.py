@@ -103,7 +103,7 @@ def nth(number: int, act: Act, *, only: Callable[[Call], bool] = lambda _call: T
 
 
 class Chance:
-    """Each call goes wrong by a seeded chance; `counts` tells how often each fault was drawn."""
+    """Each call goes wrong by a seeded chance; `counts` holds how often each fault was drawn."""
 
     def __init__(self, seed: int, odds: Mapping[Fault, float], *, only: Callable[[Call], bool] = lambda _call: True) -> None:
         self._random = random.Random(seed)

@@ -1,4 +1,4 @@
-"""Wheels of a test's own, a lock for them, and pip told to look nowhere else."""
+"""Wheels of a test's own, a lock for them, and a pip that looks nowhere else."""
 
 from __future__ import annotations
 

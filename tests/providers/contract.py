@@ -166,7 +166,7 @@ class ProviderContract:
         assert (seen.state, seen.exit_code) == (JobState.SUCCEEDED, 0)
 
     @pytest.mark.parametrize("exit_code", [1, 3, 255])
-    def test_another_exit_code_is_a_failure_and_is_told(self, harness, exit_code):
+    def test_another_exit_code_is_a_failure_and_is_reported(self, harness, exit_code):
         job = harness.job()
         submission = harness.submitted(job)
         harness.settle()
@@ -198,7 +198,7 @@ class ProviderContract:
     def test_observing_nothing_is_no_error(self, harness):
         assert dict(harness.provider.observe([])) == {}
 
-    def test_one_call_tells_of_jobs_in_every_state(self, harness):
+    def test_one_call_observes_jobs_in_every_state(self, harness):
         jobs = [harness.job() for _ in range(3)]
         submissions = [harness.submitted(job) for job in jobs]
         harness.settle()
@@ -269,7 +269,7 @@ class ProviderContract:
         again = Job(name=job.name[:-1] + "2", configuration=job.configuration, environment=job.environment, labels=job.labels)
         assert harness.state(harness.submitted(again)) is JobState.RUNNING
 
-    def test_a_permanent_refusal_is_told_in_the_providers_own_words(self, harness):
+    def test_a_permanent_refusal_is_reported_in_the_providers_own_words(self, harness):
         configuration, words = harness.refuse_next()
         job = harness.job(configuration=configuration)
         outcome = harness.provider.submit(job)
@@ -324,7 +324,7 @@ class ProviderContract:
         harness.settle()
         assert set(LABELS.values()) <= set(harness.labels(job.name).values())
 
-    def test_discard_tells_what_is_gone_as_often_as_it_is_asked(self, harness):
+    def test_discard_reports_what_is_gone_as_often_as_it_is_asked(self, harness):
         job = harness.job()
         submission = harness.submitted(job)
         harness.settle()

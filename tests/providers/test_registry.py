@@ -75,7 +75,7 @@ def test_every_type_whose_sdk_is_installed_can_be_made_and_states_its_limits(nam
         ("", "the types are process, docker, ecs:push,"),
     ],
 )
-def test_an_unknown_type_is_told_the_nearest_names_or_all(name, hint):
+def test_the_error_for_an_unknown_type_has_the_nearest_names_or_all(name, hint):
     with pytest.raises(ProviderUnavailable, match=hint):
         registry.provider_type(name)
     with pytest.raises(ProviderUnavailable, match=hint):

@@ -1,4 +1,4 @@
-"""The fake provider keeps its word: what is scripted happens, once, and the four ways of remembering differ as told."""
+"""The fake provider does what is scripted, once, and its four ways of remembering differ as documented."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -61,7 +61,7 @@ def test_only_submit_has_outcomes():
         FakeProvider().script("cancel", Rejected(reason="no"))
 
 
-def test_a_crash_is_told_with_its_reason_and_only_the_living_end():
+def test_a_crash_is_reported_with_its_reason_and_only_live_jobs_end():
     provider = FakeProvider()
     submission = provider.submit(JOB).submission
     provider.crash("r1-1", "spot reclaim")

@@ -1,4 +1,4 @@
-"""Where tokens are had, on this machine: a small server that answers as it is told and remembers what it was asked."""
+"""A small token server on this machine: it gives the answers that a test sets, and remembers its requests."""
 
 from __future__ import annotations
 

@@ -80,14 +80,14 @@ def _writer(asked: argparse.Namespace) -> Callable[[str], None] | None:
 def many_seeds(asked: argparse.Namespace, stores: list[str]) -> int:
     """The campaign, store after store."""
     limits = {"steps": asked.steps, "jobs": asked.jobs}
-    return shown({store: campaign(store, asked.first, asked.seeds, **limits) for store in stores}, told=True)
+    return shown({store: campaign(store, asked.first, asked.seeds, **limits) for store in stores}, printed=True)
 
 
-def shown(tallies: dict[str, Tally], *, told: bool = False) -> int:
-    """Print the figures; how many promises were broken. `told`: the failures were printed as they came."""
+def shown(tallies: dict[str, Tally], *, printed: bool = False) -> int:
+    """Print the figures, and return how many promises were broken. `printed`: the failures were printed as they came."""
     failures = [failure for tally in tallies.values() for failure in tally.failures]
     print(figures(tallies), flush=True)
-    for failure in [] if told else failures:
+    for failure in [] if printed else failures:
         print(failure)
     return len(failures)
 

@@ -94,7 +94,7 @@ def in_processes(tasks: Iterable[Callable[[], Any]], jobs: int, note: Callable[[
 
 
 def campaign(store: str, first: int, count: int, *, steps: int, jobs: int) -> Tally:
-    """Simulate `count` seeds from `first` on, and tell the progress."""
+    """Simulate `count` seeds from `first` on, and report the progress."""
     total, began = Tally(), monotonic()
 
     def note(tally: Tally) -> None:

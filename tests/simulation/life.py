@@ -236,7 +236,7 @@ class Life:
         self._deploy(deployment, None)
 
     def add_broken_deployment(self) -> None:
-        """One whose schedule nobody can compute: a door of earlier days has let it in."""
+        """One whose schedule nobody can compute: an earlier version has accepted it."""
         pool = self.pick.choice(self.world.store.pools())
         never = Schedule(slug="never", interval=timedelta(days=7), anchor=datetime.max.replace(tzinfo=UTC))
         broken = Deployment(id=self.world.new_id(), name=BROKEN, pool=pool.name, schedules=(never,), created_at=self.world.now)
@@ -314,7 +314,7 @@ class Life:
         self.world.store.save_pool(changed, expected_version=pool.version)
 
     def send_event(self) -> None:
-        """The cloud tells of a job by itself: late, twice, out of order, or of an attempt that is over."""
+        """The cloud sends an event about a job: late, twice, out of order, or of an attempt that is over."""
         jobs = self.world.clouds[self.pick.choice(list(self.world.clouds))].jobs[-6:]
         if not jobs:
             return

@@ -57,7 +57,7 @@ def test_every_branch_that_matters_is_reached(more_tallies):
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_every_store_tells_the_same_story(seed):
+def test_every_store_has_the_same_history(seed):
     stories = {}
     for store in EMBEDDED:
         stories[store] = []
@@ -81,7 +81,7 @@ def test_no_promise_is_broken_on_a_shared_store_and_its_story_is_the_same(store,
     assert stories[store] == stories["memory"]
 
 
-def test_a_seed_tells_the_same_story_in_every_process():
+def test_a_seed_has_the_same_history_in_every_process():
     assert told(hash_seed="1") == told(hash_seed="2")
 
 
@@ -101,7 +101,7 @@ def test_a_rule_that_is_taken_out_is_missed(name):
 
 
 @pytest.mark.parametrize(("seed", "store"), [(seed, store) for seed, store, _ in REGRESSIONS])
-def test_what_was_found_once_stays_mended(seed, store):
+def test_what_was_found_once_stays_fixed(seed, store):
     assert [str(failure) for failure in live_through(store, [seed]).failures] == []
 
 
@@ -122,7 +122,7 @@ def test_crash_points_notice_a_claim_that_is_not_looked_up():
         assert crash_in_pairs("memory", "running", every=20).failures
 
 
-def test_a_broken_promise_is_told_with_the_line_that_repeats_it(capsys):
+def test_a_broken_promise_is_reported_with_the_line_that_repeats_it(capsys):
     alone = ["--seeds", "30", "--store", "memory", "--jobs", "1", "--no-sabotages", "--no-crash-points"]
     assert main(alone) == 0
     with SABOTAGES["no token"].broken():

@@ -1,4 +1,4 @@
-"""What every store does with news: what is to be told of runs stands in it until it has been told."""
+"""Every store keeps the notifications of its runs until they have been delivered."""
 
 import pytest
 
@@ -25,7 +25,7 @@ class Notices:
         assert saved.hooks == HOOKS[1:]
         assert store.deployment("deployment") == saved
 
-    def test_a_run_reads_back_with_what_is_to_be_told_of_it(self, store: Store):
+    def test_a_run_reads_back_with_its_notifications(self, store: Store):
         run = a_run(
             notify_states=frozenset({RunState.FAILED}),
             notify_at=NOW + MINUTE,
@@ -35,7 +35,7 @@ class Notices:
         store.add_runs([run])
         assert store.get(run.id) == run
 
-    def test_what_is_to_be_told_is_found_by_its_time_whatever_the_run_does(self, store: Store):
+    def test_a_notification_is_found_by_its_time_whatever_the_run_does(self, store: Store):
         waiting = a_run(notify_at=NOW)
         store.add_runs([waiting, a_run(notify_at=NOW + HOUR), a_run("other", notify_at=NOW), a_run()])
         ended = moved(store, a_claimed_run(store), RunState.FAILED, ended_at=NOW, notify_at=NOW - SECOND)
@@ -43,7 +43,7 @@ class Notices:
         assert [run.id for run in store.to_notify("pool", NOW, limit=1)] == [ended.id]
         assert store.to_notify("pool", NOW - MINUTE, limit=10) == []
 
-    def test_what_was_told_is_told_no_more(self, store: Store):
+    def test_a_delivered_notification_is_not_delivered_again(self, store: Store):
         ended = moved(store, a_claimed_run(store), RunState.FAILED, ended_at=NOW, notify_at=NOW)
         store.notified([Notified(run_id=ended.id, notify_at=NOW, again_at=None)])
         assert store.to_notify("pool", NOW + HOUR, limit=10) == []
@@ -51,7 +51,7 @@ class Notices:
         assert told
         assert (told.notify_at, told.notify_tries, told.state) == (None, 1, RunState.FAILED)
 
-    def test_what_was_not_taken_is_told_again_at_its_time(self, store: Store):
+    def test_an_undelivered_notification_is_due_again_at_its_time(self, store: Store):
         run = a_run(notify_at=NOW)
         store.add_runs([run])
         store.notified([Notified(run_id=run.id, notify_at=NOW, again_at=NOW + MINUTE)])
@@ -67,14 +67,14 @@ class Notices:
         assert again.notified_hooks == {"ops", "ü"}
         assert store.get(run.id) == again
 
-    def test_a_note_of_other_news_changes_nothing(self, store: Store):
+    def test_noting_another_notification_changes_nothing(self, store: Store):
         run = a_run(notify_at=NOW + MINUTE)
         store.add_runs([run])
         store.notified([Notified(run_id=run.id, notify_at=NOW, again_at=None)])
         store.notified([])
         assert store.get(run.id) == run
 
-    def test_a_claim_takes_a_run_that_waits_out_of_what_is_told(self, store: Store):
+    def test_a_claim_withdraws_the_notifications_of_a_waiting_run(self, store: Store):
         run = a_run(notify_at=NOW + MINUTE)
         store.add_runs([run])
         claim(store)
@@ -83,7 +83,7 @@ class Notices:
         assert claimed
         assert claimed.notify_at is None
 
-    def test_news_of_a_pool_go_with_it(self, store: Store):
+    def test_the_notifications_of_a_pool_are_deleted_with_it(self, store: Store):
         ended = moved(store, a_claimed_run(store, "other"), RunState.FAILED, ended_at=NOW, notify_at=NOW)
         store.delete_pool("other", expected_version=1)
         assert store.to_notify("other", NOW, limit=10) == []

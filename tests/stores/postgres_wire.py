@@ -47,7 +47,7 @@ class _Proxy:
 
 
 class Cutter(_Proxy):
-    """Counts what a client sends, and breaks the connection where it is told to."""
+    """Counts what a client sends, and breaks the connection where the test asks for it."""
 
     def __init__(self, server_port: int, *, delay: float = 0.0) -> None:
         """`delay`: seconds by which what the client sends arrives later."""

@@ -61,7 +61,7 @@ class Race:
     disturb_after: int = 50
     """Runs that are seen to end between one disturbance of the store and the next."""
     lost_answers: float = 0.0
-    """The probability that a task is started and its caller never told."""
+    """The probability that a task is started and its caller gets no answer."""
     job_seconds: float = 1.0
     """Long enough that the limits, and not the ticks, are what most runs wait for."""
     interval: float = 0.05
@@ -91,7 +91,7 @@ class Figures:
     kills: int = 0
     disturbances: int = 0
     interrupted_ticks: int = 0
-    """Ticks that told of a problem: they lost the store in the middle, or could not reach it."""
+    """Ticks that reported a problem: they lost the store in the middle, or could not reach it."""
     taken_over: int = 0
     """Runs that were claimed more than once."""
     seconds: float = 0.0
@@ -104,7 +104,7 @@ class Figures:
 
 
 def run(race: Race, store_url: str, disturb: Callable[[int], None]) -> tuple[Figures, Sequence[str]]:
-    """Run it to its end; the answer is the figures, and the different problems that ticks told of.
+    """Run it to its end; the answer is the figures, and the different problems that ticks reported.
 
     `disturb(n)` does the n-th thing to the store that it has to survive.
     """
@@ -189,7 +189,7 @@ def _insistently(read: Callable[[], T]) -> T:
 
 
 class _Tickers:
-    """The processes, and the one pipe in which all of them tell."""
+    """The processes, and the one pipe to which all of them report."""
 
     def __init__(self, environment: Mapping[str, str], interval: float) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DISPATCHER_"))}

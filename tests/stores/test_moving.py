@@ -117,7 +117,7 @@ def test_a_target_that_holds_anything_is_refused_and_a_broken_copy_goes_on():
     assert all_of(target) == all_of(source)
 
 
-def test_a_source_that_is_ticked_meanwhile_is_told():
+def test_a_source_that_is_ticked_meanwhile_is_reported():
     source, target = a_filled_store(10), MemoryStore()
     with pytest.raises(Conflict, match="stop its schedule"):
         copy(source, target, progress=lambda _runs: hold(source, NOW + 2 * HOUR, pool="nightly"))

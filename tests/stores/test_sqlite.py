@@ -37,7 +37,7 @@ def number(store: SqliteStore, question: str):
 
 @pytest.fixture
 def other(path: Path, store: SqliteStore) -> Iterator[sqlite3.Connection]:
-    """Another process, as far as SQLite can tell."""
+    """Another process, as far as SQLite knows."""
     connection = sqlite3.connect(path, isolation_level=None)
     yield connection
     connection.close()

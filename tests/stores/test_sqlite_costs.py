@@ -156,7 +156,7 @@ def test_what_a_tick_does_costs_the_same_with_a_thousand_waiting_and_with_a_hund
 
 
 @pytest.mark.parametrize("name", ["runs_as_expected", "change_runs"])
-def test_many_runs_are_each_found_by_their_id_whatever_the_planner_was_told(store: SqliteStore, name: str):
+def test_each_of_many_runs_is_found_by_its_id_whatever_the_planner_knows(store: SqliteStore, name: str):
     statement = store._statements[name].replace("{columns}", "reason").replace("{changes}", "reason = wanted.reason")
     row = "('', '')" if name == "change_runs" else "('', '', '', 0, '')"
     for _ in range(2):

@@ -153,7 +153,7 @@ def test_a_store_may_be_handed_from_thread_to_thread(store: SqliteStore):
     assert Counter(each.run.id for answer in claims for each in answer.claims) == Counter(run.id for run in runs)
 
 
-def test_opening_the_store_loads_no_library_of_the_door():
+def test_opening_the_store_loads_no_library_of_the_validation():
     code = (
         "import sys; from dispatcher.stores.sqlite import SqliteStore; SqliteStore(':memory:').pools();"
         "print(sorted({'pydantic', 'jsonschema', 'psycopg', 'boto3', 'rich', 'click'} & sys.modules.keys()))"

@@ -75,7 +75,7 @@ def test_a_tick_of_a_pool_is_one_line_with_its_metrics_by_function_and_pool():
     }
 
 
-def test_an_idle_pool_without_a_limit_tells_its_slots_and_that_nothing_waits():
+def test_an_idle_pool_without_a_limit_reports_its_slots_and_that_nothing_waits():
     assert metrics(Log().tick()) == {
         "TickDuration": (0.0, "Seconds"),
         "SlotsInUse": (0, "Count"),
@@ -136,7 +136,7 @@ def test_many_runs_and_queues_stay_within_the_formats_limits():
     assert (document["Admitted"], len(document["WaitTime"]), len(document["Queues"])) == (120, MAX_VALUES, MAX_QUEUES)
 
 
-def test_of_many_values_those_are_told_that_keep_the_distribution():
+def test_of_many_values_those_that_keep_the_distribution_are_reported():
     values = [float(number) for number in range(1, 1001)]
     random.Random(1).shuffle(values)
     told = spread(values)

@@ -209,7 +209,7 @@ def test_the_spans_of_one_tick_are_bounded_and_the_rest_is_counted(sdk):
     assert one.spans["dispatcher.tick"].attributes["dispatcher.tick.calls_without_span"] == 0
 
 
-def test_an_instance_that_no_longer_ticks_a_pool_does_not_go_on_telling_how_it_was(sdk):
+def test_an_instance_that_no_longer_ticks_a_pool_stops_reporting_its_last_values(sdk):
     one = sdk(a_pool("one"), a_pool("two"))
     one.tick()
     assert one.points["dispatcher.pool.slot.usage"] == {("one",): 0, ("two",): 0}

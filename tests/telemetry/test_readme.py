@@ -36,12 +36,12 @@ def test_the_table_lists_every_metric_with_its_kind_unit_attributes_and_meaning(
     ]
 
 
-def test_every_word_that_an_attribute_may_have_is_told():
+def test_every_value_that_an_attribute_may_have_is_documented():
     words = {*Barrier, *TERMINAL_STATES, *(answer.__name__ for answer in Answer.__args__), "RenderError"}
     assert {word for word in words if f"`{word}`" not in PAGE} == set()
 
 
-def test_every_metric_of_cloudwatch_is_told():
+def test_every_metric_of_cloudwatch_is_documented():
     named = {name for name, _ in (*cloudwatch.GAUGES.values(), *cloudwatch.DISTRIBUTIONS.values())}
     counted = {*cloudwatch.COUNTS.values(), *(state.capitalize() for state in TERMINAL_STATES)}
     assert {name for name in named | counted if f"`{name}`" not in PAGE} == set()

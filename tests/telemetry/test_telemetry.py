@@ -22,7 +22,7 @@ PATIENCE = 30.0
 
 
 class Consumer:
-    """Does with events what it is told to."""
+    """Does with events what the test asks for."""
 
     def __init__(self, on_event=None, on_flush=None):
         self.on_event, self.on_flush = on_event, on_flush
@@ -225,7 +225,7 @@ def test_a_variable_that_cannot_be_used_is_refused_when_the_function_starts(vari
         wire(Settings(store="memory://", telemetry=("opentelemetry",)))
 
 
-def test_a_missing_extra_is_told_with_the_line_that_adds_it(monkeypatch):
+def test_a_missing_extra_is_reported_with_the_line_that_adds_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.metrics", None)
     monkeypatch.delitem(sys.modules, "dispatcher.telemetry.open_telemetry", raising=False)
     with pytest.raises(SettingsError, match=r"^DISPATCHER_TELEMETRY: .* pip install 'push-dispatcher\[telemetry\]' adds it"):
@@ -240,7 +240,7 @@ def test_cloudwatch_is_for_lambda_alone(capsys):
     assert '"FunctionName":"function"' in capsys.readouterr().out
 
 
-def test_a_tick_looks_at_the_heads_of_its_queues_only_where_telemetry_tells_them():
+def test_a_tick_reads_the_heads_of_its_queues_only_where_telemetry_reports_them():
     settings = Settings(store="memory://")
     assert wire(settings).dispatch.limits.heads == 0
     assert wire(Settings(store="memory://", telemetry=("cloudwatch",)), function="function").dispatch.limits.heads == 100

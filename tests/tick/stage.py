@@ -21,7 +21,7 @@ LONGEST_LEASE = TickLimits().lease + timedelta(seconds=LIMITS.lookup_lag) + Tick
 """... of any invocation: after that no request can be under way any more."""
 
 SETTLED = timedelta(seconds=LIMITS.call_timeout + LIMITS.lookup_lag) + TickLimits().clock_skew
-"""After how long a look-up can tell what became of a submission without an answer."""
+"""The time after which a look-up knows what became of a submission without an answer."""
 
 
 class Clock:

@@ -155,7 +155,7 @@ def test_the_quota_of_running_jobs_never_idles_longer_than_a_tick_after_an_end()
     assert stage.provider.peak_live == 4
 
 
-def test_an_event_that_tells_of_an_end_frees_what_waits_for_it():
+def test_an_event_of_an_end_frees_what_waits_for_it():
     stage = a_stage(lambda _needs: None)
     [first] = stage.add()
     stage.tick()

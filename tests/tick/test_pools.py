@@ -179,7 +179,7 @@ def test_a_store_serves_one_pool_at_a_time():
     assert max(most) == 1
 
 
-def test_one_after_the_other_is_what_a_dispatch_does_unless_it_is_told():
+def test_a_dispatch_ticks_pools_one_after_the_other_unless_configured():
     stage, slow, _ = two_clouds()
     threads = set()
     behind = slow.observe

@@ -62,7 +62,7 @@ def test_each_further_attempt_waits_longer_and_the_last_one_ends_the_run():
     assert stage.provider.starts == {name(run, attempt): 1 for attempt in (1, 2, 3)}
 
 
-def test_every_attempt_is_told_the_same_time_that_the_run_is_for_and_its_own_number():
+def test_every_attempt_has_the_runs_scheduled_time_and_its_own_number():
     stage = Stage()
     [run] = stage.add(retry=RetryPolicy(attempts=3, delay=MINUTE), scheduled_at=NOW - MINUTE, due_at=NOW)
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Sixteen situations in which somebody asks why a run is not running: what `explain` says, and that doing so mends it.
+"""Sixteen situations in which a run is not running: what `explain` says, and that its advice helps.
 
 Each situation is brought about by the real tick and the public API, `explain` is asked, what it names is removed, and the next
 ticks start the run; where a run can never start again, the answer says what became of it.

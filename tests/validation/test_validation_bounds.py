@@ -105,7 +105,7 @@ def test_more_values_than_can_be_compared_are_a_fault():
     assert list(faults_of(template, x=[[n] for n in range(8000)])) == ["x"]
 
 
-def test_a_required_list_of_many_objects_is_told_in_few_lines():
+def test_the_faults_of_a_required_list_of_many_objects_take_few_lines():
     template = a_template(x={"type": "object", "required": [{"n": n} for n in range(9000)]})
     with pytest.raises(InvalidInput) as refused:
         check_base_job_template(template)

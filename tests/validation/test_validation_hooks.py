@@ -1,4 +1,4 @@
-"""What a hook may say, of a pool and of a deployment, and where a fault is told."""
+"""What a hook of a pool or a deployment may hold, and the path of each fault."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def faults(instance) -> dict[str, str]:
         {"late_after": timedelta(days=30)},
     ],
 )
-def test_a_hook_may_be_told_any_ends_and_lateness_from_a_minute_to_thirty_days(fields):
+def test_a_hook_may_have_any_terminal_states_and_a_lateness_from_a_minute_to_thirty_days(fields):
     hook = Hook(name="ops", **fields)
     validate(hook)
     validate(a_pool(hooks=(hook,)))
@@ -39,7 +39,7 @@ def test_a_hook_may_be_told_any_ends_and_lateness_from_a_minute_to_thirty_days(f
 
 
 @pytest.mark.parametrize("states", [frozenset(), frozenset({RunState.COMPLETED}), TERMINAL_STATES])
-def test_a_run_may_be_born_with_any_ends_to_be_told(states):
+def test_a_run_may_be_created_with_any_terminal_states_to_notify(states):
     validate(a_run(notify_states=states))
 
 

@@ -95,11 +95,11 @@ CASES = [
 
 
 @pytest.mark.parametrize(("instance", "expected"), CASES)
-def test_a_field_that_breaks_its_rule_is_told_for_people(instance, expected):
+def test_the_fault_of_a_field_that_breaks_its_rule_is_written_for_people(instance, expected):
     assert faults(instance) == expected
 
 
-def test_the_faults_of_queues_are_told_with_their_place_in_the_pool():
+def test_the_faults_of_queues_have_their_path_in_the_pool():
     pool = a_pool(concurrency_limit=-1, queues=(a_queue(), a_queue(name="a%", priority=-2)))
     assert faults(pool) == [
         "concurrency_limit: must be 0 or more, or null for unlimited (got -1)",
@@ -108,7 +108,7 @@ def test_the_faults_of_queues_are_told_with_their_place_in_the_pool():
     ]
 
 
-def test_a_pool_has_a_default_queue_and_queues_that_can_be_told_apart():
+def test_a_pool_has_a_default_queue_and_queues_with_their_own_names_and_priorities():
     queues = (a_queue(name="high"), a_queue(name="low"), a_queue(name="low", priority=2))
     assert faults(a_pool(queues=queues)) == [
         "queues: must hold the queue `default`, which every pool has",
@@ -118,11 +118,11 @@ def test_a_pool_has_a_default_queue_and_queues_that_can_be_told_apart():
 
 
 @pytest.mark.parametrize("queues", [None, [a_queue()], (5,)])
-def test_what_are_no_queues_are_told(queues):
+def test_values_that_are_no_queues_are_reported(queues):
     assert faults(a_pool(queues=queues))[0].startswith("queues")
 
 
-def test_names_that_cannot_be_compared_are_told_and_do_no_harm():
+def test_names_that_cannot_be_compared_are_reported_and_do_no_harm():
     assert faults(a_pool(queues=(a_queue(), a_queue(name=["x"], priority={}))))[0].startswith("queues[1].name: must be")
 
 

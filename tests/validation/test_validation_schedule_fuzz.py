@@ -51,7 +51,7 @@ ZONE = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Pacific/Kir
 
 @settings(max_examples=150, deadline=None)
 @given(FIELDS, MOMENT, ZONE)
-def test_what_the_door_lets_in_has_windows_a_minute_apart_that_become_runs(fields, anchor, zone):
+def test_every_valid_schedule_has_windows_a_minute_apart_that_become_runs(fields, anchor, zone):
     schedule = Schedule(slug="s", anchor=anchor and anchor.replace(microsecond=0), timezone=zone, **fields)
     deployment = a_deployment(schedules=(schedule,))
     try:

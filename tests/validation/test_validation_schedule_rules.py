@@ -53,7 +53,7 @@ def faults(**fields) -> dict[str, str]:
         ("0 0 31 2,4,6,9,11 *", "never comes"),
     ],
 )
-def test_what_a_cron_expression_cannot_say_is_told_with_what_to_write(cron, words):
+def test_an_invalid_cron_expression_is_reported_with_what_to_write(cron, words):
     found = faults(cron=cron)
     assert found.keys() == {"cron"}
     assert words in found["cron"]
@@ -111,7 +111,7 @@ def test_what_a_cron_expression_can_say(cron):
         ("RRULE:FREQ=DAILY", "without the word RRULE"),
     ],
 )
-def test_what_a_rule_cannot_say_is_told_with_what_to_write(rule, words):
+def test_an_invalid_rule_is_reported_with_what_to_write(rule, words):
     found = faults(rrule=rule)
     assert found.keys() == {"rrule"}
     assert words in found["rrule"]

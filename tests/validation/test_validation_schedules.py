@@ -157,7 +157,7 @@ def test_a_retry_policy_is_read_as_files_have_it():
     ],
     ids=str,
 )
-def test_what_a_file_cannot_say_of_retries_is_told_with_its_path(value, field, words):
+def test_a_fault_in_the_retries_of_a_file_is_reported_with_its_path(value, field, words):
     with pytest.raises(InvalidInput) as refused:
         read_retry(value, "retry")
     [fault] = refused.value.faults

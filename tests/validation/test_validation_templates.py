@@ -138,11 +138,11 @@ STRUCTURE = [
 
 
 @pytest.mark.parametrize(("template", "expected"), STRUCTURE)
-def test_what_cannot_be_a_template_is_told(template, expected):
+def test_what_cannot_be_a_template_is_reported(template, expected):
     assert faults(template) == expected
 
 
-def test_absurd_nesting_is_told():
+def test_absurd_nesting_is_reported():
     deep = "x"
     for _ in range(5000):
         deep = [deep]
@@ -156,7 +156,7 @@ def test_an_object_that_shows_itself_again_and_again_costs_no_more_than_its_limi
     assert "is larger than 256 KiB" in faults(a_template({"f": laughs}))[-1]
 
 
-def test_undeclared_placeholders_are_told_with_their_places_and_the_nearest_names():
+def test_undeclared_placeholders_are_reported_with_their_paths_and_the_nearest_names():
     template = a_template(
         {"a": ["{{ imge }}", {"b": "{{ image }}-{{ none.near }}"}], "h": "{{ $HOME }}", "v": "{{ prefect.variables.v }}"},
         {"image": {"type": "string"}},
@@ -173,7 +173,7 @@ def test_undeclared_placeholders_are_told_with_their_places_and_the_nearest_name
     ]
 
 
-def test_a_block_in_the_job_configuration_is_told():
+def test_a_block_in_the_job_configuration_is_reported():
     (fault,) = faults(a_template({"c": [REFERENCE]}))
     assert fault.startswith("job_configuration.c[0]: refers to a Prefect block, and blocks are not looked up; name an entry")
 
@@ -230,7 +230,7 @@ SCHEMAS = [
 
 
 @pytest.mark.parametrize(("properties", "keywords", "expected"), SCHEMAS)
-def test_a_schema_or_a_default_that_cannot_be_used_is_told(properties, keywords, expected):
+def test_a_schema_or_a_default_that_cannot_be_used_is_reported(properties, keywords, expected):
     assert faults(a_template(None, properties, **keywords)) == expected
 
 
@@ -247,12 +247,12 @@ def test_every_fault_of_a_template_is_listed_at_once():
     ]
 
 
-def test_a_default_that_cannot_be_put_inside_text_is_told():
+def test_a_default_that_cannot_be_put_inside_text_is_reported():
     template = a_template({"n": {"g": "{{ labels }}-x"}}, {"labels": {"type": "object", "default": {"a": "1"}}})
     assert faults(template) == ["labels: must be text or a number: job_configuration.n.g has it inside text (got an object)"]
 
 
-def test_a_fixed_environment_that_would_hold_an_object_is_told():
+def test_a_fixed_environment_that_would_hold_an_object_is_reported():
     template = a_template({"env": {"X": "{{ labels }}"}}, {"labels": {"default": {"a": "1"}}})
     (fault,) = faults(template)
     assert fault.startswith("job_configuration: env.X: must be text")

@@ -150,7 +150,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("variables", "expected"), BAD)
-def test_variables_that_do_not_fit_are_told_in_plain_words(variables, expected):
+def test_variables_that_do_not_fit_are_reported_in_plain_words(variables, expected):
     assert faults(with_image(**variables)) == expected
 
 
@@ -172,7 +172,7 @@ ENVIRONMENTS = [
 
 
 @pytest.mark.parametrize(("environment", "expected"), ENVIRONMENTS)
-def test_an_environment_that_no_job_can_have_is_told(environment, expected):
+def test_an_environment_that_no_job_can_have_is_reported(environment, expected):
     assert faults(with_image(env=environment)) == expected
 
 
@@ -216,7 +216,7 @@ def test_faults_of_the_deployment_are_found_again_when_a_run_is_made():
     ]
 
 
-def test_a_run_mends_what_its_deployment_got_wrong():
+def test_a_run_overrides_a_wrong_variable_of_its_deployment():
     check_job_variables(TEMPLATE, {"image": "i", "cpu": 512}, deployment_variables={"cpu": "512"})
 
 
@@ -230,7 +230,7 @@ def test_every_fault_of_the_variables_is_listed_at_once():
     ]
 
 
-def test_an_object_that_the_template_has_inside_text_is_told():
+def test_an_object_that_the_template_has_inside_text_is_reported():
     template = deepcopy(TEMPLATE)
     template["job_configuration"]["also"] = ["<{{ anything }}>", "<{{ anything.x }}>"]
     assert faults({"image": "i", "anything": {"x": [1]}}, template) == [
@@ -247,7 +247,7 @@ def test_names_are_free_where_the_schema_says_so():
     assert faults({"image": "i", "more": "x"}, template) == ['more: must be a whole number (got "x")']
 
 
-def test_a_schema_that_forbids_other_names_tells_each_once():
+def test_a_schema_that_forbids_other_names_reports_each_once():
     template = deepcopy(TEMPLATE)
     template["variables"]["additionalProperties"] = False
     assert faults({"image": "i", "imge": 5}, template) == [
@@ -263,7 +263,7 @@ def test_a_changed_template_is_checked_by_its_new_schema():
 
 
 @pytest.mark.parametrize("name", ["anything." + ".".join("a" * 100), "anything." + ".".join("a" * 40_000)])
-def test_a_dotted_name_of_absurd_depth_is_told(name):
+def test_a_dotted_name_of_absurd_depth_is_reported(name):
     (fault,) = faults({"image": "i", name: 1})
     assert fault.endswith("nests more than 64 levels deep; flatten it")
 
@@ -282,7 +282,7 @@ def test_variables_are_an_object(variables, told):
     assert faults(variables) == [f"must be an object of names and values (got {told})"]
 
 
-def test_an_error_of_the_door_is_an_invalid_input_that_names_its_subject():
+def test_an_error_of_the_validation_is_an_invalid_input_that_names_its_subject():
     with pytest.raises(InvalidInput, match=r"^job variables: cpu: must be"):
         check_job_variables(TEMPLATE, {"image": "i", "cpu": "x"})
 
@@ -301,7 +301,7 @@ TEXTUAL = {**TEMPLATE["job_configuration"], "t": "{{ anything }}-{{ anything.x }
 
 @settings(max_examples=300, deadline=None)
 @given(LEVELS, LEVELS, st.sampled_from([TEMPLATE["job_configuration"], TEXTUAL]))
-def test_what_passes_the_door_renders(deployment, run, configuration):
+def test_what_passes_validation_renders(deployment, run, configuration):
     template = {**TEMPLATE, "job_configuration": configuration}
     try:
         check_job_variables(template, {"image": "i", **run}, deployment_variables=deployment)

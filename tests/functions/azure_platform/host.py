@@ -67,7 +67,7 @@ class Host:
         self.functions = {each["name"]: each for each in self._ask(verb="metadata")["function_metadata_results"]}
 
     def bindings(self, function: str) -> list[dict[str, Any]]:
-        """What the worker tells the host to listen to."""
+        """The triggers that the worker registers with the host."""
         return [json.loads(binding) for binding in self.functions[function]["raw_bindings"]]
 
     def timer(self) -> None:

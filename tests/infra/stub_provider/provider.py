@@ -15,7 +15,7 @@ UNKNOWN = msgpack.ExtType(0, b"\x00")
 ERROR = 1
 """The severity of a diagnostic."""
 NAMES = ("name", "account_id", "secret_id", "role_id")
-"""What a resource is told apart by, in what is made up for it."""
+"""The attributes that identify a resource, in the values that are made up for it."""
 
 
 class StubProvider:
@@ -87,7 +87,7 @@ def _planned(wanted: Mapping[str, Any], prior: Mapping[str, Any], block: schemas
 
 
 def computed_or_optional(block: schemas.Block) -> dict[str, Any]:
-    """What a data source finds where it was not told."""
+    """The attributes that a data source may find, with their types."""
     return {name: schemas.type_of(word) for name, word in block["attributes"].items() if not word.endswith("!")}
 
 

@@ -1,4 +1,4 @@
-"""Serve providers from this process. Terraform is told where they are, as it is when someone debugs a provider.
+"""Serve providers from this process. Terraform gets their addresses as it does when someone debugs a provider.
 
 https://developer.hashicorp.com/terraform/plugin/debugging#terraform-cli-configuration-for-debugging: the variable
 `TF_REATTACH_PROVIDERS` names them. Terraform then starts no plug-in, asks for no TLS, and leaves them out of its lock file.

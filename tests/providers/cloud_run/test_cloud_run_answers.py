@@ -150,7 +150,7 @@ def test_junk_at_any_path_of_an_answer_is_an_answer_of_ours(emulator, provider, 
     assert emulator.starts == {named(1): 1, named(2): 1}
 
 
-def test_junk_in_the_answer_to_a_delete_is_not_told_as_gone_without_the_name(emulator, provider, gateway, behind):
+def test_junk_in_the_answer_to_a_delete_is_not_reported_as_gone_without_the_name(emulator, provider, gateway, behind):
     _, failed = real(emulator, provider)
     answers = []
     gateway.change = lambda request, response: answers.append(response) or response
@@ -256,7 +256,7 @@ def signed_in(tmp_path):
 EXPIRED = {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
 
 
-def test_expired_credentials_make_runs_wait_until_somebody_mends_them(signed_in):
+def test_expired_credentials_make_runs_wait_until_somebody_renews_them(signed_in):
     with a_token_service({"/token": (400, json.dumps(EXPIRED))}) as service:
         outcome = signed_in(service.url).submit(a_job(credentials="team"))
     assert isinstance(outcome, Misconfigured)

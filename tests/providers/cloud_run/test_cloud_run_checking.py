@@ -86,7 +86,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("configuration", "path", "message"), FAULTS, ids=[path for _, path, _ in FAULTS])
-def test_a_fault_is_told_at_the_door_in_the_words_of_the_submission(emulator, provider, configuration, path, message):
+def test_validation_reports_a_fault_in_the_words_of_the_submission(emulator, provider, configuration, path, message):
     assert Finding(path=path, message=message) in check(configuration).faults
     outcome = provider.submit(Job(name=NAME, configuration=configuration))
     assert isinstance(outcome, Rejected)
@@ -94,7 +94,7 @@ def test_a_fault_is_told_at_the_door_in_the_words_of_the_submission(emulator, pr
     assert emulator.calls.counts == {}
 
 
-def test_all_faults_of_a_body_are_told_at_once():
+def test_all_faults_of_a_body_are_reported_at_once():
     configuration = a_configuration({"containers": [{"imge": "x", "workDir": "y"}], "volume": []}, labls={})
     configuration["job_body"]["template"]["template"]["volume"] = [{"name": "v"}]
     paths = [fault.path for fault in check(configuration).faults]

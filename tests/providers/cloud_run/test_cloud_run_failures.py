@@ -151,7 +151,7 @@ def an_error(code, status, message="words", *details):
     return json.dumps({"error": {"code": code, "status": status, "message": message, "details": list(details)}})
 
 
-def test_the_two_conflicts_are_told_apart_by_their_status():
+def test_the_two_conflicts_are_distinguished_by_their_status():
     assert meaning(over_the_wire(409, an_error(409, "ALREADY_EXISTS"))) is DONE
     assert meaning(over_the_wire(409, an_error(409, "ABORTED"))) is NOTHING
 

@@ -99,7 +99,7 @@ def test_a_key_or_another_kind_of_file_is_refused_and_not_repeated(changed, word
     assert "hush" not in str(caught.value)
 
 
-def test_an_entry_that_lacks_something_is_the_dispatchers_to_mend_and_its_runs_wait(google):
+def test_the_runs_of_an_incomplete_entry_wait_until_the_dispatcher_is_fixed(google):
     entry = an_entry(google)
     del entry["audience"]
     provider = CloudRunProvider(project="p", credentials={"google": {"external_account": entry}})

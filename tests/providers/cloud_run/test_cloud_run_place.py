@@ -74,7 +74,7 @@ def test_an_entry_that_went_away_is_a_question_without_an_answer(emulator):
     assert a_provider(emulator).discard([submission]) == frozenset()
 
 
-def test_an_entry_with_a_key_is_the_dispatchers_to_mend(emulator):
+def test_an_entry_with_a_key_is_a_fault_of_the_dispatchers_settings(emulator):
     provider = a_provider(emulator, credentials={"keys": {"service_account_info": {"private_key": "hunter2"}}})
     outcome = provider.submit(a_job(credentials="keys"))
     assert isinstance(outcome, Misconfigured)

@@ -108,7 +108,7 @@ def test_a_quota_of_running_executions_holds_its_region_until_a_job_ends(emulato
         ("NOT_FOUND: no such project", "check the project"),
     ],
 )
-def test_a_refusal_is_told_in_googles_words_with_what_to_do(emulator, provider, detail, words):
+def test_a_refusal_is_reported_in_googles_words_with_what_to_do(emulator, provider, detail, words):
     emulator.faults.add("CreateJob", FaultKind.REFUSE, detail=detail)
     outcome = provider.submit(a_job())
     assert isinstance(outcome, Rejected)
@@ -210,7 +210,7 @@ def test_a_host_that_goes_away_is_a_crash(emulator, provider):
 
 
 @pytest.mark.parametrize(("code", "name"), [(137, "SIGKILL"), (143, "SIGTERM")])
-def test_an_exit_code_that_tells_of_a_signal_from_outside_is_a_crash(emulator, provider, code, name):
+def test_an_exit_code_of_a_signal_from_outside_is_a_crash(emulator, provider, code, name):
     [submission] = submitted(provider, a_job())
     emulator.finish(NAME, exit_code=code)
     observation = seen(provider, submission)
@@ -219,7 +219,7 @@ def test_an_exit_code_that_tells_of_a_signal_from_outside_is_a_crash(emulator, p
 
 
 @pytest.mark.parametrize(("number", "state"), [(9, JobState.CRASHED), (15, JobState.CRASHED), (11, JobState.FAILED)])
-def test_a_signal_that_cloud_run_tells_of_is_a_crash_unless_the_program_brought_it_on_itself(number, state):
+def test_a_signal_that_cloud_run_reports_is_a_crash_unless_the_program_caused_it(number, state):
     failed = run_v2.Condition(type_="Completed", state="CONDITION_FAILED", execution_reason="NON_ZERO_EXIT_CODE", message="m")
     task = run_v2.Task(last_attempt_result=run_v2.TaskAttemptResult(term_signal=number))
     told = from_execution(run_v2.Execution(conditions=[failed]), [task])
@@ -372,7 +372,7 @@ def test_deletes_take_half_of_the_quota_at_most(emulator):
     assert provider.discard(submissions) == {named(0), named(1), named(2)}
 
 
-def test_a_delete_that_fails_is_not_told_as_gone(emulator, provider):
+def test_a_job_whose_delete_fails_is_not_reported_as_gone(emulator, provider):
     submissions = submitted(provider, a_job(named(1)), a_job(named(2)))
     emulator.faults.add("DeleteJob", FaultKind.SERVER_ERROR)
     assert provider.discard(submissions) == {named(2)}

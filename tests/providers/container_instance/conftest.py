@@ -1,4 +1,4 @@
-"""A provider over an emulator whose clock stands still until it is told to jump."""
+"""A provider over an emulator whose clock stands still until a test moves it."""
 
 from collections.abc import Callable, Iterator
 

@@ -118,7 +118,7 @@ def test_what_was_never_sent_is_unreachable_wherever_it_happens():
     assert outcome_of(ArmFailure("refused", sent=False)) == Unreachable(cause="refused")
 
 
-def test_a_refusal_is_told_in_azures_words_and_with_what_to_do():
+def test_a_refusal_is_reported_in_azures_words_and_with_what_to_do():
     outcome = outcome_of(ArmFailure("no permission", status=403, code="AuthorizationFailed"))
     assert outcome.reason == f"AuthorizationFailed: no permission ({HINTS['AuthorizationFailed']})"
 

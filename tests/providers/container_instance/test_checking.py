@@ -102,7 +102,7 @@ CASES += [
 
 
 @pytest.mark.parametrize(("fields", "words"), CASES, ids=[words.partition(": ")[0] for _, words in CASES])
-def test_a_fault_is_told_at_the_door_as_at_the_submission(aci, fields, words):
+def test_validation_reports_a_fault_as_the_submission_does(aci, fields, words):
     configuration = a_configuration(**fields)
     assert any(fault.startswith(words) for fault in said(**fields)), said(**fields)
     outcome = provider_for(aci, credentials=ENTRIES).submit(Job(name="r0001-1", configuration=configuration))
@@ -110,7 +110,7 @@ def test_a_fault_is_told_at_the_door_as_at_the_submission(aci, fields, words):
     assert aci.starts == {}
 
 
-def test_every_fault_is_told_at_once():
+def test_every_fault_is_reported_at_once():
     assert len(said(comand="x", cpu="many", image=None, arm_template=a_template(restartPolicy="Always"))) == 4
 
 
@@ -132,7 +132,7 @@ def test_what_a_newer_model_of_azures_has_is_left_to_azure():
         ({"arm_template": with_group(dependsOn=["x"])}, "arm_template.resources[0].dependsOn", "made by itself"),
     ],
 )
-def test_what_has_no_effect_is_told_with_its_reason(fields, path, words):
+def test_a_setting_without_effect_is_reported_with_its_reason(fields, path, words):
     assert words in warned(**fields)[path]
     assert said(**fields) == []
 

@@ -75,7 +75,7 @@ class TestCredential:
         assert isinstance(identity.credential_of(given), azure_identity.DefaultAzureCredential)
 
 
-def test_no_token_is_told_apart_from_a_refusal_of_azure(tmp_path):
+def test_a_missing_token_is_distinguished_from_a_refusal_of_azure(tmp_path):
     missing = str(tmp_path / "missing")
     tokens = identity.Tokens({"tenant_id": "t", "client_id": "c", "token_file": missing}, None)
     with pytest.raises(ArmFailure) as caught:

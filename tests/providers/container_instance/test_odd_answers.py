@@ -112,7 +112,7 @@ class TestAnswers:
         with suppress(CallFailed):
             assert provider.logs(submission) == ""
 
-    def test_a_region_that_was_not_told_starts_nothing(self, odd, answer, status):
+    def test_a_region_that_is_not_reported_starts_nothing(self, odd, answer, status):
         answering(odd, REGION, replace(answer, status=status))
         assert isinstance(provider_for(odd).submit(a_job(location=None)), Unreachable)
         assert odd.starts == {}

@@ -116,7 +116,7 @@ class TestSubmit:
         assert outcome == Throttled(reason="TooManyRequests: The request is being throttled.", retry_after=17, hold=hold)
         assert aci.calls[PUT] == 1
 
-    def test_an_unregistered_subscription_is_somebodys_to_mend(self, aci, provider):
+    def test_an_unregistered_subscription_has_to_be_fixed_by_a_person(self, aci, provider):
         aci.faults.add(PUT, FaultKind.REFUSE, detail="MissingSubscriptionRegistration: register 'Microsoft.ContainerInstance'")
         outcome = provider.submit(a_job())
         assert isinstance(outcome, Misconfigured)

@@ -63,7 +63,7 @@ def test_azures_states_are_these_of_ours(group, state, exit_code, reason):
     assert (seen.state, seen.exit_code, seen.reason) == (state, exit_code, reason)
 
 
-def test_a_failed_provisioning_tells_azures_last_warnings():
+def test_a_failed_provisioning_reports_azures_last_warnings():
     events = [an_event("Pulling", "pulling", "Normal"), an_event("InsufficientCapacity.", "no room in westeurope")]
     seen = observation_of(a_group("Pending", provisioning="Failed", containers=[{}], events=events))
     assert seen.reason == "provisioning failed: InsufficientCapacity: no room in westeurope"
@@ -79,7 +79,7 @@ def test_a_group_that_is_being_repaired_has_not_ended(provisioning, state):
     assert observation_of(a_group(state, provisioning=provisioning, containers=[terminated(1)])).state is JobState.RUNNING
 
 
-def test_a_group_that_was_stopped_because_its_main_container_had_ended_is_told_from_one_that_somebody_stopped():
+def test_a_group_whose_main_container_ended_is_distinguished_from_one_that_somebody_stopped():
     group = a_group("Stopped", containers=[terminated(0), terminated(137)])
     assert observation_of(group).state is JobState.STOPPED
     assert observation_of({**group, "tags": {ENDED_TAG: "2030-01-01T00:00:00Z"}}).state is JobState.SUCCEEDED

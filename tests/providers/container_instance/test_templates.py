@@ -64,7 +64,7 @@ def put(start, monkeypatch):
 
 @pytest.mark.parametrize("template", list(templates()))
 @pytest.mark.parametrize("variables", [LEAST, {**LEAST, **EVERYTHING}], ids=["least", "everything"])
-def test_a_run_is_accepted_at_the_door_and_by_azures_schema(put, template, variables):
+def test_a_run_is_accepted_by_validation_and_by_azures_schema(put, template, variables):
     check_base_job_template(template())
     check_job_variables(template(), variables)
     body, version = put(render(template(), variables))

@@ -1,4 +1,4 @@
-"""Jobs that are real containers: they run until they are told their exit code, and each start leaves a line on disk."""
+"""Jobs that are real containers: they run until the test gives them their exit code, and each start leaves a line on disk."""
 
 import os
 from datetime import UTC, datetime, timedelta

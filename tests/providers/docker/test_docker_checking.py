@@ -61,7 +61,7 @@ def test_a_fault_names_its_place_and_what_to_do(configuration, path, words):
     assert "hush" not in fault.message
 
 
-def test_what_has_no_effect_is_told_where_it_was_chosen():
+def test_a_setting_without_effect_is_reported_where_it_was_chosen():
     assert checked(auto_remove=False, stream_output=True).warnings == ()
     warnings = checked(auto_remove=True, stream_output=False, container_wait_timeout=60).warnings
     assert [warning.path for warning in warnings] == ["auto_remove", "stream_output", "container_wait_timeout"]

@@ -168,7 +168,7 @@ def test_ssh_carries_the_engines_protocol(harness, ssh, tmp_path):
     assert len(words) < 5, "connections are used again"
 
 
-def test_the_words_of_an_ssh_that_fails_are_told(harness, ssh):
+def test_the_words_of_an_ssh_that_fails_are_reported(harness, ssh):
     ssh.write_text("#!/bin/sh\necho 'jobs@gpu: Permission denied (publickey).' >&2\nexit 255\n")
     outcome = named(harness, {"url": "ssh://jobs@gpu.example.test"}).submit(on(harness))
     assert isinstance(outcome, Unknown | Unreachable)

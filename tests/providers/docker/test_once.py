@@ -176,7 +176,7 @@ def test_restart_and_auto_remove_stay_off_whatever_an_engine_or_a_template_would
     assert (host["AutoRemove"], host["RestartPolicy"]["Name"]) == (False, "no")
 
 
-def test_a_stop_by_somebody_else_is_a_crash_and_one_by_the_dispatcher_is_told_as_such(harness):
+def test_a_stop_by_somebody_else_is_a_crash_and_one_by_the_dispatcher_is_reported_as_such(harness):
     ours, theirs = (harness.submitted(harness.job()) for _ in range(2))
     harness.provider.cancel(ours)
     harness.client.kill(theirs.name, "SIGTERM")

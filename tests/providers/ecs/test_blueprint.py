@@ -39,7 +39,7 @@ def test_one_and_true_are_not_the_same():
         blueprint_of(changed(1), "eu-west-1")
 
 
-def test_a_fault_is_told_each_time():
+def test_a_fault_is_reported_each_time():
     for _ in range(2):
         with pytest.raises(ConfigurationError, match="image: missing"):
             of(image=None)

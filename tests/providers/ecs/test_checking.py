@@ -104,7 +104,7 @@ FAULTY = [
 
 
 @pytest.mark.parametrize("case", FAULTY, ids=lambda case: f"{case[2]}: {case[3]}"[:60])
-def test_a_fault_is_told_at_the_door_in_the_words_of_the_submission(case, aws, provider):
+def test_validation_reports_a_fault_in_the_words_of_the_submission(case, aws, provider):
     variables, template, path, message = case
     configuration = a_configuration(template, **variables)
     checked = check(configuration)
@@ -120,7 +120,7 @@ def test_a_fault_is_told_at_the_door_in_the_words_of_the_submission(case, aws, p
     assert not aws.calls["RunTask"]
 
 
-def test_several_faults_are_told_at_once():
+def test_several_faults_are_reported_at_once():
     checked = check(a_configuration(with_main(imag="x", privileged="perhaps"), clustr="c", command="'", cpu=300))
     assert {fault.path for fault in checked.faults} >= {f"{MAIN}.imag", f"{MAIN}.privileged", "command"}
 
@@ -140,7 +140,7 @@ WARNED = [
 
 
 @pytest.mark.parametrize(("variables", "template", "path", "message"), WARNED, ids=lambda value: str(value)[:40])
-def test_what_has_no_effect_is_told_and_accepted(variables, template, path, message):
+def test_a_setting_without_effect_is_reported_and_accepted(variables, template, path, message):
     checked = check(a_configuration(template, **variables))
     assert checked.faults == ()
     if path is None:
@@ -151,7 +151,7 @@ def test_what_has_no_effect_is_told_and_accepted(variables, template, path, mess
         assert message in warning.message
 
 
-def test_a_main_container_that_is_not_essential_is_told():
+def test_a_main_container_that_is_not_essential_is_reported():
     containers = [{"image": "{{ image }}", "name": "prefect", "essential": False}, {"name": "proxy", "image": "p"}]
     [warning] = check(a_configuration(changed("task_definition", containerDefinitions=containers))).warnings
     assert warning == Finding(
@@ -177,7 +177,7 @@ def test_the_default_templates_are_checked_clean():
     assert (checked.faults, checked.warnings, checked.unchecked) == ((), (), ())
 
 
-def test_whatever_a_configuration_holds_door_and_submission_agree(aws, provider):
+def test_validation_and_submission_agree_on_every_configuration(aws, provider):
     whole = a_configuration(
         command="python -m job", env={"A": "1"}, labels={"team": "data"}, subnets=["subnet-1"], security_groups=["sg-1"],
         execution_role_arn=ROLE, secrets={"S": "arn:s"}, configure_cloudwatch_logs=True, cpu=256, memory=512,

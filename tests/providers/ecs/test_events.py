@@ -8,7 +8,7 @@ from providers.ecs.place import console_url, parse_task_arn
 from tests.providers.ecs.builders import NAME, a_job
 
 
-def test_an_event_tells_what_an_observation_tells(aws, provider):
+def test_an_event_says_what_an_observation_says(aws, provider):
     submission = provider.submit(a_job()).submission
     aws.finish(NAME, exit_code=3)
     event = from_event(aws.events()[-1])

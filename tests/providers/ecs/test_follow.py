@@ -68,7 +68,7 @@ def test_a_lookup_with_unknown_credentials_fails(provider):
         provider.find(a_job(aws_credentials="x"))
 
 
-def test_ends_are_told_with_exit_codes_and_times(aws, provider):
+def test_ends_are_reported_with_exit_codes_and_times(aws, provider):
     good, bad = submitted(provider, names(2)[0]), submitted(provider, names(2)[1])
     aws.finish(good.name)
     aws.finish(bad.name, exit_code=3)

@@ -117,7 +117,7 @@ def test_every_variable_changes_what_aws_is_asked(template, aws, clients):
 
 
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES.keys())
-def test_what_has_no_effect_is_told_with_the_reason_when_it_asks_for_something(template):
+def test_a_setting_without_effect_is_reported_with_the_reason_when_it_asks_for_something(template):
     for variable in template["variables"]["properties"].keys() & NO_EFFECT.keys():
         checked = check(render(template, {"image": "busybox", variable: "marker"}))
         if f"{{{{ {variable} }}}}" in json.dumps(template["job_configuration"]):

@@ -1,4 +1,4 @@
-"""Where a task goes and how much it takes there, told without a call and without the SDK."""
+"""Where a task goes and how much it takes there, computed without a call and without the SDK."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_memory_is_read_in_every_spelling_of_ecs(text, mib):
     assert mebibytes(text) == mib
 
 
-def test_whatever_a_configuration_holds_its_needs_are_told_or_it_cannot_be_used():
+def test_every_configuration_has_needs_or_cannot_be_used():
     for template in ({}, {"template": PREFECT}):
         for configuration in garbage(a_configuration(**template, cluster="c", aws_credentials="team", env={"A": "1"})):
             try:

@@ -52,7 +52,7 @@ def test_another_exit_code_is_a_failure_with_the_containers_words():
 
 
 @pytest.mark.parametrize(("code", "name"), [(137, "SIGKILL"), (143, "SIGTERM")])
-def test_an_exit_code_that_tells_of_a_signal_from_outside_is_a_crash(code, name):
+def test_an_exit_code_of_a_signal_from_outside_is_a_crash(code, name):
     observation = seen(a_task(code=code))
     assert (observation.state, observation.exit_code) == (JobState.CRASHED, code)
     assert f"exit code {code} ({name})" in observation.reason
@@ -115,7 +115,7 @@ def test_times_are_utc_whether_datetimes_or_texts():
         assert observation.ended_at.tzinfo is UTC
 
 
-def test_the_end_is_that_of_the_containers_where_it_is_told():
+def test_the_end_is_that_of_the_containers_where_it_is_reported():
     task = a_task(code=0, executionStoppedAt=AT, stoppedAt=AT + timedelta(minutes=1))
     assert seen(task).ended_at == AT
 

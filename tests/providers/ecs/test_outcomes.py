@@ -293,7 +293,7 @@ def test_a_job_without_a_gpu_goes_on_where_a_gpu_is_missing():
 
 
 @pytest.mark.parametrize("reasons", [["MISSING"], ["INACTIVE"]])
-def test_a_failure_that_no_repeat_mends_is_a_rejection(reasons):
+def test_a_failure_that_no_repeat_fixes_is_a_rejection(reasons):
     assert outcome_of_failures([{"reason": reason} for reason in reasons]) == Rejected(reason=reasons[0])
 
 
@@ -319,7 +319,7 @@ def test_what_concerns_one_cluster_or_one_definition_holds_nobody_else(message):
     assert outcome_of_error(an_error("ClientException", message), BIG).hold is None
 
 
-def test_a_failures_detail_is_told():
+def test_a_failures_detail_is_reported():
     assert outcome_of_failures([{"reason": "AGENT", "detail": "not connected"}]).reason == "AGENT: not connected"
 
 

@@ -67,7 +67,7 @@ def test_an_unset_secret_or_file_takes_its_whole_item_away():
     assert "environmentFiles" not in container_of(environmentFiles=[{"type": "s3", "value": "{{ nothing }}"}])
 
 
-def test_booleans_in_env_are_told_as_json_has_them(aws, run_task):
+def test_booleans_in_env_are_written_as_json_has_them(aws, run_task):
     configuration = a_job(env={}).configuration
     request = run_task(a_job(env={"DEBUG": "true"}))
     assert {"name": "DEBUG", "value": "true"} in request["overrides"]["containerOverrides"][0]["environment"]

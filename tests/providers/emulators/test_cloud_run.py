@@ -102,7 +102,7 @@ def test_twenty_creates_of_one_name_make_one_job(emulator, clients):
     assert emulator.starts == {"j1": 1}
 
 
-def test_an_exit_code_is_told_by_the_task_alone(emulator, clients):
+def test_an_exit_code_is_reported_by_the_task_alone(emulator, clients):
     clients.create("j1")
     emulator.finish("j1", exit_code=3)
     assert clients.get("j1").latest_created_execution.completion_status is Completion.EXECUTION_FAILED
@@ -324,7 +324,7 @@ def test_a_command_runs_as_a_local_process():
         assert emulator.jobs()[0].exit_code == 5
 
 
-def test_the_control_surface_tells_jobs_and_environment(emulator, clients):
+def test_the_control_surface_shows_jobs_and_environment(emulator, clients):
     clients.create("j1")
     about = requests.get(f"{emulator.url}/_emulator", timeout=5).json()
     assert about["environment"]["CLOUD_RUN_EMULATOR_HOST"] in emulator.url

@@ -92,13 +92,13 @@ def test_both_faces_show_the_same_jobs(emulator, jobs):
     assert emulator.starts == {"nightly": 1}
 
 
-def test_a_name_that_is_taken_is_told_by_its_status(jobs):
+def test_a_name_that_is_taken_is_reported_by_its_status(jobs):
     create(jobs)
     with pytest.raises(exceptions.AlreadyExists, match="'nightly' already exists"):
         create(jobs)
 
 
-def test_a_throttle_tells_the_wait_in_its_details(emulator, jobs):
+def test_a_throttle_has_the_wait_in_its_details(emulator, jobs):
     emulator.faults.add("CreateJob", FaultKind.THROTTLE, detail="7")
     with pytest.raises(exceptions.ResourceExhausted) as refused:
         create(jobs)

@@ -70,7 +70,7 @@ def test_a_run_whose_credentials_are_gone_is_no_problem_of_the_others(team, emul
     assert [seen[each.name].state for each in (gone, other)] == [JobState.UNREADABLE, JobState.RUNNING]
 
 
-def test_a_token_that_is_not_valid_is_the_hosts_to_mend(team, monkeypatch):
+def test_a_token_that_is_not_valid_is_a_fault_of_the_host(team, monkeypatch):
     monkeypatch.setenv("TEAM_SECRET", "as-wrong")
     outcome = team.submit(a_job(modal_credentials="team"))
     assert isinstance(outcome, Misconfigured)

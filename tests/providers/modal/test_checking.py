@@ -32,7 +32,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("fields", "words"), CASES, ids=[words.partition(": ")[0] for _, words in CASES])
-def test_a_fault_is_told_at_the_door_as_at_the_submission(provider, emulator, fields, words):
+def test_validation_reports_a_fault_as_the_submission_does(provider, emulator, fields, words):
     job = a_job(**fields)
     faults = check(job.configuration).faults
     assert any(f"{fault.path}: {fault.message}".startswith(words) for fault in faults), faults
@@ -40,11 +40,11 @@ def test_a_fault_is_told_at_the_door_as_at_the_submission(provider, emulator, fi
     assert not emulator.calls.counts
 
 
-def test_every_fault_is_told_at_once():
+def test_every_fault_is_reported_at_once():
     assert len(check({"comand": "x", "image": {"tag": "x", "tags": 1}, "cpu": "many", "app": "?"}).faults) == 4
 
 
-def test_a_name_for_people_has_no_effect_and_that_is_told():
+def test_a_warning_says_that_a_name_for_people_has_no_effect():
     (warning,) = check({"name": "nightly"}).warnings
     assert warning.path == "name"
     assert "the sandbox is called after its run" in warning.message

@@ -247,7 +247,7 @@ def test_an_image_that_is_still_being_built_gives_the_job_back(signed_in):
         started(provider, a_job())
 
 
-def test_every_end_is_told_apart(provider, emulator):
+def test_every_end_is_distinguished(provider, emulator):
     ends = {
         1: lambda name: emulator.finish(name, 0),
         2: lambda name: emulator.finish(name, 7),
@@ -320,7 +320,7 @@ def test_a_job_that_modal_has_forgotten_is_missing(provider, emulator):
     provider.cancel(submission)
 
 
-def test_a_job_that_could_not_be_read_says_why_and_the_others_are_told(provider, emulator):
+def test_a_job_that_could_not_be_read_says_why_and_the_others_are_reported(provider, emulator):
     submissions = [started(provider, a_job(number)) for number in (1, 2)]
     for submission in submissions:
         emulator.finish(submission.name)

@@ -1,4 +1,4 @@
-"""Jobs that are real processes: they run until they are told their exit code, and what they did is read from disk.
+"""Jobs that are real processes: they run until the test gives them their exit code, and what they did is read from disk.
 
 Nobody sleeps: a job waits at its gate (a FIFO), and whoever waits for a job's end waits for its lock.
 """

@@ -27,7 +27,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("configuration", "path", "words"), FAULTS, ids=[path for _, path, _ in FAULTS])
-def test_a_fault_is_told_at_the_door_in_the_words_of_the_submission(harness, configuration, path, words):
+def test_validation_reports_a_fault_in_the_words_of_the_submission(harness, configuration, path, words):
     [fault] = registry.check("process", configuration).faults
     assert fault.path == path
     assert words in fault.message

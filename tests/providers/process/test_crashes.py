@@ -1,4 +1,4 @@
-"""Whoever is killed, and whenever: what is left behind can be told, and a job begins at most once."""
+"""Whichever process is killed, and whenever: what it leaves behind can be recognised, and a job begins at most once."""
 
 import os
 import signal
@@ -60,7 +60,7 @@ def test_eight_processes_that_submit_one_name_start_one_job(harness):
     assert harness.log(job.name).count("begun") == 1
 
 
-def test_while_somebody_is_submitting_a_look_up_says_that_it_cannot_tell(harness):
+def test_during_a_submission_a_look_up_answers_that_it_does_not_know(harness):
     job = harness.job()
     directory = harness.directory(job.name)
     directory.make()
@@ -125,7 +125,7 @@ def test_a_signal_that_a_program_brings_on_itself_is_its_own_failure(harness, nu
 
 
 @pytest.mark.parametrize("code", [137, 143])
-def test_a_shell_that_tells_of_a_killed_process_has_crashed(harness, code):
+def test_a_shell_that_reports_a_killed_process_has_crashed(harness, code):
     job = harness.job()
     submission = harness.submitted(job)
     harness.finish(job.name, code)

@@ -103,7 +103,7 @@ def test_a_job_without_a_working_directory_gets_an_empty_one_of_its_own(harness)
     assert harness.log(job.name) == [str(harness.directory(job.name).path / "work")]
 
 
-def test_a_job_runs_where_it_is_told_to_and_finds_its_command_there(harness):
+def test_a_job_runs_in_its_working_directory_and_finds_its_command_there(harness):
     script = harness.root / "script.sh"
     script.write_text("#!/bin/sh\npwd\n")
     script.chmod(0o700)
@@ -187,7 +187,7 @@ print(provider.submit(job))
     assert "Throttled(reason='this machine is short of something: " in result(python(program, str(harness.root / "jobs")))
 
 
-def test_a_state_directory_that_cannot_be_used_is_told(harness):
+def test_a_state_directory_that_cannot_be_used_is_reported(harness):
     harness.options["directory"] = harness.root / "file"
     (harness.root / "file").write_text("")
     outcome = harness.another().submit(harness.job())
@@ -260,7 +260,7 @@ def test_a_job_that_is_cancelled_takes_its_children_along(harness):
 # What is kept
 
 
-def test_both_outputs_are_kept_in_the_log_and_the_last_lines_are_told(harness):
+def test_both_outputs_are_kept_in_the_log_and_the_last_lines_are_reported(harness):
     job = harness.job(configuration={"command": "sh -c 'echo one; echo two >&2; echo three'"})
     submission = harness.submitted(job)
     harness.ended(job.name)

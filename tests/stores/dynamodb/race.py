@@ -22,7 +22,7 @@ CUT = ("TransactWriteItems", "BatchGetItem", "Query", "UpdateItem")
 
 
 def race(how: Race) -> tuple[Figures, Sequence[str], Sequence[str]]:
-    """The figures, the problems that ticks told of, and where the table contradicts itself at the end."""
+    """The figures, the problems that ticks reported, and where the table contradicts itself at the end."""
     table = fresh_table()
     with patch.dict(os.environ, {"AWS_ACCESS_KEY_ID": "emulator", "AWS_SECRET_ACCESS_KEY": "emulator"}):
         figures, problems = run(how, f"dynamodb://{table}?region={REGION}&endpoint={url()}", cut_connections)

@@ -22,7 +22,7 @@ CUT_WITHIN = 2
 
 
 class Cut:
-    """A client that gets no answer any more from a request on, until it is mended. The first may still be carried out."""
+    """A client that gets no answers from one request on, until it is repaired. That first request may still be carried out."""
 
     def __init__(self, at: int, *, passed_on: bool) -> None:
         self.at, self.passed_on, self.asked, self.mended = at, passed_on, 0, False

@@ -27,7 +27,7 @@ def _keys(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.usefixtures("_keys")
 class TestUrl:
-    def test_a_table_alone_is_enough_where_the_environment_tells_the_rest(self):
+    def test_a_table_alone_is_enough_where_the_environment_has_the_rest(self):
         store = open_store(f"dynamodb://{fresh_table()}")
         assert store.save_pool(a_pool(), expected_version=None) == store.pool("pool")
         store.close()
@@ -74,7 +74,7 @@ class TestUrl:
         ],
     )
     def test_keys_in_a_url_are_refused_and_never_shown(self, url: str):
-        """Neither by an error nor where a person is told which store it is."""
+        """Neither an error nor the description of the store holds the secret."""
         with pytest.raises(SettingsError) as told:
             open_store(url)
         assert "hush" not in str(told.value)
@@ -91,7 +91,7 @@ class TestUrl:
             open_store(f"dynamodb://table?history_days={days}")
 
 
-def test_opening_loads_no_sdk_and_the_first_verb_no_library_of_the_door():
+def test_opening_loads_no_sdk_and_the_first_verb_no_library_of_the_validation():
     code = (
         "import sys; from dispatcher.stores.dynamodb import open_url; before = {'botocore', 'boto3'} & sys.modules.keys();"
         f"store = open_url('dynamodb://{fresh_table()}?region={REGION}&endpoint={url()}'); store.pools();"

@@ -173,13 +173,13 @@ class TestOneLine:
         with pytest.raises(StoreError, match=r"no DynamoDB table 'nowhere'.*Terraform.*store migrate apply"):
             DynamoStore("nowhere", connect=connect).pools()
 
-    def test_a_refused_identity_is_told_in_the_words_of_aws(self, place: Place, faults: Faults):
+    def test_a_refused_identity_is_reported_in_the_words_of_aws(self, place: Place, faults: Faults):
         words = "User: arn:aws:iam::1:user/x is not authorized to perform: dynamodb:Query on resource: y"
         faults.add("dynamodb.Query", FaultKind.REFUSE, detail=f"AccessDeniedException: {words}")
         with pytest.raises(StoreError, match=r"AWS refuses access \(AccessDeniedException\): User: arn.*dynamodb:Query"):
             place.store.pools()
 
-    def test_any_other_refusal_is_told_with_its_reasons(self, place: Place, faults: Faults):
+    def test_any_other_refusal_is_reported_with_its_reasons(self, place: Place, faults: Faults):
         faults.add(TRANSACTION, FaultKind.REFUSE, detail=cancelled("None", "ItemCollectionSizeLimitExceeded"))
         with pytest.raises(StoreError, match=r"TransactionCanceledException: .* about ItemCollectionSizeLimitExceeded"):
             a_stored_run(place.store)

@@ -289,7 +289,7 @@ class TestWithdrawn:
         assert runs_of(place) == 0
 
 
-def test_the_check_tells_of_a_deployment_that_no_tick_would_find(place: Place):
+def test_the_check_reports_a_deployment_that_no_tick_would_find(place: Place):
     a_scheduled(place)
     key = {"pk": {"S": "POOL/pool"}, "sk": {"S": "WINDOWS"}}
     connect().delete_item(TableName=place.table, Key=key)

@@ -81,7 +81,7 @@ def test_a_server_that_is_restarted_within_a_claim_takes_it_back(postgres: Postg
     assert [each.run.fence for each in claim(store, decide=granting(run)).claims] == [1]
 
 
-def test_a_server_that_is_down_is_told_and_found_again(postgres: PostgresServer, store: PostgresStore):
+def test_a_server_that_is_down_is_reported_and_found_again(postgres: PostgresServer, store: PostgresStore):
     postgres.halt()
     try:
         with pytest.raises(StoreUnavailable, match="cannot be reached"):

@@ -97,7 +97,7 @@ def test_a_pooler_that_never_answers_a_newcomer(postgres: PostgresServer, databa
         on_a_thread(newcomer.pools)
 
 
-def test_who_is_refused_is_told_at_once(behind: PostgresStore, wire: TcpProxy):
+def test_a_refused_connection_is_reported_at_once(behind: PostgresStore, wire: TcpProxy):
     with wire.refusing(), pytest.raises(StoreUnavailable, match="cannot be reached"):
         on_a_thread(behind.pools)
     assert len(on_a_thread(behind.pools)) == 1

@@ -1,4 +1,4 @@
-"""An emulator with a clock that stands still until it is told to jump, and Azure's own client pointed at it."""
+"""An emulator with a clock that stands still until a test moves it, and Azure's own client pointed at it."""
 
 from collections.abc import Callable, Iterator
 

@@ -96,7 +96,7 @@ def test_the_exit_code_is_the_main_containers(ecs, code):
     assert task["containers"][0]["exitCode"] == code
 
 
-def test_sidecars_are_told_to_stop_when_the_commanded_container_has_ended(ecs):
+def test_sidecars_are_stopped_when_the_commanded_container_has_ended(ecs):
     ecs.register("two", containers=[a_container("sidecar"), a_container("main", essential=False)])
     arn = ecs.start(taskDefinition="two", overrides={"containerOverrides": [{"name": "main", "command": ["true"]}]})
     ecs.emulator.finish("run-1", 3)
@@ -144,7 +144,7 @@ def test_to_finish_what_does_not_run_is_an_error(ecs):
         ecs.emulator.finish("run-9")
 
 
-def test_events_tell_every_change_in_eventbridges_shape(ecs):
+def test_every_change_is_an_event_in_eventbridges_shape(ecs):
     arn = ecs.start(tags=[{"key": "k", "value": "v"}])
     ecs.emulator.finish("run-1", 3)
     events = ecs.emulator.events()
@@ -165,7 +165,7 @@ def test_events_tell_every_change_in_eventbridges_shape(ecs):
     assert "tags" not in detail
 
 
-def test_a_stop_is_told_before_it_is_obeyed(slow):
+def test_a_stop_is_reported_before_it_is_obeyed(slow):
     arn = slow.start()
     slow.emulator.advance(30)
     slow.boto.stop_task(task=arn)

@@ -156,7 +156,7 @@ def test_a_command_that_is_not_there_fails_to_start(running):
     assert "/nonexistent" in detail["stoppedReason"]
 
 
-def test_an_end_by_the_clock_is_told_without_anybody_asking():
+def test_an_end_by_the_clock_is_reported_without_a_request():
     events = queue.Queue()
     with EcsEmulator(job_seconds=0.1, on_event=events.put, account="666666666666") as emulator:
         ecs = Ecs(emulator, client("ecs", emulator))

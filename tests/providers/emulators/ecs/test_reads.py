@@ -45,7 +45,7 @@ def test_a_hundred_tasks_are_described_at_once_and_no_more(ecs, number, fits):
         assert refusal(ecs.boto.describe_tasks, tasks=wanted)["Error"]["Code"] == INVALID
 
 
-def test_tags_are_told_when_asked_for_and_gone_with_the_stop(ecs):
+def test_tags_are_returned_when_asked_for_and_gone_with_the_stop(ecs):
     tags = [{"key": "k", "value": "v"}]
     arn = ecs.start(tags=tags)
     assert ecs.describe(arn)["tags"] == []

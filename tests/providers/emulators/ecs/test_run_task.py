@@ -161,7 +161,7 @@ def test_the_tags_of_a_definition_come_along_when_asked_for(ecs):
     assert ecs.run(taskDefinition="tagged", tags=own)["tasks"][0]["tags"] == own
 
 
-def test_a_new_task_tells_all_that_was_asked(ecs):
+def test_a_new_task_shows_all_that_was_requested(ecs):
     overrides = {"containerOverrides": [{"name": "main", "command": ["true"]}], "cpu": "512", "memory": "1024"}
     task = ecs.run(overrides=overrides, tags=tags(1), cluster="default")["tasks"][0]
     assert task["overrides"] == {**overrides, "inferenceAcceleratorOverrides": []}

@@ -60,7 +60,7 @@ def test_without_a_token_the_vendors_client_makes_one_per_call(ecs):
     assert len(tokens) == 2
 
 
-def test_a_stopped_task_is_told_by_its_arn_and_states_alone(ecs):
+def test_a_stopped_task_is_reported_by_its_arn_and_states_alone(ecs):
     arn = ecs.start(clientToken="t")
     ecs.boto.stop_task(task=arn)
     assert ecs.run(clientToken="t")["tasks"] == [{"taskArn": arn, "lastStatus": "STOPPED", "desiredStatus": "STOPPED"}]
