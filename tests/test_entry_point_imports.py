@@ -27,8 +27,8 @@ OURS = frozenset({"dispatcher", "providers"})
 
 ALWAYS = {"annotated_types", "typing_extensions"}
 TICKED = {f"dispatcher.{room}" for room in ("addresses", "clock", "core", "delivery", "errors", "events", "models", "records")}
-TICKED |= {f"dispatcher.{room}" for room in ("settings", "store", "stores", "ticking", "wiring")}
-TICKED |= {"providers.base", "providers.registry"}
+TICKED |= {f"dispatcher.{room}" for room in ("settings", "store", "stores", "ticking", "waking", "wiring")}
+TICKED |= {"providers.base", "providers.deadlines", "providers.registry"}
 PROCESS = {"providers.process", "providers.remarks", "providers.signals"}
 READS = TICKED | {"dispatcher.cli", "dispatcher.client"}
 
@@ -92,4 +92,4 @@ def test_a_function_imports_what_its_platform_needs(name):
     libraries, rooms = loaded_by(f"import dispatcher.functions.{name}", **inside)
 
     assert libraries <= FUNCTIONS[name] | ALWAYS
-    assert rooms == TICKED | {"dispatcher.functions"}
+    assert rooms == TICKED | {"dispatcher.built_for", "dispatcher.functions"}
