@@ -33,10 +33,10 @@ def is_guarded(address: str) -> bool:
     from ipaddress import IPv6Address, ip_address  # noqa: PLC0415 - only for who has hooks
 
     try:
-        found = ip_address(address.partition("%")[0])
+        ip = ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    plain = found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
+    plain = ip.ipv4_mapped or ip if isinstance(ip, IPv6Address) else ip
     return plain.is_link_local or str(plain) in _METADATA_ADDRESSES
 
 

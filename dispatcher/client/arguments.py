@@ -29,8 +29,8 @@ class _Unset:
 UNSET: Any = _Unset()
 
 
-def given(**arguments: Any) -> dict[str, Any]:
-    """The arguments that were given."""
+def without_unset(**arguments: Any) -> dict[str, Any]:
+    """The arguments that the caller passed."""
     return {name: value for name, value in arguments.items() if value is not UNSET}
 
 
@@ -48,9 +48,9 @@ def default_base_job_template(name: str) -> Mapping[str, Any]:
     return registry.default_template(name)
 
 
-def missing(kind: str, name: str, known: Iterable[str], *, of: str | None = None) -> str:
+def missing(kind: str, name: str, names: Iterable[str], *, of: str | None = None) -> str:
     """One line for a name that does not exist (in the one that it would be of), with the nearest that do."""
-    near = get_close_matches(name, list(known), n=3, cutoff=0.5)
+    near = get_close_matches(name, list(names), n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(repr(other) for other in near)}?" if near else ""
     where = f" of {of!r}" if of is not None else ""
     return f"{kind} {name!r}{where} does not exist{hint}"

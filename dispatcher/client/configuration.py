@@ -81,14 +81,14 @@ class Configurations(Runs):
             raise InvalidInput(SUBJECT, marks)
         stored = Configuration(pools=tuple(self.store.pools()), deployments=tuple(self.store.deployments()))
         named = read_configuration(configuration, stored, kept=self._kept, template=_own_template)
-        wanted = named if prune else _with_unnamed(named, stored)
-        faults = list(_faults(named, wanted, stored, self.jobs)) or list(_over_faults(named, stored, self.clock.now()))
+        target = named if prune else _with_unnamed(named, stored)
+        faults = list(_faults(named, target, stored, self.jobs)) or list(_over_faults(named, stored, self.clock.now()))
         if faults:
             raise InvalidInput(SUBJECT, faults)
-        found = changes(stored, wanted)
-        self._check_with_waiting_runs(stored, wanted, named)
+        differences = changes(stored, target)
+        self._check_with_waiting_runs(stored, target, named)
         unnamed = () if prune else tuple(key for key in stored.nouns if key not in named.nouns)
-        return Plan(stored=stored, wanted=wanted, changes=found, unnamed=unnamed)
+        return Plan(stored=stored, wanted=target, changes=differences, unnamed=unnamed)
 
     def apply(self, plan: Plan, *, expect: str | None = None) -> Plan:
         """Carry a plan out: all of it, or nothing (a store whose transactions are bounded says how far that reaches).
@@ -107,33 +107,35 @@ class Configurations(Runs):
     def export(self) -> dict[str, Any]:
         """What is stored, as `plan` takes it: without what is as it is by default."""
         pools = {pool.name: _written(pool) for pool in self.store.pools()}
-        return {"pools": pools, "deployments": {each.name: sparse(each) for each in self.store.deployments()}}
+        return {"pools": pools, "deployments": {deployment.name: sparse(deployment) for deployment in self.store.deployments()}}
 
     def _kept(self) -> Mapping[str, Any]:
         return {"id": self.clock.new_id(), "created_at": self.clock.now()}
 
-    def _check_with_waiting_runs(self, stored: Configuration, wanted: Configuration, named: Configuration) -> None:
+    def _check_with_waiting_runs(self, stored: Configuration, target: Configuration, named: Configuration) -> None:
         """As `update_work_pool` and `update_deployment` do it for what would be another template, or other variables."""
-        pools = {pool.name: pool for pool in wanted.pools}
-        variables = {each.name: each.job_variables for each in wanted.deployments}
-        before, goes = stored.nouns, _withdrawn(stored, wanted, self.clock.now())
+        pools = {pool.name: pool for pool in target.pools}
+        variables = {deployment.name: deployment.job_variables for deployment in target.deployments}
+        before, goes = stored.nouns, _withdrawn(stored, target, self.clock.now())
         for pool in named.pools:
             old = before.get(("work pool", pool.name))
             if isinstance(old, WorkPool) and old.base_job_template != pool.base_job_template:
                 self._check_waiting(RunFilter(pool=pool.name, states=WAITING), pool, variables, goes=goes)
-        for each in named.deployments:
-            was = before.get(("deployment", each.name))
-            if isinstance(was, Deployment) and was.job_variables != each.job_variables:
-                where = RunFilter(deployment=each.name, states=WAITING)
-                self._check_waiting(where, pools[each.pool], variables, goes=goes)
+        for deployment in named.deployments:
+            was = before.get(("deployment", deployment.name))
+            if isinstance(was, Deployment) and was.job_variables != deployment.job_variables:
+                where = RunFilter(deployment=deployment.name, states=WAITING)
+                self._check_waiting(where, pools[deployment.pool], variables, goes=goes)
 
 
-def _withdrawn(stored: Configuration, wanted: Configuration, now: datetime) -> Callable[[Run], bool]:
+def _withdrawn(stored: Configuration, target: Configuration, now: datetime) -> Callable[[Run], bool]:
     """Which waiting runs go, since their schedules go or become others."""
-    after = {each.name: each for each in wanted.deployments}
+    after = {deployment.name: deployment for deployment in target.deployments}
     gone = {
-        each.name: saving(each, after[each.name], now).withdrawn if each.name in after else frozenset(each.active_schedules)
-        for each in stored.deployments
+        deployment.name: saving(deployment, after[deployment.name], now).withdrawn
+        if deployment.name in after
+        else frozenset(deployment.active_schedules)
+        for deployment in stored.deployments
     }
     return lambda run: is_withdrawn(run, gone.get(run.deployment or "", frozenset()), now)
 
@@ -149,37 +151,39 @@ def _own_template(pool_type: str) -> Mapping[str, Any]:
 def _with_unnamed(named: Configuration, stored: Configuration) -> Configuration:
     """What is named, laid over what is stored."""
     pools = {pool.name: pool for pool in (*stored.pools, *named.pools)}
-    deployments = {each.name: each for each in (*stored.deployments, *named.deployments)}
+    deployments = {deployment.name: deployment for deployment in (*stored.deployments, *named.deployments)}
     return Configuration(pools=tuple(pools.values()), deployments=tuple(deployments.values()))
 
 
-def _faults(named: Configuration, wanted: Configuration, stored: Configuration, jobs: Jobs) -> Iterator[Fault]:
+def _faults(named: Configuration, target: Configuration, stored: Configuration, jobs: Jobs) -> Iterator[Fault]:
     """Everything that does not fit: each noun by itself, then what names another."""
-    written = {pool.name for pool in named.pools}, {each.name for each in named.deployments}
-    sound = {pool.name: pool for pool in wanted.pools if pool.name not in written[0]}
+    written = {pool.name for pool in named.pools}, {deployment.name for deployment in named.deployments}
+    sound = {pool.name: pool for pool in target.pools if pool.name not in written[0]}
     for pool in named.pools:
         faults = list(_pool_faults(pool, jobs))
         yield from faults
         if not faults:
             sound[pool.name] = pool
-    pools = {pool.name: pool for pool in wanted.pools}
+    pools = {pool.name: pool for pool in target.pools}
     deleted = {pool.name for pool in stored.pools} - pools.keys()
-    for each in named.deployments:
-        root = joined("deployments", each.name)
-        slugs = {"schedules": [schedule.slug for schedule in each.schedules]}
-        yield from _by_names(_under(root, partial(validate, each)), root, slugs | _hook_names(each))
-        yield from _place_faults(each, pools, deleted, sound, jobs)
-    for each in wanted.deployments:
-        if each.name not in written[1]:
-            yield from _unnamed_faults(each, sound, jobs)
+    for deployment in named.deployments:
+        root = joined("deployments", deployment.name)
+        slugs = {"schedules": [schedule.slug for schedule in deployment.schedules]}
+        yield from _by_names(_under(root, partial(validate, deployment)), root, slugs | _hook_names(deployment))
+        yield from _place_faults(deployment, pools, deleted, sound, jobs)
+    for deployment in target.deployments:
+        if deployment.name not in written[1]:
+            yield from _unnamed_faults(deployment, sound, jobs)
 
 
 def _over_faults(named: Configuration, stored: Configuration, now: datetime) -> Iterator[Fault]:
     """New or changed schedules that never come again; asked of what is sound otherwise."""
-    known = {each.name: each for each in stored.deployments}
-    for each in named.deployments:
-        root, slugs = joined("deployments", each.name), {"schedules": [schedule.slug for schedule in each.schedules]}
-        yield from _by_names(_under(root, partial(check_windows_to_come, each, known.get(each.name), now)), root, slugs)
+    before = {deployment.name: deployment for deployment in stored.deployments}
+    for deployment in named.deployments:
+        root = joined("deployments", deployment.name)
+        slugs = {"schedules": [schedule.slug for schedule in deployment.schedules]}
+        check = partial(check_windows_to_come, deployment, before.get(deployment.name), now)
+        yield from _by_names(_under(root, check), root, slugs)
 
 
 def _pool_faults(pool: WorkPool, jobs: Jobs) -> Iterator[Fault]:
@@ -193,30 +197,32 @@ def _pool_faults(pool: WorkPool, jobs: Jobs) -> Iterator[Fault]:
 
 
 def _place_faults(
-    each: Deployment, pools: Mapping[str, WorkPool], deleted: set[str], sound: Mapping[str, WorkPool], jobs: Jobs
+    deployment: Deployment, pools: Mapping[str, WorkPool], deleted: set[str], sound: Mapping[str, WorkPool], jobs: Jobs
 ) -> Iterator[Fault]:
     """A deployment's pool, queue and variables; those of a pool with faults are not asked."""
-    root, owner = joined("deployments", each.name), pools.get(each.pool)
+    root, owner = joined("deployments", deployment.name), pools.get(deployment.pool)
     if owner is None:
-        why = "; it is not in the configuration, and is to go with what is not (prune)" if each.pool in deleted else ""
-        yield Fault(joined(root, "pool"), missing("work pool", each.pool, pools) + why)
-    elif owner.queue(each.queue) is None:
+        why = "; it is not in the configuration, and is to go with what is not (prune)" if deployment.pool in deleted else ""
+        yield Fault(joined(root, "pool"), missing("work pool", deployment.pool, pools) + why)
+    elif owner.queue(deployment.queue) is None:
         names = [queue.name for queue in owner.queues]
-        yield Fault(joined(root, "queue"), missing("work queue", each.queue, names, of=each.pool))
-    if owner is not None and each.pool in sound:
-        yield from _under(joined(root, "job_variables"), partial(_check_variables, owner, each, jobs))
+        yield Fault(joined(root, "queue"), missing("work queue", deployment.queue, names, of=deployment.pool))
+    if owner is not None and deployment.pool in sound:
+        yield from _under(joined(root, "job_variables"), partial(_check_variables, owner, deployment, jobs))
 
 
-def _unnamed_faults(each: Deployment, sound: Mapping[str, WorkPool], jobs: Jobs) -> Iterator[Fault]:
+def _unnamed_faults(deployment: Deployment, sound: Mapping[str, WorkPool], jobs: Jobs) -> Iterator[Fault]:
     """What a deployment that stays as it is loses: its queue, or a template that it fits."""
-    owner = sound.get(each.pool)
+    owner = sound.get(deployment.pool)
     if owner is None:
         return
-    root, whose = joined("pools", each.pool), f"deployment {each.name!r}, which the configuration does not name"
-    if owner.queue(each.queue) is None:
-        yield Fault(joined(root, "queues"), f"{each.queue!r} would go, and is the queue of {whose}: name both, or neither")
+    root, whose = joined("pools", deployment.pool), f"deployment {deployment.name!r}, which the configuration does not name"
+    if owner.queue(deployment.queue) is None:
+        yield Fault(
+            joined(root, "queues"), f"{deployment.queue!r} would go, and is the queue of {whose}: name both, or neither"
+        )
     try:
-        _check_variables(owner, each, jobs, quiet=True)
+        _check_variables(owner, deployment, jobs, quiet=True)
     except InvalidInput as problem:
         faults = "; ".join(str(fault) for fault in problem.faults)
         yield Fault(joined(root, "base_job_template"), f"{whose}, would no longer fit: {faults}")
@@ -227,10 +233,10 @@ def _check_template(pool: WorkPool, jobs: Jobs) -> None:
     jobs.check_pool(pool)
 
 
-def _check_variables(owner: WorkPool, each: Deployment, jobs: Jobs, *, quiet: bool = False) -> None:
-    scheduled = bool(each.active_schedules)
-    check_deployment_variables(owner.base_job_template, each.job_variables, scheduled=scheduled)
-    jobs.check_deployment(owner, each.job_variables, scheduled=scheduled, quiet=quiet)
+def _check_variables(owner: WorkPool, deployment: Deployment, jobs: Jobs, *, quiet: bool = False) -> None:
+    scheduled = bool(deployment.active_schedules)
+    check_deployment_variables(owner.base_job_template, deployment.job_variables, scheduled=scheduled)
+    jobs.check_deployment(owner, deployment.job_variables, scheduled=scheduled, quiet=quiet)
 
 
 def _under(root: str, check: Callable[[], None]) -> Iterator[Fault]:
@@ -250,8 +256,8 @@ def _by_names(faults: Iterable[Fault], root: str, names: Mapping[str, Sequence[s
     """The faults of nouns that stand together at the names that a file gives them."""
     for fault in faults:
         path = fault.path
-        for field, known in names.items():
-            path = _by_name(path, joined(root, field), known)
+        for field, identities in names.items():
+            path = _by_name(path, joined(root, field), identities)
         yield Fault(path, fault.message)
 
 
@@ -265,12 +271,12 @@ def _by_name(path: str, root: str, names: Sequence[str]) -> str:
 
 
 def _reconfiguration(plan: Plan, now: datetime) -> Reconfiguration:
-    wanted = plan.wanted.nouns
-    saved = [wanted[change.noun, change.name] for change in plan.changes if change.action is not Action.DELETE]
+    nouns = plan.wanted.nouns
+    saved = [nouns[change.noun, change.name] for change in plan.changes if change.action is not Action.DELETE]
     gone = [change for change in plan.changes if change.action is Action.DELETE]
     return Reconfiguration(
         pools_read={pool.name: pool.version for pool in plan.stored.pools},
-        deployments_read={each.name: each.version for each in plan.stored.deployments},
+        deployments_read={deployment.name: deployment.version for deployment in plan.stored.deployments},
         now=now,
         pools=tuple(noun for noun in saved if isinstance(noun, WorkPool)),
         deployments=tuple(noun for noun in saved if isinstance(noun, Deployment)),

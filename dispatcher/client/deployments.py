@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dispatcher.client.arguments import UNSET, anchored, given, items, missing, plain_policy, text, texts
+from dispatcher.client.arguments import UNSET, anchored, items, missing, plain_policy, text, texts, without_unset
 from dispatcher.client.checks import check_deployment_variables, check_windows_to_come, coerced_variables, validate
 from dispatcher.client.pools import MAX_RECHECKED, WAITING, WorkPools
 from dispatcher.client.relocation import queue_in, take_along
@@ -79,12 +79,12 @@ class Deployments(WorkPools):
         deployment = self.deployment(name)
         if pool is not UNSET and queue is UNSET:
             queue = queue_in(self.work_pool(pool), deployment)
-        changes = given(
+        changes = without_unset(
             pool=pool, queue=queue, job_variables=job_variables, description=description, retry=retry, paused=paused
         )
         if tags is not UNSET:
             changes["tags"] = texts(tags, "tags")
-        changes |= {name: items(value, name) for name, value in given(schedules=schedules, hooks=hooks).items()}
+        changes |= {name: items(value, name) for name, value in without_unset(schedules=schedules, hooks=hooks).items()}
         changed, owner = self._checked_deployment(replace(deployment, **changes))
         if job_variables is not UNSET or changed.pool != deployment.pool:
             where, now = RunFilter(deployment=name, states=WAITING), self.clock.now()
@@ -107,7 +107,7 @@ class Deployments(WorkPools):
         self.store.reconfigure(
             Reconfiguration(
                 pools_read={pool.name: pool.version for pool in self.store.pools()},
-                deployments_read={each.name: each.version for each in self.store.deployments()},
+                deployments_read={other.name: other.version for other in self.store.deployments()},
                 now=now,
                 deployments=(changed,),
                 deployments_gone=(name,),
@@ -131,7 +131,7 @@ class Deployments(WorkPools):
         """One deployment. Raises `NotFound`."""
         deployment = self.store.deployment(text(name, "deployment"))
         if deployment is None:
-            raise NotFound(missing("deployment", name, [known.name for known in self.store.deployments()]))
+            raise NotFound(missing("deployment", name, [other.name for other in self.store.deployments()]))
         return deployment
 
     def delete_deployment(self, name: str) -> None:

@@ -45,16 +45,16 @@ class Jobs:
         """Raise `InvalidTemplate` for what no variable can correct; warn of what is not used, or not checked."""
         template = pool.base_job_template
         warnings = [f"base_job_template.{key}: is not read; remove it" for key in sorted(template.keys() - PARTS)]
-        known = self._ask(pool, render(template, {}))
-        fixed = self._fixed(pool, known)
+        checked = self._ask(pool, render(template, {}))
+        fixed = self._fixed(pool, checked)
         if fixed:
             raise InvalidTemplate("base job template", [Fault(_below(finding), finding.message) for finding in fixed])
-        warnings += [f"{_below(finding)}: {finding.message}" for finding in _independent(template, known.warnings, {})]
+        warnings += [f"{_below(finding)}: {finding.message}" for finding in _independent(template, checked.warnings, {})]
         warnings += [
             f"{_named(template, finding)}: {finding.message} (a run that changes nothing would be refused)"
-            for finding in _independent(template, known.faults, {})
+            for finding in _independent(template, checked.faults, {})
         ]
-        self._report([*warnings, *(f"{pool.type}: not checked: {words}" for words in known.unchecked)])
+        self._report([*warnings, *(f"{pool.type}: not checked: {words}" for words in checked.unchecked)])
 
     def warn_of_defaults(self, template: Level, variables: Level | None) -> None:
         """Warn of values that become defaults of a template and have no effect."""
@@ -66,25 +66,26 @@ class Jobs:
         A scheduled one has no others, so that everything counts. `quiet` reports no warnings.
         """
         template = pool.base_job_template
-        known = self._ask(pool, render(template, {}, deployment_variables=variables))
-        faults = known.faults if scheduled else self._fixed(pool, known)
+        checked = self._ask(pool, render(template, {}, deployment_variables=variables))
+        faults = checked.faults if scheduled else self._fixed(pool, checked)
         _raise(template, faults)
         if quiet:
             return
-        warnings = [*_idle(template, variables), *self._new_warnings(pool, known, None)]
+        warnings = [*_idle(template, variables), *self._new_warnings(pool, checked, None)]
         if not scheduled:
-            doubtful = _independent(template, known.faults, variables)
+            doubtful = _independent(template, checked.faults, variables)
             warnings += [
-                f"{_named(template, each)}: {each.message} (a run that changes nothing would be refused)" for each in doubtful
+                f"{_named(template, finding)}: {finding.message} (a run that changes nothing would be refused)"
+                for finding in doubtful
             ]
         self._report(warnings)
 
     def check_run(self, pool: WorkPool, variables: Level, *, deployment_variables: Level | None = None) -> None:
         """Raise `InvalidVariables` for what the run would be refused for; warn of what would have no effect."""
         template = pool.base_job_template
-        known = self._ask(pool, render(template, variables, deployment_variables=deployment_variables))
-        _raise(template, known.faults)
-        self._report([*_idle(template, variables), *self._new_warnings(pool, known, deployment_variables)])
+        checked = self._ask(pool, render(template, variables, deployment_variables=deployment_variables))
+        _raise(template, checked.faults)
+        self._report([*_idle(template, variables), *self._new_warnings(pool, checked, deployment_variables)])
 
     def _ask(self, pool: WorkPool, configuration: Level) -> Checked:
         try:
@@ -92,25 +93,25 @@ class Jobs:
         except ProviderError as problem:
             return Checked(faults=(Finding(path="", message=str(problem)),))
 
-    def _fixed(self, pool: WorkPool, known: Checked) -> list[Finding]:
+    def _fixed(self, pool: WorkPool, checked: Checked) -> list[Finding]:
         """The faults that no variable can correct: no placeholder has a part in them, and they are there with any values."""
         template = pool.base_job_template
-        found = [finding for finding in known.faults if not _involved(template, finding.path)]
-        for values in ({}, samples(template["variables"])) if found else ():
+        findings = [finding for finding in checked.faults if not _involved(template, finding.path)]
+        for values in ({}, samples(template["variables"])) if findings else ():
             try:
                 others = self._ask(pool, fill(template[CONFIGURATION], values)).faults
             except RenderError:  # a sample that cannot stand inside text
                 continue
-            found = [finding for finding in found if finding in others]
-        return found
+            findings = [finding for finding in findings if finding in others]
+        return findings
 
-    def _new_warnings(self, pool: WorkPool, known: Checked, below: Level | None) -> Iterator[str]:
+    def _new_warnings(self, pool: WorkPool, checked: Checked, below: Level | None) -> Iterator[str]:
         """The warnings that the level below has not had already."""
-        if not known.warnings:
+        if not checked.warnings:
             return
         template = pool.base_job_template
         before = self._ask(pool, render(template, {}, deployment_variables=below)).warnings
-        yield from (f"{_named(template, each)}: {each.message}" for each in known.warnings if each not in before)
+        yield from (f"{_named(template, finding)}: {finding.message}" for finding in checked.warnings if finding not in before)
 
     def _report(self, texts: Iterable[str]) -> None:
         for text in dict.fromkeys(texts):
@@ -130,10 +131,14 @@ def _idle(template: Level, variables: Level) -> Iterator[str]:
         root = name.partition(".")[0]
         if root in declared and root not in used:
             yield f"{name}: is declared, but the template does not use it; use it in `job_configuration`, or leave it out"
-        for each in placeholders(value):
-            if not is_looked_up(each.name) or steps(each.name)[0] == OWN:
-                place = joined(name, each.path) if each.path and not each.path.startswith("[") else name + each.path
-                yield f"{place}: {{{{ {each.name} }}}} stays as it is: {_why_unfilled(each.name)}"
+        for placeholder in placeholders(value):
+            if not is_looked_up(placeholder.name) or steps(placeholder.name)[0] == OWN:
+                place = (
+                    joined(name, placeholder.path)
+                    if placeholder.path and not placeholder.path.startswith("[")
+                    else name + placeholder.path
+                )
+                yield f"{place}: {{{{ {placeholder.name} }}}} stays as it is: {_why_unfilled(placeholder.name)}"
 
 
 def _why_unfilled(name: str) -> str:
@@ -144,7 +149,7 @@ def _why_unfilled(name: str) -> str:
 
 def _used(template: Level) -> frozenset[str]:
     """The variables that the job configuration has placeholders for."""
-    roots = {str(steps(each.name)[0]) for each in placeholders(template[CONFIGURATION])}
+    roots = {str(steps(placeholder.name)[0]) for placeholder in placeholders(template[CONFIGURATION])}
     return frozenset(roots | ({ENVIRONMENT} if isinstance(template[CONFIGURATION].get(ENVIRONMENT), Mapping) else set()))
 
 
@@ -158,9 +163,9 @@ def _involved(template: Level, path: str) -> list[Placeholder]:
         if isinstance(template[CONFIGURATION].get(ENVIRONMENT), Mapping)
         else []
     )
-    known = [*placeholders(template[CONFIGURATION]), *own]
-    found = [each for each in known if _within(each.path, path) or _within(path, each.path)]
-    return found or [each for each in known if str(steps(each.name)[0]) == path]
+    candidates = [*placeholders(template[CONFIGURATION]), *own]
+    matching = [placeholder for placeholder in candidates if _within(placeholder.path, path) or _within(path, placeholder.path)]
+    return matching or [placeholder for placeholder in candidates if str(steps(placeholder.name)[0]) == path]
 
 
 def _within(path: str, whole: str) -> bool:
@@ -172,18 +177,20 @@ def _independent(template: Level, findings: Iterable[Finding], variables: Level)
     """The findings that no unset variable has a part in."""
     values = resolve(template, {}, deployment_variables=variables)
     return [
-        finding for finding in findings if all(str(steps(each.name)[0]) in values for each in _involved(template, finding.path))
+        finding
+        for finding in findings
+        if all(str(steps(placeholder.name)[0]) in values for placeholder in _involved(template, finding.path))
     ]
 
 
 def _named(template: Level, finding: Finding) -> str:
     """The variable that a finding comes from, where it is one alone; otherwise its place in the job configuration."""
     sources = _involved(template, finding.path) if finding.path else []
-    names = {str(steps(each.name)[0]) for each in sources}
+    names = {str(steps(placeholder.name)[0]) for placeholder in sources}
     if len(names) != 1:
         return _below(finding)
     [name] = names
-    around = [each for each in sources if each.alone and _within(finding.path, each.path)]
+    around = [placeholder for placeholder in sources if placeholder.alone and _within(finding.path, placeholder.path)]
     return name + finding.path.removeprefix(around[0].path) if around and around[0].name == name else name
 
 

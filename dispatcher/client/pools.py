@@ -9,7 +9,16 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from dispatcher.client.arguments import UNSET, check_pool_type, default_base_job_template, given, items, missing, naming, text
+from dispatcher.client.arguments import (
+    UNSET,
+    check_pool_type,
+    default_base_job_template,
+    items,
+    missing,
+    naming,
+    text,
+    without_unset,
+)
 from dispatcher.client.checks import (
     check_base_job_template,
     check_deployment_variables,
@@ -143,7 +152,7 @@ class WorkPools:
         pool = self.work_pool(name)
         if job_variables and base_job_template is UNSET:
             base_job_template = pool.base_job_template
-        changes = given(
+        changes = without_unset(
             base_job_template=base_job_template if base_job_template is UNSET else _checked(base_job_template, job_variables),
             concurrency_limit=concurrency_limit,
             paused=paused,
@@ -165,7 +174,7 @@ class WorkPools:
         """One pool. Raises `NotFound`."""
         pool = self.store.pool(text(name, "pool"))
         if pool is None:
-            raise NotFound(missing("work pool", name, [known.name for known in self.store.pools()]))
+            raise NotFound(missing("work pool", name, [other.name for other in self.store.pools()]))
         return pool
 
     def inspect_work_pool(self, name: str) -> PoolView:
@@ -188,10 +197,10 @@ class WorkPools:
             raise InvalidInput("preview", [Fault("limit", f"must be from 1 to {MAX_PREVIEW}, not {limit}")])
         pool, now = self.work_pool(name), self.clock.now()
         made = self._waiting_runs(pool, now + within, limit)
-        coming = (runs_to_come(each, now, now + within) for each in self.store.deployments(name))
+        coming = (runs_to_come(deployment, now, now + within) for deployment in self.store.deployments(name))
         first = islice(merge(*coming, key=lambda run: run.due_at), limit)
-        found = [Upcoming(run=run, created=True) for run in made] + [Upcoming(run=run, created=False) for run in first]
-        return sorted(found, key=lambda each: (each.run.due_at, each.run.id))[:limit]
+        upcoming = [Upcoming(run=run, created=True) for run in made] + [Upcoming(run=run, created=False) for run in first]
+        return sorted(upcoming, key=lambda item: (item.run.due_at, item.run.id))[:limit]
 
     def oldest_due(self, name: str) -> Run | None:
         """The due run of the pool that has waited longest, paused queues included; None when nothing is due.
@@ -263,7 +272,7 @@ class WorkPools:
     ) -> WorkPool:
         """Change what is given; `shift` as for a new queue. Raises `NotFound`, `InvalidInput` or `Conflict`."""
         owner = self.work_pool(pool)
-        changes = given(priority=priority, concurrency_limit=concurrency_limit, paused=paused, description=description)
+        changes = without_unset(priority=priority, concurrency_limit=concurrency_limit, paused=paused, description=description)
         return self._save_queue(owner, replace(self._queue(owner, name), **changes), shift=shift)
 
     def delete_work_queue(self, pool: str, name: str) -> WorkPool:
@@ -276,7 +285,7 @@ class WorkPools:
         if self._queue(owner, name).name == DEFAULT_QUEUE:
             fault = Fault("name", "the default queue cannot be deleted; pause it, or delete the whole work pool")
             raise InvalidInput(f"work queue {name!r}", [fault])
-        named_by = [each.name for each in self.store.deployments(pool) if each.queue == name]
+        named_by = [deployment.name for deployment in self.store.deployments(pool) if deployment.queue == name]
         if named_by:
             words = f"{name!r} of {pool!r} is the queue of deployment {named_by[0]!r}"
             more = f" and {len(named_by) - 1} more" if len(named_by) > 1 else ""
@@ -307,7 +316,7 @@ class WorkPools:
     def _queue(self, pool: WorkPool, name: str) -> WorkQueue:
         queue = pool.queue(text(name, "queue"))
         if queue is None:
-            raise NotFound(missing("work queue", name, [known.name for known in pool.queues], of=pool.name))
+            raise NotFound(missing("work queue", name, [other.name for other in pool.queues], of=pool.name))
         return queue
 
     def _check_dependents(self, pool: WorkPool) -> None:

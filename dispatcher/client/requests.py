@@ -20,8 +20,8 @@ def run_request(value: Any, subject: str) -> RunRequest:
         raise InvalidInput(subject, [Fault("", "must be an object")])
     unknown = sorted(value.keys() - NAMES)
     if unknown:
-        known = ", ".join(sorted(NAMES))
-        raise InvalidInput(subject, [Fault(name, f"is not known; {known} are") for name in unknown])
+        names = ", ".join(sorted(NAMES))
+        raise InvalidInput(subject, [Fault(name, f"is not known; {names} are") for name in unknown])
     read = {name: _READ[name](part, subject) if name in _READ and part is not None else part for name, part in value.items()}
     return RunRequest(**read)
 

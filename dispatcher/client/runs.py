@@ -120,8 +120,8 @@ class Runs(Schedules):
             name=name_of_retry(old),
             retry=old.retry,
         )
-        asked = self._new_run(Batch(self), request)
-        new = replace(asked, id=retry_id(old), tags=old.tags, scheduled_at=old.scheduled_at)
+        draft = self._new_run(Batch(self), request)
+        new = replace(draft, id=retry_id(old), tags=old.tags, scheduled_at=old.scheduled_at)
         self.store.add_runs([new])
         self.start_tick([new.pool])
         return self.run(new.id)

@@ -38,16 +38,16 @@ class Schedules(Deployments):
 
     def schedule(self, deployment: str, slug: str) -> Schedule:
         """One schedule of a deployment. Raises `NotFound`."""
-        return _known(self.deployment(deployment), slug)
+        return _schedule(self.deployment(deployment), slug)
 
     def add_schedule(self, deployment: str, schedule: Schedule) -> Deployment:
         """Give a deployment one more. Raises `NotFound`, `AlreadyExists` (the slug) or `InvalidInput`."""
 
-        def added(found: Deployment) -> Deployment:
-            if any(schedule.slug == known.slug for known in found.schedules):
+        def added(owner: Deployment) -> Deployment:
+            if any(schedule.slug == other.slug for other in owner.schedules):
                 words = f"slug: schedule {schedule.slug!r} of deployment {deployment!r} already exists; choose another"
                 raise AlreadyExists(words)
-            return replace(found, schedules=(*found.schedules, schedule))
+            return replace(owner, schedules=(*owner.schedules, schedule))
 
         _check_kind(schedule)
         return self._repeatedly(deployment, added)
@@ -58,29 +58,29 @@ class Schedules(Deployments):
         Where its windows change, its runs to come are made anew. Raises `NotFound`, `InvalidInput`, or `Conflict` when somebody
         else changed the deployment meanwhile.
         """
-        found = self.deployment(deployment)
-        return self._save_deployment(_with(found, slug, changes), found.version)
+        owner = self.deployment(deployment)
+        return self._save_deployment(_with(owner, slug, changes), owner.version)
 
     def pause_schedule(self, deployment: str, slug: str) -> Deployment:
         """Let one make no more runs; those to come are taken away. Raises `NotFound`."""
-        return self._repeatedly(deployment, lambda found: _with(found, slug, {"active": False}))
+        return self._repeatedly(deployment, lambda owner: _with(owner, slug, {"active": False}))
 
     def resume_schedule(self, deployment: str, slug: str) -> Deployment:
         """Let one make runs again, from now on. Raises `NotFound`, or `InvalidInput` where variables are missing."""
-        return self._repeatedly(deployment, lambda found: _with(found, slug, {"active": True}))
+        return self._repeatedly(deployment, lambda owner: _with(owner, slug, {"active": True}))
 
     def remove_schedule(self, deployment: str, slug: str) -> Deployment:
         """Take one away, and with it its runs to come. Raises `NotFound`."""
 
-        def less(found: Deployment) -> Deployment:
-            gone = _known(found, slug)
-            return replace(found, schedules=tuple(each for each in found.schedules if each is not gone))
+        def less(owner: Deployment) -> Deployment:
+            gone = _schedule(owner, slug)
+            return replace(owner, schedules=tuple(schedule for schedule in owner.schedules if schedule is not gone))
 
         return self._repeatedly(deployment, less)
 
     def clear_schedules(self, deployment: str) -> Deployment:
         """Take all away, and with them their runs to come. Raises `NotFound`."""
-        return self._repeatedly(deployment, lambda found: replace(found, schedules=()))
+        return self._repeatedly(deployment, lambda owner: replace(owner, schedules=()))
 
     def next_windows(self, schedule: Schedule, *, count: int = 3) -> Sequence[datetime]:
         """The next windows of a schedule, in UTC, were it active; fewer where it has no more within years.
@@ -99,32 +99,32 @@ class Schedules(Deployments):
         """Make a change that says the same whoever came first; the deployment is read anew for each try."""
         left = REPEATS
         while True:
-            found = self.deployment(name)
-            changed = change(found)
+            deployment = self.deployment(name)
+            changed = change(deployment)
             try:
-                return found if changed == found else self._save_deployment(changed, found.version)
+                return deployment if changed == deployment else self._save_deployment(changed, deployment.version)
             except Conflict:
                 left -= 1
                 if not left:
                     raise
 
 
-def _known(deployment: Deployment, slug: str) -> Schedule:
-    found = next((each for each in deployment.schedules if each.slug == text(slug, "slug")), None)
-    if found is None:
-        raise NotFound(missing("schedule", slug, [each.slug for each in deployment.schedules], of=deployment.name))
-    return found
+def _schedule(deployment: Deployment, slug: str) -> Schedule:
+    schedule = next((schedule for schedule in deployment.schedules if schedule.slug == text(slug, "slug")), None)
+    if schedule is None:
+        raise NotFound(missing("schedule", slug, [schedule.slug for schedule in deployment.schedules], of=deployment.name))
+    return schedule
 
 
 def _with(deployment: Deployment, slug: str, changes: Mapping[str, Any]) -> Deployment:
     """The deployment with fields of one schedule changed. Raises `NotFound`, or `InvalidInput` for a field that is none."""
-    before = _known(deployment, slug)
+    before = _schedule(deployment, slug)
     unknown = [name for name in changes if name not in Schedule.__dataclass_fields__ or name == "slug"]
     if unknown:
         raise InvalidInput(f"schedule {slug!r}", [Fault(name, "is no field that can be changed") for name in unknown])
     others = dict.fromkeys(_KINDS) if any(changes.get(kind) is not None for kind in _KINDS) else {}
     after = replace(before, **{**others, **changes})
-    return replace(deployment, schedules=tuple(after if each is before else each for each in deployment.schedules))
+    return replace(deployment, schedules=tuple(after if schedule is before else schedule for schedule in deployment.schedules))
 
 
 def _check_kind(schedule: Any) -> None:

@@ -99,11 +99,11 @@ def admit(
         free = room(queue.concurrency_limit, in_use.get(queue.name, 0))
         barrier = closed_by(pool, queue, in_use, now) or (Barrier.HIGHER_QUEUES if left <= 0 else None)
         if barrier is None:
-            wanted = min(left, free)
-            runs = line.first(queue.name, wanted)
+            count = min(left, free)
+            runs = line.first(queue.name, count)
             admitted += runs
             left -= len(runs)
-            barrier = _full(runs, wanted, free) or (Barrier.PLACE_HELD if queue.name in line.held else None)
+            barrier = _full(runs, count, free) or (Barrier.PLACE_HELD if queue.name in line.held else None)
         if barrier is not None:
             barriers[queue.name] = barrier
     return Admission(tuple(admitted), barriers, line.passed)
@@ -134,28 +134,28 @@ class _Line:
         """The queues of which some were passed over."""
         self.passed: dict[str, Position] = {}
 
-    def first(self, queue: str, wanted: int) -> Sequence[Run]:
-        """The first runs of a queue that are not held, at most as many as are wanted."""
+    def first(self, queue: str, count: int) -> Sequence[Run]:
+        """The first runs of a queue that are not held, at most `count`."""
         if not self._holds:
-            return self._due(queue, wanted)
-        found, looked_past, page = list[Run](), 0, min(wanted, MAX_PASSED)
+            return self._due(queue, count)
+        eligible, looked_past, page = list[Run](), 0, min(count, MAX_PASSED)
         after = start = holds.first_position(self._pool.holds, queue, self._now)
         while looked_past < MAX_PASSED:
             runs = self._due(queue, page, after)
             free = [run for run in runs if not self._is_held(run)]
             looked_past += len(runs) - len(free)
-            found += free
-            if len(found) >= wanted or len(runs) < page:
+            eligible += free
+            if len(eligible) >= count or len(runs) < page:
                 break
             after, page = position_of(runs[-1]), min(2 * page, MAX_PASSED)
         else:
-            self._note(queue, found, after)
+            self._note(queue, eligible, after)
         if looked_past or start:
             self.held.add(queue)
-        return found[:wanted]
+        return eligible[:count]
 
-    def _note(self, queue: str, found: Sequence[Run], after: Position | None) -> None:
-        if not found and after is not None:
+    def _note(self, queue: str, eligible: Sequence[Run], after: Position | None) -> None:
+        if not eligible and after is not None:
             self.passed[queue] = after
 
     def _is_held(self, run: Run) -> bool:
@@ -163,8 +163,8 @@ class _Line:
         return any(holds.concerns(hold, needs) for hold in self._holds)
 
 
-def _full(runs: Sequence[Run], wanted: int, free: int) -> Barrier | None:
+def _full(runs: Sequence[Run], count: int, free: int) -> Barrier | None:
     """Why a queue that was served stops: not at all (all its runs went), at its own limit, or at the free slots' end."""
-    if len(runs) < wanted:
+    if len(runs) < count:
         return None
-    return Barrier.QUEUE_FULL if wanted == free else Barrier.OWN_QUEUE
+    return Barrier.QUEUE_FULL if count == free else Barrier.OWN_QUEUE

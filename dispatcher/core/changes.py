@@ -43,7 +43,7 @@ class Configuration:
     def nouns(self) -> dict[tuple[str, str], WorkPool | Deployment]:
         """By kind and name, in the order in which they are shown."""
         pools: dict[tuple[str, str], WorkPool | Deployment] = {("work pool", pool.name): pool for pool in self.pools}
-        return pools | {("deployment", each.name): each for each in self.deployments}
+        return pools | {("deployment", deployment.name): deployment for deployment in self.deployments}
 
 
 class Action(StrEnum):
@@ -83,11 +83,11 @@ class Change:
     """Of a new one what is not as it is by default; of one that goes nothing."""
 
 
-def changes(stored: Configuration, wanted: Configuration) -> tuple[Change, ...]:
+def changes(stored: Configuration, target: Configuration) -> tuple[Change, ...]:
     """What makes `stored` into `wanted`: pools first, each by name; what is equal is left out."""
-    before, after = stored.nouns, wanted.nouns
-    found = [_change(key, before.get(key), after.get(key)) for key in sorted({**before, **after}, key=_told)]
-    return tuple(change for change in found if change)
+    before, after = stored.nouns, target.nouns
+    compared = [_change(key, before.get(key), after.get(key)) for key in sorted({**before, **after}, key=_order)]
+    return tuple(change for change in compared if change)
 
 
 def digest(configuration: Configuration) -> str:
@@ -128,7 +128,7 @@ def default_of(field: Field[Any]) -> Any:
     return ABSENT if field.default is MISSING else field.default
 
 
-def _told(key: tuple[str, str]) -> tuple[bool, str]:
+def _order(key: tuple[str, str]) -> tuple[bool, str]:
     return key[0] == "deployment", key[1]
 
 
@@ -137,10 +137,10 @@ def _change(key: tuple[str, str], before: Any, after: Any) -> Change | None:
     if after is None:
         return Change(action=Action.DELETE, noun=noun, name=name)
     if before is None:
-        given = tuple(FieldChange(path=path, before=ABSENT, after=value) for path, value in sparse(after).items())
-        return Change(action=Action.CREATE, noun=noun, name=name, fields=given)
-    found = tuple(_differences(plain(before), plain(after), ""))
-    return Change(action=Action.CHANGE, noun=noun, name=name, fields=found) if found else None
+        fields = tuple(FieldChange(path=path, before=ABSENT, after=value) for path, value in sparse(after).items())
+        return Change(action=Action.CREATE, noun=noun, name=name, fields=fields)
+    fields = tuple(_differences(plain(before), plain(after), ""))
+    return Change(action=Action.CHANGE, noun=noun, name=name, fields=fields) if fields else None
 
 
 def _differences(before: Any, after: Any, path: str) -> Iterator[FieldChange]:
@@ -181,14 +181,14 @@ def _value(value: Any, of_noun: Any) -> Any:
     if isinstance(value, Enum | UUID):
         return str(value)
     if isinstance(value, frozenset):
-        return sorted(_value(each, of_noun) for each in value)
+        return sorted(_value(element, of_noun) for element in value)
     return value
 
 
 def _items(values: Iterable[Any], of_noun: Any) -> Any:
     """Nouns by what they are known by; anything else in order."""
     items = list(values)
-    known = identity_of(type(items[0])) if items and is_dataclass(items[0]) else None
-    if known is None:
-        return [_value(each, of_noun) for each in items]
-    return {getattr(each, known): of_noun(each) for each in items}
+    identity = identity_of(type(items[0])) if items and is_dataclass(items[0]) else None
+    if identity is None:
+        return [_value(item, of_noun) for item in items]
+    return {getattr(item, identity): of_noun(item) for item in items}

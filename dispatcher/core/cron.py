@@ -100,7 +100,7 @@ def cron(expression: str, day_or: bool = True) -> Cron:  # noqa: FBT001, FBT002 
         months=frozenset(months),
         days=days,
         has_days=not days.days >= set(range(1, 32)),
-        has_weekdays=not {each % 7 for each in days.weekdays if isinstance(each, int)} >= set(range(7)),
+        has_weekdays=not {number % 7 for number in days.weekdays if isinstance(number, int)} >= set(range(7)),
         day_or=day_or,
         follows_elapsed_time=minute.startswith("*") or hour.startswith("*"),
     )

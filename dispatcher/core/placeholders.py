@@ -83,7 +83,7 @@ def steps(name: str) -> Steps:
 
 def lookup(name: str, values: Mapping[str, Any]) -> Any:
     """The value that a placeholder of this name has, or `MISSING`."""
-    return _found(steps(name), values) if is_looked_up(name) else MISSING
+    return _value_at(steps(name), values) if is_looked_up(name) else MISSING
 
 
 def placeholders(template: Any) -> tuple[Placeholder, ...]:
@@ -136,7 +136,7 @@ def _step(part: str) -> str | int:
         return part
 
 
-def _found(way: Steps, values: Any) -> Any:
+def _value_at(way: Steps, values: Any) -> Any:
     for step in way:
         try:
             values = values[step] if not isinstance(values, str) else MISSING
@@ -220,13 +220,13 @@ def _text_filler(text: str) -> Filler:
 
 def _slot_filler(way: Steps) -> Filler:
     if len(way) != 1:
-        return lambda values: _copy(_found(way, values), MAX_DEPTH) if way else MISSING
+        return lambda values: _copy(_value_at(way, values), MAX_DEPTH) if way else MISSING
     [name] = way  # what most placeholders are; to find that it has no value is to be quick
     return lambda values: _copy(values[name], MAX_DEPTH) if name in values else MISSING  # type: ignore[index]
 
 
 def _value(slot: Slot, values: Mapping[str, Any]) -> Any:
-    return _found(slot.steps, values) if slot.steps else MISSING
+    return _value_at(slot.steps, values) if slot.steps else MISSING
 
 
 def _as_text(slot: Slot, values: Mapping[str, Any], text: str) -> str:

@@ -194,9 +194,9 @@ def _timing(run: Run, now: datetime) -> Explanation | None:
 def _waiting(run: Run, around: Surroundings, now: datetime, budget: int) -> Explanation:
     """Ask `admit`, with copies of `run` standing in for the due runs of every queue."""
 
-    def due(queue: str, wanted: int, _after: Position | None = None) -> Sequence[Run]:
+    def due(queue: str, limit: int, _after: Position | None = None) -> Sequence[Run]:
         waiting = around.ahead + 1 if queue == run.queue else around.counts[queue].due
-        return [replace(run, queue=queue)] * min(waiting, wanted)
+        return [replace(run, queue=queue)] * min(waiting, limit)
 
     in_use = {name: count.in_use for name, count in around.counts.items()}
     admission = admit(around.pool, in_use, due, now=now, budget=budget)

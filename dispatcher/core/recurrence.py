@@ -152,7 +152,7 @@ class Rule:
     def _at_positions(self, days: Sequence[date]) -> Iterator[datetime]:
         """Those of a period's times that `BYSETPOS` names."""
         in_a_day = len(self.hours) * len(self.minutes) * len(self.seconds)
-        numbers = {each - 1 if each > 0 else len(days) * in_a_day + each for each in self.positions}
+        numbers = {position - 1 if position > 0 else len(days) * in_a_day + position for position in self.positions}
         there = sorted(number for number in numbers if 0 <= number < len(days) * in_a_day)
         return (self._at(days[number // in_a_day], number % in_a_day) for number in there)
 
@@ -189,7 +189,7 @@ def rule(text: str, anchor: datetime) -> Rule:
         hours=_clock(parts, "BYHOUR", anchor.hour, 23),
         minutes=_clock(parts, "BYMINUTE", anchor.minute, 59),
         seconds=_clock(parts, "BYSECOND", anchor.second, 59),
-        positions=tuple(each for each in _numbers(parts, "BYSETPOS") if each),
+        positions=tuple(position for position in _numbers(parts, "BYSETPOS") if position),
     )
     return _with_anchors_day(made, parts)
 
@@ -243,11 +243,11 @@ def _clock(parts: Mapping[str, str], name: str, default: int, most: int) -> tupl
 
 def _nths(parts: Mapping[str, str]) -> Iterator[Nth]:
     for text in parts["BYDAY"].split(",") if "BYDAY" in parts else ():
-        found = re.fullmatch(r"([+-]?[0-9]{1,2})?([A-Z]{2})", text)
-        if found is None:
+        match = re.fullmatch(r"([+-]?[0-9]{1,2})?([A-Z]{2})", text)
+        if match is None:
             raise ScheduleError(f"BYDAY must be weekdays as MO, 2MO or -1FR, not {text}")
-        number = int(found[1] or 0) if parts["FREQ"] in (MONTHLY, YEARLY) else 0
-        yield Nth(number, _weekday("BYDAY", found[2]))
+        number = int(match[1] or 0) if parts["FREQ"] in (MONTHLY, YEARLY) else 0
+        yield Nth(number, _weekday("BYDAY", match[2]))
 
 
 def _weekday(name: str, text: str) -> int:

@@ -106,7 +106,7 @@ def hidden_at(value: Any, path: str = "") -> Iterator[str]:
 def _listed(value: Any) -> Any:
     """References as they are; a value that stands among them is hidden all the same."""
     inner = value.values() if isinstance(value, Mapping) else value
-    return value if all(isinstance(each, str) for each in inner) else redacted(value)
+    return value if all(isinstance(element, str) for element in inner) else redacted(value)
 
 
 def _name(key: str, within: Mapping[str, Any], parent: str) -> str:

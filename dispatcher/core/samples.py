@@ -22,8 +22,8 @@ _OF_KIND: Mapping[str, Any] = {
 
 def samples(variables: Mapping[str, Any]) -> dict[str, Any]:
     """A value for every declared variable: its default, an example, a choice, or any of its type."""
-    found = {name: sample(schema, variables) for name, schema in (variables.get("properties") or {}).items()}
-    return {name: value for name, value in found.items() if value is not MISSING}
+    values = {name: sample(schema, variables) for name, schema in (variables.get("properties") or {}).items()}
+    return {name: value for name, value in values.items() if value is not MISSING}
 
 
 def sample(schema: Any, variables: Mapping[str, Any], steps: int = MAX_STEPS) -> Any:
@@ -37,8 +37,8 @@ def sample(schema: Any, variables: Mapping[str, Any], steps: int = MAX_STEPS) ->
         if chosen:
             return chosen[0]
     parts = [_definition(schema, variables), *(part for word in ("allOf", "anyOf", "oneOf") for part in schema.get(word) or ())]
-    found = [value for part in parts if (value := sample(part, variables, steps - 1)) is not MISSING]
-    return found[0] if found else _of_kind(schema)
+    values = [value for part in parts if (value := sample(part, variables, steps - 1)) is not MISSING]
+    return values[0] if values else _of_kind(schema)
 
 
 def _of_kind(schema: Mapping[str, Any]) -> Any:

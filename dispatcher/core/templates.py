@@ -103,15 +103,15 @@ def nest(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 def defaults(variables: Mapping[str, Any]) -> dict[str, Any]:
     """The pool's level: every default but null, and but references to Prefect blocks."""
-    found = {
+    values = {
         name: schema["default"]
         for name, schema in (variables.get("properties") or {}).items()
         if isinstance(schema, Mapping) and schema.get("default") is not None
     }
-    left_out = [name for name, value in found.items() if is_block_reference(value)]
+    left_out = [name for name, value in values.items() if is_block_reference(value)]
     return {
         name: value
-        for name, value in found.items()
+        for name, value in values.items()
         if name not in left_out or not names_block(variables["properties"][name], variables)
     }
 
@@ -142,7 +142,7 @@ def is_block_reference(value: Any) -> bool:
     if isinstance(value, Mapping):
         reference = value.get("$ref")
         return isinstance(reference, Mapping) and "block_document_id" in reference
-    return isinstance(value, str) and any(found.name.startswith("prefect.blocks.") for found in placeholders(value))
+    return isinstance(value, str) and any(placeholder.name.startswith("prefect.blocks.") for placeholder in placeholders(value))
 
 
 def names_block(schema: Any, variables: Mapping[str, Any]) -> bool:
@@ -175,10 +175,10 @@ def _values(levels: Iterable[Mapping[str, Any]], environment: Mapping[str, Any] 
 
 def _merged_environment(levels: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
     """The names of all levels with the nulls that remove one; None when no level sets an environment."""
-    given = [level[ENVIRONMENT] for level in levels if level.get(ENVIRONMENT) is not None]
-    if not all(isinstance(environment, Mapping) for environment in given):
+    environments = [level[ENVIRONMENT] for level in levels if level.get(ENVIRONMENT) is not None]
+    if not all(isinstance(environment, Mapping) for environment in environments):
         raise RenderError("env: must be an object of names and texts")
-    return {name: value for environment in given for name, value in environment.items()} if given else None
+    return {name: value for environment in environments for name, value in environment.items()} if environments else None
 
 
 def _text(name: str, value: Any) -> str:

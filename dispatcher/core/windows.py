@@ -64,19 +64,19 @@ class _Reach:
     """When there may be more."""
 
 
-def saving(stored: Deployment | None, wanted: Deployment, now: datetime) -> Saving:
+def saving(stored: Deployment | None, deployment: Deployment, now: datetime) -> Saving:
     """The deployment as it is to be written over `stored`.
 
     A schedule goes on from where it was when neither its windows nor what its runs take from the deployment have changed;
     otherwise it begins at `now`, and its runs to come are made anew.
     """
     before = stored.active_schedules if stored else {}
-    after = wanted.active_schedules
-    same = {slug for slug in before.keys() & after.keys() if stored and _is_same(stored, wanted, before[slug], after[slug])}
+    after = deployment.active_schedules
+    same = {slug for slug in before.keys() & after.keys() if stored and _is_same(stored, deployment, before[slug], after[slug])}
     reached = stored.windows_until if stored else {}
     until = {slug: reached.get(slug, now) if slug in same else now for slug in after}
     goes_on = stored.windows_at if stored and same >= after.keys() else now
-    written = replace(wanted, windows_until=until, windows_at=goes_on if after else None)
+    written = replace(deployment, windows_until=until, windows_at=goes_on if after else None)
     return Saving(deployment=written, withdrawn=frozenset(before.keys() - same))
 
 
@@ -131,11 +131,11 @@ def is_withdrawn(run: Run, slugs: Collection[str], now: datetime) -> bool:
     return run.schedule in slugs and run.state is RunState.SCHEDULED and run.fence == 0 and run.scheduled_at > now
 
 
-def _is_same(stored: Deployment, wanted: Deployment, before: Schedule, after: Schedule) -> bool:
-    return before.windows == after.windows and _given(stored) == _given(wanted)
+def _is_same(stored: Deployment, deployment: Deployment, before: Schedule, after: Schedule) -> bool:
+    return before.windows == after.windows and _run_fields(stored) == _run_fields(deployment)
 
 
-def _given(deployment: Deployment) -> tuple[Any, ...]:
+def _run_fields(deployment: Deployment) -> tuple[Any, ...]:
     """What a run takes from its deployment when it is made. Job variables are not among it: they are read by the claim."""
     return deployment.id, deployment.pool, deployment.queue, deployment.tags, deployment.retry, deployment.hooks
 
@@ -148,30 +148,30 @@ def _reach(schedule: Schedule, since: datetime, now: datetime, limits: WindowLim
     if end - now >= limits.most * SHORTEST:  # otherwise no more than so many can be before their time, and need no counting
         begin = min(now, begin)
     ahead: datetime | None = None  # the first of those before their time, of which there are `made`
-    made, found = 0, list[datetime]()
+    made, windows = 0, list[datetime]()
     for window in windows_due(schedule, begin, end + LOOKED_AHEAD):
         if window > end:
-            return _Reach([*missed, *found], end, window - limits.ahead)
+            return _Reach([*missed, *windows], end, window - limits.ahead)
         ahead = ahead or (window if window > now else None)
         if window > since and made >= limits.most:  # the next has a place when the first of those ahead has come
-            return _Reach([*missed, *found], max(found[-1] if found else since, missed_before), ahead or end)
+            return _Reach([*missed, *windows], max(windows[-1] if windows else since, missed_before), ahead or end)
         made += window > now
         if window > since:
-            found.append(window)
-    return _Reach([*missed, *found], end, end + LOOKED_AHEAD - limits.ahead)
+            windows.append(window)
+    return _Reach([*missed, *windows], end, end + LOOKED_AHEAD - limits.ahead)
 
 
 def _missed(schedule: Schedule, since: datetime, before: datetime) -> Sequence[datetime]:
     """Of the windows that were missed, those that are made up for: looked for backwards, since the gap may be years."""
-    wanted = {CatchUp.NONE: 0, CatchUp.LAST: 1, CatchUp.ALL: schedule.catch_up_limit}[schedule.catch_up]
-    back, found = _FIRST_LOOK_BACK, list[datetime]()
-    while wanted and len(found) < wanted:
+    count = {CatchUp.NONE: 0, CatchUp.LAST: 1, CatchUp.ALL: schedule.catch_up_limit}[schedule.catch_up]
+    back, windows = _FIRST_LOOK_BACK, list[datetime]()
+    while count and len(windows) < count:
         start = max(since, before - back)
-        found = list(windows_due(schedule, start, before))
+        windows = list(windows_due(schedule, start, before))
         if start == since:
             break
         back *= 2
-    return found[-wanted:] if wanted else []
+    return windows[-count:] if count else []
 
 
 def _run(deployment: Deployment, schedule: Schedule, window: datetime, now: datetime, hooks: Sequence[Hook]) -> Run:

@@ -64,15 +64,15 @@ def from_json(text: str) -> Any:
 
 def holds_words(value: Any) -> bool:
     """Whether anything in a value is still undecided. What is too deep or too large to be kept is passed over."""
-    waiting, left, found = [(value, 0)], MAX_VALUES, False
+    waiting, left, undecided = [(value, 0)], MAX_VALUES, False
     while waiting:
         inner, depth = waiting.pop()
         left -= 1
         if depth > 2 * MAX_DEPTH or left < 0:
             return False
-        found = found or isinstance(inner, Typed | Written)
+        undecided = undecided or isinstance(inner, Typed | Written)
         waiting += [(child, depth + 1) for child in _children(inner)]
-    return found
+    return undecided
 
 
 def without_words(value: Any) -> Any:

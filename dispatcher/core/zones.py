@@ -55,14 +55,14 @@ def first_not_shown(zone: ZoneInfo, at: datetime) -> datetime:
 def _changes(zone: ZoneInfo, year: int) -> tuple[tuple[datetime, timedelta], ...]:
     """When the clocks are moved in a year, and their offset from then on."""
     before, end = datetime(year, 1, 1), datetime(year + 1, 1, 1)  # noqa: DTZ001
-    offset, found = _offset(zone, before), []
+    offset, changes = _offset(zone, before), []
     while before < end:
         after = min(before + _APART, end)
         moved = _offset(zone, after)
         if moved != offset:
-            found.append((_change(zone, before, after), moved))
+            changes.append((_change(zone, before, after), moved))
         before, offset = after, moved
-    return tuple(found)
+    return tuple(changes)
 
 
 def _change(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:

@@ -75,9 +75,9 @@ def build(order: Order) -> Package:
     without = frozenset() if order.whole else order.target.platform.brought
     with TemporaryDirectory(prefix="push-dispatcher-package-") as name:
         directory = Path(name)
-        wanted = roots(order.extras, order.target, validation=order.validation)
+        needed = roots(order.extras, order.target, validation=order.validation)
         source = Source(into=directory / "wheels", kept=order.wheels)
-        wheels = resolve(wanted, lock, order.target, source, without=without)
+        wheels = resolve(needed, lock, order.target, source, without=without)
         owners = _lay_out(_contents(order.target, wheels, lock), directory / "root")
         if python:
             bytecode.compile_all(python, directory / "root", order.target.platform.root)
@@ -144,7 +144,7 @@ def _parts(wheels: Iterable[Wheel], owners: Mapping[str, str], sizes: Mapping[st
 
 
 def _part(name: str, version: str, sizes: Sequence[tuple[int, int]]) -> Part:
-    unpacked, zipped = [each[0] for each in sizes], [each[1] for each in sizes]
+    unpacked, zipped = [size[0] for size in sizes], [size[1] for size in sizes]
     return Part(name=name, version=version, files=len(unpacked), unpacked=sum(unpacked), zipped=sum(zipped))
 
 

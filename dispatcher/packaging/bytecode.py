@@ -16,15 +16,15 @@ from dispatcher.errors import PackagingError
 _PROBE = "import platform as p; print(p.python_implementation(), '.'.join(p.python_version_tuple()[:2]), p.python_version())"
 
 
-def interpreter(version: str, given: str | None = None) -> str | None:
+def interpreter(version: str, chosen: str | None = None) -> str | None:
     """A CPython of that version: the one given, this one, or the first on PATH; None when there is none.
 
     Raises `PackagingError` when the one that was given is another.
     """
-    if given:
-        if not _is(given, version):
-            raise PackagingError(f"compile-with: {given} is no CPython {version}, whose bytecode the target reads")
-        return given
+    if chosen:
+        if not _is(chosen, version):
+            raise PackagingError(f"compile-with: {chosen} is no CPython {version}, whose bytecode the target reads")
+        return chosen
     return next((path for path in _candidates(version) if _is(path, version)), None)
 
 

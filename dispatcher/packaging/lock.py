@@ -31,7 +31,7 @@ class Locked:
     def line(self) -> str:
         """The entry for pip, without its marker, which has been evaluated."""
         name = self.requirement.name
-        return " ".join([f"{name}{self.requirement.specifier}", *(f"--hash={each}" for each in self.hashes)])
+        return " ".join([f"{name}{self.requirement.specifier}", *(f"--hash={digest}" for digest in self.hashes)])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,30 +36,34 @@ def roots(extras: Iterable[str], target: Target, *, validation: bool) -> Wanted:
     unknown = [extra for extra in chosen if extra not in EXTRAS]
     if unknown:
         raise PackagingError(f"extras: {', '.join(unknown)} is none of a function's; they are {', '.join(EXTRAS)}")
-    known = [Requirement(line) for line in distribution(DISTRIBUTION).requires or ()]
+    requirements = [Requirement(line) for line in distribution(DISTRIBUTION).requires or ()]
     host = [target.platform.host] if target.platform.host else []
-    wanted = [_wanted(known, extra, target) for extra in ("", *chosen, *host)]
-    return frozenset(each for some in wanted for each in some if validation or each[0] not in VALIDATION)
+    needed = [_needed(requirements, extra, target) for extra in ("", *chosen, *host)]
+    return frozenset(pair for some in needed for pair in some if validation or pair[0] not in VALIDATION)
 
 
-def resolve(wanted: Wanted, lock: Lock, target: Target, source: Source, *, without: frozenset[str]) -> tuple[Wheel, ...]:
+def resolve(needed: Wanted, lock: Lock, target: Target, source: Source, *, without: frozenset[str]) -> tuple[Wheel, ...]:
     """Fetch the wheels that are wanted and what these need, but for the names `without`; sorted by name.
 
     Level by level: a wheel has to be there before it can say what it needs. Raises `PackagingError`.
     """
     wheels: dict[str, Wheel] = {}
     seen: Wanted = frozenset()
-    while wanted - seen:
-        fresh, seen = wanted - seen, seen | wanted
+    while needed - seen:
+        fresh, seen = needed - seen, seen | needed
         missing = sorted({name for name, _ in fresh} - wheels.keys() - without)
         entries = [lock.find(name, target.markers) for name in missing]
         wheels |= {wheel.name: wheel for wheel in download(entries, target, source)}
         reached = [(wheels[name], extra) for name, extra in fresh if name in wheels]
-        wanted = frozenset(each for wheel, extra in reached for each in _wanted(wheel.requirements, extra, target))
+        needed = frozenset(pair for wheel, extra in reached for pair in _needed(wheel.requirements, extra, target))
     return tuple(wheels[name] for name in sorted(wheels))
 
 
-def _wanted(requirements: Iterable[Requirement], extra: str, target: Target) -> Wanted:
+def _needed(requirements: Iterable[Requirement], extra: str, target: Target) -> Wanted:
     environment = {**target.markers, "extra": extra}
-    needed = [each for each in requirements if each.marker is None or each.marker.evaluate(environment)]
-    return frozenset((canonicalize_name(each.name), extra) for each in needed for extra in ("", *each.extras))
+    needed = [
+        requirement for requirement in requirements if requirement.marker is None or requirement.marker.evaluate(environment)
+    ]
+    return frozenset(
+        (canonicalize_name(requirement.name), extra) for requirement in needed for extra in ("", *requirement.extras)
+    )

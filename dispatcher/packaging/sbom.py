@@ -18,7 +18,7 @@ from dispatcher.packaging.wheels import Wheel
 
 def bill(wheels: Sequence[Wheel], target: Target, *, digest: str, interpreter: str | None) -> dict[str, Any]:
     """The bill of a package whose SHA-256 is `digest`, and whose bytecode a Python of the release `interpreter` made."""
-    known = {wheel.name: _purl(wheel.name, wheel.version) for wheel in wheels}
+    references = {wheel.name: _purl(wheel.name, wheel.version) for wheel in wheels}
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -33,8 +33,8 @@ def bill(wheels: Sequence[Wheel], target: Target, *, digest: str, interpreter: s
         },
         "components": [_component(wheel) for wheel in wheels],
         "dependencies": [
-            {"ref": _purl(DISTRIBUTION, __version__), "dependsOn": sorted(known.values())},
-            *({"ref": known[wheel.name], "dependsOn": _needs(wheel, known)} for wheel in wheels),
+            {"ref": _purl(DISTRIBUTION, __version__), "dependsOn": sorted(references.values())},
+            *({"ref": references[wheel.name], "dependsOn": _needs(wheel, references)} for wheel in wheels),
         ],
     }
 
@@ -67,9 +67,9 @@ def _licenses(wheel: Wheel) -> dict[str, Any]:
     return {"licenses": [{"license": {"name": first}}]} if first else {}
 
 
-def _needs(wheel: Wheel, known: dict[str, str]) -> list[str]:
+def _needs(wheel: Wheel, references: dict[str, str]) -> list[str]:
     names = {canonicalize_name(requirement.name) for requirement in wheel.requirements}
-    return sorted(known[name] for name in names & known.keys())
+    return sorted(references[name] for name in names & references.keys())
 
 
 def _purl(name: str, version: str) -> str:

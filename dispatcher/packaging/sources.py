@@ -55,20 +55,20 @@ def _read(top: Path, place: str) -> bytes:
 
 def _strangers(top: Path, listed: frozenset[str]) -> list[str]:
     """What lies in our rooms and is neither listed nor tolerated; of a folder that holds nothing of ours, its own name."""
-    known = listed | {parent.as_posix() for place in listed for parent in Path(place).parents}
-    return sorted(place for room in ROOMS for place in _unknown(top / room, top, known))
+    expected = listed | {parent.as_posix() for place in listed for parent in Path(place).parents}
+    return sorted(place for room in ROOMS for place in _unknown(top / room, top, expected))
 
 
-def _unknown(directory: Path, top: Path, known: frozenset[str]) -> Iterator[str]:
+def _unknown(directory: Path, top: Path, expected: frozenset[str]) -> Iterator[str]:
     for path in directory.iterdir():
         place = path.relative_to(top).as_posix()
         if place in LEFT_OUT or path.name == "__pycache__":
             continue
-        if place not in known:
+        if place not in expected:
             if path.suffix not in TOLERATED or path.is_symlink():
                 yield place
         elif path.is_dir() and not path.is_symlink():
-            yield from _unknown(path, top, known)
+            yield from _unknown(path, top, expected)
 
 
 def _refuse(places: list[str], why: str) -> None:

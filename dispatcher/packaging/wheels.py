@@ -56,7 +56,9 @@ class Wheel:
     def metadata(self) -> Message:
         """The fields of METADATA."""
         with ZipFile(self.path) as wheel:
-            name = next(each for each in wheel.namelist() if each.endswith(".dist-info/METADATA") and each.count("/") == 1)
+            name = next(
+                member for member in wheel.namelist() if member.endswith(".dist-info/METADATA") and member.count("/") == 1
+            )
             return HeaderParser().parsestr(wheel.read(name).decode("utf-8"))
 
     @property

@@ -102,8 +102,8 @@ class MemoryStore(MemoryState):
             if stored and expected_version is not None and stored.version != expected_version:
                 raise refusals.deployment_changed(deployment.name, expected_version, stored.version)
             self._require_queue(deployment.pool, deployment.queue)
-            wanted = replace(deployment, version=(expected_version or 0) + 1)
-            saving = windows.saving(stored, wanted, now)
+            updated = replace(deployment, version=(expected_version or 0) + 1)
+            saving = windows.saving(stored, updated, now)
             if stored:
                 self._withdraw(stored, saving.withdrawn, now)
             self._deployments[deployment.name] = apart(saving.deployment)
@@ -168,7 +168,11 @@ class MemoryStore(MemoryState):
     def pools_with_work(self, now: datetime, *, ended_before: datetime | None = None) -> Sequence[str]:
         """See `Store.pools_with_work`."""
         with self._lock:
-            near = {each.pool for each in self._deployments.values() if each.windows_at and each.windows_at <= now}
+            near = {
+                deployment.pool
+                for deployment in self._deployments.values()
+                if deployment.windows_at and deployment.windows_at <= now
+            }
             return sorted(near | {run.pool for run in self._runs.values() if is_work(run, now, ended_before)})
 
     def pool_names(self) -> Sequence[str]:
@@ -250,7 +254,7 @@ class MemoryStore(MemoryState):
             decision = decide(self._snapshot(ticked, now))
             self._pools[pool] = ticked
             self._runs.update((run.id, run) for run in repeats)
-            grants = [self._leave(pool, each.run, transitions.granted(each, now, lease)) for each in decision.grants]
+            grants = [self._leave(pool, grant.run, transitions.granted(grant, now, lease)) for grant in decision.grants]
             crashes = [self._leave(pool, run, transitions.crashed(run, reason, now)) for run, reason in decision.crashes]
             claims = [Claim(run=apart(run), repeat=True) for run in repeats]
             claims += [Claim(run=run, repeat=False) for run in grants if run]
@@ -278,10 +282,15 @@ class MemoryStore(MemoryState):
     def notified(self, notifications: Sequence[Notified]) -> None:
         """See `Store.notified`."""
         with self._lock:
-            for each in notifications:
-                run = self._runs.get(each.run_id)
-                if run is not None and run.notify_at == each.notify_at:
-                    noted = replace(run, notify_at=each.again_at, notify_tries=run.notify_tries + 1, notified_hooks=each.hooks)
+            for notification in notifications:
+                run = self._runs.get(notification.run_id)
+                if run is not None and run.notify_at == notification.notify_at:
+                    noted = replace(
+                        run,
+                        notify_at=notification.again_at,
+                        notify_tries=run.notify_tries + 1,
+                        notified_hooks=notification.hooks,
+                    )
                     self._runs[run.id] = noted
 
     def prune(self, pool: str, before: datetime, *, limit: int) -> int:
@@ -309,12 +318,12 @@ class MemoryStore(MemoryState):
     ) -> None:
         """See `Store.restore`."""
         with self._lock:
-            known = self._pools.keys() | {pool.name for pool in pools}
-            for owner in dict.fromkeys([each.pool for each in deployments] + [run.pool for run in runs]):
-                if owner not in known:
+            pool_names = self._pools.keys() | {pool.name for pool in pools}
+            for owner in dict.fromkeys([deployment.pool for deployment in deployments] + [run.pool for run in runs]):
+                if owner not in pool_names:
                     raise refusals.no_pool(owner)
             self._pools = {pool.name: apart(pool) for pool in pools} | self._pools
-            self._deployments = {each.name: apart(each) for each in deployments} | self._deployments
+            self._deployments = {deployment.name: apart(deployment) for deployment in deployments} | self._deployments
             self._runs = {run.id: apart(run) for run in runs} | self._runs
 
     def close(self) -> None:

@@ -50,10 +50,10 @@ class MemoryState:
             raise refusals.pool_exists(pool.name)
         return replace(pool, holds=(), last_tick_at=None)
 
-    def _refuse_removal_of_busy_queues(self, stored: WorkPool, wanted: WorkPool) -> None:
+    def _refuse_removal_of_busy_queues(self, stored: WorkPool, pool: WorkPool) -> None:
         busy = {run.queue for run in self._of(stored.name) if not run.state.is_terminal}
         for queue in stored.queues:
-            if queue.name in busy and wanted.queue(queue.name) is None:
+            if queue.name in busy and pool.queue(queue.name) is None:
                 raise refusals.queue_busy(stored.name, queue.name)
 
     def _require_queue(self, pool: str, queue: str) -> None:

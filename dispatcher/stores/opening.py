@@ -27,8 +27,8 @@ def open_store(url: str) -> Store:
     """Open the store that a URL names. Raises `SettingsError` for a URL that names none, `StoreError` when it fails."""
     scheme = scheme_of(url)
     if scheme not in STORES:
-        known = ", ".join(f"{name}://" for name in STORES)
-        raise SettingsError(f"DISPATCHER_STORE: {without_password(url)!r} names no store; it begins with one of {known}")
+        schemes = ", ".join(f"{name}://" for name in STORES)
+        raise SettingsError(f"DISPATCHER_STORE: {without_password(url)!r} names no store; it begins with one of {schemes}")
     module, function = STORES[scheme].split(":")
     try:
         opener: Callable[[str], Store] = getattr(import_module(module), function)

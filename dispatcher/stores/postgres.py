@@ -100,7 +100,7 @@ class PostgresStore(SqlStore):
         self._limits = "".join(f" SET LOCAL {name} = {value};" for name, value in limits.items())
         self._settings = _settings({**limits, **dict.fromkeys(_NOT_PLANNED, "off")})
         self._used_at, self._is_busy = 0.0, False
-        self._schema = schema or postgres_schema.known()
+        self._schema = schema or postgres_schema.current()
         self._statements = {
             **named((FOLDER / "statements.sql").read_text(encoding="utf-8"), COLUMNS),
             **named((FOLDER / "postgres" / "statements.sql").read_text(encoding="utf-8"), COLUMNS),

@@ -84,18 +84,18 @@ def parameters(url: str) -> Mapping[str, Any]:
         raise _no_url()
     _refuse_unknown(url)
     try:
-        found = conninfo_to_dict(url)
+        values = conninfo_to_dict(url)
     except psycopg.Error:
         raise _no_url() from None
-    if any("@" in str(found.get(name, "")) for name in ("host", "dbname")):
+    if any("@" in str(values.get(name, "")) for name in ("host", "dbname")):
         raise _no_url()
-    _refuse_values(found)
-    return found
+    _refuse_values(values)
+    return values
 
 
-def name_of(found: Mapping[str, Any]) -> str:
+def name_of(values: Mapping[str, Any]) -> str:
     """The store as errors name it: without user, password and options."""
-    host, port, database = (found.get(name) for name in ("host", "port", "dbname"))
+    host, port, database = (values.get(name) for name in ("host", "port", "dbname"))
     return f"postgresql://{host or 'localhost'}{f':{port}' if port else ''}/{database or ''}"
 
 
@@ -104,26 +104,26 @@ def _refuse_unknown(url: str) -> None:
     query = urlsplit(url).query
     if "@" in query:
         return
-    known = [option.keyword.decode() for option in pq.Conninfo.get_defaults()] + ["ssl"]
+    names = [option.keyword.decode() for option in pq.Conninfo.get_defaults()] + ["ssl"]
     for name, _ in parse_qsl(query, keep_blank_values=True):
-        if name not in known:
-            near = get_close_matches(name, known, 1)
+        if name not in names:
+            near = get_close_matches(name, names, 1)
             words = f"; did you mean {near[0]!r}?" if near else ""
             raise SettingsError(f"DISPATCHER_STORE: PostgreSQL has no connection parameter {name!r}{words}")
 
 
-def _refuse_values(found: Mapping[str, Any]) -> None:
-    ports = str(found.get("port") or "1").split(",")
+def _refuse_values(values: Mapping[str, Any]) -> None:
+    ports = str(values.get("port") or "1").split(",")
     if not all(port.isdecimal() and 0 < int(port) < 65_536 for port in ports if port):
         raise SettingsError(
             "DISPATCHER_STORE: `port` is a number from 1 to 65535; if the password holds : or / or @, write %3A, %2F, %40"
         )
-    for name in sorted(_WHOLE & found.keys()):
-        if not str(found[name]).lstrip("-").isdecimal():
-            raise SettingsError(f"DISPATCHER_STORE: `{name}` is a whole number, not {found[name]!r}")
+    for name in sorted(_WHOLE & values.keys()):
+        if not str(values[name]).lstrip("-").isdecimal():
+            raise SettingsError(f"DISPATCHER_STORE: `{name}` is a whole number, not {values[name]!r}")
     for name, choices in _ONE_OF.items():
-        if found.get(name, choices[0]) not in choices:
-            raise SettingsError(f"DISPATCHER_STORE: `{name}` is one of {', '.join(choices)}, not {found[name]!r}")
+        if values.get(name, choices[0]) not in choices:
+            raise SettingsError(f"DISPATCHER_STORE: `{name}` is one of {', '.join(choices)}, not {values[name]!r}")
 
 
 def _no_url() -> SettingsError:

@@ -64,9 +64,9 @@ _WORDS: Sequence[tuple[tuple[type[psycopg.Error], ...], type[StoreError], str]] 
     (
         (errors.LockNotAvailable,),
         StoreUnavailable,
-        "another invocation holds the work pool for too long ({told}): try again",
+        "another invocation holds the work pool for too long ({detail}): try again",
     ),
-    ((errors.QueryCanceled,), StoreUnavailable, "too slow ({told}): try again, and see what the server is busy with"),
+    ((errors.QueryCanceled,), StoreUnavailable, "too slow ({detail}): try again, and see what the server is busy with"),
     (
         (errors.IdleInTransactionSessionTimeout,),
         StoreUnavailable,
@@ -75,48 +75,48 @@ _WORDS: Sequence[tuple[tuple[type[psycopg.Error], ...], type[StoreError], str]] 
     (
         (errors.InsufficientPrivilege,),
         StoreError,
-        "{told}: GRANT SELECT, INSERT, UPDATE, DELETE on the tables to this role",
+        "{detail}: GRANT SELECT, INSERT, UPDATE, DELETE on the tables to this role",
     ),
     (
         (errors.UndefinedTable, errors.UndefinedColumn),
         StoreSchemaError,
-        "{told}: its schema was changed by hand or by other code: restore it",
+        "{detail}: its schema was changed by hand or by other code: restore it",
     ),
     (
         (errors.ReadOnlySqlTransaction,),
         StoreUnavailable,
         "it can only be read (a standby?): name the primary server in the URL",
     ),
-    ((errors.DiskFull,), StoreUnavailable, "the server's disk is full ({told}): make room"),
+    ((errors.DiskFull,), StoreUnavailable, "the server's disk is full ({detail}): make room"),
     (
         (errors.TooManyConnections,),
         StoreUnavailable,
-        "the server takes no more connections ({told}): put a pooler before it",
+        "the server takes no more connections ({detail}): put a pooler before it",
     ),
 )
 """What the server says by code: as what it is raised, and with which words. The first that fits."""
 
 
 def _translation(error: psycopg.Error, store: str) -> StoreError:
-    told = _line(error)
+    detail = _line(error)
     for codes, kind, words in _WORDS:
         if isinstance(error, codes):
-            return kind(f"{store}: {words.format(told=told)}")
+            return kind(f"{store}: {words.format(detail=detail)}")
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        return _unreachable(told, store)
-    return StoreError(f"{store}: {told}")
+        return _unreachable(detail, store)
+    return StoreError(f"{store}: {detail}")
 
 
-def _unreachable(told: str, store: str) -> StoreError:
+def _unreachable(detail: str, store: str) -> StoreError:
     for words, fix in _REFUSED_ON_CONNECTING:
-        if words in told and ("does not exist" in told or " " in words):
-            return StoreError(f"{store}: {told}: {fix}")
+        if words in detail and ("does not exist" in detail or " " in words):
+            return StoreError(f"{store}: {detail}: {fix}")
     for words, parameter in _WRONG_PARAMETERS:
-        if words in told:
-            return StoreError(f"{store}: {told}: see `{parameter}` in the URL, or the variable that stands for it")
-    if told.startswith("connection"):
-        return StoreUnavailable(f"{store}: cannot be reached ({told}): see that the server runs and admits this host")
-    return StoreUnavailable(f"{store}: no answer ({told}): what was asked may have been done; repeating it is safe")
+        if words in detail:
+            return StoreError(f"{store}: {detail}: see `{parameter}` in the URL, or the variable that stands for it")
+    if detail.startswith("connection"):
+        return StoreUnavailable(f"{store}: cannot be reached ({detail}): see that the server runs and admits this host")
+    return StoreUnavailable(f"{store}: no answer ({detail}): what was asked may have been done; repeating it is safe")
 
 
 def _line(error: psycopg.Error) -> str:

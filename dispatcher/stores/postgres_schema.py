@@ -51,14 +51,14 @@ class Schema:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Present:
     """What a database has; nothing at all is version 0."""
 
     version: int
     oldest_code: int
 
 
-def known() -> Schema:
+def current() -> Schema:
     """The schema of this code."""
     return Schema(steps=migrations("postgres"), oldest=OLDEST_SCHEMA)
 
@@ -68,33 +68,33 @@ def prepare(connection: psycopg.Connection, name: str, schema: Schema, limits: s
 
     Raises `StoreSchemaError` when code and schema do not fit together, `StoreError` for a database that is somebody else's.
     """
-    found = look(connection)
-    if found.version < schema.latest:
-        found = _migrated(connection, name, schema, limits, found)
-    if found.oldest_code > schema.latest:
+    present = look(connection)
+    if present.version < schema.latest:
+        present = _migrated(connection, name, schema, limits, present)
+    if present.oldest_code > schema.latest:
         raise StoreSchemaError(
-            f"store {name}: its schema (version {found.version}) needs code that knows version {found.oldest_code}, and this "
-            f"code knows {schema.latest}: use newer code"
+            f"store {name}: its schema (version {present.version}) needs code that knows version {present.oldest_code}, and "
+            f"this code knows {schema.latest}: use newer code"
         )
 
 
-def look(connection: psycopg.Connection) -> Found:
+def look(connection: psycopg.Connection) -> Present:
     """What the database has."""
     try:
         row = connection.execute("SELECT max(version), max(oldest_code) FROM dispatcher_schema").fetchone()
     except errors.UndefinedTable:
-        return Found(version=0, oldest_code=0)
-    return Found(version=row[0], oldest_code=row[1]) if row and row[0] is not None else Found(version=0, oldest_code=0)
+        return Present(version=0, oldest_code=0)
+    return Present(version=row[0], oldest_code=row[1]) if row and row[0] is not None else Present(version=0, oldest_code=0)
 
 
-def _migrated(connection: psycopg.Connection, name: str, schema: Schema, limits: str, found: Found) -> Found:
+def _migrated(connection: psycopg.Connection, name: str, schema: Schema, limits: str, present: Present) -> Present:
     try:
         return _migrate(connection, schema, limits)
     except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction) as refusal:
-        if found.version >= schema.oldest:
-            return found
+        if present.version >= schema.oldest:
+            return present
         raise StoreSchemaError(
-            f"store {name}: its schema has version {found.version}, this code needs {schema.oldest}, and its role may not "
+            f"store {name}: its schema has version {present.version}, this code needs {schema.oldest}, and its role may not "
             f"migrate ({refusal.diag.message_primary}): grant it CREATE on the schema, or apply "
             "dispatcher/stores/sql/postgres/*.sql as the owner of the tables"
         ) from refusal
@@ -104,7 +104,7 @@ def _migrated(connection: psycopg.Connection, name: str, schema: Schema, limits:
         ) from taken
 
 
-def _migrate(connection: psycopg.Connection, schema: Schema, limits: str) -> Found:
+def _migrate(connection: psycopg.Connection, schema: Schema, limits: str) -> Present:
     connection.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED; {limits}".encode())
     try:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])

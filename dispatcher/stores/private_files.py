@@ -30,6 +30,6 @@ def keep_private(path: str) -> None:
 def _take_away(path: Path, mode: int) -> None:
     """From a file of ours, every right that is not in `mode`."""
     with suppress(OSError):
-        found = path.stat()
-        if found.st_uid == os.geteuid() and found.st_mode & 0o777 & ~mode:
-            path.chmod(found.st_mode & mode)
+        status = path.stat()
+        if status.st_uid == os.geteuid() and status.st_mode & 0o777 & ~mode:
+            path.chmod(status.st_mode & mode)

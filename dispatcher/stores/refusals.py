@@ -30,14 +30,16 @@ def deployment_exists(name: str) -> AlreadyExists:
     return AlreadyExists(f"a deployment named {name!r} already exists")
 
 
-def pool_changed(name: str, expected: int, found: int) -> Conflict:
+def pool_changed(name: str, expected: int, stored: int) -> Conflict:
     """Somebody else changed the pool in between."""
-    return Conflict(f"work pool {name!r} was changed in between (version {expected} became {found}): read it again and repeat")
+    return Conflict(f"work pool {name!r} was changed in between (version {expected} became {stored}): read it again and repeat")
 
 
-def deployment_changed(name: str, expected: int, found: int) -> Conflict:
+def deployment_changed(name: str, expected: int, stored: int) -> Conflict:
     """Somebody else changed the deployment in between."""
-    return Conflict(f"deployment {name!r} was changed in between (version {expected} became {found}): read it again and repeat")
+    return Conflict(
+        f"deployment {name!r} was changed in between (version {expected} became {stored}): read it again and repeat"
+    )
 
 
 def configuration_changed(what: str = "") -> Conflict:

@@ -66,8 +66,8 @@ def save_deployment(transaction: Transaction, deployment: Deployment, expected_v
     transaction.row("keep_pool", pool=deployment.pool)
     stored = _expected_deployment(transaction, deployment.name, expected_version)
     require_queue(transaction, deployment.pool, deployment.queue)
-    wanted = replace(deployment, version=(expected_version or 0) + 1)
-    saving = windows.saving(stored, wanted, now)
+    updated = replace(deployment, version=(expected_version or 0) + 1)
+    saving = windows.saving(stored, updated, now)
     withdraw(transaction, deployment.name, saving.withdrawn, now)
     verb = "add_deployment" if expected_version is None else "replace_deployment"
     if not transaction.change(verb, **DEPLOYMENT.encode(saving.deployment)):

@@ -24,15 +24,15 @@ def pages(where: RunFilter, *, limit: int, offset: int) -> tuple[str, Mapping[st
     A condition that the index does not begin with is written as an expression, so that no other index is tried: it is looked at
     run by run. That is so for a queue without its pool, and for a pool or queue beside a deployment.
     """
-    given = {name: value for name in _FILTERS if (value := getattr(where, name)) is not None}
-    key = next(names for names in _KEYS if given.keys() >= set(names))
-    conditions = [_KEYS[key], *(f"{name} || '' = :{name}" for name in given if name not in key)]
+    filters = {name: value for name in _FILTERS if (value := getattr(where, name)) is not None}
+    key = next(names for names in _KEYS if filters.keys() >= set(names))
+    conditions = [_KEYS[key], *(f"{name} || '' = :{name}" for name in filters if name not in key)]
     states = sorted(where.states if where.states is not None else RunState)
     heads = " UNION ALL ".join(_head([*filter(None, conditions), f"state = '{state.value}'"]) for state in states)
     page = f"SELECT id FROM ({heads}) AS heads ORDER BY created_at DESC, id LIMIT :limit OFFSET :offset"  # noqa: S608 - our own words
     empty = "SELECT id FROM runs WHERE id = ''"
     reach = max(limit, 0) + offset
-    return (page if states else empty), {**given, "limit": max(limit, 0), "offset": offset, "reach": reach}
+    return (page if states else empty), {**filters, "limit": max(limit, 0), "offset": offset, "reach": reach}
 
 
 def _head(conditions: list[str]) -> str:

@@ -57,10 +57,10 @@ class _Reader:
             return head.runs[:limit]
         if head and after is not None and head.is_all:
             return [run for run in head.runs if position_of(run) > after][:limit]
-        asked: dict[str, Any] = {"pool": self._pool.name, "queue": queue, "now": self._now, "limit": limit}
+        parameters: dict[str, Any] = {"pool": self._pool.name, "queue": queue, "now": self._now, "limit": limit}
         if after is None:
-            return [RUN.decode(row) for row in self._transaction.rows("due", **asked)]
-        return [RUN.decode(row) for row in self._transaction.rows("due_after", **asked, due_at=after[0], id=after[1])]
+            return [RUN.decode(row) for row in self._transaction.rows("due", **parameters)]
+        return [RUN.decode(row) for row in self._transaction.rows("due_after", **parameters, due_at=after[0], id=after[1])]
 
     def deployment(self, name: str) -> Deployment | None:
         """One deployment, read once."""
@@ -71,7 +71,7 @@ class _Reader:
 
     def _read_heads(self, limit: int) -> Mapping[str, _Head]:
         """The heads of the queues that may be asked for, as long as each queue's room and all that is wanted."""
-        total, rooms = self._wanted(limit)
+        total, rooms = self._sizes(limit)
         if not rooms:
             return {}
         sizes = {queue: min(size, total) for queue, size in rooms.items()}
@@ -82,7 +82,7 @@ class _Reader:
         numbered = [(number, RUN.decode(columns)) for number, *columns in rows]
         return _heads(numbered, sizes, was_cut=len(rows) >= total)
 
-    def _wanted(self, limit: int) -> tuple[int, Mapping[str, int]]:
+    def _sizes(self, limit: int) -> tuple[int, Mapping[str, int]]:
         """How many runs in all, and how many of each queue, in order of priority."""
         if self._batch is None:
             size = min(max(limit, 1), HEADS)

@@ -231,7 +231,7 @@ class SqlStore(ABC):
             stored = required(pool_of(pool_rows, queue_rows))
             decision = decide(snapshot(transaction, stored, dict(uses), now, batch=takeovers))
             repeats = [(run, configuration.expected(run), transitions.taken_over(run, now, lease)) for run in taken]
-            grants = _leaving(pool, [(each.run, transitions.granted(each, now, lease)) for each in decision.grants])
+            grants = _leaving(pool, [(grant.run, transitions.granted(grant, now, lease)) for grant in decision.grants])
             crashes = _leaving(pool, [(run, transitions.crashed(run, reason, now)) for run, reason in decision.crashes])
             changed = iter(_change(transaction, [*repeats, *grants, *crashes]))
         claims = [Claim(run=run, repeat=True) for run in islice(changed, len(repeats)) if run]
@@ -259,13 +259,13 @@ class SqlStore(ABC):
             (
                 "notified",
                 {
-                    "id": each.run_id,
-                    "notify_at": each.notify_at,
-                    "again_at": each.again_at,
-                    **RUN.encode_fields({"notified_hooks": each.hooks}),
+                    "id": notification.run_id,
+                    "notify_at": notification.notify_at,
+                    "again_at": notification.again_at,
+                    **RUN.encode_fields({"notified_hooks": notification.hooks}),
                 },
             )
-            for each in sorted(notifications, key=lambda each: each.run_id)
+            for notification in sorted(notifications, key=lambda notification: notification.run_id)
         ]
         if calls:
             self._write(*calls)
@@ -292,10 +292,10 @@ class SqlStore(ABC):
             for pool in pools:
                 if transaction.change("add_pool", **POOL.encode(pool)):
                     transaction.change_each("add_queue", [{"pool": pool.name, **QUEUE.encode(queue)} for queue in pool.queues])
-            for owner in dict.fromkeys([each.pool for each in deployments] + [run.pool for run in runs]):
+            for owner in dict.fromkeys([deployment.pool for deployment in deployments] + [run.pool for run in runs]):
                 if transaction.row("keep_pool", pool=owner) is None:
                     raise refusals.no_pool(owner)
-            transaction.change_each("add_deployment", [DEPLOYMENT.encode(each) for each in deployments])
+            transaction.change_each("add_deployment", [DEPLOYMENT.encode(deployment) for deployment in deployments])
             transaction.change_each("add_run", [RUN.encode(run) for run in sorted(runs, key=lambda run: run.id)])
 
     def _runs_from(self, start: UUID, *, inclusive: bool) -> Sequence[Run]:

@@ -54,9 +54,9 @@ def migration(path: str) -> Migration:
 
 def _refuse_an_old_library(current: tuple[int, int, int]) -> None:
     if current < OLDEST_SQLITE:
-        needed, given = (".".join(map(str, version)) for version in (OLDEST_SQLITE, current))
+        needed, present = (".".join(map(str, version)) for version in (OLDEST_SQLITE, current))
         raise StoreError(
-            f"this Python carries SQLite {given}, and the SQLite store needs {needed} or newer: use another Python"
+            f"this Python carries SQLite {present}, and the SQLite store needs {needed} or newer: use another Python"
         )
 
 

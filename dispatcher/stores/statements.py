@@ -26,10 +26,10 @@ def migrations(database: str) -> Sequence[tuple[int, Sequence[str]]]:
     return [(int(file.name.partition("_")[0]), _split(file.read_text(encoding="utf-8"))) for file in files]
 
 
-def to_do(steps: Sequence[tuple[int, Sequence[str]]], found: int) -> Migration:
+def to_do(steps: Sequence[tuple[int, Sequence[str]]], current: int) -> Migration:
     """What of these migrations a database lacks that is at version `found`."""
-    lacking = [statement for version, statements in steps if version > found for statement in statements]
-    return Migration(found=found, latest=steps[-1][0], statements=lacking)
+    lacking = [statement for version, statements in steps if version > current for statement in statements]
+    return Migration(found=current, latest=steps[-1][0], statements=lacking)
 
 
 def _filled(statement: str, columns: Mapping[str, str]) -> str:

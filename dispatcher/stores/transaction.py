@@ -86,7 +86,7 @@ class Transaction:
 
     def change_each(self, name: str, parameters: Sequence[Mapping[str, Any]]) -> Sequence[int]:
         """`change` for each of these parameters; the database may get them in one go."""
-        return self._counts([(self._statements[name], each) for each in parameters])
+        return self._counts([(self._statements[name], values) for values in parameters])
 
     def change_runs(self, changes: Sequence[Change]) -> Sequence[bool]:
         """Change runs, one after the other; the answer says which of them were as expected. Nothing follows."""

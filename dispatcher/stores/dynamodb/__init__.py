@@ -111,9 +111,9 @@ def open_url(url: str) -> DynamoStore:
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     if not is_table(parts.netloc) or parts.path.strip("/") or options.keys() - _OPTIONS:
-        known = "&".join(f"{name}=..." for name in sorted(_OPTIONS))
+        example = "&".join(f"{name}=..." for name in sorted(_OPTIONS))
         raise SettingsError(
-            f"DISPATCHER_STORE: the URL names no table; write dynamodb://table-name?{known}, each as needed, and no keys"
+            f"DISPATCHER_STORE: the URL names no table; write dynamodb://table-name?{example}, each as needed, and no keys"
         )
     if "@" in options.get("endpoint", ""):
         raise SettingsError("DISPATCHER_STORE: `endpoint` is an address without a user or a password")

@@ -30,8 +30,8 @@ class OddAnswer(Exception):
 
 def check_sum(response_dict: Mapping[str, Any], **_: Any) -> None:
     """For the SDK's `before-parse`: raises `OddAnswer` for a body that is not the one which DynamoDB sent."""
-    told = response_dict["headers"].get("x-amz-crc32")
-    if told is not None and told != str(crc32(response_dict["body"])):
+    expected = response_dict["headers"].get("x-amz-crc32")
+    if expected is not None and expected != str(crc32(response_dict["body"])):
         raise OddAnswer("its checksum is not that of its body")
 
 
@@ -63,7 +63,7 @@ def _names(operation: str, table: str, answer: Mapping[str, Any]) -> bool:
             return isinstance(answer["TimeToLiveSpecification"]["AttributeName"], str)
         case "batch_get_item" | "transact_write_items":
             consumed = answer["ConsumedCapacity"]
-            return bool(consumed) and all(each["TableName"] == table for each in consumed)
+            return bool(consumed) and all(capacity["TableName"] == table for capacity in consumed)
     return bool(answer["ConsumedCapacity"]["TableName"] == table)
 
 

@@ -35,24 +35,24 @@ def _counts(items: dict[Key, Item], runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _entries(items: dict[Key, Item], runs: Sequence[Run]) -> Iterator[str]:
-    wanted = {key: run for run in runs for key in entries_of(run)}
-    found = {key for key in items if key[0].startswith(_ENTRIES)}
-    for key in sorted(wanted.keys() - found):
-        yield f"run {wanted[key].id} ({wanted[key].state}) has no entry in {key[0]}"
-    for key in sorted(found - wanted.keys()):
+    expected = {key: run for run in runs for key in entries_of(run)}
+    present = {key for key in items if key[0].startswith(_ENTRIES)}
+    for key in sorted(expected.keys() - present):
+        yield f"run {expected[key].id} ({expected[key].state}) has no entry in {key[0]}"
+    for key in sorted(present - expected.keys()):
         yield f"{key[0]} has an entry {key[1]} without such a run"
 
 
 def _windows(items: dict[Key, Item]) -> Iterator[str]:
     """What the items of the pools' windows say, against the deployments."""
-    wanted: dict[tuple[str, str], Any] = {}
-    found: dict[tuple[str, str], Any] = {}
+    expected: dict[tuple[str, str], Any] = {}
+    present: dict[tuple[str, str], Any] = {}
     for (partition, name), item in items.items():
         if partition == keys.DEPLOYMENTS:
-            wanted |= windows.entries_of(item)
+            expected |= windows.entries_of(item)
         elif name == keys.WINDOWS:
-            found |= {(partition.partition("/")[2], entry): item[entry] for entry in windows.names_in(item)}
-    for pool, entry in sorted(wanted.keys() | found.keys()):
-        ours, theirs = found.get((pool, entry)), wanted.get((pool, entry))
+            present |= {(partition.partition("/")[2], entry): item[entry] for entry in windows.names_in(item)}
+    for pool, entry in sorted(expected.keys() | present.keys()):
+        ours, theirs = present.get((pool, entry)), expected.get((pool, entry))
         if ours != theirs:
             yield f"the windows of work pool {pool!r} have {entry} as {ours}, its deployment as {theirs}"

@@ -15,7 +15,7 @@ from dispatcher.models import Deployment, Run, RunState, WorkPool
 from dispatcher.records import Claim, Claims, Decide, Decision, Position, Snapshot
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.items import MAX_BYTES, Stored, as_read, deployment_in, id_in, key_in, number_in
-from dispatcher.stores.dynamodb.pools import FoundPool
+from dispatcher.stores.dynamodb.pools import StoredPool
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import RunWrite, RunWriter, Turn
 from dispatcher.stores.rows import microseconds
@@ -32,16 +32,16 @@ class _ClaimWrite:
 class ClaimTry:
     """One try of a claim of one pool. It is over when somebody else has claimed or changed the pool since it was read."""
 
-    def __init__(self, table: Table, changes: RunWriter, found: FoundPool, now: datetime, lease: timedelta) -> None:
-        self._table, self._changes, self._found = table, changes, found
-        self._pool, self._now, self._lease = found.pool.name, now, lease
+    def __init__(self, table: Table, changes: RunWriter, stored_pool: StoredPool, now: datetime, lease: timedelta) -> None:
+        self._table, self._changes, self._stored_pool = table, changes, stored_pool
+        self._pool, self._now, self._lease = stored_pool.pool.name, now, lease
         self._seen: dict[UUID, Stored] = {}
         self._deployments: dict[str, Deployment | None] = {}
 
     def claim(self, takeovers: int, decide: Decide) -> Claims | None:
         """What was claimed, or None when others came first and nothing was; empty claims when there was nothing to do."""
         repeats = self._abandoned(takeovers)
-        decision = decide(self._snapshot(replace(self._found.pool, last_tick_at=self._now)))
+        decision = decide(self._snapshot(replace(self._stored_pool.pool, last_tick_at=self._now)))
         writes = [self._taken_over(stored) for stored in repeats]
         writes += self._decided(decision, {stored.run.id for stored in repeats})
         if not writes:
@@ -53,10 +53,10 @@ class ClaimTry:
 
     def seen(self) -> Snapshot:
         """What a claim would be shown, for somebody who only looks."""
-        return self._snapshot(self._found.pool)
+        return self._snapshot(self._stored_pool.pool)
 
     def _snapshot(self, pool: WorkPool) -> Snapshot:
-        return Snapshot(pool=pool, in_use=self._found.used, due=self._due, deployment=self._deployment)
+        return Snapshot(pool=pool, in_use=self._stored_pool.used, due=self._due, deployment=self._deployment)
 
     def _due(self, queue: str, limit: int, after: Position | None = None) -> Sequence[Run]:
         """The first runs of a queue. Those whose entry was overtaken between the two readings are left to the next claim."""
@@ -83,9 +83,9 @@ class ClaimTry:
         """One deployment; with the first, those of all runs that were seen so far are read."""
         if name not in self._deployments:
             seen = {stored.run.deployment for stored in self._seen.values()} - {None}
-            names = [name, *sorted(each for each in seen if each and each != name and each not in self._deployments)]
-            items = self._table.items([keys.deployment(each) for each in names])
-            self._deployments.update((each, deployment_in(items.get(keys.deployment(each)))) for each in names)
+            names = [name, *sorted(other for other in seen if other and other != name and other not in self._deployments)]
+            items = self._table.items([keys.deployment(other) for other in names])
+            self._deployments.update((other, deployment_in(items.get(keys.deployment(other)))) for other in names)
         return self._deployments[name]
 
     def _abandoned(self, limit: int) -> Sequence[Stored]:
@@ -106,14 +106,14 @@ class ClaimTry:
 
     def _decided(self, decision: Decision, taken: set[UUID]) -> Sequence[_ClaimWrite]:
         """The writes of what was decided, in order; none for runs that are no longer as they were decided on."""
-        wanted: list[tuple[Run, Mapping[str, Any]]] = [
+        decided: list[tuple[Run, Mapping[str, Any]]] = [
             (grant.run, transitions.granted(grant, self._now, self._lease)) for grant in decision.grants
         ]
-        wanted += [(run, transitions.crashed(run, reason, self._now)) for run, reason in decision.crashes]
-        unseen = [run.id for run, _ in wanted if run.id not in self._seen]
+        decided += [(run, transitions.crashed(run, reason, self._now)) for run, reason in decision.crashes]
+        unseen = [run.id for run, _ in decided if run.id not in self._seen]
         self._seen.update(self._changes.read(unseen) if unseen else {})
         writes: dict[UUID, _ClaimWrite] = {}
-        for run, changes in wanted:
+        for run, changes in decided:
             stored = self._seen.get(run.id)
             if run.id not in writes and run.id not in taken and stored and self._is_as_decided(stored.run, run):
                 writes[run.id] = self._write(stored, changes, repeat=False)
@@ -143,7 +143,7 @@ class ClaimTry:
         written, to the lease.
         """
         by_run = {write.change.after.id: write for write in writes}
-        turn = Turn(pool=self._pool, expected=self._found.turn, now=self._now)
+        turn = Turn(pool=self._pool, expected=self._stored_pool.turn, now=self._now)
         done: list[_ClaimWrite] = []
         for batch in self._changes.batches([write.change for write in writes], turn):
             token = self._table.new_token()

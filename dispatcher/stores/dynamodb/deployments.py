@@ -25,7 +25,7 @@ MAX_PLACES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class FoundDeployment:
+class StoredDeployment:
     """A deployment as it was read, none of whose runs is still to be withdrawn."""
 
     item: Item
@@ -45,7 +45,7 @@ class FoundDeployment:
             return [(pool, queue) for pool, queue in json.loads(text_in(self.item, "places"))]
 
 
-Found = Mapping[str, FoundDeployment]
+StoredDeployments = Mapping[str, StoredDeployment]
 """By name."""
 
 
@@ -72,19 +72,22 @@ class Deployments:
 
     def all(self, pool: str | None) -> Sequence[Deployment]:
         """See `Store.deployments`."""
-        found = filter(None, map(deployment_in, self._table.query(keys.DEPLOYMENTS)))
-        return sorted((each for each in found if pool in (None, each.pool)), key=lambda each: each.name)
+        deployments = filter(None, map(deployment_in, self._table.query(keys.DEPLOYMENTS)))
+        return sorted(
+            (deployment for deployment in deployments if pool in (None, deployment.pool)),
+            key=lambda deployment: deployment.name,
+        )
 
     def read(self, name: str) -> Deployment | None:
         """See `Store.deployment`."""
         return deployment_in(self._table.items([keys.deployment(name)]).get(keys.deployment(name)))
 
-    def settled(self, names: Iterable[str]) -> Found:
+    def settled(self, names: Iterable[str]) -> StoredDeployments:
         """Those of these deployments that exist, after whatever is still to be withdrawn of them."""
-        wanted = [keys.deployment(name) for name in names]
-        return self._settled(lambda: self._table.items(wanted).values())
+        item_keys = [keys.deployment(name) for name in names]
+        return self._settled(lambda: self._table.items(item_keys).values())
 
-    def all_settled(self) -> Found:
+    def all_settled(self) -> StoredDeployments:
         """Likewise every deployment."""
         return self._settled(lambda: self._table.query(keys.DEPLOYMENTS))
 
@@ -98,10 +101,10 @@ class Deployments:
     def save(self, deployment: Deployment, expected_version: int | None, now: datetime) -> Deployment:
         """See `Store.save_deployment`."""
         for _ in self._table.rounds(f"deployment {deployment.name!r} was not saved"):
-            found = self.settled([deployment.name]).get(deployment.name)
-            _expect(found, deployment.name, expected_version)
+            stored = self.settled([deployment.name]).get(deployment.name)
+            _expect(stored, deployment.name, expected_version)
             token = self._table.new_token()
-            saved, piece = self.saving(deployment, expected_version, now, found, token)
+            saved, piece = self.saving(deployment, expected_version, now, stored, token)
             refused = self._table.transact({**piece.whole, **changed(token)}, token)
             if not refused:
                 self._withdraw(piece)
@@ -111,22 +114,22 @@ class Deployments:
         raise AssertionError  # the rounds end by an error
 
     def saving(
-        self, deployment: Deployment, expected_version: int | None, now: datetime, found: FoundDeployment | None, token: str
+        self, deployment: Deployment, expected_version: int | None, now: datetime, stored: StoredDeployment | None, token: str
     ) -> tuple[Deployment, Piece]:
         """The deployment as it will be read, and what saves it, if it is as it was found, its version is the expected one and
         its queue has a gate.
         """
-        wanted = replace(deployment, version=(expected_version or 0) + 1)
-        saving = saving_of(found.deployment if found else None, wanted, now)
-        item = {**encode(DEPLOYMENT, saving.deployment), "revision": {"S": token}, **_places(found, deployment)}
-        withdrawn = self._withdrawn(found, saving.withdrawn, now)
+        updated = replace(deployment, version=(expected_version or 0) + 1)
+        saving = saving_of(stored.deployment if stored else None, updated, now)
+        item = {**encode(DEPLOYMENT, saving.deployment), "revision": {"S": token}, **_places(stored, deployment)}
+        withdrawn = self._withdrawn(stored, saving.withdrawn, now)
         for withdrawal in withdrawn:
             item |= withdrawal.note(token)
         actions: Actions = {
-            keys.deployment(wanted.name): ("Put", {"Item": item, **_unchanged(found, expected_version)}),
-            keys.gate(wanted.pool, wanted.queue): ("ConditionCheck", {"ConditionExpression": "attribute_exists(pk)"}),
+            keys.deployment(updated.name): ("Put", {"Item": item, **_unchanged(stored, expected_version)}),
+            keys.gate(updated.pool, updated.queue): ("ConditionCheck", {"ConditionExpression": "attribute_exists(pk)"}),
         }
-        written = windows.changed(found.item if found else None, item)
+        written = windows.changed(stored.item if stored else None, item)
         return decode(DEPLOYMENT, item), Piece(actions=actions, entries=written, withdrawn=withdrawn)
 
     def restore(self, deployment: Deployment) -> None:
@@ -142,33 +145,33 @@ class Deployments:
     def delete(self, name: str) -> None:
         """See `Store.delete_deployment`."""
         for _ in self._table.rounds(f"deployment {name!r} was not deleted"):
-            found = self.settled([name]).get(name)
-            if found is None:
+            stored = self.settled([name]).get(name)
+            if stored is None:
                 raise refusals.no_deployment(name)
             token = self._table.new_token()
-            piece = self.leaving(name, found, token)
+            piece = self.leaving(name, stored, token)
             if not self._table.transact({**piece.whole, **changed(token)}, token):
                 self._withdraw(piece)
                 return
 
-    def leaving(self, name: str, found: FoundDeployment | None, token: str) -> Piece:
+    def leaving(self, name: str, stored: StoredDeployment | None, token: str) -> Piece:
         """What takes a deployment away, if it is as it was found. While runs of it are withdrawn its item stays, marked."""
         key = keys.deployment(name)
-        if found is None:
+        if stored is None:
             return Piece(actions={key: ("Delete", {"ConditionExpression": "attribute_exists(pk)"})})
-        slugs = frozenset(schedule.slug for schedule in found.deployment.schedules)
-        withdrawn = self._withdrawn(found, slugs, LONG_AGO)
-        unchanged = _unchanged(found, found.deployment.version)
+        slugs = frozenset(schedule.slug for schedule in stored.deployment.schedules)
+        withdrawn = self._withdrawn(stored, slugs, LONG_AGO)
+        unchanged = _unchanged(stored, stored.deployment.version)
         left: Item | None = None
         action: Action = ("Delete", unchanged)
         for withdrawal in withdrawn:
-            left = {**found.item, **withdrawal.note(token), "leaving": {"S": token}, "revision": {"S": token}}
+            left = {**stored.item, **withdrawal.note(token), "leaving": {"S": token}, "revision": {"S": token}}
             action = "Put", {"Item": left, **unchanged}
-        return Piece(actions={key: action}, entries=windows.changed(found.item, left), withdrawn=withdrawn)
+        return Piece(actions={key: action}, entries=windows.changed(stored.item, left), withdrawn=withdrawn)
 
     # Below
 
-    def _settled(self, read: Callable[[], Iterable[Item]]) -> Found:
+    def _settled(self, read: Callable[[], Iterable[Item]]) -> StoredDeployments:
         for _ in self._table.rounds("runs were not withdrawn"):
             items = list(read())
             pending = [item for item in items if is_pending(item)]
@@ -176,13 +179,13 @@ class Deployments:
                 finish(self._table, item)
             if not pending:
                 break
-        return {each.deployment.name: each for each in map(_found, items)}
+        return {stored.deployment.name: stored for stored in map(_stored, items)}
 
-    def _withdrawn(self, found: FoundDeployment | None, slugs: frozenset[str], after: datetime) -> tuple[Withdrawal, ...]:
+    def _withdrawn(self, stored: StoredDeployment | None, slugs: frozenset[str], after: datetime) -> tuple[Withdrawal, ...]:
         """What is to be withdrawn: nothing, where no such run waits. One that begins to do so later changes the revision."""
-        if found is None or not slugs:
+        if stored is None or not slugs:
             return ()
-        name, places = found.deployment.name, tuple(found.places)
+        name, places = stored.deployment.name, tuple(stored.places)
         withdrawal = Withdrawal(deployment=name, slugs=slugs, after=after, places=places)
         return (withdrawal,) if any(True for _ in islice(entries(self._table, withdrawal), 1)) else ()
 
@@ -192,34 +195,34 @@ class Deployments:
             self.settled([withdrawal.deployment for withdrawal in piece.withdrawn])
 
 
-def _found(item: Item) -> FoundDeployment:
-    return FoundDeployment(item, decode(DEPLOYMENT, item))
+def _stored(item: Item) -> StoredDeployment:
+    return StoredDeployment(item, decode(DEPLOYMENT, item))
 
 
-def _places(found: FoundDeployment | None, wanted: Deployment) -> Item:
+def _places(stored: StoredDeployment | None, deployment: Deployment) -> Item:
     """The attribute that remembers earlier queues, where there are any: what is overdue stays in them."""
-    place = wanted.pool, wanted.queue
-    before = [] if found is None else found.places if found.deployment.schedules else found.places[1:]
-    places = [place, *(each for each in before if each != place)][:MAX_PLACES]
+    place = deployment.pool, deployment.queue
+    before = [] if stored is None else stored.places if stored.deployment.schedules else stored.places[1:]
+    places = [place, *(earlier for earlier in before if earlier != place)][:MAX_PLACES]
     return {"places": {"S": json.dumps(places)}} if len(places) > 1 else {}
 
 
-def _expect(found: FoundDeployment | None, name: str, version: int | None) -> None:
-    stored = found.deployment if found else None
-    if version is None and stored:
+def _expect(stored: StoredDeployment | None, name: str, version: int | None) -> None:
+    deployment = stored.deployment if stored else None
+    if version is None and deployment:
         raise refusals.deployment_exists(name)
-    if version is not None and not stored:
+    if version is not None and not deployment:
         raise refusals.no_deployment(name)
-    if version is not None and stored and stored.version != version:
-        raise refusals.deployment_changed(name, version, stored.version)
+    if version is not None and deployment and deployment.version != version:
+        raise refusals.deployment_changed(name, version, deployment.version)
 
 
-def _unchanged(found: FoundDeployment | None, version: int | None) -> Mapping[str, Any]:
+def _unchanged(stored: StoredDeployment | None, version: int | None) -> Mapping[str, Any]:
     """The condition that a deployment has a version, and is as it was found: ticks write in it too."""
     if version is None:
         return {"ConditionExpression": "attribute_not_exists(pk)"}
     return {
         "ConditionExpression": "#version = :expected AND revision = :revision",
         "ExpressionAttributeNames": {"#version": "version"},
-        "ExpressionAttributeValues": {":expected": typed(version), ":revision": {"S": found.revision if found else ""}},
+        "ExpressionAttributeValues": {":expected": typed(version), ":revision": {"S": stored.revision if stored else ""}},
     }

@@ -37,8 +37,8 @@ class Listing:
 
     def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
         """See `Store.counts`."""
-        found = self._pools.read(pool)
-        return {queue.name: self._count(pool, queue.name, now, found.used) for queue in found.pool.queues} if found else {}
+        stored = self._pools.read(pool)
+        return {queue.name: self._count(pool, queue.name, now, stored.used) for queue in stored.pool.queues} if stored else {}
 
     def ahead(self, run: Run, now: datetime) -> int:
         """See `Store.ahead`."""

@@ -33,25 +33,29 @@ class Materialiser:
             self._deployments.settled(left)
             item = self._windows(pool)
         names = windows.due_in(item, now)[: max(limit, 0)]
-        found = self._table.items([keys.deployment(name) for name in names])
-        there = filter(None, (deployment_in(found.get(keys.deployment(name))) for name in names))
-        due = [(each.windows_at, each.name, each) for each in there if each.windows_at]  # it may be another by now
-        near = sorted((each for each in due if each[0] <= now and each[2].pool == pool), key=lambda each: each[:2])
-        return [each for _, _, each in near]
+        items = self._table.items([keys.deployment(name) for name in names])
+        there = filter(None, (deployment_in(items.get(keys.deployment(name))) for name in names))
+        # A deployment may have changed since its pool's windows were read.
+        due = {
+            (deployment.windows_at, deployment.name): deployment
+            for deployment in there
+            if deployment.windows_at and deployment.windows_at <= now and deployment.pool == pool
+        }
+        return [due[position] for position in sorted(due)]
 
     def materialise(self, materialisation: Materialisation) -> frozenset[UUID] | None:
         """See `Store.materialise`."""
         read = materialisation.deployment
         runs = {run.id: as_read(run) for run in reversed(materialisation.runs)}  # the first of two equal ids
         for _ in self._table.rounds(f"windows of deployment {read.name!r} were not made runs"):
-            found = self._table.items([keys.deployment(read.name), keys.gate(read.pool, read.queue), *map(keys.run, runs)])
-            item = found.get(keys.deployment(read.name))
+            items = self._table.items([keys.deployment(read.name), keys.gate(read.pool, read.queue), *map(keys.run, runs)])
+            item = items.get(keys.deployment(read.name))
             if item is not None and is_pending(item):
                 finish(self._table, item)
                 continue
-            if item is None or keys.gate(read.pool, read.queue) not in found or not _is_as_read(item, read):
+            if item is None or keys.gate(read.pool, read.queue) not in items or not _is_as_read(item, read):
                 return None
-            new = [run for run in runs.values() if keys.run(run.id) not in found]
+            new = [run for run in runs.values() if keys.run(run.id) not in items]
             if not self._write(materialisation, item, new):
                 return frozenset(run.id for run in new)
         raise AssertionError  # the rounds end by an error

@@ -25,7 +25,7 @@ MAX_QUEUES = 45
 
 
 @dataclass(frozen=True, slots=True)
-class FoundPool:
+class StoredPool:
     """A pool as it was read."""
 
     pool: WorkPool
@@ -47,9 +47,9 @@ class Pools:
 
     def all(self) -> Sequence[WorkPool]:
         """Every pool, by name."""
-        return [found.pool for found in self._read(self.names()).values()]
+        return [stored.pool for stored in self._read(self.names()).values()]
 
-    def read(self, name: str) -> FoundPool | None:
+    def read(self, name: str) -> StoredPool | None:
         """One pool."""
         return self._read([name]).get(name)
 
@@ -111,11 +111,11 @@ class Pools:
     def delete(self, name: str, expected_version: int) -> None:
         """See `Store.delete_pool`. The pool is gone at once; what belongs to it goes piece by piece, and never comes back."""
         for _ in self._table.rounds(f"work pool {name!r} was not deleted"):
-            found = self.read(name)
-            if found is None and clear(self._table, name):
+            stored = self.read(name)
+            if stored is None and clear(self._table, name):
                 return  # a deletion that was broken off
             token = self._table.new_token()
-            actions = self._leave(_expected(found, name, expected_version), token)
+            actions = self._leave(_expected(stored, name, expected_version), token)
             if not self._table.transact({**actions, **changed(token)}, token):
                 clear(self._table, name)
                 return
@@ -129,29 +129,29 @@ class Pools:
 
     def has_waiting(self, pool: str, queue: str, withdrawn: Sequence[Withdrawal] = ()) -> bool:
         """Whether a run of the queue is SCHEDULED, but for those that are withdrawn."""
-        going = [each for each in withdrawn if (pool, queue) in each.places]
+        going = [withdrawal for withdrawal in withdrawn if (pool, queue) in withdrawal.places]
         waiting = self._table.query(keys.waiting(pool, queue), page=None if going else 1)
-        return any(not any(each.covers(entry) for each in going) for entry in waiting)
+        return any(not any(withdrawal.covers(entry) for withdrawal in going) for entry in waiting)
 
     def gates(self, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
         """For each of these pools and queues that exists, the token of what last began to wait in it."""
-        found = self._table.items([keys.gate(*pair) for pair in pairs])
-        return {pair: text_in(found[keys.gate(*pair)], "filled") for pair in pairs if keys.gate(*pair) in found}
+        items = self._table.items([keys.gate(*pair) for pair in pairs])
+        return {pair: text_in(items[keys.gate(*pair)], "filled") for pair in pairs if keys.gate(*pair) in items}
 
     # Below
 
-    def _read(self, names: Sequence[str]) -> Mapping[str, FoundPool]:
+    def _read(self, names: Sequence[str]) -> Mapping[str, StoredPool]:
         """The pools of these names that exist. Where the two items of one do not fit together, it is read again."""
-        found: dict[str, FoundPool] = {}
+        pools: dict[str, StoredPool] = {}
         left = list(names)
         for _ in self._table.rounds("pools were not read"):
             items = self._table.items([key for name in left for key in (keys.config(name), keys.slots(name))])
             pairs = {name: (items.get(keys.config(name)), items.get(keys.slots(name))) for name in left}
-            found.update((name, _found(*pair)) for name, pair in pairs.items() if _fit(*pair))
+            pools.update((name, _stored(*pair)) for name, pair in pairs.items() if _fit(*pair))
             left = [name for name, pair in pairs.items() if pair != (None, None) and not _fit(*pair)]
             if not left:
                 break
-        return {name: found[name] for name in names if name in found}
+        return {name: pools[name] for name in names if name in pools}
 
     def _create(self, pool: WorkPool, token: str) -> tuple[WorkPool, Actions]:
         if self.read(pool.name):
@@ -163,25 +163,25 @@ class Pools:
     def _replace(
         self, pool: WorkPool, expected_version: int, token: str, withdrawn: Sequence[Withdrawal]
     ) -> tuple[WorkPool, Actions]:
-        found = _expected(self.read(pool.name), pool.name, expected_version)
-        old, new = ({queue.name for queue in each.queues} for each in (found.pool, pool))
-        gates = self._gates_of_idle(found, [queue.name for queue in found.pool.queues if queue.name not in new], withdrawn)
-        saved = _saved(pool, found.pool, expected_version + 1)
+        stored = _expected(self.read(pool.name), pool.name, expected_version)
+        old, new = ({queue.name for queue in owner.queues} for owner in (stored.pool, pool))
+        gates = self._gates_of_idle(stored, [queue.name for queue in stored.pool.queues if queue.name not in new], withdrawn)
+        saved = _saved(pool, stored.pool, expected_version + 1)
         actions: Actions = {
             keys.config(pool.name): _put_config(saved, expected_version),
-            keys.slots(pool.name): _new_turn(token, found.turn, saved.version, list(old - new)),
+            keys.slots(pool.name): _new_turn(token, stored.turn, saved.version, list(old - new)),
             **{key: _close_gate(filled) for key, filled in gates.items()},
             **{keys.gate(pool.name, queue): _new_gate(token) for queue in sorted(new - old)},
         }
         return saved, actions
 
-    def _leave(self, found: FoundPool, token: str, withdrawn: Sequence[Withdrawal] = ()) -> Actions:
+    def _leave(self, stored: StoredPool, token: str, withdrawn: Sequence[Withdrawal] = ()) -> Actions:
         """The step after which the pool is not there any more; its name is kept until everything of it is gone."""
-        pool = found.pool
+        pool = stored.pool
         gates = self.gates([(pool.name, queue.name) for queue in pool.queues])
-        if found.used or any(self.has_waiting(pool.name, queue.name, withdrawn) for queue in pool.queues):
+        if stored.used or any(self.has_waiting(pool.name, queue.name, withdrawn) for queue in pool.queues):
             raise refusals.pool_busy(pool.name)
-        turn = {"ConditionExpression": "turn = :turn", "ExpressionAttributeValues": {":turn": {"S": found.turn}}}
+        turn = {"ConditionExpression": "turn = :turn", "ExpressionAttributeValues": {":turn": {"S": stored.turn}}}
         return {
             keys.config(pool.name): ("Delete", {}),
             keys.slots(pool.name): ("Delete", turn),
@@ -189,15 +189,15 @@ class Pools:
             **{keys.gate(*pair): _close_gate(filled) for pair, filled in gates.items()},
         }
 
-    def _gates_of_idle(self, found: FoundPool, queues: Sequence[str], withdrawn: Sequence[Withdrawal]) -> Mapping[Key, str]:
+    def _gates_of_idle(self, stored: StoredPool, queues: Sequence[str], withdrawn: Sequence[Withdrawal]) -> Mapping[Key, str]:
         """The gates of queues that are to go. Raises `Conflict` for one whose runs have not all ended.
 
         The gates are read before the look behind them: whoever comes in between changes them.
         """
-        pool = found.pool.name
+        pool = stored.pool.name
         gates = self.gates([(pool, queue) for queue in queues]) if queues else {}
         for queue in queues:
-            if found.used.get(queue) or self.has_waiting(pool, queue, withdrawn):
+            if stored.used.get(queue) or self.has_waiting(pool, queue, withdrawn):
                 raise refusals.queue_busy(pool, queue)
         return {keys.gate(*pair): filled for pair, filled in gates.items()}
 
@@ -244,18 +244,18 @@ def _fit(config: Item | None, slots: Item | None) -> bool:
     return config is not None and slots is not None and config.get("version") == slots.get("version")
 
 
-def _found(config: Item | None, slots: Item | None) -> FoundPool:
+def _stored(config: Item | None, slots: Item | None) -> StoredPool:
     assert config is not None  # noqa: S101 - `_fit` has looked
     assert slots is not None  # noqa: S101 - as above
-    return FoundPool(pool_in(config, slots), used_in(slots), text_in(slots, "turn"))
+    return StoredPool(pool_in(config, slots), used_in(slots), text_in(slots, "turn"))
 
 
-def _expected(found: FoundPool | None, name: str, version: int) -> FoundPool:
-    if found is None:
+def _expected(stored: StoredPool | None, name: str, version: int) -> StoredPool:
+    if stored is None:
         raise refusals.no_pool(name)
-    if found.pool.version != version:
-        raise refusals.pool_changed(name, version, found.pool.version)
-    return found
+    if stored.pool.version != version:
+        raise refusals.pool_changed(name, version, stored.pool.version)
+    return stored
 
 
 def _saved(pool: WorkPool, ticked: WorkPool, version: int, *, fresh: bool = False) -> WorkPool:

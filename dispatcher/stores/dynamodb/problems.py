@@ -45,9 +45,9 @@ class NoSuchTable(StoreError):
 class ConditionFailed(Exception):
     """A condition did not hold; `positions` are those of the actions that were refused, with the items found there."""
 
-    def __init__(self, found: Mapping[int, Mapping[str, Any]]) -> None:
-        super().__init__(f"conditions at {sorted(found)}")
-        self.found = found
+    def __init__(self, items: Mapping[int, Mapping[str, Any]]) -> None:
+        super().__init__(f"conditions at {sorted(items)}")
+        self.items = items
 
 
 def code_of(response: Mapping[str, Any]) -> str:
@@ -93,16 +93,16 @@ def refused(table: str, response: Mapping[str, Any], code: str) -> StoreError:
     return StoreError(f"DynamoDB table {table!r}: {code}: {words}")
 
 
-def wrong_schema(table: str, found: int) -> StoreSchemaError | None:
+def wrong_schema(table: str, version: int) -> StoreSchemaError | None:
     """The error of a table whose items this code does not know."""
-    if found == SCHEMA_VERSION:
+    if version == SCHEMA_VERSION:
         return None
-    fix = "update push-dispatcher" if found > SCHEMA_VERSION else "run `dispatcher store migrate apply`"
-    return StoreSchemaError(f"DynamoDB table {table!r} has schema version {found}, this code knows {SCHEMA_VERSION}: {fix}")
+    fix = "update push-dispatcher" if version > SCHEMA_VERSION else "run `dispatcher store migrate apply`"
+    return StoreSchemaError(f"DynamoDB table {table!r} has schema version {version}, this code knows {SCHEMA_VERSION}: {fix}")
 
 
 def _words(response: Mapping[str, Any]) -> str:
     message = str(response.get("Error", {}).get("Message") or "no words")
     reasons: Sequence[Mapping[str, Any]] = response.get("CancellationReasons", [])
-    told = [str(reason.get("Message")) for reason in reasons if reason.get("Code", "None") not in PASSING]
-    return " ".join([message, *told[:3]]).replace("\n", " ")
+    details = [str(reason.get("Message")) for reason in reasons if reason.get("Code", "None") not in PASSING]
+    return " ".join([message, *details[:3]]).replace("\n", " ")

@@ -28,7 +28,7 @@ from dispatcher.records import Reconfiguration
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.clearing import clear
-from dispatcher.stores.dynamodb.deployments import Deployments, Found, Piece
+from dispatcher.stores.dynamodb.deployments import Deployments, Piece, StoredDeployments
 from dispatcher.stores.dynamodb.items import size, text_in
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.pools import Pools, changed
@@ -41,7 +41,7 @@ from dispatcher.stores.dynamodb.withdrawing import Withdrawal
 class _Step:
     """One pool or deployment that is saved, or goes."""
 
-    piece: Callable[[Found, str], Piece]
+    piece: Callable[[StoredDeployments, str], Piece]
     """What does it under a token, as the table is now. Raises what the store's verb raises."""
     deployment: str | None = None
     """Which it wants to be shown."""
@@ -50,8 +50,8 @@ class _Step:
 def reconfigure(table: Table, pools: Pools, deployments: Deployments, change: Reconfiguration) -> None:
     """See `Store.reconfigure`."""
     revision = _revision(table)
-    found = _expect(pools, deployments, change)
-    parts = list(_parts(_Steps(pools, deployments, change), found))
+    stored = _expect(pools, deployments, change)
+    parts = list(_parts(_Steps(pools, deployments, change), stored))
     for number, part in enumerate(parts):
         try:
             revision = _carry_out(table, deployments, part, revision)
@@ -65,16 +65,16 @@ def reconfigure(table: Table, pools: Pools, deployments: Deployments, change: Re
 
 def _revision(table: Table) -> str:
     """The token of the last change; empty where there was none yet."""
-    found = table.items([keys.CONFIGURATION]).get(keys.CONFIGURATION)
-    return text_in(found, "changed") if found else ""
+    item = table.items([keys.CONFIGURATION]).get(keys.CONFIGURATION)
+    return text_in(item, "changed") if item else ""
 
 
-def _expect(pools: Pools, deployments: Deployments, change: Reconfiguration) -> Found:
-    found = deployments.all_settled()
-    versions = {name: each.deployment.version for name, each in found.items()}
+def _expect(pools: Pools, deployments: Deployments, change: Reconfiguration) -> StoredDeployments:
+    stored = deployments.all_settled()
+    versions = {name: entry.deployment.version for name, entry in stored.items()}
     if (change.pools_read, change.deployments_read) != ({pool.name: pool.version for pool in pools.all()}, versions):
         raise refusals.configuration_changed()
-    return found
+    return stored
 
 
 class _Steps:
@@ -102,36 +102,36 @@ class _Steps:
 
     def empty_first(self, withdrawn: Sequence[Withdrawal]) -> bool:
         """Whether runs have to go from a pool before it does."""
-        return any(pool in self._change.pools_gone for each in withdrawn for pool, _ in each.places)
+        return any(pool in self._change.pools_gone for withdrawal in withdrawn for pool, _ in withdrawal.places)
 
-    def _save_pool(self, pool: WorkPool, withdrawn: Sequence[Withdrawal], _found: Found, token: str) -> Piece:
+    def _save_pool(self, pool: WorkPool, withdrawn: Sequence[Withdrawal], _stored: StoredDeployments, token: str) -> Piece:
         return Piece(actions=self._pools.saving(pool, self._change.pools_read.get(pool.name), token, withdrawn)[1])
 
-    def _save_deployment(self, wanted: Deployment, found: Found, token: str) -> Piece:
-        version, stored = self._change.deployments_read.get(wanted.name), found.get(wanted.name)
-        return self._deployments.saving(wanted, version, self._change.now, stored, token)[1]
+    def _save_deployment(self, deployment: Deployment, stored: StoredDeployments, token: str) -> Piece:
+        version, before = self._change.deployments_read.get(deployment.name), stored.get(deployment.name)
+        return self._deployments.saving(deployment, version, self._change.now, before, token)[1]
 
-    def _delete_deployment(self, name: str, found: Found, token: str) -> Piece:
-        return self._deployments.leaving(name, found.get(name), token)
+    def _delete_deployment(self, name: str, stored: StoredDeployments, token: str) -> Piece:
+        return self._deployments.leaving(name, stored.get(name), token)
 
-    def _delete_pool(self, name: str, withdrawn: Sequence[Withdrawal], _found: Found, token: str) -> Piece:
+    def _delete_pool(self, name: str, withdrawn: Sequence[Withdrawal], _stored: StoredDeployments, token: str) -> Piece:
         return Piece(actions=self._pools.leaving(name, self._change.pools_read[name], token, withdrawn))
 
 
-def _parts(steps: _Steps, found: Found) -> Iterator[Sequence[_Step]]:
+def _parts(steps: _Steps, stored: StoredDeployments) -> Iterator[Sequence[_Step]]:
     """The steps in order, cut into what one transaction holds; what may be refused is refused now, as far as that is known."""
-    changed_after = _planned(steps.deployments_changed(), found)
+    changed_after = _planned(steps.deployments_changed(), stored)
     withdrawn = [withdrawal for _, piece in changed_after for withdrawal in piece.withdrawn]
-    first = _planned(steps.pools_saved(withdrawn), found) + changed_after
+    first = _planned(steps.pools_saved(withdrawn), stored) + changed_after
     if len(list(_cut(first))) > 1:
-        first = _planned(steps.pools_saved(()), found) + changed_after
-    last = _planned(steps.pools_going(withdrawn), found)
+        first = _planned(steps.pools_saved(()), stored) + changed_after
+    last = _planned(steps.pools_going(withdrawn), stored)
     for planned in [first, last] if steps.empty_first(withdrawn) else [first + last]:
         yield from _cut(planned)
 
 
-def _planned(steps: Iterator[_Step], found: Found) -> list[tuple[_Step, Piece]]:
-    return [(step, step.piece(found, "")) for step in steps]
+def _planned(steps: Iterator[_Step], stored: StoredDeployments) -> list[tuple[_Step, Piece]]:
+    return [(step, step.piece(stored, "")) for step in steps]
 
 
 def _cut(planned: Sequence[tuple[_Step, Piece]]) -> Iterator[Sequence[_Step]]:
@@ -153,10 +153,10 @@ def _carry_out(table: Table, deployments: Deployments, part: Sequence[_Step], re
     """One transaction, and the withdrawals that it notes; the answer is its token, on which the next one builds."""
     names = [step.deployment for step in part if step.deployment is not None]
     for _ in table.rounds("the configuration was not changed"):
-        found, token = deployments.settled(names), table.new_token()
+        stored, token = deployments.settled(names), table.new_token()
         piece = Piece(actions=changed(token, revision))
         for step in part:
-            piece = _merged(piece, step.piece(found, token))
+            piece = _merged(piece, step.piece(stored, token))
         actions = piece.whole
         refused = table.transact(actions, token)
         if not refused:
@@ -165,7 +165,7 @@ def _carry_out(table: Table, deployments: Deployments, part: Sequence[_Step], re
         if keys.CONFIGURATION in refused:
             raise refusals.configuration_changed()
         for key in refused:
-            _refuse_missing_door(key, actions[key])
+            _refuse_missing_gate(key, actions[key])
     raise AssertionError  # the rounds end by an error
 
 
@@ -182,7 +182,7 @@ def _merged(piece: Piece, more: Piece) -> Piece:
     )
 
 
-def _refuse_missing_door(key: Key, action: Action) -> None:
+def _refuse_missing_gate(key: Key, action: Action) -> None:
     if action[0] == "ConditionCheck":
         raise _no_queue(key)
 

@@ -85,14 +85,14 @@ class Table:
 
     # Reading: always strongly consistent, but for the index
 
-    def items(self, wanted: Sequence[Key]) -> Mapping[Key, Item]:
+    def items(self, requested: Sequence[Key]) -> Mapping[Key, Item]:
         """The items of these keys that exist."""
         self._check_schema()
-        found: dict[Key, Item] = {}
-        distinct = list(dict.fromkeys(wanted))
+        items: dict[Key, Item] = {}
+        distinct = list(dict.fromkeys(requested))
         for first in range(0, len(distinct), READ_AT_ONCE):
-            found.update(self._batch(distinct[first : first + READ_AT_ONCE]))
-        return found
+            items.update(self._batch(distinct[first : first + READ_AT_ONCE]))
+        return items
 
     def query(self, partition: str, *, first: str = "", before: str = "", page: int | None = None) -> Iterator[Item]:
         """The items of a partition in order, from a sort key on, before one, or both; read page by page as taken.
@@ -141,9 +141,9 @@ class Table:
         try:
             self._ask("transact_write_items", TransactItems=request, ClientRequestToken=token, TableName=None)
         except ConditionFailed as failed:
-            if any({"S": token} in item.values() for item in failed.found.values()):
+            if any({"S": token} in item.values() for item in failed.items.values()):
                 return frozenset()
-            return frozenset(key for place, key in enumerate(actions) if place in failed.found)
+            return frozenset(key for place, key in enumerate(actions) if place in failed.items)
         return frozenset()
 
     def rounds(self, what: str) -> Iterator[int]:
@@ -176,8 +176,8 @@ class Table:
 
     def expire(self, specification: Mapping[str, Any]) -> None:
         """Let ended runs go by themselves; where they do already, nothing is asked for."""
-        found = self._ask("describe_time_to_live")["TimeToLiveDescription"]["TimeToLiveStatus"]
-        if found not in ("ENABLED", "ENABLING"):
+        status = self._ask("describe_time_to_live")["TimeToLiveDescription"]["TimeToLiveStatus"]
+        if status not in ("ENABLED", "ENABLING"):
             self._ask("update_time_to_live", TimeToLiveSpecification=specification)
 
     # Below
@@ -197,10 +197,10 @@ class Table:
             return {**named, "Item": keyed(key, parameters["Item"])}
         return {**named, "Key": key_of(key)}
 
-    def _batch(self, wanted: Sequence[Key]) -> Mapping[Key, Item]:
+    def _batch(self, requested: Sequence[Key]) -> Mapping[Key, Item]:
         """One BatchGetItem, and what it leaves unread asked for again: a throttle may answer with a part."""
-        left: Any = [key_of(key) for key in wanted]
-        found: dict[Key, Item] = {}
+        left: Any = [key_of(key) for key in requested]
+        items: dict[Key, Item] = {}
         name = ""
         for past in range(self._patience.tries):
             if past:
@@ -208,20 +208,20 @@ class Table:
                 self._wait(past, name)
             request = {self.name: {"Keys": left, "ConsistentRead": True}}
             answer = self._ask("batch_get_item", RequestItems=request, TableName=None)
-            found.update((key_in(item), item) for item in answer["Responses"].get(self.name, []))
+            items.update((key_in(item), item) for item in answer["Responses"].get(self.name, []))
             left = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys")
             if not left:
-                return found
-        raise self._unavailable(self._patience.tries, f"{len(left)} of {len(wanted)} items were not read")
+                return items
+        raise self._unavailable(self._patience.tries, f"{len(left)} of {len(requested)} items were not read")
 
     def _check_schema(self) -> None:
         """Once: this code has to know what is in the table. A new one, by whomever it was made, is marked."""
         if self._known:
             return
-        found = self._ask("get_item", Key=key_of(keys.SCHEMA), ConsistentRead=True).get("Item")
-        if found is None:
+        item = self._ask("get_item", Key=key_of(keys.SCHEMA), ConsistentRead=True).get("Item")
+        if item is None:
             self._mark()
-        elif problem := wrong_schema(self.name, number_in(found, "version")):
+        elif problem := wrong_schema(self.name, number_in(item, "version")):
             raise problem
         self._known = True
 

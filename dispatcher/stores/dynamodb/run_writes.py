@@ -97,9 +97,9 @@ class RunWriter:
 
     def read(self, ids: Sequence[UUID]) -> Mapping[UUID, Stored]:
         """The runs of these ids that exist, as they are now."""
-        found = self._table.items([keys.run(run_id) for run_id in ids])
-        stored = [run_in(item) for item in found.values()]
-        return {each.run.id: each for each in stored}
+        items = self._table.items([keys.run(run_id) for run_id in ids])
+        stored = [run_in(item) for item in items.values()]
+        return {entry.run.id: entry for entry in stored}
 
     def commit(self, changes: Sequence[RunWrite], token: str, turn: Turn | None = None) -> frozenset[Key]:
         """All changes in one transaction, or none: then the answer names the items that were not as expected."""

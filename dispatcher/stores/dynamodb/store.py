@@ -255,7 +255,7 @@ class DynamoStore:
 
     def notified(self, notifications: Sequence[Notified]) -> None:
         """See `Store.notified`."""
-        self._change({each.run_id: partial(_noted, each) for each in notifications})
+        self._change({notification.run_id: partial(_noted, notification) for notification in notifications})
 
     def prune(self, pool: str, before: datetime, *, limit: int) -> int:  # noqa: ARG002 - DynamoDB does it, by `expires_at`
         """See `Store.prune`: ended runs go by themselves after `history`."""
@@ -273,9 +273,9 @@ class DynamoStore:
         self, *, pools: Sequence[WorkPool] = (), deployments: Sequence[Deployment] = (), runs: Sequence[Run] = ()
     ) -> None:
         """See `Store.restore`. A transaction for each pool and deployment, and for as many runs as one holds."""
-        known = {*self._pools.names(), *(pool.name for pool in pools)}
-        for owner in dict.fromkeys([each.pool for each in deployments] + [run.pool for run in runs]):
-            if owner not in known:
+        pool_names = {*self._pools.names(), *(pool.name for pool in pools)}
+        for owner in dict.fromkeys([deployment.pool for deployment in deployments] + [run.pool for run in runs]):
+            if owner not in pool_names:
                 raise refusals.no_pool(owner)
         for pool in pools:
             self._pools.restore(pool)
@@ -312,12 +312,12 @@ class DynamoStore:
                 break
         return frozenset(added)
 
-    def _change(self, wanted: Mapping[UUID, Callable[[Run], Run | None]]) -> frozenset[UUID]:
-        """RunWrite runs by pure functions of what they are, which answer None for a run that is to stay as it is."""
-        left, changed = dict(wanted), set[UUID]()
+    def _change(self, functions: Mapping[UUID, Callable[[Run], Run | None]]) -> frozenset[UUID]:
+        """Write runs by pure functions of what they are, which answer None for a run that is to stay as it is."""
+        left, changed = dict(functions), set[UUID]()
         for _ in self._table.rounds("runs were not moved"):
             stored = self._writer.read(list(left)) if left else {}
-            afters = {run_id: left[run_id](each.run) for run_id, each in stored.items() if run_id in left}
+            afters = {run_id: left[run_id](current.run) for run_id, current in stored.items() if run_id in left}
             changes = [RunWrite(before=stored[run_id], after=as_read(after)) for run_id, after in afters.items() if after]
             for batch in self._writer.batches(changes):
                 if not self._writer.commit(batch, self._table.new_token()):
@@ -342,8 +342,8 @@ class DynamoStore:
         if not runs:
             return []
         self._require_queues(runs)
-        known = self._writer.read([run.id for run in runs])
-        return [run for run in runs if run.id not in known]
+        present = self._writer.read([run.id for run in runs])
+        return [run for run in runs if run.id not in present]
 
 
 def _connect(region: str | None, endpoint: str | None) -> Any:

@@ -45,19 +45,19 @@ class Withdrawal:
 
     def note(self, token: str) -> Item:
         """The attribute of the deployment's item; no other withdrawal has the same."""
-        told = {"token": token, "slugs": sorted(self.slugs), "after": microseconds(self.after), "places": self.places}
-        return {"withdrawing": {"S": json.dumps(told)}}
+        content = {"token": token, "slugs": sorted(self.slugs), "after": microseconds(self.after), "places": self.places}
+        return {"withdrawing": {"S": json.dumps(content)}}
 
     @classmethod
     def noted(cls, item: Item) -> Withdrawal:
         """What the note in a deployment's item says."""
         with readable("withdrawing"):
-            told: dict[str, Any] = json.loads(text_in(item, "withdrawing"))
+            content: dict[str, Any] = json.loads(text_in(item, "withdrawing"))
             return cls(
                 deployment=text_in(item, "name"),
-                slugs=frozenset(told["slugs"]),
-                after=TIME.decode(told["after"]),
-                places=tuple((pool, queue) for pool, queue in told["places"]),
+                slugs=frozenset(content["slugs"]),
+                after=TIME.decode(content["after"]),
+                places=tuple((pool, queue) for pool, queue in content["places"]),
             )
 
     def covers(self, entry: Item) -> bool:
@@ -122,7 +122,7 @@ def _carry_out(table: Table, withdrawal: Withdrawal, item: Item) -> bool:
 def _runs(table: Table, withdrawal: Withdrawal) -> Sequence[Stored]:
     ids = [id_in(key_in(entry)) for entry in entries(table, withdrawal)]
     stored = [run_in(item) for item in table.items([keys.run(run_id) for run_id in ids]).values()]
-    return [each for each in stored if withdrawal.covers_run(each.run)]
+    return [candidate for candidate in stored if withdrawal.covers_run(candidate.run)]
 
 
 def _going(runs: Sequence[Stored]) -> Actions:

@@ -15,7 +15,7 @@ from tests.stores.postgres_server import PostgresServer
 from tests.stores.steps import a_whole_life
 from tests.tick.stage import Stage
 
-KNOWN = postgres_schema.known()
+KNOWN = postgres_schema.current()
 NEXT = KNOWN.latest + 1
 
 
