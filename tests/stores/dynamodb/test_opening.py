@@ -52,8 +52,8 @@ class TestUrl:
     def test_the_name_of_a_table_keeps_its_case_and_history_its_length(self):
         store = open_url("dynamodb://My_Table.1?history_days=0.5")
         assert store.name == "My_Table.1"
-        assert store._changes._history == timedelta(hours=12)
-        assert open_url("dynamodb://table")._changes._history == HISTORY
+        assert store._writer._history == timedelta(hours=12)
+        assert open_url("dynamodb://table")._writer._history == HISTORY
 
     @pytest.mark.parametrize(
         "url", ["dynamodb://", "dynamodb:///table", "dynamodb://table/more", "dynamodb://table?colour=red"]
