@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 from uuid import UUID
 
 from annotated_types import Ge, Gt, Le, Len, Predicate
@@ -309,10 +309,10 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """What somebody asks for: the arguments of a new run, for the Python API, the command line and `create_run` events alike.
+    """The arguments of a new run: the same for the Python API, the command line and `create_run` events.
 
-    Nothing in it is checked yet. `pool` or `deployment` says where the run belongs. A deployment's queue, tags, retry policy
-    and job variables are the run's, unless the request brings its own.
+    Nothing in it is checked yet. `pool` or `deployment` says where the run belongs. The run takes its queue, tags, retry policy
+    and job variables from its deployment, unless the request has its own.
     """
 
     pool: str | None = None
@@ -321,11 +321,25 @@ class RunRequest:
     job_variables: Mapping[str, Any] | None = None
     name: str | None = None
     scheduled_at: datetime | None = None
-    """When it is to start, and what time it is for; None: now."""
+    """When the run is due, and the time it is for; None: now."""
     tags: Sequence[str] = ()
     idempotency_key: str | None = None
-    """A repeat with the same key, into the same pool and of the same deployment, gives back the run of the first request."""
+    """A second request with the same key, pool and deployment returns the run of the first."""
     retry: RetryPolicy | None = None
+
+
+class RunFields(TypedDict, total=False):
+    """The fields of `RunRequest`, as the keywords of `create_run`; a test keeps the two alike."""
+
+    pool: str | None
+    deployment: str | None
+    queue: str | None
+    job_variables: Mapping[str, Any] | None
+    name: str | None
+    scheduled_at: datetime | None
+    tags: Sequence[str]
+    idempotency_key: str | None
+    retry: RetryPolicy | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from dispatcher.client.arguments import due_time, plain_policy, run_id, text, texts
@@ -19,7 +19,7 @@ from dispatcher.core.reasons import Explanation, Surroundings, explain
 from dispatcher.core.retries import name_of_retry, retry_id
 from dispatcher.core.transitions import cancelled
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
-from dispatcher.models import DEFAULT_QUEUE, SLOT_STATES, Deployment, Run, RunRequest, RunState, WorkPool
+from dispatcher.models import DEFAULT_QUEUE, SLOT_STATES, Deployment, Run, RunFields, RunRequest, RunState, WorkPool
 from dispatcher.records import RunFilter
 from providers import registry
 from providers.base import Needs, ProviderError
@@ -34,14 +34,16 @@ class Runs(Schedules):
 
     # Runs
 
-    def create_run(self, request: RunRequest | None = None, /, **fields: Any) -> Run:
-        """Create one run, due at once or at `scheduled_at`: of a `RunRequest`, or of the fields of one.
+    def create_run(self, request: RunRequest | None = None, /, **fields: Unpack[RunFields]) -> Run:
+        """Create one run from a `RunRequest`, or from its fields as keywords; `RunRequest` says what each field means.
 
-        With an `idempotency_key` a repeat gives back the run that the first call made, as long as the store keeps it: ended
-        runs are forgotten after `DISPATCHER_HISTORY_DAYS` (0: never), and a repeat after that makes a new one.
+        The run is due at once, or at `scheduled_at`. Runs that are due at the same time start in the order of their creation;
+        runs with an `idempotency_key` have no such order among them, because their id is made from the key.
 
-        Runs that are due at one moment go in the order of their creation, since their ids do (`dispatcher.clock`); the id of a
-        run with a key is made of the key, and has no such order. Raises `NotFound` or `InvalidInput` (`InvalidVariables`).
+        A second call with the same `idempotency_key` returns the run of the first call, as long as the store keeps that run.
+        Ended runs are deleted after `DISPATCHER_HISTORY_DAYS` (0: never); after that, the same key creates a new run.
+
+        Fields beside a request have no effect. Raises `NotFound` or `InvalidInput` (`InvalidVariables`).
         """
         return self.create_runs([RunRequest(**fields) if request is None else request])[0]
 

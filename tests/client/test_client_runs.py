@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import get_type_hints
 from uuid import UUID
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from dispatcher.client.runs import MAX_RUNS_AT_ONCE
 from dispatcher.core.reasons import Reason
 from dispatcher.errors import InvalidInput, InvalidVariables, NotFound
-from dispatcher.models import RunState, submission_name
+from dispatcher.models import RunFields, RunRequest, RunState, submission_name
 from dispatcher.records import Move
 from providers.base import Submission
 from tests.builders import MINUTE, NOW, SECOND, an_id
@@ -42,6 +43,10 @@ def submitted(dispatcher, run):
     name = submission_name(run.id, 1)
     where = Submission(name=name, handle={})
     return moved(dispatcher, run, RunState.PENDING, submission=where, submitted_at=NOW, lease_until=None)
+
+
+def test_the_keywords_of_a_new_run_are_the_fields_of_a_request():
+    assert get_type_hints(RunFields) == get_type_hints(RunRequest)
 
 
 def test_a_run_is_due_at_once_in_the_default_queue(dispatcher, pool):
