@@ -36,8 +36,8 @@ class Context:
 
         for line in unknown_settings(os.environ):
             click.echo(f"warning: {line}", err=True)
-        given = {} if self.store_url is None else {"DISPATCHER_STORE": self.store_url}
-        return Settings.from_environment({**os.environ, **given})
+        overridden = {} if self.store_url is None else {"DISPATCHER_STORE": self.store_url}
+        return Settings.from_environment({**os.environ, **overridden})
 
     @cached_property
     def wiring(self) -> Wiring:
@@ -93,8 +93,8 @@ class Context:
     def _by_option(self, problem: SettingsError) -> SettingsError:
         """Name the option instead of the variable where the option gave the value."""
         text = str(problem)
-        given = self.store_url is not None and text.startswith("DISPATCHER_STORE:")
-        return type(problem)(text.replace("DISPATCHER_STORE:", "--store:", 1)) if given else problem
+        is_option = self.store_url is not None and text.startswith("DISPATCHER_STORE:")
+        return type(problem)(text.replace("DISPATCHER_STORE:", "--store:", 1)) if is_option else problem
 
 
 pass_context = click.make_pass_decorator(Context)

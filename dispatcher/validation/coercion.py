@@ -68,7 +68,7 @@ def _own_words(schema: Any) -> Any:
     copy = {word: _own_words(value) for word, value in schema.items()}
     if schema.get("type") == "string":
         copy |= {word: _text(schema[word]) for word in _DEFAULTED if isinstance(schema.get(word), Written)}
-        copy |= {word: [_text(each) for each in schema[word]] for word in _LISTED if isinstance(schema.get(word), list)}
+        copy |= {word: [_text(item) for item in schema[word]] for word in _LISTED if isinstance(schema.get(word), list)}
     return copy
 
 
@@ -83,8 +83,8 @@ def _variable(declared: VariablesSchema, name: str, value: Any) -> Any:
 def _environment(value: Any) -> Any:
     """The whole `env`: an object, which may itself have been typed."""
     if isinstance(value, Typed):
-        found = _json(value)
-        value = found if isinstance(found, Mapping) or found is None else str(value)
+        parsed = _json(value)
+        value = parsed if isinstance(parsed, Mapping) or parsed is None else str(value)
     return _texts(value) if isinstance(value, Mapping) else without_words(value)
 
 

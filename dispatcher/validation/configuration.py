@@ -139,8 +139,8 @@ def file_model() -> type[BaseModel]:
 def entry_model(noun: type[Any]) -> type[Entry]:
     """The model of one noun, without its name."""
     hints, words = get_type_hints(noun, include_extras=True), _docstrings().get(noun.__name__, {})
-    given = {field.name: _field(noun, field, hints[field.name], words) for field in configured(noun)}
-    return create_model(noun.__name__, __base__=Entry, __doc__=_first_line(noun), **given)
+    entry_fields = {field.name: _field(noun, field, hints[field.name], words) for field in configured(noun)}
+    return create_model(noun.__name__, __base__=Entry, __doc__=_first_line(noun), **entry_fields)
 
 
 def _field(noun: type[Any], field: Any, hint: Any, words: Mapping[str, str]) -> Any:
@@ -178,9 +178,9 @@ def _kind(hint: Any) -> Any:
     if NoneType in arguments and any(is_dataclass(argument) for argument in arguments):
         [noun] = [argument for argument in arguments if argument is not NoneType]
         return entry_model(noun) | None
-    given = [argument for argument in arguments if argument is not NoneType] or [hint]
-    if len(given) == 1 and given[0] in WRITTEN:
-        return WRITTEN[given[0]] | None if NoneType in arguments else WRITTEN[given[0]]
+    kinds = [argument for argument in arguments if argument is not NoneType] or [hint]
+    if len(kinds) == 1 and kinds[0] in WRITTEN:
+        return WRITTEN[kinds[0]] | None if NoneType in arguments else WRITTEN[kinds[0]]
     return hint
 
 
@@ -247,7 +247,7 @@ def _docstrings() -> Mapping[str, Mapping[str, str]]:
         tree = ast.parse(inspect.getsource(models))
     except OSError:
         return {}
-    return {each.name: dict(_described(each)) for each in tree.body if isinstance(each, ast.ClassDef)}
+    return {noun.name: dict(_described(noun)) for noun in tree.body if isinstance(noun, ast.ClassDef)}
 
 
 def _described(noun: ast.ClassDef) -> Iterator[tuple[str, str]]:

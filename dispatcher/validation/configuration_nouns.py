@@ -44,10 +44,10 @@ def read_configuration(value: Any, stored: Configuration, new: NewNouns) -> Conf
     if faults := configuration_faults(value):
         raise InvalidInput("configuration", one_line(faults))
     read: Any = entries(value)
-    known = stored.nouns
-    pools = [_pool(name, entry, known.get(("work pool", name)), new) for name, entry in read.pools.items()]
+    nouns = stored.nouns
+    pools = [_pool(name, entry, nouns.get(("work pool", name)), new) for name, entry in read.pools.items()]
     deployments = [
-        _built(Deployment, name, entry, known.get(("deployment", name)), new) for name, entry in read.deployments.items()
+        _built(Deployment, name, entry, nouns.get(("deployment", name)), new) for name, entry in read.deployments.items()
     ]
     return Configuration(pools=tuple(pools), deployments=tuple(deployments))
 
@@ -75,26 +75,26 @@ def _settled(value: Any, stored: Configuration, new: NewNouns) -> Any:
     templates: dict[str, Any] = {pool.name: pool.base_job_template for pool in stored.pools}
     for name, pool in (pools | settled).items():
         templates[name] = pool.get(TEMPLATE) or (new.template(pool["type"]) if isinstance(pool.get("type"), str) else None)
-    for name, each in deployments.items():
-        template = templates.get(str(each.get("pool")))
-        if VARIABLES in each and template is not None and not base_job_template_faults(template):
-            deployments[name] = {**each, VARIABLES: coerced_variables(template, each[VARIABLES])}
+    for name, deployment in deployments.items():
+        template = templates.get(str(deployment.get("pool")))
+        if VARIABLES in deployment and template is not None and not base_job_template_faults(template):
+            deployments[name] = {**deployment, VARIABLES: coerced_variables(template, deployment[VARIABLES])}
     changed: dict[str, Mapping[str, Any]] = {"pools": settled, "deployments": deployments}
     return without_words({key: {**part, **changed[key]} if changed.get(key) else part for key, part in value.items()})
 
 
 def _entries(value: Mapping[str, Any], kind: str) -> dict[str, Mapping[str, Any]]:
     nouns = value.get(kind)
-    found = nouns.items() if isinstance(nouns, Mapping) else ()
-    return {name: noun for name, noun in found if isinstance(noun, Mapping)}
+    items = nouns.items() if isinstance(nouns, Mapping) else ()
+    return {name: noun for name, noun in items if isinstance(noun, Mapping)}
 
 
 def _pool(name: str, entry: Any, stored: Any, new: NewNouns) -> WorkPool:
     queues = _queues(entry.queues or {}, {queue.name: queue for queue in stored.queues} if stored else {}, new)
-    given: dict[str, Any] = {"queues": queues}
+    overrides: dict[str, Any] = {"queues": queues}
     if entry.base_job_template is None:
-        given["base_job_template"] = new.template(entry.type)
-    pool: WorkPool = _built(WorkPool, name, entry, stored, new, **given)
+        overrides["base_job_template"] = new.template(entry.type)
+    pool: WorkPool = _built(WorkPool, name, entry, stored, new, **overrides)
     return pool
 
 
@@ -105,15 +105,15 @@ def _queues(written: Mapping[str, Any], stored: Mapping[str, WorkQueue], new: Ne
     numbered = [name for name, entry in written.items() if entry.priority is not None]
     placed: list[WorkQueue] = []
     for name in [*numbered, *(name for name in written if name not in numbered)]:
-        given = {} if name in numbered else {"priority": last_priority(placed)}
-        placed.append(_built(WorkQueue, name, written[name], stored.get(name), new, **given))
+        priority = {} if name in numbered else {"priority": last_priority(placed)}
+        placed.append(_built(WorkQueue, name, written[name], stored.get(name), new, **priority))
     return tuple(sorted(placed, key=lambda queue: queue.priority))
 
 
-def _built(noun: type[Any], name: str | None, entry: Any, stored: Any, new: NewNouns, **given: Any) -> Any:
+def _built(noun: type[Any], name: str | None, entry: Any, stored: Any, new: NewNouns, **overrides: Any) -> Any:
     """A noun from its entry, over what is stored of it. Raises `KeyError` for a field that has no value at all."""
-    hints, kept, known = get_type_hints(noun), new.kept(), identity_of(noun)
-    values = {known: name, **given} if known else given
+    hints, kept, identity = get_type_hints(noun), new.kept(), identity_of(noun)
+    values = {identity: name, **overrides} if identity else overrides
     for field in fields(noun):
         if field.name in values:
             continue
@@ -131,13 +131,13 @@ def _built(noun: type[Any], name: str | None, entry: Any, stored: Any, new: NewN
 
 def _value(written: Any, hint: Any, stored: Any, new: NewNouns) -> Any:
     """What is written, with nouns in place of their entries."""
-    nouns = [each for each in get_args(hint) if isinstance(each, type)]
+    nouns = [noun for noun in get_args(hint) if isinstance(noun, type)]
     if isinstance(written, Entry):
         return _built(nouns[0], None, written, stored, new)
-    if isinstance(written, Mapping) and any(isinstance(each, Entry) for each in written.values()):
-        known = identity_of(nouns[0]) or ""
-        before = {getattr(each, known): each for each in stored or ()}
-        return tuple(_built(nouns[0], name, each, before.get(name), new) for name, each in written.items())
+    if isinstance(written, Mapping) and any(isinstance(entry, Entry) for entry in written.values()):
+        identity = identity_of(nouns[0]) or ""
+        before = {getattr(noun, identity): noun for noun in stored or ()}
+        return tuple(_built(nouns[0], name, entry, before.get(name), new) for name, entry in written.items())
     if isinstance(written, tuple):
-        return tuple(_value(each, hint, None, new) for each in written)
+        return tuple(_value(entry, hint, None, new) for entry in written)
     return () if written == {} and get_origin(hint) is tuple else written

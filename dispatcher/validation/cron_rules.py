@@ -54,14 +54,14 @@ def cron_fault(expression: str, *, day_or: bool) -> str | None:
         return f"must have five fields, as `30 6 * * 1-5`{got(expression[:80])}"
     if len(expression) > MAX_EXPRESSION:
         return f"must have at most {MAX_EXPRESSION} characters{got(expression[:80])}"
-    found = next((fault for field, text in zip(_FIELDS, fields, strict=True) for fault in _field_faults(field, text)), None)
-    found = found or _days_fault(fields[2], fields[4], day_or=day_or)
-    if found is None:
+    problem = next((fault for field, text in zip(_FIELDS, fields, strict=True) for fault in _field_faults(field, text)), None)
+    problem = problem or _days_fault(fields[2], fields[4], day_or=day_or)
+    if problem is None:
         try:
             cron(expression, day_or)
         except ScheduleError as error:
             return str(error)
-    return found and f"is no cron expression that can be read: {found}{got(expression[:80])}"
+    return problem and f"is no cron expression that can be read: {problem}{got(expression[:80])}"
 
 
 def _field_faults(field: _Field, text: str) -> Iterator[str]:

@@ -56,8 +56,8 @@ def _pattern_properties(validator: Any, patterns: Mapping[str, Any], instance: A
 def _additional_properties(validator: Any, allowed: Any, instance: Any, schema: Mapping[str, Any]) -> Iterator[SchemaError]:
     if not isinstance(instance, Mapping):
         return
-    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
-    extra = [name for name in instance if name not in known and not any(matches(pattern, name) for pattern in patterns)]
+    properties, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    extra = [name for name in instance if name not in properties and not any(matches(pattern, name) for pattern in patterns)]
     if isinstance(allowed, Mapping):
         for name in extra:
             yield from validator.descend(instance[name], allowed, path=name)
@@ -78,8 +78,8 @@ def _reference(follow: Callable[..., Any], validator: Any, target: Any, instance
         raise LookupError(str(problem)) from None
 
 
-def _unique_items(_: Any, wanted: Any, instance: Any, __: Any) -> Iterator[SchemaError]:
-    if wanted and isinstance(instance, list) and len({_identity(item) for item in instance}) < len(instance):
+def _unique_items(_: Any, is_unique: Any, instance: Any, __: Any) -> Iterator[SchemaError]:
+    if is_unique and isinstance(instance, list) and len({_identity(item) for item in instance}) < len(instance):
         yield SchemaError("items are not unique")
 
 
@@ -102,13 +102,13 @@ def _counted(evaluate: Callable[..., Any], keyword: str) -> Callable[..., Any]:
 
 def _compared(value: Any, instance: Any) -> int:
     """Steps of a keyword that compares whole values: by how many there are, and by what they hold."""
-    waiting, found = [instance], len(value) if isinstance(value, list) else 1
-    while waiting and found < MAX_STEPS:
+    waiting, count = [instance], len(value) if isinstance(value, list) else 1
+    while waiting and count < MAX_STEPS:
         inner = waiting.pop()
         children = inner.values() if isinstance(inner, Mapping) else inner if isinstance(inner, list) else ()
         waiting += children
-        found += len(children)
-    return found // 8
+        count += len(children)
+    return count // 8
 
 
 _COMPARING = frozenset({"const", "enum", "uniqueItems"})

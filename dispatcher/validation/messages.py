@@ -37,8 +37,8 @@ _KINDS = {
 
 def faults_of(errors: Iterable[ValidationError], place: Callable[[list[str | int]], str]) -> list[Fault]:
     """The faults behind jsonschema's errors, each once and by path; `place` turns an error's path into the fault's."""
-    found = {fault for error in islice(errors, MAX_ERRORS) for fault in _faults(error, place)}
-    return sorted(found, key=lambda fault: (fault.path, fault.message))
+    faults = {fault for error in islice(errors, MAX_ERRORS) for fault in _faults(error, place)}
+    return sorted(faults, key=lambda fault: (fault.path, fault.message))
 
 
 MAX_ERRORS = 1_000
@@ -49,9 +49,9 @@ MAX_FAULTS = 100
 
 def one_line(faults: Iterable[Fault]) -> list[Fault]:
     """The same faults, each on one line: characters that break a line or an encoding are escaped."""
-    told = list(faults)
-    more = [Fault("", f"and {len(told) - MAX_FAULTS} more faults")] if len(told) > MAX_FAULTS else []
-    return [Fault(_printable(fault.path), _printable(fault.message)) for fault in told[:MAX_FAULTS]] + more
+    listed = list(faults)
+    more = [Fault("", f"and {len(listed) - MAX_FAULTS} more faults")] if len(listed) > MAX_FAULTS else []
+    return [Fault(_printable(fault.path), _printable(fault.message)) for fault in listed[:MAX_FAULTS]] + more
 
 
 def _printable(text: str) -> str:
@@ -96,10 +96,10 @@ def _faults(error: ValidationError, place: Callable[[list[str | int]], str]) -> 
 
 
 def _unknown(error: ValidationError, schema: Mapping[str, Any], path: str) -> Iterator[Fault]:
-    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    properties, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     for name in _names(error.instance):
-        if name not in known and not any(matches(pattern, name) for pattern in patterns):
-            yield Fault(joined(path, name), f"is not a field of this object{did_you_mean(name, known)}")
+        if name not in properties and not any(matches(pattern, name) for pattern in patterns):
+            yield Fault(joined(path, name), f"is not a field of this object{did_you_mean(name, properties)}")
 
 
 def _alternatives(error: ValidationError, path: str, place: Callable[[list[str | int]], str]) -> Iterator[Fault]:

@@ -100,11 +100,11 @@ def validate(instance: Noun) -> None:
 
 
 def _name(instance: Noun) -> str:
-    known = identity_of(type(instance))
-    if known is None:
+    identity = identity_of(type(instance))
+    if identity is None:
         return ""
-    given = getattr(instance, known)
-    return f" {(given if isinstance(given, str) else repr(given))[:80]!r}"
+    name = getattr(instance, identity)
+    return f" {(name if isinstance(name, str) else repr(name))[:80]!r}"
 
 
 def _faults(instance: Noun, root: str) -> Iterator[Fault]:
@@ -248,7 +248,7 @@ def _retry_faults(policy: RetryPolicy) -> Iterator[Fault]:
 
 def _those(noun: type[Inner], value: Any) -> Sequence[Inner]:
     """The items of the right type in a tuple; the others are faults already."""
-    return [each for each in value if isinstance(each, noun)] if isinstance(value, tuple) else []
+    return [item for item in value if isinstance(item, noun)] if isinstance(value, tuple) else []
 
 
 def _repeated(values: list[Any]) -> list[Any]:

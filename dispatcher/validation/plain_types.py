@@ -72,7 +72,7 @@ def _mapping(check: Check) -> Check:
 
 def _constraint(constraint: Any) -> Check:
     """What an annotation asks for beside the type; for a constraint that is not known here pydantic is asked."""
-    known: Mapping[type[Any], Check] = {
+    checks: Mapping[type[Any], Check] = {
         Ge: lambda value: bool(value >= constraint.ge),
         Gt: lambda value: bool(value > constraint.gt),
         Le: lambda value: bool(value <= constraint.le),
@@ -80,4 +80,4 @@ def _constraint(constraint: Any) -> Check:
         Len: lambda value: constraint.min_length <= len(value) and len(value) <= (constraint.max_length or len(value)),
         Predicate: lambda value: bool(constraint.func(value)),
     }
-    return known.get(type(constraint), lambda _: False)
+    return checks.get(type(constraint), lambda _: False)

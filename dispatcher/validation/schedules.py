@@ -42,11 +42,11 @@ def check_windows_to_come(deployment: Deployment, stored: Deployment | None, now
 
     A stored schedule without further windows is no fault where something else changes.
     """
-    known = {schedule.slug: schedule.windows for schedule in stored.schedules} if stored else {}
+    before = {schedule.slug: schedule.windows for schedule in stored.schedules} if stored else {}
     faults = [
         Fault(f"schedules[{number}].{fault.path}", fault.message)
         for number, schedule in enumerate(deployment.schedules)
-        if schedule.slug in deployment.active_schedules and known.get(schedule.slug) != schedule.windows
+        if schedule.slug in deployment.active_schedules and before.get(schedule.slug) != schedule.windows
         for fault in _over_faults(schedule, now)
     ]
     if faults:
@@ -54,9 +54,9 @@ def check_windows_to_come(deployment: Deployment, stored: Deployment | None, now
 
 
 def _given_faults(schedule: Schedule) -> Iterator[Fault]:
-    given = [kind for kind in _KINDS if getattr(schedule, kind) is not None]
-    if len(given) != 1:
-        yield Fault("cron", f"exactly one of cron, interval and rrule must be given (got {' and '.join(given) or 'none'})")
+    kinds = [kind for kind in _KINDS if getattr(schedule, kind) is not None]
+    if len(kinds) != 1:
+        yield Fault("cron", f"exactly one of cron, interval and rrule must be given (got {' and '.join(kinds) or 'none'})")
     if not schedule.day_or and schedule.cron is None:
         yield Fault("day_or", "goes with cron alone; leave it out")
 

@@ -109,9 +109,9 @@ class _Unfolding:
     def _size(self, schema: Any, trail: tuple[int, ...]) -> int:
         if not isinstance(schema, Mapping):
             return 1
-        known = self._sizes.get(id(schema))
-        if known is not None:
-            return known
+        size = self._sizes.get(id(schema))
+        if size is not None:
+            return size
         if id(schema) in trail:
             raise TooMuch("refers to itself without end; break the circle of `$ref`s")
         if len(trail) > MAX_CHAIN:

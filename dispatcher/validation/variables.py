@@ -77,8 +77,8 @@ def _name_faults(level: Level) -> list[Fault]:
     """The faults of dotted names: of each name alone, then of all together."""
     if not any("." in name for name in level):
         return []
-    each = [fault for name, value in level.items() for fault in _nesting_faults({name: value})]
-    return each or _nesting_faults(level)
+    faults = [fault for name, value in level.items() for fault in _nesting_faults({name: value})]
+    return faults or _nesting_faults(level)
 
 
 def _nesting_faults(level: Level) -> list[Fault]:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-MEND = "dispatcher work-pool update NAME --set-as-default"
+FIX = "dispatcher work-pool update NAME --set-as-default"
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_the_environment_wins_and_the_command_says_so(cli, pools, monkeypatch):
 def test_without_a_default_the_error_says_how_to_choose_one(cli):
     cli.ok("work-pool", "create", "first", "--type", "process")
     for words in (("run", "create"), ("deployment", "create", "etl")):
-        assert cli(*words).errors == (f"error: pool: name a work pool (--pool), or choose a default: {MEND}",)
+        assert cli(*words).errors == (f"error: pool: name a work pool (--pool), or choose a default: {FIX}",)
 
 
 def test_a_default_is_forgotten_with_its_pool(cli, pools):

@@ -97,9 +97,9 @@ def export(context: Context, /, target: str | None, *, force: bool) -> Answer:
 @click.option("-f", "--file", "target", metavar="FILE", help="Write to this file instead of showing it.")
 def schema(target: str | None) -> Answer:
     """Show the JSON Schema of configuration files, for completion and checks in an editor."""
-    found = configuration_schema()
+    schema = configuration_schema()
     if target is None:
-        return Answer(data=found, text=json.dumps(found, indent=2))
+        return Answer(data=schema, text=json.dumps(schema, indent=2))
     configuration_file.write_schema(Path(target))
     return Answer(data={"file": target}, text=f"Wrote the JSON Schema to {target}.")
 

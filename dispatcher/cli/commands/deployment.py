@@ -118,8 +118,8 @@ def update(
     schedules = ScheduleOptions.taken(fields).schedules()
     retry = retry_taken(fields, lambda: context.client.deployment(name).retry)
     hooks = hooks_changed(fields.pop("hooks"), none=fields.pop("no_hooks"))
-    given = {**fields, "tags": tags or None, "schedules": schedules or None, "retry": retry, "hooks": hooks}
-    changes = {name: value for name, value in given.items() if value is not None}
+    options = {**fields, "tags": tags or None, "schedules": schedules or None, "retry": retry, "hooks": hooks}
+    changes = {name: value for name, value in options.items() if value is not None}
     if not changes and new_name is None:
         raise InvalidInput("deployment", [Fault("options", "nothing to change; see --help")])
     if retry is not None:
@@ -151,9 +151,9 @@ def ls(context: Context, /, pool: str | None) -> Answer:
 @pass_context
 def inspect(context: Context, /, name: str) -> Answer:
     """Show one deployment: its variables, retries, hooks, and schedules with their next windows."""
-    found = context.client.deployment(name)
-    data = shapes.whole_deployment(found, context.client.next_windows)
-    return Answer(data=data, view="output.deployment_views:deployment", secrets=secrets.of_deployments(context, [found]))
+    deployment = context.client.deployment(name)
+    data = shapes.whole_deployment(deployment, context.client.next_windows)
+    return Answer(data=data, view="output.deployment_views:deployment", secrets=secrets.of_deployments(context, [deployment]))
 
 
 deployment.add_command(run)

@@ -39,15 +39,15 @@ def create(context: Context, /, name: str, *, slug: str | None, active: bool, re
 
     A run of a schedule brings no job variables of its own, so the deployment has to have all that its pool's template requires.
     """
-    known = [] if replace else [schedule.slug for schedule in context.client.deployment(name).schedules]
-    found = ScheduleOptions.taken(fields).schedules(slug=slug, known=known, active=active)
-    if len(found) != 1:
-        words = f"give exactly one of --cron, --interval and --rrule (got {len(found)})"
+    slugs = [] if replace else [schedule.slug for schedule in context.client.deployment(name).schedules]
+    schedules = ScheduleOptions.taken(fields).schedules(slug=slug, slugs=slugs, active=active)
+    if len(schedules) != 1:
+        words = f"give exactly one of --cron, --interval and --rrule (got {len(schedules)})"
         raise InvalidInput("schedule", [Fault("options", words)])
     client = context.client
-    saved = client.update_deployment(name, schedules=found) if replace else client.add_schedule(name, found[0])
-    made = shaped(context, saved, found[0].slug)
-    text = f"Created schedule {made['slug']!r} of deployment {name!r}.{_next(made)}{readings(found)}"
+    saved = client.update_deployment(name, schedules=schedules) if replace else client.add_schedule(name, schedules[0])
+    made = shaped(context, saved, schedules[0].slug)
+    text = f"Created schedule {made['slug']!r} of deployment {name!r}.{_next(made)}{readings(schedules)}"
     return Answer(data=made, text=text)
 
 
@@ -111,9 +111,9 @@ def clear(context: Context, /, name: str, *, yes: bool) -> Answer:
 
 def shaped(context: Context, deployment: Deployment, slug: str) -> shapes.Shape:
     """One schedule with its next windows; a paused one has none."""
-    one = next(schedule for schedule in deployment.schedules if schedule.slug == slug)
-    windows = context.client.next_windows(one) if slug in deployment.active_schedules else ()
-    return {"deployment": deployment.name, **shapes.with_windows(one, windows)}
+    schedule = next(schedule for schedule in deployment.schedules if schedule.slug == slug)
+    windows = context.client.next_windows(schedule) if slug in deployment.active_schedules else ()
+    return {"deployment": deployment.name, **shapes.with_windows(schedule, windows)}
 
 
 def _next(made: shapes.Shape) -> str:

@@ -90,8 +90,8 @@ def _look(context: Context, report: TickReport, named: Sequence[str] | None, tic
 
 def _runs(context: Context, pools: Sequence[str]) -> Sequence[Listed]:
     """Running runs first, then due ones, then ended ones: neither future runs nor a backlog may hide them."""
-    found = [run for pool in pools for run in listing(context.client, RunFilter(pool=pool), limit=SHOWN_RUNS).runs]
-    return sorted(found, key=lambda each: (each.run.state.is_terminal, not each.run.state.holds_slot))[:SHOWN_RUNS]
+    listed = [run for pool in pools for run in listing(context.client, RunFilter(pool=pool), limit=SHOWN_RUNS).runs]
+    return sorted(listed, key=lambda entry: (entry.run.state.is_terminal, not entry.run.state.holds_slot))[:SHOWN_RUNS]
 
 
 def _is_done(picture: shapes.Shape) -> bool:

@@ -20,17 +20,17 @@ def doctor(context: Context, /) -> Answer:
     What is well is passed over in silence. Nothing is changed, and nothing is started: a provider is asked for a job that never
     was. Exits with 1 when there is a problem.
     """
-    found = list(checkup(context))
-    problems = tuple(_line(finding) for finding in found if finding.level is Level.PROBLEM)
-    data = [{**asdict(finding), "level": str(finding.level)} for finding in found]
-    return Answer(data=data, text=_text(found), faults=problems)
+    findings = list(checkup(context))
+    problems = tuple(_line(finding) for finding in findings if finding.level is Level.PROBLEM)
+    data = [{**asdict(finding), "level": str(finding.level)} for finding in findings]
+    return Answer(data=data, text=_text(findings), faults=problems)
 
 
-def _text(found: Sequence[Finding]) -> str:
+def _text(findings: Sequence[Finding]) -> str:
     """The warnings and the number of passed checks; problems are printed as errors."""
-    warnings = [f"warning: {_line(finding)}" for finding in found if finding.level is Level.WARNING]
-    well = sum(finding.level is Level.OK for finding in found)
-    return "\n".join([*warnings, f"{well} of {len(found)} checks are well."])
+    warnings = [f"warning: {_line(finding)}" for finding in findings if finding.level is Level.WARNING]
+    well = sum(finding.level is Level.OK for finding in findings)
+    return "\n".join([*warnings, f"{well} of {len(findings)} checks are well."])
 
 
 def _line(finding: Finding) -> str:

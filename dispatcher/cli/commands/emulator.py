@@ -47,12 +47,12 @@ def emulator(context: Context, /, name: str, *, background: bool, stop: bool, **
     In a shell: eval "$(dispatcher emulator ecs --background)", and at the end eval "$(dispatcher emulator ecs --stop)", which
     takes the variables away again.
     """
-    given = {setting: value for setting, value in settings.items() if value is not None}
+    chosen = {setting: value for setting, value in settings.items() if value is not None}
     if stop:
         return _stopped(name)
     if background:
-        return _started(name, given)
-    command.serve(name, as_json=context.as_json, **given)
+        return _started(name, chosen)
+    command.serve(name, as_json=context.as_json, **chosen)
     return None
 
 

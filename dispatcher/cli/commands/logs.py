@@ -79,7 +79,7 @@ def _announce(context: Context, run: Run, number: int, *, first: bool) -> None:
 
 
 def _is_over(run: Run, attempt: int | None) -> bool:
-    return run.state.is_terminal or (attempt is not None and any(each.number == attempt for each in run.past))
+    return run.state.is_terminal or (attempt is not None and any(past.number == attempt for past in run.past))
 
 
 def _job(run: Run, attempt: int | None) -> JobOf | None:
@@ -88,12 +88,12 @@ def _job(run: Run, attempt: int | None) -> JobOf | None:
     jobs += [(run.attempt, run.submission)] if run.submission is not None else []
     if attempt is None:
         return jobs[-1] if jobs else None
-    found = next((job for job in jobs if job[0] == attempt), None)
-    if found is None and attempt != run.attempt:
-        known = ", ".join(str(number) for number, _ in jobs) or "none"
-        words = f"run {run.name!r} has no job of attempt {attempt}; those with one: {known}"
+    job = next((job for job in jobs if job[0] == attempt), None)
+    if job is None and attempt != run.attempt:
+        numbers = ", ".join(str(number) for number, _ in jobs) or "none"
+        words = f"run {run.name!r} has no job of attempt {attempt}; those with one: {numbers}"
         raise InvalidInput("run", [Fault("attempt", words)])
-    return found
+    return job
 
 
 def _text(context: Context, run: Run, job: JobOf, tail: int) -> str | None:

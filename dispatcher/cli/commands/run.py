@@ -74,8 +74,8 @@ def ls(context: Context, /, *, states: Sequence[RunState], to_come: bool, limit:
 @pass_context
 def inspect(context: Context, /, run_id: str) -> Answer:
     """Show one run: its request, its timeline through all attempts, and its job."""
-    found = find_run(context, run_id)
-    return Answer(data=shapes.whole_run(found), view="output.run_views:run", secrets=secrets.of_runs(context, [found]))
+    run = find_run(context, run_id)
+    return Answer(data=shapes.whole_run(run), view="output.run_views:run", secrets=secrets.of_runs(context, [run]))
 
 
 @run.command("cancel", example="dispatcher run cancel 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
@@ -83,12 +83,12 @@ def inspect(context: Context, /, run_id: str) -> Answer:
 @pass_context
 def cancel(context: Context, /, run_id: str) -> Answer:
     """Cancel a run: at once while it waits; otherwise the next tick stops its job."""
-    found = context.client.cancel_run(find_run(context, run_id).id)
+    run = context.client.cancel_run(find_run(context, run_id).id)
     texts = {
-        RunState.CANCELLED: f"Cancelled run {found.name!r}.",
-        RunState.CANCELLING: f"Run {found.name!r} is being cancelled: the next tick stops its job.",
+        RunState.CANCELLED: f"Cancelled run {run.name!r}.",
+        RunState.CANCELLING: f"Run {run.name!r} is being cancelled: the next tick stops its job.",
     }
-    return Answer(data=shapes.run(found), text=texts.get(found.state, f"Run {found.name!r} has already ended: {found.state}."))
+    return Answer(data=shapes.run(run), text=texts.get(run.state, f"Run {run.name!r} has already ended: {run.state}."))
 
 
 @run.command("retry", example="dispatcher run retry 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
@@ -110,8 +110,8 @@ def retry(context: Context, /, run_id: str) -> Answer:
 @pass_context
 def explain(context: Context, /, run_id: str) -> Answer:
     """Explain why a run is not running: the one primary reason, the runs that hold the slots, and what to do."""
-    found = find_run(context, run_id)
-    return Answer(data=shapes.explanation(found, context.client.explain(found.id)), view="explanation")
+    run = find_run(context, run_id)
+    return Answer(data=shapes.explanation(run, context.client.explain(run.id)), view="explanation")
 
 
 @run.command("watch", example="dispatcher run watch 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5 --timeout 3600")
@@ -158,10 +158,10 @@ def logs(context: Context, /, run_id: str, *, attempt: int | None, tail: int, fo
     Of a run whose next attempt waits, it is what the last one wrote. With --follow it goes on through the attempts to the end
     of the run, or of the one that --attempt names.
     """
-    found = find_run(context, run_id)
+    run = find_run(context, run_id)
     if following:
-        return log_reading.follow(context, found, attempt=attempt, tail=tail, every=every)
-    return log_reading.logs(context, found, attempt=attempt, tail=tail)
+        return log_reading.follow(context, run, attempt=attempt, tail=tail, every=every)
+    return log_reading.logs(context, run, attempt=attempt, tail=tail)
 
 
 def _check_names(context: Context, pool: str | None, *, queue: str | None, deployment: str | None) -> None:

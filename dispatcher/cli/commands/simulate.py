@@ -108,12 +108,12 @@ def _filed(context: Context, pool: str | None, files: Sequence[str]) -> WorkPool
 
     document, file = read(files), ", ".join(files)
     with located(document):
-        wanted = context.client.plan(document.value).wanted
+        configuration = context.client.plan(document.value).wanted
     names = [name for name in document.value.get("pools", {}) if pool in (None, name)]
     if len(names) != 1:
         words = f"{file} names {len(names)} work pools: say which" if pool is None else f"{file} does not name {pool!r}"
         raise InvalidInput("simulation", [Fault("pool", words)])
-    return next(pool for pool in wanted.pools if pool.name == names[0])
+    return next(pool for pool in configuration.pools if pool.name == names[0])
 
 
 def _changed(pool: WorkPool, limit: str | None, limits: Sequence[str], priorities: Sequence[str]) -> WorkPool:
@@ -145,14 +145,14 @@ def _outcome(pool: WorkPool, past: Sequence[Past], interval: timedelta) -> Shape
 
 def _waits(waits: Sequence[float | None]) -> Shape:
     """The waits in seconds; null where no run was admitted."""
-    known = sorted(wait for wait in waits if wait is not None)
-    most = quantiles(known, n=20, method="inclusive")[-1] if len(known) > 1 else known[0] if known else None
+    seconds = sorted(wait for wait in waits if wait is not None)
+    most = quantiles(seconds, n=20, method="inclusive")[-1] if len(seconds) > 1 else seconds[0] if seconds else None
     return {
         "runs": len(waits),
-        "median": median(known) if known else None,
+        "median": median(seconds) if seconds else None,
         "p95": most,
-        "longest": known[-1] if known else None,
-        "never": len(waits) - len(known),
+        "longest": seconds[-1] if seconds else None,
+        "never": len(waits) - len(seconds),
     }
 
 

@@ -51,7 +51,7 @@ def migrate(context: Context, /, action: str) -> Answer:
         migrating.migrate()
         return _migration(migrating.migration(), f"Migrated from version {migration.found} to {migration.latest}.")
     if migration.is_needed:
-        raise StoreSchemaError(f"the schema has version {migration.found}, this code knows {migration.latest}: {_MEND}")
+        raise StoreSchemaError(f"the schema has version {migration.found}, this code knows {migration.latest}: {_FIX}")
     return _migration(migration, _well(migration))
 
 
@@ -108,7 +108,7 @@ def _strays(context: Context, pool: WorkPool) -> Iterator[str]:
         yield f"work pool {pool.name!r}: the job {name} is live and no run of this store holds a slot for it"
 
 
-_MEND = "run `dispatcher store migrate apply`"
+_FIX = "run `dispatcher store migrate apply`"
 
 
 def _migration(migration: Migration, text: str) -> Answer:

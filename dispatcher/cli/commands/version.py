@@ -19,7 +19,7 @@ def version() -> Answer:
     """Show the versions of push-dispatcher, Python and the SDKs that are installed."""
     python, sdks = platform.python_version(), {sdk: _version(sdk) for sdk in SDKS}
     lines = [f"push-dispatcher {__version__}", f"python {python}"]
-    lines += [f"{sdk} {found or 'not installed'}" for sdk, found in sdks.items()]
+    lines += [f"{sdk} {installed or 'not installed'}" for sdk, installed in sdks.items()]
     return Answer(data={"push-dispatcher": __version__, "python": python, "sdks": sdks}, text="\n".join(lines))
 
 

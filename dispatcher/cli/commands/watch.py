@@ -56,7 +56,7 @@ def _local(moment: datetime) -> str:
     return moment.astimezone().strftime("%H:%M:%S")
 
 
-def _answer(run: Run, timeout: float | None, known: frozenset[str]) -> Answer:
+def _answer(run: Run, timeout: float | None, secret_texts: frozenset[str]) -> Answer:
     if not run.state.is_terminal:
         words = f"run {run.name!r} is still {run.state} after {timeout:g} s; it goes on"
     elif run.state is not RunState.COMPLETED:
@@ -65,4 +65,4 @@ def _answer(run: Run, timeout: float | None, known: frozenset[str]) -> Answer:
         words = ""
     then = "logs" if run.state.is_terminal else "explain"
     text = f"Run {run.name!r} has completed." if not words else f"Try: dispatcher run {then} {run.id}"
-    return Answer(data=shapes.whole_run(run), text=text, secrets=known, faults=(words,) if words else ())
+    return Answer(data=shapes.whole_run(run), text=text, secrets=secret_texts, faults=(words,) if words else ())

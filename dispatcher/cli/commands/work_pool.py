@@ -135,7 +135,7 @@ def update(
     """
     changed = hooks_changed(hooks, none=no_hooks)
     if all(
-        each in (None, (), False) for each in (source, variables, pairs, concurrency_limit, description, changed, as_default)
+        value in (None, (), False) for value in (source, variables, pairs, concurrency_limit, description, changed, as_default)
     ):
         options = (
             "--base-job-template, --job-variable, --concurrency-limit, --description, --hook, --no-hooks, --set-as-default"
@@ -194,8 +194,8 @@ def inspect(context: Context, /, name: str) -> Answer:
 def preview(context: Context, /, name: str, hours: float, limit: int) -> Answer:
     """Show the runs of the next hours by due time: late runs are marked, and runs that schedules will create are included."""
     now = context.client.clock.now()
-    found = context.client.preview_work_pool(name, within=timedelta(hours=hours), limit=limit)
-    return Answer(data=[shapes.upcoming(each, now) for each in found], view="output.run_views:preview")
+    entries = context.client.preview_work_pool(name, within=timedelta(hours=hours), limit=limit)
+    return Answer(data=[shapes.upcoming(entry, now) for entry in entries], view="output.run_views:preview")
 
 
 @work_pool.command("pause", example="dispatcher work-pool pause nightly")

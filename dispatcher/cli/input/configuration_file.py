@@ -55,12 +55,12 @@ def _together(documents: Sequence[Document]) -> Document:
         if not isinstance(document.value, Mapping):
             raise with_places(InvalidInput(SUBJECT, [Fault("", "must be an object with `pools` and `deployments`")]), document)
         for kind, nouns in document.value.items():
-            known = merged.get(kind, {})
+            earlier = merged.get(kind, {})
             if kind.startswith(OWN):
                 merged[kind] = nouns
-            elif isinstance(nouns, Mapping) and isinstance(known, Mapping):
-                faults += _twice(kind, known, places, document)
-                merged[kind] = {**known, **nouns}
+            elif isinstance(nouns, Mapping) and isinstance(earlier, Mapping):
+                faults += _twice(kind, earlier, places, document)
+                merged[kind] = {**earlier, **nouns}
             elif kind not in merged:
                 merged[kind] = nouns
             else:
@@ -71,9 +71,9 @@ def _together(documents: Sequence[Document]) -> Document:
     return Document(merged, places)
 
 
-def _twice(kind: str, known: Mapping[str, Any], places: Mapping[str, Place], document: Document) -> Iterator[Fault]:
+def _twice(kind: str, earlier: Mapping[str, Any], places: Mapping[str, Place], document: Document) -> Iterator[Fault]:
     """The nouns of a file that an earlier file has too."""
-    for name in sorted(known.keys() & document.value[kind].keys()):
+    for name in sorted(earlier.keys() & document.value[kind].keys()):
         path = joined(kind, name)
         yield Fault(f"{document.place(path)}: {path}", f"stands in {places[path]} too; keep one of the two")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from dispatcher.cli.context import Context
 from dispatcher.errors import Fault, InvalidInput, NotFound
 
-MEND = "dispatcher work-pool update NAME --set-as-default"
+FIX = "dispatcher work-pool update NAME --set-as-default"
 
 
 def pool_or_default(context: Context, pool: str | None) -> str:
@@ -22,7 +22,7 @@ def pool_or_default(context: Context, pool: str | None) -> str:
         return pool
     name = default_pool(context)
     if name is None:
-        raise InvalidInput("request", [Fault("pool", f"name a work pool (--pool), or choose a default: {MEND}")])
+        raise InvalidInput("request", [Fault("pool", f"name a work pool (--pool), or choose a default: {FIX}")])
     return name
 
 
@@ -31,7 +31,7 @@ def default_pool(context: Context) -> str | None:
     name = context.settings.default_pool or _noted().get(_key(context))
     if name is not None and context.wiring.store.pool(name) is None:
         source = "DISPATCHER_DEFAULT_POOL" if context.settings.default_pool else str(_file())
-        raise NotFound(f"the default work pool {name!r} ({source}) does not exist; choose another: {MEND}")
+        raise NotFound(f"the default work pool {name!r} ({source}) does not exist; choose another: {FIX}")
     return name
 
 

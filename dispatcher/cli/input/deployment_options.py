@@ -92,20 +92,20 @@ class ScheduleOptions:
         """Take them out of a command's options."""
         return cls(**{name: fields.pop(name) for name in cls.__slots__})
 
-    def schedules(self, *, slug: str | None = None, known: Collection[str] = (), active: bool = True) -> list[Schedule]:
-        """A schedule of each expression: by the slug, or by its kind with a number where `known` has it.
+    def schedules(self, *, slug: str | None = None, slugs: Collection[str] = (), active: bool = True) -> list[Schedule]:
+        """A schedule of each expression: by the slug, or by its kind with a number where `slugs` has it.
 
         Raises `InvalidInput`; validation checks later what an expression says.
         """
-        common, found = self._common(), list(self._kinds())
-        if common and not found:
+        common, expressions = self._common(), list(self._kinds())
+        if common and not expressions:
             option = f"--{next(iter(common)).replace('_', '-')}"
             raise InvalidInput("schedule", [Fault("options", f"{option} goes with --cron, --interval or --rrule; give one")])
         if self.day_or is not None and not self.cron:
             raise InvalidInput("schedule", [Fault("options", "--day-or goes with --cron; give one")])
-        names = set(known)
+        names = set(slugs)
         schedules = []
-        for kind, fields in found:
+        for kind, fields in expressions:
             name = slug or next(name for name in _numbered(kind) if name not in names)
             names.add(name)
             schedules.append(Schedule(slug=name, active=active, **{**common, **fields}))
@@ -130,8 +130,8 @@ class ScheduleOptions:
 
 def readings(schedules: Iterable[Schedule]) -> str:
     """How the cron expressions are read that other programs read differently, as sentences."""
-    found = (reading(schedule.cron, day_or=schedule.day_or) for schedule in schedules if schedule.cron is not None)
-    return "".join(f" {text}" for text in found if text)
+    sentences = (reading(schedule.cron, day_or=schedule.day_or) for schedule in schedules if schedule.cron is not None)
+    return "".join(f" {text}" for text in sentences if text)
 
 
 def retry_taken(fields: dict[str, Any], stored: Callable[[], RetryPolicy | None] = lambda: None) -> RetryPolicy | None:

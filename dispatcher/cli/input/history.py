@@ -25,13 +25,13 @@ Past = tuple[Run, float]
 def of_store(store: PeopleStore, pool: str, since: datetime) -> list[Past]:
     """The pool's ended runs that were due since then."""
     where = RunFilter(pool=pool, states=TERMINAL_STATES)
-    found: list[Past] = []
+    past: list[Past] = []
     for offset in range(0, MOST, PAGE):
         page = store.runs(where, limit=PAGE, offset=offset)
-        found += [(run, held) for run in page if run.due_at >= since and (held := _held(run)) is not None]
+        past += [(run, held) for run in page if run.due_at >= since and (held := _held(run)) is not None]
         if len(page) < PAGE:
             break
-    return found
+    return past
 
 
 def of_file(source: str, pool: str) -> list[Past]:

@@ -41,10 +41,10 @@ def hooks_given(texts: Iterable[str]) -> list[Hook]:
 
 def hooks_changed(texts: Iterable[str], *, none: bool) -> list[Hook] | None:
     """The hooks of an update: an empty list for `--no-hooks`, None without an option. Raises `InvalidInput`."""
-    given = hooks_given(texts)
-    if given and none:
+    hooks = hooks_given(texts)
+    if hooks and none:
         raise InvalidInput("hook", [Fault("options", "--hook and --no-hooks exclude each other; give one")])
-    return given if given or none else None
+    return hooks if hooks or none else None
 
 
 def _hook(text: str) -> Hook:
@@ -56,8 +56,8 @@ def _hook(text: str) -> Hook:
     lengths = [word.removeprefix(LATE) for word in words if word.startswith(LATE)]
     ends = [word for word in words if not word.startswith(LATE)]
     if len(lengths) > 1 or not TERMINAL_STATES.issuperset(ends):
-        known = ", ".join(state for state in RunState if state in TERMINAL_STATES)
-        rule = f"after = must stand {known}, once LATE:600 (seconds, or PT10M), or several with commas"
+        states = ", ".join(state for state in RunState if state in TERMINAL_STATES)
+        rule = f"after = must stand {states}, once LATE:600 (seconds, or PT10M), or several with commas"
         raise InvalidInput("hook", [Fault("hook", f"{text!r}: {rule}")])
     late_after = length_of_time(lengths[0], "hook") if lengths else None
     return Hook(name=name, states=frozenset(map(RunState, ends)), late_after=late_after)

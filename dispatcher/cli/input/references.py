@@ -30,10 +30,10 @@ class Reference(click.Argument):
         nouns = self.nouns(context)
         if any(noun.name == value for noun in nouns):
             return str(value)
-        found = [noun for noun in nouns if _begins(str(noun.id), value)]
-        if len(found) > 1:
-            raise _ambiguous(value, [str(each.id) for each in found])
-        return found[0].name if found else str(value)
+        matches = [noun for noun in nouns if _begins(str(noun.id), value)]
+        if len(matches) > 1:
+            raise _ambiguous(value, [str(noun.id) for noun in matches])
+        return matches[0].name if matches else str(value)
 
     def nouns(self, context: Context) -> Sequence[WorkPool | Deployment]:
         """Those that it may be."""
@@ -66,11 +66,11 @@ def find_run(context: Context, reference: str) -> Run:
     with suppress(InvalidInput):  # it is no whole id
         return context.client.run(reference)
     for page in _pages(context):
-        found = [run for run in page if run.name == reference] or [run for run in page if _begins(str(run.id), reference)]
-        if len(found) > 1:
-            raise _ambiguous(reference, [str(run.id) for run in found], "runs")
-        if found:
-            return found[0]
+        matches = [run for run in page if run.name == reference] or [run for run in page if _begins(str(run.id), reference)]
+        if len(matches) > 1:
+            raise _ambiguous(reference, [str(run.id) for run in matches], "runs")
+        if matches:
+            return matches[0]
     words = f"run {reference!r} does not exist among the latest {MOST}; `dispatcher run ls` lists them, a whole id finds any"
     raise NotFound(words)
 
@@ -88,6 +88,6 @@ def _begins(identity: str, reference: str) -> bool:
 
 
 def _ambiguous(reference: str, ids: Iterable[str], kind: str = "nouns") -> InvalidInput:
-    known = list(ids)
-    words = f"{reference!r} may be any of {len(known)} {kind}, as {', '.join(known[:3])}; give the whole id"
+    identities = list(ids)
+    words = f"{reference!r} may be any of {len(identities)} {kind}, as {', '.join(identities[:3])}; give the whole id"
     return InvalidInput("request", [Fault("id", words)])

@@ -65,10 +65,10 @@ def job_variables(source: str | None, pairs: Iterable[str]) -> dict[str, Any]:
     variables = {} if source is None else _whole(source)
     if not isinstance(variables, dict):
         raise InvalidVariables("job variables", [Fault("job_variables", "must be an object of names and values")])
-    found = {**variables, **dict(job_variable(pair) for pair in pairs)}
-    if marks := [Fault(path, NOT_WHOLE) for path in hidden_at(found)]:
+    merged = {**variables, **dict(job_variable(pair) for pair in pairs)}
+    if marks := [Fault(path, NOT_WHOLE) for path in hidden_at(merged)]:
         raise InvalidVariables("job variables", marks)
-    return found
+    return merged
 
 
 def job_variable(pair: str) -> tuple[str, Typed]:

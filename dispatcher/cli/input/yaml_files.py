@@ -179,20 +179,20 @@ class _Walk:
             if not isinstance(merged, yaml.MappingNode):
                 raise _fault(self._place(merged), f"{_MERGE} takes a mapping, or a list of them")
             brought.update(self._value(merged, path, depth + 1))
-        found: dict[str, Any] = {}
+        entries: dict[str, Any] = {}
         for key, child in node.value:
             if not _is_merge(key):
-                name = self._key(key, found)
+                name = self._key(key, entries)
                 self._places[joined(path, name)] = self._place(key)
-                found[name] = self._value(child, joined(path, name), depth + 1)
-        return {**brought, **found}
+                entries[name] = self._value(child, joined(path, name), depth + 1)
+        return {**brought, **entries}
 
-    def _key(self, key: yaml.Node, found: Mapping[str, Any]) -> str:
+    def _key(self, key: yaml.Node, entries: Mapping[str, Any]) -> str:
         if not isinstance(key, yaml.ScalarNode):
             raise _fault(self._place(key), "a key has to be text")
         if key.tag != f"{_TAG}str":
             raise _fault(self._place(key), f"the key {key.value} is no text; put it in quotes")
-        if key.value in found:
+        if key.value in entries:
             raise _fault(self._place(key), f"the key {key.value!r} stands here twice; take one away")
         return str(key.value)
 

@@ -31,10 +31,10 @@ def deployments(shapes: Sequence[Shape]) -> None:
         return
     headers = ("Name", "Pool", "Queue", "Schedules", "Tags", "ID")
     out = table(*headers, right=(3,), names=headers[:3], words=("Tags",), ranks=("Tags", "Schedules", "Queue"))
-    for each in shapes:
-        name = text(each["name"]) + _mark(paused=each["paused"])
-        cells = (each["pool"], each["queue"], len(each["schedules"]) or "", ", ".join(each["tags"]))
-        out.add_row(name, *map(text, cells), short_id(each["id"]))
+    for shape in shapes:
+        name = text(shape["name"]) + _mark(paused=shape["paused"])
+        cells = (shape["pool"], shape["queue"], len(shape["schedules"]) or "", ", ".join(shape["tags"]))
+        out.add_row(name, *map(text, cells), short_id(shape["id"]))
     show(out)
     if any(shape["paused"] for shape in shapes):
         say("(**) denotes a paused deployment: its schedules make no runs")

@@ -14,13 +14,13 @@ def hooks(shapes: Sequence[Shape]) -> None:
         return
     headers = ("Name", "Kind", "To", "Signed", "Work pools", "Deployments")
     out = table(*headers, names=("Name", "To"), words=headers[4:], ranks=("Signed", "Deployments", "Work pools"))
-    for each in shapes:
+    for shape in shapes:
         cells = (
-            each["name"],
-            each["kind"] or "missing",
-            each["to"],
-            "yes" if each["signed"] else "",
-            *map(", ".join, _namers(each)),
+            shape["name"],
+            shape["kind"] or "missing",
+            shape["to"],
+            "yes" if shape["signed"] else "",
+            *map(", ".join, _namers(shape)),
         )
         out.add_row(*map(text, cells))
     show(out)

@@ -52,7 +52,7 @@ def listing(client: Dispatcher, where: RunFilter, *, limit: int) -> Listing:
     ended = sorted(ended, key=lambda run: run.ended_at or now, reverse=True)
     shown = [Listed(run=run) for run in live], _with_waits(client, due[:limit], now), [Listed(run=run) for run in ended]
     later = sorted((run for run in waiting if not _counts_now(run, now)), key=_by_time)
-    return Listing(runs=[each for part in shown for each in part][:limit], to_come=[Listed(run=run) for run in later[:limit]])
+    return Listing(runs=[entry for part in shown for entry in part][:limit], to_come=[Listed(run=run) for run in later[:limit]])
 
 
 def _read(client: Dispatcher, where: RunFilter, states: frozenset[RunState], limit: int) -> Sequence[Run]:
@@ -62,7 +62,7 @@ def _read(client: Dispatcher, where: RunFilter, states: frozenset[RunState], lim
 def _due_of_many(client: Dispatcher, where: RunFilter, limit: int) -> list[Run]:
     """Where more wait than are read: the first of each pool, by the index that ticks read."""
     names = [where.pool] if where.pool is not None else [pool.name for pool in client.work_pools()]
-    seen = [each.run for name in names for each in client.preview_work_pool(name, within=timedelta(0), limit=limit)]
+    seen = [waiting.run for name in names for waiting in client.preview_work_pool(name, within=timedelta(0), limit=limit)]
     return sorted((run for run in seen if where.queue in (None, run.queue)), key=_by_time)
 
 

@@ -29,11 +29,14 @@ def _note(ctx: click.Context, _option: click.Parameter, value: bool) -> None:  #
 
 def of_pools(pools: Iterable[WorkPool], deployments: Iterable[Deployment] = (), runs: Iterable[Run] = ()) -> frozenset[str]:
     """The secret texts of pools' templates, and of what deployments and runs give to these."""
-    given = [(deployment.pool, deployment.job_variables) for deployment in deployments] + [
+    levels = [(deployment.pool, deployment.job_variables) for deployment in deployments] + [
         (run.pool, run.job_variables) for run in runs
     ]
-    found = (secret_texts(pool.base_job_template, *(each for owner, each in given if owner == pool.name)) for pool in pools)
-    return frozenset().union(*found)
+    texts = (
+        secret_texts(pool.base_job_template, *(variables for owner, variables in levels if owner == pool.name))
+        for pool in pools
+    )
+    return frozenset().union(*texts)
 
 
 def of_deployments(context: Context, deployments: Iterable[Deployment]) -> frozenset[str]:
@@ -45,6 +48,6 @@ def of_runs(context: Context, runs: Iterable[Run], deployments: Iterable[Deploym
     """Those of runs, and of the deployments and pools that they belong to."""
     runs, store = list(runs), context.wiring.store
     sources = [store.deployment(name) for name in {run.deployment for run in runs} if name is not None]
-    known = [source for source in (*sources, *deployments) if source is not None]
-    pools = [store.pool(name) for name in {run.pool for run in runs} | {each.pool for each in known}]
-    return of_pools([pool for pool in pools if pool is not None], known, runs)
+    deployments = [source for source in (*sources, *deployments) if source is not None]
+    pools = [store.pool(name) for name in {run.pool for run in runs} | {deployment.pool for deployment in deployments}]
+    return of_pools([pool for pool in pools if pool is not None], deployments, runs)

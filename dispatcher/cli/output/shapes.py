@@ -74,7 +74,7 @@ def time(moment: datetime | None) -> str | None:
 
 def pool(pool: WorkPool, status: Status) -> Shape:
     """A pool in a list."""
-    whole = max(filter(is_whole, pool.holds), key=lambda each: each.until, default=None)
+    whole = max(filter(is_whole, pool.holds), key=lambda hold: hold.until, default=None)
     return {
         "name": pool.name,
         "type": pool.type,
@@ -87,8 +87,8 @@ def pool(pool: WorkPool, status: Status) -> Shape:
         "last_tick_at": time(pool.last_tick_at),
         "held_until": time(whole.until) if whole else None,
         "held_reason": whole.reason if whole else "",
-        "holds": [hold(each) for each in pool.holds],
-        "hooks": [hook(each) for each in pool.hooks],
+        "holds": list(map(hold, pool.holds)),
+        "hooks": list(map(hook, pool.hooks)),
     }
 
 
@@ -109,7 +109,7 @@ def whole_pool(view: PoolView) -> Shape:
     return {
         **pool(view.pool, view.status),
         "in_use": sum(count.in_use for count in view.counts.values()),
-        "queues": [queue(view, found.name) for found in view.pool.queues],
+        "queues": [queue(view, record.name) for record in view.pool.queues],
         "base_job_template": view.pool.base_job_template,
     }
 
@@ -121,15 +121,15 @@ def watched_pool(view: PoolView) -> Shape:
 
 def queue(view: PoolView, name: str) -> Shape:
     """One queue of a pool, which has it."""
-    found = next(queue for queue in view.pool.queues if queue.name == name)
+    record = next(queue for queue in view.pool.queues if queue.name == name)
     return {
         "pool": view.pool.name,
-        "name": found.name,
-        "priority": found.priority,
-        "concurrency_limit": found.concurrency_limit,
-        "paused": found.paused,
+        "name": record.name,
+        "priority": record.priority,
+        "concurrency_limit": record.concurrency_limit,
+        "paused": record.paused,
         "status": str(view.queue_status[name]),
-        "description": found.description,
+        "description": record.description,
         **asdict(view.counts[name]),
     }
 
@@ -146,17 +146,17 @@ def deployment(deployment: Deployment) -> Shape:
         "description": deployment.description,
         "paused": deployment.paused,
         "retry": retry(deployment.retry),
-        "schedules": [schedule(each) for each in deployment.schedules],
-        "hooks": [hook(each) for each in deployment.hooks],
+        "schedules": list(map(schedule, deployment.schedules)),
+        "hooks": list(map(hook, deployment.hooks)),
         "created_at": time(deployment.created_at),
     }
 
 
-def whole_deployment(found: Deployment, windows: Callable[[Schedule], Sequence[datetime]]) -> Shape:
+def whole_deployment(record: Deployment, windows: Callable[[Schedule], Sequence[datetime]]) -> Shape:
     """A deployment with the next windows of its schedules."""
-    active = found.active_schedules
-    schedules = [with_windows(schedule, windows(schedule) if schedule.slug in active else ()) for schedule in found.schedules]
-    return {**deployment(found), "schedules": schedules}
+    active = record.active_schedules
+    schedules = [with_windows(schedule, windows(schedule) if schedule.slug in active else ()) for schedule in record.schedules]
+    return {**deployment(record), "schedules": schedules}
 
 
 def schedule(schedule: Schedule) -> Shape:
@@ -175,21 +175,21 @@ def schedule(schedule: Schedule) -> Shape:
     }
 
 
-def with_windows(found: Schedule, windows: Sequence[datetime]) -> Shape:
+def with_windows(rule: Schedule, windows: Sequence[datetime]) -> Shape:
     """A schedule and when it is due next, on the clock of its zone."""
-    zone = ZoneInfo(found.timezone)
-    return {**schedule(found), "next": [window.astimezone(zone).isoformat() for window in windows]}
+    zone = ZoneInfo(rule.timezone)
+    return {**schedule(rule), "next": [window.astimezone(zone).isoformat() for window in windows]}
 
 
-def retry(found: RetryPolicy | None) -> Shape | None:
+def retry(policy: RetryPolicy | None) -> Shape | None:
     """Which ends are tried again."""
-    if found is None:
+    if policy is None:
         return None
     return {
-        "attempts": found.attempts,
-        "delay_seconds": found.delay.total_seconds(),
-        "backoff": found.backoff,
-        "states": sorted(found.states),
+        "attempts": policy.attempts,
+        "delay_seconds": policy.delay.total_seconds(),
+        "backoff": policy.backoff,
+        "states": sorted(policy.states),
     }
 
 
@@ -219,19 +219,19 @@ def upcoming(upcoming: Upcoming, now: datetime) -> Shape:
     return {**run(upcoming.run), **waiting}
 
 
-def whole_run(found: Run) -> Shape:
+def whole_run(record: Run) -> Shape:
     """A run with its history."""
     return {
-        **run(found),
-        "job_variables": found.job_variables,
-        "tags": list(found.tags),
-        "retry": retry(found.retry),
-        "not_before": time(found.not_before),
-        "refusals": found.refusals,
-        "submission": None if found.submission is None else asdict(found.submission),
-        "job": None if found.job is None else asdict(found.job),
-        "past": [attempt(each) for each in found.past],
-        "timeline": [step(each) for each in timeline(found)],
+        **run(record),
+        "job_variables": record.job_variables,
+        "tags": list(record.tags),
+        "retry": retry(record.retry),
+        "not_before": time(record.not_before),
+        "refusals": record.refusals,
+        "submission": None if record.submission is None else asdict(record.submission),
+        "job": None if record.job is None else asdict(record.job),
+        "past": list(map(attempt, record.past)),
+        "timeline": list(map(step, timeline(record))),
     }
 
 

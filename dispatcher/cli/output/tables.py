@@ -117,13 +117,13 @@ def _least(column: Column, name: int, words: int) -> int:
 
 def _shrunk(columns: Sequence[Column], widths: Sequence[int], least: Sequence[int], over: int) -> Sequence[int]:
     """Prose gives way first, then the widest of the names, step by step."""
-    found = list(widths)
+    shrunk = list(widths)
     for is_prose in (True, False):
         able = [number for number, column in enumerate(columns) if column.words is is_prose]
-        while over > 0 and (able := [number for number in able if found[number] > least[number]]):
-            found[max(able, key=lambda number: found[number])] -= 1
+        while over > 0 and (able := [number for number in able if shrunk[number] > least[number]]):
+            shrunk[max(able, key=lambda number: shrunk[number])] -= 1
             over -= 1
-    return found
+    return shrunk
 
 
 def _cell_lines(cell: Text, column: Column, width: int) -> list[Text]:

@@ -197,7 +197,7 @@ def package(shape: Shape) -> None:
     out = table("Distribution", "Version", "Files", "Unpacked", "In the zip", right=(2, 3, 4))
     for part in shape["distributions"]:
         sizes = (kilobytes(part["unpacked_bytes"]), kilobytes(part["zipped_bytes"]))
-        out.add_row(*(text(each) for each in (part["name"], part["version"], part["files"], *sizes)))
+        out.add_row(*(text(cell) for cell in (part["name"], part["version"], part["files"], *sizes)))
     show(out)
     made = f"of Python {shape['bytecode']}" if shape["bytecode"] else "none"
     say(f"\n{shape['output']}: {kilobytes(shape['bytes'])} for {shape['target']} {shape['arch']}, Python {shape['python']}")
@@ -234,7 +234,7 @@ def plan(shape: Shape) -> None:
             console().print(Text(f"    {mark} ", style) + text(f"{field['path']}: {' → '.join(values)}"), soft_wrap=True)
     say(f"{_did(shape)} Stored configuration: {shape['hash_after'] if shape['applied'] else shape['hash']}")
     if shape["unnamed"]:
-        names = ", ".join(f"{each['noun']} {each['name']}" for each in shape["unnamed"][:10])
+        names = ", ".join(f"{noun['noun']} {noun['name']}" for noun in shape["unnamed"][:10])
         more = f" and {len(shape['unnamed']) - 10} more" if len(shape["unnamed"]) > 10 else ""
         say(f"Not in the file, and left as they are: {names}{more}.")
 

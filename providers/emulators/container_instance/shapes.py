@@ -24,14 +24,14 @@ class Map:
 class Fields:
     """An object with these keys and no others."""
 
-    known: Mapping[str, Any]
+    kinds: Mapping[str, Any]
     required: frozenset[str] = frozenset()
     new: frozenset[str] = frozenset()
     """Keys that only API versions since 2025-09-01 know."""
 
 
-def _fields(required: str = "", new: str = "", /, **known: Any) -> Fields:
-    return Fields(known, frozenset(required.split()), frozenset(new.split()))
+def _fields(required: str = "", new: str = "", /, **kinds: Any) -> Fields:
+    return Fields(kinds, frozenset(required.split()), frozenset(new.split()))
 
 
 _PROTOCOL = ("TCP", "UDP")
@@ -189,11 +189,11 @@ def _each(items: Any, shape: Any, api_version: str, path: str) -> list[str]:
 def _object_faults(value: Any, shape: Fields, api_version: str, path: str) -> list[str]:
     if not isinstance(value, dict):
         return [f"{path or 'the body'}: not an object"]
-    known = {key: kind for key, kind in shape.known.items() if key not in shape.new or api_version >= "2025-09-01"}
-    problems = [f"{path}.{key}: could not find member '{key}' on the object" for key in value if key not in known]
+    kinds = {key: kind for key, kind in shape.kinds.items() if key not in shape.new or api_version >= "2025-09-01"}
+    problems = [f"{path}.{key}: could not find member '{key}' on the object" for key in value if key not in kinds]
     problems += [f"{path}.{key}: required property is missing" for key in sorted(shape.required) if value.get(key) is None]
     return problems + [
-        fault for key in value if key in known for fault in faults(value[key], known[key], api_version, f"{path}.{key}")
+        fault for key in value if key in kinds for fault in faults(value[key], kinds[key], api_version, f"{path}.{key}")
     ]
 
 

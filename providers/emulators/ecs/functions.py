@@ -43,7 +43,7 @@ class Functions:
         if request.headers.get("x-amz-invocation-type") != "Event":
             raise EcsError("InvalidParameterValueException", "The emulator takes asynchronous invocations (Event) alone.")
         function = name.partition(":")[0]
-        if function not in {known.function_name for known in lambda_backends[self.account][region].list_functions()}:
+        if function not in {existing.function_name for existing in lambda_backends[self.account][region].list_functions()}:
             arn = f"arn:aws:lambda:{region}:{self.account}:function:{name}"
             raise EcsError("ResourceNotFoundException", f"Function not found: {arn}", status=404)
         self.invocations.append(Invocation(function=name, event=request.json()))

@@ -77,10 +77,10 @@ class Objects:
     def app_named(self, name: str, environment: str) -> str:
         """An app's id; raises NOT_FOUND."""
         key = (self.environment_of(environment), name)
-        found = next((app for app, place in self.apps.items() if place == key), None)
-        if found is None:
-            raise GRPCError(Status.NOT_FOUND, f"App '{name}' not found in environment '{key[0]}'.")
-        return found
+        app_id = next((app for app, place in self.apps.items() if place == key), None)
+        if app_id is None:
+            raise GRPCError(Status.NOT_FOUND, f"App '{name}' not app_id in environment '{key[0]}'.")
+        return app_id
 
     def create_app(self, name: str, environment: str) -> str:
         """The id of an app, which is made when there is none; raises NOT_FOUND for the environment."""

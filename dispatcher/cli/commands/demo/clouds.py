@@ -163,15 +163,15 @@ def tour(*, speed: float, clock: Clock, say: Callable[[str], Any]) -> Shape:
         planned = runs_to_play(speed)
         failing = meant_to_fail(planned)
         sky.enqueue(planned)
-        told: set[UUID] = set()
+        printed: set[UUID] = set()
         while True:
             sky.tick()
             runs = sky.client.runs(limit=1000)
             seconds = (clock.now() - begun).total_seconds()
             ended = [run for run in runs if run.state.is_terminal]
             for run in ended:
-                if run.id not in told:
-                    told.add(run.id)
+                if run.id not in printed:
+                    printed.add(run.id)
                     why = "   (it is meant to)" if run.name in failing else ""
                     say(f"{seconds:5.1f} s  {run.pool:6} {run.name:10} {run.state}{why}")
             if len(ended) == len(runs):
@@ -189,10 +189,10 @@ def _shape(sky: Sky, runs: Sequence[Run], seconds: float) -> Shape:
     jobs: list[Shape] = []
     for cloud in CLOUDS:
         own = sorted((run for run in runs if run.pool == cloud.pool), key=lambda run: order.index(run.name))
-        told = summary(
+        figures = summary(
             sky.client.work_pool(cloud.pool), own, sky.evidence(cloud.pool), highest={}, seconds=seconds, failing=failing
         )
-        pools.append({"type": cloud.pool_type, **told})
+        pools.append({"type": cloud.pool_type, **figures})
         jobs.extend(_job(cloud, run) for run in own)
     checks = [{**check, "name": f"{pool['pool']}: {check['name']}"} for pool in pools for check in pool["checks"]]
     return {

@@ -121,8 +121,8 @@ class DockerStage:
 
     def _time(self) -> str:
         """The engine's own time, as its events want it: seconds, with nanoseconds."""
-        told = str(self._connection.engine().get("/info").value["SystemTime"])
-        whole, _, fraction = told.partition(".")
+        text = str(self._connection.engine().get("/info").value["SystemTime"])
+        whole, _, fraction = text.partition(".")
         seconds = int(datetime.fromisoformat(f"{whole[:19]}+00:00").timestamp())
         return f"{seconds}.{fraction.rstrip('Z').ljust(9, '0')[:9]}"
 
