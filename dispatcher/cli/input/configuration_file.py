@@ -17,20 +17,20 @@ from dispatcher.core.placeholders import joined
 from dispatcher.errors import Fault, InvalidInput
 
 DEFAULT = "dispatcher.yaml"
-"""Read where no file is named, as `dispatcher init` writes it."""
+"""The file that is read by default; `dispatcher init` writes it."""
 OWN = "x-"
-"""What begins so at the top is each file's own, for anchors."""
+"""Top-level keys with this prefix belong to their own file; they hold anchors."""
 TEMPLATE = "base_job_template"
 SCHEMA_NAME = "dispatcher.schema.json"
 EDITOR_LINE = f"# yaml-language-server: $schema={SCHEMA_NAME}\n"
-"""Tells an editor where the schema is (https://github.com/redhat-developer/yaml-language-server#using-inlined-schema)."""
+"""Names the schema for editors (https://github.com/redhat-developer/yaml-language-server#using-inlined-schema)."""
 
 
 def read(sources: Sequence[str]) -> Document:
-    """A configuration as a value, the files of its templates read into it, from one file or several that are one together.
+    """Read one configuration from one file or several, with the template files that it names.
 
-    Without a source it is `DEFAULT`. Raises `InvalidInput` that names the place: for a fault of the file, and for a noun that
-    stands in two.
+    Without a source it reads `DEFAULT`. Raises `InvalidInput` with file and line for a fault of a file, and for a noun that
+    two files hold.
     """
     if not sources and not Path(DEFAULT).exists():
         raise InvalidInput("file", [Fault("-f", f"name a configuration file; there is no {DEFAULT} here (dispatcher init)")])
@@ -39,7 +39,7 @@ def read(sources: Sequence[str]) -> Document:
 
 
 def _files(source: str) -> Sequence[str]:
-    """A file, or those of a directory. Raises `InvalidInput` for one without any."""
+    """A file, or the files of a directory. Raises `InvalidInput` for a directory without any."""
     if source == STANDARD_INPUT or not Path(source).is_dir():
         return [source]
     files = sorted(str(path) for path in Path(source).iterdir() if path.suffix in (".yaml", ".yml"))
@@ -49,7 +49,7 @@ def _files(source: str) -> Sequence[str]:
 
 
 def _together(documents: Sequence[Document]) -> Document:
-    """Several files as one configuration: each pool and deployment stands in one of them."""
+    """Several files as one configuration: each pool and deployment is in exactly one of them."""
     merged, places, faults = dict[str, Any](), dict[str, Place](), list[Fault]()
     for document in documents:
         if not isinstance(document.value, Mapping):
@@ -72,7 +72,7 @@ def _together(documents: Sequence[Document]) -> Document:
 
 
 def _twice(kind: str, earlier: Mapping[str, Any], places: Mapping[str, Place], document: Document) -> Iterator[Fault]:
-    """The nouns of a file that an earlier file has too."""
+    """A fault for each noun that an earlier file also holds."""
     for name in sorted(earlier.keys() & document.value[kind].keys()):
         path = joined(kind, name)
         yield Fault(f"{document.place(path)}: {path}", f"stands in {places[path]} too; keep one of the two")
@@ -94,14 +94,14 @@ def _read(source: str) -> Document:
 
 
 def with_places(problem: InvalidInput, document: Document) -> InvalidInput:
-    """The same faults, those of the configuration with file, line and column before their paths."""
+    """The same error, with file, line and column before the paths of the configuration's faults."""
     if problem.subject != SUBJECT:
         return problem
     return InvalidInput(SUBJECT, [Fault(_located(fault.path, document), fault.message) for fault in problem.faults])
 
 
 def text_of(value: Mapping[str, Any]) -> str:
-    """A configuration as a file: with a line for editors."""
+    """A configuration as the text of a file, with a line that names the schema for editors."""
     parts = [EDITOR_LINE]
     for kind, nouns in value.items():
         parts.append(f"\n{kind}:" + (" {}\n" if not nouns else "\n"))
@@ -111,7 +111,7 @@ def text_of(value: Mapping[str, Any]) -> str:
 
 
 def write_new(path: Path, text: str, *, force: bool) -> list[str]:
-    """Write a configuration, and its schema beside it. Raises `InvalidInput` for one that exists, unless forced."""
+    """Write a configuration, and its schema beside it. Raises `InvalidInput` if the file exists, unless forced."""
     if path.exists() and not force:
         raise InvalidInput("file", [Fault(str(path), "exists; name another, or give --force to write over it")])
     path.write_text(text, encoding="utf-8")
@@ -132,7 +132,7 @@ def _text(path: Path, name: str) -> str:
 
 
 def _template(document: Document, path: str, file: Path) -> Any:
-    """The value of a template's file; its places go with those of the configuration."""
+    """The value of a template file; its positions are added to those of the configuration."""
     try:
         text = _text(file, str(file))
     except InvalidInput as problem:
@@ -144,7 +144,7 @@ def _template(document: Document, path: str, file: Path) -> Any:
 
 
 def _json(text: str, name: str) -> Document:
-    """The value of a JSON file. Its lines are known where it is YAML too, as most JSON is."""
+    """The value of a JSON file. Positions are known if the file is also YAML, as most JSON is."""
     value = parse_json(text, name, TEMPLATE)
     try:
         return Document(value, yaml_files.read(text, name).places)

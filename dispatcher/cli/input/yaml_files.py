@@ -1,8 +1,8 @@
-"""YAML as people write it, with the place of everything in it; and plain values as such a file.
+"""Read YAML with the line and column of every value, and write plain values as YAML.
 
-Read by the core schema of YAML 1.2, as editors and JSON have it: `on`, `no` and `2026-01-31` are text. PyYAML's own schema is
-that of 1.1, so its nodes are read here, which also tells the line of every key, and names a key that stands twice. What is
-written is read alike by both. `<<` merges what an anchor names, as editors understand it.
+Reading follows the core schema of YAML 1.2, as editors and JSON do: `on`, `no` and `2026-01-31` are text. PyYAML follows
+YAML 1.1, so this module reads PyYAML's nodes itself. The nodes also give the line of every key, so a duplicate key can be
+reported. Written files mean the same in both versions. `<<` merges the mapping that an anchor names, as editors do.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from dispatcher.core.written import Written, integer, number
 from dispatcher.errors import Fault, InvalidInput
 
 MAX_CHARACTERS = 2 * 1024 * 1024
-"""In one file: a thousand deployments, or eight templates as large as they may be."""
+"""The largest file: room for a thousand deployments, or for eight templates of the maximum size."""
 MAX_VALUES = 100_000
-"""In one file, keys among them, and those that an alias repeats counted each time: it is read in about a second."""
+"""The most values in one file; keys count, and so does each repetition by an alias. Reading takes about a second."""
 MAX_DEPTH = 100
 
 _TAG = "tag:yaml.org,2002:"
@@ -36,12 +36,12 @@ _PLAIN: Mapping[str, tuple[str, Sequence[str]]] = {
         [*"-+0123456789."],
     ),
 }
-"""How YAML 1.2 tells plain scalars apart (https://yaml.org/spec/1.2.2/#1032-tag-resolution), and what each may begin with."""
+"""The types of plain scalars in YAML 1.2 (https://yaml.org/spec/1.2.2/#1032-tag-resolution), and their first characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something stands; lines and columns count from 1."""
+    """A position in a file; lines and columns count from 1."""
 
     file: str
     line: int
@@ -53,13 +53,13 @@ class Place:
 
 @dataclass
 class Document:
-    """A value, and the place of each of its parts by its dotted path; the whole is at the empty path."""
+    """A value, and the position of each of its parts by dotted path; the empty path is the whole."""
 
     value: Any
     places: dict[str, Place] = field(default_factory=dict)
 
     def place(self, path: str) -> Place | None:
-        """Where a path stands, or the nearest of what it lies in."""
+        """The position of a path, or of the nearest path that contains it."""
         while path not in self.places and path:
             path = path[: max(path.rfind("."), path.rfind("["), 0)]
         return self.places.get(path)
@@ -69,26 +69,26 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads te
 
 
 class _Reader(_Loader):  # type: ignore[misc]
-    """PyYAML's nodes, told apart as YAML 1.2 does."""
+    """PyYAML's nodes with the types of YAML 1.2."""
 
 
 class _Writer(yaml.SafeDumper):
-    """PyYAML's text, quoted wherever 1.1 or 1.2 would take it for something else."""
+    """PyYAML's text, quoted wherever YAML 1.1 or 1.2 would read another type."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """A value that stands twice is written twice."""
+        """Write a repeated value in full each time."""
         del data
         return True
 
 
 def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    """In double quotes where PyYAML would take part of it for a break of 1.1's, which it folds."""
+    """A text node, in double quotes if it holds a line break of YAML 1.1, because PyYAML would fold that."""
     style = '"' if _BREAKS & set(text) else "|" if "\n" in text else None
     return dumper.represent_scalar(f"{_TAG}str", text, style=style)
 
 
 _BREAKS = frozenset("\r\x85\u2028\u2029\ufeff")
-_Reader.yaml_implicit_resolvers = {}  # those of 1.1 are not wanted
+_Reader.yaml_implicit_resolvers = {}  # without those of YAML 1.1
 _Writer.add_representer(str, _text_node)
 for _name, (_pattern, _first) in _PLAIN.items():
     for _class in (_Reader, _Writer):
@@ -96,7 +96,7 @@ for _name, (_pattern, _first) in _PLAIN.items():
 
 
 def read(text: str, name: str) -> Document:
-    """The one document of a text. Raises `InvalidInput` that names the line and the column."""
+    """Read a text that holds one document. Raises `InvalidInput` that names the line and the column."""
     if len(text) > MAX_CHARACTERS:
         raise _fault(name, f"has more than {MAX_CHARACTERS // 1024} KiB; name large data by its address, and split the rest")
     try:
@@ -127,7 +127,7 @@ def read_file(path: Path) -> str:
 
 
 def _check_events(text: str, name: str) -> None:
-    """Refuse what is nested too deep before nodes are made of it: those are made by recursion, by libyaml without a limit."""
+    """Refuse deep nesting before nodes are built: both parsers build them by recursion, and libyaml has no limit."""
     depth = values = 0
     for event in yaml.parse(text, Loader=_Reader):
         depth += _DEEPER.get(type(event), 0)
@@ -145,7 +145,7 @@ _DEEPER: Mapping[type[yaml.Event], int] = {
 
 
 class _Walk:
-    """From nodes to a value, noting places on the way."""
+    """Turns nodes into a value and records positions."""
 
     def __init__(self, name: str) -> None:
         self._name, self._values = name, 0
@@ -226,14 +226,14 @@ def _is_merge(key: yaml.Node) -> bool:
 
 
 def _merged(node: yaml.MappingNode) -> Iterator[yaml.Node]:
-    """What `<<` names: one mapping, or several of which the first wins. What stands beside it wins over all."""
+    """The mappings that `<<` names. The first wins over later ones, and the mapping's own keys win over all."""
     for key, child in node.value:
         if _is_merge(key):
             yield from child.value if isinstance(child, yaml.SequenceNode) else [child]
 
 
 def _number(kind: str, text: str) -> Written:
-    """A number that keeps its words. Raises `ValueError` for what JSON has no number for, and for tags of other kinds."""
+    """A number that keeps its spelling. Raises `ValueError` for other tags and for numbers that JSON lacks."""
     if kind == "int":
         return integer(text, 0 if text.startswith(("0o", "0x")) else 10)
     if kind == "float" and "n" not in text.lower():

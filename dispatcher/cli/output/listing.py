@@ -1,4 +1,4 @@
-"""Runs in the order in which people want to see them: what runs, what is due and waits, what ended last, what is to come."""
+"""Runs in the order in which people want to see them: live runs, due runs, ended runs (latest first), future runs."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run, RunState, WorkP
 from dispatcher.records import QueueCount, RunFilter
 
 LATE = timedelta(seconds=15)
-"""How long a run may wait beyond its time before it is called late: as in Prefect."""
+"""A due run is called late after it has waited this long, as in Prefect."""
 
 MOST = 1000
-"""Runs that are read of one kind: of more that wait, the first of each pool are looked up by themselves."""
+"""The most waiting runs that one query reads. If there are more, the first runs of each pool are read separately."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A run, and what its row alone does not say."""
+    """A run with the reason why it waits, which its own row does not hold."""
 
     run: Run
     late: bool = False
     waits: str = ""
-    """Why it waits, in a few words; empty for one that does not, or is not due."""
+    """Why the run waits, in a few words; empty for a run that does not wait or is not due."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +35,12 @@ class Listing:
 
     runs: Sequence[Listed]
     to_come: Sequence[Listed]
-    """Those whose time has not come, by time."""
+    """Future runs, sorted by due time."""
 
 
 def listing(client: Dispatcher, where: RunFilter, *, limit: int) -> Listing:
-    """The runs that a filter lets through, at most `limit` of each kind. Raises `InvalidInput` for a limit out of range."""
-    client.runs(limit=limit)  # whether the limit is one
+    """The runs that match a filter, at most `limit` of each kind. Raises `InvalidInput` for a limit out of range."""
+    client.runs(limit=limit)  # checks the limit
     now, states = client.clock.now(), where.states if where.states is not None else frozenset(RunState)
     live = _read(client, where, states & SLOT_STATES, limit)
     ended = _read(client, where, states & TERMINAL_STATES, limit)
@@ -60,14 +60,14 @@ def _read(client: Dispatcher, where: RunFilter, states: frozenset[RunState], lim
 
 
 def _due_of_many(client: Dispatcher, where: RunFilter, limit: int) -> list[Run]:
-    """Where more wait than are read: the first of each pool, by the index that ticks read."""
+    """The first due runs of each pool, from the index that ticks read; for when more runs wait than `MOST`."""
     names = [where.pool] if where.pool is not None else [pool.name for pool in client.work_pools()]
     seen = [waiting.run for name in names for waiting in client.preview_work_pool(name, within=timedelta(0), limit=limit)]
     return sorted((run for run in seen if where.queue in (None, run.queue)), key=_by_time)
 
 
 def _counts_now(run: Run, now: datetime) -> bool:
-    """Due, or between two attempts: such a run has begun."""
+    """Whether a run is due or between two attempts; a run between two attempts has already begun."""
     return run.due_at <= now or run.ended_attempts > 0
 
 
@@ -76,7 +76,7 @@ def _by_time(run: Run) -> tuple[datetime, UUID]:
 
 
 def _with_waits(client: Dispatcher, due: Iterable[Run], now: datetime) -> list[Listed]:
-    """Runs that are due, each with the one reason that `explain` gives for it."""
+    """Due runs, each with the reason that `explain` gives."""
     pools: dict[str, tuple[WorkPool | None, Mapping[str, QueueCount]]] = {}
     ahead: dict[tuple[str, str], int] = {}
     shown = []

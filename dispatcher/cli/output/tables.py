@@ -1,8 +1,8 @@
 """Tables that fit the terminal: nothing in a cell is broken in the middle of a word, and no cell makes a row long.
 
-Where a table is wider than its place, in this order: cells of words (a reason) go over two lines and end in `…`; names are cut
-to what still tells them apart; columns that the others can do without are left out. Ids, states, numbers and times stay whole.
-With `--wide` nothing of this is done.
+A table that is wider than the terminal is made narrower in this order: cells of prose (a reason) wrap to two lines and end in
+`…`; names are cut, but stay distinct; the least important columns are left out. Ids, states, numbers and times stay whole.
+`--wide` turns all of this off.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dispatcher.cli.context import Context
 
 GAP, LINES = 2, 2
 LEAST, VERY_LEAST = (12, 24), (8, 10)
-"""How narrow names and words may become while a column can be left out, and when none can."""
+"""The smallest width of names and prose: while a column can still be left out, and when none can."""
 SHORT_ID = 8
 
 
@@ -32,27 +32,27 @@ def is_wide() -> bool:
 
 @dataclass(kw_only=True)
 class Column:
-    """A column, and what may be done to it where there is no room."""
+    """A column, and how it may become narrower."""
 
     header: str
     right: bool = False
     words: bool = False
-    """Prose: goes over `LINES` lines, and is cut there."""
+    """Prose: it wraps to `LINES` lines, and the rest is cut."""
     name: bool = False
     """May be cut."""
     rank: int = 0
-    """Left out where there is no room: the highest first; 0 never."""
+    """The order in which columns are left out: the highest rank first, rank 0 never."""
     min_width: int = 0
     cells: list[Text] = field(default_factory=list)
 
     @property
     def width(self) -> int:
-        """As wide as its widest cell."""
+        """The width of the widest cell."""
         return max(self.min_width, len(self.header), *(cell.cell_len for cell in self.cells), 0)
 
 
 class Grid:
-    """A table without frames. `rich` asks it for its lines when it knows how wide they may be."""
+    """A table without frames. `rich` asks for its lines once the available width is known."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self.columns, self._headed = list(columns), any(column.header for column in columns)
@@ -63,7 +63,7 @@ class Grid:
             column.cells.append(cell)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        """The lines, none wider than there is room."""
+        """The lines, none wider than the terminal."""
         del console
         columns, widths = _fitted(self.columns, options.max_width)
         if self._headed:
@@ -75,7 +75,7 @@ class Grid:
 
 
 class Pairs:
-    """Names and values, one pair a line; a long value goes on beneath itself, broken between words alone."""
+    """Names and values, one pair a line. A long value continues under its own column and breaks only between words."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[str, Text]] = []
@@ -85,7 +85,7 @@ class Pairs:
         self._rows.append((name, value))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        """The lines; a single word that is wider than the place is left whole."""
+        """The lines; a single word that is wider than the terminal stays whole."""
         del console
         left = max((len(name) for name, _ in self._rows), default=0)
         for name, value in self._rows:
@@ -96,7 +96,7 @@ class Pairs:
 
 
 def _fitted(columns: Sequence[Column], room: int) -> tuple[Sequence[Column], Sequence[int]]:
-    """The columns that are shown, and how wide each is."""
+    """The columns that are shown, and their widths."""
     shown = [column for column in columns if any(cell.plain for cell in column.cells) or not column.rank]
     while True:
         widths = [column.width for column in shown]
@@ -116,7 +116,7 @@ def _least(column: Column, name: int, words: int) -> int:
 
 
 def _shrunk(columns: Sequence[Column], widths: Sequence[int], least: Sequence[int], over: int) -> Sequence[int]:
-    """Prose gives way first, then the widest of the names, step by step."""
+    """The widths after shrinking: prose becomes narrower first, then always the widest name."""
     shrunk = list(widths)
     for is_prose in (True, False):
         able = [number for number, column in enumerate(columns) if column.words is is_prose]
@@ -146,7 +146,7 @@ def _cut(cell: Text, width: int, *, more: bool = False) -> Text:
 
 
 def _wrapped(value: Text, width: int) -> list[Text]:
-    """Lines broken between words; a word that is longer stays whole."""
+    """Lines broken between words; a word longer than a line stays whole."""
     lines = textwrap.wrap(value.plain, max(width, 1), break_long_words=False, break_on_hyphens=False)
     return [value] if len(lines) < 2 else [Text(line, style=value.style) for line in lines]
 

@@ -1,4 +1,4 @@
-"""Who looks on: a terminal sees a live table, a pipe gets a line now and then, `--json` only the summary."""
+"""Where pictures are shown: a terminal gets a live table, a pipe gets lines, `--json` gets only the summary."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dispatcher.cli.commands.demo.picture import Picture, QueuePicture
 from dispatcher.cli.commands.demo.play import Show
 
 LINE_SECONDS = 1.0
-"""How often a line is worth printing."""
+"""The shortest time between two lines."""
 
 
 @contextmanager
 def audience(title: str, *, silent: bool) -> Iterator[Show]:
-    """What to show pictures to."""
+    """The function that shows pictures."""
     if silent:
         yield lambda _picture: None
     elif sys.stdout.isatty():
@@ -31,14 +31,14 @@ def audience(title: str, *, silent: bool) -> Iterator[Show]:
 
 
 class Lines:
-    """Progress as plain lines, not more than one a second."""
+    """Progress as plain lines, at most one a second."""
 
     def __init__(self) -> None:
         self._last = ""
         self._next = 0.0
 
     def __call__(self, picture: Picture) -> None:
-        """Print a line if something has changed, and the last was long enough ago."""
+        """Print a line if something has changed and the last line is at least a second old."""
         words = "".join(_words(queue) for queue in picture.queues).rstrip()
         over = not any(queue.waiting or queue.running for queue in picture.queues)
         if words != self._last and (picture.seconds >= self._next or over):

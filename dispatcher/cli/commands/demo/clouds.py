@@ -1,6 +1,6 @@
 """All four clouds at once: a pool on each, the same runs in each pool, one function that ticks them all.
 
-Nothing is mocked: the function's process holds the vendors' own clients, and what they are pointed at is the emulators.
+Nothing is mocked: the function uses the vendors' own clients, which call the emulators.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ HANDLER = "dispatcher.functions.aws_lambda.handler"
 LIMIT = 2
 TICK_SECONDS = 1.0
 PATIENCE = 120.0
-"""Seconds after which a tour that does not end is given up."""
+"""A tour that has not ended after this many seconds fails."""
 
 IMAGE = "docker.io/library/busybox"
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
@@ -56,9 +56,9 @@ class Cloud:
     pool_type: str
     emulator: str
     variables: Mapping[str, Any]
-    """The job variables of every run there, beside the command."""
+    """The job variables of every run of this cloud, apart from the command."""
     coordinate: str
-    """The key of the handle that names the job there; empty where its name does."""
+    """The key of the handle that identifies the job in this cloud; empty if the job's name does."""
 
 
 CLOUDS = (
@@ -79,7 +79,7 @@ OPTIONS = {"cloud-run-v2:push": {"writes_per_minute": 600}}
 
 
 def runs_to_play(speed: float) -> tuple[PlannedRun, ...]:
-    """The runs that each cloud gets; one of them fails."""
+    """The runs of each cloud; one of them fails."""
     lengths = {"extract": 2.0, "transform": 3.0, "check": 1.0, "load": 2.0}
     codes = {"check": 3}
     return tuple(
@@ -126,7 +126,7 @@ class Sky:
             self._planned.update({run.id: plan for run, plan in zip(created, planned, strict=True)})
 
     def tick(self) -> None:
-        """One scheduled event: all pools. Raises `DispatcherError` when one of them could not be ticked."""
+        """Send one scheduled event, which ticks all pools. Raises `DispatcherError` if a pool could not be ticked."""
         report = self._function.invoke(scheduled_event())
         for pool in report["pools"]:
             if pool["problem"]:
@@ -157,7 +157,7 @@ class Sky:
 
 
 def tour(*, speed: float, clock: Clock, say: Callable[[str], Any]) -> Shape:
-    """Play it to its end, a line for each run that ends; what ran where. Raises what the dispatcher raises."""
+    """Tick until all runs have ended, print a line for each, and return the summary. Raises the dispatcher's errors."""
     with Sky() as sky:
         begun = clock.now()
         planned = runs_to_play(speed)

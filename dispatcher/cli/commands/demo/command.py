@@ -39,7 +39,7 @@ def demo(context: Context, /, *, ecs: bool, docker: bool, clouds: bool, speed: f
 
 
 def perform(stage: Stage, *, speed: float, silent: bool, clock: Clock) -> dict[str, Any]:
-    """Play the scenario on a stage that is set up; the summary of what happened."""
+    """Play the scenario on a stage, and return the summary."""
     planned = scenario(speed)
     with audience(stage.title, silent=silent) as show:
         play = Play(scenario=planned, stage=stage, clock=clock, show=show)

@@ -28,7 +28,7 @@ from providers.base import ProviderError
 from providers.docker.request import NAME_LABEL
 
 PUBLIC_IMAGE = "docker.io/library/busybox:1"
-"""Where this machine has no static busybox to make an image of."""
+"""The image if this machine has no static busybox to build one from."""
 
 DEADLINE = timedelta(seconds=20)
 STOP_SECONDS = 1.0
@@ -36,7 +36,7 @@ TRIES = 50
 
 
 class DockerStage:
-    """Jobs as containers, ticked by the demo itself; containers and image are gone afterwards."""
+    """Jobs are containers, and the demo itself ticks. Containers and image are removed at the end."""
 
     title = "a Docker engine"
     next_steps: tuple[str, ...] = (
@@ -85,25 +85,25 @@ class DockerStage:
         }
 
     def expect(self, planned: Mapping[UUID, PlannedRun]) -> None:
-        """The jobs know what to do by themselves."""
+        """Nothing to prepare: each job's command holds its length and its end."""
 
     def tick(self) -> None:
-        """Tick in this process, and read what the engine tells of it."""
+        """Tick in this process, then read the engine's events."""
         tick(self._wiring.dispatch, self._wiring.dispatch.clock.now() + DEADLINE)
         self._read_events()
 
     def wait(self, seconds: float) -> bool:
-        """Sleep; nothing here tells by itself that it has ended."""
+        """Sleep; no event reports that a job has ended."""
         self._wiring.dispatch.clock.sleep(seconds)
         return False
 
     def evidence(self) -> Evidence:
-        """What the engine's own events tell: how often each container was started, and how many ran at once."""
+        """The engine's own events: how often each container was started, and how many ran at once."""
         self._read_events()
         return Evidence(starts=self._started, peak=self._peak)
 
     def _read_events(self) -> None:
-        """All since the last time, in their order; the engine keeps only some hundred."""
+        """Read all events since the last time, in order; the engine keeps only a few hundred."""
         until = self._time()
         filters = {"type": ["container"], "event": ["start", "die"], "label": [NAME_LABEL]}
         answer = self._connection.engine().get("/events", since=self._since, until=until, filters=filters)
@@ -120,14 +120,14 @@ class DockerStage:
         self._since = until
 
     def _time(self) -> str:
-        """The engine's own time, as its events want it: seconds, with nanoseconds."""
+        """The engine's time in the format of its event filter: seconds with nanoseconds."""
         text = str(self._connection.engine().get("/info").value["SystemTime"])
         whole, _, fraction = text.partition(".")
         seconds = int(datetime.fromisoformat(f"{whole[:19]}+00:00").timestamp())
         return f"{seconds}.{fraction.rstrip('Z').ljust(9, '0')[:9]}"
 
     def _imported(self) -> str | None:
-        """An image of this machine's busybox, when that needs no library; None where there is none."""
+        """An image made of this machine's static busybox; None if there is none."""
         busybox = shutil.which("busybox")
         if busybox is None or b"ld-linux" in Path(busybox).read_bytes()[:4096]:
             return None
@@ -136,7 +136,7 @@ class DockerStage:
         return f"{repository}:1" if answer.status == 200 else None
 
     def _stop_what_is_left(self) -> None:
-        """After Ctrl-C: cancel what is live, and tick until it is seen to have ended."""
+        """After Ctrl-C: cancel live runs, and tick until they have ended."""
         for pool in self.client.work_pools():
             self.client.update_work_pool(pool.name, paused=True)
         for _ in range(TRIES):
@@ -149,7 +149,7 @@ class DockerStage:
             self.wait(STOP_SECONDS / 10)
 
     def _remove(self) -> None:
-        """Remove the containers of these runs, and the image; a dispatcher would wait for a lease before it does."""
+        """Remove the containers of these runs, and the image. A dispatcher itself would first wait for a lease."""
         provider = self._wiring.dispatch.providers(self.pool_type)
         provider.discard([run.submission for run in self.client.runs(limit=1000) if run.submission])
         if self._own_image:

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from providers.emulators.base import Emulator
 
 SECONDS = 60.0
-"""What a function may take, as its deployment would say."""
+"""The timeout of the function, as its deployment would set it."""
 
 FOREIGN = ("AWS_", "AZURE_", "GOOGLE_", "MODAL_", "DISPATCHER_")
-"""Variables that the function must not inherit: it is to see the emulator and nothing else."""
+"""Variables that the function must not inherit, so that it calls only the emulator."""
 
 
 class Function:
-    """The handler of a function, in a process of its own with an environment of its own."""
+    """A function's handler in its own process with its own environment."""
 
     def __init__(self, handler: str, environment: Mapping[str, str], log: Path) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
@@ -51,7 +51,7 @@ class Function:
             )
 
     def invoke(self, event: Mapping[str, Any]) -> Any:
-        """The handler's answer to one event. Raises `DispatcherError` when it raised, or when its process is gone."""
+        """The handler's answer to one event. Raises `DispatcherError` if the handler raised or its process is gone."""
         assert self._process.stdin is not None  # noqa: S101 - a pipe, as asked for
         assert self._process.stdout is not None  # noqa: S101 - as above
         try:
@@ -133,11 +133,11 @@ class EcsStage:
         self._temporary.cleanup()
 
     def variables(self, planned: PlannedRun) -> Mapping[str, Any]:
-        """A task of some image, as small as Fargate's smallest."""
+        """A task of any image, in the smallest size of Fargate."""
         return {"image": "busybox", "command": ["sleep", f"{planned.seconds:g}"], "cpu": 256, "memory": 512}
 
     def expect(self, planned: Mapping[UUID, PlannedRun]) -> None:
-        """The emulator asks how long each task runs and how it ends."""
+        """Remember how long each task runs and how it ends; the emulator asks for it."""
         self._planned.update(planned)
 
     def tick(self) -> None:
@@ -145,7 +145,7 @@ class EcsStage:
         self._function.invoke(scheduled_event())
 
     def wait(self, seconds: float) -> bool:
-        """Hand the next task state change to the function as soon as it comes."""
+        """Pass the next task state change to the function as soon as it happens."""
         try:
             event = self._events.get(timeout=max(0.0, seconds))
         except queue.Empty:

@@ -1,4 +1,4 @@
-"""What is to be seen at one moment of the demo: pure data, drawn by whoever shows it."""
+"""One moment of the demo as pure data; `audience` and `views` draw it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KEPT_LINES = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuePicture:
-    """One queue: how many of its runs are where."""
+    """One queue, with the number of its runs in each state."""
 
     name: str
     priority: int
@@ -32,27 +32,27 @@ class Picture:
     """The whole pool."""
 
     seconds: float
-    """Since the start."""
+    """Seconds since the start."""
     limit: int | None
     in_use: int
     queues: tuple[QueuePicture, ...]
     lines: tuple[str, ...]
-    """The latest decisions, the newest last."""
+    """The latest changes, the newest last."""
     news: int = 0
-    """How many of them are new since the picture before."""
+    """How many changes are new since the previous picture."""
 
 
 @dataclass
 class Watcher:
-    """Makes pictures, and remembers what was seen in between: states, and the highest use of each limit."""
+    """Makes pictures, and remembers the states of runs and the highest use of each limit."""
 
     highest: dict[str, int] = field(default_factory=dict)
-    """By queue, and `` for the pool: the most slots that a picture showed."""
+    """The most slots in use in any picture, by queue; the key `` is the pool."""
     _states: dict[UUID, RunState] = field(default_factory=dict)
     _lines: list[str] = field(default_factory=list)
 
     def look(self, pool: WorkPool, runs: Sequence[Run], reasons: Mapping[str, Explanation], seconds: float) -> Picture:
-        """The picture of a pool and its runs; `reasons` holds, by queue, why its next run waits."""
+        """The picture of a pool and its runs; `reasons` holds why the next run of each queue waits."""
         fresh = self._changes(pool, runs, seconds)
         self._lines = [*self._lines, *fresh][-KEPT_LINES:]
         queues = tuple(_queue(pool, queue.name, runs, reasons) for queue in pool.queues)
@@ -69,7 +69,7 @@ class Watcher:
         )
 
     def _changes(self, pool: WorkPool, runs: Sequence[Run], seconds: float) -> list[str]:
-        """A line for each run that got on since the last look: ends first, then starts in the order of admission."""
+        """A line for each run whose state changed since the last picture: ends first, then starts in the order of admission."""
         moved = [run for run in runs if self._states.get(run.id) not in (run.state, None)]
         ends = [f"{run.name} {run.state}{f': {run.reason}' if run.reason else ''}" for run in moved if run.state.is_terminal]
         starts = [run for run in moved if run.state.holds_slot and self._states[run.id] is RunState.SCHEDULED]

@@ -1,4 +1,4 @@
-"""The play: enqueue, tick, look, until all runs have ended."""
+"""The play: create runs, tick and show pictures until all runs have ended."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dispatcher.errors import DispatcherError
 from dispatcher.models import Run, RunState
 
 PATIENCE = 300.0
-"""Seconds after which a play that does not end is given up."""
+"""A play that has not ended after this many seconds fails."""
 
 Show = Callable[[Picture], None]
 
@@ -29,10 +29,10 @@ class Play:
     show: Show
     watcher: Watcher = field(default_factory=Watcher)
     seconds: float = 0.0
-    """Of the last picture that was shown: the play's own time, without what it took to set it up."""
+    """The time of the last picture since the play began; setting up is not counted."""
 
     def run(self) -> Sequence[Run]:
-        """Play it to its end; the runs as they ended. Raises what the dispatcher raises."""
+        """Play until all runs have ended, and return them. Raises the dispatcher's errors."""
         self._set_up()
         self._begun = self.clock.now()
         waves = list(self.scenario.waves)
@@ -60,7 +60,7 @@ class Play:
         self.stage.expect({run.id: planned for run, planned in zip(created, wave.runs, strict=True)})
 
     def _let_time_pass(self) -> None:
-        """Wait for the next tick, and look whenever something happens before it."""
+        """Wait for the next tick, and show a picture whenever something happens before it."""
         if self._seconds() > PATIENCE:
             raise DispatcherError(f"the demo did not end within {PATIENCE:g} s; --verbose shows what it waits for")
         next_tick = self._seconds() + self.stage.tick_seconds
@@ -76,7 +76,7 @@ class Play:
         return runs
 
     def _reasons(self, runs: Sequence[Run]) -> Mapping[str, Explanation]:
-        """By queue: what `explain` says of its next run."""
+        """Why the next run of each queue waits, as `explain` says."""
         waiting = [run for run in runs if run.state is RunState.SCHEDULED]
         first: dict[str, Run] = {}
         for run in sorted(waiting, key=lambda run: (run.due_at, run.id)):

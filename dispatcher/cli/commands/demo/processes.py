@@ -18,7 +18,7 @@ from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 
 SCRIPT = 'echo started >> "$LEDGER/$DISPATCHER_RUN_ID"; sleep {seconds:g}; exit {exit_code}'
-"""What each job does: sign the ledger, work for a while, end."""
+"""The command of each job: sign the ledger, sleep, exit."""
 
 DEADLINE = timedelta(seconds=20)
 STOP_SECONDS = 1.0
@@ -26,7 +26,7 @@ TRIES = 50
 
 
 class ProcessStage:
-    """Jobs as processes of this machine, ticked by the demo itself."""
+    """Jobs are processes of this machine, and the demo itself ticks."""
 
     title = "local processes and an SQLite file"
     next_steps: tuple[str, ...] = (
@@ -62,14 +62,14 @@ class ProcessStage:
         return {"command": ["sh", "-c", script], "env": {"LEDGER": str(self._ledger)}}
 
     def expect(self, planned: Mapping[UUID, PlannedRun]) -> None:
-        """The jobs know what to do by themselves."""
+        """Nothing to prepare: each job's command holds its length and its end."""
 
     def tick(self) -> None:
         """Tick in this process."""
         tick(self._wiring.dispatch, self._wiring.dispatch.clock.now() + DEADLINE)
 
     def wait(self, seconds: float) -> bool:
-        """Sleep; nothing here tells by itself that it has ended."""
+        """Sleep; no event reports that a job has ended."""
         self._wiring.dispatch.clock.sleep(seconds)
         return False
 
@@ -82,7 +82,7 @@ class ProcessStage:
         return self._directory / "ledger"
 
     def _stop_what_is_left(self) -> None:
-        """After Ctrl-C: cancel what is live, and tick until it is seen to have ended."""
+        """After Ctrl-C: cancel live runs, and tick until they have ended."""
         for pool in self.client.work_pools():
             self.client.update_work_pool(pool.name, paused=True)
         for _ in range(TRIES):

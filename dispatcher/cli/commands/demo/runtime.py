@@ -1,8 +1,8 @@
-"""A function's runtime, as far as a demo needs one: `python -m dispatcher.cli.commands.demo.runtime MODULE.HANDLER`.
+"""A minimal function runtime for the demo: `python -m dispatcher.cli.commands.demo.runtime MODULE.HANDLER`.
 
-A line of standard input is an event and the seconds it may take, `{"event": {...}, "seconds": 60}`; the line that answers it is
-`{"answer": ...}` or `{"error": "..."}`. The handler is found by its name, as a platform finds it. Its own output, and its log,
-go to standard error.
+Each line of standard input is an event with its timeout, `{"event": {...}, "seconds": 60}`. Each line of standard output is an
+answer, `{"answer": ...}` or `{"error": "..."}`. The handler is imported by its name, as a platform does. Its own output and its
+log go to standard error.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Handler = Callable[[Any, Any], Any]
 
 @dataclass
 class Context:
-    """What AWS Lambda gives a handler beside the event."""
+    """The context object that AWS Lambda passes with the event."""
 
     seconds: float
     function_name: str = "push-dispatcher"

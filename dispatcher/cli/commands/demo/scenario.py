@@ -1,4 +1,4 @@
-"""What the demo plays: the pool of Prefect's documentation, and some thirty short runs that come in two waves."""
+"""The scenario of the demo: the pool of Prefect's documentation, and some thirty short runs in two waves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dispatcher.models import DEFAULT_QUEUE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedQueue:
-    """A work queue to be made."""
+    """A work queue to create."""
 
     name: str
     priority: int
@@ -20,7 +20,7 @@ class PlannedQueue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRun:
-    """A run to be created, and what its job will do."""
+    """A run to create, and what its job will do."""
 
     name: str
     queue: str
@@ -30,7 +30,7 @@ class PlannedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wave:
-    """Runs that are created together, so many seconds after the start."""
+    """Runs that are created together, and the seconds after the start."""
 
     after: float
     runs: tuple[PlannedRun, ...]
@@ -43,7 +43,7 @@ class Scenario:
     pool: str
     limit: int
     queues: tuple[PlannedQueue, ...]
-    """Beside `default`, which every pool has."""
+    """The queues apart from `default`, which every pool has."""
     waves: tuple[Wave, ...]
 
     @property
@@ -60,13 +60,13 @@ QUEUES = (
 FIRST = {"low": 10, "high": 8, DEFAULT_QUEUE: 4, "critical": 2}
 SECOND = {"low": 2, "high": 2, "critical": 2}
 SECONDS = (1.4, 2.2, 1.7, 2.8, 2.0)
-"""How long jobs take, in turn."""
+"""The lengths of jobs, used in turn."""
 FAILING = {"high-3": 3, "low-4": 1, "default-2": 137}
-"""The exit codes of those that do not succeed."""
+"""The exit codes of jobs that do not succeed."""
 
 
 def scenario(speed: float = 1.0) -> Scenario:
-    """The one scenario there is; `speed` 2 makes its jobs half as long."""
+    """The only scenario; `speed` 2 makes its jobs half as long."""
     numbers = {queue: count(1) for queue in FIRST}
     lengths = count()
 

@@ -1,4 +1,4 @@
-"""Where the demo plays: a store of its own, and something that runs jobs."""
+"""A stage of the demo: its own store, and something that runs jobs."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from dispatcher.client import Dispatcher
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What the infrastructure itself counted, whatever the store says."""
+    """The infrastructure's own counts, independent of the store."""
 
     starts: Mapping[UUID, int]
     """Jobs started, by run."""
     peak: int | None = None
-    """The most jobs that were ever live at once; None where nobody counted."""
+    """The most jobs that were live at once; None if nothing counted them."""
 
 
 class Stage(Protocol):
-    """A context manager; everything it made is gone afterwards, processes and files."""
+    """A context manager that removes all of its processes and files at the end."""
 
     title: str
-    """Where the jobs run, for people."""
+    """Where the jobs run, in words for people."""
     next_steps: tuple[str, ...]
     """Command lines to try afterwards."""
     pool_type: str
@@ -38,11 +38,11 @@ class Stage(Protocol):
         ...
 
     def variables(self, planned: PlannedRun) -> Mapping[str, Any]:
-        """The job variables that make a job do what is planned."""
+        """The job variables that make a job behave as planned."""
         ...
 
     def expect(self, planned: Mapping[UUID, PlannedRun]) -> None:
-        """These runs are in the store now; called before they are ticked."""
+        """Called when these runs are in the store, before the next tick."""
         ...
 
     def tick(self) -> None:
@@ -50,11 +50,11 @@ class Stage(Protocol):
         ...
 
     def wait(self, seconds: float) -> bool:
-        """Let time pass; True as soon as something happened by itself that is worth a look."""
+        """Wait. Returns True as soon as something has changed that a picture should show."""
         ...
 
     def evidence(self) -> Evidence:
-        """What was counted so far."""
+        """The counts so far."""
         ...
 
     def __enter__(self) -> Self: ...

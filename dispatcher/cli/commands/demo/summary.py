@@ -1,4 +1,4 @@
-"""What happened: from the runs as they ended, and from what the infrastructure itself counted. The shape of `demo --json`.
+"""The summary of a demo, from its ended runs and the infrastructure's own counts. The shape of `demo --json`.
 
 stage, pool, limit, seconds, runs (a number), ends (state -> number), meant_to_fail (a number), queues, checks, ok,
 next (command lines to try)
@@ -29,7 +29,7 @@ def summary(
     seconds: float,
     failing: frozenset[str],
 ) -> Shape:
-    """What happened; `highest` is the most slots seen held, by queue and, under ``, in the pool.
+    """The summary; `highest` is the most slots seen in use, by queue, and under `` in the pool.
 
     `failing` are the names of the runs that are meant to fail.
     """
@@ -49,7 +49,7 @@ def summary(
 
 
 def at_once(runs: Sequence[Run]) -> int:
-    """The most runs whose jobs were alive at the same time, by when they started and ended."""
+    """The most jobs that were live at the same time, from their start and end times."""
     steps = [(run.started_at, 1) for run in runs if run.started_at] + [(run.ended_at, -1) for run in runs if run.started_at]
     alive = most = 0
     for _, step in sorted((moment, step) for moment, step in steps if moment):  # an end comes before a start of the same time
@@ -87,7 +87,7 @@ def _queue(queue: WorkQueue, runs: Sequence[Run], places: Mapping[UUID, int]) ->
 
 
 def _limits(pool: WorkPool, runs: Sequence[Run], evidence: Evidence, highest: Mapping[str, int]) -> Iterator[Shape]:
-    """Each limit, with the highest use that anything saw of it."""
+    """Each limit, with its highest observed use."""
     seen = [highest.get("", 0), at_once(runs), evidence.peak or 0]
     yield _limit("the pool", pool.concurrency_limit, max(seen))
     for queue in pool.queues:
@@ -123,7 +123,7 @@ def _ends(runs: Iterable[Run]) -> Mapping[str, int]:
 
 
 def _places(pool: WorkPool, runs: Sequence[Run]) -> Mapping[UUID, int]:
-    """The place of each run that was admitted, in the order of admission: by claim, then as one claim orders them."""
+    """The position of each admitted run in the order of admission: by claim time, then by the order within one claim."""
     priorities = {queue.name: queue.priority for queue in pool.queues}
     admitted = [(run.claimed_at, priorities[run.queue], run.due_at, run.id) for run in runs if run.claimed_at]
     return {key[-1]: place for place, key in enumerate(sorted(admitted), start=1)}

@@ -1,4 +1,4 @@
-"""What the demo shows: a picture that changes while it plays, and what happened in the end."""
+"""The output of the demo: a live picture while it plays, and the summary at the end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def live_demo(title: str) -> Iterator[Callable[[Picture], None]]:
 
 
 def demo_picture(title: str, picture: Picture) -> Group:
-    """One moment of the demo: the slots, the queues, the latest decisions."""
+    """One moment of the demo: the slots, the queues, the latest changes."""
     out = table("", "Queue", "Limit", "Waiting", "Running", "Ended", "The next one waits because", right=(0, 2))
     for column in out.columns[3:6]:
         column.min_width = 12  # so that nothing jumps while the bars grow
@@ -49,7 +49,7 @@ def demo_picture(title: str, picture: Picture) -> Group:
 
 
 def demo_summary(shape: Shape) -> None:
-    """What happened in the demo, and what to try next."""
+    """The summary of the demo, and what to try next."""
     what = f"{shape['runs']} runs on {shape['stage']} in {shape['seconds']} s: {_ends(shape)}"
     say(f"\n{what}. At most {shape['limit']} at once.\n")
     out = table("Priority", "Queue", "Limit", "Runs", "Median wait", "Longest", "Ended", "Admitted as", right=(0, 2, 3, 4, 5))
@@ -74,7 +74,7 @@ def demo_summary(shape: Shape) -> None:
 
 
 def demo_clouds(shape: Shape) -> None:
-    """What ran where, cloud by cloud, and what to try next."""
+    """The summary of each cloud, and what to try next."""
     say(f"\n{shape['runs']} runs on {shape['stage']} in {shape['seconds']} s: {_ends(shape)}.\n")
     out = table("Pool", "Type", "Run", "State", "Exit code", "Its job there", "Console", right=(4,))
     for job in shape["jobs"]:
