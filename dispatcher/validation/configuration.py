@@ -73,7 +73,7 @@ _WRITTEN: Mapping[tuple[type[Any], str], tuple[Any, str]] = {
     ),
     (Hook, "states"): (
         frozenset[Literal[RunState.COMPLETED, RunState.FAILED, RunState.CRASHED, RunState.CANCELLED]],
-        "The ends of runs that are told, the last one of a run that is retried; left out: FAILED and CRASHED.",
+        "The terminal states that notify the hook; a retried run notifies only of its last end. Left out: FAILED and CRASHED.",
     ),
 }
 """What is written otherwise than `dispatcher.models` has it, and may be left out: the type (None: as it is), and the words."""
@@ -159,14 +159,14 @@ def _field(noun: type[Any], field: Any, hint: Any, words: Mapping[str, str]) -> 
 
 
 def _default(extra: dict[str, Any]) -> Any:
-    """The schema tells the default of the noun; the model only whether a key was given."""
+    """Write the default into the schema only; the model has to know whether a key was written."""
 
-    def tell(schema: dict[str, Any]) -> None:
+    def write_default(schema: dict[str, Any]) -> None:
         schema.pop("default", None)
         schema.pop("title", None)
         schema.update(extra)
 
-    return tell
+    return write_default
 
 
 def _kind(hint: Any) -> Any:

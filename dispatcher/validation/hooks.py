@@ -18,6 +18,6 @@ def hook_faults(hook: Hook) -> Iterator[Fault]:
     if strange := hook.states - TERMINAL_STATES:
         yield Fault("states", f"{ENDS_RULE} (got {', '.join(sorted(strange))})")
     if not hook.states and hook.late_after is None:
-        yield Fault("states", "must hold an end where late_after is not given: such a hook would be told nothing")
+        yield Fault("states", "must hold a terminal state unless late_after is given: such a hook would never be notified")
     if hook.late_after is not None and not SHORTEST_PATIENCE <= hook.late_after <= LONGEST_PATIENCE:
         yield Fault("late_after", f"must be from one minute to {LONGEST_PATIENCE.days} days (got {hook.late_after})")

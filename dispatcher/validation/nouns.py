@@ -231,12 +231,12 @@ def _schedules_faults(deployment: Deployment) -> Iterator[Fault]:
 def _hooks_faults(owner: WorkPool | Deployment) -> Iterator[Fault]:
     hooks = _those(Hook, owner.hooks)
     if len(hooks) > MAX_HOOKS:
-        yield Fault("hooks", f"must be at most {MAX_HOOKS} (got {len(hooks)}); let one of them tell the others")
+        yield Fault("hooks", f"must be at most {MAX_HOOKS} (got {len(hooks)}); let one hook notify the others")
         return
     for index, hook in enumerate(hooks):
         yield from _faults(hook, f"hooks[{index}].")
     for name in _repeated([hook.name for hook in hooks if isinstance(hook.name, str)]):
-        yield Fault("hooks", f"two hooks are named {name!r}; make them one, with all that it is to be told")
+        yield Fault("hooks", f"two hooks are named {name!r}; make them one hook with all of its states")
 
 
 def _retry_faults(policy: RetryPolicy) -> Iterator[Fault]:

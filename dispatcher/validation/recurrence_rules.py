@@ -37,7 +37,7 @@ def rule_fault(text: str) -> str | None:
 
 
 def _text_fault(text: str) -> str | None:
-    """What Prefect stores beside the rule itself is told where it goes here."""
+    """For what Prefect stores beside the rule itself, the fault says where it goes here."""
     example = "must be the parts of one RRULE, as `FREQ=WEEKLY;BYDAY=MO`"
     if len(text) > MAX_RULE:
         return f"{example}, in at most {MAX_RULE} characters"

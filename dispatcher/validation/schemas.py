@@ -46,7 +46,7 @@ class VariablesSchema:
 
     @cached_property
     def validator(self) -> Any:
-        """The `BoundedValidator` of the schema; whoever asks for it loads `jsonschema`.
+        """The `BoundedValidator` of the schema; the first use imports `jsonschema`.
 
         It has an empty registry: without one, jsonschema would fetch what a reference points at.
         """

@@ -151,7 +151,7 @@ def test_a_hook_that_changes_comes_or_goes_is_one_line_of_the_plan_each(dispatch
         ({"late_after": 10}, ".late_after", "must be from one minute to 30 days (got 0:00:10)"),
         ({"late_after": "10m"}, ".late_after", "must be a number of seconds, or a length of time in ISO 8601, as PT15M or P1D"),
         ({"late_after": True}, ".late_after", "must be a number of seconds, or a length of time"),
-        ({"states": []}, ".states", "must hold an end where late_after is not given"),
+        ({"states": []}, ".states", "must hold a terminal state unless late_after is given"),
         ({"states": "FAILED"}, ".states", 'must be a set of COMPLETED, FAILED, CRASHED and CANCELLED (got "FAILED")'),
         ({"states": ["RUNNING"]}, ".states[0]", 'must be a set of COMPLETED, FAILED, CRASHED and CANCELLED (got "RUNNING")'),
         ({"state": ["FAILED"]}, ".state", "is not a key here; did you mean states?"),
@@ -184,5 +184,5 @@ def test_the_schema_lets_through_what_is_read_and_says_what_ends_are():
     wrong = [{"states": ["RUNNING"]}, {"late_after": "10 minutes"}, {"name": "ops"}]
     assert all(list(judge.iter_errors(_laid(FILE, {"ops": hook}, "pools", "nightly", "hooks"))) for hook in wrong)
     hook = configuration_schema()["$defs"]["Hook"]
-    assert hook["properties"]["states"]["description"].startswith("The ends of runs that are told")
+    assert hook["properties"]["states"]["description"].startswith("The terminal states that notify the hook")
     assert hook["properties"]["late_after"]["description"].startswith("How long a run may wait beyond its due time")

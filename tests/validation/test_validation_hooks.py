@@ -47,7 +47,7 @@ def test_a_run_may_be_created_with_any_terminal_states_to_notify(states):
     ("fields", "field", "words"),
     [
         ({"name": "a/b"}, "name", "must be 1 to 200 printable characters"),
-        ({"states": frozenset()}, "states", "must hold an end where late_after is not given"),
+        ({"states": frozenset()}, "states", "must hold a terminal state unless late_after is given"),
         ({"states": frozenset({RunState.RUNNING, RunState.FAILED})}, "states", f"{ENDS_RULE} (got RUNNING)"),
         ({"states": frozenset({"FAILED"})}, "states[0]", f'{ENDS_RULE} (got "FAILED")'),
         ({"states": ["FAILED"]}, "states", f"{ENDS_RULE} (got a list)"),
@@ -72,6 +72,6 @@ def test_hooks_have_names_of_their_own_and_are_ten_at_most(noun):
     validate(noun(hooks=ten))
     assert faults(noun(hooks=(*ten, Hook(name="more"))))["hooks"].startswith("must be at most 10 (got 11)")
     assert faults(noun(hooks=(Hook(name="ops"), Hook(name="ops", states=TERMINAL_STATES)))) == {
-        "hooks": "two hooks are named 'ops'; make them one, with all that it is to be told"
+        "hooks": "two hooks are named 'ops'; make them one hook with all of its states"
     }
     assert faults(noun(hooks=[Hook(name="ops")])) == {"hooks": "must be a tuple (got a list)"}

@@ -135,7 +135,7 @@ class Routes:
         return self._operations[call.name]
 
     def _begun(self, call: Call, resource: run_v2.Job | run_v2.Execution) -> Answer:
-        """A long-running operation that has begun; whoever asks again finds it done."""
+        """A long-running operation that has begun; the next request finds it done."""
         location = "/".join(resource.name.split("/")[:4])
         packed = {"@type": f"type.googleapis.com/google.cloud.run.v2.{type(resource).__name__}", **call.encode(resource)}
         name = f"{location}/operations/{uuid.uuid4()}"

@@ -164,7 +164,7 @@ GROUP = _fields(
     name=object,
     type=object,
 )
-"""The body of a PUT. What only a reply carries is let through, as Azure does."""
+"""The body of a PUT. Fields that only a reply has are accepted, as Azure does."""
 
 
 def faults(value: Any, shape: Any, api_version: str, path: str = "") -> list[str]:

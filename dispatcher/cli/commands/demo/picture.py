@@ -38,7 +38,7 @@ class Picture:
     queues: tuple[QueuePicture, ...]
     lines: tuple[str, ...]
     """The latest changes, the newest last."""
-    news: int = 0
+    new_lines: int = 0
     """How many changes are new since the previous picture."""
 
 
@@ -65,7 +65,7 @@ class Watcher:
             in_use=in_use,
             queues=queues,
             lines=tuple(self._lines),
-            news=min(len(fresh), KEPT_LINES),
+            new_lines=min(len(fresh), KEPT_LINES),
         )
 
     def _changes(self, pool: WorkPool, runs: Sequence[Run], seconds: float) -> list[str]:

@@ -43,7 +43,7 @@ def demo_picture(title: str, picture: Picture) -> Group:
     free = max(0, (picture.limit or picture.in_use) - picture.in_use)
     slots = Text("Slots  ") + _bar("■", picture.in_use, "blue") + _bar("□", free, "dim")
     slots += text(f"  {picture.in_use} of {limit_words(picture.limit)}   {picture.seconds:.1f} s")
-    old = len(picture.lines) - picture.news
+    old = len(picture.lines) - picture.new_lines
     lines = [Text(line, style="" if number >= old else "dim") for number, line in enumerate(picture.lines)]
     return Group(Text(f"push-dispatcher on {title}", style="bold"), Text(), slots, Text(), out, Text(), *lines)
 
