@@ -1,14 +1,14 @@
-"""What people do: the public Python API, which the CLI and the functions are thin over.
+"""The public Python API. The command line and the functions are thin layers over it.
 
     from dispatcher.client import Dispatcher
 
-    dispatcher = Dispatcher.from_environment()    # the store of DISPATCHER_STORE, which the command line has too
+    dispatcher = Dispatcher.from_environment()    # the store of DISPATCHER_STORE, as on the command line
     dispatcher.create_work_pool("nightly", type="process", concurrency_limit=2)
     dispatcher.create_run(pool="nightly", job_variables={"command": "echo hello"})
 
-Everything is checked here, when it is saved, so that a tick checks nothing; the provider is asked about the jobs to come.
-Every refusal is an error of `dispatcher.errors`, and what is refused changes nothing. What is accepted and has no effect is
-reported as a warning: `Dispatcher(store, warn=print)`.
+Everything is checked here, when it is saved, so that a tick checks nothing. The provider checks the jobs that will be made.
+A refusal raises an error of `dispatcher.errors` and changes nothing. A value that is accepted but has no effect is reported as
+a warning: `Dispatcher(store, warn=print)`.
 """
 
 import os
@@ -26,11 +26,11 @@ from dispatcher.waking import from_setting
 
 
 class Dispatcher(Configurations):
-    """Create, change, run, cancel, explain: everything that people do with pools, queues, deployments and runs."""
+    """Everything that people do with pools, queues, deployments and runs: create, change, run, cancel, explain."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None, *, warn: Warn = log_warning) -> Self:
-        """Over the store that the settings name, as the command line and the functions have it.
+        """A dispatcher with the store that the settings name, as the command line and the functions use it.
 
         Raises `SettingsError` for a setting that is wrong, `StoreError` where the store cannot be opened.
         """

@@ -1,4 +1,4 @@
-"""Small questions that every part of the client asks of what it was given."""
+"""Checks and conversions of arguments, for every part of the client."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from providers import registry
 from providers.base import ProviderUnavailable
 
 LATEST_DUE = datetime(9000, 1, 1, tzinfo=UTC)
-"""Room for what is counted from a due time: notifications of late runs, retries, windows."""
+"""The latest due time of a run. Times that follow from it (of late notifications, retries, windows) still fit into a date."""
 
 
 class _Unset:
-    """The value of an argument that was not given, where None means something."""
+    """The default of an argument for which None has a meaning of its own."""
 
     def __repr__(self) -> str:
         return "UNSET"
@@ -49,7 +49,7 @@ def default_base_job_template(name: str) -> Mapping[str, Any]:
 
 
 def missing(kind: str, name: str, names: Iterable[str], *, of: str | None = None) -> str:
-    """One line for a name that does not exist (in the one that it would be of), with the nearest that do."""
+    """The error message for a name that does not exist (in `of`), with the closest existing names."""
     near = get_close_matches(name, list(names), n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(repr(other) for other in near)}?" if near else ""
     where = f" of {of!r}" if of is not None else ""
@@ -58,7 +58,7 @@ def missing(kind: str, name: str, names: Iterable[str], *, of: str | None = None
 
 @contextmanager
 def naming(subject: str) -> Iterator[None]:
-    """Let faults in job variables say whose they are."""
+    """Say in the error about job variables whose variables they are."""
     try:
         yield
     except InvalidVariables as problem:
@@ -79,7 +79,7 @@ def run_id(reference: UUID | str) -> UUID:
 
 
 def utc(moment: Any, field: str) -> datetime:
-    """The moment in UTC. Raises `InvalidInput` when it is none, or has no time zone."""
+    """The moment in UTC. Raises `InvalidInput` for a value that is no time or has no time zone."""
     if not isinstance(moment, datetime):
         raise InvalidInput("run", [Fault(field, f"must be a time, not {moment!r}")])
     if moment.tzinfo is None:
@@ -92,7 +92,7 @@ def utc(moment: Any, field: str) -> datetime:
 
 
 def due_time(moment: Any, field: str) -> datetime:
-    """A time at which a run can be due, in UTC. Raises `InvalidInput`, also when what comes after it would have no date."""
+    """A time at which a run can be due, in UTC. Raises `InvalidInput`, also for a time from `LATEST_DUE` on."""
     due = utc(moment, field)
     if due >= LATEST_DUE:
         words = f"{due.isoformat()} is too far ahead; give a time before the year {LATEST_DUE.year}"
@@ -108,14 +108,14 @@ def text(value: Any, field: str) -> str:
 
 
 def items(value: Any, field: str) -> tuple[Any, ...]:
-    """A list of what validation takes for nouns. Raises `InvalidInput` for anything else."""
+    """A list as a tuple; validation checks its items. Raises `InvalidInput` for anything but a list."""
     if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
         raise InvalidInput("request", [Fault(field, f"must be a list, not {value!r}")])
     return tuple(value)
 
 
 def anchored(schedule: Any) -> Any:
-    """A schedule whose anchor is in UTC, where it has one that says its offset; validation says what is wrong with others."""
+    """The schedule with its anchor in UTC. An anchor without an offset stays: validation reports it."""
     anchor = getattr(schedule, "anchor", None)
     if not isinstance(schedule, Schedule) or not isinstance(anchor, datetime) or anchor.tzinfo is None:
         return schedule
@@ -123,13 +123,13 @@ def anchored(schedule: Any) -> Any:
 
 
 def plain_policy(retry: Any) -> Any:
-    """A retry policy with one kind of number: 2 and 2.0 are one back-off, and are to be one in files too."""
+    """The retry policy with its back-off as a float, so that 2 and 2.0 look the same in files."""
     whole = isinstance(retry, RetryPolicy) and type(retry.backoff) is int
     return replace(retry, backoff=float(retry.backoff)) if whole else retry
 
 
 def texts(value: Any, field: str) -> tuple[str, ...]:
-    """A list of what validation takes for texts. Raises `InvalidInput` for anything else, a lone text included."""
+    """A list of texts as a tuple; validation checks its items. Raises `InvalidInput` for anything else, also for one text."""
     if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
         raise InvalidInput("request", [Fault(field, f"must be a list of texts, not {value!r}")])
     return tuple(value)

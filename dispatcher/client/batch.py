@@ -1,4 +1,4 @@
-"""Runs that are created together: what is alike among them is read once and checked once."""
+"""Runs that are created together: what they have in common is read and checked once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NO_VARIABLES: Mapping[str, Any] = {}
 
 
 class Batch:
-    """Pools, deployments and job variables of the runs of one call."""
+    """The pools, deployments and job variables of the runs of one call."""
 
     def __init__(self, dispatcher: Deployments) -> None:
         self._dispatcher, self._jobs = dispatcher, dispatcher.jobs
@@ -37,10 +37,10 @@ class Batch:
         return self._deployments[name]
 
     def variables(self, pool: WorkPool, deployment: Deployment | None, brought: Any) -> Mapping[str, Any]:
-        """The job variables that a run brings, as the template takes them. Raises `InvalidVariables`."""
+        """A run's own job variables, converted to the template's types. Raises `InvalidVariables`."""
         brought = NO_VARIABLES if brought is None else brought
         key = pool.name, deployment.name if deployment else None, id(brought)
-        if key not in self._variables:  # which keeps what was brought, so that no other object gets its id
+        if key not in self._variables:  # keeps the object alive, so that no other object gets its id
             self._variables[key] = brought, self._checked(pool, deployment, brought)
         variables: Mapping[str, Any] = self._variables[key][1]
         return variables
@@ -58,9 +58,9 @@ class Batch:
 
 
 def _mark(*parts: Any) -> bytes | None:
-    """Equal for values that are equal in every type; None for what is not made of JSON's own types, which is checked each time.
+    """A key that is the same for equal values of the same types. None for a value with other than JSON's types.
 
-    `marshal` writes the exact types alone: to JSON, 1 and "1" are the same key.
+    `marshal` distinguishes exact types; in JSON, the keys 1 and "1" are the same.
     """
     try:
         return blake2b(marshal.dumps(parts, 0), digest_size=16).digest()

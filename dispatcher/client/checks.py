@@ -1,6 +1,6 @@
-"""What the client asks of `dispatcher.validation`, imported on first use: a command that only reads does not wait for it.
+"""The client's calls of `dispatcher.validation`. It is imported on first use, so that a command that only reads is fast.
 
-A function's package may leave the libraries of validation out, since a tick does without; then everything here raises
+A function's package may omit the libraries of validation, because a tick does not need them. Then everything here raises
 `SettingsError`.
 """
 
@@ -18,14 +18,14 @@ from dispatcher.errors import SettingsError
 from dispatcher.models import Deployment, RetryPolicy, Run, WorkPool, WorkQueue
 
 LEFT_OUT = frozenset({"jsonschema", "pydantic", "regex"})
-"""The libraries of validation, which a package may leave out."""
+"""The libraries of validation; a package may omit them."""
 
 OF_SCHEDULES = frozenset({"cronsim"})
-"""What is there with the extra `schedules` alone."""
+"""The libraries that only the extra `schedules` installs."""
 
 
 def validate(instance: WorkPool | WorkQueue | Deployment | Run) -> None:
-    """See `dispatcher.validation.validate`. Raises `SettingsError` where what reads schedules is not installed."""
+    """See `dispatcher.validation.validate`. Raises `SettingsError` if the libraries that read schedules are missing."""
     try:
         _validation().validate(instance)
     except ModuleNotFoundError as problem:
@@ -104,7 +104,7 @@ def read_configuration(
 
 
 def _validation() -> Any:
-    """The room, once the libraries behind it are known to be there: not every check loads them."""
+    """The module `dispatcher.validation`, after a check that its libraries are installed: importing it loads only some."""
     if absent := _absent_libraries():
         raise SettingsError(
             f"{absent[0]} is not installed, so nothing can be checked that is to be created or changed; "

@@ -1,11 +1,12 @@
-"""The whole configuration at once: what a file would change, the change itself, and the file for what is stored.
+"""The whole configuration at once: plan what a file would change, apply it, and export what is stored.
 
     plan = dispatcher.plan({"pools": {"nightly": {"type": "process", "concurrency_limit": 2}}})
     for change in plan.changes: ...
     dispatcher.apply(plan)
 
-What a configuration names is made to be as it says: a field that it leaves out takes its default, a queue that it leaves out
-goes. Two things it leaves alone when it says nothing of them: pauses, and whole pools and deployments (but with `prune`).
+A pool or deployment that a configuration names becomes as the configuration says: a field that is left out gets its default, a
+queue that is left out is deleted. Pauses stay when the configuration does not mention them. Pools and deployments that it does
+not name stay too, except with `prune`.
 """
 
 from __future__ import annotations
@@ -50,19 +51,19 @@ class Plan:
 
     stored: Configuration
     wanted: Configuration
-    """As everything would be afterwards, with what the configuration does not name."""
+    """The configuration after the plan is applied, including what the file does not name."""
     changes: tuple[Change, ...]
     unnamed: tuple[tuple[str, str], ...]
-    """Kind and name of what is stored, not named, and stays."""
+    """Kind and name of stored pools and deployments that the file does not name and that stay."""
 
     @property
     def hash(self) -> str:
-        """Of what is stored; `apply` refuses when it is expected and no longer so."""
+        """The hash of the stored configuration. `apply(expect=...)` refuses when it differs."""
         return digest(self.stored)
 
     @property
     def hash_after(self) -> str:
-        """Of what is stored once the plan is carried out."""
+        """The hash of the stored configuration after the plan is applied."""
         return digest(self.wanted)
 
 
@@ -72,10 +73,10 @@ class Configurations(Runs):
     # The whole configuration
 
     def plan(self, configuration: Any, *, prune: bool = False) -> Plan:
-        """What a configuration, in JSON's values, would change; with `prune` what it does not name goes.
+        """What a configuration, in JSON's values, would change. `prune` deletes pools and deployments that it does not name.
 
-        Raises `InvalidInput` with every fault of it, each with its path; `InvalidVariables` when waiting runs, or deployments
-        that it does not name, would no longer fit a changed template.
+        Raises `InvalidInput` with every fault and its path; `InvalidVariables` when waiting runs, or deployments that the
+        configuration does not name, would no longer fit a changed template.
         """
         if marks := [Fault(path, NOT_WHOLE) for path in hidden_at(configuration)]:
             raise InvalidInput(SUBJECT, marks)
@@ -91,10 +92,10 @@ class Configurations(Runs):
         return Plan(stored=stored, wanted=target, changes=differences, unnamed=unnamed)
 
     def apply(self, plan: Plan, *, expect: str | None = None) -> Plan:
-        """Carry a plan out: all of it, or nothing (a store whose transactions are bounded says how far that reaches).
+        """Apply a plan: all of it, or nothing. Only in DynamoDB a large plan takes several transactions.
 
-        Raises `Conflict` when the stored configuration is no longer what the plan was made from, or, where a hash is expected,
-        was another one; and when runs that have not ended are left in a pool or a queue that would go.
+        Raises `Conflict` when the stored configuration has changed since the plan was made, when its hash differs from
+        `expect`, or when a pool or queue that would be deleted has runs that have not ended.
         """
         if expect is not None and expect != plan.hash:
             words = f"the stored configuration has the hash {plan.hash}, not {expect}: plan again, and look at the difference"
@@ -105,7 +106,7 @@ class Configurations(Runs):
         return plan
 
     def export(self) -> dict[str, Any]:
-        """What is stored, as `plan` takes it: without what is as it is by default."""
+        """The stored configuration as `plan` takes it, without fields that have their default values."""
         pools = {pool.name: _written(pool) for pool in self.store.pools()}
         return {"pools": pools, "deployments": {deployment.name: sparse(deployment) for deployment in self.store.deployments()}}
 
@@ -113,7 +114,7 @@ class Configurations(Runs):
         return {"id": self.clock.new_id(), "created_at": self.clock.now()}
 
     def _check_with_waiting_runs(self, stored: Configuration, target: Configuration, named: Configuration) -> None:
-        """As `update_work_pool` and `update_deployment` do it for what would be another template, or other variables."""
+        """Check waiting runs against changed templates and variables, as `update_work_pool` and `update_deployment` do."""
         pools = {pool.name: pool for pool in target.pools}
         variables = {deployment.name: deployment.job_variables for deployment in target.deployments}
         before, goes = stored.nouns, _withdrawn(stored, target, self.clock.now())
@@ -129,7 +130,7 @@ class Configurations(Runs):
 
 
 def _withdrawn(stored: Configuration, target: Configuration, now: datetime) -> Callable[[Run], bool]:
-    """Which waiting runs go, since their schedules go or become others."""
+    """Whether a waiting run is withdrawn because its schedule is removed or changed."""
     after = {deployment.name: deployment for deployment in target.deployments}
     gone = {
         deployment.name: saving(deployment, after[deployment.name], now).withdrawn
@@ -141,7 +142,7 @@ def _withdrawn(stored: Configuration, target: Configuration, now: datetime) -> C
 
 
 def _own_template(pool_type: str) -> Mapping[str, Any]:
-    """The template of a type; a type that nobody serves is a fault later, with its path."""
+    """The default template of a type. An unknown type is reported later, with its path."""
     try:
         return default_base_job_template(pool_type)
     except InvalidInput:
@@ -149,14 +150,14 @@ def _own_template(pool_type: str) -> Mapping[str, Any]:
 
 
 def _with_unnamed(named: Configuration, stored: Configuration) -> Configuration:
-    """What is named, laid over what is stored."""
+    """The named pools and deployments, with the stored ones that are not named."""
     pools = {pool.name: pool for pool in (*stored.pools, *named.pools)}
     deployments = {deployment.name: deployment for deployment in (*stored.deployments, *named.deployments)}
     return Configuration(pools=tuple(pools.values()), deployments=tuple(deployments.values()))
 
 
 def _faults(named: Configuration, target: Configuration, stored: Configuration, jobs: Jobs) -> Iterator[Fault]:
-    """Everything that does not fit: each noun by itself, then what names another."""
+    """All faults: of each pool and deployment by itself, then of the names by which they refer to each other."""
     written = {pool.name for pool in named.pools}, {deployment.name for deployment in named.deployments}
     sound = {pool.name: pool for pool in target.pools if pool.name not in written[0]}
     for pool in named.pools:
@@ -177,7 +178,7 @@ def _faults(named: Configuration, target: Configuration, stored: Configuration, 
 
 
 def _over_faults(named: Configuration, stored: Configuration, now: datetime) -> Iterator[Fault]:
-    """New or changed schedules that never come again; asked of what is sound otherwise."""
+    """New or changed schedules that have no window to come. Checked only when there are no other faults."""
     before = {deployment.name: deployment for deployment in stored.deployments}
     for deployment in named.deployments:
         root = joined("deployments", deployment.name)
@@ -199,7 +200,7 @@ def _pool_faults(pool: WorkPool, jobs: Jobs) -> Iterator[Fault]:
 def _place_faults(
     deployment: Deployment, pools: Mapping[str, WorkPool], deleted: set[str], sound: Mapping[str, WorkPool], jobs: Jobs
 ) -> Iterator[Fault]:
-    """A deployment's pool, queue and variables; those of a pool with faults are not asked."""
+    """Faults of a deployment's pool, queue and variables. Its variables are not checked when the pool has faults."""
     root, owner = joined("deployments", deployment.name), pools.get(deployment.pool)
     if owner is None:
         why = "; it is not in the configuration, and is to go with what is not (prune)" if deployment.pool in deleted else ""
@@ -212,7 +213,7 @@ def _place_faults(
 
 
 def _unnamed_faults(deployment: Deployment, sound: Mapping[str, WorkPool], jobs: Jobs) -> Iterator[Fault]:
-    """What a deployment that stays as it is loses: its queue, or a template that it fits."""
+    """Faults of a deployment that is not named: its queue would be deleted, or it would not fit a changed template."""
     owner = sound.get(deployment.pool)
     if owner is None:
         return
@@ -240,7 +241,7 @@ def _check_variables(owner: WorkPool, deployment: Deployment, jobs: Jobs, *, qui
 
 
 def _under(root: str, check: Callable[[], None]) -> Iterator[Fault]:
-    """The faults that a check finds, seen from the root."""
+    """The faults that a check raises, with paths from the root."""
     try:
         check()
     except InvalidInput as problem:
@@ -253,7 +254,7 @@ def _hook_names(noun: WorkPool | Deployment) -> dict[str, list[str]]:
 
 
 def _by_names(faults: Iterable[Fault], root: str, names: Mapping[str, Sequence[str]]) -> Iterator[Fault]:
-    """The faults of nouns that stand together at the names that a file gives them."""
+    """The faults with names instead of indices in their paths, as the file has them."""
     for fault in faults:
         path = fault.path
         for field, identities in names.items():
@@ -286,7 +287,7 @@ def _reconfiguration(plan: Plan, now: datetime) -> Reconfiguration:
 
 
 def _written(pool: WorkPool) -> dict[str, Any]:
-    """A pool as people write it: neither the template of its type, nor the queue that every pool has."""
+    """A pool as people write it, without the default template of its type and an unchanged default queue."""
     written = sparse(pool)
     if written["base_job_template"] == _own_template(pool.type):
         del written["base_job_template"]
@@ -297,4 +298,4 @@ def _written(pool: WorkPool) -> dict[str, Any]:
 
 
 _ORDER = dict.fromkeys(("type", "description", "concurrency_limit", "paused", "queues", "hooks", "base_job_template"))
-"""What a reader looks for first stands first, and what is long last."""
+"""The fields in the order of a reader's interest, long ones last."""

@@ -1,4 +1,4 @@
-"""Deployments: what is run where, with which job variables, when, and what is tried again."""
+"""Deployments: what runs where, with which job variables, when, and with which retries."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Deployments(WorkPools):
     ) -> Deployment:
         """Create a deployment; its schedules begin now. Raises `NotFound` (pool or queue), `AlreadyExists` or `InvalidInput`.
 
-        Where a schedule makes runs, the job variables have to be whole: such a run brings none of its own.
+        With an active schedule the job variables must be complete, because a scheduled run has none of its own.
         """
         deployment = Deployment(
             id=self.clock.new_id(),
@@ -69,12 +69,12 @@ class Deployments(WorkPools):
         hooks: Iterable[Hook] = UNSET,
         paused: bool = UNSET,
     ) -> Deployment:
-        """Change what is given; new job variables are checked with the deployment's waiting runs as well.
+        """Change the fields that are passed. New job variables are also checked with the deployment's waiting runs.
 
-        `schedules` and `hooks` replace all that were; a schedule that stays as it was goes on from where it was. Runs to come
-        are made anew where a schedule changes, or what its runs take from the deployment. With another `pool` its waiting runs
-        move too (`dispatcher.client.relocation` says how: their ids become others), into the queue of the same name or else
-        `default`. Raises `NotFound`, `InvalidInput` or `Conflict`.
+        `schedules` and `hooks` replace all existing ones. A schedule that has not changed continues where it was. When a
+        schedule changes, or a field that its runs copy from the deployment, its future runs are created again. With another
+        `pool`, waiting runs move too and get new ids (see `dispatcher.client.relocation`): into the queue of the same name,
+        or else into `default`. Raises `NotFound`, `InvalidInput` or `Conflict`.
         """
         deployment = self.deployment(name)
         if pool is not UNSET and queue is UNSET:
@@ -96,9 +96,9 @@ class Deployments(WorkPools):
         return saved
 
     def rename_deployment(self, name: str, new_name: str) -> Deployment:
-        """Give a deployment another name; its waiting runs are those of the new name then, with ids of their own.
+        """Rename a deployment. Its waiting runs move to the new name and get new ids.
 
-        Its schedules go on from now. Raises `NotFound`, `AlreadyExists`, `InvalidInput` or `Conflict`.
+        Its schedules continue from now. Raises `NotFound`, `AlreadyExists`, `InvalidInput` or `Conflict`.
         """
         deployment, now = self.deployment(name), self.clock.now()
         if self.store.deployment(text(new_name, "name")) is not None:
@@ -118,13 +118,13 @@ class Deployments(WorkPools):
         return saved
 
     def stranded_runs(self, name: str) -> int:
-        """How many waiting runs would crash at their turn were the deployment deleted: all but those to come of schedules."""
+        """How many waiting runs would crash if the deployment were deleted: all except future runs of its schedules."""
         slugs = {schedule.slug for schedule in self.deployment(name).schedules}
         waiting = self.store.runs(RunFilter(deployment=name, states=WAITING), limit=MAX_RECHECKED)
         return sum(not (run.schedule in slugs and run.fence == 0) for run in waiting)
 
     def deployments(self, pool: str | None = None) -> Sequence[Deployment]:
-        """Every deployment (of one pool), by name."""
+        """Every deployment, or every one of a pool, by name."""
         return self.store.deployments(pool)
 
     def deployment(self, name: str) -> Deployment:
@@ -135,9 +135,9 @@ class Deployments(WorkPools):
         return deployment
 
     def delete_deployment(self, name: str) -> None:
-        """Delete a deployment and the runs to come of its schedules. Raises `NotFound`.
+        """Delete a deployment and the future runs of its schedules. Raises `NotFound`.
 
-        Other runs of it stay, but one that waits crashes when its turn comes.
+        Its other runs stay. One that waits crashes when it is claimed.
         """
         self.deployment(name)
         self.store.delete_deployment(name)
@@ -147,7 +147,7 @@ class Deployments(WorkPools):
         return self.store.save_deployment(checked, expected_version=version, now=self.clock.now())
 
     def _checked_deployment(self, deployment: Deployment) -> tuple[Deployment, WorkPool]:
-        """A deployment that can be saved, with its pool. Raises `NotFound` or `InvalidInput`."""
+        """The checked deployment, ready to be saved, and its pool. Raises `NotFound` or `InvalidInput`."""
         schedules = tuple(map(anchored, deployment.schedules))
         deployment = replace(deployment, schedules=schedules, retry=plain_policy(deployment.retry))
         validate(deployment)

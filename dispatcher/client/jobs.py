@@ -1,9 +1,8 @@
-"""What the provider says of the jobs that a pool, a deployment or a run will make, asked before any of them is saved.
+"""The provider's checks of the jobs of a pool, a deployment or a run, before any of these is saved.
 
-A tick would find the same faults, one run after another, hours later. So the configuration is rendered from what is known,
-and the provider's own check is asked, in its own words and without a call. What a later level may still change is no fault
-yet: of a pool, and of a deployment whose runs may bring variables, only those faults count that stay whatever the
-placeholders get.
+A tick would find the same faults hours later, one run after another. So the job configuration is rendered from the values that
+are known, and the provider checks it without a call to its API. A value that a later level may still change is no fault: for a
+pool, and for a deployment whose runs may have their own variables, only faults count that no value of a placeholder removes.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from providers import registry
 from providers.base import Checked, Finding, ProviderError
 
 Check = Callable[[str, Mapping[str, Any]], Checked]
-"""What a provider type says of a rendered configuration, as `providers.registry.check`."""
+"""A provider type's check of a rendered configuration, as `providers.registry.check`."""
 Warn = Callable[[str], None]
 Level = Mapping[str, Any]
 
@@ -31,7 +30,7 @@ CONFIGURATION = "job_configuration"
 
 
 def log_warning(text: str) -> None:
-    """Where warnings go when nobody says otherwise: to the log."""
+    """Log a warning: the default of `warn`."""
     log_event("input.warning", warning=text)
 
 
@@ -42,7 +41,7 @@ class Jobs:
         self._check, self._warn = check, warn
 
     def check_pool(self, pool: WorkPool) -> None:
-        """Raise `InvalidTemplate` for what no variable can correct; warn of what is not used, or not checked."""
+        """Raise `InvalidTemplate` for faults that no variable can correct. Warn of parts that are not used or not checked."""
         template = pool.base_job_template
         warnings = [f"base_job_template.{key}: is not read; remove it" for key in sorted(template.keys() - PARTS)]
         checked = self._ask(pool, render(template, {}))
@@ -61,9 +60,9 @@ class Jobs:
         self._report(_idle(template, variables or {}))
 
     def check_deployment(self, pool: WorkPool, variables: Level, *, scheduled: bool, quiet: bool = False) -> None:
-        """Raise `InvalidVariables` for what a run of the deployment would be refused for, whatever its own variables.
+        """Raise `InvalidVariables` for faults that every run of the deployment would have, whatever its own variables.
 
-        A scheduled one has no others, so that everything counts. `quiet` reports no warnings.
+        Scheduled runs have no variables of their own, so with `scheduled` every fault counts. `quiet` suppresses warnings.
         """
         template = pool.base_job_template
         checked = self._ask(pool, render(template, {}, deployment_variables=variables))
@@ -81,7 +80,7 @@ class Jobs:
         self._report(warnings)
 
     def check_run(self, pool: WorkPool, variables: Level, *, deployment_variables: Level | None = None) -> None:
-        """Raise `InvalidVariables` for what the run would be refused for; warn of what would have no effect."""
+        """Raise `InvalidVariables` for faults that the provider would refuse; warn of values that would have no effect."""
         template = pool.base_job_template
         checked = self._ask(pool, render(template, variables, deployment_variables=deployment_variables))
         _raise(template, checked.faults)
@@ -94,19 +93,19 @@ class Jobs:
             return Checked(faults=(Finding(path="", message=str(problem)),))
 
     def _fixed(self, pool: WorkPool, checked: Checked) -> list[Finding]:
-        """The faults that no variable can correct: no placeholder has a part in them, and they are there with any values."""
+        """The faults that no variable can correct: no placeholder is involved, and they appear with any values."""
         template = pool.base_job_template
         findings = [finding for finding in checked.faults if not _involved(template, finding.path)]
         for values in ({}, samples(template["variables"])) if findings else ():
             try:
                 others = self._ask(pool, fill(template[CONFIGURATION], values)).faults
-            except RenderError:  # a sample that cannot stand inside text
+            except RenderError:  # a sample value that cannot be put inside text
                 continue
             findings = [finding for finding in findings if finding in others]
         return findings
 
     def _new_warnings(self, pool: WorkPool, checked: Checked, below: Level | None) -> Iterator[str]:
-        """The warnings that the level below has not had already."""
+        """The warnings that the level below (pool or deployment) does not have already."""
         if not checked.warnings:
             return
         template = pool.base_job_template
@@ -125,7 +124,7 @@ def _raise(template: Level, findings: Iterable[Finding]) -> None:
 
 
 def _idle(template: Level, variables: Level) -> Iterator[str]:
-    """Warnings of values that do nothing: of variables that the template does not use, and of text that asks for a look-up."""
+    """Warnings of values without effect: variables that the template does not use, and placeholders that are not filled."""
     declared, used = template["variables"].get("properties") or {}, _used(template)
     for name, value in variables.items():
         root = name.partition(".")[0]
@@ -148,15 +147,15 @@ def _why_unfilled(name: str) -> str:
 
 
 def _used(template: Level) -> frozenset[str]:
-    """The variables that the job configuration has placeholders for."""
+    """The names of variables for which the job configuration has placeholders."""
     roots = {str(steps(placeholder.name)[0]) for placeholder in placeholders(template[CONFIGURATION])}
     return frozenset(roots | ({ENVIRONMENT} if isinstance(template[CONFIGURATION].get(ENVIRONMENT), Mapping) else set()))
 
 
 def _involved(template: Level, path: str) -> list[Placeholder]:
-    """The placeholders that decide what stands at a path: at it, in it, or around it.
+    """The placeholders at a path, inside it or around it.
 
-    A path that the job configuration does not have may be the name of a variable: then it is that variable's placeholders.
+    A path that the job configuration does not have may be the name of a variable: then that variable's placeholders.
     """
     own = (
         [Placeholder(ENVIRONMENT, ENVIRONMENT, alone=True)]
@@ -174,7 +173,7 @@ def _within(path: str, whole: str) -> bool:
 
 
 def _independent(template: Level, findings: Iterable[Finding], variables: Level) -> list[Finding]:
-    """The findings that no unset variable has a part in."""
+    """The findings in which no unset variable is involved."""
     values = resolve(template, {}, deployment_variables=variables)
     return [
         finding
@@ -184,7 +183,7 @@ def _independent(template: Level, findings: Iterable[Finding], variables: Level)
 
 
 def _named(template: Level, finding: Finding) -> str:
-    """The variable that a finding comes from, where it is one alone; otherwise its place in the job configuration."""
+    """The variable that causes a finding, if there is exactly one; otherwise the path in the job configuration."""
     sources = _involved(template, finding.path) if finding.path else []
     names = {str(steps(placeholder.name)[0]) for placeholder in sources}
     if len(names) != 1:

@@ -50,7 +50,7 @@ WAITING = frozenset({RunState.SCHEDULED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolView:
-    """A pool with what people ask of it."""
+    """A pool with its statuses and counts, as people look at it."""
 
     pool: WorkPool
     status: Status
@@ -60,11 +60,11 @@ class PoolView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upcoming:
-    """A run that is due within the time that was asked for."""
+    """A run that is due within the time of a preview."""
 
     run: Run
     created: bool
-    """False for a window of a schedule that is too far ahead to be a run yet: as the run that it will be, with its id."""
+    """False for a window that is not a run yet. It is shown as the run that it will be, with the same id."""
 
 
 class WorkPools:
@@ -80,9 +80,9 @@ class WorkPools:
         check: Check = registry.check,
         wake: Wake = nobody,
     ) -> None:
-        """`warn` is given what is accepted and has no effect, a line each; `check` asks a provider about a job.
+        """`warn` is called with one line for each accepted value without effect; `check` is a provider's check of a job.
 
-        `wake` starts a tick of the pools that have got work or room by a call of this client.
+        `wake` starts a tick of the pools to which a call of this client has given work or room.
         """
         self.store = store
         self.clock = clock or SystemClock()
@@ -104,10 +104,10 @@ class WorkPools:
         description: str = "",
         hooks: Iterable[Hook] = (),
     ) -> WorkPool:
-        """Create a pool with its `default` queue; without a template it gets its type's own.
+        """Create a pool with its `default` queue. Without a template, it gets the default template of its type.
 
-        `job_variables` become the defaults of the template's variables. `hooks` name entries of the settings, which need not
-        be those of this process: ticks tell.
+        `job_variables` become the defaults of the template's variables. `hooks` name entries of `DISPATCHER_HOOKS`. The setting
+        of the process that ticks counts, so this process need not have them.
 
         Raises `InvalidInput` (`InvalidTemplate`) or `AlreadyExists`.
         """
@@ -142,9 +142,9 @@ class WorkPools:
         description: str = UNSET,
         hooks: Iterable[Hook] = UNSET,
     ) -> WorkPool:
-        """Change what is given and leave the rest; `job_variables` become defaults of the template's variables.
+        """Change the fields that are passed; `job_variables` become defaults of the template's variables.
 
-        `hooks` replace all that were. Existing runs keep the notification settings that they were created with.
+        `hooks` replace all existing ones. Existing runs keep the notification settings that they were created with.
 
         A new template is checked with every deployment of the pool, and with its waiting runs (the first
         `MAX_RECHECKED`). Raises `NotFound`, `InvalidInput`, or `Conflict` when somebody else changed the pool meanwhile.
@@ -188,10 +188,10 @@ class WorkPools:
         )
 
     def preview_work_pool(self, name: str, *, within: timedelta = timedelta(hours=1), limit: int = 100) -> Sequence[Upcoming]:
-        """The runs that wait and are due by then, late ones included, and those that schedules will make until then.
+        """The waiting runs that are due `within` that time, late ones included, and those that schedules will make by then.
 
-        By due time, at most `limit` (from 1 to `MAX_PREVIEW`). Costs what is shown, however many wait. Raises `NotFound` or
-        `InvalidInput`.
+        By due time, at most `limit` (from 1 to `MAX_PREVIEW`). The cost depends on `limit`, not on the number of waiting runs.
+        Raises `NotFound` or `InvalidInput`.
         """
         if not 1 <= limit <= MAX_PREVIEW:
             raise InvalidInput("preview", [Fault("limit", f"must be from 1 to {MAX_PREVIEW}, not {limit}")])
@@ -205,7 +205,7 @@ class WorkPools:
     def oldest_due(self, name: str) -> Run | None:
         """The due run of the pool that has waited longest, paused queues included; None when nothing is due.
 
-        Costs a row a queue, however many wait.
+        Reads one row for each queue, however many runs wait.
         """
 
         def oldest(snapshot: Snapshot) -> Run | None:
@@ -215,7 +215,7 @@ class WorkPools:
         return self.store.look(name, self.clock.now(), oldest)
 
     def _waiting_runs(self, pool: WorkPool, until: datetime, limit: int) -> Sequence[Run]:
-        """The first of the pool's runs that wait and are due by then."""
+        """The first waiting runs of the pool that are due by then."""
 
         def waiting(snapshot: Snapshot) -> Sequence[Run]:
             return [run for queue in snapshot.pool.queues for run in snapshot.due(queue.name, limit)]
@@ -223,7 +223,7 @@ class WorkPools:
         return self.store.look(pool.name, until, waiting) or ()
 
     def delete_work_pool(self, name: str) -> None:
-        """Delete a pool, its queues, deployments and ended runs. Raises `NotFound`, or `Conflict` while runs are left."""
+        """Delete a pool, its queues, deployments and ended runs. Raises `NotFound`, or `Conflict` if a run has not ended."""
         self.store.delete_pool(name, expected_version=self.work_pool(name).version)
 
     # Work queues
@@ -239,7 +239,9 @@ class WorkPools:
         description: str = "",
         shift: bool = True,
     ) -> WorkPool:
-        """Add a queue; without a priority it goes last. One that is taken pushes its holder down, or is refused if not `shift`.
+        """Add a queue; without a priority it goes last. With `shift`, a queue that has this priority moves down.
+
+        Without `shift`, a priority that another queue has is refused.
 
         Raises `NotFound` (the pool), `AlreadyExists` or `InvalidInput`.
         """
@@ -270,13 +272,13 @@ class WorkPools:
         description: str = UNSET,
         shift: bool = True,
     ) -> WorkPool:
-        """Change what is given; `shift` as for a new queue. Raises `NotFound`, `InvalidInput` or `Conflict`."""
+        """Change the fields that are passed; `shift` as for a new queue. Raises `NotFound`, `InvalidInput` or `Conflict`."""
         owner = self.work_pool(pool)
         changes = without_unset(priority=priority, concurrency_limit=concurrency_limit, paused=paused, description=description)
         return self._save_queue(owner, replace(self._queue(owner, name), **changes), shift=shift)
 
     def delete_work_queue(self, pool: str, name: str) -> WorkPool:
-        """Delete a queue; the others keep their numbers.
+        """Delete a queue; the others keep their priorities.
 
         Raises `NotFound`, `Conflict` while it has runs that have not ended or is the queue of a deployment, or `InvalidInput`
         for the default queue.
@@ -293,7 +295,7 @@ class WorkPools:
         return self._save_pool(replace(owner, queues=without(owner.queues, name)))
 
     def _save_pool(self, pool: WorkPool, *, before: WorkPool | None = None) -> WorkPool:
-        """Check and save; where that gives the pool room that it did not have before, start a tick of it."""
+        """Check and save the pool. Start a tick of it when the change gives it room."""
         validate(pool)
         saved = self.store.save_pool(pool, expected_version=pool.version)
         if before and gives_room(before, pool):
@@ -301,7 +303,7 @@ class WorkPools:
         return saved
 
     def start_tick(self, pools: Sequence[str]) -> None:
-        """Start a tick of these pools, where the settings say how (`DISPATCHER_WAKE`). A failure is a warning, and harmless."""
+        """Start a tick of these pools, if `DISPATCHER_WAKE` is set. A failure is a warning: the scheduled tick comes anyway."""
         try:
             self._wake(pools)
         except NotWoken as problem:
@@ -320,7 +322,7 @@ class WorkPools:
         return queue
 
     def _check_dependents(self, pool: WorkPool) -> None:
-        """Check everything that a changed template is used with; the error names what no longer fits."""
+        """Check a changed template with the pool's deployments and waiting runs; the error names what no longer fits."""
         variables = {}
         for deployment in self.store.deployments(pool.name):
             variables[deployment.name] = deployment.job_variables
@@ -338,7 +340,7 @@ class WorkPools:
         *,
         goes: Callable[[Run], bool] = lambda _run: False,
     ) -> None:
-        """Check waiting runs against a pool's template, and what their deployments give them; not those that go."""
+        """Check waiting runs, with their deployments' variables, against a pool's template; not those that `goes` selects."""
         for run in self.store.runs(where, limit=MAX_RECHECKED):
             if goes(run):
                 continue
@@ -348,7 +350,7 @@ class WorkPools:
 
 
 def _checked(template: Mapping[str, Any], job_variables: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """The template with these defaults. Raises `InvalidTemplate` or `InvalidVariables`."""
+    """The checked template with these defaults. Raises `InvalidTemplate` or `InvalidVariables`."""
     template = coerced_template(template)
     check_base_job_template(template)
     if not job_variables:

@@ -1,9 +1,9 @@
-"""Waiting runs that go along when their deployment moves to another pool or gets another name.
+"""Move waiting runs when their deployment moves to another pool or gets another name.
 
-What a run was created with never changes, its pool and its deployment's name among it. So a run that waits is ended, and one
-like it takes its place: with the same name, times, variables, tags and retries, and with an id that is derived from the old
-one's. The end comes first, guarded by what was read: a run that a tick claims meanwhile stays where it is, and none runs twice.
-Where the second step did not take place, the same change of the pool made again does it.
+A run's pool and deployment never change. So each waiting run is cancelled and replaced by a new run with the same name, times,
+variables, tags and retry policy. The new run's id is derived from the old one's. The old run is cancelled first, and only if it
+has not changed since it was read: a run that a tick claims meanwhile stays where it is, and no run is executed twice. If the
+program stops between the two steps, the same change of the pool, made again, completes them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOST = 10_000
 
 
 def take_along(store: PeopleStore, before: Deployment, after: Deployment, pool: WorkPool, now: datetime) -> Sequence[Run]:
-    """Let the waiting runs of `before` wait for `after`, which is stored, in its pool; the answer has them as they are now."""
+    """Move the waiting runs of `before` to `after`, which is stored already. Returns the new runs."""
     moved = []
     for run in store.runs(RunFilter(deployment=before.name, states=WAITING), limit=MOST):
         if (run.pool, run.deployment) != (after.pool, after.name):
@@ -36,7 +36,7 @@ def take_along(store: PeopleStore, before: Deployment, after: Deployment, pool: 
 
 
 def mended(store: PeopleStore, before: Deployment, after: Deployment, pool: WorkPool) -> list[Run]:
-    """Those whose end was recorded by an earlier change that went no further."""
+    """Complete an earlier change that was interrupted: add the runs whose predecessors it had ended, and return them."""
     ended = store.runs(RunFilter(deployment=before.name, states=frozenset({RunState.CANCELLED})), limit=MOST)
     lost = [successor(run, before, after, pool) for run in ended if _went_to(run, after) and run.pool != after.pool]
     missing = [run for run in lost if store.get(run.id) is None]
@@ -46,7 +46,7 @@ def mended(store: PeopleStore, before: Deployment, after: Deployment, pool: Work
 
 
 def successor(run: Run, before: Deployment, after: Deployment, pool: WorkPool) -> Run:
-    """The run that takes the place of one."""
+    """The run that replaces `run`."""
     queue = after.queue if run.queue == before.queue else run.queue
     created_with = {name: getattr(run, name) for name in PINNED_BY_CREATION}
     moved = {
@@ -62,12 +62,12 @@ def successor(run: Run, before: Deployment, after: Deployment, pool: WorkPool) -
 
 
 def identity(run: Run, after: Deployment) -> UUID:
-    """A pure function of the run and where it goes: whoever moves it makes the same one."""
+    """The new run's id: a pure function of the old run and its target, so that a repeat makes the same run."""
     return uuid5(run.id, f"{after.pool}/{after.name}")
 
 
 def queue_in(pool: WorkPool, deployment: Deployment) -> str:
-    """The queue of the same name in another pool, or else its default one."""
+    """The pool's queue with the name of the deployment's queue, or else its default queue."""
     return deployment.queue if pool.queue(deployment.queue) is not None else DEFAULT_QUEUE
 
 

@@ -1,4 +1,4 @@
-"""A run's request as JSON has it: for `create_run` events and for files of requests."""
+"""Run requests in JSON, from `create_run` events and from files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAMES = frozenset(field.name for field in fields(RunRequest))
 
 
 def run_request(value: Any, subject: str) -> RunRequest:
-    """The request in a JSON object. Raises `InvalidInput` of `subject`; what depends on the pool is not checked yet."""
+    """The request in a JSON object. Raises `InvalidInput` for `subject`. Nothing that depends on the pool is checked here."""
     if not isinstance(value, Mapping):
         raise InvalidInput(subject, [Fault("", "must be an object")])
     unknown = sorted(value.keys() - NAMES)
@@ -39,4 +39,4 @@ def _retry(value: Any, _: str) -> RetryPolicy:
 
 
 _READ: Mapping[str, Callable[[Any, str], Any]] = {"scheduled_at": _time, "retry": _retry}
-"""Fields that JSON has no values for, and how each is read."""
+"""How the fields are read for which JSON has no type."""

@@ -50,7 +50,7 @@ class Runs(Schedules):
     def create_runs(self, requests: Iterable[RunRequest | Mapping[str, Any]]) -> Sequence[Run]:
         """Create many runs, all or none; a request may be an object with the fields of `RunRequest`.
 
-        Each is checked as it comes out of `requests`, and what is alike in several of them only once.
+        Each request is checked as it is taken from `requests`; equal parts of several requests are checked once.
         """
         batch, runs = Batch(self), list[Run]()
         for request in requests:
@@ -61,7 +61,7 @@ class Runs(Schedules):
         added = self.store.add_runs(runs)
         now = self.clock.now()
         self.start_tick([run.pool for run in runs if run.id in added and run.due_at <= now])
-        made = {run.id: run for run in reversed(runs)}  # the first of two with one key
+        made = {run.id: run for run in reversed(runs)}  # of two runs with the same key, the first
         return [made[run.id] if run.id in added else (self.store.get(run.id) or run) for run in runs]
 
     def run(self, reference: UUID | str) -> Run:
@@ -91,9 +91,9 @@ class Runs(Schedules):
         return self.store.runs(where, limit=limit, offset=offset)
 
     def cancel_run(self, reference: UUID | str) -> Run:
-        """Cancel a run: at once when it has no job, otherwise as soon as its job is seen to have ended.
+        """Cancel a run: at once if it has no job, otherwise as soon as a tick sees that its job has ended.
 
-        A run that has ended already stays as it is. Raises `NotFound`.
+        A run that has ended stays as it is. Raises `NotFound`.
         """
         while True:
             run = self.run(reference)
@@ -102,11 +102,11 @@ class Runs(Schedules):
                 return self.run(run.id)
 
     def retry_run(self, reference: UUID | str) -> Run:
-        """Run again what has ended: by a new run of the same pool, queue, deployment, variables, tags and retry policy.
+        """Run an ended run again: create a new run with the same pool, queue, deployment, variables, tags and retry policy.
 
-        It is due at once, and for the same time (`scheduled_at`) as the old one. Ended runs never move, so the new one has an
-        id of its own: derived from the old one's, so that a repeat gives back the same run. Raises `NotFound`, `Conflict` for a
-        run that has not ended, or `InvalidInput` where it no longer fits the pool.
+        The new run is due at once and has the old run's `scheduled_at`. Its id is derived from the old run's, so that a
+        repeated call returns the same run. Raises `NotFound`, `Conflict` for a run that has not ended, or `InvalidInput` where
+        the run no longer fits the pool.
         """
         old = self.run(reference)
         if not old.state.is_terminal:
@@ -145,7 +145,7 @@ class Runs(Schedules):
         return explain(run, around, now)
 
     def needs_of(self, pool: WorkPool, run: Run) -> Needs:
-        """What the run's job needs of its provider; asked only where something is held, and nothing where nobody can tell."""
+        """What the run's job needs of its provider. Empty if the pool has no holds, or if its needs cannot be determined."""
         configuration = configuration_of(pool, run, self.store.deployment) if pool.holds else None
         with suppress(ProviderError):
             return registry.needs(pool.type, configuration) if configuration is not None else Needs()
@@ -182,7 +182,7 @@ class Runs(Schedules):
 
 
 def _identity(pool: str, deployment: str | None, key: str) -> UUID:
-    """The id that a key stands for; the names cannot hold a slash, so nobody else's key gives the same."""
+    """The id that belongs to a key. Names hold no slash, so that no other pool, deployment and key give the same id."""
     return uuid5(NAMESPACE_URL, f"push-dispatcher:run:{pool}/{deployment or ''}/{text(key, 'idempotency_key')}")
 
 

@@ -1,4 +1,4 @@
-"""The schedules of a deployment one by one, and its pause."""
+"""Single schedules of a deployment, and pausing all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dispatcher.errors import AlreadyExists, Conflict, Fault, InvalidInput, NotF
 from dispatcher.models import Deployment, Schedule
 
 REPEATS = 5
-"""Times that a change which says the same whatever else has changed is made again after somebody else's came first."""
+"""How often a change is repeated after somebody else changed the deployment first."""
 
 MAX_WINDOWS = 1000
 
@@ -24,16 +24,16 @@ _KINDS = ("cron", "interval", "rrule")
 
 
 class Schedules(Deployments):
-    """What people do with a deployment's schedules. A window is made a run by ticks, once, ahead of its time."""
+    """What people do with a deployment's schedules. Ticks make each window one run, ahead of its time."""
 
     # Schedules
 
     def pause_deployment(self, name: str) -> Deployment:
-        """Let its schedules make no more runs; those to come are taken away. Raises `NotFound`."""
+        """Pause all schedules of a deployment and delete their future runs. Raises `NotFound`."""
         return self._repeatedly(name, lambda deployment: replace(deployment, paused=True))
 
     def resume_deployment(self, name: str) -> Deployment:
-        """Let its schedules make runs again, from now on. Raises `NotFound`, or `InvalidInput` where variables are missing."""
+        """Resume a deployment's schedules from now on. Raises `NotFound`, or `InvalidInput` where variables are missing."""
         return self._repeatedly(name, lambda deployment: replace(deployment, paused=False))
 
     def schedule(self, deployment: str, slug: str) -> Schedule:
@@ -41,7 +41,7 @@ class Schedules(Deployments):
         return _schedule(self.deployment(deployment), slug)
 
     def add_schedule(self, deployment: str, schedule: Schedule) -> Deployment:
-        """Give a deployment one more. Raises `NotFound`, `AlreadyExists` (the slug) or `InvalidInput`."""
+        """Add a schedule to a deployment. Raises `NotFound`, `AlreadyExists` (the slug) or `InvalidInput`."""
 
         def added(owner: Deployment) -> Deployment:
             if any(schedule.slug == other.slug for other in owner.schedules):
@@ -53,24 +53,24 @@ class Schedules(Deployments):
         return self._repeatedly(deployment, added)
 
     def update_schedule(self, deployment: str, slug: str, /, **changes: Any) -> Deployment:
-        """Change fields of one. Another kind takes the place of the one that was: `cron=` makes an interval's a cron schedule.
+        """Change fields of a schedule. Another kind replaces the present one: `cron=` makes an interval a cron schedule.
 
-        Where its windows change, its runs to come are made anew. Raises `NotFound`, `InvalidInput`, or `Conflict` when somebody
-        else changed the deployment meanwhile.
+        When its windows change, its future runs are created again. Raises `NotFound`, `InvalidInput`, or `Conflict` when
+        somebody else changed the deployment meanwhile.
         """
         owner = self.deployment(deployment)
         return self._save_deployment(_with(owner, slug, changes), owner.version)
 
     def pause_schedule(self, deployment: str, slug: str) -> Deployment:
-        """Let one make no more runs; those to come are taken away. Raises `NotFound`."""
+        """Pause a schedule and delete its future runs. Raises `NotFound`."""
         return self._repeatedly(deployment, lambda owner: _with(owner, slug, {"active": False}))
 
     def resume_schedule(self, deployment: str, slug: str) -> Deployment:
-        """Let one make runs again, from now on. Raises `NotFound`, or `InvalidInput` where variables are missing."""
+        """Resume a schedule from now on. Raises `NotFound`, or `InvalidInput` where variables are missing."""
         return self._repeatedly(deployment, lambda owner: _with(owner, slug, {"active": True}))
 
     def remove_schedule(self, deployment: str, slug: str) -> Deployment:
-        """Take one away, and with it its runs to come. Raises `NotFound`."""
+        """Remove a schedule and delete its future runs. Raises `NotFound`."""
 
         def less(owner: Deployment) -> Deployment:
             gone = _schedule(owner, slug)
@@ -79,11 +79,11 @@ class Schedules(Deployments):
         return self._repeatedly(deployment, less)
 
     def clear_schedules(self, deployment: str) -> Deployment:
-        """Take all away, and with them their runs to come. Raises `NotFound`."""
+        """Remove all schedules of a deployment and delete their future runs. Raises `NotFound`."""
         return self._repeatedly(deployment, lambda owner: replace(owner, schedules=()))
 
     def next_windows(self, schedule: Schedule, *, count: int = 3) -> Sequence[datetime]:
-        """The next windows of a schedule, in UTC, were it active; fewer where it has no more within years.
+        """The next windows of a schedule, in UTC, as if it were active. Fewer where no more come within years.
 
         Raises `ScheduleError` for one that validation would refuse.
         """
@@ -96,7 +96,7 @@ class Schedules(Deployments):
             raise ScheduleError(f"schedule {schedule.slug!r}: {problem}; give it anew, or delete it") from None
 
     def _repeatedly(self, name: str, change: Callable[[Deployment], Deployment]) -> Deployment:
-        """Make a change that says the same whoever came first; the deployment is read anew for each try."""
+        """Save a change that does not depend on other changes. After a conflict the deployment is read again."""
         left = REPEATS
         while True:
             deployment = self.deployment(name)
@@ -117,7 +117,7 @@ def _schedule(deployment: Deployment, slug: str) -> Schedule:
 
 
 def _with(deployment: Deployment, slug: str, changes: Mapping[str, Any]) -> Deployment:
-    """The deployment with fields of one schedule changed. Raises `NotFound`, or `InvalidInput` for a field that is none."""
+    """The deployment with fields of one schedule changed. Raises `NotFound`, or `InvalidInput` for an unknown field."""
     before = _schedule(deployment, slug)
     unknown = [name for name in changes if name not in Schedule.__dataclass_fields__ or name == "slug"]
     if unknown:
