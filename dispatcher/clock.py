@@ -11,7 +11,7 @@ from uuid import UUID
 
 
 class Clock(Protocol):
-    """Time, waiting and new identities."""
+    """Time, waiting and new ids."""
 
     def now(self) -> datetime:
         """The present, aware, UTC."""
@@ -22,7 +22,7 @@ class Clock(Protocol):
         ...
 
     def new_id(self) -> UUID:
-        """An identity that is new, and that sorts after all that were made before it."""
+        """A new id, which sorts after all ids that were made before it."""
         ...
 
 

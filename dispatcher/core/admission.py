@@ -1,7 +1,7 @@
 """Which runs may start now. The whole order and every limit of the product is in `admit`, and nowhere else.
 
-`admit` is given what a claiming transaction sees, and answers with an `Admission`; it knows no store, clock or log. `explain`
-(`dispatcher.core.reasons`) asks the same function, so that what it says is what decides.
+`admit` gets what a claiming transaction sees and returns an `Admission`. It knows no store, clock or log. `explain`
+(`dispatcher.core.reasons`) calls the same function, so that an explanation is always the real decision.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from providers.base import Needs
 UNLIMITED = 2**31
 
 MAX_PASSED = 1000
-"""Held runs of one queue that one claim looks past, give or take a page; where more are, the next claim goes on from there."""
+"""Held runs of one queue that one claim passes over, give or take a page. The next claim continues from there."""
 
 
 class Barrier(StrEnum):
-    """Where a queue's runs stop. In the order in which they are looked at."""
+    """Why a queue's runs stop, in the order in which the reasons are checked."""
 
     POOL_PAUSED = "POOL_PAUSED"
     QUEUE_PAUSED = "QUEUE_PAUSED"
     POOL_LIMIT_ZERO = "POOL_LIMIT_ZERO"
     QUEUE_LIMIT_ZERO = "QUEUE_LIMIT_ZERO"
     POOL_HELD = "POOL_HELD"
-    """The provider refused a submission, and every run of the pool would be refused as well."""
+    """The provider refused a submission and would refuse every run of the pool."""
     POOL_FULL = "POOL_FULL"
     QUEUE_FULL = "QUEUE_FULL"
     HIGHER_QUEUES = "HIGHER_QUEUES"
@@ -40,18 +40,18 @@ class Barrier(StrEnum):
     OWN_QUEUE = "OWN_QUEUE"
     """The free slots go to earlier runs of the same queue."""
     PLACE_HELD = "PLACE_HELD"
-    """The rest of the queue would be refused: the provider has refused a run that goes to the same place, or needs as much."""
+    """The provider would refuse the rest of the queue: it refused a run that goes to the same place, or needs as much."""
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What may start, and why nothing more of each queue may."""
+    """Which runs may start, and why no more of each queue may."""
 
     admitted: tuple[Run, ...]
     barriers: Mapping[str, Barrier]
-    """By queue: what stops its next run. A queue that is not in here had all its due runs admitted."""
+    """By queue: what stops its next run. All due runs of a queue that is not in here were admitted."""
     passed: Mapping[str, Position] = field(default_factory=dict)
-    """By queue: how far it was looked through without finding a run that is not held, where there may be some behind."""
+    """By queue: the position up to which all runs are held, where runs that are not held may follow."""
 
 
 def order(queue: WorkQueue, run: Run) -> tuple[int, datetime, UUID]:
@@ -60,12 +60,12 @@ def order(queue: WorkQueue, run: Run) -> tuple[int, datetime, UUID]:
 
 
 def room(limit: int | None, used: int) -> int:
-    """How many more a limit allows; a limit lowered below what is in use allows none."""
+    """How many more slots a limit allows. A limit below what is in use allows none."""
     return UNLIMITED if limit is None else max(0, limit - used)
 
 
 def needs_nothing(_run: Run) -> Needs:
-    """What is said of a run's needs where nobody can tell: only a hold of the whole pool concerns it."""
+    """The needs of a run whose needs are unknown: only a hold of the whole pool applies to it."""
     return Needs()
 
 
@@ -81,15 +81,14 @@ def admit(
     """Admit due runs, best first, as long as every limit holds.
 
     Queues are served by ascending priority, the runs of a queue by due time and then id (`due(queue, n, after)` gives the first
-    n behind a place). It is a strict waterfall: a lower queue is served only from slots that every higher queue had no
-    eligible run for. A paused queue and one at its own limit do not stand in the way of those below. Both limits hold: slots
-    in use count against their queue and their pool in whatever queue they are, paused ones included. At most `budget` runs
-    are admitted.
+    n after a position). It is a strict waterfall: a lower queue gets only slots for which no higher queue had an eligible
+    run. A paused queue, and one at its own limit, do not block the queues below. Both limits hold: a slot in use counts
+    against its queue and its pool, in paused queues too. At most `budget` runs are admitted.
 
-    A run that a hold of the pool concerns is not eligible: it keeps its place, and those behind it go on. `needs` tells what
-    a run needs, and is asked only while there is a hold that concerns some runs and not others. Then runs are read page by
-    page, each longer than the one before, until `MAX_PASSED` held ones were passed over; the answer says how far that was, and
-    a queue whose holds remember such a place (`holds.first_position`) is read from there on.
+    A run to which a hold of the pool applies is not eligible: it keeps its position, and the runs behind it go on. `needs`
+    returns what a run needs. It is called only while a hold applies to some runs and not to others. Then runs are read page by
+    page, each page longer than the one before, until `MAX_PASSED` held runs were passed over. The admission says how far that
+    was. If the pool's holds remember such a position (`holds.first_position`), the queue is read from there on.
     """
     left = min(budget, room(pool.concurrency_limit, sum(in_use.values())))
     line = _Line(pool, due, now, needs)
@@ -110,7 +109,7 @@ def admit(
 
 
 def closed_by(pool: WorkPool, queue: WorkQueue, in_use: Mapping[str, int], now: datetime) -> Barrier | None:
-    """What closes a queue whatever waits in it, if anything does: the first that holds, in the order of `Barrier`."""
+    """The first barrier, in the order of `Barrier`, that closes a queue whatever waits in it; None when it is open."""
     held = any(holds.is_whole(hold) for hold in holds.active(pool.holds, now))
     is_so = {
         Barrier.POOL_PAUSED: pool.paused,
@@ -125,13 +124,13 @@ def closed_by(pool: WorkPool, queue: WorkQueue, in_use: Mapping[str, int], now: 
 
 
 class _Line:
-    """The due runs of each queue without those that are held."""
+    """Reads the due runs of a queue and leaves out the held ones."""
 
     def __init__(self, pool: WorkPool, due: Due, now: datetime, needs: Callable[[Run], Needs]) -> None:
         self._pool, self._due, self._now, self._needs = pool, due, now, needs
         self._holds: Sequence[PoolHold] = holds.active(pool.holds, now)
         self.held: set[str] = set()
-        """The queues of which some were passed over."""
+        """The queues in which held runs were passed over."""
         self.passed: dict[str, Position] = {}
 
     def first(self, queue: str, count: int) -> Sequence[Run]:
@@ -164,7 +163,7 @@ class _Line:
 
 
 def _full(runs: Sequence[Run], count: int, free: int) -> Barrier | None:
-    """Why a queue that was served stops: not at all (all its runs went), at its own limit, or at the free slots' end."""
+    """Why a queue that was served stops: its own limit, or no more free slots. None: all its runs were admitted."""
     if len(runs) < count:
         return None
     return Barrier.QUEUE_FULL if count == free else Barrier.OWN_QUEUE

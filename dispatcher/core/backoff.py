@@ -1,4 +1,4 @@
-"""How long to stay away after a refusal: exponential, capped, and spread by the run's name instead of by chance."""
+"""The delay after a refusal: exponential, capped, and spread by the run's name instead of at random."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ CAP_SECONDS = 900.0
 def delay(refusals: int, name: str, *, first: float = FIRST_SECONDS, cap: float = CAP_SECONDS) -> float:
     """Seconds to wait after the `refusals`-th refusal in a row (1 is the first).
 
-    The full delay doubles from `first` up to `cap`; what is returned lies in its upper half, at a place that follows from
-    `name` and `refusals` alone, so that a tick repeated gives the same answer and many runs do not come back as one.
+    The full delay doubles from `first` up to `cap`. The result lies in its upper half, at a point that depends on `name` and
+    `refusals` alone: a repeated tick gets the same delay, and many runs do not come back at the same time.
     """
     full = min(cap, first * 2.0 ** min(max(refusals, 1) - 1, 30))
     digest = sha256(f"{name}/{refusals}".encode()).digest()

@@ -1,8 +1,7 @@
 """What people configure as plain values, and the difference between two configurations.
 
-A field of a pool, a queue or a deployment is part of the configuration unless stores and ticks keep it (`KEPT`), so that a new
-field of `dispatcher.models` is one by itself. What lies in another noun under a name of its own (queues in a pool) is plain as
-an object by name.
+Every field of a pool, a queue or a deployment is part of the configuration, a new one as well, unless stores and ticks write it
+(`KEPT`). Nested nouns with names (queues in a pool) become an object by name.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ from dispatcher.core.placeholders import joined
 from dispatcher.models import Deployment, WorkPool
 
 KEPT = frozenset({"id", "created_at", "version", "holds", "last_tick_at", "windows_until", "windows_at"})
-"""Fields that stores and ticks keep; a configuration does not hold them."""
+"""Fields that stores and ticks write; a configuration does not have them."""
 
 LEFT_ALONE = frozenset({"paused", "active"})
-"""Switches that people use while things run: a configuration that says nothing of one leaves it as it is."""
+"""Switches for operation. A configuration that does not mention one leaves it as it is."""
 
 IDENTITIES = ("name", "slug")
-"""What a noun is known by where several stand together."""
+"""The fields that identify a noun among others of its kind."""
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda _self: "ABSENT"})()
-"""The value of what is not there."""
+"""The value of a field that does not exist."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +40,13 @@ class Configuration:
 
     @property
     def nouns(self) -> dict[tuple[str, str], WorkPool | Deployment]:
-        """By kind and name, in the order in which they are shown."""
+        """Pools and deployments by kind and name, in the order in which they are shown."""
         pools: dict[tuple[str, str], WorkPool | Deployment] = {("work pool", pool.name): pool for pool in self.pools}
         return pools | {("deployment", deployment.name): deployment for deployment in self.deployments}
 
 
 class Action(StrEnum):
-    """What becomes of a noun, or of a field."""
+    """What happens to a noun, or to a field."""
 
     CREATE = "create"
     CHANGE = "change"
@@ -56,53 +55,53 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldChange:
-    """One value that is another."""
+    """One field whose value differs."""
 
     path: str
     """Dotted, as `queues.critical.concurrency_limit`."""
     before: Any
-    """`ABSENT` for one that is new."""
+    """`ABSENT` for a new field."""
     after: Any
-    """`ABSENT` for one that goes."""
+    """`ABSENT` for a removed field."""
 
     @property
     def action(self) -> Action:
-        """What becomes of the field."""
+        """What happens to the field."""
         return Action.CREATE if self.before is ABSENT else Action.DELETE if self.after is ABSENT else Action.CHANGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One pool or deployment that is another."""
+    """One pool or deployment that differs."""
 
     action: Action
     noun: str
     """`work pool` or `deployment`."""
     name: str
     fields: tuple[FieldChange, ...] = ()
-    """Of a new one what is not as it is by default; of one that goes nothing."""
+    """For a new noun the fields that differ from their defaults; for a deleted one none."""
 
 
 def changes(stored: Configuration, target: Configuration) -> tuple[Change, ...]:
-    """What makes `stored` into `wanted`: pools first, each by name; what is equal is left out."""
+    """The changes from `stored` to `target`, pools first, by name. Equal nouns are left out."""
     before, after = stored.nouns, target.nouns
     compared = [_change(key, before.get(key), after.get(key)) for key in sorted({**before, **after}, key=_order)]
     return tuple(change for change in compared if change)
 
 
 def digest(configuration: Configuration) -> str:
-    """16 hex digits that are the same for equal configurations; what stores and ticks keep does not count."""
+    """16 hex digits, the same for equal configurations. Fields that stores and ticks write do not count."""
     nouns = sorted((kind, name, plain(noun)) for (kind, name), noun in configuration.nouns.items())
     return sha256(json.dumps(nouns, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def plain(noun: Any) -> dict[str, Any]:
-    """A noun without its own name and without what is kept, in JSON's values."""
+    """A noun in JSON's values, without its name and without the fields of `KEPT`."""
     return {field.name: _plain(getattr(noun, field.name)) for field in configured(type(noun))}
 
 
 def sparse(noun: Any) -> dict[str, Any]:
-    """The same without what is as it is by default."""
+    """A noun as `plain` has it, without fields that have their default values."""
     return {
         field.name: _sparse(getattr(noun, field.name))
         for field in configured(type(noun))
@@ -111,18 +110,18 @@ def sparse(noun: Any) -> dict[str, Any]:
 
 
 def configured(noun: type[Any]) -> list[Field[Any]]:
-    """The fields of a noun that a configuration gives, but for the one it is known by."""
+    """The fields of a noun that a configuration has, without its name."""
     return [field for field in fields(noun) if field.name not in KEPT and field.name != identity_of(noun)]
 
 
 def identity_of(noun: Any) -> str | None:
-    """The field that a noun is known by among others; None for one that stands alone in its place."""
+    """The field that identifies a noun among others; None for a noun without one."""
     names = {field.name for field in fields(noun)}
     return next((name for name in IDENTITIES if name in names), None)
 
 
 def default_of(field: Field[Any]) -> Any:
-    """What a field is by default; `ABSENT` for one that has to be given."""
+    """The default value of a field; `ABSENT` for a required field."""
     if field.default_factory is not MISSING:
         return field.default_factory()
     return ABSENT if field.default is MISSING else field.default
@@ -186,7 +185,7 @@ def _value(value: Any, of_noun: Any) -> Any:
 
 
 def _items(values: Iterable[Any], of_noun: Any) -> Any:
-    """Nouns by what they are known by; anything else in order."""
+    """Nouns by their names; anything else in order."""
     items = list(values)
     identity = identity_of(type(items[0])) if items and is_dataclass(items[0]) else None
     if identity is None:

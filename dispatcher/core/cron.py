@@ -1,7 +1,7 @@
 """Cron expressions: which days and times of day they name on the wall clock.
 
-cronsim reads the fields and says which days match; the walk over the calendar is here, so that it begins where it is asked to
-and ends where it is told to. `day_or` has the meaning that it has in Prefect (and in croniter): where both day fields are
+cronsim reads the fields and says which days match. The walk over the calendar is here, so that it begins and ends where the
+caller says. `day_or` has the meaning that it has in Prefect (and in croniter): where both day fields are
 restricted, a day matches either (True) or both (False). A field that names all its values, as `*`, `*/1` or `1-31`, is not
 restricted. Unlike in Debian's cron, a step (`*/2`) restricts a field like any other list.
 
@@ -40,13 +40,13 @@ _LAST_WEEKDAY = re.compile(r"\bL([0-7])\b")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cron:
-    """An expression that was read."""
+    """A parsed expression."""
 
     minutes: tuple[int, ...]
     hours: tuple[int, ...]
     months: frozenset[int]
     days: CronSim
-    """Knows which days of the month, and which of the week, match."""
+    """Says which days of the month, and which of the week, match."""
     has_days: bool
     """Days of the month are restricted."""
     has_weekdays: bool
@@ -55,7 +55,7 @@ class Cron:
     """See `core.schedules`."""
 
     def walls(self, after: datetime, before: datetime) -> Iterator[datetime]:
-        """The times that it names, `after` included and `before` excluded, ascending."""
+        """The times of the expression from `after` (included) to `before` (excluded), ascending."""
         for day in self._days(after.date(), before.date()):
             for hour in self.hours:
                 if hour < after.hour and day == after.date():
@@ -90,7 +90,7 @@ def cron(expression: str, day_or: bool = True) -> Cron:  # noqa: FBT001, FBT002 
     minute, hour, day, month, weekday = fields
     weekday = _LAST_WEEKDAY.sub(r"\1L", weekday)
     try:
-        days = CronSim(f"{minute} {hour} {day} * {weekday}", _SAMPLE)  # February alone would be refused with a 30 in it
+        days = CronSim(f"{minute} {hour} {day} * {weekday}", _SAMPLE)  # any month: cronsim refuses day 30 of February
         months = CronSim(f"0 0 * {month} *", _SAMPLE).months
     except CronSimError as error:
         raise ScheduleError(f"cron {expression!r} cannot be read: {error}") from None

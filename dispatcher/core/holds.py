@@ -1,7 +1,7 @@
-"""A pool's holds: which of its runs wait because the provider refused another. Pure: a store applies these functions to the
-holds that it has (`Store.hold`), so that ticks that overlap lose nothing of each other's.
+"""A pool's holds: which of its runs wait because the provider refused another one. Pure: a store applies these functions to its
+stored holds (`Store.hold`), so that overlapping ticks do not overwrite each other's holds.
 
-A refusal belongs to what was refused: a hold keeps back the runs that would be refused as well, and nothing else.
+A hold keeps back only the runs that the provider would refuse as well.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from dispatcher.records import Position
 from providers.base import Hold, Misconfigured, Needs, Throttled
 
 MAX_HOLDS = 16
-"""Of one pool: where there are more, the one that ends first goes."""
+"""Holds of one pool; beyond that, the hold that ends first is dropped."""
 
 Holds = tuple[PoolHold, ...]
 
 
 def hold_for(answer: Throttled | Misconfigured, until: datetime) -> PoolHold | None:
-    """What a refusal holds until then; None when it concerns its own job alone."""
+    """The hold that follows from a refusal, until that time; None when the refusal concerns only its own job."""
     if answer.hold is None:
         return None
     return PoolHold(
@@ -41,22 +41,22 @@ def _kind(answer: Throttled | Misconfigured, hold: Hold) -> HoldKind:
 
 
 def is_whole(hold: PoolHold) -> bool:
-    """Whether it concerns every run of the pool."""
+    """Whether the hold applies to every run of the pool."""
     return not hold.place and not hold.size
 
 
 def concerns(hold: PoolHold, needs: Needs) -> bool:
-    """Whether a run with these needs is kept back by it."""
+    """Whether the hold keeps back a run with these needs."""
     return Hold(place=hold.place, size=hold.size).concerns(needs)
 
 
 def active(holds: Sequence[PoolHold], now: datetime) -> Holds:
-    """Those that are not over."""
+    """The holds that are not over."""
     return tuple(hold for hold in holds if now < hold.until)
 
 
 def added(holds: Holds, new: PoolHold) -> Holds:
-    """With a new one. Of two of the same identity the one that ends later stays; what was passed over is remembered."""
+    """The holds with a new one. Of two with the same identity the one that ends later stays; positions passed over are kept."""
     same = next((hold for hold in holds if hold.identity == new.identity), None)
     if same is not None and same.until >= new.until:
         return holds
@@ -67,26 +67,26 @@ def added(holds: Holds, new: PoolHold) -> Holds:
 
 
 def freed(holds: Holds) -> Holds:
-    """After the end of a job: without those that it ends."""
+    """The holds that remain after a job has ended."""
     return _without(holds, lambda hold: hold.freed_by_end)
 
 
 def accepted(holds: Holds, needs: Needs, now: datetime) -> Holds:
-    """After a job with these needs was accepted: without those that are over and would have concerned it."""
+    """The holds that remain after a job with these needs was accepted: those that applied to it and are over are dropped."""
     return _without(holds, lambda hold: hold.until <= now and concerns(hold, needs))
 
 
 def passed_over(holds: Holds, places: Mapping[str, Position], now: datetime) -> Holds:
-    """With the places, by queue, up to which all due runs were found to be held by those that are not over."""
+    """The holds that are not over, with the positions, by queue, up to which they hold all due runs."""
     return tuple(
         replace(hold, passed={**hold.passed, **places} if now < hold.until else _left(hold.passed, places)) for hold in holds
     )
 
 
 def first_position(holds: Sequence[PoolHold], queue: str, now: datetime) -> Position | None:
-    """From where on to look for runs of a queue that are not held; None: from its beginning.
+    """The position after which to look for runs of a queue that are not held; None: from its beginning.
 
-    What was passed over counts only while exactly the holds that it was found with are in force.
+    A stored position counts only while exactly the holds with which it was stored are in force.
     """
     places = {hold.passed.get(queue) for hold in active(holds, now)}
     over = any(queue in hold.passed for hold in holds if hold.until <= now)
@@ -94,12 +94,12 @@ def first_position(holds: Sequence[PoolHold], queue: str, now: datetime) -> Posi
 
 
 def position_of(run: Run) -> Position:
-    """Where a run stands in its queue."""
+    """A run's position in its queue."""
     return run.due_at, run.id
 
 
 def _without(holds: Holds, gone: Callable[[PoolHold], bool]) -> Holds:
-    """Without some; what others passed over may not be held by them alone, so it is looked at again."""
+    """The holds without some. The others lose their positions: they may not hold all passed-over runs by themselves."""
     left = tuple(hold for hold in holds if not gone(hold))
     return holds if len(left) == len(holds) else tuple(replace(hold, passed={}) for hold in left)
 

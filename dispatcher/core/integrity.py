@@ -1,4 +1,4 @@
-"""What has to hold for everything in a store, whatever store it is; what does not, one line each."""
+"""Invariants of every store's contents. Each violation is one line of text."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from dispatcher.records import QueueCount
 
 
 class Integrity:
-    """Looks at all runs of a store, page by page, and says at the end what does not hold."""
+    """Checks all runs of a store, page by page, and returns the violations at the end."""
 
     def __init__(self, pools: Iterable[WorkPool], deployments: Iterable[Deployment]) -> None:
         self._pools = {pool.name: pool for pool in pools}
         self._deployments = list(deployments)
         self._held: Counter[tuple[str, str]] = Counter()
         self.runs = 0
-        """How many were looked at."""
+        """How many runs were checked."""
 
     def of_runs(self, runs: Iterable[Run]) -> Iterator[str]:
-        """What does not hold for each of these runs by itself."""
+        """The violations of these runs, each by itself."""
         for run in runs:
             self.runs += 1
             self._held[run.pool, run.queue] += run.state.holds_slot
             yield from (f"run {run.id} ({run.state}): {fault}" for fault in self._of_run(run))
 
     def of_pools(self, counts: Mapping[str, Mapping[str, QueueCount]]) -> Iterator[str]:
-        """What does not hold for pools and deployments, and for the slots that the store counts (by pool, by queue)."""
+        """The violations of pools and deployments, and of the store's counts of slots (by pool, by queue)."""
         for pool in self._pools.values():
             yield from (f"work pool {pool.name!r}: {fault}" for fault in _of_pool(pool))
             for queue, count in counts.get(pool.name, {}).items():

@@ -1,4 +1,4 @@
-"""Names that are made from other names."""
+"""Names that are derived from other names."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ LONGEST = 200
 
 
 def with_end(name: str, end: str) -> str:
-    """A name with an end of its own; what would make it too long is cut from the name's own end."""
+    """The name with a suffix. The name is cut where both together would be too long."""
     return name[: LONGEST - len(end)].rstrip() + end

@@ -1,7 +1,7 @@
 """Which hooks are notified of a run, of what, and when. Pure.
 
-`Run.notify_states` says which terminal states somebody is notified of. It is set when the run is made, so that a tick need not
-look the hooks up. Which hooks get a notification, and when a run is late, is settled when the notification is due.
+`Run.notify_states` holds the terminal states that hooks are notified of. It is set when the run is created, so that a tick need
+not read the hooks. Which hooks get a notification, and when a run is late, is decided when the notification is due.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from dispatcher.core.run_shape import run_shape
 from dispatcher.models import Hook, Run, RunState
 
 LATE = "run.late"
-"""The type of the notification of a run that waits too long; that of an end is `run.` and the state, as `run.failed`."""
+"""The notification type for a run that waits too long. The type for a terminal state is `run.` and the state: `run.failed`."""
 TRIAL = "hook.test"
-"""The type of what people send to see whether it arrives."""
+"""The type of a test notification."""
 
 
 def at_creation(hooks: Iterable[Hook], due_at: datetime) -> dict[str, Any]:
-    """The fields of a new run that the hooks of its pool and deployment decide."""
+    """The fields of a new run that depend on the hooks of its pool and deployment."""
     hooks = list(hooks)
     patience = min((hook.late_after for hook in hooks if hook.late_after is not None), default=None)
     return {
@@ -31,15 +31,15 @@ def at_creation(hooks: Iterable[Hook], due_at: datetime) -> dict[str, Any]:
 
 
 def of_end(run: Run, state: RunState, now: datetime | None) -> dict[str, Any]:
-    """The fields of a run that comes to an end: hooks are notified of it, and no longer of what was before.
+    """The notification fields of a run that reaches a terminal state: hooks are notified of that, no longer of lateness.
 
-    `now` is None for an end that nobody is notified of.
+    `now` is None for an end of which no hook is notified.
     """
     return {"notify_at": now if state in run.notify_states else None, "notify_tries": 0, "notified_hooks": frozenset()}
 
 
 def due_hooks(run: Run, hooks: Iterable[Hook], now: datetime) -> tuple[Hook, ...]:
-    """The hooks that are to be notified of what the run is now, and have not confirmed that yet."""
+    """The hooks that must be notified of the run's present state and have not confirmed it yet."""
     left = [hook for hook in hooks if hook.name not in run.notified_hooks]
     if run.state.is_terminal:
         return tuple(hook for hook in left if run.state in hook.states)
@@ -50,7 +50,7 @@ def due_hooks(run: Run, hooks: Iterable[Hook], now: datetime) -> tuple[Hook, ...
 
 
 def next_look(run: Run, hooks: Iterable[Hook], now: datetime) -> datetime | None:
-    """When a waiting run is late for the next hook; None when it is late for all of them, or waits no longer."""
+    """When a waiting run becomes late for the next hook; None when it is late for all hooks, or no longer waits."""
     if run.state is not RunState.SCHEDULED:
         return None
     times = (run.due_at + hook.late_after for hook in hooks if hook.late_after is not None)
@@ -58,20 +58,20 @@ def next_look(run: Run, hooks: Iterable[Hook], now: datetime) -> datetime | None
 
 
 def type_of(run: Run) -> str:
-    """The type of the notification of what the run is now."""
+    """The notification type for the run's present state."""
     return f"run.{run.state.lower()}" if run.state.is_terminal else LATE
 
 
 def identity(run: Run, hook: Hook) -> UUID:
-    """The same for every try at notifying one hook of one thing: by it a receiver knows what it has already."""
+    """The notification's id: the same for every try at one notification of one hook, so that a receiver can ignore repeats."""
     return uuid5(run.id, f"{type_of(run)}/{hook.name}/{run.attempt}")
 
 
 def notification(run: Run, hook: Hook, now: datetime) -> Mapping[str, Any]:
-    """What a hook gets, in JSON's values."""
+    """The notification's body, in JSON's values."""
     return {"type": type_of(run), "timestamp": now.isoformat(), "data": {"hook": hook.name, "run": run_shape(run)}}
 
 
 def trial(hook: str, now: datetime) -> Mapping[str, Any]:
-    """A notification about no run, to see whether a hook takes it."""
+    """A test notification, about no run."""
     return {"type": TRIAL, "timestamp": now.isoformat(), "data": {"hook": hook}}

@@ -1,8 +1,8 @@
-"""The dispatcher's own values: what a job can know of the run that it belongs to.
+"""The dispatcher's own values: what a job can know about its run.
 
-Every job has them as environment variables (`DISPATCHER_SCHEDULED_AT`), and a base job template may name them as placeholders
-(`{{ dispatcher.scheduled_at }}`) in its job configuration and in the defaults of its variables. Nowhere else: the values that a
-deployment or a run gives are never read for placeholders. They are pinned with the claim, as all that it renders.
+Every job gets them as environment variables (`DISPATCHER_SCHEDULED_AT`). A base job template may name them as placeholders
+(`{{ dispatcher.scheduled_at }}`), but only in its job configuration and in the defaults of its variables: placeholders in the
+values of a deployment or a run are not filled. A claim pins them, like everything that it renders.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dispatcher.core.placeholders import MISSING, lookup
 from dispatcher.models import Run
 
 OWN = "dispatcher"
-"""The name under which placeholders find them; no variable may have it."""
+"""The prefix of their placeholders; no variable may have this name."""
 
 _VALUES: Mapping[str, Callable[[Run], Any]] = {
     "run_id": lambda run: str(run.id),
@@ -28,7 +28,7 @@ _VALUES: Mapping[str, Callable[[Run], Any]] = {
 }
 
 NAMES = tuple(_VALUES)
-"""Those that there are."""
+"""The names of all values."""
 
 SAMPLES: Mapping[str, Any] = {
     "run_id": "00000000-0000-0000-0000-000000000000",
@@ -39,31 +39,31 @@ SAMPLES: Mapping[str, Any] = {
     "work_pool": "pool",
     "work_queue": "default",
 }
-"""What stands for them where a template is checked and there is no run yet."""
+"""Sample values, for checking a template before there is a run."""
 
 _UNLABELLED = frozenset({"scheduled_at"})
-"""Not for labels: providers allow few characters there, and a time is none that anybody searches by."""
+"""Values that are no labels: providers allow few characters in labels, and nobody searches by a time."""
 
 _PLACEHOLDER = re.compile(r"\{\{\s*+(dispatcher\.[\w.\-\[\]$]++)\s*+\}\}")
 
 
 def own_values(run: Run) -> dict[str, Any]:
-    """The values of one run, by name; one that it does not have (a deployment) is left out."""
+    """The values of one run, by name. A value that it does not have (a deployment) is left out."""
     return {name: value for name, of in _VALUES.items() if (value := of(run)) is not None}
 
 
 def own_environment(own: Mapping[str, Any]) -> dict[str, str]:
-    """The environment variables that say which run a job belongs to; no job variable can override them."""
+    """The environment variables that identify a job's run; no job variable can override them."""
     return {f"{OWN}_{name}".upper(): str(value) for name, value in own.items()}
 
 
 def own_labels(own: Mapping[str, Any]) -> dict[str, str]:
-    """What the infrastructure is to be found by."""
+    """The labels by which the infrastructure is found."""
     return {f"push-dispatcher/{name}": str(value) for name, value in own.items() if name not in _UNLABELLED}
 
 
 def names_own(value: Any) -> bool:
-    """Whether a default names one of them anywhere."""
+    """Whether a default contains a placeholder of such a value."""
     if isinstance(value, str):
         return "{{" in value and bool(_PLACEHOLDER.search(value))
     children = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
@@ -71,7 +71,7 @@ def names_own(value: Any) -> bool:
 
 
 def with_own(value: Any, own: Mapping[str, Any]) -> Any:
-    """A default with these placeholders filled, and these alone; `MISSING` where nothing is left.
+    """A default in which only these placeholders are filled; `MISSING` where nothing is left.
 
     As in a job configuration, a placeholder that is a whole text keeps the value's type, and a key or item without a value
     goes away.

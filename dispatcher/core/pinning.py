@@ -1,4 +1,4 @@
-"""What a claim pins: the rendered job, with the dispatcher's own variables and labels. A repeat is made from this alone."""
+"""What a claim pins: the rendered job, with the dispatcher's own variables and labels. A repeated submission uses only this."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ START_DEADLINE_KEY = "task_start_timeout_seconds"
 
 
 class Pinning:
-    """What one claim renders: each run at most once, whether to find what it needs or to pin it."""
+    """Renders each run of one claim at most once, for its needs and for its pin."""
 
     def __init__(
         self,
@@ -31,14 +31,14 @@ class Pinning:
         self._grants: dict[UUID, Grant] = {}
 
     def needs(self, run: Run) -> Needs:
-        """What the run's job needs of its provider. No hold keeps back a run that cannot be rendered: it has to crash."""
+        """What the run's job needs of its provider. No hold keeps back a run that cannot be rendered, so that it can crash."""
         try:
             return self._needs(self._grant(run).job.configuration)
         except DispatcherError:
             return Needs()
 
     def decide(self, admitted: Sequence[Run]) -> Decision:
-        """Pin what was admitted; a run that cannot be rendered crashes with the reason, and does not stop the others."""
+        """Pin the admitted runs. A run that cannot be rendered crashes with the reason and does not stop the others."""
         grants, crashes = [], []
         for run in admitted:
             try:
@@ -54,7 +54,7 @@ class Pinning:
 
 
 def pin(snapshot: Snapshot, run: Run, start_deadline: float | None, renderer: Renderer) -> Grant:
-    """Render one run's job from its pool's template (which is the renderer's), its deployment and its own variables.
+    """Render one run's job from its pool's template (the renderer's), its deployment and its own variables.
 
     Raises `RenderError` when they do not make a job.
     """

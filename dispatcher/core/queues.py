@@ -1,4 +1,4 @@
-"""Where a queue goes among the others of its pool: Prefect's rules for priorities."""
+"""The priority of a queue among the others of its pool, by Prefect's rules."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dispatcher.models import WorkQueue
 
 
 def last_priority(queues: Sequence[WorkQueue]) -> int:
-    """The number that a queue without one gets: after all others."""
+    """The priority of a new queue that names none: after all others."""
     return max((queue.priority for queue in queues), default=0) + 1
 
 
 def holder(queues: Sequence[WorkQueue], newcomer: WorkQueue) -> WorkQueue | None:
-    """The other queue that has the newcomer's number, if one has."""
+    """The other queue that has the newcomer's priority, if there is one."""
     return next((queue for queue in queues if queue.priority == newcomer.priority and queue.name != newcomer.name), None)
 
 
 def next_free(queues: Sequence[WorkQueue], priority: int) -> int:
-    """The first number after `priority` that no queue has."""
+    """The first priority after `priority` that no queue has."""
     taken = {queue.priority for queue in queues}
     return next(number for number in range(priority + 1, priority + len(taken) + 2) if number not in taken)
 
@@ -27,7 +27,7 @@ def next_free(queues: Sequence[WorkQueue], priority: int) -> int:
 def insert(queues: Sequence[WorkQueue], newcomer: WorkQueue) -> tuple[WorkQueue, ...]:
     """Put `newcomer` among `queues` (in place of one of its name) at its priority; the result is in order of priority.
 
-    The newcomer takes the number. Whoever holds it moves down by one, and so on, only as far as needed: gaps stay.
+    The newcomer takes its priority. A queue that has it moves down by one, and so on, only as far as needed: gaps stay.
     """
     others = sorted((queue for queue in queues if queue.name != newcomer.name), key=lambda queue: queue.priority)
     placed = [queue for queue in others if queue.priority < newcomer.priority] + [newcomer]
@@ -37,5 +37,5 @@ def insert(queues: Sequence[WorkQueue], newcomer: WorkQueue) -> tuple[WorkQueue,
 
 
 def without(queues: Sequence[WorkQueue], name: str) -> tuple[WorkQueue, ...]:
-    """All queues but one; the others keep their numbers."""
+    """All queues but one; the others keep their priorities."""
     return tuple(queue for queue in queues if queue.name != name)

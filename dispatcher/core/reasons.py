@@ -1,7 +1,7 @@
 """Why is my run not running? One primary reason, who is in the way, and what would change it.
 
-A waiting run is put through `dispatcher.core.admission.admit`, the very function that admits, with stand-ins for the runs
-ahead of it; its answer is put into words here. A run that holds a slot is explained by what its row says.
+For a waiting run this module calls `dispatcher.core.admission.admit`, the same function that admits, with copies of the run in
+place of the runs ahead of it, and puts the result into words. A run that holds a slot is explained by its own fields.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dispatcher.records import Position, QueueCount
 from providers.base import Needs
 
 _BEHIND_ITS_PLACE = frozenset({None, Barrier.HIGHER_QUEUES, Barrier.OWN_QUEUE})
-"""Where a run would stop, or not, whose own place is held: then it is the hold that keeps it back."""
+"""Barriers that a hold explains better: if the run's own place is held, the hold is the reason."""
 
 
 class Reason(StrEnum):
@@ -27,10 +27,10 @@ class Reason(StrEnum):
 
     POOL_MISSING = "POOL_MISSING"
     UNRENDERABLE = "UNRENDERABLE"
-    """Template and variables make no job: when its turn comes it crashes, with the same words."""
+    """No job can be rendered from template and variables: when the run is claimed it crashes with the same text."""
     NOT_DUE = "NOT_DUE"
     RETRY_DELAY = "RETRY_DELAY"
-    """An attempt has ended, and its policy lets the next one wait."""
+    """An attempt has ended, and the run waits for the next one as its retry policy says."""
     RUN_HELD = "RUN_HELD"
     POOL_PAUSED = "POOL_PAUSED"
     QUEUE_PAUSED = "QUEUE_PAUSED"
@@ -41,16 +41,16 @@ class Reason(StrEnum):
     QUEUE_FULL = "QUEUE_FULL"
     HIGHER_QUEUES = "HIGHER_QUEUES"
     PLACE_HELD = "PLACE_HELD"
-    """The provider refused a run that goes to the same place, or needs as much."""
+    """The provider refused a run that goes to the same place, or that needs as much."""
     OWN_QUEUE = "OWN_QUEUE"
     MISCONFIGURED = "MISCONFIGURED"
-    """Where ticks run something is lacking (a region, credentials): nothing is submitted until somebody corrects it."""
+    """The host that ticks lacks something (a region, credentials): nothing is submitted until somebody fixes it."""
     NEXT = "NEXT"
     """Nothing is in the way: the next tick admits it."""
     CLAIMED = "CLAIMED"
     """An invocation has claimed it and is submitting it."""
     ANSWER_OPEN = "ANSWER_OPEN"
-    """The invocation that claimed it has not recorded an answer; the next tick looks the name up."""
+    """The invocation that claimed it recorded no answer; the next tick looks up its job by name."""
     STARTING = "STARTING"
     RUNNING = "RUNNING"
     CANCELLING = "CANCELLING"
@@ -69,7 +69,7 @@ class Holder:
 
     @classmethod
     def of(cls, run: Run) -> Holder:
-        """What is shown of a run that holds a slot."""
+        """How a run that holds a slot is shown."""
         return cls(id=run.id, name=run.name, state=run.state, since=run.claimed_at)
 
 
@@ -81,9 +81,9 @@ class Explanation:
     text: str
     """One sentence for a person."""
     fix: str
-    """What would change it; empty where nothing has to be done."""
+    """What would change it; empty when there is nothing to do."""
     until: datetime | None = None
-    """When it changes by itself, where that is known."""
+    """When it changes by itself, if that is known."""
     position: int | None = None
     """How many due runs of its own queue are served before it, plus one."""
     holders: tuple[Holder, ...] = ()
@@ -103,11 +103,11 @@ class Surroundings:
     fault: str = ""
     """Why no job can be rendered for the run; empty when one can."""
     needs: Needs = field(default_factory=Needs)
-    """What its job needs of the provider: by it a hold concerns it or not."""
+    """What its job needs of the provider: this decides which holds apply to it."""
 
 
 def explain(run: Run, around: Surroundings | None, now: datetime, *, budget: int = UNLIMITED) -> Explanation:
-    """Explain a run. `around` may be left out for one that holds a slot or has ended."""
+    """Explain a run. `around` may be None for a run that holds a slot or has ended."""
     if run.state.is_terminal:
         return _ended(run)
     if run.state.holds_slot:
@@ -209,7 +209,7 @@ def _waiting(run: Run, around: Surroundings, now: datetime, budget: int) -> Expl
 
 
 def _next(run: Run, around: Surroundings, position: int) -> Explanation:
-    """Nothing is in the way; what was refused before is named all the same."""
+    """Nothing is in the way. The text names the last refusal, if there was one."""
     last, refused = around.pool.last_tick_at, _last_refusal(run, around)
     fix = f"the next tick admits it; the last one came at {_time(last)}" if last else "start a tick: none has come yet"
     text = f"the next tick tries it again; {refused}" if refused else "nothing is in the way"
@@ -267,7 +267,7 @@ def _held_words(hold: PoolHold) -> tuple[str, str]:
 
 
 def _holders(barrier: Barrier, run: Run, around: Surroundings) -> Sequence[Run]:
-    """Whose end would free a slot that the run could get."""
+    """The runs whose end would free a slot that the run could get."""
     if barrier is Barrier.QUEUE_FULL:
         return [holder for holder in around.holders if holder.queue == run.queue]
     return around.holders if barrier in (Barrier.POOL_FULL, Barrier.HIGHER_QUEUES, Barrier.OWN_QUEUE) else ()
@@ -306,13 +306,13 @@ def _words(barrier: Barrier, run: Run, around: Surroundings, position: int) -> t
 
 
 def _behind(run: Run, around: Surroundings) -> str:
-    """Who is served before the whole queue of the run."""
+    """The text about the runs that are served before the run's whole queue."""
     higher = [f"{name!r} {around.counts[name].due}" for name in _higher(run, around)]
     return f", behind the due runs of higher queues ({', '.join(higher)})" if higher else ""
 
 
 def _higher(run: Run, around: Surroundings) -> list[str]:
-    """The queues above the run's own that have something to run and may run it."""
+    """The queues above the run's own that have due runs and may start them."""
     own = around.pool.queue(run.queue)
     return [
         queue.name

@@ -1,16 +1,16 @@
-"""What an observation, or the answer to a submission, makes of a run. Pure: a run and a fact give a guarded move, or none.
+"""The move of a run that follows from an observation or from the answer to a submission. Pure.
 
-The rules that keep the promises are here, each in one place:
+The rules behind the product's promises are here, each in one place:
 
-* An end is recorded only when the provider reports it, or when the job is missing after it has had time to show up.
-* An end that the run's policy retries leads back to its queue, under the next attempt's name. Nothing else does: what people
-  cancelled, what the provider refused for good, and what may have run without leaving a trace, is over.
-* A refusal of a first submission proves that nothing lives under its name, so the attempt number may rise. A refusal of a
-  repeat proves nothing about the submission before it: the claim stays, and the name is looked up again, until two in a row,
-  a whole lease apart, have found nothing and were refused.
-* No answer is no refusal: the claim stays until its lease ends. The lease is cut to the time after which a look-up can tell
-  what became of the request; where nothing was sent, somebody may look again almost at once.
-* What keeps a refused run back belongs to what was refused: a hold of the pool, or a back-off of its own, never both.
+* An end is recorded only when the provider reports it, or when the job is still missing after it has had time to appear.
+* A run whose end is retried by its policy goes back to its queue, under the name of its next attempt. Runs that people have
+  cancelled, that the provider refused for good, or that may have run without a trace are not retried.
+* A refusal of a first submission proves that no job exists under its name, so the attempt number may rise. A refusal of a
+  repeated submission proves nothing about the earlier one: the claim stays, and the name is looked up again, until two
+  look-ups in a row, a whole lease apart, found nothing and both submissions were refused.
+* A missing answer is no refusal: the claim stays until its lease ends. The lease is cut to the time after which a look-up is
+  reliable; where nothing was sent, another invocation may look again almost at once.
+* A refused run is kept back either by a hold of the pool or by a back-off of its own, never by both.
 """
 
 from __future__ import annotations
@@ -41,33 +41,33 @@ LONGEST_DELAY = timedelta(days=1)
 """Between two attempts."""
 
 LOOKED_UP_AGAIN = timedelta(seconds=5)
-"""After which a claim for which nothing was sent may be taken over again: a network that fails for a moment costs no lease."""
+"""The delay until a claim for which nothing was sent may be taken over: a short network failure does not cost a whole lease."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotSubmitted:
-    """The invocation did not get round to this claim before its deadline."""
+    """The invocation did not reach this claim before its deadline."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class NotLookedUp:
-    """A claim that was taken over could not be looked up: nothing was sent, and nothing is known."""
+    """The look-up of a claim that was taken over failed: nothing was sent, and nothing is known."""
 
     cause: str
 
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """A lookup proved that nothing was started under the name, and nothing shall be."""
+    """A look-up proved that no job was started under the name; none will be started."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """A lookup found nothing, but too late for that to prove anything."""
+    """A look-up found nothing, but too late to prove anything."""
 
     reason: str
 
@@ -75,23 +75,23 @@ class Forgotten:
 Answer = (
     Accepted | Rejected | Throttled | Misconfigured | Unreachable | Unknown | NotSubmitted | NotLookedUp | Absent | Forgotten
 )
-"""Everything that can become of a claim."""
+"""Every possible result of a claim."""
 
 Refusal = Rejected | Throttled | Misconfigured | NotSubmitted
-"""Those that say that this call started nothing."""
+"""The answers after which it is certain that this call started nothing."""
 
 
 def cautious(limits: ProviderLimits, skew: timedelta) -> ProviderLimits:
-    """A provider's limits as they hold between two invocations whose clocks may differ by `skew`."""
+    """A provider's limits, extended by the difference `skew` between two invocations' clocks."""
     seconds = skew.total_seconds()
     memory = None if limits.memory is None else limits.memory - seconds
     return replace(limits, lookup_lag=limits.lookup_lag + seconds, memory=memory)
 
 
 def verdicts(live: Iterable[Run], seen: Mapping[str, Observation], now: datetime, limits: ProviderLimits) -> tuple[Move, ...]:
-    """The moves that follow from looking at `live` runs; a run that was not seen, or whose state is as known, has none.
+    """The moves that follow from observing `live` runs. A run that was not observed, or has not changed, has none.
 
-    `now` is the time at which looking began: what is missing then may have shown up since. `limits` are `cautious` ones.
+    `now` is the time at which the observation began: a job that was missing may have appeared since. `limits` are `cautious`.
     """
     moves = (verdict(run, seen.get(submission_name(run.id, run.attempt)), now, limits) for run in live)
     return tuple(move for move in moves if move is not None)
@@ -102,7 +102,7 @@ def verdict(
 ) -> Move | None:
     """The move of one run after one observation.
 
-    `submission` is given when the observation came as an event, which may be ahead of the record of the submission.
+    `submission` comes with an event, which may arrive before the submission is recorded.
     """
     if seen is None or not run.state.holds_slot:
         return None
@@ -128,7 +128,7 @@ def _seen(run: Run, seen: Observation, now: datetime, limits: ProviderLimits) ->
 
 
 def is_overdue(run: Run, now: datetime) -> bool:
-    """True for a submitted run that should have started by now. One that people cancelled is no longer PENDING."""
+    """True for a submitted run that should have started by now. A cancelled run is no longer PENDING."""
     if run.state is not RunState.PENDING or run.submitted_at is None or run.start_within is None:
         return False
     return now - run.submitted_at > timedelta(seconds=run.start_within)
@@ -142,7 +142,7 @@ def _missing(run: Run, now: datetime, limits: ProviderLimits) -> Move | None:
 
 
 def _ended(run: Run, seen: Observation, now: datetime, *, lingers: bool) -> Move:
-    """The end of a job: that of the run, or of one attempt where the run's policy has it tried again."""
+    """The move for a job's end: the end of the run, or only of this attempt if the run's policy retries it."""
     state, reason = _end_state(run, seen)
     ended_at = seen.ended_at or now
     observed: dict[str, Any] = {
@@ -167,12 +167,12 @@ def _ended(run: Run, seen: Observation, now: datetime, *, lingers: bool) -> Move
 
 
 def is_retried(run: Run, end: RunState) -> bool:
-    """Whether the policy of a run has it tried again after this end of its current attempt."""
+    """Whether the run's policy retries it after this end of its current attempt."""
     return run.retry is not None and end in run.retry.states and run.ended_attempts + 1 < run.retry.attempts
 
 
 def retry_delay(run: Run) -> timedelta:
-    """From the end of the current attempt to the next: the policy's delay, longer by its back-off after each, at most a day."""
+    """The time from the end of this attempt to the next: the policy's delay, which its back-off multiplies, at most a day."""
     if run.retry is None:
         return timedelta(0)
     return min(run.retry.delay * min(run.retry.backoff**run.ended_attempts, 1e6), LONGEST_DELAY)
@@ -195,9 +195,9 @@ def _end_state(run: Run, seen: Observation) -> tuple[RunState, str]:
 
 
 def settled_in(limits: ProviderLimits) -> timedelta:
-    """After an unanswered submission: how long until a look-up can tell what became of it. `limits` are `cautious` ones.
+    """The time from an unanswered submission until a look-up is reliable. `limits` are `cautious`.
 
-    The request may take effect until its call would have timed out once more, and may then stay hidden for the look-up lag.
+    The request may take effect until a second timeout of its call, and then stay hidden for the look-up lag.
     """
     return timedelta(seconds=limits.call_timeout + limits.lookup_lag)
 
@@ -212,10 +212,10 @@ def recorded(
     settled: timedelta | None = None,
     held: bool = False,
 ) -> Move | None:
-    """The move that an answer makes of `run`, as it is stored now; None when there is nothing (left) to record.
+    """The move of the stored `run` that follows from an answer; None when there is nothing to record.
 
-    `fence` and `repeat` are the claim's: a run with another fence belongs to somebody else. `settled` is that of the provider
-    (`settled_in`). `held`: a hold of the pool keeps the run back, so that it needs no back-off of its own.
+    `fence` and `repeat` are the claim's: a run with another fence belongs to another claim. `settled` is the provider's
+    `settled_in`. `held` says that a hold of the pool keeps the run back, so that it needs no back-off of its own.
     """
     if run.fence != fence or not run.state.holds_slot or run.submission is not None:
         return None
@@ -243,17 +243,17 @@ def _kept_claim(run: Run, reason: str, now: datetime, length: timedelta | None) 
 
 
 def _ending(run: Run) -> RunState | None:
-    """The terminal state that a run which is being stopped comes to; None for one that is not."""
+    """The terminal state that a run reaches when its stopping is complete; None for a run that is not being stopped."""
     return run.ending or RunState.CANCELLED if run.state is RunState.CANCELLING else None
 
 
 def _why_absent(run: Run, answer: Absent) -> str:
-    """What people cancelled was never submitted; what ends otherwise keeps the reason that it was stopped for."""
+    """The reason of the end: cancelled before it was submitted, or the reason for which it was stopped."""
     return answer.reason if run.ending in (None, RunState.CANCELLED) else run.reason or answer.reason
 
 
 def _not_started(run: Run, answer: Refusal, now: datetime, *, held: bool) -> Move:
-    """A first submission that certainly started nothing."""
+    """The move after a first submission that certainly started nothing."""
     if run.state is RunState.CANCELLING:
         return transitions.end(run, run.ending or RunState.CANCELLED, run.reason, now)
     if isinstance(answer, Rejected):
@@ -264,10 +264,10 @@ def _not_started(run: Run, answer: Refusal, now: datetime, *, held: bool) -> Mov
 
 
 def _refused_again(run: Run, answer: Refusal, now: datetime, *, held: bool) -> Move:
-    """A repeat that started nothing, which says nothing of the submission before it.
+    """The move after a repeated submission that started nothing. It proves nothing about the earlier submission.
 
-    Where the provider refuses again and again, the slot must not be kept for ever. Two claims in a row, with a whole lease
-    between them, each of which found nothing under the name and was refused: then nothing came of the submission before.
+    A provider that refuses again and again must not keep the slot for ever. If two claims in a row, a whole lease apart,
+    found nothing under the name and were refused, then the earlier submission has started nothing either.
     """
     if isinstance(answer, Throttled | Misconfigured) and run.state is RunState.PENDING and run.not_before is not None:
         return _not_started(run, answer, now, held=held)
@@ -281,7 +281,7 @@ def _refused_again(run: Run, answer: Refusal, now: datetime, *, held: bool) -> M
 
 
 def refused_until(run: Run, answer: Throttled | Misconfigured, now: datetime) -> datetime:
-    """When a refused run may be tried again: as the provider says, otherwise after a back-off that grows with refusals."""
+    """When a refused run may be submitted again: as the provider says, or else after a back-off that grows with refusals."""
     seconds = answer.retry_after if isinstance(answer, Throttled) else None
     if seconds is None:
         seconds = delay(run.refusals + 1, submission_name(run.id, run.attempt))
@@ -289,7 +289,7 @@ def refused_until(run: Run, answer: Throttled | Misconfigured, now: datetime) ->
 
 
 def is_forgotten(run: Run, now: datetime, limits: ProviderLimits) -> bool:
-    """True when a job of this attempt may have come and gone without leaving a trace at the provider."""
+    """True when a job of this attempt may have run and ended without a trace at the provider."""
     if limits.memory is None or run.claimed_at is None:
         return False
     return now - run.claimed_at > timedelta(seconds=limits.memory)

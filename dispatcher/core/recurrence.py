@@ -1,8 +1,8 @@
 """Recurrence rules of RFC 5545 without DTSTART, daily or coarser: which times they name on the wall clock.
 
-Where the RFC leaves something to DTSTART, that is the schedule's anchor; where it forbids a combination, the rule is read as
-dateutil reads it, and validation refuses it. A rule is entered at the period (day, week, month, year) that is asked for; only
-`COUNT` has to be counted from the anchor, once for each year.
+The schedule's anchor takes the place of DTSTART. A combination that the RFC forbids is read as dateutil reads it, and
+validation refuses it. The search begins at the period (day, week, month, year) of the requested time. Only `COUNT` must be
+counted from the anchor, once for each year.
 
 https://www.rfc-editor.org/rfc/rfc5545#section-3.3.10
 """
@@ -27,7 +27,7 @@ PARTS = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYSETPOS", "BY
     {"BYWEEKNO", "BYDAY", "BYHOUR", "BYMINUTE", "BYSECOND"}
 )
 MOST_COUNTED = 100_000
-"""Windows and days that are gone through for `COUNT`; a rule that needs more is given up."""
+"""The most windows and days that are counted for `COUNT`; a rule that needs more raises an error."""
 
 
 class Nth(NamedTuple):
@@ -39,7 +39,7 @@ class Nth(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A rule that was read."""
+    """A parsed rule."""
 
     anchor: datetime
     frequency: str
@@ -68,14 +68,14 @@ class Rule:
             yield wall
 
     def _last(self, before: datetime) -> datetime | None:
-        """Where `UNTIL` or `COUNT` end it, unless that is after `before`."""
+        """The end by `UNTIL` or `COUNT`, or `before` if that is earlier."""
         if self.count is None:
             return self.until
         counted = _last_counted(replace(self, count=None), self.count, before.year)
         return min(filter(None, (self.until, counted)), default=None)
 
     def _endless(self, after: datetime, before: datetime) -> Iterator[datetime]:
-        """The same without the ends that it sets itself."""
+        """The times of the rule without regard to `UNTIL` and `COUNT`."""
         for first, past in self._periods(after.date(), before.date()):
             yield from (wall for wall in self._named(first, past, after) if after <= wall < before)
 
@@ -95,7 +95,7 @@ class Rule:
 
     @property
     def _earliest(self) -> date:
-        """Of the week of the anchor only what is left of it counts, as for dateutil; of a month or year all does."""
+        """The first day of the period. The anchor's week begins at the anchor, as in dateutil; a month or year is whole."""
         return self.anchor.date() if self.frequency == WEEKLY else date.min
 
     def _period_of(self, day: date) -> int:
@@ -150,7 +150,7 @@ class Rule:
                     yield from (self._wall(day, hour, minute, second) for minute in self.minutes for second in self.seconds)
 
     def _at_positions(self, days: Sequence[date]) -> Iterator[datetime]:
-        """Those of a period's times that `BYSETPOS` names."""
+        """The times of a period that `BYSETPOS` selects."""
         in_a_day = len(self.hours) * len(self.minutes) * len(self.seconds)
         numbers = {position - 1 if position > 0 else len(days) * in_a_day + position for position in self.positions}
         there = sorted(number for number in numbers if 0 <= number < len(days) * in_a_day)
@@ -208,7 +208,7 @@ def parts_of(text: str) -> Mapping[str, str]:
 
 
 def _with_anchors_day(made: Rule, parts: Mapping[str, str]) -> Rule:
-    """What no part says of the day is that of the anchor."""
+    """The rule with the anchor's day, where no part names a day."""
     if not parts.keys().isdisjoint({"BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO"}) or made.frequency == DAILY:
         return made
     if made.frequency == WEEKLY:

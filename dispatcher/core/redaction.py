@@ -1,8 +1,8 @@
-"""What is shown of a job or a configuration without the secrets that should not stand there in the first place.
+"""Hide secrets in a job or a configuration before it is shown.
 
-A secret belongs into a *reference* that the provider resolves. Where somebody put a value all the same, a screen or a build log
-is the wrong place for it. Names of secrets, ARNs, placeholders and other references are shown. What was hidden is refused where
-it comes back as a value (`hidden_at`), so that nobody runs a job with the mark as its password.
+A job should name its secrets by *references* that the provider resolves. If somebody wrote a secret's value instead, it must
+not appear on a screen or in a build log. Names of secrets, ARNs, placeholders and other references are shown. The mark of a
+hidden value is refused as an input (`hidden_at`), so that nobody runs a job with the mark as its password.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NAMES = re.compile(
     re.IGNORECASE,
 )
 _CREDENTIALS = frozenset({"aws_credentials", "credentials", "aci_credentials", "modal_credentials", "registry_credentials"})
-"""Variables that hold the name of an entry of the settings."""
+"""Variables that hold the name of a settings entry."""
 _REFERENCES = frozenset({"secrets", "env_from_secrets", "secret_fields"})
 """Lists and objects of references: variables of ours and of Prefect's templates, and keys of ECS."""
 _NAMES_OF_SECRETS = frozenset({"secret", "secretName", "secret_name", "secretId", "secret_id"})
@@ -36,7 +36,7 @@ _PASSWORD_IN_URL = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s
 
 
 def redacted(value: Any, name: str = "") -> Any:
-    """A copy in which texts are hidden that stand under a name like `DB_PASSWORD`, and passwords within URLs."""
+    """A copy in which texts under a name like `DB_PASSWORD`, and passwords in URLs, are hidden."""
     if isinstance(value, str):
         hide = value and is_secret(name) and not _REFERENCE.fullmatch(value)
         return HIDDEN if hide else _PASSWORD_IN_URL.sub(rf"\g<before>{HIDDEN}", value)
@@ -50,7 +50,7 @@ def redacted(value: Any, name: str = "") -> Any:
 
 
 def is_secret(name: str) -> bool:
-    """Whether what stands under this name may be a secret itself, and not the name of one."""
+    """Whether the value under this name may be a secret, not the name of one."""
     return name not in _CREDENTIALS and bool(_NAMES.search(name))
 
 
@@ -66,10 +66,10 @@ def without(texts: frozenset[str], value: Any) -> Any:
 
 
 def secret_texts(template: Mapping[str, Any], *levels: Mapping[str, Any]) -> frozenset[str]:
-    """The texts that variables have which the template itself calls secret: `writeOnly`, or of the format `password`.
+    """The values of variables that the template declares secret: `writeOnly`, or of the format `password`.
 
-    `levels` are job variables; the template's defaults count as well. What is shorter than `SHORTEST` is left out: it would be
-    found everywhere.
+    `levels` are job variables; the template's defaults count as well. A text shorter than `SHORTEST` is left out: it would
+    match everywhere.
     """
     variables = template.get("variables", {}).get("properties", {})
     secret = {name: schema for name, schema in variables.items() if isinstance(schema, Mapping) and _is_write_only(schema)}
@@ -91,7 +91,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def hidden_at(value: Any, path: str = "") -> Iterator[str]:
-    """Where the mark of something hidden stands, as dotted paths. Without recursion: a value may nest as deep as it likes."""
+    """The dotted paths of the marks of hidden values. Without recursion: a value may nest to any depth."""
     waiting = [(value, path)]
     while waiting:
         inner, place = waiting.pop()
@@ -104,13 +104,13 @@ def hidden_at(value: Any, path: str = "") -> Iterator[str]:
 
 
 def _listed(value: Any) -> Any:
-    """References as they are; a value that stands among them is hidden all the same."""
+    """References unchanged; a secret value among them is hidden."""
     inner = value.values() if isinstance(value, Mapping) else value
     return value if all(isinstance(element, str) for element in inner) else redacted(value)
 
 
 def _name(key: str, within: Mapping[str, Any], parent: str) -> str:
-    """What a value is called.
+    """The name of a value.
 
     A neighbour says so in `{"name": "TOKEN", "value": "..."}` and in a change of a configuration, the variable in a schema.
     """

@@ -1,4 +1,4 @@
-"""Past runs, admitted once more under other limits: `admit` is pure, so what would have happened is cheap to ask."""
+"""Replay past runs under other limits: `admit` is pure, so a simulation of the past is cheap."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from dispatcher.models import Run, WorkPool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """What became of every run."""
+    """The result of a replay."""
 
     waits: Mapping[UUID, float | None]
-    """Seconds from a run's due time to the tick that admits it; None for one that is never admitted."""
+    """By run: seconds from its due time to the tick that admits it; None if no tick does."""
     peak: int
-    """The most slots that were held at once."""
+    """The most slots that were in use at the same time."""
     end: datetime | None
     """When the last job ended; None when there was none."""
 
 
 def replay(pool: WorkPool, runs: Iterable[tuple[Run, float]], *, interval: timedelta) -> Replay:
-    """Tick every `interval` from the first due time on, each run holding its slot for the seconds given with it.
+    """Tick every `interval` from the first due time on. Each run keeps its slot for the seconds that come with it.
 
-    Slots are freed by the first tick after a job's end, as they are when its end is observed. A queue that the pool does not
-    have admits nothing. Holds, refusals and retries of the past play no part: what is shown is the work of the limits.
+    The first tick after a job's end frees its slot, as an observation does. A queue that the pool does not have admits
+    nothing. Past holds, refusals and retries are ignored: the replay shows the effect of the limits alone.
     """
     return _Replay(replace(pool, holds=()), list(runs), interval).play()
 
 
 class _Replay:
-    """One replay under way."""
+    """The state of one replay."""
 
     def __init__(self, pool: WorkPool, runs: Sequence[tuple[Run, float]], interval: timedelta) -> None:
         self.pool, self.interval = pool, interval

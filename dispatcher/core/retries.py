@@ -1,4 +1,4 @@
-"""What becomes of a run that people ask for again. Pure."""
+"""The id and the name of the run that runs an ended one again. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dispatcher.models import Run
 
 
 def retry_id(run: Run) -> UUID:
-    """The id of the run that follows an ended one: the same however often it is asked for."""
+    """The id of the run that repeats an ended one: the same for every request."""
     return uuid5(run.id, "retry")
 
 
 def name_of_retry(run: Run) -> str:
-    """`etl` is followed by `etl-retry`, that by `etl-retry-2`."""
+    """The name of the run that repeats an ended one: `etl`, `etl-retry`, `etl-retry-2`."""
     counted = re.fullmatch(r"(.*)-retry(?:-([1-9][0-9]{0,5}))?", run.name)
     if counted is None:
         return with_end(run.name, "-retry")

@@ -1,4 +1,4 @@
-"""Which changes of a pool give its runs room: after them a tick may admit what it could not admit before."""
+"""Which changes of a pool give its runs room: a tick may then admit runs that it could not admit before."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dispatcher.models import WorkPool, WorkQueue
 
 
 def gives_room(before: WorkPool, after: WorkPool) -> bool:
-    """Whether the pool or a queue of it goes on after a pause, or may have more runs."""
+    """Whether a pause of the pool or a queue ends, or a limit rises."""
     queues = [(queue, after.queue(queue.name)) for queue in before.queues]
     return _is_wider(before, after) or any(_is_wider(queue, same) for queue, same in queues if same)
 
 
 def with_room(before: Sequence[WorkPool], after: Sequence[WorkPool]) -> Sequence[str]:
-    """The names of the pools that a change of many gives room."""
+    """The names of the pools to which a change of several pools gives room."""
     stored = {pool.name: pool for pool in before}
     return [pool.name for pool in after if pool.name in stored and gives_room(stored[pool.name], pool)]
 

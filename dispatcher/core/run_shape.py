@@ -1,7 +1,7 @@
-"""A run in JSON's values: the same keys wherever one is shown.
+"""A run in JSON's values, with the same keys everywhere.
 
-`--json`, notifications, the answers of the functions: all of them show a run with these keys, which are the names that the
-Python API has for them too (`dispatcher.models.Run`).
+`--json`, notifications and the answers of the functions all use these keys. They are the names of the Python API
+(`dispatcher.models.Run`).
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ SHOWN = (
     "started_at",
     "ended_at",
 )
-"""What is shown of a run everywhere: attributes of `Run` that every verb of a store answers with."""
+"""The attributes of `Run` that are shown everywhere: every method of a store returns them."""
 
 SHOWN_OF_ATTEMPTS = ("state", "reason", "claimed_at", "submitted_at", "started_at", "ended_at", "exit_code", "url")
-"""What is shown of an attempt that was followed by another, beside its number."""
+"""What is shown of an earlier attempt, beside its number."""
 
 
 def run_shape(run: Run) -> dict[str, Any]:
-    """A run as it is shown. Times are ISO 8601 in UTC; what is not known is null."""
+    """A run as it is shown. Times are ISO 8601 in UTC; unknown values are null."""
     return {name: _plain(getattr(run, name)) for name in SHOWN}
 
 
 def attempt_shape(attempt: Attempt) -> dict[str, Any]:
-    """An attempt that was followed by another, as it is shown."""
+    """An earlier attempt as it is shown."""
     return {"attempt": attempt.number, **{name: _plain(getattr(attempt, name)) for name in SHOWN_OF_ATTEMPTS}}
 
 

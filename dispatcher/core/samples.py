@@ -1,4 +1,4 @@
-"""A value that a variable might have one day, by its schema: for what is asked of a template before anybody gives values."""
+"""Sample values of variables, from their schemas, for checking a template before there are real values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from dispatcher.core.placeholders import MISSING
 
 MAX_STEPS = 8
-"""Schemas that are entered on the way to a value."""
+"""The most schemas that are followed on the way to a value."""
 
 _OF_KIND: Mapping[str, Any] = {
     "string": "sample",
@@ -53,7 +53,7 @@ def _of_kind(schema: Mapping[str, Any]) -> Any:
 
 
 def _definition(schema: Mapping[str, Any], variables: Mapping[str, Any]) -> Any:
-    """What a reference to a shelf leads to, as Prefect writes it."""
+    """The definition to which a `$ref` leads, as Prefect writes it."""
     way = str(schema.get("$ref", "")).removeprefix("#/").split("/")
     shelf = variables.get(way[0]) if len(way) == 2 and way[0] in ("definitions", "$defs") else None
     return shelf.get(way[1]) if isinstance(shelf, Mapping) else None

@@ -9,9 +9,9 @@ Two kinds of schedule, two rules:
   has one window. A time that the clocks skip is due at the first instant after the gap; a time that they repeat is due at
   its first. Two times that fall on the same instant are one window.
 
-What it costs follows the windows that are taken and the days that are gone through, never the time since a schedule began:
-the kinds say which times they name on the wall clock from any time on (`walls`), and `core.zones` says when the clocks of the
-zone are moved, so that between two such changes a window is a time less an offset.
+The cost depends on the windows that are taken and the days that are searched, never on the age of the schedule. Each kind of
+schedule yields its wall clock times from any time on (`walls`), and `core.zones` says when the clocks of the zone change, so
+that between two changes a window is its wall clock time minus a fixed offset.
 
 cronsim is imported on first use: a tick without schedules does not pay for it.
 """
@@ -43,9 +43,8 @@ _START = datetime(2020, 1, 1)  # noqa: DTZ001 - a wall clock time; the zone is t
 def windows_due(schedule: Schedule, since: datetime, until: datetime) -> Iterator[datetime]:
     """The windows in `since < window <= until`, in UTC, ascending, each once; lazy, so that a caller may take the first few.
 
-    `since` and `until` are aware; there are no windows before 1970 or after 9997. A schedule that validation has let in has its
-    windows; any other ends in `ScheduleError` (or in `KeyError`, of a zone that nobody has), never in an endless search: it
-    ends with `until`.
+    `since` and `until` are aware; there are no windows before 1970 or after 9997. The search always ends, at the latest at
+    `until`. A schedule that validation has not accepted may raise `ScheduleError`, or `KeyError` for an unknown zone.
     """
     from zoneinfo import ZoneInfo  # noqa: PLC0415 - only for who has a schedule
 
