@@ -33,5 +33,5 @@ def test_a_clock_that_is_put_back_changes_nothing():
     assert ids.after(NOON) < ids.after(NOON - 3600 * 10**9) < ids.after(NOON)
 
 
-def test_at_one_moment_no_two_are_alike():
+def test_no_two_generators_make_the_same_identity_at_one_moment():
     assert len({TimeOrderedIds().after(NOON) for _ in range(1000)}) == 1000

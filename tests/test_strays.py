@@ -14,7 +14,7 @@ from tests.test_sweep import ORPHAN, a_dispatch, a_store, ticked
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-def test_a_job_of_which_no_run_speaks_is_a_stray_and_those_of_runs_are_not():
+def test_a_job_without_a_run_is_a_stray_and_the_jobs_of_runs_are_not():
     store, provider = a_store(), FakeProvider()
     run = a_run(due_at=LONG_AGO)
     store.add_runs([run])

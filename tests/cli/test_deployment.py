@@ -49,7 +49,7 @@ def test_an_update_changes_what_is_given_and_nothing_else(cli, etl):
     assert changed == {**etl, "queue": "default", "job_variables": {**etl["job_variables"], "command": "date"}}
 
 
-def test_job_variables_as_a_whole_replace_those_that_were(cli, etl):
+def test_whole_job_variables_replace_the_stored_ones(cli, etl):
     changed = cli.ok("deployment", "update", "etl", "--job-variables", '{"command": "date"}')
     assert changed["job_variables"] == {"command": "date"}
 

@@ -126,7 +126,7 @@ def test_an_update_replaces_takes_away_or_leaves_hooks(cli):
         ("=FAILED", "hooks[0].name: must be 1 to 200 printable characters"),
     ],
 )
-def test_what_cannot_be_is_one_line_that_says_what_to_do(cli, hook, says):
+def test_an_impossible_request_is_one_line_that_says_what_to_do(cli, hook, says):
     cli.ok("work-pool", "create", "nightly", "--type", "process")
     assert says in error(cli, "work-pool", "create", "other", "--type", "process", "--hook", hook)
     assert says in error(cli, "work-pool", "update", "nightly", "--hook", hook)
@@ -167,7 +167,7 @@ def test_the_hooks_of_a_new_file_are_right_once_they_are_no_comments(cli, tmp_pa
 # The entries of the settings
 
 
-def test_entries_are_listed_with_who_names_them_and_without_what_may_be_secret(cli, settings):
+def test_entries_are_listed_with_the_nouns_that_name_them_and_without_secrets(cli, settings):
     topic = "arn:aws:sns:eu-central-1:123456789012:alarms"
     url = "https://user:hush@hooks.example:8443/token-hush?key=hush"
     settings({"ops": {"url": url, "secret_variable": "OPS_SECRET"}, "alarms": {"topic_arn": topic}})
@@ -235,7 +235,7 @@ def findings(cli):
     return {each["subject"]: each for each in cli("doctor", "--json").json if each["check"] == "hooks"}
 
 
-def test_the_doctor_finds_a_hook_that_the_settings_lack_and_names_who_wants_it(cli, settings):
+def test_the_doctor_finds_a_hook_that_the_settings_lack_and_says_who_names_it(cli, settings):
     cli.ok("work-pool", "create", "nightly", "--type", "process", "--hook", "ops", "--hook", "pager")
     cli.ok("deployment", "create", "etl", "-p", "nightly", "--hook", "ops")
     settings({"pager": {"url": "https://hooks.example/pager"}})

@@ -37,7 +37,7 @@ def test_a_text_is_shown_as_it_would_be_typed(text):
     assert job_variable(f"x={as_given(text)}") == ("x", text)
 
 
-def test_what_is_no_text_is_shown_as_json():
+def test_a_value_that_is_not_text_is_shown_as_json():
     assert [as_given(value) for value in (5, True, None, [1], "null")] == ["5", "true", "null", "[1]", '"null"']
 
 
@@ -63,7 +63,7 @@ def test_typed_words_stay_for_a_variable_of_text(with_pool, words):
     assert with_pool.ok("run", "inspect", run["id"])["job_variables"] == {"command": words, "dir": words}
 
 
-def test_null_takes_a_value_away(with_pool):
+def test_null_overrides_a_value(with_pool):
     with_pool.ok("deployment", "create", "d", "--pool", "p", "-jv", "dir=/tmp")
     [run] = [with_pool.ok("deployment", "run", "d", "-jv", "dir=null")]
     assert with_pool.ok("run", "inspect", run["id"])["job_variables"] == {"dir": None}

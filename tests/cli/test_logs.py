@@ -46,7 +46,7 @@ def test_each_attempt_has_its_own_and_following_goes_through_them(cli, pool):
         assert cli("run", "logs", run_id, *words).out == "attempt 2\n"
 
 
-def test_an_attempt_that_was_not_is_refused_with_those_that_were(cli, pool):
+def test_an_attempt_that_does_not_exist_is_refused_with_those_that_do(cli, pool):
     run_id = a_run(cli, "-jv", WRITES)
     tick_until(cli, run_id, lambda run: run["state"] == "FAILED")
     said = cli("run", "logs", run_id, "--attempt", "7")

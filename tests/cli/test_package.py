@@ -14,7 +14,7 @@ def words(wheelhouse, tmp_path):  # noqa: F811 - the fixture
     return ["package", "--arch", ARCH, "--lock", str(wheelhouse.lock), "--output", str(tmp_path / "function.zip")]
 
 
-def test_it_says_what_it_built_and_what_the_bytes_are(cli, words, tmp_path):
+def test_the_report_says_what_was_built_and_what_the_bytes_are(cli, words, tmp_path):
     said = cli.ok(*words, "--python", PYTHON)
     assert said["bytes"] == (tmp_path / "function.zip").stat().st_size
     assert [part["name"] for part in said["distributions"]] == ["push-dispatcher", "annotated-types"]

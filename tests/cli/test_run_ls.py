@@ -114,7 +114,7 @@ def test_runs_that_are_due_at_one_moment_keep_the_order_in_which_they_were_made(
     assert [run["id"] for run in plan["admitted"]] == made[:1]
 
 
-def test_of_more_than_are_read_the_first_are_seen(cli, pool, monkeypatch):
+def test_the_first_runs_are_seen_when_more_exist_than_are_read(cli, pool, monkeypatch):
     monkeypatch.setattr("dispatcher.cli.output.listing.MOST", 10)
     cli.ok("work-queue", "create", "other", "--pool", "nightly")
     for number in range(3):

@@ -142,7 +142,7 @@ def test_a_paused_deployment_is_marked_and_has_no_next_windows(cli, etl):
         (("update", "etl", "--interval", "15m"), "interval: must be a number of seconds, or a length of time in ISO 8601"),
         (("update", "etl", "--interval", "60", "--anchor-date", "x"), "anchor_date: 'x' is not a time"),
         (("update", "etl", "--interval", "60", "--anchor-date", "2026-01-31"), "anchor: must be a time in UTC"),
-        (("update", "etl", "--retry-delay", "60"), "retries: nothing is tried again without --retries"),
+        (("update", "etl", "--retry-delay", "60"), "retries: --retries is missing; nothing is retried without it"),
         (("update", "etl", "--retries", "20"), "20 is not in the range 0<=x<=19"),
         (("update", "etl", "--retries", "1", "--retry-on", "COMPLETED"), "retry.states: must be FAILED, CRASHED or both"),
         (("update", "etl", "--retries", "1", "--retry-on", "x"), "retry_on: 'x' must be FAILED, CRASHED or both"),
@@ -156,11 +156,11 @@ def test_a_paused_deployment_is_marked_and_has_no_next_windows(cli, etl):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_what_cannot_be_is_one_line_that_says_what_to_do(cli, etl, words, says):
+def test_an_impossible_request_is_one_line_that_says_what_to_do(cli, etl, words, says):
     assert says in error(cli, "deployment", *words)
 
 
-def test_without_what_reads_schedules_there_is_a_line_that_says_what_to_install(cli, etl):
+def test_without_the_library_for_schedules_a_line_says_what_to_install(cli, etl):
     words = ("deployment", "schedule", "create", "etl", "--cron", "0 6 * * *")
     said = cli.alone(*words, before="sys.modules['cronsim'] = None")
     assert (said.exit_code, said.errors) == (

@@ -72,7 +72,7 @@ def test_no_command_shows_a_secret_in_text_or_json(words, furnished):
 
 
 @pytest.mark.parametrize("words", SHOWS, ids=" ".join)
-def test_who_asks_for_them_sees_them(words, furnished):
+def test_secrets_are_shown_on_request(words, furnished):
     assert shown(furnished(*words, "--json", "--show-secrets")) == SHOWS[words]
 
 

@@ -157,7 +157,7 @@ def test_columns_that_others_can_do_without_are_left_out_first():
     assert drawn(out, 30) == ["Name                  ID", "a-name-of-24-charac…  12345678"]
 
 
-def test_a_value_of_an_inspection_goes_on_beneath_itself_and_long_words_stay_whole():
+def test_a_long_value_of_an_inspection_continues_under_its_column_and_long_words_stay_whole():
     out = Pairs()
     out.add_row("reason", Text("one two three four five six seven eight nine ten"))
     out.add_row("arn", Text("arn:aws:ecs:eu-central-1:123456789012:task/cluster/0123456789"))

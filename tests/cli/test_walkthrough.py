@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_every_command import EVERY
-from tests.cli.walk import ANYTHING, DOCUMENT, is_as_told, renewed, rules, steps, walk_within_an_hour
+from tests.cli.walk import ANYTHING, DOCUMENT, is_as_expected, renewed, rules, steps, walk_within_an_hour
 
 LINES = DOCUMENT.read_text(encoding="utf-8").splitlines()
 STEPS, RULES = tuple(steps(LINES)), rules(LINES)
@@ -29,7 +29,9 @@ def done(tmp_path_factory):
 
 def test_every_command_says_what_the_page_says(done):
     different = [
-        "\n".join([f"line {each.step.line}: {each.step.command}", *each.output]) for each in done if not is_as_told(each, RULES)
+        "\n".join([f"line {each.step.line}: {each.step.command}", *each.output])
+        for each in done
+        if not is_as_expected(each, RULES)
     ]
     assert not different, "\n\n".join(different)
 
@@ -42,11 +44,13 @@ def test_a_command_that_fails_is_followed_by_its_exit_code(done):
 
 def test_a_word_more_or_less_or_another_is_noticed_in_every_output(done):
     for each in done:
-        assert not is_as_told(replace(each, output=(*each.output, "and more")), RULES) or ANYTHING in each.step.expected[-1:]
+        assert (
+            not is_as_expected(replace(each, output=(*each.output, "and more")), RULES) or ANYTHING in each.step.expected[-1:]
+        )
         for number, line in enumerate(each.step.expected):
             if line != ANYTHING:
                 for wrong in _spoiled(each.step.expected, number, line):
-                    assert not is_as_told(replace(each, step=replace(each.step, expected=wrong)), RULES), (each.step, line)
+                    assert not is_as_expected(replace(each, step=replace(each.step, expected=wrong)), RULES), (each.step, line)
 
 
 def _spoiled(expected: tuple[str, ...], number: int, line: str) -> Iterator[tuple[str, ...]]:
@@ -56,12 +60,12 @@ def _spoiled(expected: tuple[str, ...], number: int, line: str) -> Iterator[tupl
         yield expected[:number] + expected[number + 1 :]
 
 
-def test_a_page_that_says_something_else_is_written_anew_as_it_is(done):
+def test_a_page_with_outdated_output_is_rewritten_with_the_current_output(done):
     wrong = [line.replace("COMPLETED", "FINISHED") for line in LINES]
     found = [replace(each, step=step) for each, step in zip(done, steps(wrong), strict=True)]
-    assert sum(not is_as_told(each, RULES) for each in found) >= 3
+    assert sum(not is_as_expected(each, RULES) for each in found) >= 3
     again = [replace(each, step=step) for each, step in zip(done, steps(renewed(wrong, found)), strict=True)]
-    assert all(is_as_told(each, RULES) for each in again)
+    assert all(is_as_expected(each, RULES) for each in again)
 
 
 def test_what_the_rules_do_not_name_is_compared():

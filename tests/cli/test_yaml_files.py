@@ -43,7 +43,7 @@ def test_scalars_are_those_of_yaml_1_2():
         ("nowhere.at.all", "f:1:1"),
     ],
 )
-def test_everything_has_its_place_and_what_is_missing_that_of_what_it_lies_in(path, place):
+def test_every_value_has_its_position_and_a_missing_value_that_of_its_parent(path, place):
     assert str(read(TEXT, "f").place(path)) == place
 
 

@@ -90,7 +90,7 @@ def read(line: str, by: Sequence[Rule]) -> str:
     return line.rstrip()
 
 
-def is_as_told(done: Done, by: Sequence[Rule]) -> bool:
+def is_as_expected(done: Done, by: Sequence[Rule]) -> bool:
     """True when the output is what the document says; there a line `...` stands for any lines."""
     told = "".join("(.*\n)*" if line == ANYTHING else re.escape(read(line, by)) + "\n" for line in done.step.expected)
     return re.fullmatch(told, "".join(read(line, by) + "\n" for line in done.output)) is not None
@@ -162,7 +162,7 @@ def renewed(lines: Sequence[str], done: Sequence[Done]) -> list[str]:
     """The document with the output of these commands, where it says something else."""
     found, by = list(lines), rules(lines)
     for each in reversed(done):
-        if not is_as_told(each, by):
+        if not is_as_expected(each, by):
             begin = each.step.line
             found[begin : begin + len(each.step.expected)] = each.output
     return found

@@ -198,7 +198,7 @@ def test_what_is_left_out_takes_its_default(dispatcher: Dispatcher):
     assert dispatcher.deployment("etl").tags == ()
 
 
-def test_what_is_not_named_stays_unless_it_is_pruned(dispatcher: Dispatcher):
+def test_an_object_that_is_not_named_stays_unless_it_is_pruned(dispatcher: Dispatcher):
     applied(dispatcher, SMALL)
     less = without(SMALL, "pools", "other")
     plan = dispatcher.plan(less)

@@ -42,18 +42,18 @@ def a_template(configuration: Mapping[str, Any] | None = None, **properties: Any
 
 
 @pytest.fixture
-def told() -> list[str]:
+def warnings() -> list[str]:
     return []
 
 
 @pytest.fixture
-def dispatcher(told) -> Dispatcher:
-    return Dispatcher(MemoryStore(), clock=Clock(), warn=told.append, check=a_check)
+def dispatcher(warnings) -> Dispatcher:
+    return Dispatcher(MemoryStore(), clock=Clock(), warn=warnings.append, check=a_check)
 
 
-def make(dispatcher, told, template=None) -> Dispatcher:
+def make(dispatcher, warnings, template=None) -> Dispatcher:
     dispatcher.create_work_pool("p", type="process", base_job_template=template or a_template())
-    told.clear()
+    warnings.clear()
     return dispatcher
 
 
@@ -71,17 +71,17 @@ def test_a_key_that_the_provider_does_not_read_is_refused_with_its_place(dispatc
     assert not any(contents(dispatcher))
 
 
-def test_what_a_variable_may_still_fix_is_no_fault_of_a_pool(dispatcher, told):
+def test_what_a_variable_may_still_fix_is_no_fault_of_a_pool(dispatcher, warnings):
     dispatcher.create_work_pool("p", type="process", base_job_template=a_template())
-    assert told == ["process: not checked: sizes of GPUs: the SDK is missing"]
+    assert warnings == ["process: not checked: sizes of GPUs: the SDK is missing"]
 
 
-def test_a_fault_that_names_a_variable_and_no_key_is_that_variables(dispatcher, told):
+def test_a_fault_that_names_a_variable_and_no_key_is_that_variables(dispatcher, warnings):
     template = a_template()
     del template["job_configuration"]["image"]
     template["job_configuration"]["network"] = {"image": "{{ image }}"}
     dispatcher.create_work_pool("p", type="process", base_job_template=template)
-    assert not [line for line in told if "image" in line], "a run may still give it"
+    assert not [line for line in warnings if "image" in line], "a run may still give it"
 
 
 def test_a_size_that_stands_fixed_beside_one_that_a_variable_gives_is_no_fault_of_a_pool(dispatcher):
@@ -91,13 +91,13 @@ def test_a_size_that_stands_fixed_beside_one_that_a_variable_gives_is_no_fault_o
     dispatcher.create_run(pool="p", job_variables={"image": "i", "memory": 512})
 
 
-def test_defaults_that_no_run_could_use_are_warned_of(dispatcher, told):
+def test_defaults_that_no_run_could_use_are_warned_of(dispatcher, warnings):
     dispatcher.create_work_pool("p", type="process", base_job_template=a_template(), job_variables={"cpu": 300})
-    assert "cpu: 300 does not go with None (a run that changes nothing would be refused)" in told
+    assert "cpu: 300 does not go with None (a run that changes nothing would be refused)" in warnings
 
 
-def test_a_run_is_refused_with_the_variable_that_it_comes_from(dispatcher, told):
-    make(dispatcher, told)
+def test_a_run_is_refused_with_the_variable_that_it_comes_from(dispatcher, warnings):
+    make(dispatcher, warnings)
     assert fault_of(lambda: dispatcher.create_run(pool="p", job_variables={"image": "i", "cpu": 300})).startswith(
         "cpu: 300 does"
     )
@@ -105,8 +105,8 @@ def test_a_run_is_refused_with_the_variable_that_it_comes_from(dispatcher, told)
     assert not contents(dispatcher)[2]
 
 
-def test_a_scheduled_deployment_is_refused_and_one_whose_runs_bring_variables_is_warned_of(dispatcher, told):
-    make(dispatcher, told)
+def test_a_scheduled_deployment_is_refused_and_one_whose_runs_bring_variables_is_warned_of(dispatcher, warnings):
+    make(dispatcher, warnings)
     cron = Schedule(slug="daily", cron="0 6 * * *")
     sizes = {"image": "i", "cpu": 300}
     assert fault_of(lambda: dispatcher.create_deployment("d", pool="p", job_variables=sizes, schedules=[cron])).startswith(
@@ -114,49 +114,49 @@ def test_a_scheduled_deployment_is_refused_and_one_whose_runs_bring_variables_is
     )
     assert fault_of(lambda: dispatcher.create_deployment("d", pool="p", schedules=[cron])) == "image: is missing"
     dispatcher.create_deployment("d", pool="p", job_variables=sizes)
-    assert told == ["cpu: 300 does not go with None (a run that changes nothing would be refused)"]
+    assert warnings == ["cpu: 300 does not go with None (a run that changes nothing would be refused)"]
     assert fault_of(lambda: dispatcher.create_run(deployment="d")).startswith("cpu: 300")
     dispatcher.create_run(deployment="d", job_variables={"cpu": 512})
 
 
-def test_a_changed_template_is_checked_with_the_deployments_of_its_pool(dispatcher, told):
-    make(dispatcher, told)
+def test_a_changed_template_is_checked_with_the_deployments_of_its_pool(dispatcher, warnings):
+    make(dispatcher, warnings)
     dispatcher.create_deployment("d", pool="p", job_variables={"image": "i"}, schedules=[Schedule(slug="a", cron="0 6 * * *")])
     changed = a_template({"cpu": 300})
     with pytest.raises(InvalidInput, match=r"job_configuration\.cpu: 300 does not go"):
         dispatcher.update_work_pool("p", base_job_template=changed)
 
 
-def test_a_warning_is_given_once_at_the_level_that_causes_it(dispatcher, told):
-    make(dispatcher, told, a_template({"stream": "{{ stream }}"}, stream={"type": "boolean"}))
+def test_a_warning_is_given_once_at_the_level_that_causes_it(dispatcher, warnings):
+    make(dispatcher, warnings, a_template({"stream": "{{ stream }}"}, stream={"type": "boolean"}))
     dispatcher.create_deployment("d", pool="p", job_variables={"image": "i", "stream": True})
     dispatcher.create_run(deployment="d")
     dispatcher.create_runs([{"pool": "p", "job_variables": {"image": "i", "stream": False}}] * 3)
-    assert told == ["stream: has no effect here"] * 2
+    assert warnings == ["stream: has no effect here"] * 2
 
 
-def test_a_declared_variable_that_the_template_does_not_use_is_warned_of(dispatcher, told):
-    make(dispatcher, told, a_template(idle={"type": "string"}))
+def test_a_declared_variable_that_the_template_does_not_use_is_warned_of(dispatcher, warnings):
+    make(dispatcher, warnings, a_template(idle={"type": "string"}))
     dispatcher.create_run(pool="p", job_variables={"image": "i", "idle": "x"})
     dispatcher.create_deployment("d", pool="p", job_variables={"image": "i", "idle": "x"})
     dispatcher.update_work_pool("p", job_variables={"idle": "x"})
     words = "idle: is declared, but the template does not use it; use it in `job_configuration`, or leave it out"
-    assert [text for text in told if text.startswith("idle")] == [words] * 3
+    assert [text for text in warnings if text.startswith("idle")] == [words] * 3
 
 
 @pytest.mark.parametrize("name", ["prefect.variables.token", "prefect.blocks.secret.token", "$HOME"])
-def test_a_value_that_asks_for_a_look_up_is_warned_of_and_stays_as_it_is(dispatcher, told, name):
-    make(dispatcher, told)
+def test_a_value_that_asks_for_a_look_up_is_warned_of_and_stays_as_it_is(dispatcher, warnings, name):
+    make(dispatcher, warnings)
     value = f"{{{{ {name} }}}}"
     run = dispatcher.create_run(pool="p", job_variables={"image": "i", "env": {"TOKEN": value, "JINJA": "{{ mine }}"}})
     assert run.job_variables["env"]["TOKEN"] == value
-    [text] = told
+    [text] = warnings
     assert text.startswith(f"env.TOKEN: {value} stays as it is: nothing is looked up")
 
 
-def test_a_key_of_a_template_that_is_not_read_is_warned_of(dispatcher, told):
+def test_a_key_of_a_template_that_is_not_read_is_warned_of(dispatcher, warnings):
     dispatcher.create_work_pool("p", type="process", base_job_template={**a_template(), "comment": "mine"})
-    assert "base_job_template.comment: is not read; remove it" in told
+    assert "base_job_template.comment: is not read; remove it" in warnings
 
 
 def test_a_check_that_raises_is_a_fault():
@@ -169,7 +169,7 @@ def test_a_check_that_raises_is_a_fault():
     assert said == "job_configuration: region: is missing"
 
 
-def test_a_configuration_is_planned_with_the_faults_of_its_jobs(dispatcher, told):
+def test_a_configuration_is_planned_with_the_faults_of_its_jobs(dispatcher, warnings):
     nouns: dict[str, Any] = {
         "pools": {"p": {"type": "process", "base_job_template": a_template({"netwrok": 1})}},
         "deployments": {"d": {"pool": "p", "job_variables": {"image": "i"}, "schedules": {"a": {"cron": "0 6 * * *"}}}},
@@ -181,6 +181,6 @@ def test_a_configuration_is_planned_with_the_faults_of_its_jobs(dispatcher, told
     nouns["deployments"]["d"]["job_variables"] |= {"cpu": 300, "idle": "x"}
     assert fault_of(lambda: dispatcher.plan(nouns), InvalidInput).startswith("deployments.d.job_variables.cpu: 300 does not")
     nouns["deployments"]["d"]["job_variables"]["cpu"] = 512
-    told.clear()
+    warnings.clear()
     dispatcher.apply(dispatcher.plan(nouns))
-    assert any(text.startswith("idle: is declared") for text in told)
+    assert any(text.startswith("idle: is declared") for text in warnings)

@@ -62,7 +62,7 @@ def test_a_deployment_is_made_with_schedules_and_retries_and_paused(dispatcher, 
     assert tick(dispatcher) == []
 
 
-def test_an_update_of_schedules_replaces_all_and_lets_those_that_stay_go_on(dispatcher, etl):
+def test_an_update_replaces_all_schedules_and_unchanged_ones_continue(dispatcher, etl):
     assert minutes(tick(dispatcher)) == [10, 20, 30, 40, 50, 60]
     dispatcher.clock.time += 25 * MINUTE
     changed = dispatcher.update_deployment("etl", schedules=[HOURLY, EVERY_TEN])
@@ -169,7 +169,7 @@ def test_schedules_are_added_changed_paused_resumed_and_removed_one_by_one(dispa
     assert dispatcher.clear_schedules("etl").schedules == ()
 
 
-def test_a_pause_takes_runs_to_come_away_and_its_end_makes_them_from_then_on(dispatcher, etl):
+def test_pausing_withdraws_future_runs_and_resuming_makes_them_from_then_on(dispatcher, etl):
     tick(dispatcher)
     dispatcher.clock.time += 15 * MINUTE
     dispatcher.pause_deployment("etl")
@@ -372,7 +372,7 @@ def test_the_wait_of_a_second_is_a_length_of_time_that_can_be_kept(dispatcher, p
 OVER = Schedule(slug="over", rrule="FREQ=DAILY;COUNT=3")
 
 
-def test_a_schedule_that_never_comes_again_is_refused_when_it_is_given_and_not_when_something_else_changes(dispatcher, etl):
+def test_a_schedule_without_further_windows_is_refused_when_it_is_saved_and_not_when_something_else_changes(dispatcher, etl):
     with refused(dispatcher, InvalidInput, r"schedules\[1\].rrule: never comes again: .*COUNT is counted from 2020-01-01"):
         dispatcher.add_schedule("etl", OVER)
     with refused(dispatcher, InvalidInput, r"schedules\[0\].rrule: never comes again"):

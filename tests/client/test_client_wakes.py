@@ -40,7 +40,7 @@ def test_a_run_that_is_due_starts_a_tick_of_its_pool(woken):
     assert woken.pools == ["batch"]
 
 
-def test_a_run_for_later_and_one_that_there_is_already_start_none(woken):
+def test_a_future_run_and_a_repeated_request_start_no_tick(woken):
     woken.client.create_run(pool="batch", scheduled_at=NOW + HOUR)
     woken.client.create_run(pool="batch", idempotency_key="once")
     woken.client.create_run(pool="batch", idempotency_key="once")

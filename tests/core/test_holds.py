@@ -34,7 +34,7 @@ def test_a_refusal_of_one_job_alone_holds_nothing():
     assert hold_for(Throttled(reason="too big", hold=None), NOW) is None
 
 
-def test_of_two_refusals_of_the_same_the_later_end_stays():
+def test_the_later_end_of_two_holds_of_one_place_stays():
     later = replace(EAST, until=EAST.until + SECOND, reason="still")
     assert added((EAST, WEST), later) == (WEST, later)
     assert added((WEST, later), EAST) == (WEST, later)

@@ -88,7 +88,7 @@ def test_a_run_that_was_refused_gives_the_providers_words():
     assert "RESOURCE:GPU" in explanation.text
 
 
-def test_a_full_queue_names_who_holds_it():
+def test_the_reason_of_a_full_queue_names_the_runs_that_hold_its_slots():
     pool = a_pool(queues=(a_queue("default", 1, limit=1), a_queue("other", 2)))
     run, holder, other = a_run(), a_live_run(), a_live_run(queue="other")
     counts = Scene(pool, {"default": 1, "other": 1}, {"default": [run], "other": []}).counts()

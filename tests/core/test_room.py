@@ -41,6 +41,6 @@ def test_a_change_gives_room_when_more_may_start_after_it(change):
     assert gives_room(before, after) == (change in ROOM)
 
 
-def test_of_many_pools_those_are_named_that_have_got_room():
+def test_the_pools_that_have_room_are_named():
     first, second = replace(pool(), name="first"), replace(pool(), name="second")
     assert with_room([first, second], [first, replace(second, concurrency_limit=None), pool()]) == ["second"]

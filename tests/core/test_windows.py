@@ -278,7 +278,7 @@ def test_only_the_schedule_that_changes_begins_anew():
 
 
 @pytest.mark.parametrize("wanted", [{"paused": True}, {"schedules": ()}, {"schedules": (every(10, active=False),)}], ids=str)
-def test_a_pause_takes_away_what_is_to_come_and_its_end_goes_on_from_then(wanted):
+def test_a_pause_withdraws_future_runs_and_resuming_creates_them_from_then_on(wanted):
     stored, _ = ticked(saved(every(10)), NOW)
     pause = saving(stored, replace(stored, **wanted), NOW + MINUTE)
     assert (pause.withdrawn, pause.deployment.windows_until, pause.deployment.windows_at) == ({"s"}, {}, None)
@@ -303,7 +303,7 @@ def test_a_run_goes_with_its_schedule_only_while_it_is_to_come_and_was_never_cla
 # What people are shown
 
 
-def test_windows_to_come_are_those_that_are_no_runs_yet_by_time():
+def test_future_windows_that_are_no_runs_yet_are_sorted_by_time():
     caught_up = {"catch_up": CatchUp.ALL}
     deployment, made = ticked(saved(every(40, **caught_up), every(60, slug="t", **caught_up)), NOW)
     shown = list(windows_to_come(deployment, NOW, NOW + 3 * HOUR))
@@ -316,7 +316,7 @@ def test_windows_to_come_are_those_that_are_no_runs_yet_by_time():
     assert not {run.id for run in made} & {run.id for run in later}
 
 
-def test_nothing_is_to_come_of_what_is_paused():
+def test_paused_schedules_have_no_future_windows():
     assert list(windows_to_come(saved(every(40), paused=True), NOW, NOW + DAY)) == []
     assert list(windows_to_come(saved(every(40, active=False)), NOW, NOW + DAY)) == []
 

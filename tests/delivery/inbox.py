@@ -12,14 +12,14 @@ class Inbox(HTTPServer):
     """Keeps what it gets, each as its path, headers and body, and answers with `status`."""
 
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), Door)
+        super().__init__(("127.0.0.1", 0), Receiver)
         self.status, self.got = 200, []
         self.hang_up = Event()
         self.drips = False
         self.url = f"http://127.0.0.1:{self.server_port}/hook"
 
 
-class Door(BaseHTTPRequestHandler):
+class Receiver(BaseHTTPRequestHandler):
     server: Inbox
 
     def do_POST(self):
@@ -45,7 +45,7 @@ class Door(BaseHTTPRequestHandler):
 
 @contextmanager
 def an_inbox() -> Iterator[Inbox]:
-    """One that is open as long as it is wanted."""
+    """An inbox that is open inside the `with` block."""
     with Inbox() as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

@@ -22,7 +22,7 @@ RUN = {"name": "nächtlich", "pool": "pool"}
 MESSAGE = {"type": "run.failed", "data": {"run": RUN}}
 
 
-def test_a_message_reaches_who_subscribed_to_the_topic(ecs_emulator: EcsEmulator):
+def test_a_notification_reaches_the_subscribers_of_the_topic(ecs_emulator: EcsEmulator):
     sns, sqs = boto3.client("sns", region_name="us-east-1"), boto3.client("sqs", region_name="us-east-1")
     topic, queue = sns.create_topic(Name="alarms")["TopicArn"], sqs.create_queue(QueueName="inbox")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]

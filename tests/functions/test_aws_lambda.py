@@ -147,7 +147,7 @@ def test_a_run_is_created_with_retries_as_a_file_has_them(function):
 
 
 @pytest.mark.parametrize("name", NOT_UNDERSTOOD)
-def test_what_is_not_understood_is_a_clear_error_and_nothing_is_done(name, function, aws):
+def test_a_request_that_is_not_understood_is_a_clear_error_and_changes_nothing(name, function, aws):
     function.create()
     before = function.everything()
     with pytest.raises((InvalidInput, NotFound)) as refused:

@@ -191,7 +191,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("wrong", [*REFUSED, "with a removed signature"])
-def test_who_is_not_let_in_gets_401_and_touches_nothing(public, store, wrong):
+def test_an_unauthorised_request_gets_401_and_touches_nothing(public, store, wrong):
     before = store.connections
     text = as_cloud_run_hands_it_on(token()) if wrong == "with a removed signature" else REFUSED[wrong]
     status, answer = public.post({"pool": "batch"}, token=text)
@@ -207,7 +207,7 @@ def test_another_scheme_than_bearer_is_401(public, store):
     assert store.connections == before
 
 
-def test_who_is_let_in_reaches_the_store_and_where_that_is_away_gets_503(public, store):
+def test_an_authorised_request_reaches_the_store_and_gets_503_if_that_is_away(public, store):
     before = store.connections
     status, answer = public.post(token=token())
     assert status == 503
@@ -255,7 +255,7 @@ def test_where_certificates_cannot_be_fetched_nobody_is_let_in_and_the_schedule_
 
 
 @pytest.mark.parametrize("missing", ["DISPATCHER_AUDIENCE", "DISPATCHER_CALLERS"])
-def test_a_function_that_does_not_know_whom_to_let_in_lets_in_nobody(start, store, missing):
+def test_a_function_without_authorised_callers_refuses_everybody(start, store, missing):
     before = store.connections
     function = start(**{"DISPATCHER_STORE": store.url, missing: ""})
     status, answer = function.post(token=token())

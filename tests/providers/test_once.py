@@ -8,7 +8,7 @@ import pytest
 from providers.once import MAX_REMEMBERED, Once
 
 
-def test_threads_that_want_the_same_wait_for_the_one_that_makes_it():
+def test_threads_that_need_the_same_value_wait_for_the_one_that_makes_it():
     once, made, together = Once(), [], threading.Barrier(8)
 
     def ask(_):

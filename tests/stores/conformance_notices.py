@@ -59,7 +59,7 @@ class Notices:
         [again] = store.to_notify("pool", NOW + MINUTE, limit=10)
         assert (again.id, again.notify_tries) == (run.id, 1)
 
-    def test_who_has_confirmed_is_remembered_for_the_next_try(self, store: Store):
+    def test_hooks_that_have_confirmed_are_not_notified_by_the_next_try(self, store: Store):
         run = a_run(notify_at=NOW)
         store.add_runs([run])
         store.notified([Notified(run_id=run.id, notify_at=NOW, again_at=NOW + MINUTE, hooks=frozenset({"ops", "ü"}))])

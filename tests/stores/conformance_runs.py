@@ -50,7 +50,7 @@ class Runs(TwoPools):
         assert store.get(first.id) == first
         assert store.add_runs([second]) == frozenset()
 
-    def test_of_two_equal_ids_in_one_batch_the_first_counts(self, store: Store):
+    def test_the_first_of_two_equal_ids_in_one_batch_counts(self, store: Store):
         run = a_run(name="first")
         assert store.add_runs([run, replace(run, name="second")]) == {run.id}
         assert store.get(run.id) == run

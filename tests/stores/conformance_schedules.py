@@ -170,7 +170,7 @@ class Schedules:
         store.save_deployment(replace(deployment, schedules=(HOURLY,)), expected_version=1, now=NOW)
         assert windows(store) == [("hourly", 5 * MINUTE)]
 
-    def test_a_run_that_was_claimed_once_is_nobodys_to_take_away(self, store: Store):
+    def test_a_run_that_was_claimed_once_is_not_withdrawn(self, store: Store):
         deployment = a_scheduled(store)
         materialised(store, deployment)
         [claimed] = claim(store, NOW + 10 * MINUTE).claims

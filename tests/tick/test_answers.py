@@ -246,7 +246,7 @@ def test_an_answer_that_comes_after_the_claim_was_taken_over_changes_nothing():
     assert stage.provider.starts == {name(run): 1}
 
 
-def test_submissions_keep_the_providers_pace_and_a_tick_that_used_it_up_holds_the_pool_until_all_of_it_is_back():
+def test_submissions_keep_the_providers_rate_and_a_tick_that_used_it_up_holds_the_pool_until_it_is_restored():
     stage = Stage(submit_rates=(Rate(burst=5, per_second=1),))
     stage.add(30)
     begun = stage.clock.time

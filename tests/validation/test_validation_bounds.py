@@ -58,7 +58,7 @@ def test_names_are_matched_with_patterns_within_the_same_bounds():
 
 
 @pytest.mark.parametrize("pattern", ["(", "a{99999999999}", "[", "a" * 2000, "(?P<x>a)(?P=y)"])
-def test_what_is_no_usable_pattern_is_a_fault_of_the_template(pattern):
+def test_an_invalid_pattern_is_a_fault_of_the_template(pattern):
     assert not is_pattern(pattern)
     found = faults_of_template(a_template(x={"type": "string", "pattern": pattern}))
     assert list(found) == ["variables.properties.x.pattern"]

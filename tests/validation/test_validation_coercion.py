@@ -125,7 +125,7 @@ def test_a_template_out_of_a_file_keeps_the_words_of_its_texts():
 
 
 @pytest.mark.parametrize("template", [None, [integer("1")], {"variables": integer("1")}, {"job_configuration": integer("1")}])
-def test_what_is_no_template_is_left_to_the_check(template):
+def test_an_invalid_template_is_left_to_the_check(template):
     coerced_template(template)
 
 

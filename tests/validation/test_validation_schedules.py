@@ -129,7 +129,7 @@ def test_a_retry_policy_by_itself_is_named_as_such():
 
 
 @pytest.mark.parametrize("retry", [3, {"attempts": 3}, RetryPolicy])
-def test_what_is_no_retry_policy_is_said(retry):
+def test_an_invalid_retry_policy_is_reported(retry):
     assert faults(a_deployment(retry=retry))["retry"].startswith("must be a retry policy, or null for none")
 
 

@@ -93,7 +93,7 @@ def test_a_setting_that_starts_nothing_is_refused_by_name(text):
 
 
 @pytest.mark.parametrize("text", ["push-dispatcher", "http://dispatcher.example/tick", "ftp://x"])
-def test_what_is_no_url_either_is_refused_with_the_settings(text):
+def test_an_invalid_url_is_refused_with_the_settings(text):
     with pytest.raises(SettingsError, match=r"^DISPATCHER_WAKE: give lambda:NAME, "):
         Settings.from_environment({"HOME": "/home/somebody", "DISPATCHER_WAKE": text})
 

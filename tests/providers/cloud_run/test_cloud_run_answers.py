@@ -66,7 +66,7 @@ def behind(gateway):
 
 
 @NO_ANSWER
-def test_what_is_no_answer_starts_nothing_ends_nothing_and_raises_nothing_else(emulator, provider, gateway, behind, answer):
+def test_a_wrong_answer_starts_nothing_ends_nothing_and_raises_no_other_error(emulator, provider, gateway, behind, answer):
     submissions = submitted(provider, *(a_job(named(number)) for number in range(3)))
     emulator.finish(named(2))
     gateway.answer = lambda request: answer

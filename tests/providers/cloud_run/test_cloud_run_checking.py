@@ -101,7 +101,7 @@ def test_all_faults_of_a_body_are_reported_at_once():
     assert paths == ["labls", f"{TASK}.volume", f"{TASK}.containers[0].imge", f"{TASK}.containers[0].workDir"]
 
 
-def test_a_missing_region_is_a_fault_for_who_writes_it():
+def test_a_missing_region_is_a_fault_of_the_configuration():
     [fault] = check(a_configuration(region=None)).faults
     assert fault.path == "region"
 

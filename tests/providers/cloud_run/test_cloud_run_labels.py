@@ -25,7 +25,7 @@ def test_the_owner_and_the_dispatcher_win_over_the_template():
     assert labels == {"managed-by": "me", "a-b": "own", "c": "1"}
 
 
-def test_of_too_many_the_dispatchers_stay():
+def test_the_dispatchers_own_labels_stay_when_there_are_too_many():
     labels = labels_of({"z": "own"}, "me", {f"a{number}": "" for number in range(100)})
     assert len(labels) == MAX_LABELS
     assert labels["z"] == "own"

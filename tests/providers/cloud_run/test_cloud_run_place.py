@@ -63,7 +63,7 @@ def test_what_cannot_be_used_is_rejected_by_field_and_without_a_key(emulator, va
         provider.find(a_job(**variables))
 
 
-def test_an_entry_that_went_away_is_a_question_without_an_answer(emulator):
+def test_a_removed_entry_makes_its_jobs_unreadable(emulator):
     provider = a_provider(emulator, credentials={"main": {}})
     [submission] = submitted(provider, a_job(credentials="main"))
     seen = a_provider(emulator).observe([submission])[submission.name]

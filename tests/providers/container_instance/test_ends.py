@@ -124,7 +124,7 @@ class TestRepair:
             aci.advance(600)
         assert (aci.calls[TAG], aci.calls[STOP]) == (1, 0)
 
-    def test_one_that_takes_too_long_is_given_up(self, aci, provider, running):
+    def test_a_repair_that_takes_too_long_is_given_up(self, aci, provider, running):
         submission = running(template=None, seconds=0)
         aci.show_provisioning(NAME, "Repairing")
         seen(provider, submission)
@@ -136,7 +136,7 @@ class TestRepair:
         )
         assert (aci.calls[STOP], aci.book.live) == (1, 0)
 
-    def test_one_whose_stop_azure_refuses_goes_on(self, aci, provider, running):
+    def test_a_group_whose_stop_azure_refuses_keeps_running(self, aci, provider, running):
         submission = running(template=None, seconds=0)
         aci.show_provisioning(NAME, "Unhealthy")
         seen(provider, submission)

@@ -71,7 +71,7 @@ class TestCredential:
         assert isinstance(found, azure_identity.WorkloadIdentityCredential)
 
     @pytest.mark.parametrize("given", [{}, {"client_id": "c"}, {"client_id": "c", "tenant_id": "t"}])
-    def test_anything_else_is_what_the_host_offers(self, given):
+    def test_every_other_entry_uses_the_default_credential_of_the_host(self, given):
         assert isinstance(identity.credential_of(given), azure_identity.DefaultAzureCredential)
 
 

@@ -509,7 +509,7 @@ class TestSweep:
         aci.finish(NAME)
         assert provider.sweep(a_job().configuration, frozenset()) == ()
 
-    def test_many_that_still_run_do_not_hide_one_that_has_ended(self, start):
+    def test_many_running_jobs_do_not_hide_an_ended_one(self, start):
         aci = start(quotas=Quotas.unlimited())
         provider = provider_for(aci, sweep_after=0)
         for number in range(READS_PER_SWEEP + 10):

@@ -162,7 +162,7 @@ def test_a_refusal_comes_with_awss_words_and_what_to_do(code, message, hint):
 @pytest.mark.parametrize(
     "error", [an_error("SomethingNew"), an_error("ClientException", status=500), RuntimeError("x"), OSError()]
 )
-def test_what_is_not_understood_is_unknown(error):
+def test_an_answer_that_is_not_understood_is_unknown(error):
     assert isinstance(outcome_of_error(error), Unknown)
 
 

@@ -67,7 +67,7 @@ def test_a_name_is_unique_among_running_sandboxes_and_free_after_the_end(cloud, 
     assert emulator.starts == {"job": 2}
 
 
-def test_of_twenty_at_once_one_is_made(cloud, emulator):
+def test_only_one_of_twenty_simultaneous_creations_succeeds(cloud, emulator):
     cloud.image.build(cloud.app)
     outcomes = []
 

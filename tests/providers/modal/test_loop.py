@@ -29,7 +29,7 @@ async def thread_name():
     return threading.current_thread().name
 
 
-def test_work_runs_in_one_thread_whoever_asks():
+def test_all_work_runs_in_one_thread():
     loop = Loop()
     names = []
     threads = [threading.Thread(target=lambda: names.append(loop.run(thread_name(), 5))) for _ in range(8)]

@@ -64,7 +64,7 @@ def test_a_name_in_use_and_a_missing_thing_are_known_by_their_class():
 
 
 @pytest.mark.parametrize("error", [StreamTerminatedError("reset"), OSError("broken"), TimeoutError(), ValueError("?")])
-def test_whatever_is_not_understood_is_unknown(error):
+def test_every_answer_that_is_not_understood_is_unknown(error):
     assert isinstance(outcome_of(error), Unknown)
 
 
@@ -101,7 +101,7 @@ def test_a_refusal_holds_the_jobs_that_would_be_refused_as_well(words, needs, ho
     assert outcome_of(exception.ResourceExhaustedError(words), needs).hold == hold
 
 
-def test_who_is_not_let_in_holds_all_of_the_same_credentials():
+def test_a_refused_login_holds_all_runs_with_the_same_credentials():
     outcome = outcome_of(exception.AuthError("Token missing"))
     assert outcome.hold == Hold(place=("team",))
     assert "check MODAL_TOKEN_ID" in outcome.reason

@@ -71,7 +71,7 @@ def test_a_heavy_change_takes_several_too(place: Place):
 
 
 @pytest.mark.parametrize("part", [1, 2, 3])
-def test_whoever_comes_between_the_parts_breaks_the_chain(place: Place, part: int):
+def test_a_change_between_the_parts_breaks_the_chain(place: Place, part: int):
     change = five_pools_with_fifty_deployments(place, each=40)
     theirs = a_deployment("theirs")
     with (

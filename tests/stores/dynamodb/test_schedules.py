@@ -102,7 +102,7 @@ class TestBrokenOff:
         assert (added is None) is (what == "a deletion")
 
     @pytest.mark.parametrize("what", CHANGES)
-    def test_whoever_saves_it_next_finishes_it_first(self, place: Place, what: str):
+    def test_the_next_save_first_finishes_an_unfinished_one(self, place: Place, what: str):
         deployment = a_scheduled(place)
         broken_off(place, CHANGES[what](deployment))
         version = None if what == "a deletion" else 2
@@ -171,7 +171,7 @@ class TestBetween:
         assert place.store.check() == []
 
     @pytest.mark.parametrize("at", [2, 3])
-    def test_two_who_withdraw_the_same_help_each_other(self, place: Place, at: int):
+    def test_two_processes_that_withdraw_the_same_runs_help_each_other(self, place: Place, at: int):
         a_scheduled(place)
         place.store.add_runs([a_window(2 * HOUR + n * SECOND) for n in range(49)])
         with place.coming_between(lambda other: other.scheduled("pool", NOW, limit=1), at=at):
@@ -188,7 +188,7 @@ class TestBetween:
         assert place.store.get(mine.id) == mine
         assert place.store.check() == []
 
-    def test_of_two_steps_at_once_one_is_carried_out(self, place: Place):
+    def test_only_one_of_two_simultaneous_steps_is_carried_out(self, place: Place):
         deployment = a_scheduled(place, runs=False)
         answers: list[Any] = []
         with place.coming_between(lambda other: answers.append(other.materialise(step(deployment)))):

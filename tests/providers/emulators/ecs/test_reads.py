@@ -12,7 +12,7 @@ def test_a_task_is_described_by_its_arn_and_by_its_id(ecs):
     assert ecs.describe(arn)["taskArn"] == ecs.describe(arn.rpartition("/")[2])["taskArn"] == arn
 
 
-def test_what_is_not_there_is_missing(ecs):
+def test_a_job_that_does_not_exist_is_missing(ecs):
     arn = ecs.start()
     other = arn.replace("task/default", "task/other")
     answer = ecs.boto.describe_tasks(tasks=["0" * 32, other, arn])
@@ -89,7 +89,7 @@ def test_lists_are_filtered(ecs):
 
 
 @pytest.mark.parametrize("beside", [{"family": "job"}, {"launchType": "FARGATE"}, {"serviceName": "s"}])
-def test_who_started_a_task_is_the_only_filter(ecs, beside):
+def test_started_by_is_the_only_filter(ecs, beside):
     assert refusal(ecs.boto.list_tasks, startedBy="a", **beside)["Error"]["Code"] == INVALID
 
 
