@@ -25,30 +25,30 @@ class Answer:
     data: Any
     """Printed by `--json`; its shapes are those of `dispatcher.cli.output.shapes`."""
     text: str = ""
-    """For people, where one line is enough."""
+    """The text for people, if one line is enough."""
     view: str = ""
     """Otherwise the function of `dispatcher.cli.output.views` that shows `data`, or `module:function` of another module
     in `dispatcher.cli`; a name, so that rich is imported on use."""
     secrets: frozenset[str] = frozenset()
-    """Texts that are hidden wherever they stand in `data`: those of variables that a template calls secret."""
+    """Texts to hide everywhere in `data`: the values of variables that a template declares secret."""
     faults: tuple[str, ...] = ()
-    """What went wrong beside the answer: a line on standard error each, and exit code 1."""
+    """Problems in addition to the answer: each is a line on standard error, and the exit code is 1."""
     exit_code: int = 0
-    """The exit code where nothing went wrong."""
+    """The exit code without faults."""
 
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
 
 class Careful(click.Command):
-    """What commands and groups share: `-h`, and no option that silently takes the last of several values."""
+    """What commands and groups share: `-h`, and an error for an option that is repeated by mistake."""
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
         attributes["context_settings"] = {**HELP, **(attributes.get("context_settings") or {})}
         super().__init__(*arguments, **attributes)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does, but refuse an option of one value that is given again."""
+        """As click does, but refuse a repeated option that takes one value."""
         if not ctx.resilient_parsing:
             _, _, order = self.make_parser(ctx).parse_args(args=list(args))
             for parameter, times in Counter(order).items():
@@ -60,7 +60,7 @@ class Careful(click.Command):
 
 
 def _takes_one(option: click.Option) -> bool:
-    """Whether a repeat of the option is a mistake. A repeated flag is none, unless it has an opposite."""
+    """Whether repeating the option is a mistake. Repeating a flag is not, unless the flag has an opposite."""
     return not (option.multiple or option.count or (option.is_flag and not option.secondary_opts))
 
 
@@ -108,7 +108,7 @@ class HelpfulGroup(Careful, click.Group):
     """A group that shows its help when it is called alone."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Show the help where there are no arguments."""
+        """Show the help if there are no arguments."""
         if not args and not ctx.resilient_parsing:
             click.echo(ctx.get_help())
             ctx.exit()

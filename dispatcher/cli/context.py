@@ -41,7 +41,7 @@ class Context:
 
     @cached_property
     def wiring(self) -> Wiring:
-        """The store and what is wired to it. Raises `SettingsError` or `StoreError`."""
+        """The store and the providers. Raises `SettingsError` or `StoreError`."""
         from dispatcher.errors import SettingsError  # noqa: PLC0415 - neither help nor `version` needs them
         from dispatcher.wiring import wire  # noqa: PLC0415 - likewise
 
@@ -91,7 +91,7 @@ class Context:
         return "INFO" if self.verbose else log_level(os.environ) or "WARNING"
 
     def _by_option(self, problem: SettingsError) -> SettingsError:
-        """Name the option instead of the variable where the option gave the value."""
+        """Name the option instead of the variable if the value came from the option."""
         text = str(problem)
         is_option = self.store_url is not None and text.startswith("DISPATCHER_STORE:")
         return type(problem)(text.replace("DISPATCHER_STORE:", "--store:", 1)) if is_option else problem

@@ -35,11 +35,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "package": ("package:package", "Build the zip of a cloud function, without Docker."),
     "version": ("version:version", "Show the versions of what is installed."),
 }
-"""By name: where in `commands` the command is, and its short help, so that listing them imports none."""
+"""Each command by name: its module in `commands` and its short help, so that listing commands imports none."""
 
 
 class Root(HelpfulGroup):
-    """The commands by name, and the edge at which every failure becomes a line."""
+    """The commands by name. Every error becomes a line here."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order of the table."""
@@ -56,7 +56,7 @@ class Root(HelpfulGroup):
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with the nearest names for one that does not exist."""
+        """As click does, with the closest names for an unknown command."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from difflib import get_close_matches  # noqa: PLC0415 - only a typing error needs it
 

@@ -25,10 +25,10 @@ from providers import registry
 from providers.base import ConfigurationError, Job, ProviderError
 
 LATEST = 20
-"""Runs of a pool among which the doctor looks for one that shows where its jobs are put."""
+"""The number of recent runs of a pool in which the doctor looks for a job configuration."""
 
 READERS = {"cronsim": "cronsim"}
-"""What reads schedules, and the distribution that brings it."""
+"""The library that reads schedules, and its distribution."""
 
 
 class Level(StrEnum):
@@ -36,7 +36,7 @@ class Level(StrEnum):
 
     OK = "ok"
     WARNING = "warning"
-    """Something could not be looked at, or may be as it is meant to be."""
+    """Something could not be checked, or may be intended."""
     PROBLEM = "problem"
 
 
@@ -47,7 +47,7 @@ class Finding:
     check: str
     """settings, store, libraries, hooks, clock, schedule, provider, credentials or place."""
     subject: str
-    """What was looked at: a setting, a store, a work pool."""
+    """The subject of the check: a setting, a store, a work pool."""
     level: Level
     text: str
     fix: str = ""
@@ -235,7 +235,7 @@ def _jobs(context: Context, pool: WorkPool) -> Finding:
 
 
 def _configuration(context: Context, pool: WorkPool) -> Mapping[str, Any]:
-    """The job configuration of a recent run, else what the template makes of its defaults. Raises `RenderError`."""
+    """The job configuration of a recent run, or else of the template with its defaults. Raises `RenderError`."""
     for run in context.wiring.store.runs(RunFilter(pool=pool.name), limit=LATEST):
         if run.job is not None:
             return dict(run.job.configuration)

@@ -61,8 +61,8 @@ def plan(context: Context, /, sources: Sequence[str], *, prune: bool) -> Answer:
 def apply(context: Context, /, sources: Sequence[str], expect: str | None, *, prune: bool, yes: bool) -> Answer:
     """Change the stored configuration to what a file says: all of it, or nothing.
 
-    A field that the file leaves out takes its default, and a queue that it leaves out of its pool goes. Pauses stay where the
-    file says nothing of them; so do work pools and deployments that it does not name, but with --prune.
+    A field that the file leaves out gets its default, and a queue that the file leaves out of its pool is deleted. A pause
+    stays if the file does not mention it. Work pools and deployments that the file does not name stay, unless --prune is given.
     """
     plan = _plan(context, sources, prune=prune)
     gone = [change for change in plan.changes if change.action is Action.DELETE]
@@ -81,7 +81,7 @@ def apply(context: Context, /, sources: Sequence[str], expect: str | None, *, pr
 def export(context: Context, /, target: str | None, *, force: bool) -> Answer:
     """Write the stored configuration to a file, without values that are the default.
 
-    Secrets that should not stand in it are written as (hidden), which plan and apply refuse; --show-secrets writes them.
+    Secrets are written as (hidden), which plan and apply refuse; --show-secrets writes their values.
     """
     value, client = context.client.export(), context.client
     if not context.show_secrets:

@@ -108,8 +108,8 @@ def update(
 ) -> Answer:
     """Change the given settings. --job-variables replaces all variables; each --job-variable replaces one.
 
-    Schedules and hooks that are given replace all that were (see `dispatcher deployment schedule` for one by one), and those of
-    --retries that are given lie over what there is; --retries 0 takes the retries away.
+    New schedules and hooks replace all existing ones; `dispatcher deployment schedule` changes one schedule. Options for
+    retries change only what they name; --retries 0 removes the retries.
     """
     if source is None and pairs:
         fields["job_variables"] = {**context.client.deployment(name).job_variables, **values.job_variables(None, pairs)}
@@ -195,5 +195,5 @@ def _changed(context: Context, deployment: Deployment, text: str) -> Answer:
 
 
 def _kept(retry: RetryPolicy | None) -> RetryPolicy | None:
-    """A policy of one attempt is no policy."""
+    """The policy to save: None for a policy of a single attempt."""
     return retry if retry is not None and retry.attempts > 1 else None

@@ -43,7 +43,7 @@ def run(
 ) -> Answer:
     """Create a run of a deployment. It starts with a tick, when a slot is free and its turn has come.
 
-    It has the retries of the deployment; those of --retries that are given lie over them.
+    The run has the retries of the deployment; options for retries change only what they name.
     """
     variables = values.job_variables(source, pairs)
     retry = retry_taken(fields, lambda: context.client.deployment(name).retry)

@@ -1,4 +1,4 @@
-"""`dispatcher deployment schedule`: when a deployment runs by itself."""
+"""`dispatcher deployment schedule`: the schedules of a deployment."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def schedule() -> None:
 def create(context: Context, /, name: str, *, slug: str | None, active: bool, replace: bool, **fields: Any) -> Answer:
     """Add a schedule to a deployment. Its windows become runs an hour ahead, each once.
 
-    A run of a schedule brings no job variables of its own, so the deployment has to have all that its pool's template requires.
+    Runs of a schedule have no job variables of their own, so the deployment needs all variables that the template requires.
     """
     slugs = [] if replace else [schedule.slug for schedule in context.client.deployment(name).schedules]
     schedules = ScheduleOptions.taken(fields).schedules(slug=slug, slugs=slugs, active=active)

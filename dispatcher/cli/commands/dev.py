@@ -51,8 +51,8 @@ Show = Callable[[shapes.Shape], None]
 def dev(context: Context, /, *, pools: Sequence[str], every: float, ticks: int | None, until_done: bool) -> Answer:
     """Tick every few seconds and show queues, slots and runs, until Ctrl-C.
 
-    Ctrl-C lets the tick that is under way come to its end; a second one stops at once, which loses nothing either: the next
-    tick takes up what is left.
+    The first Ctrl-C lets the current tick finish. A second one stops at once. That loses nothing either, because the next tick
+    continues the work.
     """
     named = [context.client.work_pool(name).name for name in pools] or None
     done, picture = 0, shapes.Shape()

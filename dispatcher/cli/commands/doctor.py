@@ -17,8 +17,8 @@ from dispatcher.cli.context import Context, pass_context
 def doctor(context: Context, /) -> Answer:
     """Check for problems that keep runs from starting: settings, store, clocks, schedule, providers, credentials.
 
-    What is well is passed over in silence. Nothing is changed, and nothing is started: a provider is asked for a job that never
-    was. Exits with 1 when there is a problem.
+    Passed checks are only counted. Nothing is changed and nothing is started: the provider is asked for a job that never
+    existed. Exits with 1 if there is a problem.
     """
     findings = list(checkup(context))
     problems = tuple(_line(finding) for finding in findings if finding.level is Level.PROBLEM)

@@ -24,7 +24,7 @@ from dispatcher.errors import Conflict
 from providers.emulators import command
 
 STARTED_WITHIN, STOPPED_WITHIN, LOOK = 60.0, 10.0, 0.05
-"""Seconds: for what waits for it, and between two looks."""
+"""Seconds: the longest wait for the emulator, and the time between two checks."""
 
 
 @click.command(
@@ -45,7 +45,7 @@ def emulator(context: Context, /, name: str, *, background: bool, stop: bool, **
     """Run an emulator until Ctrl-C. What it prints first, evaluated by a shell, points the vendor's own clients at it.
 
     In a shell: eval "$(dispatcher emulator ecs --background)", and at the end eval "$(dispatcher emulator ecs --stop)", which
-    takes the variables away again.
+    unsets the variables.
     """
     chosen = {setting: value for setting, value in settings.items() if value is not None}
     if stop:
@@ -57,8 +57,8 @@ def emulator(context: Context, /, name: str, *, background: bool, stop: bool, **
 
 
 def _started(name: str, settings: Mapping[str, Any]) -> Answer:
-    """Start an emulator that outlives this command, or answer with the one that runs already. Raises `Conflict` where it does
-    not start.
+    """Start an emulator in the background, or answer with the one that already runs. Raises `Conflict` if it does not
+    start.
     """
     command.load(name)
     if (running := _noted(name)) and _answers(running):
@@ -112,7 +112,7 @@ def _answers(about: Mapping[str, Any]) -> bool:
 
 
 def _noted(name: str) -> dict[str, Any] | None:
-    """What the last emulator wrote about itself; None where there is none, or it has not written yet."""
+    """What the last emulator wrote about itself; None if there is no emulator, or it has not written yet."""
     try:
         text = _file(name).read_text(encoding="utf-8")
     except FileNotFoundError:

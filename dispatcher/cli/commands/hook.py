@@ -1,4 +1,4 @@
-"""`dispatcher hook`: which hooks there are, and whether notifications reach them."""
+"""`dispatcher hook`: list hooks, and test whether a notification reaches them."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def hook() -> None:
 def ls(context: Context, /) -> Answer:
     """List the hooks of the settings, and the pools and deployments that name them.
 
-    The settings are DISPATCHER_HOOKS here; a function has its own. What is named and is no entry is listed too. Of an address
-    only the host is shown, since the rest may be a secret.
+    The hooks are those of DISPATCHER_HOOKS on this machine; a function has its own settings. A hook that is named and is not in
+    the settings is listed too. Only the host of an address is shown, because the rest may be secret.
     """
     entries, pools, deployments = context.settings.hooks, context.client.work_pools(), context.client.deployments()
     nouns: list[WorkPool | Deployment] = [*pools, *deployments]
@@ -49,7 +49,7 @@ def ls(context: Context, /) -> Answer:
 def test(context: Context, /, name: str) -> Answer:
     """Send one notification of the type hook.test now, from this machine, with its settings.
 
-    Exits with 1 when nobody confirms it.
+    Exits with 1 if the hook does not confirm it.
     """
     from dispatcher.wiring import deliveries  # noqa: PLC0415 - `ls` and help need no channel
 

@@ -32,7 +32,7 @@ FIRST_VARIABLES: Mapping[str, Mapping[str, Any]] = {
     },
     "modal": {"command": "echo hello"},
 }
-"""What a first deployment says, by type; worker types and push types alike. What only its author can know is plain to see."""
+"""A first deployment by type, for worker types and push types. Values that only its author knows are easy to find."""
 
 HEAD = """\
 # Work pools, their queues, and deployments, as `dispatcher apply` makes them to be.
@@ -135,7 +135,7 @@ def starter(pool_type: str, file: str) -> str:
 
 
 def _offered(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
-    """An optional variable as comments: its description, and its default."""
+    """An optional variable as comments, with its description and its default."""
     yield from (f"# {line}" for line in wrap(" ".join(schema["description"].split()), WIDTH))
     default = yaml_files.write({name: schema["default"]}).splitlines() if "default" in schema else [f"{name}:"]
     yield from (f"# {line}" for line in default)

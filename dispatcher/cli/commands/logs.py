@@ -14,11 +14,11 @@ from dispatcher.models import Run
 from providers.base import ReadsLogs, Submission
 
 JobOf = tuple[int, Submission]
-"""An attempt's number, and where its provider put it."""
+"""An attempt's number, and its submission."""
 
 
 def logs(context: Context, run: Run, *, attempt: int | None, tail: int) -> Answer:
-    """The logs so far. Raises `Conflict` where there are none, `InvalidInput` for an unknown attempt."""
+    """The logs so far. Raises `Conflict` if there are none, and `InvalidInput` for an unknown attempt."""
     job = _job(run, attempt)
     if job is None:
         raise Conflict(f"run {run.name!r} has no job to have logs of: {context.client.explain(run.id).text}")
@@ -68,7 +68,7 @@ def _print_new(context: Context, run: Run, job: JobOf, seen: list[str], tail: in
 
 
 def new_lines(before: Sequence[str], after: Sequence[str]) -> Sequence[str]:
-    """The new lines. Both are the last lines of one text, so that the end of `before` is the beginning of `after`."""
+    """The new lines of a growing text. Both arguments are its last lines, so `after` begins with the end of `before`."""
     start = next(start for start in range(len(before) + 1) if after[: len(before) - start] == before[start:])
     return after[len(before) - start :]
 
@@ -97,7 +97,7 @@ def _job(run: Run, attempt: int | None) -> JobOf | None:
 
 
 def _text(context: Context, run: Run, job: JobOf, tail: int) -> str | None:
-    """The logs from the provider of the run's pool; None where it has none."""
+    """The logs from the provider of the run's pool; None if the provider has none."""
     pool = context.client.work_pool(run.pool)
     provider = context.wiring.dispatch.providers(pool.type)
     return provider.logs(job[1], tail=tail) if isinstance(provider, ReadsLogs) else None

@@ -43,7 +43,7 @@ PLATFORMS, MACHINES = click.Choice(list(targets.PLATFORMS)), click.Choice(list(t
 def package(**chosen: Any) -> Answer:
     """Build the zip of a cloud function from wheels for its platform, without Docker.
 
-    Versions and hashes are those of requirements.lock. The same input is the same zip, byte for byte. A bill of materials
+    Versions and hashes come from requirements.lock. The same input gives the same zip, byte for byte. A bill of materials
     (CycloneDX) is written beside it.
     """
     order = _order(**chosen)

@@ -47,8 +47,8 @@ run.add_command(create)
 def ls(context: Context, /, *, states: Sequence[RunState], to_come: bool, limit: int, pool: str | None, **where: Any) -> Answer:
     """List runs: running ones, due ones, and the last that ended.
 
-    What is due is in the order of its time, with why it waits. Runs to come are shown with --to-come or --state SCHEDULED;
-    --json has them last.
+    Due runs are sorted by due time and show why they wait. Future runs are shown with --to-come or --state SCHEDULED; --json
+    has them last.
     """
     if pool is not None:
         context.client.work_pool(pool)  # a name that does not exist is an error, not an empty list
@@ -97,8 +97,8 @@ def cancel(context: Context, /, run_id: str) -> Answer:
 def retry(context: Context, /, run_id: str) -> Answer:
     """Run an ended run again: a new run with the same pool, queue, variables, tags and retries, due at once.
 
-    An ended run never moves, so the new one has an id of its own. Asked again, it is the same one; to go on from there, retry
-    that. Retries that come by themselves (--retries) are attempts of one run.
+    An ended run never changes, so the new run has its own id. Retrying the same run again returns the same new run; to go on
+    from there, retry the new run. Automatic retries (--retries) are attempts of one run.
     """
     old = find_run(context, run_id)
     made = context.client.retry_run(old.id)
@@ -131,7 +131,7 @@ def explain(context: Context, /, run_id: str) -> Answer:
 def watch(context: Context, /, run_id: str, every: float, timeout: float | None) -> Answer:
     """Follow one run until it ends: a line for each state, and for each reason why it waits.
 
-    Exits with 0 when the run completes, and with 1 when it ends otherwise or the time is up. Ctrl-C stops the watching alone.
+    Exits with 0 if the run completes, and with 1 if it ends otherwise or the time is up. Ctrl-C stops only the watching.
     """
     return follow(context, find_run(context, run_id).id, every=every, timeout=timeout)
 
@@ -155,8 +155,8 @@ def watch(context: Context, /, run_id: str, every: float, timeout: float | None)
 def logs(context: Context, /, run_id: str, *, attempt: int | None, tail: int, following: bool, every: float) -> Answer | None:
     """Show the logs of a run's job, or where to find them.
 
-    Of a run whose next attempt waits, it is what the last one wrote. With --follow it goes on through the attempts to the end
-    of the run, or of the one that --attempt names.
+    While the next attempt waits, the logs are those of the previous attempt. --follow continues through all attempts until the
+    run has ended, or only until the attempt that --attempt names has ended.
     """
     run = find_run(context, run_id)
     if following:
@@ -165,7 +165,7 @@ def logs(context: Context, /, run_id: str, *, attempt: int | None, tail: int, fo
 
 
 def _check_names(context: Context, pool: str | None, *, queue: str | None, deployment: str | None) -> None:
-    """Raise `NotFound` for an unknown deployment or queue. A deleted one may have left runs, so only an empty list asks."""
+    """Raise `NotFound` for an unknown deployment or queue; only for an empty list, since a deleted one may have left runs."""
     if deployment is not None:
         context.client.deployment(deployment)
     if queue is not None and pool is not None:

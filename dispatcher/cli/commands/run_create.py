@@ -97,7 +97,7 @@ def _is_homeless(entry: Entry) -> bool:
 
 
 def _alike(request: RunRequest, count: int) -> Sequence[Entry]:
-    """The same request `count` times, its name and its key with a number each; alone it keeps what it has."""
+    """The same request `count` times, with numbered names and keys; a single request keeps its own."""
     if count == 1:
         return [Entry(request=request)]
     return [Entry(request=_numbered(request, f"-{number}")) for number in range(1, count + 1)]
@@ -111,7 +111,7 @@ def _numbered(request: RunRequest, end: str) -> RunRequest:
 
 
 def _created(context: Context, entries: Sequence[Entry]) -> Sequence[Run]:
-    """Create the runs in as few parts as possible. Raises the first refusal with its place."""
+    """Create the runs in as few parts as possible. Raises the first refusal with its position."""
     runs: list[Run] = []
     with progress_bar(context, "Creating runs", len(entries)) as step:
         for start in range(0, len(entries), MAX_RUNS_AT_ONCE):
@@ -124,7 +124,7 @@ def _created(context: Context, entries: Sequence[Entry]) -> Sequence[Run]:
 
 
 class _Part:
-    """Requests that are created together; it knows which of them is being looked at."""
+    """Requests that are created together; it knows which request is being read."""
 
     def __init__(self, entries: Sequence[Entry], step: Callable[[], None]) -> None:
         self._entries, self._step = entries, step

@@ -79,7 +79,7 @@ def simulate(
 ) -> Answer:
     """Show how long past runs would have waited under other limits. It changes nothing.
 
-    The runs are admitted once more, by the code that admits, at their due times and for as long as they held their slots then.
+    The real admission code admits the runs again, at their due times. Each run holds its slot for as long as it did then.
     """
     filed = _filed(context, pool, files)
     before = context.client.work_pool(filed.name if filed else pool or "")
@@ -98,7 +98,7 @@ def simulate(
 
 
 def _filed(context: Context, pool: str | None, files: Sequence[str]) -> WorkPool | None:
-    """The pool of a configuration file; None without a file. Raises `InvalidInput` where the file does not name one pool."""
+    """The pool of a configuration file; None without a file. Raises `InvalidInput` unless the file names exactly one pool."""
     if not files:
         if pool is None:
             raise InvalidInput("simulation", [Fault("pool", "name a work pool, or a configuration file of one")])

@@ -35,8 +35,8 @@ def store() -> None:
 def migrate(context: Context, /, action: str) -> Answer:
     """Migrate the store's schema: print what is missing, apply it, or check that nothing is missing (exit code 1).
 
-    `print` writes SQL, or for DynamoDB the parameters of `aws dynamodb create-table --cli-input-json`, for those who let nobody
-    else change a schema. SQLite files, and PostgreSQL where the role may, are also migrated when they are first used.
+    `print` writes SQL, or for DynamoDB the parameters of `aws dynamodb create-table --cli-input-json`, so that a person can
+    apply them. SQLite is also migrated on first use, and so is PostgreSQL if the role has the rights.
     """
     opened = context.wiring.store
     if not hasattr(opened, "migration"):
@@ -79,8 +79,8 @@ def copy(context: Context, /, source: str, target: str, *, resume: bool) -> Answ
 def check(context: Context, /, *, provider: bool) -> Answer:
     """Check that the store is consistent: every slot has a run, every ended run has an end. Exit code 1 if it is not.
 
-    Ask while no tick is under way: the store is read piece by piece, and what moves meanwhile may look torn. With --provider,
-    live jobs that no run of the store holds a slot for are faults too: ask so after a restore, before ticks go on.
+    Run it while no tick is running: the store is read in parts, and changes in between may look like faults. With --provider,
+    a live job whose run holds no slot is a fault too: use it after a restore, before ticks continue.
     """
     looked = 0
 
@@ -98,7 +98,7 @@ def check(context: Context, /, *, provider: bool) -> Answer:
 
 
 def _strays(context: Context, pool: WorkPool) -> Iterator[str]:
-    """One line for each live job that the store does not know, or one line where the provider did not answer."""
+    """One line for each live job that the store does not know, or one line if the provider did not answer."""
     try:
         names = strays(context.wiring.dispatch, pool)
     except ProviderError as problem:

@@ -40,7 +40,7 @@ from providers.base import ProviderError
 def tick(context: Context, /, pools: Sequence[str], *, dry: bool) -> Answer:
     """Dispatch once: observe live jobs, admit due runs, submit them. Safe to run as often, and as often at once, as you like.
 
-    Exits with 1 when a pool had a problem; the others are ticked all the same.
+    Exits with 1 if a pool had a problem; the other pools are ticked anyway.
     """
     named = [context.client.work_pool(name).name for name in pools] or None
     if dry:
@@ -61,7 +61,7 @@ def _dry(context: Context, named: Sequence[str] | None) -> Answer:
 
 
 def _plan(context: Context, pool: WorkPool) -> tuple[Decision, PoolReport]:
-    """What a tick of one pool would do; a provider that cannot be used is that pool's problem alone."""
+    """What a tick of one pool would do; a provider that cannot be used is a problem of that pool only."""
     try:
         return dry_run(context.wiring.dispatch, pool)
     except ProviderError as problem:

@@ -31,7 +31,7 @@ def follow(context: Context, run_id: UUID, *, every: float, timeout: float | Non
 
 
 def _print(context: Context, run: Run, printed: str) -> str:
-    """Print a line where something is new; returns what was printed."""
+    """Print a line if it differs from the last one, and return it."""
     words = context.client.explain(run.id).text if run.state is RunState.SCHEDULED else _words(run)
     line = f"{run.state:<10}  {words}".rstrip()
     if line != printed and not context.as_json:
@@ -46,7 +46,7 @@ def _words(run: Run) -> str:
 
 
 def _since(run: Run) -> datetime | None:
-    """When the state began, where the run knows it."""
+    """When the state began, or None if the run does not record it."""
     if run.state.is_terminal:
         return run.ended_at
     return {RunState.PENDING: run.claimed_at, RunState.RUNNING: run.started_at}.get(run.state)

@@ -25,7 +25,7 @@ from dispatcher.core.holds import active
 from dispatcher.models import WorkPool
 
 NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
-"""Let `-1` be a value, so that the answer is what is wrong with it."""
+"""Lets `-1` be a value, so that the error is about the value and not about an unknown option."""
 A_DIRECTORY = click.Path(path_type=Path, file_okay=False)
 
 
@@ -131,7 +131,7 @@ def update(
 ) -> Answer:
     """Change the given settings; a new template is checked against every deployment and waiting run of the pool.
 
-    Hooks that are given replace all that were.
+    New hooks replace all existing hooks.
     """
     changed = hooks_changed(hooks, none=no_hooks)
     if all(

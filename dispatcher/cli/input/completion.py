@@ -2,7 +2,7 @@
 
     eval "$(_DISPATCHER_COMPLETE=bash_source dispatcher)"        # or zsh_source, fish_source
 
-A store that cannot be reached offers nothing, and says nothing: a prompt is no place for errors.
+If the store cannot be reached, there are no completions and no error, because an error would disturb the prompt.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dispatcher.cli.context import Context
 from dispatcher.errors import DispatcherError
 
 RECENT = 50
-"""Runs that are offered, the newest."""
+"""The number of runs that are offered, newest first."""
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 

@@ -23,9 +23,9 @@ def yes_option(function: Function) -> Function:
 
 
 def consent(what: str, *, yes: bool) -> None:
-    """Go on only where `what`, an order such as "delete work pool 'nightly'", is agreed to.
+    """Ask for consent to `what`, such as "delete work pool 'nightly'", and return only with it.
 
-    Raises `InvalidInput` where nobody can be asked, `click.Abort` for a no.
+    Raises `InvalidInput` without a terminal, and `click.Abort` if the person says no.
     """
     if yes:
         return

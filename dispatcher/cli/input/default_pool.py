@@ -1,7 +1,8 @@
 """The work pool that `run create` and `deployment create` use where none is named.
 
-It is a person's own, not the store's: `DISPATCHER_DEFAULT_POOL` where that is set, else what `--set-as-default` noted in
-`~/.dispatcher/default-pools.json`, for each store by itself. A function has none: what it is asked to create names a pool.
+The default belongs to a person, not to the store. It is `DISPATCHER_DEFAULT_POOL` if that is set. Otherwise it is what
+`--set-as-default` has saved in `~/.dispatcher/default-pools.json`, separately for each store. Functions have no default: a
+request to a function has to name a pool.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def pool_or_default(context: Context, pool: str | None) -> str:
 
 
 def default_pool(context: Context) -> str | None:
-    """The default, where there is one. Raises `NotFound` for a deleted pool."""
+    """The default, or None. Raises `NotFound` if the pool has been deleted."""
     name = context.settings.default_pool or _noted().get(_key(context))
     if name is not None and context.wiring.store.pool(name) is None:
         source = "DISPATCHER_DEFAULT_POOL" if context.settings.default_pool else str(_file())
@@ -50,7 +51,7 @@ def forget_default(context: Context, name: str) -> None:
 
 
 def _noted() -> dict[str, str]:
-    """By store. Raises `InvalidInput` for a file that is not ours."""
+    """The saved defaults by store. Raises `InvalidInput` for a file of another format."""
     path = _file()
     try:
         noted = json.loads(path.read_text(encoding="utf-8"))
@@ -76,7 +77,7 @@ def _file() -> Path:
 
 
 def _key(context: Context) -> str:
-    """The store without its password; a file by its whole path, wherever the command is given."""
+    """The store's URL without its password, and with the absolute path of a file."""
     name = context.store_name
     scheme, _, place = name.partition("///")
     return f"{scheme}///{Path(place).resolve()}" if scheme == "sqlite:" and not place.startswith(":") else name

@@ -76,7 +76,7 @@ def retry_options(function: Function) -> Function:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleOptions:
-    """What was given of `schedule_options`."""
+    """The values of `schedule_options`."""
 
     cron: tuple[str, ...]
     day_or: bool | None
@@ -93,7 +93,7 @@ class ScheduleOptions:
         return cls(**{name: fields.pop(name) for name in cls.__slots__})
 
     def schedules(self, *, slug: str | None = None, slugs: Collection[str] = (), active: bool = True) -> list[Schedule]:
-        """A schedule of each expression: by the slug, or by its kind with a number where `slugs` has it.
+        """One schedule for each expression. Its slug is `slug`, or its kind with a number that `slugs` does not have yet.
 
         Raises `InvalidInput`; validation checks later what an expression says.
         """
@@ -129,13 +129,13 @@ class ScheduleOptions:
 
 
 def readings(schedules: Iterable[Schedule]) -> str:
-    """How the cron expressions are read that other programs read differently, as sentences."""
+    """Sentences about cron expressions that other programs read differently."""
     sentences = (reading(schedule.cron, day_or=schedule.day_or) for schedule in schedules if schedule.cron is not None)
     return "".join(f" {text}" for text in sentences if text)
 
 
 def retry_taken(fields: dict[str, Any], stored: Callable[[], RetryPolicy | None] = lambda: None) -> RetryPolicy | None:
-    """Take `retry_options` out of a command's options: None where none was given. They lie over what is stored.
+    """Take `retry_options` out of a command's options, and merge them into the stored policy. None without any option.
 
     Raises `InvalidInput`.
     """

@@ -14,7 +14,7 @@ from dispatcher.records import RunFilter
 from dispatcher.store import PeopleStore
 
 MOST = 100_000
-"""Runs that one simulation takes, the newest first."""
+"""The most runs in one simulation; the newest are taken."""
 
 PAGE = 1000
 
@@ -23,7 +23,7 @@ Past = tuple[Run, float]
 
 
 def of_store(store: PeopleStore, pool: str, since: datetime) -> list[Past]:
-    """The pool's ended runs that were due since then."""
+    """The pool's ended runs that were due at `since` or later."""
     where = RunFilter(pool=pool, states=TERMINAL_STATES)
     past: list[Past] = []
     for offset in range(0, MOST, PAGE):

@@ -15,7 +15,7 @@ from dispatcher.models import TERMINAL_STATES, Hook, RunState
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 LATE = "LATE:"
-"""Begins the word for late runs; the length of time follows it."""
+"""The prefix for late runs; a length of time follows."""
 
 
 def hook_option(function: Function) -> Function:

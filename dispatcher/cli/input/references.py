@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from dispatcher.models import Deployment, Run, WorkPool
 
 SHORTEST = 4
-"""The least that may be given of an id."""
+"""The fewest characters of an id that are accepted."""
 
 PAGE, MOST = 1000, 20_000
-"""Runs that are looked through for a name or the beginning of an id, the newest first."""
+"""The most runs that are searched for a name or the beginning of an id, newest first."""
 
 
 class Reference(click.Argument):
-    """An argument that names something which exists; `Command` puts its name in the place of an id."""
+    """An argument that names an existing noun; `Command` replaces an id by the name."""
 
     def resolve(self, context: Context, value: Any) -> str:
-        """The name behind what was typed; what is neither a name nor an id stays, for the client to say so."""
+        """The name for a name or id. Other text is returned unchanged, and the client reports it."""
         nouns = self.nouns(context)
         if any(noun.name == value for noun in nouns):
             return str(value)
@@ -36,7 +36,7 @@ class Reference(click.Argument):
         return matches[0].name if matches else str(value)
 
     def nouns(self, context: Context) -> Sequence[WorkPool | Deployment]:
-        """Those that it may be."""
+        """The nouns that the argument can name."""
         raise NotImplementedError
 
 
@@ -62,7 +62,7 @@ run_argument = click.argument("run_id", metavar="ID", shell_complete=completion.
 
 
 def find_run(context: Context, reference: str) -> Run:
-    """The run of an id, or of the beginning of one or a name as `run ls` shows them. Raises `NotFound` or `InvalidInput`."""
+    """The run with an id, the beginning of an id, or a name from `run ls`. Raises `NotFound` or `InvalidInput`."""
     with suppress(InvalidInput):  # it is no whole id
         return context.client.run(reference)
     for page in _pages(context):

@@ -1,4 +1,4 @@
-"""Requests for runs out of a file or standard input: JSON lines, an object each. Each error names the line."""
+"""Requests for runs from a file or standard input: one JSON object a line. Each error names the line."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ EXAMPLE = '{"pool": "nightly", "job_variables": {"command": "date"}}'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A request, and where it stands; nowhere for one that the options of a command make."""
+    """A request and its position; a request made of a command's options has no position."""
 
     request: RunRequest
     place: str = ""
 
 
 def read_requests(source: str, options: Mapping[str, Any]) -> Sequence[Entry]:
-    """The requests of a file, or of standard input for `-`; what a line does not name is as the options say.
+    """The requests of a file, or of standard input for `-`. The options fill in keys that a line does not have.
 
     Raises `InvalidInput` with every line that is no request, before any run is created.
     """
@@ -65,20 +65,20 @@ def _value(line: str) -> Any:
 
 
 def _typed(value: Any) -> Any:
-    """Numbers keep their words in job variables alone, where a schema may take them for text."""
+    """Numbers keep their spelling only in job variables, because a schema may declare those as text."""
     if not isinstance(value, Mapping):
         return value
     return {name: part if name == "job_variables" else without_words(part) for name, part in value.items()}
 
 
 def located(faults: Sequence[Fault], place: str) -> Iterator[Fault]:
-    """Faults with the place of their request before their paths."""
+    """Faults with the position of their request before their paths."""
     for fault in faults:
         yield Fault(f"{place}: {fault.path}" if fault.path else place, fault.message)
 
 
 def refusal_of(problem: DispatcherError, entry: Entry | None, created: int) -> DispatcherError:
-    """The refusal of a request with its place, where it has one, and with how many runs were created before it."""
+    """The refusal of a request, with its position if it has one, and with the number of runs created before it."""
     place, before = entry.place if entry else "", f" ({created} runs were created before)" if created else ""
     if isinstance(problem, InvalidInput):
         faults = located(problem.faults, place) if place else iter(problem.faults)

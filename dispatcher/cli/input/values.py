@@ -37,18 +37,18 @@ def type_option(function: Function) -> Function:
 
 
 def template(source: str | None) -> Any:
-    """The base job template in a file, or in standard input for `-`; None where none was named."""
+    """The base job template from a file, or from standard input for `-`; None without a file."""
     return None if source is None else read_json(source, "base_job_template")
 
 
 def read_json(source: str, field: str) -> Any:
-    """The JSON of a file, or of standard input for `-`. Raises `InvalidInput` that names the place in it."""
+    """The JSON of a file, or of standard input for `-`. Raises `InvalidInput` with the line."""
     name = "standard input" if source == STANDARD_INPUT else source
     return parse_json(read_text(source, name, field), name, field)
 
 
 def parse_json(text: str, name: str, field: str) -> Any:
-    """JSON text as a value whose numbers keep their words. Raises `InvalidInput` that names the line and column of `name`."""
+    """JSON text as a value whose numbers keep their spelling. Raises `InvalidInput` with the line and column of `name`."""
     try:
         return from_json(text)
     except json.JSONDecodeError as problem:
@@ -72,7 +72,7 @@ def job_variables(source: str | None, pairs: Iterable[str]) -> dict[str, Any]:
 
 
 def job_variable(pair: str) -> tuple[str, Typed]:
-    """`name=value`, the value as it is typed: the schema of the variable says whether it is text. Raises `InvalidInput`."""
+    """`name=value`. The value keeps its spelling; the variable's schema decides its type. Raises `InvalidInput`."""
     name, equals, value = pair.partition("=")
     if not equals or not name.strip():
         fault = Fault("job_variable", f"{pair!r} is no name=value; write it as cpu=256")
@@ -92,7 +92,7 @@ def moment(text: str | None, field: str = "at") -> datetime | None:
 
 
 def _whole(source: str) -> Any:
-    """JSON given in place, or else in a file."""
+    """JSON on the command line, or in a file."""
     if source.lstrip().startswith("{"):
         return parse_json(source, "the argument", "job_variables")
     return read_json(source, "job_variables")

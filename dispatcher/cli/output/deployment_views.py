@@ -88,13 +88,13 @@ def _schedules(shapes: Sequence[Shape]) -> Grid:
 
 
 def _window(moment: str) -> str:
-    """A window on the clock of its schedule's zone, which has a column of its own."""
+    """A window in its schedule's time zone, which has its own column."""
     at = datetime.fromisoformat(moment)
     return f"{at:%Y-%m-%d %H:%M:%S}" if at.second else f"{at:%Y-%m-%d %H:%M}"
 
 
 def _rule(shape: Shape) -> str:
-    """Which kind, and what it says."""
+    """The kind of a schedule, and its expression."""
     if shape["interval_seconds"] is not None:
         anchor = f" from {shape['anchor']}" if shape["anchor"] else ""
         return f"every {seconds(shape['interval_seconds'])}{anchor}"

@@ -1,4 +1,4 @@
-"""What goes wrong, as lines for standard error: the field, what is wrong, what to do."""
+"""Errors as lines for standard error: the field, what is wrong, and what to do."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def lines(problem: Exception) -> Iterator[str]:
 
 
 def _faults(problem: InvalidInput) -> Iterator[str]:
-    """Faults name their field; the subject is added where it is not that of the command."""
+    """Faults name their field; the subject is added if the command has another one."""
     elsewhere = f" ({problem.subject})" if "would no longer fit" in problem.subject else ""
     for fault in map(_discreet, problem.faults):
         yield _one_line(f"{fault}{elsewhere}" if fault.path else f"{problem.subject}: {fault}{elsewhere}")
 
 
 def _discreet(fault: Fault) -> Fault:
-    """A fault without the value that was given, where its field's name says that it is a secret."""
+    """A fault without its value, if the name of the field says that the value is secret."""
     secret = is_secret(fault.path.rpartition(".")[2])
     return Fault(fault.path, _GIVEN.sub(f"({HIDDEN})", fault.message)) if secret else fault
 
@@ -60,5 +60,5 @@ def _one_line(text: str) -> str:
 
 
 def is_expected(problem: Exception) -> bool:
-    """Whether a problem is no fault of the code: a person can do something about it."""
+    """Whether a person can fix a problem; otherwise it is a bug."""
     return isinstance(problem, DispatcherError | ProviderError | click.ClickException | OSError)

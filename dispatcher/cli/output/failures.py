@@ -1,4 +1,4 @@
-"""The edge of the command line: whatever goes wrong becomes one line per fault on standard error, and an exit code.
+"""The edge of the command line: every error becomes one line per fault on standard error, and an exit code.
 
 0    done
 1    refused, or something could not be done: the lines say what and where, and nothing was changed
@@ -19,7 +19,7 @@ REFUSED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
 def exit_code_of(act: Callable[[], object], *, verbose: Callable[[], bool]) -> int:
-    """Do `act`; the exit code that it comes to. What went wrong has been printed."""
+    """Call `act`, print its error if it raises one, and return the exit code."""
     try:
         act()
         sys.stdout.flush()
@@ -49,6 +49,6 @@ def _print(problem: Exception, *, verbose: bool) -> None:
 
 
 def _closed_pipe() -> int:
-    """Whoever read has seen enough. Nothing may be flushed into the pipe at exit, which would complain."""
+    """The reader has closed the pipe. Python must not flush into it at exit, because that would raise an error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -8,7 +8,7 @@ from dispatcher.cli.output.views import Shape, say, show, table, text
 
 
 def hooks(shapes: Sequence[Shape]) -> None:
-    """The hooks of the settings, and those that are only named."""
+    """The hooks of the settings, and hooks that are named but not in the settings."""
     if not shapes:
         say('No hooks. Set DISPATCHER_HOOKS, as {"ops": {"url": "https://hooks.example/ops"}}')
         return

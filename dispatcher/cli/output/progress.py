@@ -1,4 +1,4 @@
-"""How far a command has come: a bar on standard error, where that is a terminal and nobody asked for JSON."""
+"""A progress bar on standard error, if that is a terminal and the output is not JSON."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import click
 from dispatcher.cli.context import Context
 
 LEAST = 1_000
-"""Fewer steps than that are over before anybody has read the bar."""
+"""No bar for fewer steps: they end before anybody could read it."""
 
 
 @contextmanager
 def progress_bar(context: Context, label: str, length: int) -> Iterator[Callable[[], None]]:
-    """A bar of `length` steps; what it yields is called after each."""
+    """A bar of `length` steps. It yields a function to call after each step."""
     if length < LEAST or context.as_json or not sys.stderr.isatty():
         yield lambda: None
         return

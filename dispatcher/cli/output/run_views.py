@@ -40,13 +40,13 @@ def runs(shapes: Sequence[Shape]) -> None:
 
 
 def run_state(run: Shape) -> Text:
-    """A run's state, with the attempt where it is not the first, and whether it is late."""
+    """A run's state, with the number of a later attempt, and whether it is late."""
     again = Text(f" ({run['attempt']})" if run["attempt"] > 1 else "", style="dim")
     return state(run["state"]) + again + Text(" late" if run["late"] else "", style="red")
 
 
 def runs_listed(shape: Shape) -> None:
-    """A list of runs, and how many more wait that are not in it."""
+    """A list of runs, and the number of waiting runs that it leaves out."""
     later = shape["later"]
     if shape["runs"] or not later:
         runs(shape["runs"])
@@ -56,7 +56,7 @@ def runs_listed(shape: Shape) -> None:
 
 
 def preview(shapes: Sequence[Shape]) -> None:
-    """Runs that wait, by due time."""
+    """Waiting runs, sorted by due time."""
     if not shapes:
         say("No runs are due in this time.")
         return
@@ -79,7 +79,7 @@ def preview(shapes: Sequence[Shape]) -> None:
 
 
 def run(shape: Shape) -> None:
-    """One run with its way so far."""
+    """One run with its timeline."""
     out = pairs()
     for key in ("name", "id", "pool", "queue", "deployment", "schedule", "attempt", "exit_code", "reason", "url"):
         if shape[key] not in (None, ""):
@@ -97,7 +97,7 @@ def run(shape: Shape) -> None:
 
 
 def timeline(events: Sequence[Shape]) -> Grid:
-    """What happened when, with the waits between; the attempts where there were several."""
+    """The entries of a timeline with the waits between them; with attempts if there were several."""
     several = len({event["attempt"] for event in events}) > 1
     headers = ("Event", "At", "After", *(("Attempt",) if several else ()), "How")
     out = table(*headers, right=(2, 3) if several else (2,), words=("How",))

@@ -14,13 +14,13 @@ from dispatcher.cli.output import run_views, views
 
 @contextmanager
 def live_pools() -> Iterator[Callable[[views.Shape], None]]:
-    """A picture that is drawn anew with each tick, and stays at the end."""
+    """A picture that is redrawn with each tick, and stays at the end."""
     with Live(console=views.console(), auto_refresh=False, vertical_overflow="crop") as live:
         yield lambda picture: live.update(pools_picture(picture), refresh=True)
 
 
 def pools_picture(shape: views.Shape) -> Group:
-    """One moment: every pool with its slots and queues, what runs and what is due."""
+    """One moment: every pool with its slots and queues, live runs and due runs."""
     parts: list[RenderableType] = [
         Text(f"push-dispatcher  tick {shape['ticks']}  {views.time(shape['at'])}  Ctrl-C stops", "bold")
     ]

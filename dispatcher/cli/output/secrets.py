@@ -1,4 +1,4 @@
-"""Which texts are secret beside those that their names give away, and `--show-secrets` for a person who has to see them.
+"""Secret texts that their names do not give away, and `--show-secrets`, which shows them.
 
 They are the values of variables that a pool's template calls secret: `writeOnly`, or of the format `password`.
 """
@@ -28,7 +28,7 @@ def _note(ctx: click.Context, _option: click.Parameter, value: bool) -> None:  #
 
 
 def of_pools(pools: Iterable[WorkPool], deployments: Iterable[Deployment] = (), runs: Iterable[Run] = ()) -> frozenset[str]:
-    """The secret texts of pools' templates, and of what deployments and runs give to these."""
+    """The secret texts of pools' templates, and of job variables that deployments and runs set for them."""
     levels = [(deployment.pool, deployment.job_variables) for deployment in deployments] + [
         (run.pool, run.job_variables) for run in runs
     ]
@@ -40,12 +40,12 @@ def of_pools(pools: Iterable[WorkPool], deployments: Iterable[Deployment] = (), 
 
 
 def of_deployments(context: Context, deployments: Iterable[Deployment]) -> frozenset[str]:
-    """Those of deployments, and of their pools."""
+    """The secret texts of deployments and their pools."""
     return of_runs(context, (), deployments)
 
 
 def of_runs(context: Context, runs: Iterable[Run], deployments: Iterable[Deployment] = ()) -> frozenset[str]:
-    """Those of runs, and of the deployments and pools that they belong to."""
+    """The secret texts of runs, their deployments and their pools."""
     runs, store = list(runs), context.wiring.store
     sources = [store.deployment(name) for name in {run.deployment for run in runs} if name is not None]
     deployments = [source for source in (*sources, *deployments) if source is not None]

@@ -93,7 +93,7 @@ def pool(pool: WorkPool, status: Status) -> Shape:
 
 
 def hold(hold: PoolHold) -> Shape:
-    """What waits because the provider refused, or did until the time given."""
+    """A hold: what the provider has refused, until when, and why."""
     return {
         "kind": str(hold.kind),
         "place": list(hold.place),
@@ -115,12 +115,12 @@ def whole_pool(view: PoolView) -> Shape:
 
 
 def watched_pool(view: PoolView) -> Shape:
-    """A pool with its queues, without the template: what changes from tick to tick."""
+    """A pool with its queues, without the template, which does not change from tick to tick."""
     return {name: value for name, value in whole_pool(view).items() if name != "base_job_template"}
 
 
 def queue(view: PoolView, name: str) -> Shape:
-    """One queue of a pool, which has it."""
+    """One queue of a pool; it has to exist."""
     record = next(queue for queue in view.pool.queues if queue.name == name)
     return {
         "pool": view.pool.name,
@@ -176,13 +176,13 @@ def schedule(schedule: Schedule) -> Shape:
 
 
 def with_windows(rule: Schedule, windows: Sequence[datetime]) -> Shape:
-    """A schedule and when it is due next, on the clock of its zone."""
+    """A schedule and its next windows, in its time zone."""
     zone = ZoneInfo(rule.timezone)
     return {**schedule(rule), "next": [window.astimezone(zone).isoformat() for window in windows]}
 
 
 def retry(policy: RetryPolicy | None) -> Shape | None:
-    """Which ends are tried again."""
+    """A retry policy."""
     if policy is None:
         return None
     return {
@@ -214,7 +214,7 @@ def listed(entry: Listed) -> Shape:
 
 
 def upcoming(upcoming: Upcoming, now: datetime) -> Shape:
-    """A run that waits, or will."""
+    """A waiting run, or a run that a schedule will create."""
     waiting = {"late": upcoming.run.due_at < now, "not_before": time(upcoming.run.not_before), "created": upcoming.created}
     return {**run(upcoming.run), **waiting}
 
@@ -241,7 +241,7 @@ def attempt(attempt: Attempt) -> Shape:
 
 
 def step(entry: Entry) -> Shape:
-    """One thing that happened to a run."""
+    """One entry of a run's timeline."""
     return {
         "event": entry.event,
         "at": time(entry.at),
@@ -253,7 +253,7 @@ def step(entry: Entry) -> Shape:
 
 
 def explanation(run: Run, answer: Explanation) -> Shape:
-    """Why a run is where it is."""
+    """Why a run is in its state."""
     return {
         "id": str(run.id),
         "name": run.name,

@@ -1,4 +1,4 @@
-"""`--wide`, apart from `tables` so that a command line is read without rich."""
+"""`--wide`, in its own module so that parsing a command line does not import rich."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Tables for people; each function shows one shape of `dispatcher.cli.output.shapes`.
 
-Beside `tables`, `deployment_views`, `screen` and `demo.views` the only module that imports rich.
+Only this module, `tables`, `deployment_views`, `screen` and `demo.views` import rich.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ STATE_STYLES = {
 }
 
 PIPE_WIDTH = 200
-"""How wide a table may be where nobody has said; a line that breaks is no use to grep."""
+"""The width of a table outside a terminal: wide enough that no line breaks, so that grep works."""
 
 
 def console() -> Console:
@@ -122,7 +122,7 @@ def created(shapes: Sequence[Shape]) -> None:
 
 
 def retry_words(shape: Shape) -> str:
-    """A retry policy in a sentence."""
+    """A retry policy as a sentence."""
     if shape["attempts"] == 1:
         return "none"
     growing = f", each {shape['backoff']:g} times as long" if shape["backoff"] != 1 else ""
@@ -131,7 +131,7 @@ def retry_words(shape: Shape) -> str:
 
 
 def hook_words(shape: Shape) -> str:
-    """What a hook is notified of, in a sentence."""
+    """What a hook is notified of, as a sentence."""
     late = shape["late_after_seconds"]
     states = f"{' or '.join(shape['states'])}" if shape["states"] else ""
     return ", ".join(word for word in (states, f"late by {seconds(late)}" if late is not None else "") if word)
@@ -144,7 +144,7 @@ def holder_words(shape: Shape) -> str:
 
 
 def explanation(shape: Shape) -> None:
-    """Why a run is where it is."""
+    """Why a run is in its state."""
     out = pairs()
     out.add_row("run", text(f"{shape['name']} ({shape['id']})"))
     out.add_row("state", state(shape["state"]))
@@ -243,7 +243,7 @@ _HAS = {"before": ("change", "delete"), "after": ("create", "change")}
 
 
 def _did(shape: Shape) -> str:
-    """How many of what, in a sentence."""
+    """The numbers of changes by action, as a sentence."""
     if not shape["changes"]:
         return "Nothing to change."
     numbers = {action: sum(change["action"] == action for change in shape["changes"]) for action in MARKS}

@@ -1,4 +1,4 @@
-"""A root module for one pool: chosen by its type, given its name, written with the modules that it uses beside it."""
+"""Writes a Terraform root module for one pool, with the modules that it uses."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ HERE = Path(__file__).parent
 SHARED = "settings"
 """The module that every dispatcher's module uses."""
 FIRST_TYPES: Mapping[str, str] = {"aws": "ecs:push", "gcp": "cloud-run-v2:push", "azure": "azure-container-instance:push"}
-"""The type of a first pool, by the extra of its provider."""
+"""The pool type of a new root module, by the extra of its provider."""
 PLACEHOLDER = '"work-pool"'
-"""What the pool is called in `roots/`."""
+"""The name of the pool in `roots/`."""
 LONGEST = 26
-"""The shortest of the limits on a pool's name that the modules have: a service account's, less what is put behind it."""
+"""The longest name that all modules accept: the limit of a service account's name, less the suffix."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Template:
-    """What is written for one kind of pool."""
+    """The root module for one kind of pool."""
 
     directory: str
     pool_module: str
@@ -75,23 +75,23 @@ NOTHING_TO_MAKE: Mapping[str | None, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class RootModule:
-    """What would be written: contents by path in the directory."""
+    """The files to write: contents by path within the directory."""
 
     files: Mapping[str, bytes]
     steps: tuple[str, ...]
-    """Command lines that come next, in the directory."""
+    """The next command lines, to run in the directory."""
     page: str
 
 
 def nothing_to_make(pool_type: str) -> str | None:
-    """What to do instead, for the types whose jobs need nothing made. Raises `ProviderUnavailable` for an unknown type."""
+    """What to do instead, for types whose jobs need no infrastructure. Raises `ProviderUnavailable` for an unknown type."""
     return NOTHING_TO_MAKE.get(registry.provider_type(pool_type).extra)
 
 
 def root_module(name: str, pool_type: str, *, with_dispatcher: bool = True, is_stored: bool = True) -> RootModule:
-    """The files for a pool, and what comes next: another for one that is not stored yet.
+    """The files for a pool, and the next steps, which also create the pool if it is not stored yet.
 
-    Raises `InvalidInput` where the modules did not come along.
+    Raises `InvalidInput` if the modules are not installed.
     """
     root = ROOTS[str(registry.provider_type(pool_type).extra)]
     modules = (root.pool_module, *((root.dispatcher_module, SHARED) if with_dispatcher else ()))
@@ -107,7 +107,7 @@ def root_module(name: str, pool_type: str, *, with_dispatcher: bool = True, is_s
 
 
 def write(module: RootModule, directory: Path, *, force: bool) -> list[str]:
-    """Write the files; their paths. Raises `InvalidInput` for each that exists with another content, unless forced."""
+    """Write the files, and return their paths. Raises `InvalidInput` for files that exist with other content, unless forced."""
     files = {directory / path: content for path, content in sorted(module.files.items())}
     changed = [path for path, content in files.items() if path.exists() and path.read_bytes() != content]
     if changed and not force:
@@ -120,14 +120,14 @@ def write(module: RootModule, directory: Path, *, force: bool) -> list[str]:
 
 
 def cloud_name(name: str) -> str:
-    """The pool's name as all three clouds take it: 3 to 26 lower-case letters, digits and hyphens, a letter first."""
+    """The pool's name as all three clouds accept it: 3 to 26 lower-case letters, digits and hyphens, a letter first."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     plain = plain if re.match(r"[a-z]..", plain) else f"pool-{plain}"
     return plain[:LONGEST].strip("-")
 
 
 def modules_directory() -> Path:
-    """Where our modules are: beside this file in an installed package, in `infra/` of a clone. Raises `InvalidInput`."""
+    """The directory of our modules: beside this file in a package, `infra/` in a clone. Raises `InvalidInput`."""
     directories = (HERE / "modules", HERE.parents[2] / "infra" / "modules")
     directory = next((path for path in directories if path.is_dir()), None)
     if directory is None:
