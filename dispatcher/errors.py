@@ -1,7 +1,7 @@
 """Everything that push-dispatcher raises on purpose.
 
     DispatcherError
-    ├── InvalidInput            what somebody gave is wrong; lists every fault with its path and the mend
+    ├── InvalidInput            an input is wrong; lists every fault with its path and its fix
     │   ├── InvalidTemplate     a base job template
     │   └── InvalidVariables    job variables
     ├── ScheduleError           a stored schedule names no time that can be worked out (validation refuses such a schedule)

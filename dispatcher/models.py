@@ -105,7 +105,7 @@ class HoldKind(StrEnum):
     CAPACITY = "CAPACITY"
     """The provider has no room now, or a quota of running jobs is used up: it ends when jobs end."""
     MISCONFIGURED = "MISCONFIGURED"
-    """The dispatcher's own host lacks something (a region, credentials): nothing starts until somebody mends it."""
+    """The dispatcher's own host lacks something (a region, credentials): nothing starts until somebody fixes it."""
     PACE = "PACE"
     """A tick has submitted as much as the provider's published limits allow."""
 

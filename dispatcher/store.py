@@ -173,8 +173,8 @@ class TickStore(SharedStore, Protocol):
         ...
 
     def to_notify(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:
-        """Up to `limit` runs whose `notify_at` has come, longest ago first (small, as `live`). For every state: what is to be
-        told follows from the state that the run is in.
+        """Up to `limit` runs whose `notify_at` has come, longest ago first (small, as `live`). In every state: the
+        notification follows from the state of the run.
         """
         ...
 

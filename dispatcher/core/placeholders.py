@@ -39,7 +39,7 @@ class Missing(Enum):
         return "MISSING"
 
     def __bool__(self) -> bool:
-        """False, as None is; tell it from null, zero and empty text by `is MISSING`."""
+        """False, as None is; `is MISSING` distinguishes it from null, zero and empty text."""
         return False
 
 
@@ -221,7 +221,7 @@ def _text_filler(text: str) -> Filler:
 def _slot_filler(way: Steps) -> Filler:
     if len(way) != 1:
         return lambda values: _copy(_value_at(way, values), MAX_DEPTH) if way else MISSING
-    [name] = way  # what most placeholders are; to find that it has no value is to be quick
+    [name] = way  # most placeholders are plain names, so this case is fast
     return lambda values: _copy(values[name], MAX_DEPTH) if name in values else MISSING  # type: ignore[index]
 
 

@@ -46,12 +46,12 @@ class WindowLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saving:
-    """What a change of a deployment means for its windows."""
+    """The effect of a deployment's change on its windows."""
 
     deployment: Deployment
-    """As it is to be written, with what ticks write."""
+    """The deployment to write, including the fields that ticks write."""
     withdrawn: frozenset[str]
-    """Schedules, as they were stored, whose runs to come are taken away."""
+    """The stored schedules whose future runs are withdrawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,10 @@ class _Reach:
 
 
 def saving(stored: Deployment | None, deployment: Deployment, now: datetime) -> Saving:
-    """The deployment as it is to be written over `stored`.
+    """The deployment to write over `stored`.
 
-    A schedule goes on from where it was when neither its windows nor what its runs take from the deployment have changed;
-    otherwise it begins at `now`, and its runs to come are made anew.
+    A schedule continues where it was if neither its windows have changed nor the fields that its runs copy from the
+    deployment. Otherwise it begins at `now`, and its future runs are created again.
     """
     before = stored.active_schedules if stored else {}
     after = deployment.active_schedules
@@ -100,10 +100,10 @@ def materialisation(deployment: Deployment, now: datetime, limits: WindowLimits,
 
 
 def windows_to_come(deployment: Deployment, now: datetime, until: datetime) -> Iterator[tuple[str, datetime]]:
-    """Windows that are no runs yet, by time, with their schedules' slugs: what people are shown beyond the runs that there are.
+    """Windows that are not runs yet, by time, with their schedules' slugs: shown to people beside the existing runs.
 
-    Lazy: a caller takes the first few, however many there are. A schedule that cannot be read shows none here (ticks tell of
-    it) and keeps nobody from seeing the others.
+    Lazy: a caller takes the first few, however many there are. A schedule that cannot be read has no windows here (ticks
+    report it); the others are shown.
     """
     return merge(
         *(
@@ -120,14 +120,14 @@ def _with_slug(slug: str, windows: Iterator[datetime]) -> Iterator[tuple[str, da
 
 
 def runs_to_come(deployment: Deployment, now: datetime, until: datetime) -> Iterator[Run]:
-    """The same as the runs that will be made of them."""
+    """The same windows as the runs that they will become."""
     schedules = deployment.active_schedules
     windows = windows_to_come(deployment, now, until)
     return (_run(deployment, schedules[slug], window, now, ()) for slug, window in windows)
 
 
 def is_withdrawn(run: Run, slugs: Collection[str], now: datetime) -> bool:
-    """Whether a run of the deployment goes with schedules of it: one that is still to come and was never claimed."""
+    """Whether a run is withdrawn with these schedules of its deployment: it is still to come and was never claimed."""
     return run.schedule in slugs and run.state is RunState.SCHEDULED and run.fence == 0 and run.scheduled_at > now
 
 
@@ -136,7 +136,7 @@ def _is_same(stored: Deployment, deployment: Deployment, before: Schedule, after
 
 
 def _run_fields(deployment: Deployment) -> tuple[Any, ...]:
-    """What a run takes from its deployment when it is made. Job variables are not among it: they are read by the claim."""
+    """The fields that a run copies from its deployment when it is created. Job variables are read later, by the claim."""
     return deployment.id, deployment.pool, deployment.queue, deployment.tags, deployment.retry, deployment.hooks
 
 
@@ -145,7 +145,7 @@ def _reach(schedule: Schedule, since: datetime, now: datetime, limits: WindowLim
     missed = _missed(schedule, since, missed_before) if since < missed_before else []
     end = max(since, now + limits.ahead)
     begin = max(since, missed_before)
-    if end - now >= limits.most * SHORTEST:  # otherwise no more than so many can be before their time, and need no counting
+    if end - now >= limits.most * SHORTEST:  # otherwise there can be no more than `limits.most`
         begin = min(now, begin)
     ahead: datetime | None = None  # the first of those before their time, of which there are `made`
     made, windows = 0, list[datetime]()
@@ -162,7 +162,7 @@ def _reach(schedule: Schedule, since: datetime, now: datetime, limits: WindowLim
 
 
 def _missed(schedule: Schedule, since: datetime, before: datetime) -> Sequence[datetime]:
-    """Of the windows that were missed, those that are made up for: looked for backwards, since the gap may be years."""
+    """The missed windows that become runs. The search goes backwards, because the gap may be years."""
     count = {CatchUp.NONE: 0, CatchUp.LAST: 1, CatchUp.ALL: schedule.catch_up_limit}[schedule.catch_up]
     back, windows = _FIRST_LOOK_BACK, list[datetime]()
     while count and len(windows) < count:

@@ -1,4 +1,4 @@
-"""What a store lacks of this code's schema: the answer of every store to `store migrate`."""
+"""What a store's schema lacks: the answer of every store to `store migrate`."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """From what is found to what this code knows."""
+    """The way from the stored schema to the one of this code."""
 
     found: int
-    """The version of the schema that is there; 0 when there is nothing."""
+    """The version of the stored schema; 0 when there is none."""
     latest: int
-    """The version that this code brings."""
+    """The version of this code's schema."""
     statements: Sequence[str] = ()
-    """What is to be done, in the store's own language; empty when nothing is."""
+    """The steps, in the store's own language; empty when the schema is up to date."""
 
     @property
     def is_needed(self) -> bool:
-        """Whether something is to be done."""
+        """Whether the schema is older than this code's."""
         return self.found < self.latest
 
 
 class Migrates(Protocol):
-    """A store whose schema is somewhere."""
+    """A store with a schema that can be migrated."""
 
     def migration(self) -> Migration:
-        """What is lacking; nothing is changed. Raises `StoreError`."""
+        """The missing migration. Changes nothing. Raises `StoreError`."""
         ...
 
     def migrate(self) -> None:
-        """Bring it; any number may do so at once. Raises `StoreError`, among others when this role may not."""
+        """Apply the migration. Any number of processes may do so at once. Raises `StoreError`, also when this role may not."""
         ...

@@ -1,6 +1,6 @@
 """The store for functions in any cloud: a PostgreSQL database (14 or newer), shared by any number of invocations.
 
-* **Claims of a pool are serial**: a claim's first statement locks the pool's row (`sql/postgres/statements.sql` tells who waits
+* **Claims of a pool are serial**: a claim's first statement locks the pool's row (`sql/postgres/statements.sql` says who waits
   for whom). Transactions that write are READ COMMITTED, so that what is counted after the lock is what was committed before it;
   those that read are REPEATABLE READ, so that all their statements see the same state.
 * **Fit for a function that is frozen between its calls, and for a pooler in transaction mode** (PgBouncer, Supavisor): nothing
@@ -15,7 +15,8 @@
   waits longer than 22 s for a pooler that has lost its server.
 * An invocation that is frozen or killed within a transaction holds the pool no longer than `idle_timeout`: then the server
   ends its session.
-* A plan does not hang on when statistics were taken: where an index gives the order, the planner may neither scan nor sort.
+* A query plan does not depend on the age of the statistics: where an index gives the order, the planner may neither scan nor
+sort.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ from dispatcher.stores.transaction import Transaction
 T = TypeVar("T")
 
 TRIES = 5
-"""How often a verb is begun that the server took back (a deadlock): then nothing of it was done."""
+"""How often a method is tried that the server rolled back because of a deadlock: nothing of it was done."""
 
 _NOT_PLANNED = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_incremental_sort", "jit")
 
@@ -86,8 +87,8 @@ class PostgresStore(SqlStore):
         idle_timeout: float = 30.0,
         schema: postgres_schema.Schema | None = None,
     ) -> None:
-        """Seconds to wait for the lock of a pool; that a statement may take; that its answer may take to be here, whole; that
-        a transaction may stand still.
+        """All timeouts are in seconds: for the lock of a pool, for a statement, for its complete answer, and for an idle
+        transaction.
         """
         self._connecting = {**CONNECTION, **parameters(url)}
         self.name = name_of(self._connecting)
@@ -247,7 +248,7 @@ def _settings(values: Mapping[str, str]) -> str:
 
 
 def _is_open(connection: psycopg.Connection) -> bool:
-    """Whether the far side has said nothing since its last answer: what it says unasked is that it closes."""
+    """Whether the server has sent nothing since its last answer. If it sends something unasked, it is closing."""
     if connection.broken or connection.info.transaction_status is not TransactionStatus.IDLE:
         return False
     with selectors.DefaultSelector() as selector:

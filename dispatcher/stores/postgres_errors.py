@@ -1,4 +1,4 @@
-"""What went wrong with a PostgreSQL database, in one line that says what to do and never shows a password."""
+"""PostgreSQL's errors as ours: one line that says what to do and never shows a password."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dispatcher.errors import StoreError, StoreSchemaError, StoreUnavailable
 
 
 class RolledBackByServer(StoreUnavailable):
-    """The server took a transaction back to let another go on: nothing of it was done, and it can be begun again."""
+    """The server rolled a transaction back in favour of another one. Nothing of it was done, and it can be repeated."""
 
 
 @contextmanager
@@ -32,7 +32,7 @@ _REFUSED_ON_CONNECTING = (
     ("database", "create the database, or name another in the URL"),
     ("permission denied for database", "GRANT CONNECT ON DATABASE to this role"),
 )
-"""While connecting, libpq gives words and no codes: what they hold, and the fix."""
+"""While connecting, libpq returns texts without codes: a part of the text, and the fix."""
 
 _WRONG_PARAMETERS = (
     ("does not support SSL", "sslmode"),
@@ -52,7 +52,7 @@ _WRONG_PARAMETERS = (
     ("unrecognized configuration parameter", "options"),
     ("invalid command-line argument", "options"),
 )
-"""Likewise: what they hold, and the parameter that is wrong."""
+"""A part of libpq's text, and the parameter that is wrong."""
 
 
 _WORDS: Sequence[tuple[tuple[type[psycopg.Error], ...], type[StoreError], str]] = (
@@ -94,7 +94,7 @@ _WORDS: Sequence[tuple[tuple[type[psycopg.Error], ...], type[StoreError], str]] 
         "the server takes no more connections ({detail}): put a pooler before it",
     ),
 )
-"""What the server says by code: as what it is raised, and with which words. The first that fits."""
+"""By the server's error code: the error that is raised, and its text. The first match counts."""
 
 
 def _translation(error: psycopg.Error, store: str) -> StoreError:
@@ -120,6 +120,6 @@ def _unreachable(detail: str, store: str) -> StoreError:
 
 
 def _line(error: psycopg.Error) -> str:
-    """What the server said, or else the first line of what the client did."""
+    """The server's message, or else the first line of the client's."""
     said = error.diag.message_primary or str(error).strip() or type(error).__name__
     return " ".join(said.split("\n")[0].split())

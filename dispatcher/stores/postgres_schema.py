@@ -37,12 +37,12 @@ _LOCK = int.from_bytes(b"dispatch", "big")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    """What a release of the code knows."""
+    """The schema of a release of the code."""
 
     steps: Sequence[tuple[int, Sequence[str]]]
     """Its migrations, oldest first: the version that each leads to, and its statements."""
     oldest: int
-    """The oldest schema that it can use as it is."""
+    """The oldest schema that the release can use without a migration."""
 
     @property
     def latest(self) -> int:
@@ -52,7 +52,7 @@ class Schema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Present:
-    """What a database has; nothing at all is version 0."""
+    """The schema of a database; an empty database has version 0."""
 
     version: int
     oldest_code: int
@@ -64,7 +64,7 @@ def current() -> Schema:
 
 
 def prepare(connection: psycopg.Connection, name: str, schema: Schema, limits: str) -> None:
-    """Make sure that the database `name` can be used, and migrate it where it may be.
+    """Make sure that this code can use the database `name`, and migrate it if this role may.
 
     Raises `StoreSchemaError` when code and schema do not fit together, `StoreError` for a database that is somebody else's.
     """

@@ -1,4 +1,4 @@
-"""Keeps a store's files from everybody but their owner: the environments of jobs stand in them."""
+"""Make a store's files readable by their owner only: they hold the environments of jobs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _BESIDE = ("", "-wal", "-shm", "-journal")
 
 
 def keep_private(path: str) -> None:
-    """Make the file if it is missing, and take from others what they may do with it, whatever made it first.
+    """Create the file if it is missing, and remove all rights of others to it.
 
-    A directory is taken from others when it is the default store's; any other stays as it is, since more may stand in it.
-    What cannot be done, because somebody else owns it, is left: opening the file tells what is wrong with it.
+    The directory of the default store gets the same protection. Any other directory stays as it is: it may hold more files.
+    A file of another owner stays as it is: opening it raises the error.
     """
     with suppress(OSError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -28,7 +28,7 @@ def keep_private(path: str) -> None:
 
 
 def _take_away(path: Path, mode: int) -> None:
-    """From a file of ours, every right that is not in `mode`."""
+    """Remove every right that is not in `mode` from a file of ours."""
     with suppress(OSError):
         status = path.stat()
         if status.st_uid == os.geteuid() and status.st_mode & 0o777 & ~mode:

@@ -1,4 +1,4 @@
-"""What a claim sees of a pool in SQL: the heads of all its open queues by one statement, and the deployments of their runs."""
+"""A claim's snapshot of a pool in SQL: one statement reads the heads of all open queues and their runs' deployments."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from dispatcher.stores.rows import DEPLOYMENT, RUN
 from dispatcher.stores.transaction import Transaction
 
 HEADS = 100
-"""Due runs that are read ahead, at most, where nobody says how many are wanted."""
+"""The most due runs that are read ahead when no number is given."""
 
 
 def snapshot(
     transaction: Transaction, pool: WorkPool, in_use: Mapping[str, int], now: datetime, *, batch: int | None = None
 ) -> Snapshot:
-    """A pool as its transaction sees it. `batch`: how many runs a claim may want; None for somebody who only looks."""
+    """A pool as its transaction sees it. `batch`: the most runs that a claim reads; None for `Store.look`."""
     reader = _Reader(transaction, pool, in_use, now, batch)
     return Snapshot(pool=pool, in_use=in_use, due=reader.due, deployment=reader.deployment)
 
@@ -37,7 +37,7 @@ class _Head:
 
 
 class _Reader:
-    """Reads queues: with the first question the heads of all that may be asked for, so that a claim has few round trips."""
+    """Reads queues. The first call reads the heads of all open queues, so that a claim has few round trips."""
 
     def __init__(
         self, transaction: Transaction, pool: WorkPool, in_use: Mapping[str, int], now: datetime, batch: int | None
@@ -70,7 +70,7 @@ class _Reader:
         return self._deployments[name]
 
     def _read_heads(self, limit: int) -> Mapping[str, _Head]:
-        """The heads of the queues that may be asked for, as long as each queue's room and all that is wanted."""
+        """The heads of the open queues, each as long as its queue's room, and not more than the claim needs."""
         total, rooms = self._sizes(limit)
         if not rooms:
             return {}
@@ -101,7 +101,7 @@ Numbered = Sequence[tuple[int | None, Run]]
 
 
 def _heads(numbered: Numbered, sizes: Mapping[str, int], *, was_cut: bool) -> Mapping[str, _Head]:
-    """The heads that can be told from what was read, queue by queue; a cut spares the queues before that of its last run."""
+    """The heads of the queues that were read completely: a cut leaves the queues before that of its last run whole."""
     by_queue: dict[str, list[tuple[int | None, Run]]] = {queue: [] for queue in sizes}
     for number, run in numbered:
         by_queue[run.queue].append((number, run))

@@ -51,7 +51,7 @@ def open_url(url: str) -> SqliteStore:
     path = url.removeprefix(PREFIX)
     if path == url or not path:
         raise SettingsError(f"DISPATCHER_STORE: {url!r} names no file; write sqlite:///relative.db or sqlite:////absolute.db")
-    with suppress(OSError):  # what is wrong with it is told when the file is opened
+    with suppress(OSError):  # opening the file raises the error
         Path(path).parent.mkdir(mode=0o700, exist_ok=True)
     return SqliteStore(path)
 

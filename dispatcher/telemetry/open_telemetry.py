@@ -89,7 +89,7 @@ class OpenTelemetry:
 
 
 def from_environment(report: Report, *, instance: str, environment: Mapping[str, str] = os.environ) -> OpenTelemetry:
-    """As OTEL_* variables say. `instance` tells this process from others that are the same service.
+    """As OTEL_* variables say. `instance` distinguishes this process from others of the same service.
 
     Raises `SettingsError` for a variable with a value that cannot be used.
     """

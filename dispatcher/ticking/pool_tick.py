@@ -31,9 +31,9 @@ class PoolTick:
         self.holding = Holding(dispatch, self.provider, pool, deadline)
 
     def lease(self, now: datetime) -> timedelta:
-        """How long a claim that is made now belongs to this invocation: until it has certainly ended, whatever became of it.
+        """How long a claim made now belongs to this invocation: until the invocation has certainly ended.
 
-        It begins no call after its deadline, and its last call ends within one call's time. A look-up can tell what became of
+        It begins no call after its deadline, and its last call ends within one call's time. A look-up can say what became of
         that call after the lag in which its provider may hide a job; the skew between two clocks is part of that lag.
         """
         last_answer = max(self.deadline - now, timedelta()) + timedelta(seconds=self.provider_limits.call_timeout)

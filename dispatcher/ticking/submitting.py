@@ -185,7 +185,7 @@ class Submitting:
         if submission := self.tick.provider.find(job):
             return Accepted(submission=submission)
         if is_forgotten(claim.run, self.clock.now(), self.tick.provider_limits):
-            return Forgotten("its submission got no answer, and its provider can no longer tell whether it ran")
+            return Forgotten("its submission got no answer, and its provider can no longer say whether it ran")
         return Absent("cancelled before it was submitted") if claim.run.state is RunState.CANCELLING else None
 
     def _record(self, answers: Sequence[tuple[Claim, Answer]]) -> None:

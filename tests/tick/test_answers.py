@@ -205,7 +205,7 @@ def test_a_job_that_may_have_come_and_gone_unseen_is_not_submitted_again():
     ended = stage.get(run)
     assert (ended.state, ended.reason) == (
         RunState.CRASHED,
-        "its submission got no answer, and its provider can no longer tell whether it ran",
+        "its submission got no answer, and its provider can no longer say whether it ran",
     )
     assert stage.provider.starts == {name(run): 1}
 

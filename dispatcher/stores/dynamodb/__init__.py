@@ -3,7 +3,7 @@
 The table (`definition.TABLE_DEFINITION`; `/` stands in no name, so it separates them):
 
     item         pk                   sk                  holds
-    pool         POOL/<pool>          CONFIG              what people say: limit, template, queues, `version`
+    pool         POOL/<pool>          CONFIG              its configuration: limit, template, queues, `version`
     slots        POOL/<pool>          SLOTS               `used/<queue>` for each queue, `turn`, heartbeat, holds
     gate         POOL/<pool>          QUEUE/<queue>       `filled`: the transaction that last let a run begin to wait
     windows      POOL/<pool>          WINDOWS             `at/<deployment>`: when its next window comes near
@@ -15,7 +15,7 @@ The table (`definition.TABLE_DEFINITION`; `/` stands in no name, so it separates
                  CLAIMED/<pool>       <lease_until>#<id>  holds a slot, has no submission
                  LIVE/<pool>          <id>                holds a slot, has a submission: the run without its long texts
                  LINGERS/<pool>       <ended_at>#<id>     ended, and still to be removed: likewise
-                 NEWS/<pool>          <notify_at>#<id>    somebody is to be told of it, whatever its state
+                 NEWS/<pool>          <notify_at>#<id>    a notification of it is due then, whatever its state
     changed      CONFIGURATION        CONFIGURATION       `changed`: the transaction that last changed a pool or a deployment
     schema       SCHEMA               SCHEMA              the version of all this
     index        `listing`: runs by pool, newest first, with queue, deployment and state; for `runs`, and nothing else
@@ -31,14 +31,14 @@ Why it is right:
 * A change of many pools and deployments is one transaction as far as that reaches (`reconfiguration` says how far), on the
   condition that nobody has changed any of them since all were read: every change of one writes the `changed` item.
 * Windows become runs in one transaction: the runs, the note how far they reach, on the condition that nobody has written in the
-  deployment since it was read (`revision`), and when it is due again. The item that tells this of all deployments of a pool is
+  deployment since it was read (`revision`), and when it is due again. The item with this time for all deployments of a pool is
   written by every transaction that changes one, so that a tick asks it alone.
 * Runs that go with their schedule may be more than a transaction holds: the change notes them in the deployment, they follow
   batch by batch, and whoever meets a note that was left finishes it first (`withdrawing`).
 * A queue goes when nobody waits in it and nobody has gone through its gate since that was looked at.
 * `used/<queue>` never changes by itself; `DynamoStore.check` reads the whole table and says where it contradicts itself.
 * Every transaction has a token, which it leaves in what it writes. After a lost answer it is sent again: AWS knows the token
-  for ten minutes, and where it is not known the items tell that it got through.
+  for ten minutes, and after that the items show that it was carried out.
 * Everything that decides is read with strong consistency. That is why due runs are found by entries in the table and not by an
   index over the runs: an index lags, so that a claim could pass over the run whose turn it is (the order is a promise), and one
   that is throttled throttles the writes to its table. The entries cost about 10 write units in a run's life (2 for each that is
@@ -68,7 +68,7 @@ What it costs, in write units (WRU: a transaction takes 2 for each kB of each it
                                                             windows, when it is due otherwise
     with n runs that go           5 + n / 32 and 2 a queue  5 a run, and 4 for each 32           3 + 1 a run, entries / 30 twice
 
-What is to be told to a hook takes an entry of 2 WRU, and as much when it has been told or a late run is claimed.
+A notification takes an entry of 2 WRU, and another 2 WRU when it was delivered or a late run is claimed.
 A run that is added, claimed, submitted, seen to run and seen to end costs some 30 WRU and 5 RRU: at $0.625 and $0.125 for a
 million, $20 for a million runs. Nothing in it depends on how many runs wait; runs that are held back (`not_before`) and come
 first in their queue are read and passed over, 30 of them for one RRU.

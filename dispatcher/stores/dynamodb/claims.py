@@ -39,7 +39,7 @@ class ClaimTry:
         self._deployments: dict[str, Deployment | None] = {}
 
     def claim(self, takeovers: int, decide: Decide) -> Claims | None:
-        """What was claimed, or None when others came first and nothing was; empty claims when there was nothing to do."""
+        """The claims; empty when there was nothing to do. None when another writer came first and nothing was claimed."""
         repeats = self._abandoned(takeovers)
         decision = decide(self._snapshot(replace(self._stored_pool.pool, last_tick_at=self._now)))
         writes = [self._taken_over(stored) for stored in repeats]
@@ -52,7 +52,7 @@ class ClaimTry:
     # What the decision sees
 
     def seen(self) -> Snapshot:
-        """What a claim would be shown, for somebody who only looks."""
+        """The snapshot that a claim would see, for `Store.look`."""
         return self._snapshot(self._stored_pool.pool)
 
     def _snapshot(self, pool: WorkPool) -> Snapshot:
@@ -69,7 +69,7 @@ class ClaimTry:
         """Entries of runs that are due and not held back, in order."""
         now, page = microseconds(self._now), min(max(limit, 1), 1000)
         if after is not None and after[0] > self._now:
-            return  # noted by a clock that is ahead
+            return  # written by an invocation whose clock is ahead
         first = f"{keys.at(*after)}~" if after else ""
         for item in self._table.query(keys.waiting(self._pool, queue), first=first, before=keys.after(self._now), page=page):
             if "not_before" not in item or number_in(item, "not_before") <= now:
@@ -80,7 +80,7 @@ class ClaimTry:
         return waits and max(run.due_at, run.not_before or run.due_at) <= self._now
 
     def _deployment(self, name: str) -> Deployment | None:
-        """One deployment; with the first, those of all runs that were seen so far are read."""
+        """One deployment. The first call reads the deployments of all runs that were read so far."""
         if name not in self._deployments:
             seen = {stored.run.deployment for stored in self._seen.values()} - {None}
             names = [name, *sorted(other for other in seen if other and other != name and other not in self._deployments)]
@@ -105,7 +105,7 @@ class ClaimTry:
     # What is made of it
 
     def _decided(self, decision: Decision, taken: set[UUID]) -> Sequence[_ClaimWrite]:
-        """The writes of what was decided, in order; none for runs that are no longer as they were decided on."""
+        """The writes of a decision, in order. Runs that have changed since the decision are left out."""
         decided: list[tuple[Run, Mapping[str, Any]]] = [
             (grant.run, transitions.granted(grant, self._now, self._lease)) for grant in decision.grants
         ]

@@ -26,7 +26,7 @@ MAX_PLACES = 10
 
 @dataclass(frozen=True, slots=True)
 class StoredDeployment:
-    """A deployment as it was read, none of whose runs is still to be withdrawn."""
+    """A deployment as it was read. None of its runs is still to be withdrawn."""
 
     item: Item
     deployment: Deployment
@@ -83,7 +83,7 @@ class Deployments:
         return deployment_in(self._table.items([keys.deployment(name)]).get(keys.deployment(name)))
 
     def settled(self, names: Iterable[str]) -> StoredDeployments:
-        """Those of these deployments that exist, after whatever is still to be withdrawn of them."""
+        """Those of these deployments that exist, after all their pending withdrawals are finished."""
         item_keys = [keys.deployment(name) for name in names]
         return self._settled(lambda: self._table.items(item_keys).values())
 
@@ -92,7 +92,7 @@ class Deployments:
         return self._settled(lambda: self._table.query(keys.DEPLOYMENTS))
 
     def finish(self) -> bool:
-        """Withdraw whatever is still to be withdrawn; whether there was anything."""
+        """Finish all pending withdrawals; returns whether there were any."""
         pending = [item for item in self._table.query(keys.DEPLOYMENTS) if is_pending(item)]
         for item in pending:
             finish(self._table, item)
@@ -116,8 +116,8 @@ class Deployments:
     def saving(
         self, deployment: Deployment, expected_version: int | None, now: datetime, stored: StoredDeployment | None, token: str
     ) -> tuple[Deployment, Piece]:
-        """The deployment as it will be read, and what saves it, if it is as it was found, its version is the expected one and
-        its queue has a gate.
+        """The deployment as it will be read, and the actions that save it. They succeed only if the stored deployment has not
+        changed since it was read, has the expected version, and its queue has a gate.
         """
         updated = replace(deployment, version=(expected_version or 0) + 1)
         saving = saving_of(stored.deployment if stored else None, updated, now)
@@ -155,7 +155,7 @@ class Deployments:
                 return
 
     def leaving(self, name: str, stored: StoredDeployment | None, token: str) -> Piece:
-        """What takes a deployment away, if it is as it was found. While runs of it are withdrawn its item stays, marked."""
+        """The actions that delete a deployment that has not changed. Its item stays, marked, until its runs are withdrawn."""
         key = keys.deployment(name)
         if stored is None:
             return Piece(actions={key: ("Delete", {"ConditionExpression": "attribute_exists(pk)"})})
@@ -182,7 +182,7 @@ class Deployments:
         return {stored.deployment.name: stored for stored in map(_stored, items)}
 
     def _withdrawn(self, stored: StoredDeployment | None, slugs: frozenset[str], after: datetime) -> tuple[Withdrawal, ...]:
-        """What is to be withdrawn: nothing, where no such run waits. One that begins to do so later changes the revision."""
+        """The withdrawals that are needed: none if no such run waits. A run that begins to wait later changes the revision."""
         if stored is None or not slugs:
             return ()
         name, places = stored.deployment.name, tuple(stored.places)
@@ -200,7 +200,7 @@ def _stored(item: Item) -> StoredDeployment:
 
 
 def _places(stored: StoredDeployment | None, deployment: Deployment) -> Item:
-    """The attribute that remembers earlier queues, where there are any: what is overdue stays in them."""
+    """The attribute with the deployment's earlier queues, if any: overdue runs stay in them."""
     place = deployment.pool, deployment.queue
     before = [] if stored is None else stored.places if stored.deployment.schedules else stored.places[1:]
     places = [place, *(earlier for earlier in before if earlier != place)][:MAX_PLACES]
@@ -218,7 +218,7 @@ def _expect(stored: StoredDeployment | None, name: str, version: int | None) -> 
 
 
 def _unchanged(stored: StoredDeployment | None, version: int | None) -> Mapping[str, Any]:
-    """The condition that a deployment has a version, and is as it was found: ticks write in it too."""
+    """The condition that a deployment has this version and the revision that was read: ticks write to it too."""
     if version is None:
         return {"ConditionExpression": "attribute_not_exists(pk)"}
     return {

@@ -26,7 +26,7 @@ Item = dict[str, Mapping[str, Any]]
 USED = "used/"
 """Before the name of a queue: the attribute of the slots item that counts the queue's slots in use."""
 MAX_BYTES = 390_000
-"""What a run may weigh; an item of DynamoDB's holds 400 kB (409,600 bytes), its keys and names included."""
+"""The most bytes of a run. A DynamoDB item holds 400 kB (409,600 bytes), including its keys and names."""
 
 _TICKED = ("holds", "last_tick_at")
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -60,7 +60,7 @@ def typed(value: Any) -> Mapping[str, Any]:
 
 @contextmanager
 def readable(what: str) -> Iterator[None]:
-    """Raise `StoreUnavailable` for an item that lacks what is looked for, or has something else there."""
+    """Raise `StoreUnavailable` for an item without the expected attribute, or with another kind of value in it."""
     try:
         yield
     except ODD as problem:
@@ -122,7 +122,7 @@ def size(item: Item) -> int:
 
 
 def pool_item(pool: WorkPool) -> Item:
-    """What people say about a pool, its queues included."""
+    """The configuration of a pool, its queues included."""
     item = encode(POOL, pool)
     queues = json.dumps([QUEUE.encode(queue) for queue in pool.queues], separators=(",", ":"))
     return {**{name: value for name, value in item.items() if name not in _TICKED}, "queues": {"S": queues}}
@@ -181,7 +181,7 @@ def is_run(key: Key) -> bool:
 
 
 def entry_of(run: Run) -> Entry | None:
-    """Where ticks look for the run; None for one that they are done with."""
+    """The entry by which ticks find the run; None when ticks have nothing left to do for it."""
     if run.state is RunState.SCHEDULED:
         return Entry((keys.waiting(run.pool, run.queue), keys.at(run.due_at, run.id)), _waiting(run))
     if run.state.holds_slot and run.submission is None:
@@ -194,11 +194,11 @@ def entry_of(run: Run) -> Entry | None:
 
 
 def entries_of(run: Run) -> dict[Key, Item]:
-    """All its entries: that by which a tick finds it, and that of what is to be told of it."""
+    """All entries of a run: the one by which ticks find it, and the one of its notification."""
     main = entry_of(run)
     entries = {main.key: main.item} if main else {}
     if run.notify_at is not None:
-        entries[keys.news(run.pool), keys.at(run.notify_at, run.id)] = {}
+        entries[keys.notifications(run.pool), keys.at(run.notify_at, run.id)] = {}
     return entries
 
 
@@ -214,7 +214,7 @@ def expiry(run: Run, now: datetime, history: timedelta) -> datetime | None:
 
 
 def _waiting(run: Run) -> Item:
-    """What the entry of a run that waits tells: whether it is held back, and whose it is while it can be withdrawn."""
+    """The attributes of a waiting run's entry: until when it is held back, and its schedule while it can be withdrawn."""
     held: Item = {"not_before": typed(microseconds(run.not_before))} if run.not_before else {}
     if run.fence or run.deployment is None or run.schedule is None:
         return held
@@ -222,7 +222,7 @@ def _waiting(run: Run) -> Item:
 
 
 def _taken_over_at(run: Run) -> datetime | None:
-    """When another may take the claim over; a run without an end of its lease, or RUNNING, never is."""
+    """When another invocation may take the claim over; never for a RUNNING run or one without `lease_until`."""
     return run.lease_until if run.state in TAKEN_OVER_IN else None
 
 

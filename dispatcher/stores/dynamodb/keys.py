@@ -10,14 +10,14 @@ Key = tuple[str, str]
 
 SCHEMA: Key = ("SCHEMA", "SCHEMA")
 CONFIGURATION: Key = ("CONFIGURATION", "CONFIGURATION")
-"""What every change of a pool or a deployment goes through."""
+"""The item that every change of a pool or a deployment writes."""
 NAMES = "POOLS"
 """The partition with one small item for each pool, by its name."""
 DEPLOYMENTS = "DEPLOYMENTS"
 """The partition of the deployments, by their names."""
 
 WINDOWS = "WINDOWS"
-"""The sort key of the item that tells when the deployments of a pool are due."""
+"""The sort key of the item that says when the deployments of a pool are due."""
 
 AFTER_GATES = "QUEUE0"
 """Sorts after the gates of a pool: 0 follows /."""
@@ -34,17 +34,17 @@ def name(pool: str) -> Key:
 
 
 def config(pool: str) -> Key:
-    """What people say about a pool."""
+    """The configuration of a pool."""
     return f"POOL/{pool}", "CONFIG"
 
 
 def slots(pool: str) -> Key:
-    """What is in use, and what ticks write."""
+    """The slots in use of a pool, and what ticks write."""
     return f"POOL/{pool}", "SLOTS"
 
 
 def gate(pool: str, queue: str) -> Key:
-    """What every run goes through that begins to wait in a queue."""
+    """The gate of a queue: every run that begins to wait in the queue writes it."""
     return f"POOL/{pool}", f"QUEUE/{queue}"
 
 
@@ -83,8 +83,8 @@ def lingering(pool: str) -> str:
     return f"LINGERS/{pool}"
 
 
-def news(pool: str) -> str:
-    """The partition of the entries of runs of which somebody is to be told."""
+def notifications(pool: str) -> str:
+    """The partition of the entries of runs with a notification to deliver."""
     return f"NEWS/{pool}"
 
 

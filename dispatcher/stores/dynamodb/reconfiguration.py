@@ -6,7 +6,7 @@ deployment is due otherwise. So 5 pools with 20 queues and 50 deployments with 1
 and all or nothing. Runs that go with their schedules follow it (`withdrawing`).
 
 What is bigger goes in parts: pools first, then deployments, last what is to go. So does a change that deletes a pool in whose
-queues such runs wait: they go before it does, and whatever else keeps the pool is told before anything is written. A queue
+queues such runs wait: they go before it does, and whatever else keeps the pool is reported before anything is written. A queue
 in which such runs wait goes before they do, and so only together with the note that they are to go: in one transaction. What
 is guaranteed for a change in parts:
 
@@ -39,12 +39,12 @@ from dispatcher.stores.dynamodb.withdrawing import Withdrawal
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One pool or deployment that is saved, or goes."""
+    """One pool or deployment that is saved or deleted."""
 
     piece: Callable[[StoredDeployments, str], Piece]
-    """What does it under a token, as the table is now. Raises what the store's verb raises."""
+    """Makes the actions of the step under a token. Raises what the store's method raises."""
     deployment: str | None = None
-    """Which it wants to be shown."""
+    """The deployment that it needs as it is stored."""
 
 
 def reconfigure(table: Table, pools: Pools, deployments: Deployments, change: Reconfiguration) -> None:

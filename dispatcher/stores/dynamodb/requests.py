@@ -1,4 +1,4 @@
-"""One table, asked request by request: the one place that repeats, and that turns the SDK's errors into ours.
+"""Requests to one table: the one place that repeats requests and turns the SDK's errors into ours.
 
 Every request may be repeated: a read changes nothing, a condition holds once, and a transaction carries a token by which it
 is known again. An answer counts only if it names the table (`answers`), and a request with all its repeats ends within
@@ -38,7 +38,7 @@ READ_AT_ONCE = 100
 LEAST_SECONDS = 0.2
 """What the last try has at least, so that it can succeed at all."""
 ROUNDS = 30
-"""How often a step that others came before is tried again from its reading on."""
+"""How often a step is repeated, from its reading on, after other writers came first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ class Table:
     # Writing
 
     def update(self, key: Key, **request: Any) -> bool:
-        """RunWrite one item; False when its condition does not hold."""
+        """Write one item; False when its condition does not hold."""
         self._check_schema()
         try:
             self._ask("update_item", Key=key_of(key), **request)
@@ -175,7 +175,7 @@ class Table:
         return bool(self._ask("describe_table")["Table"]["TableStatus"] == "ACTIVE")
 
     def expire(self, specification: Mapping[str, Any]) -> None:
-        """Let ended runs go by themselves; where they do already, nothing is asked for."""
+        """Switch on the expiry of ended runs, unless it is on already."""
         status = self._ask("describe_time_to_live")["TimeToLiveDescription"]["TimeToLiveStatus"]
         if status not in ("ENABLED", "ENABLING"):
             self._ask("update_time_to_live", TimeToLiveSpecification=specification)
@@ -198,7 +198,7 @@ class Table:
         return {**named, "Key": key_of(key)}
 
     def _batch(self, requested: Sequence[Key]) -> Mapping[Key, Item]:
-        """One BatchGetItem, and what it leaves unread asked for again: a throttle may answer with a part."""
+        """One BatchGetItem, repeated for the items that it left unread: a throttled answer may hold only a part."""
         left: Any = [key_of(key) for key in requested]
         items: dict[Key, Item] = {}
         name = ""
@@ -215,7 +215,7 @@ class Table:
         raise self._unavailable(self._patience.tries, f"{len(left)} of {len(requested)} items were not read")
 
     def _check_schema(self) -> None:
-        """Once: this code has to know what is in the table. A new one, by whomever it was made, is marked."""
+        """Check once that this code knows the table's schema version. A new table is marked with it."""
         if self._known:
             return
         item = self._ask("get_item", Key=key_of(keys.SCHEMA), ConsistentRead=True).get("Item")

@@ -1,8 +1,8 @@
-"""RunWriter of runs, and the transactions that make them.
+"""Writes of runs, and the transactions that carry them out.
 
-A run is written whole, on the condition that it is as it was read (`revision`), together with all that hangs on it: its entry
-(`items.entry_of`), the slots item of its pool where it takes or gives back a slot, and the gate of its queue where it begins to
-wait. Nothing of this is ever written by itself.
+A run is written whole, on the condition that it is as it was read (`revision`), together with everything that depends on it:
+its entry (`items.entry_of`), the slots item of its pool where it takes or gives back a slot, and the gate of its queue where it
+begins to wait. None of these is ever written alone.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunWrite:
-    """One run before and after; `before` is None for one that is new."""
+    """A run before and after a write; `before` is None for a new run."""
 
     before: Stored | None
     after: Run
 
     @property
     def old_entry(self) -> Entry | None:
-        """Where it stood."""
+        """The run's entry before."""
         return entry_of(self.before.run) if self.before else None
 
     @property

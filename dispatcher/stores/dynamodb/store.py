@@ -1,4 +1,4 @@
-"""The verbs. How the table is laid out is told in the package's docstring."""
+"""The methods of the store. The package's docstring describes the table."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class DynamoStore:
         self.create_table()
 
     def check(self) -> Sequence[str]:
-        """Where the table contradicts itself, one line each: by reading all of it. Ask while no tick is under way."""
+        """Contradictions in the table, one line each. Reads the whole table; call it while no tick is running."""
         return checking.contradictions(self._table)
 
     # What people change
@@ -247,7 +247,7 @@ class DynamoStore:
     def to_notify(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:
         """See `Store.to_notify`."""
         page = min(max(limit, 1), 1000)
-        entries = islice(self._table.query(keys.news(pool), before=keys.after(now), page=page), limit)
+        entries = islice(self._table.query(keys.notifications(pool), before=keys.after(now), page=page), limit)
         ids = [id_in(key_in(item)) for item in entries]
         stored = self._writer.read(ids)
         runs = (stored[run_id].run for run_id in ids if run_id in stored)
@@ -300,7 +300,7 @@ class DynamoStore:
             return act()
 
     def _add(self, runs: Mapping[UUID, Run]) -> frozenset[UUID]:
-        """Those of these runs that were not there and are now."""
+        """Add runs; returns those that did not exist before."""
         left: Sequence[Run] = list(runs.values())
         added: set[UUID] = set()
         for _ in self._table.rounds("runs were not added"):
@@ -313,7 +313,7 @@ class DynamoStore:
         return frozenset(added)
 
     def _change(self, functions: Mapping[UUID, Callable[[Run], Run | None]]) -> frozenset[UUID]:
-        """Write runs by pure functions of what they are, which answer None for a run that is to stay as it is."""
+        """Change runs by pure functions of the stored runs; a function returns None for a run that stays as it is."""
         left, changed = dict(functions), set[UUID]()
         for _ in self._table.rounds("runs were not moved"):
             stored = self._writer.read(list(left)) if left else {}
@@ -338,7 +338,7 @@ class DynamoStore:
                 raise StoreError(f"run {run.id} weighs {weight:,} bytes: one in DynamoDB has at most {MAX_BYTES:,}")
 
     def _still_unknown(self, runs: Sequence[Run]) -> Sequence[Run]:
-        """Of runs whose transaction was refused: those that are to be tried again. Raises `NotFound` for a vanished queue."""
+        """The runs of a refused transaction that must be tried again. Raises `NotFound` if a queue is gone."""
         if not runs:
             return []
         self._require_queues(runs)

@@ -1,4 +1,4 @@
-"""Runs that schedules made and that go again, because their schedule or their deployment is gone or has become another.
+"""Withdraw runs that schedules made, because their schedule or deployment was removed or changed.
 
 They may be more than a transaction holds. So the change of the deployment notes in its item what is to be withdrawn, and the
 runs go after it, batch by batch, each on the condition that this very note is still there; the last batch takes the note away.
@@ -61,14 +61,14 @@ class Withdrawal:
             )
 
     def covers(self, entry: Item) -> bool:
-        """Whether the run of an entry among those that wait is to go."""
+        """Whether the withdrawal covers the run of a waiting entry."""
         whose = entry.get("deployment"), entry.get("schedule")
         place, at = key_in(entry)
         is_of_it = whose[0] == {"S": self.deployment} and whose[1] is not None and plain(whose[1]) in self.slugs
         return is_of_it and at > keys.after(self.after) and place in {keys.waiting(*where) for where in self.places}
 
     def covers_run(self, run: Run) -> bool:
-        """Likewise for a run as it was read after its entry."""
+        """Whether the withdrawal covers a run, as it was read after its entry."""
         untouched = run.state is RunState.SCHEDULED and run.fence == 0 and run.scheduled_at > self.after
         return untouched and run.deployment == self.deployment and run.schedule in self.slugs
 
@@ -97,7 +97,7 @@ def entries(table: Table, withdrawal: Withdrawal) -> Iterator[Item]:
 
 
 def finish(table: Table, item: Item) -> None:
-    """Take away what the note in a deployment's item names, and then the note; whoever does it at the same time helps."""
+    """Delete the runs that the note in a deployment's item names, and then the note. Several may do so at the same time."""
     withdrawal = Withdrawal.noted(item)
     for _ in table.rounds(f"runs of deployment {withdrawal.deployment!r} were not withdrawn"):
         if _carry_out(table, withdrawal, item):

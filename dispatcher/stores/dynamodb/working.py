@@ -48,7 +48,7 @@ class Working:
                 batch = {key: action for key, action in batch.items() if key not in unknown}
 
     def _has_work(self, pool: str, slots: Item, now: datetime) -> bool:
-        partitions = [(keys.lingering(pool), ""), (keys.news(pool), keys.after(now))]
+        partitions = [(keys.lingering(pool), ""), (keys.notifications(pool), keys.after(now))]
         if used_in(slots):
             partitions = [(keys.live(pool), ""), (keys.claimed(pool), keys.after(now)), *partitions]
         if any(self._first(partition, before) for partition, before in partitions):
