@@ -2,18 +2,18 @@
 
     line         the order of the steps, for one pool and for all of them
     pools        which pools have something to do, and which are ticked side by side
-    observing    observe the live jobs, settle what they have come to, stop those that are to be stopped
+    observing    observe the live jobs, settle their runs, stop the jobs of runs in CANCELLING
     submitting   claim what is due, submit it, record the answers
     windows      materialise: windows of schedules become runs
     tidying      discard what ended jobs left behind, prune old history
     notifying    the last step: notifications to hooks
     pool_tick    what the steps of one pool's tick share
     holding      which runs a refusal keeps back, in this tick and later ones
-    run_events   what is logged of runs
+    run_events   the log events of runs
     seam         where an exception of a provider, a store or a schedule becomes its pool's problem
     calls        provider calls on threads, paced, never begun after the deadline
-    dispatch     what a tick works with, and how much it may do
-    report       what a tick did, as data: the answer of every entry point
+    dispatch     a tick's dependencies and its limits
+    report       what a tick did, as data: every entry point returns it
 
 All cleverness is in pure functions (`dispatcher.core`); all failure is in two seams, the store and the provider.
 """

@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Answer = TypeVar("Answer")
 Answers: TypeAlias = Sequence[tuple[Item, Result | None]]
-"""Items with their results; None for one that was not reached."""
+"""Items with their results; None for an item that was not reached."""
 
 
 class Pace:
@@ -71,7 +71,7 @@ class Calls(Generic[Item, Result]):
         self._lock = Lock()
         self._stopped = False
         self.outpaced = False
-        """True once the pace left no room for another call before the deadline."""
+        """True if the pace allowed no further call before the deadline."""
 
     def stop(self) -> None:
         """Begin no further call."""
@@ -79,27 +79,27 @@ class Calls(Generic[Item, Result]):
 
     @property
     def runs_short(self) -> bool:
-        """True when fewer items wait in line than there are threads: the time to `add` more of them."""
+        """True if fewer items wait in line than there are threads: time to `add` more."""
         return not self._stopped and len(self._line) < self._threads
 
     def add(self, items: Sequence[Item]) -> None:
-        """Put more items in line, between two answers of `run`."""
+        """Put more items in line, between two results of `run`."""
         self._line.extend(items)
 
     def withdraw(self, condition: Callable[[Item], bool]) -> Sequence[Item]:
-        """Take items out of the line that meet a condition and were not begun yet, between two answers of `run`."""
+        """Remove items that meet a condition and have not begun from the line, between two results of `run`."""
         with self._lock:
             judged = [(item, condition(item)) for item in self._line]
             self._line = deque(item for item, goes in judged if not goes)
         return [item for item, goes in judged if goes]
 
     def run(self, items: Sequence[Item]) -> Iterator[Answers[Item, Result]]:
-        """Make the calls; yields the items with their results as they come, those together that have come in together.
+        """Make the calls; yields the items with their results as they arrive, in groups of those that arrived together.
 
-        What was not reached comes last. Threads go on with their calls while the caller handles what it was given.
+        Items that were not reached come last. Threads continue with their calls while the caller handles results.
         """
         self.add(items)
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="dispatcher") as executor:  # has no thread before it has work
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="dispatcher") as executor:  # starts no idle thread
             while self._line and not self._stopped:
                 threads = min(self._threads, len(self._line))
                 yield from self._run_in_threads(executor, threads) if threads > 1 else self._run_here()
@@ -120,11 +120,11 @@ class Calls(Generic[Item, Result]):
         try:
             yield from _as_they_come(answers, [executor.submit(work) for _ in range(threads)])
         except BaseException:
-            self.stop()  # the caller gives up: no call goes on without it
+            self.stop()  # the caller gives up, so all calls stop
             raise
 
     def _turns(self) -> Iterator[Item]:
-        """Items whose turn it is, by the pace, until all is taken or stopped, or the next wait would pass the deadline."""
+        """The items in turn, at the allowed pace, until none is left, the calls are stopped, or the deadline is reached."""
         while (turn := self._take()) is not None:
             item, delay = turn
             self._clock.sleep(delay)
@@ -147,13 +147,13 @@ class Calls(Generic[Item, Result]):
 
 
 def _as_they_come(answers: SimpleQueue[Answer | None], workers: Sequence[Future[None]]) -> Iterator[list[Answer]]:
-    """The answers that have come in, group by group, until every worker is done. Raises what a worker raised."""
+    """The results in the groups in which they arrive, until every worker is done. Raises what a worker raised."""
     for worker in workers:
         worker.add_done_callback(lambda _: answers.put(None))
     left = len(workers)
     while left:
         came = [answers.get()]
-        while not answers.empty():  # nobody else takes from it
+        while not answers.empty():  # nothing else takes from this queue
             came.append(answers.get())
         left -= came.count(None)
         if group := [answer for answer in came if answer is not None]:

@@ -1,4 +1,4 @@
-"""What a tick works with, and how much it may do."""
+"""A tick's dependencies and its limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from providers.base import Provider
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TickLimits:
-    """How much one tick of one pool may do. Everything is bounded, so that a tick costs what it admits."""
+    """Limits of one tick of one pool. Everything is bounded, so that the cost of a tick depends on what it admits."""
 
     lease: timedelta = timedelta(seconds=300)
     """The longest that a claim belongs to its invocation, before the provider's lookup lag is added. It ends earlier where
@@ -28,24 +28,24 @@ class TickLimits:
     claims: int = 2000
     """Runs claimed in all."""
     observations: int = 10_000
-    """Live jobs looked at; where there are more, they take turns."""
+    """Live jobs that are observed; if there are more, they take turns."""
     discards: int = 100
     """Ended runs whose jobs are removed from their provider."""
     windows: WindowLimits = field(default_factory=WindowLimits)
     """How far ahead schedules make runs."""
     history: timedelta | None = timedelta(days=30)
-    """For how long ended runs are kept; None: for ever."""
+    """How long ended runs are kept; None: for ever."""
     pruned: int = 1000
     """Ended runs deleted as old history."""
     side_by_side: int = 1
-    """Providers whose pools are ticked at the same time, each on a thread; 1: all pools go one after the other."""
+    """Providers whose pools are ticked at the same time, each on its own thread; 1: all pools one after the other."""
     heads: int = 0
-    """Queues whose first waiting run is looked up, one row each: telemetry asks for it."""
+    """Queues whose first waiting run is read, one row each, for telemetry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
-    """What a tick works with: the two seams, the two ports, the limits."""
+    """A tick's dependencies: store and providers, clock and events, and its limits."""
 
     store: TickStore
     providers: Callable[[str], Provider]

@@ -17,7 +17,7 @@ from dispatcher.ticking.seam import attempted
 from providers.base import Needs, Provider
 
 MAX_UNANSWERED = 3
-"""Unanswered calls for one place after which a tick makes no more there: its provider is not well."""
+"""Unanswered calls for one place after which a tick makes no more calls there."""
 
 
 class Holding:
@@ -29,9 +29,9 @@ class Holding:
         self.stored = pool.holds
         """The pool's holds as they were last read."""
         self.fresh: list[PoolHold] = []
-        """Of this tick's refusals; it keeps to them until they are over, whatever becomes of the pool's holds."""
+        """Holds from this tick's refusals; they count until they are over, whatever happens to the pool's stored holds."""
         self.mute: list[PoolHold] = []
-        """Of places that give no answers; the next tick tries them again."""
+        """Holds of places that do not answer; the next tick tries these places again."""
         self._unanswered: Counter[tuple[str, ...]] = Counter()
 
     def seen_with(self, pool: WorkPool) -> WorkPool:
@@ -46,13 +46,13 @@ class Holding:
         return attempted(partial(self.provider.needs, configuration), lambda _problem: Needs())
 
     def needs_of(self, run: Run) -> Needs:
-        """The same of a run that was claimed."""
+        """What a claimed run's job needs of its provider."""
         return self.needs(run.job_configuration)
 
     def concerns(self, claim: Claim, now: datetime) -> PoolHold | None:
         """The hold of this tick that keeps a claim's job back, if any does.
 
-        A claim that was taken over is looked up whatever is refused, except where its place gives no answers.
+        A claim that was taken over is looked up in spite of refusals, unless its place does not answer.
         """
         own = self.mute if claim.repeat else [*self.mute, *self.fresh]
         if not own:
@@ -65,7 +65,7 @@ class Holding:
         return any(holds.is_whole(hold) for hold in holds.active([*self.mute, *self.fresh], now))
 
     def refused(self, claim: Claim, hold: PoolHold) -> bool:
-        """Hold what a refusal concerns; the answer says whether that keeps the refused run itself back."""
+        """Add the hold that follows from a refusal; returns whether it keeps the refused run itself back."""
         self.add(hold)
         return holds.concerns(hold, self.needs_of(claim.run))
 
@@ -97,11 +97,11 @@ class Holding:
             self.stored = self.store.hold(self.pool, without_past)
 
     def ended(self) -> None:
-        """A job has ended, and may have freed what others wait for."""
+        """Note that a job has ended: its end may free what held runs wait for."""
         self.stored = free(self.store, self.pool, self.stored)
 
     def passed_over(self, places: Mapping[str, Position], now: datetime) -> None:
-        """Note how far the queues were looked through, so that the next claim goes on from there."""
+        """Note the positions up to which all runs are held, so that the next claim continues there."""
         self.stored = self.store.hold(self.pool, partial(holds.passed_over, places=places, now=now))
 
 

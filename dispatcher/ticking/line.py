@@ -34,8 +34,8 @@ __all__ = ["Dispatch", "TickLimits", "admit_next", "dry_run", "settle_event", "t
 def tick(dispatch: Dispatch, deadline: datetime, *, pools: Sequence[str] | None = None) -> TickReport:
     """Tick every pool that has something to do (or those named) once, beginning nothing after `deadline`.
 
-    The pool that was ticked longest ago goes first, so that a slow one does not starve the others. A pool that cannot be ticked
-    is reported and does not stop the rest. Raises `StoreError` when the store cannot even name the pools.
+    The pool that was ticked longest ago goes first, so that a slow pool does not starve the others. A pool that cannot be
+    ticked is reported and does not stop the others. Raises `StoreError` when the store cannot list the pools.
     """
     report = TickReport(dispatch.clock.now().isoformat())
     if pools is None:
@@ -52,15 +52,15 @@ def tick_all(dispatch: Dispatch, names: Sequence[str], deadline: datetime, repor
         return tick_pool(dispatch, pool, deadline, goes_first=goes_first)
 
     for pool, pool_report in tick_pools(dispatch, names, deadline, report, tick_one):
-        notify(dispatch, pool, deadline=deadline, report=pool_report)  # last: a hook without an answer keeps no run waiting
+        notify(dispatch, pool, deadline=deadline, report=pool_report)  # last, so that a slow hook delays no run
 
 
 def tick_pool(dispatch: Dispatch, pool: WorkPool, deadline: datetime, *, goes_first: bool = False) -> PoolReport:
-    """Tick one pool. Its problems stand in the report; what was done before them stays.
+    """Tick one pool. Its problems are in the report; what was done before them stays.
 
-    What is due is claimed before windows are made runs: windows cost more, and have time, since they come near an hour ahead.
-    Windows have a share of the tick of their own, and what becomes due by them is claimed right after. A pool that `goes_first`
-    notes its heartbeat before all else: should it take the whole invocation down, another goes first the next time.
+    Due runs are claimed before windows become runs: windows cost more and can wait, because they are materialised an hour
+    ahead. Windows have their own share of the tick, and runs that become due by them are claimed right afterwards. A pool that
+    `goes_first` notes its heartbeat first: if it crashes the whole invocation, another pool goes first the next time.
     """
     report = PoolReport(pool.name)
     with _reported(dispatch, report):
@@ -82,7 +82,7 @@ def tick_pool(dispatch: Dispatch, pool: WorkPool, deadline: datetime, *, goes_fi
 
 
 def admit_next(dispatch: Dispatch, pool_name: str, deadline: datetime) -> PoolReport:
-    """The second half of a tick of one pool, after an event has freed a slot: admit without looking at what is live."""
+    """The second half of a tick of one pool, after an event has freed a slot: admit without observing live jobs."""
     report = PoolReport(pool_name)
     pool = dispatch.store.pool(pool_name)
     if pool is not None:
@@ -95,9 +95,9 @@ def admit_next(dispatch: Dispatch, pool_name: str, deadline: datetime) -> PoolRe
 
 
 def dry_run(dispatch: Dispatch, pool: WorkPool) -> tuple[Decision, PoolReport]:
-    """What a tick would claim and pin now: its real decision, after it has observed the live jobs as a tick does.
+    """What a tick would claim and pin now: the real decision, after observing the live jobs like a tick.
 
-    Nothing is written: ends that are seen count as recorded, and are left to the next tick.
+    Nothing is written: observed ends count as recorded, but the next tick records them.
     """
     report = PoolReport(pool.name)
     pool_tick = PoolTick(dispatch, pool, datetime.max.replace(tzinfo=UTC), report)
@@ -109,7 +109,7 @@ def dry_run(dispatch: Dispatch, pool: WorkPool) -> tuple[Decision, PoolReport]:
 
 
 def settle_event(dispatch: Dispatch, run: Run, observation: Observation, submission: Submission) -> bool:
-    """Settle one run by an observation that its provider sent by itself; true when the run moved.
+    """Settle one run by an observation that its provider sent as an event; true when the run moved.
 
     An event of another attempt than the run's current one moves nothing.
     """
@@ -127,7 +127,7 @@ def settle_event(dispatch: Dispatch, run: Run, observation: Observation, submiss
 
 @contextmanager
 def _reported(dispatch: Dispatch, report: PoolReport) -> Iterator[None]:
-    """Put into the report what a step, the store or the provider raises, instead of raising it; log the counts in any case."""
+    """Put exceptions of a step, the store or the provider into the report; log the counts in any case."""
     report.begin(dispatch.clock.now())
     with exceptions_reported(partial(_ended_by, dispatch, report)):
         yield
@@ -136,7 +136,7 @@ def _reported(dispatch: Dispatch, report: PoolReport) -> Iterator[None]:
 
 
 def _ended_by(dispatch: Dispatch, report: PoolReport, problem: Exception) -> None:
-    """A pool whose tick was ended by a problem was ticked all the same, so its heartbeat is noted."""
+    """Note the heartbeat of a pool whose tick was ended by a problem: it was ticked as well."""
     report.problem = words(problem)
     dispatch.events("pool.problem", pool=report.pool, problem=report.problem)
     attempted(lambda: dispatch.store.heartbeat(report.pool, dispatch.clock.now()), lambda _problem: None)

@@ -1,7 +1,7 @@
-"""The last step of a tick: notifications of runs that ended or are late. No promise depends on it, so all else comes first.
+"""The last step of a tick: notifications of runs that ended or are late. It comes last because no promise depends on it.
 
-A notification that is due stands in the store (`Run.notify_at`), and goes from it only when every hook has confirmed it: it is
-delivered at least once. A hook that does not answer is tried again, less and less often, for about a day.
+A due notification stays in the store (`Run.notify_at`) until every hook has confirmed it: it is delivered at least once. A hook
+that does not answer is tried again, less and less often, for about a day.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ AT_ONCE = 50
 THREADS = 8
 FIRST_SECONDS, CAP_SECONDS = 10.0, 3600.0
 MAX_TRIES = 32
-"""With the longest pause an hour, this is about a day."""
+"""With a longest pause of an hour, these tries take about a day."""
 
 Delivery = tuple[Run, Hook]
 
 
 def notify(dispatch: Dispatch, pool: WorkPool, *, deadline: datetime, report: PoolReport) -> None:
-    """Deliver the pool's due notifications. A store that fails meanwhile is a problem of the report."""
+    """Deliver the pool's due notifications. A failure of the store becomes a problem in the report."""
     now = dispatch.clock.now()
     if dispatch.deliver is None or now >= deadline:
         return
@@ -43,7 +43,7 @@ def notify(dispatch: Dispatch, pool: WorkPool, *, deadline: datetime, report: Po
 
 
 def _hooks(store: TickStore, pool: WorkPool, runs: Sequence[Run]) -> Mapping[str | None, Sequence[Hook]]:
-    """By deployment: the hooks of its runs. A hook of both pool and deployment is notified once, as the deployment says."""
+    """By deployment: the hooks of its runs. If pool and deployment have the same hook, the deployment's settings count."""
     names = dict.fromkeys(run.deployment for run in runs)
     deployments: dict[str | None, Deployment | None] = {name: store.deployment(name) if name else None for name in names}
     return {name: _merged(pool.hooks, deployment.hooks if deployment else ()) for name, deployment in deployments.items()}
@@ -61,7 +61,7 @@ class _Round:
         self.now = dispatch.clock.now()
 
     def deliver_all(self, runs: Sequence[Run], hooks: Mapping[str | None, Sequence[Hook]], deadline: datetime) -> None:
-        """Notify every hook of each run, and note what became of it; runs that the deadline leaves out stay as they are."""
+        """Notify the hooks of each run, and note the result. Runs that are not reached before the deadline stay as they are."""
         hooks_of = {run.id: due_hooks(run, hooks[run.deployment], self.now) for run in runs}
         answers: dict[tuple[object, str], str | None] = {}
         calls: Calls[Delivery, str] = Calls(
@@ -78,7 +78,7 @@ class _Round:
         self.dispatch.store.notified(notified)
 
     def _deliver(self, delivery: Delivery) -> str:
-        """Empty when the hook has confirmed it, otherwise why not."""
+        """Empty if the hook has confirmed the notification, otherwise the problem."""
         run, hook = delivery
         try:
             self.deliver(hook.name, identity(run, hook), notification(run, hook, self.now))
@@ -89,7 +89,7 @@ class _Round:
         return ""
 
     def _notified(self, run: Run, problems: Mapping[str, str], hooks: Sequence[Hook]) -> Notified:
-        """`problems`: by hook, why it has not confirmed; empty for one that has."""
+        """`problems`: by hook, why it has not confirmed; empty for a hook that has."""
         confirmed = run.notified_hooks | {name for name, problem in problems.items() if not problem}
         return Notified(
             run_id=run.id,

@@ -1,4 +1,4 @@
-"""The first steps of a pool's tick: observe its live jobs, settle what they have come to, stop those that are to be stopped."""
+"""The first steps of a pool's tick: observe its live jobs, settle their runs, stop the jobs of runs in CANCELLING."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What a look at the pool's live jobs has shown."""
+    """The observations of the pool's live jobs."""
 
     at: datetime
-    """When the look began: a job that is missing then may have shown up since."""
+    """When the observation began: a job that was missing may have appeared since."""
     live: Sequence[Run]
     observations: Mapping[str, Observation]
-    """By the name of the submission; a job for which there was no time has none."""
+    """By the name of the submission; a job that was not reached in time has none."""
 
 
 @timed("observe")
 def observe(tick: PoolTick) -> Seen:
-    """Look at the pool's live jobs, a bounded number of them."""
+    """Observe the pool's live jobs, up to a limit."""
     now = tick.clock.now()
     live = tick.store.live(tick.pool.name, limit=tick.limits.observations, start=_start(now))
     tick.report.live = len(live)
@@ -56,7 +56,7 @@ def _observe_batch(tick: PoolTick, submissions: Sequence[Submission]) -> Mapping
 
 
 def _report_unreadable(tick: PoolTick, seen: Seen) -> None:
-    """Jobs that cannot be looked at keep their slots, so somebody has to know."""
+    """Report jobs that cannot be observed: they keep their slots."""
     observations = seen.observations.values()
     reasons = [observation.reason for observation in observations if observation.state is JobState.UNREADABLE]
     if reasons:
@@ -65,7 +65,7 @@ def _report_unreadable(tick: PoolTick, seen: Seen) -> None:
 
 @timed("settle")
 def settle(tick: PoolTick, seen: Seen) -> Sequence[Run]:
-    """Record what was seen; an end frees its slot. The answer is the runs whose jobs are to be stopped."""
+    """Record the observations; an end frees its slot. Returns the runs whose jobs must be stopped."""
     moves = moves_of(tick, seen)
     moved = tick.store.move(list(moves.values())) if moves else frozenset()
     for run in seen.live:
@@ -79,12 +79,12 @@ def settle(tick: PoolTick, seen: Seen) -> Sequence[Run]:
 
 
 def moves_of(tick: PoolTick, seen: Seen) -> Mapping[UUID, Move]:
-    """By run: the move that follows from what was seen."""
+    """By run: the move that follows from its observation."""
     return {move.run_id: move for move in verdicts(seen.live, seen.observations, seen.at, tick.provider_limits)}
 
 
 def after_ends(tick: PoolTick, seen: Seen, snapshot: Snapshot) -> Snapshot:
-    """The snapshot as it is once the ends that were seen are recorded."""
+    """The snapshot as it will be after the observed ends are recorded."""
     moves = moves_of(tick, seen)
     ended = [run for run in seen.live if run.id in moves and not moves[run.id].to.holds_slot]
     if not ended:
@@ -96,7 +96,7 @@ def after_ends(tick: PoolTick, seen: Seen, snapshot: Snapshot) -> Snapshot:
 
 @timed("stop")
 def stop(tick: PoolTick, runs: Sequence[Run]) -> None:
-    """Ask for the end of these runs' jobs; every tick asks again until the end is seen."""
+    """Request that these runs' jobs stop; every tick repeats the request until it observes the end."""
     problems: list[str] = []
     for answers in tick.calls(partial(_cancel, tick)).run(runs):
         for run, problem in answers:
@@ -107,7 +107,7 @@ def stop(tick: PoolTick, runs: Sequence[Run]) -> None:
 
 
 def _cancel(tick: PoolTick, run: Run) -> str:
-    """Empty when the provider took the request, otherwise why not."""
+    """Empty if the provider accepted the request, otherwise the problem."""
 
     def cancel() -> str:
         if run.submission:
@@ -118,7 +118,7 @@ def _cancel(tick: PoolTick, run: Run) -> str:
 
 
 def _start(now: datetime) -> UUID:
-    """Where to begin among more live runs than one tick looks at: somewhere else every second."""
+    """Where to begin if there are more live runs than one tick observes: somewhere else every second."""
     return uuid5(NAMESPACE_OID, str(int(now.timestamp())))
 
 

@@ -21,7 +21,7 @@ Item = TypeVar("Item")
 
 
 class PoolTick:
-    """One pool's way through one tick: what its steps work with, and the report that they write."""
+    """One tick of one pool: the dependencies of its steps, and the report that they write."""
 
     def __init__(self, dispatch: Dispatch, pool: WorkPool, deadline: datetime, report: PoolReport) -> None:
         self.dispatch, self.pool, self.deadline, self.report = dispatch, pool, deadline, report
@@ -41,7 +41,7 @@ class PoolTick:
 
     @property
     def longest_lease(self) -> timedelta:
-        """The lease of a claim of any invocation."""
+        """The longest lease of any invocation's claim."""
         return self.limits.lease + timedelta(seconds=self.provider_limits.lookup_lag)
 
     def report_problem(self, problem: str) -> None:

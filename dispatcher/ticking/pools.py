@@ -1,7 +1,7 @@
 """The pools of one tick: which have something to do, and which are ticked side by side.
 
-Pools of one provider go one after the other; those of another go beside them, on a thread of their own, so that a slow cloud
-holds up no other. All of them use one store, one at a time.
+The pools of one provider are ticked one after the other. Each provider has its own thread, so that a slow cloud delays no
+other. All threads use one store, one at a time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def with_work(dispatch: Dispatch) -> Sequence[str]:
 
 
 def note_idle(dispatch: Dispatch, work: Sequence[str], report: TickReport) -> None:
-    """Note the heartbeat of all pools but those with work: one write, and one line of log. Raises `StoreError`."""
+    """Note the heartbeat of all pools without work: one write and one log line. Raises `StoreError`."""
     idle = sorted(set(dispatch.store.pool_names()) - set(work))
     if idle:
         beat = partial(dispatch.store.heartbeats, idle, dispatch.clock.now())
@@ -46,7 +46,7 @@ def note_idle(dispatch: Dispatch, work: Sequence[str], report: TickReport) -> No
 def tick_pools(
     dispatch: Dispatch, names: Sequence[str], deadline: datetime, report: TickReport, tick_pool: TickPool
 ) -> Sequence[tuple[WorkPool, PoolReport]]:
-    """Tick these pools; the answer is those that were ticked, and the report names the others. Raises `StoreError`."""
+    """Tick these pools; returns those that were ticked. The report names the others. Raises `StoreError`."""
     pools = _in_turn([pool for name in names if (pool := dispatch.store.pool(name))])
     groups = _by_provider(pools)
     threads = min(len(groups), dispatch.limits.side_by_side)
@@ -63,7 +63,7 @@ def tick_pools(
 
 
 def _tick_group(dispatch: Dispatch, pools: Sequence[WorkPool], deadline: datetime, tick_pool: TickPool) -> Sequence[PoolReport]:
-    """Tick pools one after the other, and begin with none after the deadline."""
+    """Tick pools one after the other; none begins after the deadline."""
     reports: list[PoolReport] = []
     for pool in pools:
         if dispatch.clock.now() >= deadline:
@@ -86,7 +86,7 @@ def _by_provider(pools: Sequence[WorkPool]) -> Sequence[Sequence[WorkPool]]:
 
 
 def _shared(dispatch: Dispatch) -> Dispatch:
-    """The dispatch as several threads may use it: its store and its events serve one of them at a time."""
+    """The dispatch for several threads: its store and its events serve one thread at a time."""
     store, events = OneAtATime(dispatch.store), OneAtATime(dispatch)
     return replace(dispatch, store=cast("TickStore", store), events=cast("Events", events.events))
 
@@ -98,7 +98,7 @@ class OneAtATime:
         self._behind, self._lock = behind, Lock()
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        """A method of what is behind."""
+        """A method of the object behind it."""
         method = getattr(self._behind, name)
 
         def call(*arguments: Any, **named: Any) -> Any:

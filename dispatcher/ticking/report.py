@@ -1,4 +1,4 @@
-"""What a tick did, as data: the answer of every entry point."""
+"""What a tick did, as data: every entry point returns it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 MAX_OUTCOMES = 1000
-"""Runs that one report names; the counts go on."""
+"""Runs that one report names; beyond that, they are only counted."""
 MAX_STEPS = 100
-"""Steps that one report names: a tick of the largest default size takes some fifty."""
+"""Steps that one report names. A tick of the largest default size has about fifty."""
 
 
 @dataclass(slots=True)
@@ -43,15 +43,15 @@ class Step:
 
 @dataclass(slots=True)
 class QueueReport:
-    """A queue as the last claim of a tick left it."""
+    """A queue after the last claim of a tick."""
 
     in_use: int
     """Slots."""
     limit: int | None
     waiting: bool | None
-    """Whether a due run was left waiting; None where nobody looked (`TickLimits.heads`)."""
+    """Whether a due run was left waiting; None if that was not read (`TickLimits.heads`)."""
     oldest_wait: float = 0.0
-    """Seconds since the oldest run that was left waiting has been due."""
+    """Seconds for which the oldest waiting run has been due."""
 
 
 @dataclass(slots=True)
@@ -103,13 +103,13 @@ class PoolReport:
         self.seconds = seconds_between(datetime.fromisoformat(self.began_at), now)
 
     def took(self, step: str, began: datetime, ended: datetime) -> None:
-        """Note a step; after the first `MAX_STEPS` they are no longer noted."""
+        """Note a step; steps after the first `MAX_STEPS` are left out."""
         if self.began_at and len(self.steps) < MAX_STEPS:
             after = seconds_between(datetime.fromisoformat(self.began_at), began)
             self.steps.append(Step(step, after, seconds_between(began, ended)))
 
     def decided(self, snapshot: Snapshot, admission: Admission, decision: Decision) -> None:
-        """Note what a claim was shown and what it left; a later claim of the same tick knows better."""
+        """Note a claim's snapshot and its result; a later claim of the same tick replaces it."""
         self.limit = snapshot.pool.concurrency_limit
         self.barriers = {queue: barrier.value for queue, barrier in admission.barriers.items()}
         self.queues = _queues(snapshot, decision)
@@ -117,14 +117,14 @@ class PoolReport:
             queue.waiting = None if name in admission.barriers else False
 
     def waits(self, first: Mapping[str, Run | None], now: datetime) -> None:
-        """Note by queue the first due run that was left waiting; None where none was."""
+        """Note the first due run that was left waiting in each queue; None if there was none."""
         for name, run in first.items():
             if queue := self.queues.get(name):
                 queue.waiting = run is not None
                 queue.oldest_wait = seconds_between(run.due_at, now) if run else 0.0
 
     def moved(self, run: Run, move: Move) -> None:
-        """Note what an observation made of a run."""
+        """Note a move that follows from an observation."""
         self.started += move.to is RunState.RUNNING and run.state is not RunState.RUNNING
         self.ended += move.to.is_terminal
         self.retried += move.to is RunState.SCHEDULED
@@ -141,7 +141,7 @@ class PoolReport:
         self._outcome(run, run.state, run.reason)
 
     def answered(self, run: Run, answer: Answer, move: Move | None) -> None:
-        """Note what became of a claim."""
+        """Note the result of a claim."""
         match answer:
             case Accepted():
                 self.submitted += 1
@@ -175,7 +175,7 @@ OfTick = TypeVar("OfTick", bound=Ticking)
 def timed(
     name: str,
 ) -> Callable[[Callable[Concatenate[OfTick, Arguments], Result]], Callable[Concatenate[OfTick, Arguments], Result]]:
-    """Note in the report how long a step takes, whatever comes of it. The step's first argument is the tick."""
+    """Note in the report how long a step takes, also when it raises. The step's first argument is the tick."""
 
     def decorated(
         step: Callable[Concatenate[OfTick, Arguments], Result],
@@ -194,7 +194,7 @@ def timed(
 
 
 def seconds_between(began: datetime, ended: datetime) -> float:
-    """Seconds from one time to the other, to the microsecond; 0 where clocks say that it ended before it began."""
+    """Seconds from one time to the other, to the microsecond; 0 if the clocks say that it ended before it began."""
     return max(0.0, round((ended - began).total_seconds(), 6))
 
 

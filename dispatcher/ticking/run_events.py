@@ -1,4 +1,4 @@
-"""The events of runs in a tick: what is logged when a run is claimed, answered, moved or crashed."""
+"""The log events of runs in a tick: claimed, answered, moved, crashed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def log_crash(events: Events, run: Run) -> None:
 
 
 def log_answer(events: Events, run: Run, answer: Answer, move: Move | None, call: Mapping[str, Any]) -> None:
-    """Log what the provider answered, and what became of the run."""
+    """Log the provider's answer and the run's new state."""
     reason = move.changes.get("reason", "") if move else "somebody else has moved it on"
     outcome = {"answer": type(answer).__name__, "to": str(move.to) if move else None, "reason": reason, **call}
     events("run.answered", run=run.id, pool=run.pool, queue=run.queue, attempt=run.attempt, **outcome)

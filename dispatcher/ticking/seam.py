@@ -1,7 +1,7 @@
-"""The one place in which a tick meets whatever a provider, a store or a schedule raises.
+"""The one place where a tick catches exceptions of a provider, a store or a schedule.
 
-They raise what their protocols declare, and a tick knows what that means. Any other exception is a mistake: in an adapter, in
-an answer that it did not expect, in a library below. Wherever it comes from, no other pool and no other run suffers from it.
+The exceptions that their protocols declare have a meaning for the tick. Any other exception is a mistake: in an adapter, in an
+unexpected answer, or in a library. It must not affect other pools and runs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 @contextmanager
 def exceptions_reported(report: Callable[[Exception], None]) -> Iterator[None]:
-    """Pass whatever is raised to `report` instead of raising it."""
+    """Pass an exception to `report` instead of raising it."""
     try:
         yield
     except Exception as problem:  # noqa: BLE001 - the module says why
@@ -26,7 +26,7 @@ def exceptions_reported(report: Callable[[Exception], None]) -> Iterator[None]:
 
 
 def attempted(call: Callable[[], Result], otherwise: Callable[[Exception], Result]) -> Result:
-    """What the call answers; when it raises, what `otherwise` makes of the exception."""
+    """The result of the call; if it raises, the result of `otherwise(exception)`."""
     answers, problems = list[Result](), list[Exception]()
     with exceptions_reported(problems.append):
         answers.append(call())
@@ -34,7 +34,7 @@ def attempted(call: Callable[[], Result], otherwise: Callable[[Exception], Resul
 
 
 def words(problem: Exception) -> str:
-    """A problem in one line. An exception that nobody raised on purpose is shown with its type."""
+    """A problem in one line. An unexpected exception is shown with its type."""
     if isinstance(problem, DispatcherError | ProviderError):
         return str(problem)
     return f"{type(problem).__name__}: {problem}"

@@ -35,18 +35,18 @@ from dispatcher.ticking.seam import attempted, words
 from providers.base import Accepted, Job, Misconfigured, Outcome, Throttled, Unknown, Unreachable
 
 PASSES = 20
-"""Claims in a row that may look past held runs without finding one that is not: each goes on behind the one before."""
+"""The most claims in a row that find only held runs: each continues behind the one before."""
 
 _NOT_REACHED = NotSubmitted("given back: the tick ended before it was submitted")
 
 
 class Decider:
-    """Admits and renders: what the claiming transaction asks. A store may ask again when it has to repeat its transaction."""
+    """Decides for the claiming transaction: admits and renders. A store that repeats its transaction calls it again."""
 
     def __init__(self, tick: PoolTick, now: datetime, budget: int) -> None:
         self.tick, self.now, self.budget = tick, now, budget
         self.last: tuple[Snapshot, Admission, Decision] | None = None
-        """What it was shown last, and what it decided: that is what the store carries out."""
+        """The last snapshot and its decision: the one that the store carries out."""
 
     def __call__(self, snapshot: Snapshot) -> Decision:
         """See `dispatcher.records.Decide`."""
@@ -59,7 +59,7 @@ class Decider:
         return decision
 
     def report(self) -> Admission:
-        """Note the last decision in the report; the answer is the admission behind it."""
+        """Note the last decision in the report; returns its admission."""
         if self.last is None:  # the pool is gone
             return Admission((), {})
         snapshot, admission, decision = self.last
@@ -77,17 +77,17 @@ class Submitting:
         self.claims_left = tick.limits.claims
         self.call_times: dict[UUID, Mapping[str, Any]] = {}
         self.admission = Admission((), {})
-        """The last claim's."""
+        """The admission of the last claim."""
         self.stopped, self.cut, self.outpaced = False, False, False
 
     def submit_due(self, until: datetime) -> None:
-        """Claim and submit what is due, batch after batch, until that time."""
+        """Claim and submit due runs, batch after batch, until that time."""
         self.until, self.stopped, self.cut, self.outpaced = until, False, False, False
         while claims := self.claim_and_render():
             self.submit_and_record(claims)
 
     def goes_on(self, queues: AbstractSet[str]) -> bool:
-        """Whether there may be more to submit: it was cut short, or one of these queues, where a run was added, has room."""
+        """Whether there may be more to submit: it was cut short, or one of these queues, which got a run, has room."""
         room, now = (None, Barrier.PLACE_HELD), self.clock.now()
         deadline = self.tick.deadline
         has_time = self.cut and now + timedelta(seconds=self.pace.wait(now)) <= deadline and now < deadline
@@ -95,9 +95,9 @@ class Submitting:
 
     @timed("claim")
     def claim_and_render(self) -> Sequence[Claim]:
-        """Claim the next batch in one transaction, in which it is rendered too: what is claimed is pinned.
+        """Claim and pin the next batch in one transaction.
 
-        Where more held runs wait than one claim looks past, the next goes on behind them, a bounded number of times.
+        If more held runs wait than one claim passes over, further claims continue behind them, a bounded number of times.
         """
         for _ in range(PASSES):
             size = min(self.tick.limits.batch, self.claims_left)
@@ -131,9 +131,9 @@ class Submitting:
 
     @timed("submit")
     def submit_and_record(self, claims: Sequence[Claim]) -> None:
-        """Submit on threads, paced, never past the deadline; record each answer as it comes, with those that have come too.
+        """Submit on threads, paced, never past the deadline. Record answers as they arrive, in groups.
 
-        While the last calls of a full batch are under way the next batch is claimed, so that no thread waits for it.
+        The next batch is claimed during the last calls of a full batch, so that no thread waits for it.
         """
         calls = self.tick.calls(self._carry, until=self.until, pace=self.pace)
         for answers in calls.run(claims):
@@ -150,7 +150,7 @@ class Submitting:
         self.cut = self.cut or self.outpaced or self._is_over()
 
     def _give_back(self, calls: Calls[Claim, Answer]) -> None:
-        """Give back the claims in line that a refusal of this tick concerns; the others go on."""
+        """Give back the waiting claims to which a refusal of this tick applies; the others continue."""
         now = self.clock.now()
         if held := calls.withdraw(lambda claim: self.holding.concerns(claim, now) is not None):
             self._record([(claim, self._held_answer(claim, now)) for claim in held])
@@ -161,7 +161,7 @@ class Submitting:
         return NotLookedUp(reason) if claim.repeat else NotSubmitted(f"given back: {reason}")
 
     def _carry(self, claim: Claim) -> Answer:
-        """Bring one claim to its provider, and note how long that took."""
+        """Submit one claim's job, and note how long that took."""
         began = self.clock.now()
         answer = self._ask(claim)
         ended = self.clock.now()
@@ -171,7 +171,7 @@ class Submitting:
         return answer
 
     def _ask(self, claim: Claim) -> Answer:
-        """Ask the provider for one claim's job; one that was taken over is looked up first."""
+        """Submit one claim's job; a claim that was taken over is looked up first."""
         job = job_of(claim.run)
         if claim.repeat and (answer := attempted(partial(self._look_up, claim, job), _not_looked_up)):
             return answer
@@ -181,7 +181,7 @@ class Submitting:
         return outcome if isinstance(outcome, Outcome) else Unknown(cause=f"the provider answered {outcome!r}")
 
     def _look_up(self, claim: Claim, job: Job) -> Answer | None:
-        """What became of a claim that was taken over; None when nothing was started and it may be submitted."""
+        """The answer of the look-up for a claim that was taken over; None if nothing was started and it may be submitted."""
         if submission := self.tick.provider.find(job):
             return Accepted(submission=submission)
         if is_forgotten(claim.run, self.clock.now(), self.tick.provider_limits):
@@ -189,7 +189,7 @@ class Submitting:
         return Absent("cancelled before it was submitted") if claim.run.state is RunState.CANCELLING else None
 
     def _record(self, answers: Sequence[tuple[Claim, Answer]]) -> None:
-        """Write down what became of claims, in one transaction: a commit for each would take longer than its call."""
+        """Record the answers of several claims in one transaction: a commit for each would take longer than its call."""
         now = self.clock.now()
         holds = [self._hold(claim, answer, now) for claim, answer in answers]
         moves = [
@@ -210,7 +210,7 @@ class Submitting:
         return recorded(run, answer, now, fence=claim.run.fence, repeat=claim.repeat, settled=settled, held=held)
 
     def _hold(self, claim: Claim, answer: Answer, now: datetime) -> bool:
-        """Hold what a refusal concerns; true when that keeps the refused run back as well."""
+        """Add the hold that follows from a refusal; true if it keeps the refused run back as well."""
         if isinstance(answer, Unknown | Unreachable | NotLookedUp):
             self.holding.unanswered(claim, answer.cause)
         if isinstance(answer, Throttled | Misconfigured) and (hold := hold_for(answer, refused_until(claim.run, answer, now))):
@@ -218,7 +218,7 @@ class Submitting:
         return False
 
     def _record_moved(self, claim: Claim, answer: Answer, now: datetime, *, held: bool) -> None:
-        """The same for a run that somebody else has moved meanwhile: it is read again first."""
+        """Record the answer for a run that somebody else has moved meanwhile: read it again first."""
         while run := self.tick.store.get(claim.run.id):
             move = self._recorded(run, claim, answer, now, held=held)
             if move is None or self.tick.store.move([move]):
@@ -232,7 +232,7 @@ class Submitting:
         log_answer(self.tick.events, run, answer, move, self.call_times.pop(run.id, {}))
 
     def hold_until_recovered(self) -> None:
-        """Hold the pool until all that the provider allows is there again, where it was used up: the next tick counts anew."""
+        """If the provider's rate was used up, hold the pool until it is available again: the next tick counts from zero."""
         if self.outpaced:
             now = self.clock.now()
             until = now + timedelta(seconds=self.pace.recovery(now))
@@ -240,7 +240,7 @@ class Submitting:
             self.holding.add(PoolHold(until=until, reason=reason, kind=HoldKind.PACE))
 
     def look_at_waiting(self) -> None:
-        """Look up how long the first waiting run of each stopped queue has been due, where telemetry asks: one row each."""
+        """For telemetry, read how long the first waiting run of each stopped queue has been due: one row each."""
         queues = list(self.admission.barriers)[: self.tick.limits.heads]
         if not queues:
             return

@@ -25,10 +25,10 @@ def tidy(tick: PoolTick) -> None:
 
 
 def discard(tick: PoolTick, now: datetime) -> int:
-    """Remove what the jobs of ended runs left behind. The answer is the number of runs that have left nothing any more.
+    """Remove the jobs that ended runs left behind. Returns the number of runs of which nothing is left.
 
-    A job is removed only once no request for it can be on its way any more: what is left behind keeps its name taken, and until
-    the longest lease after the submission is over, that guards against a late repeat.
+    A job is removed only after the longest lease since its submission is over. Until then a late request for it may arrive, and
+    the job that is left behind keeps its name taken, so that this request starts nothing.
     """
     if not tick.provider.limits.lingers:
         return 0

@@ -20,21 +20,21 @@ AT_ONCE = 100
 ROUNDS = 20
 """How often one tick asks for more of them."""
 SHARE = 0.25
-"""The part of a tick's remaining time that windows may take, since other pools wait for the rest."""
+"""The part of a tick's remaining time that windows may take; the rest is for other pools."""
 KEPT_FREE = 0.1
-"""The part of a tick's remaining time that submissions leave to windows that have come near."""
+"""The part of a tick's remaining time that submissions leave for windows."""
 LONGEST_KEPT_FREE = timedelta(seconds=10)
 SLOW = 2.0
 """Seconds after which one deployment's windows are reported as slow."""
 TRIED_AGAIN = timedelta(minutes=1)
-"""When a deployment whose windows could not be made runs is looked at again; until then it is in nobody's way."""
+"""The delay before a deployment whose windows could not be made runs is tried again; it does not block the others."""
 
 
 class Windows:
     """The windows of one pool that have come near, in one tick.
 
-    A deployment whose windows cannot be computed is reported, and the others go on. One that somebody else has changed
-    meanwhile, or made runs of, is left to them.
+    A deployment whose windows cannot be computed is reported, and the others go on. A deployment that somebody else has changed
+    or materialised meanwhile is skipped.
     """
 
     def __init__(self, tick: PoolTick) -> None:
@@ -43,7 +43,7 @@ class Windows:
         self.near = self._read()
 
     def submit_until(self) -> datetime:
-        """When submissions leave the rest of the tick to the windows, where there are any."""
+        """When submissions stop, if there are windows, so that these have the rest of the tick."""
         deadline = self.tick.deadline
         left = deadline - self.tick.clock.now()
         return deadline - min(left * KEPT_FREE, LONGEST_KEPT_FREE) if self.near else deadline
@@ -76,7 +76,7 @@ class Windows:
         return True
 
     def _put_off(self, deployment: Deployment, problem: Exception) -> bool:
-        """Look at a deployment again later, so that those behind it have their turn. A store that is away ends the tick."""
+        """Postpone a deployment, so that the next ones have their turn. An unavailable store ends the tick."""
         if isinstance(problem, StoreUnavailable):
             raise problem
         self._report(deployment, _words(problem))
@@ -88,7 +88,7 @@ class Windows:
         self.tick.report_problem(f"deployment {deployment.name!r}: {problem}")
 
     def cut_short(self, left: int) -> None:
-        """Report that the time was over. Windows come near an hour ahead, so runs are late only where this happens often."""
+        """Report that there was no time left. Windows are due an hour ahead, so runs are late only if this happens often."""
         problem = f"schedules: this tick had no time left for {left} deployments or more whose windows have come near"
         self.tick.report.problem = self.tick.report.problem or problem
         self.tick.events("windows.cut_short", pool=self.tick.pool.name, left=left)
@@ -98,8 +98,7 @@ class Windows:
 def materialise(tick: PoolTick, windows: Windows) -> AbstractSet[str]:
     """Make runs of the windows that have come near, as far as their share of the time allows.
 
-    What is left is for the next tick, and the report says so. The answer names the queues in which a run was made that is due
-    now.
+    The next tick continues with the rest, and the report says so. Returns the queues in which a run was made that is due now.
     """
     now = tick.clock.now()
     ends = now + max((tick.deadline - now) * SHARE, timedelta())
@@ -116,7 +115,7 @@ def materialise(tick: PoolTick, windows: Windows) -> AbstractSet[str]:
 
 
 def _words(problem: Exception) -> str:
-    """What is wrong with a deployment's schedules. It stops no tick: its windows become runs as soon as it is fixed."""
+    """The problem of a deployment's schedules. It stops no tick: the windows become runs once the schedules are fixed."""
     if isinstance(problem, ModuleNotFoundError):
         return (
             f"its schedules need {problem.name}, which is not installed: pip install 'push-dispatcher[schedules]', or build "
