@@ -1,9 +1,9 @@
-"""The checks of everything that people give: what is saved has been checked in full, and the rest of the code trusts it.
+"""Checks everything that people save. All saved data has been checked in full, and the rest of the code trusts it.
 
 Each check raises one error of `dispatcher.errors` that lists every fault with its path and what to do. A tick never imports
-this package. What plainly fits is accepted without a library (`plain_types`, `plain_schemas`); pydantic reads the annotations
-of `dispatcher.models`, and jsonschema the schema of a template's variables, where a value or a schema asks for more, or has a
-fault to explain. So the modules here are imported on use.
+this package. Simple valid values are accepted without a library (`plain_types`, `plain_schemas`). For everything else, and to
+explain faults, pydantic reads the annotations of `dispatcher.models`, and jsonschema reads the schema of a template's
+variables. Both are slow to import, so the modules here are imported on use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How much a check may cost: a second at most, whatever it is given. A check that would cost more fails with a fault.
+"""Bounds the cost of a check to a second, whatever its input is. A check that would cost more fails with a fault.
 
 JSON Schema lets a few lines ask for more work than any machine can do: references that double with each level, patterns that
 backtrack without end, comparisons of each item with each other. So each evaluated keyword is a step, and steps are counted;
@@ -18,16 +18,16 @@ from typing import Any
 MAX_STEPS = 12_000
 """Keywords evaluated in one check: about a third of a second, and ten times what the largest template of Prefect needs."""
 MAX_UNFOLDED = 5_000
-"""Schemas that one value is checked against at once, each reference followed."""
+"""The most schemas that one value is checked against, with all references followed."""
 MAX_CHAIN = 60
-"""References that follow one another without a step into the value."""
+"""The longest chain of references without a step into the value."""
 MAX_PATTERN = 1_000
-"""Characters of a pattern."""
+"""The most characters of a pattern."""
 PATTERN_SECONDS = 0.15
-"""For all patterns of one check together."""
+"""The time limit for all patterns of one check together."""
 
 FAILURES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What a library raises when what it was given is odder than it expects."""
+"""The errors that libraries raise for input that they do not expect."""
 
 
 class TooMuch(Exception):
@@ -36,7 +36,7 @@ class TooMuch(Exception):
 
 @dataclass
 class _Budget:
-    """What is left of one check."""
+    """The steps and the time that one check has left."""
 
     steps: int = MAX_STEPS
     seconds: float = PATTERN_SECONDS
@@ -52,7 +52,7 @@ _BUDGET: ContextVar[_Budget | None] = ContextVar("budget", default=None)
 
 @contextmanager
 def bounded() -> Iterator[None]:
-    """Let everything inside cost no more than one check may. Whatever fails inside raises `TooMuch`."""
+    """Bound the cost of everything inside the `with` block. Every failure inside raises `TooMuch`."""
     token = _BUDGET.set(_Budget())
     try:
         yield
@@ -83,7 +83,7 @@ def matches(pattern: str, text: str) -> bool:
 
 
 def is_pattern(value: object) -> bool:
-    """Whether a text can be used as a pattern; what is no text is none of a pattern's business."""
+    """Whether a text can be used as a pattern; True for values that are not text, as JSON Schema has it."""
     if not isinstance(value, str):
         return True
     try:
@@ -103,7 +103,7 @@ def _compiled(pattern: str) -> Any:
 
 
 def spend(steps: int) -> None:
-    """Count steps of the check that is going on. Raises `TooMuch` when they are used up."""
+    """Count steps of the current check. Raises `TooMuch` when they are used up."""
     budget = _BUDGET.get()
     if budget is not None:
         budget.spend(steps)

@@ -1,4 +1,4 @@
-"""What was typed, or written in a file, becomes what the schema of its variable takes: text stays text.
+"""Converts typed and written values to the types that their variable's schema takes; text stays text.
 
 * In `env`, everything is text: the words as they were written. `null` removes a name, here and everywhere.
 * Where the schema takes text (by `type`, or by a text in `enum` or `const`; through `$ref`, `allOf`, `anyOf`, `oneOf`), typed
@@ -29,7 +29,7 @@ _LISTED = ("enum", "examples")
 
 
 def coerced_variables(template: Mapping[str, Any], variables: Any) -> Any:
-    """Job variables with every value decided by the template's schema. What holds no undecided value comes back itself."""
+    """Job variables with every value decided by the template's schema. Without undecided values, the same object returns."""
     if not isinstance(variables, Mapping) or not holds_words(variables):
         return variables
     declared = compiled(template["variables"])
@@ -37,7 +37,7 @@ def coerced_variables(template: Mapping[str, Any], variables: Any) -> Any:
 
 
 def coerced_template(template: Any) -> Any:
-    """A base job template out of a file: its defaults and its fixed environment as its own schema takes them."""
+    """A base job template from a file, with its defaults and its fixed environment converted by its own schema."""
     if not isinstance(template, Mapping) or not holds_words(template):
         return template
     plain, variables, configuration = without_words(template), template.get("variables"), template.get("job_configuration")
@@ -60,7 +60,7 @@ def _settle_defaults(plain: dict[str, Any], variables: Mapping[str, Any]) -> Non
 
 
 def _own_words(schema: Any) -> Any:
-    """A schema whose values are text where it says `type: string` beside them."""
+    """A schema whose own values (`default`, `enum`, ...) are text if it has `type: string`."""
     if isinstance(schema, list):
         return [_own_words(item) for item in schema]
     if not isinstance(schema, Mapping):
@@ -81,7 +81,7 @@ def _variable(declared: VariablesSchema, name: str, value: Any) -> Any:
 
 
 def _environment(value: Any) -> Any:
-    """The whole `env`: an object, which may itself have been typed."""
+    """The whole `env`: an object, which may also be typed text."""
     if isinstance(value, Typed):
         parsed = _json(value)
         value = parsed if isinstance(parsed, Mapping) or parsed is None else str(value)
@@ -93,7 +93,7 @@ def _texts(environment: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _text(value: Any) -> Any:
-    """The words of a value that is to be text."""
+    """The original spelling of a value that has to be text."""
     if isinstance(value, Typed):
         return None if value == REMOVED else str(value)
     return value.words if isinstance(value, Written) else without_words(value)
@@ -117,7 +117,7 @@ class _Reading:
         return lookup_in(self._declared.schema)
 
     def value(self, value: Any, way: Sequence[str | int]) -> Any:
-        """A value at its place below the variables."""
+        """A value at its path below the variables."""
         places: list[Any] = [self._declared.schema]
         for step in way:
             places = [inner for schema in places for inner in self._below(schema, step)]
@@ -161,7 +161,7 @@ class _Reading:
             yield from _field(part, step) if isinstance(step, str) else _item(part, step)
 
     def _kinds(self, places: Sequence[Any]) -> frozenset[str]:
-        """The types that the schemas say, null aside; none when they say nothing of types."""
+        """The types that the schemas name, without null; empty if they name none."""
         said = [kind for schema in places for part in self._parts(schema) for kind in _said(part)]
         return frozenset(said) - {"null"}
 
@@ -172,7 +172,7 @@ class _Reading:
             return False
 
     def _parts(self, schema: Any) -> Iterator[Mapping[str, Any]]:
-        """A schema and those that look at the same value beside it."""
+        """A schema, and the other schemas that check the same value."""
         waiting, seen = [schema], set()
         while waiting:
             part = waiting.pop()

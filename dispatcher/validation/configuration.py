@@ -14,7 +14,7 @@
           daily: {cron: 30 6 * * *}     # Schedule
         retry: {attempts: 3}            # RetryPolicy
 
-Nouns that stand together are objects by name. What stores and ticks keep has no place in it.
+Nouns of one kind are an object by name. Fields that stores and ticks maintain are not part of a configuration.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ MAX_BYTES = 16 * 1024 * 1024
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 ASIDE = "x-"
-"""Keys at the top that begin so are the author's own, for anchors."""
+"""Top-level keys with this prefix belong to the author; they hold anchors."""
 
 _TEMPLATE = WithJsonSchema(
     {
@@ -76,15 +76,15 @@ _WRITTEN: Mapping[tuple[type[Any], str], tuple[Any, str]] = {
         "The terminal states that notify the hook; a retried run notifies only of its last end. Left out: FAILED and CRASHED.",
     ),
 }
-"""What is written otherwise than `dispatcher.models` has it, and may be left out: the type (None: as it is), and the words."""
+"""Fields with another type than in `dispatcher.models` (None: the same type) or another description. All are optional."""
 
 
 NOUNS: Mapping[str, type[Any]] = {"pools": WorkPool, "deployments": Deployment}
-"""What stands at the top of a file."""
+"""The top-level keys of a file."""
 
 
 class Entry(BaseModel):
-    """What all models of nouns share: unknown keys are refused."""
+    """The base of all models of nouns: unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -97,7 +97,7 @@ def configuration_schema() -> dict[str, Any]:
 
 
 def configuration_faults(value: Any) -> list[Fault]:
-    """Every unknown key and every value of a wrong type; empty where `entries` can read the configuration."""
+    """Every unknown key and every value of a wrong type; empty if `entries` can read the configuration."""
     if not isinstance(value, Mapping):
         return [Fault("", f"must be an object with `pools` and `deployments`{got(value)}")]
     if faults := json_faults(value, max_bytes=MAX_BYTES):
@@ -170,7 +170,7 @@ def _default(extra: dict[str, Any]) -> Any:
 
 
 def _kind(hint: Any) -> Any:
-    """The type as it is written: nouns within become models, by name where several stand together."""
+    """The type of a field in a file: nouns become models, and several nouns become an object by name."""
     arguments = get_args(hint)
     if get_origin(hint) is tuple and arguments and is_dataclass(arguments[0]):
         noun: Any = arguments[0]
@@ -210,13 +210,13 @@ def _faults(error: ValidationError, model: Any) -> Iterator[Fault]:
 
 
 def _nearest(model: Any, steps: list[Any]) -> str:
-    """The valid keys beside one that is not; the nearest where one is near."""
+    """The closest valid key for an unknown one, or all valid keys."""
     names = list(_below(model, steps[:-1]).model_fields)
     return did_you_mean(str(steps[-1]), names) or f"; the keys are {', '.join(names)}"
 
 
 def _holder(model: Any, steps: list[Any], field: str) -> str:
-    """The noun that a field on the way is one of."""
+    """The noun that has the field at this path."""
     outer = steps[: len(steps) - steps[::-1].index(field) - 1] if field in steps else []
     return getattr(_below(model, outer), "__name__", "")
 
@@ -228,7 +228,7 @@ def _below(model: Any, steps: list[Any]) -> Any:
 
 
 def _inner(model: Any, step: Any) -> Any:
-    """One step down: the model of a field, or of what a dictionary holds."""
+    """One step down: the model of a field, or of the values of a dictionary."""
     hint: Any = model.model_fields[step].annotation if hasattr(model, "model_fields") else get_args(model)[-1]
     arguments = [argument for argument in get_args(hint) if argument is not NoneType]
     if isinstance(hint, type) and issubclass(hint, BaseModel):
@@ -242,7 +242,7 @@ def _first_line(noun: type[Any]) -> str:
 
 @cache
 def _docstrings() -> Mapping[str, Mapping[str, str]]:
-    """The words that stand under the fields of each noun; none where the source is not there."""
+    """The docstrings of the fields of each noun; empty if the source is not available."""
     try:
         tree = ast.parse(inspect.getsource(models))
     except OSError:

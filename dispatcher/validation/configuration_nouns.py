@@ -1,4 +1,4 @@
-"""Nouns from a configuration: what it names, what it leaves as it is, and what stores and ticks keep."""
+"""Makes nouns from a configuration, with stored values for fields that the configuration does not name."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from dispatcher.validation.templates import base_job_template_faults
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewNouns:
-    """What a new noun is born with."""
+    """The first values of a new noun."""
 
     kept: Callable[[], Mapping[str, Any]]
-    """Values of what stores keep: an id of its own, the time of its creation."""
+    """Values of fields that stores maintain: a new id, the time of creation."""
     template: Callable[[str], Mapping[str, Any]]
-    """The base job template that a pool of a type has where none is given."""
+    """The default base job template of a pool type."""
 
 
 TEMPLATE, VARIABLES = "base_job_template", "job_variables"
@@ -35,10 +35,10 @@ _NOTHING_KEPT = NewNouns(kept=dict, template=lambda _type: {})
 
 
 def read_configuration(value: Any, stored: Configuration, new: NewNouns) -> Configuration:
-    """The pools and deployments of a configuration, as they would be saved over what is stored.
+    """The pools and deployments of a configuration, merged with the stored ones.
 
-    Raises `InvalidInput` with every key that does not belong and every value of another kind. What is right in kind and still
-    does not fit together is not asked here.
+    Raises `InvalidInput` with every unknown key and every value of a wrong type. Whether the nouns fit together is checked
+    elsewhere.
     """
     value = _settled(value, stored, new)
     if faults := configuration_faults(value):
@@ -65,7 +65,7 @@ def read_retry(value: Any, field: str) -> RetryPolicy:
 
 
 def _settled(value: Any, stored: Configuration, new: NewNouns) -> Any:
-    """The configuration with every value that has words of its own as the schema of its template takes it."""
+    """The configuration, with every value that keeps its spelling converted by the schema of its template."""
     if not isinstance(value, Mapping) or not holds_words(value):
         return value
     pools, deployments = _entries(value, "pools"), _entries(value, "deployments")
@@ -99,7 +99,7 @@ def _pool(name: str, entry: Any, stored: Any, new: NewNouns) -> WorkPool:
 
 
 def _queues(written: Mapping[str, Any], stored: Mapping[str, WorkQueue], new: NewNouns) -> tuple[WorkQueue, ...]:
-    """In order of priority. Those without a number come after those that have one, in the order given, `default` last."""
+    """Queues by priority. Queues without a number follow those with one, in their order, `default` last."""
     if DEFAULT_QUEUE not in written:
         written = {**written, DEFAULT_QUEUE: entry_model(WorkQueue)()}
     numbered = [name for name, entry in written.items() if entry.priority is not None]
@@ -111,7 +111,7 @@ def _queues(written: Mapping[str, Any], stored: Mapping[str, WorkQueue], new: Ne
 
 
 def _built(noun: type[Any], name: str | None, entry: Any, stored: Any, new: NewNouns, **overrides: Any) -> Any:
-    """A noun from its entry, over what is stored of it. Raises `KeyError` for a field that has no value at all."""
+    """A noun from its entry, merged with the stored noun. Raises `KeyError` for a field without any value."""
     hints, kept, identity = get_type_hints(noun), new.kept(), identity_of(noun)
     values = {identity: name, **overrides} if identity else overrides
     for field in fields(noun):
@@ -130,7 +130,7 @@ def _built(noun: type[Any], name: str | None, entry: Any, stored: Any, new: NewN
 
 
 def _value(written: Any, hint: Any, stored: Any, new: NewNouns) -> Any:
-    """What is written, with nouns in place of their entries."""
+    """A written value, with nouns in place of their entries."""
     nouns = [noun for noun in get_args(hint) if isinstance(noun, type)]
     if isinstance(written, Entry):
         return _built(nouns[0], None, written, stored, new)

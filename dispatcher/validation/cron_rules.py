@@ -1,7 +1,7 @@
 """What is wrong with a cron expression, field by field, with what to write instead.
 
-Refused as well is what others read differently: Prefect's croniter takes `13-13` for every day and `*/1` for a restriction, and
-runs weekdays from 0 to 6 where a step counts on to 7. What passes here means the same there.
+Expressions that other programs read differently are also refused. Prefect's croniter takes `13-13` for every day and `*/1` for
+a restriction, and ends steps over weekdays at 6 instead of 7. An expression that passes here means the same in Prefect.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Field(NamedTuple):
     names: tuple[str, ...] = ()
 
     def number(self, text: str) -> int | None:
-        """What a name or number stands for."""
+        """The value of a name or number."""
         if text in self.names:
             return self.names.index(text) + self.low
         return int(text) if re.fullmatch(r"[0-9]{1,4}", text) else None
@@ -76,7 +76,7 @@ def _nameless(field: _Field, item: str) -> str:
 
 
 def _special_fault(field: _Field, item: str) -> str | None:
-    """`L`, `LW`, `5L`, `L5` and `1#2` are read; the rest of what other crons have is not."""
+    """Only `L`, `LW`, `5L`, `L5` and `1#2` are read; other extensions of cron are not."""
     if item == "?":
         return "is not read; write *"
     if field == _DAY:
@@ -122,7 +122,7 @@ def _step_fault(field: _Field, base: str, low: int, high: int, step: int) -> str
 
 
 def _days_fault(day: str, weekday: str, *, day_or: bool) -> str | None:
-    """What is read in two ways: fields that name all days and do not say so, and an n-th weekday beside anything else."""
+    """Ambiguous days: a field that names all days without `*`, and an n-th weekday together with other days."""
     numbered = [item for item in weekday.split(",") if "#" in item or "L" in item]
     if numbered and len(numbered) < weekday.count(",") + 1:
         return f"{_WEEKDAY.name} {weekday!r} has days with and without a number: write them as two schedules"

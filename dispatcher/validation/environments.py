@@ -10,11 +10,11 @@ from dispatcher.errors import Fault
 from dispatcher.validation.messages import got
 
 RESERVED = "DISPATCHER_"
-"""The dispatcher's own names begin so; a job can rely on them because nobody else sets them."""
+"""The prefix of the dispatcher's own names; jobs can rely on them because nobody else can set them."""
 
 
 def environment_faults(environment: Any, path: str) -> Iterator[Fault]:
-    """Faults of one level's `env`; null as a whole sets nothing and is fine."""
+    """Faults of the `env` of one level; a null `env` sets nothing and is valid."""
     if environment is None:
         return
     if not isinstance(environment, Mapping):

@@ -1,4 +1,4 @@
-"""The formats that a template's variables may name and that are checked: these, whatever else is installed.
+"""The formats of a template's variables that are checked, independent of installed libraries.
 
 | format | a text of this format |
 | --- | --- |
@@ -24,7 +24,7 @@ from uuid import UUID
 from dispatcher.validation.bounds import is_pattern
 
 MAX_FORMATTED = 4_096
-"""Characters of a text that has a format."""
+"""The most characters of a text that has a format."""
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?(z|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII | re.IGNORECASE)
@@ -78,7 +78,7 @@ FORMATS: Mapping[str, Callable[[str], bool]] = {
 
 
 def has_format(name: object, value: object) -> bool:
-    """Whether a value has a format; what is no text has every format. A long text has none, so that no check takes long."""
+    """Whether a value has a format. Values that are not text have every format; long text has none, to bound the time."""
     if not isinstance(value, str):
         return True
     check = FORMATS.get(name) if isinstance(name, str) else None

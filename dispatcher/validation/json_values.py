@@ -14,14 +14,14 @@ from dispatcher.errors import Fault
 LARGEST_INTEGER = 2**63 - 1
 
 _Way: TypeAlias = "tuple[_Way, str | int] | None"
-"""A step and the way to what it starts from."""
+"""A step, and the steps before it."""
 
 
 def json_faults(value: Any, *, max_bytes: int) -> list[Fault]:
     """Every place where `value` is not JSON; empty when all of it is, and small and flat enough.
 
-    The walk ends after as many values as `max_bytes` can hold, so that an object which shows itself again and again (YAML's
-    anchors can build one) costs no more than it may weigh.
+    The walk ends after as many values as `max_bytes` can hold. This bounds the cost of an object that contains the same value
+    many times, which YAML's anchors can build.
     """
     faults: list[Fault] = []
     waiting: list[tuple[Any, _Way, int]] = [(value, None, 0)]
@@ -37,7 +37,7 @@ def json_faults(value: Any, *, max_bytes: int) -> list[Fault]:
 
 
 def _path(way: _Way) -> str:
-    """The steps that lead somewhere as a path; it is written out for faults alone."""
+    """Steps as a path; it is built only for faults."""
     steps: list[str | int] = []
     while way is not None:
         way, step = way
@@ -46,7 +46,7 @@ def _path(way: _Way) -> str:
 
 
 def text_fault(text: str) -> str | None:
-    """What keeps a text out of a database, or None."""
+    """Why a database would not take a text, or None."""
     if "\0" in text:
         return "holds a NUL character, which databases cannot store; remove it"
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):

@@ -1,7 +1,7 @@
-"""JSON Schema by `jsonschema`, within the bounds of `bounds`. It is imported for what `plain_schemas` leaves open.
+"""JSON Schema by `jsonschema`, within the bounds of `bounds`. Imported only for what `plain_schemas` does not decide.
 
-The library imports the packages that check formats, where they are installed, though here `formats` decides. One of them
-builds a grammar when it is imported, which takes seconds; so the library does not find it, nor another that takes long.
+The library imports installed packages that check formats, although `formats` decides here. One of them builds a grammar on
+import, which takes seconds. So the library's import does not find it, nor another slow one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _COSTLY = ("rfc3987_syntax", "isoduration")
 
 @contextmanager
 def _without(names: tuple[str, ...]) -> Iterator[None]:
-    """Let an import inside find none of these modules, where they are not loaded yet."""
+    """Hide these modules from imports inside the `with` block, unless they are already loaded."""
     modules = cast("dict[str, ModuleType | None]", sys.modules)
     hidden = [name for name in names if name not in modules]
     modules.update(dict.fromkeys(hidden))  # None is how Python notes that there is no such module
@@ -71,7 +71,7 @@ def _format(_: Any, name: Any, instance: Any, __: Any) -> Iterator[SchemaError]:
 
 
 def _reference(follow: Callable[..., Any], validator: Any, target: Any, instance: Any, schema: Any) -> Iterator[SchemaError]:
-    """A reference that leads nowhere fails with an error of Python's own, as whatever else a schema may get wrong."""
+    """Follow a reference. A dangling one raises an error of Python, as other faults of a schema do."""
     try:
         yield from follow(validator, target, instance, schema) or ()
     except Unresolvable as problem:
@@ -84,7 +84,7 @@ def _unique_items(_: Any, is_unique: Any, instance: Any, __: Any) -> Iterator[Sc
 
 
 def _identity(value: Any) -> Any:
-    """Equal for what JSON holds equal: 1 and 1.0 are one number, and true is none."""
+    """A key that is equal for equal JSON values: 1 and 1.0 are the same number, and true is not a number."""
     if isinstance(value, Mapping):
         return "object", frozenset((key, _identity(child)) for key, child in value.items())
     if isinstance(value, list):
@@ -101,7 +101,7 @@ def _counted(evaluate: Callable[..., Any], keyword: str) -> Callable[..., Any]:
 
 
 def _compared(value: Any, instance: Any) -> int:
-    """Steps of a keyword that compares whole values: by how many there are, and by what they hold."""
+    """The steps of a keyword that compares whole values, from their number and their size."""
     waiting, count = [instance], len(value) if isinstance(value, list) else 1
     while waiting and count < MAX_STEPS:
         inner = waiting.pop()

@@ -1,4 +1,4 @@
-"""The errors of jsonschema in words for people: where, what is wrong, what would be right."""
+"""Turns errors of jsonschema into messages for people: where, what is wrong, and what would be right."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 BLOCK = "x-dispatcher-block"
-"""The mark that `schemas` leaves where a variable takes the name of credentials."""
+"""The mark that `schemas` sets on a variable that takes the name of credentials."""
 
 BLOCK_RULE = (
     "must be the name of an entry of the settings' credentials: no key may stand in a template or a variable, "
@@ -42,9 +42,9 @@ def faults_of(errors: Iterable[ValidationError], place: Callable[[list[str | int
 
 
 MAX_ERRORS = 1_000
-"""Errors of jsonschema that are looked at; a value with more of them is wrong enough."""
+"""The most errors of jsonschema that are read for one value."""
 MAX_FAULTS = 100
-"""The most faults that are listed for one input; the rest is counted."""
+"""The most faults that are listed for one input; the others are only counted."""
 
 
 def one_line(faults: Iterable[Fault]) -> list[Fault]:
@@ -64,7 +64,7 @@ def dotted(path: Iterable[str | int], root: str = "") -> str:
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """The closest of `names` as the end of a sentence; empty where none is close."""
+    """The closest of `names` as the end of a sentence; empty if none is close."""
     near = get_close_matches(name, sorted(names), n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
@@ -103,7 +103,7 @@ def _unknown(error: ValidationError, schema: Mapping[str, Any], path: str) -> It
 
 
 def _alternatives(error: ValidationError, path: str, place: Callable[[list[str | int]], str]) -> Iterator[Fault]:
-    """One fault for a value that fits none of several schemas; those of the wrong type altogether say only their type."""
+    """One fault for a value that fits none of several schemas. Schemas of another type contribute only their type."""
     branches = [list(branch) for _, branch in groupby(error.context or (), lambda inner: inner.relative_schema_path[0])]
     blocks = [branch for branch in branches if any(isinstance(e.schema, Mapping) and BLOCK in e.schema for e in branch)]
     kinds = [e.validator_value for branch in branches if branch not in blocks for e in branch if _is_whole_type(e)]
@@ -118,12 +118,12 @@ def _alternatives(error: ValidationError, path: str, place: Callable[[list[str |
 
 
 def _names(value: Any) -> Iterable[str]:
-    """An object's keys; jsonschema types what it checks as possibly unset."""
+    """The keys of an object; jsonschema types the value as possibly unset."""
     return value if isinstance(value, Mapping) else ()
 
 
 def _wanted(error: ValidationError) -> list[Any]:
-    """What the keyword lists."""
+    """The values that the keyword lists."""
     return error.validator_value if isinstance(error.validator_value, list) else []
 
 

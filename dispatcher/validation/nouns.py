@@ -70,7 +70,7 @@ _RULES = {
     "RetryPolicy.states": "must be FAILED, CRASHED or both",
     "Hook.states": ENDS_RULE,
 }
-"""Fields whose whole rule fits into one sentence; with their noun where several nouns have them."""
+"""The rule of a field as one sentence; with the noun if several nouns have the field."""
 
 _SENTENCES = {
     "string_type": "must be text",
@@ -86,13 +86,13 @@ _SENTENCES = {
     "tuple_type": "must be a tuple",
     "dict_type": "must be an object",
 }
-"""The rest, by pydantic's name of the error."""
+"""The sentences for other fields, by pydantic's name of the error."""
 
 
 def validate(instance: Noun) -> None:
     """Raise `InvalidInput` with every field of `instance` that breaks the annotations of its class, or its own rules.
 
-    Nothing is converted: "5" is no number here. Templates and variables have checks of their own.
+    Nothing is converted: "5" is no number here. Templates and variables have their own checks.
     """
     faults = [*_faults(instance, "")]
     if faults:

@@ -1,8 +1,8 @@
-"""Decides the plain part of JSON Schema without a library, whose import costs more than all else that a command does.
+"""Decides simple JSON Schemas without a library, because importing it takes longer than the rest of a command.
 
-Most variables are plain: a type, a choice, a bound, fields, items. What this module does not decide, it leaves to `library`:
-patterns, conditions, dependent fields, what costs many steps. Faults are always the library's, since it says where and why.
-`tests/validation/test_validation_plain_schemas.py` holds both against each other.
+Most variables are plain: a type, a choice, a bound, fields, items. This module leaves everything else to `library`:
+patterns, conditions, dependent fields, and checks of many steps. Faults always come from the library, which says where and why.
+`tests/validation/test_validation_plain_schemas.py` compares both.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from dispatcher.validation.formats import has_format
 
 MAX_STEPS = 2_000
-"""Keywords that are evaluated here; a sixth of what the library may."""
+"""The most keywords that are evaluated here: a sixth of the library's limit."""
 
 OPEN = frozenset(
     {
@@ -24,7 +24,7 @@ OPEN = frozenset(
 """Keywords that are left to the library."""
 
 _ODD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What a schema raises that is not what a keyword expects; the library has words for it."""
+"""The errors of a schema that is itself wrong; the library explains them."""
 
 
 class _Open(Exception):
@@ -32,7 +32,7 @@ class _Open(Exception):
 
 
 def decided(schema: Any, value: Any, root: Mapping[str, Any]) -> bool | None:
-    """Whether a value is valid by a schema, whose references lead into `root`; None where the library has to decide."""
+    """Whether a value is valid by a schema; references point into `root`. None if the library has to decide."""
     try:
         return _Decision(root).fits(schema, value)
     except (_Open, *_ODD):
@@ -46,7 +46,7 @@ class _Decision:
         self._root, self._left = root, MAX_STEPS
 
     def fits(self, schema: Any, value: Any) -> bool:
-        """Whether each keyword of the schema holds; a word that is no keyword describes, and decides nothing."""
+        """Whether each keyword of the schema holds; unknown keywords are annotations."""
         if isinstance(schema, bool):
             return schema
         for word, argument in schema.items():
@@ -64,7 +64,7 @@ class _Decision:
             raise _Open
 
     def follow(self, reference: str, value: Any, _: Any) -> bool:
-        """`$ref`: a pointer into the root; what it passes decides."""
+        """`$ref`: a pointer into the root, whose schema decides."""
         start, *steps = reference.split("/")
         if start != "#" or "%" in reference:
             raise _Open
@@ -127,14 +127,14 @@ class _Decision:
 
 
 def _identity(value: Any) -> tuple[bool, Any]:
-    """Equal for scalars that JSON holds equal: 1 and 1.0 are one number, true is none. Raises `_Open` for objects and lists."""
+    """A key that is equal for equal JSON scalars: 1 equals 1.0, but not true. Raises `_Open` for objects and lists."""
     if isinstance(value, (Mapping, list)):
         raise _Open
     return type(value) is bool, value
 
 
 def _is_object(value: Any) -> bool:
-    """The library knows dictionaries alone; what else could be one is left to it."""
+    """Whether a value is a dictionary. Other mappings are left to the library."""
     if isinstance(value, Mapping) and not isinstance(value, dict):
         raise _Open
     return isinstance(value, dict)
@@ -198,4 +198,4 @@ KEYWORDS: Mapping[str, Callable[[_Decision, Any, Any, Any], bool]] = {
     "oneOf": _Decision.one_fits,
     "not": _Decision.fits_not,
 }
-"""By keyword: whether it holds for a value."""
+"""The check of each keyword."""

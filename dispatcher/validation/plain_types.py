@@ -1,7 +1,7 @@
-"""Accepts values that plainly fit the annotations of a noun, without pydantic, whose import costs more than a new run.
+"""Accepts simple valid values of a noun without pydantic, because importing it takes longer than creating a run.
 
-A check says True only where pydantic, in its strict mode, accepts too. For everything else pydantic is asked: it has the words
-for what is wrong. `tests/validation/test_validation_plain_types.py` holds both against each other.
+A check says True only where pydantic, in its strict mode, accepts too. Pydantic decides everything else, and explains
+faults. `tests/validation/test_validation_plain_types.py` compares both.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BY_TYPE = frozenset({int, float, bool, UUID, datetime, timedelta, NoneType})
 
 
 def checks(noun: type[Any]) -> Mapping[str, Check]:
-    """By field of a noun: whether a value plainly fits its annotation."""
+    """The check of each field of a noun; True means that the value fits its annotation."""
     hints = get_type_hints(noun, include_extras=True)
     return {field.name: _check(hints[field.name]) for field in fields(noun)}
 
@@ -54,7 +54,7 @@ def _of_type(hint: Any) -> Check:
 
 
 def _is_text(value: Any) -> bool:
-    """Text without half characters, which pydantic refuses."""
+    """Whether a value is text without lone surrogates, which pydantic refuses."""
     return type(value) is str and (value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value))
 
 
@@ -71,7 +71,7 @@ def _mapping(check: Check) -> Check:
 
 
 def _constraint(constraint: Any) -> Check:
-    """What an annotation asks for beside the type; for a constraint that is not known here pydantic is asked."""
+    """The check of a constraint in an annotation; unknown constraints are left to pydantic."""
     checks: Mapping[type[Any], Check] = {
         Ge: lambda value: bool(value >= constraint.ge),
         Gt: lambda value: bool(value > constraint.gt),

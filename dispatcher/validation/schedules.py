@@ -21,11 +21,11 @@ SHORTEST_INTERVAL = timedelta(minutes=1)
 LONGEST_INTERVAL = timedelta(days=3660)
 EARLIEST_ANCHOR, LATEST_ANCHOR = datetime(1970, 1, 3, tzinfo=UTC), datetime(9900, 1, 1, tzinfo=UTC)
 LOOKED_AHEAD = timedelta(days=366 * 50)
-"""A window has to come within these years: a leap day that is a certain weekday as well comes every 28 to 40."""
+"""A window has to come within these years: a leap day on a certain weekday comes every 28 to 40 years."""
 
 _KINDS = ("cron", "interval", "rrule")
 _NO_PLACES = frozenset({"Factory", "localtime"})
-"""What the tz database has for a host that was not set up, and for wherever a host stands."""
+"""Names of the tz database that mean another zone on each host."""
 _START = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -103,7 +103,7 @@ def _interval_fault(interval: timedelta) -> str | None:
 
 
 def _never_faults(schedule: Schedule) -> Iterator[Fault]:
-    """A schedule whose every field is sound, and that still has no window."""
+    """The fault of a schedule that has no window although each field is valid."""
     begin = (schedule.anchor or _START) - timedelta(days=2)
     if begin.tzinfo is None:
         return
@@ -116,7 +116,7 @@ def _never_faults(schedule: Schedule) -> Iterator[Fault]:
 
 
 def _over_faults(schedule: Schedule, now: datetime) -> Iterator[Fault]:
-    """A schedule that had windows, or has them too far away to be meant."""
+    """The fault of a schedule whose windows are all in the past, or too far in the future."""
     if next(windows_due(schedule, now, now + LOOKED_AHEAD), None) is not None:
         return
     if schedule.anchor is not None and schedule.anchor > now:

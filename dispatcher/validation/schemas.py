@@ -25,7 +25,7 @@ VALUES = frozenset({"default", "example", "examples", "const", "enum"})
 _OPENINGS = frozenset({"additionalProperties", "patternProperties", "unevaluatedProperties"})
 
 _ASIDE = frozenset({"$schema", "$id"})
-"""Where a schema comes from; here it stands alone."""
+"""Keywords for the origin of a schema; they are left out here."""
 
 
 Place = Callable[[list[str | int]], str]
@@ -38,11 +38,11 @@ class VariablesSchema:
     names: frozenset[str]
     """The declared variables."""
     required: tuple[str, ...]
-    """Those that need a value. One that names credentials does not: without it the host's own identity is used."""
+    """The required variables. A variable that names credentials is not required: without it the host's identity is used."""
     is_open: bool
     """True when the schema expressly allows names that it does not declare."""
     schema: Mapping[str, Any]
-    """As it is checked."""
+    """The schema that values are checked against."""
 
     @cached_property
     def validator(self) -> Any:
@@ -149,7 +149,7 @@ def _compiled(text: str) -> VariablesSchema:
 
 
 def lookup_in(schema: Any) -> Callable[[str], Any]:
-    """What follows the references of a schema; it raises `Unresolvable`."""
+    """A function that follows the references of a schema; it raises `Unresolvable`."""
     from referencing import Registry  # noqa: PLC0415 - for schemas with references
     from referencing.jsonschema import DRAFT202012  # noqa: PLC0415 - likewise
 

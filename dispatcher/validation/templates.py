@@ -58,7 +58,7 @@ def _shape_faults(template: Any) -> list[Fault]:
 
 
 def _key_faults(template: Mapping[str, Any]) -> Iterator[Fault]:
-    """A key that is nearly one of the two; others are the author's own, and warned of."""
+    """The fault of a key that is nearly one of the two; other unknown keys only cause a warning."""
     for key in template:
         if key not in PARTS and isinstance(key, str) and (fix := did_you_mean(key, PARTS)):
             yield Fault(key, f"is no part of a base job template{fix}")
@@ -114,7 +114,7 @@ def _placeholder_faults(template: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _own_faults(name: str, path: str) -> Iterator[Fault]:
-    """One of the dispatcher's own values that there is not."""
+    """The fault of an unknown name among the dispatcher's own values."""
     value = name.removeprefix(f"{OWN}.")
     if value not in NAMES:
         fix = did_you_mean(value, NAMES) or f"; there are {', '.join(NAMES)}"
@@ -139,7 +139,7 @@ def _block_faults(value: Any, path: str) -> Iterator[Fault]:
 
 
 def _fixed_environment_faults(configuration: Mapping[str, Any]) -> Iterator[Fault]:
-    """`env` may be one placeholder, or names of the template's own that the merged environment is laid over."""
+    """Faults of a fixed `env`, whose names the merged environment overrides. `env` may also be one placeholder."""
     if isinstance(configuration.get(ENVIRONMENT), Mapping):
         yield from environment_faults(configuration[ENVIRONMENT], f"job_configuration.{ENVIRONMENT}")
 
@@ -155,7 +155,7 @@ def _default_faults(variables: Mapping[str, Any]) -> list[Fault]:
 
 
 def _looked_up_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
-    """Placeholders that Prefect would fill from elsewhere, which would be plain text here, and unknown ones of our own."""
+    """Placeholders that Prefect would look up and that would be plain text here, and unknown ones of the dispatcher."""
     for name, value in values.items():
         root = f"{_PROPERTIES}.{name}.default"
         for placeholder in placeholders(value):

@@ -11,7 +11,7 @@ from dispatcher.validation.times import seconds_or_iso_8601
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """The same in UTC; one without an offset stays so, and is a fault of the noun that it stands in."""
+    """The same time in UTC. A time without an offset is unchanged, and the check of its noun reports it."""
     try:
         return moment if moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError:
@@ -25,10 +25,10 @@ LengthOfTime = Annotated[
         {"anyOf": [{"type": "number"}, {"type": "string", "pattern": "^P"}], "description": "Seconds, or ISO 8601, as PT15M."}
     ),
 ]
-"""A length of time as it is written."""
+"""A length of time as people write it."""
 
 Moment = Annotated[datetime, AfterValidator(_in_utc)]
-"""A time with its offset, as it is written; kept in UTC."""
+"""A time with its offset as people write it; stored in UTC."""
 
 WRITTEN = {timedelta: LengthOfTime, datetime: Moment}
-"""What is written otherwise than it is kept."""
+"""The written type for each stored type that differs."""

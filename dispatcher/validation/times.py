@@ -14,7 +14,7 @@ TIME_RULE = "must be a time with its offset, as 2026-01-31T08:00:00+00:00"
 
 
 def length_of_time(text: str, field: str) -> timedelta:
-    """`900`, `PT15M`: what a file takes, from a command line. Raises `InvalidInput` that names the field."""
+    """A length of time from a command line, in the forms of a file: `900`, `PT15M`. Raises `InvalidInput` with the field."""
     try:
         return seconds_or_iso_8601(_number(text))
     except ValueError:
@@ -22,7 +22,7 @@ def length_of_time(text: str, field: str) -> timedelta:
 
 
 def seconds_or_iso_8601(value: Any) -> timedelta:
-    """Seconds, or text that begins as ISO 8601 has it: pydantic itself reads other forms too."""
+    """A length of time from seconds, or from text in ISO 8601; pydantic itself would also read other forms."""
     try:
         if isinstance(value, str) and value.startswith("P"):
             length: timedelta = _iso_8601().validate_python(value)

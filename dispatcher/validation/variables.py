@@ -28,8 +28,8 @@ def check_job_variables(
 ) -> None:
     """Raise `InvalidVariables` with every fault of the variables, laid over the deployment's and the pool's defaults.
 
-    `template` has passed `check_base_job_template`. What passes here renders. `partial` is for variables that others are
-    still laid over: no required one is missing yet, and nothing is rendered.
+    `template` has passed `check_base_job_template`. Variables that pass here render. `partial` is for variables that others may
+    still override: a required variable may be missing, and nothing is rendered.
     """
     levels = [deployment_variables or {}, variables]
     source = None if partial else "here, in the deployment or as the pool's default"
@@ -39,15 +39,15 @@ def check_job_variables(
 def check_deployment_variables(template: Mapping[str, Any], variables: Mapping[str, Any], *, scheduled: bool) -> None:
     """Raise `InvalidVariables` with every fault of a deployment's own variables, laid over the pool's defaults.
 
-    Where runs are made of it by schedules they have to be whole, since such a run brings none of its own; otherwise a run may
-    still give the required ones, so none is missing yet and nothing is rendered.
+    A deployment with schedules needs all required variables, because their runs have none of their own. For other deployments a
+    run may still set required variables, so they may be missing, and nothing is rendered.
     """
     source = "here or as the pool's default: the runs of a schedule bring no variables of their own" if scheduled else None
     _check(template, [variables, {}], source)
 
 
 def _check(template: Mapping[str, Any], levels: Sequence[Level], source: str | None) -> None:
-    """`source` says where a missing variable may come from; None: no variable is missing yet."""
+    """`source` says where a missing variable may come from; None accepts missing variables."""
     faults = [fault for level in levels for fault in _shape_faults(level)] or _faults(template, levels, source)
     if faults:
         raise InvalidVariables("job variables", one_line(faults))
@@ -97,7 +97,7 @@ def _level_faults(schema: VariablesSchema, level: Level) -> Iterator[Fault]:
 
 
 def _checkable(template: Mapping[str, Any], levels: Sequence[Level]) -> dict[str, Any]:
-    """The values of a job, without an environment that has faults: these are reported already."""
+    """The values of a job, without an environment whose faults are already reported."""
     sound = all(not [*environment_faults(level.get(ENVIRONMENT), ENVIRONMENT)] for level in levels)
     deployment, run = levels if sound else [{**level, ENVIRONMENT: None} for level in levels]
     return {name: plain_copy(value) for name, value in resolve(template, run, deployment_variables=deployment).items()}
