@@ -97,7 +97,7 @@ def test_a_large_file_goes_in_and_comes_out_as_it_was(cli, large, tmp_path):
     assert cli.ok("export") == wanted
 
 
-def test_of_two_appliers_who_expect_the_same_the_second_is_refused(cli, large, a_file):
+def test_the_second_of_two_applies_with_the_same_hash_is_refused(cli, large, a_file):
     cli.ok("apply", "-f", large)
     expected = cli("plan", "-f", large, "--json").json["hash"]
     mine, theirs = (a_large_configuration() for _ in range(2))
@@ -241,7 +241,7 @@ def test_faults_of_a_templates_file_are_reported_with_its_own_lines(cli, a_file,
         (b"a: \xff", "not UTF-8"),
     ],
 )
-def test_a_file_that_is_none_is_one_line(cli, a_file, content, says):
+def test_an_invalid_file_is_one_line(cli, a_file, content, says):
     said = cli("plan", "-f", a_file("c.yaml", content))
     assert said.exit_code == 1
     assert len(said.errors) == 1

@@ -89,7 +89,7 @@ def test_an_unknown_emulator_names_those_there_are(cli):
     assert (said.exit_code, said.errors) == (1, ("error: there is no emulator 'esc'; there are ecs, cloud-run, aci, modal",))
 
 
-def test_a_setting_that_is_none_is_a_warning(cli, monkeypatch):
+def test_an_unknown_setting_is_a_warning(cli, monkeypatch):
     monkeypatch.setenv("DISPATCHER_MAX_CLAIM", "5")
     said = cli("work-pool", "ls", "--json")
     assert (said.exit_code, said.json) == (0, [])

@@ -94,7 +94,7 @@ def test_the_next_windows_are_shown_in_the_time_zone_of_the_schedule(cli, etl):
     assert cli.ok("deployment", "inspect", "etl")["schedules"][0]["next"] == found["next"]
 
 
-def test_both_day_fields_are_asked_for_and_how_a_step_is_read_is_said(cli, etl):
+def test_the_answer_says_that_both_day_fields_apply_and_how_a_step_is_read(cli, etl):
     words = ("deployment", "schedule", "create", "etl")
     said = cli(*words, "--cron", "0 6 */2 * 1")
     assert "is due on days of the month */2 or of the week 1; --no-day-or asks for both, as Debian's cron does." in said.out

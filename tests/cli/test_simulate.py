@@ -81,7 +81,7 @@ def test_what_cannot_be_used_is_one_line(cli, pool, words, told):
 
 
 @pytest.mark.parametrize("content", [{}, [{"pool": "nightly"}], [a_past_run(1, id="x")], ["run"]])
-def test_a_history_that_is_none_names_the_entry(cli, pool, a_file, content):
+def test_the_fault_of_an_invalid_history_names_the_entry(cli, pool, a_file, content):
     said = cli("simulate", "--pool", "nightly", "--from", a_file("runs.json", content))
     assert (said.exit_code, len(said.errors)) == (1, 1)
     assert said.errors[0].startswith("error: from")

@@ -156,7 +156,7 @@ def test_a_refused_apply_changes_nothing_at_all(store: Store):
     assert dispatcher.plan(changed).changes == ()
 
 
-def test_of_two_plans_of_one_reading_only_the_first_is_applied(store: Store):
+def test_only_the_first_of_two_plans_of_one_reading_is_applied(store: Store):
     dispatcher = Dispatcher(store)
     applied(dispatcher, SMALL)
     one = dispatcher.plan(laid(SMALL, 7, "pools", "nightly", "concurrency_limit"))
@@ -178,7 +178,7 @@ def test_what_ticks_write_is_neither_a_difference_nor_in_the_way(store: Store):
     assert dispatcher.work_pool("nightly").last_tick_at is not None
 
 
-def test_a_pause_stays_where_nothing_is_said_of_it(dispatcher: Dispatcher):
+def test_a_pause_stays_if_the_file_does_not_mention_it(dispatcher: Dispatcher):
     applied(dispatcher, SMALL)
     dispatcher.update_work_pool("nightly", paused=True)
     dispatcher.update_work_queue("nightly", "critical", paused=True)

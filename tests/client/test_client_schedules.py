@@ -282,7 +282,7 @@ def test_a_preview_shows_runs_that_are_made_and_windows_beyond_them_as_the_runs_
     assert {each.run.id for each in shown} <= made
 
 
-def test_nothing_is_to_come_of_a_paused_deployment(dispatcher, etl):
+def test_a_paused_deployment_has_no_future_windows(dispatcher, etl):
     dispatcher.pause_deployment("etl")
     assert dispatcher.preview_work_pool("pool", within=5 * HOUR) == []
 

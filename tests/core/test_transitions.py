@@ -233,7 +233,7 @@ def test_a_job_that_runs_belongs_to_no_claim_any_more():
     assert (move.to, move.changes) == (RunState.RUNNING, {**times, "lease_until": None})
 
 
-def test_a_retried_run_begins_anew_and_keeps_what_ended():
+def test_a_retried_run_starts_again_and_keeps_its_ended_attempts():
     run = a_live_run(attempt=2, ended_attempts=1, refusals=1, exit_code=3)
     ended = Attempt(number=2, state=RunState.FAILED, ended_at=NOW)
     after = replace(run, **transitions.retried(run, ended, NOW + HOUR, "again").changes)

@@ -82,7 +82,7 @@ def test_a_secret_that_is_not_set_is_named_by_its_variable():
         hooks("ops", ID, MESSAGE)
 
 
-def test_a_secret_that_is_no_base64_is_said_without_being_repeated(inbox):
+def test_a_secret_that_is_no_base64_is_reported_without_its_value(inbox):
     with pytest.raises(NotDelivered, match="no base64") as told:
         deliveries(inbox.url, OPS_SECRET="whsec_not!base64")("ops", ID, MESSAGE)
     assert "not!base64" not in str(told.value)

@@ -206,7 +206,7 @@ def test_a_direct_invocation_may_create_a_run_for_later(function, aws):
     assert started(aws) == []
 
 
-def test_a_time_limit_that_leaves_no_time_is_said_so_and_nothing_is_begun(function, aws):
+def test_a_time_limit_that_leaves_no_time_is_reported_and_nothing_is_started(function, aws):
     function.create()
     with pytest.raises(SettingsError, match=r"^DISPATCHER_MARGIN_SECONDS: .*raise the function's time limit"):
         function(seconds=3)

@@ -64,7 +64,7 @@ class Pools:
         assert created.version == 1
         assert store.save_pool(replace(created, version=9), expected_version=1).version == 2
 
-    def test_of_two_changes_of_one_version_the_second_is_refused(self, store: Store):
+    def test_the_second_of_two_changes_of_one_version_is_refused(self, store: Store):
         created = store.save_pool(a_pool(), expected_version=None)
         first = store.save_pool(replace(created, description="first"), expected_version=created.version)
         with pytest.raises(Conflict, match="version 1 became 2"):
@@ -153,14 +153,14 @@ class Pools:
 
 class QueuesAndDeletion:
     @pytest.mark.parametrize("state", [RunState.SCHEDULED, RunState.PENDING, RunState.RUNNING, RunState.CANCELLING])
-    def test_a_queue_goes_only_when_all_its_runs_have_ended(self, store: Store, state: RunState):
+    def test_a_queue_is_deleted_only_when_all_its_runs_have_ended(self, store: Store, state: RunState):
         created = store.save_pool(a_pool(queues=["default", "low"]), expected_version=None)
         a_run_in(store, state, queue="low")
         with pytest.raises(Conflict, match="'low'"):
             store.save_pool(replace(a_pool(), description="new"), expected_version=1)
         assert store.pool("pool") == replace(created, last_tick_at=None if state is RunState.SCHEDULED else NOW)
 
-    def test_a_queue_goes_when_its_runs_have_ended_and_they_stay(self, store: Store):
+    def test_a_queue_is_deleted_when_its_runs_have_ended_and_they_stay(self, store: Store):
         store.save_pool(a_pool(queues=["default", "low"]), expected_version=None)
         ended = a_run_in(store, RunState.FAILED, queue="low")
         a_stored_run(store, queue="default")
@@ -200,7 +200,7 @@ class QueuesAndDeletion:
         assert store.save_pool(a_pool(), expected_version=None).version == 1
 
     @pytest.mark.parametrize("state", [RunState.SCHEDULED, RunState.PENDING, RunState.RUNNING, RunState.CANCELLING])
-    def test_a_pool_goes_only_when_all_its_runs_have_ended(self, store: Store, state: RunState):
+    def test_a_pool_is_deleted_only_when_all_its_runs_have_ended(self, store: Store, state: RunState):
         store.save_pool(a_pool(), expected_version=None)
         store.save_deployment(a_deployment(), expected_version=None, now=NOW)
         run = a_run_in(store, state)
@@ -255,7 +255,7 @@ class Deployments:
         assert saved == replace(changed, version=2)
         assert store.deployments() == [saved]
 
-    def test_of_two_changes_of_one_deployment_the_second_is_refused(self, store: Store):
+    def test_the_second_of_two_changes_of_one_deployment_is_refused(self, store: Store):
         created = store.save_deployment(a_deployment(), expected_version=None, now=NOW)
         first = store.save_deployment(replace(created, description="first"), expected_version=1, now=NOW)
         with pytest.raises(Conflict, match="version 1 became 2"):

@@ -98,7 +98,7 @@ class Schedules:
         assert (first.pool, first.queue, first.tags, first.retry) == ("pool", "high", ("nightly",), deployment.retry)
         assert (first.state, first.due_at, first.schedule) == (RunState.SCHEDULED, NOW + 10 * MINUTE, "ten")
 
-    def test_of_two_steps_from_one_reading_only_the_first_is_carried_out(self, store: Store):
+    def test_only_the_first_of_two_steps_from_one_reading_is_carried_out(self, store: Store):
         deployment = a_scheduled(store)
         assert len(materialised(store, deployment) or ()) == 6
         assert materialised(store, deployment, NOW + 10 * MINUTE) is None
@@ -151,7 +151,7 @@ class Schedules:
         ],
         ids=lambda change: next(iter(change)),
     )
-    def test_a_schedule_that_goes_or_changes_takes_its_runs_to_come_along(self, store: Store, change):
+    def test_deleting_or_changing_a_schedule_withdraws_its_future_runs(self, store: Store, change):
         deployment = a_scheduled(store, EVERY_TEN)
         a_scheduled(store, EVERY_TEN, name="neighbour")
         materialised(store, deployment)

@@ -34,7 +34,7 @@ def several(kind: str, directory: Path) -> list[Store]:
 
 
 @pytest.mark.parametrize("kind", FACTORIES)
-def test_of_several_appliers_who_read_the_same_exactly_one_gets_through(kind: str, tmp_path: Path):
+def test_exactly_one_of_several_applies_of_the_same_reading_succeeds(kind: str, tmp_path: Path):
     stores = several(kind, tmp_path)
     stores[0].save_pool(a_pool(), expected_version=None)
     for number in range(ROUNDS):

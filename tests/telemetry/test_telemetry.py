@@ -197,7 +197,7 @@ def test_telemetry_waits_no_longer_than_the_platform_leaves():
     assert waited == [3.0, 1.5, 0.0, 0.0, 3.0]
 
 
-def test_a_collector_that_is_not_there_is_said_once_and_nothing_goes_to_another_log(monkeypatch, capsys):
+def test_a_missing_collector_is_reported_once_and_in_no_other_log(monkeypatch, capsys):
     with socket.create_server(("127.0.0.1", 0)) as server:
         nobody = f"http://127.0.0.1:{server.getsockname()[1]}"
     environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": nobody, "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}

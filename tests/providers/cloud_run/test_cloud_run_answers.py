@@ -183,7 +183,7 @@ def exercised(provider, running, failed):
 # Whole deadlines
 
 
-def test_an_answer_that_drips_is_given_up_as_a_whole(emulator, provider):
+def test_a_dripping_answer_is_given_up(emulator, provider):
     submissions = submitted(provider, a_job(named(1)), a_job(named(2)))
     with a_server(drip) as port:
         slow = CloudRunProvider(endpoint=f"http://127.0.0.1:{port}", project="p", call_timeout=0.3)

@@ -269,7 +269,7 @@ def test_only_failed_ones_are_looked_at_closer(emulator, provider):
     assert emulator.calls.counts == {"CreateJob": 5, "ListJobs": 1, "GetExecution": 1, "ListTasks": 1}
 
 
-def test_a_list_that_lags_makes_nobody_missing(emulator, provider):
+def test_a_list_that_lags_makes_no_job_missing(emulator, provider):
     submissions = submitted(provider, *(a_job(named(number)) for number in range(3)))
     emulator.change_settings({"list_lag": 60})
     states = {observation.state for observation in provider.observe(submissions).values()}

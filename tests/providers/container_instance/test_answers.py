@@ -56,7 +56,7 @@ def test_status_code_and_words_decide_together(status, code, message, kind):
     assert isinstance(outcome_of(ArmFailure(message, status=status, code=code)), kind)
 
 
-def test_azure_says_when_to_come_again_in_a_header_or_in_words():
+def test_azure_says_when_to_try_again_in_a_header_or_in_words():
     words = "exceeded the limit. Please try again after '42' seconds."
     assert outcome_of(ArmFailure(words, status=429, retry_after=7)).retry_after == 7
     assert outcome_of(ArmFailure(words, status=429)).retry_after == 42

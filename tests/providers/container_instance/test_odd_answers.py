@@ -97,7 +97,7 @@ class TestAnswers:
         answering(odd, DELETE, replace(answer, status=status))
         assert provider.discard([submission]) == frozenset()
 
-    def test_a_list_that_is_none_ends_the_sweep(self, odd, answer, status):
+    def test_an_invalid_list_ends_the_sweep(self, odd, answer, status):
         answering(odd, LIST, replace(answer, status=status))
         with suppress(CallFailed):
             assert provider_for(odd).sweep(a_job().configuration, frozenset()) == ()

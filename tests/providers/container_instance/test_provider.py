@@ -172,7 +172,7 @@ class TestSubmit:
         assert provider.discard([first]) == {"r1-1"}
         assert isinstance(provider.submit(a_job("r2-1")), Accepted)
 
-    def test_a_spent_rate_says_when_to_come_again(self, start):
+    def test_a_spent_rate_says_when_to_try_again(self, start):
         aci = start(quotas=Quotas(creates=((1, 300.0),)))
         provider = provider_for(aci)
         submitted(provider, a_job("r1-1"))
@@ -492,7 +492,7 @@ class TestSweep:
         assert provider.sweep(a_job().configuration, frozenset({"r2-1"})) == ("r1-1",)
         assert aci.lingering == 2
 
-    def test_a_fresh_end_may_be_somebody_elses_and_is_left_alone(self, aci):
+    def test_a_sweep_leaves_a_recently_ended_group_alone(self, aci):
         provider = provider_for(aci, sweep_after=600)
         submitted(provider)
         aci.finish(NAME)

@@ -34,7 +34,7 @@ def test_a_repeat_adopts_the_ended_container_and_never_starts_it(harness):
     assert harness.starts(job.name) == 1
 
 
-def test_a_container_that_somebody_is_about_to_start_is_left_to_him(harness):
+def test_a_container_that_another_process_is_about_to_start_is_left_alone(harness):
     job = harness.job()
     created(harness, job)
     assert isinstance(harness.provider.submit(job), Unknown)
@@ -120,7 +120,7 @@ def test_an_engine_that_may_have_forgotten_a_start_is_not_asked_for_another(harn
     assert harness.starts(job.name) == 0
 
 
-def test_a_container_that_nobody_tried_to_start_is_replaced_also_after_a_restart_of_the_engine(harness):
+def test_an_unstarted_container_is_replaced_also_after_a_restart_of_the_engine(harness):
     job = harness.job()
     created(harness, job)
     harness.engine.kill()
@@ -230,7 +230,7 @@ def test_another_engine_that_lacks_a_container_does_not_make_it_missing(harness)
     assert "another engine" in seen.reason
 
 
-def test_a_live_container_is_removed_by_nobody(harness):
+def test_a_live_container_is_never_removed(harness):
     job = harness.job()
     submission = harness.submitted(job)
     harness.passed += timedelta(days=1)

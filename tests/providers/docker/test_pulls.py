@@ -129,7 +129,7 @@ def test_a_pull_outlives_the_process_that_ticked(harness, registry):
     assert registry.asked["HEAD manifests"] == 1
 
 
-def test_a_pull_whose_process_was_killed_is_begun_anew(harness, registry, puller):
+def test_a_pull_whose_process_was_killed_is_started_again(harness, registry, puller):
     registry.gate.clear()
     job = a_job(harness, registry)
     puller.submit(job)

@@ -75,7 +75,7 @@ def test_the_subnets_of_a_vpc_are_used_in_a_stable_order(aws, run_task):
     assert network == {"subnets": sorted(subnets), "assignPublicIp": "ENABLED"}
 
 
-def test_of_many_subnets_as_many_are_used_as_ecs_takes(aws, run_task):
+def test_only_as_many_subnets_are_used_as_ecs_accepts(aws, run_task):
     vpc, subnets = a_vpc(18)
     network = run_task(a_job(vpc_id=vpc))["networkConfiguration"]["awsvpcConfiguration"]
     assert network["subnets"] == sorted(subnets)[:16]

@@ -145,7 +145,7 @@ def test_a_lost_answer_is_no_refusal(on_lambda):
         ours.ask("describe_tasks", tasks=["0123"])
 
 
-def test_a_whole_life_goes_the_same_way(on_lambda):
+def test_the_whole_life_of_a_job_works_on_lambda(on_lambda):
     provider = EcsProvider()
     provider._preparation = Preparation(provider._clients, 10.0, monotonic=lambda: 0.0)
     service = provider._clients.client("ecs", provider._clients.located(Place()))

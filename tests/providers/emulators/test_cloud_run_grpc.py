@@ -113,7 +113,7 @@ def test_an_answer_that_is_lost_comes_after_the_effect(emulator, jobs):
     assert emulator.starts == {"nightly": 1}
 
 
-def test_a_name_that_is_none_is_refused(jobs):
+def test_an_invalid_name_is_refused(jobs):
     with pytest.raises(exceptions.NotFound):
         jobs.get_job(name="nightly")
 

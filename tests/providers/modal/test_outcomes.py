@@ -77,7 +77,7 @@ def test_a_throttle_carries_the_servers_wait():
 @pytest.mark.parametrize(
     ("wait", "kept"), [(float("inf"), 86400), (1e12, 86400), (-1, None), (float("nan"), None), ("soon", None)]
 )
-def test_a_wait_that_is_none_or_never_ends_is_not_passed_on(wait, kept):
+def test_an_invalid_or_endless_wait_is_not_passed_on(wait, kept):
     error = exception.ResourceExhaustedError("rate")
     error._grpc_details = [SimpleNamespace(retry_after_secs=wait)]
     assert outcome_of(error).retry_after == kept

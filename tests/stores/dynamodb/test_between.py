@@ -31,7 +31,7 @@ def in_use(store: DynamoStore) -> int:
     return sum(count.in_use for count in store.counts("pool", NOW).values())
 
 
-def test_of_two_claims_that_saw_the_same_slots_the_second_decides_anew(place: Place):
+def test_the_second_of_two_claims_that_saw_the_same_slots_decides_again(place: Place):
     place.store.add_runs([a_run() for _ in range(5)])
     seen: list[int] = []
     with place.coming_between(lambda other: claim(other, decide=up_to(2))):
@@ -72,7 +72,7 @@ def test_a_run_that_is_cancelled_while_it_is_claimed_is_left_out(place: Place):
     assert place.store.check() == []
 
 
-def test_a_freed_slot_does_not_make_a_claim_decide_anew(place: Place):
+def test_a_freed_slot_does_not_make_a_claim_decide_again(place: Place):
     running, _waiting = a_running_run(place.store), a_stored_run(place.store)
     seen: list[int] = []
     with place.coming_between(lambda other: other.move([Move.of(running, RunState.COMPLETED)])):

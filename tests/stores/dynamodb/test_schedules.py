@@ -92,7 +92,7 @@ class TestBrokenOff:
         assert place.store.check() == []
 
     @pytest.mark.parametrize("what", CHANGES)
-    def test_nothing_is_made_of_its_windows_before_that(self, place: Place, what: str):
+    def test_its_windows_become_no_runs_before_that(self, place: Place, what: str):
         deployment = a_scheduled(place)
         broken_off(place, CHANGES[what](deployment))
         latest = place.store.deployment("deployment")
@@ -121,7 +121,7 @@ class TestBrokenOff:
         assert place.store.deployments() == []
         assert place.store.check() == []
 
-    def test_a_deleted_deployment_is_in_nobodys_way(self, place: Place):
+    def test_a_deleted_deployment_does_not_disturb_others(self, place: Place):
         a_scheduled(place)
         broken_off(place, delete)
         assert place.store.deployments() == []
@@ -133,7 +133,7 @@ class TestBrokenOff:
         place.another().reconfigure(reconfiguration(place.store, deployments=[a_deployment()]))
         assert stored(place.store).version == 1
 
-    def test_a_pool_that_goes_takes_along_what_its_deployment_has_left_in_another(self, place: Place):
+    def test_deleting_a_pool_removes_the_runs_that_its_deployment_left_in_another(self, place: Place):
         place.store.save_pool(a_pool("next"), expected_version=None)
         moved = replace(a_scheduled(place), pool="next")
         broken_off(place, lambda store: store.save_deployment(moved, expected_version=1, now=NOW))

@@ -106,7 +106,7 @@ def test_lists_come_in_pages(ecs):
     assert "nextToken" not in ecs.boto.list_tasks(maxResults=30)
 
 
-def test_a_page_holds_a_hundred_when_nothing_is_said(ecs):
+def test_a_page_holds_a_hundred_by_default(ecs):
     for _ in range(11):
         ecs.run(count=10)
     first = ecs.boto.list_tasks()
@@ -115,7 +115,7 @@ def test_a_page_holds_a_hundred_when_nothing_is_said(ecs):
 
 
 @pytest.mark.parametrize("request_", [{"maxResults": 0}, {"maxResults": 101}, {"nextToken": "!"}])
-def test_a_page_that_is_none_is_refused(ecs, request_):
+def test_an_invalid_page_is_refused(ecs, request_):
     assert refusal(ecs.boto.list_tasks, **request_)["Error"]["Code"] == INVALID
 
 
