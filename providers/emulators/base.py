@@ -52,13 +52,13 @@ class EmulatedJob:
     """One started job, as every emulator describes it. A name that was started twice is two of these."""
 
     name: str
-    """The name its caller gave it."""
+    """The name that its caller chose."""
     identifier: str
-    """The cloud's own: an ARN, a resource name, a call id."""
+    """The cloud's own identifier: an ARN, a resource name, a call id."""
     state: str
-    """The cloud's own word for where it is in its life."""
+    """The cloud's own word for the job's state."""
     live: bool
-    """True from the start until it holds nothing any more."""
+    """True from the start until the job holds no resources."""
     exit_code: int | None
     started_at: float | None
     ended_at: float | None
@@ -88,7 +88,7 @@ class Emulator(ABC):
         self.calls = Calls()
         self.faults = Faults(seed=seed)
         self.capacity = capacity
-        """The most jobs that may be live at once; None: as many as asked for."""
+        """The most jobs that may be live at once; None: no limit."""
         self.book = Book(
             self.now,
             life=life or Life(),
@@ -100,7 +100,7 @@ class Emulator(ABC):
 
     @abstractmethod
     def start(self) -> None:
-        """Listen; `url` is known afterwards."""
+        """Start the server; `url` is known afterwards."""
 
     @abstractmethod
     def stop(self) -> None:
@@ -109,11 +109,11 @@ class Emulator(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """Where a client finds it, without a slash at the end."""
+        """The server's address, without a slash at the end."""
 
     @abstractmethod
     def environment(self) -> dict[str, str]:
-        """The variables that point an unmodified vendor client at it, with credentials that are worth nothing."""
+        """The variables that point an unmodified vendor client at it, with fake credentials."""
 
     @property
     def control_url(self) -> str:
@@ -121,27 +121,27 @@ class Emulator(ABC):
         return self.url
 
     def events(self) -> Sequence[Mapping[str, Any]]:
-        """What the cloud would have sent by itself, oldest first; empty for a cloud that sends nothing."""
+        """The events that the cloud would have sent, oldest first; empty for a cloud that sends none."""
         return ()
 
     def on_change(self, job: Job, when: float) -> None:  # noqa: B027 - most clouds send nothing by themselves
-        """Called under the book's lock whenever a job enters a phase, with the time it did."""
+        """Called under the book's lock when a job enters a phase, with the time of that change."""
 
     def now(self) -> float:
         """The emulator's time."""
         return self._clock() + self._offset
 
     def advance(self, seconds: float) -> None:
-        """Let time jump, and everything happen that was due by then."""
+        """Move the clock forward, and let everything happen that is due by then."""
         self._offset += seconds
         self.book.settle()
 
     def jobs(self) -> list[EmulatedJob]:
-        """Every job that was started, in that order, as it is now."""
+        """The present state of every started job, in the order of their starts."""
         return [self.describe(job) for job in self.book.all()]
 
     def describe(self, job: Job) -> EmulatedJob:
-        """A job in the words all emulators share."""
+        """A job in the form that all emulators share."""
         return EmulatedJob(
             name=job.name,
             identifier=job.identifier,
@@ -163,11 +163,11 @@ class Emulator(ABC):
 
     @property
     def starts(self) -> Mapping[str, int]:
-        """How often each name was started: all ones, when nothing ran twice."""
+        """How often each name was started; all numbers are 1 if nothing ran twice."""
         return dict(self.book.starts)
 
     def change_settings(self, settings: Mapping[str, Any]) -> None:
-        """Change what may change while it runs: job_seconds, exit_code, capacity. ValueError for another name."""
+        """Change settings of a running emulator: job_seconds, exit_code, capacity. ValueError for another name."""
         places = {"job_seconds": self.book, "exit_code": self.book, "run_commands": self.book, "capacity": self}
         for name, value in settings.items():
             if name not in places:
@@ -175,7 +175,7 @@ class Emulator(ABC):
             setattr(places[name], name, value)
 
     def reset(self) -> None:
-        """Forget jobs, calls and faults; the server goes on."""
+        """Forget jobs, calls and faults; the server keeps running."""
         self.book.reset()
         self.calls.reset()
         self.faults.reset()

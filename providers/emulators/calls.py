@@ -1,4 +1,4 @@
-"""What an emulator was asked."""
+"""The requests that an emulator has received."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 KEPT_REQUESTS = 10_000
-"""Requests remembered per emulator; counts go on for ever."""
+"""The most requests that an emulator remembers; counts have no limit."""
 
 
 class Calls:
@@ -19,7 +19,7 @@ class Calls:
         self.reset()
 
     def record(self, operation: str, request: Mapping[str, Any] | None = None) -> None:
-        """Count a call, whatever comes of it."""
+        """Count a call, whatever its outcome is."""
         with self._lock:
             self._counts[operation] += 1
             self._requests.append((operation, dict(request or {})))

@@ -21,7 +21,7 @@ EMULATORS = {
     "aci": ("providers.emulators.container_instance:ContainerInstanceEmulator", "azure"),
     "modal": ("providers.emulators.modal:ModalEmulator", "modal"),
 }
-"""Every emulator by the name it is started with: where it is, and the extra that it needs."""
+"""Every emulator by name: its class, and the extra that it needs."""
 
 
 def load(name: str) -> type[Emulator]:
@@ -47,7 +47,7 @@ def serve(
     until: threading.Event | None = None,
     **settings: Any,
 ) -> None:
-    """Run an emulator until `until` is set, SIGTERM or Ctrl-C; first say how to reach it.
+    """Print how to reach an emulator, and run it until `until` is set, SIGTERM or Ctrl-C.
 
     One line per variable for a shell to `eval`, or with `as_json` one line `{"name", "url", "control_url", "environment"}`.
     """
@@ -78,7 +78,7 @@ def exports(environment: Mapping[str, str]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; 1 when the emulator is not to be had."""
+    """The command line; the exit code is 1 if the emulator is not available."""
     options = vars(_parser().parse_args(arguments))
     settings = {name: value for name, value in options.items() if value is not None}
     try:

@@ -21,7 +21,7 @@ Body = Mapping[str, Any]
 
 
 def answer(emulator: Emulator, method: str, path: str, query: Query, body: Body) -> tuple[int, dict[str, Any]]:
-    """The status and the JSON answer of one control request; 404 for a path that is none, 400 for a body it cannot use."""
+    """The status and the JSON answer of one control request; 404 for an unknown path, 400 for an invalid body."""
     route = _ROUTES.get((method, path.removeprefix(PREFIX).strip("/")))
     if route is None:
         return 404, {"error": f"{method} {path} is no part of the control surface"}
@@ -101,7 +101,7 @@ class Remote:
         self._url, self._timeout = control_url.rstrip("/") + PREFIX, timeout
 
     def get(self, what: str = "", **query: str) -> Any:
-        """`about` is the empty word; otherwise jobs, calls or events."""
+        """Read the emulator itself (`about` is empty), or its jobs, calls or events."""
         return self._ask("GET", what + (f"?{urllib.parse.urlencode(query)}" if query else ""), None)
 
     def post(self, what: str, **body: Any) -> Any:

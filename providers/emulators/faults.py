@@ -1,4 +1,4 @@
-"""What goes wrong, decided per operation before the emulator acts."""
+"""Faults of calls, decided per operation before the emulator acts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class FaultKind(StrEnum):
     THROTTLE = "throttle"
     """Refused for the caller's rate; nothing happens."""
     NO_CAPACITY = "no-capacity"
-    """Refused for want of room, in the cloud's own form; nothing happens."""
+    """Refused for lack of capacity, in the cloud's own form; nothing happens."""
     REFUSE = "refuse"
     """Refused for good; nothing happens."""
     SERVER_ERROR = "server-error"
@@ -28,7 +28,7 @@ class FaultKind(StrEnum):
 
     @property
     def acts(self) -> bool:
-        """True when the operation is carried out all the same."""
+        """True if the operation is carried out although the call fails."""
         return self in (FaultKind.LOSE_ANSWER, FaultKind.SERVER_ERROR_AFTER)
 
 
@@ -52,7 +52,7 @@ class _ScriptedFault:
 
 
 class Faults:
-    """The faults that wait for their calls. Safe to use from several threads; chance is seeded."""
+    """The faults of future calls. Safe to use from several threads; probabilities are seeded."""
 
     def __init__(self, *, seed: int = 0) -> None:
         self._lock = threading.Lock()
@@ -78,7 +78,7 @@ class Faults:
             self._script.append(_ScriptedFault(fault, remaining, probability))
 
     def take(self, operation: str) -> Fault | None:
-        """The fault that this call meets, used up by it; the first that was added wins."""
+        """Take the fault of this call; the oldest one first."""
         if not self._script:
             return None
         with self._lock:
@@ -94,7 +94,7 @@ class Faults:
         return True
 
     def reset(self) -> None:
-        """Forget every fault, and start chance anew."""
+        """Forget every fault, and seed the probabilities again."""
         with self._lock:
             self._script: list[_ScriptedFault] = []
             self._random = random.Random(self._seed)  # noqa: S311 - chance that must repeat, not a secret

@@ -29,7 +29,7 @@ _WINS_OVER_ENVIRONMENT = (
     "AWS_ENDPOINT_URL_ECS",
     "AWS_ENDPOINT_URL_EC2",
 )
-"""What a developer's own shell may hold and would point a client elsewhere."""
+"""Variables of a developer's shell that would point a client elsewhere."""
 
 
 def _started(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:

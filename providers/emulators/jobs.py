@@ -1,7 +1,7 @@
 """The life of emulated jobs: phases by the clock, ends by hand, by time or by a real process.
 
-Nothing happens in the background but the end of a local process: whoever asks first settles what was due, in the order in which
-it was due and with the times at which it was, so an answer never depends on how often somebody looked.
+Only the end of a local process happens in the background. Every request first settles what was due, in order and with the times
+at which it was due. So an answer never depends on how often somebody asks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from providers.emulators.processes import LocalProcess
 
 SIGTERM_EXIT = 143
-"""What a container without a handler leaves behind when it is asked to stop (128 + SIGTERM)."""
+"""The exit code of a container without a signal handler that is asked to stop (128 + SIGTERM)."""
 
 
 class Cause(StrEnum):
@@ -35,7 +35,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A part of a job's life that passes by itself."""
+    """A part of a job's life that ends after some time."""
 
     name: str
     seconds: float = 0.0
@@ -50,7 +50,7 @@ class Life:
     after: tuple[Phase, ...] = ()
     ended: str = "ENDED"
     stop_seconds: float = 0.0
-    """How long a running job that is no local process takes to obey a stop."""
+    """The seconds that a running job without a local process takes to stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class Ending:
     cause: Cause
     reason: str = ""
     code: str = ""
-    """The cloud's own word for it, where it has several for one cause."""
+    """The cloud's own word for the end, if it has several for one cause."""
     exit_code: int | None = None
 
 
@@ -73,7 +73,7 @@ class Job:
     command: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     timeout: float | None = None
-    """Seconds that it may run; None: as long as it likes."""
+    """The seconds that it may run; None: no limit."""
     ending: Ending | None = None
     detail: Any = None
     state: str = ""
@@ -111,9 +111,9 @@ class Book:
         self.lock = threading.RLock()
         self.life = life or Life()
         self.job_seconds = job_seconds
-        """How long a job runs that nobody ends and that is no local process; None: until it is ended."""
+        """The seconds that a job without a local process runs; None: until it is ended."""
         self.exit_code = exit_code
-        """What such a job leaves, by its name."""
+        """The exit code of such a job, by its name."""
         self.run_commands = run_commands
         """True: a job's command runs as a local process, and its end is the job's."""
         self._now, self._on_change = now, on_change
@@ -209,7 +209,7 @@ class Book:
                 self._later(job, now + self.life.stop_seconds, lambda j, when: self._end(j, when, Cause.STOPPED, SIGTERM_EXIT))
 
     def take(self, job: Job, reason: str, *, cause: Cause = Cause.TAKEN, code: str = "", exit_code: int | None = None) -> None:
-        """End a job, now, by no doing of its own: it is never started, or its host goes away."""
+        """End a job from outside, now: it is never started, or its host disappears."""
         with self.lock:
             self.settle()
             if job.live and job.finished_at is None:

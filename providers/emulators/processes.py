@@ -14,7 +14,7 @@ STOP_SECONDS = 30.0
 
 
 class LocalProcess:
-    """One command in a process group of its own; `on_exit` gets its exit code, from another thread.
+    """One command in its own process group; `on_exit` gets its exit code, from another thread.
 
     The environment is the job's, over this process's PATH and nothing else of it. Raises OSError when it cannot be started.
     """
