@@ -1,4 +1,4 @@
-"""What the store and the core hand each other: the plain data of claims, moves and snapshots.
+"""The data that stores and the core exchange: claims, moves and snapshots.
 
 A store reads into these and writes from them; `dispatcher.core` makes the decisions in between and imports no store.
 """
@@ -31,7 +31,7 @@ class Move:
     fence: int
     to: RunState
     ending: RunState | None = None
-    """The end that a run in CANCELLING was read with: people may have cancelled it since, and then it must not be retried."""
+    """The `ending` with which a run in CANCELLING was read: if people have cancelled it since, it must not be retried."""
     changes: Mapping[str, Any] = field(default_factory=dict)
     """New values of `Run` fields by name; never `state`, `fence`, or one of `PINNED_BY_CREATION`."""
 
@@ -51,7 +51,7 @@ class Move:
 
 
 Position = tuple[datetime, UUID]
-"""A run's place in its queue: when it is due, and its id."""
+"""A run's position in its queue: its due time and its id."""
 
 
 class Due(Protocol):
@@ -59,14 +59,14 @@ class Due(Protocol):
 
     def __call__(self, queue: str, limit: int, after: Position | None = None, /) -> Sequence[Run]:
         """The first `limit` SCHEDULED runs of the queue whose time has come and that have no back-off (`due_at <= now`,
-        `not_before` None or `<= now`), by due time, then id; only those behind the place `after`, where it is given.
+        `not_before` None or `<= now`), by due time, then id; with `after`, only those after that position.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A pool as the claiming transaction sees it. Reading `due` and `deployment` costs what is asked for."""
+    """A pool as the claiming transaction sees it. `due` and `deployment` are read on demand."""
 
     pool: WorkPool
     in_use: Mapping[str, int]
@@ -86,7 +86,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What a claim is to do with a snapshot."""
+    """A claim's decision about a snapshot."""
 
     grants: tuple[Grant, ...] = ()
     crashes: tuple[tuple[Run, str], ...] = ()
@@ -94,10 +94,10 @@ class Decision:
 
 
 ChangeHolds = Callable[[tuple[PoolHold, ...]], tuple[PoolHold, ...]]
-"""What a pool's holds become: a pure function that may be called again, and changes nothing where it was applied already."""
+"""A change of a pool's holds: a pure function. It may be called again; applied twice, it has the effect of once."""
 
 Seen = TypeVar("Seen")
-"""What somebody makes of a snapshot (`Store.look`)."""
+"""A pure function of a snapshot (`Store.look`)."""
 
 Decide = Callable[[Snapshot], Decision]
 """A pure function; a store may call it again when its transaction has to be repeated."""
@@ -108,14 +108,14 @@ class Claim:
     """The right to submit one attempt until `run.lease_until`; every later write names its fence."""
 
     run: Run
-    """As the claim left it: PENDING (or CANCELLING, when it was taken over), with the new fence and the pinned job."""
+    """The run after the claim: PENDING (or CANCELLING, if it was taken over), with the new fence and the pinned job."""
     repeat: bool
-    """Taken over from a claim whose lease ended without an outcome: look the name up before anything is submitted."""
+    """Taken over from a claim whose lease ended without an outcome: its name is looked up before anything is submitted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """The answer of one claim."""
+    """The result of one claim."""
 
     claims: tuple[Claim, ...] = ()
     crashed: tuple[Run, ...] = ()
@@ -123,7 +123,7 @@ class Claims:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Materialisation:
-    """Windows of a deployment that are made runs, and how far its schedules reach then."""
+    """Windows of a deployment that become runs, and how far its schedules have come with them."""
 
     deployment: Deployment
     """As it was read."""
@@ -135,13 +135,13 @@ class Materialisation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notified:
-    """What became of notifying the hooks of a run."""
+    """The result of notifying the hooks of a run."""
 
     run_id: UUID
     notify_at: datetime
     """As it was read."""
     again_at: datetime | None
-    """When it is to be tried again; None: all hooks have confirmed it, or it was given up."""
+    """When it is tried again; None: all hooks have confirmed it, or it was given up."""
     hooks: frozenset[str] = frozenset()
     """The hooks that have confirmed it by now."""
 
@@ -170,18 +170,18 @@ class RunFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconfiguration:
-    """A change of many pools and deployments at once, and what it was decided from."""
+    """A change of many pools and deployments at once, and the versions on which it is based."""
 
     pools_read: Mapping[str, int]
-    """Every pool that there was, with its version."""
+    """Every stored pool with its version, as they were read."""
     deployments_read: Mapping[str, int]
-    """Likewise every deployment."""
+    """Every stored deployment with its version, as they were read."""
     now: datetime
-    """When it is changed: schedules that are new, or other than they were, begin here."""
+    """The time of the change: new and changed schedules begin here."""
     pools: tuple[WorkPool, ...] = ()
-    """To be saved: new where its name was not read."""
+    """The pools to save; a pool whose name was not read is new."""
     deployments: tuple[Deployment, ...] = ()
-    """Likewise; a pool that it names is there afterwards."""
+    """The deployments to save; their pools exist after the change."""
     pools_gone: tuple[str, ...] = ()
-    """To be deleted, with what belongs to them."""
+    """The pools to delete, with their queues, deployments and ended runs."""
     deployments_gone: tuple[str, ...] = ()

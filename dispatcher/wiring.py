@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 __all__ = ["Providers", "Wiring", "deliveries", "open_store", "wire", "without_password"]
 
 SESSIONS = frozenset({"postgresql", "postgres"})
-"""Stores whose server keeps a session for every connection that is open."""
+"""Stores whose server keeps a session for every open connection."""
 
 HEADS = 100
-"""Queues whose first waiting run a tick looks up, where telemetry reports it."""
+"""Queues whose first waiting run a tick reads, if telemetry reports it."""
 
 SIDE_BY_SIDE = 16
 """Providers whose pools a tick serves at the same time: more than there are."""
 
 LAST_SECOND = 1.0
-"""What telemetry leaves to the end of an invocation: to answer."""
+"""The seconds that telemetry leaves at the end of an invocation, for its answer."""
 
 
 @dataclass
@@ -83,7 +83,7 @@ class Wiring:
 
     @property
     def client(self) -> Dispatcher:
-        """The public API over the same store, its warnings in the log; it wakes nobody, since who asks for it ticks itself."""
+        """The public API over the same store, with its warnings in the log. It has no wake: its caller ticks."""
         return self.client_with(wake=nobody)
 
     def client_with(self, **ports: Any) -> Dispatcher:
@@ -94,7 +94,7 @@ class Wiring:
         return Dispatcher(self.store, clock=self.dispatch.clock, **{**own, **ports})
 
     def send_telemetry(self, seconds_left: float = math.inf) -> None:
-        """Send what was measured, and wait no longer than the settings, and `seconds_left` until the platform's end, allow."""
+        """Send measurements. Waits at most as long as the settings and the platform's `seconds_left` allow."""
         if self.telemetry:
             self.telemetry.flush(max(0.0, min(self.settings.telemetry_seconds, seconds_left - LAST_SECOND)))
 
@@ -107,7 +107,7 @@ class Wiring:
             self.store.close()
 
     def close(self) -> None:
-        """Send telemetry, and give connections back."""
+        """Send telemetry and release connections."""
         self.send_telemetry()
         if self.telemetry:
             self.telemetry.close()
@@ -155,7 +155,7 @@ def deliveries(settings: Settings, environment: Mapping[str, str] | None = None)
 
 
 def _telemetry(settings: Settings, clock: Clock, events: Events, function: str) -> Telemetry | None:
-    """What the settings ask for; imported on use, because most ticks do without."""
+    """The telemetry of the settings; imported on use, because most ticks have none."""
     chosen = [name for name in settings.telemetry or () if name != "cloudwatch" or function]
     if not chosen:
         return None
@@ -183,7 +183,7 @@ def _open_telemetry(clock: Clock, report: Report) -> Consumer:
 
 
 def _check_types(options: Mapping[str, object]) -> None:
-    """Options of an unknown type would be ignored in silence."""
+    """Raise `SettingsError` for options of an unknown type, which would have no effect."""
     for name in options:
         try:
             registry.provider_type(name)

@@ -107,7 +107,7 @@ def _validation() -> Any:
     """The module `dispatcher.validation`, after a check that its libraries are installed: importing it loads only some."""
     if absent := _absent_libraries():
         raise SettingsError(
-            f"{absent[0]} is not installed, so nothing can be checked that is to be created or changed; "
+            f"{absent[0]} is not installed, and nothing can be created or changed without it; "
             "build a function's package with `dispatcher package --validation`, or pip install push-dispatcher"
         )
     from dispatcher import validation  # noqa: PLC0415 - a reader does not need it

@@ -203,7 +203,7 @@ def _place_faults(
     """Faults of a deployment's pool, queue and variables. Its variables are not checked when the pool has faults."""
     root, owner = joined("deployments", deployment.name), pools.get(deployment.pool)
     if owner is None:
-        why = "; it is not in the configuration, and is to go with what is not (prune)" if deployment.pool in deleted else ""
+        why = "; it is not in the configuration, so that prune would delete it" if deployment.pool in deleted else ""
         yield Fault(joined(root, "pool"), missing("work pool", deployment.pool, pools) + why)
     elif owner.queue(deployment.queue) is None:
         names = [queue.name for queue in owner.queues]
@@ -220,7 +220,8 @@ def _unnamed_faults(deployment: Deployment, sound: Mapping[str, WorkPool], jobs:
     root, whose = joined("pools", deployment.pool), f"deployment {deployment.name!r}, which the configuration does not name"
     if owner.queue(deployment.queue) is None:
         yield Fault(
-            joined(root, "queues"), f"{deployment.queue!r} would go, and is the queue of {whose}: name both, or neither"
+            joined(root, "queues"),
+            f"{deployment.queue!r} would be deleted, but it is the queue of {whose}: name both, or neither",
         )
     try:
         _check_variables(owner, deployment, jobs, quiet=True)

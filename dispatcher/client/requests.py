@@ -21,7 +21,9 @@ def run_request(value: Any, subject: str) -> RunRequest:
     unknown = sorted(value.keys() - NAMES)
     if unknown:
         names = ", ".join(sorted(NAMES))
-        raise InvalidInput(subject, [Fault(name, f"is not known; {names} are") for name in unknown])
+        raise InvalidInput(
+            subject, [Fault(name, f"is not a field of a run request; the fields are {names}") for name in unknown]
+        )
     read = {name: _READ[name](part, subject) if name in _READ and part is not None else part for name, part in value.items()}
     return RunRequest(**read)
 

@@ -93,7 +93,7 @@ class Schedules(Deployments):
         try:
             return list(islice(windows_due(schedule, now, now + LOOKED_AHEAD), count))
         except ScheduleError as problem:
-            raise ScheduleError(f"schedule {schedule.slug!r}: {problem}; give it anew, or delete it") from None
+            raise ScheduleError(f"schedule {schedule.slug!r}: {problem}; replace it, or delete it") from None
 
     def _repeatedly(self, name: str, change: Callable[[Deployment], Deployment]) -> Deployment:
         """Save a change that does not depend on other changes. After a conflict the deployment is read again."""
@@ -121,7 +121,7 @@ def _with(deployment: Deployment, slug: str, changes: Mapping[str, Any]) -> Depl
     before = _schedule(deployment, slug)
     unknown = [name for name in changes if name not in Schedule.__dataclass_fields__ or name == "slug"]
     if unknown:
-        raise InvalidInput(f"schedule {slug!r}", [Fault(name, "is no field that can be changed") for name in unknown])
+        raise InvalidInput(f"schedule {slug!r}", [Fault(name, "is not a field that can be changed") for name in unknown])
     others = dict.fromkeys(_KINDS) if any(changes.get(kind) is not None for kind in _KINDS) else {}
     after = replace(before, **{**others, **changes})
     return replace(deployment, schedules=tuple(after if schedule is before else schedule for schedule in deployment.schedules))

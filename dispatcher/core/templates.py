@@ -211,7 +211,7 @@ def _either(low: Any, high: Any, path: str) -> Any:
     if isinstance(low, Mapping) and isinstance(high, Mapping):
         return _over(dict(low), high, path)
     if isinstance(low, Mapping) or isinstance(high, Mapping):
-        raise RenderError(f"{path}: is given whole and, under dotted names, in parts; give it one way")
+        raise RenderError(f"{path}: is given both whole and in parts (dotted names); give it one way")
     return high
 
 

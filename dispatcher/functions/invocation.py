@@ -80,7 +80,7 @@ def _deadline(wiring: Wiring, seconds_left: float | None) -> datetime:
     seconds, margin = wiring.settings.tick_seconds, wiring.settings.margin_seconds
     if seconds_left is not None and seconds_left <= margin:
         raise SettingsError(
-            f"DISPATCHER_MARGIN_SECONDS: {margin:g} is all that the platform gives ({seconds_left:.0f} s): "
+            f"DISPATCHER_MARGIN_SECONDS: {margin:g} leaves no time for a tick (the platform gives {seconds_left:.0f} s): "
             "raise the function's time limit, to 60 s or more"
         )
     if seconds_left is not None:

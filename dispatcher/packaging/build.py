@@ -123,7 +123,7 @@ def _lay_out(contents: Iterable[tuple[str, str, bytes]], root: Path) -> dict[str
     for owner, place, data in contents:
         path = root / place
         if place in owners and path.read_bytes() != data:
-            raise PackagingError(f"{place} is in {owners[place]} and in {owner}, and differs")
+            raise PackagingError(f"{owners[place]} and {owner} bring different files named {place}")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         owners.setdefault(place, owner)

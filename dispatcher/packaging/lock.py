@@ -47,7 +47,7 @@ class Lock:
             marker = entry.requirement.marker
             if marker is None or marker.evaluate(dict(markers)):
                 return entry
-        raise PackagingError(f"{self.path}: {name} is not in it; make it anew with the command at its top")
+        raise PackagingError(f"{self.path}: {name} is not in it; generate it again with the command at its top")
 
 
 def requirements(entries: Iterable[Locked]) -> str:

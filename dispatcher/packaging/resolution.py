@@ -35,7 +35,7 @@ def roots(extras: Iterable[str], target: Target, *, validation: bool) -> Wanted:
     chosen = tuple(dict.fromkeys(extras))
     unknown = [extra for extra in chosen if extra not in EXTRAS]
     if unknown:
-        raise PackagingError(f"extras: {', '.join(unknown)} is none of a function's; they are {', '.join(EXTRAS)}")
+        raise PackagingError(f"extras: {', '.join(unknown)} is not an extra for functions; these are {', '.join(EXTRAS)}")
     requirements = [Requirement(line) for line in distribution(DISTRIBUTION).requires or ()]
     host = [target.platform.host] if target.platform.host else []
     needed = [_needed(requirements, extra, target) for extra in ("", *chosen, *host)]

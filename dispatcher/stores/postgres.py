@@ -130,8 +130,8 @@ class PostgresStore(SqlStore):
             pass
         if self.migration().is_needed:
             raise StoreSchemaError(
-                f"store {self.name}: its role may not migrate: grant it CREATE on the schema, or apply what "
-                "`dispatcher store migrate print` says as the owner of the tables"
+                f"store {self.name}: its role may not migrate: grant it CREATE on the schema, or run the "
+                "output of `dispatcher store migrate print` as the owner of the tables"
             )
 
     def reconfigure(self, change: Reconfiguration) -> None:

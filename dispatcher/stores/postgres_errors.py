@@ -116,7 +116,7 @@ def _unreachable(detail: str, store: str) -> StoreError:
             return StoreError(f"{store}: {detail}: see `{parameter}` in the URL, or the variable that stands for it")
     if detail.startswith("connection"):
         return StoreUnavailable(f"{store}: cannot be reached ({detail}): see that the server runs and admits this host")
-    return StoreUnavailable(f"{store}: no answer ({detail}): what was asked may have been done; repeating it is safe")
+    return StoreUnavailable(f"{store}: no answer ({detail}): the request may have been carried out; repeating it is safe")
 
 
 def _line(error: psycopg.Error) -> str:

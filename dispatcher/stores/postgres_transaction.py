@@ -104,7 +104,7 @@ class _Answer:
 def _committed(answer: _Answer, name: str) -> None:
     """A transaction in which a statement failed answers a COMMIT with ROLLBACK, without an error."""
     if answer.status != "COMMIT":
-        raise StoreUnavailable(f"store {name}: the server took the transaction back: try again")
+        raise StoreUnavailable(f"store {name}: the server rolled the transaction back: try again")
 
 
 @lru_cache(maxsize=256)

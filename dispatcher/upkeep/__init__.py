@@ -1,1 +1,1 @@
-"""What people start by hand, outside any tick: removing what nobody remembers, and moving a store's contents to another."""
+"""What people start by hand, outside ticks: sweeping leftovers, and copying or checking stores."""

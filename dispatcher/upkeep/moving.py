@@ -12,7 +12,7 @@ from dispatcher.errors import Conflict
 from dispatcher.store import MovingStore, Store
 
 Progress = Callable[[int], None]
-"""Is given the number of runs that are done so far."""
+"""Called with the number of runs that are copied so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +27,12 @@ class Moved:
 def copy(source: MovingStore, target: MovingStore, *, resume: bool = False, progress: Progress = lambda _runs: None) -> Moved:
     """Copy everything, as it is: versions, states, leases, and what ticks have written.
 
-    A copy that was broken off goes on with `resume`; otherwise a target that holds anything is refused. Do not tick the source
-    meanwhile, and do not tick both afterwards: both would submit. Raises `Conflict` for a target that is not empty,
-    and when the source was changed under the copy.
+    `resume` continues an interrupted copy; without it, the target must be empty. Do not tick the source meanwhile, and do not
+    tick both stores afterwards: both would submit. Raises `Conflict` for a target that is not empty, and when the source
+    changed during the copy.
     """
     if not resume and _holds_anything(target):
-        raise Conflict("the target is not empty: name an empty store, or go on with a copy that was broken off (--resume)")
+        raise Conflict("the target is not empty: name an empty store, or continue an interrupted copy (--resume)")
     pools, deployments = source.pools(), source.deployments()
     target.restore(pools=pools, deployments=deployments)
     runs = 0
@@ -45,7 +45,7 @@ def copy(source: MovingStore, target: MovingStore, *, resume: bool = False, prog
 
 
 def check(store: Store, *, progress: Progress = lambda _runs: None) -> Iterator[str]:
-    """What is inconsistent in a store, one line each. Run it while no tick is under way: the store is read piece by piece."""
+    """The inconsistencies of a store, one line each. Call it while no tick is running: the store is read in pages."""
     pools = store.pools()
     integrity = Integrity(pools, store.deployments())
     for page in store.every_run():
@@ -60,10 +60,10 @@ def check(store: Store, *, progress: Progress = lambda _runs: None) -> Iterator[
 
 @runtime_checkable
 class SelfChecking(Protocol):
-    """A store that keeps more than the protocol asks for, as DynamoDB's entries and counters, and can check it."""
+    """A store with data beyond the protocol, such as DynamoDB's entries and counters, that it can check."""
 
     def check(self) -> Sequence[str]:
-        """What is inconsistent, one line each."""
+        """The inconsistencies, one line each."""
         ...
 
 

@@ -1,7 +1,7 @@
 """Strays: live jobs that the store does not know. Another dispatcher has started them, or the store was restored.
 
-A store that was restored from a backup has none of the runs that were made since. Their jobs go on, hold no slot of the store,
-and the limits no longer count them; only people can decide what becomes of them. A run that the backup does hold is safe: its
+A store that was restored from a backup lacks the runs that were created since. Their jobs continue without a slot, so that the
+limits do not count them. Only people can decide what to do with them. A run that the backup does hold is safe: its
 job's name follows from the run, so its next submission finds the job that is there.
 """
 
@@ -17,7 +17,7 @@ from providers.base import ConfigurationError
 
 
 def strays(dispatch: Dispatch, pool: WorkPool) -> tuple[str, ...]:
-    """The names of live jobs where the pool puts its own, for which no run of the store holds a slot.
+    """The names of live jobs, in the places of the pool's jobs, for which no run of the store holds a slot.
 
     Raises `ProviderError` when a place could not be asked, and `StoreError`.
     """
@@ -25,7 +25,7 @@ def strays(dispatch: Dispatch, pool: WorkPool) -> tuple[str, ...]:
     known_names = frozenset(submission_name(run.id, run.attempt) for run in holders(store))
     names: set[str] = set()
     for place in places(store, pool):
-        with suppress(ConfigurationError):  # the template names no place by itself, only with its runs' variables
+        with suppress(ConfigurationError):  # the template names a place only together with its runs' variables
             names.update(provider.strays(place, known_names))
     return tuple(sorted(name for name in names if not _is_held(store, name)))
 

@@ -22,7 +22,7 @@ from providers import registry
 from providers.base import ConfigurationError
 
 ENDED_RUNS = 100
-"""The pool's newest ended runs whose places are swept."""
+"""How many of the pool's newest ended runs name places to sweep."""
 LINGERING = 10_000
 """Of each pool. More need no protection: their ends are recorded, and a tick finds them gone."""
 PAGE = 1000
@@ -43,7 +43,7 @@ def sweep(dispatch: Dispatch, pool: WorkPool) -> tuple[str, ...]:
         try:
             swept |= dict.fromkeys(provider.sweep(place, names))
         except ConfigurationError:
-            continue  # the template names no place by itself, only with its runs' variables
+            continue  # the template names a place only together with its runs' variables
     return tuple(swept)
 
 
@@ -95,7 +95,7 @@ def places(store: TickStore, pool: WorkPool) -> tuple[Configuration, ...]:
 
 
 def _configurations(store: TickStore, pool: WorkPool) -> Iterator[Configuration]:
-    with suppress(RenderError):  # one whose variables are its runs' says nothing by itself
+    with suppress(RenderError):  # the template alone may name no place
         yield render(pool.base_job_template, {})
     for run in store.runs(RunFilter(pool=pool.name, states=TERMINAL_STATES), limit=ENDED_RUNS):
         if run.job is not None:

@@ -61,7 +61,7 @@ def test_each_line_that_is_no_request_is_named_and_nothing_is_created(cli, pool,
     assert said.exit_code == 1
     assert [line.removeprefix(f"error: {path}:")[:2] for line in said.errors] == ["2:", "3:", "4:", "5:", "6:"]
     assert "not JSON" in said.errors[0]
-    assert "poool: is not known" in said.errors[2]
+    assert "poool: is not a field of a run request" in said.errors[2]
     assert cli.stored()[1] == []
 
 

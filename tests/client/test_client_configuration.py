@@ -239,7 +239,7 @@ def test_a_deployment_that_is_not_named_has_to_fit_what_changes_around_it(dispat
         dispatcher,
         without(laid(only, strict, "pools", "nightly", "base_job_template"), "pools", "nightly", "queues", "critical"),
     )
-    assert "'critical' would go, and is the queue of deployment 'etl'" in said["pools.nightly.queues"]
+    assert "'critical' would be deleted, but it is the queue of deployment 'etl'" in said["pools.nightly.queues"]
     assert (
         "deployment 'aside', which the configuration does not name, would no longer fit"
         in said["pools.nightly.base_job_template"]
@@ -312,7 +312,7 @@ def test_a_fault_is_reported_with_its_path_and_the_fix(case: str, dispatcher: Di
 def test_a_pool_that_would_be_pruned_is_no_place_for_a_deployment(dispatcher: Dispatcher):
     applied(dispatcher, SMALL)
     said = faults(dispatcher, without(SMALL, "pools", "nightly"), prune=True)
-    assert "is to go with what is not (prune)" in said["deployments.etl.pool"]
+    assert "so that prune would delete it" in said["deployments.etl.pool"]
 
 
 def test_a_key_of_the_authors_own_is_passed_over(dispatcher: Dispatcher):

@@ -125,7 +125,7 @@ def test_an_environment_is_an_object():
 
 @pytest.mark.parametrize("variables", [{"d": 5, "d.a": 1}, {"d.a": 1, "d.a.b": 2}, {"d": None, "d.a": 1}])
 def test_two_spellings_that_exclude_each_other_are_an_error_that_names_the_variable(variables):
-    with pytest.raises(RenderError, match=r"^d(\.a)?: is given whole and, under dotted names, in parts"):
+    with pytest.raises(RenderError, match=r"^d(\.a)?: is given both whole and in parts"):
         nest(variables)
 
 

@@ -96,7 +96,7 @@ def test_a_file_with_another_hash_than_the_locks_is_refused(wheelhouse, fetched)
 def test_what_the_lock_does_not_hold_is_named_with_the_fix(wheelhouse, fetched):
     wheelhouse.add("top", requires=["forgotten"])
     with pytest.raises(
-        PackagingError, match=r"requirements\.lock: forgotten is not in it; make it anew with the command at its top"
+        PackagingError, match=r"requirements\.lock: forgotten is not in it; generate it again with the command at its top"
     ):
         fetched("top")
 
@@ -147,7 +147,7 @@ def test_a_platform_with_a_host_of_its_own_asks_for_what_that_needs_and_no_other
 
 def test_an_extra_that_no_function_has_is_refused():
     known = "aws, azure, docker, gcp, modal, postgres, schedules, telemetry"
-    with pytest.raises(PackagingError, match=f"extras: dev is none of a function's; they are {known}"):
+    with pytest.raises(PackagingError, match=f"extras: dev is not an extra for functions; these are {known}"):
         roots(["dev"], ARM, validation=False)
 
 

@@ -142,7 +142,7 @@ BAD = [
         "'d.' has an empty part between its dots; write it as `variable.field`",
         "'.x' has an empty part between its dots; write it as `variable.field`",
     ]),
-    ({"cpu": 512, "cpu.x": 1}, ["cpu: is given whole and, under dotted names, in parts; give it one way"]),
+    ({"cpu": 512, "cpu.x": 1}, ["cpu: is given both whole and in parts (dotted names); give it one way"]),
     ({"anything": float("inf")}, ["anything: is inf, which JSON cannot say; give a finite number"]),
     ({"anything": {1}}, ["anything: is a set; give text, a number, a boolean, null, a list or an object"]),
     ({"anything": "x" * 140_000}, ["is larger than 128 KiB as JSON; keep large data elsewhere and pass its address"]),

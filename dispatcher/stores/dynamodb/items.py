@@ -65,7 +65,7 @@ def readable(what: str) -> Iterator[None]:
         yield
     except ODD as problem:
         words = f"{type(problem).__name__}: {problem}"
-        raise StoreUnavailable(f"DynamoDB: an item came that nobody can read: {what}: {words}: try again") from problem
+        raise StoreUnavailable(f"DynamoDB: an item cannot be read: {what}: {words}: try again") from problem
 
 
 def plain(attribute: Mapping[str, Any]) -> Any:
