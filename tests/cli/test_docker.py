@@ -17,6 +17,7 @@ def engine(monkeypatch):
     engine.clear()
 
 
+@pytest.mark.long
 def test_the_demo_keeps_its_promises_on_a_real_engine_and_leaves_nothing(engine, cli):
     images = engine.client.images(quiet=True)
     with cli.process("demo", "--docker", "--json", "--speed", "20") as process:

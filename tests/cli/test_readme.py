@@ -61,6 +61,7 @@ def test_there_are_blocks_of_every_kind():
     assert [language for language, _ in BLOCKS] == ["sh", "sh", "sh", "python"]
 
 
+@pytest.mark.long
 def test_every_command_of_the_readme_does_what_it_says(done):
     ends = (done / "ends").read_text().splitlines()
     said = (done / "output").read_text()

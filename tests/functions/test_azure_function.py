@@ -56,6 +56,7 @@ def people(database):
     made.store.close()
 
 
+@pytest.mark.long
 def test_a_timer_dispatches_runs_to_container_instances_until_all_have_ended(
     start, people, database, container_instance_emulator
 ):

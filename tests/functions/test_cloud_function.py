@@ -101,6 +101,7 @@ def ticking(start):
     return start(DISPATCHER_STORE=url)
 
 
+@pytest.mark.long
 def test_a_schedule_dispatches_runs_to_cloud_run_until_all_have_ended(start, people, database, cloud_run_emulator):
     people.create_work_pool("batch", type="cloud-run-v2:push", concurrency_limit=2)
     runs = [people.create_run(pool="batch", job_variables={"image": "busybox", "region": "us-central1"}) for _ in range(3)]

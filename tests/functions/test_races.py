@@ -140,6 +140,7 @@ def client(tmp_path):
     dispatcher.store.close()
 
 
+@pytest.mark.long
 def test_200_runs_of_two_processes_of_which_one_is_killed_again_and_again(client, tmp_path):
     client.create_work_pool("race", type="ecs:push", concurrency_limit=5)
     runs = client.create_runs({"pool": "race", "job_variables": {"image": "busybox"}} for _ in range(200))
@@ -160,6 +161,7 @@ def test_200_runs_of_two_processes_of_which_one_is_killed_again_and_again(client
 TRACE = """sh -c 'echo + $DISPATCHER_RUN_ID >> "$TRACE"; sleep 0.1; echo - $DISPATCHER_RUN_ID >> "$TRACE"'"""
 
 
+@pytest.mark.long
 def test_60_runs_as_local_processes_of_two_dispatchers_of_which_one_is_killed_again_and_again(client, tmp_path):
     trace = tmp_path / "trace"
     client.create_work_pool("race", type="process", concurrency_limit=4)

@@ -128,6 +128,7 @@ def test_what_the_package_holds_is_all_that_is_imported_and_nothing_is_written_i
     assert sorted(task.rglob("*")) == before
 
 
+@pytest.mark.long
 def test_a_run_cannot_be_created_in_a_package_without_validation_and_the_error_says_what_to_do(world):
     world.people.create_work_pool("batch", type="ecs:push")
     function = world.sandbox()
@@ -137,6 +138,7 @@ def test_a_run_cannot_be_created_in_a_package_without_validation_and_the_error_s
     assert function.invoke(SCHEDULED)["idle"] == 1, "it goes on ticking"
 
 
+@pytest.mark.long
 def test_a_run_can_be_created_in_a_package_with_validation_and_is_checked_there(world, shared, tmp_path):
     world.people.create_work_pool("batch", type="ecs:push")
     package = built_once(shared, "validation.zip", validation=True)
@@ -150,6 +152,7 @@ def test_a_run_can_be_created_in_a_package_with_validation_and_is_checked_there(
     assert failed.value.type == "InvalidVariables"
 
 
+@pytest.mark.long
 def test_a_package_with_telemetry_sends_it_and_writes_its_lines_into_the_log(world, shared, tmp_path):
     world.people.create_work_pool("batch", type="ecs:push")
     world.create(2)
@@ -234,6 +237,7 @@ def slow_ecs(cloud):
     wire.close()
 
 
+@pytest.mark.long
 def test_two_at_once_one_delivered_twice_and_one_killed_at_its_time_limit_double_and_lose_nothing(world, slow_ecs):
     world.people.create_work_pool("batch", type="ecs:push", concurrency_limit=4)
     mortal = world.sandbox(**SHORT, AWS_ENDPOINT_URL_ECS=slow_ecs.address)

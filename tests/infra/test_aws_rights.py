@@ -70,6 +70,7 @@ def documents(tenant, tmp_path_factory):
     return {"dispatcher": planned["module.dispatcher.aws_iam_role_policy.function[0]"]["policy"], **managed}
 
 
+@pytest.mark.long
 def test_ten_pools_with_the_longest_names_are_within_the_quotas_of_iam(documents):
     assert len(documents) == 1 + ATTACHED
     assert size(documents["dispatcher"]) < 10_240

@@ -95,6 +95,7 @@ def listed(value):
     return value if isinstance(value, list) else [value]
 
 
+@pytest.mark.long
 def test_the_template_has_nothing_that_cfn_lint_objects_to(template):
     found = lint_file(template, ManualArgs(ignore_checks=["W3005"]))  # W3005: a DependsOn that osls adds by itself
     assert [str(match) for match in found] == []

@@ -66,6 +66,7 @@ def read(package):
         return {name: archive.read(name) for name in archive.namelist()}
 
 
+@pytest.mark.long
 def test_google_finds_its_main_and_a_locked_list_of_what_to_install(google):
     assert b"import tick" in google.files["main.py"]
     assert {name.partition("/")[0] for name in google.files} == {"main.py", "requirements.txt", "dispatcher", "providers"}
@@ -73,6 +74,7 @@ def test_google_finds_its_main_and_a_locked_list_of_what_to_install(google):
     assert not [name for name in google.files if name.endswith(".pyc")], "Google's build compiles what it gets"
 
 
+@pytest.mark.long
 def test_pip_installs_googles_list_and_refuses_a_file_with_another_hash(google, tmp_path):
     (tmp_path / "requirements.txt").write_bytes(google.files["requirements.txt"])
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--target", str(tmp_path / "installed")]
@@ -92,6 +94,7 @@ def test_pip_installs_googles_list_and_refuses_a_file_with_another_hash(google, 
     assert "THESE PACKAGES DO NOT MATCH THE HASHES" in refused.stderr
 
 
+@pytest.mark.long
 def test_azure_finds_its_app_its_host_file_and_everything_installed(azure):
     files = azure.files
     assert b"import app" in files["function_app.py"]
@@ -104,11 +107,13 @@ def test_azure_finds_its_app_its_host_file_and_everything_installed(azure):
     assert f"/home/site/wwwroot/{SITE_PACKAGES}/dispatcher/ticking/line.py".encode() in compiled
 
 
+@pytest.mark.long
 def test_two_builds_of_one_input_are_the_same_bytes(platform):
     again = platform.build("elsewhere/other.zip")
     assert platform.built.order.output.read_bytes() == again.order.output.read_bytes()
 
 
+@pytest.mark.long
 def test_the_bill_names_what_the_function_will_run_with_wherever_it_is_installed(platform):
     bill = json.loads(platform.built.order.bill.read_text())
     assert {component["name"] for component in bill["components"]} == platform.distributions

@@ -62,6 +62,7 @@ def container_instance(clock):
 CLOUDS = {"cloud-run-v2:push": (cloud_run, {}), "azure-container-instance:push": (container_instance, AZURE)}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pool_type", CLOUDS)
 def test_a_burst_beyond_the_default_quotas_waits_and_says_why_and_until_when(pool_type):
     make, variables = CLOUDS[pool_type]

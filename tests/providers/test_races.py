@@ -113,6 +113,7 @@ def emulated(cloud: Cloud) -> Iterator[tuple[dict[str, str], Remote, str]]:
             process.terminate()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cloud", CLOUDS, ids=[cloud.emulator for cloud in CLOUDS])
 def test_lost_answers_and_killed_processes_neither_repeat_nor_lose_nor_crowd_a_run(cloud, tmp_path, monkeypatch):
     path = tmp_path / "store.db"

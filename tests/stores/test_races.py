@@ -4,9 +4,12 @@ The full size is run by hand: `python -m tests.stores.races`. So is every size o
 processes: `python -m tests.stores.dynamodb.race`.
 """
 
+import pytest
+
 from tests.stores.races import LIMITED, POOL_LIMIT, POOLS, QUEUE_LIMIT, Figures, Race, on_postgres
 
 
+@pytest.mark.long
 def test_no_promise_is_broken_by_kills_and_by_restarts_of_postgresql_and_cut_connections():
     race = Race(runs=120, kill_after=30, disturb_after=25, lost_answers=0.02, job_seconds=0.5)
     figures, problems = on_postgres(race)

@@ -89,6 +89,7 @@ def clock():
     return SharedClock()
 
 
+@pytest.mark.long
 def test_a_burst_waits_for_the_quota_and_no_run_fails_for_it(clock):
     quotas = {"writes_per_minute": WRITES_PER_MINUTE, "reads_per_minute": READS_PER_MINUTE}
     with CloudRunEmulator(clock=clock.seconds, job_seconds=90, **quotas) as emulator:

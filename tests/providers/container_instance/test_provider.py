@@ -535,6 +535,7 @@ class TestSweep:
         assert len(provider.sweep(a_job().configuration, frozenset())) == 5
 
 
+@pytest.mark.long
 def test_a_burst_on_azures_default_quotas_waits_and_loses_nothing(start):
     aci = start(job_seconds=30)
     provider = provider_for(aci, deletes_per_call=100)

@@ -47,6 +47,7 @@ class Cut:
         """The one client serves all tests."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("passed_on", [False, True])
 def test_a_tick_cut_at_any_request_is_finished_by_the_next(passed_on: bool):
     table = fresh_table()

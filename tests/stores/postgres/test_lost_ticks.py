@@ -39,6 +39,7 @@ class StillClock:
         return an_id()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("passed_on", [False, True])
 def test_a_tick_cut_at_any_request_is_finished_by_the_next(
     postgres: PostgresServer, stores: Callable[..., PostgresStore], passed_on: bool
