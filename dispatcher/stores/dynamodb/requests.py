@@ -48,7 +48,7 @@ class Patience:
     tries: int = 10
     seconds: float = 20.0
     """A request with all its repeats ends by then, `LEAST_SECONDS` later at most."""
-    one: float = 7.0
+    try_seconds: float = 7.0
     """How long one try may take as a whole, however slowly its answer arrives: connecting and one read."""
     first_delay: float = 0.05
     longest_delay: float = 2.0
@@ -236,7 +236,7 @@ class Table:
         parameters = {name: value for name, value in named.items() if value is not None}
         started, name, left = self.clock.now(), "", self._patience.seconds
         for number in range(1, self._patience.tries + 1):
-            answer, words = self._try(operation, parameters, max(min(self._patience.one, left), LEAST_SECONDS))
+            answer, words = self._try(operation, parameters, max(min(self._patience.try_seconds, left), LEAST_SECONDS))
             if answer is not None:
                 return answer
             left = self._patience.seconds - (self.clock.now() - started).total_seconds()

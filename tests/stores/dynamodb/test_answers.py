@@ -57,7 +57,7 @@ def patient(place: Place, client: Any) -> DynamoStore:
 @pytest.fixture
 def hasty(place: Place, client: Any) -> DynamoStore:
     """It waits for nobody."""
-    return DynamoStore(place.table, connect=lambda: client, clock=place.clock, patience=Patience(tries=2, one=0.3))
+    return DynamoStore(place.table, connect=lambda: client, clock=place.clock, patience=Patience(tries=2, try_seconds=0.3))
 
 
 Nouns = tuple[Run, Deployment]
