@@ -29,7 +29,8 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
     """
     _refuse_an_old_library(sqlite3.sqlite_version_info)
     _refuse_a_strange_file(connection, path)
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file: what is pruned can be given back
+    if not Path(path).exists() or not Path(path).stat().st_size:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # what is pruned can be given back; later it takes a VACUUM
     _log_ahead(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")

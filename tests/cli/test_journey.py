@@ -43,7 +43,7 @@ def test_a_run_goes_from_create_to_its_log(cli, pool):
     assert cli("run", "logs", run_id).out == "hello from first\n"
     assert cli.ok("run", "logs", run_id)["url"].startswith("file:///")
     assert cli.ok("run", "explain", run_id)["reason"] == "ENDED"
-    assert "already: FAILED" in cli("run", "cancel", run_id).out
+    assert "already ended: FAILED" in cli("run", "cancel", run_id).out
 
 
 def test_limits_and_priorities_decide_and_explain_says_so(cli, pool):

@@ -34,8 +34,9 @@ def lines(capsys):
 
 
 def test_an_invocation_writes_a_line_for_each_pool_and_sends_the_rest_before_it_answers(watched, collector, capsys):
-    watched.people.create_work_pool("another", type="ecs:push")
+    watched.people.create_work_pool("another", type="ecs:push", concurrency_limit=0)
     watched.create(3)
+    watched.people.create_run(pool="another", job_variables={"image": "busybox"})
     assert watched()["pools"][0]["problem"] == ""
     documents = {document["Pool"]: document for document in lines(capsys)}
     assert set(documents) == {"batch", "another"}
@@ -55,7 +56,7 @@ def test_an_end_that_comes_as_an_event_is_in_the_line_of_the_tick_that_it_brings
     watched(only(aws.events(), "STOPPED")[0])
     [document] = lines(capsys)
     assert (document["Completed"], document["Admitted"], document["SlotsInUse"]) == (1, 1, 2)
-    ends = collector.metrics["dispatcher.run.ended_attempts"].sum.data_points
+    ends = collector.metrics["dispatcher.run.ended"].sum.data_points
     assert [attribute.value.string_value for attribute in ends[0].attributes] == ["batch", "default", "COMPLETED"]
 
 

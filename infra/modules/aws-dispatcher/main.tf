@@ -267,7 +267,8 @@ resource "aws_lambda_permission" "tasks" {
   source_arn    = aws_cloudwatch_event_rule.tasks[0].arn
 }
 
-# Everything here is older than this, so a destroy begins with it: while the table is protected, it ends here and removes nothing.
+# Everything in this module is older than this, so a destroy of the module begins with it: while the table is protected, it ends here.
+# Pools that stand beside the module are destroyed at the same time.
 resource "terraform_data" "protection" {
   count = var.create_table ? 1 : 0
 
@@ -275,20 +276,31 @@ resource "terraform_data" "protection" {
 
   provisioner "local-exec" {
     when    = destroy
-    command = "if [ '${self.input}' = true ]; then echo 'deletion_protection: the table with the state of every run is protected. Nothing was removed. Apply with deletion_protection = false first.' >&2; exit 1; fi"
+    command = "if [ '${self.input}' = true ]; then echo 'deletion_protection: the table with the state of every run is protected. Nothing of the dispatcher was removed. Apply with deletion_protection = false first.' >&2; exit 1; fi"
   }
 
   depends_on = [
     aws_cloudwatch_dashboard.this,
     aws_cloudwatch_event_permission.pools,
+    aws_cloudwatch_event_rule.tasks,
     aws_cloudwatch_event_target.tasks,
+    aws_cloudwatch_log_group.this,
+    aws_cloudwatch_log_metric_filter.problems,
     aws_cloudwatch_metric_alarm.this,
     aws_dynamodb_table.this,
+    aws_iam_policy.pools,
+    aws_iam_role.function,
+    aws_iam_role.schedule,
+    aws_iam_role_policy.function,
     aws_iam_role_policy.further,
     aws_iam_role_policy.schedule,
+    aws_iam_role_policy_attachment.pools,
+    aws_lambda_function.this,
     aws_lambda_function_event_invoke_config.this,
     aws_lambda_permission.tasks,
     aws_scheduler_schedule.this,
+    aws_scheduler_schedule_group.this,
+    aws_sqs_queue.dead_letters,
     aws_sqs_queue_policy.dead_letters,
   ]
 }
