@@ -102,11 +102,16 @@ def _interval_fault(interval: timedelta) -> str | None:
     return f"must be from one minute to {LONGEST_INTERVAL.days} days (got {interval.total_seconds():g} seconds)"
 
 
+_EARLIEST = datetime(1, 2, 1, tzinfo=UTC)
+"""No earlier time is computed with: the calendar of Python begins in the year 1."""
+
+
 def _never_faults(schedule: Schedule) -> Iterator[Fault]:
     """The fault of a schedule that has no window although each field is valid."""
-    begin = (schedule.anchor or _START) - timedelta(days=2)
-    if begin.tzinfo is None:
+    anchor = schedule.anchor or _START
+    if anchor.tzinfo is None:
         return
+    begin = max(anchor, _EARLIEST) - timedelta(days=2)
     kind = next(kind for kind in _KINDS if getattr(schedule, kind) is not None)
     try:
         if next(windows_due(schedule, begin, begin + LOOKED_AHEAD), None) is None:

@@ -29,6 +29,9 @@ BUSY = ("port is already allocated", "address already in use", "device or resour
 """Words of refusals that may pass: of the engine's host, and of this job alone. Every other is for good."""
 
 
+EVENT_SECONDS = 5
+"""How long after a container's time of creation a busy engine may report it. The engine answers when that time has come."""
+
 MAY_HAVE_RUN = (
     "the engine was restarted while it started the container: whether the command has run is not known, "
     "and it is not started a second time"
@@ -94,8 +97,9 @@ class Starting:
         if not marks.is_left(self._engine, self._name, Mark.START) or container.created_at is None:
             return False
         since = int(container.created_at.timestamp())
+        until = since + EVENT_SECONDS
         filters = {"container": [container.id], "event": ["create"]}
-        answer = self._engine.get("/events", since=since, until=since + 1, filters=filters)
+        answer = self._engine.get("/events", since=since, until=until, filters=filters)
         if answer.status != 200:
             raise answer.unexpected("the engine's events cannot be read")
         return container.id.encode() not in answer.body

@@ -204,3 +204,9 @@ def test_what_is_wrong_with_a_deployments_variables_is_said_with_and_without_sch
     with pytest.raises(InvalidVariables) as refused:
         check_deployment_variables(NEEDS_SIZE, {"size": "x", "sise": 1}, scheduled=scheduled)
     assert {fault.path for fault in refused.value.faults} == {"size", "sise"}
+
+
+@pytest.mark.parametrize("anchor", [datetime(1, 1, 1), datetime(1, 1, 1, tzinfo=UTC)])  # noqa: DTZ001 - what is refused
+def test_an_anchor_at_the_beginning_of_the_calendar_is_refused_by_its_name(anchor):
+    with pytest.raises(InvalidInput, match="anchor"):
+        validate(Schedule(slug="s", interval=timedelta(days=7), anchor=anchor))

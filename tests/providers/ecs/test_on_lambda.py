@@ -55,7 +55,7 @@ def test_a_request_is_signed_as_boto3_signs_it(monkeypatch, homeless, operation,
     for name, value in {**environment, "AWS_DEFAULT_REGION": "eu-west-1"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda *_, **__: NOW)
-    client = boto3.client("ecs", config=Config(retries={"total_max_attempts": 1}))
+    client = boto3.Session().client("ecs", config=Config(retries={"total_max_attempts": 1}))
     theirs = sent_by_boto3(client, operation, OPERATIONS[operation])
     host = lambda_host(environment, "eu-west-1")
     name = {"run_task": "RunTask", "describe_tasks": "DescribeTasks"}[operation]
