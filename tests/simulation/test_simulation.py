@@ -18,7 +18,7 @@ from tests.simulation.stores import EMBEDDED
 
 ROOT = Path(__file__).parents[2]
 SEEDS = {"memory": range(12), "sqlite": range(1000, 1006)}
-MORE_SEEDS = {"memory": range(60), "sqlite": range(1000, 1030)}
+MORE_SEEDS = {"memory": [*range(60), 274], "sqlite": range(1000, 1030)}
 
 
 @pytest.fixture(scope="module")
