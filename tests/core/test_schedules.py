@@ -87,7 +87,7 @@ def test_in_every_zone_each_window_comes_once_and_none_is_missing(case, zones):
             if list(windows_due(in_zone(schedule, zone), since, until)) != oracle(fits, times, tz, since, until):
                 wrong.append((zone, since))
     assert not wrong
-    assert changes >= len(zones) // 2
+    assert changes > (400 if zones is ZONES else len(zones) // 2)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Australia/Lord_Howe", "Antarctica/Troll"])

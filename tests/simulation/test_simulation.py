@@ -56,7 +56,7 @@ def test_every_branch_that_matters_is_reached(more_tallies):
     assert sorted(set(reached) - set(MARKS)) == []
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3, 4))])
 def test_every_store_has_the_same_history(seed):
     stories = {}
     for store in EMBEDDED:
@@ -69,7 +69,12 @@ def test_every_store_has_the_same_history(seed):
 
 
 @pytest.mark.parametrize(
-    ("store", "seeds"), [("postgresql", range(2000, 2001)), pytest.param("dynamodb", range(3001, 3002), marks=pytest.mark.long)]
+    ("store", "seeds"),
+    [
+        ("postgresql", range(2000, 2001)),
+        pytest.param("postgresql", range(2001, 2003), marks=pytest.mark.long),
+        pytest.param("dynamodb", range(3001, 3002), marks=pytest.mark.long),
+    ],
 )
 def test_no_promise_is_broken_on_a_shared_store_and_its_story_is_the_same(store, seeds):
     stories = {}
