@@ -244,10 +244,11 @@ def _first_line(noun: type[Any]) -> str:
 def _docstrings() -> Mapping[str, Mapping[str, str]]:
     """The docstrings of the fields of each noun; empty if the source is not available."""
     try:
-        tree = ast.parse(inspect.getsource(models))
+        sources = [inspect.getsource(noun) for noun in vars(models).values() if isinstance(noun, type) and is_dataclass(noun)]
     except OSError:
         return {}
-    return {noun.name: dict(_described(noun)) for noun in tree.body if isinstance(noun, ast.ClassDef)}
+    nouns = (noun for source in sources for noun in ast.parse(source).body)
+    return {noun.name: dict(_described(noun)) for noun in nouns if isinstance(noun, ast.ClassDef)}
 
 
 def _described(noun: ast.ClassDef) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,106 @@
+"""Deployments: what is run where, when, and how often it is tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from annotated_types import Ge, Le
+
+from dispatcher.models.naming import DEFAULT_QUEUE, Name
+from dispatcher.models.pools import Hook
+from dispatcher.models.states import RunState
+
+
+class CatchUp(StrEnum):
+    """What becomes of the windows that came while nothing ticked."""
+
+    NONE = "none"
+    """They are left out."""
+    LAST = "last"
+    """The last of them is run."""
+    ALL = "all"
+    """The last `catch_up_limit` of them are run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When a deployment is to run: exactly one of `cron`, `interval` and `rrule`. `core.schedules` states the rules."""
+
+    slug: Name
+    """Unique in its deployment; part of the identity of every window."""
+    cron: str | None = None
+    """Five fields, read on the wall clock of `timezone`; or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`."""
+    day_or: bool = True
+    """Where a cron expression restricts days of the month and of the week: whether either is enough, or both have to match."""
+    interval: timedelta | None = None
+    """Longer than nothing; whole days keep the time of day, all else is elapsed time."""
+    rrule: str | None = None
+    """An RFC 5545 recurrence rule without DTSTART, daily or coarser."""
+    timezone: str = "UTC"
+    """A name of the tz database."""
+    anchor: datetime | None = None
+    """Where an interval or a rule begins to count; None means the start of 2020 on the wall clock of `timezone`."""
+    active: bool = True
+    """One that is not makes no runs; made active again, it goes on from then."""
+    catch_up: CatchUp = CatchUp.NONE
+    """What becomes of windows that came while nothing ticked: none, the last, or all of them are run."""
+    catch_up_limit: Annotated[int, Ge(1), Le(1000)] = 100
+    """How many windows are made up for at the most where all are."""
+
+    @property
+    def windows(self) -> tuple[str | timedelta | datetime | bool | None, ...]:
+        """What decides when it is due: two that are equal in this have the same windows."""
+        return self.cron, self.day_or, self.interval, self.rrule, self.timezone, self.anchor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """Which attempts of a run are followed by another one, and when. Refusals do not count as attempts here."""
+
+    attempts: Annotated[int, Ge(1), Le(20)] = 1
+    """In all, the first included."""
+    delay: timedelta = timedelta(0)
+    """From the end of the first attempt to the second, at most a day."""
+    backoff: Annotated[float, Ge(1), Le(100)] = 1.0
+    """Each delay is this many times the one before; none is longer than a day."""
+    states: frozenset[RunState] = frozenset({RunState.FAILED, RunState.CRASHED})
+    """FAILED (the job ended with an error), CRASHED (it was lost, stopped from outside, or did not start in time)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What is run where: a pool, a queue of it, and the job variables that every run of it starts from."""
+
+    id: UUID
+    name: Name
+    pool: Name
+    queue: Name = DEFAULT_QUEUE
+    job_variables: Mapping[str, Any] = field(default_factory=dict)
+    """Override the pool's defaults; overridden by a run's own."""
+    tags: tuple[str, ...] = ()
+    description: str = ""
+    schedules: tuple[Schedule, ...] = ()
+    """When runs are made of it by themselves; a window of each is one run, once."""
+    paused: bool = False
+    """A paused deployment's schedules make no runs; people still can."""
+    retry: RetryPolicy | None = None
+    """What its runs are born with."""
+    hooks: tuple[Hook, ...] = ()
+    """The hooks that are notified of its runs, beside those of the pool."""
+    created_at: datetime
+    version: int = 0
+    """Raised by every change; a change names the version it was made from."""
+    windows_until: Mapping[str, datetime] = field(default_factory=dict)
+    """By slug of each active schedule: up to when its windows have been made runs; written by ticks."""
+    windows_at: datetime | None = None
+    """When the next window comes near enough to be made a run; None where no schedule is active. Written by ticks."""
+
+    @property
+    def active_schedules(self) -> dict[str, Schedule]:
+        """The schedules that make runs, by slug."""
+        return {} if self.paused else {schedule.slug: schedule for schedule in self.schedules if schedule.active}

@@ -1,0 +1,24 @@
+"""What can name a pool, queue or deployment, and the bounds of numbers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Len, Predicate
+
+FORBIDDEN_IN_NAMES = frozenset("/%&><")
+"""What Prefect forbids in the names of pools and queues; control characters are forbidden too."""
+
+DEFAULT_QUEUE = "default"
+
+MAX_INTEGER = 2**31 - 1
+
+
+def is_name(text: str) -> bool:
+    """True for text that can name a pool, queue or deployment."""
+    return text.isprintable() and text == text.strip() and not FORBIDDEN_IN_NAMES & set(text)
+
+
+Name = Annotated[str, Len(1, 200), Predicate(is_name)]
+Limit = Annotated[int, Ge(0)]
+Priority = Annotated[int, Gt(0)]

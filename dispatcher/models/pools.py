@@ -1,0 +1,125 @@
+"""Work pools: their queues, their hooks and what holds their runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from dispatcher.models.naming import Limit, Name, Priority
+from dispatcher.models.states import RunState, Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkQueue:
+    """A lane of a pool: runs wait in it, and the lowest priority number goes first."""
+
+    name: Name
+    """Unique in its pool."""
+    priority: Priority
+    """Unique in its pool; 1 is served first."""
+    concurrency_limit: Limit | None = None
+    """How many of its runs may hold a slot; 0 means never, None means no limit of its own."""
+    paused: bool = False
+    """A paused queue delivers nothing; its runs pile up."""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hook:
+    """A configured target (a webhook, a topic) and what it is notified of among the runs of a pool or deployment."""
+
+    name: Name
+    """The entry of `DISPATCHER_HOOKS`; unique in its pool or deployment."""
+    states: frozenset[RunState] = frozenset({RunState.FAILED, RunState.CRASHED})
+    """The terminal states that it is notified of; a run that is retried counts by its last attempt."""
+    late_after: timedelta | None = None
+    """How long a run may wait beyond its due time before the hook is notified, once; None: never."""
+
+
+class HoldKind(StrEnum):
+    """What is in the way while runs are held: what people can do about it differs."""
+
+    RATE = "RATE"
+    """The provider's rate, or a quota of the account: it ends by itself, or the quota is raised."""
+    CAPACITY = "CAPACITY"
+    """The provider has no room now, or a quota of running jobs is used up: it ends when jobs end."""
+    MISCONFIGURED = "MISCONFIGURED"
+    """The dispatcher's own host lacks something (a region, credentials): nothing starts until somebody fixes it."""
+    PACE = "PACE"
+    """A tick has submitted as much as the provider's published limits allow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolHold:
+    """Runs of a pool that wait together because the provider refused one of them; written by ticks.
+
+    `place`, `size` and `freed_by_end` mean what they mean in `providers.base.Hold`. One that is over stays until a job is
+    accepted where it held, so that the last refusal can still be shown.
+    """
+
+    place: tuple[str, ...] = ()
+    """Only runs whose place begins with these parts are held; empty: wherever they go."""
+    size: Mapping[str, float] = field(default_factory=dict)
+    """Only runs that need at least this much in every dimension named here are held; empty: whatever they need."""
+    freed_by_end: bool = False
+    """The end of a job ends the hold as well."""
+    until: datetime
+    """When one of the runs is tried again."""
+    reason: str
+    """The provider's words."""
+    kind: HoldKind
+    passed: Mapping[str, tuple[datetime, UUID]] = field(default_factory=dict)
+    """By queue: the due time and id up to which every due run was found to be held. A hint that spares a second look."""
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Two holds that are equal in this are one: the later refusal takes the place of the earlier."""
+        return self.kind, self.place, self.freed_by_end, tuple(sorted(self.size.items()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkPool:
+    """A named, governed way onto some infrastructure, together with its queues."""
+
+    id: UUID
+    name: Name
+    type: str
+    """The provider type, as `ecs:push`."""
+    base_job_template: Mapping[str, Any]
+    """`{"job_configuration": {...}, "variables": {JSON Schema}}`."""
+    queues: tuple[WorkQueue, ...]
+    """In order of priority; always holds `default`."""
+    concurrency_limit: Limit | None = None
+    """How many runs of the whole pool may hold a slot; 0 means never, None means unlimited."""
+    paused: bool = False
+    """A paused pool delivers nothing; its runs pile up."""
+    description: str = ""
+    hooks: tuple[Hook, ...] = ()
+    """The hooks that are notified of the runs of the pool."""
+    created_at: datetime
+    version: int = 0
+    """Raised by every change of the configuration; a change names the version it was made from."""
+    holds: tuple[PoolHold, ...] = ()
+    """Which of its runs wait because the provider refused, those that are over included; written by ticks."""
+    last_tick_at: datetime | None = None
+    """The heartbeat; written by ticks."""
+
+    def queue(self, name: str) -> WorkQueue | None:
+        """The queue of that name, if the pool has it."""
+        return next((queue for queue in self.queues if queue.name == name), None)
+
+    def status(self, now: datetime, heartbeat: timedelta) -> Status:
+        """PAUSED, or READY while a tick came within `heartbeat`, or NOT_READY."""
+        if self.paused:
+            return Status.PAUSED
+        ticked = self.last_tick_at is not None and now - self.last_tick_at <= heartbeat
+        return Status.READY if ticked else Status.NOT_READY
+
+    def queue_status(self, queue: WorkQueue, now: datetime, heartbeat: timedelta) -> Status:
+        """The same for one queue: PAUSED of its own, otherwise ticked with its pool."""
+        ticked = self.last_tick_at is not None and now - self.last_tick_at <= heartbeat
+        return Status.PAUSED if queue.paused else Status.READY if ticked else Status.NOT_READY

@@ -1,0 +1,209 @@
+"""Runs: what was asked for, its attempts, and the names of their jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypedDict
+from uuid import UUID
+
+from dispatcher.models.deployments import RetryPolicy
+from dispatcher.models.naming import Name
+from dispatcher.models.states import RunState
+from providers.base import Submission
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedJob:
+    """What a claim has rendered: every submission under that claim is made from this alone."""
+
+    configuration: Mapping[str, Any]
+    """The pool's job configuration with its placeholders filled."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """The dispatcher's own variables."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What the infrastructure is to be found by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """An attempt of a run that has ended and was followed by another."""
+
+    number: int
+    state: RunState
+    """The terminal state that it came to."""
+    reason: str = ""
+    claimed_at: datetime | None = None
+    submitted_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    submission: Submission | None = None
+    lingers: bool = False
+    """Its job still occupies something at its provider: removed with that of the last attempt."""
+
+    @property
+    def url(self) -> str | None:
+        """The provider's page about its job, where there is one."""
+        return None if self.submission is None else self.submission.url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """The arguments of a new run: the same for the Python API, the command line and `create_run` events.
+
+    Nothing in it is checked yet. `pool` or `deployment` says where the run belongs. The run takes its queue, tags, retry policy
+    and job variables from its deployment, unless the request has its own.
+    """
+
+    pool: str | None = None
+    deployment: str | None = None
+    queue: str | None = None
+    job_variables: Mapping[str, Any] | None = None
+    name: str | None = None
+    scheduled_at: datetime | None = None
+    """When the run is due, and the time it is for; None: now."""
+    tags: Sequence[str] = ()
+    idempotency_key: str | None = None
+    """A second request with the same key, pool and deployment returns the run of the first."""
+    retry: RetryPolicy | None = None
+
+
+class RunFields(TypedDict, total=False):
+    """The fields of `RunRequest`, as the keywords of `create_run`; a test keeps the two alike."""
+
+    pool: str | None
+    deployment: str | None
+    queue: str | None
+    job_variables: Mapping[str, Any] | None
+    name: str | None
+    scheduled_at: datetime | None
+    tags: Sequence[str]
+    idempotency_key: str | None
+    retry: RetryPolicy | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One execution: what was asked for, and where it stands."""
+
+    id: UUID
+    name: Name
+    pool: Name
+    queue: Name
+    deployment: str | None = None
+    job_variables: Mapping[str, Any] = field(default_factory=dict)
+    """The run's own; they win over the deployment's. Never changed once the run exists."""
+    tags: tuple[str, ...] = ()
+    created_at: datetime
+    scheduled_at: datetime
+    """What time it is for: the window of its schedule, or when it was asked to start. The same for every attempt."""
+    schedule: str | None = None
+    """The slug of the deployment's schedule that made it, with `scheduled_at` the window."""
+    retry: RetryPolicy | None = None
+    """When it is tried again; the deployment's policy at the time the run was made."""
+    notify_states: frozenset[RunState] = frozenset()
+    """The terminal states that the hooks of its pool and deployment named when the run was made."""
+    due_at: datetime
+    """Its position in the queue: `scheduled_at`, or later for an attempt that follows another."""
+
+    state: RunState = RunState.SCHEDULED
+    reason: str = ""
+    """One line on how it came into this state; empty where the state says it all."""
+    attempt: int = 1
+    """The `n` of the submission name; raised only when it is recorded that nothing lives under the old name."""
+    fence: int = 0
+    """Raised by every claim; every write under a claim names it."""
+    ended_attempts: int = 0
+    """How many attempts have ended; a retry policy counts these."""
+    refusals: int = 0
+    """Times that the provider clearly refused since the last accepted submission; the back-off grows with it."""
+    not_before: datetime | None = None
+    """Held back until then because the provider refused; its position in the queue stays. Of a claim that was taken over, and
+    refused: the end of its lease."""
+
+    claimed_at: datetime | None = None
+    """When the current attempt was first claimed."""
+    lease_until: datetime | None = None
+    """Until then the claim belongs to the invocation that made it; afterwards any tick may take it over."""
+    job: PinnedJob | None = None
+    """The rendered job that the claim pinned."""
+    start_within: float | None = None
+    """Seconds that the job may take from its submission to its start."""
+    submission: Submission | None = None
+    """Where the provider put it."""
+    ending: RunState | None = None
+    """While CANCELLING: the terminal state that it will come to (CANCELLED, or CRASHED for one that never started)."""
+    lingers: bool = False
+    """The ended job still occupies something at its provider that a tick has to remove."""
+
+    submitted_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    notify_at: datetime | None = None
+    """When hooks are to be notified: that it has ended, or, while it waits, that it is late. None: nobody is notified."""
+    notify_tries: int = 0
+    """How often that was tried."""
+    notified_hooks: frozenset[str] = frozenset()
+    """The hooks that have confirmed the present notification; they do not get it again while others fail."""
+    past: tuple[Attempt, ...] = ()
+    """The attempts before this one that ended, oldest first; the last `MAX_PAST` of them."""
+
+    @property
+    def left_behind(self) -> tuple[Attempt, ...]:
+        """Earlier attempts whose jobs linger at their provider."""
+        return tuple(attempt for attempt in self.past if attempt.lingers)
+
+    @property
+    def job_configuration(self) -> Mapping[str, Any]:
+        """The configuration of the job that its claim pinned; empty while there is none."""
+        return {} if self.job is None else self.job.configuration
+
+    @property
+    def url(self) -> str | None:
+        """The provider's page about its job, where there is one."""
+        return None if self.submission is None else self.submission.url
+
+
+MAX_PAST = 20
+"""As many as a retry policy allows attempts."""
+
+PINNED_BY_CREATION = frozenset(
+    {
+        "id",
+        "name",
+        "pool",
+        "queue",
+        "deployment",
+        "job_variables",
+        "tags",
+        "created_at",
+        "scheduled_at",
+        "schedule",
+        "retry",
+        "notify_states",
+    }
+)
+"""The fields of a run that no move may change."""
+
+
+def submission_name(run_id: UUID, attempt: int) -> str:
+    """The name of an attempt's job: a pure function, so that whoever comes after a crash can find it.
+
+    `r`, the 32 hex digits of the run's id, a hyphen and the attempt: valid as an ECS client token, a Cloud Run job id, an
+    Azure container group name and a Modal sandbox name.
+    """
+    return f"r{run_id.hex}-{attempt}"
+
+
+def parse_submission_name(name: str) -> tuple[UUID, int] | None:
+    """The run and attempt behind a name, or None when the name is not one of ours."""
+    head, _, attempt = name.partition("-")
+    if len(head) != 33 or head[0] != "r" or not attempt.isdecimal():
+        return None
+    try:
+        return UUID(hex=head[1:]), int(attempt)
+    except ValueError:
+        return None
