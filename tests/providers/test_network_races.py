@@ -38,8 +38,9 @@ pytestmark = pytest.mark.long
 
 RUNS, LIMIT, LEFT = 80, 7, 20
 SEED = 11
-TICKS = 12
-"""Within so many ticks, a second apart, every slot is held by a live job or by nobody: the lease and the lag, and a look-up."""
+TICKS = 14
+"""Within so many ticks, a second apart, every slot is held by a live job or by nobody: the longest lease (11.5 s), the lag
+(0.5 s), the tick that looks up, and one more where the killed process claimed in the middle of a second."""
 ODDS = {
     Fault.CUT_BEFORE: 0.03,
     Fault.CUT_AFTER: 0.04,

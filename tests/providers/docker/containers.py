@@ -4,6 +4,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from time import monotonic
 from typing import ClassVar
 
 from docker.errors import NotFound
@@ -17,6 +18,9 @@ from tests.providers.harness import ProviderHarness
 
 SCRIPT = 'echo begun >> "$1.begun"; until read code < "$1"; do :; done; exit "$code"'
 """`$1` is the gate (a FIFO): the exit code comes through it."""
+
+PATIENCE = 30.0
+"""Seconds that a busy engine may take to notice something."""
 
 _gates = count(1)
 
@@ -116,6 +120,12 @@ class DockerHarness(ProviderHarness):
 
     def wait(self, seconds):
         self.passed += timedelta(seconds=seconds)
+
+    def until_out_of_memory(self, name):
+        """The engine hears of it by an event of its own, as a rule before the end, but not always."""
+        ends = monotonic() + PATIENCE
+        while not self.client.inspect_container(name)["State"]["OOMKilled"]:
+            assert monotonic() < ends, f"{name}: the engine never heard that it was killed for its memory"
 
     def forget(self, name):
         self.client.remove_container(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from docker.errors import DockerException
@@ -13,6 +14,7 @@ from requests.exceptions import RequestException
 from dispatcher.client import Dispatcher
 from dispatcher.models import RunState
 from dispatcher.stores.sqlite import SqliteStore
+from providers.docker.provider import DockerProvider
 from providers.docker.request import NAME_LABEL
 from tests.providers.docker.engines import IMAGE
 from tests.providers.test_races import Cloud, tick_and_kill
@@ -109,4 +111,7 @@ def test_an_engine_that_is_killed_and_restarted_neither_repeats_nor_loses_nor_cr
         assert {run.exit_code for run in runs} <= {0, 137, 255, None}
         assert watcher.peak <= LIMIT
         assert next(deaths, None) is None, "the engine was killed as often as was meant"
+    assert len(engine.names()) <= states[RunState.CRASHED], "only what may have run is left, as a token against a second start"
+    a_day_later = DockerProvider(environment={"DOCKER_HOST": engine.socket}, now=lambda: datetime.now(UTC) + timedelta(days=1))
+    a_day_later.sweep(runs[0].job.configuration, frozenset())
     assert engine.names() == set()

@@ -217,6 +217,7 @@ def test_a_program_over_its_memory_limit_has_failed_and_the_reason_says_so(harne
     job = harness.job(configuration={**harness.configuration(), "command": greedy, "mem_limit": "16m"})
     submission = harness.submitted(job)
     harness.client.wait(job.name)
+    harness.until_out_of_memory(job.name)
     seen = harness.another().observe([submission])[job.name]
     assert (seen.state, seen.exit_code) == (JobState.FAILED, 137)
     assert "out of memory" in seen.reason
