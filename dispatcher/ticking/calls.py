@@ -56,17 +56,26 @@ class Calls(Generic[Item, Result]):
     """Make one call for each item; items that were not reached come back with None.
 
     The clock is asked right before each call, in the thread that makes it. With `threads=1` the calls are made in the
-    caller's own thread, one at a time. `function` must not raise: a failure is one of its answers.
+    caller's own thread, one at a time. `function` must not raise: a failure is one of its answers. Once `is_stopped` is true,
+    no further call begins; those under way end, and their answers come.
     """
 
     def __init__(
-        self, function: Callable[[Item], Result], *, threads: int, clock: Clock, deadline: datetime, pace: Pace
+        self,
+        function: Callable[[Item], Result],
+        *,
+        threads: int,
+        clock: Clock,
+        deadline: datetime,
+        pace: Pace,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._function = function
         self._threads = threads
         self._clock = clock
         self._deadline = deadline
         self._pace = pace
+        self._is_stopped = is_stopped
         self._line: deque[Item] = deque()
         self._lock = Lock()
         self._stopped = False
@@ -132,6 +141,7 @@ class Calls(Generic[Item, Result]):
 
     def _take(self) -> tuple[Item, float] | None:
         with self._lock:
+            self._stopped = self._stopped or self._is_stopped()
             if self._stopped or not self._line:
                 return None
             now = self._clock.now()
@@ -143,7 +153,8 @@ class Calls(Generic[Item, Result]):
             return self._line.popleft(), self._pace.take(now)
 
     def _call(self, item: Item) -> Result | None:
-        return None if self._stopped or self._clock.now() > self._deadline else self._function(item)
+        is_late = self._stopped or self._is_stopped() or self._clock.now() > self._deadline
+        return None if is_late else self._function(item)
 
 
 def _as_they_come(answers: SimpleQueue[Answer | None], workers: Sequence[Future[None]]) -> Iterator[list[Answer]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from dispatcher.clock import Clock
 from dispatcher.core.windows import WindowLimits
@@ -43,6 +43,11 @@ class TickLimits:
     """Queues whose first waiting run is read, one row each, for telemetry."""
 
 
+def never() -> bool:
+    """The tick of a function is ended by its deadline alone."""
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
     """A tick's dependencies: store and providers, clock and events, and its limits."""
@@ -55,3 +60,10 @@ class Dispatch:
     limits: TickLimits = TickLimits()
     deliver: Deliver | None = None
     """How notifications reach hooks; None: none are delivered."""
+    is_stopped: Callable[[], bool] = never
+    """Whether the process is about to end. Then a tick begins no more calls, as after its deadline, and records the answers of
+    those under way. Called from several threads."""
+
+    def is_over(self, deadline: datetime) -> bool:
+        """Whether a tick begins nothing more: its deadline has come, or the process is about to end."""
+        return self.is_stopped() or self.clock.now() >= deadline

@@ -33,7 +33,7 @@ Delivery = tuple[Run, Hook]
 def notify(dispatch: Dispatch, pool: WorkPool, *, deadline: datetime, report: PoolReport) -> None:
     """Deliver the pool's due notifications. A failure of the store becomes a problem in the report."""
     now = dispatch.clock.now()
-    if dispatch.deliver is None or now >= deadline:
+    if dispatch.deliver is None or dispatch.is_over(deadline):
         return
     try:
         if runs := dispatch.store.to_notify(pool.name, now, limit=AT_ONCE):
@@ -65,7 +65,12 @@ class _Round:
         hooks_of = {run.id: due_hooks(run, hooks[run.deployment], self.now) for run in runs}
         answers: dict[tuple[object, str], str | None] = {}
         calls: Calls[Delivery, str] = Calls(
-            self._deliver, threads=THREADS, clock=self.dispatch.clock, deadline=deadline, pace=Pace((), self.now)
+            self._deliver,
+            threads=THREADS,
+            clock=self.dispatch.clock,
+            deadline=deadline,
+            pace=Pace((), self.now),
+            is_stopped=self.dispatch.is_stopped,
         )
         for group in calls.run([(run, hook) for run in runs for hook in hooks_of[run.id]]):
             answers |= {(run.id, hook.name): problem for (run, hook), problem in group}

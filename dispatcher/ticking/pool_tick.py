@@ -59,4 +59,5 @@ class PoolTick:
             clock=self.clock,
             deadline=until or self.deadline,
             pace=pace or Pace((), self.clock.now()),
+            is_stopped=self.dispatch.is_stopped,
         )

@@ -63,10 +63,10 @@ def tick_pools(
 
 
 def _tick_group(dispatch: Dispatch, pools: Sequence[WorkPool], deadline: datetime, tick_pool: TickPool) -> Sequence[PoolReport]:
-    """Tick pools one after the other; none begins after the deadline."""
+    """Tick pools one after the other; none begins after the deadline, or when the process is about to end."""
     reports: list[PoolReport] = []
     for pool in pools:
-        if dispatch.clock.now() >= deadline:
+        if dispatch.is_over(deadline):
             break
         reports.append(tick_pool(dispatch, pool, not reports))
     return reports

@@ -89,8 +89,8 @@ class Submitting:
     def goes_on(self, queues: AbstractSet[str]) -> bool:
         """Whether there may be more to submit: it was cut short, or one of these queues, which got a run, has room."""
         room, now = (None, Barrier.PLACE_HELD), self.clock.now()
-        deadline = self.tick.deadline
-        has_time = self.cut and now + timedelta(seconds=self.pace.wait(now)) <= deadline and now < deadline
+        deadline, is_over = self.tick.deadline, self.tick.dispatch.is_over(self.tick.deadline)
+        has_time = self.cut and now + timedelta(seconds=self.pace.wait(now)) <= deadline and not is_over
         return has_time or any(self.admission.barriers.get(queue) in room for queue in queues)
 
     @timed("claim")
@@ -112,7 +112,7 @@ class Submitting:
 
     def _is_over(self) -> bool:
         """Whether the time for submissions is over."""
-        self.cut = self.cut or self.clock.now() >= self.until
+        self.cut = self.cut or self.tick.dispatch.is_over(self.until)
         return self.cut
 
     def _claim(self, size: int) -> tuple[Sequence[Claim], Sequence[Run]]:
@@ -175,7 +175,7 @@ class Submitting:
         job = job_of(claim.run)
         if claim.repeat and (answer := attempted(partial(self._look_up, claim, job), _not_looked_up)):
             return answer
-        if self.clock.now() > self.tick.deadline:
+        if self.tick.dispatch.is_stopped() or self.clock.now() > self.tick.deadline:
             return NotSubmitted("given back: looking it up took the rest of the tick")
         outcome = attempted(partial(self.tick.provider.submit, job), lambda problem: Unknown(cause=words(problem)))
         return outcome if isinstance(outcome, Outcome) else Unknown(cause=f"the provider answered {outcome!r}")

@@ -17,7 +17,7 @@ from providers.base import Submission
 def tidy(tick: PoolTick) -> None:
     """Discard what ended jobs left at their provider, and prune old history."""
     now = tick.clock.now()
-    if now >= tick.deadline:
+    if tick.dispatch.is_over(tick.deadline):
         return
     tick.report.discarded = attempted(partial(discard, tick, now), partial(_not_discarded, tick))
     if tick.limits.history is not None:
@@ -34,7 +34,9 @@ def discard(tick: PoolTick, now: datetime) -> int:
         return 0
     lingering = tick.store.lingering(tick.pool.name, limit=tick.limits.discards)
     ended = [run for run in lingering if (since := run.submitted_at or run.ended_at) and now - since > tick.longest_lease]
-    gone = tick.provider.discard([left for run in ended for left in left_by(run)]) if ended else frozenset()
+    if not ended or tick.dispatch.is_stopped():
+        return 0
+    gone = tick.provider.discard([left for run in ended for left in left_by(run)])
     discarded = [run.id for run in ended if {left.name for left in left_by(run)} <= gone]
     if discarded:
         tick.store.discarded(discarded)

@@ -105,6 +105,8 @@ def materialise(tick: PoolTick, windows: Windows) -> AbstractSet[str]:
     for _ in range(ROUNDS):
         steps = 0
         for index, deployment in enumerate(windows.near):
+            if tick.dispatch.is_stopped():
+                return windows.queues
             if tick.clock.now() >= ends:
                 windows.cut_short(len(windows.near) - index)
                 return windows.queues
