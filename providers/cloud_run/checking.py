@@ -9,11 +9,12 @@ from typing import Any
 from providers.base import Checked, ConfigurationError, Finding, Job
 from providers.cloud_run.environment import PREFECT_SECRETS, SECRET_KEYS, plain_of, secrets_of
 from providers.cloud_run.knative import is_knative, strangers, written_at
-from providers.cloud_run.labels import MAX_LABELS, clean_key
 from providers.cloud_run.needs import needs_of
-from providers.cloud_run.place import NO_REGION, Place, place_names
+from providers.cloud_run.place import Place, place_names
 from providers.cloud_run.rendering import NO_STAGE, OUTPUT, OWN, body_of, v2_body
 from providers.cloud_run.rules import broken_rules
+from providers.google.accounts import NO_REGION
+from providers.google.labels import MAX_LABELS, clean_key
 from providers.remarks import finding_of, start_timeout_faults, unknown_keys
 from providers.values import mapping
 

@@ -7,39 +7,26 @@ retry: Google's clients have neither by themselves.
 from __future__ import annotations
 
 import json
-import os
 import re
 import threading
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from importlib import import_module
 from typing import Any
 
-import google.auth
 from google.api_core.client_options import ClientOptions
-from google.auth import exceptions as auth
-from google.auth import impersonated_credentials
-from google.auth.credentials import AnonymousCredentials
 from google.auth.transport.requests import Request
 from google.cloud import run_v2
 from google.protobuf.json_format import ParseError
 
-from providers.base import CallFailed, ConfigurationError
-from providers.cloud_run.failures import Meaning, meaning
-from providers.cloud_run.place import Account, HostLacks, Place
+from providers.base import ConfigurationError
+from providers.cloud_run.place import Place
 from providers.cloud_run.shape import shaped
+from providers.google.accounts import Account
+from providers.google.identity import anonymous, identity
 from providers.remarks import reason_of
 
-SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
-FROM_AWS = "urn:ietf:params:aws:token-type:aws4_request"
-"""The kind of word that AWS gives: a signed request, which whoever gets it sends to AWS."""
 PAGE_SIZE = 500
 """Jobs asked for at once; the service may give fewer."""
-
-NO_IDENTITY = (
-    "credentials: the dispatcher's host has no Google identity; run it as a service account, name an entry of the credentials"
-    " with an `external_account`, or on a desk run `gcloud auth application-default login`"
-)
 
 
 class Connection:
@@ -49,7 +36,7 @@ class Connection:
     """
 
     def __init__(self, account: Account, endpoint: str | None = None) -> None:
-        credentials, self.project = _anonymous() if endpoint else _identity(account)
+        credentials, self.project = anonymous() if endpoint else identity(account)
         options = ClientOptions(api_endpoint=endpoint) if endpoint else None
         self._credentials = credentials
         self._signing_in = threading.Lock()
@@ -129,43 +116,3 @@ def message_of(body: Mapping[str, Any]) -> Any:
     except (ParseError, TypeError, ValueError, RecursionError) as problem:
         words = " ".join(re.sub(r"Failed to parse \w+ field: ", "", str(problem)).split())
         raise ConfigurationError(f"job_body: {words}") from None
-
-
-def _anonymous() -> tuple[Any, str | None]:
-    """Nobody, who is all that an emulator asks for."""
-    return AnonymousCredentials(), os.environ.get("GOOGLE_CLOUD_PROJECT", "emulated-project")
-
-
-def _identity(account: Account) -> tuple[Any, str | None]:
-    """The host's own credentials and project, another cloud's word, or a service account impersonated.
-
-    Raises `HostLacks`, or another `CallFailed` when a service that knows who the host is did not answer.
-    """
-    try:
-        if account.external_account is not None:
-            credentials, project = _federated(account.external_account), os.environ.get("GOOGLE_CLOUD_PROJECT")
-        else:
-            credentials, project = google.auth.default(scopes=SCOPES)
-    except auth.GoogleAuthError as problem:
-        if meaning(problem) is Meaning.UNSENT:
-            raise CallFailed(f"credentials: who the dispatcher's host is could not be asked: {problem}") from problem
-        raise HostLacks(f"{NO_IDENTITY}: {problem}") from problem
-    if account.service_account:
-        credentials = impersonated_credentials.Credentials(
-            source_credentials=credentials,
-            target_principal=account.service_account,
-            target_scopes=SCOPES,
-            delegates=list(account.delegates),
-        )
-    return credentials, project
-
-
-def _federated(configuration: Mapping[str, Any]) -> Any:
-    """Credentials for what another cloud says of the host. Raises `HostLacks`."""
-    kind: Any = import_module(
-        "google.auth.aws" if configuration["subject_token_type"] == FROM_AWS else "google.auth.identity_pool"
-    )
-    try:
-        return kind.Credentials.from_info(dict(configuration), scopes=SCOPES)
-    except (ValueError, auth.GoogleAuthError) as problem:
-        raise HostLacks(f"credentials: this external_account cannot be used: {problem}") from problem

@@ -21,6 +21,7 @@ from google.protobuf.json_format import ParseError
 from providers.base import Hold, Misconfigured, Needs, Outcome, Rejected, Throttled, Unknown, Unreachable
 from providers.cloud_run import quotas
 from providers.deadlines import NoAnswerInTime
+from providers.google.identity import did_not_answer
 
 
 class OddAnswer(Exception):
@@ -98,10 +99,7 @@ def _meaning_of_answer(error: api.GoogleAPICallError) -> Meaning:
 
 def _meaning_of_credentials(error: auth.GoogleAuthError) -> Meaning:
     """A token comes before the call, so nothing was done. Its service may be back; what was misconfigured stays so."""
-    passing = (auth.TransportError, auth.TimeoutError, auth.ResponseError)
-    causes = (error, error.__cause__, *error.args)
-    unsent = error.retryable or any(isinstance(cause, passing) for cause in causes)
-    return Meaning.UNSENT if unsent else Meaning.UNPREPARED
+    return Meaning.UNSENT if did_not_answer(error) else Meaning.UNPREPARED
 
 
 def _never_connected(error: BaseException) -> bool:

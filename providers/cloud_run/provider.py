@@ -27,10 +27,11 @@ from providers.base import (
 )
 from providers.cloud_run.checking import refused
 from providers.cloud_run.needs import needs_of
-from providers.cloud_run.place import NO_REGION, HostLacks, Place, place_names
+from providers.cloud_run.place import Place, place_names
 from providers.cloud_run.regions import Regions
 from providers.cloud_run.rendering import body_of, execution_name, is_kept
 from providers.cloud_run.tidying import live, orphans
+from providers.google.accounts import NO_REGION, HostLacks
 from providers.places import by_place
 from providers.remarks import reason_of
 

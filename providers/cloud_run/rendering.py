@@ -10,8 +10,8 @@ from providers.cloud_run.cloudsql import add_instances, instances_of
 from providers.cloud_run.environment import environment_of, variables_of
 from providers.cloud_run.fields import camel, duration, pruned, whole
 from providers.cloud_run.knative import INSTANCES, is_knative, translated
-from providers.cloud_run.labels import KEEP, labels_of
 from providers.cloud_run.place import Place
+from providers.google.labels import KEEP, labels_of
 from providers.values import command, mapping, objects, text
 
 TOKEN = "run"  # noqa: S105 - a suffix of a name

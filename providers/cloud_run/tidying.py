@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from providers.base import JOB_NAME
-from providers.cloud_run.labels import KEEP, OWNER, clean_value
 from providers.cloud_run.observation import ended_at, has_ended
+from providers.google.labels import KEEP, OWNER, clean_value
 
 SETTLING = timedelta(minutes=10)
 """A job is no orphan until it has been over for this long, which is longer than a lease.

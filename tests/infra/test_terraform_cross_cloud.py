@@ -10,9 +10,9 @@ import json
 import pytest
 
 from dispatcher.settings import Settings
-from providers.cloud_run.place import Account
 from providers.container_instance.entries import CredentialEntries
 from providers.emulators.ecs import EcsEmulator
+from providers.google.accounts import Account
 from tests.infra.clouds import (
     PROJECT,
     SUBSCRIPTION,

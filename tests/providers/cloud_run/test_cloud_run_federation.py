@@ -12,7 +12,7 @@ from google.auth.transport.requests import Request
 from providers.base import Hold, Misconfigured
 from providers.cloud_run import CloudRunProvider
 from providers.cloud_run.connection import Connection
-from providers.cloud_run.place import Account, HostLacks
+from providers.google.accounts import Account, HostLacks
 from tests.providers.cloud_run.builders import a_job
 from tests.providers.token_services import HOST, a_token_service
 

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.cloud_run.labels import MAX_LABELS, labels_of
+from providers.google.labels import MAX_LABELS, labels_of
 
 LABELS = st.dictionaries(st.text(max_size=80), st.text(max_size=80), max_size=80)
 

@@ -13,7 +13,7 @@ from providers import registry
 from providers.base import CallFailed, ConfigurationError, Hold, JobState, Misconfigured, Rejected
 from providers.cloud_run import CloudRunProvider
 from providers.cloud_run.connection import Connection
-from providers.cloud_run.place import Account
+from providers.google.accounts import Account
 from tests.providers.cloud_run.builders import a_job, a_provider, submitted
 
 

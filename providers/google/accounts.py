@@ -1,0 +1,100 @@
+"""Whose credentials, which project and which region: what a configuration and the settings say of them, without a call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self, TypeGuard
+
+from providers.base import CallFailed, ConfigurationError
+from providers.places import credentials_name
+
+ENTRY_KEYS = frozenset({"project", "service_account", "delegates", "external_account"})
+"""What an entry of the dispatcher's credentials may hold; a key is never among them."""
+
+EXTERNAL_ACCOUNT_KEYS = frozenset(
+    {"type", "audience", "subject_token_type", "token_url", "credential_source", "universe_domain"}
+    | {"service_account_impersonation_url", "service_account_impersonation"}
+)
+"""What the configuration of a workload identity federation may hold: where another cloud's word is had, and who believes it.
+
+https://google.aip.dev/auth/4117; a `client_secret`, which it may have elsewhere, is a key.
+"""
+
+NO_REGION = "region: none is given; name one, such as us-central1, in the pool's base job template or the job variables"
+NO_PROJECT = "project: the host has none; name one in the pool's credentials or set GOOGLE_CLOUD_PROJECT"
+
+
+class HostLacks(CallFailed):
+    """No call can be made until somebody fixes the dispatcher's own configuration.
+
+    `parts` of a place (`Needs.place`) are what the lack concerns: 1 the credentials, 2 the project as well, 3 the region too.
+    """
+
+    def __init__(self, problem: str, *, parts: int = 1) -> None:
+        super().__init__(problem)
+        self.parts = parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One entry of the dispatcher's credentials; empty is the host's own identity in its own project."""
+
+    project: str | None = None
+    service_account: str | None = None
+    """The e-mail address of a service account to impersonate."""
+    delegates: tuple[str, ...] = ()
+    """Service accounts in between, when the host's may not impersonate it directly."""
+    external_account: Mapping[str, Any] | None = None
+    """Another cloud's word for who the host is, as Google writes it in a file of type `external_account`."""
+
+    @classmethod
+    def of(cls, name: str, entry: Mapping[str, Any]) -> Self:
+        """Read an entry. Raises `HostLacks` for anything but what it may hold."""
+        if unknown := sorted(set(entry) - ENTRY_KEYS):
+            raise HostLacks(
+                f"credentials {name!r}: has {', '.join(unknown)}; an entry holds {', '.join(sorted(ENTRY_KEYS))}, and no keys"
+            )
+        _check_external_account(name, entry.get("external_account"))
+        return cls(**{**entry, "delegates": tuple(entry.get("delegates") or ())})
+
+
+def _check_external_account(name: str, account: Any) -> None:
+    if account is None:
+        return
+    path = f"credentials {name!r}: external_account"
+    if not isinstance(account, Mapping) or account.get("type") != "external_account":
+        raise HostLacks(f'{path}: give the object that Google writes for it, with "type": "external_account"')
+    if missing := sorted({"audience", "subject_token_type", "token_url", "credential_source"} - set(account)):
+        raise HostLacks(f"{path}: lacks {', '.join(missing)}")
+    if unknown := sorted(set(account) - EXTERNAL_ACCOUNT_KEYS):
+        keys = ", ".join(sorted(EXTERNAL_ACCOUNT_KEYS))
+        raise HostLacks(f"{path}: has {', '.join(unknown)}; it holds {keys}, and no keys")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceNames:
+    """What a configuration says of its place; None is left to the credentials and the host."""
+
+    credentials: str | None
+    project: str | None
+    region: str | None
+
+
+def place_names(configuration: Mapping[str, Any], default_project: str | None = None) -> PlaceNames:
+    """Read a rendered configuration. Raises `ConfigurationError` that names the field."""
+    credentials = configuration.get("credentials")
+    project = configuration.get("project") or (credentials.get("project") if isinstance(credentials, Mapping) else None)
+    project = project or default_project
+    region = configuration.get("region") or None
+    if region is not None and not _is_segment(region):
+        raise ConfigurationError(f"region: name one, such as us-central1, not {region!r:.80}")
+    if project and not _is_segment(project):
+        raise ConfigurationError(f"project: give its id or number, not {project!r:.80}")
+    return PlaceNames(credentials=credentials_name(credentials, "credentials", "project"), project=project, region=region)
+
+
+def _is_segment(value: Any) -> TypeGuard[str]:
+    """True for what can be one part of a resource's name."""
+    return isinstance(value, str) and re.fullmatch(r"[a-z0-9][a-z0-9.:-]*", value) is not None

@@ -1,0 +1,85 @@
+"""Connections by the name of their credentials, made on first use and kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+from providers.base import ConfigurationError
+from providers.deadlines import within
+from providers.google.accounts import NO_PROJECT, NO_REGION, Account, HostLacks, PlaceNames
+from providers.once import Once
+
+STILL_LACKING = 5.0
+"""Seconds for which a host that had no identity is taken to have none: to look for one takes seconds by itself."""
+
+
+class HasProject(Protocol):
+    """A connection as one identity."""
+
+    project: str | None
+    """The project that the host is in."""
+
+
+Connection = TypeVar("Connection", bound=HasProject)
+
+
+class Connections(Generic[Connection]):
+    """Connections by the name of their credentials; `connect` makes one. Safe to use from several threads."""
+
+    def __init__(
+        self, entries: Mapping[str, Mapping[str, Any]], connect: Callable[[Account], Connection], *, project: str | None
+    ) -> None:
+        self._entries, self._connect, self._project = dict(entries), connect, project
+        self._connections: Once[str | None, Connection] = Once()
+        self._lacking: dict[str | None, tuple[float, HostLacks]] = {}
+
+    def of(self, names: PlaceNames, end: float) -> tuple[Connection, str, str]:
+        """The connection, project and region that a configuration means; `end` is on the monotonic clock.
+
+        Raises `ConfigurationError`, `HostLacks`, or another `CallFailed` when the host's identity could not be had.
+        """
+        account = self._account(names.credentials)
+        if names.region is None:
+            raise HostLacks(NO_REGION, parts=3)
+        connection = self._connected(names.credentials, account, end)
+        project = names.project or account.project or self._project or connection.project
+        if not project:
+            raise HostLacks(NO_PROJECT, parts=2)
+        return connection, project, names.region
+
+    def named(self, name: str | None, end: float) -> Connection:
+        """The connection of one entry, or of the host itself (None). Raises as `of`."""
+        return self._connected(name, self._account(name), end)
+
+    def _account(self, name: str | None) -> Account:
+        if name is None:
+            return Account()
+        if name not in self._entries:
+            names = ", ".join(sorted(self._entries)) or "none"
+            raise ConfigurationError(f"credentials: no entry is named {name!r}; there are: {names}")
+        return Account.of(name, self._entries[name])
+
+    def _connected(self, name: str | None, account: Account, end: float) -> Connection:
+        connection = self._connections.peek(name)
+        if connection is None:  # who the host is may be asked of a service, which may be slow to say
+            attempt = lambda: self._attempt(name, account)  # noqa: E731 - what `Once` makes
+            connection = within(end - time.monotonic(), lambda: self._connections.get(name, attempt))
+        return connection
+
+    def _attempt(self, name: str | None, account: Account) -> Connection:
+        """A connection; what the host lacked a moment ago is not looked for again by each caller that waited."""
+        since, problem = self._lacking.get(name, (0.0, None))
+        if problem is not None and time.monotonic() - since < STILL_LACKING:
+            raise HostLacks(str(problem), parts=problem.parts)
+        try:
+            return self._connect(account)
+        except HostLacks as lack:
+            self._lacking[name] = (time.monotonic(), lack)
+            raise
+
+
+def with_scheme(endpoint: str | None) -> str | None:
+    """An endpoint as a URL: an emulator's `host:port` speaks plain HTTP."""
+    return f"http://{endpoint}" if endpoint and "://" not in endpoint else endpoint or None
