@@ -44,231 +44,70 @@ package      output, bytes, sha256, target, arch, python, extras, validation, by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 from dispatcher.cli.output.listing import Listed
-from dispatcher.client import Plan, PoolView, Upcoming
-from dispatcher.core.changes import ABSENT, Change, FieldChange
-from dispatcher.core.holds import is_whole
-from dispatcher.core.reasons import Explanation, Holder
-from dispatcher.core.run_shape import attempt_shape, run_shape
-from dispatcher.core.timeline import Entry, timeline
-from dispatcher.models import Attempt, Deployment, Hook, PoolHold, RetryPolicy, Run, Schedule, Status, WorkPool
+from dispatcher.client.shapes import (
+    Shape,
+    attempt,
+    deployment,
+    explanation,
+    hold,
+    hook,
+    plan,
+    pool,
+    queue,
+    retry,
+    run,
+    schedule,
+    step,
+    time,
+    upcoming,
+    watched_pool,
+    whole_deployment,
+    whole_pool,
+    whole_run,
+    with_windows,
+)
+from dispatcher.models import Run
 from dispatcher.records import Decision
 from dispatcher.ticking.report import PoolReport, TickReport
 
 if TYPE_CHECKING:
     from dispatcher.packaging.build import Package, Part
 
-Shape = dict[str, Any]
-
-
-def time(moment: datetime | None) -> str | None:
-    """A time as text."""
-    return moment.isoformat(timespec="milliseconds") if moment else None
-
-
-def pool(pool: WorkPool, status: Status) -> Shape:
-    """A pool in a list."""
-    whole = max(filter(is_whole, pool.holds), key=lambda hold: hold.until, default=None)
-    return {
-        "name": pool.name,
-        "type": pool.type,
-        "id": str(pool.id),
-        "status": str(status),
-        "paused": pool.paused,
-        "concurrency_limit": pool.concurrency_limit,
-        "description": pool.description,
-        "created_at": time(pool.created_at),
-        "last_tick_at": time(pool.last_tick_at),
-        "held_until": time(whole.until) if whole else None,
-        "held_reason": whole.reason if whole else "",
-        "holds": list(map(hold, pool.holds)),
-        "hooks": list(map(hook, pool.hooks)),
-    }
-
-
-def hold(hold: PoolHold) -> Shape:
-    """A hold: what the provider has refused, until when, and why."""
-    return {
-        "kind": str(hold.kind),
-        "place": list(hold.place),
-        "size": dict(hold.size),
-        "freed_by_end": hold.freed_by_end,
-        "until": time(hold.until),
-        "reason": hold.reason,
-    }
-
-
-def whole_pool(view: PoolView) -> Shape:
-    """A pool with its queues and its template."""
-    return {
-        **pool(view.pool, view.status),
-        "in_use": sum(count.in_use for count in view.counts.values()),
-        "queues": [queue(view, record.name) for record in view.pool.queues],
-        "base_job_template": view.pool.base_job_template,
-    }
-
-
-def watched_pool(view: PoolView) -> Shape:
-    """A pool with its queues, without the template, which does not change from tick to tick."""
-    return {name: value for name, value in whole_pool(view).items() if name != "base_job_template"}
-
-
-def queue(view: PoolView, name: str) -> Shape:
-    """One queue of a pool; it has to exist."""
-    record = next(queue for queue in view.pool.queues if queue.name == name)
-    return {
-        "pool": view.pool.name,
-        "name": record.name,
-        "priority": record.priority,
-        "concurrency_limit": record.concurrency_limit,
-        "paused": record.paused,
-        "status": str(view.queue_status[name]),
-        "description": record.description,
-        **asdict(view.counts[name]),
-    }
-
-
-def deployment(deployment: Deployment) -> Shape:
-    """A deployment."""
-    return {
-        "id": str(deployment.id),
-        "name": deployment.name,
-        "pool": deployment.pool,
-        "queue": deployment.queue,
-        "job_variables": deployment.job_variables,
-        "tags": list(deployment.tags),
-        "description": deployment.description,
-        "paused": deployment.paused,
-        "retry": retry(deployment.retry),
-        "schedules": list(map(schedule, deployment.schedules)),
-        "hooks": list(map(hook, deployment.hooks)),
-        "created_at": time(deployment.created_at),
-    }
-
-
-def whole_deployment(record: Deployment, windows: Callable[[Schedule], Sequence[datetime]]) -> Shape:
-    """A deployment with the next windows of its schedules."""
-    active = record.active_schedules
-    schedules = [with_windows(schedule, windows(schedule) if schedule.slug in active else ()) for schedule in record.schedules]
-    return {**deployment(record), "schedules": schedules}
-
-
-def schedule(schedule: Schedule) -> Shape:
-    """A schedule of a deployment."""
-    return {
-        "slug": schedule.slug,
-        "cron": schedule.cron,
-        "day_or": schedule.day_or,
-        "interval_seconds": None if schedule.interval is None else schedule.interval.total_seconds(),
-        "rrule": schedule.rrule,
-        "timezone": schedule.timezone,
-        "anchor": time(schedule.anchor),
-        "active": schedule.active,
-        "catch_up": str(schedule.catch_up),
-        "catch_up_limit": schedule.catch_up_limit,
-    }
-
-
-def with_windows(rule: Schedule, windows: Sequence[datetime]) -> Shape:
-    """A schedule and its next windows, in its time zone."""
-    zone = ZoneInfo(rule.timezone)
-    return {**schedule(rule), "next": [window.astimezone(zone).isoformat() for window in windows]}
-
-
-def retry(policy: RetryPolicy | None) -> Shape | None:
-    """A retry policy."""
-    if policy is None:
-        return None
-    return {
-        "attempts": policy.attempts,
-        "delay_seconds": policy.delay.total_seconds(),
-        "backoff": policy.backoff,
-        "states": sorted(policy.states),
-    }
-
-
-def hook(hook: Hook) -> Shape:
-    """A hook of a pool or deployment."""
-    patience = hook.late_after
-    return {
-        "name": hook.name,
-        "states": sorted(hook.states),
-        "late_after_seconds": None if patience is None else patience.total_seconds(),
-    }
-
-
-def run(run: Run) -> Shape:
-    """A run in a list."""
-    return run_shape(run)
+__all__ = [
+    "Shape",
+    "attempt",
+    "deployment",
+    "dry_run",
+    "explanation",
+    "hold",
+    "hook",
+    "listed",
+    "package",
+    "plan",
+    "pool",
+    "queue",
+    "retry",
+    "run",
+    "schedule",
+    "step",
+    "tick",
+    "time",
+    "upcoming",
+    "watched_pool",
+    "whole_deployment",
+    "whole_pool",
+    "whole_run",
+    "with_windows",
+]
 
 
 def listed(entry: Listed) -> Shape:
     """A run in the list of `run ls`."""
     return {**run(entry.run), "late": entry.late, "waits": entry.waits}
-
-
-def upcoming(upcoming: Upcoming, now: datetime) -> Shape:
-    """A waiting run, or a run that a schedule will create."""
-    waiting = {"late": upcoming.run.due_at < now, "not_before": time(upcoming.run.not_before), "created": upcoming.created}
-    return {**run(upcoming.run), **waiting}
-
-
-def whole_run(record: Run) -> Shape:
-    """A run with its history."""
-    return {
-        **run(record),
-        "job_variables": record.job_variables,
-        "tags": list(record.tags),
-        "retry": retry(record.retry),
-        "not_before": time(record.not_before),
-        "refusals": record.refusals,
-        "submission": None if record.submission is None else asdict(record.submission),
-        "job": None if record.job is None else asdict(record.job),
-        "past": list(map(attempt, record.past)),
-        "timeline": list(map(step, timeline(record))),
-    }
-
-
-def attempt(attempt: Attempt) -> Shape:
-    """An attempt that was followed by another."""
-    return attempt_shape(attempt)
-
-
-def step(entry: Entry) -> Shape:
-    """One entry of a run's timeline."""
-    return {
-        "event": entry.event,
-        "at": time(entry.at),
-        "wait_seconds": None if entry.wait is None else round(entry.wait.total_seconds(), 3),
-        "attempt": entry.attempt,
-        "state": None if entry.state is None else str(entry.state),
-        "reason": entry.reason,
-    }
-
-
-def explanation(run: Run, answer: Explanation) -> Shape:
-    """Why a run is in its state."""
-    return {
-        "id": str(run.id),
-        "name": run.name,
-        "state": str(run.state),
-        "reason": str(answer.reason),
-        "text": answer.text,
-        "fix": answer.fix,
-        "until": time(answer.until),
-        "position": answer.position,
-        "holders": [_holder(holder) for holder in answer.holders],
-    }
-
-
-def _holder(holder: Holder) -> Shape:
-    return {"id": str(holder.id), "name": holder.name, "state": str(holder.state), "since": time(holder.since)}
 
 
 def tick(report: TickReport) -> Shape:
@@ -302,30 +141,6 @@ def package(built: Package) -> Shape:
         "bill_of_materials": str(built.order.bill),
         "distributions": [_part(part) for part in built.parts],
     }
-
-
-def plan(plan: Plan, *, applied: bool) -> Shape:
-    """What a configuration changes, or has changed."""
-    return {
-        "hash": plan.hash,
-        "hash_after": plan.hash_after,
-        "applied": applied,
-        "changes": [_change(change) for change in plan.changes],
-        "unnamed": [{"noun": noun, "name": name} for noun, name in plan.unnamed],
-    }
-
-
-def _change(change: Change) -> Shape:
-    fields = [
-        {"path": field.path, "action": field.action.value, "before": _shown(field, "before"), "after": _shown(field, "after")}
-        for field in change.fields
-    ]
-    return {"action": change.action.value, "noun": change.noun, "name": change.name, "fields": fields}
-
-
-def _shown(field: FieldChange, side: str) -> Any:
-    value = getattr(field, side)
-    return None if value is ABSENT else value
 
 
 def _part(part: Part) -> Shape:

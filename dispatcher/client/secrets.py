@@ -1,0 +1,39 @@
+"""Hides secrets before anything is shown: by their names, and by what a pool's template calls secret.
+
+A template calls a variable secret with `writeOnly`, or with the format `password`. `dispatcher.core.redaction` has the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from dispatcher.core.redaction import redacted, secret_texts, without
+from dispatcher.models import Deployment, Run, WorkPool
+from dispatcher.store import SharedStore
+
+
+def of_pools(pools: Iterable[WorkPool], deployments: Iterable[Deployment] = (), runs: Iterable[Run] = ()) -> frozenset[str]:
+    """The secret texts of pools' templates, and of job variables that deployments and runs set for them."""
+    levels = [(deployment.pool, deployment.job_variables) for deployment in deployments] + [
+        (run.pool, run.job_variables) for run in runs
+    ]
+    texts = (
+        secret_texts(pool.base_job_template, *(variables for owner, variables in levels if owner == pool.name))
+        for pool in pools
+    )
+    return frozenset().union(*texts)
+
+
+def of_runs(store: SharedStore, runs: Iterable[Run], deployments: Iterable[Deployment] = ()) -> frozenset[str]:
+    """The secret texts of runs, their deployments and their pools."""
+    runs = list(runs)
+    sources = [store.deployment(name) for name in {run.deployment for run in runs} if name is not None]
+    deployments = [source for source in (*sources, *deployments) if source is not None]
+    pools = [store.pool(name) for name in {run.pool for run in runs} | {deployment.pool for deployment in deployments}]
+    return of_pools([pool for pool in pools if pool is not None], deployments, runs)
+
+
+def hide(texts: frozenset[str], value: Any) -> Any:
+    """A copy without secrets: these texts, and everything that looks like one."""
+    return redacted(without(texts, value))
