@@ -46,16 +46,17 @@ class Mutant:
     module: str
     name: str
     """Function, what stood there and what stands there now: stays when lines move."""
-    place: tuple[int, int] | None
-    """The number of the node, and which of its changes; None for the module as it is."""
+    position: tuple[int, int]
+    """The number of the node, and which of its changes."""
+    line: int | None
+    """Of the statement of a function that changes; None for a change that takes effect when the module is imported."""
 
     @property
-    def source(self) -> str:
-        """The whole module, changed."""
-        tree = ast.parse(_text(self.module))
-        if self.place is not None:
-            _mutate(tree, *self.place)
-        return ast.unparse(tree)
+    def tree(self) -> ast.Module:
+        """The whole module, changed; every line keeps its number."""
+        tree = tree_of(self.module)
+        _mutate(tree, *self.position)
+        return tree
 
 
 def modules() -> list[str]:
@@ -63,29 +64,31 @@ def modules() -> list[str]:
     return sorted(path.stem for path in CORE.glob("*.py") if path.stem != "__init__")
 
 
-def unchanged(module: str) -> Mutant:
-    """The module as it is: what the tests say of it shows that they judge mutants and nothing else."""
-    return Mutant(module, f"{module}: unchanged", None)
+def path_of(module: str) -> Path:
+    """The file of a module."""
+    return CORE / f"{module}.py"
+
+
+def tree_of(module: str) -> ast.Module:
+    """The module as it is."""
+    return ast.parse(path_of(module).read_text(encoding="utf-8"))
 
 
 def mutants(module: str) -> list[Mutant]:
     """Every mutant of a module."""
-    tree, seen, made = ast.parse(_text(module)), Counter[str](), []
-    nodes, owners = list(ast.walk(tree)), _owners(tree)
-    for index, number in _places(tree):
+    tree, seen, made = tree_of(module), Counter[str](), []
+    nodes, owners, lines = list(ast.walk(tree)), _owners(tree), _lines(tree)
+    for index, number in _positions(tree):
         node = nodes[index]
         change = f"{_short(node)} -> {_short(_changes(node)[number]())}"
         name = f"{module}: {owners[id(node)]}: {change}"
         seen[name] += 1
-        made.append(Mutant(module, f"{name} (number {seen[name]})" if seen[name] > 1 else name, (index, number)))
+        name = f"{name} (number {seen[name]})" if seen[name] > 1 else name
+        made.append(Mutant(module, name, (index, number), lines[id(node)]))
     return made
 
 
-def _text(module: str) -> str:
-    return (CORE / f"{module}.py").read_text(encoding="utf-8")
-
-
-def _places(tree: ast.Module) -> Iterator[tuple[int, int]]:
+def _positions(tree: ast.Module) -> Iterator[tuple[int, int]]:
     """Where something can be changed: the number of the node, and which of the changes it is."""
     left_out = _left_out(tree)
     for index, node in enumerate(ast.walk(tree)):
@@ -135,6 +138,17 @@ def _owners(node: ast.AST, name: str = "") -> dict[int, str]:
     for child in ast.iter_child_nodes(node):
         owners |= _owners(child, name)
     return owners
+
+
+def _lines(node: ast.AST, line: int | None = None) -> dict[int, int | None]:
+    """By node: the line at which its statement begins, if it stands in a function's body."""
+    lines = {id(node): line}
+    for field, value in ast.iter_fields(node):
+        is_body = line is not None or (field == "body" and isinstance(node, ast.FunctionDef))
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST):
+                lines |= _lines(child, child.lineno if is_body and isinstance(child, ast.stmt) else line)
+    return lines
 
 
 def _short(node: ast.AST) -> str:

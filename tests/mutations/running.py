@@ -1,26 +1,46 @@
-"""Runs tests against one mutant: in a child of this process, in which the module's source is the changed one."""
+"""Judges mutants: the tests of a module are collected once, and each mutant is a fork in which the functions are changed.
+
+A mutant of a function is judged by the tests that reach its statement, the fastest first; a mutant of a constant by all
+tests. What cannot be judged so, a default or a class, takes effect when the module is imported: its fork imports everything
+itself and runs all tests of the module.
+"""
 
 from __future__ import annotations
 
+import ast
+import gc
 import importlib.abc
 import importlib.util
 import os
+import resource
 import signal
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from time import monotonic, sleep
+from types import CodeType, FunctionType
 
 import pytest
 
-from tests.mutations.mutants import Mutant
+from tests.mutations.examples import Examples, FewExamples
+from tests.mutations.mutants import Mutant, path_of, tree_of
+from tests.mutations.reach import REACHED, Reach, caches, clear, marked, reaches, run
 
-ROOT = Path(__file__).parents[2]
-TESTS = ROOT / "tests"
+TESTS = Path(__file__).parents[1]
+OPTIONS = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+OPTIONS += ["-k", "not postgres and not dynamodb"]
+SECONDS, MEMORY = 20, 4 * 2**30
+"""Of CPU time and address space for one mutant, beside the time that its tests take without a change."""
+
+CONSTANTS = (bool, int, float, str, tuple, dict, frozenset, timedelta, datetime)
 
 BEYOND = {
     "changes": ("client/test_client_configuration.py",),
+    "cron": ("core/test_schedules.py", "core/test_schedules_against_reference.py"),
     "integrity": ("stores/test_moving.py",),
     "names": ("client/test_client_names.py", "client/test_client_schedules.py"),
     "notifications": (
@@ -33,11 +53,9 @@ BEYOND = {
     "placeholders": ("core/test_templates_fill.py", "core/test_templates_render.py", "core/test_templates_properties.py"),
     "reasons": ("tick/test_why_is_my_run_not_running.py",),
     "reconciliation": ("core/test_transitions.py", "tick/test_retries.py", "tick/test_answers.py"),
+    "recurrence": ("core/test_schedules.py", "core/test_schedules_against_reference.py"),
     "samples": ("client/test_client_jobs.py",),
     "schedules": ("core/test_schedules_against_reference.py", "core/test_windows.py"),
-    "cron": ("core/test_schedules.py", "core/test_schedules_against_reference.py"),
-    "recurrence": ("core/test_schedules.py", "core/test_schedules_against_reference.py"),
-    "zones": ("core/test_schedules.py", "core/test_schedules_against_reference.py"),
     "templates": ("core/test_own_values.py", "validation/test_validation_templates.py"),
     "transitions": (
         "core/test_reconciliation.py",
@@ -46,8 +64,9 @@ BEYOND = {
         "tick/test_one_tick.py",
     ),
     "written": ("validation/test_validation_coercion.py",),
+    "zones": ("core/test_schedules.py", "core/test_schedules_against_reference.py"),
 }
-"""Tests of a module beside its own; they are asked only about mutants that its own let live."""
+"""Tests of a module beside those in `tests/core` that bear its name."""
 
 
 class Fate(StrEnum):
@@ -58,67 +77,170 @@ class Fate(StrEnum):
     SURVIVED = "survived"
 
 
-def own_tests(module: str) -> list[str]:
-    """The tests in `tests/core` that bear the module's name."""
-    return [str(path) for path in sorted((TESTS / "core").glob(f"test_{module}*.py"))]
+def tests_of(module: str) -> list[str]:
+    """The files whose tests judge a module's mutants."""
+    own = [str(path) for path in sorted((TESTS / "core").glob(f"test_{module}*.py"))]
+    return own + [str(TESTS / path) for path in BEYOND.get(module, ())]
 
 
-def tried(mutant: Mutant, seconds: float) -> Fate:
-    """Let the module's own tests judge a mutant, then those beyond."""
-    for tests in (own_tests(mutant.module), [str(TESTS / path) for path in BEYOND.get(mutant.module, ())]):
-        if tests and (fate := _judged(mutant, tests, seconds)) is not Fate.SURVIVED:
-            return fate
-    return Fate.SURVIVED
+def judged(module: str, mutants: Sequence[Mutant]) -> list[tuple[Mutant, Fate]]:
+    """Each mutant with its fate. The process must not have imported anything of the core yet."""
+    session = _Session(module, mutants)
+    session.run(tests_of(module))
+    return session.fates
 
 
-def _judged(mutant: Mutant, tests: Sequence[str], seconds: float) -> Fate:
+class _Session:
+    """A pytest plugin that judges mutants where pytest would run the collected tests."""
+
+    def __init__(self, module: str, mutants: Sequence[Mutant]) -> None:
+        self._module, self._mutants = module, mutants
+        self._failed: str | None = None
+        self._is_child = False
+        self.fates: list[tuple[Mutant, Fate]] = []
+
+    def run(self, tests: Sequence[str]) -> None:
+        """Raises `RuntimeError` if a test fails without any change."""
+        with _silence():
+            code = pytest.main([*OPTIONS, *tests], plugins=[self])
+        if self._failed or code:
+            raise RuntimeError(f"{self._failed or tests} fails before anything is changed")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Find out what each test reaches, then judge each mutant."""
+        if session.testsfailed:
+            return None
+        self._examples, self._cached, self._functions = Examples(session.items), caches(), _functions(self._module)
+        self._examples.few()
+        reached = set[int]()
+        vars(sys.modules[f"dispatcher.core.{self._module}"])[REACHED] = reached.add
+        _replace_functions(self._functions, marked(tree_of(self._module)))
+        mapped = reaches(session.items, reached, self._cached)
+        gc.freeze()
+        if self._failed is None:
+            self.fates += [(mutant, self._fate(mutant, mapped)) for mutant in self._mutants]
+        return True
+
+    def _fate(self, mutant: Mutant, mapped: Sequence[Reach]) -> Fate:
+        chosen = [reach for reach in mapped if mutant.line is None or mutant.line in reach.lines]
+        fate = _fate(partial(self._judge, mutant, chosen), sum(reach.seconds for reach in chosen))
+        if fate is Fate.SURVIVED and mutant.line is None:
+            return _fate(partial(_import_changed, mutant, tests_of(mutant.module)))
+        return fate
+
+    def _judge(self, mutant: Mutant, chosen: Sequence[Reach]) -> None:
+        self._is_child = True
+        _replace_functions(self._functions, mutant.tree)
+        if mutant.line is None:
+            _replace_constants(mutant)
+        clear(self._cached)
+        _run_all([reach.test for reach in chosen], self._examples)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """The first failure decides."""
+        if report.failed and self._is_child:
+            os._exit(1)
+        self._failed = self._failed or (report.nodeid if report.failed else None)
+
+
+def _run_all(tests: Sequence[pytest.Item], examples: Examples) -> None:
+    """Run tests with few examples, then the property tests among them with all that they ask for."""
+    for some in (tests, examples.of_properties(tests)):
+        for test, following in zip(some, [*some[1:], None], strict=True) if some else ():
+            run(test, following)
+        examples.all()
+
+
+def _fate(judge: Callable[[], None], seconds: float = 0) -> Fate:
+    """Judge in a child, and wait for its end."""
     child = os.fork()
     if child == 0:
-        _run(mutant, tests)
-    ends = monotonic() + seconds
-    while monotonic() < ends:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return Fate.SURVIVED if os.waitstatus_to_exitcode(status) == 0 else Fate.KILLED
-        sleep(0.02)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return Fate.TIMED_OUT
+        _bound(int(SECONDS + 10 * seconds))
+        try:
+            judge()
+            os._exit(0)
+        finally:
+            traceback.print_exc()
+            os._exit(2)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code == 2:
+        raise RuntimeError("a mutant could not be put in its place")
+    return {0: Fate.SURVIVED, 1: Fate.KILLED}.get(code, Fate.TIMED_OUT)
 
 
-def _run(mutant: Mutant, tests: Sequence[str]) -> None:
-    """In the child: never returns."""
+def _bound(seconds: int) -> None:
+    """A mutant may loop for ever, fill the memory, or wait for ever."""
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    signal.alarm(10 * seconds)
+
+
+def _functions(module: str) -> list[FunctionType]:
+    file = str(path_of(module))
+    return [thing for thing in gc.get_objects() if isinstance(thing, FunctionType) and thing.__code__.co_filename == file]
+
+
+def _replace_functions(functions: Sequence[FunctionType], tree: ast.Module) -> None:
+    """Give each function the code that it has in the tree; whoever imported it calls the same function."""
+    codes = dict(_codes(compile(tree, "changed", "exec")))
+    for function in functions:
+        function.__code__ = codes[_key(function.__code__)]
+
+
+def _replace_constants(mutant: Mutant) -> None:
+    """Give each module that holds one of the changed constants the new value."""
+    before = dict(vars(sys.modules[f"dispatcher.core.{mutant.module}"]))
+    after = dict(before)
+    exec(compile(mutant.tree, "changed", "exec"), after)
+    changed = [name for name, value in before.items() if type(value) in CONSTANTS and after[name] != value]
+    for module in list(sys.modules.values()):
+        for name in changed:
+            if vars(module).get(name) is before[name]:
+                setattr(module, name, after[name])
+
+
+def _codes(code: CodeType) -> Iterator[tuple[tuple[str, int], CodeType]]:
+    yield _key(code), code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def _key(code: CodeType) -> tuple[str, int]:
+    return code.co_qualname, code.co_firstlineno
+
+
+def _import_changed(mutant: Mutant, tests: Sequence[str]) -> None:
+    """Import everything once more, the mutant in the place of its module, and run all tests."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("dispatcher", "providers", "tests")]:
+        del sys.modules[name]
+    sys.meta_path.insert(0, _Changed(mutant))
+    os._exit(int(pytest.main([*OPTIONS, "-x", *tests], plugins=[FewExamples()]) != 0))
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Send what is printed nowhere."""
+    kept = os.dup(1), os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    sys.meta_path.insert(0, _Changed(mutant))
-    quiet = [
-        "-x",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "-W",
-        "ignore::pytest.PytestAssertRewriteWarning",
-        "-k",
-        "not postgres and not dynamodb",
-    ]
-    code = 1
     try:
-        code = int(pytest.main([*quiet, *tests]))
+        yield
     finally:
-        os._exit(code)
+        os.dup2(kept[0], 1)
+        os.dup2(kept[1], 2)
 
 
 class _Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Loads the mutant in the place of its module."""
 
     def __init__(self, mutant: Mutant) -> None:
-        self._name, self._source = f"dispatcher.core.{mutant.module}", mutant.source
+        self._name, self._mutant = f"dispatcher.core.{mutant.module}", mutant
 
     def find_spec(self, name, _path, _target=None):
         return importlib.util.spec_from_loader(name, self) if name == self._name else None
 
     def exec_module(self, module) -> None:
-        exec(compile(self._source, f"{self._name}, changed", "exec"), module.__dict__)
+        exec(compile(self._mutant.tree, f"{self._name}, changed", "exec"), module.__dict__)
