@@ -21,6 +21,7 @@ from threading import Thread
 from typing import Any, Protocol
 
 from dispatcher.events import Events
+from dispatcher.ticking.seam import exceptions_reported
 
 Report = Callable[[str], None]
 """Takes a consumer's problem; only the first is logged."""
@@ -88,10 +89,9 @@ class Telemetry:
 
     @contextmanager
     def _harmless(self, name: str) -> Iterator[None]:
-        try:
+        """What watches a tick must not stop it, whatever a library raises."""
+        with exceptions_reported(lambda problem: self._report(name, f"{type(problem).__name__}: {problem}")):
             yield
-        except Exception as problem:  # noqa: BLE001 - what watches a tick must not stop it, whatever a library raises
-            self._report(name, f"{type(problem).__name__}: {problem}")
 
     def _report(self, name: str, problem: str) -> None:
         if name not in self._reported:

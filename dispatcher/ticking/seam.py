@@ -1,4 +1,4 @@
-"""The one place where a tick catches exceptions of a provider, a store or a schedule.
+"""The one place where a tick catches the exceptions of what it calls: a provider, a store, a schedule, a consumer of telemetry.
 
 The exceptions that their protocols declare have a meaning for the tick. Any other exception is a mistake: in an adapter, in an
 unexpected answer, or in a library. It must not affect other pools and runs.
@@ -21,7 +21,7 @@ def exceptions_reported(report: Callable[[Exception], None]) -> Iterator[None]:
     """Pass an exception to `report` instead of raising it."""
     try:
         yield
-    except Exception as problem:  # noqa: BLE001 - the module says why
+    except Exception as problem:  # noqa: BLE001 - the module's docstring says why
         report(problem)
 
 

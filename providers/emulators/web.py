@@ -6,9 +6,11 @@ needed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import socket
+import sys
 import threading
 import urllib.parse
 from collections.abc import Callable, Mapping
@@ -115,6 +117,13 @@ class WebServer:
         return Response.json(answer, status=status)
 
 
+def _failure(problem: str) -> bytes:
+    """A whole HTTP answer, after which the connection is closed."""
+    body = json.dumps({"error": problem}).encode()
+    headers = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close"
+    return f"HTTP/1.1 500 Internal Server Error\r\n{headers}\r\n\r\n".encode() + body
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
@@ -137,7 +146,12 @@ class _Server(ThreadingHTTPServer):
             self.shutdown_request(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is not logged."""
+        """Answer 500 and log what the emulator itself raised. A client that went away is not logged."""
+        error = sys.exception()
+        if not isinstance(error, ConnectionError | TimeoutError):
+            logging.getLogger(__name__).error("an emulator failed to answer %s", client_address, exc_info=error)
+            with contextlib.suppress(OSError):
+                request.sendall(_failure(f"the emulator failed: {type(error).__name__}: {error}"))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -165,9 +179,6 @@ class _Handler(BaseHTTPRequestHandler):
         except AnswerLost:
             self.close_connection = True
             return
-        except Exception as error:
-            logging.getLogger(__name__).exception("%s %s", self.command, self.path)
-            response = Response.json({"error": f"the emulator failed: {type(error).__name__}: {error}"}, status=500)
         self.send_response_only(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value)

@@ -1,8 +1,7 @@
-"""State changes handed to a callback, as EventBridge hands them to a rule's target: later, from elsewhere."""
+"""State changes passed to a callback, as EventBridge passes them to a rule's target: later, on another thread."""
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping
@@ -11,11 +10,14 @@ from typing import Any
 Event = Mapping[str, Any]
 
 LOOK_SECONDS = 0.05
-"""How often time is looked at when nothing else happens: an end by the clock is then delivered without anybody asking."""
+"""How often the clock is read while nothing else happens, so that a job's end is delivered without a request."""
 
 
 class Delivery:
-    """A thread that calls `target` with each event, in order. What a target raises is logged, and the event is lost."""
+    """A thread that calls `target` with each event, in order.
+
+    A target must not raise: an exception ends the delivery, and Python reports it as that of any thread.
+    """
 
     def __init__(self, target: Callable[[Event], None], settle: Callable[[], None]) -> None:
         self._target, self._settle = target, settle
@@ -24,15 +26,15 @@ class Delivery:
         self._thread = threading.Thread(target=self._deliver, daemon=True, name="ecs-events")
 
     def start(self) -> None:
-        """Begin to deliver."""
+        """Start the thread."""
         self._thread.start()
 
     def put(self, event: Event) -> None:
-        """Have an event delivered."""
+        """Queue an event for delivery."""
         self._events.put(event)
 
     def stop(self) -> None:
-        """End the thread; what is not yet delivered never is."""
+        """End the thread. Events that still wait are dropped."""
         self._stopped.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()
@@ -44,10 +46,4 @@ class Delivery:
             except queue.Empty:
                 self._settle()
             else:
-                self._hand_over(event)
-
-    def _hand_over(self, event: Event) -> None:
-        try:
-            self._target(event)
-        except Exception:
-            logging.getLogger(__name__).exception("the target of an event failed")
+                self._target(event)

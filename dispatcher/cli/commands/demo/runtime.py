@@ -18,6 +18,8 @@ from importlib import import_module
 from typing import Any, TextIO
 from uuid import uuid4
 
+from dispatcher.ticking.seam import attempted
+
 Handler = Callable[[Any, Any], Any]
 
 
@@ -48,11 +50,12 @@ def main(name: str) -> None:
 
 
 def _answer(handler: Handler, asked: dict[str, Any], answers: TextIO) -> None:
-    try:
-        said = {"answer": handler(asked["event"], Context(asked["seconds"]))}
-    except Exception as problem:  # noqa: BLE001 - a runtime reports whatever its handler raises, and lives on
-        said = {"error": f"{type(problem).__name__}: {problem}"}
-    print(json.dumps(said), file=answers, flush=True)
+    """A runtime reports whatever its handler raises, and goes on with the next event."""
+    answer = attempted(
+        lambda: {"answer": handler(asked["event"], Context(asked["seconds"]))},
+        lambda problem: {"error": f"{type(problem).__name__}: {problem}"},
+    )
+    print(json.dumps(answer), file=answers, flush=True)
 
 
 if __name__ == "__main__":
