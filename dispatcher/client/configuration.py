@@ -26,6 +26,7 @@ from dispatcher.client.checks import (
     validate,
 )
 from dispatcher.client.jobs import Jobs
+from dispatcher.client.mirrors import CONFIGURED, DEPLOYED, why_not
 from dispatcher.client.pools import WAITING
 from dispatcher.client.runs import Runs
 from dispatcher.core.changes import Action, Change, Configuration, changes, digest, sparse
@@ -82,7 +83,7 @@ class Configurations(Runs):
             raise InvalidInput(SUBJECT, marks)
         stored = Configuration(pools=tuple(self.store.pools()), deployments=tuple(self.store.deployments()))
         named = read_configuration(configuration, stored, kept=self._kept, template=_own_template)
-        target = named if prune else _with_unnamed(named, stored)
+        target = _with_mirrored(named, stored) if prune else _with_unnamed(named, stored)
         faults = list(_faults(named, target, stored, self.jobs)) or list(_over_faults(named, stored, self.clock.now()))
         if faults:
             raise InvalidInput(SUBJECT, faults)
@@ -107,7 +108,7 @@ class Configurations(Runs):
 
     def export(self) -> dict[str, Any]:
         """The stored configuration as `plan` takes it, without fields that have their default values."""
-        pools = {pool.name: _written(pool) for pool in self.store.pools()}
+        pools = {pool.name: _written(pool) for pool in self.store.pools() if pool.mirror is None}
         return {"pools": pools, "deployments": {deployment.name: sparse(deployment) for deployment in self.store.deployments()}}
 
     def _kept(self) -> Mapping[str, Any]:
@@ -147,6 +148,11 @@ def _own_template(pool_type: str) -> Mapping[str, Any]:
         return default_base_job_template(pool_type)
     except InvalidInput:
         return {}
+
+
+def _with_mirrored(named: Configuration, stored: Configuration) -> Configuration:
+    """The named pools and deployments, with the pools that a source keeps."""
+    return _with_unnamed(named, Configuration(pools=tuple(pool for pool in stored.pools if pool.mirror)))
 
 
 def _with_unnamed(named: Configuration, stored: Configuration) -> Configuration:
@@ -189,6 +195,9 @@ def _over_faults(named: Configuration, stored: Configuration, now: datetime) -> 
 
 def _pool_faults(pool: WorkPool, jobs: Jobs) -> Iterator[Fault]:
     root = joined("pools", pool.name)
+    if pool.mirror is not None:
+        yield Fault(root, why_not(pool, CONFIGURED))
+        return
     unknown = list(_under(root, lambda: check_pool_type(pool.type)))
     yield from unknown
     if not unknown:
@@ -205,6 +214,8 @@ def _place_faults(
     if owner is None:
         why = "; it is not in the configuration, so that prune would delete it" if deployment.pool in deleted else ""
         yield Fault(joined(root, "pool"), missing("work pool", deployment.pool, pools) + why)
+    elif owner.mirror is not None:
+        yield Fault(joined(root, "pool"), why_not(owner, DEPLOYED))
     elif owner.queue(deployment.queue) is None:
         names = [queue.name for queue in owner.queues]
         yield Fault(joined(root, "queue"), missing("work queue", deployment.queue, names, of=deployment.pool))

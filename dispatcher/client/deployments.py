@@ -8,6 +8,7 @@ from typing import Any
 
 from dispatcher.client.arguments import UNSET, anchored, items, missing, plain_policy, text, texts, without_unset
 from dispatcher.client.checks import check_deployment_variables, check_windows_to_come, coerced_variables, validate
+from dispatcher.client.mirrors import DEPLOYED, check_own
 from dispatcher.client.pools import MAX_RECHECKED, WAITING, WorkPools
 from dispatcher.client.relocation import queue_in, take_along
 from dispatcher.core.windows import is_withdrawn, saving
@@ -153,6 +154,7 @@ class Deployments(WorkPools):
         validate(deployment)
         check_windows_to_come(deployment, self.store.deployment(deployment.name), self.clock.now())
         pool = self.work_pool(deployment.pool)
+        check_own(pool, DEPLOYED)
         self._queue(pool, deployment.queue)
         deployment = replace(deployment, job_variables=coerced_variables(pool.base_job_template, deployment.job_variables))
         scheduled = bool(deployment.active_schedules)

@@ -28,6 +28,7 @@ from dispatcher.client.checks import (
     validate,
 )
 from dispatcher.client.jobs import Check, Jobs, Warn, log_warning
+from dispatcher.client.mirrors import CONFIGURED, check_own
 from dispatcher.clock import Clock, SystemClock
 from dispatcher.core.queues import holder, insert, last_priority, next_free, without
 from dispatcher.core.room import gives_room
@@ -150,6 +151,7 @@ class WorkPools:
         `MAX_RECHECKED`). Raises `NotFound`, `InvalidInput`, or `Conflict` when somebody else changed the pool meanwhile.
         """
         pool = self.work_pool(name)
+        check_own(pool, CONFIGURED)
         if job_variables and base_job_template is UNSET:
             base_job_template = pool.base_job_template
         changes = without_unset(
@@ -224,7 +226,9 @@ class WorkPools:
 
     def delete_work_pool(self, name: str) -> None:
         """Delete a pool, its queues, deployments and ended runs. Raises `NotFound`, or `Conflict` if a run has not ended."""
-        self.store.delete_pool(name, expected_version=self.work_pool(name).version)
+        pool = self.work_pool(name)
+        check_own(pool, CONFIGURED)
+        self.store.delete_pool(name, expected_version=pool.version)
 
     # Work queues
 
@@ -296,6 +300,7 @@ class WorkPools:
 
     def _save_pool(self, pool: WorkPool, *, before: WorkPool | None = None) -> WorkPool:
         """Check and save the pool. Start a tick of it when the change gives it room."""
+        check_own(pool, CONFIGURED)
         validate(pool)
         saved = self.store.save_pool(pool, expected_version=pool.version)
         if before and gives_room(before, pool):

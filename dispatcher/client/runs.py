@@ -11,6 +11,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from dispatcher.client.arguments import due_time, plain_policy, run_id, text, texts
 from dispatcher.client.batch import Batch
 from dispatcher.client.checks import validate
+from dispatcher.client.mirrors import RUN, check_own
 from dispatcher.client.schedules import Schedules
 from dispatcher.core.names import with_end
 from dispatcher.core.notifications import at_creation
@@ -97,6 +98,8 @@ class Runs(Schedules):
         """
         while True:
             run = self.run(reference)
+            if run.source_id is not None and not run.state.is_terminal:
+                check_own(self.store.pool(run.pool), RUN)
             move = cancelled(run, self.clock.now())
             if move is None or self.store.move([move]):
                 return self.run(run.id)
@@ -155,6 +158,7 @@ class Runs(Schedules):
         name = request.deployment
         source = batch.deployment(text(name, "deployment")) if name is not None else None
         owner = batch.pool(_owner(request.pool, source))
+        check_own(owner, RUN)
         lane = self._queue(owner, request.queue if request.queue is not None else source.queue if source else DEFAULT_QUEUE)
         variables = batch.variables(owner, source, request.job_variables)
         key, now, retry = request.idempotency_key, self.clock.now(), request.retry

@@ -8,6 +8,7 @@ The rules behind the product's promises are here, each in one place:
 * A refusal of a first submission proves that no job exists under its name, so the attempt number may rise. A refusal of a
   repeated submission proves nothing about the earlier one: the claim stays, and the name is looked up again, until two
   look-ups in a row, a whole lease apart, found nothing and both submissions were refused.
+* A run that its source withdraws ends as CANCELLED, or waits until its source lets it start.
 * A missing answer is no refusal: the claim stays until its lease ends. The lease is cut to the time after which a look-up is
   reliable; where nothing was sent, another invocation may look again almost at once.
 * A refused run is kept back either by a hold of the pool or by a back-off of its own, never by both.
@@ -66,6 +67,22 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The source of the run says that it must not start: nothing was sent to the provider."""
+
+    reason: str
+    not_before: datetime | None = None
+    """When it may start; None: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotConfirmed:
+    """The source of the run did not say whether it may start: nothing was sent to the provider, and it is asked again."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class Forgotten:
     """A look-up found nothing, but too late to prove anything."""
 
@@ -73,11 +90,22 @@ class Forgotten:
 
 
 Answer = (
-    Accepted | Rejected | Throttled | Misconfigured | Unreachable | Unknown | NotSubmitted | NotLookedUp | Absent | Forgotten
+    Accepted
+    | Rejected
+    | Throttled
+    | Misconfigured
+    | Unreachable
+    | Unknown
+    | NotSubmitted
+    | NotLookedUp
+    | NotConfirmed
+    | Withdrawn
+    | Absent
+    | Forgotten
 )
 """Every possible result of a claim."""
 
-Refusal = Rejected | Throttled | Misconfigured | NotSubmitted
+Refusal = Rejected | Throttled | Misconfigured | NotSubmitted | Withdrawn
 """The answers after which it is certain that this call started nothing."""
 
 
@@ -229,11 +257,18 @@ def recorded(
         return transitions.end(run, _ending(run) or RunState.CRASHED, answer.reason, now)
     if isinstance(answer, Absent):
         return transitions.end(run, _ending(run) or RunState.CANCELLED, _why_absent(run, answer), now)
-    if isinstance(answer, Unreachable) and repeat:
-        return _kept_claim(run, f"the provider could not be reached: {answer.cause}", now, LOOKED_UP_AGAIN)
-    if isinstance(answer, Unreachable):
-        answer = NotSubmitted(f"given back: the provider could not be reached: {answer.cause}")
+    if isinstance(answer, Unreachable | NotConfirmed):
+        cause = _not_sent_because(answer)
+        if repeat:
+            return _kept_claim(run, cause, now, LOOKED_UP_AGAIN)
+        answer = NotSubmitted(f"given back: {cause}")
     return _refused_again(run, answer, now, held=held) if repeat else _not_started(run, answer, now, held=held)
+
+
+def _not_sent_because(answer: Unreachable | NotConfirmed) -> str:
+    if isinstance(answer, Unreachable):
+        return f"the provider could not be reached: {answer.cause}"
+    return f"its source did not say whether it may start: {answer.cause}"
 
 
 def _kept_claim(run: Run, reason: str, now: datetime, length: timedelta | None) -> Move:
@@ -260,6 +295,8 @@ def _not_started(run: Run, answer: Refusal, now: datetime, *, held: bool) -> Mov
         return transitions.end(run, RunState.CRASHED, answer.reason, now)
     if isinstance(answer, NotSubmitted):
         return transitions.given_back(run, answer.reason)
+    if isinstance(answer, Withdrawn):
+        return transitions.withdrawn(run, answer.reason, answer.not_before, now)
     return transitions.refused(run, answer.reason, None if held else refused_until(run, answer, now))
 
 
@@ -269,15 +306,17 @@ def _refused_again(run: Run, answer: Refusal, now: datetime, *, held: bool) -> M
     A provider that refuses again and again must not keep the slot for ever. If two claims in a row, a whole lease apart,
     found nothing under the name and were refused, then the earlier submission has started nothing either.
     """
-    if isinstance(answer, Throttled | Misconfigured) and run.state is RunState.PENDING and run.not_before is not None:
-        return _not_started(run, answer, now, held=held)
     if isinstance(answer, NotSubmitted):
         return transitions.kept(run, answer.reason, lease_until=now)
-    if isinstance(answer, Throttled | Misconfigured):
+    later = not isinstance(answer, Rejected) and not (isinstance(answer, Withdrawn) and answer.not_before is None)
+    if later and run.state is RunState.PENDING and run.not_before is not None:
+        return _not_started(run, answer, now, held=held)
+    if later:
         return transitions.kept(run, answer.reason, not_before=run.lease_until)
     if run.state is RunState.CANCELLING:
         return transitions.kept(run, run.reason)
-    return transitions.stopping(run, RunState.CRASHED, answer.reason)
+    ending = RunState.CANCELLED if isinstance(answer, Withdrawn) else RunState.CRASHED
+    return transitions.stopping(run, ending, answer.reason)
 
 
 def refused_until(run: Run, answer: Throttled | Misconfigured, now: datetime) -> datetime:

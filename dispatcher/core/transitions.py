@@ -114,6 +114,17 @@ def refused(run: Run, reason: str, not_before: datetime | None) -> Move:
     return Move.of(run, RunState.SCHEDULED, reason=reason[:MAX_REASON], **changes, **UNCLAIMED)
 
 
+def withdrawn(run: Run, reason: str, not_before: datetime | None, now: datetime) -> Move:
+    """Its source does not let the run start: not before a time, or not at all. Nothing was sent to the provider.
+
+    It waits under its next name, because a late request to the source may still carry the old one.
+    """
+    if not_before is None:
+        return end(run, RunState.CANCELLED, reason, now)
+    changes = {"attempt": run.attempt + 1, "not_before": not_before}
+    return Move.of(run, RunState.SCHEDULED, reason=reason[:MAX_REASON], **changes, **UNCLAIMED)
+
+
 # On observations
 
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from dispatcher.ticking import Dispatch, tick_all
 from dispatcher.ticking.pools import note_idle, with_work
 from dispatcher.ticking.report import TickReport
+from dispatcher.ticking.sourcing import bring, report_back, ticked_until
 
 
 class NotStarted(Exception):
@@ -36,11 +37,13 @@ def fan_out(dispatch: Dispatch, deadline: datetime, start: Start) -> dict[str, A
     something to do keeps no other waiting, and is ticked here.
     """
     report = TickReport(dispatch.clock.now().isoformat())
+    bring(dispatch, None, deadline, report)
     work = with_work(dispatch)
     note_idle(dispatch, work, report)
     open_pools = [name for name in work if _is_open(dispatch, name)]
     invoked = [name for name in open_pools if _started(dispatch, start, name, deadline)] if len(open_pools) > 1 else []
-    tick_all(dispatch, [name for name in work if name not in invoked], deadline, report)
+    tick_all(dispatch, [name for name in work if name not in invoked], ticked_until(dispatch, deadline), report)
+    report_back(dispatch, None, deadline, report)
     return {**asdict(report), "invoked": invoked}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dispatcher.models.deployments import CatchUp, Deployment, RetryPolicy, Schedule
 from dispatcher.models.naming import DEFAULT_QUEUE, FORBIDDEN_IN_NAMES, MAX_INTEGER, Limit, Name, Priority, is_name
-from dispatcher.models.pools import HoldKind, Hook, PoolHold, WorkPool, WorkQueue
+from dispatcher.models.pools import HoldKind, Hook, Mirror, PoolHold, WorkPool, WorkQueue
 from dispatcher.models.runs import (
     MAX_PAST,
     PINNED_BY_CREATION,
@@ -36,6 +36,7 @@ __all__ = [
     "HoldKind",
     "Hook",
     "Limit",
+    "Mirror",
     "Name",
     "PinnedJob",
     "PoolHold",

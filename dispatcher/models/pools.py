@@ -82,6 +82,18 @@ class PoolHold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror:
+    """Which source of runs a pool mirrors, and what was last read there. The source changes the pool; people do not."""
+
+    source: str
+    """The name of the source (`prefect`)."""
+    revision: str
+    """A digest of what was last read there: while it is the same, nothing is checked or written."""
+    problem: str = ""
+    """Why what was last read there is not used; the pool stays as it was before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkPool:
     """A named, governed way onto some infrastructure, together with its queues."""
 
@@ -107,6 +119,8 @@ class WorkPool:
     """Which of its runs wait because the provider refused, those that are over included; written by ticks."""
     last_tick_at: datetime | None = None
     """The heartbeat; written by ticks."""
+    mirror: Mirror | None = None
+    """The source of runs that the pool mirrors; None: people configure it here, and its runs start without being asked for."""
 
     def queue(self, name: str) -> WorkQueue | None:
         """The queue of that name, if the pool has it."""

@@ -105,6 +105,8 @@ class Run:
     """When it is tried again; the deployment's policy at the time the run was made."""
     notify_states: frozenset[RunState] = frozenset()
     """The terminal states that the hooks of its pool and deployment named when the run was made."""
+    source_id: str | None = None
+    """What the source that its pool mirrors calls it (the id of a flow run)."""
     due_at: datetime
     """Its position in the queue: `scheduled_at`, or later for an attempt that follows another."""
 
@@ -184,6 +186,7 @@ PINNED_BY_CREATION = frozenset(
         "schedule",
         "retry",
         "notify_states",
+        "source_id",
     }
 )
 """The fields of a run that no move may change."""

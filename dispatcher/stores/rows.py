@@ -19,6 +19,7 @@ from dispatcher.models import (
     Deployment,
     HoldKind,
     Hook,
+    Mirror,
     PinnedJob,
     PoolHold,
     RetryPolicy,
@@ -221,6 +222,8 @@ HOLD = Table(
     },
 )
 
+MIRROR = Table(Mirror, {"source": PLAIN, "revision": PLAIN, "problem": TEXT})
+
 POOL = Table(
     WorkPool,
     {
@@ -235,6 +238,7 @@ POOL = Table(
         "version": PLAIN,
         "holds": _several(HOLD),
         "last_tick_at": TIME,
+        "mirror": _nested(MIRROR),
         "base_job_template": TEMPLATE,
     },
 )
@@ -279,6 +283,7 @@ SMALL_RUN = Table(
         "scheduled_at": TIME,
         "schedule": PLAIN,
         "retry": _nested(RETRY),
+        "source_id": PLAIN,
         "notify_states": Codec(lambda ends: _json(sorted(ends)), lambda stored: STATES.decode(json.loads(stored))),
         "due_at": TIME,
         "state": STATE,

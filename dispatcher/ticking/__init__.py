@@ -7,6 +7,7 @@
     windows      materialise: windows of schedules become runs
     tidying      discard what ended jobs left behind, prune old history
     notifying    the last step: notifications to hooks
+    sourcing     what is asked of a source of runs (a Prefect server), where there is one
     pool_tick    what the steps of one pool's tick share
     holding      which runs a refusal keeps back, in this tick and later ones
     run_events   the log events of runs

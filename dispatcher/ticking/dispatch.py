@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from dispatcher.clock import Clock
 from dispatcher.core.windows import WindowLimits
@@ -12,6 +13,9 @@ from dispatcher.delivery import Deliver
 from dispatcher.events import Events
 from dispatcher.store import TickStore
 from providers.base import Provider
+
+if TYPE_CHECKING:
+    from dispatcher.source import Source  # a tick without a source does not load its protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,8 @@ class Dispatch:
     limits: TickLimits = TickLimits()
     deliver: Deliver | None = None
     """How notifications reach hooks; None: none are delivered."""
+    source: Source | None = None
+    """Where runs come from that are kept somewhere else; None: there is nothing of the kind, and nothing is asked."""
     is_stopped: Callable[[], bool] = never
     """Whether the process is about to end. Then a tick begins no more calls, as after its deadline, and records the answers of
     those under way. Called from several threads."""

@@ -23,6 +23,7 @@ from dispatcher.ticking.pools import note_idle, tick_pools, with_work
 from dispatcher.ticking.report import PoolReport, TickReport
 from dispatcher.ticking.run_events import log_move
 from dispatcher.ticking.seam import attempted, exceptions_reported, words
+from dispatcher.ticking.sourcing import bring, report_back, ticked_until
 from dispatcher.ticking.submitting import Decider, Submitting
 from dispatcher.ticking.tidying import tidy
 from dispatcher.ticking.windows import Windows, materialise
@@ -38,10 +39,13 @@ def tick(dispatch: Dispatch, deadline: datetime, *, pools: Sequence[str] | None 
     ticked is reported and does not stop the others. Raises `StoreError` when the store cannot list the pools.
     """
     report = TickReport(dispatch.clock.now().isoformat())
-    if pools is None:
-        pools = with_work(dispatch)
-        note_idle(dispatch, pools, report)
-    tick_all(dispatch, pools, deadline, report)
+    bring(dispatch, pools, deadline, report)
+    names = pools
+    if names is None:
+        names = with_work(dispatch)
+        note_idle(dispatch, names, report)
+    tick_all(dispatch, names, ticked_until(dispatch, deadline), report)
+    report_back(dispatch, pools, deadline, report)
     return report
 
 

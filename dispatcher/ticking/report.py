@@ -15,8 +15,10 @@ from dispatcher.core.reconciliation import (
     Absent,
     Answer,
     Forgotten,
+    NotConfirmed,
     NotLookedUp,
     NotSubmitted,
+    Withdrawn,
 )
 from dispatcher.models import Run, RunState
 from dispatcher.records import Claim, Decision, Move, Snapshot
@@ -71,6 +73,8 @@ class PoolReport:
     throttled: int = 0
     unknown: int = 0
     not_submitted: int = 0
+    withdrawn: int = 0
+    """Claimed runs that their source does not let start."""
     settled: int = 0
     """Claims taken over that ended without a job."""
     retried: int = 0
@@ -149,10 +153,12 @@ class PoolReport:
                 self.rejected += 1
             case Throttled() | Misconfigured():
                 self.throttled += 1
-            case Unknown() | Unreachable() | NotLookedUp():
+            case Unknown() | Unreachable() | NotLookedUp() | NotConfirmed():
                 self.unknown += 1
             case NotSubmitted():
                 self.not_submitted += 1
+            case Withdrawn():
+                self.withdrawn += 1
             case Absent() | Forgotten():
                 self.settled += 1
         self._outcome(run, move.to if move else run.state, move.changes.get("reason", "") if move else "")
@@ -216,8 +222,14 @@ class TickReport:
     """Pools that the deadline left for the next tick."""
     idle: int = 0
     """Pools that had nothing to do."""
+    source_problems: list[str] = field(default_factory=list)
+    """What the source of runs, where there is one, could not do."""
 
     @property
     def problems(self) -> list[str]:
-        """One line for each pool whose tick was cut short."""
+        """One line for each pool whose tick was cut short, and for each problem of the source of runs."""
+        return [*self.source_problems, *self._of_pools]
+
+    @property
+    def _of_pools(self) -> list[str]:
         return [f"{pool.pool}: {pool.problem}" for pool in self.pools if pool.problem]

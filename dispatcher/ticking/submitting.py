@@ -17,6 +17,7 @@ from dispatcher.core.reconciliation import (
     Absent,
     Answer,
     Forgotten,
+    NotConfirmed,
     NotLookedUp,
     NotSubmitted,
     is_forgotten,
@@ -32,6 +33,7 @@ from dispatcher.ticking.pool_tick import PoolTick
 from dispatcher.ticking.report import seconds_between, timed
 from dispatcher.ticking.run_events import log_answer, log_claim, log_crash
 from dispatcher.ticking.seam import attempted, words
+from dispatcher.ticking.sourcing import note_started, withheld
 from providers.base import Accepted, Job, Misconfigured, Outcome, Throttled, Unknown, Unreachable
 
 PASSES = 20
@@ -171,12 +173,20 @@ class Submitting:
         return answer
 
     def _ask(self, claim: Claim) -> Answer:
-        """Submit one claim's job; a claim that was taken over is looked up first."""
+        """Submit one claim's job; a claim that was taken over is looked up first, and a source of runs is asked."""
+        answer = self._submitted(claim)
+        if isinstance(answer, Accepted):
+            note_started(self.tick, claim.run, answer.submission)
+        return answer
+
+    def _submitted(self, claim: Claim) -> Answer:
         job = job_of(claim.run)
         if claim.repeat and (answer := attempted(partial(self._look_up, claim, job), _not_looked_up)):
             return answer
         if self.tick.dispatch.is_stopped() or self.clock.now() > self.tick.deadline:
             return NotSubmitted("given back: looking it up took the rest of the tick")
+        if answer := withheld(self.tick, claim.run):
+            return answer
         outcome = attempted(partial(self.tick.provider.submit, job), lambda problem: Unknown(cause=words(problem)))
         return outcome if isinstance(outcome, Outcome) else Unknown(cause=f"the provider answered {outcome!r}")
 
@@ -211,7 +221,7 @@ class Submitting:
 
     def _hold(self, claim: Claim, answer: Answer, now: datetime) -> bool:
         """Add the hold that follows from a refusal; true if it keeps the refused run back as well."""
-        if isinstance(answer, Unknown | Unreachable | NotLookedUp):
+        if isinstance(answer, Unknown | Unreachable | NotLookedUp | NotConfirmed):
             self.holding.unanswered(claim, answer.cause)
         if isinstance(answer, Throttled | Misconfigured) and (hold := hold_for(answer, refused_until(claim.run, answer, now))):
             return self.holding.refused(claim, hold)

@@ -12,12 +12,13 @@ from dispatcher.core import reconciliation, transitions, windows
 from dispatcher.core.admission import admit
 from dispatcher.core.holds import hold_for
 from dispatcher.core.pinning import job_of, pin
+from dispatcher.core.reconciliation import NotConfirmed
 from dispatcher.core.templates import Renderer
 from dispatcher.errors import StoreError
 from dispatcher.models import Attempt, RunState
 from dispatcher.records import Move, Snapshot
 from dispatcher.stores.memory import MemoryStore
-from dispatcher.ticking import line, pool_tick, submitting
+from dispatcher.ticking import line, pool_tick, sourcing, submitting
 from providers.base import Hold, Job, ProviderError, Throttled, Unknown, Unreachable
 from tests.simulation.cloud import Cloud, Kind, SimulatedProvider
 from tests.simulation.faults import FaultyStore
@@ -263,3 +264,13 @@ def overdue_in_any_state(run: Any, now: Any) -> bool:
 
 
 _not_started = reconciliation._not_started
+
+
+# Sources
+
+_withheld = sourcing.withheld
+
+
+def withheld_by_a_clear_no(tick: Any, run: Any) -> Any:
+    answer = _withheld(tick, run)
+    return None if isinstance(answer, NotConfirmed) else answer

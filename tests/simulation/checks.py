@@ -32,6 +32,7 @@ from dispatcher.records import Claims, Materialisation, RunFilter
 from dispatcher.store import Store
 from dispatcher.upkeep.moving import check
 from tests.simulation.cloud import HUGE, Cloud, CloudJob
+from tests.simulation.elsewhere import Elsewhere
 
 EVERYTHING = 1000
 HISTORY = timedelta(hours=2)
@@ -57,6 +58,8 @@ class Checks:
         self.starts: Counter[str] = Counter()
         self.bodies: dict[str, str] = {}
         self.cancelled: set[str] = set()
+        self.elsewhere: Elsewhere | None = None
+        """The source of all runs, where there is one."""
         self.given_up: set[UUID] = set()
         """Runs that people have cancelled."""
         self.forgotten: set[UUID] = set()
@@ -94,6 +97,8 @@ class Checks:
         allowed = run.retry.attempts if run.retry else 1
         if len(attempts) > allowed:
             raise Violation(f"once: {attempts} were started, and the run's policy allows {allowed}")
+        if self.elsewhere and not self.elsewhere.lets(run):
+            raise Violation(f"once: {job.name} starts, and the source of its run has not let it")
         if not run.state.holds_slot or run.attempt != known[1]:
             raise Violation(f"never over: {job.name} starts while its run is {run.state}, attempt {run.attempt}")
 
@@ -144,7 +149,11 @@ class Checks:
         held = [run for run in self.unended() if run.state.holds_slot and run.submission is None]
         if over_since is not None:
             held = [run for run in held if run.lease_until is not None and run.lease_until <= over_since]
-        return {run.id for run in held if not run.job_variables.get("gpu")}
+        return {run.id for run in held if not run.job_variables.get("gpu") and self._is_let(run)}
+
+    def _is_let(self, run: Run) -> bool:
+        """False for a run that its source withdraws: one whose claim was taken over keeps its slot for another lease."""
+        return self.elsewhere is None or self.elsewhere.lets(run)
 
     def gave_up(self, run: Run) -> None:
         """People have cancelled a run."""

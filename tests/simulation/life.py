@@ -203,6 +203,7 @@ class Life:
             due_at=due,
             retry=self.retry(),
         )
+        run = replace(run, source_id=run.id.hex if self.world.elsewhere else None)
         self._told("runs", lambda: f"adds r{run.id.hex} to {run.pool}/{run.queue}")
         self.world.store.add_runs([run])
 
@@ -338,10 +339,13 @@ class Life:
 
 
 def simulate(
-    seed: int, views: Views, *, steps: int = STEPS, write: Callable[[str], None] | None = None
+    seed: int, views: Views, *, steps: int = STEPS, write: Callable[[str], None] | None = None, sourced: bool = False
 ) -> tuple[Counter[str], Counter[str]]:
-    """Live through one seed and give its counts and its marks. Raises `Violation`. `write` is given the story, line by line."""
-    world = World(seed, views, Chances(), write)
+    """Live through one seed and give its counts and its marks. Raises `Violation`. `write` is given the story, line by line.
+
+    `sourced`: a source of runs, as a Prefect server is one, has to let each of them start.
+    """
+    world = World(seed, views, Chances(), write, sourced=sourced)
     life = Life(world, very_late=world.random.random() < 0.2)
     if life.very_late:
         world.weather.chances = replace(world.weather.chances, very_late=0.3)

@@ -36,6 +36,8 @@ class Sabotage:
     """It must be caught within so many."""
     near: int = 0
     """A seed, not far from one that catches it, at which the test suite may begin; the command begins at 0."""
+    sourced: bool = False
+    """In worlds whose runs come from a source."""
 
 
 def _swap(target: Any, name: str, value: Any) -> Break:
@@ -189,6 +191,14 @@ SABOTAGES: dict[str, Sabotage] = {
     "a failed look-up costs a lease": Sabotage(
         "a look-up that failed is made again soon", _swap(reconciliation, "LOOKED_UP_AGAIN", timedelta(days=1))
     ),
+    "a source is not asked": Sabotage(
+        "a run that a source brings starts only if the source lets it",
+        _swap(submitting, "withheld", lambda *_: None),
+        sourced=True,
+    ),
+    "a silent source says yes": Sabotage(
+        "no answer of a source is no yes", _swap(submitting, "withheld", breaks.withheld_by_a_clear_no), sourced=True
+    ),
     "a refused repeat keeps its slot": Sabotage(
         "a slot is held by a live job or by nobody", _swap(transitions, "taken_over", breaks.taken_over_as_if_never_refused)
     ),
@@ -217,7 +227,7 @@ def hunt(name: str, first: int = 0) -> Caught:
         for seed in range(first, sabotage.seeds):
             with memory() as views:
                 try:
-                    simulate(seed, views)
+                    simulate(seed, views, sourced=sabotage.sourced)
                 except Violation as violation:
                     return Caught(name, seed + 1, str(violation), monotonic() - began)
     return Caught(name, None, "", monotonic() - began)

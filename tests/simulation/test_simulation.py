@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ import pytest
 from tests.simulation.__main__ import main
 from tests.simulation.campaign import Tally, live_through
 from tests.simulation.crash_points import SCENES, crash_in_pairs
+from tests.simulation.life import simulate
 from tests.simulation.marks import MARKS
 from tests.simulation.regressions import REGRESSIONS
 from tests.simulation.sabotage import SABOTAGES, hunt
-from tests.simulation.stores import EMBEDDED
+from tests.simulation.stores import EMBEDDED, STORES
 
 ROOT = Path(__file__).parents[2]
 SEEDS = {"memory": range(12), "sqlite": range(1000, 1006)}
@@ -40,6 +42,16 @@ def test_no_promise_is_broken(store, tallies):
 @pytest.mark.parametrize("store", MORE_SEEDS)
 def test_no_promise_is_broken_in_more_seeds(store, more_tallies):
     assert_kept(more_tallies[store], len(MORE_SEEDS[store]))
+
+
+def test_no_promise_is_broken_where_a_source_has_to_let_each_run_start():
+    marks = Counter()
+    for seed in range(5000, 5006):
+        with STORES["memory"]() as views:
+            marks.update(simulate(seed, views, sourced=True)[1])
+    assert marks["first answer: Withdrawn"]
+    assert marks["first answer: NotConfirmed"]
+    assert marks["repeat's answer: NotConfirmed"]
 
 
 def assert_kept(tally: Tally, seeds: int) -> None:

@@ -16,6 +16,7 @@ from providers.base import Provider
 from tests.simulation.baton import Invocation
 from tests.simulation.checks import GRACE, HISTORY, Checks, Violation
 from tests.simulation.cloud import CALL_TIMEOUT, Cloud, CloudJob, Kind, SimulatedProvider, limits_of
+from tests.simulation.elsewhere import MIRROR, Elsewhere, SimulatedSource
 from tests.simulation.faults import Chances, FaultyStore, Pausing, Weather, Wire
 from tests.simulation.marks import Journal, Witness
 from tests.simulation.stores import Views
@@ -50,7 +51,15 @@ class SimulatedClock:
 class World:
     """Everything that happens for one seed."""
 
-    def __init__(self, seed: int, views: Views, chances: Chances, write: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        views: Views,
+        chances: Chances,
+        write: Callable[[str], None] | None = None,
+        *,
+        sourced: bool = False,
+    ) -> None:
         self.random = Random(seed)
         self.now = BEGINNING
         self.views = views
@@ -61,6 +70,8 @@ class World:
         self.weather = Weather(self.random, chances, self.counts, pass_time=self.advance)
         self.clouds: dict[str, Cloud] = {}
         self.checks = Checks(self.store, self.clouds, lambda: self.now)
+        self.elsewhere = Elsewhere(Random(f"{seed} elsewhere")) if sourced else None
+        self.checks.elsewhere = self.elsewhere
         self.active: list[tuple[Invocation, datetime]] = []
         """Each with the time at which it came to the point where it stands."""
         self.frozen: set[Invocation] = set()
@@ -89,6 +100,7 @@ class World:
             queues=queues,
             concurrency_limit=limit,
             created_at=self.now,
+            mirror=MIRROR if self.elsewhere else None,
         )
         self.store.save_pool(pool, expected_version=None)
         self.clouds[name] = Cloud(kind, self.random, lambda: self.now, self._started)
@@ -119,7 +131,9 @@ class World:
 
         faulty: Any = FaultyStore(store, invocation, self.weather, self.checks, witness)
         clock = SimulatedClock(self, timedelta(seconds=skew))
-        return Dispatch(store=faulty, providers=provider, clock=clock, events=witness.event, limits=self.limits())
+        source = SimulatedSource(self.elsewhere, invocation, self.weather, self.now) if self.elsewhere else None
+        limits = self.limits()
+        return Dispatch(store=faulty, providers=provider, clock=clock, events=witness.event, limits=limits, source=source)
 
     def limits(self) -> TickLimits:
         """What a tick is allowed: little, so that it has to come again."""

@@ -6,9 +6,9 @@ from uuid import UUID
 import pytest
 
 from dispatcher.errors import AlreadyExists, Conflict, NotFound
-from dispatcher.models import HoldKind, RunState
+from dispatcher.models import HoldKind, Mirror, RunState
 from dispatcher.store import Store
-from tests.builders import HOUR, MINUTE, NOW, a_deployment, a_hold, a_pool, a_queue
+from tests.builders import HOUR, MINUTE, NOW, a_deployment, a_hold, a_pool, a_queue, a_run
 from tests.stores.steps import a_run_in, a_stored_run, claim, hold, nothing
 
 TWO_QUEUES = [a_queue("default", 2, limit=0), a_queue("high", 1, limit=3, paused=True, description="first")]
@@ -75,6 +75,21 @@ class Pools:
         with pytest.raises(NotFound, match="'pool'"):
             store.save_pool(a_pool(), expected_version=1)
         assert store.pools() == []
+
+    def test_the_mirror_of_a_pool_and_the_source_ids_of_its_runs_read_back(self, store: Store):
+        mirror = Mirror(source="prefect", revision="1")
+        created = store.save_pool(a_pool(mirror=mirror), expected_version=None)
+        assert store.pool("pool") == created
+        assert created.mirror == mirror
+        newer = Mirror(source="prefect", revision="2", problem="variables: no schema")
+        store.save_pool(replace(created, mirror=newer), expected_version=created.version)
+        assert [pool.mirror for pool in store.pools()] == [newer]
+        run = a_run(source_id="flow-run")
+        store.add_runs([run])
+        assert store.get(run.id) == run
+        own = replace(newer, problem="")
+        store.save_pool(replace(created, mirror=own), expected_version=2)
+        assert store.save_pool(replace(created, mirror=None), expected_version=3).mirror is None
 
     def test_a_new_pool_has_nothing_that_only_ticks_write(self, store: Store):
         pool = a_pool(holds=(a_hold(),), last_tick_at=NOW)

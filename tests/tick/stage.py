@@ -48,6 +48,7 @@ class Stage:
         self.store = MemoryStore() if store is None else store
         self.provider = FakeProvider(remembers=remembers, clock=self.clock.now, limits=replace(LIMITS, **limits))
         self.providers = lambda _type: self.provider
+        self.source = None
         for pool in pools or (a_pool(),):
             self.store.save_pool(pool, expected_version=None)
 
@@ -58,6 +59,7 @@ class Stage:
             clock=self.clock,
             events=lambda event, **fields: self.events.append((event, fields)),
             limits=TickLimits(**limits),
+            source=self.source,
         )
 
     def add(self, count=1, **fields):
