@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Protocol
@@ -41,6 +42,22 @@ class SystemClock:
     def new_id(self) -> UUID:
         """A UUID that begins with the time: see `TimeOrderedIds`."""
         return _IDS.after(time.time_ns())
+
+
+class StoppableClock(SystemClock):
+    """The machine's clock in a process that may be told to end: then nobody waits any more."""
+
+    SLICE = 0.1
+    """Seconds after which a thread that waits looks whether it has to."""
+
+    def __init__(self, is_stopped: Callable[[], bool]) -> None:
+        self._is_stopped = is_stopped
+
+    def sleep(self, seconds: float) -> None:
+        """Wait in real time, until it is stopped."""
+        end = time.monotonic() + seconds
+        while not self._is_stopped() and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, self.SLICE))
 
 
 class TimeOrderedIds:

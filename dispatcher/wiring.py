@@ -26,7 +26,7 @@ from providers.base import Provider, ProviderUnavailable
 
 if TYPE_CHECKING:
     from dispatcher.client import Dispatcher
-    from dispatcher.telemetry import Consumer, Report, Telemetry
+    from dispatcher.telemetry import Consumer, MakeConsumer, Report, Telemetry
 
 __all__ = ["Providers", "Wiring", "deliveries", "open_store", "wire", "without_password"]
 
@@ -121,15 +121,16 @@ def wire(
     events: Events = log_event,
     function: str = "",
     environment: Mapping[str, str] | None = None,
+    consumers: Mapping[str, MakeConsumer] | None = None,
 ) -> Wiring:
     """Make everything from settings. Raises `SettingsError` or `StoreError`.
 
     `function` is the name of the Lambda function that this is; `environment` is where secrets of hooks are looked up, by
-    default the process's own.
+    default the process's own. `consumers` of telemetry are added to those of the settings.
     """
     _check_types(settings.provider_options)
     store, clock = open_store(settings.store), clock or SystemClock()
-    telemetry = _telemetry(settings, clock, events, function)
+    telemetry = _telemetry(settings, clock, events, function, consumers or {})
     dispatch = Dispatch(
         store=store,
         providers=Providers(settings),
@@ -154,15 +155,17 @@ def deliveries(settings: Settings, environment: Mapping[str, str] | None = None)
     return Deliveries(settings.hooks, os.environ if environment is None else environment)
 
 
-def _telemetry(settings: Settings, clock: Clock, events: Events, function: str) -> Telemetry | None:
-    """The telemetry of the settings; imported on use, because most ticks have none."""
+def _telemetry(
+    settings: Settings, clock: Clock, events: Events, function: str, consumers: Mapping[str, MakeConsumer]
+) -> Telemetry | None:
+    """The telemetry of the settings and of these consumers; imported on use, because most ticks have none."""
     chosen = [name for name in settings.telemetry or () if name != "cloudwatch" or function]
-    if not chosen:
+    if not chosen and not consumers:
         return None
     from dispatcher.telemetry import Telemetry  # noqa: PLC0415 - only where it is asked for
 
     makers = {"cloudwatch": partial(_cloudwatch, function, clock), "opentelemetry": partial(_open_telemetry, clock)}
-    return Telemetry(events, {name: makers[name] for name in chosen})
+    return Telemetry(events, {**{name: makers[name] for name in chosen}, **consumers})
 
 
 def _cloudwatch(function: str, clock: Clock, _: Report) -> Consumer:

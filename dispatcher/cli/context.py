@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -42,11 +42,19 @@ class Context:
     @cached_property
     def wiring(self) -> Wiring:
         """The store and the providers. Raises `SettingsError` or `StoreError`."""
+        return self._wired()
+
+    def wire(self, **ports: Any) -> Wiring:
+        """Make `wiring` with ports of its own, before anything else has used it. Raises as `wiring` does."""
+        self.wiring = self._wired(**ports)
+        return self.wiring
+
+    def _wired(self, **ports: Any) -> Wiring:
         from dispatcher.errors import SettingsError  # noqa: PLC0415 - neither help nor `version` needs them
         from dispatcher.wiring import wire  # noqa: PLC0415 - likewise
 
         try:
-            return wire(self.settings)
+            return wire(self.settings, **ports)
         except SettingsError as problem:
             raise self._by_option(problem) from None
 

@@ -5,8 +5,8 @@ Beside the tick in the house: it knows the events and the words of the models, n
 
     events ──► log
            ├─► measurements ──► open_telemetry ──► a collector, over OTLP
-           │   (what is       └► cloudwatch ─────► the function's log, one line for each pool and tick
-           │    measured)
+           │   (what is       ├► cloudwatch ─────► the function's log, one line for each pool and tick
+           │    measured)     └► prometheus ─────► /metrics of `dispatcher serve`
            └─► spans ─────────► open_telemetry
 
 What fails here fails no tick: it is logged once for each consumer. README.md beside this file lists every metric.
@@ -43,10 +43,13 @@ class Consumer(Protocol):
         ...
 
 
+MakeConsumer = Callable[[Report], Consumer]
+
+
 class Telemetry:
     """Events as they go to the log, and then to every consumer."""
 
-    def __init__(self, log: Events, consumers: Mapping[str, Callable[[Report], Consumer]]) -> None:
+    def __init__(self, log: Events, consumers: Mapping[str, MakeConsumer]) -> None:
         self._log = log
         self._reported: set[str] = set()
         self._consumers = {name: make(partial(self._report, name)) for name, make in consumers.items()}

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 import click
 
@@ -18,7 +15,9 @@ from dispatcher.cli.input import completion
 from dispatcher.cli.output import shapes
 from dispatcher.cli.output.listing import Listed, listing
 from dispatcher.records import RunFilter
-from dispatcher.ticking import tick
+from dispatcher.serving.signals import stopped_by_signals
+from dispatcher.serving.turns import Turns, stoppable
+from dispatcher.ticking import Dispatch, tick
 from dispatcher.ticking.report import TickReport
 
 SHOWN_RUNS = 12
@@ -43,7 +42,7 @@ Show = Callable[[shapes.Shape], None]
     default=2.0,
     show_default=True,
     metavar="SECONDS",
-    help="The time between two looks.",
+    help="The time from one look to the next.",
 )
 @click.option("--ticks", type=click.IntRange(min=1), metavar="N", help="Stop after so many ticks.")
 @click.option("--until-done", is_flag=True, help="Stop when nothing is due and nothing holds a slot.")
@@ -51,25 +50,24 @@ Show = Callable[[shapes.Shape], None]
 def dev(context: Context, /, *, pools: Sequence[str], every: float, ticks: int | None, until_done: bool) -> Answer:
     """Tick every few seconds and show queues, slots and runs, until Ctrl-C.
 
-    The first Ctrl-C lets the current tick finish. A second one stops at once. That loses nothing either, because the next tick
-    continues the work.
+    The first Ctrl-C stops the current tick: no further submission begins, and those under way are recorded. A second one stops
+    at once. That loses nothing either, because the next tick continues the work.
     """
     named = [context.client.work_pool(name).name for name in pools] or None
-    done, picture = 0, shapes.Shape()
-    with _stopped_by_signal() as stop, _audience(silent=context.as_json) as show:
-        while not stop.is_set():
-            picture = _look(context, _tick(context, named), named, done := done + 1)
+    done, picture, turns = 0, shapes.Shape(), Turns(every)
+    dispatch = stoppable(context.wiring.dispatch, turns)
+    with stopped_by_signals(turns.stop), _audience(silent=context.as_json) as show:
+        for _ in turns:
+            picture = _look(context, _tick(context, dispatch, named), named, done := done + 1)
             show(picture)
             if done == ticks or (until_done and _is_done(picture)):
                 break
-            stop.wait(every)
     return Answer(
         data=picture, text=f"Stopped after {done} tick{'s' * (done != 1)}.", faults=tuple(picture.get("problems", ()))
     )
 
 
-def _tick(context: Context, named: Sequence[str] | None) -> TickReport:
-    dispatch = context.wiring.dispatch
+def _tick(context: Context, dispatch: Dispatch, named: Sequence[str] | None) -> TickReport:
     report = tick(dispatch, dispatch.clock.now() + timedelta(seconds=context.settings.tick_seconds), pools=named)
     context.wiring.send_telemetry()
     return report
@@ -96,25 +94,6 @@ def _runs(context: Context, pools: Sequence[str]) -> Sequence[Listed]:
 
 def _is_done(picture: shapes.Shape) -> bool:
     return not any(queue["due"] or queue["in_use"] for pool in picture["pools"] for queue in pool["queues"])
-
-
-@contextmanager
-def _stopped_by_signal() -> Iterator[threading.Event]:
-    """Set by the first SIGINT or SIGTERM; the second does what it always does."""
-    stop = threading.Event()
-    before: dict[int, Any] = {}
-
-    def restore(*_: object) -> None:
-        stop.set()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, restore)
-    try:
-        yield stop
-    finally:
-        restore()
 
 
 @contextmanager

@@ -1,0 +1,114 @@
+"""`dispatcher serve`: the tick where no cloud's schedule starts it, on a machine, in a container, in a cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import click
+
+from dispatcher.cli.command import Answer, Command
+from dispatcher.cli.context import Context, pass_context
+from dispatcher.cli.input import completion
+from dispatcher.events import LOGGER, log_event
+from dispatcher.serving.endpoint import Answers, Server, listening
+from dispatcher.serving.health import Health
+from dispatcher.serving.service import Service
+from dispatcher.serving.signals import end_at_once, stopped_by_signals
+from dispatcher.serving.systemd import READY, Systemd
+from dispatcher.serving.turns import Turns, stoppable
+
+if TYPE_CHECKING:
+    from dispatcher.telemetry import MakeConsumer
+    from dispatcher.telemetry.prometheus import Prometheus
+
+PORT = 8765
+TICKS = 3
+"""Ticks of which one has to succeed, unless `--healthy-within` says otherwise."""
+
+
+@click.command(cls=Command, example="dispatcher serve --every 5\ndispatcher serve --host 0.0.0.0 --port 9000")
+@click.option(
+    "--every",
+    type=click.FloatRange(0.1, 3600),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="The time from one tick to the next.",
+)
+@click.option(
+    "-p",
+    "--pool",
+    "pools",
+    multiple=True,
+    metavar="POOL",
+    shell_complete=completion.pools,
+    help="Only this work pool; repeat it for more.",
+)
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="The address at which /healthz, /metrics and /wake answer."
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="Its port; 0: any free one.")
+@click.option(
+    "--healthy-within",
+    type=click.FloatRange(1, 86400),
+    metavar="SECONDS",
+    help="/healthz answers 200 for so long after a tick that succeeded.  [default: three ticks and the longest one]",
+)
+@pass_context
+def serve(
+    context: Context, /, *, every: float, pools: Sequence[str], host: str, port: int, healthy_within: float | None
+) -> Answer:
+    """Tick every few seconds until SIGTERM or Ctrl-C, and answer /healthz, /metrics and /wake over HTTP.
+
+    Start as many as you like, on as many machines as you like. The first signal stops the current tick: no further submission
+    begins, those under way are recorded, and the exit code is 0. A second one ends the process at once. That loses nothing
+    either, because the next tick continues the work.
+    """
+    LOGGER.setLevel(context.settings.log_level or logging.INFO)
+    tick_seconds = context.settings.tick_seconds
+    turns, notify = Turns(every), Systemd(os.environ)
+    health = Health(healthy_within or TICKS * every + tick_seconds, is_stopped=turns.is_stopped)
+    prometheus = _prometheus(health.within)
+    wiring = context.wire(consumers=_consumers(prometheus))
+    answers = Answers(health=health, wake=turns.wake, metrics=prometheus.page if prometheus else None)
+    service = Service(
+        dispatch=stoppable(wiring.dispatch, turns),
+        turns=turns,
+        health=health,
+        tick_seconds=tick_seconds,
+        pools=pools or None,
+        notify=notify,
+        after_tick=wiring.send_telemetry,
+    )
+    with ExitStack() as stack:
+        stack.enter_context(stopped_by_signals(turns.stop, then=end_at_once))
+        server = _listen(stack, host, port, answers)
+        log_event("serve.began", url=server.url, every=every, metrics=prometheus is not None)
+        notify(READY)
+        ticks = service.run()
+    log_event("serve.ended", ticks=ticks)
+    return Answer(data={"ticks": ticks}, text=f"Stopped after {ticks} tick{'s' * (ticks != 1)}.")
+
+
+def _prometheus(fresh: float) -> Prometheus | None:
+    """What /metrics shows; None where the library is not installed."""
+    try:
+        from dispatcher.telemetry.prometheus import Prometheus  # noqa: PLC0415 - an extra; ticks go on without it
+    except ModuleNotFoundError:
+        return None
+    return Prometheus(fresh=fresh)
+
+
+def _consumers(prometheus: Prometheus | None) -> Mapping[str, MakeConsumer]:
+    return {} if prometheus is None else {"prometheus": lambda _report: prometheus}
+
+
+def _listen(stack: ExitStack, host: str, port: int, answers: Answers) -> Server:
+    try:
+        return stack.enter_context(listening(host, port, answers))
+    except OSError as problem:
+        raise click.ClickException(f"--host, --port: cannot listen at {host}:{port}: {problem.strerror or problem}") from None
