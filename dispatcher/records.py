@@ -158,6 +158,10 @@ class QueueCount:
     """Holding a slot."""
 
 
+Cursor = tuple[datetime, UUID]
+"""A run's position in a list of runs: its `created_at` and its id."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFilter:
     """Which runs to list; None leaves a field out. Newest `created_at` first, then id."""
@@ -166,6 +170,34 @@ class RunFilter:
     queue: str | None = None
     deployment: str | None = None
     states: frozenset[RunState] | None = None
+    tag: str | None = None
+    """One of the run's tags."""
+    name: str | None = None
+    """What the run's name begins with."""
+    since: datetime | None = None
+    """Created at this time or later."""
+    until: datetime | None = None
+    """Created before this time."""
+    after: Cursor | None = None
+    """Listed after this position. Each page costs the same, however many runs are listed before it."""
+
+    def matches(self, run: Run) -> bool:
+        """Whether the run is listed."""
+        return (
+            self.pool in (None, run.pool)
+            and self.queue in (None, run.queue)
+            and self.deployment in (None, run.deployment)
+            and (self.states is None or run.state in self.states)
+            and (self.tag is None or self.tag in run.tags)
+            and (self.name is None or run.name.startswith(self.name))
+            and (self.since is None or run.created_at >= self.since)
+            and (self.until is None or run.created_at < self.until)
+            and (self.after is None or self._is_after(run, *self.after))
+        )
+
+    @staticmethod
+    def _is_after(run: Run, created_at: datetime, run_id: UUID) -> bool:
+        return run.created_at < created_at or (run.created_at == created_at and run.id > run_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

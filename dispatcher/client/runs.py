@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Unpack
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from dispatcher.client.arguments import due_time, plain_policy, run_id, text, texts
+from dispatcher.client.arguments import due_time, plain_policy, run_id, text, texts, utc
 from dispatcher.client.batch import Batch
 from dispatcher.client.checks import validate
 from dispatcher.client.mirrors import RUN, check_own
@@ -79,16 +80,34 @@ class Runs(Schedules):
         queue: str | None = None,
         deployment: str | None = None,
         states: Iterable[RunState] | None = None,
+        tag: str | None = None,
+        name: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: Run | None = None,
         limit: int = 50,
         offset: int = 0,
     ) -> Sequence[Run]:
-        """A page of runs, newest first."""
+        """A page of runs, newest first; `RunFilter` says what each filter means.
+
+        `after`: the last run of the page before. Its cost is the same for every page; that of `offset` grows.
+        """
         if not 1 <= limit <= MAX_PAGE:
             raise InvalidInput("runs", [Fault("limit", f"must be from 1 to {MAX_PAGE}, not {limit}")])
         if offset < 0:
             raise InvalidInput("runs", [Fault("offset", f"must be 0 or more, not {offset}")])
         among = None if states is None else frozenset(states)
-        where = RunFilter(pool=pool, queue=queue, deployment=deployment, states=among)
+        where = RunFilter(
+            pool=pool,
+            queue=queue,
+            deployment=deployment,
+            states=among,
+            tag=tag,
+            name=name,
+            since=None if since is None else utc(since, "since"),
+            until=None if until is None else utc(until, "until"),
+            after=None if after is None else (after.created_at, after.id),
+        )
         return self.store.runs(where, limit=limit, offset=offset)
 
     def cancel_run(self, reference: UUID | str) -> Run:

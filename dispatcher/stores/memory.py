@@ -32,7 +32,7 @@ from dispatcher.records import (
 )
 from dispatcher.stores import refusals
 from dispatcher.stores.apart import apart, small
-from dispatcher.stores.memory_state import MemoryState, is_work, matches
+from dispatcher.stores.memory_state import MemoryState, is_work
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -146,7 +146,7 @@ class MemoryStore(MemoryState):
     def runs(self, where: RunFilter, *, limit: int, offset: int = 0) -> Sequence[Run]:
         """See `Store.runs`."""
         with self._lock:
-            by_id = sorted((run for run in self._runs.values() if matches(run, where)), key=lambda run: run.id)
+            by_id = sorted((run for run in self._runs.values() if where.matches(run)), key=lambda run: run.id)
             newest_first = sorted(by_id, key=lambda run: run.created_at, reverse=True)
             return [apart(run) for run in newest_first[offset:][:limit]]
 

@@ -17,7 +17,6 @@ from dispatcher.records import (
     Move,
     Position,
     QueueCount,
-    RunFilter,
     Snapshot,
 )
 from dispatcher.stores import refusals
@@ -123,13 +122,3 @@ def is_work(run: Run, now: datetime, ended_before: datetime | None) -> bool:
         return run.lingers or bool(ended_before and run.ended_at and run.ended_at < ended_before)
     is_over = run.lease_until is not None and run.lease_until <= now
     return run.submission is not None or (is_over and run.state in transitions.TAKEN_OVER_IN)
-
-
-def matches(run: Run, where: RunFilter) -> bool:
-    """Whether a filter lets the run pass."""
-    return (
-        where.pool in (None, run.pool)
-        and where.queue in (None, run.queue)
-        and where.deployment in (None, run.deployment)
-        and (where.states is None or run.state in where.states)
-    )

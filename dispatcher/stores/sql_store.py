@@ -39,7 +39,7 @@ from dispatcher.stores import refusals
 from dispatcher.stores import sql_configuration as configuration
 from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN, microseconds
 from dispatcher.stores.sql_configuration import deployment_in, pool_calls, pool_in, pool_of, required
-from dispatcher.stores.sql_listing import pages
+from dispatcher.stores.sql_listing import FEW, named, pages
 from dispatcher.stores.sql_snapshot import snapshot
 from dispatcher.stores.transaction import Call, Row, Transaction
 
@@ -127,8 +127,9 @@ class SqlStore(ABC):
 
     def runs(self, where: RunFilter, *, limit: int, offset: int = 0) -> Sequence[Run]:
         """See `Store.runs`."""
-        ids, parameters = pages(where, limit=limit, offset=offset)
         with self._reading() as transaction:
+            few = where.name is not None and self._are_few(transaction, where.name)
+            ids, parameters = pages(where, limit=limit, offset=offset, few=few)
             rows = transaction.rows_among("runs", ids, **parameters)
         return sorted((RUN.decode(row) for row in rows), key=lambda run: (-microseconds(run.created_at), run.id))
 
@@ -297,6 +298,12 @@ class SqlStore(ABC):
                     raise refusals.no_pool(owner)
             transaction.change_each("add_deployment", [DEPLOYMENT.encode(deployment) for deployment in deployments])
             transaction.change_each("add_run", [RUN.encode(run) for run in sorted(runs, key=lambda run: run.id)])
+
+    @staticmethod
+    def _are_few(transaction: Transaction, name: str) -> bool:
+        """Whether few runs have a name that begins so."""
+        [(count,)] = transaction.rows("named", **named(name))
+        return int(count) <= FEW
 
     def _runs_from(self, start: UUID, *, inclusive: bool) -> Sequence[Run]:
         [rows] = self._read(("runs_from" if inclusive else "runs_after", {"start": start, "limit": PAGE}))

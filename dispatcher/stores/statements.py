@@ -11,6 +11,7 @@ from dispatcher.stores.migration import Migration
 FOLDER = Path(__file__).parent / "sql"
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_END = re.compile(r";\s*\n(?!    |END\b)|;\s*$")
 _COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
 
 
@@ -39,5 +40,5 @@ def _filled(statement: str, columns: Mapping[str, str]) -> str:
 
 
 def _split(script: str) -> Sequence[str]:
-    """The statements of a script; none of them holds a semicolon of its own."""
-    return [statement.strip() for statement in _COMMENT.sub("", script).split(";") if statement.strip()]
+    """The statements of a script. A semicolon before an indented line, or before an END, is within a statement."""
+    return [statement.strip() for statement in _END.split(_COMMENT.sub("", script)) if statement.strip()]

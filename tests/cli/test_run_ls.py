@@ -143,3 +143,21 @@ def test_a_name_that_does_not_exist_is_no_empty_list(words, hint, cli, pool):
 
 def test_a_limit_out_of_range_is_refused(cli, pool):
     assert cli("run", "ls", "--limit", "0").errors == ("error: limit: must be from 1 to 1000, not 0",)
+
+
+def test_runs_are_found_by_tag_name_and_time(cli, pool):
+    for name, tag in (("red-1", "red"), ("red-2", "red"), ("blue-1", "blue")):
+        a_run(cli, name, "--tag", tag)
+    cli.ok("run", "cancel", "red-1")
+    for words, expected in (
+        (("--tag", "red"), ["red-2", "red-1"]),
+        (("--tag", "red", "--state", "CANCELLED"), ["red-1"]),
+        (("--name", "blue"), ["blue-1"]),
+        (("--since", "2020-01-01T00:00:00+00:00", "--tag", "blue"), ["blue-1"]),
+        (("--until", "2020-01-01T00:00:00+00:00"), []),
+    ):
+        assert [run["name"] for run in cli.ok("run", "ls", *words)] == expected, words
+    for words, error in ((("--since", "yesterday"), "'yesterday' is not a time"), (("--until", "2020-01-01"), "no time zone")):
+        said = cli("run", "ls", *words)
+        assert said.exit_code
+        assert error in "".join(said.errors)

@@ -172,6 +172,9 @@ def test_runs_are_listed_newest_first_by_page_and_by_what_is_asked_for(dispatche
     assert [run.id for run in dispatcher.runs(limit=1, offset=1)] == [first.id]
     assert [run.id for run in dispatcher.runs(states=[RunState.SCHEDULED])] == [second.id]
     assert [run.id for run in dispatcher.runs(deployment="etl", queue="high", pool="pool")] == [second.id]
+    assert [run.id for run in dispatcher.runs(after=second)] == [first.id]
+    assert [run.id for run in dispatcher.runs(tag="nightly", name="etl-", since=second.created_at)] == [second.id]
+    assert [run.id for run in dispatcher.runs(until=second.created_at)] == [first.id]
     assert dispatcher.runs(states=[]) == dispatcher.runs(pool="nope") == []
     for wrong in ({"limit": 0}, {"limit": 1001}, {"offset": -1}):
         with pytest.raises(InvalidInput, match=f"{next(iter(wrong))}: must be"):

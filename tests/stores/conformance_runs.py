@@ -109,6 +109,53 @@ class Listing(TwoPools):
         ):
             assert store.runs(where, limit=10) == expected, where
 
+    def test_runs_are_found_by_tag_by_the_beginning_of_the_name_and_by_time(self, store: Store):
+        both = a_stored_run(store, name="nightly-2", tags=("red", "blue"), created_at=NOW + 3 * SECOND)
+        failed = a_run_in(store, RunState.FAILED, name="nightly-1", tags=("red",), created_at=NOW + 2 * SECOND)
+        other = a_run_in(store, RunState.RUNNING, "other", name="Nightly", tags=("blue",), created_at=NOW + SECOND)
+        plain = a_stored_run(store, name="night", deployment="nightly")
+        for where, expected in (
+            (RunFilter(tag="red"), [both, failed]),
+            (RunFilter(tag="blue"), [both, other]),
+            (RunFilter(tag="re"), []),
+            (RunFilter(tag="red", states=TERMINAL_STATES), [failed]),
+            (RunFilter(tag="blue", pool="other"), [other]),
+            (RunFilter(tag="blue", pool="pool", queue="default"), [both]),
+            (RunFilter(tag="blue", deployment="nightly"), []),
+            (RunFilter(name="night"), [both, failed, plain]),
+            (RunFilter(name="nightly-"), [both, failed]),
+            (RunFilter(name="Night"), [other]),
+            (RunFilter(name="nightly-", tag="blue", states=frozenset({RunState.SCHEDULED})), [both]),
+            (RunFilter(name="night", deployment="nightly", pool="pool"), [plain]),
+            (RunFilter(name=""), [both, failed, other, plain]),
+            (RunFilter(since=NOW + 2 * SECOND), [both, failed]),
+            (RunFilter(until=NOW + 2 * SECOND), [other, plain]),
+            (RunFilter(since=NOW + SECOND, until=NOW + 3 * SECOND, tag="red"), [failed]),
+            (RunFilter(since=NOW + SECOND, until=NOW + 3 * SECOND, name="nightly"), [failed]),
+        ):
+            assert store.runs(where, limit=10) == expected, where
+
+    @pytest.mark.parametrize("where", [RunFilter(), RunFilter(tag="red"), RunFilter(name="run"), RunFilter(pool="pool")])
+    def test_a_page_begins_after_its_cursor_among_runs_of_one_time_too(self, store: Store, where: RunFilter):
+        twins = sorted((a_run(tags=("red",), name="run", created_at=NOW) for _ in range(3)), key=lambda run: run.id)
+        runs = [
+            a_run(tags=("red",), name="run", created_at=NOW + SECOND),
+            *twins,
+            a_run(tags=("red",), name="run", created_at=NOW - SECOND),
+        ]
+        store.add_runs(runs)
+        for place, run in enumerate(runs, 1):
+            rest = replace(where, after=(run.created_at, run.id))
+            assert store.runs(rest, limit=2) == runs[place:][:2]
+
+    def test_a_tag_finds_a_run_in_the_state_that_it_is_in(self, store: Store):
+        run = a_running_run(store, tags=("red",))
+        assert store.runs(RunFilter(tag="red", states=frozenset({RunState.SCHEDULED})), limit=10) == []
+        ended = moved(store, run, RunState.COMPLETED, ended_at=NOW)
+        assert store.runs(RunFilter(tag="red", states=TERMINAL_STATES), limit=10) == [ended]
+        if store.prune("pool", NOW + SECOND, limit=10):
+            assert store.runs(RunFilter(tag="red"), limit=10) == []
+
     def test_every_queue_is_counted_empty_or_not(self, store: Store):
         for due_at in (NOW - HOUR, NOW, NOW + MICROSECOND):
             a_stored_run(store, queue="high", due_at=due_at)

@@ -218,6 +218,11 @@ def runs(world: World) -> Call:
         queue=random.choice([None, *QUEUES]),
         deployment=random.choice([None, None, None, *NAMES]),
         states=random.choice([None, TERMINAL_STATES, frozenset(random.sample(list(RunState), 3))]),
+        tag=random.choice([None, None, "x"]),
+        name=random.choice([None, None, None, "ag", "again", "r"]),
+        since=random.choice([None, None, world.time()]),
+        until=random.choice([None, None, world.time()]),
+        after=random.choice([None, *((run.created_at, run.id) for run in world.some_runs(1))]),
     )
     limit, offset = random.choice([1, 3, 100]), random.choice([0, 0, 2])
     return lambda store: store.runs(where, limit=limit, offset=offset)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -11,7 +12,8 @@ from dispatcher.records import Decision, Move, RunFilter, Snapshot
 from dispatcher.stores.rows import RUN
 from dispatcher.stores.sql_listing import pages
 from dispatcher.stores.sqlite import SqliteStore
-from tests.builders import MINUTE, NOW, a_deployment, a_pool, a_run
+from dispatcher.stores.transaction import stored_in
+from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_pool, a_run
 from tests.stores.steps import LEASE, a_running_run, a_stored_run, claim, granting, hold, moved
 
 PARAMETERS: dict[str, Any] = {
@@ -105,25 +107,53 @@ def test_what_is_only_counted_is_counted_in_the_index(store: SqliteStore, name: 
         (RunFilter(deployment="rare"), "runs_by_deployment"),
         (RunFilter(deployment="rare", states=frozenset({RunState.SCHEDULED})), "runs_by_deployment"),
         (RunFilter(pool="pool", deployment="rare", states=frozenset({RunState.SCHEDULED})), "runs_by_deployment"),
+        (RunFilter(tag="nightly"), "run_tags"),
+        (RunFilter(tag="nightly", states=frozenset({RunState.FAILED})), "run_tags"),
+        (RunFilter(tag="nightly", pool="pool", queue="default"), "run_tags"),
+        (RunFilter(tag="nightly", deployment="rare"), "runs_by_deployment"),
+        (RunFilter(since=NOW, until=NOW + MINUTE), "runs_by_state"),
+        (RunFilter(pool="pool", since=NOW, after=(NOW, UUID(int=1))), "runs_by_pool"),
+        (RunFilter(tag="nightly", since=NOW, after=(NOW, UUID(int=1))), "run_tags"),
+        (RunFilter(name="nightly"), "runs_by_state"),
+        (RunFilter(name="nightly", pool="pool"), "runs_by_pool"),
     ],
 )
 def test_a_page_of_runs_is_read_from_the_head_of_an_index(store: SqliteStore, where: RunFilter, index: str):
     ids, parameters = pages(where, limit=50, offset=0)
     plan = plan_of(store, store._statements["runs"].replace("{ids}", ids), **parameters)
-    heads = [step for step in plan if f"INDEX {index} " in step]
+    read_from = "SEARCH run_tags USING PRIMARY KEY (tag=?" if index == "run_tags" else f"INDEX {index} "
+    heads = [step for step in plan if read_from in step]
     assert len(heads) == len(where.states or RunState), plan
-    assert all(step.startswith("SEARCH runs") for step in heads), plan
+    assert all(step.startswith("SEARCH") for step in heads), plan
+    bounded = where.since or where.until or where.after
+    assert not bounded or all("created_at" in step for step in heads), plan
     assert not [step for step in plan if step.startswith("SCAN runs")], plan
 
 
+def test_runs_with_a_rare_name_are_found_by_it(store: SqliteStore):
+    where = RunFilter(name="rare", tag="nightly", pool="pool", states=frozenset({RunState.FAILED}))
+    ids, parameters = pages(where, limit=50, offset=0, few=True)
+    for statement in (store._statements["named"], store._statements["runs"].replace("{ids}", ids)):
+        plan = plan_of(store, statement, **parameters)
+        assert [step for step in plan if "COVERING INDEX runs_by_name (name>? AND name<?)" in step], plan
+        assert not [step for step in plan if step.startswith(("SCAN runs", "SCAN run_tags"))], plan
+
+
 def test_a_page_by_any_filter_costs_the_same_before_a_long_history(store: SqliteStore):
-    rare = a_running_run(store, deployment="rare")
+    rare = a_running_run(store, deployment="rare", name="rare", tags=("rare", "often"))
     filters = [
         RunFilter(),
         RunFilter(pool="pool"),
         RunFilter(pool="pool", queue="high"),
         RunFilter(deployment="rare"),
         *(RunFilter(states=frozenset({state})) for state in RunState),
+        RunFilter(tag="rare"),
+        RunFilter(tag="often"),
+        *(RunFilter(tag="often", states=frozenset({state})) for state in RunState),
+        RunFilter(name="rare"),
+        RunFilter(since=NOW + SECOND),
+        RunFilter(until=NOW + SECOND, tag="often"),
+        RunFilter(pool="pool", after=(NOW, UUID(int=0))),
         RunFilter(pool="pool", states=frozenset({RunState.PENDING, RunState.RUNNING, RunState.CANCELLING})),
     ]
     history(store, up_to=300)
@@ -174,7 +204,8 @@ def test_a_claim_of_fifty_takes_few_statements(store: SqliteStore):
     assert store._connection
     store._connection.set_trace_callback(statements.append)
     assert len(claim(store, decide=fifty).claims) == 50
-    assert len(statements) <= 2 * 3 + 10  # 50 = 32 + 16 + 2
+    sent = dict.fromkeys(statements)  # a trigger's are traced as the statement that sets it off
+    assert len(sent) <= 2 * 3 + 10  # 50 = 32 + 16 + 2
     assert [text for text in statements if text.startswith(("BEGIN", "COMMIT"))] == ["BEGIN IMMEDIATE", "COMMIT"]
 
 
@@ -191,7 +222,7 @@ def test_runs_that_are_held_back_are_passed_over_in_the_index_alone(store: Sqlit
 
 def plan_of(store: SqliteStore, statement: str, **parameters: Any) -> list[str]:
     assert store._connection
-    values = {**PARAMETERS, **parameters}
+    values = stored_in({**PARAMETERS, **parameters})
     return [row[3] for row in store._connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
 
 
@@ -219,7 +250,7 @@ def crowd(store: SqliteStore, *, up_to: int) -> None:
 
 def history(store: SqliteStore, *, up_to: int) -> None:
     """Runs that have ended, copied inside the database."""
-    first = moved(store, a_running_run(store), RunState.COMPLETED, ended_at=NOW)
+    first = moved(store, a_running_run(store, tags=("often",)), RunState.COMPLETED, ended_at=NOW)
     others = ", ".join(name for name in RUN.names if name != "id")
     assert store._connection
     store._connection.execute(

@@ -14,10 +14,11 @@ from dispatcher.cli.commands.watch import follow
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion
 from dispatcher.cli.input.references import find_run, run_argument
+from dispatcher.cli.input.values import moment
 from dispatcher.cli.output import secrets, shapes
 from dispatcher.cli.output.listing import listing
 from dispatcher.cli.output.tables_option import wide_option
-from dispatcher.client.arguments import missing
+from dispatcher.client.arguments import missing, utc
 from dispatcher.errors import NotFound
 from dispatcher.models import RunState
 from dispatcher.records import RunFilter
@@ -40,11 +41,26 @@ run.add_command(create)
 )
 @click.option("-d", "--deployment", metavar="NAME", shell_complete=completion.deployments, help="Only runs of this deployment.")
 @click.option("-s", "--state", "states", multiple=True, type=STATES, help="Only runs in this state; repeat it for more.")
+@click.option("--tag", metavar="TAG", help="Only runs with this tag.")
+@click.option("--name", metavar="TEXT", help="Only runs whose name begins with this text.")
+@click.option("--since", metavar="TIME", help="Only runs created at this time or later, as 2026-01-31T08:00:00+00:00.")
+@click.option("--until", metavar="TIME", help="Only runs created before this time.")
 @click.option("--to-come", is_flag=True, help="Also show future runs, before those that ended.")
 @click.option("-l", "--limit", type=int, default=50, show_default=True, help="How many.")
 @wide_option
 @pass_context
-def ls(context: Context, /, *, states: Sequence[RunState], to_come: bool, limit: int, pool: str | None, **where: Any) -> Answer:
+def ls(
+    context: Context,
+    /,
+    *,
+    states: Sequence[RunState],
+    to_come: bool,
+    limit: int,
+    pool: str | None,
+    queue: str | None,
+    deployment: str | None,
+    **where: Any,
+) -> Answer:
     """List runs: running ones, due ones, and the last that ended.
 
     Due runs are sorted by due time and show why they wait. Future runs are shown with --to-come or --state SCHEDULED; --json
@@ -52,9 +68,11 @@ def ls(context: Context, /, *, states: Sequence[RunState], to_come: bool, limit:
     """
     if pool is not None:
         context.client.work_pool(pool)  # a name that does not exist is an error, not an empty list
-    page = listing(context.client, RunFilter(pool=pool, **where, states=frozenset(states) or None), limit=limit)
+    where |= {name: utc(time, name) for name in ("since", "until") if (time := moment(where[name], name))}
+    among = RunFilter(pool=pool, queue=queue, deployment=deployment, states=frozenset(states) or None, **where)
+    page = listing(context.client, among, limit=limit)
     if not page.runs and not page.to_come:
-        _check_names(context, pool, **where)
+        _check_names(context, pool, queue=queue, deployment=deployment)
     asked = to_come or RunState.SCHEDULED in states
     first = [entry for entry in page.runs if not entry.run.state.is_terminal]
     ended = [entry for entry in page.runs if entry.run.state.is_terminal]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -26,11 +27,12 @@ def of_store(store: PeopleStore, pool: str, since: datetime) -> list[Past]:
     """The pool's ended runs that were due at `since` or later."""
     where = RunFilter(pool=pool, states=TERMINAL_STATES)
     past: list[Past] = []
-    for offset in range(0, MOST, PAGE):
-        page = store.runs(where, limit=PAGE, offset=offset)
+    for _ in range(0, MOST, PAGE):
+        page = store.runs(where, limit=PAGE)
         past += [(run, held) for run in page if run.due_at >= since and (held := _held(run)) is not None]
         if len(page) < PAGE:
             break
+        where = replace(where, after=(page[-1].created_at, page[-1].id))
     return past
 
 

@@ -46,7 +46,7 @@ def listing(client: Dispatcher, where: RunFilter, *, limit: int) -> Listing:
     ended = _read(client, where, states & TERMINAL_STATES, limit)
     waiting = _read(client, where, states & {RunState.SCHEDULED}, MOST)
     due = sorted((run for run in waiting if _counts_now(run, now)), key=_by_time)
-    if len(waiting) == MOST and where.deployment is None:
+    if len(waiting) == MOST and not (where.deployment or where.tag or where.name or where.since or where.until):
         due = _due_of_many(client, where, limit)
     live = sorted(live, key=lambda run: run.claimed_at or now)
     ended = sorted(ended, key=lambda run: run.ended_at or now, reverse=True)

@@ -104,5 +104,14 @@ def newest_first(time: datetime, run_id: UUID) -> str:
     return f"{10**18 - _ticks(time):018d}#{run_id.hex}"
 
 
+def listed_between(since: datetime | None, until: datetime | None, after: tuple[datetime, UUID] | None) -> tuple[str, str]:
+    """The bounds of the sort keys by `newest_first` of runs that were created at `since` or later and before `until`, and that
+    come after a run. None of them equals a bound.
+    """
+    starts = [f"{10**18 - _ticks(until):018d}~"] if until else []
+    starts += [f"{newest_first(*after)}~"] if after else []
+    return max(starts, default="#"), f"{10**18 - _ticks(since):018d}~" if since else "~"
+
+
 def _ticks(time: datetime) -> int:
     return (time - _FIRST) // _MICROSECOND

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from heapq import merge
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from dispatcher.models import Run
+from dispatcher.models import SLOT_STATES, Run
 from dispatcher.records import QueueCount, RunFilter
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.definition import LISTING
-from dispatcher.stores.dynamodb.items import Item, id_in, text_in
+from dispatcher.stores.dynamodb.items import Item, id_in, key_in, small_run_in, text_in
 from dispatcher.stores.dynamodb.pools import Pools
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import RunWriter
@@ -30,10 +30,13 @@ class Listing:
         if where.states is not None and not where.states:
             return []
         names = [where.pool] if where.pool is not None else self._pools.names()
+        if where.states is not None and where.states <= SLOT_STATES:
+            return self._read(islice(self._holding(names, where), offset, offset + limit))
         listed = merge(*(self._listed(name, where) for name in names), key=lambda item: text_in(item, "listed"))
-        ids = [_run_in_index(item) for item in islice(listed, offset, offset + limit)]
-        stored = self._changes.read(ids)
-        return [stored[run_id].run for run_id in ids if run_id in stored]
+        ids = map(_run_in_index, listed)
+        if where.tag is None and where.name is None:
+            return self._read(islice(ids, offset, offset + limit))
+        return list(islice(self._matching(ids, RunFilter(tag=where.tag, name=where.name)), offset, offset + limit))
 
     def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
         """See `Store.counts`."""
@@ -50,13 +53,37 @@ class Listing:
         due = self._table.count(partition, before=keys.after(now))
         return QueueCount(due=due, later=self._table.count(partition) - due, in_use=used.get(queue, 0))
 
+    def _read(self, ids: Iterable[UUID]) -> Sequence[Run]:
+        ordered = list(ids)
+        stored = self._changes.read(ordered)
+        return [stored[run_id].run for run_id in ordered if run_id in stored]
+
+    def _matching(self, ids: Iterator[UUID], where: RunFilter) -> Iterator[Run]:
+        """Those that match a filter by what does not stand in the index: each run is read."""
+        while batch := list(islice(ids, 100)):
+            yield from filter(where.matches, self._read(batch))
+
+    def _holding(self, pools: Iterable[str], where: RunFilter) -> Iterator[UUID]:
+        """Runs that hold a slot, newest first, by the entries that ticks find them by: as many are read as are live."""
+        runs = [run for pool in pools for run in self._claimed_and_live(pool)]
+        if where.tag is not None:
+            runs = list(self._read(run.id for run in runs))
+        matching = sorted(filter(where.matches, runs), key=lambda run: keys.newest_first(run.created_at, run.id))
+        return (run.id for run in matching)
+
+    def _claimed_and_live(self, pool: str) -> Sequence[Run]:
+        """Those that are live come without their long texts."""
+        claimed = self._read(id_in(key_in(item)) for item in self._table.query(keys.claimed(pool)))
+        return [*claimed, *(small_run_in(item) for item in self._table.query(keys.live(pool)))]
+
     def _listed(self, pool: str, where: RunFilter) -> Iterator[Item]:
         """The index's entries of a pool's runs, newest first."""
+        first, last = keys.listed_between(where.since, where.until, where.after)
         request: dict[str, Any] = {
             "IndexName": LISTING,
-            "KeyConditionExpression": "#pool = :pool",
+            "KeyConditionExpression": "#pool = :pool AND listed BETWEEN :first AND :last",
             "ExpressionAttributeNames": {"#pool": "pool"},
-            "ExpressionAttributeValues": {":pool": {"S": pool}},
+            "ExpressionAttributeValues": {":pool": {"S": pool}, ":first": {"S": first}, ":last": {"S": last}},
         }
         conditions = _conditions(where)
         for name, (condition, values) in conditions.items():

@@ -123,6 +123,10 @@ SELECT {run} FROM runs WHERE id > :start ORDER BY id LIMIT :limit
 -- A page, in any order: `{ids}` gives its ids.
 SELECT {run} FROM runs WHERE id IN ({ids})
 
+-- name: named
+-- How many runs have a name between two: counted in the index, up to `:few`.
+SELECT COUNT(*) FROM (SELECT 1 FROM runs WHERE name >= :name AND name < :name_end ORDER BY name LIMIT :few) AS named
+
 -- name: waiting
 -- How many runs wait in each queue: due, and for later. Reads all that wait.
 SELECT queue, SUM(CASE WHEN due_at <= :now THEN 1 ELSE 0 END), SUM(CASE WHEN due_at <= :now THEN 0 ELSE 1 END)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -63,6 +64,9 @@ INDICES = {
     "ahead": "runs_waiting",
 }
 """Statement -> the index in which it has to find its rows."""
+
+HEADS = {"run_tags": "run_tags_listed"}
+"""The index in which a table is read that has one."""
 
 WORK = (
     "runs_live",
@@ -143,14 +147,34 @@ def test_a_statement_searches_its_index_and_sorts_nothing_whenever_statistics_we
         (RunFilter(deployment="rare"), "runs_by_deployment"),
         (RunFilter(deployment="rare", states=frozenset({RunState.SCHEDULED})), "runs_by_deployment"),
         (RunFilter(pool="pool", deployment="rare", states=frozenset({RunState.SCHEDULED})), "runs_by_deployment"),
+        (RunFilter(tag="nightly"), "run_tags"),
+        (RunFilter(tag="nightly", states=frozenset({RunState.FAILED})), "run_tags"),
+        (RunFilter(tag="nightly", pool="pool", queue="default"), "run_tags"),
+        (RunFilter(tag="nightly", deployment="rare"), "runs_by_deployment"),
+        (RunFilter(since=NOW, until=NOW + MINUTE), "runs_by_state"),
+        (RunFilter(pool="pool", since=NOW, after=(NOW, UUID(int=1))), "runs_by_pool"),
+        (RunFilter(tag="nightly", since=NOW, after=(NOW, UUID(int=1))), "run_tags"),
+        (RunFilter(name="nightly"), "runs_by_state"),
+        (RunFilter(name="nightly", pool="pool"), "runs_by_pool"),
     ],
 )
 def test_a_page_of_runs_is_read_from_the_head_of_an_index(crowded: PostgresStore, where: RunFilter, index: str):
     ids, parameters = pages(where, limit=50, offset=0)
     steps = steps_of(plan(crowded, crowded._statements["runs"].replace("{ids}", ids), **parameters))
-    scans = [step["Index Name"] for step in steps if step.get("Relation Name") == "runs"]
-    assert sorted(scans) == sorted([index] * len(where.states or RunState) + ["runs_pkey"])
+    heads = [step["Index Name"] for step in steps if step.get("Index Name", "runs_pkey") != "runs_pkey"]
+    checked = ["run_tags_listed"] * (len(heads) // 2) if where.tag and index != "run_tags" else []
+    expected = [HEADS.get(index, index)] * len(where.states or RunState)
+    assert sorted(heads) == sorted(expected + checked)
     assert not {step["Node Type"] for step in steps} & {"Seq Scan", "Sort", "Bitmap Heap Scan"}
+
+
+def test_runs_with_a_rare_name_are_found_by_it(crowded: PostgresStore):
+    where = RunFilter(name="rare", tag="nightly", pool="pool", states=frozenset({RunState.FAILED}))
+    ids, parameters = pages(where, limit=50, offset=0, few=True)
+    for statement in (crowded._statements["named"], crowded._statements["runs"].replace("{ids}", ids)):
+        steps = steps_of(plan(crowded, statement, **parameters))
+        assert [step for step in steps if step.get("Index Name") == "runs_by_name"], steps
+        assert not {step["Node Type"] for step in steps} & {"Seq Scan", "Bitmap Heap Scan"}, steps
 
 
 def test_what_a_tick_reads_is_the_same_with_a_thousand_waiting_and_with_fifty_thousand(

@@ -7,12 +7,14 @@ import psycopg
 import pytest
 
 from dispatcher.errors import StoreError, StoreSchemaError
+from dispatcher.models import RunState
+from dispatcher.records import RunFilter
 from dispatcher.stores import postgres_schema
 from dispatcher.stores.postgres import PostgresStore
 from dispatcher.stores.postgres_schema import Schema
-from tests.builders import a_pool
+from tests.builders import MINUTE, NOW, a_pool
 from tests.stores.postgres_server import PostgresServer
-from tests.stores.steps import a_whole_life
+from tests.stores.steps import a_running_run, a_whole_life, moved
 from tests.tick.stage import Stage
 
 KNOWN = postgres_schema.current()
@@ -68,6 +70,18 @@ def test_old_code_ticks_on_an_expanded_schema(postgres: PostgresServer, database
     store.close()
     a_whole_life(store)
     a_whole_life(new)
+
+
+def test_a_role_without_rights_on_the_newest_table_ticks_tagged_runs(
+    postgres: PostgresServer, database: str, store: PostgresStore, stores, role: str
+):
+    tables = "runs, work_pools, work_queues, deployments, dispatcher_schema"
+    postgres.administer(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {role}", database)
+    ticking = stores(user=role)
+    ended = moved(ticking, a_running_run(ticking, tags=("red",)), RunState.COMPLETED, ended_at=NOW)
+    assert store.runs(RunFilter(tag="red", states=frozenset({RunState.COMPLETED})), limit=9) == [ended]
+    assert ticking.prune("pool", NOW + MINUTE, limit=9) == 1
+    assert store.runs(RunFilter(tag="red"), limit=9) == []
 
 
 def test_new_code_that_may_not_migrate_ticks_on_the_old_schema(
