@@ -139,6 +139,19 @@ _DOCKER = ProviderType(
     description="Containers on Docker engines: this machine's, or others by TLS or ssh",
 )
 
+_VERTEX_AI = ProviderType(
+    name="vertex-ai",
+    factory="providers.vertex_ai:VertexAiProvider",
+    template="vertex-ai.json",
+    extra="vertex",
+    sdk="google.auth",
+    credential_variable="credentials",
+    needs="providers.vertex_ai.needs:needs_of",
+    check="providers.vertex_ai.checking:check",
+    place=("credentials", "project", "region"),
+    description="Custom jobs on Google Vertex AI",
+)
+
 _TYPES: Mapping[str, ProviderType] = {
     kind.name: kind
     for kind in (
@@ -149,6 +162,7 @@ _TYPES: Mapping[str, ProviderType] = {
         _cloud_run("cloud-run:push"),
         _container_instance("azure-container-instance:push"),
         _modal("modal:push"),
+        _VERTEX_AI,
         # The worker types: pools moved here with the template they had.
         _ecs("ecs"),
         _cloud_run("cloud-run-v2"),

@@ -20,10 +20,23 @@ SDKS = {
     "cloud-run-v2:push": {"google.cloud.run_v2", "google.auth"},
     "azure-container-instance:push": {"azure.mgmt.containerinstance", "azure.identity", "azure.core"},
     "modal:push": {"modal", "modal_proto", "grpclib"},
+    "vertex-ai": {"google.auth"},
 }
 """What each type's SDK is known by; nothing of the other types may be loaded."""
-EXTRAS = {"ecs:push": "aws", "cloud-run-v2:push": "gcp", "azure-container-instance:push": "azure", "modal:push": "modal"}
-EMULATORS = {"ecs:push": "ecs", "cloud-run-v2:push": "cloud-run", "azure-container-instance:push": "aci", "modal:push": "modal"}
+EXTRAS = {
+    "ecs:push": "aws",
+    "cloud-run-v2:push": "gcp",
+    "azure-container-instance:push": "azure",
+    "modal:push": "modal",
+    "vertex-ai": "vertex",
+}
+EMULATORS = {
+    "ecs:push": "ecs",
+    "cloud-run-v2:push": "cloud-run",
+    "azure-container-instance:push": "aci",
+    "modal:push": "modal",
+    "vertex-ai": "vertex-ai",
+}
 VARIABLES = {"image": "busybox"}
 AZURE = {**VARIABLES, "subscription_id": "00000000-0000-0000-0000-000000000000", "resource_group_name": "jobs"}
 
@@ -61,7 +74,8 @@ def ticked(path, environment=None, blocked=()):
 def a_pool_with_a_run(path, pool_type):
     client = Dispatcher(SqliteStore(path))
     client.create_work_pool(pool_type.partition(":")[0], type=pool_type)
-    variables = AZURE if pool_type.startswith("azure") else VARIABLES
+    own = {"azure-container-instance:push": AZURE, "vertex-ai": {**VARIABLES, "region": "us-central1"}}
+    variables = own.get(pool_type, VARIABLES)
     client.create_run(pool=pool_type.partition(":")[0], job_variables=variables)
     client.store.close()
 
@@ -73,7 +87,7 @@ def test_ticking_a_pool_of_one_type_imports_no_other_clouds_sdk(pool_type, tmp_p
     with load(EMULATORS[pool_type])() as emulator:
         told = ticked(path, emulator.environment())
         assert (told["accepted"], told["problems"]) == ([1], [])
-    foreign = set().union(*(names for kind, names in SDKS.items() if kind != pool_type))
+    foreign = set().union(*SDKS.values()) - SDKS[pool_type]
     assert foreign & set(told["loaded"]) == set()
     assert {"pydantic", "jsonschema", "click", "rich"} & set(told["loaded"]) <= allowed(pool_type)
 

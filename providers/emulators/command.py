@@ -18,6 +18,7 @@ from providers.emulators.base import Emulator
 EMULATORS = {
     "ecs": ("providers.emulators.ecs:EcsEmulator", "emulators"),
     "cloud-run": ("providers.emulators.cloud_run:CloudRunEmulator", "gcp"),
+    "vertex-ai": ("providers.emulators.vertex_ai:VertexAiEmulator", "vertex"),
     "aci": ("providers.emulators.container_instance:ContainerInstanceEmulator", "azure"),
     "modal": ("providers.emulators.modal:ModalEmulator", "modal"),
 }

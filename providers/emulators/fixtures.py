@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from providers.emulators.container_instance import ContainerInstanceEmulator
     from providers.emulators.ecs import EcsEmulator
     from providers.emulators.modal import ModalEmulator
+    from providers.emulators.vertex_ai import VertexAiEmulator
 
 _WINS_OVER_ENVIRONMENT = (
     "AWS_PROFILE",
@@ -64,3 +65,9 @@ def container_instance_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Con
 def modal_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModalEmulator]:
     """Modal without an app."""
     yield from _started("modal", monkeypatch)
+
+
+@pytest.fixture
+def vertex_ai_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[VertexAiEmulator]:
+    """Vertex AI without quotas; jobs run until they are finished, cancelled or timed out."""
+    yield from _started("vertex-ai", monkeypatch)

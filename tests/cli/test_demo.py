@@ -11,9 +11,10 @@ import pytest
 from dispatcher.cli.commands.demo.emulated import Function
 from dispatcher.errors import DispatcherError
 
-FOUR = {
+POOLS = {
     "aws": "ecs:push",
     "gcp": "cloud-run-v2:push",
+    "vertex": "vertex-ai",
     "azure": "azure-container-instance:push",
     "modal": "modal:push",
 }
@@ -60,7 +61,7 @@ def test_without_the_emulators_extra_one_line_names_it(cli):
 
 
 @pytest.mark.long
-def test_all_four_clouds_run_the_same_and_leave_nothing(cli, tmp_path, monkeypatch):
+def test_all_clouds_run_the_same_and_leave_nothing(cli, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     said = cli.alone("demo", "--all", "--json", "--speed", "4")
@@ -68,11 +69,11 @@ def test_all_four_clouds_run_the_same_and_leave_nothing(cli, tmp_path, monkeypat
     assert said.json["ok"]
     assert said.json["seconds"] < 60
     assert [(pool["pool"], pool["type"], pool["ends"]) for pool in said.json["pools"]] == [
-        (pool, kind, {"COMPLETED": 3, "FAILED": 1}) for pool, kind in FOUR.items()
+        (pool, kind, {"COMPLETED": 3, "FAILED": 1}) for pool, kind in POOLS.items()
     ]
     codes = {"extract": 0, "transform": 0, "check": 3, "load": 0}
     assert [(job["pool"], job["run"], job["exit_code"]) for job in said.json["jobs"]] == [
-        (pool, name, code) for pool in FOUR for name, code in codes.items()
+        (pool, name, code) for pool in POOLS for name, code in codes.items()
     ]
     assert all(job["url"].startswith("https://") for job in said.json["jobs"])
     assert not list((tmp_path / "tmp").iterdir())
@@ -84,7 +85,7 @@ def test_all_four_clouds_run_the_same_and_leave_nothing(cli, tmp_path, monkeypat
     ("module", "extra"),
     [("moto", "emulators"), ("google.cloud.run_v2", "gcp"), ("azure.mgmt.containerinstance", "azure"), ("modal", "modal")],
 )
-def test_all_four_clouds_need_their_extras_and_one_line_says_which(module, extra, cli):
+def test_all_clouds_need_their_extras_and_one_line_says_which(module, extra, cli):
     said = cli.alone("demo", "--all", "--json", before=f"sys.modules[{module!r}] = None")
     assert (said.exit_code, said.out, len(said.errors)) == (1, "", 1)
     assert f"pip install 'push-dispatcher[{extra}]'" in said.errors[0]

@@ -86,7 +86,10 @@ def test_an_emulator_says_where_it_is_and_ends_when_it_is_asked_to(cli):
 
 def test_an_unknown_emulator_names_those_there_are(cli):
     said = cli("emulator", "esc")
-    assert (said.exit_code, said.errors) == (1, ("error: there is no emulator 'esc'; there are ecs, cloud-run, aci, modal",))
+    assert (said.exit_code, said.errors) == (
+        1,
+        ("error: there is no emulator 'esc'; there are ecs, cloud-run, vertex-ai, aci, modal",),
+    )
 
 
 def test_an_unknown_setting_is_a_warning(cli, monkeypatch):

@@ -11,6 +11,7 @@ from providers.base import Accepted, Job, JobState, Provider, Submission
 
 ABILITIES: Mapping[str, str] = {
     "lose": "an answer or a request can get lost on its way",
+    "unique": "of submissions of one name that are on their way at once one starts a job; without it the claim alone protects",
     "throttle": "it refuses for a rate, a quota or missing capacity",
     "unreachable": "it is somewhere else and may not answer at all",
     "repeat_after_end": "a submission of a name whose job has ended starts nothing, even without a look-up before it",

@@ -27,7 +27,7 @@ from dispatcher.settings import Settings
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.ticking import tick
 from dispatcher.wiring import Wiring, wire
-from tests.network.faults import Call, Chance, Fault
+from tests.network.faults import Act, Call, Chance, Fault
 from tests.network.listening import Listener
 from tests.network.proxy import HttpProxy
 from tests.network.wire import TcpProxy
@@ -75,7 +75,12 @@ def network(cloud: Cloud, url: str) -> tuple[Listener, Chance]:
         return TcpProxy(int(url.rpartition(":")[2]), chance), chance
     slow = {} if cloud.emulator == "aci" else SLOW  # whose calls may take ten seconds each
     chance = Chance(SEED, {**ODDS, **slow}, only=_is_the_clouds)
-    return HttpProxy(url, chance), chance
+    return HttpProxy(url, lambda call: _once(cloud, call, chance(call))), chance
+
+
+def _once(cloud: Cloud, call: Call, act: Act) -> Act:
+    """Its answer is lost where its request would have arrived twice."""
+    return Fault.CUT_AFTER if act is Fault.REPEATED and call.action == cloud.unrepeatable else act
 
 
 def _is_the_clouds(call: Call) -> bool:

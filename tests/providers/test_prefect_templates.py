@@ -18,6 +18,7 @@ from dispatcher.settings import Settings
 from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 from providers.emulators.base import Emulator
+from providers.vertex_ai.shape import fitted
 from tests.providers.container_instance import arm_schema
 
 pytest_plugins = ["providers.emulators.fixtures"]
@@ -35,6 +36,7 @@ CASES = {
     "cloud-run-v2": ("cloud_run_emulator", ("cloud-run-v2",), {}),
     "cloud-run-push": ("cloud_run_emulator", ("cloud-run:push",), {"credentials": "team"}),
     "cloud-run": ("cloud_run_emulator", ("cloud-run",), {}),
+    "vertex-ai": ("vertex_ai_emulator", ("vertex-ai",), {"region": "us-central1"}),
     "azure-container-instance-push": ("container_instance_emulator", ("azure-container-instance:push",), AZURE),
     "azure-container-instance": ("container_instance_emulator", ("azure-container-instance",), AZURE),
 }
@@ -62,7 +64,7 @@ def test_an_exported_template_makes_a_pool_whose_run_is_accepted_and_ends(name, 
 
     run = ticked(wiring, run.id)
     assert run.state in (RunState.PENDING, RunState.RUNNING), run.reason
-    sent = {"ecs": ecs, "cloud": cloud_run, "azure": container_instance}[name.split("-")[0]](emulator)
+    sent = {"ecs": ecs, "cloud": cloud_run, "azure": container_instance, "vertex": vertex_ai}[name.split("-")[0]](emulator)
     assert all(words in sent for words in (IMAGE, "two words", "GREETING", "hello", str(run.id)))
 
     emulator.advance(60)
@@ -103,6 +105,17 @@ def cloud_run(emulator: Emulator) -> str:
 
     [request] = emulator.calls.requests("CreateJob")
     return run_v2.Job.to_json(run_v2.Job.from_json(request["body"]))
+
+
+def vertex_ai(emulator: Emulator) -> str:
+    [request] = emulator.calls.requests("CreateCustomJob")
+    assert fitted(request["body"], "CustomJob", "") == (request["body"], []), "what is sent is what the messages allow"
+    assert request["body"]["jobSpec"]["scheduling"] == {
+        "timeout": "3600s",
+        "disableRetries": True,
+        "restartJobOnWorkerRestart": False,
+    }
+    return json.dumps(request["body"])
 
 
 def container_instance(emulator: Emulator) -> str:

@@ -51,6 +51,8 @@ class Cloud:
     variables: Mapping[str, Any] = field(default_factory=lambda: {"image": IMAGE})
     leftovers: str = ""
     """Where the cloud lists what lingers."""
+    unrepeatable: str = ""
+    """The call that a network must not deliver twice: it holds nothing by which the cloud would know it again."""
     later: Mapping[str, Any] = field(default_factory=dict)
     """Options of a provider whose clock is a day ahead, so that a sweep finds everything settled."""
 
@@ -71,6 +73,17 @@ CLOUDS = (
         lease=2.7,
         leftovers=f"{CLOUD_RUN_JOBS}?pageSize=100",
         later={"now": lambda: datetime.now(UTC) + timedelta(days=1)},
+    ),
+    Cloud(
+        pool_type="vertex-ai",
+        emulator="vertex-ai",
+        lossy={"CreateCustomJob": 0.1, "DeleteCustomJob": 0.1, "GetCustomJob": 0.05, "ListCustomJobs": 0.05},
+        options={"call_timeout": 1.5, "lookup_lag": 0.5, "submissions_per_minute": 60_000, "delete_ended": True},
+        lease=2.7,
+        variables={"image": IMAGE, "region": "us-central1"},
+        leftovers="v1/projects/emulated-project/locations/us-central1/customJobs",
+        later={"now": lambda: datetime.now(UTC) + timedelta(days=1), "delete_ended": True, "submissions_per_minute": 60_000},
+        unrepeatable="POST /v1/projects/emulated-project/locations/us-central1/customJobs",
     ),
     Cloud(
         pool_type="azure-container-instance:push",
@@ -193,4 +206,4 @@ def listed(url: str) -> int:
             answer = json.load(reply)
     except OSError:
         return listed(url)
-    return len(answer.get("jobs", answer.get("value", ())))
+    return len(answer.get("jobs", answer.get("value", answer.get("customJobs", ()))))

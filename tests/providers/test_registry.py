@@ -34,6 +34,7 @@ def test_the_types_have_prefects_names_and_the_push_types_come_first():
         "cloud-run:push",
         "azure-container-instance:push",
         "modal:push",
+        "vertex-ai",
         "ecs",
         "cloud-run-v2",
         "cloud-run",

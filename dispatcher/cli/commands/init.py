@@ -31,6 +31,7 @@ FIRST_VARIABLES: Mapping[str, Mapping[str, Any]] = {
         "resource_group_name": "my-resource-group",
     },
     "modal": {"command": "echo hello"},
+    "vertex-ai": {"image": "docker.io/library/busybox", "command": "echo hello", "region": "us-central1"},
 }
 """A first deployment by type, for worker types and push types. Values that only its author knows are easy to find."""
 

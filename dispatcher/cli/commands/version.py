@@ -11,7 +11,7 @@ import click
 from dispatcher import __version__
 from dispatcher.cli.command import Answer, Command
 
-SDKS = ("boto3", "google-cloud-run", "azure-mgmt-containerinstance", "modal", "psycopg", "moto")
+SDKS = ("boto3", "google-cloud-run", "google-auth", "azure-mgmt-containerinstance", "modal", "psycopg", "moto")
 
 
 @click.command(cls=Command, example="dispatcher version --json")

@@ -67,6 +67,10 @@ NOTHING_TO_MAKE: Mapping[str | None, str] = {
     "docker": "Its jobs are containers on engines that are there: there is nothing to provision. Give whoever ticks the "
     "right to use the engine's socket (that right is root on its host), or name other engines in DISPATCHER_DOCKER_HOSTS; "
     "providers/docker/README.md tells how. Try: dispatcher doctor",
+    "vertex": "Vertex AI makes the machines of a job when it starts. In the project: enable aiplatform.googleapis.com, ask "
+    "for quota of custom model training, give the dispatcher's account roles/aiplatform.user, roles/iam.serviceAccountUser "
+    "on the account that the jobs run as, and roles/logging.viewer for `dispatcher run logs`. See "
+    "providers/vertex_ai/README.md.",
     "modal": "Modal makes what a job needs when it starts: there is nothing to provision. Sign in with `modal token new`, or "
     "name a token in DISPATCHER_CREDENTIALS; infra/modal.md tells how the dispatcher itself gets there.",
 }

@@ -1,51 +1,17 @@
-"""Errors in the form that Google's REST services give them: `{"error": {"code", "status", "message", "details"}}`."""
+"""What Cloud Run refuses, in Google's form."""
 
 from __future__ import annotations
 
-from typing import Any
+from providers.emulators.google_errors import HTTP_CODES, TYPES, Refusal
 
-HTTP_CODES = {
-    "INVALID_ARGUMENT": 400,
-    "FAILED_PRECONDITION": 400,
-    "UNAUTHENTICATED": 401,
-    "PERMISSION_DENIED": 403,
-    "NOT_FOUND": 404,
-    "ABORTED": 409,
-    "ALREADY_EXISTS": 409,
-    "RESOURCE_EXHAUSTED": 429,
-    "INTERNAL": 500,
-    "UNIMPLEMENTED": 501,
-    "UNAVAILABLE": 503,
-    "DEADLINE_EXCEEDED": 504,
-}
-"""Canonical statuses and the HTTP codes they travel under: https://cloud.google.com/apis/design/errors."""
-
-_TYPES = "type.googleapis.com/google.rpc."
-
-
-class Refusal(Exception):
-    """A call that ends in an error."""
-
-    def __init__(self, status: str, message: str, *details: dict[str, Any]) -> None:
-        super().__init__(message)
-        self.status, self.message, self.details = status, message, details
-
-    @property
-    def code(self) -> int:
-        """The HTTP code."""
-        return HTTP_CODES[self.status]
-
-    def body(self) -> dict[str, Any]:
-        """The JSON answer."""
-        error = {"code": self.code, "message": self.message, "status": self.status}
-        return {"error": {**error, "details": list(self.details)} if self.details else error}
+__all__ = ["HTTP_CODES", "Refusal", "already_exists", "invalid", "not_found", "over_quota", "over_rate"]
 
 
 def invalid(field: str, message: str) -> Refusal:
     """A request that is wrong in one field."""
     violation = {"field": field, "description": message}
     return Refusal(
-        "INVALID_ARGUMENT", f"Violation in {field}: {message}", {"@type": _TYPES + "BadRequest", "fieldViolations": [violation]}
+        "INVALID_ARGUMENT", f"Violation in {field}: {message}", {"@type": TYPES + "BadRequest", "fieldViolations": [violation]}
     )
 
 
@@ -63,7 +29,7 @@ def over_rate(*, metric: str, limit: str, region: str, project: str, allowed: in
     """Too many calls a minute: the quota's name in ErrorInfo, and the wait in RetryInfo when `seconds` is given."""
     kind = "Write" if metric.startswith("write") else "Read"
     info = {
-        "@type": _TYPES + "ErrorInfo",
+        "@type": TYPES + "ErrorInfo",
         "reason": "RATE_LIMIT_EXCEEDED",
         "domain": "googleapis.com",
         "metadata": {
@@ -75,7 +41,7 @@ def over_rate(*, metric: str, limit: str, region: str, project: str, allowed: in
             "consumer": f"projects/{project}",
         },
     }
-    wait = [] if seconds is None else [{"@type": _TYPES + "RetryInfo", "retryDelay": f"{seconds:.3f}s"}]
+    wait = [] if seconds is None else [{"@type": TYPES + "RetryInfo", "retryDelay": f"{seconds:.3f}s"}]
     message = (
         f"Quota exceeded for quota metric '{kind} requests' and limit '{kind} requests per minute per region' of service "
         f"'run.googleapis.com' for consumer 'projects/{project}'."

@@ -1,4 +1,4 @@
-"""All four clouds at once: a pool on each, the same runs in each pool, one function that ticks them all.
+"""All emulated clouds at once: a pool on each, the same runs in each pool, one function that ticks them all.
 
 Nothing is mocked: the function uses the vendors' own clients, which call the emulators.
 """
@@ -30,7 +30,7 @@ from providers.emulators.command import load
 if TYPE_CHECKING:
     from providers.emulators.base import Emulator
 
-STAGE = "four emulated clouds, through one function"
+STAGE = "five emulated clouds, through one function"
 HANDLER = "dispatcher.functions.aws_lambda.handler"
 LIMIT = 2
 TICK_SECONDS = 1.0
@@ -41,7 +41,7 @@ IMAGE = "docker.io/library/busybox"
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 
 NEXT = (
-    "dispatcher emulator cloud-run --job-seconds 20    # prints what to export in a second terminal; or ecs, aci, modal",
+    "dispatcher emulator cloud-run --job-seconds 20    # prints what to export elsewhere; or ecs, vertex-ai, aci, modal",
     "dispatcher work-pool create gcp --type cloud-run-v2:push --concurrency-limit 2",
     "dispatcher run create --pool gcp -jv image=docker.io/library/busybox --count 4",
     "dispatcher tick && dispatcher run ls",
@@ -50,7 +50,7 @@ NEXT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cloud:
-    """One of the four."""
+    """One of the clouds."""
 
     pool: str
     pool_type: str
@@ -65,6 +65,13 @@ CLOUDS = (
     Cloud(pool="aws", pool_type="ecs:push", emulator="ecs", variables={"image": IMAGE}, coordinate="task"),
     Cloud(pool="gcp", pool_type="cloud-run-v2:push", emulator="cloud-run", variables={"image": IMAGE}, coordinate="execution"),
     Cloud(
+        pool="vertex",
+        pool_type="vertex-ai",
+        emulator="vertex-ai",
+        variables={"image": IMAGE, "region": "us-central1"},
+        coordinate="job_id",
+    ),
+    Cloud(
         pool="azure",
         pool_type="azure-container-instance:push",
         emulator="aci",
@@ -74,7 +81,7 @@ CLOUDS = (
     Cloud(pool="modal", pool_type="modal:push", emulator="modal", variables={}, coordinate="sandbox_id"),
 )
 
-OPTIONS = {"cloud-run-v2:push": {"writes_per_minute": 600}}
+OPTIONS = {"cloud-run-v2:push": {"writes_per_minute": 600}, "vertex-ai": {"submissions_per_minute": 600}}
 """A fresh project's quota would let a run start every four seconds."""
 
 
@@ -89,7 +96,7 @@ def runs_to_play(speed: float) -> tuple[PlannedRun, ...]:
 
 
 class Sky:
-    """The four emulators, a store and the function; a context manager that leaves nothing behind."""
+    """The emulators, a store and the function; a context manager that leaves nothing behind."""
 
     def __init__(self) -> None:
         self._planned: dict[UUID, PlannedRun] = {}

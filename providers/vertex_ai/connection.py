@@ -1,0 +1,83 @@
+"""HTTP as one identity. The one module that imports google-auth and requests; it is imported by the first call.
+
+No call is repeated: a 401 is an answer, and a broken connection is none.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+import urllib3
+from google.auth import exceptions as auth
+from google.auth.transport.requests import Request
+
+from providers.base import CallFailed
+from providers.deadlines import NoAnswerInTime, within
+from providers.google.accounts import Account, HostLacks
+from providers.google.identity import NO_IDENTITY, anonymous, did_not_answer, identity
+from providers.sending import never_sent
+from providers.values import compact
+from providers.vertex_ai.answers import Answer
+
+BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, TypeError, LookupError, AttributeError)
+"""What requests lets out when a connection breaks, or an answer is none."""
+
+OF_THE_WHOLE = 0.9
+"""The part of a call's time for each of its steps, so that one that cannot connect says so before the whole is given up."""
+
+LARGEST = 16
+"""Connections that are kept open to one region."""
+
+
+class NeverSent(CallFailed):
+    """Nothing of the request left this host."""
+
+
+class Connection:
+    """Calls as one identity. Safe to use from several threads."""
+
+    def __init__(self, account: Account, endpoint: str | None = None) -> None:
+        self._credentials, self.project = anonymous() if endpoint else identity(account)
+        self._signing_in = threading.Lock()
+        self._session = requests.Session()
+        self._session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=LARGEST, max_retries=0))
+        self._session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=LARGEST, max_retries=0))
+
+    def ask(self, method: str, url: str, seconds: float, *, body: Any = None, query: Mapping[str, Any] | None = None) -> Answer:
+        """Make one call, within `seconds` as a whole. Raises `NeverSent`, `HostLacks`, and `CallFailed` for no answer."""
+        headers = self._signed(seconds)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        content = {"data": None if body is None else compact(body).encode(), "params": query, "headers": headers}
+        return within(seconds, lambda: self._exchange(method, url, seconds * OF_THE_WHOLE, content))
+
+    def _exchange(self, method: str, url: str, seconds: float, content: Mapping[str, Any]) -> Answer:
+        try:
+            answer = self._session.request(method, url, timeout=seconds, allow_redirects=False, **content)
+        except BROKEN as problem:
+            kind = NeverSent if never_sent(problem) else CallFailed
+            raise kind(f"{type(problem).__name__}: {problem}") from problem
+        return Answer(status=answer.status_code, body=answer.content, retry_after=answer.headers.get("Retry-After", ""))
+
+    def _signed(self, seconds: float) -> dict[str, str]:
+        """Headers with a token, which is had before the call, so that nothing is sent where there is none."""
+        headers: dict[str, str] = {}
+        try:
+            if not self._credentials.valid:
+                within(seconds, self._sign_in)
+            self._credentials.apply(headers)
+        except NoAnswerInTime as problem:
+            raise NeverSent(f"credentials: {problem}") from problem
+        except auth.GoogleAuthError as problem:
+            if did_not_answer(problem):
+                raise NeverSent(f"credentials: who gives tokens did not answer: {problem}") from problem
+            raise HostLacks(f"{NO_IDENTITY}: {problem}") from problem
+        return headers
+
+    def _sign_in(self) -> None:
+        with self._signing_in:
+            if not self._credentials.valid:
+                self._credentials.refresh(Request())

@@ -1,0 +1,65 @@
+"""Where a job is put, and how it is addressed there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import quote
+
+from providers.places import filled
+
+_RESOURCE = re.compile(r"projects/[^/]+/locations/([^/]+)/customJobs/(\d+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """All that is needed to address a call."""
+
+    project: str
+    region: str
+    credentials: str | None = None
+    """The name of an entry of the dispatcher's credentials; None is the host's own identity."""
+
+    @property
+    def jobs(self) -> str:
+        """The resource that holds the jobs."""
+        return f"projects/{self.project}/locations/{self.region}/customJobs"
+
+    @property
+    def host(self) -> str:
+        """Each region has a service of its own."""
+        return f"https://{self.region}-aiplatform.googleapis.com"
+
+    def job(self, identifier: str) -> str:
+        """A job by the number that Vertex AI gave it."""
+        return f"{self.jobs}/{identifier}"
+
+    def identifier(self, resource: Any) -> str:
+        """The number in a job's full name; empty for what is no job of this region.
+
+        The project is not compared: Google answers with its number where it was asked with its id.
+        """
+        match = _RESOURCE.fullmatch(resource) if isinstance(resource, str) else None
+        return match[2] if match and match[1] == self.region else ""
+
+    def console(self, identifier: str) -> str:
+        """The page of Google's console that shows a job, as Google's own client prints it."""
+        return (
+            f"https://console.cloud.google.com/vertex-ai/locations/{self.region}/training/{identifier}?project={self.project}"
+        )
+
+    def logs(self, identifier: str) -> str:
+        """The page of Google's log viewer with what a job wrote."""
+        query = f'resource.type="ml_job"\nresource.labels.job_id="{identifier}"'
+        return f"https://console.cloud.google.com/logs/viewer?project={self.project}&advancedFilter={quote(query)}"
+
+    def handle(self) -> dict[str, str]:
+        """Its part of a submission's handle."""
+        return filled({"project": self.project, "region": self.region, "credentials": self.credentials})
+
+    @classmethod
+    def from_handle(cls, handle: Mapping[str, str]) -> Self:
+        """The place that a handle names."""
+        return cls(project=handle["project"], region=handle["region"], credentials=handle.get("credentials"))

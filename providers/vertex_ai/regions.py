@@ -1,0 +1,61 @@
+"""From a configuration, or a handle, to the place it means and the calls there."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from providers.base import CallFailed, ConfigurationError
+from providers.google.accounts import Account, place_names
+from providers.google.connections import Connections, with_scheme
+from providers.vertex_ai.place import Place
+from providers.vertex_ai.region import Region
+
+if TYPE_CHECKING:
+    from providers.vertex_ai.connection import Connection
+
+EMULATOR_VARIABLE = "VERTEX_AI_EMULATOR_HOST"
+"""`host:port` of an emulator, when no endpoint is given."""
+
+
+class Regions:
+    """The regions of one provider. Safe to use from several threads."""
+
+    def __init__(
+        self, entries: Mapping[str, Mapping[str, Any]], *, endpoint: str | None, project: str | None, seconds: float
+    ) -> None:
+        self._endpoint = with_scheme(endpoint or os.environ.get(EMULATOR_VARIABLE))
+        self._connections: Connections[Connection] = Connections(entries, self._connect, project=project)
+        self._seconds = seconds
+
+    def of(self, configuration: Mapping[str, Any]) -> Region:
+        """Where a configuration puts jobs.
+
+        Raises `ConfigurationError`, `HostLacks`, or another `CallFailed` when the host's identity could not be had.
+        """
+        end = time.monotonic() + self._seconds
+        names = place_names(configuration)
+        connection, project, region = self._connections.of(names, end)
+        return Region(Place(project=project, region=region, credentials=names.credentials), connection, self._endpoint, end)
+
+    def asked(self, configuration: Mapping[str, Any]) -> Region:
+        """Likewise for a question about a job. Raises `CallFailed` alone."""
+        try:
+            return self.of(configuration)
+        except ConfigurationError as problem:
+            raise CallFailed(str(problem)) from problem
+
+    def at(self, place: Place) -> Region:
+        """A place that a submission names. Raises `CallFailed`."""
+        end = time.monotonic() + self._seconds
+        try:
+            return Region(place, self._connections.named(place.credentials, end), self._endpoint, end)
+        except ConfigurationError as problem:
+            raise CallFailed(str(problem)) from problem
+
+    def _connect(self, account: Account) -> Connection:
+        from providers.vertex_ai.connection import Connection  # noqa: PLC0415 - google-auth is imported on first use
+
+        return Connection(account, self._endpoint)
