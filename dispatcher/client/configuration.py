@@ -51,7 +51,7 @@ class Plan:
     """What a configuration would change, decided from one reading of the store."""
 
     stored: Configuration
-    wanted: Configuration
+    target: Configuration
     """The configuration after the plan is applied, including what the file does not name."""
     changes: tuple[Change, ...]
     unnamed: tuple[tuple[str, str], ...]
@@ -65,7 +65,7 @@ class Plan:
     @property
     def hash_after(self) -> str:
         """The hash of the stored configuration after the plan is applied."""
-        return digest(self.wanted)
+        return digest(self.target)
 
 
 class Configurations(Runs):
@@ -90,7 +90,7 @@ class Configurations(Runs):
         differences = changes(stored, target)
         self._check_with_waiting_runs(stored, target, named)
         unnamed = () if prune else tuple(key for key in stored.nouns if key not in named.nouns)
-        return Plan(stored=stored, wanted=target, changes=differences, unnamed=unnamed)
+        return Plan(stored=stored, target=target, changes=differences, unnamed=unnamed)
 
     def apply(self, plan: Plan, *, expect: str | None = None) -> Plan:
         """Apply a plan: all of it, or nothing. Only in DynamoDB a large plan takes several transactions.
@@ -103,7 +103,7 @@ class Configurations(Runs):
             raise Conflict(words)
         if plan.changes:
             self.store.reconfigure(_reconfiguration(plan, self.clock.now()))
-            self.start_tick(with_room(plan.stored.pools, plan.wanted.pools))
+            self.start_tick(with_room(plan.stored.pools, plan.target.pools))
         return plan
 
     def export(self) -> dict[str, Any]:
@@ -284,7 +284,7 @@ def _by_name(path: str, root: str, names: Sequence[str]) -> str:
 
 
 def _reconfiguration(plan: Plan, now: datetime) -> Reconfiguration:
-    nouns = plan.wanted.nouns
+    nouns = plan.target.nouns
     saved = [nouns[change.noun, change.name] for change in plan.changes if change.action is not Action.DELETE]
     gone = [change for change in plan.changes if change.action is Action.DELETE]
     return Reconfiguration(

@@ -11,7 +11,7 @@ from typing import Protocol
 class Migration:
     """The way from the stored schema to the one of this code."""
 
-    found: int
+    current: int
     """The version of the stored schema; 0 when there is none."""
     latest: int
     """The version of this code's schema."""
@@ -21,7 +21,7 @@ class Migration:
     @property
     def is_needed(self) -> bool:
         """Whether the schema is older than this code's."""
-        return self.found < self.latest
+        return self.current < self.latest
 
 
 class Migrates(Protocol):

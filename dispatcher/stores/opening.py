@@ -42,9 +42,9 @@ def open_store(url: str) -> Store:
 
 def without_password(url: str) -> str:
     """The URL as it may be shown: nothing before its last @, since a password may hold any other character, no parameters."""
-    _, at, place = url.rpartition("@")
+    _, at, location = url.rpartition("@")
     scheme = scheme_of(url)
-    shown = (f"{scheme}://***@{place}" if at else url).partition("?")[0]
+    shown = (f"{scheme}://***@{location}" if at else url).partition("?")[0]
     if scheme == "dynamodb" and not _DYNAMODB.fullmatch(shown):
         return "dynamodb://***"  # what stands where the table should may be a key
     return shown

@@ -64,7 +64,7 @@ class PostgresTransaction(Transaction):
             "expected": json.dumps([expected for expected, _ in ordered]),
             "rows": json.dumps([{**values, "id": expected["expected_id"]} for expected, values in ordered]),
         }
-        return self._statements["change_runs"].replace("{changes}", assignments(columns, "wanted.")), parameters
+        return self._statements["change_runs"].replace("{changes}", assignments(columns, "target.")), parameters
 
     def _execute(self, statement: str, parameters: Mapping[str, Any]) -> Cursor:
         return self._run([(statement, parameters)])[0]

@@ -105,11 +105,11 @@ def _heads(numbered: Numbered, sizes: Mapping[str, int], *, was_cut: bool) -> Ma
     by_queue: dict[str, list[tuple[int | None, Run]]] = {queue: [] for queue in sizes}
     for number, run in numbered:
         by_queue[run.queue].append((number, run))
-    order = {queue: place for place, queue in enumerate(sizes)}
-    places = [order[run.queue] for _, run in numbered]
-    if places != sorted(places):
+    order = {queue: number for number, queue in enumerate(sizes)}
+    numbers = [order[run.queue] for _, run in numbered]
+    if numbers != sorted(numbers):
         return {}  # then nobody knows what a cut has left out
-    whole = list(sizes)[: places[-1]] if was_cut and places else list(sizes)
+    whole = list(sizes)[: numbers[-1]] if was_cut and numbers else list(sizes)
     heads = {queue: _Head(_ordered(by_queue[queue]), is_all=len(by_queue[queue]) < sizes[queue]) for queue in whole}
     if was_cut and numbered:
         last = numbered[-1][1].queue

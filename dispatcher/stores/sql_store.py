@@ -146,8 +146,8 @@ class SqlStore(ABC):
 
     def ahead(self, run: Run, now: datetime) -> int:
         """See `Store.ahead`."""
-        place = {"pool": run.pool, "queue": run.queue, "now": now, "due_at": run.due_at, "id": run.id}
-        [[row]] = self._read(("ahead", place))
+        position = {"pool": run.pool, "queue": run.queue, "now": now, "due_at": run.due_at, "id": run.id}
+        [[row]] = self._read(("ahead", position))
         return int(row[0])
 
     # One tick

@@ -45,12 +45,12 @@ class SqliteTransaction(Transaction):
 
     def _change(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         statement = self._statements["change_runs"].replace("{columns}", ", ".join(columns))
-        self._execute_rows(statement.replace("{changes}", assignments(columns, "wanted.")), rows)
+        self._execute_rows(statement.replace("{changes}", assignments(columns, "target.")), rows)
 
     def _execute_rows(self, statement: str, rows: Sequence[Sequence[Any]]) -> Cursor:
-        places = ", ".join([f"({', '.join('?' * len(rows[0]))})"] * len(rows))
+        placeholders = ", ".join([f"({', '.join('?' * len(rows[0]))})"] * len(rows))
         parameters = [stored(value) for row in rows for value in row]
-        return self._connection.execute(statement.replace("{rows}", places), parameters)
+        return self._connection.execute(statement.replace("{rows}", placeholders), parameters)
 
 
 def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:

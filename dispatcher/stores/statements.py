@@ -30,7 +30,7 @@ def migrations(database: str) -> Sequence[tuple[int, Sequence[str]]]:
 def to_do(steps: Sequence[tuple[int, Sequence[str]]], current: int) -> Migration:
     """The migrations that a database at version `current` lacks."""
     lacking = [statement for version, statements in steps if version > current for statement in statements]
-    return Migration(found=current, latest=steps[-1][0], statements=lacking)
+    return Migration(current=current, latest=steps[-1][0], statements=lacking)
 
 
 def _filled(statement: str, columns: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from dispatcher.core import transitions
 from dispatcher.models import (
     CatchUp,
     Deployment,
@@ -16,7 +17,6 @@ from dispatcher.models import (
     WorkQueue,
     parse_submission_name,
 )
-from dispatcher.records import Move
 from dispatcher.ticking import Dispatch, admit_next, settle_event
 from providers.base import Observation
 from tests.simulation import world as world_module
@@ -289,12 +289,10 @@ class Life:
             return
         overdue = world.journal.overdue.pop() if world.journal.overdue else None
         run = next((run for run in runs if run.id == overdue), None) or self.pick.choice(runs)
-        waiting = run.state is RunState.SCHEDULED
-        changes = {"ended_at": world.now, "lingers": bool(run.left_behind)} if waiting else {"ending": RunState.CANCELLED}
-        to = RunState.CANCELLED if waiting else RunState.CANCELLING
+        move = transitions.cancelled(run, world.now)
         self._told("cancels", lambda: f"cancels r{run.id.hex}, which is {run.state}")
         world.person.cancelled(run)
-        checks.moved(world.store.move([Move.of(run, to, **changes)]))
+        checks.moved(world.store.move([move] if move else []))
         checks.gave_up(run)
 
     def change_pool(self) -> None:

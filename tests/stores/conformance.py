@@ -5,7 +5,7 @@ To have another store judged, add its factory to `tests.stores.factories`: this 
 
 from tests.stores.conformance_claims import Grants, Looks, Snapshots, Takeovers, WholeTicks
 from tests.stores.conformance_moving import Moving
-from tests.stores.conformance_notices import Notices
+from tests.stores.conformance_notifications import Notifications
 from tests.stores.conformance_pools import Deployments, Pools, QueuesAndDeletion
 from tests.stores.conformance_reconfiguration import Reconfigurations
 from tests.stores.conformance_runs import Listing, LiveAndLingering, Moves, Runs
@@ -30,7 +30,7 @@ SUITE = (
     Schedules,
     Attempts,
     Pruning,
-    Notices,
+    Notifications,
     Work,
 )
 """Classes of tests, each written against a fixture `store` that gives a fresh and empty one."""

@@ -64,8 +64,8 @@ class Cutter(_Proxy):
         """Break once, at the next request that is fit: before the server sees it, or after it has answered."""
         self.requests, self.has_cut, self._breaks, self._passed_on = 0, False, breaks, passed_on
 
-    def mend(self) -> None:
-        """Break no more."""
+    def restore(self) -> None:
+        """Break no further request."""
         self._breaks = None
 
     def _serve(self, client: socket.socket) -> None:

@@ -187,7 +187,7 @@ def test_the_schema_of_a_file_is_printed_applied_and_checked(tmp_path: Path):
     assert said("migrate", "check", store=f"sqlite:///{tmp_path / 'by-hand.db'}").exit_code == 0
     assert said("migrate", "apply", store=url).stdout == "Migrated from version 0 to 4.\n"
     shape = json.loads(said("migrate", "apply", "--json", store=url).stdout)
-    assert shape == {"found": 4, "latest": 4, "is_needed": False, "statements": []}
+    assert shape == {"current": 4, "latest": 4, "is_needed": False, "statements": []}
 
 
 def test_the_schema_of_a_database_is_printed_applied_and_checked():

@@ -111,7 +111,7 @@ def _plan(context: Context, sources: Sequence[str], *, prune: bool) -> Plan:
 
 
 def _secrets(plan: Plan) -> frozenset[str]:
-    sides = (plan.stored, plan.wanted)
+    sides = (plan.stored, plan.target)
     return frozenset().union(*(secrets.of_pools(side.pools, side.deployments) for side in sides))
 
 

@@ -108,7 +108,7 @@ def _filed(context: Context, pool: str | None, files: Sequence[str]) -> WorkPool
 
     document, file = read(files), ", ".join(files)
     with located(document):
-        configuration = context.client.plan(document.value).wanted
+        configuration = context.client.plan(document.value).target
     names = [name for name in document.value.get("pools", {}) if pool in (None, name)]
     if len(names) != 1:
         words = f"{file} names {len(names)} work pools: say which" if pool is None else f"{file} does not name {pool!r}"

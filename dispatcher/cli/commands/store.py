@@ -40,7 +40,7 @@ def migrate(context: Context, /, action: str) -> Answer:
     """
     opened = context.wiring.store
     if not hasattr(opened, "migration"):
-        return _migration(Migration(found=0, latest=0), "The store is in memory: it has no schema.")
+        return _migration(Migration(current=0, latest=0), "The store is in memory: it has no schema.")
     migrating = cast("Migrates", opened)
     migration = migrating.migration()
     if action == "print":
@@ -49,9 +49,9 @@ def migrate(context: Context, /, action: str) -> Answer:
         )
     if action == "apply" and migration.is_needed:
         migrating.migrate()
-        return _migration(migrating.migration(), f"Migrated from version {migration.found} to {migration.latest}.")
+        return _migration(migrating.migration(), f"Migrated from version {migration.current} to {migration.latest}.")
     if migration.is_needed:
-        raise StoreSchemaError(f"the schema has version {migration.found}, this code knows {migration.latest}: {_FIX}")
+        raise StoreSchemaError(f"the schema has version {migration.current}, this code knows {migration.latest}: {_FIX}")
     return _migration(migration, _well(migration))
 
 
@@ -117,7 +117,7 @@ def _migration(migration: Migration, text: str) -> Answer:
 
 
 def _well(migration: Migration) -> str:
-    return f"Nothing to migrate: the schema has version {migration.found}, this code knows {migration.latest}."
+    return f"Nothing to migrate: the schema has version {migration.current}, this code knows {migration.latest}."
 
 
 def _terminated(statement: str) -> str:

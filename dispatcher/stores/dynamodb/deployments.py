@@ -17,10 +17,10 @@ from dispatcher.stores.dynamodb.items import Item, decode, deployment_in, encode
 from dispatcher.stores.dynamodb.pools import changed
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import Action, Actions
-from dispatcher.stores.dynamodb.withdrawing import LONG_AGO, Place, Withdrawal, entries, finish, is_pending
+from dispatcher.stores.dynamodb.withdrawing import LONG_AGO, QueueAddress, Withdrawal, entries, finish, is_pending
 from dispatcher.stores.rows import DEPLOYMENT
 
-MAX_PLACES = 10
+MAX_QUEUES = 10
 """Queues in which a deployment's runs are looked for: its own, and the last it had before."""
 
 
@@ -37,7 +37,7 @@ class StoredDeployment:
         return text_in(self.item, "revision")
 
     @property
-    def places(self) -> Sequence[Place]:
+    def queues(self) -> Sequence[QueueAddress]:
         """Where runs that its schedules made may wait, its own queue first."""
         if "places" not in self.item:
             return [(self.deployment.pool, self.deployment.queue)]
@@ -121,7 +121,7 @@ class Deployments:
         """
         updated = replace(deployment, version=(expected_version or 0) + 1)
         saving = saving_of(stored.deployment if stored else None, updated, now)
-        item = {**encode(DEPLOYMENT, saving.deployment), "revision": {"S": token}, **_places(stored, deployment)}
+        item = {**encode(DEPLOYMENT, saving.deployment), "revision": {"S": token}, **_queues(stored, deployment)}
         withdrawn = self._withdrawn(stored, saving.withdrawn, now)
         for withdrawal in withdrawn:
             item |= withdrawal.note(token)
@@ -185,8 +185,8 @@ class Deployments:
         """The withdrawals that are needed: none if no such run waits. A run that begins to wait later changes the revision."""
         if stored is None or not slugs:
             return ()
-        name, places = stored.deployment.name, tuple(stored.places)
-        withdrawal = Withdrawal(deployment=name, slugs=slugs, after=after, places=places)
+        name, queues = stored.deployment.name, tuple(stored.queues)
+        withdrawal = Withdrawal(deployment=name, slugs=slugs, after=after, queues=queues)
         return (withdrawal,) if any(True for _ in islice(entries(self._table, withdrawal), 1)) else ()
 
     def _withdraw(self, piece: Piece) -> None:
@@ -199,12 +199,12 @@ def _stored(item: Item) -> StoredDeployment:
     return StoredDeployment(item, decode(DEPLOYMENT, item))
 
 
-def _places(stored: StoredDeployment | None, deployment: Deployment) -> Item:
+def _queues(stored: StoredDeployment | None, deployment: Deployment) -> Item:
     """The attribute with the deployment's earlier queues, if any: overdue runs stay in them."""
-    place = deployment.pool, deployment.queue
-    before = [] if stored is None else stored.places if stored.deployment.schedules else stored.places[1:]
-    places = [place, *(earlier for earlier in before if earlier != place)][:MAX_PLACES]
-    return {"places": {"S": json.dumps(places)}} if len(places) > 1 else {}
+    queue = deployment.pool, deployment.queue
+    before = [] if stored is None else stored.queues if stored.deployment.schedules else stored.queues[1:]
+    queues = [queue, *(earlier for earlier in before if earlier != queue)][:MAX_QUEUES]
+    return {"places": {"S": json.dumps(queues)}} if len(queues) > 1 else {}
 
 
 def _expect(stored: StoredDeployment | None, name: str, version: int | None) -> None:

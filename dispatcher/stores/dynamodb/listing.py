@@ -1,4 +1,4 @@
-"""What people look at: lists, counts and places in a queue. It may cost what it looks through."""
+"""What people look at: lists, counts and positions in a queue. It may cost what it looks through."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Listing:
 
     def ahead(self, run: Run, now: datetime) -> int:
         """See `Store.ahead`."""
-        place = min(keys.at(run.due_at, run.id), keys.after(now))
-        return self._table.count(keys.waiting(run.pool, run.queue), before=place)
+        position = min(keys.at(run.due_at, run.id), keys.after(now))
+        return self._table.count(keys.waiting(run.pool, run.queue), before=position)
 
     def _count(self, pool: str, queue: str, now: datetime, used: Mapping[str, int]) -> QueueCount:
         partition = keys.waiting(pool, queue)
@@ -100,7 +100,7 @@ def _conditions(where: RunFilter) -> Mapping[str, tuple[str, Item]]:
         name: (f"#{name} = :{name}", {f":{name}": {"S": value}}) for name, value in equal.items()
     }
     if where.states is not None:
-        values: Item = {f":state{place}": {"S": state.value} for place, state in enumerate(sorted(where.states))}
+        values: Item = {f":state{number}": {"S": state.value} for number, state in enumerate(sorted(where.states))}
         conditions["state"] = (f"#state IN ({', '.join(values)})", values)
     return conditions
 

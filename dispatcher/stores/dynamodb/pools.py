@@ -129,7 +129,7 @@ class Pools:
 
     def has_waiting(self, pool: str, queue: str, withdrawn: Sequence[Withdrawal] = ()) -> bool:
         """Whether a run of the queue is SCHEDULED, but for those that are withdrawn."""
-        going = [withdrawal for withdrawal in withdrawn if (pool, queue) in withdrawal.places]
+        going = [withdrawal for withdrawal in withdrawn if (pool, queue) in withdrawal.queues]
         waiting = self._table.query(keys.waiting(pool, queue), page=None if going else 1)
         return any(not any(withdrawal.covers(entry) for withdrawal in going) for entry in waiting)
 
@@ -281,7 +281,7 @@ def _put_config(pool: WorkPool, expected_version: int) -> tuple[str, Mapping[str
 
 def _new_turn(token: str, expected: str, version: int, gone: Sequence[str]) -> tuple[str, Mapping[str, Any]]:
     """The slots item of a changed pool: claims under way have seen another one. Counters of queues that go, go along."""
-    names = {f"#q{place}": f"{USED}{queue}" for place, queue in enumerate(gone)}
+    names = {f"#q{number}": f"{USED}{queue}" for number, queue in enumerate(gone)}
     removed = f" REMOVE {', '.join(names)}" if names else ""
     return "Update", {
         "UpdateExpression": f"SET turn = :token, #version = :version{removed}",

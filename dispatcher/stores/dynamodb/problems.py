@@ -60,14 +60,14 @@ def code_of(response: Mapping[str, Any]) -> str:
 
 
 def failed_conditions(response: Mapping[str, Any], code: str) -> ConditionFailed | None:
-    """The conditions that did not hold, where that is what the refusal says. Reasons stand at the places of their actions."""
+    """The conditions that did not hold, where that is what the refusal says. Reasons stand in the order of their actions."""
     if code == "ConditionalCheckFailedException":
         return ConditionFailed({0: response.get("Item", {})})
     if code != "TransactionCanceledException":
         return None
     failed = {
-        place: reason.get("Item") or {}
-        for place, reason in enumerate(response.get("CancellationReasons", []))
+        number: reason.get("Item") or {}
+        for number, reason in enumerate(response.get("CancellationReasons", []))
         if reason.get("Code") == "ConditionalCheckFailed"
     }
     return ConditionFailed(failed) if failed else None

@@ -102,7 +102,7 @@ class _Steps:
 
     def empty_first(self, withdrawn: Sequence[Withdrawal]) -> bool:
         """Whether runs have to go from a pool before it does."""
-        return any(pool in self._change.pools_gone for withdrawal in withdrawn for pool, _ in withdrawal.places)
+        return any(pool in self._change.pools_gone for withdrawal in withdrawn for pool, _ in withdrawal.queues)
 
     def _save_pool(self, pool: WorkPool, withdrawn: Sequence[Withdrawal], _stored: StoredDeployments, token: str) -> Piece:
         return Piece(actions=self._pools.saving(pool, self._change.pools_read.get(pool.name), token, withdrawn)[1])

@@ -143,7 +143,7 @@ class Table:
         except ConditionFailed as failed:
             if any({"S": token} in item.values() for item in failed.items.values()):
                 return frozenset()
-            return frozenset(key for place, key in enumerate(actions) if place in failed.items)
+            return frozenset(key for number, key in enumerate(actions) if number in failed.items)
         return frozenset()
 
     def rounds(self, what: str) -> Iterator[int]:

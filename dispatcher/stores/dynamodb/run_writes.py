@@ -75,7 +75,7 @@ class RunWrite:
 
     @property
     def gate(self) -> Key | None:
-        """The gate that it goes through: that of a run that begins to wait, or whose place in its queue is another."""
+        """The gate that it goes through: that of a run that begins to wait, or whose position in its queue changes."""
         new, old = entry_of(self.after), self.old_entry
         waits = new is not None and new.key[0] == keys.waiting(self.after.pool, self.after.queue)
         moves_in = waits and (old is None or new is None or old.key != new.key)
@@ -185,9 +185,9 @@ def _slots_actions(changes: Sequence[RunWrite], token: str, turn: Turn | None) -
 
 
 def _slots_action(counts: Mapping[str, int], token: str | None, turn: Turn | None) -> Action:
-    names = {f"#q{place}": f"{USED}{queue}" for place, queue in enumerate(counts)}
-    values: dict[str, Any] = {f":n{place}": typed(count) for place, count in enumerate(counts.values())}
-    added = ", ".join(f"#q{place} :n{place}" for place in range(len(counts)))
+    names = {f"#q{number}": f"{USED}{queue}" for number, queue in enumerate(counts)}
+    values: dict[str, Any] = {f":n{number}": typed(count) for number, count in enumerate(counts.values())}
+    added = ", ".join(f"#q{number} :n{number}" for number in range(len(counts)))
     assigned = ["turn = :token"] if token else []
     condition = "attribute_exists(pk)"
     if token:

@@ -86,9 +86,9 @@ class DynamoStore:
         """See `Migrates.migration`: the table as the parameters of `aws dynamodb create-table`, where it is missing."""
         latest = SCHEMA_VERSION
         if self._table.exists():
-            return Migration(found=latest, latest=latest)
+            return Migration(current=latest, latest=latest)
         definition = {"TableName": self.name, **TABLE_DEFINITION}
-        return Migration(found=0, latest=latest, statements=[json.dumps(definition, indent=2)])
+        return Migration(current=0, latest=latest, statements=[json.dumps(definition, indent=2)])
 
     def migrate(self) -> None:
         """See `Migrates.migrate`."""

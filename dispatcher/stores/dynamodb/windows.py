@@ -45,7 +45,7 @@ def changed(before: Item | None, after: Item | None) -> Changed:
     """What becomes another when a deployment's item does."""
     old, new = entries_of(before), entries_of(after)
     gone = dict.fromkeys(old.keys() - new.keys())
-    return {**gone, **{place: value for place, value in new.items() if old.get(place) != value}}
+    return {**gone, **{key: value for key, value in new.items() if old.get(key) != value}}
 
 
 def actions(entries: Changed) -> Actions:
@@ -74,13 +74,13 @@ def withdrawing_in(item: Item) -> Sequence[str]:
 
 def _action(attributes: Mapping[str, Mapping[str, Any] | None]) -> Action:
     names, values, assigned, removed = {}, {}, list[str](), list[str]()
-    for place, (name, value) in enumerate(attributes.items()):
-        names[f"#n{place}"] = name
+    for number, (name, value) in enumerate(attributes.items()):
+        names[f"#n{number}"] = name
         if value is None:
-            removed.append(f"#n{place}")
+            removed.append(f"#n{number}")
         else:
-            values[f":v{place}"] = value
-            assigned.append(f"#n{place} = :v{place}")
+            values[f":v{number}"] = value
+            assigned.append(f"#n{number} = :v{number}")
     clauses = [f"{verb} {', '.join(these)}" for verb, these in (("SET", assigned), ("REMOVE", removed)) if these]
     action = {"UpdateExpression": " ".join(clauses), "ExpressionAttributeNames": names}
     return "Update", {**action, "ExpressionAttributeValues": values} if values else action

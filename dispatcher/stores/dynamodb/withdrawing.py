@@ -29,7 +29,7 @@ AT_ONCE = 32
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
-Place = tuple[str, str]
+QueueAddress = tuple[str, str]
 """A pool and a queue."""
 
 
@@ -40,12 +40,12 @@ class Withdrawal:
     deployment: str
     slugs: frozenset[str]
     after: datetime
-    places: tuple[Place, ...]
-    """Where they may wait."""
+    queues: tuple[QueueAddress, ...]
+    """The queues in which these runs may wait. Stored as `places`."""
 
     def note(self, token: str) -> Item:
         """The attribute of the deployment's item; no other withdrawal has the same."""
-        content = {"token": token, "slugs": sorted(self.slugs), "after": microseconds(self.after), "places": self.places}
+        content = {"token": token, "slugs": sorted(self.slugs), "after": microseconds(self.after), "places": self.queues}
         return {"withdrawing": {"S": json.dumps(content)}}
 
     @classmethod
@@ -57,15 +57,15 @@ class Withdrawal:
                 deployment=text_in(item, "name"),
                 slugs=frozenset(content["slugs"]),
                 after=TIME.decode(content["after"]),
-                places=tuple((pool, queue) for pool, queue in content["places"]),
+                queues=tuple((pool, queue) for pool, queue in content["places"]),
             )
 
     def covers(self, entry: Item) -> bool:
         """Whether the withdrawal covers the run of a waiting entry."""
         whose = entry.get("deployment"), entry.get("schedule")
-        place, at = key_in(entry)
+        queue, at = key_in(entry)
         is_of_it = whose[0] == {"S": self.deployment} and whose[1] is not None and plain(whose[1]) in self.slugs
-        return is_of_it and at > keys.after(self.after) and place in {keys.waiting(*where) for where in self.places}
+        return is_of_it and at > keys.after(self.after) and queue in {keys.waiting(*address) for address in self.queues}
 
     def covers_run(self, run: Run) -> bool:
         """Whether the withdrawal covers a run, as it was read after its entry."""
@@ -82,13 +82,13 @@ def entries(table: Table, withdrawal: Withdrawal) -> Iterator[Item]:
     """The entries of the runs that are to go. Nobody moves one that was never claimed to before its window, so that what is
     due already is not looked through.
     """
-    for place in withdrawal.places:
+    for queue in withdrawal.queues:
         request: dict[str, Any] = {
             "KeyConditionExpression": "pk = :pk AND sk > :after",
             "FilterExpression": "#deployment = :deployment",
             "ExpressionAttributeNames": {"#deployment": "deployment"},
             "ExpressionAttributeValues": {
-                ":pk": {"S": keys.waiting(*place)},
+                ":pk": {"S": keys.waiting(*queue)},
                 ":after": {"S": keys.after(withdrawal.after)},
                 ":deployment": {"S": withdrawal.deployment},
             },

@@ -131,7 +131,7 @@ def test_a_verb_cut_anywhere_can_be_repeated(postgres: PostgresServer, stores, s
     cuts = 0
     for passed_on in (False, True):
         for place in range(1, 100):
-            cutter.mend()
+            cutter.restore()
             behind.pools()
             cutter.cut(lambda number, _, place=place: number == place, passed_on=passed_on)
             run = a_run()

@@ -47,7 +47,7 @@ def test_a_tick_cut_at_any_request_is_finished_by_the_next(
     cutter, store = Cutter(postgres.port), stores()
     behind = stores(port=cutter.port)
     for place in range(1, 1000):
-        cutter.mend()
+        cutter.restore()
         behind.pools()
         pool = f"pool-{place}"
         store.save_pool(a_pool(pool, limit=LIMIT), expected_version=None)
@@ -73,7 +73,7 @@ def finish(cutter: Cutter, store: PostgresStore, behind: PostgresStore, pool: st
     )
     for number in range(10):
         if number == CUT_WITHIN:
-            cutter.mend()
+            cutter.restore()
         try:
             tick(dispatch, clock.now() + 10 * MINUTE, pools=[pool])
         except StoreError:

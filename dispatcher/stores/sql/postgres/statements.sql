@@ -39,13 +39,13 @@ WHERE id = :expected_id AND pool || '' = :expected_pool AND state || '' = :expec
 UPDATE runs SET {changes}
 FROM json_to_recordset(CAST(:expected AS json)) AS expected
     (expected_id text, expected_pool text, expected_state text, expected_fence bigint, expected_ending text)
-    JOIN json_populate_recordset(CAST(NULL AS runs), CAST(:rows AS json)) AS wanted ON wanted.id = expected_id
+    JOIN json_populate_recordset(CAST(NULL AS runs), CAST(:rows AS json)) AS target ON target.id = expected_id
 WHERE runs.id = ANY(:ids) AND runs.id = expected_id AND runs.pool || '' = expected_pool AND runs.state || '' = expected_state
     AND runs.fence = expected_fence AND COALESCE(runs.ending, '') = expected_ending
 RETURNING runs.id
 
 -- name: due_heads
--- The heads of many queues: `:rooms` says in JSON, in order of priority, how long each may be, `:total` how many are wanted. Before
+-- The heads of many queues: `:rooms` says in JSON, in order of priority, how long each may be, `:total` how many to read in all. Before
 -- the columns of a run stands its number in its queue.
 SELECT head.*
 FROM json_each_text(CAST(:rooms AS json)) AS room (lane, size)

@@ -9,7 +9,7 @@ PRAGMA freelist_count
 PRAGMA incremental_vacuum(1)
 
 -- name: due_heads
--- The heads of many queues: `:rooms` says in JSON, in order of priority, how long each may be, `:total` how many are wanted. In each
+-- The heads of many queues: `:rooms` says in JSON, in order of priority, how long each may be, `:total` how many to read in all. In each
 -- queue they come in the order of their ids.
 SELECT NULL, {run}
 FROM (SELECT key, value FROM json_each(:rooms)) AS room
@@ -31,12 +31,12 @@ SELECT {deployment} FROM deployments WHERE name IN (SELECT value FROM json_each(
 -- name: runs_as_expected
 -- Those that `change_run` would change, as one text of ids. The join goes from what is asked for to the runs, never along them,
 -- and finds them by nothing but the id: an expression has no index.
-WITH wanted (expected_id, expected_pool, expected_state, expected_fence, expected_ending) AS (VALUES {rows})
-SELECT group_concat(id, ' ') FROM wanted CROSS JOIN runs
+WITH target (expected_id, expected_pool, expected_state, expected_fence, expected_ending) AS (VALUES {rows})
+SELECT group_concat(id, ' ') FROM target CROSS JOIN runs
 WHERE id = expected_id AND +pool = expected_pool AND +state = expected_state AND fence = expected_fence
     AND COALESCE(ending, '') = expected_ending
 
 -- name: change_runs
--- `{columns}` get the values that stand beside each id. The plus sign keeps the planner from looking for each run in `wanted`.
-WITH wanted (wanted_id, {columns}) AS (VALUES {rows})
-UPDATE runs SET {changes} FROM wanted WHERE runs.id = +wanted.wanted_id
+-- `{columns}` get the values that stand beside each id. The plus sign keeps the planner from looking for each run in `target`.
+WITH target (target_id, {columns}) AS (VALUES {rows})
+UPDATE runs SET {changes} FROM target WHERE runs.id = +target.target_id

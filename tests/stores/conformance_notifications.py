@@ -11,7 +11,7 @@ from tests.stores.steps import a_claimed_run, claim, moved
 HOOKS = (Hook(name="ops"), Hook(name="pager", states=frozenset({RunState.CANCELLED}), late_after=90 * SECOND))
 
 
-class Notices:
+class Notifications:
     @pytest.fixture(autouse=True)
     def _pools(self, store: Store):
         store.save_pool(a_pool(hooks=HOOKS), expected_version=None)
