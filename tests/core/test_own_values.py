@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from dispatcher.core.own_values import NAMES, OWN, SAMPLES, own_environment, own_labels, own_values, with_own
+from dispatcher.core.own_values import NAMES, OWN, SAMPLES, names_own, own_environment, own_labels, own_values, with_own
 from dispatcher.core.pinning import pin
 from dispatcher.core.placeholders import MISSING
 from dispatcher.core.templates import Renderer, render
@@ -114,3 +114,19 @@ def test_the_next_attempt_is_rendered_anew_and_has_its_own_number():
     run = a_run()
     later = replace(run, attempt=2, due_at=run.due_at + timedelta(minutes=1))
     assert [pinned(each, base).configuration["n"] for each in (run, later)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("default", "names"),
+    [
+        ("{{ dispatcher.run_id }}", True),
+        ("run {{dispatcher.attempt}}", True),
+        ({"key": ["text", "{{ dispatcher.run_id }}"]}, True),
+        ("{{ image }}", False),
+        ("dispatcher.run_id", False),
+        ({"key": [5, None, "{{ image }}"]}, False),
+        (5, False),
+    ],
+)
+def test_a_default_names_them_wherever_a_placeholder_stands(default, names):
+    assert names_own(default) is names

@@ -41,7 +41,11 @@ def main(arguments: list[str]) -> int:
 
 def judge(of_module: list[Mutant]) -> int:
     """Print one line for a module, and one for each mutant that is not as it should be; how many those are."""
-    listed, fates = equivalents(), judged(of_module[0].module, of_module)
+    try:
+        listed, fates = equivalents(), judged(of_module[0].module, of_module)
+    except RuntimeError as problem:
+        print(f"{of_module[0].module}: {problem}", flush=True)
+        return 1
     wrong = [(mutant, fate) for mutant, fate in fates if (fate is Fate.SURVIVED) != (mutant.name in listed)]
     survived = Counter(fate for _, fate in fates)[Fate.SURVIVED]
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
