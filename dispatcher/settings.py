@@ -22,6 +22,7 @@
 | `DISPATCHER_DEFAULT_POOL`         | (none)                                   | the work pool that `run create` and `deployment create` use where none is named; wins over `--set-as-default`. The CLI's alone |
 | `DISPATCHER_CREDENTIALS`          | `{}`                                     | JSON object: name -> entry; what `aws_credentials`, `credentials`, `aci_credentials`, `modal_credentials` and `registry_credentials` name. Roles to assume and names of secrets, never keys |
 | `DISPATCHER_DOCKER_HOSTS`         | `{}`                                     | JSON object: name -> Docker engine that `docker_host` names: `{"url": "unix:///run/docker.sock"}`, `{"url": "tcp://host:2376", "ca_file": ..., "cert_file": ..., "key_file": ...}` or `{"url": "ssh://user@host"}`. See `providers/docker/README.md` |
+| `DISPATCHER_KUBERNETES_CLUSTERS`  | `{}`                                     | JSON object: name -> cluster that `cluster_config` names: `{"kubeconfig": "/path", "context": "prod"}`, `{"server": "https://host:6443", "ca_file": ..., "token_file": ...}` or `{"in_cluster": true}`, each with a `"namespace"`. See `providers/kubernetes/README.md` |
 | `DISPATCHER_HOOKS`                | `{}`                                     | JSON object: name -> entry that pools and deployments name as hooks: `{"url": ..., "secret_variable": ...}`, a webhook and the variable that holds its secret (`"allow_link_local": true` for a link-local address), or `{"topic_arn": ...}`, an SNS topic |
 | `DISPATCHER_PROVIDER_OPTIONS`     | `{}`                                     | JSON object: pool type -> options of its provider, as `{"ecs:push": {"launches_per_second": 100}}` |
 | `DISPATCHER_TELEMETRY`            | (none)                                   | `opentelemetry` (metrics and traces over OTLP, set by OTEL_ variables; extra `telemetry`), `cloudwatch` (metrics in the log; in AWS Lambda alone), or both with a comma. See `dispatcher/telemetry/README.md` |
@@ -77,6 +78,7 @@ class Settings:
     default_pool: str | None = None
     credentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     docker_hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    kubernetes_clusters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     hooks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     provider_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     telemetry: tuple[str, ...] | None = None
@@ -118,6 +120,7 @@ class Settings:
             default_pool=environment.get("DISPATCHER_DEFAULT_POOL") or None,
             credentials=_entries(environment, "DISPATCHER_CREDENTIALS"),
             docker_hosts=_entries(environment, "DISPATCHER_DOCKER_HOSTS"),
+            kubernetes_clusters=_entries(environment, "DISPATCHER_KUBERNETES_CLUSTERS"),
             hooks=_hooks(environment, "DISPATCHER_HOOKS"),
             provider_options=_entries(environment, "DISPATCHER_PROVIDER_OPTIONS"),
             telemetry=_choices(environment, "DISPATCHER_TELEMETRY", ("opentelemetry", "cloudwatch")),

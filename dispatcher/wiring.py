@@ -68,6 +68,7 @@ class Providers:
         own: dict[str, dict[str, Any]] = {
             "process": {"directory": Path(self.settings.process_directory)},
             "docker": {"docker_hosts": self.settings.docker_hosts},
+            "kubernetes": {"clusters": self.settings.kubernetes_clusters},
         }
         return {**own.get(pool_type, {}), **self.settings.provider_options.get(pool_type, {})}
 

@@ -111,6 +111,8 @@ class Observation:
     ended_at: datetime | None = None
     handle: Mapping[str, str] | None = None
     """A completed handle, when the observation brought coordinates that the submission lacked."""
+    queued: bool = False
+    """True while the platform itself lets a job wait in a queue: its time to start does not run."""
 
 
 def unreadable(submissions: Sequence[Submission], problem: object) -> dict[str, Observation]:

@@ -152,11 +152,25 @@ _VERTEX_AI = ProviderType(
     description="Custom jobs on Google Vertex AI",
 )
 
+_KUBERNETES = ProviderType(
+    name="kubernetes",
+    factory="providers.kubernetes:KubernetesProvider",
+    template="kubernetes.json",
+    extra="kubernetes",
+    sdk="urllib3",
+    credential_variable="cluster_config",
+    needs="providers.kubernetes.checking:needs_of",
+    check="providers.kubernetes.checking:check",
+    place=("cluster_config", "namespace", "job_manifest.metadata.namespace"),
+    description="Jobs on Kubernetes clusters",
+)
+
 _TYPES: Mapping[str, ProviderType] = {
     kind.name: kind
     for kind in (
         _PROCESS,
         _DOCKER,
+        _KUBERNETES,
         _ecs("ecs:push"),
         _cloud_run("cloud-run-v2:push"),
         _cloud_run("cloud-run:push"),

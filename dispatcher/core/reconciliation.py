@@ -149,7 +149,7 @@ def _seen(run: Run, seen: Observation, now: datetime, limits: ProviderLimits) ->
         return _missing(run, now, limits)
     if seen.state is JobState.RUNNING and run.state is RunState.PENDING:
         return transitions.started(run, seen, now)
-    if seen.state is JobState.STARTING and is_overdue(run, now):
+    if seen.state is JobState.STARTING and not seen.queued and is_overdue(run, now):
         reason = f"did not start within {run.start_within:g} s of its submission. {seen.reason}".strip()
         return transitions.stopping(run, RunState.CRASHED, reason)
     return None

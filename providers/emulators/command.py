@@ -21,6 +21,7 @@ EMULATORS = {
     "vertex-ai": ("providers.emulators.vertex_ai:VertexAiEmulator", "vertex"),
     "aci": ("providers.emulators.container_instance:ContainerInstanceEmulator", "azure"),
     "modal": ("providers.emulators.modal:ModalEmulator", "modal"),
+    "kubernetes": ("providers.emulators.kubernetes:KubernetesEmulator", "kubernetes"),
 }
 """Every emulator by name: its class, and the extra that it needs."""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from providers.emulators.cloud_run import CloudRunEmulator
     from providers.emulators.container_instance import ContainerInstanceEmulator
     from providers.emulators.ecs import EcsEmulator
+    from providers.emulators.kubernetes import KubernetesEmulator
     from providers.emulators.modal import ModalEmulator
     from providers.emulators.vertex_ai import VertexAiEmulator
 
@@ -71,3 +72,9 @@ def modal_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModalEmulator]:
 def vertex_ai_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[VertexAiEmulator]:
     """Vertex AI without quotas; jobs run until they are finished, cancelled or timed out."""
     yield from _started("vertex-ai", monkeypatch)
+
+
+@pytest.fixture
+def kubernetes_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesEmulator]:
+    """A cluster with the namespace `default`; Jobs run until they are finished or deleted."""
+    yield from _started("kubernetes", monkeypatch)

@@ -13,6 +13,8 @@ from providers.base import ProviderUnavailable
 HEAVY = (
     "docker",
     "requests",
+    "urllib3",
+    "yaml",
     "boto3",
     "botocore",
     "google.api_core",
@@ -29,6 +31,7 @@ def test_the_types_have_prefects_names_and_the_push_types_come_first():
     assert registry.types() == (
         "process",
         "docker",
+        "kubernetes",
         "ecs:push",
         "cloud-run-v2:push",
         "cloud-run:push",
@@ -72,8 +75,8 @@ def test_every_type_whose_sdk_is_installed_can_be_made_and_states_its_limits(nam
     [
         ("ecs-push", "did you mean ecs:push"),
         ("Modal:Push", "did you mean modal:push"),
-        ("kubernetes", "the types are process, docker, ecs:push,"),
-        ("", "the types are process, docker, ecs:push,"),
+        ("nomad", "the types are process, docker, kubernetes, ecs:push,"),
+        ("", "the types are process, docker, kubernetes, ecs:push,"),
     ],
 )
 def test_the_error_for_an_unknown_type_has_the_nearest_names_or_all(name, hint):
@@ -95,7 +98,7 @@ import sys
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("boto3", "botocore", "google", "azure", "modal", "docker"):
+        if name.partition(".")[0] in ("boto3", "botocore", "google", "azure", "modal", "docker", "urllib3"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Absent())

@@ -21,6 +21,7 @@ A_DIRECTORY = click.Path(path_type=Path, file_okay=False)
 FIRST_VARIABLES: Mapping[str, Mapping[str, Any]] = {
     "process": {"command": "echo hello"},
     "docker": {"image": "docker.io/library/busybox:1", "command": "echo hello"},
+    "kubernetes": {"image": "docker.io/library/busybox:1", "command": "echo hello"},
     "ecs": {"image": "public.ecr.aws/docker/library/busybox", "command": "echo hello"},
     "cloud-run": {"image": "docker.io/library/busybox", "command": "echo hello"},
     "cloud-run-v2": {"image": "docker.io/library/busybox", "command": "echo hello"},

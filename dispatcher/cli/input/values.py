@@ -32,7 +32,7 @@ def pool_option(function: Function) -> Function:
 
 def type_option(function: Function) -> Function:
     """`--type`, which says what provider a pool has."""
-    words = "The provider: process, docker, ecs:push, cloud-run-v2:push, ..."
+    words = "The provider: process, docker, kubernetes, ecs:push, cloud-run-v2:push, ..."
     return click.option("-t", "--type", "pool_type", required=True, metavar="TYPE", help=words)(function)
 
 

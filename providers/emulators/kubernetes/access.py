@@ -1,0 +1,107 @@
+"""Who calls, and what they may do: tokens and RBAC, from the objects that the server holds.
+
+https://kubernetes.io/docs/reference/access-authn-authz/rbac/
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from providers.emulators.kubernetes.kinds import ACCESS_REVIEW, Kind
+from providers.emulators.kubernetes.refusals import Refusal, forbidden
+
+ADMIN = "system:admin"
+Objects = Mapping[tuple[str, str, str], Mapping[str, Any]]
+"""By kind, namespace and name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One act, as a rule of a Role describes it."""
+
+    verb: str
+    kind: Kind
+    part: str
+    namespace: str
+    name: str
+
+    @property
+    def resource(self) -> str:
+        """`pods/log`."""
+        return f"{self.kind.plural}/{self.part}" if self.part else self.kind.plural
+
+
+class Access:
+    """Tokens and what their bearers may do. Without `enforced` everybody is the administrator."""
+
+    def __init__(self, *, enforced: bool) -> None:
+        self.enforced = enforced
+        self.admin_token = secrets.token_urlsafe(16)
+        self._users = {self.admin_token: ADMIN}
+
+    def token_for(self, namespace: str, service_account: str) -> str:
+        """A new token of a service account."""
+        token = secrets.token_urlsafe(16)
+        self._users[token] = f"system:serviceaccount:{namespace}:{service_account}"
+        return token
+
+    def revoke(self, token: str) -> None:
+        """Accept a token no longer."""
+        self._users.pop(token, None)
+
+    def user(self, authorization: str) -> str:
+        """Who calls. Raises `Refusal` (401)."""
+        if not self.enforced:
+            return ADMIN
+        user = self._users.get(authorization.removeprefix("Bearer "))
+        if user is None:
+            raise Refusal("Unauthorized", "Unauthorized")
+        return user
+
+    def check(self, user: str, asked: Asked, objects: Objects) -> None:
+        """Raise `Refusal` (403) in the API server's words, unless a rule allows it."""
+        if asked.kind is ACCESS_REVIEW or self.allows(user, asked, objects):
+            return
+        where = f' in the namespace "{asked.namespace}"' if asked.namespace else " at the cluster scope"
+        words = f'User "{user}" cannot {asked.verb} resource "{asked.resource}" in API group "{asked.kind.group}"{where}'
+        raise forbidden(asked.kind, asked.name, words)
+
+    def allows(self, user: str, asked: Asked, objects: Objects) -> bool:
+        """Whether a rule allows it."""
+        return user == ADMIN or any(_covers(rule, asked) for rule in _rules(user, asked.namespace, objects))
+
+
+def _rules(user: str, namespace: str, objects: Objects) -> Iterator[Mapping[str, Any]]:
+    for (kind, home, _), binding in objects.items():
+        if kind not in ("RoleBinding", "ClusterRoleBinding") or (kind == "RoleBinding" and home != namespace):
+            continue
+        if _binds(binding, user, home):
+            role = binding["roleRef"]
+            holder = objects.get((role["kind"], home if role["kind"] == "Role" else "", role["name"]))
+            yield from (holder or {}).get("rules") or ()
+
+
+def _binds(binding: Mapping[str, Any], user: str, home: str) -> bool:
+    names: Iterable[str] = (
+        f"system:serviceaccount:{subject.get('namespace', home)}:{subject['name']}"
+        if subject["kind"] == "ServiceAccount"
+        else subject["name"]
+        for subject in binding.get("subjects") or ()
+    )
+    return user in names
+
+
+def _covers(rule: Mapping[str, Any], asked: Asked) -> bool:
+    def has(key: str, value: str) -> bool:
+        return value in rule.get(key, ()) or "*" in rule.get(key, ())
+
+    named = rule.get("resourceNames")
+    return (
+        has("verbs", asked.verb)
+        and has("apiGroups", asked.kind.group)
+        and has("resources", asked.resource)
+        and (not named or asked.name in named)
+    )

@@ -1,0 +1,154 @@
+"""The Job controller: pods for Jobs, deadlines, deletions, times to live. It acts with each request, and never by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from providers.emulators.kubernetes.workloads import BACKOFF, DEADLINE, FINALIZER, Workload, command_of, variables_of
+
+if TYPE_CHECKING:
+    from providers.emulators.kubernetes.emulator import KubernetesEmulator
+
+NO_SUCH_IMAGE = "no-such"
+"""An image with this in its name cannot be pulled."""
+
+
+class Controller:
+    """What happens to Jobs after they are stored. Used under the book's lock."""
+
+    def __init__(self, emulator: KubernetesEmulator) -> None:
+        self._emulator = emulator
+        self.workloads: dict[tuple[str, str], Workload] = {}
+        """By namespace and name."""
+        self.ending: list[Workload] = []
+        """Deleted Jobs whose pods still end."""
+        self._version = 0
+
+    def next_version(self) -> int:
+        """A resource version."""
+        self._version += 1
+        return self._version
+
+    def add(self, manifest: dict[str, Any]) -> Workload:
+        """Take up a Job."""
+        now = self._emulator.now()
+        workload = Workload(manifest, self.next_version(), now)
+        self.workloads[workload.namespace, workload.name] = workload
+        self._take_up(workload)
+        return workload
+
+    def changed(self, workload: Workload) -> None:
+        """After a change of a Job: it may be suspended or resumed, its deadline may have come."""
+        workload.version = self.next_version()
+        if workload.is_suspended and workload.run is not None and workload.run.live:
+            self._emulator.book.stop(workload.run, "suspended")
+        self.settle()
+
+    def settle(self) -> None:
+        """Let everything happen that is due."""
+        self._emulator.book.settle()
+        for workload in list(self.workloads.values()):
+            self._take_up(workload)
+            self._end_overdue(workload)
+            self._forget(workload)
+        self.ending = [workload for workload in self.ending if workload.run is not None and workload.run.live]
+
+    def delete(self, workload: Workload, policy: str) -> bool:
+        """Delete a Job; False while it stays until its pod has ended."""
+        run = workload.run
+        live = run is not None and run.live
+        if policy == "Foreground" and live:
+            metadata = workload.manifest["metadata"]
+            metadata.setdefault("deletionTimestamp", self._emulator.stamp())
+            metadata["finalizers"] = [FINALIZER]
+            workload.version = self.next_version()
+            self._stop(workload)
+            return False
+        self._remove(workload)
+        if policy != "Orphan":
+            self._stop(workload)
+        return True
+
+    def delete_pod(self, workload: Workload) -> None:
+        """Somebody deletes the pod: to its Job that is a failure."""
+        if workload.run is not None and workload.run.live:
+            workload.failure = BACKOFF
+            self._stop(workload)
+        elif workload.run is None:
+            workload.failure, workload.taken_up_at = BACKOFF, self._emulator.now()
+
+    def all(self) -> Iterator[Workload]:
+        """Every Job, and what is left of deleted ones."""
+        yield from self.workloads.values()
+        yield from self.ending
+
+    def reset(self) -> None:
+        """Forget every Job."""
+        self.workloads.clear()
+        self.ending.clear()
+
+    def _take_up(self, workload: Workload) -> None:
+        """Make its pod, and start it where nothing is in the way."""
+        resumed = workload.run is not None and not workload.run.live and workload.run.reason == "suspended"
+        if workload.is_suspended or workload.failure or (workload.run is not None and not resumed):
+            return
+        now = self._emulator.now()
+        if workload.taken_up_at is None or resumed:
+            workload.taken_up_at = now
+        workload.stuck = self._obstacle(workload)
+        if workload.stuck is None:
+            workload.version = self.next_version()
+            workload.run = self._emulator.book.start(
+                workload.uid,
+                workload.name,
+                command=command_of(workload.main),
+                environment=variables_of(workload.main),
+                detail=workload,
+            )
+
+    def _obstacle(self, workload: Workload) -> tuple[str, str, str] | None:
+        """What keeps a pod from starting."""
+        capacity = self._emulator.capacity
+        if workload.pod_spec.get("nodeSelector") or (capacity is not None and self._emulator.book.live >= capacity):
+            words = "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector."
+            words = words if workload.pod_spec.get("nodeSelector") else "0/3 nodes are available: 3 Insufficient cpu."
+            return "scheduling", "Unschedulable", words
+        image = workload.main["image"]
+        if NO_SUCH_IMAGE in image:
+            return "waiting", "ImagePullBackOff", f'Back-off pulling image "{image}"'
+        for source in workload.main.get("envFrom") or ():
+            secret = (source.get("secretRef") or {}).get("name")
+            if secret and ("Secret", workload.namespace, secret) not in self._emulator.objects:
+                return "waiting", "CreateContainerConfigError", f'secret "{secret}" not found'
+        return None
+
+    def _end_overdue(self, workload: Workload) -> None:
+        due = workload.due_at
+        if due is None or due > self._emulator.now() or workload.is_over or workload.failure:
+            return
+        workload.failure = DEADLINE
+        workload.version = self.next_version()
+        if workload.run is None:
+            workload.stuck, workload.taken_up_at = None, due
+        else:
+            self._stop(workload)
+
+    def _forget(self, workload: Workload) -> None:
+        """Deletion in the foreground ends with the pod; a time to live begins there."""
+        if not workload.is_over:
+            return
+        ttl, ended_at = workload.spec.get("ttlSecondsAfterFinished"), workload.ended_at
+        expired = ttl is not None and ended_at is not None and self._emulator.now() - ended_at >= ttl
+        if expired or FINALIZER in (workload.manifest["metadata"].get("finalizers") or ()):
+            self._remove(workload)
+
+    def _remove(self, workload: Workload) -> None:
+        workload.gone = True
+        self.workloads.pop((workload.namespace, workload.name), None)
+        if workload.run is not None and workload.run.live:
+            self.ending.append(workload)
+
+    def _stop(self, workload: Workload) -> None:
+        if workload.run is not None and workload.run.live:
+            self._emulator.book.stop(workload.run, "deleted")

@@ -1,0 +1,209 @@
+"""The emulator: takes a request, asks who calls, meets its fault, does the operation, answers."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from providers.emulators.base import EmulatedJob, Emulator
+from providers.emulators.faults import Fault, FaultKind
+from providers.emulators.jobs import Cause, Job, Life, Phase
+from providers.emulators.kubernetes.access import Access, Asked
+from providers.emulators.kubernetes.controller import Controller
+from providers.emulators.kubernetes.kinds import EVENT, discovery
+from providers.emulators.kubernetes.refusals import Refusal, of_fault
+from providers.emulators.kubernetes.routes import Call, route
+from providers.emulators.kubernetes.service import Service
+from providers.emulators.kubernetes.workloads import Workload, moment
+from providers.emulators.web import AnswerLost, Request, Response, WebServer
+
+LIFE = Life(before=(Phase("Pending"),), running="Running", ended="Terminated")
+OUT_OF_MEMORY = 137
+
+
+class KubernetesEmulator(Emulator):
+    """A cluster on this machine, with the namespace `default` and those in `namespaces`.
+
+    Jobs get one pod each, whose first container is the job; `backoffLimit` is kept and not acted upon. With `rbac` every call
+    needs a token, and what it may do is what the Roles and RoleBindings say that the cluster holds. An image with `no-such` in
+    its name cannot be pulled, a pod with a `nodeSelector` finds no node. Faults: `Reason: message` as a detail gives any error.
+
+    Not emulated: watches, pods without a Job, JSON patches, the order of finalizers, readiness probes, other containers' ends.
+    """
+
+    name = "kubernetes"
+
+    def __init__(
+        self, *, namespaces: tuple[str, ...] = (), rbac: bool = False, life: Life | None = None, **common: Any
+    ) -> None:
+        super().__init__(life=life or LIFE, **common)
+        self._namespaces = ("default", *namespaces)
+        self.access = Access(enforced=rbac)
+        self.objects: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self.controller = Controller(self)
+        self.service = Service(self)
+        self._server = WebServer(self, self._answer, host=self.host, port=self.port)
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._make_namespaces()
+
+    def start(self) -> None:
+        """Listen, and write the kubeconfig; `url` is known afterwards."""
+        self._server.start()
+        self._directory = tempfile.TemporaryDirectory(prefix="kubernetes-emulator-")
+        self.kubeconfig.write_text(json.dumps(self._kubeconfig()))
+
+    def stop(self) -> None:
+        """End the server and every local process it started."""
+        self._server.stop()
+        self.book.reset()
+        if self._directory is not None:
+            self._directory.cleanup()
+
+    @property
+    def url(self) -> str:
+        """Where a client finds it."""
+        return self._server.url
+
+    @property
+    def kubeconfig(self) -> Path:
+        """A kubeconfig of the administrator."""
+        if self._directory is None:
+            raise RuntimeError("the emulator is not started: use it in a `with`, or call start() first")
+        return Path(self._directory.name) / "config"
+
+    def environment(self) -> dict[str, str]:
+        """What points kubectl and `providers.kubernetes` at it."""
+        return {"KUBECONFIG": str(self.kubeconfig)}
+
+    def log(self, name: str, text: str) -> None:
+        """What the containers of the Job of that name have written; KeyError when there is no such Job."""
+        for workload in self._named(name):
+            workload.log = text
+
+    def take(self, name: str, reason: str, message: str) -> None:
+        """Let the cluster end the pod of a Job: `Evicted`, `NodeLost`, `Preempting`, `Shutdown`."""
+        for workload in self._named(name):
+            if workload.run is not None:
+                self.book.take(workload.run, message, cause=Cause.TAKEN, code=reason)
+
+    def exhaust_memory(self, name: str) -> None:
+        """Let a Job's container pass its memory limit."""
+        for workload in self._named(name):
+            if workload.run is not None:
+                self.book.take(workload.run, "", cause=Cause.EXITED, code="OOMKilled", exit_code=OUT_OF_MEMORY)
+
+    def stamp(self, later: float = 0.0) -> str:
+        """The time now, or so many seconds later, as objects have it."""
+        return str(moment(self.now() + later))
+
+    def cluster_events(self) -> Iterator[dict[str, Any]]:
+        """The Events of the cluster: what keeps pods from starting."""
+        for workload in self.controller.all():
+            if workload.stuck is not None:
+                _, reason, message = workload.stuck
+                yield self._event(workload, "FailedScheduling" if reason == "Unschedulable" else "Failed", message)
+            elif workload.run is not None:
+                yield self._event(workload, "SuccessfulCreate", f"Created pod: {workload.pod_name}")
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward, and let everything happen that is due by then."""
+        super().advance(seconds)
+        with self.book.lock:
+            self.controller.settle()
+
+    def describe(self, job: Job) -> EmulatedJob:
+        """A job with its pod's phase."""
+        workload: Workload = job.detail
+        phase = workload.pod()["status"]["phase"] if workload.run is job else job.state
+        return replace(super().describe(job), state=phase)
+
+    def on_change(self, job: Job, when: float) -> None:  # noqa: ARG002 - the book's signature
+        """A change of a pod is a new version of its Job."""
+        if isinstance(job.detail, Workload):
+            job.detail.version = self.controller.next_version()
+
+    def reset(self) -> None:
+        """Forget objects, jobs, calls and faults; the server goes on."""
+        super().reset()
+        self.controller.reset()
+        self.objects.clear()
+        self._make_namespaces()
+
+    def _named(self, name: str) -> list[Workload]:
+        with self.book.lock:
+            workloads = [workload for workload in self.controller.all() if workload.name == name]
+        if not workloads:
+            raise KeyError(f"no Job is named {name!r}")
+        return workloads
+
+    def _make_namespaces(self) -> None:
+        for name in self._namespaces:
+            metadata = {"name": name, "uid": f"namespace-{name}", "resourceVersion": "1"}
+            item = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata, "status": {"phase": "Active"}}
+            self.objects["Namespace", "", name] = item
+
+    def _kubeconfig(self) -> dict[str, Any]:
+        user = {"token": self.access.admin_token}
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "emulated",
+            "clusters": [{"name": "emulated", "cluster": {"server": self.url}}],
+            "users": [{"name": "admin", "user": user}],
+            "contexts": [{"name": "emulated", "context": {"cluster": "emulated", "user": "admin"}}],
+        }
+
+    def _event(self, workload: Workload, reason: str, message: str) -> dict[str, Any]:
+        about = {"kind": "Pod" if workload.stuck else "Job", "namespace": workload.namespace, "apiVersion": "v1"}
+        name = workload.pod_name if workload.stuck else workload.name
+        metadata = {"name": f"{name}.{reason.lower()}", "namespace": workload.namespace, "uid": f"event-{workload.uid}"}
+        times = {"firstTimestamp": self.stamp(), "lastTimestamp": self.stamp(), "count": 1}
+        involved = {**about, "name": name, "uid": f"pod-{workload.uid}" if workload.stuck else workload.uid}
+        kind = "Warning" if workload.stuck else "Normal"
+        said = {"type": kind, "reason": reason, "message": message, "source": {"component": "emulator"}}
+        return {"apiVersion": "v1", "kind": EVENT.name, "metadata": metadata, "involvedObject": involved, **said, **times}
+
+    def _answer(self, request: Request) -> Response:
+        if (found := discovery(request.path)) is not None:
+            return Response.json(found)
+        call = route(request)
+        if call is None:
+            return Refusal("NotFound", "the server could not find the requested resource").response()
+        self.calls.record(call.operation, {"namespace": call.namespace, "name": call.name, "body": _json(request)})
+        fault = self.faults.take(call.operation)
+        try:
+            return self._act(call, request, fault)
+        except Refusal as refusal:
+            return refusal.response()
+
+    def _act(self, call: Call, request: Request, fault: Fault | None) -> Response:
+        name = call.name or str(((_json(request) or {}).get("metadata") or {}).get("name") or "")
+        if fault is not None and not fault.kind.acts:
+            raise AnswerLost if fault.kind is FaultKind.LOSE_REQUEST else of_fault(fault, name)
+        response = self._performed(call, request)
+        if fault is not None:
+            raise AnswerLost if fault.kind is FaultKind.LOSE_ANSWER else of_fault(fault, name)
+        return response
+
+    def _performed(self, call: Call, request: Request) -> Response:
+        """The operation's answer, a refusal too: either can be lost."""
+        try:
+            user = self.access.user(request.headers.get("authorization", ""))
+            asked = Asked(verb=call.verb, kind=call.kind, part=call.part, namespace=call.namespace, name=call.name)
+            with self.book.lock:
+                self.access.check(user, asked, self.objects)
+                return self.service.perform(call, user)
+        except Refusal as refusal:
+            return refusal.response()
+
+
+def _json(request: Request) -> Any:
+    try:
+        body = json.loads(request.body) if request.body else None
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None

@@ -1,0 +1,89 @@
+"""Which resources the server has, and its discovery documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+VERSION = {"major": "1", "minor": "34", "gitVersion": "v1.34.0-emulated", "platform": "linux/amd64"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of object."""
+
+    name: str
+    plural: str
+    group: str = ""
+    namespaced: bool = True
+    short: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """As objects name it."""
+        return f"{self.group}/v1" if self.group else "v1"
+
+    @property
+    def qualified(self) -> str:
+        """As refusals name it: `jobs.batch`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+RBAC = "rbac.authorization.k8s.io"
+JOB, POD = Kind("Job", "jobs", "batch"), Kind("Pod", "pods", short=("po",))
+NAMESPACE = Kind("Namespace", "namespaces", namespaced=False, short=("ns",))
+EVENT, QUOTA = Kind("Event", "events", short=("ev",)), Kind("ResourceQuota", "resourcequotas", short=("quota",))
+ACCESS_REVIEW = Kind("SelfSubjectAccessReview", "selfsubjectaccessreviews", "authorization.k8s.io", namespaced=False)
+KINDS = (
+    *(JOB, POD, NAMESPACE, EVENT, QUOTA, ACCESS_REVIEW),
+    Kind("CronJob", "cronjobs", "batch", short=("cj",)),
+    Kind("Deployment", "deployments", "apps", short=("deploy",)),
+    Kind("ConfigMap", "configmaps", short=("cm",)),
+    Kind("Secret", "secrets"),
+    Kind("ServiceAccount", "serviceaccounts", short=("sa",)),
+    Kind("Role", "roles", RBAC),
+    Kind("RoleBinding", "rolebindings", RBAC),
+    Kind("ClusterRole", "clusterroles", RBAC, namespaced=False),
+    Kind("ClusterRoleBinding", "clusterrolebindings", RBAC, namespaced=False),
+)
+_VERBS = ["create", "delete", "get", "list", "patch", "update"]
+_BY_PATH = {(kind.group, kind.plural): kind for kind in KINDS}
+
+
+def kind_at(group: str, plural: str) -> Kind | None:
+    """The kind of a path."""
+    return _BY_PATH.get((group, plural))
+
+
+def discovery(path: str) -> dict[str, Any] | None:
+    """What a client asks first; None for another path."""
+    groups = sorted({kind.group for kind in KINDS if kind.group})
+    if path == "/version":
+        return dict(VERSION)
+    if path == "/api":
+        return {"kind": "APIVersions", "versions": ["v1"]}
+    if path == "/apis":
+        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(group) for group in groups]}
+    for group in ("", *groups):
+        if path == (f"/apis/{group}/v1" if group else "/api/v1"):
+            version = f"{group}/v1" if group else "v1"
+            resources = list(_resources(group))
+            return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": resources}
+    return None
+
+
+def _group(name: str) -> dict[str, Any]:
+    version = {"groupVersion": f"{name}/v1", "version": "v1"}
+    return {"name": name, "versions": [version], "preferredVersion": version}
+
+
+def _resources(group: str) -> Iterator[dict[str, Any]]:
+    for kind in KINDS:
+        if kind.group == group:
+            described = {"name": kind.plural, "singularName": kind.name.lower(), "namespaced": kind.namespaced}
+            yield {**described, "kind": kind.name, "verbs": _VERBS, "shortNames": list(kind.short)}
+    if not group:
+        yield {"name": "pods/log", "singularName": "", "namespaced": True, "kind": "Pod", "verbs": ["get"]}
+        token = {"name": "serviceaccounts/token", "singularName": "", "namespaced": True, "kind": "TokenRequest"}
+        yield {**token, "group": "authentication.k8s.io", "version": "v1", "verbs": ["create"]}

@@ -1,0 +1,234 @@
+"""A Job and the pod that the Job controller makes for it, as they look at a moment.
+
+Assumed where nothing is published: which event words a pod that cannot be scheduled shows, and how long a step takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from providers.emulators.jobs import Cause, Job
+
+BACKOFF, DEADLINE = "BackoffLimitExceeded", "DeadlineExceeded"
+MESSAGES = {
+    BACKOFF: "Job has reached the specified backoff limit",
+    DEADLINE: "Job was active longer than specified deadline",
+}
+FINALIZER = "foregroundDeletion"
+
+
+@dataclass(slots=True, eq=False)
+class Workload:
+    """One Job of the API, and the run of its pod once it has been started."""
+
+    manifest: dict[str, Any]
+    """As it was asked for and completed; its status is made anew for each answer."""
+    version: int
+    created_at: float
+    taken_up_at: float | None = None
+    """When the controller has begun, or resumed."""
+    run: Job | None = None
+    stuck: tuple[str, str, str] | None = None
+    """What keeps its pod from starting: `scheduling` or `waiting`, a reason, a message."""
+    failure: str = ""
+    """The reason of its condition `Failed`, once that is decided."""
+    gone: bool = False
+    """Deleted, while its pod is still ending."""
+    log: str = ""
+    history: list[tuple[float, str, str, str]] = field(default_factory=list)
+    """Events: time, type, reason, message."""
+
+    @property
+    def name(self) -> str:
+        """The Job's."""
+        return str(self.manifest["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str:
+        """The Job's."""
+        return str(self.manifest["metadata"]["namespace"])
+
+    @property
+    def uid(self) -> str:
+        """The Job's."""
+        return str(self.manifest["metadata"]["uid"])
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What was asked for."""
+        spec: dict[str, Any] = self.manifest["spec"]
+        return spec
+
+    @property
+    def pod_spec(self) -> dict[str, Any]:
+        """Of its pod."""
+        spec: dict[str, Any] = self.spec["template"]["spec"]
+        return spec
+
+    @property
+    def main(self) -> dict[str, Any]:
+        """Its first container, whose command is the job."""
+        container: dict[str, Any] = self.pod_spec["containers"][0]
+        return container
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it waits for somebody to resume it."""
+        return self.spec.get("suspend") is True
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is complete or failed."""
+        return (self.run is not None and not self.run.live) or bool(self.failure and self.run is None)
+
+    @property
+    def ended_at(self) -> float | None:
+        """When its pod ended."""
+        return self.run.ended_at if self.run is not None else self.taken_up_at
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether its program ended well, before anything else ended it."""
+        return self.run is not None and not self.failure and self.run.exit_code == 0 and self.run.cause is Cause.EXITED
+
+    @property
+    def due_at(self) -> float | None:
+        """When its deadline passes; a Job that is suspended has none."""
+        seconds = self.spec.get("activeDeadlineSeconds")
+        return None if seconds is None or self.taken_up_at is None or self.is_suspended else self.taken_up_at + seconds
+
+    @property
+    def has_pod(self) -> bool:
+        """Whether there is a pod of it."""
+        return self.run is not None or (self.stuck is not None and not self.failure)
+
+    def job(self) -> dict[str, Any]:
+        """The Job as a GET shows it."""
+        metadata = {**self.manifest["metadata"], "resourceVersion": str(self.version)}
+        return {**self.manifest, "metadata": metadata, "status": self._status()}
+
+    def pod(self) -> dict[str, Any]:
+        """Its pod as a GET shows it."""
+        template = self.spec["template"].get("metadata") or {}
+        own = {"job-name": self.name, "controller-uid": self.uid}
+        labels = {**(template.get("labels") or {}), **own, **{f"batch.kubernetes.io/{key}": text for key, text in own.items()}}
+        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": self.name, "uid": self.uid, "controller": True}
+        metadata = {
+            "name": self.pod_name,
+            "namespace": self.namespace,
+            "uid": f"pod-{self.uid}",
+            "resourceVersion": str(self.version),
+            "creationTimestamp": moment(self.run.created_at if self.run else self.created_at),
+            "labels": labels,
+            "annotations": template.get("annotations") or {},
+            "ownerReferences": [{**owner, "blockOwnerDeletion": True}],
+        }
+        if self.run is not None and self.run.live and self.run.stopping_at is not None:
+            metadata["deletionTimestamp"] = moment(self.run.stopping_at)
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": self.pod_spec, "status": self._pod_status()}
+
+    @property
+    def pod_name(self) -> str:
+        """The Job's name with five letters."""
+        return f"{self.name}-{self.uid[:5]}"
+
+    def _status(self) -> dict[str, Any]:
+        status: dict[str, Any] = {"conditions": list(self._conditions()), **self._counts()}
+        if self.taken_up_at is not None and not self.is_suspended:
+            status["startTime"] = moment(self.taken_up_at)
+        if self.is_over and self.succeeded:
+            status["completionTime"] = moment(self.ended_at)
+        return {key: value for key, value in status.items() if value not in ([], 0, None)}
+
+    def _counts(self) -> dict[str, int]:
+        if self.is_over:
+            return {"succeeded": 1} if self.succeeded else {"failed": int(self.run is not None)}
+        if self.run is None:
+            return {"active": int(self.stuck is not None and not self.is_suspended)}
+        if self.run.stopping_at is not None:
+            return {"terminating": 1}
+        return {"active": 1, "ready": int(self.run.started_at is not None)}
+
+    def _conditions(self) -> Iterator[dict[str, Any]]:
+        if self.is_over and self.succeeded:
+            yield _condition("SuccessCriteriaMet", self.ended_at, "CompletionsReached")
+            yield _condition("Complete", self.ended_at, "CompletionsReached")
+        elif self.failure or self.is_over:
+            reason = self.failure or BACKOFF
+            since = self.ended_at if self.is_over else self.taken_up_at
+            yield _condition("FailureTarget", since, reason, MESSAGES[reason])
+            if self.is_over:
+                yield _condition("Failed", since, reason, MESSAGES[reason])
+        elif self.is_suspended:
+            yield _condition("Suspended", self.created_at, "JobSuspended", "Job suspended")
+
+    def _pod_status(self) -> dict[str, Any]:
+        scheduled = self.stuck is None or self.stuck[0] != "scheduling"
+        condition: dict[str, Any] = {"type": "PodScheduled", "status": "True" if scheduled else "False"}
+        if self.stuck and not scheduled:
+            condition |= {"reason": self.stuck[1], "message": self.stuck[2]}
+        status: dict[str, Any] = {"phase": self._phase, "conditions": [condition]}
+        run = self.run
+        if run is not None and run.cause is Cause.TAKEN:
+            status |= {"reason": run.code or "NodeLost", "message": run.reason}
+            target = {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet", "message": run.reason}
+            status["conditions"].append(target)
+        if scheduled:
+            status["containerStatuses"] = [{**self._container(), "name": self.main["name"], "image": self.main["image"]}]
+        return status
+
+    @property
+    def _phase(self) -> str:
+        if self.run is None or (self.run.live and self.run.started_at is None):
+            return "Pending"
+        if self.run.live:
+            return "Running"
+        return "Succeeded" if self.run.exit_code == 0 else "Failed"
+
+    def _container(self) -> dict[str, Any]:
+        run = self.run
+        if run is None or (run.live and run.started_at is None):
+            waiting = {"reason": "ContainerCreating"}
+            if self.stuck and self.stuck[0] == "waiting":
+                waiting = {"reason": self.stuck[1], "message": self.stuck[2]}
+            return {"ready": False, "restartCount": 0, "state": {"waiting": waiting}}
+        if run.live:
+            return {
+                "ready": True,
+                "restartCount": 0,
+                "started": True,
+                "state": {"running": {"startedAt": moment(run.started_at)}},
+            }
+        if run.exit_code is None and run.cause is not Cause.NOT_STARTED:
+            return {"ready": False, "restartCount": 0, "state": {"waiting": {"reason": "ContainerCreating"}}}
+        return {"ready": False, "restartCount": 0, "state": {"terminated": self._terminated(run)}}
+
+    @staticmethod
+    def _terminated(run: Job) -> dict[str, Any]:
+        code = 128 if run.exit_code is None else run.exit_code
+        reason = "StartError" if run.cause is Cause.NOT_STARTED else run.code or ("Error" if code else "Completed")
+        times = {"startedAt": moment(run.started_at or run.created_at), "finishedAt": moment(run.ended_at)}
+        return {"exitCode": code, "reason": reason, **times, **({"message": run.reason} if run.reason else {})}
+
+
+def _condition(kind: str, when: float | None, reason: str, message: str = "") -> dict[str, Any]:
+    times = {"lastProbeTime": moment(when), "lastTransitionTime": moment(when)}
+    return {"type": kind, "status": "True", "reason": reason, "message": message, **times}
+
+
+def moment(when: float | None) -> str | None:
+    """Whole seconds, as Kubernetes writes them."""
+    return None if when is None else datetime.fromtimestamp(int(when), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def variables_of(container: Mapping[str, Any]) -> dict[str, str]:
+    """The environment that a container starts with; of two entries of a name the last counts."""
+    return {entry["name"]: entry.get("value") or "" for entry in container.get("env") or ()}
+
+
+def command_of(container: Mapping[str, Any]) -> list[str]:
+    """What it runs: the image's own entrypoint is not known here."""
+    return [*(container.get("command") or ()), *(container.get("args") or ())]

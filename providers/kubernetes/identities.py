@@ -1,0 +1,184 @@
+"""What a call identifies its caller by: a bearer token or a client's certificate, from a file, a variable or a program.
+
+Tokens of service accounts are rotated and those of plug-ins expire, so nothing is kept for longer than it is valid: a file is
+read for each call, and a plug-in runs again a minute before its token ends, and after an answer 401.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from providers.base import CallFailed, ConfigurationError
+
+EARLY = timedelta(minutes=1)
+"""How long before its end a token is made anew."""
+
+PLUGIN_SECONDS = 8.0
+
+
+class ClusterLacks(ConfigurationError):
+    """What a job names is missing on the dispatcher's host, or is wrong there: the job itself is not at fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What one call carries; all may be empty."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    certificate: str = ""
+    key: str = ""
+
+
+class Identity(Protocol):
+    """Who calls."""
+
+    def proof(self) -> Proof:
+        """What to carry now. Raises `ClusterLacks`."""
+        ...
+
+    def renew(self) -> None:
+        """The server has refused what was carried: do not use it again."""
+        ...
+
+
+class Nobody:
+    """Carries nothing: a server behind a proxy that signs in itself, as `kubectl proxy`."""
+
+    def proof(self) -> Proof:
+        """Nothing."""
+        return Proof()
+
+    def renew(self) -> None:
+        """There is nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token(Nobody):
+    """A token that stands in a kubeconfig."""
+
+    token: str
+
+    def proof(self) -> Proof:
+        """The token."""
+        return _bearer(self.token)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate(Nobody):
+    """A client's certificate and its key, as PEM."""
+
+    certificate: str
+    key: str
+
+    def proof(self) -> Proof:
+        """Both."""
+        return Proof(certificate=self.certificate, key=self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFile(Nobody):
+    """A file that somebody else keeps fresh."""
+
+    path: str
+
+    def proof(self) -> Proof:
+        """What the file holds now."""
+        try:
+            token = Path(self.path).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as problem:
+            raise ClusterLacks(f"token_file: cannot be read here: {problem}") from problem
+        if not token:
+            raise ClusterLacks(f"token_file: {self.path} is empty")
+        return _bearer(token)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenVariable(Nobody):
+    """An environment variable of the dispatcher."""
+
+    name: str
+    environment: Mapping[str, str]
+
+    def proof(self) -> Proof:
+        """What the variable holds."""
+        if not self.environment.get(self.name):
+            raise ClusterLacks(f"token_variable: {self.name} is not set in the dispatcher's environment")
+        return _bearer(self.environment[self.name])
+
+
+class Plugin:
+    """A program that prints an ExecCredential, as `aws eks get-token` and `gke-gcloud-auth-plugin` do.
+
+    https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
+    """
+
+    def __init__(self, command: Sequence[str], variables: Mapping[str, str], version: str) -> None:
+        self._command, self._variables, self._version = tuple(command), dict(variables), version
+        self._lock = threading.Lock()
+        self._proof: Proof | None = None
+        self._until: datetime | None = None
+
+    def proof(self) -> Proof:
+        """What the program printed last, while that is valid; else what it prints now."""
+        with self._lock:
+            if self._proof is None or (self._until and datetime.now(UTC) > self._until - EARLY):
+                self._proof, self._until = self._printed()
+            return self._proof
+
+    def renew(self) -> None:
+        """Run the program for the next call."""
+        with self._lock:
+            self._proof = None
+
+    def _printed(self) -> tuple[Proof, datetime | None]:
+        about = {"kind": "ExecCredential", "apiVersion": self._version, "spec": {"interactive": False}}
+        environment = {**os.environ, **self._variables, "KUBERNETES_EXEC_INFO": json.dumps(about)}
+        program = self._command[0]
+        try:
+            ran = subprocess.run(  # noqa: S603 - the kubeconfig of the dispatcher's own host names it
+                self._command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=PLUGIN_SECONDS,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise ClusterLacks(f"the plug-in {program!r} that the kubeconfig names is not installed here") from None
+        except (OSError, subprocess.SubprocessError) as problem:
+            raise CallFailed(f"the plug-in {program!r} gave no answer: {type(problem).__name__}") from problem
+        if ran.returncode:
+            words = ran.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it printed nothing"]
+            raise ClusterLacks(f"the plug-in {program!r} failed with exit code {ran.returncode}: {words[0]:.300}")
+        return _credential(program, ran.stdout)
+
+
+def _credential(program: str, output: bytes) -> tuple[Proof, datetime | None]:
+    try:
+        status = json.loads(output)["status"]
+        until = status.get("expirationTimestamp")
+        expiry = datetime.fromisoformat(until).astimezone(UTC) if until else None
+        proof = _proof_in(status)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        proof, expiry = Proof(), None
+    if proof == Proof():
+        raise ClusterLacks(f"the plug-in {program!r} printed no ExecCredential with a token or a certificate")
+    return proof, expiry
+
+
+def _proof_in(status: Mapping[str, Any]) -> Proof:
+    token = str(status.get("token") or "")
+    certificate, key = (str(status.get(name) or "") for name in ("clientCertificateData", "clientKeyData"))
+    return Proof(headers=_bearer(token).headers if token else {}, certificate=certificate, key=key)
+
+
+def _bearer(token: str) -> Proof:
+    return Proof(headers={"Authorization": f"Bearer {token}"})

@@ -1,0 +1,125 @@
+"""What a cluster has: a Job by its name, Jobs and pods by their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from providers.base import CallFailed
+from providers.kubernetes.api import Answer, Api
+from providers.kubernetes.labels import NAME_LABEL
+
+PAGE = 500
+"""Objects of one answer, as kubectl asks for them."""
+
+EXPIRED_TRIES = 2
+"""How often a list is begun; a continuation is good for some five minutes."""
+
+
+def jobs_path(namespace: str, name: str = "") -> str:
+    """The path of Jobs, or of one."""
+    return f"/apis/batch/v1/namespaces/{namespace}/jobs" + (f"/{name}" if name else "")
+
+
+def pods_path(namespace: str, name: str = "", what: str = "") -> str:
+    """The path of pods, of one, or of something of it."""
+    return f"/api/v1/namespaces/{namespace}/pods" + (f"/{name}{what}" if name else "")
+
+
+def job_in(answer: Answer, name: str) -> Mapping[str, Any]:
+    """The Job that an answer shows. Raises `CallFailed` for another, or none."""
+    value = answer.value
+    if answer.status not in (200, 201) or not isinstance(value, Mapping) or value.get("kind") != "Job":
+        raise answer.unexpected(name)
+    checked_name(value, name)
+    return value
+
+
+def checked_name(item: Mapping[str, Any], name: str) -> str:
+    """The uid of an object of this name. Raises `CallFailed` for another object."""
+    metadata = item.get("metadata")
+    uid = metadata.get("uid") if isinstance(metadata, Mapping) else None
+    if not isinstance(metadata, Mapping) or metadata.get("name") != name or not isinstance(uid, str) or not uid:
+        raise CallFailed(f"{name}: the cluster's answer is not about this Job")
+    return uid
+
+
+def is_ours(job: Mapping[str, Any], name: str) -> bool:
+    """True when a dispatcher made the Job for the job of this name."""
+    labels = job["metadata"].get("labels")
+    return isinstance(labels, Mapping) and labels.get(NAME_LABEL) == name
+
+
+def job_named(api: Api, namespace: str, name: str) -> Mapping[str, Any] | None:
+    """A Job by its name; None when the cluster says that there is none. Raises `CallFailed`."""
+    answer = api.get(jobs_path(namespace, name))
+    return None if answer.is_absence_of(name) else job_in(answer, name)
+
+
+def jobs_of(api: Api, namespace: str, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """The Jobs of these names, as far as there are such. Raises `CallFailed`."""
+    found = {}
+    for job in listed(api, jobs_path(namespace), "JobList", f"{NAME_LABEL} in ({','.join(names)})"):
+        name = name_label(job)
+        if name not in names:
+            raise CallFailed("the cluster's list of Jobs holds something else")
+        checked_name(job, name)
+        found[name] = job
+    return found
+
+
+def pods_of(api: Api, namespace: str, names: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
+    """The pods of the Jobs of these names. Raises `CallFailed`."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for pod in listed(api, pods_path(namespace), "PodList", f"{NAME_LABEL} in ({','.join(names)})"):
+        name = name_label(pod)
+        if name not in names:
+            raise CallFailed("the cluster's list of pods holds something else")
+        found.setdefault(name, []).append(pod)
+    return found
+
+
+def listed(api: Api, path: str, kind: str, selector: str) -> list[Mapping[str, Any]]:
+    """Every object that a label selector picks, in one consistent view of the cluster. Raises `CallFailed`."""
+    for _ in range(EXPIRED_TRIES):
+        items = list(_pages(api, path, kind, selector))
+        if None not in items:
+            return [item for item in items if item is not None]
+    raise CallFailed("the cluster's list grew old before it was read")
+
+
+def _pages(api: Api, path: str, kind: str, selector: str) -> Iterator[Mapping[str, Any] | None]:
+    """Items, page after page; None at the end says that the rest has expired."""
+    query: dict[str, Any] = {"labelSelector": selector, "limit": PAGE}
+    while True:
+        answer = api.get(path, **query)
+        if answer.status == 410 and "continue" in query:
+            yield None
+            return
+        items, token = _page(answer, kind)
+        yield from items
+        if not token:
+            return
+        query["continue"] = token
+
+
+def _page(answer: Answer, kind: str) -> tuple[list[Mapping[str, Any]], str]:
+    value = answer.value
+    if answer.status != 200 or not isinstance(value, Mapping) or value.get("kind") != kind:
+        raise answer.unexpected(f"a {kind} cannot be read")
+    items, metadata = value.get("items"), value.get("metadata")
+    if not isinstance(items, list) or not isinstance(metadata, Mapping):
+        raise answer.unexpected(f"a {kind} cannot be read")
+    if not all(isinstance(item, Mapping) and isinstance(item.get("metadata"), Mapping) for item in items):
+        raise CallFailed(f"a {kind} holds something else")
+    token = metadata.get("continue") or ""
+    if not isinstance(token, str):
+        raise CallFailed(f"a {kind} cannot be read to its end")
+    return items, token
+
+
+def name_label(item: Mapping[str, Any]) -> str:
+    """The name that our label says; empty without it."""
+    labels = item["metadata"].get("labels")
+    name = labels.get(NAME_LABEL) if isinstance(labels, Mapping) else None
+    return name if isinstance(name, str) else ""

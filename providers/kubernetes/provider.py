@@ -1,0 +1,307 @@
+"""The provider of Jobs on Kubernetes clusters."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from providers.base import (
+    Accepted,
+    CallFailed,
+    ConfigurationError,
+    Hold,
+    Job,
+    JobState,
+    Misconfigured,
+    Needs,
+    Observation,
+    Outcome,
+    ProviderLimits,
+    Rejected,
+    Submission,
+    Unknown,
+    Unreachable,
+    unreadable,
+)
+from providers.kubernetes.api import Api, Connection, NeverSent
+from providers.kubernetes.checking import needs_of
+from providers.kubernetes.clusters import Clusters
+from providers.kubernetes.identities import ClusterLacks
+from providers.kubernetes.leftovers import ours, remove, swept
+from providers.kubernetes.lookup import (
+    checked_name,
+    is_ours,
+    job_in,
+    job_named,
+    jobs_of,
+    jobs_path,
+    pods_of,
+    pods_path,
+)
+from providers.kubernetes.manifest import manifest_of
+from providers.kubernetes.outcomes import refusal
+from providers.kubernetes.place import Place, place_of
+from providers.kubernetes.pods import Pod
+from providers.kubernetes.rights import missing_rights
+from providers.kubernetes.states import CANCELLED_AT, BatchJob, observation_of
+from providers.once import Once
+from providers.places import filled
+
+NO_LABEL = "the Job of this name has no label push-dispatcher/name; put it back, or delete the Job if a stranger made it"
+
+
+class KubernetesProvider:
+    """Attempts as Jobs.
+
+    `clusters` are those of the settings; `start_deadline` is how long a pod may take to start where its run does not say,
+    `memory` is how long the cluster keeps a Job at least, and `now` is the time (aware).
+    """
+
+    def __init__(
+        self,
+        *,
+        credentials: Mapping[str, Mapping[str, Any]] | None = None,  # noqa: ARG002 - clusters have settings of their own
+        clusters: Mapping[str, Mapping[str, Any]] | None = None,
+        environment: Mapping[str, str] | None = None,
+        concurrency: int = 8,
+        call_timeout: float = 10.0,
+        memory: float | None = 3600.0,
+        start_deadline: float | None = 600.0,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._clusters = Clusters(clusters or {}, os.environ if environment is None else environment)
+        self._connections: Once[str, Connection] = Once()
+        self._now = now
+        self._limits = ProviderLimits(
+            concurrency=concurrency,
+            call_timeout=call_timeout,
+            lookup_lag=0.0,
+            memory=memory,
+            start_deadline=start_deadline,
+            lingers=True,
+        )
+
+    @property
+    def limits(self) -> ProviderLimits:
+        """Kubernetes publishes no rate. A Job that ended counts against quotas until it is discarded."""
+        return self._limits
+
+    def needs(self, configuration: Mapping[str, Any]) -> Needs:
+        """The cluster and the namespace."""
+        return needs_of(configuration)
+
+    def submit(self, job: Job) -> Outcome:
+        """Create the Job; one that is there already, and ours, is the same."""
+        cluster = ""
+        try:
+            place = place_of(job.configuration)
+            cluster = place.cluster
+            return self._created(self._api(place), job, place)
+        except ClusterLacks as problem:
+            return Misconfigured(reason=str(problem), hold=Hold(place=(cluster,)))
+        except ConfigurationError as problem:
+            return Rejected(reason=str(problem))
+        except NeverSent as problem:
+            return Unreachable(cause=str(problem))
+        except CallFailed as problem:
+            return Unknown(cause=str(problem))
+
+    def _created(self, api: Api, job: Job, place: Place) -> Outcome:
+        namespace = place.namespace or api.cluster.namespace
+        manifest = manifest_of(job)
+        manifest["metadata"]["namespace"] = namespace
+        answer = api.post(jobs_path(namespace), manifest, fieldValidation="Strict")
+        if answer.status == 201:
+            made = job_in(answer, job.name)
+            return Accepted(submission=_submission(api, place.cluster, namespace, job.name, checked_name(made, job.name)))
+        if answer.status == 409 and answer.reason == "AlreadyExists":
+            return self._adopted(api, place.cluster, namespace, job.name)
+        return refusal(answer, (place.cluster, place.namespace))
+
+    @staticmethod
+    def _adopted(api: Api, cluster: str, namespace: str, name: str) -> Outcome:
+        found = job_named(api, namespace, name)
+        if found is None:
+            return Unknown(cause=f"{name}: the Job was there, and is gone again")
+        if not is_ours(found, name):
+            return Rejected(reason=f"{name}: the namespace {namespace!r} has a Job of this name that no dispatcher has made")
+        return Accepted(submission=_submission(api, cluster, namespace, name, checked_name(found, name)))
+
+    def find(self, job: Job) -> Submission | None:
+        """The Job of the name, ended or not. The read is consistent: what it does not show is not there."""
+        place = place_of(job.configuration)
+        api = self._asked(place)
+        namespace = place.namespace or api.cluster.namespace
+        found = job_named(api, namespace, job.name)
+        if found is None:
+            return None
+        if not is_ours(found, job.name):
+            raise CallFailed(f"{job.name}: {NO_LABEL}")
+        return _submission(api, place.cluster, namespace, job.name, checked_name(found, job.name))
+
+    def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
+        """One list of Jobs for each namespace, and one of the pods of those that failed or do not run yet."""
+        deadline = time.monotonic() + self._limits.call_timeout
+        seen: dict[str, Observation] = {}
+        for place, those in _by_place(submissions).items():
+            try:
+                api = self._api(place, deadline)
+                seen |= self._seen(api, place.namespace, those)
+            except (CallFailed, ConfigurationError) as problem:
+                seen |= unreadable(those, problem)
+        return seen
+
+    def _seen(self, api: Api, namespace: str, submissions: Sequence[Submission]) -> dict[str, Observation]:
+        strangers = [each for each in submissions if _is_elsewhere(api, each)]
+        seen = unreadable(strangers, f"{api.cluster.server} is another cluster than its own; name clusters by cluster_config")
+        wanted = {each.name: each for each in submissions if each.name not in seen}
+        found = {name: BatchJob(job) for name, job in jobs_of(api, namespace, list(wanted)).items()} if wanted else {}
+        current = {name: job for name, job in found.items() if wanted[name].handle.get("uid") in (None, job.uid)}
+        asked = [name for name, job in current.items() if job.needs_pods]
+        pods = pods_of(api, namespace, asked) if asked else {}
+        for name, job in current.items():
+            seen |= self._observed(wanted[name], job, pods.get(name, ()))
+        for name in wanted.keys() - current.keys():
+            if api.has_time:
+                seen |= _missing(api, namespace, wanted[name])
+        return seen
+
+    def _observed(self, submission: Submission, job: BatchJob, pods: Sequence[Mapping[str, Any]]) -> dict[str, Observation]:
+        patience = timedelta(seconds=self._limits.start_deadline or 0)
+        try:
+            return {submission.name: observation_of(job, pods, now=self._now(), patience=patience)}
+        except CallFailed as problem:
+            return unreadable([submission], problem)
+
+    def cancel(self, submission: Submission) -> None:
+        """Let its deadline pass, and leave a mark: the cluster ends its pods with their grace, and the Job stays to be seen.
+
+        One that is suspended has no pods to end, and is deleted: it is missing afterwards.
+        """
+        api, namespace, name = self._api_of(submission)
+        found = job_named(api, namespace, name)
+        if found is None:
+            return
+        job = BatchJob(found)
+        if submission.handle.get("uid") not in (None, job.uid) or job.is_over or job.failure or job.is_complete:
+            return
+        if job.is_suspended:
+            remove(api, namespace, name, job.uid, policy="Foreground")
+        elif not job.is_cancelled:
+            self._mark(api, namespace, job)
+
+    def _mark(self, api: Api, namespace: str, job: BatchJob) -> None:
+        metadata = {"uid": job.uid, "annotations": {CANCELLED_AT: self._now().isoformat()}}
+        change = {"metadata": metadata, "spec": {"activeDeadlineSeconds": 1}}
+        answer = api.patch(jobs_path(namespace, job.name), change)
+        if not answer.is_absence_of(job.name):
+            job_in(answer, job.name)
+
+    def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:
+        """Delete Jobs with their pods, as far as the time lasts."""
+        deadline, gone = time.monotonic() + self._limits.call_timeout, set()
+        for submission in submissions:
+            try:
+                api, namespace, name = self._api_of(submission, deadline)
+                if not api.has_time:
+                    break
+                if not _is_elsewhere(api, submission) and remove(api, namespace, name, submission.handle.get("uid", "")):
+                    gone.add(name)
+            except CallFailed:
+                continue
+        return frozenset(gone)
+
+    def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:
+        """Delete Jobs of ours that ended over an hour ago and that nobody remembers."""
+        place = place_of(configuration)
+        api = self._asked(place)
+        return swept(api, place.namespace or api.cluster.namespace, keep, self._now())
+
+    def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
+        """The names of Jobs of ours that have not ended, without `known_names`."""
+        place = place_of(configuration)
+        api = self._asked(place)
+        jobs = ours(api, place.namespace or api.cluster.namespace)
+        return tuple(job.name for job in jobs if not job.is_over and job.name not in known_names)
+
+    def logs(self, submission: Submission, tail: int = 100) -> str:
+        """The last lines that the job's container wrote; empty before it ran, and once its pod is gone. Raises `CallFailed`."""
+        api, namespace, name = self._api_of(submission)
+        found = job_named(api, namespace, name)
+        if found is None or tail <= 0:
+            return ""
+        job = BatchJob(found)
+        pods = [Pod(pod, job.main_container) for pod in pods_of(api, namespace, [name]).get(name, ())]
+        pod = max((pod for pod in pods if pod.belongs_to(job.uid)), key=lambda each: each.created_at, default=None)
+        if pod is None:
+            return ""
+        answer = api.get(pods_path(namespace, pod.name, "/log"), container=job.main_container, tailLines=tail)
+        if answer.is_absence_of(pod.name) or (answer.status == 400 and "waiting to start" in answer.message):
+            return ""
+        if answer.status != 200:
+            raise answer.unexpected(f"{name}: its log cannot be read")
+        return answer.body.decode("utf-8", errors="replace")
+
+    def advice(self, configuration: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+        """The rights that the dispatcher lacks where `configuration` puts Jobs, each with what to do. Raises `CallFailed`."""
+        place = place_of(configuration)
+        api = self._asked(place)
+        namespace = place.namespace or api.cluster.namespace
+        lacks = missing_rights(api, namespace)
+        text = f"in the namespace {namespace!r} the dispatcher lacks the right to {', '.join(lacks)}"
+        return ((text, "give it the rights that providers/kubernetes/README.md lists"),) if lacks else ()
+
+    def _asked(self, place: Place) -> Api:
+        """The server for a read. Raises `CallFailed` also where its entry is missing: nothing is known of any job then."""
+        try:
+            return self._api(place)
+        except ClusterLacks as problem:
+            raise CallFailed(str(problem)) from None
+
+    def _api(self, place: Place, deadline: float | None = None) -> Api:
+        """The server, for as long as one call may take. Raises `ClusterLacks`."""
+        timeout = self._limits.call_timeout
+        connection = self._connections.get(place.cluster, lambda: Connection(self._clusters.cluster(place.cluster)))
+        return Api(connection, time.monotonic() + timeout if deadline is None else deadline)
+
+    def _api_of(self, submission: Submission, deadline: float | None = None) -> tuple[Api, str, str]:
+        try:
+            place = Place.from_handle(submission.handle)
+            return self._api(place, deadline), place.namespace, submission.name
+        except (KeyError, ConfigurationError) as problem:
+            raise CallFailed(f"{submission.name}: {problem}") from problem
+
+
+def _submission(api: Api, cluster: str, namespace: str, name: str, uid: str) -> Submission:
+    """How a Job is remembered. `server` tells the host's default cluster from that of another host."""
+    handle = filled({**Place(cluster=cluster, namespace=namespace).handle(), "uid": uid, "server": api.cluster.server})
+    return Submission(name=name, handle=handle)
+
+
+def _is_elsewhere(api: Api, submission: Submission) -> bool:
+    """True when a submission to an unnamed cluster was made by a host for which that is another one."""
+    home = submission.handle.get("server")
+    return not submission.handle.get("cluster") and bool(home) and home != api.cluster.server
+
+
+def _by_place(submissions: Sequence[Submission]) -> dict[Place, list[Submission]]:
+    """Those of each namespace; a handle of another provider names none, and is nobody's."""
+    places: dict[Place, list[Submission]] = {}
+    for submission in submissions:
+        place = Place(cluster=submission.handle.get("cluster", ""), namespace=submission.handle.get("namespace", ""))
+        places.setdefault(place, []).append(submission)
+    return places
+
+
+def _missing(api: Api, namespace: str, submission: Submission) -> dict[str, Observation]:
+    """Whether a Job that was not listed is gone: its labels may have been changed, so its name is asked for."""
+    try:
+        found = job_named(api, namespace, submission.name)
+    except CallFailed as problem:
+        return unreadable([submission], problem)
+    if found is not None and submission.handle.get("uid") in (None, checked_name(found, submission.name)):
+        return unreadable([submission], NO_LABEL)
+    return {submission.name: Observation(state=JobState.MISSING)}
