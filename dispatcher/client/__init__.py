@@ -17,15 +17,18 @@ from typing import Self
 
 from dispatcher.client.arguments import UNSET, default_base_job_template
 from dispatcher.client.checks import configuration_schema, length_of_time, read_retry
-from dispatcher.client.configuration import Configurations, Plan
+from dispatcher.client.configuration import Plan
 from dispatcher.client.jobs import Warn, log_warning
+from dispatcher.client.pictures import Lane, Pictures, PoolPicture, PoolPlan
 from dispatcher.client.pools import PoolView, Upcoming
+from dispatcher.client.previews import JobPreview
+from dispatcher.client.versions import VersionChanged
 from dispatcher.settings import Settings
 from dispatcher.stores.opening import open_store
 from dispatcher.waking import from_setting
 
 
-class Dispatcher(Configurations):
+class Dispatcher(Pictures):
     """Everything that people do with pools, queues, deployments and runs: create, change, run, cancel, explain."""
 
     @classmethod
@@ -41,9 +44,14 @@ class Dispatcher(Configurations):
 __all__ = [
     "UNSET",
     "Dispatcher",
+    "JobPreview",
+    "Lane",
     "Plan",
+    "PoolPicture",
+    "PoolPlan",
     "PoolView",
     "Upcoming",
+    "VersionChanged",
     "configuration_schema",
     "default_base_job_template",
     "length_of_time",

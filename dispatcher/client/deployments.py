@@ -11,6 +11,7 @@ from dispatcher.client.checks import check_deployment_variables, check_windows_t
 from dispatcher.client.mirrors import DEPLOYED, check_own
 from dispatcher.client.pools import MAX_RECHECKED, WAITING, WorkPools
 from dispatcher.client.relocation import queue_in, take_along
+from dispatcher.client.versions import check_version
 from dispatcher.core.windows import is_withdrawn, saving
 from dispatcher.errors import AlreadyExists, NotFound
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Hook, RetryPolicy, Schedule, WorkPool
@@ -133,6 +134,7 @@ class Deployments(WorkPools):
         deployment = self.store.deployment(text(name, "deployment"))
         if deployment is None:
             raise NotFound(missing("deployment", name, [other.name for other in self.store.deployments()]))
+        check_version(deployment, self.deployment_version)
         return deployment
 
     def delete_deployment(self, name: str) -> None:

@@ -38,7 +38,7 @@ class Jobs:
     """Asks providers about jobs, and reports warnings."""
 
     def __init__(self, check: Check = registry.check, warn: Warn = log_warning) -> None:
-        self._check, self._warn = check, warn
+        self.check, self._warn = check, warn
 
     def check_pool(self, pool: WorkPool) -> None:
         """Raise `InvalidTemplate` for faults that no variable can correct. Warn of parts that are not used or not checked."""
@@ -88,7 +88,7 @@ class Jobs:
 
     def _ask(self, pool: WorkPool, configuration: Level) -> Checked:
         try:
-            return self._check(pool.type, configuration)
+            return self.check(pool.type, configuration)
         except ProviderError as problem:
             return Checked(faults=(Finding(path="", message=str(problem)),))
 

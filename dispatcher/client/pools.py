@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from heapq import merge
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 from dispatcher.client.arguments import (
     UNSET,
@@ -29,6 +30,7 @@ from dispatcher.client.checks import (
 )
 from dispatcher.client.jobs import Check, Jobs, Warn, log_warning
 from dispatcher.client.mirrors import CONFIGURED, check_own
+from dispatcher.client.versions import check_version
 from dispatcher.clock import Clock, SystemClock
 from dispatcher.core.queues import holder, insert, last_priority, next_free, without
 from dispatcher.core.room import gives_room
@@ -90,6 +92,17 @@ class WorkPools:
         self.heartbeat = heartbeat
         self.jobs = Jobs(check, warn)
         self._wake, self._warn = wake, warn
+        self.pool_version: int | None = None
+        self.deployment_version: int | None = None
+
+    def only_at(self, *, pool: int | None = None, deployment: int | None = None) -> Self:
+        """The same client, for one change of a pool or a deployment that is made only to this version of it.
+
+        Reading the pool or deployment raises `VersionChanged` when it has another version by now.
+        """
+        client = copy(self)
+        client.pool_version, client.deployment_version = pool, deployment
+        return client
 
     # Work pools
 
@@ -177,6 +190,7 @@ class WorkPools:
         pool = self.store.pool(text(name, "pool"))
         if pool is None:
             raise NotFound(missing("work pool", name, [other.name for other in self.store.pools()]))
+        check_version(pool, self.pool_version)
         return pool
 
     def inspect_work_pool(self, name: str) -> PoolView:

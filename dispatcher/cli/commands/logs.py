@@ -9,17 +9,14 @@ import click
 from dispatcher.cli.command import Answer
 from dispatcher.cli.context import Context
 from dispatcher.cli.output import shapes
-from dispatcher.errors import Conflict, Fault, InvalidInput
+from dispatcher.client.logs import JobOf, job_of, log_text
+from dispatcher.errors import Conflict
 from dispatcher.models import Run
-from providers.base import ReadsLogs, Submission
-
-JobOf = tuple[int, Submission]
-"""An attempt's number, and its submission."""
 
 
 def logs(context: Context, run: Run, *, attempt: int | None, tail: int) -> Answer:
     """The logs so far. Raises `Conflict` if there are none, and `InvalidInput` for an unknown attempt."""
-    job = _job(run, attempt)
+    job = job_of(run, attempt)
     if job is None:
         raise Conflict(f"run {run.name!r} has no job to have logs of: {context.client.explain(run.id).text}")
     text, url = _text(context, run, job, tail), job[1].url
@@ -36,7 +33,7 @@ def follow(context: Context, run: Run, *, attempt: int | None, tail: int, every:
     clock = context.wiring.dispatch.clock
     while True:
         run = context.client.run(run.id)
-        over, job = _is_over(run, attempt), _job(run, attempt)
+        over, job = _is_over(run, attempt), job_of(run, attempt)
         if job is not None:
             if last is not None and job[0] != last[0]:
                 _print_new(context, run, last, seen, tail)  # what it wrote at its end
@@ -82,25 +79,10 @@ def _is_over(run: Run, attempt: int | None) -> bool:
     return run.state.is_terminal or (attempt is not None and any(past.number == attempt for past in run.past))
 
 
-def _job(run: Run, attempt: int | None) -> JobOf | None:
-    """The job of the named attempt; otherwise of the last attempt that has a job, also while the next one waits."""
-    jobs = [(attempt.number, attempt.submission) for attempt in run.past if attempt.submission is not None]
-    jobs += [(run.attempt, run.submission)] if run.submission is not None else []
-    if attempt is None:
-        return jobs[-1] if jobs else None
-    job = next((job for job in jobs if job[0] == attempt), None)
-    if job is None and attempt != run.attempt:
-        numbers = ", ".join(str(number) for number, _ in jobs) or "none"
-        words = f"run {run.name!r} has no job of attempt {attempt}; those with one: {numbers}"
-        raise InvalidInput("run", [Fault("attempt", words)])
-    return job
-
-
 def _text(context: Context, run: Run, job: JobOf, tail: int) -> str | None:
     """The logs from the provider of the run's pool; None if the provider has none."""
     pool = context.client.work_pool(run.pool)
-    provider = context.wiring.dispatch.providers(pool.type)
-    return provider.logs(job[1], tail=tail) if isinstance(provider, ReadsLogs) else None
+    return log_text(context.wiring.dispatch.providers(pool.type), job[1], tail)
 
 
 def _shape(run: Run, attempt: int, text: str | None, url: str | None) -> shapes.Shape:

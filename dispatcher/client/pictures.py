@@ -1,0 +1,185 @@
+"""Pools as people look at them, and a change of one pool before it happens.
+
+picture = dispatcher.picture("nightly")
+for lane in picture.lanes: ...                                  # slots, waiting runs, why the next one waits
+plan = dispatcher.plan_pool("nightly", concurrency_limit=4)
+for change in plan.changes: ...
+dispatcher.apply_pool(plan)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from dispatcher.client.arguments import UNSET, without_unset
+from dispatcher.client.checks import check_base_job_template, coerced_template, validate
+from dispatcher.client.previews import JobPreviews
+from dispatcher.core.changes import Configuration, FieldChange, changes
+from dispatcher.core.pinning import fault_of
+from dispatcher.core.reasons import Explanation, Surroundings, explain
+from dispatcher.errors import Fault, InvalidInput
+from dispatcher.models import Run, Status, WorkPool, WorkQueue
+from dispatcher.records import QueueCount, Snapshot
+
+QUEUE_FIELDS = frozenset({"concurrency_limit", "paused", "description"})
+"""What a plan may change of a queue. Its priority follows from the order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One queue: who holds its slots, and who waits."""
+
+    queue: WorkQueue
+    status: Status
+    count: QueueCount
+    holders: tuple[Run, ...]
+    """The runs that hold its slots, longest first (among the first hundred of the pool)."""
+    head: Run | None
+    """The due run that is served next; None when nothing is due."""
+    explanation: Explanation | None
+    """Why the head waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolPicture:
+    """One pool with its queues in order of priority, at one moment."""
+
+    pool: WorkPool
+    status: Status
+    lanes: tuple[Lane, ...]
+    at: datetime
+
+    @property
+    def in_use(self) -> int:
+        """How many slots are held."""
+        return sum(lane.count.in_use for lane in self.lanes)
+
+    @property
+    def due(self) -> int:
+        """How many runs are due."""
+        return sum(lane.count.due for lane in self.lanes)
+
+    @property
+    def later(self) -> int:
+        """How many runs are scheduled for later."""
+        return sum(lane.count.later for lane in self.lanes)
+
+    @property
+    def oldest(self) -> Run | None:
+        """The due run that has waited longest."""
+        heads = [lane.head for lane in self.lanes if lane.head is not None]
+        return min(heads, key=lambda run: (run.due_at, run.id), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolPlan:
+    """A change of one pool and its queues, which is made only if nobody else has changed the pool meanwhile."""
+
+    before: WorkPool
+    after: WorkPool
+    changes: tuple[FieldChange, ...]
+
+
+class Pictures(JobPreviews):
+    """What people look at, and plan."""
+
+    def picture(self, name: str) -> PoolPicture:
+        """One pool, with who holds its slots and why the next run of each queue waits. Raises `NotFound`.
+
+        A fixed number of reads, none of which waits for a tick or keeps one waiting.
+        """
+        return self._picture(self.work_pool(name), self._holders(name))
+
+    def overview(self) -> Sequence[PoolPicture]:
+        """Every pool, by name, without who holds the slots."""
+        return [self._picture(pool, ()) for pool in self.work_pools()]
+
+    def plan_pool(
+        self,
+        name: str,
+        *,
+        concurrency_limit: int | None = UNSET,
+        paused: bool = UNSET,
+        description: str = UNSET,
+        base_job_template: Mapping[str, Any] = UNSET,
+        queues: Mapping[str, Mapping[str, Any]] | None = None,
+        order: Sequence[str] = (),
+    ) -> PoolPlan:
+        """What a change of one pool would change. `queues` has new fields by name of the queue; `order` names all queues.
+
+        Checked as `update_work_pool` checks it. Raises `NotFound` or `InvalidInput`.
+        """
+        pool = self.work_pool(name)
+        fields = without_unset(concurrency_limit=concurrency_limit, paused=paused, description=description)
+        changed = {queue: _changed(self._queue(pool, queue), values) for queue, values in (queues or {}).items()}
+        lanes = [changed.get(queue.name, queue) for queue in pool.queues]
+        after = replace(pool, **fields, queues=_ordered(lanes, order))
+        if base_job_template is not UNSET:
+            after = self._with_template(after, base_job_template)
+        validate(after)
+        for queue in after.queues:
+            validate(queue)
+        found = changes(Configuration(pools=(pool,)), Configuration(pools=(after,)))
+        return PoolPlan(before=pool, after=after, changes=found[0].fields if found else ())
+
+    def apply_pool(self, plan: PoolPlan) -> WorkPool:
+        """Make a planned change. Raises `NotFound`, or `Conflict` when somebody else changed the pool since the plan."""
+        return self._save_pool(plan.after, before=plan.before) if plan.changes else plan.before
+
+    def _with_template(self, pool: WorkPool, template: Mapping[str, Any]) -> WorkPool:
+        template = coerced_template(template)
+        check_base_job_template(template)
+        changed = replace(pool, base_job_template=template)
+        self.jobs.check_pool(changed)
+        self._check_dependents(changed)
+        return changed
+
+    def _picture(self, pool: WorkPool, holders: Sequence[Run]) -> PoolPicture:
+        now = self.clock.now()
+        counts = self.store.counts(pool.name, now)
+        heads = self.store.look(pool.name, now, _heads) or {}
+        held = sorted(holders, key=lambda run: (run.claimed_at or now, run.id))
+        lanes = []
+        for queue in pool.queues:
+            head = heads.get(queue.name)
+            lane = Lane(
+                queue=queue,
+                status=pool.queue_status(queue, now, self.heartbeat),
+                count=counts.get(queue.name, QueueCount(due=0, later=0, in_use=0)),
+                holders=tuple(run for run in held if run.queue == queue.name),
+                head=head,
+                explanation=explain(head, self._around(pool, head, counts, held), now) if head else None,
+            )
+            lanes.append(lane)
+        return PoolPicture(pool=pool, status=pool.status(now, self.heartbeat), lanes=tuple(lanes), at=now)
+
+    def _around(self, pool: WorkPool, head: Run, counts: Mapping[str, QueueCount], holders: Sequence[Run]) -> Surroundings:
+        fault = fault_of(pool, head, self.store.deployment)
+        needs = self.needs_of(pool, head)
+        return Surroundings(pool=pool, counts=counts, ahead=0, holders=holders, fault=fault, needs=needs)
+
+
+def _heads(snapshot: Snapshot) -> dict[str, Run]:
+    """The first due run of each queue."""
+    return {queue.name: run for queue in snapshot.pool.queues for run in snapshot.due(queue.name, 1)}
+
+
+def _changed(queue: WorkQueue, values: Mapping[str, Any]) -> WorkQueue:
+    foreign = sorted(values.keys() - QUEUE_FIELDS)
+    if foreign:
+        raise InvalidInput(f"work queue {queue.name!r}", [Fault(name, "cannot be changed here") for name in foreign])
+    return replace(queue, **values)
+
+
+def _ordered(queues: Sequence[WorkQueue], order: Sequence[str]) -> tuple[WorkQueue, ...]:
+    """The queues in a new order. The priorities stay the same numbers, dealt anew."""
+    if not order:
+        return tuple(queues)
+    named = {queue.name: queue for queue in queues}
+    if sorted(order) != sorted(named):
+        raise InvalidInput("work pool", [Fault("order", f"must name each queue once: {', '.join(named)}")])
+    priorities = sorted(queue.priority for queue in queues)
+    return tuple(replace(named[name], priority=priority) for name, priority in zip(order, priorities, strict=True))
