@@ -27,6 +27,10 @@
 | `DISPATCHER_PROVIDER_OPTIONS`     | `{}`                                     | JSON object: pool type -> options of its provider, as `{"ecs:push": {"launches_per_second": 100}}` |
 | `DISPATCHER_TELEMETRY`            | (none)                                   | `opentelemetry` (metrics and traces over OTLP, set by OTEL_ variables; extra `telemetry`), `cloudwatch` (metrics in the log; in AWS Lambda alone), or both with a comma. See `dispatcher/telemetry/README.md` |
 | `DISPATCHER_TELEMETRY_SECONDS`    | 2                                        | how long an invocation waits at its end, at most, until telemetry is sent; less where its platform leaves less |
+| `DISPATCHER_UI_AUTH`              | (none)                                   | the page and the HTTP API behind an identity-aware proxy: `header:NAME`, the header in which the proxy says who asks. Needs the next two. `dispatcher ui` needs none of these |
+| `DISPATCHER_UI_PROXY_SECRET`      | (none)                                   | what the proxy sends in the header `X-Dispatcher-Proxy-Secret`, at least 16 characters: without it nobody is believed to be the proxy |
+| `DISPATCHER_UI_HOSTS`             | (none)                                   | the values of the header Host that are served, with commas: `pools.example.com` |
+| `DISPATCHER_UI_EDITORS`           | (none)                                   | who may change things, with commas: names as the proxy writes them, or `*@example.com`; everybody else may read |
 | `DISPATCHER_LOG_LEVEL`            | (none)                                   | the level of the `dispatcher` logger, on which every decision is an INFO line of JSON; without it `INFO` in functions, `WARNING` in the CLI |
 """  # noqa: E501 - a table
 
@@ -50,6 +54,8 @@ PREFIX = "DISPATCHER_"
 
 WAKES = ("lambda:", "arn:", "command:")
 """How a wake begins that is no URL."""
+
+SHORTEST_PROXY_SECRET = 16
 
 CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"
 
@@ -83,6 +89,10 @@ class Settings:
     provider_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     telemetry: tuple[str, ...] | None = None
     telemetry_seconds: float = 2.0
+    ui_auth: str | None = None
+    ui_proxy_secret: str | None = field(default=None, repr=False)
+    ui_hosts: frozenset[str] = frozenset()
+    ui_editors: frozenset[str] = frozenset()
     log_level: str | None = None
 
     @property
@@ -125,6 +135,10 @@ class Settings:
             provider_options=_entries(environment, "DISPATCHER_PROVIDER_OPTIONS"),
             telemetry=_choices(environment, "DISPATCHER_TELEMETRY", ("opentelemetry", "cloudwatch")),
             telemetry_seconds=_seconds(environment, "DISPATCHER_TELEMETRY_SECONDS", cls.telemetry_seconds),
+            ui_auth=_ui_auth(environment),
+            ui_proxy_secret=environment.get("DISPATCHER_UI_PROXY_SECRET") or None,
+            ui_hosts=_names(environment, "DISPATCHER_UI_HOSTS"),
+            ui_editors=_names(environment, "DISPATCHER_UI_EDITORS"),
             log_level=log_level(environment),
         )
         settings.check_lease()
@@ -207,6 +221,22 @@ def _wake(environment: Mapping[str, str], name: str) -> str | None:
     text = environment.get(name) or None
     if text and not text.startswith(WAKES) and (fault := url_fault(text)):
         raise SettingsError(f"{name}: give lambda:NAME, the ARN of a function, command:..., or a URL, which {fault}")
+    return text
+
+
+def _ui_auth(environment: Mapping[str, str]) -> str | None:
+    """How the page knows who asks, after a check that what this needs is set. No message repeats the secret."""
+    text = environment.get("DISPATCHER_UI_AUTH") or None
+    if text is None:
+        return None
+    if not re.fullmatch(r"header:[A-Za-z0-9-]+", text):
+        raise SettingsError(f"DISPATCHER_UI_AUTH: must be header:NAME, or not set, not {text!r}")
+    secret = environment.get("DISPATCHER_UI_PROXY_SECRET", "")
+    if len(secret) < SHORTEST_PROXY_SECRET or not secret.isascii():
+        words = f"must have at least {SHORTEST_PROXY_SECRET} ASCII characters, because DISPATCHER_UI_AUTH is set"
+        raise SettingsError(f"DISPATCHER_UI_PROXY_SECRET: {words}")
+    if not _names(environment, "DISPATCHER_UI_HOSTS"):
+        raise SettingsError("DISPATCHER_UI_HOSTS: must name the hosts that are served, because DISPATCHER_UI_AUTH is set")
     return text
 
 

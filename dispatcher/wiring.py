@@ -87,12 +87,12 @@ class Wiring:
         """The public API over the same store, with its warnings in the log. It has no wake: its caller ticks."""
         return self.client_with(wake=nobody)
 
-    def client_with(self, **ports: Any) -> Dispatcher:
-        """The same with ports of its own, as `warn`; imported on use, because a tick needs no validation."""
+    def client_with(self, store: Store | None = None, **ports: Any) -> Dispatcher:
+        """The same with ports of its own, as `warn`, or a store; imported on use, because a tick needs no validation."""
         from dispatcher.client import Dispatcher  # noqa: PLC0415 - a tick must not load validation
 
         own = {"heartbeat": self.settings.heartbeat, "wake": from_setting(self.settings.wake)}
-        return Dispatcher(self.store, clock=self.dispatch.clock, **{**own, **ports})
+        return Dispatcher(store or self.store, clock=self.dispatch.clock, **{**own, **ports})
 
     def send_telemetry(self, seconds_left: float = math.inf) -> None:
         """Send measurements. Waits at most as long as the settings and the platform's `seconds_left` allow."""

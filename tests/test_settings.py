@@ -40,6 +40,10 @@ GIVEN = {
     "DISPATCHER_PROVIDER_OPTIONS": '{"ecs:push": {"launches_per_second": 100}}',
     "DISPATCHER_TELEMETRY": "cloudwatch, opentelemetry",
     "DISPATCHER_TELEMETRY_SECONDS": "1.5",
+    "DISPATCHER_UI_AUTH": "header:X-Email",
+    "DISPATCHER_UI_PROXY_SECRET": "a-secret-of-the-proxy",
+    "DISPATCHER_UI_HOSTS": "pools.example.com",
+    "DISPATCHER_UI_EDITORS": "ada@example.com, *@ops.example.com",
     "DISPATCHER_LOG_LEVEL": "debug",
 }
 DOCUMENTED = dict(re.findall(r"^\| `(DISPATCHER_\w+)` *\| (.*?) *\|", str(module.__doc__), re.MULTILINE))
@@ -81,6 +85,10 @@ def test_every_setting_is_read_from_its_variable():
         provider_options={"ecs:push": {"launches_per_second": 100}},
         telemetry=("cloudwatch", "opentelemetry"),
         telemetry_seconds=1.5,
+        ui_auth="header:X-Email",
+        ui_proxy_secret="a-secret-of-the-proxy",
+        ui_hosts=frozenset({"pools.example.com"}),
+        ui_editors=frozenset({"ada@example.com", "*@ops.example.com"}),
         log_level="DEBUG",
     )
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from dispatcher.client.arguments import UNSET, without_unset
 from dispatcher.client.checks import check_base_job_template, coerced_template, validate
+from dispatcher.client.mirrors import CONFIGURED, check_own
 from dispatcher.client.previews import JobPreviews
 from dispatcher.core.changes import Configuration, FieldChange, changes
 from dispatcher.core.pinning import fault_of
@@ -113,6 +114,7 @@ class Pictures(JobPreviews):
         Checked as `update_work_pool` checks it. Raises `NotFound` or `InvalidInput`.
         """
         pool = self.work_pool(name)
+        check_own(pool, CONFIGURED)
         fields = without_unset(concurrency_limit=concurrency_limit, paused=paused, description=description)
         changed = {queue: _changed(self._queue(pool, queue), values) for queue, values in (queues or {}).items()}
         lanes = [changed.get(queue.name, queue) for queue in pool.queues]

@@ -1,0 +1,75 @@
+"""The whole configuration: plan, apply, export. And the job that a run would become."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from dispatcher.client import shapes
+from dispatcher.client.secrets import of_pools
+from dispatcher.core.changes import Configuration
+from dispatcher.core.redaction import secret_texts
+from dispatcher.errors import Fault, InvalidInput
+from dispatcher.web.api.documents import ASK, READ, body_of, documented
+from dispatcher.web.api.requests import Answer, Body, Client, answer
+
+router = APIRouter()
+
+
+@router.post("/plan", operation_id="plan", responses=documented(ASK, "Plan"), openapi_extra=body_of("PlanRequest"))
+def plan(client: Client, body: Body) -> Answer:
+    """What a configuration would change. Changes nothing."""
+    wanted, prune, _ = _request(body, frozenset({"configuration", "prune"}))
+    made = client.plan(wanted, prune=prune)
+    return answer(shapes.plan(made, applied=False), _secrets(made.stored, made.target))
+
+
+@router.post("/apply", operation_id="apply", responses=documented(ASK, "Plan"), openapi_extra=body_of("ApplyRequest"))
+def apply(client: Client, body: Body) -> Answer:
+    """Change what is stored into a configuration. `expect` is the `hash` of the plan that was looked at."""
+    wanted, prune, expect = _request(body, frozenset({"configuration", "prune", "expect"}))
+    made = client.apply(client.plan(wanted, prune=prune), expect=expect)
+    return answer(shapes.plan(made, applied=True), _secrets(made.stored, made.target))
+
+
+@router.get("/export", operation_id="export", responses=documented(READ, "Exported"))
+def export(client: Client) -> Answer:
+    """The stored configuration, as `plan` takes it. Secrets are hidden, and `plan` refuses them so."""
+    return answer(client.export(), of_pools(client.work_pools(), client.deployments()))
+
+
+@router.post(
+    "/preview-job", operation_id="preview_job", responses=documented(ASK, "JobPreview"), openapi_extra=body_of("JobRequest")
+)
+def preview_job(client: Client, body: Body) -> Answer:
+    """The job that a run with these variables would become. Changes nothing."""
+    _refuse_unknown(body, frozenset({"pool", "deployment", "job_variables", "base_job_template"}))
+    preview = client.preview_job(**body)
+    pool = client.work_pool(preview.pool)
+    deployments = [client.deployment(body["deployment"])] if body.get("deployment") else []
+    shape = {"pool": preview.pool, "job_configuration": preview.configuration, "warnings": list(preview.warnings)}
+    return answer(shape, of_pools([pool], deployments) | secret_texts(pool.base_job_template, body.get("job_variables") or {}))
+
+
+def _request(body: dict[str, Any], allowed: frozenset[str]) -> tuple[Any, bool, str | None]:
+    _refuse_unknown(body, allowed)
+    prune, expect = body.get("prune", False), body.get("expect")
+    faults = [Fault("configuration", "is missing; give it a value")] if "configuration" not in body else []
+    faults += [] if isinstance(prune, bool) else [Fault("prune", "must be true or false")]
+    faults += [] if expect is None or isinstance(expect, str) else [Fault("expect", "must be a text")]
+    if faults:
+        raise InvalidInput("body", faults)
+    return body["configuration"], prune, expect
+
+
+def _refuse_unknown(body: dict[str, Any], allowed: frozenset[str]) -> None:
+    faults = [
+        Fault(name, f"is no field here; the fields are {', '.join(sorted(allowed))}") for name in body if name not in allowed
+    ]
+    if faults:
+        raise InvalidInput("body", faults)
+
+
+def _secrets(*configurations: Configuration) -> frozenset[str]:
+    return frozenset().union(*(of_pools(part.pools, part.deployments) for part in configurations))

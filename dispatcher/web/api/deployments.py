@@ -1,0 +1,130 @@
+"""Deployments and their schedules."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from dispatcher.client import Dispatcher, shapes
+from dispatcher.client.entries import DEPLOYMENT, SCHEDULE
+from dispatcher.client.secrets import of_runs
+from dispatcher.errors import Fault, InvalidInput
+from dispatcher.models import Deployment, Schedule
+from dispatcher.web.api.documents import CHANGE, CREATE, DELETE, READ, body_of, documented
+from dispatcher.web.api.requests import (
+    NAME_PATTERN,
+    Answer,
+    Body,
+    Client,
+    DeploymentName,
+    Slug,
+    Version,
+    answer,
+    fields_of,
+    tag,
+    take_name,
+)
+
+SETTABLE = frozenset({"pool", "queue", "job_variables", "tags", "description", "schedules", "retry", "hooks", "paused"})
+SETTABLE_OF_SCHEDULES = frozenset(
+    {"cron", "day_or", "interval", "rrule", "timezone", "anchor", "active", "catch_up", "catch_up_limit"}
+)
+
+router = APIRouter()
+
+
+@router.get("/deployments", operation_id="list_deployments", responses=documented(READ, "Deployments"))
+def list_deployments(client: Client, pool: Annotated[str, Query(max_length=200, pattern=NAME_PATTERN)] = "") -> Answer:
+    """Every deployment, or every one of a pool, by name."""
+    deployments = client.deployments(client.work_pool(pool).name if pool else None)
+    return answer(list(map(shapes.deployment, deployments)), of_runs(client.store, (), deployments))
+
+
+@router.post(
+    "/deployments",
+    operation_id="create_deployment",
+    status_code=201,
+    responses=documented(CREATE, "WholeDeployment"),
+    openapi_extra=body_of("NewDeployment"),
+)
+def create_deployment(client: Client, body: Body) -> Answer:
+    """Create a deployment. Its schedules begin now."""
+    name, entry = take_name(body)
+    if "pool" not in entry:
+        raise InvalidInput("deployment", [Fault("pool", "is missing; give it a value")])
+    return _whole(client, client.create_deployment(name, **fields_of(DEPLOYMENT, entry, SETTABLE)), HTTPStatus.CREATED)
+
+
+@router.get("/deployments/{deployment}", operation_id="get_deployment", responses=documented(READ, "WholeDeployment"))
+def get_deployment(client: Client, deployment: DeploymentName) -> Answer:
+    """One deployment, with the next windows of its schedules."""
+    return _whole(client, client.deployment(deployment))
+
+
+@router.patch(
+    "/deployments/{deployment}",
+    operation_id="update_deployment",
+    responses=documented(CHANGE, "WholeDeployment"),
+    openapi_extra=body_of("DeploymentChange"),
+)
+def update_deployment(client: Client, deployment: DeploymentName, body: Body, version: Version) -> Answer:
+    """Change the fields that the body names. `schedules` and `hooks` replace all existing ones."""
+    fields = fields_of(DEPLOYMENT, body, SETTABLE)
+    return _whole(client, client.only_at(deployment=version).update_deployment(deployment, **fields))
+
+
+@router.delete("/deployments/{deployment}", operation_id="delete_deployment", status_code=204, responses=documented(DELETE))
+def delete_deployment(client: Client, deployment: DeploymentName, version: Version) -> Response:
+    """Delete a deployment and the future runs of its schedules."""
+    client.only_at(deployment=version).delete_deployment(deployment)
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+@router.get("/deployments/{deployment}/schedules", operation_id="list_schedules", responses=documented(READ, "Schedules"))
+def list_schedules(client: Client, deployment: DeploymentName) -> Answer:
+    """The schedules of a deployment, each with its next windows."""
+    owner = client.deployment(deployment)
+    return answer(shapes.whole_deployment(owner, client.next_windows)["schedules"], headers=tag(owner))
+
+
+@router.post(
+    "/deployments/{deployment}/schedules",
+    operation_id="create_schedule",
+    status_code=201,
+    responses=documented(CREATE, "WholeDeployment"),
+    openapi_extra=body_of("NewSchedule"),
+)
+def create_schedule(client: Client, deployment: DeploymentName, body: Body) -> Answer:
+    """Add a schedule to a deployment."""
+    slug, entry = take_name(body, "slug")
+    schedule = Schedule(slug=slug, **fields_of(SCHEDULE, entry, SETTABLE_OF_SCHEDULES))
+    return _whole(client, client.add_schedule(deployment, schedule), HTTPStatus.CREATED)
+
+
+@router.patch(
+    "/deployments/{deployment}/schedules/{slug}",
+    operation_id="update_schedule",
+    responses=documented(CHANGE, "WholeDeployment"),
+    openapi_extra=body_of("ScheduleChange"),
+)
+def update_schedule(client: Client, deployment: DeploymentName, slug: Slug, body: Body, version: Version) -> Answer:
+    """Change the fields that the body names. Another kind replaces the present one. `active` pauses and resumes."""
+    fields = fields_of(SCHEDULE, body, SETTABLE_OF_SCHEDULES)
+    return _whole(client, client.only_at(deployment=version).update_schedule(deployment, slug, **fields))
+
+
+@router.delete(
+    "/deployments/{deployment}/schedules/{slug}", operation_id="delete_schedule", status_code=204, responses=documented(DELETE)
+)
+def delete_schedule(client: Client, deployment: DeploymentName, slug: Slug, version: Version) -> Response:
+    """Remove a schedule and delete its future runs."""
+    client.only_at(deployment=version).remove_schedule(deployment, slug)
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+def _whole(client: Dispatcher, deployment: Deployment, status: HTTPStatus = HTTPStatus.OK) -> Answer:
+    shape = shapes.whole_deployment(deployment, client.next_windows)
+    return answer(shape, of_runs(client.store, (), [deployment]), status=status, headers=tag(deployment))

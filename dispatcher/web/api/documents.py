@@ -1,0 +1,216 @@
+"""What the OpenAPI document says of bodies and answers. The answers are the shapes of `--json`; a test compares them.
+
+The bodies that name pools, queues, deployments and schedules have the fields of a configuration file, with the file's schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from dispatcher.client import configuration_schema
+
+Schema = dict[str, Any]
+
+READ = (HTTPStatus.OK, (401, 403, 404, 422))
+CREATE = (HTTPStatus.CREATED, (400, 401, 403, 404, 409, 413, 415, 422))
+CHANGE = (HTTPStatus.OK, (400, 401, 403, 404, 409, 412, 413, 415, 422, 428))
+ASK = (HTTPStatus.OK, (400, 401, 403, 404, 409, 413, 415, 422))
+ACT = (HTTPStatus.OK, (401, 403, 404, 409, 422))
+DELETE = (HTTPStatus.NO_CONTENT, (401, 403, 404, 409, 412, 422, 428))
+
+Kind = tuple[HTTPStatus, tuple[int, ...]]
+
+TEXT: Schema = {"type": "string"}
+OPTIONAL_TEXT: Schema = {"type": ["string", "null"]}
+TIME: Schema = {"type": "string", "format": "date-time"}
+OPTIONAL_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
+WHOLE: Schema = {"type": "integer"}
+OPTIONAL_WHOLE: Schema = {"type": ["integer", "null"]}
+OPTIONAL_NUMBER: Schema = {"type": ["number", "null"]}
+SWITCH: Schema = {"type": "boolean"}
+OBJECT: Schema = {"type": "object"}
+OPTIONAL_OBJECT: Schema = {"type": ["object", "null"]}
+TEXTS: Schema = {"type": "array", "items": {"type": "string"}}
+OBJECTS: Schema = {"type": "array", "items": {"type": "object"}}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _list(name: str) -> Schema:
+    return {"type": "array", "items": _ref(name)}
+
+
+_POOL: Mapping[str, Schema] = {
+    **dict.fromkeys(("name", "type", "id", "status", "description", "held_reason"), TEXT),
+    "paused": SWITCH,
+    "concurrency_limit": OPTIONAL_WHOLE,
+    "created_at": TIME,
+    "last_tick_at": OPTIONAL_TIME,
+    "held_until": OPTIONAL_TIME,
+    "holds": OBJECTS,
+    "hooks": OBJECTS,
+}
+_RUN: Mapping[str, Schema] = {
+    **dict.fromkeys(("id", "name", "pool", "queue", "state", "reason"), TEXT),
+    **dict.fromkeys(("deployment", "schedule", "url"), OPTIONAL_TEXT),
+    **dict.fromkeys(("attempt", "ended_attempts"), WHOLE),
+    "exit_code": OPTIONAL_WHOLE,
+    **dict.fromkeys(("created_at", "scheduled_at", "due_at"), TIME),
+    **dict.fromkeys(("claimed_at", "submitted_at", "started_at", "ended_at"), OPTIONAL_TIME),
+}
+_DEPLOYMENT: Mapping[str, Schema] = {
+    **dict.fromkeys(("id", "name", "pool", "queue", "description"), TEXT),
+    "job_variables": OBJECT,
+    "tags": TEXTS,
+    "paused": SWITCH,
+    "retry": OPTIONAL_OBJECT,
+    "schedules": OBJECTS,
+    "hooks": OBJECTS,
+    "created_at": TIME,
+}
+_SCHEDULE: Mapping[str, Schema] = {
+    **dict.fromkeys(("slug", "timezone", "catch_up"), TEXT),
+    **dict.fromkeys(("cron", "rrule"), OPTIONAL_TEXT),
+    "day_or": SWITCH,
+    "interval_seconds": OPTIONAL_NUMBER,
+    "anchor": OPTIONAL_TIME,
+    "active": SWITCH,
+    "catch_up_limit": WHOLE,
+}
+
+ANSWERS: Mapping[str, Mapping[str, Schema]] = {
+    "Pool": _POOL,
+    "Queue": {
+        **dict.fromkeys(("pool", "name", "status", "description"), TEXT),
+        **dict.fromkeys(("priority", "due", "later", "in_use"), WHOLE),
+        "concurrency_limit": OPTIONAL_WHOLE,
+        "paused": SWITCH,
+    },
+    "WholePool": {**_POOL, "in_use": WHOLE, "queues": _list("Queue"), "base_job_template": OBJECT},
+    "Deployment": _DEPLOYMENT,
+    "Schedule": {**_SCHEDULE, "next": TEXTS},
+    "WholeDeployment": {**_DEPLOYMENT, "schedules": _list("Schedule")},
+    "Run": _RUN,
+    "UpcomingRun": {**_RUN, "late": SWITCH, "created": SWITCH, "not_before": OPTIONAL_TIME},
+    "WholeRun": {
+        **_RUN,
+        "job_variables": OBJECT,
+        "tags": TEXTS,
+        "retry": OPTIONAL_OBJECT,
+        "not_before": OPTIONAL_TIME,
+        "refusals": WHOLE,
+        "submission": OPTIONAL_OBJECT,
+        "job": OPTIONAL_OBJECT,
+        "past": OBJECTS,
+        "timeline": OBJECTS,
+    },
+    "RunPage": {"items": _list("Run"), "next": OPTIONAL_TEXT},
+    "Explanation": {
+        **dict.fromkeys(("id", "name", "state", "reason", "text", "fix"), TEXT),
+        "until": OPTIONAL_TIME,
+        "position": OPTIONAL_WHOLE,
+        "holders": OBJECTS,
+    },
+    "Logs": {"id": TEXT, "name": TEXT, "attempt": WHOLE, "logs": OPTIONAL_TEXT, "url": OPTIONAL_TEXT},
+    "Plan": {"hash": TEXT, "hash_after": TEXT, "applied": SWITCH, "changes": OBJECTS, "unnamed": OBJECTS},
+    "Exported": {"pools": OBJECT, "deployments": OBJECT},
+    "JobPreview": {"pool": TEXT, "job_configuration": OBJECT, "warnings": TEXTS},
+    "Health": {"status": {"const": "ok"}},
+    "Fault": {"path": TEXT, "message": TEXT},
+    "Problem": {"type": TEXT, "title": TEXT, "status": WHOLE, "detail": TEXT, "faults": _list("Fault")},
+}
+"""By name: the keys of an answer, all of which are always there."""
+
+LISTS: Mapping[str, Schema] = {
+    "Pools": _list("Pool"),
+    "Queues": _list("Queue"),
+    "Deployments": _list("Deployment"),
+    "Schedules": _list("Schedule"),
+    "Upcoming": _list("UpcomingRun"),
+    "CreatedRuns": {"oneOf": [_ref("WholeRun"), _list("WholeRun")]},
+}
+
+
+def documented(kind: Kind, name: str | None = None, *more: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """The answers of an operation: the good one, and the problems."""
+    status, problems = kind
+    good: dict[str, Any] = {"description": status.phrase}
+    if name is not None:
+        good["content"] = {"application/json": {"schema": _ref(name)}}
+    content = {"application/problem+json": {"schema": _ref("Problem")}}
+    codes = map(HTTPStatus, (*problems, *more, HTTPStatus.SERVICE_UNAVAILABLE))
+    bad: dict[int | str, dict[str, Any]] = {int(code): {"description": code.phrase, "content": content} for code in codes}
+    return {**bad, int(status): good}
+
+
+def body_of(name: str) -> dict[str, Any]:
+    """The body of an operation."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": _ref(name)}}}}
+
+
+def schemas() -> dict[str, Schema]:
+    """Every schema of the document."""
+    answers = {name: {"type": "object", "properties": dict(keys), "required": list(keys)} for name, keys in ANSWERS.items()}
+    return {**answers, **LISTS, **_bodies()}
+
+
+def _bodies() -> dict[str, Schema]:
+    """The schemas of the bodies: those of a configuration file, and a few around them."""
+    file = _moved(configuration_schema())
+    parts: dict[str, Schema] = file.pop("$defs")
+    name: Schema = {"type": "string", "minLength": 1, "maxLength": 200}
+    pool = {**parts["WorkPool"]["properties"], "job_variables": OBJECT}
+    del pool["queues"]
+    deployment, schedule = parts["Deployment"]["properties"], parts["Schedule"]["properties"]
+    queue = parts["WorkQueue"]["properties"]
+    changed_pool = {key: schema for key, schema in pool.items() if key != "type"}
+    plan = {"configuration": _ref("ConfigurationFile"), "prune": SWITCH}
+    return {
+        **{f"File{key}": schema for key, schema in parts.items()},
+        "ConfigurationFile": {key: value for key, value in file.items() if key != "$schema"},
+        "NewPool": _object({"name": name, **pool}, "name", "type"),
+        "PoolChange": _object(changed_pool),
+        "NewQueue": _object({"name": name, **queue}, "name"),
+        "QueueChange": _object(queue),
+        "NewDeployment": _object({"name": name, **deployment}, "name", "pool"),
+        "DeploymentChange": _object(deployment),
+        "NewSchedule": _object({"slug": name, **schedule}, "slug"),
+        "ScheduleChange": _object(schedule),
+        "NewRun": _new_run(parts),
+        "NewRuns": {"oneOf": [_ref("NewRun"), {"type": "array", "items": _ref("NewRun"), "maxItems": 10_000}]},
+        "PlanRequest": _object(plan, "configuration"),
+        "ApplyRequest": _object({**plan, "expect": OPTIONAL_TEXT}, "configuration"),
+        "JobRequest": _object(
+            {
+                "pool": OPTIONAL_TEXT,
+                "deployment": OPTIONAL_TEXT,
+                "job_variables": OPTIONAL_OBJECT,
+                "base_job_template": OPTIONAL_OBJECT,
+            }
+        ),
+    }
+
+
+def _new_run(parts: Mapping[str, Schema]) -> Schema:
+    """A request for a run: the fields of `dispatcher.models.RunRequest`."""
+    texts = dict.fromkeys(("pool", "deployment", "queue", "name", "idempotency_key"), OPTIONAL_TEXT)
+    retry = {"anyOf": [_ref("FileRetryPolicy"), {"type": "null"}]} if "RetryPolicy" in parts else OPTIONAL_OBJECT
+    return _object({**texts, "job_variables": OPTIONAL_OBJECT, "scheduled_at": OPTIONAL_TIME, "tags": TEXTS, "retry": retry})
+
+
+def _object(properties: Mapping[str, Schema], *required: str) -> Schema:
+    return {"type": "object", "properties": dict(properties), "required": list(required), "additionalProperties": False}
+
+
+def _moved(schema: Any) -> Any:
+    """A copy whose references lead into the document's components."""
+    if isinstance(schema, Mapping):
+        return {
+            key: value.replace("#/$defs/", "#/components/schemas/File") if key == "$ref" else _moved(value)
+            for key, value in schema.items()
+        }
+    return [_moved(part) for part in schema] if isinstance(schema, list) else schema

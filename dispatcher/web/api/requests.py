@@ -1,0 +1,110 @@
+"""What the routes of the API share: the borrowed client, the body, names, versions, and the answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Path
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from dispatcher.client import Dispatcher
+from dispatcher.client.entries import Kind, read_fields
+from dispatcher.client.secrets import hide
+from dispatcher.errors import Fault, InvalidInput
+from dispatcher.models import Deployment, WorkPool
+from dispatcher.web.answers import Refused
+from dispatcher.web.bodies import json_body
+from dispatcher.web.clients import Clients
+
+NAME_PATTERN = r"^[^/%&<>\x00-\x1f\x7f-\x9f]+$"
+"""What a name may look like; `dispatcher.models.is_name` has the whole rule."""
+
+PoolName = Annotated[str, Path(max_length=200, pattern=NAME_PATTERN, examples=["nightly"])]
+QueueName = Annotated[str, Path(max_length=200, pattern=NAME_PATTERN, examples=["default"])]
+DeploymentName = Annotated[str, Path(max_length=200, pattern=NAME_PATTERN, examples=["etl"])]
+Slug = Annotated[str, Path(max_length=200, pattern=NAME_PATTERN, examples=["daily"])]
+RunReference = Annotated[str, Path(max_length=60, pattern=r"^[0-9a-zA-Z-]+$", description="The id, or a submission's name.")]
+
+
+class Answer(JSONResponse):
+    """JSON in ASCII: any text can be written so, also one that is no valid Unicode."""
+
+    def render(self, content: Any) -> bytes:
+        """The bytes."""
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def borrowed(request: Request) -> Iterator[Dispatcher]:
+    """A client for the time of one request."""
+    clients: Clients = request.app.state.clients
+    with clients.lent() as client:
+        yield client
+
+
+async def an_object(request: Request) -> dict[str, Any]:
+    """The JSON object in the body. Raises `Refused`, or `InvalidInput` for another value."""
+    value = await json_body(request)
+    if not isinstance(value, dict):
+        raise InvalidInput("body", [Fault("", "must be an object")])
+    return value
+
+
+def version_of(
+    if_match: Annotated[
+        str,
+        Header(
+            alias="If-Match",
+            pattern=r'^(\*|"[0-9]{1,9}")$',
+            description='The ETag that was read, as "3"; * for whatever is stored.',
+            examples=['"1"', "*"],
+        ),
+    ] = "",
+) -> int | None:
+    """The version that a change is for; None for any. Raises `Refused` if the caller names none."""
+    if not if_match:
+        words = "a change names the version that it is for: send its ETag as If-Match, or * for whatever is stored"
+        raise Refused(HTTPStatus.PRECONDITION_REQUIRED, "version-missing", words)
+    return None if if_match == "*" else int(if_match.strip('"'))
+
+
+Client = Annotated[Dispatcher, Depends(borrowed)]
+Body = Annotated[dict[str, Any], Depends(an_object)]
+Version = Annotated[int | None, Depends(version_of)]
+
+
+def answer(
+    value: Any,
+    secrets: frozenset[str] = frozenset(),
+    *,
+    status: HTTPStatus = HTTPStatus.OK,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """A value as JSON, without its secrets."""
+    return Answer(hide(secrets, value), status_code=status, headers=headers)
+
+
+def tag(noun: WorkPool | Deployment) -> dict[str, str]:
+    """The ETag of a pool or deployment."""
+    return {"ETag": f'"{noun.version}"'}
+
+
+def fields_of(kind: Kind, body: Mapping[str, Any], allowed: frozenset[str]) -> dict[str, Any]:
+    """The fields of a body, read. Raises `InvalidInput` with every fault, also for a field that cannot be set here."""
+    foreign = [
+        Fault(name, f"is no field here; the fields are {', '.join(sorted(allowed))}") for name in body if name not in allowed
+    ]
+    if foreign:
+        raise InvalidInput(kind.subject, foreign)
+    return read_fields(kind, body)
+
+
+def take_name(body: dict[str, Any], field: str = "name") -> tuple[str, dict[str, Any]]:
+    """The name in the body of a creation, and the rest of it. Raises `InvalidInput` if there is none."""
+    name = body.get(field)
+    if not isinstance(name, str) or not name:
+        raise InvalidInput("body", [Fault(field, f"must be a text that is not empty, not {name!r}")])
+    return name, {key: value for key, value in body.items() if key != field}

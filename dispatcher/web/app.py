@@ -1,0 +1,63 @@
+"""The application that serves the page and the HTTP API, as an ASGI application.
+
+uvicorn --factory dispatcher.web.app:create_app     behind an identity-aware proxy: `DISPATCHER_UI_AUTH` and its siblings
+dispatcher ui                                       on this machine, for whoever started it
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount
+from starlette.types import ASGIApp
+
+from dispatcher.client import Dispatcher
+from dispatcher.settings import Settings
+from dispatcher.stores.opening import scheme_of
+from dispatcher.web.access import Access, behind_proxy
+from dispatcher.web.api.application import make_api, no_route
+from dispatcher.web.clients import Clients
+from dispatcher.web.guard import Guard
+from dispatcher.wiring import Wiring, open_store, wire
+
+
+def create_app(settings: Settings | None = None, *, access: Access | None = None, wiring: Wiring | None = None) -> ASGIApp:
+    """The application over the store that the settings name: by default, those of the environment.
+
+    Without `access`, the settings say who may use it. Raises `SettingsError` or `StoreError`.
+    """
+    settings = settings or Settings.from_environment(os.environ)
+    access = access or behind_proxy(settings)
+    clients = _clients(wiring or wire(settings))
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        clients.close()
+
+    routes = [Mount("/api/v1", app=make_api(clients))]
+    return Guard(Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _no_route}), access)
+
+
+def _no_route(request: Request, error: Exception) -> Response:
+    """An address that no route has."""
+    if request.url.path.startswith("/api/"):
+        return no_route(request, error)
+    return PlainTextResponse("There is nothing at this address.\n", status_code=getattr(error, "status_code", 404))
+
+
+def _clients(wiring: Wiring) -> Clients:
+    """Clients with a store of their own each; a store in memory is one for all."""
+    is_shared = scheme_of(wiring.settings.store) == "memory"
+
+    def make() -> Dispatcher:
+        store = wiring.store if is_shared else open_store(wiring.settings.store)
+        return wiring.client_with(store)
+
+    return Clients(make, wiring.dispatch.providers)

@@ -1,0 +1,47 @@
+"""Clients for requests that are served side by side. A store serves one thread at a time, so each request borrows a client."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from dispatcher.client import Dispatcher
+from providers.base import Provider
+
+KEPT = 8
+"""Clients, each with a connection of its own, that are kept while nobody needs them."""
+
+
+@dataclass
+class Clients:
+    """Lends clients, and makes new ones while all are lent."""
+
+    make: Callable[[], Dispatcher]
+    providers: Callable[[str], Provider]
+    """The provider of a pool type: only logs are read from it."""
+    _idle: deque[Dispatcher] = field(default_factory=deque)
+
+    @contextmanager
+    def lent(self) -> Iterator[Dispatcher]:
+        """A client for one request."""
+        client = self._take()
+        try:
+            yield client
+        finally:
+            if len(self._idle) < KEPT:
+                self._idle.append(client)
+            else:
+                client.store.close()
+
+    def close(self) -> None:
+        """Release the connections of clients that nobody uses."""
+        while self._idle:
+            self._idle.pop().store.close()
+
+    def _take(self) -> Dispatcher:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self.make()
