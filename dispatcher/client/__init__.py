@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Self
 
 from dispatcher.client.arguments import UNSET, default_base_job_template
-from dispatcher.client.checks import configuration_schema, length_of_time, read_retry
+from dispatcher.client.checks import calendar_days, configuration_schema, length_of_time, read_retry, recurrence_fields
 from dispatcher.client.configuration import Plan
 from dispatcher.client.jobs import Warn, log_warning
 from dispatcher.client.pictures import Lane, Pictures, PoolPicture, PoolPlan
@@ -52,8 +52,10 @@ __all__ = [
     "PoolView",
     "Upcoming",
     "VersionChanged",
+    "calendar_days",
     "configuration_schema",
     "default_base_job_template",
     "length_of_time",
     "read_retry",
+    "recurrence_fields",
 ]

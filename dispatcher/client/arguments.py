@@ -114,12 +114,16 @@ def items(value: Any, field: str) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def anchored(schedule: Any) -> Any:
-    """The schedule with its anchor in UTC. An anchor without an offset stays: validation reports it."""
-    anchor = getattr(schedule, "anchor", None)
-    if not isinstance(schedule, Schedule) or not isinstance(anchor, datetime) or anchor.tzinfo is None:
+def in_utc(schedule: Any) -> Any:
+    """The schedule with its times in UTC. A time without an offset stays: validation reports it."""
+    if not isinstance(schedule, Schedule):
         return schedule
-    return replace(schedule, anchor=utc(anchor, "anchor"))
+    aware: dict[str, Any] = {
+        name: utc(time, name)
+        for name in ("anchor", "start", "end")
+        if isinstance(time := getattr(schedule, name), datetime) and time.tzinfo is not None
+    }
+    return replace(schedule, **aware)
 
 
 def plain_policy(retry: Any) -> Any:

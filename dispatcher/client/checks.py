@@ -7,7 +7,7 @@ A function's package may omit the libraries of validation, because a tick does n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -76,6 +76,22 @@ def length_of_time(text: str, field: str) -> timedelta:
     """See `dispatcher.validation.length_of_time`."""
     length: timedelta = _validation().length_of_time(text, field)
     return length
+
+
+def recurrence_fields(text: str) -> dict[str, Any]:
+    """See `dispatcher.validation.recurrence_fields`."""
+    fields: dict[str, Any] = _validation().recurrence_fields(text)
+    return fields
+
+
+def calendar_days(text: str, field: str) -> list[date]:
+    """See `dispatcher.validation.calendar_days`. Raises `SettingsError` if the library that reads calendars is missing."""
+    try:
+        days: list[date] = _validation().calendar_days(text, field)
+    except ModuleNotFoundError as problem:
+        words = f"{problem.name} is not installed, which calendars need: pip install 'push-dispatcher[calendars]'"
+        raise SettingsError(words) from None
+    return days
 
 
 def read_retry(value: Any, field: str) -> RetryPolicy:

@@ -20,11 +20,11 @@ from typing import Any
 from dispatcher.client.arguments import check_pool_type, default_base_job_template, missing
 from dispatcher.client.checks import (
     check_base_job_template,
-    check_deployment_variables,
     check_windows_to_come,
     read_configuration,
     validate,
 )
+from dispatcher.client.deployment_checks import check_schedules, check_variables
 from dispatcher.client.jobs import Jobs
 from dispatcher.client.mirrors import CONFIGURED, DEPLOYED, why_not
 from dispatcher.client.pools import WAITING
@@ -220,7 +220,9 @@ def _place_faults(
         names = [queue.name for queue in owner.queues]
         yield Fault(joined(root, "queue"), missing("work queue", deployment.queue, names, of=deployment.pool))
     if owner is not None and deployment.pool in sound:
-        yield from _under(joined(root, "job_variables"), partial(_check_variables, owner, deployment, jobs))
+        yield from _under(joined(root, "job_variables"), partial(check_variables, owner, deployment, jobs))
+        slugs = {"schedules": [schedule.slug for schedule in deployment.schedules]}
+        yield from _by_names(_under(root, partial(check_schedules, owner, deployment, jobs)), root, slugs)
 
 
 def _unnamed_faults(deployment: Deployment, sound: Mapping[str, WorkPool], jobs: Jobs) -> Iterator[Fault]:
@@ -235,7 +237,8 @@ def _unnamed_faults(deployment: Deployment, sound: Mapping[str, WorkPool], jobs:
             f"{deployment.queue!r} would be deleted, but it is the queue of {whose}: name both, or neither",
         )
     try:
-        _check_variables(owner, deployment, jobs, quiet=True)
+        check_variables(owner, deployment, jobs, quiet=True)
+        check_schedules(owner, deployment, jobs, quiet=True)
     except InvalidInput as problem:
         faults = "; ".join(str(fault) for fault in problem.faults)
         yield Fault(joined(root, "base_job_template"), f"{whose}, would no longer fit: {faults}")
@@ -244,12 +247,6 @@ def _unnamed_faults(deployment: Deployment, sound: Mapping[str, WorkPool], jobs:
 def _check_template(pool: WorkPool, jobs: Jobs) -> None:
     check_base_job_template(pool.base_job_template)
     jobs.check_pool(pool)
-
-
-def _check_variables(owner: WorkPool, deployment: Deployment, jobs: Jobs, *, quiet: bool = False) -> None:
-    scheduled = bool(deployment.active_schedules)
-    check_deployment_variables(owner.base_job_template, deployment.job_variables, scheduled=scheduled)
-    jobs.check_deployment(owner, deployment.job_variables, scheduled=scheduled, quiet=quiet)
 
 
 def _under(root: str, check: Callable[[], None]) -> Iterator[Fault]:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dispatcher.client.arguments import UNSET, anchored, items, missing, plain_policy, text, texts, without_unset
-from dispatcher.client.checks import check_deployment_variables, check_windows_to_come, coerced_variables, validate
+from dispatcher.client.arguments import UNSET, in_utc, items, missing, plain_policy, text, texts, without_unset
+from dispatcher.client.checks import check_windows_to_come, validate
+from dispatcher.client.deployment_checks import check_schedules, check_variables, coerced
 from dispatcher.client.mirrors import DEPLOYED, check_own
 from dispatcher.client.pools import MAX_RECHECKED, WAITING, WorkPools
 from dispatcher.client.relocation import queue_in, take_along
@@ -151,15 +152,14 @@ class Deployments(WorkPools):
 
     def _checked_deployment(self, deployment: Deployment) -> tuple[Deployment, WorkPool]:
         """The checked deployment, ready to be saved, and its pool. Raises `NotFound` or `InvalidInput`."""
-        schedules = tuple(map(anchored, deployment.schedules))
+        schedules = tuple(map(in_utc, deployment.schedules))
         deployment = replace(deployment, schedules=schedules, retry=plain_policy(deployment.retry))
         validate(deployment)
         check_windows_to_come(deployment, self.store.deployment(deployment.name), self.clock.now())
         pool = self.work_pool(deployment.pool)
         check_own(pool, DEPLOYED)
         self._queue(pool, deployment.queue)
-        deployment = replace(deployment, job_variables=coerced_variables(pool.base_job_template, deployment.job_variables))
-        scheduled = bool(deployment.active_schedules)
-        check_deployment_variables(pool.base_job_template, deployment.job_variables, scheduled=scheduled)
-        self.jobs.check_deployment(pool, deployment.job_variables, scheduled=scheduled)
+        deployment = coerced(pool, deployment)
+        check_variables(pool, deployment, self.jobs)
+        check_schedules(pool, deployment, self.jobs)
         return deployment, pool

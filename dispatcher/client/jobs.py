@@ -62,7 +62,7 @@ class Jobs:
     def check_deployment(self, pool: WorkPool, variables: Level, *, scheduled: bool, quiet: bool = False) -> None:
         """Raise `InvalidVariables` for faults that every run of the deployment would have, whatever its own variables.
 
-        Scheduled runs have no variables of their own, so with `scheduled` every fault counts. `quiet` suppresses warnings.
+        With `scheduled` there are runs without variables of their own, so every fault counts. `quiet` suppresses warnings.
         """
         template = pool.base_job_template
         checked = self._ask(pool, render(template, {}, deployment_variables=variables))
@@ -79,11 +79,18 @@ class Jobs:
             ]
         self._report(warnings)
 
-    def check_run(self, pool: WorkPool, variables: Level, *, deployment_variables: Level | None = None) -> None:
-        """Raise `InvalidVariables` for faults that the provider would refuse; warn of values that would have no effect."""
+    def check_run(
+        self, pool: WorkPool, variables: Level, *, deployment_variables: Level | None = None, quiet: bool = False
+    ) -> None:
+        """Raise `InvalidVariables` for faults that the provider would refuse; warn of values that would have no effect.
+
+        `quiet` suppresses warnings.
+        """
         template = pool.base_job_template
         checked = self._ask(pool, render(template, variables, deployment_variables=deployment_variables))
         _raise(template, checked.faults)
+        if quiet:
+            return
         self._report([*_idle(template, variables), *self._new_warnings(pool, checked, deployment_variables)])
 
     def _ask(self, pool: WorkPool, configuration: Level) -> Checked:

@@ -22,12 +22,12 @@ from dispatcher.client.arguments import (
 )
 from dispatcher.client.checks import (
     check_base_job_template,
-    check_deployment_variables,
     check_job_variables,
     coerced_template,
     coerced_variables,
     validate,
 )
+from dispatcher.client.deployment_checks import check_schedules, check_variables
 from dispatcher.client.jobs import Check, Jobs, Warn, log_warning
 from dispatcher.client.mirrors import CONFIGURED, check_own
 from dispatcher.client.versions import check_version
@@ -346,9 +346,8 @@ class WorkPools:
         for deployment in self.store.deployments(pool.name):
             variables[deployment.name] = deployment.job_variables
             with naming(f"deployment {deployment.name!r}"):
-                scheduled = bool(deployment.active_schedules)
-                check_deployment_variables(pool.base_job_template, deployment.job_variables, scheduled=scheduled)
-                self.jobs.check_deployment(pool, deployment.job_variables, scheduled=scheduled, quiet=True)
+                check_variables(pool, deployment, self.jobs, quiet=True)
+                check_schedules(pool, deployment, self.jobs, quiet=True)
         self._check_waiting(RunFilter(pool=pool.name, states=WAITING), pool, variables)
 
     def _check_waiting(

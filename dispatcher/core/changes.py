@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from enum import Enum, StrEnum
 from hashlib import sha256
 from typing import Any
@@ -173,7 +173,7 @@ def _value(value: Any, of_noun: Any) -> Any:
         return _items(value, of_noun)
     if is_dataclass(value):
         return of_noun(value)
-    if isinstance(value, datetime):
+    if isinstance(value, date):  # or a datetime
         return value.isoformat()
     if isinstance(value, timedelta):
         return int(value.total_seconds()) if not value.microseconds else value.total_seconds()

@@ -35,7 +35,7 @@ ALIASES = {
 _SAMPLE = datetime(2020, 1, 1)  # noqa: DTZ001 - a wall clock time, as the fields are read
 _DAY = timedelta(days=1)
 _LAST_WEEKDAY = re.compile(r"\bL([0-7])\b")
-"""Croniter's spelling of cronsim's `5L`, the last Friday of the month."""
+"""Croniter's spelling of cronsim's `5L`, the last Friday of the month. Validation takes croniter's alone: it knows no other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,8 @@ Two kinds of schedule, two rules:
   has one window. A time that the clocks skip is due at the first instant after the gap; a time that they repeat is due at
   its first. Two times that fall on the same instant are one window.
 
+`when_skipped` and `when_repeated` choose otherwise for a schedule by the wall clock (all but an interval of elapsed time).
+
 The cost depends on the windows that are taken and the days that are searched, never on the age of the schedule. Each kind of
 schedule yields its wall clock times from any time on (`walls`), and `core.zones` says when the clocks of the zone change, so
 that between two changes a window is its wall clock time minus a fixed offset.
@@ -22,16 +24,26 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count, takewhile
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from dispatcher.core.cron import cron
 from dispatcher.core.recurrence import rule
 from dispatcher.core.zones import FIRST, FURTHEST, LAST, first_not_shown, stretches
 from dispatcher.errors import ScheduleError
-from dispatcher.models import Schedule
+from dispatcher.models import Schedule, WhenRepeated, WhenSkipped
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
+
+
+class _Policy(NamedTuple):
+    """What happens where the clocks are moved."""
+
+    shifts: bool = True
+    """A skipped time is due after the gap."""
+    repeats: bool = False
+    """A repeated time is due twice."""
+
 
 Walls: TypeAlias = Callable[[datetime, datetime], Iterator[datetime]]
 """Times on the wall clock from the first (included) to the second (excluded), ascending."""
@@ -49,15 +61,17 @@ def windows_due(schedule: Schedule, since: datetime, until: datetime) -> Iterato
     from zoneinfo import ZoneInfo  # noqa: PLC0415 - only for who has a schedule
 
     zone = ZoneInfo(schedule.timezone)
-    begin = max(_utc(since) + datetime.resolution, FIRST)
-    end = min(_utc(until), LAST) + datetime.resolution
-    window = None
+    begin = max(_utc(since) + datetime.resolution, FIRST, _utc(schedule.start) if schedule.start else FIRST)
+    end = min(_utc(until), LAST, _utc(schedule.end) if schedule.end else LAST) + datetime.resolution
+    excluded, window = frozenset(schedule.exclude), None
     for instant in _instants(schedule, zone, begin, end) if begin < end else ():
         if instant >= end:
             return
         if instant != window:
             window = instant
-            yield instant.replace(tzinfo=UTC)
+            due = instant.replace(tzinfo=UTC)
+            if not excluded or due.astimezone(zone).date() not in excluded:
+                yield due
 
 
 def _utc(instant: datetime) -> datetime:
@@ -68,23 +82,28 @@ def _instants(schedule: Schedule, zone: ZoneInfo, begin: datetime, end: datetime
     """Instants from `begin`, ascending, perhaps past `end`; all without a zone, in UTC."""
     if schedule.cron is not None:
         times = cron(schedule.cron, schedule.day_or)
-        place = _every if times.follows_elapsed_time else _once
-        return place(times.walls, zone, begin, end)
+        return _shown(times.walls, zone, begin, end, _policy(schedule, elapsed=times.follows_elapsed_time))
     if schedule.rrule is not None:
-        return _once(rule(schedule.rrule, _anchor(schedule, zone)).walls, zone, begin, end)
+        return _shown(rule(schedule.rrule, _anchor(schedule, zone)).walls, zone, begin, end, _policy(schedule))
     interval = schedule.interval
     if interval is None or interval <= timedelta(0):
         raise ScheduleError(f"schedule {schedule.slug!r} has no cron, rrule or interval that is longer than nothing")
     if interval % _DAY:
         return _steps(_first(schedule, zone), interval, begin, end)
-    return _once(partial(_steps, _anchor(schedule, zone), interval), zone, begin, end)
+    return _shown(partial(_steps, _anchor(schedule, zone), interval), zone, begin, end, _policy(schedule))
+
+
+def _policy(schedule: Schedule, *, elapsed: bool = False) -> _Policy:
+    """What the schedule says, or else what goes with elapsed time, or with a time of day."""
+    skipped = schedule.when_skipped or (WhenSkipped.SKIP if elapsed else WhenSkipped.SHIFT)
+    repeated = schedule.when_repeated or (WhenRepeated.BOTH if elapsed else WhenRepeated.FIRST)
+    return _Policy(shifts=skipped is WhenSkipped.SHIFT, repeats=repeated is WhenRepeated.BOTH)
 
 
 def _steps(anchor: datetime, step: timedelta, after: datetime, before: datetime) -> Iterator[datetime]:
     """`anchor` + k * `step`; nothing lies before the anchor."""
-    first = max(0, -((anchor - after) // step))
-    last = (before - anchor) // step
-    return (anchor + step * k for k in takewhile(lambda k: k <= last, count(first)))
+    first, past = (max(0, -((anchor - edge) // step)) for edge in (after, before))
+    return (anchor + step * k for k in takewhile(lambda k: k < past, count(first)))
 
 
 def _anchor(schedule: Schedule, zone: ZoneInfo) -> datetime:
@@ -101,24 +120,15 @@ def _first(schedule: Schedule, zone: ZoneInfo) -> datetime:
     if schedule.anchor is not None:
         _anchor(schedule, zone)
         return _utc(schedule.anchor)
-    return next(_once(partial(_steps, _START, _DAY), zone, _START - FURTHEST, _START + 2 * FURTHEST))
+    return next(_shown(partial(_steps, _START, _DAY), zone, _START - FURTHEST, _START + 2 * FURTHEST, _Policy()))
 
 
-def _every(walls: Walls, zone: ZoneInfo, begin: datetime, end: datetime) -> Iterator[datetime]:
-    """Each instant at which the clocks show one of the times: two where they were put back, none where they skip it."""
+def _shown(walls: Walls, zone: ZoneInfo, begin: datetime, end: datetime, policy: _Policy) -> Iterator[datetime]:
+    """The instants from `begin` at which the clocks show one of the times, with what the policy says of gaps and repeats."""
+    new = first_not_shown(zone, begin)
     for stretch in stretches(zone, begin, end):
-        yield from (wall - stretch.offset for wall in walls(stretch.begin, stretch.end))
-
-
-def _once(walls: Walls, zone: ZoneInfo, begin: datetime, end: datetime) -> Iterator[datetime]:
-    """For each of the times the first instant at which the clocks show it, or the first after the gap that skips it."""
-    after = first_not_shown(zone, begin)
-    shown = stretches(zone, begin, end)
-    stretch = next(shown)
-    for wall in walls(after, end + FURTHEST):
-        while wall >= stretch.end:
-            following = next(shown, None)
-            if following is None:
-                return
-            stretch = following
-        yield max(wall, stretch.begin) - stretch.offset
+        if policy.shifts and any(True for _ in walls(new, stretch.begin)):
+            yield stretch.begin - stretch.offset
+        first = stretch.begin if policy.repeats else max(stretch.begin, new)
+        yield from (wall - stretch.offset for wall in walls(first, stretch.end))
+        new = max(new, stretch.end)

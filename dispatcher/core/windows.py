@@ -15,6 +15,7 @@ from heapq import merge
 from operator import itemgetter
 from typing import Any
 from uuid import uuid5
+from zlib import crc32
 
 from dispatcher.core.notifications import at_creation
 from dispatcher.core.schedules import windows_due
@@ -28,6 +29,7 @@ LOOKED_AHEAD = timedelta(days=366 * 5)
 SHORTEST = timedelta(minutes=1)
 """From one window of a schedule to the next; validation lets in none that are closer."""
 
+_SECOND = timedelta(seconds=1)
 _FIRST_LOOK_BACK = timedelta(hours=1)
 _NAME = 150
 """Characters of a deployment's name in the names of its runs."""
@@ -132,7 +134,12 @@ def is_withdrawn(run: Run, slugs: Collection[str], now: datetime) -> bool:
 
 
 def _is_same(stored: Deployment, deployment: Deployment, before: Schedule, after: Schedule) -> bool:
-    return before.windows == after.windows and _run_fields(stored) == _run_fields(deployment)
+    return _made(before) == _made(after) and _run_fields(stored) == _run_fields(deployment)
+
+
+def _made(schedule: Schedule) -> tuple[Any, ...]:
+    """What decides which runs a schedule makes, and what they copy from it."""
+    return schedule.windows, schedule.spread, schedule.job_variables
 
 
 def _run_fields(deployment: Deployment) -> tuple[Any, ...]:
@@ -175,20 +182,28 @@ def _missed(schedule: Schedule, since: datetime, before: datetime) -> Sequence[d
 
 
 def _run(deployment: Deployment, schedule: Schedule, window: datetime, now: datetime, hooks: Sequence[Hook]) -> Run:
+    due_at = window + _delay(deployment, schedule)
     return Run(
         id=uuid5(deployment.id, f"{schedule.slug}/{window.isoformat()}"),
         name=f"{deployment.name[:_NAME].rstrip()}-{window:%Y-%m-%dT%H:%M:%SZ}",
         pool=deployment.pool,
         queue=deployment.queue,
         deployment=deployment.name,
+        job_variables=schedule.job_variables,
         tags=deployment.tags,
         created_at=now,
         scheduled_at=window,
         schedule=schedule.slug,
         retry=deployment.retry,
-        due_at=window,
-        **at_creation((*hooks, *deployment.hooks), window),
+        due_at=due_at,
+        **at_creation((*hooks, *deployment.hooks), due_at),
     )
+
+
+def _delay(deployment: Deployment, schedule: Schedule) -> timedelta:
+    """How much later than its windows a schedule's runs are due: whole seconds, less than `spread`."""
+    seconds = schedule.spread // _SECOND
+    return crc32(f"{deployment.name}/{schedule.slug}".encode()) % seconds * _SECOND if seconds else timedelta(0)
 
 
 def reached(step: Materialisation) -> Mapping[str, Any]:

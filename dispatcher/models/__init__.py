@@ -6,7 +6,7 @@ read by `dispatcher.validation` alone, when something is saved; inside, a value 
 
 from __future__ import annotations
 
-from dispatcher.models.deployments import CatchUp, Deployment, RetryPolicy, Schedule
+from dispatcher.models.deployments import CatchUp, Deployment, RetryPolicy, Schedule, WhenRepeated, WhenSkipped
 from dispatcher.models.naming import DEFAULT_QUEUE, FORBIDDEN_IN_NAMES, MAX_INTEGER, Limit, Name, Priority, is_name
 from dispatcher.models.pools import HoldKind, Hook, Mirror, PoolHold, WorkPool, WorkQueue
 from dispatcher.models.runs import (
@@ -48,6 +48,8 @@ __all__ = [
     "RunState",
     "Schedule",
     "Status",
+    "WhenRepeated",
+    "WhenSkipped",
     "WorkPool",
     "WorkQueue",
     "is_name",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
@@ -27,6 +27,24 @@ class CatchUp(StrEnum):
     """The last `catch_up_limit` of them are run."""
 
 
+class WhenSkipped(StrEnum):
+    """What becomes of a window whose time the clocks skip."""
+
+    SHIFT = "shift"
+    """It is due at the first instant after the gap."""
+    SKIP = "skip"
+    """It is left out."""
+
+
+class WhenRepeated(StrEnum):
+    """What becomes of a window whose time the clocks show twice."""
+
+    FIRST = "first"
+    """It is due once, at the first of the two instants."""
+    BOTH = "both"
+    """It is due at both."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """When a deployment is to run: exactly one of `cron`, `interval` and `rrule`. `core.schedules` states the rules."""
@@ -45,6 +63,21 @@ class Schedule:
     """A name of the tz database."""
     anchor: datetime | None = None
     """Where an interval or a rule begins to count; None means the start of 2020 on the wall clock of `timezone`."""
+    when_skipped: WhenSkipped | None = None
+    """Where the clocks are put forward: shift or skip; None means what `core.schedules` states for its kind."""
+    when_repeated: WhenRepeated | None = None
+    """Where the clocks are put back: first or both; None means what `core.schedules` states for its kind."""
+    start: datetime | None = None
+    """It has no windows before."""
+    end: datetime | None = None
+    """It has no windows after."""
+    exclude: tuple[date, ...] = ()
+    """Days on the wall clock of `timezone` whose windows are left out, as holidays."""
+    spread: timedelta = timedelta(0)
+    """Its runs are due up to this much later than their windows: always by the same part of it, which follows from the names of
+    the deployment and the schedule, so that not all that is due at a full hour starts at once."""
+    job_variables: Mapping[str, Any] = field(default_factory=dict)
+    """Its runs have these of their own: they override the deployment's."""
     active: bool = True
     """One that is not makes no runs; made active again, it goes on from then."""
     catch_up: CatchUp = CatchUp.NONE
@@ -53,9 +86,10 @@ class Schedule:
     """How many windows are made up for at the most where all are."""
 
     @property
-    def windows(self) -> tuple[str | timedelta | datetime | bool | None, ...]:
+    def windows(self) -> tuple[object, ...]:
         """What decides when it is due: two that are equal in this have the same windows."""
-        return self.cron, self.day_or, self.interval, self.rrule, self.timezone, self.anchor
+        kind = self.cron, self.day_or, self.interval, self.rrule, self.timezone, self.anchor
+        return *kind, self.when_skipped, self.when_repeated, self.start, self.end, frozenset(self.exclude)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -26,6 +26,8 @@ from dispatcher.models import (
     Run,
     RunState,
     Schedule,
+    WhenRepeated,
+    WhenSkipped,
     WorkPool,
     WorkQueue,
 )
@@ -179,6 +181,15 @@ SCHEDULE = Table(
         "rrule": PLAIN,
         "timezone": PLAIN,
         "anchor": TIME,
+        "when_skipped": Codec(str, WhenSkipped),
+        "when_repeated": Codec(str, WhenRepeated),
+        "start": TIME,
+        "end": TIME,
+        "exclude": Codec(
+            lambda days: [day.isoformat() for day in days] or None, lambda days: tuple(map(date.fromisoformat, days))
+        ),
+        "spread": Codec(lambda length: LENGTH.encode(length) or None, LENGTH.decode),
+        "job_variables": Codec(lambda variables: variables or None, dict),
         "active": FLAG,
         "catch_up": Codec(str, CatchUp),
         "catch_up_limit": PLAIN,

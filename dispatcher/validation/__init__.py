@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dispatcher.validation.calendars import calendar_days, recurrence_fields
     from dispatcher.validation.coercion import coerced_template, coerced_variables
     from dispatcher.validation.configuration import configuration_schema
     from dispatcher.validation.configuration_nouns import NewNouns, read_configuration, read_retry
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "NewNouns": "configuration_nouns",
+    "calendar_days": "calendars",
     "check_base_job_template": "templates",
     "check_deployment_variables": "variables",
     "check_job_variables": "variables",
@@ -33,11 +35,13 @@ _MODULES = {
     "length_of_time": "times",
     "read_configuration": "configuration_nouns",
     "read_retry": "configuration_nouns",
+    "recurrence_fields": "calendars",
     "validate": "nouns",
 }
 
 __all__ = [
     "NewNouns",
+    "calendar_days",
     "check_base_job_template",
     "check_deployment_variables",
     "check_job_variables",
@@ -48,6 +52,7 @@ __all__ = [
     "length_of_time",
     "read_configuration",
     "read_retry",
+    "recurrence_fields",
     "validate",
 ]
 

@@ -79,8 +79,20 @@ def _settled(value: Any, stored: Configuration, new: NewNouns) -> Any:
         template = templates.get(str(deployment.get("pool")))
         if VARIABLES in deployment and template is not None and not base_job_template_faults(template):
             deployments[name] = {**deployment, VARIABLES: coerced_variables(template, deployment[VARIABLES])}
+        if template is not None and not base_job_template_faults(template):
+            deployments[name] = _with_schedules(deployments[name], template)
     changed: dict[str, Mapping[str, Any]] = {"pools": settled, "deployments": deployments}
     return without_words({key: {**part, **changed[key]} if changed.get(key) else part for key, part in value.items()})
+
+
+def _with_schedules(deployment: Mapping[str, Any], template: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The deployment, with the job variables of its schedules converted likewise."""
+    settled = {
+        slug: {**schedule, VARIABLES: coerced_variables(template, schedule[VARIABLES])}
+        for slug, schedule in _entries(deployment, "schedules").items()
+        if VARIABLES in schedule
+    }
+    return {**deployment, "schedules": {**deployment["schedules"], **settled}} if settled else deployment
 
 
 def _entries(value: Mapping[str, Any], kind: str) -> dict[str, Mapping[str, Any]]:

@@ -76,7 +76,7 @@ def _nameless(field: _Field, item: str) -> str:
 
 
 def _special_fault(field: _Field, item: str) -> str | None:
-    """Only `L`, `LW`, `5L`, `L5` and `1#2` are read; other extensions of cron are not."""
+    """Only `L`, `LW`, `L5` and `1#2` are read; other extensions of cron are not."""
     if item == "?":
         return "is not read; write *"
     if field == _DAY:
@@ -86,9 +86,11 @@ def _special_fault(field: _Field, item: str) -> str | None:
     if field != _WEEKDAY:
         return f"is not read; write numbers from {field.low} to {field.high}"
     day, _, number = item.partition("#")
-    if re.fullmatch(r"L[0-7]|[0-7]L", item) or (field.number(day) in range(8) and number in ("1", "2", "3", "4", "5")):
+    if re.fullmatch(r"[0-7]L", item):
+        return f"is another day in other crons: write L{item[0]} for the last such day of a month"
+    if re.fullmatch(r"L[0-7]", item) or (field.number(day) in range(8) and number in ("1", "2", "3", "4", "5")):
         return None
-    return "is not read; write 5L for the last Friday of a month, 1#2 for its second Monday (the number from 1 to 5)"
+    return "is not read; write L5 for the last Friday of a month, 1#2 for its second Monday (the number from 1 to 5)"
 
 
 def _item_fault(field: _Field, item: str) -> str | None:

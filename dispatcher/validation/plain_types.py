@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -18,7 +18,7 @@ from annotated_types import Ge, Gt, Le, Len, Lt, Predicate
 
 Check = Callable[[Any], bool]
 
-_BY_TYPE = frozenset({int, float, bool, UUID, datetime, timedelta, NoneType})
+_BY_TYPE = frozenset({int, float, bool, UUID, date, datetime, timedelta, NoneType})
 
 
 def checks(noun: type[Any]) -> Mapping[str, Check]:

@@ -43,7 +43,7 @@ def _text_fault(text: str) -> str | None:
         return f"{example}, in at most {MAX_RULE} characters"
     for word, fix in (
         ("DTSTART", "without DTSTART: give its time as the anchor (--anchor-date) and its zone as the timezone"),
-        ("EXDATE", "without EXDATE: leave single times out by BYMONTH, BYDAY and the like, or by a second schedule"),
+        ("EXDATE", "without EXDATE: name the days that are left out in `exclude` (--exclude)"),
         ("RDATE", "without RDATE: make a schedule of its own for each such time, or a run by hand"),
         ("EXRULE", "without EXRULE: say by BYMONTH, BYDAY and the like what is left"),
         ("RRULE", "without the word RRULE; give a second rule as a second schedule"),

@@ -23,6 +23,9 @@ EARLIEST_ANCHOR, LATEST_ANCHOR = datetime(1970, 1, 3, tzinfo=UTC), datetime(9900
 LOOKED_AHEAD = timedelta(days=366 * 50)
 """A window has to come within these years: a leap day on a certain weekday comes every 28 to 40 years."""
 
+LONGEST_SPREAD = timedelta(days=1)
+MOST_EXCLUDED = 1000
+
 _KINDS = ("cron", "interval", "rrule")
 _NO_PLACES = frozenset({"Factory", "localtime"})
 """Names of the tz database that mean another zone on each host."""
@@ -31,9 +34,8 @@ _START = datetime(2020, 1, 1, tzinfo=UTC)
 
 def schedule_faults(schedule: Schedule) -> Iterator[Fault]:
     """What is wrong with a schedule whose fields have the right types."""
-    faults = [*_given_faults(schedule), *_zone_faults(schedule.timezone), *_kind_faults(schedule)]
-    if schedule.anchor is not None:
-        faults += _anchor_faults(schedule.anchor)
+    faults = [*_given_faults(schedule), *_zone_faults(schedule.timezone), *_kind_faults(schedule), *_clock_faults(schedule)]
+    faults += [*_span_faults(schedule), *_run_faults(schedule)]
     yield from faults or _never_faults(schedule)
 
 
@@ -61,10 +63,36 @@ def _given_faults(schedule: Schedule) -> Iterator[Fault]:
         yield Fault("day_or", "goes with cron alone; leave it out")
 
 
-def _anchor_faults(anchor: datetime) -> Iterator[Fault]:
-    if anchor.tzinfo is not None and not EARLIEST_ANCHOR <= anchor <= LATEST_ANCHOR:
-        first, last = EARLIEST_ANCHOR.date(), LATEST_ANCHOR.date()
-        yield Fault("anchor", f"must be from {first} to {last} (got {anchor.isoformat()})")
+def _clock_faults(schedule: Schedule) -> Iterator[Fault]:
+    """An interval that is not of whole days runs by elapsed time: no clock skips or repeats any of it."""
+    if schedule.interval is None or schedule.interval % timedelta(days=1) == timedelta(0):
+        return
+    for field in ("when_skipped", "when_repeated"):
+        if getattr(schedule, field) is not None:
+            yield Fault(field, "goes with cron, rrule and intervals of whole days: other intervals know no clock; leave it out")
+
+
+def _span_faults(schedule: Schedule) -> Iterator[Fault]:
+    """What is wrong with its times: where it counts from, and the first and last time at which it may have windows."""
+    first, last = EARLIEST_ANCHOR.date(), LATEST_ANCHOR.date()
+    for field in ("anchor", "start", "end"):
+        time: datetime | None = getattr(schedule, field)
+        if time is not None and time.tzinfo is not None and not EARLIEST_ANCHOR <= time <= LATEST_ANCHOR:
+            yield Fault(field, f"must be from {first} to {last} (got {time.isoformat()})")
+    if schedule.start and schedule.end and _are_aware(schedule.start, schedule.end) and schedule.end < schedule.start:
+        yield Fault("end", f"must not be before the start (got {schedule.end.isoformat()})")
+
+
+def _are_aware(*times: datetime) -> bool:
+    return all(time.tzinfo is not None for time in times)
+
+
+def _run_faults(schedule: Schedule) -> Iterator[Fault]:
+    """What is wrong with what its runs get, and with the days that it leaves out."""
+    if not timedelta(0) <= schedule.spread <= LONGEST_SPREAD or schedule.spread.microseconds:
+        yield Fault("spread", f"must be whole seconds, from 0 to a day (got {schedule.spread.total_seconds():g} seconds)")
+    if len(schedule.exclude) > MOST_EXCLUDED:
+        yield Fault("exclude", f"must be at most {MOST_EXCLUDED} days (got {len(schedule.exclude)}); omit past ones")
 
 
 def _zone_faults(name: str) -> Iterator[Fault]:
@@ -109,9 +137,9 @@ _EARLIEST = datetime(1, 2, 1, tzinfo=UTC)
 def _never_faults(schedule: Schedule) -> Iterator[Fault]:
     """The fault of a schedule that has no window although each field is valid."""
     anchor = schedule.anchor or _START
-    if anchor.tzinfo is None:
+    if not _are_aware(anchor, schedule.start or _START, schedule.end or _START):
         return
-    begin = max(anchor, _EARLIEST) - timedelta(days=2)
+    begin = max(anchor, schedule.start or anchor, _EARLIEST) - timedelta(days=2)
     kind = next(kind for kind in _KINDS if getattr(schedule, kind) is not None)
     try:
         if next(windows_due(schedule, begin, begin + LOOKED_AHEAD), None) is None:
@@ -123,6 +151,9 @@ def _never_faults(schedule: Schedule) -> Iterator[Fault]:
 def _over_faults(schedule: Schedule, now: datetime) -> Iterator[Fault]:
     """The fault of a schedule whose windows are all in the past, or too far in the future."""
     if next(windows_due(schedule, now, now + LOOKED_AHEAD), None) is not None:
+        return
+    if schedule.end is not None and schedule.end <= now:
+        yield Fault("end", f"never comes again: it ends in the past (got {schedule.end.isoformat()})")
         return
     if schedule.anchor is not None and schedule.anchor > now:
         yield Fault("anchor", f"no window comes within {LOOKED_AHEAD.days // 366} years (got {schedule.anchor.isoformat()})")

@@ -39,11 +39,11 @@ def check_job_variables(
 def check_deployment_variables(template: Mapping[str, Any], variables: Mapping[str, Any], *, scheduled: bool) -> None:
     """Raise `InvalidVariables` with every fault of a deployment's own variables, laid over the pool's defaults.
 
-    A deployment with schedules needs all required variables, because their runs have none of their own. For other deployments a
-    run may still set required variables, so they may be missing, and nothing is rendered.
+    With `scheduled` some of its schedules have no job variables: their runs bring none, so all that are required must be there.
+    For other deployments a run, or a schedule, may still set them: they may be missing, and nothing is rendered.
     """
-    source = "here or as the pool's default: the runs of a schedule bring no variables of their own" if scheduled else None
-    _check(template, [variables, {}], source)
+    source = "here or as the pool's default: the runs of a schedule without job variables bring none of their own"
+    _check(template, [variables, {}], source if scheduled else None)
 
 
 def _check(template: Mapping[str, Any], levels: Sequence[Level], source: str | None) -> None:

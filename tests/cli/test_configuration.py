@@ -189,7 +189,7 @@ def test_a_deployment_with_schedules_that_lacks_a_variable_is_reported_with_its_
     text = "pools: {a: {type: process}}\ndeployments:\n  d:\n    pool: a\n    schedules: {daily: {cron: 30 6 * * *}}\n"
     [fault] = cli("plan", "-f", a_file("c.yaml", text)).errors
     assert "c.yaml:3:3: deployments.d.job_variables.command: is required and missing; give it a value here or as" in fault
-    assert "the runs of a schedule bring no variables of their own" in fault
+    assert "the runs of a schedule without job variables bring none of their own" in fault
     assert cli("plan", "-f", a_file("c.yaml", text.replace("30 6 * * *", "30 6 * * *, active: false"))).exit_code == 2
 
 

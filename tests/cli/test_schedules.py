@@ -268,3 +268,68 @@ def test_the_timeline_of_a_run_covers_all_its_attempts(cli, etl):
     listed = cli("run", "ls").out
     assert "SCHEDULED (2)" in listed
     assert "(2) denotes a second attempt" in listed
+
+
+# What may be said beside the kind of a schedule
+
+CALENDAR = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//test//EN
+BEGIN:VEVENT
+UID:1
+DTSTAMP:20260101T000000Z
+DTSTART;VALUE=DATE:20301225
+SUMMARY:Christmas
+END:VEVENT
+END:VCALENDAR
+""".replace("\n", "\r\n")
+
+
+def test_a_schedule_is_bounded_and_leaves_days_out(cli, etl, tmp_path):
+    calendar = tmp_path / "holidays.ics"
+    calendar.write_bytes(CALENDAR.encode())
+    span = ("--start", "2030-12-23T00:00:00+01:00", "--end", "2030-12-26T12:00:00+01:00")
+    days = ("--exclude", "2030-12-24", "--exclude-calendar", str(calendar))
+    clocks = ("--when-skipped", "skip", "--when-repeated", "both", "--spread", "PT10M")
+    made = cli.ok("deployment", "schedule", "create", "etl", "--cron", "0 6 * * *", "--slug", "end", *span, *days, *clocks)
+    assert (made["start"], made["end"]) == ("2030-12-22T23:00:00.000+00:00", "2030-12-26T11:00:00.000+00:00")
+    assert made["exclude"] == ["2030-12-24", "2030-12-25"]
+    assert (made["when_skipped"], made["when_repeated"], made["spread_seconds"]) == ("skip", "both", 600)
+    assert [window[:10] for window in made["next"]] == ["2030-12-23", "2030-12-26"]
+    shown = cli("deployment", "schedule", "ls", "etl", "--wide").out
+    assert "not on 2030-12-24, 2030-12-25" in shown
+
+
+def test_a_schedule_has_job_variables_of_its_own(cli, etl, nightly):
+    made = cli.ok("deployment", "schedule", "create", "etl", "--interval", "3600", "-jv", "command=hostname")
+    assert made["job_variables"] == {"command": "hostname"}
+    words = error(cli, "deployment", "schedule", "create", "etl", "--interval", "7200", "-jv", "comand=hostname")
+    assert "schedules[2].job_variables.comand" in words
+
+
+def test_a_recurrence_of_icalendar_is_a_schedule(cli, etl):
+    text = "DTSTART;TZID=Europe/Paris:20260105T063000\nRRULE:FREQ=WEEKLY;BYDAY=MO"
+    made = cli.ok("deployment", "schedule", "create", "etl", "--rrule", text)
+    assert (made["rrule"], made["timezone"], made["anchor"]) == (
+        "FREQ=WEEKLY;BYDAY=MO",
+        "Europe/Paris",
+        "2026-01-05T05:30:00.000+00:00",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--cron", "0 6 * * *", "--exclude", "tomorrow"), "'tomorrow' is not a day; write it as 2026-12-25"),
+        (("--interval", "900", "--when-skipped", "skip"), "other intervals know no clock"),
+        (("--cron", "0 6 * * *", "--end", "2020-01-01T00:00:00+00:00"), "it ends in the past"),
+        (
+            ("--cron", "0 6 * * *", "--start", "2031-01-01T00:00:00Z", "--end", "2030-01-01T00:00:00Z"),
+            "not be before the start",
+        ),
+        (("--cron", "0 6 * * *", "--spread", "P2D"), "from 0 to a day"),
+        (("--cron", "0 6 * * *", "--exclude-calendar", "nowhere.ics"), "nowhere.ics: No such file"),
+    ],
+)
+def test_what_no_schedule_can_have_is_refused(cli, etl, options, words):
+    assert words in error(cli, "deployment", "schedule", "create", "etl", *options)

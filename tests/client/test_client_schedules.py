@@ -115,7 +115,7 @@ def sized(dispatcher):
 
 
 def test_a_deployment_with_an_active_schedule_has_to_have_all_that_its_template_requires(dispatcher, sized):
-    lacking = "size: is required and missing; .* the runs of a schedule bring no variables of their own"
+    lacking = "size: is required and missing; .* the runs of a schedule without job variables bring none of their own"
     with refused(dispatcher, InvalidVariables, lacking):
         dispatcher.create_deployment("etl", pool="sized", schedules=[EVERY_TEN])
     dispatcher.create_deployment("etl", pool="sized", schedules=[replace(EVERY_TEN, active=False)])
@@ -404,3 +404,18 @@ def test_day_or_is_stored_exported_and_planned(dispatcher, pool):
     assert dispatcher.next_windows(both)[0].day <= 7
     del written["both"]["day_or"]
     assert len(dispatcher.plan(exported).changes) == 1
+
+
+def test_a_schedule_may_give_what_its_template_requires(dispatcher, sized):
+    schedule = replace(EVERY_TEN, job_variables={"size": 2})
+    dispatcher.create_deployment("etl", pool="sized", schedules=[schedule])
+    with refused(dispatcher, InvalidVariables, r"schedules\[0\].job_variables.size"):
+        dispatcher.update_deployment("etl", schedules=[replace(schedule, job_variables={"size": "much"})])
+    with refused(dispatcher, InvalidVariables, "size: is required and missing"):
+        dispatcher.add_schedule("etl", HOURLY)
+
+
+def test_the_runs_of_a_schedule_are_made_anew_with_its_job_variables(dispatcher, etl):
+    assert {run.job_variables.get("command") for run in tick(dispatcher)} == {None}
+    dispatcher.update_deployment("etl", schedules=[replace(EVERY_TEN, job_variables={"command": "hostname"})])
+    assert {run.job_variables.get("command") for run in tick(dispatcher)} == {"hostname"}

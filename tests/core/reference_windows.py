@@ -24,14 +24,29 @@ def reference(schedule: Schedule, since: datetime, until: datetime) -> list[date
     anchor = datetime.fromisoformat("2020-01-01") if schedule.anchor is None else wall_of(schedule.anchor, zone)
     begin, end = wall_of(since, zone) - MARGIN, wall_of(until, zone) + MARGIN
     if schedule.interval and schedule.interval % DAY:
-        first = schedule.anchor or once(anchor, zone)[0]
+        first = schedule.anchor or (every(anchor, zone) or [end_of_gap(anchor, zone)])[0]
         before = max(0, (since - first) // schedule.interval)
         due = set(takewhile(lambda at: at <= until, (first + schedule.interval * k for k in count(before))))
     else:
         walls = walls_of(schedule, anchor, begin)
-        place = every if schedule.cron and follows_elapsed_time(schedule.cron) else once
-        due = {at for wall in takewhile(lambda wall: wall <= end, walls) for at in place(wall, zone)}
-    return sorted(at for at in due if since < at <= until)
+        due = {at for wall in takewhile(lambda wall: wall <= end, walls) for at in shown(schedule, wall, zone)}
+    return sorted(at for at in due if since < at <= until and is_let_in(schedule, at, zone))
+
+
+def is_let_in(schedule: Schedule, at: datetime, zone: ZoneInfo) -> bool:
+    is_early, is_late = schedule.start and at < schedule.start, schedule.end and at > schedule.end
+    return not (is_early or is_late or wall_of(at, zone).date() in schedule.exclude)
+
+
+def shown(schedule: Schedule, wall: datetime, zone: ZoneInfo) -> list[datetime]:
+    """The instants of one wall clock time: those that the schedule says, or else those that go with its kind."""
+    elapsed = bool(schedule.cron) and follows_elapsed_time(schedule.cron or "")
+    skipped, repeated = (
+        schedule.when_skipped or ("skip" if elapsed else "shift"),
+        schedule.when_repeated or ("both" if elapsed else "first"),
+    )
+    instants = every(wall, zone)[: 2 if repeated == "both" else 1]
+    return instants or ([end_of_gap(wall, zone)] if skipped == "shift" else [])
 
 
 def follows_elapsed_time(cron: str) -> bool:
@@ -58,11 +73,6 @@ def every(wall: datetime, zone: ZoneInfo) -> list[datetime]:
     """The instants at which the clocks show it: one, two where they were put back, none where they skip it."""
     both = {wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)}
     return sorted(at for at in both if wall_of(at, zone) == wall)
-
-
-def once(wall: datetime, zone: ZoneInfo) -> list[datetime]:
-    """The first instant at which the clocks show it, or the first after the gap that skips it."""
-    return every(wall, zone)[:1] or [end_of_gap(wall, zone)]
 
 
 def end_of_gap(wall: datetime, zone: ZoneInfo) -> datetime:

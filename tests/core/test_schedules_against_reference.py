@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.core.schedules import windows_due
-from dispatcher.models import Schedule
+from dispatcher.models import Schedule, WhenRepeated, WhenSkipped
 from tests.core.reference_windows import reference
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -84,7 +84,23 @@ def questions(draw):
     zone = draw(st.sampled_from(list(MOVES)))
     day = datetime(*draw(st.sampled_from(MOVES[zone])), tzinfo=UTC)
     since = day + draw(st.integers(-4 * 24 * 60, 3 * 24 * 60)) * MINUTE + timedelta(microseconds=draw(st.integers(0, 1)))
-    return replace(draw(SCHEDULE), timezone=zone, anchor=draw(ANCHOR)), since, since + draw(SPAN)
+    schedule = replace(draw(SCHEDULE), timezone=zone, anchor=draw(ANCHOR))
+    return draw(st.sampled_from([schedule, draw(with_conditions(schedule, day))])), since, since + draw(SPAN)
+
+
+def with_conditions(schedule, day):
+    """The schedule with some of what may be said beside its kind, near a day."""
+    by_the_clock = schedule.interval is None or not schedule.interval % DAY
+    near = st.one_of(st.none(), st.integers(-3 * 24 * 60, 3 * 24 * 60).map(lambda minutes: day + minutes * MINUTE))
+    days = st.lists(st.integers(-3, 3).map(lambda days: (day + days * DAY).date()), max_size=4).map(tuple)
+    return st.builds(
+        lambda **fields: replace(schedule, **fields),
+        when_skipped=st.sampled_from([None, *(WhenSkipped if by_the_clock else ())]),
+        when_repeated=st.sampled_from([None, *(WhenRepeated if by_the_clock else ())]),
+        start=near,
+        end=near,
+        exclude=days,
+    )
 
 
 @settings(max_examples=200, deadline=None)
@@ -115,8 +131,13 @@ def test_the_first_windows_of_years_are_those_of_the_reference(question):
     ],
     ids=lambda schedule: schedule.cron or schedule.rrule or str(schedule.interval),
 )
-def test_spans_that_meet_have_the_windows_of_the_whole_at_each_move_of_the_clocks(schedule, zone):
-    schedule = replace(schedule, timezone=zone)
+@pytest.mark.parametrize(
+    "moved",
+    [{}, {"when_skipped": WhenSkipped.SKIP}, {"when_skipped": WhenSkipped.SHIFT, "when_repeated": WhenRepeated.BOTH}],
+    ids=str,
+)
+def test_spans_that_meet_have_the_windows_of_the_whole_at_each_move_of_the_clocks(schedule, zone, moved):
+    schedule = replace(schedule, timezone=zone, **(moved if schedule.interval != 50 * MINUTE else {}))
     for day in MOVES[zone]:
         since = datetime(*day, tzinfo=UTC) - 2 * DAY
         until = since + 4 * DAY

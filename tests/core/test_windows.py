@@ -327,3 +327,41 @@ def test_a_schedule_that_cannot_be_read_hides_no_other():
     assert [slug for slug, _ in shown] == ["s", "s", "s"]
     with pytest.raises(ScheduleError, match="INTERVAL must be a whole number of 1 or more"):
         materialisation(saved(broken, every(40)), NOW, LIMITS)
+
+
+# What the runs of a schedule have besides
+
+
+def test_a_spread_makes_runs_due_later_by_as_much_every_time_and_their_windows_stay():
+    schedule = every(60, spread=30 * MINUTE)
+    _, runs = ticked(saved(schedule), NOW + 3 * HOUR)
+    _, plain = ticked(saved(every(60)), NOW + 3 * HOUR)
+    delays = {run.due_at - run.scheduled_at for run in runs}
+    assert [(run.name, run.scheduled_at) for run in runs] == [(run.name, run.scheduled_at) for run in plain]
+    assert len(delays) == 1
+    assert timedelta() < delays.pop() < 30 * MINUTE
+
+
+def test_deployments_with_one_spread_are_due_all_over_it():
+    offsets = []
+    for number in range(400):
+        _, [run, *_] = ticked(saved(every(60, spread=HOUR), name=f"etl-{number}"), NOW)
+        offsets.append((run.due_at - run.scheduled_at) // MINUTE)
+    tenths = [sum(tenth * 6 <= offset < tenth * 6 + 6 for offset in offsets) for tenth in range(10)]
+    assert min(tenths) >= 20, "of 40 on average"
+
+
+def test_runs_of_a_schedule_have_its_job_variables_as_their_own():
+    deployment = saved(every(60, "small", job_variables={"cpu": 256}), every(60, "plain"), job_variables={"cpu": 512})
+    _, runs = ticked(deployment, NOW)
+    assert {(run.schedule, run.job_variables.get("cpu")) for run in runs} == {("small", 256), ("plain", None)}
+
+
+@pytest.mark.parametrize(
+    "change", [{"spread": MINUTE}, {"job_variables": {"cpu": 1}}, {"exclude": (NOW.date(),)}, {"end": NOW + HOUR}]
+)
+def test_a_schedule_whose_runs_would_be_others_makes_them_anew(change):
+    before = saved(every(60))
+    changed = replace(before, schedules=(every(60, **change),))
+    assert saving(before, changed, NOW + MINUTE).withdrawn == {"s"}
+    assert saving(changed, changed, NOW + MINUTE).withdrawn == frozenset()

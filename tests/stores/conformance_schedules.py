@@ -7,7 +7,7 @@ import pytest
 
 from dispatcher.core.windows import WindowLimits, materialisation
 from dispatcher.errors import Conflict
-from dispatcher.models import Attempt, CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule
+from dispatcher.models import Attempt, CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule, WhenRepeated, WhenSkipped
 from dispatcher.records import MATERIALISED_AT_ONCE, Move, Reconfiguration, RunFilter
 from dispatcher.store import Store
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_run
@@ -59,7 +59,19 @@ class Schedules:
         store.save_pool(a_pool("other"), expected_version=None)
 
     def test_a_deployment_reads_back_with_its_schedules_and_its_retries(self, store: Store):
-        weekly = Schedule(slug="weekly", rrule="FREQ=WEEKLY;BYDAY=MO", timezone="Europe/Paris", active=False)
+        weekly = Schedule(
+            slug="weekly",
+            rrule="FREQ=WEEKLY;BYDAY=MO",
+            timezone="Europe/Paris",
+            when_skipped=WhenSkipped.SKIP,
+            when_repeated=WhenRepeated.BOTH,
+            start=NOW,
+            end=NOW + 900 * HOUR,
+            exclude=(NOW.date(), (NOW + 72 * HOUR).date()),
+            spread=90 * SECOND,
+            job_variables={"cpu": 256, "env": {"A": "1"}},
+            active=False,
+        )
         retry = RetryPolicy(attempts=3, delay=90 * SECOND, backoff=1.5, states=frozenset({RunState.FAILED}))
         deployment = a_deployment(schedules=(EVERY_TEN, HOURLY, weekly), retry=retry, paused=True)
         saved = store.save_deployment(deployment, expected_version=None, now=NOW)

@@ -15,7 +15,28 @@ from dispatcher.validation import check_windows_to_come, validate
 from tests.builders import NOW, a_deployment
 
 WORDS = st.sampled_from(
-    ["*", "*/2", "*/90", "0", "7", "31", "60", "1-5", "5-1", "13-13", "L", "LW", "5L", "1#2", "15W", "MON", "JAN", "?", "x"]
+    [
+        "*",
+        "*/2",
+        "*/90",
+        "0",
+        "7",
+        "31",
+        "60",
+        "1-5",
+        "5-1",
+        "13-13",
+        "L",
+        "LW",
+        "5L",
+        "L5",
+        "1#2",
+        "15W",
+        "MON",
+        "JAN",
+        "?",
+        "x",
+    ]
 )
 CRON = st.one_of(
     st.lists(WORDS, min_size=4, max_size=6).map(" ".join),

@@ -42,7 +42,7 @@ def faults(**fields) -> dict[str, str]:
         ("0 0 13 * 5#2", "ask for both as well (--no-day-or), or write two schedules"),
         ("0 0 * * 1,5#2", "has days with and without a number: write them as two schedules"),
         ("0 0 15W * *", "day of the month '15W' is not read; L is the last day of a month, LW its last weekday"),
-        ("0 0 * * 1#6", "day of the week '1#6' is not read; write 5L for the last Friday of a month, 1#2"),
+        ("0 0 * * 1#6", "day of the week '1#6' is not read; write L5 for the last Friday of a month, 1#2"),
         ("0 0 ? * MON", "day of the month '?' is not read; write *"),
         ("H * * * *", "minute 'H' is not read; write numbers from 0 to 59"),
         ("0 0 * * FRIDAY", "day of the week 'FRIDAY' is not read"),
@@ -107,7 +107,7 @@ def test_what_a_cron_expression_can_say(cron):
         ("FREQ=DAILY;", "each is NAME=VALUE"),
         ("FREQ=DAILY;UNTIL=soon", "UNTIL must be a time, as 20271231T235959, not SOON"),
         ("DTSTART:20250101T060000\nRRULE:FREQ=DAILY", "without DTSTART: give its time as the anchor (--anchor-date)"),
-        ("FREQ=DAILY\nEXDATE:20250101T060000", "without EXDATE: leave single times out by BYMONTH"),
+        ("FREQ=DAILY\nEXDATE:20250101T060000", "without EXDATE: name the days that are left out"),
         ("RRULE:FREQ=DAILY", "without the word RRULE"),
     ],
 )

@@ -8,9 +8,9 @@ import click
 
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.context import Context, pass_context
-from dispatcher.cli.input import completion
+from dispatcher.cli.input import completion, values
 from dispatcher.cli.input.consent import consent, yes_option
-from dispatcher.cli.input.deployment_options import ScheduleOptions, readings, schedule_options
+from dispatcher.cli.input.deployment_options import ScheduleOptions, readings, schedule_options, variable_options
 from dispatcher.cli.input.references import deployment_argument
 from dispatcher.cli.output import shapes
 from dispatcher.cli.output.tables_option import wide_option
@@ -31,16 +31,19 @@ def schedule() -> None:
 @deployment_argument
 @click.option("--slug", help="Its name within the deployment; otherwise cron, interval or rrule, with a number.")
 @schedule_options
+@variable_options
 @click.option("--active/--no-active", default=True, help="Whether it creates runs; the default is yes.")
 @click.option("--replace", is_flag=True, help="Remove all other schedules of the deployment.")
 @pass_context
 def create(context: Context, /, name: str, *, slug: str | None, active: bool, replace: bool, **fields: Any) -> Answer:
     """Add a schedule to a deployment. Its windows become runs an hour ahead, each once.
 
-    Runs of a schedule have no job variables of their own, so the deployment needs all variables that the template requires.
+    Job variables given here override the deployment's in the runs of this schedule. What the template requires has to be there:
+    in the schedule, in the deployment, or as the pool's default.
     """
+    variables = values.job_variables(fields.pop("source"), fields.pop("pairs"))
     slugs = [] if replace else [schedule.slug for schedule in context.client.deployment(name).schedules]
-    schedules = ScheduleOptions.taken(fields).schedules(slug=slug, slugs=slugs, active=active)
+    schedules = ScheduleOptions.taken(fields).schedules(slug=slug, slugs=slugs, active=active, job_variables=variables)
     if len(schedules) != 1:
         words = f"give exactly one of --cron, --interval and --rrule (got {len(schedules)})"
         raise InvalidInput("schedule", [Fault("options", words)])

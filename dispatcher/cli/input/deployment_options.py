@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, TypeVar
 
 import click
 
 from dispatcher.cli.input import values
-from dispatcher.client import length_of_time
+from dispatcher.client import calendar_days, length_of_time, recurrence_fields
 from dispatcher.core.cron import reading
 from dispatcher.errors import Fault, InvalidInput
-from dispatcher.models import CatchUp, RetryPolicy, RunState, Schedule
+from dispatcher.models import CatchUp, RetryPolicy, RunState, Schedule, WhenRepeated, WhenSkipped
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -41,6 +42,25 @@ def schedule_options(function: Function) -> Function:
             type=click.Choice([choice.value for choice in CatchUp]),
             help="What happens to windows that were missed while nothing ticked.",
         ),
+        click.option(
+            "--spread", metavar="SECONDS", help="Runs are due up to so much later than their windows: always as much."
+        ),
+        click.option(
+            "--when-repeated",
+            type=click.Choice([choice.value for choice in WhenRepeated]),
+            help="What happens at times that the clocks show twice; the default depends on the kind of schedule.",
+        ),
+        click.option(
+            "--when-skipped",
+            type=click.Choice([choice.value for choice in WhenSkipped]),
+            help="What happens at times that the clocks skip; the default depends on the kind of schedule.",
+        ),
+        click.option(
+            "--exclude-calendar", metavar="FILE", help="Days without windows: those of the events of an iCalendar file."
+        ),
+        click.option("--exclude", multiple=True, metavar="DAY", help=f"A day without windows, as 2026-12-25; {several}."),
+        click.option("--end", metavar="TIME", help="No windows after, as 2026-12-31T23:59:59+00:00."),
+        click.option("--start", metavar="TIME", help="No windows before, as 2026-01-31T08:00:00+00:00."),
         click.option("--anchor-date", metavar="TIME", help="Where an interval or a rule starts, as 2026-01-31T08:00:00+00:00."),
         click.option("--timezone", metavar="ZONE", help="The time zone of the schedule, as Europe/Paris; UTC by default."),
         click.option(
@@ -84,6 +104,13 @@ class ScheduleOptions:
     rrule: tuple[str, ...]
     timezone: str | None
     anchor_date: str | None
+    start: str | None
+    end: str | None
+    exclude: tuple[str, ...]
+    exclude_calendar: str | None
+    when_skipped: str | None
+    when_repeated: str | None
+    spread: str | None
     catch_up: str | None
     catch_up_limit: int | None
 
@@ -92,8 +119,10 @@ class ScheduleOptions:
         """Take them out of a command's options."""
         return cls(**{name: fields.pop(name) for name in cls.__slots__})
 
-    def schedules(self, *, slug: str | None = None, slugs: Collection[str] = (), active: bool = True) -> list[Schedule]:
-        """One schedule for each expression. Its slug is `slug`, or its kind with a number that `slugs` does not have yet.
+    def schedules(self, *, slug: str | None = None, slugs: Collection[str] = (), **more: Any) -> list[Schedule]:
+        """One schedule for each expression, with the fields in `more`.
+
+        Its slug is `slug`, or its kind with a number that `slugs` does not have yet.
 
         Raises `InvalidInput`; validation checks later what an expression says.
         """
@@ -105,10 +134,10 @@ class ScheduleOptions:
             raise InvalidInput("schedule", [Fault("options", "--day-or goes with --cron; give one")])
         names = set(slugs)
         schedules = []
-        for kind, fields in expressions:
+        for kind, expression in expressions:
             name = slug or next(name for name in _numbered(kind) if name not in names)
             names.add(name)
-            schedules.append(Schedule(slug=name, active=active, **{**common, **fields}))
+            schedules.append(Schedule(slug=name, **{**expression, **common, **more}))
         return schedules
 
     def _kinds(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -116,16 +145,29 @@ class ScheduleOptions:
         days = {} if self.day_or is None else {"day_or": self.day_or}
         yield from (("cron", {"cron": expression, **days}) for expression in self.cron)
         yield from (("interval", {"interval": length_of_time(length, "interval")}) for length in self.interval)
-        yield from (("rrule", {"rrule": rule}) for rule in self.rrule)
+        yield from (("rrule", recurrence_fields(rule)) for rule in self.rrule)
 
     def _common(self) -> dict[str, Any]:
         fields = {
             "timezone": self.timezone,
             "anchor": values.moment(self.anchor_date, "anchor_date"),
+            "start": values.moment(self.start, "start"),
+            "end": values.moment(self.end, "end"),
+            "exclude": self._excluded() or None,
+            "when_skipped": None if self.when_skipped is None else WhenSkipped(self.when_skipped),
+            "when_repeated": None if self.when_repeated is None else WhenRepeated(self.when_repeated),
+            "spread": None if self.spread is None else length_of_time(self.spread, "spread"),
             "catch_up": None if self.catch_up is None else CatchUp(self.catch_up),
             "catch_up_limit": self.catch_up_limit,
         }
         return {name: value for name, value in fields.items() if value is not None}
+
+    def _excluded(self) -> tuple[date, ...]:
+        days = [values.day(text, "exclude") for text in self.exclude]
+        if self.exclude_calendar is not None:
+            name = "standard input" if self.exclude_calendar == values.STANDARD_INPUT else self.exclude_calendar
+            days += calendar_days(values.read_text(self.exclude_calendar, name, "exclude_calendar"), "exclude_calendar")
+        return tuple(sorted(set(days)))
 
 
 def readings(schedules: Iterable[Schedule]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -89,6 +89,14 @@ def moment(text: str | None, field: str = "at") -> datetime | None:
     except ValueError:
         fault = Fault(field, f"{text!r} is not a time; write it as 2026-01-31T08:00:00+00:00")
         raise InvalidInput("run", [fault]) from None
+
+
+def day(text: str, field: str) -> date:
+    """A day in ISO 8601. Raises `InvalidInput`."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput("schedule", [Fault(field, f"{text!r} is not a day; write it as 2026-12-25")]) from None
 
 
 def _whole(source: str) -> Any:

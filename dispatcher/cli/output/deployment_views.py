@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from rich.text import Text
@@ -22,6 +22,8 @@ from dispatcher.cli.output.views import (
     text,
     time_and_ago,
 )
+
+DAYS_SHOWN = 3
 
 
 def deployments(shapes: Sequence[Shape]) -> None:
@@ -94,7 +96,31 @@ def _window(moment: str) -> str:
 
 
 def _rule(shape: Shape) -> str:
-    """The kind of a schedule, and its expression."""
+    """The kind of a schedule, its expression, and what else decides about its windows and runs."""
+    return ", ".join([_expression(shape), *_conditions(shape)])
+
+
+def _conditions(shape: Shape) -> Iterator[str]:
+    for key, words in (("start", "from"), ("end", "until")):
+        if shape[key]:
+            yield f"{words} {shape[key]}"
+    if shape["exclude"]:
+        yield f"not on {_days(shape['exclude'])}"
+    for key in ("when_skipped", "when_repeated"):
+        if shape[key]:
+            yield f"{key.replace('_', ' ')}: {shape[key]}"
+    if shape["spread_seconds"]:
+        yield f"spread over {seconds(shape['spread_seconds'])}"
+    if shape["job_variables"]:
+        yield f"with {', '.join(shape['job_variables'])}"
+
+
+def _days(days: Sequence[str]) -> str:
+    more = len(days) - DAYS_SHOWN
+    return ", ".join(days[:DAYS_SHOWN]) + (f" and {more} more days" if more > 0 else "")
+
+
+def _expression(shape: Shape) -> str:
     if shape["interval_seconds"] is not None:
         anchor = f" from {shape['anchor']}" if shape["anchor"] else ""
         return f"every {seconds(shape['interval_seconds'])}{anchor}"

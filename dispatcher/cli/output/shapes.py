@@ -8,8 +8,9 @@ hold         kind, place, size, freed_by_end, until, reason
 work queue   pool, name, priority, concurrency_limit, paused, status, description, due, later, in_use (numbers of runs)
 deployment   id, name, pool, queue, job_variables, tags, description, paused, retry, schedules, hooks, created_at; `inspect`
              adds next to each schedule (its next three windows; none while nothing is made of it)
-schedule     slug, cron, day_or, interval_seconds, rrule, timezone, anchor, active, catch_up, catch_up_limit; `schedule ls` adds
-             deployment and next
+schedule     slug, cron, day_or, interval_seconds, rrule, timezone, anchor, start, end, exclude (days), when_skipped,
+             when_repeated, spread_seconds, job_variables, active, catch_up, catch_up_limit; `schedule ls` adds deployment and
+             next
 hook         name, states, late_after_seconds (null: not notified of late runs); `hook ls`: name, kind (webhook, topic; null
              for one that the settings lack), to (host or ARN), signed, work_pools and deployments (that name it);
              `hook test`: hook, id, delivered, problem (null where it was delivered)
