@@ -1,7 +1,8 @@
 """The last step of a tick: notifications of runs that ended or are late. It comes last because no promise depends on it.
 
 A due notification stays in the store (`Run.notify_at`) until every hook has confirmed it: it is delivered at least once. A hook
-that does not answer is tried again, less and less often, for about a day.
+that does not answer is tried again, less and less often, for about a day. The next tick notifies the hooks that the deadline
+leaves out; a run's hooks take turns in going first, so that slow ones keep no other waiting for good.
 """
 
 from __future__ import annotations
@@ -53,6 +54,12 @@ def _merged(pool: Sequence[Hook], deployment: Sequence[Hook]) -> Sequence[Hook]:
     return list({hook.name: hook for hook in (*pool, *deployment)}.values())
 
 
+def _in_turn(hooks: Sequence[Hook], tries: int) -> Sequence[Hook]:
+    """The hooks, with another one first at each try."""
+    first = tries % max(len(hooks), 1)
+    return [*hooks[first:], *hooks[:first]]
+
+
 class _Round:
     """One pool's notifications in one tick."""
 
@@ -61,8 +68,8 @@ class _Round:
         self.now = dispatch.clock.now()
 
     def deliver_all(self, runs: Sequence[Run], hooks: Mapping[str | None, Sequence[Hook]], deadline: datetime) -> None:
-        """Notify the hooks of each run, and note the result. Runs that are not reached before the deadline stay as they are."""
-        hooks_of = {run.id: due_hooks(run, hooks[run.deployment], self.now) for run in runs}
+        """Notify the hooks of each run, and note the result. A run stays as it is if none of its hooks is reached."""
+        hooks_of = {run.id: _in_turn(due_hooks(run, hooks[run.deployment], self.now), run.notify_tries) for run in runs}
         answers: dict[tuple[object, str], str | None] = {}
         calls: Calls[Delivery, str] = Calls(
             self._deliver,
@@ -76,10 +83,11 @@ class _Round:
             answers |= {(run.id, hook.name): problem for (run, hook), problem in group}
         notified: list[Notified] = []
         for run in runs:
-            problems = {hook.name: answers[run.id, hook.name] for hook in hooks_of[run.id]}
-            if None not in problems.values():
-                reached = {name: problem or "" for name, problem in problems.items()}
-                notified.append(self._notified(run, reached, hooks[run.deployment]))
+            names = [hook.name for hook in hooks_of[run.id]]
+            problems = {name: problem for name in names if (problem := answers[run.id, name]) is not None}
+            if problems or not names:
+                again_at = self._again_at(run, problems, hooks[run.deployment], are_all=len(problems) == len(names))
+                notified.append(self._notified(run, problems, again_at))
         self.dispatch.store.notified(notified)
 
     def _deliver(self, delivery: Delivery) -> str:
@@ -93,21 +101,21 @@ class _Round:
         self.dispatch.events("hook.notified", run=run.id, pool=run.pool, hook=hook.name, notification=type_of(run))
         return ""
 
-    def _notified(self, run: Run, problems: Mapping[str, str], hooks: Sequence[Hook]) -> Notified:
+    def _notified(self, run: Run, problems: Mapping[str, str], again_at: datetime | None) -> Notified:
         """`problems`: by hook, why it has not confirmed; empty for a hook that has."""
         confirmed = run.notified_hooks | {name for name, problem in problems.items() if not problem}
-        return Notified(
-            run_id=run.id,
-            notify_at=run.notify_at or self.now,
-            again_at=self._again_at(run, next(filter(None, problems.values()), ""), hooks),
-            hooks=confirmed,
-        )
+        return Notified(run_id=run.id, notify_at=run.notify_at or self.now, again_at=again_at, hooks=confirmed)
 
-    def _again_at(self, run: Run, problem: str, hooks: Sequence[Hook]) -> datetime | None:
+    def _again_at(self, run: Run, problems: Mapping[str, str], hooks: Sequence[Hook], *, are_all: bool) -> datetime | None:
+        """`are_all`: no hook was left out by the deadline."""
+        problem = next(filter(None, problems.values()), "")
+        if problem:
+            self.report.problem = self.report.problem or f"not delivered: {problem}"
+        if not are_all:
+            return self.now
         if not problem:
             self.report.notified += 1
             return next_look(run, hooks, self.now)
-        self.report.problem = self.report.problem or f"not delivered: {problem}"
         tries = run.notify_tries + 1
         if tries >= MAX_TRIES:
             self.dispatch.events("hook.given_up", run=run.id, pool=run.pool, problem=problem)
