@@ -23,6 +23,8 @@ BENCHMARKS = {
     "story": "200 waiting runs from the start of a cold process to the last RunTask",
     "idle": "what a tick costs that has nothing to submit",
     "pools": "a tick of 1, 100 and 1 thousand pools, of which one has a due run",
+    "queues": "a claim and the reads for people in a pool of 1, 100 and 1 thousand queues",
+    "history": "explain, every filter of `run ls`, an update and a plan at 1 million ended runs",
     "latency": "from create_run, and from a job's end, to the next submission at up to 3 thousand live jobs",
     "schedules": "what it costs to make one new window of a schedule a run, for each kind",
     "start_up": "CPU of a command from its start to its end, beside an empty interpreter",

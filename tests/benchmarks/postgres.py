@@ -11,11 +11,10 @@ from dispatcher.core.transitions import UNCLAIMED
 from dispatcher.models import RunState
 from dispatcher.records import Claim, Decision, Move, Snapshot
 from dispatcher.stores.postgres import PostgresStore
-from dispatcher.stores.rows import RUN
 from providers.base import Submission
 from tests.benchmarks.figures import Figure, Result, Target
 from tests.benchmarks.measuring import Options, in_turns, ratios, stopwatch
-from tests.benchmarks.worlds import POOL, QUEUES, add_ecs_pool, waiting_run
+from tests.benchmarks.worlds import POOL, QUEUES, add_copies_to_postgres, add_ecs_pool, waiting_run
 from tests.stores.postgres_server import PostgresServer
 from tests.stores.postgres_wire import Cutter
 
@@ -26,7 +25,6 @@ LEASE = timedelta(minutes=5)
 SUBMISSION = Submission(name="r0-1", handle={"task": "arn"})
 
 _DIFFERS = {
-    "id": "md5(n::text)",
     "name": "name || '-' || n",
     "queue": f"(ARRAY{list(QUEUES)})[1 + n % {len(QUEUES)}]",
     "due_at": "due_at - n",
@@ -72,13 +70,7 @@ class _World:
         add_ecs_pool(self.store)
         model = waiting_run()
         self.store.add_runs([model])
-        columns = {name: _DIFFERS.get(name, name) for name in RUN.names}
-        server.administer(
-            f"INSERT INTO runs ({', '.join(columns)}) SELECT {', '.join(columns.values())} "
-            f"FROM generate_series(1, {size}) AS n, (SELECT * FROM runs WHERE id = '{model.id.hex}') AS model",
-            self.database,
-        )
-        server.administer("VACUUM ANALYZE", self.database)
+        add_copies_to_postgres(server, self.database, model, size, _DIFFERS)
 
     def claim_and_record(self) -> float:
         with stopwatch() as seconds:

@@ -18,6 +18,7 @@ from dispatcher.stores.sqlite import SqliteStore
 from providers import registry
 from tests.benchmarks.emulated import PROVIDER_OPTIONS
 from tests.builders import a_pool, a_run
+from tests.stores.postgres_server import PostgresServer
 
 POOL = "benchmark"
 QUEUES = ("critical", "default", "low")
@@ -50,25 +51,48 @@ def add_waiting(store: Store, count: int) -> None:
 
 
 def add_backlog(path: Path, count: int) -> None:
-    """`count` waiting runs by one SQL statement: copies of a run that the store itself wrote, each with an id, a name and a due
-    time of its own, in every queue in turn. The indices are taken away before and made anew after.
-
-    Writing a million through `add_runs` would take minutes and come to the same file.
-    """
+    """`count` waiting runs, each with a due time of its own, in every queue in turn."""
     with closing(SqliteStore(path)) as store:
         model = waiting_run()
         store.add_runs([model])
+    queue = f"CASE i % 3 WHEN 0 THEN '{QUEUES[0]}' WHEN 1 THEN '{QUEUES[1]}' ELSE '{QUEUES[2]}' END"
+    add_copies(path, model, count - 1, {"name": "name || '-' || i", "queue": queue, "due_at": "due_at - 1000 * (:count - i)"})
+
+
+def add_copies(path: Path, model: Run, count: int, differs: Mapping[str, str]) -> None:
+    """Copies of a run that the store itself wrote, by one SQL statement: each with an id of its own, and with what `differs`,
+    where `i` is its number. The indices are taken away before and made anew after.
+
+    Writing a million through `add_runs` would take minutes and come to the same file.
+    """
+    values = {"id": "lower(hex(randomblob(16)))", **differs}
+    columns = ", ".join(values.get(column, column) for column in RUN.names)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA cache_size = -500000")
         connection.execute("BEGIN")
         indices = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL").fetchall()
         for name, _ in indices:
             connection.execute(f"DROP INDEX {name}")
-        connection.execute(_COPIES, {"count": count - 1, "model": model.id.hex})
+        connection.execute(
+            f"""WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < :count)
+            INSERT INTO runs ({RUN.columns}) SELECT {columns} FROM runs, numbers WHERE runs.id = :model ORDER BY i""",
+            {"count": count, "model": model.id.hex},
+        )
         for _, statement in indices:
             connection.execute(statement)
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def add_copies_to_postgres(server: PostgresServer, database: str, model: Run, count: int, differs: Mapping[str, str]) -> None:
+    """The same on PostgreSQL, where `n` is a copy's number."""
+    columns = {name: {"id": "md5(n::text)", **differs}.get(name, name) for name in RUN.names}
+    server.administer(
+        f"INSERT INTO runs ({', '.join(columns)}) SELECT {', '.join(columns.values())} "
+        f"FROM generate_series(1::bigint, {count}) AS n, (SELECT * FROM runs WHERE id = '{model.id.hex}') AS model",
+        database,
+    )
+    server.administer("VACUUM ANALYZE", database)
 
 
 def settings_environment(path: Path) -> dict[str, str]:
@@ -77,16 +101,3 @@ def settings_environment(path: Path) -> dict[str, str]:
         "DISPATCHER_STORE": f"sqlite:///{path}",
         "DISPATCHER_PROVIDER_OPTIONS": json.dumps({"ecs:push": PROVIDER_OPTIONS}),
     }
-
-
-_DIFFERS = {
-    "id": "lower(hex(randomblob(16)))",
-    "name": "name || '-' || i",
-    "queue": f"CASE i % 3 WHEN 0 THEN '{QUEUES[0]}' WHEN 1 THEN '{QUEUES[1]}' ELSE '{QUEUES[2]}' END",
-    "due_at": "due_at - 1000 * (:count - i)",
-}
-_COPIES = f"""
-WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < :count)
-INSERT INTO runs ({RUN.columns})
-SELECT {", ".join(_DIFFERS.get(column, column) for column in RUN.names)} FROM runs, numbers WHERE runs.id = :model ORDER BY i
-"""

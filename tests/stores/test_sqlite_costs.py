@@ -209,6 +209,18 @@ def test_a_claim_of_fifty_takes_few_statements(store: SqliteStore):
     assert [text for text in statements if text.startswith(("BEGIN", "COMMIT"))] == ["BEGIN IMMEDIATE", "COMMIT"]
 
 
+def test_the_heads_of_a_thousand_queues_are_read_by_one_statement(store: SqliteStore):
+    store.save_pool(a_pool("wide", queues=[f"queue-{n}" for n in range(1_000)]), expected_version=None)
+    runs = [a_run("wide", f"queue-{n}", due_at=NOW - MINUTE) for n in (0, 499, 999)]
+    store.add_runs(runs)
+    statements: list[str] = []
+    assert store._connection
+    store._connection.set_trace_callback(statements.append)
+    claims = store.claim("wide", NOW, lease=LEASE, takeovers=9, decide=every_queue).claims
+    assert {claim.run.id for claim in claims} == {run.id for run in runs}
+    assert len([text for text in statements if "due_at <=" in text]) == 1
+
+
 def test_runs_that_are_held_back_are_passed_over_in_the_index_alone(store: SqliteStore):
     """They come first in their queue; each costs a step along the index, and its row is not read."""
     crowd(store, up_to=100)
@@ -278,6 +290,10 @@ def instructions(store: SqliteStore, verb: Callable[[SqliteStore], object]) -> i
 
 def fifty(snapshot: Snapshot) -> Decision:
     return granting(*snapshot.due("high", 50), *snapshot.due("default", 50))(snapshot)
+
+
+def every_queue(snapshot: Snapshot) -> Decision:
+    return granting(*(run for queue in snapshot.pool.queues for run in snapshot.due(queue.name, 1)))(snapshot)
 
 
 def look(snapshot: Snapshot) -> Decision:
