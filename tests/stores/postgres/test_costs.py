@@ -211,6 +211,20 @@ def test_many_pools_get_their_heartbeat_without_waiting_for_one_that_is_claimed(
     other.close()
 
 
+def test_the_tags_of_a_run_follow_its_state_through_the_index(postgres: PostgresServer, database: str, store: PostgresStore):
+    """Also in a session that began when there were none."""
+    assert store._connection
+    for up_to in (10, 5_000):
+        crowd(postgres, database, store, up_to=up_to)
+        moved(store, a_running_run(store, tags=("crowd", "other")), RunState.FAILED, ended_at=NOW)
+        assert store.prune("pool", NOW + MINUTE, limit=1) == 1
+    store._connection.execute("SELECT pg_stat_force_next_flush()")
+    [(scans, looked_up)] = postgres.administer(
+        "SELECT seq_scan, idx_scan FROM pg_stat_user_tables WHERE relname = 'run_tags'", database
+    )
+    assert (scans, looked_up > 0) == (0, True)
+
+
 def crowd(postgres: PostgresServer, database: str, store: PostgresStore, *, up_to: int) -> None:
     """Fill the default queue with due runs, copied inside the database."""
     first = a_stored_run(store, due_at=NOW - MINUTE, tags=("crowd",))

@@ -1,6 +1,7 @@
 -- Pages of runs, newest first, by a tag, and runs by the beginning of their name. Tags have a table of their own, which triggers
 -- fill, so that older code keeps it right too; a run without tags costs nothing here. The triggers have the rights of the
--- tables' owner: a role that only ticks needs none on the new table.
+-- tables' owner: a role that only ticks needs none on the new table. Whatever the planner believes of a table that was small when a
+-- session began, they find rows by the index.
 
 ALTER TABLE runs ALTER COLUMN name TYPE TEXT COLLATE "C";
 
@@ -21,25 +22,28 @@ SELECT DISTINCT tag, state, created_at, id FROM runs CROSS JOIN LATERAL json_arr
 
 CREATE UNIQUE INDEX run_tags_listed ON run_tags (tag, state, created_at DESC, run);
 
-CREATE FUNCTION runs_tagged() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+CREATE FUNCTION runs_tagged() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+    SET enable_seqscan = off AS $$
 BEGIN
     INSERT INTO run_tags (tag, state, created_at, run)
     SELECT DISTINCT tag, NEW.state, NEW.created_at, NEW.id FROM json_array_elements_text(NEW.tags::json) AS tag;
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION runs_moved() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+CREATE FUNCTION runs_moved() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+    SET enable_seqscan = off AS $$
 BEGIN
     UPDATE run_tags SET state = NEW.state
-    WHERE tag IN (SELECT json_array_elements_text(OLD.tags::json))
+    WHERE tag = ANY (ARRAY (SELECT json_array_elements_text(OLD.tags::json)))
         AND state = OLD.state AND created_at = OLD.created_at AND run = OLD.id;
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION runs_deleted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+CREATE FUNCTION runs_deleted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+    SET enable_seqscan = off AS $$
 BEGIN
     DELETE FROM run_tags
-    WHERE tag IN (SELECT json_array_elements_text(OLD.tags::json))
+    WHERE tag = ANY (ARRAY (SELECT json_array_elements_text(OLD.tags::json)))
         AND state = OLD.state AND created_at = OLD.created_at AND run = OLD.id;
     RETURN NULL;
 END $$;
