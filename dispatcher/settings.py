@@ -24,6 +24,7 @@
 | `DISPATCHER_DOCKER_HOSTS`         | `{}`                                     | JSON object: name -> Docker engine that `docker_host` names: `{"url": "unix:///run/docker.sock"}`, `{"url": "tcp://host:2376", "ca_file": ..., "cert_file": ..., "key_file": ...}` or `{"url": "ssh://user@host"}`. See `providers/docker/README.md` |
 | `DISPATCHER_KUBERNETES_CLUSTERS`  | `{}`                                     | JSON object: name -> cluster that `cluster_config` names: `{"kubeconfig": "/path", "context": "prod"}`, `{"server": "https://host:6443", "ca_file": ..., "token_file": ...}` or `{"in_cluster": true}`, each with a `"namespace"`. See `providers/kubernetes/README.md` |
 | `DISPATCHER_HOOKS`                | `{}`                                     | JSON object: name -> entry that pools and deployments name as hooks: `{"url": ..., "secret_variable": ...}`, a webhook and the variable that holds its secret (`"allow_link_local": true` for a link-local address), or `{"topic_arn": ...}`, an SNS topic |
+| `DISPATCHER_MANAGED`              | `{}`                                     | JSON object: what pools of type `managed` are here, as `{"type": "ecs:push", "job_variables": {"cluster": "jobs"}, "maximum": {"cpu": 4, "memory": 16384, "timeout": 86400, "concurrency": 20}}`. Without it: processes of the machine that ticks. See `providers/managed/README.md` |
 | `DISPATCHER_PROVIDER_OPTIONS`     | `{}`                                     | JSON object: pool type -> options of its provider, as `{"ecs:push": {"launches_per_second": 100}}` |
 | `DISPATCHER_TELEMETRY`            | (none)                                   | `opentelemetry` (metrics and traces over OTLP, set by OTEL_ variables; extra `telemetry`), `cloudwatch` (metrics in the log; in AWS Lambda alone), or both with a comma. See `dispatcher/telemetry/README.md` |
 | `DISPATCHER_TELEMETRY_SECONDS`    | 2                                        | how long an invocation waits at its end, at most, until telemetry is sent; less where its platform leaves less |
@@ -86,6 +87,7 @@ class Settings:
     docker_hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     kubernetes_clusters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     hooks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    managed: Mapping[str, Any] = field(default_factory=dict)
     provider_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     telemetry: tuple[str, ...] | None = None
     telemetry_seconds: float = 2.0
@@ -132,6 +134,7 @@ class Settings:
             docker_hosts=_entries(environment, "DISPATCHER_DOCKER_HOSTS"),
             kubernetes_clusters=_entries(environment, "DISPATCHER_KUBERNETES_CLUSTERS"),
             hooks=_hooks(environment, "DISPATCHER_HOOKS"),
+            managed=_object(environment, "DISPATCHER_MANAGED"),
             provider_options=_entries(environment, "DISPATCHER_PROVIDER_OPTIONS"),
             telemetry=_choices(environment, "DISPATCHER_TELEMETRY", ("opentelemetry", "cloudwatch")),
             telemetry_seconds=_seconds(environment, "DISPATCHER_TELEMETRY_SECONDS", cls.telemetry_seconds),
@@ -266,15 +269,22 @@ def _count(environment: Mapping[str, str], name: str, default: int, *, least: in
     return int(text)
 
 
-def _entries(environment: Mapping[str, str], name: str) -> dict[str, dict[str, Any]]:
+def _object(environment: Mapping[str, str], name: str) -> dict[str, Any]:
     text = environment.get(name)
     if not text:
         return {}
     try:
-        entries = json.loads(text)
+        value = json.loads(text)
     except ValueError as problem:
         raise SettingsError(f"{name}: must be a JSON object ({problem})") from None
-    if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
+    if not isinstance(value, dict):
+        raise SettingsError(f"{name}: must be a JSON object")
+    return value
+
+
+def _entries(environment: Mapping[str, str], name: str) -> dict[str, dict[str, Any]]:
+    entries = _object(environment, name)
+    if not all(isinstance(entry, dict) for entry in entries.values()):
         raise SettingsError(f"{name}: must be a JSON object whose values are objects")
     return entries
 

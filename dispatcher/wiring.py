@@ -69,6 +69,8 @@ class Providers:
             "process": {"directory": Path(self.settings.process_directory)},
             "docker": {"docker_hosts": self.settings.docker_hosts},
             "kubernetes": {"clusters": self.settings.kubernetes_clusters},
+            "managed": {"managed": self.settings.managed, "behind": self},
+            "prefect:managed": {"managed": self.settings.managed, "behind": self},
         }
         return {**own.get(pool_type, {}), **self.settings.provider_options.get(pool_type, {})}
 

@@ -251,6 +251,8 @@ class ProviderLimits:
     """How long an accepted job may take to start when its configuration does not say; None: for ever."""
     observe_batch: int = 100
     """How many submissions one `observe` call is given; at least as many as one request of the provider covers."""
+    pool_limit: int | None = None
+    """The most live jobs of one pool, whatever the pool's own limit is; None: the pool's own alone counts."""
     lingers: bool = False
     """True when an ended job occupies a quota until `discard` removes it."""
 

@@ -165,6 +165,18 @@ _KUBERNETES = ProviderType(
     description="Jobs on Kubernetes clusters",
 )
 
+
+def _managed(name: str) -> ProviderType:
+    return ProviderType(
+        name=name,
+        factory="providers.managed:ManagedProvider",
+        template="managed.json",
+        needs="providers.managed.checking:needs_of",
+        check="providers.managed.checking:check",
+        description="Jobs on what the platform team has chosen for all (DISPATCHER_MANAGED)",
+    )
+
+
 _TYPES: Mapping[str, ProviderType] = {
     kind.name: kind
     for kind in (
@@ -177,6 +189,8 @@ _TYPES: Mapping[str, ProviderType] = {
         _container_instance("azure-container-instance:push"),
         _modal("modal:push"),
         _VERTEX_AI,
+        _managed("managed"),
+        _managed("prefect:managed"),
         # The worker types: pools moved here with the template they had.
         _ecs("ecs"),
         _cloud_run("cloud-run-v2"),

@@ -27,6 +27,8 @@ SECONDS = 60
 """The function's time limit."""
 IDLE_SECONDS = 2
 """Until a container ends that has nothing to do, the least that Modal allows: its usual 60 would keep one up all month."""
+MANAGED = '{"type": "modal:push"}'
+"""What pools of type `managed` are where the secret does not say: sandboxes, beside this function."""
 SHIPPED = frozenset({".py", ".json", ".sql"})
 PIP = "--require-hashes --no-deps --only-binary :all:"
 
@@ -66,4 +68,4 @@ def tick(event: dict[str, Any] | None = None) -> dict[str, Any]:
 
 @cache
 def _instance() -> Instance:
-    return Instance(os.environ)
+    return Instance({"DISPATCHER_MANAGED": MANAGED, **os.environ})

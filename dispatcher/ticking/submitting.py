@@ -25,7 +25,7 @@ from dispatcher.core.reconciliation import (
     refused_until,
     settled_in,
 )
-from dispatcher.models import HoldKind, PoolHold, Run, RunState
+from dispatcher.models import HoldKind, PoolHold, Run, RunState, WorkPool
 from dispatcher.records import Claim, Decision, Move, Snapshot
 from dispatcher.ticking.calls import Calls, Pace
 from dispatcher.ticking.holding import was_accepted
@@ -34,7 +34,7 @@ from dispatcher.ticking.report import seconds_between, timed
 from dispatcher.ticking.run_events import log_answer, log_claim, log_crash
 from dispatcher.ticking.seam import attempted, words
 from dispatcher.ticking.sourcing import note_started, withheld
-from providers.base import Accepted, Job, Misconfigured, Outcome, Throttled, Unknown, Unreachable
+from providers.base import Accepted, Job, Misconfigured, Outcome, ProviderLimits, Throttled, Unknown, Unreachable
 
 PASSES = 20
 """The most claims in a row that find only held runs: each continues behind the one before."""
@@ -53,7 +53,7 @@ class Decider:
     def __call__(self, snapshot: Snapshot) -> Decision:
         """See `dispatcher.records.Decide`."""
         holding = self.tick.holding
-        seen = replace(snapshot, pool=holding.seen_with(snapshot.pool))
+        seen = replace(snapshot, pool=_within(self.tick.provider.limits, holding.seen_with(snapshot.pool)))
         pinning = Pinning(seen, self.tick.provider.limits.start_deadline, holding.needs)
         admission = admit(seen.pool, seen.in_use, seen.due, now=self.now, budget=self.budget, needs=pinning.needs)
         decision = pinning.decide(admission.admitted)
@@ -67,6 +67,12 @@ class Decider:
         snapshot, admission, decision = self.last
         self.tick.report.decided(snapshot, admission, decision)
         return admission
+
+
+def _within(limits: ProviderLimits, pool: WorkPool) -> WorkPool:
+    """The pool with the smaller of its own limit and its provider's."""
+    given = [limit for limit in (pool.concurrency_limit, limits.pool_limit) if limit is not None]
+    return replace(pool, concurrency_limit=min(given)) if limits.pool_limit is not None else pool
 
 
 class Submitting:

@@ -52,6 +52,16 @@ def test_the_next_ticks_see_it_run_and_end_and_free_its_slot_for_the_next():
     assert stage.provider.peak_live == 1
 
 
+@pytest.mark.parametrize(("own", "live"), [(None, 2), (5, 2), (1, 1)])
+def test_the_smaller_of_the_pools_limit_and_its_providers_holds(own, live):
+    stage = Stage(a_pool(limit=own), pool_limit=2)
+    stage.add(4)
+    report = stage.tick_pool()
+    assert (report.submitted, report.barriers) == (live, {"default": "POOL_FULL"})
+    assert stage.tick_pool().submitted == 0
+    assert stage.provider.peak_live == live
+
+
 def test_queues_are_served_by_priority_and_limits_hold():
     stage = Stage(a_pool(limit=4, queues=[a_queue("critical", 1, 1), a_queue("high", 5, 2), a_queue("default", 10)]))
     low, high, critical = stage.add(3), stage.add(3, queue="high"), stage.add(3, queue="critical")

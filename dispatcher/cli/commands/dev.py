@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import click
@@ -46,13 +47,22 @@ Show = Callable[[shapes.Shape], None]
 )
 @click.option("--ticks", type=click.IntRange(min=1), metavar="N", help="Stop after so many ticks.")
 @click.option("--until-done", is_flag=True, help="Stop when nothing is due and nothing holds a slot.")
+@click.option(
+    "--managed",
+    type=click.Choice(["docker", "process"]),
+    help="What pools of type managed are: containers or processes of this machine. It wins over DISPATCHER_MANAGED.",
+)
 @pass_context
-def dev(context: Context, /, *, pools: Sequence[str], every: float, ticks: int | None, until_done: bool) -> Answer:
+def dev(
+    context: Context, /, *, pools: Sequence[str], every: float, ticks: int | None, until_done: bool, managed: str | None
+) -> Answer:
     """Tick every few seconds and show queues, slots and runs, until Ctrl-C.
 
     The first Ctrl-C stops the current tick: no further submission begins, and those under way are recorded. A second one stops
     at once. That loses nothing either, because the next tick continues the work.
     """
+    if managed:
+        context.settings = replace(context.settings, managed={"type": managed})
     named = [context.client.work_pool(name).name for name in pools] or None
     done, picture, turns = 0, shapes.Shape(), Turns(every)
     dispatch = stoppable(context.wiring.dispatch, turns)

@@ -32,6 +32,8 @@ FIRST_VARIABLES: Mapping[str, Mapping[str, Any]] = {
         "resource_group_name": "my-resource-group",
     },
     "modal": {"command": "echo hello"},
+    "managed": {"command": "echo hello"},
+    "prefect:managed": {"command": "echo hello"},
     "vertex-ai": {"image": "docker.io/library/busybox", "command": "echo hello", "region": "us-central1"},
 }
 """A first deployment by type, for worker types and push types. Values that only its author knows are easy to find."""

@@ -62,11 +62,15 @@ ROOTS: Mapping[str, Template] = {
 }
 """By the extra of a provider type."""
 
+MANAGED = "managed"
+
 NOTHING_TO_MAKE: Mapping[str | None, str] = {
     None: "Its jobs are processes on the machine that ticks: there is nothing to provision. Try: dispatcher dev",
     "docker": "Its jobs are containers on engines that are there: there is nothing to provision. Give whoever ticks the "
     "right to use the engine's socket (that right is root on its host), or name other engines in DISPATCHER_DOCKER_HOSTS; "
     "providers/docker/README.md tells how. Try: dispatcher doctor",
+    MANAGED: "Its jobs run on what DISPATCHER_MANAGED names, where the dispatcher ticks. Provision a pool of that type "
+    "(give it with --type), and put its job variables there; providers/managed/README.md tells how.",
     "vertex": "Vertex AI makes the machines of a job when it starts. In the project: enable aiplatform.googleapis.com, ask "
     "for quota of custom model training, give the dispatcher's account roles/aiplatform.user, roles/iam.serviceAccountUser "
     "on the account that the jobs run as, and roles/logging.viewer for `dispatcher run logs`. See "
@@ -92,7 +96,8 @@ class RootModule:
 
 def nothing_to_make(pool_type: str) -> str | None:
     """What to do instead, for types whose jobs need no infrastructure. Raises `ProviderUnavailable` for an unknown type."""
-    return NOTHING_TO_MAKE.get(registry.provider_type(pool_type).extra)
+    kind = registry.provider_type(pool_type)
+    return NOTHING_TO_MAKE.get(MANAGED if kind.template == "managed.json" else kind.extra)
 
 
 def root_module(name: str, pool_type: str, *, with_dispatcher: bool = True, is_stored: bool = True) -> RootModule:

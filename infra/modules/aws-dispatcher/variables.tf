@@ -100,6 +100,17 @@ variable "schedule_enabled" {
   default     = true
 }
 
+variable "managed" {
+  description = "What work pools of type `managed` are here, as { type = \"ecs:push\", job_variables = module.pool.job_variables, maximum = { cpu = 4, concurrency = 20 } }. It becomes DISPATCHER_MANAGED; null: there are none."
+  type        = any
+  default     = null
+
+  validation {
+    condition     = var.managed == null || can(tostring(var.managed.type))
+    error_message = "managed: an object with type, and job_variables and maximum where they are needed."
+  }
+}
+
 variable "environment" {
   description = "Further settings of the function, as DISPATCHER_FAN_OUT. No secrets: Lambda shows them to whoever may read the function."
   type        = map(string)

@@ -21,6 +21,7 @@ module "settings" {
   source = "../settings"
 
   environment      = var.environment
+  managed          = var.managed
   timeout          = var.timeout
   interval_minutes = var.interval_minutes
 }

@@ -132,6 +132,17 @@ variable "subnet_id" {
   default     = null
 }
 
+variable "managed" {
+  description = "What work pools of type `managed` are here, as { type = \"azure-container-instance:push\", job_variables = module.pool.job_variables, maximum = { cpu = 4, concurrency = 20 } }. It becomes DISPATCHER_MANAGED; null: there are none."
+  type        = any
+  default     = null
+
+  validation {
+    condition     = var.managed == null || can(tostring(var.managed.type))
+    error_message = "managed: an object with type, and job_variables and maximum where they are needed."
+  }
+}
+
 variable "environment" {
   description = "Further settings of the function, as DISPATCHER_CREDENTIALS. No secrets, which belong in secret_environment."
   type        = map(string)

@@ -18,6 +18,7 @@ locals {
     "DISPATCHER_HOOKS",
     "DISPATCHER_LEASE_SECONDS",
     "DISPATCHER_LOG_LEVEL",
+    "DISPATCHER_MANAGED",
     "DISPATCHER_MARGIN_SECONDS",
     "DISPATCHER_MAX_CLAIMS",
     "DISPATCHER_PROCESS_DIRECTORY",
@@ -51,7 +52,11 @@ locals {
 
 output "environment" {
   description = "The settings, with the interval of the schedule."
-  value       = merge(var.environment, { DISPATCHER_TICK_INTERVAL_SECONDS = tostring(60 * var.interval_minutes) })
+  value = merge(
+    var.environment,
+    { for name, value in { DISPATCHER_MANAGED = var.managed } : name => jsonencode(value) if value != null },
+    { DISPATCHER_TICK_INTERVAL_SECONDS = tostring(60 * var.interval_minutes) },
+  )
 
   precondition {
     condition     = length(local.unknown) == 0

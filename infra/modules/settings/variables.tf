@@ -3,6 +3,12 @@ variable "environment" {
   type        = map(string)
 }
 
+variable "managed" {
+  description = "What becomes DISPATCHER_MANAGED; null: nothing."
+  type        = any
+  default     = null
+}
+
 variable "timeout" {
   description = "Seconds after which the platform ends an invocation."
   type        = number

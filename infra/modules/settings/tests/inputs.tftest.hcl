@@ -15,6 +15,19 @@ run "the_defaults_do" {
   }
 }
 
+run "what_managed_pools_are" {
+  command = plan
+
+  variables {
+    managed = { type = "ecs:push", job_variables = { cluster = "jobs" }, maximum = { cpu = 4 } }
+  }
+
+  assert {
+    condition     = jsondecode(output.environment.DISPATCHER_MANAGED) == { type = "ecs:push", job_variables = { cluster = "jobs" }, maximum = { cpu = 4 } }
+    error_message = "The object becomes the setting."
+  }
+}
+
 run "one_interval_everywhere" {
   command = plan
 
