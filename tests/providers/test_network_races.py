@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -83,6 +84,15 @@ def _once(cloud: Cloud, call: Call, act: Act) -> Act:
     return Fault.CUT_AFTER if act is Fault.REPEATED and call.action == cloud.unrepeatable else act
 
 
+def _behind(value: str, there: str, here: str, directory: Path) -> str:
+    """A variable that leads to the proxy; where it names a file that leads to the cloud, a copy of the file does."""
+    if not Path(value).is_file():
+        return value.replace(there, here)
+    copy = directory / Path(value).name
+    copy.write_text(Path(value).read_text().replace(there, here))
+    return str(copy)
+
+
 def _is_the_clouds(call: Call) -> bool:
     return not call.path.startswith("/_emulator")
 
@@ -114,7 +124,7 @@ def test_a_hostile_network_and_killed_processes_neither_repeat_nor_lose_nor_crow
         proxy, chance = network(cloud, url)
         with proxy:
             there, here = url.removeprefix("http://"), f"127.0.0.1:{proxy.port}"
-            around = {name: value.replace(there, here) for name, value in environment.items()}
+            around = {name: _behind(value, there, here, tmp_path) for name, value in environment.items()}
             with refusing_now_and_then(proxy):
                 tick_and_kill(replace(cloud, deaths=6), around, path, LEFT)
             chance.calm()

@@ -110,6 +110,15 @@ CLOUDS = (
         lease=2.7,
         variables={},
     ),
+    Cloud(
+        pool_type="kubernetes",
+        emulator="kubernetes",
+        lossy={"CreateJob": 0.1, "DeleteJob": 0.1, "GetJob": 0.05, "ListJobs": 0.05, "ListPods": 0.05},
+        options={"call_timeout": 1.5},
+        lease=2.7,
+        leftovers="apis/batch/v1/jobs",
+        later={"now": lambda: datetime.now(UTC) + timedelta(days=1)},
+    ),
 )
 
 
