@@ -37,9 +37,7 @@ def refusal(answer: Answer, place: tuple[str, str]) -> Outcome:
     if answer.status == 403 and "exceeded quota" in words:
         return Throttled(reason=words, hold=Hold(place=place, freed_by_end=True))
     if answer.status == 403 and LACKS_RIGHT in words:
-        return Misconfigured(
-            reason=f"{words}: give it the rights that providers/kubernetes/README.md lists", hold=Hold(place=place)
-        )
+        return Misconfigured(reason=f"{words}: give it the Role of infra/kubernetes", hold=Hold(place=place))
     if answer.status == 409 and answer.reason == "Conflict":
         return Throttled(reason=words, hold=None)
     if answer.status in FOR_GOOD:

@@ -252,7 +252,7 @@ class KubernetesProvider:
         namespace = place.namespace or api.cluster.namespace
         lacks = missing_rights(api, namespace)
         text = f"in the namespace {namespace!r} the dispatcher lacks the right to {', '.join(lacks)}"
-        return ((text, "give it the rights that providers/kubernetes/README.md lists"),) if lacks else ()
+        return ((text, "give it the Role of infra/kubernetes"),) if lacks else ()
 
     def _asked(self, place: Place) -> Api:
         """The server for a read. Raises `CallFailed` also where its entry is missing: nothing is known of any job then."""

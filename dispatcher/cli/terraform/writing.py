@@ -76,8 +76,8 @@ NOTHING_TO_MAKE: Mapping[str | None, str] = {
     "on the account that the jobs run as, and roles/logging.viewer for `dispatcher run logs`. See "
     "providers/vertex_ai/README.md.",
     "kubernetes": "Its jobs are Jobs in clusters that are there: there is nothing to provision. Give whoever ticks the "
-    "rights in the namespace that providers/kubernetes/README.md lists, and name other clusters in "
-    "DISPATCHER_KUBERNETES_CLUSTERS. Try: dispatcher doctor",
+    "Role of infra/kubernetes in the namespace, and name other clusters in DISPATCHER_KUBERNETES_CLUSTERS; "
+    "infra/kubernetes/README.md tells how the dispatcher itself gets there. Try: dispatcher doctor",
     "modal": "Modal makes what a job needs when it starts: there is nothing to provision. Sign in with `modal token new`, or "
     "name a token in DISPATCHER_CREDENTIALS; infra/modal.md tells how the dispatcher itself gets there.",
 }

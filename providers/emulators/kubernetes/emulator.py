@@ -28,8 +28,8 @@ OUT_OF_MEMORY = 137
 class KubernetesEmulator(Emulator):
     """A cluster on this machine, with the namespace `default` and those in `namespaces`.
 
-    Jobs get one pod each, whose first container is the job; `backoffLimit` is kept and not acted upon. With `rbac` every call
-    needs a token, and what it may do is what the Roles and RoleBindings say that the cluster holds. An image with `no-such` in
+    Jobs get one pod each, whose first container is the job; `backoffLimit` is kept and not acted upon. With `rbac` a token
+    must be known, and what it may do is what the Roles and RoleBindings say that the cluster holds. An image with `no-such` in
     its name cannot be pulled, a pod with a `nodeSelector` finds no node. Faults: `Reason: message` as a detail gives any error.
 
     Not emulated: watches, pods without a Job, JSON patches, the order of finalizers, readiness probes, other containers' ends.
