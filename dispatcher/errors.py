@@ -10,6 +10,7 @@
     ├── AlreadyExists           the name is taken
     ├── Conflict                the thing changed in between, or its state does not allow the change
     ├── SettingsError           an environment variable is missing or wrong (names it)
+    ├── SourceError             a source of runs (a Prefect server) gave no usable answer
     ├── PackagingError          a function's package cannot be built (names the option or the file)
     └── StoreError              the store cannot be used
         ├── StoreUnavailable    it cannot be reached, or gave no answer in time
@@ -80,6 +81,10 @@ class Conflict(DispatcherError):
 
 class SettingsError(DispatcherError):
     """A setting is missing or wrong."""
+
+
+class SourceError(DispatcherError):
+    """A source of runs gave no usable answer; it is asked again in the next tick."""
 
 
 class PackagingError(DispatcherError):

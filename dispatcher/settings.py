@@ -26,6 +26,10 @@
 | `DISPATCHER_HOOKS`                | `{}`                                     | JSON object: name -> entry that pools and deployments name as hooks: `{"url": ..., "secret_variable": ...}`, a webhook and the variable that holds its secret (`"allow_link_local": true` for a link-local address), or `{"topic_arn": ...}`, an SNS topic |
 | `DISPATCHER_MANAGED`              | `{}`                                     | JSON object: what pools of type `managed` are here, as `{"type": "ecs:push", "job_variables": {"cluster": "jobs"}, "maximum": {"cpu": 4, "memory": 16384, "timeout": 86400, "concurrency": 20}}`. Without it: processes of the machine that ticks. See `providers/managed/README.md` |
 | `DISPATCHER_PROVIDER_OPTIONS`     | `{}`                                     | JSON object: pool type -> options of its provider, as `{"ecs:push": {"launches_per_second": 100}}` |
+| `DISPATCHER_PREFECT_API_URL`      | (none)                                   | the API of a self-hosted Prefect server, as `http://prefect:4200/api`, whose push work pools are served (extra `prefect`; see `dispatcher/prefect/README.md`). Its key or auth string is read from PREFECT_API_KEY or PREFECT_API_AUTH_STRING |
+| `DISPATCHER_PREFECT_JOBS_API_URL` | (none)                                   | the same API as jobs reach it, where that is another address |
+| `DISPATCHER_PREFECT_POOLS`        | (none)                                   | work pools of worker types (`ecs`) to serve as well, by name, with commas. No Prefect worker should serve them |
+| `DISPATCHER_PREFECT_IMAGE`        | `prefecthq/prefect:3-latest`             | the image of flow runs whose work pool and deployment name none |
 | `DISPATCHER_TELEMETRY`            | (none)                                   | `opentelemetry` (metrics and traces over OTLP, set by OTEL_ variables; extra `telemetry`), `cloudwatch` (metrics in the log; in AWS Lambda alone), or both with a comma. See `dispatcher/telemetry/README.md` |
 | `DISPATCHER_TELEMETRY_SECONDS`    | 2                                        | how long an invocation waits at its end, at most, until telemetry is sent; less where its platform leaves less |
 | `DISPATCHER_UI_AUTH`              | (none)                                   | the page and the HTTP API behind an identity-aware proxy: `header:NAME`, the header in which the proxy says who asks. Needs the next two. `dispatcher ui` needs none of these |
@@ -58,6 +62,8 @@ WAKES = ("lambda:", "arn:", "command:")
 
 SHORTEST_PROXY_SECRET = 16
 
+PREFECT_IMAGE = "prefecthq/prefect:3-latest"
+
 CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"
 
 
@@ -89,6 +95,10 @@ class Settings:
     hooks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     managed: Mapping[str, Any] = field(default_factory=dict)
     provider_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    prefect_api_url: str | None = None
+    prefect_jobs_api_url: str | None = None
+    prefect_pools: frozenset[str] = frozenset()
+    prefect_image: str = PREFECT_IMAGE
     telemetry: tuple[str, ...] | None = None
     telemetry_seconds: float = 2.0
     ui_auth: str | None = None
@@ -136,6 +146,10 @@ class Settings:
             hooks=_hooks(environment, "DISPATCHER_HOOKS"),
             managed=_object(environment, "DISPATCHER_MANAGED"),
             provider_options=_entries(environment, "DISPATCHER_PROVIDER_OPTIONS"),
+            prefect_api_url=_url(environment, "DISPATCHER_PREFECT_API_URL"),
+            prefect_jobs_api_url=_url(environment, "DISPATCHER_PREFECT_JOBS_API_URL"),
+            prefect_pools=_names(environment, "DISPATCHER_PREFECT_POOLS"),
+            prefect_image=environment.get("DISPATCHER_PREFECT_IMAGE") or PREFECT_IMAGE,
             telemetry=_choices(environment, "DISPATCHER_TELEMETRY", ("opentelemetry", "cloudwatch")),
             telemetry_seconds=_seconds(environment, "DISPATCHER_TELEMETRY_SECONDS", cls.telemetry_seconds),
             ui_auth=_ui_auth(environment),
@@ -240,6 +254,14 @@ def _ui_auth(environment: Mapping[str, str]) -> str | None:
         raise SettingsError(f"DISPATCHER_UI_PROXY_SECRET: {words}")
     if not _names(environment, "DISPATCHER_UI_HOSTS"):
         raise SettingsError("DISPATCHER_UI_HOSTS: must name the hosts that are served, because DISPATCHER_UI_AUTH is set")
+    return text
+
+
+def _url(environment: Mapping[str, str], name: str) -> str | None:
+    """The address of an API. It may be plain HTTP: a server of one's own often stands in a private network."""
+    text = environment.get(name) or None
+    if text is not None and not re.fullmatch(r"https?://[^\s/@]+(/[^\s@]*)?", text):
+        raise SettingsError(f"{name}: give an address without a user or a password, as http://prefect:4200/api")
     return text
 
 

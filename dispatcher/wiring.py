@@ -26,6 +26,7 @@ from providers.base import Provider, ProviderUnavailable
 
 if TYPE_CHECKING:
     from dispatcher.client import Dispatcher
+    from dispatcher.prefect.source import PrefectSource
     from dispatcher.telemetry import Consumer, MakeConsumer, Report, Telemetry
 
 __all__ = ["Providers", "Wiring", "deliveries", "open_store", "wire", "without_password"]
@@ -149,8 +150,25 @@ def wire(
             side_by_side=SIDE_BY_SIDE,
             heads=HEADS if telemetry else 0,
         ),
+        source=prefect_source(settings, store, clock, environment) if settings.prefect_api_url else None,
     )
     return Wiring(settings=settings, store=store, dispatch=dispatch, telemetry=telemetry)
+
+
+def prefect_source(
+    settings: Settings, store: Store, clock: Clock, environment: Mapping[str, str] | None = None
+) -> PrefectSource:
+    """The Prefect server of the settings; imported on use, because most ticks have none. Raises `SettingsError`."""
+    if settings.prefect_api_url is None:
+        raise SettingsError("DISPATCHER_PREFECT_API_URL: is not set; give the API of your server, as http://prefect:4200/api")
+    try:
+        from dispatcher.prefect.opening import opened  # noqa: PLC0415 - only where it is asked for
+    except ModuleNotFoundError as problem:
+        raise SettingsError(
+            f"DISPATCHER_PREFECT_API_URL: needs {problem.name}, which is not installed; "
+            "pip install 'push-dispatcher[prefect]' adds it"
+        ) from None
+    return opened(settings, store, clock, os.environ if environment is None else environment)
 
 
 def deliveries(settings: Settings, environment: Mapping[str, str] | None = None) -> Deliveries:

@@ -20,7 +20,7 @@ from dispatcher.packaging.wheels import Source, Wheel, download
 DISTRIBUTION = "push-dispatcher"
 VALIDATION = frozenset({"jsonschema", "pydantic", "regex"})
 """What checks input. No tick needs it; creating a run in the function does."""
-EXTRAS = ("aws", "azure", "docker", "gcp", "kubernetes", "modal", "postgres", "schedules", "telemetry", "vertex")
+EXTRAS = ("aws", "azure", "docker", "gcp", "kubernetes", "modal", "postgres", "prefect", "schedules", "telemetry", "vertex")
 """The extras that a function may want: providers, stores, telemetry, and what reads schedules."""
 
 Wanted = frozenset[tuple[str, str]]

@@ -146,7 +146,7 @@ def test_a_platform_with_a_host_of_its_own_asks_for_what_that_needs_and_no_other
 
 
 def test_an_extra_that_no_function_has_is_refused():
-    known = "aws, azure, docker, gcp, kubernetes, modal, postgres, schedules, telemetry, vertex"
+    known = "aws, azure, docker, gcp, kubernetes, modal, postgres, prefect, schedules, telemetry, vertex"
     with pytest.raises(PackagingError, match=f"extras: dev is not an extra for functions; these are {known}"):
         roots(["dev"], ARM, validation=False)
 

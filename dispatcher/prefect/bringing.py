@@ -1,0 +1,110 @@
+"""Flow runs that are due become runs, each once for every occasion on which it is scheduled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, TypeVar
+
+from dispatcher.core.transitions import end
+from dispatcher.models import Run, RunState, WorkPool
+from dispatcher.prefect.flow_runs import FlowRun, run_of, variables_of
+from dispatcher.prefect.identity import run_id
+from dispatcher.prefect.server import PAGE, Server
+from dispatcher.records import Snapshot
+from dispatcher.store import Store
+
+Item = TypeVar("Item")
+
+AHEAD = timedelta(seconds=60)
+"""How long before its time a flow run is brought; it starts when it is due."""
+MOST = 2000
+"""Flow runs of one queue that one tick reads."""
+WAITING = 2500
+"""Waiting runs of one queue that are read to know what is here already: more than `MOST`."""
+
+
+@dataclass
+class Bringing:
+    """One round of bringing the flow runs of one pool."""
+
+    store: Store
+    server: Server
+    pool: WorkPool
+    now: datetime
+    is_over: Callable[[], bool]
+    crashed: Callable[[FlowRun, Run], None]
+    """Reports a run that could not be rendered: the server has not heard of it yet."""
+    deployments: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def bring(self) -> int:
+        """Add the runs that are new; returns their number. A page after the first is read only if this one had any."""
+        waiting, added = self._waiting(), 0
+        for queue in self.pool.queues:
+            listed = self.server.flow_runs(self.pool.name, ["SCHEDULED"], queue=queue.name, before=self.now + AHEAD)
+            for page in pages(islice(listed, MOST)):
+                new = list(self._new(page, waiting))
+                added += len(self.store.add_runs([run for run, _ in new])) if new else 0
+                self._replace([old for _, old in new if old is not None])
+                if not new or self.is_over():
+                    break
+        return added
+
+    def _waiting(self) -> dict[str, Run]:
+        """Our waiting runs by flow run, in one read; a later one of the same flow run counts."""
+
+        def waiting(snapshot: Snapshot) -> Sequence[Run]:
+            return [run for queue in snapshot.pool.queues for run in snapshot.due(queue.name, WAITING)]
+
+        runs = self.store.look(self.pool.name, self.now + AHEAD, waiting) or ()
+        return {run.source_id: run for run in sorted(runs, key=lambda run: run.created_at) if run.source_id is not None}
+
+    def _new(self, page: Sequence[FlowRun], waiting: Mapping[str, Run]) -> Iterator[tuple[Run, Run | None]]:
+        """The runs to add, each with the waiting run that it replaces."""
+        flow_runs = [flow_run for flow_run in page if not flow_run.retries_in_process]
+        self._read_deployments(flow_runs)
+        for flow_run in flow_runs:
+            variables = variables_of(flow_run, self.deployments.get(flow_run.deployment_id or ""), self.pool)
+            known = waiting.get(flow_run.id)
+            if known is not None and known.job_variables == variables and known.queue == flow_run.queue:
+                continue
+            occasion, last = latest(self.store, self.pool, flow_run.id)
+            if known is None and last is not None and not self._is_over(flow_run, last):
+                continue
+            yield run_of(flow_run, variables, self.pool, occasion + 1, self.now), known
+
+    def _is_over(self, flow_run: FlowRun, last: Run) -> bool:
+        """Whether the occasion of our last run of it is over, so that this is another one."""
+        if not last.state.is_terminal:
+            return False
+        unheard = last.state is RunState.CRASHED and last.claimed_at is None and last.scheduled_at == flow_run.due_at
+        if unheard:
+            self.crashed(flow_run, last)
+        return not unheard
+
+    def _replace(self, old: Sequence[Run]) -> None:
+        """End waiting runs after their successors were added. Both together are safe: the server lets one of them start."""
+        reason = "its flow run was changed in Prefect, and another run has taken its place"
+        if moves := [end(run, RunState.CANCELLED, reason, self.now, notifies=False) for run in old]:
+            self.store.move(moves)
+
+    def _read_deployments(self, flow_runs: Sequence[FlowRun]) -> None:
+        ids = {flow_run.deployment_id for flow_run in flow_runs if flow_run.deployment_id} - self.deployments.keys()
+        for some in pages(iter(sorted(ids))):
+            self.deployments.update(self.server.deployments(some))
+
+
+def latest(store: Store, pool: WorkPool, flow_run_id: str) -> tuple[int, Run | None]:
+    """The number of our runs of a flow run, and the last of them."""
+    occasion, last = 0, None
+    while run := store.get(run_id(pool, flow_run_id, occasion + 1)):
+        occasion, last = occasion + 1, run
+    return occasion, last
+
+
+def pages(items: Iterator[Item]) -> Iterator[Sequence[Item]]:
+    """The items in parts of at most one page of the server, each read when it is asked for."""
+    while page := list(islice(items, PAGE)):
+        yield page

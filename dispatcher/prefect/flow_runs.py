@@ -1,0 +1,126 @@
+"""A flow run as the server shows it, and the run that we make of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from dispatcher.core.names import with_end
+from dispatcher.core.templates import nest
+from dispatcher.errors import RenderError, SourceError
+from dispatcher.models import FORBIDDEN_IN_NAMES, Run, WorkPool
+from dispatcher.prefect.answers import time_in
+from dispatcher.prefect.identity import run_id
+
+ENV, LABELS = "env", "labels"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowRun:
+    """What we read of a flow run."""
+
+    id: str
+    name: str
+    state: Mapping[str, Any]
+    queue: str
+    due_at: datetime | None
+    deployment_id: str | None
+    flow_id: str | None
+    job_variables: Mapping[str, Any]
+    tags: tuple[str, ...]
+    infrastructure_pid: str | None
+    retries_in_process: bool
+    """Whether its next attempt is started by its own process."""
+
+    @property
+    def state_type(self) -> str:
+        """As `SCHEDULED`."""
+        return str(self.state.get("type"))
+
+
+def flow_run_in(body: Any) -> FlowRun:
+    """The flow run in an answer. Raises `SourceError` for anything else."""
+    if not isinstance(body, Mapping) or not isinstance(body.get("id"), str):
+        raise SourceError("Prefect: an answer holds something that is no flow run")
+    policy, state = body.get("empirical_policy"), body.get("state")
+    variables, tags = body.get("job_variables"), body.get("tags")
+    return FlowRun(
+        id=body["id"],
+        name=str(body.get("name") or body["id"]),
+        state=state if isinstance(state, Mapping) else {},
+        queue=str(body.get("work_queue_name") or ""),
+        due_at=time_in(body.get("next_scheduled_start_time")),
+        deployment_id=body.get("deployment_id"),
+        flow_id=body.get("flow_id"),
+        job_variables=variables if isinstance(variables, Mapping) else {},
+        tags=tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
+        infrastructure_pid=body.get("infrastructure_pid"),
+        retries_in_process=isinstance(policy, Mapping) and policy.get("retry_type") == "in_process",
+    )
+
+
+def run_of(flow_run: FlowRun, variables: Mapping[str, Any], pool: WorkPool, occasion: int, now: datetime) -> Run:
+    """Our run of a flow run for one occasion. The source retries and notifies; our run does neither."""
+    due_at = flow_run.due_at or now
+    return Run(
+        id=run_id(pool, flow_run.id, occasion),
+        name=_name(flow_run),
+        pool=pool.name,
+        queue=flow_run.queue,
+        job_variables=variables,
+        tags=flow_run.tags,
+        created_at=now,
+        scheduled_at=due_at,
+        due_at=due_at,
+        source_id=flow_run.id,
+    )
+
+
+def variables_of(flow_run: FlowRun, deployment: Mapping[str, Any] | None, pool: WorkPool) -> dict[str, Any]:
+    """The job variables of a run: its deployment's, its own, and what its process has to know.
+
+    `env` is merged name by name; everything else of the flow run replaces its deployment's, as everywhere here.
+    """
+    low, high = _nested(_variables(deployment)), _nested(flow_run.job_variables)
+    environments = [level[ENV] for level in (low, high) if isinstance(level.get(ENV), Mapping)]
+    merged = {**low, **high}
+    merged[ENV] = {name: value for level in environments for name, value in level.items()} | _environment(flow_run, deployment)
+    brought = merged.get(LABELS, _default_labels(pool))
+    merged[LABELS] = {"prefect.io/flow-run-id": flow_run.id, **(brought if isinstance(brought, Mapping) else {})}
+    return merged
+
+
+def _environment(flow_run: FlowRun, deployment: Mapping[str, Any] | None) -> dict[str, str]:
+    known = {
+        "PREFECT__FLOW_RUN_ID": flow_run.id,
+        "PREFECT__FLOW_ID": flow_run.flow_id,
+        "PREFECT__DEPLOYMENT_ID": flow_run.deployment_id,
+        "PREFECT__DEPLOYMENT_NAME": deployment.get("name") if deployment else None,
+    }
+    return {name: value for name, value in known.items() if isinstance(value, str)}
+
+
+def _variables(deployment: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    variables = deployment.get("job_variables") if deployment else None
+    return variables if isinstance(variables, Mapping) else {}
+
+
+def _nested(variables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With dotted names put into place; as they are where that is impossible, so that rendering names the fault."""
+    try:
+        return nest(variables)
+    except RenderError:
+        return variables
+
+
+def _default_labels(pool: WorkPool) -> Any:
+    labels = pool.base_job_template["variables"].get("properties", {}).get(LABELS)
+    return labels.get("default") if isinstance(labels, Mapping) else None
+
+
+def _name(flow_run: FlowRun) -> str:
+    clean = "".join("-" if letter in FORBIDDEN_IN_NAMES or not letter.isprintable() else letter for letter in flow_run.name)
+    clean = clean.strip()
+    return with_end(clean or "flow-run", "")

@@ -1,0 +1,173 @@
+"""Pools and queues of the server become ours. Nothing is checked or written while they have not changed there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import uuid4
+
+from dispatcher.core.transitions import end
+from dispatcher.errors import InvalidInput
+from dispatcher.models import DEFAULT_QUEUE, Mirror, RunState, WorkPool, WorkQueue
+from dispatcher.records import RunFilter
+from dispatcher.settings import PREFECT_IMAGE
+from dispatcher.store import Store
+from providers import registry
+
+Shown = Mapping[str, Any]
+"""A pool or a queue as the server shows it."""
+
+NAME = "prefect"
+"""What mirrored pools carry as their source."""
+
+COMMAND = "prefect flow-run execute"
+"""What Prefect's workers run where a job variable says nothing else."""
+
+GONE = "Prefect does not have it any more, or its type is not served"
+
+MOST = 1000
+"""Runs of a queue that is gone which one tick withdraws."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForJobs:
+    """What every job of a flow run has to know, where its template leaves it open."""
+
+    api_url: str
+    """The server, as jobs reach it."""
+    image: str = PREFECT_IMAGE
+
+
+class Mirroring:
+    """Makes pools of ours what the server's pools are."""
+
+    def __init__(self, store: Store, jobs: ForJobs) -> None:
+        self._store, self._jobs = store, jobs
+
+    def mirror(
+        self, there: Mapping[str, Any], queues: Sequence[Mapping[str, Any]], now: datetime
+    ) -> tuple[WorkPool | None, str]:
+        """Our pool for one of the server's, and why it is not exactly that. Raises `StoreError` or `Conflict`."""
+        name = str(there.get("name"))
+        stored = self._store.pool(name)
+        if stored is not None and (stored.mirror is None or stored.mirror.source != NAME):
+            return None, f"work pool {name!r}: a pool of our own has this name; rename one of the two"
+        wanted, revision = self._wanted(there, queues, now)
+        if stored is not None and stored.mirror is not None and stored.mirror.revision == revision:
+            return stored, stored.mirror.problem
+        if stored is not None and stored.type != wanted.type:
+            return None, f"work pool {name!r} was {stored.type} and is {wanted.type} in Prefect: give it another name there"
+        problem = _problem_of(wanted)
+        if problem and stored is None:
+            return None, f"work pool {name!r} is not served: {problem}"
+        return self._saved(stored, wanted, Mirror(source=NAME, revision=revision, problem=problem), now), problem
+
+    def gone(self, names: Sequence[str]) -> Sequence[str]:
+        """Pause the mirrored pools that the server does not have any more; `names` are those that it has."""
+        left = [pool for pool in self._store.pools() if pool.mirror and pool.mirror.source == NAME and pool.name not in names]
+        for pool in left:
+            mirror = Mirror(source=NAME, revision="", problem=GONE)
+            if not pool.paused or pool.mirror != mirror:
+                self._store.save_pool(replace(pool, paused=True, mirror=mirror), expected_version=pool.version)
+        return [f"Prefect: work pool {pool.name!r} is paused: {GONE}" for pool in left]
+
+    def _wanted(self, there: Mapping[str, Any], queues: Sequence[Mapping[str, Any]], now: datetime) -> tuple[WorkPool, str]:
+        pool = WorkPool(
+            id=uuid4(),  # the same pool in another store has another
+            name=str(there.get("name")),
+            type=str(there.get("type")),
+            base_job_template=adapted(there.get("base_job_template") or _default_template(str(there.get("type"))), self._jobs),
+            queues=_queues(queues),
+            concurrency_limit=there.get("concurrency_limit"),
+            paused=bool(there.get("is_paused")),
+            description=str(there.get("description") or ""),
+            created_at=now,
+        )
+        return pool, _revision(pool)
+
+    def _saved(self, stored: WorkPool | None, wanted: WorkPool, mirror: Mirror, now: datetime) -> WorkPool:
+        if stored is None:
+            return self._store.save_pool(replace(wanted, mirror=mirror), expected_version=None)
+        self._withdraw(stored, {queue.name for queue in wanted.queues}, now)
+        template = stored.base_job_template if mirror.problem else wanted.base_job_template
+        whole = replace(wanted, id=stored.id, created_at=stored.created_at, base_job_template=template, mirror=mirror)
+        return self._store.save_pool(whole, expected_version=stored.version)
+
+    def _withdraw(self, stored: WorkPool, queues: set[str], now: datetime) -> None:
+        """End what waits in queues that are gone: its flow runs are in another queue now, or in none."""
+        for queue in stored.queues:
+            if queue.name not in queues:
+                where = RunFilter(pool=stored.name, queue=queue.name, states=frozenset({RunState.SCHEDULED}))
+                runs = self._store.runs(where, limit=MOST)
+                reason = "its work queue was deleted in Prefect"
+                if moves := [end(run, RunState.CANCELLED, reason, now, notifies=False) for run in runs]:
+                    self._store.move(moves)
+
+
+def adapted(template: Any, jobs: ForJobs) -> Any:
+    """A base job template in which everything that a flow run's job needs has a default; what is set stays."""
+    variables = template.get("variables") if isinstance(template, Mapping) else None
+    properties = variables.get("properties") if isinstance(variables, Mapping) else None
+    if not isinstance(variables, Mapping) or not isinstance(properties, Mapping):
+        return template
+    filled = {name: _filled(name, schema, jobs) for name, schema in properties.items()}
+    required = [name for name in variables.get("required") or () if name not in ("command", "image", "env")]
+    return {**template, "variables": {**variables, "properties": filled, **({"required": required} if required else {})}}
+
+
+def _filled(name: str, schema: Any, jobs: ForJobs) -> Any:
+    defaults: Mapping[str, Any] = {"command": COMMAND, "image": jobs.image}
+    if not isinstance(schema, Mapping):
+        return schema
+    default = schema.get("default")
+    if name == "env":
+        return {**schema, "default": {"PREFECT_API_URL": jobs.api_url, **(default if isinstance(default, Mapping) else {})}}
+    return {**schema, "default": defaults[name]} if name in defaults and not default else schema
+
+
+def _default_template(pool_type: str) -> Mapping[str, Any]:
+    return registry.default_template(pool_type)
+
+
+def _queues(queues: Sequence[Mapping[str, Any]]) -> tuple[WorkQueue, ...]:
+    """In order of priority, with distinct numbers; the server allows ties, and its default queue may have another name."""
+    mirrored: list[WorkQueue] = []
+    for queue in sorted(queues, key=lambda queue: (int(queue.get("priority") or 1), str(queue.get("name")))):
+        above = mirrored[-1].priority if mirrored else 0
+        mirrored.append(
+            WorkQueue(
+                name=str(queue.get("name")),
+                priority=max(above + 1, int(queue.get("priority") or 1)),
+                concurrency_limit=queue.get("concurrency_limit"),
+                paused=bool(queue.get("is_paused")),
+                description=str(queue.get("description") or ""),
+            )
+        )
+    if all(queue.name != DEFAULT_QUEUE for queue in mirrored):
+        mirrored.append(WorkQueue(name=DEFAULT_QUEUE, priority=mirrored[-1].priority + 1 if mirrored else 1))
+    return tuple(mirrored)
+
+
+def _revision(pool: WorkPool) -> str:
+    """A digest of everything that is mirrored."""
+    queues = [(queue.name, queue.priority, queue.concurrency_limit, queue.paused, queue.description) for queue in pool.queues]
+    parts = [pool.type, pool.base_job_template, pool.concurrency_limit, pool.paused, pool.description, queues]
+    return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _problem_of(pool: WorkPool) -> str:
+    """Why the pool would be refused if somebody saved it here. Loads the libraries of validation: only for what has changed."""
+    from dispatcher.client.checks import check_base_job_template, validate  # noqa: PLC0415 - a tick validates nothing else
+    from dispatcher.client.jobs import Jobs  # noqa: PLC0415 - likewise
+
+    try:
+        validate(pool)
+        check_base_job_template(pool.base_job_template)
+        Jobs(warn=lambda _warning: None).check_pool(pool)
+    except InvalidInput as problem:
+        return str(problem)
+    return ""

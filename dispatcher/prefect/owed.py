@@ -1,0 +1,110 @@
+"""What the server still has to learn about a flow run, or we about it. Pure.
+
+Both sides are compared, so that a crash at any point costs a tick and loses nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dispatcher.models import Run, RunState, parse_submission_name, submission_name
+from dispatcher.prefect.answers import TAKEN, is_ours
+from dispatcher.prefect.flow_runs import FlowRun
+from dispatcher.prefect.identity import own_transitions
+
+GRACE = timedelta(seconds=45)
+"""How long a job that ended by itself may take to report its own end: its last report may still be on its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The flow run has to be told of an end: CRASHED or CANCELLED."""
+
+    state: RunState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """Our claim of the flow run is to be given back, to be due at that time."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The flow run has to be told where its job is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Our run is to be cancelled."""
+
+    reason: str
+
+
+Owed = Ended | Back | Started | Cancel
+
+
+def owed(flow_run: FlowRun, run: Run, now: datetime) -> Owed | None:
+    """What follows from a flow run that is PENDING, RUNNING or CANCELLING there, and the last run that we made of it."""
+    if flow_run.state_type == "CANCELLING":
+        return _cancelling(flow_run, run)
+    if not holds(flow_run, run):
+        return None
+    if run.state.is_terminal:
+        return _ended(run, now)
+    if run.state is RunState.SCHEDULED and run.not_before is not None and run.not_before > now:
+        return Back(run.not_before)
+    return Started() if run.submission is not None and flow_run.infrastructure_pid != pid_of(run) else None
+
+
+def unseen(run: Run, flow_run: FlowRun | None) -> Cancel | None:
+    """What follows for a live run whose flow run holds no slot there: None where it does not exist any more."""
+    if run.state is RunState.CANCELLING:
+        return None
+    if flow_run is None:
+        return Cancel("its flow run was deleted in Prefect")
+    return Cancel("its flow run is CANCELLED in Prefect") if flow_run.state_type == "CANCELLED" else None
+
+
+def pid_of(run: Run) -> str:
+    """What the flow run shows as its infrastructure: the name of the submission, by which `dispatcher run inspect` finds it."""
+    return submission_name(run.id, run.attempt)
+
+
+def holds(flow_run: FlowRun, run: Run) -> bool:
+    """Whether the flow run's slot is held by this run of ours, and not by a worker or another dispatcher."""
+    if flow_run.state_type == "PENDING":
+        return is_ours(flow_run.state, own_transitions(run))
+    return run.submission is not None and _is_of_a_dispatcher(flow_run.infrastructure_pid)
+
+
+def _is_of_a_dispatcher(pid: str | None) -> bool:
+    """Whether a dispatcher has set this, or nobody yet. It may be that of an earlier occasion: the server keeps it."""
+    return pid is None or parse_submission_name(pid) is not None
+
+
+def _cancelling(flow_run: FlowRun, run: Run) -> Owed | None:
+    if not run.state.is_terminal:
+        return None if run.state is RunState.CANCELLING else Cancel("cancelled in Prefect")
+    ours = _is_of_a_dispatcher(flow_run.infrastructure_pid) and not run.reason.startswith(TAKEN)
+    return Ended(RunState.CANCELLED, run.reason or "its job has ended") if ours else None
+
+
+def _ended(run: Run, now: datetime) -> Ended | None:
+    if run.state is RunState.CANCELLED:
+        return Ended(RunState.CANCELLED, run.reason)
+    by_itself = run.state is RunState.COMPLETED or run.exit_code is not None
+    if by_itself and run.ended_at is not None and now - run.ended_at < GRACE:
+        return None
+    return Ended(RunState.CRASHED, _words(run))
+
+
+def _words(run: Run) -> str:
+    if run.state is RunState.COMPLETED:
+        return "The job ended with exit code 0, and its flow run has reported no end."
+    if run.exit_code:
+        return f"Flow run infrastructure exited with non-zero status code {run.exit_code}. {run.reason}".rstrip()
+    return run.reason or "The job crashed."

@@ -1,0 +1,112 @@
+"""Ends, cancellations and deletions, in both directions: what each side does not know of the other yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from dispatcher.core.transitions import cancelled
+from dispatcher.models import Run, RunState, WorkPool
+from dispatcher.prefect.bringing import latest, pages
+from dispatcher.prefect.flow_runs import FlowRun
+from dispatcher.prefect.identity import Step, transition_id
+from dispatcher.prefect.owed import Back, Cancel, Ended, Started, owed, pid_of, unseen
+from dispatcher.prefect.server import Server
+from dispatcher.store import Store
+
+SLOTS = ("PENDING", "RUNNING", "CANCELLING")
+MOST = 2000
+"""Flow runs of one pool that one tick compares."""
+LIVE = 10_000
+SETTLED = timedelta(seconds=30)
+"""How long after its submission a run may be in no list of the server: the lists were read at different moments."""
+
+
+@dataclass
+class Reporting:
+    """One comparison of one pool."""
+
+    store: Store
+    server: Server
+    pool: WorkPool
+    now: datetime
+    is_over: Callable[[], bool]
+
+    def compare(self) -> None:
+        """Report ends to the server, give claims back, and cancel runs that are cancelled or deleted there."""
+        live = {run.source_id: run for run in self.store.live(self.pool.name, limit=LIVE) if run.source_id is not None}
+        seen = set[str]()
+        for flow_run in islice(self.server.flow_runs(self.pool.name, SLOTS), MOST):
+            seen.add(flow_run.id)
+            if self.is_over():
+                return
+            run = live.get(flow_run.id) or latest(self.store, self.pool, flow_run.id)[1]
+            if run is not None:
+                self._settle(flow_run, run)
+        self._settle_unseen([run for run in live.values() if run.source_id not in seen])
+
+    def cancel_requested(self) -> None:
+        """Cancel the runs whose flow runs are CANCELLING, so that this very tick stops their jobs."""
+        for flow_run in islice(self.server.flow_runs(self.pool.name, ["CANCELLING"]), MOST):
+            _, run = latest(self.store, self.pool, flow_run.id)
+            if run is not None and isinstance(owed(flow_run, run, self.now), Cancel):
+                self._cancel(run)
+
+    def _settle(self, flow_run: FlowRun, run: Run) -> None:
+        match owed(flow_run, run, self.now):
+            case Ended(state, reason):
+                report_end(self.server, flow_run.id, run, state, reason)
+            case Back(at):
+                give_back(self.server, flow_run.id, run, at)
+            case Started():
+                report_started(self.server, run, run.url)
+            case Cancel():
+                self._cancel(run)
+
+    def _settle_unseen(self, runs: Sequence[Run]) -> None:
+        old = [run for run in runs if run.submitted_at is not None and self.now - run.submitted_at > SETTLED]
+        for some in pages(iter(old)):
+            if self.is_over():
+                return
+            there = {flow_run.id: flow_run for flow_run in self.server.flow_runs_by_id([str(run.source_id) for run in some])}
+            for run in some:
+                if unseen(run, there.get(str(run.source_id))):
+                    self._cancel(run)
+
+    def _cancel(self, run: Run) -> None:
+        """A guarded move: what has moved meanwhile is compared again in the next tick."""
+        if (move := cancelled(run, self.now)) is not None:
+            self.store.move([move])
+
+
+def report_end(server: Server, flow_run_id: str, run: Run, state: RunState, reason: str) -> None:
+    """Report an end. The server refuses it where the flow run has ended meanwhile, which is as good."""
+    name = state.value.capitalize()
+    server.set_state(flow_run_id, _state(state.value, name, transition_id(run, Step.END), message=reason))
+
+
+def give_back(server: Server, flow_run_id: str, run: Run, at: datetime) -> None:
+    """Give our claim of a flow run back; it is due again at that time."""
+    state = _state("SCHEDULED", "Scheduled", transition_id(run, Step.BACK), message=run.reason, scheduled_time=at.isoformat())
+    server.set_state(flow_run_id, state)
+
+
+def report_started(server: Server, run: Run, url: str | None) -> None:
+    """Show where the job of a run is. Both calls may be repeated, and may come too late."""
+    flow_run_id = str(run.source_id)
+    server.set_pid(flow_run_id, pid_of(run))
+    step = transition_id(run, Step.INFRASTRUCTURE)
+    server.set_state(flow_run_id, _state("PENDING", "InfrastructurePending", step, message=url or ""))
+
+
+def claim_state(run: Run) -> Mapping[str, Any]:
+    """The state that claims a flow run for an attempt."""
+    return _state("PENDING", "Pending", transition_id(run, Step.CLAIM))
+
+
+def _state(kind: str, name: str, transition: str, *, message: str = "", **details: Any) -> dict[str, Any]:
+    state = {"type": kind, "name": name, "state_details": {"transition_id": transition, **details}}
+    return {**state, "message": message} if message else state

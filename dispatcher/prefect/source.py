@@ -1,0 +1,141 @@
+"""The source that a tick asks: `dispatcher.source.Source` over a Prefect server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from dispatcher.clock import Clock
+from dispatcher.core.reconciliation import NotConfirmed, Withdrawn
+from dispatcher.models import Run, RunState, WorkPool
+from dispatcher.prefect.answers import judged
+from dispatcher.prefect.bringing import Bringing
+from dispatcher.prefect.flow_runs import FlowRun, variables_of
+from dispatcher.prefect.identity import own_transitions
+from dispatcher.prefect.mirroring import NAME, ForJobs, Mirroring
+from dispatcher.prefect.reporting import Reporting, claim_state, give_back, report_end, report_started
+from dispatcher.prefect.server import Server
+from dispatcher.store import Store
+from dispatcher.ticking.seam import attempted, words
+from providers import registry
+from providers.base import Submission
+
+OUR_NAME = "push-dispatcher"
+"""The name under which the server shows who serves a pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Which pools of the server are ours to serve."""
+
+    names: tuple[str, ...] = ()
+    """Pools of worker types (`ecs`), each by name, because a worker may serve them as well."""
+    interval: float = 60.0
+    """Seconds between two ticks: how long the server takes a pool for READY follows from it."""
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The push types that a provider of ours serves."""
+        return tuple(name for name in registry.types() if name.endswith(":push"))
+
+
+@dataclass
+class PrefectSource:
+    """A Prefect server as a source of runs."""
+
+    store: Store
+    server: Server
+    clock: Clock
+    jobs: ForJobs
+    served: Served = Served()
+    name: str = NAME
+    _pools: dict[str, WorkPool] = field(default_factory=dict)
+    _deployments: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Of this tick: the job variables of a claimed flow run are compared with those that its job was made from."""
+
+    def bring(self, pools: Sequence[str] | None, deadline: datetime) -> Sequence[str]:
+        """See `Source.bring`."""
+        self._pools, self._deployments = {}, {}
+        problems = list[str]()
+        listed = self.server.pools(self.served.types, self.served.names)
+        there = [pool for pool in listed if pools is None or pool.get("name") in pools]
+        for pool in there:
+            if self.clock.now() >= deadline:
+                problems.append("Prefect: this tick had no time left for all work pools")
+                break
+            problems += attempted(partial(self._bring, pool, deadline), partial(_problem, pool.get("name")))
+        if pools is None:
+            problems += Mirroring(self.store, self.jobs).gone([str(pool.get("name")) for pool in listed])
+        return problems
+
+    def may_start(self, run: Run) -> Withdrawn | NotConfirmed | None:
+        """See `Source.may_start`: the guarded claim, and that nothing its job was made from has changed before it."""
+        answer = self.server.set_state(str(run.source_id), claim_state(run))
+        verdict = judged(answer.code, answer.body, own_transitions(run), self.clock.now())
+        return verdict or self._unchanged(run)
+
+    def started(self, run: Run, submission: Submission) -> None:
+        """See `Source.started`."""
+        report_started(self.server, run, submission.url)
+
+    def report(self, pools: Sequence[str] | None, deadline: datetime) -> Sequence[str]:
+        """See `Source.report`."""
+        del pools  # those that were brought
+        problems = list[str]()
+        for pool in self._pools.values():
+            compare = partial(_compared, self._reporting(pool, deadline))
+            problems += attempted(compare, partial(_problem, pool.name))
+        return problems
+
+    def _bring(self, there: Mapping[str, Any], deadline: datetime) -> Sequence[str]:
+        """Mirror one pool and bring its runs."""
+        name, now = str(there.get("name")), self.clock.now()
+        pool, problem = Mirroring(self.store, self.jobs).mirror(there, self.server.queues(name), now)
+        if pool is None:
+            return [f"Prefect: {problem}"]
+        self._pools[name] = pool
+        self.server.heartbeat(name, OUR_NAME, self.served.interval)
+        self.server.poll(name)
+        self._reporting(pool, deadline).cancel_requested()
+        is_over = self._is_over(deadline)
+        bringing = Bringing(self.store, self.server, pool, now, is_over, self._crashed, self._deployments)
+        bringing.bring()
+        return [f"Prefect: work pool {name!r}: its newest template is not used: {problem}"] if problem else []
+
+    def _unchanged(self, run: Run) -> Withdrawn | None:
+        """From now on nobody can change its job variables. Where they were changed before, it is given back for a new run."""
+        flow_run = self.server.flow_run(str(run.source_id))
+        if flow_run is None:
+            return Withdrawn("its flow run was deleted in Prefect")
+        pool = self._pools.get(run.pool) or self.store.pool(run.pool)
+        if pool is None or variables_of(flow_run, self._deployment(flow_run), pool) == run.job_variables:
+            return None
+        give_back(self.server, flow_run.id, run, run.due_at)
+        return Withdrawn("its job variables were changed in Prefect, and another run will take its place")
+
+    def _deployment(self, flow_run: FlowRun) -> Mapping[str, Any] | None:
+        identity = flow_run.deployment_id
+        if identity is not None and identity not in self._deployments:
+            self._deployments.update(self.server.deployments([identity]))
+        return self._deployments.get(identity or "")
+
+    def _crashed(self, flow_run: FlowRun, run: Run) -> None:
+        report_end(self.server, flow_run.id, run, RunState.CRASHED, run.reason)
+
+    def _reporting(self, pool: WorkPool, deadline: datetime) -> Reporting:
+        return Reporting(self.store, self.server, pool, self.clock.now(), self._is_over(deadline))
+
+    def _is_over(self, deadline: datetime) -> Callable[[], bool]:
+        return lambda: self.clock.now() >= deadline
+
+
+def _compared(reporting: Reporting) -> Sequence[str]:
+    reporting.compare()
+    return ()
+
+
+def _problem(pool: object, problem: Exception) -> Sequence[str]:
+    return [f"Prefect: work pool {pool!r}: {words(problem)}"]
