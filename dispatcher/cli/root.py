@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "dev": ("dev:dev", "Tick every few seconds, with a live view."),
     "serve": ("serve:serve", "Tick until stopped, where no cloud's schedule does it."),
     "ui": ("ui:ui", "Open the page: see and change pools, queues and runs."),
+    "prefect": ("prefect:prefect", "Serve the push work pools of a self-hosted Prefect server."),
     "doctor": ("doctor:doctor", "Check for problems that keep runs from starting."),
     "simulate": ("simulate:simulate", "Show how long past runs would have waited under other limits."),
     "demo": ("demo.command:demo", "Watch priorities and limits at work, in half a minute."),

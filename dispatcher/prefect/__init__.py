@@ -1,13 +1,17 @@
 """A self-hosted Prefect server as a source of runs. `README.md` beside this file explains the design.
 
-opening     the source of the settings
-source      the `dispatcher.source.Source` that a tick asks
-server      the calls of the server's API, over httpx
-answers     pure: what the answer to a guarded claim means
-identity    pure: ids that are derived, so that every call can be repeated
-flow_runs   pure: a flow run as the server shows it, and the run that we make of it
-owed        pure: what the server still has to learn about a flow run
-mirroring   pools and queues of the server become ours
-bringing    flow runs that are due become runs
-reporting   ends, cancellations and deletions, in both directions
+    opening     the source of the settings
+    source      the `dispatcher.source.Source` that a tick asks
+    server      the calls of the server's API, over httpx
+    answers     pure: what the answer to a guarded claim means
+    identity    pure: ids that are derived, so that every call can be repeated
+    flow_runs   pure: a flow run as the server shows it, and the run that we make of it
+    owed        pure: what the server still has to learn about a flow run
+    mirroring   pools and queues of the server become ours
+    bringing    flow runs that are due become runs
+    reporting   ends, cancellations and deletions, in both directions
+    standing    how things stand, for people
+    parting     the way back: pools become our own
+
+Only `dispatcher.wiring` and the commands import this room, where the settings name a server.
 """

@@ -16,7 +16,7 @@ from dispatcher.client import PoolView
 from dispatcher.core.holds import active
 from dispatcher.core.reasons import Reason
 from dispatcher.core.templates import render
-from dispatcher.errors import DispatcherError, SettingsError, StoreError
+from dispatcher.errors import DispatcherError, SettingsError, SourceError, StoreError
 from dispatcher.models import Deployment, HoldKind, Status, WorkPool, submission_name
 from dispatcher.records import RunFilter
 from dispatcher.settings import Settings
@@ -45,7 +45,7 @@ class Finding:
     """The outcome of one check."""
 
     check: str
-    """settings, store, libraries, hooks, clock, schedule, provider, credentials or place."""
+    """settings, store, libraries, hooks, prefect, clock, schedule, provider, credentials or place."""
     subject: str
     """The subject of the check: a setting, a store, a work pool."""
     level: Level
@@ -68,6 +68,7 @@ def checkup(context: Context) -> Iterator[Finding]:
         deployments = context.client.deployments()
         yield from _libraries(deployments)
         yield from _hooks(settings, (*pools, *deployments))
+        yield from _prefect(context)
         for pool in pools:
             yield from _pool(context, context.client.inspect_work_pool(pool.name))
     except (SettingsError, StoreError) as problem:
@@ -91,6 +92,24 @@ def _pool(context: Context, view: PoolView) -> Iterator[Finding]:
     if access.level is Level.OK:
         yield _jobs(context, view.pool)
         yield from _advice(context, view.pool, provider)
+
+
+def _prefect(context: Context) -> Iterator[Finding]:
+    """The Prefect server of the settings, where there is one."""
+    url = context.settings.prefect_api_url
+    if url is None:
+        return
+    from dispatcher.cli.commands.prefect import ask  # noqa: PLC0415 - only where there is a server
+
+    try:
+        stand = ask(context, context.settings)
+    except (SourceError, SettingsError) as problem:
+        yield _problem("prefect", url, str(problem), "check the address, and that this machine reaches it")
+        return
+    for line in stand.problems:
+        yield _problem("prefect", url, line, "`dispatcher prefect status` shows all of them")
+    text = f"Prefect {stand.version} answers; work pools served: {len(stand.pools)}"
+    yield Finding(check="prefect", subject=url, level=Level.OK, text=text)
 
 
 def _libraries(deployments: Sequence[Deployment]) -> Iterator[Finding]:

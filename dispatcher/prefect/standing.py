@@ -1,0 +1,84 @@
+"""How things stand between this store and a Prefect server: for people, not for a tick. Nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dispatcher.models import WorkPool
+from dispatcher.prefect.mirroring import NAME
+from dispatcher.prefect.source import OUR_NAME, PrefectSource
+from dispatcher.store import Store
+
+VERSIONS = "3."
+"""What the calls and their answers are known for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolStanding:
+    """One work pool of the server, or one that we still mirror."""
+
+    name: str
+    type: str
+    mirrored: bool
+    """Whether a tick has made it a pool here."""
+    problem: str = ""
+    workers: tuple[str, ...] = ()
+    """Others that serve it now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What `dispatcher prefect status` shows."""
+
+    url: str
+    version: str
+    pools: tuple[PoolStanding, ...]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """One line for everything that keeps flow runs from starting, or lets somebody else start them."""
+        version = () if self.version.startswith(VERSIONS) else (f"Prefect {self.version} is not known here; {VERSIONS}x is",)
+        pools = tuple(f"work pool {pool.name!r}: {pool.problem}" for pool in self.pools if pool.problem)
+        others = tuple(
+            f"work pool {pool.name!r}: {', '.join(pool.workers)} serves it as well; stop it: its runs count in no limit here"
+            for pool in self.pools
+            if pool.workers
+        )
+        return (*version, *pools, *others)
+
+
+def standing(source: PrefectSource) -> Standing:
+    """Ask the server. Raises `SourceError` or `StoreError`."""
+    version = source.server.version()
+    there = source.server.pools(source.served.types, source.served.names)
+    pools = [_pool(source, pool) for pool in there]
+    names = {pool.name for pool in pools}
+    gone = [pool for pool in mirrored(source.store) if pool.name not in names]
+    left = [PoolStanding(name=pool.name, type=pool.type, mirrored=True, problem=_problem(pool)) for pool in gone]
+    return Standing(url=source.server.url, version=version, pools=(*pools, *left))
+
+
+def mirrored(store: Store) -> list[WorkPool]:
+    """The pools here that mirror one of a Prefect server."""
+    return [pool for pool in store.pools() if pool.mirror is not None and pool.mirror.source == NAME]
+
+
+def _pool(source: PrefectSource, there: Mapping[str, Any]) -> PoolStanding:
+    name = str(there.get("name"))
+    stored = source.store.pool(name)
+    own = stored is not None and stored.mirror is None
+    problem = "a pool of our own has this name; rename one of the two" if own else _problem(stored)
+    online = [str(worker.get("name")) for worker in source.server.workers(name) if worker.get("status") == "ONLINE"]
+    return PoolStanding(
+        name=name,
+        type=str(there.get("type")),
+        mirrored=stored is not None and not own,
+        problem=problem,
+        workers=tuple(sorted(set(online) - {OUR_NAME})),
+    )
+
+
+def _problem(pool: WorkPool | None) -> str:
+    return pool.mirror.problem if pool is not None and pool.mirror is not None else ""

@@ -1,0 +1,123 @@
+"""`dispatcher prefect`, and what the doctor says of the server."""
+
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+from click.testing import CliRunner
+
+from dispatcher.cli.root import root
+from dispatcher.models import Mirror, RunState
+from dispatcher.prefect import opening
+from dispatcher.prefect.server import Server
+from dispatcher.stores.sqlite import SqliteStore
+from tests.builders import a_live_run, a_pool, a_run
+from tests.prefect.emulated import EmulatedPrefect
+
+URL = "http://prefect/api"
+MIRROR = Mirror(source="prefect", revision="")
+
+
+@pytest.fixture
+def prefect(monkeypatch):
+    server = EmulatedPrefect(lambda: datetime.now(UTC))
+    monkeypatch.setattr(opening, "Server", partial(Server, transport=server.transport))
+    return server
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = SqliteStore(tmp_path / "store.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def call(tmp_path, store):
+    environment = {"HOME": str(tmp_path), "DISPATCHER_STORE": f"sqlite:///{tmp_path / 'store.db'}"}
+
+    def call(*words, **more):
+        result = CliRunner().invoke(root, list(words), env=environment | more, prog_name="dispatcher")
+        return result.exit_code, result.stdout, result.stderr
+
+    return call
+
+
+def connected(call, *words):
+    return call(*words, DISPATCHER_PREFECT_API_URL=URL)
+
+
+def test_connect_says_what_would_be_served_and_which_setting_makes_it_so(call, prefect):
+    prefect.add_pool("nightly")
+    code, out, errors = call("prefect", "connect", URL)
+    assert (code, errors) == (0, "")
+    assert "Prefect 3.8.8 at http://prefect/api" in out
+    assert "nightly (ecs:push): is served from the next tick on" in out
+    assert "export DISPATCHER_PREFECT_API_URL=http://prefect/api" in out
+
+
+def test_connect_refuses_what_is_no_address(call):
+    code, _, errors = call("prefect", "connect", "prefect:4200")
+    assert code == 1
+    assert "DISPATCHER_PREFECT_API_URL: give an address" in errors
+
+
+def test_a_server_that_does_not_answer_is_named(call, prefect):
+    prefect.fail("request", "", 100)
+    code, _, errors = connected(call, "prefect", "status")
+    assert code == 1
+    assert "Prefect at http://prefect/api: admin/version: no answer (ConnectError)" in errors
+
+
+def test_status_needs_a_server(call):
+    code, _, errors = call("prefect", "status")
+    assert code == 1
+    assert "DISPATCHER_PREFECT_API_URL: is not set" in errors
+
+
+def test_status_shows_what_is_served_and_who_else_serves_it(call, prefect, store):
+    workers = [{"name": "ecs-worker", "status": "ONLINE"}, {"name": "push-dispatcher", "status": "ONLINE"}]
+    prefect.add_pool("nightly", workers=workers)
+    store.save_pool(a_pool("nightly", type="ecs:push", mirror=MIRROR), expected_version=None)
+    store.save_pool(a_pool("gone", mirror=Mirror(source="prefect", revision="", problem="it is gone")), expected_version=None)
+    code, out, errors = connected(call, "prefect", "status")
+    assert code == 1
+    assert "nightly (ecs:push): is served" in out
+    assert "work pool 'gone': it is gone" in errors
+    assert "work pool 'nightly': ecs-worker serves it as well; stop it" in errors
+
+
+def test_disconnect_pauses_the_pools_and_leaves_flow_runs_at_the_server(call, store):
+    store.save_pool(a_pool("nightly", mirror=MIRROR), expected_version=None)
+    store.save_pool(a_pool("own"), expected_version=None)
+    waiting = a_run("nightly", source_id="flow-run")
+    store.add_runs([waiting])
+    code, out, _ = call("prefect", "disconnect", "--yes")
+    assert (code, out) == (0, "Paused, and no longer mirrored: nightly.\n")
+    assert (store.pool("nightly").mirror, store.pool("nightly").paused) == (None, True)
+    assert store.get(waiting.id).state is RunState.CANCELLED
+    assert not store.pool("own").paused
+
+
+def test_disconnect_waits_for_what_runs(call, store):
+    store.save_pool(a_pool("nightly", mirror=MIRROR), expected_version=None)
+    store.restore(runs=[a_live_run("nightly", source_id="flow-run")])
+    code, _, errors = call("prefect", "disconnect", "--yes")
+    assert code == 1
+    assert "work pool 'nightly': runs have not ended" in errors
+    assert store.pool("nightly").mirror == MIRROR
+
+
+def test_the_doctor_checks_the_server(call, prefect):
+    prefect.add_pool("nightly", workers=[{"name": "ecs-worker", "status": "ONLINE"}])
+    code, _, errors = connected(call, "doctor")
+    assert code == 1
+    assert "prefect (http://prefect/api): work pool 'nightly': ecs-worker serves it as well" in errors
+    prefect.pools["nightly"]["workers"] = []
+    code, out, errors = connected(call, "doctor", "--json")
+    assert (code, errors) == (0, "")
+    assert "Prefect 3.8.8 answers; work pools served: 1" in out
+    prefect.fail("busy", "", 100)
+    code, _, errors = connected(call, "doctor")
+    assert code == 1
+    assert "it answered 503" in errors
