@@ -5,7 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.holds import MAX_HOLDS, accepted, active, added, first_position, freed, hold_for, passed_over, position_of
+from dispatcher.core.holds import (
+    MAX_HOLDS,
+    accepted,
+    active,
+    added,
+    concerns,
+    first_position,
+    freed,
+    hold_for,
+    is_whole,
+    passed_over,
+    position_of,
+)
 from dispatcher.models import HoldKind
 from providers.base import Hold, Misconfigured, Needs, Throttled
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_hold, a_run, an_id
@@ -84,3 +96,46 @@ def test_a_hold_is_in_force_until_its_time_has_come():
 def test_where_a_run_stands_is_when_it_is_due_and_its_id():
     run = a_run()
     assert position_of(run) == (run.due_at, run.id)
+
+
+@pytest.mark.parametrize(
+    ("hold", "whole"),
+    [
+        (a_hold(), True),
+        (a_hold(place=("east",)), False),
+        (a_hold(size={"gpu": 1}), False),
+        (a_hold(place=("a",), size={"gpu": 1}), False),
+    ],
+)
+def test_a_hold_without_place_and_size_is_one_of_the_whole_pool(hold, whole):
+    assert is_whole(hold) is whole
+
+
+def test_a_hold_of_a_size_keeps_back_the_runs_that_need_as_much():
+    hold = a_hold(size={"gpu": 2})
+    assert [concerns(hold, Needs(size={"gpu": gpus})) for gpus in (1, 2, 3)] == [False, True, True]
+    assert not concerns(a_hold(place=("east",)), Needs(place=("west",)))
+
+
+def test_of_two_holds_that_end_at_the_same_time_the_first_stays():
+    assert added((EAST,), replace(EAST, reason="again")) == (EAST,)
+
+
+def test_the_seventeenth_hold_takes_the_place_of_the_one_that_ends_first():
+    holds = tuple(a_hold(NOW + number * MINUTE, place=(str(number),)) for number in (3, 1, *range(4, 18)))
+    newest = a_hold(NOW + 2 * MINUTE, place=("newest",))
+    assert added(holds[:-1], newest) == (*holds[:-1], newest)
+    assert added(holds, newest) == (holds[0], *holds[2:], newest)
+
+
+def test_a_stored_position_counts_only_while_exactly_the_holds_that_passed_over_are_in_force():
+    passed, ended = replace(EAST, passed={"default": PLACE}), replace(WEST, until=NOW)
+    assert first_position((passed,), "default", NOW) == PLACE
+    assert first_position((passed, ended), "default", NOW) == PLACE
+    assert first_position((passed, replace(ended, passed={"default": PLACE})), "default", NOW) is None
+    assert (
+        first_position((passed, replace(ended, passed={"default": PLACE}), replace(ended, place=("south",))), "default", NOW)
+        is None
+    )
+    assert first_position((passed, WEST), "default", NOW) is None
+    assert first_position((), "default", NOW) is None

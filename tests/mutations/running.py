@@ -11,6 +11,7 @@ import ast
 import gc
 import importlib.abc
 import importlib.util
+import math
 import os
 import resource
 import signal
@@ -33,8 +34,8 @@ from tests.mutations.reach import REACHED, Reach, caches, clear, marked, reaches
 TESTS = Path(__file__).parents[1]
 OPTIONS = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 OPTIONS += ["-k", "not postgres and not dynamodb"]
-SECONDS, MEMORY = 20, 4 * 2**30
-"""Of CPU time and address space for one mutant, beside the time that its tests take without a change."""
+SECONDS, MAX_SECONDS, MEMORY = 2, 120, 4 * 2**30
+"""CPU time for few examples, beside four times the time that the tests take without a change; for all; and address space."""
 
 CONSTANTS = (bool, int, float, str, tuple, dict, frozenset, timedelta, datetime)
 
@@ -149,14 +150,15 @@ def _run_all(tests: Sequence[pytest.Item], examples: Examples) -> None:
     for some in (tests, examples.of_properties(tests)):
         for test, following in zip(some, [*some[1:], None], strict=True) if some else ():
             run(test, following)
+        resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS, MAX_SECONDS))
         examples.all()
 
 
-def _fate(judge: Callable[[], None], seconds: float = 0) -> Fate:
+def _fate(judge: Callable[[], None], seconds: float = MAX_SECONDS) -> Fate:
     """Judge in a child, and wait for its end."""
     child = os.fork()
     if child == 0:
-        _bound(int(SECONDS + 10 * seconds))
+        _bound(math.ceil(SECONDS + 4 * seconds))
         try:
             judge()
             os._exit(0)
@@ -171,9 +173,9 @@ def _fate(judge: Callable[[], None], seconds: float = 0) -> Fate:
 
 def _bound(seconds: int) -> None:
     """A mutant may loop for ever, fill the memory, or wait for ever."""
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_CPU, (min(seconds, MAX_SECONDS), MAX_SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    signal.alarm(10 * seconds)
+    signal.alarm(20 * MAX_SECONDS)
 
 
 def _functions(module: str) -> list[FunctionType]:
