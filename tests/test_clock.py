@@ -14,7 +14,7 @@ NOON = 1_796_040_000 * 10**9
 def test_identities_of_one_process_keep_the_order_in_which_they_were_made():
     ids = [SystemClock().new_id() for _ in range(5000)]
     assert ids == sorted(ids)
-    assert len({str(each)[:8] for each in ids}) == 5000
+    assert len({str(made_id)[:8] for made_id in ids}) == 5000
 
 
 def test_they_are_uuids_as_the_rfc_has_those_of_ones_own_making():

@@ -66,9 +66,9 @@ def ticked(path, environment=None, blocked=()):
     own = {"DISPATCHER_STORE": f"sqlite:///{path}", "BLOCKED": json.dumps(list(blocked)), "DISPATCHER_LOG_LEVEL": "ERROR"}
     command = [sys.executable, "-c", TICK]
     around = {**os.environ, **(environment or {}), **own}
-    told = subprocess.run(command, cwd=ROOT, env=around, capture_output=True, text=True, timeout=60, check=False)
-    assert told.returncode == 0, told.stderr
-    return json.loads(told.stdout)
+    process = subprocess.run(command, cwd=ROOT, env=around, capture_output=True, text=True, timeout=60, check=False)
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)
 
 
 def a_pool_with_a_run(path, pool_type):
@@ -85,11 +85,11 @@ def test_ticking_a_pool_of_one_type_imports_no_other_clouds_sdk(pool_type, tmp_p
     path = tmp_path / "store.db"
     a_pool_with_a_run(path, pool_type)
     with load(EMULATORS[pool_type])() as emulator:
-        told = ticked(path, emulator.environment())
-        assert (told["accepted"], told["problems"]) == ([1], [])
+        report = ticked(path, emulator.environment())
+        assert (report["accepted"], report["problems"]) == ([1], [])
     foreign = set().union(*SDKS.values()) - SDKS[pool_type]
-    assert foreign & set(told["loaded"]) == set()
-    assert {"pydantic", "jsonschema", "click", "rich"} & set(told["loaded"]) <= allowed(pool_type)
+    assert foreign & set(report["loaded"]) == set()
+    assert {"pydantic", "jsonschema", "click", "rich"} & set(report["loaded"]) <= allowed(pool_type)
 
 
 def allowed(pool_type):
@@ -104,7 +104,7 @@ def test_a_missing_extra_is_named_and_stops_its_own_pool_alone(pool_type, tmp_pa
     a_pool_with_a_run(path, pool_type)
     a_pool_with_a_run(path, other)
     with load(EMULATORS[other])() as emulator:
-        told = ticked(path, emulator.environment(), blocked=SDKS[pool_type])
-    assert sum(told["accepted"]) == 1
-    (problem,) = told["problems"]
+        report = ticked(path, emulator.environment(), blocked=SDKS[pool_type])
+    assert sum(report["accepted"]) == 1
+    (problem,) = report["problems"]
     assert f"pip install 'push-dispatcher[{EXTRAS[pool_type]}]'" in problem

@@ -50,8 +50,8 @@ def test_a_run_that_is_claimed_while_jobs_are_listed_is_no_stray():
     store.add_runs([run])
 
     class Overtaken(FakeProvider):
-        def strays(self, configuration, known):
+        def strays(self, configuration, known_names):
             ticked(store, self)
-            return super().strays(configuration, known)
+            return super().strays(configuration, known_names)
 
     assert strays(a_dispatch(store, Overtaken()), a_pool()) == ()

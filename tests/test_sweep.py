@@ -127,20 +127,20 @@ class ChangesBetweenPages:
         self.pages = 0
 
     def runs(self, where, *, limit, offset=0):
-        found = self._store.runs(where, limit=limit, offset=offset)
+        page_of_runs = self._store.runs(where, limit=limit, offset=offset)
         self.pages += 1
         if self.pages == 1:
-            assert self._store.move([Move.of(found[0], RunState.COMPLETED, ended_at=NOW)])
-        return found
+            assert self._store.move([Move.of(page_of_runs[0], RunState.COMPLETED, ended_at=NOW)])
+        return page_of_runs
 
 
 def test_no_holder_is_passed_over_because_another_ends_while_they_are_read():
     store = a_store()
     ids = {a_claimed_run(store).id for _ in range(9)}
     changing = ChangesBetweenPages(store)
-    found = {run.id for run in holders(changing, page=3)}
-    assert len(ids - found) == 1
-    assert {run.id for run in holders(store, page=3)} == found
+    holding = {run.id for run in holders(changing, page=3)}
+    assert len(ids - holding) == 1
+    assert {run.id for run in holders(store, page=3)} == holding
 
 
 def test_a_place_is_looked_through_once_however_many_runs_were_there():

@@ -21,5 +21,5 @@ def test_an_unknown_setting_is_reported_with_the_nearest(name, line):
 
 def test_settings_what_a_job_holds_and_secrets_of_hooks_are_known():
     hooks = '{"ops": {"url": "https://x", "secret_variable": "DISPATCHER_OPS"}}'
-    known = {"DISPATCHER_STORE": "memory://", "DISPATCHER_RUN_ID": "1", "DISPATCHER_HOOKS": hooks, "DISPATCHER_OPS": "s"}
-    assert unknown_settings(known) == []
+    environment = {"DISPATCHER_STORE": "memory://", "DISPATCHER_RUN_ID": "1", "DISPATCHER_HOOKS": hooks, "DISPATCHER_OPS": "s"}
+    assert unknown_settings(environment) == []

@@ -61,7 +61,7 @@ class ColdRun:
     wall: float
     cpu: float
     """Seconds of user and system time: what a noisy machine changes least."""
-    told: Mapping[str, Any]
+    report: Mapping[str, Any]
     """What it printed as JSON; empty when it printed nothing."""
 
 
@@ -80,12 +80,15 @@ def cold(arguments: Sequence[str], environment: Mapping[str, str | None] | None 
         )
         assert process.stdout is not None
         with process.stdout:
-            told = process.stdout.read()
+            output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, arguments
     return ColdRun(
-        started_at=started_at, wall=wall(), cpu=usage.ru_utime + usage.ru_stime, told=json.loads(told) if told.strip() else {}
+        started_at=started_at,
+        wall=wall(),
+        cpu=usage.ru_utime + usage.ru_stime,
+        report=json.loads(output) if output.strip() else {},
     )
 
 

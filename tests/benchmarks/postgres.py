@@ -75,10 +75,10 @@ class _World:
     def claim_and_record(self) -> float:
         with stopwatch() as seconds:
             claims = self.claim(self.store)
-            submitted = [Move.of(each.run, RunState.PENDING, submission=SUBMISSION) for each in claims]
+            submitted = [Move.of(claim.run, RunState.PENDING, submission=SUBMISSION) for claim in claims]
             for move in submitted:
                 assert self.store.move([move])
-        self.store.move([Move.of(each.run, RunState.SCHEDULED, submission=None, **UNCLAIMED) for each in claims])
+        self.store.move([Move.of(claim.run, RunState.SCHEDULED, submission=None, **UNCLAIMED) for claim in claims])
         return 1000 * seconds()
 
     def claim(self, store: PostgresStore) -> tuple[Claim, ...]:

@@ -76,10 +76,10 @@ class _World:
             self._wire.trips = 0
             claims = self._claim()
             claimed = self._wire.trips
-            self._store.move([Move.of(each.run, RunState.PENDING, submission=SUBMISSION) for each in claims])
+            self._store.move([Move.of(claim.run, RunState.PENDING, submission=SUBMISSION) for claim in claims])
             self.trips = claimed, self._wire.trips - claimed
         back = {"submission": None, "claimed_at": None, "lease_until": None, "job": None, "start_within": None}
-        self._store.move([Move.of(each.run, RunState.SCHEDULED, **back) for each in claims])
+        self._store.move([Move.of(claim.run, RunState.SCHEDULED, **back) for claim in claims])
         return 1000 * seconds()
 
     def _claim(self) -> tuple[Claim, ...]:

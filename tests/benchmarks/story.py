@@ -27,7 +27,7 @@ def measure(options: Options) -> Result:
         stories = _Stories(directory, ecs, runs)
         stories.ours()  # so that there is a request for the bare loop to send
         in_turns(options.runs, {"bare": partial(stories.tell, stories.bare), "ours": partial(stories.tell, stories.ours)})
-    ours, bare = stories.told["ours"][1:], stories.told["bare"][1:]
+    ours, bare = stories.by_side["ours"][1:], stories.by_side["bare"][1:]
     last = tuple(story.last for story in ours)
     return Result(
         "story",
@@ -36,11 +36,11 @@ def measure(options: Options) -> Result:
             Figure("to the first RunTask", "s", tuple(story.first for story in ours)),
             Figure("to the last RunTask", "s", last, Target("<=", 4)),
             Figure("CPU of the process", "s", tuple(story.run.cpu for story in ours)),
-            Figure("peak memory", "MiB", tuple(story.run.told["peak_mib"] for story in ours), Target("<=", 55)),
+            Figure("peak memory", "MiB", tuple(story.run.report["peak_mib"] for story in ours), Target("<=", 55)),
             Figure("RunTask calls per run", "", tuple(story.calls.get("RunTask", 0) / runs for story in ours), Target("<=", 1)),
             Figure("all other AWS calls, per process", "", tuple(float(story.others) for story in ours)),
             Figure("bare boto3 loop: to the last RunTask", "s", tuple(story.last for story in bare)),
-            Figure("bare boto3 loop: peak memory", "MiB", tuple(story.run.told["peak_mib"] for story in bare)),
+            Figure("bare boto3 loop: peak memory", "MiB", tuple(story.run.report["peak_mib"] for story in bare)),
             Figure("ours to bare: last RunTask", "times", ratios(last, [story.last for story in bare]), Target("<=", 1.0)),
         ],
         [
@@ -72,11 +72,11 @@ class _Stories:
         self._directory, self._ecs, self._runs = directory, ecs, runs
         self._numbers = count()
         self._request = directory / "request.json"
-        self.told: dict[str, list[_Story]] = {"ours": [], "bare": []}
+        self.by_side: dict[str, list[_Story]] = {"ours": [], "bare": []}
 
     def tell(self, side: Any) -> float:
         story: _Story = side()
-        self.told[side.__name__].append(story)
+        self.by_side[side.__name__].append(story)
         return story.last
 
     def ours(self) -> _Story:
@@ -86,7 +86,7 @@ class _Stories:
             add_waiting(store, self._runs)
         self._ecs.reset()
         run = cold(["-m", "tests.benchmarks.programs.scheduled_tick"], settings_environment(path))
-        assert (run.told["submitted"], run.told["problem"]) == (self._runs, ""), run.told
+        assert (run.report["submitted"], run.report["problem"]) == (self._runs, ""), run.report
         return self._story(run)
 
     def bare(self) -> _Story:

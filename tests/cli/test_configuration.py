@@ -87,14 +87,14 @@ def test_a_large_file_goes_in_and_comes_out_as_it_was(cli, large, tmp_path):
     assert len(cli.ok("work-pool", "ls")) == 5
     assert sum(len(cli.ok("work-queue", "ls", "--pool", f"pool-{number}")) for number in range(5)) == 20
     assert len(cli.ok("deployment", "ls")) == 50
-    assert sum(len(each["schedules"]) for each in cli.ok("deployment", "ls")) == 100
-    wanted = a_large_configuration()
-    for pool in wanted["pools"].values():
+    assert sum(len(deployment["schedules"]) for deployment in cli.ok("deployment", "ls")) == 100
+    document = a_large_configuration()
+    for pool in document["pools"].values():
         pool["base_job_template"] = TEMPLATE
-    for each in wanted["deployments"].values():
-        if each["queue"] == "default":
-            del each["queue"]
-    assert cli.ok("export") == wanted
+    for entry in document["deployments"].values():
+        if entry["queue"] == "default":
+            del entry["queue"]
+    assert cli.ok("export") == document
 
 
 def test_the_second_of_two_applies_with_the_same_hash_is_refused(cli, large, a_file):
@@ -199,9 +199,9 @@ def test_lengths_and_times_are_written_in_more_than_one_way_and_come_out_in_one(
     path = a_file("c.yaml", f"pools: {{a: {{type: process}}}}\ndeployments: {{d: {{{deployment}}}}}\n")
     cli.ok("apply", "-f", path)
     assert cli("plan", "-f", path).exit_code == 0
-    found = cli.ok("export")["deployments"]["d"]
-    assert found["schedules"] == {"s": {"interval": 900, "anchor": "2026-01-31T07:00:00+00:00"}}
-    assert found["retry"] == {"attempts": 2, "delay": 60}
+    exported = cli.ok("export")["deployments"]["d"]
+    assert exported["schedules"] == {"s": {"interval": 900, "anchor": "2026-01-31T07:00:00+00:00"}}
+    assert exported["retry"] == {"attempts": 2, "delay": 60}
 
 
 def test_the_pause_of_a_schedule_stays_where_the_file_says_nothing_of_it(cli, a_file):
@@ -305,9 +305,9 @@ def test_the_schedule_and_the_retries_that_a_first_file_offers_can_be_taken_as_t
     taken = re.sub("(?m)^    # ", "    ", schedules + offered)
     path.write_text(before + taken + variables + after)
     cli.ok("apply", "-f", str(path))
-    found = cli.ok("export")["deployments"]["hello"]
-    assert found["schedules"] == {"mornings": {"cron": "30 6 * * 1-5", "timezone": "Europe/Paris", "catch_up": "last"}}
-    assert found["retry"] == {"attempts": 3, "delay": 60, "backoff": 2.0, "states": ["FAILED"]}
+    deployment = cli.ok("export")["deployments"]["hello"]
+    assert deployment["schedules"] == {"mornings": {"cron": "30 6 * * 1-5", "timezone": "Europe/Paris", "catch_up": "last"}}
+    assert deployment["retry"] == {"attempts": 3, "delay": 60, "backoff": 2.0, "states": ["FAILED"]}
 
 
 def test_a_file_is_not_written_over(cli, a_file):

@@ -113,12 +113,14 @@ def test_a_function_that_cannot_be_imported_says_why(tmp_path):
 
 def processes_of(directory: Path) -> list[str]:
     """The command lines of processes that know of a directory: jobs, supervisors, functions."""
-    found = []
+    holders = []
     for entry in Path("/proc").iterdir():
         try:
-            told = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes() if entry.name.isdecimal() else b""
+            process_data = (
+                (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes() if entry.name.isdecimal() else b""
+            )
         except OSError:
             continue
-        if os.fsencode(directory) in told and int(entry.name) != os.getpid():
-            found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-    return found
+        if os.fsencode(directory) in process_data and int(entry.name) != os.getpid():
+            holders.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return holders

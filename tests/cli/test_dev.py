@@ -75,9 +75,9 @@ def test_only_the_named_pools_are_ticked(cli, pool):
 def test_a_pool_with_a_problem_is_reported_and_ends_in_exit_code_1(cli, pool):
     a_few_runs(cli, 1)
     options = """import os; os.environ["DISPATCHER_PROVIDER_OPTIONS"] = '{"process": {"x": 1}}'"""
-    told = cli.alone("dev", "--ticks", "1", before=options)
-    assert told.exit_code == 1
-    assert "nightly" in told.errors[0]
+    outcome = cli.alone("dev", "--ticks", "1", before=options)
+    assert outcome.exit_code == 1
+    assert "nightly" in outcome.errors[0]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -47,11 +47,11 @@ def test_without_its_extra_one_line_names_it(cli):
 
 def test_the_doctor_asks_the_engine_and_warns_of_what_a_restart_would_end(engine, cli):
     cli.ok("work-pool", "create", "machine", "--type", "docker")
-    found = cli("doctor", "--json").json
+    findings = cli("doctor", "--json").json
     assert {"check": "credentials", "level": "ok"}.items() <= next(
-        each for each in found if each["check"] == "credentials"
+        finding for finding in findings if finding["check"] == "credentials"
     ).items()
-    [warning] = [each for each in found if each["check"] == "place"]
+    [warning] = [finding for finding in findings if finding["check"] == "place"]
     assert "a restart of the engine ends its containers" in warning["text"]
     assert "live-restore" in warning["fix"]
 

@@ -18,11 +18,11 @@ def problems(cli, **environment):
     """The findings that are not well, by what was checked."""
     before = "import os; " + "".join(f"os.environ[{name!r}] = {value!r}; " for name, value in environment.items())
     said = cli.alone("doctor", "--json", before=before)
-    found = {finding["check"]: finding for finding in said.json if finding["level"] != "ok"}
-    assert said.exit_code == any(finding["level"] == "problem" for finding in found.values())
-    assert len(said.errors) == sum(finding["level"] == "problem" for finding in found.values())
-    assert all(finding["fix"] for finding in found.values())
-    return found
+    by_check = {finding["check"]: finding for finding in said.json if finding["level"] != "ok"}
+    assert said.exit_code == any(finding["level"] == "problem" for finding in by_check.values())
+    assert len(said.errors) == sum(finding["level"] == "problem" for finding in by_check.values())
+    assert all(finding["fix"] for finding in by_check.values())
+    return by_check
 
 
 def test_what_is_well_is_passed_over_in_silence_and_nothing_is_changed(cli):
@@ -37,16 +37,16 @@ def test_what_is_well_is_passed_over_in_silence_and_nothing_is_changed(cli):
 
 
 def test_a_setting_that_is_wrong(cli):
-    found = problems(cli, DISPATCHER_LEASE_SECONDS="10")
-    assert found.keys() == {"settings"}
-    assert "DISPATCHER_LEASE_SECONDS: 10 is too short" in found["settings"]["text"]
+    by_check = problems(cli, DISPATCHER_LEASE_SECONDS="10")
+    assert by_check.keys() == {"settings"}
+    assert "DISPATCHER_LEASE_SECONDS: 10 is too short" in by_check["settings"]["text"]
 
 
 def test_a_store_that_cannot_be_reached_keeps_its_password(cli):
-    found = problems(cli, DISPATCHER_STORE="postgresql://me:hush@127.0.0.1:1/state")
-    assert found.keys() == {"store"}
-    assert found["store"]["subject"] == "postgresql://***@127.0.0.1:1/state"
-    assert "hush" not in str(found)
+    by_check = problems(cli, DISPATCHER_STORE="postgresql://me:hush@127.0.0.1:1/state")
+    assert by_check.keys() == {"store"}
+    assert by_check["store"]["subject"] == "postgresql://***@127.0.0.1:1/state"
+    assert "hush" not in str(by_check)
 
 
 def test_due_runs_without_ticks(cli):
@@ -61,8 +61,8 @@ def test_due_runs_without_ticks(cli):
 def test_due_runs_of_a_paused_pool_are_a_warning(cli):
     cli.ok("work-pool", "create", "nightly", "--type", "process", "--paused")
     cli.ok("run", "create", "--pool", "nightly", *ONE_RUN)
-    found = problems(cli)["schedule"]
-    assert (found["level"], found["fix"]) == ("warning", "dispatcher work-pool resume nightly")
+    problem = problems(cli)["schedule"]
+    assert (problem["level"], problem["fix"]) == ("warning", "dispatcher work-pool resume nightly")
     assert cli("doctor").exit_code == 0
 
 
@@ -73,15 +73,15 @@ def test_a_clock_that_is_ahead_and_a_pool_that_is_held(cli):
     store.claim("nightly", ahead, lease=timedelta(minutes=5), takeovers=0, decide=lambda _: Decision())
     hold(store, ahead, "slow down", pool="nightly")
     store.close()
-    found = problems(cli)
-    assert "in the future: two clocks differ by more than 10 s" in found["clock"]["text"]
-    assert "slow down" in found["schedule"]["text"]
+    by_check = problems(cli)
+    assert "in the future: two clocks differ by more than 10 s" in by_check["clock"]["text"]
+    assert "slow down" in by_check["schedule"]["text"]
 
 
 def test_a_lease_that_is_too_short_for_the_provider(cli):
     cli.ok("work-pool", "create", "nightly", "--type", "ecs:push")
-    found = problems(cli, DISPATCHER_LEASE_SECONDS="61")
-    assert "one provider call" in found["provider"]["text"]
+    by_check = problems(cli, DISPATCHER_LEASE_SECONDS="61")
+    assert "one provider call" in by_check["provider"]["text"]
 
 
 def test_an_sdk_that_is_missing(cli):
@@ -95,8 +95,8 @@ def test_a_right_that_is_missing_is_named(cli, ecs_emulator):
     cli.ok("work-pool", "create", "nightly", "--type", "ecs:push")
     assert problems(cli) == {}
     ecs_emulator.faults.add("ListTasks", FaultKind.REFUSE, times=10)
-    found = problems(cli)["credentials"]
-    assert "ecs find: AccessDeniedException: You are not authorized" in found["text"]
+    problem = problems(cli)["credentials"]
+    assert "ecs find: AccessDeniedException: You are not authorized" in problem["text"]
     assert ecs_emulator.starts == {}
 
 

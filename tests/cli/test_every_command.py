@@ -17,9 +17,9 @@ def walk(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[t
     if isinstance(command, click.Group):
         context = click.Context(command, info_name=path[-1] if path else "dispatcher")
         for name in command.list_commands(context):
-            found = command.get_command(context, name)
-            assert found is not None
-            yield from walk(found, (*path, name))
+            subcommand = command.get_command(context, name)
+            assert subcommand is not None
+            yield from walk(subcommand, (*path, name))
     else:
         yield path, command
 

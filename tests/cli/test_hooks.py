@@ -45,7 +45,7 @@ def error(cli, *words: str) -> str:
     return line
 
 
-def told(name, ends=("CRASHED", "FAILED"), late=None):
+def a_hook(name, ends=("CRASHED", "FAILED"), late=None):
     return {"name": name, "states": list(ends), "late_after_seconds": late}
 
 
@@ -91,12 +91,12 @@ def test_a_receiver_that_refuses_is_a_problem_of_the_tick_and_not_of_the_run(cli
 
 def test_hooks_are_given_in_every_form_and_shown_with_pools_and_deployments(cli):
     forms = ("--hook", "ops", "--hook", "all=completed,Failed, CRASHED,CANCELLED", "--hook", "pager=LATE:600")
-    expected = [told("ops"), told("all", sorted(TERMINAL_STATES)), told("pager", (), 600)]
+    expected = [a_hook("ops"), a_hook("all", sorted(TERMINAL_STATES)), a_hook("pager", (), 600)]
     assert cli.ok("work-pool", "create", "nightly", "--type", "process", *forms)["hooks"] == expected
     assert cli.ok("work-pool", "inspect", "nightly")["hooks"] == expected
     assert cli.ok("work-pool", "ls")[0]["hooks"] == expected
     made = cli.ok("deployment", "create", "etl", "-p", "nightly", "--hook", "team=FAILED,late:pt10m")
-    assert made["hooks"] == [told("team", ["FAILED"], 600)]
+    assert made["hooks"] == [a_hook("team", ["FAILED"], 600)]
     assert cli.ok("deployment", "inspect", "etl")["hooks"] == made["hooks"]
     shown = cli("work-pool", "inspect", "nightly").out
     assert re.search(r"^hook ops +CRASHED or FAILED$", shown, re.MULTILINE)
@@ -108,8 +108,8 @@ def test_an_update_replaces_takes_away_or_leaves_hooks(cli):
     cli.ok("work-pool", "create", "nightly", "--type", "process", "--hook", "ops")
     cli.ok("deployment", "create", "etl", "-p", "nightly", "--hook", "ops")
     for words in (("work-pool", "update", "nightly"), ("deployment", "update", "etl")):
-        assert cli.ok(*words, "-d", "words")["hooks"] == [told("ops")]
-        assert cli.ok(*words, "--hook", "pager=LATE:PT1H")["hooks"] == [told("pager", (), 3600)]
+        assert cli.ok(*words, "-d", "words")["hooks"] == [a_hook("ops")]
+        assert cli.ok(*words, "--hook", "pager=LATE:PT1H")["hooks"] == [a_hook("pager", (), 3600)]
         assert cli.ok(*words, "--no-hooks")["hooks"] == []
         assert "--hook and --no-hooks exclude each other" in error(cli, *words, "--hook", "ops", "--no-hooks")
 
@@ -148,7 +148,7 @@ def test_a_fault_of_a_hook_of_a_file_has_its_line_and_a_valid_hook_is_exported_a
     right = a_file("right.yaml", text.format("PT10M"))
     assert "    hooks: {" in cli("plan", "-f", right).out
     cli.ok("apply", "-f", right)
-    assert cli.ok("work-pool", "inspect", "nightly")["hooks"] == [told("ops", late=600)]
+    assert cli.ok("work-pool", "inspect", "nightly")["hooks"] == [a_hook("ops", late=600)]
     assert yaml.safe_load(cli("export").out)["pools"]["nightly"]["hooks"] == {"ops": {"late_after": 600}}
 
 
@@ -156,12 +156,12 @@ def test_the_hooks_of_a_new_file_are_right_once_they_are_no_comments(cli, tmp_pa
     file = tmp_path / "dispatcher.yaml"
     cli.ok("init", "--type", "process", "-f", str(file))
     blocks = re.compile(r"^    # hooks:.*\n(?:    #.*\n)*", re.MULTILINE)
-    text, count = blocks.subn(lambda found: re.sub("^    # ", "    ", found[0], flags=re.MULTILINE), file.read_text())
+    text, count = blocks.subn(lambda match: re.sub("^    # ", "    ", match[0], flags=re.MULTILINE), file.read_text())
     assert count == 2
     file.write_text(text)
     cli.ok("apply", "-f", str(file))
-    assert cli.ok("work-pool", "inspect", "my-pool")["hooks"] == [told("ops", late=900)]
-    assert cli.ok("deployment", "inspect", "hello")["hooks"] == [told("team")]
+    assert cli.ok("work-pool", "inspect", "my-pool")["hooks"] == [a_hook("ops", late=900)]
+    assert cli.ok("deployment", "inspect", "hello")["hooks"] == [a_hook("team")]
 
 
 # The entries of the settings
@@ -232,16 +232,18 @@ def test_a_test_of_a_topic_is_published(cli, ecs_emulator, settings):
 
 
 def findings(cli):
-    return {each["subject"]: each for each in cli("doctor", "--json").json if each["check"] == "hooks"}
+    return {finding["subject"]: finding for finding in cli("doctor", "--json").json if finding["check"] == "hooks"}
 
 
 def test_the_doctor_finds_a_hook_that_the_settings_lack_and_says_who_names_it(cli, settings):
     cli.ok("work-pool", "create", "nightly", "--type", "process", "--hook", "ops", "--hook", "pager")
     cli.ok("deployment", "create", "etl", "-p", "nightly", "--hook", "ops")
     settings({"pager": {"url": "https://hooks.example/pager"}})
-    found = findings(cli)
-    assert (found["ops"]["level"], found["pager"]["level"]) == ("problem", "ok")
-    assert found["ops"]["text"] == ("named by work pool 'nightly', deployment 'etl', and DISPATCHER_HOOKS has no such entry")
+    by_subject = findings(cli)
+    assert (by_subject["ops"]["level"], by_subject["pager"]["level"]) == ("problem", "ok")
+    assert by_subject["ops"]["text"] == (
+        "named by work pool 'nightly', deployment 'etl', and DISPATCHER_HOOKS has no such entry"
+    )
     said = cli("doctor")
     assert said.exit_code == 1
     assert said.errors[0].startswith("error: hooks (ops): named by work pool 'nightly'")
@@ -249,9 +251,9 @@ def test_the_doctor_finds_a_hook_that_the_settings_lack_and_says_who_names_it(cl
 
 def test_the_doctor_finds_a_secret_that_is_not_set_and_keeps_one_that_is(cli, settings):
     settings({"ops": {"url": "https://hooks.example/hush", "secret_variable": "OPS_SECRET"}})
-    found = findings(cli)["ops"]
-    assert found["level"] == "problem"
-    assert "the variable OPS_SECRET, which is not set" in found["text"]
+    finding = findings(cli)["ops"]
+    assert finding["level"] == "problem"
+    assert "the variable OPS_SECRET, which is not set" in finding["text"]
     settings({"ops": {"url": "https://hooks.example/hush", "secret_variable": "OPS_SECRET"}}, OPS_SECRET="hush")
     assert findings(cli) == {}
     cli.ok("work-pool", "create", "nightly", "--type", "process", "--hook", "ops")

@@ -133,10 +133,10 @@ def test_job_variables_come_from_a_file_in_place_and_by_name(cli, pool, a_file):
     create(cli, "--job-variables", file, "-jv", "env.B=5", "-jv", "labels.x=5 apples")
     create(cli, "--job-variables", '{"command": ["date", "-u"]}', "-jv", "stream_output=false")
     create(cli, "-jv", "command=echo a=b")
-    found = [cli.ok("run", "inspect", run["id"])["job_variables"] for run in cli.ok("run", "ls")]
-    assert {"command": "date", "env": {"A": "file"}, "env.B": "5", "labels.x": "5 apples"} in found
-    assert {"command": ["date", "-u"], "stream_output": False} in found
-    assert {"command": "echo a=b"} in found
+    variables = [cli.ok("run", "inspect", run["id"])["job_variables"] for run in cli.ok("run", "ls")]
+    assert {"command": "date", "env": {"A": "file"}, "env.B": "5", "labels.x": "5 apples"} in variables
+    assert {"command": ["date", "-u"], "stream_output": False} in variables
+    assert {"command": "echo a=b"} in variables
 
 
 def test_an_idempotency_key_makes_each_run_once(cli, pool):
@@ -212,8 +212,8 @@ def test_a_preview_shows_what_is_due_and_marks_what_is_late(cli, pool):
     assert f"nightly-{late[:8]}" in shown.out
     assert "2020-01-01 00:00:00 UTC  late  nightly-" in shown.out
     assert "Runs: 1, late: 1." in shown.out
-    (found,) = cli.ok("work-pool", "preview", "nightly")
-    assert (found["id"], found["late"], found["not_before"]) == (late, True, None)
+    (entry,) = cli.ok("work-pool", "preview", "nightly")
+    assert (entry["id"], entry["late"], entry["not_before"]) == (late, True, None)
 
 
 def test_a_dry_run_hides_secrets(cli, a_file):
@@ -230,6 +230,6 @@ def test_a_dry_run_hides_secrets(cli, a_file):
     cli.ok("run", "create", "--pool", "p", "-jv", "key=hunter5", "-jv", "env.STAGE=test")
     said, shown = cli.ok("tick", "--dry-run"), cli("tick", "--dry-run").out
     assert "hunter" not in str(said) + shown
-    first, second = (each["job"]["configuration"] for each in said[0]["admitted"])
+    first, second = (run["job"]["configuration"] for run in said[0]["admitted"])
     assert first == {"command": "run --key (hidden)", "env": {"DB_PASSWORD": "(hidden)", "URL": "redis://:(hidden)@cache"}}
     assert second == {"command": "run --key (hidden)", "env": {"STAGE": "test"}}

@@ -44,8 +44,8 @@ def test_a_pool_on_ecs_gets_a_root_module_that_terraform_and_the_aws_provider_fi
 @installed
 def test_a_pool_on_cloud_run_gets_one_that_can_be_applied(written, tmp_path):
     written("cloud-run-v2:push")
-    given = {"project": PROJECT, "store_url": STORE, "package": a_package(tmp_path)}
-    with on_the_stub(tmp_path, "root", infra=tmp_path / "written", **given) as terraform:
+    values = {"project": PROJECT, "store_url": STORE, "package": a_package(tmp_path)}
+    with on_the_stub(tmp_path, "root", infra=tmp_path / "written", **values) as terraform:
         terraform.apply()
         assert terraform.outputs()["job_variables"]["project"] == PROJECT
         accounts = {account["account_id"] for account in of_type(terraform.resources(), "google_service_account")}
@@ -55,8 +55,8 @@ def test_a_pool_on_cloud_run_gets_one_that_can_be_applied(written, tmp_path):
 @installed
 def test_a_pool_on_container_instances_gets_one_that_can_be_applied(written, tmp_path):
     written("azure-container-instance:push")
-    given = {"subscription_id": SUBSCRIPTION, "store_url": STORE, "package": a_package(tmp_path)}
-    with on_the_stub(tmp_path, "root", infra=tmp_path / "written", **given) as terraform:
+    values = {"subscription_id": SUBSCRIPTION, "store_url": STORE, "package": a_package(tmp_path)}
+    with on_the_stub(tmp_path, "root", infra=tmp_path / "written", **values) as terraform:
         terraform.apply()
         assert terraform.outputs()["job_variables"]["resource_group_name"] == "gpu-jobs"
 
@@ -66,8 +66,8 @@ def test_a_pool_on_container_instances_gets_one_that_can_be_applied(written, tmp
 def test_the_pool_alone_can_be_applied_and_says_what_a_dispatcher_needs(pool_type, written, tmp_path):
     target, _ = written(pool_type, "--pool-only")
     assert not [name for name in names(target) if "dispatcher" in name]
-    given = {"project": PROJECT, "subscription_id": SUBSCRIPTION}
-    with on_the_stub(tmp_path, "root", infra=tmp_path / "written", **given) as terraform:
+    values = {"project": PROJECT, "subscription_id": SUBSCRIPTION}
+    with on_the_stub(tmp_path, "root", infra=tmp_path / "written", **values) as terraform:
         terraform.apply()
         assert terraform.outputs()["dispatcher"]
 

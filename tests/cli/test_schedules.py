@@ -38,14 +38,16 @@ def test_a_deployment_is_created_with_schedules_of_every_kind_and_retries(cli, n
     retries = ("--retries", "2", "--retry-delay", "90", "--retry-backoff", "2", "--retry-on", "failed")
     words = ("-p", "nightly", "-jv", "command=date", "--catch-up-limit", "7", "--paused")
     made = cli.ok("deployment", "create", "etl", *words, *kinds, *common, *retries)
-    assert [(each["slug"], each["cron"], each["interval_seconds"], each["rrule"]) for each in made["schedules"]] == [
+    assert [
+        (schedule["slug"], schedule["cron"], schedule["interval_seconds"], schedule["rrule"]) for schedule in made["schedules"]
+    ] == [
         ("cron", "0 6 * * *", None, None),
         ("cron-2", "0 7 * * *", None, None),
         ("interval", None, 900, None),
         ("rrule", None, None, "FREQ=DAILY;BYHOUR=3"),
     ]
     shared = {"timezone": "Asia/Tokyo", "anchor": "2026-01-30T23:00:00.000+00:00", "catch_up": "all", "catch_up_limit": 7}
-    assert all({**each, **shared, "active": True} == each for each in made["schedules"])
+    assert all({**schedule, **shared, "active": True} == schedule for schedule in made["schedules"])
     assert made["retry"] == {"attempts": 3, "delay_seconds": 90, "backoff": 2, "states": ["FAILED"]}
     assert made["paused"] is True
     assert cli.ok("deployment", "ls") == [made]
@@ -53,7 +55,7 @@ def test_a_deployment_is_created_with_schedules_of_every_kind_and_retries(cli, n
 
 def test_an_update_replaces_schedules_and_lays_retries_over_what_there_is(cli, etl):
     changed = cli.ok("deployment", "update", "etl", "--interval", "900", "--retries", "3", "--retry-delay", "PT1M")
-    assert [each["slug"] for each in changed["schedules"]] == ["interval"]
+    assert [schedule["slug"] for schedule in changed["schedules"]] == ["interval"]
     assert cli.ok("deployment", "update", "etl", "--retry-on", "CRASHED,failed", "--paused")["retry"] == {
         "attempts": 4,
         "delay_seconds": 60,
@@ -69,21 +71,23 @@ def test_schedules_are_made_listed_paused_resumed_and_deleted_one_by_one(cli, et
     made = cli.ok(*words, "create", "etl", "--interval", "3600", "--slug", "hourly", "--catch-up", "last", "--no-active")
     assert (made["deployment"], made["slug"], made["active"], made["next"]) == ("etl", "hourly", False, [])
     assert cli.ok(*words, "create", "etl", *CRON)["slug"] == "cron-2"
-    assert [each["slug"] for each in cli.ok(*words, "ls", "etl")] == ["cron", "hourly", "cron-2"]
+    assert [schedule["slug"] for schedule in cli.ok(*words, "ls", "etl")] == ["cron", "hourly", "cron-2"]
     resumed = cli.ok(*words, "resume", "etl", "hourly")
     assert len(resumed["next"]) == 3
     assert cli.ok(*words, "pause", "etl", "cron")["active"] is False
     assert "(**) denotes a paused schedule" in cli(*words, "ls", "etl").out
     assert cli.ok(*words, "delete", "etl", "cron", "--yes") == {"deployment": "etl", "deleted": ["cron"]}
     alone = cli.ok(*words, "create", "etl", "--rrule", "FREQ=DAILY", "--replace")
-    assert [each["slug"] for each in cli.ok("deployment", "inspect", "etl")["schedules"]] == [alone["slug"]] == ["rrule"]
+    assert (
+        [schedule["slug"] for schedule in cli.ok("deployment", "inspect", "etl")["schedules"]] == [alone["slug"]] == ["rrule"]
+    )
     assert cli.ok(*words, "clear", "etl", "--yes") == {"deployment": "etl", "deleted": ["rrule"]}
     assert "No schedules." in cli(*words, "ls", "etl").out
 
 
 def test_the_next_windows_are_shown_in_the_time_zone_of_the_schedule(cli, etl):
-    [found] = cli.ok("deployment", "schedule", "ls", "etl")
-    windows = [datetime.fromisoformat(text) for text in found["next"]]
+    [listed] = cli.ok("deployment", "schedule", "ls", "etl")
+    windows = [datetime.fromisoformat(text) for text in listed["next"]]
     assert len(windows) == 3
     assert all((window.hour, window.minute, window.weekday() < 5) == (6, 30, True) for window in windows)
     assert {window.utcoffset() for window in windows} <= {timedelta(hours=1), timedelta(hours=2)}
@@ -91,7 +95,7 @@ def test_the_next_windows_are_shown_in_the_time_zone_of_the_schedule(cli, etl):
     assert f"{windows[0]:%Y-%m-%d %H:%M}" in shown
     assert "Europe/Paris" in shown
     assert "cron 30 6 * * 1-5" in shown
-    assert cli.ok("deployment", "inspect", "etl")["schedules"][0]["next"] == found["next"]
+    assert cli.ok("deployment", "inspect", "etl")["schedules"][0]["next"] == listed["next"]
 
 
 def test_the_answer_says_that_both_day_fields_apply_and_how_a_step_is_read(cli, etl):
@@ -177,9 +181,9 @@ def test_the_doctor_reports_schedules_that_cannot_be_read_and_only_where_there_a
     assert "libraries" not in cli.alone("doctor", "--json", before=lacking).out
     cli.ok("deployment", "create", "etl", "-p", "nightly", "-jv", "command=date", *CRON)
     said = cli.alone("doctor", "--json", before=lacking)
-    [found] = [finding for finding in said.json if finding["check"] == "libraries"]
-    assert (found["level"], found["text"]) == ("problem", "deployments have schedules, and this Python lacks cronsim")
-    assert found["fix"].startswith("pip install 'push-dispatcher[schedules]'")
+    [library] = [finding for finding in said.json if finding["check"] == "libraries"]
+    assert (library["level"], library["text"]) == ("problem", "deployments have schedules, and this Python lacks cronsim")
+    assert library["fix"].startswith("pip install 'push-dispatcher[schedules]'")
     well = [finding for finding in cli.ok("doctor") if finding["check"] == "libraries"]
     assert [finding["level"] for finding in well] == ["ok"]
 
@@ -230,8 +234,8 @@ def test_an_ended_run_is_run_again_as_a_new_one(cli, etl):
 def test_the_timeline_of_a_run_covers_all_its_attempts(cli, etl):
     run = cli.ok("deployment", "run", "etl", "--retries", "1")
     store = SqliteStore(cli.directory / "store.db")
-    found = store.get(cli.stored()[1][0].id)
-    at = found.created_at
+    stored = store.get(cli.stored()[1][0].id)
+    at = stored.created_at
     past = Attempt(
         number=1,
         state=RunState.FAILED,
@@ -243,7 +247,7 @@ def test_the_timeline_of_a_run_covers_all_its_attempts(cli, etl):
         submission=Submission(name="r-1", handle={}, url="https://console/1"),
     )
     again = {"past": (past,), "attempt": 2, "ended_attempts": 1, "due_at": at + timedelta(seconds=69)}
-    assert store.move([Move.of(found, RunState.SCHEDULED, **again)])
+    assert store.move([Move.of(stored, RunState.SCHEDULED, **again)])
     store.close()
     seen = cli.ok("run", "inspect", run["id"])
     assert [(step["event"], step["attempt"], step["wait_seconds"]) for step in seen["timeline"]] == [

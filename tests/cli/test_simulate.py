@@ -65,7 +65,7 @@ def test_the_stores_own_runs_are_the_history(cli, pool):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("-c", "many"), "concurrency_limit: 'many' is neither a whole number nor 'none'"),
         (("--queue-limit", "critical"), "queue_limit: 'critical' is no queue=number"),
@@ -74,10 +74,10 @@ def test_the_stores_own_runs_are_the_history(cli, pool):
         (("--from", "missing.json"), "missing.json"),
     ],
 )
-def test_what_cannot_be_used_is_one_line(cli, pool, words, told):
+def test_what_cannot_be_used_is_one_line(cli, pool, words, message):
     said = cli("simulate", "--pool", "nightly", *words)
     assert (said.exit_code, said.out, len(said.errors)) == (1, "", 1)
-    assert told in said.errors[0]
+    assert message in said.errors[0]
 
 
 @pytest.mark.parametrize("content", [{}, [{"pool": "nightly"}], [a_past_run(1, id="x")], ["run"]])

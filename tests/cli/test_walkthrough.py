@@ -29,28 +29,32 @@ def done(tmp_path_factory):
 
 def test_every_command_says_what_the_page_says(done):
     different = [
-        "\n".join([f"line {each.step.line}: {each.step.command}", *each.output])
-        for each in done
-        if not is_as_expected(each, RULES)
+        "\n".join([f"line {command.step.line}: {command.step.command}", *command.output])
+        for command in done
+        if not is_as_expected(command, RULES)
     ]
     assert not different, "\n\n".join(different)
 
 
 def test_a_command_that_fails_is_followed_by_its_exit_code(done):
-    for each, then in pairwise(done):
-        assert each.exit_code == 0 or then.step.command == ASKS_FOR_THE_CODE, each
-        assert then.step.command != ASKS_FOR_THE_CODE or then.output == (str(each.exit_code),), each
+    for command, then in pairwise(done):
+        assert command.exit_code == 0 or then.step.command == ASKS_FOR_THE_CODE, command
+        assert then.step.command != ASKS_FOR_THE_CODE or then.output == (str(command.exit_code),), command
 
 
 def test_a_word_more_or_less_or_another_is_noticed_in_every_output(done):
-    for each in done:
+    for command in done:
         assert (
-            not is_as_expected(replace(each, output=(*each.output, "and more")), RULES) or ANYTHING in each.step.expected[-1:]
+            not is_as_expected(replace(command, output=(*command.output, "and more")), RULES)
+            or ANYTHING in command.step.expected[-1:]
         )
-        for number, line in enumerate(each.step.expected):
+        for number, line in enumerate(command.step.expected):
             if line != ANYTHING:
-                for wrong in _spoiled(each.step.expected, number, line):
-                    assert not is_as_expected(replace(each, step=replace(each.step, expected=wrong)), RULES), (each.step, line)
+                for wrong in _spoiled(command.step.expected, number, line):
+                    assert not is_as_expected(replace(command, step=replace(command.step, expected=wrong)), RULES), (
+                        command.step,
+                        line,
+                    )
 
 
 def _spoiled(expected: tuple[str, ...], number: int, line: str) -> Iterator[tuple[str, ...]]:
@@ -62,10 +66,10 @@ def _spoiled(expected: tuple[str, ...], number: int, line: str) -> Iterator[tupl
 
 def test_a_page_with_outdated_output_is_rewritten_with_the_current_output(done):
     wrong = [line.replace("COMPLETED", "FINISHED") for line in LINES]
-    found = [replace(each, step=step) for each, step in zip(done, steps(wrong), strict=True)]
-    assert sum(not is_as_expected(each, RULES) for each in found) >= 3
-    again = [replace(each, step=step) for each, step in zip(done, steps(renewed(wrong, found)), strict=True)]
-    assert all(is_as_expected(each, RULES) for each in again)
+    replaced = [replace(command, step=step) for command, step in zip(done, steps(wrong), strict=True)]
+    assert sum(not is_as_expected(command, RULES) for command in replaced) >= 3
+    again = [replace(command, step=step) for command, step in zip(done, steps(renewed(wrong, replaced)), strict=True)]
+    assert all(is_as_expected(command, RULES) for command in again)
 
 
 def test_what_the_rules_do_not_name_is_compared():

@@ -92,8 +92,8 @@ def read(line: str, by: Sequence[Rule]) -> str:
 
 def is_as_expected(done: Done, by: Sequence[Rule]) -> bool:
     """True when the output is what the document says; there a line `...` stands for any lines."""
-    told = "".join("(.*\n)*" if line == ANYTHING else re.escape(read(line, by)) + "\n" for line in done.step.expected)
-    return re.fullmatch(told, "".join(read(line, by) + "\n" for line in done.output)) is not None
+    pattern = "".join("(.*\n)*" if line == ANYTHING else re.escape(read(line, by)) + "\n" for line in done.step.expected)
+    return re.fullmatch(pattern, "".join(read(line, by) + "\n" for line in done.output)) is not None
 
 
 def walk(document: Sequence[Step], home: Path) -> list[Done]:
@@ -160,12 +160,12 @@ class Shell:
 
 def renewed(lines: Sequence[str], done: Sequence[Done]) -> list[str]:
     """The document with the output of these commands, where it says something else."""
-    found, by = list(lines), rules(lines)
-    for each in reversed(done):
-        if not is_as_expected(each, by):
-            begin = each.step.line
-            found[begin : begin + len(each.step.expected)] = each.output
-    return found
+    copy, by = list(lines), rules(lines)
+    for command in reversed(done):
+        if not is_as_expected(command, by):
+            begin = command.step.line
+            copy[begin : begin + len(command.step.expected)] = command.output
+    return copy
 
 
 def main() -> None:

@@ -42,7 +42,7 @@ def dispatcher(provider):
 
 
 def create(dispatcher, *variables, **where):
-    return dispatcher.create_runs([{"pool": "pool", "job_variables": each, **where} for each in variables])
+    return dispatcher.create_runs([{"pool": "pool", "job_variables": values, **where} for values in variables])
 
 
 def test_equal_variables_are_checked_once(dispatcher, provider):

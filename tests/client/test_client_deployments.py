@@ -38,7 +38,7 @@ def test_a_deployment_is_made_found_listed_and_deleted(dispatcher, pool):
         1,
     )
     dispatcher.create_deployment("another", pool="pool")
-    assert [found.name for found in dispatcher.deployments()] == ["another", "etl"]
+    assert [deployment.name for deployment in dispatcher.deployments()] == ["another", "etl"]
     assert dispatcher.deployments("nowhere") == []
     dispatcher.delete_deployment("etl")
     with refused(dispatcher, NotFound, "^deployment 'etl' does not exist"):
@@ -111,4 +111,4 @@ def test_the_runs_of_a_deleted_deployment_stay(dispatcher, sized):
     run = dispatcher.create_run(deployment="etl")
     dispatcher.delete_deployment("etl")
     assert dispatcher.run(run.id).state is RunState.SCHEDULED
-    assert [found.id for found in dispatcher.runs(deployment="etl")] == [run.id]
+    assert [listed.id for listed in dispatcher.runs(deployment="etl")] == [run.id]

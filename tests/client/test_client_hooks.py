@@ -57,8 +57,8 @@ def test_runs_to_come_are_made_anew_where_a_deployment_has_other_hooks(dispatche
     dispatcher.create_deployment("etl", pool="pool", job_variables=DATE, schedules=[hourly])
 
     def made():
-        found = dispatcher.deployment("etl")
-        dispatcher.store.materialise(materialisation(found, dispatcher.clock.now(), WindowLimits()))
+        deployment = dispatcher.deployment("etl")
+        dispatcher.store.materialise(materialisation(deployment, dispatcher.clock.now(), WindowLimits()))
         return [run.notify_states for run in dispatcher.runs(states={RunState.SCHEDULED})]
 
     assert made() == [frozenset()]
@@ -174,8 +174,8 @@ def test_too_many_hooks_and_invalid_names_are_reported_too(dispatcher):
 
 
 def test_a_retry_policy_keeps_its_own_rule_of_ends(dispatcher):
-    found = faults(dispatcher, "deployments", "etl", "retry", {"states": ["COMPLETED"]})
-    assert found["deployments.etl.retry.states[0]"].startswith("must be FAILED, CRASHED or both")
+    messages = faults(dispatcher, "deployments", "etl", "retry", {"states": ["COMPLETED"]})
+    assert messages["deployments.etl.retry.states[0]"].startswith("must be FAILED, CRASHED or both")
 
 
 def test_the_schema_lets_through_what_is_read_and_says_what_ends_are():

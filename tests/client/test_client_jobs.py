@@ -31,14 +31,14 @@ def a_check(type_name: str, configuration: Mapping[str, Any]) -> Checked:
 
 
 def a_template(configuration: Mapping[str, Any] | None = None, **properties: Any) -> dict[str, Any]:
-    given = {"image": "{{ image }}", "cpu": "{{ cpu }}", "env": "{{ env }}", **(configuration or {})}
+    settings = {"image": "{{ image }}", "cpu": "{{ cpu }}", "env": "{{ env }}", **(configuration or {})}
     declared = {
         "image": {"type": "string"},
         "cpu": {"type": "integer", "default": 256},
         "env": {"type": "object"},
         **properties,
     }
-    return {"job_configuration": given, "variables": {"type": "object", "properties": declared}}
+    return {"job_configuration": settings, "variables": {"type": "object", "properties": declared}}
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def test_the_longest_names_make_runs_by_hand_by_schedule_and_again(dispatcher):
     dispatcher.create_deployment(LONG, pool=LONG, schedules=[Schedule(slug=LONG, cron="0 * * * *")])
     run = dispatcher.create_run(deployment=LONG)
     assert run.name == f"{LONG[:191]}-{run.id.hex[:8]}"
-    assert all(len(each.run.name) <= 200 for each in dispatcher.preview_work_pool(LONG, within=timedelta(days=1)))
+    assert all(len(entry.run.name) <= 200 for entry in dispatcher.preview_work_pool(LONG, within=timedelta(days=1)))
     dispatcher.cancel_run(run.id)
     again = dispatcher.retry_run(run.id)
     dispatcher.cancel_run(again.id)

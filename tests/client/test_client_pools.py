@@ -130,7 +130,7 @@ def test_what_a_deployment_gives_counts_when_a_waiting_run_is_checked(dispatcher
 
 def test_pools_are_listed_by_name_and_one_that_is_not_there_names_the_nearest(dispatcher, pool):
     dispatcher.create_work_pool("another", type="process")
-    assert [found.name for found in dispatcher.work_pools()] == ["another", "pool"]
+    assert [pool.name for pool in dispatcher.work_pools()] == ["another", "pool"]
     with pytest.raises(NotFound, match="did you mean 'pool'"):
         dispatcher.work_pool("pools")
     for wrong in (5, None, "", ["pool"]):

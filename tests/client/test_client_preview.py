@@ -33,10 +33,10 @@ def a_run(here: Dispatcher, minutes: int, queue: str = "default"):
 
 def test_runs_of_all_queues_come_by_their_time_late_ones_first(here: Dispatcher):
     later, late, soon, high = a_run(here, 90), a_run(here, -30), a_run(here, 10), a_run(here, 5, "high")
-    assert [each.run.id for each in here.preview_work_pool("pool")] == [late.id, high.id, soon.id]
-    assert [each.run.id for each in here.preview_work_pool("pool", within=2 * HOUR)] == [late.id, high.id, soon.id, later.id]
-    assert [each.run.id for each in here.preview_work_pool("pool", within=timedelta(0))] == [late.id]
-    assert [each.run.id for each in here.preview_work_pool("pool", limit=2)] == [late.id, high.id]
+    assert [entry.run.id for entry in here.preview_work_pool("pool")] == [late.id, high.id, soon.id]
+    assert [entry.run.id for entry in here.preview_work_pool("pool", within=2 * HOUR)] == [late.id, high.id, soon.id, later.id]
+    assert [entry.run.id for entry in here.preview_work_pool("pool", within=timedelta(0))] == [late.id]
+    assert [entry.run.id for entry in here.preview_work_pool("pool", limit=2)] == [late.id, high.id]
 
 
 def test_runs_that_no_longer_wait_are_not_there(here: Dispatcher):
@@ -44,7 +44,7 @@ def test_runs_that_no_longer_wait_are_not_there(here: Dispatcher):
     here.cancel_run(gone.id)
     assert here.store.move([Move.of(held, RunState.SCHEDULED, not_before=NOW + 2 * HOUR)])
     assert here.preview_work_pool("pool") == []
-    assert [each.run.id for each in here.preview_work_pool("pool", within=3 * HOUR)] == [held.id]
+    assert [entry.run.id for entry in here.preview_work_pool("pool", within=3 * HOUR)] == [held.id]
 
 
 def test_a_look_ahead_changes_nothing(here: Dispatcher):
@@ -58,7 +58,7 @@ def test_a_look_ahead_changes_nothing(here: Dispatcher):
 def test_a_paused_pool_is_previewed_as_well(here: Dispatcher):
     run = a_run(here, 1)
     here.update_work_pool("pool", paused=True)
-    assert [each.run.id for each in here.preview_work_pool("pool")] == [run.id]
+    assert [entry.run.id for entry in here.preview_work_pool("pool")] == [run.id]
 
 
 def test_what_cannot_be_previewed_is_said(here: Dispatcher):

@@ -67,7 +67,7 @@ def test_a_move_that_broke_off_is_finished_by_the_same_one(dispatcher, etl, monk
     monkeypatch.undo()
     assert waiting(dispatcher) == {}
     after = dispatcher.update_deployment("etl", pool="other")
-    assert [found.id for found in waiting(dispatcher, pool="other").values()] == [identity(run, after)]
+    assert [listed.id for listed in waiting(dispatcher, pool="other").values()] == [identity(run, after)]
     dispatcher.update_deployment("etl", pool="other")
     assert len(waiting(dispatcher)) == 1
 
@@ -91,7 +91,7 @@ def test_it_is_renamed_with_its_schedules_and_its_waiting_runs(dispatcher, etl):
     renamed = dispatcher.rename_deployment("etl", "reports")
     assert (renamed.id, renamed.pool, renamed.queue) == (etl.id, "pool", "high")
     assert [schedule.slug for schedule in renamed.schedules] == ["daily"]
-    assert [each.name for each in dispatcher.deployments()] == ["reports"]
+    assert [deployment.name for deployment in dispatcher.deployments()] == ["reports"]
     assert {name: run.deployment for name, run in waiting(dispatcher).items()} == {"first": "reports"}
 
 

@@ -45,8 +45,8 @@ def minutes(runs) -> list[float]:
 def ended(dispatcher: Dispatcher, run: Run, state: RunState = RunState.FAILED) -> Run:
     """Bring a run to an end."""
     claim(dispatcher.store, dispatcher.clock.now())
-    found = dispatcher.run(run.id)
-    assert dispatcher.store.move([Move.of(found, state, ended_at=dispatcher.clock.now())])
+    stored = dispatcher.run(run.id)
+    assert dispatcher.store.move([Move.of(stored, state, ended_at=dispatcher.clock.now())])
     return dispatcher.run(run.id)
 
 
@@ -165,7 +165,7 @@ def test_schedules_are_added_changed_paused_resumed_and_removed_one_by_one(dispa
     )
     assert dispatcher.pause_schedule("etl", "ten").active_schedules.keys() == {"hourly"}
     assert dispatcher.resume_schedule("etl", "ten").active_schedules.keys() == {"hourly", "ten"}
-    assert [each.slug for each in dispatcher.remove_schedule("etl", "ten").schedules] == ["hourly"]
+    assert [schedule.slug for schedule in dispatcher.remove_schedule("etl", "ten").schedules] == ["hourly"]
     assert dispatcher.clear_schedules("etl").schedules == ()
 
 
@@ -215,8 +215,8 @@ class Contested(MemoryStore):
     def save_deployment(self, deployment, *, expected_version, now):
         if expected_version is not None and self.times:
             self.times -= 1
-            found = self.deployment(deployment.name)
-            super().save_deployment(replace(found, tags=(f"{self.times}",)), expected_version=found.version, now=now)
+            stored = self.deployment(deployment.name)
+            super().save_deployment(replace(stored, tags=(f"{self.times}",)), expected_version=stored.version, now=now)
         return super().save_deployment(deployment, expected_version=expected_version, now=now)
 
 
@@ -271,7 +271,7 @@ def test_a_preview_shows_runs_that_are_made_and_windows_beyond_them_as_the_runs_
     tick(dispatcher)
     manual = dispatcher.create_run(deployment="etl", scheduled_at=NOW + 65 * MINUTE)
     shown = dispatcher.preview_work_pool("pool", within=2 * HOUR)
-    assert [((each.run.due_at - NOW) / MINUTE, each.created) for each in shown] == [
+    assert [((entry.run.due_at - NOW) / MINUTE, entry.created) for entry in shown] == [
         *((minute, True) for minute in (10, 20, 30, 40, 50, 60, 65)),
         *((minute, False) for minute in (70, 80, 90, 100, 110, 120)),
     ]
@@ -279,7 +279,7 @@ def test_a_preview_shows_runs_that_are_made_and_windows_beyond_them_as_the_runs_
     assert len(dispatcher.preview_work_pool("pool", within=8760 * HOUR, limit=9)) == 9
     dispatcher.clock.time += HOUR
     made = {run.id for run in tick(dispatcher)}
-    assert {each.run.id for each in shown} <= made
+    assert {entry.run.id for entry in shown} <= made
 
 
 def test_a_paused_deployment_has_no_future_windows(dispatcher, etl):

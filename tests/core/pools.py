@@ -22,8 +22,8 @@ class Scene:
     in_use: dict[str, int]
     waiting: dict[str, list[Run]]
 
-    def due(self, queue: str, wanted: int, after: tuple[datetime, UUID] | None = None) -> Sequence[Run]:
-        return [run for run in self.waiting[queue] if after is None or (run.due_at, run.id) > after][:wanted]
+    def due(self, queue: str, limit: int, after: tuple[datetime, UUID] | None = None) -> Sequence[Run]:
+        return [run for run in self.waiting[queue] if after is None or (run.due_at, run.id) > after][:limit]
 
     def counts(self) -> dict[str, QueueCount]:
         return {

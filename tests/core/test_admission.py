@@ -72,8 +72,8 @@ def test_what_is_said_to_stop_a_queue_does_stop_it(scene, budget):
 def test_only_as_many_runs_are_read_as_are_admitted(scene):
     read = []
 
-    def due(queue, wanted):
-        runs = scene.due(queue, wanted)
+    def due(queue, limit):
+        runs = scene.due(queue, limit)
         read.extend(runs)
         return runs
 
@@ -129,9 +129,9 @@ def admitted_of(runs, needs, *holds, limit=None, queues=("default",), now=NOW):
     reads = []
     waiting = Scene(pool, {}, {name: [run for run in runs if run.queue == name] for name in queues})
 
-    def due(queue, wanted, after=None):
-        reads.append(wanted)
-        return waiting.due(queue, wanted, after)
+    def due(queue, limit, after=None):
+        reads.append(limit)
+        return waiting.due(queue, limit, after)
 
     return admit(pool, {}, due, now=now, needs=needs), reads
 

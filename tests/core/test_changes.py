@@ -13,8 +13,8 @@ POOL = a_pool("p", 3, queues=[a_queue("high", 1, 2), a_queue("default", 2)])
 STORED = Configuration(pools=(POOL,), deployments=(a_deployment("d", "p", job_variables={"env": {"A": "1", "B": "2"}}),))
 
 
-def fields(stored, wanted):
-    [change] = changes(stored, wanted)
+def fields(stored, target):
+    [change] = changes(stored, target)
     return {field.path: (field.action, field.before, field.after) for field in change.fields}
 
 
@@ -80,9 +80,9 @@ def test_the_order_in_an_object_is_no_difference():
 
 
 def test_added_and_removed_nouns_are_listed_pools_first_by_name():
-    wanted = Configuration(pools=(a_pool("z"), a_pool("a")), deployments=(a_deployment("b", "a"),))
-    told = [(change.action, change.noun, change.name) for change in changes(STORED, wanted)]
-    assert told == [
+    target = Configuration(pools=(a_pool("z"), a_pool("a")), deployments=(a_deployment("b", "a"),))
+    shown = [(change.action, change.noun, change.name) for change in changes(STORED, target)]
+    assert shown == [
         (Action.CREATE, "work pool", "a"),
         (Action.DELETE, "work pool", "p"),
         (Action.CREATE, "work pool", "z"),

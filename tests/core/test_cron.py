@@ -29,13 +29,13 @@ def expression(chance):
 
 
 def named(text, low, high):
-    found = set()
-    for each in text.split(","):
-        base, _, step = each.partition("/")
+    numbers = set()
+    for part in text.split(","):
+        base, _, step = part.partition("/")
         first, dash, last = base.partition("-")
         begin, end = (low, high) if base == "*" else (int(first), int(last) if dash else high if step else int(first))
-        found |= set(range(begin, end + 1, int(step or 1)))
-    return found
+        numbers |= set(range(begin, end + 1, int(step or 1)))
+    return numbers
 
 
 def oracle(text, day_or, days):
@@ -43,14 +43,14 @@ def oracle(text, day_or, days):
     fields = text.split()
     minutes, hours, dates, months, weekdays = (named(field, *bounds) for field, bounds in zip(fields, BOUNDS, strict=True))
     both = "*" not in (fields[2], fields[4])
-    found = []
+    times = []
     for number in range(days):
         day = BEGIN.replace(hour=0, minute=0) + number * DAY
         on_date, on_weekday = day.day in dates, day.isoweekday() % 7 in weekdays
         is_due = (on_date or on_weekday) if both and day_or else (on_date and on_weekday)
         if is_due and day.month in months:
-            found += [day.replace(hour=hour, minute=minute) for hour in sorted(hours) for minute in sorted(minutes)]
-    return [at for at in found if at > BEGIN]
+            times += [day.replace(hour=hour, minute=minute) for hour in sorted(hours) for minute in sorted(minutes)]
+    return [at for at in times if at > BEGIN]
 
 
 @pytest.mark.parametrize("day_or", [True, False])
@@ -62,8 +62,8 @@ def test_an_expression_means_what_it_means_to_croniter_or_is_refused(day_or):
             refused += 1
             continue
         schedule = Schedule(slug="s", cron=text, day_or=day_or)
-        wanted = oracle(text, day_or, 40)
-        assert list(windows_due(schedule, BEGIN, BEGIN.replace(hour=0, minute=0) + 40 * DAY - timedelta(minutes=1))) == wanted
+        expected = oracle(text, day_or, 40)
+        assert list(windows_due(schedule, BEGIN, BEGIN.replace(hour=0, minute=0) + 40 * DAY - timedelta(minutes=1))) == expected
         equal += 1
     assert equal > 400 > refused
 
@@ -98,8 +98,8 @@ def test_an_alias_is_the_expression_that_it_stands_for(alias):
     assert cron_fault(alias, day_or=True) is None
     for spelled in (alias, f" {alias.upper()} "):
         until = BEGIN + 800 * DAY
-        due, wanted = (windows_due(Schedule(slug="s", cron=text), BEGIN, until) for text in (spelled, ALIASES[alias]))
-        assert list(due) == list(wanted)
+        due, expected = (windows_due(Schedule(slug="s", cron=text), BEGIN, until) for text in (spelled, ALIASES[alias]))
+        assert list(due) == list(expected)
 
 
 def test_the_reading_of_a_step_with_another_day_field_is_stated():

@@ -113,7 +113,7 @@ def test_the_next_attempt_is_rendered_anew_and_has_its_own_number():
     base = template({"n": "{{ dispatcher.attempt }}"})
     run = a_run()
     later = replace(run, attempt=2, due_at=run.due_at + timedelta(minutes=1))
-    assert [pinned(each, base).configuration["n"] for each in (run, later)] == [1, 2]
+    assert [pinned(attempt, base).configuration["n"] for attempt in (run, later)] == [1, 2]
 
 
 @pytest.mark.parametrize(

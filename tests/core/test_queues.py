@@ -33,8 +33,8 @@ def test_a_queue_without_a_number_goes_last():
 
 
 @given(QUEUES, st.integers(1, 14), st.booleans())
-def test_placing_keeps_priorities_unique_and_the_order_of_the_others(queues, priority, known):
-    newcomer = a_queue(queues[0].name if known else "new", priority)
+def test_placing_keeps_priorities_unique_and_the_order_of_the_others(queues, priority, name_exists):
+    newcomer = a_queue(queues[0].name if name_exists else "new", priority)
     placed = insert(queues, newcomer)
     numbers = [queue.priority for queue in placed]
     assert numbers == sorted(set(numbers))
@@ -48,7 +48,7 @@ def test_the_first_queue_has_the_first_number():
 
 
 @given(QUEUES, st.integers(1, 14), st.booleans())
-def test_the_next_free_number_is_the_first_that_nobody_has(queues, priority, known):
+def test_the_next_free_number_is_the_first_that_nobody_has(queues, priority, name_exists):
     taken = {queue.priority for queue in queues}
     free = next_free(queues, priority)
     assert priority < free

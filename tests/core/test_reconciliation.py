@@ -211,8 +211,8 @@ def test_a_job_that_does_not_start_in_time_is_stopped_and_its_run_crashes_when_t
 
 def test_an_event_that_is_ahead_of_the_record_brings_the_submission_along():
     run = a_claim()
-    told = Submission(name=submission_name(run.id, 1), handle={"arn": "y"})
-    move = verdict(run, Observation(state=JobState.RUNNING), NOW, LIMITS, told)
+    reported = Submission(name=submission_name(run.id, 1), handle={"arn": "y"})
+    move = verdict(run, Observation(state=JobState.RUNNING), NOW, LIMITS, reported)
     assert move.changes["submission"].handle == {"arn": "y"}
     running = replace(run, state=RunState.RUNNING, submission=move.changes["submission"])
-    assert record(running, Accepted(submission=told)) is None
+    assert record(running, Accepted(submission=reported)) is None

@@ -59,12 +59,12 @@ def test_the_texts_of_secret_variables_are_those_of_every_level():
         "stage": {"type": "string", "default": "shown"},
         "pin": {"type": "string", "format": "password"},
     }
-    found = secret_texts(
+    texts = secret_texts(
         {"variables": {"properties": properties}},
         {"key": "from-the-deployment", "stage": "prod-stage"},
         {"login": {"user": "anna", "n": 5}, "login.password": "hunter2", "pin": "123"},
     )
-    assert found == {"from-the-pool", "from-the-deployment", "anna", "hunter2"}
+    assert texts == {"from-the-pool", "from-the-deployment", "anna", "hunter2"}
 
 
 @pytest.mark.parametrize(

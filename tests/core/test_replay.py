@@ -9,8 +9,8 @@ from tests.builders import MINUTE, NOW, SECOND, a_pool, a_queue, a_run
 
 def waits(pool, *runs, interval=MINUTE):
     """By the order given."""
-    told = replay(pool, runs, interval=interval)
-    return [told.waits[run.id] for run, _ in runs]
+    report = replay(pool, runs, interval=interval)
+    return [report.waits[run.id] for run, _ in runs]
 
 
 def test_a_run_waits_for_the_slot_until_the_tick_that_sees_the_end():
@@ -38,8 +38,8 @@ def test_what_can_never_be_admitted_says_so():
 
 
 def test_nothing_to_replay_is_no_mistake():
-    told = replay(a_pool(), [], interval=MINUTE)
-    assert (told.waits, told.peak, told.end) == ({}, 0, None)
+    report = replay(a_pool(), [], interval=MINUTE)
+    assert (report.waits, report.peak, report.end) == ({}, 0, None)
 
 
 def test_long_pauses_are_jumped_over():

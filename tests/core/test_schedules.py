@@ -48,12 +48,12 @@ def in_zone(schedule, zone):
 @cache
 def spans(zone):
     """A day either side of every change of the zone's clocks in two years, and one ordinary day."""
-    tz, found, at = ZoneInfo(zone), [(FIRST + 40 * DAY, FIRST + 41 * DAY)], FIRST
+    tz, gaps, at = ZoneInfo(zone), [(FIRST + 40 * DAY, FIRST + 41 * DAY)], FIRST
     while at < LAST:
         if at.astimezone(tz).utcoffset() != (at + 6 * HOUR).astimezone(tz).utcoffset():
-            found.append((at - DAY, at + DAY + 6 * HOUR))
+            gaps.append((at - DAY, at + DAY + 6 * HOUR))
         at += 6 * HOUR
-    return found
+    return gaps
 
 
 def oracle(matches, times, tz, since, until):

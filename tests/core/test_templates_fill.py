@@ -189,9 +189,9 @@ def test_placeholders_are_found_with_their_places():
     )
 
 
-@pytest.mark.parametrize(("name", "found"), [("a.b[1]", 2), ("a.c", MISSING), ("$a", MISSING), ("a..b", MISSING)])
-def test_lookup_follows_the_path_of_a_placeholder(name, found):
-    assert lookup(name, {"a": {"b": [1, 2]}, "$a": 1}) is found
+@pytest.mark.parametrize(("name", "value"), [("a.b[1]", 2), ("a.c", MISSING), ("$a", MISSING), ("a..b", MISSING)])
+def test_lookup_follows_the_path_of_a_placeholder(name, value):
+    assert lookup(name, {"a": {"b": [1, 2]}, "$a": 1}) is value
 
 
 def test_a_number_too_long_for_python_is_a_key_and_not_a_crash():

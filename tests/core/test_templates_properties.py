@@ -73,9 +73,9 @@ def test_rendering_changes_no_input_and_repeats_byte_for_byte(defaults, deployme
 @given(LEVELS, LEVELS, LEVELS)
 def test_the_last_level_that_sets_a_variable_decides(defaults, deployment, run):
     filled = render(a_template(WHOLE, defaults), run, deployment_variables=deployment)
-    known = {name: value for name, value in defaults.items() if value is not None}
+    expected = {name: value for name, value in defaults.items() if value is not None}
     for name, seen in (("a", filled.get("a", MISSING)), ("b", filled["b"][0] if filled["b"] else MISSING)):
-        last = next((level[name] for level in (run, deployment, known) if name in level), None)
+        last = next((level[name] for level in (run, deployment, expected) if name in level), None)
         assert seen == (MISSING if last is None else last)
 
 

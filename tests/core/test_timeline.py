@@ -7,12 +7,12 @@ from dispatcher.models import Attempt, RunState
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_live_run, a_run
 
 
-def told(run):
+def lines(run):
     return [(step.event, step.attempt, None if step.wait is None else step.wait / SECOND) for step in timeline(run)]
 
 
 def test_a_run_that_waits_was_created_and_is_scheduled():
-    assert told(a_run(due_at=NOW + HOUR)) == [("created", 1, None), ("scheduled", 1, 3600)]
+    assert lines(a_run(due_at=NOW + HOUR)) == [("created", 1, None), ("scheduled", 1, 3600)]
 
 
 def test_the_way_of_a_run_without_retries_has_the_waits_between():
@@ -24,7 +24,7 @@ def test_the_way_of_a_run_without_retries_has_the_waits_between():
         ended_at=NOW + MINUTE,
     )
     steps = [("created", None), ("scheduled", 0), ("claimed", 2), ("submitted", 1), ("started", 10), ("ended", 47)]
-    assert told(run) == [(event, 1, wait) for event, wait in steps]
+    assert lines(run) == [(event, 1, wait) for event, wait in steps]
     assert [(step.state, step.reason) for step in timeline(run)][-2:] == [(None, ""), (RunState.COMPLETED, "")]
 
 
@@ -50,7 +50,7 @@ def test_past_attempts_come_first_each_with_its_end_and_the_wait_until_the_next(
         submitted_at=NOW + 113 * SECOND,
         started_at=None,
     )
-    assert told(run) == [
+    assert lines(run) == [
         ("created", 1, None),
         ("scheduled", 1, 0),
         ("claimed", 1, 0),
@@ -70,9 +70,9 @@ def test_past_attempts_come_first_each_with_its_end_and_the_wait_until_the_next(
 def test_a_run_that_waits_for_its_second_attempt_shows_when_that_is_due():
     past = (Attempt(number=1, state=RunState.FAILED, ended_at=NOW + MINUTE),)
     waiting = replace(a_run(past=past, attempt=2), due_at=NOW + 6 * MINUTE)
-    assert told(waiting)[-2:] == [("ended", 1, 60), ("scheduled", 2, 300)]
+    assert lines(waiting)[-2:] == [("ended", 1, 60), ("scheduled", 2, 300)]
 
 
 def test_clocks_that_disagree_make_no_wait_below_nothing():
     run = a_live_run(claimed_at=NOW, submitted_at=NOW - SECOND, started_at=NOW + SECOND)
-    assert [wait for _, _, wait in told(run)][3:] == [0, 1]
+    assert [wait for _, _, wait in lines(run)][3:] == [0, 1]

@@ -157,14 +157,14 @@ def test_a_schedule_that_is_over_is_looked_at_again_in_years():
 def enumerated(step: int, schedule: Schedule, ticks: Sequence[timedelta], limits: WindowLimits) -> list[int]:
     """The minutes of the windows that are to be made: all that there are, tick by tick, each looked at once."""
     every_window = [k * step * MINUTE for k in range(1, (max(ticks) + limits.ahead) // (step * MINUTE) + 1)]
-    wanted = {CatchUp.NONE: 0, CatchUp.LAST: 1, CatchUp.ALL: schedule.catch_up_limit}[schedule.catch_up]
+    expected = {CatchUp.NONE: 0, CatchUp.LAST: 1, CatchUp.ALL: schedule.catch_up_limit}[schedule.catch_up]
     passed, made = set[timedelta](), list[timedelta]()
     for now in ticks:
         missed = [window for window in every_window if window <= now - limits.grace and window not in passed]
-        made += missed[-wanted:] if wanted else []
+        made += missed[-expected:] if expected else []
         passed |= set(missed)
         for window in every_window:
-            has_room = window <= now or sum(each > now for each in made) < limits.most
+            has_room = window <= now or sum(window_made > now for window_made in made) < limits.most
             if now - limits.grace < window <= now + limits.ahead and window not in passed and has_room:
                 made.append(window)
                 passed.add(window)
@@ -221,8 +221,8 @@ def test_whatever_is_cut_off_or_lost_no_window_is_made_twice_and_none_is_missing
     deployment, runs = ticked(deployment, now)
     made += runs
     for step in steps:
-        found = minutes(run for run in made if run.schedule == str(step))
-        assert found == [*range(step, round((now + HOUR - NOW) / SECOND) // 60 + 1, step)]
+        times = minutes(run for run in made if run.schedule == str(step))
+        assert times == [*range(step, round((now + HOUR - NOW) / SECOND) // 60 + 1, step)]
 
 
 @settings(max_examples=50, deadline=None)
@@ -277,10 +277,10 @@ def test_only_the_schedule_that_changes_begins_anew():
     assert minutes(ticked(change.deployment, NOW + MINUTE)[1]) == [15, 30, 45, 60]
 
 
-@pytest.mark.parametrize("wanted", [{"paused": True}, {"schedules": ()}, {"schedules": (every(10, active=False),)}], ids=str)
-def test_a_pause_withdraws_future_runs_and_resuming_creates_them_from_then_on(wanted):
+@pytest.mark.parametrize("target", [{"paused": True}, {"schedules": ()}, {"schedules": (every(10, active=False),)}], ids=str)
+def test_a_pause_withdraws_future_runs_and_resuming_creates_them_from_then_on(target):
     stored, _ = ticked(saved(every(10)), NOW)
-    pause = saving(stored, replace(stored, **wanted), NOW + MINUTE)
+    pause = saving(stored, replace(stored, **target), NOW + MINUTE)
     assert (pause.withdrawn, pause.deployment.windows_until, pause.deployment.windows_at) == ({"s"}, {}, None)
     resumed = saving(pause.deployment, replace(stored, windows_until={}), NOW + DAY).deployment
     assert resumed.windows_until == {"s": NOW + DAY}

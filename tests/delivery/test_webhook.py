@@ -66,9 +66,9 @@ def test_anything_but_success_is_no_delivery_and_no_redirect_is_followed(inbox, 
 def test_nobody_there_is_no_delivery_and_the_address_is_not_repeated(inbox):
     url = inbox.url
     inbox.server_close()
-    with pytest.raises(NotDelivered, match="no answer") as told:
+    with pytest.raises(NotDelivered, match="no answer") as failure:
         deliveries(f"{url}/secret-token")("ops", ID, MESSAGE)
-    assert "secret-token" not in str(told.value)
+    assert "secret-token" not in str(failure.value)
 
 
 def test_an_entry_that_is_missing_is_named_with_those_there_are():
@@ -83,9 +83,9 @@ def test_a_secret_that_is_not_set_is_named_by_its_variable():
 
 
 def test_a_secret_that_is_no_base64_is_reported_without_its_value(inbox):
-    with pytest.raises(NotDelivered, match="no base64") as told:
+    with pytest.raises(NotDelivered, match="no base64") as failure:
         deliveries(inbox.url, OPS_SECRET="whsec_not!base64")("ops", ID, MESSAGE)
-    assert "not!base64" not in str(told.value)
+    assert "not!base64" not in str(failure.value)
 
 
 @pytest.mark.parametrize(
@@ -102,9 +102,9 @@ def test_a_secret_that_is_no_base64_is_reported_without_its_value(inbox):
     ids=str,
 )
 def test_a_wrong_entry_is_refused_by_its_name_and_what_it_holds_is_not_repeated(entry):
-    with pytest.raises(SettingsError, match=r"^DISPATCHER_HOOKS: .*'ops'") as told:
+    with pytest.raises(SettingsError, match=r"^DISPATCHER_HOOKS: .*'ops'") as failure:
         Settings.from_environment({"HOME": "/home/somebody", "DISPATCHER_HOOKS": json.dumps({"ops": entry})})
-    assert "s3cret-value" not in str(told.value)
+    assert "s3cret-value" not in str(failure.value)
 
 
 def test_an_answer_that_drips_has_one_deadline_for_the_whole_delivery(inbox):
@@ -140,9 +140,9 @@ def test_a_name_that_resolves_to_a_link_local_address_gets_nothing():
     ],
 )
 def test_a_url_that_must_not_be_used_is_refused_in_the_settings_and_not_repeated(url, fault):
-    with pytest.raises(SettingsError, match=fault) as told:
+    with pytest.raises(SettingsError, match=fault) as failure:
         Settings.from_environment({"DISPATCHER_HOOKS": json.dumps({"ops": {"url": url}})})
-    assert url not in str(told.value).removesuffix("https:// (http:// only for this machine itself)")
+    assert url not in str(failure.value).removesuffix("https:// (http:// only for this machine itself)")
 
 
 def test_a_link_local_address_may_be_allowed_by_name():

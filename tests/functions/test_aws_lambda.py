@@ -67,8 +67,10 @@ def test_pending_runs_become_tasks_by_priority_and_limits_and_the_next_invocatio
 def test_events_report_a_started_and_a_stopped_task_and_a_stop_admits_the_next_at_once(function, aws):
     runs = function.create(3)
     function()
-    told = only(aws.events(), "RUNNING")
-    assert [function(event) for event in told] == [{"run": event["detail"]["startedBy"], "moved": True} for event in told]
+    state_changes = only(aws.events(), "RUNNING")
+    assert [function(event) for event in state_changes] == [
+        {"run": event["detail"]["startedBy"], "moved": True} for event in state_changes
+    ]
     assert function.states() == ["RUNNING", "RUNNING", "SCHEDULED"]
     aws.finish(names(runs)[0], exit_code=1)
     answer = function(only(aws.events(), "STOPPED")[0])
@@ -82,13 +84,13 @@ def test_events_that_come_twice_late_or_in_any_order_change_nothing_more(functio
     runs = function.create(2)
     function()
     aws.finish(names(runs)[0])
-    told = aws.events()
-    for event in [*reversed(told), *told, *told]:
+    events = aws.events()
+    for event in [*reversed(events), *events, *events]:
         function(event)
     assert function.states() == ["COMPLETED", "RUNNING"]
     assert {run.ended_attempts for run in function.people.runs(states=[RunState.COMPLETED])} == {1}
     before = function.everything()
-    assert {function(event)["moved"] for event in told} == {False}
+    assert {function(event)["moved"] for event in events} == {False}
     assert function.everything() == before
 
 
@@ -248,11 +250,11 @@ def test_a_cancelled_run_is_stopped_and_ends_as_cancelled(function, aws):
 
 
 def prefect_templates():
-    given = [pytest.param(PREFECT, id="of its shape")]
+    templates = [pytest.param(PREFECT, id="of its shape")]
     if not REFERENCE.exists():
         missing = pytest.mark.skip(reason=f"needs {REFERENCE}, Prefect's own template")
-        return [*given, pytest.param(None, id="its own", marks=missing)]
-    return [*given, pytest.param(json.loads(REFERENCE.read_text()), id="its own")]
+        return [*templates, pytest.param(None, id="its own", marks=missing)]
+    return [*templates, pytest.param(json.loads(REFERENCE.read_text()), id="its own")]
 
 
 @pytest.mark.parametrize("pool_type", ["ecs:push", "ecs"])

@@ -94,7 +94,7 @@ def test_the_worker_registers_a_timer_on_the_apps_schedule_that_makes_up_for_not
 
 def test_the_worker_registers_a_function_that_takes_posts_with_a_function_key_and_nothing_else(idle):
     assert set(idle.functions) == {"tick", "invoke"}
-    request = next(each for each in idle.bindings("invoke") if each["type"] == "httpTrigger")
+    request = next(binding for binding in idle.bindings("invoke") if binding["type"] == "httpTrigger")
     assert (request["route"], request["authLevel"], request["methods"]) == ("invoke", "FUNCTION", ["POST"])
 
 

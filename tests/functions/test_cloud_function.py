@@ -118,8 +118,8 @@ def test_a_schedule_dispatches_runs_to_cloud_run_until_all_have_ended(start, peo
     assert [people.run(run.id).state for run in runs] == [RunState.COMPLETED] * 3
     assert sorted(cloud_run_emulator.starts.values()) == [1, 1, 1]
 
-    told = [event for event in function.events() if event["event"] == "run.admitted"]
-    assert {event["run"] for event in told} == {str(run.id) for run in runs}, "the log holds a line for each decision"
+    events = [event for event in function.events() if event["event"] == "run.admitted"]
+    assert {event["run"] for event in events} == {str(run.id) for run in runs}, "the log holds a line for each decision"
 
 
 def test_it_holds_no_session_of_the_database_between_invocations(start, people, database):

@@ -49,7 +49,7 @@ class World:
     def variables(self):
         """What a container of the function has in its environment."""
         values = [self.emulator.objects.values_of(secret) for secret in self.function.secret_ids]
-        return {name: value for each in values for name, value in each.items()}
+        return {name: value for part in values for name, value in part.items()}
 
     def call(self, *arguments):
         """The function's answer to a call; the last line of what it raises."""

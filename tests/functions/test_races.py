@@ -148,11 +148,11 @@ def test_200_runs_of_two_processes_of_which_one_is_killed_again_and_again(client
     with emulator(job_seconds=0.3) as (cloud, aws):
         own = {"DISPATCHER_STORE": f"sqlite:///{tmp_path / 'race.db'}", "DISPATCHER_PROVIDER_OPTIONS": json.dumps(options)}
         deaths = race("lambda", client, {**SHORT, **own, **aws}, tmp_path / "racers.log")
-        told = cloud.get("jobs")
+        jobs = cloud.get("jobs")
     assert deaths >= 5
-    assert told["peak_live"] == 5, "the limit was used, and never passed"
-    assert set(told["starts"].values()) == {1}
-    assert sorted(parse_submission_name(name)[0] for name in told["starts"]) == sorted(run.id for run in runs)
+    assert jobs["peak_live"] == 5, "the limit was used, and never passed"
+    assert set(jobs["starts"].values()) == {1}
+    assert sorted(parse_submission_name(name)[0] for name in jobs["starts"]) == sorted(run.id for run in runs)
     ended = client.runs(limit=1000)
     assert Counter((run.state, run.ended_attempts) for run in ended) == {(RunState.COMPLETED, 1): 200}
     assert max(run.fence for run in ended) > 1, "nothing was taken over: the deaths were too kind"
@@ -173,9 +173,9 @@ def test_60_runs_as_local_processes_of_two_dispatchers_of_which_one_is_killed_ag
         "DISPATCHER_PROVIDER_OPTIONS": json.dumps({"process": {"call_timeout": 2}}),
     }
     deaths = race("tick", client, {**SHORT, **own}, tmp_path / "racers.log")
-    told = [line.split() for line in trace.read_text().splitlines()]
-    live = [0, *accumulate({"+": 1, "-": -1}[sign] for sign, _ in told)]
+    entries = [line.split() for line in trace.read_text().splitlines()]
+    live = [0, *accumulate({"+": 1, "-": -1}[sign] for sign, _ in entries)]
     assert deaths >= 3
     assert (max(live), live[-1]) == (4, 0), "the limit was used, and never passed"
-    assert Counter(run_id for sign, run_id in told if sign == "+") == Counter(str(run.id) for run in runs)
+    assert Counter(run_id for sign, run_id in entries if sign == "+") == Counter(str(run.id) for run in runs)
     assert Counter((run.state, run.ended_attempts) for run in client.runs(limit=1000)) == {(RunState.COMPLETED, 1): 60}

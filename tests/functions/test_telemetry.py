@@ -41,8 +41,8 @@ def test_an_invocation_writes_a_line_for_each_pool_and_sends_the_rest_before_it_
     documents = {document["Pool"]: document for document in lines(capsys)}
     assert set(documents) == {"batch", "another"}
     batch = documents["batch"]
-    told = {"FunctionName": "nightly-dispatcher", "Admitted": 2, "Accepted": 2, "SlotsInUse": 2, "SlotLimit": 2}
-    assert batch.items() >= {**told, "WaitingPoolFull": 1}.items()
+    metrics = {"FunctionName": "nightly-dispatcher", "Admitted": 2, "Accepted": 2, "SlotsInUse": 2, "SlotLimit": 2}
+    assert batch.items() >= {**metrics, "WaitingPoolFull": 1}.items()
     [answers] = collector.metrics["dispatcher.run.answers"].sum.data_points
     assert answers.as_int == 2
     assert collector.spans >= {"dispatcher.tick", "dispatcher.claim", "dispatcher.submit", "dispatcher.call"}

@@ -253,9 +253,9 @@ def test_two_at_once_one_delivered_twice_and_one_killed_at_its_time_limit_double
         for _ in world.until_all_have_ended():
             reports = at_once.map(lambda sandbox: sandbox.invoke(SCHEDULED), others)  # the same event, delivered twice
             assert [pool["problem"] for report in reports for pool in report["pools"]] == ["", ""]
-    told = [world.people.run(run.id) for run in runs]
-    assert Counter((run.state, run.ended_attempts) for run in told) == {(RunState.COMPLETED, 1): 16}
+    stored = [world.people.run(run.id) for run in runs]
+    assert Counter((run.state, run.ended_attempts) for run in stored) == {(RunState.COMPLETED, 1): 16}
     assert set(world.cloud.starts.values()) == {1}, "each was started once"
     assert len(world.cloud.starts) == 16
     assert world.cloud.peak_live == 4, "the limit was used, and never passed"
-    assert max(run.fence for run in told) > 1, "what the dead one had claimed was taken over"
+    assert max(run.fence for run in stored) > 1, "what the dead one had claimed was taken over"

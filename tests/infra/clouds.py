@@ -50,8 +50,8 @@ def a_package(directory: Path) -> str:
 
 def of_type(resources: Mapping[str, Mapping[str, Any]], kind: str) -> list[Mapping[str, Any]]:
     """The resources of a type, without data."""
-    found = re.compile(rf"(^|\.){kind}\.")
-    return [values for address, values in resources.items() if found.search(address) and "data." not in address]
+    pattern = re.compile(rf"(^|\.){kind}\.")
+    return [values for address, values in resources.items() if pattern.search(address) and "data." not in address]
 
 
 def leaves(value: Any) -> Iterator[str]:
@@ -76,5 +76,5 @@ def accepted_by_validation(pool_type: str, job_variables: Mapping[str, Any]) -> 
 
 def statements(policy: str) -> list[Mapping[str, Any]]:
     """The statements of an AWS policy."""
-    found: list[Mapping[str, Any]] = json.loads(policy)["Statement"]
-    return found
+    policy_statements: list[Mapping[str, Any]] = json.loads(policy)["Statement"]
+    return policy_statements

@@ -56,8 +56,8 @@ class Terraform:
         self.variables: dict[str, Any] = {}
         self.change(**variables)
         configuration = directory / "terraform.rc"
-        found = f'provider_installation {{\n  filesystem_mirror {{ path = "{plugins}" }}\n}}\n' if plugins else ""
-        configuration.write_text(found)
+        mirror = f'provider_installation {{\n  filesystem_mirror {{ path = "{plugins}" }}\n}}\n' if plugins else ""
+        configuration.write_text(mirror)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
         self.environment = {
             **kept,

@@ -35,8 +35,8 @@ def account(monkeypatch):
 
 def an_example(name, directory, **variables):
     """A root module of `infra/examples`, for tables that may be destroyed."""
-    given = {"package": a_package(directory), "deletion_protection": False, **variables}
-    return Terraform(directory, f"examples/{name}", plugins=mirror("hashicorp/aws"), variables=given)
+    values = {"package": a_package(directory), "deletion_protection": False, **variables}
+    return Terraform(directory, f"examples/{name}", plugins=mirror("hashicorp/aws"), variables=values)
 
 
 def test_a_dispatcher_serves_a_pool_of_another_account_without_a_key(account, tmp_path):

@@ -64,6 +64,6 @@ def test_a_module_for_google_or_azure(module, tmp_path):
 
 def test_the_settings_that_the_modules_know_are_those_of_the_code():
     text = (INFRA / "modules/settings/main.tf").read_text()
-    known = set(re.findall(r'^    "(DISPATCHER_\w+)",$', text, re.MULTILINE))
+    names = set(re.findall(r'^    "(DISPATCHER_\w+)",$', text, re.MULTILINE))
     own = {f"DISPATCHER_{setting.name.upper()}" for setting in fields(Settings)}
-    assert known == own | OF_PLATFORMS - {"DISPATCHER_PACKAGE"}
+    assert names == own | OF_PLATFORMS - {"DISPATCHER_PACKAGE"}

@@ -97,8 +97,8 @@ def listed(value):
 
 @pytest.mark.long
 def test_the_template_has_nothing_that_cfn_lint_objects_to(template):
-    found = lint_file(template, ManualArgs(ignore_checks=["W3005"]))  # W3005: a DependsOn that osls adds by itself
-    assert [str(match) for match in found] == []
+    problems = lint_file(template, ManualArgs(ignore_checks=["W3005"]))  # W3005: a DependsOn that osls adds by itself
+    assert [str(match) for match in problems] == []
 
 
 def test_the_function_is_the_zip_that_was_given_with_room_for_a_tick(resources, template):

@@ -186,18 +186,18 @@ WITHOUT_RESOURCES = {"ec2:DescribeSubnets", "ec2:DescribeVpcs", "ecs:DescribeTas
 
 
 def test_no_right_is_wider_than_aws_allows_it_to_be(resources):
-    found = policies(resources)
-    assert {role for role, _ in found} == {
+    documents = policies(resources)
+    assert {role for role, _ in documents} == {
         "push-dispatcher-batch-execution-us-east-1",
         "push-dispatcher-function-us-east-1",
         "push-dispatcher-schedule-us-east-1",
     }
-    for statement in (statement for statements in found.values() for statement in statements):
+    for statement in (statement for statements in documents.values() for statement in statements):
         assert not [action for action in listed(statement["Action"]) if "*" in action], statement
         if "*" in listed(statement["Resource"]):
             assert set(listed(statement["Action"])) <= WITHOUT_RESOURCES, statement
     (table,) = [
-        statement for statement in found["push-dispatcher-function-us-east-1", "dispatcher"] if statement["Sid"] == "Table"
+        statement for statement in documents["push-dispatcher-function-us-east-1", "dispatcher"] if statement["Sid"] == "Table"
     ]
     assert sorted(table["Action"]) == sorted(TICK_ACTIONS)
 
@@ -227,8 +227,8 @@ def test_the_built_zip_dispatches_fifty_runs_over_three_queues_under_the_role(de
     finally:
         sandbox.close()
 
-    told = [client.run(run.id) for run in runs]
-    assert Counter((run.state, run.queue) for run in told) == Counter((RunState.COMPLETED, queue) for queue in queues)
+    stored = [client.run(run.id) for run in runs]
+    assert Counter((run.state, run.queue) for run in stored) == Counter((RunState.COMPLETED, queue) for queue in queues)
     jobs = root.cloud.jobs()
     assert len(jobs) == 50
     assert root.cloud.peak_live == 8

@@ -63,8 +63,8 @@ def resources(deployed):
 
 @pytest.fixture(scope="module")
 def function(resources):
-    (found,) = of_type(resources, "azurerm_function_app_flex_consumption")
-    return found
+    (app,) = of_type(resources, "azurerm_function_app_flex_consumption")
+    return app
 
 
 def test_what_was_applied_is_settled(deployed):
@@ -80,12 +80,12 @@ def test_the_function_runs_the_zip_on_flex_consumption(resources, function):
 
 
 def test_the_function_has_room_for_a_tick_and_a_lease_that_outlives_it(function):
-    given = function["app_settings"]
-    settings = Settings.from_environment({**given, "DISPATCHER_STORE": "memory://"})
-    seconds = int(given["DISPATCHER_TIMEOUT_SECONDS"])
+    app_settings = function["app_settings"]
+    settings = Settings.from_environment({**app_settings, "DISPATCHER_STORE": "memory://"})
+    seconds = int(app_settings["DISPATCHER_TIMEOUT_SECONDS"])
     assert seconds >= settings.tick_seconds + settings.margin_seconds
     assert settings.lease_seconds > seconds
-    hours, minutes, rest = given["AzureFunctionsJobHost__functionTimeout"].split(":")
+    hours, minutes, rest = app_settings["AzureFunctionsJobHost__functionTimeout"].split(":")
     assert timedelta(hours=int(hours), minutes=int(minutes), seconds=int(rest)).total_seconds() == seconds
 
 
@@ -126,7 +126,9 @@ def test_the_storage_is_reached_without_a_key(resources, function):
 
 
 def own_identity(resources):
-    return [found for found in of_type(resources, "azurerm_user_assigned_identity") if found["name"] == "push-dispatcher"]
+    return [
+        identity for identity in of_type(resources, "azurerm_user_assigned_identity") if identity["name"] == "push-dispatcher"
+    ]
 
 
 def test_a_dispatcher_may_do_what_the_provider_does_and_nothing_else(resources):
@@ -141,16 +143,21 @@ def test_a_dispatcher_may_do_what_the_provider_does_and_nothing_else(resources):
 
 def test_no_right_is_wider_than_azure_allows_it_to_be(resources):
     groups = {group["name"]: group["id"] for group in of_type(resources, "azurerm_resource_group")}
-    (jobs,) = [found for found in of_type(resources, "azurerm_user_assigned_identity") if found["name"].endswith("-job")]
+    (jobs,) = [
+        identity for identity in of_type(resources, "azurerm_user_assigned_identity") if identity["name"].endswith("-job")
+    ]
     own = {role["role_definition_resource_id"]: role["name"] for role in of_type(resources, "azurerm_role_definition")}
-    given = of_type(resources, "azurerm_role_assignment")
+    assignments = of_type(resources, "azurerm_role_assignment")
     places = {
         "push-dispatcher-batch-dispatcher": groups["push-dispatcher-batch"],
         "push-dispatcher-batch-identity": jobs["id"],
         **{role: place for role, kind in ROLES.items() for place in [place_of(of_type(resources, kind)[0])]},
     }
-    found = {own.get(each["role_definition_id"]) or each["role_definition_name"]: each["scope"] for each in given}
-    assert found == places
+    roles = {
+        own.get(assignment["role_definition_id"]) or assignment["role_definition_name"]: assignment["scope"]
+        for assignment in assignments
+    }
+    assert roles == places
     for role in of_type(resources, "azurerm_role_definition"):
         assert [role["scope"]] == role["assignable_scopes"] == [groups["push-dispatcher-batch"]]
         assert not [action for action in role["permissions"][0]["actions"] if "*" in action]
@@ -162,8 +169,12 @@ def place_of(resource):
 
 
 def test_the_jobs_identity_has_no_rights_unless_they_are_given(resources):
-    (jobs,) = [found for found in of_type(resources, "azurerm_user_assigned_identity") if found["name"].endswith("-job")]
-    assert jobs["principal_id"] not in [given["principal_id"] for given in of_type(resources, "azurerm_role_assignment")]
+    (jobs,) = [
+        identity for identity in of_type(resources, "azurerm_user_assigned_identity") if identity["name"].endswith("-job")
+    ]
+    assert jobs["principal_id"] not in [
+        assignment["principal_id"] for assignment in of_type(resources, "azurerm_role_assignment")
+    ]
 
 
 def test_names_are_of_the_forms_that_azure_takes(resources, function):
@@ -206,26 +217,30 @@ def test_alerts_report_failed_ticks_missing_ticks_and_pools_with_problems(resour
 
 
 def test_the_job_variables_are_those_of_the_template(deployed):
-    given = deployed.outputs()["job_variables"]
-    assert set(given) == {"subscription_id", "resource_group_name", "location", "identities"}
-    assert (given["subscription_id"], given["resource_group_name"]) == (SUBSCRIPTION, "push-dispatcher-batch")
-    accepted_by_validation("azure-container-instance:push", given)
+    defaults = deployed.outputs()["job_variables"]
+    assert set(defaults) == {"subscription_id", "resource_group_name", "location", "identities"}
+    assert (defaults["subscription_id"], defaults["resource_group_name"]) == (SUBSCRIPTION, "push-dispatcher-batch")
+    accepted_by_validation("azure-container-instance:push", defaults)
 
 
 def test_subnets_are_joined_by_a_right_on_them_alone(tmp_path):
     network = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/network"
     subnet = f"{network}/providers/Microsoft.Network/virtualNetworks/jobs/subnets/a"
-    given = {
+    values = {
         "name": "batch",
         "location": "westeurope",
         "create_resource_group": False,
         "resource_group_name": "ours",
         "subnet_ids": [subnet],
     }
-    with on_the_stub(tmp_path, "modules/container-instance-pool", **given) as terraform:
+    with on_the_stub(tmp_path, "modules/container-instance-pool", **values) as terraform:
         terraform.apply()
         made, rights = terraform.resources(), terraform.outputs()["dispatcher"]
-    (role,) = [found for found in of_type(made, "azurerm_role_definition") if found["name"] == "batch-subnet-0"]
+    (role,) = [
+        role_definition
+        for role_definition in of_type(made, "azurerm_role_definition")
+        if role_definition["name"] == "batch-subnet-0"
+    ]
     assert (role["permissions"][0]["actions"], role["assignable_scopes"]) == ([JOIN], [network])
     assert rights["subnet-0"] == {"scope": subnet, "role": role["role_definition_resource_id"]}
     assert of_type(made, "azurerm_resource_group") == []

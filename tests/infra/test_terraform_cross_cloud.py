@@ -84,7 +84,7 @@ def test_google_believes_aws_that_this_one_role_calls(applied):
     assert account.project == PROJECT
     assert account.external_account["audience"] == f"//iam.googleapis.com/{provider['name']}"
     (dispatcher,) = [
-        found for found in of_type(resources, "google_service_account") if found["account_id"] == "push-dispatcher-aws"
+        account for account in of_type(resources, "google_service_account") if account["account_id"] == "push-dispatcher-aws"
     ]
     become = account.external_account["service_account_impersonation_url"]
     assert become.endswith(f"/serviceAccounts/{dispatcher['email']}:generateAccessToken")
@@ -103,13 +103,15 @@ def test_azure_believes_aws_that_this_one_role_calls(applied):
     (federated,) = of_type(resources, "azurerm_federated_identity_credential")
     assert (federated["issuer"], federated["subject"], federated["audience"]) == (ISSUER, ROLE_ARN, [AUDIENCE])
     (dispatcher,) = [
-        found for found in of_type(resources, "azurerm_user_assigned_identity") if found["name"] == "push-dispatcher-aws"
+        identity
+        for identity in of_type(resources, "azurerm_user_assigned_identity")
+        if identity["name"] == "push-dispatcher-aws"
     ]
     assert federated["parent_id"] == dispatcher["id"]
-    given = of_type(resources, "azurerm_role_assignment")
+    assignments = of_type(resources, "azurerm_role_assignment")
     own = {role["role_definition_resource_id"]: role["name"] for role in of_type(resources, "azurerm_role_definition")}
-    assert {each["principal_id"] for each in given} == {dispatcher["principal_id"]}
-    assert sorted(own[each["role_definition_id"]] for each in given) == [
+    assert {assignment["principal_id"] for assignment in assignments} == {dispatcher["principal_id"]}
+    assert sorted(own[assignment["role_definition_id"]] for assignment in assignments) == [
         "push-dispatcher-batch-dispatcher",
         "push-dispatcher-batch-identity",
     ]
@@ -126,7 +128,7 @@ def test_azure_believes_aws_that_this_one_role_calls(applied):
 
 def test_the_right_to_a_token_of_aws_is_for_azure_alone(applied):
     resources, _ = applied["aws-to-azure"]
-    (policy,) = [found for found in of_type(resources, "aws_iam_role_policy") if found["name"] == "azure"]
+    (policy,) = [candidate for candidate in of_type(resources, "aws_iam_role_policy") if candidate["name"] == "azure"]
     assert policy["role"] == "push-dispatcher-function-us-east-1"
     (statement,) = statements(policy["policy"])
     assert statement["Action"] == "sts:GetWebIdentityToken"

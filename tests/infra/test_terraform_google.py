@@ -109,13 +109,13 @@ def test_the_schedule_calls_each_minute_as_somebody_whom_the_function_knows_and_
     assert job["attempt_deadline"] == f"{service['timeout_seconds']}s"
     (target,) = job["http_target"]
     (token,) = target["oidc_token"]
-    known = service["environment_variables"]
-    assert (target["http_method"], token["audience"]) == ("POST", known["DISPATCHER_AUDIENCE"])
-    assert token["service_account_email"] == known["DISPATCHER_CALLERS"]
+    environment = service["environment_variables"]
+    assert (target["http_method"], token["audience"]) == ("POST", environment["DISPATCHER_AUDIENCE"])
+    assert token["service_account_email"] == environment["DISPATCHER_CALLERS"]
     assert token["audience"] == f"https://europe-west1-{PROJECT}.cloudfunctions.net/push-dispatcher"
     (invoker,) = of_type(resources, "google_cloud_run_service_iam_member")
     assert (invoker["member"], invoker["service"]) == (f"serviceAccount:{token['service_account_email']}", "push-dispatcher")
-    assert known["DISPATCHER_TOKEN_SIGNATURE"] == "iam"  # so that nobody else may be an invoker:
+    assert environment["DISPATCHER_TOKEN_SIGNATURE"] == "iam"  # so that nobody else may be an invoker:
     assert "allUsers" not in set(leaves(resources))
 
 
@@ -131,18 +131,18 @@ def test_a_dispatcher_may_do_what_the_provider_does_and_nothing_else(resources):
 
 
 def test_no_right_is_wider_than_google_allows_it_to_be(resources):
-    given = [(kind, values) for kind in set(ROLES.values()) for values in of_type(resources, kind)]
+    grants = [(kind, values) for kind in set(ROLES.values()) for values in of_type(resources, kind)]
     (custom,) = of_type(resources, "google_project_iam_custom_role")
-    for kind, values in given:
+    for kind, values in grants:
         assert values["role"] == custom["id"] or ROLES[values["role"]] == kind, values
         assert values["member"].startswith("serviceAccount:"), values
-    assert {values["role"] for _, values in given} == {*ROLES, custom["id"]}
-    texts = set(leaves([values for _, values in given])) | set(custom["permissions"])
+    assert {values["role"] for _, values in grants} == {*ROLES, custom["id"]}
+    texts = set(leaves([values for _, values in grants])) | set(custom["permissions"])
     assert not [text for text in texts if "*" in text or re.search(r"roles/(owner|editor|viewer)|[aA]dmin", text)]
     (function,) = [
         account for account in of_type(resources, "google_service_account") if account["account_id"] == "push-dispatcher"
     ]
-    held = {(kind, values["role"]) for kind, values in given if values["member"] == f"serviceAccount:{function['email']}"}
+    held = {(kind, values["role"]) for kind, values in grants if values["member"] == f"serviceAccount:{function['email']}"}
     assert held == {
         ("google_project_iam_member", custom["id"]),
         ("google_service_account_iam_member", "roles/iam.serviceAccountUser"),
@@ -167,16 +167,16 @@ def test_alerts_report_failed_ticks_missing_ticks_and_pools_with_problems(resour
     }
     assert {name.partition(": ")[2] for name in policies} == {"ticks fail", "no ticks", "problems"}
     for name, condition in policies.items():
-        (found,) = condition["condition_absent" if "no ticks" in name else "condition_threshold"]
-        assert re.match(r'resource\.type = "cloud_run_revision" AND .*metric\.type = "', found["filter"])
-        (aligned,) = found["aggregations"]
+        (condition_part,) = condition["condition_absent" if "no ticks" in name else "condition_threshold"]
+        assert re.match(r'resource\.type = "cloud_run_revision" AND .*metric\.type = "', condition_part["filter"])
+        (aligned,) = condition_part["aggregations"]
         assert (aligned["per_series_aligner"], aligned["cross_series_reducer"]) == ("ALIGN_DELTA", "REDUCE_SUM")
-        assert int(found["duration"].rstrip("s")) % 60 == 0
+        assert int(condition_part["duration"].rstrip("s")) % 60 == 0
     (metric,) = of_type(resources, "google_logging_metric")
     assert f"user/{metric['name']}" in policies["push-dispatcher: problems"]["condition_threshold"][0]["filter"]
 
 
 def test_the_job_variables_are_those_of_the_template(deployed):
-    given = deployed.outputs()["job_variables"]
-    assert set(given) == {"project", "region", "service_account_name"}
-    accepted_by_validation("cloud-run-v2:push", given)
+    defaults = deployed.outputs()["job_variables"]
+    assert set(defaults) == {"project", "region", "service_account_name"}
+    accepted_by_validation("cloud-run-v2:push", defaults)

@@ -102,7 +102,7 @@ def _left_out(tree: ast.Module) -> set[int]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             arguments = [*node.args.args, *node.args.kwonlyargs, *node.args.posonlyargs]
-            unread += [*node.decorator_list, *(each.annotation for each in arguments if each.annotation)]
+            unread += [*node.decorator_list, *(argument.annotation for argument in arguments if argument.annotation)]
             unread += [node.returns] if node.returns else []
         if isinstance(node, ast.ClassDef):
             unread += node.decorator_list

@@ -24,8 +24,8 @@ def answering(client: Any, answers: Sequence[Answer]) -> Iterator[None]:
     turns = count()
 
     def answer(request: Any, **_: Any) -> AWSResponse:
-        given = answers[min(next(turns), len(answers) - 1)]
-        return AWSResponse(request.url, given.status, HeadersDict(given.headers), _Raw(given.body))
+        canned = answers[min(next(turns), len(answers) - 1)]
+        return AWSResponse(request.url, canned.status, HeadersDict(canned.headers), _Raw(canned.body))
 
     client.meta.events.register("before-send", answer)
     try:

@@ -110,11 +110,11 @@ class _Handler(BaseHTTPRequestHandler):
         if act is Fault.SILENT:
             self.proxy.stopped.wait(FAR_SIDE_SECONDS)
             raise _Cut
-        given = unasked(act) if isinstance(act, Fault) and act in UNASKED else act if isinstance(act, Answer) else answer
-        assert given is not None
+        reply = unasked(act) if isinstance(act, Fault) and act in UNASKED else act if isinstance(act, Answer) else answer
+        assert reply is not None
         if callable(act):
-            given = act(given)
-        self._send(given, act)
+            reply = act(reply)
+        self._send(reply, act)
 
     def _asked(self, call: Call, act: Act) -> Answer | None:
         """What the far side answers; None where it is not asked."""

@@ -54,7 +54,7 @@ def names(package):
 
 
 def test_it_holds_the_handler_the_store_and_the_providers_and_not_what_no_function_uses(built):
-    found = names(built)
+    files = names(built)
     for needed in (
         "dispatcher/functions/aws_lambda.py",
         "dispatcher/stores/dynamodb/store.py",
@@ -64,13 +64,13 @@ def test_it_holds_the_handler_the_store_and_the_providers_and_not_what_no_functi
         "annotated_types/__init__.py",
         "annotated_types-0.8.0.dist-info/METADATA",
     ):
-        assert needed in found
+        assert needed in files
     assert not [
         name
-        for name in found
+        for name in files
         if name.startswith(("dispatcher/cli/", "dispatcher/packaging/", "providers/emulators/", "tests/"))
     ]
-    assert not [name for name in found if name.startswith(("boto3", "botocore", "pydantic", "jsonschema"))]
+    assert not [name for name in files if name.startswith(("boto3", "botocore", "pydantic", "jsonschema"))]
 
 
 @pytest.mark.parametrize("room", ["dispatcher", "providers"])
@@ -84,7 +84,7 @@ def test_two_builds_of_one_input_are_the_same_bytes_wherever_they_are_made(built
     first, second = built, build(an_order("elsewhere/other.zip"))
     assert first.sha256 == second.sha256 == digest(second.order.output)
     assert first.order.output.read_bytes() == second.order.output.read_bytes()
-    bills = [json.loads(each.order.bill.read_text()) for each in (first, second)]
+    bills = [json.loads(package.order.bill.read_text()) for package in (first, second)]
     assert bills[0] == bills[1]
 
 
@@ -163,10 +163,10 @@ def test_scripts_headers_and_tests_of_a_wheel_stay_out_and_its_data_goes_where_i
         "psycopg-3.3.data/headers/psycopg.h": "",
     }
     wheelhouse.add("psycopg", "3.3", files=inside)
-    found = names(build(an_order(extras=("postgres",), lock=wheelhouse.lock)))
-    ours = [name for name in found if name.startswith("psycopg") and name.endswith(".py")]
+    packed = names(build(an_order(extras=("postgres",), lock=wheelhouse.lock)))
+    ours = [name for name in packed if name.startswith("psycopg") and name.endswith(".py")]
     assert ours == ["psycopg/__init__.py", "psycopg/more.py"]
-    assert not [name for name in found if ".data/" in name]
+    assert not [name for name in packed if ".data/" in name]
 
 
 def test_the_bill_of_materials_is_valid_cyclonedx_and_names_what_is_in_the_zip(built):

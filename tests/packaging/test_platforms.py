@@ -40,8 +40,8 @@ class Platform:
 def house(tmp_path_factory):
     """Every distribution that one of the platforms wants."""
     with opened(tmp_path_factory.mktemp("built") / "wheelhouse") as wheelhouse:
-        for each in sorted({*GOOGLE, *AZURE}):
-            wheelhouse.add(each, "99.0", extras=["binary"] if each in NEEDS else [], requires=NEEDS.get(each, []))
+        for platform in sorted({*GOOGLE, *AZURE}):
+            wheelhouse.add(platform, "99.0", extras=["binary"] if platform in NEEDS else [], requires=NEEDS.get(platform, []))
         yield wheelhouse
 
 
@@ -81,12 +81,12 @@ def test_pip_installs_googles_list_and_refuses_a_file_with_another_hash(google, 
     asked = [*command, "--requirement", str(tmp_path / "requirements.txt")]
     house = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PATH": os.environ["PATH"]}
     subprocess.run(asked, check=True, env={**house, "PIP_FIND_LINKS": str(google.wheelhouse.directory)})
-    found = {path.name.partition("-99.0")[0].replace("_", "-") for path in (tmp_path / "installed").glob("*.dist-info")}
-    assert found == google.distributions
+    installed = {path.name.partition("-99.0")[0].replace("_", "-") for path in (tmp_path / "installed").glob("*.dist-info")}
+    assert installed == google.distributions
 
     other = Wheelhouse(tmp_path)
-    for each in GOOGLE:
-        other.add(each, "99.0", files={"other.py": ""})
+    for platform in GOOGLE:
+        other.add(platform, "99.0", files={"other.py": ""})
     refused = subprocess.run(
         [*asked, "--upgrade"], check=False, capture_output=True, text=True, env={**house, "PIP_FIND_LINKS": str(tmp_path)}
     )

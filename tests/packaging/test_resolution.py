@@ -26,8 +26,8 @@ EVERYWHERE = [ARM, INTEL, GOOGLE, AZURE]
 @pytest.fixture
 def fetched(wheelhouse, tmp_path):
     def fetch(*names, where=ARM, without=()):
-        wanted = frozenset((name.partition("[")[0], name.partition("[")[2].rstrip("]")) for name in names)
-        wheels = resolve(wanted, lock.read(wheelhouse.lock), where, Source(into=tmp_path), without=frozenset(without))
+        requirements = frozenset((name.partition("[")[0], name.partition("[")[2].rstrip("]")) for name in names)
+        wheels = resolve(requirements, lock.read(wheelhouse.lock), where, Source(into=tmp_path), without=frozenset(without))
         return [wheel.path.name for wheel in wheels]
 
     return fetch
@@ -62,12 +62,12 @@ def test_an_older_python_takes_what_the_newer_one_leaves(wheelhouse, fetched):
     assert [name.partition("-")[0] for name in fetched("top", where=INTEL)] == ["old", "top"]
 
 
-@pytest.mark.parametrize(("asked", "found"), [("top", ["top"]), ("top[fast]", ["speed", "top"])])
-def test_an_extra_of_a_dependency_is_followed_when_it_is_asked_for(wheelhouse, fetched, asked, found):
+@pytest.mark.parametrize(("asked", "resolved"), [("top", ["top"]), ("top[fast]", ["speed", "top"])])
+def test_an_extra_of_a_dependency_is_followed_when_it_is_asked_for(wheelhouse, fetched, asked, resolved):
     wheelhouse.add("top", extras=["fast"], requires=["speed ; extra == 'fast'"])
     wheelhouse.add("user", requires=[asked])
     wheelhouse.add("speed")
-    assert [name.partition("-")[0] for name in fetched("user")] == [*found, "user"]
+    assert [name.partition("-")[0] for name in fetched("user")] == [*resolved, "user"]
 
 
 @pytest.mark.parametrize(("where", "machine", "tag"), [(ARM, "aarch64", "cp313-cp313"), (INTEL, "x86_64", "cp311-cp311")])
@@ -146,8 +146,8 @@ def test_a_platform_with_a_host_of_its_own_asks_for_what_that_needs_and_no_other
 
 
 def test_an_extra_that_no_function_has_is_refused():
-    known = "aws, azure, docker, gcp, kubernetes, modal, postgres, prefect, schedules, telemetry, vertex"
-    with pytest.raises(PackagingError, match=f"extras: dev is not an extra for functions; these are {known}"):
+    extras = "aws, azure, docker, gcp, kubernetes, modal, postgres, prefect, schedules, telemetry, vertex"
+    with pytest.raises(PackagingError, match=f"extras: dev is not an extra for functions; these are {extras}"):
         roots(["dev"], ARM, validation=False)
 
 
@@ -174,9 +174,9 @@ def test_a_target_that_is_not_supported_is_refused_with_those_that_are(words, me
 @pytest.mark.parametrize("where", EVERYWHERE, ids=str)
 def test_the_lock_that_comes_along_holds_what_every_extra_asks_for_in_a_version_that_will_do(where):
     held = lock.read(lock.default_path())
-    wanted = {name for name, _ in roots(EXTRAS, where, validation=True)}
+    expected = {name for name, _ in roots(EXTRAS, where, validation=True)}
     asked = [Requirement(line) for line in requires("push-dispatcher")]
-    for requirement in (each for each in asked if canonicalize_name(each.name) in wanted):
+    for requirement in (candidate for candidate in asked if canonicalize_name(candidate.name) in expected):
         pinned = str(held.find(requirement.name, where.markers).requirement.specifier).removeprefix("==")
         assert requirement.specifier.contains(pinned), f"{requirement} is locked to {pinned}: make requirements.lock anew"
 

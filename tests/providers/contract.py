@@ -110,10 +110,10 @@ class ProviderContract:
         harness.lose_next_answer()
         assert isinstance(harness.provider.submit(job), Unknown)
         harness.settle()
-        found = harness.another().find(job)
-        assert found is not None
-        assert found.name == job.name
-        assert harness.state(found) is JobState.RUNNING
+        submission = harness.another().find(job)
+        assert submission is not None
+        assert submission.name == job.name
+        assert harness.state(submission) is JobState.RUNNING
         assert harness.starts(job.name) == 1
 
     def test_a_repeat_after_a_lost_answer_starts_nothing(self, harness):
@@ -305,10 +305,10 @@ class ProviderContract:
     def test_whatever_a_configuration_holds_find_raises_nothing_but_its_own(self, harness):
         for configuration in garbage(harness.configuration()):
             try:
-                found = harness.provider.find(harness.job(configuration=configuration))
+                submission = harness.provider.find(harness.job(configuration=configuration))
             except ProviderError:
                 continue
-            assert found is None, configuration
+            assert submission is None, configuration
 
     # What reaches the job, and what stays behind
 
@@ -366,13 +366,13 @@ class ProviderContract:
         assert harness.state(submission) is JobState.RUNNING
 
     def test_strays_are_the_live_jobs_of_ours_that_are_not_known(self, harness):
-        ended, known, stray = (harness.job() for _ in range(3))
-        for job in (ended, known, stray):
+        ended, recorded, stray = (harness.job() for _ in range(3))
+        for job in (ended, recorded, stray):
             harness.submitted(job)
         harness.settle()
         harness.finish(ended.name, 0)
         harness.settle()
-        assert harness.another().strays(harness.configuration(), frozenset({known.name})) == (stray.name,)
+        assert harness.another().strays(harness.configuration(), frozenset({recorded.name})) == (stray.name,)
 
     def test_limits_are_sane(self, harness):
         limits = harness.provider.limits

@@ -106,8 +106,8 @@ class ProviderHarness(ABC):
 
     def job(self, **fields: Any) -> Job:
         """A new job that this type accepts."""
-        given = {"configuration": self.configuration(), "environment": ENVIRONMENT, "labels": LABELS, **fields}
-        return Job(**{"name": f"r{next(_numbers):032x}-1", **given})
+        values = {"configuration": self.configuration(), "environment": ENVIRONMENT, "labels": LABELS, **fields}
+        return Job(**{"name": f"r{next(_numbers):032x}-1", **values})
 
     def submitted(self, job: Job) -> Submission:
         """Submit a job that must be accepted."""

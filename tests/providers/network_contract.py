@@ -122,7 +122,7 @@ class NetworkContract:
     def test_junk_in_any_place_of_any_answer(self, far, verb):
         those = a_situation(far.harness)
         real = made(far, verb, those)
-        for case in spoiled([each.answer for each in real]):
+        for case in spoiled([exchange.answer for exchange in real]):
             with replaced_at(far, real, case.turn, case.answer):
                 what_comes(verb, far.provider, those, self.judged(case), case)
 
@@ -142,7 +142,7 @@ class NetworkContract:
         those = a_situation(far.harness)
         real = made(far, verb, those)
         for foreign in (*every_unasked(), *bodies()):
-            with giving(far.proxy, [each.call.action for each in real], [foreign] * len(real)):
+            with giving(far.proxy, [exchange.call.action for exchange in real], [foreign] * len(real)):
                 what_comes(verb, far.provider, those, denied, foreign)
 
     @pytest.mark.parametrize("verb", ["submit", "find", "observe"])
@@ -150,10 +150,10 @@ class NetworkContract:
         those = a_situation(far.harness)
         real = made(far, verb, those)
         names = [job.name for job in (those.new, those.running, those.failed)]
-        others = [renamed(each.answer, names) for each in real]
-        if others == [each.answer.with_body(each.answer.body) for each in real]:
+        others = [renamed(exchange.answer, names) for exchange in real]
+        if others == [exchange.answer.with_body(exchange.answer.body) for exchange in real]:
             pytest.skip(f"{type(far.harness).__name__}: what it answers to {verb} holds no name: the request alone picks")
-        with giving(far.proxy, [each.call.action for each in real], others):
+        with giving(far.proxy, [exchange.call.action for exchange in real], others):
             what_comes(verb, far.provider, those, self.about_another, "another job's name")
 
     @staticmethod
@@ -195,8 +195,8 @@ def asked_of(far: Far, verb: str) -> None:
 
 
 def replaced_at(far: Far, real: Sequence[Exchange], turn: int, answer: Answer) -> Any:
-    answers = put_in([each.answer for each in real], turn, answer)
-    return giving(far.proxy, [each.call.action for each in real], answers)
+    answers = put_in([exchange.answer for exchange in real], turn, answer)
+    return giving(far.proxy, [exchange.call.action for exchange in real], answers)
 
 
 def renamed(answer: Answer, names: Sequence[str]) -> Answer:

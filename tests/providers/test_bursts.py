@@ -73,13 +73,13 @@ def test_a_burst_beyond_the_default_quotas_waits_and_says_why_and_until_when(poo
         client.create_work_pool("pool", type=pool_type)
         client.create_runs([{"pool": "pool", "job_variables": {"image": "busybox", **variables}}] * RUNS)
         dispatch = Dispatch(store=client.store, providers=lambda _: provider, clock=clock, events=lambda *_, **__: None)
-        told = []
+        explanations = []
         for _ in range(TICKS):
             begun = clock.now()
             report = tick(dispatch, begun + DEADLINE)
             assert not report.problems
             waiting = client.runs(states=[RunState.SCHEDULED], limit=1000)
-            told += [client.explain(waiting[0].id)] if waiting else []
+            explanations += [client.explain(waiting[0].id)] if waiting else []
             if not client.runs(states=frozenset(RunState) - {RunState.COMPLETED}, limit=1):
                 break
             clock.until(begun + MINUTE)
@@ -87,7 +87,7 @@ def test_a_burst_beyond_the_default_quotas_waits_and_says_why_and_until_when(poo
         assert {run.state for run in runs} == {RunState.COMPLETED}
         assert len(emulator.starts) == RUNS
         assert set(emulator.starts.values()) <= {1}
-        assert told
-        assert {explanation.reason for explanation in told} <= {Reason.POOL_HELD, Reason.PLACE_HELD, Reason.RUN_HELD}
-        assert any("waiting for the provider" in explanation.text for explanation in told)
-        assert all(explanation.until is not None for explanation in told)
+        assert explanations
+        assert {explanation.reason for explanation in explanations} <= {Reason.POOL_HELD, Reason.PLACE_HELD, Reason.RUN_HELD}
+        assert any("waiting for the provider" in explanation.text for explanation in explanations)
+        assert all(explanation.until is not None for explanation in explanations)

@@ -129,11 +129,11 @@ def test_a_hostile_network_and_killed_processes_neither_repeat_nor_lose_nor_crow
                 tick_and_kill(replace(cloud, deaths=6), around, path, LEFT)
             chance.calm()
             ticks, whole = until_rest(cloud, {**around, **settings_of(cloud, path)}, monkeypatch)
-        runs, told = client.runs(limit=1000), remote.get("jobs")
+        runs, jobs = client.runs(limit=1000), remote.get("jobs")
         client.store.close()
         with capsys.disabled():
             print(f"\n{cloud.emulator}: {_figures(chance, proxy)}; at rest after {ticks} ticks, all ended after {whole}")
-        judge(runs, told)
+        judge(runs, jobs)
         assert sum(chance.counts.values()) > 20, "the network was hostile"
         assert ticks <= TICKS
 
@@ -164,15 +164,15 @@ def unended(wiring: Wiring) -> list[Run]:
     return list(wiring.store.runs(RunFilter(states=frozenset(RunState) - TERMINAL_STATES), limit=RUNS))
 
 
-def judge(runs: Any, told: Mapping[str, Any]) -> None:
+def judge(runs: Any, jobs: Mapping[str, Any]) -> None:
     """By what the far side counted."""
     others = [(run.state, run.reason) for run in runs if run.state is not RunState.COMPLETED]
     assert not others
-    assert jobs_by_run(told["starts"]) == Counter(run.id for run in runs), "one start for each run"
-    assert set(told["starts"].values()) == {1}, "one start for each name"
-    assert told["peak_live"] <= LIMIT
-    assert told["live"] == 0
-    ends = {run_of(job["name"]): job["exit_code"] for job in told["jobs"]}
+    assert jobs_by_run(jobs["starts"]) == Counter(run.id for run in runs), "one start for each run"
+    assert set(jobs["starts"].values()) == {1}, "one start for each name"
+    assert jobs["peak_live"] <= LIMIT
+    assert jobs["live"] == 0
+    ends = {run_of(job["name"]): job["exit_code"] for job in jobs["jobs"]}
     assert {run.id: run.exit_code for run in runs} == ends
 
 

@@ -91,13 +91,13 @@ def ticked(wiring, run_id):
 
 def ecs(emulator: Emulator) -> str:
     model = ServiceModel(Loader().load_service_model("ecs", "service-2"), "ecs")
-    told = []
+    calls = []
     for operation in ("RegisterTaskDefinition", "RunTask"):
         [request] = emulator.calls.requests(operation)
         faults = ParamValidator().validate(request, model.operation_model(operation).input_shape)
         assert not faults.has_errors(), faults.generate_report()
-        told.append(json.dumps(request))
-    return "".join(told)
+        calls.append(json.dumps(request))
+    return "".join(calls)
 
 
 def cloud_run(emulator: Emulator) -> str:

@@ -147,11 +147,11 @@ def test_lost_answers_and_killed_processes_neither_repeat_nor_lose_nor_crowd_a_r
             remote.post("faults", operation=operation, kind="lose-answer", probability=probability)
         assert tick_and_kill(cloud, environment, path) == cloud.deaths
 
-        runs, told = client.runs(limit=1000), remote.get("jobs")
+        runs, jobs = client.runs(limit=1000), remote.get("jobs")
         assert Counter(run.state for run in runs) == {RunState.COMPLETED: RUNS}
-        assert jobs_by_run(told["starts"]) == Counter(run.id for run in runs)
-        assert told["peak_live"] <= LIMIT
-        assert told["live"] == 0
+        assert jobs_by_run(jobs["starts"]) == Counter(run.id for run in runs)
+        assert jobs["peak_live"] <= LIMIT
+        assert jobs["live"] == 0
         client.store.close()
 
         if cloud.leftovers:
@@ -176,7 +176,7 @@ def tick_and_kill(cloud: Cloud, environment: Mapping[str, str], path: Path, left
     """Let mortal processes do the work, but for the last `left` runs; how many of them were killed."""
     command = [sys.executable, "-m", "tests.providers.mortal_ticks", cloud.pool_type, str(cloud.deaths), "1", str(left)]
     around = {**os.environ, **environment, **settings_of(cloud, path)}
-    told = subprocess.run(
+    process = subprocess.run(
         command,
         cwd=ROOT,
         env=around,
@@ -185,8 +185,8 @@ def tick_and_kill(cloud: Cloud, environment: Mapping[str, str], path: Path, left
         timeout=300,
         check=False,
     )
-    assert told.returncode == 0, told.stderr
-    return int(told.stdout)
+    assert process.returncode == 0, process.stderr
+    return int(process.stdout)
 
 
 def jobs_by_run(starts: Mapping[str, int]) -> Counter[Any]:

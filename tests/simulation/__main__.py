@@ -94,38 +94,38 @@ def shown(tallies: dict[str, Tally], *, printed: bool = False) -> int:
 
 def sabotages(jobs: int) -> int:
     """Take out each rule; how many of them nobody missed."""
-    found: dict[str, Caught] = {}
+    results: dict[str, Caught] = {}
 
     def note(caught: Caught) -> None:
-        found[caught.name] = caught
-        progress(f"sabotages: {len(found)} of {len(SABOTAGES)}")
+        results[caught.name] = caught
+        progress(f"sabotages: {len(results)} of {len(SABOTAGES)}")
 
     in_processes((partial(hunt, name) for name in SABOTAGES), jobs, note)
     progress()
     rows = [["sabotage", "caught by seed", "allowed", "seconds"]]
-    rows += [found[name].row() for name in SABOTAGES]
-    missed = [name for name in SABOTAGES if found[name].seeds is None]
+    rows += [results[name].row() for name in SABOTAGES]
+    missed = [name for name in SABOTAGES if results[name].seeds is None]
     print(f"\n{table(rows)}\n{len(SABOTAGES) - len(missed)} of {len(SABOTAGES)} sabotages caught", flush=True)
     return len(missed)
 
 
 def crash_points(jobs: int, stores: list[str]) -> int:
     """Crash at every IO point of a tick, and again at every one of the next; how many pairs did not converge."""
-    found: list[Pairs] = []
+    results: list[Pairs] = []
 
     def note(pairs: Pairs) -> None:
-        found.append(pairs)
-        progress(f"crash points: {sum(each.pairs for each in found):,} pairs")
+        results.append(pairs)
+        progress(f"crash points: {sum(result.pairs for result in results):,} pairs")
 
     slow_first = [(store, scene) for store in reversed(stores) for scene in SCENES]
     in_processes((partial(crash_in_pairs, store, scene) for store, scene in slow_first), jobs, note)
     progress()
     rows = [["crash points", "first tick", "pairs", "converged", "seconds"]]
-    rows += [each.row() for each in sorted(found, key=lambda each: (each.store, each.scene))]
-    broken = sum(len(each.failures) for each in found)
-    total = sum(each.pairs for each in found)
+    rows += [pairs.row() for pairs in sorted(results, key=lambda pairs: (pairs.store, pairs.scene))]
+    broken = sum(len(pairs.failures) for pairs in results)
+    total = sum(pairs.pairs for pairs in results)
     print(f"\n{table(rows)}\n{total - broken:,} of {total:,} pairs of crashes converged", flush=True)
-    for failure in [failure for each in found for failure in each.failures][:10]:
+    for failure in [failure for pairs in results for failure in pairs.failures][:10]:
         print(failure)
     return broken
 

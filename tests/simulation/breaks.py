@@ -128,7 +128,7 @@ def claim_rendered_again(self: Any, name: str, now: Any, **named: Any) -> Any:
         return claims
     seen = _snapshot(self._store, pool, now)
     renderer = Renderer(pool.base_job_template)
-    fresh = [replace(each, run=replace(each.run, job=pin(seen, each.run, None, renderer).job)) for each in claims.claims]
+    fresh = [replace(claim, run=replace(claim.run, job=pin(seen, claim.run, None, renderer).job)) for claim in claims.claims]
     return replace(claims, claims=tuple(fresh))
 
 

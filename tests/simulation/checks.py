@@ -89,9 +89,9 @@ class Checks:
         self.starts[job.name] += 1
         if self.starts[job.name] > 1:
             raise Violation(f"once: {job.name} was started {self.starts[job.name]} times")
-        known = parse_submission_name(job.name)
-        run = self.store.get(known[0]) if known else None
-        if run is None or known is None:
+        parsed = parse_submission_name(job.name)
+        run = self.store.get(parsed[0]) if parsed else None
+        if run is None or parsed is None:
             raise Violation(f"once: {job.name} is the job of no run")
         attempts = [name for name in self.starts if name.startswith(f"r{run.id.hex}-")]
         allowed = run.retry.attempts if run.retry else 1
@@ -99,7 +99,7 @@ class Checks:
             raise Violation(f"once: {attempts} were started, and the run's policy allows {allowed}")
         if self.elsewhere and not self.elsewhere.lets(run):
             raise Violation(f"once: {job.name} starts, and the source of its run has not let it")
-        if not run.state.holds_slot or run.attempt != known[1]:
+        if not run.state.holds_slot or run.attempt != parsed[1]:
             raise Violation(f"never over: {job.name} starts while its run is {run.state}, attempt {run.attempt}")
 
     def moved(self, run_ids: Iterable[UUID]) -> None:
@@ -177,10 +177,10 @@ class Checks:
                 continue
             if schedule is None:
                 raise Violation(f"windows: {sorted(made)} of {slug}, which is no active schedule")
-            wanted = set(windows_of(schedule, since, until))
-            if made - wanted:
-                raise Violation(f"windows: {sorted(made - wanted)} are no windows of {schedule} as it is now")
-            self._left_out(schedule, wanted - made, made)
+            expected = set(windows_of(schedule, since, until))
+            if made - expected:
+                raise Violation(f"windows: {sorted(made - expected)} are no windows of {schedule} as it is now")
+            self._left_out(schedule, expected - made, made)
         for run in step.runs:
             if run.id in added:
                 self._window_made(run)
@@ -214,8 +214,8 @@ class Checks:
 
     def pruned(self, before: datetime) -> None:
         """Old runs were forgotten: only such as had ended, and left nothing."""
-        known = {run.id for run in self.runs()}
-        gone = [run for run_id, run in self.ended.items() if run_id not in known]
+        ids = {run.id for run in self.runs()}
+        gone = [run for run_id, run in self.ended.items() if run_id not in ids]
         self.forgotten.update(run.id for run in gone)
         young = [run.id for run in gone if run.ended_at is None or run.ended_at >= before]
         if young:

@@ -123,13 +123,13 @@ class Cloud:
 
     def create(self, name: str, token: str, body: Mapping[str, Any]) -> CloudJob:
         """The effect of a create call that has reached the cloud; gives the job it started or found."""
-        found = self.tokens.get(token) if self.kind is Kind.TOKEN else self.objects.get(name)
-        if found is not None and self._holds_name(found):
-            return found
+        existing = self.tokens.get(token) if self.kind is Kind.TOKEN else self.objects.get(name)
+        if existing is not None and self._holds_name(existing):
+            return existing
         self.tokens[token] = self._start(name, body)
         return self.tokens[token]
 
-    def known(self, name: str) -> CloudJob | None:
+    def look_up(self, name: str) -> CloudJob | None:
         """What a look-up by name finds."""
         job = self.objects.get(name)
         now = self.now()
@@ -146,8 +146,8 @@ class Cloud:
 
     def is_out_of_gpus(self, place: tuple[str, ...]) -> bool:
         """Whether two jobs that have some live in a place."""
-        wanted = [needs_of(job.body["configuration"]) for job in self.live()]
-        return sum(each.place == place and each.size["gpu"] == GPU for each in wanted) >= 2
+        live_needs = [needs_of(job.body["configuration"]) for job in self.live()]
+        return sum(need.place == place and need.size["gpu"] == GPU for need in live_needs) >= 2
 
     def discard(self, names: Sequence[str]) -> frozenset[str]:
         """The effect of delete calls: the names are free again."""
@@ -211,11 +211,11 @@ class SimulatedProvider:
         """One create; for GROUP, as its protocol demands, a look before it."""
         if self.cloud.kind is Kind.GROUP:
             try:
-                found = self.find(job)
+                existing = self.find(job)
             except CallFailed as problem:
                 return Unreachable(cause=str(problem))
-            if found is not None:
-                return Accepted(submission=found)
+            if existing is not None:
+                return Accepted(submission=existing)
         body = {"configuration": job.configuration, "environment": job.environment}
         return self.request("submit", job.name, lambda: self.cloud.create(job.name, self.token(job), body), body)
 
@@ -225,8 +225,8 @@ class SimulatedProvider:
 
     def find(self, job: Job) -> Submission | None:
         """A look-up by name."""
-        found = self.request("find", job.name, lambda: self.cloud.known(job.name))
-        return submission_of(found) if found is not None else None
+        existing = self.request("find", job.name, lambda: self.cloud.look_up(job.name))
+        return submission_of(existing) if existing is not None else None
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
         """One call for all."""
@@ -246,12 +246,12 @@ class SimulatedProvider:
         """Nothing in the simulation is unknown to its store."""
         return ()
 
-    def strays(self, configuration: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:
+    def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
         """Likewise."""
         return ()
 
     def _observed(self, name: str) -> Observation:
-        job, now = self.cloud.known(name), self.cloud.now()
+        job, now = self.cloud.look_up(name), self.cloud.now()
         if job is None:
             return Observation(state=JobState.MISSING)
         state = job.state(now)

@@ -215,23 +215,23 @@ def crash_pair(store: str, scene: str, first: int, second: int, write: Callable[
 
 def crash_in_pairs(store: str, scene: str, *, every: int = 1) -> Pairs:
     """All pairs, those included in which one of the two ticks is left alone; or, as a slice, every n-th point of the first."""
-    began, found = monotonic(), Pairs(scene, store)
+    began, pairs = monotonic(), Pairs(scene, store)
 
     def crash(first: int, second: int) -> tuple[int, int]:
-        found.pairs += 1
+        pairs.pairs += 1
         try:
             return crash_pair(store, scene, first, second)
         except Violation as violation:
             again = f"python -m tests.simulation --pair {scene} {first} {second} --store {store}"
-            found.failures.append(
+            pairs.failures.append(
                 f"{scene} on {store}, crashed at points {first} and {second}: {violation}\n    {again} --trace"
             )
             return 0, 0
 
-    found.first_points, _ = crash(NEVER, NEVER)
-    for first in range(1, found.first_points + 1, every):
+    pairs.first_points, _ = crash(NEVER, NEVER)
+    for first in range(1, pairs.first_points + 1, every):
         _, points = crash(first, NEVER)
         for second in range(1, points + 1):
             crash(first, second)
-    found.seconds = monotonic() - began
-    return found
+    pairs.seconds = monotonic() - began
+    return pairs

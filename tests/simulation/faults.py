@@ -252,10 +252,10 @@ class Wire:
             return Unknown(cause="the answer was lost")
         return Accepted(submission=submission_of(job))
 
-    def _create(self, effect: Callable[[], Any], found: str, started: str = "") -> Any:
+    def _create(self, effect: Callable[[], Any], mark_if_found: str, started: str = "") -> Any:
         before = len(self.cloud.jobs)
         job = effect()
-        mark = found if len(self.cloud.jobs) == before else started
+        mark = mark_if_found if len(self.cloud.jobs) == before else started
         if mark:
             self.witness.mark(mark)
         return job

@@ -152,7 +152,7 @@ class Life:
 
     def end_schedules(self) -> None:
         """Nothing new comes: what schedules have made for later is taken away."""
-        for deployment in [each for each in self.world.store.deployments() if each.name != BROKEN]:
+        for deployment in [candidate for candidate in self.world.store.deployments() if candidate.name != BROKEN]:
             self._deploy(replace(deployment, paused=True), deployment.version)
 
     def _is_over(self) -> bool:
@@ -254,7 +254,7 @@ class Life:
 
     def change_deployment(self) -> None:
         """Somebody pauses a deployment, lets it go on, or gives it other schedules or another queue."""
-        deployments = [each for each in self.world.store.deployments() if each.name != BROKEN]
+        deployments = [candidate for candidate in self.world.store.deployments() if candidate.name != BROKEN]
         if not deployments:
             return
         deployment, pick = self.pick.choice(deployments), self.pick
@@ -308,7 +308,7 @@ class Life:
         else:
             queue = pick.choice(pool.queues)
             other = replace(queue, concurrency_limit=pick.choice([None, None, 0, 1, 3]), paused=pick.random() < 0.2)
-            changed = replace(pool, queues=tuple(other if each is queue else each for each in pool.queues))
+            changed = replace(pool, queues=tuple(other if member is queue else member for member in pool.queues))
         self._told("changes", lambda: f"changes the {change} of {pool.name}")
         self.world.store.save_pool(changed, expected_version=pool.version)
 
@@ -324,8 +324,8 @@ class Life:
         self.world.start("event", lambda dispatch: self._on_event(dispatch, job, seen))
 
     def _on_event(self, dispatch: Dispatch, job: CloudJob, seen: Observation) -> None:
-        known = parse_submission_name(job.name)
-        run = dispatch.store.get(known[0]) if known else None
+        parsed = parse_submission_name(job.name)
+        run = dispatch.store.get(parsed[0]) if parsed else None
         settled = run is not None and settle_event(dispatch, run, seen, submission_of(job))
         self.world.person.mark("event settled" if settled else "event without effect")
         if run is not None and settled and seen.state.is_end:

@@ -47,8 +47,8 @@ def _swap(target: Any, name: str, value: Any) -> Break:
 @contextmanager
 def _all(*breaks: Break) -> Iterator[None]:
     with ExitStack() as stack:
-        for each in breaks:
-            stack.enter_context(each())
+        for sabotage in breaks:
+            stack.enter_context(sabotage())
         yield
 
 

@@ -99,10 +99,10 @@ def test_no_promise_is_broken_on_a_shared_store_and_its_story_is_the_same(store,
 
 
 def test_a_seed_has_the_same_history_in_every_process():
-    assert told(hash_seed="1") == told(hash_seed="2")
+    assert history(hash_seed="1") == history(hash_seed="2")
 
 
-def told(hash_seed: str) -> list[str]:
+def history(hash_seed: str) -> list[str]:
     command = [sys.executable, "-m", "tests.simulation", "--seed", "7", "--store", "sqlite", "--trace"]
     environment = os.environ | {"PYTHONHASHSEED": hash_seed}
     answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
@@ -128,10 +128,10 @@ def test_what_was_found_once_stays_fixed(seed, store):
 )
 @pytest.mark.parametrize("scene", SCENES)
 def test_two_crashes_at_any_two_points_leave_nothing_that_the_third_tick_cannot_finish(scene, store, every):
-    found = crash_in_pairs(store, scene, every=every)
-    assert found.failures == []
-    assert found.first_points > 40
-    assert found.pairs > 25 * (found.first_points // every)
+    pairs = crash_in_pairs(store, scene, every=every)
+    assert pairs.failures == []
+    assert pairs.first_points > 40
+    assert pairs.pairs > 25 * (pairs.first_points // every)
 
 
 def test_crash_points_notice_a_claim_that_is_not_looked_up():

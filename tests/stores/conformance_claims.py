@@ -98,14 +98,14 @@ class Snapshots(TwoPools):
 
     def test_due_runs_are_whole(self, store: Store):
         run = a_stored_run(store, job_variables={"env": {"A": "1"}}, tags=("x",), deployment="nightly")
-        found = []
+        snapshots = []
 
         def look(snapshot: Snapshot) -> Decision:
-            found.extend(snapshot.due("default", 5))
+            snapshots.extend(snapshot.due("default", 5))
             return Decision()
 
         claim(store, decide=look)
-        assert found == [run]
+        assert snapshots == [run]
 
     def test_slots_are_held_by_pending_running_and_cancelling_runs(self, store: Store):
         for state in RunState:
@@ -148,14 +148,14 @@ class Snapshots(TwoPools):
 
     def test_a_deployment_can_be_read_within_the_claim(self, store: Store):
         saved = store.save_deployment(a_deployment(), expected_version=None, now=NOW)
-        found = []
+        snapshots = []
 
         def look(snapshot: Snapshot) -> Decision:
-            found.extend([snapshot.deployment("deployment"), snapshot.deployment("none")])
+            snapshots.extend([snapshot.deployment("deployment"), snapshot.deployment("none")])
             return Decision()
 
         claim(store, decide=look)
-        assert found == [saved, None]
+        assert snapshots == [saved, None]
 
 
 class Grants(TwoPools):
@@ -195,13 +195,13 @@ class Grants(TwoPools):
     def test_exactly_what_is_granted_is_claimed(self, store: Store):
         runs = [a_stored_run(store) for _ in range(5)]
         claims = claim(store, decide=granting(runs[3], runs[1])).claims
-        assert [each.run.id for each in claims] == [runs[3].id, runs[1].id]
-        states = [found.state.value for run in runs if (found := store.get(run.id))]
+        assert [claimed.run.id for claimed in claims] == [runs[3].id, runs[1].id]
+        states = [stored.state.value for run in runs if (stored := store.get(run.id))]
         assert states == ["SCHEDULED", "PENDING", "SCHEDULED", "PENDING", "SCHEDULED"]
 
     def test_a_claimed_run_is_not_due_again(self, store: Store):
         runs = {a_stored_run(store).id for _ in range(3)}
-        assert {each.run.id for each in claim(store).claims} == runs
+        assert {claimed.run.id for claimed in claim(store).claims} == runs
         assert claim(store) == Claims()
 
     def test_a_run_granted_twice_is_claimed_once(self, store: Store):
@@ -213,7 +213,7 @@ class Grants(TwoPools):
         after = moved(store, moved_on, RunState.CANCELLED)
         stale = replace(a_stored_run(store), fence=3)
         claims = claim(store, decide=granting(moved_on, other, stale, a_run(), good)).claims
-        assert [each.run.id for each in claims] == [good.id]
+        assert [claimed.run.id for claimed in claims] == [good.id]
         assert store.get(moved_on.id) == after
         assert store.get(other.id) == other
 
@@ -235,9 +235,9 @@ class Grants(TwoPools):
         job.configuration["command"] = "given"
         assert claims[0].run.job == PinnedJob(configuration={"command": "true"})
         claims[0].run.job.configuration["command"] = "answered"
-        found = store.get(run.id)
-        assert found
-        assert found.job == PinnedJob(configuration={"command": "true"})
+        stored = store.get(run.id)
+        assert stored
+        assert stored.job == PinnedJob(configuration={"command": "true"})
 
     def test_a_run_that_cannot_be_rendered_crashes_with_the_reason(self, store: Store):
         bad, good = a_stored_run(store, job_variables={"a": 1}), a_stored_run(store)
@@ -248,7 +248,7 @@ class Grants(TwoPools):
         answer = claim(store, decide=decide)
         crashed = replace(bad, state=RunState.CRASHED, reason="no value for image", ended_at=NOW)
         assert answer.crashed == (crashed,)
-        assert [each.run.id for each in answer.claims] == [good.id]
+        assert [claimed.run.id for claimed in answer.claims] == [good.id]
         assert store.get(bad.id) == crashed
 
     def test_a_run_that_has_moved_is_not_crashed(self, store: Store):
@@ -261,7 +261,7 @@ class Grants(TwoPools):
 
         answer = claim(store, decide=decide)
         assert answer.crashed == ()
-        assert [each.run.id for each in answer.claims] == [granted.id]
+        assert [claimed.run.id for claimed in answer.claims] == [granted.id]
         assert store.get(running.id) == running
 
     def test_every_claim_is_a_heartbeat_of_its_pool_alone(self, store: Store):
@@ -327,7 +327,7 @@ class Takeovers(TwoPools):
         big, small = a_claimed_run(store, id=UUID(int=2**127)), a_claimed_run(store, id=UUID(int=2**120))
         a_claimed_run(store, "other")
         taken = claim(store, LATER + MINUTE, takeovers=2, decide=nothing).claims
-        assert [each.run.id for each in taken] == [small.id, big.id]
+        assert [claimed.run.id for claimed in taken] == [small.id, big.id]
         assert claim(store, LATER + MINUTE, takeovers=0, decide=nothing) == Claims()
         [last] = claim(store, LATER + MINUTE, takeovers=2, decide=nothing).claims
         assert last.run.id == late.id
@@ -347,13 +347,13 @@ class Takeovers(TwoPools):
         waiting = a_stored_run(store)
         abandoned = a_claimed_run(store)
         answer = claim(store, LATER, takeovers=5)
-        assert [(each.run.id, each.repeat) for each in answer.claims] == [(abandoned.id, True), (waiting.id, False)]
+        assert [(claimed.run.id, claimed.repeat) for claimed in answer.claims] == [(abandoned.id, True), (waiting.id, False)]
 
     def test_a_paused_and_held_pool_takes_over_too(self, store: Store):
         run = a_claimed_run(store)
         hold(store, LATER + HOUR)
         store.save_pool(a_pool(queues=["high", "default"], paused=True), expected_version=1)
-        assert [each.run.id for each in claim(store, LATER, takeovers=5, decide=nothing).claims] == [run.id]
+        assert [claimed.run.id for claimed in claim(store, LATER, takeovers=5, decide=nothing).claims] == [run.id]
 
     def test_the_claim_that_lost_its_run_can_write_no_more(self, store: Store):
         run = a_claimed_run(store)
@@ -383,7 +383,7 @@ class WholeTicks(TwoPools):
         runs = [a_run(due_at=NOW - n * SECOND, job_variables={"n": n}) for n in range(60)]
         assert len(store.add_runs(runs)) == 60
         claims = claim(store, decide=lambda snapshot: granting(*snapshot.due("default", 50))(snapshot)).claims
-        assert [each.run.job_variables["n"] for each in claims] == list(range(59, 9, -1))
+        assert [claimed.run.job_variables["n"] for claimed in claims] == list(range(59, 9, -1))
         assert snapshot_of(store).in_use == {"default": 50}
 
 

@@ -54,15 +54,15 @@ class Moving:
         store.restore(pools=pools, deployments=deployments, runs=runs[:5])
         store.restore(
             pools=[replace(pool, paused=not pool.paused) for pool in pools],
-            deployments=[replace(each, description="other") for each in deployments],
+            deployments=[replace(deployment, description="other") for deployment in deployments],
             runs=[replace(run, name="other") for run in runs[:5]] + runs[5:],
         )
         assert all_of(store) == (pools, deployments, runs)
 
-    @pytest.mark.parametrize("given", [{"runs": [a_run("none")]}, {"deployments": [a_deployment(pool="none")]}])
-    def test_what_belongs_to_no_pool_is_refused_and_nothing_is_written(self, store: Store, given):
+    @pytest.mark.parametrize("nouns", [{"runs": [a_run("none")]}, {"deployments": [a_deployment(pool="none")]}])
+    def test_what_belongs_to_no_pool_is_refused_and_nothing_is_written(self, store: Store, nouns):
         with pytest.raises(NotFound, match="'none'"):
-            store.restore(pools=[replace(a_pool(), version=1)], **given)
+            store.restore(pools=[replace(a_pool(), version=1)], **nouns)
         assert all_of(store) == ([], [], [])
 
     def test_restored_runs_hold_their_slots_and_go_on(self, store: Store):
@@ -74,8 +74,10 @@ class Moving:
         assert {run.id for run in store.live("pool", limit=100)} == submitted
         taken = claim(store, NOW + HOUR, takeovers=100, decide=everything).claims
         due = {run.id for run in runs if run.pool == "pool" and run.state is RunState.SCHEDULED}
-        assert {each.run.id for each in taken if not each.repeat} == due
-        assert [each for each in taken if each.repeat]
-        ended = moved(store, next(each.run for each in taken if not each.repeat), RunState.COMPLETED, ended_at=NOW + MINUTE)
+        assert {claimed.run.id for claimed in taken if not claimed.repeat} == due
+        assert [claimed for claimed in taken if claimed.repeat]
+        ended = moved(
+            store, next(claimed.run for claimed in taken if not claimed.repeat), RunState.COMPLETED, ended_at=NOW + MINUTE
+        )
         assert store.get(ended.id).state is RunState.COMPLETED
         store.save_pool(replace(store.pool("other"), paused=False), expected_version=1)

@@ -47,9 +47,9 @@ class Notifications:
         ended = moved(store, a_claimed_run(store), RunState.FAILED, ended_at=NOW, notify_at=NOW)
         store.notified([Notified(run_id=ended.id, notify_at=NOW, again_at=None)])
         assert store.to_notify("pool", NOW + HOUR, limit=10) == []
-        told = store.get(ended.id)
-        assert told
-        assert (told.notify_at, told.notify_tries, told.state) == (None, 1, RunState.FAILED)
+        stored = store.get(ended.id)
+        assert stored
+        assert (stored.notify_at, stored.notify_tries, stored.state) == (None, 1, RunState.FAILED)
 
     def test_an_undelivered_notification_is_due_again_at_its_time(self, store: Store):
         run = a_run(notify_at=NOW)

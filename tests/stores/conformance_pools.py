@@ -40,11 +40,11 @@ class Pools:
     def test_a_template_keeps_the_order_its_author_gave(self, store: Store):
         template = {"variables": {"properties": {"z": {}, "a": {}}}, "job_configuration": {"y": 1, "b": [None, 1.5, "{{ z }}"]}}
         store.save_pool(a_pool(base_job_template=template), expected_version=None)
-        found = store.pool("pool")
-        assert found
-        assert found.base_job_template == template
-        assert list(found.base_job_template) == ["variables", "job_configuration"]
-        assert list(found.base_job_template["variables"]["properties"]) == ["z", "a"]
+        stored = store.pool("pool")
+        assert stored
+        assert stored.base_job_template == template
+        assert list(stored.base_job_template) == ["variables", "job_configuration"]
+        assert list(stored.base_job_template["variables"]["properties"]) == ["z", "a"]
 
     def test_a_name_is_taken_once(self, store: Store):
         saved = store.save_pool(a_pool(limit=1), expected_version=None)
@@ -122,10 +122,10 @@ class Pools:
             ),
         )
         assert store.hold("pool", lambda _: holds) == holds
-        found = store.pool("pool")
-        assert found
-        assert found.holds == holds
-        assert store.pools() == [found]
+        stored = store.pool("pool")
+        assert stored
+        assert stored.holds == holds
+        assert store.pools() == [stored]
 
     def test_holds_are_changed_from_what_they_are(self, store: Store):
         store.save_pool(a_pool(), expected_version=None)
@@ -161,9 +161,9 @@ class Pools:
         template["job_configuration"]["command"] = "given"
         saved.base_job_template["job_configuration"]["command"] = "answered"
         store.pools()[0].base_job_template["job_configuration"]["command"] = "read"
-        found = store.pool("pool")
-        assert found
-        assert found.base_job_template["job_configuration"] == {"command": "true"}
+        stored = store.pool("pool")
+        assert stored
+        assert stored.base_job_template["job_configuration"] == {"command": "true"}
 
 
 class QueuesAndDeletion:
@@ -205,7 +205,7 @@ class QueuesAndDeletion:
         waiting = a_stored_run(store, "other")
         store.delete_pool("pool", expected_version=1)
         assert store.pool("pool") is None
-        assert [found.name for found in store.deployments()] == ["of-other"]
+        assert [deployment.name for deployment in store.deployments()] == ["of-other"]
         assert store.get(ended.id) is None
         assert [store.get(run.id) for run in (kept, waiting)] == [kept, waiting]
 
@@ -252,8 +252,8 @@ class Deployments:
     def test_deployments_come_by_name_all_or_of_one_pool(self, store: Store):
         for name, pool in (("b", "pool"), ("c", "other"), ("a", "pool"), ("B", "other")):
             store.save_deployment(a_deployment(name, pool), expected_version=None, now=NOW)
-        assert [found.name for found in store.deployments()] == ["B", "a", "b", "c"]
-        assert [found.name for found in store.deployments("pool")] == ["a", "b"]
+        assert [deployment.name for deployment in store.deployments()] == ["B", "a", "b", "c"]
+        assert [deployment.name for deployment in store.deployments("pool")] == ["a", "b"]
         assert store.deployments("none") == []
         assert store.deployment("none") is None
 
@@ -305,6 +305,6 @@ class Deployments:
         variables["env"]["A"] = "given"
         saved.job_variables["env"]["A"] = "answered"
         store.deployments()[0].job_variables["env"]["A"] = "read"
-        found = store.deployment("deployment")
-        assert found
-        assert found.job_variables == {"env": {"A": "1"}}
+        stored = store.deployment("deployment")
+        assert stored
+        assert stored.job_variables == {"env": {"A": "1"}}

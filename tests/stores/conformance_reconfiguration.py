@@ -33,7 +33,7 @@ def reconfiguration(
     return Reconfiguration(
         pools_read={pool.name: pool.version for pool in store.pools()},
         now=NOW,
-        deployments_read={each.name: each.version for each in store.deployments()},
+        deployments_read={deployment.name: deployment.version for deployment in store.deployments()},
         pools=tuple(pools),
         deployments=tuple(deployments),
         **gone,
@@ -57,20 +57,24 @@ class Reconfigurations:
         kept, moves = store.pool("kept"), store.deployment("moves")
         assert kept
         assert moves
-        wanted: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "pools": [a_pool("new", queues=["default", "high"]), replace(kept, queues=a_pool(queues=["default", "x"]).queues)],
             "deployments": [a_deployment("fresh", "new", "high"), replace(moves, pool="kept", queue="x")],
             "pools_gone": ("gone",),
             "deployments_gone": ("leaves",),
         }
-        return reconfiguration(store, **{**wanted, **others})
+        return reconfiguration(store, **{**fields, **others})
 
     def test_everything_of_a_change_takes_place(self, store: Store):
         ended = a_run_in(store, RunState.COMPLETED, "gone")
         change = self.a_change(store)
         store.reconfigure(change)
         assert [(pool.name, pool.version) for pool in store.pools()] == [("kept", 2), ("new", 1)]
-        assert [(each.name, each.version) for each in store.deployments()] == [("fresh", 1), ("moves", 2), ("stays", 1)]
+        assert [(deployment.name, deployment.version) for deployment in store.deployments()] == [
+            ("fresh", 1),
+            ("moves", 2),
+            ("stays", 1),
+        ]
         assert store.pool("kept") == replace(change.pools[1], version=2)
         assert store.deployment("moves") == replace(change.deployments[1], version=2)
         assert store.get(ended.id) is None
@@ -127,7 +131,7 @@ class Reconfigurations:
     def test_runs_go_on_waiting_in_the_queues_that_stay(self, store: Store):
         waiting = a_stored_run(store, "kept", "default")
         store.reconfigure(self.a_change(store))
-        assert [each.run.id for each in claim(store, pool="kept").claims] == [waiting.id]
+        assert [claimed.run.id for claimed in claim(store, pool="kept").claims] == [waiting.id]
 
     def test_what_was_given_is_not_shared_with_the_store(self, store: Store):
         template: dict[str, Any] = {"job_configuration": {"command": "true"}, "variables": {}}

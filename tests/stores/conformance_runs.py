@@ -73,9 +73,9 @@ class Runs(TwoPools):
         assert read
         read.job_variables["env"]["A"] = "read"
         listed.job_variables["env"]["A"] = "listed"
-        found = store.get(run.id)
-        assert found
-        assert found.job_variables == {"env": {"A": "1"}}
+        stored = store.get(run.id)
+        assert stored
+        assert stored.job_variables == {"env": {"A": "1"}}
 
 
 class Listing(TwoPools):
@@ -178,7 +178,7 @@ class Listing(TwoPools):
         a_stored_run(store, queue="high", due_at=NOW - HOUR)
         a_stored_run(store, "other", due_at=NOW - HOUR)
         a_running_run(store, due_at=NOW - HOUR)
-        assert [store.ahead(each, NOW) for each in (first, twin, run, later, last)] == [0, 1, 2, 3, 3]
+        assert [store.ahead(candidate, NOW) for candidate in (first, twin, run, later, last)] == [0, 1, 2, 3, 3]
         assert store.ahead(last, NOW + HOUR) == 4
 
     def test_a_run_that_is_held_back_keeps_its_place_ahead_of_others(self, store: Store):
@@ -346,10 +346,10 @@ class LiveAndLingering(TwoPools):
             moved(store, run, RunState.FAILED, ended_at=ended_at, lingers=True)
         moved(store, clean, RunState.COMPLETED, ended_at=NOW)
         moved(store, live, RunState.RUNNING, lingers=True)
-        found = store.lingering("pool", limit=10)
-        assert [run.id for run in found] == [first.id, twin.id, last.id]
-        assert found[0] == replace(first, state=RunState.FAILED, ended_at=NOW, lingers=True, job=None)
-        assert store.lingering("pool", limit=1) == found[:1]
+        lingering = store.lingering("pool", limit=10)
+        assert [run.id for run in lingering] == [first.id, twin.id, last.id]
+        assert lingering[0] == replace(first, state=RunState.FAILED, ended_at=NOW, lingers=True, job=None)
+        assert store.lingering("pool", limit=1) == lingering[:1]
         assert store.lingering("none", limit=1) == []
 
     def test_what_is_discarded_lingers_no_more_and_else_stays_as_it_is(self, store: Store):
@@ -369,6 +369,6 @@ class LiveAndLingering(TwoPools):
 
 
 def _stored(store: Store, run: Run) -> Run:
-    found = store.get(run.id)
-    assert found is not None
-    return found
+    stored = store.get(run.id)
+    assert stored is not None
+    return stored

@@ -28,8 +28,8 @@ def materialised(store: Store, deployment: Deployment, now=NOW) -> frozenset | N
 
 
 def waiting(store: Store, name: str = "deployment") -> list[Run]:
-    found = store.runs(RunFilter(deployment=name), limit=1000)
-    return sorted(found, key=lambda run: (run.due_at, run.id))
+    listed = store.runs(RunFilter(deployment=name), limit=1000)
+    return sorted(listed, key=lambda run: (run.due_at, run.id))
 
 
 def windows(store: Store, name: str = "deployment") -> list[tuple[str | None, timedelta]]:
@@ -37,7 +37,7 @@ def windows(store: Store, name: str = "deployment") -> list[tuple[str | None, ti
 
 
 def every_ten(*minutes: int) -> list[tuple[str, timedelta]]:
-    return [("ten", each * MINUTE) for each in minutes]
+    return [("ten", minute * MINUTE) for minute in minutes]
 
 
 def without_high(deployment: Deployment, *, moves: bool) -> Reconfiguration:
@@ -234,7 +234,7 @@ class Schedules:
         assert pool
         assert [queue.name for queue in pool.queues] == ["default"]
         assert windows(store) == []
-        assert [each.queue for each in store.deployments()] == ["default"] * (what == "moves")
+        assert [deployment.queue for deployment in store.deployments()] == ["default"] * (what == "moves")
 
     @pytest.mark.parametrize("what", ["moves", "goes"])
     def test_a_run_that_people_made_keeps_a_queue_whatever_happens_to_its_deployment(self, store: Store, what: str):

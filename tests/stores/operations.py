@@ -67,10 +67,10 @@ class World:
 
     def some_runs(self, most: int) -> list[Run]:
         """A few runs: as they are (mostly such that have not ended), as they once were, or unknown."""
-        known = self.runs() or [a_run("a", id=self.an_id())]
+        runs = self.runs() or [a_run("a", id=self.an_id())]
         if self.random.random() < 0.8:
-            known = [run for run in known if not run.state.is_terminal] or known
-        pick = [self.random.choice(known) for _ in range(self.random.randint(1, most))]
+            runs = [run for run in runs if not run.state.is_terminal] or runs
+        pick = [self.random.choice(runs) for _ in range(self.random.randint(1, most))]
         if self.remembered and self.random.random() < 0.3:
             pick.append(self.random.choice(self.remembered))
         if self.random.random() < 0.1:
@@ -82,7 +82,7 @@ class World:
         slugs = self.random.sample(sorted(SCHEDULES), self.random.randrange(3))
         return tuple(self.random.choice(SCHEDULES[slug]) for slug in slugs)
 
-    def wanted(self, name: str, pool: str) -> Deployment:
+    def a_deployment_of(self, name: str, pool: str) -> Deployment:
         """A deployment as it may be saved: anew, or mostly as it is stored with a few things changed."""
         fields = {
             "pool": pool,
@@ -105,9 +105,9 @@ class World:
     def queue(self) -> str:
         return self.random.choice(QUEUES)
 
-    def version_of(self, found: Any) -> int | None:
+    def version_of(self, noun: Any) -> int | None:
         """Mostly the version that is stored; sometimes an older one, or none."""
-        return self.random.choice([None, 1, *[found.version if found else None] * 4])
+        return self.random.choice([None, 1, *[noun.version if noun else None] * 4])
 
 
 def save_pool(world: World) -> Call:
@@ -143,7 +143,7 @@ def pool_names(_world: World) -> Call:
 
 def save_deployment(world: World) -> Call:
     name, now = world.random.choice(NAMES), world.time()
-    deployment, version = world.wanted(name, world.pool()), world.version_of(world.oracle.deployment(name))
+    deployment, version = world.a_deployment_of(name, world.pool()), world.version_of(world.oracle.deployment(name))
     return lambda store: store.save_deployment(deployment, expected_version=version, now=now)
 
 
@@ -166,16 +166,21 @@ def reconfigure(world: World) -> Call:
     """A pool that is made or changed, deployments into it, and others that go; sometimes from an old reading."""
     random, oracle = world.random, world.oracle
     name, pools = world.pool(), {pool.name: pool for pool in oracle.pools()}
-    deployments = {each.name: each for each in oracle.deployments()}
-    wanted = a_pool(name, random.choice([None, 3]), QUEUES[: random.choice([1, 3, 3, 3])], id=world.an_id())
-    into = [replace(world.wanted(each, name), pool=name) for each in random.sample(NAMES, random.randrange(3))]
-    left = [each for each in deployments if each not in {saved.name for saved in into}]
+    deployments = {deployment.name: deployment for deployment in oracle.deployments()}
+    saved_pool = a_pool(name, random.choice([None, 3]), QUEUES[: random.choice([1, 3, 3, 3])], id=world.an_id())
+    into = [
+        replace(world.a_deployment_of(deployment_name, name), pool=name)
+        for deployment_name in random.sample(NAMES, random.randrange(3))
+    ]
+    left = [deployment_name for deployment_name in deployments if deployment_name not in {saved.name for saved in into}]
     others = [other for other in pools if other != name]
     change = Reconfiguration(
-        pools_read={each: pool.version - (random.random() < 0.05) for each, pool in pools.items()},
+        pools_read={pool_name: pool.version - (random.random() < 0.05) for pool_name, pool in pools.items()},
         now=world.time(),
-        deployments_read={each: found.version for each, found in deployments.items() if random.random() < 0.95},
-        pools=(wanted,) if random.random() < 0.8 or name not in pools else (),
+        deployments_read={
+            deployment_name: stored.version for deployment_name, stored in deployments.items() if random.random() < 0.95
+        },
+        pools=(saved_pool,) if random.random() < 0.8 or name not in pools else (),
         deployments=tuple(into),
         deployments_gone=tuple(random.sample(left, random.randrange(len(left) + 1))),
         pools_gone=tuple(others[:1] if random.random() < 0.2 else ()),
@@ -186,8 +191,8 @@ def reconfigure(world: World) -> Call:
 def add_runs(world: World) -> Call:
     random = world.random
     name, deployed = world.pool(), random.choice([None, *NAMES])
-    found = world.oracle.pool(name)
-    queues = [queue.name for queue in found.queues] * 10 + ["none"] if found else ["default"]
+    stored = world.oracle.pool(name)
+    queues = [queue.name for queue in stored.queues] * 10 + ["none"] if stored else ["default"]
     added = [
         a_run(
             name,
@@ -245,8 +250,8 @@ def scheduled(world: World) -> Call:
 
 def materialise(world: World) -> Call:
     """A step of a deployment as it is, or as it once was."""
-    random, known = world.random, world.oracle.deployments() or [a_deployment("one", "a", id=world.an_id())]
-    world.deployments_once = [*world.deployments_once[-4:], random.choice(known)]
+    random, deployments = world.random, world.oracle.deployments() or [a_deployment("one", "a", id=world.an_id())]
+    world.deployments_once = [*world.deployments_once[-4:], random.choice(deployments)]
     read = random.choice(world.deployments_once) if random.random() < 0.3 else world.deployments_once[-1]
     step = materialisation(read, world.now, LIMITS)
     return lambda store: store.materialise(step)
@@ -318,7 +323,7 @@ def restore(world: World) -> Call:
     """A pool of another store with what belongs to it; sometimes one that is there, sometimes without the pool."""
     random, name = world.random, world.pool()
     there = world.oracle.pool(name)
-    wanted = a_pool(
+    pool = a_pool(
         name,
         2,
         QUEUES,
@@ -327,8 +332,8 @@ def restore(world: World) -> Call:
         holds=random.choice([(), (a_hold(world.time(), "elsewhere"),)]),
         last_tick_at=random.choice([None, world.time()]),
     )
-    given = [wanted] if random.random() < 0.7 else []
-    queue = random.choice([queue.name for queue in (there or wanted).queues])
+    restored = [pool] if random.random() < 0.7 else []
+    queue = random.choice([queue.name for queue in (there or pool).queues])
     schedules = world.schedules()
     kept = a_deployment(
         random.choice(NAMES),
@@ -337,13 +342,13 @@ def restore(world: World) -> Call:
         id=world.an_id(),
         version=random.randrange(1, 5),
         schedules=schedules,
-        windows_until={each.slug: world.time() for each in schedules if each.active},
+        windows_until={schedule.slug: world.time() for schedule in schedules if schedule.active},
         windows_at=world.time() if schedules else None,
     )
     source = [run for run in world.runs() if run.pool == name and run.queue != "moved"][:3]
     fresh = [replace(run, id=world.an_id(), queue=queue, schedule=None) for run in source]
     given_runs = [*(fresh or [a_run(name, queue, id=world.an_id())]), *source[:1]]
-    return lambda store: store.restore(pools=given, deployments=[kept], runs=given_runs)
+    return lambda store: store.restore(pools=restored, deployments=[kept], runs=given_runs)
 
 
 READS = (
@@ -427,15 +432,15 @@ def _deciding(random: Random, stale: Sequence[Run], seen: list[Any]) -> Decide:
 
     def decide(snapshot: Snapshot) -> Decision:
         due = {queue.name: list(snapshot.due(queue.name, random.randrange(4))) for queue in snapshot.pool.queues}
-        behind = [(found[-1].due_at, found[-1].id) for found in due.values() if found and random.random() < 0.5]
+        behind = [(runs[-1].due_at, runs[-1].id) for runs in due.values() if runs and random.random() < 0.5]
         seen.append([snapshot.due(name, 2, after) for name in due for after in behind])
         held = {queue: count for queue, count in snapshot.in_use.items() if count}
         seen.append((snapshot.pool, held, due, snapshot.deployment(random.choice(NAMES))))
         if random.random() < 0.1:
             raise KeyError("image")
-        wanted = [run for found in due.values() for run in found] + [run for run in stale if random.random() < 0.2]
-        doomed = [run for run in wanted if random.random() < 0.2]
-        granted = [run for run in wanted if run not in doomed or random.random() < 0.1]
+        candidates = [run for runs in due.values() for run in runs] + [run for run in stale if random.random() < 0.2]
+        doomed = [run for run in candidates if random.random() < 0.2]
+        granted = [run for run in candidates if run not in doomed or random.random() < 0.1]
         grants = tuple(Grant(run=run, job=JOB, start_within=random.choice([None, 60.0])) for run in granted)
         return Decision(grants=grants, crashes=tuple((run, "no image") for run in doomed))
 

@@ -49,11 +49,11 @@ def server() -> "PostgresServer":
 
 def binaries() -> Path | None:
     """Where `initdb` and `pg_ctl` are."""
-    found = [shutil.which("initdb"), *sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=_version, reverse=True)]
+    candidates = [shutil.which("initdb"), *sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=_version, reverse=True)]
     if shutil.which("pg_config"):
-        told = subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True, check=False).stdout.strip()
-        found.append(Path(told) / "initdb")
-    places = (Path(os.path.realpath(each)).parent for each in found if each)
+        directory = subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True, check=False).stdout.strip()
+        candidates.append(Path(directory) / "initdb")
+    places = (Path(os.path.realpath(path)).parent for path in candidates if path)
     return next((place for place in places if (place / "pg_ctl").exists() and (place / "initdb").exists()), None)
 
 
@@ -177,9 +177,9 @@ def as_somebody() -> dict[str, Any]:
 
 def _unprivileged() -> tuple[str, int]:
     """A user that is not root: PostgreSQL's own where there is one."""
-    known = {entry.pw_name: entry.pw_gid for entry in pwd.getpwall()}
-    user = next(name for name in ("postgres", "nobody") if name in known)
-    return user, known[user]
+    groups = {entry.pw_name: entry.pw_gid for entry in pwd.getpwall()}
+    user = next(name for name in ("postgres", "nobody") if name in groups)
+    return user, groups[user]
 
 
 def free_port() -> int:

@@ -44,7 +44,7 @@ def race(path: str) -> None:
 
     live: list[Run] = []
     while live or len(claimed) < SHARE:
-        granted = [each.run for each in claim(store, decide=decide).claims]
+        granted = [claimed.run for claimed in claim(store, decide=decide).claims]
         claimed += granted
         sum(
             range(4 * PONDERING)

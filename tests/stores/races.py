@@ -216,8 +216,8 @@ class _Tickers:
         self.add()
 
     def lines(self) -> Iterator[Mapping[str, Any]]:
-        with os.fdopen(os.dup(self._read)) as told:
-            for line in told:
+        with os.fdopen(os.dup(self._read)) as pipe:
+            for line in pipe:
                 gone = [process.returncode for process in self._processes if process.poll() is not None]
                 assert not gone, "a ticker ended by itself; it says why above"
                 yield json.loads(line)

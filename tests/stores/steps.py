@@ -99,7 +99,7 @@ def a_run_in(store: Store, state: RunState, pool: str = "pool", queue: str = "de
 def a_whole_life(store: Store) -> None:
     """What a tick does to a run, from its creation to its end."""
     run = a_running_run(store)
-    assert [each.id for each in store.live("pool", limit=10)] == [run.id]
+    assert [run_there.id for run_there in store.live("pool", limit=10)] == [run.id]
     moved(store, run, RunState.COMPLETED, ended_at=NOW, lingers=True)
-    assert [each.id for each in store.lingering("pool", limit=10)] == [run.id]
+    assert [run_there.id for run_there in store.lingering("pool", limit=10)] == [run.id]
     store.discarded([run.id])

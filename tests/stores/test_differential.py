@@ -31,14 +31,14 @@ def test_a_store_answers_as_the_oracle_does_and_holds_the_same(tmp_path: Path, n
         directory = tmp_path / str(seed)
         directory.mkdir()
         _walk(seed, name, directory, tally)
-    wanted = {(verb.__name__, end) for verb in WEIGHTS for end in ("succeeded", "refused")}
-    wanted |= {("claim", mark) for mark in ("granted", "taken over", "crashed", "raised")}
-    missing = wanted - tally.keys()
+    expected = {(verb.__name__, end) for verb in WEIGHTS for end in ("succeeded", "refused")}
+    expected |= {("claim", mark) for mark in ("granted", "taken over", "crashed", "raised")}
+    missing = expected - tally.keys()
     assert not missing, f"the walk proves nothing: {missing} never happened"
 
 
 def _walk(seed: int, name: str, directory: Path, tally: Tally) -> None:
-    stores = {each: FACTORIES[each](directory) for each in ("memory", name)}
+    stores = {store_name: FACTORIES[store_name](directory) for store_name in ("memory", name)}
     world = World(seed, stores["memory"])
     try:
         for step in range(STEPS):
@@ -94,6 +94,6 @@ def _count_claim(tally: Tally, kind: str, answer: Any) -> None:
     if kind == "raised":
         tally["claim", "raised"] += answer[0] is KeyError
         return
-    for each in answer[0]:
-        mark = "crashed" if not hasattr(each, "repeat") else "taken over" if each.repeat else "granted"
+    for claimed in answer[0]:
+        mark = "crashed" if not hasattr(claimed, "repeat") else "taken over" if claimed.repeat else "granted"
         tally["claim", mark] += 1

@@ -85,20 +85,20 @@ WAYS = {
 
 @pytest.mark.parametrize(("way", "count"), WAYS.items(), ids=str)
 def test_a_store_that_was_copied_there_and_back_is_equal(way, count, tmp_path):
-    source, told = a_filled_store(count), []
+    source, counts = a_filled_store(count), []
     origin = all_of(source)
     for number, name in enumerate(way):
         directory = tmp_path / str(number)
         directory.mkdir()
         target = FACTORIES[name](directory)
-        moved = copy(source, target, progress=told.append)
+        moved = copy(source, target, progress=counts.append)
         assert (moved.pools, moved.deployments, moved.runs) == (2, 5, count)
         assert list(check(target)) == []
         source.close()
         source = target
     assert all_of(source) == origin
-    assert told[-1] == count
-    assert len(told) == len(way) * -(-count // PAGE)
+    assert counts[-1] == count
+    assert len(counts) == len(way) * -(-count // PAGE)
     source.close()
 
 
@@ -142,17 +142,17 @@ FAULTS = {
 def test_check_names_the_run_that_does_not_fit(fault):
     store, run = MemoryStore(), replace(a_run(), **FAULTS[fault])
     store.restore(pools=[replace(a_pool(), version=1)], runs=[a_run(), run])
-    found = list(check(store))
-    assert len(found) == 1
-    assert str(run.id) in found[0]
-    assert fault in found[0]
+    problems = list(check(store))
+    assert len(problems) == 1
+    assert str(run.id) in problems[0]
+    assert fault in problems[0]
 
 
 def test_check_names_pools_and_deployments_that_do_not_fit():
     store = MemoryStore()
     store.restore(pools=[replace(a_pool(queues=["high"]), version=1)], deployments=[a_deployment(queue="low")])
-    found = list(check(store))
-    assert [line.partition(":")[0] for line in found] == ["work pool 'pool'", "deployment 'deployment'"]
+    problems = list(check(store))
+    assert [line.partition(":")[0] for line in problems] == ["work pool 'pool'", "deployment 'deployment'"]
 
 
 def test_check_finds_a_counter_of_dynamodb_that_has_drifted():
@@ -226,9 +226,9 @@ def test_a_schema_that_is_newer_is_one_line(tmp_path: Path):
     SqliteStore(path).migrate()
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 99")
-    told = said("check", store=f"sqlite:///{path}")
-    assert (told.exit_code, len(told.stderr.splitlines())) == (1, 1)
-    assert "use newer code" in told.stderr
+    report = said("check", store=f"sqlite:///{path}")
+    assert (report.exit_code, len(report.stderr.splitlines())) == (1, 1)
+    assert "use newer code" in report.stderr
     with pytest.raises(StoreSchemaError, match="version 99"):
         SqliteStore(path).pools()
 
@@ -239,8 +239,8 @@ def test_the_command_copies_and_says_what_to_do_next(tmp_path: Path):
     copy(a_filled_store(30), store)
     store.close()
     words = ("copy", f"sqlite:///{first}", f"sqlite:///{second}")
-    told = said(*words)
-    assert told.stdout.startswith("Copied 2 work pools, 5 deployments and 30 runs.")
+    report = said(*words)
+    assert report.stdout.startswith("Copied 2 work pools, 5 deployments and 30 runs.")
     again = said(*words)
     assert (again.exit_code, again.stdout) == (1, "")
     assert "--resume" in again.stderr
@@ -253,8 +253,8 @@ def test_a_store_with_faults_ends_in_exit_code_1_and_a_line_for_each(tmp_path: P
     store = SqliteStore(path)
     store.restore(pools=[replace(a_pool(), version=1)], runs=[a_run(ended_at=NOW), a_run(lingers=True)])
     store.close()
-    told = said("check", store=f"sqlite:///{path}")
-    assert (told.exit_code, len(told.stderr.splitlines())) == (1, 2)
+    report = said("check", store=f"sqlite:///{path}")
+    assert (report.exit_code, len(report.stderr.splitlines())) == (1, 2)
     assert len(json.loads(said("check", "--json", store=f"sqlite:///{path}").stdout)["faults"]) == 2
 
 
@@ -269,7 +269,7 @@ def test_a_store_with_faults_ends_in_exit_code_1_and_a_line_for_each(tmp_path: P
 def test_a_wrong_url_is_one_line_without_a_password(url, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for command in (("check",), ("migrate", "apply")):
-        told = said(*command, store=url)
-        assert (told.exit_code, told.stdout, len(told.stderr.splitlines())) == (1, "", 1)
-        assert words in told.stderr
-        assert "hush" not in told.stderr
+        report = said(*command, store=url)
+        assert (report.exit_code, report.stdout, len(report.stderr.splitlines())) == (1, "", 1)
+        assert words in report.stderr
+        assert "hush" not in report.stderr

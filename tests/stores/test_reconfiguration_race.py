@@ -41,13 +41,15 @@ def test_exactly_one_of_several_applies_of_the_same_reading_succeeds(kind: str, 
         change = Reconfiguration(
             pools_read={pool.name: pool.version for pool in stores[0].pools()},
             now=NOW,
-            deployments_read={each.name: each.version for each in stores[0].deployments()},
+            deployments_read={deployment.name: deployment.version for deployment in stores[0].deployments()},
         )
         ends = _at_once(stores, change, number)
         assert ends.count("done") == 1, ends
         assert set(ends) == {"done", "refused"}
         assert len(stores[0].deployments()) == 3 * (number + 1)
-        assert len({each.name[0] for each in stores[0].deployments() if each.name.endswith(f"-{number}")}) == 1
+        assert (
+            len({deployment.name[0] for deployment in stores[0].deployments() if deployment.name.endswith(f"-{number}")}) == 1
+        )
     for store in stores:
         store.close()
 
@@ -57,7 +59,7 @@ def _at_once(stores: list[Store], read: Reconfiguration, number: int) -> list[st
     barrier = Barrier(len(stores))
 
     def apply(applier: int) -> str:
-        mine = tuple(a_deployment(f"{applier}-{each}-{number}") for each in range(3))
+        mine = tuple(a_deployment(f"{applier}-{index}-{number}") for index in range(3))
         barrier.wait()
         try:
             stores[applier].reconfigure(

@@ -62,10 +62,10 @@ def answers(*racers: "subprocess.Popen[str]") -> list[str]:
 def test_processes_that_race_never_exceed_the_limit_and_claim_each_run_once(path: Path, store: SqliteStore):
     runs = [a_run() for _ in range(3 * SHARE)]
     store.add_runs(runs)
-    told = [json.loads(output) for output in answers(*(racer("race", path) for _ in range(3)))]
-    claimed = Counter(run for each in told for run in each["claimed"])
+    reports = [json.loads(output) for output in answers(*(racer("race", path) for _ in range(3)))]
+    claimed = Counter(run for report in reports for run in report["claimed"])
     assert claimed == Counter(run.id.hex for run in runs)
-    assert max(each["most"] for each in told) == LIMIT
+    assert max(report["most"] for report in reports) == LIMIT
     assert {(run.state, run.fence) for run in store.runs(RunFilter(), limit=100)} == {(RunState.COMPLETED, 1)}
 
 
@@ -108,7 +108,7 @@ def test_a_process_killed_within_a_claim_leaves_nothing_behind(path: Path, store
     victim.communicate(timeout=60)
     assert store.pool("pool") == before
     assert [store.get(run.id) for run in (abandoned, waiting)] == [abandoned, waiting]
-    assert [each.repeat for each in claim(store, takeovers=10, decide=everything).claims] == [True, False]
+    assert [claimed.repeat for claimed in claim(store, takeovers=10, decide=everything).claims] == [True, False]
     assert store._connection
     assert store._connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
@@ -150,7 +150,7 @@ def test_a_store_may_be_handed_from_thread_to_thread(store: SqliteStore):
         added = list(threads.map(lambda run: store.add_runs([run]), runs))
         claims = list(threads.map(lambda _: claim(store), range(8)))
     assert added == [{run.id} for run in runs]
-    assert Counter(each.run.id for answer in claims for each in answer.claims) == Counter(run.id for run in runs)
+    assert Counter(claimed.run.id for answer in claims for claimed in answer.claims) == Counter(run.id for run in runs)
 
 
 def test_opening_the_store_loads_no_library_of_the_validation():

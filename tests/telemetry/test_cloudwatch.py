@@ -139,16 +139,22 @@ def test_many_runs_and_queues_stay_within_the_formats_limits():
 def test_of_many_values_those_that_keep_the_distribution_are_reported():
     values = [float(number) for number in range(1, 1001)]
     random.Random(1).shuffle(values)
-    told = spread(values)
-    assert (len(told), told[0], told[-1]) == (MAX_VALUES, 1.0, 1000.0)
-    assert abs(told[MAX_VALUES // 2] - 500) < 10
+    spread_values = spread(values)
+    assert (len(spread_values), spread_values[0], spread_values[-1]) == (MAX_VALUES, 1.0, 1000.0)
+    assert abs(spread_values[MAX_VALUES // 2] - 500) < 10
     assert spread([3.0, 1.0]) == [3.0, 1.0]
 
 
 @pytest.mark.parametrize("barrier", Barrier)
 def test_every_reason_to_wait_is_a_metric_of_its_own(barrier):
-    lines, told = [], {"in_use": 0, "limit": None, "waiting": True, "oldest_wait": 1.0}
-    tick = {"pool": "pool", "seconds": 0.1, "limit": None, "queues": {"default": told}, "barriers": {"default": str(barrier)}}
+    lines, measured = [], {"in_use": 0, "limit": None, "waiting": True, "oldest_wait": 1.0}
+    tick = {
+        "pool": "pool",
+        "seconds": 0.1,
+        "limit": None,
+        "queues": {"default": measured},
+        "barriers": {"default": str(barrier)},
+    }
     CloudWatch("function", Watched().clock, lines.append)("tick.pool", tick)
     [waiting] = [metric for metric in metrics(check(lines[0])) if metric.startswith("Waiting")]
     assert waiting.removeprefix("Waiting").upper() == barrier.replace("_", "")

@@ -69,8 +69,8 @@ def sdk():
         return made[-1]
 
     yield make
-    for each in made:
-        each.stage.telemetry.close()
+    for reader in made:
+        reader.stage.telemetry.close()
 
 
 def test_a_tick_gives_slots_limits_waits_answers_and_durations_by_pool_and_queue(sdk):
@@ -140,13 +140,13 @@ def test_every_metric_has_the_unit_the_kind_and_the_attributes_of_the_table(sdk)
     collected = one.metrics
     assert set(collected) == {metric.name for metric in METRICS}
     for metric in METRICS:
-        found = collected[metric.name]
-        assert (found.unit, found.description, kinds[type(found.data).__name__]) == (
+        collected_metric = collected[metric.name]
+        assert (collected_metric.unit, collected_metric.description, kinds[type(collected_metric.data).__name__]) == (
             metric.unit,
             metric.description,
             metric.kind,
         )
-        for point in found.data.data_points:
+        for point in collected_metric.data.data_points:
             assert tuple(point.attributes) == metric.attributes
             if metric.kind is Kind.HISTOGRAM:
                 assert tuple(point.explicit_bounds) == metric.boundaries

@@ -93,11 +93,11 @@ def wired(monkeypatch, settings=None, **environment):
     """A wiring with OpenTelemetry, and what its log says."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    told = []
-    given = {"telemetry": ("opentelemetry",), "telemetry_seconds": PATIENCE, **(settings or {})}
-    made = wire(Settings(store="memory://", **given), events=lambda event, **fields: told.append((event, fields)))
+    log = []
+    values = {"telemetry": ("opentelemetry",), "telemetry_seconds": PATIENCE, **(settings or {})}
+    made = wire(Settings(store="memory://", **values), events=lambda event, **fields: log.append((event, fields)))
     try:
-        yield made, told
+        yield made, log
     finally:
         made.telemetry.close()
 
@@ -118,10 +118,10 @@ def test_metrics_and_traces_go_over_the_wire_as_otel_variables_say(collector, mo
         "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment=test",
         "AWS_LAMBDA_FUNCTION_NAME": "function",
     }
-    with wired(monkeypatch, **environment) as (made, told):
+    with wired(monkeypatch, **environment) as (made, log):
         a_tick(made)
         made.rest(PATIENCE)
-        assert [event for event, _ in told] == ["run.admitted", "tick.pool"]
+        assert [event for event, _ in log] == ["run.admitted", "tick.pool"]
     posts = {path: (headers, message) for path, headers, message in collector.posted}
     assert set(posts) == {"/v1/metrics", "/v1/traces"}
     headers, message = posts["/v1/metrics"]
@@ -157,10 +157,10 @@ def test_either_signal_can_be_left_out(signal, path, collector, monkeypatch):
 
 
 def test_a_disabled_sdk_sends_nothing(collector, monkeypatch):
-    with wired(monkeypatch, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_SDK_DISABLED="true") as (made, told):
+    with wired(monkeypatch, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_SDK_DISABLED="true") as (made, log):
         a_tick(made)
         made.rest(PATIENCE)
-        assert [event for event, _ in told] == ["run.admitted", "tick.pool"]
+        assert [event for event, _ in log] == ["run.admitted", "tick.pool"]
     assert collector.posted == []
 
 
@@ -173,13 +173,13 @@ def silent_server():
 
 def test_a_collector_that_never_answers_holds_an_invocation_no_longer_than_its_bound(silent_server, monkeypatch):
     environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": silent_server, "OTEL_EXPORTER_OTLP_TIMEOUT": "300"}
-    with wired(monkeypatch, {"telemetry_seconds": 0.2}, **environment) as (made, told):
+    with wired(monkeypatch, {"telemetry_seconds": 0.2}, **environment) as (made, log):
         for _ in range(3):
             began = time.monotonic()
             a_tick(made)
             made.rest(seconds_left=PATIENCE)
             assert time.monotonic() - began < PATIENCE
-        assert [fields["problem"][:21] for event, fields in told if event == "telemetry.problem"] == ["not sent within 0.2 s"]
+        assert [fields["problem"][:21] for event, fields in log if event == "telemetry.problem"] == ["not sent within 0.2 s"]
 
 
 def test_telemetry_waits_no_longer_than_the_platform_leaves():
@@ -201,11 +201,11 @@ def test_a_missing_collector_is_reported_once_and_in_no_other_log(monkeypatch, c
     with socket.create_server(("127.0.0.1", 0)) as server:
         nobody = f"http://127.0.0.1:{server.getsockname()[1]}"
     environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": nobody, "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
-    with wired(monkeypatch, **environment) as (made, told):
+    with wired(monkeypatch, **environment) as (made, log):
         for _ in range(2):
             a_tick(made)
             made.rest(PATIENCE)
-        [problem] = [fields for event, fields in told if event == "telemetry.problem"]
+        [problem] = [fields for event, fields in log if event == "telemetry.problem"]
         assert problem["consumer"] == "opentelemetry"
         assert "metrics" in problem["problem"]
     assert capsys.readouterr() == ("", "")

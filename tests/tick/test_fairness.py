@@ -126,7 +126,7 @@ def test_what_is_due_is_claimed_before_windows_are_made_whatever_they_cost(monke
     for number in range(200):
         deployed(stage, f"d{number}", EVERY_MINUTE)
     make = windows.materialisation
-    monkeypatch.setattr(windows, "materialisation", lambda *each: (stage.wait(SECOND), make(*each))[1])
+    monkeypatch.setattr(windows, "materialisation", lambda *arguments: (stage.wait(SECOND), make(*arguments))[1])
     [run] = stage.add()
     report = stage.tick_pool(lasts=20 * SECOND)
     assert stage.states(run) == ["PENDING"]
@@ -180,7 +180,7 @@ def test_a_deployment_that_takes_long_is_reported(monkeypatch):
     stage = Stage()
     deployed(stage, "nightly", EVERY_MINUTE)
     make = windows.materialisation
-    monkeypatch.setattr(windows, "materialisation", lambda *each: (stage.wait(5 * SECOND), make(*each))[1])
+    monkeypatch.setattr(windows, "materialisation", lambda *arguments: (stage.wait(5 * SECOND), make(*arguments))[1])
     assert stage.tick_pool().problem == "deployment 'nightly': its windows took 5.0 s of the tick: make its schedules simpler"
 
 

@@ -68,9 +68,9 @@ def test_every_attempt_has_the_runs_scheduled_time_and_its_own_number():
     for _ in range(3):
         failing(stage, run, len(stage.provider.jobs) + 1)
         stage.wait(MINUTE)
-    told = [job.job.environment for job in stage.provider.jobs]
-    assert [each["DISPATCHER_ATTEMPT"] for each in told] == ["1", "2", "3"]
-    assert {each["DISPATCHER_SCHEDULED_AT"] for each in told} == {(NOW - MINUTE).isoformat()}
+    environments = [job.job.environment for job in stage.provider.jobs]
+    assert [environment["DISPATCHER_ATTEMPT"] for environment in environments] == ["1", "2", "3"]
+    assert {environment["DISPATCHER_SCHEDULED_AT"] for environment in environments} == {(NOW - MINUTE).isoformat()}
 
 
 def test_a_success_ends_a_run_that_was_retried():

@@ -93,7 +93,7 @@ def test_a_full_pool(here):
     holder, run = here.running(), here.run()
     assert not here.started(run)
     why = here.why(run)
-    assert (why.reason, [each.id for each in why.holders], why.position) == (Reason.POOL_FULL, [holder.id], 1)
+    assert (why.reason, [holding.id for holding in why.holders], why.position) == (Reason.POOL_FULL, [holder.id], 1)
     assert "1 of 1 slots" in why.text
     here.finish(holder)
     assert here.started(run)
@@ -106,8 +106,8 @@ def test_a_full_queue(here):
     run = here.run()
     assert not here.started(run)
     why = here.why(run)
-    assert (why.reason, [each.id for each in why.holders]) == (Reason.QUEUE_FULL, [holder.id])
-    assert other.id not in [each.id for each in why.holders]
+    assert (why.reason, [holding.id for holding in why.holders]) == (Reason.QUEUE_FULL, [holder.id])
+    assert other.id not in [holding.id for holding in why.holders]
     here.finish(holder)
     assert here.started(run)
 

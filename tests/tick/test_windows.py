@@ -71,11 +71,11 @@ class Meanwhile(MemoryStore):
     then = None
 
     def scheduled(self, *arguments, **named):
-        found = super().scheduled(*arguments, **named)
+        deployments = super().scheduled(*arguments, **named)
         then, self.then = self.then, None
         if then:
             then()
-        return found
+        return deployments
 
 
 def test_two_ticks_at_the_edge_of_a_window_make_one_run():

@@ -60,8 +60,8 @@ def test_names_are_matched_with_patterns_within_the_same_bounds():
 @pytest.mark.parametrize("pattern", ["(", "a{99999999999}", "[", "a" * 2000, "(?P<x>a)(?P=y)"])
 def test_an_invalid_pattern_is_a_fault_of_the_template(pattern):
     assert not is_pattern(pattern)
-    found = faults_of_template(a_template(x={"type": "string", "pattern": pattern}))
-    assert list(found) == ["variables.properties.x.pattern"]
+    messages = faults_of_template(a_template(x={"type": "string", "pattern": pattern}))
+    assert list(messages) == ["variables.properties.x.pattern"]
 
 
 def test_a_value_that_is_to_be_a_pattern_and_is_none_is_a_fault():
@@ -114,8 +114,8 @@ def test_the_faults_of_a_required_list_of_many_objects_take_few_lines():
 
 def test_an_address_within_a_schema_is_a_fault_at_its_place():
     declared = {"$id": "https://example.com/x", "properties": {"y": {"$ref": "#/definitions/y"}}}
-    found = faults_of_template(a_template({"y": {"type": "string"}}, x=declared))
-    assert list(found) == ["variables.properties.x.$id"]
+    messages = faults_of_template(a_template({"y": {"type": "string"}}, x=declared))
+    assert list(messages) == ["variables.properties.x.$id"]
 
 
 def test_a_schema_may_say_where_it_comes_from():

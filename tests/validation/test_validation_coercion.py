@@ -27,9 +27,9 @@ def a_template(declared: Any) -> dict[str, Any]:
 
 
 def settled(declared: Any, value: Any) -> Any:
-    found = coerced_variables(a_template(declared), {"x": value})["x"]
-    assert type(found) in (str, int, float, bool, list, dict, type(None))
-    return found
+    coerced = coerced_variables(a_template(declared), {"x": value})["x"]
+    assert type(coerced) in (str, int, float, bool, list, dict, type(None))
+    return coerced
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def settled(declared: Any, value: Any) -> Any:
     ],
 )
 def test_typed_words_are_what_the_schema_takes(declared, words, value):
-    found = settled(declared, Typed(words))
-    assert (found, type(found)) == (value, type(value))
+    coerced = settled(declared, Typed(words))
+    assert (coerced, type(coerced)) == (value, type(value))
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_typed_words_are_what_the_schema_takes(declared, words, value):
     ],
 )
 def test_a_number_out_of_a_file_is_text_where_the_schema_takes_no_such_number(declared, written, value):
-    found = settled(declared, written)
-    assert (found, type(found)) == (value, type(value))
+    coerced = settled(declared, written)
+    assert (coerced, type(coerced)) == (value, type(value))
 
 
 def test_dotted_names_lead_to_the_schema_of_a_field():
@@ -117,11 +117,11 @@ def test_a_template_out_of_a_file_keeps_the_words_of_its_texts():
         '"c": {"type": "string", "enum": [1.10, 1.20], "default": 1.10}, "env": {"type": "object", "default": {"R": 3.10}}},'
         '"definitions": {"t": {"type": "string"}}}}'
     )
-    found = coerced_template(written)
-    defaults = {name: schema["default"] for name, schema in found["variables"]["properties"].items()}
-    assert found["job_configuration"] == {"env": {"ZIP": "1.10"}, "cpu": 1.1}
+    coerced = coerced_template(written)
+    defaults = {name: schema["default"] for name, schema in coerced["variables"]["properties"].items()}
+    assert coerced["job_configuration"] == {"env": {"ZIP": "1.10"}, "cpu": 1.1}
     assert defaults == {"a": "2.50", "b": 2.5, "c": "1.10", "env": {"R": "3.10"}}
-    assert found["variables"]["properties"]["c"]["enum"] == ["1.10", "1.20"]
+    assert coerced["variables"]["properties"]["c"]["enum"] == ["1.10", "1.20"]
 
 
 @pytest.mark.parametrize("template", [None, [integer("1")], {"variables": integer("1")}, {"job_configuration": integer("1")}])

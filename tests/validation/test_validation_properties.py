@@ -61,11 +61,11 @@ def answers(check, refusal, *arguments):
     try:
         check(*arguments)
     except refusal as error:
-        told = error
+        problem = error
     else:
         return True
-    assert told.faults
-    assert str(told).isprintable()
+    assert problem.faults
+    assert str(problem).isprintable()
     return False
 
 

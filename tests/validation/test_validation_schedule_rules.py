@@ -54,9 +54,9 @@ def faults(**fields) -> dict[str, str]:
     ],
 )
 def test_an_invalid_cron_expression_is_reported_with_what_to_write(cron, words):
-    found = faults(cron=cron)
-    assert found.keys() == {"cron"}
-    assert words in found["cron"]
+    messages = faults(cron=cron)
+    assert messages.keys() == {"cron"}
+    assert words in messages["cron"]
 
 
 @pytest.mark.parametrize(
@@ -112,17 +112,17 @@ def test_what_a_cron_expression_can_say(cron):
     ],
 )
 def test_an_invalid_rule_is_reported_with_what_to_write(rule, words):
-    found = faults(rrule=rule)
-    assert found.keys() == {"rrule"}
-    assert words in found["rrule"]
+    messages = faults(rrule=rule)
+    assert messages.keys() == {"rrule"}
+    assert words in messages["rrule"]
 
 
 @pytest.mark.parametrize("fields", [{"interval": 7 * DAY}, {"interval": timedelta(minutes=7)}, {"rrule": "FREQ=DAILY"}])
 @pytest.mark.parametrize("anchor", ["9999-12-31T00:00:00+00:00", "0001-01-01T00:00:00+00:00"])
 def test_an_anchor_at_the_end_of_time_is_refused(fields, anchor):
-    found = faults(anchor=datetime.fromisoformat(anchor), timezone="America/New_York", **fields)
-    assert found.keys() == {"anchor"}
-    assert found["anchor"].startswith("must be from 1970-01-03 to 9900-01-01")
+    messages = faults(anchor=datetime.fromisoformat(anchor), timezone="America/New_York", **fields)
+    assert messages.keys() == {"anchor"}
+    assert messages["anchor"].startswith("must be from 1970-01-03 to 9900-01-01")
 
 
 @pytest.mark.parametrize(
@@ -160,10 +160,10 @@ OVER = [
 @pytest.mark.parametrize(("fields", "field", "words"), OVER)
 def test_a_schedule_that_never_comes_again_is_refused_where_it_is_new_or_changed(fields, field, words):
     over = Schedule(slug="s", **fields)
-    wanted = a_deployment(schedules=(over,))
-    for stored in (None, a_deployment(), replace(wanted, schedules=(replace(over, timezone="Europe/Paris"),))):
+    deployment = a_deployment(schedules=(over,))
+    for stored in (None, a_deployment(), replace(deployment, schedules=(replace(over, timezone="Europe/Paris"),))):
         with pytest.raises(InvalidInput) as refused:
-            check_windows_to_come(wanted, stored, NOW)
+            check_windows_to_come(deployment, stored, NOW)
         [fault] = refused.value.faults
         assert fault.path == f"schedules[0].{field}"
         assert words in fault.message

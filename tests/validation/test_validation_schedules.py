@@ -93,9 +93,9 @@ def test_what_is_wrong_with_a_schedule_is_said_at_its_place_in_the_deployment():
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_no_deployment_can_have_as_schedules(schedules, field, words):
-    found = faults(a_deployment(schedules=schedules))
-    assert found.keys() == {field}
-    assert words in found[field]
+    messages = faults(a_deployment(schedules=schedules))
+    assert messages.keys() == {field}
+    assert words in messages[field]
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,9 @@ def test_what_no_deployment_can_have_as_schedules(schedules, field, words):
 )
 @pytest.mark.parametrize("owner", [a_deployment, a_run])
 def test_what_no_retry_policy_can_say(owner, fields, field, words):
-    found = faults(owner(retry=RetryPolicy(**fields)))
-    assert found.keys() == {f"retry.{field}"}
-    assert words in found[f"retry.{field}"]
+    messages = faults(owner(retry=RetryPolicy(**fields)))
+    assert messages.keys() == {f"retry.{field}"}
+    assert words in messages[f"retry.{field}"]
 
 
 def test_a_retry_policy_by_itself_is_named_as_such():

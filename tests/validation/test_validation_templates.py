@@ -271,9 +271,9 @@ def test_a_default_that_asks_for_a_look_up_is_a_fault_at_its_place(name):
     template = a_template(properties={"env": env, "x": {"type": "string", "default": value}})
     with pytest.raises(InvalidTemplate) as refused:
         check_base_job_template(template)
-    found = {fault.path: fault.message for fault in refused.value.faults}
-    assert set(found) == {"variables.properties.env.default.TOKEN", "variables.properties.x.default"}
-    assert all(message.startswith(f"{value} would be looked up") for message in found.values())
+    messages = {fault.path: fault.message for fault in refused.value.faults}
+    assert set(messages) == {"variables.properties.env.default.TOKEN", "variables.properties.x.default"}
+    assert all(message.startswith(f"{value} would be looked up") for message in messages.values())
 
 
 def test_a_key_that_is_nearly_one_of_the_two_is_a_fault():

@@ -277,9 +277,9 @@ def test_depth_counts_over_dots_and_values_together():
     assert fault.endswith("nests more than 64 levels deep; flatten it")
 
 
-@pytest.mark.parametrize(("variables", "told"), [(None, "null"), ([], "a list"), ("x", '"x"')])
-def test_variables_are_an_object(variables, told):
-    assert faults(variables) == [f"must be an object of names and values (got {told})"]
+@pytest.mark.parametrize(("variables", "message"), [(None, "null"), ([], "a list"), ("x", '"x"')])
+def test_variables_are_an_object(variables, message):
+    assert faults(variables) == [f"must be an object of names and values (got {message})"]
 
 
 def test_an_error_of_the_validation_is_an_invalid_input_that_names_its_subject():

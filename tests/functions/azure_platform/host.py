@@ -64,7 +64,7 @@ class Host:
             )
         started = self._ask(verb="start", app=str(app))
         assert started["result"]["status"] == 1, started["result"]
-        self.functions = {each["name"]: each for each in self._ask(verb="metadata")["function_metadata_results"]}
+        self.functions = {function["name"]: function for function in self._ask(verb="metadata")["function_metadata_results"]}
 
     def bindings(self, function: str) -> list[dict[str, Any]]:
         """The triggers that the worker registers with the host."""
@@ -90,8 +90,8 @@ class Host:
     def _invoke(self, function: str, name: str, data: Mapping[str, Any]) -> Any:
         answer = self._ask(verb="invoke", function_id=self.functions[function]["function_id"], name=name, data=data)
         if answer["result"]["status"] != 1:
-            told = answer["result"]["exception"]
-            raise Failed(f"{told['message']}\n{told['stack_trace']}")
+            exception = answer["result"]["exception"]
+            raise Failed(f"{exception['message']}\n{exception['stack_trace']}")
         return answer["return_value"]
 
     def _ask(self, **message: Any) -> Any:

@@ -53,8 +53,8 @@ class Module:
     @property
     def interfaces(self) -> dict[str, Fields]:
         """What may be given, by the interface's name."""
-        found = re.finditer(r"export interface (\w+)(?: extends [\w.]+)? \{\n(.*?)\n\}", self.declarations, re.S)
-        return {each[1]: list(_fields(each[2])) for each in found}
+        matches = re.finditer(r"export interface (\w+)(?: extends [\w.]+)? \{\n(.*?)\n\}", self.declarations, re.S)
+        return {match[1]: list(_fields(match[2])) for match in matches}
 
     @property
     def root(self) -> str:
@@ -65,12 +65,12 @@ class Module:
     @property
     def kinds(self) -> dict[str, dict[str, tuple[bool, str]]]:
         """For each interface in lower case (empty: the root): attribute -> whether it is a block, and what holds several."""
-        found = {
-            each[1].lower(): _attributes(each[2])
-            for each in re.finditer(r"function (\w+)ToHclTerraform\(struct\) \{(.*?)\n\}", self.code, re.S)
+        types = {
+            match[1].lower(): _attributes(match[2])
+            for match in re.finditer(r"function (\w+)ToHclTerraform\(struct\) \{(.*?)\n\}", self.code, re.S)
         }
         whole = re.search(r"synthesizeHclAttributes\(\) \{(.*?)\n    \}", self.code, re.S)
-        return {**found, "": _attributes(whole[1]) if whole else {}}
+        return {**types, "": _attributes(whole[1]) if whole else {}}
 
     def computed(self, interface: str | None = None) -> dict[str, str]:
         """What can be read and not given: of a block's class, or of the last one in the file, which is the thing's own."""
@@ -78,15 +78,15 @@ class Module:
         start = self.code.find(f"{name} ") if interface else self.code.rindex(name)
         text = self.code[start : _end(self.code, start)] if start >= 0 else ""
         getter = r"get \w+\(\) \{\s*return (?:cdktf\.Fn\.tolist\()?this\.get(\w+?)Attribute\('([a-z0-9_]+)'\)"
-        single = {each[2]: COMPUTED.get(each[1], "any") for each in re.finditer(getter, text)}
+        single = {match[2]: COMPUTED.get(match[1], "any") for match in re.finditer(getter, text)}
         several = re.findall(r"new \w+List\(this, \"([a-z0-9_]+)\", (?:true|false)\)", text)
         return dict.fromkeys(several, "any") | single
 
     @property
     def type_name(self) -> str:
         """As Terraform calls it; empty for the provider."""
-        found = re.search(r"tfResourceType = \"(\w+)\"", self.code)
-        return found[1] if found else ""
+        match = re.search(r"tfResourceType = \"(\w+)\"", self.code)
+        return match[1] if match else ""
 
 
 def _end(code: str, start: int) -> int:
@@ -95,15 +95,15 @@ def _end(code: str, start: int) -> int:
 
 
 def _fields(body: str) -> Iterator[tuple[str, bool, str]]:
-    for each in re.finditer(r"/\*\*(.*?)\*/\s*readonly (\w+)(\??): ((?:\{.*?\n    \}|[^;{]+));", body, re.S):
-        link = re.search(r"#([a-z0-9_]+) ", each[1])
-        name = link[1] if link else re.sub(r"(?<!^)(?=[A-Z])", "_", each[2]).lower()
-        yield name, each[3] != "?", " ".join(each[4].split())
+    for match in re.finditer(r"/\*\*(.*?)\*/\s*readonly (\w+)(\??): ((?:\{.*?\n    \}|[^;{]+));", body, re.S):
+        link = re.search(r"#([a-z0-9_]+) ", match[1])
+        name = link[1] if link else re.sub(r"(?<!^)(?=[A-Z])", "_", match[2]).lower()
+        yield name, match[3] != "?", " ".join(match[4].split())
 
 
 def _attributes(body: str) -> dict[str, tuple[bool, str]]:
-    found = re.finditer(r"\n\s+(\w+): \{\s*value: .*?,\s*isBlock: (true|false),\s*type: \"(\w+)\"", body, re.S)
-    return {each[1]: (each[2] == "true", each[3]) for each in found}
+    entries = re.finditer(r"\n\s+(\w+): \{\s*value: .*?,\s*isBlock: (true|false),\s*type: \"(\w+)\"", body, re.S)
+    return {match[1]: (match[2] == "true", match[3]) for match in entries}
 
 
 def _type(text: str, interfaces: Mapping[str, Fields]) -> tuple[str, str | None, bool]:
@@ -145,7 +145,7 @@ def block(module: Module, name: str | None = None) -> dict[str, Any]:
 
 def schemas(package: Path, things: tuple[str, ...], source: str) -> dict[str, Any]:
     """Everything that is stored of one provider."""
-    found: dict[str, Any] = {"source": source, "licence": "MPL-2.0", "resources": {}, "data": {}}
+    document: dict[str, Any] = {"source": source, "licence": "MPL-2.0", "resources": {}, "data": {}}
     version = ""
     for thing in ("provider", *things):
         module = Module(
@@ -153,23 +153,23 @@ def schemas(package: Path, things: tuple[str, ...], source: str) -> dict[str, An
             code=(package / "lib" / thing / "index.js").read_text(),
         )
         if thing == "provider":
-            found["provider"] = block(module)
+            document["provider"] = block(module)
         else:
-            found["data" if thing.startswith("data-") else "resources"][module.type_name] = block(module)
+            document["data" if thing.startswith("data-") else "resources"][module.type_name] = block(module)
         stated = re.search(r"providerVersion: '([\d.]+)'", module.code)
         version = stated[1] if stated else version
-    return {"version": version, **found}
+    return {"version": version, **document}
 
 
-def written(found: Mapping[str, Any]) -> str:
+def written(document: Mapping[str, Any]) -> str:
     """JSON with a line for each type, so that a change is seen where it is."""
     lines = []
-    for key, value in found.items():
+    for key, value in document.items():
         if key in ("resources", "data"):
-            each = ",\n".join(
+            types = ",\n".join(
                 f"  {json.dumps(name)}: {json.dumps(value[name], separators=(',', ':'))}" for name in sorted(value)
             )
-            lines.append(f'"{key}": {{\n{each}\n}}')
+            lines.append(f'"{key}": {{\n{types}\n}}')
         else:
             lines.append(f'"{key}": {json.dumps(value, separators=(",", ":"))}')
     return "{\n" + ",\n".join(lines) + "\n}\n"
@@ -182,9 +182,9 @@ def main() -> None:
             subprocess.run(["npm", "pack", "--silent", source], cwd=directory, check=True)
             with tarfile.open(next(Path(directory).glob("*.tgz"))) as archive:
                 archive.extractall(directory, filter="data")
-            found = schemas(Path(directory) / "package", THINGS[provider], source)
-        (DIRECTORY / f"{provider}.json").write_text(written(found))
-        print(provider, found["version"], len(found["resources"]), "resources", len(found["data"]), "data sources")
+            document = schemas(Path(directory) / "package", THINGS[provider], source)
+        (DIRECTORY / f"{provider}.json").write_text(written(document))
+        print(provider, document["version"], len(document["resources"]), "resources", len(document["data"]), "data sources")
 
 
 if __name__ == "__main__":

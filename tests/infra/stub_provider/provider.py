@@ -35,12 +35,12 @@ class StubProvider:
 
     def validate_resource_config(self, request: Any) -> Any:
         """What Terraform leaves to providers: nothing may be given that is theirs to give."""
-        given = _unpack(request.config)
+        configuration = _unpack(request.config)
         theirs = schemas.computed(self._schemas["resources"][request.type_name])
         faults = [
             MESSAGES["Diagnostic"](severity=ERROR, summary=f"{request.type_name}: {name} is the provider's to give")
             for name in theirs
-            if given.get(name) is not None
+            if configuration.get(name) is not None
         ]
         return MESSAGES["Diagnosed"](diagnostics=faults)
 
@@ -51,16 +51,18 @@ class StubProvider:
         return MESSAGES["ReadResponse"](new_state=request.current_state)
 
     def read_data_source(self, request: Any) -> Any:
-        given = _unpack(request.config)
+        configuration = _unpack(request.config)
         types = computed_or_optional(self._schemas["data"][request.type_name])
-        known = {name: _made_up(name, kind, request.type_name) for name, kind in types.items() if given.get(name) is None}
-        return MESSAGES["DataResponse"](state=_pack({**given, **known, **self._data.get(request.type_name, {})}))
+        computed = {
+            name: _made_up(name, kind, request.type_name) for name, kind in types.items() if configuration.get(name) is None
+        }
+        return MESSAGES["DataResponse"](state=_pack({**configuration, **computed, **self._data.get(request.type_name, {})}))
 
     def plan_resource_change(self, request: Any) -> Any:
-        wanted, prior = _unpack(request.proposed_new_state), _unpack(request.prior_state) or {}
-        if wanted is None:
+        proposed, prior = _unpack(request.proposed_new_state), _unpack(request.prior_state) or {}
+        if proposed is None:
             return MESSAGES["PlanResponse"](planned_state=request.proposed_new_state)
-        planned = _planned(wanted, prior, self._schemas["resources"][request.type_name])
+        planned = _planned(proposed, prior, self._schemas["resources"][request.type_name])
         return MESSAGES["PlanResponse"](planned_state=_pack(planned))
 
     def apply_resource_change(self, request: Any) -> Any:
@@ -73,16 +75,16 @@ class StubProvider:
         )
 
 
-def _planned(wanted: Mapping[str, Any], prior: Mapping[str, Any], block: schemas.Block) -> dict[str, Any]:
+def _planned(proposed: Mapping[str, Any], prior: Mapping[str, Any], block: schemas.Block) -> dict[str, Any]:
     """What is wanted, and what only the provider gives: as it was, or not known yet. Blocks in lists likewise."""
-    planned = dict(wanted)
+    planned = dict(proposed)
     for name in schemas.computed(block):
         if planned.get(name) is None:
             planned[name] = prior.get(name, UNKNOWN)
     for name, nested in block.get("blocks", {}).items():
         if nested["nesting"].startswith("list") and isinstance(planned.get(name), list):
             before = [*(prior.get(name) or []), *({} for _ in planned[name])]
-            planned[name] = [_planned(each, old, nested) for each, old in zip(planned[name], before, strict=False)]
+            planned[name] = [_planned(item, old, nested) for item, old in zip(planned[name], before, strict=False)]
     return planned
 
 
@@ -111,7 +113,7 @@ def _settled(planned: Mapping[str, Any], block: schemas.Block, seed: str) -> dic
             state[name] = _made_up(name, kind, seed)
     for name, nested in block.get("blocks", {}).items():
         if nested["nesting"].startswith("list") and state.get(name):
-            state[name] = [_settled(each, nested, seed) for each in state[name]]
+            state[name] = [_settled(item, nested, seed) for item in state[name]]
     return state
 
 

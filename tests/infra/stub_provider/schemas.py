@@ -26,8 +26,8 @@ Block = Mapping[str, Any]
 @cache
 def stored(provider: str) -> Mapping[str, Any]:
     """A provider's schemas: `version`, `source`, `licence`, `provider`, `resources`, `data`."""
-    found: Mapping[str, Any] = json.loads((DIRECTORY / f"{provider}.json").read_text())
-    return found
+    document: Mapping[str, Any] = json.loads((DIRECTORY / f"{provider}.json").read_text())
+    return document
 
 
 def type_of(word: str) -> Any:
@@ -51,7 +51,7 @@ def message(block: Block) -> Any:
 
 def _block(block: Block, *, top: bool = False) -> Any:
     attributes = [_attribute(name, word, top=top) for name, word in block.get("attributes", {}).items()]
-    nested = [_nested(name, each) for name, each in block.get("blocks", {}).items()]
+    nested = [_nested(name, inner) for name, inner in block.get("blocks", {}).items()]
     return MESSAGES["Block"](version=0, attributes=attributes, block_types=nested)
 
 

@@ -26,8 +26,8 @@ ADDRESS = "registry.terraform.io/hashicorp/{name}"
 def serving(*names: str, data: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[dict[str, str]]:
     """The variables that make Terraform use these providers, until the block ends."""
     with ExitStack() as stack:
-        found = {ADDRESS.format(name=name): stack.enter_context(_served(StubProvider(name, data))) for name in names}
-        yield {"TF_REATTACH_PROVIDERS": json.dumps(found)}
+        served = {ADDRESS.format(name=name): stack.enter_context(_served(StubProvider(name, data))) for name in names}
+        yield {"TF_REATTACH_PROVIDERS": json.dumps(served)}
 
 
 @contextmanager

@@ -211,8 +211,8 @@ EXCLUSIVE = {"network_interfaces": ("vpc_connector_name",)}
 
 
 def exported():
-    found = {f"prefect {path.parent.name} {path.stem}": path for path in sorted(PREFECT.glob("**/cloud-run*.json"))}
-    return {name: json.loads(path.read_text()) for name, path in found.items()}
+    templates = {f"prefect {path.parent.name} {path.stem}": path for path in sorted(PREFECT.glob("**/cloud-run*.json"))}
+    return {name: json.loads(path.read_text()) for name, path in templates.items()}
 
 
 @pytest.mark.parametrize(("name", "template"), [("ours", OURS), *exported().items()], ids=["ours", *exported()])
@@ -283,10 +283,10 @@ def test_cloud_sql_instances_are_a_volume_and_its_mount():
 def test_cloud_sql_instances_join_those_that_the_body_has():
     volumes = [{"name": "cloudsql", "cloudSqlInstance": {"instances": ["p:r:one"]}}]
     mounts = [{"name": "cloudsql", "mountPath": "/cloudsql"}]
-    given = a_configuration(
+    configuration = a_configuration(
         {"volumes": volumes, "containers": [{"volumeMounts": mounts}]}, cloudsql_instances=["p:r:one", "p:r:two"]
     )
-    task, main = container(given)
+    task, main = container(configuration)
     assert task["volumes"] == [{"name": "cloudsql", "cloudSqlInstance": {"instances": ["p:r:one", "p:r:two"]}}]
     assert main["volumeMounts"] == mounts
 
@@ -318,21 +318,23 @@ def test_a_secret_wins_over_a_plain_value_of_its_name_wherever_they_stand(turned
     reference = {"name": "A", "valueSource": {"secretKeyRef": {"secret": "s", "version": "1"}}}
     both = [reference, {"name": "A", "value": "plain"}]
     own = list(reversed(both)) if turned else both
-    for given in (
+    for values in (
         a_configuration({"containers": [{"env": own}]}),
         a_configuration({"containers": [{"env": [reference]}]}, env={"A": "plain"}),
         a_configuration({"containers": [{"env": [{**reference, "value": "plain"}]}]}),
         a_configuration(env={"A": "plain"}, secrets={"A": "s:1"}),
         a_configuration(env={"A": "plain"}, env_from_secrets={"A": {"secret": "s", "version": 1}}),
     ):
-        _, main = container(given)
+        _, main = container(values)
         assert [item for item in main["env"] if item["name"] == "A"] == [reference]
 
 
 def test_true_is_true_in_every_form_of_environment():
     sidecar = {"name": "b", "image": "i", "env": {"D": True}}
-    given = a_configuration({"containers": [{"env": [{"name": "A", "value": True}]}, sidecar]}, env={"B": False, "C": 1.5})
-    task, main = container(given)
+    configuration = a_configuration(
+        {"containers": [{"env": [{"name": "A", "value": True}]}, sidecar]}, env={"B": False, "C": 1.5}
+    )
+    task, main = container(configuration)
     assert {item["name"]: item["value"] for item in main["env"]} | {"PREFECT_API_KEY": ""} == {
         "A": "true",
         "B": "false",

@@ -88,8 +88,8 @@ NEEDS = Needs(place=("", "p", "us-central1"), size={"cpu": 2.0, "memory": 512.0}
 
 
 def classes_of(module, root):
-    found = inspect.getmembers(module, inspect.isclass)
-    return {name: kind for name, kind in found if issubclass(kind, root) and kind.__module__ == module.__name__}
+    classes = inspect.getmembers(module, inspect.isclass)
+    return {name: kind for name, kind in classes if issubclass(kind, root) and kind.__module__ == module.__name__}
 
 
 API_CLASSES = classes_of(api, api.GoogleAPIError)
@@ -116,8 +116,8 @@ def test_every_error_of_an_identity_has_its_meaning(name):
 
 
 def all_requests_errors():
-    found = inspect.getmembers(requests.exceptions, inspect.isclass)
-    return [kind for _, kind in found if issubclass(kind, requests.RequestException)]
+    classes = inspect.getmembers(requests.exceptions, inspect.isclass)
+    return [kind for _, kind in classes if issubclass(kind, requests.RequestException)]
 
 
 @pytest.mark.parametrize("kind", [*all_requests_errors(), ParseError], ids=lambda kind: kind.__name__)

@@ -62,8 +62,8 @@ def test_a_submission_names_its_place_and_a_page_of_the_console(provider):
 def test_a_lost_answer_is_unknown_and_its_job_is_found(emulator, provider, kind):
     emulator.faults.add("CreateJob", kind)
     assert isinstance(provider.submit(a_job()), Unknown)
-    found = provider.find(a_job())
-    assert [found] == submitted(provider, a_job())
+    submission = provider.find(a_job())
+    assert [submission] == submitted(provider, a_job())
     assert emulator.starts == {NAME: 1}
 
 
@@ -222,16 +222,16 @@ def test_an_exit_code_of_a_signal_from_outside_is_a_crash(emulator, provider, co
 def test_a_signal_that_cloud_run_reports_is_a_crash_unless_the_program_caused_it(number, state):
     failed = run_v2.Condition(type_="Completed", state="CONDITION_FAILED", execution_reason="NON_ZERO_EXIT_CODE", message="m")
     task = run_v2.Task(last_attempt_result=run_v2.TaskAttemptResult(term_signal=number))
-    told = from_execution(run_v2.Execution(conditions=[failed]), [task])
-    assert (told.state, told.exit_code) == (state, 128 + number)
+    observation = from_execution(run_v2.Execution(conditions=[failed]), [task])
+    assert (observation.state, observation.exit_code) == (state, 128 + number)
 
 
 def test_an_end_for_a_reason_that_is_newer_than_the_sdk_is_an_end():
     failed = run_v2.Condition(type_="Completed", state="CONDITION_FAILED", message="m")
     failed._pb.execution_reason = 99
     with pytest.warns(UserWarning, match="Unrecognized"):
-        told = from_execution(run_v2.Execution(conditions=[failed]), [])
-    assert (told.state, told.reason) == (JobState.CRASHED, "m")
+        observation = from_execution(run_v2.Execution(conditions=[failed]), [])
+    assert (observation.state, observation.reason) == (JobState.CRASHED, "m")
 
 
 def test_a_timeout_is_a_crash_that_says_so(emulator, provider):
@@ -281,17 +281,17 @@ def test_what_could_not_be_read_says_why(emulator, provider):
     emulator.finish(named(1), exit_code=1)
     emulator.faults.add("GetExecution", FaultKind.SERVER_ERROR)
     seen = provider.observe(submissions)
-    assert [name for name, each in seen.items() if each.state is JobState.UNREADABLE] == [named(1)]
+    assert [name for name, observation in seen.items() if observation.state is JobState.UNREADABLE] == [named(1)]
 
 
 def test_a_region_that_cannot_be_read_does_not_hide_the_others(emulator, provider):
     submissions = submitted(provider, *(a_job(named(n), region=r) for n, r in enumerate(("a", "a", "b", "b"))))
     emulator.faults.add("ListJobs", FaultKind.SERVER_ERROR)
     seen = provider.observe(submissions)
-    unread = {name for name, each in seen.items() if each.state is JobState.UNREADABLE}
+    unread = {name for name, observation in seen.items() if observation.state is JobState.UNREADABLE}
     assert unread in ({named(0), named(1)}, {named(2), named(3)})  # they are asked at the same time
     emulator.faults.add("ListJobs", FaultKind.SERVER_ERROR, times=2)
-    assert {each.state for each in provider.observe(submissions).values()} == {JobState.UNREADABLE}
+    assert {observation.state for observation in provider.observe(submissions).values()} == {JobState.UNREADABLE}
 
 
 def test_an_execution_that_somebody_starts_by_hand_is_not_mistaken_for_ours(emulator, provider):

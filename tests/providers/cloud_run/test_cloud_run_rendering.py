@@ -111,7 +111,7 @@ def test_a_null_takes_a_name_out_of_the_environment():
 
 
 @pytest.mark.parametrize(
-    ("given", "reference"),
+    ("secret", "reference"),
     [
         ({"secret": "s", "version": 3}, {"secret": "s", "version": "3"}),
         ({"secret": "s"}, {"secret": "s", "version": "latest"}),
@@ -120,8 +120,8 @@ def test_a_null_takes_a_name_out_of_the_environment():
         ("projects/q/secrets/s/versions/7", {"secret": "projects/q/secrets/s", "version": "7"}),
     ],
 )
-def test_a_secret_is_a_reference(given, reference):
-    variables = container_of(body_with(secrets={"PASSWORD": given}))["env"]
+def test_a_secret_is_a_reference(secret, reference):
+    variables = container_of(body_with(secrets={"PASSWORD": secret}))["env"]
     assert variables == [{"name": "PASSWORD", "valueSource": {"secretKeyRef": reference}}]
 
 
@@ -130,13 +130,13 @@ def test_a_secrets_value_is_no_reference():
         body_with(secrets={"PASSWORD": {"value": "hunter2"}})
 
 
-@pytest.mark.parametrize(("given", "sent"), [(90, "90s"), ("90", "90s"), ("90s", "90s"), (1.5, "1.5s")])
-def test_a_timeout_is_sent_as_seconds(given, sent):
-    assert task_of(body_with({"template": {"template": {"timeout": given}}}))["timeout"] == sent
+@pytest.mark.parametrize(("timeout", "sent"), [(90, "90s"), ("90", "90s"), ("90s", "90s"), (1.5, "1.5s")])
+def test_a_timeout_is_sent_as_seconds(timeout, sent):
+    assert task_of(body_with({"template": {"template": {"timeout": timeout}}}))["timeout"] == sent
 
 
 @pytest.mark.parametrize(
-    ("given", "sent"),
+    ("access", "sent"),
     [
         ("inner", {"connector": "projects/p/locations/us-central1/connectors/inner"}),
         ({"connector": "projects/q/locations/r/connectors/c"}, {"connector": "projects/q/locations/r/connectors/c"}),
@@ -146,8 +146,8 @@ def test_a_timeout_is_sent_as_seconds(given, sent):
         ("", None),
     ],
 )
-def test_network_access_that_leads_nowhere_is_left_out(given, sent):
-    assert task_of(body_with({"template": {"template": {"vpcAccess": given}}})).get("vpcAccess") == sent
+def test_network_access_that_leads_nowhere_is_left_out(access, sent):
+    assert task_of(body_with({"template": {"template": {"vpcAccess": access}}})).get("vpcAccess") == sent
 
 
 def test_a_template_may_ask_for_retries():

@@ -69,7 +69,7 @@ class World:
             store=self.store,
             providers=lambda _: self.provider,
             clock=self.clock,
-            events=lambda name, **told: self.problems.append(told) if name == "pool.problem" else None,
+            events=lambda name, **fields: self.problems.append(fields) if name == "pool.problem" else None,
             limits=LIMITS,
         )
         try:

@@ -36,13 +36,13 @@ def submitted(provider: ContainerInstanceProvider, job: Job | None = None) -> Su
     return outcome.submission
 
 
-def wanted(job: Job | None = None, *, credentials=None, host=None, **fields: Any):
+def request_for(job: Job | None = None, *, credentials=None, host=None, **fields: Any):
     """What a job's PUT is made of, on a host with these environment variables."""
     return group_request(job or a_job(**fields), CredentialEntries(credentials or {}, host or {}))
 
 
 def properties_of(job: Job | None = None, **fields: Any) -> dict[str, Any]:
-    return wanted(job, **fields).body["properties"]
+    return request_for(job, **fields).body["properties"]
 
 
 def container_of(job: Job | None = None, **fields: Any) -> dict[str, Any]:

@@ -137,11 +137,15 @@ class Answer:
 
 def made(kind: type[Exception], response: Answer) -> Exception:
     """An error of that class, whatever its constructor wants."""
-    given = {"response": response, "message": "words", "history": []}
-    wanted = inspect.signature(kind.__init__).parameters
-    if "response" not in wanted and issubclass(kind, exceptions.HttpResponseError):
-        return kind(given["history"], response=response)
-    return kind(**{name: value for name, value in given.items() if name in wanted}) if "self" in wanted else kind("words")
+    answers = {"response": response, "message": "words", "history": []}
+    parameters = inspect.signature(kind.__init__).parameters
+    if "response" not in parameters and issubclass(kind, exceptions.HttpResponseError):
+        return kind(answers["history"], response=response)
+    return (
+        kind(**{name: value for name, value in answers.items() if name in parameters})
+        if "self" in parameters
+        else kind("words")
+    )
 
 
 ERRORS = [kind for _, kind in inspect.getmembers(exceptions, inspect.isclass) if issubclass(kind, Exception)]

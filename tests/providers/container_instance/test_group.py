@@ -16,7 +16,7 @@ from tests.providers.container_instance.builders import (
     a_template,
     container_of,
     properties_of,
-    wanted,
+    request_for,
 )
 
 ENTRIES = {
@@ -28,7 +28,7 @@ VAULT = "https://vault.vault.azure.net/secrets/database"
 
 
 def test_the_least_configuration_makes_a_whole_group():
-    body = wanted().body
+    body = request_for().body
     assert body == {
         "tags": {"push-dispatcher-job": "r0001-1"},
         "properties": {
@@ -51,7 +51,7 @@ def test_the_least_configuration_makes_a_whole_group():
 def test_equal_jobs_make_equal_bytes():
     one = a_job(env={"B": "2", "A": "1"}, labels={"x": "1"}, environment={"D": "4", "C": "3"})
     other = a_job(env={"A": "1", "B": "2"}, labels={"x": "1"}, environment={"C": "3", "D": "4"})
-    assert json.dumps(wanted(one).body) == json.dumps(wanted(other).body)
+    assert json.dumps(request_for(one).body) == json.dumps(request_for(other).body)
 
 
 def test_a_command_is_split_as_a_shell_would_and_follows_the_entrypoint():
@@ -94,11 +94,11 @@ def test_placement_goes_where_azure_wants_it():
 def test_identities_join_those_of_the_template():
     template = a_template()
     template["resources"][0]["identity"] = {"type": "SystemAssigned"}
-    assert wanted(identities=["one", "two"]).body["identity"] == {
+    assert request_for(identities=["one", "two"]).body["identity"] == {
         "type": "UserAssigned",
         "userAssignedIdentities": {"one": {}, "two": {}},
     }
-    assert wanted(identities=["one"], arm_template=template).body["identity"] == {
+    assert request_for(identities=["one"], arm_template=template).body["identity"] == {
         "type": "SystemAssigned, UserAssigned",
         "userAssignedIdentities": {"one": {}},
     }
@@ -107,17 +107,17 @@ def test_identities_join_those_of_the_template():
 class TestLocation:
     def test_the_configuration_says_where_else_the_template_else_the_resource_group(self):
         template = a_template()
-        assert wanted(location="eastus", arm_template=template).location == "eastus"
+        assert request_for(location="eastus", arm_template=template).location == "eastus"
         template["resources"][0]["location"] = "northeurope"
-        assert wanted(location=None, arm_template=template).location == "northeurope"
+        assert request_for(location=None, arm_template=template).location == "northeurope"
         template["resources"][0]["location"] = "[resourceGroup().location]"
-        assert wanted(location=None, arm_template=template).location == ""
-        assert wanted(location=None).location == ""
+        assert request_for(location=None, arm_template=template).location == ""
+        assert request_for(location=None).location == ""
 
     def test_a_parameter_stands_for_its_default(self):
         template = {**a_template(), "parameters": {"location": {"defaultValue": "uksouth"}}}
         template["resources"][0]["location"] = "[parameters('location')]"
-        assert wanted(location=None, arm_template=template).location == "uksouth"
+        assert request_for(location=None, arm_template=template).location == "uksouth"
 
 
 class TestTemplate:
@@ -140,17 +140,17 @@ class TestTemplate:
         template["resources"].insert(0, {"type": "Microsoft.Network/virtualNetworks"})
         assert properties_of(arm_template=template)["sku"] == "Standard"
         with pytest.raises(ConfigurationError, match="none is of type"):
-            wanted(arm_template={"resources": template["resources"][:1]})
+            request_for(arm_template={"resources": template["resources"][:1]})
 
     def test_an_older_version_than_ours_is_raised_and_a_newer_one_is_used(self):
         template = a_template()
         for asked, used in (("2022-09-01", "2023-05-01"), ("2025-09-01", "2025-09-01")):
             template["resources"][0]["apiVersion"] = asked
-            assert wanted(arm_template=template).api_version == used
+            assert request_for(arm_template=template).api_version == used
 
     def test_an_expression_that_is_left_is_refused_by_its_place(self):
         with pytest.raises(ConfigurationError, match=re.escape("resources[0].properties.sku")):
-            wanted(arm_template=a_template(sku="[variables('sku')]"))
+            request_for(arm_template=a_template(sku="[variables('sku')]"))
 
     def test_what_job_variables_hold_is_never_taken_for_an_expression(self):
         job = a_job(env={"LIST": "[f('x')]"}, command="[f('x')]", labels={"l": "[f(1)]"})
@@ -159,13 +159,13 @@ class TestTemplate:
 
 class TestRegistries:
     def credentials(self, registry, **fields):
-        found = wanted(credentials=ENTRIES, host=HOST, image_registry=registry, **fields)
-        return found, found.body["properties"]["imageRegistryCredentials"]
+        request = request_for(credentials=ENTRIES, host=HOST, image_registry=registry, **fields)
+        return request, request.body["properties"]["imageRegistryCredentials"]
 
     def test_a_managed_identity_pulls_and_is_given_to_the_group(self):
-        found, listed = self.credentials({"registry_url": "https://example.azurecr.io/", "identity": IDENTITY})
+        credentials, listed = self.credentials({"registry_url": "https://example.azurecr.io/", "identity": IDENTITY})
         assert listed == [{"server": "example.azurecr.io", "identity": IDENTITY}]
-        assert found.body["identity"]["userAssignedIdentities"] == {IDENTITY: {}}
+        assert credentials.body["identity"]["userAssignedIdentities"] == {IDENTITY: {}}
 
     def test_a_password_is_the_name_of_an_entry(self):
         for registry in ("registry", {"registry_url": "docker.io", "username": "user", "password": "registry", "reauth": True}):
@@ -174,14 +174,16 @@ class TestRegistries:
 
     def test_an_entry_may_name_an_identity_instead(self):
         entries = {"acr": {"registry_url": "example.azurecr.io", "identity": IDENTITY}}
-        found = wanted(credentials=entries, image_registry="acr").body
-        assert found["properties"]["imageRegistryCredentials"] == [{"server": "example.azurecr.io", "identity": IDENTITY}]
-        assert found["identity"]["userAssignedIdentities"] == {IDENTITY: {}}
+        body = request_for(credentials=entries, image_registry="acr").body
+        assert body["properties"]["imageRegistryCredentials"] == [{"server": "example.azurecr.io", "identity": IDENTITY}]
+        assert body["identity"]["userAssignedIdentities"] == {IDENTITY: {}}
 
     def test_a_password_may_be_kept_in_key_vault(self):
-        found, listed = self.credentials({"registry_url": "r.io", "username": "u", "password": VAULT}, identities=[IDENTITY])
+        credentials, listed = self.credentials(
+            {"registry_url": "r.io", "username": "u", "password": VAULT}, identities=[IDENTITY]
+        )
         assert listed == [{"server": "r.io", "username": "u", "passwordReference": "secret-1"}]
-        assert found.api_version == "2025-09-01"
+        assert credentials.api_version == "2025-09-01"
 
     def test_a_password_in_the_template_is_refused_and_not_repeated(self):
         with pytest.raises(ConfigurationError, match=r"image_registry\.password") as caught:
@@ -191,19 +193,19 @@ class TestRegistries:
 
 class TestSecrets:
     def test_a_named_entry_is_sent_as_a_secure_value(self):
-        found = container_of(secrets={"PASSWORD": "database"}, credentials=ENTRIES, host=HOST)
-        assert found["environmentVariables"] == [{"name": "PASSWORD", "secureValue": "hush"}]
+        container = container_of(secrets={"PASSWORD": "database"}, credentials=ENTRIES, host=HOST)
+        assert container["environmentVariables"] == [{"name": "PASSWORD", "secureValue": "hush"}]
 
     def test_key_vault_is_read_by_azure_with_the_groups_first_identity(self):
-        found = wanted(secrets={"A": VAULT, "B": VAULT, "C": VAULT + "/1a2b"}, identities=[IDENTITY])
-        properties = found.body["properties"]
+        request = request_for(secrets={"A": VAULT, "B": VAULT, "C": VAULT + "/1a2b"}, identities=[IDENTITY])
+        properties = request.body["properties"]
         assert properties["secretReferences"] == [
             {"name": "secret-1", "identity": IDENTITY, "secretReferenceUri": VAULT},
             {"name": "secret-2", "identity": IDENTITY, "secretReferenceUri": VAULT + "/1a2b"},
         ]
         variables = properties["containers"][0]["properties"]["environmentVariables"]
         assert [variable["secureValueReference"] for variable in variables] == ["secret-1", "secret-1", "secret-2"]
-        assert found.api_version == "2025-09-01"
+        assert request.api_version == "2025-09-01"
 
     def test_secret_fields_of_a_template_name_entries(self):
         analytics = {"logAnalytics": {"workspaceId": "id", "workspaceKey": "database"}}
@@ -225,7 +227,7 @@ class TestSecrets:
     )
     def test_a_reference_that_cannot_be_resolved_says_where_it_is(self, fields, host, words):
         with pytest.raises(ConfigurationError, match=words) as caught:
-            wanted(credentials=ENTRIES, host=host, **fields)
+            request_for(credentials=ENTRIES, host=host, **fields)
         assert "hunter2" not in str(caught.value)
 
 
@@ -236,7 +238,7 @@ class TestTags:
             configuration=a_configuration(labels={"Team": "theirs", "a%b": "x" * 300}, name="nightly"),
             labels={"push-dispatcher/run_id": "1", "team": "own"},
         )
-        assert wanted(job).body["tags"] == {
+        assert request_for(job).body["tags"] == {
             "push-dispatcher-job": "r1-1",
             "push-dispatcher-run_id": "1",
             "team": "own",
@@ -246,7 +248,7 @@ class TestTags:
 
     def test_of_more_than_azure_takes_the_dispatchers_stay_and_two_are_left_for_its_notes(self):
         job = Job(name="r1-1", configuration=a_configuration(labels={f"l{n:02}": "" for n in range(60)}), labels={"z": "1"})
-        tags = wanted(job).body["tags"]
+        tags = request_for(job).body["tags"]
         assert len(tags) == 48
         assert {"push-dispatcher-job", "z"} <= tags.keys()
 
@@ -269,7 +271,7 @@ class TestTags:
 )
 def test_what_cannot_be_used_is_refused_by_the_name_of_its_field(fields, field):
     with pytest.raises(ConfigurationError, match=f"^{re.escape(field)}"):
-        wanted(**fields)
+        request_for(**fields)
 
 
 JSON = st.recursive(
@@ -290,4 +292,4 @@ PROPERTIES = st.sampled_from(("containers", "dnsConfig", "secretReferences", "di
 def test_whatever_stands_in_a_configuration_is_made_a_body_or_refused(fields, properties):
     configuration = {**a_configuration(arm_template=a_template(**properties)), **fields}
     with suppress(ConfigurationError):
-        json.dumps(wanted(Job(name="r1-1", configuration=configuration)).body)
+        json.dumps(request_for(Job(name="r1-1", configuration=configuration)).body)

@@ -51,8 +51,8 @@ class TestPlace:
         assert json.loads(inline) == {"client_id": "c"}
 
     def test_a_key_in_the_template_is_refused_and_not_repeated(self):
-        for given in ({"client_id": "c", "tenant_id": "t", "client_secret": "hush"}, {"$ref": {"block_document_id": "1"}}):
-            outcome = ContainerInstanceProvider().submit(a_job(aci_credentials=given))
+        for entry in ({"client_id": "c", "tenant_id": "t", "client_secret": "hush"}, {"$ref": {"block_document_id": "1"}}):
+            outcome = ContainerInstanceProvider().submit(a_job(aci_credentials=entry))
             assert isinstance(outcome, Rejected)
             assert "hush" not in outcome.reason
 
@@ -63,16 +63,16 @@ class TestPlace:
 
 class TestCredential:
     def test_a_secret_makes_a_service_principal(self):
-        found = identity.credential_of({"tenant_id": "t", "client_id": "c", "client_secret_env": "X"}, "hush")
-        assert isinstance(found, azure_identity.ClientSecretCredential)
+        credential = identity.credential_of({"tenant_id": "t", "client_id": "c", "client_secret_env": "X"}, "hush")
+        assert isinstance(credential, azure_identity.ClientSecretCredential)
 
     def test_a_token_file_makes_a_federated_identity(self, tmp_path):
-        found = identity.credential_of({"tenant_id": "t", "client_id": "c", "token_file": str(tmp_path / "token")})
-        assert isinstance(found, azure_identity.WorkloadIdentityCredential)
+        credential = identity.credential_of({"tenant_id": "t", "client_id": "c", "token_file": str(tmp_path / "token")})
+        assert isinstance(credential, azure_identity.WorkloadIdentityCredential)
 
-    @pytest.mark.parametrize("given", [{}, {"client_id": "c"}, {"client_id": "c", "tenant_id": "t"}])
-    def test_every_other_entry_uses_the_default_credential_of_the_host(self, given):
-        assert isinstance(identity.credential_of(given), azure_identity.DefaultAzureCredential)
+    @pytest.mark.parametrize("entry", [{}, {"client_id": "c"}, {"client_id": "c", "tenant_id": "t"}])
+    def test_every_other_entry_uses_the_default_credential_of_the_host(self, entry):
+        assert isinstance(identity.credential_of(entry), azure_identity.DefaultAzureCredential)
 
 
 def test_a_missing_token_is_distinguished_from_a_refusal_of_azure(tmp_path):

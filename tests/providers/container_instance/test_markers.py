@@ -82,8 +82,8 @@ def variables_of(name: str) -> list[str]:
 def test_a_marker_is_found_in_the_request_or_its_absence_has_a_reason(start, monkeypatch, template, variable):
     monkeypatch.setenv("MARKER", "hush")
     aci = start()
-    given = {**LEAST, **{name: MARKERS[name] for name in (variable, *COMPANIONS.get(variable, ()))}}
-    configuration = render(template_of(template), given)
+    variables = {**LEAST, **{name: MARKERS[name] for name in (variable, *COMPANIONS.get(variable, ()))}}
+    configuration = render(template_of(template), variables)
     assert check(configuration).faults == ()
     outcome = provider_for(aci, credentials=ENTRIES).submit(Job(name="r0001-1", configuration=configuration))
     assert isinstance(outcome, Accepted), outcome

@@ -139,15 +139,15 @@ def test_junk_in_any_place_of_a_true_answer_is_read_or_said_to_be_unreadable(odd
 
 def whole_answer(cloud, submission) -> dict:
     """A GET's true body."""
-    told = []
+    warnings = []
 
     def remember(response):
-        told.append(json.loads(response.body))
+        warnings.append(json.loads(response.body))
         return response
 
     cloud.operation, cloud.answer = GET, remember
     provider_for(cloud).observe([submission])
-    return told[-1]
+    return warnings[-1]
 
 
 # Never sent

@@ -87,8 +87,8 @@ class TestSubmit:
     def test_a_lost_answer_is_unknown_and_the_job_is_found_afterwards(self, aci, provider, kind):
         aci.faults.add(PUT, kind)
         assert isinstance(provider.submit(a_job()), Unknown)
-        found = provider.find(a_job())
-        assert found == submitted(provider)
+        submission = provider.find(a_job())
+        assert submission == submitted(provider)
         assert aci.starts == {NAME: 1}
 
     @pytest.mark.parametrize("kind", [FaultKind.LOSE_REQUEST, FaultKind.SERVER_ERROR])
@@ -324,17 +324,17 @@ class TestObserve:
         first, second = submitted(provider, a_job("r1-1")), submitted(provider, a_job("r2-1"))
         aci.faults.add(GET, FaultKind.REFUSE, detail="AuthorizationFailed: no")
         unnamed = replace(first, name="r3-1", handle={**first.handle, "credentials": "forgotten"})
-        found = provider.observe([unnamed, first, second])
-        assert [name for name, each in found.items() if each.state is not JobState.UNREADABLE] == ["r2-1"]
-        assert "forgotten" in found["r3-1"].reason
-        assert "AuthorizationFailed" in found["r1-1"].reason
+        observations = provider.observe([unnamed, first, second])
+        assert [name for name, observation in observations.items() if observation.state is not JobState.UNREADABLE] == ["r2-1"]
+        assert "forgotten" in observations["r3-1"].reason
+        assert "AuthorizationFailed" in observations["r1-1"].reason
 
     @pytest.mark.parametrize("kind", [FaultKind.THROTTLE, FaultKind.LOSE_ANSWER])
     def test_azures_wish_for_fewer_calls_ends_the_batch(self, aci, provider, kind):
         submissions = [submitted(provider, a_job(f"r{number}-1")) for number in range(3)]
         before = aci.calls[GET]
         aci.faults.add(GET, kind)
-        assert all(each.state is JobState.UNREADABLE for each in provider.observe(submissions).values())
+        assert all(observation.state is JobState.UNREADABLE for observation in provider.observe(submissions).values())
         assert aci.calls[GET] == before + 1
 
     def test_a_batch_ends_in_time(self, aci, provider):

@@ -229,9 +229,9 @@ def test_the_context_in_use_comes_next_and_the_usual_socket_last(tmp_path, monke
 
     meta = get_meta_file("gpu")
     os.makedirs(os.path.dirname(meta))
-    told = {"Name": "gpu", "Metadata": {}, "Endpoints": {"docker": {"Host": "ssh://jobs@gpu", "SkipTLSVerify": False}}}
+    context = {"Name": "gpu", "Metadata": {}, "Endpoints": {"docker": {"Host": "ssh://jobs@gpu", "SkipTLSVerify": False}}}
     with open(meta, "w") as file:
-        json.dump(told, file)
+        json.dump(context, file)
     assert default_host({"DOCKER_CONTEXT": "gpu"}) == Host(url="ssh://jobs@gpu")
     (tmp_path / "config.json").write_text(json.dumps({"currentContext": "gpu"}))
     assert default_host({}) == Host(url="ssh://jobs@gpu")

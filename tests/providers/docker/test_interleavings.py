@@ -49,7 +49,10 @@ class World:
 
     def pass_time(self, seconds):
         self.now += seconds
-        due, self.pending = [each for each in self.pending if each[0] <= self.now], [p for p in self.pending if p[0] > self.now]
+        due, self.pending = (
+            [entry for entry in self.pending if entry[0] <= self.now],
+            [p for p in self.pending if p[0] > self.now],
+        )
         for _, effect in due:
             effect()
         for container in self.containers.values():
@@ -85,8 +88,8 @@ class World:
         started = self.moment(container["started"]) if container["started"] is not None else NEVER
         state = {"Status": container["status"], "StartedAt": started, "FinishedAt": NEVER, "ExitCode": 0, "Error": ""}
         config = {"Labels": {NAME_LABEL: name}}
-        told = {"Id": container["id"], "Name": f"/{name}", "Created": self.moment(container["at"]), "State": state}
-        return answer(200, {**told, "Config": config})
+        document = {"Id": container["id"], "Name": f"/{name}", "Created": self.moment(container["at"]), "State": state}
+        return answer(200, {**document, "Config": config})
 
     def start(self, identity):
         _, container = self.named(identity)
@@ -170,13 +173,13 @@ class Engine:
         if what in ("create", "start") and self.world.strikes(LATE, "late"):
             self.world.pending.append((self.world.now + self.world.random.uniform(0, LATEST), lambda: quietly(effect)))
             raise CallFailed("no answer in time")
-        told = effect()
+        answer = effect()
         if what in ("create", "start", "mark"):
             self.invocation.pause(f"after {what}")
         if self.world.strikes(ANSWER_LOST, "answer lost"):
             self.held = False
             raise CallFailed("the answer was lost")
-        return told
+        return answer
 
 
 def quietly(effect):
@@ -218,7 +221,7 @@ def play(seed):
         if active:
             invocation = world.random.choice(active)
             invocation.kill() if world.strikes(KILLED, "killed") else invocation.resume()
-            active = [each for each in active if each.alive]
+            active = [thread for thread in active if thread.alive]
             _no_problem(invocation)
         assert world.starts <= 1, f"seed {seed}: started {world.starts} times"
     world.calm = True

@@ -51,9 +51,9 @@ def ticked(wiring, run, problems=0):
 def test_a_template_makes_a_pool_whose_run_is_accepted_ends_and_leaves_nothing(template, wiring, engine):
     if template == "exported" and not EXPORTED.exists():
         pytest.skip("the folder with Prefect's exported templates is not beside this checkout")
-    given = json.loads(EXPORTED.read_text()) if template == "exported" else registry.default_template("docker")
-    pool = wiring.client.create_work_pool("moved", type="docker", base_job_template=given)
-    assert pool.base_job_template == given
+    base = json.loads(EXPORTED.read_text()) if template == "exported" else registry.default_template("docker")
+    pool = wiring.client.create_work_pool("moved", type="docker", base_job_template=base)
+    assert pool.base_job_template == base
     variables = {
         "image": IMAGE,
         "command": """sh -c 'read go < /dev/null; test "$GREETING" = "hello you" || exit 1'""",

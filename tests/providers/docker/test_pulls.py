@@ -120,8 +120,8 @@ def test_however_many_wait_for_an_image_one_process_pulls_it(harness, registry, 
 def test_a_pull_outlives_the_process_that_ticked(harness, registry):
     registry.gate.clear()
     job = a_job(harness, registry)
-    given = {"url": harness.engine.socket, "pulls": str(harness.root / "pulls"), "job": asdict(job)}
-    command = [sys.executable, "-c", SUBMIT, json.dumps(given)]
+    arguments = {"url": harness.engine.socket, "pulls": str(harness.root / "pulls"), "job": asdict(job)}
+    command = [sys.executable, "-c", SUBMIT, json.dumps(arguments)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
     assert said == "Throttled\n"
     registry.gate.set()

@@ -28,11 +28,14 @@ def test_another_region_makes_another():
 def test_one_and_true_are_not_the_same():
     """They are equal in Python, and ECS takes one of them."""
     configuration = a_configuration()
-    given = configuration["task_definition"]
-    [container] = given["containerDefinitions"]
+    definition = configuration["task_definition"]
+    [container] = definition["containerDefinitions"]
 
     def changed(value):
-        return {**configuration, "task_definition": {**given, "containerDefinitions": [{**container, "privileged": value}]}}
+        return {
+            **configuration,
+            "task_definition": {**definition, "containerDefinitions": [{**container, "privileged": value}]},
+        }
 
     assert blueprint_of(changed(True), "eu-west-1")[0]["containerDefinitions"][0]["privileged"] is True
     with pytest.raises(ConfigurationError, match="privileged: give true or false, not 1"):

@@ -12,8 +12,8 @@ ROLE = "arn:aws:iam::123456789012:role/x"
 
 
 def of(definition=None, launch=FARGATE, **configuration):
-    given = {"containerDefinitions": [{"image": "busybox"}]} if definition is None else definition
-    return definition_of({"task_definition": given, **configuration}, launch, "eu-west-1")
+    content = {"containerDefinitions": [{"image": "busybox"}]} if definition is None else definition
+    return definition_of({"task_definition": content, **configuration}, launch, "eu-west-1")
 
 
 def containers(*items):
@@ -30,7 +30,7 @@ def test_equal_content_has_an_equal_family_whatever_the_order_of_its_keys():
 
 @pytest.mark.parametrize("change", [{"image": "other"}, {"cpu": 512}, {"family": "other"}, {"execution_role_arn": ROLE}])
 def test_other_content_has_another_family(change):
-    same, changed = (definition_of(a_configuration(**given), FARGATE, "eu-west-1") for given in ({}, change))
+    same, changed = (definition_of(a_configuration(**fields), FARGATE, "eu-west-1") for fields in ({}, change))
     assert same["family"] != changed["family"]
 
 
@@ -47,11 +47,11 @@ def test_variables_of_one_run_are_no_part_of_the_definition():
 
 
 @pytest.mark.parametrize(
-    ("names", "wanted", "chosen"),
+    ("names", "name", "chosen"),
     [(["a", "b"], None, "a"), (["a", "prefect"], None, "prefect"), (["a", "prefect"], "a", "a")],
 )
-def test_the_main_container_is_the_wanted_one_else_prefect_else_the_first(names, wanted, chosen):
-    assert main_container(names, wanted) == chosen
+def test_the_main_container_is_the_wanted_one_else_prefect_else_the_first(names, name, chosen):
+    assert main_container(names, name) == chosen
 
 
 def test_a_wanted_container_that_is_not_there_is_named():
@@ -138,8 +138,8 @@ def test_secrets_need_an_execution_role():
 
 
 def test_a_secret_takes_the_place_of_a_plain_variable_of_its_name():
-    given = {"image": "i", "environment": {"A": "plain"}, "secrets": {"B": "arn:b"}}
-    definition = of({**containers(given), "executionRoleArn": ROLE}, secrets={"A": "arn:a"})
+    variables = {"image": "i", "environment": {"A": "plain"}, "secrets": {"B": "arn:b"}}
+    definition = of({**containers(variables), "executionRoleArn": ROLE}, secrets={"A": "arn:a"})
     [container] = definition["containerDefinitions"]
     assert container["secrets"] == [{"name": "A", "valueFrom": "arn:a"}, {"name": "B", "valueFrom": "arn:b"}]
     assert "environment" not in container

@@ -12,11 +12,11 @@ def test_an_event_says_what_an_observation_says(aws, provider):
     submission = provider.submit(a_job()).submission
     aws.finish(NAME, exit_code=3)
     event = from_event(aws.events()[-1])
-    observation, found = event.observation, event.submission
-    assert found.name == NAME
+    observation, reported = event.observation, event.submission
+    assert reported.name == NAME
     assert observation == provider.observe([submission])[NAME]
     assert (observation.state, observation.exit_code) == (JobState.FAILED, 3)
-    assert found == submission
+    assert reported == submission
 
 
 def test_a_whole_life_comes_as_events(aws, provider):

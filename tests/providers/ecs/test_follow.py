@@ -26,9 +26,9 @@ def test_a_task_is_found_by_its_name_live_and_stopped(alone, aws, provider):
     submitted(provider, names(1)[0])
     assert provider.find(a_job()).handle["task"] == arn
     aws.finish(NAME)
-    found = EcsProvider().find(a_job())
-    assert found.handle["task"] == arn
-    assert provider.observe([found])[NAME].state is JobState.SUCCEEDED
+    submission = EcsProvider().find(a_job())
+    assert submission.handle["task"] == arn
+    assert provider.observe([submission])[NAME].state is JobState.SUCCEEDED
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["filters-together", "started-by-alone"])
@@ -126,7 +126,7 @@ def test_clusters_and_regions_are_asked_apart_and_one_that_fails_leaves_the_othe
     ]
     aws.faults.add("DescribeTasks", "throttle")
     seen = provider.observe(submissions)
-    assert [name for name, each in seen.items() if each.state is JobState.UNREADABLE] == names(3)[:1]
+    assert [name for name, observation in seen.items() if observation.state is JobState.UNREADABLE] == names(3)[:1]
     assert set(EcsProvider().observe(submissions)) == set(names(3))
 
 

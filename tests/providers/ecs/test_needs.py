@@ -53,8 +53,8 @@ def test_the_place_goes_from_the_credentials_to_the_capacity(variables, place):
 def test_the_size_is_the_tasks(template, variables, size):
     if "subnets" in variables and template:
         variables = {"launch_type": "EC2", "network_configuration": {"subnets": ["subnet-1"]}}
-    given = [template] if template else []
-    assert needs_of(a_configuration(*given, **variables)).size == size
+    templates = [template] if template else []
+    assert needs_of(a_configuration(*templates, **variables)).size == size
 
 
 def a_gpu(value):

@@ -38,8 +38,8 @@ def test_every_spelling_of_one_network_means_the_same(configuration):
 
 
 def test_the_network_configuration_goes_before_single_variables():
-    given = {"subnets": ["a"], "assignPublicIp": False}
-    assert of(network_configuration=given, subnets=["b"]) == Network(subnets=("a",), assign_public_ip="DISABLED")
+    network = {"subnets": ["a"], "assignPublicIp": False}
+    assert of(network_configuration=network, subnets=["b"]) == Network(subnets=("a",), assign_public_ip="DISABLED")
 
 
 def test_a_public_address_is_left_open_but_for_fargate_in_subnets_that_are_looked_up():

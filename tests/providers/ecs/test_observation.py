@@ -109,8 +109,8 @@ def test_the_exit_code_is_that_of_the_container_that_does_the_work(container, ov
 
 def test_times_are_utc_whether_datetimes_or_texts():
     local = AT.astimezone(timezone(timedelta(hours=2)))
-    for given in (local, "2027-01-01T12:00:00Z", "2027-01-01T14:00:00.000+02:00"):
-        observation = seen(a_task(code=0, startedAt=given, stoppedAt=given))
+    for moment in (local, "2027-01-01T12:00:00Z", "2027-01-01T14:00:00.000+02:00"):
+        observation = seen(a_task(code=0, startedAt=moment, stoppedAt=moment))
         assert (observation.started_at, observation.ended_at) == (AT, AT)
         assert observation.ended_at.tzinfo is UTC
 

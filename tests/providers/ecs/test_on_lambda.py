@@ -62,8 +62,8 @@ def test_a_request_is_signed_as_boto3_signs_it(monkeypatch, homeless, operation,
     ours = as_text(signed_headers(host, name, theirs.body, LAMBDA, NOW))
     assert host.url + "/" == theirs.url
     assert json.dumps(OPERATIONS[operation]).encode() == theirs.body
-    wanted = as_text(theirs.headers)
-    assert {name: wanted[name] for name in ours if name != "user-agent"} == {
+    headers = as_text(theirs.headers)
+    assert {name: headers[name] for name in ours if name != "user-agent"} == {
         name: value for name, value in ours.items() if name != "user-agent"
     }
 

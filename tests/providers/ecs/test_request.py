@@ -114,7 +114,7 @@ def test_sizes_of_its_own_stay_the_main_containers():
 
 
 @pytest.mark.parametrize(
-    ("given", "compatibilities", "parameters"),
+    ("fields", "compatibilities", "parameters"),
     [
         ({"launchType": "EC2"}, (), {"launchType": "EC2"}),
         ({"launchType": "EXTERNAL"}, (), {"launchType": "EXTERNAL"}),
@@ -132,16 +132,16 @@ def test_sizes_of_its_own_stay_the_main_containers():
         ({"launchType": "CLUSTER_DEFAULT"}, ("FARGATE",), {}),
     ],
 )
-def test_a_launch_type_or_a_strategy_never_both(given, compatibilities, parameters):
-    assert launch_of(given, compatibilities).parameters == parameters
+def test_a_launch_type_or_a_strategy_never_both(fields, compatibilities, parameters):
+    assert launch_of(fields, compatibilities).parameters == parameters
 
 
 @pytest.mark.parametrize(
     ("providers", "fargate"), [(["FARGATE"], True), (["FARGATE", "FARGATE_SPOT"], True), (["FARGATE", "asg"], False)]
 )
 def test_a_strategy_is_fargate_when_all_of_it_is(providers, fargate):
-    given = {"capacityProviderStrategy": [{"capacityProvider": name} for name in providers]}
-    assert launch_of(given, ()).fargate is fargate
+    fields = {"capacityProviderStrategy": [{"capacityProvider": name} for name in providers]}
+    assert launch_of(fields, ()).fargate is fargate
 
 
 def test_an_unknown_launch_type_is_named_with_the_known_ones():

@@ -21,7 +21,7 @@ def container_of(**fields):
 
 
 @pytest.mark.parametrize(
-    ("given", "sent"),
+    ("value", "sent"),
     [
         ({"resourceRequirements": [{"type": "GPU", "value": 1}]}, {"resourceRequirements": [{"type": "GPU", "value": "1"}]}),
         ({"portMappings": [{"containerPort": "8080"}]}, {"portMappings": [{"containerPort": 8080}]}),
@@ -37,8 +37,8 @@ def container_of(**fields):
         ({"healthCheck": {"command": [1], "interval": "10"}}, {"healthCheck": {"command": ["1"], "interval": 10}}),
     ],
 )  # fmt: skip
-def test_what_has_one_meaning_is_sent_in_the_type_of_the_api(given, sent):
-    container = container_of(**given)
+def test_what_has_one_meaning_is_sent_in_the_type_of_the_api(value, sent):
+    container = container_of(**value)
     assert {key: container[key] for key in sent} == sent
 
 
@@ -71,8 +71,8 @@ def test_booleans_in_env_are_written_as_json_has_them(aws, run_task):
     configuration = a_job(env={}).configuration
     request = run_task(a_job(env={"DEBUG": "true"}))
     assert {"name": "DEBUG", "value": "true"} in request["overrides"]["containerOverrides"][0]["environment"]
-    given = {**configuration, "env": {"DEBUG": True, "OFF": False, "N": 1}}
-    request = run_task(replace(a_job("r" + "1" * 32 + "-1"), configuration=given))
+    values = {**configuration, "env": {"DEBUG": True, "OFF": False, "N": 1}}
+    request = run_task(replace(a_job("r" + "1" * 32 + "-1"), configuration=values))
     sent = {item["name"]: item["value"] for item in request["overrides"]["containerOverrides"][0]["environment"]}
     assert sent.items() >= {"DEBUG": "true", "OFF": "false", "N": "1"}.items()
 
@@ -109,7 +109,7 @@ def at(path, value):
     return value
 
 
-def found(path, value):
+def value_at(path, value):
     for step in path:
         value = value[step]
     return value
@@ -129,7 +129,7 @@ def test_every_value_of_the_model_is_converted_or_refused_in_plain_words(operati
                 assert len(faults) == 1, (path, faults)
                 assert faults[0].message.startswith("give "), faults
             elif not faults:
-                assert type(found(path, fit)) is types[shape.type_name], (path, fit)
+                assert type(value_at(path, fit)) is types[shape.type_name], (path, fit)
 
 
 def test_our_template_is_sent_in_the_types_of_the_model():

@@ -17,7 +17,7 @@ from tests.providers.ecs.builders import NAME, a_job, names
 
 
 def register(**definition):
-    given = {
+    fields = {
         "family": "mine",
         "networkMode": "awsvpc",
         "requiresCompatibilities": ["FARGATE"],
@@ -25,7 +25,7 @@ def register(**definition):
         "memory": "512",
         "containerDefinitions": [{"name": "work", "image": "busybox"}],
     }
-    return boto3.client("ecs").register_task_definition(**{**given, **definition})["taskDefinition"]["taskDefinitionArn"]
+    return boto3.client("ecs").register_task_definition(**{**fields, **definition})["taskDefinition"]["taskDefinitionArn"]
 
 
 def test_an_accepted_job_can_be_addressed_from_elsewhere(aws, provider):

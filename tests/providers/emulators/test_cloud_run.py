@@ -328,6 +328,6 @@ def test_the_control_surface_shows_jobs_and_environment(emulator, clients):
     clients.create("j1")
     about = requests.get(f"{emulator.url}/_emulator", timeout=5).json()
     assert about["environment"]["CLOUD_RUN_EMULATOR_HOST"] in emulator.url
-    told = requests.get(f"{emulator.url}/_emulator/jobs", timeout=5).json()
-    assert (told["jobs"][0]["name"], told["jobs"][0]["state"]) == ("j1", "EXECUTION_RUNNING")
+    jobs = requests.get(f"{emulator.url}/_emulator/jobs", timeout=5).json()
+    assert (jobs["jobs"][0]["name"], jobs["jobs"][0]["state"]) == ("j1", "EXECUTION_RUNNING")
     assert json.loads(emulator.calls.requests("CreateJob")[0]["body"])["startExecutionToken"] == "go"

@@ -123,10 +123,10 @@ def test_every_method_but_the_rights_is_offered():
     from google.cloud.run_v2.services.jobs.transports.base import JobsTransport  # noqa: PLC0415 - likewise
     from google.cloud.run_v2.services.tasks.transports.base import TasksTransport  # noqa: PLC0415 - likewise
 
-    known = {name.partition("/")[2].lower() for name in METHODS}
+    names = {name.partition("/")[2].lower() for name in METHODS}
     for transport in (JobsTransport, ExecutionsTransport, TasksTransport):
         verbs = {name.replace("_", "") for name in vars(transport) if not name.startswith("_")}
-        assert {verb for verb in verbs if verb.endswith(("job", "jobs", "execution", "executions", "task", "tasks"))} <= known
+        assert {verb for verb in verbs if verb.endswith(("job", "jobs", "execution", "executions", "task", "tasks"))} <= names
 
 
 def test_an_emulator_without_it_says_how_to_get_it():

@@ -43,7 +43,7 @@ class Cloud:
         return self.modal.Sandbox.from_name("jobs", name, client=self.client, **options)
 
     def listed(self, **options):
-        return [each.object_id for each in self.modal.Sandbox.list(app_id=self.app.app_id, client=self.client, **options)]
+        return [sandbox.object_id for sandbox in self.modal.Sandbox.list(app_id=self.app.app_id, client=self.client, **options)]
 
     def close(self):
         self.client.close()

@@ -67,7 +67,7 @@ def test_a_run_whose_credentials_are_gone_is_no_problem_of_the_others(team, emul
     with pytest.raises(CallFailed, match="'gone' is no entry of DISPATCHER_CREDENTIALS"):
         team.cancel(gone)
     seen = team.observe([gone, other])
-    assert [seen[each.name].state for each in (gone, other)] == [JobState.UNREADABLE, JobState.RUNNING]
+    assert [seen[submission.name].state for submission in (gone, other)] == [JobState.UNREADABLE, JobState.RUNNING]
 
 
 def test_a_token_that_is_not_valid_is_a_fault_of_the_host(team, monkeypatch):

@@ -47,34 +47,34 @@ def test_an_ended_gpu_job_whose_answer_was_lost_is_found_as_missing_and_never_re
     emulator.faults.add(CREATE, FaultKind.LOSE_ANSWER)
     assert isinstance(provider.submit(a_gpu_job()), Unknown)
     emulator.finish(a_gpu_job().name)
-    found = provider.find(a_gpu_job())
-    assert found is not None
-    assert found.url is None
-    assert provider.observe([found])[found.name].state is JobState.MISSING
+    submission = provider.find(a_gpu_job())
+    assert submission is not None
+    assert submission.url is None
+    assert provider.observe([submission])[submission.name].state is JobState.MISSING
     assert isinstance(provider.submit(a_gpu_job()), Unknown)
-    provider.cancel(found)
+    provider.cancel(submission)
     assert emulator.starts == {a_gpu_job().name: 1}
 
 
 def test_a_running_gpu_job_whose_answer_was_lost_is_found_with_its_id(provider, emulator):
     emulator.faults.add(CREATE, FaultKind.LOSE_ANSWER)
     assert isinstance(provider.submit(a_gpu_job()), Unknown)
-    found = provider.find(a_gpu_job())
-    assert found.handle["sandbox_id"] == emulator.jobs()[0].identifier
-    provider.cancel(found)
+    submission = provider.find(a_gpu_job())
+    assert submission.handle["sandbox_id"] == emulator.jobs()[0].identifier
+    provider.cancel(submission)
 
 
 def test_a_submission_that_was_found_unplaced_is_completed_when_its_sandbox_shows_up(provider, emulator):
     emulator.change_settings({"lag_seconds": 60})
     emulator.faults.add(CREATE, FaultKind.LOSE_ANSWER)
     assert isinstance(provider.submit(a_gpu_job()), Unknown)
-    found = provider.find(a_gpu_job())
-    assert found.handle["sandbox_id"] == ""
+    submission = provider.find(a_gpu_job())
+    assert submission.handle["sandbox_id"] == ""
     emulator.advance(60)
-    seen = provider.observe([found])[found.name]
+    seen = provider.observe([submission])[submission.name]
     assert seen.state is JobState.RUNNING
     assert seen.handle["sandbox_id"] == emulator.jobs()[0].identifier
-    provider.cancel(found)
+    provider.cancel(submission)
     assert not emulator.jobs()[0].live
 
 
@@ -134,6 +134,6 @@ def test_a_claim_that_the_sdk_repeated_is_known_as_ones_own(provider, emulator):
 def test_a_claim_without_a_sandbox_counts_as_started(provider, emulator):
     emulator.faults.add("DictUpdate", FaultKind.LOSE_ANSWER)
     assert isinstance(provider.submit(a_gpu_job()), Unknown)
-    found = provider.find(a_gpu_job())
-    assert provider.observe([found])[found.name].state is JobState.MISSING
+    submission = provider.find(a_gpu_job())
+    assert provider.observe([submission])[submission.name].state is JobState.MISSING
     assert emulator.starts == {}

@@ -125,8 +125,8 @@ def test_an_empty_answer_to_a_creation_starts_one_sandbox_that_is_found(emulator
     with answering(emulator, lambda name, real: type(real)() if name == "SandboxCreateV2" else real):
         assert isinstance(provider.submit(those.new), Accepted | Unknown)
     emulator.book.settle()
-    found = provider.find(those.new)
-    assert found is not None
+    submission = provider.find(those.new)
+    assert submission is not None
     assert emulator.starts[those.new.name] == 1
 
 

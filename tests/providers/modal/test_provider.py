@@ -110,9 +110,9 @@ def test_fifty_at_once_are_fifty_sandboxes_and_one_image(provider, emulator):
 def test_a_lost_answer_is_unknown_and_its_job_is_found(provider, emulator):
     emulator.faults.add(CREATE, FaultKind.LOSE_ANSWER)
     assert isinstance(provider.submit(a_job()), Unknown)
-    found = provider.find(a_job())
-    assert isinstance(found, Submission)
-    assert started(provider, a_job()) == found
+    submission = provider.find(a_job())
+    assert isinstance(submission, Submission)
+    assert started(provider, a_job()) == submission
     assert emulator.starts == {a_job().name: 1}
 
 
@@ -120,8 +120,8 @@ def test_a_job_that_ended_before_anybody_looked_is_found(provider, emulator):
     emulator.faults.add(CREATE, FaultKind.LOSE_ANSWER)
     assert isinstance(provider.submit(a_job()), Unknown)
     emulator.finish(a_job().name, 3)
-    found = provider.find(a_job())
-    assert state_of(provider, found).exit_code == 3
+    submission = provider.find(a_job())
+    assert state_of(provider, submission).exit_code == 3
 
 
 def test_a_lost_request_is_unknown_and_nothing_is_found(provider, emulator):
@@ -261,8 +261,8 @@ def test_every_end_is_distinguished(provider, emulator):
     for number, end in ends.items():
         end(a_job(number).name)
     seen = provider.observe(submissions)
-    told = [(seen[a_job(number).name].state, seen[a_job(number).name].exit_code) for number in ends]
-    assert told == [
+    observations = [(seen[a_job(number).name].state, seen[a_job(number).name].exit_code) for number in ends]
+    assert observations == [
         (JobState.SUCCEEDED, 0),
         (JobState.FAILED, 7),
         (JobState.FAILED, 124),
@@ -325,7 +325,9 @@ def test_a_job_that_could_not_be_read_says_why_and_the_others_are_reported(provi
     for submission in submissions:
         emulator.finish(submission.name)
     emulator.faults.add("SandboxWaitV2", FaultKind.REFUSE, detail="PERMISSION_DENIED: no")
-    ended, unread = sorted(provider.observe(submissions).values(), key=lambda each: each.state is JobState.UNREADABLE)
+    ended, unread = sorted(
+        provider.observe(submissions).values(), key=lambda observation: observation.state is JobState.UNREADABLE
+    )
     assert (ended.state.is_end, unread.state) == (True, JobState.UNREADABLE)
     assert "PermissionDeniedError: no" in unread.reason
 

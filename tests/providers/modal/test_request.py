@@ -48,10 +48,10 @@ def test_a_null_is_left_out_and_the_rest_is_written_as_json_writes_it():
 
 
 @pytest.mark.parametrize(
-    ("given", "gpu"), [("T4", ("T4", 1)), ("h100:2", ("H100", 2)), ("A100-80GB", ("A100-80GB", 1)), (None, None)]
+    ("value", "gpu"), [("T4", ("T4", 1)), ("h100:2", ("H100", 2)), ("A100-80GB", ("A100-80GB", 1)), (None, None)]
 )
-def test_a_gpu_is_a_kind_and_a_count(given, gpu):
-    assert gpu_of({"gpu": given}) == gpu
+def test_a_gpu_is_a_kind_and_a_count(value, gpu):
+    assert gpu_of({"gpu": value}) == gpu
 
 
 @pytest.mark.parametrize(

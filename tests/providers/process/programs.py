@@ -30,8 +30,8 @@ print(type(outcome).__name__)
 
 def submitter(harness, job, *, dies_at=None, dies_after=None):
     """Start another process that submits the job, and perhaps is killed on the way."""
-    given = {"directory": str(harness.root / "jobs"), "job": asdict(job), "dies_at": dies_at, "dies_after": dies_after}
-    return python(SUBMIT, json.dumps(given))
+    arguments = {"directory": str(harness.root / "jobs"), "job": asdict(job), "dies_at": dies_at, "dies_after": dies_after}
+    return python(SUBMIT, json.dumps(arguments))
 
 
 def python(program, *arguments):

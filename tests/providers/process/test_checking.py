@@ -96,8 +96,8 @@ def test_every_declared_variable_is_found_in_what_is_started_or_says_why_not(tmp
     }
     assert set(markers) == set(template["variables"]["properties"])
     configuration = render(template, {name: value for name, (value, _) in markers.items()})
-    told = str(request_of(Job(name=NAME, configuration=json.loads(json.dumps(configuration))), {"PATH": "/bin:/usr/bin"}))
-    assert {name for name, (_, text) in markers.items() if text not in told} == set(NO_EFFECT)
+    shown = str(request_of(Job(name=NAME, configuration=json.loads(json.dumps(configuration))), {"PATH": "/bin:/usr/bin"}))
+    assert {name for name, (_, text) in markers.items() if text not in shown} == set(NO_EFFECT)
 
 
 def test_true_and_numbers_are_the_texts_of_json():

@@ -33,9 +33,9 @@ def test_killed_before_the_job_began_the_submitter_leaves_nothing_and_a_repeat_b
 def test_killed_after_the_job_began_the_submitter_leaves_a_job_that_is_found(harness):
     job = harness.job()
     killed_at(harness, job, "begun")
-    found = harness.provider.find(job)
-    assert harness.state(found) is JobState.RUNNING
-    assert harness.provider.submit(job) == Accepted(submission=found)
+    existing = harness.provider.find(job)
+    assert harness.state(existing) is JobState.RUNNING
+    assert harness.provider.submit(job) == Accepted(submission=existing)
     assert harness.starts(job.name) == 1
 
 
@@ -54,7 +54,7 @@ def test_killed_at_any_instant_the_submitter_leaves_at_most_one_job_and_a_repeat
 def test_eight_processes_that_submit_one_name_start_one_job(harness):
     job = harness.job()
     submitters = [submitter(harness, job) for _ in range(8)]
-    assert {result(each) for each in submitters} == {"Accepted"}
+    assert {result(submitter) for submitter in submitters} == {"Accepted"}
     assert harness.starts(job.name) == 1
     harness.finish(job.name, 0)
     assert harness.log(job.name).count("begun") == 1
@@ -233,10 +233,10 @@ def test_a_number_that_belongs_to_somebody_else_by_now_is_not_taken_for_the_job(
     directory = harness.directory(job.name)
     directory.make()
     directory.write("started", {"pid": stranger.pid, "session": os.getsid(0), "at": 1.0})
-    found = harness.provider.find(job)
-    assert harness.state(found) is JobState.CRASHED
+    submission = harness.provider.find(job)
+    assert harness.state(submission) is JobState.CRASHED
     lock = directory.try_lock()  # even when somebody holds the lock
-    harness.provider.cancel(found)
+    harness.provider.cancel(submission)
     os.close(lock)
     assert stranger.poll() is None
     stranger.kill()

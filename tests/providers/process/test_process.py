@@ -308,7 +308,7 @@ def test_a_submission_that_another_provider_wrote_cannot_be_read(harness):
     submission = harness.submitted(harness.job())
     foreign = type(submission)(name="r8-1", handle={"arn": "arn:aws:ecs:..."})
     seen = harness.provider.observe([foreign, submission])
-    assert [name for name, each in seen.items() if each.state is JobState.UNREADABLE] == ["r8-1"]
+    assert [name for name, observation in seen.items() if observation.state is JobState.UNREADABLE] == ["r8-1"]
     assert submission.name in seen
 
 

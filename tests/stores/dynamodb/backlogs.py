@@ -14,8 +14,8 @@ def main(sizes: Sequence[int]) -> int:
     """Print each step's requests, read units and write units for a run of the batch, by backlog."""
     costs = {size: way(a_place(), size, check=False) for size in sizes}
     for step in costs[sizes[0]]:
-        told = "   ".join(f"{size:,}: {costs[size][step].per(BATCH)}" for size in sizes)
-        sys.stdout.write(f"{step:>10}   {told}\n")
+        columns = "   ".join(f"{size:,}: {costs[size][step].per(BATCH)}" for size in sizes)
+        sys.stdout.write(f"{step:>10}   {columns}\n")
     return int(any(cost != costs[sizes[0]] for cost in costs.values()))
 
 

@@ -19,7 +19,7 @@ def faults() -> Iterator[Faults]:
     """What goes wrong at the emulator; nothing does any more afterwards."""
     if ENDPOINT is not None:
         pytest.skip("faults are the emulator's")
-    found = places.emulator().faults
-    found.reset()
-    yield found
-    found.reset()
+    script = places.emulator().faults
+    script.reset()
+    yield script
+    script.reset()

@@ -46,7 +46,7 @@ def test_claims_of_different_pools_do_not_touch_each_other(place: Place):
     mine, other = a_stored_run(place.store), a_stored_run(place.store, "two")
     place.recorder.requests.clear()
     with place.coming_between(lambda store: claim(store, pool="two", decide=granting(other))):
-        assert [each.run.id for each in claim(place.store, decide=granting(mine)).claims] == [mine.id]
+        assert [claimed.run.id for claimed in claim(place.store, decide=granting(mine)).claims] == [mine.id]
     assert len(place.recorder.tokens()) == 1, "it had to decide only once"
     assert {place.store.get(run.id).state for run in (mine, other)} == {RunState.PENDING}
 
@@ -68,7 +68,7 @@ def test_a_claim_sees_the_pool_as_it_is_when_it_commits(place: Place):
 def test_a_run_that_is_cancelled_while_it_is_claimed_is_left_out(place: Place):
     gone, good = a_stored_run(place.store), a_stored_run(place.store)
     with place.coming_between(lambda other: other.move([Move.of(gone, RunState.CANCELLED)])):
-        assert [each.run.id for each in claim(place.store).claims] == [good.id]
+        assert [claimed.run.id for claimed in claim(place.store).claims] == [good.id]
     assert place.store.check() == []
 
 
@@ -115,7 +115,7 @@ class TestPrefixes:
         return [run.id for run in runs]
 
     def answer(self, place: Place) -> Sequence[Any]:
-        return [each.run.id for each in claim(place.store).claims]
+        return [claimed.run.id for claimed in claim(place.store).claims]
 
     def test_where_another_claim_comes_between_the_answer_is_a_prefix(self, place: Place):
         ids = self.fill(place)
@@ -137,8 +137,8 @@ class TestPrefixes:
         ids = self.fill(place)
         with place.coming_between(lambda other: other.move([]) or claim(other, decide=up_to(0), takeovers=9), at=2):
             answer = claim(place.store, takeovers=5).claims
-        assert [each.run.id for each in answer][:3] == [*(run.id for run in old), ids[0]]
-        assert [each.repeat for each in answer][:3] == [True, True, False]
+        assert [claimed.run.id for claimed in answer][:3] == [*(run.id for run in old), ids[0]]
+        assert [claimed.repeat for claimed in answer][:3] == [True, True, False]
 
 
 class TestMoves:
@@ -159,14 +159,14 @@ class TestMoves:
         run = a_claimed_run(place.store)
         running = replace(run, state=RunState.RUNNING)
         assert place.store.move([Move.of(run, RunState.RUNNING), Move.of(running, RunState.COMPLETED)]) == {run.id}
-        found = place.store.get(run.id)
-        assert found
-        assert found.state is RunState.COMPLETED
+        stored = place.store.get(run.id)
+        assert stored
+        assert stored.state is RunState.COMPLETED
         assert place.store.check() == []
 
     def test_many_moves_take_few_transactions(self, place: Place):
         place.store.add_runs([a_run() for _ in range(40)])
-        runs = [each.run for each in claim(place.store).claims]
+        runs = [claimed.run for claimed in claim(place.store).claims]
         place.recorder.requests.clear()
         assert len(place.store.move([Move.of(run, RunState.COMPLETED) for run in runs])) == 40
         assert len(place.recorder.tokens()) == 1
@@ -179,9 +179,9 @@ class TestAdding:
         first, second = a_run(name="first"), a_run()
         with place.coming_between(lambda other: other.add_runs([first])):
             assert place.store.add_runs([replace(first, name="again"), second]) == {second.id}
-        found = place.store.get(first.id)
-        assert found
-        assert found.name == "first"
+        stored = place.store.get(first.id)
+        assert stored
+        assert stored.name == "first"
 
     def test_a_queue_that_goes_in_between_takes_no_run(self, place: Place):
         change = a_pool(queues=["default"])

@@ -41,7 +41,7 @@ def way(place: Place, backlog: int, *, check: bool = True) -> dict[str, Cost]:
     early = [a_run(due_at=NOW - HOUR) for _ in range(BATCH)]
     counted("add", lambda store: store.add_runs(early))
     claims = counted("claim", lambda store: claim(store, takeovers=BATCH, decide=batch)).claims
-    runs = [each.run for each in claims]
+    runs = [claimed.run for claimed in claims]
     assert [run.id for run in runs] == [run.id for run in early]
     counted("submitted", lambda store: store.move([Move.of(run, RunState.PENDING, submission=SUBMISSION) for run in runs]))
     counted("live", lambda store: store.live("pool", limit=1000))
@@ -86,7 +86,9 @@ def test_runs_that_are_held_back_are_passed_over_without_being_read(place: Place
     for early in [a_stored_run(place.store, due_at=NOW - HOUR) for _ in range(5)]:
         moved(place.store, early, RunState.SCHEDULED, not_before=NOW + HOUR)
     place.recorder.requests.clear()
-    assert [each.run.id for each in claim(place.store, decide=lambda s: granting(*s.due("default", 3))(s)).claims] == [good.id]
+    assert [claimed.run.id for claimed in claim(place.store, decide=lambda s: granting(*s.due("default", 3))(s)).claims] == [
+        good.id
+    ]
     batches = [asked["RequestItems"] for operation, asked, _ in place.recorder.requests if operation == "batch_get_item"]
     read = [batch[place.table]["Keys"] for batch in batches]
     assert [len(keys) for keys in read] == [2, 1]
@@ -114,7 +116,7 @@ class TestSchedules:
 
     def test_a_tick_reads_the_deployments_that_are_due(self, place: Place, counted: Callable[..., Cost]):
         due = [save(place, f"due-{n}", windows_from=NOW) for n in range(3)]
-        assert [each.name for each in place.store.scheduled("pool", NOW, limit=100)] == due
+        assert [deployment.name for deployment in place.store.scheduled("pool", NOW, limit=100)] == due
         assert counted(lambda store: store.scheduled("pool", NOW, limit=100)) == Cost(requests=2, read=4, written=0)
 
     def test_a_step_costs_what_it_makes(self, place: Place, counted: Callable[..., Cost]):
@@ -128,7 +130,7 @@ class TestSchedules:
         save(place, "due", windows_from=NOW)
         [deployment] = place.store.scheduled("pool", NOW, limit=1)
         described = replace(deployment, description="new")
-        save_it = lambda version, wanted: lambda store: store.save_deployment(wanted, expected_version=version, now=NOW)  # noqa: E731
+        save_it = lambda version, deployment: lambda store: store.save_deployment(deployment, expected_version=version, now=NOW)  # noqa: E731
         assert counted(save_it(1, described)) == Cost(requests=2, read=1, written=6)
         place.store.materialise(materialisation(place.store.scheduled("pool", NOW, limit=1)[0], NOW, WindowLimits()))
         paused = counted(save_it(2, replace(described, paused=True)))
@@ -137,8 +139,8 @@ class TestSchedules:
 
 def save(place: Place, name: str, *, windows_from: datetime) -> str:
     """A deployment whose windows come every ten minutes, looked at from then on."""
-    wanted = a_deployment(name, schedules=(Schedule(slug="ten", cron="*/10 * * * *"),))
-    place.store.save_deployment(wanted, expected_version=None, now=windows_from)
+    deployment = a_deployment(name, schedules=(Schedule(slug="ten", cron="*/10 * * * *"),))
+    place.store.save_deployment(deployment, expected_version=None, now=windows_from)
     return name
 
 

@@ -75,10 +75,10 @@ class TestUrl:
     )
     def test_keys_in_a_url_are_refused_and_never_shown(self, url: str):
         """Neither an error nor the description of the store holds the secret."""
-        with pytest.raises(SettingsError) as told:
+        with pytest.raises(SettingsError) as refusal:
             open_store(url)
-        assert "hush" not in str(told.value)
-        assert "AKIA" not in str(told.value)
+        assert "hush" not in str(refusal.value)
+        assert "AKIA" not in str(refusal.value)
         assert "hush" not in without_password(url)
         assert "AKIA" not in without_password(url)
 
@@ -108,5 +108,5 @@ def test_every_attribute_of_a_key_is_defined_and_no_other():
         *(key for index in TABLE_DEFINITION["GlobalSecondaryIndexes"] for key in index["KeySchema"]),
     ]
     assert {key["AttributeName"] for key in keys} == {
-        each["AttributeName"] for each in TABLE_DEFINITION["AttributeDefinitions"]
+        attribute["AttributeName"] for attribute in TABLE_DEFINITION["AttributeDefinitions"]
     }

@@ -14,14 +14,14 @@ from tests.stores.dynamodb.places import Place
 from tests.stores.steps import a_stored_run, claim
 
 
-def five_pools_with_fifty_deployments(place: Place, each: int = 10) -> Reconfiguration:
+def five_pools_with_fifty_deployments(place: Place, per_pool: int = 10) -> Reconfiguration:
     """Four new pools of five queues, and deployments in every queue."""
     pools = [a_pool(f"p{number}", queues=["default", "a", "b", "c"]) for number in range(5)]
     names = [(pool.name, queue.name) for pool in pools for queue in pool.queues]
     schedules = (Schedule(slug="cron", cron="*/10 * * * *"), Schedule(slug="daily", rrule="FREQ=DAILY"))
     deployments = [
         a_deployment(f"d{number}", *names[number % len(names)], description="x" * 100, schedules=schedules)
-        for number in range(5 * each)
+        for number in range(5 * per_pool)
     ]
     return reconfiguration(place.store, pools=pools, deployments=deployments)
 
@@ -43,17 +43,17 @@ def test_five_pools_twenty_queues_and_fifty_deployments_with_a_hundred_schedules
 
 def paused(place: Place) -> Reconfiguration:
     """All deployments, without windows."""
-    deployments = [replace(each, paused=True) for each in place.store.deployments()]
+    deployments = [replace(deployment, paused=True) for deployment in place.store.deployments()]
     return reconfiguration(place.store, pools=place.store.pools(), deployments=deployments)
 
 
 def test_a_bigger_change_takes_several(place: Place):
-    change = five_pools_with_fifty_deployments(place, each=40)
+    change = five_pools_with_fifty_deployments(place, per_pool=40)
     place.recorder.requests.clear()
     place.store.reconfigure(change)
     assert len(place.recorder.tokens()) == 3
     assert len(place.store.deployments()) == 200
-    gone = [each.name for each in change.deployments], [pool.name for pool in change.pools]
+    gone = [deployment.name for deployment in change.deployments], [pool.name for pool in change.pools]
     place.store.reconfigure(reconfiguration(place.store, deployments_gone=tuple(gone[0]), pools_gone=tuple(gone[1])))
     assert [pool.name for pool in place.store.pools()] == ["pool"]
     assert place.store.deployments() == []
@@ -72,16 +72,16 @@ def test_a_heavy_change_takes_several_too(place: Place):
 
 @pytest.mark.parametrize("part", [1, 2, 3])
 def test_a_change_between_the_parts_breaks_the_chain(place: Place, part: int):
-    change = five_pools_with_fifty_deployments(place, each=40)
+    change = five_pools_with_fifty_deployments(place, per_pool=40)
     theirs = a_deployment("theirs")
     with (
         place.coming_between(lambda other: other.save_deployment(theirs, expected_version=None, now=NOW), at=part),
         pytest.raises(Conflict, match="changed in between" if part == 1 else f"{part - 1} of 3 parts were written, and stay"),
     ):
         place.store.reconfigure(change)
-    stored = {each.name for each in place.store.deployments()}
+    stored = {deployment.name for deployment in place.store.deployments()}
     assert "theirs" in stored
-    left: list[Deployment] = [each for each in change.deployments if each.name not in stored]
+    left: list[Deployment] = [deployment for deployment in change.deployments if deployment.name not in stored]
     assert (len(left) == 200) is (part == 1)
     assert left
     pools = [pool for pool in change.pools if place.store.pool(pool.name) is None]
@@ -96,10 +96,10 @@ def test_a_claim_that_comes_between_is_not_in_the_way(place: Place):
     change = reconfiguration(place.store, pools=[replace(pool, concurrency_limit=5)], deployments=[a_deployment()])
     with place.coming_between(claim):
         place.store.reconfigure(change)
-    found = place.store.pool("pool")
-    assert found
-    assert (found.version, found.concurrency_limit) == (2, 5)
-    assert [each.run.id for each in claim(place.store).claims] == []
+    stored = place.store.pool("pool")
+    assert stored
+    assert (stored.version, stored.concurrency_limit) == (2, 5)
+    assert [claimed.run.id for claimed in claim(place.store).claims] == []
     assert place.store.live("pool", limit=1) == []
     assert place.store.get(run.id)
     assert place.store.check() == []

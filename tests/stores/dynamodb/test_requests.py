@@ -67,7 +67,7 @@ class TestPassing:
     def test_a_claim_is_made_once(self, place: Place):
         abandoned, _, waiting = self.runs
         claims = claim(place.store, takeovers=1).claims
-        assert [(each.run.id, each.run.fence) for each in claims] == [(abandoned.id, 2), (waiting.id, 1)]
+        assert [(claimed.run.id, claimed.run.fence) for claimed in claims] == [(abandoned.id, 2), (waiting.id, 1)]
         assert place.store.counts("pool", NOW)["default"].in_use == 3
 
     @pytest.mark.parametrize(("kind", "detail"), CARRIED_OUT_OR_NOT)
@@ -94,7 +94,7 @@ def test_a_lost_answer_is_known_again_even_where_tokens_are_forgotten(place: Pla
     place.clock.meanwhile = emulator().aws._transactions.reset
     run = a_stored_run(place.store)
     faults.add(TRANSACTION, FaultKind.LOSE_ANSWER)
-    assert [each.run.id for each in claim(place.store).claims] == [run.id]
+    assert [claimed.run.id for claimed in claim(place.store).claims] == [run.id]
     faults.add(TRANSACTION, FaultKind.LOSE_ANSWER)
     other = a_run()
     assert place.store.add_runs([other]) == {other.id}
@@ -107,7 +107,7 @@ def test_a_claim_whose_second_transaction_is_never_answered_answers_with_the_fir
     with place.coming_between(lose, at=2):
         assert len(claim(place.store).claims) == 33
     faults.reset()
-    assert [each.repeat for each in claim(place.store, NOW + LEASE + MINUTE, takeovers=50, decide=nothing).claims] == [
+    assert [claimed.repeat for claimed in claim(place.store, NOW + LEASE + MINUTE, takeovers=50, decide=nothing).claims] == [
         True
     ] * 34
 
@@ -154,9 +154,9 @@ class TestPatience:
 
         def before(operation: str, _parameters: Any) -> None:
             if operation == "transact_write_items":
-                found = place.another().pool("pool")
-                assert found
-                place.another().save_pool(found, expected_version=found.version)
+                stored = place.another().pool("pool")
+                assert stored
+                place.another().save_pool(stored, expected_version=stored.version)
 
         place.recorder.before = before
         with pytest.raises(StoreUnavailable, match="others came first 30 times in a row"):
@@ -228,8 +228,8 @@ class TestTable:
         assert {waiting.id.hex, running.id.hex}.isdisjoint(expiring)
 
     def test_time_to_live_is_on(self):
-        found = connect().describe_time_to_live(TableName=fresh_table())["TimeToLiveDescription"]
-        assert found == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+        description = connect().describe_time_to_live(TableName=fresh_table())["TimeToLiveDescription"]
+        assert description == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
 
 
 def expiries(place: Place) -> dict[str, str]:

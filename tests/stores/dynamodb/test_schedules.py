@@ -30,8 +30,8 @@ def step(deployment: Deployment) -> Materialisation:
 
 def a_scheduled(place: Place, *, runs: bool = True, **fields: Any) -> Deployment:
     """A deployment with the six windows of the next hour as runs."""
-    wanted = a_deployment(**{"schedules": (EVERY_TEN,)} | fields)
-    saved = place.store.save_deployment(wanted, expected_version=None, now=NOW)
+    deployment = a_deployment(**{"schedules": (EVERY_TEN,)} | fields)
+    saved = place.store.save_deployment(deployment, expected_version=None, now=NOW)
     if not runs:
         return saved
     assert len(place.store.materialise(step(saved)) or ()) == 6
@@ -39,9 +39,9 @@ def a_scheduled(place: Place, *, runs: bool = True, **fields: Any) -> Deployment
 
 
 def stored(store: DynamoStore, name: str = "deployment") -> Deployment:
-    found = store.deployment(name)
-    assert found
-    return found
+    deployment = store.deployment(name)
+    assert deployment
+    return deployment
 
 
 def runs_of(place: Place, name: str = "deployment") -> int:
@@ -61,8 +61,8 @@ def broken_off(place: Place, act: Callable[[DynamoStore], Any], *, at: int = 2) 
 
 def change(deployment: Deployment) -> Callable[[DynamoStore], Any]:
     """Another schedule, so that the runs of the one before go."""
-    wanted = replace(deployment, schedules=(OTHER,))
-    return lambda store: store.save_deployment(wanted, expected_version=deployment.version, now=NOW)
+    changed = replace(deployment, schedules=(OTHER,))
+    return lambda store: store.save_deployment(changed, expected_version=deployment.version, now=NOW)
 
 
 def delete(store: DynamoStore) -> None:
@@ -86,7 +86,7 @@ class TestBrokenOff:
         assert place.store.check() == []
         due = place.another().scheduled("pool", NOW, limit=10)
         assert due == place.store.deployments()
-        assert [each.schedules for each in due] == ([(OTHER,)] if what == "a change" else [])
+        assert [deployment.schedules for deployment in due] == ([(OTHER,)] if what == "a change" else [])
         assert runs_of(place) == 0
         assert len(items(place)) == len(due)
         assert place.store.check() == []
@@ -181,10 +181,10 @@ class TestBetween:
 
     def test_a_run_that_appears_before_it_is_made_is_left_alone(self, place: Place):
         deployment = a_scheduled(place, runs=False)
-        wanted = step(deployment)
-        mine = replace(wanted.runs[0], name="mine")
+        materialisation = step(deployment)
+        mine = replace(materialisation.runs[0], name="mine")
         with place.coming_between(lambda other: other.add_runs([mine])):
-            assert place.store.materialise(wanted) == {run.id for run in wanted.runs[1:]}
+            assert place.store.materialise(materialisation) == {run.id for run in materialisation.runs[1:]}
         assert place.store.get(mine.id) == mine
         assert place.store.check() == []
 
@@ -211,9 +211,9 @@ class TestBetween:
 
     def test_a_change_counts_on_how_far_the_windows_reach_when_it_is_written(self, place: Place):
         deployment = a_scheduled(place, runs=False)
-        wanted = replace(deployment, description="new")
+        changed = replace(deployment, description="new")
         with place.coming_between(lambda other: other.materialise(step(deployment))):
-            saved = place.store.save_deployment(wanted, expected_version=1, now=NOW)
+            saved = place.store.save_deployment(changed, expected_version=1, now=NOW)
         assert saved == stored(place.store)
         assert (saved.windows_until, saved.windows_at) == ({"ten": NOW + HOUR}, NOW + 10 * MINUTE)
         assert place.store.check() == []
@@ -312,7 +312,7 @@ def test_items_of_older_code_are_read_with_what_they_lack(place: Place):
         )
     assert place.store.deployments() == [deployment]
     assert place.store.get(run.id) == run
-    assert [each.run.past for each in claim(place.store).claims] == [()]
+    assert [claimed.run.past for claimed in claim(place.store).claims] == [()]
     saved = place.store.save_deployment(replace(deployment, schedules=(EVERY_TEN,)), expected_version=1, now=NOW)
     assert place.store.scheduled("pool", NOW, limit=1) == [saved]
     assert place.store.check() == []

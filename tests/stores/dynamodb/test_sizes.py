@@ -23,7 +23,7 @@ def test_a_job_that_is_too_big_crashes_its_run_and_stops_no_other(place: Place):
     jobs = {bad.id: PinnedJob(configuration={"text": "x" * 400_000}), good.id: JOB}
     grants = tuple(Grant(run=run, job=jobs[run.id], start_within=None) for run in (bad, good))
     answer = claim(place.store, decide=lambda _: Decision(grants=grants))
-    assert [each.run.id for each in answer.claims] == [good.id]
+    assert [claimed.run.id for claimed in answer.claims] == [good.id]
     assert [(run.id, run.state) for run in answer.crashed] == [(bad.id, RunState.CRASHED)]
     assert "more than an item of DynamoDB's holds" in answer.crashed[0].reason
     assert place.store.check() == []

@@ -20,9 +20,9 @@ def test_invocations_that_race_never_exceed_a_limit_and_claim_each_run_once(plac
     runs = [a_run(queue=("high", "default")[n % 2]) for n in range(RUNS)]
     place.store.add_runs(runs)
     with ThreadPoolExecutor(THREADS) as threads:
-        told = list(threads.map(lambda _: race(place.table), range(THREADS)))
-    assert Counter(run_id for claimed, _ in told for run_id in claimed) == Counter(run.id for run in runs)
-    assert max(seen for _, seen in told) <= POOL_LIMIT
+        races = list(threads.map(lambda _: race(place.table), range(THREADS)))
+    assert Counter(run_id for claimed, _ in races for run_id in claimed) == Counter(run.id for run in runs)
+    assert max(seen for _, seen in races) <= POOL_LIMIT
     assert {(run.state, run.fence) for run in place.store.runs(RunFilter(), limit=100)} == {(RunState.COMPLETED, 1)}
     assert place.store.check() == []
 
@@ -39,7 +39,7 @@ def race(table: str) -> tuple[list[UUID], int]:
         return granting(*high, *snapshot.due("default", free - len(high)))(snapshot)
 
     while True:
-        granted = [each.run for each in claim(store, decide=decide).claims]
+        granted = [claimed.run for claimed in claim(store, decide=decide).claims]
         held = Counter(run.queue for run in store.runs(RunFilter(states=frozenset({RunState.PENDING})), limit=100))
         most = max(most, held.total())
         assert held["high"] <= QUEUE_LIMIT

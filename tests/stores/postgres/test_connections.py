@@ -78,7 +78,7 @@ def test_a_server_that_is_restarted_within_a_claim_takes_it_back(postgres: Postg
     with pytest.raises(StoreUnavailable, match="no answer"):
         claim(store, decide=restarted)
     assert store.get(run.id) == run
-    assert [each.run.fence for each in claim(store, decide=granting(run)).claims] == [1]
+    assert [claimed.run.fence for claimed in claim(store, decide=granting(run)).claims] == [1]
 
 
 def test_a_server_that_is_down_is_reported_and_found_again(postgres: PostgresServer, store: PostgresStore):
@@ -101,11 +101,11 @@ def test_a_connection_cut_at_the_commit_of_a_claim_leaves_all_of_it_or_nothing(
     cutter.cut(lambda _, data: b"COMMIT\0" in data, passed_on=passed_on)
     with pytest.raises(StoreUnavailable, match="repeating it is safe"):
         claim(behind)
-    found = store.get(run.id)
-    assert found
-    assert found.fence == fence
+    stored = store.get(run.id)
+    assert stored
+    assert stored.fence == fence
     again = claim(behind, NOW + 2 * LEASE, takeovers=10)
-    assert [(each.run.id, each.run.fence, each.repeat) for each in again.claims] == [(run.id, fence + 1, passed_on)]
+    assert [(claimed.run.id, claimed.run.fence, claimed.repeat) for claimed in again.claims] == [(run.id, fence + 1, passed_on)]
     cutter.close()
 
 
@@ -158,7 +158,7 @@ def test_an_invocation_that_is_frozen_within_a_claim_holds_its_pool_no_longer_th
 
     def freeze(snapshot: Snapshot) -> Decision:
         """While this one stands still, another claims the same run."""
-        assert [each.run.id for each in claim(store, decide=granting(run)).claims] == [run.id]
+        assert [claimed.run.id for claimed in claim(store, decide=granting(run)).claims] == [run.id]
         return granting(run)(snapshot)
 
     with pytest.raises(StoreUnavailable, match="stood still within a transaction"):

@@ -242,8 +242,8 @@ def plan(store: PostgresStore, statement: str, *, run: bool = False, **parameter
     explain = "EXPLAIN (FORMAT JSON, ANALYZE, BUFFERS, TIMING FALSE) " if run else "EXPLAIN (FORMAT JSON) "
     with store._writing() as transaction:
         [answer] = transaction._execute(explain + statement, {**PARAMETERS, **parameters}).fetchall()
-    found = answer[0] if isinstance(answer[0], list) else json.loads(answer[0])
-    return found[0]["Plan"]
+    plans = answer[0] if isinstance(answer[0], list) else json.loads(answer[0])
+    return plans[0]["Plan"]
 
 
 def steps_of(step: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -25,9 +25,9 @@ from tests.stores.steps import claim
     ],
 )
 def test_a_wrong_url_is_refused_at_once(url: str):
-    with pytest.raises(SettingsError, match="DISPATCHER_STORE: not a PostgreSQL URL; write postgresql://") as told:
+    with pytest.raises(SettingsError, match="DISPATCHER_STORE: not a PostgreSQL URL; write postgresql://") as refusal:
         open_url(url)
-    assert "hush" not in str(told.value)
+    assert "hush" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,9 @@ def test_a_wrong_url_is_refused_at_once(url: str):
     ],
 )
 def test_a_wrong_parameter_is_named(rest: str, words: str):
-    with pytest.raises(SettingsError, match=f"^DISPATCHER_STORE: {words}") as told:
+    with pytest.raises(SettingsError, match=f"^DISPATCHER_STORE: {words}") as refusal:
         open_url(f"postgresql://{rest}")
-    assert "hush" not in str(told.value)
+    assert "hush" not in str(refusal.value)
 
 
 def test_a_password_with_a_question_mark_is_never_taken_for_a_parameter():
@@ -60,27 +60,27 @@ def test_both_schemes_open_the_store():
 
 
 def refused(store: PostgresStore, kind: type[StoreError]) -> str:
-    with pytest.raises(StoreError) as told:
+    with pytest.raises(StoreError) as refusal:
         store.pools()
-    assert type(told.value) is kind
-    assert "\n" not in str(told.value)
-    assert PASSWORD not in str(told.value)
-    assert "hush" not in str(told.value)
-    return str(told.value)
+    assert type(refusal.value) is kind
+    assert "\n" not in str(refusal.value)
+    assert PASSWORD not in str(refusal.value)
+    assert "hush" not in str(refusal.value)
+    return str(refusal.value)
 
 
 def test_no_server(postgres: PostgresServer):
     with_nobody = Cutter(0)
     with_nobody.close()
-    told = refused(PostgresStore(postgres.url("x", user="u:hush", port=with_nobody.port)), StoreUnavailable)
-    assert "cannot be reached" in told
-    assert "Connection refused" in told
+    message = refused(PostgresStore(postgres.url("x", user="u:hush", port=with_nobody.port)), StoreUnavailable)
+    assert "cannot be reached" in message
+    assert "Connection refused" in message
 
 
 def test_a_wrong_password(stores):
-    told = refused(stores(user=f"{LOCKED}:hush"), StoreError)
-    assert "password authentication failed" in told
-    assert "give the URL the right user and password" in told
+    message = refused(stores(user=f"{LOCKED}:hush"), StoreError)
+    assert "password authentication failed" in message
+    assert "give the URL the right user and password" in message
 
 
 def test_no_password(stores):
@@ -99,9 +99,9 @@ def test_no_such_database(postgres: PostgresServer):
 
 def test_a_server_without_tls(postgres: PostgresServer):
     store = PostgresStore(postgres.url("x").replace("sslmode=disable", "sslmode=require"))
-    told = refused(store, StoreError)
-    assert "does not support SSL" in told
-    assert "see `sslmode` in the URL" in told
+    message = refused(store, StoreError)
+    assert "does not support SSL" in message
+    assert "see `sslmode` in the URL" in message
 
 
 def test_an_option_that_the_server_does_not_know(postgres: PostgresServer):
@@ -118,9 +118,9 @@ def test_no_right_to_the_tables(store: PostgresStore, stores, role: str):
 
 
 def test_no_right_to_make_the_tables(postgres: PostgresServer, role: str):
-    told = refused(PostgresStore(postgres.url(postgres.empty_database(), user=role)), StoreSchemaError)
-    assert "permission denied for schema public" in told
-    assert "grant it CREATE" in told
+    message = refused(PostgresStore(postgres.url(postgres.empty_database(), user=role)), StoreSchemaError)
+    assert "permission denied for schema public" in message
+    assert "grant it CREATE" in message
 
 
 def test_a_missing_table(store: PostgresStore, other: "psycopg.Connection[Any]"):

@@ -82,7 +82,7 @@ def claims_of(store: PostgresStore) -> list[UUID]:
         return granting(*snapshot.due("default", LIMIT - sum(snapshot.in_use.values())))(snapshot)
 
     while sum(count.due for count in store.counts("pool", NOW).values()):
-        granted = [each.run for each in claim(store, decide=decide).claims]
+        granted = [claimed.run for claimed in claim(store, decide=decide).claims]
         assert sum(count.in_use for count in store.counts("pool", NOW).values()) <= LIMIT
         assert store.move([Move.of(run, RunState.COMPLETED, ended_at=NOW) for run in granted]) == {run.id for run in granted}
         claimed += [run.id for run in granted]

@@ -78,7 +78,7 @@ def test_a_claim_that_takes_over_grants_and_crashes_is_three_trips(wire: Wire):
 
     def act(store: PostgresStore) -> None:
         answer = claim(store, takeovers=10, decide=decide)
-        assert [(each.run.id, each.repeat) for each in answer.claims] == [
+        assert [(claimed.run.id, claimed.repeat) for claimed in answer.claims] == [
             *((run.id, True) for run in overdue),
             *((run.id, False) for run in waiting[1:]),
         ]
@@ -102,15 +102,15 @@ def test_a_claim_from_a_thousand_queues_is_three_trips(wire: Wire):
 
     def act(store: PostgresStore) -> None:
         granted = claim(store, pool="wide", takeovers=BATCH, decide=one_of_each).claims
-        assert [each.run.id for each in granted] == [run.id for run in runs[::2][:BATCH]]
+        assert [claimed.run.id for claimed in granted] == [run.id for run in runs[::2][:BATCH]]
 
     def one_of_each(snapshot: Snapshot) -> Decision:
         left = BATCH
         runs: list[Any] = []
         for queue in snapshot.pool.queues:
-            if left and (found := snapshot.due(queue.name, min(left, queue.concurrency_limit or left))):
-                runs += found
-                left -= len(found)
+            if left and (due := snapshot.due(queue.name, min(left, queue.concurrency_limit or left))):
+                runs += due
+                left -= len(due)
         return granting(*runs)(snapshot)
 
     assert wire.trips(act) == 3
@@ -118,7 +118,7 @@ def test_a_claim_from_a_thousand_queues_is_three_trips(wire: Wire):
 
 def test_a_batch_is_recorded_in_one_trip(wire: Wire):
     wire.store.add_runs([a_run() for _ in range(BATCH)])
-    runs = [each.run for each in claim(wire.store).claims]
+    runs = [claimed.run for claimed in claim(wire.store).claims]
     submitted = [Move.of(run, RunState.PENDING, submission=SUBMISSION, submitted_at=NOW) for run in runs]
     assert wire.trips(lambda store: store.move(submitted)) == 1
     ended = [

@@ -126,9 +126,11 @@ def test_an_older_schema_that_may_not_be_migrated_is_refused_where_the_code_need
 ):
     postgres.administer(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}", database)
     behind = stores(user=role, schema=next_schema("CREATE TABLE paints (name TEXT)", oldest=NEXT))
-    with pytest.raises(StoreSchemaError, match=f"has version {KNOWN.latest}, this code needs {NEXT}.*grant it CREATE") as told:
+    with pytest.raises(
+        StoreSchemaError, match=f"has version {KNOWN.latest}, this code needs {NEXT}.*grant it CREATE"
+    ) as refusal:
         behind.pools()
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(refusal.value)
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(

@@ -63,7 +63,7 @@ def test_many_changes_in_one_trip_may_have_been_made(behind: PostgresStore, stor
     with pytest.raises(StoreUnavailable):
         on_a_thread(lambda: claim(behind, decide=granting(*runs)))
     again = claim(store, NOW + LEASE, takeovers=5).claims
-    assert [(each.run.fence, each.repeat) for each in again] == [(2, True)] * 5
+    assert [(claimed.run.fence, claimed.repeat) for claimed in again] == [(2, True)] * 5
 
 
 @pytest.mark.parametrize("fault", SLOW)
@@ -74,9 +74,9 @@ def test_a_commit_whose_answer_does_not_come_may_have_been_made(
     wire.script = saying(b"COMMIT\0", fault)
     with pytest.raises(StoreUnavailable, match="repeating it is safe"):
         on_a_thread(lambda: claim(behind, decide=granting(run)))
-    found = store.get(run.id)
-    assert found
-    assert found.fence in (0, 1)
+    stored = store.get(run.id)
+    assert stored
+    assert stored.fence in (0, 1)
 
 
 def test_a_silent_rollback_is_not_waited_for(behind: PostgresStore, store: PostgresStore, wire: TcpProxy):

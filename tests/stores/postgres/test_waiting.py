@@ -28,8 +28,8 @@ def test_claims_that_overlap_never_exceed_a_limit_and_claim_each_run_once(stores
         for _ in range(10):
             answer = claim(mine, decide=up_to_the_limit).claims
             assert sum(count.in_use for count in mine.counts("pool", NOW).values()) <= 3
-            got += [each.run.id for each in answer]
-            assert mine.move([end_of(each.run) for each in answer]) == {each.run.id for each in answer}
+            got += [claimed.run.id for claimed in answer]
+            assert mine.move([end_of(claimed.run) for claimed in answer]) == {claimed.run.id for claimed in answer}
         return got
 
     with ThreadPoolExecutor(4) as threads:
@@ -75,7 +75,7 @@ def test_a_claim_sees_what_was_committed_while_it_waited_for_the_pool(stores, st
         seen.append(sum(snapshot.in_use.values()))
         return granting(*snapshot.due("default", 1))(snapshot)
 
-    later = Thread(target=lambda: seen.extend(each.run.id.int for each in claim(waiting, decide=look).claims))
+    later = Thread(target=lambda: seen.extend(claimed.run.id.int for claimed in claim(waiting, decide=look).claims))
 
     def decide(snapshot: Snapshot) -> Decision:
         waiting.pools()
@@ -111,7 +111,7 @@ def test_a_claim_that_the_server_sacrifices_to_a_deadlock_is_made_again(
             wait_until_blocked(victim)
         return granting(run)(snapshot)
 
-    assert [each.run.id for each in claim(victim, decide=decide).claims] == [run.id]
+    assert [claimed.run.id for claimed in claim(victim, decide=decide).claims] == [run.id]
     crossing.join()
     assert len(decisions) > 1
     assert (decisions[0].pool.description, decisions[-1].pool.description) == ("", "crossed")

@@ -19,7 +19,7 @@ def with_sidecar():
 
 def exit_codes(client):
     containers = get(client)["properties"]["containers"]
-    return [each["properties"]["instanceView"]["currentState"].get("exitCode") for each in containers]
+    return [container["properties"]["instanceView"]["currentState"].get("exitCode") for container in containers]
 
 
 @pytest.mark.parametrize(

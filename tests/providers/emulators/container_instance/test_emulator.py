@@ -181,8 +181,8 @@ def test_a_list_has_tags_and_pages_but_no_instance_view(start):
         for number in range(5):
             put(client, f"r{number}-1", a_body(tags={"number": str(number)}))
         put(client, "other-1", resource_group="elsewhere")
-        found = list(client.container_groups.list_by_resource_group("rg"))
-        assert [(group.name, group.tags) for group in found] == [(f"r{n}-1", {"number": str(n)}) for n in range(5)]
+        groups = list(client.container_groups.list_by_resource_group("rg"))
+        assert [(group.name, group.tags) for group in groups] == [(f"r{n}-1", {"number": str(n)}) for n in range(5)]
         assert aci.calls["ContainerGroups_ListByResourceGroup"] == 3
         assert len(list(client.container_groups.list())) == 6
         assert "instanceView" not in json.dumps(client.container_groups.list_by_resource_group("rg", cls=str).next())

@@ -131,5 +131,5 @@ def test_a_body_that_waits_to_be_asked_for_arrives(emulator):
     s3 = client("s3", emulator)
     s3.create_bucket(Bucket="bucket")
     s3.put_object(Bucket="bucket", Key="key with ä", Body=b"body", Metadata={"name": "value"})
-    found = s3.get_object(Bucket="bucket", Key="key with ä")
-    assert (found["Body"].read(), found["Metadata"]) == (b"body", {"name": "value"})
+    stored = s3.get_object(Bucket="bucket", Key="key with ä")
+    assert (stored["Body"].read(), stored["Metadata"]) == (b"body", {"name": "value"})

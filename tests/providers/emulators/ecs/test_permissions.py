@@ -85,12 +85,12 @@ def test_tags_and_roles_need_rights_of_their_own(role):
     run(role("ecs", task, {**tag, "Condition": {"StringEquals": {"ecs:CreateAction": ["RunTask"]}}}), tags=tags)
 
     worker = f"arn:aws:iam::{ACCOUNT}:role/worker"
-    given = {"overrides": {"taskRoleArn": worker}}
-    refused(lambda: run(role("ecs", task), **given), "iam:PassRole", worker)
+    overrides = {"overrides": {"taskRoleArn": worker}}
+    refused(lambda: run(role("ecs", task), **overrides), "iam:PassRole", worker)
     passing = {"Action": "iam:PassRole", "Resource": worker}
     elsewhere = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
-    refused(lambda: run(role("ecs", task, {**passing, "Condition": elsewhere}), **given), "iam:PassRole", worker)
-    run(role("ecs", task, {**passing, "Condition": PASSED}), **given)
+    refused(lambda: run(role("ecs", task, {**passing, "Condition": elsewhere}), **overrides), "iam:PassRole", worker)
+    run(role("ecs", task, {**passing, "Condition": PASSED}), **overrides)
 
 
 def test_a_transaction_needs_the_rights_of_its_parts(role):

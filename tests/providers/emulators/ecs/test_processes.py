@@ -52,15 +52,15 @@ def test_a_process_of_its_own_is_driven_over_the_wire_alone(server):
     remote.post("faults", operation="RunTask", kind="throttle")
     for _ in range(2):  # the vendor's own retry meets the throttle
         ecs.run_task(taskDefinition="f", launchType="FARGATE", networkConfiguration=network, startedBy="run-1", clientToken="t")
-    told = remote.get("jobs")
-    assert (told["live"], told["peak_live"], told["starts"]) == (1, 1, {"run-1": 1})
+    jobs = remote.get("jobs")
+    assert (jobs["live"], jobs["peak_live"], jobs["starts"]) == (1, 1, {"run-1": 1})
     assert remote.get("calls", operation="RunTask")["requests"][0]["startedBy"] == "run-1"
     assert remote.get("calls")["counts"]["RunTask"] == 3
     remote.post("finish", name="run-1", exit_code=4)
     assert [(job["state"], job["exit_code"]) for job in remote.get("jobs")["jobs"]] == [("STOPPED", 4)]
     assert remote.get("events")["events"][-1]["detail"]["lastStatus"] == "STOPPED"
     remote.post("advance", seconds=3600)
-    assert ecs.describe_tasks(tasks=[told["jobs"][0]["identifier"]])["failures"][0]["reason"] == "MISSING"
+    assert ecs.describe_tasks(tasks=[jobs["jobs"][0]["identifier"]])["failures"][0]["reason"] == "MISSING"
 
 
 def test_what_the_control_surface_cannot_do_it_says(server):

@@ -38,11 +38,11 @@ def test_a_stopped_task_is_known_for_an_hour(ecs):
 
 @pytest.mark.parametrize(("number", "fits"), [(0, False), (1, True), (100, True), (101, False)])
 def test_a_hundred_tasks_are_described_at_once_and_no_more(ecs, number, fits):
-    wanted = [f"{index:032x}" for index in range(number)]
+    ids = [f"{index:032x}" for index in range(number)]
     if fits:
-        assert len(ecs.boto.describe_tasks(tasks=wanted)["failures"]) == number
+        assert len(ecs.boto.describe_tasks(tasks=ids)["failures"]) == number
     else:
-        assert refusal(ecs.boto.describe_tasks, tasks=wanted)["Error"]["Code"] == INVALID
+        assert refusal(ecs.boto.describe_tasks, tasks=ids)["Error"]["Code"] == INVALID
 
 
 def test_tags_are_returned_when_asked_for_and_gone_with_the_stop(ecs):
