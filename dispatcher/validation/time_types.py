@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
-from dispatcher.validation.times import seconds_or_iso_8601
+from dispatcher.validation.times import written_length
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -20,9 +20,12 @@ def _in_utc(moment: datetime) -> datetime:
 
 LengthOfTime = Annotated[
     timedelta,
-    BeforeValidator(seconds_or_iso_8601),
+    BeforeValidator(written_length),
     WithJsonSchema(
-        {"anyOf": [{"type": "number"}, {"type": "string", "pattern": "^P"}], "description": "Seconds, or ISO 8601, as PT15M."}
+        {
+            "anyOf": [{"type": "number"}, {"type": "string", "pattern": "^(P|[0-9.]+ *[wdhms])"}],
+            "description": "Seconds, or as 15m, 1h30m, 2 days or PT15M.",
+        }
     ),
 ]
 """A length of time as people write it."""

@@ -121,7 +121,7 @@ def test_an_update_replaces_takes_away_or_leaves_hooks(cli):
         ("ops=LATE", "'ops=LATE': after = must stand"),
         ("ops=RUNNING", "'ops=RUNNING': after = must stand"),
         ("ops=LATE:60,LATE:90", "'ops=LATE:60,LATE:90': after = must stand"),
-        ("ops=LATE:soon", "hook: must be a number of seconds, or a length of time in ISO 8601"),
+        ("ops=LATE:soon", "hook: must be a number of seconds, or a length of time, as 15m"),
         ("ops=LATE:5", "hooks[0].late_after: must be from one minute to 30 days (got 0:00:05)"),
         ("=FAILED", "hooks[0].name: must be 1 to 200 printable characters"),
     ],

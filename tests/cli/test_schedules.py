@@ -143,7 +143,7 @@ def test_a_paused_deployment_is_marked_and_has_no_next_windows(cli, etl):
         (("update", "etl", "--cron", "x"), "schedules[0].cron: must have five fields"),
         (("update", "etl", "--timezone", "Europe/Paris"), "--timezone goes with --cron, --interval or --rrule"),
         (("update", "etl", "--cron", "0 0 * * *", "--timezone", "Europe/Pris"), "did you mean Europe/Paris"),
-        (("update", "etl", "--interval", "15m"), "interval: must be a number of seconds, or a length of time in ISO 8601"),
+        (("update", "etl", "--interval", "15x"), "interval: must be a number of seconds, or a length of time, as 15m"),
         (("update", "etl", "--interval", "60", "--anchor-date", "x"), "anchor_date: 'x' is not a time"),
         (("update", "etl", "--interval", "60", "--anchor-date", "2026-01-31"), "anchor: must be a time in UTC"),
         (("update", "etl", "--retry-delay", "60"), "retries: --retries is missing; nothing is retried without it"),

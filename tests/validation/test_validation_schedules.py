@@ -150,7 +150,7 @@ def test_a_retry_policy_is_read_as_files_have_it():
         ({"attempt": 3}, "retry.attempt", "is not a key here; did you mean attempts?"),
         ({"states": ["COMPLETED"]}, "retry.states[0]", 'must be FAILED, CRASHED or both (got "COMPLETED")'),
         ({"states": []}, "retry.states", "must be FAILED, CRASHED or both"),
-        ({"delay": "1 minute"}, "retry.delay", "must be a number of seconds, or a length of time in ISO 8601"),
+        ({"delay": "soon"}, "retry.delay", "must be a number of seconds, or a length of time, as 15m"),
         ({"delay": True}, "retry.delay", "must be a number of seconds"),
         ({"delay": 1e300}, "retry.delay", "must be a number of seconds"),
         ({"attempts": {1}}, "retry.attempts", "is a set"),
@@ -170,9 +170,9 @@ def test_a_length_of_time_is_a_number_of_seconds_or_iso_8601(text, length):
     assert length_of_time(text, "interval") == timedelta(seconds=length)
 
 
-@pytest.mark.parametrize("text", ["", "15m", "15:00", "nan", "inf", "1e999", "P", "P1X", "an hour"])
+@pytest.mark.parametrize("text", ["", "15x", "15:00", "nan", "inf", "1e999", "P", "P1X", "an hour"])
 def test_any_other_length_of_time_is_refused(text):
-    with pytest.raises(InvalidInput, match="interval: must be a number of seconds, or a length of time in ISO 8601, as PT15M"):
+    with pytest.raises(InvalidInput, match="interval: must be a number of seconds, or a length of time, as 15m, 1h30m, 2 days"):
         length_of_time(text, "interval")
 
 

@@ -11,6 +11,7 @@ from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion, values
 from dispatcher.cli.input.deployment_options import KEY_HELP, retry_options, retry_taken, variable_options
+from dispatcher.cli.input.moments import AT_HELP, due_time
 from dispatcher.cli.input.references import deployment_argument
 from dispatcher.cli.output import shapes
 from dispatcher.models import RunRequest
@@ -25,7 +26,7 @@ from dispatcher.models import RunRequest
     "-q", "--queue", metavar="QUEUE", shell_complete=completion.queues, help="The work queue, instead of the deployment's."
 )
 @click.option("--run-name", help="A name for people; it need not be unique.")
-@click.option("--at", "at", metavar="TIME", help="When it is due, as 2026-01-31T08:00:00+00:00; otherwise now.")
+@click.option("--at", "at", metavar="TIME", help=AT_HELP)
 @click.option("--tag", "tags", multiple=True, help="A tag, instead of the deployment's; repeat it for more.")
 @click.option("--idempotency-key", metavar="KEY", help=KEY_HELP)
 @retry_options
@@ -47,7 +48,7 @@ def run(
     """
     variables = values.job_variables(source, pairs)
     retry = retry_taken(fields, lambda: context.client.deployment(name).retry)
-    due = values.moment(at)
+    due = due_time(context, at)
     request = RunRequest(deployment=name, name=run_name, job_variables=variables, scheduled_at=due, retry=retry, **fields)
     made = context.client.create_run(request)
     return Answer(data=shapes.run(made), text=f"Created run {made.name} in {made.pool}/{made.queue}: {made.id}")

@@ -71,12 +71,12 @@ deployments:
     tags: [example]
     # schedules:                 # runs made by themselves, each window once; any number, by a name of your own
     #   mornings:
-    #     cron: 30 6 * * 1-5     # or interval: 900 (seconds, or PT15M), or rrule: FREQ=WEEKLY;BYDAY=MO
+    #     cron: 30 6 * * 1-5     # or interval: 900 (seconds, or 15m), or rrule: FREQ=WEEKLY;BYDAY=MO
     #     timezone: Europe/Paris
     #     catch_up: last         # of the windows that were missed: none (left out), last, all
     # retry:
     #   attempts: 3              # in all
-    #   delay: 60                # seconds, or PT1M
+    #   delay: 60                # seconds, or 1m
     #   backoff: 2               # each delay is twice as long as the one before
     #   states: [FAILED]           # FAILED, CRASHED; left out: both
     # hooks:                     # hooks that are notified of its runs, beside those of the pool

@@ -13,6 +13,7 @@ from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion, values
 from dispatcher.cli.input.default_pool import pool_or_default
 from dispatcher.cli.input.deployment_options import KEY_HELP, retry_options, retry_taken, variable_options
+from dispatcher.cli.input.moments import AT_HELP, due_time
 from dispatcher.cli.input.run_requests import Entry, read_requests, refusal_of
 from dispatcher.cli.output import shapes
 from dispatcher.cli.output.progress import progress_bar
@@ -50,7 +51,7 @@ FROM_HELP = (
 )
 @variable_options
 @click.option("--name", help="A name for people; it need not be unique.")
-@click.option("--at", "at", metavar="TIME", help="When it is due, as 2026-01-31T08:00:00+00:00; otherwise now.")
+@click.option("--at", "at", metavar="TIME", help=AT_HELP)
 @click.option("--tag", "tags", multiple=True, help="A tag; repeat it for more.")
 @click.option("--count", type=click.IntRange(min=1), help="How many runs to create; each name and key gets a number.")
 @click.option("--from", "requests", metavar="FILE", help=FROM_HELP)
@@ -65,7 +66,7 @@ def create(context: Context, /, *, pairs: Sequence[str], source: str | None, req
     at, count, key, name = (options.pop(option) for option in ("at", "count", "key", "name"))
     deployment = options["deployment"]
     options["retry"] = retry_taken(options, lambda: context.client.deployment(deployment).retry if deployment else None)
-    options |= {"job_variables": values.job_variables(source, pairs), "scheduled_at": values.moment(at)}
+    options |= {"job_variables": values.job_variables(source, pairs), "scheduled_at": due_time(context, at)}
     if requests is not None:
         _check_alone({"--count": count, "--name": name, "--idempotency-key": key})
         entries = _of_file(context, requests, options)

@@ -66,7 +66,7 @@ def schedule_options(function: Function) -> Function:
         click.option(
             "--rrule", multiple=True, metavar="RULE", help=f"Run by an RFC 5545 rule, as FREQ=WEEKLY;BYDAY=MO; {several}."
         ),
-        click.option("--interval", multiple=True, metavar="SECONDS", help=f"Run every so many seconds, or PT15M; {several}."),
+        click.option("--interval", multiple=True, metavar="SECONDS", help=f"Run every so many seconds, or 15m; {several}."),
         click.option(
             "--day-or/--no-day-or",
             default=None,
@@ -85,7 +85,7 @@ def retry_options(function: Function) -> Function:
             "--retry-on", metavar="ENDS", help="Which ends are retried: FAILED, CRASHED, or both with a comma (the default)."
         ),
         click.option("--retry-backoff", type=float, metavar="X", help="Each delay is X times the previous one."),
-        click.option("--retry-delay", metavar="SECONDS", help="The time from an end to the next attempt: seconds, or PT1M."),
+        click.option("--retry-delay", metavar="SECONDS", help="The time from an end to the next attempt: seconds, or 1m."),
         click.option(
             "--retries", type=click.IntRange(0, MOST_RETRIES), metavar="N", help="Attempts after the first; 0 for none."
         ),

@@ -80,15 +80,14 @@ def job_variable(pair: str) -> tuple[str, Typed]:
     return name.strip(), Typed(value)
 
 
-def moment(text: str | None, field: str = "at") -> datetime | None:
+def moment(text: str | None, field: str = "at", *, rule: str = "write it as 2026-01-31T08:00:00+00:00") -> datetime | None:
     """A time in ISO 8601. Raises `InvalidInput`; the client checks later whether it has a zone."""
     if text is None:
         return None
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        fault = Fault(field, f"{text!r} is not a time; write it as 2026-01-31T08:00:00+00:00")
-        raise InvalidInput("run", [fault]) from None
+        raise InvalidInput("run", [Fault(field, f"{text!r} is not a time; {rule}")]) from None
 
 
 def day(text: str, field: str) -> date:

@@ -1,0 +1,87 @@
+"""Times as people say them on a command line: `in 5 minutes`, `tomorrow 08:00`, or in ISO 8601."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+import click
+
+from dispatcher.cli.context import Context
+from dispatcher.cli.input import values
+from dispatcher.client import length_of_time
+from dispatcher.errors import Fault, InvalidInput
+
+AT_HELP = 'When it is due, as "in 5 minutes", "tomorrow 08:00" or 2026-01-31T08:00:00+00:00; otherwise now.'
+RULE = 'write it as "in 5 minutes", "tomorrow 08:00", "tomorrow 08:00 Europe/Berlin" or 2026-01-31T08:00:00+00:00'
+_IN = re.compile(r"in\s+(\S.*)")
+_DAY = re.compile(r"(today|tomorrow)\s+(?:at\s+)?([0-9]{1,2}):([0-9]{2})(?:\s+(\S+))?")
+
+
+def due_time(context: Context, text: str | None) -> datetime | None:
+    """The time of `--at`. Prints how words were understood. Raises `InvalidInput`."""
+    if text is None:
+        return None
+    due = moment(text, context.wiring.dispatch.clock.now())
+    if due and is_in_words(text):
+        click.echo(f"{text.strip()}: {due.isoformat(sep=' ', timespec='seconds')}", err=True)
+    return due
+
+
+def moment(text: str, now: datetime, field: str = "at") -> datetime | None:
+    """A time that people say, from now on; words of a day are in this machine's time zone unless they name another.
+
+    Raises `InvalidInput`. A time in ISO 8601 comes as it is: the client checks later whether it has an offset.
+    """
+    said = text.strip()
+    if said == "now":
+        return now
+    if length := _IN.fullmatch(said):
+        return _later(now, length_of_time(length[1], field), text, field)
+    if day := _DAY.fullmatch(said):
+        return _of_day(day, now, text, field)
+    return values.moment(said, field, rule=RULE)
+
+
+def is_in_words(text: str) -> bool:
+    """Whether it has to be said how such a text was understood."""
+    return not text.strip()[:1].isdigit()
+
+
+def _later(now: datetime, length: timedelta, text: str, field: str) -> datetime:
+    try:
+        return now + length
+    except OverflowError:
+        raise _refused(field, f"{text!r} is after the year 9999; {RULE}") from None
+
+
+def _of_day(words: re.Match[str], now: datetime, text: str, field: str) -> datetime:
+    """Raises `InvalidInput` for a time that this day does not have, or has twice, because the clocks change."""
+    there = _zone(words[4], text, field)
+    today = now.astimezone(there).date()
+    try:
+        clock = datetime(today.year, today.month, today.day, int(words[2]), int(words[3]))  # noqa: DTZ001 - its zone follows
+    except ValueError:
+        raise _refused(field, f"{text!r} is not a time of a day; {RULE}") from None
+    clock += timedelta(days=words[1] == "tomorrow")
+    first, second = (clock.replace(fold=fold, tzinfo=there).astimezone(UTC) for fold in (0, 1))
+    if first.astimezone(there).replace(tzinfo=None, fold=0) != clock:
+        raise _refused(field, f"the clocks skip {text!r}; choose another time")
+    if first != second:
+        raise _refused(field, f"the clocks show {text!r} twice; give the one you mean: {first} or {second}")
+    return clock.replace(tzinfo=there).astimezone(there)
+
+
+def _zone(name: str | None, text: str, field: str) -> tzinfo | None:
+    """The zone of this name; None, which Python takes for this machine's, without one."""
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # none of this name, no name, or a folder of them
+        raise _refused(field, f"{text!r}: there is no time zone {name!r}; {RULE}") from None
+
+
+def _refused(field: str, words: str) -> InvalidInput:
+    return InvalidInput("run", [Fault(field, words)])

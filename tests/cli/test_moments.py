@@ -1,0 +1,114 @@
+"""Times as people say them."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from dispatcher.cli.input.moments import moment
+from dispatcher.errors import InvalidInput
+
+NOW = datetime(2026, 3, 28, 22, 30, tzinfo=UTC)
+"""Half past eleven at night in Berlin; the clocks there skip 02:00 to 03:00 the next night."""
+
+
+@pytest.fixture
+def in_kathmandu(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    time.tzset()
+    yield timezone(timedelta(hours=5, minutes=45))
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("text", "later"),
+    [
+        ("now", timedelta()),
+        ("in 5 minutes", timedelta(minutes=5)),
+        ("in 5m", timedelta(minutes=5)),
+        (" in  1h30m ", timedelta(minutes=90)),
+        ("in 2 days", timedelta(days=2)),
+        ("in 1 week 1 day", timedelta(days=8)),
+        ("in 90", timedelta(seconds=90)),
+        ("in PT15M", timedelta(minutes=15)),
+    ],
+)
+def test_a_length_of_time_counts_from_now(text, later):
+    assert moment(text, NOW) == NOW + later
+
+
+@pytest.mark.parametrize(
+    ("text", "local"),
+    [
+        ("today 18:00", (29, 18, 0)),
+        ("tomorrow 08:00", (30, 8, 0)),
+        ("tomorrow at 8:05", (30, 8, 5)),
+        ("tomorrow 0:00", (30, 0, 0)),
+    ],
+)
+def test_a_time_of_a_day_is_in_the_zone_of_this_machine(text, local, in_kathmandu):
+    """It is a quarter past four in the morning of the 29th there."""
+    due = moment(text, NOW)
+    assert due == datetime(2026, 3, *local, tzinfo=in_kathmandu)
+    assert due.utcoffset() == timedelta(hours=5, minutes=45), "so that it is printed as it was said"
+
+
+def test_a_zone_may_be_named_and_tomorrow_is_the_day_after_the_day_there(in_kathmandu):
+    assert moment("tomorrow 08:00 Europe/Berlin", NOW) == datetime(2026, 3, 29, 6, 0, tzinfo=UTC)
+    assert moment("today 08:00 Pacific/Auckland", NOW) == datetime(2026, 3, 28, 19, 0, tzinfo=UTC)
+
+
+def test_iso_8601_comes_as_it_is():
+    assert moment("2026-01-31T08:00:00+01:00", NOW) == datetime(2026, 1, 31, 7, tzinfo=UTC)
+    assert moment("2026-01-31T08:00", NOW).tzinfo is None, "which the client refuses"
+
+
+@pytest.mark.parametrize(
+    ("text", "now", "words"),
+    [
+        ("tomorrow 02:30 Europe/Berlin", NOW, "the clocks skip"),
+        (
+            "today 02:30 Europe/Berlin",
+            datetime(2026, 10, 25, 9, tzinfo=UTC),
+            "2026-10-25 00:30:00+00:00 or 2026-10-25 01:30:00+00:00",
+        ),
+        ("tomorrow 25:00", NOW, "is not a time of a day"),
+        ("tomorrow 08:60", NOW, "is not a time of a day"),
+        ("tomorrow 08:00 Europe/Atlantis", NOW, "no time zone 'Europe/Atlantis'"),
+        ("tomorrow 08:00 ../etc/passwd", NOW, "no time zone"),
+        ("tomorrow 08:00 Europe", NOW, "no time zone"),
+        ("tomorrow", NOW, "is not a time"),
+        ("08:00", NOW, "is not a time"),
+        ("5 minutes", NOW, "is not a time"),
+        ("in a while", NOW, "must be a number of seconds, or a length of time"),
+        ("in 5", NOW, ""),
+        ("in 9000 years", NOW, "must be a number of seconds"),
+        ("in 3000000 days", NOW, "after the year 9999"),
+        ("in -5m", NOW, "must be a number of seconds"),
+        ("", NOW, "is not a time"),
+    ],
+)
+def test_what_is_not_clear_is_refused_with_how_to_write_it(text, now, words):
+    if not words:
+        assert moment(text, now) == now + timedelta(seconds=5)
+        return
+    with pytest.raises(InvalidInput) as refused:
+        moment(text, now)
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("command", [("run", "create", "--pool", "nightly"), ("deployment", "run", "etl")])
+def test_the_command_says_how_it_understood_words(cli, command):
+    cli.ok("work-pool", "create", "nightly", "--type", "process")
+    cli.ok("deployment", "create", "etl", "--pool", "nightly", "-jv", "command=true")
+    own = ("-jv", "command=true")
+    said = cli(*command, *own, "--at", "tomorrow 08:00 Asia/Tokyo", "--json")
+    assert said.exit_code == 0
+    assert said.errors[0].startswith("tomorrow 08:00 Asia/Tokyo: 2")
+    assert said.errors[0].endswith(" 08:00:00+09:00")
+    [run] = cli.stored()[1]
+    assert run.due_at == datetime.fromisoformat(said.errors[0].partition(": ")[2])
+    assert cli(*command, *own, "--at", "2040-01-31T08:00:00+00:00").errors == ()
