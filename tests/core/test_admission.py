@@ -5,7 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.admission import MAX_PASSED, Barrier, admit, order
+from dispatcher.core.admission import MAX_PASSED, Admission, Barrier, admit, order
+from dispatcher.core.holds import position_of
 from providers.base import Needs
 from tests.builders import NOW, a_hold, a_pool, a_queue, a_run
 from tests.core.pools import Scene, ids, scenes
@@ -215,3 +216,48 @@ def test_a_closed_queue_names_the_first_barrier_in_the_order_in_which_they_are_s
         "full": Barrier.POOL_FULL,
         "open": Barrier.POOL_FULL,
     }
+
+
+HELD_EAST = a_hold(place=("east",))
+
+
+def test_a_claim_reads_pages_that_double_until_it_has_passed_enough_held_runs():
+    runs, needs = going(*[EAST] * 2000)
+    assert admitted_of(runs, needs, HELD_EAST, limit=3)[1] == [3, 6, 12, 24, 48, 96, 192, 384, 768]
+    assert admitted_of(runs, needs, HELD_EAST, limit=600)[1] == [600, MAX_PASSED]
+    assert admitted_of(runs, needs, HELD_EAST, limit=5000)[1] == [MAX_PASSED]
+
+
+def test_a_claim_reads_no_further_than_to_the_last_run_that_has_a_slot():
+    runs, needs = going(*[WEST] * 9)
+    admission, reads = admitted_of(runs, needs, HELD_EAST, limit=2)
+    assert (ids(admission.admitted), reads) == (ids(runs[:2]), [2])
+
+
+def test_a_claim_that_has_passed_enough_held_runs_remembers_the_position_of_the_last():
+    runs, needs = going(*[EAST] * MAX_PASSED, *[WEST] * 5)
+    admission, _ = admitted_of(runs, needs, HELD_EAST, limit=MAX_PASSED)
+    assert admission.admitted == ()
+    assert admission.passed == {"default": position_of(runs[MAX_PASSED - 1])}
+
+
+def test_a_claim_that_admits_a_run_remembers_no_position():
+    runs, needs = going(WEST, *[EAST] * 3 * MAX_PASSED)
+    admission, _ = admitted_of(runs, needs, HELD_EAST, limit=2 * MAX_PASSED)
+    assert (ids(admission.admitted), admission.passed) == ([runs[0].id], {})
+
+
+def test_an_admission_has_passed_over_nothing_unless_it_says_so():
+    assert Admission((), {}).passed == {}
+
+
+def test_without_a_limit_all_due_runs_are_admitted():
+    runs, needs = going(*[WEST] * 200)
+    assert len(admitted_of(runs, needs)[0].admitted) == 200
+
+
+def test_the_last_slot_of_a_pool_goes_to_the_higher_queue_and_the_lower_one_says_so():
+    runs = [a_run(queue="high"), a_run(queue="low")]
+    admission, _ = admitted_of(runs, None, limit=1, queues=("high", "low"))
+    assert ids(admission.admitted) == [runs[0].id]
+    assert admission.barriers == {"high": Barrier.OWN_QUEUE, "low": Barrier.HIGHER_QUEUES}
