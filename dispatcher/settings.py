@@ -58,7 +58,7 @@ from dispatcher.errors import SettingsError
 PREFIX = "DISPATCHER_"
 
 WAKES = ("lambda:", "arn:", "command:")
-"""How a wake begins that is no URL."""
+"""The prefixes of a wake that is not a URL."""
 
 SHORTEST_PROXY_SECRET = 16
 
@@ -193,7 +193,7 @@ def unknown_settings(environment: Mapping[str, str]) -> list[str]:
 
 
 OF_JOBS = frozenset(f"DISPATCHER_{name}" for name in ("RUN_ID", "RUN_NAME", "WORK_POOL", "WORK_QUEUE", "ATTEMPT", "DEPLOYMENT"))
-"""What a job's own environment holds."""
+"""The variables of a job's own environment."""
 
 
 OF_PLATFORMS = frozenset({"DISPATCHER_SCHEDULE", "DISPATCHER_PACKAGE", "DISPATCHER_STORE_SECRET"})

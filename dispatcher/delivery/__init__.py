@@ -26,11 +26,11 @@ class Deliver(Protocol):
 
 
 Channel = Callable[[UUID, Mapping[str, Any]], None]
-"""One entry, ready to be used. Raises `NotDelivered`."""
+"""The client of one entry. Raises `NotDelivered`."""
 
 
 class Deliveries:
-    """The entries of the settings; each is made ready on first use."""
+    """Delivers to the entries of the settings. The client of an entry is created on first use."""
 
     def __init__(self, entries: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]) -> None:
         self._entries, self._environment = entries, environment

@@ -20,7 +20,7 @@ from providers.aws import new_session
 from providers.deadlines import NoAnswerInTime, within
 
 SECONDS = 5.0
-"""For the whole call, however slowly the answer arrives."""
+"""Seconds for the whole call, from the connection to the last byte of the answer."""
 MAX_SUBJECT = 100
 
 
@@ -36,11 +36,11 @@ class Topic:
         attributes = {"type": message["type"], "id": f"msg_{identity.hex}"}
         try:
             within(self._seconds, lambda: self._publish(message, attributes))
-        except (ClientError, BotoCoreError, NoAnswerInTime, ValueError) as problem:  # ValueError: an answer that is no answer
+        except (ClientError, BotoCoreError, NoAnswerInTime, ValueError) as problem:  # ValueError: the answer is not one of SNS
             raise NotDelivered(str(problem)) from None
 
     def _publish(self, message: Mapping[str, Any], attributes: Mapping[str, str]) -> None:
-        """Raises `ValueError` for an answer that does not name the message: it may not be SNS's."""
+        """Raises `ValueError` for an answer without a message id: it may not come from SNS."""
         with self._lock:
             client = self._client
         answer = client.publish(
@@ -59,7 +59,7 @@ class Topic:
 
 
 def _subject(message: Mapping[str, Any]) -> str:
-    """What a mail of the topic is headed by: printable ASCII, which SNS asks for."""
+    """The subject of the topic's e-mails. SNS accepts printable ASCII only."""
     data = message["data"]
     run = data.get("run")
     words = f"{run['name']} ({run['pool']})" if run else data["hook"]

@@ -24,16 +24,16 @@ from dispatcher.delivery import NotDelivered
 from providers.deadlines import NoAnswerInTime, within
 
 SECONDS = 5.0
-"""For the whole delivery, however slowly the answer arrives."""
+"""Seconds for the whole delivery, from the connection to the last byte of the answer."""
 PREFIX = "whsec_"
-"""Of a secret that is base64; any other is taken as it is."""
+"""The prefix of a secret in base64. A secret without it is used as it is."""
 
 
 class _NoRedirects(HTTPRedirectHandler):
     """A notification goes to the address of the settings, and nowhere else."""
 
     def redirect_request(self, *_: Any) -> None:
-        """Follow nothing."""
+        """Follow no redirect."""
 
 
 class Webhook:

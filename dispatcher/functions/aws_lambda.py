@@ -23,7 +23,7 @@ from dispatcher.wiring import Wiring, wire
 
 
 class Context(Protocol):
-    """What is used of Lambda's context object."""
+    """The part of Lambda's context object that is used."""
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until Lambda ends the invocation."""
@@ -33,12 +33,12 @@ class Context(Protocol):
 def handler(event: Mapping[str, Any] | None, context: Context) -> dict[str, Any]:
     """Handle a scheduled event, an ECS task state change or a direct invocation; see `dispatcher.functions.invocation`.
 
-    What is returned is the report, as JSON. An event that is not understood, or a store that cannot be used, raises.
+    Returns the report as JSON. Raises for an event that is not understood, and for a store that cannot be used.
     """
     wiring = _wiring()
     try:
         seconds = context.get_remaining_time_in_millis() / 1000
-        function = getattr(context, "invoked_function_arn", "")  # a context of one's own, for a trial, may lack it
+        function = getattr(context, "invoked_function_arn", "")  # a context that somebody makes for a trial may lack it
         return invoke(wiring, event, seconds_left=seconds, start=_start(), function=function)
     finally:
         wiring.rest(context.get_remaining_time_in_millis() / 1000)

@@ -22,7 +22,7 @@ from dispatcher.functions.http_answers import JSON, answer, event_of
 from dispatcher.functions.instance import Instance
 
 SCHEDULE = "%DISPATCHER_SCHEDULE%"
-"""The host puts the app setting in its place."""
+"""The host replaces it with the app setting."""
 
 
 def tick(timer: azure.functions.TimerRequest) -> None:  # noqa: ARG001 - the binding's name

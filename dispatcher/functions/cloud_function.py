@@ -25,13 +25,13 @@ WHO = "send a Google-signed token for this function's audience, of a service acc
 
 
 class Request(Protocol):
-    """What is used of the framework's request, which is Flask's."""
+    """The part of the framework's request (Flask's) that is used."""
 
     method: str
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """By name, in any case."""
+        """By name, in upper or lower case."""
         ...
 
     def get_data(self) -> bytes:

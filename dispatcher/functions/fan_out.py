@@ -33,8 +33,8 @@ class Start(Protocol):
 def fan_out(dispatch: Dispatch, deadline: datetime, start: Start) -> dict[str, Any]:
     """Tick all pools, those with something to do in invocations of their own; the report of what was ticked here.
 
-    It is that of a tick and, beside it, `invoked`: the pools for which an invocation was started. A single pool that has
-    something to do keeps no other waiting, and is ticked here.
+    The report is that of a tick with one more field, `invoked`: the pools for which an invocation was started. A
+    single pool with something to do keeps no other waiting, and is ticked here.
     """
     report = TickReport(dispatch.clock.now().isoformat())
     bring(dispatch, None, deadline, report)

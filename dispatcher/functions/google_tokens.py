@@ -28,14 +28,14 @@ LEAST_KEPT = timedelta(minutes=1)
 """Certificates are fetched at most this often, whatever key ids callers name."""
 _UNKNOWN_KEY = re.compile(r"[Cc]ertificate for key id .* not found")
 MAX_CHARACTERS = 16 * 1024
-"""Of a token; Google's have about a thousand."""
+"""Characters of a token; Google's have about a thousand."""
 _ODD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What comes out of a token that is JSON of another shape than a token's: anybody can send one."""
+"""What google-auth raises for JSON that does not have the shape of a token: anybody can send one."""
 _MAX_AGE = re.compile(r"\bmax-age=(\d{1,9})\b")
 
 
 class Unauthorized(Exception):
-    """A caller who is not let in; the text says why, to the log and not to the caller."""
+    """The caller is not let in. The text says why; it goes to the log, not to the caller."""
 
 
 class CannotCheck(Exception):
@@ -100,7 +100,7 @@ class Tokens:
             raise Unauthorized(f"the token is not valid: {type(problem).__name__}: {problem}") from problem
 
     def _claims(self, token: str) -> Mapping[str, Any]:
-        """The claims, of which somebody has verified that they are Google's."""
+        """The claims of a token whose signature was verified before."""
         settings = self._settings
         if settings.token_signature == "iam" and token.endswith(REMOVED):  # noqa: S105 - a word, not a secret
             claims: Mapping[str, Any] = jwt.decode(token, verify=False)

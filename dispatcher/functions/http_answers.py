@@ -20,12 +20,12 @@ from dispatcher.events import log_event
 
 JSON = "application/json"
 MAX_BODY = 1024 * 1024
-"""Bytes of a body: what a run may bring several times over."""
+"""Bytes of a body: several times what a run may hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HttpAnswer:
-    """What a platform sends back."""
+    """The answer that a platform sends back."""
 
     status: int
     body: str
@@ -47,7 +47,7 @@ def refusal(status: int, error: str, *, reason: str = "") -> HttpAnswer:
 
 
 def event_of(body: bytes) -> Any:
-    """The event that a body holds; one without anything in it is a scheduled one. Raises `InvalidInput`."""
+    """The event in a body. An empty body is a scheduled event. Raises `InvalidInput`."""
     if not body.strip():
         return {}
     if len(body) > MAX_BODY:

@@ -72,7 +72,7 @@ def log_unknown_settings(environment: Mapping[str, str]) -> None:
 
 
 def _lines() -> logging.Handler:
-    """Each event as the line of JSON that it is, which the platforms' logs read as such."""
+    """Logs each event as one line of JSON, which the platforms' logs can parse."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(message)s"))
     return handler

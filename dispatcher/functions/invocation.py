@@ -26,7 +26,7 @@ from dispatcher.wiring import Wiring
 from providers.registry import events_of
 
 MAX_LEVELS = 100
-"""Of an event: job variables may nest 64, and stand three below it."""
+"""The deepest nesting of an event: job variables may nest 64 deep, and stand three levels below it."""
 SCHEDULED = frozenset({"Scheduled Event", "Scheduled Tick"})
 
 

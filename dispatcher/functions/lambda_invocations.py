@@ -15,7 +15,7 @@ from dispatcher.waking import NotWoken
 from dispatcher.waking.lambda_function import UNPUBLISHED, LambdaFunction
 
 SECONDS = 3.0
-"""To connect, and to answer: an asynchronous invocation is only put into a queue."""
+"""Seconds to connect, and to answer: Lambda only queues an asynchronous invocation."""
 
 
 class LambdaInvocations:

@@ -26,7 +26,7 @@ PYTHON = "3.13"
 SECONDS = 60
 """The function's time limit."""
 IDLE_SECONDS = 2
-"""Until a container ends that has nothing to do, the least that Modal allows: its usual 60 would keep one up all month."""
+"""Seconds after which an idle container ends: the least that Modal allows. The default of 60 would keep one up all month."""
 MANAGED = '{"type": "modal:push"}'
 """What pools of type `managed` are where the secret does not say: sandboxes, beside this function."""
 SHIPPED = frozenset({".py", ".json", ".sql"})

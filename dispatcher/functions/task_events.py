@@ -1,4 +1,4 @@
-"""A platform's event settles the one run that its job is of, or nothing.
+"""A platform's event settles the run of its job, or nothing.
 
 It counts when the run's pool is of that platform, and when its place, and the job where that is recorded, are those of the
 run's submission. An event that is about another job, or malformed, is ignored with a line of log that says why. The registry

@@ -77,17 +77,17 @@ class Schedule:
     """Its runs are due up to this much later than their windows: always by the same part of it, which follows from the names of
     the deployment and the schedule, so that not all that is due at a full hour starts at once."""
     job_variables: Mapping[str, Any] = field(default_factory=dict)
-    """Its runs have these of their own: they override the deployment's."""
+    """Job variables of its runs. They override the deployment's."""
     active: bool = True
-    """One that is not makes no runs; made active again, it goes on from then."""
+    """An inactive schedule makes no runs. Once it is active again, it goes on from that moment."""
     catch_up: CatchUp = CatchUp.NONE
     """What becomes of windows that came while nothing ticked: none, the last, or all of them are run."""
     catch_up_limit: Annotated[int, Ge(1), Le(1000)] = 100
-    """How many windows are made up for at the most where all are."""
+    """The most missed windows that `ALL` makes up for."""
 
     @property
     def windows(self) -> tuple[object, ...]:
-        """What decides when it is due: two that are equal in this have the same windows."""
+        """The fields that decide when it is due. Schedules that agree in them have the same windows."""
         kind = self.cron, self.day_or, self.interval, self.rrule, self.timezone, self.anchor
         return *kind, self.when_skipped, self.when_repeated, self.start, self.end, frozenset(self.exclude)
 
@@ -119,7 +119,7 @@ class Deployment:
     tags: tuple[str, ...] = ()
     description: str = ""
     schedules: tuple[Schedule, ...] = ()
-    """When runs are made of it by themselves; a window of each is one run, once."""
+    """The schedules that create its runs. Each window of a schedule becomes one run, once."""
     paused: bool = False
     """A paused deployment's schedules make no runs; people still can."""
     retry: RetryPolicy | None = None

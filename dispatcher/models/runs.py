@@ -23,7 +23,7 @@ class PinnedJob:
     environment: Mapping[str, str] = field(default_factory=dict)
     """The dispatcher's own variables."""
     labels: Mapping[str, str] = field(default_factory=dict)
-    """What the infrastructure is to be found by."""
+    """The labels by which the infrastructure is found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

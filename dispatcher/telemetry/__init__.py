@@ -1,7 +1,7 @@
 """Metrics and traces, made from events (`dispatcher.events`) and from nothing else.
 
-Beside the tick in the house: it knows the events and the words of the models, no store and no provider, and only
-`dispatcher.wiring` imports it, where `DISPATCHER_TELEMETRY` asks for it.
+It reads the events and the words of the models, and knows no store and no provider. Only `dispatcher.wiring` imports it, and
+only where `DISPATCHER_TELEMETRY` asks for it.
 
     events ──► log
            ├─► measurements ──► open_telemetry ──► a collector, over OTLP
@@ -9,7 +9,7 @@ Beside the tick in the house: it knows the events and the words of the models, n
            │    measured)     └► prometheus ─────► /metrics of `dispatcher serve`
            └─► spans ─────────► open_telemetry
 
-What fails here fails no tick: it is logged once for each consumer. README.md beside this file lists every metric.
+A failure here fails no tick. It is logged once for each consumer. README.md beside this file lists every metric.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ Report = Callable[[str], None]
 
 
 class Consumer(Protocol):
-    """What makes something of events."""
+    """Turns events into metrics or traces."""
 
     def __call__(self, event: str, fields: Mapping[str, Any]) -> None:
-        """Take note of one event: quickly, and without the network."""
+        """Record one event: quickly, and without the network."""
         ...
 
     def flush(self) -> None:
-        """Send what was noted, and return when it was sent. Called in a thread of its own, never twice at once."""
+        """Send what was recorded, and return when it is sent. Runs on a thread of its own, never twice at once."""
         ...
 
     def close(self) -> None:
-        """Leave nothing behind in the process; nothing is sent any more."""
+        """Release what the process holds. Nothing is sent any more."""
         ...
 
 
@@ -57,14 +57,14 @@ class Telemetry:
         self._sent_to = ""
 
     def __call__(self, event: str, /, **fields: Any) -> None:
-        """Take note of one event."""
+        """Record one event."""
         self._log(event, **fields)
         for name, consumer in self._consumers.items():
             with self._harmless(name):
                 consumer(event, fields)
 
     def flush(self, seconds: float) -> None:
-        """Send what was noted, waiting at most so long; what is then still on its way goes on by itself.
+        """Send what was recorded, and wait at most `seconds`. What is not sent by then goes on in the background.
 
         An earlier flush that is still under way is not waited for again: a collector that hangs holds up one invocation,
         and none after it.
@@ -79,7 +79,7 @@ class Telemetry:
                 )
 
     def close(self) -> None:
-        """Leave nothing behind in the process."""
+        """Close every consumer."""
         for name, consumer in self._consumers.items():
             with self._harmless(name):
                 consumer.close()

@@ -52,7 +52,7 @@ GAUGES: Mapping[Metric, tuple[str, str]] = {
     POOL_LIMIT: ("SlotLimit", "Count"),
     OLDEST: ("OldestWait", "Seconds"),
 }
-"""By metric, its name and unit here. Of several values of one tick the largest holds."""
+"""By metric: its name and unit in CloudWatch. The largest of a tick's values counts."""
 DISTRIBUTIONS: Mapping[Metric, tuple[str, str]] = {
     TICK: ("TickDuration", "Seconds"),
     WAIT: ("WaitTime", "Seconds"),
@@ -73,7 +73,7 @@ class CloudWatch:
         self._values: dict[str, dict[tuple[str, str], list[float]]] = defaultdict(lambda: defaultdict(list))
 
     def __call__(self, event: str, fields: Mapping[str, Any]) -> None:
-        """Take note of one event."""
+        """Record one event."""
         for measurement in measured(event, fields):
             if named := _named(measurement):
                 self._values[measurement.named[POOL]][named].append(measurement.value)
@@ -81,10 +81,10 @@ class CloudWatch:
             self._write(self._line(fields))
 
     def flush(self) -> None:
-        """Nothing waits: a line is written when its tick is over."""
+        """Do nothing: a line is written when its tick is over."""
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is open."""
 
     def _line(self, fields: Mapping[str, Any]) -> str:
         gathered = self._values.pop(fields["pool"])
@@ -104,7 +104,7 @@ class CloudWatch:
 
 
 def _named(measurement: Measurement) -> tuple[str, str] | None:
-    """The name and the unit of a measurement here; None for one of a queue alone."""
+    """A measurement's name and unit in CloudWatch; None for a measurement of one queue."""
     metric = measurement.metric
     if metric in WORDED:
         return WORDED[metric] + _camel(measurement.attributes[-1]), "Count"
@@ -122,7 +122,7 @@ def _together(named: tuple[str, str], values: Sequence[float]) -> float | list[f
 
 
 def spread(values: Sequence[float]) -> list[float]:
-    """The values; of more than `MAX_VALUES`, so many, evenly from the smallest to the largest."""
+    """The values. Of more than `MAX_VALUES`, that many, evenly spread from the smallest to the largest."""
     if len(values) <= MAX_VALUES:
         return list(values)
     ordered = sorted(values)

@@ -23,11 +23,11 @@ class Kind(Enum):
     """How measurements of one metric come together."""
 
     COUNTER = "counter"
-    """They add up."""
+    """The values are added up."""
     GAUGE = "gauge"
-    """The last one holds. It cannot be added up over instances of a function, which see the same pool."""
+    """The last value counts. Values of several instances of a function must not be added: they see the same pool."""
     HISTOGRAM = "histogram"
-    """They are distributed."""
+    """The values are counted by size, in buckets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,11 +113,11 @@ METRICS = (
     ANSWERS,
     ENDED,
 )
-"""All of them."""
+"""All metrics."""
 
 
 def measured(event: str, fields: Fields) -> Iterable[Measurement]:
-    """What one event gives."""
+    """The measurements of one event."""
     reader = _READERS.get(event)
     return reader(fields) if reader else ()
 

@@ -33,9 +33,9 @@ from dispatcher.telemetry.spans import Spans
 
 SCOPE = "push-dispatcher"
 NEVER = math.inf
-"""Milliseconds between collections of metrics that nobody asked for."""
+"""Milliseconds between collections of metrics: only a flush collects them."""
 A_DAY = 86_400_000.0
-"""Likewise between sendings of spans, which wait for less than for ever."""
+"""Milliseconds between exports of spans: the SDK takes no infinite time."""
 LOGGER = logging.getLogger("opentelemetry")
 SILENCE = logging.NullHandler()
 """Takes what a thread logs that outlives its telemetry; otherwise that would go to standard error."""
@@ -59,7 +59,7 @@ class OpenTelemetry:
         self._record = {metric: self._instrument(metric) for metric in METRICS}
 
     def __call__(self, event: str, fields: Mapping[str, Any]) -> None:
-        """Take note of one event."""
+        """Record one event."""
         for measurement in measured(event, fields):
             self._record[measurement.metric](measurement.value, measurement.named)
         if self._spans:
@@ -71,7 +71,7 @@ class OpenTelemetry:
         self._tracers.force_flush()
 
     def close(self) -> None:
-        """Hear the SDK's log no more. Its threads end with the process: a collector could hold up whoever waits for them."""
+        """Stop listening to the SDK's log. Its threads end with the process: nobody waits for a collector that hangs."""
         LOGGER.removeHandler(self._complaints)
 
     def _instrument(self, metric: Metric) -> Record:
@@ -114,7 +114,7 @@ def _is_exported(environment: Mapping[str, str], name: str) -> bool:
 
 
 def _resource(instance: str, environment: Mapping[str, str]) -> Resource:
-    """Who sends; what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say wins."""
+    """The resource that sends. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence."""
     own = {"service.name": SCOPE, "service.version": __version__, "service.instance.id": instance}
     variables = {
         "faas.name": "AWS_LAMBDA_FUNCTION_NAME",
@@ -140,7 +140,7 @@ class _LastValues:
 
 
 class _Complaints(logging.Handler):
-    """Hears what the SDK logs, with a traceback for each failed sending, and reports it in one line."""
+    """Reports in one line what the SDK logs with a traceback for each failed export."""
 
     def __init__(self, report: Report) -> None:
         super().__init__(logging.WARNING)

@@ -36,7 +36,7 @@ class Distribution:
         self._sum = 0.0
 
     def add(self, value: float) -> None:
-        """Take note of one value."""
+        """Record one value."""
         self._counts[bisect_left(self._boundaries, value)] += 1
         self._sum += value
 
@@ -60,7 +60,7 @@ class Prometheus:
         ProcessCollector(registry=self._registry)
 
     def __call__(self, event: str, fields: Mapping[str, Any]) -> None:
-        """Take note of one event."""
+        """Record one event."""
         with self._lock:
             for measurement in measured(event, fields):
                 self._note(measurement)

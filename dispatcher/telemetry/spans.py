@@ -20,7 +20,7 @@ from dispatcher.telemetry.measurements import ANSWER, POOL, QUEUE
 MAX_CALLS = 100
 """Calls of one tick that get a span; the tick's span counts the rest."""
 GOOD = frozenset({"Accepted", "Absent", "NotSubmitted"})
-"""Answers that are no error of a call."""
+"""The outcomes that do not mark a call's span as an error."""
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 Fields = Mapping[str, Any]
@@ -35,7 +35,7 @@ class Spans:
         self._left_out: dict[str, int] = defaultdict(int)
 
     def __call__(self, event: str, fields: Fields) -> None:
-        """Take note of one event."""
+        """Record one event."""
         if event == "run.answered" and "called_at" in fields:
             self._called(fields)
         elif event == "tick.pool":

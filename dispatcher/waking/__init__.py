@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SECONDS = 3.0
 """The longest that one wake takes, however many pools it is for."""
 MAX_POOLS = 10
-"""Pools that one wake starts a tick of; others are left to the scheduled tick."""
+"""The most pools that one wake ticks. The scheduled tick takes the others."""
 LAMBDA, COMMAND = "lambda:", "command:"
 
 Wake = Callable[[Sequence[str]], None]

@@ -13,7 +13,7 @@ POOL = "{pool}"
 
 
 class Command:
-    """A command of this machine, which goes on by itself; `{pool}` in one of its words is the pool's name."""
+    """Runs a command on this machine without waiting for it. `{pool}` in its words becomes the pool's name."""
 
     def __init__(self, text: str) -> None:
         try:

@@ -21,10 +21,10 @@ UNPUBLISHED = "$LATEST"
 
 
 class LambdaFunction:
-    """A function by its name or ARN, and, where that is asked for, of one published version."""
+    """A function by its name or ARN, with a published version where one is named."""
 
     def __init__(self, name: str, *, version: str = UNPUBLISHED, seconds: float) -> None:
-        """`seconds`: to connect, and to answer. An asynchronous invocation is only put into a queue."""
+        """`seconds` bound the connection and the answer. Lambda only queues an asynchronous invocation."""
         self._name, self._seconds = name, seconds
         self._qualifier = {} if version == UNPUBLISHED else {"Qualifier": version}
 
