@@ -149,7 +149,9 @@ def _in_flight(run: Run, now: datetime) -> Explanation:
 
 def _starting(run: Run) -> Explanation:
     """Submitted; a job that is not started in time is stopped, and its run crashes (see `dispatcher.core.reconciliation`)."""
-    text = f"submitted at {_time(run.submitted_at)}; its provider has not started it yet"
+    text = f"submitted at {_time(run.submitted_at)}; its provider has not started it yet" + (
+        f" ({run.reason})" if run.reason else ""
+    )
     if run.start_within is None or run.submitted_at is None:
         return Explanation(reason=Reason.STARTING, text=text, fix="")
     deadline = run.submitted_at + timedelta(seconds=run.start_within)

@@ -152,7 +152,14 @@ def _seen(run: Run, seen: Observation, now: datetime, limits: ProviderLimits) ->
     if seen.state is JobState.STARTING and not seen.queued and is_overdue(run, now):
         reason = f"did not start within {run.start_within:g} s of its submission. {seen.reason}".strip()
         return transitions.stopping(run, RunState.CRASHED, reason)
+    if seen.state is JobState.STARTING and run.state is RunState.PENDING and says_more(run, seen):
+        return transitions.starting(run, seen.reason)
     return None
+
+
+def says_more(run: Run, seen: Observation) -> bool:
+    """Whether a job that does not run yet has a reason that its run does not show."""
+    return run.submission is not None and bool(seen.reason) and seen.reason[: transitions.MAX_REASON] != run.reason
 
 
 def is_overdue(run: Run, now: datetime) -> bool:

@@ -131,7 +131,12 @@ def withdrawn(run: Run, reason: str, not_before: datetime | None, now: datetime)
 def started(run: Run, seen: Observation, now: datetime) -> Move:
     """Its job runs."""
     times = {"started_at": seen.started_at or now, "submitted_at": run.submitted_at or now}
-    return Move.of(run, RunState.RUNNING, **times, lease_until=None)
+    return Move.of(run, RunState.RUNNING, **times, lease_until=None, reason="")
+
+
+def starting(run: Run, reason: str) -> Move:
+    """Its job does not run yet, and its provider says why."""
+    return Move.of(run, run.state, reason=reason[:MAX_REASON])
 
 
 def stopping(run: Run, ending: RunState, reason: str) -> Move:

@@ -143,7 +143,7 @@ def observation_of(job: BatchJob, pods: Sequence[Mapping[str, Any]], *, now: dat
 
 def _live(job: BatchJob, pod: Pod | None) -> Observation:
     if job.is_suspended and not job.has_pods:
-        waits = "in a queue of Kueue" if job.is_in_a_queue else "until somebody resumes it"
+        waits = "in a queue of Kueue, and its time to start does not run" if job.is_in_a_queue else "until somebody resumes it"
         return Observation(state=JobState.STARTING, reason=f"suspended: it waits {waits}", queued=True)
     if job.is_ready:
         return Observation(state=JobState.RUNNING)

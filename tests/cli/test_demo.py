@@ -17,6 +17,7 @@ POOLS = {
     "vertex": "vertex-ai",
     "azure": "azure-container-instance:push",
     "modal": "modal:push",
+    "kube": "kubernetes",
 }
 
 

@@ -88,7 +88,7 @@ def test_an_unknown_emulator_names_those_there_are(cli):
     said = cli("emulator", "esc")
     assert (said.exit_code, said.errors) == (
         1,
-        ("error: there is no emulator 'esc'; there are ecs, cloud-run, vertex-ai, aci, modal",),
+        ("error: there is no emulator 'esc'; there are ecs, cloud-run, vertex-ai, aci, modal, kubernetes",),
     )
 
 

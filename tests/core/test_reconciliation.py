@@ -176,6 +176,20 @@ def test_a_job_that_starts_makes_its_run_running():
     assert (move.to, move.changes["started_at"]) == (RunState.RUNNING, NOW)
 
 
+def test_why_a_job_does_not_run_yet_is_recorded_once_and_cleared_when_it_runs():
+    run = a_live_run(state=RunState.PENDING, started_at=None)
+    move = verdict(run, Observation(state=JobState.STARTING, reason="no room"), NOW, LIMITS)
+    assert (move.to, dict(move.changes)) == (RunState.PENDING, {"reason": "no room"})
+    shown = a_live_run(state=RunState.PENDING, started_at=None, reason="no room")
+    assert verdict(shown, Observation(state=JobState.STARTING, reason="no room"), NOW, LIMITS) is None
+    assert verdict(shown, Observation(state=JobState.RUNNING), NOW, LIMITS).changes["reason"] == ""
+
+
+def test_a_job_in_a_queue_of_its_platform_may_take_as_long_as_that_takes():
+    run = a_live_run(state=RunState.PENDING, start_within=1.0, reason="queued")
+    assert verdict(run, Observation(state=JobState.STARTING, reason="queued", queued=True), NOW + 3600 * SECOND, LIMITS) is None
+
+
 def test_what_is_known_already_moves_nothing():
     assert verdict(a_live_run(), Observation(state=JobState.RUNNING), NOW, LIMITS) is None
     assert verdict(a_live_run(), None, NOW, LIMITS) is None
@@ -197,7 +211,7 @@ def test_clocks_that_differ_make_us_wait_longer_for_what_is_missing_and_trust_it
 
 
 def test_a_job_that_does_not_start_in_time_is_stopped_and_its_run_crashes_when_the_end_is_seen():
-    run = a_live_run(state=RunState.PENDING, start_within=300.0)
+    run = a_live_run(state=RunState.PENDING, start_within=300.0, reason="pulling")
     starting = Observation(state=JobState.STARTING, reason="pulling")
     assert verdict(run, starting, NOW + 300 * SECOND, LIMITS) is None
     move = verdict(run, starting, NOW + 301 * SECOND, LIMITS)

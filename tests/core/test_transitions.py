@@ -230,7 +230,7 @@ def test_a_job_that_runs_belongs_to_no_claim_any_more():
     seen = Observation(state=JobState.RUNNING, started_at=NOW - SECOND)
     move = transitions.started(a_run(**CLAIM), seen, NOW)
     times = {"started_at": NOW - SECOND, "submitted_at": NOW}
-    assert (move.to, move.changes) == (RunState.RUNNING, {**times, "lease_until": None})
+    assert (move.to, move.changes) == (RunState.RUNNING, {**times, "lease_until": None, "reason": ""})
 
 
 def test_a_retried_run_starts_again_and_keeps_its_ended_attempts():

@@ -144,7 +144,7 @@ def test_a_container_without_readiness_runs():
 def test_a_suspended_job_waits_in_a_queue_and_its_time_to_start_does_not_run():
     observed = an_observation(spec={"suspend": True}, labels={"kueue.x-k8s.io/queue-name": "team"})
     assert (observed.state, observed.queued) == (JobState.STARTING, True)
-    assert observed.reason == "suspended: it waits in a queue of Kueue"
+    assert observed.reason == "suspended: it waits in a queue of Kueue, and its time to start does not run"
     assert an_observation(spec={"suspend": True}).queued
 
 

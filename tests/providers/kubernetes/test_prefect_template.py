@@ -109,6 +109,9 @@ def test_a_run_that_cannot_start_crashes_with_the_clusters_words_after_its_time_
     wiring.client.create_work_pool("slow", type="kubernetes")
     variables = {"image": "no-such-image:1", "task_start_timeout_seconds": 60}
     run = ticked(wiring, wiring.client.create_run(pool="slow", job_variables=variables))
+    assert ticked(wiring, run).state is RunState.PENDING
+    explanation = wiring.client.explain(run.id).text
+    assert 'its provider has not started it yet (ImagePullBackOff: Back-off pulling image "no-such-image:1")' in explanation
     wiring.dispatch.clock.later += timedelta(seconds=61)
     assert ticked(wiring, run).state is RunState.CANCELLING
     cluster.advance(61)

@@ -5,7 +5,7 @@ stage       a temporary store and something that runs jobs
 processes   the stage of local processes, ticked here
 containers  the stage of a Docker engine, ticked here
 emulated    the stage of an emulated cloud, ticked through a function's handler in its own process
-clouds      the same runs on all five emulated clouds at once, ticked by one such function
+clouds      the same runs on all six emulated clouds at once, ticked by one such function
 runtime     that process: it reads events, calls the handler as a platform does, and writes answers
 play        create runs, tick and show pictures until all runs have ended
 picture     the pool, its queues and its latest changes at one moment

@@ -30,7 +30,7 @@ from providers.emulators.command import load
 if TYPE_CHECKING:
     from providers.emulators.base import Emulator
 
-STAGE = "five emulated clouds, through one function"
+STAGE = "six emulated clouds, through one function"
 HANDLER = "dispatcher.functions.aws_lambda.handler"
 LIMIT = 2
 TICK_SECONDS = 1.0
@@ -41,7 +41,7 @@ IMAGE = "docker.io/library/busybox"
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 
 NEXT = (
-    "dispatcher emulator cloud-run --job-seconds 20    # prints what to export elsewhere; or ecs, vertex-ai, aci, modal",
+    "dispatcher emulator cloud-run --job-seconds 20    # prints what to export elsewhere; or ecs, aci, modal, ...",
     "dispatcher work-pool create gcp --type cloud-run-v2:push --concurrency-limit 2",
     "dispatcher run create --pool gcp -jv image=docker.io/library/busybox --count 4",
     "dispatcher tick && dispatcher run ls",
@@ -79,6 +79,7 @@ CLOUDS = (
         coordinate="",
     ),
     Cloud(pool="modal", pool_type="modal:push", emulator="modal", variables={}, coordinate="sandbox_id"),
+    Cloud(pool="kube", pool_type="kubernetes", emulator="kubernetes", variables={"image": IMAGE}, coordinate=""),
 )
 
 OPTIONS = {"cloud-run-v2:push": {"writes_per_minute": 600}, "vertex-ai": {"submissions_per_minute": 600}}

@@ -23,7 +23,7 @@ SPEED = click.FloatRange(min=0.1, max=100)
 @click.option("--ecs", is_flag=True, help="On the ECS emulator, through the AWS Lambda handler.")
 @click.option("--docker", is_flag=True, help="On the Docker engine of this machine, or that of DOCKER_HOST.")
 @click.option("--speed", type=SPEED, default=1.0, show_default=True, metavar="X", help="Make the jobs X times as fast.")
-@click.option("--all", "clouds", is_flag=True, help="The same runs on all five emulated clouds, through one function.")
+@click.option("--all", "clouds", is_flag=True, help="The same runs on all six emulated clouds, through one function.")
 @pass_context
 def demo(context: Context, /, *, ecs: bool, docker: bool, clouds: bool, speed: float) -> Answer:
     """Watch priorities and limits at work, with a store and jobs of its own. It touches nothing of yours and leaves nothing."""
@@ -51,7 +51,7 @@ def perform(stage: Stage, *, speed: float, silent: bool, clock: Clock) -> dict[s
 
 def _all(*, speed: float, silent: bool) -> Answer:
     if not silent:
-        click.echo("Starting five emulated clouds and the function ...")  # before the import, which takes seconds
+        click.echo("Starting six emulated clouds and the function ...")  # before the import, which takes seconds
     from dispatcher.cli.commands.demo.clouds import tour  # noqa: PLC0415 - the plain demo does without emulators
 
     shape = tour(speed=speed, clock=SystemClock(), say=(lambda _line: None) if silent else click.echo)
