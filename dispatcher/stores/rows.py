@@ -56,11 +56,17 @@ class Table(Generic[T]):
     """By field."""
     older_names: Mapping[str, str] = field(default_factory=dict)
     """By field: the column, where it kept a name that the field had earlier."""
+    names: Sequence[str] = field(init=False)
+    """The names of the columns."""
+    _fields: Mapping[str, tuple[str, Callable[[Any], Any] | None]] = field(init=False)
+    """By column: its field, and what decodes a value that is not stored as it is."""
 
-    @property
-    def names(self) -> list[str]:
-        """The names of the columns."""
-        return [self.older_names.get(name, name) for name in self.codecs]
+    def __post_init__(self) -> None:
+        """Once for each noun, and not for each row that is read."""
+        columns = {self.older_names.get(name, name): (name, codec) for name, codec in self.codecs.items()}
+        fields = {column: (name, None if codec is PLAIN else codec.decode) for column, (name, codec) in columns.items()}
+        object.__setattr__(self, "names", tuple(columns))
+        object.__setattr__(self, "_fields", fields)
 
     @property
     def columns(self) -> str:
@@ -95,13 +101,11 @@ class Table(Generic[T]):
 
     def decode_fields(self, columns: Mapping[str, Any]) -> dict[str, Any]:
         """The fields that stand in some columns."""
-        codecs, newer = self.codecs, {column: name for name, column in self.older_names.items()}
-        return {
-            (name := newer.get(column, column)): value
-            if value is None or (codec := codecs[name]) is PLAIN
-            else codec.decode(value)
-            for column, value in columns.items()
-        }
+        fields: dict[str, Any] = {}
+        for column, value in columns.items():
+            name, decode = self._fields[column]
+            fields[name] = value if value is None or decode is None else decode(value)
+        return fields
 
 
 def microseconds(time: datetime) -> int:
@@ -125,6 +129,13 @@ def _printable(text: str) -> str:
 _json = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 _json_in_order = json.JSONEncoder(separators=(",", ":")).encode
 
+
+def _many(decode: Callable[[Any], Any]) -> Callable[[str], Any]:
+    """Reads a list into something immutable. Most lists are empty, and are not parsed."""
+    empty = decode([])
+    return lambda stored: empty if stored == "[]" else decode(json.loads(stored))
+
+
 PLAIN = Codec(_same, _same)
 TEXT = Codec(_printable, _same)
 FLAG = Codec(bool, bool)
@@ -133,7 +144,7 @@ ID = Codec(lambda value: value.hex, lambda stored: UUID(hex=str(stored)))
 STATE = Codec(lambda value: value.value, RunState)
 JSON = Codec(_json, json.loads)
 TEMPLATE = Codec(_json_in_order, json.loads)
-TAGS = Codec(_json, lambda stored: tuple(json.loads(stored)))
+TAGS = Codec(_json, _many(tuple))
 LENGTH = Codec(lambda value: value // _MICROSECOND, lambda stored: timedelta(microseconds=stored))
 STATES = Codec(sorted, lambda stored: frozenset(map(RunState, stored)))
 TIMES = Codec(
@@ -167,7 +178,7 @@ def _several(table: Table[Any]) -> Codec:
     """A tuple of nouns in a column of another."""
     return Codec(
         lambda nouns: _json([table.filled(noun) for noun in nouns]),
-        lambda stored: tuple(table.of_filled(noun) for noun in json.loads(stored)),
+        _many(lambda stored: tuple(table.of_filled(noun) for noun in stored)),
     )
 
 
@@ -295,7 +306,7 @@ SMALL_RUN = Table(
         "schedule": PLAIN,
         "retry": _nested(RETRY),
         "source_id": PLAIN,
-        "notify_states": Codec(lambda ends: _json(sorted(ends)), lambda stored: STATES.decode(json.loads(stored))),
+        "notify_states": Codec(lambda ends: _json(sorted(ends)), _many(STATES.decode)),
         "due_at": TIME,
         "state": STATE,
         "reason": TEXT,
@@ -316,7 +327,7 @@ SMALL_RUN = Table(
         "exit_code": PLAIN,
         "notify_at": TIME,
         "notify_tries": PLAIN,
-        "notified_hooks": Codec(lambda hooks: _json(sorted(hooks)), lambda stored: frozenset(json.loads(stored))),
+        "notified_hooks": Codec(lambda hooks: _json(sorted(hooks)), _many(frozenset)),
         "past": _several(ATTEMPT),
     },
     {"notify_states": "notify_ends", "ended_attempts": "ends"},
