@@ -11,7 +11,7 @@ from dispatcher.core.windows import WindowLimits, materialisation
 from dispatcher.models import RunState, Schedule
 from dispatcher.records import Decision, Move, Snapshot
 from dispatcher.stores.dynamodb import DynamoStore
-from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_run
+from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_run
 from tests.stores.dynamodb.places import Place, a_place
 from tests.stores.dynamodb.units import Cost, cost_of
 from tests.stores.steps import SUBMISSION, a_stored_run, claim, granting, moved, nothing
@@ -158,3 +158,17 @@ def test_the_deployments_of_all_due_runs_are_read_in_one_request():
         return Decision()
 
     claim(place.store, decide=decide)
+
+
+def test_looking_for_work_costs_each_idle_pool_a_request_for_each_kind_and_queue():
+    place = a_place()
+    place.store.restore(pools=[a_pool(f"idle-{number:02}", queues=["default", "high"]) for number in range(BATCH)])
+    place.store.delete_pool("pool", expected_version=1)
+    place.recorder.requests.clear()
+    assert place.store.pools_with_work(NOW) == []
+    cost = cost_of(place.recorder.requests)
+    assert (cost.requests, cost.written) == (1 + 1 + BATCH * (3 + 2), 0)
+    assert cost.read <= 2 + BATCH * (2 + 3 + 2)
+    place.recorder.requests.clear()
+    place.store.heartbeats(place.store.pool_names(), NOW)
+    assert cost_of(place.recorder.requests).requests == 2
