@@ -22,15 +22,15 @@ STAMP = f"dispatcher/{FILE.name}"
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What is to be built."""
+    """The order of a package."""
 
     target: Target
     extras: tuple[str, ...]
     """Extras of push-dispatcher: providers, stores and telemetry that the function uses."""
     validation: bool = False
-    """With what checks input, which creating a run in the function needs and a tick does not."""
+    """Include the libraries that check input. Creating a run in the function needs them; a tick does not."""
     whole: bool = False
-    """With what the runtime brings as well: boto3 of the lock's version instead of the runtime's."""
+    """Include what the runtime brings: boto3 in the lock's version instead of the runtime's."""
     compiled: bool = True
     compile_with: str | None = None
     """An interpreter of the target's version; without one, the first that is found."""
@@ -58,7 +58,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """What was built."""
+    """The result of a build."""
 
     order: Order
     size: int
@@ -99,7 +99,7 @@ def _interpreter(order: Order) -> str | None:
 
 
 def _contents(target: Target, wheels: Sequence[Wheel], lock: Lock) -> Iterator[tuple[str, str, bytes]]:
-    """Of each file of the package: whose it is, its place below the top, and what is in it."""
+    """For each file of the package: its owner, its path below the top, and its content."""
     platform = target.platform
     for name, words in platform.files.items():
         yield DISTRIBUTION, name, words.encode()
@@ -115,7 +115,7 @@ def _contents(target: Target, wheels: Sequence[Wheel], lock: Lock) -> Iterator[t
 
 
 def _lay_out(contents: Iterable[tuple[str, str, bytes]], root: Path) -> dict[str, str]:
-    """Put every file where the function will see it; the answer says whose each is.
+    """Put every file where the function will see it, and return the owner of each.
 
     Raises `PackagingError` when two distributions bring different files of one name.
     """
@@ -149,6 +149,6 @@ def _part(name: str, version: str, sizes: Sequence[tuple[int, int]]) -> Part:
 
 
 def _source(place: str) -> str:
-    """Of a .pyc file, the source that it was made from."""
+    """The source from which a .pyc file was made."""
     path = PurePosixPath(place)
     return str(path.parent.parent / f"{path.name.partition('.')[0]}.py") if path.suffix == ".pyc" else place

@@ -59,7 +59,7 @@ def _is(path: str, version: str) -> bool:
 
 
 def _asked(path: str) -> tuple[str, str, str]:
-    """What an interpreter says of itself; nothing where it does not start, as a version manager's stand-in may not."""
+    """What an interpreter reports about itself; nothing where it does not start, as a version manager's stub may not."""
     try:
         done = subprocess.run([path, "-c", _PROBE], check=False, capture_output=True, text=True, timeout=30)  # noqa: S603 - asked for its version
     except (OSError, subprocess.TimeoutExpired):

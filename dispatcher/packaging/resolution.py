@@ -19,7 +19,7 @@ from dispatcher.packaging.wheels import Source, Wheel, download
 
 DISTRIBUTION = "push-dispatcher"
 VALIDATION = frozenset({"jsonschema", "pydantic", "regex"})
-"""What checks input. No tick needs it; creating a run in the function does."""
+"""The extra that checks input. No tick needs it; creating a run in the function does."""
 EXTRAS = ("aws", "azure", "docker", "gcp", "kubernetes", "modal", "postgres", "prefect", "schedules", "telemetry", "vertex")
 """The extras that a function may want: providers, stores, telemetry, and what reads schedules."""
 
@@ -28,7 +28,7 @@ Wanted = frozenset[tuple[str, str]]
 
 
 def roots(extras: Iterable[str], target: Target, *, validation: bool) -> Wanted:
-    """What a function with these extras asks for itself, and its platform's host.
+    """The requirements of a function with these extras, and of its platform's host.
 
     Raises `PackagingError` for an extra that is none of a function.
     """
@@ -43,7 +43,7 @@ def roots(extras: Iterable[str], target: Target, *, validation: bool) -> Wanted:
 
 
 def resolve(needed: Wanted, lock: Lock, target: Target, source: Source, *, without: frozenset[str]) -> tuple[Wheel, ...]:
-    """Fetch the wheels that are wanted and what these need, but for the names `without`; sorted by name.
+    """Fetch the requested wheels and their dependencies, except the names in `without`; sorted by name.
 
     Level by level: a wheel has to be there before it can say what it needs. Raises `PackagingError`.
     """

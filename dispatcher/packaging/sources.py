@@ -19,18 +19,18 @@ ROOMS = ("dispatcher", "providers")
 TOP = Path(next(iter(dispatcher.__path__))).resolve().parent
 """Where our rooms are: a clone, or what a package was installed into."""
 NEEDED = frozenset({".py", ".json", ".sql"})
-"""The files that code reads or is."""
+"""The suffixes of code, and of files that code reads."""
 TOLERATED = frozenset({".md", ".typed", ".pyc"})
-"""What may lie beside them and is of no use in a function."""
+"""Files that may lie beside them and that no function needs."""
 LEFT_OUT = ("dispatcher/cli", "dispatcher/packaging", "dispatcher/web", "providers/emulators", "providers/testing.py")
-"""What no function uses; nothing in there is looked at."""
+"""Rooms that no function uses. Their files are ignored."""
 LIST = Path(__file__).with_name("contents.txt")
 UNLISTED = (
     "not in the list of what a package holds; move it out of the code or, where it belongs to it, add it to git and run "
     "python -m dispatcher.packaging.sources"
 )
 SHOWN = 10
-"""Names of an error message."""
+"""The most names that an error message lists."""
 
 
 def files(top: Path = TOP) -> Iterator[tuple[str, bytes]]:

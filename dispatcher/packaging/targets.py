@@ -87,12 +87,12 @@ class Target:
     python: str
 
     def __str__(self) -> str:
-        """For people."""
+        """The target's name for people."""
         return f"{self.name} {self.arch}, Python {self.python} with glibc 2.{self.platform.glibc[self.python]}"
 
     @property
     def platform(self) -> Platform:
-        """What is known of the platform."""
+        """The platform's properties."""
         return PLATFORMS[self.name]
 
     @property

@@ -28,7 +28,7 @@ _INSTALLED = frozenset({"purelib", "platlib"})
 
 
 _VERSIONS = re.compile(r" \(from versions: [^)]*\)")
-"""Every version that there is, as pip lists them: the lock has decided already."""
+"""pip's list of all versions, which its messages lose: the lock has already decided."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ class Wheel:
 
     @property
     def requirements(self) -> tuple[Requirement, ...]:
-        """What it needs, markers and all."""
+        """Its requirements, with their markers."""
         return tuple(Requirement(line) for line in self.metadata.get_all("Requires-Dist", []))
 
     def files(self) -> Iterator[tuple[str, bytes]]:
-        """What is installed of it: paths below the package's root, and contents."""
+        """Its installed files: paths below the package's root, and contents."""
         with ZipFile(self.path) as wheel:
             for info in wheel.infolist():
                 place = None if info.is_dir() else _place(info.filename)
@@ -77,12 +77,12 @@ class Wheel:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where wheels come from and go to."""
+    """Fetches wheels and keeps them."""
 
     into: Path
     """A directory of this build alone."""
     kept: Path | None = None
-    """A directory that outlives it: what is in there is not fetched again."""
+    """A directory that outlives the build: its wheels are not fetched again."""
 
 
 def download(entries: Sequence[Locked], target: Target, source: Source) -> tuple[Wheel, ...]:
