@@ -29,6 +29,7 @@ class Invocation:
     function: str
     """The function's name, with its qualifier where the request had one."""
     event: Any
+    region: str = "us-east-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Functions:
         if function not in {existing.function_name for existing in lambda_backends[self.account][region].list_functions()}:
             arn = f"arn:aws:lambda:{region}:{self.account}:function:{name}"
             raise EcsError("ResourceNotFoundException", f"Function not found: {arn}", status=404)
-        self.invocations.append(Invocation(function=name, event=request.json()))
+        self.invocations.append(Invocation(function=name, event=request.json(), region=region))
         return Response(status=202)
 
 

@@ -2,7 +2,8 @@
 
 moto's own enforcement knows actions alone. Here a policy's resources and conditions count too, for what the dispatcher calls:
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html, and likewise for
-DynamoDB. Boundaries, session policies, policies of organisations and of resources are not looked at.
+DynamoDB. Of resources, the policies of roles and functions are looked at; boundaries, session policies and policies of
+organisations are not.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
-from providers.emulators.ecs import functions
+from providers.emulators.ecs import functions, resource_policies
 from providers.emulators.ecs.errors import EcsError
 from providers.emulators.web import Request
 
@@ -50,13 +51,17 @@ class Permissions:
         signer = self._signer(request)
         if signer is None:
             return
-        caller, statements = signer
+        role, caller, statements = signer
         for need in needs:
             for resource in need.resources:
+                if need.action == "lambda:InvokeFunction" and resource_policies.admits(resource, role):
+                    continue  # in one account, either policy is enough
                 _demand(caller, statements, need, resource, code)
+                if need.action == "sts:AssumeRole" and not resource_policies.trusts(resource, role):
+                    raise _refusal(caller, need, resource, code, "because the role's trust policy does not allow it")
 
-    def _signer(self, request: Request) -> tuple[str, list[Mapping[str, Any]]] | None:
-        """Who signed, and the statements of the role's policies."""
+    def _signer(self, request: Request) -> tuple[str, str, list[Mapping[str, Any]]] | None:
+        """Who signed: the role's ARN, the session's ARN, and the statements of the role's policies."""
         signed = _KEY.search(request.headers.get("authorization", ""))
         sts, iam = sts_backends[self.account][PARTITION], iam_backends[self.account][PARTITION]
         session = sts.get_assumed_role_from_access_key(signed.group(1)) if signed else None
@@ -67,12 +72,15 @@ class Permissions:
         attached = iam.list_attached_role_policies(role)[0]
         documents += [version.document for policy in attached for version in policy.versions if version.is_default]
         caller = f"arn:{PARTITION}:sts::{self.account}:assumed-role/{role}/{session.session_name}"
-        return caller, [statement for document in documents for statement in _listed(json.loads(document)["Statement"])]
+        statements = [statement for document in documents for statement in _listed(json.loads(document)["Statement"])]
+        return session.role_arn, caller, statements
 
 
 def needs(service: str, operation: str, body: Mapping[str, Any], where: Where) -> Iterator[Need]:
-    """The rights that a request needs; `body` is empty for a service that does not speak JSON."""
+    """The rights that a request needs; `body` is empty for a service that speaks neither JSON nor forms."""
     if service == "sts":
+        if operation == "AssumeRole":
+            yield Need("sts:AssumeRole", (body["RoleArn"],))
         return
     invoked = functions.invoked(operation)
     if invoked:
@@ -181,7 +189,11 @@ def _demand(caller: str, statements: Iterable[Mapping[str, Any]], need: Need, re
             if "Deny" in speaking
             else f"because no identity-based policy allows the {need.action} action"
         )
-        raise EcsError(code, f"User: {caller} is not authorized to perform: {need.action} on resource: {resource} {why}")
+        raise _refusal(caller, need, resource, code, why)
+
+
+def _refusal(caller: str, need: Need, resource: str, code: str, why: str) -> EcsError:
+    return EcsError(code, f"User: {caller} is not authorized to perform: {need.action} on resource: {resource} {why}")
 
 
 def _speaks(statement: Mapping[str, Any], need: Need, resource: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import urllib.parse
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -199,11 +200,10 @@ class EcsEmulator(Emulator):
     def _check_permissions(self, service: str, operation: str, request: Request) -> None:
         if not self.enforce_permissions:
             return
-        body = request.json() if "json" in request.headers.get("content-type", "") else {}
         where = Where(self.account, _scope(request)[0] or self.region, self.tasks.tags)
         code = "UnauthorizedOperation" if service == "ec2" else "AccessDeniedException"
         with self.aws.lock:
-            self.permissions.check(request, needs(service, operation, body, where), code=code)
+            self.permissions.check(request, needs(service, operation, _parameters(request), where), code=code)
 
     def _with_fault(self, operation: str, act: Callable[[Fault | None], Response]) -> Response:
         fault = self.faults.take(operation)
@@ -251,6 +251,15 @@ class EcsEmulator(Emulator):
 def _json(body: Mapping[str, Any]) -> Response:
     text = json.dumps(body).encode()
     return Response(headers={"Content-Type": errors.CONTENT_TYPE, "x-amzn-RequestId": str(uuid.uuid4())}, body=text)
+
+
+def _parameters(request: Request) -> Mapping[str, Any]:
+    """What a request in JSON, or in the form of the query protocol, asks for; empty for any other."""
+    kind = request.headers.get("content-type", "")
+    if "urlencoded" in kind:
+        return dict(urllib.parse.parse_qsl(request.body.decode()))
+    body: Mapping[str, Any] = request.json() if "json" in kind else {}
+    return body
 
 
 def _scope(request: Request) -> tuple[str, str]:

@@ -166,3 +166,45 @@ def test_a_right_on_tagged_tasks_stops_no_other_and_none_twice(role, emulator):
     refused(lambda: ecs.stop_task(task=other), "ecs:StopTask", other)
     ecs.stop_task(task=tagged)
     refused(lambda: ecs.stop_task(task=tagged), "ecs:StopTask", tagged)  # a stopping task has no tags any more
+
+
+def trust(principal):
+    allowed = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": principal}}
+    return json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+
+
+@pytest.mark.parametrize("principal", [f"arn:aws:iam::{ACCOUNT}:role/dispatcher", f"arn:aws:iam::{ACCOUNT}:root"])
+def test_a_role_becomes_another_where_its_own_policy_and_the_trust_of_the_other_allow_it(principal, role, emulator):
+    root = boto3.Session(region_name="us-east-1", aws_access_key_id="root", aws_secret_access_key="root")
+    iam = root.client("iam", endpoint_url=emulator.url)
+    jobs, closed = (
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust(who))["Role"]["Arn"]
+        for name, who in (("jobs", principal), ("closed", f"arn:aws:iam::{ACCOUNT}:role/somebody"))
+    )
+    session = {"RoleSessionName": "tick"}
+    allowed = {"Action": "sts:AssumeRole", "Resource": [jobs, closed]}
+    assert role("sts", allowed).assume_role(RoleArn=jobs, **session)["Credentials"]["AccessKeyId"]
+    refused(lambda: role("sts", allowed).assume_role(RoleArn=closed, **session), "sts:AssumeRole", closed)
+    other = {"Action": "sts:AssumeRole", "Resource": closed}
+    refused(lambda: role("sts", other).assume_role(RoleArn=jobs, **session), "sts:AssumeRole", jobs)
+
+
+def test_a_function_is_started_by_whom_its_own_policy_names(role, emulator):
+    root = boto3.Session(region_name="us-east-1", aws_access_key_id="root", aws_secret_access_key="root")
+    functions = root.client("lambda", endpoint_url=emulator.url)
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("main.py", "")
+    functions.create_function(
+        FunctionName="dispatcher",
+        Role=f"arn:aws:iam::{ACCOUNT}:role/dispatcher",
+        Code={"ZipFile": code.getvalue()},
+        Runtime="python3.13",
+        Handler="main.handler",
+    )
+    nothing = role("lambda", {"Action": "ecs:RunTask", "Resource": "*"})
+    granted = {"FunctionName": "dispatcher", "Action": "lambda:InvokeFunction"}
+    functions.add_permission(**granted, StatementId="other", Principal=f"arn:aws:iam::{ACCOUNT}:role/somebody")
+    refused(lambda: nothing.invoke(**EVENT), "lambda:InvokeFunction", FUNCTION)
+    functions.add_permission(**granted, StatementId="wake", Principal=f"arn:aws:iam::{ACCOUNT}:role/dispatcher")
+    assert nothing.invoke(**EVENT)["StatusCode"] == 202
