@@ -45,6 +45,12 @@ MAX_BYTES = 16 * 1024 * 1024
 
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
+VARIABLES: Mapping[str, Any] = {
+    "description": "Names that `${NAME}` stands for in this file's values, each with its default; null: --var has to give it.",
+    "type": "object",
+    "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+}
+"""What the command line replaces before a configuration is read."""
 ASIDE = "x-"
 """Top-level keys with this prefix belong to the author; they hold anchors."""
 
@@ -92,7 +98,7 @@ class Entry(BaseModel):
 def configuration_schema() -> dict[str, Any]:
     """The JSON Schema of a configuration file (draft 2020-12)."""
     schema = TypeAdapter(file_model()).json_schema()
-    aside = {f"^{ASIDE}": {"description": "Your own: a place for anchors."}}
+    aside = {f"^{ASIDE}": {"description": "Your own: a place for anchors."}, "^variables$": VARIABLES}
     return {"$schema": SCHEMA_DIALECT, **schema, "title": "push-dispatcher configuration", "patternProperties": aside}
 
 

@@ -28,9 +28,15 @@ CHANGES = 2
 
 
 def file_options(function: Function) -> Function:
-    """`--file` and `--prune`, for `plan` and `apply`."""
+    """`--file`, `--overlay`, `--var` and `--prune`, for `plan` and `apply`."""
     prune = "Delete the work pools and deployments that the files do not name."
     function = click.option("--prune", is_flag=True, help=prune)(function)
+    words = "The value of a variable that a file declares under `variables`: `${NAME}` in its values. Repeat it for more."
+    function = click.option("--var", "assignments", multiple=True, metavar="NAME=VALUE", help=words)(function)
+    words = (
+        "Change the configuration by this file or directory: mappings merge, lists and values replace, null removes. Repeat it."
+    )
+    function = click.option("--overlay", "overlays", multiple=True, metavar="FILE", help=words)(function)
     words = (
         "The configuration, as YAML or JSON: a file, a directory of YAML files, or - for standard input. Repeat it for more; "
     )
@@ -38,18 +44,40 @@ def file_options(function: Function) -> Function:
     return click.option("-f", "--file", "sources", multiple=True, metavar="FILE", help=words)(function)
 
 
-@click.command(cls=Command, example="dispatcher plan\ndispatcher plan -f pools.yaml -f deployments/ --prune --json")
+@click.command(
+    cls=Command,
+    example="dispatcher plan\ndispatcher plan -f pools.yaml -f deployments/ --prune --json\n"
+    "dispatcher plan --overlay production.yaml --var IMAGE_TAG=1.4.2 --format markdown",
+)
 @file_options
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "markdown", "json"]),
+    default="text",
+    help="text; markdown for a pull request's comment; or json, which is --json.",
+)
 @secrets.show_option
 @pass_context
-def plan(context: Context, /, sources: Sequence[str], *, prune: bool) -> Answer:
+def plan(
+    context: Context,
+    /,
+    sources: Sequence[str],
+    overlays: Sequence[str],
+    assignments: Sequence[str],
+    form: str,
+    *,
+    prune: bool,
+) -> Answer:
     """Show what a configuration file would change, and the hash of the stored configuration. It changes nothing.
 
     Exit codes: 0 nothing to change, 2 changes, 1 the file has faults, each with its line.
     """
-    plan = _plan(context, sources, prune=prune)
+    plan = _plan(context, sources, overlays, assignments, prune=prune)
     exit_code = CHANGES if plan.changes else 0
-    return Answer(data=shapes.plan(plan, applied=False), view="plan", secrets=_secrets(plan), exit_code=exit_code)
+    context.as_json = context.as_json or form == "json"
+    view = "output.markdown:show_plan" if form == "markdown" else "plan"
+    return Answer(data=shapes.plan(plan, applied=False), view=view, secrets=_secrets(plan), exit_code=exit_code)
 
 
 @click.command(cls=Command, example="dispatcher apply\ndispatcher apply -f dispatcher.yaml --expect 4f53cda18c2baa0c")
@@ -58,13 +86,23 @@ def plan(context: Context, /, sources: Sequence[str], *, prune: bool) -> Answer:
 @yes_option
 @secrets.show_option
 @pass_context
-def apply(context: Context, /, sources: Sequence[str], expect: str | None, *, prune: bool, yes: bool) -> Answer:
+def apply(
+    context: Context,
+    /,
+    sources: Sequence[str],
+    overlays: Sequence[str],
+    assignments: Sequence[str],
+    expect: str | None,
+    *,
+    prune: bool,
+    yes: bool,
+) -> Answer:
     """Change the stored configuration to what a file says: all of it, or nothing.
 
     A field that the file leaves out gets its default, and a queue that the file leaves out of its pool is deleted. A pause
     stays if the file does not mention it. Work pools and deployments that the file does not name stay, unless --prune is given.
     """
-    plan = _plan(context, sources, prune=prune)
+    plan = _plan(context, sources, overlays, assignments, prune=prune)
     gone = [change for change in plan.changes if change.action is Action.DELETE]
     if gone:
         names = ", ".join(f"{change.noun} {change.name!r}" for change in gone)
@@ -104,8 +142,10 @@ def schema(target: str | None) -> Answer:
     return Answer(data={"file": target}, text=f"Wrote the JSON Schema to {target}.")
 
 
-def _plan(context: Context, sources: Sequence[str], *, prune: bool) -> Plan:
-    document = configuration_file.read(sources)
+def _plan(
+    context: Context, sources: Sequence[str], overlays: Sequence[str], assignments: Sequence[str], *, prune: bool
+) -> Plan:
+    document = configuration_file.read(sources, overlays=overlays, assignments=assignments)
     with located(document):
         return context.client.plan(document.value, prune=prune)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dispatcher.cli.input import yaml_files
+from dispatcher.cli.input.overlays import filled, given_values, laid_over
 from dispatcher.cli.input.values import STANDARD_INPUT, parse_json
 from dispatcher.cli.input.yaml_files import Document, Place
 from dispatcher.client import configuration_schema
@@ -26,15 +27,22 @@ EDITOR_LINE = f"# yaml-language-server: $schema={SCHEMA_NAME}\n"
 """Names the schema for editors (https://github.com/redhat-developer/yaml-language-server#using-inlined-schema)."""
 
 
-def read(sources: Sequence[str]) -> Document:
+def read(sources: Sequence[str], *, overlays: Sequence[str] = (), assignments: Sequence[str] = ()) -> Document:
     """Read one configuration from one file or several, with the template files that it names.
 
-    Without a source it reads `DEFAULT`. Raises `InvalidInput` with file and line for a fault of a file, and for a noun that
-    two files hold.
+    Without a source it reads `DEFAULT`. `overlays` change it, in their order; `assignments` (`NAME=VALUE`) are the values of
+    its variables. Raises `InvalidInput` with file and line for a fault of a file, and for a noun that two files hold.
     """
     if not sources and not Path(DEFAULT).exists():
         raise InvalidInput("file", [Fault("-f", f"name a configuration file; there is no {DEFAULT} here (dispatcher init)")])
-    documents = [_read(file) for source in sources or (DEFAULT,) for file in _files(source)]
+    document = _whole(sources or (DEFAULT,))
+    for overlay in overlays:
+        document = laid_over(document, _whole([overlay]))
+    return filled(document, given_values(assignments))
+
+
+def _whole(sources: Sequence[str]) -> Document:
+    documents = [_read(file) for source in sources for file in _files(source)]
     return documents[0] if len(documents) == 1 else _together(documents)
 
 
