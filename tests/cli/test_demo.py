@@ -82,6 +82,13 @@ def test_all_clouds_run_the_same_and_leave_nothing(cli, tmp_path, monkeypatch):
     assert processes_of(tmp_path) == []
 
 
+@pytest.mark.parametrize("words", [("--all",), ("--ecs",)])
+def test_a_demo_says_what_it_starts_before_it_loads_anything_of_it(words, cli):
+    said = cli.alone("demo", *words, before="sys.modules['moto'] = sys.modules['providers.emulators.base'] = None")
+    assert said.exit_code == 1
+    assert said.out.startswith("Starting "), "the imports come after the first line"
+
+
 @pytest.mark.parametrize(
     ("module", "extra"),
     [("moto", "emulators"), ("google.cloud.run_v2", "gcp"), ("azure.mgmt.containerinstance", "azure"), ("modal", "modal")],

@@ -33,6 +33,7 @@ def names(directory):
     return {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}
 
 
+@pytest.mark.long  # AWS's plug-in takes seconds to start
 @needs("hashicorp/aws")
 def test_a_pool_on_ecs_gets_a_root_module_that_terraform_and_the_aws_provider_find_right(written, tmp_path):
     written("ecs:push")
@@ -172,7 +173,7 @@ def test_the_modules_travel_in_the_wheel(tmp_path):
     modules = {path.relative_to(ROOT / "infra").as_posix() for path in (ROOT / "infra/modules").rglob("*.tf")}
     assert len(modules) > 30
     assert {f"dispatcher/cli/terraform/{module}" for module in modules} <= inside
-    assert "dispatcher/cli/terraform/roots/ecs/main.tf" in inside
+    assert {"dispatcher/cli/terraform/roots/ecs/main.tf", "dispatcher/cli/serverless.yml"} <= inside
 
 
 @pytest.mark.parametrize("cloud", ["aws", "gcp", "azure"])
@@ -193,3 +194,23 @@ def test_init_asks_for_a_configuration_or_a_root_module(cli):
         refused = cli(*words)
         assert refused.exit_code == 2
         assert "Give --type for a configuration, or --infrastructure for a Terraform root module." in " ".join(refused.errors)
+
+
+def test_init_writes_the_service_of_the_serverless_framework_without_a_clone(cli, tmp_path):
+    target = tmp_path / "service"
+    answer = cli.ok("init", "--infrastructure", "serverless", "--output", str(target))
+    assert answer["files"] == [str(target / "serverless.yml")]
+    assert (target / "serverless.yml").read_bytes() == (ROOT / "serverless.yml").read_bytes()
+    (tested,) = set(re.findall(r"npx (osls@[\d.]+) deploy", (ROOT / "serverless.yml").read_text()))
+    assert [step.partition(" ")[0] for step in answer["next"]] == ["cd", "dispatcher", "npx", "npx"]
+    assert all(tested in step for step in answer["next"][2:])
+    said = cli("init", "--infrastructure", "serverless", "--output", str(target))
+    assert said.out.splitlines()[0] == f"Wrote 1 file to {target}; infra/serverless.md explains them."
+
+
+def test_the_first_block_of_every_page_works_without_a_clone():
+    for page, cloud in {"aws": "aws", "gcp": "gcp", "azure": "azure", "serverless": "serverless"}.items():
+        text = (ROOT / "infra" / f"{page}.md").read_text()
+        first = text.partition("```sh\n")[2].partition("```")[0]
+        assert f"dispatcher init --infrastructure {cloud} && cd infrastructure" in first
+        assert "clone" not in text.partition("```sh\n")[0]

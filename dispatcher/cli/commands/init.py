@@ -6,13 +6,16 @@ import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.input import configuration_file, yaml_files
 from dispatcher.client import default_base_job_template
+
+if TYPE_CHECKING:
+    from dispatcher.cli.terraform.writing import RootModule
 
 WIDTH = 110
 FIRST_POOL = "my-pool"
@@ -93,8 +96,8 @@ deployments:
 @click.option(
     "--infrastructure",
     "cloud",
-    type=click.Choice(["aws", "gcp", "azure"]),
-    help="Write a Terraform root module instead: a first pool in that cloud, and the dispatcher that serves it.",
+    type=click.Choice(["aws", "gcp", "azure", "serverless"]),
+    help="Write a Terraform root module instead, with a first pool in that cloud and its dispatcher; or serverless.yml.",
 )
 @click.option(
     "-o", "--output", type=A_DIRECTORY, metavar="DIR", default="infrastructure", show_default=True, help="Where to write that."
@@ -105,9 +108,11 @@ def init(pool_type: str | None, cloud: str | None, output: Path, target: str, *,
     """Write a commented first configuration for a provider, and its JSON Schema beside it."""
     if (pool_type is None) == (cloud is None):
         raise click.UsageError("Give --type for a configuration, or --infrastructure for a Terraform root module.")
-    if pool_type is None:
-        return _infrastructure(str(cloud), output, force=force)
-    files = configuration_file.write_new(Path(target), starter(pool_type, target), force=force)
+    if cloud == "serverless":
+        return _serverless(output, force=force)
+    if cloud is not None:
+        return _infrastructure(cloud, output, force=force)
+    files = configuration_file.write_new(Path(target), starter(str(pool_type), target), force=force)
     text = f"Wrote {' and '.join(files)}.\nTry: dispatcher plan -f {target}"
     return Answer(data={"files": files, "type": pool_type}, text=text)
 
@@ -117,13 +122,25 @@ def _infrastructure(cloud: str, directory: Path, *, force: bool) -> Answer:
     from dispatcher.cli.terraform import writing  # noqa: PLC0415 - of no use to a configuration
 
     module = writing.root_module(FIRST_POOL, writing.FIRST_TYPES[cloud], is_stored=False)
+    return _written(module, directory, {"pool": FIRST_POOL, "type": writing.FIRST_TYPES[cloud]}, force=force)
+
+
+def _serverless(directory: Path, *, force: bool) -> Answer:
+    """Write the service of the Serverless Framework, likewise."""
+    from dispatcher.cli import serverless  # noqa: PLC0415 - likewise
+
+    return _written(serverless.service(), directory, {}, force=force)
+
+
+def _written(module: RootModule, directory: Path, data: Mapping[str, Any], *, force: bool) -> Answer:
+    """Write the files, and print the next steps."""
+    from dispatcher.cli.terraform import writing  # noqa: PLC0415 - likewise
+
     files = writing.write(module, directory, force=force)
     steps = [f"cd {shlex.quote(str(directory))}", *module.steps]
-    text = "\n".join(
-        [f"Wrote {len(files)} files to {directory}; {module.page} explains them.", "Next:", *(f"  {s}" for s in steps)]
-    )
-    data = {"pool": FIRST_POOL, "type": writing.FIRST_TYPES[cloud], "directory": str(directory), "files": files, "next": steps}
-    return Answer(data=data, text=text)
+    count = "1 file" if len(files) == 1 else f"{len(files)} files"
+    lines = [f"Wrote {count} to {directory}; {module.page} explains them.", "Next:", *(f"  {step}" for step in steps)]
+    return Answer(data={**data, "directory": str(directory), "files": files, "next": steps}, text="\n".join(lines))
 
 
 def starter(pool_type: str, file: str) -> str:
