@@ -100,11 +100,28 @@ def test_the_schemas_say_where_they_come_from(name):
 
 def test_the_modules_allow_the_version_whose_schema_was_looked_at():
     for name, (least, below) in {"google": ("6.50", "8.0"), "azurerm": ("4.55", "5.0")}.items():
-        version, pin = _numbers(schemas.stored(name)["version"]), f'">= {least}, < {below}"'
-        assert _numbers(least) <= version < _numbers(below)
+        stored = schemas.stored(name)
+        assert _numbers(least) <= _numbers(stored["version"]) < _numbers(below)
+        pins = {f'">= {least}, < {below}"'} | {f'">= {_minor(newer["version"])}, < {below}"' for newer in _newer(stored)}
         named = [path for path in INFRA.rglob("versions.tf") if f'"hashicorp/{name}"' in path.read_text()]
         assert len(named) > 2
-        assert [path for path in named if pin not in path.read_text()] == []
+        assert [path for path in named if not any(pin in path.read_text() for pin in pins)] == []
+
+
+def test_a_module_with_what_is_newer_asks_for_a_version_that_has_it():
+    (newer,) = _newer(schemas.stored("google"))
+    using = {path.parent for path in INFRA.rglob("*.tf") if "direct_vpc" in path.read_text()}
+    assert using == {INFRA / "modules/gcp-dispatcher"}
+    for directory in using:
+        assert f'">= {_minor(newer["version"])}, < 8.0"' in (directory / "versions.tf").read_text()
+
+
+def _newer(stored):
+    return [stored["newer"]] if "newer" in stored else []
+
+
+def _minor(version: str) -> str:
+    return version.rpartition(".")[0]
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -106,6 +106,18 @@ resource "google_cloudfunctions2_function" "this" {
     service_account_email            = google_service_account.function.email
     vpc_connector                    = var.vpc_connector
     vpc_connector_egress_settings    = var.vpc_connector == null ? null : "PRIVATE_RANGES_ONLY"
+    direct_vpc_egress                = var.network == null ? null : "VPC_EGRESS_${var.network.egress}"
+
+    # https://cloud.google.com/functions/docs/running/direct-vpc
+    dynamic "direct_vpc_network_interface" {
+      for_each = var.network == null ? [] : [var.network]
+
+      content {
+        network    = direct_vpc_network_interface.value.network
+        subnetwork = direct_vpc_network_interface.value.subnetwork
+        tags       = direct_vpc_network_interface.value.tags
+      }
+    }
 
     environment_variables = merge(module.settings.environment, {
       DISPATCHER_AUDIENCE        = local.url
@@ -131,6 +143,13 @@ resource "google_cloudfunctions2_function" "this" {
         secret     = secret_environment_variables.value
         version    = "latest"
       }
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = var.network == null || var.vpc_connector == null
+      error_message = "network, vpc_connector: a function takes one of them."
     }
   }
 

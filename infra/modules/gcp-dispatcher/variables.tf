@@ -104,6 +104,22 @@ variable "vpc_connector" {
   default     = null
 }
 
+variable "network" {
+  description = "A VPC that the function reaches directly, without a connector: names of a network, a subnetwork or both, and network tags for firewall rules. egress: PRIVATE_RANGES_ONLY or ALL_TRAFFIC. With Shared VPC, full names. In place of vpc_connector."
+  type        = object({ network = optional(string), subnetwork = optional(string), tags = optional(list(string), []), egress = optional(string, "PRIVATE_RANGES_ONLY") })
+  default     = null
+
+  validation {
+    condition     = var.network == null || try(var.network.network, null) != null || try(var.network.subnetwork, null) != null
+    error_message = "network: name the network, the subnetwork or both."
+  }
+
+  validation {
+    condition     = contains(["PRIVATE_RANGES_ONLY", "ALL_TRAFFIC"], try(var.network.egress, "ALL_TRAFFIC"))
+    error_message = "network: egress is PRIVATE_RANGES_ONLY or ALL_TRAFFIC."
+  }
+}
+
 variable "cpu" {
   description = "CPUs of the function."
   type        = string

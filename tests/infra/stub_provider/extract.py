@@ -36,6 +36,29 @@ THINGS: Mapping[str, tuple[str, ...]] = {
 }
 """What is taken, by the folder's name in the package."""
 
+NEWER: Mapping[str, Mapping[str, Any]] = {
+    "google": {
+        "version": "7.21.0",
+        "source": "pulumi-gcp@10.2.0",
+        "licence": "Apache-2.0",
+        "google_cloudfunctions2_function": {
+            "service_config": {
+                "attributes": {"direct_vpc_egress": "string?"},
+                "blocks": {
+                    "direct_vpc_network_interface": {
+                        "nesting": "list 0 0",
+                        "attributes": {"network": "string?", "subnetwork": "string?", "tags": "list(string)?"},
+                    }
+                },
+            }
+        },
+    }
+}
+"""What a version has that is newer than the last bindings of CDK for Terraform: by resource type and block.
+
+The version is the one that https://cloud.google.com/functions/docs/running/direct-vpc asks for.
+"""
+
 SIMPLE = {"string": "string", "number": "number", "boolean": "bool"}
 COMPUTED = {"String": "string", "Number": "number", "Boolean": "bool", "List": "list(string)", "StringMap": "map(string)"}
 
@@ -161,6 +184,18 @@ def schemas(package: Path, things: tuple[str, ...], source: str) -> dict[str, An
     return {"version": version, **document}
 
 
+def with_newer(document: dict[str, Any], newer: Mapping[str, Any]) -> dict[str, Any]:
+    """The schemas with what a newer version has besides, and where that is from."""
+    origin = {key: value for key, value in newer.items() if isinstance(value, str)}
+    for name, blocks in newer.items():
+        if name not in origin:
+            for block_name, further in blocks.items():
+                place = document["resources"][name]["blocks"][block_name]
+                for part, values in further.items():
+                    place[part] = {**place[part], **values}
+    return {**document, "newer": origin} if origin else document
+
+
 def written(document: Mapping[str, Any]) -> str:
     """JSON with a line for each type, so that a change is seen where it is."""
     lines = []
@@ -183,6 +218,7 @@ def main() -> None:
             with tarfile.open(next(Path(directory).glob("*.tgz"))) as archive:
                 archive.extractall(directory, filter="data")
             document = schemas(Path(directory) / "package", THINGS[provider], source)
+        document = with_newer(document, NEWER.get(provider, {}))
         (DIRECTORY / f"{provider}.json").write_text(written(document))
         print(provider, document["version"], len(document["resources"]), "resources", len(document["data"]), "data sources")
 

@@ -244,3 +244,56 @@ run "no_package_at_all" {
 
   expect_failures = [google_storage_bucket_object.source]
 }
+
+run "a_network_is_reached_directly" {
+  command = plan
+
+  variables {
+    network = { subnetwork = "jobs", tags = ["dispatcher"], egress = "ALL_TRAFFIC" }
+  }
+
+  assert {
+    condition     = google_cloudfunctions2_function.this.service_config[0].direct_vpc_egress == "VPC_EGRESS_ALL_TRAFFIC" && google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface[0].subnetwork == "jobs" && google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface[0].tags[0] == "dispatcher"
+    error_message = "The function is in the subnetwork."
+  }
+}
+
+run "a_function_without_a_network_asks_for_none" {
+  command = plan
+
+  assert {
+    condition     = google_cloudfunctions2_function.this.service_config[0].direct_vpc_egress == null && length(google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface) == 0
+    error_message = "Nothing of a network is given."
+  }
+}
+
+run "a_network_and_a_connector" {
+  command = plan
+
+  variables {
+    network       = { network = "jobs" }
+    vpc_connector = "projects/acme-jobs/locations/europe-west1/connectors/ours"
+  }
+
+  expect_failures = [google_cloudfunctions2_function.this]
+}
+
+run "a_network_without_a_name" {
+  command = plan
+
+  variables {
+    network = { tags = ["dispatcher"] }
+  }
+
+  expect_failures = [var.network]
+}
+
+run "an_egress_that_does_not_exist" {
+  command = plan
+
+  variables {
+    network = { network = "jobs", egress = "ALL" }
+  }
+
+  expect_failures = [var.network]
+}

@@ -37,4 +37,5 @@ module "made" {
   name      = "another"
   store_url = "postgresql://${local.unknown}/dispatcher"
   package   = "function.zip"
+  network   = { network = local.unknown, subnetwork = local.unknown, tags = [local.unknown] }
 }
