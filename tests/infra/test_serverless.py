@@ -33,7 +33,10 @@ ROOT = Path(__file__).parents[2]
 NOWHERE = "http://127.0.0.1:9"
 """What a request over the network would have to pass, if one were made."""
 
-pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed, and osls comes from there")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed, and osls comes from there"),
+    pytest.mark.long,  # osls is installed anew, and takes seconds each time that it packages
+]
 
 
 def shared(tmp_path_factory):
@@ -95,7 +98,6 @@ def listed(value):
     return value if isinstance(value, list) else [value]
 
 
-@pytest.mark.long
 def test_the_template_has_nothing_that_cfn_lint_objects_to(template):
     problems = lint_file(template, ManualArgs(ignore_checks=["W3005"]))  # W3005: a DependsOn that osls adds by itself
     assert [str(match) for match in problems] == []
@@ -314,3 +316,13 @@ def test_parameters_reach_the_policies(package):
     for expected in ("cluster/batch", "task/batch/*", "task-definition/nightly-*:*", "role/worker"):
         assert expected in text
     assert "cluster/default" not in text
+
+
+def test_a_waker_may_start_the_function_and_nobody_may_without_one(package, template):
+    whole = json.loads(package("--param", "waker=arn:aws:iam::123456789012:role/people", name="waker").read_text())
+    permission = whole["Resources"]["WakerPermission"]
+    assert permission["Properties"]["Action"] == "lambda:InvokeFunction"
+    assert (permission["Properties"]["Principal"], permission["Condition"]) == ({"Ref": "Waker"}, "HasWaker")
+    assert whole["Parameters"]["Waker"]["Default"] == "arn:aws:iam::123456789012:role/people"
+    assert whole["Outputs"]["Wake"]["Value"] == {"Fn::GetAtt": ["TickLambdaFunction", "Arn"]}
+    assert json.loads(template.read_text())["Parameters"]["Waker"]["Default"] == ""

@@ -36,6 +36,12 @@ variable "subnets" {
   default     = []
 }
 
+variable "table_name" {
+  description = "Name of the table, where it is not the dispatcher's: after a change of name, or one that was restored."
+  type        = string
+  default     = null
+}
+
 variable "deletion_protection" {
   description = "Whether the table refuses to be destroyed."
   type        = bool
@@ -50,6 +56,12 @@ variable "alarm_actions" {
 
 variable "environment" {
   description = "Further settings of the function."
+  type        = map(string)
+  default     = {}
+}
+
+variable "wakers" {
+  description = "By a name of your choice: ARNs of roles and users that may start ticks with DISPATCHER_WAKE."
   type        = map(string)
   default     = {}
 }
@@ -97,9 +109,11 @@ module "dispatcher" {
   architecture        = var.architecture
   runtime             = var.runtime
   environment         = var.environment
+  table_name          = var.table_name
   deletion_protection = var.deletion_protection
   alarm_actions       = var.alarm_actions
   pools               = { batch = module.pool.dispatcher }
+  wakers              = var.wakers
 }
 
 output "store" {
@@ -115,4 +129,9 @@ output "job_variables" {
 output "function_name" {
   description = "For direct invocations."
   value       = module.dispatcher.function_name
+}
+
+output "wake" {
+  description = "DISPATCHER_WAKE, for the command line of `wakers`."
+  value       = module.dispatcher.wake
 }

@@ -267,6 +267,16 @@ resource "aws_lambda_permission" "tasks" {
   source_arn    = aws_cloudwatch_event_rule.tasks[0].arn
 }
 
+# Whoever has given a pool work may have it ticked at once, and nothing else.
+resource "aws_lambda_permission" "wakers" {
+  for_each = var.wakers
+
+  statement_id  = "Wake-${each.key}"
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.this.function_name
+  principal     = each.value
+}
+
 # Everything in this module is older than this, so a destroy of the module begins with it: while the table is protected, it ends here.
 # Pools that stand beside the module are destroyed at the same time.
 resource "terraform_data" "protection" {
@@ -298,6 +308,7 @@ resource "terraform_data" "protection" {
     aws_lambda_function.this,
     aws_lambda_function_event_invoke_config.this,
     aws_lambda_permission.tasks,
+    aws_lambda_permission.wakers,
     aws_scheduler_schedule.this,
     aws_scheduler_schedule_group.this,
     aws_sqs_queue.dead_letters,

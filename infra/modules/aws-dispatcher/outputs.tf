@@ -18,6 +18,11 @@ output "function_arn" {
   value       = aws_lambda_function.this.arn
 }
 
+output "wake" {
+  description = "DISPATCHER_WAKE, for the command line and the Python API of `wakers`: what they create starts at once."
+  value       = aws_lambda_function.this.arn
+}
+
 output "function_role_arn" {
   description = "The role that other accounts and clouds have to trust."
   value       = local.function_role_arn

@@ -174,6 +174,22 @@ variable "policies" {
   default     = {}
 }
 
+variable "wakers" {
+  description = "By a name of your choice: ARNs of roles and users, or ids of accounts, that may start ticks with DISPATCHER_WAKE, as those of people who create runs. Other accounts have to allow it on their side, too."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name in keys(var.wakers) : can(regex("^[a-zA-Z0-9_-]{1,64}$", name))])
+    error_message = "wakers: names of 1 to 64 letters, digits, hyphens and underscores."
+  }
+
+  validation {
+    condition     = alltrue([for who in values(var.wakers) : can(regex("^([0-9]{12}|arn:aws[a-z-]*:iam::[0-9]{12}:(root|user/.+|role/.+))$", who))])
+    error_message = "wakers: the ARN of a role or a user, as arn:aws:iam::123456789012:role/people, or the id of an account."
+  }
+}
+
 variable "create_roles" {
   description = "Whether to make the roles of function and schedule. With false, give function_role_arn and schedule_role_arn, and give these roles the outputs function_policies and schedule_policy."
   type        = bool

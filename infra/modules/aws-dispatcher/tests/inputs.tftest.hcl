@@ -96,6 +96,29 @@ run "a_schedule_that_is_off" {
   }
 }
 
+run "whoever_may_wake_may_start_the_function" {
+  command = plan
+
+  variables {
+    wakers = { people = "arn:aws:iam::123456789012:role/people", jobs = "210987654321" }
+  }
+
+  assert {
+    condition     = { for name, right in aws_lambda_permission.wakers : name => [right.action, right.principal] } == { people = ["lambda:InvokeFunction", "arn:aws:iam::123456789012:role/people"], jobs = ["lambda:InvokeFunction", "210987654321"] }
+    error_message = "Each gets that right and no other."
+  }
+}
+
+run "everybody_may_not_wake" {
+  command = plan
+
+  variables {
+    wakers = { everybody = "*" }
+  }
+
+  expect_failures = [var.wakers]
+}
+
 run "an_object_in_s3" {
   command = plan
 

@@ -10,15 +10,27 @@ variable "deletion_protection" {
   default     = true
 }
 
+variable "wakers" {
+  description = "By a name of your choice: ARNs of roles and users that may start ticks with DISPATCHER_WAKE."
+  type        = map(string)
+  default     = {}
+}
+
 module "dispatcher" {
   source = "./modules/aws-dispatcher"
 
   package             = var.package
   deletion_protection = var.deletion_protection
   pools               = { "work-pool" = module.pool.dispatcher }
+  wakers              = var.wakers
 }
 
 output "store" {
   description = "DISPATCHER_STORE, for the command line."
   value       = module.dispatcher.store
+}
+
+output "wake" {
+  description = "DISPATCHER_WAKE, for the command line of `wakers`."
+  value       = module.dispatcher.wake
 }

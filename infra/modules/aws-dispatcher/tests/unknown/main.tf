@@ -27,6 +27,7 @@ module "dispatcher" {
   environment       = { DISPATCHER_HOOKS = local.unknown }
   pools             = { batch = { cluster_arn = local.unknown, policy = local.unknown } }
   pool_accounts     = { jobs = local.unknown }
+  wakers            = { people = local.unknown }
   policies          = { more = local.unknown }
   create_roles      = !var.existing
   function_role_arn = var.existing ? local.unknown : null
