@@ -15,6 +15,7 @@ from cronsim import CronSim
 from dispatcher.settings import Settings
 from providers.cloud_run.connection import Connection
 from tests.infra.clouds import PROJECT, STORE, a_package, accepted_by_validation, leaves, of_type, on_the_stub
+from tests.infra.moved import GOOGLE, moves, plan_from
 from tests.infra.terraform import installed
 
 pytestmark = installed
@@ -67,6 +68,12 @@ def service(resources):
 
 def test_what_was_applied_is_settled(deployed):
     assert deployed.settled()
+
+
+def test_a_state_of_0_1_is_taken_over_as_it_is(deployed):
+    printed = plan_from(deployed, {"dispatcher": GOOGLE})
+    assert "Plan: 0 to add, 0 to change, 0 to destroy." in printed
+    assert moves(printed) == {(f"module.dispatcher.{old}", f"module.dispatcher.{new}") for old, new in GOOGLE.items()}
 
 
 def test_the_function_is_built_from_the_zip_with_its_entry_point(resources):

@@ -18,6 +18,12 @@ variable "package" {
   default     = "function.zip"
 }
 
+variable "environment" {
+  description = "Further settings of both functions."
+  type        = map(string)
+  default     = {}
+}
+
 variable "deletion_protection" {
   description = "Whether tables refuse to be destroyed."
   type        = bool
@@ -90,6 +96,7 @@ module "dispatcher_first" {
   name                = var.name
   package             = var.package
   deletion_protection = var.deletion_protection
+  environment         = var.environment
   pools               = { batch = module.pool_first.dispatcher }
 }
 
@@ -107,6 +114,7 @@ module "dispatcher_second" {
   name                = var.name
   package             = var.package
   deletion_protection = var.deletion_protection
+  environment         = var.environment
   pools               = { batch = module.pool_second.dispatcher }
 }
 

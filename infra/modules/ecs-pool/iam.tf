@@ -194,3 +194,9 @@ data "aws_iam_policy_document" "dispatcher" {
     }
   }
 }
+
+# Where `task_policies` calls it by the name that it had.
+moved {
+  from = aws_iam_role_policy.task[0]
+  to   = aws_iam_role_policy.task["task"]
+}

@@ -1,0 +1,112 @@
+# A pool in an ECS cluster that is there already and that others use, too. The dispatcher may stop no task but its own there.
+
+variable "region" {
+  description = "Where everything is made."
+  type        = string
+  default     = "us-east-1"
+}
+
+variable "name" {
+  description = "Name of the dispatcher, and how the name of its pool begins."
+  type        = string
+  default     = "push-dispatcher"
+}
+
+variable "package" {
+  description = "The zip: dispatcher package --target aws-lambda --arch arm64 --python 3.13 --extras aws --output function.zip"
+  type        = string
+  default     = "function.zip"
+}
+
+variable "cluster" {
+  description = "Name of the cluster, in the same account and region."
+  type        = string
+}
+
+variable "subnets" {
+  description = "Ids of the subnets of the tasks; the default VPC without any."
+  type        = list(string)
+  default     = []
+}
+
+variable "bucket" {
+  description = "Name of a bucket of S3 that the jobs write their results to."
+  type        = string
+}
+
+variable "deletion_protection" {
+  description = "Whether the table refuses to be destroyed."
+  type        = bool
+  default     = true
+}
+
+variable "emulator_endpoint" {
+  description = "URL of an emulator of AWS; null is AWS itself."
+  type        = string
+  default     = null
+}
+
+provider "aws" {
+  region                      = var.region
+  access_key                  = var.emulator_endpoint == null ? null : "test"
+  secret_key                  = var.emulator_endpoint == null ? null : "test"
+  skip_credentials_validation = var.emulator_endpoint != null
+  skip_metadata_api_check     = var.emulator_endpoint != null
+  skip_region_validation      = var.emulator_endpoint != null
+
+  endpoints {
+    cloudwatch       = var.emulator_endpoint
+    cloudwatchevents = var.emulator_endpoint
+    cloudwatchlogs   = var.emulator_endpoint
+    dynamodb         = var.emulator_endpoint
+    ecs              = var.emulator_endpoint
+    iam              = var.emulator_endpoint
+    lambda           = var.emulator_endpoint
+    scheduler        = var.emulator_endpoint
+    sqs              = var.emulator_endpoint
+    sts              = var.emulator_endpoint
+  }
+}
+
+data "aws_ecs_cluster" "this" {
+  cluster_name = var.cluster
+}
+
+data "aws_partition" "current" {}
+
+data "aws_iam_policy_document" "results" {
+  statement {
+    sid       = "Results"
+    actions   = ["s3:PutObject"]
+    resources = ["arn:${data.aws_partition.current.partition}:s3:::${var.bucket}/*"]
+  }
+}
+
+module "pool" {
+  source = "../../modules/ecs-pool"
+
+  name           = "${var.name}-batch"
+  create_cluster = false
+  cluster_arn    = data.aws_ecs_cluster.this.arn
+  subnets        = var.subnets
+  task_policies  = { task = data.aws_iam_policy_document.results.json }
+}
+
+module "dispatcher" {
+  source = "../../modules/aws-dispatcher"
+
+  name                = var.name
+  package             = var.package
+  deletion_protection = var.deletion_protection
+  pools               = { batch = module.pool.dispatcher }
+}
+
+output "store" {
+  description = "DISPATCHER_STORE, for the command line."
+  value       = module.dispatcher.store
+}
+
+output "job_variables" {
+  description = "Defaults for the pool's base job template."
+  value       = module.pool.job_variables
+}

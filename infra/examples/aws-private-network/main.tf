@@ -1,0 +1,156 @@
+# Function and tasks in subnets without a way to the internet: what they call, they reach through endpoints of the VPC.
+# Each interface endpoint is billed by the hour and by the subnet's zone; leave out those that the VPC has already.
+
+variable "region" {
+  description = "Where everything is made."
+  type        = string
+  default     = "us-east-1"
+}
+
+variable "name" {
+  description = "Name of the dispatcher, and how the name of its pool begins."
+  type        = string
+  default     = "push-dispatcher"
+}
+
+variable "package" {
+  description = "The zip: dispatcher package --target aws-lambda --arch arm64 --python 3.13 --extras aws --output function.zip"
+  type        = string
+  default     = "function.zip"
+}
+
+variable "vpc_id" {
+  description = "Id of the VPC. It has to resolve private DNS names."
+  type        = string
+}
+
+variable "subnets" {
+  description = "Ids of its private subnets, each in a zone of its own, for function, tasks and endpoints."
+  type        = list(string)
+}
+
+variable "route_tables" {
+  description = "Ids of the route tables of these subnets: DynamoDB and S3 are reached through them."
+  type        = list(string)
+}
+
+variable "deletion_protection" {
+  description = "Whether the table refuses to be destroyed."
+  type        = bool
+  default     = true
+}
+
+variable "emulator_endpoint" {
+  description = "URL of an emulator of AWS; null is AWS itself."
+  type        = string
+  default     = null
+}
+
+provider "aws" {
+  region                      = var.region
+  access_key                  = var.emulator_endpoint == null ? null : "test"
+  secret_key                  = var.emulator_endpoint == null ? null : "test"
+  skip_credentials_validation = var.emulator_endpoint != null
+  skip_metadata_api_check     = var.emulator_endpoint != null
+  skip_region_validation      = var.emulator_endpoint != null
+
+  endpoints {
+    cloudwatch       = var.emulator_endpoint
+    cloudwatchevents = var.emulator_endpoint
+    cloudwatchlogs   = var.emulator_endpoint
+    dynamodb         = var.emulator_endpoint
+    ec2              = var.emulator_endpoint
+    ecs              = var.emulator_endpoint
+    iam              = var.emulator_endpoint
+    lambda           = var.emulator_endpoint
+    scheduler        = var.emulator_endpoint
+    sqs              = var.emulator_endpoint
+    sts              = var.emulator_endpoint
+  }
+}
+
+locals {
+  # Fargate pulls images from ECR, which keeps layers in S3, and writes logs; the function starts tasks, and with fan-out itself.
+  interfaces = ["ecr.api", "ecr.dkr", "ecs", "lambda", "logs"]
+  gateways   = ["dynamodb", "s3"]
+}
+
+resource "aws_security_group" "inside" {
+  name        = "${var.name}-inside"
+  description = "The function and its tasks: HTTPS, and nobody reaches them"
+  vpc_id      = var.vpc_id
+
+  egress {
+    description = "The endpoints, and through the gateways DynamoDB and S3"
+    from_port   = 443
+    to_port     = 443
+    protocol    = "tcp"
+    cidr_blocks = ["0.0.0.0/0"]
+  }
+}
+
+resource "aws_security_group" "endpoints" {
+  name        = "${var.name}-endpoints"
+  description = "The endpoints: HTTPS from the function and its tasks"
+  vpc_id      = var.vpc_id
+
+  ingress {
+    description     = "The function and its tasks"
+    from_port       = 443
+    to_port         = 443
+    protocol        = "tcp"
+    security_groups = [aws_security_group.inside.id]
+  }
+}
+
+resource "aws_vpc_endpoint" "interfaces" {
+  for_each = toset(local.interfaces)
+
+  vpc_id              = var.vpc_id
+  service_name        = "com.amazonaws.${var.region}.${each.key}"
+  vpc_endpoint_type   = "Interface"
+  subnet_ids          = var.subnets
+  security_group_ids  = [aws_security_group.endpoints.id]
+  private_dns_enabled = true
+}
+
+resource "aws_vpc_endpoint" "gateways" {
+  for_each = toset(local.gateways)
+
+  vpc_id            = var.vpc_id
+  service_name      = "com.amazonaws.${var.region}.${each.key}"
+  vpc_endpoint_type = "Gateway"
+  route_table_ids   = var.route_tables
+}
+
+module "pool" {
+  source = "../../modules/ecs-pool"
+
+  name            = "${var.name}-batch"
+  subnets         = var.subnets
+  security_groups = [aws_security_group.inside.id]
+}
+
+module "dispatcher" {
+  source = "../../modules/aws-dispatcher"
+
+  name                = var.name
+  package             = var.package
+  deletion_protection = var.deletion_protection
+  pools               = { batch = module.pool.dispatcher }
+
+  vpc = {
+    subnet_ids         = var.subnets
+    security_group_ids = [aws_security_group.inside.id]
+  }
+}
+
+output "store" {
+  description = "DISPATCHER_STORE, for the command line."
+  value       = module.dispatcher.store
+}
+
+output "job_variables" {
+  description = "Defaults for the pool's base job template."
+  value       = module.pool.job_variables
+}

@@ -1,0 +1,77 @@
+"""State as the modules of 0.1 have left it: the same resources, under the addresses that they had then."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tests.infra.terraform import Terraform
+
+AWS = {
+    "aws_cloudwatch_metric_alarm.ticks_fail": 'aws_cloudwatch_metric_alarm.this["ticks-fail"]',
+    "aws_cloudwatch_metric_alarm.no_ticks": 'aws_cloudwatch_metric_alarm.this["no-ticks"]',
+    "aws_cloudwatch_metric_alarm.throttled": 'aws_cloudwatch_metric_alarm.this["throttled"]',
+    "aws_cloudwatch_metric_alarm.problems": 'aws_cloudwatch_metric_alarm.this["problems"]',
+    "aws_dynamodb_table.this": "aws_dynamodb_table.this[0]",
+    "aws_iam_role.schedule": "aws_iam_role.schedule[0]",
+    "aws_iam_role.function": "aws_iam_role.function[0]",
+    "aws_iam_role_policy.schedule": "aws_iam_role_policy.schedule[0]",
+    "aws_iam_role_policy.function": "aws_iam_role_policy.function[0]",
+}
+"""Of aws-dispatcher: the address in 0.1, and what it is now."""
+
+GOOGLE = {
+    "google_storage_bucket.source": "google_storage_bucket.source[0]",
+    "google_storage_bucket_object.source": "google_storage_bucket_object.source[0]",
+    "google_monitoring_alert_policy.ticks_fail[0]": 'google_monitoring_alert_policy.this["ticks-fail"]',
+    "google_monitoring_alert_policy.no_ticks[0]": 'google_monitoring_alert_policy.this["no-ticks"]',
+    "google_monitoring_alert_policy.problems[0]": 'google_monitoring_alert_policy.this["problems"]',
+}
+"""Of gcp-dispatcher, likewise."""
+
+ECS_POOL = {"aws_iam_role_policy.task[0]": 'aws_iam_role_policy.task["task"]'}
+"""Of ecs-pool, likewise, where `task_policies` calls the policy of 0.1 by its name."""
+
+
+def plan_from(terraform: Terraform, renamed: Mapping[str, Mapping[str, str]]) -> str:
+    """What `terraform plan` prints for a state with the old addresses, by module; the state is as before afterwards."""
+    present = terraform.state.read_text()
+    try:
+        state = json.loads(present)
+        for module, addresses in renamed.items():
+            for old, new in addresses.items():
+                _rename(state, f"module.{module}", new, old)
+        terraform.state.write_text(json.dumps(state))
+        return terraform.run("plan", "-input=false")
+    finally:
+        terraform.state.write_text(present)
+
+
+def moves(printed: str) -> set[tuple[str, str]]:
+    """From where to where a plan moves resources."""
+    return set(re.findall(r"# (\S+) has moved to (\S+)", printed)) | {
+        (old, new) for new, old in re.findall(r"# (\S+) .*\n\s+# \(moved from (\S+)\)", printed)
+    }
+
+
+def _rename(state: dict[str, Any], module: str, address: str, to: str) -> None:
+    kind, name, index = _parts(address)
+    (resource,) = [
+        each for each in state["resources"] if (each.get("module"), each["type"], each["name"]) == (module, kind, name)
+    ]
+    (instance,) = [each for each in resource["instances"] if each.get("index_key") == index]
+    resource["instances"].remove(instance)
+    _, old_name, old_index = _parts(to)
+    fields = {key: value for key, value in instance.items() if key != "index_key"}
+    own = {**fields, "index_key": old_index} if old_index is not None else fields
+    state["resources"] = [each for each in state["resources"] if each["instances"]]
+    state["resources"].append({**resource, "name": old_name, "instances": [own]})
+
+
+def _parts(address: str) -> tuple[str, str, Any]:
+    match = re.fullmatch(r"(\w+)\.(\w+)(?:\[(.+)\])?", address)
+    assert match is not None, address
+    kind, name, index = match.groups()
+    return kind, name, json.loads(index) if index else None
