@@ -56,8 +56,7 @@ class Terraform:
         self.variables: dict[str, Any] = {}
         self.change(**variables)
         configuration = directory / "terraform.rc"
-        mirror = f'provider_installation {{\n  filesystem_mirror {{ path = "{plugins}" }}\n}}\n' if plugins else ""
-        configuration.write_text(mirror)
+        configuration.write_text(_installation(plugins) if plugins else "")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
         self.environment = {
             **kept,
@@ -92,9 +91,8 @@ class Terraform:
         )
 
     def apply(self) -> None:
-        """Make everything."""
+        """Make everything. Whatever `validate` would refuse is refused here too."""
         self.run("init", "-input=false")
-        self.run("validate")
         self.run("apply", "-auto-approve", "-input=false")
 
     def planned(self) -> dict[str, dict[str, Any]]:
@@ -109,14 +107,26 @@ class Terraform:
         self.run("plan", "-detailed-exitcode", "-input=false")
         return True
 
+    @property
+    def state(self) -> Path:
+        """The file in which Terraform keeps what it has made."""
+        return self.directory / "terraform.tfstate"
+
     def outputs(self) -> dict[str, Any]:
         """The root module's outputs, by name."""
-        return {name: output["value"] for name, output in json.loads(self.run("output", "-json")).items()}
+        return {name: output["value"] for name, output in self._state()["outputs"].items()}
 
     def resources(self) -> dict[str, dict[str, Any]]:
-        """What there is, data included: values by address."""
-        state = json.loads(self.run("show", "-json")).get("values", {}).get("root_module", {})
-        return {resource["address"]: resource["values"] for resource in _resources(state)}
+        """What there is, data included: values by address. Read from the state: `terraform show` would start every plug-in."""
+        return {
+            _address(resource, instance): instance["attributes"]
+            for resource in self._state()["resources"]
+            for instance in resource["instances"]
+        }
+
+    def _state(self) -> dict[str, Any]:
+        state: dict[str, Any] = json.loads(self.state.read_text())
+        return state
 
     def destroy(self) -> None:
         """Remove everything."""
@@ -127,3 +137,17 @@ def _resources(module: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     yield from module.get("resources", ())
     for child in module.get("child_modules", ()):
         yield from _resources(child)
+
+
+def _address(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> str:
+    """As Terraform writes it: `module.pool["batch"].data.aws_region.current[0]`."""
+    parts = [resource.get("module"), "data" if resource["mode"] == "data" else None, resource["type"], resource["name"]]
+    index = f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else ""
+    return ".".join(part for part in parts if part) + index
+
+
+def _installation(plugins: Path) -> str:
+    """Where plug-ins are found. As development overrides they are not hashed anew by every command, 700 MB each time."""
+    places = {f"{place.parents[2].name}/{place.parents[1].name}": place for place in sorted(plugins.glob("*/*/*/*/*_*"))}
+    overrides = "".join(f'    "{name}" = "{place}"\n' for name, place in places.items())
+    return f'provider_installation {{\n  dev_overrides {{\n{overrides}  }}\n  filesystem_mirror {{ path = "{plugins}" }}\n}}\n'

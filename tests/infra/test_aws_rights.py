@@ -29,7 +29,7 @@ from tests.functions.conftest import Clock
 from tests.infra.aws import Root, listed
 from tests.infra.terraform import Terraform, mirror, needs
 
-pytestmark = needs("hashicorp/aws")
+pytestmark = [needs("hashicorp/aws"), pytest.mark.long]  # a plan with AWS's plug-in takes 20 CPU seconds
 
 TENANT = "345678901234"
 """The account in which the role lives."""
@@ -70,7 +70,6 @@ def documents(tenant, tmp_path_factory):
     return {"dispatcher": planned["module.dispatcher.aws_iam_role_policy.function[0]"]["policy"], **managed}
 
 
-@pytest.mark.long
 def test_ten_pools_with_the_longest_names_are_within_the_quotas_of_iam(documents):
     assert len(documents) == 1 + ATTACHED
     assert size(documents["dispatcher"]) < 10_240
@@ -185,7 +184,6 @@ def test_two_pools_live_their_whole_lives_under_the_role(documents, tenant, monk
     assert "not authorized" not in logged
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("right", RIGHTS)
 def test_a_right_that_is_missing_is_named(right, documents, tenant, monkeypatch):
     left = {name: without(document, right) for name, document in documents.items()}

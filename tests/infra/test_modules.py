@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,13 @@ def test_every_module_is_tried_with_values_that_are_not_known_yet(module):
 def test_the_readme_of_every_module_says_what_its_inputs_and_outputs_are():
     done = subprocess.run([sys.executable, INFRA / "document.py", "--check"], check=False, capture_output=True, text=True)
     assert done.stdout == "", "write them anew: python infra/document.py"
+
+
+@pytest.mark.parametrize("example", sorted(path.name for path in (INFRA / "examples").iterdir()))
+def test_every_example_is_applied_or_planned_by_a_test_and_linked_from_a_page(example):
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    assert f'"{example}"' in tests or f'"examples/{example}"' in tests
+    assert any(f"(examples/{example})" in page.read_text() for page in INFRA.glob("*.md"))
 
 
 @installed

@@ -7,23 +7,24 @@ emulator holds every request against that role's policies. Its ticks are the pay
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
-import time
 from collections import Counter
+from contextlib import contextmanager
 
 import pytest
 
-from dispatcher.client import Dispatcher
-from dispatcher.models import TERMINAL_STATES, RunState
+from dispatcher.models import RunState
 from dispatcher.settings import Settings
 from dispatcher.stores.dynamodb.definition import TABLE_DEFINITION, TICK_ACTIONS
-from dispatcher.wiring import wire
+from dispatcher.waking import NotWoken, from_setting
 from providers.emulators.ecs import EcsEmulator
-from tests.functions.lambda_platform.packages import PYTHON, built_once, here
-from tests.functions.lambda_platform.sandbox import PATIENCE, Sandbox, lay_out_runtime, unpack
+from tests.functions.lambda_platform.packages import PYTHON, here
 from tests.infra import aws_promises
+from tests.infra.at_work import a_function, people, the_package, tick_until_all_have_ended
 from tests.infra.aws import Root, listed, of_type, policies
+from tests.infra.moved import AWS, moves, plan_from
 from tests.infra.terraform import INFRA, Terraform, mirror, needs
 
 pytestmark = [needs("hashicorp/aws"), pytest.mark.long]
@@ -41,8 +42,7 @@ def directory(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory):
-    own = tmp_path_factory.getbasetemp()
-    return built_once(own.parent if own.name.startswith("popen-") else own)
+    return the_package(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,7 @@ def deployed(cloud, directory, package):
         "runtime": f"python{PYTHON}",
         "environment": QUICK,
         "alarm_actions": [TOPIC],
+        "wakers": {"people": f"arn:aws:iam::{ACCOUNT}:role/people"},
     }
     terraform = Terraform(directory, "examples/aws-minimal", plugins=mirror("hashicorp/aws"), variables=variables)
     terraform.apply()
@@ -84,17 +85,74 @@ def root(cloud, deployed, monkeypatch):
     cloud.change_settings({"enforce_permissions": False})
 
 
-def people(deployed):
-    """The command line's view: the store that the output names."""
-    return Dispatcher(wire(Settings(store=deployed.outputs()["store"])).store)
-
-
 def test_everything_is_formatted():
     subprocess.run(["terraform", "fmt", "-check", "-recursive", str(INFRA)], check=True)
 
 
 def test_what_was_applied_is_settled(deployed):
     assert deployed.settled()
+
+
+def test_a_state_of_0_1_is_taken_over_as_it_is(deployed):
+    printed = plan_from(deployed, {"dispatcher": AWS})
+    assert "Plan: 0 to add, 0 to change, 0 to destroy." in printed
+    assert moves(printed) == {(f"module.dispatcher.{old}", f"module.dispatcher.{new}") for old, new in AWS.items()}
+
+
+TABLE = "module.dispatcher.aws_dynamodb_table.this[0]"
+
+
+def test_another_name_replaces_the_function_and_leaves_the_table_alone(deployed):
+    deployed.change(name="renamed", table_name="push-dispatcher")
+    printed = deployed.run("plan", "-input=false")
+    deployed.change(name="push-dispatcher", table_name=None)
+    assert "module.dispatcher.aws_lambda_function.this must be replaced" in printed
+    assert f"# {TABLE}" not in printed, "neither replaced nor changed"
+
+
+def test_a_table_that_was_restored_is_taken_over_under_its_new_name(deployed, root):
+    dynamodb, before = root.client("dynamodb"), deployed.state.read_text()
+    names = {"SourceTableName": "push-dispatcher", "TargetTableName": "restored"}
+    dynamodb.restore_table_to_point_in_time(**names, UseLatestRestorableTime=True)
+    try:
+        deployed.change(table_name="restored")
+        deployed.run("state", "rm", TABLE)
+        deployed.run("import", "-input=false", TABLE, "restored")
+        printed = deployed.run("plan", "-input=false")
+    finally:
+        deployed.state.write_text(before)
+        deployed.change(table_name=None)
+        dynamodb.update_table(TableName="restored", DeletionProtectionEnabled=False)
+        dynamodb.delete_table(TableName="restored")
+    assert re.search(r"Plan: 0 to add, \d+ to change, 0 to destroy\.", printed)
+    assert "dynamodb://restored?region=us-east-1" in printed
+    assert f"{TABLE} must be replaced" not in printed
+
+
+def test_a_waker_that_may_do_nothing_else_starts_the_function(deployed, root):
+    iam = root.client("iam")
+    iam.create_role(RoleName="people", AssumeRolePolicyDocument="{}")
+    iam.create_role(RoleName="others", AssumeRolePolicyDocument="{}")
+    try:
+        wake = deployed.outputs()["wake"]
+        with as_a_role(root, "people"):
+            from_setting(wake)(["batch"])
+        with as_a_role(root, "others"), pytest.raises(NotWoken, match="not authorized to perform: lambda:InvokeFunction"):
+            from_setting(wake)(["batch"])
+    finally:
+        for role in ("people", "others"):
+            iam.delete_role(RoleName=role)
+    assert [invocation.event for invocation in root.cloud.functions.invocations] == [{"pool": "batch"}]
+    root.cloud.functions.invocations.clear()
+
+
+@contextmanager
+def as_a_role(root, role):
+    """The environment of whoever has signed in as a role."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in root.environment(role).items():
+            patch.setenv(name, value)
+        yield
 
 
 def test_the_function_has_the_zip_its_table_and_room_for_a_tick(resources):
@@ -203,7 +261,7 @@ def test_no_right_is_wider_than_aws_allows_it_to_be(resources):
 
 
 def test_the_built_zip_dispatches_fifty_runs_over_three_queues_under_the_role(deployed, resources, root, package, directory):
-    client = people(deployed)
+    client = people(deployed.outputs()["store"])
     client.create_work_pool(
         "batch", type="ecs:push", concurrency_limit=8, job_variables={**deployed.outputs()["job_variables"], "image": "busybox"}
     )
@@ -212,23 +270,16 @@ def test_the_built_zip_dispatches_fifty_runs_over_three_queues_under_the_role(de
     queues = ["critical"] * 10 + ["high"] * 15 + ["default"] * 25
     runs = client.create_runs({"pool": "batch", "queue": queue} for queue in queues)
 
-    (schedule,) = of_type(resources, "aws_scheduler_schedule")
-    payload = json.loads(schedule["target"][0]["input"])
-    (function,) = of_type(resources, "aws_lambda_function")
-    task, runtime = unpack(package, directory / "task"), lay_out_runtime(directory / "runtime")
-    environment = {**function["environment"][0]["variables"], **root.environment("push-dispatcher-function-us-east-1")}
-    sandbox = Sandbox(task, runtime, environment, directory / "function.log")
-    deadline = time.monotonic() + PATIENCE
-    try:
-        while client.runs(states=set(RunState) - TERMINAL_STATES, limit=1):
-            assert time.monotonic() < deadline, (directory / "function.log").read_text()
-            report = sandbox.invoke(payload)
-            assert {pool["problem"] for pool in report["pools"]} <= {""}
-    finally:
-        sandbox.close()
+    with a_function(resources, package, root.environment, directory) as function:
 
-    stored = [client.run(run.id) for run in runs]
-    assert Counter((run.state, run.queue) for run in stored) == Counter((RunState.COMPLETED, queue) for queue in queues)
+        def tick():
+            function.invoke(function.payload)
+            root.cloud.advance(1)
+
+        tick_until_all_have_ended([client], tick, function.log.read_text)
+
+    ended = [client.run(run.id) for run in runs]
+    assert Counter((run.state, run.queue) for run in ended) == Counter((RunState.COMPLETED, queue) for queue in queues)
     jobs = root.cloud.jobs()
     assert len(jobs) == 50
     assert root.cloud.peak_live == 8
