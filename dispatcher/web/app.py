@@ -13,17 +13,22 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from dispatcher.client import Dispatcher
+from dispatcher.errors import DispatcherError
 from dispatcher.settings import Settings
 from dispatcher.stores.opening import scheme_of
 from dispatcher.web.access import Access, behind_proxy
+from dispatcher.web.answers import Refused
 from dispatcher.web.api.application import make_api, no_route
 from dispatcher.web.clients import Clients
 from dispatcher.web.guard import Guard
+from dispatcher.web.pages.live import Live
+from dispatcher.web.pages.routes import page_routes
+from dispatcher.web.pages.visit import Pages
 from dispatcher.wiring import Wiring, open_store, wire
 
 
@@ -34,25 +39,30 @@ def create_app(settings: Settings | None = None, *, access: Access | None = None
     """
     settings = settings or Settings.from_environment(os.environ)
     access = access or behind_proxy(settings)
-    clients = _clients(wiring or wire(settings))
+    clients = clients_of(wiring or wire(settings))
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         clients.close()
 
-    routes = [Mount("/api/v1", app=make_api(clients))]
-    return Guard(Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _no_route}), access)
+    pages = Pages(clients=clients)
+
+    def problem(request: Request, error: Exception) -> Response:
+        """The answer for an error, and for an address that no route has."""
+        if isinstance(error, HTTPException) and request.url.path.startswith("/api/"):
+            return no_route(request, error)
+        return pages.problem(request, error)
+
+    app = Starlette(
+        routes=[Mount("/api/v1", app=make_api(clients)), *page_routes(pages, Live(pages))],
+        lifespan=lifespan,
+        exception_handlers=dict.fromkeys((HTTPException, DispatcherError, Refused), problem),
+    )
+    return Guard(app, access)
 
 
-def _no_route(request: Request, error: Exception) -> Response:
-    """An address that no route has."""
-    if request.url.path.startswith("/api/"):
-        return no_route(request, error)
-    return PlainTextResponse("There is nothing at this address.\n", status_code=getattr(error, "status_code", 404))
-
-
-def _clients(wiring: Wiring) -> Clients:
+def clients_of(wiring: Wiring) -> Clients:
     """Clients with a store of their own each; a store in memory is one for all."""
     is_shared = scheme_of(wiring.settings.store) == "memory"
 

@@ -38,7 +38,8 @@ HEADERS: Mapping[str, str] = {
 }
 
 SIGNED_IN = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Signed in</title><meta http-equiv="refresh" content="0;url=/">
+<html lang="en"><meta charset="utf-8"><title>Signed in</title><link rel="icon" href="data:,">
+<meta http-equiv="refresh" content="0;url=/">
 <p>You are signed in. <a href="/">Continue</a></p></html>
 """
 """Not a redirect: the cookie is for requests from our own pages, and the one that a redirect makes comes from elsewhere."""

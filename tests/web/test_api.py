@@ -167,6 +167,9 @@ def test_runs_are_listed_by_filter_and_page(site, pool):
         names, cursor = names + [run["id"] for run in page["items"]], page["next"]
     assert len(set(names)) == len(names) == 5
     assert site.ok("GET", "/runs?state=RUNNING&state=FAILED") == {"items": [], "next": None}
+    assert len(site.ok("GET", "/runs?name=nightly-&since=2020-01-01T00:00:00%2B01:00")["items"]) == 5
+    assert site.ok("GET", "/runs?until=2020-01-01T00:00:00Z")["items"] == site.ok("GET", "/runs?tag=other")["items"] == []
+    assert list(faults(site.api("GET", "/runs?since=yesterday"))) == ["since"]
 
 
 @pytest.mark.parametrize("cursor", ["x", "eyJ9", "W10", "WyIiLCAwXQ", "%00"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from fastapi import APIRouter, Depends, Header, Query
 from starlette.requests import Request
 
 from dispatcher.client import Dispatcher, shapes
+from dispatcher.client.arguments import utc
 from dispatcher.client.logs import job_of, log_text
 from dispatcher.client.requests import run_request
 from dispatcher.client.runs import MAX_PAGE
@@ -18,26 +20,50 @@ from dispatcher.client.secrets import of_runs
 from dispatcher.errors import Conflict, Fault, InvalidInput
 from dispatcher.models import Run, RunRequest, RunState
 from dispatcher.records import RunFilter
-from dispatcher.web.api.cursors import page_of
 from dispatcher.web.api.documents import ACT, CREATE, READ, body_of, documented
 from dispatcher.web.api.requests import NAME_PATTERN, Answer, Client, RunReference, answer
 from dispatcher.web.bodies import MAX_BYTES_OF_RUNS, json_body
+from dispatcher.web.cursors import page_of
 
 MAX_TAIL = 10_000
 
 router = APIRouter()
 
 Text = Annotated[str, Query(max_length=200, pattern=NAME_PATTERN)]
+PlainText = Annotated[str, Query(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
+TIME = {"format": "date-time"}
 
 
 def run_filter(
+    *,
     pool: Text = "",
     queue: Text = "",
     deployment: Text = "",
     state: Annotated[Sequence[RunState], Query(description="Repeat it for more.")] = (),
+    tag: PlainText = "",
+    name: Annotated[str, Query(max_length=200, pattern=NAME_PATTERN, description="What the name begins with.")] = "",
+    since: Annotated[str, Query(max_length=40, description="Created at this time or later.", json_schema_extra=TIME)] = "",
+    until: Annotated[str, Query(max_length=40, description="Created before this time.", json_schema_extra=TIME)] = "",
 ) -> RunFilter:
-    """The filter in a query."""
-    return RunFilter(pool=pool or None, queue=queue or None, deployment=deployment or None, states=frozenset(state) or None)
+    """The filter in a query. Raises `InvalidInput` for a time that is none."""
+    return RunFilter(
+        pool=pool or None,
+        queue=queue or None,
+        deployment=deployment or None,
+        states=frozenset(state) or None,
+        tag=tag or None,
+        name=name or None,
+        since=_time(since, "since"),
+        until=_time(until, "until"),
+    )
+
+
+def _time(text: str, field: str) -> datetime | None:
+    try:
+        return utc(datetime.fromisoformat(text), field) if text else None
+    except ValueError:
+        fault = Fault(field, f"{text!r} is not a time; write it as 2026-01-31T08:00:00+00:00")
+        raise InvalidInput("runs", [fault]) from None
 
 
 @router.get("/runs", operation_id="list_runs", responses=documented(READ, "RunPage", HTTPStatus.BAD_REQUEST))

@@ -1,0 +1,53 @@
+"""Deployments: where they run, when next, and what became of the last runs."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from dispatcher.client import shapes
+from dispatcher.client.secrets import hide, of_runs
+from dispatcher.models import Deployment, Schedule
+from dispatcher.records import RunFilter
+from dispatcher.web.pages.visit import Visit, gone_to
+
+LAST = 20
+
+
+def deployments(visit: Visit) -> Response:
+    """Every deployment."""
+    rows = [(record, _next(visit, record), _last(visit, record)) for record in visit.client.deployments()]
+    return visit.render("deployments.html", rows=rows, in_words=in_words)
+
+
+def deployment(visit: Visit) -> Response:
+    """One deployment."""
+    record = visit.client.deployment(visit.path("deployment"))
+    active = record.active_schedules
+    schedules = [(rule, visit.client.next_windows(rule) if rule.slug in active else ()) for rule in record.schedules]
+    shape = hide(of_runs(visit.client.store, (), [record]), shapes.deployment(record))
+    last = _last(visit, record)
+    return visit.render("deployment.html", deployment=record, schedules=schedules, shape=shape, last=last, in_words=in_words)
+
+
+def pause(visit: Visit) -> Response:
+    """Pause or resume all schedules of a deployment."""
+    name = visit.path("deployment")
+    client = visit.client
+    (client.pause_deployment if visit.sent("paused") == "yes" else client.resume_deployment)(name)
+    return gone_to("deployments", name)
+
+
+def in_words(rule: Schedule) -> str:
+    """A schedule in a few words."""
+    when = rule.cron or rule.rrule or f"every {rule.interval}"
+    return f"{when} ({rule.timezone})"
+
+
+def _next(visit: Visit, record: Deployment) -> object:
+    windows = [visit.client.next_windows(rule, count=1) for rule in record.active_schedules.values()]
+    return min((moment for moments in windows for moment in moments), default=None)
+
+
+def _last(visit: Visit, record: Deployment) -> object:
+    """The newest runs, oldest first, as they are read from left to right."""
+    return list(reversed(visit.client.store.runs(RunFilter(deployment=record.name), limit=LAST)))

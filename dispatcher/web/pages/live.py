@@ -1,0 +1,109 @@
+"""Live pages by server-sent events: one bounded read a second, whatever is open, shared by all tabs.
+
+An open page subscribes to its topic: the name of a pool, or the overview. While anybody listens, one task reads the topics in
+turn, one a second, and sends a page only when it differs from the last one. While nobody listens, nothing is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from dispatcher.errors import DispatcherError
+from dispatcher.web.answers import RETRY_SECONDS, Refused
+from dispatcher.web.pages.pools import MAX_SLOTS, attention_first
+from dispatcher.web.pages.visit import Pages
+
+MAX_STREAMS = 50
+EVERY = 1.0
+"""Seconds between two reads."""
+
+Topic = str | None
+"""The name of a pool; None: the overview."""
+
+
+@dataclass(eq=False)
+class _Listener:
+    """One open page. Only the newest message waits for it."""
+
+    topic: Topic
+    may_change: bool
+    queue: asyncio.Queue[str] = field(default_factory=lambda: asyncio.Queue(maxsize=1))
+
+    def send(self, message: str) -> None:
+        if self.queue.full():
+            self.queue.get_nowait()
+        self.queue.put_nowait(message)
+
+
+@dataclass
+class Live:
+    """Who listens, and the one task that reads for all of them."""
+
+    pages: Pages
+    reads: int = 0
+    """How many reads there were: tests count them."""
+    every: float = EVERY
+    _listeners: set[_Listener] = field(default_factory=set)
+    _sent: dict[tuple[Topic, bool], str] = field(default_factory=dict)
+    _task: asyncio.Task[None] | None = None
+
+    async def stream(self, request: Request) -> Response:
+        """Open a stream. Raises `Refused` while too many are open."""
+        if len(self._listeners) >= MAX_STREAMS:
+            words = f"too many live pages are open; try again in {RETRY_SECONDS} s"
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "streams", words)
+        may_change = request.scope.get("state", {}).get("may_change", False)
+        listener = _Listener(request.query_params.get("pool"), may_change)
+        return StreamingResponse(self._messages(listener), media_type="text/event-stream")
+
+    async def _messages(self, listener: _Listener) -> AsyncIterator[str]:
+        self._listeners.add(listener)
+        self._sent.pop((listener.topic, listener.may_change), None)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._read())
+        try:
+            yield ": open\n\n"
+            while True:
+                yield await listener.queue.get()
+        finally:
+            self._listeners.discard(listener)
+
+    async def _read(self) -> None:
+        """One topic a second, as long as anybody listens."""
+        turn = 0
+        while self._listeners:
+            topics = sorted({(listener.topic, listener.may_change) for listener in self._listeners}, key=str)
+            topic = topics[turn % len(topics)]
+            turn += 1
+            try:
+                await self._send(topic, await run_in_threadpool(self._rendered, *topic))
+            except DispatcherError as problem:
+                await self._send(topic, f'<p class="banner" role="status">▲ {type(problem).__name__}: not up to date</p>')
+            await asyncio.sleep(self.every)
+
+    async def _send(self, topic: tuple[Topic, bool], page: str) -> None:
+        if self._sent.get(topic) == page:
+            return
+        self._sent[topic] = page
+        message = "".join(f"data: {line}\n" for line in page.splitlines()) + "\n"
+        for listener in self._listeners:
+            if (listener.topic, listener.may_change) == topic:
+                listener.send(message)
+
+    def _rendered(self, topic: Topic, may_change: bool) -> str:  # noqa: FBT001 - half of the key
+        self.reads += 1
+        with self.pages.clients.lent() as client:
+            if topic is None:
+                values = {"pools": attention_first(client.overview())}
+                return self.pages.templates.get_template("overview_live.html").render(may_change=may_change, **values)
+            picture = client.picture(topic)
+            return self.pages.templates.get_template("pool_live.html").render(
+                may_change=may_change, picture=picture, max_slots=MAX_SLOTS
+            )

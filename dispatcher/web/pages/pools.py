@@ -1,0 +1,137 @@
+"""The overview, a pool with its waterfall, and every change of it as a plan before it happens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from starlette.responses import Response
+
+from dispatcher.client import PoolPicture, PoolPlan
+from dispatcher.client.secrets import hide, of_pools
+from dispatcher.core.redaction import hidden_at
+from dispatcher.errors import Fault, InvalidInput
+from dispatcher.models import WorkPool
+from dispatcher.web.pages.visit import Visit, gone_to
+
+UPCOMING = timedelta(hours=6)
+SHOWN = 50
+MAX_SLOTS = 200
+"""Free slots that are drawn; more are a number."""
+
+
+def overview(visit: Visit) -> Response:
+    """Every pool, those that need a look first."""
+    return visit.render("overview.html", pools=attention_first(visit.client.overview()))
+
+
+def attention_first(pictures: Sequence[PoolPicture]) -> list[PoolPicture]:
+    """Pools whose runs wait and that start none come first, then by name."""
+    return sorted(pictures, key=lambda picture: (not (picture.due and picture.status != "READY"), picture.pool.name))
+
+
+def pool(visit: Visit) -> Response:
+    """One pool: its queues in order, who holds the slots, and why the next run waits."""
+    return visit.render("pool.html", picture=visit.client.picture(visit.path("pool")), max_slots=MAX_SLOTS)
+
+
+def upcoming(visit: Visit) -> Response:
+    """The runs of the next hours, of schedules too."""
+    record = visit.client.work_pool(visit.path("pool"))
+    runs = visit.client.preview_work_pool(record.name, within=UPCOMING, limit=SHOWN)
+    now = visit.client.clock.now()
+    return visit.render("upcoming.html", pool=record, runs=runs, now=now, within=UPCOMING)
+
+
+def template(visit: Visit) -> Response:
+    """The base job template."""
+    record = visit.client.work_pool(visit.path("pool"))
+    return _template(visit, record, _text(record))
+
+
+def save_template(visit: Visit) -> Response:
+    """Show what a new template would change, or its faults, or save it."""
+    record, text = visit.client.work_pool(visit.path("pool")), visit.sent("template")
+    try:
+        plan = visit.client.only_at(pool=_version(visit)).plan_pool(record.name, base_job_template=_read(text))
+    except (ValueError, RecursionError) as problem:
+        return _template(visit, record, text, [Fault("", f"is no JSON: {problem}")])
+    except InvalidInput as problem:
+        return _template(visit, record, text, problem.faults)
+    if visit.sent("confirmed") != "yes":
+        return _template(visit, record, text, plan=plan)
+    visit.client.apply_pool(plan)
+    return gone_to("pools", record.name)
+
+
+def plan(visit: Visit) -> Response:
+    """What a change would change: the query holds it, so that whoever may read can look at it and share it."""
+    query = visit.request.query_params
+    made = _planned(visit, {name: query.getlist(name) for name in query})
+    fields = [(name, value) for name, value in query.multi_items() if name != "version"]
+    secrets = of_pools([made.before, made.after])
+    changes = [(change.path, hide(secrets, change.before), hide(secrets, change.after)) for change in made.changes]
+    return visit.render("plan.html", plan=made, fields=fields, changes=changes)
+
+
+def change(visit: Visit) -> Response:
+    """Make a change that was shown as a plan."""
+    visit.client.apply_pool(_planned(visit, visit.form))
+    return gone_to("pools", visit.path("pool"))
+
+
+def _planned(visit: Visit, fields: Mapping[str, Sequence[str]]) -> PoolPlan:
+    """The plan that the fields of a form ask for. Raises `VersionChanged` if somebody else changed the pool meanwhile."""
+    version = fields.get("version", [""])[0]
+    client = visit.client.only_at(pool=int(version) if _is_number(version) else None)
+    queue = fields.get("queue", [""])[0]
+    values = {**_limit(fields), **_pause(fields)}
+    order = [name for name in fields.get("order", []) if name]
+    if queue:
+        return client.plan_pool(visit.path("pool"), queues={queue: values}, order=order)
+    return client.plan_pool(visit.path("pool"), order=order, **values)
+
+
+def _limit(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    if "limit" not in fields:
+        return {}
+    text = fields["limit"][0].strip()
+    if text and not _is_number(text):
+        raise InvalidInput(
+            "work pool", [Fault("concurrency_limit", f"must be a whole number, or empty for no limit, not {text!r}")]
+        )
+    return {"concurrency_limit": int(text) if text else None}
+
+
+def _pause(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    return {"paused": fields["paused"][0] == "yes"} if "paused" in fields else {}
+
+
+def _version(visit: Visit) -> int | None:
+    text = visit.sent("version")
+    return int(text) if _is_number(text) else None
+
+
+def _read(text: str) -> Any:
+    """The template that was typed. Raises `ValueError`, or `InvalidInput` where a secret is still hidden."""
+    wanted = json.loads(text)
+    if marks := list(hidden_at(wanted)):
+        raise InvalidInput("base job template", [Fault(path, "holds (hidden) in place of a secret") for path in marks])
+    return wanted
+
+
+def _text(record: WorkPool) -> str:
+    shown = hide(of_pools([record]), record.base_job_template)
+    return json.dumps(shown, indent=2, ensure_ascii=False)
+
+
+def _template(
+    visit: Visit, record: WorkPool, text: str, faults: Sequence[Fault] = (), plan: PoolPlan | None = None
+) -> Response:
+    return visit.render("template.html", pool=record, text=text, faults=faults, plan=plan)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 12

@@ -1,0 +1,55 @@
+"""The addresses of the pages."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from dispatcher.web.pages import deployments, pools, runs
+from dispatcher.web.pages.live import Live
+from dispatcher.web.pages.visit import Page, Pages, sent, shown
+
+READ: dict[str, Page] = {
+    "/": pools.overview,
+    "/pools/{pool}": pools.pool,
+    "/pools/{pool}/upcoming": pools.upcoming,
+    "/pools/{pool}/template": pools.template,
+    "/pools/{pool}/plan": pools.plan,
+    "/runs": runs.runs,
+    "/runs/new": runs.new,
+    "/runs/{run}": runs.run,
+    "/deployments": deployments.deployments,
+    "/deployments/{deployment}": deployments.deployment,
+}
+CHANGE: dict[str, Page] = {
+    "/pools/{pool}/change": pools.change,
+    "/pools/{pool}/template": pools.save_template,
+    "/runs": runs.act,
+    "/runs/new": runs.create,
+    "/runs/{run}/cancel": runs.cancel,
+    "/runs/{run}/retry": runs.retry,
+    "/deployments/{deployment}/pause": deployments.pause,
+}
+
+
+def page_routes(pages: Pages, live: Live) -> list[BaseRoute]:
+    """Every route of the pages."""
+    files = {file.address: file for file in pages.files.values()}
+
+    def static(request: Request) -> Response:
+        file = files.get(request.url.path)
+        if file is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+        return Response(file.content, media_type=file.kind, headers=headers)
+
+    return [
+        *(Route(path, shown(pages, page), methods=["GET"]) for path, page in READ.items()),
+        *(Route(path, sent(pages, page), methods=["POST"]) for path, page in CHANGE.items()),
+        Route("/live", live.stream, methods=["GET"]),
+        Route("/static/{name}", static, methods=["GET"]),
+    ]

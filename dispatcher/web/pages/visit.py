@@ -1,0 +1,122 @@
+"""One request for a page: who asks, the borrowed client, and the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from http import HTTPStatus
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from dispatcher.client import Dispatcher
+from dispatcher.errors import DispatcherError, InvalidInput
+from dispatcher.web.answers import Refused, status_of
+from dispatcher.web.bodies import form_body
+from dispatcher.web.clients import Clients
+from dispatcher.web.pages import words
+from dispatcher.web.pages.static import StaticFile, static_files
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pages:
+    """What all pages are made with."""
+
+    clients: Clients
+    files: Mapping[str, StaticFile] = field(default_factory=static_files)
+
+    @cached_property
+    def templates(self) -> Environment:
+        """The templates. Everything that is written into one is escaped, and a name without a value is an error."""
+        made = Environment(
+            loader=PackageLoader("dispatcher.web"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        made.globals.update(url=words.url, files=self.files)
+        for name in ("instant", "duration", "pretty", "field_value", "glyph", "outside"):
+            made.filters[name] = getattr(words, name)
+        return made
+
+    def render(self, request: Request, template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:
+        """A page as an answer."""
+        state = request.scope.get("state", {})
+        known = {"actor": state.get("actor"), "may_change": state.get("may_change", False), "path": request.url.path}
+        return HTMLResponse(self.templates.get_template(template).render(**known, **values), status_code=status)
+
+    def problem(self, request: Request, error: Exception) -> Response:
+        """The page of an error of the client, or of a refused request."""
+        if isinstance(error, DispatcherError):
+            status, faults = status_of(error)[0], error.faults if isinstance(error, InvalidInput) else ()
+        elif isinstance(error, Refused):
+            status, faults = error.status, error.faults
+        else:
+            status, faults = HTTPStatus(getattr(error, "status_code", 500)), ()
+        text = str(error) if isinstance(error, DispatcherError | Refused) else status.phrase
+        return self.render(request, "problem.html", status=status, title=status.phrase, text=text, faults=faults)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """One request, while a client is borrowed for it."""
+
+    pages: Pages
+    request: Request
+    client: Dispatcher
+    form: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def render(self, template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:
+        """A page as an answer."""
+        return self.pages.render(self.request, template, status=status, **values)
+
+    def path(self, name: str) -> str:
+        """A part of the address."""
+        return str(self.request.path_params[name])
+
+    def query(self, name: str) -> str:
+        """A value of the query; empty without one."""
+        return self.request.query_params.get(name, "")
+
+    def sent(self, name: str) -> str:
+        """A field of the form; empty without one."""
+        values = self.form.get(name, [])
+        return values[0] if values else ""
+
+
+Page = Callable[[Visit], Response]
+
+
+def shown(pages: Pages, page: Page) -> Callable[[Request], Response]:
+    """An endpoint that reads. The framework calls it on a thread of its own."""
+
+    def endpoint(request: Request) -> Response:
+        with pages.clients.lent() as client:
+            return page(Visit(pages=pages, request=request, client=client))
+
+    return endpoint
+
+
+def sent(pages: Pages, page: Page) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that takes a form."""
+
+    async def endpoint(request: Request) -> Response:
+        form = await form_body(request)
+
+        def change() -> Response:
+            with pages.clients.lent() as client:
+                return page(Visit(pages=pages, request=request, client=client, form=form))
+
+        return await run_in_threadpool(change)
+
+    return endpoint
+
+
+def gone_to(*parts: str, **query: Any) -> Response:
+    """Lead the browser to another page after a change."""
+    return RedirectResponse(words.url(*parts, **query), status_code=HTTPStatus.SEE_OTHER)

@@ -1,0 +1,81 @@
+"""How values are written on a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from markupsafe import Markup
+
+NOTHING = "\N{EN DASH}"
+
+GLYPHS: Mapping[str, str] = {
+    "SCHEDULED": "○",
+    "PENDING": "◪",
+    "RUNNING": "■",
+    "COMPLETED": "✓",
+    "FAILED": "✕",
+    "CRASHED": "⚡",
+    "CANCELLING": "◌",
+    "CANCELLED": "⊘",
+    "READY": "●",
+    "NOT_READY": "▲",
+    "PAUSED": "‖",
+}
+"""States and statuses, which are never told by colour alone."""
+
+
+def url(*parts: str, **query: Any) -> str:
+    """An address of ours. Every part and value is encoded: names may hold `?`, `#` and `,`."""
+    path = "/" + "/".join(quote(part, safe="") for part in parts)
+    pairs = [(key, value) for key, values in query.items() for value in _listed(values)]
+    return f"{path}?{urlencode(pairs)}" if pairs else path
+
+
+def _listed(values: Any) -> list[str]:
+    if values is None or values == "":
+        return []
+    return [str(value) for value in values] if isinstance(values, list | tuple | frozenset) else [str(values)]
+
+
+def outside(address: str | None) -> str | None:
+    """An address of somebody else's, if a page may link to it."""
+    return address if address and address.startswith("https://") and address.isprintable() and " " not in address else None
+
+
+def instant(moment: datetime | None) -> Markup:
+    """A time: in UTC without JavaScript, otherwise in the reader's zone."""
+    if moment is None:
+        return Markup("&ndash;")
+    words = moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(moment.isoformat(timespec="seconds"), words, words)
+
+
+def duration(seconds: float | timedelta | None) -> str:
+    """How long something took."""
+    if seconds is None:
+        return NOTHING
+    whole = int(seconds.total_seconds() if isinstance(seconds, timedelta) else seconds)
+    for size, unit, part, small in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            rest = whole % size // part
+            return f"{whole // size} {unit}" + (f" {rest} {small}" if rest else "")
+    return f"{whole} s"
+
+
+def pretty(value: Any) -> str:
+    """JSON for people."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def field_value(value: Any) -> str:
+    """A value in a plan."""
+    return NOTHING if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def glyph(word: str) -> str:
+    """The sign of a state."""
+    return GLYPHS.get(str(word), "·")

@@ -1,0 +1,68 @@
+"""A server on a real port, in a thread, and a store with something to look at."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import uvicorn
+
+from dispatcher.models import RunState, Schedule
+from dispatcher.web.access import loopback
+from dispatcher.web.app import create_app
+from dispatcher.wiring import Wiring
+from tests.builders import a_live_run
+
+
+@contextmanager
+def served(wiring: Wiring) -> Iterator[str]:
+    """The first address of the page of a store."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        access, sessions = loopback(port, name="ada")
+        app = create_app(wiring.settings, access=access, wiring=wiring)
+        config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{port}/sign-in?token={sessions.token}"
+        finally:
+            server.should_exit = True
+            thread.join(30)
+
+
+def fill(wiring: Wiring) -> None:
+    """A pool with four queues: one over its limit, one paused, one with room, one empty; and two more pools."""
+    client = wiring.client
+    variables = {"command": "true"}
+    client.create_work_pool("nightly", type="process", concurrency_limit=20, job_variables=variables, description="Every night")
+    for number, (name, limit, paused) in enumerate(
+        (("critical", 8, False), ("etl", 6, False), ("reports", None, True)), start=1
+    ):
+        client.create_work_queue("nightly", name, priority=number, concurrency_limit=limit, paused=paused)
+    schedule = Schedule(slug="daily", cron="0 2 * * *", timezone="Europe/Berlin")
+    client.create_deployment("etl-daily", pool="nightly", queue="etl", schedules=[schedule], tags=["finance"])
+    client.create_work_pool("batch", type="process", concurrency_limit=4, paused=True, job_variables=variables)
+    client.create_work_pool("gpu", type="process", job_variables=variables)
+    now = client.clock.now()
+    runs = []
+    for queue, pending, running in (("critical", 1, 4), ("etl", 2, 6)):
+        for number in range(pending + running):
+            state = RunState.PENDING if number < pending else RunState.RUNNING
+            claimed = now - timedelta(minutes=3 + number)
+            runs.append(a_live_run(pool="nightly", queue=queue, state=state, claimed_at=claimed, created_at=claimed))
+    for number in range(6):
+        state = RunState.COMPLETED if number % 3 else RunState.FAILED
+        ended = now - timedelta(hours=number)
+        fields = {"deployment": "etl-daily", "started_at": ended - timedelta(minutes=3), "ended_at": ended, "created_at": ended}
+        runs.append(a_live_run(pool="nightly", queue="etl", state=state, **fields))
+    wiring.store.restore(runs=runs)
+    for queue, count in (("critical", 1), ("etl", 9), ("reports", 5)):
+        for _ in range(count):
+            client.create_run(pool="nightly", queue=queue)
+    client.create_run(pool="batch")
+    wiring.store.heartbeats(["nightly", "gpu"], now)

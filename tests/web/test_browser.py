@@ -1,0 +1,145 @@
+"""The pages in a real browser: Debian's Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+from dispatcher.settings import Settings
+from dispatcher.wiring import wire
+from tests.web.serving import fill, served
+
+pytestmark = pytest.mark.long
+
+CHROMIUM = shutil.which("chromium") or "chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+PATHS = (
+    *("/", "/pools/nightly", "/pools/nightly/upcoming", "/pools/nightly/template", "/pools/nightly/plan?limit=5"),
+    *("/runs", "/runs?pool=nightly&state=FAILED", "/runs/new?pool=nightly", "/deployments", "/deployments/etl-daily"),
+)
+SHOTS = os.environ.get("DISPATCHER_SCREENSHOTS")
+"""A directory for pictures of the pages; without it, none are taken."""
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def wiring(tmp_path):
+    made = wire(Settings.from_environment({"HOME": str(tmp_path), "DISPATCHER_STORE": "memory://"}))
+    fill(made)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def signed_in(chromium, wiring):
+    """Make pages that are signed in. What a page logs, and what it asks of others, fails the test."""
+    with served(wiring) as address:
+        base, wrong = address.partition("/sign-in")[0], []
+        first = chromium.new_context()
+        entrance = first.new_page()
+        entrance.goto(address)
+        entrance.wait_for_url(f"{base}/")
+        state = first.storage_state()
+        first.close()
+        contexts = []
+
+        def opened(**options):
+            context = chromium.new_context(base_url=base, storage_state=state, **options)
+            contexts.append(context)
+            page = context.new_page()
+            page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: wrong.append(str(error)))
+            page.on("request", lambda request: None if request.url.startswith(f"{base}/") else foreign(request.url))
+            return page
+
+        def foreign(url):
+            if not url.startswith("data:"):
+                wrong.append(url)
+
+        yield opened
+        for context in contexts:
+            context.close()
+    assert wrong == []
+
+
+def shoot(page, name):
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"{name}.png")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 400)])
+def test_no_page_has_a_fault_of_accessibility_or_scrolls_sideways(signed_in, scheme, width):
+    page, axe, found = signed_in(color_scheme=scheme, viewport={"width": width, "height": 800}), Axe(), {}
+    for path in PATHS:
+        page.goto(path)
+        results = axe.run(page)
+        if results.violations_count:
+            found[path] = results.generate_report()
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            found[path] = "scrolls sideways"
+        shoot(page, f"{path.strip('/').partition('?')[0].replace('/', '-') or 'overview'}-{scheme}-{width}")
+    assert found == {}
+
+
+def test_a_limit_is_changed_and_seen_by_another_page_at_once(signed_in, wiring):
+    page, other = signed_in(), signed_in()
+    other.goto("/pools/nightly")
+    expect(other.get_by_text("of 20 slots held")).to_be_visible()
+    page.goto("/pools/nightly")
+    page.get_by_label("Limit", exact=True).first.fill("7")
+    page.get_by_role("button", name="Preview").first.press("Enter")
+    expect(page.get_by_role("heading", name="What would change")).to_be_visible()
+    assert wiring.client.work_pool("nightly").concurrency_limit == 20
+    page.get_by_role("button", name="Make this change").press("Enter")
+    expect(page.get_by_text("of 7 slots held")).to_be_visible()
+    expect(other.get_by_text("of 7 slots held")).to_be_visible(timeout=60_000)
+
+
+def test_what_somebody_types_stays_while_the_page_changes(signed_in, wiring):
+    page = signed_in()
+    page.goto("/pools/nightly")
+    field = page.get_by_label("Limit of etl")
+    field.fill("123")
+    wiring.client.update_work_pool("nightly", concurrency_limit=9)
+    other = signed_in()
+    other.goto("/pools/nightly")
+    expect(other.get_by_text("of 9 slots held")).to_be_visible()
+    expect(field).to_have_value("123")
+
+
+def test_a_queue_is_moved_and_paused_by_keyboard(signed_in, wiring):
+    page = signed_in()
+    page.goto("/pools/nightly")
+    page.get_by_role("link", name="Serve etl before critical").press("Enter")
+    page.get_by_role("button", name="Make this change").press("Enter")
+    expect(page.locator(".lane h2").first).to_contain_text("etl")
+    page.get_by_role("link", name="Pause etl").press("Enter")
+    page.get_by_role("button", name="Make this change").press("Enter")
+    expect(page.locator(".lane").first).to_contain_text("paused")
+    queue = wiring.client.work_pool("nightly").queues[0]
+    assert (queue.name, queue.paused) == ("etl", True)
+
+
+def test_the_pages_can_be_read_and_used_without_javascript(signed_in, wiring):
+    page = signed_in(java_script_enabled=False)
+    for path in PATHS:
+        assert page.goto(path).status == 200
+        assert page.locator("h1").inner_text()
+    page.goto("/runs/new?pool=gpu")
+    page.get_by_role("button", name="Create the run").click()
+    assert "scheduled" in page.locator("h1").inner_text()
+    page.get_by_role("button", name="Cancel").click()
+    assert "cancelled" in page.locator("h1").inner_text()
+    assert wiring.client.runs(pool="gpu")[0].state == "CANCELLED"

@@ -1,0 +1,95 @@
+"""The live stream: one read a second, whatever is open, and none while nobody looks."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from starlette.requests import Request
+
+from dispatcher.web.answers import Refused
+from dispatcher.web.app import clients_of
+from dispatcher.web.pages import live as module
+from dispatcher.web.pages.live import Live
+from dispatcher.web.pages.visit import Pages
+
+
+def request(**query):
+    words = "&".join(f"{name}={value}" for name, value in query.items()).encode()
+    return Request({"type": "http", "query_string": words, "headers": [], "state": {"may_change": True}})
+
+
+async def opened(live, **query):
+    """A stream, and its messages from the first on."""
+    response = await live.stream(request(**query))
+    messages = aiter(response.body_iterator)
+    assert await anext(messages) == ": open\n\n"
+    return messages
+
+
+async def message(messages):
+    return await asyncio.wait_for(anext(messages), 20)
+
+
+@pytest.fixture
+def live(wiring):
+    wiring.client.create_work_pool("nightly", type="process", concurrency_limit=2)
+    return Live(Pages(clients=clients_of(wiring)), every=0.01)
+
+
+def test_a_change_reaches_every_open_page_by_one_read(live, wiring):
+    async def story():
+        tabs = [await opened(live, pool="nightly") for _ in range(20)]
+        first = [await message(tab) for tab in tabs]
+        assert len(set(first)) == 1
+        assert "default" in first[0]
+        assert live.reads < 5  # not one for each
+
+        waiting = [asyncio.ensure_future(anext(tab)) for tab in tabs]
+        await asyncio.to_thread(wiring.client.update_work_pool, "nightly", concurrency_limit=7)
+        changed = await asyncio.wait_for(asyncio.gather(*waiting), 20)
+        assert all("of 7" in text for text in changed)
+        for tab in tabs:
+            await tab.aclose()
+
+    asyncio.run(story())
+
+
+def test_nothing_is_sent_while_nothing_changes_and_nothing_is_read_while_nobody_looks(live):
+    async def story():
+        tab = await opened(live)
+        assert "nightly" in await message(tab)
+        waiting = asyncio.ensure_future(anext(tab))
+        seen = live.reads
+        while live.reads < seen + 5:
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await tab.aclose()
+        await asyncio.wait_for(live._task, 20)
+        return live.reads
+
+    assert asyncio.run(story()) == live.reads
+
+
+def test_a_pool_that_goes_away_is_said_to_be_out_of_date(live, wiring):
+    async def story():
+        tab = await opened(live, pool="nightly")
+        await message(tab)
+        await asyncio.to_thread(wiring.client.delete_work_pool, "nightly")
+        assert "not up to date" in await message(tab)
+        await tab.aclose()
+
+    asyncio.run(story())
+
+
+def test_too_many_streams_are_refused(live, monkeypatch):
+    async def story():
+        monkeypatch.setattr(module, "MAX_STREAMS", 1)
+        tab = await opened(live)
+        with pytest.raises(Refused, match="too many"):
+            await live.stream(request())
+        await tab.aclose()
+
+    asyncio.run(story())

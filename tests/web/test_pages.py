@@ -1,0 +1,348 @@
+"""The pages: what they show without JavaScript, what they change, and what evil values do to them: nothing."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from hashlib import sha384
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+import dispatcher.web
+from dispatcher.models import RunState, Schedule
+from dispatcher.records import RunFilter
+from dispatcher.web.access import loopback
+from dispatcher.web.pages.routes import CHANGE, READ
+from dispatcher.web.pages.static import VENDORED, static_files
+from dispatcher.web.pages.words import duration, outside, url
+from tests.builders import HOUR, MINUTE, a_live_run
+from tests.web.conftest import BASE, OWN, PORT, browser_of
+
+EVIL = "a\" onmouseover='x' b,c#?{{7*7}}"
+SCRIPT = "<script>document.title='evil'</script>"
+VOID = {"meta", "link", "input", "br", "img", "hr"}
+
+
+class Document(HTMLParser):
+    """A page, taken apart."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text, self.open = [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if self.open and self.open[-1] == tag:
+            self.open.pop()
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    @property
+    def words(self):
+        return " ".join(" ".join(self.text).split())
+
+    def every(self, tag, attribute):
+        return [attrs[attribute] for name, attrs in self.tags if name == tag and attribute in attrs]
+
+
+@pytest.fixture
+def busy(site):
+    """A pool with two queues, a run that runs, some that wait, and a deployment with a schedule. All names are evil."""
+    client = site.client
+    client.create_work_pool(EVIL, type="process", concurrency_limit=1, job_variables={"command": "true"}, description=EVIL)
+    client.create_work_queue(EVIL, "critical", priority=1)
+    schedule = Schedule(slug="daily", cron="0 2 * * *")
+    client.create_deployment(
+        EVIL, pool=EVIL, tags=["<img src=x>"], schedules=[schedule], job_variables={"command": "true", "env": {"TEXT": SCRIPT}}
+    )
+    waiting = [client.create_run(deployment=EVIL, name=f"{EVIL} {number}", tags=["<img src=x>"]) for number in range(3)]
+    now = client.clock.now()
+    live = a_live_run(pool=EVIL, name=EVIL, created_at=now - HOUR, claimed_at=now - MINUTE)
+    ended = a_live_run(
+        pool=EVIL, state=RunState.FAILED, reason=SCRIPT, started_at=now - HOUR, ended_at=now, created_at=now - HOUR
+    )
+    site.wiring.store.restore(runs=[live, ended])
+    return [live, ended, *waiting]
+
+
+def page(site, *parts, **query):
+    answer = site.browser.get(url(*parts, **query), headers={"Accept": "text/html"})
+    assert answer.status_code == 200, answer.text
+    return Document(answer.text)
+
+
+def sent(site, *parts, **fields):
+    headers = {**OWN, "Content-Type": "application/x-www-form-urlencoded"}  # a browser says so for an empty form as well
+    return site.browser.post(url(*parts), content=urlencode(fields, doseq=True), headers=headers)
+
+
+def every_page(site, busy):
+    yield from (
+        page(site),
+        page(site, "pools", EVIL),
+        page(site, "pools", EVIL, "upcoming"),
+        page(site, "pools", EVIL, "template"),
+    )
+    yield page(site, "pools", EVIL, "plan", limit="5", version=site.client.work_pool(EVIL).version)
+    yield page(site, "runs")
+    yield page(site, "runs", pool=EVIL, state=["FAILED", "RUNNING"], tag="<img src=x>")
+    yield page(site, "runs", "new", pool=EVIL)
+    yield page(site, "runs", "new", deployment=EVIL)
+    yield from (page(site, "runs", str(run.id)) for run in busy)
+    yield page(site, "deployments")
+    yield page(site, "deployments", EVIL)
+
+
+def test_evil_values_are_text_on_every_page(site, busy):
+    seen = 0
+    for document in every_page(site, busy):
+        seen += 1
+        assert document.open == []
+        assert [attrs for tag, attrs in document.tags if tag == "script" and "src" not in attrs] == []
+        assert [
+            name for _, attrs in document.tags for name in attrs if name == "style" or name.startswith(("on", "hx-on"))
+        ] == []
+        assert [attrs for tag, attrs in document.tags if tag == "img"] == []
+        addresses = document.every("a", "href") + document.every("form", "action")
+        assert [address for address in addresses if not re.match(r"/[^/\\]|/$|https://|#", address)] == []
+        ids = [attrs["id"] for _, attrs in document.tags if "id" in attrs]
+        assert len(ids) == len(set(ids))
+    assert seen == 16
+
+
+def test_every_field_has_a_label(site, busy):
+    for document in every_page(site, busy):
+        labels, inside, named = set(document.every("label", "for")), 0, 0
+        for tag, attrs in document.tags:
+            inside += tag == "label" and "for" not in attrs
+            if tag in ("input", "textarea", "select") and attrs.get("type") != "hidden":
+                named += "aria-label" not in attrs and attrs.get("id") not in labels
+        assert named <= inside
+
+
+def test_every_link_of_a_page_leads_somewhere(site, busy):
+    addresses = {address for document in every_page(site, busy) for address in document.every("a", "href")}
+    broken = [address for address in addresses if address.startswith("/") and site.browser.get(address).status_code != 200]
+    assert broken == []
+
+
+def test_no_read_changes_anything(site, busy):
+    def contents():
+        store = site.wiring.store
+        return store.pools(), store.deployments(), store.runs(RunFilter(), limit=1000)
+
+    before = contents()
+    for _ in every_page(site, busy):
+        pass
+    assert contents() == before
+
+
+def test_the_overview_shows_a_paused_pool_first(site, pool):
+    site.client.create_work_pool("a-calm-one", type="process")
+    site.client.create_run(pool="nightly", job_variables={"command": "true"})
+    site.client.update_work_pool("nightly", paused=True)
+    document = page(site)
+    assert "nightly is paused; due runs: 1" in document.words
+    assert document.words.index("nightly process") < document.words.index("a-calm-one process")
+    assert "pool paused" in document.words
+
+
+def test_the_waterfall_says_who_holds_the_slots_and_why_the_next_run_waits(site, busy):
+    document = page(site, "pools", EVIL)
+    assert "1 of 1 slots held" in document.words
+    assert "pool full" in document.words
+    assert url("runs", str(busy[0].id)) in document.every("a", "href")
+    assert document.words.index("critical") < document.words.index("default")
+
+
+def test_a_limit_is_changed_after_its_plan_was_shown(site, pool):
+    asked = url("pools", "nightly", "plan", limit="7", version=pool.version)
+    document = Document(site.browser.get(asked).text)
+    assert "concurrency_limit 2 7" in document.words
+    assert site.client.work_pool("nightly").concurrency_limit == 2
+
+    assert (
+        sent(site, "pools", "nightly", "change", limit="7", version=str(pool.version)).headers["location"] == "/pools/nightly"
+    )
+    assert site.client.work_pool("nightly").concurrency_limit == 7
+    overtaken = sent(site, "pools", "nightly", "change", limit="9", version=str(pool.version))
+    assert (overtaken.status_code, site.client.work_pool("nightly").concurrency_limit) == (412, 7)
+    assert sent(site, "pools", "nightly", "change", limit="", version="*").status_code == 303
+    assert site.client.work_pool("nightly").concurrency_limit is None
+
+
+def test_queues_are_paused_and_put_into_another_order(site, busy):
+    assert sent(site, "pools", EVIL, "change", queue="critical", paused="yes", limit="3").status_code == 303
+    queue = site.client.work_queue(EVIL, "critical")
+    assert (queue.paused, queue.concurrency_limit) == (True, 3)
+    assert sent(site, "pools", EVIL, "change", order=["default", "critical"]).status_code == 303
+    assert [queue.name for queue in site.client.work_pool(EVIL).queues] == ["default", "critical"]
+
+
+@pytest.mark.parametrize("limit", ["-1", "many", "1.5", "²", "9" * 30])
+def test_a_wrong_limit_is_refused_in_words(site, pool, limit):
+    answer = sent(site, "pools", "nightly", "change", limit=limit)
+    assert (answer.status_code, "concurrency_limit" in answer.text) == (422, True)
+    assert site.client.work_pool("nightly").concurrency_limit == 2
+
+
+def test_a_template_is_checked_shown_and_saved(site, pool):
+    version = str(pool.version)
+    for wrong, words in (
+        ("{", "is no JSON"),
+        ('{"job_configuration": {"command": "{{ x }}"}, "variables": {}}', "job_configuration.command"),
+    ):
+        answer = sent(site, "pools", "nightly", "template", template=wrong, version=version, confirmed="yes")
+        assert words in Document(answer.text).words
+        assert wrong in Document(answer.text).words
+    right = '{"job_configuration": {"command": "true"}, "variables": {"properties": {}}}'
+    assert "would change" in Document(sent(site, "pools", "nightly", "template", template=right, version=version).text).words
+    assert site.client.work_pool("nightly").base_job_template == pool.base_job_template
+    sent(site, "pools", "nightly", "template", template=right, version=version, confirmed="yes")
+    assert site.client.work_pool("nightly").base_job_template["job_configuration"] == {"command": "true"}
+
+
+def test_a_run_is_created_once_from_the_form(site, pool):
+    form = page(site, "runs", "new", pool="nightly")
+    key = next(attrs["value"] for tag, attrs in form.tags if attrs.get("name") == "key")
+    fields = {"pool": "nightly", "key": key, "job_variables": '{"command": "echo hello"}'}
+    first, second = sent(site, "runs", "new", **fields), sent(site, "runs", "new", **fields)
+    assert first.status_code == 303
+    assert first.headers["location"] == second.headers["location"]
+    wrong = sent(site, "runs", "new", **{**fields, "key": "other", "job_variables": '{"command": 1.5}'})
+    assert (wrong.status_code, "command" in wrong.text, "1.5" in wrong.text) == (422, True, True)
+    assert len(site.client.runs()) == 1
+
+
+def test_runs_are_filtered_by_the_address_and_paged(site, pool):
+    for number in range(60):
+        site.client.create_run(
+            pool="nightly", name=f"number-{number}", job_variables={"command": "true"}, tags=["odd"] * (number % 2)
+        )
+    first = page(site, "runs", pool="nightly", state="SCHEDULED")
+    older = [address for address in first.every("a", "href") if "cursor=" in address]
+    second = Document(site.browser.get(older[0]).text)
+    shown = re.findall(r"number-\d+", first.words + second.words)
+    assert len(shown) == len(set(shown)) == 60
+    assert set(re.findall(r"number-\d+", page(site, "runs", tag="odd").words)) == {
+        f"number-{number}" for number in range(1, 60, 2)
+    }
+    assert site.browser.get("/runs?state=SLEEPING").status_code == 422
+
+
+def test_selected_runs_are_cancelled_and_retried(site, pool):
+    runs = [site.client.create_run(pool="nightly", job_variables={"command": "true"}) for _ in range(3)]
+    ids = [str(run.id) for run in runs[:2]]
+    assert "Cancelled : 2" in Document(sent(site, "runs", action="cancel", run=ids).text).words.replace(
+        "Cancelled:", "Cancelled :"
+    )
+    assert [site.client.run(run.id).state for run in runs] == ["CANCELLED", "CANCELLED", "SCHEDULED"]
+    again = Document(sent(site, "runs", action="retry", run=[ids[0], str(runs[2].id)]).text)
+    assert "Not done: 1" in again.words
+    assert sent(site, "runs", action="explode", run=ids).status_code == 422
+
+
+def test_one_run_is_cancelled_and_run_again(site, pool):
+    run = site.client.create_run(pool="nightly", job_variables={"command": "true"})
+    assert "next" in page(site, "runs", str(run.id)).words
+    sent(site, "runs", str(run.id), "cancel")
+    assert "There is no job yet." in page(site, "runs", str(run.id), logs="1").words
+    location = sent(site, "runs", str(run.id), "retry").headers["location"]
+    assert location not in ("", f"/runs/{run.id}")
+
+
+def test_the_schedules_of_a_deployment_are_paused(site, busy):
+    assert sent(site, "deployments", EVIL, "pause", paused="yes").status_code == 303
+    assert site.client.deployment(EVIL).paused
+    sent(site, "deployments", EVIL, "pause", paused="no")
+    assert not site.client.deployment(EVIL).paused
+
+
+def test_secrets_stand_on_no_page(site):
+    secret = "hunter2-and-more"
+    variables = {"command": "true", "env": {"DB_PASSWORD": secret}}
+    site.client.create_work_pool("nightly", type="process", job_variables=variables)
+    site.client.create_deployment("etl", pool="nightly", job_variables=variables)
+    run = site.client.create_run(deployment="etl", job_variables=variables)
+    for parts in ((), ("pools", "nightly"), ("pools", "nightly", "template"), ("runs", str(run.id)), ("deployments", "etl")):
+        assert secret not in site.browser.get(url(*parts)).text
+
+
+def test_an_address_that_is_not_there_is_a_page_that_says_so(site):
+    for address in (
+        "/pools/nobody",
+        "/runs/00000000-0000-0000-0000-000000000000",
+        "/deployments/nobody",
+        "/nothing",
+        "/static/x.js",
+    ):
+        answer = site.browser.get(address)
+        assert (answer.status_code, "text/html" in answer.headers["content-type"]) == (404, True)
+    assert site.browser.get("/runs/not-an-id").status_code == 422
+
+
+def test_a_reader_sees_no_buttons_and_every_change_is_refused(wiring, site, busy):
+    access, sessions = loopback(PORT, name="eve", read_only=True)
+    reader = browser_of(wiring, access)
+    reader.get("/sign-in", params={"token": sessions.token})
+    for address in ("/", url("pools", EVIL), "/runs", url("deployments", EVIL)):
+        document = Document(reader.get(address).text)
+        assert "read only" in document.words
+        assert [
+            attrs for tag, attrs in document.tags if tag == "form" and attrs.get("method") == "post" and address != "/runs"
+        ] == []
+    for path in CHANGE:
+        address = path.replace("{pool}", "x").replace("{run}", "x").replace("{deployment}", "x")
+        assert reader.post(address, data={}, headers=OWN).status_code == 403, path
+    assert len(READ) > 8
+
+
+def test_static_files_have_their_hash_in_their_address(site):
+    for file in static_files().values():
+        answer = site.browser.get(file.address)
+        assert (answer.content, "immutable" in answer.headers["cache-control"]) == (file.content, True)
+    for evil in ("/static/app.css", "/static/..%2f..%2fapp.py", "/static/%2e%2e/app.py"):
+        assert site.browser.get(f"{BASE}{evil}").status_code == 404
+
+
+def test_vendored_files_are_those_that_were_published():
+    files = static_files()
+    for name, digest in VENDORED.items():
+        assert b64encode(sha384(files[name].content).digest()).decode() == digest == files[name].digest
+
+
+def test_templates_hold_nothing_that_the_policy_forbids():
+    folder = Path(dispatcher.web.__file__).parent
+    for path in [*folder.glob("templates/*.html"), folder / "static/app.js"]:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"style=|hx-on|hx-vals|\sjs:|\son\w+=|javascript:|\|safe|eval\(|innerHTML", text), path.name
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://console.example.com/job", True),
+        ("http://console.example.com", False),
+        ("javascript:alert(1)", False),
+        ("//host/x", False),
+        ("\thttps://x", False),
+        ("https://x y", False),
+        (None, False),
+    ],
+)
+def test_only_plain_https_addresses_become_links(address, shown):
+    assert (outside(address) == address and address is not None) is shown
+
+
+def test_lengths_are_said_in_two_units():
+    assert [duration(seconds) for seconds in (0, 59.9, 61, 3600, 90_000)] == ["0 s", "59 s", "1 min 1 s", "1 h", "1 d 1 h"]
