@@ -79,6 +79,23 @@ def pods_of(api: Api, namespace: str, names: Sequence[str]) -> dict[str, list[Ma
     return found
 
 
+def failed_creations(api: Api, namespace: str) -> dict[str, str]:
+    """Why the cluster could not make a pod, by the uid of its Job: a quota of pods does not refuse the Job.
+
+    Only Events tell it. They are kept for an hour or so, and the right to list them may be missing: nothing is then told.
+    """
+    query = {"fieldSelector": "involvedObject.kind=Job,reason=FailedCreate", "limit": PAGE}
+    try:
+        answer = api.get(f"/api/v1/namespaces/{namespace}/events", **query)
+        items, _ = _page(answer, "EventList")
+    except CallFailed:
+        return {}
+    told = ((item.get("involvedObject"), item.get("message")) for item in items)
+    return {
+        str(involved.get("uid")): words for involved, words in told if isinstance(involved, Mapping) and isinstance(words, str)
+    }
+
+
 def listed(api: Api, path: str, kind: str, selector: str) -> list[Mapping[str, Any]]:
     """Every object that a label selector picks, in one consistent view of the cluster. Raises `CallFailed`."""
     for _ in range(EXPIRED_TRIES):

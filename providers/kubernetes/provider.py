@@ -33,6 +33,7 @@ from providers.kubernetes.identities import ClusterLacks
 from providers.kubernetes.leftovers import ours, remove, swept
 from providers.kubernetes.lookup import (
     checked_name,
+    failed_creations,
     is_ours,
     job_in,
     job_named,
@@ -162,17 +163,21 @@ class KubernetesProvider:
         current = {name: job for name, job in found.items() if wanted[name].handle.get("uid") in (None, job.uid)}
         asked = [name for name, job in current.items() if job.needs_pods]
         pods = pods_of(api, namespace, asked) if asked else {}
+        podless = any(not pods.get(name) and not current[name].is_over for name in asked)
+        untold = failed_creations(api, namespace) if podless and api.has_time else {}
         for name, job in current.items():
-            seen |= self._observed(wanted[name], job, pods.get(name, ()))
+            seen |= self._observed(wanted[name], job, pods.get(name, ()), untold.get(job.uid, ""))
         for name in wanted.keys() - current.keys():
             if api.has_time:
                 seen |= _missing(api, namespace, wanted[name])
         return seen
 
-    def _observed(self, submission: Submission, job: BatchJob, pods: Sequence[Mapping[str, Any]]) -> dict[str, Observation]:
+    def _observed(
+        self, submission: Submission, job: BatchJob, pods: Sequence[Mapping[str, Any]], no_pod: str
+    ) -> dict[str, Observation]:
         patience = timedelta(seconds=self._limits.start_deadline or 0)
         try:
-            return {submission.name: observation_of(job, pods, now=self._now(), patience=patience)}
+            return {submission.name: observation_of(job, pods, now=self._now(), patience=patience, no_pod=no_pod)}
         except CallFailed as problem:
             return unreadable([submission], problem)
 

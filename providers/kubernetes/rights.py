@@ -10,6 +10,7 @@ RIGHTS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("batch", "jobs"): ("create", "delete", "get", "list", "patch"),
     ("", "pods"): ("list",),
     ("", "pods/log"): ("get",),
+    ("", "events"): ("list",),
 }
 """By API group and resource; a Role needs no more."""
 

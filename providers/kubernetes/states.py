@@ -128,11 +128,16 @@ class BatchJob:
         return count
 
 
-def observation_of(job: BatchJob, pods: Sequence[Mapping[str, Any]], *, now: datetime, patience: timedelta) -> Observation:
-    """What is seen of a Job. A Job that Kueue has let start may take `patience` from then on, whatever its run has waited."""
+def observation_of(
+    job: BatchJob, pods: Sequence[Mapping[str, Any]], *, now: datetime, patience: timedelta, no_pod: str = ""
+) -> Observation:
+    """What is seen of a Job; `no_pod` is why the cluster could not make its pod.
+
+    A Job that Kueue has let start may take `patience` from then on, whatever its run has waited.
+    """
     own = [pod for pod in (Pod(value, job.main_container) for value in pods) if pod.belongs_to(job.uid)]
     pod = max(own, key=lambda each: each.created_at, default=None)
-    seen = _ended(job, pod) if job.is_over else _live(job, pod)
+    seen = _ended(job, pod) if job.is_over else _live(job, pod, no_pod)
     if len(own) > 1:
         seen = replace(seen, reason=f"{seen.reason}; the cluster made {len(own)} pods for it".removeprefix("; "))
     if seen.state is JobState.STARTING and job.is_in_a_queue:
@@ -141,7 +146,7 @@ def observation_of(job: BatchJob, pods: Sequence[Mapping[str, Any]], *, now: dat
     return seen
 
 
-def _live(job: BatchJob, pod: Pod | None) -> Observation:
+def _live(job: BatchJob, pod: Pod | None, no_pod: str) -> Observation:
     if job.is_suspended and not job.has_pods:
         waits = "in a queue of Kueue, and its time to start does not run" if job.is_in_a_queue else "until somebody resumes it"
         return Observation(state=JobState.STARTING, reason=f"suspended: it waits {waits}", queued=True)
@@ -151,7 +156,8 @@ def _live(job: BatchJob, pod: Pod | None) -> Observation:
         return pod.observation()
     if job.failure or job.is_complete:
         return Observation(state=JobState.RUNNING, reason="its pod is ending")
-    return Observation(state=JobState.STARTING, reason="the cluster has not made its pod yet")
+    words = "the cluster has not made its pod yet"
+    return Observation(state=JobState.STARTING, reason=f"{words}: {no_pod}" if no_pod else words)
 
 
 def _ended(job: BatchJob, pod: Pod | None) -> Observation:

@@ -23,7 +23,7 @@ def test_the_doctor_asks_the_cluster_for_each_right(kubernetes_emulator, cli):
     findings = {finding["check"]: finding for finding in cli("doctor", "--json").json}
     assert findings["credentials"]["level"] == "ok"
     assert "place" not in findings, "it lacks none"
-    assert kubernetes_emulator.calls["CreateSelfSubjectAccessReview"] == 7
+    assert kubernetes_emulator.calls["CreateSelfSubjectAccessReview"] == 8
 
 
 def test_what_there_is_to_provision_is_said_in_words(cli):

@@ -31,6 +31,7 @@ RIGHT_OF = {
     "PatchJob": ("batch", "jobs", "patch"),
     "ListPods": ("", "pods", "list"),
     "GetPodLog": ("", "pods/log", "get"),
+    "ListEvents": ("", "events", "list"),
 }
 """By the emulator's name of an operation."""
 
@@ -116,6 +117,15 @@ def test_a_run_lives_and_ends_under_exactly_the_rights_of_the_role(cluster, tmp_
     assert provider.find(job_of(run)) is not None
     states = [wiring.store.get(each.id).state for each in (done, stopped, failed)]
     assert states == [RunState.COMPLETED, RunState.CANCELLED, RunState.FAILED]
+    cluster.objects["ResourceQuota", "default", "team"] = {"metadata": {"name": "team"}, "spec": {"hard": {"pods": "0"}}}
+    waiting = created(wiring)
+    ticked(wiring)
+    ticked(wiring)
+    assert "exceeded quota: team" in wiring.client.explain(waiting.id).text
+    del cluster.objects["ResourceQuota", "default", "team"]
+    cluster.advance(1)
+    cluster.finish(submission_name(waiting.id, 1))
+    ticked(wiring)
     wiring.dispatch.clock.later += timedelta(minutes=10)
     ticked(wiring)
     assert cluster.controller.workloads == {}

@@ -109,6 +109,9 @@ class Controller:
 
     def _obstacle(self, workload: Workload) -> tuple[str, str, str] | None:
         """What keeps a pod from starting."""
+        if quota := self._pod_quota(workload.namespace):
+            words = f'Error creating: pods "{workload.pod_name}" is forbidden: exceeded quota: {quota}, requested: pods=1'
+            return "creation", "FailedCreate", words
         capacity = self._emulator.capacity
         if workload.pod_spec.get("nodeSelector") or (capacity is not None and self._emulator.book.live >= capacity):
             words = "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector."
@@ -122,6 +125,15 @@ class Controller:
             if secret and ("Secret", workload.namespace, secret) not in self._emulator.objects:
                 return "waiting", "CreateContainerConfigError", f'secret "{secret}" not found'
         return None
+
+    def _pod_quota(self, namespace: str) -> str:
+        """The name of a quota that lets no further pod be made; empty when there is room."""
+        live = sum(1 for workload in self.all() if workload.namespace == namespace and workload.run and workload.run.live)
+        for (kind, home, name), item in self._emulator.objects.items():
+            hard = (item.get("spec") or {}).get("hard", {}).get("pods")
+            if kind == "ResourceQuota" and home == namespace and hard is not None and live >= int(hard):
+                return name
+        return ""
 
     def _end_overdue(self, workload: Workload) -> None:
         due = workload.due_at

@@ -23,6 +23,8 @@ from providers.emulators.web import AnswerLost, Request, Response, WebServer
 
 LIFE = Life(before=(Phase("Pending"),), running="Running", ended="Terminated")
 OUT_OF_MEMORY = 137
+EVENT_REASONS = {"Unschedulable": "FailedScheduling", "FailedCreate": "FailedCreate"}
+"""By what keeps a pod from starting: the reason of the Event that says so."""
 
 
 class KubernetesEmulator(Emulator):
@@ -105,7 +107,7 @@ class KubernetesEmulator(Emulator):
         for workload in self.controller.all():
             if workload.stuck is not None:
                 _, reason, message = workload.stuck
-                yield self._event(workload, "FailedScheduling" if reason == "Unschedulable" else "Failed", message)
+                yield self._event(workload, EVENT_REASONS.get(reason, "Failed"), message)
             elif workload.run is not None:
                 yield self._event(workload, "SuccessfulCreate", f"Created pod: {workload.pod_name}")
 
@@ -158,11 +160,12 @@ class KubernetesEmulator(Emulator):
         }
 
     def _event(self, workload: Workload, reason: str, message: str) -> dict[str, Any]:
-        about = {"kind": "Pod" if workload.stuck else "Job", "namespace": workload.namespace, "apiVersion": "v1"}
-        name = workload.pod_name if workload.stuck else workload.name
+        of_pod = workload.stuck is not None and workload.has_pod
+        about = {"kind": "Pod" if of_pod else "Job", "namespace": workload.namespace, "apiVersion": "v1"}
+        name = workload.pod_name if of_pod else workload.name
         metadata = {"name": f"{name}.{reason.lower()}", "namespace": workload.namespace, "uid": f"event-{workload.uid}"}
         times = {"firstTimestamp": self.stamp(), "lastTimestamp": self.stamp(), "count": 1}
-        involved = {**about, "name": name, "uid": f"pod-{workload.uid}" if workload.stuck else workload.uid}
+        involved = {**about, "name": name, "uid": f"pod-{workload.uid}" if of_pod else workload.uid}
         kind = "Warning" if workload.stuck else "Normal"
         said = {"type": kind, "reason": reason, "message": message, "source": {"component": "emulator"}}
         return {"apiVersion": "v1", "kind": EVENT.name, "metadata": metadata, "involvedObject": involved, **said, **times}

@@ -32,7 +32,7 @@ class Workload:
     """When the controller has begun, or resumed."""
     run: Job | None = None
     stuck: tuple[str, str, str] | None = None
-    """What keeps its pod from starting: `scheduling` or `waiting`, a reason, a message."""
+    """What keeps its pod from starting: `creation`, `scheduling` or `waiting`, a reason, a message."""
     failure: str = ""
     """The reason of its condition `Failed`, once that is decided."""
     gone: bool = False
@@ -103,7 +103,7 @@ class Workload:
     @property
     def has_pod(self) -> bool:
         """Whether there is a pod of it."""
-        return self.run is not None or (self.stuck is not None and not self.failure)
+        return self.run is not None or (self.stuck is not None and self.stuck[0] != "creation" and not self.failure)
 
     def job(self) -> dict[str, Any]:
         """The Job as a GET shows it."""
@@ -147,7 +147,7 @@ class Workload:
         if self.is_over:
             return {"succeeded": 1} if self.succeeded else {"failed": int(self.run is not None)}
         if self.run is None:
-            return {"active": int(self.stuck is not None and not self.is_suspended)}
+            return {"active": int(self.has_pod and not self.is_suspended)}
         if self.run.stopping_at is not None:
             return {"terminating": 1}
         return {"active": 1, "ready": int(self.run.started_at is not None)}

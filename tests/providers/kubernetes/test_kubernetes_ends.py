@@ -265,3 +265,24 @@ def test_an_unnamed_cluster_that_is_another_one_here_is_unreadable(cluster, prov
     assert observed.state is JobState.UNREADABLE
     assert "another cluster than its own; name clusters by cluster_config" in observed.reason
     assert provider_for(start()).discard([submission]) == frozenset()
+
+
+def test_a_quota_that_lets_no_pod_be_made_is_named_and_frees_the_job_when_there_is_room(cluster, provider):
+    quota = {"metadata": {"name": "team"}, "spec": {"hard": {"pods": "1"}}}
+    cluster.objects["ResourceQuota", "default", "team"] = quota
+    first, second = submitted(provider), submitted(provider)
+    observed = provider.observe([first, second])
+    assert observed[first.name].state is JobState.RUNNING
+    assert observed[second.name].state is JobState.STARTING
+    assert "the cluster has not made its pod yet: Error creating: pods" in observed[second.name].reason
+    assert "exceeded quota: team, requested: pods=1" in observed[second.name].reason
+    cluster.finish(first.name)
+    assert seen(provider, second).state is JobState.RUNNING
+
+
+def test_a_missing_right_to_list_events_hides_no_job(cluster, provider):
+    cluster.objects["ResourceQuota", "default", "team"] = {"metadata": {"name": "team"}, "spec": {"hard": {"pods": "0"}}}
+    submission = submitted(provider)
+    cluster.faults.add("ListEvents", "refuse", detail='Forbidden: events is forbidden: User "u" cannot list resource "events"')
+    observed = seen(provider, submission)
+    assert (observed.state, observed.reason) == (JobState.STARTING, "the cluster has not made its pod yet")
