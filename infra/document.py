@@ -53,9 +53,9 @@ def items(module: Path) -> Iterator[Item]:
 
 def tables(module: Path) -> str:
     """What stands between the marks."""
-    found = list(items(module))
-    inputs = [item.row for item in found if item.kind == "variable"]
-    outputs = [item.row for item in found if item.kind == "output"]
+    parts = list(items(module))
+    inputs = [item.row for item in parts if item.kind == "variable"]
+    outputs = [item.row for item in parts if item.kind == "output"]
     head = ["| input | type | default | |", "| --- | --- | --- | --- |"]
     return "\n".join([BEGIN, "", *head, *inputs, "", "| output | |", "| --- | --- |", *outputs, "", END])
 

@@ -19,5 +19,5 @@ def apart(noun: T) -> T:
 
 
 def small(run: Run) -> Run:
-    """The same of a run, without its long texts."""
+    """Such a copy of a run, without its long texts."""
     return apart(replace(run, job_variables={}, tags=(), job=None))

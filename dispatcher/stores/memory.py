@@ -38,7 +38,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def open_url(_url: str) -> MemoryStore:
-    """A new, empty store; every `memory://` is one of its own."""
+    """A new, empty store. Every `memory://` opens another one."""
     return MemoryStore()
 
 
@@ -327,7 +327,7 @@ class MemoryStore(MemoryState):
             self._runs = {run.id: apart(run) for run in runs} | self._runs
 
     def close(self) -> None:
-        """See `Store.close`: there is nothing to give back."""
+        """See `Store.close`: nothing is open."""
 
     def _reconfigure(self, change: Reconfiguration) -> None:
         read = change.pools_read, change.deployments_read

@@ -1,4 +1,4 @@
-"""A store from its URL: the one place that knows them all, each imported on first use."""
+"""A store from its URL: the one place that knows every store. Each is imported on first use."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def open_store(url: str) -> Store:
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be shown: nothing before its last @, since a password may hold any other character, no parameters."""
+    """The URL without its secrets: all before its last @ (a password may hold any other character) and its parameters."""
     _, at, location = url.rpartition("@")
     scheme = scheme_of(url)
     shown = (f"{scheme}://***@{location}" if at else url).partition("?")[0]

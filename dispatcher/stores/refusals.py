@@ -43,7 +43,7 @@ def deployment_changed(name: str, expected: int, stored: int) -> Conflict:
 
 
 def configuration_changed(what: str = "") -> Conflict:
-    """Somebody else changed something between the reading of all and the change of much."""
+    """Somebody else changed something after the reading on which a change of many nouns is based."""
     detail = f" ({what})" if what else ""
     return Conflict(f"the stored configuration was changed in between{detail}: plan again, and apply the new plan")
 

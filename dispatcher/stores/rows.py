@@ -122,7 +122,7 @@ def _same(value: Any) -> Any:
 
 
 def _printable(text: str) -> str:
-    """Somebody else's words without what a database cannot hold: lone surrogates and NUL."""
+    """Foreign text without what a database cannot hold: lone surrogates and NUL."""
     return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
@@ -229,7 +229,7 @@ PLACES = Codec(
     lambda value: {queue: [microseconds(due_at), run_id.hex] for queue, (due_at, run_id) in value.items()},
     lambda stored: {queue: (_time(due_at), UUID(hex=run_id)) for queue, (due_at, run_id) in stored.items()},
 )
-"""Places in queues, by queue."""
+"""Positions, by queue."""
 
 HOLD = Table(
     PoolHold,
