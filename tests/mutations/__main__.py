@@ -1,6 +1,6 @@
 """The mutation run: which small changes of the core no test notices.
 
-    python -m tests.mutations                     every module of dispatcher/core (twenty minutes of one core)
+    python -m tests.mutations                     every module of dispatcher/core
     python -m tests.mutations transitions holds   some of them
     python -m tests.mutations --list windows      the names of its mutants
 
