@@ -26,7 +26,8 @@ MAX_DEPTH = 64
 """How deep objects and lists may nest, in a template and in a value."""
 
 _PLACEHOLDER = re.compile(r"\{\{\s*+([\w.\-\[\]$]++)\s*+\}\}")
-_NEVER_LOOKED_UP = ("$", "prefect.blocks.", "prefect.variables.")
+_RESOLVED_BY_PREFECT = ("prefect.blocks.", "prefect.variables.")
+_NEVER_LOOKED_UP = ("$", *_RESOLVED_BY_PREFECT)
 _CACHED_LENGTH = 512
 
 
@@ -74,6 +75,11 @@ class Placeholder(NamedTuple):
 def is_looked_up(name: str) -> bool:
     """False for the names that Prefect reads from elsewhere: the environment, blocks, variables."""
     return not name.startswith(_NEVER_LOOKED_UP)
+
+
+def unresolved(value: Any) -> tuple[Placeholder, ...]:
+    """The placeholders in a value that Prefect's workers would resolve from blocks and variables, and nobody does here."""
+    return tuple(placeholder for placeholder in placeholders(value) if placeholder.name.startswith(_RESOLVED_BY_PREFECT))
 
 
 def steps(name: str) -> Steps:

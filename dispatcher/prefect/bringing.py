@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
 from dispatcher.core.transitions import end
 from dispatcher.models import Run, RunState, WorkPool
-from dispatcher.prefect.flow_runs import FlowRun, run_of, variables_of
+from dispatcher.prefect.flow_runs import FlowRun, run_of, unresolved_fault, variables_of
 from dispatcher.prefect.identity import run_id
 from dispatcher.prefect.server import PAGE, Server
 from dispatcher.records import Snapshot
@@ -73,7 +73,11 @@ class Bringing:
             occasion, last = latest(self.store, self.pool, flow_run.id)
             if known is None and last is not None and not self._is_over(flow_run, last):
                 continue
-            yield run_of(flow_run, variables, self.pool, occasion + 1, self.now), known
+            run = run_of(flow_run, variables, self.pool, occasion + 1, self.now)
+            if fault := unresolved_fault(variables):
+                self.crashed(flow_run, replace(run, reason=fault))
+            else:
+                yield run, known
 
     def _is_over(self, flow_run: FlowRun, last: Run) -> bool:
         """Whether the occasion of our last run of it is over, so that this is another one."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from dispatcher.core.names import with_end
+from dispatcher.core.placeholders import unresolved
 from dispatcher.core.templates import nest
 from dispatcher.errors import RenderError, SourceError
 from dispatcher.models import FORBIDDEN_IN_NAMES, Run, WorkPool
@@ -90,6 +91,13 @@ def variables_of(flow_run: FlowRun, deployment: Mapping[str, Any] | None, pool: 
     brought = merged.get(LABELS, _default_labels(pool))
     merged[LABELS] = {"prefect.io/flow-run-id": flow_run.id, **(brought if isinstance(brought, Mapping) else {})}
     return merged
+
+
+def unresolved_fault(variables: Mapping[str, Any]) -> str:
+    """Why job variables cannot be used: they name a block or a variable of Prefect, which would arrive as literal text."""
+    names = [f"{placeholder.path}: {{{{ {placeholder.name} }}}}" for placeholder in unresolved(variables)]
+    fix = "is resolved by Prefect's workers alone: give the value, or let the provider read a secret by a reference to it"
+    return f"job variables: {', '.join(names[:3])} {fix}" if names else ""
 
 
 def _environment(flow_run: FlowRun, deployment: Mapping[str, Any] | None) -> dict[str, str]:

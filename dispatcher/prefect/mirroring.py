@@ -120,13 +120,13 @@ def adapted(template: Any, jobs: ForJobs) -> Any:
 
 
 def _filled(name: str, schema: Any, jobs: ForJobs) -> Any:
-    defaults: Mapping[str, Any] = {"command": COMMAND, "image": jobs.image}
+    own: Mapping[str, Any] = {"command": COMMAND, "image": jobs.image}
     if not isinstance(schema, Mapping):
         return schema
     default = schema.get("default")
     if name == "env":
         return {**schema, "default": {"PREFECT_API_URL": jobs.api_url, **(default if isinstance(default, Mapping) else {})}}
-    return {**schema, "default": defaults[name]} if name in defaults and not default else schema
+    return {**schema, "default": own[name]} if name in own and not default else schema
 
 
 def _default_template(pool_type: str) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ import pytest
 
 from dispatcher.models import RunState, submission_name
 from dispatcher.prefect.owed import GRACE
+from providers import registry
 from providers.base import Rejected, Throttled
 from providers.testing import LOST_ANSWER
 from tests.builders import HOUR, MINUTE, SECOND
@@ -311,3 +312,24 @@ def test_a_lost_answer_of_the_provider_is_looked_up_and_adopted(bridge, prefect)
     run = bridge.run_of(flow_run)
     assert prefect.flow_runs[flow_run]["infrastructure_pid"] == submission_name(run.id, 1)
     assert list(bridge.provider.starts.values()) == [1]
+
+
+@pytest.mark.parametrize("name", ["prefect.blocks.secret.key", "prefect.variables.region"])
+def test_a_block_or_a_variable_of_prefect_never_arrives_as_literal_text(bridge, prefect, name):
+    deployment = prefect.add_deployment(job_variables={"env": {"KEY": f"x-{{{{ {name} }}}}"}})
+    flow_run = prefect.add_flow_run(deployment=deployment)
+    bridge.settle(2)
+    assert prefect.state(flow_run) == "CRASHED"
+    assert prefect.message(flow_run).startswith(
+        f"job variables: env.KEY: {{{{ {name} }}}} is resolved by Prefect's workers alone"
+    )
+    assert bridge.run_of(flow_run) is None
+
+
+def test_a_template_whose_default_names_a_block_is_not_used(bridge, prefect):
+    template = registry.default_template("ecs:push")
+    template["variables"]["properties"]["env"]["default"] = {"KEY": "{{ prefect.blocks.secret.key }}"}
+    prefect.add_pool("blocks", template=template)
+    [problem] = bridge.tick().problems
+    assert "work pool 'blocks' is not served" in problem
+    assert "variables.properties.env.default.KEY: {{ prefect.blocks.secret.key }} would be looked up" in problem
