@@ -5,7 +5,7 @@ A template calls a variable secret with `writeOnly`, or with the format `passwor
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dispatcher.core.redaction import redacted, secret_texts, without
@@ -15,9 +15,8 @@ from dispatcher.store import SharedStore
 
 def of_pools(pools: Iterable[WorkPool], deployments: Iterable[Deployment] = (), runs: Iterable[Run] = ()) -> frozenset[str]:
     """The secret texts of pools' templates, and of job variables that deployments and runs set for them."""
-    levels = [(deployment.pool, deployment.job_variables) for deployment in deployments] + [
-        (run.pool, run.job_variables) for run in runs
-    ]
+    levels = [(deployment.pool, variables) for deployment in deployments for variables in _levels(deployment)]
+    levels += [(run.pool, run.job_variables) for run in runs]
     texts = (
         secret_texts(pool.base_job_template, *(variables for owner, variables in levels if owner == pool.name))
         for pool in pools
@@ -32,6 +31,11 @@ def of_runs(store: SharedStore, runs: Iterable[Run], deployments: Iterable[Deplo
     deployments = [source for source in (*sources, *deployments) if source is not None]
     pools = [store.pool(name) for name in {run.pool for run in runs} | {deployment.pool for deployment in deployments}]
     return of_pools([pool for pool in pools if pool is not None], deployments, runs)
+
+
+def _levels(deployment: Deployment) -> list[Mapping[str, Any]]:
+    """The job variables of a deployment, and those that its schedules bring."""
+    return [deployment.job_variables, *(schedule.job_variables for schedule in deployment.schedules)]
 
 
 def hide(texts: frozenset[str], value: Any) -> Any:

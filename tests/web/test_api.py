@@ -229,6 +229,20 @@ def test_secrets_are_hidden_everywhere(site, deployment):
     assert not [answer.url for answer in answers if secret in answer.text]
 
 
+def test_a_secret_that_a_schedule_brings_is_hidden(site):
+    pin = {"type": "string", "writeOnly": True}
+    template = {"job_configuration": {"command": "{{ pin }}"}, "variables": {"properties": {"pin": pin}}}
+    site.ok("POST", "/pools", {"name": "nightly", "type": "process", "base_job_template": template})
+    schedules = {"daily": {"cron": "0 2 * * *", "job_variables": {"pin": "hunter2 and more"}}}
+    made = site.api(
+        "POST", "/deployments", {"name": "etl", "pool": "nightly", "job_variables": {"pin": "x y"}, "schedules": schedules}
+    )
+    assert made.status_code == 201, made.text
+    for answer in (made, *(site.api("GET", path) for path in ("/deployments", "/deployments/etl", "/export"))):
+        assert "hunter2" not in answer.text
+        assert "(hidden)" in answer.text
+
+
 def test_the_document_says_what_the_answers_hold(site, deployment, run):
     live = a_live_run(pool="nightly")
     now = site.client.clock.now()

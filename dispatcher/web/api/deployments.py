@@ -11,6 +11,7 @@ from starlette.responses import Response
 from dispatcher.client import Dispatcher, shapes
 from dispatcher.client.entries import DEPLOYMENT, SCHEDULE
 from dispatcher.client.secrets import of_runs
+from dispatcher.core.changes import configured
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import Deployment, Schedule
 from dispatcher.web.api.documents import CHANGE, CREATE, DELETE, READ, body_of, documented
@@ -28,10 +29,9 @@ from dispatcher.web.api.requests import (
     take_name,
 )
 
-SETTABLE = frozenset({"pool", "queue", "job_variables", "tags", "description", "schedules", "retry", "hooks", "paused"})
-SETTABLE_OF_SCHEDULES = frozenset(
-    {"cron", "day_or", "interval", "rrule", "timezone", "anchor", "active", "catch_up", "catch_up_limit"}
-)
+SETTABLE = frozenset(field.name for field in configured(Deployment))
+SETTABLE_OF_SCHEDULES = frozenset(field.name for field in configured(Schedule))
+"""Whatever a configuration file may say of them."""
 
 router = APIRouter()
 

@@ -77,7 +77,11 @@ _SCHEDULE: Mapping[str, Schema] = {
     **dict.fromkeys(("cron", "rrule"), OPTIONAL_TEXT),
     "day_or": SWITCH,
     "interval_seconds": OPTIONAL_NUMBER,
-    "anchor": OPTIONAL_TIME,
+    **dict.fromkeys(("anchor", "start", "end"), OPTIONAL_TIME),
+    "exclude": TEXTS,
+    **dict.fromkeys(("when_skipped", "when_repeated"), OPTIONAL_TEXT),
+    "spread_seconds": {"type": "number"},
+    "job_variables": OBJECT,
     "active": SWITCH,
     "catch_up_limit": WHOLE,
 }
