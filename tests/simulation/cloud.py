@@ -1,10 +1,11 @@
-"""Four simulated clouds, one for each way in which a real one remembers a submission.
+"""Five simulated clouds, one for each way in which a real one remembers a submission.
 
     TOKEN    ECS                  a token with a life (24 h, or an hour after the end), a conflict when the parameters changed;
                                   look-ups lag behind; a stopped job is forgotten after an hour
     OBJECT   Cloud Run            a name that is taken for as long as the job object exists; ended objects linger
     GROUP    Container Instances  a name whose re-use starts the job again once it has ended; ended groups linger
     RUNNING  Modal                a name that is free again as soon as its job has ended; ended jobs are remembered for a day
+    LABEL    Vertex AI            nothing: each create starts a job; a look-up by label lags behind, so the claim alone protects
 
 Each is a `Provider`; what a cloud does takes effect in `Cloud`, which knows every job that was ever started.
 """
@@ -44,6 +45,11 @@ class Kind(StrEnum):
     OBJECT = "object"
     GROUP = "group"
     RUNNING = "running"
+    LABEL = "label"
+
+
+DRAWN = (Kind.TOKEN, Kind.OBJECT, Kind.GROUP, Kind.RUNNING)
+"""The kinds from which a seed draws; LABEL has seeds of its own."""
 
 
 LIMITS = {
@@ -51,7 +57,12 @@ LIMITS = {
     Kind.OBJECT: ProviderLimits(lingers=True),
     Kind.GROUP: ProviderLimits(lingers=True),
     Kind.RUNNING: ProviderLimits(memory=86400),
+    Kind.LABEL: ProviderLimits(lookup_lag=LOOKUP_LAG),
 }
+
+
+LAGGING = frozenset({Kind.TOKEN, Kind.LABEL})
+"""Kinds whose look-ups are behind."""
 
 
 @cache
@@ -124,7 +135,7 @@ class Cloud:
     def create(self, name: str, token: str, body: Mapping[str, Any]) -> CloudJob:
         """The effect of a create call that has reached the cloud; gives the job it started or found."""
         existing = self.tokens.get(token) if self.kind is Kind.TOKEN else self.objects.get(name)
-        if existing is not None and self._holds_name(existing):
+        if existing is not None and self.kind is not Kind.LABEL and self._holds_name(existing):
             return existing
         self.tokens[token] = self._start(name, body)
         return self.tokens[token]
@@ -172,7 +183,7 @@ class Cloud:
 
     def _start(self, name: str, body: Mapping[str, Any]) -> CloudJob:
         now = self.now()
-        lag = self.random.choice([0.0, self.random.uniform(0, LOOKUP_LAG), LOOKUP_LAG]) if self.kind is Kind.TOKEN else 0.0
+        lag = self.random.choice([0.0, self.random.uniform(0, LOOKUP_LAG), LOOKUP_LAG]) if self.kind in LAGGING else 0.0
         start = self.random.choice([0.1, 1, 5, 30, 200])
         runs_at = now + timedelta(seconds=self.random.uniform(0, start))
         job = CloudJob(
@@ -208,8 +219,8 @@ class SimulatedProvider:
         return needs_of(configuration)
 
     def submit(self, job: Job) -> Outcome:
-        """One create; for GROUP, as its protocol demands, a look before it."""
-        if self.cloud.kind is Kind.GROUP:
+        """One create; for GROUP and LABEL, as their providers do, after a look."""
+        if self.cloud.kind in (Kind.GROUP, Kind.LABEL):
             try:
                 existing = self.find(job)
             except CallFailed as problem:

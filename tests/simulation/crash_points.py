@@ -19,7 +19,7 @@ from dispatcher.records import Decision, Grant, Move
 from dispatcher.ticking import TickLimits, tick
 from tests.simulation.baton import Killed
 from tests.simulation.checks import GRACE, HISTORY, Violation
-from tests.simulation.cloud import CloudJob, Kind, submission_of
+from tests.simulation.cloud import DRAWN, CloudJob, Kind, submission_of
 from tests.simulation.faults import Chances
 from tests.simulation.stores import ALONE, Views
 from tests.simulation.world import LEASE, SKEW, TICK, World
@@ -53,7 +53,7 @@ class Scene(World):
 
     def __init__(self, views: Views, kind: Kind, write: Callable[[str], None] | None = None) -> None:
         super().__init__(0, views, Chances.none(), write)
-        other = list(Kind)[(list(Kind).index(kind) + 1) % len(Kind)]
+        other = DRAWN[(DRAWN.index(kind) + 1) % len(DRAWN)]
         queues = (WorkQueue(name="default", priority=1, concurrency_limit=7), WorkQueue(name="low", priority=2))
         self.add_pool("main", kind, queues, 8)
         self.add_pool("side", other, queues, 1)
@@ -196,7 +196,7 @@ class Pairs:
         return [f"{self.store}, {self.scene}", points, f"{self.pairs:,}", f"{converged:,}", f"{self.seconds:.0f}"]
 
 
-SCENES = tuple(kind.value for kind in Kind)
+SCENES = tuple(kind.value for kind in DRAWN)
 
 
 def crash_pair(store: str, scene: str, first: int, second: int, write: Callable[[str], None] | None = None) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """What happens in a world: people, ticks, crashes and freezes; then a calm phase, in which everything must end."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ from dispatcher.ticking import Dispatch, admit_next, settle_event
 from providers.base import Observation
 from tests.simulation import world as world_module
 from tests.simulation.checks import Violation
-from tests.simulation.cloud import GPU, HUGE, CloudJob, Kind, submission_of
+from tests.simulation.cloud import DRAWN, GPU, HUGE, CloudJob, Kind, submission_of
 from tests.simulation.faults import BROKEN, Chances
 from tests.simulation.stores import Views
 from tests.simulation.world import BOUNDED, SKEW, World
@@ -36,6 +36,8 @@ class Life:
     """One world's course."""
 
     world: World
+    kinds: Sequence[Kind] = DRAWN
+    """Those of the pools' clouds."""
     very_late: bool = False
     """Some requests arrive after the lease of their claim: only clouds with tokens withstand that, and only if nobody cancels
     the run meanwhile."""
@@ -54,7 +56,7 @@ class Life:
                 for place, queue in enumerate(names, start=1)
             )
             limit = self.pick.choice([None, 1, 1, 2, 2, 3, 3, 4, 5, 0])
-            kind = Kind.TOKEN if self.very_late else self.pick.choice(list(Kind))
+            kind = Kind.TOKEN if self.very_late else self.pick.choice(self.kinds)
             self.world.add_pool(f"pool-{number}", kind, queues, limit)
         for _ in range(self.pick.randint(4, 12)):
             self.add_run()
@@ -337,14 +339,21 @@ class Life:
 
 
 def simulate(
-    seed: int, views: Views, *, steps: int = STEPS, write: Callable[[str], None] | None = None, sourced: bool = False
+    seed: int,
+    views: Views,
+    *,
+    steps: int = STEPS,
+    write: Callable[[str], None] | None = None,
+    sourced: bool = False,
+    kinds: Sequence[Kind] = DRAWN,
 ) -> tuple[Counter[str], Counter[str]]:
     """Live through one seed and give its counts and its marks. Raises `Violation`. `write` is given the story, line by line.
 
-    `sourced`: a source of runs, as a Prefect server is one, has to let each of them start.
+    `kinds` are those of the pools' clouds. `sourced`: a source of runs, as a Prefect server is one, has to let each of them
+    start.
     """
     world = World(seed, views, Chances(), write, sourced=sourced)
-    life = Life(world, very_late=world.random.random() < 0.2)
+    life = Life(world, kinds=kinds, very_late=world.random.random() < 0.2 and Kind.TOKEN in kinds)
     if life.very_late:
         world.weather.chances = replace(world.weather.chances, very_late=0.3)
     try:

@@ -5,12 +5,16 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.simulation import cloud
 from tests.simulation.__main__ import main
 from tests.simulation.campaign import Tally, live_through
+from tests.simulation.checks import Violation
+from tests.simulation.cloud import Kind
 from tests.simulation.crash_points import SCENES, crash_in_pairs
 from tests.simulation.life import simulate
 from tests.simulation.marks import MARKS
@@ -52,6 +56,31 @@ def test_no_promise_is_broken_where_a_source_has_to_let_each_run_start():
     assert marks["first answer: Withdrawn"]
     assert marks["first answer: NotConfirmed"]
     assert marks["repeat's answer: NotConfirmed"]
+
+
+def label_seeds(seeds: range) -> Counter[str]:
+    marks = Counter()
+    for seed in seeds:
+        with STORES["memory"]() as views:
+            marks.update(simulate(seed, views, kinds=(Kind.LABEL,))[1])
+    return marks
+
+
+def test_no_promise_is_broken_where_the_cloud_takes_no_name_and_the_claim_alone_protects():
+    marks = label_seeds(range(6000, 6006))
+    assert marks["first answer: Unknown"]
+    assert marks["late request: started the job"]
+
+
+def test_where_the_cloud_takes_no_name_a_look_up_that_is_believed_too_early_starts_a_second_job(monkeypatch):
+    hasty = {**cloud.LIMITS, Kind.LABEL: replace(cloud.LIMITS[Kind.LABEL], lookup_lag=0.0)}
+    monkeypatch.setattr(cloud, "LIMITS", hasty)
+    cloud.limits_of.cache_clear()
+    try:
+        with pytest.raises(Violation):
+            label_seeds(range(6000, 6010))
+    finally:
+        cloud.limits_of.cache_clear()
 
 
 def assert_kept(tally: Tally, seeds: int) -> None:
