@@ -4,17 +4,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from dispatcher.core.windows import WindowLimits, materialisation
-from dispatcher.models import RunState, Schedule
-from dispatcher.records import Decision, Move, Snapshot
+from dispatcher.models import SLOT_STATES, RunState, Schedule
+from dispatcher.records import Decision, Move, RunFilter, Snapshot
 from dispatcher.stores.dynamodb import DynamoStore
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_run
 from tests.stores.dynamodb.places import Place, a_place
 from tests.stores.dynamodb.units import Cost, cost_of
-from tests.stores.steps import SUBMISSION, a_stored_run, claim, granting, moved, nothing
+from tests.stores.steps import SUBMISSION, a_running_run, a_stored_run, claim, granting, moved, nothing
 
 BATCH = 20
 FEW, MANY = 20, 300
@@ -172,3 +173,32 @@ def test_looking_for_work_costs_each_idle_pool_a_request_for_each_kind_and_queue
     place.recorder.requests.clear()
     place.store.heartbeats(place.store.pool_names(), NOW)
     assert cost_of(place.recorder.requests).requests == 2
+
+
+class TestPages:
+    """What a page of runs costs after a history."""
+
+    @pytest.fixture
+    def cost(self, place: Place) -> Callable[[RunFilter], Cost]:
+        ended = [a_running_run(place.store, name="old", created_at=NOW - HOUR + n * SECOND) for n in range(BATCH)]
+        place.store.move([Move.of(run, RunState.COMPLETED, ended_at=NOW) for run in ended])
+        a_running_run(place.store, name="new", tags=("rare",))
+
+        def cost(where: RunFilter) -> Cost:
+            place.recorder.requests.clear()
+            assert len(place.store.runs(where, limit=1)) == 1
+            return cost_of(place.recorder.requests)
+
+        return cost
+
+    def test_runs_that_hold_a_slot_are_found_without_reading_what_has_ended(self, cost: Callable[[RunFilter], Cost]):
+        assert cost(RunFilter(pool="pool", states=SLOT_STATES)) == Cost(requests=3, read=3, written=0)
+
+    def test_a_time_and_a_cursor_are_a_range_of_the_index(self, cost: Callable[[RunFilter], Cost]):
+        before = NOW - HOUR + 5 * SECOND
+        for where in (RunFilter(pool="pool", until=before), RunFilter(pool="pool", after=(before, UUID(int=0)))):
+            assert cost(where) == Cost(requests=2, read=2, written=0)
+
+    def test_each_run_that_a_tag_or_a_name_passes_over_is_read(self, cost: Callable[[RunFilter], Cost]):
+        for where in (RunFilter(pool="pool", tag="rare"), RunFilter(pool="pool", name="new")):
+            assert cost(where).read >= BATCH
