@@ -107,7 +107,8 @@ def test_a_dispatcher_serves_a_pool_of_another_account_without_a_key(account, pa
         tick_until_all_have_ended([client], tick, function.log.read_text)
 
     assert completed(client) == len(runs)
-    assert (len(jobs.jobs()), jobs.peak_live, len(ours.jobs())) == (50, LIMIT, 0)
+    assert (len(jobs.jobs()), len(ours.jobs())) == (50, 0)
+    assert jobs.peak_live <= LIMIT
     assert ours.calls.counts["sts.AssumeRole"] >= 2, "the function's own role, and from it the role of the other account"
     client.delete_work_pool("batch")
     terraform.destroy()
