@@ -73,7 +73,9 @@ SABOTAGES: dict[str, Sabotage] = {
         ),
     ),
     "count outside the claim": Sabotage(
-        "slots are counted inside the claiming transaction", _swap(FaultyStore, "_claim_effect", breaks.claim_on_an_old_count)
+        "slots are counted inside the claiming transaction",
+        _swap(FaultyStore, "_claim_effect", breaks.claim_on_an_old_count),
+        near=5,
     ),
     "slot freed by a timer": Sabotage(
         "a slot is freed only by an observed end", _swap(observing, "verdicts", breaks.verdicts_with_timer)
@@ -85,7 +87,7 @@ SABOTAGES: dict[str, Sabotage] = {
             _swap(MemoryStore, "_change", breaks.change_without("fence")),
         ),
         seeds=1500,
-        near=620,
+        near=625,
     ),
     "update without the expected state": Sabotage(
         "every write names the state it leaves",
@@ -95,16 +97,18 @@ SABOTAGES: dict[str, Sabotage] = {
         "no answer is not a refusal", _swap(submitting, "recorded", breaks.unknown_is_failure)
     ),
     "refusal of a repeat taken for proof": Sabotage(
-        "a refused repeat says nothing of the submission before it", _swap(submitting, "recorded", breaks.refusal_is_proof)
+        "a refused repeat says nothing of the submission before it",
+        _swap(submitting, "recorded", breaks.refusal_is_proof),
+        near=14,
     ),
     "rendered again": Sabotage(
         "a claim pins what it renders", _swap(FaultyStore, "_claim_effect", breaks.claim_rendered_again)
     ),
     "no deadline": Sabotage(
-        "nothing is submitted after the deadline", _swap(world_module, "TICK", timedelta(days=1)), seeds=1500, near=1250
+        "nothing is submitted after the deadline", _swap(world_module, "TICK", timedelta(days=1)), seeds=1500, near=1268
     ),
     "lease shorter than the invocation": Sabotage(
-        "a lease outlives the invocation that made it", _swap(world_module, "LEASE", timedelta(seconds=-10))
+        "a lease outlives the invocation that made it", _swap(world_module, "LEASE", timedelta(seconds=-10)), near=39
     ),
     "missing taken for gone": Sabotage(
         "a missing job is an end only after the look-up lag",
@@ -113,54 +117,61 @@ SABOTAGES: dict[str, Sabotage] = {
     "skew forgotten": Sabotage(
         "the clocks of two invocations may differ",
         _swap(pool_tick, "cautious", lambda limits, skew: limits),
-        near=40,
+        near=43,
     ),
     "an old observation judged by a new clock": Sabotage(
         "what is missing is judged by the time at which looking began",
         _swap(line, "settle", breaks.settle_by_the_clock_of_now),
         seeds=1500,
+        near=8,
     ),
     "absence always trusted": Sabotage(
-        "absence proves nothing once the provider has forgotten", _swap(submitting, "is_forgotten", lambda *_: False)
+        "absence proves nothing once the provider has forgotten", _swap(submitting, "is_forgotten", lambda *_: False), near=7
     ),
     "cancelled claim submitted": Sabotage(
         "a cancelled run whose claim is taken over is never submitted",
         _swap(submitting.Submitting, "_look_up", breaks.look_up_and_go_on),
+        near=8,
     ),
     "discarded at once": Sabotage(
         "what lingers guards its name until no request can be on its way",
         _swap(line, "tidy", breaks.tidy_at_once),
-        near=285,
+        near=287,
     ),
     "cancel forgotten by a retry": Sabotage(
         "a run that people cancelled meanwhile is not tried again",
         _swap(MemoryStore, "_change", breaks.change_without("ending")),
         seeds=1500,
-        near=285,
+        near=287,
     ),
     "more attempts than the policy": Sabotage(
         "a retry policy counts every end", _swap(reconciliation, "is_retried", breaks.no_policy_of_attempts)
     ),
     "next attempt before the end": Sabotage(
-        "another attempt follows an observed end alone", _swap(reconciliation, "verdict", breaks.verdict_that_does_not_wait)
+        "another attempt follows an observed end alone",
+        _swap(reconciliation, "verdict", breaks.verdict_that_does_not_wait),
+        near=12,
     ),
     "a refusal overwrites a cancelled run": Sabotage(
-        "what people cancelled comes to no other end", _swap(reconciliation, "_not_started", breaks.refused_and_crashed)
+        "what people cancelled comes to no other end",
+        _swap(reconciliation, "_not_started", breaks.refused_and_crashed),
+        near=104,
     ),
     "the start deadline overwrites a cancelled run": Sabotage(
         "what people cancelled comes to no other end",
         _swap(reconciliation, "is_overdue", breaks.overdue_in_any_state),
-        near=140,
+        near=287,
     ),
     "windows counted from now": Sabotage(
-        "a schedule goes on from where it was", _swap(windows, "_reach", breaks.reach_from_now)
+        "a schedule goes on from where it was", _swap(windows, "_reach", breaks.reach_from_now), near=3
     ),
     "windows noted apart from their runs": Sabotage(
         "runs of windows are added in the transaction that notes how far they reach",
         _swap(FaultyStore, "_materialise_effect", breaks.materialised_in_two),
+        near=4,
     ),
     "runs of a schedule that has changed": Sabotage(
-        "a schedule that changes takes its runs to come along", _swap(MemoryStore, "_withdraw", lambda *_: None)
+        "a schedule that changes takes its runs to come along", _swap(MemoryStore, "_withdraw", lambda *_: None), near=4
     ),
     "history forgotten too early": Sabotage(
         "ended runs are kept for as long as was said", _swap(MemoryStore, "prune", breaks.prune_all)
@@ -189,7 +200,7 @@ SABOTAGES: dict[str, Sabotage] = {
         "what was never sent costs no claim", _swap(submitting, "recorded", breaks.unreachable_is_unknown)
     ),
     "a failed look-up costs a lease": Sabotage(
-        "a look-up that failed is made again soon", _swap(reconciliation, "LOOKED_UP_AGAIN", timedelta(days=1))
+        "a look-up that failed is made again soon", _swap(reconciliation, "LOOKED_UP_AGAIN", timedelta(days=1)), near=14
     ),
     "a source is not asked": Sabotage(
         "a run that a source brings starts only if the source lets it",
@@ -200,7 +211,9 @@ SABOTAGES: dict[str, Sabotage] = {
         "no answer of a source is no yes", _swap(submitting, "withheld", breaks.withheld_by_a_clear_no), sourced=True
     ),
     "a refused repeat keeps its slot": Sabotage(
-        "a slot is held by a live job or by nobody", _swap(transitions, "taken_over", breaks.taken_over_as_if_never_refused)
+        "a slot is held by a live job or by nobody",
+        _swap(transitions, "taken_over", breaks.taken_over_as_if_never_refused),
+        near=2,
     ),
 }
 
