@@ -1,7 +1,7 @@
 """A plugin that says which tests take long: `python -m pytest -n 2 -p tests.cpu_times`.
 
-Measured is the CPU time of a test's process and of the children that it has waited for: on a shared machine it says more than the
-time on the wall. A test that takes more than `LIMIT` belongs into `tests/long.txt`.
+It measures the CPU time of a test's process and of the children that it has waited for: on a shared machine that says more than
+the time on the wall. A test that takes more than `LIMIT` belongs into `tests/long.txt`.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ BENCHMARKS = {
     "latency": "from create_run, and from a job's end, to the next submission at up to 3 thousand live jobs",
     "schedules": "what it costs to make one new window of a schedule a run, for each kind",
     "start_up": "CPU of a command from its start to its end, beside an empty interpreter",
+    "extras": "size of the extra of each pool type, and CPU of importing its provider beside its SDK alone",
     "creation": "CPU of creating 10 thousand runs in one call, for each run",
 }
 
