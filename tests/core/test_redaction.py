@@ -112,3 +112,12 @@ def test_values_are_hidden_where_a_schema_a_change_or_an_environment_holds_them(
 def test_the_mark_is_found_wherever_it_stands():
     value = {"a": [1, f"postgresql://me:{HIDDEN}@db"], "b": {"c": HIDDEN, "e": "shown"}}
     assert list(hidden_at(value)) == ["a[1]", "b.c"]
+
+
+def test_a_secret_that_holds_another_is_hidden_whole():
+    assert without(frozenset({"word-12345", "my-word-12345"}), "say my-word-12345") == f"say {HIDDEN}"
+
+
+def test_a_secret_value_among_references_is_hidden():
+    references = ["TOKEN_REFERENCE", {"name": "TOKEN", "value": "hush"}]
+    assert redacted(references, "secrets") == ["TOKEN_REFERENCE", {"name": "TOKEN", "value": HIDDEN}]

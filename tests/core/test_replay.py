@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.replay import replay
-from tests.builders import MINUTE, NOW, SECOND, a_pool, a_queue, a_run
+from tests.builders import MINUTE, NOW, SECOND, a_hold, a_pool, a_queue, a_run
 
 
 def waits(pool, *runs, interval=MINUTE):
@@ -57,3 +57,18 @@ def test_the_limit_holds_everything_runs_and_without_a_limit_nothing_waits_longe
     assert limited.peak <= limit
     assert all(wait is not None and wait >= 0 for wait in limited.waits.values())
     assert all(wait < 60 for wait in replay(a_pool(), runs, interval=MINUTE).waits.values())
+
+
+def test_the_end_is_that_of_the_longest_job_whatever_else_never_ran():
+    runs = [(a_run(), 600), (a_run(), 30), (a_run(queue="gone"), 5000)]
+    assert replay(a_pool(), runs, interval=MINUTE).end == NOW + 10 * MINUTE
+
+
+def test_past_holds_are_ignored():
+    assert waits(a_pool(holds=(a_hold(NOW + timedelta(days=1)),)), (a_run(), 1)) == [0]
+
+
+def test_a_run_waits_for_the_end_of_a_job_while_other_queues_are_empty_and_other_runs_come_later():
+    pool = a_pool(limit=1, queues=("urgent", "default"))
+    later = (a_run(due_at=NOW + timedelta(days=1)), 60)
+    assert waits(pool, (a_run(), 60), (a_run(), 60), later) == [0, 60, 0]
