@@ -50,3 +50,7 @@ class Source(Protocol):
     def report(self, pools: Sequence[str] | None, deadline: datetime) -> Sequence[str]:
         """After the pools were ticked: report there what became of runs. Returns its problems, one line each."""
         ...
+
+    def close(self) -> None:
+        """Release connections."""
+        ...

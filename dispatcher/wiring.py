@@ -115,6 +115,8 @@ class Wiring:
         self.send_telemetry()
         if self.telemetry:
             self.telemetry.close()
+        if self.dispatch.source:
+            self.dispatch.source.close()
         self.store.close()
 
 

@@ -90,6 +90,10 @@ class PrefectSource:
             problems += attempted(compare, partial(_problem, pool.name))
         return problems
 
+    def close(self) -> None:
+        """See `Source.close`."""
+        self.server.close()
+
     def _bring(self, there: Mapping[str, Any], deadline: datetime) -> Sequence[str]:
         """Mirror one pool and bring its runs."""
         name, now = str(there.get("name")), self.clock.now()

@@ -28,6 +28,12 @@ def test_a_server_of_the_settings_is_a_source_of_the_tick():
     source.server.close()
 
 
+def test_closing_everything_closes_the_connections_to_the_server():
+    wiring = wire(settings(API_URL=URL))
+    wiring.close()
+    assert wiring.dispatch.source.server._client.is_closed
+
+
 def test_jobs_reach_the_server_at_the_same_address_unless_another_is_set():
     source = wire(settings(API_URL=URL)).dispatch.source
     assert (source.jobs.api_url, source.jobs.image, source.served.names) == (URL, "prefecthq/prefect:3-latest", ())

@@ -60,6 +60,9 @@ class SimulatedSource:
     def started(self, _run: Run, _submission: Submission) -> None:
         """Nobody reads it here."""
 
+    def close(self) -> None:
+        """Holds nothing."""
+
     def may_start(self, run: Run) -> Withdrawn | NotConfirmed | None:
         """Yes for the first that asks; now and then never, later, or no answer."""
         self.invocation.pause("ask before")

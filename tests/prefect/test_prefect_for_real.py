@@ -1,0 +1,140 @@
+"""A real Prefect server on PostgreSQL, in a virtual environment of its own. Its flow runs start as tasks of the ECS emulator,
+whose containers really run `prefect flow-run execute`, and come to their right ends in Prefect's own states.
+
+`uv` makes the environment once, in `.prefect-server` at the top of the checkout.
+"""
+
+import os
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dispatcher.settings import Settings
+from dispatcher.ticking import tick
+from dispatcher.wiring import wire
+from tests.stores.postgres_server import free_port, server
+
+pytestmark = pytest.mark.long
+pytest_plugins = ["providers.emulators.fixtures"]
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = ROOT / ".prefect-server"
+PINNED = ("prefect==3.8.8", "fastapi<0.141")
+TICKS = 2000
+"""More than it takes: each asks a server that is busy with the job's own calls."""
+STARTS = 600
+"""Seconds that the server may take to start, on a busy machine."""
+FLOWS = """
+from prefect import flow
+
+@flow
+def good():
+    return 1
+
+@flow
+def bad():
+    raise ValueError("no")
+"""
+
+
+@pytest.fixture(scope="module")
+def prefect_command() -> Path:
+    command = ENVIRONMENT / "bin" / "prefect"
+    if not command.exists():
+        subprocess.run(["uv", "venv", "--quiet", "--clear", ENVIRONMENT], check=True)
+        python = str(ENVIRONMENT / "bin" / "python")
+        subprocess.run(["uv", "pip", "install", "--quiet", "--python", python, *PINNED], check=True)
+    return command
+
+
+@pytest.fixture
+def api(prefect_command, tmp_path):
+    """A server of its own, and a client of its API."""
+    port, store = free_port(), server()
+    database = store.url(store.empty_database()).partition("?")[0].replace("postgresql:", "postgresql+asyncpg:")
+    environment = {
+        **os.environ,
+        "PREFECT_HOME": str(tmp_path / "server"),
+        "PREFECT_API_DATABASE_CONNECTION_URL": database,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_LEVEL": "ERROR",
+    }
+    words = [prefect_command, "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with (tmp_path / "server.log").open("w") as log:
+        process = subprocess.Popen(words, env=environment, stdout=log, stderr=log)
+    retries = httpx.HTTPTransport(retries=12)  # it waits longer before each try
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/", transport=retries, timeout=STARTS)
+    try:
+        assert client.get("admin/version").json() == "3.8.8", (tmp_path / "server.log").read_text()
+        yield client
+    finally:
+        client.close()
+        process.terminate()
+        process.wait()
+
+
+def post(api, where, /, **body):
+    answer = api.post(where, json=body)
+    assert answer.status_code < 300, answer.text
+    return answer.json() if answer.content else None
+
+
+def deployment(api, name, entrypoint, directory, **variables):
+    flow = post(api, "flows/", name=entrypoint)
+    step = {"prefect.deployments.steps.set_working_directory": {"directory": str(directory)}}
+    return post(
+        api,
+        "deployments/",
+        name=name,
+        flow_id=flow["id"],
+        work_pool_name="p",
+        job_variables=variables,
+        entrypoint=f"flows.py:{entrypoint}",
+        path=str(directory),
+        pull_steps=[step],
+    )["id"]
+
+
+def names_of(api, flow_run):
+    return [state["name"] for state in api.get("flow_run_states/", params={"flow_run_id": flow_run}).json()]
+
+
+def test_flow_runs_of_a_real_server_come_to_their_right_ends(api, prefect_command, tmp_path, ecs_emulator):
+    (tmp_path / "flows.py").write_text(FLOWS)
+    post(api, "work_pools/", name="p", type="ecs:push", concurrency_limit=4)
+    job = {
+        "command": f"{prefect_command} flow-run execute",
+        "env": {"PREFECT_HOME": str(tmp_path / "job"), "PREFECT_LOGGING_LEVEL": "ERROR"},
+    }
+    deployments = {
+        "COMPLETED": deployment(api, "good", "good", tmp_path, **job),
+        "FAILED": deployment(api, "bad", "bad", tmp_path, **job),
+        "CRASHED": deployment(api, "lost", "good", tmp_path, command="false"),
+        "CANCELLED": deployment(api, "slow", "good", tmp_path, command="sleep 3600"),
+    }
+    flow_runs = {
+        end: post(api, f"deployments/{identity}/create_flow_run", state={"type": "SCHEDULED"})["id"]
+        for end, identity in deployments.items()
+    }
+    ecs_emulator.change_settings({"run_commands": True})
+    url = str(api.base_url).rstrip("/")
+    settings = {"DISPATCHER_STORE": f"sqlite:///{tmp_path / 'store.db'}", "DISPATCHER_PREFECT_API_URL": url}
+    wiring = wire(Settings.from_environment({**settings, "HOME": str(tmp_path)}))
+    asked = False
+    for _ in range(TICKS):
+        tick(wiring.dispatch, wiring.dispatch.clock.now() + timedelta(seconds=50))
+        shown = {end: api.get(f"flow_runs/{flow_run}").json() for end, flow_run in flow_runs.items()}
+        if not asked and shown["CANCELLED"]["state_name"] == "InfrastructurePending":
+            asked = bool(post(api, f"flow_runs/{flow_runs['CANCELLED']}/set_state", state={"type": "CANCELLING"}))
+        if all(shown[end]["state_type"] == end for end in shown):
+            break
+    wiring.close()
+    assert {end: flow_run["state_type"] for end, flow_run in shown.items()} == {end: end for end in shown}
+    assert names_of(api, flow_runs["COMPLETED"])[-3:] == ["InfrastructurePending", "Running", "Completed"]
+    assert names_of(api, flow_runs["CANCELLED"])[-2:] == ["Cancelling", "Cancelled"]
+    assert shown["CRASHED"]["state"]["message"].startswith("Flow run infrastructure exited with non-zero status code 1.")
+    assert api.get("work_pools/p").json()["status"] == "READY"
+    assert set(ecs_emulator.starts.values()) == {1}
