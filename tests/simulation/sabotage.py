@@ -142,7 +142,7 @@ SABOTAGES: dict[str, Sabotage] = {
         "a run that people cancelled meanwhile is not tried again",
         _swap(MemoryStore, "_change", breaks.change_without("ending")),
         seeds=1500,
-        near=287,
+        near=321,
     ),
     "more attempts than the policy": Sabotage(
         "a retry policy counts every end", _swap(reconciliation, "is_retried", breaks.no_policy_of_attempts)
@@ -150,7 +150,7 @@ SABOTAGES: dict[str, Sabotage] = {
     "next attempt before the end": Sabotage(
         "another attempt follows an observed end alone",
         _swap(reconciliation, "verdict", breaks.verdict_that_does_not_wait),
-        near=12,
+        near=22,
     ),
     "a refusal overwrites a cancelled run": Sabotage(
         "what people cancelled comes to no other end",
@@ -160,7 +160,8 @@ SABOTAGES: dict[str, Sabotage] = {
     "the start deadline overwrites a cancelled run": Sabotage(
         "what people cancelled comes to no other end",
         _swap(reconciliation, "is_overdue", breaks.overdue_in_any_state),
-        near=287,
+        near=954,
+        seeds=1500,
     ),
     "windows counted from now": Sabotage(
         "a schedule goes on from where it was", _swap(windows, "_reach", breaks.reach_from_now), near=3
