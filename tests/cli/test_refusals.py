@@ -110,7 +110,7 @@ CASES = {
     ),
     "a time that is none": Case(
         ("run", "create", "--pool", "pool", "-jv", "command=date", "--at", "soon"),
-        ("at: ", "write it as 2026-01-31T08:00:00+00:00"),
+        ("at: ", 'tomorrow 08:00 Europe/Berlin" or 2026-01-31T08:00:00+00:00'),
     ),
     "a time without a zone": Case(
         ("run", "create", "--pool", "pool", "-jv", "command=date", "--at", "2026-01-31T08:00:00"),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.changes import ABSENT, KEPT, Action, Configuration, changes, digest, plain, sparse
-from dispatcher.models import CatchUp, RetryPolicy, RunState, Schedule
+from dispatcher.models import CatchUp, Mirror, RetryPolicy, RunState, Schedule
 from tests.builders import HOUR, MINUTE, NOW, SECOND, TEMPLATE, a_deployment, a_hold, a_pool, a_queue, an_id
 
 POOL = a_pool("p", 3, queues=[a_queue("high", 1, 2), a_queue("default", 2)])
@@ -24,7 +24,7 @@ def test_equal_configurations_do_not_differ():
 
 def test_what_stores_and_ticks_keep_is_no_difference():
     born = {"id": an_id(), "created_at": NOW + HOUR, "version": 9}
-    of_pool = {"holds": (a_hold(),), "last_tick_at": NOW}
+    of_pool = {"holds": (a_hold(),), "last_tick_at": NOW, "mirror": Mirror(source="prefect", revision="1")}
     of_deployment = {"windows_until": {"daily": NOW}, "windows_at": NOW}
     assert born.keys() | of_pool.keys() | of_deployment.keys() == KEPT
     other = Configuration(

@@ -185,9 +185,9 @@ def test_the_schema_of_a_file_is_printed_applied_and_checked(tmp_path: Path):
     with sqlite3.connect(tmp_path / "by-hand.db") as connection:
         connection.executescript(printed)
     assert said("migrate", "check", store=f"sqlite:///{tmp_path / 'by-hand.db'}").exit_code == 0
-    assert said("migrate", "apply", store=url).stdout == "Migrated from version 0 to 4.\n"
+    assert said("migrate", "apply", store=url).stdout == "Migrated from version 0 to 6.\n"
     shape = json.loads(said("migrate", "apply", "--json", store=url).stdout)
-    assert shape == {"current": 4, "latest": 4, "is_needed": False, "statements": []}
+    assert shape == {"current": 6, "latest": 6, "is_needed": False, "statements": []}
 
 
 def test_the_schema_of_a_database_is_printed_applied_and_checked():

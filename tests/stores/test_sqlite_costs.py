@@ -187,7 +187,7 @@ def test_what_a_tick_does_costs_the_same_with_a_thousand_waiting_and_with_a_hund
 
 @pytest.mark.parametrize("name", ["runs_as_expected", "change_runs"])
 def test_each_of_many_runs_is_found_by_its_id_whatever_the_planner_knows(store: SqliteStore, name: str):
-    statement = store._statements[name].replace("{columns}", "reason").replace("{changes}", "reason = wanted.reason")
+    statement = store._statements[name].replace("{columns}", "reason").replace("{changes}", "reason = target.reason")
     row = "('', '')" if name == "change_runs" else "('', '', '', 0, '')"
     for _ in range(2):
         plan = plan_of(store, statement.replace("{rows}", ", ".join([row] * 64)))

@@ -60,7 +60,7 @@ def outcome(store: SqliteStore, changes: Sequence[Change], *, many: bool) -> tup
     try:
         transaction = SqliteTransaction(connection, store._statements)
         answer = transaction.change_runs(changes) if many else Transaction.change_runs(transaction, changes)
-        return answer, connection.execute("SELECT * FROM runs ORDER BY id").fetchall()
+        return answer, connection.execute(f"SELECT {RUN.columns} FROM runs ORDER BY id").fetchall()
     finally:
         connection.execute("ROLLBACK")
 

@@ -19,6 +19,11 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 QUEUES = [a_queue("critical", 1, 1), a_queue("default", 2)]
 
 
+def in_order(labels):
+    """The values of labels by their names, the bound of a bucket last."""
+    return tuple(labels[name] for name in sorted(labels, key=lambda name: (name == "le", name)))
+
+
 class Page:
     """A stage whose events both read."""
 
@@ -34,7 +39,7 @@ class Page:
         page, _ = self.prometheus.page(accept)
         read = read_openmetrics if accept else read_text
         return {
-            (sample.name, *sample.labels.values()): sample.value
+            (sample.name, *in_order(sample.labels)): sample.value
             for family in read(page.decode())
             for sample in family.samples
             if family.name.startswith("dispatcher")
@@ -48,7 +53,7 @@ class Page:
             for metric in scope.metrics:
                 name, kind = units[metric.name]
                 for point in metric.data.data_points:
-                    labels = tuple(point.attributes.values())
+                    labels = in_order(point.attributes)
                     if kind is Kind.HISTOGRAM:
                         samples |= {(f"{name}_count", *labels): point.count, (f"{name}_sum", *labels): point.sum}
                         for index, bound in enumerate([*point.explicit_bounds, float("inf")]):

@@ -4,5 +4,7 @@ from providers.emulators.fixtures import (  # noqa: F401 - pytest finds them by 
     cloud_run_emulator,
     container_instance_emulator,
     ecs_emulator,
+    kubernetes_emulator,
     modal_emulator,
+    vertex_ai_emulator,
 )

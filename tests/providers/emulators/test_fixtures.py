@@ -13,8 +13,17 @@ FIXTURES = {
     "cloud-run": "cloud_run_emulator",
     "aci": "container_instance_emulator",
     "modal": "modal_emulator",
+    "vertex-ai": "vertex_ai_emulator",
+    "kubernetes": "kubernetes_emulator",
 }
-NEEDS = {"ecs": "moto", "cloud-run": "google.cloud.run_v2", "aci": "azure.mgmt.containerinstance", "modal": "modal"}
+NEEDS = {
+    "ecs": "moto",
+    "cloud-run": "google.cloud.run_v2",
+    "aci": "azure.mgmt.containerinstance",
+    "modal": "modal",
+    "vertex-ai": "google.auth",
+    "kubernetes": "urllib3",
+}
 
 
 @pytest.mark.parametrize("name", EMULATORS)
