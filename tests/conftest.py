@@ -19,16 +19,17 @@ settings.register_profile("no deadline", deadline=None)  # a machine that is bus
 settings.load_profile("no deadline")
 
 LONG = frozenset((Path(__file__).parent / "long.txt").read_text(encoding="utf-8").splitlines())
-"""Tests, with or without their parameters, that take more than 1.5 seconds of CPU: `tests.cpu_times` measures them."""
+"""Files, and tests with or without their parameters, that take more than 1.5 seconds of CPU: `tests.cpu_times` measures them. A
+file stands here where what its tests share takes long."""
 
 
 def pytest_collection_modifyitems(config, items):
     """Give them the marker `long`. A name that no test has is an error, where all tests are collected."""
     names = set()
     for item in items:
-        name, whole = item.nodeid.partition("[")[0], item.nodeid
-        names |= {name, whole}
-        if name in LONG or whole in LONG:
+        own = {item.nodeid, item.nodeid.partition("[")[0], item.nodeid.partition("::")[0]}
+        names |= own
+        if own & LONG:
             item.add_marker(pytest.mark.long)
     is_whole = [Path(argument).resolve() for argument in config.args] in ([config.rootpath], [Path(__file__).parent])
     if is_whole and (gone := sorted(LONG - names)):
