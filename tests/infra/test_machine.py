@@ -28,7 +28,16 @@ FILES = ROOT / "infra" / "machine"
 UNIT = (FILES / "push-dispatcher.service").read_text()
 DOCKERFILE = (FILES / "Dockerfile").read_text()
 EXTRAS = "cli,serve"
-SOURCE = ("pyproject.toml", "README.md", "LICENSE", "requirements.lock", "dispatcher", "providers", "infra/modules")
+SOURCE = (
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "requirements.lock",
+    "dispatcher",
+    "providers",
+    "infra/modules",
+    "serverless.yml",
+)
 
 
 def of_unit(key):

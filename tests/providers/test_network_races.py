@@ -37,7 +37,7 @@ from tests.providers.test_races import CLOUDS, Cloud, emulated, jobs_by_run, set
 
 pytestmark = pytest.mark.long
 
-RUNS, LIMIT, LEFT = 80, 7, 20
+RUNS, LIMIT, LEFT = 100, 7, 20
 SEED = 11
 TICKS = 14
 """Within so many ticks, a second apart, every slot is held by a live job or by nobody: the longest lease (11.5 s), the lag
