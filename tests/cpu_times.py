@@ -1,4 +1,4 @@
-"""A plugin that says which tests take long: `python -m pytest -n 2 -p tests.cpu_times`.
+"""A plugin that says which tests take long: `python -m pytest -n 3 -p tests.cpu_times`.
 
 It measures the CPU time of a test's process and of the children that it has waited for: on a shared machine that says more than
 the time on the wall. A test that takes more than `LIMIT` belongs into `tests/long.txt`.
