@@ -6,11 +6,11 @@ The rules behind the product's promises are here, each in one place:
 * A run whose end is retried by its policy goes back to its queue, under the name of its next attempt. Runs that people have
   cancelled, that the provider refused for good, or that may have run without a trace are not retried.
 * A refusal of a first submission proves that no job exists under its name, so the attempt number may rise. A refusal of a
-  repeated submission proves nothing about the earlier one: the claim stays, and the name is looked up again, until two
-  look-ups in a row, a whole lease apart, found nothing and both submissions were refused.
+  repeated submission proves nothing about the earlier one: the claim stays until two of the longest leases have passed since
+  that one. If nothing is found under the name then, it has started nothing.
 * A run that its source withdraws ends as CANCELLED, or waits until its source lets it start.
-* A missing answer is no refusal: the claim stays until its lease ends. The lease is cut to the time after which a look-up is
-  reliable; where nothing was sent, another invocation may look again almost at once.
+* A missing answer is no refusal: the claim stays until its lease ends. The lease of a first submission is cut to the time after
+  which a look-up is reliable; where nothing was sent, another invocation may look again almost at once.
 * A refused run is kept back either by a hold of the pool or by a back-off of its own, never by both.
 """
 
@@ -43,6 +43,10 @@ LONGEST_DELAY = timedelta(days=1)
 
 LOOKED_UP_AGAIN = timedelta(seconds=5)
 """The delay until a claim for which nothing was sent may be taken over: a short network failure does not cost a whole lease."""
+
+BELIEVED_AFTER = 2
+"""How many of the longest leases after a claim absence proves, once a repeat was refused, that nothing was started. A claim's
+own lease may be short, and a cloud that knows submissions by a token may act late: only a repeat would have met that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,19 +249,21 @@ def recorded(
     fence: int,
     repeat: bool,
     settled: timedelta | None = None,
+    longest_lease: timedelta = timedelta(0),
     held: bool = False,
 ) -> Move | None:
     """The move of the stored `run` that follows from an answer; None when there is nothing to record.
 
     `fence` and `repeat` are the claim's: a run with another fence belongs to another claim. `settled` is the provider's
-    `settled_in`. `held` says that a hold of the pool keeps the run back, so that it needs no back-off of its own.
+    `settled_in`, and `longest_lease` the longest that a claim of any invocation may have. `held` says that a hold of the pool
+    keeps the run back, so that it needs no back-off of its own.
     """
     if run.fence != fence or not run.state.holds_slot or run.submission is not None:
         return None
     if isinstance(answer, Accepted):
         return transitions.accepted(run, answer.submission, now)
     if isinstance(answer, Unknown):
-        return _kept_claim(run, f"no answer from the provider: {answer.cause}", now, settled)
+        return _kept_claim(run, f"no answer from the provider: {answer.cause}", now, None if repeat else settled)
     if isinstance(answer, NotLookedUp):
         return _kept_claim(run, f"it could not be looked up: {answer.cause}", now, LOOKED_UP_AGAIN)
     if isinstance(answer, Forgotten):
@@ -269,7 +275,9 @@ def recorded(
         if repeat:
             return _kept_claim(run, cause, now, LOOKED_UP_AGAIN)
         answer = NotSubmitted(f"given back: {cause}")
-    return _refused_again(run, answer, now, held=held) if repeat else _not_started(run, answer, now, held=held)
+    if not repeat:
+        return _not_started(run, answer, now, held=held)
+    return _refused_again(run, answer, now, believed_at=_believed_at(run, now, longest_lease), held=held)
 
 
 def _not_sent_because(answer: Unreachable | NotConfirmed) -> str:
@@ -307,11 +315,20 @@ def _not_started(run: Run, answer: Refusal, now: datetime, *, held: bool) -> Mov
     return transitions.refused(run, answer.reason, None if held else refused_until(run, answer, now))
 
 
-def _refused_again(run: Run, answer: Refusal, now: datetime, *, held: bool) -> Move:
+def _believed_at(run: Run, now: datetime, longest_lease: timedelta) -> datetime:
+    """When absence proves that no submission of a run's attempt has started anything, after a repeat of it was refused `now`.
+
+    The first submission was made under the claim of `claimed_at`, the last before this one a whole lease ago, or at that claim.
+    """
+    whole = (run.claimed_at or now) + BELIEVED_AFTER * longest_lease
+    return max(run.lease_until or now, now + (BELIEVED_AFTER - 1) * longest_lease, whole)
+
+
+def _refused_again(run: Run, answer: Refusal, now: datetime, *, believed_at: datetime, held: bool) -> Move:
     """The move after a repeated submission that started nothing. It proves nothing about the earlier submission.
 
-    A provider that refuses again and again must not keep the slot for ever. If two claims in a row, a whole lease apart,
-    found nothing under the name and were refused, then the earlier submission has started nothing either.
+    A provider that refuses again and again must not keep the slot for ever. If nothing is found under the name at `believed_at`
+    either, the earlier submission has started nothing. Until then nobody takes the claim over, so the lease ends at that time.
     """
     if isinstance(answer, NotSubmitted):
         return transitions.kept(run, answer.reason, lease_until=now)
@@ -319,11 +336,11 @@ def _refused_again(run: Run, answer: Refusal, now: datetime, *, held: bool) -> M
     if later and run.state is RunState.PENDING and run.not_before is not None:
         return _not_started(run, answer, now, held=held)
     if later:
-        return transitions.kept(run, answer.reason, not_before=run.lease_until)
+        return transitions.kept(run, answer.reason, lease_until=believed_at, not_before=believed_at)
     if run.state is RunState.CANCELLING:
         return transitions.kept(run, run.reason)
     ending = RunState.CANCELLED if isinstance(answer, Withdrawn) else RunState.CRASHED
-    return transitions.stopping(run, ending, answer.reason)
+    return transitions.stopping(run, ending, answer.reason, lease_until=believed_at)
 
 
 def refused_until(run: Run, answer: Throttled | Misconfigured, now: datetime) -> datetime:

@@ -139,9 +139,9 @@ def starting(run: Run, reason: str) -> Move:
     return Move.of(run, run.state, reason=reason[:MAX_REASON])
 
 
-def stopping(run: Run, ending: RunState, reason: str) -> Move:
+def stopping(run: Run, ending: RunState, reason: str, **changes: Any) -> Move:
     """Its job is to be stopped; the run comes to `ending` once that is seen."""
-    return Move.of(run, RunState.CANCELLING, ending=ending, reason=reason[:MAX_REASON])
+    return Move.of(run, RunState.CANCELLING, ending=ending, reason=reason[:MAX_REASON], **changes)
 
 
 def retried(run: Run, ended: Attempt, due_at: datetime, reason: str) -> Move:

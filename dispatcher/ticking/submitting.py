@@ -222,8 +222,16 @@ class Submitting:
         self.holding.accepted([claim.run for (claim, _), move in zip(answers, moves, strict=True) if was_accepted(move)], now)
 
     def _recorded(self, run: Run, claim: Claim, answer: Answer, now: datetime, *, held: bool) -> Move | None:
-        settled = settled_in(self.tick.provider_limits)
-        return recorded(run, answer, now, fence=claim.run.fence, repeat=claim.repeat, settled=settled, held=held)
+        return recorded(
+            run,
+            answer,
+            now,
+            fence=claim.run.fence,
+            repeat=claim.repeat,
+            settled=settled_in(self.tick.provider_limits),
+            longest_lease=self.tick.longest_lease,
+            held=held,
+        )
 
     def _hold(self, claim: Claim, answer: Answer, now: datetime) -> bool:
         """Add the hold that follows from a refusal; true if it keeps the refused run back as well."""

@@ -5,12 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher.core import transitions
 from dispatcher.core.reconciliation import (
     LOOKED_UP_AGAIN,
     Absent,
     Forgotten,
     NotLookedUp,
     NotSubmitted,
+    Withdrawn,
     cautious,
     is_forgotten,
     recorded,
@@ -74,6 +76,33 @@ def test_no_refusal_of_a_repeat_frees_the_slot_or_the_name(answer, state):
     move = record(a_claim(state=state), answer, repeat=True)
     assert move.to.holds_slot
     assert "attempt" not in move.changes
+
+
+@pytest.mark.parametrize(
+    "answer", [Rejected(reason="no"), Withdrawn("deleted"), Throttled(reason="rate"), Withdrawn("later", NOW)]
+)
+def test_the_absence_after_a_refused_repeat_is_believed_only_two_of_the_longest_leases_after_the_claim(answer):
+    """The first submission may still take effect, however short the lease of the claim that was refused."""
+    soon = a_claim(lease_until=NOW + SECOND)
+    assert record(soon, answer, repeat=True, longest_lease=MINUTE).changes["lease_until"] == NOW + 2 * MINUTE
+    late = a_claim(claimed_at=NOW - 9 * MINUTE, lease_until=NOW + SECOND)
+    assert record(late, answer, repeat=True, longest_lease=MINUTE).changes["lease_until"] == NOW + MINUTE
+    assert record(soon, answer, longest_lease=MINUTE).changes.get("lease_until") is None, "a first submission proves more"
+
+
+def test_a_repeat_without_an_answer_keeps_its_whole_lease():
+    """What follows it, if it is refused too, counts from it."""
+    claim = a_claim(lease_until=NOW + 300 * SECOND)
+    assert "lease_until" not in record(claim, Unknown(cause="timed out"), repeat=True, settled=50 * SECOND).changes
+
+
+def test_a_second_refusal_of_a_repeat_gives_the_run_back_and_needs_the_first_to_be_known():
+    throttled = Throttled(reason="rate")
+    first = record(a_claim(), throttled, repeat=True, longest_lease=MINUTE)
+    kept = replace(a_claim(), **first.changes)
+    again = replace(kept, **transitions.taken_over(kept, NOW + 2 * MINUTE, MINUTE))
+    second = recorded(again, throttled, NOW + 2 * MINUTE, fence=again.fence, repeat=True, longest_lease=MINUTE)
+    assert (first.to, second.to) == (RunState.PENDING, RunState.SCHEDULED)
 
 
 def test_an_unknown_answer_keeps_the_claim_and_its_lease():

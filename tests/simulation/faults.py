@@ -32,7 +32,7 @@ REPEATABLE = frozenset({Kind.TOKEN, Kind.OBJECT})
 """Kinds that themselves withstand a request that arrives twice: a token, a name that stays taken."""
 
 VERY_LATE = 1.4
-"""Leases after which even a TOKEN cloud has carried out what it was asked; two leases after a claim its absence is final."""
+"""Leases after which even a TOKEN cloud has carried out what it was asked; two after a refused repeat, absence is final."""
 
 
 BROKEN = "broken"

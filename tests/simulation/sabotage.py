@@ -157,11 +157,16 @@ SABOTAGES: dict[str, Sabotage] = {
         _swap(reconciliation, "_not_started", breaks.refused_and_crashed),
         near=104,
     ),
+    "a refused repeat believed too early": Sabotage(
+        "absence after a refused repeat is believed only two of the longest leases after the claim",
+        _swap(reconciliation, "_believed_at", lambda run, now, _lease: run.lease_until or now),
+        near=954,
+        seeds=1500,
+    ),
     "the start deadline overwrites a cancelled run": Sabotage(
         "what people cancelled comes to no other end",
         _swap(reconciliation, "is_overdue", breaks.overdue_in_any_state),
-        near=954,
-        seeds=1500,
+        seeds=3000,
     ),
     "windows counted from now": Sabotage(
         "a schedule goes on from where it was", _swap(windows, "_reach", breaks.reach_from_now), near=3

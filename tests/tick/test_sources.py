@@ -8,7 +8,7 @@ from dispatcher.ticking.sourcing import KEPT_FREE, SHARE
 from providers.base import Rejected, Submission, Throttled, Unknown
 from providers.testing import LOST_ANSWER, LOST_REQUEST
 from tests.builders import HOUR, MINUTE, SECOND, a_pool
-from tests.tick.stage import LEASE, SETTLED, Stage
+from tests.tick.stage import LEASE, LONGEST_LEASE, SETTLED, Stage
 
 MIRROR = Mirror(source="elsewhere", revision="1")
 
@@ -178,6 +178,9 @@ def test_a_withdrawn_repeat_ends_only_when_another_look_up_finds_nothing(stage):
     assert (stage.get(run).state, stage.get(run).ending) == (RunState.CANCELLING, RunState.CANCELLED)
     stage.wait(LEASE + SECOND)
     stage.tick_pool()
+    assert stage.get(run).state is RunState.CANCELLING, "the first may still take effect"
+    stage.wait(2 * LONGEST_LEASE)
+    stage.tick_pool()
     assert (stage.get(run).state, stage.get(run).reason) == (RunState.CANCELLED, "cancelled before it was submitted")
     assert stage.provider.starts == {}
 
@@ -192,6 +195,9 @@ def test_a_repeat_that_may_start_later_keeps_its_claim_until_two_look_ups_found_
     stage.tick_pool()
     assert stage.get(run).state is RunState.PENDING
     stage.wait(LEASE + SECOND)
+    stage.tick_pool()
+    assert (stage.get(run).state, stage.get(run).attempt) == (RunState.PENDING, 1), "the first may still take effect"
+    stage.wait(2 * LONGEST_LEASE)
     stage.tick_pool()
     assert (stage.get(run).state, stage.get(run).attempt, stage.get(run).not_before) == (RunState.SCHEDULED, 2, later)
 
