@@ -45,7 +45,7 @@ class SystemClock:
 
 
 class StoppableClock(SystemClock):
-    """The machine's clock in a process that may be told to end: then nobody waits any more."""
+    """The machine's clock in a process that may be asked to end: then nobody waits any more."""
 
     SLICE = 0.1
     """Seconds after which a thread that waits looks whether it has to."""

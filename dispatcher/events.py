@@ -23,7 +23,7 @@ input.warning      something saved has no effect         warning
 invocation.refused  a request over HTTP was refused      status, problem
 serve.began        `dispatcher serve` listens           url, every, metrics (whether there are any)
 serve.tick_failed  a tick could not be made             problem
-serve.ended        it was told to stop                  ticks
+serve.ended        it was asked to stop                 ticks
 telemetry.problem  metrics or traces were not sent       consumer, problem; once for each consumer
 
 `source` and `to` are states; `to` is null where somebody else has moved the run on. Seconds: `waited` from due to claim,

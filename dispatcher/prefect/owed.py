@@ -19,7 +19,7 @@ GRACE = timedelta(seconds=45)
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The flow run has to be told of an end: CRASHED or CANCELLED."""
+    """An end to report to the server: CRASHED or CANCELLED."""
 
     state: RunState
     reason: str
@@ -34,7 +34,7 @@ class Back:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The flow run has to be told where its job is."""
+    """The flow run does not show yet where its job is."""
 
 
 @dataclass(frozen=True, slots=True)

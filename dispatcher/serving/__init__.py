@@ -1,4 +1,4 @@
-"""Ticks where no cloud's schedule starts them: a process that goes on until it is told to stop.
+"""Ticks where no cloud's schedule starts them: a process that goes on until it is asked to stop.
 
     turns       when to tick: at once, every so many seconds, and when somebody wakes; until it is stopped
     signals     the first signal stops the turns, the second ends the process

@@ -4,7 +4,7 @@
     GET  /metrics   the measurements, as Prometheus reads them
     POST /wake      202: a tick begins at once, of {"pool": NAME} or of every pool (see `dispatcher.waking`)
 
-Nobody is asked who he is. It listens on this machine alone unless it is told otherwise; then a Host that is not this machine's
+Nobody has to sign in. It listens on this machine alone unless `--host` says otherwise; then a Host that is not this machine's
 is refused, so that no web page of somebody's browser can read it through a name of its own. A wake that a browser sends for a
 page of another origin is refused anywhere.
 """

@@ -40,7 +40,7 @@ class Distribution:
         self._counts[bisect_left(self._boundaries, value)] += 1
         self._sum += value
 
-    def told(self) -> tuple[list[tuple[str, float]], float]:
+    def buckets(self) -> tuple[list[tuple[str, float]], float]:
         """The values up to each boundary, and the sum of all."""
         up_to = [float(count) for count in accumulate(self._counts)]
         return list(zip(map(floatToGoString, self._boundaries), up_to, strict=True)), self._sum
@@ -101,7 +101,7 @@ class Prometheus:
             case Kind.HISTOGRAM:
                 histogram = HistogramMetricFamily(name, metric.description, labels=labels)
                 for attributes, distribution in self._histograms[metric].items():
-                    histogram.add_metric(attributes, *distribution.told())
+                    histogram.add_metric(attributes, *distribution.buckets())
                 return histogram if histogram.samples else None
 
     def _fresh_gauges(self, metric: Metric) -> Values:

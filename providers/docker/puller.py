@@ -62,10 +62,10 @@ def own_credentials(image: str) -> Mapping[str, str] | None:
 def _error_in(line: bytes) -> str:
     """An error that came after the download began stands in the stream, whose status was 200."""
     try:
-        told = json.loads(line)
+        message = json.loads(line)
     except ValueError:
         return ""
-    error = told.get("error") if isinstance(told, Mapping) else None
+    error = message.get("error") if isinstance(message, Mapping) else None
     return error if isinstance(error, str) else ""
 
 

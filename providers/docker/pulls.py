@@ -79,8 +79,13 @@ class Pulls:
     def _make_directory(self) -> None:
         """For its owner alone: it may be a folder that everybody can write to."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        told = self._directory.lstat()
-        if told.st_uid != os.getuid() or told.st_mode & 0o077 or not self._directory.is_dir() or self._directory.is_symlink():
+        status = self._directory.lstat()
+        if (
+            status.st_uid != os.getuid()
+            or status.st_mode & 0o077
+            or not self._directory.is_dir()
+            or self._directory.is_symlink()
+        ):
             raise PermissionError(f"{self._directory} belongs to somebody else, or others can write there")
 
 

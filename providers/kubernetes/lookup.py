@@ -82,7 +82,7 @@ def pods_of(api: Api, namespace: str, names: Sequence[str]) -> dict[str, list[Ma
 def failed_creations(api: Api, namespace: str) -> dict[str, str]:
     """Why the cluster could not make a pod, by the uid of its Job: a quota of pods does not refuse the Job.
 
-    Only Events tell it. They are kept for an hour or so, and the right to list them may be missing: nothing is then told.
+    Only Events say it. They are kept for an hour or so, and the right to list them may be missing: then nothing is known.
     """
     query = {"fieldSelector": "involvedObject.kind=Job,reason=FailedCreate", "limit": PAGE}
     try:
@@ -90,9 +90,11 @@ def failed_creations(api: Api, namespace: str) -> dict[str, str]:
         items, _ = _page(answer, "EventList")
     except CallFailed:
         return {}
-    told = ((item.get("involvedObject"), item.get("message")) for item in items)
+    events = ((item.get("involvedObject"), item.get("message")) for item in items)
     return {
-        str(involved.get("uid")): words for involved, words in told if isinstance(involved, Mapping) and isinstance(words, str)
+        str(involved.get("uid")): words
+        for involved, words in events
+        if isinstance(involved, Mapping) and isinstance(words, str)
     }
 
 

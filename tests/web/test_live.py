@@ -73,6 +73,25 @@ def test_nothing_is_sent_while_nothing_changes_and_nothing_is_read_while_nobody_
     assert asyncio.run(story()) == live.reads
 
 
+def test_a_fault_closes_every_stream_and_the_next_one_is_read_again(live, monkeypatch):
+    async def story():
+        tabs = [await opened(live), await opened(live, pool="nightly")]
+        for tab in tabs:
+            await message(tab)
+        with monkeypatch.context() as patch:
+            patch.setattr(live, "_rendered", lambda *_: 1 / 0)
+            for tab in tabs:
+                with pytest.raises(StopAsyncIteration):
+                    await message(tab)
+        with pytest.raises(ZeroDivisionError):
+            await live._task
+        again = await opened(live)
+        assert "nightly" in await message(again)
+        await again.aclose()
+
+    asyncio.run(story())
+
+
 def test_a_pool_that_goes_away_is_said_to_be_out_of_date(live, wiring):
     async def story():
         tab = await opened(live, pool="nightly")

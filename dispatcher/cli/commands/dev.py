@@ -12,7 +12,7 @@ import click
 
 from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.context import Context, pass_context
-from dispatcher.cli.input import completion
+from dispatcher.cli.input.values import pools_option
 from dispatcher.cli.output import shapes
 from dispatcher.cli.output.listing import Listed, listing
 from dispatcher.records import RunFilter
@@ -28,15 +28,7 @@ Show = Callable[[shapes.Shape], None]
 
 
 @click.command(cls=Command, example="dispatcher dev --every 2\ndispatcher dev --until-done")
-@click.option(
-    "-p",
-    "--pool",
-    "pools",
-    multiple=True,
-    metavar="POOL",
-    shell_complete=completion.pools,
-    help="Only this work pool; repeat it for more.",
-)
+@pools_option
 @click.option(
     "--every",
     type=click.FloatRange(0.1, 3600),

@@ -12,7 +12,7 @@ import click
 
 from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.context import Context, pass_context
-from dispatcher.cli.input import completion
+from dispatcher.cli.input.values import pools_option
 from dispatcher.events import LOGGER, log_event
 from dispatcher.serving.endpoint import Answers, Server, listening
 from dispatcher.serving.health import Health
@@ -39,15 +39,7 @@ TICKS = 3
     metavar="SECONDS",
     help="The time from one tick to the next.",
 )
-@click.option(
-    "-p",
-    "--pool",
-    "pools",
-    multiple=True,
-    metavar="POOL",
-    shell_complete=completion.pools,
-    help="Only this work pool; repeat it for more.",
-)
+@pools_option
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="The address at which /healthz, /metrics and /wake answer."
 )

@@ -9,7 +9,7 @@ import click
 
 from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.context import Context, pass_context
-from dispatcher.cli.input import completion
+from dispatcher.cli.input.values import pools_option
 from dispatcher.cli.output import secrets, shapes
 from dispatcher.models import WorkPool
 from dispatcher.records import Decision
@@ -20,15 +20,7 @@ from providers.base import ProviderError
 
 
 @click.command(cls=Command, example="dispatcher tick --pool nightly --dry-run")
-@click.option(
-    "-p",
-    "--pool",
-    "pools",
-    multiple=True,
-    metavar="POOL",
-    shell_complete=completion.pools,
-    help="Only this work pool; repeat it for more.",
-)
+@pools_option
 @click.option(
     "--dry-run",
     "dry",

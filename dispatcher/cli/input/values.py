@@ -30,6 +30,13 @@ def pool_option(function: Function) -> Function:
     return click.option("-p", "--pool", required=True, metavar="POOL", help=words, shell_complete=completion.pools)(function)
 
 
+def pools_option(function: Function) -> Function:
+    """`--pool`, which a command that ticks may repeat."""
+    words = "Only this work pool; repeat it for more."
+    option = click.option("-p", "--pool", "pools", multiple=True, metavar="POOL", help=words, shell_complete=completion.pools)
+    return option(function)
+
+
 def type_option(function: Function) -> Function:
     """`--type`, which says what provider a pool has."""
     words = "The provider: process, docker, kubernetes, ecs:push, cloud-run-v2:push, ..."

@@ -1,7 +1,8 @@
 """Live pages by server-sent events: one bounded read a second, whatever is open, shared by all tabs.
 
 An open page subscribes to its topic: the name of a pool, or the overview. While anybody listens, one task reads the topics in
-turn, one a second, and sends a page only when it differs from the last one. While nobody listens, nothing is read.
+turn, one a second, and sends a page only when it differs from the last one. While nobody listens, nothing is read. If the task
+fails, it closes every stream, and the browsers open them again: a page is never silently out of date.
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ class _Listener:
 
     topic: Topic
     may_change: bool
-    queue: asyncio.Queue[str] = field(default_factory=lambda: asyncio.Queue(maxsize=1))
+    queue: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(maxsize=1))
 
-    def send(self, message: str) -> None:
+    def send(self, message: str | None) -> None:
+        """Let it wait in the place of an older one; None ends the stream."""
         if self.queue.full():
             self.queue.get_nowait()
         self.queue.put_nowait(message)
@@ -70,13 +72,20 @@ class Live:
             self._task = asyncio.create_task(self._read())
         try:
             yield ": open\n\n"
-            while True:
-                yield await listener.queue.get()
+            while (message := await listener.queue.get()) is not None:
+                yield message
         finally:
             self._listeners.discard(listener)
 
     async def _read(self) -> None:
-        """One topic a second, as long as anybody listens."""
+        """One topic a second, as long as anybody listens; at the end, also by a fault, no stream stays open."""
+        try:
+            await self._read_in_turn()
+        finally:
+            for listener in self._listeners:
+                listener.send(None)
+
+    async def _read_in_turn(self) -> None:
         turn = 0
         while self._listeners:
             topics = sorted({(listener.topic, listener.may_change) for listener in self._listeners}, key=str)

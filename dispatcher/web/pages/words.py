@@ -25,7 +25,7 @@ GLYPHS: Mapping[str, str] = {
     "NOT_READY": "▲",
     "PAUSED": "‖",
 }
-"""States and statuses, which are never told by colour alone."""
+"""States and statuses, which colour alone never shows."""
 
 
 def url(*parts: str, **query: Any) -> str:
