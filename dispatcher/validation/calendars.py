@@ -46,8 +46,10 @@ def recurrence_fields(text: str) -> dict[str, Any]:
         raise _refused("RRULE is missing; give a rule, as RRULE:FREQ=WEEKLY;BYDAY=MO")
     fields: dict[str, Any] = {"rrule": named["RRULE"][0]["value"]}
     for line in named["DTSTART"]:
-        zone, [start] = _times(line)
-        fields |= {"anchor": start.astimezone(UTC), "timezone": zone}
+        zone, times = _times(line)
+        if len(times) > 1:
+            raise _refused("DTSTART: is one time; leave out the others")
+        fields |= {"anchor": times[0].astimezone(UTC), "timezone": zone}
     if named["EXDATE"]:
         fields["exclude"] = _excluded(fields, named["EXDATE"])
     return fields

@@ -3,6 +3,8 @@
 from datetime import UTC, date, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dispatcher.client import calendar_days, recurrence_fields
 from dispatcher.errors import InvalidInput
@@ -69,6 +71,7 @@ def test_folded_lines_and_times_without_a_zone_are_read():
         ("DTSTART:20260105T063000", "RRULE is missing"),
         ("RRULE:FREQ=DAILY\nRRULE:FREQ=WEEKLY", "RRULE is given 2 times"),
         ("RRULE:FREQ=DAILY\nRDATE:20260105T063000", "RDATE is not read"),
+        ("DTSTART:20260105T063000,20260106T063000\nRRULE:FREQ=DAILY", "DTSTART: is one time"),
         ("RRULE:FREQ=DAILY\nnonsense", "'nonsense' is no line of a recurrence"),
         ("DTSTART;TZID=Mars/Olympus:20260105T063000\nRRULE:FREQ=DAILY", "DTSTART: cannot be read"),
         ("DTSTART;TZID=Europe/Paris:20260105T063000Z\nRRULE:FREQ=DAILY", "both a TZID and a Z"),
@@ -100,3 +103,16 @@ def test_what_is_no_calendar_of_single_days_is_refused(text, words):
     with pytest.raises(InvalidInput, match=words) as refused:
         calendar_days(text, "exclude_calendar")
     assert refused.value.faults[0].path == "exclude_calendar"
+
+
+PIECES = ["DTSTART", "RRULE", "EXDATE", ";TZID=", "Europe/Paris", ":", "FREQ=DAILY", ";BYHOUR=6", "20260105T063000", "Z", ","]
+PIECES += ["\n", "\r\n ", "=", "x"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+def test_whatever_is_written_is_read_or_refused_with_its_field(text):
+    try:
+        fields = recurrence_fields(text).keys()
+    except InvalidInput as refused:
+        fields = {fault.path for fault in refused.faults}
+    assert "rrule" in fields
