@@ -68,6 +68,29 @@ def test_an_added_and_a_removed_variable_are_distinguished():
     }
 
 
+def test_an_object_that_was_empty_or_becomes_empty_is_one_difference():
+    """So that a plan shows what replaces nothing, and not one line for each part of it."""
+    [deployment] = STORED.deployments
+    emptied = replace(STORED, deployments=(replace(deployment, job_variables={}),))
+    variables = deployment.job_variables
+    assert fields(STORED, emptied) == {"job_variables": (Action.CHANGE, variables, {})}
+    assert fields(emptied, STORED) == {"job_variables": (Action.CHANGE, {}, variables)}
+
+
+def test_a_new_noun_shows_the_fields_that_are_not_as_they_are_by_default():
+    [created] = changes(Configuration(), Configuration(deployments=(a_deployment("d", "p", "q"),)))
+    assert {field.path: (field.before, field.after) for field in created.fields} == {
+        "pool": (ABSENT, "p"),
+        "queue": (ABSENT, "q"),
+    }
+
+
+def test_the_hash_has_16_digits_and_does_not_depend_on_the_order_in_an_object():
+    one, other = (a_deployment("d", job_variables=variables) for variables in ({"a": 1, "b": 2}, {"b": 2, "a": 1}))
+    assert digest(Configuration(deployments=(one,))) == digest(Configuration(deployments=(other,)))
+    assert len(digest(STORED)) == 16
+
+
 def test_one_and_true_and_one_point_nothing_are_three_values():
     for before, after in ((1, True), (0, False), (1, 1.0)):
         one, other = (replace(STORED.deployments[0], job_variables={"x": value}) for value in (before, after))

@@ -9,7 +9,7 @@ from dispatcher.core.admission import admit
 from dispatcher.core.reasons import Holder, Reason, Surroundings, explain
 from dispatcher.models import HoldKind, RunState
 from providers.base import Needs
-from tests.builders import NOW, a_hold, a_live_run, a_pool, a_queue, a_run
+from tests.builders import NOW, SECOND, a_hold, a_live_run, a_pool, a_queue, a_run
 from tests.core.pools import Scene, scenes
 
 
@@ -84,7 +84,7 @@ def test_a_run_that_is_not_due_says_when():
 
 def test_a_run_that_was_refused_gives_the_providers_words():
     explanation = alone(a_run(not_before=NOW + timedelta(minutes=1), refusals=2, reason="RESOURCE:GPU"))
-    assert explanation.reason is Reason.RUN_HELD
+    assert (explanation.reason, explanation.until) == (Reason.RUN_HELD, NOW + timedelta(minutes=1))
     assert "RESOURCE:GPU" in explanation.text
 
 
@@ -111,6 +111,56 @@ def test_every_state_that_is_not_waiting_has_its_reason():
     assert {reason: explain(run, None, NOW).reason for reason, run in expected.items()} == {
         reason: reason for reason in expected
     }
+
+
+def test_what_is_due_or_held_until_now_waits_no_longer():
+    assert alone(a_run(due_at=NOW, ended_attempts=1)).reason is Reason.NEXT
+    assert alone(a_run(due_at=NOW)).reason is Reason.NEXT
+    assert alone(a_run(not_before=NOW)).reason is Reason.NEXT
+
+
+def test_a_claim_waits_for_its_answer_up_to_the_end_of_its_lease_and_says_what_is_known():
+    claimed = a_run(state=RunState.PENDING, fence=1, claimed_at=NOW - SECOND, lease_until=NOW + SECOND)
+    assert explain(claimed, None, NOW).text == "claimed at 2030-01-01T11:59:59+00:00, the answer is awaited"
+    unanswered = replace(claimed, reason="timed out")
+    assert explain(unanswered, None, NOW).text.endswith("the answer is awaited (timed out)")
+    assert explain(replace(claimed, lease_until=NOW), None, NOW).reason is Reason.ANSWER_OPEN
+
+
+def test_a_job_that_has_not_started_says_since_when_why_and_until_when_it_may_take():
+    pulling = a_live_run(state=RunState.PENDING, submitted_at=NOW, reason="pulling")
+    text = "submitted at 2030-01-01T12:00:00+00:00; its provider has not started it yet"
+    assert explain(pulling, None, NOW).text == f"{text} (pulling)"
+    assert explain(replace(pulling, reason=""), None, NOW).text == text
+    bounded = explain(replace(pulling, start_within=60.0), None, NOW)
+    assert bounded.text == f"{text} (pulling); if it has not started by 2030-01-01T12:01:00+00:00 it is stopped"
+    assert bounded.until == NOW + timedelta(minutes=1)
+
+
+def test_a_run_that_is_being_stopped_says_as_what_it_ends():
+    for ending, state in ((None, "CANCELLED"), (RunState.CRASHED, "CRASHED")):
+        text = explain(a_live_run(state=RunState.CANCELLING, ending=ending), None, NOW).text
+        assert text == f"being stopped; it ends as {state} once its job is seen to have ended"
+
+
+def test_times_are_shown_to_the_second_and_an_unknown_one_is_named_so():
+    running = a_live_run(started_at=NOW + timedelta(microseconds=1))
+    assert explain(running, None, NOW).text == "running since 2030-01-01T12:00:00+00:00"
+    assert explain(replace(running, started_at=None), None, NOW).text == "running since an unknown time"
+
+
+def test_the_next_run_says_its_position_and_when_the_last_tick_came():
+    ticked = alone(a_run(), a_pool(last_tick_at=NOW))
+    assert (ticked.position, ticked.text) == (1, "nothing is in the way")
+    assert ticked.fix == "the next tick admits it; the last one came at 2030-01-01T12:00:00+00:00"
+    assert alone(a_run()).fix == "start a tick: none has come yet"
+
+
+def test_the_runs_that_one_tick_can_admit_bound_what_is_next():
+    pool, run = a_pool(), a_run()
+    counts = Scene(pool, {}, {"default": [a_run(), run]}).counts()
+    scene = Surroundings(pool=pool, counts=counts, ahead=1, holders=())
+    assert [explain(run, scene, NOW, budget=budget).reason for budget in (1, 2)] == [Reason.OWN_QUEUE, Reason.NEXT]
 
 
 def around(pool, run, **fields):
@@ -151,11 +201,21 @@ def test_the_last_refusal_is_shown_when_its_time_is_over():
     explanation = explain(refused, around(a_pool(), refused), NOW)
     assert explanation.reason is Reason.NEXT
     assert "refused it 3 times, the last time: RESOURCE:GPU" in explanation.text
+    once = replace(refused, refusals=1)
+    assert "refused it once, the last time: RESOURCE:GPU" in explain(once, around(a_pool(), once), NOW).text
     hold = a_hold(size={"gpu": 1}, until=NOW - timedelta(seconds=1), reason="no GPU left")
+    earlier = replace(hold, until=NOW - timedelta(seconds=9), reason="no CPU left")
     neighbour = a_run()
-    explanation = explain(neighbour, around(a_pool(holds=(hold,)), neighbour, needs=GPU), NOW)
+    explanation = explain(neighbour, around(a_pool(holds=(earlier, hold, earlier)), neighbour, needs=GPU), NOW)
     assert explanation.reason is Reason.NEXT
     assert "no GPU left" in explanation.text
+
+
+def test_of_several_holds_the_one_that_ends_last_is_shown():
+    first, last = (a_hold(place=("", "eu-west-1"), until=NOW + timedelta(minutes=minutes)) for minutes in (1, 2))
+    for holds in ((first, last), (last, first)):
+        run = a_run()
+        assert explain(run, around(a_pool(holds=holds), run, needs=GPU), NOW).until == last.until
 
 
 def test_a_closed_queue_is_named_before_a_full_pool():
@@ -175,6 +235,14 @@ def test_due_runs_of_higher_queues_are_counted():
     explanation = explain(run, around(pool, run, counts=counts), NOW)
     assert explanation.reason is Reason.POOL_FULL
     assert "behind the due runs of higher queues ('high' 5)" in explanation.text
+
+
+def test_due_runs_of_higher_queues_that_are_closed_are_not_counted():
+    for closed in (a_queue("high", 1, paused=True), a_queue("high", 1, limit=0)):
+        pool, run = a_pool(limit=1, queues=(closed, a_queue("default", 2))), a_run()
+        counts = Scene(pool, {"default": 1}, {"high": [a_run(queue="high")], "default": [run]}).counts()
+        explanation = explain(run, around(pool, run, counts=counts), NOW)
+        assert (explanation.reason, "higher" in explanation.text) == (Reason.POOL_FULL, False)
 
 
 def test_a_run_of_a_pool_that_is_gone_says_so():

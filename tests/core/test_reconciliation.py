@@ -10,16 +10,18 @@ from dispatcher.core.reconciliation import (
     LOOKED_UP_AGAIN,
     Absent,
     Forgotten,
+    NotConfirmed,
     NotLookedUp,
     NotSubmitted,
     Withdrawn,
     cautious,
     is_forgotten,
     recorded,
+    retry_delay,
     verdict,
 )
 from dispatcher.core.transitions import ALLOWED_MOVES
-from dispatcher.models import SLOT_STATES, PinnedJob, RunState, submission_name
+from dispatcher.models import SLOT_STATES, PinnedJob, RetryPolicy, RunState, submission_name
 from providers.base import (
     Accepted,
     JobState,
@@ -31,7 +33,7 @@ from providers.base import (
     Unknown,
     Unreachable,
 )
-from tests.builders import MINUTE, NOW, SECOND, a_live_run, a_run
+from tests.builders import HOUR, MINUTE, NOW, SECOND, a_live_run, a_run
 
 LIMITS = ProviderLimits(lookup_lag=60, memory=3600)
 SUBMISSION = Submission(name="r0-1", handle={"arn": "x"})
@@ -56,6 +58,10 @@ def a_claim(**fields):
 
 def record(run, answer, *, repeat=False, fence=3, **named):
     return recorded(run, answer, NOW, fence=fence, repeat=repeat, **named)
+
+
+def ended(run, state, **seen):
+    return verdict(run, Observation(state=state, **seen), NOW, LIMITS)
 
 
 @given(st.sampled_from(ANSWERS), st.sampled_from(sorted(SLOT_STATES)), st.booleans())
@@ -90,6 +96,35 @@ def test_the_absence_after_a_refused_repeat_is_believed_only_two_of_the_longest_
     assert record(soon, answer, longest_lease=MINUTE).changes.get("lease_until") is None, "a first submission proves more"
 
 
+def test_a_refused_repeat_keeps_the_rest_of_its_lease_however_short_the_longest_may_be():
+    rejected = Rejected(reason="no")
+    assert record(a_claim(), rejected, repeat=True).changes["lease_until"] == NOW + 5 * MINUTE
+    for over in (NOW - SECOND, None):
+        assert record(a_claim(lease_until=over), rejected, repeat=True).changes["lease_until"] == NOW
+
+
+def test_a_refused_repeat_ends_as_the_refusal_says_once_nothing_is_found():
+    rejected, never = (record(a_claim(), answer, repeat=True) for answer in (Rejected(reason="no"), Withdrawn("deleted")))
+    assert (rejected.to, rejected.changes["ending"]) == (RunState.CANCELLING, RunState.CRASHED)
+    assert (never.to, never.changes["ending"]) == (RunState.CANCELLING, RunState.CANCELLED)
+    later = record(a_claim(), Withdrawn("later", NOW + 9 * MINUTE), repeat=True)
+    assert (later.to, later.changes["not_before"]) == (RunState.PENDING, later.changes["lease_until"])
+
+
+def test_a_repeat_that_was_not_submitted_may_be_taken_over_at_once():
+    assert record(a_claim(), NotSubmitted("deadline"), repeat=True).changes["lease_until"] == NOW
+
+
+def test_where_nothing_was_sent_the_reason_names_who_did_not_answer():
+    unreachable, unconfirmed = Unreachable(cause="refused"), NotConfirmed("timed out")
+    for repeat, before in ((False, "given back: "), (True, "")):
+        reasons = [record(a_claim(), answer, repeat=repeat).changes["reason"] for answer in (unreachable, unconfirmed)]
+        assert reasons == [
+            f"{before}the provider could not be reached: refused",
+            f"{before}its source did not say whether it may start: timed out",
+        ]
+
+
 def test_a_repeat_without_an_answer_keeps_its_whole_lease():
     """What follows it, if it is refused too, counts from it."""
     claim = a_claim(lease_until=NOW + 300 * SECOND)
@@ -118,6 +153,8 @@ def test_an_unknown_answer_cuts_the_lease_to_the_time_after_which_a_look_up_is_c
     assert record(claim, answer, settled=500 * SECOND).changes["lease_until"] == claim.lease_until
     assert record(claim, NotLookedUp("reset"), repeat=True).changes["lease_until"] == NOW + LOOKED_UP_AGAIN
     assert record(claim, Unreachable(cause="refused"), repeat=True).changes["lease_until"] == NOW + LOOKED_UP_AGAIN
+    endless = replace(claim, lease_until=None)
+    assert record(endless, answer, settled=50 * SECOND).changes["lease_until"] == NOW + 50 * SECOND
 
 
 def test_what_keeps_a_refused_run_back_is_a_hold_or_a_back_off_and_never_both():
@@ -176,6 +213,7 @@ def test_an_accepted_submission_of_a_cancelled_run_is_kept_to_be_stopped():
 def test_absence_proves_nothing_once_the_provider_has_forgotten():
     run = a_claim()
     assert not is_forgotten(run, NOW + timedelta(minutes=59), LIMITS)
+    assert not is_forgotten(run, NOW + timedelta(minutes=60), LIMITS)
     assert is_forgotten(run, NOW + timedelta(minutes=61), LIMITS)
     assert not is_forgotten(run, NOW + timedelta(days=300), ProviderLimits())
     assert record(run, Forgotten("too late"), repeat=True).to is RunState.CRASHED
@@ -198,6 +236,52 @@ def test_an_observed_end_ends_the_run(state, seen, expected):
     assert move.to is expected
     assert move.changes["ended_attempts"] == 1
     assert move.changes["exit_code"] == 3
+
+
+@pytest.mark.parametrize(
+    ("state", "seen", "reason"),
+    [
+        (RunState.RUNNING, Observation(state=JobState.SUCCEEDED, reason="ignored"), ""),
+        (RunState.RUNNING, Observation(state=JobState.FAILED, exit_code=3), "exit code 3"),
+        (RunState.RUNNING, Observation(state=JobState.FAILED, exit_code=137, reason="out of memory"), "out of memory"),
+        (RunState.RUNNING, Observation(state=JobState.CRASHED), "the job crashed; its provider gave no reason"),
+        (RunState.RUNNING, Observation(state=JobState.CRASHED, reason="host lost"), "host lost"),
+        (RunState.RUNNING, Observation(state=JobState.STOPPED), "stopped from outside"),
+        (RunState.RUNNING, Observation(state=JobState.STOPPED, reason="scaled in"), "stopped from outside: scaled in"),
+        (RunState.CANCELLING, Observation(state=JobState.STOPPED, reason="asked to"), "asked to"),
+        (RunState.CANCELLING, Observation(state=JobState.FAILED, exit_code=3), "the job had ended by itself with exit code 3"),
+    ],
+)
+def test_an_end_says_why_in_the_providers_words_where_there_are_some(state, seen, reason):
+    assert verdict(a_live_run(state=state), seen, NOW, LIMITS).changes["reason"] == reason
+
+
+def test_an_end_has_the_times_that_are_known_and_the_time_of_the_look_for_the_others():
+    run = a_live_run(submitted_at=None, started_at=None)
+    unknown = ended(run, JobState.FAILED).changes
+    assert (unknown["submitted_at"], unknown["started_at"], unknown["ended_at"]) == (NOW, None, NOW)
+    times = {"started_at": NOW - 3 * MINUTE, "ended_at": NOW - MINUTE}
+    reported = ended(run, JobState.FAILED, **times).changes
+    assert (reported["submitted_at"], reported["started_at"], reported["ended_at"]) == (NOW - 3 * MINUTE, *times.values())
+    known = {"submitted_at": NOW - 9 * MINUTE, "started_at": NOW - 8 * MINUTE}
+    kept = ended(replace(run, **known), JobState.FAILED, **times).changes
+    assert {name: kept[name] for name in known} == known
+
+
+def test_what_lingers_at_the_provider_is_noted_with_the_end_unless_the_job_is_gone():
+    lingering = replace(LIMITS, lingers=True)
+    for job_state, lingers in ((JobState.SUCCEEDED, True), (JobState.MISSING, False)):
+        move = verdict(a_live_run(), Observation(state=job_state), NOW + 61 * SECOND, lingering)
+        assert move.changes["lingers"] is lingers
+    assert move.changes["reason"] == "the job is gone and its provider no longer knows how it ended"
+
+
+def test_the_delay_before_an_attempt_grows_with_the_attempts_up_to_a_day():
+    policy = RetryPolicy(attempts=20, delay=0.001 * SECOND, backoff=10.0)
+    delays = [retry_delay(a_run(retry=policy, ended_attempts=ended_attempts)) for ended_attempts in (0, 3, 6, 7, 19)]
+    assert delays == [0.001 * SECOND, SECOND, 1000 * SECOND, 1000 * SECOND, 1000 * SECOND]
+    assert retry_delay(a_run(retry=replace(policy, delay=HOUR), ended_attempts=9)) == timedelta(days=1)
+    assert retry_delay(a_run()) == timedelta(0)
 
 
 def test_a_job_that_starts_makes_its_run_running():
@@ -259,3 +343,12 @@ def test_an_event_that_is_ahead_of_the_record_brings_the_submission_along():
     assert move.changes["submission"].handle == {"arn": "y"}
     running = replace(run, state=RunState.RUNNING, submission=move.changes["submission"])
     assert record(running, Accepted(submission=reported)) is None
+    waiting = verdict(run, Observation(state=JobState.STARTING, reason="no room"), NOW, LIMITS, reported)
+    assert waiting.changes == {"submission": reported, "reason": "no room"}
+    retried = replace(run, retry=RetryPolicy(attempts=2, states=frozenset({RunState.FAILED})))
+    past = verdict(retried, Observation(state=JobState.FAILED), NOW, LIMITS, reported).changes["past"]
+    assert [attempt.submission for attempt in past] == [reported]
+
+
+def test_what_is_observed_before_the_record_brings_no_submission_of_its_own():
+    assert "submission" not in verdict(a_claim(), Observation(state=JobState.RUNNING), NOW, LIMITS).changes

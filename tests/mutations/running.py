@@ -194,7 +194,10 @@ def _replace_constants(mutant: Mutant) -> None:
     """Give each module that holds one of the changed constants the new value."""
     before = dict(vars(sys.modules[f"dispatcher.core.{mutant.module}"]))
     after = dict(before)
-    exec(compile(mutant.tree, "changed", "exec"), after)
+    try:
+        exec(compile(mutant.tree, "changed", "exec"), after)
+    except Exception:  # noqa: BLE001 -- whoever imports the mutant notices
+        os._exit(1)
     changed = [name for name, value in before.items() if type(value) in CONSTANTS and after[name] != value]
     for module in list(sys.modules.values()):
         for name in changed:

@@ -167,6 +167,7 @@ SABOTAGES: dict[str, Sabotage] = {
         "what people cancelled comes to no other end",
         _swap(reconciliation, "is_overdue", breaks.overdue_in_any_state),
         seeds=3000,
+        near=963,
     ),
     "windows counted from now": Sabotage(
         "a schedule goes on from where it was", _swap(windows, "_reach", breaks.reach_from_now), near=3
