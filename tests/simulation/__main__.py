@@ -1,7 +1,7 @@
 """`python -m tests.simulation`: looks for broken promises. See README.md beside this file.
 
     python -m tests.simulation                          a few hundred seeds, the sabotage table, the crash-point pairs
-    python -m tests.simulation --seeds 5000 --jobs 2    the figures of the project's README
+    python -m tests.simulation --seeds 1000 --jobs 2    the figures of the project's README
     python -m tests.simulation --seed 123 --store sqlite --trace    one seed, with its story
 
 The exit code is 1 when a promise was broken or a sabotage went unnoticed.
@@ -104,7 +104,7 @@ def sabotages(jobs: int) -> int:
     progress()
     rows = [["sabotage", "caught by seed", "allowed", "seconds"]]
     rows += [results[name].row() for name in SABOTAGES]
-    missed = [name for name in SABOTAGES if results[name].seeds is None]
+    missed = [name for name in SABOTAGES if results[name].seed is None]
     print(f"\n{table(rows)}\n{len(SABOTAGES) - len(missed)} of {len(SABOTAGES)} sabotages caught", flush=True)
     return len(missed)
 

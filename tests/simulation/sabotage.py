@@ -227,27 +227,38 @@ SABOTAGES: dict[str, Sabotage] = {
 
 @dataclass(frozen=True)
 class Caught:
-    """How one sabotage ended. `seeds`: how many it took, counted from seed 0; None when it was not caught."""
+    """How one sabotage ended. `seed` is the one that noticed; None when none did."""
 
     name: str
-    seeds: int | None
+    seed: int | None
     violation: str
     seconds: float
 
     def row(self) -> list[str]:
         """A line of the table."""
-        seeds = "NOT CAUGHT" if self.seeds is None else str(self.seeds)
-        return [self.name, seeds, str(SABOTAGES[self.name].seeds), f"{self.seconds:.1f}"]
+        seed = "NOT CAUGHT" if self.seed is None else str(self.seed)
+        return [self.name, seed, str(SABOTAGES[self.name].seeds), f"{self.seconds:.1f}"]
 
 
 def hunt(name: str, first: int = 0) -> Caught:
-    """Take a rule out and look for the seed that notices, from seed `first` on."""
+    """Take a rule out and look for the seed that notices, from seed `first` on.
+
+    The same seed must break nothing with the rule in place: otherwise it shows a fault of the product, or of another sabotage.
+    """
     sabotage, began = SABOTAGES[name], monotonic()
-    with sabotage.broken():
-        for seed in range(first, sabotage.seeds):
-            with memory() as views:
-                try:
-                    simulate(seed, views, sourced=sabotage.sourced)
-                except Violation as violation:
-                    return Caught(name, seed + 1, str(violation), monotonic() - began)
+    for seed in range(first, sabotage.seeds):
+        with sabotage.broken():
+            violation = _violation(seed, sabotage)
+        if violation and not _violation(seed, sabotage):
+            return Caught(name, seed, violation, monotonic() - began)
     return Caught(name, None, "", monotonic() - began)
+
+
+def _violation(seed: int, sabotage: Sabotage) -> str:
+    """The promise that a seed breaks; empty when it breaks none."""
+    with memory() as views:
+        try:
+            simulate(seed, views, sourced=sabotage.sourced)
+        except Violation as violation:
+            return str(violation)
+    return ""

@@ -143,7 +143,7 @@ def history(hash_seed: str) -> list[str]:
 @pytest.mark.parametrize("name", SABOTAGES)
 def test_a_rule_that_is_taken_out_is_missed(name):
     caught = hunt(name, first=SABOTAGES[name].near)
-    assert caught.seeds is not None, f"not caught within {SABOTAGES[name].seeds} seeds"
+    assert caught.seed is not None, f"not caught within {SABOTAGES[name].seeds} seeds"
 
 
 @pytest.mark.parametrize(("seed", "store"), [(seed, store) for seed, store, _ in REGRESSIONS])
