@@ -126,7 +126,7 @@ class TickStore(SharedStore, Protocol):
         """Up to `limit` runs that hold a slot and have a submission, by id, from `start` on and then round from the
         beginning, so that a moving start reaches each of them in turn.
 
-        The runs come without `job_variables`, `tags` and `job` (empty), so that frequent reads stay small.
+        The runs come without `job_variables`, `parameters`, `tags` and `job` (empty), so that frequent reads stay small.
         """
         ...
 

@@ -141,6 +141,7 @@ class Runs(Schedules):
             deployment=old.deployment,
             queue=old.queue,
             job_variables=old.job_variables,
+            parameters=old.parameters,
             name=name_of_retry(old),
             retry=old.retry,
         )
@@ -190,6 +191,7 @@ class Runs(Schedules):
             queue=lane.name,
             deployment=name,
             job_variables=variables,
+            parameters=request.parameters if request.parameters is not None else {},
             tags=texts(request.tags, "tags") or (source.tags if source else ()),
             created_at=now,
             scheduled_at=due,

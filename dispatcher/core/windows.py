@@ -139,11 +139,11 @@ def _is_same(stored: Deployment, deployment: Deployment, before: Schedule, after
 
 def _made(schedule: Schedule) -> tuple[Any, ...]:
     """What decides which runs a schedule makes, and what they copy from it."""
-    return schedule.windows, schedule.spread, schedule.job_variables
+    return schedule.windows, schedule.spread, schedule.job_variables, schedule.parameters
 
 
 def _run_fields(deployment: Deployment) -> tuple[Any, ...]:
-    """The fields that a run copies from its deployment when it is created. Job variables are read later, by the claim."""
+    """The fields that a run copies from its deployment when it is created. A claim reads the others."""
     return deployment.id, deployment.pool, deployment.queue, deployment.tags, deployment.retry, deployment.hooks
 
 
@@ -190,6 +190,7 @@ def _run(deployment: Deployment, schedule: Schedule, window: datetime, now: date
         queue=deployment.queue,
         deployment=deployment.name,
         job_variables=schedule.job_variables,
+        parameters=schedule.parameters,
         tags=deployment.tags,
         created_at=now,
         scheduled_at=window,

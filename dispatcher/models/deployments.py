@@ -78,6 +78,8 @@ class Schedule:
     the deployment and the schedule, so that not all that is due at a full hour starts at once."""
     job_variables: Mapping[str, Any] = field(default_factory=dict)
     """Job variables of its runs. They override the deployment's."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters of its runs. They override the deployment's."""
     active: bool = True
     """An inactive schedule makes no runs. Once it is active again, it goes on from that moment."""
     catch_up: CatchUp = CatchUp.NONE
@@ -116,6 +118,11 @@ class Deployment:
     queue: Name = DEFAULT_QUEUE
     job_variables: Mapping[str, Any] = field(default_factory=dict)
     """Override the pool's defaults; overridden by a run's own."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Values of parameters, by name. They override the schema's defaults; a schedule's and a run's own override them."""
+    parameter_openapi_schema: Mapping[str, Any] = field(default_factory=dict)
+    """A JSON Schema of the parameters: an object whose `properties` are the parameters, with their defaults. Empty: its runs
+    take parameters of any name and value."""
     tags: tuple[str, ...] = ()
     description: str = ""
     schedules: tuple[Schedule, ...] = ()

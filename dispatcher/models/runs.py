@@ -61,6 +61,8 @@ class RunRequest:
     deployment: str | None = None
     queue: str | None = None
     job_variables: Mapping[str, Any] | None = None
+    parameters: Mapping[str, Any] | None = None
+    """Values for parameters of its deployment, by name."""
     name: str | None = None
     scheduled_at: datetime | None = None
     """When the run is due, and the time it is for; None: now."""
@@ -77,6 +79,7 @@ class RunFields(TypedDict, total=False):
     deployment: str | None
     queue: str | None
     job_variables: Mapping[str, Any] | None
+    parameters: Mapping[str, Any] | None
     name: str | None
     scheduled_at: datetime | None
     tags: Sequence[str]
@@ -95,6 +98,8 @@ class Run:
     deployment: str | None = None
     job_variables: Mapping[str, Any] = field(default_factory=dict)
     """The run's own; they win over the deployment's. Never changed once the run exists."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Likewise."""
     tags: tuple[str, ...] = ()
     created_at: datetime
     scheduled_at: datetime
@@ -180,6 +185,7 @@ PINNED_BY_CREATION = frozenset(
         "queue",
         "deployment",
         "job_variables",
+        "parameters",
         "tags",
         "created_at",
         "scheduled_at",

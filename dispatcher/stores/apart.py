@@ -8,7 +8,17 @@ from typing import TypeVar
 
 from dispatcher.models import Deployment, Run, WorkPool
 
-_MUTABLE = ("base_job_template", "holds", "job_variables", "job", "submission", "past", "windows_until")
+_MUTABLE = (
+    "base_job_template",
+    "holds",
+    "job_variables",
+    "parameters",
+    "parameter_openapi_schema",
+    "job",
+    "submission",
+    "past",
+    "windows_until",
+)
 
 T = TypeVar("T", Run, WorkPool, Deployment)
 
@@ -20,4 +30,4 @@ def apart(noun: T) -> T:
 
 def small(run: Run) -> Run:
     """Such a copy of a run, without its long texts."""
-    return apart(replace(run, job_variables={}, tags=(), job=None))
+    return apart(replace(run, job_variables={}, parameters={}, tags=(), job=None))

@@ -201,6 +201,7 @@ SCHEDULE = Table(
         ),
         "spread": Codec(lambda length: LENGTH.encode(length) or None, LENGTH.decode),
         "job_variables": Codec(lambda variables: variables or None, dict),
+        "parameters": Codec(lambda parameters: parameters or None, dict),
         "active": FLAG,
         "catch_up": Codec(str, CatchUp),
         "catch_up_limit": PLAIN,
@@ -280,6 +281,8 @@ DEPLOYMENT = Table(
         "pool": PLAIN,
         "queue": PLAIN,
         "job_variables": JSON,
+        "parameters": JSON,
+        "parameter_openapi_schema": TEMPLATE,
         "tags": TAGS,
         "description": TEXT,
         "schedules": _several(SCHEDULE),
@@ -334,7 +337,11 @@ SMALL_RUN = Table(
 )
 """A run without its long texts, as `live` and `lingering` answer it."""
 
-RUN = Table(Run, {**SMALL_RUN.codecs, "tags": TAGS, "job_variables": JSON, "job": _in_json(PINNED_JOB)}, SMALL_RUN.older_names)
+RUN = Table(
+    Run,
+    {**SMALL_RUN.codecs, "tags": TAGS, "job_variables": JSON, "parameters": JSON, "job": _in_json(PINNED_JOB)},
+    SMALL_RUN.older_names,
+)
 """A run, whole."""
 
 COLUMNS: Mapping[str, str] = {

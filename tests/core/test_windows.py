@@ -357,8 +357,21 @@ def test_runs_of_a_schedule_have_its_job_variables_as_their_own():
     assert {(run.schedule, run.job_variables.get("cpu")) for run in runs} == {("small", 256), ("plain", None)}
 
 
+def test_runs_of_a_schedule_have_its_parameters_as_their_own():
+    deployment = saved(every(60, "small", parameters={"limit": 1}), every(60, "plain"), parameters={"limit": 5})
+    _, runs = ticked(deployment, NOW)
+    assert {(run.schedule, run.parameters.get("limit")) for run in runs} == {("small", 1), ("plain", None)}
+
+
 @pytest.mark.parametrize(
-    "change", [{"spread": MINUTE}, {"job_variables": {"cpu": 1}}, {"exclude": (NOW.date(),)}, {"end": NOW + HOUR}]
+    "change",
+    [
+        {"spread": MINUTE},
+        {"job_variables": {"cpu": 1}},
+        {"parameters": {"day": 1}},
+        {"exclude": (NOW.date(),)},
+        {"end": NOW + HOUR},
+    ],
 )
 def test_a_schedule_whose_runs_would_be_others_makes_them_anew(change):
     before = saved(every(60))

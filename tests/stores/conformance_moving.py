@@ -20,17 +20,21 @@ def all_of(store: Store):
     return list(store.pools()), list(store.deployments()), sorted(runs, key=lambda run: run.id)
 
 
+SCHEMA = {"type": "object", "properties": {"day": {"type": "string"}, "again": {"type": "boolean"}}}
+
+
 def a_full_store() -> Store:
     """Two pools that have been ticked, held, changed; runs in every state, one in a queue that is gone."""
     store = MemoryStore()
     pool = store.save_pool(a_pool(limit=9, queues=["high", "default", a_queue("gone", 3)]), expected_version=None)
     store.save_pool(a_pool("other", paused=True, description="idle"), expected_version=None)
-    store.save_deployment(a_deployment(job_variables={"n": [1, None]}, tags=("a",)), expected_version=None, now=NOW)
+    seeded = a_deployment(job_variables={"n": [1, None]}, parameters={"day": "x"}, parameter_openapi_schema=SCHEMA, tags=("a",))
+    store.save_deployment(seeded, expected_version=None, now=NOW)
     store.save_deployment(replace(a_deployment("second"), queue="high"), expected_version=None, now=NOW)
     store.save_deployment(replace(store.deployment("second"), description="changed"), expected_version=1, now=NOW)
     for state in RunState:
         a_run_in(store, state)
-    a_running_run(store, queue="high", tags=("b", "a"), job_variables={"env": {"A": "1"}})
+    a_running_run(store, queue="high", tags=("b", "a"), job_variables={"env": {"A": "1"}}, parameters={"day": None})
     a_claimed_run(store)
     a_run_in(store, RunState.COMPLETED, queue="gone")
     store.save_pool(replace(pool, queues=pool.queues[:2]), expected_version=pool.version)

@@ -244,10 +244,19 @@ class Deployments:
 
     def test_a_created_deployment_reads_back_whole_at_version_1(self, store: Store):
         variables = {"env": {"B": "{{ x }}", "A": None}, "list": [1, 2.5, True, {"deep": "ü"}]}
-        deployment = a_deployment(queue="low", job_variables=variables, tags=("b", "a"), description="nightly")
+        schema = {"type": "object", "properties": {"b": {"type": "string"}, "a": {"default": 1}}, "required": ["b"]}
+        deployment = a_deployment(
+            queue="low",
+            job_variables=variables,
+            parameters=variables,
+            parameter_openapi_schema=schema,
+            tags=("b", "a"),
+            description="nightly",
+        )
         saved = store.save_deployment(deployment, expected_version=None, now=NOW)
         assert saved == replace(deployment, version=1)
         assert store.deployment("deployment") == saved
+        assert list(saved.parameter_openapi_schema["properties"]) == ["b", "a"], "in the author's order"
 
     def test_deployments_come_by_name_all_or_of_one_pool(self, store: Store):
         for name, pool in (("b", "pool"), ("c", "other"), ("a", "pool"), ("B", "other")):
@@ -265,7 +274,7 @@ class Deployments:
 
     def test_a_replaced_deployment_has_the_next_version(self, store: Store):
         created = store.save_deployment(a_deployment(), expected_version=None, now=NOW)
-        changed = replace(created, pool="other", job_variables={"command": "false"}, tags=("new",), version=8)
+        changed = replace(created, pool="other", job_variables={"command": "false"}, parameters={"a": 1}, version=8)
         saved = store.save_deployment(changed, expected_version=1, now=NOW)
         assert saved == replace(changed, version=2)
         assert store.deployments() == [saved]

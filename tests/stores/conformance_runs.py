@@ -31,6 +31,7 @@ class Runs(TwoPools):
             name="nächtlich 'quoted' \"twice\" 🚀",
             deployment="nightly",
             job_variables={"env": {"B": "{{ x }}", "A": None}, "n": [1, 1.5, True, "\ud800", "\0"]},
+            parameters={"day": "{{ x }}", "limit": None, "deep": {"b": [1.0, 1], "a": True}},
             tags=("b", "a"),
             created_at=NOW - MICROSECOND,
             scheduled_at=NOW - HOUR + MICROSECOND,
@@ -270,7 +271,7 @@ class Moves(TwoPools):
             store.move([Move.of(run, RunState.RUNNING), Move.of(ended, RunState.RUNNING)])
         assert _stored(store, run) == run
 
-    @pytest.mark.parametrize("field", ["job_variables", "queue", "id", "created_at", "fence", "state", "colour"])
+    @pytest.mark.parametrize("field", ["job_variables", "parameters", "queue", "id", "created_at", "fence", "state", "colour"])
     def test_a_move_that_changes_what_is_pinned_is_forbidden(self, store: Store, field: str):
         run = a_claimed_run(store)
         with pytest.raises(ValueError, match=field):
@@ -319,8 +320,8 @@ class LiveAndLingering(TwoPools):
         assert store.live("none", limit=10) == []
 
     def test_live_runs_come_small(self, store: Store):
-        run = a_running_run(store, job_variables={"a": "b"}, tags=("c",))
-        assert store.live("pool", limit=1) == [replace(run, job_variables={}, tags=(), job=None)]
+        run = a_running_run(store, job_variables={"a": "b"}, parameters={"a": "b"}, tags=("c",))
+        assert store.live("pool", limit=1) == [replace(run, job_variables={}, parameters={}, tags=(), job=None)]
 
     def test_a_moving_start_reaches_every_live_run_in_turn(self, store: Store):
         ids = [a_running_run(store, id=UUID(int=n)).id for n in (2**127, 2**120, 2**126, 5)]

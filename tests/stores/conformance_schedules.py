@@ -70,6 +70,7 @@ class Schedules:
             exclude=(NOW.date(), (NOW + 72 * HOUR).date()),
             spread=90 * SECOND,
             job_variables={"cpu": 256, "env": {"A": "1"}},
+            parameters={"day": None, "limit": 3},
             active=False,
         )
         retry = RetryPolicy(attempts=3, delay=90 * SECOND, backoff=1.5, states=frozenset({RunState.FAILED}))

@@ -59,6 +59,7 @@ def a_past_run(random: Random, state: RunState) -> Run:
         state=state,
         deployment=random.choice([None, "deployment-1"]),
         job_variables=random.choice([{}, {"env": {"B": "{{ x }}", "A": None}}]),
+        parameters=random.choice([{}, {"day": "2026-01-31", "limit": None}]),
         tags=("x",) * random.randrange(2),
         ended_attempts=random.randrange(2),
         lease_until=due + HOUR if claimed and not submitted else None,

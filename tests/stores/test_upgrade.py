@@ -58,9 +58,11 @@ def goes_on(store: Store) -> None:
     assert isinstance(pool, WorkPool)
     assert (pool.hooks, [queue.name for queue in pool.queues]) == ((), ["default"])
     assert deployment
+    assert (deployment.parameters, deployment.parameter_openapi_schema) == ({}, {})
     assert (deployment.schedules, deployment.retry, deployment.windows_at, deployment.paused) == ((), None, None, False)
     [run] = store.runs(RunFilter(), limit=10)
     assert (run.state, run.job_variables, run.due_at) == (RunState.SCHEDULED, {"command": "x"}, NOW)
+    assert run.parameters == {}
     assert (run.past, run.retry, run.schedule, run.notify_at, run.notify_states) == ((), None, None, None, frozenset())
     [claimed] = claim(store, NOW + MINUTE).claims
     assert claimed.run.id == run.id

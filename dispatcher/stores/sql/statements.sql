@@ -87,7 +87,8 @@ INSERT INTO deployments ({deployment}) VALUES ({deployment_values}) ON CONFLICT 
 
 -- name: replace_deployment
 UPDATE deployments
-SET id = :id, pool = :pool, queue = :queue, job_variables = :job_variables, tags = :tags, description = :description,
+SET id = :id, pool = :pool, queue = :queue, job_variables = :job_variables, parameters = :parameters,
+    parameter_openapi_schema = :parameter_openapi_schema, tags = :tags, description = :description,
     schedules = :schedules, paused = :paused, retry = :retry, hooks = :hooks, created_at = :created_at, version = :version,
     windows_until = :windows_until, windows_at = :windows_at
 WHERE name = :name
