@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -11,9 +10,7 @@ from starlette.responses import Response
 
 from dispatcher.client import PoolPicture, PoolPlan
 from dispatcher.client.secrets import hide, of_pools
-from dispatcher.core.redaction import hidden_at
 from dispatcher.errors import Fault, InvalidInput
-from dispatcher.models import WorkPool
 from dispatcher.web.pages.visit import Visit, gone_to
 
 UPCOMING = timedelta(hours=6)
@@ -45,27 +42,6 @@ def upcoming(visit: Visit) -> Response:
     return visit.render("upcoming.html", pool=record, runs=runs, now=now, within=UPCOMING)
 
 
-def template(visit: Visit) -> Response:
-    """The base job template."""
-    record = visit.client.work_pool(visit.path("pool"))
-    return _template(visit, record, _text(record))
-
-
-def save_template(visit: Visit) -> Response:
-    """Show what a new template would change, or its faults, or save it."""
-    record, text = visit.client.work_pool(visit.path("pool")), visit.sent("template")
-    try:
-        plan = visit.client.only_at(pool=_version(visit)).plan_pool(record.name, base_job_template=_read(text))
-    except (ValueError, RecursionError) as problem:
-        return _template(visit, record, text, [Fault("", f"is no JSON: {problem}")])
-    except InvalidInput as problem:
-        return _template(visit, record, text, problem.faults)
-    if visit.sent("confirmed") != "yes":
-        return _template(visit, record, text, plan=plan)
-    visit.client.apply_pool(plan)
-    return gone_to("pools", record.name)
-
-
 def plan(visit: Visit) -> Response:
     """What a change would change: the query holds it, so that whoever may read can look at it and share it."""
     query = visit.request.query_params
@@ -94,43 +70,21 @@ def _planned(visit: Visit, fields: Mapping[str, Sequence[str]]) -> PoolPlan:
     return client.plan_pool(visit.path("pool"), order=order, **values)
 
 
-def _limit(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    if "limit" not in fields:
-        return {}
-    text = fields["limit"][0].strip()
+def limit_in(text: str) -> int | None:
+    """A limit as it was typed; None for an empty field. Raises `InvalidInput`."""
+    text = text.strip()
     if text and not _is_number(text):
-        raise InvalidInput(
-            "work pool", [Fault("concurrency_limit", f"must be a whole number, or empty for no limit, not {text!r}")]
-        )
-    return {"concurrency_limit": int(text) if text else None}
+        words = f"must be a whole number, or empty for no limit, not {text!r}"
+        raise InvalidInput("work pool", [Fault("concurrency_limit", words)])
+    return int(text) if text else None
+
+
+def _limit(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    return {"concurrency_limit": limit_in(fields["limit"][0])} if "limit" in fields else {}
 
 
 def _pause(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     return {"paused": fields["paused"][0] == "yes"} if "paused" in fields else {}
-
-
-def _version(visit: Visit) -> int | None:
-    text = visit.sent("version")
-    return int(text) if _is_number(text) else None
-
-
-def _read(text: str) -> Any:
-    """The template that was typed. Raises `ValueError`, or `InvalidInput` where a secret is still hidden."""
-    wanted = json.loads(text)
-    if marks := list(hidden_at(wanted)):
-        raise InvalidInput("base job template", [Fault(path, "holds (hidden) in place of a secret") for path in marks])
-    return wanted
-
-
-def _text(record: WorkPool) -> str:
-    shown = hide(of_pools([record]), record.base_job_template)
-    return json.dumps(shown, indent=2, ensure_ascii=False)
-
-
-def _template(
-    visit: Visit, record: WorkPool, text: str, faults: Sequence[Fault] = (), plan: PoolPlan | None = None
-) -> Response:
-    return visit.render("template.html", pool=record, text=text, faults=faults, plan=plan)
 
 
 def _is_number(text: str) -> bool:

@@ -9,27 +9,30 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from dispatcher.web.pages import deployments, pools, runs
+from dispatcher.web.pages import deployments, new_pool, new_run, pool_template, pools, runs
 from dispatcher.web.pages.live import Live
 from dispatcher.web.pages.visit import Page, Pages, sent, shown
 
 READ: dict[str, Page] = {
     "/": pools.overview,
+    "/new-pool": new_pool.new,
     "/pools/{pool}": pools.pool,
     "/pools/{pool}/upcoming": pools.upcoming,
-    "/pools/{pool}/template": pools.template,
+    "/pools/{pool}/template": pool_template.template,
     "/pools/{pool}/plan": pools.plan,
     "/runs": runs.runs,
-    "/runs/new": runs.new,
+    "/runs/new": new_run.new,
     "/runs/{run}": runs.run,
     "/deployments": deployments.deployments,
     "/deployments/{deployment}": deployments.deployment,
 }
 CHANGE: dict[str, Page] = {
+    "/new-pool": new_pool.create,
     "/pools/{pool}/change": pools.change,
-    "/pools/{pool}/template": pools.save_template,
+    "/pools/{pool}/template": pool_template.save_template,
     "/runs": runs.act,
-    "/runs/new": runs.create,
+    "/runs/new": new_run.create,
+    "/runs/preview": new_run.preview,
     "/runs/{run}/cancel": runs.cancel,
     "/runs/{run}/retry": runs.retry,
     "/deployments/{deployment}/pause": deployments.pause,

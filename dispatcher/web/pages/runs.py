@@ -1,9 +1,7 @@
-"""The list of runs (the address is the filter), one run, and a new run."""
+"""The list of runs (the address is the filter), and one run."""
 
 from __future__ import annotations
 
-import json
-from http import HTTPStatus
 from typing import Any
 
 from starlette.responses import Response
@@ -70,40 +68,6 @@ def retry(visit: Visit) -> Response:
     """Run an ended run again."""
     record = visit.client.retry_run(visit.path("run"))
     return gone_to("runs", str(record.id))
-
-
-def new(visit: Visit) -> Response:
-    """The form of a new run of a pool or a deployment."""
-    fields = {name: visit.query(name) for name in ("pool", "deployment", "queue", "name")}
-    return _form(visit, fields, "{}")
-
-
-def create(visit: Visit) -> Response:
-    """Create a run, or show the faults beside what was typed."""
-    fields = {name: visit.sent(name) for name in ("pool", "deployment", "queue", "name")}
-    text = visit.sent("job_variables") or "{}"
-    asked: dict[str, Any] = {name: value or None for name, value in fields.items()}
-    if asked["deployment"]:
-        asked["pool"] = None
-    try:
-        variables = json.loads(text)
-        made = visit.client.create_run(**asked, job_variables=variables, idempotency_key=visit.sent("key") or None)
-    except (ValueError, RecursionError) as problem:
-        return _form(visit, fields, text, [Fault("job_variables", f"is no JSON: {problem}")])
-    except InvalidInput as problem:
-        return _form(visit, fields, text, list(problem.faults))
-    return gone_to("runs", str(made.id))
-
-
-def _form(visit: Visit, fields: dict[str, str], text: str, faults: list[Fault] | None = None) -> Response:
-    source = visit.client.deployment(fields["deployment"]) if fields["deployment"] else None
-    owner = visit.client.work_pool(source.pool if source else fields["pool"])
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK
-    variables = owner.base_job_template["variables"].get("properties") or {}
-    required = owner.base_job_template["variables"].get("required") or []
-    values = {"fields": fields, "text": text, "faults": faults or [], "pool": owner, "deployment": source}
-    key = visit.sent("key") or str(visit.client.clock.new_id())
-    return visit.render("new_run.html", status=status, variables=variables, required=required, key=key, **values)
 
 
 def _logs(visit: Visit, record: Run) -> str | None:

@@ -40,7 +40,7 @@ class Pages:
             lstrip_blocks=True,
         )
         made.globals.update(url=words.url, files=self.files)
-        for name in ("instant", "duration", "pretty", "field_value", "glyph", "outside"):
+        for name in ("instant", "duration", "pretty", "field_value", "glyph", "outside", "linked"):
             made.filters[name] = getattr(words, name)
         return made
 

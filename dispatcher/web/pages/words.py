@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -52,6 +53,26 @@ def instant(moment: datetime | None) -> Markup:
         return Markup("&ndash;")
     words = moment.strftime("%Y-%m-%d %H:%M:%S UTC")
     return Markup('<time datetime="{}" title="{}">{}</time>').format(moment.isoformat(timespec="seconds"), words, words)
+
+
+def linked(text: str) -> Markup:
+    """A description with its Markdown links as links, and code as code."""
+    made = Markup()
+    for part in _MARKDOWN.split(text):
+        link, code = _LINK.fullmatch(part), _CODE.fullmatch(part)
+        address = outside(link["address"]) if link else None
+        if link and address:
+            made += Markup('<a href="{}" rel="noopener noreferrer">{}</a>').format(address, link["words"])
+        elif code:
+            made += Markup("<code>{}</code>").format(code["words"])
+        else:
+            made += part
+    return made
+
+
+_LINK = re.compile(r"\[(?P<words>[^\]]+)\]\((?P<address>https://[^\s()]+)\)")
+_CODE = re.compile(r"`(?P<words>[^`]+)`")
+_MARKDOWN = re.compile(r"(\[[^\]]+\]\(https://[^\s()]+\)|`[^`]+`)")
 
 
 def duration(seconds: float | timedelta | None) -> str:

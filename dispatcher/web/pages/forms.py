@@ -1,0 +1,323 @@
+"""A form for the values that a JSON Schema describes: the fields to draw, and the values that were filled in.
+
+What is left empty is left out. A value that its field cannot show (an empty text, an object in a field for text) is shown as
+JSON, so that whatever is stored comes back as it was. The names of inputs say how each is read:
+
+    v:PATH    in the way of its kind            n:PATH    a tick: null
+    j:PATH    as JSON                           m:PATH    an object: the fields that the schema does not declare
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote
+
+from dispatcher.core.written import Typed
+from dispatcher.errors import Fault, InvalidInput
+from dispatcher.web.pages.schema_fields import (
+    NUMBERS,
+    Described,
+    Kind,
+    Schema,
+    as_json,
+    bounds_in_words,
+    described,
+    item_types,
+    kind_of,
+)
+
+MAX_DEPTH = 3
+"""Objects within objects that are drawn as fields; deeper ones are JSON."""
+
+Sent = Mapping[str, Sequence[str]]
+Steps = tuple[str, ...]
+
+_ABSENT: Any = object()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One field, ready to be drawn."""
+
+    key: str
+    """The path, encoded; the name of the input is this after `v:` and its siblings."""
+    path: str
+    """The path as faults name it."""
+    label: str
+    kind: Kind
+    help: str = ""
+    hint: str = ""
+    default: str = ""
+    text: str = ""
+    """What stands in it; of a choice: the JSON of the value."""
+    required: bool = False
+    takes_null: bool = False
+    is_null: bool = False
+    choices: tuple[tuple[str, str], ...] = ()
+    """By JSON text: what is shown."""
+    fields: tuple[Field, ...] = ()
+    more: str | None = None
+    """Of a group: the fields that the schema does not declare, as JSON."""
+    faults: tuple[str, ...] = ()
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it holds a value."""
+        return bool(self.text or self.is_null or self.more or any(inner.is_set for inner in self.fields))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a group begins open: something is in it, or wrong with it."""
+        return self.is_set or self.required or any(inner.faults or inner.is_open for inner in self.fields)
+
+
+@dataclass
+class Form:
+    """The fields of one schema of an object."""
+
+    schema: Schema
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Values that hold where nothing is filled in, beside the schema's own defaults."""
+
+    def draw(self, values: Mapping[str, Any], faults: Iterable[Fault] = ()) -> Field:
+        """The form with these values, as a group."""
+        return self._draw((), self.schema, values, _Faults(faults), default=self.defaults)
+
+    def read(self, sent: Sent) -> dict[str, Any]:
+        """The values that were filled in. Numbers are typed words: whoever checks the values decides. Raises `InvalidInput`."""
+        values = self._read((), self.schema, sent)
+        return {} if values is _ABSENT or not isinstance(values, dict) else values
+
+    def _draw(
+        self, steps: Steps, schema: Any, value: Any, faults: _Faults, *, default: Any = _ABSENT, required: bool = False
+    ) -> Field:
+        about = described(schema, self.schema)
+        kind = kind_of(about, self.schema) if len(steps) < MAX_DEPTH else Kind.JSON
+        kind = Kind.GROUP if not steps else kind
+        text = "" if value is _ABSENT or value is None or not steps else self._shown(kind, about, value)
+        if text is None:
+            kind, text = Kind.JSON, json.dumps(value, indent=2, ensure_ascii=False)
+        default = about.schema.get("default", _ABSENT) if default is _ABSENT else default
+        common: dict[str, Any] = {
+            "key": _key(steps),
+            "path": ".".join(steps),
+            "required": required and default is _ABSENT,
+            "faults": faults.at(steps),
+            "label": str(about.schema.get("title") or (steps[-1] if steps else "")),
+            "help": _text(about.schema.get("description")),
+            "is_null": value is None,
+            "takes_null": value is None or _null_differs(about, default),
+        }
+        if kind is Kind.GROUP:
+            inner = self._inner(steps, about, value, faults, default)
+            return Field(kind=kind, fields=inner, more=_more(about, value), **common)
+        hint, words = _hint(kind, about.schema), "" if default is _ABSENT or default is None else _in_words(default)
+        return Field(kind=kind, text=text, hint=hint, default=words, choices=_choices(kind, about), **common)
+
+    def _inner(self, steps: Steps, about: Described, value: Any, faults: _Faults, default: Any) -> tuple[Field, ...]:
+        values = value if isinstance(value, Mapping) else {}
+        defaults = default if isinstance(default, Mapping) else {}
+        fields = [
+            self._draw(
+                (*steps, name),
+                schema,
+                values.get(name, _ABSENT),
+                faults,
+                default=defaults.get(name, _ABSENT),
+                required=name in about.required,
+            )
+            for name, schema in about.fields.items()
+        ]
+        return tuple(sorted(fields, key=lambda inner: not inner.required))
+
+    def _shown(self, kind: Kind, about: Described, value: Any) -> str | None:
+        """What stands in the field; None for a value that it cannot show."""
+        match kind:
+            case Kind.TEXT:
+                return value if isinstance(value, str) and value and "\r" not in value else None
+            case Kind.WORDS:
+                return _shown_words(value, about.types)
+            case Kind.NUMBER:
+                return as_json(value) if _is_number(value) else None
+            case Kind.CHOICE:
+                return as_json(value) if any(_same(value, choice) for choice in about.choices) else None
+            case Kind.LINES:
+                return _shown_lines(value, item_types(about.schema, self.schema))
+            case Kind.PAIRS:
+                return _shown_pairs(value)
+            case Kind.GROUP:
+                return "" if isinstance(value, Mapping) and value else None
+            case Kind.JSON:
+                return None
+
+    def _read(self, steps: Steps, schema: Any, sent: Sent) -> Any:
+        key = _key(steps)
+        if sent.get(f"n:{key}"):
+            return None
+        if words := _only(sent, f"j:{key}").strip():
+            return _parsed(words, steps)
+        about = described(schema, self.schema)
+        kind = kind_of(about, self.schema) if steps else Kind.GROUP
+        if kind is Kind.GROUP and len(steps) < MAX_DEPTH:
+            return self._read_group(steps, about, sent)
+        text = _only(sent, f"v:{key}")
+        return _value(kind, text, item_types(about.schema, self.schema), steps) if text else _ABSENT
+
+    def _read_group(self, steps: Steps, about: Described, sent: Sent) -> Any:
+        values = {name: self._read((*steps, name), schema, sent) for name, schema in about.fields.items()}
+        values = {name: value for name, value in values.items() if value is not _ABSENT}
+        if words := _only(sent, f"m:{_key(steps)}").strip():
+            more = _parsed(words, steps)
+            if not isinstance(more, dict):
+                raise _invalid(steps, "more: must be a JSON object")
+            values |= {name: value for name, value in more.items() if name not in about.fields}
+        return values or _ABSENT
+
+
+def as_sent(form: Field, sent: Sent) -> Field:
+    """The same form with what was typed into it, also where that cannot be read."""
+    fields = tuple(as_sent(inner, sent) for inner in form.fields)
+    kind = Kind.JSON if f"j:{form.key}" in sent else form.kind
+    text = _only(sent, f"j:{form.key}") or _only(sent, f"v:{form.key}")
+    more = None if form.more is None else _only(sent, f"m:{form.key}")
+    return replace(form, kind=kind, text=text, fields=fields, more=more, is_null=bool(sent.get(f"n:{form.key}")))
+
+
+class _Faults:
+    """The faults of a form, each at the deepest field that it is about."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self._faults = list(faults)
+
+    def at(self, steps: Steps) -> tuple[str, ...]:
+        path = ".".join(steps)
+        return tuple(fault.message for fault in self._faults if path and _is_within(fault.path, path))
+
+
+def _is_within(path: str, whole: str) -> bool:
+    return any(
+        name == whole or (name.startswith(whole) and name[len(whole)] in ".[")
+        for name in (path, path.removeprefix("job_variables."))
+    )
+
+
+def _key(steps: Steps) -> str:
+    return "/".join(quote(step, safe="") for step in steps)
+
+
+def _only(sent: Sent, name: str) -> str:
+    values = sent.get(name) or [""]
+    return values[0]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _in_words(value: Any) -> str:
+    return value if isinstance(value, str) and value else as_json(value)
+
+
+def _null_differs(about: Described, default: Any) -> bool:
+    """Whether null is something else than an empty field."""
+    return about.takes_null and default is not _ABSENT and default is not None
+
+
+def _more(about: Described, value: Any) -> str | None:
+    """The fields that are not declared; None where the schema allows none and none is there."""
+    extra = {name: inner for name, inner in value.items() if name not in about.fields} if isinstance(value, Mapping) else {}
+    if extra:
+        return json.dumps(extra, indent=2, ensure_ascii=False)
+    return "" if about.schema.get("additionalProperties") else None
+
+
+def _hint(kind: Kind, schema: Schema) -> str:
+    forms = {
+        Kind.LINES: "one a line",
+        Kind.PAIRS: "NAME=value, one a line",
+        Kind.JSON: "JSON",
+        Kind.WORDS: "text, or a list as JSON",
+    }
+    return ", ".join(filter(None, [forms.get(kind, ""), bounds_in_words(schema)]))
+
+
+def _choices(kind: Kind, about: Described) -> tuple[tuple[str, str], ...]:
+    values = about.choices if kind is Kind.CHOICE else ()
+    return tuple((as_json(value), _in_words(value)) for value in values)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _same(value: Any, other: Any) -> bool:
+    return type(value) is type(other) and bool(value == other)
+
+
+def _shown_words(value: Any, types: frozenset[str]) -> str | None:
+    """Text, or a list of texts as JSON, where reading it back gives the same."""
+    if isinstance(value, str):
+        is_plain = bool(value) and "\r" not in value and not value.lstrip().startswith(("[", "{")) and value != "null"
+        return value if is_plain else None
+    is_list = "array" in types and isinstance(value, list) and value and all(isinstance(item, str) for item in value)
+    return as_json(value) if is_list else None
+
+
+def _shown_lines(value: Any, types: frozenset[str]) -> str | None:
+    if not isinstance(value, list) or not value:
+        return None
+    if types <= NUMBERS:
+        return "\n".join(map(as_json, value)) if all(map(_is_number, value)) else None
+    is_plain = all(isinstance(item, str) and item and not set(item) & {"\n", "\r"} for item in value)
+    return "\n".join(value) if is_plain else None
+
+
+def _shown_pairs(value: Any) -> str | None:
+    if not isinstance(value, Mapping) or not value:
+        return None
+    is_plain = all(
+        name and not set(name) & set("=\n\r") and isinstance(text, str) and not set(text) & {"\n", "\r"}
+        for name, text in value.items()
+    )
+    return "\n".join(f"{name}={text}" for name, text in value.items()) if is_plain else None
+
+
+def _value(kind: Kind, text: str, types: frozenset[str], steps: Steps) -> Any:
+    match kind:
+        case Kind.TEXT:
+            return text
+        case Kind.CHOICE:
+            return _parsed(text, steps)
+        case Kind.LINES:
+            lines = [line for line in text.split("\n") if line]
+            return [Typed(line.strip()) for line in lines] if types <= NUMBERS else lines
+        case Kind.PAIRS:
+            return dict(_pairs(text, steps))
+    return Typed(text.strip() if kind is Kind.NUMBER else text)
+
+
+def _pairs(text: str, steps: Steps) -> Iterator[tuple[str, str]]:
+    for line in filter(str.strip, text.split("\n")):
+        name, sign, value = line.partition("=")
+        if not sign or not name:
+            raise _invalid(steps, f"{line!r} is no NAME=value")
+        yield name, value
+
+
+def _parsed(words: str, steps: Steps) -> Any:
+    try:
+        return json.loads(words, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as problem:
+        raise _invalid(steps, f"is no JSON: {problem}") from None
+
+
+def _invalid(steps: Steps, message: str) -> InvalidInput:
+    return InvalidInput("form", [Fault(".".join(steps), message)])
+
+
+def _no_constant(name: str) -> Any:
+    words = f"{name} is not a value of JSON"
+    raise ValueError(words)

@@ -1,0 +1,114 @@
+"""A new run: a form made from the schema of the pool's template, the job that it would become, and runs like earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import Response
+
+from dispatcher.client import JobPreview
+from dispatcher.client.secrets import hide, of_pools
+from dispatcher.core.redaction import secret_texts
+from dispatcher.errors import Fault, InvalidInput
+from dispatcher.models import Deployment, Run, WorkPool
+from dispatcher.web.pages.forms import Form
+from dispatcher.web.pages.variables import Variables
+from dispatcher.web.pages.visit import Visit, gone_to
+
+FIELDS = ("pool", "deployment", "queue", "name", "due", "tags", "from")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Draft:
+    """What a new run is made of."""
+
+    pool: WorkPool
+    deployment: Deployment | None
+    source: Run | None
+    """The run that it repeats."""
+    fields: Mapping[str, str]
+
+    @property
+    def variables(self) -> Variables:
+        """The variables to be filled in: at first those of the run that it repeats."""
+        template = self.pool.base_job_template
+        inherited = self.deployment.job_variables if self.deployment else {}
+        secrets = of_pools([self.pool], [self.deployment] if self.deployment else [], [self.source] if self.source else [])
+        form = Form(template["variables"], hide(secrets, inherited))
+        return Variables(form=form, secrets=secrets, stored=self.source.job_variables if self.source else {})
+
+
+def new(visit: Visit) -> Response:
+    """The form of a new run of a pool or a deployment, or of a run like an earlier one."""
+    return _form(visit, _draft(visit, {name: visit.query(name) for name in FIELDS}))
+
+
+def preview(visit: Visit) -> Response:
+    """The same form with the job that its variables make. Nothing is created."""
+    draft = _sent(visit)
+    try:
+        variables = draft.variables.read(visit.form)
+        name = draft.deployment.name if draft.deployment else None
+        made = visit.client.preview_job(pool=draft.pool.name, deployment=name, job_variables=variables)
+    except InvalidInput as problem:
+        return _form(visit, draft, problem.faults)
+    secrets = draft.variables.secrets | secret_texts(draft.pool.base_job_template, variables)
+    shown = JobPreview(pool=made.pool, configuration=hide(secrets, made.configuration), warnings=made.warnings)
+    return _form(visit, draft, preview=shown)
+
+
+def create(visit: Visit) -> Response:
+    """Create the run, or show the faults beside what was typed."""
+    draft = _sent(visit)
+    try:
+        made = visit.client.create_run(
+            pool=None if draft.deployment else draft.pool.name,
+            deployment=draft.deployment.name if draft.deployment else None,
+            queue=draft.fields["queue"] or None,
+            name=draft.fields["name"] or None,
+            scheduled_at=_due(draft.fields["due"]),
+            tags=[tag for tag in draft.fields["tags"].split("\n") if tag],
+            job_variables=draft.variables.read(visit.form),
+            idempotency_key=visit.sent("key") or None,
+        )
+    except InvalidInput as problem:
+        return _form(visit, draft, problem.faults)
+    return gone_to("runs", str(made.id))
+
+
+def _sent(visit: Visit) -> _Draft:
+    return _draft(visit, {name: visit.sent(name) for name in FIELDS})
+
+
+def _draft(visit: Visit, fields: dict[str, str]) -> _Draft:
+    source = visit.client.run(fields["from"]) if fields["from"] else None
+    if source and not visit.form:
+        fields |= {"pool": source.pool, "deployment": source.deployment or "", "queue": source.queue, "name": ""}
+        fields |= {"tags": "\n".join(source.tags), "from": str(source.id)}
+    owner = visit.client.deployment(fields["deployment"]) if fields["deployment"] else None
+    pool = visit.client.work_pool(owner.pool if owner else fields["pool"])
+    return _Draft(pool=pool, deployment=owner, source=source, fields=fields)
+
+
+def _due(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
+    except ValueError:
+        raise InvalidInput("run", [Fault("due", f"must be a time as 2026-12-01T08:00, not {text!r}")]) from None
+
+
+def _form(visit: Visit, draft: _Draft, faults: Sequence[Fault] = (), preview: JobPreview | None = None) -> Response:
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK
+    values: dict[str, Any] = {
+        "pool": draft.pool,
+        "deployment": draft.deployment,
+        "source": draft.source,
+        "fields": draft.fields,
+    }
+    key = visit.sent("key") or str(visit.client.clock.new_id())
+    values |= draft.variables.drawn(visit.form or None, faults)
+    return visit.render("new_run.html", status=status, faults=faults, preview=preview, key=key, **values)

@@ -1,0 +1,101 @@
+"""Job variables on a page: as fields made from the schema of a template, and as JSON beside them. One of the two is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dispatcher.client.checks import coerced_variables
+from dispatcher.client.secrets import hide
+from dispatcher.core.redaction import hidden_at
+from dispatcher.errors import Fault, InvalidInput
+from dispatcher.web.pages.forms import Form, Sent, as_sent
+
+HALF, AS_JSON = "half", "json"
+"""The name of the button that sends, and its value for the half in JSON."""
+IN_JSON = "job_variables"
+"""The name of the field of the half in JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variables:
+    """The variables that a page edits."""
+
+    form: Form
+    secrets: frozenset[str] = frozenset()
+    stored: Mapping[str, Any] = field(default_factory=dict)
+    """The present values. The page shows them without secrets, and a secret that comes back as its mark stays what it is."""
+
+    @property
+    def shown(self) -> Mapping[str, Any]:
+        """The present values without secrets."""
+        return dict(hide(self.secrets, self.stored))
+
+    def read(self, sent: Sent) -> dict[str, Any]:
+        """The values that were sent. Raises `InvalidInput` for what cannot be read, and for a mark of no secret."""
+        return dict(with_secrets(self._typed(sent), self.stored, self.shown))
+
+    def drawn(self, sent: Sent | None = None, faults: Iterable[Fault] = ()) -> Mapping[str, Any]:
+        """What the template needs: the form and the text, with what was sent, or else what is stored."""
+        faults = list(faults)
+        if sent is None:
+            return {"form": self.form.draw(self.shown, faults), "json": as_text(self.shown)}
+        try:
+            values = self._typed(sent)
+        except InvalidInput:
+            values = dict(self.shown)
+        form, text = self.form.draw(values, faults), as_text(values)
+        if faults and is_json(sent):
+            return {"form": form, "json": only(sent, IN_JSON)}
+        return {"form": as_sent(form, sent) if faults else form, "json": text}
+
+    def _typed(self, sent: Sent) -> dict[str, Any]:
+        if is_json(sent):
+            return json_object(only(sent, IN_JSON), IN_JSON)
+        values: dict[str, Any] = coerced_variables({"variables": self.form.schema}, self.form.read(sent))
+        return values
+
+
+def with_secrets(value: Any, stored: Any, shown: Any) -> Any:
+    """What was sent, with the stored secrets where their marks came back. Raises `InvalidInput` for any other mark."""
+    whole = restored(value, stored, shown)
+    if marks := list(hidden_at(whole)):
+        raise InvalidInput("form", [Fault(path, "holds (hidden) in place of a secret") for path in marks])
+    return whole
+
+
+def restored(value: Any, stored: Any, shown: Any) -> Any:
+    """The value with the stored text in every place where it is what was shown."""
+    if isinstance(value, Mapping) and isinstance(stored, Mapping) and isinstance(shown, Mapping):
+        return {name: restored(inner, stored.get(name), shown.get(name)) for name, inner in value.items()}
+    if isinstance(value, list) and isinstance(stored, list) and isinstance(shown, list) and len(value) == len(stored):
+        return [restored(*items) for items in zip(value, stored, shown, strict=True)]
+    return stored if isinstance(value, str) and isinstance(stored, str) and value == shown else value
+
+
+def is_json(sent: Sent) -> bool:
+    """Whether the half in JSON was sent."""
+    return only(sent, HALF) == AS_JSON
+
+
+def only(sent: Sent, name: str) -> str:
+    """A field of a form; empty without one."""
+    return (sent.get(name) or [""])[0]
+
+
+def json_object(text: str, path: str) -> dict[str, Any]:
+    """An object in JSON; of an empty text, an empty one. Raises `InvalidInput`."""
+    try:
+        values = json.loads(text.strip() or "{}")
+    except (ValueError, RecursionError) as problem:
+        raise InvalidInput("form", [Fault(path, f"is no JSON: {problem}")]) from None
+    if not isinstance(values, dict):
+        raise InvalidInput("form", [Fault(path, "must be a JSON object")])
+    return values
+
+
+def as_text(values: Any) -> str:
+    """JSON as a text that people edit."""
+    return json.dumps(values, indent=2, ensure_ascii=False, default=str)
