@@ -50,6 +50,27 @@ class Move:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requeue:
+    """A guarded change of where a waiting run stands: its queue, and when it is due. People ask for it; no tick does.
+
+    It leaves SCHEDULED with that fence, and the run waits with the next fence: a claim or a move that read it earlier loses.
+    """
+
+    run_id: UUID
+    pool: str
+    fence: int
+    queue: str
+    """The queue in which it waits afterwards."""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """New values by name, of the fields in `core.transitions.REQUEUED`."""
+
+    @property
+    def after(self) -> Mapping[str, Any]:
+        """All fields that it changes, by name."""
+        return {**self.changes, "queue": self.queue, "fence": self.fence + 1}
+
+
 Position = tuple[datetime, UUID]
 """A run's position in its queue: its due time and its id."""
 

@@ -45,6 +45,7 @@ from dispatcher.records import (
     Notified,
     QueueCount,
     Reconfiguration,
+    Requeue,
     RunFilter,
     Seen,
     Snapshot,
@@ -243,6 +244,19 @@ class PeopleStore(SharedStore, Protocol):
         """Add new runs (all SCHEDULED), except those whose ids exist. Returns the ids of the added runs.
 
         All or nothing: raises `NotFound` when a pool or queue does not exist (checked in the same transaction).
+        """
+        ...
+
+    def requeue(self, requeues: Sequence[Requeue]) -> frozenset[UUID]:
+        """Change where waiting runs stand: each run that is SCHEDULED with the fence that its `Requeue` names gets `fence + 1`,
+        the queue and the other changes. Returns the ids of the changed runs.
+
+        A run that was claimed or changed since it was read stays as it is, and a claim that read it before does not get it.
+        From then on it is people's: it is no longer withdrawn with its schedule. Requeues are independent of each other.
+
+        Raises `NotFound` when a pool or queue does not exist (checked in the same transaction: nothing is changed), and
+        `ValueError` for a change of another field. A store whose transactions are bounded may take several; then a queue that
+        is deleted meanwhile leaves the rest unchanged.
         """
         ...
 

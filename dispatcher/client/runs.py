@@ -1,8 +1,8 @@
-"""Runs: create, list, cancel, run again, explain."""
+"""Runs: create, list, move, cancel, run again, explain."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -19,10 +19,10 @@ from dispatcher.core.notifications import at_creation
 from dispatcher.core.pinning import configuration_of, fault_of
 from dispatcher.core.reasons import Explanation, Surroundings, explain
 from dispatcher.core.retries import name_of_retry, retry_id
-from dispatcher.core.transitions import cancelled
+from dispatcher.core.transitions import cancelled, due_now, requeued
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, SLOT_STATES, Deployment, Run, RunFields, RunRequest, RunState, WorkPool
-from dispatcher.records import RunFilter
+from dispatcher.records import Requeue, RunFilter
 from providers import registry
 from providers.base import Needs, ProviderError
 
@@ -123,6 +123,22 @@ class Runs(Schedules):
             if move is None or self.store.move([move]):
                 return self.run(run.id)
 
+    def move_run(self, reference: UUID | str, *, queue: str) -> Run:
+        """Move a waiting run into another queue of its pool; its due time decides where it stands there.
+
+        From then on it no longer belongs to its schedule: it stays when the schedule is changed or deleted. Raises `NotFound`
+        (the run, or the queue), or `Conflict` for a run that does not wait.
+        """
+        return self._requeued(reference, lambda run: None if run.queue == queue else requeued(run, queue), "moved", queue)
+
+    def start_run_now(self, reference: UUID | str) -> Run:
+        """Make a waiting run due at once, whatever its due time, its retry delay or a refusal said. A slot must still be free.
+
+        It keeps its `scheduled_at`, and a run that is due already keeps its position. It no longer belongs to its schedule, as
+        after `move_run`. Raises `NotFound`, or `Conflict` for a run that does not wait.
+        """
+        return self._requeued(reference, lambda run: due_now(run, self.clock.now()), "started now")
+
     def retry_run(self, reference: UUID | str) -> Run:
         """Run an ended run again: create a new run with the same pool, queue, deployment, variables, tags and retry policy.
 
@@ -173,6 +189,26 @@ class Runs(Schedules):
         with suppress(ProviderError):
             return registry.needs(pool.type, configuration) if configuration is not None else Needs()
         return Needs()
+
+    def _requeued(
+        self, reference: UUID | str, change: Callable[[Run], Requeue | None], verb: str, queue: str | None = None
+    ) -> Run:
+        """The run after a change of its position; `change` returns None where nothing is to do."""
+        while True:
+            run = self.run(reference)
+            if run.state is not RunState.SCHEDULED:
+                raise Conflict(f"run {run.name!r} is {run.state}: only a waiting run (SCHEDULED) can be {verb}")
+            pool = self.work_pool(run.pool)
+            if run.source_id is not None:
+                check_own(pool, RUN)
+            if queue is not None:
+                self._queue(pool, queue)
+            requeue = change(run)
+            if requeue is None:
+                return run
+            if self.store.requeue([requeue]):
+                self.start_tick([run.pool])
+                return self.run(run.id)
 
     def _new_run(self, batch: Batch, request: RunRequest) -> Run:
         name = request.deployment

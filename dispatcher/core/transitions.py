@@ -13,7 +13,7 @@ from typing import Any
 
 from dispatcher.core import notifications
 from dispatcher.models import MAX_PAST, PINNED_BY_CREATION, TERMINAL_STATES, Attempt, Run, RunState
-from dispatcher.records import Grant, Move
+from dispatcher.records import Grant, Move, Requeue
 from providers.base import Observation, Submission
 
 ALLOWED_MOVES: Mapping[RunState, frozenset[RunState]] = {
@@ -29,6 +29,9 @@ it."""
 
 CHANGEABLE = frozenset(field.name for field in fields(Run)) - PINNED_BY_CREATION - {"state", "fence"}
 """The fields that a move may change."""
+
+REQUEUED = frozenset({"due_at", "not_before", "notify_at", "reason"})
+"""The fields that a `Requeue` may change, beside queue and fence."""
 
 TAKEN_OVER_IN = frozenset({RunState.PENDING, RunState.CANCELLING})
 """Where a claim whose lease has ended without a submission is taken over."""
@@ -47,6 +50,13 @@ def check(moves: Iterable[Move]) -> None:
             raise ValueError(f"run {move.run_id}: no move leads from {move.expected} to {move.to}")
         if pinned := set(move.changes) - CHANGEABLE:
             raise ValueError(f"run {move.run_id}: a move cannot change {', '.join(sorted(pinned))}")
+
+
+def check_requeues(requeues: Iterable[Requeue]) -> None:
+    """Raise ValueError for a change of what no `Requeue` may change."""
+    for requeue in requeues:
+        if others := set(requeue.changes) - REQUEUED:
+            raise ValueError(f"run {requeue.run_id}: moving it in its queue cannot change {', '.join(sorted(others))}")
 
 
 # Claims: the fields that a claiming transaction writes
@@ -202,3 +212,26 @@ def cancelled(run: Run, now: datetime) -> Move | None:
     if run.state is RunState.SCHEDULED:
         return end(run, RunState.CANCELLED, "cancelled before it was submitted", now)
     return stopping(run, RunState.CANCELLED, "cancelled")
+
+
+# What people change of a waiting run
+
+
+def requeued(run: Run, queue: str) -> Requeue:
+    """The waiting run goes into another queue of its pool, at the position of its due time."""
+    return Requeue(run_id=run.id, pool=run.pool, fence=run.fence, queue=queue)
+
+
+def due_now(run: Run, now: datetime) -> Requeue | None:
+    """The waiting run is due at once, and no back-off holds it; None if that is so already.
+
+    One that is due keeps its position. When it counts as late moves with its due time.
+    """
+    due_at = min(run.due_at, now)
+    held = run.not_before is not None and run.not_before > now
+    if due_at == run.due_at and not held:
+        return None
+    changes: dict[str, Any] = {"due_at": due_at, "not_before": None, "reason": ""}
+    if run.notify_at is not None and due_at < run.due_at:
+        changes["notify_at"] = run.notify_at - (run.due_at - due_at)
+    return Requeue(run_id=run.id, pool=run.pool, fence=run.fence, queue=run.queue, changes=changes)

@@ -26,6 +26,7 @@ from dispatcher.records import (
     Notified,
     QueueCount,
     Reconfiguration,
+    Requeue,
     RunFilter,
     Seen,
     Snapshot,
@@ -149,6 +150,14 @@ class MemoryStore(MemoryState):
             by_id = sorted((run for run in self._runs.values() if where.matches(run)), key=lambda run: run.id)
             newest_first = sorted(by_id, key=lambda run: run.created_at, reverse=True)
             return [apart(run) for run in newest_first[offset:][:limit]]
+
+    def requeue(self, requeues: Sequence[Requeue]) -> frozenset[UUID]:
+        """See `Store.requeue`."""
+        transitions.check_requeues(requeues)
+        with self._lock:
+            for requeue in requeues:
+                self._require_queue(requeue.pool, requeue.queue)
+            return frozenset(requeue.run_id for requeue in requeues if self._requeue(requeue))
 
     def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
         """See `Store.counts`."""

@@ -17,6 +17,7 @@ from dispatcher.records import (
     Move,
     Position,
     QueueCount,
+    Requeue,
     Snapshot,
 )
 from dispatcher.stores import refusals
@@ -98,6 +99,10 @@ class MemoryState:
     def _apply(self, move: Move) -> Run | None:
         expected = move.pool, move.expected, move.fence, move.ending
         return self._change(move.run_id, expected, {"state": move.to, **move.changes})
+
+    def _requeue(self, requeue: Requeue) -> Run | None:
+        expected = requeue.pool, RunState.SCHEDULED, requeue.fence, None
+        return self._change(requeue.run_id, expected, requeue.after)
 
     def _leave(self, pool: str, run: Run, changes: Mapping[str, Any]) -> Run | None:
         """The claim's own moves: they leave SCHEDULED, guarded as every move is."""

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from dispatcher.core import windows
 from dispatcher.models import Deployment, Run, RunState, WorkPool
-from dispatcher.records import Materialisation, Reconfiguration
+from dispatcher.records import Materialisation, Reconfiguration, Requeue
 from dispatcher.stores import refusals
 from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN
 from dispatcher.stores.transaction import Call, Row, Transaction
@@ -129,6 +129,27 @@ def add(transaction: Transaction, runs: Iterable[Run]) -> frozenset[UUID]:
     ordered = sorted(runs, key=lambda run: run.id)
     added = transaction.change_each("add_run", [RUN.encode(run) for run in ordered])
     return frozenset(run.id for run, count in zip(ordered, added, strict=True) if count)
+
+
+def requeue(transaction: Transaction, requeues: Sequence[Requeue]) -> frozenset[UUID]:
+    """See `Store.requeue`."""
+    keep_queues(transaction, [(change.pool, change.queue) for change in requeues])
+    ordered = sorted(requeues, key=lambda change: change.run_id)
+    changed = transaction.change_runs(
+        [
+            (RUN.encode_fields(change.after), guard(change.run_id, change.pool, RunState.SCHEDULED, change.fence, None))
+            for change in ordered
+        ]
+    )
+    return frozenset(change.run_id for change, as_expected in zip(ordered, changed, strict=True) if as_expected)
+
+
+def keep_queues(transaction: Transaction, queues: Sequence[tuple[str, str]]) -> None:
+    """Raise `NotFound` unless these pools have these queues; they stay until the end of the transaction."""
+    for pool in dict.fromkeys(pool for pool, _ in queues):
+        transaction.row("keep_pool", pool=pool)
+    for pool, queue in dict.fromkeys(queues):
+        require_queue(transaction, pool, queue)
 
 
 def require_queue(transaction: Transaction, pool: str, queue: str) -> None:

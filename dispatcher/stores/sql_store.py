@@ -31,6 +31,7 @@ from dispatcher.records import (
     Notified,
     QueueCount,
     Reconfiguration,
+    Requeue,
     RunFilter,
     Seen,
     Snapshot,
@@ -114,11 +115,16 @@ class SqlStore(ABC):
         if not runs:
             return frozenset()
         with self._writing() as transaction:
-            for pool in dict.fromkeys(run.pool for run in runs):
-                transaction.row("keep_pool", pool=pool)
-            for pool, queue in dict.fromkeys((run.pool, run.queue) for run in runs):
-                configuration.require_queue(transaction, pool, queue)
+            configuration.keep_queues(transaction, [(run.pool, run.queue) for run in runs])
             return configuration.add(transaction, runs)
+
+    def requeue(self, requeues: Sequence[Requeue]) -> frozenset[UUID]:
+        """See `Store.requeue`."""
+        transitions.check_requeues(requeues)
+        if not requeues:
+            return frozenset()
+        with self._writing() as transaction:
+            return configuration.requeue(transaction, requeues)
 
     def get(self, run_id: UUID) -> Run | None:
         """See `Store.get`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import get_type_hints
 from uuid import UUID
@@ -10,7 +11,7 @@ import pytest
 
 from dispatcher.client.runs import MAX_RUNS_AT_ONCE
 from dispatcher.core.reasons import Reason
-from dispatcher.errors import InvalidInput, InvalidVariables, NotFound
+from dispatcher.errors import Conflict, InvalidInput, InvalidVariables, NotFound
 from dispatcher.models import RunFields, RunRequest, RunState, submission_name
 from dispatcher.records import Move
 from providers.base import Submission
@@ -229,6 +230,50 @@ def test_a_cancel_that_meets_a_tick_halfway_is_made_of_what_the_tick_has_left(di
     claim(dispatcher.store, NOW)
     dispatcher.run = lambda reference: next(stale, None) or read(reference)  # what was read just before the claim
     assert dispatcher.cancel_run(run.id).state is RunState.CANCELLING
+
+
+def test_a_waiting_run_moves_into_another_queue_and_keeps_all_else(dispatcher, etl):
+    run = a_run(dispatcher, name="first")
+    after = dispatcher.move_run(run.id, queue="high")
+    assert after == replace(run, queue="high", fence=1) == dispatcher.run(run.id)
+    assert dispatcher.move_run(run.id, queue="high") == after
+
+
+def test_a_run_is_moved_only_while_it_waits_and_only_into_a_queue_of_its_pool(dispatcher, etl):
+    run = a_run(dispatcher)
+    with refused(dispatcher, NotFound, "did you mean 'high'"):
+        dispatcher.move_run(run.id, queue="hihg")
+    live = submitted(dispatcher, run)
+    with refused(dispatcher, Conflict, "is PENDING: only a waiting run .SCHEDULED. can be moved"):
+        dispatcher.move_run(live.id, queue="high")
+    with refused(dispatcher, Conflict, "is PENDING: only a waiting run .SCHEDULED. can be started now"):
+        dispatcher.start_run_now(live.id)
+
+
+def test_a_run_for_tomorrow_is_due_now_and_stays_the_run_of_tomorrow(dispatcher, pool):
+    run = a_run(dispatcher, scheduled_at=NOW + timedelta(days=1))
+    assert dispatcher.explain(run.id).reason is Reason.NOT_DUE
+    after = dispatcher.start_run_now(run.id)
+    assert (after.due_at, after.scheduled_at) == (NOW, run.scheduled_at)
+    assert dispatcher.explain(run.id).reason is Reason.NEXT
+
+
+def test_a_run_that_is_due_keeps_its_position_when_it_is_started_now(dispatcher, pool):
+    run = a_run(dispatcher, scheduled_at=NOW - MINUTE)
+    assert dispatcher.start_run_now(run.id) == run
+
+
+def test_a_move_that_meets_a_claim_halfway_is_refused_and_leaves_the_claim(dispatcher, etl, monkeypatch):
+    run, requeue = a_run(dispatcher), dispatcher.store.requeue
+
+    def claimed_meanwhile(requeues):
+        claim(dispatcher.store, dispatcher.clock.now())
+        return requeue(requeues)
+
+    monkeypatch.setattr(dispatcher.store, "requeue", claimed_meanwhile)
+    with pytest.raises(Conflict, match="is PENDING"):
+        dispatcher.move_run(run.id, queue="high")
+    assert dispatcher.run(run.id).queue == "default"
 
 
 def test_explain_names_the_one_reason_who_holds_the_slots_and_the_position(dispatcher, pool):

@@ -159,6 +159,11 @@ def tidy_at_once(tick: Any) -> None:
     _tidy(impatient)
 
 
+def requeue_of_anything(store: Any, requeue: Any) -> Any:
+    stored = store._runs.get(requeue.run_id)
+    return stored and store._change(stored.id, (stored.pool, stored.state, stored.fence, stored.ending), requeue.after)
+
+
 # Attempts and windows
 
 

@@ -131,6 +131,7 @@ FIGURES = {
     "leaps of time": ("leaps",),
     "events": ("events",),
     "cancels": ("cancels",),
+    "waiting runs moved": ("requeues",),
     "changes of a pool": ("changes",),
     "changes of a deployment": ("changes of a deployment",),
     "runs": ("runs",),

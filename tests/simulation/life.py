@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 from dispatcher.core import transitions
@@ -29,6 +30,8 @@ from tests.simulation.world import BOUNDED, SKEW, World
 STEPS = 300
 CALM_TICKS = 300
 MAX_INVOCATIONS = 4
+RESTLESS = 7
+"""In one of so many worlds people move waiting runs."""
 
 
 @dataclass
@@ -44,6 +47,10 @@ class Life:
 
     def __post_init__(self) -> None:
         self.pick = self.world.random
+        self.restless = Random(f"requeues {self.world.seed}")
+        """Of its own, so that the worlds in which nobody moves runs are as they were."""
+        self.remembered: Run | None = None
+        """A run as somebody read it a while ago."""
 
     # The two phases
 
@@ -74,6 +81,8 @@ class Life:
 
     def act(self) -> None:
         """One thing happens."""
+        if self.world.seed % RESTLESS == RESTLESS - 1 and self.restless.random() < 0.05:
+            self.requeue()
         world, pick = self.world, self.pick.random()
         if world.active and pick < 0.64:
             self.resume_one()
@@ -296,6 +305,22 @@ class Life:
         world.person.cancelled(run)
         checks.moved(world.store.move([move] if move else []))
         checks.gave_up(run)
+
+    def requeue(self) -> None:
+        """Somebody moves a run into another queue, or has it start now; as it is, or as it was read a while ago."""
+        world, pick = self.world, self.restless
+        runs = [run for run in world.checks.unended() if run.state is RunState.SCHEDULED]
+        run = self.remembered or (pick.choice(runs) if runs else None)
+        self.remembered = pick.choice(runs) if runs and pick.random() < 0.5 else None
+        pool = world.store.pool(run.pool) if run else None
+        if run is None or pool is None:
+            return
+        requeue = transitions.due_now(run, world.now) if pick.random() < 0.3 else None
+        requeue = requeue or transitions.requeued(run, pick.choice(pool.queues).name)
+        self._told("requeues", lambda: f"moves r{run.id.hex}, fence {run.fence}, into {requeue.queue}")
+        moved = world.store.requeue([requeue])
+        world.person.mark("waiting run requeued" if moved else "requeue refused by its guard")
+        world.checks.moved(moved)
 
     def change_pool(self) -> None:
         """Somebody changes a limit, a gate or the template."""

@@ -66,6 +66,8 @@ MARKS = (
     "start retried that came too late",
     "runs of a schedule withdrawn",
     "history pruned",
+    "waiting run requeued",
+    "requeue refused by its guard",
 )
 """Each must be reached."""
 

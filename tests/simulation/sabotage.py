@@ -169,6 +169,11 @@ SABOTAGES: dict[str, Sabotage] = {
         seeds=3000,
         near=963,
     ),
+    "a moved run without its fence": Sabotage(
+        "a waiting run is moved only as it was read",
+        _swap(MemoryStore, "_requeue", breaks.requeue_of_anything),
+        near=41,
+    ),
     "windows counted from now": Sabotage(
         "a schedule goes on from where it was", _swap(windows, "_reach", breaks.reach_from_now), near=3
     ),

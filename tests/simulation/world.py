@@ -60,6 +60,7 @@ class World:
         *,
         sourced: bool = False,
     ) -> None:
+        self.seed = seed
         self.random = Random(seed)
         self.now = BEGINNING
         self.views = views

@@ -8,6 +8,7 @@ from tests.stores.conformance_moving import Moving
 from tests.stores.conformance_notifications import Notifications
 from tests.stores.conformance_pools import Deployments, Pools, QueuesAndDeletion
 from tests.stores.conformance_reconfiguration import Reconfigurations
+from tests.stores.conformance_requeue import Requeues
 from tests.stores.conformance_runs import Listing, LiveAndLingering, Moves, Runs
 from tests.stores.conformance_schedules import Attempts, Pruning, Schedules
 from tests.stores.conformance_work import Work
@@ -20,6 +21,7 @@ SUITE = (
     Runs,
     Listing,
     Moves,
+    Requeues,
     LiveAndLingering,
     Looks,
     Snapshots,

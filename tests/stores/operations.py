@@ -14,7 +14,7 @@ from dispatcher.core.holds import added, freed
 from dispatcher.core.transitions import ALLOWED_MOVES
 from dispatcher.core.windows import WindowLimits, materialisation
 from dispatcher.models import TERMINAL_STATES, Attempt, CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule
-from dispatcher.records import Decide, Decision, Grant, Move, Reconfiguration, RunFilter, Snapshot
+from dispatcher.records import Decide, Decision, Grant, Move, Reconfiguration, Requeue, RunFilter, Snapshot
 from dispatcher.store import Store
 from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_hold, a_pool, a_queue, a_run
 from tests.stores.steps import JOB, LEASE, SUBMISSION
@@ -270,6 +270,12 @@ def move(world: World) -> Call:
     return lambda store: store.move(moves)
 
 
+def requeue(world: World) -> Call:
+    """Moves within a pool; sometimes into a queue that is not there."""
+    changes = [_requeue(world, run) for run in world.some_runs(3)]
+    return lambda store: store.requeue(changes)
+
+
 def hold(world: World) -> Call:
     """A new hold, in a place and of a size or not; or the end of those that the end of a job ends."""
     name, until, random = world.pool(), world.time(), world.random
@@ -379,6 +385,7 @@ WRITES = (
     add_runs,
     materialise,
     move,
+    requeue,
     hold,
     heartbeat,
     heartbeats,
@@ -391,6 +398,7 @@ WEIGHTS: Mapping[Callable[[World], Call], int] = {
     **dict.fromkeys(WRITES, 2),
     add_runs: 6,
     move: 12,
+    requeue: 6,
     claim: 6,
     save_pool: 4,
     save_deployment: 4,
@@ -428,6 +436,15 @@ def _move(world: World, run: Run) -> Move:
     }
     fields = [name for name in values if random.random() < (0.005 if name == "queue" else 0.4)]
     return Move.of(run, to, **{name: values[name] for name in fields})
+
+
+def _requeue(world: World, run: Run) -> Requeue:
+    random = world.random
+    stored = world.oracle.pool(run.pool)
+    queues = [queue.name for queue in stored.queues] * 10 + ["none"] if stored else ["default"]
+    values = {"due_at": world.time(), "not_before": random.choice([None, world.time()]), "notify_at": None, "reason": "by hand"}
+    changes = {name: value for name, value in values.items() if random.random() < 0.4}
+    return Requeue(run_id=run.id, pool=run.pool, fence=run.fence, queue=random.choice(queues), changes=changes)
 
 
 def _deciding(random: Random, stale: Sequence[Run], seen: list[Any]) -> Decide:

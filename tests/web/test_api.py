@@ -179,6 +179,17 @@ def test_a_cursor_of_another_list_is_refused(site, pool, cursor):
     problem(site.api("GET", "/runs?limit=0"), 422)
 
 
+def test_a_waiting_run_is_moved_and_started_now(site, run):
+    site.ok("POST", "/pools/nightly/queues", {"name": "high"})
+    assert site.ok("POST", f"/runs/{run.id}/move", {"queue": "high"})["queue"] == "high"
+    problem(site.api("POST", f"/runs/{run.id}/move", {"queue": "none"}), 404)
+    assert list(faults(site.api("POST", f"/runs/{run.id}/move", {"queue": "high", "pool": "x"}))) == ["queue"]
+    assert site.ok("POST", f"/runs/{run.id}/start-now")["state"] == "SCHEDULED"
+    site.ok("POST", f"/runs/{run.id}/cancel")
+    problem(site.api("POST", f"/runs/{run.id}/move", {"queue": "default"}), 409)
+    problem(site.api("POST", f"/runs/{run.id}/start-now"), 409)
+
+
 def test_a_run_is_explained_cancelled_and_retried(site, run):
     assert site.ok("GET", f"/runs/{run.id}/explain")["reason"] == "NEXT"
     problem(site.api("POST", f"/runs/{run.id}/retry"), 409)

@@ -1,4 +1,4 @@
-"""`dispatcher run`: create, list, explain, cancel and retry runs."""
+"""`dispatcher run`: create, list, explain, move, cancel and retry runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STATES = click.Choice(list(RunState), case_sensitive=False)
 
 @click.group(cls=Group)
 def run() -> None:
-    """Create, list, explain, cancel and retry runs."""
+    """Create, list, explain, move, cancel and retry runs."""
 
 
 run.add_command(create)
@@ -107,6 +107,37 @@ def cancel(context: Context, /, run_id: str) -> Answer:
         RunState.CANCELLING: f"Run {run.name!r} is being cancelled: the next tick stops its job.",
     }
     return Answer(data=shapes.run(run), text=texts.get(run.state, f"Run {run.name!r} has already ended: {run.state}."))
+
+
+@run.command("move", example="dispatcher run move 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5 --queue critical")
+@run_argument
+@click.option(
+    "-q", "--queue", required=True, metavar="QUEUE", shell_complete=completion.queues, help="The work queue to wait in."
+)
+@pass_context
+def move(context: Context, /, run_id: str, queue: str) -> Answer:
+    """Move a waiting run into another queue of its pool. Its due time decides where it stands there."""
+    run = find_run(context, run_id)
+    moved = context.client.move_run(run.id, queue=queue)
+    where = f"waits in work queue {moved.queue!r}"
+    text = f"Run {run.name!r} already {where}." if moved == run else f"Run {run.name!r} now {where}; before, in {run.queue!r}."
+    return Answer(data=shapes.run(moved), text=text)
+
+
+@run.command("start-now", example="dispatcher run start-now 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
+@run_argument
+@pass_context
+def start_now(context: Context, /, run_id: str) -> Answer:
+    """Make a waiting run due now, whatever its due time, its retry delay or a refusal said. Limits still hold.
+
+    A run that is due already keeps its position; `dispatcher run explain` shows what it waits for.
+    """
+    run = find_run(context, run_id)
+    started = context.client.start_run_now(run.id)
+    text = f"Run {run.name!r} is due already; `dispatcher run explain` shows what it waits for."
+    if started != run:
+        text = f"Run {run.name!r} is due now: it starts in the next tick in which a slot is free."
+    return Answer(data=shapes.run(started), text=text)
 
 
 @run.command("retry", example="dispatcher run retry 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")

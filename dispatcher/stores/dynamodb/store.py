@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -25,6 +24,7 @@ from dispatcher.records import (
     Notified,
     QueueCount,
     Reconfiguration,
+    Requeue,
     RunFilter,
     Seen,
     Snapshot,
@@ -41,6 +41,7 @@ from dispatcher.stores.dynamodb.materialising import Materialiser
 from dispatcher.stores.dynamodb.pools import Pools
 from dispatcher.stores.dynamodb.reconfiguration import reconfigure
 from dispatcher.stores.dynamodb.requests import Patience, Table
+from dispatcher.stores.dynamodb.run_changes import discarded, moved, noted, requeued
 from dispatcher.stores.dynamodb.run_writes import RunWrite, RunWriter
 from dispatcher.stores.dynamodb.working import Working
 from dispatcher.stores.migration import Migration
@@ -147,6 +148,18 @@ class DynamoStore:
         new = {run.id: as_read(run) for run in reversed(runs)}  # the first of two equal ids
         return self._add({run_id: new[run_id] for run_id in dict.fromkeys(run.id for run in runs)})
 
+    def requeue(self, requeues: Sequence[Requeue]) -> frozenset[UUID]:
+        """See `Store.requeue`. All or nothing as far as one transaction reaches, 24 runs; a queue that does not exist is seen
+        before the first.
+        """
+        transitions.check_requeues(requeues)
+        queues = [(requeue.pool, requeue.queue) for requeue in requeues]
+        by_run: dict[UUID, list[Requeue]] = {}
+        for requeue in requeues:
+            by_run.setdefault(requeue.run_id, []).append(requeue)
+        functions = {run_id: partial(requeued, of_run) for run_id, of_run in by_run.items()}
+        return self._change(functions, lambda: self._require(queues))
+
     def get(self, run_id: UUID) -> Run | None:
         """See `Store.get`."""
         stored = self._writer.read([run_id]).get(run_id)
@@ -205,7 +218,7 @@ class DynamoStore:
         by_run: dict[UUID, list[Move]] = {}
         for move in moves:
             by_run.setdefault(move.run_id, []).append(move)
-        return self._change({run_id: partial(_moved, of_run) for run_id, of_run in by_run.items()})
+        return self._change({run_id: partial(moved, of_run) for run_id, of_run in by_run.items()})
 
     def hold(self, pool: str, change: ChangeHolds) -> tuple[PoolHold, ...]:
         """See `Store.hold`."""
@@ -242,7 +255,7 @@ class DynamoStore:
 
     def discarded(self, run_ids: Sequence[UUID]) -> None:
         """See `Store.discarded`."""
-        self._change(dict.fromkeys(run_ids, _discarded))
+        self._change(dict.fromkeys(run_ids, discarded))
 
     def to_notify(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:
         """See `Store.to_notify`."""
@@ -255,7 +268,7 @@ class DynamoStore:
 
     def notified(self, notifications: Sequence[Notified]) -> None:
         """See `Store.notified`."""
-        self._change({notification.run_id: partial(_noted, notification) for notification in notifications})
+        self._change({notification.run_id: partial(noted, notification) for notification in notifications})
 
     def prune(self, pool: str, before: datetime, *, limit: int) -> int:  # noqa: ARG002 - DynamoDB does it, by `expires_at`
         """See `Store.prune`: ended runs go by themselves after `history`."""
@@ -312,10 +325,16 @@ class DynamoStore:
                 break
         return frozenset(added)
 
-    def _change(self, functions: Mapping[UUID, Callable[[Run], Run | None]]) -> frozenset[UUID]:
-        """Change runs by pure functions of the stored runs; a function returns None for a run that stays as it is."""
+    def _change(
+        self, functions: Mapping[UUID, Callable[[Run], Run | None]], check: Callable[[], None] = lambda: None
+    ) -> frozenset[UUID]:
+        """Change runs by pure functions of the stored runs; a function returns None for a run that stays as it is.
+
+        `check` is called before each round of writes.
+        """
         left, changed = dict(functions), set[UUID]()
         for _ in self._table.rounds("runs were not moved"):
+            check()
             stored = self._writer.read(list(left)) if left else {}
             afters = {run_id: left[run_id](current.run) for run_id, current in stored.items() if run_id in left}
             changes = [RunWrite(before=stored[run_id], after=as_read(after)) for run_id, after in afters.items() if after]
@@ -328,14 +347,18 @@ class DynamoStore:
         return frozenset(changed)
 
     def _require_queues(self, runs: Sequence[Run]) -> None:
-        pairs = list(dict.fromkeys((run.pool, run.queue) for run in runs))
+        self._require([(run.pool, run.queue) for run in runs])
+        for run in runs:
+            if (weight := self._writer.weight(run)) > MAX_BYTES:
+                raise StoreError(f"run {run.id} weighs {weight:,} bytes: one in DynamoDB has at most {MAX_BYTES:,}")
+
+    def _require(self, queues: Sequence[tuple[str, str]]) -> None:
+        """Raise `NotFound` unless these pools have these queues."""
+        pairs = list(dict.fromkeys(queues))
         gates = self._pools.gates(pairs) if pairs else {}
         for pair in pairs:
             if pair not in gates:
                 raise refusals.no_queue(*pair)
-        for run in runs:
-            if (weight := self._writer.weight(run)) > MAX_BYTES:
-                raise StoreError(f"run {run.id} weighs {weight:,} bytes: one in DynamoDB has at most {MAX_BYTES:,}")
 
     def _still_unknown(self, runs: Sequence[Run]) -> Sequence[Run]:
         """The runs of a refused transaction that must be tried again. Raises `NotFound` if a queue is gone."""
@@ -350,23 +373,3 @@ def _connect(region: str | None, endpoint: str | None) -> Any:
     from dispatcher.stores.dynamodb.client import connect  # noqa: PLC0415 - the first request loads the SDK
 
     return connect(region, endpoint)
-
-
-def _moved(moves: Sequence[Move], run: Run) -> Run | None:
-    """The run after those of its moves that apply, in order."""
-    moved = run
-    for move in moves:
-        expected = move.pool, move.expected, move.fence, move.ending
-        if (moved.pool, moved.state, moved.fence, moved.ending) == expected:
-            moved = replace(moved, state=move.to, **move.changes)
-    return moved if moved is not run else None
-
-
-def _noted(notified: Notified, run: Run) -> Run | None:
-    if run.notify_at != notified.notify_at:
-        return None
-    return replace(run, notify_at=notified.again_at, notify_tries=run.notify_tries + 1, notified_hooks=notified.hooks)
-
-
-def _discarded(run: Run) -> Run | None:
-    return replace(run, lingers=False) if run.lingers else None

@@ -186,6 +186,7 @@ def _bodies() -> dict[str, Schema]:
         "ScheduleChange": _object(schedule),
         "NewRun": _new_run(parts),
         "NewRuns": {"oneOf": [_ref("NewRun"), {"type": "array", "items": _ref("NewRun"), "maxItems": 10_000}]},
+        "RunMove": _object({"queue": name}, "queue"),
         "PlanRequest": _object(plan, "configuration"),
         "ApplyRequest": _object({**plan, "expect": OPTIONAL_TEXT}, "configuration"),
         "JobRequest": _object(

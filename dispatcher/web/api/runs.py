@@ -20,8 +20,8 @@ from dispatcher.client.secrets import of_runs
 from dispatcher.errors import Conflict, Fault, InvalidInput
 from dispatcher.models import Run, RunRequest, RunState
 from dispatcher.records import RunFilter
-from dispatcher.web.api.documents import ACT, CREATE, READ, body_of, documented
-from dispatcher.web.api.requests import NAME_PATTERN, Answer, Client, RunReference, answer
+from dispatcher.web.api.documents import ACT, ASK, CREATE, READ, body_of, documented
+from dispatcher.web.api.requests import NAME_PATTERN, Answer, Body, Client, RunReference, answer
 from dispatcher.web.bodies import MAX_BYTES_OF_RUNS, json_body
 from dispatcher.web.cursors import page_of
 
@@ -132,6 +132,25 @@ def explain_run(client: Client, run: RunReference) -> Answer:
 def cancel_run(client: Client, run: RunReference) -> Answer:
     """Cancel a run: at once while it waits, otherwise as soon as its job has ended. An ended run stays as it is."""
     return _whole(client, client.cancel_run(run))
+
+
+@router.post(
+    "/runs/{run}/move",
+    operation_id="move_run",
+    responses=documented(ASK, "WholeRun"),
+    openapi_extra=body_of("RunMove"),
+)
+def move_run(client: Client, run: RunReference, body: Body) -> Answer:
+    """Move a waiting run into another queue of its pool. A run that does not wait is a conflict."""
+    if set(body) != {"queue"} or not isinstance(body["queue"], str):
+        raise InvalidInput("body", [Fault("queue", "must be the name of a work queue, and is the only field")])
+    return _whole(client, client.move_run(run, queue=body["queue"]))
+
+
+@router.post("/runs/{run}/start-now", operation_id="start_run_now", responses=documented(ACT, "WholeRun"))
+def start_run_now(client: Client, run: RunReference) -> Answer:
+    """Make a waiting run due at once. Limits still hold. A run that does not wait is a conflict."""
+    return _whole(client, client.start_run_now(run))
 
 
 @router.post("/runs/{run}/retry", operation_id="retry_run", status_code=201, responses=documented(CREATE, "WholeRun"))

@@ -6,7 +6,8 @@
 --
 --     claim, hold, heartbeat         UPDATE of the pool's row     wait for one another, and for a change of the pool
 --     save_pool, delete_pool         FOR UPDATE                   wait for all of them, and for those that add runs
---     add_runs, save_deployment      FOR KEY SHARE                wait for a change of the pool alone, never for a claim
+--     add_runs, requeue,             FOR KEY SHARE                wait for a change of the pool alone, never for a claim
+--     save_deployment
 --     reconfigure                    both tables, EXCLUSIVE      waits for all of the above; reading goes on
 --     materialise                    FOR KEY SHARE, and the deployment's row FOR UPDATE
 --     move                           the run's row                needs no more: it can only free slots, and names its fence
