@@ -152,6 +152,8 @@ class Materialisation:
     """At most `MATERIALISED_AT_ONCE`, all SCHEDULED into the deployment's queue."""
     windows_until: Mapping[str, datetime]
     windows_at: datetime | None
+    left_out: int = 0
+    """How many windows do not become runs, because `Deployment.max_waiting` runs wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
 
 from dispatcher.errors import Fault, InvalidInput, InvalidVariables
-from dispatcher.models import RetryPolicy, Schedule, parse_submission_name
+from dispatcher.models import LONGEST_EXPIRY, Deployment, RetryPolicy, Schedule, parse_submission_name
 from providers import registry
 from providers.base import ProviderUnavailable
 
@@ -98,6 +98,17 @@ def due_time(moment: Any, field: str) -> datetime:
         words = f"{due.isoformat()} is too far ahead; give a time before the year {LATEST_DUE.year}"
         raise InvalidInput("run", [Fault(field, words)])
     return due
+
+
+def expiry(length: Any, deployment: Deployment | None, due_at: datetime) -> datetime | None:
+    """When a run expires: by its own `expires_after`, or that of its deployment. Raises `InvalidInput` for another value."""
+    length = length if length is not None else deployment.expires_after if deployment else None
+    if length is None:
+        return None
+    if not isinstance(length, timedelta) or not timedelta(0) < length <= LONGEST_EXPIRY:
+        rule = f"must be a length of time, longer than nothing and at most {LONGEST_EXPIRY.days} days, not {length!r}"
+        raise InvalidInput("run", [Fault("expires_after", rule)])
+    return due_at + length
 
 
 def text(value: Any, field: str) -> str:

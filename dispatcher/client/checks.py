@@ -94,6 +94,12 @@ def calendar_days(text: str, field: str) -> list[date]:
     return days
 
 
+def written_length(value: Any) -> timedelta:
+    """See `dispatcher.validation.times.written_length`."""
+    length: timedelta = _validation().written_length(value)
+    return length
+
+
 def read_retry(value: Any, field: str) -> RetryPolicy:
     """See `dispatcher.validation.read_retry`."""
     policy: RetryPolicy = _validation().read_retry(value, field)

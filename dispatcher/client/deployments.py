@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from dispatcher.client.arguments import UNSET, in_utc, items, missing, plain_policy, text, texts, without_unset
@@ -15,7 +16,7 @@ from dispatcher.client.relocation import queue_in, take_along
 from dispatcher.client.versions import check_version
 from dispatcher.core.windows import is_withdrawn, saving
 from dispatcher.errors import AlreadyExists, NotFound
-from dispatcher.models import DEFAULT_QUEUE, Deployment, Hook, RetryPolicy, Schedule, WorkPool
+from dispatcher.models import DEFAULT_QUEUE, Deployment, Hook, OnCollision, RetryPolicy, Schedule, WorkPool
 from dispatcher.records import Reconfiguration, RunFilter
 
 
@@ -36,6 +37,10 @@ class Deployments(WorkPools):
         schedules: Iterable[Schedule] = (),
         retry: RetryPolicy | None = None,
         hooks: Iterable[Hook] = (),
+        concurrency_limit: int | None = None,
+        on_collision: OnCollision = OnCollision.WAIT,
+        max_waiting: int | None = None,
+        expires_after: timedelta | None = None,
         paused: bool = False,
     ) -> Deployment:
         """Create a deployment; its schedules begin now. Raises `NotFound` (pool or queue), `AlreadyExists` or `InvalidInput`.
@@ -53,6 +58,10 @@ class Deployments(WorkPools):
             schedules=items(schedules, "schedules"),
             retry=retry,
             hooks=items(hooks, "hooks"),
+            concurrency_limit=concurrency_limit,
+            on_collision=on_collision,
+            max_waiting=max_waiting,
+            expires_after=expires_after,
             paused=paused,
             created_at=self.clock.now(),
         )
@@ -70,6 +79,10 @@ class Deployments(WorkPools):
         schedules: Iterable[Schedule] = UNSET,
         retry: RetryPolicy | None = UNSET,
         hooks: Iterable[Hook] = UNSET,
+        concurrency_limit: int | None = UNSET,
+        on_collision: OnCollision = UNSET,
+        max_waiting: int | None = UNSET,
+        expires_after: timedelta | None = UNSET,
         paused: bool = UNSET,
     ) -> Deployment:
         """Change the fields that are passed. New job variables are also checked with the deployment's waiting runs.
@@ -84,6 +97,12 @@ class Deployments(WorkPools):
             queue = queue_in(self.work_pool(pool), deployment)
         changes = without_unset(
             pool=pool, queue=queue, job_variables=job_variables, description=description, retry=retry, paused=paused
+        )
+        changes |= without_unset(
+            concurrency_limit=concurrency_limit,
+            on_collision=on_collision,
+            max_waiting=max_waiting,
+            expires_after=expires_after,
         )
         if tags is not UNSET:
             changes["tags"] = texts(tags, "tags")

@@ -56,6 +56,8 @@ def successor(run: Run, before: Deployment, after: Deployment, pool: WorkPool) -
         "deployment": after.name,
         "schedule": None,
         "due_at": run.due_at,
+        "expires_at": run.expires_at,
+        "lane": after.lane,
         "ended_attempts": run.ended_attempts,
     }
     return Run(**{**created_with, **moved, **at_creation((*pool.hooks, *after.hooks), run.due_at)})

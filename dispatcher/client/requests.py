@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from dispatcher.client.checks import read_retry
+from dispatcher.client.checks import read_retry, written_length
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import RetryPolicy, RunRequest
 
@@ -40,5 +40,12 @@ def _retry(value: Any, _: str) -> RetryPolicy:
     return read_retry(value, "retry")
 
 
-_READ: Mapping[str, Callable[[Any, str], Any]] = {"scheduled_at": _time, "retry": _retry}
+def _length(value: Any, subject: str) -> timedelta:
+    try:
+        return written_length(value)
+    except ValueError as problem:
+        raise InvalidInput(subject, [Fault("expires_after", f"{problem}, not {value!r}")]) from None
+
+
+_READ: Mapping[str, Callable[[Any, str], Any]] = {"scheduled_at": _time, "retry": _retry, "expires_after": _length}
 """How the fields are read for which JSON has no type."""

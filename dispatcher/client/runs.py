@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Unpack
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from dispatcher.client.arguments import due_time, plain_policy, run_id, text, texts, utc
+from dispatcher.client.arguments import due_time, expiry, plain_policy, run_id, text, texts, utc
 from dispatcher.client.batch import Batch
 from dispatcher.client.checks import validate
 from dispatcher.client.mirrors import RUN, check_own
@@ -160,6 +160,7 @@ class Runs(Schedules):
             parameters=old.parameters,
             name=name_of_retry(old),
             retry=old.retry,
+            expires_after=old.expires_after,
         )
         draft = self._new_run(Batch(self), request)
         new = replace(draft, id=retry_id(old), tags=old.tags, scheduled_at=old.scheduled_at)
@@ -233,6 +234,8 @@ class Runs(Schedules):
             scheduled_at=due,
             retry=plain_policy(retry) if retry is not None else source.retry if source else None,
             due_at=due,
+            expires_at=expiry(request.expires_after, source, due),
+            lane=source.lane if source else None,
             **at_creation((*owner.hooks, *(source.hooks if source else ())), due),
         )
         validate(run)

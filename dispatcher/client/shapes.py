@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -26,6 +26,11 @@ Shape = dict[str, Any]
 def time(moment: datetime | None) -> str | None:
     """A time as text."""
     return moment.isoformat(timespec="milliseconds") if moment else None
+
+
+def seconds(length: timedelta | None) -> float | None:
+    """A length of time as a number."""
+    return None if length is None else length.total_seconds()
 
 
 def pool(pool: WorkPool, status: Status) -> Shape:
@@ -104,6 +109,11 @@ def deployment(deployment: Deployment) -> Shape:
         "retry": retry(deployment.retry),
         "schedules": list(map(schedule, deployment.schedules)),
         "hooks": list(map(hook, deployment.hooks)),
+        "concurrency_limit": deployment.concurrency_limit,
+        "on_collision": str(deployment.on_collision),
+        "max_waiting": deployment.max_waiting,
+        "expires_after_seconds": seconds(deployment.expires_after),
+        "windows_left_out": deployment.windows_left_out,
         "created_at": time(deployment.created_at),
     }
 

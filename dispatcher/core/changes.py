@@ -18,7 +18,9 @@ from uuid import UUID
 from dispatcher.core.placeholders import joined
 from dispatcher.models import Deployment, WorkPool
 
-KEPT = frozenset({"id", "created_at", "version", "holds", "last_tick_at", "mirror", "windows_until", "windows_at"})
+KEPT = frozenset(
+    {"id", "created_at", "version", "holds", "last_tick_at", "mirror", "windows_until", "windows_at", "windows_left_out"}
+)
 """Fields that stores and ticks write; a configuration does not have them."""
 
 LEFT_ALONE = frozenset({"paused", "active"})

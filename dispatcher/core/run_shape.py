@@ -29,6 +29,7 @@ SHOWN = (
     "created_at",
     "scheduled_at",
     "due_at",
+    "expires_at",
     "claimed_at",
     "submitted_at",
     "started_at",

@@ -144,7 +144,8 @@ def _made(schedule: Schedule) -> tuple[Any, ...]:
 
 def _run_fields(deployment: Deployment) -> tuple[Any, ...]:
     """The fields that a run copies from its deployment when it is created. A claim reads the others."""
-    return deployment.id, deployment.pool, deployment.queue, deployment.tags, deployment.retry, deployment.hooks
+    copied = deployment.pool, deployment.queue, deployment.tags, deployment.retry, deployment.hooks, deployment.expires_after
+    return deployment.id, *copied, deployment.lane
 
 
 def _reach(schedule: Schedule, since: datetime, now: datetime, limits: WindowLimits) -> _Reach:
@@ -197,6 +198,8 @@ def _run(deployment: Deployment, schedule: Schedule, window: datetime, now: date
         schedule=schedule.slug,
         retry=deployment.retry,
         due_at=due_at,
+        expires_at=due_at + deployment.expires_after if deployment.expires_after else None,
+        lane=deployment.lane,
         **at_creation((*hooks, *deployment.hooks), due_at),
     )
 
@@ -209,4 +212,8 @@ def _delay(deployment: Deployment, schedule: Schedule) -> timedelta:
 
 def reached(step: Materialisation) -> Mapping[str, Any]:
     """The fields of a deployment that a step writes."""
-    return {"windows_until": step.windows_until, "windows_at": step.windows_at}
+    return {
+        "windows_until": step.windows_until,
+        "windows_at": step.windows_at,
+        "windows_left_out": step.deployment.windows_left_out + step.left_out,
+    }

@@ -6,7 +6,16 @@ read by `dispatcher.validation` alone, when something is saved; inside, a value 
 
 from __future__ import annotations
 
-from dispatcher.models.deployments import CatchUp, Deployment, RetryPolicy, Schedule, WhenRepeated, WhenSkipped
+from dispatcher.models.deployments import (
+    LONGEST_EXPIRY,
+    CatchUp,
+    Deployment,
+    OnCollision,
+    RetryPolicy,
+    Schedule,
+    WhenRepeated,
+    WhenSkipped,
+)
 from dispatcher.models.naming import DEFAULT_QUEUE, FORBIDDEN_IN_NAMES, MAX_INTEGER, Limit, Name, Priority, is_name
 from dispatcher.models.pools import HoldKind, Hook, Mirror, PoolHold, WorkPool, WorkQueue
 from dispatcher.models.runs import (
@@ -25,6 +34,7 @@ from dispatcher.models.states import SLOT_STATES, TERMINAL_STATES, RunState, Sta
 __all__ = [
     "DEFAULT_QUEUE",
     "FORBIDDEN_IN_NAMES",
+    "LONGEST_EXPIRY",
     "MAX_INTEGER",
     "MAX_PAST",
     "PINNED_BY_CREATION",
@@ -38,6 +48,7 @@ __all__ = [
     "Limit",
     "Mirror",
     "Name",
+    "OnCollision",
     "PinnedJob",
     "PoolHold",
     "Priority",

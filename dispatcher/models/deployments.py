@@ -11,9 +11,12 @@ from uuid import UUID
 
 from annotated_types import Ge, Le
 
-from dispatcher.models.naming import DEFAULT_QUEUE, Name
+from dispatcher.models.naming import DEFAULT_QUEUE, Limit, Name
 from dispatcher.models.pools import Hook
 from dispatcher.models.states import RunState
+
+LONGEST_EXPIRY = timedelta(days=366)
+"""The longest `expires_after`."""
 
 
 class CatchUp(StrEnum):
@@ -43,6 +46,17 @@ class WhenRepeated(StrEnum):
     """It is due once, at the first of the two instants."""
     BOTH = "both"
     """It is due at both."""
+
+
+class OnCollision(StrEnum):
+    """What becomes of a run that is due while as many runs of its deployment are live as its limit allows."""
+
+    WAIT = "wait"
+    """It waits in its queue, and other runs pass it."""
+    SKIP = "skip"
+    """It ends CANCELLED; one that is to be retried waits."""
+    REPLACE = "replace"
+    """The oldest live run is cancelled. The new one starts once that run is seen to have ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +147,15 @@ class Deployment:
     """What its runs are born with."""
     hooks: tuple[Hook, ...] = ()
     """The hooks that are notified of its runs, beside those of the pool."""
+    concurrency_limit: Limit | None = None
+    """How many of its runs may hold a slot of its pool; 0 means never, None means no limit of its own."""
+    on_collision: OnCollision = OnCollision.WAIT
+    """What becomes of a run that is due while the limit is reached: wait, skip or replace."""
+    max_waiting: Annotated[int, Ge(1)] | None = None
+    """How many of its runs may be due and wait: further windows are left out, and further runs refused. None means any number.
+    With it, windows become runs when they are due and not before."""
+    expires_after: timedelta | None = None
+    """How long its runs may wait beyond their due time: one that has not started by then ends CANCELLED. None means forever."""
     created_at: datetime
     version: int = 0
     """Raised by every change; a change names the version it was made from."""
@@ -140,6 +163,13 @@ class Deployment:
     """By slug of each active schedule: up to when its windows have been made runs; written by ticks."""
     windows_at: datetime | None = None
     """When the next window comes near enough to be made a run; None where no schedule is active. Written by ticks."""
+    windows_left_out: int = 0
+    """How many windows did not become runs because of `max_waiting`; written by ticks."""
+
+    @property
+    def lane(self) -> str | None:
+        """The lane that its runs wait in (see `Run.lane`)."""
+        return None if self.concurrency_limit is None else self.name
 
     @property
     def active_schedules(self) -> dict[str, Schedule]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypedDict
 from uuid import UUID
 
@@ -70,6 +70,8 @@ class RunRequest:
     idempotency_key: str | None = None
     """A second request with the same key, pool and deployment returns the run of the first."""
     retry: RetryPolicy | None = None
+    expires_after: timedelta | None = None
+    """How long it may wait beyond its due time: if it has not started by then, it ends CANCELLED. None: as its deployment."""
 
 
 class RunFields(TypedDict, total=False):
@@ -85,6 +87,7 @@ class RunFields(TypedDict, total=False):
     tags: Sequence[str]
     idempotency_key: str | None
     retry: RetryPolicy | None
+    expires_after: timedelta | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +117,11 @@ class Run:
     """What the source that its pool mirrors calls it (the id of a flow run)."""
     due_at: datetime
     """Its position in the queue: `scheduled_at`, or later for an attempt that follows another."""
+    expires_at: datetime | None = None
+    """If no tick has claimed it before, it ends CANCELLED; as long after `due_at` for every attempt. None: it waits forever."""
+    lane: str | None = None
+    """Its deployment, if that has a concurrency limit: it waits beside its queue, so that a claim need not read it while the
+    deployment is full. A hint: what is counted is live runs."""
 
     state: RunState = RunState.SCHEDULED
     reason: str = ""
@@ -157,6 +165,11 @@ class Run:
     """The hooks that have confirmed the present notification; they do not get it again while others fail."""
     past: tuple[Attempt, ...] = ()
     """The attempts before this one that ended, oldest first; the last `MAX_PAST` of them."""
+
+    @property
+    def expires_after(self) -> timedelta | None:
+        """How long each of its attempts may wait beyond its due time; None: forever."""
+        return None if self.expires_at is None else self.expires_at - self.due_at
 
     @property
     def left_behind(self) -> tuple[Attempt, ...]:

@@ -20,6 +20,7 @@ from dispatcher.models import (
     HoldKind,
     Hook,
     Mirror,
+    OnCollision,
     PinnedJob,
     PoolHold,
     RetryPolicy,
@@ -289,10 +290,15 @@ DEPLOYMENT = Table(
         "paused": FLAG,
         "retry": _nested(RETRY),
         "hooks": _several(HOOK),
+        "concurrency_limit": PLAIN,
+        "on_collision": Codec(str, OnCollision),
+        "max_waiting": PLAIN,
+        "expires_after": LENGTH,
         "created_at": TIME,
         "version": PLAIN,
         "windows_until": TIMES,
         "windows_at": TIME,
+        "windows_left_out": PLAIN,
     },
 )
 
@@ -311,6 +317,8 @@ SMALL_RUN = Table(
         "source_id": PLAIN,
         "notify_states": Codec(lambda ends: _json(sorted(ends)), _many(STATES.decode)),
         "due_at": TIME,
+        "expires_at": TIME,
+        "lane": PLAIN,
         "state": STATE,
         "reason": TEXT,
         "attempt": PLAIN,
@@ -333,7 +341,7 @@ SMALL_RUN = Table(
         "notified_hooks": Codec(lambda hooks: _json(sorted(hooks)), _many(frozenset)),
         "past": _several(ATTEMPT),
     },
-    {"notify_states": "notify_ends", "ended_attempts": "ends"},
+    {"notify_states": "notify_ends", "ended_attempts": "ends", "expires_at": "start_by"},
 )
 """A run without its long texts, as `live` and `lingering` answer it."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dispatcher.validation.nouns import validate
     from dispatcher.validation.schedules import check_windows_to_come
     from dispatcher.validation.templates import check_base_job_template
-    from dispatcher.validation.times import length_of_time
+    from dispatcher.validation.times import length_of_time, written_length
     from dispatcher.validation.variables import check_deployment_variables, check_job_variables
 
 _MODULES = {
@@ -37,6 +37,7 @@ _MODULES = {
     "read_retry": "configuration_nouns",
     "recurrence_fields": "calendars",
     "validate": "nouns",
+    "written_length": "times",
 }
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "read_retry",
     "recurrence_fields",
     "validate",
+    "written_length",
 ]
 
 

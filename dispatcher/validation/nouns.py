@@ -12,6 +12,7 @@ from dispatcher.core.changes import identity_of
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import (
     DEFAULT_QUEUE,
+    LONGEST_EXPIRY,
     MAX_INTEGER,
     Deployment,
     Hook,
@@ -62,6 +63,8 @@ _RULES = {
     "queue": NAME_RULE,
     "concurrency_limit": "must be 0 or more, or null for unlimited",
     "priority": "must be a whole number of 1 or more",
+    "on_collision": "must be wait, skip or replace",
+    "max_waiting": "must be a whole number of 1 or more, or null for any number",
     "catch_up": "must be none, last or all",
     "catch_up_limit": "must be a whole number from 1 to 1000",
     "when_skipped": "must be shift or skip, or null for what is usual for its kind",
@@ -192,6 +195,11 @@ def _rule_faults(field: str, value: Any) -> Iterator[tuple[str, str]]:
         yield field, f"must be at most {MAX_INTEGER}{got(value)}"
     elif isinstance(value, datetime) and value.utcoffset() != timedelta(0):
         yield field, f"must be a time in UTC with its offset said, as 2026-01-31T12:00:00+00:00 (got {value.isoformat()})"
+    elif field == "expires_after" and value is not None and not timedelta(0) < value <= LONGEST_EXPIRY:
+        yield (
+            field,
+            f"must be longer than 0 and at most {LONGEST_EXPIRY.days} days (got {value.total_seconds():g} seconds)",
+        )
     elif field == "tags":
         yield from _tag_faults(value)
 

@@ -25,7 +25,7 @@ def test_equal_configurations_do_not_differ():
 def test_what_stores_and_ticks_keep_is_no_difference():
     born = {"id": an_id(), "created_at": NOW + HOUR, "version": 9}
     of_pool = {"holds": (a_hold(),), "last_tick_at": NOW, "mirror": Mirror(source="prefect", revision="1")}
-    of_deployment = {"windows_until": {"daily": NOW}, "windows_at": NOW}
+    of_deployment = {"windows_until": {"daily": NOW}, "windows_at": NOW, "windows_left_out": 3}
     assert born.keys() | of_pool.keys() | of_deployment.keys() == KEPT
     other = Configuration(
         pools=(replace(POOL, **born, **of_pool),),

@@ -16,6 +16,8 @@ from dispatcher.cli.input.consent import consent, yes_option
 from dispatcher.cli.input.default_pool import pool_or_default
 from dispatcher.cli.input.deployment_options import (
     ScheduleOptions,
+    limit_options,
+    limits_taken,
     readings,
     retry_options,
     retry_taken,
@@ -55,6 +57,7 @@ def deployment() -> None:
 @click.option("-d", "--description", default="", help="What it is for.")
 @schedule_options
 @retry_options
+@limit_options
 @hook_option
 @click.option("--paused", is_flag=True, help="Create it paused: its schedules create no runs yet.")
 @pass_context
@@ -64,9 +67,9 @@ def create(
     """Create a deployment. Its job variables override the pool's defaults; those of a run override them."""
     owner, variables = pool_or_default(context, pool), values.job_variables(source, pairs)
     schedules, retry = ScheduleOptions.taken(fields).schedules(), _kept(retry_taken(fields))
-    hooks = hooks_given(fields.pop("hooks"))
+    hooks, limits = hooks_given(fields.pop("hooks")), limits_taken(fields)
     made = context.client.create_deployment(
-        name, pool=owner, job_variables=variables, schedules=schedules, retry=retry, hooks=hooks, **fields
+        name, pool=owner, job_variables=variables, schedules=schedules, retry=retry, hooks=hooks, **limits, **fields
     )
     then = f"Try: dispatcher deployment {'schedule ls' if schedules else 'run'} {name}"
     return _changed(context, made, f"Created deployment {name!r} in {made.pool}/{made.queue}.{readings(schedules)}\n{then}")
@@ -91,6 +94,7 @@ def create(
 @click.option("-d", "--description", help="What it is for.")
 @schedule_options
 @retry_options
+@limit_options
 @hook_option
 @no_hooks_option
 @click.option("--paused/--resumed", default=None, help="Pause or resume its schedules.")
@@ -117,9 +121,9 @@ def update(
         fields["job_variables"] = values.job_variables(source, pairs)
     schedules = ScheduleOptions.taken(fields).schedules()
     retry = retry_taken(fields, lambda: context.client.deployment(name).retry)
-    hooks = hooks_changed(fields.pop("hooks"), none=fields.pop("no_hooks"))
+    hooks, limits = hooks_changed(fields.pop("hooks"), none=fields.pop("no_hooks")), limits_taken(fields)
     options = {**fields, "tags": tags or None, "schedules": schedules or None, "retry": retry, "hooks": hooks}
-    changes = {name: value for name, value in options.items() if value is not None}
+    changes = {name: value for name, value in options.items() if value is not None} | limits
     if not changes and new_name is None:
         raise InvalidInput("deployment", [Fault("options", "nothing to change; see --help")])
     if retry is not None:

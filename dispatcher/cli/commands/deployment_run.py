@@ -10,7 +10,14 @@ import click
 from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion, values
-from dispatcher.cli.input.deployment_options import KEY_HELP, retry_options, retry_taken, variable_options
+from dispatcher.cli.input.deployment_options import (
+    KEY_HELP,
+    expiry_option,
+    expiry_taken,
+    retry_options,
+    retry_taken,
+    variable_options,
+)
 from dispatcher.cli.input.moments import AT_HELP, due_time
 from dispatcher.cli.input.references import deployment_argument
 from dispatcher.cli.output import shapes
@@ -30,6 +37,7 @@ from dispatcher.models import RunRequest
 @click.option("--tag", "tags", multiple=True, help="A tag, instead of the deployment's; repeat it for more.")
 @click.option("--idempotency-key", metavar="KEY", help=KEY_HELP)
 @retry_options
+@expiry_option
 @pass_context
 def run(
     context: Context,
@@ -48,7 +56,7 @@ def run(
     """
     variables = values.job_variables(source, pairs)
     retry = retry_taken(fields, lambda: context.client.deployment(name).retry)
-    due = due_time(context, at)
+    due, fields["expires_after"] = due_time(context, at), expiry_taken(fields)
     request = RunRequest(deployment=name, name=run_name, job_variables=variables, scheduled_at=due, retry=retry, **fields)
     made = context.client.create_run(request)
     return Answer(data=shapes.run(made), text=f"Created run {made.name} in {made.pool}/{made.queue}: {made.id}")

@@ -12,7 +12,14 @@ from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion, values
 from dispatcher.cli.input.default_pool import pool_or_default
-from dispatcher.cli.input.deployment_options import KEY_HELP, retry_options, retry_taken, variable_options
+from dispatcher.cli.input.deployment_options import (
+    KEY_HELP,
+    expiry_option,
+    expiry_taken,
+    retry_options,
+    retry_taken,
+    variable_options,
+)
 from dispatcher.cli.input.moments import AT_HELP, due_time
 from dispatcher.cli.input.run_requests import Entry, read_requests, refusal_of
 from dispatcher.cli.output import shapes
@@ -24,7 +31,7 @@ from dispatcher.models import Run, RunRequest
 
 FROM_HELP = (
     "Requests as JSON lines, - for standard input: each an object with the keys pool, deployment, queue, job_variables, name, "
-    "scheduled_at, tags, idempotency_key and retry. The options stand for keys that a line does not have."
+    "scheduled_at, tags, idempotency_key, retry and expires_after. The options stand for keys that a line does not have."
 )
 
 
@@ -57,6 +64,7 @@ FROM_HELP = (
 @click.option("--from", "requests", metavar="FILE", help=FROM_HELP)
 @click.option("--idempotency-key", "key", metavar="KEY", help=KEY_HELP)
 @retry_options
+@expiry_option
 @pass_context
 def create(context: Context, /, *, pairs: Sequence[str], source: str | None, requests: str | None, **options: Any) -> Answer:
     """Create one run, many alike, or those of a file. Each starts in a tick, when a slot is free and its turn has come.
@@ -66,6 +74,7 @@ def create(context: Context, /, *, pairs: Sequence[str], source: str | None, req
     at, count, key, name = (options.pop(option) for option in ("at", "count", "key", "name"))
     deployment = options["deployment"]
     options["retry"] = retry_taken(options, lambda: context.client.deployment(deployment).retry if deployment else None)
+    options["expires_after"] = expiry_taken(options)
     options |= {"job_variables": values.job_variables(source, pairs), "scheduled_at": due_time(context, at)}
     if requests is not None:
         _check_alone({"--count": count, "--name": name, "--idempotency-key": key})

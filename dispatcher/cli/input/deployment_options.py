@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, TypeVar
 
 import click
@@ -13,11 +13,14 @@ from dispatcher.cli.input import values
 from dispatcher.client import calendar_days, length_of_time, recurrence_fields
 from dispatcher.core.cron import reading
 from dispatcher.errors import Fault, InvalidInput
-from dispatcher.models import CatchUp, RetryPolicy, RunState, Schedule, WhenRepeated, WhenSkipped
+from dispatcher.models import CatchUp, OnCollision, RetryPolicy, RunState, Schedule, WhenRepeated, WhenSkipped
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 MOST_RETRIES = 19
+
+NONE = "none"
+"""The value of an option that takes a setting away."""
 
 KEY_HELP = "A repeat with the same key returns the existing run, as long as it is kept (DISPATCHER_HISTORY_DAYS)."
 
@@ -92,6 +95,68 @@ def retry_options(function: Function) -> Function:
     ):
         function = option(function)
     return function
+
+
+def limit_options(function: Function) -> Function:
+    """`--concurrency-limit`, and what goes with it."""
+    for option in (
+        click.option(
+            "--expires-after",
+            metavar="LENGTH",
+            help="Runs that have not started so long after their due time end CANCELLED: seconds, or 2h; or none.",
+        ),
+        click.option(
+            "--max-waiting",
+            metavar="N",
+            help="The most runs that may be due and wait: more are not made; or none.",
+        ),
+        click.option(
+            "--on-collision",
+            type=click.Choice([choice.value for choice in OnCollision]),
+            help="What becomes of a run that is due while the limit is reached: it waits, is skipped, or replaces a live one.",
+        ),
+        click.option(
+            "--concurrency-limit", metavar="N", help="The most runs of the deployment that may be live; or none for no limit."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def limits_taken(fields: dict[str, Any]) -> dict[str, Any]:
+    """Take `limit_options` out of a command's options: those that were given, as fields of a deployment.
+
+    Raises `InvalidInput`.
+    """
+    readers: Mapping[str, Callable[[str], Any]] = {
+        "concurrency_limit": lambda text: _number(text, "concurrency_limit"),
+        "on_collision": OnCollision,
+        "max_waiting": lambda text: _number(text, "max_waiting"),
+        "expires_after": lambda text: None if text == NONE else length_of_time(text, "expires_after"),
+    }
+    options = {name: fields.pop(name) for name in readers}
+    return {name: readers[name](text) for name, text in options.items() if text is not None}
+
+
+def expiry_option(function: Function) -> Function:
+    """`--expires-after` of a run."""
+    words = "If it has not started so long after its due time it ends CANCELLED: seconds, or 2h; by default as its deployment."
+    return click.option("--expires-after", metavar="LENGTH", help=words)(function)
+
+
+def expiry_taken(fields: dict[str, Any]) -> timedelta | None:
+    """Take `expiry_option` out of a command's options. Raises `InvalidInput`."""
+    text = fields.pop("expires_after")
+    return None if text is None else length_of_time(text, "expires_after")
+
+
+def _number(text: str, field: str) -> int | None:
+    if text == NONE:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise InvalidInput("deployment", [Fault(field, f"{text!r} must be a whole number, or {NONE}")]) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

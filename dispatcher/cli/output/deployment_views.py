@@ -54,6 +54,8 @@ def deployment(shape: Shape) -> None:
         out.add_row("paused", text("its schedules make no runs"))
     if shape["retry"]:
         out.add_row("retry", text(retry_words(shape["retry"])))
+    for key, value in _limits(shape):
+        out.add_row(key, text(value))
     for hook in shape["hooks"]:
         out.add_row(f"hook {hook['name']}", text(hook_words(hook)))
     for name, value in shape["job_variables"].items():
@@ -62,6 +64,17 @@ def deployment(shape: Shape) -> None:
     if shape["schedules"]:
         say("")
         show(_schedules(shape["schedules"]))
+
+
+def _limits(shape: Shape) -> Iterator[tuple[str, str]]:
+    """What bounds the deployment's runs, where something does."""
+    if shape["concurrency_limit"] is not None:
+        yield "limit", f"{shape['concurrency_limit']} live, then {shape['on_collision']}"
+    if shape["max_waiting"] is not None:
+        left_out = f"; windows left out: {shape['windows_left_out']}" if shape["windows_left_out"] else ""
+        yield "waiting", f"at most {shape['max_waiting']}{left_out}"
+    if shape["expires_after_seconds"] is not None:
+        yield "expires", f"{seconds(shape['expires_after_seconds'])} after its due time"
 
 
 def schedules(shapes: Sequence[Shape]) -> None:

@@ -90,7 +90,9 @@ UPDATE deployments
 SET id = :id, pool = :pool, queue = :queue, job_variables = :job_variables, parameters = :parameters,
     parameter_openapi_schema = :parameter_openapi_schema, tags = :tags, description = :description,
     schedules = :schedules, paused = :paused, retry = :retry, hooks = :hooks, created_at = :created_at, version = :version,
-    windows_until = :windows_until, windows_at = :windows_at
+    concurrency_limit = :concurrency_limit, on_collision = :on_collision, max_waiting = :max_waiting,
+    expires_after = :expires_after, windows_until = :windows_until, windows_at = :windows_at,
+    windows_left_out = :windows_left_out
 WHERE name = :name
 
 -- name: delete_deployment
@@ -106,7 +108,9 @@ WHERE deployment = :deployment AND schedule = :schedule AND state = 'SCHEDULED' 
 SELECT {deployment} FROM deployments WHERE pool = :pool AND windows_at <= :now ORDER BY windows_at, name LIMIT :limit
 
 -- name: reach
-UPDATE deployments SET windows_until = :windows_until, windows_at = :windows_at WHERE name = :name
+UPDATE deployments
+SET windows_until = :windows_until, windows_at = :windows_at, windows_left_out = :windows_left_out
+WHERE name = :name
 
 -- name: add_run
 INSERT INTO runs ({run}) VALUES ({run_values}) ON CONFLICT (id) DO NOTHING

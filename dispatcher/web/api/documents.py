@@ -60,7 +60,7 @@ _RUN: Mapping[str, Schema] = {
     **dict.fromkeys(("attempt", "ended_attempts"), WHOLE),
     "exit_code": OPTIONAL_WHOLE,
     **dict.fromkeys(("created_at", "scheduled_at", "due_at"), TIME),
-    **dict.fromkeys(("claimed_at", "submitted_at", "started_at", "ended_at"), OPTIONAL_TIME),
+    **dict.fromkeys(("expires_at", "claimed_at", "submitted_at", "started_at", "ended_at"), OPTIONAL_TIME),
 }
 _DEPLOYMENT: Mapping[str, Schema] = {
     **dict.fromkeys(("id", "name", "pool", "queue", "description"), TEXT),
@@ -71,6 +71,10 @@ _DEPLOYMENT: Mapping[str, Schema] = {
     "schedules": OBJECTS,
     "hooks": OBJECTS,
     "created_at": TIME,
+    **dict.fromkeys(("concurrency_limit", "max_waiting"), OPTIONAL_WHOLE),
+    "on_collision": {"enum": ["wait", "skip", "replace"]},
+    "expires_after_seconds": OPTIONAL_NUMBER,
+    "windows_left_out": WHOLE,
 }
 _SCHEDULE: Mapping[str, Schema] = {
     **dict.fromkeys(("slug", "timezone", "catch_up"), TEXT),
@@ -204,7 +208,8 @@ def _new_run(parts: Mapping[str, Schema]) -> Schema:
     """A request for a run: the fields of `dispatcher.models.RunRequest`."""
     texts = dict.fromkeys(("pool", "deployment", "queue", "name", "idempotency_key"), OPTIONAL_TEXT)
     retry = {"anyOf": [_ref("FileRetryPolicy"), {"type": "null"}]} if "RetryPolicy" in parts else OPTIONAL_OBJECT
-    return _object({**texts, "job_variables": OPTIONAL_OBJECT, "scheduled_at": OPTIONAL_TIME, "tags": TEXTS, "retry": retry})
+    times = {"scheduled_at": OPTIONAL_TIME, "expires_after": parts["Deployment"]["properties"]["expires_after"]}
+    return _object({**texts, "job_variables": OPTIONAL_OBJECT, **times, "tags": TEXTS, "retry": retry})
 
 
 def _object(properties: Mapping[str, Schema], *required: str) -> Schema:
