@@ -21,6 +21,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 PATHS = (
     *("/", "/pools/nightly", "/pools/nightly/upcoming", "/pools/nightly/template", "/pools/nightly/plan?limit=5"),
     *("/runs", "/runs?pool=nightly&state=FAILED", "/runs/new?pool=nightly", "/deployments", "/deployments/etl-daily"),
+    *("/new-pool?type=ecs:push", "/help"),
 )
 SHOTS = os.environ.get("DISPATCHER_SCREENSHOTS")
 """A directory for pictures of the pages; without it, none are taken."""
@@ -132,13 +133,62 @@ def test_a_queue_is_moved_and_paused_by_keyboard(signed_in, wiring):
     assert (queue.name, queue.paused) == ("etl", True)
 
 
+def order_of(page):
+    return [page.locator(".lane").nth(index).get_attribute("data-queue") for index in range(page.locator(".lane").count())]
+
+
+def test_a_queue_is_dragged_and_its_plan_is_shown_before_it_moves(signed_in, wiring):
+    page = signed_in()
+    page.goto("/pools/nightly")
+    assert order_of(page) == ["critical", "etl", "reports", "default"]
+    page.drag_and_drop(
+        ".lane[data-queue=etl] .handle", ".lane[data-queue=critical]", target_position={"x": 200, "y": 4}, timeout=60_000
+    )
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", name="What would change")).to_be_visible()
+    expect(dialog).to_contain_text("queues.etl.priority")
+    assert order_of(page)[:2] == ["etl", "critical"]
+    assert wiring.client.work_pool("nightly").queues[0].name == "critical", "nothing has changed yet"
+    shoot(page, "plan-light-1280")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert order_of(page)[:2] == ["critical", "etl"], "put back"
+
+
+def test_a_queue_is_moved_by_the_arrow_keys_on_its_handle(signed_in, wiring):
+    page = signed_in()
+    page.goto("/pools/nightly")
+    handle = page.get_by_role("button", name="Move reports")
+    handle.focus()
+    for key in ("ArrowUp", "ArrowUp", "Escape", "Home", "Enter"):
+        page.keyboard.press(key)
+    page.get_by_role("dialog").get_by_role("button", name="Make this change").press("Enter")
+    expect(page.locator(".lane h2").first).to_contain_text("reports")
+    assert [queue.name for queue in wiring.client.work_pool("nightly").queues][:2] == ["reports", "critical"]
+
+
+def test_keys_go_to_pages_and_the_theme_is_kept(signed_in):
+    page = signed_in()
+    page.goto("/")
+    page.keyboard.press("g")
+    page.keyboard.press("d")
+    page.wait_for_url("**/deployments")
+    for _ in range(2):
+        page.keyboard.press("t")
+    page.goto("/runs")
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    page.get_by_label("Find by id").fill("etl-daily")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/deployments/etl-daily")
+
+
 def test_the_pages_can_be_read_and_used_without_javascript(signed_in, wiring):
     page = signed_in(java_script_enabled=False)
     for path in PATHS:
         assert page.goto(path).status == 200
         assert page.locator("h1").inner_text()
     page.goto("/runs/new?pool=gpu")
-    page.get_by_role("button", name="Create the run").click()
+    page.get_by_role("button", name="Create the run", exact=True).click()
     assert "scheduled" in page.locator("h1").inner_text()
     page.get_by_role("button", name="Cancel").click()
     assert "cancelled" in page.locator("h1").inner_text()

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from dispatcher.web.pages import deployments, new_pool, new_run, pool_template, pools, runs
+from dispatcher.web.pages import deployments, finding, new_pool, new_run, pool_template, pools, runs
 from dispatcher.web.pages.live import Live
 from dispatcher.web.pages.visit import Page, Pages, sent, shown
 
@@ -23,6 +23,8 @@ READ: dict[str, Page] = {
     "/runs": runs.runs,
     "/runs/new": new_run.new,
     "/runs/{run}": runs.run,
+    "/find": finding.find,
+    "/help": finding.help_page,
     "/deployments": deployments.deployments,
     "/deployments/{deployment}": deployments.deployment,
 }

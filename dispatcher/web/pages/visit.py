@@ -21,6 +21,9 @@ from dispatcher.web.clients import Clients
 from dispatcher.web.pages import words
 from dispatcher.web.pages.static import StaticFile, static_files
 
+THEME, THEMES = "dispatcher_theme", frozenset({"auto", "light", "dark"})
+"""The cookie in which a browser keeps its theme, and its values."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pages:
@@ -47,7 +50,13 @@ class Pages:
     def render(self, request: Request, template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:
         """A page as an answer."""
         state = request.scope.get("state", {})
-        known = {"actor": state.get("actor"), "may_change": state.get("may_change", False), "path": request.url.path}
+        theme = request.cookies.get(THEME, "auto")
+        known = {
+            "theme": theme if theme in THEMES else "auto",
+            "actor": state.get("actor"),
+            "may_change": state.get("may_change", False),
+            "path": request.url.path,
+        }
         return HTMLResponse(self.templates.get_template(template).render(**known, **values), status_code=status)
 
     def problem(self, request: Request, error: Exception) -> Response:

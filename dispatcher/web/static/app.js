@@ -1,31 +1,163 @@
-// Times as people say them, in the reader's zone and in UTC on hover; and no live message while somebody types or a field is changed.
+// What the pages do beyond forms and links: times in the reader's zone, plans as dialogs, queues that are dragged, keys.
+// Everything works without it.
 (() => {
-  const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+  const root = document.documentElement;
+  root.classList.add("js");
 
+  // Times as people say them; the whole time, also in UTC, on hover.
+  const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
   const ago = (seconds) => {
     const [size, unit] = units.find(([size]) => Math.abs(seconds) >= size) || [1, "s"];
     const count = Math.floor(Math.abs(seconds) / size);
     return seconds >= 0 ? `${count} ${unit} ago` : `in ${count} ${unit}`;
   };
-
-  const show = () => {
+  const showTimes = () => {
     for (const time of document.querySelectorAll("time[datetime]")) {
       const moment = new Date(time.dateTime);
       const seconds = (Date.now() - moment) / 1000;
       const words = Math.abs(seconds) < 86400 ? ago(seconds) : moment.toLocaleString();
       if (time.textContent !== words) time.textContent = words;
-      time.title = `${moment.toLocaleString()} (${time.dateTime})`;
+      time.title = `${moment.toLocaleString()} (${time.dateTime.replace("+00:00", " UTC")})`;
     }
   };
 
-  document.addEventListener("htmx:sse:before:message", (event) => {
-    const field = document.activeElement;
-    if (field && field.matches("input, textarea, select") && event.target.contains(field)) event.preventDefault();
+  // A plan is shown in a dialog over the page that asks for it.
+  const dialog = document.createElement("dialog");
+  dialog.className = "plan";
+  dialog.setAttribute("aria-labelledby", "plan-title");
+  document.body.append(dialog);
+  let asker = null;
+  const showPlan = async (address) => {
+    asker = document.activeElement;
+    const answer = await fetch(address, { headers: { Accept: "text/html" } });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const plan = page.querySelector("#plan") || page.querySelector("main");
+    dialog.replaceChildren(document.importNode(plan, true));
+    showTimes();
+    dialog.showModal();
+    (dialog.querySelector(".primary") || dialog.querySelector("a"))?.focus();
+  };
+  dialog.addEventListener("close", () => { putBack(); asker?.focus?.(); });
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-plan], a[data-close]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    if (link.matches("[data-close]") && !dialog.open) return;
+    event.preventDefault();
+    if (link.matches("[data-close]")) dialog.close(); else showPlan(link.href);
   });
-  document.addEventListener("htmx:after:settle", show);
-  setInterval(show, 1000);
-  show();
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("form[data-plan]")) return;
+    event.preventDefault();
+    showPlan(`${event.target.action}?${new URLSearchParams(new FormData(event.target))}`);
+  });
 
-  const faults = document.querySelector(".faults");
-  if (faults) faults.focus();
+  // Queues are put into another order by dragging their handle, or with the arrow keys on it and Enter.
+  let dragged = null, order = null;
+  const lanes = () => document.querySelector(".lanes[data-plan]");
+  const names = () => [...lanes().children].map((lane) => lane.dataset.queue);
+  const begin = () => { order ??= [...lanes().children]; };
+  const putBack = () => { if (order && lanes()) lanes().append(...order); order = null; };
+  const planOrder = () => {
+    if (!order || order.every((lane, index) => lane === lanes().children[index])) { order = null; return; }
+    const query = new URLSearchParams([["version", lanes().dataset.version], ...names().map((name) => ["order", name])]);
+    showPlan(`${lanes().dataset.plan}?${query}`);
+  };
+  document.addEventListener("dragstart", (event) => {
+    const handle = event.target.closest?.(".handle");
+    if (!handle) return;
+    begin();
+    dragged = handle.closest(".lane");
+    event.dataTransfer.effectAllowed = "move";
+    event.dataTransfer.setData("text/plain", dragged.dataset.queue);
+  });
+  document.addEventListener("dragover", (event) => {
+    if (!dragged) return;
+    event.preventDefault();
+    const lane = event.target.closest?.(".lane");
+    if (!lane || lane === dragged) return;
+    const box = lane.getBoundingClientRect();
+    if (event.clientY > box.top + box.height / 2) lane.after(dragged); else lane.before(dragged);
+  });
+  document.addEventListener("drop", (event) => { if (dragged) event.preventDefault(); });
+  document.addEventListener("dragend", () => { if (dragged) { dragged = null; planOrder(); } });
+  const moves = {
+    ArrowUp: (lane) => lane.previousElementSibling?.before(lane),
+    ArrowDown: (lane) => lane.nextElementSibling?.after(lane),
+    Home: (lane) => lane.parentElement.prepend(lane),
+    End: (lane) => lane.parentElement.append(lane),
+  };
+  document.addEventListener("keydown", (event) => {
+    if (!event.target.matches?.(".handle")) return;
+    if (moves[event.key]) { begin(); moves[event.key](event.target.closest(".lane")); event.target.focus(); }
+    else if (event.key === "Enter") planOrder();
+    else if (event.key === "Escape") { putBack(); event.target.focus(); }
+    else return;
+    event.preventDefault();
+  });
+
+  // Live messages wait while somebody moves, types or decides something; what was missed is read again afterwards.
+  let isHeld = false, missed = false;
+  const fields = "input:not([type=hidden], [type=checkbox]), textarea";
+  const isBusy = () => {
+    const live = document.querySelector("[data-live]");
+    const focused = document.activeElement;
+    return isHeld || dragged || order || dialog.open || !live || (focused?.matches(fields) && live.contains(focused))
+      || [...live.querySelectorAll(fields)].some((field) => field.value !== field.defaultValue);
+  };
+  const badge = document.querySelector(".live");
+  const say = (words) => { if (badge) { badge.textContent = words; badge.classList.toggle("stale", words !== "● live"); } };
+  document.addEventListener("htmx:sse:before:message", (event) => {
+    if (!isBusy()) return;
+    event.preventDefault();
+    missed = true;
+  });
+  document.addEventListener("htmx:sse:after:connection", () => say("● live"));
+  for (const name of ["htmx:sse:error", "htmx:sse:close"]) document.addEventListener(name, () => say("▲ not live, trying again"));
+  document.addEventListener("htmx:after:settle", showTimes);
+  setInterval(() => {
+    showTimes();
+    if (missed && !isBusy()) { missed = false; location.reload(); }
+  }, 1000);
+  showTimes();
+
+  // Keys. They can be switched off on the page /help.
+  const setTheme = (theme) => {
+    root.dataset.theme = theme;
+    document.cookie = `dispatcher_theme=${theme}; path=/; SameSite=Strict; max-age=31536000`;
+  };
+  const themes = ["auto", "light", "dark"];
+  const nextTheme = () => setTheme(themes[(themes.indexOf(root.dataset.theme) + 1) % themes.length]);
+  document.querySelector(".theme")?.addEventListener("click", nextTheme);
+  const rows = () => [...document.querySelectorAll("main tbody tr")].filter((row) => row.querySelector("a"));
+  const step = (by) => {
+    const all = rows(), at = all.findIndex((row) => row.contains(document.activeElement));
+    all[Math.min(Math.max(at + by, 0), all.length - 1)]?.querySelector("a").focus();
+  };
+  const here = { o: "/", p: "/", r: "/runs", d: "/deployments" };
+  const keys = {
+    "/": () => document.querySelector("#search")?.focus(),
+    "?": () => location.assign("/help"),
+    j: () => step(1),
+    k: () => step(-1),
+    x: () => document.activeElement.closest("tr")?.querySelector("input[type=checkbox]")?.click(),
+    t: nextTheme,
+    l: () => { isHeld = !isHeld; say(isHeld ? "‖ not live" : "● live"); },
+  };
+  let isGoing = false;
+  document.addEventListener("keydown", (event) => {
+    const isTyping = event.target.matches?.("input:not([type=checkbox]), textarea, select, [contenteditable]");
+    if (isTyping || event.ctrlKey || event.metaKey || event.altKey || dialog.open || localStorage.getItem("keys") === "off") return;
+    const action = isGoing && here[event.key] ? () => location.assign(here[event.key]) : keys[event.key];
+    isGoing = event.key === "g";
+    if (!action) return;
+    event.preventDefault();
+    action();
+  });
+  const switched = document.querySelector("#keys");
+  if (switched) {
+    switched.checked = localStorage.getItem("keys") !== "off";
+    switched.addEventListener("change", () => localStorage.setItem("keys", switched.checked ? "on" : "off"));
+  }
+
+  document.querySelector(".faults")?.focus();
 })();

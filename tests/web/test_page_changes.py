@@ -1,0 +1,164 @@
+"""What the pages change: templates, pools and runs, created, edited, repeated, cancelled and retried."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from dispatcher.web.pages.words import url
+from tests.web.pages import Document, page, sent
+
+
+def test_a_template_is_checked_shown_and_saved(site, pool):
+    version = str(pool.version)
+    for wrong, words in (
+        ("{", "is no JSON"),
+        ('{"job_configuration": {"command": "{{ x }}"}, "variables": {}}', "job_configuration.command"),
+    ):
+        answer = sent(site, "pools", "nightly", "template", half="json", template=wrong, version=version, confirmed="yes")
+        assert words in Document(answer.text).words
+        assert wrong in Document(answer.text).words
+    right = '{"job_configuration": {"command": "true"}, "variables": {"properties": {}}}'
+    assert (
+        "would change"
+        in Document(sent(site, "pools", "nightly", "template", half="json", template=right, version=version).text).words
+    )
+    assert site.client.work_pool("nightly").base_job_template == pool.base_job_template
+    sent(site, "pools", "nightly", "template", half="json", template=right, version=version, confirmed="yes")
+    assert site.client.work_pool("nightly").base_job_template["job_configuration"] == {"command": "true"}
+
+
+def test_a_run_is_created_once_from_the_form(site, pool):
+    form = page(site, "runs", "new", pool="nightly")
+    key = next(attrs["value"] for tag, attrs in form.tags if attrs.get("name") == "key")
+    fields = {"pool": "nightly", "key": key, "half": "json", "job_variables": '{"command": "echo hello"}'}
+    first, second = sent(site, "runs", "new", **fields), sent(site, "runs", "new", **fields)
+    assert first.status_code == 303
+    assert first.headers["location"] == second.headers["location"]
+    wrong = sent(site, "runs", "new", **{**fields, "key": "other", "job_variables": '{"command": 1.5}'})
+    assert (wrong.status_code, "command" in wrong.text, "1.5" in wrong.text) == (422, True, True)
+    assert len(site.client.runs()) == 1
+
+
+def test_a_run_is_created_from_the_fields_and_its_job_is_shown_before(site, pool):
+    fields = {
+        "pool": "nightly",
+        "half": "form",
+        "v:command": "echo hello",
+        "v:env": "A=1",
+        "tags": "one\ntwo",
+        "due": "2030-01-02T03:04",
+    }
+    shown = Document(sent(site, "runs", "preview", **fields).text)
+    assert "The job that this makes" in shown.words
+    assert '"command": "echo hello"' in shown.words
+    assert site.client.runs() == []
+    assert sent(site, "runs", "new", **fields).status_code == 303
+    [run] = site.client.runs()
+    assert (run.job_variables, run.tags) == ({"command": "echo hello", "env": {"A": "1"}}, ("one", "two"))
+    assert run.scheduled_at.isoformat() == "2030-01-02T03:04:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"half": "form"}, "command"),
+        ({"half": "form", "v:command": "true", "v:env": "A"}, "'A' is no NAME=value"),
+        ({"half": "form", "v:command": "true", "due": "soon"}, "must be a time"),
+        ({"half": "json", "job_variables": "["}, "is no JSON"),
+        ({"half": "json", "job_variables": "[]"}, "must be a JSON object"),
+    ],
+)
+def test_what_is_wrong_with_a_new_run_is_said_beside_what_was_typed(site, pool, fields, words):
+    answer = sent(site, "runs", "new", pool="nightly", **fields)
+    assert answer.status_code == 422
+    assert words in Document(answer.text).words
+    assert fields.get("v:env", "") in answer.text
+
+
+def test_a_run_is_repeated_with_changes_and_its_secrets_stay(site, pool):
+    secret = "hunter2-and-more"
+    variables = {"command": "true", "env": {"DB_PASSWORD": secret, "LEVEL": "1"}}
+    old = site.client.create_run(pool="nightly", job_variables=variables, tags=["a"])
+    form = site.browser.get(url("runs", "new", **{"from": str(old.id)})).text
+    assert (secret in form, "DB_PASSWORD=(hidden)" in form) == (False, True)
+    fields = {
+        "pool": "nightly",
+        "from": str(old.id),
+        "half": "form",
+        "v:command": "true",
+        "v:env": "DB_PASSWORD=(hidden)\nLEVEL=2",
+    }
+    sent(site, "runs", "new", **fields)
+    new = next(run for run in site.client.runs() if run.id != old.id)
+    assert new.job_variables["env"] == {"DB_PASSWORD": secret, "LEVEL": "2"}
+
+
+def test_the_defaults_of_a_template_are_changed_by_its_form(site, pool):
+    version = str(pool.version)
+    fields = {
+        "half": "form",
+        "version": version,
+        "v:command": "sleep 1",
+        "v:stream_output": "false",
+        "try": '{"name": "tried"}',
+    }
+    shown = Document(sent(site, "pools", "nightly", "template", **fields).text)
+    assert "variables.properties.command" in shown.words
+    assert '"name": "tried"' in shown.words, "the job that variables to try would make"
+    template = next(attrs["value"] for tag, attrs in shown.tags if tag == "input" and attrs["name"] == "template")
+    sent(site, "pools", "nightly", "template", half="json", version=version, template=template, confirmed="yes")
+    declared = site.client.work_pool("nightly").base_job_template["variables"]["properties"]
+    assert {name: schema["default"] for name, schema in declared.items() if "default" in schema} == {
+        "command": "sleep 1",
+        "stream_output": False,
+    }
+
+
+def test_a_pool_is_created_from_a_form(site):
+    assert "Command" in page(site, "new-pool", type="process").words
+    fields = {"name": "made", "type": "process", "limit": "3", "half": "form", "v:command": "true"}
+    wrong = sent(site, "new-pool", **{**fields, "limit": "many"})
+    assert (wrong.status_code, "must be a whole number" in wrong.text) == (422, True)
+    assert sent(site, "new-pool", **fields).headers["location"] == "/pools/made"
+    made = site.client.work_pool("made")
+    assert (made.concurrency_limit, made.base_job_template["variables"]["properties"]["command"]["default"]) == (3, "true")
+    assert sent(site, "new-pool", **fields).status_code == 422
+
+
+def test_runs_are_filtered_by_the_address_and_paged(site, pool):
+    for number in range(60):
+        site.client.create_run(
+            pool="nightly", name=f"number-{number}", job_variables={"command": "true"}, tags=["odd"] * (number % 2)
+        )
+    first = page(site, "runs", pool="nightly", state="SCHEDULED")
+    older = [address for address in first.every("a", "href") if "cursor=" in address]
+    second = Document(site.browser.get(older[0]).text)
+    shown = re.findall(r"number-\d+", first.words + second.words)
+    assert len(shown) == len(set(shown)) == 60
+    assert set(re.findall(r"number-\d+", page(site, "runs", tag="odd").words)) == {
+        f"number-{number}" for number in range(1, 60, 2)
+    }
+    assert site.browser.get("/runs?state=SLEEPING").status_code == 422
+
+
+def test_selected_runs_are_cancelled_and_retried(site, pool):
+    runs = [site.client.create_run(pool="nightly", job_variables={"command": "true"}) for _ in range(3)]
+    ids = [str(run.id) for run in runs[:2]]
+    assert "Cancelled : 2" in Document(sent(site, "runs", action="cancel", run=ids).text).words.replace(
+        "Cancelled:", "Cancelled :"
+    )
+    assert [site.client.run(run.id).state for run in runs] == ["CANCELLED", "CANCELLED", "SCHEDULED"]
+    again = Document(sent(site, "runs", action="retry", run=[ids[0], str(runs[2].id)]).text)
+    assert "Not done: 1" in again.words
+    assert sent(site, "runs", action="explode", run=ids).status_code == 422
+
+
+def test_one_run_is_cancelled_and_run_again(site, pool):
+    run = site.client.create_run(pool="nightly", job_variables={"command": "true"})
+    assert "next" in page(site, "runs", str(run.id)).words
+    sent(site, "runs", str(run.id), "cancel")
+    assert "There is no job yet." in page(site, "runs", str(run.id), logs="1").words
+    location = sent(site, "runs", str(run.id), "retry").headers["location"]
+    assert location not in ("", f"/runs/{run.id}")
