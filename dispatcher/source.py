@@ -51,6 +51,10 @@ class Source(Protocol):
         """After the pools were ticked: report there what became of runs. Returns its problems, one line each."""
         ...
 
+    def has_reported(self, pool: str) -> bool:
+        """Whether the last `report` has left nothing of this pool unreported: only then may old history of it be pruned."""
+        ...
+
     def close(self) -> None:
         """Release connections."""
         ...

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
+from uuid import UUID
 
 from dispatcher.core.transitions import end
 from dispatcher.models import Run, RunState, WorkPool
 from dispatcher.prefect.flow_runs import FlowRun, run_of, unresolved_fault, variables_of
 from dispatcher.prefect.identity import run_id
+from dispatcher.prefect.owed import shown_run
 from dispatcher.prefect.server import PAGE, Server
 from dispatcher.records import Snapshot
 from dispatcher.store import Store
@@ -41,7 +44,7 @@ class Bringing:
 
     def bring(self) -> int:
         """Add the runs that are new; returns their number. A page after the first is read only if this one had any."""
-        waiting, added = self._waiting(), 0
+        waiting, added = waiting_runs(self.store, self.pool, self.now), 0
         for queue in self.pool.queues:
             listed = self.server.flow_runs(self.pool.name, ["SCHEDULED"], queue=queue.name, before=self.now + AHEAD)
             for page in pages(islice(listed, MOST)):
@@ -52,15 +55,6 @@ class Bringing:
                     break
         return added
 
-    def _waiting(self) -> dict[str, Run]:
-        """Our waiting runs by flow run, in one read; a later one of the same flow run counts."""
-
-        def waiting(snapshot: Snapshot) -> Sequence[Run]:
-            return [run for queue in snapshot.pool.queues for run in snapshot.due(queue.name, WAITING)]
-
-        runs = self.store.look(self.pool.name, self.now + AHEAD, waiting) or ()
-        return {run.source_id: run for run in sorted(runs, key=lambda run: run.created_at) if run.source_id is not None}
-
     def _new(self, page: Sequence[FlowRun], waiting: Mapping[str, Run]) -> Iterator[tuple[Run, Run | None]]:
         """The runs to add, each with the waiting run that it replaces."""
         flow_runs = [flow_run for flow_run in page if not flow_run.retries_in_process]
@@ -70,10 +64,10 @@ class Bringing:
             known = waiting.get(flow_run.id)
             if known is not None and known.job_variables == variables and known.queue == flow_run.queue:
                 continue
-            occasion, last = latest(self.store, self.pool, flow_run.id)
+            last, following = latest(self.store, self.pool, flow_run)
             if known is None and last is not None and not self._is_over(flow_run, last):
                 continue
-            run = run_of(flow_run, variables, self.pool, occasion + 1, self.now)
+            run = run_of(flow_run, variables, self.pool, following, self.now)
             if fault := unresolved_fault(variables):
                 self.crashed(flow_run, replace(run, reason=fault))
             else:
@@ -100,12 +94,35 @@ class Bringing:
             self.deployments.update(self.server.deployments(some))
 
 
-def latest(store: Store, pool: WorkPool, flow_run_id: str) -> tuple[int, Run | None]:
-    """The number of our runs of a flow run, and the last of them."""
-    occasion, last = 0, None
-    while run := store.get(run_id(pool, flow_run_id, occasion + 1)):
+def waiting_runs(store: Store, pool: WorkPool, now: datetime) -> dict[str, Run]:
+    """Our waiting runs of a pool by flow run, in one read; a later one of the same flow run counts."""
+
+    def waiting(snapshot: Snapshot) -> Sequence[Run]:
+        return [run for queue in snapshot.pool.queues for run in snapshot.due(queue.name, WAITING)]
+
+    runs = store.look(pool.name, now + AHEAD, waiting) or ()
+    return {run.source_id: run for run in sorted(runs, key=lambda run: run.created_at) if run.source_id is not None}
+
+
+def latest(store: Store, pool: WorkPool, flow_run: FlowRun) -> tuple[Run | None, UUID]:
+    """The last of our runs of a flow run, and the id of the next."""
+    last, following = _followed(store, partial(run_id, pool, flow_run.id))
+    shown = shown_run(flow_run.infrastructure_pid)
+    if last is not None or shown is None:
+        return last, following
+    last, following = _followed(store, partial(run_id, pool, flow_run.id, after=shown))
+    return last or _of(flow_run, store.get(shown)), following
+
+
+def _followed(store: Store, id_of: Callable[[int], UUID]) -> tuple[Run | None, UUID]:
+    occasion, last = 1, None
+    while run := store.get(id_of(occasion)):
         occasion, last = occasion + 1, run
-    return occasion, last
+    return last, id_of(occasion)
+
+
+def _of(flow_run: FlowRun, run: Run | None) -> Run | None:
+    return run if run is not None and run.source_id == flow_run.id else None
 
 
 def pages(items: Iterator[Item]) -> Iterator[Sequence[Item]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from dispatcher.core.names import with_end
 from dispatcher.core.placeholders import unresolved
@@ -13,7 +14,6 @@ from dispatcher.core.templates import nest
 from dispatcher.errors import RenderError, SourceError
 from dispatcher.models import FORBIDDEN_IN_NAMES, Run, WorkPool
 from dispatcher.prefect.answers import time_in
-from dispatcher.prefect.identity import run_id
 
 ENV, LABELS = "env", "labels"
 
@@ -62,11 +62,11 @@ def flow_run_in(body: Any) -> FlowRun:
     )
 
 
-def run_of(flow_run: FlowRun, variables: Mapping[str, Any], pool: WorkPool, occasion: int, now: datetime) -> Run:
+def run_of(flow_run: FlowRun, variables: Mapping[str, Any], pool: WorkPool, run_id: UUID, now: datetime) -> Run:
     """Our run of a flow run for one occasion. The source retries and notifies; our run does neither."""
     due_at = flow_run.due_at or now
     return Run(
-        id=run_id(pool, flow_run.id, occasion),
+        id=run_id,
         name=_name(flow_run),
         pool=pool.name,
         queue=flow_run.queue,

@@ -19,14 +19,17 @@ class Step(StrEnum):
     END = "end"
 
 
-def run_id(pool: WorkPool, flow_run_id: str, occasion: int) -> UUID:
+def run_id(pool: WorkPool, flow_run_id: str, occasion: int, after: UUID | None = None) -> UUID:
     """The id of our run for one occasion on which a flow run is scheduled; the first occasion is 1.
+
+    `after`: the run that the flow run still shows, where our first runs of it were pruned; occasions are counted from there.
 
     A flow run may be scheduled many times (a retry from the page, a resume, a claim that was given back). A run ends once.
     The id of our pool is part of it: another dispatcher with a store of its own makes other ids, so that neither takes the
     claims of the other for its own.
     """
-    return uuid5(NAMESPACE_URL, f"push-dispatcher:prefect:{pool.id}/{UUID(flow_run_id)}/{occasion}")
+    since = f"{after}/" if after is not None else ""
+    return uuid5(NAMESPACE_URL, f"push-dispatcher:prefect:{pool.id}/{UUID(flow_run_id)}/{since}{occasion}")
 
 
 def transition_id(run: Run, step: Step, attempt: int | None = None) -> str:

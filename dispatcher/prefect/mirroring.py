@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 from dispatcher.core.transitions import end
 from dispatcher.errors import InvalidInput
@@ -20,6 +20,9 @@ from providers import registry
 
 Shown = Mapping[str, Any]
 """A pool or a queue as the server shows it."""
+
+ProblemOf = Callable[[WorkPool], str]
+"""Why a pool cannot be used; empty when it can."""
 
 NAME = "prefect"
 """What mirrored pools carry as their source."""
@@ -45,8 +48,8 @@ class ForJobs:
 class Mirroring:
     """Makes pools of ours what the server's pools are."""
 
-    def __init__(self, store: Store, jobs: ForJobs) -> None:
-        self._store, self._jobs = store, jobs
+    def __init__(self, store: Store, jobs: ForJobs, new_id: Callable[[], UUID], problem_of: ProblemOf | None = None) -> None:
+        self._store, self._jobs, self._new_id, self._problem_of = store, jobs, new_id, problem_of or problem_in
 
     def mirror(
         self, there: Mapping[str, Any], queues: Sequence[Mapping[str, Any]], now: datetime
@@ -61,7 +64,7 @@ class Mirroring:
             return stored, stored.mirror.problem
         if stored is not None and stored.type != wanted.type:
             return None, f"work pool {name!r} was {stored.type} and is {wanted.type} in Prefect: give it another name there"
-        problem = _problem_of(wanted)
+        problem = self._problem_of(wanted)
         if problem and stored is None:
             return None, f"work pool {name!r} is not served: {problem}"
         return self._saved(stored, wanted, Mirror(source=NAME, revision=revision, problem=problem), now), problem
@@ -77,7 +80,7 @@ class Mirroring:
 
     def _wanted(self, there: Mapping[str, Any], queues: Sequence[Mapping[str, Any]], now: datetime) -> tuple[WorkPool, str]:
         pool = WorkPool(
-            id=uuid4(),  # the same pool in another store has another
+            id=self._new_id(),  # the same pool in another store has another
             name=str(there.get("name")),
             type=str(there.get("type")),
             base_job_template=adapted(there.get("base_job_template") or _default_template(str(there.get("type"))), self._jobs),
@@ -159,7 +162,7 @@ def _revision(pool: WorkPool) -> str:
     return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _problem_of(pool: WorkPool) -> str:
+def problem_in(pool: WorkPool) -> str:
     """Why the pool would be refused if somebody saved it here. Loads the libraries of validation: only for what has changed."""
     from dispatcher.client.checks import check_base_job_template, validate  # noqa: PLC0415 - a tick validates nothing else
     from dispatcher.client.jobs import Jobs  # noqa: PLC0415 - likewise

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from dispatcher.models import Run, RunState, parse_submission_name, submission_name
 from dispatcher.prefect.answers import TAKEN, is_ours
@@ -47,11 +48,14 @@ class Cancel:
 Owed = Ended | Back | Started | Cancel
 
 
-def owed(flow_run: FlowRun, run: Run, now: datetime) -> Owed | None:
-    """What follows from a flow run that is PENDING, RUNNING or CANCELLING there, and the last run that we made of it."""
+def owed(flow_run: FlowRun, run: Run, now: datetime, *, shows_ours: bool) -> Owed | None:
+    """What follows from a flow run that is PENDING, RUNNING or CANCELLING there, and the last run that we made of it.
+
+    `shows_ours`: whether its infrastructure is a job of ours, or nothing yet.
+    """
     if flow_run.state_type == "CANCELLING":
-        return _cancelling(flow_run, run)
-    if not holds(flow_run, run):
+        return _cancelling(run, shows_ours=shows_ours)
+    if not holds(flow_run, run, shows_ours=shows_ours):
         return None
     if run.state.is_terminal:
         return _ended(run, now)
@@ -74,22 +78,26 @@ def pid_of(run: Run) -> str:
     return submission_name(run.id, run.attempt)
 
 
-def holds(flow_run: FlowRun, run: Run) -> bool:
+def holds(flow_run: FlowRun, run: Run, *, shows_ours: bool) -> bool:
     """Whether the flow run's slot is held by this run of ours, and not by a worker or another dispatcher."""
     if flow_run.state_type == "PENDING":
         return is_ours(flow_run.state, own_transitions(run))
-    return run.submission is not None and _is_of_a_dispatcher(flow_run.infrastructure_pid)
+    if not run.state.is_terminal:
+        return run.submission is not None
+    may_have_started = run.submission is not None or (run.state is RunState.CRASHED and run.claimed_at is not None)
+    return may_have_started and shows_ours
 
 
-def _is_of_a_dispatcher(pid: str | None) -> bool:
-    """Whether a dispatcher has set this, or nobody yet. It may be that of an earlier occasion: the server keeps it."""
-    return pid is None or parse_submission_name(pid) is not None
+def shown_run(pid: str | None) -> UUID | None:
+    """The run whose job a flow run shows as its infrastructure; None where that is no job of a dispatcher, or nothing."""
+    name = parse_submission_name(pid or "")
+    return name[0] if name else None
 
 
-def _cancelling(flow_run: FlowRun, run: Run) -> Owed | None:
+def _cancelling(run: Run, *, shows_ours: bool) -> Owed | None:
     if not run.state.is_terminal:
         return None if run.state is RunState.CANCELLING else Cancel("cancelled in Prefect")
-    ours = _is_of_a_dispatcher(flow_run.infrastructure_pid) and not run.reason.startswith(TAKEN)
+    ours = shows_ours and not run.reason.startswith(TAKEN)
     return Ended(RunState.CANCELLED, run.reason or "its job has ended") if ours else None
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
 from dispatcher.core.transitions import cancelled
 from dispatcher.models import Run, RunState, WorkPool
-from dispatcher.prefect.bringing import latest, pages
+from dispatcher.prefect.bringing import latest, pages, waiting_runs
 from dispatcher.prefect.flow_runs import FlowRun
 from dispatcher.prefect.identity import Step, transition_id
-from dispatcher.prefect.owed import Back, Cancel, Ended, Started, owed, pid_of, unseen
+from dispatcher.prefect.owed import Back, Cancel, Ended, Owed, Started, owed, pid_of, shown_run, unseen
 from dispatcher.prefect.server import Server
 from dispatcher.store import Store
 
@@ -35,28 +36,37 @@ class Reporting:
     now: datetime
     is_over: Callable[[], bool]
 
-    def compare(self) -> None:
-        """Report ends to the server, give claims back, and cancel runs that are cancelled or deleted there."""
+    def compare(self) -> bool:
+        """Report ends to the server, give claims back, and cancel runs that are cancelled or deleted there.
+
+        Returns whether every flow run that holds a slot there was compared.
+        """
         live = {run.source_id: run for run in self.store.live(self.pool.name, limit=LIVE) if run.source_id is not None}
         seen = set[str]()
         for flow_run in islice(self.server.flow_runs(self.pool.name, SLOTS), MOST):
             seen.add(flow_run.id)
             if self.is_over():
-                return
-            run = live.get(flow_run.id) or latest(self.store, self.pool, flow_run.id)[1]
+                return False
+            run = live.get(flow_run.id) or latest(self.store, self.pool, flow_run)[0] or self._waiting.get(flow_run.id)
             if run is not None:
                 self._settle(flow_run, run)
         self._settle_unseen([run for run in live.values() if run.source_id not in seen])
+        return len(seen) < MOST
+
+    @cached_property
+    def _waiting(self) -> Mapping[str, Run]:
+        """For flow runs of which our first runs were pruned: an id does not lead to the run that waits now."""
+        return waiting_runs(self.store, self.pool, self.now)
 
     def cancel_requested(self) -> None:
         """Cancel the runs whose flow runs are CANCELLING, so that this very tick stops their jobs."""
         for flow_run in islice(self.server.flow_runs(self.pool.name, ["CANCELLING"]), MOST):
-            _, run = latest(self.store, self.pool, flow_run.id)
-            if run is not None and isinstance(owed(flow_run, run, self.now), Cancel):
+            run = latest(self.store, self.pool, flow_run)[0] or self._waiting.get(flow_run.id)
+            if run is not None and isinstance(self._owed(flow_run, run), Cancel):
                 self._cancel(run)
 
     def _settle(self, flow_run: FlowRun, run: Run) -> None:
-        match owed(flow_run, run, self.now):
+        match self._owed(flow_run, run):
             case Ended(state, reason):
                 report_end(self.server, flow_run.id, run, state, reason)
             case Back(at):
@@ -65,6 +75,17 @@ class Reporting:
                 report_started(self.server, run, run.url)
             case Cancel():
                 self._cancel(run)
+
+    def _owed(self, flow_run: FlowRun, run: Run) -> Owed | None:
+        return owed(flow_run, run, self.now, shows_ours=self._shows_ours(flow_run, run))
+
+    def _shows_ours(self, flow_run: FlowRun, run: Run) -> bool:
+        """Whether its infrastructure is nothing yet or a job of ours, of an earlier occasion too: the server keeps it."""
+        shown = shown_run(flow_run.infrastructure_pid)
+        if shown is None or shown == run.id:
+            return shown is not None or flow_run.infrastructure_pid is None
+        earlier = self.store.get(shown)
+        return earlier is not None and earlier.source_id == flow_run.id
 
     def _settle_unseen(self, runs: Sequence[Run]) -> None:
         old = [run for run in runs if run.submitted_at is not None and self.now - run.submitted_at > SETTLED]

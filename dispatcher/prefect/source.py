@@ -15,7 +15,7 @@ from dispatcher.prefect.answers import judged
 from dispatcher.prefect.bringing import Bringing
 from dispatcher.prefect.flow_runs import FlowRun, variables_of
 from dispatcher.prefect.identity import own_transitions
-from dispatcher.prefect.mirroring import NAME, ForJobs, Mirroring
+from dispatcher.prefect.mirroring import NAME, ForJobs, Mirroring, ProblemOf
 from dispatcher.prefect.reporting import Reporting, claim_state, give_back, report_end, report_started
 from dispatcher.prefect.server import Server
 from dispatcher.store import Store
@@ -52,6 +52,10 @@ class PrefectSource:
     jobs: ForJobs
     served: Served = Served()
     name: str = NAME
+    _reported: set[str] = field(default_factory=set)
+    """The pools of which the last report has left nothing out."""
+    problem_of: ProblemOf | None = None
+    """Why a pool of the server cannot be used; None: what is checked when a pool is saved here."""
     _pools: dict[str, WorkPool] = field(default_factory=dict)
     _deployments: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """Of this tick: the job variables of a claimed flow run are compared with those that its job was made from."""
@@ -68,7 +72,7 @@ class PrefectSource:
                 break
             problems += attempted(partial(self._bring, pool, deadline), partial(_problem, pool.get("name")))
         if pools is None:
-            problems += Mirroring(self.store, self.jobs).gone([str(pool.get("name")) for pool in listed])
+            problems += self._mirroring().gone([str(pool.get("name")) for pool in listed])
         return problems
 
     def may_start(self, run: Run) -> Withdrawn | NotConfirmed | None:
@@ -84,11 +88,15 @@ class PrefectSource:
     def report(self, pools: Sequence[str] | None, deadline: datetime) -> Sequence[str]:
         """See `Source.report`."""
         del pools  # those that were brought
+        self._reported = set()
         problems = list[str]()
         for pool in self._pools.values():
-            compare = partial(_compared, self._reporting(pool, deadline))
-            problems += attempted(compare, partial(_problem, pool.name))
+            problems += attempted(partial(self._compare, pool, deadline), partial(_problem, pool.name))
         return problems
+
+    def has_reported(self, pool: str) -> bool:
+        """See `Source.has_reported`."""
+        return pool in self._reported
 
     def close(self) -> None:
         """See `Source.close`."""
@@ -97,7 +105,7 @@ class PrefectSource:
     def _bring(self, there: Mapping[str, Any], deadline: datetime) -> Sequence[str]:
         """Mirror one pool and bring its runs."""
         name, now = str(there.get("name")), self.clock.now()
-        pool, problem = Mirroring(self.store, self.jobs).mirror(there, self.server.queues(name), now)
+        pool, problem = self._mirroring().mirror(there, self.server.queues(name), now)
         if pool is None:
             return [f"Prefect: {problem}"]
         self._pools[name] = pool
@@ -108,6 +116,11 @@ class PrefectSource:
         bringing = Bringing(self.store, self.server, pool, now, is_over, self._crashed, self._deployments)
         bringing.bring()
         return [f"Prefect: work pool {name!r}: its newest template is not used: {problem}"] if problem else []
+
+    def _compare(self, pool: WorkPool, deadline: datetime) -> Sequence[str]:
+        if self._reporting(pool, deadline).compare():
+            self._reported.add(pool.name)
+        return ()
 
     def _unchanged(self, run: Run) -> Withdrawn | None:
         """From now on nobody can change its job variables. Where they were changed before, it is given back for a new run."""
@@ -129,16 +142,14 @@ class PrefectSource:
     def _crashed(self, flow_run: FlowRun, run: Run) -> None:
         report_end(self.server, flow_run.id, run, RunState.CRASHED, run.reason)
 
+    def _mirroring(self) -> Mirroring:
+        return Mirroring(self.store, self.jobs, self.clock.new_id, self.problem_of)
+
     def _reporting(self, pool: WorkPool, deadline: datetime) -> Reporting:
         return Reporting(self.store, self.server, pool, self.clock.now(), self._is_over(deadline))
 
     def _is_over(self, deadline: datetime) -> Callable[[], bool]:
         return lambda: self.clock.now() >= deadline
-
-
-def _compared(reporting: Reporting) -> Sequence[str]:
-    reporting.compare()
-    return ()
 
 
 def _problem(pool: object, problem: Exception) -> Sequence[str]:

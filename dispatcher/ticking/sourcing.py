@@ -15,6 +15,7 @@ from dispatcher.ticking.dispatch import Dispatch
 from dispatcher.ticking.pool_tick import PoolTick
 from dispatcher.ticking.report import TickReport
 from dispatcher.ticking.seam import attempted, words
+from dispatcher.ticking.tidying import prune
 from providers.base import Misconfigured, Submission
 
 SHARE = 0.3
@@ -42,9 +43,14 @@ def bring(dispatch: Dispatch, pools: Sequence[str] | None, deadline: datetime, r
 
 
 def report_back(dispatch: Dispatch, pools: Sequence[str] | None, deadline: datetime, report: TickReport) -> None:
-    """Let the source report what became of its runs."""
-    if dispatch.source is not None and not dispatch.is_over(deadline):
-        _note(dispatch, report, partial(dispatch.source.report, pools, deadline))
+    """Let the source report what became of its runs, and prune old history of the pools of which it has reported all."""
+    source = dispatch.source
+    if source is None or dispatch.is_over(deadline):
+        return
+    _note(dispatch, report, partial(source.report, pools, deadline))
+    for pool in report.pools:
+        if source.has_reported(pool.pool) and not dispatch.is_over(deadline):
+            pool.pruned = attempted(partial(prune, dispatch, pool.pool), partial(_not_pruned, report))
 
 
 def withheld(tick: PoolTick, run: Run) -> Answer | None:
@@ -72,6 +78,11 @@ def _note(dispatch: Dispatch, report: TickReport, step: Callable[[], Sequence[st
     for problem in problems:
         dispatch.events("source.problem", problem=problem)
     report.source_problems += problems
+
+
+def _not_pruned(report: TickReport, problem: Exception) -> int:
+    report.source_problems += [words(problem)]
+    return 0
 
 
 def _no_source(name: str) -> str:

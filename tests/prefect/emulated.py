@@ -16,8 +16,8 @@ SLOT_WAIT = timedelta(seconds=30)
 
 
 class EmulatedPrefect:
-    def __init__(self, now):
-        self.now = now
+    def __init__(self, now, new_id=uuid4):
+        self.now, self.new_id = now, new_id
         self.pools, self.queues, self.deployments, self.flow_runs = {}, {}, {}, {}
         self.calls, self.faults = [], []
         self.histories = {}
@@ -30,7 +30,7 @@ class EmulatedPrefect:
 
     def add_pool(self, name="p", kind="ecs:push", template=None, limit=None, queues=(("default", 1),), **fields):
         self.pools[name] = {
-            "id": str(uuid4()),
+            "id": str(self.new_id()),
             "name": name,
             "type": kind,
             "base_job_template": template or {},
@@ -40,13 +40,13 @@ class EmulatedPrefect:
             **fields,
         }
         self.queues[name] = [
-            {"id": str(uuid4()), "name": queue, "priority": priority, "concurrency_limit": None, "is_paused": False}
+            {"id": str(self.new_id()), "name": queue, "priority": priority, "concurrency_limit": None, "is_paused": False}
             for queue, priority in queues
         ]
         return self.pools[name]
 
     def add_deployment(self, name="d", *, limit=None, strategy="ENQUEUE", **fields):
-        identity = str(uuid4())
+        identity = str(self.new_id())
         self.deployments[identity] = {
             "id": identity,
             "name": name,
@@ -58,14 +58,14 @@ class EmulatedPrefect:
         return identity
 
     def add_flow_run(self, name="run", pool="p", queue="default", at=None, deployment=None, **fields):
-        identity, due = str(uuid4()), at or self.now()
+        identity, due = str(self.new_id()), at or self.now()
         self.flow_runs[identity] = {
             "id": identity,
             "name": name,
             "work_pool_name": pool,
             "work_queue_name": queue,
             "deployment_id": deployment,
-            "flow_id": str(uuid4()),
+            "flow_id": str(self.new_id()),
             "job_variables": {},
             "tags": [],
             "infrastructure_pid": None,
@@ -79,7 +79,11 @@ class EmulatedPrefect:
 
     def propose(self, flow_run, kind, name=None, **details):
         """A state that somebody else sets: a container, a worker, the page."""
-        state = {"type": kind, "name": name or kind.capitalize(), "state_details": {"transition_id": str(uuid4()), **details}}
+        state = {
+            "type": kind,
+            "name": name or kind.capitalize(),
+            "state_details": {"transition_id": str(self.new_id()), **details},
+        }
         return self._set_state(flow_run, state)
 
     def state(self, flow_run):
@@ -251,7 +255,7 @@ class EmulatedPrefect:
         if state["type"] == "SCHEDULED":
             at = at or self.now()
             details["scheduled_time"] = run["next_scheduled_start_time"] = at.isoformat()
-        run["state"] = {**state, "id": str(uuid4()), "timestamp": self.now().isoformat(), "state_details": details}
+        run["state"] = {**state, "id": str(self.new_id()), "timestamp": self.now().isoformat(), "state_details": details}
         self.histories.setdefault(run["id"], []).append(run["state"]["name"])
 
     def _kind_of(self, path):

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from dispatcher.models import RunState
-from dispatcher.prefect import mirroring
 from providers import registry
 from tests.builders import MINUTE, a_pool, a_run
 from tests.prefect.emulated import EmulatedPrefect
@@ -49,10 +48,10 @@ def test_the_pool_its_queues_and_its_deployments_are_made_ready(bridge, prefect)
     assert (prefect.pools["p"]["status"], prefect.pools["p"]["polled"]) == ("READY", {"limit": 0})
 
 
-def test_nothing_is_written_or_checked_while_nothing_has_changed(bridge, monkeypatch):
+def test_nothing_is_written_or_checked_while_nothing_has_changed(bridge):
     bring(bridge)
     before = bridge.store.pool("p")
-    monkeypatch.setattr(mirroring, "_problem_of", lambda _pool: pytest.fail("it was checked already"))
+    bridge.source.problem_of = lambda _pool: pytest.fail("it was checked already")
     bring(bridge)
     assert bridge.store.pool("p") == before
 

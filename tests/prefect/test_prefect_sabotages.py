@@ -2,7 +2,7 @@
 
 import pytest
 
-from dispatcher.prefect import bringing, flow_runs, identity, owed, reporting, source
+from dispatcher.prefect import bringing, identity, owed, reporting, source
 from tests.builders import MINUTE
 from tests.prefect.stage import Bridge
 from tests.prefect.test_prefect_failures import assert_all_ended, finish_all
@@ -57,8 +57,8 @@ def one_id_for_all_steps(run, step, attempt=None):
     return IN_FACT(run, identity.Step.CLAIM, attempt)
 
 
-def without_our_pool(_pool, flow_run_id, occasion):
-    return identity.uuid5(identity.NAMESPACE_URL, f"{flow_run_id}/{occasion}")
+def without_our_pool(_pool, flow_run_id, occasion, after=None):
+    return identity.uuid5(identity.NAMESPACE_URL, f"{flow_run_id}/{after}/{occasion}")
 
 
 IN_FACT = identity.transition_id
@@ -69,7 +69,7 @@ SABOTAGES = {
     "judged by the HTTP code": (two_stores, [(source, "judged", by_the_http_code)]),
     "one id for two steps": (both_steps, [(reporting, "transition_id", one_id_for_all_steps)]),
     "CRASHED before the job could report": (a_failing_flow, [(owed, "GRACE", NO_TIME)]),
-    "ids without our pool": (two_stores, [(flow_runs, "run_id", without_our_pool), (bringing, "run_id", without_our_pool)]),
+    "ids without our pool": (two_stores, [(bringing, "run_id", without_our_pool)]),
 }
 
 

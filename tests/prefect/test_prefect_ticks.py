@@ -333,3 +333,30 @@ def test_a_template_whose_default_names_a_block_is_not_used(bridge, prefect):
     [problem] = bridge.tick().problems
     assert "work pool 'blocks' is not served" in problem
     assert "variables.properties.env.default.KEY: {{ prefect.blocks.secret.key }} would be looked up" in problem
+
+
+def test_the_end_of_an_earlier_job_is_no_end_of_the_job_of_another_dispatcher(bridge, prefect):
+    flow_run = prefect.add_flow_run()
+    bridge.tick()
+    bridge.finish(flow_run, exit_code=137)
+    bridge.settle()
+    assert prefect.state(flow_run) == "CRASHED"
+    prefect.propose(flow_run, "SCHEDULED", "AwaitingRetry", scheduled_time=bridge.clock.time.isoformat())
+    other = Bridge(prefect, pools=False)
+    other.clock.time = bridge.clock.time
+    other.tick()
+    assert len(other.provider.starts) == 1
+    prefect.propose(flow_run, "RUNNING")
+    bridge.settle()
+    assert prefect.state(flow_run) == "RUNNING"
+
+
+def test_a_job_without_an_answer_that_its_provider_has_forgotten_ends_its_flow_run(bridge, prefect):
+    flow_run = prefect.add_flow_run()
+    bridge.provider.script("submit", LOST_ANSWER)
+    bridge.tick()
+    prefect.propose(flow_run, "RUNNING")
+    bridge.provider.finish(next(iter(bridge.provider.starts)))
+    bridge.wait(48 * HOUR)
+    bridge.settle()
+    assert (bridge.run_of(flow_run).state, prefect.state(flow_run)) == (RunState.CRASHED, "CRASHED")

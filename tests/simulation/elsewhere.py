@@ -57,6 +57,10 @@ class SimulatedSource:
         """Nobody reads it here."""
         return ()
 
+    def has_reported(self, _pool: str) -> bool:
+        """Nothing is to report."""
+        return True
+
     def started(self, _run: Run, _submission: Submission) -> None:
         """Nobody reads it here."""
 

@@ -13,10 +13,12 @@ from typing import Any
 from unittest.mock import patch
 
 from dispatcher.core import holds, reconciliation, transitions, windows
+from dispatcher.prefect import bringing, reporting, source
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.ticking import line, observing, pool_tick, pools, seam, submitting
-from tests.simulation import breaks
+from tests.simulation import breaks, bridge_breaks
 from tests.simulation import world as world_module
+from tests.simulation.bridged import simulate_bridged
 from tests.simulation.checks import Violation
 from tests.simulation.cloud import Cloud, SimulatedProvider
 from tests.simulation.faults import FaultyStore
@@ -38,6 +40,8 @@ class Sabotage:
     """A seed, not far from one that catches it, at which the test suite may begin; the command begins at 0."""
     sourced: bool = False
     """In worlds whose runs come from a source."""
+    bridged: bool = False
+    """In worlds whose runs come from a Prefect server."""
 
 
 def _swap(target: Any, name: str, value: Any) -> Break:
@@ -222,6 +226,38 @@ SABOTAGES: dict[str, Sabotage] = {
     "a silent source says yes": Sabotage(
         "no answer of a source is no yes", _swap(submitting, "withheld", breaks.withheld_by_a_clear_no), sourced=True
     ),
+    "a claim without a transition id": Sabotage(
+        "a claim that is repeated shows whose it is", _swap(source, "claim_state", bridge_breaks.claim_without_id), bridged=True
+    ),
+    "a claim judged by its HTTP code": Sabotage(
+        "200 and 201 carry refusals", _swap(source, "judged", bridge_breaks.judged_by_code), bridged=True
+    ),
+    "one id for two steps": Sabotage(
+        "every step has a transition id of its own", _swap(reporting, "transition_id", bridge_breaks.one_id), bridged=True
+    ),
+    "CRASHED before the end is seen": Sabotage(
+        "an end is reported when it was observed", _swap(reporting, "owed", bridge_breaks.impatient), bridged=True
+    ),
+    "job variables read before the claim alone": Sabotage(
+        "a job is made from what its flow run says once nobody can change it",
+        _swap(source.PrefectSource, "_unchanged", lambda *_: None),
+        bridged=True,
+    ),
+    "history pruned before it is reported": Sabotage(
+        "old history is pruned when its source knows the ends",
+        _swap(source.PrefectSource, "has_reported", lambda *_: True),
+        bridged=True,
+        near=112,
+    ),
+    "occasions counted in the store alone": Sabotage(
+        "a flow run that is scheduled again after our history was pruned gets another run",
+        lambda: _all(
+            _swap(bringing, "latest", bridge_breaks.latest_in_the_store),
+            _swap(reporting, "latest", bridge_breaks.latest_in_the_store),
+        ),
+        bridged=True,
+        near=2,
+    ),
     "a refused repeat keeps its slot": Sabotage(
         "a slot is held by a live job or by nobody",
         _swap(transitions, "taken_over", breaks.taken_over_as_if_never_refused),
@@ -263,7 +299,10 @@ def _violation(seed: int, sabotage: Sabotage) -> str:
     """The promise that a seed breaks; empty when it breaks none."""
     with memory() as views:
         try:
-            simulate(seed, views, sourced=sabotage.sourced)
+            if sabotage.bridged:
+                simulate_bridged(seed, views)
+            else:
+                simulate(seed, views, sourced=sabotage.sourced)
         except Violation as violation:
             return str(violation)
     return ""

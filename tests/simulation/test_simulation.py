@@ -12,6 +12,7 @@ import pytest
 
 from tests.simulation import cloud
 from tests.simulation.__main__ import main
+from tests.simulation.bridged import simulate_bridged
 from tests.simulation.campaign import Tally, live_through
 from tests.simulation.checks import Violation
 from tests.simulation.cloud import Kind
@@ -56,6 +57,32 @@ def test_no_promise_is_broken_where_a_source_has_to_let_each_run_start():
     assert marks["first answer: Withdrawn"]
     assert marks["first answer: NotConfirmed"]
     assert marks["repeat's answer: NotConfirmed"]
+
+
+BRIDGED = range(8000, 8004)
+MORE_BRIDGED = range(8004, 8030)
+
+
+@pytest.mark.parametrize("seeds", [BRIDGED, pytest.param(MORE_BRIDGED, marks=pytest.mark.long)], ids=["few", "more"])
+def test_no_promise_is_broken_where_a_prefect_server_is_the_source(seeds):
+    marks = Counter()
+    for seed in seeds:
+        with STORES["memory"]() as views:
+            marks.update(simulate_bridged(seed, views)[1])
+    for mark in ("ours: Pending", "ours: InfrastructurePending", "ours: Scheduled", "ours: Crashed", "fault of the server"):
+        assert marks[mark], mark
+    assert marks["first answer: Withdrawn"]
+
+
+def test_a_seed_with_a_prefect_server_has_the_same_history_on_every_store():
+    stories = []
+    for store in EMBEDDED:
+        story = []
+        with STORES[store]() as views:
+            simulate_bridged(8000, views, steps=100, write=story.append)
+        stories.append(story)
+    assert len(stories[0]) > 100
+    assert all(story == stories[0] for story in stories)
 
 
 def label_seeds(seeds: range) -> Counter[str]:

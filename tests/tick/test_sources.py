@@ -21,6 +21,7 @@ class FakeSource:
     def __init__(self, stage):
         self.stage, self.calls, self.answers = stage, [], []
         self.brings = self.reports = list
+        self.reported = set()
 
     def bring(self, pools, deadline):
         self.calls.append(("bring", pools, deadline))
@@ -39,6 +40,9 @@ class FakeSource:
     def report(self, pools, deadline):
         self.calls.append(("report", pools, deadline))
         return self.reports()
+
+    def has_reported(self, pool):
+        return pool in self.reported
 
     def named(self, name):
         return [call[1:] for call in self.calls if call[0] == name]
@@ -233,3 +237,12 @@ def test_a_freed_slot_is_given_to_a_run_only_when_the_source_agrees(stage):
     stage.source.answers = [Withdrawn("taken elsewhere")]
     assert stage.admit_next().withdrawn == 1
     assert stage.provider.starts == {}
+
+
+def test_old_history_of_a_mirrored_pool_is_pruned_when_its_source_has_reported_it(stage):
+    [old] = stage.add(source_id="flow-run-1", state=RunState.COMPLETED, ended_at=stage.clock.time - 3 * HOUR)
+    assert stage.tick(pools=["pool"], history=HOUR).pools[0].pruned == 0
+    assert stage.get(old) is not None
+    stage.source.reported = {"pool"}
+    assert stage.tick(pools=["pool"], history=HOUR).pools[0].pruned == 1
+    assert stage.get(old) is None
