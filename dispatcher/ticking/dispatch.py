@@ -70,6 +70,12 @@ class Dispatch:
     """Whether the process is about to end. Then a tick begins no more calls, as after its deadline, and records the answers of
     those under way. Called from several threads."""
 
+    def prune(self, pool: str) -> int:
+        """Delete old history of a pool; returns the number of runs."""
+        if self.limits.history is None:
+            return 0
+        return self.store.prune(pool, self.clock.now() - self.limits.history, limit=self.limits.pruned)
+
     def is_over(self, deadline: datetime) -> bool:
         """Whether a tick begins nothing more: its deadline has come, or the process is about to end."""
         return self.is_stopped() or self.clock.now() >= deadline

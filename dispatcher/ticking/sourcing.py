@@ -15,7 +15,6 @@ from dispatcher.ticking.dispatch import Dispatch
 from dispatcher.ticking.pool_tick import PoolTick
 from dispatcher.ticking.report import TickReport
 from dispatcher.ticking.seam import attempted, words
-from dispatcher.ticking.tidying import prune
 from providers.base import Misconfigured, Submission
 
 SHARE = 0.3
@@ -50,7 +49,7 @@ def report_back(dispatch: Dispatch, pools: Sequence[str] | None, deadline: datet
     _note(dispatch, report, partial(source.report, pools, deadline))
     for pool in report.pools:
         if source.has_reported(pool.pool) and not dispatch.is_over(deadline):
-            pool.pruned = attempted(partial(prune, dispatch, pool.pool), partial(_not_pruned, report))
+            pool.pruned = attempted(partial(dispatch.prune, pool.pool), partial(_not_pruned, report))
 
 
 def withheld(tick: PoolTick, run: Run) -> Answer | None:

@@ -7,7 +7,6 @@ from functools import partial
 
 from dispatcher.errors import StoreError
 from dispatcher.models import Run, submission_name
-from dispatcher.ticking.dispatch import Dispatch
 from dispatcher.ticking.pool_tick import PoolTick
 from dispatcher.ticking.report import timed
 from dispatcher.ticking.seam import attempted, words
@@ -22,15 +21,7 @@ def tidy(tick: PoolTick) -> None:
         return
     tick.report.discarded = attempted(partial(discard, tick, now), partial(_not_discarded, tick))
     if tick.pool.mirror is None:  # otherwise when its source has reported what ended
-        tick.report.pruned = prune(tick.dispatch, tick.pool.name)
-
-
-def prune(dispatch: Dispatch, pool: str) -> int:
-    """Delete old history of a pool; returns the number of runs."""
-    limits = dispatch.limits
-    if limits.history is None:
-        return 0
-    return dispatch.store.prune(pool, dispatch.clock.now() - limits.history, limit=limits.pruned)
+        tick.report.pruned = tick.dispatch.prune(tick.pool.name)
 
 
 def discard(tick: PoolTick, now: datetime) -> int:
