@@ -16,6 +16,9 @@ from dispatcher.models import Deployment, PinnedJob, PoolHold, Run, RunState, Wo
 PAGE = 500
 """The most runs in one page of `Store.every_run`."""
 
+LOOKED_AT = 100_000
+"""The most ended runs that `Store.ended` looks at in a store without an index of ends: the newest by creation."""
+
 MATERIALISED_AT_ONCE = 32
 """The most runs in one `Materialisation`: every store carries it out in one transaction."""
 

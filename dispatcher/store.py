@@ -260,6 +260,14 @@ class PeopleStore(SharedStore, Protocol):
         """
         ...
 
+    def ended(self, pool: str, since: datetime, *, limit: int) -> Sequence[Run]:
+        """Up to `limit` runs of the pool that ended at `since` or later, latest first (small, as `live`).
+
+        Through an index of ends where a store has one: it costs what it answers. A store without one looks at the newest
+        `LOOKED_AT` ended runs alone.
+        """
+        ...
+
     def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
         """How full each queue of the pool is. The cost may depend on how many runs wait: for people, not for a tick."""
         ...

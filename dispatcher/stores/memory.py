@@ -159,6 +159,13 @@ class MemoryStore(MemoryState):
                 self._require_queue(requeue.pool, requeue.queue)
             return frozenset(requeue.run_id for requeue in requeues if self._requeue(requeue))
 
+    def ended(self, pool: str, since: datetime, *, limit: int) -> Sequence[Run]:
+        """See `Store.ended`."""
+        with self._lock:
+            ended = [run for run in self._of(pool) if run.state.is_terminal and run.ended_at and run.ended_at >= since]
+            latest_first = sorted(ended, key=lambda run: (run.ended_at or _LONG_AGO, run.id), reverse=True)
+            return [small(run) for run in latest_first[:limit]]
+
     def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
         """See `Store.counts`."""
         with self._lock:

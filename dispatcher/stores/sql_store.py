@@ -139,6 +139,13 @@ class SqlStore(ABC):
             rows = transaction.rows_among("runs", ids, **parameters)
         return sorted((RUN.decode(row) for row in rows), key=lambda run: (-microseconds(run.created_at), run.id))
 
+    def ended(self, pool: str, since: datetime, *, limit: int) -> Sequence[Run]:
+        """See `Store.ended`."""
+        parameters = {"pool": pool, "since": since, "limit": limit}
+        parts = self._read(("ended", parameters), ("ended_lingering", parameters))
+        runs = [SMALL_RUN.decode(row) for rows in parts for row in rows]
+        return sorted(runs, key=lambda run: (run.ended_at or since, run.id), reverse=True)[: max(limit, 0)]
+
     def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
         """See `Store.counts`."""
         waits, uses, rows = self._read(

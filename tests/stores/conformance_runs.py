@@ -336,6 +336,25 @@ class LiveAndLingering(TwoPools):
         assert round_from(UUID(int=2**128 - 1), 2) == [0, 1]
         assert round_from(ids[2], 9) == [2, 3, 0, 1]
 
+    def test_ended_are_the_pools_runs_that_ended_since_then_latest_first(self, store: Store):
+        runs = [a_running_run(store) for _ in range(4)]
+        for number, run in enumerate(runs):
+            moved(store, run, RunState.COMPLETED, ended_at=NOW + number // 2 * MINUTE, lingers=number == 1)
+        a_running_run(store)
+        moved(store, a_running_run(store, "other"), RunState.FAILED, ended_at=NOW)
+        by_id = [sorted(run.id for run in pair) for pair in (runs[2:], runs[:2])]
+        latest_first = [run_id for ids in by_id for run_id in reversed(ids)]
+        assert [run.id for run in store.ended("pool", NOW, limit=10)] == latest_first
+        assert [run.id for run in store.ended("pool", NOW, limit=3)] == latest_first[:3]
+        assert [run.id for run in store.ended("pool", NOW + MICROSECOND, limit=10)] == latest_first[:2]
+        assert store.ended("pool", NOW, limit=0) == store.ended("none", NOW, limit=10) == []
+
+    def test_ended_runs_come_small(self, store: Store):
+        run = a_running_run(store, tags=("a",), job_variables={"n": 1})
+        moved(store, run, RunState.FAILED, ended_at=NOW)
+        [ended] = store.ended("pool", NOW, limit=1)
+        assert ended == replace(run, state=RunState.FAILED, ended_at=NOW, tags=(), job_variables={}, job=None)
+
     def test_lingering_are_the_ended_runs_that_still_occupy_something_longest_ended_first(self, store: Store):
         twin, first = a_running_run(store, id=UUID(int=2**127)), a_running_run(store, id=UUID(int=2**126))
         last, clean, other, live = (

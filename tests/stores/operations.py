@@ -236,6 +236,11 @@ def runs(world: World) -> Call:
     return lambda store: store.runs(where, limit=limit, offset=offset)
 
 
+def ended(world: World) -> Call:
+    name, since, limit = world.pool(), world.time(), world.random.randrange(4)
+    return lambda store: store.ended(name, since, limit=limit)
+
+
 def counts(world: World) -> Call:
     name, now = world.pool(), world.time()
     return lambda store: store.counts(name, now)
@@ -369,6 +374,7 @@ READS = (
     deployments,
     get,
     runs,
+    ended,
     counts,
     ahead,
     scheduled,

@@ -25,6 +25,7 @@ PARAMETERS: dict[str, Any] = {
     "now": 0,
     "due_at": 0,
     "ended_before": 0,
+    "since": 0,
     "limit": 50,
     "offset": 0,
     "expected_id": "0" * 32,
@@ -54,6 +55,8 @@ INDICES = {
     "queue_is_busy": "runs_holding",
     "pool_is_busy": "runs_by_pool",
     "ahead": "runs_waiting",
+    "ended": "runs_ended",
+    "ended_lingering": "runs_lingering",
     "waiting": "runs_waiting",
 }
 """Statement -> the index in which it has to find its rows."""

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from dispatcher.cli.input.values import read_json
 from dispatcher.errors import Fault, InvalidInput
-from dispatcher.models import TERMINAL_STATES, Run
-from dispatcher.records import RunFilter
+from dispatcher.models import Run
 from dispatcher.store import PeopleStore
 
 MOST = 100_000
-"""The most runs in one simulation; the newest are taken."""
-
-PAGE = 1000
+"""The most runs in one simulation; those that ended last are taken."""
 
 Past = tuple[Run, float]
 """A run, and the seconds for which it held its slot."""
 
 
 def of_store(store: PeopleStore, pool: str, since: datetime) -> list[Past]:
-    """The pool's ended runs that were due at `since` or later."""
-    where = RunFilter(pool=pool, states=TERMINAL_STATES)
-    past: list[Past] = []
-    for _ in range(0, MOST, PAGE):
-        page = store.runs(where, limit=PAGE)
-        past += [(run, held) for run in page if run.due_at >= since and (held := _held(run)) is not None]
-        if len(page) < PAGE:
-            break
-        where = replace(where, after=(page[-1].created_at, page[-1].id))
-    return past
+    """The pool's runs that were due at `since` or later and have ended: they ended later still."""
+    ended = store.ended(pool, since, limit=MOST)
+    return [(run, held) for run in ended if run.due_at >= since and (held := _held(run)) is not None]
 
 
 def of_file(source: str, pool: str) -> list[Past]:

@@ -9,11 +9,11 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from dispatcher.models import SLOT_STATES, Run
-from dispatcher.records import QueueCount, RunFilter
+from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run
+from dispatcher.records import LOOKED_AT, QueueCount, RunFilter
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.definition import LISTING
-from dispatcher.stores.dynamodb.items import Item, id_in, key_in, small_run_in, text_in
+from dispatcher.stores.dynamodb.items import Item, id_in, key_in, small, small_run_in, text_in
 from dispatcher.stores.dynamodb.pools import Pools
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import RunWriter
@@ -37,6 +37,13 @@ class Listing:
         if where.tag is None and where.name is None:
             return self._read(islice(ids, offset, offset + limit))
         return list(islice(self._matching(ids, RunFilter(tag=where.tag, name=where.name)), offset, offset + limit))
+
+    def ended(self, pool: str, since: datetime, limit: int) -> Sequence[Run]:
+        """See `Store.ended`. No index has the ends: each of the newest runs that ended is read."""
+        listed = self._listed(pool, RunFilter(states=TERMINAL_STATES))
+        ended = self._matching(map(_run_in_index, islice(listed, LOOKED_AT)), RunFilter())
+        found = [small(run) for run in ended if run.ended_at is not None and run.ended_at >= since]
+        return sorted(found, key=lambda run: (run.ended_at or since, run.id), reverse=True)[: max(limit, 0)]
 
     def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
         """See `Store.counts`."""

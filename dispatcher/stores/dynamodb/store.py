@@ -169,6 +169,10 @@ class DynamoStore:
         """See `Store.runs`."""
         return self._listing.runs(where, limit, offset)
 
+    def ended(self, pool: str, since: datetime, *, limit: int) -> Sequence[Run]:
+        """See `Store.ended`."""
+        return self._listing.ended(pool, since, limit)
+
     def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
         """See `Store.counts`."""
         return self._listing.counts(pool, now)

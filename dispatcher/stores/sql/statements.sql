@@ -132,6 +132,17 @@ SELECT {run} FROM runs WHERE id IN ({ids})
 -- How many runs have a name between two: counted in the index, up to `:few`.
 SELECT COUNT(*) FROM (SELECT 1 FROM runs WHERE name >= :name AND name < :name_end ORDER BY name LIMIT :few) AS named
 
+-- name: ended
+-- The latest ends first: those whose job is gone, and those whose job lingers, each from an index of its own.
+SELECT {small_run} FROM runs
+WHERE pool = :pool AND NOT lingers AND state IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED') AND ended_at >= :since
+ORDER BY ended_at DESC, id DESC LIMIT :limit
+
+-- name: ended_lingering
+SELECT {small_run} FROM runs
+WHERE pool = :pool AND lingers AND state IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED') AND ended_at >= :since
+ORDER BY ended_at DESC NULLS LAST, id DESC LIMIT :limit
+
 -- name: waiting
 -- How many runs wait in each queue: due, and for later. Reads all that wait.
 SELECT queue, SUM(CASE WHEN due_at <= :now THEN 1 ELSE 0 END), SUM(CASE WHEN due_at <= :now THEN 0 ELSE 1 END)

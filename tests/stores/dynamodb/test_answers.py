@@ -81,6 +81,7 @@ READS: dict[str, Verb] = {
     "lingering": lambda store, _: store.lingering("pool", limit=10),
     "pools_with_work": lambda store, _: store.pools_with_work(NOW),
     "runs": lambda store, _: store.runs(RunFilter(), limit=2),
+    "ended": lambda store, _: store.ended("pool", NOW, limit=10),
     "counts": lambda store, _: store.counts("pool", NOW),
     "deployments": lambda store, _: store.deployments(),
     "scheduled": lambda store, _: store.scheduled("pool", NOW + timedelta(days=1), limit=10),

@@ -25,6 +25,7 @@ PARAMETERS: Mapping[str, Any] = {
     "now": microseconds(NOW + 10 * MINUTE),
     "due_at": 0,
     "ended_before": 0,
+    "since": 0,
     "total": 50,
     "rooms": '{"high": 50, "default": 50}',
     "ids": ["0" * 32],
@@ -62,6 +63,8 @@ INDICES = {
     "queue_is_busy": "runs_holding",
     "pool_is_busy": "runs_holding",
     "ahead": "runs_waiting",
+    "ended": "runs_ended",
+    "ended_lingering": "runs_lingering",
 }
 """Statement -> the index in which it has to find its rows."""
 

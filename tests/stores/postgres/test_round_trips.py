@@ -154,6 +154,7 @@ VERBS: dict[str, Callable[[PostgresStore], object]] = {
     "deployment": lambda store: store.deployment("deployment"),
     "get": lambda store: store.get(a_run().id),
     "runs": lambda store: store.runs(RunFilter(pool="pool"), limit=10),
+    "ended": lambda store: store.ended("pool", NOW, limit=10),
     "counts": lambda store: store.counts("pool", NOW),
     "ahead": lambda store: store.ahead(a_run(), NOW),
 }
