@@ -71,7 +71,7 @@ class Clients:
         session, sdk = self._session(place.credentials), _sdk()
         if sdk.has_fresh_credentials(session):
             return
-        sdk.bounded(self._seconds, "credentials", lambda: sdk.have_credentials(session))
+        sdk.bounded(self._seconds, "credentials", lambda: sdk.fresh_credentials(session))
 
     def client(self, service: str, place: Place) -> Service:
         """The client of `service` for calls to a located place; each ends within what one call of a submission may take."""
@@ -101,7 +101,7 @@ class Clients:
         return sdk.translated("session", lambda: sdk.open_session(entry, self._endpoint_url, self._region, self._config()))
 
     def _build(self, service: str, place: Place) -> Service:
-        if service == "ecs" and (host := self._lambda_host(place)):
+        if host := self._lambda_host(service, place):
             self._without_sdk.add((place.credentials, place.region))
             return self._on_lambda(host)
         session, config = self._session(place.credentials), self._config()
@@ -118,18 +118,18 @@ class Clients:
         plain: Service = _sdk().SdkService(client, self._seconds)
         return plain
 
-    def _lambda_host(self, place: Place) -> Any:
+    def _lambda_host(self, service: str, place: Place) -> Any:
         """Where the calls go that need no SDK; None where they need it (`on_lambda`)."""
         if not self._is_on_lambda(place.credentials) or self._endpoint_url:
             return None
-        return importlib.import_module("providers.ecs.on_lambda").lambda_host(os.environ, place.region)
+        return importlib.import_module("providers.on_lambda").lambda_host(os.environ, service, place.region)
 
     def _is_on_lambda(self, credentials: str | None) -> bool:
         return self._lean and credentials is None and "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
     def _on_lambda(self, host: Any) -> Service:
         module = importlib.import_module("providers.ecs.on_lambda")
-        service: Service = module.LambdaService(host, self._seconds, module.connections(*self._timeouts, self._connections))
+        service: Service = module.lambda_service(host, self._seconds, self._timeouts[0], self._connections)
         return service
 
     def _config(self) -> Any:

@@ -5,12 +5,13 @@ around the request. These two calls are what a tick consists of, so they are mad
 
 * The SDK itself makes the first request of each operation, and is kept from sending it. Its address (region, partition, FIPS,
   dual stack, `AWS_ENDPOINT_URL_ECS`) and its headers hold for all that follow.
-* The SDK's signer (`SigV4Auth`) signs each request with the session's credentials, which refresh themselves.
+* Each request is signed (`providers.signature`) with the session's credentials, which refresh themselves.
 * The SDK's HTTP session gives the connections: its proxies, its CA bundle, its timeouts, its pool. Errors are those of the SDK.
+* A request goes over an open connection in one piece, and its answer is read as a whole (`providers.exchange`).
 * The SDK's parser reads each refusal, and the refusal is raised as the client would raise it.
 
 The parameters have been fitted to the SDK's model of the operation (`shapes`), so nothing is sent that the client would refuse.
-What is not signed in this way (another signer, a stub in front of the wire) goes through the client as before.
+What is not sent in this way (another signer, a proxy, a stub in front of the wire) goes through the client as before.
 """
 
 from __future__ import annotations
@@ -18,31 +19,33 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
+from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 import botocore.exceptions as sdk
 import urllib3.exceptions as wire
-from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from botocore.compat import HTTPHeaders
 from botocore.handlers import add_recursion_detection_header
 from botocore.parsers import create_parser
-from urllib3.util.retry import Retry
+from botocore.utils import normalize_url_path
 
 from providers.ecs.answers import Garbled
-from providers.ecs.sdk import SdkService, bounded
+from providers.ecs.sdk import SdkService, bounded, fresh_credentials, has_fresh_credentials, translated
 from providers.ecs.wire import name_of_failure
+from providers.exchange import exchange
 from providers.once import Once
+from providers.signature import ALGORITHM, Addressee, Keys, signed
 
 SAMPLES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "run_task": ("RunTask", {"taskDefinition": "sample", "clientToken": "sample"}),
     "describe_tasks": ("DescribeTasks", {"tasks": ["sample"]}),
 }
 """The lean operations by their names in Python: the names of AWS, and parameters with which the SDK makes a request."""
-ONCE = Retry(total=False)
-ALGORITHM = "AWS4-HMAC-SHA256"
 OF_ONE_REQUEST = frozenset(
     {"authorization", "x-amz-date", "x-amz-security-token", "content-length", "amz-sdk-invocation-id", "x-amzn-trace-id"}
 )
@@ -58,12 +61,11 @@ class Pattern:
     signed: Mapping[str, str]
     """The headers that the signature covers."""
     unsigned: Mapping[str, str]
-    region: str
-    service: str
+    addressee: Addressee
     connections: Any
-    """The pool (urllib3) of connections to there, or to the proxy in between."""
+    """The pool (urllib3) of connections to there."""
     target: str
-    """What the request line names: a path, or the whole address where a proxy takes it."""
+    """What the request line names."""
 
 
 class Unlike:
@@ -84,17 +86,25 @@ class LeanService(SdkService):
 
     def ask(self, operation: str, **parameters: Any) -> Mapping[str, Any]:
         """See `SdkService.ask`."""
-        if operation not in SAMPLES:
-            return super().ask(operation, **parameters)
-        return bounded(self._seconds, operation, lambda: self._answer(operation, parameters))
-
-    def _answer(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        pattern = self._patterns.get(operation, lambda: pattern_of(self._client, operation))
+        pattern = self._pattern(operation) if operation in SAMPLES else Unlike()
         if isinstance(pattern, Unlike):
-            answer: Mapping[str, Any] = getattr(self._client, operation)(**parameters)
-            return answer
-        credentials = self._session.get_credentials().get_frozen_credentials()
-        request = signed_request(pattern, json.dumps(parameters).encode(), credentials)
+            return super().ask(operation, **parameters)
+        return translated(operation, lambda: self._answer(pattern, operation, parameters))
+
+    def _pattern(self, operation: str) -> Pattern | Unlike:
+        """How an operation is sent."""
+        find = partial(bounded, self._seconds, operation, partial(pattern_of, self._client, operation))
+        return self._patterns.get(operation, find)
+
+    def _credentials(self, operation: str) -> Any:
+        """The keys of now. Where somebody has to be asked for them, that is bounded too."""
+        if has_fresh_credentials(self._session):
+            return self._session.get_credentials().get_frozen_credentials()
+        return bounded(self._seconds, operation, lambda: fresh_credentials(self._session))
+
+    def _answer(self, pattern: Pattern, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        body, credentials = json.dumps(parameters).encode(), self._credentials(operation)
+        request = signed_request(pattern, body, credentials, datetime.now(UTC))
         response = self._sent(pattern, request)
         if response["status_code"] >= 300:
             raise refusal_of(self._client, pattern.operation, response)
@@ -108,7 +118,11 @@ class LeanService(SdkService):
         events, name = self._client.meta.events, pattern.operation
         stubs = (answer for _, answer in events.emit(f"before-send.ecs.{name}", request=request) if answer is not None)
         stub = next(stubs, None)
-        response = _exchanged(pattern, request) if stub is None else _in_parts(stub.status_code, stub.headers, stub.content)
+        response = (
+            _exchanged(pattern, request, self._seconds)
+            if stub is None
+            else _in_parts(stub.status_code, stub.headers, stub.content)
+        )
         events.emit(f"before-parse.ecs.{name}", response_dict=response, operation_model=None, customized_response_dict={})
         return response
 
@@ -122,68 +136,67 @@ def pattern_of(client: Any, operation: str) -> Pattern | Unlike:
         return Unlike()
     fields = dict(part.strip().split("=", 1) for part in signature.split(","))
     _, _, region, service, _ = fields["Credential"].rsplit("/", 4)
+    if has_proxy(client, sample.url):
+        return Unlike()
     covered = frozenset(fields["SignedHeaders"].split(";"))
     kept = {name: value for name, value in headers.items() if name.lower() not in OF_ONE_REQUEST}
-    connections, target = _connections(client, sample.url)
+    address = urlsplit(sample.url)
     return Pattern(
         operation=SAMPLES[operation][0],
         url=sample.url,
         signed={name: value for name, value in kept.items() if name.lower() in covered},
         unsigned={name: value for name, value in kept.items() if name.lower() not in covered},
-        region=region,
-        service=service,
-        connections=connections,
-        target=target,
+        addressee=Addressee(
+            host=address.netloc, region=region, service=service, path=quote(normalize_url_path(address.path), safe="/~")
+        ),
+        connections=_connections(client, sample.url),
+        target=address.path or "/",
     )
 
 
-def signed_request(pattern: Pattern, body: bytes, credentials: Any) -> Request:
+def signed_request(pattern: Pattern, body: bytes, credentials: Any, now: datetime) -> Request:
     """A request that only has to be sent."""
-    request: Any = Request(url=pattern.url, headers=dict(pattern.signed), body=body)
-    SigV4Auth(credentials, pattern.service, pattern.region).add_auth(request)
-    own = {"amz-sdk-invocation-id": str(uuid4()), "Content-Length": str(len(body))}
-    request.headers.update(pattern.unsigned, **own)
-    add_recursion_detection_header({"headers": request.headers})
-    signed: Request = request
-    return signed
+    keys = Keys(credentials.access_key, credentials.secret_key, credentials.token)
+    headers = signed(pattern.signed, body, pattern.addressee, keys, now)
+    headers.update(pattern.unsigned)
+    headers["amz-sdk-invocation-id"] = str(uuid4())
+    headers["Content-Length"] = str(len(body))
+    add_recursion_detection_header({"headers": headers})
+    return Request(url=pattern.url, headers=headers, body=body)
 
 
-def _exchanged(pattern: Pattern, request: Request) -> dict[str, Any]:
-    """The answer, read to its end. Raises what the SDK's own session raises."""
+def _exchanged(pattern: Pattern, request: Request, seconds: float) -> dict[str, Any]:
+    """The answer, read to its end. Raises what the SDK's own session raises, and `NoAnswerInTime`."""
     try:
-        response = pattern.connections.urlopen(
-            request.method,
-            pattern.target,
-            body=request.body,
-            headers=request.headers,
-            retries=ONCE,
-            assert_same_host=False,
-            decode_content=False,
-        )
+        response = exchange(pattern.connections, pattern.target, request.headers, request.body, seconds)
     except wire.HTTPError as error:
         failure: Any = getattr(sdk, name_of_failure(error))
-        raise failure(endpoint_url=request.url, proxy_url="of this host", error=error) from error
-    return _in_parts(response.status, response.headers, response.data)
+        raise failure(endpoint_url=request.url, error=error) from error
+    return _in_parts(response.status, HeadersDict(response.headers), response.body)
 
 
 def _in_parts(status: int, headers: Any, body: bytes) -> dict[str, Any]:
     return {"status_code": status, "headers": headers, "body": body}
 
 
-def _connections(client: Any, url: str) -> tuple[Any, str]:
-    """The pool of the client's session for this address, set up as the session does it, and what a request names there."""
+def has_proxy(client: Any, url: str) -> bool:
+    """Whether the client's session reaches this address through a proxy."""
     session = client._endpoint.http_session  # noqa: SLF001 - there is no public way to it, nor to its parts
-    proxy = session._proxy_config.proxy_url_for(url)  # noqa: SLF001
-    pool = session._get_connection_manager(url, proxy).connection_from_url(url)  # noqa: SLF001
+    return session._proxy_config.proxy_url_for(url) is not None  # noqa: SLF001
+
+
+def _connections(client: Any, url: str) -> Any:
+    """The pool of the client's session for this address, set up as the session does it."""
+    session = client._endpoint.http_session  # noqa: SLF001 - as above
+    pool = session._get_connection_manager(url, None).connection_from_url(url)  # noqa: SLF001
     session._setup_ssl_cert(pool, url, session._verify)  # noqa: SLF001
-    return pool, session._get_request_target(url, proxy)  # noqa: SLF001
+    return pool
 
 
 def refusal_of(client: Any, name: str, response: dict[str, Any]) -> Exception:
     """The error that the SDK's client raises for an answer with this status."""
     model = client.meta.service_model
     operation, parser = model.operation_model(name), create_parser(model.resolved_protocol)
-    response["headers"] = HeadersDict(response["headers"])
     parsed = parser.parse(response, operation.output_shape)
     code = parsed.get("Error", {}).get("Code")
     if shape := model.shape_for_error_code(code):
@@ -194,14 +207,12 @@ def refusal_of(client: Any, name: str, response: dict[str, Any]) -> Exception:
 
 @dataclass(slots=True, kw_only=True)
 class Request:
-    """What the signer reads of a request, and adds its headers to. The SDK's own costs ten times as much."""
+    """A request, as listeners to the SDK's events read it. The SDK's own costs ten times as much."""
 
     url: str
     headers: dict[str, str]
     body: bytes
     method: str = "POST"
-    params: None = None
-    context: dict[str, Any] = field(default_factory=dict)
 
 
 def _sample(client: Any, operation: str) -> AWSPreparedRequest | None:

@@ -51,12 +51,12 @@ def has_fresh_credentials(session: Session) -> bool:
     return credentials is not None and not (isinstance(credentials, RefreshableCredentials) and credentials.refresh_needed())
 
 
-def have_credentials(session: Session) -> None:
-    """Get the session's credentials, or refresh them where due. Raises `NoCredentialsError`, and what a refresh raises."""
+def fresh_credentials(session: Session) -> Any:
+    """The session's credentials, refreshed where due. Raises `NoCredentialsError`, and what a refresh raises."""
     credentials = session.get_credentials()
     if credentials is None:
         raise NoCredentialsError
-    credentials.get_frozen_credentials()
+    return credentials.get_frozen_credentials()
 
 
 class _AssumedRole(CredentialProvider):

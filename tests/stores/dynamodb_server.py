@@ -15,8 +15,8 @@ from typing import Any
 from botocore.session import Session
 
 from dispatcher.stores.dynamodb import DynamoStore
-from dispatcher.stores.dynamodb.client import READ_SECONDS
 from dispatcher.stores.dynamodb.client import connect as connect_to
+from dispatcher.stores.dynamodb.definition import READ_SECONDS
 from providers.emulators.ecs import EcsEmulator
 
 REGION = "eu-central-1"

@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from botocore import exceptions as sdk
 from botocore.config import Config
-from botocore.exceptions import NoRegionError
+from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
 from dispatcher.stores.dynamodb.answers import check_sum
+from dispatcher.stores.dynamodb.definition import CONNECT_SECONDS, READ_SECONDS
+from dispatcher.stores.dynamodb.problems import Failures, NoClient
 from providers.aws import new_session
 
-CONNECT_SECONDS = 2.0
-READ_SECONDS = 5.0
-"""A transaction of 100 items takes some tens of milliseconds; one that takes seconds is asked for again."""
+FAILURES = Failures(
+    refused=sdk.ClientError,
+    unanswered=(sdk.ConnectionError, sdk.HTTPClientError, sdk.IncompleteReadError),
+    unreadable=(ResponseParserError,),
+    other=(sdk.BotoCoreError,),
+)
 
 
 def connect(
@@ -22,12 +28,19 @@ def connect(
 ) -> Any:
     """A client without retries of its own: `requests` is the one place that repeats.
 
-    What is None comes from the usual AWS settings. No request is made before credentials are first wanted.
+    What is None comes from the usual AWS settings. No request is made before credentials are first wanted. Raises `NoClient`.
     """
+    try:
+        return _connected(region, endpoint, session, read_seconds)
+    except sdk.BotoCoreError as problem:
+        raise NoClient(str(problem)) from problem
+
+
+def _connected(region: str | None, endpoint: str | None, session: Session | None, read_seconds: float) -> Any:
     session = session or new_session()
     where = region or session.get_config_variable("region") or os.environ.get("AWS_REGION")
     if not where:
-        raise NoRegionError
+        raise sdk.NoRegionError
     config = Config(
         retries={"total_max_attempts": 1},
         connect_timeout=CONNECT_SECONDS,

@@ -11,6 +11,10 @@ SCHEMA_VERSION = 1
 LISTING = "listing"
 """The one index: runs of a pool, newest first, for people. Nothing is decided by it."""
 
+CONNECT_SECONDS = 2.0
+READ_SECONDS = 5.0
+"""A transaction of 100 items takes some tens of milliseconds; one that takes seconds is asked for again."""
+
 EXPIRES_AT = "expires_at"
 """The attribute that DynamoDB's time to live looks at: seconds since the epoch, on ended runs alone."""
 

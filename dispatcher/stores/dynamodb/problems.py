@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dispatcher.errors import StoreError, StoreSchemaError
@@ -32,6 +33,24 @@ PASSING = frozenset({"None", "TransactionConflict", "ThrottlingError", "Provisio
 """Reasons of a cancelled transaction that pass by themselves. A throttle is said of the item, a conflict likewise."""
 
 _ACCESS = ("AccessDenied", "UnrecognizedClient", "InvalidSignature", "ExpiredToken", "InvalidClientTokenId", "MissingAuth")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failures:
+    """What a client raises, by what it means."""
+
+    refused: type[Exception]
+    """DynamoDB refused the request: the error's `response` says why."""
+    unanswered: tuple[type[Exception], ...]
+    """Nothing came, or only a part."""
+    unreadable: tuple[type[Exception], ...]
+    """What came is no answer."""
+    other: tuple[type[Exception], ...]
+    """Nothing was sent, and repeating it would not help."""
+
+
+class NoClient(Exception):
+    """The SDK cannot make its client, as where no region is known."""
 
 
 class AlreadyThere(Exception):

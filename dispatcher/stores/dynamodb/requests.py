@@ -7,11 +7,12 @@ is known again. An answer counts only if it names the table (`answers`), and a r
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from dispatcher.clock import Clock
 from dispatcher.core.backoff import delay
@@ -24,6 +25,8 @@ from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.problems import (
     AlreadyThere,
     ConditionFailed,
+    Failures,
+    NoClient,
     NoSuchTable,
     code_of,
     failed_conditions,
@@ -72,11 +75,14 @@ class Table:
 
     @property
     def client(self) -> Any:
-        """The SDK's client. Raises what the SDK raises."""
+        """The client. Raises `StoreError` where it cannot be made."""
         if self._process != os.getpid():
             self._client, self._process = None, os.getpid()  # the parent's connections stay the parent's
         if self._client is None:
-            self._client = self._connect()
+            try:
+                self._client = self._connect()
+            except NoClient as problem:
+                raise StoreError(f"DynamoDB table {self.name!r}: {problem}") from problem
         return self._client
 
     def new_token(self) -> str:
@@ -248,29 +254,27 @@ class Table:
 
     def _try(self, operation: str, parameters: Mapping[str, Any], seconds: float) -> tuple[Any, str]:
         """The answer; or None, and words on what may pass. Raises `ConditionFailed` or a `StoreError` for everything else."""
-        from botocore import exceptions as sdk  # noqa: PLC0415 - the first request loads the SDK
-        from botocore.parsers import ResponseParserError  # noqa: PLC0415 - as above
-
+        failures = failures_of(self.client)
+        unanswered: tuple[type[Exception], ...] = (*failures.unanswered, NoAnswerInTime)
+        unreadable: tuple[type[Exception], ...] = (*failures.unreadable, OddAnswer)
         try:
-            return self._answer(operation, parameters, seconds), ""
-        except sdk.ClientError as problem:
-            return None, self._passing_words(problem.response)
-        except (sdk.ConnectionError, sdk.HTTPClientError, sdk.IncompleteReadError, NoAnswerInTime) as problem:
+            return self._answer(operation, parameters, seconds, failures), ""
+        except failures.refused as problem:
+            return None, self._passing_words(getattr(problem, "response", {}))
+        except unanswered as problem:
             return None, str(problem)
-        except (ResponseParserError, OddAnswer) as problem:
+        except unreadable as problem:
             return None, f"what came is no answer of DynamoDB's: {problem}"
-        except sdk.BotoCoreError as problem:
+        except failures.other as problem:
             raise StoreError(f"DynamoDB table {self.name!r}: {problem}") from problem
 
-    def _answer(self, operation: str, parameters: Mapping[str, Any], seconds: float) -> Any:
-        """One try, within its time. Raises what the SDK raises, `NoAnswerInTime` or `OddAnswer`."""
-        from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - the first request loads the SDK
-
+    def _answer(self, operation: str, parameters: Mapping[str, Any], seconds: float, failures: Failures) -> Any:
+        """One try, within its time. Raises what the client raises, `NoAnswerInTime` or `OddAnswer`."""
         call = getattr(self.client, operation)
         try:
             answer = within(seconds, lambda: call(**parameters))
         except ODD as problem:  # the SDK's own reading of a body of another shape
-            if isinstance(problem, BotoCoreError):
+            if isinstance(problem, failures.other):
                 raise
             raise OddAnswer(f"{type(problem).__name__}: {problem}") from problem
         expect(operation, self.name, parameters, answer)
@@ -297,6 +301,14 @@ class Table:
 
     def _unavailable(self, tries: int, words: str) -> StoreUnavailable:
         return StoreUnavailable(f"DynamoDB table {self.name!r}: no answer after {tries} tries: {words}")
+
+
+def failures_of(client: Any) -> Failures:
+    """What a client raises: one that names nothing of its own is the SDK's."""
+    own = getattr(client, "failures", None)
+    if not isinstance(own, Failures):
+        own = importlib.import_module("dispatcher.stores.dynamodb.client").FAILURES
+    return cast("Failures", own)
 
 
 def _range(partition: str, first: str, before: str) -> Mapping[str, Any]:

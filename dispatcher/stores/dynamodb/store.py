@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -374,6 +375,12 @@ class DynamoStore:
 
 
 def _connect(region: str | None, endpoint: str | None) -> Any:
-    from dispatcher.stores.dynamodb.client import connect  # noqa: PLC0415 - the first request loads the SDK
+    """The client: the SDK's, or on Lambda one that does without it. Nothing of either is loaded before the first request."""
+    if "AWS_LAMBDA_FUNCTION_NAME" in os.environ and endpoint is None:
+        from dispatcher.stores.dynamodb.on_lambda import client_here  # noqa: PLC0415 - the first request loads it
+
+        if client := client_here(region):
+            return client
+    from dispatcher.stores.dynamodb.client import connect  # noqa: PLC0415 - as above
 
     return connect(region, endpoint)

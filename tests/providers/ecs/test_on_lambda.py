@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -15,12 +14,15 @@ from botocore.config import Config
 
 from providers.base import Accepted, CallFailed, JobState, Unreachable
 from providers.ecs import EcsProvider
-from providers.ecs.on_lambda import ASKS_FOR_MORE, LambdaHost, LambdaService, connections, lambda_host, signed_headers
+from providers.ecs.answers import Garbled
+from providers.ecs.on_lambda import LambdaEcs, lambda_service
 from providers.ecs.outcomes import AwsFailure, outcome_of_error
 from providers.ecs.place import Place
 from providers.ecs.preparation import Preparation
 from providers.ecs.sdk import SdkService
 from providers.emulators.faults import FaultKind
+from providers.exchange import Answered
+from providers.on_lambda import ASKS_FOR_MORE, LambdaHost, lambda_host, signed_headers
 from tests.network.proxy import HttpProxy
 from tests.providers.ecs.builders import NAME, a_job
 from tests.providers.ecs.test_lean import DETAILS, OPERATIONS, REFUSALS, as_text, failure_of, sent_by_boto3
@@ -57,11 +59,12 @@ def test_a_request_is_signed_as_boto3_signs_it(monkeypatch, homeless, operation,
     monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda *_, **__: NOW)
     client = boto3.Session().client("ecs", config=Config(retries={"total_max_attempts": 1}))
     theirs = sent_by_boto3(client, operation, OPERATIONS[operation])
-    host = lambda_host(environment, "eu-west-1")
+    host = lambda_host(environment, "ecs", "eu-west-1")
     name = {"run_task": "RunTask", "describe_tasks": "DescribeTasks"}[operation]
-    ours = as_text(signed_headers(host, name, theirs.body, LAMBDA, NOW))
+    to_sign, body = lambda_service(host, 1.0, 1.0, 1).request(name, OPERATIONS[operation])
+    ours = as_text(signed_headers(host, to_sign, theirs.body, LAMBDA, NOW))
     assert host.url + "/" == theirs.url
-    assert json.dumps(OPERATIONS[operation]).encode() == theirs.body
+    assert body == theirs.body
     headers = as_text(theirs.headers)
     assert {name: headers[name] for name in ours if name != "user-agent"} == {
         name: value for name, value in ours.items() if name != "user-agent"
@@ -83,29 +86,31 @@ MORE = [
 
 @pytest.mark.parametrize("more", MORE, ids=lambda more: next(iter(more)))
 def test_whatever_is_asked_for_beside_the_role_is_left_to_the_sdk(homeless, more):
-    assert lambda_host(LAMBDA, "eu-west-1") == LambdaHost(region="eu-west-1", url="https://ecs.eu-west-1.amazonaws.com")
-    assert lambda_host({**LAMBDA, **more}, "eu-west-1") is None
+    here = LambdaHost(service="ecs", region="eu-west-1", url="https://ecs.eu-west-1.amazonaws.com")
+    assert lambda_host(LAMBDA, "ecs", "eu-west-1") == here
+    assert lambda_host({**LAMBDA, **more}, "ecs", "eu-west-1") is None
 
 
 @pytest.mark.parametrize("region", ["cn-north-1", "us-gov-west-1", "us-iso-east-1", "eusc-de-east-1", "moon-1", "", None])
 def test_another_partition_is_left_to_the_sdk(homeless, region):
-    assert lambda_host(LAMBDA, region) is None
+    assert lambda_host(LAMBDA, "ecs", region) is None
 
 
-@pytest.mark.parametrize("region", boto3.Session().get_available_regions("ecs"))
-def test_the_address_is_that_of_the_sdk_in_every_region(homeless, region):
-    host = lambda_host(LAMBDA, region)
-    resolver = boto3.Session()._session.get_component("endpoint_resolver")
-    assert host.url == f"https://{resolver.construct_endpoint('ecs', region)['hostname']}"
+@pytest.mark.parametrize("service", ["ecs", "ec2", "dynamodb"])
+def test_the_address_is_that_of_the_sdk_in_every_region(homeless, service):
+    session = boto3.Session()
+    resolver, regions = session._session.get_component("endpoint_resolver"), session.get_available_regions(service)
+    ours = {region: lambda_host(LAMBDA, service, region).url for region in regions}
+    assert ours == {region: f"https://{resolver.construct_endpoint(service, region)['hostname']}" for region in regions}
 
 
 def test_another_host_is_left_to_the_sdk(homeless):
-    assert lambda_host({name: value for name, value in LAMBDA.items() if "LAMBDA" not in name}, "eu-west-1") is None
+    assert lambda_host({name: value for name, value in LAMBDA.items() if "LAMBDA" not in name}, "ecs", "eu-west-1") is None
 
 
 def services(aws):
-    host = LambdaHost(region="us-east-1", url=aws.url)
-    return LambdaService(host, 10.0, connections(2.0, 6.0, 4)), SdkService(boto3.client("ecs"), 10.0)
+    host = LambdaHost(service="ecs", region="us-east-1", url=aws.url)
+    return lambda_service(host, 10.0, 2.0, 4), SdkService(boto3.client("ecs"), 10.0)
 
 
 @pytest.mark.parametrize("operation", REFUSALS)
@@ -132,7 +137,7 @@ def test_a_refused_connection_has_sent_nothing(on_lambda):
     aws = on_lambda
     with HttpProxy(aws.url) as proxy:
         url = proxy.url
-    service = LambdaService(LambdaHost(region="us-east-1", url=url), 5.0, connections(1.0, 1.0, 1))
+    service = lambda_service(LambdaHost(service="ecs", region="us-east-1", url=url), 5.0, 1.0, 1)
     with pytest.raises(AwsFailure) as failure:
         service.ask("describe_tasks", tasks=["0123"])
     assert isinstance(outcome_of_error(failure.value), Unreachable)
@@ -149,7 +154,7 @@ def test_the_whole_life_of_a_job_works_on_lambda(on_lambda):
     provider = EcsProvider()
     provider._preparation = Preparation(provider._clients, 10.0, monotonic=lambda: 0.0)
     service = provider._clients.client("ecs", provider._clients.located(Place()))
-    assert isinstance(service, LambdaService)
+    assert isinstance(service, LambdaEcs)
     submission = provider.submit(a_job()).submission
     assert provider.submit(a_job()) == Accepted(submission=submission)
     assert provider.find(a_job()).handle["task"] == submission.handle["task"]
@@ -164,6 +169,57 @@ def test_the_option_leads_to_the_sdk(on_lambda):
     assert isinstance(clients.client("ecs", clients.located(Place())), SdkService)
 
 
+NETWORKS = {
+    "describe_vpcs": {"Filters": [{"Name": "is-default", "Values": ["true"]}]},
+    "describe_subnets": {"Filters": [{"Name": "availability-zone", "Values": ["us-east-1a", "us-east-1 b&c"]}]},
+}
+
+
+@pytest.mark.parametrize("operation", NETWORKS)
+def test_the_network_is_the_one_that_the_sdk_finds(on_lambda, operation):
+    ours = lambda_service(LambdaHost(service="ec2", region="us-east-1", url=on_lambda.url), 10.0, 2.0, 1)
+    theirs = SdkService(boto3.client("ec2"), 10.0).ask(operation, **NETWORKS[operation])
+    [(listed, items)] = ours.ask(operation, **NETWORKS[operation]).items()
+    assert items
+    assert items == [{name: item[name] for name in items[0]} for item in theirs[listed]]
+
+
+def test_a_request_to_ec2_is_the_form_that_boto3_sends(on_lambda):
+    client = boto3.client("ec2")
+    host = LambdaHost(service="ec2", region="us-east-1", url=on_lambda.url)
+    for operation, parameters in NETWORKS.items():
+        bodies = []
+        client.meta.events.register_first("before-send.ec2", lambda request, **_: bodies.append(request))  # noqa: B023
+        getattr(client, operation)(**parameters)
+        headers, body = lambda_service(host, 1.0, 1.0, 1).request(operation.title().replace("_", ""), parameters)
+        theirs = bodies[0].body
+        assert sorted(body.split(b"&")) == sorted((theirs if isinstance(theirs, bytes) else theirs.encode()).split(b"&"))
+        assert headers.items() <= {name: as_text(bodies[0].headers)[name.lower()] for name in headers}.items()
+
+
+EC2_REFUSAL = b"""<?xml version="1.0" encoding="UTF-8"?>
+<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>You are not &amp; may not</Message></Error></Errors>
+<RequestID>7</RequestID></Response>"""
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "words"),
+    [(EC2_REFUSAL, "UnauthorizedOperation", "You are not & may not"), (b"", "403", "Forbidden"), (b"<odd", "403", "Forbidden")],
+)
+def test_a_refusal_of_ec2_has_its_code_and_its_words(on_lambda, monkeypatch, body, code, words):
+    service = lambda_service(LambdaHost(service="ec2", region="us-east-1", url=on_lambda.url), 10.0, 2.0, 1)
+    monkeypatch.setattr(service._caller, "post", lambda *_: Answered(403, {}, body))
+    fault = failure_of(service, "describe_vpcs", {}).fault
+    assert (fault.code, fault.message, fault.status, fault.operation) == (code, words, 403, "DescribeVpcs")
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"<html/>", b"<DescribeSubnetsResponse/>"])
+def test_what_is_no_answer_of_ec2_is_no_network(on_lambda, monkeypatch, body):
+    service = lambda_service(LambdaHost(service="ec2", region="us-east-1", url=on_lambda.url), 10.0, 2.0, 1)
+    monkeypatch.setattr(service._caller, "post", lambda *_: Answered(200, {}, body))
+    assert isinstance(failure_of(service, "describe_vpcs", {}), Garbled)
+
+
 PROGRAM = """
 import os, sys
 from providers.ecs import EcsProvider
@@ -173,6 +229,7 @@ from providers.registry import default_template
 provider = EcsProvider()
 place = provider._clients.located(Place())
 provider._clients.client("ecs", place)
+provider._clients.client("ec2", place)
 provider._clients.sign_in(place)
 check({"task_definition": {"containerDefinitions": [{"image": "x", "cpu": "1"}]}})
 print(*sorted({name.partition(".")[0] for name in sys.modules}))

@@ -1,0 +1,75 @@
+"""DynamoDB from within AWS Lambda, without the SDK (see `providers.on_lambda`)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import urllib3.exceptions as wire
+
+from dispatcher.stores.dynamodb.answers import OddAnswer, check_sum
+from dispatcher.stores.dynamodb.definition import CONNECT_SECONDS, READ_SECONDS
+from dispatcher.stores.dynamodb.problems import Failures
+from providers.on_lambda import LambdaCaller, LambdaHost, lambda_host
+
+TARGET = "DynamoDB_20120810"
+
+
+class Refused(Exception):
+    """DynamoDB refused a request; `response` is what the SDK would make of the refusal."""
+
+    def __init__(self, response: Mapping[str, Any]) -> None:
+        super().__init__(str(response.get("Error")))
+        self.response = response
+
+
+class LambdaClient:
+    """What the SDK's client is to the store: a method for each operation, by its name in Python."""
+
+    failures = Failures(refused=Refused, unanswered=(wire.HTTPError,), unreadable=(), other=())
+
+    def __init__(self, host: LambdaHost, connect_seconds: float, read_seconds: float, connections: int = 10) -> None:
+        self._caller, self._seconds = LambdaCaller(host, connect_seconds, connections), connect_seconds + read_seconds
+
+    def __getattr__(self, operation: str) -> Any:
+        """The method of an operation."""
+        if operation.startswith("_"):
+            raise AttributeError(operation)
+        return partial(self._ask, operation.title().replace("_", ""))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._caller.close()
+
+    def _ask(self, operation: str, **parameters: Any) -> Mapping[str, Any]:
+        headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": f"{TARGET}.{operation}"}
+        answered = self._caller.post(headers, json.dumps(parameters).encode(), self._seconds)
+        check_sum({"headers": answered.headers, "body": answered.body})
+        if answered.status >= 300:
+            raise Refused(_refusal(answered.status, answered.body))
+        content = json.loads(answered.body)
+        if not isinstance(content, dict):
+            raise OddAnswer("it is no object")
+        return content
+
+
+def client_here(region: str | None) -> LambdaClient | None:
+    """The client of the function's own role; None where it takes the SDK."""
+    where = region or os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
+    host = lambda_host(os.environ, "dynamodb", where)
+    return LambdaClient(host, CONNECT_SECONDS, READ_SECONDS) if host else None
+
+
+def _refusal(status: int, body: bytes) -> Mapping[str, Any]:
+    """As the SDK reads it: the code without its namespace, and the members of the error beside it."""
+    try:
+        content = json.loads(body)
+    except ValueError:
+        content = {}
+    members = content if isinstance(content, dict) else {}
+    code = str(members.get("__type") or status).partition(":")[0].rpartition("#")[2]
+    message = members.get("message") or members.get("Message") or ""
+    return {**members, "Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}

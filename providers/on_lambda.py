@@ -1,0 +1,98 @@
+"""AWS from within AWS Lambda, without the SDK: a cold function pays a fifth of what botocore costs to load.
+
+Lambda puts the keys of the function's role into its environment. Where nothing else is asked for (`lambda_host` says when), the
+address and the signature follow from the region and these keys alone, and all that is left is a POST. Whatever this module does
+not know about leads to the SDK: another partition, FIPS, dual stack, a proxy, a profile, a role to assume.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import urllib3
+
+from providers.exchange import Answered, exchange
+from providers.signature import Addressee, Keys, signed
+
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+ASKS_FOR_MORE = re.compile(
+    r"AWS_(USE_.*|PROFILE|DEFAULT_PROFILE|CONFIG_FILE|SHARED_CREDENTIALS_FILE|CA_BUNDLE|DATA_PATH|IGNORE_.*|DEFAULTS_MODE"
+    r"|AUTH_SCHEME_PREFERENCE|BEARER_TOKEN_.*|ROLE_ARN|WEB_IDENTITY_TOKEN_FILE|ACCOUNT_ID.*)|REQUESTS_CA_BUNDLE"
+    r"|(HTTPS?|ALL)_PROXY",
+    re.IGNORECASE,
+)
+"""Variables that ask for something that only the SDK knows how to do."""
+REGION = re.compile(r"(?!us-gov-|us-iso)(us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d")
+"""Regions of the partition `aws`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LambdaHost:
+    """Where the calls of a function to one service go."""
+
+    service: str
+    region: str
+    url: str
+
+
+def lambda_host(environment: Mapping[str, str], service: str, region: str | None) -> LambdaHost | None:
+    """The host that this is, where it is Lambda and asks for nothing else; None leaves the calls to the SDK."""
+    if "AWS_LAMBDA_FUNCTION_NAME" not in environment or not all(environment.get(key) for key in KEYS):
+        return None
+    if region is None or not REGION.fullmatch(region):
+        return None
+    if any(value and ASKS_FOR_MORE.fullmatch(name) for name, value in environment.items()):
+        return None
+    if any(Path("~/.aws", name).expanduser().exists() for name in ("config", "credentials")):
+        return None
+    variables = (f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL")
+    addresses = (environment[name] for name in variables if environment.get(name))
+    url = next(addresses, f"https://{service}.{region}.amazonaws.com").rstrip("/")
+    return LambdaHost(service=service, region=region, url=url) if not urlsplit(url).path else None
+
+
+class LambdaCaller:
+    """POSTs to one service, signed by the function's role. Safe to use from several threads."""
+
+    def __init__(self, host: LambdaHost, connect_seconds: float, connections: int) -> None:
+        self.host = host
+        timeout = urllib3.Timeout(connect=connect_seconds)
+        self._manager = urllib3.PoolManager(maxsize=connections, timeout=timeout, cert_reqs="CERT_REQUIRED", ca_certs=_bundle())
+        self._pool = self._manager.connection_from_url(host.url)
+
+    def post(self, headers: Mapping[str, str], body: bytes, seconds: float) -> Answered:
+        """Raises `NoAnswerInTime` after `seconds`, and what is in `urllib3.exceptions`."""
+        all_headers = signed_headers(self.host, headers, body, os.environ, datetime.now(UTC))
+        return exchange(self._pool, "/", all_headers, body, seconds)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._manager.clear()
+
+
+def signed_headers(
+    host: LambdaHost, headers: Mapping[str, str], body: bytes, environment: Mapping[str, str], now: datetime
+) -> Mapping[str, str]:
+    """All headers of a request, with the signature over those that are given."""
+    addressee = Addressee(host=urlsplit(host.url).netloc, region=host.region, service=host.service)
+    trace = environment.get("_X_AMZN_TRACE_ID")
+    return {
+        **signed(headers, body, addressee, Keys(*(environment[key] for key in KEYS)), now),
+        "User-Agent": "push-dispatcher",
+        **({"X-Amzn-Trace-Id": quote(trace, safe="-=;:+&[]{}\"',")} if trace else {}),
+    }
+
+
+def _bundle() -> str | None:
+    """The SDK's own certificates, found without importing it."""
+    package: Any = find_spec("certifi") or find_spec("botocore")
+    files = [Path(place, "cacert.pem") for place in (package.submodule_search_locations or ())] if package else []
+    return next((str(file) for file in files if file.exists()), None)
