@@ -13,8 +13,8 @@ from tests.builders import MINUTE
 from tests.stores.factories import FACTORIES
 from tests.stores.operations import POOLS, READS, WEIGHTS, Call, World, claim
 
-SEEDS: Mapping[str, Sequence[int]] = {"dynamodb": (12, 14)}
-"""Where they are not the first twelve. The emulator takes its time, and in these two everything happens."""
+SEEDS: Mapping[str, Sequence[int]] = {"dynamodb": (11, 18, 40)}
+"""Where they are not the first twelve. The emulator takes its time, and in these three everything happens."""
 STEPS = 200
 LOOK_EVERYWHERE = 8
 """After so many steps, what `live` and `lingering` answer is compared too; in between they are drawn as operations."""

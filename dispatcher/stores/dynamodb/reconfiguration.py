@@ -164,7 +164,7 @@ def _carry_out(table: Table, deployments: Deployments, part: Sequence[_Step], re
             return token
         if keys.CONFIGURATION in refused:
             raise refusals.configuration_changed()
-        for key in refused:
+        for key in reversed([key for key in actions if key in refused]):  # `_merged` puts the first step last
             _refuse_missing_gate(key, actions[key])
     raise AssertionError  # the rounds end by an error
 
