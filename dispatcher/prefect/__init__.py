@@ -1,5 +1,6 @@
 """A self-hosted Prefect server as a source of runs. `README.md` beside this file explains the design.
 
+    collection  the push types for Prefect's own command line
     opening     the source of the settings
     source      the `dispatcher.source.Source` that a tick asks
     server      the calls of the server's API, over httpx

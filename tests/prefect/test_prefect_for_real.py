@@ -4,6 +4,7 @@ whose containers really run `prefect flow-run execute`, and come to their right 
 `uv` makes the environment once, in `.prefect-server` at the top of the checkout.
 """
 
+import json
 import os
 import subprocess
 from datetime import timedelta
@@ -15,6 +16,7 @@ import pytest
 from dispatcher.settings import Settings
 from dispatcher.ticking import tick
 from dispatcher.wiring import wire
+from providers import registry
 from tests.stores.postgres_server import free_port, server
 
 pytestmark = pytest.mark.long
@@ -23,6 +25,7 @@ pytest_plugins = ["providers.emulators.fixtures"]
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = ROOT / ".prefect-server"
 PINNED = ("prefect==3.8.8", "fastapi<0.141")
+PLUG_IN = "import dispatcher.prefect.collection"
 TICKS = 2000
 """More than it takes: each asks a server that is busy with the job's own calls."""
 STARTS = 600
@@ -48,6 +51,15 @@ def prefect_command() -> Path:
         python = str(ENVIRONMENT / "bin" / "python")
         subprocess.run(["uv", "pip", "install", "--quiet", "--python", python, *PINNED], check=True)
     return command
+
+
+@pytest.fixture(scope="module")
+def people_command(prefect_command) -> Path:
+    """Prefect's command line with the plug-in: this checkout, installed beside it."""
+    python = str(ENVIRONMENT / "bin" / "python")
+    if subprocess.run([python, "-c", PLUG_IN], capture_output=True, check=False).returncode:
+        subprocess.run(["uv", "pip", "install", "--quiet", "--python", python, "-e", ROOT], check=True)
+    return prefect_command
 
 
 @pytest.fixture
@@ -100,6 +112,25 @@ def deployment(api, name, entrypoint, directory, **variables):
 
 def names_of(api, flow_run):
     return [state["name"] for state in api.get("flow_run_states/", params={"flow_run_id": flow_run}).json()]
+
+
+def test_prefects_own_command_line_makes_push_pools(api, people_command, tmp_path):
+    environment = {**os.environ, "PREFECT_API_URL": str(api.base_url).rstrip("/"), "PREFECT_HOME": str(tmp_path / "people")}
+
+    def prefect(*words):
+        return subprocess.run(
+            [people_command, *words], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    made = prefect("work-pool", "create", "nightly", "--type", "ecs:push")
+    assert made.returncode == 0, made.stdout + made.stderr
+    there = api.get("work_pools/nightly").json()
+    assert (there["type"], there["base_job_template"]) == ("ecs:push", registry.default_template("ecs:push"))
+    shown = prefect("work-pool", "get-default-base-job-template", "--type", "modal:push")
+    assert json.loads(shown.stdout) == registry.default_template("modal:push")
+    started = prefect("worker", "start", "--pool", "nightly")
+    assert started.returncode == 1
+    assert "Workers are not required for push work pools" in " ".join((started.stdout + started.stderr).split())
 
 
 def test_flow_runs_of_a_real_server_come_to_their_right_ends(api, prefect_command, tmp_path, ecs_emulator):
