@@ -1,7 +1,5 @@
 """A real Prefect server on PostgreSQL, in a virtual environment of its own. Its flow runs start as tasks of the ECS emulator,
 whose containers really run `prefect flow-run execute`, and come to their right ends in Prefect's own states.
-
-`uv` makes the environment once, in `.prefect-server` at the top of the checkout.
 """
 
 import json
@@ -17,15 +15,12 @@ from dispatcher.settings import Settings
 from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 from providers import registry
+from tests.prefect.installed import VERSION, prefect_bin
 from tests.stores.postgres_server import free_port, server
 
 pytestmark = pytest.mark.long
 pytest_plugins = ["providers.emulators.fixtures"]
 
-ROOT = Path(__file__).parents[2]
-ENVIRONMENT = ROOT / ".prefect-server"
-PINNED = ("prefect==3.8.8", "fastapi<0.141")
-PLUG_IN = "import dispatcher.prefect.collection"
 TICKS = 2000
 """More than it takes: each asks a server that is busy with the job's own calls."""
 STARTS = 600
@@ -45,21 +40,8 @@ def bad():
 
 @pytest.fixture(scope="module")
 def prefect_command() -> Path:
-    command = ENVIRONMENT / "bin" / "prefect"
-    if not command.exists():
-        subprocess.run(["uv", "venv", "--quiet", "--clear", ENVIRONMENT], check=True)
-        python = str(ENVIRONMENT / "bin" / "python")
-        subprocess.run(["uv", "pip", "install", "--quiet", "--python", python, *PINNED], check=True)
-    return command
-
-
-@pytest.fixture(scope="module")
-def people_command(prefect_command) -> Path:
-    """Prefect's command line with the plug-in: this checkout, installed beside it."""
-    python = str(ENVIRONMENT / "bin" / "python")
-    if subprocess.run([python, "-c", PLUG_IN], capture_output=True, check=False).returncode:
-        subprocess.run(["uv", "pip", "install", "--quiet", "--python", python, "-e", ROOT], check=True)
-    return prefect_command
+    """Prefect's command line, with this checkout's plug-in."""
+    return prefect_bin() / "prefect"
 
 
 @pytest.fixture
@@ -80,7 +62,7 @@ def api(prefect_command, tmp_path):
     retries = httpx.HTTPTransport(retries=12)  # it waits longer before each try
     client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/", transport=retries, timeout=STARTS)
     try:
-        assert client.get("admin/version").json() == "3.8.8", (tmp_path / "server.log").read_text()
+        assert client.get("admin/version").json() == VERSION, (tmp_path / "server.log").read_text()
         yield client
     finally:
         client.close()
@@ -114,12 +96,12 @@ def names_of(api, flow_run):
     return [state["name"] for state in api.get("flow_run_states/", params={"flow_run_id": flow_run}).json()]
 
 
-def test_prefects_own_command_line_makes_push_pools(api, people_command, tmp_path):
+def test_prefects_own_command_line_makes_push_pools(api, prefect_command, tmp_path):
     environment = {**os.environ, "PREFECT_API_URL": str(api.base_url).rstrip("/"), "PREFECT_HOME": str(tmp_path / "people")}
 
     def prefect(*words):
         return subprocess.run(
-            [people_command, *words], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+            [prefect_command, *words], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
         )
 
     made = prefect("work-pool", "create", "nightly", "--type", "ecs:push")

@@ -1,0 +1,45 @@
+"""Prefect in a virtual environment of its own, `.prefect-server` at the top of the checkout: its server, its command line with
+this checkout's plug-in, and the newest worker packages with their base job templates. `uv` makes it once for the processes of a
+test run.
+"""
+
+import fcntl
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = ROOT / ".prefect-server"
+VERSION = "3.8.8"
+WORKERS = ("prefect-aws", "prefect-azure", "prefect-docker", "prefect-gcp", "prefect-kubernetes")
+PACKAGES = (f"prefect=={VERSION}", "fastapi<0.141", *WORKERS)
+PRINT_TEMPLATES = """
+import json
+from prefect.workers.base import BaseWorker
+types = [name for name in BaseWorker.get_all_available_worker_types() if not name.endswith(":push")]
+print(json.dumps({name: BaseWorker.get_worker_class_from_type(name).get_default_base_job_template() for name in types}))
+"""
+
+
+@cache
+def prefect_bin() -> Path:
+    """The folder of its commands."""
+    with (ROOT / ".prefect-server.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made_of = ENVIRONMENT / "made-of.txt"
+        if not made_of.exists() or made_of.read_text() != "\n".join(PACKAGES):
+            subprocess.run([sys.executable, "-m", "uv", "venv", "--quiet", "--allow-existing", ENVIRONMENT], check=True)
+            python = str(ENVIRONMENT / "bin" / "python")
+            words = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--upgrade", "--python", python]
+            subprocess.run([*words, *PACKAGES, "-e", ROOT], check=True)
+            made_of.write_text("\n".join(PACKAGES))
+    return ENVIRONMENT / "bin"
+
+
+@cache
+def templates():
+    """The default base job templates of the worker types, by type, as the newest packages have them."""
+    printed = subprocess.run([prefect_bin() / "python", "-c", PRINT_TEMPLATES], capture_output=True, text=True, check=True)
+    return json.loads(printed.stdout.splitlines()[-1])
