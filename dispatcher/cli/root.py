@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "plan": ("configuration:plan", "Show what a configuration file would change."),
     "apply": ("configuration:apply", "Change the stored configuration to what a file says."),
     "export": ("configuration:export", "Write the stored configuration to a file."),
+    "import": ("importing:import_", "Write a prefect.yaml as a configuration file."),
     "init": ("init:init", "Write a first configuration file."),
     "schema": ("configuration:schema", "Show the JSON Schema of configuration files."),
     "tick": ("tick:tick", "Dispatch the due runs, once."),

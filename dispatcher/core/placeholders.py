@@ -26,7 +26,8 @@ MAX_DEPTH = 64
 """How deep objects and lists may nest, in a template and in a value."""
 
 _PLACEHOLDER = re.compile(r"\{\{\s*+([\w.\-\[\]$]++)\s*+\}\}")
-_RESOLVED_BY_PREFECT = ("prefect.blocks.", "prefect.variables.")
+PREFECT_BLOCKS, PREFECT_VARIABLES = "prefect.blocks.", "prefect.variables."
+_RESOLVED_BY_PREFECT = (PREFECT_BLOCKS, PREFECT_VARIABLES)
 _NEVER_LOOKED_UP = ("$", *_RESOLVED_BY_PREFECT)
 _CACHED_LENGTH = 512
 

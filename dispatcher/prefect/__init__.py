@@ -13,6 +13,7 @@
     reporting   ends, cancellations and deletions, in both directions
     standing    how things stand, for people
     parting     the way back: pools become our own
+    project     pure: a `prefect.yaml` as a configuration of ours; with `project_schedules` and `lookups`
 
 Only `dispatcher.wiring` and the commands import this room, where the settings name a server.
 """
