@@ -10,6 +10,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = ROOT / ".prefect-server"
 VERSION = "3.8.8"
@@ -21,6 +23,10 @@ from prefect.workers.base import BaseWorker
 types = [name for name in BaseWorker.get_all_available_worker_types() if not name.endswith(":push")]
 print(json.dumps({name: BaseWorker.get_worker_class_from_type(name).get_default_base_job_template() for name in types}))
 """
+
+
+INSTALLED = pytest.param("installed", marks=pytest.mark.long)
+"""The name of a template that is read from the newest packages: `template` gives it."""
 
 
 @cache
@@ -38,8 +44,13 @@ def prefect_bin() -> Path:
     return ENVIRONMENT / "bin"
 
 
+def template(kind):
+    """The default base job template of a worker type, as its newest package has it."""
+    return templates()[kind]
+
+
 @cache
 def templates():
-    """The default base job templates of the worker types, by type, as the newest packages have them."""
+    """The default base job templates of the worker types, by type."""
     printed = subprocess.run([prefect_bin() / "python", "-c", PRINT_TEMPLATES], capture_output=True, text=True, check=True)
     return json.loads(printed.stdout.splitlines()[-1])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 from botocore.loaders import Loader
@@ -19,11 +17,12 @@ from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 from providers.emulators.base import Emulator
 from providers.vertex_ai.shape import fitted
+from tests.prefect import installed
 from tests.providers.container_instance import arm_schema
 
+pytestmark = pytest.mark.long
 pytest_plugins = ["providers.emulators.fixtures"]
 
-TEMPLATES = Path(__file__).resolve().parents[3] / "shared" / "reference" / "prefect-templates"
 IMAGE = "docker.io/library/busybox:1.37"
 AZURE = {
     "subscription_id": "00000000-0000-0000-0000-000000000000",
@@ -32,22 +31,23 @@ AZURE = {
 }
 CASES = {
     "ecs": ("ecs_emulator", ("ecs:push", "ecs"), {}),
-    "cloud-run-v2-push": ("cloud_run_emulator", ("cloud-run-v2:push",), {}),
-    "cloud-run-v2": ("cloud_run_emulator", ("cloud-run-v2",), {}),
-    "cloud-run-push": ("cloud_run_emulator", ("cloud-run:push",), {"credentials": "team"}),
-    "cloud-run": ("cloud_run_emulator", ("cloud-run",), {}),
+    "cloud-run-v2": ("cloud_run_emulator", ("cloud-run-v2:push", "cloud-run-v2"), {}),
+    "cloud-run": ("cloud_run_emulator", ("cloud-run:push", "cloud-run"), {"credentials": "team"}),
     "vertex-ai": ("vertex_ai_emulator", ("vertex-ai",), {"region": "us-central1"}),
-    "azure-container-instance-push": ("container_instance_emulator", ("azure-container-instance:push",), AZURE),
-    "azure-container-instance": ("container_instance_emulator", ("azure-container-instance",), AZURE),
+    "azure-container-instance": (
+        "container_instance_emulator",
+        ("azure-container-instance:push", "azure-container-instance"),
+        AZURE,
+    ),
 }
-"""Template file -> the emulator, the pool types it is exported from, the variables it requires."""
+"""Template -> the emulator, the pool types it serves, the variables it requires."""
 ALL = [(name, kind) for name, (_, kinds, _) in CASES.items() for kind in kinds]
 
 
 @pytest.mark.parametrize(("name", "pool_type"), ALL, ids=[f"{name} as {kind}" for name, kind in ALL])
-def test_an_exported_template_makes_a_pool_whose_run_is_accepted_and_ends(name, pool_type, tmp_path, request):
+def test_a_template_of_the_newest_packages_makes_a_pool_whose_run_is_accepted_and_ends(name, pool_type, tmp_path, request):
     fixture, _, required = CASES[name]
-    template = exported(name)
+    template = installed.template(name)
     emulator: Emulator = request.getfixturevalue(fixture)
     wiring = wire(
         Settings.from_environment(
@@ -73,14 +73,6 @@ def test_an_exported_template_makes_a_pool_whose_run_is_accepted_and_ends(name, 
     assert ticked(wiring, run.id).state is RunState.COMPLETED
     assert sum(emulator.starts.values()) == 1
     wiring.store.close()
-
-
-def exported(name: str) -> dict[str, Any]:
-    """The template as `prefect work-pool inspect` prints it."""
-    path = TEMPLATES / f"{name}.json"
-    if not path.exists():
-        pytest.skip("the folder with Prefect's exported templates is not beside this checkout")
-    return json.loads(path.read_text())
 
 
 def ticked(wiring, run_id):

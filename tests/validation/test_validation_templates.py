@@ -1,6 +1,4 @@
-import json
 from copy import deepcopy
-from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -9,6 +7,7 @@ from dispatcher.core.own_values import NAMES
 from dispatcher.core.templates import render
 from dispatcher.errors import InvalidTemplate
 from dispatcher.validation import check_base_job_template
+from tests.prefect import installed
 
 HERE = "variables.properties"
 BLOCK_RULE = (
@@ -96,16 +95,9 @@ def test_templates_as_prefect_writes_them_are_accepted(template):
     render(template, {})
 
 
-def exported_templates():
-    """Prefect's own files, where the reference folder lies beside the checkout."""
-    return sorted((Path(__file__).parents[3] / "shared" / "reference" / "prefect-templates").glob("*.json"))
-
-
-def test_templates_exported_from_prefect_are_accepted_unmodified():
-    if not exported_templates():
-        pytest.skip("the reference folder with Prefect's templates is not beside this checkout")
-    for path in exported_templates():
-        template = json.loads(path.read_text())
+@pytest.mark.long
+def test_the_templates_of_the_newest_packages_of_prefect_are_accepted_unmodified():
+    for template in installed.templates().values():
         check_base_job_template(template)
         render(template, {})
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import json
-from pathlib import Path
 
 import pytest
 
@@ -14,10 +13,10 @@ from providers.base import Accepted, Finding, Job, Rejected
 from providers.cloud_run import checking
 from providers.cloud_run.place import Place
 from providers.cloud_run.rendering import body_of
+from tests.prefect import installed
 from tests.providers.cloud_run.builders import IMAGE, NAME, OURS, TEMPLATES, a_job, submitted
 from tests.providers.garbage import garbage
 
-PREFECT = Path(__file__).resolve().parents[4] / "shared" / "reference" / "prefect-templates"
 TASK = "job_body.template.template"
 LIMITS = f"{TASK}.containers[0].resources.limits"
 
@@ -210,13 +209,13 @@ EXCLUSIVE = {"network_interfaces": ("vpc_connector_name",)}
 """Variables that exclude each other: the first is tried without the others."""
 
 
-def exported():
-    templates = {f"prefect {path.parent.name} {path.stem}": path for path in sorted(PREFECT.glob("**/cloud-run*.json"))}
-    return {name: json.loads(path.read_text()) for name, path in templates.items()}
+PREFECTS = [pytest.param(kind, marks=pytest.mark.long) for kind in ("cloud-run", "cloud-run-v2")]
+"""The types of the newest prefect-gcp."""
 
 
-@pytest.mark.parametrize(("name", "template"), [("ours", OURS), *exported().items()], ids=["ours", *exported()])
-def test_every_declared_variable_is_found_in_the_request_or_says_why_not(name, template):
+@pytest.mark.parametrize("name", ["ours", *PREFECTS])
+def test_every_declared_variable_is_found_in_the_request_or_says_why_not(name):
+    template = OURS if name == "ours" else installed.template(name)
     declared = template["variables"]["properties"]
     for without in (set(), {"network_interfaces"}, {"vpc_connector_name"}):
         markers = {variable: marker(variable, schema) for variable, schema in declared.items() if variable not in without}
@@ -237,9 +236,9 @@ def request_of(configuration):
     return json.dumps([place.parent, needs.place, body])
 
 
-@pytest.mark.parametrize("template", exported().values(), ids=exported())
-def test_an_exported_template_is_accepted_unmodified_and_has_no_remarks(provider, template):
-    configuration = render(template, {"image": IMAGE})
+@pytest.mark.parametrize("kind", PREFECTS)
+def test_a_template_of_prefect_is_accepted_unmodified_and_has_no_remarks(provider, kind):
+    configuration = render(installed.template(kind), {"image": IMAGE})
     checked = check(configuration)
     assert (checked.faults, checked.warnings) == ((), ())
     submitted(provider, Job(name=NAME, configuration=configuration))

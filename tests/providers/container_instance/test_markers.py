@@ -1,7 +1,6 @@
 """Every variable of a template is found in the request, or in a list that says why it is in none."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -9,10 +8,9 @@ from dispatcher.core.templates import render
 from providers.base import Accepted, Job
 from providers.container_instance.checking import ELSEWHERE, NO_EFFECT, READ, check
 from providers.registry import default_template
+from tests.prefect import installed
 from tests.providers.container_instance.builders import IDENTITY, SUBSCRIPTION, provider_for
 
-SHARED = Path(__file__).resolve().parents[4] / "shared" / "reference" / "prefect-templates"
-PREFECTS = ("azure-container-instance-push", "azure-container-instance", "newest/azure-container-instance")
 ENTRIES = {"marker": {"client_id": "marker"}, "marker-password": {"value_env": "MARKER"}}
 MARKERS = {
     "name": "marker-name",
@@ -61,31 +59,32 @@ COMPANIONS = {"gpu_count": ("gpu_sku",), "gpu_sku": ("gpu_count",)}
 LEAST = {"subscription_id": SUBSCRIPTION, "resource_group_name": "rg", "image": "alpine"}
 
 
-def template_of(name: str) -> dict:
-    if name == "ours":
-        return default_template("azure-container-instance:push")
-    path = SHARED / f"{name}.json"
-    if not path.exists():
-        pytest.skip(f"Prefect's template is not at {path}")
-    return json.loads(path.read_text())
+OURS = default_template("azure-container-instance:push")
 
 
-def variables_of(name: str) -> list[str]:
-    if name != "ours" and not (SHARED / f"{name}.json").exists():
-        return ["image"]  # skipped by its own words
-    return list(template_of(name)["variables"]["properties"])
-
-
-@pytest.mark.parametrize(
-    ("template", "variable"), [(name, variable) for name in ("ours", *PREFECTS) for variable in variables_of(name)]
-)
-def test_a_marker_is_found_in_the_request_or_its_absence_has_a_reason(start, monkeypatch, template, variable):
+@pytest.mark.parametrize("variable", OURS["variables"]["properties"])
+def test_a_marker_is_found_in_the_request_or_its_absence_has_a_reason(start, monkeypatch, variable):
     monkeypatch.setenv("MARKER", "hush")
-    aci = start()
+    check_marker(start(), OURS, variable)
+
+
+@pytest.mark.long
+def test_so_is_one_of_every_variable_of_the_newest_template_of_prefect(start, monkeypatch):
+    monkeypatch.setenv("MARKER", "hush")
+    aci, template = start(), installed.template("azure-container-instance")
+    assert template["variables"]["properties"].keys() <= MARKERS.keys()
+    for variable in template["variables"]["properties"]:
+        check_marker(aci, template, variable)
+
+
+def check_marker(aci, template, variable):
+    aci.calls.reset()
     variables = {**LEAST, **{name: MARKERS[name] for name in (variable, *COMPANIONS.get(variable, ()))}}
-    configuration = render(template_of(template), variables)
+    configuration = render(template, variables)
     assert check(configuration).faults == ()
-    outcome = provider_for(aci, credentials=ENTRIES).submit(Job(name="r0001-1", configuration=configuration))
+    outcome = provider_for(aci, credentials=ENTRIES).submit(
+        Job(name=f"r{list(MARKERS).index(variable):04}-1", configuration=configuration)
+    )
     assert isinstance(outcome, Accepted), outcome
     (request,) = aci.calls.requests("ContainerGroups_CreateOrUpdate")
     text = json.dumps(request)

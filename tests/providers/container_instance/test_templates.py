@@ -1,18 +1,15 @@
 """Base job templates, ours and Prefect's own, come to bodies that the emulator and Microsoft's schema both accept."""
 
-import json
-from pathlib import Path
-
 import pytest
 
 from dispatcher.core.templates import render
 from dispatcher.validation import check_base_job_template, check_job_variables
 from providers.base import Accepted, Job
 from providers.registry import default_template
+from tests.prefect import installed
 from tests.providers.container_instance import arm_schema
 from tests.providers.container_instance.builders import IDENTITY, SUBSCRIPTION, a_template, provider_for
 
-PREFECT = Path(__file__).resolve().parents[4] / "shared" / "reference" / "prefect-templates"
 ENTRIES = {"team": {"client_id": "client"}, "registry": {"username": "user", "password_env": "REGISTRY_PASSWORD"}}
 LEAST = {"resource_group_name": "rg", "subscription_id": SUBSCRIPTION, "aci_credentials": "team", "image": "alpine:3"}
 SUBNET = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net/subnets/jobs"
@@ -34,15 +31,7 @@ EVERYTHING = {
 
 def templates():
     yield pytest.param(lambda: default_template("azure-container-instance:push"), id="ours")
-    for name in ("azure-container-instance-push", "azure-container-instance"):
-        yield pytest.param(lambda name=name: prefects(name), id=name)
-
-
-def prefects(name: str) -> dict:
-    path = PREFECT / f"{name}.json"
-    if not path.exists():
-        pytest.skip(f"Prefect's template is not at {path}")
-    return json.loads(path.read_text())
+    yield pytest.param(lambda: installed.template("azure-container-instance"), id="installed", marks=pytest.mark.long)
 
 
 @pytest.fixture
@@ -118,10 +107,11 @@ def test_our_templates_own_variables_reach_their_places_too(put):
     assert body["properties"]["imageRegistryCredentials"] == [{"server": "docker.io", "username": "user", "password": "hush"}]
 
 
+@pytest.mark.long
 def test_prefects_variable_names_are_ours():
     ours = default_template("azure-container-instance:push")["variables"]["properties"]
     left_out = {"stream_output", "task_watch_poll_interval"}
-    assert prefects("azure-container-instance-push")["variables"]["properties"].keys() - ours.keys() == left_out
+    assert installed.template("azure-container-instance")["variables"]["properties"].keys() - ours.keys() == left_out
 
 
 def test_a_template_of_ones_own_keeps_what_it_says(put):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,9 +14,9 @@ from dispatcher.settings import Settings
 from dispatcher.ticking import tick
 from dispatcher.wiring import wire
 from providers import registry
+from tests.prefect import installed
+from tests.prefect.installed import INSTALLED
 from tests.providers.docker.engines import IMAGE
-
-EXPORTED = Path(__file__).resolve().parents[4] / "shared" / "reference" / "prefect-templates" / "docker.json"
 
 
 class LaterClock(SystemClock):
@@ -47,11 +46,9 @@ def ticked(wiring, run, problems=0):
     return wiring.store.get(run.id)
 
 
-@pytest.mark.parametrize("template", ["exported", "default"])
+@pytest.mark.parametrize("template", [INSTALLED, "default"])
 def test_a_template_makes_a_pool_whose_run_is_accepted_ends_and_leaves_nothing(template, wiring, engine):
-    if template == "exported" and not EXPORTED.exists():
-        pytest.skip("the folder with Prefect's exported templates is not beside this checkout")
-    base = json.loads(EXPORTED.read_text()) if template == "exported" else registry.default_template("docker")
+    base = installed.template("docker") if template == "installed" else registry.default_template("docker")
     pool = wiring.client.create_work_pool("moved", type="docker", base_job_template=base)
     assert pool.base_job_template == base
     variables = {

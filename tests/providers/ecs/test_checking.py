@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from copy import deepcopy
-from pathlib import Path
 
 import pytest
 
@@ -14,10 +13,11 @@ from dispatcher.core.templates import render
 from providers import registry
 from providers.base import Finding, Job, Rejected
 from providers.ecs.checking import check
+from tests.prefect import installed
+from tests.prefect.installed import INSTALLED
 from tests.providers.ecs.builders import NAME, OURS, PREFECT, a_configuration
 from tests.providers.garbage import garbage
 
-EXPORTED = Path(__file__).resolve().parents[4] / "shared" / "reference" / "prefect-templates"
 ROLE = "arn:aws:iam::123456789012:role/x"
 MAIN = "task_definition.containerDefinitions[0]"
 OVERRIDES = "task_run_request.overrides"
@@ -159,17 +159,12 @@ def test_a_main_container_that_is_not_essential_is_reported():
     )
 
 
-def exported():
-    """Prefect's own templates, where the folder that holds them is beside this checkout."""
-    return sorted(EXPORTED.rglob("ecs.json"))
-
-
-def test_prefects_templates_are_checked_clean_as_they_are():
-    templates = [PREFECT, *(json.loads(path.read_text()) for path in exported())]
-    for template in templates:
-        for kind in ("ecs", "ecs:push"):
-            checked = registry.check(kind, render(template, {"image": "busybox"}))
-            assert (checked.faults, checked.warnings) == ((), ())
+@pytest.mark.parametrize("name", ["prefect", INSTALLED])
+def test_prefects_templates_are_checked_clean_as_they_are(name):
+    template = PREFECT if name == "prefect" else installed.template("ecs")
+    for kind in ("ecs", "ecs:push"):
+        checked = registry.check(kind, render(template, {"image": "busybox"}))
+        assert (checked.faults, checked.warnings) == ((), ())
 
 
 def test_the_default_templates_are_checked_clean():

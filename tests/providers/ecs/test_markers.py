@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import boto3
 import pytest
@@ -16,10 +15,11 @@ from providers.ecs.checking import check
 from providers.ecs.definition import given_definition
 from providers.ecs.preparation import Preparation
 from providers.ecs.rules import NO_EFFECT, READ
+from tests.prefect import installed
+from tests.prefect.installed import INSTALLED
 from tests.providers.ecs.builders import NAME, PREFECT
 from tests.providers.emulators.ecs.builders import a_fargate_definition
 
-EXPORTED = Path(__file__).resolve().parents[4] / "shared" / "reference" / "prefect-templates"
 ROLE = "arn:aws:iam::123456789012:role/marker"
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:marker"
 LOGS = {"configure_cloudwatch_logs": True, "execution_role_arn": ROLE}
@@ -61,19 +61,16 @@ ELSEWHERE = {
 """Variables whose effect is not in a request to ECS or EC2."""
 
 
-def templates():
-    """Ours, one in the shape of Prefect's, and Prefect's own where the folder that holds them is beside this checkout."""
-    exported = {str(path.relative_to(EXPORTED)): json.loads(path.read_text()) for path in sorted(EXPORTED.rglob("ecs.json"))}
-    return {"ours": registry.default_template("ecs:push"), "prefect": PREFECT, **exported}
+@pytest.fixture(params=["ours", "prefect", INSTALLED])
+def template(request):
+    """Ours, one in the shape of Prefect's, and the one of the newest prefect-aws."""
+    held = {"ours": registry.default_template("ecs:push"), "prefect": PREFECT}
+    return held.get(request.param) or installed.template("ecs")
 
 
-TEMPLATES = templates()
-
-
-def test_every_variable_has_a_marker_or_a_reason():
-    for name, template in TEMPLATES.items():
-        declared = set(template["variables"]["properties"])
-        assert declared <= MARKERS.keys() | ELSEWHERE.keys() | NO_EFFECT.keys(), name
+def test_every_variable_has_a_marker_or_a_reason(template):
+    declared = set(template["variables"]["properties"])
+    assert declared <= MARKERS.keys() | ELSEWHERE.keys() | NO_EFFECT.keys()
     assert all(reason for _, reason in NO_EFFECT.values())
     assert not MARKERS.keys() & NO_EFFECT.keys()
     assert not READ & NO_EFFECT.keys()
@@ -102,7 +99,6 @@ def vpc(aws):
     return boto3.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
 
 
-@pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES.keys())
 def test_every_variable_changes_what_aws_is_asked(template, aws, clients):
     boto3.client("ecs").register_task_definition(**a_fargate_definition("marker"))
     for variable in template["variables"]["properties"]:
@@ -116,7 +112,6 @@ def test_every_variable_changes_what_aws_is_asked(template, aws, clients):
         assert before != after, variable
 
 
-@pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES.keys())
 def test_a_setting_without_effect_is_reported_with_the_reason_when_it_asks_for_something(template):
     for variable in template["variables"]["properties"].keys() & NO_EFFECT.keys():
         checked = check(render(template, {"image": "busybox", variable: "marker"}))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from lightkube.models.batch_v1 import Job
@@ -17,9 +16,9 @@ from dispatcher.wiring import wire
 from providers import registry
 from providers.emulators.kubernetes import KubernetesEmulator
 from providers.kubernetes.shape import shape_faults
+from tests.prefect import installed
+from tests.prefect.installed import INSTALLED
 from tests.providers.kubernetes.builders import IMAGE
-
-EXPORTED = Path(__file__).resolve().parents[4] / "shared" / "reference" / "prefect-templates" / "kubernetes.json"
 
 
 class LaterClock(SystemClock):
@@ -55,18 +54,10 @@ def ticked(wiring, run, problems=0):
     return wiring.store.get(run.id)
 
 
-def templates():
-    if EXPORTED.exists():
-        return {"exported": json.loads(EXPORTED.read_text()), "default": registry.default_template("kubernetes")}
-    return {"default": registry.default_template("kubernetes")}
-
-
 @pytest.mark.parametrize("where", [{}, {"cluster_config": "prod"}], ids=["on the host's cluster", "on a named cluster"])
-@pytest.mark.parametrize("template", ["exported", "default"])
+@pytest.mark.parametrize("template", [INSTALLED, "default"])
 def test_a_template_makes_a_pool_whose_run_is_accepted_ends_and_leaves_nothing(template, where, wiring, cluster):
-    if template not in templates():
-        pytest.skip("the folder with Prefect's exported templates is not beside this checkout")
-    given = templates()[template]
+    given = installed.template("kubernetes") if template == "installed" else registry.default_template("kubernetes")
     assert wiring.client.create_work_pool("moved", type="kubernetes", base_job_template=given).base_job_template == given
     variables = {
         "image": IMAGE,
