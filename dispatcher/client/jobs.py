@@ -13,7 +13,7 @@ from typing import Any
 from dispatcher.core.own_values import OWN
 from dispatcher.core.placeholders import Placeholder, fill, is_looked_up, joined, placeholders, steps
 from dispatcher.core.samples import samples
-from dispatcher.core.templates import ENVIRONMENT, render, resolve
+from dispatcher.core.templates import ENVIRONMENT, is_block_reference, render, resolve
 from dispatcher.errors import Fault, InvalidTemplate, InvalidVariables, RenderError
 from dispatcher.events import log_event
 from dispatcher.models import WorkPool
@@ -44,6 +44,7 @@ class Jobs:
         """Raise `InvalidTemplate` for faults that no variable can correct. Warn of parts that are not used or not checked."""
         template = pool.base_job_template
         warnings = [f"base_job_template.{key}: is not read; remove it" for key in sorted(template.keys() - PARTS)]
+        warnings += _blocks_left_out(template)
         checked = self._ask(pool, render(template, {}))
         fixed = self._fixed(pool, checked)
         if fixed:
@@ -122,6 +123,16 @@ class Jobs:
     def _report(self, texts: Iterable[str]) -> None:
         for text in dict.fromkeys(texts):
             self._warn(text)
+
+
+def _blocks_left_out(template: Level) -> Iterator[str]:
+    """Warnings of defaults that refer to Prefect blocks: jobs are made without them."""
+    for name, schema in (template["variables"].get("properties") or {}).items():
+        if isinstance(schema, Mapping) and is_block_reference(schema.get("default")):
+            yield (
+                f"base_job_template.variables.properties.{name}.default: refers to a Prefect block, and blocks are not looked "
+                "up: the identity of the dispatcher's host is used; or name an entry of DISPATCHER_CREDENTIALS"
+            )
 
 
 def _raise(template: Level, findings: Iterable[Finding]) -> None:

@@ -16,6 +16,7 @@ from dispatcher.prefect.flow_runs import FlowRun, run_of, unresolved_fault, vari
 from dispatcher.prefect.identity import run_id
 from dispatcher.prefect.owed import shown_run
 from dispatcher.prefect.server import PAGE, Server
+from dispatcher.prefect.variables import Variables
 from dispatcher.records import Snapshot
 from dispatcher.store import Store
 
@@ -40,6 +41,7 @@ class Bringing:
     is_over: Callable[[], bool]
     crashed: Callable[[FlowRun, Run], None]
     """Reports a run that could not be rendered: the server has not heard of it yet."""
+    variables: Variables
     deployments: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def bring(self) -> int:
@@ -60,7 +62,8 @@ class Bringing:
         flow_runs = [flow_run for flow_run in page if not flow_run.retries_in_process]
         self._read_deployments(flow_runs)
         for flow_run in flow_runs:
-            variables = variables_of(flow_run, self.deployments.get(flow_run.deployment_id or ""), self.pool)
+            deployment = self.deployments.get(flow_run.deployment_id or "")
+            variables = self.variables.filled_all(variables_of(flow_run, deployment, self.pool))
             known = waiting.get(flow_run.id)
             if known is not None and known.job_variables == variables and known.queue == flow_run.queue:
                 continue

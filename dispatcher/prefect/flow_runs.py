@@ -94,9 +94,9 @@ def variables_of(flow_run: FlowRun, deployment: Mapping[str, Any] | None, pool: 
 
 
 def unresolved_fault(variables: Mapping[str, Any]) -> str:
-    """Why job variables cannot be used: they name a block or a variable of Prefect, which would arrive as literal text."""
+    """Why job variables cannot be used: they name a block, or a variable that does not exist, which would be literal text."""
     names = [f"{placeholder.path}: {{{{ {placeholder.name} }}}}" for placeholder in unresolved(variables)]
-    fix = "is resolved by Prefect's workers alone: give the value, or let the provider read a secret by a reference to it"
+    fix = "is a block, or no variable of the server: give the value, or let the provider read a secret by a reference to it"
     return f"job variables: {', '.join(names[:3])} {fix}" if names else ""
 
 

@@ -48,8 +48,17 @@ class ForJobs:
 class Mirroring:
     """Makes pools of ours what the server's pools are."""
 
-    def __init__(self, store: Store, jobs: ForJobs, new_id: Callable[[], UUID], problem_of: ProblemOf | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        jobs: ForJobs,
+        new_id: Callable[[], UUID],
+        problem_of: ProblemOf | None = None,
+        fill: Callable[[Any], Any] = lambda template: template,
+    ) -> None:
+        """`fill` replaces the server's variables in a template."""
         self._store, self._jobs, self._new_id, self._problem_of = store, jobs, new_id, problem_of or problem_in
+        self._fill = fill
 
     def mirror(
         self, there: Mapping[str, Any], queues: Sequence[Mapping[str, Any]], now: datetime
@@ -79,11 +88,12 @@ class Mirroring:
         return [f"Prefect: work pool {pool.name!r} is paused: {GONE}" for pool in left]
 
     def _wanted(self, there: Mapping[str, Any], queues: Sequence[Mapping[str, Any]], now: datetime) -> tuple[WorkPool, str]:
+        template = self._fill(there.get("base_job_template")) or _default_template(str(there.get("type")))
         pool = WorkPool(
             id=self._new_id(),  # the same pool in another store has another
             name=str(there.get("name")),
             type=str(there.get("type")),
-            base_job_template=adapted(there.get("base_job_template") or _default_template(str(there.get("type"))), self._jobs),
+            base_job_template=adapted(template, self._jobs),
             queues=_queues(queues),
             concurrency_limit=there.get("concurrency_limit"),
             paused=bool(there.get("is_paused")),

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from dispatcher.clock import Clock
+from dispatcher.core.placeholders import MISSING
 from dispatcher.errors import SourceError
 from dispatcher.prefect.flow_runs import FlowRun, flow_run_in
 
@@ -125,6 +126,11 @@ class Server:
     def set_pid(self, flow_run_id: str, pid: str) -> None:
         """Note where the flow run's job is."""
         self._done("PATCH", f"flow_runs/{flow_run_id}", {"infrastructure_pid": pid})
+
+    def variable(self, name: str) -> Any:
+        """The value of a variable; `MISSING` where there is none of that name."""
+        answer = self._call("GET", f"variables/name/{_quoted(name)}", None)
+        return MISSING if answer.code == 404 else _body(answer).get("value")
 
     # The server itself
 

@@ -18,6 +18,7 @@ from dispatcher.prefect.identity import own_transitions
 from dispatcher.prefect.mirroring import NAME, ForJobs, Mirroring, ProblemOf
 from dispatcher.prefect.reporting import Reporting, claim_state, give_back, report_end, report_started
 from dispatcher.prefect.server import Server
+from dispatcher.prefect.variables import Variables
 from dispatcher.store import Store
 from dispatcher.ticking.seam import attempted, words
 from providers import registry
@@ -58,11 +59,14 @@ class PrefectSource:
     """Why a pool of the server cannot be used; None: what is checked when a pool is saved here."""
     _pools: dict[str, WorkPool] = field(default_factory=dict)
     _deployments: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Of this tick: the job variables of a claimed flow run are compared with those that its job was made from."""
+    """Of this tick, as the variables: the job variables of a claimed flow run are compared with those of its job."""
+
+    def __post_init__(self) -> None:
+        self._variables = Variables(self.server)
 
     def bring(self, pools: Sequence[str] | None, deadline: datetime) -> Sequence[str]:
         """See `Source.bring`."""
-        self._pools, self._deployments = {}, {}
+        self._pools, self._deployments, self._variables = {}, {}, Variables(self.server)
         problems = list[str]()
         listed = self.server.pools(self.served.types, self.served.names)
         there = [pool for pool in listed if pools is None or pool.get("name") in pools]
@@ -113,7 +117,7 @@ class PrefectSource:
         self.server.poll(name)
         self._reporting(pool, deadline).cancel_requested()
         is_over = self._is_over(deadline)
-        bringing = Bringing(self.store, self.server, pool, now, is_over, self._crashed, self._deployments)
+        bringing = Bringing(self.store, self.server, pool, now, is_over, self._crashed, self._variables, self._deployments)
         bringing.bring()
         return [f"Prefect: work pool {name!r}: its newest template is not used: {problem}"] if problem else []
 
@@ -128,7 +132,10 @@ class PrefectSource:
         if flow_run is None:
             return Withdrawn("its flow run was deleted in Prefect")
         pool = self._pools.get(run.pool) or self.store.pool(run.pool)
-        if pool is None or variables_of(flow_run, self._deployment(flow_run), pool) == run.job_variables:
+        if pool is None:
+            return None
+        variables = variables_of(flow_run, self._deployment(flow_run), pool)
+        if self._variables.filled_all(variables) == run.job_variables:
             return None
         give_back(self.server, flow_run.id, run, run.due_at)
         return Withdrawn("its job variables were changed in Prefect, and another run will take its place")
@@ -143,7 +150,7 @@ class PrefectSource:
         report_end(self.server, flow_run.id, run, RunState.CRASHED, run.reason)
 
     def _mirroring(self) -> Mirroring:
-        return Mirroring(self.store, self.jobs, self.clock.new_id, self.problem_of)
+        return Mirroring(self.store, self.jobs, self.clock.new_id, self.problem_of, self._variables.filled)
 
     def _reporting(self, pool: WorkPool, deadline: datetime) -> Reporting:
         return Reporting(self.store, self.server, pool, self.clock.now(), self._is_over(deadline))

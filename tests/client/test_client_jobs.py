@@ -159,6 +159,18 @@ def test_a_key_of_a_template_that_is_not_read_is_warned_of(dispatcher, warnings)
     assert "base_job_template.comment: is not read; remove it" in warnings
 
 
+@pytest.mark.parametrize("value", ["{{ prefect.blocks.aws-credentials.prod }}", {"$ref": {"block_document_id": "8a7fcf5e"}}])
+def test_a_default_that_refers_to_a_block_is_warned_of_when_a_pool_is_made_and_planned(dispatcher, warnings, value):
+    credentials = {"title": "Credentials", "type": "object", "block_type_slug": "aws-credentials", "properties": {}}
+    template = a_template(aws_credentials={**credentials, "default": value})
+    dispatcher.create_work_pool("p", type="process", base_job_template=template)
+    dispatcher.plan({"pools": {"other": {"type": "process", "base_job_template": template}}})
+    words = "base_job_template.variables.properties.aws_credentials.default: refers to a Prefect block"
+    own = [text for text in warnings if words in text]
+    assert len(own) == 2
+    assert all("the identity of the dispatcher's host is used" in text for text in own)
+
+
 def test_a_check_that_raises_is_a_fault():
     def broken(_type: str, _configuration: Mapping[str, Any]) -> Checked:
         raise ConfigurationError("region: is missing")

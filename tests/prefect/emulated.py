@@ -19,6 +19,7 @@ class EmulatedPrefect:
     def __init__(self, now, new_id=uuid4):
         self.now, self.new_id = now, new_id
         self.pools, self.queues, self.deployments, self.flow_runs = {}, {}, {}, {}
+        self.variables = {}
         self.calls, self.faults = [], []
         self.histories = {}
 
@@ -120,7 +121,7 @@ class EmulatedPrefect:
             raise httpx.ReadTimeout("timed out", request=request)
         return httpx.Response(code) if content is None else httpx.Response(code, json=content)
 
-    def _answer(self, method, path, body):  # noqa: C901 - one case for each call
+    def _answer(self, method, path, body):  # noqa: C901, PLR0912 - one case for each call
         match method, path.split("/"):
             case "GET", ["admin", "version"]:
                 return 200, "3.8.8"
@@ -139,6 +140,10 @@ class EmulatedPrefect:
             case "POST", ["deployments", "filter"]:
                 wanted = body["deployments"]["id"]["any_"]
                 return 200, self._page([deployment for key, deployment in self.deployments.items() if key in wanted], body)
+            case "GET", ["variables", "name", name]:
+                if name not in self.variables:
+                    return 404, {"detail": "Variable not found"}
+                return 200, {"name": name, "value": self.variables[name]}
             case "POST", ["flow_runs", "filter"]:
                 return 200, self._page(self._flow_runs(body), body)
             case "POST", ["flow_runs", flow_run, "set_state"]:

@@ -321,9 +321,59 @@ def test_a_block_or_a_variable_of_prefect_never_arrives_as_literal_text(bridge, 
     bridge.settle(2)
     assert prefect.state(flow_run) == "CRASHED"
     assert prefect.message(flow_run).startswith(
-        f"job variables: env.KEY: {{{{ {name} }}}} is resolved by Prefect's workers alone"
+        f"job variables: env.KEY: {{{{ {name} }}}} is a block, or no variable of the server"
     )
     assert bridge.run_of(flow_run) is None
+
+
+def test_a_variable_of_the_server_has_its_value_in_the_job(bridge, prefect):
+    prefect.variables |= {"region": "eu-central-1", "sizes": [1, 2], "text": "{{ prefect.variables.region }}"}
+    variables = {
+        "env": {
+            "REGION": "in {{ prefect.variables.region }}",
+            "SIZES": "{{ prefect.variables.sizes }} or so",
+            "TEXT": "{{prefect.variables.region}}",
+        }
+    }
+    flow_run = prefect.add_flow_run(deployment=prefect.add_deployment(job_variables=variables))
+    bridge.tick()
+    environment = bridge.run_of(flow_run).job_variables["env"]
+    assert {name: environment[name] for name in variables["env"]} == {
+        "REGION": "in eu-central-1",
+        "SIZES": "[1, 2] or so",
+        "TEXT": "eu-central-1",
+    }
+    assert prefect.state(flow_run) == "PENDING"
+
+
+def test_a_variable_that_changes_before_the_claim_counts(bridge, prefect):
+    prefect.variables["region"] = "eu-central-1"
+    later = bridge.clock.time + MINUTE / 2
+    deployment = prefect.add_deployment(job_variables={"env": {"REGION": "{{ prefect.variables.region }}"}})
+    flow_run = prefect.add_flow_run(at=later, deployment=deployment)
+    bridge.tick()
+    assert bridge.run_of(flow_run).job_variables["env"]["REGION"] == "eu-central-1"
+    prefect.variables["region"] = "us-east-1"
+    bridge.wait(MINUTE)
+    bridge.tick()
+    [started] = [run for run in bridge.runs_of(flow_run) if run.submission is not None]
+    assert started.job_variables["env"]["REGION"] == "us-east-1"
+    assert prefect.state(flow_run) == "PENDING"
+
+
+def test_a_template_has_the_values_of_the_servers_variables(bridge, prefect):
+    template = registry.default_template("ecs:push")
+    template["variables"]["properties"]["cluster"]["default"] = "{{ prefect.variables.cluster }}"
+    prefect.add_pool("templated", template=template)
+    prefect.variables["cluster"] = "blue"
+    bridge.tick()
+    stored = bridge.store.pool("templated")
+    assert stored.base_job_template["variables"]["properties"]["cluster"]["default"] == "blue"
+    bridge.tick()
+    assert bridge.store.pool("templated").version == stored.version
+    prefect.variables["cluster"] = "green"
+    bridge.tick()
+    assert bridge.store.pool("templated").base_job_template["variables"]["properties"]["cluster"]["default"] == "green"
 
 
 def test_a_template_whose_default_names_a_block_is_not_used(bridge, prefect):
