@@ -5,6 +5,7 @@
     source      the `dispatcher.source.Source` that a tick asks
     server      the calls of the server's API, over httpx
     answers     pure: what the answer to a guarded claim means
+    job_variables  what flow runs' jobs are made from, read once a tick
     variables   the server's variables, where a template or job variables name one
     identity    pure: ids that are derived, so that every call can be repeated
     flow_runs   pure: a flow run as the server shows it, and the run that we make of it

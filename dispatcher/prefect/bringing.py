@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from dispatcher.core.transitions import end
 from dispatcher.models import Run, RunState, WorkPool
-from dispatcher.prefect.flow_runs import FlowRun, run_of, unresolved_fault, variables_of
+from dispatcher.prefect.flow_runs import FlowRun, run_of, unresolved_fault
 from dispatcher.prefect.identity import run_id
+from dispatcher.prefect.job_variables import JobVariables
 from dispatcher.prefect.owed import shown_run
 from dispatcher.prefect.server import PAGE, Server
-from dispatcher.prefect.variables import Variables
 from dispatcher.records import Snapshot
 from dispatcher.store import Store
 
@@ -41,8 +41,7 @@ class Bringing:
     is_over: Callable[[], bool]
     crashed: Callable[[FlowRun, Run], None]
     """Reports a run that could not be rendered: the server has not heard of it yet."""
-    variables: Variables
-    deployments: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    job_variables: JobVariables
 
     def bring(self) -> int:
         """Add the runs that are new; returns their number. A page after the first is read only if this one had any."""
@@ -60,10 +59,9 @@ class Bringing:
     def _new(self, page: Sequence[FlowRun], waiting: Mapping[str, Run]) -> Iterator[tuple[Run, Run | None]]:
         """The runs to add, each with the waiting run that it replaces."""
         flow_runs = [flow_run for flow_run in page if not flow_run.retries_in_process]
-        self._read_deployments(flow_runs)
+        self.job_variables.read(flow_runs)
         for flow_run in flow_runs:
-            deployment = self.deployments.get(flow_run.deployment_id or "")
-            variables = self.variables.filled_all(variables_of(flow_run, deployment, self.pool))
+            variables = self.job_variables.of(flow_run, self.pool)
             known = waiting.get(flow_run.id)
             if known is not None and known.job_variables == variables and known.queue == flow_run.queue:
                 continue
@@ -90,11 +88,6 @@ class Bringing:
         reason = "its flow run was changed in Prefect, and another run has taken its place"
         if moves := [end(run, RunState.CANCELLED, reason, self.now, notifies=False) for run in old]:
             self.store.move(moves)
-
-    def _read_deployments(self, flow_runs: Sequence[FlowRun]) -> None:
-        ids = {flow_run.deployment_id for flow_run in flow_runs if flow_run.deployment_id} - self.deployments.keys()
-        for some in pages(iter(sorted(ids))):
-            self.deployments.update(self.server.deployments(some))
 
 
 def waiting_runs(store: Store, pool: WorkPool, now: datetime) -> dict[str, Run]:

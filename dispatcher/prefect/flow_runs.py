@@ -29,6 +29,8 @@ class FlowRun:
     due_at: datetime | None
     deployment_id: str | None
     flow_id: str | None
+    pool_id: str | None
+    """The server's id of its work pool."""
     job_variables: Mapping[str, Any]
     tags: tuple[str, ...]
     infrastructure_pid: str | None
@@ -55,6 +57,7 @@ def flow_run_in(body: Any) -> FlowRun:
         due_at=time_in(body.get("next_scheduled_start_time")),
         deployment_id=body.get("deployment_id"),
         flow_id=body.get("flow_id"),
+        pool_id=body.get("work_pool_id"),
         job_variables=variables if isinstance(variables, Mapping) else {},
         tags=tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
         infrastructure_pid=body.get("infrastructure_pid"),
@@ -79,17 +82,21 @@ def run_of(flow_run: FlowRun, variables: Mapping[str, Any], pool: WorkPool, run_
     )
 
 
-def variables_of(flow_run: FlowRun, deployment: Mapping[str, Any] | None, pool: WorkPool) -> dict[str, Any]:
-    """The job variables of a run: its deployment's, its own, and what its process has to know.
+def variables_of(
+    flow_run: FlowRun, deployment: Mapping[str, Any] | None, pool: WorkPool, flow_name: str | None = None
+) -> dict[str, Any]:
+    """The job variables of a run: its deployment's, its own, and what its process has to know; labels as Prefect's workers set.
 
     `env` is merged name by name; everything else of the flow run replaces its deployment's, as everywhere here.
     """
     low, high = _nested(_variables(deployment)), _nested(flow_run.job_variables)
     environments = [level[ENV] for level in (low, high) if isinstance(level.get(ENV), Mapping)]
     merged = {**low, **high}
-    merged[ENV] = {name: value for level in environments for name, value in level.items()} | _environment(flow_run, deployment)
+    own_environment = _environment(flow_run, deployment, flow_name)
+    merged[ENV] = {name: value for level in environments for name, value in level.items()} | own_environment
     brought = merged.get(LABELS, _default_labels(pool))
-    merged[LABELS] = {"prefect.io/flow-run-id": flow_run.id, **(brought if isinstance(brought, Mapping) else {})}
+    own = _labels(flow_run, deployment, pool, flow_name)
+    merged[LABELS] = {**own, **(brought if isinstance(brought, Mapping) else {})}
     return merged
 
 
@@ -100,10 +107,26 @@ def unresolved_fault(variables: Mapping[str, Any]) -> str:
     return f"job variables: {', '.join(names[:3])} {fix}" if names else ""
 
 
-def _environment(flow_run: FlowRun, deployment: Mapping[str, Any] | None) -> dict[str, str]:
+def _labels(flow_run: FlowRun, deployment: Mapping[str, Any] | None, pool: WorkPool, flow_name: str | None) -> dict[str, str]:
+    """All that Prefect's workers set but `deployment-updated`, which every poll of the server changes."""
+    known = {
+        "flow-run-id": flow_run.id,
+        "flow-run-name": flow_run.name,
+        "flow-id": flow_run.flow_id,
+        "flow-name": flow_name,
+        "deployment-id": flow_run.deployment_id,
+        "deployment-name": deployment.get("name") if deployment else None,
+        "work-pool-id": flow_run.pool_id,
+        "work-pool-name": pool.name,
+    }
+    return {f"prefect.io/{name}": value for name, value in known.items() if isinstance(value, str)}
+
+
+def _environment(flow_run: FlowRun, deployment: Mapping[str, Any] | None, flow_name: str | None) -> dict[str, str]:
     known = {
         "PREFECT__FLOW_RUN_ID": flow_run.id,
         "PREFECT__FLOW_ID": flow_run.flow_id,
+        "PREFECT__FLOW_NAME": flow_name,
         "PREFECT__DEPLOYMENT_ID": flow_run.deployment_id,
         "PREFECT__DEPLOYMENT_NAME": deployment.get("name") if deployment else None,
     }

@@ -119,6 +119,11 @@ class Server:
         found = self._pages("deployments/filter", {"deployments": {"id": {"any_": sorted(ids)}}})
         return {str(deployment.get("id")): deployment for deployment in found}
 
+    def flow_names(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """The names of the flows that exist, by id."""
+        flows = self._pages("flows/filter", {"flows": {"id": {"any_": list(ids)}}})
+        return {str(flow.get("id")): str(flow.get("name")) for flow in flows}
+
     def set_state(self, flow_run_id: str, state: Mapping[str, Any]) -> Answer:
         """Propose a state; the answer says what came of it."""
         return self._call("POST", f"flow_runs/{flow_run_id}/set_state", {"state": state, "force": False})

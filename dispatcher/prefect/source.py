@@ -13,8 +13,9 @@ from dispatcher.core.reconciliation import NotConfirmed, Withdrawn
 from dispatcher.models import Run, RunState, WorkPool
 from dispatcher.prefect.answers import judged
 from dispatcher.prefect.bringing import Bringing
-from dispatcher.prefect.flow_runs import FlowRun, variables_of
+from dispatcher.prefect.flow_runs import FlowRun
 from dispatcher.prefect.identity import own_transitions
+from dispatcher.prefect.job_variables import JobVariables
 from dispatcher.prefect.mirroring import NAME, ForJobs, Mirroring, ProblemOf
 from dispatcher.prefect.reporting import Reporting, claim_state, give_back, report_end, report_started
 from dispatcher.prefect.server import Server
@@ -58,15 +59,13 @@ class PrefectSource:
     problem_of: ProblemOf | None = None
     """Why a pool of the server cannot be used; None: what is checked when a pool is saved here."""
     _pools: dict[str, WorkPool] = field(default_factory=dict)
-    _deployments: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Of this tick, as the variables: the job variables of a claimed flow run are compared with those of its job."""
 
     def __post_init__(self) -> None:
-        self._variables = Variables(self.server)
+        self._job_variables = JobVariables(self.server, Variables(self.server))
 
     def bring(self, pools: Sequence[str] | None, deadline: datetime) -> Sequence[str]:
         """See `Source.bring`."""
-        self._pools, self._deployments, self._variables = {}, {}, Variables(self.server)
+        self._pools, self._job_variables = {}, JobVariables(self.server, Variables(self.server))
         problems = list[str]()
         listed = self.server.pools(self.served.types, self.served.names)
         there = [pool for pool in listed if pools is None or pool.get("name") in pools]
@@ -117,7 +116,7 @@ class PrefectSource:
         self.server.poll(name)
         self._reporting(pool, deadline).cancel_requested()
         is_over = self._is_over(deadline)
-        bringing = Bringing(self.store, self.server, pool, now, is_over, self._crashed, self._variables, self._deployments)
+        bringing = Bringing(self.store, self.server, pool, now, is_over, self._crashed, self._job_variables)
         bringing.bring()
         return [f"Prefect: work pool {name!r}: its newest template is not used: {problem}"] if problem else []
 
@@ -132,25 +131,16 @@ class PrefectSource:
         if flow_run is None:
             return Withdrawn("its flow run was deleted in Prefect")
         pool = self._pools.get(run.pool) or self.store.pool(run.pool)
-        if pool is None:
-            return None
-        variables = variables_of(flow_run, self._deployment(flow_run), pool)
-        if self._variables.filled_all(variables) == run.job_variables:
+        if pool is None or self._job_variables.of(flow_run, pool) == run.job_variables:
             return None
         give_back(self.server, flow_run.id, run, run.due_at)
         return Withdrawn("its job variables were changed in Prefect, and another run will take its place")
-
-    def _deployment(self, flow_run: FlowRun) -> Mapping[str, Any] | None:
-        identity = flow_run.deployment_id
-        if identity is not None and identity not in self._deployments:
-            self._deployments.update(self.server.deployments([identity]))
-        return self._deployments.get(identity or "")
 
     def _crashed(self, flow_run: FlowRun, run: Run) -> None:
         report_end(self.server, flow_run.id, run, RunState.CRASHED, run.reason)
 
     def _mirroring(self) -> Mirroring:
-        return Mirroring(self.store, self.jobs, self.clock.new_id, self.problem_of, self._variables.filled)
+        return Mirroring(self.store, self.jobs, self.clock.new_id, self.problem_of, self._job_variables.variables.filled)
 
     def _reporting(self, pool: WorkPool, deadline: datetime) -> Reporting:
         return Reporting(self.store, self.server, pool, self.clock.now(), self._is_over(deadline))

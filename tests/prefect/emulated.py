@@ -64,6 +64,7 @@ class EmulatedPrefect:
             "id": identity,
             "name": name,
             "work_pool_name": pool,
+            "work_pool_id": self.pools[pool]["id"] if pool in self.pools else None,
             "work_queue_name": queue,
             "deployment_id": deployment,
             "flow_id": str(self.new_id()),
@@ -140,6 +141,9 @@ class EmulatedPrefect:
             case "POST", ["deployments", "filter"]:
                 wanted = body["deployments"]["id"]["any_"]
                 return 200, self._page([deployment for key, deployment in self.deployments.items() if key in wanted], body)
+            case "POST", ["flows", "filter"]:
+                flows = [{"id": flow, "name": f"flow-{flow[:4]}"} for flow in body["flows"]["id"]["any_"]]
+                return 200, self._page(flows, body)
             case "GET", ["variables", "name", name]:
                 if name not in self.variables:
                     return 404, {"detail": "Variable not found"}

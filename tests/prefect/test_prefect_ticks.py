@@ -3,11 +3,12 @@
 import pytest
 
 from dispatcher.models import RunState, submission_name
+from dispatcher.prefect.flow_runs import flow_run_in, variables_of
 from dispatcher.prefect.owed import GRACE
 from providers import registry
 from providers.base import Rejected, Throttled
 from providers.testing import LOST_ANSWER
-from tests.builders import HOUR, MINUTE, SECOND
+from tests.builders import HOUR, MINUTE, SECOND, a_pool
 from tests.prefect.emulated import EmulatedPrefect
 from tests.prefect.stage import JOBS_API, Bridge
 
@@ -53,9 +54,35 @@ def test_the_job_knows_its_flow_run_its_server_and_its_command(bridge, prefect):
         "B": "high",
         "PREFECT__FLOW_RUN_ID": flow_run,
         "PREFECT__FLOW_ID": prefect.flow_runs[flow_run]["flow_id"],
+        "PREFECT__FLOW_NAME": f"flow-{prefect.flow_runs[flow_run]['flow_id'][:4]}",
         "PREFECT__DEPLOYMENT_ID": deployment,
         "PREFECT__DEPLOYMENT_NAME": "nightly",
     }
+
+
+def test_the_job_has_the_labels_that_prefects_workers_set_and_its_own(bridge, prefect):
+    deployment = prefect.add_deployment("nightly", job_variables={"labels": {"team": "data", "prefect.io/flow-name": "mine"}})
+    flow_run = prefect.add_flow_run("quiet-otter", deployment=deployment)
+    bridge.tick()
+    assert bridge.run_of(flow_run).job_variables["labels"] == {
+        "prefect.io/flow-run-id": flow_run,
+        "prefect.io/flow-run-name": "quiet-otter",
+        "prefect.io/flow-id": prefect.flow_runs[flow_run]["flow_id"],
+        "prefect.io/flow-name": "mine",
+        "prefect.io/deployment-id": deployment,
+        "prefect.io/deployment-name": "nightly",
+        "prefect.io/work-pool-id": prefect.pools["p"]["id"],
+        "prefect.io/work-pool-name": "p",
+        "team": "data",
+    }
+
+
+@pytest.mark.parametrize("kind", ["ecs:push", "cloud-run-v2:push", "azure-container-instance:push"])
+def test_no_name_makes_a_label_that_a_provider_refuses(prefect, kind):
+    awkward = "Ünïcode & (spaces), 'quotes' " + "x" * 300
+    flow_run = flow_run_in(prefect.flow_runs[prefect.add_flow_run(awkward)])
+    labels = variables_of(flow_run, {"name": awkward}, a_pool("p", type=kind), awkward)["labels"]
+    assert registry.check(kind, {"labels": labels}).faults == registry.check(kind, {}).faults
 
 
 def test_a_job_variable_cannot_pretend_to_be_another_flow_run(bridge, prefect):
