@@ -1,8 +1,10 @@
 import json
 from copy import deepcopy
+from functools import reduce
 
 import pytest
 
+from dispatcher.core.placeholders import MAX_DEPTH
 from dispatcher.core.templates import is_block_reference, names_block, nest, render, resolve, with_defaults
 from dispatcher.errors import RenderError
 
@@ -217,3 +219,16 @@ def test_defaults_are_laid_over_those_that_a_template_has():
     assert render(changed, {}) == {"image": "busybox", "cpu": 1, "env": {"A": "1", "B": "3", "C": "4"}}
     assert render(changed, {"image": "own"})["image"] == "own"
     assert template["variables"]["properties"]["image"] == {"type": "string"}, "what was given is left as it is"
+
+
+def test_a_template_is_rendered_with_the_values_of_the_run():
+    template = {"job_configuration": {"a": "{{ dispatcher.attempt }}"}, "variables": {}}
+    assert render(template, {}, own={"attempt": 7}) == {"a": 7}
+
+
+def test_a_dotted_name_nests_as_deep_as_a_value_may():
+    deepest = ".".join(["a"] * MAX_DEPTH)
+    assert nest({deepest: 1}) == reduce(lambda inner, name: {name: inner}, ["a"] * MAX_DEPTH, 1)
+    with pytest.raises(RenderError, match=f"nests more than {MAX_DEPTH} levels deep; flatten it"):
+        nest({f"{deepest}.a": 1})
+    assert nest({f"env.{deepest}.a": 1}) == {"env": {f"{deepest}.a": 1}}, "dots in the name of an environment variable"

@@ -11,7 +11,7 @@ from dispatcher.core import transitions
 from dispatcher.core.reconciliation import Absent, Forgotten, NotLookedUp, NotSubmitted, recorded, verdict
 from dispatcher.core.transitions import ALLOWED_MOVES, CHANGEABLE
 from dispatcher.models import TERMINAL_STATES, Attempt, PinnedJob, RetryPolicy, RunState
-from dispatcher.records import Grant, Move
+from dispatcher.records import Grant, Move, Requeue
 from providers.base import (
     Accepted,
     JobState,
@@ -24,7 +24,7 @@ from providers.base import (
     Unknown,
     Unreachable,
 )
-from tests.builders import HOUR, MINUTE, NOW, SECOND, a_live_run, a_run
+from tests.builders import HOUR, MINUTE, NOW, SECOND, a_live_run, a_run, an_id
 
 LIMITS = ProviderLimits(lookup_lag=60, memory=3600)
 ANSWERS = (
@@ -241,3 +241,99 @@ def test_a_retried_run_starts_again_and_keeps_its_ended_attempts():
     assert (after.due_at, after.reason) == (NOW + HOUR, "again")
     cleared = ("job", "start_within", "claimed_at", "lease_until", "submission", "submitted_at", "started_at", "exit_code")
     assert [getattr(after, name) for name in cleared] == [None] * len(cleared)
+
+
+@pytest.mark.parametrize("state", [state for state in RunState if state not in TERMINAL_STATES])
+def test_an_end_clears_the_claim_and_counts_the_attempt_that_held_a_slot(state):
+    run = a_run(state=state, lease_until=NOW + MINUTE, ending=RunState.CRASHED, ended_attempts=1)
+    move = transitions.end(run, RunState.FAILED, "exit code 3", NOW, ended_at=NOW - SECOND, job_lingers=True, exit_code=3)
+    assert (move.to, move.changes) == (
+        RunState.FAILED,
+        {
+            "reason": "exit code 3",
+            "ended_at": NOW - SECOND,
+            "ended_attempts": 1 if state is RunState.SCHEDULED else 2,
+            "lease_until": None,
+            "ending": None,
+            "lingers": True,
+            "notify_at": None,
+            "notify_tries": 0,
+            "notified_hooks": frozenset(),
+            "exit_code": 3,
+        },
+    )
+
+
+@pytest.mark.parametrize("notifies", [True, False])
+def test_an_end_notifies_hooks_only_where_it_is_asked_to(notifies):
+    run = a_run(notify_states=TERMINAL_STATES)
+    move = transitions.end(run, RunState.CANCELLED, "", NOW, notifies=notifies)
+    assert move.changes["notify_at"] == (NOW if notifies else None)
+
+
+# What a source withdraws
+
+
+def test_a_run_that_its_source_holds_back_waits_under_its_next_name():
+    move = transitions.withdrawn(a_run(**CLAIM, attempt=2), "w" * 5000, NOW + HOUR, NOW)
+    assert (move.to, move.changes) == (
+        RunState.SCHEDULED,
+        {"reason": "w" * 2000, "attempt": 3, "not_before": NOW + HOUR, **transitions.UNCLAIMED},
+    )
+
+
+def test_a_run_that_its_source_gives_up_ends_cancelled():
+    run = a_run(**CLAIM, attempt=2, notify_states=TERMINAL_STATES)
+    move = transitions.withdrawn(run, "cancelled in its source", None, NOW)
+    assert move == transitions.end(run, RunState.CANCELLED, "cancelled in its source", NOW)
+    assert (move.to, "attempt" in move.changes) == (RunState.CANCELLED, False)
+
+
+# What people change of a waiting run
+
+WAITING = {"pool": "ecs", "queue": "low", "fence": 7}
+
+
+def test_a_run_goes_into_another_queue_by_its_id_pool_and_fence_and_nothing_else_changes():
+    run = a_run(**WAITING, not_before=NOW + HOUR)
+    assert transitions.requeued(run, "high") == Requeue(run_id=run.id, pool="ecs", fence=7, queue="high", changes={})
+
+
+@pytest.mark.parametrize(
+    ("due_at", "not_before", "changes"),
+    [
+        (NOW + HOUR, None, {"due_at": NOW}),
+        (NOW + HOUR, NOW + MINUTE, {"due_at": NOW}),
+        (NOW + HOUR, NOW - MINUTE, {"due_at": NOW}),
+        (NOW - HOUR, NOW + SECOND, {"due_at": NOW - HOUR}),
+        (NOW, NOW + MINUTE, {"due_at": NOW}),
+        (NOW, NOW, None),
+        (NOW - HOUR, NOW, None),
+        (NOW - HOUR, None, None),
+    ],
+)
+def test_a_run_is_due_at_once_and_no_back_off_holds_it(due_at, not_before, changes):
+    run = a_run(**WAITING, due_at=due_at, not_before=not_before, reason="no room")
+    expected = changes and Requeue(
+        run_id=run.id, pool="ecs", fence=7, queue="low", changes={**changes, "not_before": None, "reason": ""}
+    )
+    assert transitions.due_now(run, NOW) == expected
+
+
+def test_when_a_run_counts_as_late_moves_with_its_due_time():
+    ahead = transitions.due_now(a_run(due_at=NOW + HOUR, notify_at=NOW + HOUR + MINUTE), NOW)
+    assert ahead.changes == {"due_at": NOW, "not_before": None, "reason": "", "notify_at": NOW + MINUTE}
+    held = transitions.due_now(a_run(due_at=NOW - HOUR, notify_at=NOW + MINUTE, not_before=NOW + HOUR), NOW)
+    assert held.changes == {"due_at": NOW - HOUR, "not_before": None, "reason": ""}, "its due time does not move"
+
+
+@pytest.mark.parametrize("field", ["due_at", "not_before", "notify_at", "reason", "state", "fence", "queue", "attempt"])
+def test_people_change_only_when_a_waiting_run_is_due(field):
+    run_id, other = an_id(), an_id()
+    first = Requeue(run_id=other, pool="ecs", fence=1, queue="low", changes={"due_at": NOW})
+    requeue = Requeue(run_id=run_id, pool="ecs", fence=1, queue="low", changes={"due_at": NOW, field: None})
+    if field in ("due_at", "not_before", "notify_at", "reason"):
+        transitions.check_requeues([first, requeue])
+    else:
+        with pytest.raises(ValueError, match=f"run {run_id}: moving it in its queue cannot change {field}$"):
+            transitions.check_requeues([first, requeue])

@@ -42,7 +42,6 @@ CONSTANTS = (bool, int, float, str, tuple, dict, frozenset, timedelta, datetime)
 BEYOND = {
     "changes": ("client/test_client_configuration.py",),
     "cron": ("core/test_schedules.py", "core/test_schedules_against_reference.py"),
-    "integrity": ("stores/test_moving.py",),
     "names": ("client/test_client_names.py", "client/test_client_schedules.py"),
     "notifications": (
         "core/test_transitions.py",
