@@ -19,7 +19,7 @@ from dispatcher.core.windows import (
     windows_to_come,
 )
 from dispatcher.errors import ScheduleError
-from dispatcher.models import CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule
+from dispatcher.models import CatchUp, Deployment, Hook, RetryPolicy, Run, RunState, Schedule
 from dispatcher.records import MATERIALISED_AT_ONCE
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_run
 
@@ -72,6 +72,37 @@ def test_a_run_has_the_place_the_tags_and_the_retries_of_its_deployment_and_the_
     assert (run.created_at, run.state, run.name) == (NOW, RunState.SCHEDULED, "etl-2030-01-01T12:45:00Z")
 
 
+@pytest.mark.parametrize(("limit", "lane"), [(None, None), (0, "etl"), (3, "etl")])
+def test_a_run_waits_in_the_lane_of_a_deployment_with_a_limit(limit, lane):
+    [run] = ticked(saved(every(45), name="etl", concurrency_limit=limit), NOW)[1]
+    assert run.lane == lane
+
+
+@pytest.mark.parametrize("expires_after", [None, 2 * HOUR])
+def test_a_run_expires_as_long_after_its_due_time_as_its_deployment_says(expires_after):
+    [run] = ticked(saved(every(45, spread=10 * MINUTE), expires_after=expires_after), NOW)[1]
+    assert run.due_at > run.scheduled_at
+    assert run.expires_at == (expires_after and run.due_at + expires_after)
+
+
+def test_the_hooks_of_the_pool_and_of_the_deployment_are_notified_of_its_runs():
+    of_pool = Hook(name="pool", states=frozenset({RunState.CRASHED}), late_after=5 * MINUTE)
+    own = Hook(name="own", states=frozenset({RunState.FAILED}))
+    [run] = materialisation(saved(every(45), hooks=(own,)), NOW, LIMITS, (of_pool,)).runs
+    assert (run.notify_states, run.notify_at) == ({RunState.CRASHED, RunState.FAILED}, run.due_at + 5 * MINUTE)
+
+
+@pytest.mark.parametrize(("length", "kept"), [(149, 149), (150, 150), (151, 150), (200, 150)])
+def test_a_run_has_so_many_characters_of_its_deployments_name(length, kept):
+    [run] = ticked(saved(every(45), name="n" * length), NOW)[1]
+    assert run.name == "n" * kept + "-2030-01-01T12:45:00Z"
+
+
+def test_no_blank_stands_before_the_time_in_a_name():
+    [run] = ticked(saved(every(45), name="n" * 148 + "  more"), NOW)[1]
+    assert run.name == "n" * 148 + "-2030-01-01T12:45:00Z"
+
+
 def test_the_same_window_is_the_same_run_whoever_makes_it_and_whenever():
     deployment = saved(every(45))
     [early], [late] = ticked(deployment, NOW)[1], ticked(deployment, NOW + 45 * MINUTE)[1][:1]
@@ -87,6 +118,25 @@ def test_no_more_than_so_many_windows_of_a_schedule_are_runs_before_their_time()
     assert deployment.windows_at == NOW + MINUTE
     deployment, runs = ticked(deployment, NOW + 2 * MINUTE, limits)
     assert minutes(runs) == [6, 7]
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+@pytest.mark.parametrize("ahead", range(1, 13))
+def test_as_many_are_runs_before_their_time_whatever_was_made_before(most, ahead):
+    """At each minute: as many as there may be, or as there are within reach. A window of this moment is due, not ahead."""
+    limits, made = WindowLimits(most=most, ahead=ahead * MINUTE, grace=HOUR), set[int]()
+    deployment = saved(every(1))
+    for minute in (0, 1, 2, 5, 6):
+        deployment, runs = ticked(deployment, NOW + minute * MINUTE, limits, most=1)
+        assert not made & set(minutes(runs))
+        made |= set(minutes(runs))
+        assert made == {*range(1, minute + min(most, ahead) + 1)}
+        assert deployment.windows_at == NOW + (minute + 1) * MINUTE
+
+
+def test_a_hundred_windows_of_a_schedule_are_runs_before_their_time_if_nothing_else_is_said():
+    assert WindowLimits() == WindowLimits(ahead=HOUR, most=100, grace=3 * MINUTE)
+    assert len(ticked(saved(every(1)), NOW, WindowLimits(ahead=2 * HOUR))[1]) == 100
 
 
 def test_an_hour_of_every_minute_is_made_in_two_steps():
@@ -146,9 +196,35 @@ def test_a_window_of_years_ahead_is_waited_for_until_an_hour_before():
 
 def test_a_schedule_that_is_over_is_looked_at_again_in_years():
     deployment, runs = ticked(saved(Schedule(slug="over", rrule="FREQ=DAILY;COUNT=2")), NOW)
-    assert runs == []
-    assert deployment.windows_at is not None
-    assert deployment.windows_at > NOW + 1000 * DAY
+    assert (runs, deployment.windows_until, deployment.windows_at) == ([], {"over": NOW + HOUR}, NOW + 5 * 366 * DAY)
+
+
+@pytest.mark.parametrize("ahead", [MINUTE, HOUR, 7 * DAY])
+@pytest.mark.parametrize("beyond", [-HOUR, -SECOND, timedelta(0), SECOND, MINUTE, HOUR, 2 * HOUR, 14 * DAY], ids=str)
+def test_however_far_ahead_a_window_is_it_becomes_a_run_as_long_before_it_as_all_others(ahead, beyond):
+    """Also one that lies where the look of five years ends, or a little further."""
+    limits = WindowLimits(ahead=ahead)
+    far = 5 * 366 * DAY + ahead + beyond
+    deployment, now = saved(Schedule(slug="s", interval=far, anchor=NOW)), NOW
+    for _ in range(4):
+        deployment, runs = ticked(deployment, now, limits)
+        if runs:
+            break
+        now = deployment.windows_at
+    assert [run.scheduled_at for run in runs] == [NOW + far]
+    assert now == NOW + far - ahead
+
+
+def test_a_deployment_without_active_schedules_has_nothing_to_be_looked_at():
+    step = materialisation(saved(every(10, active=False)), NOW, LIMITS)
+    assert (step.runs, step.windows_until, step.windows_at) == ((), {}, None)
+
+
+@pytest.mark.parametrize(("before", "left_out", "after"), [(0, 0, 0), (0, 2, 2), (5, 0, 5), (5, 2, 7)])
+def test_windows_that_are_left_out_add_up(before, left_out, after):
+    deployment = replace(saved(every(10)), windows_left_out=before)
+    step = replace(materialisation(deployment, NOW, LIMITS), left_out=left_out)
+    assert reached(step)["windows_left_out"] == after
 
 
 # Never twice, never missing
@@ -340,6 +416,12 @@ def test_a_spread_makes_runs_due_later_by_as_much_every_time_and_their_windows_s
     assert [(run.name, run.scheduled_at) for run in runs] == [(run.name, run.scheduled_at) for run in plain]
     assert len(delays) == 1
     assert timedelta() < delays.pop() < 30 * MINUTE
+
+
+@pytest.mark.parametrize(("spread", "delays"), [(0, {0}), (1, {0}), (2, {0, 1}), (3, {0, 1, 2}), (3.9, {0, 1, 2})])
+def test_a_delay_is_a_whole_number_of_seconds_below_the_spread(spread, delays):
+    runs = [ticked(saved(every(45, spread=spread * SECOND), name=f"etl-{number}"), NOW)[1][0] for number in range(30)]
+    assert {(run.due_at - run.scheduled_at) / SECOND for run in runs} == delays
 
 
 def test_deployments_with_one_spread_are_due_all_over_it():
