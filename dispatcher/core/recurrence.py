@@ -260,12 +260,13 @@ def _until(parts: Mapping[str, str]) -> datetime | None:
     text = parts.get("UNTIL")
     if text is None:
         return None
-    if text.endswith("Z"):
-        raise ScheduleError("UNTIL must be on the wall clock of the time zone, without Z")
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=None)
+        until = datetime.fromisoformat(text)
     except ValueError:
         raise ScheduleError(f"UNTIL must be a time, as 20271231T235959, not {text}") from None
+    if until.tzinfo is not None:
+        raise ScheduleError("UNTIL must be on the wall clock of the time zone, without Z or an offset")
+    return until
 
 
 @lru_cache(maxsize=256)
