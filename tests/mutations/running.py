@@ -53,7 +53,6 @@ BEYOND = {
     "placeholders": ("core/test_templates_fill.py", "core/test_templates_render.py", "core/test_templates_properties.py"),
     "reasons": ("tick/test_why_is_my_run_not_running.py",),
     "reconciliation": ("core/test_transitions.py", "tick/test_retries.py", "tick/test_answers.py"),
-    "recurrence": ("core/test_schedules.py", "core/test_schedules_against_reference.py"),
     "samples": ("client/test_client_jobs.py",),
     "schedules": ("core/test_schedules_against_reference.py", "core/test_windows.py"),
     "templates": ("core/test_own_values.py", "validation/test_validation_templates.py"),
@@ -64,7 +63,6 @@ BEYOND = {
         "tick/test_one_tick.py",
     ),
     "written": ("validation/test_validation_coercion.py",),
-    "zones": ("core/test_schedules.py", "core/test_schedules_against_reference.py"),
 }
 """Tests of a module beside those in `tests/core` that bear its name."""
 
