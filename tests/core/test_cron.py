@@ -75,6 +75,14 @@ def test_an_expression_means_what_it_means_to_the_oracle_or_is_refused(day_or):
         ("0 0 */10 * 1", False, []),
         ("0 0 1-14 * 1", False, [2, 9]),
         ("0 0 1-31 * 1", False, [2, 9, 16, 23, 30]),
+        ("0 0 13 * 1-7", True, [13]),
+        ("0 0 13 * 0-6", True, [13]),
+        ("0 0 13 * 1-6", True, [day for day in range(1, 32) if day == 13 or day % 7 != 1]),
+        ("0 0 2-31 * 1", False, [2, 9, 16, 23, 30]),
+        ("0 0 2-31 * 0", True, [*range(1, 32)]),
+        ("0 0 2-31 * 0", False, [8, 15, 22, 29]),
+        ("0 0 2-31 * *", True, [*range(2, 32)]),
+        ("0 0 1-30 * *", True, [*range(1, 31)]),
         ("0 0 L * *", True, [31]),
         ("0 0 LW * *", True, [31]),
         ("0 0 * * 5L", True, [27]),
@@ -90,7 +98,12 @@ def test_the_days_of_march_2026(text, day_or, days):
         Schedule(slug="s", cron=text, day_or=day_or), march - timedelta(seconds=1), march + 31 * DAY - timedelta(1) / 2
     )
     assert [at.day for at in due] == days
-    assert cron_fault(text, day_or=day_or) is None or text in ("0 0 1-31 * 1", "0 0 * * 5L")
+    refused = ("0 0 13 * 1-7", "0 0 13 * 0-6", "0 0 * * 5L")
+    assert (cron_fault(text, day_or=day_or) is None) is (text not in refused)
+
+
+def test_either_day_field_is_enough_if_nothing_else_is_said():
+    assert cron("0 0 1 * 1").day_or is True
 
 
 @pytest.mark.parametrize("alias", ALIASES)

@@ -163,6 +163,26 @@ def test_a_row_that_validation_would_refuse_is_an_error_of_our_own(fields):
 
 
 @pytest.mark.parametrize(
+    ("anchor", "is_read"),
+    [
+        (datetime(1970, 1, 2, 2, tzinfo=UTC), True),
+        (datetime(1970, 1, 2, 2, tzinfo=UTC) - datetime.resolution, False),
+        (datetime(9998, 1, 1, tzinfo=UTC), True),
+        (datetime(9998, 1, 1, tzinfo=UTC) + datetime.resolution, False),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("fields", [{"interval": HOUR}, {"interval": DAY}, {"rrule": "FREQ=DAILY"}], ids=str)
+def test_an_anchor_lies_where_every_zone_has_a_time_for_it(fields, anchor, is_read):
+    schedule = Schedule(slug="s", anchor=anchor, **fields)
+    if is_read:
+        assert next(windows_due(schedule, anchor - DAY, anchor + DAY)) == anchor
+    else:
+        with pytest.raises(ScheduleError, match="must lie between 1970 and 9998"):
+            next(windows_due(schedule, FIRST, LAST))
+
+
+@pytest.mark.parametrize(
     "fields",
     [
         {"rrule": "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"},
