@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.errors import Fault, InvalidInput, InvalidVariables
-from dispatcher.models import LONGEST_EXPIRY, Deployment, RetryPolicy, Schedule, parse_submission_name
+from dispatcher.models import LONGEST_EXPIRY, Deployment, RetryPolicy, Schedule, Share, parse_submission_name
 from providers import registry
 from providers.base import ProviderUnavailable
 
@@ -141,6 +141,11 @@ def plain_policy(retry: Any) -> Any:
     """The retry policy with its back-off as a float, so that 2 and 2.0 look the same in files."""
     whole = isinstance(retry, RetryPolicy) and type(retry.backoff) is int
     return replace(retry, backoff=float(retry.backoff)) if whole else retry
+
+
+def share_of(value: Any) -> Any:
+    """How queues share slots, from its word; validation reports a word that is none."""
+    return next((share for share in Share if value == share.value), value)
 
 
 def texts(value: Any, field: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from dispatcher.client.arguments import UNSET, without_unset
+from dispatcher.client.arguments import UNSET, share_of, without_unset
 from dispatcher.client.checks import check_base_job_template, coerced_template, validate
 from dispatcher.client.mirrors import CONFIGURED, check_own
 from dispatcher.client.previews import JobPreviews
@@ -22,10 +22,10 @@ from dispatcher.core.changes import Configuration, FieldChange, changes
 from dispatcher.core.pinning import fault_of
 from dispatcher.core.reasons import Explanation, Surroundings, explain
 from dispatcher.errors import Fault, InvalidInput
-from dispatcher.models import Run, Status, WorkPool, WorkQueue
+from dispatcher.models import Run, Share, Status, WorkPool, WorkQueue
 from dispatcher.records import QueueCount, Snapshot
 
-QUEUE_FIELDS = frozenset({"concurrency_limit", "paused", "description"})
+QUEUE_FIELDS = frozenset({"concurrency_limit", "paused", "description", "weight"})
 """What a plan may change of a queue. Its priority follows from the order."""
 
 
@@ -105,6 +105,7 @@ class Pictures(JobPreviews):
         concurrency_limit: int | None = UNSET,
         paused: bool = UNSET,
         description: str = UNSET,
+        share: Share | str = UNSET,
         base_job_template: Mapping[str, Any] = UNSET,
         queues: Mapping[str, Mapping[str, Any]] | None = None,
         order: Sequence[str] = (),
@@ -115,7 +116,12 @@ class Pictures(JobPreviews):
         """
         pool = self.work_pool(name)
         check_own(pool, CONFIGURED)
-        fields = without_unset(concurrency_limit=concurrency_limit, paused=paused, description=description)
+        fields = without_unset(
+            concurrency_limit=concurrency_limit,
+            paused=paused,
+            description=description,
+            share=share if share is UNSET else share_of(share),
+        )
         changed = {queue: _changed(self._queue(pool, queue), values) for queue, values in (queues or {}).items()}
         lanes = [changed.get(queue.name, queue) for queue in pool.queues]
         after = replace(pool, **fields, queues=_ordered(lanes, order))

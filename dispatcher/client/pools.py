@@ -17,6 +17,7 @@ from dispatcher.client.arguments import (
     items,
     missing,
     naming,
+    share_of,
     text,
     without_unset,
 )
@@ -37,7 +38,7 @@ from dispatcher.core.room import gives_room
 from dispatcher.core.templates import with_defaults
 from dispatcher.core.windows import runs_to_come
 from dispatcher.errors import AlreadyExists, Conflict, Fault, InvalidInput, NotFound
-from dispatcher.models import DEFAULT_QUEUE, Hook, Run, RunState, Status, WorkPool, WorkQueue
+from dispatcher.models import DEFAULT_QUEUE, Hook, Run, RunState, Share, Status, WorkPool, WorkQueue
 from dispatcher.records import QueueCount, RunFilter, Snapshot
 from dispatcher.store import PeopleStore
 from dispatcher.waking import NotWoken, Wake, nobody
@@ -117,11 +118,14 @@ class WorkPools:
         paused: bool = False,
         description: str = "",
         hooks: Iterable[Hook] = (),
+        share: Share | str = Share.STRICT,
     ) -> WorkPool:
         """Create a pool with its `default` queue. Without a template, it gets the default template of its type.
 
         `job_variables` become the defaults of the template's variables. `hooks` name entries of `DISPATCHER_HOOKS`. The setting
         of the process that ticks counts, so this process need not have them.
+
+        `share`: `strict` (by priority) or `fair` (by weight), as `Share` says.
 
         Raises `InvalidInput` (`InvalidTemplate`) or `AlreadyExists`.
         """
@@ -139,6 +143,7 @@ class WorkPools:
             description=description,
             hooks=items(hooks, "hooks"),
             created_at=self.clock.now(),
+            share=share_of(share),
         )
         validate(pool)
         self.jobs.check_pool(pool)
@@ -155,6 +160,7 @@ class WorkPools:
         paused: bool = UNSET,
         description: str = UNSET,
         hooks: Iterable[Hook] = UNSET,
+        share: Share | str = UNSET,
     ) -> WorkPool:
         """Change the fields that are passed; `job_variables` become defaults of the template's variables.
 
@@ -173,6 +179,7 @@ class WorkPools:
             paused=paused,
             description=description,
             hooks=hooks if hooks is UNSET else items(hooks, "hooks"),
+            share=share if share is UNSET else share_of(share),
         )
         changed = replace(pool, **changes)
         if base_job_template is not UNSET:
@@ -255,6 +262,7 @@ class WorkPools:
         concurrency_limit: int | None = None,
         paused: bool = False,
         description: str = "",
+        weight: int = 1,
         shift: bool = True,
     ) -> WorkPool:
         """Add a queue; without a priority it goes last. With `shift`, a queue that has this priority moves down.
@@ -272,6 +280,7 @@ class WorkPools:
             concurrency_limit=concurrency_limit,
             paused=paused,
             description=description,
+            weight=weight,
         )
         return self._save_queue(owner, queue, shift=shift)
 
@@ -288,11 +297,14 @@ class WorkPools:
         concurrency_limit: int | None = UNSET,
         paused: bool = UNSET,
         description: str = UNSET,
+        weight: int = UNSET,
         shift: bool = True,
     ) -> WorkPool:
         """Change the fields that are passed; `shift` as for a new queue. Raises `NotFound`, `InvalidInput` or `Conflict`."""
         owner = self.work_pool(pool)
-        changes = without_unset(priority=priority, concurrency_limit=concurrency_limit, paused=paused, description=description)
+        changes = without_unset(
+            priority=priority, concurrency_limit=concurrency_limit, paused=paused, description=description, weight=weight
+        )
         return self._save_queue(owner, replace(self._queue(owner, name), **changes), shift=shift)
 
     def delete_work_queue(self, pool: str, name: str) -> WorkPool:

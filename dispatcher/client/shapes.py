@@ -50,6 +50,7 @@ def pool(pool: WorkPool, status: Status) -> Shape:
         "held_reason": whole.reason if whole else "",
         "holds": list(map(hold, pool.holds)),
         "hooks": list(map(hook, pool.hooks)),
+        "share": str(pool.share),
     }
 
 
@@ -91,6 +92,7 @@ def queue(view: PoolView, name: str) -> Shape:
         "paused": record.paused,
         "status": str(view.queue_status[name]),
         "description": record.description,
+        "weight": record.weight,
         **asdict(view.counts[name]),
     }
 

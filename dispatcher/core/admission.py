@@ -14,7 +14,8 @@ from uuid import UUID
 
 from dispatcher.core import holds
 from dispatcher.core.holds import position_of
-from dispatcher.models import PoolHold, Run, WorkPool, WorkQueue
+from dispatcher.core.sharing import Claimant, dealt, turn
+from dispatcher.models import PoolHold, Run, Share, WorkPool, WorkQueue
 from dispatcher.records import Due, Position
 from providers.base import Needs
 
@@ -37,6 +38,8 @@ class Barrier(StrEnum):
     QUEUE_FULL = "QUEUE_FULL"
     HIGHER_QUEUES = "HIGHER_QUEUES"
     """The pool's free slots go to queues of higher priority."""
+    FAIR_SHARE = "FAIR_SHARE"
+    """The pool shares its slots fairly, and the free ones go to queues that hold less for their weight."""
     OWN_QUEUE = "OWN_QUEUE"
     """The free slots go to earlier runs of the same queue."""
     PLACE_HELD = "PLACE_HELD"
@@ -85,6 +88,9 @@ def admit(
     run. A paused queue, and one at its own limit, do not block the queues below. Both limits hold: a slot in use counts
     against its queue and its pool, in paused queues too. At most `budget` runs are admitted.
 
+    In a pool whose `share` is fair all queues have equal rank: each slot goes to the queue whose `turn` it is
+    (`dispatcher.core.sharing`), whatever its priority. The limits, the order within a queue and the budget are the same.
+
     A run to which a hold of the pool applies is not eligible: it keeps its position, and the runs behind it go on. `needs`
     returns what a run needs. It is called only while a hold applies to some runs and not to others. Then runs are read page by
     page, each page longer than the one before, until `MAX_PASSED` held runs were passed over. The admission says how far that
@@ -92,6 +98,8 @@ def admit(
     """
     left = min(budget, room(pool.concurrency_limit, sum(in_use.values())))
     line = _Line(pool, due, now, needs)
+    if pool.share is Share.FAIR:
+        return _Sharing(pool, in_use, left, now, line).admission()
     admitted: list[Run] = []
     barriers: dict[str, Barrier] = {}
     for queue in sorted(pool.queues, key=lambda queue: queue.priority):
@@ -160,6 +168,71 @@ class _Line:
     def _is_held(self, run: Run) -> bool:
         needs = self._needs(run)
         return any(holds.concerns(hold, needs) for hold in self._holds)
+
+
+def sharing(
+    pool: WorkPool, in_use: Mapping[str, int], now: datetime, most: Mapping[str, int] | None = None
+) -> Sequence[Claimant]:
+    """The open queues of a pool with fair shares. `most`: how many runs of a queue can start at all, where that is known."""
+    return [
+        Claimant(
+            queue=queue,
+            held=in_use.get(queue.name, 0),
+            most=min(room(queue.concurrency_limit, in_use.get(queue.name, 0)), (most or {}).get(queue.name, UNLIMITED)),
+        )
+        for queue in pool.queues
+        if closed_by(pool, queue, in_use, now) is None
+    ]
+
+
+class _Sharing:
+    """Admits by fair shares. Reads each queue as far as its share reaches, and further where others leave something.
+
+    A queue that is read again is asked for at least twice as many runs, so that all readings together read a small multiple of
+    what is admitted.
+    """
+
+    def __init__(self, pool: WorkPool, in_use: Mapping[str, int], slots: int, now: datetime, line: _Line) -> None:
+        self._pool, self._in_use, self._slots, self._now, self._line = pool, in_use, slots, now, line
+        self._runs: dict[str, Sequence[Run]] = {}
+        self._most: dict[str, int] = {}
+        """By queue of which all due runs are known: how many there are."""
+
+    def admission(self) -> Admission:
+        """See `admit`."""
+        shares = self._dealt()
+        while short := [name for name, share in shares.items() if share > len(self._runs.get(name, ()))]:
+            for name in short:
+                self._read(name, shares[name])
+            shares = self._dealt()
+        turns = [
+            (turn(queue, self._in_use.get(queue.name, 0) + number), run)
+            for queue in self._pool.queues
+            for number, run in enumerate(self._runs.get(queue.name, ())[: shares.get(queue.name, 0)])
+        ]
+        admitted = tuple(run for _, run in sorted(turns, key=lambda entry: entry[0]))
+        barriers = {queue.name: self._barrier(queue, shares) for queue in self._pool.queues}
+        return Admission(admitted, {name: barrier for name, barrier in barriers.items() if barrier}, self._line.passed)
+
+    def _dealt(self) -> Mapping[str, int]:
+        return dealt(max(self._slots, 0), sharing(self._pool, self._in_use, self._now, self._most))
+
+    def _read(self, queue: str, share: int) -> None:
+        asked = min(max(share, 2 * len(self._runs.get(queue, ()))), max(self._slots, 0))
+        self._runs[queue] = self._line.first(queue, asked)
+        if len(self._runs[queue]) < asked:
+            self._most[queue] = len(self._runs[queue])
+
+    def _barrier(self, queue: WorkQueue, shares: Mapping[str, int]) -> Barrier | None:
+        barrier, share = closed_by(self._pool, queue, self._in_use, self._now), shares.get(queue.name, 0)
+        if barrier is not None:
+            return barrier
+        if share == self._most.get(queue.name):
+            return Barrier.PLACE_HELD if queue.name in self._line.held else None
+        if share == room(queue.concurrency_limit, self._in_use.get(queue.name, 0)):
+            return Barrier.QUEUE_FULL
+        alone = share == sum(shares.values()) > 0
+        return Barrier.OWN_QUEUE if alone else Barrier.FAIR_SHARE
 
 
 def _full(runs: Sequence[Run], count: int, free: int) -> Barrier | None:

@@ -14,12 +14,16 @@ from uuid import UUID
 
 from dispatcher.core.admission import UNLIMITED, Barrier, admit
 from dispatcher.core.holds import active, concerns
-from dispatcher.models import HoldKind, PoolHold, Run, RunState, WorkPool, WorkQueue
+from dispatcher.models import HoldKind, PoolHold, Run, RunState, Share, WorkPool, WorkQueue
 from dispatcher.records import Position, QueueCount
 from providers.base import Needs
 
-_BEHIND_ITS_PLACE = frozenset({None, Barrier.HIGHER_QUEUES, Barrier.OWN_QUEUE})
+_BEHIND_ITS_PLACE = frozenset({None, Barrier.HIGHER_QUEUES, Barrier.FAIR_SHARE, Barrier.OWN_QUEUE})
 """Barriers that a hold explains better: if the run's own place is held, the hold is the reason."""
+
+
+_WAITS_FOR_ANY = frozenset({Barrier.POOL_FULL, Barrier.HIGHER_QUEUES, Barrier.FAIR_SHARE, Barrier.OWN_QUEUE})
+"""Barriers that the end of any run of the pool may move."""
 
 
 class Reason(StrEnum):
@@ -40,6 +44,8 @@ class Reason(StrEnum):
     POOL_FULL = "POOL_FULL"
     QUEUE_FULL = "QUEUE_FULL"
     HIGHER_QUEUES = "HIGHER_QUEUES"
+    FAIR_SHARE = "FAIR_SHARE"
+    """The pool shares its slots fairly, and the free ones go to queues that hold less for their weight."""
     PLACE_HELD = "PLACE_HELD"
     """The provider refused a run that goes to the same place, or that needs as much."""
     OWN_QUEUE = "OWN_QUEUE"
@@ -272,7 +278,7 @@ def _holders(barrier: Barrier, run: Run, around: Surroundings) -> Sequence[Run]:
     """The runs whose end would free a slot that the run could get."""
     if barrier is Barrier.QUEUE_FULL:
         return [holder for holder in around.holders if holder.queue == run.queue]
-    return around.holders if barrier in (Barrier.POOL_FULL, Barrier.HIGHER_QUEUES, Barrier.OWN_QUEUE) else ()
+    return around.holders if barrier in _WAITS_FOR_ANY else ()
 
 
 def _words(barrier: Barrier, run: Run, around: Surroundings, position: int) -> tuple[str, str]:
@@ -299,12 +305,26 @@ def _words(barrier: Barrier, run: Run, around: Surroundings, position: int) -> t
             held = around.counts[run.queue].in_use
             words = f"{queue_text} is full: {held} of {queue_limit} slots are held; {turn}"
             return words, "wait for a run of the queue to end, or raise the queue's limit"
-        case Barrier.HIGHER_QUEUES:
-            return f"the free slots go to queues of higher priority; {turn}", "wait, or raise the queue's priority"
+        case Barrier.HIGHER_QUEUES | Barrier.FAIR_SHARE:
+            return _others_first(run, around, turn)
         case Barrier.POOL_HELD | Barrier.PLACE_HELD:
             return "the provider has refused a run that needs the same", "wait"
         case Barrier.OWN_QUEUE:
             return f"the free slots go to earlier runs of its queue; {turn}", "wait, or raise the pool's limit"
+
+
+def _others_first(run: Run, around: Surroundings, turn: str) -> tuple[str, str]:
+    """The pool's free slots go to other queues: by priority, or because they hold less than their share."""
+    if around.pool.share is Share.STRICT:
+        return f"the free slots go to queues of higher priority; {turn}", "wait, or raise the queue's priority"
+    words = f"the pool shares its slots fairly, and the free ones go to queues that hold less: {_held(run, around)}"
+    return f"{words}; {turn}", "wait, or raise the pool's limit or the queue's weight"
+
+
+def _held(run: Run, around: Surroundings) -> str:
+    """What the run's own queue holds, and the others with due runs."""
+    shared = [queue for queue in around.pool.queues if queue.name == run.queue or around.counts[queue.name].due]
+    return ", ".join(f"{queue.name!r} {around.counts[queue.name].in_use} (weight {queue.weight})" for queue in shared)
 
 
 def _behind(run: Run, around: Surroundings) -> str:
@@ -316,6 +336,8 @@ def _behind(run: Run, around: Surroundings) -> str:
 def _higher(run: Run, around: Surroundings) -> list[str]:
     """The queues above the run's own that have due runs and may start them."""
     own = around.pool.queue(run.queue)
+    if around.pool.share is Share.FAIR:
+        return []
     return [
         queue.name
         for queue in around.pool.queues

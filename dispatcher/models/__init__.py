@@ -16,8 +16,8 @@ from dispatcher.models.deployments import (
     WhenRepeated,
     WhenSkipped,
 )
-from dispatcher.models.naming import DEFAULT_QUEUE, FORBIDDEN_IN_NAMES, MAX_INTEGER, Limit, Name, Priority, is_name
-from dispatcher.models.pools import HoldKind, Hook, Mirror, PoolHold, WorkPool, WorkQueue
+from dispatcher.models.naming import DEFAULT_QUEUE, FORBIDDEN_IN_NAMES, MAX_INTEGER, Limit, Name, Priority, Weight, is_name
+from dispatcher.models.pools import HoldKind, Hook, Mirror, PoolHold, Share, WorkPool, WorkQueue
 from dispatcher.models.runs import (
     MAX_PAST,
     PINNED_BY_CREATION,
@@ -58,7 +58,9 @@ __all__ = [
     "RunRequest",
     "RunState",
     "Schedule",
+    "Share",
     "Status",
+    "Weight",
     "WhenRepeated",
     "WhenSkipped",
     "WorkPool",

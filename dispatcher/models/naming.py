@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Len, Predicate
+from annotated_types import Ge, Gt, Le, Len, Predicate
 
 FORBIDDEN_IN_NAMES = frozenset("/%&><")
 """What Prefect forbids in the names of pools and queues; control characters are forbidden too."""
@@ -22,3 +22,4 @@ def is_name(text: str) -> bool:
 Name = Annotated[str, Len(1, 200), Predicate(is_name)]
 Limit = Annotated[int, Ge(0)]
 Priority = Annotated[int, Gt(0)]
+Weight = Annotated[int, Ge(1), Le(100)]

@@ -9,8 +9,17 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from dispatcher.models.naming import Limit, Name, Priority
+from dispatcher.models.naming import Limit, Name, Priority, Weight
 from dispatcher.models.states import RunState, Status
+
+
+class Share(StrEnum):
+    """How the queues of a pool share its slots."""
+
+    STRICT = "strict"
+    """By priority: a queue gets what no queue of higher priority can use."""
+    FAIR = "fair"
+    """All queues have equal rank: each free slot goes to the queue that holds least for its weight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +35,8 @@ class WorkQueue:
     paused: bool = False
     """A paused queue delivers nothing; its runs pile up."""
     description: str = ""
+    weight: Weight = 1
+    """How many slots it gets for each one of a queue with weight 1, where its pool's `share` is fair."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +123,8 @@ class WorkPool:
     description: str = ""
     hooks: tuple[Hook, ...] = ()
     """The hooks that are notified of the runs of the pool."""
+    share: Share = Share.STRICT
+    """How its queues share its slots: strict (by priority), or fair (by weight, with equal rank)."""
     created_at: datetime
     version: int = 0
     """Raised by every change of the configuration; a change names the version it was made from."""

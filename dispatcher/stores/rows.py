@@ -27,6 +27,7 @@ from dispatcher.models import (
     Run,
     RunState,
     Schedule,
+    Share,
     WhenRepeated,
     WhenSkipped,
     WorkPool,
@@ -263,6 +264,7 @@ POOL = Table(
         "holds": _several(HOLD),
         "last_tick_at": TIME,
         "mirror": _nested(MIRROR),
+        "share": Codec(str, Share),
         "base_job_template": TEMPLATE,
     },
 )
@@ -270,7 +272,7 @@ POOL = Table(
 
 QUEUE = Table(
     WorkQueue,
-    {"name": PLAIN, "priority": PLAIN, "concurrency_limit": PLAIN, "paused": FLAG, "description": TEXT},
+    {"name": PLAIN, "priority": PLAIN, "concurrency_limit": PLAIN, "paused": FLAG, "description": TEXT, "weight": PLAIN},
 )
 """A queue; the name of its pool stands before it."""
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from dispatcher.core.admission import closed_by, room
+from dispatcher.core.admission import closed_by, room, sharing
 from dispatcher.core.holds import position_of
-from dispatcher.models import Deployment, Run, WorkPool
+from dispatcher.core.sharing import dealt
+from dispatcher.models import Deployment, Run, Share, WorkPool
 from dispatcher.records import Position, Snapshot
 from dispatcher.stores.rows import DEPLOYMENT, RUN
 from dispatcher.stores.transaction import Transaction
@@ -93,6 +94,10 @@ class _Reader:
             for queue in self._pool.queues
             if closed_by(self._pool, queue, self._in_use, self._now) is None
         }
+        if self._pool.share is Share.FAIR:  # what each gets where all have runs enough; the rest is read as it is asked for
+            return total, {
+                name: share for name, share in dealt(total, sharing(self._pool, self._in_use, self._now)).items() if share
+            }
         return total, rooms
 
 

@@ -65,6 +65,8 @@ _RULES = {
     "priority": "must be a whole number of 1 or more",
     "on_collision": "must be wait, skip or replace",
     "max_waiting": "must be a whole number of 1 or more, or null for any number",
+    "share": "must be strict or fair",
+    "weight": "must be a whole number from 1 to 100",
     "catch_up": "must be none, last or all",
     "catch_up_limit": "must be a whole number from 1 to 1000",
     "when_skipped": "must be shift or skip, or null for what is usual for its kind",

@@ -62,6 +62,9 @@ def without(scene: Scene, run, reason):
             return replace(scene, pool=replace(pool, holds=()))
         case Reason.HIGHER_QUEUES:
             return replace(scene, waiting={name: [] if name in higher else runs for name, runs in scene.waiting.items()})
+        case Reason.FAIR_SHARE:
+            others = {name: runs if name == run.queue else [] for name, runs in scene.waiting.items()}
+            return replace(scene, waiting=others)
         case Reason.OWN_QUEUE:
             return replace(scene, waiting={**scene.waiting, run.queue: [run]})
 

@@ -14,6 +14,7 @@ from dispatcher.core.admission import admit
 from dispatcher.core.holds import hold_for
 from dispatcher.core.pinning import job_of, pin
 from dispatcher.core.reconciliation import NotConfirmed
+from dispatcher.core.sharing import dealt
 from dispatcher.core.templates import Renderer
 from dispatcher.errors import StoreError
 from dispatcher.models import Attempt, RunState
@@ -206,6 +207,11 @@ _prune = MemoryStore.prune
 def admit_from_below(pool: Any, *seen: Any, **named: Any) -> Any:
     turned = [replace(queue, priority=-queue.priority) for queue in pool.queues]
     return admit(replace(pool, queues=tuple(turned)), *seen, **named)
+
+
+def dealt_without_what_is_held(slots: int, claimants: Any) -> Any:
+    """Fair shares of the free slots alone: each queue counts as if it held nothing."""
+    return dealt(slots, [replace(claimant, held=0) for claimant in claimants])
 
 
 def due_newest_first(store: Any, pool: Any, now: Any) -> Snapshot:

@@ -14,9 +14,11 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
+from dispatcher.core.holds import position_of
 from dispatcher.models import (
     CatchUp,
     HoldKind,
@@ -24,6 +26,7 @@ from dispatcher.models import (
     Run,
     RunState,
     Schedule,
+    Share,
     WorkPool,
     parse_submission_name,
     submission_name,
@@ -235,6 +238,8 @@ class Checks:
         ready = [run for run in runs if run.state is RunState.SCHEDULED and run.due_at <= now]
         ready = [run for run in ready if run.not_before is None or run.not_before <= now]
         ready = [run for run in ready if not any(_keeps_back(hold, run) for hold in held_by)]
+        if pool.share is Share.FAIR:
+            return _dealt(pool, ready, held, batch)
         granted: list[UUID] = []
         for run in sorted(ready, key=lambda run: (priority[run.queue], run.due_at, run.id)):
             queue = pool.queue(run.queue)
@@ -308,6 +313,21 @@ def _keeps_back(hold: PoolHold, run: Run) -> bool:
     """Whether the run goes where something is held, and takes at least as much of it."""
     elsewhere = hold.place not in ((), (run.job_variables.get("place", ""),))
     return not elsewhere and run.job_variables.get("gpu", 0) >= hold.size.get("gpu", 0)
+
+
+def _dealt(pool: WorkPool, ready: Sequence[Run], held: Counter[str], batch: int) -> list[UUID]:
+    """Slot after slot, to the queue that would hold least for its weight."""
+    granted: list[UUID] = []
+    waiting = {queue.name: sorted((run for run in ready if run.queue == queue.name), key=position_of) for queue in pool.queues}
+    while len(granted) < batch and not _full(pool.concurrency_limit, held.total()):
+        open_queues = [queue for queue in pool.queues if waiting[queue.name] and not queue.paused]
+        open_queues = [queue for queue in open_queues if not _full(queue.concurrency_limit, held[queue.name])]
+        if not open_queues:
+            break
+        first = min(open_queues, key=lambda queue: (Fraction(held[queue.name] + 1, queue.weight), queue.priority))
+        granted.append(waiting[first.name].pop(0).id)
+        held[first.name] += 1
+    return granted
 
 
 def _full(limit: int | None, held: int) -> bool:

@@ -15,6 +15,7 @@ from dispatcher.models import (
     Run,
     RunState,
     Schedule,
+    Share,
     WorkQueue,
     parse_submission_name,
 )
@@ -30,6 +31,8 @@ from tests.simulation.world import BOUNDED, SKEW, World
 STEPS = 300
 CALM_TICKS = 300
 MAX_INVOCATIONS = 4
+SHARING = 7
+"""In one of so many worlds the pools share their slots fairly."""
 RESTLESS = 7
 """In one of so many worlds people move waiting runs."""
 
@@ -64,7 +67,11 @@ class Life:
             )
             limit = self.pick.choice([None, 1, 1, 2, 2, 3, 3, 4, 5, 0])
             kind = Kind.TOKEN if self.very_late else self.pick.choice(self.kinds)
-            self.world.add_pool(f"pool-{number}", kind, queues, limit)
+            share = Share.STRICT
+            if self.world.seed % SHARING == SHARING - 2:
+                share = Share.FAIR
+                queues = tuple(replace(queue, weight=self.restless.choice([1, 1, 2, 3])) for queue in queues)
+            self.world.add_pool(f"pool-{number}", kind, queues, limit, share)
         for _ in range(self.pick.randint(4, 12)):
             self.add_run()
         for number in range(self.pick.choice([0, 0, 1, 2])):

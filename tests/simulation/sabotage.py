@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any
 from unittest.mock import patch
 
-from dispatcher.core import holds, reconciliation, transitions, windows
+from dispatcher.core import admission, holds, reconciliation, transitions, windows
 from dispatcher.prefect import bringing, reporting, source
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.ticking import line, observing, pool_tick, pools, seam, submitting
@@ -193,6 +193,11 @@ SABOTAGES: dict[str, Sabotage] = {
         "ended runs are kept for as long as was said", _swap(MemoryStore, "prune", breaks.prune_all)
     ),
     "lower queues first": Sabotage("queues are served by priority", _swap(submitting, "admit", breaks.admit_from_below)),
+    "fair shares of what is free alone": Sabotage(
+        "fair shares count the slots that each queue holds",
+        _swap(admission, "dealt", breaks.dealt_without_what_is_held),
+        near=19,
+    ),
     "last in, first out": Sabotage("a queue is served by due time", _swap(MemoryStore, "_snapshot", breaks.due_newest_first)),
     "one job's refusal holds the pool": Sabotage(
         "a refusal holds the jobs that it concerns, and no others", _swap(submitting, "hold_for", breaks.hold_for_all)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from dispatcher.core.windows import WindowLimits
 from dispatcher.errors import StoreError
-from dispatcher.models import WorkPool, WorkQueue
+from dispatcher.models import Share, WorkPool, WorkQueue
 from dispatcher.store import Store
 from dispatcher.ticking import Dispatch, TickLimits, tick
 from providers.base import Provider
@@ -91,7 +91,9 @@ class World:
     def new_id(self) -> UUID:
         return UUID(int=self.random.getrandbits(128), version=4)
 
-    def add_pool(self, name: str, kind: Kind, queues: tuple[WorkQueue, ...], limit: int | None) -> None:
+    def add_pool(
+        self, name: str, kind: Kind, queues: tuple[WorkQueue, ...], limit: int | None, share: Share = Share.STRICT
+    ) -> None:
         """Make a pool and the cloud behind it."""
         pool = WorkPool(
             id=self.new_id(),
@@ -102,6 +104,7 @@ class World:
             concurrency_limit=limit,
             created_at=self.now,
             mirror=MIRROR if self.elsewhere else None,
+            share=share,
         )
         self.store.save_pool(pool, expected_version=None)
         self.clouds[name] = Cloud(kind, self.random, lambda: self.now, self._started)

@@ -11,6 +11,7 @@ from tests.stores.conformance_reconfiguration import Reconfigurations
 from tests.stores.conformance_requeue import Requeues
 from tests.stores.conformance_runs import Listing, LiveAndLingering, Moves, Runs
 from tests.stores.conformance_schedules import Attempts, Pruning, Schedules
+from tests.stores.conformance_shares import FairShares
 from tests.stores.conformance_work import Work
 
 SUITE = (
@@ -26,6 +27,7 @@ SUITE = (
     Looks,
     Snapshots,
     Grants,
+    FairShares,
     Takeovers,
     WholeTicks,
     Moving,

@@ -6,17 +6,18 @@ from uuid import UUID
 import pytest
 
 from dispatcher.errors import AlreadyExists, Conflict, NotFound
-from dispatcher.models import HoldKind, Mirror, RunState
+from dispatcher.models import HoldKind, Mirror, RunState, Share
 from dispatcher.store import Store
 from tests.builders import HOUR, MINUTE, NOW, a_deployment, a_hold, a_pool, a_queue, a_run
 from tests.stores.steps import a_run_in, a_stored_run, claim, hold, nothing
 
-TWO_QUEUES = [a_queue("default", 2, limit=0), a_queue("high", 1, limit=3, paused=True, description="first")]
+TWO_QUEUES = [a_queue("default", 2, limit=0), a_queue("high", 1, limit=3, paused=True, description="first", weight=3)]
 
 
 class Pools:
     def test_a_created_pool_reads_back_whole_at_version_1(self, store: Store):
         pool = a_pool("ecs", limit=0, queues=TWO_QUEUES, paused=True, description="Zürich 🚀", created_at=NOW + MINUTE / 7)
+        pool = replace(pool, share=Share.FAIR)
         saved = store.save_pool(pool, expected_version=None)
         assert saved == replace(pool, version=1)
         assert store.pool("ecs") == saved

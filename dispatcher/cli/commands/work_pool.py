@@ -22,7 +22,7 @@ from dispatcher.cli.output import secrets, shapes
 from dispatcher.cli.output.tables_option import wide_option
 from dispatcher.client import UNSET, default_base_job_template
 from dispatcher.core.holds import active
-from dispatcher.models import WorkPool
+from dispatcher.models import Share, WorkPool
 
 NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
 """Lets `-1` be a value, so that the error is about the value and not about an unknown option."""
@@ -41,6 +41,12 @@ def default_option(function: Any) -> Any:
     """`--set-as-default`."""
     words = "Use this pool where none is named, for you and this store (DISPATCHER_DEFAULT_POOL wins)."
     return click.option("--set-as-default", "as_default", is_flag=True, help=words)(function)
+
+
+def share_option(function: Any) -> Any:
+    """`--share`."""
+    words = "How queues share the pool's slots: strict, by priority (the default), or fair, by weight and with equal rank."
+    return click.option("--share", type=click.Choice([choice.value for choice in Share]), help=words)(function)
 
 
 @click.group(cls=Group)
@@ -67,6 +73,7 @@ def work_pool() -> None:
 )
 @click.option("--paused", is_flag=True, help="Create it paused: it starts no runs until it is resumed.")
 @click.option("-d", "--description", default="", help="What it is for.")
+@share_option
 @hook_option
 @default_option
 @pass_context
@@ -82,6 +89,7 @@ def create(
     concurrency_limit: int | None,
     paused: bool,
     description: str,
+    share: str | None,
     hooks: tuple[str, ...],
     as_default: bool,
 ) -> Answer:
@@ -95,6 +103,7 @@ def create(
         paused=paused,
         description=description,
         hooks=hooks_given(hooks),
+        share=share or Share.STRICT,
     )
     noted = set_default(context, name) if as_default else ""
     next_step = "dispatcher run create" + (f" --pool {name}" if not as_default else "")
@@ -111,6 +120,7 @@ def create(
 @variables_options
 @click.option("-l", "--concurrency-limit", type=int, metavar="N", help="The most runs at once; 0 means never.")
 @click.option("-d", "--description", help="What it is for.")
+@share_option
 @hook_option
 @no_hooks_option
 @default_option
@@ -125,6 +135,7 @@ def update(
     pairs: tuple[str, ...],
     concurrency_limit: int | None,
     description: str | None,
+    share: str | None,
     hooks: tuple[str, ...],
     no_hooks: bool,
     as_default: bool,
@@ -135,10 +146,12 @@ def update(
     """
     changed = hooks_changed(hooks, none=no_hooks)
     if all(
-        value in (None, (), False) for value in (source, variables, pairs, concurrency_limit, description, changed, as_default)
+        value in (None, (), False)
+        for value in (source, variables, pairs, concurrency_limit, description, share, changed, as_default)
     ):
         options = (
-            "--base-job-template, --job-variable, --concurrency-limit, --description, --hook, --no-hooks, --set-as-default"
+            "--base-job-template, --job-variable, --concurrency-limit, --description, --share, --hook, --no-hooks, "
+            "--set-as-default"
         )
         raise click.UsageError(f"Nothing to change: give {options}.")
     pool = context.client.update_work_pool(
@@ -148,6 +161,7 @@ def update(
         concurrency_limit=UNSET if concurrency_limit is None else concurrency_limit,
         description=UNSET if description is None else description,
         hooks=UNSET if changed is None else changed,
+        share=UNSET if share is None else share,
     )
     noted = set_default(context, name) if as_default else ""
     return _changed(context, pool, f"Updated work pool {name!r}.{noted}")

@@ -12,7 +12,9 @@ from dispatcher.cli.input.consent import consent, yes_option
 from dispatcher.cli.input.values import pool_option
 from dispatcher.cli.output import shapes
 from dispatcher.cli.output.tables_option import wide_option
-from dispatcher.models import DEFAULT_QUEUE, WorkPool
+from dispatcher.models import DEFAULT_QUEUE, Share, WorkPool
+
+WEIGHT_HELP = "Slots for each one of a queue with weight 1, from 1 to 100, in a pool with fair shares."
 
 
 @click.group(cls=Group)
@@ -27,6 +29,7 @@ def work_queue() -> None:
 @click.option("-l", "--limit", type=int, metavar="N", help="Runs at once; 0 for never, left out for no limit of its own.")
 @click.option("--paused", is_flag=True, help="Create it paused.")
 @click.option("-d", "--description", default="", help="What it is for.")
+@click.option("--weight", type=int, default=1, show_default=True, metavar="N", help=WEIGHT_HELP)
 @click.option("--no-shift", is_flag=True, help="Refuse a taken priority instead of moving its queue down.")
 @pass_context
 def create(
@@ -39,6 +42,7 @@ def create(
     *,
     paused: bool,
     description: str,
+    weight: int,
     no_shift: bool,
 ) -> Answer:
     """Create a work queue. A queue that has its priority moves down, and so on, as far as needed."""
@@ -50,6 +54,7 @@ def create(
         concurrency_limit=limit,
         paused=paused,
         description=description,
+        weight=weight,
         shift=not no_shift,
     )
     return _placed(context, before, after, name, f"Created work queue {name!r}")
@@ -133,6 +138,20 @@ def clear_concurrency_limit(context: Context, /, name: str, pool: str) -> Answer
     """Remove the limit of a queue; the limit of the pool stays."""
     context.client.update_work_queue(pool, name, concurrency_limit=None)
     return _changed(context, pool, name, f"Work queue {name!r} of {pool!r} has no limit of its own any more.")
+
+
+@work_queue.command(
+    "set-weight", example="dispatcher work-queue set-weight team-a 3 --pool nightly", context_settings=NEGATIVE_NUMBERS
+)
+@click.argument("name", shell_complete=completion.queues)
+@click.argument("weight", type=int)
+@pool_option
+@pass_context
+def set_weight(context: Context, /, name: str, weight: int, pool: str) -> Answer:
+    """Change how many slots a queue gets for each one of a queue with weight 1, in a pool with fair shares."""
+    after = context.client.update_work_queue(pool, name, weight=weight)
+    strict = "" if after.share is Share.FAIR else f" It counts once {pool!r} shares fairly (work-pool update --share fair)."
+    return _changed(context, pool, name, f"Work queue {name!r} of {pool!r} now has the weight {weight}.{strict}")
 
 
 @work_queue.command("delete", example="dispatcher work-queue delete critical --pool nightly --yes")

@@ -2,10 +2,10 @@
 are `(hidden)`: see `dispatcher.core.redaction`.
 
 work pool    name, type, id, status, paused, concurrency_limit (null: unlimited), description, created_at, last_tick_at,
-             held_until and held_reason (of what holds all of it), holds, hooks; `inspect` adds in_use (slots), queues and
-             base_job_template
+             held_until and held_reason (of what holds all of it), holds, hooks, share (strict, fair); `inspect` adds in_use
+             (slots), queues and base_job_template
 hold         kind, place, size, freed_by_end, until, reason
-work queue   pool, name, priority, concurrency_limit, paused, status, description, due, later, in_use (numbers of runs)
+work queue   pool, name, priority, concurrency_limit, paused, status, description, weight, due, later, in_use (numbers of runs)
 deployment   id, name, pool, queue, job_variables, tags, description, paused, retry, schedules, hooks, concurrency_limit (null:
              unlimited), on_collision, max_waiting, expires_after_seconds, windows_left_out, created_at; `inspect` adds next to
              each schedule (its next three windows; none while nothing is made of it)

@@ -71,6 +71,8 @@ def pool(shape: Shape) -> None:
         out.add_row(key, text(shape[key]))
     out.add_row("status", state(shape["status"]))
     out.add_row("slots", text(f"{shape['in_use']} of {limit_words(shape['concurrency_limit'])}"))
+    if shape["share"] == "fair":
+        out.add_row("share", text("fair: queues have equal rank, and get slots by weight"))
     out.add_row("created", text(time_and_ago(shape["created_at"])))
     out.add_row("last tick", text(time_and_ago(shape["last_tick_at"]) or "never"))
     for hold in shape["holds"]:
@@ -89,11 +91,12 @@ def pool(shape: Shape) -> None:
 
 def queues(shapes: Sequence[Shape]) -> None:
     """Work queues in the order in which they are served."""
-    headers = ("Priority", "Name", "Status", "Concurrency Limit", "Slots", "Due", "Later")
-    out = table(*headers, right=(0, 4, 5, 6), names=("Name",), ranks=("Later", "Status"))
+    weighted = ("Weight",) if any(queue["weight"] != 1 for queue in shapes) else ()
+    headers = ("Priority", "Name", "Status", "Concurrency Limit", "Slots", "Due", "Later", *weighted)
+    out = table(*headers, right=(0, 4, 5, 6, 7)[: len(headers) - 3], names=("Name",), ranks=("Later", "Status"))
     for queue in shapes:
         name = text(queue["name"]) + (Text(" (**)", style="red") if queue["paused"] else Text())
-        numbers = [text(queue[key]) for key in ("in_use", "due", "later")]
+        numbers = [text(queue[key]) for key in ("in_use", "due", "later", *(["weight"] if weighted else []))]
         out.add_row(text(queue["priority"]), name, state(queue["status"]), limit(queue["concurrency_limit"]), *numbers)
     show(out)
     if any(queue["paused"] for queue in shapes):
@@ -103,7 +106,7 @@ def queues(shapes: Sequence[Shape]) -> None:
 def queue(shape: Shape) -> None:
     """One work queue."""
     out = pairs()
-    for key in ("name", "pool", "priority", "description"):
+    for key in ("name", "pool", "priority", *(["weight"] if shape["weight"] != 1 else []), "description"):
         out.add_row(key, text(shape[key]))
     out.add_row("status", state(shape["status"]))
     out.add_row("slots", text(f"{shape['in_use']} of {limit_words(shape['concurrency_limit'])}"))

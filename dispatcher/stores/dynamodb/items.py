@@ -132,7 +132,7 @@ def pool_in(config: Item, slots: Item) -> WorkPool:
     """The pool in its two items."""
     with readable("queues"):
         stored = json.loads(text_in(config, "queues"))
-        queues = tuple(QUEUE.decode([queue[name] for name in QUEUE.names]) for queue in stored)
+        queues = tuple(QUEUE.of_filled({name: queue[name] for name in QUEUE.names if name in queue}) for queue in stored)
     ticked = {name: slots[name] for name in _TICKED if name in slots}
     return decode(POOL, {**config, **ticked}, queues=queues)
 

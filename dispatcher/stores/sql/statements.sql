@@ -46,7 +46,8 @@ INSERT INTO work_pools ({pool}, held_reason) VALUES ({pool_values}, '') ON CONFL
 -- All but the name and what ticks write.
 UPDATE work_pools
 SET id = :id, type = :type, concurrency_limit = :concurrency_limit, paused = :paused, description = :description,
-    hooks = :hooks, created_at = :created_at, version = :version, mirror = :mirror, base_job_template = :base_job_template
+    hooks = :hooks, created_at = :created_at, version = :version, mirror = :mirror, share = :share,
+    base_job_template = :base_job_template
 WHERE name = :name
 
 -- name: delete_pool

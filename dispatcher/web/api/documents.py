@@ -45,7 +45,7 @@ def _list(name: str) -> Schema:
 
 
 _POOL: Mapping[str, Schema] = {
-    **dict.fromkeys(("name", "type", "id", "status", "description", "held_reason"), TEXT),
+    **dict.fromkeys(("name", "type", "id", "status", "description", "held_reason", "share"), TEXT),
     "paused": SWITCH,
     "concurrency_limit": OPTIONAL_WHOLE,
     "created_at": TIME,
@@ -94,7 +94,7 @@ ANSWERS: Mapping[str, Mapping[str, Schema]] = {
     "Pool": _POOL,
     "Queue": {
         **dict.fromkeys(("pool", "name", "status", "description"), TEXT),
-        **dict.fromkeys(("priority", "due", "later", "in_use"), WHOLE),
+        **dict.fromkeys(("priority", "weight", "due", "later", "in_use"), WHOLE),
         "concurrency_limit": OPTIONAL_WHOLE,
         "paused": SWITCH,
     },

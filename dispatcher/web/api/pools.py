@@ -18,8 +18,8 @@ from dispatcher.models import WorkPool
 from dispatcher.web.api.documents import CHANGE, CREATE, DELETE, READ, body_of, documented
 from dispatcher.web.api.requests import Answer, Body, Client, PoolName, QueueName, Version, answer, fields_of, tag, take_name
 
-SETTABLE = frozenset({"base_job_template", "concurrency_limit", "paused", "description", "hooks", "job_variables"})
-SETTABLE_OF_QUEUES = frozenset({"priority", "concurrency_limit", "paused", "description"})
+SETTABLE = frozenset({"base_job_template", "concurrency_limit", "paused", "description", "hooks", "share", "job_variables"})
+SETTABLE_OF_QUEUES = frozenset({"priority", "concurrency_limit", "paused", "description", "weight"})
 
 router = APIRouter()
 
