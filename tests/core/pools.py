@@ -1,13 +1,13 @@
 """Random pools with waiting and live runs, for property tests of the core."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from hypothesis import strategies as st
 
-from dispatcher.models import Run, WorkPool
+from dispatcher.models import Run, Share, WorkPool
 from dispatcher.records import QueueCount
 from tests.builders import NOW, a_hold, a_pool, a_queue, a_run
 
@@ -48,6 +48,15 @@ def scenes(draw: st.DrawFn) -> Scene:
         waiting[name] = sorted(runs, key=lambda run: (run.due_at, run.id))
     in_use = {name: draw(st.integers(0, 3)) for name in names}
     return Scene(pool, in_use, waiting)
+
+
+@st.composite
+def fair_scenes(draw: st.DrawFn) -> Scene:
+    """A pool with fair shares, and weights."""
+    scene = draw(scenes())
+    weights = draw(st.lists(st.sampled_from([1, 1, 2, 3, 7]), min_size=9, max_size=9))
+    queues = tuple(replace(queue, weight=weight) for queue, weight in zip(scene.pool.queues, weights, strict=False))
+    return replace(scene, pool=replace(scene.pool, queues=queues, share=Share.FAIR))
 
 
 def ids(runs: Sequence[Run]) -> list[UUID]:

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from dispatcher.core.admission import admit
 from dispatcher.core.reasons import Holder, Reason, Surroundings, explain
-from dispatcher.models import HoldKind, RunState
+from dispatcher.models import HoldKind, RunState, Share
 from providers.base import Needs
 from tests.builders import NOW, SECOND, a_hold, a_live_run, a_pool, a_queue, a_run
-from tests.core.pools import Scene, scenes
+from tests.core.pools import Scene, fair_scenes, scenes
 
 
 def why(scene: Scene, run):
@@ -28,13 +28,13 @@ def pick(data, scene):
     return data.draw(st.sampled_from(runs))
 
 
-@given(scenes(), st.data())
+@given(st.one_of(scenes(), fair_scenes()), st.data())
 def test_next_is_said_exactly_of_the_runs_that_are_admitted(scene, data):
     run = pick(data, scene)
     assert (why(scene, run).reason is Reason.NEXT) == (run in admitted(scene))
 
 
-@given(scenes(), st.data())
+@given(st.one_of(scenes(), fair_scenes()), st.data())
 def test_removing_the_named_blockers_one_after_another_admits_the_run(scene, data):
     run = pick(data, scene)
     seen = []
@@ -99,6 +99,29 @@ def test_the_reason_of_a_full_queue_names_the_runs_that_hold_its_slots():
     assert explanation.reason is Reason.QUEUE_FULL
     assert explanation.holders == (Holder(id=holder.id, name=holder.name, state=holder.state, since=holder.claimed_at),)
     assert "1 of 1" in explanation.text
+
+
+def test_a_run_that_waits_for_its_fair_share_names_the_queues_that_share_and_what_would_help():
+    queues = [a_queue("one", 1), a_queue("two", 2, weight=2), a_queue("idle", 3)]
+    pool = a_pool(limit=4, queues=queues, share=Share.FAIR)
+    runs = {"one": [a_run(queue="one"), a_run(queue="one")], "two": [a_run(queue="two")], "idle": []}
+    explanation = why(Scene(pool, {"one": 2, "two": 1, "idle": 0}, runs), runs["one"][0])
+    assert explanation.reason is Reason.FAIR_SHARE
+    assert explanation.text == (
+        "the pool shares its slots fairly, and the free ones go to queues that hold less:"
+        " 'one' 2 (weight 1), 'two' 1 (weight 2); it is number 1 of its queue"
+    )
+    assert explanation.fix == "wait, or raise the pool's limit or the queue's weight"
+    assert why(Scene(pool, {"one": 2, "two": 1, "idle": 0}, runs), runs["two"][0]).reason is Reason.NEXT
+
+
+def test_a_run_behind_a_whole_fair_share_of_its_own_queue_gives_its_number():
+    pool = a_pool(limit=2, queues=[a_queue("one", 1), a_queue("two", 2)], share=Share.FAIR)
+    runs = {"one": [a_run(queue="one") for _ in range(3)], "two": [a_run(queue="two")]}
+    explanation = why(Scene(pool, {"one": 0, "two": 0}, runs), runs["one"][1])
+    assert explanation.reason is Reason.FAIR_SHARE
+    assert explanation.position == 2
+    assert "it is number 2 of its queue" in explanation.text
 
 
 def test_every_state_that_is_not_waiting_has_its_reason():

@@ -11,19 +11,10 @@ from dispatcher.core.admission import UNLIMITED, Admission, Barrier, admit
 from dispatcher.core.sharing import Claimant, dealt, turn
 from dispatcher.models import Share
 from tests.builders import NOW, a_pool, a_queue, a_run
-from tests.core.pools import Scene, ids, scenes
+from tests.core.pools import Scene, fair_scenes, ids, scenes
 
 OPEN = frozenset({Barrier.FAIR_SHARE, Barrier.OWN_QUEUE})
 """What stops a queue that waits for a slot of the pool, and for nothing of its own."""
-
-
-@st.composite
-def fair_scenes(draw):
-    """A pool with fair shares, and weights."""
-    scene = draw(scenes())
-    weights = draw(st.lists(st.sampled_from([1, 1, 2, 3, 7]), min_size=9, max_size=9))
-    queues = tuple(replace(queue, weight=weight) for queue, weight in zip(scene.pool.queues, weights, strict=False))
-    return replace(scene, pool=replace(scene.pool, queues=queues, share=Share.FAIR))
 
 
 @st.composite
