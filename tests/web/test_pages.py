@@ -125,6 +125,16 @@ def test_the_waterfall_says_who_holds_the_slots_and_why_the_next_run_waits(site,
     assert document.words.index("critical") < document.words.index("default")
 
 
+def test_a_pool_with_fair_shares_shows_the_weights_and_why_the_next_run_waits(site, busy):
+    site.client.update_work_pool(EVIL, share="fair", concurrency_limit=2)
+    site.client.update_work_queue(EVIL, "critical", weight=3)
+    site.client.create_run(pool=EVIL, queue="critical")
+    document = page(site, "pools", EVIL)
+    assert "shared fairly between the queues, by weight" in document.words
+    assert document.words.index("weight 3") < document.words.index("weight 1")
+    assert "fair share" in document.words
+
+
 def test_a_limit_is_changed_after_its_plan_was_shown(site, pool):
     asked = url("pools", "nightly", "plan", limit="7", version=pool.version)
     document = Document(site.browser.get(asked).text)
