@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from dispatcher.cli.input.lengths import Length
 from dispatcher.cli.input.moments import moment
 from dispatcher.errors import InvalidInput
 
@@ -34,6 +36,8 @@ def in_kathmandu(monkeypatch):
         ("in 1 week 1 day", timedelta(days=8)),
         ("in 90", timedelta(seconds=90)),
         ("in PT15M", timedelta(minutes=15)),
+        ("5 minutes ago", -timedelta(minutes=5)),
+        ("1h30m  ago", -timedelta(minutes=90)),
     ],
 )
 def test_a_length_of_time_counts_from_now(text, later):
@@ -47,6 +51,7 @@ def test_a_length_of_time_counts_from_now(text, later):
         ("tomorrow 08:00", (30, 8, 0)),
         ("tomorrow at 8:05", (30, 8, 5)),
         ("tomorrow 0:00", (30, 0, 0)),
+        ("yesterday 08:00", (28, 8, 0)),
     ],
 )
 def test_a_time_of_a_day_is_in_the_zone_of_this_machine(text, local, in_kathmandu):
@@ -86,7 +91,9 @@ def test_iso_8601_comes_as_it_is():
         ("in a while", NOW, "must be a number of seconds, or a length of time"),
         ("in 5", NOW, ""),
         ("in 9000 years", NOW, "must be a number of seconds"),
-        ("in 3000000 days", NOW, "after the year 9999"),
+        ("in 3000000 days", NOW, "not between the years 1 and 9999"),
+        ("1000000 days ago", NOW, "not between the years 1 and 9999"),
+        ("a while ago", NOW, "must be a number of seconds, or a length of time"),
         ("in -5m", NOW, "must be a number of seconds"),
         ("", NOW, "is not a time"),
     ],
@@ -112,3 +119,33 @@ def test_the_command_says_how_it_understood_words(cli, command):
     [run] = cli.stored()[1]
     assert run.due_at == datetime.fromisoformat(said.errors[0].partition(": ")[2])
     assert cli(*command, *own, "--at", "2040-01-31T08:00:00+00:00").errors == ()
+
+
+def test_runs_are_listed_since_a_time_in_words(cli):
+    cli.ok("work-pool", "create", "nightly", "--type", "process")
+    cli.ok("run", "create", "--pool", "nightly", "-jv", "command=true")
+    said = cli("run", "ls", "--since", "2h ago", "--json")
+    assert said.errors[0].startswith("2h ago: 2")
+    assert len(json.loads(said.out)) == 1
+    assert cli.ok("run", "ls", "--until", "yesterday 00:00") == []
+    assert "since: '2h before' is not a time" in "".join(cli("run", "ls", "--since", "2h before").errors)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("1.5", 1.5), ("5m", 300), ("1h30m", 5400), ("PT15M", 900)])
+def test_an_option_takes_a_length_of_time_in_every_form(text, seconds):
+    assert Length(0.1, 86400).convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("soon", "'soon' is not a number of seconds, or a length of time, as 15m, 1h30m or PT15M"),
+        ("2h", "7200.0 is not in the range 0.1<=x<=3600"),
+        ("-1", "-1.0 is not in the range 0.1<=x<=3600"),
+        ("nan", "'nan' is not a number of seconds"),
+    ],
+)
+def test_a_length_that_an_option_cannot_take_is_refused(cli, text, words):
+    said = cli("dev", "--every", text)
+    assert said.exit_code == 2
+    assert words in "".join(said.errors)

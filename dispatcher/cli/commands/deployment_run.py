@@ -18,7 +18,7 @@ from dispatcher.cli.input.deployment_options import (
     retry_taken,
     variable_options,
 )
-from dispatcher.cli.input.moments import AT_HELP, due_time
+from dispatcher.cli.input.moments import AT_HELP, time_of
 from dispatcher.cli.input.references import deployment_argument
 from dispatcher.cli.output import shapes
 from dispatcher.models import RunRequest
@@ -56,7 +56,7 @@ def run(
     """
     variables = values.job_variables(source, pairs)
     retry = retry_taken(fields, lambda: context.client.deployment(name).retry)
-    due, fields["expires_after"] = due_time(context, at), expiry_taken(fields)
+    due, fields["expires_after"] = time_of(context, at), expiry_taken(fields)
     request = RunRequest(deployment=name, name=run_name, job_variables=variables, scheduled_at=due, retry=retry, **fields)
     made = context.client.create_run(request)
     return Answer(data=shapes.run(made), text=f"Created run {made.name} in {made.pool}/{made.queue}: {made.id}")

@@ -12,6 +12,7 @@ import click
 
 from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.context import Context, pass_context
+from dispatcher.cli.input.lengths import Length
 from dispatcher.cli.input.values import pools_option
 from dispatcher.cli.output import shapes
 from dispatcher.cli.output.listing import Listed, listing
@@ -31,10 +32,10 @@ Show = Callable[[shapes.Shape], None]
 @pools_option
 @click.option(
     "--every",
-    type=click.FloatRange(0.1, 3600),
-    default=2.0,
+    type=Length(0.1, 3600),
+    default="2s",
     show_default=True,
-    metavar="SECONDS",
+    metavar="LENGTH",
     help="The time from one look to the next.",
 )
 @click.option("--ticks", type=click.IntRange(min=1), metavar="N", help="Stop after so many ticks.")

@@ -19,6 +19,7 @@ import click
 
 from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.context import Context, pass_context
+from dispatcher.cli.input.lengths import Length
 from dispatcher.cli.input.values import parse_json
 from dispatcher.errors import Conflict
 from providers.emulators import command
@@ -35,7 +36,7 @@ STARTED_WITHIN, STOPPED_WITHIN, LOOK = 60.0, 10.0, 0.05
 @click.argument("name", metavar=f"[{'|'.join(command.EMULATORS)}]")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=0, metavar="N", help="The port to listen on; 0 for a free one.")
-@click.option("--job-seconds", type=float, metavar="S", help="How long a job runs; otherwise it runs until it is stopped.")
+@click.option("--job-seconds", type=Length(), metavar="LENGTH", help="How long a job runs; otherwise until it is stopped.")
 @click.option("--capacity", type=int, metavar="N", help="The most live jobs at once.")
 @click.option("--run-commands", is_flag=True, default=None, help="Run the containers' commands as local processes.")
 @click.option("--background", is_flag=True, help="Return as soon as it answers; it runs until --stop.")

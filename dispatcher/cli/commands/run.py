@@ -13,8 +13,9 @@ from dispatcher.cli.commands.run_create import create
 from dispatcher.cli.commands.watch import follow
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion
+from dispatcher.cli.input.lengths import Length
+from dispatcher.cli.input.moments import SINCE_HELP, time_of
 from dispatcher.cli.input.references import find_run, run_argument
-from dispatcher.cli.input.values import moment
 from dispatcher.cli.output import secrets, shapes
 from dispatcher.cli.output.listing import listing
 from dispatcher.cli.output.tables_option import wide_option
@@ -43,7 +44,7 @@ run.add_command(create)
 @click.option("-s", "--state", "states", multiple=True, type=STATES, help="Only runs in this state; repeat it for more.")
 @click.option("--tag", metavar="TAG", help="Only runs with this tag.")
 @click.option("--name", metavar="TEXT", help="Only runs whose name begins with this text.")
-@click.option("--since", metavar="TIME", help="Only runs created at this time or later, as 2026-01-31T08:00:00+00:00.")
+@click.option("--since", metavar="TIME", help=f"Only runs created at this time or later, {SINCE_HELP}.")
 @click.option("--until", metavar="TIME", help="Only runs created before this time.")
 @click.option("--to-come", is_flag=True, help="Also show future runs, before those that ended.")
 @click.option("-l", "--limit", type=int, default=50, show_default=True, help="How many.")
@@ -68,7 +69,7 @@ def ls(
     """
     if pool is not None:
         context.client.work_pool(pool)  # a name that does not exist is an error, not an empty list
-    where |= {name: utc(time, name) for name in ("since", "until") if (time := moment(where[name], name))}
+    where |= {name: utc(time, name) for name in ("since", "until") if (time := time_of(context, where[name], name))}
     among = RunFilter(pool=pool, queue=queue, deployment=deployment, states=frozenset(states) or None, **where)
     page = listing(context.client, among, limit=limit)
     if not page.runs and not page.to_come:
@@ -167,15 +168,13 @@ def explain(context: Context, /, run_id: str) -> Answer:
 @run_argument
 @click.option(
     "--every",
-    type=click.FloatRange(0.1, 3600),
-    default=2.0,
+    type=Length(0.1, 3600),
+    default="2s",
     show_default=True,
-    metavar="SECONDS",
+    metavar="LENGTH",
     help="The time between two looks.",
 )
-@click.option(
-    "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop watching after this time; the run continues."
-)
+@click.option("--timeout", type=Length(), metavar="LENGTH", help="Stop watching after this time; the run continues.")
 @pass_context
 def watch(context: Context, /, run_id: str, every: float, timeout: float | None) -> Answer:
     """Follow one run until it ends: a line for each state, and for each reason why it waits.
@@ -194,10 +193,10 @@ def watch(context: Context, /, run_id: str, every: float, timeout: float | None)
 @click.option("-f", "--follow", "following", is_flag=True, help="Continue with new lines until the run ends.")
 @click.option(
     "--every",
-    type=click.FloatRange(0.1, 3600),
-    default=2.0,
+    type=Length(0.1, 3600),
+    default="2s",
     show_default=True,
-    metavar="SECONDS",
+    metavar="LENGTH",
     help="The time between two looks.",
 )
 @pass_context

@@ -20,7 +20,7 @@ from dispatcher.cli.input.deployment_options import (
     retry_taken,
     variable_options,
 )
-from dispatcher.cli.input.moments import AT_HELP, due_time
+from dispatcher.cli.input.moments import AT_HELP, time_of
 from dispatcher.cli.input.run_requests import Entry, read_requests, refusal_of
 from dispatcher.cli.output import shapes
 from dispatcher.cli.output.progress import progress_bar
@@ -75,7 +75,7 @@ def create(context: Context, /, *, pairs: Sequence[str], source: str | None, req
     deployment = options["deployment"]
     options["retry"] = retry_taken(options, lambda: context.client.deployment(deployment).retry if deployment else None)
     options["expires_after"] = expiry_taken(options)
-    options |= {"job_variables": values.job_variables(source, pairs), "scheduled_at": due_time(context, at)}
+    options |= {"job_variables": values.job_variables(source, pairs), "scheduled_at": time_of(context, at)}
     if requests is not None:
         _check_alone({"--count": count, "--name": name, "--idempotency-key": key})
         entries = _of_file(context, requests, options)

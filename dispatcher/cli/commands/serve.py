@@ -12,6 +12,7 @@ import click
 
 from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.context import Context, pass_context
+from dispatcher.cli.input.lengths import Length
 from dispatcher.cli.input.values import pools_option
 from dispatcher.events import LOGGER, log_event
 from dispatcher.serving.endpoint import Answers, Server, listening
@@ -33,10 +34,10 @@ TICKS = 3
 @click.command(cls=Command, example="dispatcher serve --every 5\ndispatcher serve --host 0.0.0.0 --port 9000")
 @click.option(
     "--every",
-    type=click.FloatRange(0.1, 3600),
-    default=10.0,
+    type=Length(0.1, 3600),
+    default="10s",
     show_default=True,
-    metavar="SECONDS",
+    metavar="LENGTH",
     help="The time from one tick to the next.",
 )
 @pools_option
@@ -46,8 +47,8 @@ TICKS = 3
 @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="Its port; 0: any free one.")
 @click.option(
     "--healthy-within",
-    type=click.FloatRange(1, 86400),
-    metavar="SECONDS",
+    type=Length(1, 86400),
+    metavar="LENGTH",
     help="/healthz answers 200 for so long after a tick that succeeded.  [default: three ticks and the longest one]",
 )
 @pass_context

@@ -13,6 +13,7 @@ from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion, history
 from dispatcher.cli.input.history import Past
+from dispatcher.cli.input.lengths import Length
 from dispatcher.cli.output.shapes import Shape
 from dispatcher.client import Dispatcher
 from dispatcher.core.replay import replay
@@ -60,9 +61,7 @@ UNLIMITED = "none"
 @click.option(
     "--queue-priority", "priorities", multiple=True, metavar="QUEUE=N", help="The priority of a queue; repeat it for more."
 )
-@click.option(
-    "--every", type=click.FloatRange(min=1), metavar="SECONDS", help="The time between ticks; by default that of the settings."
-)
+@click.option("--every", type=Length(1), metavar="LENGTH", help="The time between ticks; by default that of the settings.")
 @pass_context
 def simulate(
     context: Context,

@@ -1,4 +1,4 @@
-"""Times as people say them on a command line: `in 5 minutes`, `tomorrow 08:00`, or in ISO 8601."""
+"""Times as people say them on a command line: `in 5 minutes`, `2h ago`, `tomorrow 08:00`, or in ISO 8601."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ from dispatcher.client import length_of_time
 from dispatcher.errors import Fault, InvalidInput
 
 AT_HELP = 'When it is due, as "in 5 minutes", "tomorrow 08:00" or 2026-01-31T08:00:00+00:00; otherwise now.'
+SINCE_HELP = 'as "2h ago", "yesterday 18:00" or 2026-01-31T08:00:00+00:00'
 RULE = 'write it as "in 5 minutes", "tomorrow 08:00", "tomorrow 08:00 Europe/Berlin" or 2026-01-31T08:00:00+00:00'
 _IN = re.compile(r"in\s+(\S.*)")
-_DAY = re.compile(r"(today|tomorrow)\s+(?:at\s+)?([0-9]{1,2}):([0-9]{2})(?:\s+(\S+))?")
+_AGO = re.compile(r"(\S.*?)\s+ago")
+_DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
+_DAY = re.compile(r"(yesterday|today|tomorrow)\s+(?:at\s+)?([0-9]{1,2}):([0-9]{2})(?:\s+(\S+))?")
 
 
-def due_time(context: Context, text: str | None) -> datetime | None:
-    """The time of `--at`. Prints how words were understood. Raises `InvalidInput`."""
+def time_of(context: Context, text: str | None, field: str = "at") -> datetime | None:
+    """The time of an option. Prints how words were understood. Raises `InvalidInput`."""
     if text is None:
         return None
-    due = moment(text, context.wiring.dispatch.clock.now())
-    if due and is_in_words(text):
-        click.echo(f"{text.strip()}: {due.isoformat(sep=' ', timespec='seconds')}", err=True)
-    return due
+    time = moment(text, context.wiring.dispatch.clock.now(), field)
+    if time and is_in_words(text):
+        click.echo(f"{text.strip()}: {time.isoformat(sep=' ', timespec='seconds')}", err=True)
+    return time
 
 
 def moment(text: str, now: datetime, field: str = "at") -> datetime | None:
@@ -38,7 +41,9 @@ def moment(text: str, now: datetime, field: str = "at") -> datetime | None:
     if said == "now":
         return now
     if length := _IN.fullmatch(said):
-        return _later(now, length_of_time(length[1], field), text, field)
+        return _away(now, length_of_time(length[1], field), text, field)
+    if length := _AGO.fullmatch(said):
+        return _away(now, -length_of_time(length[1], field), text, field)
     if day := _DAY.fullmatch(said):
         return _of_day(day, now, text, field)
     return values.moment(said, field, rule=RULE)
@@ -46,14 +51,15 @@ def moment(text: str, now: datetime, field: str = "at") -> datetime | None:
 
 def is_in_words(text: str) -> bool:
     """Whether it has to be said how such a text was understood."""
-    return not text.strip()[:1].isdigit()
+    said = text.strip()
+    return not said[:1].isdigit() or _AGO.fullmatch(said) is not None
 
 
-def _later(now: datetime, length: timedelta, text: str, field: str) -> datetime:
+def _away(now: datetime, length: timedelta, text: str, field: str) -> datetime:
     try:
         return now + length
     except OverflowError:
-        raise _refused(field, f"{text!r} is after the year 9999; {RULE}") from None
+        raise _refused(field, f"{text!r} is not between the years 1 and 9999; {RULE}") from None
 
 
 def _of_day(words: re.Match[str], now: datetime, text: str, field: str) -> datetime:
@@ -64,7 +70,7 @@ def _of_day(words: re.Match[str], now: datetime, text: str, field: str) -> datet
         clock = datetime(today.year, today.month, today.day, int(words[2]), int(words[3]))  # noqa: DTZ001 - its zone follows
     except ValueError:
         raise _refused(field, f"{text!r} is not a time of a day; {RULE}") from None
-    clock += timedelta(days=words[1] == "tomorrow")
+    clock += timedelta(days=_DAYS[words[1]])
     first, second = (clock.replace(fold=fold, tzinfo=there).astimezone(UTC) for fold in (0, 1))
     if first.astimezone(there).replace(tzinfo=None, fold=0) != clock:
         raise _refused(field, f"the clocks skip {text!r}; choose another time")
