@@ -5,7 +5,8 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -22,6 +23,8 @@ TRY_SECONDS = 4.0
 """For one try."""
 AGAIN = frozenset({408, 429, 502, 503})
 """What a server answers that is busy: one on SQLite answers 503 to plain writes of a single client."""
+BUSY = " (a server on SQLite does under little load; use PostgreSQL)"
+WHO = "; set PREFECT_API_KEY or PREFECT_API_AUTH_STRING to what the server accepts"
 PAUSES = (0.1, 0.4, 1.0)
 """Seconds before each further try."""
 PAGE = 200
@@ -34,6 +37,8 @@ class Answer:
 
     code: int
     body: Any
+    date: str = ""
+    """When the server answered, as its header says."""
 
 
 def headers_of(environment: Mapping[str, str]) -> dict[str, str]:
@@ -56,6 +61,8 @@ class Server:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.url = url.rstrip("/")
+        self.busy = 0
+        """How often it answered 503 so far."""
         self._clock = clock
         self._client = httpx.Client(headers=dict(headers or {}), timeout=TRY_SECONDS, transport=transport)
 
@@ -143,6 +150,14 @@ class Server:
         """Its version."""
         return str(_body(self._call("GET", "admin/version", None)))
 
+    def clock_ahead(self) -> timedelta | None:
+        """How far its clock is ahead of ours; None where its answer has no date. The date is exact to a second."""
+        answer = self._call("GET", "admin/version", None)
+        try:
+            return parsedate_to_datetime(answer.date) - self._clock.now()
+        except (TypeError, ValueError):
+            return None
+
     # Calls
 
     def _pages(self, path: str, body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -159,7 +174,7 @@ class Server:
     def _done(self, method: str, path: str, body: Mapping[str, Any]) -> None:
         answer = self._call(method, path, body)
         if answer.code >= 300:
-            raise SourceError(f"Prefect: {path} was answered {answer.code}: {_short(answer.body)}")
+            raise _refused(answer)
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
         """One call, repeated while the server is busy or does not answer. Raises `SourceError`."""
@@ -175,23 +190,30 @@ class Server:
                 continue
             if answer.code not in AGAIN:
                 return answer
-            problem = f"it answered {answer.code}"
+            self.busy += answer.code == 503
+            problem = f"it answered {answer.code}{BUSY if answer.code == 503 else ''}"
         raise SourceError(f"Prefect at {self.url}: {path}: {problem}")
 
     def _try(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
         response = self._client.request(method, f"{self.url}/{path}", json=body)
+        code, date = response.status_code, response.headers.get("Date", "")
         if not response.content:
-            return Answer(code=response.status_code, body=None)
+            return Answer(code=code, body=None, date=date)
         try:
-            return Answer(code=response.status_code, body=response.json())
+            return Answer(code=code, body=response.json(), date=date)
         except ValueError:
-            return Answer(code=response.status_code, body=response.text)
+            return Answer(code=code, body=response.text, date=date)
 
 
 def _body(answer: Answer) -> Any:
     if answer.code >= 300:
-        raise SourceError(f"Prefect answered {answer.code}: {_short(answer.body)}")
+        raise _refused(answer)
     return answer.body
+
+
+def _refused(answer: Answer) -> SourceError:
+    words = f"Prefect answered {answer.code}: {_short(answer.body)}"
+    return SourceError(f"{words}{WHO if answer.code in (401, 403) else ''}")
 
 
 def _short(body: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from dispatcher.models import WorkPool
@@ -13,6 +14,13 @@ from dispatcher.store import Store
 
 VERSIONS = "3."
 """What the calls and their answers are known for."""
+MOST_SKEW = timedelta(seconds=5)
+POLLED_SECONDS = 60
+"""How long the server takes a queue for polled, unless it is told otherwise."""
+READY_TIMEOUTS = (
+    "PREFECT_SERVER_SERVICES_FOREMAN_WORK_QUEUE_LAST_POLLED_TIMEOUT_SECONDS and "
+    "PREFECT_SERVER_SERVICES_FOREMAN_DEPLOYMENT_LAST_POLLED_TIMEOUT_SECONDS"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +43,24 @@ class Standing:
     url: str
     version: str
     pools: tuple[PoolStanding, ...]
+    clock_ahead: timedelta | None = None
+    """How far the server's clock is ahead of ours."""
+    busy: int = 0
+    """How often the server answered 503 while it was asked."""
+    interval: float = 0.0
+    """Seconds between two ticks."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One line for everything that may keep flow runs waiting, or shows wrongly in Prefect."""
+        busy = (f"the server answered 503 {self.busy} times while it was asked: one on SQLite does; use PostgreSQL",)
+        return (*(busy if self.busy else ()), *self._ready_warning())
+
+    def _ready_warning(self) -> tuple[str, ...]:
+        if not self.pools or self.interval < POLLED_SECONDS:
+            return ()
+        words = f"with a tick every {self.interval:g} s, queues and deployments are NOT_READY in between"
+        return (f"{words}: set {READY_TIMEOUTS} to {max(180, round(3 * self.interval))} on the server",)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -46,7 +72,14 @@ class Standing:
             for pool in self.pools
             if pool.workers
         )
-        return (*version, *pools, *others)
+        return (*version, *self._clock_problem(), *pools, *others)
+
+    def _clock_problem(self) -> tuple[str, ...]:
+        if self.clock_ahead is None or abs(self.clock_ahead) <= MOST_SKEW:
+            return ()
+        seconds = self.clock_ahead.total_seconds()
+        words = f"the server's clock is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} this machine's"
+        return (f"{words}: flow runs start that much off; let both follow a time server",)
 
 
 def standing(source: PrefectSource) -> Standing:
@@ -57,7 +90,14 @@ def standing(source: PrefectSource) -> Standing:
     names = {pool.name for pool in pools}
     gone = [pool for pool in mirrored(source.store) if pool.name not in names]
     left = [PoolStanding(name=pool.name, type=pool.type, mirrored=True, problem=_problem(pool)) for pool in gone]
-    return Standing(url=source.server.url, version=version, pools=(*pools, *left))
+    return Standing(
+        url=source.server.url,
+        version=version,
+        pools=(*pools, *left),
+        clock_ahead=source.server.clock_ahead(),
+        busy=source.server.busy,
+        interval=source.served.interval,
+    )
 
 
 def mirrored(store: Store) -> list[WorkPool]:

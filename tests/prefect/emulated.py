@@ -7,6 +7,7 @@ life is here. `fail` makes calls fail: `busy` (503), `request` (it never arrives
 import json
 from collections import Counter
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from uuid import uuid4
 
 import httpx
@@ -20,6 +21,7 @@ class EmulatedPrefect:
         self.now, self.new_id = now, new_id
         self.pools, self.queues, self.deployments, self.flow_runs = {}, {}, {}, {}
         self.variables = {}
+        self.clock_ahead, self.auth = timedelta(), None
         self.calls, self.faults = [], []
         self.histories = {}
 
@@ -117,10 +119,13 @@ class EmulatedPrefect:
         if fault and fault[0] == "request":
             raise httpx.ConnectError("refused", request=request)
         body = json.loads(request.content) if request.content else {}
+        if self.auth and request.headers.get("Authorization") != self.auth:
+            return httpx.Response(401, json={"exception_message": "Unauthorized"})
         code, content = self._answer(request.method, path, body)
         if fault and fault[0] == "answer":
             raise httpx.ReadTimeout("timed out", request=request)
-        return httpx.Response(code) if content is None else httpx.Response(code, json=content)
+        headers = {"Date": format_datetime(self.now() + self.clock_ahead)}
+        return httpx.Response(code, headers=headers, **({} if content is None else {"json": content}))
 
     def _answer(self, method, path, body):  # noqa: C901, PLR0912 - one case for each call
         match method, path.split("/"):

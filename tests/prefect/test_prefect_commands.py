@@ -1,6 +1,7 @@
 """`dispatcher prefect`, and what the doctor says of the server."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -120,4 +121,34 @@ def test_the_doctor_checks_the_server(call, prefect):
     prefect.fail("busy", "", 100)
     code, _, errors = connected(call, "doctor")
     assert code == 1
-    assert "it answered 503" in errors
+    assert "it answered 503 (a server on SQLite does under little load; use PostgreSQL)" in errors
+
+
+def test_the_doctor_says_that_the_servers_clock_is_wrong(call, prefect):
+    prefect.clock_ahead = timedelta(minutes=-2)
+    code, _, errors = connected(call, "doctor")
+    assert code == 1
+    assert re.search(r"the server's clock is 1\d\d s behind this machine's", errors)
+    prefect.clock_ahead = timedelta(seconds=2)
+    assert connected(call, "doctor")[0] == 0
+
+
+def test_the_doctor_says_which_variables_a_server_that_knows_nobody_needs(call, prefect):
+    prefect.auth = "Basic YWRtaW46cGFzcw=="
+    code, _, errors = connected(call, "doctor")
+    assert code == 1
+    assert "Prefect answered 401" in errors
+    assert "set PREFECT_API_KEY or PREFECT_API_AUTH_STRING to what the server accepts" in errors
+    assert connected(partial(call, PREFECT_API_AUTH_STRING="admin:pass"), "doctor")[0] == 0
+
+
+def test_the_doctor_warns_of_a_busy_server_and_of_queues_that_are_ready_by_turns(call, prefect):
+    prefect.add_pool("nightly")
+    prefect.fail("busy", "", 2)
+    code, out, _ = connected(call, "doctor")
+    assert code == 0
+    assert "the server answered 503 2 times while it was asked" in out
+    assert "PREFECT_SERVER_SERVICES_FOREMAN_WORK_QUEUE_LAST_POLLED_TIMEOUT_SECONDS" in out
+    assert "to 180 on the server" in out
+    out = connected(partial(call, DISPATCHER_TICK_INTERVAL_SECONDS="20"), "doctor")[1]
+    assert "FOREMAN" not in out

@@ -108,6 +108,8 @@ def _prefect(context: Context) -> Iterator[Finding]:
         return
     for line in stand.problems:
         yield _problem("prefect", url, line, "`dispatcher prefect status` shows all of them")
+    for line in stand.warnings:
+        yield Finding(check="prefect", subject=url, level=Level.WARNING, text=line)
     text = f"Prefect {stand.version} answers; work pools served: {len(stand.pools)}"
     yield Finding(check="prefect", subject=url, level=Level.OK, text=text)
 
