@@ -3,7 +3,7 @@
     DispatcherError
     ├── InvalidInput            an input is wrong; lists every fault with its path and its fix
     │   ├── InvalidTemplate     a base job template
-    │   └── InvalidVariables    job variables
+    │   └── InvalidVariables    job variables, or parameters
     ├── ScheduleError           a stored schedule names no time that can be worked out (validation refuses such a schedule)
     ├── RenderError             a template and its variables do not make a job (names the placeholder)
     ├── NotFound                no pool, queue, deployment or run of that name
@@ -56,7 +56,7 @@ class InvalidTemplate(InvalidInput):
 
 
 class InvalidVariables(InvalidInput):
-    """Job variables that do not fit their template."""
+    """Job variables that do not fit their template, or parameters that do not fit their deployment."""
 
 
 class ScheduleError(DispatcherError, ValueError):

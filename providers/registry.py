@@ -13,7 +13,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from providers.base import Checked, Needs, Provider, ProviderUnavailable, ReadsEvents
+from providers.base import Checked, Finding, Needs, Provider, ProviderUnavailable, ReadsEvents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,8 @@ class ProviderType:
     """`module:function` that reads what a job needs out of its configuration, without the SDK (`Provider.needs`)."""
     check: str | None = None
     """`module:function` that checks a rendered configuration without a call, and without the SDK where it is missing."""
+    check_environment: str | None = None
+    """`module:function` that checks the environment variables that are added to a job; None where the platform takes any."""
     events: Events | None = None
     """The events in which the platform reports what becomes of a job; None when it reports nothing by itself."""
     place: tuple[str, ...] = ()
@@ -68,6 +70,7 @@ def _ecs(name: str) -> ProviderType:
         place=("aws_credentials", "cluster", "task_run_request.cluster"),
         needs="providers.ecs.needs:needs_of",
         check="providers.ecs.checking:check",
+        check_environment="providers.ecs.checking:check_environment",
         events=_TASK_STATE_CHANGE,
         description="Tasks on AWS Elastic Container Service: Fargate, EC2 or External",
     )
@@ -252,6 +255,13 @@ def check(type_name: str, configuration: Mapping[str, Any]) -> Checked:
     function = provider_type(type_name).check
     checked: Checked = _attribute(function)(configuration) if function else Checked()
     return checked
+
+
+def check_environment(type_name: str, configuration: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Why a job that its own check lets through has no room for these environment variables. Raises `ProviderUnavailable`."""
+    function = provider_type(type_name).check_environment
+    findings: tuple[Finding, ...] = _attribute(function)(configuration, environment) if function else ()
+    return findings
 
 
 def events_of(event: Mapping[str, Any]) -> Events | None:

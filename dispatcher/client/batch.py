@@ -5,23 +5,27 @@ from __future__ import annotations
 import marshal
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeAlias
 
-from dispatcher.client.checks import check_job_variables, coerced_variables
+from dispatcher.client.checks import check_job_variables, coerced_parameters, coerced_variables
 from dispatcher.client.deployments import Deployments
+from dispatcher.client.parameters import check_run_parameters, environment_of
 from dispatcher.models import Deployment, WorkPool
 
-NO_VARIABLES: Mapping[str, Any] = {}
+Values: TypeAlias = tuple[Mapping[str, Any], Mapping[str, Any]]
+"""Job variables, and parameters."""
+
+NONE: Mapping[str, Any] = {}
 
 
 class Batch:
-    """The pools, deployments and job variables of the runs of one call."""
+    """The pools, deployments, job variables and parameters of the runs of one call."""
 
     def __init__(self, dispatcher: Deployments) -> None:
         self._dispatcher, self._jobs = dispatcher, dispatcher.jobs
         self._pools: dict[str, WorkPool] = {}
         self._deployments: dict[str, Deployment] = {}
-        self._variables: dict[tuple[str, str | None, int], tuple[Any, Any]] = {}
+        self._values: dict[tuple[str, str | None, int, int], tuple[Any, Any]] = {}
         self._sound = set[bytes]()
 
     def pool(self, name: str) -> WorkPool:
@@ -36,25 +40,36 @@ class Batch:
             self._deployments[name] = self._dispatcher.deployment(name)
         return self._deployments[name]
 
-    def variables(self, pool: WorkPool, deployment: Deployment | None, brought: Any) -> Mapping[str, Any]:
-        """A run's own job variables, converted to the template's types. Raises `InvalidVariables`."""
-        brought = NO_VARIABLES if brought is None else brought
-        key = pool.name, deployment.name if deployment else None, id(brought)
-        if key not in self._variables:  # keeps the object alive, so that no other object gets its id
-            self._variables[key] = brought, self._checked(pool, deployment, brought)
-        variables: Mapping[str, Any] = self._variables[key][1]
-        return variables
+    def values(self, pool: WorkPool, deployment: Deployment | None, variables: Any, parameters: Any) -> Values:
+        """A run's own job variables, converted to the template's types, and its own parameters, likewise by the schema.
 
-    def _checked(self, pool: WorkPool, deployment: Deployment | None, brought: Any) -> Any:
-        variables = coerced_variables(pool.base_job_template, brought)
-        inherited = deployment.job_variables if deployment else None
-        mark = _mark(pool.name, deployment.name if deployment else None, variables)
+        Raises `InvalidVariables`.
+        """
+        brought = NONE if variables is None else variables, NONE if parameters is None else parameters
+        key = pool.name, deployment.name if deployment else None, id(brought[0]), id(brought[1])
+        if key not in self._values:  # keeps the objects alive, so that no other object gets their ids
+            self._values[key] = brought, self._checked(pool, deployment, *brought)
+        values: Values = self._values[key][1]
+        return values
+
+    def _checked(self, pool: WorkPool, deployment: Deployment | None, variables: Any, parameters: Any) -> Values:
+        variables = coerced_variables(pool.base_job_template, variables)
+        parameters = coerced_parameters(deployment.parameter_openapi_schema if deployment else NONE, parameters)
+        mark = _mark(pool.name, deployment.name if deployment else None, variables, parameters)
         if mark is None or mark not in self._sound:
-            check_job_variables(pool.base_job_template, variables, deployment_variables=inherited)
-            self._jobs.check_run(pool, variables, deployment_variables=inherited)
+            self._check(pool, deployment, variables, parameters)
         if mark is not None:
             self._sound.add(mark)
-        return variables
+        return variables, parameters
+
+    def _check(self, pool: WorkPool, deployment: Deployment | None, variables: Any, parameters: Any) -> None:
+        whole = check_run_parameters(pool, deployment, parameters, variables)
+        levels: dict[str, Any] = {
+            "deployment_variables": deployment.job_variables if deployment else None,
+            "parameters": whole,
+        }
+        check_job_variables(pool.base_job_template, variables, **levels)
+        self._jobs.check_run(pool, variables, environment=environment_of(pool, deployment, whole), **levels)
 
 
 def _mark(*parts: Any) -> bytes | None:

@@ -6,7 +6,7 @@ A function's package may omit the libraries of validation, because a tick does n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cache
 from importlib.util import find_spec
@@ -19,6 +19,8 @@ from dispatcher.models import Deployment, RetryPolicy, Run, WorkPool, WorkQueue
 
 LEFT_OUT = frozenset({"jsonschema", "pydantic", "regex"})
 """The libraries of validation; a package may omit them."""
+
+NONE: Mapping[str, Any] = {}
 
 OF_SCHEDULES = frozenset({"cronsim"})
 """The libraries that only the extra `schedules` installs."""
@@ -51,15 +53,47 @@ def check_job_variables(
     variables: Mapping[str, Any],
     *,
     deployment_variables: Mapping[str, Any] | None = None,
+    parameters: Mapping[str, Any] = NONE,
     partial: bool = False,
 ) -> None:
     """See `dispatcher.validation.check_job_variables`."""
-    _validation().check_job_variables(template, variables, deployment_variables=deployment_variables, partial=partial)
+    levels = {"deployment_variables": deployment_variables, "parameters": parameters}
+    _validation().check_job_variables(template, variables, **levels, partial=partial)
 
 
-def check_deployment_variables(template: Mapping[str, Any], variables: Mapping[str, Any], *, scheduled: bool) -> None:
+def check_deployment_variables(
+    template: Mapping[str, Any], variables: Mapping[str, Any], *, scheduled: bool, parameters: Mapping[str, Any] = NONE
+) -> None:
     """See `dispatcher.validation.check_deployment_variables`."""
-    _validation().check_deployment_variables(template, variables, scheduled=scheduled)
+    _validation().check_deployment_variables(template, variables, scheduled=scheduled, parameters=parameters)
+
+
+def check_parameter_schema(schema: Any) -> None:
+    """See `dispatcher.validation.check_parameter_schema`."""
+    if schema != NONE:
+        _validation().check_parameter_schema(schema)
+
+
+def check_parameters(
+    schema: Mapping[str, Any],
+    levels: Sequence[Any],
+    template: Mapping[str, Any],
+    variables: Sequence[Mapping[str, Any]],
+    *,
+    partial: bool,
+) -> None:
+    """See `dispatcher.validation.check_parameters`."""
+    _validation().check_parameters(schema, levels, template, variables, partial=partial)
+
+
+def coerced_parameters(schema: Mapping[str, Any], values: Any) -> Any:
+    """See `dispatcher.validation.coerced_parameters`."""
+    return _validation().coerced_parameters(schema, values) if holds_words(values) else values
+
+
+def coerced_schema(schema: Any) -> Any:
+    """See `dispatcher.validation.coerced_schema`."""
+    return _validation().coerced_schema(schema) if holds_words(schema) else schema
 
 
 def coerced_template(template: Any) -> Any:

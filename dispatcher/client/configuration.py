@@ -24,9 +24,10 @@ from dispatcher.client.checks import (
     read_configuration,
     validate,
 )
-from dispatcher.client.deployment_checks import check_schedules, check_variables
+from dispatcher.client.deployment_checks import below_variables, check_schedules, check_variables
 from dispatcher.client.jobs import Jobs
 from dispatcher.client.mirrors import CONFIGURED, DEPLOYED, why_not
+from dispatcher.client.parameters import check_deployment_parameters
 from dispatcher.client.pools import WAITING
 from dispatcher.client.runs import Runs
 from dispatcher.core.changes import Action, Change, Configuration, changes, digest, sparse
@@ -117,17 +118,22 @@ class Configurations(Runs):
     def _check_with_waiting_runs(self, stored: Configuration, target: Configuration, named: Configuration) -> None:
         """Check waiting runs against changed templates and variables, as `update_work_pool` and `update_deployment` do."""
         pools = {pool.name: pool for pool in target.pools}
-        variables = {deployment.name: deployment.job_variables for deployment in target.deployments}
+        deployments = {deployment.name: deployment for deployment in target.deployments}
         before, goes = stored.nouns, _withdrawn(stored, target, self.clock.now())
         for pool in named.pools:
             old = before.get(("work pool", pool.name))
             if isinstance(old, WorkPool) and old.base_job_template != pool.base_job_template:
-                self._check_waiting(RunFilter(pool=pool.name, states=WAITING), pool, variables, goes=goes)
+                self._check_waiting(RunFilter(pool=pool.name, states=WAITING), pool, deployments, goes=goes)
         for deployment in named.deployments:
             was = before.get(("deployment", deployment.name))
-            if isinstance(was, Deployment) and was.job_variables != deployment.job_variables:
+            if isinstance(was, Deployment) and _values(was) != _values(deployment):
                 where = RunFilter(deployment=deployment.name, states=WAITING)
-                self._check_waiting(where, pools[deployment.pool], variables, goes=goes)
+                self._check_waiting(where, pools[deployment.pool], deployments, goes=goes)
+
+
+def _values(deployment: Deployment) -> tuple[Any, ...]:
+    """What a waiting run reads of its deployment when it is claimed."""
+    return deployment.job_variables, deployment.parameters, deployment.parameter_openapi_schema
 
 
 def _withdrawn(stored: Configuration, target: Configuration, now: datetime) -> Callable[[Run], bool]:
@@ -220,8 +226,17 @@ def _place_faults(
         names = [queue.name for queue in owner.queues]
         yield Fault(joined(root, "queue"), missing("work queue", deployment.queue, names, of=deployment.pool))
     if owner is not None and deployment.pool in sound:
-        yield from _under(joined(root, "job_variables"), partial(check_variables, owner, deployment, jobs))
-        slugs = {"schedules": [schedule.slug for schedule in deployment.schedules]}
+        yield from _value_faults(deployment, owner, root, jobs)
+
+
+def _value_faults(deployment: Deployment, owner: WorkPool, root: str, jobs: Jobs) -> Iterator[Fault]:
+    """Faults of a deployment's parameters, then of its job variables, of which some may depend on parameters."""
+    slugs = {"schedules": [schedule.slug for schedule in deployment.schedules]}
+    faults = list(_by_names(_under(root, partial(check_deployment_parameters, owner, deployment)), root, slugs))
+    yield from faults
+    if not faults:
+        for fault in _under("", partial(check_variables, owner, deployment, jobs)):
+            yield Fault(joined(root, below_variables(fault.path)), fault.message)
         yield from _by_names(_under(root, partial(check_schedules, owner, deployment, jobs)), root, slugs)
 
 
@@ -237,6 +252,7 @@ def _unnamed_faults(deployment: Deployment, sound: Mapping[str, WorkPool], jobs:
             f"{deployment.queue!r} would be deleted, but it is the queue of {whose}: name both, or neither",
         )
     try:
+        check_deployment_parameters(owner, deployment)
         check_variables(owner, deployment, jobs, quiet=True)
         check_schedules(owner, deployment, jobs, quiet=True)
     except InvalidInput as problem:

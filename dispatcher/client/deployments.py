@@ -11,6 +11,7 @@ from dispatcher.client.arguments import UNSET, in_utc, items, missing, plain_pol
 from dispatcher.client.checks import check_windows_to_come, validate
 from dispatcher.client.deployment_checks import check_schedules, check_variables, coerced
 from dispatcher.client.mirrors import DEPLOYED, check_own
+from dispatcher.client.parameters import check_deployment_parameters
 from dispatcher.client.pools import MAX_RECHECKED, WAITING, WorkPools
 from dispatcher.client.relocation import queue_in, take_along
 from dispatcher.client.versions import check_version
@@ -32,6 +33,8 @@ class Deployments(WorkPools):
         pool: str,
         queue: str = DEFAULT_QUEUE,
         job_variables: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        parameter_openapi_schema: Mapping[str, Any] | None = None,
         tags: Sequence[str] = (),
         description: str = "",
         schedules: Iterable[Schedule] = (),
@@ -45,7 +48,8 @@ class Deployments(WorkPools):
     ) -> Deployment:
         """Create a deployment; its schedules begin now. Raises `NotFound` (pool or queue), `AlreadyExists` or `InvalidInput`.
 
-        With an active schedule the job variables must be complete, because a scheduled run has none of its own.
+        With an active schedule the job variables and the parameters must be complete, because a scheduled run has none of its
+        own, except those of its schedule. `dispatcher.models.Deployment` says what each field means.
         """
         deployment = Deployment(
             id=self.clock.new_id(),
@@ -53,6 +57,8 @@ class Deployments(WorkPools):
             pool=pool,
             queue=queue,
             job_variables=job_variables if job_variables is not None else {},
+            parameters=parameters if parameters is not None else {},
+            parameter_openapi_schema=parameter_openapi_schema if parameter_openapi_schema is not None else {},
             tags=texts(tags, "tags"),
             description=description,
             schedules=items(schedules, "schedules"),
@@ -74,6 +80,8 @@ class Deployments(WorkPools):
         pool: str = UNSET,
         queue: str = UNSET,
         job_variables: Mapping[str, Any] = UNSET,
+        parameters: Mapping[str, Any] = UNSET,
+        parameter_openapi_schema: Mapping[str, Any] = UNSET,
         tags: Sequence[str] = UNSET,
         description: str = UNSET,
         schedules: Iterable[Schedule] = UNSET,
@@ -85,7 +93,7 @@ class Deployments(WorkPools):
         expires_after: timedelta | None = UNSET,
         paused: bool = UNSET,
     ) -> Deployment:
-        """Change the fields that are passed. New job variables are also checked with the deployment's waiting runs.
+        """Change the fields that are passed. New job variables and parameters are also checked with the waiting runs.
 
         `schedules` and `hooks` replace all existing ones. A schedule that has not changed continues where it was. When a
         schedule changes, or a field that its runs copy from the deployment, its future runs are created again. With another
@@ -95,9 +103,10 @@ class Deployments(WorkPools):
         deployment = self.deployment(name)
         if pool is not UNSET and queue is UNSET:
             queue = queue_in(self.work_pool(pool), deployment)
-        changes = without_unset(
-            pool=pool, queue=queue, job_variables=job_variables, description=description, retry=retry, paused=paused
+        values = without_unset(
+            job_variables=job_variables, parameters=parameters, parameter_openapi_schema=parameter_openapi_schema
         )
+        changes = values | without_unset(pool=pool, queue=queue, description=description, retry=retry, paused=paused)
         changes |= without_unset(
             concurrency_limit=concurrency_limit,
             on_collision=on_collision,
@@ -108,10 +117,10 @@ class Deployments(WorkPools):
             changes["tags"] = texts(tags, "tags")
         changes |= {name: items(value, name) for name, value in without_unset(schedules=schedules, hooks=hooks).items()}
         changed, owner = self._checked_deployment(replace(deployment, **changes))
-        if job_variables is not UNSET or changed.pool != deployment.pool:
+        if values or changed.pool != deployment.pool:
             where, now = RunFilter(deployment=name, states=WAITING), self.clock.now()
             gone = saving(deployment, changed, now).withdrawn
-            self._check_waiting(where, owner, {name: changed.job_variables}, goes=lambda run: is_withdrawn(run, gone, now))
+            self._check_waiting(where, owner, {name: changed}, goes=lambda run: is_withdrawn(run, gone, now))
         saved = self.store.save_deployment(changed, expected_version=deployment.version, now=self.clock.now())
         if pool is not UNSET:
             take_along(self.store, deployment, saved, owner, self.clock.now())
@@ -179,6 +188,7 @@ class Deployments(WorkPools):
         check_own(pool, DEPLOYED)
         self._queue(pool, deployment.queue)
         deployment = coerced(pool, deployment)
+        check_deployment_parameters(pool, deployment)
         check_variables(pool, deployment, self.jobs)
         check_schedules(pool, deployment, self.jobs)
         return deployment, pool

@@ -7,13 +7,13 @@ pool, and for a deployment whose runs may have their own variables, only faults 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from dispatcher.core.own_values import OWN
+from dispatcher.core.own_values import OWN, PARAMETERS
 from dispatcher.core.placeholders import Placeholder, fill, is_looked_up, joined, placeholders, steps
 from dispatcher.core.samples import samples
-from dispatcher.core.templates import ENVIRONMENT, is_block_reference, render, resolve
+from dispatcher.core.templates import ENVIRONMENT, NONE, is_block_reference, render, resolve
 from dispatcher.errors import Fault, InvalidTemplate, InvalidVariables, RenderError
 from dispatcher.events import log_event
 from dispatcher.models import WorkPool
@@ -22,6 +22,8 @@ from providers.base import Checked, Finding, ProviderError
 
 Check = Callable[[str, Mapping[str, Any]], Checked]
 """A provider type's check of a rendered configuration, as `providers.registry.check`."""
+CheckEnvironment = Callable[[str, Mapping[str, Any], Mapping[str, str]], Sequence[Finding]]
+"""Its check of the environment that the dispatcher adds, as `providers.registry.check_environment`."""
 Warn = Callable[[str], None]
 Level = Mapping[str, Any]
 
@@ -37,8 +39,13 @@ def log_warning(text: str) -> None:
 class Jobs:
     """Asks providers about jobs, and reports warnings."""
 
-    def __init__(self, check: Check = registry.check, warn: Warn = log_warning) -> None:
-        self.check, self._warn = check, warn
+    def __init__(
+        self,
+        check: Check = registry.check,
+        warn: Warn = log_warning,
+        check_environment: CheckEnvironment = registry.check_environment,
+    ) -> None:
+        self.check, self.check_environment, self._warn = check, check_environment, warn
 
     def check_pool(self, pool: WorkPool) -> None:
         """Raise `InvalidTemplate` for faults that no variable can correct. Warn of parts that are not used or not checked."""
@@ -60,15 +67,28 @@ class Jobs:
         """Warn of values that become defaults of a template and have no effect."""
         self._report(_idle(template, variables or {}))
 
-    def check_deployment(self, pool: WorkPool, variables: Level, *, scheduled: bool, quiet: bool = False) -> None:
+    def check_deployment(
+        self,
+        pool: WorkPool,
+        variables: Level,
+        *,
+        scheduled: bool,
+        parameters: Level = NONE,
+        environment: Mapping[str, str] = NONE,
+        quiet: bool = False,
+    ) -> None:
         """Raise `InvalidVariables` for faults that every run of the deployment would have, whatever its own variables.
 
-        With `scheduled` there are runs without variables of their own, so every fault counts. `quiet` suppresses warnings.
+        With `scheduled` there are runs without variables of their own, so every fault counts. `parameters` and `environment`
+        are those of such runs. `quiet` suppresses warnings.
         """
         template = pool.base_job_template
-        checked = self._ask(pool, render(template, {}, deployment_variables=variables))
+        configuration = render(template, {}, deployment_variables=variables, parameters=parameters)
+        checked = self._ask(pool, configuration)
         faults = checked.faults if scheduled else self._fixed(pool, checked)
         _raise(template, faults)
+        if scheduled and not checked.faults:
+            self._check_environment(pool, configuration, environment)
         if quiet:
             return
         warnings = [*_idle(template, variables), *self._new_warnings(pool, checked, None)]
@@ -81,15 +101,25 @@ class Jobs:
         self._report(warnings)
 
     def check_run(
-        self, pool: WorkPool, variables: Level, *, deployment_variables: Level | None = None, quiet: bool = False
+        self,
+        pool: WorkPool,
+        variables: Level,
+        *,
+        deployment_variables: Level | None = None,
+        parameters: Level = NONE,
+        environment: Mapping[str, str] = NONE,
+        quiet: bool = False,
     ) -> None:
         """Raise `InvalidVariables` for faults that the provider would refuse; warn of values that would have no effect.
 
+        `parameters` are all parameters of the run, `environment` is what the dispatcher adds to its job because of them.
         `quiet` suppresses warnings.
         """
         template = pool.base_job_template
-        checked = self._ask(pool, render(template, variables, deployment_variables=deployment_variables))
+        configuration = render(template, variables, deployment_variables=deployment_variables, parameters=parameters)
+        checked = self._ask(pool, configuration)
         _raise(template, checked.faults)
+        self._check_environment(pool, configuration, environment)
         if quiet:
             return
         self._report([*_idle(template, variables), *self._new_warnings(pool, checked, deployment_variables)])
@@ -99,6 +129,12 @@ class Jobs:
             return self.check(pool.type, configuration)
         except ProviderError as problem:
             return Checked(faults=(Finding(path="", message=str(problem)),))
+
+    def _check_environment(self, pool: WorkPool, configuration: Level, environment: Mapping[str, str]) -> None:
+        """Raise `InvalidVariables` for parameters that are too large for the platform."""
+        findings = self.check_environment(pool.type, configuration, environment) if environment else ()
+        if findings:
+            raise InvalidVariables(PARAMETERS, [Fault(PARAMETERS, finding.message) for finding in findings])
 
     def _fixed(self, pool: WorkPool, checked: Checked) -> list[Finding]:
         """The faults that no variable can correct: no placeholder is involved, and they appear with any values."""
@@ -149,7 +185,7 @@ def _idle(template: Level, variables: Level) -> Iterator[str]:
         if root in declared and root not in used:
             yield f"{name}: is declared, but the template does not use it; use it in `job_configuration`, or leave it out"
         for placeholder in placeholders(value):
-            if not is_looked_up(placeholder.name) or steps(placeholder.name)[0] == OWN:
+            if not is_looked_up(placeholder.name) or steps(placeholder.name)[0] in (OWN, PARAMETERS):
                 place = (
                     joined(name, placeholder.path)
                     if placeholder.path and not placeholder.path.startswith("[")
@@ -161,6 +197,8 @@ def _idle(template: Level, variables: Level) -> Iterator[str]:
 def _why_unfilled(name: str) -> str:
     if steps(name)[0] == OWN:
         return "only a job configuration and the defaults of variables may name the dispatcher's own values"
+    if steps(name)[0] == PARAMETERS:
+        return "only a job configuration and the defaults of variables may name parameters"
     return "nothing is looked up; let the provider read a secret by a reference to it"
 
 

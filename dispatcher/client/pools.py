@@ -31,6 +31,7 @@ from dispatcher.client.checks import (
 from dispatcher.client.deployment_checks import check_schedules, check_variables
 from dispatcher.client.jobs import Check, Jobs, Warn, log_warning
 from dispatcher.client.mirrors import CONFIGURED, check_own
+from dispatcher.client.parameters import check_deployment_parameters, check_run_parameters
 from dispatcher.client.versions import check_version
 from dispatcher.clock import Clock, SystemClock
 from dispatcher.core.queues import holder, insert, last_priority, next_free, without
@@ -38,7 +39,7 @@ from dispatcher.core.room import gives_room
 from dispatcher.core.templates import with_defaults
 from dispatcher.core.windows import runs_to_come
 from dispatcher.errors import AlreadyExists, Conflict, Fault, InvalidInput, NotFound
-from dispatcher.models import DEFAULT_QUEUE, Hook, Run, RunState, Share, Status, WorkPool, WorkQueue
+from dispatcher.models import DEFAULT_QUEUE, Deployment, Hook, Run, RunState, Share, Status, WorkPool, WorkQueue
 from dispatcher.records import QueueCount, RunFilter, Snapshot
 from dispatcher.store import PeopleStore
 from dispatcher.waking import NotWoken, Wake, nobody
@@ -354,29 +355,31 @@ class WorkPools:
 
     def _check_dependents(self, pool: WorkPool) -> None:
         """Check a changed template with the pool's deployments and waiting runs; the error names what no longer fits."""
-        variables = {}
-        for deployment in self.store.deployments(pool.name):
-            variables[deployment.name] = deployment.job_variables
+        deployments = {deployment.name: deployment for deployment in self.store.deployments(pool.name)}
+        for deployment in deployments.values():
             with naming(f"deployment {deployment.name!r}"):
+                check_deployment_parameters(pool, deployment)
                 check_variables(pool, deployment, self.jobs, quiet=True)
                 check_schedules(pool, deployment, self.jobs, quiet=True)
-        self._check_waiting(RunFilter(pool=pool.name, states=WAITING), pool, variables)
+        self._check_waiting(RunFilter(pool=pool.name, states=WAITING), pool, deployments)
 
     def _check_waiting(
         self,
         where: RunFilter,
         pool: WorkPool,
-        variables: Mapping[str, Mapping[str, Any]],
+        deployments: Mapping[str, Deployment],
         *,
         goes: Callable[[Run], bool] = lambda _run: False,
     ) -> None:
-        """Check waiting runs, with their deployments' variables, against a pool's template; not those that `goes` selects."""
+        """Check waiting runs, with their deployments, against a pool's template; not those that `goes` selects."""
         for run in self.store.runs(where, limit=MAX_RECHECKED):
             if goes(run):
                 continue
             with naming(f"waiting run {run.id}"):
-                inherited = variables.get(run.deployment) if run.deployment else None
-                check_job_variables(pool.base_job_template, run.job_variables, deployment_variables=inherited)
+                deployment = deployments.get(run.deployment) if run.deployment else None
+                parameters = check_run_parameters(pool, deployment, run.parameters, run.job_variables)
+                levels: dict[str, Any] = {"deployment_variables": deployment.job_variables if deployment else None}
+                check_job_variables(pool.base_job_template, run.job_variables, parameters=parameters, **levels)
 
 
 def _checked(template: Mapping[str, Any], job_variables: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dispatcher.client.arguments import text
-from dispatcher.client.checks import check_base_job_template, check_job_variables, coerced_template, coerced_variables
+from dispatcher.client.checks import (
+    check_base_job_template,
+    check_job_variables,
+    coerced_parameters,
+    coerced_template,
+    coerced_variables,
+)
 from dispatcher.client.configuration import Configurations
 from dispatcher.client.jobs import Jobs
+from dispatcher.client.parameters import check_run_parameters, environment_of
 from dispatcher.core.templates import render
 from dispatcher.errors import Fault, InvalidInput
 
@@ -22,6 +29,8 @@ class JobPreview:
     configuration: Mapping[str, Any]
     warnings: tuple[str, ...]
     """What would be accepted and have no effect."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """All parameters that the job would get."""
 
 
 class JobPreviews(Configurations):
@@ -33,9 +42,10 @@ class JobPreviews(Configurations):
         pool: str | None = None,
         deployment: str | None = None,
         job_variables: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
         base_job_template: Mapping[str, Any] | None = None,
     ) -> JobPreview:
-        """The job that a run with these variables would become: of a pool, or of a deployment with its variables.
+        """The job that a run with these variables and parameters would become: of a pool, or of a deployment with its own.
 
         `base_job_template` stands in for the pool's own. Nothing is saved. Raises `NotFound` or `InvalidInput`.
         """
@@ -50,8 +60,17 @@ class JobPreviews(Configurations):
             owner = replace(owner, base_job_template=template)
         variables = coerced_variables(template, job_variables if job_variables is not None else {})
         inherited = source.job_variables if source else None
-        check_job_variables(template, variables, deployment_variables=inherited)
-        warnings = list[str]()
-        Jobs(self.jobs.check, warnings.append).check_run(owner, variables, deployment_variables=inherited)
-        configuration = render(template, variables, deployment_variables=inherited)
-        return JobPreview(pool=owner.name, configuration=configuration, warnings=tuple(warnings))
+        schema = source.parameter_openapi_schema if source else {}
+        own = coerced_parameters(schema, parameters if parameters is not None else {})
+        levels: dict[str, Any] = {
+            "deployment_variables": inherited,
+            "parameters": check_run_parameters(owner, source, own, variables),
+        }
+        check_job_variables(template, variables, **levels)
+        warnings, environment = list[str](), environment_of(owner, source, levels["parameters"])
+        jobs = Jobs(self.jobs.check, warnings.append, self.jobs.check_environment)
+        jobs.check_run(owner, variables, environment=environment, **levels)
+        configuration = render(template, variables, **levels)
+        return JobPreview(
+            pool=owner.name, configuration=configuration, parameters=levels["parameters"], warnings=tuple(warnings)
+        )

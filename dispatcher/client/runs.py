@@ -217,7 +217,7 @@ class Runs(Schedules):
         owner = batch.pool(_owner(request.pool, source))
         check_own(owner, RUN)
         lane = self._queue(owner, request.queue if request.queue is not None else source.queue if source else DEFAULT_QUEUE)
-        variables = batch.variables(owner, source, request.job_variables)
+        variables, parameters = batch.values(owner, source, request.job_variables, request.parameters)
         key, now, retry = request.idempotency_key, self.clock.now(), request.retry
         identity = self.clock.new_id() if key is None else _identity(owner.name, name, key)
         due = due_time(request.scheduled_at, "scheduled_at") if request.scheduled_at is not None else now
@@ -228,7 +228,7 @@ class Runs(Schedules):
             queue=lane.name,
             deployment=name,
             job_variables=variables,
-            parameters=request.parameters if request.parameters is not None else {},
+            parameters=parameters,
             tags=texts(request.tags, "tags") or (source.tags if source else ()),
             created_at=now,
             scheduled_at=due,

@@ -8,20 +8,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from dispatcher.core.parameters import as_json
 from dispatcher.core.redaction import redacted, secret_texts, without
 from dispatcher.models import Deployment, Run, WorkPool
 from dispatcher.store import SharedStore
 
 
 def of_pools(pools: Iterable[WorkPool], deployments: Iterable[Deployment] = (), runs: Iterable[Run] = ()) -> frozenset[str]:
-    """The secret texts of pools' templates, and of job variables that deployments and runs set for them."""
+    """The secret texts of pools' templates, and of job variables and parameters that deployments and runs set for them."""
+    deployments, runs = list(deployments), list(runs)
     levels = [(deployment.pool, variables) for deployment in deployments for variables in _levels(deployment)]
     levels += [(run.pool, run.job_variables) for run in runs]
     texts = (
         secret_texts(pool.base_job_template, *(variables for owner, variables in levels if owner == pool.name))
         for pool in pools
     )
-    return frozenset().union(*texts)
+    return frozenset().union(*texts, *(_of_parameters(deployment, runs) for deployment in deployments))
+
+
+def secret_parameters(deployment: Deployment | None, *levels: Mapping[str, Any]) -> frozenset[str]:
+    """The values of parameters that the deployment's schema calls secret, as they are and as they stand in JSON."""
+    if deployment is None or not deployment.parameter_openapi_schema:
+        return frozenset()
+    texts = secret_texts({"variables": deployment.parameter_openapi_schema}, deployment.parameters, *levels)
+    return texts | {as_json(text)[1:-1] for text in texts}
 
 
 def of_runs(store: SharedStore, runs: Iterable[Run], deployments: Iterable[Deployment] = ()) -> frozenset[str]:
@@ -31,6 +41,11 @@ def of_runs(store: SharedStore, runs: Iterable[Run], deployments: Iterable[Deplo
     deployments = [source for source in (*sources, *deployments) if source is not None]
     pools = [store.pool(name) for name in {run.pool for run in runs} | {deployment.pool for deployment in deployments}]
     return of_pools([pool for pool in pools if pool is not None], deployments, runs)
+
+
+def _of_parameters(deployment: Deployment, runs: Iterable[Run]) -> frozenset[str]:
+    own = [run.parameters for run in runs if run.deployment == deployment.name]
+    return secret_parameters(deployment, *(schedule.parameters for schedule in deployment.schedules), *own)
 
 
 def _levels(deployment: Deployment) -> list[Mapping[str, Any]]:

@@ -3,19 +3,28 @@
 Every job gets them as environment variables (`DISPATCHER_SCHEDULED_AT`). A base job template may name them as placeholders
 (`{{ dispatcher.scheduled_at }}`), but only in its job configuration and in the defaults of its variables: placeholders in the
 values of a deployment or a run are not filled. A claim pins them, like everything that it renders.
+
+Beside them stand the parameters of the run (`{{ parameters.day }}`): see `dispatcher.core.parameters`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
-from dispatcher.core.placeholders import MISSING, lookup
+from dispatcher.core.placeholders import MISSING, lookup, plain_copy
+from dispatcher.errors import RenderError
 from dispatcher.models import Run
 
 OWN = "dispatcher"
 """The prefix of their placeholders; no variable may have this name."""
+
+PARAMETERS = "parameters"
+"""The prefix of the placeholders of parameters; likewise."""
+
+Reserved: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""The values of a run that no variable overrides, by the prefix of their placeholders."""
 
 _VALUES: Mapping[str, Callable[[Run], Any]] = {
     "run_id": lambda run: str(run.id),
@@ -44,7 +53,7 @@ SAMPLES: Mapping[str, Any] = {
 _UNLABELLED = frozenset({"scheduled_at"})
 """Values that are no labels: providers allow few characters in labels, and nobody searches by a time."""
 
-_PLACEHOLDER = re.compile(r"\{\{\s*+(dispatcher\.[\w.\-\[\]$]++)\s*+\}\}")
+_PLACEHOLDER = re.compile(r"\{\{\s*+((dispatcher(?=\.)|parameters)(?:\.[\w.\-\[\]$]++)?)\s*+\}\}")
 
 
 def own_values(run: Run) -> dict[str, Any]:
@@ -70,14 +79,14 @@ def names_own(value: Any) -> bool:
     return any(map(names_own, children))
 
 
-def with_own(value: Any, own: Mapping[str, Any]) -> Any:
+def with_own(value: Any, own: Reserved) -> Any:
     """A default in which only these placeholders are filled; `MISSING` where nothing is left.
 
     As in a job configuration, a placeholder that is a whole text keeps the value's type, and a key or item without a value
     goes away.
     """
     if isinstance(value, str):
-        return _text(value, {OWN: own})
+        return _text(value, own)
     if isinstance(value, Mapping):
         filled = {key: with_own(child, own) for key, child in value.items()}
         return {key: child for key, child in filled.items() if child is not MISSING}
@@ -86,11 +95,15 @@ def with_own(value: Any, own: Mapping[str, Any]) -> Any:
     return value
 
 
-def _text(text: str, values: Mapping[str, Any]) -> Any:
-    if whole := _PLACEHOLDER.fullmatch(text):
-        return lookup(whole[1], values)
-    return _PLACEHOLDER.sub(lambda match: _inside(lookup(match[1], values)), text)
+def _text(text: str, own: Reserved) -> Any:
+    if (whole := _PLACEHOLDER.fullmatch(text)) and whole[2] in own:
+        return plain_copy(lookup(whole[1], own))
+    return _PLACEHOLDER.sub(lambda match: _inside(match, own) if match[2] in own else match[0], text)
 
 
-def _inside(value: Any) -> str:
-    return "" if value is MISSING else str(value)
+def _inside(match: re.Match[str], own: Reserved) -> str:
+    value = lookup(match[1], own)
+    if isinstance(value, Mapping | list):
+        kind = "an object" if isinstance(value, Mapping) else "a list"
+        raise RenderError(f"{{{{ {match[1]} }}}} is {kind} and cannot stand inside the text of a default; let it stand alone")
+    return "" if value is MISSING or value is None else str(value)

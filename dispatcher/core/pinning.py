@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.core.own_values import own_environment, own_labels, own_values
+from dispatcher.core.parameters import merged, parameter_environment
 from dispatcher.core.templates import Renderer
 from dispatcher.errors import DispatcherError, RenderError
 from dispatcher.models import Deployment, PinnedJob, Run, WorkPool, submission_name
@@ -58,13 +59,14 @@ def pin(snapshot: Snapshot, run: Run, start_deadline: float | None, renderer: Re
 
     Raises `RenderError` when they do not make a job.
     """
-    own = own_values(run)
-    inherited = _deployment_variables(snapshot, run)
-    configuration = renderer.render(run.job_variables, deployment_variables=inherited, own=own)
+    own, deployment = own_values(run), _deployment(snapshot, run)
+    inherited, parameters = deployment.job_variables if deployment else None, merged(deployment, run.parameters)
+    configuration = renderer.render(run.job_variables, deployment_variables=inherited, own=own, parameters=parameters)
     start_within = configuration.get(START_DEADLINE_KEY, start_deadline)
+    environment = {**own_environment(own), **parameter_environment(parameters)}
     return Grant(
         run=run,
-        job=PinnedJob(configuration=configuration, environment=own_environment(own), labels=own_labels(own)),
+        job=PinnedJob(configuration=configuration, environment=environment, labels=own_labels(own)),
         start_within=float(start_within) if isinstance(start_within, int | float) else None,
     )
 
@@ -93,10 +95,10 @@ def job_of(run: Run) -> Job:
     )
 
 
-def _deployment_variables(snapshot: Snapshot, run: Run) -> Mapping[str, Any] | None:
+def _deployment(snapshot: Snapshot, run: Run) -> Deployment | None:
     if run.deployment is None:
         return None
     deployment = snapshot.deployment(run.deployment)
     if deployment is None:
         raise RenderError(f"deployment {run.deployment!r} no longer exists, and the run needs its job variables")
-    return deployment.job_variables
+    return deployment

@@ -7,6 +7,7 @@ hidden value is refused as an input (`hidden_at`), so that nobody runs a job wit
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,6 +16,9 @@ from dispatcher.core.placeholders import joined
 
 HIDDEN = "(hidden)"
 SHORTEST = 4
+
+ALL_PARAMETERS = "DISPATCHER_PARAMETERS"
+"""The environment variable of a job that holds its parameters as JSON."""
 
 _NAMES = re.compile(
     r"passw(or)?d|passphrase|(^|[_.-])(pwd|pat|pw)($|[_.-])|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
@@ -38,6 +42,8 @@ _PASSWORD_IN_URL = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s
 def redacted(value: Any, name: str = "") -> Any:
     """A copy in which texts under a name like `DB_PASSWORD`, and passwords in URLs, are hidden."""
     if isinstance(value, str):
+        if name == ALL_PARAMETERS:
+            return _in_json(value)
         hide = value and is_secret(name) and not _REFERENCE.fullmatch(value)
         return HIDDEN if hide else _PASSWORD_IN_URL.sub(rf"\g<before>{HIDDEN}", value)
     if isinstance(value, Mapping | list | tuple) and name in _REFERENCES:
@@ -47,6 +53,14 @@ def redacted(value: Any, name: str = "") -> Any:
     if isinstance(value, list | tuple):
         return [redacted(inner, name) for inner in value]
     return value
+
+
+def _in_json(text: str) -> Any:
+    """A text that may be JSON, with what is hidden in it."""
+    try:
+        return json.dumps(redacted(json.loads(text)), ensure_ascii=False, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        return redacted(text)
 
 
 def is_secret(name: str) -> bool:
@@ -79,7 +93,11 @@ def secret_texts(template: Mapping[str, Any], *levels: Mapping[str, Any]) -> fro
 
 
 def _is_write_only(schema: Mapping[str, Any]) -> bool:
-    return schema.get("writeOnly") is True or schema.get("format") == "password"
+    """Also where one of several alternatives is: a secret that may be null."""
+    if schema.get("writeOnly") is True or schema.get("format") == "password":
+        return True
+    alternatives = [part for word in ("anyOf", "oneOf", "allOf") for part in schema.get(word) or ()]
+    return any(isinstance(part, Mapping) and _is_write_only(part) for part in alternatives)
 
 
 def _texts(value: Any) -> Iterator[str]:

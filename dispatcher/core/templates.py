@@ -9,8 +9,8 @@ none or another (all of its other rules are kept):
 * Every other variable is replaced whole. Null, where a default or the deployment's value would apply, leaves it out.
 * A dotted name sets one field at its own level: `env.NAME`, or `d.a` for the field `a` of the variable `d`. So a run beats
   its deployment in every spelling. Within one level the undotted spelling wins over the dotted one.
-* `{{ dispatcher.run_id }}` and the like are the dispatcher's own values (`dispatcher.core.own_values`). The job configuration
-  and the defaults may name them.
+* `{{ dispatcher.run_id }}` and the like are the dispatcher's own values (`dispatcher.core.own_values`), `{{ parameters.day }}`
+  and the like the run's parameters (`dispatcher.core.parameters`). The job configuration and the defaults may name them.
 * A default that refers to a Prefect block (`{"$ref": {"block_document_id": ...}}`) is left out where the variable names
   credentials: blocks stay in Prefect, and without a name the host's own identity is used.
 """
@@ -22,7 +22,7 @@ from functools import cached_property, reduce
 from itertools import chain
 from typing import Any
 
-from dispatcher.core.own_values import OWN, SAMPLES, names_own, with_own
+from dispatcher.core.own_values import OWN, PARAMETERS, SAMPLES, Reserved, names_own, with_own
 from dispatcher.core.placeholders import MAX_DEPTH, MISSING, Filler, Placeholder, fill, filler, joined, lookup, placeholders
 from dispatcher.errors import RenderError
 
@@ -30,6 +30,7 @@ __all__ = ["MISSING", "Placeholder", "Renderer", "defaults", "fill", "is_block_r
            "nest", "placeholders", "render", "resolve", "texts", "with_defaults"]  # fmt: skip
 
 ENVIRONMENT = "env"
+NONE: Mapping[str, Any] = {}
 
 
 class Renderer:
@@ -44,11 +45,13 @@ class Renderer:
         *,
         deployment_variables: Mapping[str, Any] | None = None,
         own: Mapping[str, Any] = SAMPLES,
+        parameters: Mapping[str, Any] = NONE,
     ) -> dict[str, Any]:
         """See `render`."""
-        levels = (_of_run(self._defaults, own), nest(deployment_variables or {}), nest(job_variables))
+        reserved = _reserved(self._template, own, parameters)
+        levels = (_of_run(self._defaults, reserved), nest(deployment_variables or {}), nest(job_variables))
         merged = _merged_environment(levels)
-        configuration: dict[str, Any] = self._filler({**_values(levels, merged), OWN: own})
+        configuration: dict[str, Any] = self._filler({**_values(levels, merged), **reserved})
         if isinstance(self._template["job_configuration"].get(ENVIRONMENT), Mapping):
             configuration[ENVIRONMENT] = texts({**configuration[ENVIRONMENT], **(merged or {})})
         return configuration
@@ -68,14 +71,17 @@ def render(
     *,
     deployment_variables: Mapping[str, Any] | None = None,
     own: Mapping[str, Any] = SAMPLES,
+    parameters: Mapping[str, Any] = NONE,
 ) -> dict[str, Any]:
     """The filled job configuration, before any provider: equal inputs give equal bytes, and share nothing with them.
 
-    `own` are the dispatcher's own values of the run; samples stand for them where there is no run yet.
+    `own` are the dispatcher's own values of the run; samples stand for them where there is no run yet. `parameters` are all
+    parameters of the run.
 
     Raises `RenderError`, but never for what `dispatcher.validation` has let through.
     """
-    return Renderer(base_job_template).render(job_variables, deployment_variables=deployment_variables, own=own)
+    renderer = Renderer(base_job_template)
+    return renderer.render(job_variables, deployment_variables=deployment_variables, own=own, parameters=parameters)
 
 
 def resolve(
@@ -83,9 +89,11 @@ def resolve(
     job_variables: Mapping[str, Any],
     *,
     deployment_variables: Mapping[str, Any] | None = None,
+    parameters: Mapping[str, Any] = NONE,
 ) -> dict[str, Any]:
     """The value that each variable has for a job; a variable without one is not there."""
-    levels = _levels(base_job_template, job_variables, deployment_variables)
+    low = _of_run(defaults(base_job_template["variables"]), _reserved(base_job_template, SAMPLES, parameters))
+    levels = low, nest(deployment_variables or {}), nest(job_variables)
     return _values(levels, _merged_environment(levels))
 
 
@@ -155,14 +163,16 @@ def names_block(schema: Any, variables: Mapping[str, Any]) -> bool:
     return any(_is_block(part) or _is_block(_definition(part, variables)) for part in parts)
 
 
-def _levels(
-    template: Mapping[str, Any], job_variables: Mapping[str, Any], deployment_variables: Mapping[str, Any] | None
-) -> tuple[Mapping[str, Any], ...]:
-    return _of_run(defaults(template["variables"]), SAMPLES), nest(deployment_variables or {}), nest(job_variables)
+def _reserved(template: Mapping[str, Any], own: Mapping[str, Any], parameters: Mapping[str, Any]) -> Reserved:
+    """The values that no variable overrides. Templates that were saved before there were parameters may have a variable of
+    that name, and keep it.
+    """
+    declared = template["variables"].get("properties") or {}
+    return {OWN: own} if PARAMETERS in declared else {OWN: own, PARAMETERS: parameters}
 
 
-def _of_run(values: Mapping[str, Any], own: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The pool's level for one run: defaults that name the dispatcher's own values have them; one that is left empty goes."""
+def _of_run(values: Mapping[str, Any], own: Reserved) -> Mapping[str, Any]:
+    """The pool's level for one run: defaults that name reserved values have them; one that is left empty goes."""
     named = {name: with_own(value, own) for name, value in values.items() if names_own(value)}
     return {name: value for name, value in {**values, **named}.items() if value is not MISSING} if named else values
 

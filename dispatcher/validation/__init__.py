@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dispatcher.validation.calendars import calendar_days, recurrence_fields
-    from dispatcher.validation.coercion import coerced_template, coerced_variables
+    from dispatcher.validation.coercion import coerced_parameters, coerced_schema, coerced_template, coerced_variables
     from dispatcher.validation.configuration import configuration_schema
     from dispatcher.validation.configuration_nouns import NewNouns, read_configuration, read_retry
     from dispatcher.validation.nouns import validate
+    from dispatcher.validation.parameters import check_parameter_schema, check_parameters
     from dispatcher.validation.schedules import check_windows_to_come
     from dispatcher.validation.templates import check_base_job_template
     from dispatcher.validation.times import length_of_time, written_length
@@ -28,7 +29,11 @@ _MODULES = {
     "check_base_job_template": "templates",
     "check_deployment_variables": "variables",
     "check_job_variables": "variables",
+    "check_parameter_schema": "parameters",
+    "check_parameters": "parameters",
     "check_windows_to_come": "schedules",
+    "coerced_parameters": "coercion",
+    "coerced_schema": "coercion",
     "coerced_template": "coercion",
     "coerced_variables": "coercion",
     "configuration_schema": "configuration",
@@ -46,7 +51,11 @@ __all__ = [
     "check_base_job_template",
     "check_deployment_variables",
     "check_job_variables",
+    "check_parameter_schema",
+    "check_parameters",
     "check_windows_to_come",
+    "coerced_parameters",
+    "coerced_schema",
     "coerced_template",
     "coerced_variables",
     "configuration_schema",

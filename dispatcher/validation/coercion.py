@@ -52,6 +52,29 @@ def coerced_template(template: Any) -> Any:
     return plain
 
 
+def coerced_parameters(schema: Mapping[str, Any], values: Any) -> Any:
+    """Parameters with every value decided by their deployment's schema; an unusable schema decides nothing."""
+    if not isinstance(values, Mapping) or not holds_words(values):
+        return values
+    from dispatcher.validation.schema_checks import schema_faults  # noqa: PLC0415 - likewise
+
+    usable = isinstance(schema, Mapping) and not schema_faults(schema, nullable=False)
+    reading = _Reading(compiled(schema if usable else {}, nullable=False))
+    return {name: reading.value(value, (name,)) for name, value in values.items()}
+
+
+def coerced_schema(schema: Any) -> Any:
+    """A schema of parameters from a file, with its defaults converted by itself."""
+    if not isinstance(schema, Mapping) or not holds_words(schema):
+        return schema
+    from dispatcher.validation.schema_checks import schema_faults  # noqa: PLC0415 - likewise
+
+    plain = _own_words(schema)
+    if not schema_faults(plain, nullable=False):
+        _settle_defaults(plain, schema)
+    return plain
+
+
 def _settle_defaults(plain: dict[str, Any], variables: Mapping[str, Any]) -> None:
     declared = compiled(plain)
     for name, schema in (variables.get("properties") or {}).items():

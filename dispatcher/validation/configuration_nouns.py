@@ -13,7 +13,7 @@ from dispatcher.core.queues import last_priority
 from dispatcher.core.written import holds_words, without_words
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import DEFAULT_QUEUE, Deployment, RetryPolicy, WorkPool, WorkQueue
-from dispatcher.validation.coercion import coerced_template, coerced_variables
+from dispatcher.validation.coercion import coerced_parameters, coerced_schema, coerced_template, coerced_variables
 from dispatcher.validation.configuration import Entry, configuration_faults, entries, entry_faults, entry_model
 from dispatcher.validation.messages import one_line
 from dispatcher.validation.templates import base_job_template_faults
@@ -30,6 +30,7 @@ class NewNouns:
 
 
 TEMPLATE, VARIABLES = "base_job_template", "job_variables"
+PARAMETERS, SCHEMA = "parameters", "parameter_openapi_schema"
 
 _NOTHING_KEPT = NewNouns(kept=dict, template=lambda _type: {})
 
@@ -75,7 +76,8 @@ def _settled(value: Any, stored: Configuration, new: NewNouns) -> Any:
     templates: dict[str, Any] = {pool.name: pool.base_job_template for pool in stored.pools}
     for name, pool in (pools | settled).items():
         templates[name] = pool.get(TEMPLATE) or (new.template(pool["type"]) if isinstance(pool.get("type"), str) else None)
-    for name, deployment in deployments.items():
+    for name, written in deployments.items():
+        deployments[name] = deployment = _with_parameters(written)
         template = templates.get(str(deployment.get("pool")))
         if VARIABLES in deployment and template is not None and not base_job_template_faults(template):
             deployments[name] = {**deployment, VARIABLES: coerced_variables(template, deployment[VARIABLES])}
@@ -83,6 +85,21 @@ def _settled(value: Any, stored: Configuration, new: NewNouns) -> Any:
             deployments[name] = _with_schedules(deployments[name], template)
     changed: dict[str, Mapping[str, Any]] = {"pools": settled, "deployments": deployments}
     return without_words({key: {**part, **changed[key]} if changed.get(key) else part for key, part in value.items()})
+
+
+def _with_parameters(deployment: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The deployment, with its schema of parameters and all values of parameters converted by it."""
+    settled, schema = dict(deployment), {}
+    if SCHEMA in settled:
+        settled[SCHEMA] = schema = coerced_schema(settled[SCHEMA])
+    if PARAMETERS in settled:
+        settled[PARAMETERS] = coerced_parameters(schema, settled[PARAMETERS])
+    schedules = {
+        slug: {**schedule, PARAMETERS: coerced_parameters(schema, schedule[PARAMETERS])}
+        for slug, schedule in _entries(settled, "schedules").items()
+        if PARAMETERS in schedule
+    }
+    return {**settled, "schedules": {**settled["schedules"], **schedules}} if schedules else settled
 
 
 def _with_schedules(deployment: Mapping[str, Any], template: Mapping[str, Any]) -> Mapping[str, Any]:

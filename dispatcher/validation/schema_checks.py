@@ -22,15 +22,18 @@ _BESIDE = ("not", "if", "then", "else")
 _REFERENCES = ("$ref", "$dynamicRef")
 
 
-def schema_faults(variables: Mapping[str, Any]) -> list[Fault]:
-    """Why `variables` is not a usable schema: wrong keywords, references that lead nowhere, back to themselves, or too far."""
+def schema_faults(variables: Mapping[str, Any], root: str = "variables", *, nullable: bool = True) -> list[Fault]:
+    """Why `variables` is not a usable schema: wrong keywords, references that lead nowhere, back to themselves, or too far.
+
+    Paths begin with `root`. `nullable`: see `compiled`.
+    """
     try:
         with bounded():
             errors = _meta_validator().iter_errors(prepared(variables, nullable=False))
-            faults = faults_of(errors, lambda path: dotted(path, "variables"))
-            return faults or [*_reference_faults(variables)] or [*_Unfolding(variables).faults()]
+            faults = faults_of(errors, lambda path: dotted(path, root))
+            return faults or [*_reference_faults(variables, root)] or [*_Unfolding(variables, nullable=nullable).faults(root)]
     except TooMuch as problem:
-        return [Fault("variables", str(problem))]
+        return [Fault(root, str(problem))]
 
 
 @cache
@@ -54,10 +57,10 @@ def _flat(schema: Any) -> Any:
     return [_flat(item) for item in schema] if isinstance(schema, list) else schema
 
 
-def _reference_faults(variables: Mapping[str, Any]) -> Iterator[Fault]:
+def _reference_faults(variables: Mapping[str, Any], root: str) -> Iterator[Fault]:
     lookup = lookup_in(prepared(variables))
-    for path, schema in _schemas(variables, "variables"):
-        if "$id" in schema and path != "variables" and isinstance(schema["$id"], str):
+    for path, schema in _schemas(variables, root):
+        if "$id" in schema and path != root and isinstance(schema["$id"], str):
             yield Fault(joined(path, "$id"), "makes a part of the schema one of its own, which is not supported; remove it")
         for word in _REFERENCES:
             reference = schema.get(word)
@@ -91,14 +94,14 @@ def _schemas(schema: Any, path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
 class _Unfolding:
     """How many schemas a value meets at once, when every reference is followed that takes no step into the value."""
 
-    def __init__(self, variables: Mapping[str, Any]) -> None:
-        self._root = compiled(variables).schema
+    def __init__(self, variables: Mapping[str, Any], *, nullable: bool) -> None:
+        self._root = compiled(variables, nullable=nullable).schema
         self._lookup = lookup_in(self._root)
         self._sizes: dict[int, int] = {}
 
-    def faults(self) -> Iterator[Fault]:
+    def faults(self, root: str) -> Iterator[Fault]:
         """The variables whose check would have no end, or too many steps; then such schemas elsewhere."""
-        places = [*_schemas(self._root.get("properties", {}), "variables.properties"), *_schemas(self._root, "variables")]
+        places = [*_schemas(self._root.get("properties", {}), f"{root}.properties"), *_schemas(self._root, root)]
         for path, schema in places:
             try:
                 self._size(schema, ())

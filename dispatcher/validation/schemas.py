@@ -94,9 +94,12 @@ class VariablesSchema:
         return None
 
 
-def compiled(variables: Mapping[str, Any]) -> VariablesSchema:
-    """The schema, ready for use. Cached by content, so that a changed template is never checked by its old schema."""
-    return _compiled(json.dumps(variables, default=dict))
+def compiled(variables: Mapping[str, Any], *, nullable: bool = True) -> VariablesSchema:
+    """The schema, ready for use. Cached by content, so that a changed template is never checked by its old schema.
+
+    `nullable`: null is a value of every field that is not required, as a template's variables have it.
+    """
+    return _compiled(json.dumps(variables, default=dict), nullable)
 
 
 def prepared(schema: Any, *, nullable: bool = True) -> Any:
@@ -137,9 +140,9 @@ def _nullable(field: Any) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _compiled(text: str) -> VariablesSchema:
+def _compiled(text: str, nullable: bool) -> VariablesSchema:  # noqa: FBT001 - a cache's key
     variables = json.loads(text)
-    schema = prepared(variables)
+    schema = prepared(variables, nullable=nullable)
     declared = variables.get("properties") or {}
     is_open = any(schema.get(word) not in (None, False) for word in _OPENINGS)
     required = [name for name in schema.pop("required", ()) if not names_block(declared.get(name), variables)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dispatcher.core.own_values import NAMES, OWN, SAMPLES, with_own
+from dispatcher.core.own_values import NAMES, OWN, PARAMETERS, SAMPLES, with_own
 from dispatcher.core.placeholders import MISSING, Placeholder, is_looked_up, steps
 from dispatcher.core.templates import (
     ENVIRONMENT,
+    NONE,
     defaults,
     is_block_reference,
     joined,
@@ -94,6 +95,9 @@ def _declaration_faults(variables: Mapping[str, Any]) -> Iterator[Fault]:
         if name == OWN:
             words = f"is reserved for the dispatcher's own values, as {{{{ {OWN}.{NAMES[0]} }}}}; choose another name"
             yield Fault(f"{_PROPERTIES}.{name}", words)
+        if name == PARAMETERS:
+            words = f"is reserved for the parameters of deployments, as {{{{ {PARAMETERS}.day }}}}; choose another name"
+            yield Fault(f"{_PROPERTIES}.{name}", words)
         if not name or set(".[]") & set(name):
             yield Fault(f"{_PROPERTIES}.{name}", "cannot be reached: a variable's name is not empty and has no `.`, `[` or `]`")
     for index, name in enumerate(variables.get("required", ())):
@@ -109,7 +113,7 @@ def _placeholder_faults(template: Mapping[str, Any]) -> Iterator[Fault]:
         root = steps(placeholder.name)[0]
         if root == OWN:
             yield from _own_faults(placeholder.name, joined("job_configuration", placeholder.path))
-        elif not is_looked_up(placeholder.name) or root not in declared:
+        elif root != PARAMETERS and (not is_looked_up(placeholder.name) or root not in declared):
             yield Fault(joined("job_configuration", placeholder.path), _undeclared(placeholder, str(root), declared))
 
 
@@ -145,13 +149,19 @@ def _fixed_environment_faults(configuration: Mapping[str, Any]) -> Iterator[Faul
 
 
 def _default_faults(variables: Mapping[str, Any]) -> list[Fault]:
-    values = {name: value for name, raw in defaults(variables).items() if (value := with_own(raw, SAMPLES)) is not MISSING}
+    filled = {name: with_own(raw, {OWN: SAMPLES}) for name, raw in defaults(variables).items() if not names_parameters(raw)}
+    values = {name: value for name, value in filled.items() if value is not MISSING}
     faults = [*environment_faults(values.get(ENVIRONMENT), _default_path([ENVIRONMENT]))]
     environment = values.pop(ENVIRONMENT, None)
     if environment is not None and not faults:
         values[ENVIRONMENT] = texts(environment)
     faults += _looked_up_faults(defaults(variables))
     return faults + compiled(variables).faults(values, _default_path, whole=False)
+
+
+def names_parameters(default: Any) -> bool:
+    """Whether only a run says what the default is."""
+    return any(steps(placeholder.name)[0] == PARAMETERS for placeholder in placeholders(default))
 
 
 def _looked_up_faults(values: Mapping[str, Any]) -> Iterator[Fault]:
@@ -170,18 +180,22 @@ def _default_path(path: list[str | int]) -> str:
     return dotted(path[1:], f"{_PROPERTIES}.{path[0]}.default")
 
 
-def render_faults(template: Mapping[str, Any], run: Mapping[str, Any], deployment: Mapping[str, Any]) -> list[Fault]:
-    """Why variables that pass all other checks do not render."""
+def render_faults(
+    template: Mapping[str, Any], run: Mapping[str, Any], deployment: Mapping[str, Any], parameters: Mapping[str, Any] = NONE
+) -> list[Fault]:
+    """Why variables and parameters that pass all other checks do not render."""
     try:
-        render(template, run, deployment_variables=deployment)
+        render(template, run, deployment_variables=deployment, parameters=parameters)
     except RenderError as error:
-        return _unfit(template, run, deployment) or [Fault("job_configuration", str(error))]
+        return _unfit(template, run, deployment, parameters) or [Fault("job_configuration", str(error))]
     return []
 
 
-def _unfit(template: Mapping[str, Any], run: Mapping[str, Any], deployment: Mapping[str, Any]) -> list[Fault]:
+def _unfit(
+    template: Mapping[str, Any], run: Mapping[str, Any], deployment: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> list[Fault]:
     """Every object and list that the template puts inside text; rendering reports only the first."""
-    values = resolve(template, run, deployment_variables=deployment)
+    values = {PARAMETERS: parameters, **resolve(template, run, deployment_variables=deployment, parameters=parameters)}
     return [
         Fault(
             placeholder.name, f"must be text or a number: job_configuration.{placeholder.path} has it inside text{got(value)}"

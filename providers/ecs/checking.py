@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from providers.base import Checked, Job
+from providers.base import Checked, Finding, Job
 from providers.ecs.blueprint import Blueprint, draft, note_shared
 from providers.ecs.definition import DEFAULT_CONTAINER, Facts, given_definition
 from providers.ecs.launch import Launch, launch_of
@@ -17,6 +17,7 @@ from providers.values import mapping, name_of
 
 NAME = "r0123456789abcdef0123456789abcdef-1"
 """A name as long as those of jobs: it counts in the size of a request."""
+NOTHING: Mapping[str, str] = {}
 UNCHECKED = (
     "names and types inside task_definition and task_run_request: botocore, which knows them, is not installed"
     " (pip install 'push-dispatcher[aws]')"
@@ -35,6 +36,14 @@ def check(configuration: Mapping[str, Any]) -> Checked:
         warnings=tuple(dict.fromkeys(notes.warnings)),
         unchecked=() if input_shape("RunTask") else (UNCHECKED,),
     )
+
+
+def check_environment(configuration: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Why a job that `check` lets through has no room for these variables: overrides are bounded, names and values together."""
+    notes = Notes()
+    blueprint = _blueprint(configuration, "us-east-1", Notes())
+    notes.attempt(lambda: _note_request(configuration, blueprint, notes, environment))
+    return tuple(dict.fromkeys(notes.faults))
 
 
 def misshapen(error: Exception) -> str:
@@ -69,10 +78,12 @@ def _blueprint(configuration: Mapping[str, Any], region: str, notes: Notes) -> B
     return Blueprint(facts=facts, launch=launch or Launch(), network=None)
 
 
-def _note_request(configuration: Mapping[str, Any], blueprint: Blueprint, notes: Notes) -> None:
+def _note_request(
+    configuration: Mapping[str, Any], blueprint: Blueprint, notes: Notes, environment: Mapping[str, str] = NOTHING
+) -> None:
     container = name_of(configuration.get("container_name"), "container_name")
     requested(
-        Job(name=NAME, configuration=configuration),
+        Job(name=NAME, configuration=configuration, environment=environment),
         definition="definition",
         container=container or _first(blueprint.facts),
         facts=blueprint.facts,

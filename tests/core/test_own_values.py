@@ -106,7 +106,7 @@ def test_without_a_run_samples_stand_for_them():
     ],
 )
 def test_nothing_else_in_a_default_is_touched(default, filled):
-    assert with_own(default, {"attempt": 3}) == filled
+    assert with_own(default, {"dispatcher": {"attempt": 3}}) == filled
 
 
 def test_the_next_attempt_is_rendered_anew_and_has_its_own_number():

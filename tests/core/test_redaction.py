@@ -121,3 +121,19 @@ def test_a_secret_that_holds_another_is_hidden_whole():
 def test_a_secret_value_among_references_is_hidden():
     references = ["TOKEN_REFERENCE", {"name": "TOKEN", "value": "hush"}]
     assert redacted(references, "secrets") == ["TOKEN_REFERENCE", {"name": "TOKEN", "value": HIDDEN}]
+
+
+def test_secrets_among_the_parameters_of_a_job_are_hidden():
+    shown = redacted(
+        {"DISPATCHER_PARAMETERS": '{"db_password":"hunter2","limit":5}', "DISPATCHER_PARAMETER_DB_PASSWORD": "hunter2"}
+    )
+    assert shown == {
+        "DISPATCHER_PARAMETERS": '{"db_password":"(hidden)","limit":5}',
+        "DISPATCHER_PARAMETER_DB_PASSWORD": HIDDEN,
+    }
+    assert redacted("no JSON", "DISPATCHER_PARAMETERS") == "no JSON"
+
+
+def test_a_secret_that_may_be_null_is_a_secret():
+    secret = {"anyOf": [{"type": "string", "format": "password", "writeOnly": True}, {"type": "null"}]}
+    assert secret_texts({"variables": {"properties": {"pin": secret}}}, {"pin": "hunter2"}) == {"hunter2"}

@@ -162,3 +162,75 @@ def test_one_run_is_cancelled_and_run_again(site, pool):
     assert "There is no job yet." in page(site, "runs", str(run.id), logs="1").words
     location = sent(site, "runs", str(run.id), "retry").headers["location"]
     assert location not in ("", f"/runs/{run.id}")
+
+
+TAKES = {
+    "type": "object",
+    "properties": {
+        "day": {"type": "string", "title": "Day"},
+        "limit": {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": 10},
+        "pin": {"type": "string", "format": "password"},
+    },
+    "required": ["day"],
+}
+
+
+@pytest.fixture
+def etl(site, pool):
+    variables = {"command": "true"}
+    return site.client.create_deployment("etl", pool="nightly", job_variables=variables, parameter_openapi_schema=TAKES)
+
+
+def test_the_parameters_of_a_new_run_are_fields_of_the_deployments_schema(site, etl):
+    form = page(site, "runs", "new", deployment="etl")
+    names = {*form.every("input", "name"), *form.every("textarea", "name")}
+    assert names >= {"v:@parameters/day", "v:@parameters/limit", "n:@parameters/limit", "parameters"}
+    fields = {"deployment": "etl", "half": "form", "v:@parameters/day": "today", "n:@parameters/limit": "1"}
+    shown = Document(sent(site, "runs", "preview", **fields).text)
+    assert "Its parameters" in shown.words
+    assert '"limit": null' in shown.words
+    assert sent(site, "runs", "new", **fields).status_code == 303
+    [run] = site.client.runs()
+    assert run.parameters == {"day": "today", "limit": None}
+    as_json = {"half": "json", "parameters": '{"day": "now", "limit": 5}', "job_variables": "{}"}
+    assert sent(site, "runs", "new", deployment="etl", **as_json).status_code == 303
+    assert {"day": "now", "limit": 5} in [run.parameters for run in site.client.runs()]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"half": "form"}, "parameters.day : is required and missing"),
+        (
+            {"half": "form", "v:@parameters/day": "x", "v:@parameters/limit": "many"},
+            "parameters.limit : must be a whole number",
+        ),
+        ({"half": "json", "parameters": '{"dya": 1}'}, "did you mean day?"),
+        ({"half": "json", "parameters": "["}, "parameters : is no JSON"),
+    ],
+)
+def test_a_wrong_parameter_is_said_with_its_path(site, etl, fields, words):
+    answer = sent(site, "runs", "new", deployment="etl", **fields)
+    assert answer.status_code == 422
+    assert words in Document(answer.text).words
+    assert fields.get("v:@parameters/limit", "") in answer.text
+    assert site.client.runs() == []
+
+
+def test_a_run_without_a_schema_gets_parameters_as_json_and_a_repeat_keeps_secret_ones(site, pool, etl):
+    fields = {"pool": "nightly", "half": "form", "v:command": "true", "m:@parameters/": '{"day": [1]}'}
+    assert sent(site, "runs", "new", **fields).status_code == 303
+    assert [run.parameters for run in site.client.runs()] == [{"day": [1]}]
+    old = site.client.create_run(deployment="etl", parameters={"day": "today", "pin": "hunter2"})
+    form = site.browser.get(url("runs", "new", **{"from": str(old.id)})).text
+    assert ("hunter2" in form, "today" in form) == (False, True)
+    fields = {"from": str(old.id), "deployment": "etl", "half": "form", "v:@parameters/day": "now"}
+    sent(site, "runs", "new", **fields, **{"v:@parameters/pin": "(hidden)"})
+    assert {"day": "now", "pin": "hunter2"} in [run.parameters for run in site.client.runs(deployment="etl")]
+
+
+def test_the_pages_show_what_a_deployment_takes_and_what_a_run_has(site, etl):
+    run = site.client.create_run(deployment="etl", parameters={"day": "today", "pin": "hunter2"})
+    assert "day string, required limit integer or null, default 10" in page(site, "deployments", "etl").words
+    shown = page(site, "runs", str(run.id)).words
+    assert ('"day": "today"' in shown, "hunter2" in shown) == (True, False)

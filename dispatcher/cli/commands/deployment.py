@@ -25,6 +25,7 @@ from dispatcher.cli.input.deployment_options import (
     variable_options,
 )
 from dispatcher.cli.input.hook_options import hook_option, hooks_changed, hooks_given, no_hooks_option
+from dispatcher.cli.input.parameter_options import parameter_options, parameters_taken, schema_option
 from dispatcher.cli.input.references import deployment_argument
 from dispatcher.cli.output import secrets, shapes
 from dispatcher.cli.output.tables_option import wide_option
@@ -53,6 +54,8 @@ def deployment() -> None:
 )
 @click.option("-q", "--queue", default=DEFAULT_QUEUE, metavar="QUEUE", shell_complete=completion.queues, help="The work queue.")
 @variable_options
+@parameter_options
+@schema_option
 @click.option("--tag", "tags", multiple=True, help="A tag of every run; repeat it for more.")
 @click.option("-d", "--description", default="", help="What it is for.")
 @schedule_options
@@ -64,8 +67,15 @@ def deployment() -> None:
 def create(
     context: Context, /, name: str, *, pool: str | None, source: str | None, pairs: Sequence[str], **fields: Any
 ) -> Answer:
-    """Create a deployment. Its job variables override the pool's defaults; those of a run override them."""
+    """Create a deployment. Its job variables override the pool's defaults; those of a run override them.
+
+    Its parameters are what its jobs get in DISPATCHER_PARAMETERS; a run may bring others, which the schema has to allow.
+    """
     owner, variables = pool_or_default(context, pool), values.job_variables(source, pairs)
+    fields |= {
+        "parameters": parameters_taken(fields),
+        "parameter_openapi_schema": values.schema(fields.pop("parameter_schema")),
+    }
     schedules, retry = ScheduleOptions.taken(fields).schedules(), _kept(retry_taken(fields))
     hooks, limits = hooks_given(fields.pop("hooks")), limits_taken(fields)
     made = context.client.create_deployment(
@@ -90,6 +100,8 @@ def create(
 )
 @click.option("-q", "--queue", metavar="QUEUE", shell_complete=completion.queues, help="The work queue.")
 @variable_options
+@parameter_options
+@schema_option
 @click.option("--tag", "tags", multiple=True, help="A tag; repeat it for more. The tags replace all existing ones.")
 @click.option("-d", "--description", help="What it is for.")
 @schedule_options
@@ -112,6 +124,8 @@ def update(
 ) -> Answer:
     """Change the given settings. --job-variables replaces all variables; each --job-variable replaces one.
 
+    --params and --param do the same with parameters.
+
     New schedules and hooks replace all existing ones; `dispatcher deployment schedule` changes one schedule. Options for
     retries change only what they name; --retries 0 removes the retries.
     """
@@ -119,6 +133,7 @@ def update(
         fields["job_variables"] = {**context.client.deployment(name).job_variables, **values.job_variables(None, pairs)}
     elif source is not None:
         fields["job_variables"] = values.job_variables(source, pairs)
+    fields |= _parameters(context, name, fields)
     schedules = ScheduleOptions.taken(fields).schedules()
     retry = retry_taken(fields, lambda: context.client.deployment(name).retry)
     hooks, limits = hooks_changed(fields.pop("hooks"), none=fields.pop("no_hooks")), limits_taken(fields)
@@ -196,6 +211,15 @@ def delete(context: Context, /, name: str, *, yes: bool) -> Answer:
 
 def _changed(context: Context, deployment: Deployment, text: str) -> Answer:
     return Answer(data=shapes.deployment(deployment), text=text, secrets=secrets.of_deployments(context, [deployment]))
+
+
+def _parameters(context: Context, name: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """What the options change in the parameters; None for what they leave."""
+    replaced, schema = fields["parameters"] is not None, values.schema(fields.pop("parameter_schema"))
+    given = parameters_taken(fields)
+    if given and not replaced:
+        given = {**context.client.deployment(name).parameters, **given}
+    return {"parameters": given if given or replaced else None, "parameter_openapi_schema": schema}
 
 
 def _kept(retry: RetryPolicy | None) -> RetryPolicy | None:

@@ -19,16 +19,21 @@ from dispatcher.cli.input.deployment_options import (
     variable_options,
 )
 from dispatcher.cli.input.moments import AT_HELP, time_of
+from dispatcher.cli.input.parameter_options import parameter_options, parameters_taken
 from dispatcher.cli.input.references import deployment_argument
 from dispatcher.cli.output import shapes
 from dispatcher.models import RunRequest
 
 
 @click.command(
-    "run", cls=Command, example="dispatcher deployment run etl -jv env.DAY=2026-01-31 --at 2026-02-01T08:00:00+00:00"
+    "run",
+    cls=Command,
+    example="dispatcher deployment run etl -jv env.DAY=2026-01-31 --at 2026-02-01T08:00:00+00:00\n"
+    "dispatcher deployment run etl --param day=2026-01-31 --param limit=10",
 )
 @deployment_argument
 @variable_options
+@parameter_options
 @click.option(
     "-q", "--queue", metavar="QUEUE", shell_complete=completion.queues, help="The work queue, instead of the deployment's."
 )
@@ -55,6 +60,7 @@ def run(
     The run has the retries of the deployment; options for retries change only what they name.
     """
     variables = values.job_variables(source, pairs)
+    fields["parameters"] = parameters_taken(fields)
     retry = retry_taken(fields, lambda: context.client.deployment(name).retry)
     due, fields["expires_after"] = time_of(context, at), expiry_taken(fields)
     request = RunRequest(deployment=name, name=run_name, job_variables=variables, scheduled_at=due, retry=retry, **fields)

@@ -11,6 +11,7 @@ from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion, values
 from dispatcher.cli.input.consent import consent, yes_option
 from dispatcher.cli.input.deployment_options import ScheduleOptions, readings, schedule_options, variable_options
+from dispatcher.cli.input.parameter_options import parameter_options, parameters_taken
 from dispatcher.cli.input.references import deployment_argument
 from dispatcher.cli.output import shapes
 from dispatcher.cli.output.tables_option import wide_option
@@ -32,18 +33,22 @@ def schedule() -> None:
 @click.option("--slug", help="Its name within the deployment; otherwise cron, interval or rrule, with a number.")
 @schedule_options
 @variable_options
+@parameter_options
 @click.option("--active/--no-active", default=True, help="Whether it creates runs; the default is yes.")
 @click.option("--replace", is_flag=True, help="Remove all other schedules of the deployment.")
 @pass_context
 def create(context: Context, /, name: str, *, slug: str | None, active: bool, replace: bool, **fields: Any) -> Answer:
     """Add a schedule to a deployment. Its windows become runs an hour ahead, each once.
 
-    Job variables given here override the deployment's in the runs of this schedule. What the template requires has to be there:
-    in the schedule, in the deployment, or as the pool's default.
+    Job variables and parameters given here override the deployment's in the runs of this schedule. What the template and the
+    deployment's schema require has to be there: in the schedule, in the deployment, or as a default.
     """
-    variables = values.job_variables(fields.pop("source"), fields.pop("pairs"))
+    brought = {
+        "job_variables": values.job_variables(fields.pop("source"), fields.pop("pairs")),
+        "parameters": parameters_taken(fields),
+    }
     slugs = [] if replace else [schedule.slug for schedule in context.client.deployment(name).schedules]
-    schedules = ScheduleOptions.taken(fields).schedules(slug=slug, slugs=slugs, active=active, job_variables=variables)
+    schedules = ScheduleOptions.taken(fields).schedules(slug=slug, slugs=slugs, active=active, **brought)
     if len(schedules) != 1:
         words = f"give exactly one of --cron, --interval and --rrule (got {len(schedules)})"
         raise InvalidInput("schedule", [Fault("options", words)])

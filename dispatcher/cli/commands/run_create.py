@@ -21,6 +21,7 @@ from dispatcher.cli.input.deployment_options import (
     variable_options,
 )
 from dispatcher.cli.input.moments import AT_HELP, time_of
+from dispatcher.cli.input.parameter_options import parameter_options, parameters_taken
 from dispatcher.cli.input.run_requests import Entry, read_requests, refusal_of
 from dispatcher.cli.output import shapes
 from dispatcher.cli.output.progress import progress_bar
@@ -30,8 +31,9 @@ from dispatcher.errors import DispatcherError, Fault, InvalidInput
 from dispatcher.models import Run, RunRequest
 
 FROM_HELP = (
-    "Requests as JSON lines, - for standard input: each an object with the keys pool, deployment, queue, job_variables, name, "
-    "scheduled_at, tags, idempotency_key, retry and expires_after. The options stand for keys that a line does not have."
+    "Requests as JSON lines, - for standard input: each an object with the keys pool, deployment, queue, job_variables, "
+    "parameters, name, scheduled_at, tags, idempotency_key, retry and expires_after. The options stand for keys that a line "
+    "does not have."
 )
 
 
@@ -57,6 +59,7 @@ FROM_HELP = (
     help="The work queue; otherwise that of the deployment, or default.",
 )
 @variable_options
+@parameter_options
 @click.option("--name", help="A name for people; it need not be unique.")
 @click.option("--at", "at", metavar="TIME", help=AT_HELP)
 @click.option("--tag", "tags", multiple=True, help="A tag; repeat it for more.")
@@ -76,6 +79,7 @@ def create(context: Context, /, *, pairs: Sequence[str], source: str | None, req
     options["retry"] = retry_taken(options, lambda: context.client.deployment(deployment).retry if deployment else None)
     options["expires_after"] = expiry_taken(options)
     options |= {"job_variables": values.job_variables(source, pairs), "scheduled_at": time_of(context, at)}
+    options["parameters"] = parameters_taken(options)
     if requests is not None:
         _check_alone({"--count": count, "--name": name, "--idempotency-key": key})
         entries = _of_file(context, requests, options)

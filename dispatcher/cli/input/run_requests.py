@@ -13,6 +13,7 @@ from dispatcher.core.written import from_json, without_words
 from dispatcher.errors import DispatcherError, Fault, InvalidInput
 from dispatcher.models import RunRequest
 
+_BY_SCHEMA = frozenset({"job_variables", "parameters"})
 EXAMPLE = '{"pool": "nightly", "job_variables": {"command": "date"}}'
 
 
@@ -65,10 +66,10 @@ def _value(line: str) -> Any:
 
 
 def _typed(value: Any) -> Any:
-    """Numbers keep their spelling only in job variables, because a schema may declare those as text."""
+    """Numbers keep their spelling only in job variables and parameters, because a schema may declare those as text."""
     if not isinstance(value, Mapping):
         return value
-    return {name: part if name == "job_variables" else without_words(part) for name, part in value.items()}
+    return {name: part if name in _BY_SCHEMA else without_words(part) for name, part in value.items()}
 
 
 def located(faults: Sequence[Fault], place: str) -> Iterator[Fault]:

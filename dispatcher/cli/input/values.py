@@ -69,12 +69,28 @@ def parse_json(text: str, name: str, field: str) -> Any:
 
 def job_variables(source: str | None, pairs: Iterable[str]) -> dict[str, Any]:
     """`--job-variables` with each `--job-variable` laid over it. Raises `InvalidInput`."""
-    variables = {} if source is None else _whole(source)
-    if not isinstance(variables, dict):
-        raise InvalidVariables("job variables", [Fault("job_variables", "must be an object of names and values")])
-    merged = {**variables, **dict(job_variable(pair) for pair in pairs)}
+    return _merged(source, dict(job_variable(pair) for pair in pairs), "job_variables", "job variables")
+
+
+def parameters(source: str | None, pairs: Iterable[str]) -> dict[str, Any]:
+    """`--params` with each `--param` laid over it; the schema decides the type of a value. Raises `InvalidInput`."""
+    return _merged(source, dict(_parameter(pair) for pair in pairs), "parameters", "parameters")
+
+
+def _parameter(pair: str) -> tuple[str, Typed]:
+    name, equals, value = pair.partition("=")
+    if not equals or not name.strip():
+        raise InvalidVariables("parameters", [Fault("param", f"{pair!r} is no name=value; write it as day=2026-01-31")])
+    return name.strip(), Typed(value)
+
+
+def _merged(source: str | None, typed: dict[str, Any], field: str, subject: str) -> dict[str, Any]:
+    whole = {} if source is None else _whole(source, field)
+    if not isinstance(whole, dict):
+        raise InvalidVariables(subject, [Fault(field, "must be an object of names and values")])
+    merged = {**whole, **typed}
     if marks := [Fault(path, NOT_WHOLE) for path in hidden_at(merged)]:
-        raise InvalidVariables("job variables", marks)
+        raise InvalidVariables(subject, marks)
     return merged
 
 
@@ -105,11 +121,16 @@ def day(text: str, field: str) -> date:
         raise InvalidInput("schedule", [Fault(field, f"{text!r} is not a day; write it as 2026-12-25")]) from None
 
 
-def _whole(source: str) -> Any:
-    """JSON on the command line, or in a file."""
+def schema(source: str | None) -> Any:
+    """`--parameter-schema`: JSON, or a file with it; None without it. Raises `InvalidInput`."""
+    return None if source is None else _whole(source, "parameter_openapi_schema")
+
+
+def _whole(source: str, field: str) -> Any:
+    """JSON on the command line, or in a file, with or without an `@` before its name."""
     if source.lstrip().startswith("{"):
-        return parse_json(source, "the argument", "job_variables")
-    return read_json(source, "job_variables")
+        return parse_json(source, "the argument", field)
+    return read_json(source.removeprefix("@"), field)
 
 
 def read_text(source: str, name: str, field: str) -> str:

@@ -22,6 +22,7 @@ from dispatcher.cli.output.views import (
     text,
     time_and_ago,
 )
+from dispatcher.core.parameters import in_words
 
 DAYS_SHOWN = 3
 
@@ -60,6 +61,10 @@ def deployment(shape: Shape) -> None:
         out.add_row(f"hook {hook['name']}", text(hook_words(hook)))
     for name, value in shape["job_variables"].items():
         out.add_row(f"variable {name}", text(as_given(value)))
+    for name, value in shape["parameters"].items():
+        out.add_row(f"parameter {name}", text(as_given(value)))
+    for name, words in in_words(shape["parameter_openapi_schema"]):
+        out.add_row(f"takes {name}", text(words))
     show(out)
     if shape["schedules"]:
         say("")
@@ -124,8 +129,8 @@ def _conditions(shape: Shape) -> Iterator[str]:
             yield f"{key.replace('_', ' ')}: {shape[key]}"
     if shape["spread_seconds"]:
         yield f"spread over {seconds(shape['spread_seconds'])}"
-    if shape["job_variables"]:
-        yield f"with {', '.join(shape['job_variables'])}"
+    if brought := [*shape["job_variables"], *shape["parameters"]]:
+        yield f"with {', '.join(brought)}"
 
 
 def _days(days: Sequence[str]) -> str:

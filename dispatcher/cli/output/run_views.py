@@ -91,6 +91,8 @@ def run(shape: Shape) -> None:
         out.add_row("tags", text(", ".join(shape["tags"])))
     for name, value in shape["job_variables"].items():
         out.add_row(f"variable {name}", text(as_given(value)))
+    for name, value in shape["parameters"].items():
+        out.add_row(f"parameter {name}", text(as_given(value)))
     show(out)
     say("")
     show(timeline(shape["timeline"]))

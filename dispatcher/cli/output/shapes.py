@@ -6,12 +6,13 @@ work pool    name, type, id, status, paused, concurrency_limit (null: unlimited)
              (slots), queues and base_job_template
 hold         kind, place, size, freed_by_end, until, reason
 work queue   pool, name, priority, concurrency_limit, paused, status, description, weight, due, later, in_use (numbers of runs)
-deployment   id, name, pool, queue, job_variables, tags, description, paused, retry, schedules, hooks, concurrency_limit (null:
-             unlimited), on_collision, max_waiting, expires_after_seconds, windows_left_out, created_at; `inspect` adds next to
-             each schedule (its next three windows; none while nothing is made of it)
+deployment   id, name, pool, queue, job_variables, parameters, parameter_openapi_schema, tags, description, paused, retry,
+             schedules, hooks, concurrency_limit (null: unlimited), on_collision, max_waiting, expires_after_seconds,
+             windows_left_out, created_at; `inspect` adds next to each schedule (its next three windows; none while nothing is
+             made of it)
 schedule     slug, cron, day_or, interval_seconds, rrule, timezone, anchor, start, end, exclude (days), when_skipped,
-             when_repeated, spread_seconds, job_variables, active, catch_up, catch_up_limit; `schedule ls` adds deployment and
-             next
+             when_repeated, spread_seconds, job_variables, parameters, active, catch_up, catch_up_limit; `schedule ls` adds
+             deployment and next
 hook         name, states, late_after_seconds (null: not notified of late runs); `hook ls`: name, kind (webhook, topic; null
              for one that the settings lack), to (host or ARN), signed, work_pools and deployments (that name it);
              `hook test`: hook, id, delivered, problem (null where it was delivered)
@@ -20,7 +21,8 @@ run          what `dispatcher.core.run_shape` says: id, name, pool, queue, deplo
              attempt (the number in the name of its job), ended_attempts, exit_code, url, created_at, scheduled_at, due_at,
              expires_at, claimed_at, submitted_at, started_at, ended_at; `run ls` and `dev` add late (due for 15 s and more) and
              waits (why it waits, in a few words; empty for one that does not, or is not due yet); `inspect` adds job_variables,
-             tags, retry, not_before, refusals, submission, job, past (attempts that were followed by another) and timeline
+             parameters (its own; those of its job are in job.environment), tags, retry, not_before, refusals, submission, job,
+             past (attempts that were followed by another) and timeline
 attempt      attempt, state, reason, claimed_at, submitted_at, started_at, ended_at, exit_code, url
 preview      a list of runs, each with late, not_before and created (false for a window that is to become a run) besides
 timeline     a list of event, at, wait_seconds (since the event before; null for the first), attempt, state and reason (of an

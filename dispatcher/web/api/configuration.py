@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from dispatcher.client import shapes
-from dispatcher.client.secrets import of_pools
+from dispatcher.client.secrets import of_pools, secret_parameters
 from dispatcher.core.changes import Configuration
 from dispatcher.core.redaction import secret_texts
 from dispatcher.errors import Fault, InvalidInput
@@ -44,12 +44,18 @@ def export(client: Client) -> Answer:
 )
 def preview_job(client: Client, body: Body) -> Answer:
     """The job that a run with these variables would become. Changes nothing."""
-    _refuse_unknown(body, frozenset({"pool", "deployment", "job_variables", "base_job_template"}))
+    _refuse_unknown(body, frozenset({"pool", "deployment", "job_variables", "parameters", "base_job_template"}))
     preview = client.preview_job(**body)
     pool = client.work_pool(preview.pool)
     deployments = [client.deployment(body["deployment"])] if body.get("deployment") else []
-    shape = {"pool": preview.pool, "job_configuration": preview.configuration, "warnings": list(preview.warnings)}
-    return answer(shape, of_pools([pool], deployments) | secret_texts(pool.base_job_template, body.get("job_variables") or {}))
+    shape = {
+        "pool": preview.pool,
+        "job_configuration": preview.configuration,
+        "parameters": preview.parameters,
+        "warnings": list(preview.warnings),
+    }
+    texts = of_pools([pool], deployments) | secret_texts(pool.base_job_template, body.get("job_variables") or {})
+    return answer(shape, texts | secret_parameters(deployments[0] if deployments else None, preview.parameters))
 
 
 def _request(body: dict[str, Any], allowed: frozenset[str]) -> tuple[Any, bool, str | None]:

@@ -65,6 +65,8 @@ _RUN: Mapping[str, Schema] = {
 _DEPLOYMENT: Mapping[str, Schema] = {
     **dict.fromkeys(("id", "name", "pool", "queue", "description"), TEXT),
     "job_variables": OBJECT,
+    "parameters": OBJECT,
+    "parameter_openapi_schema": OBJECT,
     "tags": TEXTS,
     "paused": SWITCH,
     "retry": OPTIONAL_OBJECT,
@@ -86,6 +88,7 @@ _SCHEDULE: Mapping[str, Schema] = {
     **dict.fromkeys(("when_skipped", "when_repeated"), OPTIONAL_TEXT),
     "spread_seconds": {"type": "number"},
     "job_variables": OBJECT,
+    "parameters": OBJECT,
     "active": SWITCH,
     "catch_up_limit": WHOLE,
 }
@@ -107,6 +110,7 @@ ANSWERS: Mapping[str, Mapping[str, Schema]] = {
     "WholeRun": {
         **_RUN,
         "job_variables": OBJECT,
+        "parameters": OBJECT,
         "tags": TEXTS,
         "retry": OPTIONAL_OBJECT,
         "not_before": OPTIONAL_TIME,
@@ -126,7 +130,7 @@ ANSWERS: Mapping[str, Mapping[str, Schema]] = {
     "Logs": {"id": TEXT, "name": TEXT, "attempt": WHOLE, "logs": OPTIONAL_TEXT, "url": OPTIONAL_TEXT},
     "Plan": {"hash": TEXT, "hash_after": TEXT, "applied": SWITCH, "changes": OBJECTS, "unnamed": OBJECTS},
     "Exported": {"pools": OBJECT, "deployments": OBJECT},
-    "JobPreview": {"pool": TEXT, "job_configuration": OBJECT, "warnings": TEXTS},
+    "JobPreview": {"pool": TEXT, "job_configuration": OBJECT, "parameters": OBJECT, "warnings": TEXTS},
     "Health": {"status": {"const": "ok"}},
     "Fault": {"path": TEXT, "message": TEXT},
     "Problem": {"type": TEXT, "title": TEXT, "status": WHOLE, "detail": TEXT, "faults": _list("Fault")},
@@ -198,6 +202,7 @@ def _bodies() -> dict[str, Schema]:
                 "pool": OPTIONAL_TEXT,
                 "deployment": OPTIONAL_TEXT,
                 "job_variables": OPTIONAL_OBJECT,
+                "parameters": OPTIONAL_OBJECT,
                 "base_job_template": OPTIONAL_OBJECT,
             }
         ),
@@ -209,7 +214,8 @@ def _new_run(parts: Mapping[str, Schema]) -> Schema:
     texts = dict.fromkeys(("pool", "deployment", "queue", "name", "idempotency_key"), OPTIONAL_TEXT)
     retry = {"anyOf": [_ref("FileRetryPolicy"), {"type": "null"}]} if "RetryPolicy" in parts else OPTIONAL_OBJECT
     times = {"scheduled_at": OPTIONAL_TIME, "expires_after": parts["Deployment"]["properties"]["expires_after"]}
-    return _object({**texts, "job_variables": OPTIONAL_OBJECT, **times, "tags": TEXTS, "retry": retry})
+    objects = dict.fromkeys(("job_variables", "parameters"), OPTIONAL_OBJECT)
+    return _object({**texts, **objects, **times, "tags": TEXTS, "retry": retry})
 
 
 def _object(properties: Mapping[str, Schema], *required: str) -> Schema:

@@ -194,7 +194,7 @@ def _check_same(requests: Sequence[RunRequest], runs: Sequence[Run]) -> None:
     for number, (request, run) in enumerate(zip(requests, runs, strict=True)):
         if request.idempotency_key is None:
             continue
-        asked = {name: getattr(request, name) for name in ("queue", "name", "job_variables", "scheduled_at")}
+        asked = {name: getattr(request, name) for name in ("queue", "name", "job_variables", "parameters", "scheduled_at")}
         asked["tags"] = tuple(request.tags) or None
         differs = [name for name, value in asked.items() if value is not None and value != getattr(run, name)]
         if differs:

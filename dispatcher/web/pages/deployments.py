@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from starlette.responses import Response
 
 from dispatcher.client import shapes
 from dispatcher.client.secrets import hide, of_runs
+from dispatcher.core.parameters import as_json
+from dispatcher.core.parameters import in_words as parameters_in_words
 from dispatcher.models import Deployment, Schedule
 from dispatcher.records import RunFilter
 from dispatcher.web.pages.visit import Visit, gone_to
@@ -25,8 +30,8 @@ def deployment(visit: Visit) -> Response:
     active = record.active_schedules
     schedules = [(rule, visit.client.next_windows(rule) if rule.slug in active else ()) for rule in record.schedules]
     shape = hide(of_runs(visit.client.store, (), [record]), shapes.deployment(record))
-    last = _last(visit, record)
-    return visit.render("deployment.html", deployment=record, schedules=schedules, shape=shape, last=last, in_words=in_words)
+    values = {"schedules": schedules, "shape": shape, "takes": list(_takes(shape)), "last": _last(visit, record)}
+    return visit.render("deployment.html", deployment=record, in_words=in_words, **values)
 
 
 def pause(visit: Visit) -> Response:
@@ -41,6 +46,13 @@ def in_words(rule: Schedule) -> str:
     """A schedule in a few words."""
     when = rule.cron or rule.rrule or f"every {rule.interval}"
     return f"{when} ({rule.timezone})"
+
+
+def _takes(shape: Mapping[str, Any]) -> Iterator[tuple[str, str, str | None]]:
+    """Every parameter, what it takes, and the value that the deployment gives it."""
+    declared, values = dict(parameters_in_words(shape["parameter_openapi_schema"])), shape["parameters"]
+    for name in {**declared, **values}:
+        yield name, declared.get(name, "anything"), as_json(values[name]) if name in values else None
 
 
 def _next(visit: Visit, record: Deployment) -> object:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
+from dispatcher.core.placeholders import joined
 from dispatcher.core.written import Typed
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.web.pages.schema_fields import (
@@ -34,6 +35,9 @@ MAX_DEPTH = 3
 
 Sent = Mapping[str, Sequence[str]]
 Steps = tuple[str, ...]
+
+VARIABLES = "job_variables"
+"""The root of the paths of job variables. Their faults, and the names of their inputs, need not name it."""
 
 _ABSENT: Any = object()
 
@@ -81,14 +85,21 @@ class Form:
     schema: Schema
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """Values that hold where nothing is filled in, beside the schema's own defaults."""
+    root: str = VARIABLES
+    """Where the values stand: the faults of any other root name it, and so do its inputs."""
+    keeps_null: bool = False
+    """Whether null is a value where there is no default either."""
 
     def draw(self, values: Mapping[str, Any], faults: Iterable[Fault] = ()) -> Field:
         """The form with these values, as a group."""
-        return self._draw((), self.schema, values, _Faults(faults), default=self.defaults)
+        return self._draw((), self.schema, values, _Faults(faults, self.root), default=self.defaults)
 
     def read(self, sent: Sent) -> dict[str, Any]:
         """The values that were filled in. Numbers are typed words: whoever checks the values decides. Raises `InvalidInput`."""
-        values = self._read((), self.schema, sent)
+        try:
+            values = self._read((), self.schema, sent)
+        except InvalidInput as problem:
+            raise InvalidInput("form", [self._below_root(fault) for fault in problem.faults]) from None
         return {} if values is _ABSENT or not isinstance(values, dict) else values
 
     def _draw(
@@ -102,14 +113,14 @@ class Form:
             kind, text = Kind.JSON, json.dumps(value, indent=2, ensure_ascii=False)
         default = about.schema.get("default", _ABSENT) if default is _ABSENT else default
         common: dict[str, Any] = {
-            "key": _key(steps),
+            "key": self._key(steps),
             "path": ".".join(steps),
             "required": required and default is _ABSENT,
             "faults": faults.at(steps),
             "label": str(about.schema.get("title") or (steps[-1] if steps else "")),
             "help": _text(about.schema.get("description")),
             "is_null": value is None,
-            "takes_null": value is None or _null_differs(about, default),
+            "takes_null": value is None or self._null_differs(about, default),
         }
         if kind is Kind.GROUP:
             inner = self._inner(steps, about, value, faults, default)
@@ -154,7 +165,7 @@ class Form:
                 return None
 
     def _read(self, steps: Steps, schema: Any, sent: Sent) -> Any:
-        key = _key(steps)
+        key = self._key(steps)
         if sent.get(f"n:{key}"):
             return None
         if words := _only(sent, f"j:{key}").strip():
@@ -169,12 +180,24 @@ class Form:
     def _read_group(self, steps: Steps, about: Described, sent: Sent) -> Any:
         values = {name: self._read((*steps, name), schema, sent) for name, schema in about.fields.items()}
         values = {name: value for name, value in values.items() if value is not _ABSENT}
-        if words := _only(sent, f"m:{_key(steps)}").strip():
+        if words := _only(sent, f"m:{self._key(steps)}").strip():
             more = _parsed(words, steps)
             if not isinstance(more, dict):
                 raise _invalid(steps, "more: must be a JSON object")
             values |= {name: value for name, value in more.items() if name not in about.fields}
         return values or _ABSENT
+
+    def _key(self, steps: Steps) -> str:
+        """The path as the names of inputs have it. No step begins with the `@` of a root: it would be quoted."""
+        path = "/".join(quote(step, safe="") for step in steps)
+        return path if self.root == VARIABLES else f"@{self.root}/{path}"
+
+    def _null_differs(self, about: Described, default: Any) -> bool:
+        """Whether null is something else than an empty field."""
+        return about.takes_null and default is not None and (self.keeps_null or default is not _ABSENT)
+
+    def _below_root(self, fault: Fault) -> Fault:
+        return fault if self.root == VARIABLES else Fault(joined(self.root, fault.path), fault.message)
 
 
 def as_sent(form: Field, sent: Sent) -> Field:
@@ -189,23 +212,18 @@ def as_sent(form: Field, sent: Sent) -> Field:
 class _Faults:
     """The faults of a form, each at the deepest field that it is about."""
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self._faults = list(faults)
+    def __init__(self, faults: Iterable[Fault], root: str) -> None:
+        self._faults, self._root = list(faults), root
 
     def at(self, steps: Steps) -> tuple[str, ...]:
-        path = ".".join(steps)
-        return tuple(fault.message for fault in self._faults if path and _is_within(fault.path, path))
+        wholes = [".".join((self._root, *steps))] + [".".join(steps)] * (self._root == VARIABLES)
+        return tuple(
+            fault.message for fault in self._faults if steps and any(_is_within(fault.path, whole) for whole in wholes)
+        )
 
 
 def _is_within(path: str, whole: str) -> bool:
-    return any(
-        name == whole or (name.startswith(whole) and name[len(whole)] in ".[")
-        for name in (path, path.removeprefix("job_variables."))
-    )
-
-
-def _key(steps: Steps) -> str:
-    return "/".join(quote(step, safe="") for step in steps)
+    return path == whole or (path.startswith(whole) and path[len(whole)] in ".[")
 
 
 def _only(sent: Sent, name: str) -> str:
@@ -219,11 +237,6 @@ def _text(value: Any) -> str:
 
 def _in_words(value: Any) -> str:
     return value if isinstance(value, str) and value else as_json(value)
-
-
-def _null_differs(about: Described, default: Any) -> bool:
-    """Whether null is something else than an empty field."""
-    return about.takes_null and default is not _ABSENT and default is not None
 
 
 def _more(about: Described, value: Any) -> str | None:

@@ -1,9 +1,9 @@
-"""A new run: a form made from the schema of the pool's template, the job that it would become, and runs like earlier ones."""
+"""A new run: forms made from the pool's template and the deployment's schema, the job that they make, and repeats of runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -11,14 +11,16 @@ from typing import Any
 from starlette.responses import Response
 
 from dispatcher.client import JobPreview
-from dispatcher.client.secrets import hide, of_pools
+from dispatcher.client.secrets import hide, of_pools, secret_parameters
+from dispatcher.core.parameters import merged
 from dispatcher.core.redaction import secret_texts
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import Deployment, Run, WorkPool
-from dispatcher.web.pages.forms import Form
+from dispatcher.web.pages.forms import Form, Sent
 from dispatcher.web.pages.variables import Variables
 from dispatcher.web.pages.visit import Visit, gone_to
 
+PARAMETERS = "parameters"
 FIELDS = ("pool", "deployment", "queue", "name", "due", "tags", "from")
 
 
@@ -41,6 +43,14 @@ class _Draft:
         form = Form(template["variables"], hide(secrets, inherited))
         return Variables(form=form, secrets=secrets, stored=self.source.job_variables if self.source else {})
 
+    @property
+    def parameters(self) -> Variables:
+        """The parameters to be filled in, likewise. Without a schema they are JSON."""
+        schema = (self.deployment.parameter_openapi_schema if self.deployment else {}) or {"additionalProperties": True}
+        secrets = of_pools([self.pool], [self.deployment] if self.deployment else [], [self.source] if self.source else [])
+        form = Form(schema, hide(secrets, merged(self.deployment, {})), root=PARAMETERS, keeps_null=True)
+        return Variables(form=form, secrets=secrets, stored=self.source.parameters if self.source else {})
+
 
 def new(visit: Visit) -> Response:
     """The form of a new run of a pool or a deployment, or of a run like an earlier one."""
@@ -51,13 +61,14 @@ def preview(visit: Visit) -> Response:
     """The same form with the job that its variables make. Nothing is created."""
     draft = _sent(visit)
     try:
-        variables = draft.variables.read(visit.form)
+        variables, parameters = _read(draft, visit.form)
         name = draft.deployment.name if draft.deployment else None
-        made = visit.client.preview_job(pool=draft.pool.name, deployment=name, job_variables=variables)
+        made = visit.client.preview_job(pool=draft.pool.name, deployment=name, job_variables=variables, parameters=parameters)
     except InvalidInput as problem:
         return _form(visit, draft, problem.faults)
     secrets = draft.variables.secrets | secret_texts(draft.pool.base_job_template, variables)
-    shown = JobPreview(pool=made.pool, configuration=hide(secrets, made.configuration), warnings=made.warnings)
+    secrets |= secret_parameters(draft.deployment, parameters)
+    shown = replace(made, configuration=hide(secrets, made.configuration), parameters=hide(secrets, made.parameters))
     return _form(visit, draft, preview=shown)
 
 
@@ -65,6 +76,7 @@ def create(visit: Visit) -> Response:
     """Create the run, or show the faults beside what was typed."""
     draft = _sent(visit)
     try:
+        variables, parameters = _read(draft, visit.form)
         made = visit.client.create_run(
             pool=None if draft.deployment else draft.pool.name,
             deployment=draft.deployment.name if draft.deployment else None,
@@ -72,12 +84,27 @@ def create(visit: Visit) -> Response:
             name=draft.fields["name"] or None,
             scheduled_at=_due(draft.fields["due"]),
             tags=[tag for tag in draft.fields["tags"].split("\n") if tag],
-            job_variables=draft.variables.read(visit.form),
+            job_variables=variables,
+            parameters=parameters,
             idempotency_key=visit.sent("key") or None,
         )
     except InvalidInput as problem:
         return _form(visit, draft, problem.faults)
     return gone_to("runs", str(made.id))
+
+
+def _read(draft: _Draft, sent: Sent) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The job variables and parameters that were sent. Raises `InvalidInput` with the faults of both."""
+    values, faults = list[Mapping[str, Any]](), list[Fault]()
+    for part in (draft.variables, draft.parameters):
+        try:
+            values.append(part.read(sent))
+        except InvalidInput as problem:
+            faults += problem.faults
+    if faults:
+        raise InvalidInput("form", faults)
+    variables, parameters = values
+    return variables, parameters
 
 
 def _sent(visit: Visit) -> _Draft:
@@ -111,4 +138,5 @@ def _form(visit: Visit, draft: _Draft, faults: Sequence[Fault] = (), preview: Jo
     }
     key = visit.sent("key") or str(visit.client.clock.new_id())
     values |= draft.variables.drawn(visit.form or None, faults)
+    values["parameters"] = draft.parameters.drawn(visit.form or None, faults)
     return visit.render("new_run.html", status=status, faults=faults, preview=preview, key=key, **values)

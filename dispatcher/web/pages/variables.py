@@ -1,4 +1,4 @@
-"""Job variables on a page: as fields made from the schema of a template, and as JSON beside them. One of the two is sent."""
+"""Job variables and parameters on a page: as fields made from a schema, and as JSON beside them. One of the two is sent."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dispatcher.client.checks import coerced_variables
+from dispatcher.client.checks import coerced_parameters, coerced_variables
 from dispatcher.client.secrets import hide
 from dispatcher.core.redaction import hidden_at
 from dispatcher.errors import Fault, InvalidInput
-from dispatcher.web.pages.forms import Form, Sent, as_sent
+from dispatcher.web.pages.forms import VARIABLES, Form, Sent, as_sent
 
 HALF, AS_JSON = "half", "json"
 """The name of the button that sends, and its value for the half in JSON."""
-IN_JSON = "job_variables"
-"""The name of the field of the half in JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variables:
-    """The variables that a page edits."""
+    """The variables, or the parameters, that a page edits; the root of the form says which, and names the field of the JSON."""
 
     form: Form
     secrets: frozenset[str] = frozenset()
@@ -48,14 +46,18 @@ class Variables:
             values = dict(self.shown)
         form, text = self.form.draw(values, faults), as_text(values)
         if faults and is_json(sent):
-            return {"form": form, "json": only(sent, IN_JSON)}
+            return {"form": form, "json": only(sent, self.form.root)}
         return {"form": as_sent(form, sent) if faults else form, "json": text}
 
     def _typed(self, sent: Sent) -> dict[str, Any]:
         if is_json(sent):
-            return json_object(only(sent, IN_JSON), IN_JSON)
-        values: dict[str, Any] = coerced_variables({"variables": self.form.schema}, self.form.read(sent))
-        return values
+            return json_object(only(sent, self.form.root), self.form.root)
+        values, schema = self.form.read(sent), self.form.schema
+        is_template = self.form.root == VARIABLES
+        typed: dict[str, Any] = (
+            coerced_variables({"variables": schema}, values) if is_template else coerced_parameters(schema, values)
+        )
+        return typed
 
 
 def with_secrets(value: Any, stored: Any, shown: Any) -> Any:

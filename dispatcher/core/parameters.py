@@ -1,0 +1,102 @@
+"""Parameters: what a job is to do, as its deployment declares it and as whoever asks for a run says it.
+
+A deployment states a JSON Schema (`parameter_openapi_schema`, Prefect's word) and values; a schedule and a run bring values of
+their own. Each parameter is replaced whole: the schema's default, then the deployment's value, then the run's. Null is a value.
+
+A job gets them as environment variables: all of them as JSON in `DISPATCHER_PARAMETERS`, and each text, number and boolean as
+`DISPATCHER_PARAMETER_<NAME>` as well, where its name makes one. A base job template may name them as placeholders
+(`{{ parameters.day }}`), wherever it may name the dispatcher's own values. The claim pins them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from dispatcher.core.own_values import PARAMETERS, names_own
+from dispatcher.core.placeholders import placeholders, plain_copy, steps
+from dispatcher.core.redaction import ALL_PARAMETERS
+from dispatcher.core.templates import defaults
+from dispatcher.models import Deployment
+
+ONE = "DISPATCHER_PARAMETER_"
+"""How the variables begin that hold one."""
+
+_IN_ENVIRONMENTS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def merged(deployment: Deployment | None, own: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a run with these of its own."""
+    if deployment is None:
+        return plain_copy(own) if own else {}
+    values = {**schema_defaults(deployment.parameter_openapi_schema), **deployment.parameters, **own}
+    return plain_copy(values) if values else {}
+
+
+def schema_defaults(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that a schema gives by itself."""
+    properties = schema.get("properties") or {}
+    return {name: part["default"] for name, part in properties.items() if isinstance(part, Mapping) and "default" in part}
+
+
+def in_words(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each parameter that a schema declares, with what it takes: `integer, default 10`."""
+    required = schema.get("required") or ()
+    for name, part in (schema.get("properties") or {}).items():
+        declared = part if isinstance(part, Mapping) else {}
+        words = [" or ".join(_types(declared)) or "anything"]
+        words += ["required"] if name in required and "default" not in declared else []
+        words += [f"default {as_json(declared['default'])}"] if "default" in declared else []
+        yield name, ", ".join(words)
+
+
+def parameter_environment(values: Mapping[str, Any]) -> dict[str, str]:
+    """The environment variables of a job with these parameters; none without any."""
+    if not values:
+        return {}
+    texts = {variable: _text(value) for name, value in values.items() if (variable := variable_of(name))}
+    return {ALL_PARAMETERS: as_json(values), **{variable: text for variable, text in texts.items() if text is not None}}
+
+
+def as_json(values: Any) -> str:
+    """JSON as a job gets it: equal values are equal text."""
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def variable_of(name: str) -> str | None:
+    """The environment variable of one parameter; None for a name that makes none."""
+    return f"{ONE}{name.upper()}" if _IN_ENVIRONMENTS.fullmatch(name) else None
+
+
+def named_in(template: Mapping[str, Any], levels: Iterable[Mapping[str, Any]] = ()) -> dict[str, str]:
+    """The parameters that a template's placeholders name, each with a placeholder.
+
+    `levels` are job variables that override defaults: a default that is overridden names nothing.
+    """
+    overridden = {name.partition(".")[0] for level in levels if isinstance(level, Mapping) for name in level}
+    texts = [template["job_configuration"]]
+    texts += [value for name, value in defaults(template["variables"]).items() if name not in overridden and names_own(value)]
+    return {name: placeholder for text in texts for name, placeholder in _named(text)}
+
+
+def _named(text: Any) -> Iterator[tuple[str, str]]:
+    for placeholder in placeholders(text):
+        root, *rest = steps(placeholder.name)
+        if root == PARAMETERS and rest:
+            yield str(rest[0]), placeholder.name
+
+
+def _types(declared: Mapping[str, Any]) -> list[str]:
+    kinds = declared.get("type")
+    if kinds is None:
+        return [kind for part in declared.get("anyOf") or () if isinstance(part, Mapping) for kind in _types(part)]
+    return kinds if isinstance(kinds, list) else [str(kinds)]
+
+
+def _text(value: Any) -> str | None:
+    """A scalar as text, as JSON has it; None for everything else."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str | int | float) else None

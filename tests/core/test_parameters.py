@@ -1,0 +1,145 @@
+"""Parameters of runs: which value wins, what a job sees of them, and what a template may say of them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from dispatcher.core.own_values import with_own
+from dispatcher.core.parameters import merged, named_in, parameter_environment
+from dispatcher.core.pinning import pin
+from dispatcher.core.placeholders import MISSING
+from dispatcher.core.templates import Renderer, render
+from dispatcher.errors import RenderError
+from dispatcher.records import Snapshot
+from tests.builders import a_deployment, a_pool, a_run
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "day": {"type": "string", "default": "yesterday"},
+        "limit": {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None},
+        "table": {"type": "string"},
+    },
+    "required": ["table"],
+}
+
+
+def template(configuration, **properties):
+    return {"job_configuration": configuration, "variables": {"type": "object", "properties": properties}}
+
+
+def pinned(run, base_job_template, deployment=None):
+    pool = a_pool(base_job_template=base_job_template)
+    snapshot = Snapshot(pool=pool, in_use={}, due=lambda *_: (), deployment=lambda _: deployment)
+    return pin(snapshot, run, None, Renderer(base_job_template)).job
+
+
+def test_a_runs_value_wins_over_its_deployments_and_that_over_the_schemas_default():
+    deployment = a_deployment("etl", parameters={"day": "today", "table": "t"}, parameter_openapi_schema=SCHEMA)
+    assert merged(deployment, {}) == {"day": "today", "limit": None, "table": "t"}
+    assert merged(deployment, {"day": None, "limit": 5}) == {"day": None, "limit": 5, "table": "t"}, "null is a value"
+    assert merged(None, {"day": "now"}) == {"day": "now"}
+    assert merged(None, {}) == {}
+
+
+def test_a_value_is_replaced_whole():
+    deployment = a_deployment("etl", parameters={"options": {"a": 1, "b": 2}})
+    assert merged(deployment, {"options": {"a": 3}}) == {"options": {"a": 3}}
+
+
+def test_a_job_has_all_of_them_as_json_and_scalars_by_name():
+    values = {
+        "day": "2026-01-31",
+        "limit": 5,
+        "rate": 0.5,
+        "again": True,
+        "none": None,
+        "ids": [1, 2],
+        "deep": {"a": "ü"},
+        "e": "",
+    }
+    environment = parameter_environment(values)
+    assert json.loads(environment.pop("DISPATCHER_PARAMETERS")) == values
+    assert environment == {
+        "DISPATCHER_PARAMETER_DAY": "2026-01-31",
+        "DISPATCHER_PARAMETER_LIMIT": "5",
+        "DISPATCHER_PARAMETER_RATE": "0.5",
+        "DISPATCHER_PARAMETER_AGAIN": "true",
+        "DISPATCHER_PARAMETER_E": "",
+    }
+
+
+@pytest.mark.parametrize("name", ["a-b", "ä", "1st", "a b"])
+def test_a_name_that_makes_no_environment_variable_is_in_the_json_alone(name):
+    assert list(parameter_environment({name: "x"})) == ["DISPATCHER_PARAMETERS"]
+
+
+def test_a_job_without_parameters_has_no_variable_of_them():
+    assert parameter_environment({}) == {}
+    assert not [name for name in pinned(a_run(), template({"a": "b"})).environment if "PARAMETER" in name]
+
+
+def test_the_claim_pins_the_parameters():
+    deployment = a_deployment("etl", parameters={"table": "t"}, parameter_openapi_schema=SCHEMA)
+    job = pinned(a_run(deployment="etl", parameters={"day": "today"}), template({"a": "b"}), deployment)
+    assert json.loads(job.environment["DISPATCHER_PARAMETERS"]) == {"day": "today", "limit": None, "table": "t"}
+    assert job.environment["DISPATCHER_PARAMETER_TABLE"] == "t"
+    assert job.environment["DISPATCHER_DEPLOYMENT"] == "etl", "beside the dispatcher's own values"
+    assert not [label for label in job.labels if "parameter" in label]
+
+
+def test_a_template_may_name_them_with_their_type_inside_text_and_all_together():
+    run = a_run(parameters={"limit": 5, "day": "today", "ids": [1, 2]})
+    base = template(
+        {"n": "{{ parameters.limit }}", "text": "{{ parameters.day }}-{{ parameters.ids[1] }}", "all": "{{ parameters }}"}
+    )
+    assert pinned(run, base).configuration == {"n": 5, "text": "today-2", "all": {"limit": 5, "day": "today", "ids": [1, 2]}}
+
+
+def test_a_default_of_a_variable_may_name_them_and_a_run_that_sets_the_variable_does_not_read_them():
+    base = template({"command": "{{ command }}"}, command={"type": "string", "default": "load {{ parameters.day }}"})
+    assert pinned(a_run(parameters={"day": "today"}), base).configuration == {"command": "load today"}
+    assert named_in(base) == {"day": "parameters.day"}
+    assert named_in(base, [{"command": "x"}]) == {}
+
+
+def test_a_value_is_never_read_for_placeholders():
+    base = template({"a": "{{ parameters.day }}", "b": "{{ b }}"}, b={"default": "{{ parameters.day }}"})
+    words = "{{ dispatcher.run_id }} {{ parameters.day }}"
+    job = pinned(a_run(parameters={"day": words}), base)
+    assert job.configuration == {"a": words, "b": words}
+    assert job.environment["DISPATCHER_PARAMETER_DAY"] == words
+
+
+def test_what_a_run_or_its_deployment_gives_does_not_read_parameters():
+    base = template({"a": "{{ a }}"}, a={"type": "string"})
+    run = a_run(parameters={"day": "today"}, job_variables={"a": "{{ parameters.day }}"})
+    assert pinned(run, base).configuration == {"a": "{{ parameters.day }}"}
+
+
+def test_a_variable_named_parameters_of_an_older_template_keeps_its_meaning():
+    base = template({"a": "{{ parameters.day }}", "b": "{{ b }}"}, parameters={}, b={"default": "{{ parameters.x }}"})
+    old = {"parameters": {"day": "old"}}
+    assert render(base, old, parameters={"day": "new"}) == {"a": "old", "b": "{{ parameters.x }}"}
+
+
+@pytest.mark.parametrize(
+    ("default", "filled"),
+    [
+        ("{{ parameters.limit }}", 5),
+        ("{{ parameters.nothing }}", MISSING),
+        ("{{ parameters }}", {"limit": 5, "none": None}),
+        ("{{ parameters.none }}", None),
+        ("<{{ parameters.none }}>", "<>"),
+        ("{{ parametersX.limit }}", "{{ parametersX.limit }}"),
+    ],
+)
+def test_a_default_is_filled_as_a_job_configuration_is(default, filled):
+    assert with_own(default, {"dispatcher": {}, "parameters": {"limit": 5, "none": None}}) == filled
+
+
+def test_an_object_cannot_stand_inside_the_text_of_a_default():
+    with pytest.raises(RenderError, match=r"\{\{ parameters.a \}\} is an object"):
+        with_own("x {{ parameters.a }}", {"parameters": {"a": {}}})
