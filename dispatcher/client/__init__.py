@@ -18,8 +18,9 @@ from typing import Self
 from dispatcher.client.arguments import UNSET, default_base_job_template
 from dispatcher.client.checks import calendar_days, configuration_schema, length_of_time, read_retry, recurrence_fields
 from dispatcher.client.configuration import Plan
+from dispatcher.client.functions import Functions
 from dispatcher.client.jobs import Warn, log_warning
-from dispatcher.client.pictures import Lane, Pictures, PoolPicture, PoolPlan
+from dispatcher.client.pictures import Lane, PoolPicture, PoolPlan
 from dispatcher.client.pools import PoolView, Upcoming
 from dispatcher.client.previews import JobPreview
 from dispatcher.client.versions import VersionChanged
@@ -28,7 +29,7 @@ from dispatcher.stores.opening import open_store
 from dispatcher.waking import from_setting
 
 
-class Dispatcher(Pictures):
+class Dispatcher(Functions):
     """Everything that people do with pools, queues, deployments and runs: create, change, run, cancel, explain."""
 
     @classmethod

@@ -91,6 +91,12 @@ def coerced_parameters(schema: Mapping[str, Any], values: Any) -> Any:
     return _validation().coerced_parameters(schema, values) if holds_words(values) else values
 
 
+def signature_schema(function: Callable[..., Any]) -> Mapping[str, Any]:
+    """See `dispatcher.validation.signature_schema`."""
+    schema: Mapping[str, Any] = _validation().signature_schema(function)
+    return schema
+
+
 def coerced_schema(schema: Any) -> Any:
     """See `dispatcher.validation.coerced_schema`."""
     return _validation().coerced_schema(schema) if holds_words(schema) else schema

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dispatcher.validation.nouns import validate
     from dispatcher.validation.parameters import check_parameter_schema, check_parameters
     from dispatcher.validation.schedules import check_windows_to_come
+    from dispatcher.validation.signatures import signature_schema
     from dispatcher.validation.templates import check_base_job_template
     from dispatcher.validation.times import length_of_time, written_length
     from dispatcher.validation.variables import check_deployment_variables, check_job_variables
@@ -41,6 +42,7 @@ _MODULES = {
     "read_configuration": "configuration_nouns",
     "read_retry": "configuration_nouns",
     "recurrence_fields": "calendars",
+    "signature_schema": "signatures",
     "validate": "nouns",
     "written_length": "times",
 }
@@ -63,6 +65,7 @@ __all__ = [
     "read_configuration",
     "read_retry",
     "recurrence_fields",
+    "signature_schema",
     "validate",
     "written_length",
 ]

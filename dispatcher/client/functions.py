@@ -1,0 +1,115 @@
+"""Deployments of Python functions: their command is the runner's, and their parameters are those of the signature."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from dispatcher.client.arguments import UNSET, without_unset
+from dispatcher.client.checks import signature_schema
+from dispatcher.client.pictures import Pictures
+from dispatcher.errors import Fault, InvalidInput, NotFound
+from dispatcher.models import DEFAULT_QUEUE, Deployment, OnCollision, Schedule
+
+Target = str | Callable[..., Any]
+
+RUNNER = ("python", "-m", "dispatcher.job")
+
+DEFAULTS: Mapping[str, Any] = {
+    "retry": None,
+    "hooks": (),
+    "concurrency_limit": None,
+    "on_collision": OnCollision.WAIT,
+    "max_waiting": None,
+    "expires_after": None,
+}
+"""The further fields of a deployment that `deploy` states, with what they are where they are left out."""
+
+
+class Functions(Pictures):
+    """What people do with functions."""
+
+    def deploy(
+        self,
+        target: Target,
+        *,
+        name: str,
+        pool: str,
+        image: str | None = None,
+        queue: str = DEFAULT_QUEUE,
+        cron: str | None = None,
+        interval: timedelta | None = None,
+        rrule: str | None = None,
+        timezone: str = "UTC",
+        schedules: Iterable[Schedule] = UNSET,
+        job_variables: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        description: str | None = None,
+        **more: Any,
+    ) -> Deployment:
+        """Create the deployment of a function, or make an existing one what is stated here; its pause stays as it is.
+
+        `target` is `etl:main` (imported here, and in the job), or the function itself. Its runs take the parameters of its
+        signature. The job's command is `python -m dispatcher.job etl:main`, unless `job_variables` have one; `image` is where
+        the function and this package are installed. `schedules` go beside the one of `cron`, `interval` or `rrule`. `more` are
+        further fields of `create_deployment`.
+
+        Raises `InvalidInput`, `NotFound` (pool or queue).
+        """
+        text, function = resolved(target)
+        fields = {
+            "pool": pool,
+            "queue": queue,
+            "job_variables": self._variables(pool, text, image, job_variables or {}),
+            "parameters": parameters or {},
+            "parameter_openapi_schema": signature_schema(function),
+            "description": _first_line(function) if description is None else description,
+            "schedules": [*_schedules(cron, interval, rrule, timezone), *([] if schedules is UNSET else schedules)],
+            "tags": (),
+            **without_unset(**more),
+        }
+        try:
+            self.deployment(name)
+        except NotFound:
+            return self.create_deployment(name, **fields)
+        return self.update_deployment(name, **{**DEFAULTS, **fields})
+
+    def _variables(self, pool: str, target: str, image: str | None, own: Mapping[str, Any]) -> Mapping[str, Any]:
+        owner = self.work_pool(pool)
+        declared = owner.base_job_template["variables"].get("properties", {})
+        ours = {"command": shlex.join([*RUNNER, target])} | ({} if image is None else {"image": image})
+        faults = [
+            Fault(name, f"the template of work pool {pool!r} has no variable {name}, so that a function cannot set it")
+            for name in ours
+            if name not in declared
+        ]
+        if faults:
+            raise InvalidInput("deployment", faults)
+        return {**ours, **own}
+
+
+def resolved(target: Target) -> tuple[str, Callable[..., Any]]:
+    """The name of a function, and the function. Raises `InvalidInput` where there is none, or its module cannot be imported."""
+    from dispatcher.job.targets import TargetError, load, target_of  # noqa: PLC0415 - of no use to other commands
+
+    try:
+        return (target, load(target)) if isinstance(target, str) else (target_of(target), target)
+    except TargetError as problem:
+        raise InvalidInput("function", [Fault("target", str(problem))]) from None
+    except Exception as problem:
+        words = f"importing {target} raised {type(problem).__name__}: {problem}"
+        raise InvalidInput("function", [Fault("target", words)]) from problem
+
+
+def _schedules(cron: str | None, interval: timedelta | None, rrule: str | None, timezone: str) -> list[Schedule]:
+    kinds = {"cron": cron, "interval": interval, "rrule": rrule}
+    given: dict[str, Any] = {kind: value for kind, value in kinds.items() if value is not None}
+    return [Schedule(slug=kind, timezone=timezone, **{kind: value}) for kind, value in given.items()]
+
+
+def _first_line(function: Callable[..., Any]) -> str:
+    """The first line of the docstring."""
+    return (inspect.getdoc(function) or "").partition("\n")[0].strip()
