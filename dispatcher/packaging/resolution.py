@@ -20,6 +20,8 @@ from dispatcher.packaging.wheels import Source, Wheel, download
 DISTRIBUTION = "push-dispatcher"
 VALIDATION = frozenset({"jsonschema", "pydantic", "regex"})
 """The extra that checks input. No tick needs it; creating a run in the function does."""
+CHECKS = "prefect"
+"""The extra whose ticks check input: pools of a Prefect server are checked when they have changed there."""
 EXTRAS = ("aws", "azure", "docker", "gcp", "kubernetes", "modal", "postgres", "prefect", "schedules", "telemetry", "vertex")
 """The extras that a function may want: providers, stores, telemetry, and what reads schedules."""
 
@@ -39,6 +41,7 @@ def roots(extras: Iterable[str], target: Target, *, validation: bool) -> Wanted:
     requirements = [Requirement(line) for line in distribution(DISTRIBUTION).requires or ()]
     host = [target.platform.host] if target.platform.host else []
     needed = [_needed(requirements, extra, target) for extra in ("", *chosen, *host)]
+    validation = validation or CHECKS in chosen
     return frozenset(pair for some in needed for pair in some if validation or pair[0] not in VALIDATION)
 
 

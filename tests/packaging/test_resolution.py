@@ -130,6 +130,11 @@ def test_a_tick_asks_for_less_than_validation():
     assert checked - tick == VALIDATION
 
 
+def test_a_tick_that_mirrors_pools_of_a_server_asks_for_validation():
+    names = {name for name, _ in roots(["aws", "prefect"], ARM, validation=False)}
+    assert names >= VALIDATION | {"httpx"}
+
+
 def test_only_the_chosen_extras_are_asked_for():
     names = {name for name, _ in roots(["postgres"], ARM, validation=False)}
     assert "psycopg" in names
