@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "work-pool": ("work_pool:work_pool", "Create, change and inspect work pools."),
     "work-queue": ("work_queue:work_queue", "Create, change and inspect the work queues of a pool."),
     "deployment": ("deployment:deployment", "Define what runs where and when, and run it by name."),
+    "deploy": ("deploy:deploy", "Deploy a Python function, with its parameters."),
     "run": ("run:run", "Create, list, explain, cancel and retry runs."),
     "hook": ("hook:hook", "List hooks, and test whether a notification reaches them."),
     "plan": ("configuration:plan", "Show what a configuration file would change."),

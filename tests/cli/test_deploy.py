@@ -1,0 +1,132 @@
+"""A Python function on the command line: deployed, run with parameters of the command line and a schedule, or refused."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from providers.emulators.ecs.server import EcsEmulator
+
+MODULE = '''
+import os
+from datetime import date
+from pathlib import Path
+
+def main(day: date, limit: int = 10, out: str | None = None):
+    """Load a day."""
+    text = f"{day:%d.%m.%Y} {limit + 1} of {os.environ['DISPATCHER_DEPLOYMENT']}"
+    Path(out).write_text(text) if out else print(text)
+    if limit > 50:
+        raise ValueError("too many")
+'''
+TICKS = 400
+"""Ticks until an end is seen; each takes some milliseconds, and the job ends by itself at once."""
+
+
+@pytest.fixture
+def code(tmp_path, monkeypatch):
+    """The directory of the module `etl_of_test`, which is the current one."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "etl_of_test.py").write_text(MODULE)
+    yield tmp_path
+    sys.modules.pop("etl_of_test", None)
+
+
+@pytest.fixture
+def etl(cli, code):
+    cli.ok("work-pool", "create", "nightly", "--type", "process")
+    command = f"command={sys.executable} -m dispatcher.job etl_of_test:main"
+    words = ("etl_of_test:main", "--name", "etl", "--pool", "nightly", "-jv", command, "-jv", f"working_dir={code}")
+    return cli.ok("deploy", *words, "--cron", "0 6 1 1 *", "--param", "day=2026-01-31")
+
+
+def ended(cli, run):
+    for _ in range(TICKS):
+        cli.ok("tick")
+        seen = cli.ok("run", "inspect", run)
+        if seen["ended_at"]:
+            return seen
+    raise AssertionError(seen)
+
+
+def scheduled(cli, *words):
+    """The run of a new schedule's first window, which is due now."""
+    soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    cli.ok("deployment", "schedule", "create", "etl", "--interval", "3600", "--anchor-date", soon, "--replace", *words)
+    cli.ok("tick")
+    run = next(run["id"] for run in cli.ok("run", "ls") if run["state"] == "SCHEDULED")
+    cli.ok("run", "start-now", run)
+    return run
+
+
+def test_a_function_runs_in_a_process_with_parameters_of_the_command_line(cli, etl):
+    assert (etl["description"], etl["parameters"]) == ("Load a day.", {"day": "2026-01-31"})
+    assert etl["parameter_openapi_schema"]["properties"]["limit"] == {"default": 10, "title": "Limit", "type": "integer"}
+    run = cli.ok("deployment", "run", "etl", "--param", "limit=41")["id"]
+    assert ended(cli, run)["state"] == "COMPLETED"
+    assert cli("run", "logs", run).out == "31.01.2026 42 of etl\n"
+
+
+def test_an_exception_fails_the_run_with_a_traceback_of_its_code(cli, etl):
+    run = cli.ok("deployment", "run", "etl", "--param", "limit=51")["id"]
+    assert ended(cli, run)["state"] == "FAILED"
+    log = cli("run", "logs", run).out
+    assert "etl_of_test.py" in log.splitlines()[2]
+    assert log.endswith("ValueError: too many\n")
+
+
+def test_a_schedule_gives_parameters_of_its_own(cli, etl, code):
+    run = scheduled(cli, "--param", "limit=6")
+    assert ended(cli, run)["state"] == "COMPLETED"
+    assert cli("run", "logs", run).out == "31.01.2026 7 of etl\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("deployment", "run", "etl", "--param", "limit=many"), 'parameters.limit: must be a whole number (got "many")'),
+        (("deployment", "run", "etl", "--param", "day=soon"), 'parameters.day: must be a valid date (got "soon")'),
+        (("deployment", "run", "etl", "--param", "dya=2026-01-31"), "parameters.dya: is not a parameter of this deployment"),
+        (
+            ("deployment", "schedule", "create", "etl", "--cron", "@daily", "--param", "limit=x"),
+            'schedules[1].parameters.limit: must be a whole number (got "x")',
+        ),
+        (("deploy", "etl_of_test:mian", "-n", "x", "-p", "nightly"), "target: etl_of_test has no mian; did you mean main?"),
+        (("deploy", "etl_of_test:main", "-n", "x", "-p", "nightly", "--param", "limit=x"), "parameters.limit"),
+        (("deploy", "etl_of_test:main", "-n", "x", "-p", "nightly", "--image", "x:1"), "image: the template of work pool"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_is_wrong_is_refused_with_its_path(cli, etl, words, error):
+    said = cli(*words)
+    assert said.exit_code == 1
+    assert error in "\n".join(said.errors)
+    assert [deployment["name"] for deployment in cli.ok("deployment", "ls")] == ["etl"]
+
+
+def test_the_answer_names_what_a_first_run_lacks(cli, code):
+    cli.ok("work-pool", "create", "nightly", "--type", "process")
+    said = cli("deploy", "etl_of_test.py:main", "--name", "etl", "--pool", "nightly")
+    assert said.out.splitlines() == [
+        "Deployed etl_of_test.py:main as 'etl' in nightly/default.",
+        "Try: dispatcher deployment run etl --param day=...",
+    ]
+
+
+def test_a_function_runs_as_a_task_of_ecs_with_parameters_of_the_command_line_and_a_schedule(cli, code, monkeypatch):
+    with EcsEmulator(run_commands=True) as emulator:
+        for name, value in emulator.environment().items():
+            monkeypatch.setenv(name, value)
+        cli.ok("work-pool", "create", "aws", "--type", "ecs:push", "-jv", "image=example/etl:1")
+        command = f"command={sys.executable} -m dispatcher.job etl_of_test:main"
+        words = ("etl_of_test:main", "--name", "etl", "--pool", "aws", "-jv", command, "-jv", f"env.PYTHONPATH={code}")
+        cli.ok("deploy", *words, "--param", "day=2026-01-31")
+        run = cli.ok("deployment", "run", "etl", "--param", "limit=41", "--param", f"out={code / 'first'}")["id"]
+        assert ended(cli, run)["state"] == "COMPLETED"
+        assert (code / "first").read_text() == "31.01.2026 42 of etl"
+        run = scheduled(cli, "--param", f"out={code / 'second'}")
+        assert ended(cli, run)["state"] == "COMPLETED"
+        assert (code / "second").read_text() == "31.01.2026 11 of etl"
