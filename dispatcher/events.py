@@ -9,7 +9,7 @@ run.answered       a submission was answered             run, pool, queue, attem
                                                          made: called_at, seconds, since_claim
 run.moved          an observation moved a run            run, pool, queue, source, to, reason
 run.stop           a job was asked to stop               run, pool, problem
-deployment.materialised  windows of schedules became runs  pool, deployment, runs
+deployment.materialised  windows of schedules became runs  pool, deployment, runs, left_out
 hook.notified      a hook has confirmed a notification   run, pool, hook, notification
 hook.failed        a hook has not confirmed it           run, pool, hook, problem
 hook.given_up      ... for about a day                   run, pool, problem

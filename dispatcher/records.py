@@ -19,7 +19,7 @@ PAGE = 500
 LOOKED_AT = 100_000
 """The most ended runs that `Store.ended` looks at in a store without an index of ends: the newest by creation."""
 
-MATERIALISED_AT_ONCE = 32
+MATERIALISED_AT_ONCE = 24
 """The most runs in one `Materialisation`: every store carries it out in one transaction."""
 
 
@@ -81,11 +81,24 @@ Position = tuple[datetime, UUID]
 class Due(Protocol):
     """Reads a queue."""
 
-    def __call__(self, queue: str, limit: int, after: Position | None = None, /) -> Sequence[Run]:
-        """The first `limit` SCHEDULED runs of the queue whose time has come and that have no back-off (`due_at <= now`,
-        `not_before` None or `<= now`), by due time, then id; with `after`, only those after that position.
+    def __call__(self, queue: str, limit: int, after: Position | None = None, lane: str | None = None, /) -> Sequence[Run]:
+        """The first `limit` SCHEDULED runs of the queue whose time has come, that have no back-off and that have not expired
+        (`due_at <= now`, `not_before` None or `<= now`, `expires_at` None or `> now`), by due time, then id; with `after`, only
+        those after that position. Those that wait in the lane, or without one those that wait in none.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentLimits:
+    """The concurrency limits of deployments, as a transaction sees them. Everything is read on demand."""
+
+    lanes: Callable[[str], Sequence[str]] = lambda _queue: ()
+    """By queue: the lanes in which runs wait that are due. A lane has the name of its deployment."""
+    limit: Callable[[str], int | None] = lambda _deployment: None
+    """The concurrency limit of a deployment; None also for one that does not exist."""
+    live: Callable[[str], int] = lambda _deployment: 0
+    """How many runs of a deployment hold a slot of the pool, counted from the runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +110,19 @@ class Snapshot:
     """Slots held, by queue name; every queue that holds one is there, paused or not."""
     due: Due
     deployment: Callable[[str], Deployment | None]
+    lanes: Callable[[str], Sequence[str]] = lambda _queue: ()
+    """See `DeploymentLimits.lanes`."""
+    live: Callable[[str], int] = lambda _deployment: 0
+    """See `DeploymentLimits.live`."""
+
+    @property
+    def deployment_limits(self) -> DeploymentLimits:
+        """The concurrency limits of the pool's deployments."""
+        return DeploymentLimits(lanes=self.lanes, limit=self._limit, live=self.live)
+
+    def _limit(self, name: str) -> int | None:
+        deployment = self.deployment(name)
+        return deployment.concurrency_limit if deployment else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,8 @@ What every store guarantees:
 * **Slots are counted from runs**: a run holds a slot exactly while its state is PENDING, RUNNING or CANCELLING. No
   other record of it could differ from that.
 * **A move happens once**: it is applied only to a run in the state, with the fence and with the `ending` that the move names.
+* **Live runs of a deployment are counted from runs** of its pool, like slots. A snapshot names the lanes in which runs are due;
+  a lane is read when it is asked for.
 * **A window becomes one run**: the runs of a deployment's windows are added in the transaction that notes how far the schedules
   have come, if nobody has changed the deployment or made runs of it since it was read.
 * **Costs depend on what is admitted**: `claim`, `live` and `lingering` read a bounded number of rows through an index, however
@@ -87,6 +89,10 @@ class SharedStore(Protocol):
         """
         ...
 
+    def waiting_in_lane(self, pool: str, lane: str, now: datetime) -> int:
+        """How many SCHEDULED runs of the pool wait in the lane and are due, held back or not."""
+        ...
+
     def move(self, moves: Sequence[Move]) -> frozenset[UUID]:
         """Apply each move whose run still has the state and the fence that the move names; returns the ids of the moved runs.
 
@@ -105,9 +111,10 @@ class TickStore(SharedStore, Protocol):
     def pools_with_work(self, now: datetime, *, ended_before: datetime | None = None) -> Sequence[str]:
         """The names, in order, of the pools for which a tick has something to do.
 
-        Such a pool has a run that is due and not held back, a live submission, a claim whose lease has ended without one, a
-        deployment whose `windows_at` has come, an ended run whose job lingers, or a run whose `notify_at` has come. Whether the
-        pool is paused, full or held makes no difference. With `ended_before`, history to `prune` is work as well.
+        Such a pool has a run that is due and not held back, a run that has expired, a live submission, a claim whose lease has
+        ended without one, a deployment whose `windows_at` has come, an ended run whose job lingers, or a run whose `notify_at`
+        has come. Whether the pool is paused, full or held makes no difference. With `ended_before`, history to `prune` is work
+        as well.
         """
         ...
 
@@ -163,6 +170,10 @@ class TickStore(SharedStore, Protocol):
         Does nothing and returns None if the deployment or its queue is gone, or if the deployment's version or `windows_until`
         has changed since it was read.
         """
+        ...
+
+    def expired(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:
+        """Up to `limit` SCHEDULED runs whose `expires_at` has come, longest ago first (small, as `live`)."""
         ...
 
     def lingering(self, pool: str, *, limit: int) -> Sequence[Run]:

@@ -14,6 +14,8 @@ from dispatcher.client.batch import Batch
 from dispatcher.client.checks import validate
 from dispatcher.client.mirrors import RUN, check_own
 from dispatcher.client.schedules import Schedules
+from dispatcher.client.waiting import check_waiting
+from dispatcher.core.holds import position_of
 from dispatcher.core.names import with_end
 from dispatcher.core.notifications import at_creation
 from dispatcher.core.pinning import configuration_of, fault_of
@@ -22,13 +24,14 @@ from dispatcher.core.retries import name_of_retry, retry_id
 from dispatcher.core.transitions import cancelled, due_now, requeued
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, SLOT_STATES, Deployment, Run, RunFields, RunRequest, RunState, WorkPool
-from dispatcher.records import Requeue, RunFilter
+from dispatcher.records import Requeue, RunFilter, Snapshot
 from providers import registry
 from providers.base import Needs, ProviderError
 
 MAX_RUNS_AT_ONCE = 10_000
 MAX_PAGE = 1000
 MAX_HOLDERS = 100
+MAX_PASSED_BY = 10_000
 
 
 class Runs(Schedules):
@@ -60,8 +63,9 @@ class Runs(Schedules):
                 fault = Fault("runs", f"at most {MAX_RUNS_AT_ONCE} at once; create them in parts")
                 raise InvalidInput("runs", [fault])
             runs.append(self._new_run(batch, request if isinstance(request, RunRequest) else RunRequest(**request)))
-        added = self.store.add_runs(runs)
         now = self.clock.now()
+        check_waiting(self.store, runs, batch.deployment, now)
+        added = self.store.add_runs(runs)
         self.start_tick([run.pool for run in runs if run.id in added and run.due_at <= now])
         made = {run.id: run for run in reversed(runs)}  # of two runs with the same key, the first
         return [made[run.id] if run.id in added else (self.store.get(run.id) or run) for run in runs]
@@ -162,8 +166,10 @@ class Runs(Schedules):
             retry=old.retry,
             expires_after=old.expires_after,
         )
-        draft = self._new_run(Batch(self), request)
+        batch = Batch(self)
+        draft = self._new_run(batch, request)
         new = replace(draft, id=retry_id(old), tags=old.tags, scheduled_at=old.scheduled_at)
+        check_waiting(self.store, [new], batch.deployment, self.clock.now())
         self.store.add_runs([new])
         self.start_tick([new.pool])
         return self.run(new.id)
@@ -176,13 +182,38 @@ class Runs(Schedules):
             return explain(run, None, now)
         around = Surroundings(
             pool=pool,
-            counts=self.store.counts(pool.name, now),
-            ahead=self.store.ahead(run, now),
+            **self._queues_around(run, now),
             holders=self._holders(pool.name),
             fault=fault_of(pool, run, self.store.deployment),
             needs=self.needs_of(pool, run),
+            **self._deployment_around(run, now),
         )
         return explain(run, around, now)
+
+    def _queues_around(self, run: Run, now: datetime) -> dict[str, Any]:
+        """What waits before the run, without what waits in lanes of full deployments: a claim passes that by."""
+        counts, ahead = self.store.counts(run.pool, now), self.store.ahead(run, now)
+        for queue, number in (self.store.look(run.pool, now, _passed_by) or {}).items():
+            counts = {**counts, queue: replace(counts[queue], due=max(0, counts[queue].due - number))}
+        return {"counts": counts, "ahead": min(ahead, max(0, counts[run.queue].due - (run.due_at <= now)))}
+
+    def _deployment_around(self, run: Run, now: datetime) -> dict[str, Any]:
+        """What the limit of the run's deployment means for it."""
+        deployment = self.store.deployment(run.deployment) if run.deployment is not None else None
+        if deployment is None or deployment.concurrency_limit is None:
+            return {}
+        where = RunFilter(pool=run.pool, deployment=run.deployment, states=SLOT_STATES)
+        live = self.store.runs(where, limit=MAX_PAGE)
+        most = max(0, deployment.concurrency_limit - len(live))
+
+        def first(snapshot: Snapshot) -> Sequence[Run]:
+            return [other for queue in snapshot.pool.queues for other in snapshot.due(queue.name, most, None, run.lane)]
+
+        before = self.store.look(run.pool, now, first) or () if run.lane is not None else ()
+        ahead = sum(other.queue == run.queue and position_of(other) < position_of(run) for other in before)
+        left_out = deployment.windows_left_out
+        limit = deployment.concurrency_limit
+        return {"deployment_limit": limit, "live": live, "ahead_in_lane": ahead, "windows_left_out": left_out}
 
     def needs_of(self, pool: WorkPool, run: Run) -> Needs:
         """What the run's job needs of its provider. Empty if the pool has no holds, or if its needs cannot be determined."""
@@ -243,6 +274,19 @@ class Runs(Schedules):
 
     def _holders(self, pool: str) -> Sequence[Run]:
         return self.store.runs(RunFilter(pool=pool, states=SLOT_STATES), limit=MAX_HOLDERS)
+
+
+def _passed_by(snapshot: Snapshot) -> Mapping[str, int]:
+    """By queue: how many due runs wait in lanes of full deployments; up to `MAX_PASSED_BY` of each are counted."""
+    limits = snapshot.deployment_limits
+    return {
+        queue.name: sum(
+            len(snapshot.due(queue.name, MAX_PASSED_BY, None, lane))
+            for lane in snapshot.lanes(queue.name)
+            if (limit := limits.limit(lane)) is not None and limit <= snapshot.live(lane)
+        )
+        for queue in snapshot.pool.queues
+    }
 
 
 def _identity(pool: str, deployment: str | None, key: str) -> UUID:

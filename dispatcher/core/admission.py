@@ -6,20 +6,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from heapq import merge
 from uuid import UUID
 
 from dispatcher.core import holds
 from dispatcher.core.holds import position_of
 from dispatcher.core.sharing import Claimant, dealt, turn
 from dispatcher.models import PoolHold, Run, Share, WorkPool, WorkQueue
-from dispatcher.records import Due, Position
+from dispatcher.records import DeploymentLimits, Due, Position
 from providers.base import Needs
 
 UNLIMITED = 2**31
+
+_NO_LIMITS = DeploymentLimits()
 
 MAX_PASSED = 1000
 """Held runs of one queue that one claim passes over, give or take a page. The next claim continues from there."""
@@ -36,6 +39,8 @@ class Barrier(StrEnum):
     """The provider refused a submission and would refuse every run of the pool."""
     POOL_FULL = "POOL_FULL"
     QUEUE_FULL = "QUEUE_FULL"
+    DEPLOYMENT_FULL = "DEPLOYMENT_FULL"
+    """The rest of the queue are runs of deployments of which as many are live as their limits allow."""
     HIGHER_QUEUES = "HIGHER_QUEUES"
     """The pool's free slots go to queues of higher priority."""
     FAIR_SHARE = "FAIR_SHARE"
@@ -55,6 +60,10 @@ class Admission:
     """By queue: what stops its next run. All due runs of a queue that is not in here were admitted."""
     passed: Mapping[str, Position] = field(default_factory=dict)
     """By queue: the position up to which all runs are held, where runs that are not held may follow."""
+    full: frozenset[str] = frozenset()
+    """Deployments at their limit of which runs were passed over."""
+    astray: tuple[Run, ...] = ()
+    """Runs of full deployments that were read and passed over because they wait in no lane."""
 
 
 def order(queue: WorkQueue, run: Run) -> tuple[int, datetime, UUID]:
@@ -80,6 +89,7 @@ def admit(
     now: datetime,
     budget: int = UNLIMITED,
     needs: Callable[[Run], Needs] = needs_nothing,
+    limits: DeploymentLimits = _NO_LIMITS,
 ) -> Admission:
     """Admit due runs, best first, as long as every limit holds.
 
@@ -95,9 +105,13 @@ def admit(
     returns what a run needs. It is called only while a hold applies to some runs and not to others. Then runs are read page by
     page, each page longer than the one before, until `MAX_PASSED` held runs were passed over. The admission says how far that
     was. If the pool's holds remember such a position (`holds.first_position`), the queue is read from there on.
+
+    A run whose deployment has no room left (`limits`) is not eligible either, and the runs behind it go on. Runs of deployments
+    with a limit wait in lanes beside their queue. The lane of a full deployment is not read; the first runs of the others are
+    merged with those of the queue, by their positions.
     """
     left = min(budget, room(pool.concurrency_limit, sum(in_use.values())))
-    line = _Line(pool, due, now, needs)
+    line = _Line(pool, due, now, needs, limits)
     if pool.share is Share.FAIR:
         return _Sharing(pool, in_use, left, now, line).admission()
     admitted: list[Run] = []
@@ -110,10 +124,10 @@ def admit(
             runs = line.first(queue.name, count)
             admitted += runs
             left -= len(runs)
-            barrier = _full(runs, count, free) or (Barrier.PLACE_HELD if queue.name in line.held else None)
+            barrier = _full(runs, count, free) or line.barrier(queue.name)
         if barrier is not None:
             barriers[queue.name] = barrier
-    return Admission(tuple(admitted), barriers, line.passed)
+    return line.admission(admitted, barriers)
 
 
 def closed_by(pool: WorkPool, queue: WorkQueue, in_use: Mapping[str, int], now: datetime) -> Barrier | None:
@@ -131,41 +145,116 @@ def closed_by(pool: WorkPool, queue: WorkQueue, in_use: Mapping[str, int], now: 
     return next((barrier for barrier, closed in is_so.items() if closed), None)
 
 
-class _Line:
-    """Reads the due runs of a queue and leaves out the held ones."""
+@dataclass(slots=True)
+class _Look:
+    """How far one look through a queue has come."""
 
-    def __init__(self, pool: WorkPool, due: Due, now: datetime, needs: Callable[[Run], Needs]) -> None:
+    after: Position | None
+    """The last position of the pages that were read."""
+    passed: int = 0
+    """Runs that were passed over."""
+
+
+class _Line:
+    """Reads the due runs of a queue and of its lanes, and leaves out the held ones and those of full deployments."""
+
+    def __init__(
+        self, pool: WorkPool, due: Due, now: datetime, needs: Callable[[Run], Needs], limits: DeploymentLimits
+    ) -> None:
         self._pool, self._due, self._now, self._needs = pool, due, now, needs
         self._holds: Sequence[PoolHold] = holds.active(pool.holds, now)
+        self._limits = limits
+        self._room: dict[str, int] = {}
+        """By deployment: how many more of its runs may start."""
         self.held: set[str] = set()
         """The queues in which held runs were passed over."""
+        self.crowded: set[str] = set()
+        """The queues in which runs of full deployments were passed over."""
         self.passed: dict[str, Position] = {}
+        self.full: set[str] = set()
+        self.astray: dict[UUID, Run] = {}
+        self._taken: dict[str, Sequence[Run]] = {}
+        """By queue: the runs that were eligible when it was last read."""
+
+    def admission(self, admitted: Iterable[Run], barriers: Mapping[str, Barrier]) -> Admission:
+        """The result, with what was passed over."""
+        return Admission(tuple(admitted), barriers, self.passed, frozenset(self.full), tuple(self.astray.values()))
+
+    def barrier(self, queue: str) -> Barrier | None:
+        """What keeps back the rest of a queue of which all eligible runs were admitted."""
+        if queue in self.held:
+            return Barrier.PLACE_HELD
+        return Barrier.DEPLOYMENT_FULL if queue in self.crowded else None
 
     def first(self, queue: str, count: int) -> Sequence[Run]:
-        """The first runs of a queue that are not held, at most `count`."""
-        if not self._holds:
-            return self._due(queue, count)
-        eligible, looked_past, page = list[Run](), 0, min(count, MAX_PASSED)
-        after = start = holds.first_position(self._pool.holds, queue, self._now)
-        while looked_past < MAX_PASSED:
-            runs = self._due(queue, page, after)
-            free = [run for run in runs if not self._is_held(run)]
-            looked_past += len(runs) - len(free)
-            eligible += free
-            if len(eligible) >= count or len(runs) < page:
+        """The first runs of a queue and its lanes that are eligible, at most `count`. A queue may be read again."""
+        for run in self._taken.pop(queue, ()):
+            self._take(run, -1)
+        start = holds.first_position(self._pool.holds, queue, self._now) if self._holds else None
+        look, eligible = _Look(after=start), list[Run]()
+        for run in merge(self._runs(queue, look, count, start), *self._of_lanes(queue, look, count), key=position_of):
+            if self.room_of(run.deployment) <= 0:
+                self._pass_full(queue, look, run)
+            elif self._is_held(run):
+                look.passed += 1
+                self.held.add(queue)
+            else:
+                eligible.append(run)
+                self._take(run)
+            if len(eligible) == count:
                 break
-            after, page = position_of(runs[-1]), min(2 * page, MAX_PASSED)
-        else:
-            self._note(queue, eligible, after)
-        if looked_past or start:
+        if self._holds and look.passed >= MAX_PASSED and not eligible and look.after is not None:
+            self.passed[queue] = look.after
+        if start:
             self.held.add(queue)
-        return eligible[:count]
+        self._taken[queue] = eligible
+        return eligible
 
-    def _note(self, queue: str, eligible: Sequence[Run], after: Position | None) -> None:
-        if not eligible and after is not None:
-            self.passed[queue] = after
+    def room_of(self, deployment: str | None) -> int:
+        """How many more runs of a deployment may start."""
+        if deployment is None:
+            return UNLIMITED
+        if deployment not in self._room:
+            limit = self._limits.limit(deployment)
+            self._room[deployment] = UNLIMITED if limit is None else room(limit, self._limits.live(deployment))
+        return self._room[deployment]
+
+    def _of_lanes(self, queue: str, look: _Look, count: int) -> Sequence[Iterator[Run]]:
+        lanes = self._limits.lanes(queue)
+        for lane in lanes:
+            if self.room_of(lane) <= 0:
+                self._note_full(queue, lane)
+        return [self._runs(queue, look, min(count, free), None, lane) for lane in lanes if (free := self.room_of(lane)) > 0]
+
+    def _runs(self, queue: str, look: _Look, page: int, after: Position | None, lane: str | None = None) -> Iterator[Run]:
+        """The due runs of a queue or a lane, page by page, each longer than the one before, as long as it makes sense."""
+        page = min(page, MAX_PASSED)
+        while look.passed < MAX_PASSED and self.room_of(lane) > 0:
+            runs = self._due(queue, page, after) if lane is None else self._due(queue, page, after, lane)
+            yield from runs
+            if len(runs) < page:
+                return
+            after, page = position_of(runs[-1]), min(2 * page, MAX_PASSED)
+            if lane is None:
+                look.after = after
+
+    def _take(self, run: Run, number: int = 1) -> None:
+        if run.deployment is not None and self._room[run.deployment] < UNLIMITED:
+            self._room[run.deployment] -= number
+
+    def _pass_full(self, queue: str, look: _Look, run: Run) -> None:
+        self._note_full(queue, run.deployment or "")
+        if run.lane is None:
+            look.passed += 1
+            self.astray[run.id] = run
+
+    def _note_full(self, queue: str, deployment: str) -> None:
+        self.full.add(deployment)
+        self.crowded.add(queue)
 
     def _is_held(self, run: Run) -> bool:
+        if not self._holds:
+            return False
         needs = self._needs(run)
         return any(holds.concerns(hold, needs) for hold in self._holds)
 
@@ -212,7 +301,8 @@ class _Sharing:
         ]
         admitted = tuple(run for _, run in sorted(turns, key=lambda entry: entry[0]))
         barriers = {queue.name: self._barrier(queue, shares) for queue in self._pool.queues}
-        return Admission(admitted, {name: barrier for name, barrier in barriers.items() if barrier}, self._line.passed)
+        stops = {name: barrier for name, barrier in barriers.items() if barrier}
+        return self._line.admission(admitted, stops)
 
     def _dealt(self) -> Mapping[str, int]:
         return dealt(max(self._slots, 0), sharing(self._pool, self._in_use, self._now, self._most))
@@ -228,7 +318,7 @@ class _Sharing:
         if barrier is not None:
             return barrier
         if share == self._most.get(queue.name):
-            return Barrier.PLACE_HELD if queue.name in self._line.held else None
+            return self._line.barrier(queue.name)
         if share == room(queue.concurrency_limit, self._in_use.get(queue.name, 0)):
             return Barrier.QUEUE_FULL
         alone = share == sum(shares.values()) > 0

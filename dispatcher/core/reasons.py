@@ -43,6 +43,8 @@ class Reason(StrEnum):
     POOL_HELD = "POOL_HELD"
     POOL_FULL = "POOL_FULL"
     QUEUE_FULL = "QUEUE_FULL"
+    DEPLOYMENT_FULL = "DEPLOYMENT_FULL"
+    """As many runs of its deployment are live as the deployment's limit allows, or earlier runs take what is free."""
     HIGHER_QUEUES = "HIGHER_QUEUES"
     FAIR_SHARE = "FAIR_SHARE"
     """The pool shares its slots fairly, and the free ones go to queues that hold less for their weight."""
@@ -110,6 +112,20 @@ class Surroundings:
     """Why no job can be rendered for the run; empty when one can."""
     needs: Needs = field(default_factory=Needs)
     """What its job needs of the provider: this decides which holds apply to it."""
+    deployment_limit: int | None = None
+    """The concurrency limit of its deployment."""
+    live: Sequence[Run] = ()
+    """The live runs of its deployment in the pool."""
+    windows_left_out: int = 0
+    """Windows of its deployment that did not become runs, because `max_waiting` runs wait."""
+    ahead_in_lane: int = 0
+    """Due runs of its deployment that are served before it; not all are counted where more are than its limit."""
+
+    @property
+    def is_deployment_full(self) -> bool:
+        """Whether its deployment's limit keeps the run back."""
+        limit = self.deployment_limit
+        return limit is not None and len(self.live) + self.ahead_in_lane >= limit
 
 
 def explain(run: Run, around: Surroundings | None, now: datetime, *, budget: int = UNLIMITED) -> Explanation:
@@ -202,7 +218,7 @@ def _timing(run: Run, now: datetime) -> Explanation | None:
 def _waiting(run: Run, around: Surroundings, now: datetime, budget: int) -> Explanation:
     """Ask `admit`, with copies of `run` standing in for the due runs of every queue."""
 
-    def due(queue: str, limit: int, _after: Position | None = None) -> Sequence[Run]:
+    def due(queue: str, limit: int, _after: Position | None = None, _lane: str | None = None) -> Sequence[Run]:
         waiting = around.ahead + 1 if queue == run.queue else around.counts[queue].due
         return [replace(run, queue=queue)] * min(waiting, limit)
 
@@ -211,6 +227,8 @@ def _waiting(run: Run, around: Surroundings, now: datetime, budget: int) -> Expl
     position = around.ahead + 1
     is_next = sum(admitted.queue == run.queue for admitted in admission.admitted) >= position
     barrier = None if is_next else admission.barriers.get(run.queue, Barrier.OWN_QUEUE)
+    if barrier in _BEHIND_ITS_PLACE and around.is_deployment_full:
+        barrier = Barrier.DEPLOYMENT_FULL
     if barrier in _BEHIND_ITS_PLACE and _hold_behind(Barrier.PLACE_HELD, around, now):
         barrier = Barrier.PLACE_HELD
     return _next(run, around, position) if barrier is None else _worded(barrier, run, around, position, now)
@@ -240,6 +258,8 @@ def _times(number: int) -> str:
 def _worded(barrier: Barrier, run: Run, around: Surroundings, position: int, now: datetime) -> Explanation:
     held = _hold_behind(barrier, around, now)
     text, fix = _held_words(held) if held else _words(barrier, run, around, position)
+    if barrier is Barrier.DEPLOYMENT_FULL:
+        text, fix = _full_words(run, around)
     is_ours = held is not None and held.kind is HoldKind.MISCONFIGURED
     return Explanation(
         reason=Reason.MISCONFIGURED if is_ours else Reason(barrier.value),
@@ -276,6 +296,8 @@ def _held_words(hold: PoolHold) -> tuple[str, str]:
 
 def _holders(barrier: Barrier, run: Run, around: Surroundings) -> Sequence[Run]:
     """The runs whose end would free a slot that the run could get."""
+    if barrier is Barrier.DEPLOYMENT_FULL:
+        return around.live
     if barrier is Barrier.QUEUE_FULL:
         return [holder for holder in around.holders if holder.queue == run.queue]
     return around.holders if barrier in _WAITS_FOR_ANY else ()
@@ -309,7 +331,7 @@ def _words(barrier: Barrier, run: Run, around: Surroundings, position: int) -> t
             return _others_first(run, around, turn)
         case Barrier.POOL_HELD | Barrier.PLACE_HELD:
             return "the provider has refused a run that needs the same", "wait"
-        case Barrier.OWN_QUEUE:
+        case Barrier.OWN_QUEUE | Barrier.DEPLOYMENT_FULL:  # `_full_words` has those of a deployment
             return f"the free slots go to earlier runs of its queue; {turn}", "wait, or raise the pool's limit"
 
 
@@ -325,6 +347,18 @@ def _held(run: Run, around: Surroundings) -> str:
     """What the run's own queue holds, and the others with due runs."""
     shared = [queue for queue in around.pool.queues if queue.name == run.queue or around.counts[queue.name].due]
     return ", ".join(f"{queue.name!r} {around.counts[queue.name].in_use} (weight {queue.weight})" for queue in shared)
+
+
+def _full_words(run: Run, around: Surroundings) -> tuple[str, str]:
+    """Why a deployment's limit keeps the run back."""
+    live, limit = len(around.live), around.deployment_limit
+    held = f"deployment {run.deployment!r} is full: {live} of {limit} runs are live"
+    if limit is not None and live < limit:
+        held = f"deployment {run.deployment!r} has {live} of {limit} runs live, and earlier runs of it go first"
+    raised = f"dispatcher deployment update {run.deployment} --concurrency-limit N"
+    if around.windows_left_out:
+        held += f"; {around.windows_left_out} windows of it were left out so far, because too many of its runs wait"
+    return held, f"wait for a run of the deployment to end, or raise its limit: {raised}"
 
 
 def _behind(run: Run, around: Surroundings) -> str:

@@ -221,7 +221,7 @@ def _end_state(run: Run, seen: Observation) -> tuple[RunState, str]:
     by_itself = seen.state in (JobState.SUCCEEDED, JobState.FAILED)
     if run.state is RunState.CANCELLING and run.ending in (None, RunState.CANCELLED):
         note = f"the job had ended by itself with exit code {seen.exit_code}" if by_itself else seen.reason
-        return RunState.CANCELLED, note
+        return RunState.CANCELLED, run.reason if _is_replaced(run) else note
     if run.state is RunState.CANCELLING and not by_itself:
         return run.ending or RunState.CANCELLED, run.reason or seen.reason
     if seen.state is JobState.SUCCEEDED:
@@ -299,7 +299,12 @@ def _ending(run: Run) -> RunState | None:
 
 def _why_absent(run: Run, answer: Absent) -> str:
     """The reason of the end: cancelled before it was submitted, or the reason for which it was stopped."""
-    return answer.reason if run.ending in (None, RunState.CANCELLED) else run.reason or answer.reason
+    by_people = run.ending in (None, RunState.CANCELLED) and not _is_replaced(run)
+    return answer.reason if by_people else run.reason or answer.reason
+
+
+def _is_replaced(run: Run) -> bool:
+    return run.reason.startswith(transitions.REPLACED)
 
 
 def _not_started(run: Run, answer: Refusal, now: datetime, *, held: bool) -> Move:

@@ -78,7 +78,7 @@ class _Replay:
             self.end = ends if self.end is None else max(self.end, ends)
         self.peak = max(self.peak, len(self.live))
 
-    def _due(self, queue: str, limit: int, _after: object = None) -> Sequence[Run]:
+    def _due(self, queue: str, limit: int, _after: object = None, _lane: object = None) -> Sequence[Run]:
         return list(islice(self.due[queue].values(), limit))
 
     def _next(self, now: datetime) -> datetime | None:

@@ -30,7 +30,7 @@ it."""
 CHANGEABLE = frozenset(field.name for field in fields(Run)) - PINNED_BY_CREATION - {"state", "fence"}
 """The fields that a move may change."""
 
-REQUEUED = frozenset({"due_at", "not_before", "notify_at", "reason"})
+REQUEUED = frozenset({"due_at", "expires_at", "not_before", "notify_at", "reason"})
 """The fields that a `Requeue` may change, beside queue and fence."""
 
 TAKEN_OVER_IN = frozenset({RunState.PENDING, RunState.CANCELLING})
@@ -38,6 +38,9 @@ TAKEN_OVER_IN = frozenset({RunState.PENDING, RunState.CANCELLING})
 
 MAX_REASON = 2000
 """Characters of a provider's words that a run keeps."""
+
+REPLACED = "replaced by run "
+"""How the reason of a run begins that is cancelled for a newer run of its deployment. It stays until the end."""
 
 UNCLAIMED: Mapping[str, Any] = {"job": None, "start_within": None, "claimed_at": None, "lease_until": None}
 """What giving a run back clears; `attempt` decides whether its old name may be used again."""
@@ -165,6 +168,7 @@ def retried(run: Run, ended: Attempt, due_at: datetime, reason: str) -> Move:
         ended_attempts=run.ended_attempts + 1,
         refusals=0,
         due_at=due_at,
+        expires_at=due_at + run.expires_after if run.expires_after is not None else None,
         past=(*run.past, ended)[-MAX_PAST:],
         **cleared,
         **UNCLAIMED,
@@ -232,6 +236,8 @@ def due_now(run: Run, now: datetime) -> Requeue | None:
     if due_at == run.due_at and not held:
         return None
     changes: dict[str, Any] = {"due_at": due_at, "not_before": None, "reason": ""}
+    if run.expires_at is not None:
+        changes["expires_at"] = run.expires_at - (run.due_at - due_at)
     if run.notify_at is not None and due_at < run.due_at:
         changes["notify_at"] = run.notify_at - (run.due_at - due_at)
     return Requeue(run_id=run.id, pool=run.pool, fence=run.fence, queue=run.queue, changes=changes)

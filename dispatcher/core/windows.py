@@ -17,6 +17,7 @@ from typing import Any
 from uuid import uuid5
 from zlib import crc32
 
+from dispatcher.core.admission import room
 from dispatcher.core.notifications import at_creation
 from dispatcher.core.schedules import windows_due
 from dispatcher.errors import ScheduleError
@@ -78,27 +79,47 @@ def saving(stored: Deployment | None, deployment: Deployment, now: datetime) -> 
     reached = stored.windows_until if stored else {}
     until = {slug: reached.get(slug, now) if slug in same else now for slug in after}
     goes_on = stored.windows_at if stored and same >= after.keys() else now
-    written = replace(deployment, windows_until=until, windows_at=goes_on if after else None)
+    left_out = stored.windows_left_out if stored else 0
+    written = replace(deployment, windows_until=until, windows_at=goes_on if after else None, windows_left_out=left_out)
     return Saving(deployment=written, withdrawn=frozenset(before.keys() - same))
 
 
-def materialisation(deployment: Deployment, now: datetime, limits: WindowLimits, hooks: Sequence[Hook] = ()) -> Materialisation:
+def materialisation(
+    deployment: Deployment, now: datetime, limits: WindowLimits, hooks: Sequence[Hook] = (), *, waiting: int = 0
+) -> Materialisation:
     """The next step of making a deployment's windows runs: at most `MATERIALISED_AT_ONCE` of them, each schedule's in order.
 
-    Where more is left, `windows_at` is `now`, and the next step goes on. `hooks` are those of the pool.
+    Where more is left, `windows_at` is `now`, and the next step goes on. `hooks` are those of the pool. `waiting` runs of the
+    deployment are due and wait: windows for which `max_waiting` leaves no place are left out.
     """
-    until, runs, next_at = dict(deployment.windows_until), list[Run](), list[datetime]()
+    until, runs, next_at, looked_at = dict(deployment.windows_until), list[Run](), list[datetime](), 0
+    places = room(deployment.max_waiting, waiting)
     for slug, schedule in deployment.active_schedules.items():
-        reach = _reach(schedule, until.get(slug, now), now, limits)
-        taken = reach.windows[: MATERIALISED_AT_ONCE - len(runs)]
-        runs += [_run(deployment, schedule, window, now, hooks) for window in taken]
+        reach = _reach(schedule, until.get(slug, now), now, _limits(deployment, schedule, limits))
+        taken = reach.windows[: MATERIALISED_AT_ONCE - looked_at]
+        looked_at += len(taken)
+        runs += [_run(deployment, schedule, window, now, hooks) for window in taken[: max(0, places - len(runs))]]
         if len(taken) == len(reach.windows):
             until[slug] = reach.until
             next_at.append(reach.next_at)
         else:
             until[slug] = taken[-1] if taken else until.get(slug, now)
             next_at.append(now)
-    return Materialisation(deployment=deployment, runs=tuple(runs), windows_until=until, windows_at=min(next_at, default=None))
+    return Materialisation(
+        deployment=deployment,
+        runs=tuple(runs),
+        windows_until=until,
+        windows_at=min(next_at, default=None),
+        left_out=looked_at - len(runs),
+    )
+
+
+def _limits(deployment: Deployment, schedule: Schedule, limits: WindowLimits) -> WindowLimits:
+    """With `max_waiting`, a window becomes a run when that is due: only then is it known whether there is a place for it."""
+    if deployment.max_waiting is None:
+        return limits
+    delay = _delay(deployment, schedule)
+    return replace(limits, ahead=-delay, grace=limits.grace + delay)
 
 
 def windows_to_come(deployment: Deployment, now: datetime, until: datetime) -> Iterator[tuple[str, datetime]]:
@@ -145,7 +166,7 @@ def _made(schedule: Schedule) -> tuple[Any, ...]:
 def _run_fields(deployment: Deployment) -> tuple[Any, ...]:
     """The fields that a run copies from its deployment when it is created. A claim reads the others."""
     copied = deployment.pool, deployment.queue, deployment.tags, deployment.retry, deployment.hooks, deployment.expires_after
-    return deployment.id, *copied, deployment.lane
+    return deployment.id, *copied, deployment.lane, deployment.max_waiting is None
 
 
 def _reach(schedule: Schedule, since: datetime, now: datetime, limits: WindowLimits) -> _Reach:

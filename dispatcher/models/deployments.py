@@ -169,7 +169,8 @@ class Deployment:
     @property
     def lane(self) -> str | None:
         """The lane that its runs wait in (see `Run.lane`)."""
-        return None if self.concurrency_limit is None else self.name
+        is_counted = self.concurrency_limit is not None or self.max_waiting is not None
+        return self.name if is_counted else None
 
     @property
     def active_schedules(self) -> dict[str, Schedule]:

@@ -120,8 +120,8 @@ class Run:
     expires_at: datetime | None = None
     """If no tick has claimed it before, it ends CANCELLED; as long after `due_at` for every attempt. None: it waits forever."""
     lane: str | None = None
-    """Its deployment, if that has a concurrency limit: it waits beside its queue, so that a claim need not read it while the
-    deployment is full. A hint: what is counted is live runs."""
+    """Its deployment, if that has a concurrency limit or `max_waiting`: it waits beside its queue, so that a claim need not
+    read it while the deployment is full, and waiting runs can be counted. Live runs are counted by their deployment."""
 
     state: RunState = RunState.SCHEDULED
     reason: str = ""

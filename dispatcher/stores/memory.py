@@ -14,7 +14,7 @@ from uuid import UUID
 from dispatcher.core import transitions, windows
 from dispatcher.core.holds import position_of
 from dispatcher.errors import DispatcherError
-from dispatcher.models import Deployment, PoolHold, Run, WorkPool
+from dispatcher.models import Deployment, PoolHold, Run, RunState, WorkPool
 from dispatcher.records import (
     PAGE,
     ChangeHolds,
@@ -275,6 +275,18 @@ class MemoryStore(MemoryState):
             claims = [Claim(run=apart(run), repeat=True) for run in repeats]
             claims += [Claim(run=run, repeat=False) for run in grants if run]
             return Claims(claims=tuple(claims), crashed=tuple(run for run in crashes if run))
+
+    def waiting_in_lane(self, pool: str, lane: str, now: datetime) -> int:
+        """See `Store.waiting_in_lane`."""
+        with self._lock:
+            return sum(run.state is RunState.SCHEDULED and run.lane == lane and run.due_at <= now for run in self._of(pool))
+
+    def expired(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:
+        """See `Store.expired`."""
+        with self._lock:
+            waiting = (run for run in self._of(pool) if run.state is RunState.SCHEDULED)
+            over = [(run.expires_at, run.id, run) for run in waiting if run.expires_at and run.expires_at <= now]
+            return [small(run) for _, _, run in sorted(over, key=lambda entry: entry[:2])[:limit]]
 
     def lingering(self, pool: str, *, limit: int) -> Sequence[Run]:
         """See `Store.lingering`."""

@@ -88,13 +88,24 @@ class MemoryState:
         return QueueCount(due=due, later=len(waiting) - due, in_use=in_use)
 
     def _snapshot(self, pool: WorkPool, now: datetime) -> Snapshot:
-        def due(queue: str, limit: int, after: Position | None = None) -> Sequence[Run]:
-            free = [run for run in self._waiting(pool.name, queue) if max(run.due_at, run.not_before or now) <= now]
+        def due(queue: str, limit: int, after: Position | None = None, lane: str | None = None) -> Sequence[Run]:
+            free = [run for run in self._due(pool.name, queue, now) if run.lane == lane]
             coming = sorted((run for run in free if after is None or position_of(run) > after), key=position_of)
             return [apart(run) for run in coming[: max(limit, 0)]]
 
         in_use = Counter(run.queue for run in self._of(pool.name) if run.state.holds_slot)
-        return Snapshot(pool=apart(pool), in_use=in_use, due=due, deployment=self._deployment)
+        return Snapshot(
+            pool=apart(pool),
+            in_use=in_use,
+            due=due,
+            deployment=self._deployment,
+            lanes=lambda queue: sorted({run.lane for run in self._due(pool.name, queue, now) if run.lane is not None}),
+            live=lambda name: sum(run.state.holds_slot and run.deployment == name for run in self._of(pool.name)),
+        )
+
+    def _due(self, pool: str, queue: str, now: datetime) -> Sequence[Run]:
+        """The runs that wait in a queue or beside it, are due and not held back, and have not expired."""
+        return [run for run in self._waiting(pool, queue) if is_due(run, now)]
 
     def _apply(self, move: Move) -> Run | None:
         expected = move.pool, move.expected, move.fence, move.ending
@@ -117,12 +128,22 @@ class MemoryState:
         return apart(self._runs[run_id])
 
 
+def is_due(run: Run, now: datetime) -> bool:
+    """Whether a waiting run is due and not held back, and has not expired."""
+    return max(run.due_at, run.not_before or now) <= now and not is_expired(run, now)
+
+
+def is_expired(run: Run, now: datetime) -> bool:
+    """Whether a waiting run has expired."""
+    return run.expires_at is not None and run.expires_at <= now
+
+
 def is_work(run: Run, now: datetime, ended_before: datetime | None) -> bool:
     """Whether a tick has something to do for the run."""
     if run.notify_at and run.notify_at <= now:
         return True
     if run.state is RunState.SCHEDULED:
-        return max(run.due_at, run.not_before or now) <= now
+        return is_due(run, now) or is_expired(run, now)
     if run.state.is_terminal:
         return run.lingers or bool(ended_before and run.ended_at and run.ended_at < ended_before)
     is_over = run.lease_until is not None and run.lease_until <= now

@@ -14,18 +14,48 @@ from dispatcher.core.sharing import dealt
 from dispatcher.models import Deployment, Run, Share, WorkPool
 from dispatcher.records import Position, Snapshot
 from dispatcher.stores.rows import DEPLOYMENT, RUN
-from dispatcher.stores.transaction import Transaction
+from dispatcher.stores.transaction import Call, Row, Transaction
 
 HEADS = 100
 """The most due runs that are read ahead when no number is given."""
 
 
-def snapshot(
-    transaction: Transaction, pool: WorkPool, in_use: Mapping[str, int], now: datetime, *, batch: int | None = None
-) -> Snapshot:
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """What a transaction counts before it decides."""
+
+    by_queue: Mapping[str, int]
+    """Slots in use."""
+    lanes: Mapping[str, Sequence[str]]
+    """By queue: the lanes in which runs are due."""
+    live: Mapping[str, int]
+    """By lane: how many runs of its deployment hold a slot."""
+
+    @classmethod
+    def of(cls, uses: Sequence[Row], lanes: Sequence[Row]) -> InUse:
+        """What the statements of `use_calls` have answered."""
+        by_queue: dict[str, list[str]] = {}
+        for queue, lane, _ in lanes:
+            by_queue.setdefault(queue, []).append(lane)
+        return cls(dict(uses), by_queue, {lane: live for _, lane, live in lanes})
+
+
+def use_calls(pool: str, now: datetime) -> Sequence[Call]:
+    """The statements that read what `InUse.of` takes."""
+    return ("in_use", {"pool": pool}), ("lanes", {"pool": pool, "now": now})
+
+
+def snapshot(transaction: Transaction, pool: WorkPool, uses: InUse, now: datetime, *, batch: int | None = None) -> Snapshot:
     """A pool as its transaction sees it. `batch`: the most runs that a claim reads; None for `Store.look`."""
-    reader = _Reader(transaction, pool, in_use, now, batch)
-    return Snapshot(pool=pool, in_use=in_use, due=reader.due, deployment=reader.deployment)
+    reader = _Reader(transaction, pool, uses, now, batch)
+    return Snapshot(
+        pool=pool,
+        in_use=uses.by_queue,
+        due=reader.due,
+        deployment=reader.deployment,
+        lanes=lambda queue: uses.lanes.get(queue, ()),
+        live=reader.live,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +70,87 @@ class _Head:
 class _Reader:
     """Reads queues. The first call reads the heads of all open queues, so that a claim has few round trips."""
 
-    def __init__(
-        self, transaction: Transaction, pool: WorkPool, in_use: Mapping[str, int], now: datetime, batch: int | None
-    ) -> None:
-        self._transaction, self._pool, self._in_use, self._now = transaction, pool, in_use, now
+    def __init__(self, transaction: Transaction, pool: WorkPool, uses: InUse, now: datetime, batch: int | None) -> None:
+        self._transaction, self._pool, self._in_use, self._now = transaction, pool, uses.by_queue, now
+        self._uses, self._live = uses, dict(uses.live)
         self._batch = batch
         self._heads: Mapping[str, _Head] | None = None
+        self._lane_heads: Mapping[tuple[str, str], _Head] | None = None
         self._deployments: dict[str, Deployment | None] = {}
 
-    def due(self, queue: str, limit: int, after: Position | None = None) -> Sequence[Run]:
+    def due(self, queue: str, limit: int, after: Position | None = None, lane: str | None = None) -> Sequence[Run]:
         """See `records.Due`."""
         if limit <= 0:
             return []
+        if lane is not None:
+            return self._due_in_lane(queue, lane, limit, after)
         if self._heads is None:
             self._heads = self._read_heads(limit)
         if (head := self._heads.get(queue)) and after is None and (head.is_all or len(head.runs) >= limit):
             return head.runs[:limit]
         if head and after is not None and head.is_all:
             return [run for run in head.runs if position_of(run) > after][:limit]
-        parameters: dict[str, Any] = {"pool": self._pool.name, "queue": queue, "now": self._now, "limit": limit}
+        parameters = self._of_queue(queue, limit)
         if after is None:
             return [RUN.decode(row) for row in self._transaction.rows("due", **parameters)]
         return [RUN.decode(row) for row in self._transaction.rows("due_after", **parameters, due_at=after[0], id=after[1])]
 
+    def live(self, deployment: str) -> int:
+        """See `Snapshot.live`. Those of all lanes are known; any other is counted when it is asked for."""
+        if deployment not in self._live:
+            row = self._transaction.row("live_of_deployment", pool=self._pool.name, deployment=deployment)
+            self._live[deployment] = row[0] if row else 0
+        return self._live[deployment]
+
     def deployment(self, name: str) -> Deployment | None:
-        """One deployment, read once."""
+        """One deployment, read once; the first of a lane brings those of all lanes."""
+        if name in self._uses.live and name not in self._deployments:
+            self._read_lanes()
         if name not in self._deployments:
             row = self._transaction.row("deployment", name=name)
             self._deployments[name] = DEPLOYMENT.decode(row) if row else None
         return self._deployments[name]
+
+    def _read_lanes(self) -> None:
+        """The deployments of all lanes, in one trip."""
+        names = list(self._uses.live)
+        cursors = self._transaction.together(*(("deployment", {"name": name}) for name in names))
+        for name, cursor in zip(names, cursors, strict=True):
+            rows = cursor.fetchall()
+            self._deployments[name] = DEPLOYMENT.decode(rows[0]) if rows else None
+
+    def _due_in_lane(self, queue: str, lane: str, limit: int, after: Position | None) -> Sequence[Run]:
+        if self._lane_heads is None:
+            self._lane_heads = self._read_lane_heads(limit)
+        head = self._lane_heads.get((queue, lane))
+        if head and after is None and (head.is_all or len(head.runs) >= limit):
+            return head.runs[:limit]
+        parameters = {**self._of_queue(queue, limit), "lane": lane}
+        if after is None:
+            return [RUN.decode(row) for row in self._transaction.rows("due_in_lane", **parameters)]
+        rows = self._transaction.rows("due_in_lane_after", **parameters, due_at=after[0], id=after[1])
+        return [RUN.decode(row) for row in rows]
+
+    def _read_lane_heads(self, limit: int) -> Mapping[tuple[str, str], _Head]:
+        """The heads of the lanes that have room, in open queues, in one trip. None is longer than its deployment's room."""
+        sizes = {
+            (queue.name, lane): min(self._room_of(lane), limit)
+            for queue in self._pool.queues
+            if closed_by(self._pool, queue, self._in_use, self._now) is None
+            for lane in self._uses.lanes.get(queue.name, ())
+            if self._room_of(lane) > 0
+        }
+        calls = [("due_in_lane", {**self._of_queue(queue, size), "lane": lane}) for (queue, lane), size in sizes.items()]
+        heads = [[RUN.decode(row) for row in cursor.fetchall()] for cursor in self._transaction.together(*calls)]
+        pairs = zip(sizes.items(), heads, strict=True)
+        return {key: _Head(runs, is_all=len(runs) < size) for (key, size), runs in pairs}
+
+    def _room_of(self, lane: str) -> int:
+        deployment = self.deployment(lane)
+        return room(deployment.concurrency_limit if deployment else None, self.live(lane))
+
+    def _of_queue(self, queue: str, limit: int) -> dict[str, Any]:
+        return {"pool": self._pool.name, "queue": queue, "now": self._now, "limit": limit}
 
     def _read_heads(self, limit: int) -> Mapping[str, _Head]:
         """The heads of the open queues, each as long as its queue's room, and not more than the claim needs."""

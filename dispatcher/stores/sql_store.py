@@ -41,7 +41,7 @@ from dispatcher.stores import sql_configuration as configuration
 from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN, microseconds
 from dispatcher.stores.sql_configuration import deployment_in, pool_calls, pool_in, pool_of, required
 from dispatcher.stores.sql_listing import FEW, named, pages
-from dispatcher.stores.sql_snapshot import snapshot
+from dispatcher.stores.sql_snapshot import InUse, snapshot, use_calls
 from dispatcher.stores.transaction import Call, Row, Transaction
 
 _FIRST_ID = UUID(int=0)
@@ -225,9 +225,9 @@ class SqlStore(ABC):
     def look(self, pool: str, now: datetime, read: Callable[[Snapshot], Seen]) -> Seen | None:
         """See `Store.look`."""
         with self._reading() as transaction:
-            pool_rows, queue_rows, uses = _rows(transaction, *pool_calls(pool), ("in_use", {"pool": pool}))
+            pool_rows, queue_rows, uses, lanes = _rows(transaction, *pool_calls(pool), *use_calls(pool, now))
             stored = pool_of(pool_rows, queue_rows)
-            return None if stored is None else read(snapshot(transaction, stored, dict(uses), now))
+            return None if stored is None else read(snapshot(transaction, stored, InUse.of(uses, lanes), now))
 
     def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
         """See `Store.claim`."""
@@ -236,14 +236,14 @@ class SqlStore(ABC):
                 ("heartbeat", {"pool": pool, "now": now}),
                 ("abandoned", {"pool": pool, "now": now, "limit": takeovers}),
                 *pool_calls(pool),
-                ("in_use", {"pool": pool}),
+                *use_calls(pool, now),
             )
             if not beat.rowcount:
                 return Claims()
-            abandoned, pool_rows, queue_rows, uses = (cursor.fetchall() for cursor in cursors)
+            abandoned, pool_rows, queue_rows, uses, lanes = (cursor.fetchall() for cursor in cursors)
             taken = [RUN.decode(row) for row in abandoned]
             stored = required(pool_of(pool_rows, queue_rows))
-            decision = decide(snapshot(transaction, stored, dict(uses), now, batch=takeovers))
+            decision = decide(snapshot(transaction, stored, InUse.of(uses, lanes), now, batch=takeovers))
             repeats = [(run, configuration.expected(run), transitions.taken_over(run, now, lease)) for run in taken]
             grants = _leaving(pool, [(grant.run, transitions.granted(grant, now, lease)) for grant in decision.grants])
             crashes = _leaving(pool, [(run, transitions.crashed(run, reason, now)) for run, reason in decision.crashes])
@@ -251,6 +251,16 @@ class SqlStore(ABC):
         claims = [Claim(run=run, repeat=True) for run in islice(changed, len(repeats)) if run]
         claims += [Claim(run=run, repeat=False) for run in islice(changed, len(grants)) if run]
         return Claims(claims=tuple(claims), crashed=tuple(filter(None, changed)))
+
+    def waiting_in_lane(self, pool: str, lane: str, now: datetime) -> int:
+        """See `Store.waiting_in_lane`."""
+        [[(number,)]] = self._read(("waiting_in_lane", {"pool": pool, "lane": lane, "now": now}))
+        return int(number)
+
+    def expired(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:
+        """See `Store.expired`."""
+        [rows] = self._read(("expired", {"pool": pool, "now": now, "limit": limit}))
+        return [SMALL_RUN.decode(row) for row in rows]
 
     def lingering(self, pool: str, *, limit: int) -> Sequence[Run]:
         """See `Store.lingering`."""

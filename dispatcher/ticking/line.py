@@ -15,6 +15,7 @@ from dispatcher.core.reconciliation import verdict
 from dispatcher.models import Run, WorkPool, submission_name
 from dispatcher.records import Decision
 from dispatcher.ticking.dispatch import Dispatch, TickLimits
+from dispatcher.ticking.ending import expire
 from dispatcher.ticking.holding import free, frees_a_slot
 from dispatcher.ticking.notifying import notify
 from dispatcher.ticking.observing import after_ends, observe, settle, stop
@@ -74,6 +75,7 @@ def tick_pool(dispatch: Dispatch, pool: WorkPool, deadline: datetime, *, goes_fi
         seen = observe(pool_tick)
         to_stop = settle(pool_tick, seen)
         stop(pool_tick, to_stop)
+        expire(pool_tick)
         windows, submitting = Windows(pool_tick), Submitting(pool_tick)
         submitting.submit_due(until=windows.submit_until())
         queues = materialise(pool_tick, windows)

@@ -79,6 +79,14 @@ class PoolReport:
     """Claims taken over that ended without a job."""
     retried: int = 0
     """Attempts that ended and are followed by another."""
+    expired: int = 0
+    """Runs that were not claimed in time, and ended."""
+    skipped: int = 0
+    """Due runs that ended because as many of their deployment are live as its limit allows."""
+    replaced: int = 0
+    """Live runs that are cancelled because a newer run of their deployment is due."""
+    windows_left_out: int = 0
+    """Windows of schedules that did not become runs, because too many runs of their deployment wait."""
     materialised: int = 0
     """Windows of schedules that became runs."""
     discarded: int = 0

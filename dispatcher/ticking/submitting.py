@@ -28,6 +28,7 @@ from dispatcher.core.reconciliation import (
 from dispatcher.models import HoldKind, PoolHold, Run, RunState, WorkPool
 from dispatcher.records import Claim, Decision, Move, Snapshot
 from dispatcher.ticking.calls import Calls, Pace
+from dispatcher.ticking.ending import collide, into_lanes
 from dispatcher.ticking.holding import was_accepted
 from dispatcher.ticking.pool_tick import PoolTick
 from dispatcher.ticking.report import seconds_between, timed
@@ -55,7 +56,15 @@ class Decider:
         holding = self.tick.holding
         seen = replace(snapshot, pool=_within(self.tick.provider.limits, holding.seen_with(snapshot.pool)))
         pinning = Pinning(seen, self.tick.provider.limits.start_deadline, holding.needs)
-        admission = admit(seen.pool, seen.in_use, seen.due, now=self.now, budget=self.budget, needs=pinning.needs)
+        admission = admit(
+            seen.pool,
+            seen.in_use,
+            seen.due,
+            now=self.now,
+            budget=self.budget,
+            needs=pinning.needs,
+            limits=seen.deployment_limits,
+        )
         decision = pinning.decide(admission.admitted)
         self.last = seen, admission, decision
         return decision
@@ -96,7 +105,7 @@ class Submitting:
 
     def goes_on(self, queues: AbstractSet[str]) -> bool:
         """Whether there may be more to submit: it was cut short, or one of these queues, which got a run, has room."""
-        room, now = (None, Barrier.PLACE_HELD), self.clock.now()
+        room, now = (None, Barrier.PLACE_HELD, Barrier.DEPLOYMENT_FULL), self.clock.now()
         deadline, is_over = self.tick.deadline, self.tick.dispatch.is_over(self.tick.deadline)
         has_time = self.cut and now + timedelta(seconds=self.pace.wait(now)) <= deadline and not is_over
         return has_time or any(self.admission.barriers.get(queue) in room for queue in queues)
@@ -105,7 +114,8 @@ class Submitting:
     def claim_and_render(self) -> Sequence[Claim]:
         """Claim and pin the next batch in one transaction.
 
-        If more held runs wait than one claim passes over, further claims continue behind them, a bounded number of times.
+        If more held runs wait than one claim passes over, further claims continue behind them, a bounded number of times. So do
+        they after runs of full deployments were moved out of the way.
         """
         for _ in range(PASSES):
             size = min(self.tick.limits.batch, self.claims_left)
@@ -114,7 +124,9 @@ class Submitting:
             claims, crashed = self._claim(size)
             if self.admission.passed:
                 self.holding.passed_over(self.admission.passed, self.clock.now())
-            if claims or crashed or not self.admission.passed:
+            moved = into_lanes(self.tick, self.admission.astray)
+            moved += collide(self.tick, sorted(self.admission.full)) if self.admission.full else 0
+            if claims or crashed or not (self.admission.passed or moved):
                 return claims
         return ()
 

@@ -65,15 +65,24 @@ class Windows:
         return bool(self.near)
 
     def _make_runs(self, deployment: Deployment) -> bool:
-        step = materialisation(deployment, self.tick.clock.now(), self.tick.limits.windows, self.tick.pool.hooks)
+        now, limits, hooks = self.tick.clock.now(), self.tick.limits.windows, self.tick.pool.hooks
+        step = materialisation(deployment, now, limits, hooks, waiting=self._waiting(deployment, now))
         added = self.tick.store.materialise(step)
         if added is None:
             return False
         now = self.tick.clock.now()
         self.tick.report.materialised += len(added)
         self.queues |= {run.queue for run in step.runs if run.id in added and run.due_at <= now}
-        self.tick.events("deployment.materialised", pool=self.tick.pool.name, deployment=deployment.name, runs=len(added))
+        self.tick.report.windows_left_out += step.left_out
+        fields = {"pool": self.tick.pool.name, "deployment": deployment.name}
+        self.tick.events("deployment.materialised", **fields, runs=len(added), left_out=step.left_out)
         return True
+
+    def _waiting(self, deployment: Deployment, now: datetime) -> int:
+        """How many runs wait, where that counts. The step is void if another tick makes runs of windows meanwhile."""
+        if deployment.max_waiting is None or deployment.lane is None:
+            return 0
+        return self.tick.store.waiting_in_lane(deployment.pool, deployment.lane, now)
 
     def _put_off(self, deployment: Deployment, problem: Exception) -> bool:
         """Postpone a deployment, so that the next ones have their turn. An unavailable store ends the tick."""

@@ -326,3 +326,37 @@ def test_explain_follows_a_run_through_its_life(dispatcher, pool):
         "CLAIMED", "ANSWER_OPEN", "STARTING", "RUNNING", "CANCELLING", "ENDED",
     ]  # fmt: skip
     assert all(explanation.text for explanation in seen)
+
+
+class TestMaxWaiting:
+    """`Deployment.max_waiting`: runs beyond it are refused where people create them."""
+
+    @pytest.fixture
+    def nightly(self, dispatcher, pool):
+        return dispatcher.create_deployment("nightly", pool=pool.name, job_variables={"command": "date"}, max_waiting=2)
+
+    def test_runs_beyond_it_are_refused_all_or_none(self, dispatcher, nightly):
+        first = dispatcher.create_run(deployment="nightly")
+        with refused(dispatcher, Conflict, "1 of its runs are due and wait, and its max_waiting is 2: no run was created"):
+            dispatcher.create_runs([RunRequest(deployment="nightly")] * 2)
+        dispatcher.create_run(deployment="nightly")
+        with refused(dispatcher, Conflict, "2 of its runs are due"):
+            dispatcher.create_run(deployment="nightly")
+        dispatcher.cancel_run(first.id)
+        dispatcher.create_run(deployment="nightly")
+
+    def test_a_repeated_call_returns_its_run(self, dispatcher, nightly):
+        run = dispatcher.create_run(deployment="nightly", idempotency_key="a")
+        dispatcher.create_run(deployment="nightly")
+        assert dispatcher.create_run(deployment="nightly", idempotency_key="a") == run
+
+    def test_a_run_for_later_is_not_refused_and_counts_when_it_is_due(self, dispatcher, nightly):
+        later = dispatcher.clock.now() + timedelta(hours=1)
+        dispatcher.create_runs([RunRequest(deployment="nightly", scheduled_at=later)] * 3)
+        dispatcher.create_run(deployment="nightly")
+
+    def test_a_retry_needs_a_place_too(self, dispatcher, nightly):
+        run = dispatcher.cancel_run(dispatcher.create_run(deployment="nightly").id)
+        dispatcher.create_runs([RunRequest(deployment="nightly")] * 2)
+        with refused(dispatcher, Conflict, "2 of its runs are due"):
+            dispatcher.retry_run(run.id)

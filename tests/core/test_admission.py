@@ -73,7 +73,7 @@ def test_what_is_said_to_stop_a_queue_does_stop_it(scene, budget):
 def test_only_as_many_runs_are_read_as_are_admitted(scene):
     read = []
 
-    def due(queue, limit):
+    def due(queue, limit, after=None):
         runs = scene.due(queue, limit)
         read.extend(runs)
         return runs

@@ -4,6 +4,7 @@ To have another store judged, add its factory to `tests.stores.factories`: this 
 """
 
 from tests.stores.conformance_claims import Grants, Looks, Snapshots, Takeovers, WholeTicks
+from tests.stores.conformance_lanes import Expiry, Lanes
 from tests.stores.conformance_moving import Moving
 from tests.stores.conformance_notifications import Notifications
 from tests.stores.conformance_pools import Deployments, Pools, QueuesAndDeletion
@@ -36,5 +37,7 @@ SUITE = (
     Pruning,
     Notifications,
     Work,
+    Lanes,
+    Expiry,
 )
 """Classes of tests, each written against a fixture `store` that gives a fresh and empty one."""

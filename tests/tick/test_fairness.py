@@ -10,6 +10,7 @@ import pytest
 from dispatcher.client import Dispatcher
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import RunState, Schedule, Status, submission_name
+from dispatcher.records import MATERIALISED_AT_ONCE
 from dispatcher.ticking import windows
 from dispatcher.ticking.windows import AT_ONCE
 from providers.base import ConfigurationError
@@ -126,11 +127,11 @@ def test_what_is_due_is_claimed_before_windows_are_made_whatever_they_cost(monke
     for number in range(200):
         deployed(stage, f"d{number}", EVERY_MINUTE)
     make = windows.materialisation
-    monkeypatch.setattr(windows, "materialisation", lambda *arguments: (stage.wait(SECOND), make(*arguments))[1])
+    monkeypatch.setattr(windows, "materialisation", lambda *all_, **named: (stage.wait(SECOND), make(*all_, **named))[1])
     [run] = stage.add()
     report = stage.tick_pool(lasts=20 * SECOND)
     assert stage.states(run) == ["PENDING"]
-    assert 0 < report.materialised <= 32 * 6
+    assert 0 < report.materialised <= MATERIALISED_AT_ONCE * 6
     assert report.problem == "schedules: this tick had no time left for 95 deployments or more whose windows have come near"
     assert stage.logged("windows.cut_short")
 
@@ -180,7 +181,7 @@ def test_a_deployment_that_takes_long_is_reported(monkeypatch):
     stage = Stage()
     deployed(stage, "nightly", EVERY_MINUTE)
     make = windows.materialisation
-    monkeypatch.setattr(windows, "materialisation", lambda *arguments: (stage.wait(5 * SECOND), make(*arguments))[1])
+    monkeypatch.setattr(windows, "materialisation", lambda *all_, **named: (stage.wait(5 * SECOND), make(*all_, **named))[1])
     assert stage.tick_pool().problem == "deployment 'nightly': its windows took 5.0 s of the tick: make its schedules simpler"
 
 

@@ -339,6 +339,7 @@ def test_a_report_says_how_long_each_step_took():
         ("observe", 0.0, 0.0),
         ("settle", 0.0, 0.0),
         ("stop", 0.0, 0.0),
+        ("expire", 0.0, 0.0),
         ("claim", 0.0, 0.0),
         ("submit", 0.0, 1.0),
         ("claim", 1.0, 0.0),

@@ -7,11 +7,14 @@ The table (`definition.TABLE_DEFINITION`; `/` stands in no name, so it separates
     slots        POOL/<pool>          SLOTS               `used/<queue>` for each queue, `turn`, heartbeat, holds
     gate         POOL/<pool>          QUEUE/<queue>       `filled`: the transaction that last let a run begin to wait
     windows      POOL/<pool>          WINDOWS             `at/<deployment>`: when its next window comes near
+    lanes        POOL/<pool>          LANES               nothing: it is there once a deployment of the pool has had a limit
     name         POOLS                <pool>              nothing; `leaving` while what a deleted pool left is swept away
     deployment   DEPLOYMENTS          <deployment>        all of it, `revision`, and `withdrawing` while runs of it go
     run          RUN/<id>             RUN                 all of it, `revision`, and `expires_at` once it has ended
     entries      DUE/<pool>/<queue>   <due_at>#<id>       SCHEDULED: `not_before` if it is held back, `deployment`, `schedule`
                                                           if a schedule made it and nobody has claimed it
+                   the same           lane/<deployment>/<due_at>#<id>: of a deployment with a limit
+                 EXPIRES/<pool>       <expires_at>#<id>   waits, and expires then
                  CLAIMED/<pool>       <lease_until>#<id>  holds a slot, has no submission
                  LIVE/<pool>          <id>                holds a slot, has a submission: the run without its long texts
                  LINGERS/<pool>       <ended_at>#<id>     ended, and still to be removed: likewise
@@ -49,9 +52,9 @@ What it costs, in write units (WRU: a transaction takes 2 for each kB of each it
 
     verb                          requests                  WRU                                  RRU
     add_runs, n                   1 + n / 49                5 a run (run 2, index 1, entry 2)    1
-    claim, n                      3 + n / 100 + n / 33      7.1 a run (run 2, index 1,           3 + 1 a run
+    claim, n                      3 + n / 100 + n / 33      7.1 a run (run 2, index 1,           4 + 1 a run
                                                             entries 2 + 2, slots 2 / 33)
-    claim, nothing to do          3 + 1                     1                                    2 + 1 for each queue with room
+    claim, nothing to do          3 + 1                     1                                    3 + 1 for each queue with room
     move: submitted               2                         7 (run 2, index 1, entries 2 + 2)    1
     move: seen to run             2                         5 (run 2, index 1, entry 2)          1
     move: ended, n at once        n / 100 + n / 49          5 a run (run 2, index 1, entry 2)    1 a run
@@ -60,8 +63,8 @@ What it costs, in write units (WRU: a transaction takes 2 for each kB of each it
     materialise, n runs           2                         5 a run (run 2, index 1, entry 2),   2 + 1 a run
                                                             deployment, windows, gate: 6
     live, n                       1 for each MB             0                                    n / 6
-    pools, n                      1 + n / 50                0                                    2 a pool
-    pools_with_work, n idle       1 + n / 50, 3 n and       0                                    5 a pool, 1 a queue
+    pools, n                      1 + n / 50                0                                    3 a pool
+    pools_with_work, n idle       1 + n / 50, 3 n and       0                                    6 a pool, 1 a queue
                                   1 a queue
     heartbeats, n                 1 + n / 100               2 a pool                             1
     counts, ahead                 2 a queue                 0                                    what waits / 30
@@ -74,8 +77,10 @@ What it costs, in write units (WRU: a transaction takes 2 for each kB of each it
     save_pool, n queues changed   2 to 4                    6 + 2 n and the template             3
     save_deployment               2                         6 (it, gate, `changed`); 2 for the   1
                                                             windows, when it is due otherwise
-    with n runs that go           5 + n / 32 and 2 a queue  5 a run, and 4 for each 32           3 + 1 a run, entries / 30 twice
+    with n runs that go           5 + n / 24 and 4 a queue  5 a run, and 4 for each 24           3 + 1 a run, entries / 30 twice
 
+In a pool that has had deployments with a limit, a claim makes two more requests for each queue and each lane in which runs are
+due, and one that reads the entries of the pool's live runs (6 of them for one RRU). An entry of a run that expires takes 2 WRU.
 A notification takes an entry of 2 WRU, and another 2 WRU when it was delivered or a late run is claimed.
 A run that is added, claimed, submitted, seen to run and seen to end costs some 30 WRU and 5 RRU: at $0.625 and $0.125 for a
 million, $20 for a million runs. Nothing in it depends on how many runs wait; runs that are held back (`not_before`) and come

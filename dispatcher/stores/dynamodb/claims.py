@@ -14,7 +14,8 @@ from dispatcher.errors import StoreUnavailable
 from dispatcher.models import Deployment, Run, RunState, WorkPool
 from dispatcher.records import Claim, Claims, Decide, Decision, Position, Snapshot
 from dispatcher.stores.dynamodb import keys
-from dispatcher.stores.dynamodb.items import MAX_BYTES, Stored, as_read, deployment_in, id_in, key_in, number_in
+from dispatcher.stores.dynamodb.items import MAX_BYTES, Stored, as_read, deployment_in, id_in, is_startable, key_in
+from dispatcher.stores.dynamodb.lanes import lane_entries, lanes_in, live_by_deployment
 from dispatcher.stores.dynamodb.pools import StoredPool
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import RunWrite, RunWriter, Turn
@@ -37,6 +38,8 @@ class ClaimTry:
         self._pool, self._now, self._lease = stored_pool.pool.name, now, lease
         self._seen: dict[UUID, Stored] = {}
         self._deployments: dict[str, Deployment | None] = {}
+        self._lanes_in: dict[str, Sequence[str]] = {}
+        self._live: Mapping[str, int] | None = None
 
     def claim(self, takeovers: int, decide: Decide) -> Claims | None:
         """The claims; empty when there was nothing to do. None when another writer came first and nothing was claimed."""
@@ -56,28 +59,50 @@ class ClaimTry:
         return self._snapshot(self._stored_pool.pool)
 
     def _snapshot(self, pool: WorkPool) -> Snapshot:
-        return Snapshot(pool=pool, in_use=self._stored_pool.used, due=self._due, deployment=self._deployment)
+        return Snapshot(
+            pool=pool,
+            in_use=self._stored_pool.used,
+            due=self._due,
+            deployment=self._deployment,
+            lanes=self._lanes,
+            live=self._live_of,
+        )
 
-    def _due(self, queue: str, limit: int, after: Position | None = None) -> Sequence[Run]:
+    def _lanes(self, queue: str) -> Sequence[str]:
+        """The lanes in which runs are due."""
+        if not self._stored_pool.has_lanes:
+            return ()
+        if queue not in self._lanes_in:
+            self._lanes_in[queue] = list(lanes_in(self._table, self._pool, queue, self._now))
+        return self._lanes_in[queue]
+
+    def _live_of(self, deployment: str) -> int:
+        if self._live is None:
+            self._live = live_by_deployment(self._table, self._pool, self._stored_pool.used)
+        return self._live.get(deployment, 0) + self._live.get("", 0)
+
+    def _due(self, queue: str, limit: int, after: Position | None = None, lane: str | None = None) -> Sequence[Run]:
         """The first runs of a queue. Those whose entry was overtaken between the two readings are left to the next claim."""
-        ids = [id_in(key) for key in islice(self._waiting(queue, limit, after), max(limit, 0))]
+        ids = [id_in(key) for key in islice(self._waiting(queue, limit, after, lane), max(limit, 0))]
         stored = self._changes.read(ids)
         self._seen.update(stored)
         return [as_read(stored[run_id].run) for run_id in ids if run_id in stored and self._is_due(stored[run_id].run, queue)]
 
-    def _waiting(self, queue: str, limit: int, after: Position | None) -> Iterator[keys.Key]:
-        """Entries of runs that are due and not held back, in order."""
+    def _waiting(self, queue: str, limit: int, after: Position | None, lane: str | None) -> Iterator[keys.Key]:
+        """Entries of runs that are due, not held back and not expired, in order."""
         now, page = microseconds(self._now), min(max(limit, 1), 1000)
         if after is not None and after[0] > self._now:
             return  # written by an invocation whose clock is ahead
         first = f"{keys.at(*after)}~" if after else ""
-        for item in self._table.query(keys.waiting(self._pool, queue), first=first, before=keys.after(self._now), page=page):
-            if "not_before" not in item or number_in(item, "not_before") <= now:
+        partition = keys.waiting(self._pool, queue)
+        for item in lane_entries(self._table, partition, lane, self._now, page=page, after=first):
+            if is_startable(item, now):
                 yield key_in(item)
 
     def _is_due(self, run: Run, queue: str) -> bool:
         waits = run.state is RunState.SCHEDULED and (run.pool, run.queue) == (self._pool, queue)
-        return waits and max(run.due_at, run.not_before or run.due_at) <= self._now
+        is_over = run.expires_at is not None and run.expires_at <= self._now
+        return waits and not is_over and max(run.due_at, run.not_before or run.due_at) <= self._now
 
     def _deployment(self, name: str) -> Deployment | None:
         """One deployment. The first call reads the deployments of all runs that were read so far."""

@@ -43,7 +43,11 @@ def _take_away(table: Table, pool: str, token: str) -> bool:
         actions: Actions = {keys.name(pool): ("ConditionCheck", condition), **piece}
         if table.transact(actions, table.new_token()):
             return False
-    last: Actions = {keys.name(pool): ("Delete", condition), keys.windows(pool): ("Delete", {})}
+    last: Actions = {
+        keys.name(pool): ("Delete", condition),
+        keys.windows(pool): ("Delete", {}),
+        keys.lanes(pool): ("Delete", {}),
+    }
     table.transact(last, table.new_token())
     return True
 

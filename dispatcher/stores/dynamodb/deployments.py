@@ -129,6 +129,8 @@ class Deployments:
             keys.deployment(updated.name): ("Put", {"Item": item, **_unchanged(stored, expected_version)}),
             keys.gate(updated.pool, updated.queue): ("ConditionCheck", {"ConditionExpression": "attribute_exists(pk)"}),
         }
+        if updated.lane is not None:
+            actions[keys.lanes(updated.pool)] = ("Put", {"Item": {}})
         written = windows.changed(stored.item if stored else None, item)
         return decode(DEPLOYMENT, item), Piece(actions=actions, entries=written, withdrawn=withdrawn)
 
@@ -140,7 +142,8 @@ class Deployments:
         item = {**encode(DEPLOYMENT, deployment), "revision": {"S": token}}
         put: Action = ("Put", {"Item": item, **_unchanged(None, None)})
         written = windows.actions(windows.changed(None, item))
-        self._table.transact({keys.deployment(deployment.name): put, **written}, token)
+        lanes: Actions = {keys.lanes(deployment.pool): ("Put", {"Item": {}})} if deployment.lane is not None else {}
+        self._table.transact({keys.deployment(deployment.name): put, **written, **lanes}, token)
 
     def delete(self, name: str) -> None:
         """See `Store.delete_deployment`."""

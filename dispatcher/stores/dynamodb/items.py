@@ -183,9 +183,9 @@ def is_run(key: Key) -> bool:
 def entry_of(run: Run) -> Entry | None:
     """The entry by which ticks find the run; None when ticks have nothing left to do for it."""
     if run.state is RunState.SCHEDULED:
-        return Entry((keys.waiting(run.pool, run.queue), keys.at(run.due_at, run.id)), _waiting(run))
+        return Entry((keys.waiting(run.pool, run.queue), keys.in_lane(run.lane, keys.at(run.due_at, run.id))), _waiting(run))
     if run.state.holds_slot and run.submission is None:
-        return Entry((keys.claimed(run.pool), keys.at(_taken_over_at(run), run.id)), {"queue": {"S": run.queue}})
+        return Entry((keys.claimed(run.pool), keys.at(_taken_over_at(run), run.id)), _claimed(run))
     if run.state.holds_slot:
         return Entry((keys.live(run.pool), run.id.hex), _small(run))
     if run.lingers:
@@ -194,11 +194,13 @@ def entry_of(run: Run) -> Entry | None:
 
 
 def entries_of(run: Run) -> dict[Key, Item]:
-    """All entries of a run: the one by which ticks find it, and the one of its notification."""
+    """All entries of a run: the one by which ticks find it, that of its notification, and that of its expiry."""
     main = entry_of(run)
     entries = {main.key: main.item} if main else {}
     if run.notify_at is not None:
         entries[keys.notifications(run.pool), keys.at(run.notify_at, run.id)] = {}
+    if run.state is RunState.SCHEDULED and run.expires_at is not None:
+        entries[keys.expiring(run.pool), keys.at(run.expires_at, run.id)] = {}
     return entries
 
 
@@ -214,11 +216,30 @@ def expiry(run: Run, now: datetime, history: timedelta) -> datetime | None:
 
 
 def _waiting(run: Run) -> Item:
-    """The attributes of a waiting run's entry: until when it is held back, and its schedule while it can be withdrawn."""
-    held: Item = {"not_before": typed(microseconds(run.not_before))} if run.not_before else {}
+    """The attributes of a waiting run's entry: until when it is held back, when it expires, and its schedule while it can be
+    withdrawn.
+    """
+    times = {"not_before": run.not_before, "start_by": run.expires_at}
+    held: Item = {name: typed(microseconds(time)) for name, time in times.items() if time}
     if run.fence or run.deployment is None or run.schedule is None:
         return held
     return {**held, "deployment": typed(run.deployment), "schedule": typed(run.schedule)}
+
+
+def is_startable(entry: Item, now: int) -> bool:
+    """Whether the run of a waiting entry is neither held back nor expired; `now` in microseconds."""
+    is_free = "not_before" not in entry or number_in(entry, "not_before") <= now
+    return is_free and not is_expired(entry, now)
+
+
+def is_expired(entry: Item, now: int) -> bool:
+    """Whether the run of a waiting entry has expired; `now` in microseconds."""
+    return "start_by" in entry and number_in(entry, "start_by") <= now
+
+
+def _claimed(run: Run) -> Item:
+    """The attributes of the entry of a claim. Its deployment, which is empty for none, is counted."""
+    return {"queue": typed(run.queue), "deployment": typed(run.deployment or "")}
 
 
 def _taken_over_at(run: Run) -> datetime | None:

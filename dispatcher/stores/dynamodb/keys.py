@@ -19,6 +19,9 @@ DEPLOYMENTS = "DEPLOYMENTS"
 WINDOWS = "WINDOWS"
 """The sort key of the item that says when the deployments of a pool are due."""
 
+LANE = "lane/"
+"""Before the name of a lane in the sort keys of waiting runs. Sorts after every time."""
+
 AFTER_GATES = "QUEUE0"
 """Sorts after the gates of a pool: 0 follows /."""
 
@@ -53,6 +56,11 @@ def windows(pool: str) -> Key:
     return f"POOL/{pool}", WINDOWS
 
 
+def lanes(pool: str) -> Key:
+    """There as soon as runs of the pool may wait in lanes."""
+    return f"POOL/{pool}", "LANES"
+
+
 def deployment(deployment_name: str) -> Key:
     """A deployment."""
     return DEPLOYMENTS, deployment_name
@@ -66,6 +74,26 @@ def run(run_id: UUID) -> Key:
 def waiting(pool: str, queue: str) -> str:
     """The partition of the entries of runs that wait in a queue."""
     return f"DUE/{pool}/{queue}"
+
+
+def in_lane(lane: str | None, position: str = "") -> str:
+    """The sort key of a waiting run's entry: after those of the queue itself stand those of its lanes, lane by lane."""
+    return position if lane is None else f"{LANE}{lane}/{position}"
+
+
+def after_lane(lane: str) -> str:
+    """A sort key that sorts after all of a lane: 0 follows /."""
+    return f"{LANE}{lane}0"
+
+
+def lane_of(sort_key: str) -> str | None:
+    """The lane of a waiting run's entry."""
+    return sort_key.removeprefix(LANE).partition("/")[0] if sort_key.startswith(LANE) else None
+
+
+def expiring(pool: str) -> str:
+    """The partition of the entries of waiting runs that expire."""
+    return f"EXPIRES/{pool}"
 
 
 def claimed(pool: str) -> str:
@@ -97,6 +125,11 @@ def at(time: datetime | None, run_id: UUID | None = None) -> str:
 def after(time: datetime) -> str:
     """A sort key that sorts after everything of that time, and before everything later."""
     return f"{_ticks(time):018d}~"
+
+
+def just_before(sort_key: str) -> str:
+    """A sort key that sorts after everything before this one, by time and id, and equals none of them."""
+    return f"{sort_key[:-1]}{chr(ord(sort_key[-1]) - 1)}~"
 
 
 def newest_first(time: datetime, run_id: UUID) -> str:

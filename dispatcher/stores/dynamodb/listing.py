@@ -9,11 +9,12 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run
+from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run, RunState
 from dispatcher.records import LOOKED_AT, QueueCount, RunFilter
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.definition import LISTING
 from dispatcher.stores.dynamodb.items import Item, id_in, key_in, small, small_run_in, text_in
+from dispatcher.stores.dynamodb.lanes import lanes_in
 from dispatcher.stores.dynamodb.pools import Pools
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import RunWriter
@@ -52,13 +53,33 @@ class Listing:
 
     def ahead(self, run: Run, now: datetime) -> int:
         """See `Store.ahead`."""
-        position = min(keys.at(run.due_at, run.id), keys.after(now))
-        return self._table.count(keys.waiting(run.pool, run.queue), before=position)
+        return self._waiting_before(run.pool, run.queue, min(keys.just_before(keys.at(run.due_at, run.id)), keys.after(now)))
+
+    def waiting_in_lane(self, pool: str, lane: str, now: datetime) -> int:
+        """See `Store.waiting_in_lane`."""
+        stored = self._pools.read(pool)
+        queues = [queue.name for queue in stored.pool.queues] if stored and stored.has_lanes else []
+        return sum(self._count_lane(pool, queue, lane, keys.after(now)) for queue in queues)
+
+    def expired(self, pool: str, now: datetime, limit: int) -> Sequence[Run]:
+        """See `Store.expired`."""
+        page = min(max(limit, 1), 1000)
+        entries = islice(self._table.query(keys.expiring(pool), before=keys.after(now), page=page), limit)
+        runs = self._read(id_in(key_in(item)) for item in entries)
+        return [small(run) for run in runs if run.state is RunState.SCHEDULED and run.expires_at and run.expires_at <= now]
 
     def _count(self, pool: str, queue: str, now: datetime, used: Mapping[str, int]) -> QueueCount:
+        due = self._waiting_before(pool, queue, keys.after(now))
+        return QueueCount(due=due, later=self._table.count(keys.waiting(pool, queue)) - due, in_use=used.get(queue, 0))
+
+    def _waiting_before(self, pool: str, queue: str, position: str) -> int:
+        """How many runs wait in a queue and its lanes before a position."""
+        lanes = [None, *lanes_in(self._table, pool, queue)]
+        return sum(self._count_lane(pool, queue, lane, position) for lane in lanes)
+
+    def _count_lane(self, pool: str, queue: str, lane: str | None, position: str) -> int:
         partition = keys.waiting(pool, queue)
-        due = self._table.count(partition, before=keys.after(now))
-        return QueueCount(due=due, later=self._table.count(partition) - due, in_use=used.get(queue, 0))
+        return self._table.count(partition, first=keys.in_lane(lane), before=keys.in_lane(lane, position))
 
     def _read(self, ids: Iterable[UUID]) -> Sequence[Run]:
         ordered = list(ids)

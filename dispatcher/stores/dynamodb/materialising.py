@@ -97,4 +97,4 @@ def _reach(revision: str, token: str, columns: Mapping[str, Any]) -> Action:
     }
 
 
-assert 3 * MATERIALISED_AT_ONCE + 3 <= MAX_ACTIONS  # noqa: S101 - a constant among constants
+assert 4 * MATERIALISED_AT_ONCE + 3 <= MAX_ACTIONS  # noqa: S101 - a constant among constants

@@ -31,6 +31,8 @@ class StoredPool:
     pool: WorkPool
     used: Mapping[str, int]
     """Slots in use, by queue."""
+    has_lanes: bool
+    """Whether runs of the pool may wait in lanes."""
     turn: str
     """The token of the last claim, or change of the pool: whoever writes on the strength of this reading names it."""
 
@@ -145,9 +147,10 @@ class Pools:
         pools: dict[str, StoredPool] = {}
         left = list(names)
         for _ in self._table.rounds("pools were not read"):
-            items = self._table.items([key for name in left for key in (keys.config(name), keys.slots(name))])
+            items = self._table.items([key(name) for name in left for key in (keys.config, keys.slots, keys.lanes)])
+            lanes = {name for name in left if keys.lanes(name) in items}
             pairs = {name: (items.get(keys.config(name)), items.get(keys.slots(name))) for name in left}
-            pools.update((name, _stored(*pair)) for name, pair in pairs.items() if _fit(*pair))
+            pools.update((name, _stored(*pair, has_lanes=name in lanes)) for name, pair in pairs.items() if _fit(*pair))
             left = [name for name, pair in pairs.items() if pair != (None, None) and not _fit(*pair)]
             if not left:
                 break
@@ -244,10 +247,10 @@ def _fit(config: Item | None, slots: Item | None) -> bool:
     return config is not None and slots is not None and config.get("version") == slots.get("version")
 
 
-def _stored(config: Item | None, slots: Item | None) -> StoredPool:
+def _stored(config: Item | None, slots: Item | None, *, has_lanes: bool) -> StoredPool:
     assert config is not None  # noqa: S101 - `_fit` has looked
     assert slots is not None  # noqa: S101 - as above
-    return StoredPool(pool_in(config, slots), used_in(slots), text_in(slots, "turn"))
+    return StoredPool(pool_in(config, slots), used_in(slots), has_lanes, text_in(slots, "turn"))
 
 
 def _expected(stored: StoredPool | None, name: str, version: int) -> StoredPool:

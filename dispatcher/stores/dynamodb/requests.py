@@ -113,10 +113,10 @@ class Table:
         for answer in self._answers("query", {**request, "Limit": page} if page else request):
             yield from answer["Items"]
 
-    def count(self, partition: str, *, before: str = "") -> int:
-        """How many items of a partition stand before a sort key."""
+    def count(self, partition: str, *, first: str = "", before: str = "") -> int:
+        """How many items of a partition stand from a sort key on, before one, or both."""
         self._check_schema()
-        request = {"Select": "COUNT", "ConsistentRead": True, **_range(partition, "", before)}
+        request = {"Select": "COUNT", "ConsistentRead": True, **_range(partition, first, before)}
         return sum(answer["Count"] for answer in self._answers("query", request))
 
     def scan(self) -> Iterator[Item]:

@@ -253,6 +253,14 @@ class DynamoStore:
                 return answer
         return Claims()
 
+    def waiting_in_lane(self, pool: str, lane: str, now: datetime) -> int:
+        """See `Store.waiting_in_lane`."""
+        return self._listing.waiting_in_lane(pool, lane, now)
+
+    def expired(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:
+        """See `Store.expired`."""
+        return self._listing.expired(pool, now, limit)
+
     def lingering(self, pool: str, *, limit: int) -> Sequence[Run]:
         """See `Store.lingering`."""
         items = islice(self._table.query(keys.lingering(pool), page=min(max(limit, 1), 1000)), limit)
@@ -299,6 +307,8 @@ class DynamoStore:
             self._pools.restore(pool)
         for deployment in deployments:
             self._deployments.restore(deployment)
+        for pool_name in sorted({run.pool for run in runs if run.lane is not None}):
+            self._table.transact({keys.lanes(pool_name): ("Put", {"Item": {}})}, self._table.new_token())
         there = self._writer.read([run.id for run in runs])
         self._add({run.id: as_read(run) for run in runs if run.id not in there})
 

@@ -24,8 +24,8 @@ from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import Actions
 from dispatcher.stores.rows import TIME, microseconds
 
-AT_ONCE = 32
-"""Runs that one transaction withdraws, each with its two entries; the deployment and its pool's windows come on top."""
+AT_ONCE = 24
+"""Runs that one transaction withdraws, each with at most three entries; the deployment and its pool's windows come on top."""
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -65,6 +65,7 @@ class Withdrawal:
         whose = entry.get("deployment"), entry.get("schedule")
         queue, at = key_in(entry)
         is_of_it = whose[0] == {"S": self.deployment} and whose[1] is not None and plain(whose[1]) in self.slugs
+        at = at.rpartition("/")[2]
         return is_of_it and at > keys.after(self.after) and queue in {keys.waiting(*address) for address in self.queues}
 
     def covers_run(self, run: Run) -> bool:
@@ -82,18 +83,22 @@ def entries(table: Table, withdrawal: Withdrawal) -> Iterator[Item]:
     """The entries of the runs that are to go. Nobody moves one that was never claimed to before its window, so that what is
     due already is not looked through.
     """
+    later = keys.after(withdrawal.after)
+    ranges = [(later, keys.LANE), (keys.in_lane(withdrawal.deployment, later), keys.after_lane(withdrawal.deployment))]
     for queue in withdrawal.queues:
-        request: dict[str, Any] = {
-            "KeyConditionExpression": "pk = :pk AND sk > :after",
-            "FilterExpression": "#deployment = :deployment",
-            "ExpressionAttributeNames": {"#deployment": "deployment"},
-            "ExpressionAttributeValues": {
-                ":pk": {"S": keys.waiting(*queue)},
-                ":after": {"S": keys.after(withdrawal.after)},
-                ":deployment": {"S": withdrawal.deployment},
-            },
-        }
-        yield from filter(withdrawal.covers, table.pages(None, ConsistentRead=True, **request))
+        for first, last in ranges:
+            request: dict[str, Any] = {
+                "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
+                "FilterExpression": "#deployment = :deployment",
+                "ExpressionAttributeNames": {"#deployment": "deployment"},
+                "ExpressionAttributeValues": {
+                    ":pk": {"S": keys.waiting(*queue)},
+                    ":first": {"S": first},
+                    ":last": {"S": last},
+                    ":deployment": {"S": withdrawal.deployment},
+                },
+            }
+            yield from filter(withdrawal.covers, table.pages(None, ConsistentRead=True, **request))
 
 
 def finish(table: Table, item: Item) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 
 from dispatcher.stores.dynamodb import keys, windows
-from dispatcher.stores.dynamodb.items import Item, key_in, number_in, typed, used_in
+from dispatcher.stores.dynamodb.items import Item, is_expired, is_startable, key_in, typed, used_in
+from dispatcher.stores.dynamodb.lanes import lane_entries, lanes_in
 from dispatcher.stores.dynamodb.pools import Pools
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, Action
@@ -23,13 +24,13 @@ class Working:
     def pools_with_work(self, now: datetime) -> Sequence[str]:
         """See `Store.pools_with_work`."""
         names = self._pools.names()
-        items = self._table.items([key for name in names for key in (keys.slots(name), keys.windows(name))])
+        items = self._table.items([key(name) for name in names for key in (keys.slots, keys.windows, keys.lanes)])
         nothing: Item = {}
         return [
             name
             for name in names
             if windows.due_in(items.get(keys.windows(name), nothing), now)
-            or self._has_work(name, items.get(keys.slots(name), nothing), now)
+            or self._has_work(name, items.get(keys.slots(name), nothing), now, has_lanes=keys.lanes(name) in items)
         ]
 
     def heartbeats(self, names: Sequence[str], now: datetime) -> None:
@@ -47,13 +48,16 @@ class Working:
             while batch and (unknown := self._table.transact(batch, self._table.new_token())):
                 batch = {key: action for key, action in batch.items() if key not in unknown}
 
-    def _has_work(self, pool: str, slots: Item, now: datetime) -> bool:
+    def _has_work(self, pool: str, slots: Item, now: datetime, *, has_lanes: bool) -> bool:
         partitions = [(keys.lingering(pool), ""), (keys.notifications(pool), keys.after(now))]
         if used_in(slots):
             partitions = [(keys.live(pool), ""), (keys.claimed(pool), keys.after(now)), *partitions]
         if any(self._first(partition, before) for partition, before in partitions):
             return True
-        return any(self._is_due(pool, queue, now) for queue in self._queues(pool))
+        return any(
+            self._is_due(pool, queue, now) or (has_lanes and self._is_due_in_lane(pool, queue, now))
+            for queue in self._queues(pool)
+        )
 
     def _first(self, partition: str, before: str) -> bool:
         return any(True for _ in self._table.query(partition, before=before, page=1))
@@ -66,4 +70,15 @@ class Working:
     def _is_due(self, pool: str, queue: str, now: datetime) -> bool:
         """Runs that are held back and come first are passed over."""
         entries = self._table.query(keys.waiting(pool, queue), before=keys.after(now), page=30)
-        return any("not_before" not in entry or number_in(entry, "not_before") <= microseconds(now) for entry in entries)
+        return self._has_startable(entries, now)
+
+    def _is_due_in_lane(self, pool: str, queue: str, now: datetime) -> bool:
+        lanes = lanes_in(self._table, pool, queue, now)
+        partition = keys.waiting(pool, queue)
+        return any(self._has_startable(lane_entries(self._table, partition, lane, now, page=30), now) for lane in lanes)
+
+    @staticmethod
+    def _has_startable(entries: Iterable[Item], now: datetime) -> bool:
+        """Whether a run can start or has expired."""
+        moment = microseconds(now)
+        return any(is_startable(entry, moment) or is_expired(entry, moment) for entry in entries)

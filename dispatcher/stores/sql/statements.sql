@@ -169,9 +169,10 @@ WHERE COALESCE(
      WHERE q.pool = p.name AND (
          SELECT 1 FROM runs
          WHERE pool = p.name AND queue = q.name AND state = 'SCHEDULED' AND due_at <= :now
-             AND (not_before IS NULL OR not_before <= :now)
+             AND (not_before IS NULL OR not_before <= :now) AND (start_by IS NULL OR start_by > :now)
          ORDER BY due_at, id LIMIT 1) IS NOT NULL
      LIMIT 1),
+    (SELECT 1 FROM runs WHERE pool = p.name AND state = 'SCHEDULED' AND start_by <= :now ORDER BY start_by, id LIMIT 1),
     (SELECT 1 FROM runs
      WHERE pool = p.name AND state IN ('PENDING', 'CANCELLING') AND submission IS NULL AND lease_until <= :now
      ORDER BY lease_until, id LIMIT 1),
@@ -201,16 +202,73 @@ ORDER BY lease_until, id LIMIT :limit
 -- Slots held by each queue, counted from the runs that hold them.
 SELECT queue, COUNT(*) FROM runs WHERE pool = :pool AND state IN ('PENDING', 'RUNNING', 'CANCELLING') GROUP BY queue
 
+-- name: lanes
+-- In which queues and lanes runs are due, from lane to lane along the index, with the lane's deployment and how many runs of that hold
+-- a slot. A lane is a text that is not NULL: its deployment may be gone.
+WITH RECURSIVE head (id) AS (
+    SELECT * FROM (
+        SELECT id FROM runs WHERE pool = :pool AND state = 'SCHEDULED' AND lane IS NOT NULL
+        ORDER BY queue, lane, due_at, id LIMIT 1
+    ) AS foremost
+    UNION ALL
+    SELECT (
+        SELECT next.id FROM runs AS next
+        WHERE next.pool = :pool AND next.state = 'SCHEDULED' AND next.lane IS NOT NULL
+            AND (next.queue, next.lane) > (here.queue, here.lane)
+        ORDER BY next.queue, next.lane, next.due_at, next.id LIMIT 1
+    )
+    FROM head JOIN runs AS here ON here.id = head.id
+)
+SELECT here.queue, here.lane, (
+    SELECT COUNT(*) FROM runs AS live
+    WHERE live.pool = :pool AND live.deployment = here.lane AND live.state IN ('PENDING', 'RUNNING', 'CANCELLING')
+)
+FROM head JOIN runs AS here ON here.id = head.id
+WHERE here.due_at <= :now
+
+-- name: live_of_deployment
+SELECT COUNT(*) FROM runs
+WHERE pool = :pool AND deployment = :deployment AND state IN ('PENDING', 'RUNNING', 'CANCELLING')
+
+-- name: due_in_lane
+-- The head of a lane, as `due`.
+SELECT {run} FROM runs
+WHERE pool = :pool AND queue = :queue AND lane = :lane AND state = 'SCHEDULED' AND due_at <= :now
+    AND (not_before IS NULL OR not_before <= :now) AND (start_by IS NULL OR start_by > :now)
+ORDER BY due_at, id LIMIT :limit
+
+-- name: due_in_lane_after
+SELECT {run} FROM runs
+WHERE pool = :pool AND queue = :queue AND lane = :lane AND state = 'SCHEDULED' AND due_at <= :now
+    AND (not_before IS NULL OR not_before <= :now) AND (start_by IS NULL OR start_by > :now)
+    AND (due_at, id) > (:due_at, :id)
+ORDER BY due_at, id LIMIT :limit
+
+-- name: waiting_in_lane
+-- What waits in one lane of all queues of a pool, counted queue by queue along the index.
+SELECT COUNT(*)
+FROM work_queues AS q
+CROSS JOIN runs
+WHERE q.pool = :pool AND runs.pool = q.pool AND runs.queue = q.name AND runs.lane = :lane AND runs.state = 'SCHEDULED'
+    AND runs.due_at <= :now
+
+-- name: expired
+SELECT {small_run} FROM runs
+WHERE pool = :pool AND state = 'SCHEDULED' AND start_by <= :now
+ORDER BY start_by, id LIMIT :limit
+
 -- name: due
 -- The head of one queue.
 SELECT {run} FROM runs
-WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED' AND due_at <= :now AND (not_before IS NULL OR not_before <= :now)
+WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED' AND lane IS NULL AND due_at <= :now
+    AND (not_before IS NULL OR not_before <= :now) AND (start_by IS NULL OR start_by > :now)
 ORDER BY due_at, id LIMIT :limit
 
 -- name: due_after
 -- The same from a place in the queue on.
 SELECT {run} FROM runs
-WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED' AND due_at <= :now AND (not_before IS NULL OR not_before <= :now)
+WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED' AND lane IS NULL AND due_at <= :now
+    AND (not_before IS NULL OR not_before <= :now) AND (start_by IS NULL OR start_by > :now)
     AND (due_at, id) > (:due_at, :id)
 ORDER BY due_at, id LIMIT :limit
 

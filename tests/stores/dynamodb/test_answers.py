@@ -79,6 +79,7 @@ READS: dict[str, Verb] = {
     "open": lambda store, _: DynamoStore(store.name, connect=lambda: store._table.client, patience=ONCE).pool("nobody's"),
     "live": lambda store, _: store.live("pool", limit=10),
     "lingering": lambda store, _: store.lingering("pool", limit=10),
+    "expired": lambda store, _: store.expired("pool", NOW, limit=10),
     "pools_with_work": lambda store, _: store.pools_with_work(NOW),
     "runs": lambda store, _: store.runs(RunFilter(), limit=2),
     "ended": lambda store, _: store.ended("pool", NOW, limit=10),

@@ -43,13 +43,13 @@ PARAMETERS: Mapping[str, Any] = {
 INDICES = {
     "abandoned": "runs_unsubmitted",
     "in_use": "runs_holding",
-    "due": "runs_waiting",
+    "due": "runs_queued",
     "live": "runs_live",
     "live_before": "runs_live",
     "lingering": "runs_lingering",
     "change_run": "runs_pkey",
     "change_runs": "runs_pkey",
-    "due_heads": "runs_waiting",
+    "due_heads": "runs_queued",
     "deployments_of_heads": "deployments_pkey",
     "run": "runs_pkey",
     "discarded": "runs_pkey",
@@ -74,6 +74,7 @@ HEADS = {"run_tags": "run_tags_listed"}
 WORK = (
     "runs_live",
     "runs_waiting",
+    "runs_expiring",
     "runs_unsubmitted",
     "deployments_scheduled",
     "runs_lingering",

@@ -146,6 +146,8 @@ VERBS: dict[str, Callable[[PostgresStore], object]] = {
     "live": lambda store: store.live("pool", limit=10),
     "live from": lambda store: store.live("pool", limit=10, start=a_run().id),
     "lingering": lambda store: store.lingering("pool", limit=10),
+    "expired": lambda store: store.expired("pool", NOW, limit=10),
+    "waiting_in_lane": lambda store: store.waiting_in_lane("pool", "deployment", NOW),
     "discarded": lambda store: store.discarded([a_run().id, a_run().id]),
     "to_notify": lambda store: store.to_notify("pool", NOW, limit=10),
     "notified": lambda store: store.notified([Notified(run_id=a_run().id, notify_at=NOW, again_at=None)]),

@@ -10,8 +10,8 @@ ALTER TABLE deployments ADD COLUMN windows_left_out BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE runs ADD COLUMN start_by BIGINT;
 ALTER TABLE runs ADD COLUMN lane TEXT COLLATE "C";
 
--- The order of a queue without its lanes, and of each lane. What decides whether a run is passed over stands in the index.
-CREATE INDEX runs_queued ON runs (pool, queue, due_at, id, not_before, start_by, state) WHERE state = 'SCHEDULED' AND lane IS NULL;
+-- The order of a queue without its lanes, and of each lane. The first is smaller than `runs_waiting`, so that it is preferred.
+CREATE INDEX runs_queued ON runs (pool, queue, due_at, id) WHERE state = 'SCHEDULED' AND lane IS NULL;
 CREATE INDEX runs_in_lanes ON runs (pool, queue, lane, due_at, id, not_before, start_by, state)
     WHERE state = 'SCHEDULED' AND lane IS NOT NULL;
 

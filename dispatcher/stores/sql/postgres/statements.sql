@@ -49,13 +49,13 @@ RETURNING runs.id
 -- The heads of many queues: `:rooms` says in JSON, in order of priority, how long each may be, `:total` how many to read in all. Before
 -- the columns of a run stands its number in its queue.
 SELECT head.*
-FROM json_each_text(CAST(:rooms AS json)) AS room (lane, size)
+FROM json_each_text(CAST(:rooms AS json)) AS room (queue_name, size)
 CROSS JOIN LATERAL (
     SELECT * FROM (
         SELECT row_number() OVER (ORDER BY due_at, id) AS number, {run}
         FROM runs
-        WHERE pool = :pool AND queue = room.lane AND state = 'SCHEDULED' AND due_at <= :now
-            AND (not_before IS NULL OR not_before <= :now)
+        WHERE pool = :pool AND queue = room.queue_name AND state = 'SCHEDULED' AND lane IS NULL AND due_at <= :now
+            AND (not_before IS NULL OR not_before <= :now) AND (start_by IS NULL OR start_by > :now)
         ORDER BY due_at, id LIMIT :limit
     ) AS numbered
     WHERE number <= CAST(room.size AS bigint)
@@ -67,13 +67,13 @@ LIMIT :total
 SELECT {deployment} FROM deployments
 WHERE name = ANY (ARRAY (
     SELECT head.deployment
-    FROM json_each_text(CAST(:rooms AS json)) AS room (lane, size)
+    FROM json_each_text(CAST(:rooms AS json)) AS room (queue_name, size)
     CROSS JOIN LATERAL (
         SELECT deployment FROM (
             SELECT row_number() OVER (ORDER BY due_at, id) AS number, deployment
             FROM runs
-            WHERE pool = :pool AND queue = room.lane AND state = 'SCHEDULED' AND due_at <= :now
-                AND (not_before IS NULL OR not_before <= :now)
+            WHERE pool = :pool AND queue = room.queue_name AND state = 'SCHEDULED' AND lane IS NULL AND due_at <= :now
+                AND (not_before IS NULL OR not_before <= :now) AND (start_by IS NULL OR start_by > :now)
             ORDER BY due_at, id LIMIT :limit
         ) AS numbered
         WHERE number <= CAST(room.size AS bigint)

@@ -11,7 +11,8 @@ ALTER TABLE runs ADD COLUMN start_by INTEGER;
 ALTER TABLE runs ADD COLUMN lane TEXT;
 
 -- The order of a queue without its lanes, and of each lane. What decides whether a run is passed over stands in the index.
-CREATE INDEX runs_queued ON runs (pool, queue, due_at, id, not_before, start_by, state) WHERE state = 'SCHEDULED' AND lane IS NULL;
+CREATE INDEX runs_queued ON runs (pool, queue, due_at, id, not_before, start_by, state, lane)
+    WHERE state = 'SCHEDULED' AND lane IS NULL;
 CREATE INDEX runs_in_lanes ON runs (pool, queue, lane, due_at, id, not_before, start_by, state)
     WHERE state = 'SCHEDULED' AND lane IS NOT NULL;
 

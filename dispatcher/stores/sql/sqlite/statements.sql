@@ -17,8 +17,9 @@ CROSS JOIN runs ON runs.id IN (
     SELECT head.id FROM (
         SELECT waiting.id, row_number() OVER (ORDER BY waiting.due_at, waiting.id) AS number
         FROM runs AS waiting
-        WHERE waiting.pool = :pool AND waiting.queue = room.key AND waiting.state = 'SCHEDULED' AND waiting.due_at <= :now
-            AND (waiting.not_before IS NULL OR waiting.not_before <= :now)
+        WHERE waiting.pool = :pool AND waiting.queue = room.key AND waiting.state = 'SCHEDULED' AND waiting.lane IS NULL
+            AND waiting.due_at <= :now AND (waiting.not_before IS NULL OR waiting.not_before <= :now)
+            AND (waiting.start_by IS NULL OR waiting.start_by > :now)
         ORDER BY waiting.due_at, waiting.id LIMIT :limit
     ) AS head
     WHERE head.number <= room.value

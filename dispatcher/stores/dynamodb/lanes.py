@@ -1,0 +1,54 @@
+"""Lanes: the waiting runs of deployments with a concurrency limit, beside those of their queue in the same partition."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from dispatcher.stores.dynamodb import keys
+from dispatcher.stores.dynamodb.items import Item, id_in, key_in, run_in, small_run_in, text_in
+from dispatcher.stores.dynamodb.requests import Table
+
+
+def lanes_in(table: Table, pool: str, queue: str, now: datetime | None = None) -> Iterator[str]:
+    """The lanes of a queue in which runs wait (and are due at that time): a request for each, and one more."""
+    first = keys.LANE
+    while item := next(table.query(keys.waiting(pool, queue), first=first, page=1), None):
+        sort_key = key_in(item)[1]
+        lane = keys.lane_of(sort_key) or ""
+        if now is None or sort_key < keys.in_lane(lane, keys.after(now)):
+            yield lane
+        first = keys.after_lane(lane)
+
+
+def lane_entries(
+    table: Table, partition: str, lane: str | None, now: datetime, *, page: int, after: str = ""
+) -> Iterator[Item]:
+    """The entries of a lane, or of the queue itself, whose time has come; those that sort after `after`."""
+    first = keys.in_lane(lane, after)
+    return table.query(partition, first=first, before=keys.in_lane(lane, keys.after(now)), page=page)
+
+
+def live_by_deployment(table: Table, pool: str, used: Mapping[str, int]) -> Mapping[str, int]:
+    """How many runs of each deployment hold a slot of the pool, counted from the entries of the runs.
+
+    Claims are read before jobs, because a run goes from there to here. `used` are the slots that the pool counted before. A run
+    whose entry was on its way meanwhile is missed: the text "" stands for such runs, and they count for every deployment.
+    """
+    deployments: dict[str, str] = {}
+    for item in table.query(keys.claimed(pool)):
+        run_id = id_in(key_in(item)).hex
+        deployments[run_id] = text_in(item, "deployment") if "deployment" in item else _deployment_of(table, item)
+    for item in table.query(keys.live(pool)):
+        deployments[key_in(item)[1]] = small_run_in(item).deployment or ""
+    live = Counter(deployments.values())
+    live[""] = max(0, sum(used.values()) - len(deployments))
+    return live
+
+
+def _deployment_of(table: Table, entry: Item) -> str:
+    """The deployment of a claimed run whose entry older code wrote."""
+    key = keys.run(id_in(key_in(entry)))
+    item = table.items([key]).get(key)
+    return "" if item is None else run_in(item).run.deployment or ""
