@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dispatcher.clock import Clock, SystemClock
-from dispatcher.core.windows import WindowLimits
 from dispatcher.delivery import Deliveries
 from dispatcher.errors import SettingsError
 from dispatcher.events import Events, log_event
@@ -143,15 +141,7 @@ def wire(
         clock=clock,
         events=telemetry or events,
         deliver=deliveries(settings, environment),
-        limits=TickLimits(
-            lease=timedelta(seconds=settings.lease_seconds),
-            clock_skew=timedelta(seconds=settings.clock_skew_seconds),
-            claims=settings.max_claims,
-            windows=WindowLimits(ahead=timedelta(seconds=settings.schedule_ahead_seconds), grace=settings.heartbeat),
-            history=settings.history,
-            side_by_side=SIDE_BY_SIDE,
-            heads=HEADS if telemetry else 0,
-        ),
+        limits=replace(TickLimits.of(settings), side_by_side=SIDE_BY_SIDE, heads=HEADS if telemetry else 0),
         source=prefect_source(settings, store, clock, environment) if settings.prefect_api_url else None,
     )
     return Wiring(settings=settings, store=store, dispatch=dispatch, telemetry=telemetry)

@@ -10,13 +10,15 @@ from typing import Any
 
 from dispatcher.client.arguments import UNSET, without_unset
 from dispatcher.client.checks import signature_schema
+from dispatcher.client.local import PROCESS, RUNNER, command_here, tick_until_stopped
 from dispatcher.client.pictures import Pictures
 from dispatcher.errors import Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, Deployment, OnCollision, Schedule
 
 Target = str | Callable[..., Any]
 
-RUNNER = ("python", "-m", "dispatcher.job")
+LOCAL = "local"
+"""The pool in which functions are served."""
 
 DEFAULTS: Mapping[str, Any] = {
     "retry": None,
@@ -80,7 +82,7 @@ class Functions(Pictures):
     def _variables(self, pool: str, target: str, image: str | None, own: Mapping[str, Any]) -> Mapping[str, Any]:
         owner = self.work_pool(pool)
         declared = owner.base_job_template["variables"].get("properties", {})
-        ours = {"command": shlex.join([*RUNNER, target])} | ({} if image is None else {"image": image})
+        ours = {"command": shlex.join(["python", *RUNNER, target])} | ({} if image is None else {"image": image})
         faults = [
             Fault(name, f"the template of work pool {pool!r} has no variable {name}, so that a function cannot set it")
             for name in ours
@@ -89,6 +91,34 @@ class Functions(Pictures):
         if faults:
             raise InvalidInput("deployment", faults)
         return {**ours, **own}
+
+    def serve(
+        self, target: Target, *, name: str, pool: str = LOCAL, limit: int | None = None, every: float = 2.0, **more: Any
+    ) -> None:
+        """Deploy a function to this machine, and run its runs until Ctrl-C: each in a process with this interpreter.
+
+        `pool` is of type process, and is created with the concurrency `limit` if there is none. It alone is ticked, every so
+        many seconds. `more` is what `deploy` takes. Call it in the main thread under `if __name__ == "__main__":`; jobs import
+        the module too. Jobs that run at Ctrl-C go on, and the next call sees their end. Raises `InvalidInput`.
+        """
+        text, function = resolved(target)
+        self._local_pool(pool, limit)
+        variables = {**command_here(text), **(more.pop("job_variables", None) or {})}
+        self.deploy(target if isinstance(target, str) else function, name=name, pool=pool, job_variables=variables, **more)
+        print(
+            f"Serving {text} as {name!r} in work pool {pool!r}. Try: dispatcher deployment run {name}. Ctrl-C ends it.",
+            flush=True,
+        )
+        tick_until_stopped(self.store, pool, every)
+
+    def _local_pool(self, name: str, limit: int | None) -> None:
+        try:
+            pool = self.work_pool(name)
+        except NotFound:
+            pool = self.create_work_pool(name, type=PROCESS, concurrency_limit=limit)
+        if pool.type != PROCESS:
+            words = f"is of type {pool.type}, and functions are served by a pool of type {PROCESS}; name another"
+            raise InvalidInput("function", [Fault("pool", f"{name!r} {words}")])
 
 
 def resolved(target: Target) -> tuple[str, Callable[..., Any]]:

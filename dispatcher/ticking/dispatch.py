@@ -15,6 +15,7 @@ from dispatcher.store import TickStore
 from providers.base import Provider
 
 if TYPE_CHECKING:
+    from dispatcher.settings import Settings
     from dispatcher.source import Source  # a tick without a source does not load its protocol
 
 
@@ -45,6 +46,17 @@ class TickLimits:
     """Providers whose pools are ticked at the same time, each on its own thread; 1: all pools one after the other."""
     heads: int = 0
     """Queues whose first waiting run is read, one row each, for telemetry."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> TickLimits:
+        """Those that the settings state."""
+        return cls(
+            lease=timedelta(seconds=settings.lease_seconds),
+            clock_skew=timedelta(seconds=settings.clock_skew_seconds),
+            claims=settings.max_claims,
+            windows=WindowLimits(ahead=timedelta(seconds=settings.schedule_ahead_seconds), grace=settings.heartbeat),
+            history=settings.history,
+        )
 
 
 def never() -> bool:
