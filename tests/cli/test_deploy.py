@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from dispatcher import __version__
 from providers.emulators.ecs.server import EcsEmulator
 
 MODULE = '''
@@ -116,6 +120,7 @@ def test_the_answer_names_what_a_first_run_lacks(cli, code):
     ]
 
 
+@pytest.mark.long
 def test_a_function_runs_as_a_task_of_ecs_with_parameters_of_the_command_line_and_a_schedule(cli, code, monkeypatch):
     with EcsEmulator(run_commands=True) as emulator:
         for name, value in emulator.environment().items():
@@ -130,3 +135,22 @@ def test_a_function_runs_as_a_task_of_ecs_with_parameters_of_the_command_line_an
         run = scheduled(cli, "--param", f"out={code / 'second'}")
         assert ended(cli, run)["state"] == "COMPLETED"
         assert (code / "second").read_text() == "31.01.2026 11 of etl"
+
+
+def test_the_example_of_a_function_is_written_and_runs(cli, tmp_path):
+    answer = cli.ok("init", "--python", "--output", str(tmp_path / "first"))
+    assert [path.rpartition("/")[2] for path in answer["files"]] == [".dockerignore", "Dockerfile", "etl.py"]
+    assert cli("init", "--python", "--output", str(tmp_path / "first")).exit_code == 0, "they have not changed"
+    (tmp_path / "first" / "etl.py").write_text("changed")
+    assert "exists" in cli("init", "--python", "--output", str(tmp_path / "first")).errors[0]
+    cli.ok("init", "--python", "--output", str(tmp_path / "first"), "--force")
+    environment = {**os.environ, "DISPATCHER_PARAMETERS": '{"day": "2026-01-31", "limit": 1}'}
+    image = (tmp_path / "first" / "Dockerfile").read_text().splitlines()
+    command = json.loads(image[-1].removeprefix("CMD "))
+    job = subprocess.run(
+        [sys.executable, *command[1:]], cwd=tmp_path / "first", env=environment, capture_output=True, text=True, check=False
+    )
+    assert (job.returncode, job.stdout) == (0, "row 1 of 1 of Saturday, 31 January 2026\n")
+    assert f"push-dispatcher=={__version__}" in image[2]
+    said = cli("init", "--python", "--type", "process")
+    assert (said.exit_code, "--python for a function" in said.errors[-1]) == (2, True)

@@ -193,7 +193,10 @@ def test_init_asks_for_a_configuration_or_a_root_module(cli):
     for words in (("init",), ("init", "--type", "ecs:push", "--infrastructure", "aws")):
         refused = cli(*words)
         assert refused.exit_code == 2
-        assert "Give --type for a configuration, or --infrastructure for a Terraform root module." in " ".join(refused.errors)
+        assert (
+            "Give --type for a configuration, --infrastructure for a Terraform root module, or --python for a function."
+            in " ".join(refused.errors)
+        )
 
 
 def test_init_writes_the_service_of_the_serverless_framework_without_a_clone(cli, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -90,7 +91,7 @@ deployments:
 
 @click.command(
     cls=Command,
-    example="dispatcher init --type ecs:push\ndispatcher init --type process -f dev.yaml\ndispatcher init --infrastructure aws",
+    example="dispatcher init --type ecs:push\ndispatcher init --infrastructure aws\ndispatcher init --python",
 )
 @click.option("-t", "--type", "pool_type", metavar="TYPE", help="The provider: process, ecs:push, cloud-run-v2:push, ...")
 @click.option(
@@ -100,18 +101,30 @@ deployments:
     help="Write a Terraform root module instead, with a first pool in that cloud and its dispatcher; or serverless.yml.",
 )
 @click.option(
-    "-o", "--output", type=A_DIRECTORY, metavar="DIR", default="infrastructure", show_default=True, help="Where to write that."
+    "--python",
+    "is_python",
+    is_flag=True,
+    help="Write a Python function instead, with the Dockerfile of its image.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=A_DIRECTORY,
+    metavar="DIR",
+    help="Where to write that: by default infrastructure; for --python, etl.",
 )
 @click.option("-f", "--file", "target", metavar="FILE", default="dispatcher.yaml", show_default=True, help="Where to write it.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
-def init(pool_type: str | None, cloud: str | None, output: Path, target: str, *, force: bool) -> Answer:
+def init(pool_type: str | None, cloud: str | None, output: Path | None, target: str, *, is_python: bool, force: bool) -> Answer:
     """Write a commented first configuration for a provider, and its JSON Schema beside it."""
-    if (pool_type is None) == (cloud is None):
-        raise click.UsageError("Give --type for a configuration, or --infrastructure for a Terraform root module.")
-    if cloud == "serverless":
-        return _serverless(output, force=force)
+    if [pool_type is not None, cloud is not None, is_python].count(True) != 1:
+        words = "Give --type for a configuration, --infrastructure for a Terraform root module, or --python for a function."
+        raise click.UsageError(words)
+    if is_python:
+        return _python(output or Path("etl"), force=force)
     if cloud is not None:
-        return _infrastructure(cloud, output, force=force)
+        write = _serverless if cloud == "serverless" else partial(_infrastructure, cloud)
+        return write(output or Path("infrastructure"), force=force)
     files = configuration_file.write_new(Path(target), starter(str(pool_type), target), force=force)
     text = f"Wrote {' and '.join(files)}.\nTry: dispatcher plan -f {target}"
     return Answer(data={"files": files, "type": pool_type}, text=text)
@@ -130,6 +143,13 @@ def _serverless(directory: Path, *, force: bool) -> Answer:
     from dispatcher.cli import serverless  # noqa: PLC0415 - likewise
 
     return _written(serverless.service(), directory, {}, force=force)
+
+
+def _python(directory: Path, *, force: bool) -> Answer:
+    """Write an example of a function, likewise."""
+    from dispatcher.cli import python_example  # noqa: PLC0415 - likewise
+
+    return _written(python_example.example(), directory, {}, force=force)
 
 
 def _written(module: RootModule, directory: Path, data: Mapping[str, Any], *, force: bool) -> Answer:
