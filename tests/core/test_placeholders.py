@@ -5,7 +5,7 @@ import re
 import pytest
 
 from dispatcher.core import placeholders
-from dispatcher.core.placeholders import MAX_DEPTH, fill, joined, nests_too_deep, plain_copy
+from dispatcher.core.placeholders import MAX_DEPTH, MISSING, fill, joined, nests_too_deep, plain_copy, replaced
 from dispatcher.errors import RenderError
 
 
@@ -71,3 +71,31 @@ def test_short_texts_are_read_once_and_long_ones_are_not_kept():
 @pytest.mark.parametrize(("path", "step", "place"), [("", "a", "a"), ("a", "b", "a.b"), ("", 0, "[0]"), ("a", 12, "a[12]")])
 def test_a_place_is_named_by_dots_and_indices(path, step, place):
     assert joined(path, step) == place
+
+
+VALUES = {"a": 1, "b": "two", "c": [1, "x"], "d": {"k": None}, "e": None, "f": "{{ a }}", "x.y[0]": True}
+
+
+@pytest.mark.parametrize(
+    ("value", "outcome"),
+    [
+        ("{{ a }}", 1),
+        ("{{b}}", "two"),
+        ("{{ c }}", [1, "x"]),
+        ("{{ e }}", None),
+        ("{{ x.y[0] }}", True),
+        ("{{ none }}", "{{ none }}"),
+        ("{{none}}", "{{none}}"),
+        ("{{ f }}", "{{ a }}"),
+        ("-{{ a }}-{{b}}-", "-1-two-"),
+        (" {{ a }}", " 1"),
+        ("{{ c }}{{ d }}", '[1, "x"]{"k": null}'),
+        ("{{ e }}!{{ x.y[0] }}", "null!true"),
+        ("{{ a }}{{none}}", "1{{none}}"),
+        ("{{ f }}.", "{{ a }}."),
+        ("no { a } and {{ a b }}", "no { a } and {{ a b }}"),
+        ({"{{ a }}": ["{{ a }}", {"k": "{{ b }}"}], "n": 5, "o": None}, {"{{ a }}": [1, {"k": "two"}], "n": 5, "o": None}),
+    ],
+)
+def test_a_placeholder_is_replaced_by_what_its_name_stands_for_or_stays_as_it_is_written(value, outcome):
+    assert replaced(value, lambda name: VALUES.get(name, MISSING)) == outcome
