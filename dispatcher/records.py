@@ -11,13 +11,16 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from dispatcher.models import Deployment, PinnedJob, PoolHold, Run, RunState, WorkPool
+from dispatcher.models import Deployment, LogEntry, PinnedJob, PoolHold, Run, RunState, WorkPool
 
 PAGE = 500
 """The most runs in one page of `Store.every_run`."""
 
 LOOKED_AT = 100_000
 """The most ended runs that `Store.ended` looks at in a store without an index of ends: the newest by creation."""
+
+FORGOTTEN_AT_ONCE = 20
+"""The most entries of the log that are deleted when one is added: those whose `kept_until` has passed, longest ago first."""
 
 MATERIALISED_AT_ONCE = 24
 """The most runs in one `Materialisation`: every store carries it out in one transaction."""
@@ -253,6 +256,36 @@ class RunFilter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogFilter:
+    """Which entries of the log to list; None leaves a field out. Latest `changed_at` first, then id."""
+
+    actor: str | None = None
+    noun: str | None = None
+    name: str | None = None
+    since: datetime | None = None
+    """Made at this time or later."""
+    until: datetime | None = None
+    """Made before this time."""
+    after: Cursor | None = None
+    """Listed after this position: the `changed_at` and the id of an entry."""
+
+    def matches(self, entry: LogEntry) -> bool:
+        """Whether the entry is listed."""
+        return (
+            self.actor in (None, entry.actor)
+            and self.noun in (None, entry.noun)
+            and self.name in (None, entry.name)
+            and (self.since is None or entry.changed_at >= self.since)
+            and (self.until is None or entry.changed_at < self.until)
+            and (self.after is None or self._is_after(entry, *self.after))
+        )
+
+    @staticmethod
+    def _is_after(entry: LogEntry, changed_at: datetime, entry_id: UUID) -> bool:
+        return entry.changed_at < changed_at or (entry.changed_at == changed_at and entry.id > entry_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reconfiguration:
     """A change of many pools and deployments at once, and the versions on which it is based."""
 
@@ -269,3 +302,5 @@ class Reconfiguration:
     pools_gone: tuple[str, ...] = ()
     """The pools to delete, with their queues, deployments and ended runs."""
     deployments_gone: tuple[str, ...] = ()
+    entries: tuple[LogEntry, ...] = ()
+    """The entries of the log that are written with the change: at most one for each pool and deployment."""

@@ -37,11 +37,12 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from dispatcher.models import Deployment, PoolHold, Run, WorkPool
+from dispatcher.models import Deployment, LogEntry, PoolHold, Run, WorkPool
 from dispatcher.records import (
     ChangeHolds,
     Claims,
     Decide,
+    LogFilter,
     Materialisation,
     Move,
     Notified,
@@ -93,9 +94,10 @@ class SharedStore(Protocol):
         """How many SCHEDULED runs of the pool wait in the lane and are due, held back or not."""
         ...
 
-    def move(self, moves: Sequence[Move]) -> frozenset[UUID]:
+    def move(self, moves: Sequence[Move], *, entry: LogEntry | None = None) -> frozenset[UUID]:
         """Apply each move whose run still has the state and the fence that the move names; returns the ids of the moved runs.
 
+        If any run moves, the entry is written with it, and the number of moved runs is added to its `runs`.
         Moves are independent of each other. A move that `ALLOWED_MOVES` forbids raises `ValueError` before anything is written.
         """
         ...
@@ -203,9 +205,18 @@ class TickStore(SharedStore, Protocol):
 
 
 class PeopleStore(SharedStore, Protocol):
-    """What people and their client need. The cost of its reads may depend on the number of runs that they search."""
+    """What people and their client need. The cost of its reads may depend on the number of runs that they search.
 
-    def save_pool(self, pool: WorkPool, *, expected_version: int | None) -> WorkPool:
+    A verb that takes an `entry` of the log writes it in the transaction of the change, and not at all if it changes nothing. An
+    entry whose id exists is not written again: only its `runs` rise. Whoever adds an entry deletes up to `FORGOTTEN_AT_ONCE`
+    entries whose `kept_until` is before its `changed_at`; a store may also delete those by itself.
+    """
+
+    def log(self, where: LogFilter, *, limit: int) -> Sequence[LogEntry]:
+        """A page of the log of changes, latest first."""
+        ...
+
+    def save_pool(self, pool: WorkPool, *, expected_version: int | None, entry: LogEntry | None = None) -> WorkPool:
         """Create (`expected_version=None`) or replace a pool and its queues in one step; the answer has the new version.
 
         What ticks write (`holds`, `last_tick_at`) is left as it is.
@@ -214,14 +225,16 @@ class PeopleStore(SharedStore, Protocol):
         """
         ...
 
-    def delete_pool(self, name: str, *, expected_version: int) -> None:
+    def delete_pool(self, name: str, *, expected_version: int, entry: LogEntry | None = None) -> None:
         """Delete a pool, its deployments and its ended runs.
 
         Raises `NotFound`, or `Conflict` (another version, or a run that has not ended).
         """
         ...
 
-    def save_deployment(self, deployment: Deployment, *, expected_version: int | None, now: datetime) -> Deployment:
+    def save_deployment(
+        self, deployment: Deployment, *, expected_version: int | None, now: datetime, entry: LogEntry | None = None
+    ) -> Deployment:
         """Create or replace; the answer has the new version.
 
         What ticks write (`windows_until`, `windows_at`) is kept for unchanged schedules and begins at `now` for the others
@@ -233,7 +246,7 @@ class PeopleStore(SharedStore, Protocol):
         """
         ...
 
-    def delete_deployment(self, name: str) -> None:
+    def delete_deployment(self, name: str, *, entry: LogEntry | None = None) -> None:
         """Delete a deployment and its schedules' future runs that were never claimed; other runs stay. Raises `NotFound`."""
         ...
 
@@ -251,19 +264,22 @@ class PeopleStore(SharedStore, Protocol):
         """
         ...
 
-    def add_runs(self, runs: Sequence[Run]) -> frozenset[UUID]:
+    def add_runs(self, runs: Sequence[Run], *, entry: LogEntry | None = None) -> frozenset[UUID]:
         """Add new runs (all SCHEDULED), except those whose ids exist. Returns the ids of the added runs.
+
+        If any run is added, the entry is written with it, and the number of added runs is added to its `runs`.
 
         All or nothing: raises `NotFound` when a pool or queue does not exist (checked in the same transaction).
         """
         ...
 
-    def requeue(self, requeues: Sequence[Requeue]) -> frozenset[UUID]:
+    def requeue(self, requeues: Sequence[Requeue], *, entry: LogEntry | None = None) -> frozenset[UUID]:
         """Change where waiting runs stand: each run that is SCHEDULED with the fence that its `Requeue` names gets `fence + 1`,
         the queue and the other changes. Returns the ids of the changed runs.
 
         A run that was claimed or changed since it was read stays as it is, and a claim that read it before does not get it.
         From then on it is people's: it is no longer withdrawn with its schedule. Requeues are independent of each other.
+        If any run changes, the entry is written with it, and the number of changed runs is added to its `runs`.
 
         Raises `NotFound` when a pool or queue does not exist (checked in the same transaction: nothing is changed), and
         `ValueError` for a change of another field. A store whose transactions are bounded may take several; then a queue that
@@ -298,10 +314,19 @@ class MovingStore(SharedStore, Protocol):
         """
         ...
 
+    def log(self, where: LogFilter, *, limit: int) -> Sequence[LogEntry]:
+        """See `PeopleStore.log`."""
+        ...
+
     def restore(
-        self, *, pools: Sequence[WorkPool] = (), deployments: Sequence[Deployment] = (), runs: Sequence[Run] = ()
+        self,
+        *,
+        pools: Sequence[WorkPool] = (),
+        deployments: Sequence[Deployment] = (),
+        runs: Sequence[Run] = (),
+        entries: Sequence[LogEntry] = (),
     ) -> None:
-        """Write the contents of another store unchanged: versions, states, and what ticks have written.
+        """Write the contents of another store unchanged: versions, states, what ticks have written, and the log.
 
         Existing names and ids are skipped, so that an interrupted copy can be repeated. Pools must be written before their
         deployments and runs: raises `NotFound` for a deployment or a run of a pool that does not exist. Not for a store that

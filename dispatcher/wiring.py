@@ -92,7 +92,8 @@ class Wiring:
         """The same with ports of its own, as `warn`, or a store; imported on use, because a tick needs no validation."""
         from dispatcher.client import Dispatcher  # noqa: PLC0415 - a tick must not load validation
 
-        own = {"heartbeat": self.settings.heartbeat, "wake": from_setting(self.settings.wake)}
+        settings = self.settings
+        own = {"heartbeat": settings.heartbeat, "wake": from_setting(settings.wake), "history": settings.history}
         return Dispatcher(store or self.store, clock=self.dispatch.clock, **{**own, **ports})
 
     def send_telemetry(self, seconds_left: float = math.inf) -> None:

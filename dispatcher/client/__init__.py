@@ -13,7 +13,7 @@ a warning: `Dispatcher(store, warn=print)`.
 
 import os
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 from dispatcher.client.arguments import UNSET, default_base_job_template
 from dispatcher.client.checks import calendar_days, configuration_schema, length_of_time, read_retry, recurrence_fields
@@ -39,7 +39,12 @@ class Dispatcher(Functions):
         Raises `SettingsError` for a setting that is wrong, `StoreError` where the store cannot be opened.
         """
         settings = Settings.from_environment(os.environ if environment is None else environment)
-        return cls(open_store(settings.store), heartbeat=settings.heartbeat, warn=warn, wake=from_setting(settings.wake))
+        ports: dict[str, Any] = {
+            "heartbeat": settings.heartbeat,
+            "wake": from_setting(settings.wake),
+            "history": settings.history,
+        }
+        return cls(open_store(settings.store), warn=warn, **ports)
 
 
 __all__ = [

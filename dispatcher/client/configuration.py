@@ -103,7 +103,8 @@ class Configurations(Runs):
             words = f"the stored configuration has the hash {plan.hash}, not {expect}: plan again, and look at the difference"
             raise Conflict(words)
         if plan.changes:
-            self.store.reconfigure(_reconfiguration(plan, self.clock.now()))
+            change, note = _reconfiguration(plan, self.clock.now()), f"apply {plan.hash_after}"
+            self.recorder.reconfigure(change, plan.stored, plan.target, plan.changes, note)
             self.start_tick(with_room(plan.stored.pools, plan.target.pools))
         return plan
 

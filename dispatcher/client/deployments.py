@@ -121,7 +121,7 @@ class Deployments(WorkPools):
             where, now = RunFilter(deployment=name, states=WAITING), self.clock.now()
             gone = saving(deployment, changed, now).withdrawn
             self._check_waiting(where, owner, {name: changed}, goes=lambda run: is_withdrawn(run, gone, now))
-        saved = self.store.save_deployment(changed, expected_version=deployment.version, now=self.clock.now())
+        saved = self.recorder.save_deployment(changed, deployment, owner, self.clock.now())
         if pool is not UNSET:
             take_along(self.store, deployment, saved, owner, self.clock.now())
         return saved
@@ -135,14 +135,16 @@ class Deployments(WorkPools):
         if self.store.deployment(text(new_name, "name")) is not None:
             raise AlreadyExists(f"name: deployment {new_name!r} already exists; choose another")
         changed, owner = self._checked_deployment(replace(deployment, name=new_name, version=0))
-        self.store.reconfigure(
+        self.recorder.rename_deployment(
             Reconfiguration(
                 pools_read={pool.name: pool.version for pool in self.store.pools()},
                 deployments_read={other.name: other.version for other in self.store.deployments()},
                 now=now,
                 deployments=(changed,),
                 deployments_gone=(name,),
-            )
+            ),
+            name,
+            new_name,
         )
         saved = self.deployment(new_name)
         take_along(self.store, deployment, saved, owner, now)
@@ -171,12 +173,11 @@ class Deployments(WorkPools):
 
         Its other runs stay. One that waits crashes when it is claimed.
         """
-        self.deployment(name)
-        self.store.delete_deployment(name)
+        self.recorder.delete_deployment(self.deployment(name))
 
-    def _save_deployment(self, deployment: Deployment, version: int | None) -> Deployment:
-        checked, _ = self._checked_deployment(deployment)
-        return self.store.save_deployment(checked, expected_version=version, now=self.clock.now())
+    def _save_deployment(self, deployment: Deployment, before: Deployment | None) -> Deployment:
+        checked, owner = self._checked_deployment(deployment)
+        return self.recorder.save_deployment(checked, before, owner, self.clock.now())
 
     def _checked_deployment(self, deployment: Deployment) -> tuple[Deployment, WorkPool]:
         """The checked deployment, ready to be saved, and its pool. Raises `NotFound` or `InvalidInput`."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from heapq import merge
 from itertools import islice
-from typing import Any, Self
+from typing import Any
 
 from dispatcher.client.arguments import (
     UNSET,
@@ -28,12 +27,11 @@ from dispatcher.client.checks import (
     coerced_variables,
     validate,
 )
+from dispatcher.client.connected import Connected
 from dispatcher.client.deployment_checks import check_schedules, check_variables
-from dispatcher.client.jobs import Check, Jobs, Warn, log_warning
 from dispatcher.client.mirrors import CONFIGURED, check_own
 from dispatcher.client.parameters import check_deployment_parameters, check_run_parameters
 from dispatcher.client.versions import check_version
-from dispatcher.clock import Clock, SystemClock
 from dispatcher.core.queues import holder, insert, last_priority, next_free, without
 from dispatcher.core.room import gives_room
 from dispatcher.core.templates import with_defaults
@@ -41,9 +39,6 @@ from dispatcher.core.windows import runs_to_come
 from dispatcher.errors import AlreadyExists, Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Hook, Run, RunState, Share, Status, WorkPool, WorkQueue
 from dispatcher.records import QueueCount, RunFilter, Snapshot
-from dispatcher.store import PeopleStore
-from dispatcher.waking import NotWoken, Wake, nobody
-from providers import registry
 
 MAX_RECHECKED = 10_000
 """Waiting runs that a changed template is checked against; later ones are checked when they are rendered."""
@@ -72,39 +67,8 @@ class Upcoming:
     """False for a window that is not a run yet. It is shown as the run that it will be, with the same id."""
 
 
-class WorkPools:
+class WorkPools(Connected):
     """What people do with work pools and queues."""
-
-    def __init__(
-        self,
-        store: PeopleStore,
-        *,
-        clock: Clock | None = None,
-        heartbeat: timedelta = timedelta(seconds=180),
-        warn: Warn = log_warning,
-        check: Check = registry.check,
-        wake: Wake = nobody,
-    ) -> None:
-        """`warn` is called with one line for each accepted value without effect; `check` is a provider's check of a job.
-
-        `wake` starts a tick of the pools to which a call of this client has given work or room.
-        """
-        self.store = store
-        self.clock = clock or SystemClock()
-        self.heartbeat = heartbeat
-        self.jobs = Jobs(check, warn)
-        self._wake, self._warn = wake, warn
-        self.pool_version: int | None = None
-        self.deployment_version: int | None = None
-
-    def only_at(self, *, pool: int | None = None, deployment: int | None = None) -> Self:
-        """The same client, for one change of a pool or a deployment that is made only to this version of it.
-
-        Reading the pool or deployment raises `VersionChanged` when it has another version by now.
-        """
-        client = copy(self)
-        client.pool_version, client.deployment_version = pool, deployment
-        return client
 
     # Work pools
 
@@ -149,7 +113,7 @@ class WorkPools:
         validate(pool)
         self.jobs.check_pool(pool)
         self.jobs.warn_of_defaults(template, job_variables)
-        return self.store.save_pool(pool, expected_version=None)
+        return self.recorder.save_pool(pool, None)
 
     def update_work_pool(
         self,
@@ -250,7 +214,7 @@ class WorkPools:
         """Delete a pool, its queues, deployments and ended runs. Raises `NotFound`, or `Conflict` if a run has not ended."""
         pool = self.work_pool(name)
         check_own(pool, CONFIGURED)
-        self.store.delete_pool(name, expected_version=pool.version)
+        self.recorder.delete_pool(pool)
 
     # Work queues
 
@@ -323,23 +287,16 @@ class WorkPools:
             words = f"{name!r} of {pool!r} is the queue of deployment {named_by[0]!r}"
             more = f" and {len(named_by) - 1} more" if len(named_by) > 1 else ""
             raise Conflict(f"work queue {words}{more}; give it another queue first (`dispatcher deployment update --queue`)")
-        return self._save_pool(replace(owner, queues=without(owner.queues, name)))
+        return self._save_pool(replace(owner, queues=without(owner.queues, name)), before=owner)
 
-    def _save_pool(self, pool: WorkPool, *, before: WorkPool | None = None) -> WorkPool:
+    def _save_pool(self, pool: WorkPool, *, before: WorkPool) -> WorkPool:
         """Check and save the pool. Start a tick of it when the change gives it room."""
         check_own(pool, CONFIGURED)
         validate(pool)
-        saved = self.store.save_pool(pool, expected_version=pool.version)
-        if before and gives_room(before, pool):
+        saved = self.recorder.save_pool(pool, before)
+        if gives_room(before, pool):
             self.start_tick([pool.name])
         return saved
-
-    def start_tick(self, pools: Sequence[str]) -> None:
-        """Start a tick of these pools, if `DISPATCHER_WAKE` is set. A failure is a warning: the scheduled tick comes anyway."""
-        try:
-            self._wake(pools)
-        except NotWoken as problem:
-            self._warn(f"no tick was started (DISPATCHER_WAKE): {problem}; the next scheduled one does what is to do")
 
     def _save_queue(self, pool: WorkPool, queue: WorkQueue, *, shift: bool) -> WorkPool:
         validate(queue)

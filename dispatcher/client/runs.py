@@ -65,7 +65,7 @@ class Runs(Schedules):
             runs.append(self._new_run(batch, request if isinstance(request, RunRequest) else RunRequest(**request)))
         now = self.clock.now()
         check_waiting(self.store, runs, batch.deployment, now)
-        added = self.store.add_runs(runs)
+        added = self.recorder.add_runs(runs)
         self.start_tick([run.pool for run in runs if run.id in added and run.due_at <= now])
         made = {run.id: run for run in reversed(runs)}  # of two runs with the same key, the first
         return [made[run.id] if run.id in added else (self.store.get(run.id) or run) for run in runs]
@@ -124,7 +124,7 @@ class Runs(Schedules):
             if run.source_id is not None and not run.state.is_terminal:
                 check_own(self.store.pool(run.pool), RUN)
             move = cancelled(run, self.clock.now())
-            if move is None or self.store.move([move]):
+            if move is None or self.recorder.cancel(run, move):
                 return self.run(run.id)
 
     def move_run(self, reference: UUID | str, *, queue: str) -> Run:
@@ -170,7 +170,8 @@ class Runs(Schedules):
         draft = self._new_run(batch, request)
         new = replace(draft, id=retry_id(old), tags=old.tags, scheduled_at=old.scheduled_at)
         check_waiting(self.store, [new], batch.deployment, self.clock.now())
-        self.store.add_runs([new])
+        field = {"path": "retry", "action": "create", "before": None, "after": str(new.id)}
+        self.recorder.add_runs([new], self.recorder.entry("retry", "run", str(old.id), fields=(field,), note=old.name))
         self.start_tick([new.pool])
         return self.run(new.id)
 
@@ -238,7 +239,7 @@ class Runs(Schedules):
             requeue = change(run)
             if requeue is None:
                 return run
-            if self.store.requeue([requeue]):
+            if self.recorder.requeue(run, requeue, _VERBS[verb]):
                 self.start_tick([run.pool])
                 return self.run(run.id)
 
@@ -287,6 +288,10 @@ def _passed_by(snapshot: Snapshot) -> Mapping[str, int]:
         )
         for queue in snapshot.pool.queues
     }
+
+
+_VERBS = {"moved": "move", "started now": "start now"}
+"""As the log calls what was done."""
 
 
 def _identity(pool: str, deployment: str | None, key: str) -> UUID:

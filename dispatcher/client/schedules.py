@@ -59,7 +59,7 @@ class Schedules(Deployments):
         somebody else changed the deployment meanwhile.
         """
         owner = self.deployment(deployment)
-        return self._save_deployment(_with(owner, slug, changes), owner.version)
+        return self._save_deployment(_with(owner, slug, changes), owner)
 
     def pause_schedule(self, deployment: str, slug: str) -> Deployment:
         """Pause a schedule and delete its future runs. Raises `NotFound`."""
@@ -102,7 +102,7 @@ class Schedules(Deployments):
             deployment = self.deployment(name)
             changed = change(deployment)
             try:
-                return deployment if changed == deployment else self._save_deployment(changed, deployment.version)
+                return deployment if changed == deployment else self._save_deployment(changed, deployment)
             except Conflict:
                 left -= 1
                 if not left:

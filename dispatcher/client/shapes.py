@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from dispatcher.client.configuration import Plan
 from dispatcher.client.pools import PoolView, Upcoming
-from dispatcher.core.changes import ABSENT, Change, FieldChange
+from dispatcher.core.changes import shape as change_shape
 from dispatcher.core.holds import is_whole
 from dispatcher.core.reasons import Explanation, Holder
 from dispatcher.core.run_shape import attempt_shape, run_shape
@@ -251,19 +251,6 @@ def plan(plan: Plan, *, applied: bool) -> Shape:
         "hash": plan.hash,
         "hash_after": plan.hash_after,
         "applied": applied,
-        "changes": [_change(change) for change in plan.changes],
+        "changes": [change_shape(change) for change in plan.changes],
         "unnamed": [{"noun": noun, "name": name} for noun, name in plan.unnamed],
     }
-
-
-def _change(change: Change) -> Shape:
-    fields = [
-        {"path": field.path, "action": field.action.value, "before": _shown(field, "before"), "after": _shown(field, "after")}
-        for field in change.fields
-    ]
-    return {"action": change.action.value, "noun": change.noun, "name": change.name, "fields": fields}
-
-
-def _shown(field: FieldChange, side: str) -> Any:
-    value = getattr(field, side)
-    return None if value is ABSENT else value

@@ -91,6 +91,15 @@ def changes(stored: Configuration, target: Configuration) -> tuple[Change, ...]:
     return tuple(change for change in compared if change)
 
 
+def shape(change: Change) -> dict[str, Any]:
+    """A change in JSON's values."""
+    fields = [
+        {"path": field.path, "action": field.action.value, "before": _shown(field.before), "after": _shown(field.after)}
+        for field in change.fields
+    ]
+    return {"action": change.action.value, "noun": change.noun, "name": change.name, "fields": fields}
+
+
 def digest(configuration: Configuration) -> str:
     """16 hex digits, the same for equal configurations. Fields that stores and ticks write do not count."""
     nouns = sorted((kind, name, plain(noun)) for (kind, name), noun in configuration.nouns.items())
@@ -127,6 +136,10 @@ def default_of(field: Field[Any]) -> Any:
     if field.default_factory is not MISSING:
         return field.default_factory()
     return ABSENT if field.default is MISSING else field.default
+
+
+def _shown(value: Any) -> Any:
+    return None if value is ABSENT else value
 
 
 def _order(key: tuple[str, str]) -> tuple[bool, str]:

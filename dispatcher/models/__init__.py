@@ -16,6 +16,7 @@ from dispatcher.models.deployments import (
     WhenRepeated,
     WhenSkipped,
 )
+from dispatcher.models.log import Actor, LogEntry
 from dispatcher.models.naming import DEFAULT_QUEUE, FORBIDDEN_IN_NAMES, MAX_INTEGER, Limit, Name, Priority, Weight, is_name
 from dispatcher.models.pools import HoldKind, Hook, Mirror, PoolHold, Share, WorkPool, WorkQueue
 from dispatcher.models.runs import (
@@ -40,12 +41,14 @@ __all__ = [
     "PINNED_BY_CREATION",
     "SLOT_STATES",
     "TERMINAL_STATES",
+    "Actor",
     "Attempt",
     "CatchUp",
     "Deployment",
     "HoldKind",
     "Hook",
     "Limit",
+    "LogEntry",
     "Mirror",
     "Name",
     "OnCollision",

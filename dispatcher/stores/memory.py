@@ -7,6 +7,7 @@ caller holds shares a mutable part with what is stored. Verbs look at every run:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -14,13 +15,14 @@ from uuid import UUID
 from dispatcher.core import transitions, windows
 from dispatcher.core.holds import position_of
 from dispatcher.errors import DispatcherError
-from dispatcher.models import Deployment, PoolHold, Run, RunState, WorkPool
+from dispatcher.models import Deployment, LogEntry, PoolHold, Run, RunState, WorkPool
 from dispatcher.records import (
     PAGE,
     ChangeHolds,
     Claim,
     Claims,
     Decide,
+    LogFilter,
     Materialisation,
     Move,
     Notified,
@@ -58,7 +60,7 @@ class MemoryStore(MemoryState):
         with self._lock:
             return apart(self._pools[name]) if name in self._pools else None
 
-    def save_pool(self, pool: WorkPool, *, expected_version: int | None) -> WorkPool:
+    def save_pool(self, pool: WorkPool, *, expected_version: int | None, entry: LogEntry | None = None) -> WorkPool:
         """See `Store.save_pool`."""
         with self._lock:
             ticked = self._before_saving(pool, expected_version)
@@ -70,9 +72,10 @@ class MemoryStore(MemoryState):
                 last_tick_at=ticked.last_tick_at,
             )
             self._pools[pool.name] = apart(saved)
+            self._note(entry)
             return apart(saved)
 
-    def delete_pool(self, name: str, *, expected_version: int) -> None:
+    def delete_pool(self, name: str, *, expected_version: int, entry: LogEntry | None = None) -> None:
         """See `Store.delete_pool`."""
         with self._lock:
             self._expected_pool(name, expected_version)
@@ -81,6 +84,7 @@ class MemoryStore(MemoryState):
             del self._pools[name]
             self._deployments = {key: owned for key, owned in self._deployments.items() if owned.pool != name}
             self._runs = {key: run for key, run in self._runs.items() if run.pool != name}
+            self._note(entry)
 
     def deployments(self, pool: str | None = None) -> Sequence[Deployment]:
         """See `Store.deployments`."""
@@ -92,7 +96,9 @@ class MemoryStore(MemoryState):
         with self._lock:
             return self._deployment(name)
 
-    def save_deployment(self, deployment: Deployment, *, expected_version: int | None, now: datetime) -> Deployment:
+    def save_deployment(
+        self, deployment: Deployment, *, expected_version: int | None, now: datetime, entry: LogEntry | None = None
+    ) -> Deployment:
         """See `Store.save_deployment`."""
         with self._lock:
             stored = self._deployments.get(deployment.name)
@@ -108,15 +114,17 @@ class MemoryStore(MemoryState):
             if stored:
                 self._withdraw(stored, saving.withdrawn, now)
             self._deployments[deployment.name] = apart(saving.deployment)
+            self._note(entry)
             return apart(saving.deployment)
 
-    def delete_deployment(self, name: str) -> None:
+    def delete_deployment(self, name: str, *, entry: LogEntry | None = None) -> None:
         """See `Store.delete_deployment`."""
         with self._lock:
             stored = self._deployments.pop(name, None)
             if stored is None:
                 raise refusals.no_deployment(name)
             self._withdraw(stored, {schedule.slug for schedule in stored.schedules}, _LONG_AGO)
+            self._note(entry)
 
     def reconfigure(self, change: Reconfiguration) -> None:
         """See `Store.reconfigure`: verb by verb, and all taken back when one is refused."""
@@ -128,15 +136,22 @@ class MemoryStore(MemoryState):
                 self._pools, self._deployments, self._runs = before
                 raise
 
+    def log(self, where: LogFilter, *, limit: int) -> Sequence[LogEntry]:
+        """See `Store.log`."""
+        with self._lock:
+            by_id = sorted((entry for entry in self._log.values() if where.matches(entry)), key=lambda entry: entry.id)
+            return [deepcopy(entry) for entry in sorted(by_id, key=lambda entry: entry.changed_at, reverse=True)[:limit]]
+
     # Runs
 
-    def add_runs(self, runs: Sequence[Run]) -> frozenset[UUID]:
+    def add_runs(self, runs: Sequence[Run], *, entry: LogEntry | None = None) -> frozenset[UUID]:
         """See `Store.add_runs`."""
         with self._lock:
             for run in runs:
                 self._require_queue(run.pool, run.queue)
             added = {run.id: apart(run) for run in reversed(runs) if run.id not in self._runs}  # the first of two equal ids
             self._runs.update(added)
+            self._note_runs(entry, len(added))
             return frozenset(added)
 
     def get(self, run_id: UUID) -> Run | None:
@@ -151,13 +166,15 @@ class MemoryStore(MemoryState):
             newest_first = sorted(by_id, key=lambda run: run.created_at, reverse=True)
             return [apart(run) for run in newest_first[offset:][:limit]]
 
-    def requeue(self, requeues: Sequence[Requeue]) -> frozenset[UUID]:
+    def requeue(self, requeues: Sequence[Requeue], *, entry: LogEntry | None = None) -> frozenset[UUID]:
         """See `Store.requeue`."""
         transitions.check_requeues(requeues)
         with self._lock:
             for requeue in requeues:
                 self._require_queue(requeue.pool, requeue.queue)
-            return frozenset(requeue.run_id for requeue in requeues if self._requeue(requeue))
+            changed = frozenset(requeue.run_id for requeue in requeues if self._requeue(requeue))
+            self._note_runs(entry, len(changed))
+            return changed
 
     def ended(self, pool: str, since: datetime, *, limit: int) -> Sequence[Run]:
         """See `Store.ended`."""
@@ -231,11 +248,13 @@ class MemoryStore(MemoryState):
             round_from_start = sorted(live, key=lambda run: (start is not None and run.id < start, run.id))
             return [small(run) for run in round_from_start[:limit]]
 
-    def move(self, moves: Sequence[Move]) -> frozenset[UUID]:
+    def move(self, moves: Sequence[Move], *, entry: LogEntry | None = None) -> frozenset[UUID]:
         """See `Store.move`."""
         transitions.check(moves)
         with self._lock:
-            return frozenset(move.run_id for move in moves if self._apply(move))
+            moved = frozenset(move.run_id for move in moves if self._apply(move))
+            self._note_runs(entry, len(moved))
+            return moved
 
     def hold(self, pool: str, change: ChangeHolds) -> tuple[PoolHold, ...]:
         """See `Store.hold`."""
@@ -342,7 +361,12 @@ class MemoryStore(MemoryState):
             yield runs[first : first + PAGE]
 
     def restore(
-        self, *, pools: Sequence[WorkPool] = (), deployments: Sequence[Deployment] = (), runs: Sequence[Run] = ()
+        self,
+        *,
+        pools: Sequence[WorkPool] = (),
+        deployments: Sequence[Deployment] = (),
+        runs: Sequence[Run] = (),
+        entries: Sequence[LogEntry] = (),
     ) -> None:
         """See `Store.restore`."""
         with self._lock:
@@ -353,6 +377,7 @@ class MemoryStore(MemoryState):
             self._pools = {pool.name: apart(pool) for pool in pools} | self._pools
             self._deployments = {deployment.name: apart(deployment) for deployment in deployments} | self._deployments
             self._runs = {run.id: apart(run) for run in runs} | self._runs
+            self._log = {entry.id: deepcopy(entry) for entry in entries} | self._log
 
     def close(self) -> None:
         """See `Store.close`: nothing is open."""
@@ -373,6 +398,8 @@ class MemoryStore(MemoryState):
             self.save_deployment(deployment, expected_version=version, now=change.now)
         for name in change.pools_gone:
             self.delete_pool(name, expected_version=change.pools_read[name])
+        for entry in change.entries:
+            self._note(entry)
 
 
 def _versions(nouns: Mapping[str, WorkPool] | Mapping[str, Deployment]) -> Mapping[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
 from threading import RLock
@@ -12,8 +13,9 @@ from uuid import UUID
 
 from dispatcher.core import transitions
 from dispatcher.core.holds import position_of
-from dispatcher.models import Deployment, Run, RunState, WorkPool
+from dispatcher.models import Deployment, LogEntry, Run, RunState, WorkPool
 from dispatcher.records import (
+    FORGOTTEN_AT_ONCE,
     Move,
     Position,
     QueueCount,
@@ -32,6 +34,7 @@ class MemoryState:
         self._pools: dict[str, WorkPool] = {}
         self._deployments: dict[str, Deployment] = {}
         self._runs: dict[UUID, Run] = {}
+        self._log: dict[UUID, LogEntry] = {}
 
     def _expected_pool(self, name: str, version: int) -> WorkPool:
         if name not in self._pools:
@@ -66,6 +69,20 @@ class MemoryState:
             untouched = run.state is RunState.SCHEDULED and run.fence == 0 and run.scheduled_at > after
             if untouched and run.deployment == deployment.name and run.schedule in slugs:
                 del self._runs[run.id]
+
+    def _note_runs(self, entry: LogEntry | None, changed: int) -> None:
+        if changed:
+            self._note(entry, changed)
+
+    def _note(self, entry: LogEntry | None, runs: int = 0) -> None:
+        """Write an entry of the log, and forget some old ones; one that is there already only counts more runs."""
+        if entry is None:
+            return
+        over = [(old.kept_until, old.id) for old in self._log.values() if old.kept_until and old.kept_until < entry.changed_at]
+        for _, old in sorted(over)[:FORGOTTEN_AT_ONCE]:
+            del self._log[old]
+        noted = self._log.get(entry.id) or deepcopy(entry)
+        self._log[entry.id] = replace(noted, runs=noted.runs + runs)
 
     def _deployment(self, name: str) -> Deployment | None:
         return apart(self._deployments[name]) if name in self._deployments else None

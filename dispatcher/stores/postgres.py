@@ -35,6 +35,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from dispatcher.errors import StoreSchemaError
+from dispatcher.models import LogEntry
 from dispatcher.records import Claims, Decide, Move, Reconfiguration
 from dispatcher.stores import postgres_schema
 from dispatcher.stores.migration import Migration
@@ -138,9 +139,9 @@ class PostgresStore(SqlStore):
         """See `Store.reconfigure`."""
         _again(lambda: super(PostgresStore, self).reconfigure(change))
 
-    def move(self, moves: Sequence[Move]) -> frozenset[UUID]:
+    def move(self, moves: Sequence[Move], *, entry: LogEntry | None = None) -> frozenset[UUID]:
         """See `Store.move`."""
-        return _again(lambda: super(PostgresStore, self).move(moves))
+        return _again(lambda: super(PostgresStore, self).move(moves, entry=entry))
 
     def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
         """See `Store.claim`."""

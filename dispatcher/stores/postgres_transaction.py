@@ -43,15 +43,15 @@ class PostgresTransaction(Transaction):
         runs, deployments = self.together(("due_heads", parameters), ("deployments_of_heads", parameters))
         return runs.fetchall(), deployments.fetchall()
 
-    def change_runs(self, changes: Sequence[Change]) -> Sequence[bool]:
+    def change_runs(self, changes: Sequence[Change], *, ends: bool = True) -> Sequence[bool]:
         """See `Transaction.change_runs`. One statement for all that get values in the same columns."""
         ids = [stored_in(expected)["expected_id"] for _, expected in changes]
         if len(set(ids)) < len(ids):  # one twice, which its first change may leave otherwise
-            return super().change_runs(changes)
+            return super().change_runs(changes, ends=ends)
         alike: dict[tuple[str, ...], list[Change]] = {}
         for change in changes:
             alike.setdefault(tuple(sorted(change[0])), []).append(change)
-        cursors = self._run([self._changing(columns, group) for columns, group in sorted(alike.items())], ends=True)
+        cursors = self._run([self._changing(columns, group) for columns, group in sorted(alike.items())], ends=ends)
         changed = {row[0] for cursor in cursors for row in cursor.fetchall()}
         return [run_id in changed for run_id in ids]
 

@@ -19,6 +19,7 @@ from dispatcher.models import (
     Deployment,
     HoldKind,
     Hook,
+    LogEntry,
     Mirror,
     OnCollision,
     PinnedJob,
@@ -354,6 +355,23 @@ RUN = Table(
 )
 """A run, whole."""
 
+LOG_ENTRY = Table(
+    LogEntry,
+    {
+        "id": ID,
+        "changed_at": TIME,
+        "actor": TEXT,
+        "via": PLAIN,
+        "verb": PLAIN,
+        "noun": PLAIN,
+        "name": TEXT,
+        "fields": TAGS,
+        "note": TEXT,
+        "runs": PLAIN,
+        "kept_until": TIME,
+    },
+)
+
 COLUMNS: Mapping[str, str] = {
     "pool": POOL.columns,
     "pool_values": POOL.values,
@@ -364,5 +382,7 @@ COLUMNS: Mapping[str, str] = {
     "run": RUN.columns,
     "run_values": RUN.values,
     "small_run": SMALL_RUN.columns,
+    "log_entry": LOG_ENTRY.columns,
+    "log_entry_values": LOG_ENTRY.values,
 }
 """What the nouns in `sql/statements.sql` stand for."""

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from dispatcher.core import windows
-from dispatcher.models import Deployment, Run, RunState, WorkPool
+from dispatcher.models import Deployment, LogEntry, Run, RunState, WorkPool
 from dispatcher.records import Materialisation, Reconfiguration, Requeue
-from dispatcher.stores import refusals
+from dispatcher.stores import refusals, sql_log
 from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN
 from dispatcher.stores.transaction import Call, Row, Transaction
 
@@ -122,6 +122,8 @@ def reconfigure(transaction: Transaction, change: Reconfiguration) -> None:
         save_deployment(transaction, deployment, change.deployments_read.get(deployment.name), change.now)
     for name in change.pools_gone:
         delete_pool(transaction, name, change.pools_read[name])
+    for entry in change.entries:
+        sql_log.note(transaction, entry)
 
 
 def add(transaction: Transaction, runs: Iterable[Run]) -> frozenset[UUID]:
@@ -131,7 +133,7 @@ def add(transaction: Transaction, runs: Iterable[Run]) -> frozenset[UUID]:
     return frozenset(run.id for run, count in zip(ordered, added, strict=True) if count)
 
 
-def requeue(transaction: Transaction, requeues: Sequence[Requeue]) -> frozenset[UUID]:
+def requeue(transaction: Transaction, requeues: Sequence[Requeue], entry: LogEntry | None) -> frozenset[UUID]:
     """See `Store.requeue`."""
     keep_queues(transaction, [(change.pool, change.queue) for change in requeues])
     ordered = sorted(requeues, key=lambda change: change.run_id)
@@ -139,8 +141,10 @@ def requeue(transaction: Transaction, requeues: Sequence[Requeue]) -> frozenset[
         [
             (RUN.encode_fields(change.after), guard(change.run_id, change.pool, RunState.SCHEDULED, change.fence, None))
             for change in ordered
-        ]
+        ],
+        ends=entry is None,
     )
+    sql_log.note_runs(transaction, entry, sum(changed))
     return frozenset(change.run_id for change, as_expected in zip(ordered, changed, strict=True) if as_expected)
 
 

@@ -19,13 +19,14 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.core import transitions
-from dispatcher.models import Deployment, PoolHold, Run, RunState, WorkPool
+from dispatcher.models import Deployment, LogEntry, PoolHold, Run, RunState, WorkPool
 from dispatcher.records import (
     PAGE,
     ChangeHolds,
     Claim,
     Claims,
     Decide,
+    LogFilter,
     Materialisation,
     Move,
     Notified,
@@ -36,7 +37,7 @@ from dispatcher.records import (
     Seen,
     Snapshot,
 )
-from dispatcher.stores import refusals
+from dispatcher.stores import refusals, sql_log
 from dispatcher.stores import sql_configuration as configuration
 from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN, microseconds
 from dispatcher.stores.sql_configuration import deployment_in, pool_calls, pool_in, pool_of, required
@@ -71,16 +72,18 @@ class SqlStore(ABC):
         """See `Store.pool`."""
         return pool_of(*self._read(*pool_calls(name)))
 
-    def save_pool(self, pool: WorkPool, *, expected_version: int | None) -> WorkPool:
+    def save_pool(self, pool: WorkPool, *, expected_version: int | None, entry: LogEntry | None = None) -> WorkPool:
         """See `Store.save_pool`."""
         with self._writing() as transaction:
             configuration.save_pool(transaction, pool, expected_version)
+            sql_log.note(transaction, entry)
             return required(pool_in(transaction, pool.name))
 
-    def delete_pool(self, name: str, *, expected_version: int) -> None:
+    def delete_pool(self, name: str, *, expected_version: int, entry: LogEntry | None = None) -> None:
         """See `Store.delete_pool`."""
         with self._writing() as transaction:
             configuration.delete_pool(transaction, name, expected_version)
+            sql_log.note(transaction, entry)
 
     def deployments(self, pool: str | None = None) -> Sequence[Deployment]:
         """See `Store.deployments`."""
@@ -92,16 +95,20 @@ class SqlStore(ABC):
         [rows] = self._read(("deployment", {"name": name}))
         return DEPLOYMENT.decode(rows[0]) if rows else None
 
-    def save_deployment(self, deployment: Deployment, *, expected_version: int | None, now: datetime) -> Deployment:
+    def save_deployment(
+        self, deployment: Deployment, *, expected_version: int | None, now: datetime, entry: LogEntry | None = None
+    ) -> Deployment:
         """See `Store.save_deployment`."""
         with self._writing() as transaction:
             configuration.save_deployment(transaction, deployment, expected_version, now)
+            sql_log.note(transaction, entry)
             return required(deployment_in(transaction, deployment.name))
 
-    def delete_deployment(self, name: str) -> None:
+    def delete_deployment(self, name: str, *, entry: LogEntry | None = None) -> None:
         """See `Store.delete_deployment`."""
         with self._writing() as transaction:
             configuration.delete_deployment(transaction, name)
+            sql_log.note(transaction, entry)
 
     def reconfigure(self, change: Reconfiguration) -> None:
         """See `Store.reconfigure`."""
@@ -110,21 +117,28 @@ class SqlStore(ABC):
 
     # Runs
 
-    def add_runs(self, runs: Sequence[Run]) -> frozenset[UUID]:
+    def log(self, where: LogFilter, *, limit: int) -> Sequence[LogEntry]:
+        """See `Store.log`."""
+        with self._reading() as transaction:
+            return sql_log.entries(transaction, where, limit)
+
+    def add_runs(self, runs: Sequence[Run], *, entry: LogEntry | None = None) -> frozenset[UUID]:
         """See `Store.add_runs`."""
         if not runs:
             return frozenset()
         with self._writing() as transaction:
             configuration.keep_queues(transaction, [(run.pool, run.queue) for run in runs])
-            return configuration.add(transaction, runs)
+            added = configuration.add(transaction, runs)
+            sql_log.note_runs(transaction, entry, len(added))
+            return added
 
-    def requeue(self, requeues: Sequence[Requeue]) -> frozenset[UUID]:
+    def requeue(self, requeues: Sequence[Requeue], *, entry: LogEntry | None = None) -> frozenset[UUID]:
         """See `Store.requeue`."""
         transitions.check_requeues(requeues)
         if not requeues:
             return frozenset()
         with self._writing() as transaction:
-            return configuration.requeue(transaction, requeues)
+            return configuration.requeue(transaction, requeues, entry)
 
     def get(self, run_id: UUID) -> Run | None:
         """See `Store.get`."""
@@ -198,13 +212,15 @@ class SqlStore(ABC):
         rows = [row for part in self._read(*calls) for row in part]
         return [SMALL_RUN.decode(row) for row in rows[: max(limit, 0)]]
 
-    def move(self, moves: Sequence[Move]) -> frozenset[UUID]:
+    def move(self, moves: Sequence[Move], *, entry: LogEntry | None = None) -> frozenset[UUID]:
         """See `Store.move`."""
         transitions.check(moves)
         if not moves:
             return frozenset()
         with self._writing() as transaction:
-            return _apply(transaction, sorted(moves, key=lambda move: move.run_id))
+            moved = _apply(transaction, sorted(moves, key=lambda move: move.run_id), ends=entry is None)
+            sql_log.note_runs(transaction, entry, len(moved))
+            return moved
 
     def hold(self, pool: str, change: ChangeHolds) -> tuple[PoolHold, ...]:
         """See `Store.hold`."""
@@ -309,7 +325,12 @@ class SqlStore(ABC):
             page = self._runs_from(page[-1].id, inclusive=False)
 
     def restore(
-        self, *, pools: Sequence[WorkPool] = (), deployments: Sequence[Deployment] = (), runs: Sequence[Run] = ()
+        self,
+        *,
+        pools: Sequence[WorkPool] = (),
+        deployments: Sequence[Deployment] = (),
+        runs: Sequence[Run] = (),
+        entries: Sequence[LogEntry] = (),
     ) -> None:
         """See `Store.restore`. In one transaction."""
         with self._writing() as transaction:
@@ -321,6 +342,7 @@ class SqlStore(ABC):
                     raise refusals.no_pool(owner)
             transaction.change_each("add_deployment", [DEPLOYMENT.encode(deployment) for deployment in deployments])
             transaction.change_each("add_run", [RUN.encode(run) for run in sorted(runs, key=lambda run: run.id)])
+            sql_log.restore(transaction, entries)
 
     @staticmethod
     def _are_few(transaction: Transaction, name: str) -> bool:
@@ -349,7 +371,7 @@ def _rows(transaction: Transaction, *calls: Call) -> Iterator[Sequence[Row]]:
     return (cursor.fetchall() for cursor in transaction.together(*calls))
 
 
-def _apply(transaction: Transaction, moves: Sequence[Move]) -> frozenset[UUID]:
+def _apply(transaction: Transaction, moves: Sequence[Move], *, ends: bool) -> frozenset[UUID]:
     changes = [
         (
             RUN.encode_fields({"state": move.to, **move.changes}),
@@ -357,7 +379,7 @@ def _apply(transaction: Transaction, moves: Sequence[Move]) -> frozenset[UUID]:
         )
         for move in moves
     ]
-    changed = transaction.change_runs(changes)
+    changed = transaction.change_runs(changes, ends=ends)
     return frozenset(move.run_id for move, as_expected in zip(moves, changed, strict=True) if as_expected)
 
 

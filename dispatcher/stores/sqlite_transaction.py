@@ -23,11 +23,11 @@ _EXPECTED = ("expected_id", "expected_pool", "expected_state", "expected_fence",
 class SqliteTransaction(Transaction):
     """Runs named statements on SQLite."""
 
-    def change_runs(self, changes: Sequence[Change]) -> Sequence[bool]:
+    def change_runs(self, changes: Sequence[Change], *, ends: bool = True) -> Sequence[bool]:
         """See `Transaction.change_runs`. A first statement asks which are as expected: one that changes several cannot say."""
         ids = [stored(expected["expected_id"]) for _, expected in changes]
         if len(set(ids)) < max(len(ids), 2):  # one alone; or one twice, which its first change may leave otherwise
-            return super().change_runs(changes)
+            return super().change_runs(changes, ends=ends)
         matching = {run_id for part in _parts(changes) for run_id in self._as_expected(part)}
         alike: dict[Sequence[str], list[list[Any]]] = {}
         for run_id, (values, _) in zip(ids, changes, strict=True):

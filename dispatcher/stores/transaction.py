@@ -88,8 +88,8 @@ class Transaction:
         """`change` for each of these parameters; the database may get them in one go."""
         return self._counts([(self._statements[name], values) for values in parameters])
 
-    def change_runs(self, changes: Sequence[Change]) -> Sequence[bool]:
-        """Change runs, one after the other; the answer says which of them were as expected. Nothing follows."""
+    def change_runs(self, changes: Sequence[Change], *, ends: bool = True) -> Sequence[bool]:  # noqa: ARG002 - as below
+        """Change runs, one after the other; the answer says which of them were as expected. `ends`: nothing follows."""
         statement = self._statements["change_run"]
         calls = [(_assigning(statement, tuple(values)), {**values, **expected}) for values, expected in changes]
         return [bool(count) for count in self._counts(calls)]

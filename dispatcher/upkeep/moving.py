@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from dispatcher.core.integrity import Integrity
 from dispatcher.errors import Conflict
+from dispatcher.records import PAGE, LogFilter
 from dispatcher.store import MovingStore, Store
 
 Progress = Callable[[int], None]
@@ -22,10 +23,12 @@ class Moved:
     pools: int
     deployments: int
     runs: int
+    entries: int
+    """Of the log of changes."""
 
 
 def copy(source: MovingStore, target: MovingStore, *, resume: bool = False, progress: Progress = lambda _runs: None) -> Moved:
-    """Copy everything, as it is: versions, states, leases, and what ticks have written.
+    """Copy everything, as it is: versions, states, leases, what ticks have written, and the log of changes.
 
     `resume` continues an interrupted copy; without it, the target must be empty. Do not tick the source meanwhile, and do not
     tick both stores afterwards: both would submit. Raises `Conflict` for a target that is not empty, and when the source
@@ -39,9 +42,19 @@ def copy(source: MovingStore, target: MovingStore, *, resume: bool = False, prog
     for page in source.every_run():
         target.restore(runs=page)
         progress(runs := runs + len(page))
+    entries = _copy_log(source, target)
     if (source.pools(), source.deployments()) != (pools, deployments):
         raise Conflict("the source was changed or ticked while it was copied: stop its schedule, then copy into an empty store")
-    return Moved(pools=len(pools), deployments=len(deployments), runs=runs)
+    return Moved(pools=len(pools), deployments=len(deployments), runs=runs, entries=entries)
+
+
+def _copy_log(source: MovingStore, target: MovingStore) -> int:
+    """Copy the log, page by page. Returns the number of its entries."""
+    count, where = 0, LogFilter()
+    while page := source.log(where, limit=PAGE):
+        target.restore(entries=page)
+        count, where = count + len(page), LogFilter(after=(page[-1].changed_at, page[-1].id))
+    return count
 
 
 def check(store: Store, *, progress: Progress = lambda _runs: None) -> Iterator[str]:

@@ -246,4 +246,4 @@ def test_a_change_made_from_an_old_version_is_refused(dispatcher, pool):
     stale = dispatcher.work_pool("pool")
     dispatcher.update_work_pool("pool", paused=True)
     with refused(dispatcher, Conflict, "was changed in between"):
-        dispatcher._save_pool(stale)
+        dispatcher._save_pool(stale, before=stale)

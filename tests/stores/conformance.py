@@ -5,6 +5,7 @@ To have another store judged, add its factory to `tests.stores.factories`: this 
 
 from tests.stores.conformance_claims import Grants, Looks, Snapshots, Takeovers, WholeTicks
 from tests.stores.conformance_lanes import Expiry, Lanes
+from tests.stores.conformance_log import Log
 from tests.stores.conformance_moving import Moving
 from tests.stores.conformance_notifications import Notifications
 from tests.stores.conformance_pools import Deployments, Pools, QueuesAndDeletion
@@ -32,6 +33,7 @@ SUITE = (
     Takeovers,
     WholeTicks,
     Moving,
+    Log,
     Schedules,
     Attempts,
     Pruning,

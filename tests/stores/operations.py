@@ -13,8 +13,8 @@ from uuid import UUID
 from dispatcher.core.holds import added, freed
 from dispatcher.core.transitions import ALLOWED_MOVES
 from dispatcher.core.windows import WindowLimits, materialisation
-from dispatcher.models import TERMINAL_STATES, Attempt, CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule
-from dispatcher.records import Decide, Decision, Grant, Move, Reconfiguration, Requeue, RunFilter, Snapshot
+from dispatcher.models import TERMINAL_STATES, Attempt, CatchUp, Deployment, LogEntry, RetryPolicy, Run, RunState, Schedule
+from dispatcher.records import Decide, Decision, Grant, LogFilter, Move, Reconfiguration, Requeue, RunFilter, Snapshot
 from dispatcher.store import Store
 from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_hold, a_pool, a_queue, a_run
 from tests.stores.steps import JOB, LEASE, SUBMISSION
@@ -50,6 +50,8 @@ class World:
         """Runs as they once were: what a slow invocation still believes."""
         self.deployments_once: list[Deployment] = []
         """Likewise deployments."""
+        self.entries: list[LogEntry] = []
+        """The last entries of the log that were drawn."""
 
     def time(self) -> datetime:
         """A time around now; often one that others have too."""
@@ -57,6 +59,17 @@ class World:
 
     def an_id(self) -> UUID:
         return UUID(int=self.random.getrandbits(128))
+
+    def an_entry(self) -> LogEntry | None:
+        """An entry of the log for the next change; sometimes one that is there already, sometimes none."""
+        if self.random.random() < 0.4:
+            return None
+        name = self.random.choice([*POOLS, *NAMES])
+        fields = ({"action": "change", "path": "env.Ä", "before": None, "after": [1, "x"]},) * self.random.randrange(2)
+        who = {"actor": self.random.choice(["ada", "bob"]), "via": "cli", "verb": "change", "noun": "work pool"}
+        fresh = LogEntry(id=self.an_id(), changed_at=self.now, name=name, fields=fields, **who)
+        self.entries = [*self.entries[-4:], fresh]
+        return self.random.choice(self.entries) if self.random.random() < 0.2 else fresh
 
     def variables(self) -> dict[str, Any]:
         return self.random.choice([{}, {"env": {"B": "{{ x }}", "A": None}}, {"n": [1, 2.5, True, "ü"]}])
@@ -121,13 +134,15 @@ def save_pool(world: World) -> Call:
     ]
     pool = a_pool(name, random.choice([None, 0, 3]), queues, id=world.an_id(), paused=random.random() < 0.2, holds=(a_hold(),))
     version = world.version_of(world.oracle.pool(name))
-    return lambda store: store.save_pool(pool, expected_version=version)
+    entry = world.an_entry()
+    return lambda store: store.save_pool(pool, expected_version=version, entry=entry)
 
 
 def delete_pool(world: World) -> Call:
     name = world.pool()
     version = world.version_of(world.oracle.pool(name)) or 1
-    return lambda store: store.delete_pool(name, expected_version=version)
+    entry = world.an_entry()
+    return lambda store: store.delete_pool(name, expected_version=version, entry=entry)
 
 
 def pool(world: World) -> Call:
@@ -146,12 +161,13 @@ def pool_names(_world: World) -> Call:
 def save_deployment(world: World) -> Call:
     name, now = world.random.choice(NAMES), world.time()
     deployment, version = world.a_deployment_of(name, world.pool()), world.version_of(world.oracle.deployment(name))
-    return lambda store: store.save_deployment(deployment, expected_version=version, now=now)
+    entry = world.an_entry()
+    return lambda store: store.save_deployment(deployment, expected_version=version, now=now, entry=entry)
 
 
 def delete_deployment(world: World) -> Call:
-    name = world.random.choice(NAMES)
-    return lambda store: store.delete_deployment(name)
+    name, entry = world.random.choice(NAMES), world.an_entry()
+    return lambda store: store.delete_deployment(name, entry=entry)
 
 
 def deployment(world: World) -> Call:
@@ -211,7 +227,8 @@ def add_runs(world: World) -> Call:
         for _ in range(random.randrange(5))
     ]
     again = [replace(run, name="again") for run in (world.runs() or added)[:2] if random.random() < 0.2]
-    return lambda store: store.add_runs([*added, *again])
+    entry = world.an_entry()
+    return lambda store: store.add_runs([*added, *again], entry=entry)
 
 
 def get(world: World) -> Call:
@@ -239,6 +256,20 @@ def runs(world: World) -> Call:
 def ended(world: World) -> Call:
     name, since, limit = world.pool(), world.time(), world.random.randrange(4)
     return lambda store: store.ended(name, since, limit=limit)
+
+
+def log(world: World) -> Call:
+    random = world.random
+    where = LogFilter(
+        actor=random.choice([None, None, "ada"]),
+        noun=random.choice([None, None, "work pool"]),
+        name=random.choice([None, None, *POOLS]),
+        since=random.choice([None, None, world.time()]),
+        until=random.choice([None, None, world.time()]),
+        after=random.choice([None, *((entry.changed_at, entry.id) for entry in world.entries)]),
+    )
+    limit = random.choice([1, 3, 100])
+    return lambda store: store.log(where, limit=limit)
 
 
 def counts(world: World) -> Call:
@@ -272,13 +303,15 @@ def live(world: World) -> Call:
 
 def move(world: World) -> Call:
     moves = [_move(world, run) for run in world.some_runs(3)]
-    return lambda store: store.move(moves)
+    entry = world.an_entry()
+    return lambda store: store.move(moves, entry=entry)
 
 
 def requeue(world: World) -> Call:
     """Moves within a pool; sometimes into a queue that is not there."""
     changes = [_requeue(world, run) for run in world.some_runs(3)]
-    return lambda store: store.requeue(changes)
+    entry = world.an_entry()
+    return lambda store: store.requeue(changes, entry=entry)
 
 
 def hold(world: World) -> Call:
@@ -375,6 +408,7 @@ READS = (
     get,
     runs,
     ended,
+    log,
     counts,
     ahead,
     scheduled,

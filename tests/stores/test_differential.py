@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.records import RunFilter
+from dispatcher.records import LogFilter, RunFilter
 from dispatcher.store import Store
 from tests.builders import MINUTE
 from tests.stores.factories import FACTORIES
@@ -78,7 +78,13 @@ def _state(store: Store, *, everything: bool = False) -> tuple[Any, ...]:
     """All that is stored, and with `everything` also as the tick sees it."""
     pools = POOLS if everything else ()
     by_pool = [(store.live(pool, limit=1000), store.lingering(pool, limit=1000)) for pool in pools]
-    return store.pools(), store.deployments(), store.runs(RunFilter(), limit=10_000), by_pool
+    return (
+        store.pools(),
+        store.deployments(),
+        store.runs(RunFilter(), limit=10_000),
+        by_pool,
+        store.log(LogFilter(), limit=1000),
+    )
 
 
 def _count(tally: Tally, verb: str, outcome: tuple[str, Any], *, changed: bool, reads: bool) -> None:

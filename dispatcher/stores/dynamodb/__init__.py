@@ -20,6 +20,8 @@ The table (`definition.TABLE_DEFINITION`; `/` stands in no name, so it separates
                  LINGERS/<pool>       <ended_at>#<id>     ended, and still to be removed: likewise
                  NEWS/<pool>          <notify_at>#<id>    a notification of it is due then, whatever its state
     changed      CONFIGURATION        CONFIGURATION       `changed`: the transaction that last changed a pool or a deployment
+    log          LOG/<month>          <newest first>#<id> an entry of the log of changes, `more` of its transaction
+    months       LOG                  <month>             nothing: the log has entries of that month
     schema       SCHEMA               SCHEMA              the version of all this
     index        `listing`: runs by pool, newest first, with queue, deployment and state; for `runs`, and nothing else
 
@@ -81,6 +83,9 @@ What it costs, in write units (WRU: a transaction takes 2 for each kB of each it
 
 In a pool that has had deployments with a limit, a claim makes two more requests for each queue and each lane in which runs are
 due, and one that reads the entries of the pool's live runs (6 of them for one RRU). An entry of a run that expires takes 2 WRU.
+An entry of the log takes an item of 2 WRU for each kB in the transaction of its change, and every 49 runs that one piece of
+work moves or adds write it again; a page of the log takes 1 RRU for each 4 kB that it reads, what does not match included.
+
 A notification takes an entry of 2 WRU, and another 2 WRU when it was delivered or a late run is claimed.
 A run that is added, claimed, submitted, seen to run and seen to end costs some 30 WRU and 5 RRU: at $0.625 and $0.125 for a
 million, $20 for a million runs. Nothing in it depends on how many runs wait; runs that are held back (`not_before`) and come

@@ -10,10 +10,11 @@ from itertools import islice
 from typing import Any
 
 from dispatcher.core.windows import saving as saving_of
-from dispatcher.models import Deployment
+from dispatcher.models import Deployment, LogEntry
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys, windows
 from dispatcher.stores.dynamodb.items import Item, decode, deployment_in, encode, readable, text_in, typed
+from dispatcher.stores.dynamodb.log import Log, entries_of
 from dispatcher.stores.dynamodb.pools import changed
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import Action, Actions
@@ -67,8 +68,8 @@ class Piece:
 class Deployments:
     """Reads and changes deployments."""
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    def __init__(self, table: Table, log: Log) -> None:
+        self._table, self._log = table, log
 
     def all(self, pool: str | None) -> Sequence[Deployment]:
         """See `Store.deployments`."""
@@ -98,14 +99,15 @@ class Deployments:
             finish(self._table, item)
         return bool(pending)
 
-    def save(self, deployment: Deployment, expected_version: int | None, now: datetime) -> Deployment:
+    def save(self, deployment: Deployment, expected_version: int | None, now: datetime, entry: LogEntry | None) -> Deployment:
         """See `Store.save_deployment`."""
         for _ in self._table.rounds(f"deployment {deployment.name!r} was not saved"):
             stored = self.settled([deployment.name]).get(deployment.name)
             _expect(stored, deployment.name, expected_version)
             token = self._table.new_token()
             saved, piece = self.saving(deployment, expected_version, now, stored, token)
-            refused = self._table.transact({**piece.whole, **changed(token)}, token)
+            noting = self._log.actions(entries_of(entry))
+            refused = self._table.transact({**piece.whole, **changed(token), **noting}, token)
             if not refused:
                 self._withdraw(piece)
                 return saved
@@ -145,7 +147,7 @@ class Deployments:
         lanes: Actions = {keys.lanes(deployment.pool): ("Put", {"Item": {}})} if deployment.lane is not None else {}
         self._table.transact({keys.deployment(deployment.name): put, **written, **lanes}, token)
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, entry: LogEntry | None) -> None:
         """See `Store.delete_deployment`."""
         for _ in self._table.rounds(f"deployment {name!r} was not deleted"):
             stored = self.settled([name]).get(name)
@@ -153,7 +155,8 @@ class Deployments:
                 raise refusals.no_deployment(name)
             token = self._table.new_token()
             piece = self.leaving(name, stored, token)
-            if not self._table.transact({**piece.whole, **changed(token)}, token):
+            noting = self._log.actions(entries_of(entry))
+            if not self._table.transact({**piece.whole, **changed(token), **noting}, token):
                 self._withdraw(piece)
                 return
 

@@ -16,11 +16,16 @@ NAMES = "POOLS"
 DEPLOYMENTS = "DEPLOYMENTS"
 """The partition of the deployments, by their names."""
 
+MONTHS = "LOG"
+"""The partition with one small item for each month in which the log of changes has entries."""
+
 WINDOWS = "WINDOWS"
 """The sort key of the item that says when the deployments of a pool are due."""
 
 LANE = "lane/"
 """Before the name of a lane in the sort keys of waiting runs. Sorts after every time."""
+
+LEAST_ID = UUID(int=0)
 
 AFTER_GATES = "QUEUE0"
 """Sorts after the gates of a pool: 0 follows /."""
@@ -114,6 +119,21 @@ def lingering(pool: str) -> str:
 def notifications(pool: str) -> str:
     """The partition of the entries of runs with a notification to deliver."""
     return f"NEWS/{pool}"
+
+
+def month_of(time: datetime) -> str:
+    """The month of a time, in UTC, by which the log of changes is divided."""
+    return f"{time.astimezone(UTC):%Y-%m}"
+
+
+def log_of(month: str) -> str:
+    """The partition of the log's entries of a month."""
+    return f"LOG/{month}"
+
+
+def log(time: datetime, entry_id: UUID) -> Key:
+    """An entry of the log."""
+    return log_of(month_of(time)), newest_first(time, entry_id)
 
 
 def at(time: datetime | None, run_id: UUID | None = None) -> str:

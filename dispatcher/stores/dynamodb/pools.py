@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from dispatcher.errors import StoreError
-from dispatcher.models import PoolHold, WorkPool
+from dispatcher.models import LogEntry, PoolHold, WorkPool
 from dispatcher.records import ChangeHolds
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.clearing import clear, is_leaving
 from dispatcher.stores.dynamodb.items import USED, Item, pool_in, pool_item, readable, text_in, typed, used_in
 from dispatcher.stores.dynamodb.keys import Key
+from dispatcher.stores.dynamodb.log import Log, entries_of
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, Actions
 from dispatcher.stores.dynamodb.withdrawing import Withdrawal
@@ -40,8 +41,8 @@ class StoredPool:
 class Pools:
     """Reads and changes pools."""
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    def __init__(self, table: Table, log: Log) -> None:
+        self._table, self._log = table, log
 
     def names(self) -> Sequence[str]:
         """Every pool's name, in order."""
@@ -79,12 +80,12 @@ class Pools:
                 return after
         return ()
 
-    def save(self, pool: WorkPool, expected_version: int | None) -> WorkPool:
+    def save(self, pool: WorkPool, expected_version: int | None, entry: LogEntry | None) -> WorkPool:
         """See `Store.save_pool`."""
         for _ in self._table.rounds(f"work pool {pool.name!r} was not saved"):
             token = self._table.new_token()
             saved, actions = self.saving(pool, expected_version, token)
-            if not self._table.transact({**actions, **changed(token)}, token):
+            if not self._table.transact({**actions, **changed(token), **self._log.actions(entries_of(entry))}, token):
                 return saved
         raise AssertionError  # the rounds end by an error
 
@@ -110,7 +111,7 @@ class Pools:
         token = self._table.new_token()
         self._table.transact(_new(pool, ticked, token), token)
 
-    def delete(self, name: str, expected_version: int) -> None:
+    def delete(self, name: str, expected_version: int, entry: LogEntry | None) -> None:
         """See `Store.delete_pool`. The pool is gone at once; what belongs to it goes piece by piece, and never comes back."""
         for _ in self._table.rounds(f"work pool {name!r} was not deleted"):
             stored = self.read(name)
@@ -118,7 +119,7 @@ class Pools:
                 return  # a deletion that was broken off
             token = self._table.new_token()
             actions = self._leave(_expected(stored, name, expected_version), token)
-            if not self._table.transact({**actions, **changed(token)}, token):
+            if not self._table.transact({**actions, **changed(token), **self._log.actions(entries_of(entry))}, token):
                 clear(self._table, name)
                 return
 
@@ -302,4 +303,4 @@ def _close_gate(filled: str) -> tuple[str, Mapping[str, Any]]:
     return "Delete", {"ConditionExpression": "filled = :filled", "ExpressionAttributeValues": {":filled": {"S": filled}}}
 
 
-assert 2 * MAX_QUEUES + 4 <= MAX_ACTIONS  # noqa: S101 - a constant among constants
+assert 2 * MAX_QUEUES + 5 <= MAX_ACTIONS  # noqa: S101 - a constant among constants

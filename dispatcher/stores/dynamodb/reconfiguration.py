@@ -2,8 +2,9 @@
 
 A transaction holds 100 items and some 4 MB. A pool takes three items and one for each queue that comes or goes, a deployment
 takes one, however many schedules it has, and so do each queue that deployments name and the windows of each pool in which a
-deployment is due otherwise. So 5 pools with 20 queues and 50 deployments with 100 schedules are one transaction, of 91 items,
-and all or nothing. Runs that go with their schedules follow it (`withdrawing`).
+deployment is due otherwise. The log of changes takes one, however many entries it gets. So 5 pools with 20 queues and 50
+deployments with 100 schedules are one transaction, of 92 items, and all or nothing. Runs that go with their schedules follow it
+(`withdrawing`).
 
 What is bigger goes in parts: pools first, then deployments, last what is to go. So does a change that deletes a pool in whose
 queues such runs wait: they go before it does, and whatever else keeps the pool is reported before anything is written. A queue
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from dispatcher.errors import Conflict
-from dispatcher.models import Deployment, WorkPool
+from dispatcher.models import Deployment, LogEntry, WorkPool
 from dispatcher.records import Reconfiguration
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys
@@ -31,9 +32,10 @@ from dispatcher.stores.dynamodb.clearing import clear
 from dispatcher.stores.dynamodb.deployments import Deployments, Piece, StoredDeployments
 from dispatcher.stores.dynamodb.items import size, text_in
 from dispatcher.stores.dynamodb.keys import Key
+from dispatcher.stores.dynamodb.log import Log
 from dispatcher.stores.dynamodb.pools import Pools, changed
 from dispatcher.stores.dynamodb.requests import Table
-from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, MAX_TRANSACTION_BYTES, Action
+from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, MAX_TRANSACTION_BYTES, Action, Actions
 from dispatcher.stores.dynamodb.withdrawing import Withdrawal
 
 
@@ -43,18 +45,21 @@ class _Step:
 
     piece: Callable[[StoredDeployments, str], Piece]
     """Makes the actions of the step under a token. Raises what the store's method raises."""
+    noun: tuple[str, str]
+    """What it saves or deletes, as the entries of the log name it."""
     deployment: str | None = None
     """The deployment that it needs as it is stored."""
 
 
-def reconfigure(table: Table, pools: Pools, deployments: Deployments, change: Reconfiguration) -> None:
+def reconfigure(table: Table, pools: Pools, deployments: Deployments, log: Log, change: Reconfiguration) -> None:
     """See `Store.reconfigure`."""
     revision = _revision(table)
     stored = _expect(pools, deployments, change)
     parts = list(_parts(_Steps(pools, deployments, change), stored))
     for number, part in enumerate(parts):
         try:
-            revision = _carry_out(table, deployments, part, revision)
+            entries = [entry for entry in change.entries if _is_noted_with(entry, part)]
+            revision = _carry_out(table, deployments, part, revision, log.actions(entries))
         except Conflict as problem:
             if number == 0:
                 raise
@@ -86,19 +91,19 @@ class _Steps:
     def pools_saved(self, withdrawn: Sequence[Withdrawal]) -> Iterator[_Step]:
         """The pools that are saved. Runs that the same transaction withdraws do not keep a queue."""
         for pool in self._change.pools:
-            yield _Step(partial(self._save_pool, pool, withdrawn))
+            yield _Step(partial(self._save_pool, pool, withdrawn), ("work pool", pool.name))
 
     def deployments_changed(self) -> Iterator[_Step]:
         """The deployments that are saved, and those that go."""
         for deployment in self._change.deployments:
-            yield _Step(partial(self._save_deployment, deployment), deployment.name)
+            yield _Step(partial(self._save_deployment, deployment), ("deployment", deployment.name), deployment.name)
         for name in self._change.deployments_gone:
-            yield _Step(partial(self._delete_deployment, name), name)
+            yield _Step(partial(self._delete_deployment, name), ("deployment", name), name)
 
     def pools_going(self, withdrawn: Sequence[Withdrawal]) -> Iterator[_Step]:
         """The pools that go. Runs that are withdrawn before do not keep them."""
         for name in self._change.pools_gone:
-            yield _Step(partial(self._delete_pool, name, withdrawn))
+            yield _Step(partial(self._delete_pool, name, withdrawn), ("work pool", name))
 
     def empty_first(self, withdrawn: Sequence[Withdrawal]) -> bool:
         """Whether runs have to go from a pool before it does."""
@@ -140,7 +145,7 @@ def _cut(planned: Sequence[tuple[_Step, Piece]]) -> Iterator[Sequence[_Step]]:
     for step, its in planned:
         more = _merged(piece, its)
         actions = more.whole
-        if part and (len(actions) >= MAX_ACTIONS or sum(map(_weight, actions.values())) > MAX_TRANSACTION_BYTES):
+        if part and (len(actions) >= MAX_ACTIONS - 1 or sum(map(_weight, actions.values())) > MAX_TRANSACTION_BYTES):
             yield part
             part, more = [], its
         part.append(step)
@@ -149,7 +154,11 @@ def _cut(planned: Sequence[tuple[_Step, Piece]]) -> Iterator[Sequence[_Step]]:
         yield part
 
 
-def _carry_out(table: Table, deployments: Deployments, part: Sequence[_Step], revision: str) -> str:
+def _is_noted_with(entry: LogEntry, part: Sequence[_Step]) -> bool:
+    return any((entry.noun, entry.name) == step.noun for step in part)
+
+
+def _carry_out(table: Table, deployments: Deployments, part: Sequence[_Step], revision: str, noting: Actions) -> str:
     """One transaction, and the withdrawals that it notes; the answer is its token, on which the next one builds."""
     names = [step.deployment for step in part if step.deployment is not None]
     for _ in table.rounds("the configuration was not changed"):
@@ -157,7 +166,7 @@ def _carry_out(table: Table, deployments: Deployments, part: Sequence[_Step], re
         piece = Piece(actions=changed(token, revision))
         for step in part:
             piece = _merged(piece, step.piece(stored, token))
-        actions = piece.whole
+        actions = {**piece.whole, **noting}
         refused = table.transact(actions, token)
         if not refused:
             deployments.settled([withdrawal.deployment for withdrawal in piece.withdrawn])

@@ -101,9 +101,13 @@ class RunWriter:
         stored = [run_in(item) for item in items.values()]
         return {entry.run.id: entry for entry in stored}
 
-    def commit(self, changes: Sequence[RunWrite], token: str, turn: Turn | None = None) -> frozenset[Key]:
-        """All changes in one transaction, or none: then the answer names the items that were not as expected."""
-        return self._table.transact(self.actions(changes, token, turn), token)
+    def commit(
+        self, changes: Sequence[RunWrite], token: str, turn: Turn | None = None, also: Actions | None = None
+    ) -> frozenset[Key]:
+        """All changes in one transaction, or none: then the answer names the items that were not as expected. `also`: what
+        else the transaction does.
+        """
+        return self._table.transact({**self.actions(changes, token, turn), **(also or {})}, token)
 
     def actions(self, changes: Sequence[RunWrite], token: str, turn: Turn | None = None) -> Actions:
         """What carries the changes out."""
@@ -120,9 +124,11 @@ class RunWriter:
         """What the run's item weighs in bytes."""
         return size(run_item(run, "0" * 36, run.created_at))
 
-    def batches(self, changes: Sequence[RunWrite], turn: Turn | None = None) -> Iterator[Sequence[RunWrite]]:
-        """The changes in order, cut into what one transaction holds."""
-        always = {keys.slots(turn.pool)} if turn else set()
+    def batches(
+        self, changes: Sequence[RunWrite], turn: Turn | None = None, also: Sequence[Key] = ()
+    ) -> Iterator[Sequence[RunWrite]]:
+        """The changes in order, cut into what one transaction holds beside what it writes `also`."""
+        always = {*also, *([keys.slots(turn.pool)] if turn else [])}
         batch: list[RunWrite] = []
         touched, weight = set(always), 0
         for change in changes:

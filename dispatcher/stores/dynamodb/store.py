@@ -14,12 +14,13 @@ from uuid import UUID
 from dispatcher.clock import Clock, SystemClock
 from dispatcher.core import transitions
 from dispatcher.errors import Conflict, StoreError
-from dispatcher.models import Deployment, PoolHold, Run, WorkPool
+from dispatcher.models import Deployment, LogEntry, PoolHold, Run, WorkPool
 from dispatcher.records import (
     PAGE,
     ChangeHolds,
     Claims,
     Decide,
+    LogFilter,
     Materialisation,
     Move,
     Notified,
@@ -38,6 +39,7 @@ from dispatcher.stores.dynamodb.definition import SCHEMA_VERSION, TABLE_DEFINITI
 from dispatcher.stores.dynamodb.deployments import Deployments
 from dispatcher.stores.dynamodb.items import MAX_BYTES, as_read, id_in, is_run, key_in, run_in, small, small_run_in
 from dispatcher.stores.dynamodb.listing import Listing
+from dispatcher.stores.dynamodb.log import Log, entries_of
 from dispatcher.stores.dynamodb.materialising import Materialiser
 from dispatcher.stores.dynamodb.pools import Pools
 from dispatcher.stores.dynamodb.reconfiguration import reconfigure
@@ -74,8 +76,9 @@ class DynamoStore:
         usual = partial(_connect, region, endpoint)
         self._table = Table(table, connect or usual, clock or SystemClock(), patience or Patience())
         self._writer = RunWriter(self._table, history)
-        self._pools = Pools(self._table)
-        self._deployments = Deployments(self._table)
+        self._log = Log(self._table)
+        self._pools = Pools(self._table, self._log)
+        self._deployments = Deployments(self._table, self._log)
         self._materialiser = Materialiser(self._table, self._deployments, self._writer)
         self._listing = Listing(self._table, self._pools, self._writer)
         self._working = Working(self._table, self._pools)
@@ -111,13 +114,13 @@ class DynamoStore:
         stored = self._pools.read(name)
         return stored.pool if stored else None
 
-    def save_pool(self, pool: WorkPool, *, expected_version: int | None) -> WorkPool:
+    def save_pool(self, pool: WorkPool, *, expected_version: int | None, entry: LogEntry | None = None) -> WorkPool:
         """See `Store.save_pool`."""
-        return self._when_withdrawn(lambda: self._pools.save(pool, expected_version))
+        return self._when_withdrawn(lambda: self._pools.save(pool, expected_version, entry))
 
-    def delete_pool(self, name: str, *, expected_version: int) -> None:
+    def delete_pool(self, name: str, *, expected_version: int, entry: LogEntry | None = None) -> None:
         """See `Store.delete_pool`. One that was broken off goes on when it is repeated."""
-        self._when_withdrawn(lambda: self._pools.delete(name, expected_version))
+        self._when_withdrawn(lambda: self._pools.delete(name, expected_version, entry))
 
     def deployments(self, pool: str | None = None) -> Sequence[Deployment]:
         """See `Store.deployments`."""
@@ -127,29 +130,35 @@ class DynamoStore:
         """See `Store.deployment`."""
         return self._deployments.read(name)
 
-    def save_deployment(self, deployment: Deployment, *, expected_version: int | None, now: datetime) -> Deployment:
+    def save_deployment(
+        self, deployment: Deployment, *, expected_version: int | None, now: datetime, entry: LogEntry | None = None
+    ) -> Deployment:
         """See `Store.save_deployment`, and `dispatcher.stores.dynamodb.withdrawing` for the runs that go with a schedule."""
-        return self._deployments.save(deployment, expected_version, now)
+        return self._deployments.save(deployment, expected_version, now, entry)
 
-    def delete_deployment(self, name: str) -> None:
+    def delete_deployment(self, name: str, *, entry: LogEntry | None = None) -> None:
         """See `Store.delete_deployment`. It is gone at once; the runs that go along follow, whatever interrupts that."""
-        self._deployments.delete(name)
+        self._deployments.delete(name, entry)
 
     def reconfigure(self, change: Reconfiguration) -> None:
         """See `Store.reconfigure`, and `dispatcher.stores.dynamodb.reconfiguration` for what more than 99 items mean."""
-        reconfigure(self._table, self._pools, self._deployments, change)
+        reconfigure(self._table, self._pools, self._deployments, self._log, change)
+
+    def log(self, where: LogFilter, *, limit: int) -> Sequence[LogEntry]:
+        """See `Store.log`."""
+        return self._log.page(where, limit)
 
     # Runs
 
-    def add_runs(self, runs: Sequence[Run]) -> frozenset[UUID]:
+    def add_runs(self, runs: Sequence[Run], *, entry: LogEntry | None = None) -> frozenset[UUID]:
         """See `Store.add_runs`. All or nothing as far as one transaction reaches, 49 runs; a pool or queue that does not
         exist is seen before the first, so that only one that is deleted in between can leave a part behind.
         """
         self._require_queues(runs)
         new = {run.id: as_read(run) for run in reversed(runs)}  # the first of two equal ids
-        return self._add({run_id: new[run_id] for run_id in dict.fromkeys(run.id for run in runs)})
+        return self._add({run_id: new[run_id] for run_id in dict.fromkeys(run.id for run in runs)}, entry)
 
-    def requeue(self, requeues: Sequence[Requeue]) -> frozenset[UUID]:
+    def requeue(self, requeues: Sequence[Requeue], *, entry: LogEntry | None = None) -> frozenset[UUID]:
         """See `Store.requeue`. All or nothing as far as one transaction reaches, 24 runs; a queue that does not exist is seen
         before the first.
         """
@@ -159,7 +168,7 @@ class DynamoStore:
         for requeue in requeues:
             by_run.setdefault(requeue.run_id, []).append(requeue)
         functions = {run_id: partial(requeued, of_run) for run_id, of_run in by_run.items()}
-        return self._change(functions, lambda: self._require(queues))
+        return self._change(functions, lambda: self._require(queues), entry)
 
     def get(self, run_id: UUID) -> Run | None:
         """See `Store.get`."""
@@ -217,13 +226,13 @@ class DynamoStore:
             items += islice(self._table.query(keys.live(pool), before=first, page=page), limit - len(items))
         return [small_run_in(item) for item in items]
 
-    def move(self, moves: Sequence[Move]) -> frozenset[UUID]:
+    def move(self, moves: Sequence[Move], *, entry: LogEntry | None = None) -> frozenset[UUID]:
         """See `Store.move`."""
         transitions.check(moves)
         by_run: dict[UUID, list[Move]] = {}
         for move in moves:
             by_run.setdefault(move.run_id, []).append(move)
-        return self._change({run_id: partial(moved, of_run) for run_id, of_run in by_run.items()})
+        return self._change({run_id: partial(moved, of_run) for run_id, of_run in by_run.items()}, entry=entry)
 
     def hold(self, pool: str, change: ChangeHolds) -> tuple[PoolHold, ...]:
         """See `Store.hold`."""
@@ -296,7 +305,12 @@ class DynamoStore:
             yield page
 
     def restore(
-        self, *, pools: Sequence[WorkPool] = (), deployments: Sequence[Deployment] = (), runs: Sequence[Run] = ()
+        self,
+        *,
+        pools: Sequence[WorkPool] = (),
+        deployments: Sequence[Deployment] = (),
+        runs: Sequence[Run] = (),
+        entries: Sequence[LogEntry] = (),
     ) -> None:
         """See `Store.restore`. A transaction for each pool and deployment, and for as many runs as one holds."""
         pool_names = {*self._pools.names(), *(pool.name for pool in pools)}
@@ -311,6 +325,7 @@ class DynamoStore:
             self._table.transact({keys.lanes(pool_name): ("Put", {"Item": {}})}, self._table.new_token())
         there = self._writer.read([run.id for run in runs])
         self._add({run.id: as_read(run) for run in runs if run.id not in there})
+        self._log.restore(entries)
 
     def close(self) -> None:
         """See `Store.close`."""
@@ -327,21 +342,22 @@ class DynamoStore:
                 raise
             return act()
 
-    def _add(self, runs: Mapping[UUID, Run]) -> frozenset[UUID]:
+    def _add(self, runs: Mapping[UUID, Run], entry: LogEntry | None = None) -> frozenset[UUID]:
         """Add runs; returns those that did not exist before."""
         left: Sequence[Run] = list(runs.values())
         added: set[UUID] = set()
         for _ in self._table.rounds("runs were not added"):
-            for batch in self._writer.batches([RunWrite(before=None, after=run) for run in left]):
-                if not self._writer.commit(batch, self._table.new_token()):
-                    added |= {change.after.id for change in batch}
+            added |= self._commit([RunWrite(before=None, after=run) for run in left], entry)
             left = self._still_unknown([run for run in left if run.id not in added])
             if not left:
                 break
         return frozenset(added)
 
     def _change(
-        self, functions: Mapping[UUID, Callable[[Run], Run | None]], check: Callable[[], None] = lambda: None
+        self,
+        functions: Mapping[UUID, Callable[[Run], Run | None]],
+        check: Callable[[], None] = lambda: None,
+        entry: LogEntry | None = None,
     ) -> frozenset[UUID]:
         """Change runs by pure functions of the stored runs; a function returns None for a run that stays as it is.
 
@@ -353,13 +369,19 @@ class DynamoStore:
             stored = self._writer.read(list(left)) if left else {}
             afters = {run_id: left[run_id](current.run) for run_id, current in stored.items() if run_id in left}
             changes = [RunWrite(before=stored[run_id], after=as_read(after)) for run_id, after in afters.items() if after]
-            for batch in self._writer.batches(changes):
-                if not self._writer.commit(batch, self._table.new_token()):
-                    changed |= {change.after.id for change in batch}
+            changed |= self._commit(changes, entry)
             left = {change.after.id: left[change.after.id] for change in changes if change.after.id not in changed}
             if not left:
                 break
         return frozenset(changed)
+
+    def _commit(self, changes: Sequence[RunWrite], entry: LogEntry | None) -> set[UUID]:
+        """Write runs, batch by batch, and in each transaction the entry of the log. Returns the ids of the written runs."""
+        entries, written = entries_of(entry), set[UUID]()
+        for batch in self._writer.batches(changes, also=[*map(self._log.key, entries)]):
+            if not self._writer.commit(batch, self._table.new_token(), also=self._log.actions(entries, len(batch))):
+                written |= {change.after.id for change in batch}
+        return written
 
     def _require_queues(self, runs: Sequence[Run]) -> None:
         self._require([(run.pool, run.queue) for run in runs])

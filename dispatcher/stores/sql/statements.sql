@@ -316,3 +316,19 @@ DELETE FROM runs WHERE id IN (
     WHERE pool = :pool AND NOT lingers AND state IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED') AND ended_at < :before
     ORDER BY ended_at, id LIMIT :limit
 )
+
+-- name: log
+-- A page of the log of changes, in any order: `{ids}` gives its ids.
+SELECT {log_entry} FROM change_log WHERE id IN ({ids})
+
+-- name: note
+-- An entry of the log; one that is there already only counts more runs.
+INSERT INTO change_log ({log_entry}) VALUES ({log_entry_values})
+ON CONFLICT (id) DO UPDATE SET runs = change_log.runs + excluded.runs
+
+-- name: add_entry
+INSERT INTO change_log ({log_entry}) VALUES ({log_entry_values}) ON CONFLICT (id) DO NOTHING
+
+-- name: forget
+-- Some entries that need not be kept any longer.
+DELETE FROM change_log WHERE id IN (SELECT id FROM change_log WHERE kept_until < :now ORDER BY kept_until, id LIMIT :limit)

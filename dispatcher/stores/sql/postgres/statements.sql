@@ -104,3 +104,12 @@ ORDER BY pool, id LIMIT :limit
 SELECT {small_run} FROM runs
 WHERE pool >= :pool AND (pool, id) < (:pool, :start) AND state IN ('PENDING', 'RUNNING', 'CANCELLING') AND submission IS NOT NULL
 ORDER BY pool, id LIMIT :limit
+
+-- name: log
+SELECT {log_entry} FROM change_log WHERE id = ANY (ARRAY ({ids}))
+
+-- name: forget
+-- What another transaction deletes is left to it, so that no two wait for each other.
+DELETE FROM change_log WHERE id = ANY (ARRAY (
+    SELECT id FROM change_log WHERE kept_until < :now ORDER BY kept_until, id LIMIT :limit FOR UPDATE SKIP LOCKED
+))

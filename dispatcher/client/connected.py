@@ -1,0 +1,74 @@
+"""What every part of the client works with: the store, the time, who acts, and how a tick is started."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from datetime import timedelta
+from typing import Self
+
+from dispatcher.client.jobs import Check, Jobs, Warn, log_warning
+from dispatcher.client.recording import Recorder
+from dispatcher.clock import Clock, SystemClock
+from dispatcher.models import Actor
+from dispatcher.store import PeopleStore
+from dispatcher.waking import NotWoken, Wake, nobody
+from providers import registry
+
+
+class Connected:
+    """A client of a store."""
+
+    def __init__(
+        self,
+        store: PeopleStore,
+        *,
+        clock: Clock | None = None,
+        heartbeat: timedelta = timedelta(seconds=180),
+        warn: Warn = log_warning,
+        check: Check = registry.check,
+        wake: Wake = nobody,
+        actor: Actor | None = None,
+        history: timedelta | None = timedelta(days=30),
+    ) -> None:
+        """`warn` is called with one line for each accepted value without effect; `check` is a provider's check of a job.
+
+        `wake` starts a tick of the pools to which a call of this client has given work or room. `actor` is who makes the
+        changes, for the log; None: the function that this is, or the user of this process. `history`: for how long entries of
+        the log are kept; None: for ever.
+        """
+        self.store = store
+        self.clock = clock or SystemClock()
+        self.heartbeat = heartbeat
+        self.jobs = Jobs(check, warn)
+        self._wake, self._warn = wake, warn
+        self.actor, self._history = actor, history
+        self.pool_version: int | None = None
+        self.deployment_version: int | None = None
+
+    def only_at(self, *, pool: int | None = None, deployment: int | None = None) -> Self:
+        """The same client, for one change of a pool or a deployment that is made only to this version of it.
+
+        Reading the pool or deployment raises `VersionChanged` when it has another version by now.
+        """
+        client = copy(self)
+        client.pool_version, client.deployment_version = pool, deployment
+        return client
+
+    def acting(self, actor: Actor) -> Self:
+        """The same client, whose changes are this actor's."""
+        client = copy(self)
+        client.actor = actor
+        return client
+
+    @property
+    def recorder(self) -> Recorder:
+        """What makes this client's changes."""
+        return Recorder(store=self.store, clock=self.clock, actor=self.actor, kept=self._history)
+
+    def start_tick(self, pools: Sequence[str]) -> None:
+        """Start a tick of these pools, if `DISPATCHER_WAKE` is set. A failure is a warning: the scheduled tick comes anyway."""
+        try:
+            self._wake(pools)
+        except NotWoken as problem:
+            self._warn(f"no tick was started (DISPATCHER_WAKE): {problem}; the next scheduled one does what is to do")
