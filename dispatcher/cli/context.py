@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -60,8 +60,11 @@ class Context:
 
     @cached_property
     def client(self) -> Dispatcher:
-        """The public API over the store."""
-        return self.wiring.client_with(warn=lambda text: click.echo(f"Warning: {text}", err=True))
+        """The public API over the store. In the log of changes, its changes are of the user of this process."""
+        from dispatcher.client.actors import of_process  # noqa: PLC0415 - help needs none
+
+        actor = replace(of_process(), via="cli")
+        return self.wiring.client_with(warn=lambda text: click.echo(f"Warning: {text}", err=True), actor=actor)
 
     @property
     def store_name(self) -> str:

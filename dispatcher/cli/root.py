@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "deploy": ("deploy:deploy", "Deploy a Python function, with its parameters."),
     "run": ("run:run", "Create, list, explain, cancel and retry runs."),
     "hook": ("hook:hook", "List hooks, and test whether a notification reaches them."),
+    "log": ("change_log:log", "Show who changed what, and when."),
     "plan": ("configuration:plan", "Show what a configuration file would change."),
     "apply": ("configuration:apply", "Change the stored configuration to what a file says."),
     "export": ("configuration:export", "Write the stored configuration to a file."),

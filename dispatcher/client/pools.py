@@ -20,6 +20,7 @@ from dispatcher.client.arguments import (
     text,
     without_unset,
 )
+from dispatcher.client.change_log import ChangeLog
 from dispatcher.client.checks import (
     check_base_job_template,
     check_job_variables,
@@ -27,7 +28,6 @@ from dispatcher.client.checks import (
     coerced_variables,
     validate,
 )
-from dispatcher.client.connected import Connected
 from dispatcher.client.deployment_checks import check_schedules, check_variables
 from dispatcher.client.mirrors import CONFIGURED, check_own
 from dispatcher.client.parameters import check_deployment_parameters, check_run_parameters
@@ -67,7 +67,7 @@ class Upcoming:
     """False for a window that is not a run yet. It is shown as the run that it will be, with the same id."""
 
 
-class WorkPools(Connected):
+class WorkPools(ChangeLog):
     """What people do with work pools and queues."""
 
     # Work pools

@@ -18,7 +18,7 @@ from dispatcher.core.holds import is_whole
 from dispatcher.core.reasons import Explanation, Holder
 from dispatcher.core.run_shape import attempt_shape, run_shape
 from dispatcher.core.timeline import Entry, timeline
-from dispatcher.models import Attempt, Deployment, Hook, PoolHold, RetryPolicy, Run, Schedule, Status, WorkPool
+from dispatcher.models import Attempt, Deployment, Hook, LogEntry, PoolHold, RetryPolicy, Run, Schedule, Status, WorkPool
 
 Shape = dict[str, Any]
 
@@ -253,4 +253,20 @@ def plan(plan: Plan, *, applied: bool) -> Shape:
         "applied": applied,
         "changes": [change_shape(change) for change in plan.changes],
         "unnamed": [{"noun": noun, "name": name} for noun, name in plan.unnamed],
+    }
+
+
+def log_entry(entry: LogEntry) -> Shape:
+    """An entry of the log of changes."""
+    return {
+        "id": str(entry.id),
+        "changed_at": time(entry.changed_at),
+        "actor": entry.actor,
+        "via": entry.via,
+        "verb": entry.verb,
+        "noun": entry.noun,
+        "name": entry.name,
+        "fields": list(map(dict, entry.fields)),
+        "runs": entry.runs,
+        "note": entry.note,
     }

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from starlette.types import Scope
+
 from dispatcher.client import Dispatcher
+from dispatcher.models import Actor
 from providers.base import Provider
 
 KEPT = 8
@@ -24,11 +27,12 @@ class Clients:
     _idle: deque[Dispatcher] = field(default_factory=deque)
 
     @contextmanager
-    def lent(self) -> Iterator[Dispatcher]:
-        """A client for one request."""
+    def lent(self, scope: Scope | None = None, via: str = "page") -> Iterator[Dispatcher]:
+        """A client for one request: its changes are those of whoever the guard has found to send it."""
         client = self._take()
+        actor = (scope or {}).get("state", {}).get("actor")
         try:
-            yield client
+            yield client.acting(Actor(name=actor, via=via)) if actor else client
         finally:
             if len(self._idle) < KEPT:
                 self._idle.append(client)

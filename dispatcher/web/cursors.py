@@ -1,46 +1,37 @@
-"""Cursors: where the next page of a list begins. Opaque to callers, and bound to the filter that they were made for."""
+"""Pages of lists, as pages and API show them."""
 
 from __future__ import annotations
 
-import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime
-from hashlib import sha256
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
-from uuid import UUID
 
 from dispatcher.client import Dispatcher
-from dispatcher.models import Run
-from dispatcher.records import RunFilter
+from dispatcher.client.cursors import WrongCursor, page_of
+from dispatcher.models import LogEntry, Run
+from dispatcher.records import LogFilter, RunFilter
 from dispatcher.web.answers import Refused
 
 
-def page_of(client: Dispatcher, where: RunFilter, cursor: str, limit: int) -> tuple[Sequence[Run], str | None]:
+def runs_of(client: Dispatcher, where: RunFilter, cursor: str, limit: int) -> tuple[Sequence[Run], str | None]:
     """A page of runs, and the cursor of the next one. Raises `Refused` for a cursor that was not made for this filter."""
-    page = client.store.runs(_continued(where, cursor) if cursor else where, limit=limit + 1)
-    return page[:limit], _cursor(where, page[limit - 1]) if len(page) > limit else None
+    with _refused():
+        page = page_of(
+            where, cursor, limit, lambda among, most: client.store.runs(among, limit=most), lambda run: (run.created_at, run.id)
+        )
+        return page.items, page.next
 
 
-def _cursor(where: RunFilter, run: Run) -> str:
-    words = json.dumps([_mark(where), run.created_at.isoformat(), run.id.hex])
-    return urlsafe_b64encode(words.encode()).decode().rstrip("=")
+def entries_of(client: Dispatcher, where: LogFilter, cursor: str, limit: int) -> tuple[Sequence[LogEntry], str | None]:
+    """A page of the log of changes, likewise."""
+    with _refused():
+        page = client.log_page(where, cursor=cursor, limit=limit)
+        return page.items, page.next
 
 
-def _continued(where: RunFilter, cursor: str) -> RunFilter:
+@contextmanager
+def _refused() -> Iterator[None]:
     try:
-        mark, at, run = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        after = datetime.fromisoformat(at), UUID(run)
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        mark, after = None, None
-    if mark != _mark(where) or after is None or after[0].tzinfo is None:
-        raise Refused(HTTPStatus.BAD_REQUEST, "cursor", "the cursor is not one of this list; leave it out to begin anew")
-    return replace(where, after=after)
-
-
-def _mark(where: RunFilter) -> str:
-    states = sorted(where.states) if where.states is not None else None
-    times = [None if moment is None else moment.isoformat() for moment in (where.since, where.until)]
-    words = json.dumps([where.pool, where.queue, where.deployment, states, where.tag, where.name, times])
-    return sha256(words.encode()).hexdigest()[:12]
+        yield
+    except WrongCursor as problem:
+        raise Refused(HTTPStatus.BAD_REQUEST, "cursor", f"the cursor {problem.faults[0].message}") from None

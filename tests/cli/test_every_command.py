@@ -36,7 +36,7 @@ EXPECTED = """
     deployment pause, deployment resume, deployment schedule create, deployment schedule ls, deployment schedule pause,
     deployment schedule resume, deployment schedule delete, deployment schedule clear,
     deploy, run create, run ls, run inspect, run move, run start-now, run cancel, run retry, run explain, run watch, run logs,
-    hook ls, hook test, plan, apply, export, import, init, schema, tick,
+    hook ls, hook test, log, plan, apply, export, import, init, schema, tick,
     store migrate, store copy, store check, dev, doctor, simulate, demo, emulator, package, version
 """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import dispatcher.web
-from dispatcher.models import RunState, Schedule
+from dispatcher.models import Actor, RunState, Schedule
 from dispatcher.records import RunFilter
 from dispatcher.web.access import loopback
 from dispatcher.web.pages.routes import CHANGE, READ
@@ -27,7 +27,7 @@ SCRIPT = "<script>document.title='evil'</script>"
 @pytest.fixture
 def busy(site):
     """A pool with two queues, a run that runs, some that wait, and a deployment with a schedule. All names are evil."""
-    client = site.client
+    client = site.client.acting(Actor(name=SCRIPT, via="page"))
     client.create_work_pool(EVIL, type="process", concurrency_limit=1, job_variables={"command": "true"}, description=EVIL)
     client.create_work_queue(EVIL, "critical", priority=1)
     schedule = Schedule(slug="daily", cron="0 2 * * *")
@@ -61,6 +61,7 @@ def every_page(site, busy):
     yield from (page(site, "runs", str(run.id)) for run in busy)
     yield page(site, "deployments")
     yield page(site, "deployments", EVIL)
+    yield page(site, "log", pool=EVIL, actor=SCRIPT)
 
 
 def test_evil_values_are_text_on_every_page(site, busy):
@@ -77,7 +78,7 @@ def test_evil_values_are_text_on_every_page(site, busy):
         assert [address for address in addresses if not re.match(r"/[^/\\]|/$|https://|#", address)] == []
         ids = [attrs["id"] for _, attrs in document.tags if "id" in attrs]
         assert len(ids) == len(set(ids))
-    assert seen == 18
+    assert seen == 19
 
 
 def test_every_field_has_a_label(site, busy):

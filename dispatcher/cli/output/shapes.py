@@ -42,6 +42,8 @@ plan, apply  hash (of what is stored before) and hash_after, applied, changes: a
              file): a list of noun, name
 dry run      a list of pool, admitted (each id, name, queue and the rendered job without its secrets), crashes (each id, name,
              queue, reason), barriers, problem
+log          items: a list of id, changed_at, actor, via (cli, page, api, python, function or automation), verb, noun, name,
+             fields (path, action, before, after), runs (how many it changed), note; next (the cursor of the next page, or null)
 package      output, bytes, sha256, target, arch, python, extras, validation, bytecode (the release of the Python that made it
              or null), bill_of_materials, distributions: a list of name, version, files, unpacked_bytes, zipped_bytes
 """
@@ -59,6 +61,7 @@ from dispatcher.client.shapes import (
     explanation,
     hold,
     hook,
+    log_entry,
     plan,
     pool,
     queue,
@@ -90,6 +93,7 @@ __all__ = [
     "hold",
     "hook",
     "listed",
+    "log_entry",
     "package",
     "plan",
     "pool",

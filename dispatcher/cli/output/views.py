@@ -233,7 +233,7 @@ def plan(shape: Shape) -> None:
         console().print(Text(f"{mark} ", style) + text(f"{change['noun']} {change['name']}"), soft_wrap=True)
         for field in change["fields"]:
             mark, style = MARKS[field["action"]] if change["action"] == "change" else (" ", "")
-            values = [short(field[side]) for side in ("before", "after") if field["action"] in _HAS[side]]
+            values = [short(field[side]) for side in ("before", "after") if field["action"] in HAS[side]]
             console().print(Text(f"    {mark} ", style) + text(f"{field['path']}: {' → '.join(values)}"), soft_wrap=True)
     say(f"{_did(shape)} Stored configuration: {shape['hash_after'] if shape['applied'] else shape['hash']}")
     if shape["unnamed"]:
@@ -242,7 +242,7 @@ def plan(shape: Shape) -> None:
         say(f"Not in the file, and left as they are: {names}{more}.")
 
 
-_HAS = {"before": ("change", "delete"), "after": ("create", "change")}
+HAS = {"before": ("change", "delete"), "after": ("create", "change")}
 
 
 def _did(shape: Shape) -> str:

@@ -128,6 +128,13 @@ ANSWERS: Mapping[str, Mapping[str, Schema]] = {
         "holders": OBJECTS,
     },
     "Logs": {"id": TEXT, "name": TEXT, "attempt": WHOLE, "logs": OPTIONAL_TEXT, "url": OPTIONAL_TEXT},
+    "LogEntry": {
+        **dict.fromkeys(("id", "actor", "via", "verb", "noun", "name", "note"), TEXT),
+        "changed_at": TIME,
+        "fields": OBJECTS,
+        "runs": WHOLE,
+    },
+    "LogPage": {"items": _list("LogEntry"), "next": OPTIONAL_TEXT},
     "Plan": {"hash": TEXT, "hash_after": TEXT, "applied": SWITCH, "changes": OBJECTS, "unnamed": OBJECTS},
     "Exported": {"pools": OBJECT, "deployments": OBJECT},
     "JobPreview": {"pool": TEXT, "job_configuration": OBJECT, "parameters": OBJECT, "warnings": TEXTS},

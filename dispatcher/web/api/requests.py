@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Path
+from fastapi import Depends, Header, Path, Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from dispatcher.client import Dispatcher
+from dispatcher.client.arguments import utc
 from dispatcher.client.entries import Kind, read_fields
 from dispatcher.client.secrets import hide
 from dispatcher.errors import Fault, InvalidInput
@@ -30,6 +32,11 @@ Slug = Annotated[str, Path(max_length=200, pattern=NAME_PATTERN, examples=["dail
 RunReference = Annotated[str, Path(max_length=60, pattern=r"^[0-9a-zA-Z-]+$", description="The id, or a submission's name.")]
 
 
+Text = Annotated[str, Query(max_length=200, pattern=NAME_PATTERN)]
+PlainText = Annotated[str, Query(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
+TIME = {"format": "date-time"}
+
+
 class Answer(JSONResponse):
     """JSON in ASCII: any text can be written so, also one that is no valid Unicode."""
 
@@ -41,7 +48,7 @@ class Answer(JSONResponse):
 def borrowed(request: Request) -> Iterator[Dispatcher]:
     """A client for the time of one request."""
     clients: Clients = request.app.state.clients
-    with clients.lent() as client:
+    with clients.lent(request.scope, via="api") as client:
         yield client
 
 
@@ -51,6 +58,15 @@ async def an_object(request: Request) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidInput("body", [Fault("", "must be an object")])
     return value
+
+
+def time_in(text: str, field: str) -> datetime | None:
+    """A time in a query or a body; None for an empty text. Raises `InvalidInput` for another that is no time."""
+    try:
+        return utc(datetime.fromisoformat(text), field) if text else None
+    except ValueError:
+        fault = Fault(field, f"{text!r} is not a time; write it as 2026-01-31T08:00:00+00:00")
+        raise InvalidInput("query", [fault]) from None
 
 
 def version_of(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -12,7 +11,6 @@ from fastapi import APIRouter, Depends, Header, Query
 from starlette.requests import Request
 
 from dispatcher.client import Dispatcher, shapes
-from dispatcher.client.arguments import utc
 from dispatcher.client.logs import job_of, log_text
 from dispatcher.client.requests import run_request
 from dispatcher.client.runs import MAX_PAGE
@@ -21,17 +19,24 @@ from dispatcher.errors import Conflict, Fault, InvalidInput
 from dispatcher.models import Run, RunRequest, RunState
 from dispatcher.records import RunFilter
 from dispatcher.web.api.documents import ACT, ASK, CREATE, READ, body_of, documented
-from dispatcher.web.api.requests import NAME_PATTERN, Answer, Body, Client, RunReference, answer
+from dispatcher.web.api.requests import (
+    NAME_PATTERN,
+    TIME,
+    Answer,
+    Body,
+    Client,
+    PlainText,
+    RunReference,
+    Text,
+    answer,
+    time_in,
+)
 from dispatcher.web.bodies import MAX_BYTES_OF_RUNS, json_body
-from dispatcher.web.cursors import page_of
+from dispatcher.web.cursors import runs_of
 
 MAX_TAIL = 10_000
 
 router = APIRouter()
-
-Text = Annotated[str, Query(max_length=200, pattern=NAME_PATTERN)]
-PlainText = Annotated[str, Query(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
-TIME = {"format": "date-time"}
 
 
 def run_filter(
@@ -53,17 +58,9 @@ def run_filter(
         states=frozenset(state) or None,
         tag=tag or None,
         name=name or None,
-        since=_time(since, "since"),
-        until=_time(until, "until"),
+        since=time_in(since, "since"),
+        until=time_in(until, "until"),
     )
-
-
-def _time(text: str, field: str) -> datetime | None:
-    try:
-        return utc(datetime.fromisoformat(text), field) if text else None
-    except ValueError:
-        fault = Fault(field, f"{text!r} is not a time; write it as 2026-01-31T08:00:00+00:00")
-        raise InvalidInput("runs", [fault]) from None
 
 
 @router.get("/runs", operation_id="list_runs", responses=documented(READ, "RunPage", HTTPStatus.BAD_REQUEST))
@@ -75,7 +72,7 @@ def list_runs(
     cursor: Annotated[str, Query(max_length=400, description="The `next` of the page before.")] = "",
 ) -> Answer:
     """A page of runs, newest first. `next` is the cursor of the page that follows; null: there is none."""
-    runs, following = page_of(client, where, cursor, limit)
+    runs, following = runs_of(client, where, cursor, limit)
     link = {"Link": f'<{request.url.include_query_params(cursor=following)}>; rel="next"'} if following else None
     return answer({"items": list(map(shapes.run, runs)), "next": following}, headers=link)
 

@@ -12,6 +12,7 @@ KEYS = (
     ("g o", "all pools"),
     ("g r", "runs"),
     ("g d", "deployments"),
+    ("g l", "log of changes"),
     ("/", "find"),
     ("j, k", "the next row, the one before"),
     ("x", "select the row"),

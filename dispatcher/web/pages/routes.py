@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from dispatcher.web.pages import deployments, finding, new_pool, new_run, pool_template, pools, runs
+from dispatcher.web.pages import change_log, deployments, finding, new_pool, new_run, pool_template, pools, runs
 from dispatcher.web.pages.live import Live
 from dispatcher.web.pages.visit import Page, Pages, sent, shown
 
@@ -27,6 +27,7 @@ READ: dict[str, Page] = {
     "/help": finding.help_page,
     "/deployments": deployments.deployments,
     "/deployments/{deployment}": deployments.deployment,
+    "/log": change_log.log,
 }
 CHANGE: dict[str, Page] = {
     "/new-pool": new_pool.create,

@@ -13,7 +13,7 @@ from dispatcher.core.timeline import timeline
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import Run, RunState
 from dispatcher.records import RunFilter
-from dispatcher.web.cursors import page_of
+from dispatcher.web.cursors import runs_of
 from dispatcher.web.pages.visit import Visit, gone_to
 from providers.base import ProviderError
 
@@ -26,7 +26,7 @@ FILTERS = ("pool", "queue", "deployment", "tag", "name")
 def runs(visit: Visit) -> Response:
     """The newest runs that match the address."""
     where = _filter(visit)
-    page, following = page_of(visit.client, where, visit.query("cursor"), PAGE)
+    page, following = runs_of(visit.client, where, visit.query("cursor"), PAGE)
     filters = {name: getattr(where, name) or "" for name in FILTERS}
     chosen = sorted(where.states or ())
     now = visit.client.clock.now()

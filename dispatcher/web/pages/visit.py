@@ -105,7 +105,7 @@ def shown(pages: Pages, page: Page) -> Callable[[Request], Response]:
     """An endpoint that reads. The framework calls it on a thread of its own."""
 
     def endpoint(request: Request) -> Response:
-        with pages.clients.lent() as client:
+        with pages.clients.lent(request.scope) as client:
             return page(Visit(pages=pages, request=request, client=client))
 
     return endpoint
@@ -118,7 +118,7 @@ def sent(pages: Pages, page: Page) -> Callable[[Request], Awaitable[Response]]:
         form = await form_body(request)
 
         def change() -> Response:
-            with pages.clients.lent() as client:
+            with pages.clients.lent(request.scope) as client:
                 return page(Visit(pages=pages, request=request, client=client, form=form))
 
         return await run_in_threadpool(change)

@@ -11,6 +11,10 @@ from urllib.parse import quote, urlencode
 
 from markupsafe import Markup
 
+from dispatcher.client import length_of_time
+from dispatcher.client.arguments import utc
+from dispatcher.errors import Fault, InvalidInput
+
 NOTHING = "\N{EN DASH}"
 
 GLYPHS: Mapping[str, str] = {
@@ -53,6 +57,22 @@ def instant(moment: datetime | None) -> Markup:
         return Markup("&ndash;")
     words = moment.strftime("%Y-%m-%d %H:%M:%S UTC")
     return Markup('<time datetime="{}" title="{}">{}</time>').format(moment.isoformat(timespec="seconds"), words, words)
+
+
+def when(text: str, now: datetime, field: str) -> datetime | None:
+    """A time that a reader types: in ISO 8601, or how long ago it was (`24h`, `7d`, `2h ago`). Raises `InvalidInput`."""
+    if not text:
+        return None
+    if not text[:4].isdecimal():
+        try:
+            return now - length_of_time(text.removesuffix(" ago"), field)
+        except OverflowError:
+            pass
+    try:
+        return utc(datetime.fromisoformat(text), field)
+    except ValueError:
+        words = f"{text!r} is not a time; write it as 2026-01-31T08:00:00+00:00, or how long ago it was, as 24h"
+        raise InvalidInput("filter", [Fault(field, words)]) from None
 
 
 def linked(text: str) -> Markup:

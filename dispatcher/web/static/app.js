@@ -133,7 +133,7 @@
     const all = rows(), at = all.findIndex((row) => row.contains(document.activeElement));
     all[Math.min(Math.max(at + by, 0), all.length - 1)]?.querySelector("a").focus();
   };
-  const here = { o: "/", p: "/", r: "/runs", d: "/deployments" };
+  const here = { o: "/", p: "/", r: "/runs", d: "/deployments", l: "/log" };
   const keys = {
     "/": () => document.querySelector("#search")?.focus(),
     "?": () => location.assign("/help"),

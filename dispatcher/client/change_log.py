@@ -1,0 +1,79 @@
+"""The log of changes, for people: who changed what, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from dispatcher.client.arguments import run_id, utc
+from dispatcher.client.connected import Connected
+from dispatcher.client.cursors import Page, page_of
+from dispatcher.errors import Fault, InvalidInput
+from dispatcher.models import LogEntry
+from dispatcher.records import LogFilter
+
+MAX_ENTRIES = 1000
+
+NOUNS = {"pool": "work pool", "deployment": "deployment", "run": "run"}
+"""What a filter names -> the noun of its entries."""
+
+
+class ChangeLog(Connected):
+    """What people read of the log."""
+
+    def log(
+        self,
+        *,
+        pool: str | None = None,
+        deployment: str | None = None,
+        run: str | None = None,
+        actor: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        cursor: str = "",
+        limit: int = 50,
+    ) -> Page[LogEntry]:
+        """A page of the log of changes, latest first; `cursor` is the `next` of the page before.
+
+        `pool`, `deployment` and `run` (its id) name one thing whose changes are listed; the entries of a deleted one stay.
+        Raises `InvalidInput`, also for a cursor of another filter.
+        """
+        where = log_filter({"pool": pool, "deployment": deployment, "run": run}, actor=actor, since=since, until=until)
+        return self.log_page(where, cursor=cursor, limit=limit)
+
+    def log_page(self, where: LogFilter, *, cursor: str, limit: int) -> Page[LogEntry]:
+        """The same for a filter. Raises `WrongCursor`."""
+        if not 1 <= limit <= MAX_ENTRIES:
+            raise InvalidInput("log", [Fault("limit", f"must be from 1 to {MAX_ENTRIES}, not {limit}")])
+        return page_of(
+            where,
+            cursor,
+            limit,
+            lambda among, most: self.store.log(among, limit=most),
+            lambda entry: (entry.changed_at, entry.id),
+        )
+
+
+def log_filter(
+    names: Mapping[str, str | None],
+    *,
+    actor: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> LogFilter:
+    """The filter of what people name: `names` has the keys of `NOUNS`.
+
+    Raises `InvalidInput` where they name two things, something that is no run, or a time without its offset.
+    """
+    named = [(field, name) for field, name in names.items() if name]
+    if len(named) > 1:
+        words = f"cannot be given together with {named[0][0]}: an entry is of one thing"
+        raise InvalidInput("log", [Fault(named[1][0], words)])
+    field, name = named[0] if named else (None, None)
+    return LogFilter(
+        actor=actor or None,
+        noun=NOUNS[field] if field else None,
+        name=str(run_id(name)) if field == "run" and name else name,
+        since=None if since is None else utc(since, "since"),
+        until=None if until is None else utc(until, "until"),
+    )

@@ -1,0 +1,74 @@
+"""Cursors: where the next page of a list begins. Opaque to callers, and bound to the filter that they were made for."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from dispatcher.errors import Fault, InvalidInput
+from dispatcher.records import Cursor, LogFilter, RunFilter
+
+Item = TypeVar("Item")
+Filter = TypeVar("Filter", RunFilter, LogFilter)
+
+
+class WrongCursor(InvalidInput):
+    """A cursor that was not made for this list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[Item]):
+    """A part of a list."""
+
+    items: Sequence[Item]
+    next: str | None
+    """The cursor of the page that follows; None: there is none."""
+
+
+def page_of(
+    where: Filter, cursor: str, limit: int, read: Callable[[Filter, int], Sequence[Item]], position: Callable[[Item], Cursor]
+) -> Page[Item]:
+    """The page of at most `limit` items that begins at a cursor (empty: the first page). Raises `WrongCursor`."""
+    items = read(replace(where, after=position_in(where, cursor)) if cursor else where, limit + 1)
+    following = cursor_at(where, position(items[limit - 1])) if len(items) > limit else None
+    return Page(items=items[:limit], next=following)
+
+
+def cursor_at(where: RunFilter | LogFilter, position: Cursor) -> str:
+    """The cursor of what comes after a position in the list of a filter."""
+    words = json.dumps([_mark(where), position[0].isoformat(), position[1].hex])
+    return urlsafe_b64encode(words.encode()).decode().rstrip("=")
+
+
+def position_in(where: RunFilter | LogFilter, cursor: str) -> Cursor:
+    """The position that a cursor holds. Raises `WrongCursor` for one that was not made for this filter."""
+    try:
+        mark, at, item = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        position = datetime.fromisoformat(at), UUID(item)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise _wrong() from None
+    if mark != _mark(where) or position[0].tzinfo is None:
+        raise _wrong()
+    return position
+
+
+def _wrong() -> WrongCursor:
+    return WrongCursor("list", [Fault("cursor", "is not one of this list; leave it out to begin anew")])
+
+
+def _mark(where: RunFilter | LogFilter) -> str:
+    """The filter without its position, in a few characters."""
+    values = {field.name: _plain(getattr(where, field.name)) for field in fields(where) if field.name != "after"}
+    return sha256(json.dumps(values).encode()).hexdigest()[:12]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return value.isoformat() if isinstance(value, datetime) else value
