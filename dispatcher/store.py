@@ -287,6 +287,10 @@ class PeopleStore(SharedStore, Protocol):
         """
         ...
 
+    def count(self, where: RunFilter, *, limit: int) -> int:
+        """How many runs match, counted up to `limit`: it costs what it counts, and what it has to look through."""
+        ...
+
     def ended(self, pool: str, since: datetime, *, limit: int) -> Sequence[Run]:
         """Up to `limit` runs of the pool that ended at `since` or later, latest first (small, as `live`).
 

@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any
 
 from dispatcher.client.arguments import check_pool_type, default_base_job_template, missing
+from dispatcher.client.bulk import BulkRuns
 from dispatcher.client.checks import (
     check_base_job_template,
     check_windows_to_come,
@@ -29,7 +30,6 @@ from dispatcher.client.jobs import Jobs
 from dispatcher.client.mirrors import CONFIGURED, DEPLOYED, why_not
 from dispatcher.client.parameters import check_deployment_parameters
 from dispatcher.client.pools import WAITING
-from dispatcher.client.runs import Runs
 from dispatcher.core.changes import Action, Change, Configuration, changes, digest, sparse
 from dispatcher.core.placeholders import joined
 from dispatcher.core.redaction import HIDDEN, hidden_at
@@ -69,7 +69,7 @@ class Plan:
         return digest(self.target)
 
 
-class Configurations(Runs):
+class Configurations(BulkRuns):
     """What people do with the whole configuration."""
 
     # The whole configuration

@@ -12,7 +12,9 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from dispatcher.errors import Fault, InvalidInput
+from dispatcher.models import Run
 from dispatcher.records import Cursor, LogFilter, RunFilter
+from dispatcher.store import PeopleStore
 
 Item = TypeVar("Item")
 Filter = TypeVar("Filter", RunFilter, LogFilter)
@@ -38,6 +40,13 @@ def page_of(
     items = read(replace(where, after=position_in(where, cursor)) if cursor else where, limit + 1)
     following = cursor_at(where, position(items[limit - 1])) if len(items) > limit else None
     return Page(items=items[:limit], next=following)
+
+
+def page_of_runs(store: PeopleStore, where: RunFilter, cursor: str, limit: int) -> Page[Run]:
+    """The page of runs that begins at a cursor. Raises `WrongCursor`."""
+    return page_of(
+        where, cursor, limit, lambda among, most: store.runs(among, limit=most), lambda run: (run.created_at, run.id)
+    )
 
 
 def cursor_at(where: RunFilter | LogFilter, position: Cursor) -> str:

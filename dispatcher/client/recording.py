@@ -91,6 +91,10 @@ class Recorder:
         """Cancel one run; False if it has changed since it was read."""
         return bool(self.move([move], self.of_run("cancel", run, {"state": (run.state.value, move.to.value)})))
 
+    def requeue_all(self, changes: Sequence[Requeue], entry: LogEntry) -> frozenset[UUID]:
+        """Change where waiting runs stand; those that have changed since they were read stay as they are."""
+        return self.store.requeue(changes, entry=entry)
+
     def requeue(self, run: Run, change: Requeue, verb: str) -> bool:
         """Change where a waiting run stands; False if it has changed since it was read."""
         after = {"queue": change.queue, "due_at": change.changes.get("due_at", run.due_at).isoformat()}

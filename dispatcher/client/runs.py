@@ -156,19 +156,8 @@ class Runs(Schedules):
             raise Conflict(f"run {old.name!r} has not ended, it is {old.state}: {words}")
         if run := self.store.get(retry_id(old)):
             return run
-        request = RunRequest(
-            pool=old.pool,
-            deployment=old.deployment,
-            queue=old.queue,
-            job_variables=old.job_variables,
-            parameters=old.parameters,
-            name=name_of_retry(old),
-            retry=old.retry,
-            expires_after=old.expires_after,
-        )
         batch = Batch(self)
-        draft = self._new_run(batch, request)
-        new = replace(draft, id=retry_id(old), tags=old.tags, scheduled_at=old.scheduled_at)
+        new = self._repeated(batch, old)
         check_waiting(self.store, [new], batch.deployment, self.clock.now())
         field = {"path": "retry", "action": "create", "before": None, "after": str(new.id)}
         self.recorder.add_runs([new], self.recorder.entry("retry", "run", str(old.id), fields=(field,), note=old.name))
@@ -242,6 +231,21 @@ class Runs(Schedules):
             if self.recorder.requeue(run, requeue, _VERBS[verb]):
                 self.start_tick([run.pool])
                 return self.run(run.id)
+
+    def _repeated(self, batch: Batch, old: Run) -> Run:
+        """A new run like an ended one. Raises `InvalidInput` where the run no longer fits the pool."""
+        request = RunRequest(
+            pool=old.pool,
+            deployment=old.deployment,
+            queue=old.queue,
+            job_variables=old.job_variables,
+            parameters=old.parameters,
+            name=name_of_retry(old),
+            retry=old.retry,
+            expires_after=old.expires_after,
+        )
+        draft = self._new_run(batch, request)
+        return replace(draft, id=retry_id(old), tags=old.tags, scheduled_at=old.scheduled_at)
 
     def _new_run(self, batch: Batch, request: RunRequest) -> Run:
         name = request.deployment

@@ -166,6 +166,11 @@ class MemoryStore(MemoryState):
             newest_first = sorted(by_id, key=lambda run: run.created_at, reverse=True)
             return [apart(run) for run in newest_first[offset:][:limit]]
 
+    def count(self, where: RunFilter, *, limit: int) -> int:
+        """See `Store.count`."""
+        with self._lock:
+            return min(sum(map(where.matches, self._runs.values())), max(limit, 0))
+
     def requeue(self, requeues: Sequence[Requeue], *, entry: LogEntry | None = None) -> frozenset[UUID]:
         """See `Store.requeue`."""
         transitions.check_requeues(requeues)

@@ -147,11 +147,13 @@ class SqlStore(ABC):
 
     def runs(self, where: RunFilter, *, limit: int, offset: int = 0) -> Sequence[Run]:
         """See `Store.runs`."""
-        with self._reading() as transaction:
-            few = where.name is not None and self._are_few(transaction, where.name)
-            ids, parameters = pages(where, limit=limit, offset=offset, few=few)
-            rows = transaction.rows_among("runs", ids, **parameters)
+        rows = self._among("runs", where, limit, offset)
         return sorted((RUN.decode(row) for row in rows), key=lambda run: (-microseconds(run.created_at), run.id))
+
+    def count(self, where: RunFilter, *, limit: int) -> int:
+        """See `Store.count`."""
+        [(number,)] = self._among("number_of_runs", where, limit)
+        return int(number)
 
     def ended(self, pool: str, since: datetime, *, limit: int) -> Sequence[Run]:
         """See `Store.ended`."""
@@ -344,11 +346,12 @@ class SqlStore(ABC):
             transaction.change_each("add_run", [RUN.encode(run) for run in sorted(runs, key=lambda run: run.id)])
             sql_log.restore(transaction, entries)
 
-    @staticmethod
-    def _are_few(transaction: Transaction, name: str) -> bool:
-        """Whether few runs have a name that begins so."""
-        [(count,)] = transaction.rows("named", **named(name))
-        return int(count) <= FEW
+    def _among(self, name: str, where: RunFilter, limit: int, offset: int = 0) -> Sequence[Row]:
+        """The rows of a statement about the runs of a page."""
+        with self._reading() as transaction:
+            few = where.name is not None and int(transaction.rows("named", **named(where.name))[0][0]) <= FEW
+            ids, parameters = pages(where, limit=limit, offset=offset, few=few)
+            return transaction.rows_among(name, ids, **parameters)
 
     def _runs_from(self, start: UUID, *, inclusive: bool) -> Sequence[Run]:
         [rows] = self._read(("runs_from" if inclusive else "runs_after", {"start": start, "limit": PAGE}))

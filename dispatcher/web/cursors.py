@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 
 from dispatcher.client import Dispatcher
-from dispatcher.client.cursors import WrongCursor, page_of
+from dispatcher.client.cursors import WrongCursor, page_of_runs
 from dispatcher.models import LogEntry, Run
 from dispatcher.records import LogFilter, RunFilter
 from dispatcher.web.answers import Refused
@@ -15,22 +15,21 @@ from dispatcher.web.answers import Refused
 
 def runs_of(client: Dispatcher, where: RunFilter, cursor: str, limit: int) -> tuple[Sequence[Run], str | None]:
     """A page of runs, and the cursor of the next one. Raises `Refused` for a cursor that was not made for this filter."""
-    with _refused():
-        page = page_of(
-            where, cursor, limit, lambda among, most: client.store.runs(among, limit=most), lambda run: (run.created_at, run.id)
-        )
+    with refused():
+        page = page_of_runs(client.store, where, cursor, limit)
         return page.items, page.next
 
 
 def entries_of(client: Dispatcher, where: LogFilter, cursor: str, limit: int) -> tuple[Sequence[LogEntry], str | None]:
     """A page of the log of changes, likewise."""
-    with _refused():
+    with refused():
         page = client.log_page(where, cursor=cursor, limit=limit)
         return page.items, page.next
 
 
 @contextmanager
-def _refused() -> Iterator[None]:
+def refused() -> Iterator[None]:
+    """Refuse a request with a wrong cursor."""
     try:
         yield
     except WrongCursor as problem:

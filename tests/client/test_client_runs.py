@@ -266,9 +266,9 @@ def test_a_run_that_is_due_keeps_its_position_when_it_is_started_now(dispatcher,
 def test_a_move_that_meets_a_claim_halfway_is_refused_and_leaves_the_claim(dispatcher, etl, monkeypatch):
     run, requeue = a_run(dispatcher), dispatcher.store.requeue
 
-    def claimed_meanwhile(requeues):
+    def claimed_meanwhile(requeues, **arguments):
         claim(dispatcher.store, dispatcher.clock.now())
-        return requeue(requeues)
+        return requeue(requeues, **arguments)
 
     monkeypatch.setattr(dispatcher.store, "requeue", claimed_meanwhile)
     with pytest.raises(Conflict, match="is PENDING"):

@@ -135,6 +135,9 @@ class Listing(TwoPools):
             (RunFilter(since=NOW + SECOND, until=NOW + 3 * SECOND, name="nightly"), [failed]),
         ):
             assert store.runs(where, limit=10) == expected, where
+            assert store.count(where, limit=10) == len(expected), where
+            assert store.count(where, limit=1) == min(1, len(expected)), where
+            assert store.count(where, limit=0) == 0
 
     @pytest.mark.parametrize("where", [RunFilter(), RunFilter(tag="red"), RunFilter(name="run"), RunFilter(pool="pool")])
     def test_a_page_begins_after_its_cursor_among_runs_of_one_time_too(self, store: Store, where: RunFilter):

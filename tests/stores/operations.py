@@ -250,7 +250,7 @@ def runs(world: World) -> Call:
         after=random.choice([None, *((run.created_at, run.id) for run in world.some_runs(1))]),
     )
     limit, offset = random.choice([1, 3, 100]), random.choice([0, 0, 2])
-    return lambda store: store.runs(where, limit=limit, offset=offset)
+    return lambda store: (store.runs(where, limit=limit, offset=offset), store.count(where, limit=limit + 2))
 
 
 def ended(world: World) -> Call:

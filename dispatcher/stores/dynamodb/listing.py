@@ -28,16 +28,14 @@ class Listing:
 
     def runs(self, where: RunFilter, limit: int, offset: int) -> Sequence[Run]:
         """See `Store.runs`. The index may lag a moment behind what was just written; the runs themselves are as they are."""
-        if where.states is not None and not where.states:
-            return []
-        names = [where.pool] if where.pool is not None else self._pools.names()
-        if where.states is not None and where.states <= SLOT_STATES:
-            return self._read(islice(self._holding(names, where), offset, offset + limit))
-        listed = merge(*(self._listed(name, where) for name in names), key=lambda item: text_in(item, "listed"))
-        ids = map(_run_in_index, listed)
-        if where.tag is None and where.name is None:
-            return self._read(islice(ids, offset, offset + limit))
-        return list(islice(self._matching(ids, RunFilter(tag=where.tag, name=where.name)), offset, offset + limit))
+        if self._is_of_index(where):
+            return self._read(islice(self._ids(where), offset, offset + limit))
+        return list(islice(self._matching_all(where), offset, offset + limit))
+
+    def count(self, where: RunFilter, limit: int) -> int:
+        """See `Store.count`. By the entries of the index; by tag or name, each run is read."""
+        matching = self._ids(where) if self._is_of_index(where) else self._matching_all(where)
+        return sum(1 for _ in islice(matching, max(limit, 0)))
 
     def ended(self, pool: str, since: datetime, limit: int) -> Sequence[Run]:
         """See `Store.ended`. No index has the ends: each of the newest runs that ended is read."""
@@ -81,6 +79,23 @@ class Listing:
         partition = keys.waiting(pool, queue)
         return self._table.count(partition, first=keys.in_lane(lane), before=keys.in_lane(lane, position))
 
+    def _is_of_index(self, where: RunFilter) -> bool:
+        """Whether all that the filter asks stands in the entries that `_ids` reads."""
+        return _is_of_holders(where) or (where.tag is None and where.name is None)
+
+    def _ids(self, where: RunFilter) -> Iterator[UUID]:
+        """Those that match by what stands in the index, newest first."""
+        if where.states is not None and not where.states:
+            return iter(())
+        names = [where.pool] if where.pool is not None else self._pools.names()
+        if _is_of_holders(where):
+            return self._holding(names, where)
+        listed = merge(*(self._listed(name, where) for name in names), key=lambda item: text_in(item, "listed"))
+        return map(_run_in_index, listed)
+
+    def _matching_all(self, where: RunFilter) -> Iterator[Run]:
+        return self._matching(self._ids(where), RunFilter(tag=where.tag, name=where.name))
+
     def _read(self, ids: Iterable[UUID]) -> Sequence[Run]:
         ordered = list(ids)
         stored = self._changes.read(ordered)
@@ -119,6 +134,11 @@ class Listing:
             request["ExpressionAttributeValues"] |= values
             request["FilterExpression"] = " AND ".join([*filter(None, [request.get("FilterExpression")]), condition])
         return self._table.pages(None if conditions else 100, **request)
+
+
+def _is_of_holders(where: RunFilter) -> bool:
+    """Whether only runs that hold a slot can match: ticks' entries list them, tags excepted."""
+    return where.states is not None and where.states <= SLOT_STATES
 
 
 def _conditions(where: RunFilter) -> Mapping[str, tuple[str, Item]]:

@@ -37,7 +37,7 @@ from dispatcher.stores.dynamodb.claims import ClaimTry
 from dispatcher.stores.dynamodb.creation import create_table
 from dispatcher.stores.dynamodb.definition import SCHEMA_VERSION, TABLE_DEFINITION
 from dispatcher.stores.dynamodb.deployments import Deployments
-from dispatcher.stores.dynamodb.items import MAX_BYTES, as_read, id_in, is_run, key_in, run_in, small, small_run_in
+from dispatcher.stores.dynamodb.items import MAX_BYTES, as_read, is_run, key_in, run_in
 from dispatcher.stores.dynamodb.listing import Listing
 from dispatcher.stores.dynamodb.log import Log, entries_of
 from dispatcher.stores.dynamodb.materialising import Materialiser
@@ -81,7 +81,7 @@ class DynamoStore:
         self._deployments = Deployments(self._table, self._log)
         self._materialiser = Materialiser(self._table, self._deployments, self._writer)
         self._listing = Listing(self._table, self._pools, self._writer)
-        self._working = Working(self._table, self._pools)
+        self._working = Working(self._table, self._pools, self._writer)
 
     def create_table(self) -> None:
         """Make the table, as Terraform would, and wait until it can be used; one that exists stays as it is."""
@@ -179,6 +179,10 @@ class DynamoStore:
         """See `Store.runs`."""
         return self._listing.runs(where, limit, offset)
 
+    def count(self, where: RunFilter, *, limit: int) -> int:
+        """See `Store.count`."""
+        return self._listing.count(where, limit)
+
     def ended(self, pool: str, since: datetime, *, limit: int) -> Sequence[Run]:
         """See `Store.ended`."""
         return self._listing.ended(pool, since, limit)
@@ -220,11 +224,7 @@ class DynamoStore:
 
     def live(self, pool: str, *, limit: int, start: UUID | None = None) -> Sequence[Run]:
         """See `Store.live`."""
-        first, page = start.hex if start else "", min(max(limit, 1), 5000)
-        items = list(islice(self._table.query(keys.live(pool), first=first, page=page), limit))
-        if first and len(items) < limit:
-            items += islice(self._table.query(keys.live(pool), before=first, page=page), limit - len(items))
-        return [small_run_in(item) for item in items]
+        return self._working.live(pool, limit, start)
 
     def move(self, moves: Sequence[Move], *, entry: LogEntry | None = None) -> frozenset[UUID]:
         """See `Store.move`."""
@@ -272,8 +272,7 @@ class DynamoStore:
 
     def lingering(self, pool: str, *, limit: int) -> Sequence[Run]:
         """See `Store.lingering`."""
-        items = islice(self._table.query(keys.lingering(pool), page=min(max(limit, 1), 1000)), limit)
-        return [small_run_in(item) for item in items]
+        return self._working.lingering(pool, limit)
 
     def discarded(self, run_ids: Sequence[UUID]) -> None:
         """See `Store.discarded`."""
@@ -281,12 +280,7 @@ class DynamoStore:
 
     def to_notify(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:
         """See `Store.to_notify`."""
-        page = min(max(limit, 1), 1000)
-        entries = islice(self._table.query(keys.notifications(pool), before=keys.after(now), page=page), limit)
-        ids = [id_in(key_in(item)) for item in entries]
-        stored = self._writer.read(ids)
-        runs = (stored[run_id].run for run_id in ids if run_id in stored)
-        return [small(run) for run in runs if run.notify_at is not None and run.notify_at <= now]
+        return self._working.to_notify(pool, now, limit)
 
     def notified(self, notifications: Sequence[Notified]) -> None:
         """See `Store.notified`."""
@@ -330,8 +324,6 @@ class DynamoStore:
     def close(self) -> None:
         """See `Store.close`."""
         self._table.close()
-
-    # Below the verbs
 
     def _when_withdrawn(self, act: Callable[[], T]) -> T:
         """A change of a pool; runs that an interrupted change of a deployment has left to be withdrawn do not refuse it."""

@@ -1,25 +1,37 @@
-"""Which pools a tick has something to do for."""
+"""What a tick reads: the pools with work, and the runs to observe, to discard and to notify of."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
+from uuid import UUID
 
+from dispatcher.models import Run
 from dispatcher.stores.dynamodb import keys, windows
-from dispatcher.stores.dynamodb.items import Item, is_expired, is_startable, key_in, typed, used_in
+from dispatcher.stores.dynamodb.items import (
+    Item,
+    id_in,
+    is_expired,
+    is_startable,
+    key_in,
+    small,
+    small_run_in,
+    typed,
+    used_in,
+)
 from dispatcher.stores.dynamodb.lanes import lane_entries, lanes_in
 from dispatcher.stores.dynamodb.pools import Pools
 from dispatcher.stores.dynamodb.requests import Table
-from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, Action
+from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, Action, RunWriter
 from dispatcher.stores.rows import microseconds
 
 
 class Working:
-    """Finds the pools with work, and notes that the others were ticked."""
+    """Reads for ticks; and it notes that the pools without work were ticked."""
 
-    def __init__(self, table: Table, pools: Pools) -> None:
-        self._table, self._pools = table, pools
+    def __init__(self, table: Table, pools: Pools, changes: RunWriter) -> None:
+        self._table, self._pools, self._changes = table, pools, changes
 
     def pools_with_work(self, now: datetime) -> Sequence[str]:
         """See `Store.pools_with_work`."""
@@ -47,6 +59,28 @@ class Working:
         while batch := {keys.slots(name): beat for name in islice(left, MAX_ACTIONS)}:
             while batch and (unknown := self._table.transact(batch, self._table.new_token())):
                 batch = {key: action for key, action in batch.items() if key not in unknown}
+
+    def live(self, pool: str, limit: int, start: UUID | None) -> Sequence[Run]:
+        """See `Store.live`."""
+        first, page = start.hex if start else "", min(max(limit, 1), 5000)
+        items = list(islice(self._table.query(keys.live(pool), first=first, page=page), limit))
+        if first and len(items) < limit:
+            items += islice(self._table.query(keys.live(pool), before=first, page=page), limit - len(items))
+        return [small_run_in(item) for item in items]
+
+    def lingering(self, pool: str, limit: int) -> Sequence[Run]:
+        """See `Store.lingering`."""
+        items = islice(self._table.query(keys.lingering(pool), page=min(max(limit, 1), 1000)), limit)
+        return [small_run_in(item) for item in items]
+
+    def to_notify(self, pool: str, now: datetime, limit: int) -> Sequence[Run]:
+        """See `Store.to_notify`."""
+        page = min(max(limit, 1), 1000)
+        entries = islice(self._table.query(keys.notifications(pool), before=keys.after(now), page=page), limit)
+        ids = [id_in(key_in(item)) for item in entries]
+        stored = self._changes.read(ids)
+        runs = (stored[run_id].run for run_id in ids if run_id in stored)
+        return [small(run) for run in runs if run.notify_at is not None and run.notify_at <= now]
 
     def _has_work(self, pool: str, slots: Item, now: datetime, *, has_lanes: bool) -> bool:
         partitions = [(keys.lingering(pool), ""), (keys.notifications(pool), keys.after(now))]

@@ -317,6 +317,10 @@ DELETE FROM runs WHERE id IN (
     ORDER BY ended_at, id LIMIT :limit
 )
 
+-- name: number_of_runs
+-- How many runs match: `{ids}` gives their ids, up to a limit.
+SELECT count(*) FROM ({ids}) AS matching
+
 -- name: log
 -- A page of the log of changes, in any order: `{ids}` gives its ids.
 SELECT {log_entry} FROM change_log WHERE id IN ({ids})

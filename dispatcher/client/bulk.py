@@ -1,0 +1,245 @@
+"""Work on all runs that match a filter, in steps of at most 200 runs: cancel, retry, move to another queue, start now.
+
+Whoever asks drives the steps: a page, a command line, a caller of the API. Nothing works in the background, so that it is the
+same within a function. It may end after any step and be repeated: no run is done twice. Runs that are created after the moment
+`as_of` are left alone. All steps of one piece of work share an entry of the log, which counts their runs in the transactions
+that change them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TypeVar
+from uuid import UUID
+
+from dispatcher.client.arguments import utc
+from dispatcher.client.batch import Batch
+from dispatcher.client.cursors import page_of_runs
+from dispatcher.client.mirrors import RUN, why_not
+from dispatcher.client.runs import Runs
+from dispatcher.client.waiting import check_waiting
+from dispatcher.core.transitions import cancelled, due_now, requeued
+from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
+from dispatcher.models import TERMINAL_STATES, LogEntry, Run, RunState
+from dispatcher.records import Move, Requeue, RunFilter
+
+STEP = 200
+"""The most runs of one step."""
+
+MOST_COUNTED = 100_000
+"""The most runs of a state that are counted before the work begins."""
+
+FUTURE = timedelta(minutes=1)
+"""How far ahead the clock of whoever asks may be."""
+
+Change = TypeVar("Change", Move, Requeue)
+
+
+class Action(StrEnum):
+    """What is done to each run."""
+
+    CANCEL = "cancel"
+    RETRY = "retry"
+    MOVE = "move"
+    START_NOW = "start-now"
+
+
+STATES: Mapping[Action, frozenset[RunState]] = {
+    Action.CANCEL: frozenset(RunState) - TERMINAL_STATES,
+    Action.RETRY: TERMINAL_STATES,
+    Action.MOVE: frozenset({RunState.SCHEDULED}),
+    Action.START_NOW: frozenset({RunState.SCHEDULED}),
+}
+"""The states of the runs to which it can be done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One piece of work. Made by `Dispatcher.bulk`, from the same arguments for each step."""
+
+    action: Action
+    where: RunFilter
+    """Only states in which it can be done, and runs that existed at `as_of`."""
+    as_of: datetime
+    id: UUID
+    """The id of its entry in the log."""
+    queue: str | None = None
+    """Where `MOVE` moves the runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How many runs match."""
+
+    by_state: Mapping[RunState, int]
+    is_exact: bool
+    """False: there are more than `MOST_COUNTED` in a state."""
+
+    @property
+    def total(self) -> int:
+        """In all states."""
+        return sum(self.by_state.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What became of the runs of one step."""
+
+    done: int
+    skipped: int
+    """Those for which nothing was left to do."""
+    refused: Sequence[Fault]
+    """Those for which it cannot be done, by id, each with the reason."""
+    cursor: str | None
+    """Where the next step begins; None: this was the last one."""
+
+
+class BulkRuns(Runs):
+    """Work on many runs."""
+
+    def bulk(
+        self,
+        action: Action | str,
+        where: RunFilter,
+        *,
+        queue: str | None = None,
+        as_of: datetime | None = None,
+        id: UUID | None = None,  # noqa: A002 - the field
+    ) -> Work:
+        """The work of doing `action` to all runs that match; it changes nothing yet.
+
+        `as_of`: runs that are created later are left alone (now). `id` names the work in the log (a new one); it and `as_of`
+        are given again for the steps that follow. Raises `InvalidInput`, or `NotFound` for a pool or queue that does not exist.
+        """
+        doing, now = _action(action), self.clock.now()
+        moment = now if as_of is None else utc(as_of, "as_of")
+        if moment > now + FUTURE:
+            raise InvalidInput("runs", [Fault("as_of", f"{moment.isoformat()} lies in the future")])
+        self._check_queue(doing, where, queue)
+        until = moment + timedelta(microseconds=1)
+        among = replace(where, states=_states(doing, where), until=until if where.until is None else min(where.until, until))
+        return Work(action=doing, where=among, as_of=moment, id=id or self.clock.new_id(), queue=queue)
+
+    def bulk_count(self, work: Work) -> Count:
+        """How many runs match by now, by state. It costs what it counts, so that it stops at `MOST_COUNTED`."""
+        by_state = {
+            state: self.store.count(replace(work.where, states=frozenset({state})), limit=MOST_COUNTED + 1)
+            for state in sorted(work.where.states or ())
+        }
+        exact = all(number <= MOST_COUNTED for number in by_state.values())
+        return Count(by_state={state: min(number, MOST_COUNTED) for state, number in by_state.items()}, is_exact=exact)
+
+    def bulk_step(self, work: Work, cursor: str = "", *, limit: int = STEP) -> Step:
+        """Do the work for the next `limit` runs, the newest first. Raises `InvalidInput` for a cursor of other work."""
+        if not 1 <= limit <= STEP:
+            raise InvalidInput("runs", [Fault("limit", f"must be from 1 to {STEP}, not {limit}")])
+        page = page_of_runs(self.store, work.where, cursor, limit)
+        own, refused = self._of_our_own(page.items, work.queue)
+        done, more = self._do(work, own, self._entry_of(work))
+        skipped = len(own) - len(done) - len(more)
+        self.start_tick(sorted({run.pool for run in own if run.id in done}))
+        return Step(done=len(done), skipped=skipped, refused=(*refused, *more), cursor=page.next)
+
+    def bulk_steps(self, work: Work, cursor: str = "") -> Iterator[Step]:
+        """Do all of the work, step by step."""
+        following: str | None = cursor
+        while following is not None:
+            step = self.bulk_step(work, following)
+            yield step
+            following = step.cursor
+
+    def _do(self, work: Work, runs: Sequence[Run], entry: LogEntry) -> tuple[frozenset[UUID], Sequence[Fault]]:
+        """The ids of the runs that were changed (or repeated), and those that cannot be."""
+        now, queue = self.clock.now(), work.queue
+        if work.action is Action.RETRY:
+            return self._retry_all(runs, entry)
+        if work.action is Action.CANCEL:
+            return self._settle(runs, lambda run: cancelled(run, now), lambda moves: self.recorder.move(moves, entry)), ()
+
+        def change(run: Run) -> Requeue | None:
+            if run.state is not RunState.SCHEDULED or run.queue == queue:
+                return None
+            return due_now(run, now) if queue is None else requeued(run, queue)
+
+        return self._settle(runs, change, lambda changes: self.recorder.requeue_all(changes, entry)), ()
+
+    def _settle(
+        self, runs: Iterable[Run], change: Callable[[Run], Change | None], write: Callable[[Sequence[Change]], frozenset[UUID]]
+    ) -> frozenset[UUID]:
+        """Change runs, and again those that somebody has changed meanwhile, until nothing is left to do."""
+        left, done = list(runs), set[UUID]()
+        while changes := [made for run in left if (made := change(run))]:
+            done |= write(changes)
+            stale = [made.run_id for made in changes if made.run_id not in done]
+            left = [run for run_id in stale if (run := self.store.get(run_id))]
+        return frozenset(done)
+
+    def _retry_all(self, runs: Sequence[Run], entry: LogEntry) -> tuple[frozenset[UUID], Sequence[Fault]]:
+        batch, new, refused = Batch(self), dict[UUID, Run](), list[Fault]()
+        for run in runs:
+            try:
+                new[run.id] = self._repeated(batch, run)
+                check_waiting(self.store, new.values(), batch.deployment, self.clock.now())
+            except (InvalidInput, NotFound, Conflict) as problem:
+                new.pop(run.id, None)
+                refused.append(Fault(str(run.id), str(problem)))
+        added = self.recorder.add_runs(list(new.values()), entry) if new else frozenset()
+        return frozenset(old for old, run in new.items() if run.id in added), refused
+
+    def _of_our_own(self, runs: Sequence[Run], queue: str | None) -> tuple[Sequence[Run], Sequence[Fault]]:
+        """The runs that may be changed here, and why the others may not: their pool mirrors a source, or lacks the queue."""
+        pools = {name: self.store.pool(name) for name in {run.pool for run in runs}}
+        reasons: dict[str, str] = {}
+        for name, pool in pools.items():
+            if pool is not None and queue is not None and pool.queue(queue) is None:
+                reasons[name] = f"work pool {name!r} has no work queue {queue!r}"
+            if pool is not None and pool.mirror is not None:
+                reasons[name] = why_not(pool, RUN)
+        refused = [Fault(str(run.id), reasons[run.pool]) for run in runs if run.pool in reasons]
+        return [run for run in runs if run.pool not in reasons], refused
+
+    def _check_queue(self, action: Action, where: RunFilter, queue: str | None) -> None:
+        if (queue is None) is (action is Action.MOVE):
+            words = "name the work queue to move the runs into" if queue is None else f"has no meaning for {action}"
+            raise InvalidInput("runs", [Fault("queue", words)])
+        if where.pool is not None:
+            pool = self.work_pool(where.pool)
+            if queue is not None:
+                self._queue(pool, queue)
+
+    def _entry_of(self, work: Work) -> LogEntry:
+        """The entry that all steps of the work write: a store counts the runs of each."""
+        fields = ({"path": "queue", "action": "change", "before": None, "after": work.queue},) if work.queue else ()
+        entry = self.recorder.entry(work.action.replace("-", " "), "runs", in_words(work.where), id=work.id, fields=fields)
+        return replace(entry, changed_at=work.as_of)
+
+
+def in_words(where: RunFilter) -> str:
+    """A filter as people read it."""
+    names = ("pool", "queue", "deployment", "tag", "name")
+    words = [f"{name} {value}" for name in names if (value := getattr(where, name)) is not None]
+    if where.states is not None:
+        words.append("state " + " or ".join(sorted(where.states)))
+    times = [f"{name} {moment.isoformat()}" for name in ("since", "until") if (moment := getattr(where, name)) is not None]
+    return ", ".join([*words, *times])
+
+
+def _action(action: Action | str) -> Action:
+    try:
+        return Action(action)
+    except ValueError:
+        raise InvalidInput("runs", [Fault("action", f"must be {', '.join(Action)}, not {action!r}")]) from None
+
+
+def _states(action: Action, where: RunFilter) -> frozenset[RunState]:
+    """The states of the filter in which it can be done. Raises `InvalidInput` if there is none."""
+    states = STATES[action] if where.states is None else where.states & STATES[action]
+    if not states:
+        words = (
+            f"none of {', '.join(sorted(where.states or ()))} fits: {action} is for runs in {', '.join(sorted(STATES[action]))}"
+        )
+        raise InvalidInput("runs", [Fault("state", words)])
+    return states
