@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from dispatcher.client.bulk import Count, Step
 from dispatcher.client.configuration import Plan
 from dispatcher.client.pools import PoolView, Upcoming
 from dispatcher.core.changes import shape as change_shape
@@ -270,3 +271,14 @@ def log_entry(entry: LogEntry) -> Shape:
         "runs": entry.runs,
         "note": entry.note,
     }
+
+
+def matching(count: Count) -> Shape:
+    """How many runs match a filter."""
+    by_state = {str(state): number for state, number in count.by_state.items()}
+    return {"total": count.total, "exact": count.is_exact, "by_state": by_state}
+
+
+def bulk_step(step: Step) -> Shape:
+    """What became of the runs of one step."""
+    return {"done": step.done, "skipped": step.skipped, "refused": [asdict(fault) for fault in step.refused]}

@@ -212,12 +212,12 @@ class Contested(MemoryStore):
         super().__init__()
         self.times = times
 
-    def save_deployment(self, deployment, *, expected_version, now):
+    def save_deployment(self, deployment, *, expected_version, now, entry=None):
         if expected_version is not None and self.times:
             self.times -= 1
             stored = self.deployment(deployment.name)
             super().save_deployment(replace(stored, tags=(f"{self.times}",)), expected_version=stored.version, now=now)
-        return super().save_deployment(deployment, expected_version=expected_version, now=now)
+        return super().save_deployment(deployment, expected_version=expected_version, now=now, entry=entry)
 
 
 def contested(times: int) -> Dispatcher:

@@ -61,6 +61,7 @@ def every_page(site, busy):
     yield from (page(site, "runs", str(run.id)) for run in busy)
     yield page(site, "deployments")
     yield page(site, "deployments", EVIL)
+    yield page(site, "runs", "bulk", action="cancel", pool=EVIL)
     yield page(site, "log", pool=EVIL, actor=SCRIPT)
 
 
@@ -78,7 +79,7 @@ def test_evil_values_are_text_on_every_page(site, busy):
         assert [address for address in addresses if not re.match(r"/[^/\\]|/$|https://|#", address)] == []
         ids = [attrs["id"] for _, attrs in document.tags if "id" in attrs]
         assert len(ids) == len(set(ids))
-    assert seen == 19
+    assert seen == 20
 
 
 def test_every_field_has_a_label(site, busy):

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from dispatcher.cli.command import Answer, Group
+from dispatcher.cli.commands import bulk
 from dispatcher.cli.commands import logs as log_reading
 from dispatcher.cli.commands.run_create import create
 from dispatcher.cli.commands.watch import follow
@@ -20,6 +21,7 @@ from dispatcher.cli.output import secrets, shapes
 from dispatcher.cli.output.listing import listing
 from dispatcher.cli.output.tables_option import wide_option
 from dispatcher.client.arguments import missing, utc
+from dispatcher.client.bulk import Action
 from dispatcher.errors import NotFound
 from dispatcher.models import RunState
 from dispatcher.records import RunFilter
@@ -97,11 +99,17 @@ def inspect(context: Context, /, run_id: str) -> Answer:
     return Answer(data=shapes.whole_run(run), view="output.run_views:run", secrets=secrets.of_runs(context, [run]))
 
 
-@run.command("cancel", example="dispatcher run cancel 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
-@run_argument
+@run.command(
+    "cancel",
+    example="dispatcher run cancel 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5\n"
+    "dispatcher run cancel --pool nightly --state SCHEDULED --tag backfill",
+)
+@bulk.options
 @pass_context
-def cancel(context: Context, /, run_id: str) -> Answer:
-    """Cancel a run: at once while it waits; otherwise the next tick stops its job."""
+def cancel(context: Context, /, run_id: str | None, **options: Any) -> Answer:
+    """Cancel a run, or all that match a filter: at once while they wait; otherwise the next tick stops their jobs."""
+    if run_id is None or bulk.has_filter(options):
+        return bulk.work_on_all(context, run_id, Action.CANCEL, options)
     run = context.client.cancel_run(find_run(context, run_id).id)
     texts = {
         RunState.CANCELLED: f"Cancelled run {run.name!r}.",
@@ -110,14 +118,20 @@ def cancel(context: Context, /, run_id: str) -> Answer:
     return Answer(data=shapes.run(run), text=texts.get(run.state, f"Run {run.name!r} has already ended: {run.state}."))
 
 
-@run.command("move", example="dispatcher run move 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5 --queue critical")
-@run_argument
+@run.command(
+    "move",
+    example="dispatcher run move 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5 --queue critical\n"
+    "dispatcher run move --pool nightly --from-queue default --tag backfill --queue slow",
+)
 @click.option(
     "-q", "--queue", required=True, metavar="QUEUE", shell_complete=completion.queues, help="The work queue to wait in."
 )
+@bulk.options_of_move
 @pass_context
-def move(context: Context, /, run_id: str, queue: str) -> Answer:
-    """Move a waiting run into another queue of its pool. Its due time decides where it stands there."""
+def move(context: Context, /, run_id: str | None, queue: str, **options: Any) -> Answer:
+    """Move a waiting run, or all that match a filter, into another queue of the pool. Due times decide their place."""
+    if run_id is None or bulk.has_filter(options):
+        return bulk.work_on_all(context, run_id, Action.MOVE, options, queue=queue)
     run = find_run(context, run_id)
     moved = context.client.move_run(run.id, queue=queue)
     where = f"waits in work queue {moved.queue!r}"
@@ -125,14 +139,20 @@ def move(context: Context, /, run_id: str, queue: str) -> Answer:
     return Answer(data=shapes.run(moved), text=text)
 
 
-@run.command("start-now", example="dispatcher run start-now 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
-@run_argument
+@run.command(
+    "start-now",
+    example="dispatcher run start-now 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5\n"
+    "dispatcher run start-now --deployment etl --dry-run",
+)
+@bulk.options
 @pass_context
-def start_now(context: Context, /, run_id: str) -> Answer:
-    """Make a waiting run due now, whatever its due time, its retry delay or a refusal said. Limits still hold.
+def start_now(context: Context, /, run_id: str | None, **options: Any) -> Answer:
+    """Make a waiting run, or all that match, due now, whatever a due time, a delay or a refusal said. Limits still hold.
 
     A run that is due already keeps its position; `dispatcher run explain` shows what it waits for.
     """
+    if run_id is None or bulk.has_filter(options):
+        return bulk.work_on_all(context, run_id, Action.START_NOW, options)
     run = find_run(context, run_id)
     started = context.client.start_run_now(run.id)
     text = f"Run {run.name!r} is due already; `dispatcher run explain` shows what it waits for."
@@ -141,15 +161,23 @@ def start_now(context: Context, /, run_id: str) -> Answer:
     return Answer(data=shapes.run(started), text=text)
 
 
-@run.command("retry", example="dispatcher run retry 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5")
-@run_argument
+@run.command(
+    "retry",
+    example="dispatcher run retry 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5\n"
+    "dispatcher run retry --deployment etl --state FAILED --since '24h ago'",
+)
+@bulk.options
 @pass_context
-def retry(context: Context, /, run_id: str) -> Answer:
-    """Run an ended run again: a new run with the same pool, queue, variables, tags and retries, due at once.
+def retry(context: Context, /, run_id: str | None, **options: Any) -> Answer:
+    """Run an ended run, or all that match a filter, again: new runs with the same pool, queue, variables, tags and retries.
+
+    They are due at once.
 
     An ended run never changes, so the new run has its own id. Retrying the same run again returns the same new run; to go on
     from there, retry the new run. Automatic retries (--retries) are attempts of one run.
     """
+    if run_id is None or bulk.has_filter(options):
+        return bulk.work_on_all(context, run_id, Action.RETRY, options)
     old = find_run(context, run_id)
     made = context.client.retry_run(old.id)
     return Answer(data=shapes.run(made), text=f"Run {old.name!r} is run again as {made.name}, {made.state}: {made.id}")

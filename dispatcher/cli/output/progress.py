@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import click
 
@@ -14,11 +15,19 @@ LEAST = 1_000
 """No bar for fewer steps: they end before anybody could read it."""
 
 
+class Advance(Protocol):
+    """Moves a bar on."""
+
+    def __call__(self, steps: int = 1) -> None:
+        """So many steps."""
+        ...
+
+
 @contextmanager
-def progress_bar(context: Context, label: str, length: int) -> Iterator[Callable[[], None]]:
-    """A bar of `length` steps. It yields a function to call after each step."""
+def progress_bar(context: Context, label: str, length: int) -> Iterator[Advance]:
+    """A bar of `length` steps. It yields a function to call after each step, or with the number of several."""
     if length < LEAST or context.as_json or not sys.stderr.isatty():
-        yield lambda: None
+        yield lambda steps=1: None  # noqa: ARG005 - as `Advance` says
         return
     with click.progressbar(length=length, label=label, file=sys.stderr, update_min_steps=max(1, length // 100)) as bar:
-        yield lambda: bar.update(1)
+        yield lambda steps=1: bar.update(steps)

@@ -42,6 +42,8 @@ plan, apply  hash (of what is stored before) and hash_after, applied, changes: a
              file): a list of noun, name
 dry run      a list of pool, admitted (each id, name, queue and the rendered job without its secrets), crashes (each id, name,
              queue, reason), barriers, problem
+many runs    action, id (of the entry in the log), as_of, matching (total, exact, by_state), done, skipped (nothing was left to
+             do), refused: a list of path (the run's id), message
 log          items: a list of id, changed_at, actor, via (cli, page, api, python, function or automation), verb, noun, name,
              fields (path, action, before, after), runs (how many it changed), note; next (the cursor of the next page, or null)
 package      output, bytes, sha256, target, arch, python, extras, validation, bytecode (the release of the Python that made it
@@ -57,11 +59,13 @@ from dispatcher.cli.output.listing import Listed
 from dispatcher.client.shapes import (
     Shape,
     attempt,
+    bulk_step,
     deployment,
     explanation,
     hold,
     hook,
     log_entry,
+    matching,
     plan,
     pool,
     queue,
@@ -87,6 +91,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Shape",
     "attempt",
+    "bulk_step",
     "deployment",
     "dry_run",
     "explanation",
@@ -94,6 +99,7 @@ __all__ = [
     "hook",
     "listed",
     "log_entry",
+    "matching",
     "package",
     "plan",
     "pool",

@@ -10,6 +10,8 @@ from http import HTTPStatus
 from typing import Any
 
 from dispatcher.client import configuration_schema
+from dispatcher.client.bulk import STEP, Action
+from dispatcher.models import RunState
 
 Schema = dict[str, Any]
 
@@ -121,6 +123,11 @@ ANSWERS: Mapping[str, Mapping[str, Schema]] = {
         "timeline": OBJECTS,
     },
     "RunPage": {"items": _list("Run"), "next": OPTIONAL_TEXT},
+    "BulkStep": {
+        **dict.fromkeys(("action", "id"), TEXT),
+        "as_of": TIME,
+        **dict.fromkeys(("matching", "step", "next"), OPTIONAL_OBJECT),
+    },
     "Explanation": {
         **dict.fromkeys(("id", "name", "state", "reason", "text", "fix"), TEXT),
         "until": OPTIONAL_TIME,
@@ -201,6 +208,7 @@ def _bodies() -> dict[str, Schema]:
         "ScheduleChange": _object(schedule),
         "NewRun": _new_run(parts),
         "NewRuns": {"oneOf": [_ref("NewRun"), {"type": "array", "items": _ref("NewRun"), "maxItems": 10_000}]},
+        "BulkRequest": _bulk_request(name),
         "RunMove": _object({"queue": name}, "queue"),
         "PlanRequest": _object(plan, "configuration"),
         "ApplyRequest": _object({**plan, "expect": OPTIONAL_TEXT}, "configuration"),
@@ -223,6 +231,26 @@ def _new_run(parts: Mapping[str, Schema]) -> Schema:
     times = {"scheduled_at": OPTIONAL_TIME, "expires_after": parts["Deployment"]["properties"]["expires_after"]}
     objects = dict.fromkeys(("job_variables", "parameters"), OPTIONAL_OBJECT)
     return _object({**texts, **objects, **times, "tags": TEXTS, "retry": retry})
+
+
+def _bulk_request(name: Schema) -> Schema:
+    """Work on all runs that match: `dispatcher.web.api.bulk`."""
+    states = {"type": "array", "items": {"enum": sorted(RunState)}}
+    texts, times = ("pool", "queue", "deployment", "tag", "name"), ("since", "until")
+    where = _object({**dict.fromkeys(texts, name), "state": states, **dict.fromkeys(times, TIME)})
+    return _object(
+        {
+            "action": {"enum": sorted(Action)},
+            "filter": where,
+            "queue": name,
+            "as_of": TIME,
+            "id": {"type": "string", "format": "uuid"},
+            "cursor": {"type": "string", "maxLength": 400},
+            "limit": {"type": "integer", "minimum": 1, "maximum": STEP},
+            "dry_run": SWITCH,
+        },
+        "action",
+    )
 
 
 def _object(properties: Mapping[str, Schema], *required: str) -> Schema:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from dispatcher.web.pages import change_log, deployments, finding, new_pool, new_run, pool_template, pools, runs
+from dispatcher.web.pages import bulk, change_log, deployments, finding, new_pool, new_run, pool_template, pools, runs
 from dispatcher.web.pages.live import Live
 from dispatcher.web.pages.visit import Page, Pages, sent, shown
 
@@ -22,6 +22,7 @@ READ: dict[str, Page] = {
     "/pools/{pool}/plan": pools.plan,
     "/runs": runs.runs,
     "/runs/new": new_run.new,
+    "/runs/bulk": bulk.confirm,
     "/runs/{run}": runs.run,
     "/find": finding.find,
     "/help": finding.help_page,
@@ -34,6 +35,7 @@ CHANGE: dict[str, Page] = {
     "/pools/{pool}/change": pools.change,
     "/pools/{pool}/template": pool_template.save_template,
     "/runs": runs.act,
+    "/runs/bulk": bulk.step,
     "/runs/new": new_run.create,
     "/runs/preview": new_run.preview,
     "/runs/{run}/cancel": runs.cancel,

@@ -15,19 +15,21 @@ from dispatcher.models import Run, RunState
 from dispatcher.records import RunFilter
 from dispatcher.web.cursors import runs_of
 from dispatcher.web.pages.visit import Visit, gone_to
+from dispatcher.web.pages.words import when
 from providers.base import ProviderError
 
 PAGE = 50
 MAX_SELECTED = 200
 LOG_LINES = 200
 FILTERS = ("pool", "queue", "deployment", "tag", "name")
+TIMES = ("since", "until")
 
 
 def runs(visit: Visit) -> Response:
     """The newest runs that match the address."""
-    where = _filter(visit)
+    where = filter_in(visit)
     page, following = runs_of(visit.client, where, visit.query("cursor"), PAGE)
-    filters = {name: getattr(where, name) or "" for name in FILTERS}
+    filters = {**{name: getattr(where, name) or "" for name in FILTERS}, **{name: visit.query(name) for name in TIMES}}
     chosen = sorted(where.states or ())
     now = visit.client.clock.now()
     return visit.render("runs.html", runs=page, next=following, filters=filters, chosen=chosen, states=list(RunState), now=now)
@@ -82,11 +84,13 @@ def _logs(visit: Visit, record: Run) -> str | None:
         return f"The logs cannot be read: {problem}"
 
 
-def _filter(visit: Visit) -> RunFilter:
+def filter_in(visit: Visit) -> RunFilter:
+    """The filter in the address. Raises `InvalidInput` for an unknown state, and for a time that is none."""
     query = visit.request.query_params
     states = frozenset(state for state in query.getlist("state") if state)
     unknown = sorted(states - set(RunState))
     if unknown:
         raise InvalidInput("runs", [Fault("state", f"{unknown[0]!r} is no state; the states are {', '.join(RunState)}")])
     words: dict[str, Any] = {name: query.get(name, "")[:200] or None for name in FILTERS}
-    return RunFilter(states=frozenset(map(RunState, states)) or None, **words)
+    since, until = (when(query.get(name, "")[:40].strip(), visit.client.clock.now(), name) for name in TIMES)
+    return RunFilter(states=frozenset(map(RunState, states)) or None, since=since, until=until, **words)

@@ -95,6 +95,28 @@
     event.preventDefault();
   });
 
+  // Work on many runs: one step follows the other until it is over or stopped.
+  let isStopped = false;
+  const content = () => document.querySelector("#content");
+  const work = async (first) => {
+    isStopped = false;
+    for (let form = first; form && !isStopped; form = document.querySelector("form[data-steps]")) {
+      form.querySelector("[data-stop]").hidden = false;
+      form.querySelector(".primary").disabled = true;
+      const body = new URLSearchParams(new FormData(form));
+      const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      content().replaceChildren(...document.importNode(page.querySelector("#content"), true).childNodes);
+      showTimes();
+    }
+  };
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("form[data-steps]")) return;
+    event.preventDefault();
+    work(event.target).catch(() => { const button = document.querySelector("[data-steps] .primary"); if (button) button.disabled = false; });
+  });
+  document.addEventListener("click", (event) => { if (event.target.closest("[data-stop]")) isStopped = true; });
+
   // Live messages wait while somebody moves, types or decides something; what was missed is read again afterwards.
   let isHeld = false, missed = false;
   const fields = "input:not([type=hidden], [type=checkbox]), textarea";
