@@ -220,11 +220,13 @@ class _Line:
         return self._room[deployment]
 
     def _of_lanes(self, queue: str, look: _Look, count: int) -> Sequence[Iterator[Run]]:
+        """The runs of each lane that has room, and the first that has none: it says that more of them wait."""
         lanes = self._limits.lanes(queue)
         for lane in lanes:
             if self.room_of(lane) <= 0:
                 self._note_full(queue, lane)
-        return [self._runs(queue, look, min(count, free), None, lane) for lane in lanes if (free := self.room_of(lane)) > 0]
+        free = {lane: number for lane in lanes if (number := self.room_of(lane)) > 0}
+        return [self._runs(queue, look, min(count, number + 1), None, lane) for lane, number in free.items()]
 
     def _runs(self, queue: str, look: _Look, page: int, after: Position | None, lane: str | None = None) -> Iterator[Run]:
         """The due runs of a queue or a lane, page by page, each longer than the one before, as long as it makes sense."""

@@ -132,9 +132,9 @@ class _Reader:
         return [RUN.decode(row) for row in rows]
 
     def _read_lane_heads(self, limit: int) -> Mapping[tuple[str, str], _Head]:
-        """The heads of the lanes that have room, in open queues, in one trip. None is longer than its deployment's room."""
+        """The heads of the lanes that have room, in open queues, in one trip; each has one run more than fit."""
         sizes = {
-            (queue.name, lane): min(self._room_of(lane), limit)
+            (queue.name, lane): min(self._room_of(lane) + 1, limit)
             for queue in self._pool.queues
             if closed_by(self._pool, queue, self._in_use, self._now) is None
             for lane in self._uses.lanes.get(queue.name, ())

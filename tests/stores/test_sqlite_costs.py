@@ -1,13 +1,14 @@
 """What the default store's verbs cost, by the query planner's word and by counted instructions: nothing here is timed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from dispatcher.models import RunState
+from dispatcher.core.admission import admit
+from dispatcher.models import Run, RunState
 from dispatcher.records import Decision, Move, RunFilter, Snapshot
 from dispatcher.stores.rows import RUN
 from dispatcher.stores.sql_listing import pages
@@ -242,6 +243,29 @@ def test_runs_that_are_held_back_are_passed_over_in_the_index_alone(store: Sqlit
     assert "COVERING INDEX runs_queued" in step, "the conditions of `due` can be answered from the index"
 
 
+def test_a_claim_does_not_read_what_waits_in_the_lane_of_a_full_deployment(store: SqliteStore):
+    """Ten thousand due runs of it, ahead of the run whose turn it is."""
+    store.save_deployment(a_deployment("nightly", concurrency_limit=1), expected_version=None, now=NOW)
+    a_running_run(store, deployment="nightly", lane="nightly")
+    a_stored_run(store, due_at=NOW)
+    crowd(store, up_to=10, deployment="nightly", lane="nightly")
+    few = instructions(store, admit_one)
+    crowd(store, up_to=10_000, deployment="nightly", lane="nightly")
+    assert instructions(store, admit_one) <= few + 100
+    assert store.waiting_in_lane("pool", "nightly", NOW) > 10_000
+
+
+def admit_one(store: SqliteStore) -> None:
+    """The read of a claim that admits, with its limits."""
+
+    def read(snapshot: Snapshot) -> Sequence[Run]:
+        pool, limits = snapshot.pool, snapshot.deployment_limits
+        return admit(pool, snapshot.in_use, snapshot.due, now=NOW, budget=50, limits=limits).admitted
+
+    [run] = store.look("pool", NOW, read) or ()
+    assert run.deployment is None
+
+
 def plan_of(store: SqliteStore, statement: str, **parameters: Any) -> list[str]:
     assert store._connection
     values = stored_in({**PARAMETERS, **parameters})
@@ -257,9 +281,9 @@ def populate(store: SqliteStore) -> None:
         a_stored_run(store, queue="high", due_at=NOW + MINUTE)
 
 
-def crowd(store: SqliteStore, *, up_to: int) -> None:
+def crowd(store: SqliteStore, *, up_to: int, **fields: Any) -> None:
     """Fill the default queue with due runs, copied inside the database."""
-    first = a_stored_run(store, due_at=NOW - MINUTE, tags=("crowd",))
+    first = a_stored_run(store, due_at=NOW - MINUTE, **{"tags": ("crowd",), **fields})
     others = ", ".join(name for name in RUN.names if name != "id")
     assert store._connection
     store._connection.execute(

@@ -204,18 +204,21 @@ SELECT queue, COUNT(*) FROM runs WHERE pool = :pool AND state IN ('PENDING', 'RU
 
 -- name: lanes
 -- In which queues and lanes runs are due, from lane to lane along the index, with the lane's deployment and how many runs of that hold
--- a slot. A lane is a text that is not NULL: its deployment may be gone.
+-- a slot. A lane is a text that is not NULL: its deployment may be gone. SQLite would look through the whole lane for a pair of columns
+-- that is greater.
 WITH RECURSIVE head (id) AS (
     SELECT * FROM (
         SELECT id FROM runs WHERE pool = :pool AND state = 'SCHEDULED' AND lane IS NOT NULL
         ORDER BY queue, lane, due_at, id LIMIT 1
     ) AS foremost
     UNION ALL
-    SELECT (
-        SELECT next.id FROM runs AS next
-        WHERE next.pool = :pool AND next.state = 'SCHEDULED' AND next.lane IS NOT NULL
-            AND (next.queue, next.lane) > (here.queue, here.lane)
-        ORDER BY next.queue, next.lane, next.due_at, next.id LIMIT 1
+    SELECT COALESCE(
+        (SELECT next.id FROM runs AS next
+         WHERE next.pool = :pool AND next.queue = here.queue AND next.lane > here.lane AND next.state = 'SCHEDULED'
+         ORDER BY next.lane, next.due_at, next.id LIMIT 1),
+        (SELECT next.id FROM runs AS next
+         WHERE next.pool = :pool AND next.queue > here.queue AND next.state = 'SCHEDULED' AND next.lane IS NOT NULL
+         ORDER BY next.queue, next.lane, next.due_at, next.id LIMIT 1)
     )
     FROM head JOIN runs AS here ON here.id = head.id
 )

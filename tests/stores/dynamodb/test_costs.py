@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from dispatcher.core.admission import admit
 from dispatcher.core.windows import WindowLimits, materialisation
 from dispatcher.models import SLOT_STATES, RunState, Schedule
 from dispatcher.records import Decision, Move, RunFilter, Snapshot
@@ -73,6 +74,29 @@ def test_a_run_costs_what_the_packages_docstring_says(by_backlog: dict[int, dict
         "ended": (0.1, 1.0, 5.1),
     }
     assert by_backlog[MANY]["idle"] == Cost(requests=3, read=4, written=1)
+
+
+def test_a_claim_does_not_read_what_waits_in_the_lane_of_a_full_deployment():
+    costs = [with_a_full_deployment(a_place(), backlog) for backlog in (FEW, MANY)]
+    assert costs[0] == costs[1]
+    assert costs[0].read <= 20
+
+
+def with_a_full_deployment(place: Place, backlog: int) -> Cost:
+    """What the claim of one run costs behind so many of a deployment that is full."""
+    place.store.save_deployment(a_deployment("nightly", concurrency_limit=1), expected_version=None, now=NOW)
+    a_running_run(place.store, deployment="nightly", lane="nightly")
+    place.store.add_runs([a_run(deployment="nightly", lane="nightly", due_at=NOW - MINUTE) for _ in range(backlog)])
+    free = a_stored_run(place.store)
+
+    def decide(snapshot: Snapshot) -> Decision:
+        limits = snapshot.deployment_limits
+        admission = admit(snapshot.pool, snapshot.in_use, snapshot.due, now=NOW, budget=BATCH, limits=limits)
+        return granting(*admission.admitted)(snapshot)
+
+    place.recorder.requests.clear()
+    assert [claimed.run.id for claimed in claim(place.store, decide=decide).claims] == [free.id]
+    return cost_of(place.recorder.requests)
 
 
 def test_a_claim_of_many_takes_a_transaction_for_each_33(place: Place):
