@@ -33,6 +33,7 @@ LOOKS = 200_000
 """Looks until an end is seen, a fraction of a millisecond each."""
 
 
+@pytest.mark.long
 def test_a_function_is_served_by_its_own_module_until_ctrl_c(tmp_path):
     """The module is not in the current directory, and a first run waits when it starts."""
     (tmp_path / "jobs").mkdir()
