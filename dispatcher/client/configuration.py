@@ -6,7 +6,8 @@
 
 A pool or deployment that a configuration names becomes as the configuration says: a field that is left out gets its default, a
 queue that is left out is deleted. Pauses stay when the configuration does not mention them. Pools and deployments that it does
-not name stay too, except with `prune`.
+not name stay too, except with `prune`. A configuration with an `owner` sees only what that owner has: everything else stays as
+it is, also with `prune`, and a change of it is refused, unless `take_over` says otherwise.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ from dispatcher.records import Reconfiguration, RunFilter
 
 SUBJECT = "configuration"
 
+Key = tuple[str, str]
+"""The kind (`work pool` or `deployment`) and the name of a noun."""
+
 NOT_WHOLE = (
     f"holds {HIDDEN}, which stands for a secret in what was shown or exported: put the value there (export --show-secrets), "
     "or better a reference to it"
@@ -55,18 +59,25 @@ class Plan:
     target: Configuration
     """The configuration after the plan is applied, including what the file does not name."""
     changes: tuple[Change, ...]
-    unnamed: tuple[tuple[str, str], ...]
-    """Kind and name of stored pools and deployments that the file does not name and that stay."""
+    unnamed: tuple[Key, ...]
+    """Kind and name of the owner's stored pools and deployments that the file does not name and that stay."""
+    owner: str = ""
+    """Whose configuration it is; empty: nobody's."""
+    named: frozenset[Key] = frozenset()
+    """Kind and name of what the file names."""
 
     @property
     def hash(self) -> str:
-        """The hash of the stored configuration. `apply(expect=...)` refuses when it differs."""
-        return digest(self.stored)
+        """The hash of the stored configuration, as far as the owner sees it. `apply(expect=...)` refuses when it differs."""
+        return digest(_part(self.stored, self._sees))
 
     @property
     def hash_after(self) -> str:
-        """The hash of the stored configuration after the plan is applied."""
-        return digest(self.target)
+        """The same after the plan is applied."""
+        return digest(_part(self.target, self._sees))
+
+    def _sees(self, key: Key, noun: WorkPool | Deployment) -> bool:
+        return noun.owner == self.owner or key in self.named
 
 
 class Configurations(BulkRuns):
@@ -74,8 +85,10 @@ class Configurations(BulkRuns):
 
     # The whole configuration
 
-    def plan(self, configuration: Any, *, prune: bool = False) -> Plan:
+    def plan(self, configuration: Any, *, prune: bool = False, take_over: bool = False) -> Plan:
         """What a configuration, in JSON's values, would change. `prune` deletes pools and deployments that it does not name.
+
+        What another owner has is refused, except with `take_over`, and never pruned.
 
         Raises `InvalidInput` with every fault and its path; `InvalidVariables` when waiting runs, or deployments that the
         configuration does not name, would no longer fit a changed template.
@@ -84,14 +97,17 @@ class Configurations(BulkRuns):
             raise InvalidInput(SUBJECT, marks)
         stored = Configuration(pools=tuple(self.store.pools()), deployments=tuple(self.store.deployments()))
         named = read_configuration(configuration, stored, kept=self._kept, template=_own_template)
-        target = _with_mirrored(named, stored) if prune else _with_unnamed(named, stored)
+        owner, keys = configuration.get("owner", ""), frozenset(named.nouns)
+        target = _with_unnamed(named, _spared(stored, owner) if prune else stored)
+        if faults := [] if take_over else list(_foreign(named, stored, owner)):
+            raise InvalidInput(SUBJECT, faults)
         faults = list(_faults(named, target, stored, self.jobs)) or list(_over_faults(named, stored, self.clock.now()))
         if faults:
             raise InvalidInput(SUBJECT, faults)
         differences = changes(stored, target)
         self._check_with_waiting_runs(stored, target, named)
-        unnamed = () if prune else tuple(key for key in stored.nouns if key not in named.nouns)
-        return Plan(stored=stored, target=target, changes=differences, unnamed=unnamed)
+        unnamed = () if prune else tuple(_part(stored, lambda key, noun: noun.owner == owner and key not in keys).nouns)
+        return Plan(stored=stored, target=target, changes=differences, unnamed=unnamed, owner=owner, named=keys)
 
     def apply(self, plan: Plan, *, expect: str | None = None) -> Plan:
         """Apply a plan: all of it, or nothing. Only in DynamoDB a large plan takes several transactions.
@@ -108,10 +124,17 @@ class Configurations(BulkRuns):
             self.start_tick(with_room(plan.stored.pools, plan.target.pools))
         return plan
 
-    def export(self) -> dict[str, Any]:
-        """The stored configuration as `plan` takes it, without fields that have their default values."""
+    def export(self, *, owner: str | None = None) -> dict[str, Any]:
+        """The stored configuration as `plan` takes it, without fields that have their default values.
+
+        With an owner, only what that one has.
+        """
         pools = {pool.name: _written(pool) for pool in self.store.pools() if pool.mirror is None}
-        return {"pools": pools, "deployments": {deployment.name: sparse(deployment) for deployment in self.store.deployments()}}
+        exported = {
+            "pools": pools,
+            "deployments": {deployment.name: sparse(deployment) for deployment in self.store.deployments()},
+        }
+        return exported if owner is None else {"owner": owner, **{kind: _owned(exported[kind], owner) for kind in exported}}
 
     def _kept(self) -> Mapping[str, Any]:
         return {"id": self.clock.new_id(), "created_at": self.clock.now()}
@@ -157,9 +180,39 @@ def _own_template(pool_type: str) -> Mapping[str, Any]:
         return {}
 
 
-def _with_mirrored(named: Configuration, stored: Configuration) -> Configuration:
-    """The named pools and deployments, with the pools that a source keeps."""
-    return _with_unnamed(named, Configuration(pools=tuple(pool for pool in stored.pools if pool.mirror)))
+def _part(whole: Configuration, belongs: Callable[[Key, WorkPool | Deployment], bool]) -> Configuration:
+    """The pools and deployments that belong to a part of the configuration."""
+    return Configuration(
+        pools=tuple(pool for pool in whole.pools if belongs(("work pool", pool.name), pool)),
+        deployments=tuple(noun for noun in whole.deployments if belongs(("deployment", noun.name), noun)),
+    )
+
+
+def _spared(stored: Configuration, owner: str) -> Configuration:
+    """What `prune` spares, whether it is named or not: the pools that a source keeps, and what others own."""
+    return _part(stored, lambda _key, noun: noun.owner != owner or (isinstance(noun, WorkPool) and noun.mirror is not None))
+
+
+def _foreign(named: Configuration, stored: Configuration, owner: str) -> Iterator[Fault]:
+    """A fault for each named noun that another owner has, or none, and that would become this owner's."""
+    before = stored.nouns
+    for (kind, name), noun in named.nouns.items():
+        was = before.get((kind, name))
+        if was is not None and was.owner not in (noun.owner, owner):
+            whose = f"belongs to owner {was.owner!r}" if was.owner else "has no owner"
+            path = joined("pools" if kind == "work pool" else "deployments", name)
+            words = f"{whose}, and this configuration is {_whose(owner)}: take it over (--take-over), or leave it out"
+            yield Fault(path, words)
+
+
+def _whose(owner: str) -> str:
+    return f"that of {owner!r}" if owner else "nobody's"
+
+
+def _owned(nouns: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    """What one owner has, without saying so at each."""
+    mine = {name: noun for name, noun in nouns.items() if noun.get("owner", "") == owner}
+    return {name: {key: value for key, value in noun.items() if key != "owner"} for name, noun in mine.items()}
 
 
 def _with_unnamed(named: Configuration, stored: Configuration) -> Configuration:
@@ -186,7 +239,10 @@ def _faults(named: Configuration, target: Configuration, stored: Configuration, 
         yield from _by_names(_under(root, partial(validate, deployment)), root, slugs | _hook_names(deployment))
         yield from _place_faults(deployment, pools, deleted, sound, jobs)
     for deployment in target.deployments:
-        if deployment.name not in written[1]:
+        if deployment.name not in written[1] and deployment.pool in deleted:
+            words = f"would be deleted, but deployment {deployment.name!r} uses it, which another owner has"
+            yield Fault(joined("pools", deployment.pool), words)
+        elif deployment.name not in written[1]:
             yield from _unnamed_faults(deployment, sound, jobs)
 
 

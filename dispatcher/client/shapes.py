@@ -52,6 +52,7 @@ def pool(pool: WorkPool, status: Status) -> Shape:
         "holds": list(map(hold, pool.holds)),
         "hooks": list(map(hook, pool.hooks)),
         "share": str(pool.share),
+        "owner": pool.owner,
     }
 
 
@@ -119,6 +120,7 @@ def deployment(deployment: Deployment) -> Shape:
         "max_waiting": deployment.max_waiting,
         "expires_after_seconds": seconds(deployment.expires_after),
         "windows_left_out": deployment.windows_left_out,
+        "owner": deployment.owner,
         "created_at": time(deployment.created_at),
     }
 
@@ -249,6 +251,7 @@ def _holder(holder: Holder) -> Shape:
 def plan(plan: Plan, *, applied: bool) -> Shape:
     """What a configuration changes, or has changed."""
     return {
+        "owner": plan.owner,
         "hash": plan.hash,
         "hash_after": plan.hash_after,
         "applied": applied,

@@ -17,7 +17,17 @@ from dispatcher.models.deployments import (
     WhenSkipped,
 )
 from dispatcher.models.log import Actor, LogEntry
-from dispatcher.models.naming import DEFAULT_QUEUE, FORBIDDEN_IN_NAMES, MAX_INTEGER, Limit, Name, Priority, Weight, is_name
+from dispatcher.models.naming import (
+    DEFAULT_QUEUE,
+    FORBIDDEN_IN_NAMES,
+    MAX_INTEGER,
+    Limit,
+    Name,
+    Owner,
+    Priority,
+    Weight,
+    is_name,
+)
 from dispatcher.models.pools import HoldKind, Hook, Mirror, PoolHold, Share, WorkPool, WorkQueue
 from dispatcher.models.runs import (
     MAX_PAST,
@@ -52,6 +62,7 @@ __all__ = [
     "Mirror",
     "Name",
     "OnCollision",
+    "Owner",
     "PinnedJob",
     "PoolHold",
     "Priority",

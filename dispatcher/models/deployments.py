@@ -11,7 +11,7 @@ from uuid import UUID
 
 from annotated_types import Ge, Le
 
-from dispatcher.models.naming import DEFAULT_QUEUE, Limit, Name
+from dispatcher.models.naming import DEFAULT_QUEUE, Limit, Name, Owner
 from dispatcher.models.pools import Hook
 from dispatcher.models.states import RunState
 
@@ -156,6 +156,8 @@ class Deployment:
     With it, windows become runs when they are due and not before."""
     expires_after: timedelta | None = None
     """How long its runs may wait beyond their due time: one that has not started by then ends CANCELLED. None means forever."""
+    owner: Owner = ""
+    """Whose it is: a configuration file of another owner does not change it, unless it is told to take it over."""
     created_at: datetime
     version: int = 0
     """Raised by every change; a change names the version it was made from."""

@@ -19,7 +19,13 @@ def is_name(text: str) -> bool:
     return text.isprintable() and text == text.strip() and not FORBIDDEN_IN_NAMES & set(text)
 
 
+def is_owner(text: str) -> bool:
+    """Whether a text may be an owner: a name, or empty for none."""
+    return not text or is_name(text)
+
+
 Name = Annotated[str, Len(1, 200), Predicate(is_name)]
+Owner = Annotated[str, Len(0, 200), Predicate(is_owner)]
 Limit = Annotated[int, Ge(0)]
 Priority = Annotated[int, Gt(0)]
 Weight = Annotated[int, Ge(1), Le(100)]

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from dispatcher.models.naming import Limit, Name, Priority, Weight
+from dispatcher.models.naming import Limit, Name, Owner, Priority, Weight
 from dispatcher.models.states import RunState, Status
 
 
@@ -125,6 +125,8 @@ class WorkPool:
     """The hooks that are notified of the runs of the pool."""
     share: Share = Share.STRICT
     """How its queues share its slots: strict (by priority), or fair (by weight, with equal rank)."""
+    owner: Owner = ""
+    """Whose it is: a configuration file of another owner does not change it, unless it is told to take it over."""
     created_at: datetime
     version: int = 0
     """Raised by every change of the configuration; a change names the version it was made from."""

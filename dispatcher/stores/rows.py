@@ -266,6 +266,7 @@ POOL = Table(
         "last_tick_at": TIME,
         "mirror": _nested(MIRROR),
         "share": Codec(str, Share),
+        "owner": PLAIN,
         "base_job_template": TEMPLATE,
     },
 )
@@ -297,6 +298,7 @@ DEPLOYMENT = Table(
         "on_collision": Codec(str, OnCollision),
         "max_waiting": PLAIN,
         "expires_after": LENGTH,
+        "owner": PLAIN,
         "created_at": TIME,
         "version": PLAIN,
         "windows_until": TIMES,

@@ -35,7 +35,7 @@ from dispatcher import models
 from dispatcher.core.changes import LEFT_ALONE, configured, identity_of
 from dispatcher.core.placeholders import joined
 from dispatcher.errors import Fault
-from dispatcher.models import Deployment, Hook, Name, RetryPolicy, RunState, WorkPool, WorkQueue
+from dispatcher.models import Deployment, Hook, Name, Owner, RetryPolicy, RunState, WorkPool, WorkQueue
 from dispatcher.validation.json_values import json_faults
 from dispatcher.validation.messages import did_you_mean, got
 from dispatcher.validation.nouns import NAME_RULE, sentence
@@ -51,6 +51,10 @@ VARIABLES: Mapping[str, Any] = {
     "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
 }
 """What the command line replaces before a configuration is read."""
+OWNER = (
+    "Whose pools and deployments these are, where one does not say it itself. Those of other owners are left as they are: "
+    "neither changed, nor listed, nor deleted by --prune."
+)
 ASIDE = "x-"
 """Top-level keys with this prefix belong to the author; they hold anchors."""
 
@@ -138,6 +142,7 @@ def entries(value: Mapping[str, Any]) -> BaseModel:
 def file_model() -> type[BaseModel]:
     """The whole file."""
     nouns: dict[str, Any] = {name: (_by_name(noun), Field({}, description=_first_line(noun))) for name, noun in NOUNS.items()}
+    nouns["owner"] = (Owner, Field("", description=OWNER))
     return create_model("Configuration", __base__=Entry, **nouns)
 
 

@@ -46,9 +46,12 @@ def read_configuration(value: Any, stored: Configuration, new: NewNouns) -> Conf
         raise InvalidInput("configuration", one_line(faults))
     read: Any = entries(value)
     nouns = stored.nouns
-    pools = [_pool(name, entry, nouns.get(("work pool", name)), new) for name, entry in read.pools.items()]
+    pools = [
+        _pool(name, entry, nouns.get(("work pool", name)), new, _owner(entry, read.owner)) for name, entry in read.pools.items()
+    ]
     deployments = [
-        _built(Deployment, name, entry, nouns.get(("deployment", name)), new) for name, entry in read.deployments.items()
+        _built(Deployment, name, entry, nouns.get(("deployment", name)), new, **_owner(entry, read.owner))
+        for name, entry in read.deployments.items()
     ]
     return Configuration(pools=tuple(pools), deployments=tuple(deployments))
 
@@ -118,9 +121,14 @@ def _entries(value: Mapping[str, Any], kind: str) -> dict[str, Mapping[str, Any]
     return {name: noun for name, noun in items if isinstance(noun, Mapping)}
 
 
-def _pool(name: str, entry: Any, stored: Any, new: NewNouns) -> WorkPool:
+def _owner(entry: Any, owner: str) -> dict[str, Any]:
+    """The file's owner, unless the entry names one itself."""
+    return {} if "owner" in entry.model_fields_set else {"owner": owner}
+
+
+def _pool(name: str, entry: Any, stored: Any, new: NewNouns, overrides: dict[str, Any]) -> WorkPool:
     queues = _queues(entry.queues or {}, {queue.name: queue for queue in stored.queues} if stored else {}, new)
-    overrides: dict[str, Any] = {"queues": queues}
+    overrides["queues"] = queues
     if entry.base_job_template is None:
         overrides["base_job_template"] = new.template(entry.type)
     pool: WorkPool = _built(WorkPool, name, entry, stored, new, **overrides)

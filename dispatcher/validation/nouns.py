@@ -66,6 +66,7 @@ _RULES = {
     "on_collision": "must be wait, skip or replace",
     "max_waiting": "must be a whole number of 1 or more, or null for any number",
     "share": "must be strict or fair",
+    "owner": NAME_RULE.replace("1 to 200", "up to 200"),
     "weight": "must be a whole number from 1 to 100",
     "catch_up": "must be none, last or all",
     "catch_up_limit": "must be a whole number from 1 to 1000",

@@ -220,6 +220,15 @@ def test_a_plan_shows_what_apply_would_change_and_changes_nothing(site, pool):
     assert list(faults(site.api("POST", "/plan", {"configuration": {"pools": {"x": {}}}}))) == ["pools.x.type"]
 
 
+def test_what_another_owner_has_is_refused_unless_it_is_taken_over(site, pool):
+    wanted = {"configuration": {"owner": "team-a", "pools": {"nightly": {"type": "process"}}}}
+    assert list(faults(site.api("POST", "/plan", wanted))) == ["pools.nightly"]
+    assert list(faults(site.api("POST", "/plan", {**wanted, "take_over": 1}))) == ["take_over"]
+    assert site.ok("POST", "/apply", {**wanted, "take_over": True})["owner"] == "team-a"
+    assert site.ok("GET", "/pools/nightly")["owner"] == "team-a"
+    assert list(faults(site.api("PATCH", "/pools/nightly", {"owner": "team-b"}))) == ["owner"]
+
+
 def test_a_job_is_shown_before_there_is_a_run(site, deployment):
     made = site.ok("POST", "/preview-job", {"deployment": "etl", "job_variables": {"env": {"MODE": "full"}}})
     assert made["job_configuration"]["command"] == "true"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,7 +29,9 @@ CHANGES = 2
 
 def file_options(function: Function) -> Function:
     """`--file`, `--overlay`, `--var` and `--prune`, for `plan` and `apply`."""
-    prune = "Delete the work pools and deployments that the files do not name."
+    words = "Take over what the files name and another owner has, or nobody."
+    function = click.option("--take-over", is_flag=True, help=words)(function)
+    prune = "Delete the work pools and deployments that the files do not name; with an `owner`, those that it has."
     function = click.option("--prune", is_flag=True, help=prune)(function)
     words = "The value of a variable that a file declares under `variables`: `${NAME}` in its values. Repeat it for more."
     function = click.option("--var", "assignments", multiple=True, metavar="NAME=VALUE", help=words)(function)
@@ -66,14 +68,13 @@ def plan(
     overlays: Sequence[str],
     assignments: Sequence[str],
     form: str,
-    *,
-    prune: bool,
+    **switches: bool,
 ) -> Answer:
     """Show what a configuration file would change, and the hash of the stored configuration. It changes nothing.
 
     Exit codes: 0 nothing to change, 2 changes, 1 the file has faults, each with its line.
     """
-    plan = _plan(context, sources, overlays, assignments, prune=prune)
+    plan = _plan(context, sources, overlays, assignments, switches)
     exit_code = CHANGES if plan.changes else 0
     context.as_json = context.as_json or form == "json"
     view = "output.markdown:show_plan" if form == "markdown" else "plan"
@@ -94,15 +95,15 @@ def apply(
     assignments: Sequence[str],
     expect: str | None,
     *,
-    prune: bool,
     yes: bool,
+    **switches: bool,
 ) -> Answer:
     """Change the stored configuration to what a file says: all of it, or nothing.
 
     A field that the file leaves out gets its default, and a queue that the file leaves out of its pool is deleted. A pause
     stays if the file does not mention it. Work pools and deployments that the file does not name stay, unless --prune is given.
     """
-    plan = _plan(context, sources, overlays, assignments, prune=prune)
+    plan = _plan(context, sources, overlays, assignments, switches)
     gone = [change for change in plan.changes if change.action is Action.DELETE]
     if gone:
         names = ", ".join(f"{change.noun} {change.name!r}" for change in gone)
@@ -114,14 +115,15 @@ def apply(
 @click.command(cls=Command, example="dispatcher export\ndispatcher export -f dispatcher.yaml")
 @click.option("-f", "--file", "target", metavar="FILE", help="Write to this file, and the JSON Schema beside it.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@click.option("--owner", metavar="NAME", help="Only what this owner has.")
 @secrets.show_option
 @pass_context
-def export(context: Context, /, target: str | None, *, force: bool) -> Answer:
+def export(context: Context, /, target: str | None, *, owner: str | None, force: bool) -> Answer:
     """Write the stored configuration to a file, without values that are the default.
 
     Secrets are written as (hidden), which plan and apply refuse; --show-secrets writes their values.
     """
-    value, client = context.client.export(), context.client
+    value, client = context.client.export(owner=owner), context.client
     if not context.show_secrets:
         value = redacted(without(secrets.of_pools(client.work_pools(), client.deployments()), value))
     text = configuration_file.text_of(value)
@@ -143,11 +145,15 @@ def schema(target: str | None) -> Answer:
 
 
 def _plan(
-    context: Context, sources: Sequence[str], overlays: Sequence[str], assignments: Sequence[str], *, prune: bool
+    context: Context,
+    sources: Sequence[str],
+    overlays: Sequence[str],
+    assignments: Sequence[str],
+    switches: Mapping[str, bool],
 ) -> Plan:
     document = configuration_file.read(sources, overlays=overlays, assignments=assignments)
     with located(document):
-        return context.client.plan(document.value, prune=prune)
+        return context.client.plan(document.value, **switches)
 
 
 def _secrets(plan: Plan) -> frozenset[str]:

@@ -66,6 +66,11 @@ def _together(documents: Sequence[Document]) -> Document:
             earlier = merged.get(kind, {})
             if kind.startswith(OWN):
                 merged[kind] = nouns
+            elif kind == "owner" and earlier and nouns != earlier:
+                words = f"is {nouns!r} here and {earlier!r} in {places[kind]}; plan them one by one"
+                faults.append(Fault(_located(kind, document), words))
+            elif kind == "owner":
+                merged[kind] = nouns
             elif isinstance(nouns, Mapping) and isinstance(earlier, Mapping):
                 faults += _twice(kind, earlier, places, document)
                 merged[kind] = {**earlier, **nouns}
@@ -112,6 +117,9 @@ def text_of(value: Mapping[str, Any]) -> str:
     """A configuration as the text of a file, with a line that names the schema for editors."""
     parts = [EDITOR_LINE]
     for kind, nouns in value.items():
+        if not isinstance(nouns, Mapping):
+            parts.append(f"\n{yaml_files.write({kind: nouns})}")
+            continue
         parts.append(f"\n{kind}:" + (" {}\n" if not nouns else "\n"))
         for name, noun in nouns.items():
             parts += [f"  {line}\n" for line in yaml_files.write({name: noun}).splitlines()]

@@ -33,7 +33,8 @@ def plan(shape: Shape) -> str:
         lines += [f"{len(rows) - len(shown)} more fields: `dispatcher plan` shows them.", ""]
     if shape["unnamed"]:
         lines += [f"Not in the files, and left as they are: {len(shape['unnamed'])}.", ""]
-    return "\n".join([*lines, f"Stored configuration: `{shape['hash']}`"])
+    whose = f" of {_code(shape['owner'])}" if shape["owner"] else ""
+    return "\n".join([*lines, f"Stored configuration{whose}: `{shape['hash']}`"])
 
 
 def _sentence(shape: Shape) -> str:

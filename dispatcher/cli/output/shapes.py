@@ -2,14 +2,14 @@
 are `(hidden)`: see `dispatcher.core.redaction`.
 
 work pool    name, type, id, status, paused, concurrency_limit (null: unlimited), description, created_at, last_tick_at,
-             held_until and held_reason (of what holds all of it), holds, hooks, share (strict, fair); `inspect` adds in_use
-             (slots), queues and base_job_template
+             held_until and held_reason (of what holds all of it), holds, hooks, share (strict, fair), owner; `inspect` adds
+             in_use (slots), queues and base_job_template
 hold         kind, place, size, freed_by_end, until, reason
 work queue   pool, name, priority, concurrency_limit, paused, status, description, weight, due, later, in_use (numbers of runs)
 deployment   id, name, pool, queue, job_variables, parameters, parameter_openapi_schema, tags, description, paused, retry,
              schedules, hooks, concurrency_limit (null: unlimited), on_collision, max_waiting, expires_after_seconds,
-             windows_left_out, created_at; `inspect` adds next to each schedule (its next three windows; none while nothing is
-             made of it)
+             windows_left_out, owner, created_at; `inspect` adds next to each schedule (its next three windows; none while
+             nothing is made of it)
 schedule     slug, cron, day_or, interval_seconds, rrule, timezone, anchor, start, end, exclude (days), when_skipped,
              when_repeated, spread_seconds, job_variables, parameters, active, catch_up, catch_up_limit; `schedule ls` adds
              deployment and next
@@ -37,9 +37,9 @@ store        migrate: found and latest (versions), is_needed, statements; copy: 
 doctor       a list of check, subject, level (ok, warning, problem), text, fix
 simulate     pool, runs, interval_seconds, before and after: each concurrency_limit, most_slots, ended_at and queues (name,
              runs, never: not admitted at all, and the waits in seconds: median, p95, longest)
-plan, apply  hash (of what is stored before) and hash_after, applied, changes: a list of action (create, change, delete), noun,
-             name, fields: a list of path, action, before, after (null where there is none); unnamed (stored, and not in the
-             file): a list of noun, name
+plan, apply  owner, hash (of what is stored before) and hash_after, applied, changes: a list of action (create, change, delete),
+             noun, name, fields: a list of path, action, before, after (null where there is none); unnamed (stored, and not in
+             the file): a list of noun, name
 dry run      a list of pool, admitted (each id, name, queue and the rendered job without its secrets), crashes (each id, name,
              queue, reason), barriers, problem
 many runs    action, id (of the entry in the log), as_of, matching (total, exact, by_state), done, skipped (nothing was left to

@@ -235,7 +235,8 @@ def plan(shape: Shape) -> None:
             mark, style = MARKS[field["action"]] if change["action"] == "change" else (" ", "")
             values = [short(field[side]) for side in ("before", "after") if field["action"] in HAS[side]]
             console().print(Text(f"    {mark} ", style) + text(f"{field['path']}: {' → '.join(values)}"), soft_wrap=True)
-    say(f"{_did(shape)} Stored configuration: {shape['hash_after'] if shape['applied'] else shape['hash']}")
+    whose = f" of {shape['owner']!r}" if shape["owner"] else ""
+    say(f"{_did(shape)} Stored configuration{whose}: {shape['hash_after'] if shape['applied'] else shape['hash']}")
     if shape["unnamed"]:
         names = ", ".join(f"{noun['noun']} {noun['name']}" for noun in shape["unnamed"][:10])
         more = f" and {len(shape['unnamed']) - 10} more" if len(shape["unnamed"]) > 10 else ""

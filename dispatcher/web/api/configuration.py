@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from dispatcher.client import shapes
+from dispatcher.client import Dispatcher, Plan, shapes
 from dispatcher.client.secrets import of_pools, secret_parameters
 from dispatcher.core.changes import Configuration
 from dispatcher.core.redaction import secret_texts
@@ -20,16 +20,15 @@ router = APIRouter()
 @router.post("/plan", operation_id="plan", responses=documented(ASK, "Plan"), openapi_extra=body_of("PlanRequest"))
 def plan(client: Client, body: Body) -> Answer:
     """What a configuration would change. Changes nothing."""
-    wanted, prune, _ = _request(body, frozenset({"configuration", "prune"}))
-    made = client.plan(wanted, prune=prune)
+    made, _ = _planned(client, body, frozenset({"configuration", "prune", "take_over"}))
     return answer(shapes.plan(made, applied=False), _secrets(made.stored, made.target))
 
 
 @router.post("/apply", operation_id="apply", responses=documented(ASK, "Plan"), openapi_extra=body_of("ApplyRequest"))
 def apply(client: Client, body: Body) -> Answer:
     """Change what is stored into a configuration. `expect` is the `hash` of the plan that was looked at."""
-    wanted, prune, expect = _request(body, frozenset({"configuration", "prune", "expect"}))
-    made = client.apply(client.plan(wanted, prune=prune), expect=expect)
+    planned, expect = _planned(client, body, frozenset({"configuration", "prune", "take_over", "expect"}))
+    made = client.apply(planned, expect=expect)
     return answer(shapes.plan(made, applied=True), _secrets(made.stored, made.target))
 
 
@@ -58,15 +57,16 @@ def preview_job(client: Client, body: Body) -> Answer:
     return answer(shape, texts | secret_parameters(deployments[0] if deployments else None, preview.parameters))
 
 
-def _request(body: dict[str, Any], allowed: frozenset[str]) -> tuple[Any, bool, str | None]:
+def _planned(client: Dispatcher, body: dict[str, Any], allowed: frozenset[str]) -> tuple[Plan, str | None]:
+    """The plan that a body asks for, and the hash that it expects."""
     _refuse_unknown(body, allowed)
-    prune, expect = body.get("prune", False), body.get("expect")
+    switches, expect = {name: body.get(name, False) for name in ("prune", "take_over")}, body.get("expect")
     faults = [Fault("configuration", "is missing; give it a value")] if "configuration" not in body else []
-    faults += [] if isinstance(prune, bool) else [Fault("prune", "must be true or false")]
+    faults += [Fault(name, "must be true or false") for name, value in switches.items() if not isinstance(value, bool)]
     faults += [] if expect is None or isinstance(expect, str) else [Fault("expect", "must be a text")]
     if faults:
         raise InvalidInput("body", faults)
-    return body["configuration"], prune, expect
+    return client.plan(body["configuration"], **switches), expect
 
 
 def _refuse_unknown(body: dict[str, Any], allowed: frozenset[str]) -> None:

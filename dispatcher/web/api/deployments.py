@@ -29,7 +29,7 @@ from dispatcher.web.api.requests import (
     take_name,
 )
 
-SETTABLE = frozenset(field.name for field in configured(Deployment))
+SETTABLE = frozenset(field.name for field in configured(Deployment)) - {"owner"}
 SETTABLE_OF_SCHEDULES = frozenset(field.name for field in configured(Schedule))
 """Whatever a configuration file may say of them."""
 

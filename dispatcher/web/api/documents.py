@@ -47,7 +47,7 @@ def _list(name: str) -> Schema:
 
 
 _POOL: Mapping[str, Schema] = {
-    **dict.fromkeys(("name", "type", "id", "status", "description", "held_reason", "share"), TEXT),
+    **dict.fromkeys(("name", "type", "id", "status", "description", "held_reason", "share", "owner"), TEXT),
     "paused": SWITCH,
     "concurrency_limit": OPTIONAL_WHOLE,
     "created_at": TIME,
@@ -65,7 +65,7 @@ _RUN: Mapping[str, Schema] = {
     **dict.fromkeys(("expires_at", "claimed_at", "submitted_at", "started_at", "ended_at"), OPTIONAL_TIME),
 }
 _DEPLOYMENT: Mapping[str, Schema] = {
-    **dict.fromkeys(("id", "name", "pool", "queue", "description"), TEXT),
+    **dict.fromkeys(("id", "name", "pool", "queue", "description", "owner"), TEXT),
     "job_variables": OBJECT,
     "parameters": OBJECT,
     "parameter_openapi_schema": OBJECT,
@@ -142,7 +142,7 @@ ANSWERS: Mapping[str, Mapping[str, Schema]] = {
         "runs": WHOLE,
     },
     "LogPage": {"items": _list("LogEntry"), "next": OPTIONAL_TEXT},
-    "Plan": {"hash": TEXT, "hash_after": TEXT, "applied": SWITCH, "changes": OBJECTS, "unnamed": OBJECTS},
+    "Plan": {"owner": TEXT, "hash": TEXT, "hash_after": TEXT, "applied": SWITCH, "changes": OBJECTS, "unnamed": OBJECTS},
     "Exported": {"pools": OBJECT, "deployments": OBJECT},
     "JobPreview": {"pool": TEXT, "job_configuration": OBJECT, "parameters": OBJECT, "warnings": TEXTS},
     "Health": {"status": {"const": "ok"}},
@@ -190,11 +190,12 @@ def _bodies() -> dict[str, Schema]:
     parts: dict[str, Schema] = file.pop("$defs")
     name: Schema = {"type": "string", "minLength": 1, "maxLength": 200}
     pool = {**parts["WorkPool"]["properties"], "job_variables": OBJECT}
-    del pool["queues"]
-    deployment, schedule = parts["Deployment"]["properties"], parts["Schedule"]["properties"]
+    del pool["queues"], pool["owner"]  # a file's owner is given to what it holds
+    deployment = {key: schema for key, schema in parts["Deployment"]["properties"].items() if key != "owner"}
+    schedule = parts["Schedule"]["properties"]
     queue = parts["WorkQueue"]["properties"]
     changed_pool = {key: schema for key, schema in pool.items() if key != "type"}
-    plan = {"configuration": _ref("ConfigurationFile"), "prune": SWITCH}
+    plan = {"configuration": _ref("ConfigurationFile"), "prune": SWITCH, "take_over": SWITCH}
     return {
         **{f"File{key}": schema for key, schema in parts.items()},
         "ConfigurationFile": {key: value for key, value in file.items() if key != "$schema"},
