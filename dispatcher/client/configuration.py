@@ -13,7 +13,7 @@ it is, also with `prune`, and a change of it is refused, unless `take_over` says
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -32,6 +32,7 @@ from dispatcher.client.mirrors import CONFIGURED, DEPLOYED, why_not
 from dispatcher.client.parameters import check_deployment_parameters
 from dispatcher.client.pools import WAITING
 from dispatcher.core.changes import Action, Change, Configuration, changes, digest, sparse
+from dispatcher.core.drift import Drift, drift, with_notes
 from dispatcher.core.placeholders import joined
 from dispatcher.core.redaction import HIDDEN, hidden_at
 from dispatcher.core.room import with_room
@@ -65,6 +66,8 @@ class Plan:
     """Whose configuration it is; empty: nobody's."""
     named: frozenset[Key] = frozenset()
     """Kind and name of what the file names."""
+    drift: tuple[Drift, ...] = ()
+    """What people changed by hand since the last apply, of what the owner has."""
 
     @property
     def hash(self) -> str:
@@ -96,7 +99,7 @@ class Configurations(BulkRuns):
         if marks := [Fault(path, NOT_WHOLE) for path in hidden_at(configuration)]:
             raise InvalidInput(SUBJECT, marks)
         stored = Configuration(pools=tuple(self.store.pools()), deployments=tuple(self.store.deployments()))
-        named = read_configuration(configuration, stored, kept=self._kept, template=_own_template)
+        named = with_notes(read_configuration(configuration, stored, kept=self._kept, template=_own_template), configuration)
         owner, keys = configuration.get("owner", ""), frozenset(named.nouns)
         target = _with_unnamed(named, _spared(stored, owner) if prune else stored)
         if faults := [] if take_over else list(_foreign(named, stored, owner)):
@@ -107,7 +110,9 @@ class Configurations(BulkRuns):
         differences = changes(stored, target)
         self._check_with_waiting_runs(stored, target, named)
         unnamed = () if prune else tuple(_part(stored, lambda key, noun: noun.owner == owner and key not in keys).nouns)
-        return Plan(stored=stored, target=target, changes=differences, unnamed=unnamed, owner=owner, named=keys)
+        seen = _part(stored, lambda key, noun: noun.owner == owner or key in keys)
+        plan = Plan(stored=stored, target=target, changes=differences, unnamed=unnamed, owner=owner, named=keys)
+        return replace(plan, drift=tuple(drift(seen)))
 
     def apply(self, plan: Plan, *, expect: str | None = None) -> Plan:
         """Apply a plan: all of it, or nothing. Only in DynamoDB a large plan takes several transactions.
@@ -118,7 +123,7 @@ class Configurations(BulkRuns):
         if expect is not None and expect != plan.hash:
             words = f"the stored configuration has the hash {plan.hash}, not {expect}: plan again, and look at the difference"
             raise Conflict(words)
-        if plan.changes:
+        if plan.changes or _saved(plan):
             change, note = _reconfiguration(plan, self.clock.now()), f"apply {plan.hash_after}"
             self.recorder.reconfigure(change, plan.stored, plan.target, plan.changes, note)
             self.start_tick(with_room(plan.stored.pools, plan.target.pools))
@@ -178,6 +183,16 @@ def _own_template(pool_type: str) -> Mapping[str, Any]:
         return default_base_job_template(pool_type)
     except InvalidInput:
         return {}
+
+
+def _saved(plan: Plan) -> list[WorkPool | Deployment]:
+    """What `apply` saves: what changes, and what is named and has no note of it yet, or another one."""
+    stored, changed = plan.stored.nouns, {(change.noun, change.name) for change in plan.changes}
+    return [
+        noun
+        for key, noun in plan.target.nouns.items()
+        if key in changed or (key in plan.named and stored[key].applied != noun.applied)
+    ]
 
 
 def _part(whole: Configuration, belongs: Callable[[Key, WorkPool | Deployment], bool]) -> Configuration:
@@ -354,8 +369,7 @@ def _by_name(path: str, root: str, names: Sequence[str]) -> str:
 
 
 def _reconfiguration(plan: Plan, now: datetime) -> Reconfiguration:
-    nouns = plan.target.nouns
-    saved = [nouns[change.noun, change.name] for change in plan.changes if change.action is not Action.DELETE]
+    saved = _saved(plan)
     gone = [change for change in plan.changes if change.action is Action.DELETE]
     return Reconfiguration(
         pools_read={pool.name: pool.version for pool in plan.stored.pools},

@@ -14,7 +14,9 @@ from zoneinfo import ZoneInfo
 from dispatcher.client.bulk import Count, Step
 from dispatcher.client.configuration import Plan
 from dispatcher.client.pools import PoolView, Upcoming
+from dispatcher.core.changes import ABSENT
 from dispatcher.core.changes import shape as change_shape
+from dispatcher.core.drift import Drift
 from dispatcher.core.holds import is_whole
 from dispatcher.core.reasons import Explanation, Holder
 from dispatcher.core.run_shape import attempt_shape, run_shape
@@ -257,6 +259,7 @@ def plan(plan: Plan, *, applied: bool) -> Shape:
         "applied": applied,
         "changes": [change_shape(change) for change in plan.changes],
         "unnamed": [{"noun": noun, "name": name} for noun, name in plan.unnamed],
+        "drift": [_drift(line) for line in plan.drift],
     }
 
 
@@ -285,3 +288,8 @@ def matching(count: Count) -> Shape:
 def bulk_step(step: Step) -> Shape:
     """What became of the runs of one step."""
     return {"done": step.done, "skipped": step.skipped, "refused": [asdict(fault) for fault in step.refused]}
+
+
+def _drift(drift: Drift) -> Shape:
+    now = None if drift.now is ABSENT else drift.now
+    return {"noun": drift.noun, "name": drift.name, "path": drift.path, "now": now, "is_there": drift.now is not ABSENT}

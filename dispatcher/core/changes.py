@@ -19,9 +19,10 @@ from dispatcher.core.placeholders import joined
 from dispatcher.models import Deployment, WorkPool
 
 KEPT = frozenset(
-    {"id", "created_at", "version", "holds", "last_tick_at", "mirror", "windows_until", "windows_at", "windows_left_out"}
+    {"id", "created_at", "version", "applied", "holds", "last_tick_at", "mirror"}
+    | {"windows_until", "windows_at", "windows_left_out"}
 )
-"""Fields that stores and ticks write; a configuration does not have them."""
+"""Fields that stores, ticks and `apply` write; a configuration does not have them."""
 
 LEFT_ALONE = frozenset({"paused", "active"})
 """Switches for operation. A configuration that does not mention one leaves it as it is."""

@@ -161,6 +161,8 @@ class Deployment:
     created_at: datetime
     version: int = 0
     """Raised by every change; a change names the version it was made from."""
+    applied: Mapping[str, str] = field(default_factory=dict)
+    """By field: a digest of what the last applied file said, so that changes by hand are seen (`core.drift`)."""
     windows_until: Mapping[str, datetime] = field(default_factory=dict)
     """By slug of each active schedule: up to when its windows have been made runs; written by ticks."""
     windows_at: datetime | None = None

@@ -130,6 +130,8 @@ class WorkPool:
     created_at: datetime
     version: int = 0
     """Raised by every change of the configuration; a change names the version it was made from."""
+    applied: Mapping[str, str] = field(default_factory=dict)
+    """By field: a digest of what the last applied file said, so that changes by hand are seen (`core.drift`)."""
     holds: tuple[PoolHold, ...] = ()
     """Which of its runs wait because the provider refused, those that are over included; written by ticks."""
     last_tick_at: datetime | None = None

@@ -151,7 +151,7 @@ def test_a_long_plan_ends_in_time_for_a_comment():
         {"path": f"job_variables.env.N{number}", "action": "change", "before": "a" * 500, "after": "b"} for number in range(900)
     ]
     change = {"action": "change", "noun": "deployment", "name": "etl", "fields": fields}
-    text = markdown.plan({"owner": "", "changes": [change], "unnamed": [], "hash": "abc"})
+    text = markdown.plan({"owner": "", "drift": [], "changes": [change], "unnamed": [], "hash": "abc"})
     assert len(text) < 65_536
     assert "more fields: `dispatcher plan` shows them." in text
 
@@ -163,6 +163,8 @@ def test_a_deletion_is_one_row_and_stands_out():
         "name": "old",
         "fields": [{"path": "type", "action": "delete", "before": 1, "after": None}],
     }
-    text = markdown.plan({"owner": "", "changes": [change], "unnamed": [{"noun": "work pool", "name": "other"}], "hash": "abc"})
+    text = markdown.plan(
+        {"owner": "", "drift": [], "changes": [change], "unnamed": [{"noun": "work pool", "name": "other"}], "hash": "abc"}
+    )
     assert "| **delete** | work pool `old` | | | |" in text
     assert "Not in the files, and left as they are: 1." in text

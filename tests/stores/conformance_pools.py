@@ -23,6 +23,15 @@ class Pools:
         assert store.pool("ecs") == saved
         assert store.pools() == [saved]
 
+    def test_owners_and_what_was_last_applied_read_back_and_change(self, store: Store):
+        pool = store.save_pool(a_pool(owner="team-a", applied={"paused": "12345678"}), expected_version=None)
+        deployment = store.save_deployment(a_deployment(owner="team-a", applied={"queue": "1"}), expected_version=None, now=NOW)
+        assert (store.pool(pool.name), store.deployment(deployment.name)) == (pool, deployment)
+        pool = store.save_pool(replace(pool, owner="", applied={}), expected_version=1)
+        deployment = store.save_deployment(replace(deployment, owner="b", applied={"tags": "2"}), expected_version=1, now=NOW)
+        assert (store.pool(pool.name), store.deployment(deployment.name)) == (pool, deployment)
+        assert (pool.owner, pool.applied, deployment.owner, deployment.applied) == ("", {}, "b", {"tags": "2"})
+
     def test_pools_come_by_name(self, store: Store):
         for name in ("b", "é", "a", "B", "a b", "10", "9"):
             store.save_pool(a_pool(name), expected_version=None)

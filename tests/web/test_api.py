@@ -226,7 +226,7 @@ def test_what_another_owner_has_is_refused_unless_it_is_taken_over(site, pool):
     assert list(faults(site.api("POST", "/plan", {**wanted, "take_over": 1}))) == ["take_over"]
     assert site.ok("POST", "/apply", {**wanted, "take_over": True})["owner"] == "team-a"
     assert site.ok("GET", "/pools/nightly")["owner"] == "team-a"
-    assert list(faults(site.api("PATCH", "/pools/nightly", {"owner": "team-b"}))) == ["owner"]
+    assert list(faults(site.api("POST", "/pools", {"name": "other", "type": "process", "owner": "team-b"}))) == ["owner"]
 
 
 def test_a_job_is_shown_before_there_is_a_run(site, deployment):

@@ -13,6 +13,8 @@ from zoneinfo import available_timezones
 
 from dispatcher.cli.context import Context
 from dispatcher.client import PoolView
+from dispatcher.core.changes import Configuration
+from dispatcher.core.drift import drift
 from dispatcher.core.holds import active
 from dispatcher.core.reasons import Reason
 from dispatcher.core.templates import render
@@ -45,7 +47,7 @@ class Finding:
     """The outcome of one check."""
 
     check: str
-    """settings, store, libraries, hooks, prefect, clock, schedule, provider, credentials or place."""
+    """settings, store, libraries, hooks, prefect, drift, clock, schedule, provider, credentials or place."""
     subject: str
     """The subject of the check: a setting, a store, a work pool."""
     level: Level
@@ -69,6 +71,7 @@ def checkup(context: Context) -> Iterator[Finding]:
         yield from _libraries(deployments)
         yield from _hooks(settings, (*pools, *deployments))
         yield from _prefect(context)
+        yield from _drift(Configuration(pools=tuple(pools), deployments=tuple(deployments)))
         for pool in pools:
             yield from _pool(context, context.client.inspect_work_pool(pool.name))
     except (SettingsError, StoreError) as problem:
@@ -112,6 +115,17 @@ def _prefect(context: Context) -> Iterator[Finding]:
         yield Finding(check="prefect", subject=url, level=Level.WARNING, text=line)
     text = f"Prefect {stand.version} answers; work pools served: {len(stand.pools)}"
     yield Finding(check="prefect", subject=url, level=Level.OK, text=text)
+
+
+def _drift(stored: Configuration) -> Iterator[Finding]:
+    """What was changed by hand since it was last applied from a file."""
+    paths: dict[str, list[str]] = {}
+    for line in drift(stored):
+        paths.setdefault(line.name, []).append(line.path)
+    for name, fields in paths.items():
+        text = f"changed by hand since the last apply: {', '.join(fields[:5])}{', ...' if len(fields) > 5 else ''}"
+        fix = "`dispatcher plan` shows it; put it into the file, or set it back"
+        yield Finding(check="drift", subject=name, level=Level.WARNING, text=text, fix=fix)
 
 
 def _libraries(deployments: Sequence[Deployment]) -> Iterator[Finding]:

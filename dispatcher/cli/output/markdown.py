@@ -33,6 +33,9 @@ def plan(shape: Shape) -> str:
         lines += [f"{len(rows) - len(shown)} more fields: `dispatcher plan` shows them.", ""]
     if shape["unnamed"]:
         lines += [f"Not in the files, and left as they are: {len(shape['unnamed'])}.", ""]
+    if shape["drift"]:
+        lines += ["Changed by hand since the last apply:", "", "| | field | now |", "| --- | --- | --- |"]
+        lines += [*_within([_drifted(line) for line in shape["drift"]], VALUE * 20), ""]
     whose = f" of {_code(shape['owner'])}" if shape["owner"] else ""
     return "\n".join([*lines, f"Stored configuration{whose}: `{shape['hash']}`"])
 
@@ -52,6 +55,11 @@ def _rows(change: Shape) -> Iterator[str]:
         before = _code(_short(field["before"])) if field["action"] != "create" else ""
         after = _code(_short(field["after"])) if field["action"] != "delete" else ""
         yield f"| {VERBS[change['action']]} | {noun} | {_code(field['path'])} | {before} | {after} |"
+
+
+def _drifted(line: Shape) -> str:
+    now = _code(_short(line["now"])) if line["is_there"] else "gone"
+    return f"| {line['noun']} {_code(line['name'])} | {_code(line['path'])} | {now} |"
 
 
 def _within(rows: list[str], most: int) -> list[str]:

@@ -39,7 +39,8 @@ simulate     pool, runs, interval_seconds, before and after: each concurrency_li
              runs, never: not admitted at all, and the waits in seconds: median, p95, longest)
 plan, apply  owner, hash (of what is stored before) and hash_after, applied, changes: a list of action (create, change, delete),
              noun, name, fields: a list of path, action, before, after (null where there is none); unnamed (stored, and not in
-             the file): a list of noun, name
+             the file): a list of noun, name; drift (what was changed by hand since the last apply): a list
+             of noun, name, path, now, is_there
 dry run      a list of pool, admitted (each id, name, queue and the rendered job without its secrets), crashes (each id, name,
              queue, reason), barriers, problem
 many runs    action, id (of the entry in the log), as_of, matching (total, exact, by_state), done, skipped (nothing was left to

@@ -241,6 +241,11 @@ def plan(shape: Shape) -> None:
         names = ", ".join(f"{noun['noun']} {noun['name']}" for noun in shape["unnamed"][:10])
         more = f" and {len(shape['unnamed']) - 10} more" if len(shape["unnamed"]) > 10 else ""
         say(f"Not in the file, and left as they are: {names}{more}.")
+    if shape["drift"]:
+        say("Changed by hand since the last apply:")
+    for line in shape["drift"]:
+        now = f"is now {short(line['now'])}" if line["is_there"] else "is gone"
+        console().print(text(f"    {line['noun']} {line['name']}: {line['path']} {now}"), soft_wrap=True)
 
 
 HAS = {"before": ("change", "delete"), "after": ("create", "change")}

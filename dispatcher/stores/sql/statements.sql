@@ -47,7 +47,7 @@ INSERT INTO work_pools ({pool}, held_reason) VALUES ({pool_values}, '') ON CONFL
 UPDATE work_pools
 SET id = :id, type = :type, concurrency_limit = :concurrency_limit, paused = :paused, description = :description,
     hooks = :hooks, created_at = :created_at, version = :version, mirror = :mirror, share = :share,
-    owner = :owner,    base_job_template = :base_job_template
+    owner = :owner, applied = :applied,    base_job_template = :base_job_template
 WHERE name = :name
 
 -- name: delete_pool
@@ -92,7 +92,7 @@ SET id = :id, pool = :pool, queue = :queue, job_variables = :job_variables, para
     parameter_openapi_schema = :parameter_openapi_schema, tags = :tags, description = :description,
     schedules = :schedules, paused = :paused, retry = :retry, hooks = :hooks, created_at = :created_at, version = :version,
     concurrency_limit = :concurrency_limit, on_collision = :on_collision, max_waiting = :max_waiting,
-    expires_after = :expires_after, owner = :owner, windows_until = :windows_until, windows_at = :windows_at,
+    expires_after = :expires_after, owner = :owner, applied = :applied, windows_until = :windows_until, windows_at = :windows_at,
     windows_left_out = :windows_left_out
 WHERE name = :name
 

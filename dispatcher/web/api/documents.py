@@ -142,7 +142,11 @@ ANSWERS: Mapping[str, Mapping[str, Schema]] = {
         "runs": WHOLE,
     },
     "LogPage": {"items": _list("LogEntry"), "next": OPTIONAL_TEXT},
-    "Plan": {"owner": TEXT, "hash": TEXT, "hash_after": TEXT, "applied": SWITCH, "changes": OBJECTS, "unnamed": OBJECTS},
+    "Plan": {
+        **dict.fromkeys(("owner", "hash", "hash_after"), TEXT),
+        "applied": SWITCH,
+        **dict.fromkeys(("changes", "unnamed", "drift"), OBJECTS),
+    },
     "Exported": {"pools": OBJECT, "deployments": OBJECT},
     "JobPreview": {"pool": TEXT, "job_configuration": OBJECT, "parameters": OBJECT, "warnings": TEXTS},
     "Health": {"status": {"const": "ok"}},

@@ -1,0 +1,111 @@
+"""Drift: what people changed by hand since a configuration was last applied.
+
+`apply` notes at each pool and deployment a short digest of every field as the file has it. A field whose digest is another one
+now was changed since. Of a switch for operation (`paused`, `active`) the note is what the file says, or its usual value where
+the file does not mention it: a pause by hand stays when a file is applied, and stays drift.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any
+
+from dispatcher.core.changes import ABSENT, LEFT_ALONE, Configuration, plain
+from dispatcher.core.placeholders import joined
+
+_NOUNS = ("queues", "schedules", "hooks")
+"""The fields that hold further nouns by name."""
+_USUAL: Mapping[str, Any] = {"paused": False, "active": True}
+
+_Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """One field that was changed by hand."""
+
+    noun: str
+    """`work pool` or `deployment`."""
+    name: str
+    path: str
+    """Dotted, as `queues.critical.concurrency_limit`; `queues.critical` for a queue that was added or deleted."""
+    now: Any
+    """`ABSENT` for what was deleted."""
+
+
+def noted(noun: Any, entry: Mapping[str, Any]) -> dict[str, str]:
+    """What `apply` notes of a noun that it saves: by field a digest of its value. `entry`: what the file says of the noun."""
+    return {joined_path(path): _digest(_expected(path, value, entry)) for path, value in _fields(plain(noun))}
+
+
+def with_notes(named: Configuration, written: Mapping[str, Any]) -> Configuration:
+    """The pools and deployments that a file names, with what `apply` notes of each; `written`: the file."""
+    pools, deployments = (written.get(kind) or {} for kind in ("pools", "deployments"))
+    return Configuration(
+        pools=tuple(replace(pool, applied=noted(pool, pools[pool.name])) for pool in named.pools),
+        deployments=tuple(replace(noun, applied=noted(noun, deployments[noun.name])) for noun in named.deployments),
+    )
+
+
+def drift(configuration: Configuration) -> Iterator[Drift]:
+    """What was changed by hand since it was last applied. Nouns that were never applied have none."""
+    for (kind, name), noun in configuration.nouns.items():
+        for path, now in _drifted(plain(noun), noun.applied) if noun.applied else ():
+            yield Drift(noun=kind, name=name, path=path, now=now)
+
+
+def joined_path(path: _Path) -> str:
+    """The steps of a path as one text."""
+    text = ""
+    for step in path:
+        text = joined(text, step)
+    return text
+
+
+def _drifted(values: Mapping[str, Any], applied: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    fields = {joined_path(path): value for path, value in _fields(values)}
+    known = {_noun_of(path) for path in applied}
+    added = dict.fromkeys(_noun_of(path) for path in fields if _noun_of(path) not in known)
+    for path, value in fields.items():  # a field that is not in the note is one that the code which applied did not have
+        if path in applied and _digest(value) != applied[path]:
+            yield path, value
+    for noun in (*added, *dict.fromkeys(known - {_noun_of(path) for path in fields})):
+        if noun:
+            yield noun, _at(values, noun)
+
+
+def _fields(values: Mapping[str, Any]) -> Iterator[tuple[_Path, Any]]:
+    """The fields of a noun, and those of the nouns in it."""
+    for name, value in values.items():
+        if name in _NOUNS and isinstance(value, Mapping):
+            yield from (((name, inner, field), part) for inner, noun in value.items() for field, part in noun.items())
+        elif name not in _NOUNS:
+            yield (name,), value
+
+
+def _noun_of(path: str) -> str:
+    """The noun inside a noun that a field belongs to; empty for a field of the outer one."""
+    return path.rpartition(".")[0] if path.startswith(tuple(f"{name}." for name in _NOUNS)) else ""
+
+
+def _at(values: Mapping[str, Any], noun: str) -> Any:
+    kind = next(name for name in _NOUNS if noun.startswith(name))
+    inner = values.get(kind)
+    return next((part for name, part in (inner or {}).items() if joined(kind, name) == noun), ABSENT)
+
+
+def _expected(path: _Path, value: Any, entry: Mapping[str, Any]) -> Any:
+    """The value that the file gives a field; what it does not mention of a switch is as usual."""
+    if path[-1] not in LEFT_ALONE:
+        return value
+    inner: Any = entry
+    for step in path:
+        inner = inner.get(step) if isinstance(inner, Mapping) else None
+    return _USUAL[path[-1]] if inner is None else value
+
+
+def _digest(value: Any) -> str:
+    return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]

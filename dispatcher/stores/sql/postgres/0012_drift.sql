@@ -1,0 +1,6 @@
+-- What was last applied to a pool or deployment, as digests. Only additions with defaults: code that does not know of them goes on.
+
+ALTER TABLE work_pools ADD COLUMN applied TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE deployments ADD COLUMN applied TEXT NOT NULL DEFAULT '{}';
+
+INSERT INTO dispatcher_schema (version, oldest_code) VALUES (12, 1);
