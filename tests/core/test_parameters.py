@@ -7,7 +7,7 @@ import json
 import pytest
 
 from dispatcher.core.own_values import with_own
-from dispatcher.core.parameters import merged, named_in, parameter_environment
+from dispatcher.core.parameters import as_json, in_words, merged, named_in, parameter_environment
 from dispatcher.core.pinning import pin
 from dispatcher.core.placeholders import MISSING
 from dispatcher.core.templates import Renderer, render
@@ -143,3 +143,38 @@ def test_a_default_is_filled_as_a_job_configuration_is(default, filled):
 def test_an_object_cannot_stand_inside_the_text_of_a_default():
     with pytest.raises(RenderError, match=r"\{\{ parameters.a \}\} is an object"):
         with_own("x {{ parameters.a }}", {"parameters": {"a": {}}})
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ({"type": "string"}, "string"),
+        ({"type": "string", "default": "é"}, 'string, default "é"'),
+        ({"type": ["integer", "null"]}, "integer or null"),
+        ({"anyOf": [{"type": "integer"}, True, {"type": ["null", "string"]}]}, "integer or null or string"),
+        ({"default": None}, "anything, default null"),
+        ({}, "anything"),
+        (True, "anything"),
+    ],
+)
+def test_what_a_parameter_takes_is_said_in_words(part, words):
+    schema = {"properties": {"a": part}}
+    assert list(in_words(schema)) == [("a", words)]
+    if "default" in words:
+        assert list(in_words({**schema, "required": ["a"]})) == [("a", words)], "nobody has to give it"
+    else:
+        assert list(in_words({**schema, "required": ["a"]})) == [("a", f"{words}, required")]
+    assert list(in_words({**schema, "required": ["b"]})) == [("a", words)]
+
+
+def test_a_schema_without_properties_declares_nothing():
+    assert list(in_words({})) == []
+
+
+def test_equal_values_are_equal_text():
+    assert as_json({"b": [1, "é"], "a": None}) == as_json({"a": None, "b": [1, "é"]}) == '{"a":null,"b":[1,"é"]}'
+
+
+def test_only_placeholders_below_parameters_name_one():
+    texts = ["{{ parameters.day }}", "{{ parameters }}", "{{ other.day }}", "-{{ parameters.to[0].x }}-", "{{ day }}"]
+    assert named_in(template({"command": texts})) == {"day": "parameters.day", "to": "parameters.to[0].x"}

@@ -232,3 +232,13 @@ def test_a_dotted_name_nests_as_deep_as_a_value_may():
     with pytest.raises(RenderError, match=f"nests more than {MAX_DEPTH} levels deep; flatten it"):
         nest({f"{deepest}.a": 1})
     assert nest({f"env.{deepest}.a": 1}) == {"env": {f"{deepest}.a": 1}}, "dots in the name of an environment variable"
+
+
+def test_a_template_is_rendered_with_the_parameters_of_the_run():
+    template = {"job_configuration": {"day": "{{ parameters.day }}"}, "variables": {}}
+    assert render(template, {}, parameters={"day": 7}) == {"day": 7}
+
+
+def test_a_template_with_a_variable_named_parameters_keeps_it():
+    template = a_template({"p": "{{ parameters }}"}, parameters="its own")
+    assert render(template, {}, parameters={"day": 7}) == {"p": "its own"}

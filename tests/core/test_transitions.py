@@ -337,3 +337,15 @@ def test_people_change_only_when_a_waiting_run_is_due(field):
     else:
         with pytest.raises(ValueError, match=f"run {run_id}: moving it in its queue cannot change {field}$"):
             transitions.check_requeues([first, requeue])
+
+
+@pytest.mark.parametrize("expires_after", [None, 2 * HOUR])
+def test_a_run_may_wait_as_long_beyond_its_due_time_whenever_that_is(expires_after):
+    def expiry(due_at):
+        return expires_after and due_at + expires_after
+
+    later = a_run(due_at=NOW + HOUR, expires_at=expiry(NOW + HOUR))
+    assert transitions.due_now(later, NOW).changes.get("expires_at") == expiry(NOW)
+    ended = Attempt(number=1, state=RunState.FAILED, ended_at=NOW)
+    retried = transitions.retried(a_live_run(due_at=NOW, expires_at=expiry(NOW)), ended, NOW + MINUTE, "again")
+    assert retried.changes["expires_at"] == expiry(NOW + MINUTE)
