@@ -14,6 +14,7 @@
     bringing    flow runs that are due become runs
     reporting   ends, cancellations and deletions, in both directions
     standing    how things stand, for people
+    waking      automations at the server that wake the dispatcher
     parting     the way back: pools become our own
     project     pure: a `prefect.yaml` as a configuration of ours; with `project_schedules` and `lookups`
 

@@ -158,6 +158,17 @@ class Server:
         except (TypeError, ValueError):
             return None
 
+    # Anything else
+
+    def read(self, path: str) -> Any:
+        """What is there; None where there is nothing."""
+        answer = self._call("GET", path, None)
+        return None if answer.code == 404 else _body(answer)
+
+    def send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """One call of another kind; what it was answered."""
+        return _body(self._call(method, path, body))
+
     # Calls
 
     def _pages(self, path: str, body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -20,7 +20,7 @@ class EmulatedPrefect:
     def __init__(self, now, new_id=uuid4):
         self.now, self.new_id = now, new_id
         self.pools, self.queues, self.deployments, self.flow_runs = {}, {}, {}, {}
-        self.variables = {}
+        self.variables, self.automations, self.blocks = {}, {}, {}
         self.clock_ahead, self.auth = timedelta(), None
         self.calls, self.faults = [], []
         self.histories = {}
@@ -128,6 +128,8 @@ class EmulatedPrefect:
         return httpx.Response(code, headers=headers, **({} if content is None else {"json": content}))
 
     def _answer(self, method, path, body):  # noqa: C901, PLR0912 - one case for each call
+        if path.startswith(("automations", "block_")):
+            return self._answer_of_automations(method, path.strip("/").split("/"), body)
         match method, path.split("/"):
             case "GET", ["admin", "version"]:
                 return 200, "3.8.8"
@@ -162,6 +164,30 @@ class EmulatedPrefect:
                 return (200, found) if found else (404, {"detail": "Flow run not found"})
             case "PATCH", ["flow_runs", flow_run]:
                 return self._patch(flow_run, body)
+        raise AssertionError(f"an unknown call: {method} {path}")
+
+    def _answer_of_automations(self, method, path, body):
+        match method, path:
+            case "GET", ["block_types", "slug", "webhook"]:
+                return 200, {"id": "webhook-type"}
+            case "POST", ["block_schemas", "filter"]:
+                assert body["block_schemas"]["block_type_id"]["any_"] == ["webhook-type"]
+                return 200, [{"id": "webhook-schema"}]
+            case "GET", [*_, "block_documents", "name", name]:
+                document = next((document for document in self.blocks.values() if document["name"] == name), None)
+                return (200, document) if document else (404, {"detail": "Block document not found"})
+            case "POST", ["automations", "filter"]:
+                return 200, self._page(list(self.automations.values()), body)
+            case "POST", ["automations" | "block_documents" as kind]:
+                made = {**body, "id": str(self.new_id())}
+                (self.automations if kind == "automations" else self.blocks)[made["id"]] = made
+                return 201, made
+            case "PUT" | "PATCH", [kind, identity]:
+                (self.automations if kind == "automations" else self.blocks)[identity].update(body)
+                return 204, None
+            case "DELETE", [kind, identity]:
+                del (self.automations if kind == "automations" else self.blocks)[identity]
+                return 204, None
         raise AssertionError(f"an unknown call: {method} {path}")
 
     def _pools(self, where):

@@ -100,6 +100,45 @@ def test_disconnect_pauses_the_pools_and_leaves_flow_runs_at_the_server(call, st
     assert not store.pool("own").paused
 
 
+def test_connect_makes_automations_that_wake_the_dispatcher_and_disconnect_removes_them(call, prefect, monkeypatch):
+    monkeypatch.setenv("WAKE_KEY", "hush")
+    prefect.add_pool("nightly")
+    prefect.automations["own"] = {"id": "own", "name": "somebody else's"}
+    words = ("prefect", "connect", URL, "--wake-url", "https://dispatcher/wake", "--wake-header", "x-key=WAKE_KEY")
+    code, out, errors = call(*words)
+    assert (code, errors) == (0, "")
+    assert "Wakes the dispatcher at once: nightly" in out
+    assert "hush" not in out
+    [block] = prefect.blocks.values()
+    assert block["data"]["url"] == "https://dispatcher/wake"
+    assert block["data"]["headers"] == {"Content-Type": "application/json", "x-key": "hush"}
+    [automation] = [automation for automation in prefect.automations.values() if automation["id"] != "own"]
+    assert automation["trigger"]["match_related"]["prefect.resource.name"] == "nightly"
+    assert automation["actions"] == [
+        {"type": "call-webhook", "block_document_id": block["id"], "payload": '{"pool": "nightly"}'}
+    ]
+    del prefect.pools["nightly"]
+    prefect.add_pool("daily")
+    call(*words[:-3], "https://dispatcher:9090/wake")
+    call(*words[:-3], "https://dispatcher:9090/wake")
+    [block] = prefect.blocks.values()
+    assert block["data"]["url"] == "https://dispatcher:9090/wake"
+    names = sorted(automation["name"] for automation in prefect.automations.values())
+    assert names == ["push-dispatcher: wake for daily", "somebody else's"]
+    code, out, _ = connected(call, "prefect", "disconnect", "--yes")
+    assert (code, "Automations removed: 1." in out) == (0, True)
+    assert (list(prefect.automations), prefect.blocks) == (["own"], {})
+
+
+def test_a_wake_needs_an_address_and_headers_that_are_set(call, prefect):
+    prefect.add_pool("nightly")
+    code, _, errors = call("prefect", "connect", URL, "--wake-url", "dispatcher:8080")
+    assert (code, "--wake-url" in errors) == (1, True)
+    code, _, errors = call("prefect", "connect", URL, "--wake-url", "https://d/wake", "--wake-header", "x-key=NOT_SET_HERE")
+    assert (code, "--wake-header" in errors) == (1, True)
+    assert prefect.automations == {}
+
+
 def test_disconnect_waits_for_what_runs(call, store):
     store.save_pool(a_pool("nightly", mirror=MIRROR), expected_version=None)
     store.restore(runs=[a_live_run("nightly", source_id="flow-run")])

@@ -5,12 +5,19 @@ whose containers really run `prefect flow-run execute`, and come to their right 
 import json
 import os
 import subprocess
+from contextlib import contextmanager
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
 
 import httpx
 import pytest
 
+from dispatcher.clock import SystemClock
+from dispatcher.prefect.server import Server
+from dispatcher.prefect.waking import wake_no_more, wake_on_events
 from dispatcher.settings import Settings
 from dispatcher.ticking import tick
 from dispatcher.wiring import wire
@@ -21,6 +28,7 @@ from tests.stores.postgres_server import free_port, server
 pytestmark = pytest.mark.long
 pytest_plugins = ["providers.emulators.fixtures"]
 
+WAKES = 30
 TICKS = 2000
 """More than it takes: each asks a server that is busy with the job's own calls."""
 STARTS = 600
@@ -44,9 +52,10 @@ def prefect_command() -> Path:
     return prefect_bin() / "prefect"
 
 
-@pytest.fixture
-def api(prefect_command, tmp_path):
+@pytest.fixture(scope="module")
+def api(prefect_command, tmp_path_factory):
     """A server of its own, and a client of its API."""
+    tmp_path = tmp_path_factory.mktemp("prefect")
     port, store = free_port(), server()
     database = store.url(store.empty_database()).partition("?")[0].replace("postgresql:", "postgresql+asyncpg:")
     environment = {
@@ -76,7 +85,7 @@ def post(api, where, /, **body):
     return answer.json() if answer.content else None
 
 
-def deployment(api, name, entrypoint, directory, **variables):
+def deployment(api, name, entrypoint, directory, pool="p", **variables):
     flow = post(api, "flows/", name=entrypoint)
     step = {"prefect.deployments.steps.set_working_directory": {"directory": str(directory)}}
     return post(
@@ -84,7 +93,7 @@ def deployment(api, name, entrypoint, directory, **variables):
         "deployments/",
         name=name,
         flow_id=flow["id"],
-        work_pool_name="p",
+        work_pool_name=pool,
         job_variables=variables,
         entrypoint=f"flows.py:{entrypoint}",
         path=str(directory),
@@ -113,6 +122,49 @@ def test_prefects_own_command_line_makes_push_pools(api, prefect_command, tmp_pa
     started = prefect("worker", "start", "--pool", "nightly")
     assert started.returncode == 1
     assert "Workers are not required for push work pools" in " ".join((started.stdout + started.stderr).split())
+
+
+def test_a_scheduled_flow_run_wakes_the_dispatcher(api, tmp_path):
+    post(api, "work_pools/", name="woken", type="ecs:push")
+    deployed = deployment(api, "woken", "good", tmp_path, pool="woken")
+    server = Server(str(api.base_url), SystemClock())
+    calls = Queue()
+    with listening(calls) as url:
+        wake_on_events(server, ["woken"], url, {"x-key": "k"})
+        wake_on_events(server, ["woken"], url, {"x-key": "key"})
+        for _ in range(WAKES):  # the server begins to look for events some time after an automation was made
+            post(api, f"deployments/{deployed}/create_flow_run", state={"type": "SCHEDULED"})
+            try:
+                assert calls.get(timeout=10) == ("key", {"pool": "woken"})
+                break
+            except Empty:
+                continue
+        else:
+            pytest.fail("nothing was called")
+    assert wake_no_more(server) == ["woken"]
+    assert api.post("automations/filter", json={}).json() == []
+    api.delete(f"deployments/{deployed}").raise_for_status()
+    api.delete("work_pools/woken").raise_for_status()
+    server.close()
+
+
+@contextmanager
+def listening(calls):
+    """An address that puts the header and the body of each call into a queue."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            calls.put((self.headers["x-key"], json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+            self.send_response(202)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/wake"
+        server.shutdown()
 
 
 def test_flow_runs_of_a_real_server_come_to_their_right_ends(api, prefect_command, tmp_path, ecs_emulator):

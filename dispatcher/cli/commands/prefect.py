@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from dispatcher.addresses import url_fault
 from dispatcher.cli.command import Answer, Group
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input.consent import consent, yes_option
+from dispatcher.errors import Fault, InvalidInput
 from dispatcher.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,19 +25,42 @@ def prefect() -> None:
     """Serve the push work pools of a self-hosted Prefect server."""
 
 
-@prefect.command("connect", example="dispatcher prefect connect http://prefect.internal:4200/api")
+@prefect.command(
+    "connect",
+    example="dispatcher prefect connect http://prefect.internal:4200/api\n"
+    "dispatcher prefect connect http://prefect.internal:4200/api --wake-url https://dispatcher.example/wake\n"
+    "dispatcher prefect connect http://prefect.internal:4200/api --wake-url https://x.azurewebsites.net/api/tick "
+    "--wake-header x-functions-key=FUNCTION_KEY",
+)
 @click.argument("url")
+@click.option(
+    "--wake-url",
+    metavar="URL",
+    help="Make automations at the server that call this address (`dispatcher serve` has /wake) when a flow run is "
+    "scheduled or cancelled, so that it need not wait for the next tick. Give it again for pools that come later.",
+)
+@click.option(
+    "--wake-header",
+    "wake_headers",
+    multiple=True,
+    metavar="NAME=VARIABLE",
+    help="A header of these calls, whose value is in this environment variable. Repeat it for more.",
+)
 @pass_context
-def connect(context: Context, /, url: str) -> Answer:
+def connect(context: Context, /, url: str, wake_url: str | None, wake_headers: Sequence[str]) -> Answer:
     """Check a server's API, and show what would be served and the setting that makes ticks serve it.
 
-    Nothing is changed. PREFECT_API_KEY or PREFECT_API_AUTH_STRING is sent, where one is set.
+    Nothing is changed without --wake-url. PREFECT_API_KEY or PREFECT_API_AUTH_STRING is sent, where one is set.
     """
     checked = Settings.from_environment({"DISPATCHER_PREFECT_API_URL": url})
-    stand = ask(context, replace(context.settings, prefect_api_url=checked.prefect_api_url))
+    settings = replace(context.settings, prefect_api_url=checked.prefect_api_url)
+    headers = _headers(wake_headers)
+    stand = ask(context, settings)
     setting = f"DISPATCHER_PREFECT_API_URL={stand.url}"
     text = f"{_text(stand)}\nSet this wherever ticks run:\n  export {setting}"
-    return Answer(data={**_shape(stand), "setting": setting}, text=text, faults=stand.problems)
+    woken = _wake(context, settings, stand, wake_url, headers) if wake_url else []
+    text += f"\nWakes the dispatcher at once: {', '.join(woken)}" if woken else ""
+    return Answer(data={**_shape(stand), "setting": setting, "wakes": woken}, text=text, faults=stand.problems)
 
 
 @prefect.command("status", example="dispatcher prefect status")
@@ -59,7 +86,50 @@ def disconnect(context: Context, /, *, yes: bool) -> Answer:
 
     consent("stop mirroring the work pools of the Prefect server", yes=yes)
     names = list(part(context.wiring.store, context.wiring.dispatch.clock.now()))
-    return Answer(data={"work_pools": names}, text=f"Paused, and no longer mirrored: {', '.join(names) or 'no work pool'}.")
+    text = f"Paused, and no longer mirrored: {', '.join(names) or 'no work pool'}."
+    if context.settings.prefect_api_url is None:
+        return Answer(data={"work_pools": names}, text=text)
+    woken = _no_more_wakes(context)
+    return Answer(data={"work_pools": names, "wakes": woken}, text=f"{text}\nAutomations removed: {len(woken)}.")
+
+
+def _headers(words: Sequence[str]) -> dict[str, str]:
+    """The headers of wakes. Raises `InvalidInput`."""
+    headers: dict[str, str] = {}
+    for word in words:
+        name, equals, variable = word.partition("=")
+        if not name or not equals or not os.environ.get(variable):
+            words_ = f"{word!r}: give NAME=VARIABLE, a header and an environment variable that is set here"
+            raise InvalidInput("request", [Fault("--wake-header", words_)])
+        headers[name] = os.environ[variable]
+    return headers
+
+
+def _wake(context: Context, settings: Settings, stand: Standing, url: str, headers: Mapping[str, str]) -> list[str]:
+    """The pools whose events wake the dispatcher now. Raises `InvalidInput` or `SourceError`."""
+    if fault := url_fault(url):
+        raise InvalidInput("request", [Fault("--wake-url", fault)])
+    from dispatcher.prefect.waking import wake_on_events  # noqa: PLC0415 - help needs no server
+    from dispatcher.wiring import prefect_source  # noqa: PLC0415 - likewise
+
+    pools = [pool.name for pool in stand.pools if not pool.problem]
+    server = prefect_source(settings, context.wiring.store, context.wiring.dispatch.clock).server
+    try:
+        wake_on_events(server, pools, url, headers)
+    finally:
+        server.close()
+    return pools
+
+
+def _no_more_wakes(context: Context) -> list[str]:
+    from dispatcher.prefect.waking import wake_no_more  # noqa: PLC0415 - likewise
+    from dispatcher.wiring import prefect_source  # noqa: PLC0415 - likewise
+
+    server = prefect_source(context.settings, context.wiring.store, context.wiring.dispatch.clock).server
+    try:
+        return list(wake_no_more(server))
+    finally:
+        server.close()
 
 
 def ask(context: Context, settings: Settings) -> Standing:

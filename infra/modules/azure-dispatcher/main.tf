@@ -22,6 +22,7 @@ module "settings" {
 
   environment      = var.environment
   managed          = var.managed
+  prefect          = var.prefect
   timeout          = var.timeout
   interval_minutes = var.interval_minutes
 }

@@ -193,6 +193,22 @@ variable "managed" {
   }
 }
 
+variable "prefect" {
+  description = "A self-hosted Prefect server whose push work pools are served; null: none. api_url: its API as the function reaches it, jobs_api_url: as jobs reach it, where that differs; pools: pools of worker types, which are served by name only; image: of flow runs that name none. The package needs the extra `prefect`."
+  type = object({
+    api_url      = string
+    jobs_api_url = optional(string)
+    pools        = optional(list(string), [])
+    image        = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.prefect == null || can(regex("^https?://[^@ ]+$", var.prefect.api_url))
+    error_message = "prefect.api_url: an address without a user or a password, as http://prefect:4200/api."
+  }
+}
+
 variable "environment" {
   description = "Further settings of the function, as DISPATCHER_CREDENTIALS. No secrets, which belong in secret_environment: Google shows these to whoever may read the function."
   type        = map(string)

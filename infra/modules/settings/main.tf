@@ -49,6 +49,15 @@ locals {
     "DISPATCHER_TOKEN_SIGNATURE",
   ]
 
+  prefect = var.prefect == null ? {} : {
+    for name, value in {
+      DISPATCHER_PREFECT_API_URL      = var.prefect.api_url
+      DISPATCHER_PREFECT_JOBS_API_URL = var.prefect.jobs_api_url
+      DISPATCHER_PREFECT_IMAGE        = var.prefect.image
+      DISPATCHER_PREFECT_POOLS        = join(",", var.prefect.pools)
+    } : name => value if value != null && value != ""
+  }
+
   settings = [for name in keys(var.environment) : name if startswith(name, "DISPATCHER_")]
   unknown  = setsubtract(local.settings, concat(local.known, local.own))
   taken    = setintersection(local.settings, local.own)
@@ -58,6 +67,7 @@ output "environment" {
   description = "The settings, with the interval of the schedule."
   value = merge(
     var.environment,
+    local.prefect,
     { for name, value in { DISPATCHER_MANAGED = var.managed } : name => jsonencode(value) if value != null },
     { DISPATCHER_TICK_INTERVAL_SECONDS = tostring(60 * var.interval_minutes) },
   )

@@ -9,6 +9,17 @@ variable "managed" {
   default     = null
 }
 
+variable "prefect" {
+  description = "A self-hosted Prefect server whose push work pools are served; null: none. api_url: its API as the function reaches it, jobs_api_url: as jobs reach it, where that differs; pools: pools of worker types, which are served by name only; image: of flow runs that name none. The package needs the extra `prefect`."
+  type = object({
+    api_url      = string
+    jobs_api_url = optional(string)
+    pools        = optional(list(string), [])
+    image        = optional(string)
+  })
+  default = null
+}
+
 variable "timeout" {
   description = "Seconds after which the platform ends an invocation."
   type        = number

@@ -28,6 +28,22 @@ run "what_managed_pools_are" {
   }
 }
 
+run "a_prefect_server" {
+  command = plan
+
+  variables {
+    prefect = { api_url = "http://prefect:4200/api", pools = ["a", "b"] }
+  }
+
+  assert {
+    condition = { for name, value in output.environment : name => value if startswith(name, "DISPATCHER_PREFECT_") } == {
+      DISPATCHER_PREFECT_API_URL = "http://prefect:4200/api"
+      DISPATCHER_PREFECT_POOLS   = "a,b"
+    }
+    error_message = "What is given becomes settings, and nothing else."
+  }
+}
+
 run "one_interval_everywhere" {
   command = plan
 

@@ -1,0 +1,86 @@
+"""Automations at the server that wake the dispatcher when a flow run of a pool is scheduled or cancelled.
+
+They only spare waiting: the tick stays what decides, and everything works without them. Each call may be repeated.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dispatcher.errors import SourceError
+from dispatcher.prefect.server import PAGE, Server
+
+BLOCK = "push-dispatcher-wake"
+"""The name of the block that holds the address; Prefect keeps it, and the headers, encrypted."""
+NAME = "push-dispatcher: wake for "
+EVENTS = ("Scheduled", "AwaitingRetry", "Cancelling")
+"""The states of a flow run that leave something to do at once."""
+WEBHOOK = "block_types/slug/webhook"
+DOCUMENT = f"{WEBHOOK}/block_documents/name/{BLOCK}"
+
+
+def wake_on_events(server: Server, pools: Sequence[str], url: str, headers: Mapping[str, str]) -> None:
+    """Make the automations of these pools call the address; others of ours are removed. Raises `SourceError`."""
+    block = _block(server, {"method": "POST", "url": url, "headers": {"Content-Type": "application/json", **headers}})
+    existing = {str(automation["name"]): str(automation["id"]) for automation in _automations(server)}
+    wanted = {f"{NAME}{pool}": _automation(pool, block) for pool in pools}
+    for name, body in wanted.items():
+        if name in existing:
+            server.send("PUT", f"automations/{existing[name]}", body)
+        else:
+            server.send("POST", "automations/", body)
+    for name in existing.keys() - wanted.keys():
+        server.send("DELETE", f"automations/{existing[name]}")
+
+
+def wake_no_more(server: Server) -> Sequence[str]:
+    """Remove the automations and the block; returns the pools that they were for. Raises `SourceError`."""
+    automations = _automations(server)
+    for automation in automations:
+        server.send("DELETE", f"automations/{automation['id']}")
+    if document := server.read(DOCUMENT):
+        server.send("DELETE", f"block_documents/{document['id']}")
+    return sorted(str(automation["name"]).removeprefix(NAME) for automation in automations)
+
+
+def _automations(server: Server) -> list[Mapping[str, Any]]:
+    """Those of ours, by their names: several dispatchers at one server would share them."""
+    automations: list[Mapping[str, Any]] = []
+    while page := server.send("POST", "automations/filter", {"limit": PAGE, "offset": len(automations)}):
+        automations += page
+        if len(page) < PAGE:
+            break
+    return [automation for automation in automations if str(automation.get("name")).startswith(NAME)]
+
+
+def _block(server: Server, data: Mapping[str, Any]) -> str:
+    if document := server.read(DOCUMENT):
+        server.send("PATCH", f"block_documents/{document['id']}", {"data": data, "merge_existing_data": False})
+        return str(document["id"])
+    kind = server.read(WEBHOOK)
+    where = {"block_type_id": {"any_": [kind["id"]]}} if kind else {}
+    schemas = server.send("POST", "block_schemas/filter", {"block_schemas": where, "limit": 1}) if kind else []
+    if not kind or not schemas:
+        raise SourceError("Prefect: the server has no block type `webhook`; update it")
+    body = {"name": BLOCK, "data": data, "block_schema_id": schemas[0]["id"], "block_type_id": kind["id"]}
+    return str(server.send("POST", "block_documents/", body)["id"])
+
+
+def _automation(pool: str, block: str) -> Mapping[str, Any]:
+    return {
+        "name": f"{NAME}{pool}",
+        "description": "Made by `dispatcher prefect connect`; `dispatcher prefect disconnect` removes it.",
+        "enabled": True,
+        "trigger": {
+            "type": "event",
+            "posture": "Reactive",
+            "expect": [f"prefect.flow-run.{state}" for state in EVENTS],
+            "match_related": {"prefect.resource.role": "work-pool", "prefect.resource.name": pool},
+            "for_each": ["prefect.resource.id"],
+            "threshold": 1,
+            "within": 0,
+        },
+        "actions": [{"type": "call-webhook", "block_document_id": block, "payload": json.dumps({"pool": pool})}],
+    }
