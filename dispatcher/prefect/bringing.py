@@ -44,17 +44,33 @@ class Bringing:
     job_variables: JobVariables
 
     def bring(self) -> int:
-        """Add the runs that are new; returns their number. A page after the first is read only if this one had any."""
+        """Add the runs that are new; returns their number.
+
+        While all that is due fits into one page, it is one call for all queues. Otherwise each queue is read for itself, so
+        that none hides another; a page after the first is read only if this one had any.
+        """
         waiting, added = waiting_runs(self.store, self.pool, self.now), 0
+        first = list(islice(self._due(), PAGE))
+        if len(first) < PAGE:
+            names = {queue.name for queue in self.pool.queues}
+            return self._add([flow_run for flow_run in first if flow_run.queue in names], waiting)[0]
         for queue in self.pool.queues:
-            listed = self.server.flow_runs(self.pool.name, ["SCHEDULED"], queue=queue.name, before=self.now + AHEAD)
-            for page in pages(islice(listed, MOST)):
-                new = list(self._new(page, waiting))
-                added += len(self.store.add_runs([run for run, _ in new])) if new else 0
-                self._replace([old for _, old in new if old is not None])
-                if not new or self.is_over():
+            for page in pages(islice(self._due(queue.name), MOST)):
+                some, had_any = self._add(page, waiting)
+                added += some
+                if not had_any or self.is_over():
                     break
         return added
+
+    def _due(self, queue: str | None = None) -> Iterator[FlowRun]:
+        return self.server.flow_runs(self.pool.name, ["SCHEDULED"], queue=queue, before=self.now + AHEAD)
+
+    def _add(self, page: Sequence[FlowRun], waiting: Mapping[str, Run]) -> tuple[int, bool]:
+        """How many runs were added, and whether any was new."""
+        new = list(self._new(page, waiting))
+        added = len(self.store.add_runs([run for run, _ in new])) if new else 0
+        self._replace([old for _, old in new if old is not None])
+        return added, bool(new)
 
     def _new(self, page: Sequence[FlowRun], waiting: Mapping[str, Run]) -> Iterator[tuple[Run, Run | None]]:
         """The runs to add, each with the waiting run that it replaces."""

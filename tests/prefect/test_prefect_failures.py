@@ -6,7 +6,7 @@ from dispatcher.errors import SourceError
 from dispatcher.models import RunState
 from dispatcher.prefect.server import headers_of
 from providers.testing import LOST_ANSWER, LOST_REQUEST
-from tests.builders import MINUTE
+from tests.builders import HOUR, MINUTE
 from tests.prefect.stage import Bridge
 
 CALLS = (
@@ -128,6 +128,30 @@ def test_a_tick_costs_what_it_starts_not_what_waits():
         bridge.tick()
     assert many.prefect.counts() == few.prefect.counts()
     assert sum(many.prefect.counts().values()) <= 10
+
+
+def test_a_tick_makes_as_many_calls_for_many_queues_as_for_one():
+    one, many = Bridge(pools=False), Bridge(pools=False)
+    one.prefect.add_pool()
+    many.prefect.add_pool(queues=[(f"q{number}", number) for number in range(1, 20)])
+    for bridge, queues in ((one, ["default"] * 19), (many, [f"q{number}" for number in range(1, 20)])):
+        flow_runs = [bridge.prefect.add_flow_run(queue=queue) for queue in queues]
+        bridge.tick()
+        assert all(bridge.run_of(flow_run) is not None for flow_run in flow_runs)
+        bridge.prefect.calls.clear()
+        bridge.tick()
+    assert many.prefect.counts() == one.prefect.counts()
+
+
+def test_a_queue_with_more_than_a_page_hides_no_other():
+    bridge = Bridge(pools=False)
+    bridge.prefect.add_pool(queues=(("first", 1), ("second", 2)))
+    bridge.prefect.pools["p"]["concurrency_limit"] = 1
+    for _ in range(230):
+        bridge.prefect.add_flow_run(queue="first", at=bridge.clock.time - HOUR)
+    late = bridge.prefect.add_flow_run(queue="second")
+    bridge.tick()
+    assert bridge.run_of(late) is not None
 
 
 def test_a_dispatcher_says_who_it_is_as_prefects_own_client_does():
