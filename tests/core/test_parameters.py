@@ -178,3 +178,13 @@ def test_equal_values_are_equal_text():
 def test_only_placeholders_below_parameters_name_one():
     texts = ["{{ parameters.day }}", "{{ parameters }}", "{{ other.day }}", "-{{ parameters.to[0].x }}-", "{{ day }}"]
     assert named_in(template({"command": texts})) == {"day": "parameters.day", "to": "parameters.to[0].x"}
+
+
+@pytest.mark.parametrize(("value", "kind"), [({}, "an object"), ([1], "a list")])
+def test_a_default_holds_no_object_or_list_inside_its_text(value, kind):
+    with pytest.raises(RenderError, match=f"is {kind} and cannot stand inside the text of a default"):
+        with_own("-{{ parameters.a }}", {"parameters": {"a": value}})
+
+
+def test_a_placeholder_of_values_that_are_not_reserved_stays_as_it_is_written():
+    assert with_own("-{{ parameters.a }}-{{ dispatcher.attempt }}", {"dispatcher": {"attempt": 2}}) == "-{{ parameters.a }}-2"

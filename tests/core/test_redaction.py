@@ -137,3 +137,11 @@ def test_secrets_among_the_parameters_of_a_job_are_hidden():
 def test_a_secret_that_may_be_null_is_a_secret():
     secret = {"anyOf": [{"type": "string", "format": "password", "writeOnly": True}, {"type": "null"}]}
     assert secret_texts({"variables": {"properties": {"pin": secret}}}, {"pin": "hunter2"}) == {"hunter2"}
+    anything = {"anyOf": [True, {"type": "null"}]}
+    assert secret_texts({"variables": {"properties": {"pin": anything}}}, {"pin": "hunter2"}) == frozenset()
+
+
+def test_the_parameters_of_a_job_stay_the_text_that_they_are():
+    assert redacted({"DISPATCHER_PARAMETERS": '{"a":["é",1],"password":"x"}'}) == {
+        "DISPATCHER_PARAMETERS": f'{{"a":["é",1],"password":"{HIDDEN}"}}'
+    }

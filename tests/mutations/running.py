@@ -49,6 +49,7 @@ BEYOND = {
         "tick/test_hooks.py",
         "client/test_client_hooks.py",
     ),
+    "own_values": ("core/test_parameters.py",),
     "pinning": ("core/test_own_values.py", "tick/test_one_tick.py", "tick/test_why_is_my_run_not_running.py"),
     "placeholders": ("core/test_templates_fill.py", "core/test_templates_render.py", "core/test_templates_properties.py"),
     "reasons": ("tick/test_why_is_my_run_not_running.py",),
