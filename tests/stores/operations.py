@@ -5,7 +5,7 @@ An operation is drawn once, from a seed and from what the oracle holds, and then
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -250,11 +250,19 @@ def runs(world: World) -> Call:
         after=random.choice([None, *((run.created_at, run.id) for run in world.some_runs(1))]),
     )
     limit, offset = random.choice([1, 3, 100]), random.choice([0, 0, 2])
-    return lambda store: (store.runs(where, limit=limit, offset=offset), store.count(where, limit=limit + 2))
+
+    loose = RunFilter(pool=where.pool, states=where.states)
+
+    def listed(store: Store) -> object:
+        """Empty where none matches and none is counted."""
+        counts = (store.count(where, limit=limit + 2), store.count(loose, limit=limit))
+        return [*store.runs(where, limit=limit, offset=offset), *filter(None, counts)]
+
+    return listed
 
 
 def ended(world: World) -> Call:
-    name, since, limit = world.pool(), world.time(), world.random.randrange(4)
+    name, since, limit = world.pool(), world.time() - timedelta(days=1), world.random.randrange(4)
     return lambda store: store.ended(name, since, limit=limit)
 
 
