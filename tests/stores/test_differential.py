@@ -13,7 +13,7 @@ from tests.builders import MINUTE
 from tests.stores.factories import FACTORIES
 from tests.stores.operations import POOLS, READS, WEIGHTS, Call, World, claim
 
-SEEDS: Mapping[str, Sequence[int]] = {"dynamodb": (11, 18, 40)}
+SEEDS: Mapping[str, Sequence[int]] = {"dynamodb": (4, 22, 41)}
 """Where they are not the usual ones. The emulator takes its time, and in these three everything happens."""
 STEPS = 200
 LOOK_EVERYWHERE = 8
