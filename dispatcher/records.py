@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from dispatcher.models import Deployment, LogEntry, PinnedJob, PoolHold, Run, RunState, WorkPool
+from dispatcher.models import Automation, Deployment, Firing, LogEntry, PinnedJob, PoolHold, Run, RunState, WorkPool
 
 PAGE = 500
 """The most runs in one page of `Store.every_run`."""
@@ -172,6 +172,7 @@ class Claims:
 
     claims: tuple[Claim, ...] = ()
     crashed: tuple[Run, ...] = ()
+    """Without `automate_at`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +195,38 @@ class Notified:
 
     run_id: UUID
     notify_at: datetime
+    """As it was read."""
+    again_at: datetime | None
+    """When it is tried again; None: all hooks have confirmed it, or it was given up."""
+    hooks: frozenset[str] = frozenset()
+    """The hooks that have confirmed it by now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Automated:
+    """What automations make of one end of a run, or of one look at a pool: all of it happens, or nothing."""
+
+    run: Run | None = None
+    """The run, as it was read, that owed its end; it owes nothing afterwards."""
+    progressed: tuple[Automation, ...] = ()
+    """Automations with new `progress`, and the version and revision with which they were read."""
+    firings: tuple[Firing, ...] = ()
+    runs: tuple[Run, ...] = ()
+    """New runs, all SCHEDULED."""
+    moves: tuple[Move, ...] = ()
+    """Moves of other runs; one whose run is not as it was read any more is left out."""
+    pools: tuple[WorkPool, ...] = ()
+    """Pools to save, with the versions with which they were read."""
+    deployments: tuple[Deployment, ...] = ()
+    """Deployments to save, likewise."""
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiringNotified:
+    """The result of notifying the hooks of a firing."""
+
+    firing: Firing
     """As it was read."""
     again_at: datetime | None
     """When it is tried again; None: all hooks have confirmed it, or it was given up."""
@@ -287,12 +320,14 @@ class LogFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconfiguration:
-    """A change of many pools and deployments at once, and the versions on which it is based."""
+    """A change of many pools, deployments and automations at once, and the versions on which it is based."""
 
     pools_read: Mapping[str, int]
     """Every stored pool with its version, as they were read."""
     deployments_read: Mapping[str, int]
     """Every stored deployment with its version, as they were read."""
+    automations_read: Mapping[str, int] | None = None
+    """Every stored automation with its version, as they were read; None: the change is about none of them."""
     now: datetime
     """The time of the change: new and changed schedules begin here."""
     pools: tuple[WorkPool, ...] = ()
@@ -304,3 +339,6 @@ class Reconfiguration:
     deployments_gone: tuple[str, ...] = ()
     entries: tuple[LogEntry, ...] = ()
     """The entries of the log that are written with the change: at most one for each pool and deployment."""
+    automations: tuple[Automation, ...] = ()
+    """The automations to save."""
+    automations_gone: tuple[str, ...] = ()

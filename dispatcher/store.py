@@ -23,6 +23,8 @@ What every store guarantees:
   a lane is read when it is asked for.
 * **A window becomes one run**: the runs of a deployment's windows are added in the transaction that notes how far the schedules
   have come, if nobody has changed the deployment or made runs of it since it was read.
+* **An end that automations look at is owed**: whatever moves a run to a terminal state, its `automate_at` is set in the same
+  step if an automation looks at such ends (`dispatcher.core.automations.Watch`), and taken back by `automate` alone.
 * **Costs depend on what is admitted**: `claim`, `live` and `lingering` read a bounded number of rows through an index, however
   many runs wait.
 * A method whose answer was lost may have taken effect; repeating it is always safe.
@@ -37,11 +39,13 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from dispatcher.models import Deployment, LogEntry, PoolHold, Run, WorkPool
+from dispatcher.models import Automation, Deployment, Firing, LogEntry, PoolHold, Run, WorkPool
 from dispatcher.records import (
+    Automated,
     ChangeHolds,
     Claims,
     Decide,
+    FiringNotified,
     LogFilter,
     Materialisation,
     Move,
@@ -72,6 +76,10 @@ class SharedStore(Protocol):
 
     def deployment(self, name: str) -> Deployment | None:
         """One deployment."""
+        ...
+
+    def automations(self) -> Sequence[Automation]:
+        """Every automation, by name."""
         ...
 
     def get(self, run_id: UUID) -> Run | None:
@@ -114,9 +122,10 @@ class TickStore(SharedStore, Protocol):
         """The names, in order, of the pools for which a tick has something to do.
 
         Such a pool has a run that is due and not held back, a run that has expired, a live submission, a claim whose lease has
-        ended without one, a deployment whose `windows_at` has come, an ended run whose job lingers, or a run whose `notify_at`
-        has come. Whether the pool is paused, full or held makes no difference. With `ended_before`, history to `prune` is work
-        as well.
+        ended without one, a deployment whose `windows_at` has come, an ended run whose job lingers, a run whose `notify_at` has
+        come, or, where an automation looks at the pool: a firing likewise, a run that owes its end, or an automation for what
+        lasts. Whether the pool is paused, full or held makes no difference. With `ended_before`, history to `prune` is work as
+        well.
         """
         ...
 
@@ -196,6 +205,39 @@ class TickStore(SharedStore, Protocol):
         """Note each result: `notify_at` becomes `again_at`, `notify_tries` rises by one. Skips a changed `notify_at`."""
         ...
 
+    def to_automate(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:
+        """Up to `limit` runs, whole, that owe their ends to automations, longest ago first."""
+        ...
+
+    def automate(self, automated: Automated) -> bool:
+        """In ONE transaction: take back what the run owed; note the progress of automations, with `revision + 1`; save pools
+        and deployments; add runs (except those whose ids exist) and apply moves, as `move` does; record the firings.
+
+        Does nothing and returns False if the run does not owe its end as it did when it was read, if an automation has
+        changed or progressed since, a pool or deployment has changed or is gone, a new run's queue is gone, or a firing of
+        the same id is recorded: what was read is to be read again.
+        """
+        ...
+
+    def due_count(self, pool: str, queue: str, now: datetime, *, limit: int) -> int:
+        """How many runs of the queue are SCHEDULED and due, counted up to `limit`."""
+        ...
+
+    def firings_to_notify(self, pool: str, now: datetime, *, limit: int) -> Sequence[Firing]:
+        """Up to `limit` firings in ticks of the pool whose `notify_at` has come, longest ago first."""
+        ...
+
+    def firing_notified(self, notifications: Sequence[FiringNotified]) -> None:
+        """Note each result: `notify_at` becomes `again_at`, `notify_tries` rises by one. Skips a changed `notify_at`."""
+        ...
+
+    def prune_firings(self, before: datetime, *, limit: int) -> int:
+        """Delete up to `limit` firings from before that time, oldest first; returns their number.
+
+        A store that deletes them by itself does nothing here.
+        """
+        ...
+
     def prune(self, pool: str, before: datetime, *, limit: int) -> int:
         """Delete up to `limit` runs that ended before that time and whose jobs do not linger; returns their number.
 
@@ -250,12 +292,33 @@ class PeopleStore(SharedStore, Protocol):
         """Delete a deployment and its schedules' future runs that were never claimed; other runs stay. Raises `NotFound`."""
         ...
 
+    def automation(self, name: str) -> Automation | None:
+        """One automation."""
+        ...
+
+    def save_automation(self, automation: Automation, *, expected_version: int | None) -> Automation:
+        """Create or replace; the answer has the new version.
+
+        What ticks write (`progress`) is kept while the automation waits for the same and is paused or not as before; otherwise
+        it begins anew. Raises `AlreadyExists`, `NotFound` or `Conflict`.
+        """
+        ...
+
+    def delete_automation(self, name: str) -> None:
+        """Delete an automation; its firings stay. Raises `NotFound`."""
+        ...
+
+    def firings(self, automation: str | None, *, limit: int) -> Sequence[Firing]:
+        """The last firings (of one automation), newest first, then by id."""
+        ...
+
     def reconfigure(self, change: Reconfiguration) -> None:
         """Carry out a change of many pools and deployments in one step: all of it, or nothing.
 
         First deployments are deleted, with the waiting runs of removed schedules. Then pools and deployments are saved, as by
-        `save_pool` and `save_deployment`. Last, pools are deleted. Raises `Conflict` when any pool or deployment was created,
-        deleted or changed since it was read, or when a pool or queue that would be deleted has runs that have not ended;
+        `save_pool` and `save_deployment`. Then pools are deleted; last, automations are deleted and saved. Raises `Conflict`
+        when any pool or deployment was created, deleted or changed since it was read (an automation likewise, if they were
+        read), or when a pool or queue that would be deleted has runs that have not ended;
         `NotFound` for a deployment into a queue that would not exist.
 
         A store whose transactions are bounded may take several for a change that is too big for one. If somebody else's change
@@ -329,6 +392,8 @@ class MovingStore(SharedStore, Protocol):
         deployments: Sequence[Deployment] = (),
         runs: Sequence[Run] = (),
         entries: Sequence[LogEntry] = (),
+        automations: Sequence[Automation] = (),
+        firings: Sequence[Firing] = (),
     ) -> None:
         """Write the contents of another store unchanged: versions, states, what ticks have written, and the log.
 

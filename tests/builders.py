@@ -10,7 +10,22 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from dispatcher.models import DEFAULT_QUEUE, Deployment, HoldKind, PinnedJob, PoolHold, Run, RunState, WorkPool, WorkQueue
+from dispatcher.models import (
+    DEFAULT_QUEUE,
+    Automation,
+    Deployment,
+    Firing,
+    HoldKind,
+    PinnedJob,
+    PoolHold,
+    Run,
+    RunEnded,
+    RunState,
+    Then,
+    When,
+    WorkPool,
+    WorkQueue,
+)
 from providers.base import Submission
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -86,3 +101,17 @@ def a_live_run(pool: str = "pool", queue: str = DEFAULT_QUEUE, **fields: Any) ->
         "started_at": NOW,
     }
     return a_run(pool, queue, id=run_id, **(defaults | fields))
+
+
+def an_automation(name: str = "automation", *then: Then, when: When | None = None, **ended: Any) -> Automation:
+    """An automation that notifies `ops` of every crash; fields are its own, or those of `RunEnded`."""
+    own = {field: ended.pop(field) for field in ("id", "paused", "description", "created_at") if field in ended}
+    condition = when or When(ended=RunEnded(**({"states": frozenset({RunState.CRASHED})} | ended)))
+    defaults: dict[str, Any] = {"id": an_id(), "created_at": NOW}
+    return Automation(name=name, when=condition, then=then or (Then(notify="ops"),), **(defaults | own))
+
+
+def a_firing(automation: str = "automation", pool: str = "pool", **fields: Any) -> Firing:
+    """A firing of which nobody is notified."""
+    defaults: dict[str, Any] = {"id": an_id(), "fired_at": NOW, "because": "run 'x' ended CRASHED"}
+    return Firing(automation=automation, pool=pool, **(defaults | fields))

@@ -20,7 +20,7 @@ from dispatcher.models import Deployment, WorkPool
 
 KEPT = frozenset(
     {"id", "created_at", "version", "applied", "holds", "last_tick_at", "mirror"}
-    | {"windows_until", "windows_at", "windows_left_out"}
+    | {"windows_until", "windows_at", "windows_left_out", "automated", "revision", "progress"}
 )
 """Fields that stores, ticks and `apply` write; a configuration does not have them."""
 

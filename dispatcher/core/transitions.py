@@ -27,8 +27,8 @@ ALLOWED_MOVES: Mapping[RunState, frozenset[RunState]] = {
 retried run goes back to SCHEDULED; from CANCELLING only where its job did not start in time, never where people have cancelled
 it."""
 
-CHANGEABLE = frozenset(field.name for field in fields(Run)) - PINNED_BY_CREATION - {"state", "fence"}
-"""The fields that a move may change."""
+CHANGEABLE = frozenset(field.name for field in fields(Run)) - PINNED_BY_CREATION - {"state", "fence", "automate_at"}
+"""The fields that a move may change; a store sets `automate_at` with an end."""
 
 REQUEUED = frozenset({"due_at", "expires_at", "not_before", "notify_at", "reason"})
 """The fields that a `Requeue` may change, beside queue and fence."""

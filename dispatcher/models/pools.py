@@ -136,6 +136,8 @@ class WorkPool:
     """Which of its runs wait because the provider refused, those that are over included; written by ticks."""
     last_tick_at: datetime | None = None
     """The heartbeat; written by ticks."""
+    automated: bool = False
+    """Whether an automation looks at it, so that its ticks have to; stores derive it from the automations."""
     mirror: Mirror | None = None
     """The source of runs that the pool mirrors; None: people configure it here, and its runs start without being asked for."""
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict
 from uuid import UUID
 
+from dispatcher.models.automations import Cause
 from dispatcher.models.deployments import RetryPolicy
 from dispatcher.models.naming import Name
 from dispatcher.models.states import RunState
@@ -115,6 +116,8 @@ class Run:
     """The terminal states that the hooks of its pool and deployment named when the run was made."""
     source_id: str | None = None
     """What the source that its pool mirrors calls it (the id of a flow run)."""
+    cause: Cause | None = None
+    """The automation that made it; None: people or a schedule did."""
     due_at: datetime
     """Its position in the queue: `scheduled_at`, or later for an attempt that follows another."""
     expires_at: datetime | None = None
@@ -163,6 +166,8 @@ class Run:
     """How often that was tried."""
     notified_hooks: frozenset[str] = frozenset()
     """The hooks that have confirmed the present notification; they do not get it again while others fail."""
+    automate_at: datetime | None = None
+    """Since when it owes its end to automations; None: it owes nothing. Set by the store with the end itself."""
     past: tuple[Attempt, ...] = ()
     """The attempts before this one that ended, oldest first; the last `MAX_PAST` of them."""
 
@@ -206,6 +211,7 @@ PINNED_BY_CREATION = frozenset(
         "retry",
         "notify_states",
         "source_id",
+        "cause",
     }
 )
 """The fields of a run that no move may change."""

@@ -6,7 +6,7 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import TypeVar
 
-from dispatcher.models import Deployment, Run, WorkPool
+from dispatcher.models import Automation, Deployment, Run, WorkPool
 
 _MUTABLE = (
     "base_job_template",
@@ -18,9 +18,11 @@ _MUTABLE = (
     "submission",
     "past",
     "windows_until",
+    "then",
+    "progress",
 )
 
-T = TypeVar("T", Run, WorkPool, Deployment)
+T = TypeVar("T", Run, WorkPool, Deployment, Automation)
 
 
 def apart(noun: T) -> T:
@@ -30,4 +32,4 @@ def apart(noun: T) -> T:
 
 def small(run: Run) -> Run:
     """Such a copy of a run, without its long texts."""
-    return apart(replace(run, job_variables={}, parameters={}, tags=(), job=None))
+    return apart(replace(run, job_variables={}, parameters={}, tags=(), job=None, cause=None, automate_at=None))

@@ -15,9 +15,10 @@ from uuid import UUID
 from dispatcher.core import transitions, windows
 from dispatcher.core.holds import position_of
 from dispatcher.errors import DispatcherError
-from dispatcher.models import Deployment, LogEntry, PoolHold, Run, RunState, WorkPool
+from dispatcher.models import Automation, Deployment, Firing, LogEntry, PoolHold, Run, RunState, WorkPool
 from dispatcher.records import (
     PAGE,
+    Automated,
     ChangeHolds,
     Claim,
     Claims,
@@ -35,7 +36,8 @@ from dispatcher.records import (
 )
 from dispatcher.stores import refusals
 from dispatcher.stores.apart import apart, small
-from dispatcher.stores.memory_state import MemoryState, is_work
+from dispatcher.stores.memory_automations import MemoryAutomations
+from dispatcher.stores.memory_state import is_work
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -45,7 +47,7 @@ def open_url(_url: str) -> MemoryStore:
     return MemoryStore()
 
 
-class MemoryStore(MemoryState):
+class MemoryStore(MemoryAutomations):
     """A `Store` that lives and dies with its process."""
 
     # What people change
@@ -53,12 +55,12 @@ class MemoryStore(MemoryState):
     def pools(self) -> Sequence[WorkPool]:
         """See `Store.pools`."""
         with self._lock:
-            return [apart(pool) for _, pool in sorted(self._pools.items())]
+            return [self._seen(pool) for _, pool in sorted(self._pools.items())]
 
     def pool(self, name: str) -> WorkPool | None:
         """See `Store.pool`."""
         with self._lock:
-            return apart(self._pools[name]) if name in self._pools else None
+            return self._seen(self._pools[name]) if name in self._pools else None
 
     def save_pool(self, pool: WorkPool, *, expected_version: int | None, entry: LogEntry | None = None) -> WorkPool:
         """See `Store.save_pool`."""
@@ -70,10 +72,11 @@ class MemoryStore(MemoryState):
                 queues=tuple(sorted(pool.queues, key=lambda queue: queue.priority)),
                 holds=ticked.holds,
                 last_tick_at=ticked.last_tick_at,
+                automated=False,
             )
             self._pools[pool.name] = apart(saved)
             self._note(entry)
-            return apart(saved)
+            return self._seen(saved)
 
     def delete_pool(self, name: str, *, expected_version: int, entry: LogEntry | None = None) -> None:
         """See `Store.delete_pool`."""
@@ -129,11 +132,11 @@ class MemoryStore(MemoryState):
     def reconfigure(self, change: Reconfiguration) -> None:
         """See `Store.reconfigure`: verb by verb, and all taken back when one is refused."""
         with self._lock:
-            before = self._pools.copy(), self._deployments.copy(), self._runs.copy()
+            before = self._pools.copy(), self._deployments.copy(), self._runs.copy(), self._automations.copy()
             try:
                 self._reconfigure(change)
             except DispatcherError:
-                self._pools, self._deployments, self._runs = before
+                self._pools, self._deployments, self._runs, self._automations = before
                 raise
 
     def log(self, where: LogFilter, *, limit: int) -> Sequence[LogEntry]:
@@ -211,6 +214,7 @@ class MemoryStore(MemoryState):
                 for deployment in self._deployments.values()
                 if deployment.windows_at and deployment.windows_at <= now
             }
+            near |= self._automated_work(now)
             return sorted(near | {run.pool for run in self._runs.values() if is_work(run, now, ended_before)})
 
     def pool_names(self) -> Sequence[str]:
@@ -298,7 +302,7 @@ class MemoryStore(MemoryState):
             crashes = [self._leave(pool, run, transitions.crashed(run, reason, now)) for run, reason in decision.crashes]
             claims = [Claim(run=apart(run), repeat=True) for run in repeats]
             claims += [Claim(run=run, repeat=False) for run in grants if run]
-            return Claims(claims=tuple(claims), crashed=tuple(run for run in crashes if run))
+            return Claims(claims=tuple(claims), crashed=tuple(replace(run, automate_at=None) for run in crashes if run))
 
     def waiting_in_lane(self, pool: str, lane: str, now: datetime) -> int:
         """See `Store.waiting_in_lane`."""
@@ -372,6 +376,8 @@ class MemoryStore(MemoryState):
         deployments: Sequence[Deployment] = (),
         runs: Sequence[Run] = (),
         entries: Sequence[LogEntry] = (),
+        automations: Sequence[Automation] = (),
+        firings: Sequence[Firing] = (),
     ) -> None:
         """See `Store.restore`."""
         with self._lock:
@@ -379,13 +385,23 @@ class MemoryStore(MemoryState):
             for owner in dict.fromkeys([deployment.pool for deployment in deployments] + [run.pool for run in runs]):
                 if owner not in pool_names:
                     raise refusals.no_pool(owner)
-            self._pools = {pool.name: apart(pool) for pool in pools} | self._pools
+            self._pools = {pool.name: replace(apart(pool), automated=False) for pool in pools} | self._pools
             self._deployments = {deployment.name: apart(deployment) for deployment in deployments} | self._deployments
             self._runs = {run.id: apart(run) for run in runs} | self._runs
             self._log = {entry.id: deepcopy(entry) for entry in entries} | self._log
+            self._automations = {automation.name: apart(automation) for automation in automations} | self._automations
+            self._firings = {firing.id: firing for firing in firings} | self._firings
 
     def close(self) -> None:
         """See `Store.close`: nothing is open."""
+
+    def _save_automated(self, automated: Automated) -> None:
+        for pool in automated.pools:
+            self.save_pool(pool, expected_version=pool.version)
+        for deployment in automated.deployments:
+            self.save_deployment(deployment, expected_version=deployment.version, now=automated.now)
+        self.add_runs(automated.runs)
+        self.move(automated.moves)
 
     def _reconfigure(self, change: Reconfiguration) -> None:
         read = change.pools_read, change.deployments_read
@@ -403,6 +419,7 @@ class MemoryStore(MemoryState):
             self.save_deployment(deployment, expected_version=version, now=change.now)
         for name in change.pools_gone:
             self.delete_pool(name, expected_version=change.pools_read[name])
+        self._reconfigure_automations(change)
         for entry in change.entries:
             self._note(entry)
 

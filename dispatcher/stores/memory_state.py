@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
@@ -12,8 +12,9 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.core import transitions
+from dispatcher.core.automations import Watch, owed_since, watch_of
 from dispatcher.core.holds import position_of
-from dispatcher.models import Deployment, LogEntry, Run, RunState, WorkPool
+from dispatcher.models import Automation, Deployment, Firing, LogEntry, Run, RunState, WorkPool
 from dispatcher.records import (
     FORGOTTEN_AT_ONCE,
     Move,
@@ -35,6 +36,8 @@ class MemoryState:
         self._deployments: dict[str, Deployment] = {}
         self._runs: dict[UUID, Run] = {}
         self._log: dict[UUID, LogEntry] = {}
+        self._automations: dict[str, Automation] = {}
+        self._firings: dict[UUID, Firing] = {}
 
     def _expected_pool(self, name: str, version: int) -> WorkPool:
         if name not in self._pools:
@@ -84,6 +87,13 @@ class MemoryState:
         noted = self._log.get(entry.id) or deepcopy(entry)
         self._log[entry.id] = replace(noted, runs=noted.runs + runs)
 
+    def _watches(self) -> Iterable[Watch]:
+        return map(watch_of, self._automations.values())
+
+    def _seen(self, pool: WorkPool) -> WorkPool:
+        """A pool as it is read: whether automations look at it follows from them."""
+        return replace(apart(pool), automated=any(watch.concerns(pool.name) for watch in self._watches()))
+
     def _deployment(self, name: str) -> Deployment | None:
         return apart(self._deployments[name]) if name in self._deployments else None
 
@@ -112,7 +122,7 @@ class MemoryState:
 
         in_use = Counter(run.queue for run in self._of(pool.name) if run.state.holds_slot)
         return Snapshot(
-            pool=apart(pool),
+            pool=self._seen(pool),
             in_use=in_use,
             due=due,
             deployment=self._deployment,
@@ -141,7 +151,9 @@ class MemoryState:
         stored = self._runs.get(run_id)
         if stored is None or (stored.pool, stored.state, stored.fence, stored.ending) != expected:
             return None
-        self._runs[run_id] = apart(replace(stored, **changes))
+        after = replace(stored, **changes)
+        owed = owed_since(stored, after.state, after.ended_at, self._watches())
+        self._runs[run_id] = apart(replace(after, automate_at=owed))
         return apart(self._runs[run_id])
 
 

@@ -36,8 +36,9 @@ from psycopg.pq import TransactionStatus
 
 from dispatcher.errors import StoreSchemaError
 from dispatcher.models import LogEntry
-from dispatcher.records import Claims, Decide, Move, Reconfiguration
+from dispatcher.records import Automated, Claims, Decide, Move, Reconfiguration
 from dispatcher.stores import postgres_schema
+from dispatcher.stores.automation_rows import AUTOMATION_COLUMNS
 from dispatcher.stores.migration import Migration
 from dispatcher.stores.postgres_connection import AT_ONCE, CONNECTION, BoundedConnection, name_of, parameters
 from dispatcher.stores.postgres_errors import RolledBackByServer, translated
@@ -104,8 +105,8 @@ class PostgresStore(SqlStore):
         self._used_at, self._is_busy = 0.0, False
         self._schema = schema or postgres_schema.current()
         self._statements = {
-            **named((FOLDER / "statements.sql").read_text(encoding="utf-8"), COLUMNS),
-            **named((FOLDER / "postgres" / "statements.sql").read_text(encoding="utf-8"), COLUMNS),
+            **named((FOLDER / "statements.sql").read_text(encoding="utf-8"), {**COLUMNS, **AUTOMATION_COLUMNS}),
+            **named((FOLDER / "postgres" / "statements.sql").read_text(encoding="utf-8"), {**COLUMNS, **AUTOMATION_COLUMNS}),
         }
         self._connection: BoundedConnection | None = None
         self._lock = RLock()
@@ -142,6 +143,10 @@ class PostgresStore(SqlStore):
     def move(self, moves: Sequence[Move], *, entry: LogEntry | None = None) -> frozenset[UUID]:
         """See `Store.move`."""
         return _again(lambda: super(PostgresStore, self).move(moves, entry=entry))
+
+    def automate(self, automated: Automated) -> bool:
+        """See `Store.automate`."""
+        return _again(lambda: super(PostgresStore, self).automate(automated))
 
     def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
         """See `Store.claim`."""

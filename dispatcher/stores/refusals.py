@@ -20,6 +20,23 @@ def no_deployment(name: str) -> NotFound:
     return NotFound(f"no deployment named {name!r}")
 
 
+def no_automation(name: str) -> NotFound:
+    """There is no such automation."""
+    return NotFound(f"no automation named {name!r}")
+
+
+def automation_exists(name: str) -> AlreadyExists:
+    """The automation's name is taken."""
+    return AlreadyExists(f"an automation named {name!r} already exists")
+
+
+def automation_changed(name: str, expected: int, stored: int) -> Conflict:
+    """Somebody else changed the automation in between."""
+    return Conflict(
+        f"automation {name!r} was changed in between (version {expected} became {stored}): read it again and repeat"
+    )
+
+
 def pool_exists(name: str) -> AlreadyExists:
     """The pool's name is taken."""
     return AlreadyExists(f"a work pool named {name!r} already exists")

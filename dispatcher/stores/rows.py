@@ -16,6 +16,7 @@ from uuid import UUID
 from dispatcher.models import (
     Attempt,
     CatchUp,
+    Cause,
     Deployment,
     HoldKind,
     Hook,
@@ -309,6 +310,8 @@ DEPLOYMENT = Table(
     },
 )
 
+CAUSE = Table(Cause, {"automation": PLAIN, "run": ID, "depth": PLAIN})
+
 SMALL_RUN = Table(
     Run,
     {
@@ -354,7 +357,15 @@ SMALL_RUN = Table(
 
 RUN = Table(
     Run,
-    {**SMALL_RUN.codecs, "tags": TAGS, "job_variables": JSON, "parameters": JSON, "job": _in_json(PINNED_JOB)},
+    {
+        **SMALL_RUN.codecs,
+        "tags": TAGS,
+        "job_variables": JSON,
+        "parameters": JSON,
+        "job": _in_json(PINNED_JOB),
+        "cause": _nested(CAUSE),
+        "automate_at": TIME,
+    },
     SMALL_RUN.older_names,
 )
 """A run, whole."""

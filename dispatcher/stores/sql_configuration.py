@@ -10,7 +10,7 @@ from uuid import UUID
 
 from dispatcher.core import windows
 from dispatcher.models import Deployment, LogEntry, Run, RunState, WorkPool
-from dispatcher.records import Materialisation, Reconfiguration, Requeue
+from dispatcher.records import Materialisation, Move, Reconfiguration, Requeue
 from dispatcher.stores import refusals, sql_log
 from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN
 from dispatcher.stores.transaction import Call, Row, Transaction
@@ -28,7 +28,10 @@ def pool_calls(name: str) -> Sequence[Call]:
 def pool_of(pool_rows: Sequence[Row], queue_rows: Sequence[Row]) -> WorkPool | None:
     """One pool with its queues."""
     queues = tuple(QUEUE.decode(row[1:]) for row in queue_rows)
-    return POOL.decode(pool_rows[0], queues=queues) if pool_rows else None
+    if not pool_rows:
+        return None
+    *columns, automated = pool_rows[0]
+    return POOL.decode(columns, queues=queues, automated=bool(automated))
 
 
 def pool_in(transaction: Transaction, name: str) -> WorkPool | None:
@@ -223,3 +226,16 @@ def guard(run_id: UUID, pool: str, state: RunState, fence: int, ending: RunState
         "expected_fence": fence,
         "expected_ending": str(ending or ""),
     }
+
+
+def apply(transaction: Transaction, moves: Sequence[Move], *, ends: bool = False) -> frozenset[UUID]:
+    """See `Store.move`."""
+    changes = [
+        (
+            RUN.encode_fields({"state": move.to, **move.changes}),
+            guard(move.run_id, move.pool, move.expected, move.fence, move.ending),
+        )
+        for move in moves
+    ]
+    changed = transaction.change_runs(changes, ends=ends)
+    return frozenset(move.run_id for move, as_expected in zip(moves, changed, strict=True) if as_expected)

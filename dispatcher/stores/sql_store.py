@@ -9,9 +9,7 @@ each other.
 from __future__ import annotations
 
 import json
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby, islice
@@ -19,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.core import transitions
-from dispatcher.models import Deployment, LogEntry, PoolHold, Run, RunState, WorkPool
+from dispatcher.models import Automation, Deployment, Firing, LogEntry, PoolHold, Run, RunState, WorkPool
 from dispatcher.records import (
     PAGE,
     ChangeHolds,
@@ -37,9 +35,10 @@ from dispatcher.records import (
     Seen,
     Snapshot,
 )
-from dispatcher.stores import refusals, sql_log
+from dispatcher.stores import refusals, sql_automations, sql_log
 from dispatcher.stores import sql_configuration as configuration
 from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN, microseconds
+from dispatcher.stores.sql_automations import SqlAutomations
 from dispatcher.stores.sql_configuration import deployment_in, pool_calls, pool_in, pool_of, required
 from dispatcher.stores.sql_listing import FEW, named, pages
 from dispatcher.stores.sql_snapshot import InUse, snapshot, use_calls
@@ -48,16 +47,8 @@ from dispatcher.stores.transaction import Call, Row, Transaction
 _FIRST_ID = UUID(int=0)
 
 
-class SqlStore(ABC):
+class SqlStore(SqlAutomations):
     """All verbs, over sessions that the database gives."""
-
-    @abstractmethod
-    def _reading(self) -> AbstractContextManager[Transaction]:
-        """A transaction in which all statements see the same state."""
-
-    @abstractmethod
-    def _writing(self) -> AbstractContextManager[Transaction]:
-        """A transaction that writes: committed at its end, rolled back when anything is raised."""
 
     # What people change
 
@@ -66,7 +57,7 @@ class SqlStore(ABC):
         queue_rows, pool_rows = self._read(("queues", {}), ("pools", {}))
         by_pool = groupby(queue_rows, key=lambda row: row[0])
         queues = {name: tuple(QUEUE.decode(row[1:]) for row in rows) for name, rows in by_pool}
-        return [POOL.decode(row, queues=queues.get(row[0], ())) for row in pool_rows]
+        return [POOL.decode(row[:-1], queues=queues.get(row[0], ()), automated=bool(row[-1])) for row in pool_rows]
 
     def pool(self, name: str) -> WorkPool | None:
         """See `Store.pool`."""
@@ -114,6 +105,8 @@ class SqlStore(ABC):
         """See `Store.reconfigure`."""
         with self._writing() as transaction:
             configuration.reconfigure(transaction, change)
+            sql_automations.check_read(transaction, change)
+            sql_automations.reconfigure(transaction, change)
 
     # Runs
 
@@ -220,7 +213,7 @@ class SqlStore(ABC):
         if not moves:
             return frozenset()
         with self._writing() as transaction:
-            moved = _apply(transaction, sorted(moves, key=lambda move: move.run_id), ends=entry is None)
+            moved = configuration.apply(transaction, sorted(moves, key=lambda move: move.run_id), ends=entry is None)
             sql_log.note_runs(transaction, entry, len(moved))
             return moved
 
@@ -333,6 +326,8 @@ class SqlStore(ABC):
         deployments: Sequence[Deployment] = (),
         runs: Sequence[Run] = (),
         entries: Sequence[LogEntry] = (),
+        automations: Sequence[Automation] = (),
+        firings: Sequence[Firing] = (),
     ) -> None:
         """See `Store.restore`. In one transaction."""
         with self._writing() as transaction:
@@ -345,6 +340,7 @@ class SqlStore(ABC):
             transaction.change_each("add_deployment", [DEPLOYMENT.encode(deployment) for deployment in deployments])
             transaction.change_each("add_run", [RUN.encode(run) for run in sorted(runs, key=lambda run: run.id)])
             sql_log.restore(transaction, entries)
+            sql_automations.restore(transaction, automations, firings)
 
     def _among(self, name: str, where: RunFilter, limit: int, offset: int = 0) -> Sequence[Row]:
         """The rows of a statement about the runs of a page."""
@@ -357,33 +353,9 @@ class SqlStore(ABC):
         [rows] = self._read(("runs_from" if inclusive else "runs_after", {"start": start, "limit": PAGE}))
         return [RUN.decode(row) for row in rows]
 
-    # Below the verbs
-
-    def _read(self, *calls: Call) -> Sequence[Sequence[Row]]:
-        """The rows of each of these statements, as of one moment."""
-        with self._reading() as transaction:
-            return [cursor.fetchall() for cursor in transaction.last(*calls)]
-
-    def _write(self, *calls: Call) -> Sequence[int]:
-        """How many rows each of these statements has changed, in one transaction."""
-        with self._writing() as transaction:
-            return [cursor.rowcount for cursor in transaction.last(*calls)]
-
 
 def _rows(transaction: Transaction, *calls: Call) -> Iterator[Sequence[Row]]:
     return (cursor.fetchall() for cursor in transaction.together(*calls))
-
-
-def _apply(transaction: Transaction, moves: Sequence[Move], *, ends: bool) -> frozenset[UUID]:
-    changes = [
-        (
-            RUN.encode_fields({"state": move.to, **move.changes}),
-            configuration.guard(move.run_id, move.pool, move.expected, move.fence, move.ending),
-        )
-        for move in moves
-    ]
-    changed = transaction.change_runs(changes, ends=ends)
-    return frozenset(move.run_id for move, as_expected in zip(moves, changed, strict=True) if as_expected)
 
 
 RunChange = tuple[Run, Mapping[str, Any], Mapping[str, Any]]

@@ -21,6 +21,7 @@ from pathlib import Path
 from threading import RLock
 
 from dispatcher.errors import SettingsError, StoreError
+from dispatcher.stores.automation_rows import AUTOMATION_COLUMNS
 from dispatcher.stores.migration import Migration
 from dispatcher.stores.private_files import keep_private
 from dispatcher.stores.rows import COLUMNS
@@ -66,8 +67,8 @@ class SqliteStore(SqlStore):
         self.path = str(path)
         self._busy_timeout = busy_timeout
         self._statements = {
-            **named((FOLDER / "statements.sql").read_text(encoding="utf-8"), COLUMNS),
-            **named((FOLDER / "sqlite" / "statements.sql").read_text(encoding="utf-8"), COLUMNS),
+            **named((FOLDER / "statements.sql").read_text(encoding="utf-8"), {**COLUMNS, **AUTOMATION_COLUMNS}),
+            **named((FOLDER / "sqlite" / "statements.sql").read_text(encoding="utf-8"), {**COLUMNS, **AUTOMATION_COLUMNS}),
         }
         self._connection: sqlite3.Connection | None = None
         self._lock = RLock()

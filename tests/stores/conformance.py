@@ -3,6 +3,7 @@
 To have another store judged, add its factory to `tests.stores.factories`: this suite and the differential test run on it.
 """
 
+from tests.stores.conformance_automations import Automating, Automations
 from tests.stores.conformance_claims import Grants, Looks, Snapshots, Takeovers, WholeTicks
 from tests.stores.conformance_lanes import Expiry, Lanes
 from tests.stores.conformance_log import Log
@@ -38,6 +39,8 @@ SUITE = (
     Attempts,
     Pruning,
     Notifications,
+    Automations,
+    Automating,
     Work,
     Lanes,
     Expiry,

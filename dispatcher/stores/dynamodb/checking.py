@@ -14,7 +14,7 @@ from dispatcher.stores.dynamodb.items import Item, entries_of, is_run, key_in, r
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.requests import Table
 
-_ENTRIES = ("DUE/", "EXPIRES/", "CLAIMED/", "LIVE/", "LINGERS/", "NEWS/")
+_ENTRIES = ("DUE/", "EXPIRES/", "CLAIMED/", "LIVE/", "LINGERS/", "NEWS/", "OWED/")
 
 
 def contradictions(table: Table) -> Sequence[str]:

@@ -157,7 +157,8 @@ class ClaimTry:
         if weight > MAX_BYTES and not repeat:
             reason = f"its job and variables are {weight:,} bytes, more than an item of DynamoDB's holds ({MAX_BYTES:,})"
             after = as_read(replace(stored.run, **transitions.crashed(stored.run, reason, self._now)))
-        return _ClaimWrite(RunWrite(before=stored, after=after), repeat)
+        self._changes.watches = self._stored_pool.watches
+        return _ClaimWrite(RunWrite(before=stored, after=self._changes.owing(stored, after)), repeat)
 
     # How it is written
 
@@ -187,6 +188,6 @@ class ClaimTry:
 
 def _answer(writes: Sequence[_ClaimWrite]) -> Claims:
     written = [(write.change.after, write.repeat) for write in writes]
-    crashed = tuple(run for run, _ in written if run.state is RunState.CRASHED)
+    crashed = tuple(replace(run, automate_at=None) for run, _ in written if run.state is RunState.CRASHED)
     claims = tuple(Claim(run=run, repeat=repeat) for run, repeat in written if run.state is not RunState.CRASHED)
     return Claims(claims=claims, crashed=crashed)

@@ -61,7 +61,7 @@ def _left_by(table: Table, pool: str) -> Iterator[tuple[Key, Action]]:
                 finish(table, item)  # runs in the queue that it had before
             if "leaving" not in item:
                 yield key_in(item), ("Delete", belongs)
-    for partition in (keys.lingering(pool), keys.notifications(pool)):
+    for partition in (keys.lingering(pool), keys.notifications(pool), keys.owed(pool)):
         yield from ((key_in(item), ("Delete", {})) for item in table.query(partition))
     values = {":pool": {"S": pool}}
     for item in table.pages(

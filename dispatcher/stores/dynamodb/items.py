@@ -194,13 +194,15 @@ def entry_of(run: Run) -> Entry | None:
 
 
 def entries_of(run: Run) -> dict[Key, Item]:
-    """All entries of a run: the one by which ticks find it, that of its notification, and that of its expiry."""
+    """All entries of a run: the one by which ticks find it, and those of its notification, its expiry and what it owes."""
     main = entry_of(run)
     entries = {main.key: main.item} if main else {}
     if run.notify_at is not None:
         entries[keys.notifications(run.pool), keys.at(run.notify_at, run.id)] = {}
     if run.state is RunState.SCHEDULED and run.expires_at is not None:
         entries[keys.expiring(run.pool), keys.at(run.expires_at, run.id)] = {}
+    if run.automate_at is not None:
+        entries[keys.owed(run.pool), keys.at(run.automate_at, run.id)] = {}
     return entries
 
 

@@ -18,6 +18,12 @@ DEPLOYMENTS = "DEPLOYMENTS"
 
 MONTHS = "LOG"
 """The partition with one small item for each month in which the log of changes has entries."""
+AUTOMATIONS = "AUTOMATIONS"
+"""The partition of the automations, by their names."""
+WATCHES: Key = ("WATCHES", "WATCHES")
+"""The item that says what all automations look at."""
+FIRINGS = "FIRINGS"
+"""The partition of the firings of automations, newest first."""
 
 WINDOWS = "WINDOWS"
 """The sort key of the item that says when the deployments of a pool are due."""
@@ -134,6 +140,21 @@ def log_of(month: str) -> str:
 def log(time: datetime, entry_id: UUID) -> Key:
     """An entry of the log."""
     return log_of(month_of(time)), newest_first(time, entry_id)
+
+
+def automation(name: str) -> Key:
+    """An automation."""
+    return AUTOMATIONS, name
+
+
+def owed(pool: str) -> str:
+    """The partition of the entries of runs that owe their ends to automations."""
+    return f"OWED/{pool}"
+
+
+def fired(pool: str) -> str:
+    """The partition of the entries of firings with hooks to notify."""
+    return f"FIRED/{pool}"
 
 
 def at(time: datetime | None, run_id: UUID | None = None) -> str:

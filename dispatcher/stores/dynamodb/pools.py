@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from dispatcher.core.automations import Watch
 from dispatcher.errors import StoreError
 from dispatcher.models import LogEntry, PoolHold, WorkPool
 from dispatcher.records import ChangeHolds
@@ -18,6 +19,7 @@ from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.log import Log, entries_of
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, Actions
+from dispatcher.stores.dynamodb.watches import watches_in
 from dispatcher.stores.dynamodb.withdrawing import Withdrawal
 from dispatcher.stores.rows import POOL, microseconds
 
@@ -36,6 +38,8 @@ class StoredPool:
     """Whether runs of the pool may wait in lanes."""
     turn: str
     """The token of the last claim, or change of the pool: whoever writes on the strength of this reading names it."""
+    watches: Sequence[Watch] = ()
+    """What all automations look at."""
 
 
 class Pools:
@@ -148,10 +152,14 @@ class Pools:
         pools: dict[str, StoredPool] = {}
         left = list(names)
         for _ in self._table.rounds("pools were not read"):
-            items = self._table.items([key(name) for name in left for key in (keys.config, keys.slots, keys.lanes)])
+            needed = [key(name) for name in left for key in (keys.config, keys.slots, keys.lanes)]
+            items = self._table.items([*needed, *([keys.WATCHES] if left else [])])
+            watches = watches_in(items)
             lanes = {name for name in left if keys.lanes(name) in items}
             pairs = {name: (items.get(keys.config(name)), items.get(keys.slots(name))) for name in left}
-            pools.update((name, _stored(*pair, has_lanes=name in lanes)) for name, pair in pairs.items() if _fit(*pair))
+            pools.update(
+                (name, _stored(*pair, watches, has_lanes=name in lanes)) for name, pair in pairs.items() if _fit(*pair)
+            )
             left = [name for name, pair in pairs.items() if pair != (None, None) and not _fit(*pair)]
             if not left:
                 break
@@ -248,10 +256,12 @@ def _fit(config: Item | None, slots: Item | None) -> bool:
     return config is not None and slots is not None and config.get("version") == slots.get("version")
 
 
-def _stored(config: Item | None, slots: Item | None, *, has_lanes: bool) -> StoredPool:
+def _stored(config: Item | None, slots: Item | None, watches: Sequence[Watch], *, has_lanes: bool) -> StoredPool:
     assert config is not None  # noqa: S101 - `_fit` has looked
     assert slots is not None  # noqa: S101 - as above
-    return StoredPool(pool_in(config, slots), used_in(slots), has_lanes, text_in(slots, "turn"))
+    pool = pool_in(config, slots)
+    automated = any(watch.concerns(pool.name) for watch in watches)
+    return StoredPool(replace(pool, automated=automated), used_in(slots), has_lanes, text_in(slots, "turn"), watches)
 
 
 def _expected(stored: StoredPool | None, name: str, version: int) -> StoredPool:

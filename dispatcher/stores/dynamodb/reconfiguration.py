@@ -28,6 +28,7 @@ from dispatcher.models import Deployment, LogEntry, WorkPool
 from dispatcher.records import Reconfiguration
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import keys
+from dispatcher.stores.dynamodb.automations import Automations
 from dispatcher.stores.dynamodb.clearing import clear
 from dispatcher.stores.dynamodb.deployments import Deployments, Piece, StoredDeployments
 from dispatcher.stores.dynamodb.items import size, text_in
@@ -51,11 +52,13 @@ class _Step:
     """The deployment that it needs as it is stored."""
 
 
-def reconfigure(table: Table, pools: Pools, deployments: Deployments, log: Log, change: Reconfiguration) -> None:
+def reconfigure(  # noqa: PLR0917 - one for each kind of item
+    table: Table, pools: Pools, deployments: Deployments, automations: Automations, log: Log, change: Reconfiguration
+) -> None:
     """See `Store.reconfigure`."""
     revision = _revision(table)
-    stored = _expect(pools, deployments, change)
-    parts = list(_parts(_Steps(pools, deployments, change), stored))
+    stored = _expect(pools, deployments, automations, change)
+    parts = list(_parts(_Steps(pools, deployments, automations, change), stored))
     for number, part in enumerate(parts):
         try:
             entries = [entry for entry in change.entries if _is_noted_with(entry, part)]
@@ -74,19 +77,23 @@ def _revision(table: Table) -> str:
     return text_in(item, "changed") if item else ""
 
 
-def _expect(pools: Pools, deployments: Deployments, change: Reconfiguration) -> StoredDeployments:
+def _expect(pools: Pools, deployments: Deployments, automations: Automations, change: Reconfiguration) -> StoredDeployments:
     stored = deployments.all_settled()
     versions = {name: entry.deployment.version for name, entry in stored.items()}
     if (change.pools_read, change.deployments_read) != ({pool.name: pool.version for pool in pools.all()}, versions):
         raise refusals.configuration_changed()
+    if change.automations_read is not None:
+        present = {automation.name: automation.version for automation in automations.all()}
+        if change.automations_read != present:
+            raise refusals.configuration_changed()
     return stored
 
 
 class _Steps:
     """The steps of a change, in their order."""
 
-    def __init__(self, pools: Pools, deployments: Deployments, change: Reconfiguration) -> None:
-        self._pools, self._deployments, self._change = pools, deployments, change
+    def __init__(self, pools: Pools, deployments: Deployments, automations: Automations, change: Reconfiguration) -> None:
+        self._pools, self._deployments, self._automations, self._change = pools, deployments, automations, change
 
     def pools_saved(self, withdrawn: Sequence[Withdrawal]) -> Iterator[_Step]:
         """The pools that are saved. Runs that the same transaction withdraws do not keep a queue."""
@@ -105,6 +112,11 @@ class _Steps:
         for name in self._change.pools_gone:
             yield _Step(partial(self._delete_pool, name, withdrawn), ("work pool", name))
 
+    def automations_changed(self) -> Iterator[_Step]:
+        """The automations that are saved or go, all in one step: they share an item."""
+        if self._change.automations or self._change.automations_gone:
+            yield _Step(self._change_automations, ("automation", ""))
+
     def empty_first(self, withdrawn: Sequence[Withdrawal]) -> bool:
         """Whether runs have to go from a pool before it does."""
         return any(pool in self._change.pools_gone for withdrawal in withdrawn for pool, _ in withdrawal.queues)
@@ -119,6 +131,11 @@ class _Steps:
     def _delete_deployment(self, name: str, stored: StoredDeployments, token: str) -> Piece:
         return self._deployments.leaving(name, stored.get(name), token)
 
+    def _change_automations(self, _stored: StoredDeployments, token: str) -> Piece:
+        change = self._change
+        versions = change.automations_read or {}
+        return Piece(actions=self._automations.changing(change.automations, versions, change.automations_gone, token))
+
     def _delete_pool(self, name: str, withdrawn: Sequence[Withdrawal], _stored: StoredDeployments, token: str) -> Piece:
         return Piece(actions=self._pools.leaving(name, self._change.pools_read[name], token, withdrawn))
 
@@ -130,7 +147,7 @@ def _parts(steps: _Steps, stored: StoredDeployments) -> Iterator[Sequence[_Step]
     first = _planned(steps.pools_saved(withdrawn), stored) + changed_after
     if len(list(_cut(first))) > 1:
         first = _planned(steps.pools_saved(()), stored) + changed_after
-    last = _planned(steps.pools_going(withdrawn), stored)
+    last = _planned(steps.pools_going(withdrawn), stored) + _planned(steps.automations_changed(), stored)
     for planned in [first, last] if steps.empty_first(withdrawn) else [first + last]:
         yield from _cut(planned)
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from dispatcher.core.automations import Watch, owed_since
 from dispatcher.models import Run
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.items import (
@@ -24,6 +25,7 @@ from dispatcher.stores.dynamodb.items import (
     entries_of,
     entry_of,
     expiry,
+    is_run,
     run_in,
     run_item,
     size,
@@ -31,6 +33,7 @@ from dispatcher.stores.dynamodb.items import (
 )
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.requests import Table
+from dispatcher.stores.dynamodb.watches import watches_in
 from dispatcher.stores.rows import microseconds
 
 MAX_ACTIONS = 100
@@ -94,12 +97,21 @@ class RunWriter:
 
     def __init__(self, table: Table, history: timedelta) -> None:
         self._table, self._history = table, history
+        self.watches: Sequence[Watch] = []
+        """What automations look at, as of the last reading for ends."""
 
-    def read(self, ids: Sequence[UUID]) -> Mapping[UUID, Stored]:
-        """The runs of these ids that exist, as they are now."""
-        items = self._table.items([keys.run(run_id) for run_id in ids])
-        stored = [run_in(item) for item in items.values()]
+    def read(self, ids: Sequence[UUID], *, for_ends: bool = False) -> Mapping[UUID, Stored]:
+        """The runs of these ids that exist, as they are now; `for_ends` with them what automations look at."""
+        items = self._table.items([*([keys.WATCHES] if for_ends else []), *(keys.run(run_id) for run_id in ids)])
+        if for_ends:
+            self.watches = watches_in(items)
+        stored = [run_in(item) for key, item in items.items() if is_run(key)]
         return {entry.run.id: entry for entry in stored}
+
+    def owing(self, before: Stored, after: Run) -> Run:
+        """The run after a change, with what it owes to automations if it has ended."""
+        owed = owed_since(before.run, after.state, after.ended_at, self.watches)
+        return after if owed == after.automate_at else replace(after, automate_at=owed)
 
     def commit(
         self, changes: Sequence[RunWrite], token: str, turn: Turn | None = None, also: Actions | None = None

@@ -14,7 +14,7 @@ from uuid import UUID
 from dispatcher.clock import Clock, SystemClock
 from dispatcher.core import transitions
 from dispatcher.errors import Conflict, StoreError
-from dispatcher.models import Deployment, LogEntry, PoolHold, Run, WorkPool
+from dispatcher.models import Automation, Deployment, Firing, LogEntry, PoolHold, Run, WorkPool
 from dispatcher.records import (
     PAGE,
     ChangeHolds,
@@ -33,11 +33,14 @@ from dispatcher.records import (
 )
 from dispatcher.stores import refusals
 from dispatcher.stores.dynamodb import checking, keys
+from dispatcher.stores.dynamodb.automating import Automating
+from dispatcher.stores.dynamodb.automation_verbs import AutomationVerbs
+from dispatcher.stores.dynamodb.automations import Automations
 from dispatcher.stores.dynamodb.claims import ClaimTry
 from dispatcher.stores.dynamodb.creation import create_table
 from dispatcher.stores.dynamodb.definition import SCHEMA_VERSION, TABLE_DEFINITION
 from dispatcher.stores.dynamodb.deployments import Deployments
-from dispatcher.stores.dynamodb.items import MAX_BYTES, as_read, is_run, key_in, run_in
+from dispatcher.stores.dynamodb.items import MAX_BYTES, as_read, id_in, is_run, key_in, run_in
 from dispatcher.stores.dynamodb.listing import Listing
 from dispatcher.stores.dynamodb.log import Log, entries_of
 from dispatcher.stores.dynamodb.materialising import Materialiser
@@ -54,7 +57,7 @@ T = TypeVar("T")
 HISTORY = timedelta(days=30)
 
 
-class DynamoStore:
+class DynamoStore(AutomationVerbs):
     """A `Store` in one DynamoDB table. Its client is made by the first verb; it belongs to one thread at a time."""
 
     def __init__(
@@ -82,6 +85,8 @@ class DynamoStore:
         self._materialiser = Materialiser(self._table, self._deployments, self._writer)
         self._listing = Listing(self._table, self._pools, self._writer)
         self._working = Working(self._table, self._pools, self._writer)
+        self._automations = Automations(self._table, history)
+        self._automating = Automating(self._table, self._writer, self._pools, self._deployments, self._automations)
 
     def create_table(self) -> None:
         """Make the table, as Terraform would, and wait until it can be used; one that exists stays as it is."""
@@ -142,7 +147,7 @@ class DynamoStore:
 
     def reconfigure(self, change: Reconfiguration) -> None:
         """See `Store.reconfigure`, and `dispatcher.stores.dynamodb.reconfiguration` for what more than 99 items mean."""
-        reconfigure(self._table, self._pools, self._deployments, self._log, change)
+        reconfigure(self._table, self._pools, self._deployments, self._automations, self._log, change)
 
     def log(self, where: LogFilter, *, limit: int) -> Sequence[LogEntry]:
         """See `Store.log`."""
@@ -232,7 +237,8 @@ class DynamoStore:
         by_run: dict[UUID, list[Move]] = {}
         for move in moves:
             by_run.setdefault(move.run_id, []).append(move)
-        return self._change({run_id: partial(moved, of_run) for run_id, of_run in by_run.items()}, entry=entry)
+        functions = {run_id: partial(moved, of_run) for run_id, of_run in by_run.items()}
+        return self._change(functions, entry=entry, ends=any(move.to.is_terminal for move in moves))
 
     def hold(self, pool: str, change: ChangeHolds) -> tuple[PoolHold, ...]:
         """See `Store.hold`."""
@@ -286,6 +292,16 @@ class DynamoStore:
         """See `Store.notified`."""
         self._change({notification.run_id: partial(noted, notification) for notification in notifications})
 
+    def to_automate(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:
+        """See `Store.to_automate`."""
+        runs = self._entered(keys.owed(pool), now, limit)
+        return [run for run in runs if run.automate_at is not None and run.automate_at <= now]
+
+    def due_count(self, pool: str, queue: str, now: datetime, *, limit: int) -> int:
+        """See `Store.due_count`."""
+        page = min(max(limit, 1), 1000)
+        return sum(1 for _ in islice(self._table.query(keys.waiting(pool, queue), before=keys.after(now), page=page), limit))
+
     def prune(self, pool: str, before: datetime, *, limit: int) -> int:  # noqa: ARG002 - DynamoDB does it, by `expires_at`
         """See `Store.prune`: ended runs go by themselves after `history`."""
         return 0
@@ -305,6 +321,8 @@ class DynamoStore:
         deployments: Sequence[Deployment] = (),
         runs: Sequence[Run] = (),
         entries: Sequence[LogEntry] = (),
+        automations: Sequence[Automation] = (),
+        firings: Sequence[Firing] = (),
     ) -> None:
         """See `Store.restore`. A transaction for each pool and deployment, and for as many runs as one holds."""
         pool_names = {*self._pools.names(), *(pool.name for pool in pools)}
@@ -320,10 +338,20 @@ class DynamoStore:
         there = self._writer.read([run.id for run in runs])
         self._add({run.id: as_read(run) for run in runs if run.id not in there})
         self._log.restore(entries)
+        self._automations.restore(automations, firings)
 
     def close(self) -> None:
         """See `Store.close`."""
         self._table.close()
+
+    # Below the verbs
+
+    def _entered(self, partition: str, now: datetime, limit: int) -> Sequence[Run]:
+        """The runs of the entries of a partition whose time has come, in order."""
+        page = min(max(limit, 1), 1000)
+        ids = [id_in(key_in(item)) for item in islice(self._table.query(partition, before=keys.after(now), page=page), limit)]
+        stored = self._writer.read(ids)
+        return [stored[run_id].run for run_id in ids if run_id in stored]
 
     def _when_withdrawn(self, act: Callable[[], T]) -> T:
         """A change of a pool; runs that an interrupted change of a deployment has left to be withdrawn do not refuse it."""
@@ -350,17 +378,21 @@ class DynamoStore:
         functions: Mapping[UUID, Callable[[Run], Run | None]],
         check: Callable[[], None] = lambda: None,
         entry: LogEntry | None = None,
+        *,
+        ends: bool = False,
     ) -> frozenset[UUID]:
         """Change runs by pure functions of the stored runs; a function returns None for a run that stays as it is.
 
-        `check` is called before each round of writes.
+        `check` is called before each round of writes. `ends`: some may end, and then owe that to automations.
         """
         left, changed = dict(functions), set[UUID]()
         for _ in self._table.rounds("runs were not moved"):
             check()
-            stored = self._writer.read(list(left)) if left else {}
+            stored = self._writer.read(list(left), for_ends=ends) if left else {}
             afters = {run_id: left[run_id](current.run) for run_id, current in stored.items() if run_id in left}
-            changes = [RunWrite(before=stored[run_id], after=as_read(after)) for run_id, after in afters.items() if after]
+            owing = {run_id: self._writer.owing(stored[run_id], after) for run_id, after in afters.items() if after and ends}
+            ended = {run_id: after for run_id, after in {**afters, **owing}.items() if after}
+            changes = [RunWrite(before=stored[run_id], after=as_read(after)) for run_id, after in ended.items()]
             changed |= self._commit(changes, entry)
             left = {change.after.id: left[change.after.id] for change in changes if change.after.id not in changed}
             if not left:

@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import islice
 from uuid import UUID
 
+from dispatcher.core.automations import Watch
 from dispatcher.models import Run
 from dispatcher.stores.dynamodb import keys, windows
 from dispatcher.stores.dynamodb.items import (
@@ -24,6 +25,7 @@ from dispatcher.stores.dynamodb.lanes import lane_entries, lanes_in
 from dispatcher.stores.dynamodb.pools import Pools
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, Action, RunWriter
+from dispatcher.stores.dynamodb.watches import watches_in
 from dispatcher.stores.rows import microseconds
 
 
@@ -36,13 +38,16 @@ class Working:
     def pools_with_work(self, now: datetime) -> Sequence[str]:
         """See `Store.pools_with_work`."""
         names = self._pools.names()
-        items = self._table.items([key(name) for name in names for key in (keys.slots, keys.windows, keys.lanes)])
+        of_pools = [key(name) for name in names for key in (keys.slots, keys.windows, keys.lanes)]
+        items = self._table.items([*of_pools, *([keys.WATCHES] if names else [])])
+        watches = watches_in(items)
         nothing: Item = {}
         return [
             name
             for name in names
             if windows.due_in(items.get(keys.windows(name), nothing), now)
             or self._has_work(name, items.get(keys.slots(name), nothing), now, has_lanes=keys.lanes(name) in items)
+            or self._is_automated(name, [watch for watch in watches if watch.concerns(name)], now)
         ]
 
     def heartbeats(self, names: Sequence[str], now: datetime) -> None:
@@ -92,6 +97,13 @@ class Working:
             self._is_due(pool, queue, now) or (has_lanes and self._is_due_in_lane(pool, queue, now))
             for queue in self._queues(pool)
         )
+
+    def _is_automated(self, pool: str, watches: Sequence[Watch], now: datetime) -> bool:
+        """Whether automations have something to do there."""
+        if any(watch.looks for watch in watches):
+            return True
+        partitions = (keys.owed(pool), keys.fired(pool)) if watches else ()
+        return any(self._first(partition, keys.after(now)) for partition in partitions)
 
     def _first(self, partition: str, before: str) -> bool:
         return any(True for _ in self._table.query(partition, before=before, page=1))

@@ -3,13 +3,20 @@
 -- partial index that it is meant for: that is how the planner finds it.
 
 -- name: pools
-SELECT {pool} FROM work_pools ORDER BY name
+-- Beside the columns of a pool stands whether an automation looks at it.
+SELECT {pool}, EXISTS (
+    SELECT 1 FROM automations AS a
+    WHERE CASE WHEN a.elsewhere THEN a.on_pool <> p.name ELSE a.on_pool IS NULL OR a.on_pool = p.name END)
+FROM work_pools AS p ORDER BY name
 
 -- name: pool_names
 SELECT name FROM work_pools ORDER BY name
 
 -- name: pool
-SELECT {pool} FROM work_pools WHERE name = :name
+SELECT {pool}, EXISTS (
+    SELECT 1 FROM automations AS a
+    WHERE CASE WHEN a.elsewhere THEN a.on_pool <> p.name ELSE a.on_pool IS NULL OR a.on_pool = p.name END)
+FROM work_pools AS p WHERE name = :name
 
 -- name: pool_version
 SELECT version FROM work_pools WHERE name = :name
@@ -184,7 +191,15 @@ WHERE COALESCE(
     (SELECT 1 FROM runs
      WHERE pool = p.name AND NOT lingers AND state IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED')
          AND ended_at < :ended_before
-     ORDER BY ended_at, id LIMIT 1)
+     ORDER BY ended_at, id LIMIT 1),
+    (SELECT 1 FROM automations AS a
+     WHERE CASE WHEN a.elsewhere THEN a.on_pool <> p.name ELSE a.on_pool IS NULL OR a.on_pool = p.name END
+         AND (a.looks
+             OR (SELECT 1 FROM runs WHERE pool = p.name AND automate_at <= :now ORDER BY automate_at, id LIMIT 1) IS NOT NULL
+             OR (SELECT 1 FROM automation_firings
+                 WHERE pool = p.name AND notify_at <= :now
+                 ORDER BY notify_at, id LIMIT 1) IS NOT NULL)
+     LIMIT 1)
 ) IS NOT NULL
 ORDER BY name
 
@@ -339,3 +354,69 @@ INSERT INTO change_log ({log_entry}) VALUES ({log_entry_values}) ON CONFLICT (id
 -- name: forget
 -- Some entries that need not be kept any longer.
 DELETE FROM change_log WHERE id IN (SELECT id FROM change_log WHERE kept_until < :now ORDER BY kept_until, id LIMIT :limit)
+
+-- name: automations
+SELECT {automation} FROM automations ORDER BY name
+
+-- name: automation
+SELECT {automation} FROM automations WHERE name = :name
+
+-- name: automation_version
+-- Read to be replaced. Where rows are locked, this locks the automation's.
+SELECT version FROM automations WHERE name = :name
+
+-- name: automation_versions
+SELECT name, version FROM automations
+
+-- name: add_automation
+INSERT INTO automations ({automation}, on_pool, elsewhere, on_deployment, end_states, looks)
+VALUES ({automation_values}, :on_pool, :elsewhere, :on_deployment, :end_states, :looks) ON CONFLICT (name) DO NOTHING
+
+-- name: replace_automation
+UPDATE automations
+SET id = :id, waits_for = :waits_for, does = :does, paused = :paused, description = :description, created_at = :created_at,
+    version = :version, revision = :revision, progress = :progress, on_pool = :on_pool, elsewhere = :elsewhere,
+    on_deployment = :on_deployment, end_states = :end_states, looks = :looks
+WHERE name = :name
+
+-- name: delete_automation
+DELETE FROM automations WHERE name = :name
+
+-- name: progress
+UPDATE automations SET progress = :progress, revision = :revision + 1
+WHERE name = :name AND version = :version AND revision = :revision
+
+-- name: to_automate
+SELECT {run} FROM runs WHERE pool = :pool AND automate_at <= :now ORDER BY automate_at, id LIMIT :limit
+
+-- name: take_back
+-- What a run owed.
+UPDATE runs SET automate_at = NULL WHERE id = :id AND automate_at = :automate_at
+
+-- name: due_count
+SELECT COUNT(*) FROM (
+    SELECT 1 FROM runs
+    WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED' AND due_at <= :now ORDER BY due_at, id LIMIT :limit
+) AS due
+
+-- name: add_firing
+INSERT INTO automation_firings ({firing}) VALUES ({firing_values}) ON CONFLICT (id) DO NOTHING
+
+-- name: firings
+SELECT {firing} FROM automation_firings ORDER BY fired_at DESC, id LIMIT :limit
+
+-- name: firings_of_automation
+SELECT {firing} FROM automation_firings WHERE automation = :automation ORDER BY fired_at DESC, id LIMIT :limit
+
+-- name: firings_to_notify
+SELECT {firing} FROM automation_firings WHERE pool = :pool AND notify_at <= :now ORDER BY notify_at, id LIMIT :limit
+
+-- name: firing_notified
+UPDATE automation_firings
+SET notify_at = :again_at, notify_tries = notify_tries + 1, notified_hooks = :notified_hooks
+WHERE id = :id AND notify_at = :notify_at
+
+-- name: prune_firings
+DELETE FROM automation_firings WHERE id IN (
+    SELECT id FROM automation_firings WHERE fired_at < :before ORDER BY fired_at, id DESC LIMIT :limit
+)

@@ -8,7 +8,8 @@
 --     save_pool, delete_pool         FOR UPDATE                   wait for all of them, and for those that add runs
 --     add_runs, requeue,             FOR KEY SHARE                wait for a change of the pool alone, never for a claim
 --     save_deployment
---     reconfigure                    both tables, EXCLUSIVE      waits for all of the above; reading goes on
+--     automate                       what it saves, as above, then automations, then runs
+--     reconfigure                    their tables, EXCLUSIVE      waits for all of the above; reading goes on
 --     materialise                    FOR KEY SHARE, and the deployment's row FOR UPDATE
 --     move                           the run's row                needs no more: it can only free slots, and names its fence
 
@@ -23,10 +24,13 @@ SELECT holds FROM work_pools WHERE name = :pool FOR NO KEY UPDATE
 
 -- name: keep_configuration
 -- Whoever writes takes the pools first, here too, so that no two wait for each other.
-LOCK TABLE work_pools, deployments IN EXCLUSIVE MODE
+LOCK TABLE work_pools, deployments, automations IN EXCLUSIVE MODE
 
 -- name: deployment_version
 SELECT version FROM deployments WHERE name = :name FOR UPDATE
+
+-- name: automation_version
+SELECT version FROM automations WHERE name = :name FOR UPDATE
 
 -- name: change_run
 -- Without fresh statistics the planner would take an index of the pool, or of the state, and walk along all that waits. Nothing

@@ -1,0 +1,271 @@
+"""What automations do when they act. Pure: the result is written in one transaction (`Store.automate`).
+
+What cannot be done (a deployment that is gone, a chain that is too long) is that automation's own problem: it stands in the
+record of the firing, and everything else is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+from dispatcher.core.automations import Look
+from dispatcher.core.names import with_end
+from dispatcher.core.notifications import at_creation
+from dispatcher.core.retries import name_of_retry
+from dispatcher.core.transitions import cancelled
+from dispatcher.models import (
+    Cause,
+    Deployment,
+    Firing,
+    Paused,
+    Run,
+    RunOf,
+    Target,
+    Then,
+    WorkPool,
+    WorkQueue,
+)
+from dispatcher.records import Automated, Move
+
+RETRY_LIMIT = 10
+"""The longest chain of runs that `retry` makes."""
+
+FROM_RUN = ("id", "name", "state", "exit_code", "scheduled_at", "deployment")
+"""What a new run can take from the run that ended, beside its job variables."""
+
+
+class NotDone(Exception):
+    """Something that an automation cannot do. Carries one line."""
+
+
+@dataclass(slots=True)
+class Deeds:
+    """What the automations that act on one occasion do, one after the other: each sees what those before it have done."""
+
+    pool: str
+    """The pool whose tick it is."""
+    now: datetime
+    read_pool: Callable[[str], WorkPool | None]
+    read_deployment: Callable[[str], Deployment | None]
+    pools: dict[str, WorkPool] = field(default_factory=dict)
+    deployments: dict[str, Deployment] = field(default_factory=dict)
+    runs: dict[UUID, Run] = field(default_factory=dict)
+    moves: dict[UUID, Move] = field(default_factory=dict)
+    firings: list[Firing] = field(default_factory=list)
+
+    def act(self, look: Look) -> Firing:
+        """Do what an automation does; returns its record."""
+        did, problems, paused, hooks = list[str](), list[str](), list[Paused](), list[str]()
+        for number, then in enumerate(look.automation.then):
+            try:
+                did.append(self._done(then, look, number, paused, hooks))
+            except NotDone as problem:
+                problems.append(str(problem))
+        run = look.runs[0] if look.automation.when.ended and look.runs else None
+        firing = Firing(
+            id=look.firing_id,
+            automation=look.automation.name,
+            pool=self.pool,
+            fired_at=self.now,
+            because=look.because or "",
+            run=run.id if run else None,
+            did=tuple(did),
+            problems=tuple(problems),
+            paused=tuple(paused),
+            hooks=tuple(dict.fromkeys(hooks)),
+            notify_at=self.now if hooks else None,
+        )
+        self.firings.append(firing)
+        return firing
+
+    def whole(self, looks: Iterable[Look], run: Run | None) -> Automated:
+        """All of it, as one transaction writes it; `run` is the run that owed its end."""
+        return Automated(
+            run=run,
+            progressed=tuple(look.automation for look in looks if look.progressed),
+            firings=tuple(self.firings),
+            runs=tuple(self.runs.values()),
+            moves=tuple(self.moves.values()),
+            pools=tuple(self.pools.values()),
+            deployments=tuple(self.deployments.values()),
+            now=self.now,
+        )
+
+    def _done(self, then: Then, look: Look, number: int, paused: list[Paused], hooks: list[str]) -> str:
+        match then:
+            case Then(pause=Target() as target):
+                return self._switched(target, paused, to=True)
+            case Then(resume=Target() as target):
+                return self._switched(target, paused, to=False)
+            case Then(run=RunOf() as action):
+                return self._ran(action, look, number)
+            case Then(retry=True):
+                return self._retried(look, number)
+            case Then(cancel=True):
+                return self._cancelled(look)
+            case Then(notify=str() as hook):
+                hooks.append(hook)
+                return f"notified hook {hook!r}"
+        raise NotDone("it has nothing to do")
+
+    # Pausing
+
+    def _switched(self, target: Target, done: list[Paused], *, to: bool) -> str:
+        noun = _words(target)
+        version = self._switch(target, to)
+        verb = "paused" if to else "resumed"
+        if version is None:
+            return f"left {noun} as it was: it was {verb} already"
+        done.append(Paused(target=target, paused=to, version=version))
+        return f"{verb} {noun}"
+
+    def _switch(self, target: Target, paused: bool) -> int | None:  # noqa: FBT001 - a value
+        """The version that the noun has afterwards; None where nothing changes."""
+        if target.deployment is not None:
+            deployment = self._deployment(target.deployment)
+            if deployment.paused is paused:
+                return None
+            self.deployments[deployment.name] = replace(deployment, paused=paused)
+            return deployment.version + 1
+        pool = self._pool(target.pool or "")
+        changed = replace(pool, paused=paused) if target.queue is None else _with_queue(pool, target.queue, paused)
+        if changed == pool:
+            return None
+        if pool.mirror is not None:
+            raise NotDone(f"work pool {pool.name!r} is configured by its source ({pool.mirror.source})")
+        self.pools[pool.name] = changed
+        return pool.version + 1
+
+    # Runs
+
+    def _ran(self, action: RunOf, look: Look, number: int) -> str:
+        deployment = self._deployment(action.deployment)
+        cause = _cause(look, action.chain_limit)
+        taken = _taken(action.from_run, look.runs[0] if look.runs else None)
+        identity = uuid5(look.firing_id, f"run/{number}")
+        run = Run(
+            id=identity,
+            name=with_end(deployment.name, f"-{identity.hex[:8]}"),
+            pool=deployment.pool,
+            queue=deployment.queue,
+            deployment=deployment.name,
+            job_variables=_merged(action.job_variables, taken),
+            tags=tuple(dict.fromkeys((*deployment.tags, *action.tags))),
+            created_at=self.now,
+            scheduled_at=self.now,
+            retry=deployment.retry,
+            cause=cause,
+            due_at=self.now,
+            **at_creation((*self._pool_of(deployment).hooks, *deployment.hooks), self.now),
+        )
+        self.runs[run.id] = run
+        return f"made run {run.name!r} of deployment {deployment.name!r}"
+
+    def _retried(self, look: Look, number: int) -> str:
+        [old] = look.runs
+        pool, deployment = self._pool(old.pool), self.read_deployment(old.deployment) if old.deployment else None
+        if pool.queue(old.queue) is None:
+            raise NotDone(f"no work queue named {old.queue!r} in work pool {old.pool!r}")
+        run = Run(
+            id=uuid5(look.firing_id, f"retry/{number}"),
+            name=name_of_retry(old),
+            pool=old.pool,
+            queue=old.queue,
+            deployment=old.deployment,
+            job_variables=old.job_variables,
+            tags=old.tags,
+            created_at=self.now,
+            scheduled_at=old.scheduled_at,
+            retry=old.retry,
+            cause=_cause(look, RETRY_LIMIT),
+            due_at=self.now,
+            **at_creation((*pool.hooks, *(deployment.hooks if deployment else ())), self.now),
+        )
+        self.runs[run.id] = run
+        return f"made run {run.name!r}, which runs {old.name!r} again"
+
+    def _cancelled(self, look: Look) -> str:
+        moves = [cancelled(run, self.now) for run in look.runs]
+        self.moves |= {move.run_id: move for move in moves if move}
+        return f"cancelled {len(look.runs)} runs: {', '.join(repr(run.name) for run in look.runs[:10])}"
+
+    # What is read
+
+    def _pool(self, name: str) -> WorkPool:
+        pool = self.pools.get(name) or self.read_pool(name)
+        if pool is None:
+            raise NotDone(f"no work pool named {name!r}")
+        return pool
+
+    def _pool_of(self, deployment: Deployment) -> WorkPool:
+        pool = self._pool(deployment.pool)
+        if pool.queue(deployment.queue) is None:
+            raise NotDone(f"no work queue named {deployment.queue!r} in work pool {pool.name!r}")
+        return pool
+
+    def _deployment(self, name: str) -> Deployment:
+        deployment = self.deployments.get(name) or self.read_deployment(name)
+        if deployment is None:
+            raise NotDone(f"no deployment named {name!r}")
+        return deployment
+
+
+def _with_queue(pool: WorkPool, name: str, paused: bool) -> WorkPool:  # noqa: FBT001 - a value
+    if pool.queue(name) is None:
+        raise NotDone(f"no work queue named {name!r} in work pool {pool.name!r}")
+    return replace(pool, queues=tuple(_switched(queue, name, paused) for queue in pool.queues))
+
+
+def _switched(queue: WorkQueue, name: str, paused: bool) -> WorkQueue:  # noqa: FBT001 - a value
+    return replace(queue, paused=paused) if queue.name == name else queue
+
+
+def _words(target: Target) -> str:
+    if target.deployment is not None:
+        return f"deployment {target.deployment!r}"
+    if target.queue is not None:
+        return f"work queue {target.queue!r} of {target.pool!r}"
+    return f"work pool {target.pool!r}"
+
+
+def _cause(look: Look, limit: int) -> Cause:
+    """The cause of a new run. Raises `NotDone` where the chain would become too long."""
+    run = look.runs[0] if look.automation.when.ended and look.runs else None
+    depth = 1 + (run.cause.depth if run and run.cause else 0)
+    if depth > limit:
+        raise NotDone(f"made no run: {limit} runs have already been made one because of another (`chain_limit`)")
+    return Cause(automation=look.automation.name, run=run.id if run else None, depth=depth)
+
+
+def _taken(from_run: Mapping[str, str], run: Run | None) -> Mapping[str, Any]:
+    """Job variables from the run that ended; one that it does not have is left out."""
+    if run is None:
+        return {}
+    values = {name: _value_of(run, path) for name, path in from_run.items()}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _value_of(run: Run, path: str) -> Any:
+    root, _, name = path.partition(".")
+    if root == "job_variables":
+        return _below(run.job_variables, name.split("."))
+    value = getattr(run, root)
+    return value if value is None or (isinstance(value, int) and not isinstance(value, bool)) else _text(value)
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _below(value: Any, path: Sequence[str]) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _merged(variables: Mapping[str, Any], taken: Mapping[str, Any]) -> dict[str, Any]:
+    return {**variables, **taken}
