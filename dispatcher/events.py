@@ -13,6 +13,7 @@ deployment.materialised  windows of schedules became runs  pool, deployment, run
 hook.notified      a hook has confirmed a notification   run, pool, hook, notification
 hook.failed        a hook has not confirmed it           run, pool, hook, problem
 hook.given_up      ... for about a day                   run, pool, problem
+automation.fired   an automation acted                   automation, pool, run (null: none ended), because, did, problem
 windows.cut_short  no time was left for some windows     pool, left
 pool.held          the provider refused                  pool, until, reason
 pool.problem       a tick was cut short or failed in part  pool, problem

@@ -82,6 +82,10 @@ class SharedStore(Protocol):
         """Every automation, by name."""
         ...
 
+    def firings(self, automation: str | None, *, limit: int) -> Sequence[Firing]:
+        """The last firings (of one automation), newest first, then by id."""
+        ...
+
     def get(self, run_id: UUID) -> Run | None:
         """One run, whole."""
         ...
@@ -306,10 +310,6 @@ class PeopleStore(SharedStore, Protocol):
 
     def delete_automation(self, name: str) -> None:
         """Delete an automation; its firings stay. Raises `NotFound`."""
-        ...
-
-    def firings(self, automation: str | None, *, limit: int) -> Sequence[Firing]:
-        """The last firings (of one automation), newest first, then by id."""
         ...
 
     def reconfigure(self, change: Reconfiguration) -> None:

@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "work-queue": ("work_queue:work_queue", "Create, change and inspect the work queues of a pool."),
     "deployment": ("deployment:deployment", "Define what runs where and when, and run it by name."),
     "deploy": ("deploy:deploy", "Deploy a Python function, with its parameters."),
+    "automation": ("automation:automation", "Define what is done when something happens, and see what was done."),
     "run": ("run:run", "Create, list, explain, cancel and retry runs."),
     "hook": ("hook:hook", "List hooks, and test whether a notification reaches them."),
     "log": ("change_log:log", "Show who changed what, and when."),

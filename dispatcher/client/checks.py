@@ -15,7 +15,7 @@ from typing import Any
 from dispatcher.core.changes import Configuration
 from dispatcher.core.written import holds_words
 from dispatcher.errors import SettingsError
-from dispatcher.models import Deployment, RetryPolicy, Run, WorkPool, WorkQueue
+from dispatcher.models import Automation, Deployment, RetryPolicy, Run, WorkPool, WorkQueue
 
 LEFT_OUT = frozenset({"jsonschema", "pydantic", "regex"})
 """The libraries of validation; a package may omit them."""
@@ -26,7 +26,7 @@ OF_SCHEDULES = frozenset({"cronsim"})
 """The libraries that only the extra `schedules` installs."""
 
 
-def validate(instance: WorkPool | WorkQueue | Deployment | Run) -> None:
+def validate(instance: WorkPool | WorkQueue | Deployment | Run | Automation) -> None:
     """See `dispatcher.validation.validate`. Raises `SettingsError` if the libraries that read schedules are missing."""
     try:
         _validation().validate(instance)

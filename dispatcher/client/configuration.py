@@ -4,10 +4,10 @@
     for change in plan.changes: ...
     dispatcher.apply(plan)
 
-A pool or deployment that a configuration names becomes as the configuration says: a field that is left out gets its default, a
-queue that is left out is deleted. Pauses stay when the configuration does not mention them. Pools and deployments that it does
-not name stay too, except with `prune`. A configuration with an `owner` sees only what that owner has: everything else stays as
-it is, also with `prune`, and a change of it is refused, unless `take_over` says otherwise.
+What a configuration names becomes as the configuration says: a field that is left out gets its default, a queue that is left
+out is deleted. Pauses stay when the configuration does not mention them. Pools, deployments and automations that it does not
+name stay too, except with `prune`. A configuration with an `owner` sees only what that owner has: everything else stays as it
+is, also with `prune`, and a change of it is refused, unless `take_over` says otherwise.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from functools import partial
 from typing import Any
 
 from dispatcher.client.arguments import check_pool_type, default_base_job_template, missing
-from dispatcher.client.bulk import BulkRuns
+from dispatcher.client.automation_checks import MAX_AUTOMATIONS, automation_faults
+from dispatcher.client.automations import Automations
 from dispatcher.client.checks import (
     check_base_job_template,
     check_windows_to_come,
@@ -31,17 +32,20 @@ from dispatcher.client.jobs import Jobs
 from dispatcher.client.mirrors import CONFIGURED, DEPLOYED, why_not
 from dispatcher.client.parameters import check_deployment_parameters
 from dispatcher.client.pools import WAITING
-from dispatcher.core.changes import Action, Change, Configuration, changes, digest, sparse
+from dispatcher.core.changes import Action, Change, Configuration, Noun, changes, digest, sparse
 from dispatcher.core.drift import Drift, drift, with_notes
 from dispatcher.core.placeholders import joined
 from dispatcher.core.redaction import HIDDEN, hidden_at
 from dispatcher.core.room import with_room
 from dispatcher.core.windows import is_withdrawn, saving
 from dispatcher.errors import Conflict, Fault, InvalidInput
-from dispatcher.models import DEFAULT_QUEUE, Deployment, Run, WorkPool, WorkQueue
+from dispatcher.models import DEFAULT_QUEUE, Automation, Deployment, Run, WorkPool, WorkQueue
 from dispatcher.records import Reconfiguration, RunFilter
 
 SUBJECT = "configuration"
+
+PARTS = {"work pool": "pools", "deployment": "deployments", "automation": "automations"}
+"""By kind: the top-level key of a file."""
 
 Key = tuple[str, str]
 """The kind (`work pool` or `deployment`) and the name of a noun."""
@@ -61,7 +65,7 @@ class Plan:
     """The configuration after the plan is applied, including what the file does not name."""
     changes: tuple[Change, ...]
     unnamed: tuple[Key, ...]
-    """Kind and name of the owner's stored pools and deployments that the file does not name and that stay."""
+    """Kind and name of what the owner has stored, that the file does not name and that stays."""
     owner: str = ""
     """Whose configuration it is; empty: nobody's."""
     named: frozenset[Key] = frozenset()
@@ -79,17 +83,17 @@ class Plan:
         """The same after the plan is applied."""
         return digest(_part(self.target, self._sees))
 
-    def _sees(self, key: Key, noun: WorkPool | Deployment) -> bool:
+    def _sees(self, key: Key, noun: Noun) -> bool:
         return noun.owner == self.owner or key in self.named
 
 
-class Configurations(BulkRuns):
+class Configurations(Automations):
     """What people do with the whole configuration."""
 
     # The whole configuration
 
     def plan(self, configuration: Any, *, prune: bool = False, take_over: bool = False) -> Plan:
-        """What a configuration, in JSON's values, would change. `prune` deletes pools and deployments that it does not name.
+        """What a configuration, in JSON's values, would change. `prune` deletes what it does not name.
 
         What another owner has is refused, except with `take_over`, and never pruned.
 
@@ -98,7 +102,7 @@ class Configurations(BulkRuns):
         """
         if marks := [Fault(path, NOT_WHOLE) for path in hidden_at(configuration)]:
             raise InvalidInput(SUBJECT, marks)
-        stored = Configuration(pools=tuple(self.store.pools()), deployments=tuple(self.store.deployments()))
+        stored = self._stored()
         named = with_notes(read_configuration(configuration, stored, kept=self._kept, template=_own_template), configuration)
         owner, keys = configuration.get("owner", ""), frozenset(named.nouns)
         target = _with_unnamed(named, _spared(stored, owner) if prune else stored)
@@ -139,7 +143,16 @@ class Configurations(BulkRuns):
             "pools": pools,
             "deployments": {deployment.name: sparse(deployment) for deployment in self.store.deployments()},
         }
+        if automations := {automation.name: sparse(automation) for automation in self.store.automations()}:
+            exported["automations"] = automations
         return exported if owner is None else {"owner": owner, **{kind: _owned(exported[kind], owner) for kind in exported}}
+
+    def _stored(self) -> Configuration:
+        return Configuration(
+            pools=tuple(self.store.pools()),
+            deployments=tuple(self.store.deployments()),
+            automations=tuple(self.store.automations()),
+        )
 
     def _kept(self) -> Mapping[str, Any]:
         return {"id": self.clock.new_id(), "created_at": self.clock.now()}
@@ -185,7 +198,7 @@ def _own_template(pool_type: str) -> Mapping[str, Any]:
         return {}
 
 
-def _saved(plan: Plan) -> list[WorkPool | Deployment]:
+def _saved(plan: Plan) -> list[Noun]:
     """What `apply` saves: what changes, and what is named and has no note of it yet, or another one."""
     stored, changed = plan.stored.nouns, {(change.noun, change.name) for change in plan.changes}
     return [
@@ -195,11 +208,12 @@ def _saved(plan: Plan) -> list[WorkPool | Deployment]:
     ]
 
 
-def _part(whole: Configuration, belongs: Callable[[Key, WorkPool | Deployment], bool]) -> Configuration:
+def _part(whole: Configuration, belongs: Callable[[Key, Noun], bool]) -> Configuration:
     """The pools and deployments that belong to a part of the configuration."""
     return Configuration(
         pools=tuple(pool for pool in whole.pools if belongs(("work pool", pool.name), pool)),
         deployments=tuple(noun for noun in whole.deployments if belongs(("deployment", noun.name), noun)),
+        automations=tuple(noun for noun in whole.automations if belongs(("automation", noun.name), noun)),
     )
 
 
@@ -215,7 +229,7 @@ def _foreign(named: Configuration, stored: Configuration, owner: str) -> Iterato
         was = before.get((kind, name))
         if was is not None and was.owner not in (noun.owner, owner):
             whose = f"belongs to owner {was.owner!r}" if was.owner else "has no owner"
-            path = joined("pools" if kind == "work pool" else "deployments", name)
+            path = joined(PARTS[kind], name)
             words = f"{whose}, and this configuration is {_whose(owner)}: take it over (--take-over), or leave it out"
             yield Fault(path, words)
 
@@ -231,14 +245,17 @@ def _owned(nouns: Mapping[str, Any], owner: str) -> dict[str, Any]:
 
 
 def _with_unnamed(named: Configuration, stored: Configuration) -> Configuration:
-    """The named pools and deployments, with the stored ones that are not named."""
+    """What is named, with what is stored and not named."""
     pools = {pool.name: pool for pool in (*stored.pools, *named.pools)}
     deployments = {deployment.name: deployment for deployment in (*stored.deployments, *named.deployments)}
-    return Configuration(pools=tuple(pools.values()), deployments=tuple(deployments.values()))
+    automations = {automation.name: automation for automation in (*stored.automations, *named.automations)}
+    return Configuration(
+        pools=tuple(pools.values()), deployments=tuple(deployments.values()), automations=tuple(automations.values())
+    )
 
 
 def _faults(named: Configuration, target: Configuration, stored: Configuration, jobs: Jobs) -> Iterator[Fault]:
-    """All faults: of each pool and deployment by itself, then of the names by which they refer to each other."""
+    """All faults: of each noun by itself, then of the names by which they refer to each other."""
     written = {pool.name for pool in named.pools}, {deployment.name for deployment in named.deployments}
     sound = {pool.name: pool for pool in target.pools if pool.name not in written[0]}
     for pool in named.pools:
@@ -259,6 +276,22 @@ def _faults(named: Configuration, target: Configuration, stored: Configuration, 
             yield Fault(joined("pools", deployment.pool), words)
         elif deployment.name not in written[1]:
             yield from _unnamed_faults(deployment, sound, jobs)
+    if len(target.automations) > MAX_AUTOMATIONS:
+        yield Fault("automations", f"must be at most {MAX_AUTOMATIONS}, those in the store included")
+    for automation in named.automations:
+        yield from _automation_faults(automation, target, sound)
+
+
+def _automation_faults(automation: Automation, target: Configuration, sound: Mapping[str, WorkPool]) -> Iterator[Fault]:
+    """Its own faults, or else those of the names in it. Job variables are not checked where the pool has faults."""
+    root = joined("automations", automation.name)
+    own = list(_under(root, partial(validate, automation)))
+    yield from own
+    if not own:
+        pools = {pool.name: sound.get(pool.name) or replace(pool, base_job_template={}) for pool in target.pools}
+        deployments = {deployment.name: deployment for deployment in target.deployments}
+        for fault in automation_faults(automation, pools, deployments):
+            yield Fault(joined(root, fault.path), fault.message)
 
 
 def _over_faults(named: Configuration, stored: Configuration, now: datetime) -> Iterator[Fault]:
@@ -379,6 +412,9 @@ def _reconfiguration(plan: Plan, now: datetime) -> Reconfiguration:
         deployments=tuple(noun for noun in saved if isinstance(noun, Deployment)),
         pools_gone=tuple(change.name for change in gone if change.noun == "work pool"),
         deployments_gone=tuple(change.name for change in gone if change.noun == "deployment"),
+        automations_read={automation.name: automation.version for automation in plan.stored.automations},
+        automations=tuple(noun for noun in saved if isinstance(noun, Automation)),
+        automations_gone=tuple(change.name for change in gone if change.noun == "automation"),
     )
 
 

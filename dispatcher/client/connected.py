@@ -45,14 +45,15 @@ class Connected:
         self.actor, self._history = actor, history
         self.pool_version: int | None = None
         self.deployment_version: int | None = None
+        self.automation_version: int | None = None
 
-    def only_at(self, *, pool: int | None = None, deployment: int | None = None) -> Self:
-        """The same client, for one change of a pool or a deployment that is made only to this version of it.
+    def only_at(self, *, pool: int | None = None, deployment: int | None = None, automation: int | None = None) -> Self:
+        """The same client, for one change of a pool, deployment or automation that is made only to this version of it.
 
-        Reading the pool or deployment raises `VersionChanged` when it has another version by now.
+        Reading the noun raises `VersionChanged` when it has another version by now.
         """
         client = copy(self)
-        client.pool_version, client.deployment_version = pool, deployment
+        client.pool_version, client.deployment_version, client.automation_version = pool, deployment, automation
         return client
 
     def acting(self, actor: Actor) -> Self:

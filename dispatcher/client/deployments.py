@@ -15,6 +15,7 @@ from dispatcher.client.parameters import check_deployment_parameters
 from dispatcher.client.pools import MAX_RECHECKED, WAITING, WorkPools
 from dispatcher.client.relocation import queue_in, take_along
 from dispatcher.client.versions import check_version
+from dispatcher.core.automations import with_renamed
 from dispatcher.core.windows import is_withdrawn, saving
 from dispatcher.errors import AlreadyExists, NotFound
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Hook, OnCollision, RetryPolicy, Schedule, WorkPool
@@ -127,7 +128,7 @@ class Deployments(WorkPools):
         return saved
 
     def rename_deployment(self, name: str, new_name: str) -> Deployment:
-        """Rename a deployment. Its waiting runs move to the new name and get new ids.
+        """Rename a deployment. Its waiting runs move to the new name and get new ids, and automations name it by that.
 
         Its schedules continue from now. Raises `NotFound`, `AlreadyExists`, `InvalidInput` or `Conflict`.
         """
@@ -135,6 +136,7 @@ class Deployments(WorkPools):
         if self.store.deployment(text(new_name, "name")) is not None:
             raise AlreadyExists(f"name: deployment {new_name!r} already exists; choose another")
         changed, owner = self._checked_deployment(replace(deployment, name=new_name, version=0))
+        automations = self.store.automations()
         self.recorder.rename_deployment(
             Reconfiguration(
                 pools_read={pool.name: pool.version for pool in self.store.pools()},
@@ -142,6 +144,8 @@ class Deployments(WorkPools):
                 now=now,
                 deployments=(changed,),
                 deployments_gone=(name,),
+                automations_read={automation.name: automation.version for automation in automations},
+                automations=tuple(renamed for old in automations if (renamed := with_renamed(old, name, new_name)) != old),
             ),
             name,
             new_name,

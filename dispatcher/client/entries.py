@@ -51,6 +51,10 @@ def _schedule(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {"deployments": {_NAME: {"pool": _NAME, "schedules": {_NAME: dict(entry)}}}}
 
 
+def _automation(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {"automations": {_NAME: {"when": {}, "then": [], **entry}}}
+
+
 POOL = Kind(subject="work pool", written=_pool, path=f"pools.{_NAME}", noun=lambda read: read.pools[0])
 QUEUE = Kind(
     subject="work queue",
@@ -69,6 +73,12 @@ SCHEDULE = Kind(
     written=_schedule,
     path=f"deployments.{_NAME}.schedules.{_NAME}",
     noun=lambda read: read.deployments[0].schedules[0],
+)
+AUTOMATION = Kind(
+    subject="automation",
+    written=_automation,
+    path=f"automations.{_NAME}",
+    noun=lambda read: read.automations[0],
 )
 
 

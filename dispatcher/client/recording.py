@@ -130,7 +130,8 @@ def _only(noun: WorkPool | Deployment | None) -> Configuration:
 def _secrets(*configurations: Configuration) -> frozenset[str]:
     """The secret texts of all of them, by the templates of all."""
     deployments = [deployment for each in configurations for deployment in each.deployments]
-    return of_pools([pool for each in configurations for pool in each.pools], deployments)
+    automations = [automation for each in configurations for automation in each.automations]
+    return of_pools([pool for each in configurations for pool in each.pools], deployments, automations=automations)
 
 
 def _bounded(fields: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

@@ -15,6 +15,7 @@ from dispatcher.client.checks import validate
 from dispatcher.client.mirrors import RUN, check_own
 from dispatcher.client.schedules import Schedules
 from dispatcher.client.waiting import check_waiting
+from dispatcher.core.automations import paused_by
 from dispatcher.core.holds import position_of
 from dispatcher.core.names import with_end
 from dispatcher.core.notifications import at_creation
@@ -32,6 +33,8 @@ MAX_RUNS_AT_ONCE = 10_000
 MAX_PAGE = 1000
 MAX_HOLDERS = 100
 MAX_PASSED_BY = 10_000
+FIRINGS_SEARCHED = 1000
+"""Firings among which `explain` looks for the one that paused something."""
 
 
 class Runs(Schedules):
@@ -177,6 +180,7 @@ class Runs(Schedules):
             fault=fault_of(pool, run, self.store.deployment),
             needs=self.needs_of(pool, run),
             **self._deployment_around(run, now),
+            paused_by=self._paused_by(pool, run),
         )
         return explain(run, around, now)
 
@@ -211,6 +215,13 @@ class Runs(Schedules):
         with suppress(ProviderError):
             return registry.needs(pool.type, configuration) if configuration is not None else Needs()
         return Needs()
+
+    def _paused_by(self, pool: WorkPool, run: Run) -> str:
+        """The automation that paused the pool or the queue that the run waits for; empty if none did."""
+        queue = pool.queue(run.queue)
+        if not pool.paused and not (queue and queue.paused):
+            return ""
+        return paused_by(self.store.firings(None, limit=FIRINGS_SEARCHED), pool, None if pool.paused else run.queue)
 
     def _requeued(
         self, reference: UUID | str, change: Callable[[Run], Requeue | None], verb: str, queue: str | None = None

@@ -10,14 +10,22 @@ from typing import Any
 
 from dispatcher.core.parameters import as_json
 from dispatcher.core.redaction import redacted, secret_texts, without
-from dispatcher.models import Deployment, Run, WorkPool
+from dispatcher.models import Automation, Deployment, Run, WorkPool
 from dispatcher.store import SharedStore
 
 
-def of_pools(pools: Iterable[WorkPool], deployments: Iterable[Deployment] = (), runs: Iterable[Run] = ()) -> frozenset[str]:
-    """The secret texts of pools' templates, and of job variables and parameters that deployments and runs set for them."""
+def of_pools(
+    pools: Iterable[WorkPool],
+    deployments: Iterable[Deployment] = (),
+    runs: Iterable[Run] = (),
+    automations: Iterable[Automation] = (),
+) -> frozenset[str]:
+    """The secret texts of pools' templates, and of variables and parameters that others set for them."""
     deployments, runs = list(deployments), list(runs)
     levels = [(deployment.pool, variables) for deployment in deployments for variables in _levels(deployment)]
+    owners = {deployment.name: deployment.pool for deployment in deployments}
+    actions = [then.run for automation in automations for then in automation.then if then.run is not None]
+    levels += [(owners.get(action.deployment, ""), action.job_variables) for action in actions]
     levels += [(run.pool, run.job_variables) for run in runs]
     texts = (
         secret_texts(pool.base_job_template, *(variables for owner, variables in levels if owner == pool.name))
@@ -46,6 +54,15 @@ def of_runs(store: SharedStore, runs: Iterable[Run], deployments: Iterable[Deplo
 def _of_parameters(deployment: Deployment, runs: Iterable[Run]) -> frozenset[str]:
     own = [run.parameters for run in runs if run.deployment == deployment.name]
     return secret_parameters(deployment, *(schedule.parameters for schedule in deployment.schedules), *own)
+
+
+def of_automations(store: SharedStore, automations: Iterable[Automation]) -> frozenset[str]:
+    """The secret texts that automations set for the runs that they make."""
+    automations = list(automations)
+    names = {then.run.deployment for automation in automations for then in automation.then if then.run is not None}
+    deployments = [deployment for name in sorted(names) if (deployment := store.deployment(name))]
+    pools = [pool for name in sorted({deployment.pool for deployment in deployments}) if (pool := store.pool(name))]
+    return of_pools(pools, deployments, automations=automations)
 
 
 def _levels(deployment: Deployment) -> list[Mapping[str, Any]]:

@@ -14,14 +14,28 @@ from zoneinfo import ZoneInfo
 from dispatcher.client.bulk import Count, Step
 from dispatcher.client.configuration import Plan
 from dispatcher.client.pools import PoolView, Upcoming
-from dispatcher.core.changes import ABSENT
+from dispatcher.core.changes import ABSENT, sparse
 from dispatcher.core.changes import shape as change_shape
 from dispatcher.core.drift import Drift
 from dispatcher.core.holds import is_whole
 from dispatcher.core.reasons import Explanation, Holder
 from dispatcher.core.run_shape import attempt_shape, run_shape
 from dispatcher.core.timeline import Entry, timeline
-from dispatcher.models import Attempt, Deployment, Hook, LogEntry, PoolHold, RetryPolicy, Run, Schedule, Status, WorkPool
+from dispatcher.models import (
+    Attempt,
+    Automation,
+    Cause,
+    Deployment,
+    Firing,
+    Hook,
+    LogEntry,
+    PoolHold,
+    RetryPolicy,
+    Run,
+    Schedule,
+    Status,
+    WorkPool,
+)
 
 Shape = dict[str, Any]
 
@@ -205,6 +219,7 @@ def whole_run(record: Run) -> Shape:
         "parameters": record.parameters,
         "tags": list(record.tags),
         "retry": retry(record.retry),
+        "cause": cause(record.cause),
         "not_before": time(record.not_before),
         "refusals": record.refusals,
         "submission": None if record.submission is None else asdict(record.submission),
@@ -248,6 +263,55 @@ def explanation(run: Run, answer: Explanation) -> Shape:
 
 def _holder(holder: Holder) -> Shape:
     return {"id": str(holder.id), "name": holder.name, "state": str(holder.state), "since": time(holder.since)}
+
+
+def automation(automation: Automation) -> Shape:
+    """An automation. `when` and `then` are as in a configuration file."""
+    plain = sparse(automation)
+    return {
+        "id": str(automation.id),
+        "name": automation.name,
+        "when": plain["when"],
+        "then": plain["then"],
+        "paused": automation.paused,
+        "description": automation.description,
+        "created_at": time(automation.created_at),
+    }
+
+
+def whole_automation(record: Automation, firings: Sequence[Firing]) -> Shape:
+    """An automation, how far it has counted, and what it did last."""
+    ended = record.when.ended
+    counted = sum(end.counts for end in record.progress.ends)
+    return {
+        **automation(record),
+        "counted": counted if ended and (ended.count > 1 or ended.of_last is not None) else None,
+        "firings": list(map(firing, firings)),
+    }
+
+
+def firing(firing: Firing) -> Shape:
+    """What an automation did, and why."""
+    return {
+        "id": str(firing.id),
+        "automation": firing.automation,
+        "pool": firing.pool,
+        "run": None if firing.run is None else str(firing.run),
+        "fired_at": time(firing.fired_at),
+        "because": firing.because,
+        "did": list(firing.did),
+        "problems": list(firing.problems),
+        "hooks": list(firing.hooks),
+        "notified_hooks": sorted(firing.notified_hooks),
+        "notify_at": time(firing.notify_at),
+    }
+
+
+def cause(cause: Cause | None) -> Shape | None:
+    """The automation that made a run."""
+    if cause is None:
+        return None
+    return {"automation": cause.automation, "run": None if cause.run is None else str(cause.run), "depth": cause.depth}
 
 
 def plan(plan: Plan, *, applied: bool) -> Shape:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dispatcher.errors import Conflict
-from dispatcher.models import Deployment, WorkPool
+from dispatcher.models import Automation, Deployment, WorkPool
 
 
 class VersionChanged(Conflict):
-    """Somebody else changed the pool or deployment since its author read it."""
+    """Somebody else changed the pool, deployment or automation since its author read it."""
 
 
-def check_version(noun: WorkPool | Deployment, version: int | None) -> None:
+def check_version(noun: WorkPool | Deployment | Automation, version: int | None) -> None:
     """Raise `VersionChanged` for another version than this one; None: any version will do."""
     if version is not None and noun.version != version:
-        kind = "work pool" if isinstance(noun, WorkPool) else "deployment"
+        kind = {WorkPool: "work pool", Deployment: "deployment", Automation: "automation"}[type(noun)]
         words = f"{kind} {noun.name!r} has the version {noun.version} by now, not {version}: read it again"
         raise VersionChanged(words)

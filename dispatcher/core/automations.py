@@ -8,13 +8,15 @@ queue) is an episode: an automation acts once in it, and again after it was over
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
 from dispatcher.models import (
     Automation,
     Episode,
+    Firing,
     Progress,
     QueueLonger,
     Run,
@@ -22,8 +24,12 @@ from dispatcher.models import (
     RunLate,
     RunState,
     SeenEnd,
+    Target,
     WorkPool,
 )
+
+Part = TypeVar("Part", bound=Any)
+"""A part of an automation."""
 
 COUNTED = frozenset({RunState.COMPLETED, RunState.FAILED, RunState.CRASHED})
 """The ends that count among the last, beside those that an automation names."""
@@ -72,6 +78,23 @@ def saving(automation: Automation, stored: Automation | None) -> Automation:
     is_same = (stored.when, stored.paused) == (automation.when, automation.paused)
     progress = stored.progress if is_same else Progress()
     return replace(automation, version=stored.version + 1, revision=stored.revision + 1, progress=progress)
+
+
+def with_renamed(automation: Automation, before: str, after: str) -> Automation:
+    """The automation, naming a deployment by its new name. Where it waits for that deployment's runs, it counts anew."""
+    then = tuple(_renamed(then, before, after) for then in automation.then)
+    return replace(automation, when=_renamed(automation.when, before, after), then=then)
+
+
+def _renamed(part: Part, before: str, after: str) -> Part:
+    changes: dict[str, Any] = {}
+    for field in fields(part):
+        value = getattr(part, field.name)
+        if field.name == "deployment" and value == before:
+            changes[field.name] = after
+        elif is_dataclass(value) and not isinstance(value, type):
+            changes[field.name] = _renamed(value, before, after)
+    return replace(part, **changes)
 
 
 def owed_since(run: Run, state: RunState, ended_at: datetime | None, watches: Iterable[Watch]) -> datetime | None:
@@ -206,12 +229,17 @@ def at_look(automation: Automation, seen: Seen) -> Look:
     if because is None:
         return Look(automation=_without(automation, seen.pool.name), progressed=episode is not None)
     begun = episode or Episode(since=seen.now)
-    if begun.fired or seen.now - begun.since < patience:
+    if (begun.fired and not _cancels(automation)) or seen.now - begun.since < patience:
         noted = _in_episode(automation, seen.pool.name, begun)
         return Look(automation=noted, progressed=episode is None)
     acted = _in_episode(automation, seen.pool.name, replace(begun, fired=True))
-    occasion = f"{seen.pool.name}/{begun.since.isoformat()}"
-    return Look(automation=acted, progressed=True, because=because, occasion=occasion, runs=runs)
+    occasion = f"{runs[0].id}/{runs[0].fence}" if _cancels(automation) and runs else begun.since.isoformat()
+    return Look(automation=acted, progressed=True, because=because, occasion=f"{seen.pool.name}/{occasion}", runs=runs)
+
+
+def _cancels(automation: Automation) -> bool:
+    """Whether it cancels the late runs that it sees: then it acts on those that come after them too."""
+    return any(then.cancel for then in automation.then)
 
 
 Condition = tuple[str | None, timedelta, tuple[Run, ...]]
@@ -240,7 +268,8 @@ def _lateness(late: RunLate, seen: Seen) -> Condition:
     runs = tuple(run for run in seen.due if _is_of(late, run) and seen.now - run.due_at >= late.by)
     if not runs:
         return _NO
-    oldest = min(runs, key=lambda run: (run.due_at, run.id))
+    runs = tuple(sorted(runs, key=lambda run: (run.due_at, run.id)))
+    oldest = runs[0]
     waited = int((seen.now - oldest.due_at).total_seconds())
     return f"run {oldest.name!r} waits for {waited} s beyond its due time", timedelta(0), runs
 
@@ -265,3 +294,21 @@ def _without(automation: Automation, pool: str) -> Automation:
 
 def _in_episode(automation: Automation, pool: str, episode: Episode) -> Automation:
     return _with(automation, episodes={**automation.progress.episodes, pool: episode})
+
+
+# Who paused it
+
+
+def paused_by(firings: Iterable[Firing], pool: WorkPool, queue: str | None) -> str:
+    """Which automation paused a pool, or a queue of it, as a clause; empty if none did. `firings` are newest first.
+
+    A pool of another version than the automation left has been changed since, perhaps by somebody who resumed and paused it.
+    """
+    target = Target(pool=pool.name, queue=queue)
+    for firing in firings:
+        for done in firing.paused:
+            if done.target == target:
+                changed = "" if done.version == pool.version else "; the pool has been changed since"
+                words = f"by automation {firing.automation!r} at {firing.fired_at:%Y-%m-%d %H:%M:%SZ}, because {firing.because}"
+                return f" {words}{changed}" if done.paused else ""
+    return ""

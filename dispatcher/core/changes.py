@@ -7,7 +7,7 @@ Every field of a pool, a queue or a deployment is part of the configuration, a n
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from datetime import date, timedelta
 from enum import Enum, StrEnum
@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.core.placeholders import joined
-from dispatcher.models import Deployment, WorkPool
+from dispatcher.models import Automation, Deployment, WorkPool
 
 KEPT = frozenset(
     {"id", "created_at", "version", "applied", "holds", "last_tick_at", "mirror"}
@@ -34,18 +34,25 @@ ABSENT: Any = type("Absent", (), {"__repr__": lambda _self: "ABSENT"})()
 """The value of a field that does not exist."""
 
 
+Noun = WorkPool | Deployment | Automation
+
+KINDS = ("work pool", "deployment", "automation")
+"""In the order in which they are shown."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
     """Everything that people configure."""
 
     pools: tuple[WorkPool, ...] = ()
     deployments: tuple[Deployment, ...] = ()
+    automations: tuple[Automation, ...] = ()
 
     @property
-    def nouns(self) -> dict[tuple[str, str], WorkPool | Deployment]:
-        """Pools and deployments by kind and name, in the order in which they are shown."""
-        pools: dict[tuple[str, str], WorkPool | Deployment] = {("work pool", pool.name): pool for pool in self.pools}
-        return pools | {("deployment", deployment.name): deployment for deployment in self.deployments}
+    def nouns(self) -> dict[tuple[str, str], Noun]:
+        """Everything by kind and name, in the order in which it is shown."""
+        parts: Iterable[Sequence[Noun]] = (self.pools, self.deployments, self.automations)
+        return {(kind, noun.name): noun for kind, nouns in zip(KINDS, parts, strict=True) for noun in nouns}
 
 
 class Action(StrEnum):
@@ -75,18 +82,18 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One pool or deployment that differs."""
+    """One pool, deployment or automation that differs."""
 
     action: Action
     noun: str
-    """`work pool` or `deployment`."""
+    """One of `KINDS`."""
     name: str
     fields: tuple[FieldChange, ...] = ()
     """For a new noun the fields that differ from their defaults; for a deleted one none."""
 
 
 def changes(stored: Configuration, target: Configuration) -> tuple[Change, ...]:
-    """The changes from `stored` to `target`, pools first, by name. Equal nouns are left out."""
+    """The changes from `stored` to `target`, in the order of `KINDS`, by name. Equal nouns are left out."""
     before, after = stored.nouns, target.nouns
     compared = [_change(key, before.get(key), after.get(key)) for key in sorted({**before, **after}, key=_order)]
     return tuple(change for change in compared if change)
@@ -143,8 +150,8 @@ def _shown(value: Any) -> Any:
     return None if value is ABSENT else value
 
 
-def _order(key: tuple[str, str]) -> tuple[bool, str]:
-    return key[0] == "deployment", key[1]
+def _order(key: tuple[str, str]) -> tuple[int, str]:
+    return KINDS.index(key[0]), key[1]
 
 
 def _change(key: tuple[str, str], before: Any, after: Any) -> Change | None:

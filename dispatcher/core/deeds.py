@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from dispatcher.core.automations import Look
+from dispatcher.core.creation import copied
 from dispatcher.core.names import with_end
 from dispatcher.core.notifications import at_creation
 from dispatcher.core.retries import name_of_retry
@@ -34,8 +35,14 @@ from dispatcher.records import Automated, Move
 RETRY_LIMIT = 10
 """The longest chain of runs that `retry` makes."""
 
+CANCELLED_AT_ONCE = 25
+"""Late runs that one look cancels; the next looks cancel the rest."""
+
 FROM_RUN = ("id", "name", "state", "exit_code", "scheduled_at", "deployment")
-"""What a new run can take from the run that ended, beside its job variables."""
+"""What a new run can take from the run that ended."""
+
+FROM_PARTS = ("job_variables", "parameters")
+"""What it can take a value of: `job_variables.NAME`."""
 
 
 class NotDone(Exception):
@@ -81,6 +88,17 @@ class Deeds:
         )
         self.firings.append(firing)
         return firing
+
+    def copy(self) -> Deeds:
+        """The same up to now, for another automation to try: what it leaves half done goes no further."""
+        return replace(
+            self,
+            pools=dict(self.pools),
+            deployments=dict(self.deployments),
+            runs=dict(self.runs),
+            moves=dict(self.moves),
+            firings=list(self.firings),
+        )
 
     def whole(self, looks: Iterable[Look], run: Run | None) -> Automated:
         """All of it, as one transaction writes it; `run` is the run that owed its end."""
@@ -150,17 +168,12 @@ class Deeds:
         run = Run(
             id=identity,
             name=with_end(deployment.name, f"-{identity.hex[:8]}"),
-            pool=deployment.pool,
-            queue=deployment.queue,
-            deployment=deployment.name,
-            job_variables=_merged(action.job_variables, taken),
+            job_variables={**action.job_variables, **taken},
             tags=tuple(dict.fromkeys((*deployment.tags, *action.tags))),
             created_at=self.now,
             scheduled_at=self.now,
-            retry=deployment.retry,
             cause=cause,
-            due_at=self.now,
-            **at_creation((*self._pool_of(deployment).hooks, *deployment.hooks), self.now),
+            **copied(deployment, self.now, self._pool_of(deployment).hooks),
         )
         self.runs[run.id] = run
         return f"made run {run.name!r} of deployment {deployment.name!r}"
@@ -177,21 +190,25 @@ class Deeds:
             queue=old.queue,
             deployment=old.deployment,
             job_variables=old.job_variables,
+            parameters=old.parameters,
             tags=old.tags,
             created_at=self.now,
             scheduled_at=old.scheduled_at,
             retry=old.retry,
             cause=_cause(look, RETRY_LIMIT),
             due_at=self.now,
+            expires_at=self.now + old.expires_after if old.expires_after else None,
+            lane=deployment.lane if deployment else None,
             **at_creation((*pool.hooks, *(deployment.hooks if deployment else ())), self.now),
         )
         self.runs[run.id] = run
         return f"made run {run.name!r}, which runs {old.name!r} again"
 
     def _cancelled(self, look: Look) -> str:
-        moves = [cancelled(run, self.now) for run in look.runs]
+        runs = look.runs[:CANCELLED_AT_ONCE]
+        moves = [cancelled(run, self.now) for run in runs]
         self.moves |= {move.run_id: move for move in moves if move}
-        return f"cancelled {len(look.runs)} runs: {', '.join(repr(run.name) for run in look.runs[:10])}"
+        return f"cancelled {len(runs)} runs: {', '.join(repr(run.name) for run in runs[:10])}"
 
     # What is read
 
@@ -251,8 +268,8 @@ def _taken(from_run: Mapping[str, str], run: Run | None) -> Mapping[str, Any]:
 
 def _value_of(run: Run, path: str) -> Any:
     root, _, name = path.partition(".")
-    if root == "job_variables":
-        return _below(run.job_variables, name.split("."))
+    if root in FROM_PARTS:
+        return _below(getattr(run, root), name.split("."))
     value = getattr(run, root)
     return value if value is None or (isinstance(value, int) and not isinstance(value, bool)) else _text(value)
 
@@ -267,5 +284,24 @@ def _below(value: Any, path: Sequence[str]) -> Any:
     return value
 
 
-def _merged(variables: Mapping[str, Any], taken: Mapping[str, Any]) -> dict[str, Any]:
-    return {**variables, **taken}
+# Notifications
+
+
+def identity(firing: Firing, hook: str) -> UUID:
+    """The id of the notification of one hook: the same for every try, so that a receiver can ignore repeats."""
+    return uuid5(firing.id, hook)
+
+
+def firing_notification(firing: Firing, hook: str, now: datetime) -> Mapping[str, Any]:
+    """The notification's body, in JSON's values."""
+    data = {
+        "hook": hook,
+        "automation": firing.automation,
+        "pool": firing.pool,
+        "run": str(firing.run) if firing.run else None,
+        "fired_at": firing.fired_at.isoformat(timespec="milliseconds"),
+        "because": firing.because,
+        "did": list(firing.did),
+        "problems": list(firing.problems),
+    }
+    return {"type": "automation.fired", "timestamp": now.isoformat(), "data": data}

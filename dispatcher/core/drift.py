@@ -43,10 +43,11 @@ def noted(noun: Any, entry: Mapping[str, Any]) -> dict[str, str]:
 
 def with_notes(named: Configuration, written: Mapping[str, Any]) -> Configuration:
     """The pools and deployments that a file names, with what `apply` notes of each; `written`: the file."""
-    pools, deployments = (written.get(kind) or {} for kind in ("pools", "deployments"))
+    pools, deployments, automations = (written.get(kind) or {} for kind in ("pools", "deployments", "automations"))
     return Configuration(
         pools=tuple(replace(pool, applied=noted(pool, pools[pool.name])) for pool in named.pools),
         deployments=tuple(replace(noun, applied=noted(noun, deployments[noun.name])) for noun in named.deployments),
+        automations=tuple(replace(noun, applied=noted(noun, automations[noun.name])) for noun in named.automations),
     )
 
 

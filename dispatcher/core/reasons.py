@@ -127,6 +127,9 @@ class Surroundings:
         limit = self.deployment_limit
         return limit is not None and len(self.live) + self.ahead_in_lane >= limit
 
+    paused_by: str = ""
+    """Which automation paused the pool or its queue, and why: what follows "is paused"; empty if none did."""
+
 
 def explain(run: Run, around: Surroundings | None, now: datetime, *, budget: int = UNLIMITED) -> Explanation:
     """Explain a run. `around` may be None for a run that holds a slot or has ended."""
@@ -313,9 +316,9 @@ def _words(barrier: Barrier, run: Run, around: Surroundings, position: int) -> t
     at = f"{pool.name} {run.queue}"
     match barrier:
         case Barrier.POOL_PAUSED:
-            return f"{pool_text} is paused", f"dispatcher work-pool resume {pool.name}"
+            return f"{pool_text} is paused{around.paused_by}", f"dispatcher work-pool resume {pool.name}"
         case Barrier.QUEUE_PAUSED:
-            return f"{queue_text} is paused", f"dispatcher work-queue resume --pool {at}"
+            return f"{queue_text} is paused{around.paused_by}", f"dispatcher work-queue resume --pool {at}"
         case Barrier.POOL_LIMIT_ZERO:
             return f"{pool_text} has the limit 0", f"dispatcher work-pool set-concurrency-limit {pool.name} N"
         case Barrier.QUEUE_LIMIT_ZERO:

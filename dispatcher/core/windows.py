@@ -18,7 +18,7 @@ from uuid import uuid5
 from zlib import crc32
 
 from dispatcher.core.admission import room
-from dispatcher.core.notifications import at_creation
+from dispatcher.core.creation import copied
 from dispatcher.core.schedules import windows_due
 from dispatcher.errors import ScheduleError
 from dispatcher.models import CatchUp, Deployment, Hook, Run, RunState, Schedule
@@ -165,8 +165,8 @@ def _made(schedule: Schedule) -> tuple[Any, ...]:
 
 def _run_fields(deployment: Deployment) -> tuple[Any, ...]:
     """The fields that a run copies from its deployment when it is created. A claim reads the others."""
-    copied = deployment.pool, deployment.queue, deployment.tags, deployment.retry, deployment.hooks, deployment.expires_after
-    return deployment.id, *copied, deployment.lane, deployment.max_waiting is None
+    fields = deployment.pool, deployment.queue, deployment.tags, deployment.retry, deployment.hooks, deployment.expires_after
+    return deployment.id, *fields, deployment.lane, deployment.max_waiting is None
 
 
 def _reach(schedule: Schedule, since: datetime, now: datetime, limits: WindowLimits) -> _Reach:
@@ -208,20 +208,13 @@ def _run(deployment: Deployment, schedule: Schedule, window: datetime, now: date
     return Run(
         id=uuid5(deployment.id, f"{schedule.slug}/{window.isoformat()}"),
         name=f"{deployment.name[:_NAME].rstrip()}-{window:%Y-%m-%dT%H:%M:%SZ}",
-        pool=deployment.pool,
-        queue=deployment.queue,
-        deployment=deployment.name,
         job_variables=schedule.job_variables,
         parameters=schedule.parameters,
         tags=deployment.tags,
         created_at=now,
         scheduled_at=window,
         schedule=schedule.slug,
-        retry=deployment.retry,
-        due_at=due_at,
-        expires_at=due_at + deployment.expires_after if deployment.expires_after else None,
-        lane=deployment.lane,
-        **at_creation((*hooks, *deployment.hooks), due_at),
+        **copied(deployment, due_at, hooks),
     )
 
 

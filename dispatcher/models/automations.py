@@ -10,7 +10,7 @@ from uuid import UUID
 
 from annotated_types import Ge, Le
 
-from dispatcher.models.naming import DEFAULT_QUEUE, Name
+from dispatcher.models.naming import DEFAULT_QUEUE, Name, Owner
 from dispatcher.models.states import RunState
 
 MAX_CHAIN = 100
@@ -128,7 +128,7 @@ class RunOf:
     """Override the deployment's."""
     from_run: Mapping[str, str] = field(default_factory=dict)
     """By job variable: what it takes from the run that ended: `id`, `name`, `state`, `exit_code`, `scheduled_at`, `deployment`,
-    or `job_variables.NAME`. `env.NAME` sets one environment variable."""
+    `job_variables.NAME` or `parameters.NAME`. `env.NAME` sets one environment variable."""
     tags: tuple[str, ...] = ()
     """Beside the deployment's."""
     chain_limit: Annotated[int, Ge(1), Le(MAX_CHAIN)] = 10
@@ -146,7 +146,7 @@ class Then:
     run: RunOf | None = None
     """Run a deployment."""
     retry: bool = False
-    """Run what ended once more, as a new run with the same variables; at most `RunOf.chain_limit` times in a row."""
+    """Run what ended once more, as a new run with the same variables; at most ten times in a row."""
     cancel: bool = False
     """Cancel the runs that are late."""
     notify: Name | None = None
@@ -196,7 +196,11 @@ class Automation:
     paused: bool = False
     """A paused automation does nothing, and does not make up for it."""
     description: str = ""
+    owner: Owner = ""
+    """Whose it is: a configuration file of another owner does not change it, unless it is told to take it over."""
     created_at: datetime
+    applied: Mapping[str, str] = field(default_factory=dict)
+    """By field: a digest of what the last applied file said, so that changes by hand are seen (`core.drift`)."""
     version: int = 0
     """Raised by every change; a change names the version it was made from."""
     revision: int = 0

@@ -18,6 +18,7 @@ _MUTABLE = (
     "submission",
     "past",
     "windows_until",
+    "applied",
     "then",
     "progress",
 )

@@ -14,8 +14,10 @@ from functools import partial
 from dispatcher.core.reconciliation import verdict
 from dispatcher.models import Run, WorkPool, submission_name
 from dispatcher.records import Decision
+from dispatcher.ticking.automating import automate
 from dispatcher.ticking.dispatch import Dispatch, TickLimits
 from dispatcher.ticking.ending import expire
+from dispatcher.ticking.firings import notify_of_firings
 from dispatcher.ticking.holding import free, frees_a_slot
 from dispatcher.ticking.notifying import notify
 from dispatcher.ticking.observing import after_ends, observe, settle, stop
@@ -51,13 +53,17 @@ def tick(dispatch: Dispatch, deadline: datetime, *, pools: Sequence[str] | None 
 
 
 def tick_all(dispatch: Dispatch, names: Sequence[str], deadline: datetime, report: TickReport) -> None:
-    """Tick these pools, whether they have something to do or not, and then deliver their notifications."""
+    """Tick these pools, whether they have something to do or not, and then let automations act and deliver notifications."""
 
     def tick_one(dispatch: Dispatch, pool: WorkPool, goes_first: bool, /) -> PoolReport:  # noqa: FBT001 - see `TickPool`
         return tick_pool(dispatch, pool, deadline, goes_first=goes_first)
 
-    for pool, pool_report in tick_pools(dispatch, names, deadline, report, tick_one):
+    ticked = tick_pools(dispatch, names, deadline, report, tick_one)
+    for pool, pool_report in ticked:
+        automate(dispatch, pool, deadline=deadline, report=pool_report)  # before hooks, which may be slow
+    for pool, pool_report in ticked:
         notify(dispatch, pool, deadline=deadline, report=pool_report)  # last, so that a slow hook delays no run
+        notify_of_firings(dispatch, pool, deadline=deadline, report=pool_report)
 
 
 def tick_pool(dispatch: Dispatch, pool: WorkPool, deadline: datetime, *, goes_first: bool = False) -> PoolReport:

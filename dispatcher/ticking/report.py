@@ -92,6 +92,8 @@ class PoolReport:
     discarded: int = 0
     notified: int = 0
     """Runs whose notification every hook has confirmed."""
+    fired: int = 0
+    """Automations that acted."""
     pruned: int = 0
     """Runs of old history that were deleted."""
     barriers: dict[str, str] = field(default_factory=dict)

@@ -20,7 +20,7 @@ def tidy(tick: PoolTick) -> None:
     if tick.dispatch.is_over(tick.deadline):
         return
     tick.report.discarded = attempted(partial(discard, tick, now), partial(_not_discarded, tick))
-    if tick.pool.mirror is None:  # otherwise when its source has reported what ended
+    if tick.pool.mirror is None and not _is_owing(tick, now):  # otherwise when its source has reported what ended
         tick.report.pruned = tick.dispatch.prune(tick.pool.name)
 
 
@@ -41,6 +41,11 @@ def discard(tick: PoolTick, now: datetime) -> int:
     if discarded:
         tick.store.discarded(discarded)
     return len(discarded)
+
+
+def _is_owing(tick: PoolTick, now: datetime) -> bool:
+    """Whether ended runs of the pool still owe their ends to automations: history is kept until these have looked."""
+    return tick.pool.automated and bool(tick.store.to_automate(tick.pool.name, now, limit=1))
 
 
 def _not_discarded(tick: PoolTick, problem: Exception) -> int:

@@ -12,6 +12,9 @@ from dispatcher.errors import Conflict
 from dispatcher.records import PAGE, LogFilter
 from dispatcher.store import MovingStore, Store
 
+MAX_FIRINGS = 100_000
+"""The most firings that are copied: the newest."""
+
 Progress = Callable[[int], None]
 """Called with the number of runs that are copied so far."""
 
@@ -22,6 +25,7 @@ class Moved:
 
     pools: int
     deployments: int
+    automations: int
     runs: int
     entries: int
     """Of the log of changes."""
@@ -36,16 +40,19 @@ def copy(source: MovingStore, target: MovingStore, *, resume: bool = False, prog
     """
     if not resume and _holds_anything(target):
         raise Conflict("the target is not empty: name an empty store, or continue an interrupted copy (--resume)")
-    pools, deployments = source.pools(), source.deployments()
-    target.restore(pools=pools, deployments=deployments)
+    pools, deployments, automations = source.pools(), source.deployments(), source.automations()
+    target.restore(pools=pools, deployments=deployments, automations=automations)
+    firings = source.firings(None, limit=MAX_FIRINGS)
+    for first in range(0, len(firings), PAGE):
+        target.restore(firings=firings[first : first + PAGE])
     runs = 0
     for page in source.every_run():
         target.restore(runs=page)
         progress(runs := runs + len(page))
     entries = _copy_log(source, target)
-    if (source.pools(), source.deployments()) != (pools, deployments):
+    if (source.pools(), source.deployments(), source.automations()) != (pools, deployments, automations):
         raise Conflict("the source was changed or ticked while it was copied: stop its schedule, then copy into an empty store")
-    return Moved(pools=len(pools), deployments=len(deployments), runs=runs, entries=entries)
+    return Moved(pools=len(pools), deployments=len(deployments), automations=len(automations), runs=runs, entries=entries)
 
 
 def _copy_log(source: MovingStore, target: MovingStore) -> int:
@@ -81,4 +88,4 @@ class SelfChecking(Protocol):
 
 
 def _holds_anything(store: MovingStore) -> bool:
-    return bool(store.pools() or store.deployments() or list(islice(store.every_run(), 1)))
+    return bool(store.pools() or store.deployments() or store.automations() or list(islice(store.every_run(), 1)))

@@ -13,6 +13,10 @@
         schedules:
           daily: {cron: 30 6 * * *}     # Schedule
         retry: {attempts: 3}            # RetryPolicy
+    automations:
+      breaker:                          # Automation
+        when: {ended: {states: [CRASHED], deployment: etl, count: 3}}
+        then: [{pause: {deployment: etl}}]
 
 Nouns of one kind are an object by name. Fields that stores and ticks maintain are not part of a configuration.
 """
@@ -35,7 +39,7 @@ from dispatcher import models
 from dispatcher.core.changes import LEFT_ALONE, configured, identity_of
 from dispatcher.core.placeholders import joined
 from dispatcher.errors import Fault
-from dispatcher.models import Deployment, Hook, Name, Owner, RetryPolicy, RunState, WorkPool, WorkQueue
+from dispatcher.models import Automation, Deployment, Hook, Name, Owner, RetryPolicy, RunEnded, RunState, WorkPool, WorkQueue
 from dispatcher.validation.json_values import json_faults
 from dispatcher.validation.messages import did_you_mean, got
 from dispatcher.validation.nouns import NAME_RULE, sentence
@@ -85,11 +89,18 @@ _WRITTEN: Mapping[tuple[type[Any], str], tuple[Any, str]] = {
         frozenset[Literal[RunState.COMPLETED, RunState.FAILED, RunState.CRASHED, RunState.CANCELLED]],
         "The terminal states that notify the hook; a retried run notifies only of its last end. Left out: FAILED and CRASHED.",
     ),
+    (RunEnded, "states"): (
+        Annotated[frozenset[Literal[RunState.COMPLETED, RunState.FAILED, RunState.CRASHED, RunState.CANCELLED]], Len(1)],
+        "The terminal states; a run that is retried counts by its last attempt.",
+    ),
 }
-"""Fields with another type than in `dispatcher.models` (None: the same type) or another description. All are optional."""
+"""Fields with another type than in `dispatcher.models` (None: the same type) or another description. All are optional but for
+`REQUIRED`."""
+
+REQUIRED = frozenset({(RunEnded, "states")})
 
 
-NOUNS: Mapping[str, type[Any]] = {"pools": WorkPool, "deployments": Deployment}
+NOUNS: Mapping[str, type[Any]] = {"pools": WorkPool, "deployments": Deployment, "automations": Automation}
 """The top-level keys of a file."""
 
 
@@ -109,7 +120,7 @@ def configuration_schema() -> dict[str, Any]:
 def configuration_faults(value: Any) -> list[Fault]:
     """Every unknown key and every value of a wrong type; empty if `entries` can read the configuration."""
     if not isinstance(value, Mapping):
-        return [Fault("", f"must be an object with `pools` and `deployments`{got(value)}")]
+        return [Fault("", f"must be an object with `pools`, `deployments` and `automations`{got(value)}")]
     if faults := json_faults(value, max_bytes=MAX_BYTES):
         return faults
     try:
@@ -160,7 +171,8 @@ def _field(noun: type[Any], field: Any, hint: Any, words: Mapping[str, str]) -> 
     if field.name in LEFT_ALONE:
         description = f"{description} Left out: as it is."
     kind = written or _kind(hint)
-    required = field.default is MISSING and field.default_factory is MISSING and (noun, field.name) not in _WRITTEN
+    optional = (noun, field.name) in _WRITTEN.keys() - REQUIRED
+    required = field.default is MISSING and field.default_factory is MISSING and not optional
     if required:
         return (kind, Field(description=description))
     default = None if field.default is MISSING else field.default
@@ -186,6 +198,8 @@ def _kind(hint: Any) -> Any:
     if get_origin(hint) is tuple and arguments and is_dataclass(arguments[0]):
         noun: Any = arguments[0]
         return _by_name(noun) if identity_of(noun) else tuple[entry_model(noun), ...]  # type: ignore[misc]  # made at run time
+    if is_dataclass(hint):
+        return entry_model(hint)  # type: ignore[arg-type]  # a class
     if NoneType in arguments and any(is_dataclass(argument) for argument in arguments):
         [noun] = [argument for argument in arguments if argument is not NoneType]
         return entry_model(noun) | None
@@ -240,7 +254,8 @@ def _below(model: Any, steps: list[Any]) -> Any:
 
 def _inner(model: Any, step: Any) -> Any:
     """One step down: the model of a field, or of the values of a dictionary."""
-    hint: Any = model.model_fields[step].annotation if hasattr(model, "model_fields") else get_args(model)[-1]
+    inner = [argument for argument in get_args(model) if argument is not ...]
+    hint: Any = model.model_fields[step].annotation if hasattr(model, "model_fields") else inner[-1]
     arguments = [argument for argument in get_args(hint) if argument is not NoneType]
     if isinstance(hint, type) and issubclass(hint, BaseModel):
         return hint

@@ -12,7 +12,7 @@ from dispatcher.core.placeholders import joined
 from dispatcher.core.queues import last_priority
 from dispatcher.core.written import holds_words, without_words
 from dispatcher.errors import Fault, InvalidInput
-from dispatcher.models import DEFAULT_QUEUE, Deployment, RetryPolicy, WorkPool, WorkQueue
+from dispatcher.models import DEFAULT_QUEUE, Automation, Deployment, RetryPolicy, WorkPool, WorkQueue
 from dispatcher.validation.coercion import coerced_parameters, coerced_schema, coerced_template, coerced_variables
 from dispatcher.validation.configuration import Entry, configuration_faults, entries, entry_faults, entry_model
 from dispatcher.validation.messages import one_line
@@ -36,7 +36,7 @@ _NOTHING_KEPT = NewNouns(kept=dict, template=lambda _type: {})
 
 
 def read_configuration(value: Any, stored: Configuration, new: NewNouns) -> Configuration:
-    """The pools and deployments of a configuration, merged with the stored ones.
+    """The nouns of a configuration, merged with the stored ones.
 
     Raises `InvalidInput` with every unknown key and every value of a wrong type. Whether the nouns fit together is checked
     elsewhere.
@@ -53,7 +53,11 @@ def read_configuration(value: Any, stored: Configuration, new: NewNouns) -> Conf
         _built(Deployment, name, entry, nouns.get(("deployment", name)), new, **_owner(entry, read.owner))
         for name, entry in read.deployments.items()
     ]
-    return Configuration(pools=tuple(pools), deployments=tuple(deployments))
+    automations = [
+        _built(Automation, name, entry, nouns.get(("automation", name)), new, **_owner(entry, read.owner))
+        for name, entry in read.automations.items()
+    ]
+    return Configuration(pools=tuple(pools), deployments=tuple(deployments), automations=tuple(automations))
 
 
 def read_retry(value: Any, field: str) -> RetryPolicy:
@@ -168,7 +172,7 @@ def _built(noun: type[Any], name: str | None, entry: Any, stored: Any, new: NewN
 
 def _value(written: Any, hint: Any, stored: Any, new: NewNouns) -> Any:
     """A written value, with nouns in place of their entries."""
-    nouns = [noun for noun in get_args(hint) if isinstance(noun, type)]
+    nouns = [noun for noun in (hint, *get_args(hint)) if isinstance(noun, type)]
     if isinstance(written, Entry):
         return _built(nouns[0], None, written, stored, new)
     if isinstance(written, Mapping) and any(isinstance(entry, Entry) for entry in written.values()):

@@ -14,15 +14,26 @@ from dispatcher.models import (
     DEFAULT_QUEUE,
     LONGEST_EXPIRY,
     MAX_INTEGER,
+    Automation,
     Deployment,
     Hook,
+    PoolHeld,
+    PoolNotTicked,
+    QueueLonger,
     RetryPolicy,
     Run,
+    RunEnded,
+    RunLate,
+    RunOf,
     RunState,
     Schedule,
+    Target,
+    Then,
+    When,
     WorkPool,
     WorkQueue,
 )
+from dispatcher.validation.automations import PARTS, part_faults
 from dispatcher.validation.hooks import ENDS_RULE, hook_faults
 from dispatcher.validation.json_values import text_fault
 from dispatcher.validation.messages import got, one_line
@@ -33,7 +44,8 @@ from dispatcher.validation.times import LENGTH_RULE, TIME_RULE
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-Noun: TypeAlias = WorkPool | WorkQueue | Deployment | Schedule | RetryPolicy | Hook | Run
+Part: TypeAlias = When | RunEnded | RunLate | PoolHeld | PoolNotTicked | QueueLonger | Then | Target | RunOf
+Noun: TypeAlias = WorkPool | WorkQueue | Deployment | Schedule | RetryPolicy | Hook | Run | Automation | Part
 
 Inner = TypeVar("Inner")
 
@@ -53,6 +65,8 @@ _SUBJECTS: Mapping[type[Noun], str] = {
     RetryPolicy: "retry policy",
     Hook: "hook",
     Run: "run",
+    Automation: "automation",
+    **dict.fromkeys(PARTS, "automation"),
 }
 
 NAME_RULE = "must be 1 to 200 printable characters without / % & < > and without blanks at its ends"
@@ -77,6 +91,11 @@ _RULES = {
     "backoff": "must be a number from 1 to 100",
     "RetryPolicy.states": "must be FAILED, CRASHED or both",
     "Hook.states": ENDS_RULE,
+    "RunEnded.states": ENDS_RULE,
+    "count": "must be a whole number from 1 to 100",
+    "of_last": "must be a whole number from 1 to 100, or null for `count` in a row",
+    "chain_limit": "must be a whole number from 1 to 100",
+    "than": "must be a whole number from 0 to 10000",
 }
 """The rule of a field as one sentence; with the noun if several nouns have the field."""
 
@@ -129,9 +148,13 @@ def _faults(instance: Noun, root: str) -> Iterator[Fault]:
         faults = [] if fits(value) else [*_type_faults(noun, field, value)]
         mistyped = mistyped or bool(faults)
         yield from (Fault(root + path, message) for path, message in faults or _rule_faults(field, value))
-    yield from _inner_faults(instance)
-    if isinstance(instance, RetryPolicy | Schedule | Hook) and not mistyped:
-        yield from (Fault(root + fault.path, fault.message) for fault in _whole_faults(instance))
+    yield from (Fault(root + fault.path, fault.message) for fault in _inner_faults(instance))
+    if isinstance(instance, RetryPolicy | Schedule | Hook | Automation | Part) and not mistyped:
+        yield from (Fault(_below(root, fault.path), fault.message) for fault in _whole_faults(instance))
+
+
+def _below(root: str, path: str) -> str:
+    return root + path if path else root.removesuffix(".")
 
 
 def _inner_faults(instance: Noun) -> Iterator[Fault]:
@@ -144,13 +167,28 @@ def _inner_faults(instance: Noun) -> Iterator[Fault]:
         yield from _hooks_faults(instance)
     if isinstance(instance, Deployment | Run) and isinstance(instance.retry, RetryPolicy):
         yield from _faults(instance.retry, "retry.")
+    if isinstance(instance, Automation | When | Then):
+        yield from _part_faults(instance)
 
 
-def _whole_faults(instance: RetryPolicy | Schedule | Hook) -> Iterator[Fault]:
+def _part_faults(instance: Automation | When | Then) -> Iterator[Fault]:
+    """The faults of what an automation consists of."""
+    for field in fields(instance):
+        value = getattr(instance, field.name)
+        if isinstance(value, PARTS):
+            yield from _faults(value, f"{field.name}.")
+    if isinstance(instance, Automation):
+        for index, then in enumerate(_those(Then, instance.then)):
+            yield from _faults(then, f"then[{index}].")
+
+
+def _whole_faults(instance: RetryPolicy | Schedule | Hook | Automation | Part) -> Iterator[Fault]:
     """What is wrong with a noun whose fields have the right types."""
     if isinstance(instance, RetryPolicy):
         return _retry_faults(instance)
-    return schedule_faults(instance) if isinstance(instance, Schedule) else hook_faults(instance)
+    if isinstance(instance, Schedule):
+        return schedule_faults(instance)
+    return hook_faults(instance) if isinstance(instance, Hook) else part_faults(instance)
 
 
 def _adapters(noun: type[Any]) -> dict[str, TypeAdapter[Any]]:

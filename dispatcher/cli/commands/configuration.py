@@ -31,7 +31,7 @@ def file_options(function: Function) -> Function:
     """`--file`, `--overlay`, `--var` and `--prune`, for `plan` and `apply`."""
     words = "Take over what the files name and another owner has, or nobody."
     function = click.option("--take-over", is_flag=True, help=words)(function)
-    prune = "Delete the work pools and deployments that the files do not name; with an `owner`, those that it has."
+    prune = "Delete the pools, deployments and automations that the files do not name; with an `owner`, those that it has."
     function = click.option("--prune", is_flag=True, help=prune)(function)
     words = "The value of a variable that a file declares under `variables`: `${NAME}` in its values. Repeat it for more."
     function = click.option("--var", "assignments", multiple=True, metavar="NAME=VALUE", help=words)(function)
@@ -101,7 +101,7 @@ def apply(
     """Change the stored configuration to what a file says: all of it, or nothing.
 
     A field that the file leaves out gets its default, and a queue that the file leaves out of its pool is deleted. A pause
-    stays if the file does not mention it. Work pools and deployments that the file does not name stay, unless --prune is given.
+    stays if the file does not mention it. What the file does not name stays, unless --prune is given.
     """
     plan = _plan(context, sources, overlays, assignments, switches)
     gone = [change for change in plan.changes if change.action is Action.DELETE]
@@ -125,7 +125,9 @@ def export(context: Context, /, target: str | None, *, owner: str | None, force:
     """
     value, client = context.client.export(owner=owner), context.client
     if not context.show_secrets:
-        value = redacted(without(secrets.of_pools(client.work_pools(), client.deployments()), value))
+        value = redacted(
+            without(secrets.of_pools(client.work_pools(), client.deployments(), automations=client.automations()), value)
+        )
     text = configuration_file.text_of(value)
     if target is None:
         return Answer(data=value, text=text.rstrip("\n"))

@@ -69,7 +69,8 @@ def copy(context: Context, /, source: str, target: str, *, resume: bool) -> Answ
     with _opened(source) as old, _opened(target) as new, _progress("copied", context) as progress:
         moved = copy_store(old, new, resume=resume, progress=progress)
     data = {"from": without_password(source), "to": without_password(target), **asdict(moved)}
-    words = f"Copied {moved.pools} work pools, {moved.deployments} deployments and {moved.runs} runs."
+    words = f"Copied {moved.pools} work pools, {moved.deployments} deployments, {moved.automations} automations"
+    words += f" and {moved.runs} runs."
     return Answer(data=data, text=f"{words} Set DISPATCHER_STORE to the new store wherever ticks run.")
 
 

@@ -54,5 +54,6 @@ schedules = _offering(
         if ctx.params.get("name") in (None, deployment.name)
     )
 )
+automations = _offering(lambda context, _ctx: (automation.name for automation in context.client.automations()))
 hooks = _offering(lambda context, _ctx: sorted(context.settings.hooks))
 runs = _offering(lambda context, _ctx: (str(run.id) for run in context.client.runs(limit=RECENT)))

@@ -61,7 +61,8 @@ def _together(documents: Sequence[Document]) -> Document:
     merged, places, faults = dict[str, Any](), dict[str, Place](), list[Fault]()
     for document in documents:
         if not isinstance(document.value, Mapping):
-            raise with_places(InvalidInput(SUBJECT, [Fault("", "must be an object with `pools` and `deployments`")]), document)
+            words = "must be an object with `pools`, `deployments` and `automations`"
+            raise with_places(InvalidInput(SUBJECT, [Fault("", words)]), document)
         for kind, nouns in document.value.items():
             earlier = merged.get(kind, {})
             if kind.startswith(OWN):

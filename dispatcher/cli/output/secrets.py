@@ -13,9 +13,9 @@ import click
 from dispatcher.cli.context import Context
 from dispatcher.client import secrets
 from dispatcher.client.secrets import of_pools
-from dispatcher.models import Deployment, Run
+from dispatcher.models import Automation, Deployment, Run
 
-__all__ = ["of_deployments", "of_pools", "of_runs", "show_option"]
+__all__ = ["of_automations", "of_deployments", "of_pools", "of_runs", "show_option"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -33,6 +33,11 @@ def _note(ctx: click.Context, _option: click.Parameter, value: bool) -> None:  #
 def of_deployments(context: Context, deployments: Iterable[Deployment]) -> frozenset[str]:
     """The secret texts of deployments and their pools."""
     return of_runs(context, (), deployments)
+
+
+def of_automations(context: Context, automations: Iterable[Automation]) -> frozenset[str]:
+    """The secret texts that automations set for the runs that they make."""
+    return secrets.of_automations(context.wiring.store, automations)
 
 
 def of_runs(context: Context, runs: Iterable[Run], deployments: Iterable[Deployment] = ()) -> frozenset[str]:

@@ -17,12 +17,17 @@ hook         name, states, late_after_seconds (null: not notified of late runs);
              for one that the settings lack), to (host or ARN), signed, work_pools and deployments (that name it);
              `hook test`: hook, id, delivered, problem (null where it was delivered)
 retry        attempts (the first included), delay_seconds, backoff, states; null for none
+automation   id, name, when and then (as in a configuration file), paused, description, created_at; `inspect` adds counted (of
+             the last runs; null where it does not count) and firings (the last ones, newest first)
+firing       id, automation, pool (whose tick noticed it), run (that ended, or null), fired_at, because, did and problems (a
+             line each), hooks, notified_hooks, notify_at (null: all have confirmed it, or none is to)
 run          what `dispatcher.core.run_shape` says: id, name, pool, queue, deployment, schedule (its slug), state, reason,
              attempt (the number in the name of its job), ended_attempts, exit_code, url, created_at, scheduled_at, due_at,
              expires_at, claimed_at, submitted_at, started_at, ended_at; `run ls` and `dev` add late (due for 15 s and more) and
              waits (why it waits, in a few words; empty for one that does not, or is not due yet); `inspect` adds job_variables,
-             parameters (its own; those of its job are in job.environment), tags, retry, not_before, refusals, submission, job,
-             past (attempts that were followed by another) and timeline
+             parameters (its own; those of its job are in job.environment), tags, retry, cause (automation, run, depth; null:
+             people or a schedule made it), not_before, refusals, submission, job, past (attempts that were followed by another)
+             and timeline
 attempt      attempt, state, reason, claimed_at, submitted_at, started_at, ended_at, exit_code, url
 preview      a list of runs, each with late, not_before and created (false for a window that is to become a run) besides
 timeline     a list of event, at, wait_seconds (since the event before; null for the first), attempt, state and reason (of an
@@ -32,8 +37,8 @@ dev          ticks (how many), at, pools (with in_use and queues), runs (as `run
 tick         started_at, pools (those with something to do), skipped, idle (how many others), problems; a pool has the numbers
              of `dispatcher.ticking.report.PoolReport`, barriers (by queue: why nothing more was admitted), queues (by name:
              in_use, limit, waiting, oldest_wait), steps (each step, after, seconds) and outcomes (by run)
-store        migrate: found and latest (versions), is_needed, statements; copy: from, to and how many pools, deployments, runs;
-             check: runs (how many), faults
+store        migrate: found and latest (versions), is_needed, statements; copy: from, to and how many pools, deployments,
+             automations, runs; check: runs (how many), faults
 doctor       a list of check, subject, level (ok, warning, problem), text, fix
 simulate     pool, runs, interval_seconds, before and after: each concurrency_limit, most_slots, ended_at and queues (name,
              runs, never: not admitted at all, and the waits in seconds: median, p95, longest)
@@ -60,9 +65,11 @@ from dispatcher.cli.output.listing import Listed
 from dispatcher.client.shapes import (
     Shape,
     attempt,
+    automation,
     bulk_step,
     deployment,
     explanation,
+    firing,
     hold,
     hook,
     log_entry,
@@ -77,6 +84,7 @@ from dispatcher.client.shapes import (
     time,
     upcoming,
     watched_pool,
+    whole_automation,
     whole_deployment,
     whole_pool,
     whole_run,
@@ -92,10 +100,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Shape",
     "attempt",
+    "automation",
     "bulk_step",
     "deployment",
     "dry_run",
     "explanation",
+    "firing",
     "hold",
     "hook",
     "listed",
@@ -113,6 +123,7 @@ __all__ = [
     "time",
     "upcoming",
     "watched_pool",
+    "whole_automation",
     "whole_deployment",
     "whole_pool",
     "whole_run",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from heapq import merge
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from dispatcher.records import LOOKED_AT, QueueCount, RunFilter
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.definition import LISTING
 from dispatcher.stores.dynamodb.items import Item, id_in, key_in, small, small_run_in, text_in
-from dispatcher.stores.dynamodb.lanes import lanes_in
+from dispatcher.stores.dynamodb.lanes import lane_entries, lanes_in
 from dispatcher.stores.dynamodb.pools import Pools
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import RunWriter
@@ -74,6 +74,15 @@ class Listing:
         """How many runs wait in a queue and its lanes before a position."""
         lanes = [None, *lanes_in(self._table, pool, queue)]
         return sum(self._count_lane(pool, queue, lane, position) for lane in lanes)
+
+    def due_count(self, pool: str, queue: str, now: datetime, limit: int) -> int:
+        """See `Store.due_count`."""
+        count, page, partition = 0, min(max(limit, 1), 1000), keys.waiting(pool, queue)
+        for lane in chain([None], lanes_in(self._table, pool, queue, now)):
+            if count >= limit:
+                break
+            count += sum(1 for _ in islice(lane_entries(self._table, partition, lane, now, page=page), limit - count))
+        return count
 
     def _count_lane(self, pool: str, queue: str, lane: str | None, position: str) -> int:
         partition = keys.waiting(pool, queue)

@@ -157,9 +157,8 @@ class Pools:
             watches = watches_in(items)
             lanes = {name for name in left if keys.lanes(name) in items}
             pairs = {name: (items.get(keys.config(name)), items.get(keys.slots(name))) for name in left}
-            pools.update(
-                (name, _stored(*pair, watches, has_lanes=name in lanes)) for name, pair in pairs.items() if _fit(*pair)
-            )
+            fitting = {name: pair for name, pair in pairs.items() if _fit(*pair)}
+            pools.update((name, _stored(*pair, watches, has_lanes=name in lanes)) for name, pair in fitting.items())
             left = [name for name, pair in pairs.items() if pair != (None, None) and not _fit(*pair)]
             if not left:
                 break

@@ -39,6 +39,9 @@ from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, MAX_TRANSACTION_BYTES, Action, Actions
 from dispatcher.stores.dynamodb.withdrawing import Withdrawal
 
+EVERY = ""
+"""In place of a name: all nouns of a kind that a change is about."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Step:
@@ -115,7 +118,7 @@ class _Steps:
     def automations_changed(self) -> Iterator[_Step]:
         """The automations that are saved or go, all in one step: they share an item."""
         if self._change.automations or self._change.automations_gone:
-            yield _Step(self._change_automations, ("automation", ""))
+            yield _Step(self._change_automations, ("automation", EVERY))
 
     def empty_first(self, withdrawn: Sequence[Withdrawal]) -> bool:
         """Whether runs have to go from a pool before it does."""
@@ -172,7 +175,7 @@ def _cut(planned: Sequence[tuple[_Step, Piece]]) -> Iterator[Sequence[_Step]]:
 
 
 def _is_noted_with(entry: LogEntry, part: Sequence[_Step]) -> bool:
-    return any((entry.noun, entry.name) == step.noun for step in part)
+    return any(step.noun in ((entry.noun, entry.name), (entry.noun, EVERY)) for step in part)
 
 
 def _carry_out(table: Table, deployments: Deployments, part: Sequence[_Step], revision: str, noting: Actions) -> str:

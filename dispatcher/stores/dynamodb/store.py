@@ -299,8 +299,7 @@ class DynamoStore(AutomationVerbs):
 
     def due_count(self, pool: str, queue: str, now: datetime, *, limit: int) -> int:
         """See `Store.due_count`."""
-        page = min(max(limit, 1), 1000)
-        return sum(1 for _ in islice(self._table.query(keys.waiting(pool, queue), before=keys.after(now), page=page), limit))
+        return self._listing.due_count(pool, queue, now, limit)
 
     def prune(self, pool: str, before: datetime, *, limit: int) -> int:  # noqa: ARG002 - DynamoDB does it, by `expires_at`
         """See `Store.prune`: ended runs go by themselves after `history`."""

@@ -375,7 +375,7 @@ VALUES ({automation_values}, :on_pool, :elsewhere, :on_deployment, :end_states, 
 -- name: replace_automation
 UPDATE automations
 SET id = :id, waits_for = :waits_for, does = :does, paused = :paused, description = :description, created_at = :created_at,
-    version = :version, revision = :revision, progress = :progress, on_pool = :on_pool, elsewhere = :elsewhere,
+    owner = :owner, applied = :applied, version = :version, revision = :revision, progress = :progress, on_pool = :on_pool, elsewhere = :elsewhere,
     on_deployment = :on_deployment, end_states = :end_states, looks = :looks
 WHERE name = :name
 

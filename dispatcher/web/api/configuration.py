@@ -35,7 +35,8 @@ def apply(client: Client, body: Body) -> Answer:
 @router.get("/export", operation_id="export", responses=documented(READ, "Exported"))
 def export(client: Client) -> Answer:
     """The stored configuration, as `plan` takes it. Secrets are hidden, and `plan` refuses them so."""
-    return answer(client.export(), of_pools(client.work_pools(), client.deployments()))
+    secrets = of_pools(client.work_pools(), client.deployments(), automations=client.automations())
+    return answer({"automations": {}, **client.export()}, secrets)
 
 
 @router.post(
@@ -78,4 +79,4 @@ def _refuse_unknown(body: dict[str, Any], allowed: frozenset[str]) -> None:
 
 
 def _secrets(*configurations: Configuration) -> frozenset[str]:
-    return frozenset().union(*(of_pools(part.pools, part.deployments) for part in configurations))
+    return frozenset().union(*(of_pools(part.pools, part.deployments, automations=part.automations) for part in configurations))

@@ -94,6 +94,13 @@ _SCHEDULE: Mapping[str, Schema] = {
     "active": SWITCH,
     "catch_up_limit": WHOLE,
 }
+_AUTOMATION: Mapping[str, Schema] = {
+    **dict.fromkeys(("id", "name", "description"), TEXT),
+    "when": OBJECT,
+    "then": OBJECTS,
+    "paused": SWITCH,
+    "created_at": TIME,
+}
 
 ANSWERS: Mapping[str, Mapping[str, Schema]] = {
     "Pool": _POOL,
@@ -107,6 +114,15 @@ ANSWERS: Mapping[str, Mapping[str, Schema]] = {
     "Deployment": _DEPLOYMENT,
     "Schedule": {**_SCHEDULE, "next": TEXTS},
     "WholeDeployment": {**_DEPLOYMENT, "schedules": _list("Schedule")},
+    "Automation": _AUTOMATION,
+    "Firing": {
+        **dict.fromkeys(("id", "automation", "pool", "because"), TEXT),
+        "run": OPTIONAL_TEXT,
+        "fired_at": TIME,
+        **dict.fromkeys(("did", "problems", "hooks", "notified_hooks"), TEXTS),
+        "notify_at": OPTIONAL_TIME,
+    },
+    "WholeAutomation": {**_AUTOMATION, "counted": OPTIONAL_WHOLE, "firings": _list("Firing")},
     "Run": _RUN,
     "UpcomingRun": {**_RUN, "late": SWITCH, "created": SWITCH, "not_before": OPTIONAL_TIME},
     "WholeRun": {
@@ -115,6 +131,7 @@ ANSWERS: Mapping[str, Mapping[str, Schema]] = {
         "parameters": OBJECT,
         "tags": TEXTS,
         "retry": OPTIONAL_OBJECT,
+        "cause": OPTIONAL_OBJECT,
         "not_before": OPTIONAL_TIME,
         "refusals": WHOLE,
         "submission": OPTIONAL_OBJECT,
@@ -147,7 +164,7 @@ ANSWERS: Mapping[str, Mapping[str, Schema]] = {
         "applied": SWITCH,
         **dict.fromkeys(("changes", "unnamed", "drift"), OBJECTS),
     },
-    "Exported": {"pools": OBJECT, "deployments": OBJECT},
+    "Exported": {"pools": OBJECT, "deployments": OBJECT, "automations": OBJECT},
     "JobPreview": {"pool": TEXT, "job_configuration": OBJECT, "parameters": OBJECT, "warnings": TEXTS},
     "Health": {"status": {"const": "ok"}},
     "Fault": {"path": TEXT, "message": TEXT},
@@ -159,6 +176,8 @@ LISTS: Mapping[str, Schema] = {
     "Pools": _list("Pool"),
     "Queues": _list("Queue"),
     "Deployments": _list("Deployment"),
+    "Automations": _list("Automation"),
+    "Firings": _list("Firing"),
     "Schedules": _list("Schedule"),
     "Upcoming": _list("UpcomingRun"),
     "CreatedRuns": {"oneOf": [_ref("WholeRun"), _list("WholeRun")]},
@@ -196,6 +215,7 @@ def _bodies() -> dict[str, Schema]:
     pool = {**parts["WorkPool"]["properties"], "job_variables": OBJECT}
     del pool["queues"], pool["owner"]  # a file's owner is given to what it holds
     deployment = {key: schema for key, schema in parts["Deployment"]["properties"].items() if key != "owner"}
+    automation = {key: schema for key, schema in parts["Automation"]["properties"].items() if key != "owner"}
     schedule = parts["Schedule"]["properties"]
     queue = parts["WorkQueue"]["properties"]
     changed_pool = {key: schema for key, schema in pool.items() if key != "type"}
@@ -211,6 +231,8 @@ def _bodies() -> dict[str, Schema]:
         "DeploymentChange": _object(deployment),
         "NewSchedule": _object({"slug": name, **schedule}, "slug"),
         "ScheduleChange": _object(schedule),
+        "NewAutomation": _object({"name": name, **automation}, "name", "when", "then"),
+        "AutomationChange": _object(automation),
         "NewRun": _new_run(parts),
         "NewRuns": {"oneOf": [_ref("NewRun"), {"type": "array", "items": _ref("NewRun"), "maxItems": 10_000}]},
         "BulkRequest": _bulk_request(name),

@@ -17,7 +17,7 @@ from dispatcher.client.arguments import utc
 from dispatcher.client.entries import Kind, read_fields
 from dispatcher.client.secrets import hide
 from dispatcher.errors import Fault, InvalidInput
-from dispatcher.models import Deployment, WorkPool
+from dispatcher.models import Automation, Deployment, WorkPool
 from dispatcher.web.answers import Refused
 from dispatcher.web.bodies import json_body
 from dispatcher.web.clients import Clients
@@ -28,6 +28,7 @@ NAME_PATTERN = r"^[^/%&<>\x00-\x1f\x7f-\x9f]+$"
 PoolName = Annotated[str, Path(max_length=200, pattern=NAME_PATTERN, examples=["nightly"])]
 QueueName = Annotated[str, Path(max_length=200, pattern=NAME_PATTERN, examples=["default"])]
 DeploymentName = Annotated[str, Path(max_length=200, pattern=NAME_PATTERN, examples=["etl"])]
+AutomationName = Annotated[str, Path(max_length=200, pattern=NAME_PATTERN, examples=["breaker"])]
 Slug = Annotated[str, Path(max_length=200, pattern=NAME_PATTERN, examples=["daily"])]
 RunReference = Annotated[str, Path(max_length=60, pattern=r"^[0-9a-zA-Z-]+$", description="The id, or a submission's name.")]
 
@@ -103,8 +104,8 @@ def answer(
     return Answer(hide(secrets, value), status_code=status, headers=headers)
 
 
-def tag(noun: WorkPool | Deployment) -> dict[str, str]:
-    """The ETag of a pool or deployment."""
+def tag(noun: WorkPool | Deployment | Automation) -> dict[str, str]:
+    """The ETag of a pool, deployment or automation."""
     return {"ETag": f'"{noun.version}"'}
 
 

@@ -8,6 +8,8 @@ CREATE TABLE automations (
     does TEXT NOT NULL,
     paused BOOLEAN NOT NULL,
     description TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    applied TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     version BIGINT NOT NULL,
     revision BIGINT NOT NULL,

@@ -8,6 +8,8 @@ CREATE TABLE automations (
     does TEXT NOT NULL,
     paused INTEGER NOT NULL,
     description TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    applied TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     version INTEGER NOT NULL,
     revision INTEGER NOT NULL,

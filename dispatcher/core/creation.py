@@ -1,0 +1,24 @@
+"""What a run copies from its deployment where no person names anything else: runs of schedules and of automations. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from dispatcher.core.notifications import at_creation
+from dispatcher.models import Deployment, Hook
+
+
+def copied(deployment: Deployment, due_at: datetime, hooks: Sequence[Hook]) -> dict[str, Any]:
+    """The fields of a run of the deployment that is due at this time; `hooks` are those of its pool."""
+    return {
+        "pool": deployment.pool,
+        "queue": deployment.queue,
+        "deployment": deployment.name,
+        "retry": deployment.retry,
+        "due_at": due_at,
+        "expires_at": due_at + deployment.expires_after if deployment.expires_after else None,
+        "lane": deployment.lane,
+        **at_creation((*hooks, *deployment.hooks), due_at),
+    }
