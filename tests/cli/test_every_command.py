@@ -35,6 +35,7 @@ EXPECTED = """
     deployment create, deployment update, deployment ls, deployment inspect, deployment run, deployment delete,
     deployment pause, deployment resume, deployment schedule create, deployment schedule ls, deployment schedule pause,
     deployment schedule resume, deployment schedule delete, deployment schedule clear,
+    automation create, automation ls, automation inspect, automation pause, automation resume, automation delete,
     deploy, run create, run ls, run inspect, run move, run start-now, run cancel, run retry, run explain, run watch, run logs,
     hook ls, hook test, log, plan, apply, export, import, init, schema, tick,
     store migrate, store copy, store check, dev, doctor, simulate, demo, emulator, package, version

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.changes import ABSENT, KEPT, Action, Configuration, changes, digest, plain, sparse
-from dispatcher.models import CatchUp, Mirror, RetryPolicy, RunState, Schedule
-from tests.builders import HOUR, MINUTE, NOW, SECOND, TEMPLATE, a_deployment, a_hold, a_pool, a_queue, an_id
+from dispatcher.models import CatchUp, Episode, Mirror, Progress, RetryPolicy, RunState, Schedule
+from tests.builders import HOUR, MINUTE, NOW, SECOND, TEMPLATE, a_deployment, a_hold, a_pool, a_queue, an_automation, an_id
 
+AUTOMATION = an_automation("breaker", pool="p", count=3)
 POOL = a_pool("p", 3, queues=[a_queue("high", 1, 2), a_queue("default", 2)])
 STORED = Configuration(pools=(POOL,), deployments=(a_deployment("d", "p", job_variables={"env": {"A": "1", "B": "2"}}),))
 
@@ -23,16 +24,19 @@ def test_equal_configurations_do_not_differ():
 
 
 def test_what_stores_and_ticks_keep_is_no_difference():
-    born = {"id": an_id(), "created_at": NOW + HOUR, "version": 9}
-    of_pool = {"holds": (a_hold(),), "last_tick_at": NOW, "mirror": Mirror(source="prefect", revision="1")}
+    born = {"id": an_id(), "created_at": NOW + HOUR, "version": 9, "applied": {"paused": "1"}}
+    of_pool = {"holds": (a_hold(),), "last_tick_at": NOW, "mirror": Mirror(source="prefect", revision="1"), "automated": True}
     of_deployment = {"windows_until": {"daily": NOW}, "windows_at": NOW, "windows_left_out": 3}
-    assert born.keys() | of_pool.keys() | of_deployment.keys() == KEPT
+    of_automation = {"revision": 4, "progress": Progress(episodes={"pool": Episode(since=NOW)})}
+    assert born.keys() | of_pool.keys() | of_deployment.keys() | of_automation.keys() == KEPT
     other = Configuration(
         pools=(replace(POOL, **born, **of_pool),),
         deployments=(replace(STORED.deployments[0], **born, **of_deployment),),
     )
-    assert changes(STORED, other) == ()
-    assert digest(STORED) == digest(other)
+    other = replace(other, automations=(replace(AUTOMATION, **born, **of_automation),))
+    stored = replace(STORED, automations=(AUTOMATION,))
+    assert changes(stored, other) == ()
+    assert digest(stored) == digest(other)
 
 
 def test_a_difference_names_the_smallest_part():

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
+from uuid import uuid5
 
 from dispatcher.core import reconciliation, transitions, windows
 from dispatcher.core.admission import admit
@@ -192,6 +193,21 @@ def materialised_in_two(self: Any, step: Any) -> Any:
     self._invocation.pause("windows between")
     self._store.materialise(replace(step, runs=()))
     return added
+
+
+def made_before_taken_back(self: Any, automated: Any) -> bool:
+    """Runs with ids of the moment, before the end is taken back."""
+    moment = self._checks.now().isoformat()
+    self._store.add_runs([replace(run, id=uuid5(run.id, moment)) for run in automated.runs])
+    self._invocation.pause("automate between")
+    return self._store.automate(replace(automated, runs=()))
+
+
+def taken_back_before_made(self: Any, automated: Any) -> bool:
+    written = self._store.automate(replace(automated, runs=()))
+    self._invocation.pause("automate between")
+    self._store.add_runs(automated.runs if written else [])
+    return written
 
 
 def prune_all(store: Any, pool: str, before: Any, *, limit: int) -> int:

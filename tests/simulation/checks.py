@@ -20,6 +20,7 @@ from uuid import UUID
 
 from dispatcher.core.holds import position_of
 from dispatcher.models import (
+    Automation,
     CatchUp,
     HoldKind,
     PoolHold,
@@ -67,6 +68,10 @@ class Checks:
         """Runs that people have cancelled."""
         self.forgotten: set[UUID] = set()
         """Ended runs that were pruned."""
+        self.follow: Automation | None = None
+        """An automation that makes a run of every end of its kind."""
+        self.followers: dict[tuple[str, UUID | None], UUID] = {}
+        """By automation and the run that ended: the run that was made of it."""
         self.windows: dict[tuple[str, str, datetime], UUID] = {}
         """The runs that windows were made."""
 
@@ -220,9 +225,32 @@ class Checks:
         ids = {run.id for run in self.runs()}
         gone = [run for run_id, run in self.ended.items() if run_id not in ids]
         self.forgotten.update(run.id for run in gone)
+        self.followed(gone)
         young = [run.id for run in gone if run.ended_at is None or run.ended_at >= before]
         if young:
             raise Violation(f"never lost: {young} ended after {before} and are forgotten")
+
+    def automated(self) -> None:
+        """Automations have acted, or not: each has made at most one run of one end."""
+        for run in [run for run in self.runs() if run.cause]:
+            if self.followers.setdefault((run.cause.automation, run.cause.run), run.id) != run.id:
+                raise Violation(f"once: automation {run.cause.automation!r} has made two runs of the end of {run.cause.run}")
+
+    def owing(self) -> list[UUID]:
+        """The runs that owe their ends to automations."""
+        return [run.id for run in self.runs() if run.automate_at is not None]
+
+    def followed(self, runs: Iterable[Run]) -> None:
+        """Every end among these runs that the automation waits for was followed by its run, wherever that is by now."""
+        if self.follow is None or self.follow.when.ended is None or self.follow.then[0].run is None:
+            return
+        states, limit = self.follow.when.ended.states, self.follow.then[0].run.chain_limit
+        for run in runs:
+            depth = run.cause.depth if run.cause else 0
+            if run.state in states and depth < limit and (self.follow.name, run.id) not in self.followers:
+                raise Violation(
+                    f"never lost: {run.id} ended {run.state}, and automation {self.follow.name!r} made no run of it"
+                )
 
     def expected(self, pool: WorkPool | None, now: datetime, batch: int, own: Sequence[PoolHold] = ()) -> list[UUID]:
         """The runs that a claim must grant, worked out the slow way: one run after the other, all of them sorted.

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import WorkPool
-from dispatcher.records import Materialisation
+from dispatcher.records import Automated, Materialisation
 from dispatcher.store import Store
 from providers.base import (
     Accepted,
@@ -119,7 +119,8 @@ class FaultyStore:
     """A store as one invocation reaches it: each verb is an IO point before and after its effect."""
 
     WRITES = frozenset({"move", "claim", "hold", "heartbeat", "heartbeats", "discarded", "add_runs", "materialise", "prune"})
-    MAY_BE_STALE = frozenset({"live", "lingering", "scheduled"})
+    WRITES |= {"automate", "prune_firings"}
+    MAY_BE_STALE = frozenset({"live", "lingering", "scheduled", "to_automate"})
     """Reads after which every write is guarded; a store may answer them from an index that lags behind."""
 
     def __init__(self, store: Store, invocation: Pausing, weather: Weather, checks: Checks, witness: Witness) -> None:
@@ -153,6 +154,8 @@ class FaultyStore:
             return self._claim(*args, **named)
         if verb == "materialise":
             return self._materialise(*args)
+        if verb == "automate":
+            return self._automate(*args)
         result = getattr(self._store, verb)(*args, **named)
         if verb == "pools_with_work":
             self._turns, self._claimed = [], set()
@@ -190,6 +193,15 @@ class FaultyStore:
         if step.deployment.name == BROKEN and self._weather.crowded:
             self._weather.pass_time(SLOW)
         return self._store.materialise(step)
+
+    def _automate(self, automated: Automated) -> bool:
+        written = self._automate_effect(automated)
+        self._witness.automated(automated, written=written)
+        self._checks.automated()
+        return written
+
+    def _automate_effect(self, automated: Automated) -> bool:
+        return self._store.automate(automated)
 
     def _claim(self, name: str, now: datetime, **named: Any) -> Any:
         self._claimed.add(name)

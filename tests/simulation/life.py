@@ -22,6 +22,7 @@ from dispatcher.models import (
 from dispatcher.ticking import Dispatch, admit_next, settle_event
 from providers.base import Observation
 from tests.simulation import world as world_module
+from tests.simulation.automated import NEXT, add_automations
 from tests.simulation.checks import Violation
 from tests.simulation.cloud import DRAWN, GPU, HUGE, CloudJob, Kind, submission_of
 from tests.simulation.faults import BROKEN, Chances
@@ -175,7 +176,8 @@ class Life:
 
     def _is_over(self) -> bool:
         checks = self.world.checks
-        return not (self.world.weather.pending or checks.unended() or any(run.lingers for run in checks.runs()))
+        over = not (self.world.weather.pending or checks.unended() or any(run.lingers for run in checks.runs()))
+        return over and not checks.owing()
 
     # What machines suffer
 
@@ -272,7 +274,7 @@ class Life:
 
     def change_deployment(self) -> None:
         """Somebody pauses a deployment, lets it go on, or gives it other schedules or another queue."""
-        deployments = [candidate for candidate in self.world.store.deployments() if candidate.name != BROKEN]
+        deployments = [candidate for candidate in self.world.store.deployments() if candidate.name not in (BROKEN, NEXT)]
         if not deployments:
             return
         deployment, pick = self.pick.choice(deployments), self.pick
@@ -377,12 +379,13 @@ def simulate(
     steps: int = STEPS,
     write: Callable[[str], None] | None = None,
     sourced: bool = False,
+    automated: bool = False,
     kinds: Sequence[Kind] = DRAWN,
 ) -> tuple[Counter[str], Counter[str]]:
     """Live through one seed and give its counts and its marks. Raises `Violation`. `write` is given the story, line by line.
 
     `kinds` are those of the pools' clouds. `sourced`: a source of runs, as a Prefect server is one, has to let each of them
-    start.
+    start. `automated`: automations make runs of ends, and pause a deployment.
     """
     world = World(seed, views, Chances(), write, sourced=sourced)
     life = Life(world, kinds=kinds, very_late=world.random.random() < 0.2 and Kind.TOKEN in kinds)
@@ -390,8 +393,10 @@ def simulate(
         world.weather.chances = replace(world.weather.chances, very_late=0.3)
     try:
         life.build()
+        world.checks.follow = add_automations(world) if automated else None
         life.live(steps)
         life.calm()
+        world.checks.followed(world.checks.runs())
     finally:
         world.close()
     return world.counts, world.journal.marks

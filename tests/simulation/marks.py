@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.models import Run, RunState, submission_name
-from dispatcher.records import Claims, Move
+from dispatcher.records import Automated, Claims, Move
 
 MARKS = (
     "claim taken over",
@@ -112,6 +112,15 @@ class Witness:
             self._lingering = len(answer)
         if verb == "prune" and answer:
             self.mark("history pruned")
+
+    def automated(self, automated: Automated, *, written: bool) -> None:
+        """Automations have looked at an end."""
+        made = sorted(run.id.hex for run in automated.runs)
+        self.tell(lambda: f"automations: {'refused' if not written else [firing.did for firing in automated.firings]} {made}")
+        acted = "acted" if automated.firings else "looked"
+        self.mark(f"automation {acted if written else 'refused'}")
+        if written and automated.deployments:
+            self.mark("automation paused")
 
     def materialised(self, added: Collection[UUID] | None) -> None:
         """Windows were to be made runs."""

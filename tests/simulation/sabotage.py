@@ -15,7 +15,7 @@ from unittest.mock import patch
 from dispatcher.core import admission, holds, reconciliation, transitions, windows
 from dispatcher.prefect import bringing, reporting, source
 from dispatcher.stores.memory import MemoryStore
-from dispatcher.ticking import line, observing, pool_tick, pools, seam, submitting
+from dispatcher.ticking import line, observing, pool_tick, pools, seam, submitting, tidying
 from tests.simulation import breaks, bridge_breaks
 from tests.simulation import world as world_module
 from tests.simulation.bridged import simulate_bridged
@@ -40,6 +40,8 @@ class Sabotage:
     """A seed, not far from one that catches it, at which the test suite may begin; the command begins at 0."""
     sourced: bool = False
     """In worlds whose runs come from a source."""
+    automated: bool = False
+    """In worlds with automations."""
     bridged: bool = False
     """In worlds whose runs come from a Prefect server."""
 
@@ -231,6 +233,22 @@ SABOTAGES: dict[str, Sabotage] = {
     "a silent source says yes": Sabotage(
         "no answer of a source is no yes", _swap(submitting, "withheld", breaks.withheld_by_a_clear_no), sourced=True
     ),
+    "an automation that fires twice": Sabotage(
+        "an end is taken back in the transaction that writes what automations make of it",
+        _swap(FaultyStore, "_automate_effect", breaks.made_before_taken_back),
+        automated=True,
+    ),
+    "an automation that forgets an end": Sabotage(
+        "what automations make of an end is written in the transaction that takes it back",
+        _swap(FaultyStore, "_automate_effect", breaks.taken_back_before_made),
+        automated=True,
+        near=7,
+    ),
+    "history pruned before automations have looked": Sabotage(
+        "ended runs are kept until automations have looked at them",
+        _swap(tidying, "_is_owing", lambda *_: False),
+        automated=True,
+    ),
     "a claim without a transition id": Sabotage(
         "a claim that is repeated shows whose it is", _swap(source, "claim_state", bridge_breaks.claim_without_id), bridged=True
     ),
@@ -307,7 +325,7 @@ def _violation(seed: int, sabotage: Sabotage) -> str:
             if sabotage.bridged:
                 simulate_bridged(seed, views)
             else:
-                simulate(seed, views, sourced=sabotage.sourced)
+                simulate(seed, views, sourced=sabotage.sourced, automated=sabotage.automated)
         except Violation as violation:
             return str(violation)
     return ""

@@ -59,6 +59,30 @@ def test_no_promise_is_broken_where_a_source_has_to_let_each_run_start():
     assert marks["repeat's answer: NotConfirmed"]
 
 
+AUTOMATED = range(7000, 7006)
+MORE_AUTOMATED = range(7006, 7036)
+
+
+@pytest.mark.parametrize("seeds", [AUTOMATED, pytest.param(MORE_AUTOMATED, marks=pytest.mark.long)], ids=["few", "more"])
+def test_each_end_is_followed_once_where_automations_make_runs_of_ends(seeds):
+    marks = Counter()
+    for seed in seeds:
+        with STORES["memory"]() as views:
+            marks.update(simulate(seed, views, automated=True)[1])
+    for mark in ("automation acted", "automation looked", "automation paused", "automation refused"):
+        assert marks[mark], mark
+
+
+def test_a_seed_with_automations_has_the_same_history_on_every_store():
+    stories = []
+    for store in EMBEDDED:
+        stories.append([])
+        with STORES[store]() as views:
+            simulate(7000, views, automated=True, steps=150, write=stories[-1].append)
+    assert any("automations: [" in line for line in stories[0])
+    assert all(story == stories[0] for story in stories)
+
+
 BRIDGED = range(8000, 8004)
 MORE_BRIDGED = range(8004, 8030)
 

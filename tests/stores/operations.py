@@ -13,10 +13,37 @@ from uuid import UUID
 from dispatcher.core.holds import added, freed
 from dispatcher.core.transitions import ALLOWED_MOVES
 from dispatcher.core.windows import WindowLimits, materialisation
-from dispatcher.models import TERMINAL_STATES, Attempt, CatchUp, Deployment, LogEntry, RetryPolicy, Run, RunState, Schedule
-from dispatcher.records import Decide, Decision, Grant, LogFilter, Move, Reconfiguration, Requeue, RunFilter, Snapshot
+from dispatcher.models import (
+    TERMINAL_STATES,
+    Attempt,
+    CatchUp,
+    Cause,
+    Deployment,
+    LogEntry,
+    Progress,
+    RetryPolicy,
+    Run,
+    RunLate,
+    RunState,
+    Schedule,
+    SeenEnd,
+    When,
+)
+from dispatcher.records import (
+    Automated,
+    Decide,
+    Decision,
+    FiringNotified,
+    Grant,
+    LogFilter,
+    Move,
+    Reconfiguration,
+    Requeue,
+    RunFilter,
+    Snapshot,
+)
 from dispatcher.store import Store
-from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_hold, a_pool, a_queue, a_run
+from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_firing, a_hold, a_pool, a_queue, a_run, an_automation
 from tests.stores.steps import JOB, LEASE, SUBMISSION
 
 POOLS = ("a", "b", "c")
@@ -406,6 +433,93 @@ def restore(world: World) -> Call:
     return lambda store: store.restore(pools=restored, deployments=[kept], runs=given_runs)
 
 
+def save_automation(world: World) -> Call:
+    name, random = random_name(world), world.random
+    version = world.version_of(world.oracle.automation(name))
+    if random.random() < 0.2:
+        automation = an_automation(name, id=world.an_id(), when=When(late=RunLate(by=MINUTE, pool=random.choice([None, "a"]))))
+    else:
+        ended = {"pool": random.choice([None, *POOLS]), "deployment": random.choice([None, None, *NAMES])}
+        states = frozenset(random.sample(sorted(TERMINAL_STATES), 2))
+        paused = random.random() < 0.1
+        automation = an_automation(name, id=world.an_id(), paused=paused, states=states, count=random.choice([1, 2]), **ended)
+    return lambda store: store.save_automation(automation, expected_version=version)
+
+
+def random_name(world: World) -> str:
+    return world.random.choice(NAMES)
+
+
+def delete_automation(world: World) -> Call:
+    name = random_name(world)
+    return lambda store: store.delete_automation(name)
+
+
+def automation(world: World) -> Call:
+    name = random_name(world)
+    return lambda store: store.automation(name)
+
+
+def automate(world: World) -> Call:
+    """What automations make of an end that is owed, or of a look; sometimes of an old reading."""
+    random, oracle = world.random, world.oracle
+    owing = oracle.to_automate(world.pool(), world.time(), limit=3)
+    run = random.choice([None, *owing]) if random.random() < 0.8 else world.some_runs(1)[-1]
+    automations, pools, deployments = oracle.automations(), oracle.pools(), oracle.deployments()
+    end = SeenEnd(ended_at=world.now, run=world.an_id(), counts=True)
+    progressed = [replace(one, progress=Progress(ends=(end,))) for one in automations if random.random() < 0.5]
+    saved_pool = [replace(random.choice(pools), paused=random.random() < 0.2)] if pools and random.random() < 0.3 else []
+    fitting = [one for one in deployments if not saved_pool or saved_pool[0].queue(one.queue) or one.pool != saved_pool[0].name]
+    saved = [replace(random.choice(fitting), paused=random.random() < 0.2)] if fitting and random.random() < 0.3 else []
+    new = [a_run(world.pool(), "default", id=world.an_id(), due_at=world.now, cause=Cause(automation="one"))]
+    hooks = random.choice([(), ("ops", "pager")])
+    firing = a_firing(
+        random_name(world),
+        world.pool(),
+        id=world.an_id(),
+        fired_at=world.now,
+        hooks=hooks,
+        notify_at=world.now if hooks else None,
+    )
+    old = [random.choice(firings)] if (firings := oracle.firings(None, limit=5)) and random.random() < 0.1 else []
+    automated = Automated(
+        run=run,
+        progressed=tuple(progressed),
+        firings=(firing, *old),
+        runs=tuple(new if random.random() < 0.3 else ()),
+        moves=tuple(_move(world, other) for other in world.some_runs(1) if run is None or other.id != run.id),
+        pools=tuple(saved_pool),
+        deployments=tuple(saved),
+        now=world.now,
+    )
+    return lambda store: store.automate(automated)
+
+
+def to_automate(world: World) -> Call:
+    name, now, limit = world.pool(), world.time(), world.random.choice([1, 100])
+    return lambda store: store.to_automate(name, now, limit=limit)
+
+
+def due_count(world: World) -> Call:
+    name, queue, now, limit = world.pool(), world.queue(), world.time(), world.random.choice([1, 100])
+    return lambda store: store.due_count(name, queue, now, limit=limit)
+
+
+def firings_to_notify(world: World) -> Call:
+    name, now, limit = world.pool(), world.time(), world.random.choice([1, 100])
+    return lambda store: store.firings_to_notify(name, now, limit=limit)
+
+
+def firing_notified(world: World) -> Call:
+    """A firing as it is, or as it was before somebody else noted a result."""
+    random = world.random
+    firing = random.choice([*world.oracle.firings(None, limit=10), a_firing(id=world.an_id(), notify_at=world.now)])
+    if random.random() < 0.2:
+        firing = replace(firing, notify_at=world.time())
+    again_at, hooks = random.choice([None, world.time()]), frozenset(random.sample(["ops", "pager"], random.randrange(3)))
+    return lambda store: store.firing_notified([FiringNotified(firing=firing, again_at=again_at, hooks=hooks)])
+
+
 READS = (
     every_run,
     pool,
@@ -423,6 +537,10 @@ READS = (
     live,
     lingering,
     pools_with_work,
+    automation,
+    to_automate,
+    due_count,
+    firings_to_notify,
 )
 WRITES = (
     save_pool,
@@ -440,6 +558,10 @@ WRITES = (
     claim,
     discarded,
     restore,
+    save_automation,
+    delete_automation,
+    automate,
+    firing_notified,
 )
 WEIGHTS: Mapping[Callable[[World], Call], int] = {
     **dict.fromkeys(READS, 1),
@@ -459,6 +581,16 @@ WEIGHTS: Mapping[Callable[[World], Call], int] = {
     live: 3,
     lingering: 3,
     pools_with_work: 6,
+    save_automation: 3,
+    delete_automation: 1,
+    automate: 6,
+    to_automate: 4,
+    due_count: 3,
+    ended: 6,
+    runs: 3,
+    pool_names: 3,
+    firings_to_notify: 3,
+    firing_notified: 4,
 }
 """Every verb of the protocol but `close` and `prune`, which stores need not do, and how often it is drawn."""
 

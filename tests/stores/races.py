@@ -152,7 +152,7 @@ def _drive(
 ) -> Sequence[str]:
     """Kill and disturb as runs end, until all have ended."""
     random, problems = Random(race.seed), Counter[str]()
-    tickers = _Tickers(environment, race.interval)
+    tickers = Tickers(environment, race.interval)
     kill_at, disturb_at, ended = race.kill_after, race.disturb_after, 0
     try:
         for _ in range(race.processes):
@@ -188,7 +188,7 @@ def _insistently(read: Callable[[], T]) -> T:
     return read()
 
 
-class _Tickers:
+class Tickers:
     """The processes, and the one pipe to which all of them report."""
 
     def __init__(self, environment: Mapping[str, str], interval: float) -> None:

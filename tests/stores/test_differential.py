@@ -13,7 +13,7 @@ from tests.builders import MINUTE
 from tests.stores.factories import FACTORIES
 from tests.stores.operations import POOLS, READS, WEIGHTS, Call, World, claim
 
-SEEDS: Mapping[str, Sequence[int]] = {"dynamodb": (4, 22, 41)}
+SEEDS: Mapping[str, Sequence[int]] = {"dynamodb": (9, 13, 29)}
 """Where they are not the usual ones. The emulator takes its time, and in these three everything happens."""
 STEPS = 200
 LOOK_EVERYWHERE = 8
@@ -60,7 +60,7 @@ def _take(world: World, stores: Mapping[str, Store], tally: Tally, seed: int, st
     for name in stores:
         assert outcomes[name] == outcomes["memory"], f"{where}: {verb.__name__} on {name}"
         assert after[name] == after["memory"], f"{where}: state of {name} after {verb.__name__}"
-    _count(tally, verb.__name__, outcomes["memory"], changed=after["memory"][:3] != before[:3], reads=verb in READS)
+    _count(tally, verb.__name__, outcomes["memory"], changed=after["memory"][:-1] != before[:-1], reads=verb in READS)
     world.now += world.random.choice([0, 0, 1, 3]) * MINUTE
     if world.random.random() < 0.02:
         for store in stores.values():
@@ -82,8 +82,10 @@ def _state(store: Store, *, everything: bool = False) -> tuple[Any, ...]:
         store.pools(),
         store.deployments(),
         store.runs(RunFilter(), limit=10_000),
-        by_pool,
+        store.automations(),
+        store.firings(None, limit=1000),
         store.log(LogFilter(), limit=1000),
+        by_pool,
     )
 
 

@@ -245,7 +245,7 @@ def test_the_command_copies_and_says_what_to_do_next(tmp_path: Path):
     store.close()
     words = ("copy", f"sqlite:///{first}", f"sqlite:///{second}")
     report = said(*words)
-    assert report.stdout.startswith("Copied 2 work pools, 5 deployments and 30 runs.")
+    assert report.stdout.startswith("Copied 2 work pools, 5 deployments, 0 automations and 30 runs.")
     again = said(*words)
     assert (again.exit_code, again.stdout) == (1, "")
     assert "--resume" in again.stderr

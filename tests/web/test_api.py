@@ -7,7 +7,7 @@ import pytest
 from dispatcher.client import shapes
 from dispatcher.models import RunState, Schedule
 from dispatcher.web.api.documents import ANSWERS
-from tests.builders import a_live_run
+from tests.builders import a_firing, a_live_run
 
 STANDING = {"cron": "0 2 * * *", "timezone": "Europe/Berlin"}
 
@@ -292,3 +292,35 @@ def test_a_run_that_has_a_job_holds_its_state(site, pool):
     site.wiring.store.restore(runs=[a_live_run(pool="nightly", state=RunState.RUNNING)])
     [run] = site.ok("GET", "/runs?state=RUNNING")["items"]
     assert site.ok("POST", f"/runs/{run['id']}/cancel")["state"] == "CANCELLING"
+
+
+def test_an_automation_is_created_read_changed_and_deleted(site, deployment):
+    body = {
+        "name": "breaker",
+        "when": {"ended": {"states": ["FAILED"], "deployment": "etl", "count": 3}},
+        "then": [{"pause": {"deployment": "etl"}}],
+    }
+    made = site.ok("POST", "/automations", body)
+    assert (made["when"], made["then"], made["counted"], made["firings"]) == (body["when"], body["then"], 0, [])
+    assert set(made) == set(ANSWERS["WholeAutomation"])
+    read = site.api("GET", "/automations/breaker")
+    assert read.json() == made
+    changed = site.ok("PATCH", "/automations/breaker", {"paused": True}, If_Match=read.headers["etag"])
+    assert changed["paused"]
+    problem(site.api("PATCH", "/automations/breaker", {"paused": False}, If_Match=read.headers["etag"]), 412)
+    [listed] = site.ok("GET", "/automations")
+    assert set(listed) == set(ANSWERS["Automation"])
+    site.wiring.store.restore(firings=[a_firing("breaker", because="x")])
+    [firing] = site.ok("GET", "/firings?automation=breaker")
+    assert set(firing) == set(ANSWERS["Firing"])
+    assert site.ok("GET", "/export")["automations"].keys() == {"breaker"}
+    site.ok("DELETE", "/automations/breaker", If_Match="*")
+    assert site.ok("GET", "/automations") == []
+
+
+def test_a_fault_of_an_automation_names_its_path(site, deployment):
+    answer = site.api("POST", "/automations", {"name": "x"})
+    assert faults(answer).keys() == {"when", "then"}
+    body = {"name": "x", "when": {"late": {"by": 60}}, "then": [{"pause": {"pool": "none"}}]}
+    assert faults(site.api("POST", "/automations", body)).keys() == {"then[0].pause.pool"}
+    assert faults(site.api("POST", "/automations", {**body, "progress": {}})).keys() == {"progress"}
