@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -35,6 +34,7 @@ class Reporting:
     pool: WorkPool
     now: datetime
     is_over: Callable[[], bool]
+    _waiting_runs: Mapping[str, Run] | None = field(default=None, init=False)
 
     def compare(self) -> bool:
         """Report ends to the server, give claims back, and cancel runs that are cancelled or deleted there.
@@ -47,21 +47,25 @@ class Reporting:
             seen.add(flow_run.id)
             if self.is_over():
                 return False
-            run = live.get(flow_run.id) or latest(self.store, self.pool, flow_run)[0] or self._waiting.get(flow_run.id)
+            run = live.get(flow_run.id) or latest(self.store, self.pool, flow_run)[0] or self._waiting(flow_run.id)
             if run is not None:
                 self._settle(flow_run, run)
         self._settle_unseen([run for run in live.values() if run.source_id not in seen])
         return len(seen) < MOST
 
-    @cached_property
-    def _waiting(self) -> Mapping[str, Run]:
-        """For flow runs of which our first runs were pruned: an id does not lead to the run that waits now."""
-        return waiting_runs(self.store, self.pool, self.now)
+    def _waiting(self, flow_run_id: str) -> Run | None:
+        """For flow runs of which our first runs were pruned: an id does not lead to the run that waits now.
+
+        Read once, but not by `cached_property`, whose lock is that of all instances: one pool's read would hold up another's.
+        """
+        if self._waiting_runs is None:
+            self._waiting_runs = waiting_runs(self.store, self.pool, self.now)
+        return self._waiting_runs.get(flow_run_id)
 
     def cancel_requested(self) -> None:
         """Cancel the runs whose flow runs are CANCELLING, so that this very tick stops their jobs."""
         for flow_run in islice(self.server.flow_runs(self.pool.name, ["CANCELLING"]), MOST):
-            run = latest(self.store, self.pool, flow_run)[0] or self._waiting.get(flow_run.id)
+            run = latest(self.store, self.pool, flow_run)[0] or self._waiting(flow_run.id)
             if run is not None and isinstance(self._owed(flow_run, run), Cancel):
                 self._cancel(run)
 
