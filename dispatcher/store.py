@@ -300,7 +300,9 @@ class PeopleStore(SharedStore, Protocol):
         """One automation."""
         ...
 
-    def save_automation(self, automation: Automation, *, expected_version: int | None) -> Automation:
+    def save_automation(
+        self, automation: Automation, *, expected_version: int | None, entry: LogEntry | None = None
+    ) -> Automation:
         """Create or replace; the answer has the new version.
 
         What ticks write (`progress`) is kept while the automation waits for the same and is paused or not as before; otherwise
@@ -308,7 +310,7 @@ class PeopleStore(SharedStore, Protocol):
         """
         ...
 
-    def delete_automation(self, name: str) -> None:
+    def delete_automation(self, name: str, *, entry: LogEntry | None = None) -> None:
         """Delete an automation; its firings stay. Raises `NotFound`."""
         ...
 

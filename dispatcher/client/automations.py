@@ -58,7 +58,7 @@ class Automations(BulkRuns):
         changes = without_unset(when=when, description=description, paused=paused)
         if then is not UNSET:
             changes["then"] = items(then, "then")
-        return self._save_automation(replace(automation, **changes), automation.version)
+        return self._save_automation(replace(automation, **changes), automation)
 
     def pause_automation(self, name: str) -> Automation:
         """Pause an automation: it does nothing, and does not make up for it. Raises `NotFound`."""
@@ -82,8 +82,7 @@ class Automations(BulkRuns):
 
     def delete_automation(self, name: str) -> None:
         """Delete an automation. What it did stays, and so does the record of it. Raises `NotFound`."""
-        self.automation(name)
-        self.store.delete_automation(name)
+        self.recorder.delete_automation(self.automation(name))
 
     def firings(self, automation: str | None = None, *, limit: int = 50) -> Sequence[Firing]:
         """What automations (or one of them) did, and why, newest first. Raises `InvalidInput`."""
@@ -91,7 +90,7 @@ class Automations(BulkRuns):
             raise InvalidInput("firings", [Fault("limit", f"must be from 1 to {MAX_FIRINGS}, not {limit}")])
         return self.store.firings(automation, limit=limit)
 
-    def _save_automation(self, automation: Automation, version: int | None) -> Automation:
+    def _save_automation(self, automation: Automation, before: Automation | None) -> Automation:
         validate(automation)
         pools, deployments = self.store.pools(), self.store.deployments()
         faults = list(
@@ -99,4 +98,4 @@ class Automations(BulkRuns):
         )
         if faults:
             raise InvalidInput(f"automation {automation.name!r}", faults)
-        return self.store.save_automation(automation, expected_version=version)
+        return self.recorder.save_automation(automation, before)

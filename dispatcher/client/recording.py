@@ -17,7 +17,7 @@ from dispatcher.client.actors import of_process
 from dispatcher.client.secrets import hide, of_pools
 from dispatcher.clock import Clock
 from dispatcher.core.changes import Change, Configuration, changes, shape
-from dispatcher.models import Actor, Deployment, LogEntry, Run, WorkPool
+from dispatcher.models import Actor, Automation, Deployment, LogEntry, Run, WorkPool
 from dispatcher.records import Move, Reconfiguration, Requeue
 from dispatcher.store import PeopleStore
 
@@ -64,6 +64,15 @@ class Recorder:
     def delete_deployment(self, deployment: Deployment) -> None:
         """Delete a deployment."""
         self.store.delete_deployment(deployment.name, entry=self._of_nouns(_only(deployment), Configuration()))
+
+    def save_automation(self, automation: Automation, before: Automation | None) -> Automation:
+        """Create an automation, or replace it as it was read before."""
+        entry = self._of_nouns(_only(before), _only(automation))
+        return self.store.save_automation(automation, expected_version=before.version if before else None, entry=entry)
+
+    def delete_automation(self, automation: Automation) -> None:
+        """Delete an automation."""
+        self.store.delete_automation(automation.name, entry=self._of_nouns(_only(automation), Configuration()))
 
     def rename_deployment(self, change: Reconfiguration, old: str, new: str) -> None:
         """Carry out the change that gives a deployment another name."""
@@ -120,8 +129,10 @@ class Recorder:
         return self.entry(change.action.value, change.noun, change.name, fields=fields, note=note)
 
 
-def _only(noun: WorkPool | Deployment | None) -> Configuration:
+def _only(noun: WorkPool | Deployment | Automation | None) -> Configuration:
     """A configuration with this noun alone."""
+    if isinstance(noun, Automation):
+        return Configuration(automations=(noun,))
     if isinstance(noun, WorkPool):
         return Configuration(pools=(noun,))
     return Configuration() if noun is None else Configuration(deployments=(noun,))

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from dispatcher.core.automations import saving
 from dispatcher.errors import DispatcherError
-from dispatcher.models import Automation, Firing, Run
+from dispatcher.models import Automation, Firing, LogEntry, Run
 from dispatcher.records import Automated, FiringNotified, Reconfiguration
 from dispatcher.stores import refusals
 from dispatcher.stores.apart import apart
@@ -29,7 +29,9 @@ class MemoryAutomations(MemoryState, ABC):
         with self._lock:
             return apart(self._automations[name]) if name in self._automations else None
 
-    def save_automation(self, automation: Automation, *, expected_version: int | None) -> Automation:
+    def save_automation(
+        self, automation: Automation, *, expected_version: int | None, entry: LogEntry | None = None
+    ) -> Automation:
         """See `Store.save_automation`."""
         with self._lock:
             stored = self._automations.get(automation.name)
@@ -41,13 +43,15 @@ class MemoryAutomations(MemoryState, ABC):
                 raise refusals.automation_changed(automation.name, expected_version, stored.version)
             saved = apart(saving(automation, stored))
             self._automations[automation.name] = saved
+            self._note(entry)
             return apart(saved)
 
-    def delete_automation(self, name: str) -> None:
+    def delete_automation(self, name: str, *, entry: LogEntry | None = None) -> None:
         """See `Store.delete_automation`."""
         with self._lock:
             if self._automations.pop(name, None) is None:
                 raise refusals.no_automation(name)
+            self._note(entry)
 
     def firings(self, automation: str | None, *, limit: int) -> Sequence[Firing]:
         """See `Store.firings`."""

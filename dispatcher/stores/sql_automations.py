@@ -10,9 +10,9 @@ from typing import Any
 
 from dispatcher.core.automations import saving
 from dispatcher.errors import Conflict, NotFound
-from dispatcher.models import Automation, Firing, Run
+from dispatcher.models import Automation, Firing, LogEntry, Run
 from dispatcher.records import Automated, FiringNotified, Reconfiguration
-from dispatcher.stores import refusals
+from dispatcher.stores import refusals, sql_log
 from dispatcher.stores import sql_configuration as configuration
 from dispatcher.stores.automation_rows import AUTOMATION, FIRING, watch_columns
 from dispatcher.stores.rows import RUN
@@ -55,16 +55,20 @@ class SqlAutomations(SqlTransactions):
         [rows] = self._read(("automation", {"name": name}))
         return AUTOMATION.decode(rows[0]) if rows else None
 
-    def save_automation(self, automation: Automation, *, expected_version: int | None) -> Automation:
+    def save_automation(
+        self, automation: Automation, *, expected_version: int | None, entry: LogEntry | None = None
+    ) -> Automation:
         """See `Store.save_automation`."""
         with self._writing() as transaction:
             save_automation(transaction, automation, expected_version)
+            sql_log.note(transaction, entry)
             return required(_automation_in(transaction, automation.name))
 
-    def delete_automation(self, name: str) -> None:
+    def delete_automation(self, name: str, *, entry: LogEntry | None = None) -> None:
         """See `Store.delete_automation`."""
         with self._writing() as transaction:
             delete_automation(transaction, name)
+            sql_log.note(transaction, entry)
 
     def firings(self, automation: str | None, *, limit: int) -> Sequence[Firing]:
         """See `Store.firings`."""

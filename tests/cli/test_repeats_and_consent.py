@@ -99,6 +99,7 @@ DELETIONS = {
     ("deployment", "delete", "etl"): "delete deployment 'etl' and the runs to come of its schedules",
     ("deployment", "schedule", "delete", "etl", "cron"): "delete schedule 'cron' of deployment 'etl' and its runs to come",
     ("deployment", "schedule", "clear", "etl"): "delete all schedules of deployment 'etl' (cron) and their runs to come",
+    ("automation", "delete", "breaker"): "delete automation 'breaker'",
     ("apply", "-f", "less.yaml", "--prune"): "delete work pool 'other', with all ended runs of the pools",
 }
 
@@ -110,6 +111,15 @@ def furnished(cli, tmp_path, monkeypatch):
         cli.ok("work-pool", "create", pool, "--type", "process")
     cli.ok("work-queue", "create", "low", "--pool", "nightly")
     cli.ok("deployment", "create", "etl", "--pool", "nightly", "-jv", "command=date", "--cron", "0 6 * * *")
+    cli.ok(
+        "automation",
+        "create",
+        "breaker",
+        "--when",
+        "ended: {states: [FAILED], deployment: etl}",
+        "--then",
+        "pause: {deployment: etl}",
+    )
     exported = cli.ok("export")
     del exported["pools"]["other"]
     Path("less.yaml").write_text(json.dumps(exported))
@@ -135,7 +145,8 @@ def test_nothing_is_deleted_unasked_where_nobody_can_be_asked(words, furnished):
 def test_every_command_that_deletes_is_among_them():
     takes_consent = {path for path, command in EVERY.items() if any(option.name == "yes" for option in command.params)}
     named = {tuple(words[: len(path)]) for words in DELETIONS for path in EVERY if words[: len(path)] == path}
-    assert takes_consent == named | {("prefect", "disconnect")}, "which has a server of its own, in tests/prefect"
+    elsewhere = {("prefect", "disconnect")} | {("run", verb) for verb in ("cancel", "retry", "move", "start-now")}
+    assert takes_consent == named | elsewhere, "one of a server in tests/prefect, those of a filter in test_run_bulk.py"
     assert takes_consent >= {path for path in EVERY if path[-1] in ("delete", "clear", "prune", "remove", "sweep")}
 
 

@@ -12,7 +12,7 @@ from dispatcher.errors import DispatcherError
 from dispatcher.models import LogEntry, RunState
 from dispatcher.records import FORGOTTEN_AT_ONCE, LogFilter, Reconfiguration
 from dispatcher.store import Store
-from tests.builders import HOUR, MINUTE, NOW, a_deployment, a_pool, a_run, an_id
+from tests.builders import HOUR, MINUTE, NOW, a_deployment, a_pool, a_run, an_automation, an_id
 
 FIELD = {"action": "change", "path": "concurrency_limit", "before": 2, "after": None}
 
@@ -49,18 +49,27 @@ def delete_deployment(store: Store, entry: LogEntry) -> Any:
     return store.delete_deployment("deployment", entry=entry)
 
 
+def save_automation(store: Store, entry: LogEntry) -> Any:
+    return store.save_automation(an_automation("new"), expected_version=None, entry=entry)
+
+
+def delete_automation(store: Store, entry: LogEntry) -> Any:
+    return store.delete_automation("automation", entry=entry)
+
+
 def reconfigure(store: Store, entry: LogEntry) -> Any:
     read = {"pools_read": {pool.name: pool.version for pool in store.pools()}, "deployments_read": {"deployment": 1}}
     changed = replace(entry, noun="work pool", name="new")
     return store.reconfigure(Reconfiguration(**read, now=NOW, pools=(a_pool("new"),), entries=(changed,)))
 
 
-CHANGES = (save_pool, delete_pool, save_deployment, delete_deployment, reconfigure)
+CHANGES = (save_pool, delete_pool, save_deployment, delete_deployment, save_automation, delete_automation, reconfigure)
 
 
 def with_a_deployment(store: Store) -> None:
     store.save_pool(a_pool(), expected_version=None)
     store.save_deployment(a_deployment(), expected_version=None, now=NOW)
+    store.save_automation(an_automation(), expected_version=None)
 
 
 class Log:

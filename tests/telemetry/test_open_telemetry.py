@@ -159,7 +159,7 @@ def test_a_tick_is_a_trace_whose_steps_and_calls_are_where_they_were_in_time(sdk
     one.tick()
     spans = one.spans
     tick, submit, call = (spans[f"dispatcher.{name}"] for name in ("tick", "submit", "call"))
-    names = ("observe", "settle", "stop", "materialise", "claim", "submit", "call", "tidy", "tick")
+    names = ("observe", "settle", "stop", "materialise", "claim", "expire", "submit", "call", "tidy", "tick")
     assert set(spans) == {f"dispatcher.{name}" for name in names}
     assert len({span.context.trace_id for span in spans.values()}) == 1
     assert tick.parent is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from dispatcher.models import Automation, Firing
+from dispatcher.models import Automation, Firing, LogEntry
 from dispatcher.records import Automated, FiringNotified
 from dispatcher.stores.dynamodb.automating import Automating
 from dispatcher.stores.dynamodb.automations import Automations
@@ -25,13 +25,15 @@ class AutomationVerbs:
         """See `Store.automation`."""
         return self._automations.read(name)
 
-    def save_automation(self, automation: Automation, *, expected_version: int | None) -> Automation:
+    def save_automation(
+        self, automation: Automation, *, expected_version: int | None, entry: LogEntry | None = None
+    ) -> Automation:
         """See `Store.save_automation`."""
-        return self._automations.save(automation, expected_version)
+        return self._automations.save(automation, expected_version, entry)
 
-    def delete_automation(self, name: str) -> None:
+    def delete_automation(self, name: str, *, entry: LogEntry | None = None) -> None:
         """See `Store.delete_automation`."""
-        self._automations.delete(name)
+        self._automations.delete(name, entry)
 
     def firings(self, automation: str | None, *, limit: int) -> Sequence[Firing]:
         """See `Store.firings`."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from dispatcher.core.automations import saving, watch_of
 from dispatcher.errors import StoreError
-from dispatcher.models import Automation, Firing
+from dispatcher.models import Automation, Firing, LogEntry
 from dispatcher.records import FiringNotified
 from dispatcher.stores import refusals
 from dispatcher.stores.automation_rows import AUTOMATION, FIRING
@@ -23,6 +23,7 @@ from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.definition import EXPIRES_AT
 from dispatcher.stores.dynamodb.items import Item, decode, encode, text_in, typed
 from dispatcher.stores.dynamodb.keys import Key
+from dispatcher.stores.dynamodb.log import Log, entries_of
 from dispatcher.stores.dynamodb.pools import changed
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import Action, Actions
@@ -34,8 +35,8 @@ MOST = 90
 class Automations:
     """Reads and changes automations and their firings."""
 
-    def __init__(self, table: Table, history: timedelta) -> None:
-        self._table, self._history = table, history
+    def __init__(self, table: Table, history: timedelta, log: Log) -> None:
+        self._table, self._history, self._log = table, history, log
 
     def all(self) -> Sequence[Automation]:
         """See `Store.automations`."""
@@ -46,21 +47,21 @@ class Automations:
         item = self._table.items([keys.automation(name)]).get(keys.automation(name))
         return decode(AUTOMATION, item) if item else None
 
-    def save(self, automation: Automation, expected_version: int | None) -> Automation:
+    def save(self, automation: Automation, expected_version: int | None, entry: LogEntry | None) -> Automation:
         """See `Store.save_automation`."""
         for _ in self._table.rounds(f"automation {automation.name!r} was not saved"):
             token = self._table.new_token()
             saved, actions = self._changing([automation], {automation.name: expected_version}, (), token)
-            if not self._table.transact({**actions, **changed(token)}, token):
+            if not self._table.transact({**actions, **changed(token), **self._log.actions(entries_of(entry))}, token):
                 return saved[0]
         raise AssertionError  # the rounds end by an error
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, entry: LogEntry | None) -> None:
         """See `Store.delete_automation`."""
         for _ in self._table.rounds(f"automation {name!r} was not deleted"):
             token = self._table.new_token()
             _, actions = self._changing((), {}, [name], token)
-            if not self._table.transact({**actions, **changed(token)}, token):
+            if not self._table.transact({**actions, **changed(token), **self._log.actions(entries_of(entry))}, token):
                 return
 
     def changing(

@@ -85,7 +85,7 @@ class DynamoStore(AutomationVerbs):
         self._materialiser = Materialiser(self._table, self._deployments, self._writer)
         self._listing = Listing(self._table, self._pools, self._writer)
         self._working = Working(self._table, self._pools, self._writer)
-        self._automations = Automations(self._table, history)
+        self._automations = Automations(self._table, history, self._log)
         self._automating = Automating(self._table, self._writer, self._pools, self._deployments, self._automations)
 
     def create_table(self) -> None:

@@ -1,7 +1,7 @@
 """What the verbs of a tick cost, by the planner's word and by counted rows and pages: nothing here is timed."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -79,6 +79,7 @@ WORK = (
     "deployments_scheduled",
     "runs_lingering",
     "runs_to_notify",
+    "runs_to_automate",
     "runs_ended",
 )
 """In which `pools_with_work` looks."""
@@ -131,7 +132,7 @@ def crowded(
 
 def test_a_statement_searches_its_index_and_sorts_nothing_whenever_statistics_were_taken(crowded: PostgresStore):
     for name, index in INDICES.items():
-        steps = steps_of(plan(crowded, crowded._statements[name].replace("{changes}", "reason = ''")))
+        steps = among_many(steps_of(plan(crowded, crowded._statements[name].replace("{changes}", "reason = ''"))))
         assert [step for step in steps if step.get("Index Name") == index], (name, steps)
         assert not {step["Node Type"] for step in steps} & {"Seq Scan", "Sort", "Incremental Sort", "Bitmap Heap Scan"}, (
             name,
@@ -197,7 +198,7 @@ def test_what_a_tick_reads_is_the_same_with_a_thousand_waiting_and_with_fifty_th
 
 
 def test_which_pools_have_work_is_looked_up_pool_by_pool_whenever_statistics_were_taken(crowded: PostgresStore):
-    steps = steps_of(plan(crowded, crowded._statements["pools_with_work"]))
+    steps = among_many(steps_of(plan(crowded, crowded._statements["pools_with_work"])))
     indices = [str(step["Index Name"]) for step in steps if step.get("Relation Name") in ("runs", "deployments")]
     assert sorted(HOLDING.get(index, index) for index in indices) == sorted(WORK)
     assert not {step["Node Type"] for step in steps} & {"Sort", "Incremental Sort", "Bitmap Heap Scan"}, steps
@@ -248,6 +249,11 @@ def plan(store: PostgresStore, statement: str, *, run: bool = False, **parameter
         [answer] = transaction._execute(explain + statement, {**PARAMETERS, **parameters}).fetchall()
     plans = answer[0] if isinstance(answer[0], list) else json.loads(answer[0])
     return plans[0]["Plan"]
+
+
+def among_many(steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The steps over tables that grow. Automations are at most five hundred, which are looked through."""
+    return [step for step in steps if step.get("Relation Name") != "automations"]
 
 
 def steps_of(step: Mapping[str, Any]) -> list[Mapping[str, Any]]:

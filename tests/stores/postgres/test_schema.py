@@ -75,7 +75,7 @@ def test_old_code_ticks_on_an_expanded_schema(postgres: PostgresServer, database
 def test_a_role_without_rights_on_the_newest_table_ticks_tagged_runs(
     postgres: PostgresServer, database: str, store: PostgresStore, stores, role: str
 ):
-    tables = "runs, work_pools, work_queues, deployments, dispatcher_schema"
+    tables = "runs, work_pools, work_queues, deployments, automations, automation_firings, dispatcher_schema"
     postgres.administer(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {role}", database)
     ticking = stores(user=role)
     ended = moved(ticking, a_running_run(ticking, tags=("red",)), RunState.COMPLETED, ended_at=NOW)
