@@ -14,7 +14,7 @@ from dispatcher.records import LogFilter
 
 MAX_ENTRIES = 1000
 
-NOUNS = {"pool": "work pool", "deployment": "deployment", "run": "run"}
+NOUNS = {"pool": "work pool", "deployment": "deployment", "automation": "automation", "run": "run"}
 """What a filter names -> the noun of its entries."""
 
 
@@ -26,6 +26,7 @@ class ChangeLog(Connected):
         *,
         pool: str | None = None,
         deployment: str | None = None,
+        automation: str | None = None,
         run: str | None = None,
         actor: str | None = None,
         since: datetime | None = None,
@@ -35,10 +36,12 @@ class ChangeLog(Connected):
     ) -> Page[LogEntry]:
         """A page of the log of changes, latest first; `cursor` is the `next` of the page before.
 
-        `pool`, `deployment` and `run` (its id) name one thing whose changes are listed; the entries of a deleted one stay.
+        `pool`, `deployment`, `automation` and `run` (its id) name one thing whose changes are listed; the entries of a deleted
+        one stay.
         Raises `InvalidInput`, also for a cursor of another filter.
         """
-        where = log_filter({"pool": pool, "deployment": deployment, "run": run}, actor=actor, since=since, until=until)
+        names = {"pool": pool, "deployment": deployment, "automation": automation, "run": run}
+        where = log_filter(names, actor=actor, since=since, until=until)
         return self.log_page(where, cursor=cursor, limit=limit)
 
     def log_page(self, where: LogFilter, *, cursor: str, limit: int) -> Page[LogEntry]:

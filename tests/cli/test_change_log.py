@@ -23,13 +23,21 @@ def test_changes_by_the_command_line_are_of_the_user_of_the_system(cli, pool):
     assert "→ 7" in said.out
 
 
-def test_the_changes_of_one_pool_deployment_or_run(cli, pool):
+def test_the_changes_of_one_pool_deployment_automation_or_run(cli, pool):
     [run] = cli.ok("run", "create", "--pool", "nightly", "--job-variable", "command=true")
     cli.ok("run", "cancel", run["id"])
     cli.ok("deployment", "create", "etl", "--pool", "nightly", "--job-variable", "command=true")
     assert [entry["noun"] for entry in cli.ok("log", "--pool", "nightly")["items"]] == ["work pool"]
     assert [entry["verb"] for entry in cli.ok("log", "--run", run["id"][:8])["items"]] == ["cancel"]
     assert [entry["name"] for entry in cli.ok("log", "--deployment", "etl", "--since", "1h ago")["items"]] == ["etl"]
+    when, then = "ended: {states: [FAILED], deployment: etl}", "pause: {deployment: etl}"
+    cli.ok("automation", "create", "breaker", "--when", when, "--then", then)
+    cli.ok("automation", "pause", "breaker")
+    cli.ok("automation", "delete", "breaker", "--yes")
+    of_automation = cli.ok("log", "--automation", "breaker")["items"]
+    assert [(entry["verb"], entry["noun"]) for entry in of_automation] == [
+        (verb, "automation") for verb in ("delete", "change", "create")
+    ]
     assert cli.ok("log", "--actor", "nobody")["items"] == []
     assert cli("log", "--actor", "nobody").out == "No changes.\n"
     assert cli("log", "--pool", "a", "--deployment", "b").exit_code == 1

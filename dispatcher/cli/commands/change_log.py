@@ -19,6 +19,7 @@ from dispatcher.cli.output import shapes
 @click.option(
     "-d", "--deployment", metavar="NAME", shell_complete=completion.deployments, help="Only changes of this deployment."
 )
+@click.option("--automation", metavar="NAME", help="Only changes of this automation.")
 @click.option("-r", "--run", "run_id", metavar="ID", shell_complete=completion.runs, help="Only changes of this run.")
 @click.option("--actor", metavar="NAME", help="Only changes by this person, function or automation.")
 @click.option("--since", metavar="TIME", help=f"Only changes at this time or later, {SINCE_HELP}.")
@@ -32,6 +33,7 @@ def log(
     *,
     pool: str | None,
     deployment: str | None,
+    automation: str | None,
     run_id: str | None,
     actor: str | None,
     since: str | None,
@@ -39,7 +41,7 @@ def log(
     limit: int,
     cursor: str,
 ) -> Answer:
-    """Show who changed which work pool, deployment or run, from what to what, and which way it came in; the latest first.
+    """Show who changed what, from what to what, and which way it came in; the latest first.
 
     Changes by the command line, the page, the API, functions, automations and Python are all there, for as long as
     DISPATCHER_HISTORY_DAYS says. A run's creation is not: the run is its own record.
@@ -47,6 +49,7 @@ def log(
     page = context.client.log(
         pool=pool,
         deployment=deployment,
+        automation=automation,
         run=str(find_run(context, run_id).id) if run_id is not None else None,
         actor=actor,
         since=time_of(context, since, "since"),

@@ -22,13 +22,14 @@ def entry_filter(
     *,
     pool: Text = "",
     deployment: Text = "",
+    automation: Text = "",
     run: Annotated[str, Query(max_length=60, pattern=r"^[0-9a-zA-Z-]+$", description="The run's id.")] = "",
     actor: PlainText = "",
     since: Annotated[str, Query(max_length=40, description="Changed at this time or later.", json_schema_extra=TIME)] = "",
     until: Annotated[str, Query(max_length=40, description="Changed before this time.", json_schema_extra=TIME)] = "",
 ) -> LogFilter:
-    """The filter in a query: of pool, deployment and run only one. Raises `InvalidInput`."""
-    names = {"pool": pool, "deployment": deployment, "run": run}
+    """The filter in a query: of pool, deployment, automation and run only one. Raises `InvalidInput`."""
+    names = {"pool": pool, "deployment": deployment, "automation": automation, "run": run}
     return log_filter(names, actor=actor, since=time_in(since, "since"), until=time_in(until, "until"))
 
 
