@@ -36,8 +36,11 @@ class Sabotage:
     broken: Break
     seeds: int = 300
     """It must be caught within so many."""
-    near: int = 0
-    """A seed, not far from one that catches it, at which the test suite may begin; the command begins at 0."""
+    near: int | None = 0
+    """A seed, not far from one that catches it, at which the test suite may begin; the command begins at 0.
+
+    None: no seed is known yet.
+    """
     sourced: bool = False
     """In worlds whose runs come from a source."""
     automated: bool = False
@@ -65,6 +68,7 @@ SABOTAGES: dict[str, Sabotage] = {
         lambda: _all(
             _swap(submitting, "job_of", breaks.job_with_claim), _swap(SimulatedProvider, "token", breaks.token_of_claim)
         ),
+        near=31,
     ),
     "attempt raised without an end": Sabotage(
         "the attempt rises only when nothing lives under the old name", _swap(transitions, "taken_over", breaks.attempt_raised)
@@ -93,7 +97,7 @@ SABOTAGES: dict[str, Sabotage] = {
             _swap(MemoryStore, "_change", breaks.change_without("fence")),
         ),
         seeds=1500,
-        near=625,
+        near=135,
     ),
     "update without the expected state": Sabotage(
         "every write names the state it leaves",
@@ -105,16 +109,16 @@ SABOTAGES: dict[str, Sabotage] = {
     "refusal of a repeat taken for proof": Sabotage(
         "a refused repeat says nothing of the submission before it",
         _swap(submitting, "recorded", breaks.refusal_is_proof),
-        near=14,
+        near=1,
     ),
     "rendered again": Sabotage(
         "a claim pins what it renders", _swap(FaultyStore, "_claim_effect", breaks.claim_rendered_again)
     ),
     "no deadline": Sabotage(
-        "nothing is submitted after the deadline", _swap(world_module, "TICK", timedelta(days=1)), seeds=1500, near=1268
+        "nothing is submitted after the deadline", _swap(world_module, "TICK", timedelta(days=1)), seeds=1500, near=None
     ),
     "lease shorter than the invocation": Sabotage(
-        "a lease outlives the invocation that made it", _swap(world_module, "LEASE", timedelta(seconds=-10)), near=39
+        "a lease outlives the invocation that made it", _swap(world_module, "LEASE", timedelta(seconds=-10)), near=26
     ),
     "missing taken for gone": Sabotage(
         "a missing job is an end only after the look-up lag",
@@ -123,13 +127,13 @@ SABOTAGES: dict[str, Sabotage] = {
     "skew forgotten": Sabotage(
         "the clocks of two invocations may differ",
         _swap(pool_tick, "cautious", lambda limits, skew: limits),
-        near=43,
+        near=1,
     ),
     "an old observation judged by a new clock": Sabotage(
         "what is missing is judged by the time at which looking began",
         _swap(line, "settle", breaks.settle_by_the_clock_of_now),
         seeds=1500,
-        near=8,
+        near=28,
     ),
     "absence always trusted": Sabotage(
         "absence proves nothing once the provider has forgotten", _swap(submitting, "is_forgotten", lambda *_: False), near=7
@@ -137,43 +141,43 @@ SABOTAGES: dict[str, Sabotage] = {
     "cancelled claim submitted": Sabotage(
         "a cancelled run whose claim is taken over is never submitted",
         _swap(submitting.Submitting, "_look_up", breaks.look_up_and_go_on),
-        near=8,
+        near=13,
     ),
     "discarded at once": Sabotage(
         "what lingers guards its name until no request can be on its way",
         _swap(line, "tidy", breaks.tidy_at_once),
-        near=287,
+        near=104,
     ),
     "cancel forgotten by a retry": Sabotage(
         "a run that people cancelled meanwhile is not tried again",
         _swap(MemoryStore, "_change", breaks.change_without("ending")),
         seeds=1500,
-        near=321,
+        near=99,
     ),
     "more attempts than the policy": Sabotage(
-        "a retry policy counts every end", _swap(reconciliation, "is_retried", breaks.no_policy_of_attempts)
+        "a retry policy counts every end", _swap(reconciliation, "is_retried", breaks.no_policy_of_attempts), near=4
     ),
     "next attempt before the end": Sabotage(
         "another attempt follows an observed end alone",
         _swap(reconciliation, "verdict", breaks.verdict_that_does_not_wait),
-        near=22,
+        near=15,
     ),
     "a refusal overwrites a cancelled run": Sabotage(
         "what people cancelled comes to no other end",
         _swap(reconciliation, "_not_started", breaks.refused_and_crashed),
-        near=104,
+        near=7,
     ),
     "a refused repeat believed too early": Sabotage(
         "absence after a refused repeat is believed only two of the longest leases after the claim",
         _swap(reconciliation, "_believed_at", lambda run, now, _lease: run.lease_until or now),
-        near=954,
+        near=None,
         seeds=1500,
     ),
     "the start deadline overwrites a cancelled run": Sabotage(
         "what people cancelled comes to no other end",
         _swap(reconciliation, "is_overdue", breaks.overdue_in_any_state),
         seeds=3000,
-        near=963,
+        near=456,
     ),
     "a moved run without its fence": Sabotage(
         "a waiting run is moved only as it was read",
@@ -181,12 +185,12 @@ SABOTAGES: dict[str, Sabotage] = {
         near=41,
     ),
     "windows counted from now": Sabotage(
-        "a schedule goes on from where it was", _swap(windows, "_reach", breaks.reach_from_now), near=3
+        "a schedule goes on from where it was", _swap(windows, "_reach", breaks.reach_from_now), near=4
     ),
     "windows noted apart from their runs": Sabotage(
         "runs of windows are added in the transaction that notes how far they reach",
         _swap(FaultyStore, "_materialise_effect", breaks.materialised_in_two),
-        near=4,
+        near=26,
     ),
     "runs of a schedule that has changed": Sabotage(
         "a schedule that changes takes its runs to come along", _swap(MemoryStore, "_withdraw", lambda *_: None), near=4
@@ -204,7 +208,9 @@ SABOTAGES: dict[str, Sabotage] = {
     "one job's refusal holds the pool": Sabotage(
         "a refusal holds the jobs that it concerns, and no others", _swap(submitting, "hold_for", breaks.hold_for_all)
     ),
-    "a hold ignores places": Sabotage("a hold belongs to a place", _swap(holds, "concerns", breaks.concerns_wherever_it_goes)),
+    "a hold ignores places": Sabotage(
+        "a hold belongs to a place", _swap(holds, "concerns", breaks.concerns_wherever_it_goes), near=5
+    ),
     "windows before claims": Sabotage(
         "what is due is claimed before windows are made", _swap(line, "Windows", breaks.windows_first)
     ),
@@ -223,7 +229,7 @@ SABOTAGES: dict[str, Sabotage] = {
         "what was never sent costs no claim", _swap(submitting, "recorded", breaks.unreachable_is_unknown)
     ),
     "a failed look-up costs a lease": Sabotage(
-        "a look-up that failed is made again soon", _swap(reconciliation, "LOOKED_UP_AGAIN", timedelta(days=1)), near=14
+        "a look-up that failed is made again soon", _swap(reconciliation, "LOOKED_UP_AGAIN", timedelta(days=1)), near=8
     ),
     "a source is not asked": Sabotage(
         "a run that a source brings starts only if the source lets it",
@@ -231,7 +237,7 @@ SABOTAGES: dict[str, Sabotage] = {
         sourced=True,
     ),
     "a silent source says yes": Sabotage(
-        "no answer of a source is no yes", _swap(submitting, "withheld", breaks.withheld_by_a_clear_no), sourced=True
+        "no answer of a source is no yes", _swap(submitting, "withheld", breaks.withheld_by_a_clear_no), sourced=True, near=6
     ),
     "an automation that fires twice": Sabotage(
         "an end is taken back in the transaction that writes what automations make of it",
@@ -242,12 +248,13 @@ SABOTAGES: dict[str, Sabotage] = {
         "what automations make of an end is written in the transaction that takes it back",
         _swap(FaultyStore, "_automate_effect", breaks.taken_back_before_made),
         automated=True,
-        near=7,
+        near=38,
     ),
     "history pruned before automations have looked": Sabotage(
         "ended runs are kept until automations have looked at them",
         _swap(tidying, "_is_owing", lambda *_: False),
         automated=True,
+        near=8,
     ),
     "a claim without a transition id": Sabotage(
         "a claim that is repeated shows whose it is", _swap(source, "claim_state", bridge_breaks.claim_without_id), bridged=True
@@ -265,12 +272,13 @@ SABOTAGES: dict[str, Sabotage] = {
         "a job is made from what its flow run says once nobody can change it",
         _swap(source.PrefectSource, "_unchanged", lambda *_: None),
         bridged=True,
+        near=63,
     ),
     "history pruned before it is reported": Sabotage(
         "old history is pruned when its source knows the ends",
         _swap(source.PrefectSource, "has_reported", lambda *_: True),
         bridged=True,
-        near=112,
+        near=84,
     ),
     "occasions counted in the store alone": Sabotage(
         "a flow run that is scheduled again after our history was pruned gets another run",
@@ -279,12 +287,12 @@ SABOTAGES: dict[str, Sabotage] = {
             _swap(reporting, "latest", bridge_breaks.latest_in_the_store),
         ),
         bridged=True,
-        near=2,
+        near=8,
     ),
     "a refused repeat keeps its slot": Sabotage(
         "a slot is held by a live job or by nobody",
         _swap(transitions, "taken_over", breaks.taken_over_as_if_never_refused),
-        near=2,
+        near=13,
     ),
 }
 
