@@ -232,7 +232,10 @@ class TickStore(SharedStore, Protocol):
         ...
 
     def firing_notified(self, notifications: Sequence[FiringNotified]) -> None:
-        """Note each result: `notify_at` becomes `again_at`, `notify_tries` rises by one. Skips a changed `notify_at`."""
+        """Note each result: `notify_at` becomes `again_at`, `notify_tries` rises by one.
+
+        Skips a firing whose `notify_at` has changed, or is None.
+        """
         ...
 
     def prune_firings(self, before: datetime, *, limit: int) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from dispatcher.core import transitions
 from dispatcher.core.automations import saving
 from dispatcher.errors import DispatcherError
 from dispatcher.models import Automation, Firing, LogEntry, Run
@@ -70,6 +71,7 @@ class MemoryAutomations(MemoryState, ABC):
 
     def automate(self, automated: Automated) -> bool:
         """See `Store.automate`."""
+        transitions.check(automated.moves)
         with self._lock:
             before = self._pools.copy(), self._deployments.copy(), self._runs.copy(), self._automations.copy()
             try:
@@ -96,7 +98,7 @@ class MemoryAutomations(MemoryState, ABC):
         with self._lock:
             for notification in notifications:
                 stored = self._firings.get(notification.firing.id)
-                if stored is not None and stored.notify_at == notification.firing.notify_at:
+                if stored is not None and stored.notify_at is not None and stored.notify_at == notification.firing.notify_at:
                     self._firings[stored.id] = replace(
                         stored,
                         notify_at=notification.again_at,

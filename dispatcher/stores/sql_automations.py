@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
+from dispatcher.core import transitions
 from dispatcher.core.automations import saving
 from dispatcher.errors import Conflict, NotFound
 from dispatcher.models import Automation, Firing, LogEntry, Run
@@ -87,6 +88,7 @@ class SqlAutomations(SqlTransactions):
 
     def automate(self, automated: Automated) -> bool:
         """See `Store.automate`. What the run owed is taken back last: its row is locked after what is saved."""
+        transitions.check(automated.moves)
         try:
             with self._writing() as transaction:
                 _automate(transaction, automated)

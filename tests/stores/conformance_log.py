@@ -87,6 +87,7 @@ class Log:
     @pytest.mark.parametrize("change", CHANGES)
     def test_a_change_that_is_refused_leaves_no_entry(self, store: Store, change: Change):
         store.save_pool(a_pool("new"), expected_version=None)
+        store.save_automation(an_automation("new"), expected_version=None)
         with pytest.raises(DispatcherError):  # it exists, or its pool does not
             change(store, an_entry())
         assert logged(store) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from dispatcher.core import transitions
 from dispatcher.errors import Conflict, NotFound
 from dispatcher.records import Automated
 from dispatcher.stores.dynamodb import windows
@@ -28,6 +29,7 @@ class Automating:
 
     def automate(self, automated: Automated) -> bool:
         """See `Store.automate`. Whatever refuses the transaction has changed since it was read."""
+        transitions.check(automated.moves)
         token = self._table.new_token()
         try:
             pieces = list(self._saved(automated, token))
