@@ -27,7 +27,7 @@ from dispatcher.models import (
 from dispatcher.records import Automated, Decision, FiringNotified, Move, Reconfiguration
 from dispatcher.store import Store
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_firing, a_pool, a_run, an_automation, an_id
-from tests.stores.steps import a_claimed_run, claim, moved
+from tests.stores.steps import a_claimed_run, claim, moved, snapshot_of
 
 EVERYTHING = (
     Then(pause=Target(deployment="deployment")),
@@ -257,6 +257,17 @@ class Automating:
         stored = store.get(there.id)
         assert stored
         assert (stored.name, stored.ended_at) == (there.name, NOW - SECOND)
+
+    def test_a_pool_is_saved_with_the_slot_that_a_run_of_it_gives_back(self, store: Store):
+        run = a_claimed_run(store)
+        pool = store.pool("pool")
+        assert pool
+        crash = Move.of(run, RunState.CRASHED, ended_at=NOW)
+        assert store.automate(Automated(run=None, moves=(crash,), pools=(replace(pool, description="ü"),), now=NOW))
+        after = store.pool("pool")
+        assert after
+        assert (after.description, after.version) == ("ü", pool.version + 1)
+        assert sum(snapshot_of(store).in_use.values()) == 0
 
     def test_a_change_of_what_it_waits_for_begins_anew(self, store: Store):
         automation = saved(store, an_automation(count=2))

@@ -54,13 +54,13 @@ What it costs, in write units (WRU: a transaction takes 2 for each kB of each it
 
     verb                          requests                  WRU                                  RRU
     add_runs, n                   1 + n / 49                5 a run (run 2, index 1, entry 2)    1
-    claim, n                      3 + n / 100 + n / 33      7.1 a run (run 2, index 1,           4 + 1 a run
+    claim, n                      3 + n / 100 + n / 33      7.1 a run (run 2, index 1,           5 + 1 a run
                                                             entries 2 + 2, slots 2 / 33)
-    claim, nothing to do          3 + 1                     1                                    3 + 1 for each queue with room
+    claim, nothing to do          3 + 1                     1                                    4 + 1 for each queue with room
     move: submitted               2                         7 (run 2, index 1, entries 2 + 2)    1
     move: seen to run             2                         5 (run 2, index 1, entry 2)          1
-    move: ended, n at once        n / 100 + n / 49          5 a run (run 2, index 1, entry 2)    1 a run
-                                                            and 2 / 49 for the slots
+    move: ended, n at once        n / 100 + n / 49          5 a run (run 2, index 1, entry 2)    1 + 1 a run (1 is
+                                                            and 2 / 49 for the slots             what automations look at)
     scheduled, n due              1, and 1 where one is due 0                                    1 for each 4 kB, and 1 each
     materialise, n runs           2                         5 a run (run 2, index 1, entry 2),   2 + 1 a run
                                                             deployment, windows, gate: 6

@@ -8,14 +8,14 @@ from dataclasses import replace
 from dispatcher.core import transitions
 from dispatcher.errors import Conflict, NotFound
 from dispatcher.records import Automated
-from dispatcher.stores.dynamodb import windows
+from dispatcher.stores.dynamodb import keys, windows
 from dispatcher.stores.dynamodb.automations import Automations, progressing
 from dispatcher.stores.dynamodb.deployments import Deployments, Piece
 from dispatcher.stores.dynamodb.items import as_read
 from dispatcher.stores.dynamodb.pools import Pools, changed
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_changes import moved
-from dispatcher.stores.dynamodb.run_writes import Actions, RunWrite, RunWriter
+from dispatcher.stores.dynamodb.run_writes import Actions, RunWrite, RunWriter, with_slots
 
 
 class Automating:
@@ -77,7 +77,10 @@ class Automating:
         for piece in pieces:
             actions |= piece.actions
             entries |= piece.entries
-        actions |= self._writer.actions(runs, token)
+        written = self._writer.actions(runs, token)
+        for slots in {keys.slots(pool.name) for pool in automated.pools} & written.keys():
+            written[slots] = with_slots(actions[slots], written[slots])
+        actions |= written
         for automation in automated.progressed:
             actions |= progressing(automation)
         actions |= self._automations.recording(automated.firings)

@@ -54,11 +54,11 @@ class Pools:
 
     def all(self) -> Sequence[WorkPool]:
         """Every pool, by name."""
-        return [stored.pool for stored in self._read(self.names()).values()]
+        return [stored.pool for stored in self._read(self.names())[0].values()]
 
     def read(self, name: str) -> StoredPool | None:
         """One pool."""
-        return self._read([name]).get(name)
+        return self._read([name])[0].get(name)
 
     def heartbeat(self, name: str, now: datetime) -> None:
         """Note that the pool is being ticked: a claim that had nothing to claim does, too."""
@@ -147,9 +147,13 @@ class Pools:
 
     # Below
 
-    def _read(self, names: Sequence[str]) -> Mapping[str, StoredPool]:
-        """The pools of these names that exist. Where the two items of one do not fit together, it is read again."""
+    def _read(self, names: Sequence[str]) -> tuple[Mapping[str, StoredPool], Sequence[Watch]]:
+        """The pools of these names that exist, and what automations look at.
+
+        Where the two items of a pool do not fit together, it is read again.
+        """
         pools: dict[str, StoredPool] = {}
+        watches: Sequence[Watch] = ()
         left = list(names)
         for _ in self._table.rounds("pools were not read"):
             needed = [key(name) for name in left for key in (keys.config, keys.slots, keys.lanes)]
@@ -162,13 +166,14 @@ class Pools:
             left = [name for name, pair in pairs.items() if pair != (None, None) and not _fit(*pair)]
             if not left:
                 break
-        return {name: pools[name] for name in names if name in pools}
+        return {name: pools[name] for name in names if name in pools}, watches
 
     def _create(self, pool: WorkPool, token: str) -> tuple[WorkPool, Actions]:
-        if self.read(pool.name):
+        there, watches = self._read([pool.name])
+        if there:
             raise refusals.pool_exists(pool.name)
         clear(self._table, pool.name)
-        saved = _saved(pool, pool, 1, fresh=True)
+        saved = _saved(pool, 1, holds=(), last_tick_at=None, automated=_is_looked_at(pool.name, watches))
         return saved, _new(saved, {}, token)
 
     def _replace(
@@ -177,7 +182,7 @@ class Pools:
         stored = _expected(self.read(pool.name), pool.name, expected_version)
         old, new = ({queue.name for queue in owner.queues} for owner in (stored.pool, pool))
         gates = self._gates_of_idle(stored, [queue.name for queue in stored.pool.queues if queue.name not in new], withdrawn)
-        saved = _saved(pool, stored.pool, expected_version + 1)
+        saved = _saved(pool, expected_version + 1, **_ticked(stored.pool), automated=stored.pool.automated)
         actions: Actions = {
             keys.config(pool.name): _put_config(saved, expected_version),
             keys.slots(pool.name): _new_turn(token, stored.turn, saved.version, list(old - new)),
@@ -255,11 +260,15 @@ def _fit(config: Item | None, slots: Item | None) -> bool:
     return config is not None and slots is not None and config.get("version") == slots.get("version")
 
 
+def _is_looked_at(pool: str, watches: Sequence[Watch]) -> bool:
+    return any(watch.concerns(pool) for watch in watches)
+
+
 def _stored(config: Item | None, slots: Item | None, watches: Sequence[Watch], *, has_lanes: bool) -> StoredPool:
     assert config is not None  # noqa: S101 - `_fit` has looked
     assert slots is not None  # noqa: S101 - as above
     pool = pool_in(config, slots)
-    automated = any(watch.concerns(pool.name) for watch in watches)
+    automated = _is_looked_at(pool.name, watches)
     return StoredPool(replace(pool, automated=automated), used_in(slots), has_lanes, text_in(slots, "turn"), watches)
 
 
@@ -271,11 +280,8 @@ def _expected(stored: StoredPool | None, name: str, version: int) -> StoredPool:
     return stored
 
 
-def _saved(pool: WorkPool, ticked: WorkPool, version: int, *, fresh: bool = False) -> WorkPool:
-    """The pool as it will be read: what only ticks write stays, or begins empty."""
-    kept: dict[str, Any] = {"holds": (), "last_tick_at": None}
-    if not fresh:
-        kept = _ticked(ticked)
+def _saved(pool: WorkPool, version: int, **kept: Any) -> WorkPool:
+    """The pool as it will be read; `kept` is what others than its owner write."""
     queues = tuple(sorted(pool.queues, key=lambda queue: queue.priority))
     saved = replace(pool, version=version, queues=queues, **kept)
     return replace(saved, **POOL.decode_fields(POOL.encode_fields({"base_job_template": saved.base_job_template})))

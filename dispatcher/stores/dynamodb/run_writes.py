@@ -202,6 +202,19 @@ def _slots_actions(changes: Sequence[RunWrite], token: str, turn: Turn | None) -
     }
 
 
+def with_slots(saving: Action, counting: Action) -> Action:
+    """One update of a pool's slots item: what saving the pool writes, with the slots that its runs take and give back."""
+    (_, saved), (_, counted) = saving, counting
+    added = counted["UpdateExpression"].partition("ADD ")[2].replace("#q", "#count")
+    names = {name.replace("#q", "#count"): attribute for name, attribute in counted["ExpressionAttributeNames"].items()}
+    return "Update", {
+        "UpdateExpression": f"{saved['UpdateExpression']} ADD {added}",
+        "ConditionExpression": saved["ConditionExpression"],
+        "ExpressionAttributeNames": {**saved["ExpressionAttributeNames"], **names},
+        "ExpressionAttributeValues": {**counted["ExpressionAttributeValues"], **saved["ExpressionAttributeValues"]},
+    }
+
+
 def _slots_action(counts: Mapping[str, int], token: str | None, turn: Turn | None) -> Action:
     names = {f"#q{number}": f"{USED}{queue}" for number, queue in enumerate(counts)}
     values: dict[str, Any] = {f":n{number}": typed(count) for number, count in enumerate(counts.values())}
