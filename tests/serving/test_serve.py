@@ -16,10 +16,13 @@ from tests.cli.conftest import Cli
 
 SLOW = """
 import os
+from select import select
 from providers.process.provider import ProcessProvider
 submit = ProcessProvider.submit
 def slow(self, job):
     os.write({begun}, b"x")
+    while not select([{go}], [], [], 0.1)[0]:  # a signal that comes just before a read would wait for its end
+        pass
     os.read({go}, 1)
     return submit(self, job)
 ProcessProvider.submit = slow
