@@ -115,7 +115,7 @@ SABOTAGES: dict[str, Sabotage] = {
         "a claim pins what it renders", _swap(FaultyStore, "_claim_effect", breaks.claim_rendered_again)
     ),
     "no deadline": Sabotage(
-        "nothing is submitted after the deadline", _swap(world_module, "TICK", timedelta(days=1)), seeds=1500, near=None
+        "nothing is submitted after the deadline", _swap(world_module, "TICK", timedelta(days=1)), seeds=2500, near=1756
     ),
     "lease shorter than the invocation": Sabotage(
         "a lease outlives the invocation that made it", _swap(world_module, "LEASE", timedelta(seconds=-10)), near=26

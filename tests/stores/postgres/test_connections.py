@@ -22,6 +22,7 @@ def test_nothing_is_opened_before_the_first_verb(postgres: PostgresServer):
 
 def test_nothing_outlives_a_transaction(store: PostgresStore):
     assert store._connection
+    store._connection.execute("LOAD 'plpgsql'")  # as the first trigger does: the language brings settings of its own
     settings = "SELECT name, setting FROM pg_settings ORDER BY name"
     before = store._connection.execute(settings).fetchall()
     for _ in range(8):
