@@ -6,7 +6,8 @@ stopped counts as stopped, unless our own tag says that its main container had e
 
 Where the main container shows no end, the group's own state decides; provisioning says only why a group never ran.
 Provisioning states other than Succeeded and Failed are not to be relied on, and a group whose node is being repaired runs again
-elsewhere: neither is an end, for as long as a repair may take.
+elsewhere: neither is an end, for as long as a repair may take. Azure calls a group Succeeded when its containers ended with 0:
+that is the exit code where it shows none.
 https://learn.microsoft.com/azure/container-instances/container-state
 
 Every function of a group raises `ArmFailure` for one that is not made as Azure makes them.
@@ -159,7 +160,7 @@ def _state_of_exit(main: Mapping[str, Any]) -> JobState:
 def _ended(state: JobState, reason: str, main: Mapping[str, Any]) -> Observation:
     return Observation(
         state=state,
-        exit_code=main.get("exitCode"),
+        exit_code=main.get("exitCode", 0 if state is JobState.SUCCEEDED else None),
         reason="" if state is JobState.SUCCEEDED else reason[:MAX_REASON],
         started_at=_time(main.get("startTime")),
         ended_at=_time(main.get("finishTime")),

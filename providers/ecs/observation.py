@@ -19,6 +19,7 @@ TAKEN_AWAY = frozenset({"TaskFailedToStart", "SpotInterruption", "TerminationNot
 """Stop codes of ends that the job had no part in."""
 OUT_OF_MEMORY = "OutOfMemoryError"
 """How ECS begins its words on a container that passed its own memory limit."""
+CONTAINER_EXITED = "EssentialContainerExited"
 STOPPED_BY_SOMEBODY = frozenset({"UserInitiated", "ServiceSchedulerInitiated"})
 PHASES = frozenset(
     {"PROVISIONING", "PENDING", "ACTIVATING", "RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED", "DELETED"}
@@ -119,6 +120,8 @@ def _state(task: Mapping[str, Any], main: Mapping[str, Any], exit_code: int | No
     stop_code = optional(task, "stopCode", str)
     if stop_code in STOPPED_BY_SOMEBODY:
         return JobState.STOPPED
+    if stop_code == CONTAINER_EXITED and not main:
+        raise Garbled("a container of the task has exited, and the answer holds no containers")
     if stop_code in TAKEN_AWAY or exit_code is None:
         return JobState.CRASHED
     if (optional(main, "reason", str) or "").startswith(OUT_OF_MEMORY):

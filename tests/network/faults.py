@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from tests.network.json_paths import JUNK, Path, paths, replaced
+from tests.network.json_paths import GONE, Path, at, junk_for, paths, replaced
 
 
 class Fault(StrEnum):
@@ -125,15 +125,19 @@ class Chance:
 
     @staticmethod
     def _junk(where: float) -> Callable[[Answer], Answer]:
-        """Changes some place of an answer in JSON; any other stays as it is."""
+        """Changes one place of an answer in JSON to something of another type; any other answer stays as it is."""
 
         def change(answer: Answer) -> Answer:
             try:
-                places = list(paths(json.loads(answer.body)))
+                value = json.loads(answer.body)
             except ValueError:
                 return answer
-            place = int(where * 1_000_000)
-            return junked(places[place % len(places)], JUNK[place % len(JUNK)])(answer) if places else answer
+            places = list(paths(value))
+            if not places:
+                return answer
+            path = places[int(where * len(places))]
+            choices = [junk for junk in junk_for(at(value, path)) if not _is_a_lie(path, junk)]
+            return junked(path, choices[int(where * 1_000_000) % len(choices)])(answer)
 
         return change
 
@@ -141,6 +145,11 @@ class Chance:
         """Nothing goes wrong any more."""
         with self._lock:
             self._odds = {}
+
+
+def _is_a_lie(path: Path, junk: Any) -> bool:
+    """Without its exit code an answer is whole and says something else: that the job never ran. No reader can see that."""
+    return str(path[-1]).lower() == "exitcode" and junk in (GONE, None)
 
 
 def junked(path: Path, value: Any) -> Callable[[Answer], Answer]:

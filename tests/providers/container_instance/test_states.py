@@ -33,6 +33,8 @@ WAITING = {"state": "Waiting", "detailStatus": "CrashLoopBackOff: "}
         (a_group("Running"), JobState.RUNNING, None, ""),
         (a_group("Pending", provisioning="Creating"), JobState.RUNNING, None, ""),
         (a_group("Succeeded", containers=[terminated(0)]), JobState.SUCCEEDED, 0, ""),
+        (a_group("Succeeded", containers=[{"state": "Terminated"}]), JobState.SUCCEEDED, 0, ""),
+        (a_group("Succeeded", containers=[]), JobState.SUCCEEDED, 0, ""),
         (a_group("Failed", containers=[terminated(3)]), JobState.FAILED, 3, "exit code 3"),
         (
             a_group("Failed", containers=[terminated(137, detailStatus="OOMKilled")]),

@@ -6,6 +6,7 @@ import botocore.session
 import pytest
 
 from providers.base import JobState
+from providers.ecs.answers import Garbled
 from providers.ecs.observation import STOPPED_BY_SOMEBODY, TAKEN_AWAY, observation_of
 from tests.providers.ecs.builders import NAME
 
@@ -122,3 +123,9 @@ def test_the_end_is_that_of_the_containers_where_it_is_reported():
 
 def test_a_task_without_containers_still_ends():
     assert observation_of({"lastStatus": "STOPPED"})[1].state is JobState.CRASHED
+
+
+@pytest.mark.parametrize("containers", [{}, {"containers": None}, {"containers": []}])
+def test_nothing_is_concluded_from_an_exited_container_that_the_answer_does_not_hold(containers):
+    with pytest.raises(Garbled, match="holds no containers"):
+        observation_of({"lastStatus": "STOPPED", "stopCode": "EssentialContainerExited", **containers})
