@@ -15,7 +15,6 @@ from dispatcher.delivery import Deliveries
 from dispatcher.errors import SettingsError
 from dispatcher.events import Events, log_event
 from dispatcher.settings import Settings
-from dispatcher.store import Store
 from dispatcher.stores.opening import open_store, scheme_of, without_password
 from dispatcher.ticking import Dispatch, TickLimits
 from dispatcher.waking import from_setting, nobody
@@ -25,6 +24,7 @@ from providers.base import Provider, ProviderUnavailable
 if TYPE_CHECKING:
     from dispatcher.client import Dispatcher
     from dispatcher.prefect.source import PrefectSource
+    from dispatcher.store import Store
     from dispatcher.telemetry import Consumer, MakeConsumer, Report, Telemetry
 
 __all__ = ["Providers", "Wiring", "deliveries", "open_store", "wire", "without_password"]

@@ -27,7 +27,7 @@ OURS = frozenset({"dispatcher", "providers"})
 
 ALWAYS = {"annotated_types", "typing_extensions"}
 TICKED = {f"dispatcher.{room}" for room in ("addresses", "clock", "core", "delivery", "errors", "events", "models", "records")}
-TICKED |= {f"dispatcher.{room}" for room in ("settings", "store", "stores", "ticking", "waking", "wiring")}
+TICKED |= {f"dispatcher.{room}" for room in ("settings", "stores", "ticking", "waking", "wiring")}
 TICKED |= {"providers.base", "providers.deadlines", "providers.registry"}
 PROCESS = {"providers.process", "providers.remarks", "providers.signals"}
 READS = TICKED | {"dispatcher.cli", "dispatcher.client"}

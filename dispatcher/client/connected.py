@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from datetime import timedelta
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from dispatcher.client.jobs import Check, Jobs, Warn, log_warning
 from dispatcher.client.recording import Recorder
 from dispatcher.clock import Clock, SystemClock
 from dispatcher.models import Actor
-from dispatcher.store import PeopleStore
 from dispatcher.waking import NotWoken, Wake, nobody
 from providers import registry
+
+if TYPE_CHECKING:
+    from dispatcher.store import PeopleStore
 
 
 class Connected:

@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import Run
 from dispatcher.records import Cursor, LogFilter, RunFilter
-from dispatcher.store import PeopleStore
+
+if TYPE_CHECKING:
+    from dispatcher.store import PeopleStore
 
 Item = TypeVar("Item")
 Filter = TypeVar("Filter", RunFilter, LogFilter)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from dispatcher.client.actors import of_process
@@ -19,7 +19,9 @@ from dispatcher.clock import Clock
 from dispatcher.core.changes import Change, Configuration, changes, shape
 from dispatcher.models import Actor, Automation, Deployment, LogEntry, Run, WorkPool
 from dispatcher.records import Move, Reconfiguration, Requeue
-from dispatcher.store import PeopleStore
+
+if TYPE_CHECKING:
+    from dispatcher.store import PeopleStore
 
 LONGEST_VALUE = 300
 """The most characters, as JSON, of a value in an entry. Longer ones are cut."""

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
 from dispatcher.core.notifications import at_creation
 from dispatcher.core.transitions import end
 from dispatcher.models import DEFAULT_QUEUE, PINNED_BY_CREATION, Deployment, Run, RunState, WorkPool
 from dispatcher.records import RunFilter
-from dispatcher.store import PeopleStore
+
+if TYPE_CHECKING:
+    from dispatcher.store import PeopleStore
 
 WAITING = frozenset({RunState.SCHEDULED})
 MOVED = "moved with its deployment: "

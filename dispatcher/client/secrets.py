@@ -6,12 +6,14 @@ A template calls a variable secret with `writeOnly`, or with the format `passwor
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dispatcher.core.parameters import as_json
 from dispatcher.core.redaction import redacted, secret_texts, without
 from dispatcher.models import Automation, Deployment, Run, WorkPool
-from dispatcher.store import SharedStore
+
+if TYPE_CHECKING:
+    from dispatcher.store import SharedStore
 
 
 def of_pools(

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from dispatcher.errors import Conflict
 from dispatcher.models import Deployment, Run
-from dispatcher.store import PeopleStore
+
+if TYPE_CHECKING:
+    from dispatcher.store import PeopleStore
 
 
 def check_waiting(store: PeopleStore, runs: Iterable[Run], deployment: Callable[[str], Deployment], now: datetime) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from dispatcher.errors import SettingsError
-from dispatcher.store import Store
+
+if TYPE_CHECKING:
+    from dispatcher.store import Store
 
 STORES: Mapping[str, str] = {
     "memory": "dispatcher.stores.memory:open_url",

@@ -11,8 +11,10 @@ from dispatcher.clock import Clock
 from dispatcher.core.windows import WindowLimits
 from dispatcher.delivery import Deliver
 from dispatcher.events import Events
-from dispatcher.store import TickStore
 from providers.base import Provider
+
+if TYPE_CHECKING:
+    from dispatcher.store import TickStore
 
 if TYPE_CHECKING:
     from dispatcher.settings import Settings

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from dispatcher.core.backoff import delay
 from dispatcher.core.notifications import due_hooks, identity, next_look, notification, type_of
@@ -16,10 +17,12 @@ from dispatcher.delivery import Deliver, NotDelivered
 from dispatcher.errors import StoreError
 from dispatcher.models import Deployment, Hook, Run, WorkPool
 from dispatcher.records import Notified
-from dispatcher.store import TickStore
 from dispatcher.ticking.calls import Calls, Pace
 from dispatcher.ticking.dispatch import Dispatch
 from dispatcher.ticking.report import PoolReport
+
+if TYPE_CHECKING:
+    from dispatcher.store import TickStore
 
 AT_ONCE = 50
 """Runs of one pool whose notifications one tick delivers."""

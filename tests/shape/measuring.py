@@ -44,7 +44,7 @@ def measure(root: Path) -> dict[str, Any]:
 
 
 def _room(path: Path) -> str:
-    """`providers/ecs/tags.py` -> `providers.ecs`; `dispatcher/store.py` -> `dispatcher.store`."""
+    """`providers/ecs/tags.py` -> `providers.ecs`; `dispatcher/clock.py` -> `dispatcher.clock`."""
     parts = path.with_suffix("").parts
     return ".".join(parts[:2]) if len(parts) > 1 else parts[0]
 
