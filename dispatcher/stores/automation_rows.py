@@ -23,7 +23,7 @@ from dispatcher.models import (
     Then,
     When,
 )
-from dispatcher.stores.rows import FLAG, ID, JSON, LENGTH, PLAIN, STATES, TAGS, TEXT, TIME, Codec, Table
+from dispatcher.stores.codecs import FLAG, ID, JSON, LENGTH, PLAIN, STATES, TAGS, TEXT, TIME, Codec, Table
 
 
 def _object(table: Table[Any]) -> Codec:

@@ -1,16 +1,9 @@
-"""How the nouns are written into columns, the same for every SQL store.
-
-Times are whole microseconds since the epoch and ids 32 hex digits, so that the order of columns is the order of values. JSON is
-compact text: with sorted keys, so that equal values are equal text, but for templates, which keep the order their author gave.
-"""
+"""The nouns and their columns, the same for every SQL store. `codecs` says how each value is written."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping
+from datetime import date
 from uuid import UUID
 
 from dispatcher.models import (
@@ -27,7 +20,6 @@ from dispatcher.models import (
     PoolHold,
     RetryPolicy,
     Run,
-    RunState,
     Schedule,
     Share,
     WhenRepeated,
@@ -35,128 +27,30 @@ from dispatcher.models import (
     WorkPool,
     WorkQueue,
 )
-from providers.base import Submission
-
-T = TypeVar("T")
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Codec:
-    """How one kind of value is written and read back; None is NULL in every column."""
-
-    encode: Callable[[Any], Any]
-    decode: Callable[[Any], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Table(Generic[T]):
-    """A noun and its columns, in the order in which statements read them."""
-
-    noun: Callable[..., T]
-    codecs: Mapping[str, Codec]
-    """By field."""
-    older_names: Mapping[str, str] = field(default_factory=dict)
-    """By field: the column, where it kept a name that the field had earlier."""
-    names: Sequence[str] = field(init=False)
-    """The names of the columns."""
-    _fields: Mapping[str, tuple[str, Callable[[Any], Any] | None]] = field(init=False)
-    """By column: its field, and what decodes a value that is not stored as it is."""
-
-    def __post_init__(self) -> None:
-        """Once for each noun, and not for each row that is read."""
-        columns = {self.older_names.get(name, name): (name, codec) for name, codec in self.codecs.items()}
-        fields = {column: (name, None if codec is PLAIN else codec.decode) for column, (name, codec) in columns.items()}
-        object.__setattr__(self, "names", tuple(columns))
-        object.__setattr__(self, "_fields", fields)
-
-    @property
-    def columns(self) -> str:
-        """The columns, as a statement reads them."""
-        return ", ".join(self.names)
-
-    @property
-    def values(self) -> str:
-        """The parameters, as a statement writes them."""
-        return ", ".join(f":{name}" for name in self.names)
-
-    def encode(self, noun: T) -> dict[str, Any]:
-        """The parameters that write a noun."""
-        return self.encode_fields({name: getattr(noun, name) for name in self.codecs})
-
-    def decode(self, row: Sequence[Any], **rest: Any) -> T:
-        """The noun in a row, with the fields that stand elsewhere."""
-        return self.noun(**self.decode_fields(dict(zip(self.names, row, strict=True))), **rest)
-
-    def filled(self, noun: T) -> dict[str, Any]:
-        """The columns of a noun that are not None."""
-        return {name: value for name, value in self.encode(noun).items() if value is not None}
-
-    def of_filled(self, columns: Mapping[str, Any], **rest: Any) -> T:
-        """The noun of `filled`, with the fields that stand elsewhere; what is not there is as it is by default."""
-        return self.noun(**self.decode_fields(columns), **rest)
-
-    def encode_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Some fields, as their columns are written."""
-        codecs, older = self.codecs, self.older_names
-        return {older.get(name, name): value if value is None else codecs[name].encode(value) for name, value in fields.items()}
-
-    def decode_fields(self, columns: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields that stand in some columns."""
-        fields: dict[str, Any] = {}
-        for column, value in columns.items():
-            name, decode = self._fields[column]
-            fields[name] = value if value is None or decode is None else decode(value)
-        return fields
-
-
-def microseconds(time: datetime) -> int:
-    """A time as it is stored."""
-    return (time - _EPOCH) // _MICROSECOND
-
-
-def _time(stored: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=stored)
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _printable(text: str) -> str:
-    """Foreign text without what a database cannot hold: lone surrogates and NUL."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
-_json_in_order = json.JSONEncoder(separators=(",", ":")).encode
-
-
-def _many(decode: Callable[[Any], Any]) -> Callable[[str], Any]:
-    """Reads a list into something immutable. Most lists are empty, and are not parsed."""
-    empty = decode([])
-    return lambda stored: empty if stored == "[]" else decode(json.loads(stored))
-
-
-PLAIN = Codec(_same, _same)
-TEXT = Codec(_printable, _same)
-FLAG = Codec(bool, bool)
-TIME = Codec(microseconds, _time)
-ID = Codec(lambda value: value.hex, lambda stored: UUID(hex=str(stored)))
-STATE = Codec(lambda value: value.value, RunState)
-JSON = Codec(_json, json.loads)
-TEMPLATE = Codec(_json_in_order, json.loads)
-TAGS = Codec(_json, _many(tuple))
-LENGTH = Codec(lambda value: value // _MICROSECOND, lambda stored: timedelta(microseconds=stored))
-STATES = Codec(sorted, lambda stored: frozenset(map(RunState, stored)))
-TIMES = Codec(
-    lambda value: _json({name: microseconds(time) for name, time in value.items()}),
-    lambda stored: {name: _time(time) for name, time in json.loads(stored).items()},
+from dispatcher.stores.codecs import (
+    FLAG,
+    ID,
+    JSON,
+    LENGTH,
+    PLAIN,
+    STATE,
+    STATES,
+    TAGS,
+    TEMPLATE,
+    TEXT,
+    TIME,
+    TIMES,
+    Codec,
+    Table,
+    as_json,
+    in_json,
+    many,
+    microseconds,
+    nested,
+    several,
+    time_of,
 )
-"""Times by name."""
-
+from providers.base import Submission
 
 SUBMISSION = Codec(
     lambda submission: {"handle": submission.handle, "name": submission.name, "url": submission.url},
@@ -166,25 +60,6 @@ PINNED_JOB = Codec(
     lambda job: {"configuration": job.configuration, "environment": job.environment, "labels": job.labels},
     lambda stored: PinnedJob(**stored),
 )
-
-
-def _in_json(codec: Codec) -> Codec:
-    """The same in a column of its own, as text."""
-    return Codec(lambda value: _json(codec.encode(value)), lambda stored: codec.decode(json.loads(stored)))
-
-
-def _nested(table: Table[Any]) -> Codec:
-    """A noun in a column of another: an object of those of its fields that are not None."""
-    return Codec(lambda noun: _json(table.filled(noun)), lambda stored: table.of_filled(json.loads(stored)))
-
-
-def _several(table: Table[Any]) -> Codec:
-    """A tuple of nouns in a column of another."""
-    return Codec(
-        lambda nouns: _json([table.filled(noun) for noun in nouns]),
-        _many(lambda stored: tuple(table.of_filled(noun) for noun in stored)),
-    )
-
 
 SCHEDULE = Table(
     Schedule,
@@ -232,7 +107,7 @@ HOOK = Table(Hook, {"name": PLAIN, "states": STATES, "late_after": LENGTH}, {"st
 
 PLACES = Codec(
     lambda value: {queue: [microseconds(due_at), run_id.hex] for queue, (due_at, run_id) in value.items()},
-    lambda stored: {queue: (_time(due_at), UUID(hex=run_id)) for queue, (due_at, run_id) in stored.items()},
+    lambda stored: {queue: (time_of(due_at), UUID(hex=run_id)) for queue, (due_at, run_id) in stored.items()},
 )
 """Positions, by queue."""
 
@@ -260,12 +135,12 @@ POOL = Table(
         "concurrency_limit": PLAIN,
         "paused": FLAG,
         "description": TEXT,
-        "hooks": _several(HOOK),
+        "hooks": several(HOOK),
         "created_at": TIME,
         "version": PLAIN,
-        "holds": _several(HOLD),
+        "holds": several(HOLD),
         "last_tick_at": TIME,
-        "mirror": _nested(MIRROR),
+        "mirror": nested(MIRROR),
         "applied": JSON,
         "share": Codec(str, Share),
         "owner": PLAIN,
@@ -292,10 +167,10 @@ DEPLOYMENT = Table(
         "parameter_openapi_schema": TEMPLATE,
         "tags": TAGS,
         "description": TEXT,
-        "schedules": _several(SCHEDULE),
+        "schedules": several(SCHEDULE),
         "paused": FLAG,
-        "retry": _nested(RETRY),
-        "hooks": _several(HOOK),
+        "retry": nested(RETRY),
+        "hooks": several(HOOK),
         "concurrency_limit": PLAIN,
         "on_collision": Codec(str, OnCollision),
         "max_waiting": PLAIN,
@@ -323,9 +198,9 @@ SMALL_RUN = Table(
         "created_at": TIME,
         "scheduled_at": TIME,
         "schedule": PLAIN,
-        "retry": _nested(RETRY),
+        "retry": nested(RETRY),
         "source_id": PLAIN,
-        "notify_states": Codec(lambda ends: _json(sorted(ends)), _many(STATES.decode)),
+        "notify_states": Codec(lambda ends: as_json(sorted(ends)), many(STATES.decode)),
         "due_at": TIME,
         "expires_at": TIME,
         "lane": PLAIN,
@@ -339,7 +214,7 @@ SMALL_RUN = Table(
         "claimed_at": TIME,
         "lease_until": TIME,
         "start_within": PLAIN,
-        "submission": _in_json(SUBMISSION),
+        "submission": in_json(SUBMISSION),
         "ending": STATE,
         "lingers": FLAG,
         "submitted_at": TIME,
@@ -348,8 +223,8 @@ SMALL_RUN = Table(
         "exit_code": PLAIN,
         "notify_at": TIME,
         "notify_tries": PLAIN,
-        "notified_hooks": Codec(lambda hooks: _json(sorted(hooks)), _many(frozenset)),
-        "past": _several(ATTEMPT),
+        "notified_hooks": Codec(lambda hooks: as_json(sorted(hooks)), many(frozenset)),
+        "past": several(ATTEMPT),
     },
     {"notify_states": "notify_ends", "ended_attempts": "ends", "expires_at": "start_by"},
 )
@@ -362,8 +237,8 @@ RUN = Table(
         "tags": TAGS,
         "job_variables": JSON,
         "parameters": JSON,
-        "job": _in_json(PINNED_JOB),
-        "cause": _nested(CAUSE),
+        "job": in_json(PINNED_JOB),
+        "cause": nested(CAUSE),
         "automate_at": TIME,
     },
     SMALL_RUN.older_names,

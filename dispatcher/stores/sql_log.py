@@ -8,7 +8,8 @@ from typing import Any
 
 from dispatcher.models import LogEntry
 from dispatcher.records import FORGOTTEN_AT_ONCE, LogFilter
-from dispatcher.stores.rows import LOG_ENTRY, microseconds
+from dispatcher.stores.codecs import microseconds
+from dispatcher.stores.rows import LOG_ENTRY
 from dispatcher.stores.transaction import Transaction
 
 _KEYS: Mapping[str, str] = {"name": "name = :name", "actor": "actor = :actor"}

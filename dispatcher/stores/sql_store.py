@@ -37,7 +37,8 @@ from dispatcher.records import (
 )
 from dispatcher.stores import refusals, sql_automations, sql_log
 from dispatcher.stores import sql_configuration as configuration
-from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN, microseconds
+from dispatcher.stores.codecs import microseconds
+from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN
 from dispatcher.stores.sql_automations import SqlAutomations
 from dispatcher.stores.sql_configuration import deployment_in, pool_calls, pool_in, pool_of, required
 from dispatcher.stores.sql_listing import FEW, named, pages

@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import Any, Protocol
 from uuid import UUID
 
-from dispatcher.stores.rows import RUN, microseconds
+from dispatcher.stores.codecs import microseconds
+from dispatcher.stores.rows import RUN
 
 Row = tuple[Any, ...]
 

@@ -13,13 +13,13 @@ from dispatcher.core import transitions
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import Deployment, Run, RunState, WorkPool
 from dispatcher.records import Claim, Claims, Decide, Decision, Position, Snapshot
+from dispatcher.stores.codecs import microseconds
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.items import MAX_BYTES, Stored, as_read, deployment_in, id_in, is_startable, key_in
 from dispatcher.stores.dynamodb.lanes import lane_entries, lanes_in, live_by_deployment
 from dispatcher.stores.dynamodb.pools import StoredPool
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import RunWrite, RunWriter, Turn
-from dispatcher.stores.rows import microseconds
 
 
 @dataclass(frozen=True, slots=True)

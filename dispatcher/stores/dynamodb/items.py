@@ -13,11 +13,12 @@ from uuid import UUID
 from dispatcher.core.transitions import TAKEN_OVER_IN
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import Deployment, Run, RunState, WorkPool
+from dispatcher.stores.codecs import Table, microseconds
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.answers import ODD
 from dispatcher.stores.dynamodb.definition import EXPIRES_AT
 from dispatcher.stores.dynamodb.keys import Key
-from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN, Table, microseconds
+from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN
 
 T = TypeVar("T")
 

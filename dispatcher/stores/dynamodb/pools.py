@@ -12,6 +12,7 @@ from dispatcher.errors import StoreError
 from dispatcher.models import LogEntry, PoolHold, WorkPool
 from dispatcher.records import ChangeHolds
 from dispatcher.stores import refusals
+from dispatcher.stores.codecs import microseconds
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.clearing import clear, is_leaving
 from dispatcher.stores.dynamodb.items import USED, Item, pool_in, pool_item, readable, text_in, typed, used_in
@@ -21,7 +22,7 @@ from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, Actions
 from dispatcher.stores.dynamodb.watches import watches_in
 from dispatcher.stores.dynamodb.withdrawing import Withdrawal
-from dispatcher.stores.rows import POOL, microseconds
+from dispatcher.stores.rows import POOL
 
 MAX_QUEUES = 45
 """In one pool: a change may take all of them away and bring as many others, in one transaction."""

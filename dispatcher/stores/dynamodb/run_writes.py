@@ -16,6 +16,7 @@ from uuid import UUID
 
 from dispatcher.core.automations import Watch, owed_since
 from dispatcher.models import Run
+from dispatcher.stores.codecs import microseconds
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.items import (
     USED,
@@ -34,7 +35,6 @@ from dispatcher.stores.dynamodb.items import (
 from dispatcher.stores.dynamodb.keys import Key
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.watches import watches_in
-from dispatcher.stores.rows import microseconds
 
 MAX_ACTIONS = 100
 MAX_TRANSACTION_BYTES = 3_500_000

@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from dispatcher.stores.codecs import microseconds
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.items import Item, number_in, text_in
 from dispatcher.stores.dynamodb.run_writes import Action, Actions
-from dispatcher.stores.rows import microseconds
 
 AT = "at/"
 WITHDRAWING = "withdrawing/"

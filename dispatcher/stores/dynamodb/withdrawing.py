@@ -18,11 +18,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dispatcher.models import Run, RunState
+from dispatcher.stores.codecs import TIME, microseconds
 from dispatcher.stores.dynamodb import keys, windows
 from dispatcher.stores.dynamodb.items import Item, Stored, entries_of, id_in, key_in, plain, readable, run_in, text_in
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import Actions
-from dispatcher.stores.rows import TIME, microseconds
 
 AT_ONCE = 24
 """Runs that one transaction withdraws, each with at most three entries; the deployment and its pool's windows come on top."""

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from dispatcher.core.automations import Watch
 from dispatcher.models import Run
+from dispatcher.stores.codecs import microseconds
 from dispatcher.stores.dynamodb import keys, windows
 from dispatcher.stores.dynamodb.items import (
     Item,
@@ -26,7 +27,6 @@ from dispatcher.stores.dynamodb.pools import Pools
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, Action, RunWriter
 from dispatcher.stores.dynamodb.watches import watches_in
-from dispatcher.stores.rows import microseconds
 
 
 class Working:

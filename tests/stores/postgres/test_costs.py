@@ -9,8 +9,9 @@ import pytest
 
 from dispatcher.models import RunState
 from dispatcher.records import RunFilter
+from dispatcher.stores.codecs import microseconds
 from dispatcher.stores.postgres import PostgresStore
-from dispatcher.stores.rows import RUN, microseconds
+from dispatcher.stores.rows import RUN
 from dispatcher.stores.sql_listing import pages
 from tests.builders import MINUTE, NOW, a_deployment, a_pool
 from tests.stores.postgres_server import PostgresServer

@@ -1,0 +1,156 @@
+"""How values are written into columns, the same for every SQL store; DynamoDB writes the same columns as attributes.
+
+Times are whole microseconds since the epoch and ids 32 hex digits, so that the order of columns is the order of values. JSON is
+compact text: with sorted keys, so that equal values are equal text, but for templates, which keep the order their author gave.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from dispatcher.models import RunState
+
+T = TypeVar("T")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How one kind of value is written and read back; None is NULL in every column."""
+
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Generic[T]):
+    """A noun and its columns, in the order in which statements read them."""
+
+    noun: Callable[..., T]
+    codecs: Mapping[str, Codec]
+    """By field."""
+    older_names: Mapping[str, str] = field(default_factory=dict)
+    """By field: the column, where it kept a name that the field had earlier."""
+    names: Sequence[str] = field(init=False)
+    """The names of the columns."""
+    _fields: Mapping[str, tuple[str, Callable[[Any], Any] | None]] = field(init=False)
+    """By column: its field, and what decodes a value that is not stored as it is."""
+
+    def __post_init__(self) -> None:
+        """Once for each noun, and not for each row that is read."""
+        columns = {self.older_names.get(name, name): (name, codec) for name, codec in self.codecs.items()}
+        fields = {column: (name, None if codec is PLAIN else codec.decode) for column, (name, codec) in columns.items()}
+        object.__setattr__(self, "names", tuple(columns))
+        object.__setattr__(self, "_fields", fields)
+
+    @property
+    def columns(self) -> str:
+        """The columns, as a statement reads them."""
+        return ", ".join(self.names)
+
+    @property
+    def values(self) -> str:
+        """The parameters, as a statement writes them."""
+        return ", ".join(f":{name}" for name in self.names)
+
+    def encode(self, noun: T) -> dict[str, Any]:
+        """The parameters that write a noun."""
+        return self.encode_fields({name: getattr(noun, name) for name in self.codecs})
+
+    def decode(self, row: Sequence[Any], **rest: Any) -> T:
+        """The noun in a row, with the fields that stand elsewhere."""
+        return self.noun(**self.decode_fields(dict(zip(self.names, row, strict=True))), **rest)
+
+    def filled(self, noun: T) -> dict[str, Any]:
+        """The columns of a noun that are not None."""
+        return {name: value for name, value in self.encode(noun).items() if value is not None}
+
+    def of_filled(self, columns: Mapping[str, Any], **rest: Any) -> T:
+        """The noun of `filled`, with the fields that stand elsewhere; what is not there is as it is by default."""
+        return self.noun(**self.decode_fields(columns), **rest)
+
+    def encode_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Some fields, as their columns are written."""
+        codecs, older = self.codecs, self.older_names
+        return {older.get(name, name): value if value is None else codecs[name].encode(value) for name, value in fields.items()}
+
+    def decode_fields(self, columns: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields that stand in some columns."""
+        fields: dict[str, Any] = {}
+        for column, value in columns.items():
+            name, decode = self._fields[column]
+            fields[name] = value if value is None or decode is None else decode(value)
+        return fields
+
+
+def microseconds(time: datetime) -> int:
+    """A time as it is stored."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def time_of(stored: int) -> datetime:
+    """The time that is stored."""
+    return _EPOCH + timedelta(microseconds=stored)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _printable(text: str) -> str:
+    """Foreign text without what a database cannot hold: lone surrogates and NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+as_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+"""A value as text: equal values are equal text."""
+_json_in_order = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def many(decode: Callable[[Any], Any]) -> Callable[[str], Any]:
+    """Reads a list into something immutable. Most lists are empty, and are not parsed."""
+    empty = decode([])
+    return lambda stored: empty if stored == "[]" else decode(json.loads(stored))
+
+
+PLAIN = Codec(_same, _same)
+TEXT = Codec(_printable, _same)
+FLAG = Codec(bool, bool)
+TIME = Codec(microseconds, time_of)
+ID = Codec(lambda value: value.hex, lambda stored: UUID(hex=str(stored)))
+STATE = Codec(lambda value: value.value, RunState)
+JSON = Codec(as_json, json.loads)
+TEMPLATE = Codec(_json_in_order, json.loads)
+TAGS = Codec(as_json, many(tuple))
+LENGTH = Codec(lambda value: value // _MICROSECOND, lambda stored: timedelta(microseconds=stored))
+STATES = Codec(sorted, lambda stored: frozenset(map(RunState, stored)))
+TIMES = Codec(
+    lambda value: as_json({name: microseconds(time) for name, time in value.items()}),
+    lambda stored: {name: time_of(time) for name, time in json.loads(stored).items()},
+)
+"""Times by name."""
+
+
+def in_json(codec: Codec) -> Codec:
+    """The same in a column of its own, as text."""
+    return Codec(lambda value: as_json(codec.encode(value)), lambda stored: codec.decode(json.loads(stored)))
+
+
+def nested(table: Table[Any]) -> Codec:
+    """A noun in a column of another: an object of those of its fields that are not None."""
+    return Codec(lambda noun: as_json(table.filled(noun)), lambda stored: table.of_filled(json.loads(stored)))
+
+
+def several(table: Table[Any]) -> Codec:
+    """A tuple of nouns in a column of another."""
+    return Codec(
+        lambda nouns: as_json([table.filled(noun) for noun in nouns]),
+        many(lambda stored: tuple(table.of_filled(noun) for noun in stored)),
+    )
