@@ -12,7 +12,7 @@ from dispatcher.core.own_values import SAMPLES, own_environment
 from dispatcher.core.parameters import merged, parameter_environment
 from dispatcher.core.placeholders import joined
 from dispatcher.errors import Fault, InvalidVariables
-from dispatcher.models import Deployment, WorkPool
+from dispatcher.models import Deployment, RunOf, WorkPool
 
 Values = Mapping[str, Any]
 
@@ -46,6 +46,18 @@ def check_run_parameters(pool: WorkPool, deployment: Deployment | None, own: Val
     """All parameters of a run with these of its own, and these job variables. Raises `InvalidVariables`."""
     _check(pool, deployment, own, variables, partial=False)
     return merged(deployment, own)
+
+
+def check_action_parameters(pool: WorkPool, deployment: Deployment, action: RunOf) -> None:
+    """Raise `InvalidVariables` for what runs that an automation makes could not have. Those that ended may bring some of it."""
+    taken = dict.fromkeys(action.parameters_from_run)
+    _check(pool, deployment, action.parameters, action.job_variables, partial=bool(taken))
+    if absent := set(deployment.parameter_openapi_schema.get("required") or ()) - {
+        *merged(deployment, action.parameters),
+        *taken,
+    }:
+        words = "is required and missing; give it a value here, in the deployment, or in `parameters_from_run`"
+        raise InvalidVariables("parameters", [Fault(joined("parameters", name), words) for name in sorted(absent)])
 
 
 def environment_of(pool: WorkPool, deployment: Deployment | None, parameters: Values) -> dict[str, str]:

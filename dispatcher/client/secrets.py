@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dispatcher.core.parameters import as_json
 from dispatcher.core.redaction import redacted, secret_texts, without
-from dispatcher.models import Automation, Deployment, Run, WorkPool
+from dispatcher.models import Automation, Deployment, Run, RunOf, WorkPool
 
 if TYPE_CHECKING:
     from dispatcher.store import SharedStore
@@ -33,7 +33,7 @@ def of_pools(
         secret_texts(pool.base_job_template, *(variables for owner, variables in levels if owner == pool.name))
         for pool in pools
     )
-    return frozenset().union(*texts, *(_of_parameters(deployment, runs) for deployment in deployments))
+    return frozenset().union(*texts, *(_of_parameters(deployment, runs, actions) for deployment in deployments))
 
 
 def secret_parameters(deployment: Deployment | None, *levels: Mapping[str, Any]) -> frozenset[str]:
@@ -53,8 +53,9 @@ def of_runs(store: SharedStore, runs: Iterable[Run], deployments: Iterable[Deplo
     return of_pools([pool for pool in pools if pool is not None], deployments, runs)
 
 
-def _of_parameters(deployment: Deployment, runs: Iterable[Run]) -> frozenset[str]:
+def _of_parameters(deployment: Deployment, runs: Iterable[Run], actions: Iterable[RunOf]) -> frozenset[str]:
     own = [run.parameters for run in runs if run.deployment == deployment.name]
+    own += [action.parameters for action in actions if action.deployment == deployment.name]
     return secret_parameters(deployment, *(schedule.parameters for schedule in deployment.schedules), *own)
 
 

@@ -13,9 +13,11 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from dispatcher.core.automations import Look
+from dispatcher.core.changes import ABSENT
 from dispatcher.core.creation import copied
 from dispatcher.core.names import with_end
 from dispatcher.core.notifications import at_creation
+from dispatcher.core.parameters import merged, misfits, parameters_of
 from dispatcher.core.retries import name_of_retry
 from dispatcher.core.transitions import cancelled
 from dispatcher.models import (
@@ -41,8 +43,15 @@ CANCELLED_AT_ONCE = 25
 FROM_RUN = ("id", "name", "state", "exit_code", "scheduled_at", "deployment")
 """What a new run can take from the run that ended."""
 
+TIME_OF_RUN = "scheduled_at"
+"""The one of them that is a time, in UTC."""
+
 FROM_PARTS = ("job_variables", "parameters")
 """What it can take a value of: `job_variables.NAME`."""
+
+
+MISFITS_SAID = 5
+"""Faults of parameters that a record names."""
 
 
 class NotDone(Exception):
@@ -163,12 +172,16 @@ class Deeds:
     def _ran(self, action: RunOf, look: Look, number: int) -> str:
         deployment = self._deployment(action.deployment)
         cause = _cause(look, action.chain_limit)
-        taken = _taken(action.from_run, look.runs[0] if look.runs else None)
+        taken = self._taken(action.from_run, look)
+        parameters = {**action.parameters, **self._taken_parameters(action, deployment, look)}
+        if unfit := list(misfits(deployment, merged(deployment, parameters))):
+            raise NotDone(f"made no run of deployment {deployment.name!r}: {'; '.join(unfit[:MISFITS_SAID])}")
         identity = uuid5(look.firing_id, f"run/{number}")
         run = Run(
             id=identity,
             name=with_end(deployment.name, f"-{identity.hex[:8]}"),
-            job_variables={**action.job_variables, **taken},
+            job_variables={**action.job_variables, **{name: value for name, value in taken.items() if value is not None}},
+            parameters=parameters,
             tags=tuple(dict.fromkeys((*deployment.tags, *action.tags))),
             created_at=self.now,
             scheduled_at=self.now,
@@ -211,6 +224,25 @@ class Deeds:
         return f"cancelled {len(runs)} runs: {', '.join(repr(run.name) for run in runs[:10])}"
 
     # What is read
+
+    def _taken_parameters(self, action: RunOf, deployment: Deployment, look: Look) -> Mapping[str, Any]:
+        """Parameters from the run that ended. A text of a time becomes a date where the schema says so."""
+        taken = dict(self._taken(action.parameters_from_run, look))
+        declared = deployment.parameter_openapi_schema.get("properties") or {}
+        for name in taken.keys() & declared.keys():
+            if action.parameters_from_run[name] == TIME_OF_RUN and takes_date(declared[name]):
+                taken[name] = taken[name][: len("2030-01-01")]
+        return taken
+
+    def _taken(self, paths: Mapping[str, str], look: Look) -> Mapping[str, Any]:
+        """Values of the run that ended, by name; one that it does not have is left out."""
+        if not look.runs or not paths:
+            return {}
+        run = look.runs[0]
+        source = self.read_deployment(run.deployment) if run.deployment else None
+        parts = {"job_variables": run.job_variables, "parameters": parameters_of(run, source)}
+        values = {name: _value_of(run, parts, path) for name, path in paths.items()}
+        return {name: value for name, value in values.items() if value is not ABSENT}
 
     def _pool(self, name: str) -> WorkPool:
         pool = self.pools.get(name) or self.read_pool(name)
@@ -258,20 +290,19 @@ def _cause(look: Look, limit: int) -> Cause:
     return Cause(automation=look.automation.name, run=run.id if run else None, depth=depth)
 
 
-def _taken(from_run: Mapping[str, str], run: Run | None) -> Mapping[str, Any]:
-    """Job variables from the run that ended; one that it does not have is left out."""
-    if run is None:
-        return {}
-    values = {name: _value_of(run, path) for name, path in from_run.items()}
-    return {name: value for name, value in values.items() if value is not None}
+def takes_date(declared: Any) -> bool:
+    """Whether a schema takes a date, and no time."""
+    return isinstance(declared, Mapping) and declared.get("format") == "date"
 
 
-def _value_of(run: Run, path: str) -> Any:
+def _value_of(run: Run, parts: Mapping[str, Mapping[str, Any]], path: str) -> Any:
     root, _, name = path.partition(".")
-    if root in FROM_PARTS:
-        return _below(getattr(run, root), name.split("."))
+    if root in parts:
+        return _below(parts[root], name.split("."))
     value = getattr(run, root)
-    return value if value is None or (isinstance(value, int) and not isinstance(value, bool)) else _text(value)
+    if value is None:
+        return ABSENT
+    return value if isinstance(value, int) and not isinstance(value, bool) else _text(value)
 
 
 def _text(value: Any) -> str:
@@ -280,7 +311,7 @@ def _text(value: Any) -> str:
 
 def _below(value: Any, path: Sequence[str]) -> Any:
     for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
+        value = value.get(name, ABSENT) if isinstance(value, Mapping) else ABSENT
     return value
 
 

@@ -17,9 +17,10 @@ from typing import Any
 
 from dispatcher.core.own_values import PARAMETERS, names_own
 from dispatcher.core.placeholders import placeholders, plain_copy, steps
+from dispatcher.core.plain_schemas import decided, is_open
 from dispatcher.core.redaction import ALL_PARAMETERS
 from dispatcher.core.templates import defaults
-from dispatcher.models import Deployment
+from dispatcher.models import Deployment, Run
 
 ONE = "DISPATCHER_PARAMETER_"
 """How the variables begin that hold one."""
@@ -41,12 +42,37 @@ def schema_defaults(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {name: part["default"] for name, part in properties.items() if isinstance(part, Mapping) and "default" in part}
 
 
+def parameters_of(run: Run, deployment: Deployment | None) -> Mapping[str, Any]:
+    """The parameters that a run has: those that its claim pinned, or would pin now."""
+    if run.job is None:
+        return merged(deployment, run.parameters)
+    pinned: Mapping[str, Any] = json.loads(run.job.environment.get(ALL_PARAMETERS, "{}"))
+    return pinned
+
+
+def misfits(deployment: Deployment, values: Mapping[str, Any]) -> Iterator[str]:
+    """How all parameters of a run do not fit its deployment's schema, one line each, without a library.
+
+    What a tick cannot decide (`core.plain_schemas.OPEN`: patterns and other rare keywords) is left to the job.
+    """
+    schema = deployment.parameter_openapi_schema
+    declared = schema.get("properties") or {}
+    for name in schema.get("required") or ():
+        if name not in values:
+            yield f"parameters.{name} is required and missing"
+    for name, value in values.items() if schema else ():
+        if name not in declared and not is_open(schema):
+            yield f"parameters.{name} is not a parameter of it"
+        elif name in declared and decided(declared[name], plain_copy(value), schema) is False:
+            yield f"parameters.{name} does not fit its schema ({dict(in_words(schema))[name]})"
+
+
 def in_words(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Each parameter that a schema declares, with what it takes: `integer, default 10`."""
     required = schema.get("required") or ()
     for name, part in (schema.get("properties") or {}).items():
         declared = part if isinstance(part, Mapping) else {}
-        words = [" or ".join(_types(declared)) or "anything"]
+        words = [" or ".join(types_of(declared)) or "anything"]
         words += ["required"] if name in required and "default" not in declared else []
         words += [f"default {as_json(declared['default'])}"] if "default" in declared else []
         yield name, ", ".join(words)
@@ -88,10 +114,13 @@ def _named(text: Any) -> Iterator[tuple[str, str]]:
             yield str(rest[0]), placeholder.name
 
 
-def _types(declared: Mapping[str, Any]) -> list[str]:
+def types_of(declared: Any) -> list[str]:
+    """The types that a schema names; empty if it names none."""
+    if not isinstance(declared, Mapping):
+        return []
     kinds = declared.get("type")
     if kinds is None:
-        return [kind for part in declared.get("anyOf") or () if isinstance(part, Mapping) for kind in _types(part)]
+        return [kind for part in declared.get("anyOf") or () for kind in types_of(part)]
     return kinds if isinstance(kinds, list) else [str(kinds)]
 
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from heapq import merge
 from operator import itemgetter
 from typing import Any
-from uuid import uuid5
+from uuid import UUID, uuid5
 from zlib import crc32
 
 from dispatcher.core.admission import room
@@ -118,8 +118,8 @@ def _limits(deployment: Deployment, schedule: Schedule, limits: WindowLimits) ->
     """With `max_waiting`, a window becomes a run when that is due: only then is it known whether there is a place for it."""
     if deployment.max_waiting is None:
         return limits
-    delay = _delay(deployment, schedule)
-    return replace(limits, ahead=-delay, grace=limits.grace + delay)
+    later = delay(deployment, schedule)
+    return replace(limits, ahead=-later, grace=limits.grace + later)
 
 
 def windows_to_come(deployment: Deployment, now: datetime, until: datetime) -> Iterator[tuple[str, datetime]]:
@@ -191,10 +191,15 @@ def _reach(schedule: Schedule, since: datetime, now: datetime, limits: WindowLim
 
 
 def _missed(schedule: Schedule, since: datetime, before: datetime) -> Sequence[datetime]:
-    """The missed windows that become runs. The search goes backwards, because the gap may be years."""
-    count = {CatchUp.NONE: 0, CatchUp.LAST: 1, CatchUp.ALL: schedule.catch_up_limit}[schedule.catch_up]
+    """The missed windows that become runs."""
+    count = {CatchUp.LAST: 1, CatchUp.ALL: schedule.catch_up_limit}.get(schedule.catch_up, 0)
+    return last_windows(schedule, since, before, count)
+
+
+def last_windows(schedule: Schedule, since: datetime, before: datetime, count: int) -> Sequence[datetime]:
+    """The last `count` windows in `since < window <= before`, ascending. It costs what it answers, however long the time is."""
     back, windows = _FIRST_LOOK_BACK, list[datetime]()
-    while count and len(windows) < count:
+    while len(windows) < count and since < before:
         start = max(since, before - back)
         windows = list(windows_due(schedule, start, before))
         if start == since:
@@ -204,9 +209,9 @@ def _missed(schedule: Schedule, since: datetime, before: datetime) -> Sequence[d
 
 
 def _run(deployment: Deployment, schedule: Schedule, window: datetime, now: datetime, hooks: Sequence[Hook]) -> Run:
-    due_at = window + _delay(deployment, schedule)
+    due_at = window + delay(deployment, schedule)
     return Run(
-        id=uuid5(deployment.id, f"{schedule.slug}/{window.isoformat()}"),
+        id=run_id(deployment, schedule, window),
         name=f"{deployment.name[:_NAME].rstrip()}-{window:%Y-%m-%dT%H:%M:%SZ}",
         job_variables=schedule.job_variables,
         parameters=schedule.parameters,
@@ -218,7 +223,12 @@ def _run(deployment: Deployment, schedule: Schedule, window: datetime, now: date
     )
 
 
-def _delay(deployment: Deployment, schedule: Schedule) -> timedelta:
+def run_id(deployment: Deployment, schedule: Schedule, window: datetime) -> UUID:
+    """The id of a window's run: a pure function, so that a window becomes one run, whoever makes it."""
+    return uuid5(deployment.id, f"{schedule.slug}/{window.isoformat()}")
+
+
+def delay(deployment: Deployment, schedule: Schedule) -> timedelta:
     """How much later than its windows a schedule's runs are due: whole seconds, less than `spread`."""
     seconds = schedule.spread // _SECOND
     return crc32(f"{deployment.name}/{schedule.slug}".encode()) % seconds * _SECOND if seconds else timedelta(0)

@@ -129,6 +129,11 @@ class RunOf:
     from_run: Mapping[str, str] = field(default_factory=dict)
     """By job variable: what it takes from the run that ended: `id`, `name`, `state`, `exit_code`, `scheduled_at`, `deployment`,
     `job_variables.NAME` or `parameters.NAME`. `env.NAME` sets one environment variable."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Values for parameters of the deployment, by name."""
+    parameters_from_run: Mapping[str, str] = field(default_factory=dict)
+    """By parameter: what it takes from the run that ended, as in `from_run`; one with the format `date` takes the date (UTC) of
+    `scheduled_at`. Where they do not fit the deployment's schema, no run is made, and the record says why."""
     tags: tuple[str, ...] = ()
     """Beside the deployment's."""
     chain_limit: Annotated[int, Ge(1), Le(MAX_CHAIN)] = 10

@@ -20,14 +20,16 @@ LONGEST_EXPIRY = timedelta(days=366)
 
 
 class CatchUp(StrEnum):
-    """What becomes of the windows that came while nothing ticked."""
+    """What becomes of windows that were missed: they came while nothing ticked, or while their pool or queue was paused."""
 
     NONE = "none"
-    """They are left out."""
+    """Those that came while nothing ticked are left out. Those of a pause wait as runs, and all of them start after it."""
     LAST = "last"
-    """The last of them is run."""
+    """The last of them is run. After a pause the newest run starts, and the others end CANCELLED."""
     ALL = "all"
-    """The last `catch_up_limit` of them are run."""
+    """Of those that came while nothing ticked, the last `catch_up_limit` are run. Those of a pause all start after it."""
+    DROP = "drop"
+    """They are left out. After a pause the runs that were due in it end CANCELLED."""
 
 
 class WhenSkipped(StrEnum):
@@ -97,7 +99,7 @@ class Schedule:
     active: bool = True
     """An inactive schedule makes no runs. Once it is active again, it goes on from that moment."""
     catch_up: CatchUp = CatchUp.NONE
-    """What becomes of windows that came while nothing ticked: none, the last, or all of them are run."""
+    """What becomes of windows that came while nothing ticked, or in a pause of the pool or queue (see `CatchUp`)."""
     catch_up_limit: Annotated[int, Ge(1), Le(1000)] = 100
     """The most missed windows that `ALL` makes up for."""
 

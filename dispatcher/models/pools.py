@@ -37,6 +37,10 @@ class WorkQueue:
     description: str = ""
     weight: Weight = 1
     """How many slots it gets for each one of a queue with weight 1, where its pool's `share` is fair."""
+    paused_at: datetime | None = None
+    """When it was last paused; written with `paused` (`core.pauses`)."""
+    resumed_at: datetime | None = None
+    """When that pause ended; None while it lasts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +140,10 @@ class WorkPool:
     """Which of its runs wait because the provider refused, those that are over included; written by ticks."""
     last_tick_at: datetime | None = None
     """The heartbeat; written by ticks."""
+    paused_at: datetime | None = None
+    """When it was last paused; written with `paused` (`core.pauses`)."""
+    resumed_at: datetime | None = None
+    """When that pause ended; None while it lasts."""
     automated: bool = False
     """Whether an automation looks at it, so that its ticks have to; stores derive it from the automations."""
     mirror: Mirror | None = None

@@ -43,6 +43,9 @@ def _as_text(codec: Codec) -> Codec:
     return Codec(lambda value: JSON.encode(codec.encode(value)), lambda stored: codec.decode(JSON.decode(stored)))
 
 
+LATER_OBJECT = Codec(lambda values: dict(values) or None, dict)
+"""An object that older code does not know: it is written only where it holds something, so that they read all the rest."""
+
 _SELECTED = {"pool": PLAIN, "queue": PLAIN, "deployment": PLAIN, "tag": PLAIN}
 
 WHEN = Table(
@@ -64,6 +67,8 @@ RUN_OF = Table(
         "deployment": PLAIN,
         "job_variables": Codec(dict, dict),
         "from_run": Codec(dict, dict),
+        "parameters": LATER_OBJECT,
+        "parameters_from_run": LATER_OBJECT,
         "tags": Codec(list, tuple),
         "chain_limit": PLAIN,
     },

@@ -144,6 +144,8 @@ POOL = Table(
         "applied": JSON,
         "share": Codec(str, Share),
         "owner": PLAIN,
+        "paused_at": TIME,
+        "resumed_at": TIME,
         "base_job_template": TEMPLATE,
     },
 )
@@ -151,7 +153,16 @@ POOL = Table(
 
 QUEUE = Table(
     WorkQueue,
-    {"name": PLAIN, "priority": PLAIN, "concurrency_limit": PLAIN, "paused": FLAG, "description": TEXT, "weight": PLAIN},
+    {
+        "name": PLAIN,
+        "priority": PLAIN,
+        "concurrency_limit": PLAIN,
+        "paused": FLAG,
+        "description": TEXT,
+        "weight": PLAIN,
+        "paused_at": TIME,
+        "resumed_at": TIME,
+    },
 )
 """A queue; the name of its pool stands before it."""
 

@@ -1,8 +1,8 @@
 """Checks everything that people save. All saved data has been checked in full, and the rest of the code trusts it.
 
 Each check raises one error of `dispatcher.errors` that lists every fault with its path and what to do. A tick never imports
-this package. Simple valid values are accepted without a library (`plain_types`, `plain_schemas`). For everything else, and to
-explain faults, pydantic reads the annotations of `dispatcher.models`, and jsonschema reads the schema of a template's
+this package. Simple valid values are accepted without a library (`plain_types`, `core.plain_schemas`). For everything else,
+and to explain faults, pydantic reads the annotations of `dispatcher.models`, and jsonschema reads the schema of a template's
 variables. Both are slow to import, so the modules here are imported on use.
 """
 

@@ -26,6 +26,9 @@ from dispatcher.validation.hooks import ENDS_RULE
 
 PARTS = (When, RunEnded, RunLate, PoolHeld, PoolNotTicked, QueueLonger, Then, Target, RunOf)
 
+FROM_FIELDS = {"from_run": "job_variables", "parameters_from_run": "parameters"}
+"""By field that takes values from a run: the field with the values that are fixed."""
+
 MAX_DEEDS = 5
 SHORTEST_SILENCE = timedelta(minutes=1)
 LONGEST_PATIENCE = timedelta(days=30)
@@ -81,13 +84,14 @@ def _is_one_target(target: Target) -> bool:
 
 
 def _run_faults(action: RunOf) -> Iterator[Fault]:
-    for name, path in action.from_run.items():
-        root, dot, rest = path.partition(".")
-        if (root not in FROM_RUN or dot) and (root not in FROM_PARTS or not rest):
-            plain, parts = ", ".join(FROM_RUN), " or ".join(f"{part}.NAME" for part in FROM_PARTS)
-            yield Fault(f"from_run.{name}", f"must be one of {plain}, {parts} (got {path!r})")
-        if name in action.job_variables:
-            yield Fault(f"from_run.{name}", "is in `job_variables` too: leave one of them out")
+    for field, own in FROM_FIELDS.items():
+        for name, path in getattr(action, field).items():
+            root, dot, rest = path.partition(".")
+            if (root not in FROM_RUN or dot) and (root not in FROM_PARTS or not rest):
+                plain, parts = ", ".join(FROM_RUN), " or ".join(f"{part}.NAME" for part in FROM_PARTS)
+                yield Fault(f"{field}.{name}", f"must be one of {plain}, {parts} (got {path!r})")
+            if name in getattr(action, own):
+                yield Fault(f"{field}.{name}", f"is in `{own}` too: leave one of them out")
 
 
 def _whole_faults(automation: Automation) -> Iterator[Fault]:
@@ -102,5 +106,6 @@ def _whole_faults(automation: Automation) -> Iterator[Fault]:
             continue
         if then.retry:
             yield Fault(f"{root}.retry", "runs again what ended: it needs `when: {ended: ...}`")
-        if then.run is not None and then.run.from_run:
-            yield Fault(f"{root}.run.from_run", "takes values of the run that ended: it needs `when: {ended: ...}`")
+        for field in FROM_FIELDS if then.run is not None else ():
+            if getattr(then.run, field):
+                yield Fault(f"{root}.run.{field}", "takes values of the run that ended: it needs `when: {ended: ...}`")

@@ -90,7 +90,8 @@ def _settled(value: Any, stored: Configuration, new: NewNouns) -> Any:
             deployments[name] = {**deployment, VARIABLES: coerced_variables(template, deployment[VARIABLES])}
         if template is not None and not base_job_template_faults(template):
             deployments[name] = _with_schedules(deployments[name], template)
-    changed: dict[str, Mapping[str, Any]] = {"pools": settled, "deployments": deployments}
+    automations = _with_values(_entries(value, "automations"), deployments, templates, stored)
+    changed: dict[str, Mapping[str, Any]] = {"pools": settled, "deployments": deployments, "automations": automations}
     return without_words({key: {**part, **changed[key]} if changed.get(key) else part for key, part in value.items()})
 
 
@@ -117,6 +118,35 @@ def _with_schedules(deployment: Mapping[str, Any], template: Mapping[str, Any]) 
         if VARIABLES in schedule
     }
     return {**deployment, "schedules": {**deployment["schedules"], **settled}} if settled else deployment
+
+
+def _with_values(
+    automations: dict[str, Any], deployments: Mapping[str, Any], templates: Mapping[str, Any], stored: Configuration
+) -> dict[str, Any]:
+    """The automations, with the job variables and parameters of the runs that they make converted likewise."""
+    schemas = {deployment.name: deployment.parameter_openapi_schema for deployment in stored.deployments}
+    pools = {deployment.name: deployment.pool for deployment in stored.deployments}
+    for name, deployment in deployments.items():
+        schemas[name], pools[name] = deployment.get(SCHEMA, {}), str(deployment.get("pool"))
+
+    def settled(then: Any) -> Any:
+        action = then.get("run") if isinstance(then, Mapping) else None
+        if not isinstance(action, Mapping):
+            return then
+        name, values = str(action.get("deployment")), dict(action)
+        template = templates.get(pools.get(name, ""))
+        if VARIABLES in action and template is not None and not base_job_template_faults(template):
+            values[VARIABLES] = coerced_variables(template, action[VARIABLES])
+        if PARAMETERS in action:
+            values[PARAMETERS] = coerced_parameters(schemas.get(name, {}), action[PARAMETERS])
+        return {**then, "run": values}
+
+    return {
+        name: {**automation, "then": list(map(settled, automation["then"]))}
+        if isinstance(automation.get("then"), list)
+        else automation
+        for name, automation in automations.items()
+    }
 
 
 def _entries(value: Mapping[str, Any], kind: str) -> dict[str, Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""JSON Schema by `jsonschema`, within the bounds of `bounds`. Imported only for what `plain_schemas` does not decide.
+"""JSON Schema by `jsonschema`, within the bounds of `bounds`. Imported only for what `core.plain_schemas` does not decide.
 
 The library imports installed packages that check formats, although `formats` decides here. One of them builds a grammar on
 import, which takes seconds. So the library's import does not find it, nor another slow one.

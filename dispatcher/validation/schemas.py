@@ -14,15 +14,14 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
+from dispatcher.core.plain_schemas import decided, is_open
 from dispatcher.core.templates import names_block
 from dispatcher.errors import Fault
 from dispatcher.validation.bounds import TooMuch, bounded
 from dispatcher.validation.messages import BLOCK, dotted, faults_of
-from dispatcher.validation.plain_schemas import decided
 
 MAPS_OF_SCHEMAS = frozenset({"properties", "patternProperties", "definitions", "$defs", "dependentSchemas"})
 VALUES = frozenset({"default", "example", "examples", "const", "enum"})
-_OPENINGS = frozenset({"additionalProperties", "patternProperties", "unevaluatedProperties"})
 
 _ASIDE = frozenset({"$schema", "$id"})
 """Keywords for the origin of a schema; they are left out here."""
@@ -143,12 +142,11 @@ def _nullable(field: Any) -> Any:
 def _compiled(text: str, nullable: bool) -> VariablesSchema:  # noqa: FBT001 - a cache's key
     variables = json.loads(text)
     schema = prepared(variables, nullable=nullable)
-    declared = variables.get("properties") or {}
-    is_open = any(schema.get(word) not in (None, False) for word in _OPENINGS)
+    declared, is_expressly_open = variables.get("properties") or {}, is_open(schema)
     required = [name for name in schema.pop("required", ()) if not names_block(declared.get(name), variables)]
     if schema.get("additionalProperties") is False:
         del schema["additionalProperties"]  # `variables` reports unknown names, with the nearest known one
-    return VariablesSchema(names=frozenset(declared), required=tuple(required), is_open=is_open, schema=schema)
+    return VariablesSchema(names=frozenset(declared), required=tuple(required), is_open=is_expressly_open, schema=schema)
 
 
 def lookup_in(schema: Any) -> Callable[[str], Any]:

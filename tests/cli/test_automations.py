@@ -38,6 +38,12 @@ def test_an_automation_is_created_listed_paused_and_deleted(cli):
         ("ended", "notify: ops", "--when: must be one entry, as 'notify: ops' (got 'ended')"),
         ("ended: [", "notify: ops", "--when:2:1: not YAML"),
         (WHEN, "run: {deployment: c}", "then[0].run.deployment: deployment 'c' does not exist"),
+        (WHEN, "run: {deployment: b, parameters: {day: 1, day.x: 2}}", "then[0].run.parameters"),
+        (
+            WHEN,
+            "run: {deployment: b, parameters_from_run: {day: now}}",
+            "then[0].run.parameters_from_run.day: must be one of id",
+        ),
         ("ended: {states: [DONE]}", "notify: ops", "when.ended.states[0]: must be a set of COMPLETED"),
     ],
 )

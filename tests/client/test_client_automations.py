@@ -8,6 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from dispatcher.client import configuration_schema
+from dispatcher.core.written import integer, number
 from dispatcher.errors import AlreadyExists, Conflict, InvalidInput, NotFound
 from dispatcher.models import (
     Paused,
@@ -112,6 +113,72 @@ def test_what_could_not_act_is_refused_with_its_path(dispatcher, etl, when, then
     assert dispatcher.automations() == []
 
 
+DAY = {
+    "type": "object",
+    "properties": {"day": {"type": "string", "format": "date"}, "n": {"type": "integer"}},
+    "required": ["day"],
+}
+A_COMPLETED = ended(states=frozenset({RunState.COMPLETED}), deployment="etl")
+
+
+@pytest.fixture
+def report(dispatcher, pool):
+    of_etl = {
+        "type": "object",
+        "properties": {"day": {"type": "string"}, "size": {"type": "number"}, "all": {"type": "boolean"}},
+    }
+    dispatcher.create_deployment("etl", pool="pool", job_variables=DATE, parameter_openapi_schema=of_etl)
+    return dispatcher.create_deployment("report", pool="pool", job_variables=DATE, parameter_openapi_schema=DAY)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "taken", "says"),
+    [
+        ({}, {}, "parameters.day: is required and missing"),
+        ({"day": "soon"}, {}, "parameters.day: must be .*date"),
+        ({"day": 5, "dya": 1}, {}, "parameters.dya: is not a parameter of this deployment; did you mean day"),
+        ({"n": 1}, {"n": "exit_code", "day": "name"}, "parameters_from_run.n: is in `parameters` too"),
+        ({"n": 1}, {}, "parameters.day: is required and missing; give it a value here, or in the deployment"),
+        ({}, {"n": "exit_code"}, "parameters.day: is required and missing; .* or in `parameters_from_run`"),
+        ({}, {"day": "exit_code"}, "parameters_from_run.day: takes string, and `exit_code` is integer"),
+        ({}, {"day": "name", "n": "state"}, "parameters_from_run.n: takes integer, and `state` is string"),
+        ({}, {"day": "name", "n": "parameters.all"}, "parameters_from_run.n: takes integer, and `parameters.all` is boolean"),
+        ({}, {"day": "parameters.dya"}, "parameters_from_run.day: parameter 'dya' of 'etl' does not exist; did you mean 'day'"),
+        ({}, {"dya": "name"}, "parameters_from_run.dya: parameter 'dya' of 'report' does not exist; did you mean 'day'"),
+        ({}, {"day": "secret"}, "parameters_from_run.day: must be one of id"),
+    ],
+)
+def test_parameters_that_could_not_fit_are_refused_with_their_path(dispatcher, report, fixed, taken, says):
+    run = RunOf(deployment="report", parameters=fixed, parameters_from_run=taken)
+    with refused(dispatcher, InvalidInput, rf"then\[0\].run.{says}"):
+        dispatcher.create_automation("a", when=A_COMPLETED, then=[Then(run=run)])
+    assert dispatcher.automations() == []
+
+
+def test_parameters_that_may_fit_are_accepted(dispatcher, report):
+    taken = {"day": "parameters.day", "n": "parameters.size"}
+    run = RunOf(deployment="report", parameters_from_run=taken)
+    assert dispatcher.create_automation("a", when=A_COMPLETED, then=[Then(run=run)]).then[0].run.parameters_from_run == taken
+    late = When(late=RunLate(by=HOUR))
+    dispatcher.create_automation("b", when=late, then=[Then(run=RunOf(deployment="report", parameters={"day": "2030-01-01"}))])
+    with pytest.raises(InvalidInput, match=r"then\[0\].run.parameters_from_run: takes values of the run that ended"):
+        dispatcher.create_automation("c", when=late, then=[Then(run=run)])
+
+
+def test_a_file_gives_an_automation_parameters_of_the_types_that_its_schema_says(dispatcher):
+    schema = {"type": "object", "properties": {"code": {"type": "string"}, "n": {"type": "integer"}}}
+    run = {"deployment": "report", "parameters": {"code": number("1e5"), "n": integer("7")}}
+    file = {
+        "pools": {"pool": {"type": "process"}},
+        "deployments": {"report": {"pool": "pool", "job_variables": DATE, "parameter_openapi_schema": schema}},
+        "automations": {"a": {"when": {"ended": {"states": ["FAILED"]}}, "then": [{"run": run}]}},
+    }
+    dispatcher.apply(dispatcher.plan(file))
+    assert dispatcher.automation("a").then[0].run.parameters == {"code": "1e5", "n": 7}
+    del file["deployments"]
+    assert dispatcher.plan(file).changes == ()
+
+
 def test_an_automation_does_one_to_five_things(dispatcher, etl):
     for count in (0, 6):
         with pytest.raises(InvalidInput, match=r"then: must hold 1 to 5 steps"):
@@ -120,6 +187,7 @@ def test_an_automation_does_one_to_five_things(dispatcher, etl):
 
 def test_what_is_exported_is_applied_unchanged(dispatcher, etl):
     run = RunOf(deployment="etl", from_run={"env.RUN": "id"}, job_variables=DATE, tags=("t",), chain_limit=3)
+    run = replace(run, parameters={"a": [1, None]}, parameters_from_run={"b": "parameters.b"})
     late = When(late=RunLate(by=10 * MINUTE, pool="pool"))
     dispatcher.create_automation("breaker", when=A_FAILED, then=[PAUSE, Then(notify="ops")])
     dispatcher.create_automation("chain", when=ended(states=frozenset({RunState.COMPLETED})), then=[Then(run=run)], paused=True)

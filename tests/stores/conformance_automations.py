@@ -33,6 +33,7 @@ EVERYTHING = (
     Then(pause=Target(deployment="deployment")),
     Then(resume=Target(pool="pool", queue="default")),
     Then(run=RunOf(deployment="deployment", job_variables={"env": {"A": "ü"}}, from_run={"env.RUN": "id"}, tags=("t",))),
+    Then(run=RunOf(deployment="deployment", parameters={"day": ["ü", None]}, parameters_from_run={"of": "parameters.of"})),
     Then(retry=True),
     Then(cancel=True),
     Then(notify="ops"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -81,6 +82,70 @@ def test_when_a_completes_b_runs_once_with_what_it_takes_from_a():
     [firing] = house.firings()
     assert firing.because == f"run {run.name!r} ended COMPLETED"
     assert firing.did == (f"made run {made.name!r} of deployment 'b'",)
+
+
+B_TAKES = {
+    "type": "object",
+    "properties": {"day": {"type": "string", "format": "date"}, "n": {"type": "integer", "minimum": 0}, "of": {}, "note": {}},
+    "required": ["day"],
+}
+
+
+def with_schema(house, schema=B_TAKES):
+    """Let the deployment `b` have this schema of parameters."""
+    stored = house.store.deployment("b")
+    changed = replace(stored, parameter_openapi_schema=schema)
+    house.store.save_deployment(changed, expected_version=stored.version, now=NOW)
+
+
+def test_a_run_has_parameters_of_the_run_that_ended_and_fixed_ones():
+    taking = {"day": "scheduled_at", "n": "parameters.n", "of": "parameters.inner.x", "note": "parameters.none"}
+    house = House(
+        an_automation(
+            "chain",
+            Then(run=RunOf(deployment="b", parameters={"more": [1]}, parameters_from_run=taking)),
+            deployment="a",
+            states=COMPLETED,
+        )
+    )
+    with_schema(house, {**B_TAKES, "additionalProperties": True})
+    deployed = house.store.deployment("a")
+    house.store.save_deployment(replace(deployed, parameters={"n": 7}), expected_version=1, now=NOW)
+    house.end(deployment="a", parameters={"inner": {"x": None}}, scheduled_at=NOW)
+    [made] = house.runs_of("b")
+    assert house.get(made).parameters == {"more": [1], "day": f"{NOW:%Y-%m-%d}", "n": 7, "of": None}
+    house.tick()
+    pinned = json.loads(house.get(made).job.environment["DISPATCHER_PARAMETERS"])
+    assert pinned == {"more": [1], "day": f"{NOW:%Y-%m-%d}", "n": 7, "of": None}
+
+
+@pytest.mark.parametrize(
+    ("own", "says"),
+    [
+        ({}, "parameters.day is required and missing"),
+        ({"day": "soon"}, "parameters.day does not fit its schema (string, required)"),
+        ({"day": "2030-01-01", "n": -1}, "parameters.n does not fit its schema (integer)"),
+        ({"day": 5, "n": "x"}, "parameters.day does not fit its schema (string, required); parameters.n does not fit"),
+    ],
+)
+def test_parameters_that_do_not_fit_make_no_run_and_the_record_says_why(own, says):
+    run = RunOf(deployment="b", parameters_from_run={"day": "parameters.day", "n": "parameters.n"})
+    house = House(an_automation("chain", Then(run=run), PAUSE_POOL, deployment="a", states=COMPLETED))
+    with_schema(house)
+    house.end(deployment="a", parameters=own)
+    assert house.runs_of("b") == []
+    [firing] = house.firings()
+    assert firing.did == ("paused work pool 'pool'",)
+    assert firing.problems[0].startswith(f"made no run of deployment 'b': {says}")
+
+
+def test_a_fixed_parameter_that_the_deployment_has_lost_makes_no_run():
+    run = RunOf(deployment="b", parameters={"day": "2030-01-01", "gone": 1})
+    house = House(an_automation("chain", Then(run=run), deployment="a", states=COMPLETED))
+    with_schema(house)
+    house.end(deployment="a")
+    assert house.runs_of("b") == []
+    assert house.firings()[0].problems == ("made no run of deployment 'b': parameters.gone is not a parameter of it",)
 
 
 def test_an_end_that_is_not_of_the_deployment_or_the_states_makes_nothing():

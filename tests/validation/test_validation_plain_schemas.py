@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dispatcher.core.plain_schemas import KEYWORDS, OPEN, decided
 from dispatcher.validation.bounds import TooMuch, bounded
 from dispatcher.validation.library import BoundedValidator
-from dispatcher.validation.plain_schemas import KEYWORDS, OPEN, decided
 
 SCALARS = (
     st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.0, 1.0, 2.5, -1.5]) | st.text("ab2026-01", max_size=11)

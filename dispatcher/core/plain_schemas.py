@@ -1,7 +1,8 @@
-"""Decides simple JSON Schemas without a library, because importing it takes longer than the rest of a command.
+"""Decides simple JSON Schemas without a library, because importing it takes longer than a tick, or the rest of a command.
 
-Most variables are plain: a type, a choice, a bound, fields, items. This module leaves everything else to `library`:
-patterns, conditions, dependent fields, and checks of many steps. Faults always come from the library, which says where and why.
+Most variables are plain: a type, a choice, a bound, fields, items. This module leaves everything else to the library (see
+`dispatcher.validation.library`): patterns, conditions, dependent fields, and checks of many steps. What is saved is checked by
+the library as well, which says where a fault is, and why.
 `tests/validation/test_validation_plain_schemas.py` compares both.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dispatcher.validation.formats import has_format
+from dispatcher.core.formats import has_format
 
 MAX_STEPS = 2_000
 """The most keywords that are evaluated here: a sixth of the library's limit."""
@@ -22,6 +23,9 @@ OPEN = frozenset(
     }
 )
 """Keywords that are left to the library."""
+
+OPENINGS = frozenset({"additionalProperties", "patternProperties", "unevaluatedProperties"})
+"""Keywords by which a schema may allow fields that it does not declare."""
 
 _ODD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """The errors of a schema that is itself wrong; the library explains them."""
@@ -37,6 +41,11 @@ def decided(schema: Any, value: Any, root: Mapping[str, Any]) -> bool | None:
         return _Decision(root).fits(schema, value)
     except (_Open, *_ODD):
         return None
+
+
+def is_open(schema: Mapping[str, Any]) -> bool:
+    """Whether a schema expressly allows fields that it does not declare."""
+    return any(schema.get(word) not in (None, False) for word in OPENINGS)
 
 
 class _Decision:
@@ -72,6 +81,12 @@ class _Decision:
         for step in steps:
             target = target[int(step) if isinstance(target, list) else step.replace("~1", "/").replace("~0", "~")]
         return self.fits(target, value)
+
+    def is_formatted(self, name: str, value: Any, _: Any) -> bool:
+        """`format`, except of patterns."""
+        if name == "regex":
+            raise _Open
+        return has_format(name, value)
 
     def is_one_of(self, choices: list[Any], value: Any, _: Any) -> bool:
         """`enum`: a scalar that is equal to one of them."""
@@ -177,7 +192,7 @@ KEYWORDS: Mapping[str, Callable[[_Decision, Any, Any, Any], bool]] = {
     "type": _has_type,
     "enum": _Decision.is_one_of,
     "const": lambda decision, choice, value, schema: decision.is_one_of([choice], value, schema),
-    "format": lambda _, name, value, __: has_format(name, value),
+    "format": _Decision.is_formatted,
     "minimum": _compared(_is_number, lambda value, bound: value >= bound),
     "maximum": _compared(_is_number, lambda value, bound: value <= bound),
     "exclusiveMinimum": _compared(_is_number, lambda value, bound: value > bound),
