@@ -23,6 +23,7 @@ from dispatcher.client.jobs import Warn, log_warning
 from dispatcher.client.pictures import Lane, PoolPicture, PoolPlan
 from dispatcher.client.pools import PoolView, Upcoming
 from dispatcher.client.previews import JobPreview
+from dispatcher.client.simulations import Simulation, SlotsOverTime
 from dispatcher.client.versions import VersionChanged
 from dispatcher.settings import Settings
 from dispatcher.stores.opening import open_store
@@ -56,6 +57,8 @@ __all__ = [
     "PoolPicture",
     "PoolPlan",
     "PoolView",
+    "Simulation",
+    "SlotsOverTime",
     "Upcoming",
     "VersionChanged",
     "calendar_days",

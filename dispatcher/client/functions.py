@@ -11,7 +11,7 @@ from typing import Any
 from dispatcher.client.arguments import UNSET, without_unset
 from dispatcher.client.checks import signature_schema
 from dispatcher.client.local import PROCESS, RUNNER, command_here, tick_until_stopped
-from dispatcher.client.pictures import Pictures
+from dispatcher.client.simulations import Simulations
 from dispatcher.errors import Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, Deployment, OnCollision, Schedule
 
@@ -31,7 +31,7 @@ DEFAULTS: Mapping[str, Any] = {
 """The further fields of a deployment that `deploy` states, with what they are where they are left out."""
 
 
-class Functions(Pictures):
+class Functions(Simulations):
     """What people do with functions."""
 
     def deploy(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -46,7 +47,7 @@ def create_app(settings: Settings | None = None, *, access: Access | None = None
         yield
         clients.close()
 
-    pages = Pages(clients=clients)
+    pages = Pages(clients=clients, tick_interval=timedelta(seconds=settings.tick_interval_seconds))
 
     def problem(request: Request, error: Exception) -> Response:
         """The answer for an error, and for an address that no route has."""

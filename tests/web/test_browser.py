@@ -20,6 +20,8 @@ CHROMIUM = shutil.which("chromium") or "chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 PATHS = (
     *("/", "/pools/nightly", "/pools/nightly/upcoming", "/pools/nightly/template", "/pools/nightly/plan?limit=5"),
+    *("/pools/nightly/slots", "/pools/nightly/what-if", "/pools/nightly/what-if?limit=2&limit:etl=1", "/log?pool=nightly"),
+    "/runs/bulk?action=cancel&pool=nightly",
     *("/runs", "/runs?pool=nightly&state=FAILED", "/runs/new?pool=nightly", "/deployments", "/deployments/etl-daily"),
     *("/new-pool?type=ecs:push", "/help"),
 )

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from statistics import median, quantiles
 
 import click
 
 from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion, history
-from dispatcher.cli.input.history import Past
 from dispatcher.cli.input.lengths import Length
-from dispatcher.cli.output.shapes import Shape
-from dispatcher.client import Dispatcher
-from dispatcher.core.replay import replay
+from dispatcher.client import Dispatcher, shapes
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import WorkPool
 from dispatcher.stores.memory import MemoryStore
@@ -84,16 +80,10 @@ def simulate(
     before = context.client.work_pool(filed.name if filed else pool or "")
     after = _changed(filed or before, limit, limits, priorities)
     since = context.wiring.dispatch.clock.now() - timedelta(hours=hours)
-    past = history.of_file(source, before.name) if source else history.of_store(context.wiring.store, before.name, since)
+    past = history.of_file(source, before.name) if source else None
     interval = timedelta(seconds=every or context.settings.tick_interval_seconds)
-    data = {
-        "pool": before.name,
-        "runs": len(past),
-        "interval_seconds": interval.total_seconds(),
-        "before": _outcome(before, past, interval),
-        "after": _outcome(after, past, interval),
-    }
-    return Answer(data=data, view="simulation")
+    simulation = context.client.simulate(before, after, since=since, interval=interval, past=past)
+    return Answer(data=shapes.simulation(simulation), view="simulation")
 
 
 def _filed(context: Context, pool: str | None, files: Sequence[str]) -> WorkPool | None:
@@ -128,31 +118,6 @@ def _changed(pool: WorkPool, limit: str | None, limits: Sequence[str], prioritie
             raise InvalidInput("queue", [Fault("queue_priority", f"{name}: give a number from 1")])
         client.update_work_queue(pool.name, name, priority=number)
     return client.work_pool(pool.name)
-
-
-def _outcome(pool: WorkPool, past: Sequence[Past], interval: timedelta) -> Shape:
-    replayed = replay(pool, past, interval=interval)
-    queues = sorted({run.queue for run, _ in past} | {queue.name for queue in pool.queues})
-    lanes = {name: [replayed.waits[run.id] for run, _ in past if run.queue == name] for name in queues}
-    return {
-        "concurrency_limit": pool.concurrency_limit,
-        "most_slots": replayed.peak,
-        "ended_at": replayed.end.isoformat() if replayed.end else None,
-        "queues": [{"name": name, **_waits(waits)} for name, waits in lanes.items()],
-    }
-
-
-def _waits(waits: Sequence[float | None]) -> Shape:
-    """The waits in seconds; null where no run was admitted."""
-    seconds = sorted(wait for wait in waits if wait is not None)
-    most = quantiles(seconds, n=20, method="inclusive")[-1] if len(seconds) > 1 else seconds[0] if seconds else None
-    return {
-        "runs": len(waits),
-        "median": median(seconds) if seconds else None,
-        "p95": most,
-        "longest": seconds[-1] if seconds else None,
-        "never": len(waits) - len(seconds),
-    }
 
 
 def _pairs(field: str, pairs: Sequence[str], read: Callable[[str, str], int | None]) -> Sequence[tuple[str, int | None]]:

@@ -40,8 +40,9 @@ tick         started_at, pools (those with something to do), skipped, idle (how 
 store        migrate: found and latest (versions), is_needed, statements; copy: from, to and how many pools, deployments,
              automations, runs; check: runs (how many), faults
 doctor       a list of check, subject, level (ok, warning, problem), text, fix
-simulate     pool, runs, interval_seconds, before and after: each concurrency_limit, most_slots, ended_at and queues (name,
-             runs, never: not admitted at all, and the waits in seconds: median, p95, longest)
+simulate     pool, runs, is_cut (there may be more runs than were looked at), interval_seconds, before and after: each
+             concurrency_limit, most_slots, ended_at and queues (name, runs, never: not admitted at all, and the waits in
+             seconds: median, p95, longest)
 plan, apply  owner, hash (of what is stored before) and hash_after, applied, changes: a list of action (create, change, delete),
              noun, name, fields: a list of path, action, before, after (null where there is none); unnamed (stored, and not in
              the file): a list of noun, name; drift (what was changed by hand since the last apply): a list

@@ -45,7 +45,7 @@ def upcoming(visit: Visit) -> Response:
 def plan(visit: Visit) -> Response:
     """What a change would change: the query holds it, so that whoever may read can look at it and share it."""
     query = visit.request.query_params
-    made = _planned(visit, {name: query.getlist(name) for name in query})
+    made = planned(visit, {name: query.getlist(name) for name in query})
     fields = [(name, value) for name, value in query.multi_items() if name != "version"]
     secrets = of_pools([made.before, made.after])
     changes = [(change.path, hide(secrets, change.before), hide(secrets, change.after)) for change in made.changes]
@@ -54,11 +54,11 @@ def plan(visit: Visit) -> Response:
 
 def change(visit: Visit) -> Response:
     """Make a change that was shown as a plan."""
-    visit.client.apply_pool(_planned(visit, visit.form))
+    visit.client.apply_pool(planned(visit, visit.form))
     return gone_to("pools", visit.path("pool"))
 
 
-def _planned(visit: Visit, fields: Mapping[str, Sequence[str]]) -> PoolPlan:
+def planned(visit: Visit, fields: Mapping[str, Sequence[str]]) -> PoolPlan:
     """The plan that the fields of a form ask for. Raises `VersionChanged` if somebody else changed the pool meanwhile."""
     version = fields.get("version", [""])[0]
     client = visit.client.only_at(pool=int(version) if _is_number(version) else None)
@@ -67,7 +67,22 @@ def _planned(visit: Visit, fields: Mapping[str, Sequence[str]]) -> PoolPlan:
     order = [name for name in fields.get("order", []) if name]
     if queue:
         return client.plan_pool(visit.path("pool"), queues={queue: values}, order=order)
-    return client.plan_pool(visit.path("pool"), order=order, **values)
+    return client.plan_pool(visit.path("pool"), queues=limits_in(fields), order=order or positions_in(fields), **values)
+
+
+def limits_in(fields: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
+    """The limits of queues, from the fields `limit:QUEUE`. Raises `InvalidInput`."""
+    names = {name.removeprefix("limit:"): texts[0] for name, texts in fields.items() if name.startswith("limit:")}
+    return {name: {"concurrency_limit": limit_in(text)} for name, text in names.items()}
+
+
+def positions_in(fields: Mapping[str, Sequence[str]]) -> list[str]:
+    """The names of queues by the fields `position:QUEUE`; of two with the same number, the former comes first."""
+    names = {name.removeprefix("position:"): texts[0].strip() for name, texts in fields.items() if name.startswith("position:")}
+    wrong = [text for text in names.values() if not _is_number(text)]
+    if wrong:
+        raise InvalidInput("work pool", [Fault("position", f"must be a whole number, not {wrong[0]!r}")])
+    return sorted(names, key=lambda name: int(names[name]))
 
 
 def limit_in(text: str) -> int | None:

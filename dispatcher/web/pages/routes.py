@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from dispatcher.web.pages import bulk, change_log, deployments, finding, new_pool, new_run, pool_template, pools, runs
+from dispatcher.web.pages import bulk, change_log, deployments, finding, history, new_pool, new_run, pool_template, pools, runs
 from dispatcher.web.pages.live import Live
 from dispatcher.web.pages.visit import Page, Pages, sent, shown
 
@@ -20,6 +20,8 @@ READ: dict[str, Page] = {
     "/pools/{pool}/upcoming": pools.upcoming,
     "/pools/{pool}/template": pool_template.template,
     "/pools/{pool}/plan": pools.plan,
+    "/pools/{pool}/slots": history.slots,
+    "/pools/{pool}/what-if": history.what_if,
     "/runs": runs.runs,
     "/runs/new": new_run.new,
     "/runs/bulk": bulk.confirm,

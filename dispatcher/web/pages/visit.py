@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
@@ -31,6 +32,7 @@ class Pages:
 
     clients: Clients
     files: Mapping[str, StaticFile] = field(default_factory=static_files)
+    tick_interval: timedelta = timedelta(minutes=1)
 
     @cached_property
     def templates(self) -> Environment:

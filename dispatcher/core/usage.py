@@ -1,0 +1,33 @@
+"""How many slots were held over time, by queue. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import accumulate
+
+Hold = tuple[str, datetime, datetime]
+"""A queue, and from when until when one of its runs held a slot."""
+
+
+def usage(holds: Iterable[Hold], begin: datetime, end: datetime, *, parts: int) -> Mapping[str, Sequence[float]]:
+    """By queue: the slots that it held in each of the equal parts of the time from `begin` to `end`, on average of the part.
+
+    The sum of all queues is never above the most slots that were held at the same time. Queues that held none are left out.
+    """
+    length = (end - begin) / parts
+    steps: dict[str, list[float]] = {}
+    for queue, since, until in holds:
+        first, last = max(since, begin), min(until, end)
+        if first < last:
+            lane = steps.setdefault(queue, [0.0] * (parts + 2))
+            _step(lane, (first - begin) / length, 1)
+            _step(lane, (last - begin) / length, -1)
+    return {queue: [max(0.0, round(slots, 6)) for slots in accumulate(lane)][:parts] for queue, lane in steps.items()}
+
+
+def _step(lane: list[float], moment: float, height: int) -> None:
+    """One slot more, or less, from a moment on: the part that holds the moment gets its share of the change."""
+    part, rest = int(moment), moment % 1
+    lane[part] += height * (1 - rest)
+    lane[part + 1] += height * rest

@@ -1,0 +1,94 @@
+"""What a pool did in the last days, and what other limits would have made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from threading import Lock
+from typing import Any
+
+from starlette.responses import Response
+
+from dispatcher.client import PoolPlan, Simulation
+from dispatcher.client.simulations import PARTS, Outcome
+from dispatcher.core.usage import usage
+from dispatcher.errors import Fault, InvalidInput
+from dispatcher.models import WorkPool
+from dispatcher.web.answers import Refused
+from dispatcher.web.pages.charts import Chart, chart, highest
+from dispatcher.web.pages.pools import planned
+from dispatcher.web.pages.visit import Visit
+
+HOURS = (1, 6, 24, 72, 168)
+"""How far a reader can look back."""
+DAY = 24
+MOST_RUNS = 20_000
+"""The most ended runs behind one page: those that ended last."""
+SIMULATING = Lock()
+"""Held by the one simulation that runs: they take turns, so that they never take the server for themselves."""
+PATIENCE = 10.0
+"""Seconds for which one simulation waits for another."""
+
+
+def slots(visit: Visit) -> Response:
+    """Who held the slots of a pool."""
+    hours, pool = _hours(visit), visit.client.work_pool(visit.path("pool"))
+    since = visit.client.clock.now() - timedelta(hours=hours)
+    shown = visit.client.slots_over_time(pool.name, since=since, limit=MOST_RUNS)
+    drawn = chart(_in_order(pool, shown.queues), shown.begin, shown.end, limit=pool.concurrency_limit)
+    return visit.render("slots.html", pool=pool, slots=shown, chart=drawn, hours=hours, choices=HOURS)
+
+
+def what_if(visit: Visit) -> Response:
+    """The waits of past runs under the limits of the address, beside those under the present ones."""
+    pool, query = visit.client.work_pool(visit.path("pool")), visit.request.query_params
+    hours, fields = _hours(visit), {name: query.getlist(name) for name in query if name != "hours"}
+    made, faults = None, tuple[Fault, ...]()
+    try:
+        made = planned(visit, fields) if fields else None
+    except InvalidInput as problem:
+        faults = problem.faults
+    values: dict[str, Any] = {"pool": pool, "fields": fields, "faults": faults, "hours": hours, "choices": HOURS}
+    if made is not None:
+        values |= _compared(visit, made, hours)
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK
+    return visit.render("what_if.html", status=status, plan=made, most=MOST_RUNS, **values)
+
+
+def _compared(visit: Visit, plan: PoolPlan, hours: int) -> dict[str, Any]:
+    end = visit.client.clock.now()
+    begin = end - timedelta(hours=hours)
+    if not SIMULATING.acquire(timeout=PATIENCE):
+        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "other simulations are running; try again in a few seconds")
+    try:
+        interval = visit.pages.tick_interval
+        simulation = visit.client.simulate(plan.before, plan.after, since=begin, interval=interval, limit=MOST_RUNS)
+    finally:
+        SIMULATING.release()
+    waits = zip(simulation.before.queues, simulation.after.queues, strict=True)
+    return {"simulation": simulation, "waits": list(waits), "charts_drawn": _charts(simulation, plan, begin, end)}
+
+
+def _charts(simulation: Simulation, plan: PoolPlan, begin: datetime, end: datetime) -> Sequence[tuple[str, Chart]]:
+    """The slots under both sets of limits, drawn to the same scale. Jobs may end later than now under lower limits."""
+    until = max(end, *(outcome.ended_at or end for outcome in (simulation.before, simulation.after)))
+
+    def used(pool: WorkPool, outcome: Outcome) -> Mapping[str, Sequence[float]]:
+        return _in_order(pool, usage(outcome.holds, begin, until, parts=PARTS))
+
+    sides = (("Now", plan.before, simulation.before), ("After", plan.after, simulation.after))
+    drawn = [(name, pool, used(pool, outcome)) for name, pool, outcome in sides]
+    top = max(highest(queues) for _, _, queues in drawn)
+    return [(name, chart(queues, begin, until, limit=pool.concurrency_limit, top=top)) for name, pool, queues in drawn]
+
+
+def _in_order(pool: WorkPool, queues: Mapping[str, Sequence[float]]) -> Mapping[str, Sequence[float]]:
+    """The queues by priority; those that the pool no longer has come last."""
+    names = [queue.name for queue in pool.queues]
+    return {name: queues[name] for name in (*names, *sorted(queues.keys() - set(names))) if name in queues}
+
+
+def _hours(visit: Visit) -> int:
+    text = visit.query("hours")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 4 and int(text) in HOURS else DAY
