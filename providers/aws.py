@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
-from botocore.loaders import create_loader
+from botocore.loaders import JSONFileLoader, Loader
 from botocore.session import Session
+
+from providers.aws_data import content, exists
 
 AWS_FAILURES = (BotoCoreError, ClientError)
 """What calls of the SDK raise."""
 TOKEN_SECONDS = 300
 """How long somebody else may believe who we are. It is asked for anew for each of their tokens."""
+_MODELS = Path(__file__).parent / "ecs" / "models"
+"""Models in place of the SDK's: that of EC2 with no more than what is asked of it. The SDK's takes 24 MB and 100 ms of CPU."""
 
 
 def new_session(profile: str | None = None) -> Session:
@@ -46,6 +51,28 @@ def web_identity_token(audience: str) -> str:
     return str(answer["WebIdentityToken"])
 
 
+class _File(JSONFileLoader):
+    """A file that is read once for all."""
+
+    def exists(self, file_path: str) -> bool:
+        """See `JSONFileLoader.exists`."""
+        return exists(file_path)
+
+    def load_file(self, file_path: str) -> Any:
+        """See `JSONFileLoader.load_file`."""
+        return content(file_path)
+
+
+class _Loader(Loader):
+    """Finds a service's data with less reading than the SDK's own."""
+
+    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - as below
+        """The folders. To ask each of 400 for a file of this type would take 12 ms of CPU, and again for the next type."""
+        folders = [path for path in self.search_paths if os.path.isdir(path)]
+        return sorted({name for path in folders for name in os.listdir(path)})
+
+
 @cache
 def _loader(search_path: str | None) -> Any:
-    return create_loader(search_path)
+    paths = [os.path.expanduser(os.path.expandvars(path)) for path in (search_path or "").split(os.pathsep) if path]
+    return _Loader([*paths, str(_MODELS)], _File())

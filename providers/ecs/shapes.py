@@ -2,20 +2,17 @@
 
 Templates are JSON that people wrote and placeholders filled: a number stands where the API takes text (`gpu: 1`), text where
 it takes a number (`containerPort: "8080"`). What has one meaning is converted; anything else is a fault that names its field.
-The model comes with botocore; without it nothing is converted and nothing is refused.
+The model comes with botocore, which is not imported; without it nothing is converted and nothing is refused.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, cached_property
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
+from providers.aws_data import sdk_model
 from providers.remarks import Notes, nearest
 from providers.values import EMPTY, compact, kind, mapping, objects, text
 
@@ -39,20 +36,8 @@ def fitted(operation: str, parameters: Mapping[str, Any], path: str, notes: Note
 @cache
 def input_shape(operation: str) -> Shape | None:
     """The input of an operation in the service model; None where botocore is not installed."""
-    model = _model()
+    model = sdk_model("ecs")
     return Shape(model["shapes"], model["operations"][operation]["input"]["shape"]) if model else None
-
-
-@cache
-def _model() -> Mapping[str, Any] | None:
-    """The published model of ECS, read from botocore's data without importing botocore, which costs ten times as much."""
-    package = find_spec("botocore")
-    for place in (package.submodule_search_locations or ()) if package else ():
-        for file in sorted(Path(place, "data", "ecs").glob("*/service-2.json*"), reverse=True):
-            content = file.read_bytes()
-            model: Mapping[str, Any] = json.loads(gzip.decompress(content) if file.suffix == ".gz" else content)
-            return model
-    return None
 
 
 class Shape:
