@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from dispatcher.clock import Clock, SystemClock
-from dispatcher.core import transitions
-from dispatcher.errors import Conflict, StoreError
+from dispatcher.errors import Conflict
 from dispatcher.models import Automation, Deployment, Firing, LogEntry, PoolHold, Run, WorkPool
 from dispatcher.records import (
     PAGE,
@@ -36,19 +35,19 @@ from dispatcher.stores.dynamodb import checking, keys
 from dispatcher.stores.dynamodb.automating import Automating
 from dispatcher.stores.dynamodb.automation_verbs import AutomationVerbs
 from dispatcher.stores.dynamodb.automations import Automations
+from dispatcher.stores.dynamodb.changing import Changing
 from dispatcher.stores.dynamodb.claims import ClaimTry
 from dispatcher.stores.dynamodb.creation import create_table
 from dispatcher.stores.dynamodb.definition import SCHEMA_VERSION, TABLE_DEFINITION
 from dispatcher.stores.dynamodb.deployments import Deployments
-from dispatcher.stores.dynamodb.items import MAX_BYTES, as_read, id_in, is_run, key_in, run_in
+from dispatcher.stores.dynamodb.items import id_in, is_run, key_in, run_in
 from dispatcher.stores.dynamodb.listing import Listing
-from dispatcher.stores.dynamodb.log import Log, entries_of
+from dispatcher.stores.dynamodb.log import Log
 from dispatcher.stores.dynamodb.materialising import Materialiser
 from dispatcher.stores.dynamodb.pools import Pools
 from dispatcher.stores.dynamodb.reconfiguration import reconfigure
 from dispatcher.stores.dynamodb.requests import Patience, Table
-from dispatcher.stores.dynamodb.run_changes import discarded, moved, noted, requeued
-from dispatcher.stores.dynamodb.run_writes import RunWrite, RunWriter
+from dispatcher.stores.dynamodb.run_writes import RunWriter
 from dispatcher.stores.dynamodb.working import Working
 from dispatcher.stores.migration import Migration
 
@@ -83,6 +82,7 @@ class DynamoStore(AutomationVerbs):
         self._pools = Pools(self._table, self._log)
         self._deployments = Deployments(self._table, self._log)
         self._materialiser = Materialiser(self._table, self._deployments, self._writer)
+        self._changing = Changing(self._table, self._writer, self._pools, self._log)
         self._listing = Listing(self._table, self._pools, self._writer)
         self._working = Working(self._table, self._pools, self._writer)
         self._automations = Automations(self._table, history, self._log)
@@ -159,21 +159,13 @@ class DynamoStore(AutomationVerbs):
         """See `Store.add_runs`. All or nothing as far as one transaction reaches, 49 runs; a pool or queue that does not
         exist is seen before the first, so that only one that is deleted in between can leave a part behind.
         """
-        self._require_queues(runs)
-        new = {run.id: as_read(run) for run in reversed(runs)}  # the first of two equal ids
-        return self._add({run_id: new[run_id] for run_id in dict.fromkeys(run.id for run in runs)}, entry)
+        return self._changing.add(runs, entry)
 
     def requeue(self, requeues: Sequence[Requeue], *, entry: LogEntry | None = None) -> frozenset[UUID]:
         """See `Store.requeue`. All or nothing as far as one transaction reaches, 24 runs; a queue that does not exist is seen
         before the first.
         """
-        transitions.check_requeues(requeues)
-        queues = [(requeue.pool, requeue.queue) for requeue in requeues]
-        by_run: dict[UUID, list[Requeue]] = {}
-        for requeue in requeues:
-            by_run.setdefault(requeue.run_id, []).append(requeue)
-        functions = {run_id: partial(requeued, of_run) for run_id, of_run in by_run.items()}
-        return self._change(functions, lambda: self._require(queues), entry)
+        return self._changing.requeue(requeues, entry)
 
     def get(self, run_id: UUID) -> Run | None:
         """See `Store.get`."""
@@ -233,12 +225,7 @@ class DynamoStore(AutomationVerbs):
 
     def move(self, moves: Sequence[Move], *, entry: LogEntry | None = None) -> frozenset[UUID]:
         """See `Store.move`."""
-        transitions.check(moves)
-        by_run: dict[UUID, list[Move]] = {}
-        for move in moves:
-            by_run.setdefault(move.run_id, []).append(move)
-        functions = {run_id: partial(moved, of_run) for run_id, of_run in by_run.items()}
-        return self._change(functions, entry=entry, ends=any(move.to.is_terminal for move in moves))
+        return self._changing.move(moves, entry)
 
     def hold(self, pool: str, change: ChangeHolds) -> tuple[PoolHold, ...]:
         """See `Store.hold`."""
@@ -282,7 +269,7 @@ class DynamoStore(AutomationVerbs):
 
     def discarded(self, run_ids: Sequence[UUID]) -> None:
         """See `Store.discarded`."""
-        self._change(dict.fromkeys(run_ids, discarded))
+        self._changing.discarded(run_ids)
 
     def to_notify(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:
         """See `Store.to_notify`."""
@@ -290,7 +277,7 @@ class DynamoStore(AutomationVerbs):
 
     def notified(self, notifications: Sequence[Notified]) -> None:
         """See `Store.notified`."""
-        self._change({notification.run_id: partial(noted, notification) for notification in notifications})
+        self._changing.notified(notifications)
 
     def to_automate(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:
         """See `Store.to_automate`."""
@@ -332,10 +319,7 @@ class DynamoStore(AutomationVerbs):
             self._pools.restore(pool)
         for deployment in deployments:
             self._deployments.restore(deployment)
-        for pool_name in sorted({run.pool for run in runs if run.lane is not None}):
-            self._table.transact({keys.lanes(pool_name): ("Put", {"Item": {}})}, self._table.new_token())
-        there = self._writer.read([run.id for run in runs])
-        self._add({run.id: as_read(run) for run in runs if run.id not in there})
+        self._changing.restore(runs)
         self._log.restore(entries)
         self._automations.restore(automations, firings)
 
@@ -360,73 +344,6 @@ class DynamoStore(AutomationVerbs):
             if not self._deployments.finish():
                 raise
             return act()
-
-    def _add(self, runs: Mapping[UUID, Run], entry: LogEntry | None = None) -> frozenset[UUID]:
-        """Add runs; returns those that did not exist before."""
-        left: Sequence[Run] = list(runs.values())
-        added: set[UUID] = set()
-        for _ in self._table.rounds("runs were not added"):
-            added |= self._commit([RunWrite(before=None, after=run) for run in left], entry)
-            left = self._still_unknown([run for run in left if run.id not in added])
-            if not left:
-                break
-        return frozenset(added)
-
-    def _change(
-        self,
-        functions: Mapping[UUID, Callable[[Run], Run | None]],
-        check: Callable[[], None] = lambda: None,
-        entry: LogEntry | None = None,
-        *,
-        ends: bool = False,
-    ) -> frozenset[UUID]:
-        """Change runs by pure functions of the stored runs; a function returns None for a run that stays as it is.
-
-        `check` is called before each round of writes. `ends`: some may end, and then owe that to automations.
-        """
-        left, changed = dict(functions), set[UUID]()
-        for _ in self._table.rounds("runs were not moved"):
-            check()
-            stored = self._writer.read(list(left), for_ends=ends) if left else {}
-            afters = {run_id: left[run_id](current.run) for run_id, current in stored.items() if run_id in left}
-            owing = {run_id: self._writer.owing(stored[run_id], after) for run_id, after in afters.items() if after and ends}
-            ended = {run_id: after for run_id, after in {**afters, **owing}.items() if after}
-            changes = [RunWrite(before=stored[run_id], after=as_read(after)) for run_id, after in ended.items()]
-            changed |= self._commit(changes, entry)
-            left = {change.after.id: left[change.after.id] for change in changes if change.after.id not in changed}
-            if not left:
-                break
-        return frozenset(changed)
-
-    def _commit(self, changes: Sequence[RunWrite], entry: LogEntry | None) -> set[UUID]:
-        """Write runs, batch by batch, and in each transaction the entry of the log. Returns the ids of the written runs."""
-        entries, written = entries_of(entry), set[UUID]()
-        for batch in self._writer.batches(changes, also=[*map(self._log.key, entries)]):
-            if not self._writer.commit(batch, self._table.new_token(), also=self._log.actions(entries, len(batch))):
-                written |= {change.after.id for change in batch}
-        return written
-
-    def _require_queues(self, runs: Sequence[Run]) -> None:
-        self._require([(run.pool, run.queue) for run in runs])
-        for run in runs:
-            if (weight := self._writer.weight(run)) > MAX_BYTES:
-                raise StoreError(f"run {run.id} weighs {weight:,} bytes: one in DynamoDB has at most {MAX_BYTES:,}")
-
-    def _require(self, queues: Sequence[tuple[str, str]]) -> None:
-        """Raise `NotFound` unless these pools have these queues."""
-        pairs = list(dict.fromkeys(queues))
-        gates = self._pools.gates(pairs) if pairs else {}
-        for pair in pairs:
-            if pair not in gates:
-                raise refusals.no_queue(*pair)
-
-    def _still_unknown(self, runs: Sequence[Run]) -> Sequence[Run]:
-        """The runs of a refused transaction that must be tried again. Raises `NotFound` if a queue is gone."""
-        if not runs:
-            return []
-        self._require_queues(runs)
-        present = self._writer.read([run.id for run in runs])
-        return [run for run in runs if run.id not in present]
 
 
 def _connect(region: str | None, endpoint: str | None) -> Any:
