@@ -30,6 +30,9 @@ NAME = "prefect"
 COMMAND = "prefect flow-run execute"
 """What Prefect's workers run where a job variable says nothing else."""
 
+WITHOUT_PREFECT = frozenset({"python:3.12-slim"})
+"""The images that our default templates start from: no flow can run in them."""
+
 GONE = "Prefect does not have it any more, or its type is not served"
 
 MOST = 1000
@@ -139,7 +142,8 @@ def _filled(name: str, schema: Any, jobs: ForJobs) -> Any:
     default = schema.get("default")
     if name == "env":
         return {**schema, "default": {"PREFECT_API_URL": jobs.api_url, **(default if isinstance(default, Mapping) else {})}}
-    return {**schema, "default": own[name]} if name in own and not default else schema
+    is_open = not default or (name == "image" and default in WITHOUT_PREFECT)
+    return {**schema, "default": own[name]} if name in own and is_open else schema
 
 
 def _default_template(pool_type: str) -> Mapping[str, Any]:

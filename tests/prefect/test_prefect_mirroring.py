@@ -147,7 +147,7 @@ def test_the_default_template_of_each_type_is_served_and_knows_the_server(bridge
     properties = bridge.store.pool("typed").base_job_template["variables"]["properties"]
     assert properties["env"]["default"]["PREFECT_API_URL"] == JOBS_API
     assert properties["command"]["default"] == "prefect flow-run execute"
-    assert properties["image"]["default"]
+    assert properties["image"]["default"] == "prefecthq/prefect:3-latest", "ours for Modal starts from one without Prefect"
 
 
 def test_what_a_template_sets_wins(bridge, prefect):
