@@ -11,7 +11,9 @@ from dispatcher.records import LogFilter, RunFilter
 from dispatcher.store import Store
 from tests.builders import MINUTE
 from tests.stores.factories import FACTORIES
-from tests.stores.operations import POOLS, READS, WEIGHTS, Call, World, claim
+from tests.stores.operations import READS, WEIGHTS
+from tests.stores.operations_of_ticks import claim
+from tests.stores.world import POOLS, Call, World
 
 SEEDS: Mapping[str, Sequence[int]] = {"dynamodb": (13, 36, 53)}
 """Where they are not the first twelve. The emulator takes its time, and in these three everything happens."""
