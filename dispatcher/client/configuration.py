@@ -22,8 +22,9 @@ from dispatcher.client.automations import Automations
 from dispatcher.client.checks import read_configuration
 from dispatcher.client.configuration_checks import faults_of, foreign_faults, over_faults
 from dispatcher.client.pools import WAITING
+from dispatcher.client.runs import FIRINGS_SEARCHED
 from dispatcher.core.changes import Action, Change, Configuration, Noun, changes, digest, sparse
-from dispatcher.core.drift import Drift, drift, with_notes
+from dispatcher.core.drift import Drift, attributed, drift, is_switch, with_notes
 from dispatcher.core.redaction import HIDDEN, hidden_at
 from dispatcher.core.room import with_room
 from dispatcher.core.windows import is_withdrawn, saving
@@ -57,7 +58,7 @@ class Plan:
     named: frozenset[Key] = frozenset()
     """Kind and name of what the file names."""
     drift: tuple[Drift, ...] = ()
-    """What people changed by hand since the last apply, of what the owner has."""
+    """What people and automations changed since the last apply, of what the owner has."""
 
     @property
     def hash(self) -> str:
@@ -102,7 +103,7 @@ class Configurations(Automations):
         unnamed = () if prune else tuple(_part(stored, lambda key, noun: noun.owner == owner and key not in keys).nouns)
         seen = _part(stored, lambda key, noun: noun.owner == owner or key in keys)
         plan = Plan(stored=stored, target=target, changes=differences, unnamed=unnamed, owner=owner, named=keys)
-        return replace(plan, drift=tuple(drift(seen)))
+        return replace(plan, drift=self._drift(seen))
 
     def apply(self, plan: Plan, *, expect: str | None = None) -> Plan:
         """Apply a plan: all of it, or nothing. Only in DynamoDB a large plan takes several transactions.
@@ -132,6 +133,15 @@ class Configurations(Automations):
         if automations := {automation.name: sparse(automation) for automation in self.store.automations()}:
             exported["automations"] = automations
         return exported if owner is None else {"owner": owner, **{kind: _owned(exported[kind], owner) for kind in exported}}
+
+    def drift(self) -> tuple[Drift, ...]:
+        """What people and automations changed since the last apply."""
+        return self._drift(self._stored())
+
+    def _drift(self, seen: Configuration) -> tuple[Drift, ...]:
+        lines = list(drift(seen))
+        firings = self.store.firings(None, limit=FIRINGS_SEARCHED) if any(map(is_switch, lines)) else ()
+        return tuple(attributed(lines, seen, firings))
 
     def _stored(self) -> Configuration:
         return Configuration(

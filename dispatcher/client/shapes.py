@@ -389,4 +389,12 @@ def _waits(waits: Waits) -> Shape:
 
 def _drift(drift: Drift) -> Shape:
     now = None if drift.now is ABSENT else drift.now
-    return {"noun": drift.noun, "name": drift.name, "path": drift.path, "now": now, "is_there": drift.now is not ABSENT}
+    return {
+        "noun": drift.noun,
+        "name": drift.name,
+        "path": drift.path,
+        "now": now,
+        "is_there": drift.now is not ABSENT,
+        "automation": drift.automation,
+        "because": drift.because or None,
+    }

@@ -17,6 +17,7 @@ from dispatcher.models import (
     Automation,
     Episode,
     Firing,
+    Paused,
     Progress,
     QueueLonger,
     Run,
@@ -299,16 +300,23 @@ def _in_episode(automation: Automation, pool: str, episode: Episode) -> Automati
 # Who paused it
 
 
+def last_switched(firings: Iterable[Firing], target: Target) -> tuple[Firing, Paused] | None:
+    """The last time that an automation paused or resumed this. `firings` are newest first."""
+    return next(((firing, done) for firing in firings for done in firing.paused if done.target == target), None)
+
+
+def by_automation(firing: Firing) -> str:
+    """Who did what a firing did, when and why, as a clause."""
+    return f"by automation {firing.automation!r} at {firing.fired_at:%Y-%m-%d %H:%M:%SZ}, because {firing.because}"
+
+
 def paused_by(firings: Iterable[Firing], pool: WorkPool, queue: str | None) -> str:
     """Which automation paused a pool, or a queue of it, as a clause; empty if none did. `firings` are newest first.
 
     A pool of another version than the automation left has been changed since, perhaps by somebody who resumed and paused it.
     """
-    target = Target(pool=pool.name, queue=queue)
-    for firing in firings:
-        for done in firing.paused:
-            if done.target == target:
-                changed = "" if done.version == pool.version else "; the pool has been changed since"
-                words = f"by automation {firing.automation!r} at {firing.fired_at:%Y-%m-%d %H:%M:%SZ}, because {firing.because}"
-                return f" {words}{changed}" if done.paused else ""
-    return ""
+    last = last_switched(firings, Target(pool=pool.name, queue=queue))
+    if last is None or not last[1].paused:
+        return ""
+    firing, done = last
+    return f" {by_automation(firing)}{'' if done.version == pool.version else '; the pool has been changed since'}"

@@ -1,20 +1,22 @@
-"""Drift: what people changed by hand since a configuration was last applied.
+"""Drift: what people, and automations, changed since a configuration was last applied.
 
 `apply` notes at each pool and deployment a short digest of every field as the file has it. A field whose digest is another one
 now was changed since. Of a switch for operation (`paused`, `active`) the note is what the file says, or its usual value where
-the file does not mention it: a pause by hand stays when a file is applied, and stays drift.
+the file does not mention it: a pause by hand, or by an automation, stays when a file is applied, and stays drift.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
+from dispatcher.core.automations import by_automation, last_switched
 from dispatcher.core.changes import ABSENT, LEFT_ALONE, Configuration, plain
 from dispatcher.core.placeholders import joined
+from dispatcher.models import Deployment, Firing, Target
 
 _NOUNS = ("queues", "schedules", "hooks")
 """The fields that hold further nouns by name."""
@@ -25,15 +27,19 @@ _Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """One field that was changed by hand."""
+    """One field that was changed."""
 
     noun: str
-    """`work pool` or `deployment`."""
+    """`work pool`, `deployment` or `automation`."""
     name: str
     path: str
     """Dotted, as `queues.critical.concurrency_limit`; `queues.critical` for a queue that was added or deleted."""
     now: Any
     """`ABSENT` for what was deleted."""
+    automation: str | None = None
+    """The automation that paused or resumed it; None: it was changed by hand."""
+    because: str = ""
+    """What the automation did, when and why: `paused by automation ...`."""
 
 
 def noted(noun: Any, entry: Mapping[str, Any]) -> dict[str, str]:
@@ -52,10 +58,39 @@ def with_notes(named: Configuration, written: Mapping[str, Any]) -> Configuratio
 
 
 def drift(configuration: Configuration) -> Iterator[Drift]:
-    """What was changed by hand since it was last applied. Nouns that were never applied have none."""
+    """What was changed since it was last applied. Nouns that were never applied have none."""
     for (kind, name), noun in configuration.nouns.items():
         for path, now in _drifted(plain(noun), noun.applied) if noun.applied else ():
             yield Drift(noun=kind, name=name, path=path, now=now)
+
+
+def attributed(lines: Iterable[Drift], configuration: Configuration, firings: Sequence[Firing]) -> Iterator[Drift]:
+    """The same with what automations did; `firings` are newest first."""
+    for line in lines:
+        yield _attributed(line, configuration.nouns[line.noun, line.name], firings) if is_switch(line) else line
+
+
+def is_switch(line: Drift) -> bool:
+    """Whether it may be what an automation did: something is paused, or resumed."""
+    return line.path.rpartition(".")[2] == "paused" and line.noun != "automation"
+
+
+def _attributed(line: Drift, noun: Any, firings: Sequence[Firing]) -> Drift:
+    last = last_switched(firings, _target(noun, line.path))
+    if last is None or last[1].paused is not line.now:
+        return line
+    firing, done = last
+    changed = "" if done.version == noun.version else "; it has been changed since"
+    words = f"{'paused' if done.paused else 'resumed'} {by_automation(firing)}{changed}"
+    return replace(line, automation=firing.automation, because=words)
+
+
+def _target(noun: Any, path: str) -> Target:
+    """What is paused where this field says so."""
+    if isinstance(noun, Deployment):
+        return Target(deployment=noun.name)
+    queues = (queue.name for queue in noun.queues if joined_path(("queues", queue.name, "paused")) == path)
+    return Target(pool=noun.name, queue=next(queues, None))
 
 
 def joined_path(path: _Path) -> str:

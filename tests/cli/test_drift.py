@@ -1,8 +1,15 @@
-"""Drift: what people changed by hand since a configuration was last applied."""
+"""Drift: what people and automations changed since a configuration was last applied."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+
+from dispatcher.models import Paused, Target
+from dispatcher.records import Automated
+from dispatcher.stores.sqlite import SqliteStore
+from tests.builders import NOW, a_firing
 
 FILE = """\
 pools:
@@ -85,6 +92,61 @@ def test_the_doctor_warns_of_it_and_hides_no_fix(cli, file):
     assert [(finding["subject"], finding["level"]) for finding in findings] == [("etl", "warning")]
     assert "description" in findings[0]["text"]
     assert "dispatcher plan" in findings[0]["fix"]
+
+
+def firing_on(cli, *targets, paused=True):
+    """Let an automation pause or resume targets of the file, as a tick would."""
+    store = SqliteStore(cli.directory / "store.db")
+    pool, deployment = store.pool("batch"), store.deployment("etl")
+    done = [Paused(target=target, paused=paused, version=2 + paused) for target in targets]
+    queues = {target.queue for target in targets}
+    changed = tuple(replace(queue, paused=paused) if queue.name in queues else queue for queue in pool.queues)
+    acted = Automated(
+        pools=(replace(pool, queues=changed),) if queues - {None} else (),
+        deployments=(replace(deployment, paused=paused),) if any(target.deployment for target in targets) else (),
+        firings=(a_firing("breaker", "batch", because="3 of the last 3 runs ended FAILED", paused=tuple(done)),),
+        now=NOW,
+    )
+    assert store.automate(acted)
+    versions = store.pool("batch").version, store.deployment("etl").version
+    store.close()
+    return versions
+
+
+def test_what_an_automation_paused_is_no_change_by_hand_and_is_said_with_its_reason(cli, file):
+    cli.ok("work-pool", "set-concurrency-limit", "batch", "9")
+    queue, deployment = Target(pool="batch", queue="critical"), Target(deployment="etl")
+    assert firing_on(cli, queue, deployment) == (3, 2)
+    lines = {line["path"]: line for line in cli("plan", "-f", file, "--json").json["drift"] if line["automation"]}
+    words = "paused by automation 'breaker' at 2030-01-01 12:00:00Z, because 3 of the last 3 runs ended FAILED"
+    assert lines["queues.critical.paused"]["because"] == words
+    assert lines["paused"]["because"] == words + "; it has been changed since"
+    assert {line["automation"] for line in lines.values()} == {"breaker"}
+    said = cli("plan", "-f", file).out
+    by_hand, by_automations = said.split("Changed by automations since the last apply:")
+    assert "work pool batch: concurrency_limit is now 9" in by_hand
+    assert "queues.critical.paused" not in by_hand
+    assert f"work pool batch: queues.critical.paused: {words}" in by_automations
+    assert "| `queues.critical.paused` | `true` | automation `breaker` |" in cli("plan", "-f", file, "--format", "markdown").out
+    found = {finding["text"]: finding for finding in cli("doctor", "--json").json if finding["check"] == "drift"}
+    assert found[f"queues.critical.paused: {words}"]["fix"] == "resume it once the reason is gone, or say so in the file"
+    assert "changed by hand since the last apply: concurrency_limit" in found
+
+
+def test_what_people_resumed_and_paused_again_is_a_change_by_hand(cli, file):
+    firing_on(cli, Target(pool="batch", queue="critical"), paused=False)
+    cli.ok("work-queue", "pause", "critical", "--pool", "batch")
+    [line] = cli("plan", "-f", file, "--json").json["drift"]
+    assert (line["path"], line["automation"], line["because"]) == ("queues.critical.paused", None, None)
+
+
+def test_an_automation_that_was_changed_by_hand_is_listed_too(cli, tmp_path):
+    when, then = "{ended: {states: [FAILED]}}", "[{notify: ops}]"
+    (tmp_path / "file.yaml").write_text(f"automations: {{breaker: {{when: {when}, then: {then}}}}}\n")
+    cli.ok("apply", "-f", str(tmp_path / "file.yaml"))
+    cli.ok("automation", "pause", "breaker")
+    assert drift(cli, str(tmp_path / "file.yaml")) == {("breaker", "paused"): True}
+    assert [finding["subject"] for finding in cli("doctor", "--json").json if finding["check"] == "drift"] == ["breaker"]
 
 
 def test_secrets_stay_hidden(cli, file):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from uuid import uuid5
 
 import pytest
 
 from dispatcher.client import Dispatcher
 from dispatcher.errors import StoreUnavailable
-from dispatcher.models import RunEnded, RunOf, RunState, Target, Then, When
+from dispatcher.models import Run, RunEnded, RunOf, RunState, Target, Then, When
 from dispatcher.records import RunFilter
 from dispatcher.stores.sqlite import SqliteStore
 from tests.stores.races import Tickers
@@ -23,6 +25,8 @@ FRAGILE = 8
 KILL_AFTER = 2
 """Ticks between one SIGKILL and the next."""
 MOST_TICKS = 3000
+NUMBERED = {"type": "object", "properties": {"number": {"type": "integer"}}, "required": ["number"]}
+"""Each chain hands its number on."""
 
 
 def test_each_run_of_a_chain_is_made_and_started_once_and_the_breaker_acts_once(tmp_path: Path):
@@ -37,7 +41,13 @@ def test_each_run_of_a_chain_is_made_and_started_once_and_the_breaker_acts_once(
         assert sorted(causes, key=str) == sorted((run.id for run in by_deployment[before]), key=str)
     assert len(by_deployment["c"]) == CHAINS
     assert {run.state for name in "abc" for run in by_deployment[name]} == {RunState.COMPLETED}
-    assert Counter(started.read_text().split()) == Counter(f"{name}-{run.id}" for name in "abc" for run in by_deployment[name])
+    assert Counter(started.read_text().split()) == Counter(
+        f"{name}-{run.id}-{number}"
+        for name in "abc"
+        for number, run in zip(range(CHAINS), _by_number(by_deployment[name]), strict=True)
+    )
+    made = {uuid5(firing.id, "run/0") for firing in store.firings(None, limit=1000) if firing.automation != "breaker"}
+    assert {run.id for name in "bc" for run in by_deployment[name]} == made
     states = Counter(run.state for run in by_deployment["d"])
     assert 3 <= states[RunState.FAILED] < FRAGILE
     assert states[RunState.FAILED] + states[RunState.SCHEDULED] == FRAGILE
@@ -52,15 +62,22 @@ def _set_up(client: Dispatcher, started: Path) -> None:
     client.create_work_pool("chain", type="process", concurrency_limit=2)
     client.create_work_pool("fragile", type="process", concurrency_limit=1)
     for name in "abc":
-        command = f"sh -c 'echo {name}-$DISPATCHER_RUN_ID >> {started}'"
-        client.create_deployment(name, pool="chain", job_variables={"command": command})
+        command = f"sh -c 'echo {name}-$DISPATCHER_RUN_ID-$DISPATCHER_PARAMETER_NUMBER >> {started}'"
+        variables = {"pool": "chain", "job_variables": {"command": command}}
+        client.create_deployment(name, **variables, parameter_openapi_schema=NUMBERED)
     client.create_deployment("d", pool="fragile", job_variables={"command": "false"})
     for before, after in ("ab", "bc"):
         ended = RunEnded(states=frozenset({RunState.COMPLETED}), deployment=before)
-        client.create_automation(f"{after}-after-{before}", when=When(ended=ended), then=[Then(run=RunOf(deployment=after))])
+        run = RunOf(deployment=after, parameters_from_run={"number": "parameters.number"})
+        client.create_automation(f"{after}-after-{before}", when=When(ended=ended), then=[Then(run=run)])
     breaking = RunEnded(states=frozenset({RunState.FAILED, RunState.CRASHED}), pool="fragile", count=3)
     client.create_automation("breaker", when=When(ended=breaking), then=[Then(pause=Target(pool="fragile"))])
-    client.create_runs([{"deployment": "a"}] * CHAINS + [{"deployment": "d"}] * FRAGILE)
+    chains = [{"deployment": "a", "parameters": {"number": number}} for number in range(CHAINS)]
+    client.create_runs(chains + [{"deployment": "d"}] * FRAGILE)
+
+
+def _by_number(runs: Sequence[Run]) -> Sequence[Run]:
+    return sorted(runs, key=lambda run: run.parameters["number"])
 
 
 def _drive(store: SqliteStore, directory: Path) -> int:

@@ -13,8 +13,7 @@ from zoneinfo import available_timezones
 
 from dispatcher.cli.context import Context
 from dispatcher.client import PoolView
-from dispatcher.core.changes import Configuration
-from dispatcher.core.drift import drift
+from dispatcher.core.drift import Drift
 from dispatcher.core.holds import active
 from dispatcher.core.reasons import Reason
 from dispatcher.core.templates import render
@@ -71,7 +70,7 @@ def checkup(context: Context) -> Iterator[Finding]:
         yield from _libraries(deployments)
         yield from _hooks(settings, (*pools, *deployments))
         yield from _prefect(context)
-        yield from _drift(Configuration(pools=tuple(pools), deployments=tuple(deployments)))
+        yield from _drift(context.client.drift())
         for pool in pools:
             yield from _pool(context, context.client.inspect_work_pool(pool.name))
     except (SettingsError, StoreError) as problem:
@@ -117,15 +116,20 @@ def _prefect(context: Context) -> Iterator[Finding]:
     yield Finding(check="prefect", subject=url, level=Level.OK, text=text)
 
 
-def _drift(stored: Configuration) -> Iterator[Finding]:
-    """What was changed by hand since it was last applied from a file."""
+def _drift(lines: Sequence[Drift]) -> Iterator[Finding]:
+    """What was changed since it was last applied from a file: by hand, and by automations."""
     paths: dict[str, list[str]] = {}
-    for line in drift(stored):
-        paths.setdefault(line.name, []).append(line.path)
+    for line in lines:
+        if line.automation is None:
+            paths.setdefault(line.name, []).append(line.path)
     for name, fields in paths.items():
         text = f"changed by hand since the last apply: {', '.join(fields[:5])}{', ...' if len(fields) > 5 else ''}"
         fix = "`dispatcher plan` shows it; put it into the file, or set it back"
         yield Finding(check="drift", subject=name, level=Level.WARNING, text=text, fix=fix)
+    for line in lines:
+        if line.automation is not None:
+            fix = f"{'resume' if line.now else 'pause'} it once the reason is gone, or say so in the file"
+            yield Finding(check="drift", subject=line.name, level=Level.WARNING, text=f"{line.path}: {line.because}", fix=fix)
 
 
 def _libraries(deployments: Sequence[Deployment]) -> Iterator[Finding]:

@@ -34,7 +34,7 @@ def plan(shape: Shape) -> str:
     if shape["unnamed"]:
         lines += [f"Not in the files, and left as they are: {len(shape['unnamed'])}.", ""]
     if shape["drift"]:
-        lines += ["Changed by hand since the last apply:", "", "| | field | now |", "| --- | --- | --- |"]
+        lines += ["Changed since the last apply:", "", "| | field | now | by |", "| --- | --- | --- | --- |"]
         lines += [*_within([_drifted(line) for line in shape["drift"]], VALUE * 20), ""]
     whose = f" of {_code(shape['owner'])}" if shape["owner"] else ""
     return "\n".join([*lines, f"Stored configuration{whose}: `{shape['hash']}`"])
@@ -59,7 +59,8 @@ def _rows(change: Shape) -> Iterator[str]:
 
 def _drifted(line: Shape) -> str:
     now = _code(_short(line["now"])) if line["is_there"] else "gone"
-    return f"| {line['noun']} {_code(line['name'])} | {_code(line['path'])} | {now} |"
+    who = f"automation {_code(line['automation'])}" if line["automation"] else "hand"
+    return f"| {line['noun']} {_code(line['name'])} | {_code(line['path'])} | {now} | {who} |"
 
 
 def _within(rows: list[str], most: int) -> list[str]:

@@ -45,8 +45,9 @@ simulate     pool, runs, is_cut (there may be more runs than were looked at), in
              seconds: median, p95, longest)
 plan, apply  owner, hash (of what is stored before) and hash_after, applied, changes: a list of action (create, change, delete),
              noun, name, fields: a list of path, action, before, after (null where there is none); unnamed (stored, and not in
-             the file): a list of noun, name; drift (what was changed by hand since the last apply): a list
-             of noun, name, path, now, is_there
+             the file): a list of noun, name; drift (what was changed since the last apply): a list of
+             noun, name, path, now, is_there, automation (which paused or resumed it; null: by hand), because (what it did
+             and why)
 dry run      a list of pool, admitted (each id, name, queue and the rendered job without its secrets), crashes (each id, name,
              queue, reason), barriers, problem
 many runs    action, id (of the entry in the log), as_of, matching (total, exact, by_state), done, skipped (nothing was left to

@@ -242,11 +242,23 @@ def plan(shape: Shape) -> None:
         names = ", ".join(f"{noun['noun']} {noun['name']}" for noun in shape["unnamed"][:10])
         more = f" and {len(shape['unnamed']) - 10} more" if len(shape["unnamed"]) > 10 else ""
         say(f"Not in the file, and left as they are: {names}{more}.")
-    if shape["drift"]:
+    drift(shape["drift"])
+
+
+def drift(lines: Sequence[Shape]) -> None:
+    """What people, and then what automations changed since the last apply."""
+    by_hand = [line for line in lines if not line["automation"]]
+    if by_hand:
         say("Changed by hand since the last apply:")
-    for line in shape["drift"]:
+    for line in by_hand:
         now = f"is now {short(line['now'])}" if line["is_there"] else "is gone"
         console().print(text(f"    {line['noun']} {line['name']}: {line['path']} {now}"), soft_wrap=True)
+    if len(by_hand) < len(lines):
+        say("Changed by automations since the last apply:")
+    for line in lines:
+        if line["automation"]:
+            where = f"{line['noun']} {line['name']}: {line['path']}"
+            console().print(text(f"    {where}: {line['because']}"), soft_wrap=True)
 
 
 HAS = {"before": ("change", "delete"), "after": ("create", "change")}
