@@ -42,7 +42,7 @@ def dealt(slots: int, claimants: Sequence[Claimant]) -> Mapping[str, int]:
     if not claimants:
         return {}
     unit = lcm(*(claimant.queue.weight for claimant in claimants))
-    low, high = 0, unit * (max(claimant.held for claimant in claimants) + slots + 1)
+    low, high = 0, unit * (max(claimant.held for claimant in claimants) + slots)
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if sum(_up_to(middle, unit, claimants)) <= slots else (low, middle - 1)

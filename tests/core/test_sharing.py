@@ -4,6 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +57,14 @@ def held_after(scene: Scene, admission: Admission):
 @given(claimants(), st.integers(0, 40))
 def test_dealing_at_once_is_dealing_one_after_the_other(taking_part, slots):
     assert dealt(slots, taking_part) == one_by_one(slots, taking_part)
+
+
+@pytest.mark.parametrize(("slots", "shares"), [(1, (0, 1, 0)), (2, (0, 1, 1)), (3, (1, 1, 1)), (4, (1, 2, 1)), (5, (1, 2, 2))])
+def test_of_two_queues_whose_turn_is_the_same_the_first_goes_and_none_whose_turn_is_a_little_later(slots, shares):
+    """A third of a slot for a weight of 1 is more than a quarter, so a higher priority does not help."""
+    queues = [a_queue("later", 1, weight=3), a_queue("first", 2, weight=4), a_queue("second", 3, weight=4)]
+    taking_part = [Claimant(queue=queue, held=0, most=UNLIMITED) for queue in queues]
+    assert tuple(dealt(slots, taking_part).values()) == shares
 
 
 @given(fair_scenes(), st.one_of(st.integers(0, 10), st.just(1000)))

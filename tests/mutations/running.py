@@ -40,8 +40,12 @@ SECONDS, MAX_SECONDS, MEMORY = 2, 120, 4 * 2**30
 CONSTANTS = (bool, int, float, str, tuple, dict, frozenset, timedelta, datetime)
 
 BEYOND = {
+    "automations": ("tick/test_automations.py", "client/test_client_automations.py"),
     "changes": ("client/test_client_configuration.py",),
+    "collisions": ("tick/test_overlap.py",),
+    "creation": ("tick/test_automations.py", "core/test_windows.py"),
     "cron": ("core/test_schedules.py", "core/test_schedules_against_reference.py"),
+    "deeds": ("tick/test_automations.py",),
     "names": ("client/test_client_names.py", "client/test_client_schedules.py"),
     "notifications": (
         "core/test_transitions.py",
