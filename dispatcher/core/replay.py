@@ -29,9 +29,10 @@ def replay(pool: WorkPool, runs: Iterable[tuple[Run, float]], *, interval: timed
     """Tick every `interval` from the first due time on. Each run keeps its slot for the seconds that come with it.
 
     The first tick after a job's end frees its slot, as an observation does. A queue that the pool does not have admits
-    nothing. Past holds, refusals and retries are ignored: the replay shows the effect of the limits alone.
+    nothing. Pauses, past holds, refusals and retries are ignored: the replay shows the effect of the limits alone.
     """
-    return _Replay(replace(pool, holds=()), list(runs), interval).play()
+    queues = tuple(replace(queue, paused=False) for queue in pool.queues)
+    return _Replay(replace(pool, holds=(), paused=False, queues=queues), list(runs), interval).play()
 
 
 class _Replay:

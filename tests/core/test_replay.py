@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given
@@ -17,6 +18,10 @@ def test_a_run_waits_for_the_slot_until_the_tick_that_sees_the_end():
     assert waits(a_pool(limit=1), (a_run(), 90), (a_run(), 30), (a_run(), 30)) == [0, 120, 180]
 
 
+def test_pauses_are_left_out_so_that_limits_alone_are_compared():
+    assert waits(a_pool(paused=True, queues=(replace(a_queue(), paused=True),)), (a_run(), 1)) == [0]
+
+
 def test_a_higher_limit_shortens_the_waits():
     runs = [(a_run(), 600) for _ in range(4)]
     assert waits(a_pool(limit=2), *runs) == [0, 0, 600, 600]
@@ -32,7 +37,6 @@ def test_priorities_and_queue_limits_hold():
 
 def test_what_can_never_be_admitted_says_so():
     assert waits(a_pool(limit=0), (a_run(), 1)) == [None]
-    assert waits(a_pool(paused=True), (a_run(), 1)) == [None]
     assert waits(a_pool(), (a_run(queue="gone"), 1)) == [None]
     assert replay(a_pool(limit=0), [(a_run(), 1)], interval=MINUTE).end is None
 

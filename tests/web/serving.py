@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import uvicorn
 
@@ -58,7 +58,8 @@ def fill(wiring: Wiring) -> None:
     for number in range(6):
         state = RunState.COMPLETED if number % 3 else RunState.FAILED
         ended = now - timedelta(hours=number)
-        fields = {"deployment": "etl-daily", "started_at": ended - timedelta(minutes=3), "ended_at": ended, "created_at": ended}
+        fields = {"deployment": "etl-daily", "ended_at": ended, "created_at": ended, "due_at": ended}
+        fields |= dict.fromkeys(("claimed_at", "submitted_at", "started_at"), ended - timedelta(minutes=3))
         runs.append(a_live_run(pool="nightly", queue="etl", state=state, **fields))
     wiring.store.restore(runs=runs)
     for queue, count in (("critical", 1), ("etl", 9), ("reports", 5)):
@@ -66,3 +67,22 @@ def fill(wiring: Wiring) -> None:
             client.create_run(pool="nightly", queue=queue)
     client.create_run(pool="batch")
     wiring.store.heartbeats(["nightly", "gpu"], now)
+
+
+def a_day(wiring: Wiring, begin: datetime) -> None:
+    """Ended runs of a day in the pool of `fill`: a wave of reports at night, and every hour some of two other queues."""
+    waves = [(hour, *wave) for hour in range(23) for wave in _waves(hour)]
+    runs = []
+    for hour, queue, count, minutes in waves:
+        due = begin + timedelta(hours=hour)
+        for number in range(count):
+            claimed = due + timedelta(minutes=number)
+            times = {"claimed_at": claimed, "submitted_at": claimed, "started_at": claimed}
+            times |= {"due_at": due, "created_at": due, "ended_at": claimed + timedelta(minutes=minutes)}
+            runs.append(a_live_run(pool="nightly", queue=queue, state=RunState.COMPLETED, **times))
+    wiring.store.restore(runs=runs)
+
+
+def _waves(hour: int) -> list[tuple[str, int, int]]:
+    """The runs that are due at an hour: queue, how many, and their minutes."""
+    return [("critical", 2 + hour % 4, 20), ("etl", 3 + hour * 5 % 7, 35), ("reports", 12 if hour in (4, 5, 6) else 1, 50)]

@@ -1,23 +1,21 @@
-"""The pages in a real browser: Debian's Chromium, driven by Playwright."""
+"""The pages in a real browser."""
 
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from dispatcher.settings import Settings
 from dispatcher.wiring import wire
-from tests.web.serving import fill, served
+from tests.web.browsing import a_browser, visiting
+from tests.web.serving import fill
 
 pytestmark = pytest.mark.long
 
-CHROMIUM = shutil.which("chromium") or "chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 PATHS = (
     *("/", "/pools/nightly", "/pools/nightly/upcoming", "/pools/nightly/template", "/pools/nightly/plan?limit=5"),
     *("/pools/nightly/slots", "/pools/nightly/what-if", "/pools/nightly/what-if?limit=2&limit:etl=1", "/log?pool=nightly"),
@@ -31,10 +29,8 @@ SHOTS = os.environ.get("DISPATCHER_SCREENSHOTS")
 
 @pytest.fixture(scope="module")
 def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with a_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -47,34 +43,9 @@ def wiring(tmp_path):
 
 @pytest.fixture
 def signed_in(chromium, wiring):
-    """Make pages that are signed in. What a page logs, and what it asks of others, fails the test."""
-    with served(wiring) as address:
-        base, wrong = address.partition("/sign-in")[0], []
-        first = chromium.new_context()
-        entrance = first.new_page()
-        entrance.goto(address)
-        entrance.wait_for_url(f"{base}/")
-        state = first.storage_state()
-        first.close()
-        contexts = []
-
-        def opened(**options):
-            context = chromium.new_context(base_url=base, storage_state=state, **options)
-            contexts.append(context)
-            page = context.new_page()
-            page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-            page.on("pageerror", lambda error: wrong.append(str(error)))
-            page.on("request", lambda request: None if request.url.startswith(f"{base}/") else foreign(request.url))
-            return page
-
-        def foreign(url):
-            if not url.startswith("data:"):
-                wrong.append(url)
-
-        yield opened
-        for context in contexts:
-            context.close()
-    assert wrong == []
+    """Makes pages that are signed in. What a page logs, and what it asks of others, fails the test."""
+    with visiting(chromium, wiring) as visitor:
+        yield visitor
 
 
 def shoot(page, name):

@@ -71,8 +71,11 @@ def _compared(visit: Visit, plan: PoolPlan, hours: int) -> dict[str, Any]:
 
 
 def _charts(simulation: Simulation, plan: PoolPlan, begin: datetime, end: datetime) -> Sequence[tuple[str, Chart]]:
-    """The slots under both sets of limits, drawn to the same scale. Jobs may end later than now under lower limits."""
-    until = max(end, *(outcome.ended_at or end for outcome in (simulation.before, simulation.after)))
+    """The slots under both sets of limits, drawn to the same scale. Under lower limits jobs end later: at most the same time
+    again is drawn.
+    """
+    ends = [outcome.ended_at or end for outcome in (simulation.before, simulation.after)]
+    until = min(max(end, *ends), end + (end - begin))
 
     def used(pool: WorkPool, outcome: Outcome) -> Mapping[str, Sequence[float]]:
         return _in_order(pool, usage(outcome.holds, begin, until, parts=PARTS))

@@ -58,6 +58,12 @@ def change(visit: Visit) -> Response:
     return gone_to("pools", visit.path("pool"))
 
 
+def add_queue(visit: Visit) -> Response:
+    """Add a queue, which is served after all others."""
+    visit.client.create_work_queue(visit.path("pool"), visit.sent("name"))
+    return gone_to("pools", visit.path("pool"))
+
+
 def planned(visit: Visit, fields: Mapping[str, Sequence[str]]) -> PoolPlan:
     """The plan that the fields of a form ask for. Raises `VersionChanged` if somebody else changed the pool meanwhile."""
     version = fields.get("version", [""])[0]

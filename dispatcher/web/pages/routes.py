@@ -35,6 +35,7 @@ READ: dict[str, Page] = {
 CHANGE: dict[str, Page] = {
     "/new-pool": new_pool.create,
     "/pools/{pool}/change": pools.change,
+    "/pools/{pool}/queues": pools.add_queue,
     "/pools/{pool}/template": pool_template.save_template,
     "/runs": runs.act,
     "/runs/bulk": bulk.step,

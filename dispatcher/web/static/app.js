@@ -48,7 +48,7 @@
   document.addEventListener("submit", (event) => {
     if (!event.target.matches("form[data-plan]")) return;
     event.preventDefault();
-    showPlan(`${event.target.action}?${new URLSearchParams(new FormData(event.target))}`);
+    showPlan(`${event.target.getAttribute("action")}?${new URLSearchParams(new FormData(event.target))}`);
   });
 
   // Queues are put into another order by dragging their handle, or with the arrow keys on it and Enter.
@@ -95,7 +95,7 @@
     event.preventDefault();
   });
 
-  // Work on many runs: one step follows the other until it is over or stopped.
+  // Work on many runs (`form.action` would be the field of that name): one step follows the other until it is over or stopped.
   let isStopped = false;
   const content = () => document.querySelector("#content");
   const work = async (first) => {
@@ -104,7 +104,7 @@
       form.querySelector("[data-stop]").hidden = false;
       form.querySelector(".primary").disabled = true;
       const body = new URLSearchParams(new FormData(form));
-      const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } });
+      const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { Accept: "text/html" } });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       content().replaceChildren(...document.importNode(page.querySelector("#content"), true).childNodes);
       showTimes();
