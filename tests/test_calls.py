@@ -66,6 +66,12 @@ def test_answers_that_came_while_the_caller_was_busy_come_together():
     assert sorted(rest) == [(1, 1), (2, 2), (3, 3)]
 
 
+def test_answers_wait_for_others_while_calls_are_under_way_and_for_nobody_after_them():
+    calls = Calls(str, threads=4, clock=StillClock(), deadline=NOW + 60 * SECOND, pace=Pace((), NOW), gathers=600)
+    [answers] = calls.run(range(100))
+    assert len(answers) == 100
+
+
 def test_as_many_calls_as_there_are_threads_are_under_way_at_once():
     together = Barrier(4, timeout=10)
     assert sum(len(group) for group in some_calls(lambda _: together.wait()).run(range(8))) == 8

@@ -63,6 +63,11 @@ class Holding:
         needs = self.needs_of(claim.run)
         return next((hold for hold in holds.active(own, now) if holds.concerns(hold, needs)), None)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether this tick has met no refusal yet."""
+        return not self.mute and not self.fresh
+
     def is_closed(self, now: datetime) -> bool:
         """Whether a hold of this tick lets no run of the pool start."""
         return any(holds.is_whole(hold) for hold in holds.active([*self.mute, *self.fresh], now))

@@ -172,6 +172,8 @@ class Submitting:
     def _give_back(self, calls: Calls[Claim, Answer]) -> None:
         """Give back the waiting claims to which a refusal of this tick applies; the others continue."""
         now = self.clock.now()
+        if self.holding.is_open:
+            return
         if held := calls.withdraw(lambda claim: self.holding.concerns(claim, now) is not None):
             self._record([(claim, self._held_answer(claim, now)) for claim in held])
 
