@@ -106,7 +106,7 @@ class DeploymentLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A pool as the claiming transaction sees it. `due` and `deployment` are read on demand."""
+    """A pool as the claiming transaction sees it. All but the pool and `in_use` is read on demand."""
 
     pool: WorkPool
     in_use: Mapping[str, int]
@@ -117,6 +117,8 @@ class Snapshot:
     """See `DeploymentLimits.lanes`."""
     live: Callable[[str], int] = lambda _deployment: 0
     """See `DeploymentLimits.live`."""
+    run: Callable[[UUID], Run | None] = lambda _id: None
+    """One run, whole, in whatever state it is."""
 
     @property
     def deployment_limits(self) -> DeploymentLimits:

@@ -17,6 +17,7 @@ from dispatcher.client.actors import of_process
 from dispatcher.client.secrets import hide, of_pools
 from dispatcher.clock import Clock
 from dispatcher.core.changes import Change, Configuration, changes, shape
+from dispatcher.core.pauses import noted
 from dispatcher.models import Actor, Automation, Deployment, LogEntry, Run, WorkPool
 from dispatcher.records import Move, Reconfiguration, Requeue
 
@@ -50,6 +51,7 @@ class Recorder:
     def save_pool(self, pool: WorkPool, before: WorkPool | None) -> WorkPool:
         """Create a pool, or replace it as it was read before."""
         entry = self._of_nouns(_only(before), _only(pool))
+        pool = noted(before, pool, self.clock.now())
         return self.store.save_pool(pool, expected_version=before.version if before else None, entry=entry)
 
     def delete_pool(self, pool: WorkPool) -> None:
@@ -88,7 +90,9 @@ class Recorder:
         """Carry out a change of many pools and deployments, with an entry for each of them."""
         secrets = _secrets(stored, target)
         entries = tuple(self._of_change(part, secrets, note) for part in parts)
-        self.store.reconfigure(replace(change, entries=entries))
+        before = {pool.name: pool for pool in stored.pools}
+        pools = tuple(noted(before.get(pool.name), pool, change.now) for pool in change.pools)
+        self.store.reconfigure(replace(change, pools=pools, entries=entries))
 
     def add_runs(self, runs: Sequence[Run], entry: LogEntry | None = None) -> frozenset[UUID]:
         """Add new runs. A run is the record of its own creation, so only work on old runs (`retry`) has an entry."""

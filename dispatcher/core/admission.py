@@ -64,6 +64,8 @@ class Admission:
     """Deployments at their limit of which runs were passed over."""
     astray: tuple[Run, ...] = ()
     """Runs of full deployments that were read and passed over because they wait in no lane."""
+    missed: tuple[tuple[Run, str], ...] = ()
+    """Runs that were read and are not to start any more, each with the reason."""
 
 
 def order(queue: WorkQueue, run: Run) -> tuple[int, datetime, UUID]:
@@ -81,6 +83,11 @@ def needs_nothing(_run: Run) -> Needs:
     return Needs()
 
 
+def never_missed(_run: Run) -> str:
+    """Every run that is due is to start."""
+    return ""
+
+
 def admit(
     pool: WorkPool,
     in_use: Mapping[str, int],
@@ -90,6 +97,7 @@ def admit(
     budget: int = UNLIMITED,
     needs: Callable[[Run], Needs] = needs_nothing,
     limits: DeploymentLimits = _NO_LIMITS,
+    missed: Callable[[Run], str] = never_missed,
 ) -> Admission:
     """Admit due runs, best first, as long as every limit holds.
 
@@ -109,9 +117,11 @@ def admit(
     A run whose deployment has no room left (`limits`) is not eligible either, and the runs behind it go on. Runs of deployments
     with a limit wait in lanes beside their queue. The lane of a full deployment is not read; the first runs of the others are
     merged with those of the queue, by their positions.
+
+    `missed` says why a run is not to start any more (`core.pauses`); such a run is passed over as a held one is.
     """
     left = min(budget, room(pool.concurrency_limit, sum(in_use.values())))
-    line = _Line(pool, due, now, needs, limits)
+    line = _Line(pool, due, now, needs=needs, limits=limits, why_missed=missed)
     if pool.share is Share.FAIR:
         return _Sharing(pool, in_use, left, now, line).admission()
     admitted: list[Run] = []
@@ -159,9 +169,16 @@ class _Line:
     """Reads the due runs of a queue and of its lanes, and leaves out the held ones and those of full deployments."""
 
     def __init__(
-        self, pool: WorkPool, due: Due, now: datetime, needs: Callable[[Run], Needs], limits: DeploymentLimits
+        self,
+        pool: WorkPool,
+        due: Due,
+        now: datetime,
+        *,
+        needs: Callable[[Run], Needs],
+        limits: DeploymentLimits,
+        why_missed: Callable[[Run], str],
     ) -> None:
-        self._pool, self._due, self._now, self._needs = pool, due, now, needs
+        self._pool, self._due, self._now, self._needs, self._why_missed = pool, due, now, needs, why_missed
         self._holds: Sequence[PoolHold] = holds.active(pool.holds, now)
         self._limits = limits
         self._room: dict[str, int] = {}
@@ -173,12 +190,14 @@ class _Line:
         self.passed: dict[str, Position] = {}
         self.full: set[str] = set()
         self.astray: dict[UUID, Run] = {}
+        self.missed: dict[UUID, tuple[Run, str]] = {}
         self._taken: dict[str, Sequence[Run]] = {}
         """By queue: the runs that were eligible when it was last read."""
 
     def admission(self, admitted: Iterable[Run], barriers: Mapping[str, Barrier]) -> Admission:
         """The result, with what was passed over."""
-        return Admission(tuple(admitted), barriers, self.passed, frozenset(self.full), tuple(self.astray.values()))
+        astray, missed = tuple(self.astray.values()), tuple(self.missed.values())
+        return Admission(tuple(admitted), barriers, self.passed, frozenset(self.full), astray, missed)
 
     def barrier(self, queue: str) -> Barrier | None:
         """What keeps back the rest of a queue of which all eligible runs were admitted."""
@@ -193,7 +212,10 @@ class _Line:
         start = holds.first_position(self._pool.holds, queue, self._now) if self._holds else None
         look, eligible = _Look(after=start), list[Run]()
         for run in merge(self._runs(queue, look, count, start), *self._of_lanes(queue, look, count), key=position_of):
-            if self.room_of(run.deployment) <= 0:
+            if reason := self._why_missed(run):
+                look.passed += 1
+                self.missed[run.id] = run, reason
+            elif self.room_of(run.deployment) <= 0:
                 self._pass_full(queue, look, run)
             elif self._is_held(run):
                 look.passed += 1

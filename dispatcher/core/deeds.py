@@ -18,6 +18,7 @@ from dispatcher.core.creation import copied
 from dispatcher.core.names import with_end
 from dispatcher.core.notifications import at_creation
 from dispatcher.core.parameters import merged, misfits, parameters_of
+from dispatcher.core.pauses import noted
 from dispatcher.core.retries import name_of_retry
 from dispatcher.core.transitions import cancelled
 from dispatcher.models import (
@@ -164,7 +165,7 @@ class Deeds:
             return None
         if pool.mirror is not None:
             raise NotDone(f"work pool {pool.name!r} is configured by its source ({pool.mirror.source})")
-        self.pools[pool.name] = changed
+        self.pools[pool.name] = noted(pool, changed, self.now)
         return pool.version + 1
 
     # Runs

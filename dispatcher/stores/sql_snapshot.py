@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from dispatcher.core.admission import closed_by, room, sharing
 from dispatcher.core.holds import position_of
@@ -55,6 +56,7 @@ def snapshot(transaction: Transaction, pool: WorkPool, uses: InUse, now: datetim
         deployment=reader.deployment,
         lanes=lambda queue: uses.lanes.get(queue, ()),
         live=reader.live,
+        run=reader.run,
     )
 
 
@@ -110,6 +112,11 @@ class _Reader:
             row = self._transaction.row("deployment", name=name)
             self._deployments[name] = DEPLOYMENT.decode(row) if row else None
         return self._deployments[name]
+
+    def run(self, run_id: UUID) -> Run | None:
+        """See `Snapshot.run`."""
+        row = self._transaction.row("run", id=run_id)
+        return RUN.decode(row) if row else None
 
     def _read_lanes(self) -> None:
         """The deployments of all lanes, in one trip."""

@@ -1,7 +1,8 @@
-"""The ends that a tick gives to runs before they start: what has expired, and what collides with live runs of its deployment.
+"""The ends that a tick gives to runs before they start: what has expired, what collides with live runs of its deployment, and
+what was missed in a pause.
 
-Both also take place in a pool that is paused, full or held. Every move is guarded, so that a run which another tick claims
-meanwhile stays claimed.
+The first two also take place in a pool that is paused, full or held. Every move is guarded, so that a run which another tick
+claims meanwhile stays claimed.
 """
 
 from __future__ import annotations
@@ -50,6 +51,14 @@ def collide(tick: PoolTick, full: Sequence[str]) -> int:
 def into_lanes(tick: PoolTick, astray: Sequence[Run]) -> int:
     """Let runs of full deployments wait in their lanes, where no claim has to read them. Returns how many were moved."""
     return len(tick.store.move([Move.of(run, RunState.SCHEDULED, lane=run.deployment) for run in astray])) if astray else 0
+
+
+def leave_out(tick: PoolTick, missed: Sequence[tuple[Run, str]]) -> int:
+    """End runs that were missed in a pause. Returns how many were moved."""
+    now = tick.clock.now()
+    ended = _end(tick, [(run, end(run, RunState.CANCELLED, reason, now)) for run, reason in missed])
+    tick.report.missed += len(ended)
+    return len(ended)
 
 
 def _end(tick: PoolTick, moves: Sequence[tuple[Run, Move]]) -> Sequence[Run]:

@@ -81,6 +81,8 @@ class PoolReport:
     """Attempts that ended and are followed by another."""
     expired: int = 0
     """Runs that were not claimed in time, and ended."""
+    missed: int = 0
+    """Runs that were due in a pause and are not started any more, as their schedules say."""
     skipped: int = 0
     """Due runs that ended because as many of their deployment are live as its limit allows."""
     replaced: int = 0

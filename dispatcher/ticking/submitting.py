@@ -12,6 +12,7 @@ from uuid import UUID
 
 from dispatcher.core.admission import Admission, Barrier, admit
 from dispatcher.core.holds import hold_for
+from dispatcher.core.pauses import Missed
 from dispatcher.core.pinning import Pinning, job_of
 from dispatcher.core.reconciliation import (
     Absent,
@@ -28,7 +29,7 @@ from dispatcher.core.reconciliation import (
 from dispatcher.models import HoldKind, PoolHold, Run, RunState, WorkPool
 from dispatcher.records import Claim, Decision, Move, Snapshot
 from dispatcher.ticking.calls import Calls, Pace
-from dispatcher.ticking.ending import collide, into_lanes
+from dispatcher.ticking.ending import collide, into_lanes, leave_out
 from dispatcher.ticking.holding import was_accepted
 from dispatcher.ticking.pool_tick import PoolTick
 from dispatcher.ticking.report import seconds_between, timed
@@ -64,6 +65,7 @@ class Decider:
             budget=self.budget,
             needs=pinning.needs,
             limits=seen.deployment_limits,
+            missed=Missed(seen, self.now, self.tick.limits.windows.grace),
         )
         decision = pinning.decide(admission.admitted)
         self.last = seen, admission, decision
@@ -115,7 +117,7 @@ class Submitting:
         """Claim and pin the next batch in one transaction.
 
         If more held runs wait than one claim passes over, further claims continue behind them, a bounded number of times. So do
-        they after runs of full deployments were moved out of the way.
+        they after runs of full deployments were moved out of the way, and missed runs ended.
         """
         for _ in range(PASSES):
             size = min(self.tick.limits.batch, self.claims_left)
@@ -124,7 +126,7 @@ class Submitting:
             claims, crashed = self._claim(size)
             if self.admission.passed:
                 self.holding.passed_over(self.admission.passed, self.clock.now())
-            moved = into_lanes(self.tick, self.admission.astray)
+            moved = into_lanes(self.tick, self.admission.astray) + leave_out(self.tick, self.admission.missed)
             moved += collide(self.tick, sorted(self.admission.full)) if self.admission.full else 0
             if claims or crashed or not (self.admission.passed or moved):
                 return claims

@@ -82,7 +82,7 @@ _RULES = {
     "share": "must be strict or fair",
     "owner": NAME_RULE.replace("1 to 200", "up to 200"),
     "weight": "must be a whole number from 1 to 100",
-    "catch_up": "must be none, last or all",
+    "catch_up": "must be none, last, all or drop",
     "catch_up_limit": "must be a whole number from 1 to 1000",
     "when_skipped": "must be shift or skip, or null for what is usual for its kind",
     "when_repeated": "must be first or both, or null for what is usual for its kind",

@@ -85,7 +85,7 @@ def test_what_is_wrong_with_a_schedule_is_said_at_its_place_in_the_deployment():
         (tuple(replace(DAILY, slug=str(number)) for number in range(51)), "schedules", "must be at most 50 (got 51)"),
         ([DAILY], "schedules", "must be a tuple"),
         (({"cron": "30 6 * * *"},), "schedules[0]", "an instance of Schedule"),
-        ((replace(DAILY, catch_up="last"),), "schedules[0].catch_up", "must be none, last or all"),
+        ((replace(DAILY, catch_up="last"),), "schedules[0].catch_up", "must be none, last, all or drop"),
         ((replace(DAILY, catch_up_limit=0),), "schedules[0].catch_up_limit", "from 1 to 1000"),
         ((replace(DAILY, active=1),), "schedules[0].active", "must be true or false"),
         ((replace(DAILY, slug=5),), "schedules[0].slug", "printable"),

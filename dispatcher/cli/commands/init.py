@@ -77,7 +77,7 @@ deployments:
     #   mornings:
     #     cron: 30 6 * * 1-5     # or interval: 900 (seconds, or 15m), or rrule: FREQ=WEEKLY;BYDAY=MO
     #     timezone: Europe/Paris
-    #     catch_up: last         # of the windows that were missed: none (left out), last, all
+    #     catch_up: last         # of the windows that were missed: none, last, all or drop
     # retry:
     #   attempts: 3              # in all
     #   delay: 60                # seconds, or 1m

@@ -43,7 +43,7 @@ def schedule_options(function: Function) -> Function:
         click.option(
             "--catch-up",
             type=click.Choice([choice.value for choice in CatchUp]),
-            help="What happens to windows that were missed while nothing ticked.",
+            help="What happens to windows that were missed while nothing ticked, or in a pause.",
         ),
         click.option(
             "--spread", metavar="SECONDS", help="Runs are due up to so much later than their windows: always as much."

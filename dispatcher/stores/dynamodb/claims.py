@@ -66,6 +66,7 @@ class ClaimTry:
             deployment=self._deployment,
             lanes=self._lanes,
             live=self._live_of,
+            run=self._run,
         )
 
     def _lanes(self, queue: str) -> Sequence[str]:
@@ -80,6 +81,11 @@ class ClaimTry:
         if self._live is None:
             self._live = live_by_deployment(self._table, self._pool, self._stored_pool.used)
         return self._live.get(deployment, 0) + self._live.get("", 0)
+
+    def _run(self, run_id: UUID) -> Run | None:
+        """See `Snapshot.run`."""
+        stored = self._changes.read([run_id]).get(run_id)
+        return as_read(stored.run) if stored else None
 
     def _due(self, queue: str, limit: int, after: Position | None = None, lane: str | None = None) -> Sequence[Run]:
         """The first runs of a queue. Those whose entry was overtaken between the two readings are left to the next claim."""

@@ -54,7 +54,8 @@ INSERT INTO work_pools ({pool}, held_reason) VALUES ({pool_values}, '') ON CONFL
 UPDATE work_pools
 SET id = :id, type = :type, concurrency_limit = :concurrency_limit, paused = :paused, description = :description,
     hooks = :hooks, created_at = :created_at, version = :version, mirror = :mirror, share = :share,
-    owner = :owner, applied = :applied,    base_job_template = :base_job_template
+    owner = :owner, applied = :applied, paused_at = :paused_at, resumed_at = :resumed_at,
+    base_job_template = :base_job_template
 WHERE name = :name
 
 -- name: delete_pool
