@@ -233,7 +233,7 @@ def test_windows_that_are_left_out_add_up(before, left_out, after):
 def enumerated(step: int, schedule: Schedule, ticks: Sequence[timedelta], limits: WindowLimits) -> list[int]:
     """The minutes of the windows that are to be made: all that there are, tick by tick, each looked at once."""
     every_window = [k * step * MINUTE for k in range(1, (max(ticks) + limits.ahead) // (step * MINUTE) + 1)]
-    expected = {CatchUp.NONE: 0, CatchUp.LAST: 1, CatchUp.ALL: schedule.catch_up_limit}[schedule.catch_up]
+    expected = {CatchUp.LAST: 1, CatchUp.ALL: schedule.catch_up_limit}.get(schedule.catch_up, 0)
     passed, made = set[timedelta](), list[timedelta]()
     for now in ticks:
         missed = [window for window in every_window if window <= now - limits.grace and window not in passed]
