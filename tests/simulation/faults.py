@@ -31,7 +31,7 @@ from tests.simulation.marks import Witness
 REPEATABLE = frozenset({Kind.TOKEN, Kind.OBJECT})
 """Kinds that themselves withstand a request that arrives twice: a token, a name that stays taken."""
 
-VERY_LATE = 1.4
+VERY_LATE = 1.9
 """Leases after which even a TOKEN cloud has carried out what it was asked; two after a refused repeat, absence is final."""
 
 

@@ -390,7 +390,7 @@ def simulate(
     world = World(seed, views, Chances(), write, sourced=sourced)
     life = Life(world, kinds=kinds, very_late=world.random.random() < 0.2 and Kind.TOKEN in kinds)
     if life.very_late:
-        world.weather.chances = replace(world.weather.chances, very_late=0.3)
+        world.weather.chances = replace(world.weather.chances, very_late=0.3, rejected=0.2)
     try:
         life.build()
         world.checks.follow = add_automations(world) if automated else None

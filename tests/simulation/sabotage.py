@@ -36,11 +36,8 @@ class Sabotage:
     broken: Break
     seeds: int = 300
     """It must be caught within so many."""
-    near: int | None = 0
-    """A seed, not far from one that catches it, at which the test suite may begin; the command begins at 0.
-
-    None: no seed is known yet.
-    """
+    near: int = 0
+    """A seed, not far from one that catches it, at which the test suite may begin; the command begins at 0."""
     sourced: bool = False
     """In worlds whose runs come from a source."""
     automated: bool = False
@@ -170,7 +167,7 @@ SABOTAGES: dict[str, Sabotage] = {
     "a refused repeat believed too early": Sabotage(
         "absence after a refused repeat is believed only two of the longest leases after the claim",
         _swap(reconciliation, "_believed_at", lambda run, now, _lease: run.lease_until or now),
-        near=None,
+        near=540,
         seeds=1500,
     ),
     "the start deadline overwrites a cancelled run": Sabotage(
