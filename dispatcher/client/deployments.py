@@ -16,10 +16,14 @@ from dispatcher.client.pools import MAX_RECHECKED, WAITING, WorkPools
 from dispatcher.client.relocation import queue_in, take_along
 from dispatcher.client.versions import check_version
 from dispatcher.core.automations import with_renamed
+from dispatcher.core.changes import Configuration, FieldChange, changes
 from dispatcher.core.windows import is_withdrawn, saving
 from dispatcher.errors import AlreadyExists, NotFound
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Hook, OnCollision, RetryPolicy, Schedule, WorkPool
 from dispatcher.records import Reconfiguration, RunFilter
+
+PASSED_ON = frozenset({"job_variables", "parameters", "parameter_openapi_schema"})
+"""The fields whose new values have to suit the runs that wait."""
 
 
 class Deployments(WorkPools):
@@ -101,31 +105,54 @@ class Deployments(WorkPools):
         `pool`, waiting runs move too and get new ids (see `dispatcher.client.relocation`): into the queue of the same name,
         or else into `default`. Raises `NotFound`, `InvalidInput` or `Conflict`.
         """
-        deployment = self.deployment(name)
-        if pool is not UNSET and queue is UNSET:
-            queue = queue_in(self.work_pool(pool), deployment)
-        values = without_unset(
-            job_variables=job_variables, parameters=parameters, parameter_openapi_schema=parameter_openapi_schema
-        )
-        changes = values | without_unset(pool=pool, queue=queue, description=description, retry=retry, paused=paused)
-        changes |= without_unset(
+        fields = without_unset(
+            pool=pool,
+            queue=queue,
+            job_variables=job_variables,
+            parameters=parameters,
+            parameter_openapi_schema=parameter_openapi_schema,
+            tags=tags,
+            description=description,
+            schedules=schedules,
+            retry=retry,
+            hooks=hooks,
             concurrency_limit=concurrency_limit,
             on_collision=on_collision,
             max_waiting=max_waiting,
             expires_after=expires_after,
+            paused=paused,
         )
-        if tags is not UNSET:
-            changes["tags"] = texts(tags, "tags")
-        changes |= {name: items(value, name) for name, value in without_unset(schedules=schedules, hooks=hooks).items()}
-        changed, owner = self._checked_deployment(replace(deployment, **changes))
-        if values or changed.pool != deployment.pool:
-            where, now = RunFilter(deployment=name, states=WAITING), self.clock.now()
-            gone = saving(deployment, changed, now).withdrawn
-            self._check_waiting(where, owner, {name: changed}, goes=lambda run: is_withdrawn(run, gone, now))
+        deployment = self.deployment(name)
+        changed, owner = self._changed_deployment(deployment, fields)
         saved = self.recorder.save_deployment(changed, deployment, owner, self.clock.now())
         if pool is not UNSET:
             take_along(self.store, deployment, saved, owner, self.clock.now())
         return saved
+
+    def plan_deployment(self, name: str, **fields: Any) -> tuple[FieldChange, ...]:
+        """What `update_deployment` would change with these fields, checked as it checks them. Changes nothing.
+
+        Raises `NotFound` or `InvalidInput`.
+        """
+        deployment = self.deployment(name)
+        changed, _ = self._changed_deployment(deployment, fields)
+        found = changes(Configuration(deployments=(deployment,)), Configuration(deployments=(changed,)))
+        return found[0].fields if found else ()
+
+    def _changed_deployment(self, deployment: Deployment, fields: Mapping[str, Any]) -> tuple[Deployment, WorkPool]:
+        """The checked deployment with other values of these fields, and its pool. Raises `NotFound` or `InvalidInput`."""
+        values = dict(fields)
+        if "pool" in values and "queue" not in values:
+            values["queue"] = queue_in(self.work_pool(values["pool"]), deployment)
+        if "tags" in values:
+            values["tags"] = texts(values["tags"], "tags")
+        values |= {name: items(values[name], name) for name in ("schedules", "hooks") if name in values}
+        changed, owner = self._checked_deployment(replace(deployment, **values))
+        if values.keys() & PASSED_ON or changed.pool != deployment.pool:
+            where, now = RunFilter(deployment=deployment.name, states=WAITING), self.clock.now()
+            gone = saving(deployment, changed, now).withdrawn
+            self._check_waiting(where, owner, {changed.name: changed}, goes=lambda run: is_withdrawn(run, gone, now))
+        return changed, owner
 
     def rename_deployment(self, name: str, new_name: str) -> Deployment:
         """Rename a deployment. Its waiting runs move to the new name and get new ids, and automations name it by that.

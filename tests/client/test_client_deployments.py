@@ -112,3 +112,15 @@ def test_the_runs_of_a_deleted_deployment_stay(dispatcher, sized):
     dispatcher.delete_deployment("etl")
     assert dispatcher.run(run.id).state is RunState.SCHEDULED
     assert [listed.id for listed in dispatcher.runs(deployment="etl")] == [run.id]
+
+
+def test_a_plan_says_what_an_update_would_change_and_changes_nothing(dispatcher, pool):
+    before = dispatcher.create_deployment("etl", pool="pool", job_variables={"command": "true"})
+    plan = dispatcher.plan_deployment("etl", description="Every night", tags=["finance"])
+    assert {change.path: change.after for change in plan} == {"description": "Every night", "tags": ["finance"]}
+    assert dispatcher.plan_deployment("etl", description="") == ()
+    assert dispatcher.deployment("etl") == before
+    with pytest.raises(InvalidInput, match="command"):
+        dispatcher.plan_deployment("etl", job_variables={"command": 3.5})
+    with pytest.raises(NotFound):
+        dispatcher.plan_deployment("other")

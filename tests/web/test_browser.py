@@ -21,6 +21,7 @@ PATHS = (
     *("/pools/nightly/slots", "/pools/nightly/what-if", "/pools/nightly/what-if?limit=2&limit:etl=1", "/log?pool=nightly"),
     "/runs/bulk?action=cancel&pool=nightly",
     *("/runs", "/runs?pool=nightly&state=FAILED", "/runs/new?pool=nightly", "/deployments", "/deployments/etl-daily"),
+    *("/deployments/etl-daily/edit", "/deployments/etl-daily/schedule", "/deployments/etl-daily/schedule?slug=daily"),
     *("/new-pool?type=ecs:push", "/help"),
 )
 SHOTS = os.environ.get("DISPATCHER_SCREENSHOTS")

@@ -63,6 +63,8 @@ def every_page(site, busy):
     yield from (page(site, "runs", str(run.id)) for run in busy)
     yield page(site, "deployments")
     yield page(site, "deployments", EVIL)
+    yield from (page(site, "deployments", EVIL, "edit"), page(site, "deployments", EVIL, "schedule"))
+    yield page(site, "deployments", EVIL, "schedule", slug="daily")
     yield page(site, "runs", "bulk", action="cancel", pool=EVIL)
     yield page(site, "log", pool=EVIL, actor=SCRIPT)
 
@@ -81,7 +83,7 @@ def test_evil_values_are_text_on_every_page(site, busy):
         assert [address for address in addresses if not re.match(r"/[^/\\]|/$|https://|#", address)] == []
         ids = [attrs["id"] for _, attrs in document.tags if "id" in attrs]
         assert len(ids) == len(set(ids))
-    assert seen == 23
+    assert seen == 26
 
 
 def test_every_field_has_a_label(site, busy):

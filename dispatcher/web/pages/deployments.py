@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -11,11 +12,16 @@ from dispatcher.client import shapes
 from dispatcher.client.secrets import hide, of_runs
 from dispatcher.core.parameters import as_json
 from dispatcher.core.parameters import in_words as parameters_in_words
-from dispatcher.models import Deployment, Schedule
+from dispatcher.models import Deployment, Run, RunState, Schedule
 from dispatcher.records import RunFilter
 from dispatcher.web.pages.visit import Visit, gone_to
 
 LAST = 20
+FAILED = frozenset({RunState.FAILED, RunState.CRASHED})
+LOOKED_BACK = 200
+"""The newest runs of a deployment among which its page looks for those that failed or came late."""
+LATE = timedelta(minutes=1)
+"""How long a run may wait for a slot without being shown as late."""
 
 
 def deployments(visit: Visit) -> Response:
@@ -29,8 +35,12 @@ def deployment(visit: Visit) -> Response:
     record = visit.client.deployment(visit.path("deployment"))
     active = record.active_schedules
     schedules = [(rule, visit.client.next_windows(rule) if rule.slug in active else ()) for rule in record.schedules]
+    last = visit.client.store.runs(RunFilter(deployment=record.name), limit=LOOKED_BACK)
+    failed = [run for run in last if run.state in FAILED][:LAST]
+    late = [(run, wait) for run in last if (wait := _waited(visit, run)) > LATE][:LAST]
     shape = hide(of_runs(visit.client.store, (), [record]), shapes.deployment(record))
-    values = {"schedules": schedules, "shape": shape, "takes": list(_takes(shape)), "last": _last(visit, record)}
+    values: dict[str, Any] = {"schedules": schedules, "shape": shape, "takes": list(_takes(shape)), "last": last[:LAST]}
+    values |= {"failed": failed, "late": late, "looked_at": len(last)}
     return visit.render("deployment.html", deployment=record, in_words=in_words, **values)
 
 
@@ -46,6 +56,12 @@ def in_words(rule: Schedule) -> str:
     """A schedule in a few words."""
     when = rule.cron or rule.rrule or f"every {rule.interval}"
     return f"{when} ({rule.timezone})"
+
+
+def _waited(visit: Visit, run: Run) -> timedelta:
+    """How long the last attempt waited for a slot, or has waited so far; a run that was cancelled while it waited: nothing."""
+    until = run.claimed_at or (visit.client.clock.now() if run.state is RunState.SCHEDULED else run.due_at)
+    return until - run.due_at
 
 
 def _takes(shape: Mapping[str, Any]) -> Iterator[tuple[str, str, str | None]]:

@@ -125,7 +125,7 @@ class Form:
         if kind is Kind.GROUP:
             inner = self._inner(steps, about, value, faults, default)
             return Field(kind=kind, fields=inner, more=_more(about, value), **common)
-        hint, words = _hint(kind, about.schema), "" if default is _ABSENT or default is None else _in_words(default)
+        hint, words = _hint(kind, about), "" if default is _ABSENT or default is None else _in_words(default)
         return Field(kind=kind, text=text, hint=hint, default=words, choices=_choices(kind, about), **common)
 
     def _inner(self, steps: Steps, about: Described, value: Any, faults: _Faults, default: Any) -> tuple[Field, ...]:
@@ -203,10 +203,15 @@ class Form:
 def as_sent(form: Field, sent: Sent) -> Field:
     """The same form with what was typed into it, also where that cannot be read."""
     fields = tuple(as_sent(inner, sent) for inner in form.fields)
-    kind = Kind.JSON if f"j:{form.key}" in sent else form.kind
+    kind = Kind.JSON if f"j:{form.key}" in sent else Kind.WORDS if _is_typed(form, sent) else form.kind
     text = _only(sent, f"j:{form.key}") or _only(sent, f"v:{form.key}")
     more = None if form.more is None else _only(sent, f"m:{form.key}")
     return replace(form, kind=kind, text=text, fields=fields, more=more, is_null=bool(sent.get(f"n:{form.key}")))
+
+
+def _is_typed(form: Field, sent: Sent) -> bool:
+    """Whether words were typed into a field that does not take them, so that only JSON could show them."""
+    return form.kind is Kind.JSON and f"v:{form.key}" in sent
 
 
 class _Faults:
@@ -247,14 +252,14 @@ def _more(about: Described, value: Any) -> str | None:
     return "" if about.schema.get("additionalProperties") else None
 
 
-def _hint(kind: Kind, schema: Schema) -> str:
+def _hint(kind: Kind, about: Described) -> str:
     forms = {
         Kind.LINES: "one a line",
         Kind.PAIRS: "NAME=value, one a line",
         Kind.JSON: "JSON",
-        Kind.WORDS: "text, or a list as JSON",
+        Kind.WORDS: "text, or a list as JSON" if "array" in about.types else "",
     }
-    return ", ".join(filter(None, [forms.get(kind, ""), bounds_in_words(schema)]))
+    return ", ".join(filter(None, [forms.get(kind, ""), bounds_in_words(about.schema)]))
 
 
 def _choices(kind: Kind, about: Described) -> tuple[tuple[str, str], ...]:
@@ -271,7 +276,9 @@ def _same(value: Any, other: Any) -> bool:
 
 
 def _shown_words(value: Any, types: frozenset[str]) -> str | None:
-    """Text, or a list of texts as JSON, where reading it back gives the same."""
+    """Text, a number, or a list of texts as JSON, where reading it back gives the same."""
+    if _is_number(value) and types & NUMBERS:
+        return as_json(value)
     if isinstance(value, str):
         is_plain = bool(value) and "\r" not in value and not value.lstrip().startswith(("[", "{")) and value != "null"
         return value if is_plain else None

@@ -9,7 +9,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from dispatcher.web.pages import bulk, change_log, deployments, finding, history, new_pool, new_run, pool_template, pools, runs
+from dispatcher.web.pages import (
+    bulk,
+    change_log,
+    deployment_editing,
+    deployments,
+    finding,
+    history,
+    new_pool,
+    new_run,
+    pool_template,
+    pools,
+    runs,
+)
 from dispatcher.web.pages.live import Live
 from dispatcher.web.pages.visit import Page, Pages, sent, shown
 
@@ -30,6 +42,8 @@ READ: dict[str, Page] = {
     "/help": finding.help_page,
     "/deployments": deployments.deployments,
     "/deployments/{deployment}": deployments.deployment,
+    "/deployments/{deployment}/edit": deployment_editing.edit,
+    "/deployments/{deployment}/schedule": deployment_editing.edit_schedule,
     "/log": change_log.log,
 }
 CHANGE: dict[str, Page] = {
@@ -44,6 +58,8 @@ CHANGE: dict[str, Page] = {
     "/runs/{run}/cancel": runs.cancel,
     "/runs/{run}/retry": runs.retry,
     "/deployments/{deployment}/pause": deployments.pause,
+    "/deployments/{deployment}/edit": deployment_editing.save,
+    "/deployments/{deployment}/schedule": deployment_editing.save_schedule,
 }
 
 

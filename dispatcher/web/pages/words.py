@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from dispatcher.client import length_of_time
 from dispatcher.client.arguments import utc
+from dispatcher.core.changes import ABSENT
 from dispatcher.errors import Fault, InvalidInput
 
 NOTHING = "\N{EN DASH}"
@@ -114,7 +115,9 @@ def pretty(value: Any) -> str:
 
 def field_value(value: Any) -> str:
     """A value in a plan."""
-    return NOTHING if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if value is None or value is ABSENT:
+        return NOTHING
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def glyph(word: str) -> str:
