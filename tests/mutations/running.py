@@ -40,7 +40,7 @@ SECONDS, MAX_SECONDS, MEMORY = 2, 120, 4 * 2**30
 CONSTANTS = (bool, int, float, str, tuple, dict, frozenset, timedelta, datetime)
 
 BEYOND = {
-    "automations": ("tick/test_automations.py", "client/test_client_automations.py"),
+    "automations": ("tick/test_automations.py",),
     "changes": ("client/test_client_configuration.py",),
     "collisions": ("tick/test_overlap.py",),
     "creation": ("tick/test_automations.py", "core/test_windows.py"),

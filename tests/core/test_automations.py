@@ -1,0 +1,404 @@
+"""When automations act: which ends are owed to them, what they count, and when what lasts has lasted long enough."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from dispatcher.core.automations import Seen, at_end, at_look, owed_since, paused_by, saving, watch_of, with_renamed
+from dispatcher.models import (
+    Episode,
+    HoldKind,
+    Paused,
+    PoolHeld,
+    PoolNotTicked,
+    Progress,
+    QueueLonger,
+    RunEnded,
+    RunLate,
+    RunOf,
+    RunState,
+    SeenEnd,
+    Target,
+    Then,
+    When,
+)
+from tests.builders import HOUR, MINUTE, NOW, SECOND, a_firing, a_hold, a_pool, a_run, an_automation, an_id
+
+COMPLETED, FAILED, CRASHED, CANCELLED = RunState.COMPLETED, RunState.FAILED, RunState.CRASHED, RunState.CANCELLED
+POOL = a_pool(version=3)
+
+
+def an_end(state=FAILED, *, ago=0, **fields):
+    return a_run(state=state, ended_at=NOW - ago * MINUTE, **fields)
+
+
+def failures(*then, **fields):
+    """An automation that looks at runs that end FAILED; it is an hour old."""
+    return an_automation("failures", *then, **({"states": frozenset({FAILED}), "created_at": NOW - HOUR} | fields))
+
+
+def after(automation, *runs):
+    """What it makes of the ends, one after the other: the last look."""
+    for run in runs:
+        look = at_end(automation, run)
+        automation = look.automation
+    return look
+
+
+class TestOwed:
+    """A store notes with an end that automations are still to look at it."""
+
+    @pytest.mark.parametrize(
+        ("fields", "is_owed"),
+        [
+            ({}, True),
+            ({"pool": "pool"}, True),
+            ({"pool": "other"}, False),
+            ({"deployment": "etl"}, True),
+            ({"deployment": "other"}, False),
+            ({"pool": "pool", "deployment": "other"}, False),
+            ({"pool": "other", "deployment": "etl"}, False),
+            ({"states": frozenset({CRASHED, FAILED})}, True),
+            ({"states": frozenset({CRASHED})}, False),
+            ({"states": frozenset({CRASHED}), "count": 2}, True),
+            ({"states": frozenset({CRASHED}), "of_last": 1}, True),
+            ({"paused": True}, False),
+            ({"when": When(late=RunLate(by=HOUR))}, False),
+        ],
+    )
+    def test_an_end_is_owed_to_an_automation_that_looks_at_it(self, fields, is_owed):
+        run = a_run(deployment="etl", state=RunState.RUNNING)
+        automation = an_automation(**fields) if "when" in fields else failures(**fields)
+        assert owed_since(run, FAILED, NOW, [watch_of(automation)]) == (NOW if is_owed else None)
+
+    def test_one_of_many_automations_is_enough(self):
+        run, watches = a_run(state=RunState.RUNNING), [watch_of(failures(pool="other")), watch_of(failures())]
+        assert owed_since(run, FAILED, NOW, watches) == NOW
+        assert owed_since(run, FAILED, NOW, []) is None
+
+    @pytest.mark.parametrize("state", [RunState.SCHEDULED, RunState.RUNNING, RunState.CANCELLING])
+    def test_only_an_end_is_owed(self, state):
+        assert owed_since(a_run(state=RunState.RUNNING), state, NOW, [watch_of(failures())]) is None
+
+    def test_an_ended_run_keeps_what_it_owes_and_owes_nothing_twice(self):
+        owing, settled = an_end(automate_at=NOW - MINUTE), an_end()
+        watches = [watch_of(failures())]
+        assert owed_since(owing, FAILED, NOW, watches) == NOW - MINUTE
+        assert owed_since(settled, FAILED, NOW, watches) is None
+
+    def test_a_cancelled_run_is_no_end_among_the_last_unless_the_automation_names_it(self):
+        run = a_run(state=RunState.RUNNING)
+        assert owed_since(run, CANCELLED, NOW, [watch_of(failures(count=3))]) is None
+        assert owed_since(run, CANCELLED, NOW, [watch_of(failures(count=3, states=frozenset({CANCELLED})))]) == NOW
+
+
+class TestWatch:
+    @pytest.mark.parametrize(
+        ("when", "pools"),
+        [
+            (When(late=RunLate(by=HOUR)), {"pool", "other"}),
+            (When(late=RunLate(by=HOUR, pool="pool")), {"pool"}),
+            (When(held=PoolHeld(pool="pool")), {"pool"}),
+            (When(longer=QueueLonger(pool="pool", than=1)), {"pool"}),
+            (When(not_ticked=PoolNotTicked(pool="pool", longer_than=HOUR)), {"other"}),
+        ],
+    )
+    def test_the_ticks_of_the_pools_that_it_concerns_look_at_what_lasts(self, when, pools):
+        watch = watch_of(an_automation(when=when))
+        assert watch.looks
+        assert (
+            {pool for pool in ("pool", "other") if watch.concerns(pool)}
+            == pools
+            == {pool for pool in ("pool", "other") if when.concerns(pool)}
+        )
+
+    def test_no_tick_looks_for_a_paused_automation_or_one_that_waits_for_ends(self):
+        assert not watch_of(an_automation(when=When(late=RunLate(by=HOUR)), paused=True)).looks
+        assert not watch_of(failures()).looks
+
+
+class TestSaving:
+    PROGRESS = Progress(ends=(SeenEnd(ended_at=NOW, run=an_id(), counts=True),))
+
+    def test_a_new_automation_has_the_version_1(self):
+        assert saving(replace(failures(), version=9), None).version == 1
+
+    def test_a_change_keeps_what_ticks_have_counted_and_raises_both_numbers(self):
+        stored = replace(failures(), version=4, revision=7, progress=self.PROGRESS)
+        saved = saving(replace(stored, description="new", progress=Progress()), stored)
+        assert (saved.version, saved.revision, saved.description, saved.progress) == (5, 8, "new", self.PROGRESS)
+
+    @pytest.mark.parametrize("change", [{"paused": True}, {"when": When(ended=RunEnded(states=frozenset({CRASHED})))}])
+    def test_it_counts_anew_where_it_waits_for_something_else_or_was_paused(self, change):
+        stored = replace(failures(), progress=self.PROGRESS)
+        assert saving(replace(stored, **change), stored).progress == Progress()
+
+    def test_a_renamed_deployment_is_renamed_wherever_the_automation_names_it(self):
+        stored = failures(
+            Then(run=RunOf(deployment="etl", tags=("etl",))),
+            Then(pause=Target(deployment="other")),
+            deployment="etl",
+            tag="etl",
+        )
+        renamed = with_renamed(stored, "etl", "new")
+        assert renamed.when == When(ended=RunEnded(states=frozenset({FAILED}), deployment="new", tag="etl"))
+        assert renamed.then == (Then(run=RunOf(deployment="new", tags=("etl",))), Then(pause=Target(deployment="other")))
+        assert with_renamed(stored, "else", "new") == stored
+
+
+class TestOneEnd:
+    def test_it_acts_on_each_end_once_whenever_that_is_looked_at(self):
+        automation, run = failures(), an_end(name="etl", attempt=2)
+        look = at_end(automation, run)
+        assert (look.because, look.runs, look.progressed) == ("run 'etl' ended FAILED", (run,), False)
+        assert look.automation == automation
+        assert look.firing_id == at_end(automation, run).firing_id
+        others = [at_end(automation, an_end(attempt=2)), at_end(automation, replace(run, attempt=3)), at_end(failures(), run)]
+        assert len({look.firing_id, *(other.firing_id for other in others)}) == 4
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"states": frozenset({CRASHED, COMPLETED})},
+            {"paused": True},
+            {"paused": True, "count": 2},
+            {"pool": "other"},
+            {"pool": "other", "count": 2},
+            {"queue": "other"},
+            {"deployment": "other"},
+            {"tag": "other"},
+            {"when": When(late=RunLate(by=HOUR))},
+        ],
+        ids=str,
+    )
+    def test_an_end_that_it_does_not_look_at_changes_nothing(self, fields):
+        run = an_end(deployment="etl", tags=("a", "b"))
+        automation = an_automation(**fields) if "when" in fields else failures(**fields)
+        look = at_end(automation, run)
+        assert (look.because, look.progressed, look.automation) == (None, False, automation)
+
+    def test_all_that_it_names_may_fit(self):
+        run = an_end(deployment="etl", tags=("a", "b"))
+        assert at_end(failures(pool="pool", queue="default", deployment="etl", tag="b"), run).because
+
+    @pytest.mark.parametrize(("ended_at", "acts"), [(-SECOND, False), (timedelta(0), True), (SECOND, True)])
+    def test_it_does_not_make_up_for_what_ended_before_it_was_made(self, ended_at, acts):
+        look = at_end(failures(created_at=NOW), replace(an_end(), ended_at=NOW + ended_at))
+        assert (look.because is not None) is acts
+
+
+class TestManyEnds:
+    def test_it_acts_once_as_many_have_failed_in_a_row_and_counts_anew(self):
+        automation, runs = failures(count=3), [an_end(ago=9 - number, name=f"r{number}") for number in range(6)]
+        for number in range(3):
+            look = at_end(automation, runs[number])
+            automation = look.automation
+            assert look.progressed
+            assert (look.because is None) is (number < 2)
+        assert look.because == "3 of the last 3 runs ended FAILED; the last was 'r2'"
+        assert (look.runs, automation.progress.ends) == ((runs[2],), ())
+        assert [after(automation, *runs[3:upto]).because is None for upto in (4, 5, 6)] == [True, True, False]
+
+    def test_an_end_of_another_kind_breaks_the_row(self):
+        ends = [an_end(ago=5), an_end(COMPLETED, ago=4), an_end(ago=3)]
+        assert after(failures(count=2), *ends).because is None
+        assert after(failures(count=2), *ends, an_end(ago=2)).because
+
+    def test_two_of_the_last_three_may_have_another_between_them(self):
+        automation = failures(count=2, of_last=3)
+        assert after(automation, an_end(ago=5), an_end(COMPLETED, ago=4), an_end(ago=3, name="third")).because == (
+            "2 of the last 3 runs ended FAILED; the last was 'third'"
+        )
+        ends = [an_end(ago=5), an_end(COMPLETED, ago=4), an_end(COMPLETED, ago=3), an_end(ago=2)]
+        assert after(automation, *ends).because is None
+
+    def test_it_acts_only_on_an_end_of_its_kind(self):
+        """Two of the last have failed, but that was known before a third one was completed."""
+        automation = failures(count=2, of_last=3)
+        seen = [SeenEnd(ended_at=NOW - minutes * MINUTE, run=an_id(), counts=True) for minutes in (9, 8)]
+        automation = replace(automation, progress=Progress(ends=tuple(seen)))
+        look = at_end(automation, an_end(COMPLETED))
+        assert (look.because, look.progressed, len(look.automation.progress.ends)) == (None, True, 3)
+
+    def test_a_cancelled_run_does_not_count_unless_it_is_of_its_kind(self):
+        automation, cancelled = failures(count=2), an_end(CANCELLED, ago=2)
+        look = at_end(automation, cancelled)
+        assert (look.because, look.progressed, look.automation) == (None, False, automation)
+        assert after(automation, an_end(ago=3), cancelled, an_end(ago=1)).because
+        either = failures(count=2, states=frozenset({FAILED, CANCELLED}))
+        assert after(either, an_end(ago=3), an_end(CANCELLED, ago=2, name="x")).because == (
+            "2 of the last 2 runs ended CANCELLED or FAILED; the last was 'x'"
+        )
+
+    def test_ends_count_in_their_own_order_however_they_are_seen(self):
+        """The completed run ended between the failed ones, and is seen last but one."""
+        first, between, last = an_end(ago=5), an_end(COMPLETED, ago=4), an_end(ago=3)
+        assert after(failures(count=2), first, between, last).because is None
+        look = after(failures(count=3), last, first, between)
+        assert [end.run for end in look.automation.progress.ends] == [first.id, between.id, last.id]
+
+    def test_ends_at_the_same_time_are_ordered_by_id(self):
+        first, second = an_end(), an_end()
+        look = after(failures(count=3), second, first)
+        assert [end.run for end in look.automation.progress.ends] == [first.id, second.id]
+
+    def test_an_end_at_an_unknown_time_counts_as_one_when_the_run_was_made(self):
+        unknown = replace(an_end(created_at=NOW - 9 * MINUTE), ended_at=None)
+        look = after(failures(count=3), an_end(), unknown)
+        assert [end.ended_at for end in look.automation.progress.ends] == [NOW - 9 * MINUTE, NOW]
+
+    def test_the_words_name_what_it_is_about(self):
+        fields = {"deployment": "etl", "queue": "default", "pool": "pool", "tag": "t"}
+        runs = [an_end(ago=ago, deployment="etl", tags=("t",), name="x") for ago in (2, 1)]
+        subject = "deployment 'etl', queue 'default', work pool 'pool', tag 't'"
+        words = f"2 of the last 2 runs of {subject} ended FAILED; the last was 'x'"
+        assert after(failures(count=2, **fields), *runs).because == words
+
+
+def seen(*, now=NOW, pool=POOL, **fields):
+    return Seen(pool=pool, now=now, **fields)
+
+
+class TestEpisodes:
+    """What lasts: it acts once in it, and again after it was over."""
+
+    LONG = an_automation(when=When(longer=QueueLonger(pool="pool", than=2)))
+
+    def test_it_acts_once_while_it_lasts_and_again_after_it_was_over(self):
+        acted, automation = [], self.LONG
+        for minute, count in enumerate((2, 3, 4, 3, 2, 2, 3)):
+            look = at_look(automation, seen(now=NOW + minute * MINUTE, due_counts={"default": count}))
+            acted.append((look.because is not None, look.progressed))
+            automation = look.automation
+        quiet, acts, is_over = (False, False), (True, True), (False, True)
+        assert acted == [quiet, acts, quiet, quiet, is_over, quiet, acts]
+        assert automation.progress.episodes == {"pool": Episode(since=NOW + 6 * MINUTE, fired=True)}
+
+    def test_every_episode_of_every_pool_is_an_occasion_of_its_own(self):
+        late = an_automation(when=When(late=RunLate(by=MINUTE)))
+        other = a_pool("other")
+        runs = (a_run(due_at=NOW - HOUR),)
+        looks = [at_look(late, seen(now=NOW + n * MINUTE, pool=pool, due=runs)) for n in (0, 1) for pool in (POOL, other)]
+        assert len({look.firing_id for look in looks}) == 4
+        assert at_look(late, seen(due=runs)).firing_id == looks[0].firing_id
+
+    def test_pools_have_episodes_of_their_own(self):
+        late, other = an_automation(when=When(late=RunLate(by=MINUTE))), a_pool("other")
+        first = at_look(late, seen(due=(a_run(due_at=NOW - HOUR),))).automation
+        both = at_look(first, seen(pool=other, now=NOW + MINUTE, due=(a_run(due_at=NOW - HOUR),))).automation
+        assert both.progress.episodes == {
+            "pool": Episode(since=NOW, fired=True),
+            "other": Episode(since=NOW + MINUTE, fired=True),
+        }
+        over = at_look(both, seen()).automation
+        assert set(over.progress.episodes) == {"other"}
+
+    def test_an_episode_that_has_to_last_is_noted_first_and_acted_on_when_it_has(self):
+        held = an_automation(when=When(held=PoolHeld(pool="pool", longer_than=10 * MINUTE)))
+        pool = replace(POOL, holds=(a_hold(NOW + HOUR, "slow down"),))
+        first = at_look(held, seen(pool=pool))
+        assert (first.because, first.progressed) == (None, True)
+        assert first.automation.progress.episodes == {"pool": Episode(since=NOW)}
+        second = at_look(first.automation, seen(pool=pool, now=NOW + 10 * MINUTE - SECOND))
+        assert (second.because, second.progressed) == (None, False)
+        third = at_look(second.automation, seen(pool=pool, now=NOW + 10 * MINUTE))
+        assert (third.because, third.progressed) == ("work pool 'pool' is held: slow down", True)
+        assert third.automation.progress.episodes == {"pool": Episode(since=NOW, fired=True)}
+        fourth = at_look(third.automation, seen(pool=pool, now=NOW + 20 * MINUTE))
+        assert (fourth.because, fourth.progressed) == (None, False)
+
+    @pytest.mark.parametrize("change", [{"paused": True}, {"when": When(longer=QueueLonger(pool="other", than=2))}])
+    def test_one_that_is_paused_or_about_another_pool_does_not_act(self, change):
+        look = at_look(replace(self.LONG, **change), seen(due_counts={"default": 9}))
+        assert (look.because, look.progressed) == (None, False)
+
+    def test_an_automation_about_ends_makes_nothing_of_what_lasts(self):
+        look = at_look(failures(), seen(due=(a_run(due_at=NOW - HOUR),), due_counts={"default": 9}))
+        assert (look.because, look.progressed) == (None, False)
+
+
+class TestLate:
+    def test_a_run_is_late_from_that_time_on(self):
+        late = an_automation(when=When(late=RunLate(by=HOUR)))
+        run = a_run(due_at=NOW - HOUR, name="etl")
+        assert at_look(late, seen(due=(run,), now=NOW - SECOND)).because is None
+        look = at_look(late, seen(due=(run,)))
+        assert (look.because, look.runs) == ("run 'etl' waits for 3600 s beyond its due time", (run,))
+
+    def test_runs_are_listed_oldest_first_and_those_that_are_not_late_are_left_out(self):
+        late = an_automation(when=When(late=RunLate(by=HOUR, tag="t")))
+        first, second = a_run(due_at=NOW - HOUR, tags=("t",)), a_run(due_at=NOW - HOUR, tags=("t",))
+        oldest, young = a_run(due_at=NOW - 3 * HOUR, tags=("t",), name="old"), a_run(due_at=NOW, tags=("t",))
+        other = a_run(due_at=NOW - 9 * HOUR)
+        look = at_look(late, seen(due=(other, second, young, first, oldest)))
+        assert (look.runs, look.because) == ((oldest, first, second), "run 'old' waits for 10800 s beyond its due time")
+
+    def test_one_that_cancels_acts_on_the_runs_that_come_late_afterwards_too(self):
+        """Its episode goes on; each run that is the oldest is an occasion of its own, and again after it has waited anew."""
+        late = an_automation("a", Then(notify="ops"), Then(cancel=True), when=When(late=RunLate(by=HOUR)))
+        first, second = a_run(due_at=NOW - 2 * HOUR), a_run(due_at=NOW - HOUR)
+        looks, automation = [], late
+        for run in (first, second, replace(second, fence=1), replace(second, fence=1)):
+            looks.append(at_look(automation, seen(due=(run,))))
+            automation = looks[-1].automation
+        assert all(look.because for look in looks)
+        assert len({look.firing_id for look in looks}) == 3
+        assert looks[2].firing_id == looks[3].firing_id
+
+    def test_one_that_only_notifies_acts_once(self):
+        late = an_automation(when=When(late=RunLate(by=HOUR)))
+        first, second = a_run(due_at=NOW - 2 * HOUR), a_run(due_at=NOW - HOUR)
+        acted = at_look(late, seen(due=(first,)))
+        assert at_look(acted.automation, seen(due=(second,))).because is None
+
+
+class TestOtherConditions:
+    def test_a_hold_that_is_over_holds_nothing(self):
+        held = an_automation(when=When(held=PoolHeld(pool="pool")))
+        over, now = a_hold(NOW, "over"), a_hold(NOW + SECOND, "quota", kind=HoldKind.CAPACITY)
+        assert at_look(held, seen(pool=replace(POOL, holds=(over,)))).because is None
+        assert at_look(held, seen(pool=replace(POOL, holds=(over, now)))).because == "work pool 'pool' is held: quota"
+
+    @pytest.mark.parametrize("last", ["last_tick_at", "created_at"])
+    def test_a_pool_is_silent_since_its_last_tick_or_since_it_was_made(self, last):
+        silence = an_automation(when=When(not_ticked=PoolNotTicked(pool="other", longer_than=HOUR)))
+        fields = {"created_at": NOW - 9 * HOUR, "last_tick_at": None} | {last: NOW - HOUR}
+        other = a_pool("other", **fields)
+        assert at_look(silence, seen(others={"other": other}, now=NOW - SECOND)).because is None
+        look = at_look(silence, seen(others={"other": other}))
+        assert look.because == "work pool 'other' was not ticked for 3600 s"
+
+    @pytest.mark.parametrize("others", [None, {}, {"other": None}])
+    def test_a_pool_that_is_gone_is_not_silent(self, others):
+        silence = an_automation(when=When(not_ticked=PoolNotTicked(pool="other", longer_than=HOUR)))
+        assert at_look(silence, seen(others=others)).because is None
+
+    @pytest.mark.parametrize(("counts", "acts"), [(None, False), ({}, False), ({"default": 1, "high": 9}, True)])
+    def test_a_queue_of_which_nothing_is_due_is_not_long(self, counts, acts):
+        any_at_all = an_automation(when=When(longer=QueueLonger(pool="pool", than=0)))
+        look = at_look(any_at_all, seen(due_counts=counts))
+        assert look.because == ("more than 0 runs of work queue 'default' of 'pool' are due" if acts else None)
+
+
+class TestPausedBy:
+    def a_switch(self, name, *, paused=True, queue=None, version=3):
+        done = Paused(target=Target(pool="pool", queue=queue), paused=paused, version=version)
+        return a_firing(name, because="it failed", paused=(done,))
+
+    def test_the_last_automation_that_paused_it_is_named_with_its_reason(self):
+        words = " by automation 'last' at 2030-01-01 12:00:00Z, because it failed"
+        assert paused_by([self.a_switch("last"), self.a_switch("first")], POOL, None) == words
+        assert paused_by([self.a_switch("last", version=2)], POOL, None) == f"{words}; the pool has been changed since"
+
+    def test_none_is_named_where_the_last_one_resumed_it_or_none_did(self):
+        assert paused_by([self.a_switch("last", paused=False), self.a_switch("first")], POOL, None) == ""
+        assert paused_by([], POOL, None) == ""
+
+    def test_a_pool_and_its_queues_are_paused_each_by_itself(self):
+        firings = [self.a_switch("queue", queue="default"), self.a_switch("pool")]
+        assert "'queue'" in paused_by(firings, POOL, "default")
+        assert "'pool'" in paused_by(firings, POOL, None)
+        assert paused_by(firings, POOL, "other") == ""
