@@ -144,12 +144,45 @@ class TestRuns:
             assert run.name == f"etl-{run.id.hex[:8]}"
             assert (run.created_at, run.scheduled_at, run.due_at, run.deployment) == (NOW, NOW, NOW, "etl")
 
-    def test_a_run_made_for_what_lasts_begins_a_chain_and_names_no_other(self):
+    @pytest.mark.parametrize(("when", "number"), [(LATE, 1), (LONG, 0)])
+    def test_a_run_made_for_what_lasts_begins_a_chain_and_names_no_other(self, when, number):
         waiting = a_run(cause=Cause(automation="other", run=None, depth=5))
         done = the_deeds()
-        done.act(a_look(Then(run=RunOf(deployment="etl", chain_limit=1)), when=LATE, runs=(waiting,)))
-        done.act(a_look(Then(run=RunOf(deployment="etl", chain_limit=1)), when=LONG, because="longer"))
-        assert {run.cause for run in done.runs.values()} == {Cause(automation="a", run=None, depth=1)}
+        done.act(a_look(Then(run=RunOf(deployment="etl", chain_limit=1)), when=when, runs=(waiting,) * number))
+        assert [run.cause for run in done.runs.values()] == [Cause(automation="a", run=None, depth=1)]
+
+    def test_a_run_may_take_a_parameter_that_the_ended_run_had_by_default(self):
+        source = a_deployment("source", parameters={"day": "monday", "hour": 3})
+        old = an_ended_run(deployment="source", parameters={"hour": 4})
+        taking = {"A": "parameters.day", "B": "parameters.hour", "C": "parameters.none"}
+        done = the_deeds(deployments=[ETL, source])
+        done.act(a_look(Then(run=RunOf(deployment="etl", from_run=taking)), runs=(old,)))
+        assert [run.job_variables for run in done.runs.values()] == [{"A": "monday", "B": 4}]
+
+    def test_where_no_run_ended_nothing_is_taken(self):
+        action = RunOf(deployment="etl", job_variables={"A": "x"}, from_run={"A": "id"})
+        done = the_deeds()
+        assert done.act(a_look(Then(run=action), when=LONG)).problems == ()
+        assert [run.job_variables for run in done.runs.values()] == [{"A": "x"}]
+
+    def test_a_time_becomes_a_date_for_a_parameter_that_is_one(self):
+        kinds = {"date": {"type": "string", "format": "date"}, "time": {"type": "string"}, "any": True}
+        target = a_deployment("target", parameter_openapi_schema={"type": "object", "properties": kinds})
+        action = RunOf(deployment="target", parameters_from_run={"date": "scheduled_at", "time": "scheduled_at", "any": "name"})
+        done = the_deeds(deployments=[target, ETL])
+        firing = done.act(a_look(Then(run=action), runs=(an_ended_run(name="2030-01-01T12", scheduled_at=NOW),)))
+        assert firing.problems == ()
+        assert [run.parameters for run in done.runs.values()] == [
+            {"date": "2030-01-01", "time": "2030-01-01T12:00:00+00:00", "any": "2030-01-01T12"}
+        ]
+
+    def test_parameters_that_do_not_fit_make_no_run_and_the_record_names_the_first_of_them(self):
+        names = [f"p{number}" for number in range(deeds.MISFITS_SAID + 2)]
+        target = a_deployment("target", parameter_openapi_schema={"type": "object", "required": names})
+        done = the_deeds(deployments=[target])
+        firing = done.act(a_look(Then(run=RunOf(deployment="target"))))
+        faults = "; ".join(f"parameters.{name} is required and missing" for name in names[: deeds.MISFITS_SAID])
+        assert (firing.problems, done.runs) == ((f"made no run of deployment 'target': {faults}",), {})
 
     def test_a_retry_is_the_run_again_with_what_its_pool_and_deployment_say_now(self):
         policy = RetryPolicy(attempts=3)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from dispatcher.core.changes import ABSENT, Configuration
-from dispatcher.core.drift import Drift, drift, noted, with_notes
-from dispatcher.models import Hook, RunState, Schedule
-from tests.builders import a_deployment, a_pool, a_queue, an_automation
+from dispatcher.core.drift import Drift, attributed, drift, noted, with_notes
+from dispatcher.models import Hook, Paused, RunState, Schedule, Share, Target
+from tests.builders import a_deployment, a_firing, a_pool, a_queue, an_automation
 
 HOOK = Hook(name="ops", states=frozenset({RunState.FAILED}))
 POOL = a_pool(limit=2, queues=[a_queue("critical", 1, limit=1), a_queue("default", 2)])
@@ -164,3 +164,65 @@ def test_nouns_of_every_kind_are_listed_with_their_kind_and_name():
         Drift(noun="deployment", name="etl", path="description", now="x"),
         Drift(noun="automation", name="breaker", path="description", now="x"),
     ]
+
+
+class TestAutomations:
+    """What an automation paused, or resumed, says so; everything else was changed by hand."""
+
+    @staticmethod
+    def a_firing(*targets, paused=True, version=0, name="breaker"):
+        done = tuple(Paused(target=target, paused=paused, version=version) for target in targets)
+        return a_firing(name, because="it failed", paused=done)
+
+    @staticmethod
+    def lines(noun, firings, **changes):
+        """By path: the automation and its reason."""
+        field = "pools" if noun is POOL else "deployments" if noun is ETL else "automations"
+        configuration = replace(applied(**{field: [noun]}), **{field: (replace(noun, applied=noted(noun, {}), **changes),)})
+        return {line.path: (line.automation, line.because) for line in attributed(drift(configuration), configuration, firings)}
+
+    WORDS = "by automation 'breaker' at 2030-01-01 12:00:00Z, because it failed"
+
+    def test_a_paused_pool_deployment_and_queue_name_the_last_automation_that_paused_them(self):
+        by_it = ("breaker", f"paused {self.WORDS}")
+        firings = [self.a_firing(Target(pool="pool"), Target(deployment="etl")), self.a_firing(Target(pool="pool"), name="old")]
+        assert self.lines(POOL, firings, paused=True) == {"paused": by_it}
+        assert self.lines(ETL, firings, paused=True) == {"paused": by_it}
+        queues = (replace(POOL.queues[0], paused=True), replace(POOL.queues[1], paused=True))
+        critical = [self.a_firing(Target(pool="pool", queue="critical"))]
+        assert self.lines(POOL, critical, queues=queues, paused=True) == {
+            "paused": (None, ""),
+            "queues.critical.paused": by_it,
+            "queues.default.paused": (None, ""),
+        }
+
+    def test_a_noun_that_has_changed_since_says_so(self):
+        firings = [self.a_firing(Target(pool="pool"), version=3)]
+        changed = ("breaker", f"paused {self.WORDS}; it has been changed since")
+        assert self.lines(POOL, firings, paused=True, version=4) == {"paused": changed}
+        assert self.lines(POOL, firings, paused=True, version=3) == {"paused": ("breaker", f"paused {self.WORDS}")}
+
+    def test_what_the_automation_did_last_has_to_be_what_is_there_now(self):
+        resumed = [self.a_firing(Target(pool="pool"), paused=False), self.a_firing(Target(pool="pool"))]
+        assert self.lines(POOL, resumed, paused=True) == {"paused": (None, "")}
+        file = {"pools": {"pool": {"paused": True}}}
+        [pool] = applied(pools=[replace(POOL, paused=True)], file=file).pools
+        configuration = Configuration(pools=(replace(pool, paused=False),))
+        [line] = attributed(drift(configuration), configuration, resumed)
+        assert (line.now, line.automation, line.because) == (False, "breaker", f"resumed {self.WORDS}")
+
+    def test_other_fields_and_automations_that_are_paused_were_changed_by_hand(self):
+        firings = [self.a_firing(Target(pool="pool"), Target(pool="breaker"), Target(deployment="breaker"))]
+        assert self.lines(POOL, firings, paused=True, description="x", share=Share.FAIR) == {
+            "description": (None, ""),
+            "share": (None, ""),
+            "paused": ("breaker", f"paused {self.WORDS}"),
+        }
+        assert self.lines(BREAKER, firings, paused=True) == {"paused": (None, "")}
+
+    def test_a_queue_with_dots_in_its_name_is_found(self):
+        pool = a_pool(queues=[a_queue("a.b", 1), a_queue("a", 2)])
+        pool = replace(pool, applied=noted(pool, {}), queues=(replace(pool.queues[0], paused=True), pool.queues[1]))
+        firings = [self.a_firing(Target(pool="pool", queue="a.b"))]
+        configuration = Configuration(pools=(pool,))
+        assert [line.automation for line in attributed(drift(configuration), configuration, firings)] == ["breaker"]
