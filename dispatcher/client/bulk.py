@@ -17,6 +17,7 @@ from uuid import UUID
 
 from dispatcher.client.arguments import utc
 from dispatcher.client.batch import Batch
+from dispatcher.client.bulk_words import in_words
 from dispatcher.client.cursors import page_of_runs
 from dispatcher.client.mirrors import RUN, why_not
 from dispatcher.client.runs import Runs
@@ -215,16 +216,6 @@ class BulkRuns(Runs):
         fields = ({"path": "queue", "action": "change", "before": None, "after": work.queue},) if work.queue else ()
         entry = self.recorder.entry(work.action.replace("-", " "), "runs", in_words(work.where), id=work.id, fields=fields)
         return replace(entry, changed_at=work.as_of)
-
-
-def in_words(where: RunFilter) -> str:
-    """A filter as people read it."""
-    names = ("pool", "queue", "deployment", "tag", "name")
-    words = [f"{name} {value}" for name in names if (value := getattr(where, name)) is not None]
-    if where.states is not None:
-        words.append("state " + " or ".join(sorted(where.states)))
-    times = [f"{name} {moment.isoformat()}" for name in ("since", "until") if (moment := getattr(where, name)) is not None]
-    return ", ".join([*words, *times])
 
 
 def _action(action: Action | str) -> Action:

@@ -276,6 +276,7 @@ def automation(automation: Automation) -> Shape:
         "then": plain["then"],
         "paused": automation.paused,
         "description": automation.description,
+        "owner": automation.owner,
         "created_at": time(automation.created_at),
     }
 

@@ -187,11 +187,11 @@ def _what_ended(run: Run) -> str:
 
 def _what_ended_often(ended: RunEnded, run: Run, hits: int, seen: int) -> str:
     states = " or ".join(sorted(ended.states))
-    subject = _subject(ended)
-    return f"{hits} of the last {seen} runs{subject} ended {states}; the last was {run.name!r}"
+    return f"{hits} of the last {seen} runs{subject(ended)} ended {states}; the last was {run.name!r}"
 
 
-def _subject(condition: RunEnded | RunLate) -> str:
+def subject(condition: RunEnded | RunLate) -> str:
+    """Whose runs it is about: ` of deployment 'etl'`; empty for those of all."""
     named = {
         "deployment": condition.deployment,
         "queue": condition.queue,

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
+from dispatcher.core.automation_words import target_in_words
 from dispatcher.core.automations import Look
 from dispatcher.core.changes import ABSENT
 from dispatcher.core.creation import copied
@@ -143,7 +144,7 @@ class Deeds:
     # Pausing
 
     def _switched(self, target: Target, done: list[Paused], *, to: bool) -> str:
-        noun = _words(target)
+        noun = target_in_words(target)
         version = self._switch(target, to)
         verb = "paused" if to else "resumed"
         if version is None:
@@ -272,14 +273,6 @@ def _with_queue(pool: WorkPool, name: str, paused: bool) -> WorkPool:  # noqa: F
 
 def _switched(queue: WorkQueue, name: str, paused: bool) -> WorkQueue:  # noqa: FBT001 - a value
     return replace(queue, paused=paused) if queue.name == name else queue
-
-
-def _words(target: Target) -> str:
-    if target.deployment is not None:
-        return f"deployment {target.deployment!r}"
-    if target.queue is not None:
-        return f"work queue {target.queue!r} of {target.pool!r}"
-    return f"work pool {target.pool!r}"
 
 
 def _cause(look: Look, limit: int) -> Cause:

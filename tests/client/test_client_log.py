@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 import dispatcher.client
-from dispatcher.client import Dispatcher
+from dispatcher.client import Dispatcher, change_log
 from dispatcher.client.actors import of_process
+from dispatcher.client.bulk_words import filters_by
 from dispatcher.client.recording import LONGEST_ENTRY, LONGEST_VALUE
 from dispatcher.errors import Conflict
 from dispatcher.models import Actor, RunState, Schedule
-from dispatcher.records import LogFilter, Move
+from dispatcher.records import LogFilter, Move, RunFilter
 from dispatcher.stores.memory import MemoryStore
 from tests.client.conftest import Clock
 
@@ -198,3 +199,68 @@ def test_the_recorder_names_the_version_that_was_read(office: Office):
     office.client.update_work_pool("nightly", paused=True)
     with pytest.raises(Conflict):
         office.client.recorder.save_pool(replace(pool, paused=True), pool)
+
+
+def bulk(office, where):
+    """Cancel all runs of a filter, a second later."""
+    office.clock.time += timedelta(seconds=1)
+    office.client.create_run(pool="nightly", deployment=where.deployment, job_variables={"command": "x"})
+    work = office.client.bulk("cancel", where)
+    assert sum(step.done for step in office.client.bulk_steps(work)) == 1
+
+
+def test_work_on_all_runs_of_a_filter_is_listed_with_the_pool_and_the_deployment_that_it_names(office: Office):
+    office.client.create_deployment("etl", pool="nightly")
+    bulk(office, RunFilter(pool="nightly"))
+    bulk(office, RunFilter(deployment="etl"))
+    bulk(office, RunFilter(pool="nightly", deployment="etl"))
+    bulk(office, RunFilter(name="nightly"))
+    both = ["pool nightly, deployment etl", "pool nightly"]
+    assert [entry.name.partition(", state")[0] for entry in office.client.log(pool="nightly").items] == [*both, "nightly"]
+    assert [entry.name.partition(", state")[0] for entry in office.client.log(deployment="etl").items] == [
+        "pool nightly, deployment etl",
+        "deployment etl",
+        "etl",
+    ]
+    assert [entry.noun for entry in office.client.log(pool="night").items] == []
+    assert [entry.noun for entry in office.client.log(pool="nightly", actor="eve").items] == []
+
+
+def test_the_pages_of_a_pools_log_hold_each_entry_once_however_many_others_lie_between(office: Office, monkeypatch):
+    monkeypatch.setattr(change_log, "LOOKED_AT", 2)
+    for number in range(12):
+        where = [RunFilter(pool="nightly"), RunFilter(name="n"), RunFilter(pool="nightly", name="n")][number % 3]
+        bulk(office, where)
+        if number % 4 == 0:
+            office.client.update_work_pool("nightly", concurrency_limit=number + 5)
+    listed, cursor = [], ""
+    while cursor is not None:
+        page = office.client.log(pool="nightly", cursor=cursor, limit=3)
+        listed += page.items
+        cursor = page.next
+    assert [entry.id for entry in listed] == [
+        entry.id
+        for entry in sorted(office.entries, key=lambda entry: entry.changed_at, reverse=True)
+        if entry.noun == "work pool" or "pool nightly" in entry.name
+    ]
+    assert len(listed) == 1 + 3 + 8
+    whole = office.client.log(pool="nightly", limit=100)
+    assert (whole.items, whole.next) == (listed, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "part", "name", "is_named"),
+    [
+        ("pool a, state FAILED", "pool", "a", True),
+        ("pool a", "pool", "a", True),
+        ("pool ab", "pool", "a", False),
+        ("pool a, queue b", "pool", "a", True),
+        ("pool a, b", "pool", "a", False),
+        ("pool a, b", "pool", "a, b", True),
+        ("pool a, deployment b, until 2030", "deployment", "b", True),
+        ("tag x, pool a", "deployment", "a", False),
+        ("name pool a", "pool", "a", False),
+    ],
+)
+def test_the_words_of_a_filter_name_a_pool_or_a_deployment(words, part, name, is_named):
+    assert filters_by(words, part, name) is is_named

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 
 import uvicorn
 
-from dispatcher.models import RunState, Schedule
+from dispatcher.models import RunEnded, RunState, Schedule, Target, Then, When
+from dispatcher.records import Automated
 from dispatcher.web.access import loopback
 from dispatcher.web.app import create_app
 from dispatcher.wiring import Wiring
-from tests.builders import a_live_run
+from tests.builders import a_firing, a_live_run
 
 
 @contextmanager
@@ -67,6 +68,13 @@ def fill(wiring: Wiring) -> None:
             client.create_run(pool="nightly", queue=queue)
     client.create_run(pool="batch")
     wiring.store.heartbeats(["nightly", "gpu"], now)
+    failed = When(ended=RunEnded(states=frozenset({RunState.FAILED}), deployment="etl-daily", count=3))
+    client.create_automation("breaker", when=failed, then=[Then(pause=Target(deployment="etl-daily"))])
+    because = "3 of the last 3 runs of deployment 'etl-daily' ended FAILED"
+    acted = a_firing(
+        "breaker", "nightly", fired_at=now, because=because, did=("paused deployment 'etl-daily'",), run=runs[-1].id
+    )
+    wiring.store.automate(Automated(firings=(acted,), now=now))
 
 
 def a_day(wiring: Wiring, begin: datetime) -> None:

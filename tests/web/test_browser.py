@@ -22,6 +22,7 @@ PATHS = (
     "/runs/bulk?action=cancel&pool=nightly",
     *("/runs", "/runs?pool=nightly&state=FAILED", "/runs/new?pool=nightly", "/deployments", "/deployments/etl-daily"),
     *("/deployments/etl-daily/edit", "/deployments/etl-daily/schedule", "/deployments/etl-daily/schedule?slug=daily"),
+    *("/automations", "/automations/breaker"),
     *("/new-pool?type=ecs:push", "/help"),
 )
 SHOTS = os.environ.get("DISPATCHER_SCREENSHOTS")

@@ -213,7 +213,7 @@ def test_a_reader_sees_no_buttons_and_every_change_is_refused(wiring, site, busy
             attrs for tag, attrs in document.tags if tag == "form" and attrs.get("method") == "post" and address != "/runs"
         ] == []
     for path in CHANGE:
-        address = path.replace("{pool}", "x").replace("{run}", "x").replace("{deployment}", "x")
+        address = path.replace("{pool}", "x").replace("{run}", "x").replace("{deployment}", "x").replace("{automation}", "x")
         assert reader.post(address, data={}, headers=OWN).status_code == 403, path
     assert len(READ) > 8
 

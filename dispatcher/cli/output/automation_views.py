@@ -27,8 +27,9 @@ def automations(shapes: Sequence[Shape]) -> None:
 def automation(shape: Shape) -> None:
     """One automation and what it did last."""
     out = pairs()
-    for key in ("name", "id", "description"):
-        out.add_row(key, text(shape[key]))
+    for key in ("name", "id", "description", "owner"):
+        if shape[key] or key != "owner":
+            out.add_row(key, text(shape[key]))
     out.add_row("created", text(time_and_ago(shape["created_at"])))
     out.add_row("when", text(_one(shape["when"])))
     for then in shape["then"]:

@@ -95,7 +95,7 @@ _SCHEDULE: Mapping[str, Schema] = {
     "catch_up_limit": WHOLE,
 }
 _AUTOMATION: Mapping[str, Schema] = {
-    **dict.fromkeys(("id", "name", "description"), TEXT),
+    **dict.fromkeys(("id", "name", "description", "owner"), TEXT),
     "when": OBJECT,
     "then": OBJECTS,
     "paused": SWITCH,

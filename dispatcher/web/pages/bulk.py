@@ -13,7 +13,8 @@ from uuid import UUID
 from starlette.responses import Response
 
 from dispatcher.client.arguments import utc
-from dispatcher.client.bulk import Action, Step, Work, in_words
+from dispatcher.client.bulk import Action, Step, Work
+from dispatcher.client.bulk_words import in_words
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import RunState
 from dispatcher.records import RunFilter

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from dispatcher.web.pages import (
+    automations,
     bulk,
     change_log,
     deployment_editing,
@@ -44,6 +45,8 @@ READ: dict[str, Page] = {
     "/deployments/{deployment}": deployments.deployment,
     "/deployments/{deployment}/edit": deployment_editing.edit,
     "/deployments/{deployment}/schedule": deployment_editing.edit_schedule,
+    "/automations": automations.automations,
+    "/automations/{automation}": automations.automation,
     "/log": change_log.log,
 }
 CHANGE: dict[str, Page] = {
@@ -60,6 +63,8 @@ CHANGE: dict[str, Page] = {
     "/deployments/{deployment}/pause": deployments.pause,
     "/deployments/{deployment}/edit": deployment_editing.save,
     "/deployments/{deployment}/schedule": deployment_editing.save_schedule,
+    "/automations/{automation}/pause": automations.pause,
+    "/automations/{automation}/delete": automations.delete,
 }
 
 
