@@ -88,6 +88,55 @@ def test_a_schedule_gives_parameters_of_its_own(cli, etl, code):
     assert cli("run", "logs", run).out == "31.01.2026 7 of etl\n"
 
 
+def chained(cli, pool, fixed):
+    """A run that ends well, the day for which it was scheduled, and the run that an automation makes of its end."""
+    cli.ok("deployment", "create", "first", "--pool", pool, "-jv", "command=true")
+    when = "ended: {states: [COMPLETED], deployment: first}"
+    then = f"run: {{deployment: etl, parameters: {json.dumps(fixed)}, parameters_from_run: {{day: scheduled_at}}}}"
+    cli.ok("automation", "create", "chain", "--when", when, "--then", then)
+    first = ended(cli, cli.ok("deployment", "run", "first")["id"])
+    for _ in range(TICKS):
+        firings = cli.ok("automation", "inspect", "chain")["firings"]
+        if firings:
+            break
+        cli.ok("tick")
+    [firing] = firings
+    name = firing["did"][0].split("'")[1]
+    run = next(run["id"] for run in cli.ok("run", "ls") if run["name"] == name)
+    return datetime.fromisoformat(first["scheduled_at"]), run
+
+
+def test_an_automation_gives_fixed_parameters_and_those_of_the_run_that_ended(cli, etl):
+    day, run = chained(cli, "nightly", {"limit": 6})
+    assert ended(cli, run)["state"] == "COMPLETED"
+    assert cli("run", "logs", run).out == f"{day:%d.%m.%Y} 7 of etl\n"
+    whole = cli.ok("run", "inspect", run)
+    assert (whole["parameters"], whole["cause"]["automation"]) == ({"limit": 6, "day": f"{day:%Y-%m-%d}"}, "chain")
+
+
+@pytest.mark.parametrize(
+    ("run", "error"),
+    [
+        ("parameters: {limit: many}", 'then[0].run.parameters.limit: must be a whole number (got "many")'),
+        ("parameters: {lmit: 1}", "then[0].run.parameters.lmit: is not a parameter of this deployment; did you mean limit?"),
+        (
+            "parameters_from_run: {day: exit_code}",
+            "then[0].run.parameters_from_run.day: takes string, and `exit_code` is integer",
+        ),
+        ("parameters_from_run: {dya: name}", "then[0].run.parameters_from_run.dya: parameter 'dya' of 'etl' does not exist"),
+    ],
+)
+def test_a_wrong_parameter_of_an_automation_is_refused_with_its_path(cli, etl, tmp_path, run, error):
+    when = "ended: {states: [COMPLETED]}"
+    said = cli("automation", "create", "chain", "--when", when, "--then", f"run: {{deployment: etl, {run}}}")
+    assert (said.exit_code, error in "\n".join(said.errors)) == (1, True), said.errors
+    file = tmp_path / "file.yaml"
+    file.write_text(f"automations: {{chain: {{when: {{{when}}}, then: [run: {{deployment: etl, {run}}}]}}}}\n")
+    said = cli("apply", "-f", str(file))
+    assert (said.exit_code, f"automations.chain.{error}" in "\n".join(said.errors)) == (1, True), said.errors
+    assert cli.ok("automation", "ls") == []
+
+
 @pytest.mark.parametrize(
     ("words", "error"),
     [
@@ -121,7 +170,9 @@ def test_the_answer_names_what_a_first_run_lacks(cli, code):
 
 
 @pytest.mark.long
-def test_a_function_runs_as_a_task_of_ecs_with_parameters_of_the_command_line_and_a_schedule(cli, code, monkeypatch):
+def test_a_function_runs_as_a_task_of_ecs_with_parameters_of_the_command_line_a_schedule_and_an_automation(
+    cli, code, monkeypatch
+):
     with EcsEmulator(run_commands=True) as emulator:
         for name, value in emulator.environment().items():
             monkeypatch.setenv(name, value)
@@ -135,6 +186,9 @@ def test_a_function_runs_as_a_task_of_ecs_with_parameters_of_the_command_line_an
         run = scheduled(cli, "--param", f"out={code / 'second'}")
         assert ended(cli, run)["state"] == "COMPLETED"
         assert (code / "second").read_text() == "31.01.2026 11 of etl"
+        day, run = chained(cli, "aws", {"limit": 6, "out": str(code / "third")})
+        assert ended(cli, run)["state"] == "COMPLETED"
+        assert (code / "third").read_text() == f"{day:%d.%m.%Y} 7 of etl"
 
 
 def test_the_example_of_a_function_is_written_and_runs(cli, tmp_path):
