@@ -16,7 +16,9 @@ from dispatcher.web.access import loopback
 from dispatcher.web.pages.routes import CHANGE, READ
 from dispatcher.web.pages.static import VENDORED, static_files
 from dispatcher.web.pages.words import duration, outside, url
-from tests.builders import HOUR, MINUTE, a_live_run
+from providers.base import CallFailed
+from providers.testing import FakeProvider
+from tests.builders import HOUR, MINUTE, NOW, a_live_run
 from tests.web.conftest import BASE, OWN, PORT, browser_of
 from tests.web.pages import Document, page, sent
 
@@ -257,3 +259,28 @@ def test_only_plain_https_addresses_become_links(address, shown):
 
 def test_lengths_are_said_in_two_units():
     assert [duration(seconds) for seconds in (0, 59.9, 61, 3600, 90_000)] == ["0 s", "59 s", "1 min 1 s", "1 h", "1 d 1 h"]
+
+
+def test_logs_are_followed_while_a_run_lives_and_its_provider_has_them(site, pool):
+    provider = FakeProvider()
+    site.wiring.dispatch.providers._made["process"] = provider
+    live, ended = a_live_run(pool="nightly"), a_live_run(pool="nightly", state=RunState.FAILED, ended_at=NOW)
+    site.wiring.store.restore(runs=[live, ended])
+    waiting = site.client.create_run(pool="nightly", job_variables={"command": "true"})
+
+    def part(run):
+        shown = Document(site.browser.get(url("runs", str(run.id), "logs")).text)
+        return shown.words, bool(shown.every("section", "data-follow"))
+
+    assert ("There is no job yet" in part(waiting)[0], part(waiting)[1]) == (True, True)
+    assert ("keeps no logs" in part(live)[0], part(live)[1]) == (True, False)
+    provider.logs = lambda submission, tail: f"{submission.name} says {SCRIPT}"
+    assert (f"{live.submission.name} says {SCRIPT}" in part(live)[0], part(live)[1]) == (True, True)
+    assert (f"{ended.submission.name} says" in part(ended)[0], part(ended)[1]) == (True, False)
+    assert page(site, "runs", str(live.id)).every("section", "data-follow") == [], "logs are read when somebody asks"
+    provider.logs = broken
+    assert ("cannot be read: no answer" in part(live)[0], part(live)[1]) == (True, True)
+
+
+def broken(submission, tail):
+    raise CallFailed("no answer")

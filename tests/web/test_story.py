@@ -32,10 +32,12 @@ SOON = 30_000
 
 
 class Provider(FakeProvider):
-    """Its jobs write one line."""
+    """Its jobs write a line, and whatever is added to `more`."""
+
+    more = ""
 
     def logs(self, submission, tail=100):
-        return f"{submission.name} says hello"
+        return f"{submission.name} says hello\n{self.more}"
 
 
 class World:
@@ -95,6 +97,7 @@ def test_a_pool_is_made_watched_changed_and_emptied(chromium, world):
         change_a_limit_and_the_order(page, watch, world)
         read_why_a_run_waits(page, world)
         cancel_all_that_wait(page, world)
+        follow_the_logs(page, world)
         retry_a_run(page, world)
         pause_the_pool(page)
         read_the_log(page)
@@ -174,6 +177,20 @@ def cancel_all_that_wait(page, world):
     page.get_by_role("button", name=f"Cancel {waiting} runs").click()
     expect(page.get_by_text("That was all.")).to_be_visible()
     assert world.client.runs(pool="story", states=[RunState.SCHEDULED]) == []
+
+
+def follow_the_logs(page, world):
+    """The page is not loaded again; what the job writes appears, and with the run's end the page stops asking."""
+    [run] = world.client.runs(pool="story", queue="critical", states=[RunState.RUNNING])
+    page.goto(f"/runs/{run.id}?logs=1")
+    log = page.locator("section[aria-labelledby=logs]")
+    expect(log.locator(".badge")).to_have_text("followed")
+    expect(log.locator("pre")).to_contain_text("says hello")
+    world.provider.more = "half of it is done"
+    expect(log.locator("pre")).to_contain_text("half of it is done", timeout=SOON)
+    world.provider.finish(run.submission.name)
+    world.tick()
+    expect(log.locator(".badge")).to_have_count(0, timeout=SOON)
 
 
 def retry_a_run(page, world):

@@ -39,6 +39,7 @@ READ: dict[str, Page] = {
     "/runs/new": new_run.new,
     "/runs/bulk": bulk.confirm,
     "/runs/{run}": runs.run,
+    "/runs/{run}/logs": runs.logs,
     "/find": finding.find,
     "/help": finding.help_page,
     "/deployments": deployments.deployments,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
@@ -23,6 +24,15 @@ MAX_SELECTED = 200
 LOG_LINES = 200
 FILTERS = ("pool", "queue", "deployment", "tag", "name")
 TIMES = ("since", "until")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logs:
+    """What a page shows of a job's logs."""
+
+    text: str
+    is_followed: bool
+    """Whether more may come, so that the page asks again."""
 
 
 def runs(visit: Visit) -> Response:
@@ -56,8 +66,14 @@ def run(visit: Visit) -> Response:
     secrets = of_runs(visit.client.store, [record])
     whole = hide(secrets, shapes.whole_run(record))
     values: dict[str, Any] = {"run": record, "explanation": visit.client.explain(record.id), "entries": timeline(record)}
-    logs = _logs(visit, record) if visit.query("logs") else None
-    return visit.render("run.html", **values, shape=whole, logs=hide(secrets, logs) if logs else None)
+    logs = _logs(visit, record, secrets) if visit.query("logs") else None
+    return visit.render("run.html", **values, shape=whole, logs=logs)
+
+
+def logs(visit: Visit) -> Response:
+    """The part of a run's page with its logs: the page asks for it every few seconds, until the run has ended."""
+    record = visit.client.run(visit.path("run"))
+    return visit.render("run_logs.html", run=record, logs=_logs(visit, record, of_runs(visit.client.store, [record])))
 
 
 def cancel(visit: Visit) -> Response:
@@ -72,16 +88,19 @@ def retry(visit: Visit) -> Response:
     return gone_to("runs", str(record.id))
 
 
-def _logs(visit: Visit, record: Run) -> str | None:
+def _logs(visit: Visit, record: Run, secrets: frozenset[str]) -> Logs:
     """The last lines of the last job; why there are none, in words."""
-    job = job_of(record, None)
+    job, is_live = job_of(record, None), not record.state.is_terminal
     if job is None:
-        return "There is no job yet."
+        return Logs(text="There is no job yet." if is_live else "It had no job.", is_followed=is_live)
     try:
         provider = visit.pages.clients.providers(visit.client.work_pool(record.pool).type)
-        return log_text(provider, job[1], LOG_LINES) or "The provider keeps no logs that can be shown here."
+        text = log_text(provider, job[1], LOG_LINES)
     except ProviderError as problem:
-        return f"The logs cannot be read: {problem}"
+        return Logs(text=str(hide(secrets, f"The logs cannot be read: {problem}")), is_followed=is_live)
+    if text is None:
+        return Logs(text="The provider keeps no logs that can be shown here.", is_followed=False)
+    return Logs(text=str(hide(secrets, text)) or "It has written nothing yet.", is_followed=is_live)
 
 
 def filter_in(visit: Visit) -> RunFilter:

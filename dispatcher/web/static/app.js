@@ -142,6 +142,24 @@
   }, 1000);
   showTimes();
 
+  // Logs are read again every few seconds while the run lives and somebody looks. Who reads at the end stays there.
+  let isReading = false;
+  const follow = async () => {
+    const section = document.querySelector("[data-follow]");
+    if (!section || document.hidden || isReading) return;
+    isReading = true;
+    const answer = await fetch(section.dataset.follow, { headers: { Accept: "text/html" } }).catch(() => null);
+    isReading = false;
+    if (!answer?.ok || !section.isConnected) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const log = section.querySelector(".log"), fresh = document.importNode(page.querySelector("section"), true);
+    const newer = fresh.querySelector(".log").textContent, isAtEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
+    if (log.textContent !== newer) log.textContent = newer;
+    if (isAtEnd) log.scrollTop = log.scrollHeight;
+    if (!fresh.dataset.follow) section.replaceWith(fresh);
+  };
+  setInterval(follow, 3000);
+
   // Keys. They can be switched off on the page /help.
   const setTheme = (theme) => {
     root.dataset.theme = theme;
