@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[2]
 ENVIRONMENT = ROOT / ".prefect-server"
 VERSION = "3.8.8"
 WORKERS = ("prefect-aws", "prefect-azure", "prefect-docker", "prefect-gcp", "prefect-kubernetes")
-PACKAGES = (f"prefect=={VERSION}", "fastapi<0.141", *WORKERS)
+PACKAGES = (f"prefect=={VERSION}", "fastapi<0.141", "sqlalchemy<2.1", *WORKERS)
+"""With what that version of the server was made for: the scheduler fails with a newer SQLAlchemy."""
 PRINT_TEMPLATES = """
 import json
 from prefect.workers.base import BaseWorker

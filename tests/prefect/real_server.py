@@ -3,6 +3,7 @@
 import os
 import subprocess
 from contextlib import contextmanager
+from functools import partial
 
 import httpx
 
@@ -11,8 +12,9 @@ from tests.stores.postgres_server import free_port, server
 
 STARTS = 600
 """Seconds that the server may take to start, on a busy machine."""
-POLLED_SECONDS = 9
-"""How long the server takes a queue for polled. Its default is 60, and `doctor` asks for three times a tick's interval."""
+POLLED_SECONDS = 180
+"""How long the server takes a queue for polled: what our pages ask for, with a tick a minute."""
+AGED = ("work_queue", "last_polled"), ("deployment", "last_polled"), ("worker", "last_heartbeat_time")
 SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS": "1",
@@ -25,8 +27,8 @@ SETTINGS = {
 class RealPrefect:
     """The server's API, in the words of tests."""
 
-    def __init__(self, api):
-        self.api = api
+    def __init__(self, api, administer):
+        self.api, self.administer = api, administer
         self.url = str(api.base_url).rstrip("/")
 
     # What people do
@@ -44,6 +46,11 @@ class RealPrefect:
     def propose(self, flow_run, kind, **fields):
         """A state that somebody else sets: a container, the page."""
         return self.post(f"flow_runs/{flow_run}/set_state", state={"type": kind, **fields})
+
+    def age(self, seconds):
+        """Let that much time pass for everything that the server makes READY or NOT_READY."""
+        for table, column in AGED:
+            self.administer(f"UPDATE {table} SET {column} = {column} - interval '{seconds} seconds'")
 
     def delete(self, where):
         self.api.delete(where).raise_for_status()
@@ -83,8 +90,9 @@ class RealPrefect:
 def real_prefect(directory, **settings):
     """A server of its own on an empty database."""
     port, store = free_port(), server()
-    database = store.url(store.empty_database()).partition("?")[0].replace("postgresql:", "postgresql+asyncpg:")
-    own = {"PREFECT_HOME": str(directory / "server"), "PREFECT_API_DATABASE_CONNECTION_URL": database}
+    database = store.empty_database()
+    url = store.url(database).partition("?")[0].replace("postgresql:", "postgresql+asyncpg:")
+    own = {"PREFECT_HOME": str(directory / "server"), "PREFECT_API_DATABASE_CONNECTION_URL": url}
     words = [prefect_bin() / "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with (directory / "server.log").open("w") as log:
         process = subprocess.Popen(words, env={**os.environ, **SETTINGS, **own, **settings}, stdout=log, stderr=log)
@@ -92,7 +100,7 @@ def real_prefect(directory, **settings):
     client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/", transport=retries, timeout=STARTS)
     try:
         assert _version_of(client) == VERSION, (directory / "server.log").read_text()
-        yield RealPrefect(client)
+        yield RealPrefect(client, partial(store.administer, database=database))
     finally:
         client.close()
         process.terminate()

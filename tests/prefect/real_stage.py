@@ -1,5 +1,6 @@
 """Dispatchers beside a real Prefect server. Tests play the containers: they report states to the server and end the jobs."""
 
+from collections import Counter
 from datetime import timedelta
 
 from dispatcher.clock import SystemClock
@@ -7,8 +8,6 @@ from dispatcher.records import RunFilter
 from dispatcher.settings import Settings
 from dispatcher.ticking import tick
 from dispatcher.wiring import wire
-
-INVOCATION = timedelta(seconds=50)
 
 
 class ClockAhead(SystemClock):
@@ -27,13 +26,15 @@ class ClockAhead(SystemClock):
 class Ticker:
     """One dispatcher with a store, as a function has them."""
 
+    invocation = timedelta(seconds=50)
+
     def __init__(self, url, path, **settings):
         named = {"DISPATCHER_STORE": f"sqlite:///{path}", "DISPATCHER_PREFECT_API_URL": url, "HOME": str(path.parent)}
         self.clock = ClockAhead()
         self.wiring = wire(Settings.from_environment({**named, **settings}), clock=self.clock, events=lambda *_, **__: None)
 
     def tick(self):
-        return tick(self.wiring.dispatch, self.clock.now() + INVOCATION)
+        return tick(self.wiring.dispatch, self.clock.now() + self.invocation)
 
     def wait(self, **duration):
         self.clock.ahead += timedelta(**duration)
@@ -43,7 +44,30 @@ class Ticker:
 
     def run_of(self, flow_run):
         """The last run that was made of a flow run."""
-        return max((run for run in self.runs() if run.source_id == flow_run), key=lambda run: run.created_at)
+        runs = [run for run in self.runs() if run.source_id == flow_run]
+        return max(runs, key=lambda run: run.created_at, default=None)
 
     def close(self):
         self.wiring.close()
+
+
+def complete_all(prefect, dispatcher, emulator):
+    """Every container reports its end and ends; the flow runs that were started."""
+    started = [run for run in dispatcher.runs() if run.submission is not None and not run.state.is_terminal]
+    for run in started:
+        complete(prefect, run.source_id)
+        emulator.finish(run.submission.name)
+    return [prefect.read(f"flow_runs/{run.source_id}") for run in started]
+
+
+def complete(prefect, flow_run):
+    """What a container says whose flow returns."""
+    prefect.propose(flow_run, "RUNNING")
+    prefect.propose(flow_run, "COMPLETED")
+
+
+def tasks(emulator):
+    """How many tasks of the ECS emulator were asked for, for each flow run."""
+    overrides = [request["overrides"]["containerOverrides"][0] for request in emulator.calls.requests("RunTask")]
+    variables = [{item["name"]: item["value"] for item in override["environment"]} for override in overrides]
+    return Counter(environment["PREFECT__FLOW_RUN_ID"] for environment in variables)
