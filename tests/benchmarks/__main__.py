@@ -27,6 +27,7 @@ BENCHMARKS = {
     "history": "explain, every filter of `run ls`, an update and a plan at 1 million ended runs",
     "latency": "from create_run, and from a job's end, to the next submission at up to 3 thousand live jobs",
     "schedules": "what it costs to make one new window of a schedule a run, for each kind",
+    "scheduled": "a tick of 10, 1 thousand and 10 thousand deployments with schedules, and an urgent run among them",
     "start_up": "CPU of a command from its start to its end, beside an empty interpreter",
     "extras": "size of the extra of each pool type, and CPU of importing its provider beside its SDK alone",
     "creation": "CPU of creating 10 thousand runs in one call, for each run",

@@ -102,8 +102,10 @@ class Pools:
 class Submissions(FakeProvider):
     """A provider that answers at once, and notes when."""
 
-    submitted_at = 0.0
+    submitted_at = first_at = 0.0
+    """The last, and the first."""
 
     def submit(self, job):
         self.submitted_at = time.perf_counter()
+        self.first_at = self.first_at or self.submitted_at
         return super().submit(job)

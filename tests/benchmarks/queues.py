@@ -97,7 +97,7 @@ class _World:
         traced._connection.set_trace_callback(None)
         traced.move(back)
         traced.close()
-        return sum("due_at <=" in statement for statement in sent)
+        return sum("due_at <=" in statement and "job_variables" in statement for statement in sent)
 
 
 def _trips(server: PostgresServer, size: int) -> int:

@@ -40,7 +40,7 @@ def measure(options: Options) -> Result:
 def _preparation() -> Callable[[Run], object]:
     pool = a_pool(POOL, queues=QUEUES, type="ecs:push", base_job_template=registry.default_template("ecs:push"))
     snapshot = Snapshot(pool=pool, in_use={}, due=lambda *_: (), deployment=lambda _: None)
-    provider = EcsProvider()
+    provider = EcsProvider(call_timeout=60)  # an emulator that has just begun may take seconds
     renderer = Renderer(pool.base_job_template)
 
     def prepare(run: Run) -> object:
