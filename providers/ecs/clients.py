@@ -87,8 +87,7 @@ class Clients:
         return _checked(name, self._entries[name])
 
     def _region_of(self, name: str | None) -> str:
-        region = os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
-        if region and self._is_on_lambda(name):
+        if self._is_on_lambda(name) and (region := os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")):
             return region
         sdk = _sdk()
         return self._regions.get(name, lambda: sdk.translated("region", lambda: sdk.region_of(self._session(name))))

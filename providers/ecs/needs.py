@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from providers.base import Needs
@@ -164,7 +165,10 @@ def _number(value: Any, spelling: re.Pattern[str]) -> float | None:
         return None
     if isinstance(value, int | float):
         return float(value)
-    match = spelling.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        return None
-    return float(match[1]) * (1024 if match[2] else 1)
+    return _number_in(value, spelling) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=256)
+def _number_in(words: str, spelling: re.Pattern[str]) -> float | None:
+    match = spelling.fullmatch(words)
+    return float(match[1]) * (1024 if match[2] else 1) if match else None
