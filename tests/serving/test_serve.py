@@ -170,3 +170,34 @@ def test_a_store_that_is_away_is_a_problem_of_each_tick_and_no_end(cli, monkeypa
     assert first == second
     assert (status, json.loads(body)["reason"]) == (503, f"no tick has succeeded yet: {first}")
     assert (code, events[-1]) == (0, "serve.ended")
+
+
+AUTH = {
+    "DISPATCHER_UI_AUTH": "header:X-User",
+    "DISPATCHER_UI_PROXY_SECRET": "s" * 32,
+    "DISPATCHER_UI_HOSTS": "pools.example.com",
+}
+
+
+def test_it_serves_the_page_to_whoever_the_proxy_names(cli, monkeypatch):
+    for name, value in AUTH.items():
+        monkeypatch.setenv(name, value)
+    with cli.process("serve", "--port", "0", "--ui", "--ui-port", "0", "--every", "3600") as process:
+        try:
+            page = logged(process, "serve.began")["page"]
+            known = {"Host": "pools.example.com", "X-User": "ada", "X-Dispatcher-Proxy-Secret": "s" * 32}
+            request = urllib.request.Request(f"{page}/api/v1/pools", headers=known)
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                assert [pool["name"] for pool in json.loads(answer.read())] == ["nightly"]
+            assert get(f"{page}/")[0] == 421, "without the proxy nobody gets in"
+            process.send_signal(signal.SIGTERM)
+            code, _, events = ended(process)
+        finally:
+            process.kill()
+    assert (code, events[-1]) == (0, "serve.ended")
+
+
+def test_the_page_is_not_served_where_nobody_knows_who_asks(cli):
+    said = cli.alone("serve", "--port", "0", "--ui", "--ui-port", "0")
+    assert said.exit_code == 1
+    assert "DISPATCHER_UI_AUTH" in said.errors[0]

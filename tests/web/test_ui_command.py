@@ -14,6 +14,7 @@ from urllib.error import HTTPError
 import pytest
 
 from dispatcher.cli.commands import ui
+from dispatcher.cli.page_server import libraries, listening
 from dispatcher.errors import SettingsError
 from tests.cli.conftest import cli
 
@@ -53,16 +54,16 @@ def test_the_token_reaches_the_browser_through_a_file_of_its_owner(monkeypatch):
 
 
 def test_a_port_that_is_taken_is_named(cli):
-    with ui._listening(0) as listener:
+    with listening("127.0.0.1", 0, "--port") as listener:
         port = listener.getsockname()[1]
-        with pytest.raises(SettingsError, match=f"--port: {port} cannot be used"), ui._listening(port):
+        with pytest.raises(SettingsError, match=f"--port: {port} cannot be used"), listening("127.0.0.1", port, "--port"):
             pass
 
 
 def test_without_the_extra_the_command_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(SettingsError, match=re.escape("pip install 'push-dispatcher[ui]'")):
-        ui._libraries()
+        libraries()
 
 
 def test_a_user_without_a_name_is_called_by_the_number(monkeypatch):

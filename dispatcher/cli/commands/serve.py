@@ -14,6 +14,8 @@ from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input.lengths import Length
 from dispatcher.cli.input.values import pools_option
+from dispatcher.cli.page_server import in_background, libraries
+from dispatcher.cli.page_server import listening as listening_at
 from dispatcher.events import LOGGER, log_event
 from dispatcher.serving.endpoint import Answers, Server, listening
 from dispatcher.serving.health import Health
@@ -26,12 +28,12 @@ if TYPE_CHECKING:
     from dispatcher.telemetry import MakeConsumer
     from dispatcher.telemetry.prometheus import Prometheus
 
-PORT = 8765
+PORT, PAGE_PORT = 8765, 4210
 TICKS = 3
 """Ticks of which one has to succeed, unless `--healthy-within` says otherwise."""
 
 
-@click.command(cls=Command, example="dispatcher serve --every 5\ndispatcher serve --host 0.0.0.0 --port 9000")
+@click.command(cls=Command, example="dispatcher serve --every 5\ndispatcher serve --ui --host 0.0.0.0 --port 9000")
 @click.option(
     "--every",
     type=Length(0.1, 3600),
@@ -51,15 +53,30 @@ TICKS = 3
     metavar="LENGTH",
     help="/healthz answers 200 for so long after a tick that succeeded.  [default: three ticks and the longest one]",
 )
+@click.option("--ui", "has_page", is_flag=True, help="Serve the page and the HTTP API too, behind a proxy that says who asks.")
+@click.option(
+    "--ui-port", type=click.IntRange(0, 65535), default=PAGE_PORT, show_default=True, help="The page's port; 0: any free one."
+)
 @pass_context
 def serve(
-    context: Context, /, *, every: float, pools: Sequence[str], host: str, port: int, healthy_within: float | None
+    context: Context,
+    /,
+    *,
+    every: float,
+    pools: Sequence[str],
+    host: str,
+    port: int,
+    healthy_within: float | None,
+    has_page: bool,
+    ui_port: int,
 ) -> Answer:
     """Tick every few seconds until SIGTERM or Ctrl-C, and answer /healthz, /metrics and /wake over HTTP.
 
     Start as many as you like, on as many machines as you like. The first signal stops the current tick: no further submission
     begins, those under way are recorded, and the exit code is 0. A second one ends the process at once. That loses nothing
     either, because the next tick continues the work.
+
+    With --ui the page listens at the same address, on another port. DISPATCHER_UI_AUTH and its siblings say who may use it.
     """
     LOGGER.setLevel(context.settings.log_level or logging.INFO)
     tick_seconds = context.settings.tick_seconds
@@ -80,11 +97,21 @@ def serve(
     with ExitStack() as stack:
         stack.enter_context(stopped_by_signals(turns.stop, then=end_at_once))
         server = _listen(stack, host, port, answers)
-        log_event("serve.began", url=server.url, every=every, metrics=prometheus is not None)
+        page = _serve_page(stack, context, host, ui_port) if has_page else None
+        log_event("serve.began", url=server.url, every=every, metrics=prometheus is not None, page=page)
         notify(READY)
         ticks = service.run()
     log_event("serve.ended", ticks=ticks)
     return Answer(data={"ticks": ticks}, text=f"Stopped after {ticks} tick{'s' * (ticks != 1)}.")
+
+
+def _serve_page(stack: ExitStack, context: Context, host: str, port: int) -> str:
+    """Serve the page until the stack ends; where. Raises `SettingsError` where the settings do not say who may use it."""
+    create_app, access = libraries()
+    rules = access.behind_proxy(context.settings)
+    listener = stack.enter_context(listening_at(host, port, "--ui-port"))
+    stack.enter_context(in_background(create_app(context.settings, access=rules, wiring=context.wiring), listener))
+    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 
 def _prometheus(fresh: float) -> Prometheus | None:

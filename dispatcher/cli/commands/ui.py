@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import getpass
 import os
-import socket
 import tempfile
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import click
 
 from dispatcher.cli.command import Command
 from dispatcher.cli.context import Context, pass_context
-from dispatcher.errors import SettingsError
+from dispatcher.cli.page_server import libraries, listening, server_of
 
 HOST = "127.0.0.1"
 
@@ -36,36 +34,15 @@ def ui(context: Context, /, *, port: int, no_open: bool, read_only: bool) -> Non
     The page and the HTTP API (/api/v1) are served to this machine alone, until Ctrl-C. The address works once: it signs in the
     browser that opens it first.
     """
-    server, app_of = _libraries()
-    with _listening(port) as listener:
+    create_app, access = libraries()
+    with listening(HOST, port, "--port") as listener:
         port = listener.getsockname()[1]
-        app, token = app_of(context, port, read_only=read_only)
-        address = f"http://{HOST}:{port}/sign-in?token={token}"
+        rules, sessions = access.loopback(port, name=_user(), read_only=read_only)
+        app = create_app(context.settings, access=rules, wiring=context.wiring)
+        address = f"http://{HOST}:{port}/sign-in?token={sessions.token}"
         click.echo(f"The page of {context.store_name} is at {address}\nCtrl-C ends it.")
         with _opened(address, wanted=not no_open):
-            server(app).run(sockets=[listener])
-
-
-def _libraries() -> tuple[Any, Any]:
-    """The server, and what makes the application. Raises `SettingsError` if the extra is not installed."""
-    try:
-        import uvicorn  # noqa: PLC0415 - only this command serves
-
-        from dispatcher.web.access import loopback  # noqa: PLC0415 - likewise
-        from dispatcher.web.app import create_app  # noqa: PLC0415 - likewise
-    except ModuleNotFoundError as problem:
-        words = f"{problem.name} is not installed, which the page needs: pip install 'push-dispatcher[ui]'"
-        raise SettingsError(words) from None
-
-    def server(app: Any) -> Any:
-        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1)
-        return uvicorn.Server(config)
-
-    def app_of(context: Context, port: int, *, read_only: bool) -> tuple[Any, str | None]:
-        access, sessions = loopback(port, name=_user(), read_only=read_only)
-        return create_app(context.settings, access=access, wiring=context.wiring), sessions.token
-
-    return server, app_of
+            server_of(app).run(sockets=[listener])
 
 
 def _user() -> str:
@@ -74,19 +51,6 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without a name
         return f"uid {os.getuid()}"
-
-
-@contextmanager
-def _listening(port: int) -> Iterator[socket.socket]:
-    """A socket on this machine's own address. Raises `SettingsError` for a port that is taken."""
-    try:
-        listener = socket.create_server((HOST, port))
-    except OSError as problem:
-        raise SettingsError(
-            f"--port: {port} cannot be used: {problem.strerror}; choose another, or 0 for any free one"
-        ) from None
-    with listener:
-        yield listener
 
 
 @contextmanager
