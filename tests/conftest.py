@@ -1,11 +1,17 @@
 """Whatever asserts outside a test file is named here, before anything can import it."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 CONFORMANCE = sorted((Path(__file__).parent / "stores").glob("conformance_*.py"))
+
+# Where the environment forbids bytecode, each worker would rewrite every test and each process compile whatever it imports.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 pytest.register_assert_rewrite(
     "tests.providers.contract",
