@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.admission import admit
+from dispatcher.core import admission
+from dispatcher.core.admission import MAX_PASSED, Barrier, admit, never_missed
 from dispatcher.core.holds import position_of
 from dispatcher.models import Run, RunState, Share
 from dispatcher.records import DeploymentLimits
@@ -55,10 +57,10 @@ class Pool:
         live = Counter(run.deployment for run in self.live())
         limits = DeploymentLimits(lanes=self.lanes, limit=self.limits.get, live=lambda name: live[name])
         in_use = Counter(run.queue for run in self.live())
-        admission = admit(self.pool, in_use, self.due, now=NOW, budget=budget, limits=limits)
-        for run in admission.admitted:
+        result = admit(self.pool, in_use, self.due, now=NOW, budget=budget, limits=limits)
+        for run in result.admitted:
             self.runs[run.id] = replace(run, state=RunState.RUNNING)
-        return admission, live
+        return result, live
 
 
 CHANGES = st.one_of(
@@ -76,13 +78,13 @@ def test_no_claim_lets_more_runs_of_a_deployment_live_than_its_limit(pool, chang
         if what != "claim":
             getattr(pool, what)(*arguments)
             continue
-        admission, before = pool.claim(*arguments)
-        assert len({run.id for run in admission.admitted}) == len(admission.admitted)
-        admitted = Counter(run.deployment for run in admission.admitted)
+        result, before = pool.claim(*arguments)
+        assert len({run.id for run in result.admitted}) == len(result.admitted)
+        admitted = Counter(run.deployment for run in result.admitted)
         for name, number in admitted.items():
             limit = pool.limits.get(name)
             assert limit is None or before[name] + number <= limit
-        assert {run.deployment for run in admission.astray} <= admission.full
+        assert {run.deployment for run in result.astray} <= result.full
 
 
 @given(POOLS, st.lists(CHANGES, max_size=40))
@@ -92,11 +94,164 @@ def test_a_claim_with_room_leaves_only_runs_of_full_deployments_behind(pool, cha
     for what, *arguments in changes:
         if what != "claim":
             getattr(pool, what)(*arguments)
-    admission, before = pool.claim(1000)
-    live = before + Counter(run.deployment for run in admission.admitted)
+    result, before = pool.claim(1000)
+    live = before + Counter(run.deployment for run in result.admitted)
     for run in pool.runs.values():
         if run.state is RunState.SCHEDULED:
             limit = pool.limits.get(run.deployment)
             assert limit is not None
             assert live[run.deployment] >= limit
-            assert run.deployment in admission.full
+            assert run.deployment in result.full
+
+
+class Reading:
+    """One claim of a pool, with what it reads."""
+
+    def __init__(self, *runs, limits=None, live=None, pool=None, missed=never_missed):
+        self.runs, self.read, self.counted = runs, list[tuple[str, str | None, int]](), list[str]()
+        self.live = live or {}
+        self.admission = admit(
+            pool or a_pool(),
+            {},
+            self.due,
+            now=NOW,
+            limits=DeploymentLimits(lanes=self.lanes, limit=(limits or {}).get, live=self.count),
+            missed=missed,
+        )
+
+    def due(self, queue, limit, after=None, lane=None):
+        self.read.append((queue, lane, limit))
+        coming = [run for run in self.runs if (run.queue, run.lane) == (queue, lane)]
+        return [run for run in coming if after is None or position_of(run) > after][:limit]
+
+    def lanes(self, queue):
+        return sorted({run.lane for run in self.runs if run.queue == queue and run.lane})
+
+    def count(self, deployment):
+        self.counted.append(deployment)
+        return self.live.get(deployment, 0)
+
+    @property
+    def admitted(self):
+        return list(self.admission.admitted)
+
+
+def in_order(*deployments, in_lanes=True, queue="default"):
+    """Runs that are due one after the other."""
+    due = [NOW - (100 - number) * SECOND for number in range(len(deployments))]
+    return [
+        a_run(queue=queue, deployment=name, lane=name if in_lanes else None, due_at=at)
+        for name, at in zip(deployments, due, strict=True)
+    ]
+
+
+def test_runs_of_a_full_deployment_that_wait_in_no_lane_are_passed_over_and_named():
+    runs = in_order("a", "b", "a", None, in_lanes=False)
+    claim = Reading(*runs, limits={"a": 1}, live={"a": 1})
+    assert claim.admitted == [runs[1], runs[3]]
+    assert (claim.admission.full, claim.admission.astray) == ({"a"}, (runs[0], runs[2]))
+    assert claim.admission.barriers == {"default": Barrier.DEPLOYMENT_FULL}
+
+
+def test_the_lane_of_a_full_deployment_is_not_read():
+    runs = in_order("a", None, "a")
+    claim = Reading(*runs, limits={"a": 1}, live={"a": 1})
+    assert claim.admitted == [runs[1]]
+    assert claim.read == [("default", None, MAX_PASSED)]
+    assert (claim.admission.full, claim.admission.astray) == ({"a"}, ())
+    assert claim.admission.barriers == {"default": Barrier.DEPLOYMENT_FULL}
+
+
+def test_a_lane_with_room_is_read_as_far_as_that_and_one_run_more_which_says_that_others_wait():
+    runs = in_order("a", None, "a", "a", "a")
+    claim = Reading(*runs, limits={"a": 3}, live={"a": 1})
+    assert claim.admitted == runs[:3]
+    assert claim.read == [("default", None, MAX_PASSED), ("default", "a", 3)]
+    assert (claim.admission.full, claim.admission.astray) == ({"a"}, ())
+    assert claim.admission.barriers == {"default": Barrier.DEPLOYMENT_FULL}
+
+
+def test_a_lane_that_is_emptied_leaves_nothing_behind():
+    runs = in_order("a", "a")
+    claim = Reading(*runs, limits={"a": 2})
+    assert (claim.admitted, claim.admission.full, claim.admission.barriers) == (runs, frozenset(), {})
+
+
+def test_a_lane_is_read_no_further_than_the_pool_has_slots():
+    runs = in_order("a", "a", "a")
+    claim = Reading(*runs, limits={"a": 9}, pool=a_pool(limit=1))
+    assert (claim.admitted, claim.admission.barriers) == (runs[:1], {"default": Barrier.OWN_QUEUE})
+    assert claim.read == [("default", None, 1), ("default", "a", 1)]
+
+
+def test_a_deployment_whose_limit_is_gone_starts_all_that_wait_in_its_lane():
+    runs = in_order("a", "a", "b", "a")
+    assert Reading(*runs, limits={"b": 0}).admitted == [runs[0], runs[1], runs[3]]
+
+
+def test_the_live_runs_of_a_deployment_are_counted_once_and_only_where_it_has_a_limit():
+    runs = [*in_order("a", "a", "b", in_lanes=False), *in_order("a", "b", queue="low")]
+    claim = Reading(*runs, limits={"a": 9}, pool=a_pool(queues=["default", "low"]))
+    assert (len(claim.admitted), claim.counted) == (5, ["a"])
+
+
+def test_both_queues_of_a_deployment_share_its_room():
+    high, low = in_order("a", "a"), in_order("a", queue="low")
+    claim = Reading(*high, *low, limits={"a": 2}, pool=a_pool(queues=["default", "low"]))
+    assert claim.admitted == high
+    assert claim.admission.barriers == {"low": Barrier.DEPLOYMENT_FULL}
+
+
+def test_a_queue_that_is_read_again_for_its_fair_share_counts_its_runs_once():
+    """The other queue has nothing, so that this one is asked for more."""
+    runs = in_order(*["a"] * 6)
+    other = in_order(None, queue="other")
+    pool = a_pool(limit=6, queues=["default", "other"], share=Share.FAIR)
+    claim = Reading(*runs, *other, limits={"a": 5}, pool=pool)
+    assert Counter(run.queue for run in claim.admitted) == {"default": 5, "other": 1}
+    assert claim.read.count(("default", "a", 3)) == 1
+
+
+def missed_of(*runs):
+    return lambda run: "missed: it is too late" if run in runs else ""
+
+
+def test_a_missed_run_takes_no_slot_and_is_named_with_its_reason():
+    runs = in_order(None, "a", None, "a")
+    claim = Reading(*runs, limits={"a": 1}, pool=a_pool(limit=2), missed=missed_of(runs[0], runs[1]))
+    assert claim.admitted == [runs[2], runs[3]]
+    assert claim.admission.missed == ((runs[0], "missed: it is too late"), (runs[1], "missed: it is too late"))
+    assert claim.admission.full == frozenset()
+
+
+@pytest.fixture
+def ten_passed(monkeypatch):
+    monkeypatch.setattr(admission, "MAX_PASSED", 10)
+
+
+@pytest.mark.usefixtures("ten_passed")
+def test_a_claim_passes_over_a_bounded_number_of_missed_runs():
+    runs = in_order(*[None] * 40)
+    claim = Reading(*runs, pool=a_pool(limit=1), missed=missed_of(*runs))
+    assert claim.read == [("default", None, 1), ("default", None, 2), ("default", None, 4), ("default", None, 8)]
+    assert [run for run, _ in claim.admission.missed] == runs[:15]
+    assert (claim.admitted, claim.admission.passed) == ([], {})
+
+
+@pytest.mark.usefixtures("ten_passed")
+def test_a_claim_passes_over_a_bounded_number_of_runs_that_wait_in_no_lane():
+    runs = in_order(*["a"] * 40, in_lanes=False)
+    claim = Reading(*runs, limits={"a": 0}, pool=a_pool(limit=3))
+    assert claim.read == [("default", None, 3), ("default", None, 6), ("default", None, 10)]
+    assert list(claim.admission.astray) == runs[:19]
+    assert claim.admission.barriers == {"default": Barrier.DEPLOYMENT_FULL}
+
+
+@pytest.mark.usefixtures("ten_passed")
+def test_runs_in_lanes_that_are_passed_over_do_not_end_the_look():
+    """Of each lane one run more is read than there is room for, however many lanes there are."""
+    names = [f"d{number}" for number in range(20)]
+    runs = [run for name in names for run in in_order(name, name, name)] + in_order(None)
+    claim = Reading(*runs, limits=dict.fromkeys(names, 2))
+    assert len(claim.admitted) == 41
+    assert claim.admission.full == set(names)

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from dispatcher.core.windows import (
     WindowLimits,
+    delay,
     is_withdrawn,
+    last_windows,
     materialisation,
     reached,
     runs_to_come,
@@ -460,3 +462,67 @@ def test_a_schedule_whose_runs_would_be_others_makes_them_anew(change):
     changed = replace(before, schedules=(every(60, **change),))
     assert saving(before, changed, NOW + MINUTE).withdrawn == {"s"}
     assert saving(changed, changed, NOW + MINUTE).withdrawn == frozenset()
+
+
+# How many may wait
+
+
+class TestMaxWaiting:
+    """A window becomes a run when it is due, if there is a place for it."""
+
+    BOUNDED = saved(every(10), max_waiting=3)
+
+    def step(self, now, *, waiting=0, deployment=BOUNDED):
+        return materialisation(deployment, now, LIMITS, waiting=waiting)
+
+    def test_no_window_becomes_a_run_before_its_time(self):
+        assert self.step(NOW + 9 * MINUTE).runs == ()
+        step = self.step(NOW + 10 * MINUTE)
+        assert (minutes(step.runs), step.left_out, step.windows_at) == ([10], 0, NOW + 20 * MINUTE)
+
+    @pytest.mark.parametrize(
+        ("waiting", "made", "left_out"), [(0, [10, 20, 30], 1), (1, [10, 20], 2), (2, [10], 3), (3, [], 4), (9, [], 4)]
+    )
+    def test_windows_without_a_place_are_left_out_and_never_come_back(self, waiting, made, left_out):
+        often = saved(every(10, catch_up=CatchUp.ALL), max_waiting=3)
+        step = self.step(NOW + 45 * MINUTE, waiting=waiting, deployment=often)
+        assert (minutes(step.runs), step.left_out) == (made, left_out)
+        after = replace(often, **reached(step))
+        assert after.windows_left_out == left_out
+        assert self.step(NOW + 45 * MINUTE, deployment=after).runs == ()
+
+    def test_all_schedules_of_a_deployment_share_the_places(self):
+        two = saved(every(10, "a"), every(10, "b"), max_waiting=1)
+        step = self.step(NOW + 10 * MINUTE, deployment=two)
+        assert ([run.schedule for run in step.runs], step.left_out) == (["a"], 1)
+
+    def test_a_window_that_is_spread_becomes_a_run_when_that_is_due_and_is_missed_no_sooner(self):
+        spread = saved(every(60, spread=50 * MINUTE, catch_up=CatchUp.NONE), max_waiting=1)
+        later = delay(spread, spread.schedules[0])
+        assert later > LIMITS.grace
+        due = NOW + HOUR + later
+        assert self.step(due - SECOND, deployment=spread).runs == ()
+        for late, made in ((0 * SECOND, [60]), (LIMITS.grace - SECOND, [60]), (LIMITS.grace, [])):
+            step = self.step(due + late, deployment=spread)
+            assert minutes(step.runs) == made
+        assert [run.due_at for run in self.step(due, deployment=spread).runs] == [due]
+
+
+# The last windows before a time
+
+
+@pytest.mark.parametrize(
+    ("since", "before", "count", "last"),
+    [
+        (0, 65, 2, [50, 60]),
+        (0, 60, 2, [50, 60]),
+        (50, 60, 9, [60]),
+        (0, 60, 0, []),
+        (60, 60, 9, []),
+        (70, 60, 9, []),
+        (0, 60_000, 3, [59_980, 59_990, 60_000]),
+    ],
+)
+def test_the_last_windows_of_a_time_are_those_after_its_begin_up_to_its_end(since, before, count, last):
+    windows = last_windows(every(10), NOW + since * MINUTE, NOW + before * MINUTE, count)
+    assert [(window - NOW) // MINUTE for window in windows] == last

@@ -40,12 +40,14 @@ SECONDS, MAX_SECONDS, MEMORY = 2, 120, 4 * 2**30
 CONSTANTS = (bool, int, float, str, tuple, dict, frozenset, timedelta, datetime)
 
 BEYOND = {
+    "admission": ("core/test_sharing.py", "core/test_deployment_limits.py", "tick/test_overlap.py", "tick/test_pauses.py"),
     "automations": ("tick/test_automations.py",),
     "changes": ("client/test_client_configuration.py",),
     "collisions": ("tick/test_overlap.py",),
     "creation": ("tick/test_automations.py", "core/test_windows.py"),
     "cron": ("core/test_schedules.py", "core/test_schedules_against_reference.py"),
     "deeds": ("tick/test_automations.py",),
+    "formats": ("validation/test_validation_formats.py",),
     "names": ("client/test_client_names.py", "client/test_client_schedules.py"),
     "notifications": (
         "core/test_transitions.py",
@@ -54,7 +56,10 @@ BEYOND = {
         "client/test_client_hooks.py",
     ),
     "own_values": ("core/test_parameters.py",),
+    "parameters": ("core/test_deeds.py", "tick/test_automations.py"),
+    "pauses": ("tick/test_pauses.py",),
     "pinning": ("core/test_own_values.py", "tick/test_one_tick.py", "tick/test_why_is_my_run_not_running.py"),
+    "plain_schemas": ("validation/test_validation_plain_schemas.py",),
     "placeholders": ("core/test_templates_fill.py", "core/test_templates_render.py", "core/test_templates_properties.py"),
     "reasons": ("tick/test_why_is_my_run_not_running.py",),
     "reconciliation": ("core/test_transitions.py", "tick/test_retries.py", "tick/test_answers.py"),
