@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import TypeVar
 
 from dispatcher.core.schedules import windows_due
@@ -79,20 +80,22 @@ class Missed:
         return ""
 
     def _pause_of(self, run: Run) -> _Pause | None:
-        """The pause in which the run was due, if it is one that can be missed."""
+        """The pause in which the run was due, the one that ended last; None for a run that cannot be missed."""
         if run.schedule is None or run.fence or run.ended_attempts:
             return None
         pool = self._snapshot.pool
-        for name, noun in (("work pool", pool), ("work queue", pool.queue(run.queue))):
-            if noun and noun.paused_at and noun.resumed_at and noun.paused_at <= run.due_at < noun.resumed_at:
-                return _Pause(of=name, began_at=noun.paused_at, ended_at=noun.resumed_at)
-        return None
+        pauses = [
+            _Pause(of=name, began_at=noun.paused_at, ended_at=noun.resumed_at)
+            for name, noun in (("work pool", pool), ("work queue", pool.queue(run.queue)))
+            if noun and noun.paused_at and noun.resumed_at and noun.paused_at <= run.due_at < noun.resumed_at
+        ]
+        return max(pauses, key=lambda pause: pause.ended_at, default=None)
 
     def _has_newer(self, deployment: Deployment, schedule: Schedule, run: Run, pause: _Pause) -> bool:
         """Whether a later window of the schedule has a run that is due or was started.
 
         The last windows are looked at once for all runs of the schedule. If none of them has a run (`max_waiting` leaves
-        windows out), the window after the run's own decides.
+        windows out), those that follow the run's own decide.
         """
         key, latest = (deployment.name, schedule.slug), self._now - delay(deployment, schedule)
         if key not in self._newest:
@@ -102,8 +105,8 @@ class Missed:
         newest = self._newest[key]
         if newest is not None:
             return newest > run.scheduled_at
-        following = next(windows_due(schedule, run.scheduled_at, latest), None)
-        return following is not None and self._has_run(deployment, schedule, following)
+        following = islice(windows_due(schedule, run.scheduled_at, latest), LOOKED_AT)
+        return any(self._has_run(deployment, schedule, window) for window in following)
 
     def _has_run(self, deployment: Deployment, schedule: Schedule, window: datetime) -> bool:
         """Whether the window has a run that waits and is due, or that was started."""

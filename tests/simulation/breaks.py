@@ -13,6 +13,7 @@ from uuid import uuid5
 from dispatcher.core import reconciliation, transitions, windows
 from dispatcher.core.admission import admit
 from dispatcher.core.holds import hold_for
+from dispatcher.core.pauses import Missed
 from dispatcher.core.pinning import job_of, pin
 from dispatcher.core.reconciliation import NotConfirmed
 from dispatcher.core.sharing import dealt
@@ -91,6 +92,48 @@ def verdicts_with_timer(live: Any, seen: Any, now: Any, limits: Any) -> Any:
         if run.id not in moves and run.submitted_at and now - run.submitted_at > timedelta(seconds=120):
             moves[run.id] = Move.of(run, RunState.CRASHED, reason="taken for dead", ended_at=now)
     return tuple(moves.values())
+
+
+def claim_on_old_lives(self: Any, name: str, now: Any, **named: Any) -> Any:
+    """The live runs of deployments are counted before the claim."""
+    pool, decide = self._store.pool(name), named["decide"]
+    seen = _snapshot(self._store, pool, now) if pool else None
+    live = {one.name: seen.live(one.name) for one in self._store.deployments()} if seen else {}
+    self._invocation.pause("count of a deployment")
+    counted = {**named, "decide": lambda seen: decide(replace(seen, live=lambda deployment: live.get(deployment, 0)))}
+    return self._store.claim(name, now, **counted)
+
+
+def live_without_what_is_stopped(store: Any, pool: Any, now: Any) -> Snapshot:
+    """What is being cancelled counts no more, though its job may live."""
+    holding = {RunState.PENDING, RunState.RUNNING}
+    runs = [run for run in store._runs.values() if run.pool == pool.name and run.state in holding]
+    return replace(_snapshot(store, pool, now), live=lambda name: sum(run.deployment == name for run in runs))
+
+
+def nothing_missed(*_seen: Any) -> Any:
+    return lambda _run: ""
+
+
+_has_newer, _pause_of = Missed._has_newer, Missed._pause_of
+
+
+def has_nothing_newer(self: Any, *seen: Any) -> bool:
+    return not _has_newer(self, *seen)
+
+
+def pause_of_any_run(self: Any, run: Any) -> Any:
+    """Runs that were claimed or moved, and further attempts, are missed as well."""
+    return _pause_of(self, replace(run, fence=0, ended_attempts=0))
+
+
+def pause_from_the_beginning(self: Any, run: Any) -> Any:
+    """What was due before the pause is missed as well."""
+    pool = self._snapshot.pool
+    queues = tuple(replace(queue, paused_at=queue.paused_at and pool.created_at) for queue in pool.queues)
+    began = replace(pool, paused_at=pool.paused_at and pool.created_at, queues=queues)
+    seen = replace(self._snapshot, pool=began)
+    return _pause_of(Missed(seen, self._now, self._grace), run)
 
 
 # The record

@@ -12,7 +12,7 @@ end         ended runs never move; a job never starts for a run that has ended; 
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -36,20 +36,15 @@ from dispatcher.records import Claims, Materialisation, RunFilter
 from dispatcher.store import Store
 from dispatcher.upkeep.moving import check
 from tests.simulation.cloud import HUGE, Cloud, CloudJob
+from tests.simulation.crowd import GRACE, Crowd, Violation, windows_of
 from tests.simulation.elsewhere import Elsewhere
 
 EVERYTHING = 1000
 HISTORY = timedelta(hours=2)
 """For how long ended runs are kept here."""
-GRACE = timedelta(seconds=90)
-"""After which a window counts as missed here."""
 SKEW = timedelta(seconds=12)
 """Between any two clocks."""
 UNENDED = frozenset(state for state in RunState if not state.is_terminal)
-
-
-class Violation(BaseException):
-    """A promise was broken. Not an `Exception`, since a tick takes one from a provider for a missing answer."""
 
 
 class Checks:
@@ -72,6 +67,8 @@ class Checks:
         """An automation that makes a run of every end of its kind."""
         self.followers: dict[tuple[str, UUID | None], UUID] = {}
         """By automation and the run that ended: the run that was made of it."""
+        self.crowd: Crowd | None = None
+        """The limits of deployments, what expires, and pauses, where there are any."""
         self.windows: dict[tuple[str, str, datetime], UUID] = {}
         """The runs that windows were made."""
 
@@ -105,6 +102,8 @@ class Checks:
         allowed = run.retry.attempts if run.retry else 1
         if len(attempts) > allowed:
             raise Violation(f"once: {attempts} were started, and the run's policy allows {allowed}")
+        if self.crowd:
+            self.crowd.started(run, {alive.name for alive in self.clouds[run.pool].live()} | {job.name})
         if self.elsewhere and not self.elsewhere.lets(run):
             raise Violation(f"once: {job.name} starts, and the source of its run has not let it")
         if not run.state.holds_slot or run.attempt != parsed[1]:
@@ -123,6 +122,8 @@ class Checks:
             raise Violation(f"never lost: run {run_id} is gone")
         if run.state.is_terminal:
             self.ended[run_id] = run
+            if self.crowd:
+                self.crowd.ended(run, self.now())
         if run_id in self.given_up and run.state not in (RunState.CANCELLING, RunState.CANCELLED):
             raise Violation(f"end: run {run_id} was cancelled by people, and is {run.state}")
         if not run.state.holds_slot:
@@ -266,16 +267,20 @@ class Checks:
         ready = [run for run in runs if run.state is RunState.SCHEDULED and run.due_at <= now]
         ready = [run for run in ready if run.not_before is None or run.not_before <= now]
         ready = [run for run in ready if not any(_keeps_back(hold, run) for hold in held_by)]
+        ready = self.crowd.startable(ready, pool.name, now) if self.crowd else ready
         if pool.share is Share.FAIR:
             return _dealt(pool, ready, held, batch)
         granted: list[UUID] = []
+        room = self.crowd.room(pool.name) if self.crowd else {}
         for run in sorted(ready, key=lambda run: (priority[run.queue], run.due_at, run.id)):
             queue = pool.queue(run.queue)
             if queue is None or queue.paused or len(granted) == batch or _full(pool.concurrency_limit, held.total()):
                 continue
-            if not _full(queue.concurrency_limit, held[run.queue]):
+            if not _full(queue.concurrency_limit, held[run.queue]) and room.get(run.deployment, 1) > 0:
                 granted.append(run.id)
                 held[run.queue] += 1
+                if run.deployment in room:
+                    room[run.deployment] -= 1
         return granted
 
     def claimed(self, pool: WorkPool | None, expected: list[UUID], claims: Claims) -> None:
@@ -323,18 +328,6 @@ class Checks:
         lingering = [run.id for run in self.runs() if run.lingers]
         if lingering:
             raise Violation(f"never stuck: {lingering} still linger")
-
-
-def windows_of(schedule: Schedule, since: datetime, until: datetime) -> Iterator[datetime]:
-    """The windows of an interval, counted by hand."""
-    anchor, step = schedule.anchor, schedule.interval
-    if anchor is None or step is None:
-        raise AssertionError("here schedules are intervals with an anchor")
-    window = anchor + max(0, (since - anchor) // step) * step
-    while window <= until:
-        if window > since:
-            yield window
-        window += step
 
 
 def _keeps_back(hold: PoolHold, run: Run) -> bool:

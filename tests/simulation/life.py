@@ -16,6 +16,7 @@ from dispatcher.models import (
     RunState,
     Schedule,
     Share,
+    WorkPool,
     WorkQueue,
     parse_submission_name,
 )
@@ -167,7 +168,11 @@ class Life:
                 replace(queue, paused=False, concurrency_limit=queue.concurrency_limit or 1) for queue in pool.queues
             )
             opened = replace(pool, paused=False, concurrency_limit=pool.concurrency_limit or 2, queues=queues)
-            self.world.store.save_pool(opened, expected_version=pool.version)
+            self.save_pool(opened, pool)
+
+    def save_pool(self, pool: WorkPool, before: WorkPool) -> None:
+        """Somebody has changed a pool."""
+        self.world.store.save_pool(pool, expected_version=before.version)
 
     def end_schedules(self) -> None:
         """Nothing new comes: what schedules have made for later is taken away."""
@@ -346,7 +351,7 @@ class Life:
             other = replace(queue, concurrency_limit=pick.choice([None, None, 0, 1, 3]), paused=pick.random() < 0.2)
             changed = replace(pool, queues=tuple(other if member is queue else member for member in pool.queues))
         self._told("changes", lambda: f"changes the {change} of {pool.name}")
-        self.world.store.save_pool(changed, expected_version=pool.version)
+        self.save_pool(changed, pool)
 
     def send_event(self) -> None:
         """The cloud sends an event about a job: late, twice, out of order, or of an attempt that is over."""

@@ -12,8 +12,9 @@ from time import monotonic
 from typing import Any
 from unittest.mock import patch
 
-from dispatcher.core import admission, holds, reconciliation, transitions, windows
+from dispatcher.core import admission, holds, pauses, reconciliation, transitions, windows
 from dispatcher.prefect import bringing, reporting, source
+from dispatcher.stores import memory_state
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.ticking import line, observing, pool_tick, pools, seam, submitting, tidying
 from tests.simulation import breaks, bridge_breaks
@@ -21,6 +22,7 @@ from tests.simulation import world as world_module
 from tests.simulation.bridged import simulate_bridged
 from tests.simulation.checks import Violation
 from tests.simulation.cloud import Cloud, SimulatedProvider
+from tests.simulation.crowded import simulate_crowded
 from tests.simulation.faults import FaultyStore
 from tests.simulation.life import simulate
 from tests.simulation.stores import memory
@@ -42,6 +44,8 @@ class Sabotage:
     """In worlds whose runs come from a source."""
     automated: bool = False
     """In worlds with automations."""
+    crowded: bool = False
+    """In worlds with limits of deployments, expiry and pauses."""
     bridged: bool = False
     """In worlds whose runs come from a Prefect server."""
 
@@ -83,6 +87,45 @@ SABOTAGES: dict[str, Sabotage] = {
         "slots are counted inside the claiming transaction",
         _swap(FaultyStore, "_claim_effect", breaks.claim_on_an_old_count),
         near=5,
+    ),
+    "overlap counted outside the claim": Sabotage(
+        "live runs of a deployment are counted inside the claiming transaction",
+        _swap(FaultyStore, "_claim_effect", breaks.claim_on_old_lives),
+        crowded=True,
+        near=3,
+    ),
+    "a replacement before the end is seen": Sabotage(
+        "a run that is cancelled for another counts until its end is seen",
+        _swap(MemoryStore, "_snapshot", breaks.live_without_what_is_stopped),
+        crowded=True,
+        near=5,
+    ),
+    "an expired run starts": Sabotage(
+        "what was not claimed in time never starts", _swap(memory_state, "is_expired", lambda *_: False), crowded=True, near=24
+    ),
+    "the newest of a pause ends": Sabotage(
+        "after a pause the newest run of a schedule starts, and the others end",
+        _swap(pauses.Missed, "_has_newer", breaks.has_nothing_newer),
+        crowded=True,
+        near=8,
+    ),
+    "everything starts after a pause": Sabotage(
+        "after a pause a schedule says which of its runs start",
+        _swap(submitting, "Missed", breaks.nothing_missed),
+        crowded=True,
+        near=8,
+    ),
+    "moved runs and further attempts end after a pause": Sabotage(
+        "a pause ends only runs that nobody has claimed or moved",
+        _swap(pauses.Missed, "_pause_of", breaks.pause_of_any_run),
+        crowded=True,
+        near=13,
+    ),
+    "runs from before a pause end after it": Sabotage(
+        "a pause ends only runs that were due in it",
+        _swap(pauses.Missed, "_pause_of", breaks.pause_from_the_beginning),
+        crowded=True,
+        near=13,
     ),
     "slot freed by a timer": Sabotage(
         "a slot is freed only by an observed end", _swap(observing, "verdicts", breaks.verdicts_with_timer)
@@ -329,6 +372,8 @@ def _violation(seed: int, sabotage: Sabotage) -> str:
         try:
             if sabotage.bridged:
                 simulate_bridged(seed, views)
+            elif sabotage.crowded:
+                simulate_crowded(seed, views)
             else:
                 simulate(seed, views, sourced=sabotage.sourced, automated=sabotage.automated)
         except Violation as violation:

@@ -17,6 +17,7 @@ from tests.simulation.campaign import Tally, live_through
 from tests.simulation.checks import Violation
 from tests.simulation.cloud import Kind
 from tests.simulation.crash_points import SCENES, crash_in_pairs
+from tests.simulation.crowded import simulate_crowded
 from tests.simulation.life import simulate
 from tests.simulation.marks import MARKS
 from tests.simulation.regressions import REGRESSIONS
@@ -80,6 +81,30 @@ def test_a_seed_with_automations_has_the_same_history_on_every_store():
         with STORES[store]() as views:
             simulate(7000, views, automated=True, steps=150, write=stories[-1].append)
     assert any("automations: [" in line for line in stories[0])
+    assert all(story == stories[0] for story in stories)
+
+
+CROWDED = range(9015, 9019)
+MORE_CROWDED = range(9019, 9035)
+
+
+@pytest.mark.parametrize("seeds", [CROWDED, pytest.param(MORE_CROWDED, marks=pytest.mark.long)], ids=["few", "more"])
+def test_no_promise_is_broken_where_deployments_have_limits_and_people_pause(seeds):
+    marks = Counter()
+    for seed in seeds:
+        with STORES["memory"]() as views:
+            marks.update(simulate_crowded(seed, views)[1])
+    for mark in ("missed", "skipped", "replaced", "expired"):
+        assert marks[mark], mark
+
+
+def test_a_seed_with_limits_and_pauses_has_the_same_history_on_every_store():
+    stories = []
+    for store in EMBEDDED:
+        stories.append([])
+        with STORES[store]() as views:
+            simulate_crowded(9018, views, steps=150, write=stories[-1].append)
+    assert len(stories[0]) > 100
     assert all(story == stories[0] for story in stories)
 
 
