@@ -98,8 +98,8 @@ What breaks first:
   become runs. With 500, that is more than the run costs; 400 kB hold some thousands. More pools share nothing.
 * 100 thousand (1.2 a second; $60 a month): nothing in the table. Ends that come as single events meet at the slots item of
   their pool: from some tens a second in one pool on, transactions conflict and are repeated. A tick settles up to 49 in one.
-* A thousand pools, most of them idle: each tick looks into each of them, with four requests or more, one after the other: some
-  20 seconds. Ticks that each name a part of the pools share nothing.
+* A thousand pools, most of them idle: each tick looks into each of them, with four requests or more, and into eight pools at a
+  time: some 3 seconds. Ticks that each name a part of the pools share nothing.
 * 1 million (12 a second; $600 a month): bursts. A partition key takes 1,000 WRU a second, so a queue lets 250 runs a second in
   and out (`DUE/`), a pool some 200 a second through its life (`listing`), and 100 thousand runs at once take minutes to add.
   Callers that add single runs meet at the gate of their queue as ends do at the slots: add them in batches. The answer to each

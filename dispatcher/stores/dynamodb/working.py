@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import islice
 from uuid import UUID
@@ -28,6 +29,9 @@ from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, Action, RunWriter
 from dispatcher.stores.dynamodb.watches import watches_in
 
+SIDE_BY_SIDE = 8
+"""Pools that are looked into at a time; a client has ten connections."""
+
 
 class Working:
     """Reads for ticks; and it notes that the pools without work were ticked."""
@@ -42,13 +46,15 @@ class Working:
         items = self._table.items([*of_pools, *([keys.WATCHES] if names else [])])
         watches = watches_in(items)
         nothing: Item = {}
-        return [
-            name
-            for name in names
-            if windows.due_in(items.get(keys.windows(name), nothing), now)
-            or self._has_work(name, items.get(keys.slots(name), nothing), now, has_lanes=keys.lanes(name) in items)
-            or self._is_automated(name, [watch for watch in watches if watch.concerns(name)], now)
-        ]
+
+        def is_busy(name: str) -> bool:
+            return (
+                bool(windows.due_in(items.get(keys.windows(name), nothing), now))
+                or self._has_work(name, items.get(keys.slots(name), nothing), now, has_lanes=keys.lanes(name) in items)
+                or self._is_automated(name, [watch for watch in watches if watch.concerns(name)], now)
+            )
+
+        return [name for name, busy in zip(names, _of_each(is_busy, names), strict=True) if busy]
 
     def heartbeats(self, names: Sequence[str], now: datetime) -> None:
         """See `Store.heartbeats`. One transaction for each hundred pools."""
@@ -128,3 +134,11 @@ class Working:
         """Whether a run can start or has expired."""
         moment = microseconds(now)
         return any(is_startable(entry, moment) or is_expired(entry, moment) for entry in entries)
+
+
+def _of_each(judge: Callable[[str], bool], names: Sequence[str]) -> Sequence[bool]:
+    """What is found of each pool. Of many pools, several are looked into at a time: each look takes some requests."""
+    if len(names) <= SIDE_BY_SIDE:
+        return [judge(name) for name in names]
+    with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="dispatcher-pools") as threads:
+        return list(threads.map(judge, names))

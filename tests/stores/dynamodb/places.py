@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,15 +24,18 @@ class Recorder:
         self.requests: list[Request] = []
         """Operation, parameters, and the answer: None for one that failed."""
         self.before: Callable[[str, Mapping[str, Any]], None] = lambda _operation, _parameters: None
+        self._lock = Lock()
 
     def __getattr__(self, operation: str) -> Any:
         asked = getattr(connect(), operation)
 
         def ask(**parameters: Any) -> Any:
             self.before(operation, parameters)
-            self.requests.append((operation, parameters, {}))
+            with self._lock:
+                number = len(self.requests)
+                self.requests.append((operation, parameters, {}))
             answer = asked(**parameters)
-            self.requests[-1] = (operation, parameters, answer)
+            self.requests[number] = (operation, parameters, answer)
             return answer
 
         return ask

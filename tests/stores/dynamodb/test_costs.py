@@ -1,8 +1,9 @@
 """Requests and units, counted: what a tick costs hangs on what it admits, and on nothing that waits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from threading import Barrier
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from dispatcher.core.windows import WindowLimits, materialisation
 from dispatcher.models import SLOT_STATES, RunState, Schedule
 from dispatcher.records import Decision, Move, RunFilter, Snapshot
 from dispatcher.stores.dynamodb import DynamoStore
+from dispatcher.stores.dynamodb.working import SIDE_BY_SIDE
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_run
 from tests.stores.dynamodb.places import Place, a_place
 from tests.stores.dynamodb.units import Cost, cost_of
@@ -198,6 +200,20 @@ def test_looking_for_work_costs_each_idle_pool_a_request_for_each_kind_and_queue
     place.recorder.requests.clear()
     place.store.heartbeats(place.store.pool_names(), NOW)
     assert cost_of(place.recorder.requests).requests == 2
+
+
+def test_many_pools_are_looked_into_side_by_side():
+    place, together = a_place(), Barrier(SIDE_BY_SIDE, timeout=60)
+    place.store.restore(pools=[a_pool(f"idle-{number:02}") for number in range(2 * SIDE_BY_SIDE)])
+    place.store.delete_pool("pool", expected_version=1)
+    a_stored_run(place.store, pool="idle-07")
+
+    def before(operation: str, parameters: Mapping[str, Any]) -> None:
+        if operation == "query" and parameters["ExpressionAttributeValues"][":pk"]["S"].startswith("LINGERS/"):
+            together.wait()
+
+    place.recorder.before = before
+    assert place.store.pools_with_work(NOW) == ["idle-07"]
 
 
 class TestPages:
