@@ -35,7 +35,7 @@
 | `DISPATCHER_UI_AUTH`              | (none)                                   | the page and the HTTP API behind an identity-aware proxy: `header:NAME`, the header in which the proxy says who asks. Needs the next two. `dispatcher ui` needs none of these |
 | `DISPATCHER_UI_PROXY_SECRET`      | (none)                                   | what the proxy sends in the header `X-Dispatcher-Proxy-Secret`, at least 16 characters: without it nobody is believed to be the proxy |
 | `DISPATCHER_UI_HOSTS`             | (none)                                   | the values of the header Host that are served, with commas: `pools.example.com` |
-| `DISPATCHER_UI_EDITORS`           | (none)                                   | who may change things, with commas: names as the proxy writes them, or `*@example.com`; everybody else may read |
+| `DISPATCHER_UI_EDITORS`           | (none)                                   | who may change things, with commas: names as the proxy writes them, `*@example.com`, a role's `ARN/*`, or `*`; everybody else may read |
 | `DISPATCHER_LOG_LEVEL`            | (none)                                   | the level of the `dispatcher` logger, on which every decision is an INFO line of JSON; without it `INFO` in functions, `WARNING` in the CLI |
 """  # noqa: E501 - a table
 

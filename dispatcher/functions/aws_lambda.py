@@ -54,7 +54,7 @@ def _start() -> Start | None:
     return LambdaInvocations()
 
 
-def _environment() -> Mapping[str, str]:
+def environment() -> Mapping[str, str]:
     """The function's variables, with the store's address where a secret holds it."""
     secret = os.environ.get("DISPATCHER_STORE_SECRET")
     if not secret:
@@ -66,7 +66,7 @@ def _environment() -> Mapping[str, str]:
 
 @cache
 def _wiring() -> Wiring:
-    settings = Settings.from_environment(_environment())
+    settings = Settings.from_environment(environment())
     LOGGER.setLevel(settings.log_level or logging.INFO)
     log_unknown_settings(os.environ)
     return wire(settings, function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or "push-dispatcher")

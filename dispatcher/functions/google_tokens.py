@@ -85,15 +85,18 @@ class Tokens:
         self._settings, self._clock = settings, clock
         self._certificates = Certificates(fetch, clock)
 
-    def check(self, authorization: str | None) -> None:
-        """Let the holder of a token in, or raise `Unauthorized`, or `CannotCheck`. Nothing but certificates is asked for."""
+    def check(self, authorization: str | None) -> str:
+        """The e-mail of the holder of a token, who may come in. Nothing but certificates is asked for.
+
+        Raises `Unauthorized`, or `CannotCheck`.
+        """
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthorized("there is no bearer token")
         if len(token) > MAX_CHARACTERS:
             raise Unauthorized(f"the token has more than {MAX_CHARACTERS} characters")
         try:
-            self._check_claims(self._claims(token.strip()))
+            return self._caller(self._claims(token.strip()))
         except TransportError as problem:
             raise CannotCheck(f"the certificates cannot be fetched: {problem}") from problem
         except (GoogleAuthError, *_ODD) as problem:
@@ -121,7 +124,7 @@ class Tokens:
         claims: Mapping[str, Any] = id_token.verify_token(token, self._certificates, certs_url=url, clock_skew_in_seconds=skew)
         return claims
 
-    def _check_claims(self, claims: Mapping[str, Any]) -> None:
+    def _caller(self, claims: Mapping[str, Any]) -> str:
         if claims.get("iss") not in ISSUERS:
             raise Unauthorized(f"the issuer {claims.get('iss')!r} is not Google")
         if claims.get("aud") != self._settings.audience:
@@ -130,6 +133,7 @@ class Tokens:
             raise Unauthorized("the token has expired, or is not valid yet")
         if claims.get("email") not in self._settings.callers or claims.get("email_verified") is not True:
             raise Unauthorized(f"the caller {claims.get('email')!r} is not one of DISPATCHER_CALLERS")
+        return str(claims["email"])
 
     def _is_of_now(self, claims: Mapping[str, Any]) -> bool:
         issued, expires = claims.get("iat"), claims.get("exp")

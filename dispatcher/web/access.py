@@ -105,7 +105,9 @@ class Access:
     hosts: frozenset[str]
     """The values of the header Host that are served: `127.0.0.1:4210`, `pools.example.com`."""
     editors: Sequence[str] | None = None
-    """Who may change things: names, or `*@example.com` for everybody there; None: whoever may read."""
+    """Who may change things: names, `*@example.com` for everybody there, `ROLE/*` for every session of a role, or `*`, which as
+    None is whoever may read.
+    """
     read_only: bool = False
 
     def may_change(self, actor: str) -> bool:
@@ -117,6 +119,10 @@ class Access:
 
 def _matches(actor: str, editor: str) -> bool:
     name, domain = actor.casefold(), editor.casefold()
+    if domain == "*":
+        return True
+    if domain.endswith("/*"):
+        return name.startswith(domain[:-1]) and name != domain[:-1]
     return name.endswith(domain[1:]) and name != domain[1:] if domain.startswith("*@") else name == domain
 
 

@@ -33,14 +33,20 @@ from dispatcher.web.pages.visit import Pages
 from dispatcher.wiring import Wiring, open_store, wire
 
 
-def create_app(settings: Settings | None = None, *, access: Access | None = None, wiring: Wiring | None = None) -> ASGIApp:
+def create_app(
+    settings: Settings | None = None,
+    *,
+    access: Access | None = None,
+    wiring: Wiring | None = None,
+    clients: Clients | None = None,
+) -> ASGIApp:
     """The application over the store that the settings name: by default, those of the environment.
 
     Without `access`, the settings say who may use it. Raises `SettingsError` or `StoreError`.
     """
     settings = settings or Settings.from_environment(os.environ)
     access = access or behind_proxy(settings)
-    clients = clients_of(wiring or wire(settings))
+    clients = clients or clients_of(wiring or wire(settings))
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -23,13 +23,16 @@ COSTLY = {
     *("google.auth", "google.oauth2", "google.cloud.run_v2", "google.api_core", "google.protobuf", "grpc", "cryptography"),
     *("azure.functions", "azure.core", "azure.identity", "azure.mgmt", "msal", "werkzeug", "flask", "functions_framework"),
     *("modal", "modal_proto", "grpclib", "urllib3", "dispatcher.client", "dispatcher.validation", "dispatcher.packaging"),
-    *("opentelemetry", "dispatcher.telemetry"),
+    *("opentelemetry", "dispatcher.telemetry", "dispatcher.web", "fastapi", "starlette"),
 }
 """What costs a cold start milliseconds, and some function does without."""
 HOSTS = {
     "aws_lambda": set(),
     "cloud_function": {"google.auth", "google.oauth2", "cryptography"},
     "azure_function": {"azure.functions", "werkzeug"},
+    "aws_lambda_api": set(),
+    "cloud_function_api": {"google.auth", "google.oauth2", "cryptography"},
+    "azure_function_api": {"azure.functions", "werkzeug"},
     "modal_cron": {"modal", "modal_proto", "grpclib", "google.protobuf"},
 }
 """What an entry point has to load for its platform's host, or for the check of who calls."""

@@ -1,0 +1,55 @@
+"""The HTTP API on Azure Functions, the v2 programming model: `app`, which a `function_app.py` imports from here.
+
+Callers sign in at Microsoft Entra through App Service authentication, which has to be on for the app: it takes the headers that
+name somebody out of every request, and writes those of who was authenticated. Where it is off, nobody is believed.
+
+https://learn.microsoft.com/azure/app-service/configure-authentication-user-identities
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import azure.functions
+
+from dispatcher.functions.http_api import Api, ApiRequest
+
+METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE")
+NAME = "x-ms-client-principal-name"
+"""The header with the name of who was authenticated."""
+SWITCH = "WEBSITE_AUTH_ENABLED"
+"""App Service sets it to `True` where its authentication is on."""
+
+
+def api(request: azure.functions.HttpRequest) -> azure.functions.HttpResponse:
+    """Answer one request below `/api/v1`."""
+    address = urlsplit(request.url)
+    response = _api().answer(
+        ApiRequest(
+            method=request.method or "GET",
+            path=address.path,
+            query=address.query,
+            headers=list(request.headers.items()),
+            body=request.get_body(),
+            caller=(request.headers.get(NAME) or None) if os.environ.get(SWITCH, "").lower() == "true" else None,
+        )
+    )
+    headers = dict(response.headers)
+    return azure.functions.HttpResponse(response.body, status_code=response.status, headers=headers)
+
+
+@cache
+def _api() -> Api:
+    return Api(os.environ)
+
+
+def _app() -> Any:
+    made = azure.functions.FunctionApp(http_auth_level=azure.functions.AuthLevel.ANONYMOUS)
+    made.route(route="v1/{*path}", methods=METHODS, trigger_arg_name="request")(api)
+    return made
+
+
+app = _app()
