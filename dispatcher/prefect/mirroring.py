@@ -33,6 +33,15 @@ COMMAND = "prefect flow-run execute"
 WITHOUT_PREFECT = frozenset({"python:3.12-slim"})
 """The images that our default templates start from: no flow can run in them."""
 
+SECRETS_BY_NAME = "azure-container-instance"
+"""The types whose jobs take secrets by names of `DISPATCHER_CREDENTIALS`."""
+SECRETS: Mapping[str, Any] = {
+    "title": "Secrets",
+    "type": "object",
+    "additionalProperties": {"type": "string"},
+    "description": "Environment variables that are secret, by names of the dispatcher's credentials or addresses in a vault.",
+}
+
 GONE = "Prefect does not have it any more, or its type is not served"
 
 MOST = 1000
@@ -96,7 +105,7 @@ class Mirroring:
             id=self._new_id(),  # the same pool in another store has another
             name=str(there.get("name")),
             type=str(there.get("type")),
-            base_job_template=adapted(template, self._jobs),
+            base_job_template=adapted(template, self._jobs, str(there.get("type"))),
             queues=_queues(queues),
             concurrency_limit=there.get("concurrency_limit"),
             paused=bool(there.get("is_paused")),
@@ -124,8 +133,9 @@ class Mirroring:
                     self._store.move(moves)
 
 
-def adapted(template: Any, jobs: ForJobs) -> Any:
+def adapted(template: Any, jobs: ForJobs, pool_type: str) -> Any:
     """A base job template in which everything that a flow run's job needs has a default; what is set stays."""
+    template = _with_secrets(template) if pool_type.startswith(SECRETS_BY_NAME) else template
     variables = template.get("variables") if isinstance(template, Mapping) else None
     properties = variables.get("properties") if isinstance(variables, Mapping) else None
     if not isinstance(variables, Mapping) or not isinstance(properties, Mapping):
@@ -133,6 +143,23 @@ def adapted(template: Any, jobs: ForJobs) -> Any:
     filled = {name: _filled(name, schema, jobs) for name, schema in properties.items()}
     required = [name for name in variables.get("required") or () if name not in ("command", "image", "env")]
     return {**template, "variables": {**variables, "properties": filled, **({"required": required} if required else {})}}
+
+
+def _with_secrets(template: Any) -> Any:
+    """Prefect's templates have no place for the reference to the key: its workers send the key itself."""
+    variables, configuration = (_mapping(_mapping(template).get(part)) for part in ("variables", "job_configuration"))
+    properties = variables.get("properties")
+    if not isinstance(properties, Mapping) or "secrets" in properties or "secrets" in configuration:
+        return template
+    return {
+        **template,
+        "variables": {**variables, "properties": {**properties, "secrets": SECRETS}},
+        "job_configuration": {**configuration, "secrets": "{{ secrets }}"},
+    }
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _filled(name: str, schema: Any, jobs: ForJobs) -> Any:
@@ -179,12 +206,20 @@ def _revision(pool: WorkPool) -> str:
 def problem_in(pool: WorkPool) -> str:
     """Why the pool would be refused if somebody saved it here. Loads the libraries of validation: only for what has changed."""
     from dispatcher.client.checks import check_base_job_template, validate  # noqa: PLC0415 - a tick validates nothing else
-    from dispatcher.client.jobs import Jobs  # noqa: PLC0415 - likewise
 
     try:
         validate(pool)
         check_base_job_template(pool.base_job_template)
-        Jobs(warn=lambda _warning: None).check_pool(pool)
+        warnings_in(pool)
     except InvalidInput as problem:
         return str(problem)
     return ""
+
+
+def warnings_in(pool: WorkPool) -> Sequence[str]:
+    """What whoever saves the pool here would be warned of: credentials blocks, what has no effect. Raises `InvalidInput`."""
+    from dispatcher.client.jobs import Jobs  # noqa: PLC0415 - likewise
+
+    warnings = list[str]()
+    Jobs(warn=warnings.append).check_pool(pool)
+    return warnings

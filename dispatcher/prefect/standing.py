@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from dispatcher.errors import InvalidInput
 from dispatcher.models import WorkPool
-from dispatcher.prefect.mirroring import NAME
+from dispatcher.prefect.mirroring import NAME, warnings_in
 from dispatcher.prefect.source import OUR_NAME, PrefectSource
 from dispatcher.store import Store
 
@@ -34,6 +35,8 @@ class PoolStanding:
     problem: str = ""
     workers: tuple[str, ...] = ()
     """Others that serve it now."""
+    warnings: tuple[str, ...] = ()
+    """What its template holds that is not used, or not as with a worker: credentials blocks above all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +57,8 @@ class Standing:
     def warnings(self) -> tuple[str, ...]:
         """One line for everything that may keep flow runs waiting, or shows wrongly in Prefect."""
         busy = (f"the server answered 503 {self.busy} times while it was asked: one on SQLite does; use PostgreSQL",)
-        return (*(busy if self.busy else ()), *self._ready_warning())
+        templates = tuple(f"work pool {pool.name!r}: {warning}" for pool in self.pools for warning in pool.warnings)
+        return (*(busy if self.busy else ()), *self._ready_warning(), *templates)
 
     def _ready_warning(self) -> tuple[str, ...]:
         if not self.pools or self.interval < POLLED_SECONDS:
@@ -117,7 +121,16 @@ def _pool(source: PrefectSource, there: Mapping[str, Any]) -> PoolStanding:
         mirrored=stored is not None and not own,
         problem=problem,
         workers=tuple(sorted(set(online) - {OUR_NAME})),
+        warnings=_warnings(stored) if stored is not None and not own else (),
     )
+
+
+def _warnings(pool: WorkPool) -> tuple[str, ...]:
+    """None of a template that is not used: its problem says why."""
+    try:
+        return tuple(warnings_in(pool))
+    except InvalidInput:
+        return ()
 
 
 def _problem(pool: WorkPool | None) -> str:

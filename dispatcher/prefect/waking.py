@@ -6,8 +6,10 @@ They only spare waiting: the tick stays what decides, and everything works witho
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from dispatcher.errors import SourceError
 from dispatcher.prefect.server import PAGE, Server
@@ -17,8 +19,25 @@ BLOCK = "push-dispatcher-wake"
 NAME = "push-dispatcher: wake for "
 EVENTS = ("Scheduled", "AwaitingRetry", "Cancelling")
 """The states of a flow run that leave something to do at once."""
+SIGNED = re.compile(
+    r"(\.lambda-url\.[a-z0-9-]+\.on\.aws|^lambda\.[a-z0-9-]+\.amazonaws\.com(\.cn)?|\.run\.app|\.cloudfunctions\.net)$"
+)
+"""Hosts of functions that take signed calls only, unless somebody opens them to everybody: Prefect signs none."""
 WEBHOOK = "block_types/slug/webhook"
 DOCUMENT = f"{WEBHOOK}/block_documents/name/{BLOCK}"
+
+
+def unsigned_fault(url: str, headers: Mapping[str, str]) -> str:
+    """Why calls of the server would be refused at this address; empty where they may come through.
+
+    With a header of its own there is something before the function that looks at it.
+    """
+    if headers or not SIGNED.search((urlsplit(url).hostname or "").rstrip(".")):
+        return ""
+    return (
+        "is that of a function on AWS or Google, which takes signed calls only, and Prefect signs none: put something before "
+        "it that checks a header (--wake-header) and signs, or leave the option out; ticks come anyway"
+    )
 
 
 def wake_on_events(server: Server, pools: Sequence[str], url: str, headers: Mapping[str, str]) -> None:

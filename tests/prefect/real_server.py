@@ -107,6 +107,23 @@ def real_prefect(directory, **settings):
         process.wait()
 
 
+@contextmanager
+def a_worker(url, pool, directory, **settings):
+    """Prefect's own worker for ECS, as soon as it serves the pool."""
+    own = {"PREFECT_API_URL": url, "PREFECT_HOME": str(directory / "worker"), **settings}
+    words = [prefect_bin() / "prefect", "worker", "start", "--pool", pool, "--type", "ecs", "--name", "their-worker"]
+    with (directory / "worker.log").open("w") as log:
+        process = subprocess.Popen(words, env={**os.environ, **own}, stdout=subprocess.PIPE, stderr=log, text=True)
+        try:
+            said = next((line for line in process.stdout if "started!" in line), None)
+            assert said, (directory / "worker.log").read_text()
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
 def _version_of(client):
     """Its version, as soon as it answers."""
     for _ in range(STARTS // 15):  # the seconds that one call waits for a server that does not listen yet

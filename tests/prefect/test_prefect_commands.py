@@ -12,8 +12,10 @@ from dispatcher.models import Mirror, RunState
 from dispatcher.prefect import opening
 from dispatcher.prefect.server import Server
 from dispatcher.stores.sqlite import SqliteStore
+from providers import registry
 from tests.builders import a_live_run, a_pool, a_run
 from tests.prefect.emulated import EmulatedPrefect
+from tests.providers.ecs.builders import CREDENTIALS_BLOCK
 
 URL = "http://prefect/api"
 MIRROR = Mirror(source="prefect", revision="")
@@ -137,6 +139,38 @@ def test_a_wake_needs_an_address_and_headers_that_are_set(call, prefect):
     code, _, errors = call("prefect", "connect", URL, "--wake-url", "https://d/wake", "--wake-header", "x-key=NOT_SET_HERE")
     assert (code, "--wake-header" in errors) == (1, True)
     assert prefect.automations == {}
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "abc.lambda-url.eu-central-1.on.aws",
+        "lambda.eu-central-1.amazonaws.com",
+        "tick-abc-ew.a.run.app",
+        "europe-west1-p.cloudfunctions.net",
+    ],
+)
+def test_a_wake_that_would_have_to_be_signed_is_refused(call, prefect, monkeypatch, host):
+    prefect.add_pool("nightly")
+    words = ("prefect", "connect", URL, "--wake-url", f"https://{host}/")
+    code, _, errors = call(*words)
+    assert (code, "--wake-url: is that of a function on AWS or Google, which takes signed calls only" in errors) == (1, True)
+    assert prefect.automations == {}
+    monkeypatch.setenv("WAKE_KEY", "hush")
+    assert call(*words, "--wake-header", "x-key=WAKE_KEY")[0] == 0, "something before it looks at the header"
+
+
+def test_status_and_the_doctor_warn_of_a_credentials_block_in_the_template_of_a_mirrored_pool(call, prefect):
+    template = registry.default_template("ecs:push")
+    block = {"$ref": {"block_document_id": "0b1c"}}
+    template["variables"]["properties"]["aws_credentials"] = {**CREDENTIALS_BLOCK, "default": block}
+    prefect.add_pool("nightly", template=template)
+    connected(call, "tick")
+    warning = "base_job_template.variables.properties.aws_credentials.default: refers to a Prefect block"
+    code, out, _ = connected(call, "prefect", "status")
+    assert (code, f"    warning: {warning}" in out, "the identity of the dispatcher's host is used" in out) == (0, True, True)
+    code, out, _ = connected(call, "doctor")
+    assert f"work pool 'nightly': {warning}" in out
 
 
 def test_disconnect_waits_for_what_runs(call, store):

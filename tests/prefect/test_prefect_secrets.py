@@ -27,12 +27,24 @@ PAGE = Path(__file__).parents[2] / "dispatcher" / "prefect" / "README.md"
 @pytest.mark.parametrize("kind", REFERENCES)
 def test_a_mirrored_pool_takes_the_key_by_a_reference(kind):
     variables, reference = REFERENCES[kind]
-    template = adapted(registry.default_template(kind), ForJobs(api_url="http://prefect/api"))
+    template = adapted(registry.default_template(kind), ForJobs(api_url="http://prefect/api"), kind)
     check_job_variables(template, variables)
     configuration = render(template, variables)
     checked = registry.check(kind, configuration)
     assert (checked.faults, checked.warnings) == ((), ())
     assert reference in json.dumps(configuration)
+
+
+def test_a_template_of_prefects_gets_a_place_for_the_reference_where_it_has_none():
+    theirs = registry.default_template("azure-container-instance")
+    del theirs["variables"]["properties"]["secrets"], theirs["job_configuration"]["secrets"]
+    template = adapted(theirs, ForJobs(api_url="http://prefect/api"), "azure-container-instance:push")
+    variables = {"secrets": {"PREFECT_API_KEY": "prefect-entry"}, **PLACE}
+    check_job_variables(template, variables)
+    configuration = render(template, variables)
+    assert registry.check("azure-container-instance:push", configuration).faults == ()
+    assert configuration["secrets"] == {"PREFECT_API_KEY": "prefect-entry"}
+    assert "secrets" not in render(template, PLACE)
 
 
 def test_the_page_names_the_variables():

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from dispatcher.models import RunState
+from tests.prefect.installed import template
+from tests.prefect.real_server import a_worker
 from tests.prefect.real_stage import Ticker, complete_all, tasks
 
 pytestmark = pytest.mark.long
@@ -54,3 +56,23 @@ def test_two_dispatchers_with_two_stores_start_no_flow_run_twice(prefect, ticker
     assert tasks(ecs_emulator) == dict.fromkeys(flow_runs, 1)
     ends = Counter(run.state for dispatcher in pair for run in dispatcher.runs())
     assert ends == {RunState.COMPLETED: RUNS, RunState.CANCELLED: RUNS}, "what the other has started is withdrawn"
+
+
+def test_a_worker_on_the_same_pool_starts_no_flow_run_that_we_start(prefect, ticker, ecs_emulator, tmp_path):
+    prefect.add_pool("both", "ecs", base_job_template=template("ecs"))
+    deployment = prefect.add_deployment("d", "both", job_variables={"command": "true", "image": "busybox"})
+    dispatcher, flow_runs = ticker(DISPATCHER_PREFECT_POOLS="both"), []
+    with a_worker(prefect.url, "both", tmp_path):
+        for _ in range(ROUNDS):
+            both = ours(dispatcher) and tasks(ecs_emulator).keys() - ours(dispatcher)
+            if not both:
+                flow_runs += [prefect.add_flow_run(deployment) for _ in range(2)]
+            dispatcher.tick()
+            if both and tasks(ecs_emulator).keys() == set(flow_runs):
+                break
+    assert tasks(ecs_emulator) == dict.fromkeys(flow_runs, 1)
+    assert 0 < len(ours(dispatcher)) < len(flow_runs), "both have had some"
+
+
+def ours(dispatcher):
+    return {run.source_id for run in dispatcher.runs() if run.submission is not None}

@@ -107,9 +107,10 @@ def _headers(words: Sequence[str]) -> dict[str, str]:
 
 def _wake(context: Context, settings: Settings, stand: Standing, url: str, headers: Mapping[str, str]) -> list[str]:
     """The pools whose events wake the dispatcher now. Raises `InvalidInput` or `SourceError`."""
-    if fault := url_fault(url):
+    from dispatcher.prefect.waking import unsigned_fault, wake_on_events  # noqa: PLC0415 - help needs no server
+
+    if fault := url_fault(url) or unsigned_fault(url, headers):
         raise InvalidInput("request", [Fault("--wake-url", fault)])
-    from dispatcher.prefect.waking import wake_on_events  # noqa: PLC0415 - help needs no server
     from dispatcher.wiring import prefect_source  # noqa: PLC0415 - likewise
 
     pools = [pool.name for pool in stand.pools if not pool.problem]
@@ -154,4 +155,5 @@ def _text(stand: Standing) -> str:
     for pool in stand.pools:
         served = "is served" if pool.mirrored else "is served from the next tick on"
         lines.append(f"  {pool.name} ({pool.type}): {pool.problem or served}")
+        lines += [f"    warning: {warning}" for warning in pool.warnings]
     return "\n".join([*lines, *([] if stand.pools else ["  No work pool of a push type."])])
