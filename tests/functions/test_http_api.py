@@ -247,8 +247,12 @@ def test_azure_believes_the_names_of_app_service_alone(api, wiring, monkeypatch)
 def test_sessions_of_a_database_server_do_not_stay_open(wiring, monkeypatch):
     api = Api(wiring=wiring)
     closed = []
+
+    def close(clients):
+        closed.append(clients)
+
     monkeypatch.setattr("dispatcher.functions.http_api.SESSIONS", {"memory"})
-    monkeypatch.setattr("dispatcher.web.clients.Clients.close", closed.append)
+    monkeypatch.setattr("dispatcher.web.clients.Clients.close", close)
     assert api.answer(ApiRequest(method="GET", path="/api/v1/pools", caller="ada")).status == 200
     assert len(closed) == 1
 
