@@ -93,3 +93,18 @@ def test_a_function_imports_what_its_platform_needs(name):
 
     assert libraries <= FUNCTIONS[name] | ALWAYS
     assert rooms == TICKED | {"dispatcher.built_for", "dispatcher.functions"}
+
+
+TICK = """
+from dispatcher.functions.aws_lambda import handler
+class Context:
+    def get_remaining_time_in_millis(self):
+        return 60_000
+assert [pool["problem"] for pool in handler({"pool": "pool"}, Context())["pools"]] == [""]
+"""
+
+
+def test_a_tick_without_automations_loads_nothing_that_they_do(store, tmp_path):
+    modules = modules_of(TICK, DISPATCHER_STORE=store, DISPATCHER_PROCESS_DIRECTORY=str(tmp_path))
+    assert "dispatcher.ticking.submitting" in modules
+    assert modules.isdisjoint({"dispatcher.ticking.automating", "dispatcher.ticking.firings", "dispatcher.core.deeds"})

@@ -14,10 +14,8 @@ from functools import partial
 from dispatcher.core.reconciliation import verdict
 from dispatcher.models import Run, WorkPool, submission_name
 from dispatcher.records import Decision
-from dispatcher.ticking.automating import automate
 from dispatcher.ticking.dispatch import Dispatch, TickLimits
 from dispatcher.ticking.ending import expire
-from dispatcher.ticking.firings import notify_of_firings
 from dispatcher.ticking.holding import free, frees_a_slot
 from dispatcher.ticking.notifying import notify
 from dispatcher.ticking.observing import after_ends, observe, settle, stop
@@ -60,10 +58,25 @@ def tick_all(dispatch: Dispatch, names: Sequence[str], deadline: datetime, repor
 
     ticked = tick_pools(dispatch, names, deadline, report, tick_one)
     for pool, pool_report in ticked:
-        automate(dispatch, pool, deadline=deadline, report=pool_report)  # before hooks, which may be slow
+        if pool.automated:
+            _automate(dispatch, pool, deadline, pool_report)  # before hooks, which may be slow
     for pool, pool_report in ticked:
         notify(dispatch, pool, deadline=deadline, report=pool_report)  # last, so that a slow hook delays no run
-        notify_of_firings(dispatch, pool, deadline=deadline, report=pool_report)
+        if pool.automated:
+            _notify_of_firings(dispatch, pool, deadline, pool_report)
+
+
+def _automate(dispatch: Dispatch, pool: WorkPool, deadline: datetime, report: PoolReport) -> None:
+    """Let automations act. Who has none does without their code, a tenth of what a tick imports."""
+    from dispatcher.ticking.automating import automate  # noqa: PLC0415 - see above
+
+    automate(dispatch, pool, deadline=deadline, report=report)
+
+
+def _notify_of_firings(dispatch: Dispatch, pool: WorkPool, deadline: datetime, report: PoolReport) -> None:
+    from dispatcher.ticking.firings import notify_of_firings  # noqa: PLC0415 - see `_automate`
+
+    notify_of_firings(dispatch, pool, deadline=deadline, report=report)
 
 
 def tick_pool(dispatch: Dispatch, pool: WorkPool, deadline: datetime, *, goes_first: bool = False) -> PoolReport:
