@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from dispatcher.core.own_values import with_own
-from dispatcher.core.parameters import as_json, in_words, merged, named_in, parameter_environment
+from dispatcher.core.parameters import as_json, in_words, merged, misfits, named_in, parameter_environment, parameters_of
 from dispatcher.core.pinning import pin
 from dispatcher.core.placeholders import MISSING
 from dispatcher.core.templates import Renderer, render
@@ -188,3 +189,46 @@ def test_a_default_holds_no_object_or_list_inside_its_text(value, kind):
 
 def test_a_placeholder_of_values_that_are_not_reserved_stays_as_it_is_written():
     assert with_own("-{{ parameters.a }}-{{ dispatcher.attempt }}", {"dispatcher": {"attempt": 2}}) == "-{{ parameters.a }}-2"
+
+
+# Without a claim, or after it
+
+
+def test_the_parameters_of_a_run_are_those_that_its_claim_pinned_or_would_pin_now():
+    before = a_deployment("etl", parameters={"table": "t"})
+    run = a_run(deployment="etl", parameters={"day": "today"})
+    assert parameters_of(run, before) == {"table": "t", "day": "today"}
+    claimed = replace(run, job=pinned(run, template({"a": "b"}), before))
+    now = replace(before, parameters={"table": "changed since"})
+    assert parameters_of(claimed, now) == {"table": "t", "day": "today"}
+    assert parameters_of(run, None) == {"day": "today"}
+    assert parameters_of(replace(a_run(), job=pinned(a_run(), template({"a": "b"}))), now) == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "faults"),
+    [
+        ({"table": "t", "day": "today", "limit": None}, []),
+        ({}, ["parameters.table is required and missing"]),
+        ({"table": 1, "limit": "x"}, ["table does not fit its schema (string, required)", "limit does not fit"]),
+        ({"table": "t", "other": 1}, ["parameters.other is not a parameter of it"]),
+    ],
+)
+def test_parameters_that_do_not_fit_their_schema_are_named(values, faults):
+    lines = list(misfits(a_deployment(parameter_openapi_schema=SCHEMA), values))
+    assert len(lines) == len(faults)
+    assert all(fault in line for fault, line in zip(faults, lines, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("schema", "values"),
+    [
+        ({}, {"any": "thing"}),
+        ({**SCHEMA, "additionalProperties": True}, {"table": "t", "other": 1}),
+        ({"properties": {"a": {"type": "string", "pattern": "^x"}}}, {"a": "y"}),
+        ({"properties": {"a": {"$ref": "#/definitions/a"}}, "definitions": {"a": {"type": "integer"}}}, {"a": 1}),
+    ],
+    ids=["no schema", "an open schema", "a pattern is left to the job", "a reference into the schema"],
+)
+def test_what_fits_or_cannot_be_decided_here_is_no_fault(schema, values):
+    assert list(misfits(a_deployment(parameter_openapi_schema=schema), values)) == []

@@ -273,3 +273,57 @@ def test_due_runs_of_higher_queues_that_are_closed_are_not_counted():
 
 def test_a_run_of_a_pool_that_is_gone_says_so():
     assert explain(a_run(), None, NOW).reason is Reason.POOL_MISSING
+
+
+class TestDeploymentFull:
+    """The limit of its deployment keeps the run back."""
+
+    LIVE = (a_live_run(deployment="etl"), a_live_run(deployment="etl"))
+    RUN = a_run(deployment="etl", lane="etl")
+    FIX = "wait for a run of the deployment to end, or raise its limit: dispatcher deployment update etl --concurrency-limit N"
+
+    def why(self, pool=None, **fields):
+        return explain(self.RUN, around(pool or a_pool(), self.RUN, **fields), NOW)
+
+    def test_it_says_how_many_are_live_names_them_and_says_what_would_help(self):
+        full = self.why(deployment_limit=2, live=self.LIVE)
+        assert (full.reason, full.fix) == (Reason.DEPLOYMENT_FULL, self.FIX)
+        assert full.text == "deployment 'etl' is full: 2 of 2 runs are live"
+        assert [holder.id for holder in full.holders] == [run.id for run in self.LIVE]
+
+    def test_earlier_runs_of_it_that_wait_take_the_room_that_is_left(self):
+        behind = self.why(deployment_limit=3, live=self.LIVE, ahead_in_lane=1)
+        words = "deployment 'etl' has 2 of 3 runs live, and earlier runs of it go first"
+        assert (behind.reason, behind.text, behind.fix) == (Reason.DEPLOYMENT_FULL, words, self.FIX)
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"deployment_limit": 3, "live": LIVE},
+            {"deployment_limit": 4, "live": LIVE, "ahead_in_lane": 1},
+            {"deployment_limit": None, "live": LIVE, "ahead_in_lane": 9},
+        ],
+    )
+    def test_while_there_is_room_for_it_nothing_is_in_the_way(self, fields):
+        assert self.why(**fields).reason is Reason.NEXT
+
+    def test_windows_that_were_left_out_are_counted(self):
+        full = self.why(deployment_limit=2, live=self.LIVE, windows_left_out=3)
+        assert full.text == (
+            "deployment 'etl' is full: 2 of 2 runs are live; "
+            "3 windows of it were left out so far, because too many of its runs wait"
+        )
+
+    @pytest.mark.parametrize(
+        ("pool", "reason"),
+        [
+            (a_pool(paused=True), Reason.POOL_PAUSED),
+            (a_pool(limit=0), Reason.POOL_LIMIT_ZERO),
+            (a_pool(queues=[a_queue(paused=True)]), Reason.QUEUE_PAUSED),
+            (a_pool(holds=(a_hold(),)), Reason.POOL_HELD),
+            (a_pool(holds=(a_hold(place=("east",)),)), Reason.DEPLOYMENT_FULL),
+        ],
+    )
+    def test_what_keeps_back_every_run_of_the_queue_is_named_first(self, pool, reason):
+        east = Needs(place=("east",))
+        assert self.why(pool, deployment_limit=2, live=self.LIVE, needs=east).reason is reason
