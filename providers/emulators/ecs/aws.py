@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import threading
 import urllib.parse
@@ -16,9 +17,15 @@ from moto.ecs.models import ecs_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.test import run_wsgi_app
 
+from providers.emulators.ecs import quicker
 from providers.emulators.ecs.errors import client, cluster_not_found, invalid
 from providers.emulators.ecs.transactions import TARGET, Transactions
 from providers.emulators.web import Request, Response
+
+os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+"""Tasks need no image of EC2, and moto takes longer to load its 1,300 than for everything else that a new account holds."""
+
+quicker.hurry()
 
 _taken: set[str] = set()
 """The accounts in use in this process: moto keeps one state of each."""
