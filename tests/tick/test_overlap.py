@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from random import Random
-
 import pytest
 
 from dispatcher.client import Dispatcher
@@ -252,55 +249,3 @@ def test_a_pool_with_fair_shares_counts_the_runs_of_all_queues():
     finish(stage, next(run for run in live if run.deployment))
     stage.tick()
     assert sorted(stage.states(*runs)) == ["COMPLETED", "PENDING", "RUNNING"] + ["SCHEDULED"] * 5
-
-
-class Killed(BaseException):
-    """The process of an invocation ends."""
-
-
-def unruly(stage, random):
-    """At some submissions another whole tick takes place first, or the process is killed before or after."""
-    submit = stage.provider.submit
-
-    def during(job):
-        what = random.choice(["tick", "killed before", "killed after", "nothing"])
-        stage.provider.submit = submit if what == "tick" else during
-        try:
-            if what == "tick":
-                stage.tick()
-            elif what == "killed before":
-                raise Killed
-            answer = submit(job)
-        finally:
-            stage.provider.submit = during
-        if what == "killed after":
-            raise Killed
-        return answer
-
-    stage.provider.submit = during
-
-
-@pytest.mark.parametrize("policy", OnCollision)
-def test_however_ticks_overlap_and_die_never_two_live(policy):
-    """Windows every minute, jobs of three minutes or so, and invocations that overlap and are killed."""
-    stage, random = Stage(a_pool(limit=5)), Random(7)
-    often = Schedule(slug="often", cron="* * * * *")
-    deployed(stage, on_collision=policy, schedules=(often,), max_waiting=4)
-    unruly(stage, random)
-    for _ in range(60):
-        with suppress(Killed):
-            stage.tick_pool()
-        assert len(stage.provider.live) <= 1
-        live = [run for run in runs_of(stage) if run.state.holds_slot]
-        assert len(live) <= 1
-        if stage.provider.live and random.random() < 0.3:
-            stage.provider.finish(*stage.provider.live)
-        stage.wait(MINUTE)
-    assert len(stage.provider.starts) > 5
-    assert all(started <= 1 for started in stage.provider.starts.values())
-    waiting = [run for run in runs_of(stage) if run.state is RunState.SCHEDULED and run.due_at < stage.clock.now() - MINUTE]
-    assert len(waiting) <= {OnCollision.WAIT: 4, OnCollision.SKIP: 0, OnCollision.REPLACE: 1}[policy]
-
-
-def runs_of(stage):
-    return stage.store.runs(RunFilter(deployment="nightly"), limit=1000)

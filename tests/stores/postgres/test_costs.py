@@ -7,15 +7,16 @@ from uuid import UUID
 
 import pytest
 
+from dispatcher.core.admission import admit
 from dispatcher.models import RunState
-from dispatcher.records import RunFilter
+from dispatcher.records import Decision, RunFilter, Snapshot
 from dispatcher.stores.codecs import microseconds
 from dispatcher.stores.postgres import PostgresStore
 from dispatcher.stores.rows import RUN
 from dispatcher.stores.sql_listing import pages
 from tests.builders import MINUTE, NOW, a_deployment, a_pool
 from tests.stores.postgres_server import PostgresServer
-from tests.stores.steps import a_claimed_run, a_running_run, a_stored_run, moved
+from tests.stores.steps import a_claimed_run, a_running_run, a_stored_run, claim, granting, moved
 
 PARAMETERS: Mapping[str, Any] = {
     "pool": "pool",
@@ -198,6 +199,43 @@ def test_what_a_tick_reads_is_the_same_with_a_thousand_waiting_and_with_fifty_th
     assert not deeper, "a larger index is one or two levels deeper, and no more"
 
 
+def test_a_claim_does_not_read_what_waits_in_the_lane_of_a_full_deployment(
+    postgres: PostgresServer, database: str, store: PostgresStore
+):
+    """Ten thousand due runs of it, ahead of the run whose turn it is: counted by the server, for all statements of a claim."""
+    store.save_deployment(a_deployment("nightly", concurrency_limit=1), expected_version=None, now=NOW)
+    a_running_run(store, deployment="nightly", lane="nightly")
+    reads = []
+    for up_to in (10, 10_000):
+        crowd(postgres, database, store, up_to=up_to, deployment="nightly", lane="nightly")
+        postgres.administer("VACUUM ANALYZE runs", database)
+        free = a_stored_run(store, due_at=NOW)
+        before = runs_read(postgres, database, store)
+        [claimed] = claim(store, decide=admitting).claims
+        assert claimed.run.id == free.id
+        reads.append(runs_read(postgres, database, store) - before)
+    few, many = reads
+    assert 0 < many <= few + 20
+    assert store.waiting_in_lane("pool", "nightly", NOW) > 10_000
+
+
+def admitting(snapshot: Snapshot) -> Decision:
+    admission = admit(snapshot.pool, snapshot.in_use, snapshot.due, now=NOW, budget=50, limits=snapshot.deployment_limits)
+    return granting(*admission.admitted)(snapshot)
+
+
+def runs_read(postgres: PostgresServer, database: str, store: PostgresStore) -> int:
+    """How many runs this session has read so far, in the table and in its indices."""
+    assert store._connection
+    store._connection.execute("SELECT pg_stat_force_next_flush()")
+    [(number,)] = postgres.administer(
+        """SELECT (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'runs')
+        + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'runs')""",
+        database,
+    )
+    return int(number)
+
+
 def test_which_pools_have_work_is_looked_up_pool_by_pool_whenever_statistics_were_taken(crowded: PostgresStore):
     steps = among_many(steps_of(plan(crowded, crowded._statements["pools_with_work"])))
     indices = [str(step["Index Name"]) for step in steps if step.get("Relation Name") in ("runs", "deployments")]
@@ -231,9 +269,9 @@ def test_the_tags_of_a_run_follow_its_state_through_the_index(postgres: Postgres
     assert (scans, looked_up > 0) == (0, True)
 
 
-def crowd(postgres: PostgresServer, database: str, store: PostgresStore, *, up_to: int) -> None:
+def crowd(postgres: PostgresServer, database: str, store: PostgresStore, *, up_to: int, **fields: Any) -> None:
     """Fill the default queue with due runs, copied inside the database."""
-    first = a_stored_run(store, due_at=NOW - MINUTE, tags=("crowd",))
+    first = a_stored_run(store, due_at=NOW - MINUTE, tags=("crowd",), **fields)
     others = ", ".join(name for name in RUN.names if name != "id")
     postgres.administer(
         f"""INSERT INTO runs (id, {others})
