@@ -49,6 +49,14 @@ class Looks(TwoPools):
         behind = store.look("pool", NOW, lambda snapshot: snapshot.due("default", 5, (first.due_at, first.id)))
         assert [run.id for run in behind] == [second.id]
 
+    def test_a_look_reads_any_run_by_its_id_whole(self, store: Store):
+        waiting = a_stored_run(store, queue="high", due_at=NOW + HOUR, tags=("later",))
+        running, ended = a_run_in(store, RunState.RUNNING), a_run_in(store, RunState.FAILED)
+        runs = [store.get(run.id) for run in (waiting, running, ended)]
+        ids = [run.id for run in (waiting, running, ended)]
+        assert store.look("pool", NOW, lambda snapshot: [snapshot.run(run_id) for run_id in ids]) == runs
+        assert store.look("pool", NOW, lambda snapshot: snapshot.run(UUID(int=1))) is None
+
     def test_a_look_changes_nothing_and_is_no_heartbeat(self, store: Store):
         waiting, running = a_stored_run(store), a_run_in(store, RunState.RUNNING)
         before = store.pool("pool"), store.get(waiting.id), store.get(running.id)

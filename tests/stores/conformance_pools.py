@@ -107,6 +107,18 @@ class Pools:
         assert (saved.holds, saved.last_tick_at) == ((), None)
         assert store.pool("pool") == saved
 
+    def test_it_keeps_when_a_pool_and_its_queues_were_paused_and_resumed(self, store: Store):
+        over = {"paused_at": NOW - HOUR, "resumed_at": NOW}
+        queues = [a_queue("high", 1, paused=True, paused_at=NOW), a_queue("default", 2, **over)]
+        saved = store.save_pool(a_pool(queues=queues, **over), expected_version=None)
+        assert (saved.paused_at, saved.resumed_at) == (NOW - HOUR, NOW)
+        assert [(queue.paused_at, queue.resumed_at) for queue in saved.queues] == [(NOW, None), (NOW - HOUR, NOW)]
+        assert store.pool("pool") == store.pools()[0] == saved
+        again = replace(saved, paused=True, paused_at=NOW + HOUR, resumed_at=None)
+        saved = store.save_pool(again, expected_version=1)
+        assert store.pool("pool") == saved == replace(again, version=2)
+        assert store.look("pool", NOW, lambda snapshot: snapshot.pool) == saved
+
     def test_what_ticks_wrote_survives_a_change_of_the_pool(self, store: Store):
         created = store.save_pool(a_pool(), expected_version=None)
         claim(store, NOW, decide=nothing)
