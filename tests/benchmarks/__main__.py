@@ -25,6 +25,7 @@ BENCHMARKS = {
     "pools": "a tick of 1, 100 and 1 thousand pools, of which one has a due run",
     "queues": "a claim and the reads for people in a pool of 1, 100 and 1 thousand queues",
     "history": "explain, every filter of `run ls`, an update and a plan at 1 million ended runs",
+    "pages": "every page of the page's server at 1 million ended and 100 thousand waiting runs",
     "latency": "from create_run, and from a job's end, to the next submission at up to 3 thousand live jobs",
     "schedules": "what it costs to make one new window of a schedule a run, for each kind",
     "scheduled": "a tick of 10, 1 thousand and 10 thousand deployments with schedules, and an urgent run among them",
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = []
     for name in options.names or BENCHMARKS:
         measure = import_module(f"tests.benchmarks.{name}").measure
-        results.append(measure(Options(runs=3 if options.quick else options.runs, quick=options.quick)))
+        results.append(measure(Options(runs=3 if options.quick else options.runs, quick=options.quick, size=options.size)))
         print(table(results[-1]), flush=True, end="\n\n")
     if options.json:
         load = os.getloadavg()[0]
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("names", nargs="*", metavar="NAME", choices=[*BENCHMARKS, []], help="which; all without one")
     parser.add_argument("--runs", type=int, default=15, help="samples of each figure (15)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there too")
+    parser.add_argument("--size", type=int, metavar="N", help="ended runs in place of a million (history, pages)")
     parser.add_argument("--quick", action="store_true", help="small sizes and three samples: to see that all works")
     return parser
 

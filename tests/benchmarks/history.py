@@ -34,7 +34,7 @@ SIMULATE = "simulate of two hours"
 
 def measure(options: Options) -> Result:
     """A world on SQLite, and one on a PostgreSQL server of this machine."""
-    size = 20_000 if options.quick else 1_000_000
+    size = options.size or (20_000 if options.quick else 1_000_000)
     server = PostgresServer(autovacuum=True)
     try:
         with workspace() as directory:

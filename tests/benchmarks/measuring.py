@@ -25,6 +25,8 @@ class Options:
     """Rounds of each benchmark; each gives one sample."""
     quick: bool
     """Smaller sizes, to see that everything works."""
+    size: int | None = None
+    """Ended runs in place of the benchmark's own size, where it has a history."""
 
 
 def in_turns(rounds: int, sides: Mapping[str, Callable[[], float]]) -> dict[str, tuple[float, ...]]:
