@@ -221,6 +221,8 @@ class Automated:
     """Pools to save, with the versions with which they were read."""
     deployments: tuple[Deployment, ...] = ()
     """Deployments to save, likewise."""
+    entries: tuple[LogEntry, ...] = ()
+    """The entries of the log that are written with it."""
     now: datetime
 
 

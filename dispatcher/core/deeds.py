@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -20,12 +20,14 @@ from dispatcher.core.names import with_end
 from dispatcher.core.notifications import at_creation
 from dispatcher.core.parameters import merged, misfits, parameters_of
 from dispatcher.core.pauses import noted
+from dispatcher.core.placeholders import joined
 from dispatcher.core.retries import name_of_retry
 from dispatcher.core.transitions import cancelled
 from dispatcher.models import (
     Cause,
     Deployment,
     Firing,
+    LogEntry,
     Paused,
     Run,
     RunOf,
@@ -74,6 +76,9 @@ class Deeds:
     runs: dict[UUID, Run] = field(default_factory=dict)
     moves: dict[UUID, Move] = field(default_factory=dict)
     firings: list[Firing] = field(default_factory=list)
+    entries: list[LogEntry] = field(default_factory=list)
+    history: timedelta | None = None
+    """For how long an entry of the log is kept; None: for ever."""
 
     def act(self, look: Look) -> Firing:
         """Do what an automation does; returns its record."""
@@ -109,6 +114,7 @@ class Deeds:
             runs=dict(self.runs),
             moves=dict(self.moves),
             firings=list(self.firings),
+            entries=list(self.entries),
         )
 
     def whole(self, looks: Iterable[Look], run: Run | None) -> Automated:
@@ -121,15 +127,16 @@ class Deeds:
             moves=tuple(self.moves.values()),
             pools=tuple(self.pools.values()),
             deployments=tuple(self.deployments.values()),
+            entries=tuple(self.entries),
             now=self.now,
         )
 
     def _done(self, then: Then, look: Look, number: int, paused: list[Paused], hooks: list[str]) -> str:
         match then:
             case Then(pause=Target() as target):
-                return self._switched(target, paused, to=True)
+                return self._switched(target, look, paused, to=True)
             case Then(resume=Target() as target):
-                return self._switched(target, paused, to=False)
+                return self._switched(target, look, paused, to=False)
             case Then(run=RunOf() as action):
                 return self._ran(action, look, number)
             case Then(retry=True):
@@ -143,14 +150,18 @@ class Deeds:
 
     # Pausing
 
-    def _switched(self, target: Target, done: list[Paused], *, to: bool) -> str:
-        noun = target_in_words(target)
+    def _switched(self, target: Target, look: Look, done: list[Paused], *, to: bool) -> str:
+        words = target_in_words(target)
         version = self._switch(target, to)
         verb = "paused" if to else "resumed"
         if version is None:
-            return f"left {noun} as it was: it was {verb} already"
+            return f"left {words} as it was: it was {verb} already"
         done.append(Paused(target=target, paused=to, version=version))
-        return f"{verb} {noun}"
+        path = "paused" if target.queue is None else joined(joined("queues", target.queue), "paused")
+        field = {"action": "change", "path": path, "before": not to, "after": to}
+        noun, name = ("deployment", target.deployment) if target.deployment is not None else ("work pool", target.pool or "")
+        self._note(look, "change", noun, name, fields=(field,))
+        return f"{verb} {words}"
 
     def _switch(self, target: Target, paused: bool) -> int | None:  # noqa: FBT001 - a value
         """The version that the noun has afterwards; None where nothing changes."""
@@ -217,13 +228,33 @@ class Deeds:
             **at_creation((*pool.hooks, *(deployment.hooks if deployment else ())), self.now),
         )
         self.runs[run.id] = run
+        field = {"path": "retry", "action": "create", "before": None, "after": str(run.id)}
+        self._note(look, "retry", "run", str(old.id), fields=(field,), runs=1)
         return f"made run {run.name!r}, which runs {old.name!r} again"
 
     def _cancelled(self, look: Look) -> str:
         runs = look.runs[:CANCELLED_AT_ONCE]
         moves = [cancelled(run, self.now) for run in runs]
         self.moves |= {move.run_id: move for move in moves if move}
+        self._note(look, "cancel", "runs", f"pool {self.pool}", runs=sum(move is not None for move in moves))
         return f"cancelled {len(runs)} runs: {', '.join(repr(run.name) for run in runs[:10])}"
+
+    def _note(self, look: Look, verb: str, noun: str, name: str, **details: Any) -> None:
+        """Note in the log what an automation changes. The runs that it makes are their own record."""
+        self.entries.append(
+            LogEntry(
+                id=uuid5(look.firing_id, f"log/{len(self.entries)}"),
+                changed_at=self.now,
+                actor=look.automation.name,
+                via="automation",
+                verb=verb,
+                noun=noun,
+                name=name,
+                note=look.because or "",
+                kept_until=self.now + self.history if self.history is not None else None,
+                **details,
+            )
+        )
 
     # What is read
 

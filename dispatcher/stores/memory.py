@@ -313,3 +313,5 @@ class MemoryStore(MemoryConfiguration):
             self.save_deployment(deployment, expected_version=deployment.version, now=automated.now)
         self.add_runs(automated.runs)
         self.move(automated.moves)
+        for entry in automated.entries:
+            self._note(entry)

@@ -172,6 +172,8 @@ def _automate(transaction: Transaction, automated: Automated) -> None:
         _expect_one(added)
     configuration.add(transaction, automated.runs)
     configuration.apply(transaction, sorted(automated.moves, key=lambda move: move.run_id))
+    for entry in automated.entries:
+        sql_log.note(transaction, entry)
 
 
 def _expect_one(count: int) -> None:

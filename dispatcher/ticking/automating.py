@@ -116,7 +116,13 @@ class _Automating:
 
     def _done(self, looks: Sequence[Look], run: Run | None) -> bool:
         """Write what the automations do; false if something that was read has changed."""
-        deeds = Deeds(pool=self.pool.name, now=self.now, read_pool=self.store.pool, read_deployment=self.store.deployment)
+        deeds = Deeds(
+            pool=self.pool.name,
+            now=self.now,
+            read_pool=self.store.pool,
+            read_deployment=self.store.deployment,
+            history=self.dispatch.limits.history,
+        )
         written: list[Look] = []
         for look in looks:
             if look.because is not None:

@@ -27,6 +27,7 @@ from dispatcher.models import (
 from dispatcher.records import Automated, Decision, FiringNotified, Move, Reconfiguration
 from dispatcher.store import Store
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_firing, a_pool, a_run, an_automation, an_id
+from tests.stores.conformance_log import an_entry, logged
 from tests.stores.steps import a_claimed_run, claim, moved, snapshot_of
 
 EVERYTHING = (
@@ -199,9 +200,11 @@ class Automating:
             moves=(Move.of(waiting, RunState.CANCELLED, ended_at=NOW),),
             pools=(replace(pool, paused=True),),
             deployments=(replace(deployment, paused=True),),
+            entries=(an_entry("one", actor="automation", runs=2), an_entry("two", via="automation", note="ü")),
             now=NOW,
         )
         assert store.automate(automated)
+        assert logged(store) == sorted(automated.entries, key=lambda entry: entry.id)
         after, owing, cancelled = store.automation("automation"), store.get(run.id), store.get(waiting.id)
         assert after == replace(automation, progress=progress, revision=1)
         assert owing == replace(run, automate_at=None)
@@ -213,6 +216,7 @@ class Automating:
         assert store.firings(None, limit=10) == store.firings("automation", limit=10) == [firing]
         assert not store.automate(automated)
         assert store.automation("automation") == after
+        assert len(logged(store)) == 2
 
     @pytest.mark.parametrize("changed", ["run", "automation", "progress", "pool", "deployment", "queue", "firing"])
     def test_nothing_is_written_when_something_has_changed(self, store: Store, changed: str):
@@ -239,9 +243,11 @@ class Automating:
             runs=(a_run(queue="none" if changed == "queue" else "default"),),
             pools=(replace(pool, paused=True),),
             deployments=(replace(deployment, paused=True),),
+            entries=(an_entry(),),
             now=NOW,
         )
         assert not store.automate(automated)
+        assert logged(store) == []
         assert (store.pools(), store.deployments(), store.automations(), store.firings(None, limit=10)) == before
         assert store.get(automated.runs[0].id) is None
         assert store.to_automate("pool", NOW, limit=10) == ([] if changed == "run" else [run]) + (

@@ -24,7 +24,7 @@ from dispatcher.models import (
     When,
     submission_name,
 )
-from dispatcher.records import RunFilter
+from dispatcher.records import LogFilter, RunFilter
 from dispatcher.ticking import automating, tick
 from dispatcher.ticking.automating import LOOKING_AT_ONE
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_run, an_automation, an_id
@@ -217,6 +217,48 @@ def test_a_queue_and_a_deployment_are_paused_and_resumed():
     house.tick()
     assert not house.store.pool("pool").queue("default").paused
     assert not house.store.deployment("a").paused
+
+
+def test_the_log_says_what_an_automation_changed_and_why():
+    deeds_of_it = (
+        Then(pause=Target(pool="pool", queue="default")),
+        Then(pause=Target(deployment="a")),
+        Then(pause=Target(pool="pool")),
+        Then(retry=True),
+        Then(notify="ops"),
+    )
+    house = House(an_automation("stop", *deeds_of_it, states=FAILED))
+    run, _ = house.end(1, deployment="a")
+    house.tick()
+    entries = house.store.log(LogFilter(actor="stop"), limit=100)
+    assert {(entry.verb, entry.noun, entry.name, entry.fields[0]["path"], entry.fields[0]["after"]) for entry in entries} == {
+        ("change", "work pool", "pool", "queues.default.paused", True),
+        ("change", "work pool", "pool", "paused", True),
+        ("change", "deployment", "a", "paused", True),
+        ("retry", "run", str(run.id), "retry", str(next(new.id for new in house.runs_of("a") if new.cause))),
+    }
+    because = f"run {run.name!r} ended FAILED"
+    assert {(entry.via, entry.note, entry.changed_at, entry.kept_until) for entry in entries} == {
+        ("automation", because, entries[0].changed_at, entries[0].changed_at + 30 * 24 * HOUR)
+    }
+
+
+def test_the_log_has_no_entry_of_what_was_paused_already():
+    house = House(an_automation("stop", Then(pause=Target(deployment="a")), states=FAILED))
+    for _ in range(2):
+        house.end(1)
+    assert len(house.firings()) == 2
+    assert len(house.store.log(LogFilter(actor="stop"), limit=100)) == 1
+
+
+def test_the_log_says_how_many_late_runs_an_automation_cancelled():
+    house = House(an_automation("cancel", Then(cancel=True), when=When(late=RunLate(by=10 * MINUTE))))
+    house.store.save_pool(replace(house.store.pool("pool"), paused=True), expected_version=1)
+    house.add(3)
+    house.wait(HOUR)
+    house.tick()
+    [entry] = house.store.log(LogFilter(actor="cancel"), limit=100)
+    assert (entry.verb, entry.noun, entry.name, entry.runs) == ("cancel", "runs", "pool pool", 3)
 
 
 def test_a_crash_between_the_end_and_the_automation_loses_nothing_and_doubles_nothing():

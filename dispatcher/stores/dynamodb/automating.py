@@ -12,6 +12,7 @@ from dispatcher.stores.dynamodb import keys, windows
 from dispatcher.stores.dynamodb.automations import Automations, progressing
 from dispatcher.stores.dynamodb.deployments import Deployments, Piece
 from dispatcher.stores.dynamodb.items import as_read
+from dispatcher.stores.dynamodb.log import Log
 from dispatcher.stores.dynamodb.pools import Pools, changed
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_changes import moved
@@ -22,10 +23,17 @@ class Automating:
     """Writes what automations do."""
 
     def __init__(
-        self, table: Table, writer: RunWriter, pools: Pools, deployments: Deployments, automations: Automations
+        self,
+        table: Table,
+        writer: RunWriter,
+        pools: Pools,
+        deployments: Deployments,
+        automations: Automations,
+        *,
+        log: Log,
     ) -> None:
         self._table, self._writer, self._pools, self._deployments = table, writer, pools, deployments
-        self._automations = automations
+        self._automations, self._log = automations, log
 
     def automate(self, automated: Automated) -> bool:
         """See `Store.automate`. Whatever refuses the transaction has changed since it was read."""
@@ -84,5 +92,6 @@ class Automating:
         for automation in automated.progressed:
             actions |= progressing(automation)
         actions |= self._automations.recording(automated.firings)
+        actions |= self._log.actions(automated.entries)
         configuration = changed(token) if automated.pools or automated.deployments else {}
         return {**actions, **windows.actions(entries), **configuration}  # type: ignore[arg-type]  # as the pieces have them

@@ -86,7 +86,8 @@ class DynamoStore(AutomationVerbs):
         self._listing = Listing(self._table, self._pools, self._writer)
         self._working = Working(self._table, self._pools, self._writer)
         self._automations = Automations(self._table, history, self._log)
-        self._automating = Automating(self._table, self._writer, self._pools, self._deployments, self._automations)
+        nouns = self._pools, self._deployments, self._automations
+        self._automating = Automating(self._table, self._writer, *nouns, log=self._log)
 
     def create_table(self) -> None:
         """Make the table, as Terraform would, and wait until it can be used; one that exists stays as it is."""
