@@ -46,9 +46,21 @@ def use_calls(pool: str, now: datetime) -> Sequence[Call]:
     return ("in_use", {"pool": pool}), ("lanes", {"pool": pool, "now": now})
 
 
-def snapshot(transaction: Transaction, pool: WorkPool, uses: InUse, now: datetime, *, batch: int | None = None) -> Snapshot:
-    """A pool as its transaction sees it. `batch`: the most runs that a claim reads; None for `Store.look`."""
+def snapshot(
+    transaction: Transaction,
+    pool: WorkPool,
+    uses: InUse,
+    now: datetime,
+    *,
+    batch: int | None = None,
+    read: dict[UUID, Run] | None = None,
+) -> Snapshot:
+    """A pool as its transaction sees it. `batch`: the most runs that a claim reads; None for `Store.look`. `read` gets what is
+    read, by id.
+    """
     reader = _Reader(transaction, pool, uses, now, batch)
+    if read is not None:
+        reader.read = read
     return Snapshot(
         pool=pool,
         in_use=uses.by_queue,
@@ -79,6 +91,7 @@ class _Reader:
         self._heads: Mapping[str, _Head] | None = None
         self._lane_heads: Mapping[tuple[str, str], _Head] | None = None
         self._deployments: dict[str, Deployment | None] = {}
+        self.read: dict[UUID, Run] = {}
 
     def due(self, queue: str, limit: int, after: Position | None = None, lane: str | None = None) -> Sequence[Run]:
         """See `records.Due`."""
@@ -94,8 +107,13 @@ class _Reader:
             return [run for run in head.runs if position_of(run) > after][:limit]
         parameters = self._of_queue(queue, limit)
         if after is None:
-            return [RUN.decode(row) for row in self._transaction.rows("due", **parameters)]
-        return [RUN.decode(row) for row in self._transaction.rows("due_after", **parameters, due_at=after[0], id=after[1])]
+            return [self._run(row) for row in self._transaction.rows("due", **parameters)]
+        return [self._run(row) for row in self._transaction.rows("due_after", **parameters, due_at=after[0], id=after[1])]
+
+    def _run(self, row: Sequence[Any]) -> Run:
+        run = RUN.decode(row)
+        self.read[run.id] = run
+        return run
 
     def live(self, deployment: str) -> int:
         """See `Snapshot.live`. Those of all lanes are known; any other is counted when it is asked for."""
@@ -134,9 +152,9 @@ class _Reader:
             return head.runs[:limit]
         parameters = {**self._of_queue(queue, limit), "lane": lane}
         if after is None:
-            return [RUN.decode(row) for row in self._transaction.rows("due_in_lane", **parameters)]
+            return [self._run(row) for row in self._transaction.rows("due_in_lane", **parameters)]
         rows = self._transaction.rows("due_in_lane_after", **parameters, due_at=after[0], id=after[1])
-        return [RUN.decode(row) for row in rows]
+        return [self._run(row) for row in rows]
 
     def _read_lane_heads(self, limit: int) -> Mapping[tuple[str, str], _Head]:
         """The heads of the lanes that have room, in open queues, in one trip; each has one run more than fit."""
@@ -148,7 +166,7 @@ class _Reader:
             if self._room_of(lane) > 0
         }
         calls = [("due_in_lane", {**self._of_queue(queue, size), "lane": lane}) for (queue, lane), size in sizes.items()]
-        heads = [[RUN.decode(row) for row in cursor.fetchall()] for cursor in self._transaction.together(*calls)]
+        heads = [[self._run(row) for row in cursor.fetchall()] for cursor in self._transaction.together(*calls)]
         pairs = zip(sizes.items(), heads, strict=True)
         return {key: _Head(runs, is_all=len(runs) < size) for (key, size), runs in pairs}
 
@@ -169,7 +187,7 @@ class _Reader:
             pool=self._pool.name, now=self._now, limit=max(sizes.values()), total=total, rooms=json.dumps(sizes)
         )
         self._deployments.update({row[0]: DEPLOYMENT.decode(row) for row in deployments})
-        numbered = [(number, RUN.decode(columns)) for number, *columns in rows]
+        numbered = [(number, self._run(columns)) for number, *columns in rows]
         return _heads(numbered, sizes, was_cut=len(rows) >= total)
 
     def _sizes(self, limit: int) -> tuple[int, Mapping[str, int]]:

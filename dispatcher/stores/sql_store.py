@@ -24,6 +24,7 @@ from dispatcher.records import (
     Claim,
     Claims,
     Decide,
+    Decision,
     LogFilter,
     Materialisation,
     Move,
@@ -255,10 +256,12 @@ class SqlStore(SqlAutomations):
             abandoned, pool_rows, queue_rows, uses, lanes = (cursor.fetchall() for cursor in cursors)
             taken = [RUN.decode(row) for row in abandoned]
             stored = required(pool_of(pool_rows, queue_rows))
-            decision = decide(snapshot(transaction, stored, InUse.of(uses, lanes), now, batch=takeovers))
+            read: dict[UUID, Run] = {}
+            decision = decide(snapshot(transaction, stored, InUse.of(uses, lanes), now, batch=takeovers, read=read))
+            _read_others(transaction, decision, read)
             repeats = [(run, configuration.expected(run), transitions.taken_over(run, now, lease)) for run in taken]
-            grants = _leaving(pool, [(grant.run, transitions.granted(grant, now, lease)) for grant in decision.grants])
-            crashes = _leaving(pool, [(run, transitions.crashed(run, reason, now)) for run, reason in decision.crashes])
+            grants = _leaving(pool, read, [(grant.run, transitions.granted(grant, now, lease)) for grant in decision.grants])
+            crashes = _leaving(pool, read, [(run, transitions.crashed(run, reason, now)) for run, reason in decision.crashes])
             changed = iter(_change(transaction, [*repeats, *grants, *crashes]))
         claims = [Claim(run=run, repeat=True) for run in islice(changed, len(repeats)) if run]
         claims += [Claim(run=run, repeat=False) for run in islice(changed, len(grants)) if run]
@@ -363,10 +366,20 @@ RunChange = tuple[Run, Mapping[str, Any], Mapping[str, Any]]
 """A run, how it is expected to be, and its new values."""
 
 
-def _leaving(pool: str, changes: Sequence[tuple[Run, Mapping[str, Any]]]) -> Sequence[RunChange]:
+def _read_others(transaction: Transaction, decision: Decision, read: dict[UUID, Run]) -> None:
+    """Read what a decision names and the transaction has not read: a copy from elsewhere may be older than what is stored."""
+    named = [*(grant.run for grant in decision.grants), *(run for run, _ in decision.crashes)]
+    others = [run.id for run in named if run.id not in read]
+    if others:
+        cursors = transaction.together(*(("run", {"id": run_id}) for run_id in others))
+        read.update((run.id, run) for cursor in cursors for run in map(RUN.decode, cursor.fetchall()))
+
+
+def _leaving(pool: str, read: Mapping[UUID, Run], changes: Sequence[tuple[Run, Mapping[str, Any]]]) -> Sequence[RunChange]:
     """The claim's own moves: they leave SCHEDULED, whatever the run was read as."""
     return [
-        (run, configuration.guard(run.id, pool, RunState.SCHEDULED, run.fence, run.ending), values) for run, values in changes
+        (read.get(run.id, run), configuration.guard(run.id, pool, RunState.SCHEDULED, run.fence, run.ending), values)
+        for run, values in changes
     ]
 
 

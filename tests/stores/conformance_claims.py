@@ -225,6 +225,20 @@ class Grants(TwoPools):
         assert store.get(moved_on.id) == after
         assert store.get(other.id) == other
 
+    def test_a_grant_of_an_old_copy_is_answered_as_it_is_stored(self, store: Store):
+        """The same state and fence, but moved in time since: what is stored counts, and not the copy."""
+        old, doomed = a_stored_run(store), a_stored_run(store)
+        store.move([Move.of(run, RunState.SCHEDULED, due_at=NOW + MINUTE, reason="later") for run in (old, doomed)])
+
+        def decide(_snapshot: Snapshot) -> Decision:
+            return Decision(grants=(Grant(run=old, job=JOB, start_within=None),), crashes=((doomed, "no image"),))
+
+        answer = claim(store, decide=decide)
+        [claimed], [crashed] = answer.claims, answer.crashed
+        assert claimed.run == store.get(old.id)
+        assert crashed == store.get(doomed.id)
+        assert claimed.run.due_at == crashed.due_at == NOW + MINUTE
+
     def test_what_is_taken_over_reads_byte_for_byte_as_it_was_claimed(self, store: Store):
         job = PinnedJob(
             configuration={"list": [{"b": 1, "a": None}]},
