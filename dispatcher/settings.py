@@ -196,7 +196,9 @@ OF_JOBS = frozenset(f"DISPATCHER_{name}" for name in ("RUN_ID", "RUN_NAME", "WOR
 """The variables of a job's own environment."""
 
 
-OF_PLATFORMS = frozenset({"DISPATCHER_SCHEDULE", "DISPATCHER_PACKAGE", "DISPATCHER_STORE_SECRET"})
+OF_PLATFORMS = frozenset(
+    {"DISPATCHER_SCHEDULE", "DISPATCHER_PACKAGE", "DISPATCHER_STORE_SECRET", "DISPATCHER_SECRET_ENVIRONMENT"}
+)
 """What Azure's timer, a package's start and Lambda's handler read by themselves."""
 
 

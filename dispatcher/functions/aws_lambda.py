@@ -55,18 +55,21 @@ def _start() -> Start | None:
 
 
 def environment() -> Mapping[str, str]:
-    """The function's variables, with the store's address where a secret holds it."""
-    secret = os.environ.get("DISPATCHER_STORE_SECRET")
-    if not secret:
+    """The function's variables, with those whose values are in secrets."""
+    store, variables = os.environ.get("DISPATCHER_STORE_SECRET"), os.environ.get("DISPATCHER_SECRET_ENVIRONMENT")
+    if not store and not variables:
         return os.environ
-    from dispatcher.functions.store_secret import read_store  # noqa: PLC0415 - only where it is asked for
+    from dispatcher.functions.store_secret import read_store, read_variables  # noqa: PLC0415 - only where it is asked for
 
-    return {**os.environ, "DISPATCHER_STORE": read_store(secret)}
+    secret = read_variables(variables) if variables else {}
+    return {**os.environ, **secret, **({"DISPATCHER_STORE": read_store(store)} if store else {})}
 
 
 @cache
 def _wiring() -> Wiring:
-    settings = Settings.from_environment(environment())
+    own = environment()
+    settings = Settings.from_environment(own)
     LOGGER.setLevel(settings.log_level or logging.INFO)
     log_unknown_settings(os.environ)
-    return wire(settings, function=os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or "push-dispatcher")
+    function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or "push-dispatcher"
+    return wire(settings, function=function, environment=own)

@@ -1,8 +1,9 @@
-"""The store's address from a secret of AWS Secrets Manager, whose ARN DISPATCHER_STORE_SECRET names. This loads botocore.
+"""Secrets of AWS Secrets Manager that the function's environment names by their ARNs. This loads botocore.
 
-The secret holds the address itself (`postgresql://user:password@host:5432/database`), or the object that RDS keeps for a
-database (`username`, `password`, `host`, `port`, `dbname`). It is read once, when an instance of the function starts; the role
-of the function needs `secretsmanager:GetSecretValue` on it.
+DISPATCHER_STORE_SECRET names that of the store's address: the address itself (`postgresql://user:password@host:5432/database`),
+or the object that RDS keeps for a database (`username`, `password`, `host`, `port`, `dbname`). DISPATCHER_SECRET_ENVIRONMENT is
+a JSON object of further variables and the ARNs of their values. Each is read once, when an instance of the function starts; the
+role of the function needs `secretsmanager:GetSecretValue` on it.
 https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html
 """
 
@@ -19,20 +20,37 @@ from dispatcher.errors import SettingsError
 from providers.aws import new_session
 
 NAME = "DISPATCHER_STORE_SECRET"
+VARIABLES = "DISPATCHER_SECRET_ENVIRONMENT"
 SECONDS = 3.0
 """To connect, and to answer; once more after a failure, since nothing is done without it."""
 
 
 def read_store(arn: str) -> str:
     """The store's address. Raises `SettingsError` that names the secret and says what AWS answered, never what it holds."""
-    try:
-        text = _client(arn).get_secret_value(SecretId=arn).get("SecretString", "")
-    except (ClientError, BotoCoreError) as problem:
-        raise SettingsError(f"{NAME}: {arn} cannot be read: {problem}") from problem
+    text = _text(NAME, arn)
     address = _address(text) if text.lstrip().startswith("{") else text.strip()
     if "://" not in address:
         raise SettingsError(f"{NAME}: {arn} holds neither an address, as postgresql://..., nor the object that RDS keeps")
     return address
+
+
+def read_variables(text: str) -> dict[str, str]:
+    """The variables of DISPATCHER_SECRET_ENVIRONMENT with their values. Raises `SettingsError`, which holds none of them."""
+    try:
+        arns = json.loads(text)
+    except ValueError:
+        arns = None
+    if not isinstance(arns, dict) or not all(isinstance(arn, str) and arn.startswith("arn:") for arn in arns.values()):
+        raise SettingsError(f'{VARIABLES}: give variables and ARNs, as {{"PREFECT_API_KEY": "arn:aws:secretsmanager:..."}}')
+    return {name: _text(f"{VARIABLES}: {name}", arn).strip() for name, arn in arns.items()}
+
+
+def _text(what: str, arn: str) -> str:
+    try:
+        text: str = _client(arn).get_secret_value(SecretId=arn).get("SecretString", "")
+    except (ClientError, BotoCoreError) as problem:
+        raise SettingsError(f"{what}: {arn} cannot be read: {problem}") from problem
+    return text
 
 
 def _address(text: str) -> str:

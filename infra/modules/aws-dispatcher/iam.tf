@@ -133,6 +133,15 @@ data "aws_iam_policy_document" "function" {
     }
   }
 
+  dynamic "statement" {
+    for_each = length(var.secret_environment) == 0 ? [] : [1]
+    content {
+      sid       = "Secrets"
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = sort(distinct(values(var.secret_environment)))
+    }
+  }
+
   # Fan-out calls the function without a qualifier, so that this ARN is the one that AWS asks for.
   dynamic "statement" {
     for_each = lookup(var.environment, "DISPATCHER_FAN_OUT", "") == "lambda" ? [1] : []

@@ -21,5 +21,6 @@ locals {
   environment = merge(
     module.settings.environment,
     { for name, value in { DISPATCHER_STORE = local.store, DISPATCHER_STORE_SECRET = var.store_secret_arn } : name => value if value != null },
+    length(var.secret_environment) == 0 ? {} : { DISPATCHER_SECRET_ENVIRONMENT = jsonencode(var.secret_environment) },
   )
 }

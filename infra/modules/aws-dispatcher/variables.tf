@@ -133,6 +133,22 @@ variable "environment" {
   default     = {}
 }
 
+variable "secret_environment" {
+  description = "Variables of the function that are secrets, as PREFECT_API_KEY or the secret_variable of a hook: name -> ARN of the secret of Secrets Manager whose text is its value, which the function is let read. It reads them when it starts."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for arn in values(var.secret_environment) : can(regex("^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:", arn))])
+    error_message = "secret_environment: ARNs as arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(var.secret_environment) : can(regex("^[A-Z][A-Z0-9_]*$", name)) && !startswith(name, "DISPATCHER_")])
+    error_message = "secret_environment: names as OPS_HOOK_SECRET, none of the dispatcher's own."
+  }
+}
+
 variable "create_table" {
   description = "Whether to make the DynamoDB table. With false, name an existing one in table_name, or a secret in store_secret_arn."
   type        = bool

@@ -319,3 +319,31 @@ run "no_store_at_all" {
 
   expect_failures = [aws_lambda_function.this]
 }
+
+run "the_values_of_variables_in_secrets" {
+  command = plan
+
+  variables {
+    secret_environment = { PREFECT_API_KEY = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:prefect-key" }
+  }
+
+  assert {
+    condition     = jsondecode(aws_lambda_function.this.environment[0].variables.DISPATCHER_SECRET_ENVIRONMENT) == { PREFECT_API_KEY = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:prefect-key" }
+    error_message = "The function reads the secret, and its value is nowhere else."
+  }
+
+  assert {
+    condition     = contains([for statement in data.aws_iam_policy_document.function.statement : one(statement.resources) if statement.sid == "Secrets"], "arn:aws:secretsmanager:eu-central-1:123456789012:secret:prefect-key")
+    error_message = "The function may read this secret."
+  }
+}
+
+run "a_secret_that_is_no_arn" {
+  command = plan
+
+  variables {
+    secret_environment = { PREFECT_API_KEY = "hush" }
+  }
+
+  expect_failures = [var.secret_environment]
+}
