@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from dispatcher.packaging.build import Package, build
-from tests.benchmarks.cold_start import IDENTITY
+from tests.benchmarks.cold_start import IDENTITY, UNSET
 from tests.benchmarks.figures import Figure, Result, Target
 from tests.benchmarks.measuring import ROOT, ColdRun, Options, cold, in_turns, ratios, workspace
 from tests.functions.lambda_platform.packages import order
@@ -27,7 +27,7 @@ def measure(options: Options) -> Result:
     with workspace() as directory:
         built = build(order(directory / "function.zip"))
         task, runtime = unpack(built.order.output, directory / "task"), lay_out_runtime(directory / "runtime")
-        environment = {**IDENTITY, "DISPATCHER_STORE": "dynamodb://runs", "PYTHONPATH": str(runtime)}
+        environment = {**IDENTITY, **UNSET, "DISPATCHER_STORE": "dynamodb://runs", "PYTHONPATH": str(runtime)}
         runs: dict[str, list[ColdRun]] = {name: [] for name in SIDES}
         walls = in_turns(options.runs, {name: partial(_once, runs[name], name, environment, task) for name in SIDES})
     cpus = {name: tuple(run.cpu for run in of_name[1:]) for name, of_name in runs.items()}
