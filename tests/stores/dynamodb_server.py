@@ -16,7 +16,7 @@ from botocore.session import Session
 
 from dispatcher.stores.dynamodb import DynamoStore
 from dispatcher.stores.dynamodb.client import connect as connect_to
-from dispatcher.stores.dynamodb.definition import READ_SECONDS
+from dispatcher.stores.dynamodb.definition import READ_SECONDS, TABLE_DEFINITION
 from providers.emulators.ecs import EcsEmulator
 
 REGION = "eu-central-1"
@@ -47,20 +47,29 @@ def url() -> str:
 
 
 @cache
+def session() -> Session:
+    """One with keys that are worth nothing. It reads the SDK's model of DynamoDB once."""
+    made = Session()
+    made.set_credentials("emulator", "emulator")
+    return made
+
+
+@cache
 def connect() -> Any:
     """One client for all tests: to make one takes longer than most tests."""
     return new_client()
 
 
 def new_client() -> Any:
-    """A client of the kind that the store makes, with keys that are worth nothing."""
-    session = Session()
-    session.set_credentials("emulator", "emulator")
-    return connect_to(REGION, url(), session, read_seconds=READ_SECONDS if ENDPOINT is None else PATIENCE)
+    """A client of the kind that the store makes."""
+    return connect_to(REGION, url(), session(), read_seconds=READ_SECONDS if ENDPOINT is None else PATIENCE)
 
 
 def fresh_table() -> str:
     """The name of a new, empty table."""
     name = f"{_PREFIX}-{next(_numbers)}"
-    DynamoStore(name, connect=connect).create_table()
+    if ENDPOINT is None:
+        connect().create_table(TableName=name, **TABLE_DEFINITION)  # it is there at once, and forgets nothing by itself
+    else:
+        DynamoStore(name, connect=connect).create_table()
     return name

@@ -12,6 +12,7 @@ from dispatcher.stores.sqlite import SqliteStore
 from tests.stores import dynamodb_server
 from tests.stores.postgres_server import server
 from tests.stores.postgres_wire import Pooler
+from tests.stores.sqlite_files import fresh_file
 
 
 def memory(_directory: Path) -> Store:
@@ -21,7 +22,7 @@ def memory(_directory: Path) -> Store:
 
 def sqlite(directory: Path) -> Store:
     """The default, in a file."""
-    return SqliteStore(directory / "store.sqlite")
+    return SqliteStore(fresh_file(directory / "store.sqlite"))
 
 
 def postgres(_directory: Path) -> Store:

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from botocore.session import Session
 
 from dispatcher.errors import Conflict, NotFound, StoreError, StoreUnavailable
 from dispatcher.models import Deployment, Run, RunState
@@ -19,7 +18,7 @@ from tests.network.canned_aws import answering
 from tests.network.faults import Answer, Fault, always, bodies, every_unasked, nth
 from tests.network.proxy import HttpProxy, on_a_thread
 from tests.stores.dynamodb.places import Place
-from tests.stores.dynamodb_server import REGION, url
+from tests.stores.dynamodb_server import REGION, session, url
 from tests.stores.steps import LEASE, a_claimed_run, a_running_run, a_stored_run, claim, hold
 
 ONCE = Patience(tries=1)
@@ -35,9 +34,7 @@ def proxy() -> Iterator[HttpProxy]:
 @pytest.fixture
 def client(proxy: HttpProxy) -> Any:
     """A client of the kind that the store makes, by way of the proxy."""
-    session = Session()
-    session.set_credentials("emulator", "emulator")
-    return connect_to(REGION, proxy.url, session)
+    return connect_to(REGION, proxy.url, session())
 
 
 @pytest.fixture

@@ -26,9 +26,9 @@ FEW, MANY = 20, 300
 
 
 @pytest.fixture(scope="module")
-def by_backlog() -> dict[int, dict[str, Cost]]:
-    """What each step of a batch's way costs, at two backlogs."""
-    return {backlog: way(a_place(), backlog) for backlog in (FEW, MANY)}
+def costs() -> dict[str, Cost]:
+    """What each step of a batch's way costs while few wait."""
+    return way(a_place(), FEW)
 
 
 def way(place: Place, backlog: int, *, check: bool = True) -> dict[str, Cost]:
@@ -61,13 +61,13 @@ def batch(snapshot: Snapshot) -> Decision:
     return granting(*snapshot.due("high", BATCH), *snapshot.due("default", BATCH))(snapshot)
 
 
-def test_every_verb_costs_the_same_whether_few_or_many_wait(by_backlog: dict[int, dict[str, Cost]]):
-    assert by_backlog[FEW] == by_backlog[MANY]
+def test_every_verb_costs_the_same_whether_few_or_many_wait(costs: dict[str, Cost]):
+    assert costs == way(a_place(), MANY)
 
 
-def test_a_run_costs_what_the_packages_docstring_says(by_backlog: dict[int, dict[str, Cost]]):
-    costs = {step: cost.per(BATCH) for step, cost in by_backlog[MANY].items() if step != "idle"}
-    assert costs == {
+def test_a_run_costs_what_the_packages_docstring_says(costs: dict[str, Cost]):
+    per_run = {step: cost.per(BATCH) for step, cost in costs.items() if step != "idle"}
+    assert per_run == {
         "add": (0.1, 0.05, 5.1),
         "claim": (0.3, 1.35, 7.1),
         "submitted": (0.1, 1.0, 7.0),
@@ -75,7 +75,7 @@ def test_a_run_costs_what_the_packages_docstring_says(by_backlog: dict[int, dict
         "running": (0.1, 1.0, 5.0),
         "ended": (0.1, 1.05, 5.1),
     }
-    assert by_backlog[MANY]["idle"] == Cost(requests=3, read=5, written=1)
+    assert costs["idle"] == Cost(requests=3, read=5, written=1)
 
 
 def test_a_claim_does_not_read_what_waits_in_the_lane_of_a_full_deployment():
@@ -219,8 +219,10 @@ def test_many_pools_are_looked_into_side_by_side():
 class TestPages:
     """What a page of runs costs after a history."""
 
-    @pytest.fixture
-    def cost(self, place: Place) -> Callable[[RunFilter], Cost]:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def cost(cls) -> Callable[[RunFilter], Cost]:
+        place = a_place()
         ended = [a_running_run(place.store, name="old", created_at=NOW - HOUR + n * SECOND) for n in range(BATCH)]
         place.store.move([Move.of(run, RunState.COMPLETED, ended_at=NOW) for run in ended])
         a_running_run(place.store, name="new", tags=("rare",))
