@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
-from dispatcher.models import Automation, Deployment, Firing, LogEntry, PinnedJob, PoolHold, Run, RunState, WorkPool
+from dispatcher.models import Attempt, Automation, Deployment, Firing, LogEntry, PinnedJob, PoolHold, Run, RunState, WorkPool
 
 PAGE = 500
 """The most runs in one page of `Store.every_run`."""
@@ -252,6 +252,24 @@ class QueueCount:
 
 Cursor = tuple[datetime, UUID]
 """A run's position in a list of runs: its `created_at` and its id."""
+
+
+class EndedRun(NamedTuple):
+    """When a run that has ended held its slot. A history has many of them, so it is no more than that."""
+
+    id: UUID
+    queue: str
+    due_at: datetime
+    claimed_at: datetime | None
+    submitted_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime
+    past: tuple[Attempt, ...]
+
+    @classmethod
+    def of(cls, run: Run) -> EndedRun:
+        """What it is of a whole run."""
+        return cls._make(getattr(run, name) for name in cls._fields)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

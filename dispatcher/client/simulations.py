@@ -16,7 +16,7 @@ from dispatcher.client.pictures import Pictures
 from dispatcher.core.replay import replay
 from dispatcher.core.usage import Hold, usage
 from dispatcher.models import SLOT_STATES, Attempt, Run, WorkPool
-from dispatcher.records import RunFilter
+from dispatcher.records import EndedRun, RunFilter
 
 MOST = 100_000
 """The most runs in one simulation; those that ended last are taken."""
@@ -104,7 +104,7 @@ class Simulations(Pictures):
         if past is None:
             ended = self.store.ended(before.name, since, limit=limit)
             is_cut = len(ended) >= limit
-            past = [(run, held) for run in ended if run.due_at >= since and (held := _held(run)) is not None]
+            past = [(_waited(before, run), held) for run in ended if run.due_at >= since and (held := _held(run)) is not None]
         return Simulation(
             pool=before.name,
             runs=len(past),
@@ -123,18 +123,19 @@ class Simulations(Pictures):
         since = min(since, now - timedelta(seconds=parts))
         ended = self.store.ended(pool.name, since, limit=limit)
         live = self.store.runs(RunFilter(pool=pool.name, states=SLOT_STATES), limit=MOST_LIVE)
-        holds = (hold for run in (*ended, *live) for hold in _holds(run, now))
+        runs: list[Run | EndedRun] = [*ended, *live]
+        holds = (hold for run in runs for hold in _holds(run, now))
         return SlotsOverTime(
             begin=since,
             end=now,
             queues=usage(holds, since, now, parts=parts),
-            runs=len(ended) + len(live),
+            runs=len(runs),
             is_cut=len(ended) >= limit or len(live) >= MOST_LIVE,
         )
 
 
-def _holds(run: Run, now: datetime) -> Iterator[Hold]:
-    attempts: tuple[Run | Attempt, ...] = (*run.past, run)
+def _holds(run: Run | EndedRun, now: datetime) -> Iterator[Hold]:
+    attempts: tuple[Run | EndedRun | Attempt, ...] = (*run.past, run)
     for attempt in attempts:
         if attempt.claimed_at is not None:
             yield run.queue, attempt.claimed_at, attempt.ended_at or now
@@ -182,7 +183,13 @@ def _quantile(ordered: Sequence[float], part: float) -> float | None:
     return low + rest * (high - low)
 
 
-def _held(run: Run) -> float | None:
+def _waited(pool: WorkPool, run: EndedRun) -> Run:
+    """The run as it waited."""
+    due = run.due_at
+    return Run(id=run.id, name=run.id.hex, pool=pool.name, queue=run.queue, created_at=due, scheduled_at=due, due_at=due)
+
+
+def _held(run: EndedRun) -> float | None:
     """The seconds in a slot; None for a run that never started."""
     begun = run.submitted_at or run.started_at
     return seconds_between(begun, run.ended_at) if begun and run.ended_at else None

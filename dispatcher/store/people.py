@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from dispatcher.models import Automation, Deployment, LogEntry, Run, WorkPool
-from dispatcher.records import LogFilter, QueueCount, Reconfiguration, Requeue, RunFilter
+from dispatcher.records import EndedRun, LogFilter, QueueCount, Reconfiguration, Requeue, RunFilter
 from dispatcher.store.shared import SharedStore
 
 
@@ -118,8 +118,8 @@ class PeopleStore(SharedStore, Protocol):
         """How many runs match, counted up to `limit`: it costs what it counts, and what it has to look through."""
         ...
 
-    def ended(self, pool: str, since: datetime, *, limit: int) -> Sequence[Run]:
-        """Up to `limit` runs of the pool that ended at `since` or later, latest first (small, as `live`).
+    def ended(self, pool: str, since: datetime, *, limit: int) -> Sequence[EndedRun]:
+        """Up to `limit` runs of the pool that ended at `since` or later, latest first.
 
         Through an index of ends where a store has one: it costs what it answers. A store without one looks at the newest
         `LOOKED_AT` ended runs alone.

@@ -22,6 +22,7 @@ from dispatcher.records import (
     Claim,
     Claims,
     Decide,
+    EndedRun,
     LogFilter,
     Materialisation,
     Move,
@@ -95,12 +96,12 @@ class MemoryStore(MemoryConfiguration):
             self._note_runs(entry, len(changed))
             return changed
 
-    def ended(self, pool: str, since: datetime, *, limit: int) -> Sequence[Run]:
+    def ended(self, pool: str, since: datetime, *, limit: int) -> Sequence[EndedRun]:
         """See `Store.ended`."""
         with self._lock:
             ended = [run for run in self._of(pool) if run.state.is_terminal and run.ended_at and run.ended_at >= since]
             latest_first = sorted(ended, key=lambda run: (run.ended_at or _LONG_AGO, run.id), reverse=True)
-            return [small(run) for run in latest_first[:limit]]
+            return [EndedRun.of(small(run)) for run in latest_first[:limit]]
 
     def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
         """See `Store.counts`."""

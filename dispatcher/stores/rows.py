@@ -27,6 +27,7 @@ from dispatcher.models import (
     WorkPool,
     WorkQueue,
 )
+from dispatcher.records import EndedRun
 from dispatcher.stores.codecs import (
     FLAG,
     ID,
@@ -241,6 +242,9 @@ SMALL_RUN = Table(
 )
 """A run without its long texts, as `live` and `lingering` answer it."""
 
+ENDED_RUN = Table(EndedRun, {name: SMALL_RUN.codecs[name] for name in EndedRun._fields})
+"""When an ended run held its slot."""
+
 RUN = Table(
     Run,
     {
@@ -283,6 +287,7 @@ COLUMNS: Mapping[str, str] = {
     "run": RUN.columns,
     "run_values": RUN.values,
     "small_run": SMALL_RUN.columns,
+    "ended_run": ENDED_RUN.columns,
     "log_entry": LOG_ENTRY.columns,
     "log_entry_values": LOG_ENTRY.values,
 }

@@ -25,6 +25,7 @@ from dispatcher.records import (
     Claims,
     Decide,
     Decision,
+    EndedRun,
     LogFilter,
     Materialisation,
     Move,
@@ -39,7 +40,7 @@ from dispatcher.records import (
 from dispatcher.stores import refusals, sql_automations, sql_log
 from dispatcher.stores import sql_configuration as configuration
 from dispatcher.stores.codecs import microseconds
-from dispatcher.stores.rows import DEPLOYMENT, POOL, QUEUE, RUN, SMALL_RUN
+from dispatcher.stores.rows import DEPLOYMENT, ENDED_RUN, POOL, QUEUE, RUN, SMALL_RUN
 from dispatcher.stores.sql_automations import SqlAutomations
 from dispatcher.stores.sql_configuration import deployment_in, pool_calls, pool_in, pool_of, required
 from dispatcher.stores.sql_listing import FEW, named, pages
@@ -150,12 +151,12 @@ class SqlStore(SqlAutomations):
         [(number,)] = self._among("number_of_runs", where, limit)
         return int(number)
 
-    def ended(self, pool: str, since: datetime, *, limit: int) -> Sequence[Run]:
+    def ended(self, pool: str, since: datetime, *, limit: int) -> Sequence[EndedRun]:
         """See `Store.ended`."""
         parameters = {"pool": pool, "since": since, "limit": limit}
         parts = self._read(("ended", parameters), ("ended_lingering", parameters))
-        runs = [SMALL_RUN.decode(row) for rows in parts for row in rows]
-        return sorted(runs, key=lambda run: (run.ended_at or since, run.id), reverse=True)[: max(limit, 0)]
+        runs = [ENDED_RUN.decode(row) for rows in parts for row in rows]
+        return sorted(runs, key=lambda run: (run.ended_at, run.id), reverse=True)[: max(limit, 0)]
 
     def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
         """See `Store.counts`."""

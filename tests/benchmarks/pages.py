@@ -46,6 +46,8 @@ WAITING_SHARE = 10
 GROWING = re.compile(r"\b(runs|run_tags|log|firings)\b")
 """The tables whose size follows use."""
 MOST = Target("<=", 150)
+REPLAYED = "pool, what-if of a day"
+"""Not a page that people open, but what they ask for: up to 20,000 runs, replayed twice; one at a time."""
 
 
 def measure(options: Options) -> Result:
@@ -78,7 +80,12 @@ def _figures(world: _World, rounds: int) -> tuple[list[Figure], list[str]]:
     took = in_turns(rounds, {name: world.cpu_of(verb) for name, verb in verbs.items()})
     world.close()
     figures = [
-        Figure(f"{world.name}: {name} ({len(statements[name])} statements)", "ms", samples, MOST)
+        Figure(
+            f"{world.name}: {name} ({len(statements[name])} statements)",
+            "ms",
+            samples,
+            Target("<=", 5000) if name == REPLAYED else MOST,
+        )
         for name, samples in took.items()
     ]
     found = {name: sorted(set(lines)) for name, lines in scans.items() if lines}
@@ -154,7 +161,7 @@ class _World(ABC):
             "pool": pool,
             **{f"pool, {part}": f"{pool}/{part}" for part in ("upcoming", "template", "plan?limit=7", "slots", "what-if")},
             "pool, slots of a week": f"{pool}/slots?hours=168",
-            "pool, what-if of a day": f"{pool}/what-if?limit=7&limit:critical=3",
+            REPLAYED: f"{pool}/what-if?limit=7&limit:critical=3",
             "runs": "/runs",
             "runs that failed": f"/runs?pool={POOL}&state=FAILED",
             "runs of a queue that wait": f"/runs?pool={POOL}&queue=critical&state=SCHEDULED",

@@ -8,8 +8,8 @@ import pytest
 
 from dispatcher.core.transitions import ALLOWED_MOVES
 from dispatcher.errors import NotFound
-from dispatcher.models import TERMINAL_STATES, PinnedJob, Run, RunState
-from dispatcher.records import Move, QueueCount, RunFilter
+from dispatcher.models import TERMINAL_STATES, Attempt, PinnedJob, Run, RunState
+from dispatcher.records import EndedRun, Move, QueueCount, RunFilter
 from dispatcher.store import Store
 from providers.base import Submission
 from tests.builders import HOUR, MINUTE, NOW, SECOND, a_pool, a_run, an_id
@@ -352,11 +352,12 @@ class LiveAndLingering(TwoPools):
         assert [run.id for run in store.ended("pool", NOW + MICROSECOND, limit=10)] == latest_first[:2]
         assert store.ended("pool", NOW, limit=0) == store.ended("none", NOW, limit=10) == []
 
-    def test_ended_runs_come_small(self, store: Store):
-        run = a_running_run(store, tags=("a",), job_variables={"n": 1})
+    def test_of_ended_runs_all_times_come_that_say_when_they_held_their_slots(self, store: Store):
+        attempt = Attempt(number=1, state=RunState.FAILED, claimed_at=NOW - MINUTE, ended_at=NOW)
+        run = a_running_run(store, tags=("a",), job_variables={"n": 1}, past=(attempt,))
         moved(store, run, RunState.FAILED, ended_at=NOW)
-        [ended] = store.ended("pool", NOW, limit=1)
-        assert ended == replace(run, state=RunState.FAILED, ended_at=NOW, tags=(), job_variables={}, job=None)
+        times = (run.due_at, run.claimed_at, run.submitted_at, run.started_at, NOW)
+        assert store.ended("pool", NOW, limit=1) == [EndedRun(run.id, run.queue, *times, (attempt,))]
 
     def test_lingering_are_the_ended_runs_that_still_occupy_something_longest_ended_first(self, store: Store):
         twin, first = a_running_run(store, id=UUID(int=2**127)), a_running_run(store, id=UUID(int=2**126))

@@ -44,6 +44,7 @@ def test_the_slots_of_a_pool_are_drawn_by_queue_and_shown_as_numbers(site, past)
 def test_only_so_many_runs_are_read_and_the_page_says_so(site, past, monkeypatch):
     assert "ended last" not in page(site, "pools", "nightly", "slots").words
     monkeypatch.setattr(history, "MOST_RUNS", 2)
+    monkeypatch.setattr(history, "MOST_REPLAYED", 2)
     assert "ended last were read" in page(site, "pools", "nightly", "slots").words
     assert "Only the 2 runs that ended last were replayed" in page(site, "pools", "nightly", "what-if", limit="1").words
 

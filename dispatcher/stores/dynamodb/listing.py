@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run, RunState
-from dispatcher.records import LOOKED_AT, QueueCount, RunFilter
+from dispatcher.records import LOOKED_AT, EndedRun, QueueCount, RunFilter
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.definition import LISTING
 from dispatcher.stores.dynamodb.items import Item, id_in, key_in, small, small_run_in, text_in
@@ -37,12 +37,12 @@ class Listing:
         matching = self._ids(where) if self._is_of_index(where) else self._matching_all(where)
         return sum(1 for _ in islice(matching, max(limit, 0)))
 
-    def ended(self, pool: str, since: datetime, limit: int) -> Sequence[Run]:
+    def ended(self, pool: str, since: datetime, limit: int) -> Sequence[EndedRun]:
         """See `Store.ended`. No index has the ends: each of the newest runs that ended is read."""
         listed = self._listed(pool, RunFilter(states=TERMINAL_STATES))
         ended = self._matching(map(_run_in_index, islice(listed, LOOKED_AT)), RunFilter())
-        found = [small(run) for run in ended if run.ended_at is not None and run.ended_at >= since]
-        return sorted(found, key=lambda run: (run.ended_at or since, run.id), reverse=True)[: max(limit, 0)]
+        found = [EndedRun.of(run) for run in ended if run.ended_at is not None and run.ended_at >= since]
+        return sorted(found, key=lambda run: (run.ended_at, run.id), reverse=True)[: max(limit, 0)]
 
     def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
         """See `Store.counts`."""

@@ -19,6 +19,7 @@ from dispatcher.records import (
     ChangeHolds,
     Claims,
     Decide,
+    EndedRun,
     LogFilter,
     Materialisation,
     Move,
@@ -181,7 +182,7 @@ class DynamoStore(AutomationVerbs):
         """See `Store.count`."""
         return self._listing.count(where, limit)
 
-    def ended(self, pool: str, since: datetime, *, limit: int) -> Sequence[Run]:
+    def ended(self, pool: str, since: datetime, *, limit: int) -> Sequence[EndedRun]:
         """See `Store.ended`."""
         return self._listing.ended(pool, since, limit)
 

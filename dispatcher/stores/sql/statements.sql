@@ -143,12 +143,12 @@ SELECT COUNT(*) FROM (SELECT 1 FROM runs WHERE name >= :name AND name < :name_en
 
 -- name: ended
 -- The latest ends first: those whose job is gone, and those whose job lingers, each from an index of its own.
-SELECT {small_run} FROM runs
+SELECT {ended_run} FROM runs
 WHERE pool = :pool AND NOT lingers AND state IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED') AND ended_at >= :since
 ORDER BY ended_at DESC, id DESC LIMIT :limit
 
 -- name: ended_lingering
-SELECT {small_run} FROM runs
+SELECT {ended_run} FROM runs
 WHERE pool = :pool AND lingers AND state IN ('COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED') AND ended_at >= :since
 ORDER BY ended_at DESC NULLS LAST, id DESC LIMIT :limit
 

@@ -23,8 +23,10 @@ from dispatcher.web.pages.visit import Visit
 HOURS = (1, 6, 24, 72, 168)
 """How far a reader can look back."""
 DAY = 24
-MOST_RUNS = 20_000
-"""The most ended runs behind one page: those that ended last."""
+MOST_RUNS = 5_000
+"""The most ended runs in one drawing of slots: those that ended last."""
+MOST_REPLAYED = 20_000
+"""The most runs of one simulation. It takes seconds, and is made only for who asks."""
 SIMULATING = Lock()
 """Held by the one simulation that runs: they take turns, so that they never take the server for themselves."""
 PATIENCE = 10.0
@@ -53,7 +55,7 @@ def what_if(visit: Visit) -> Response:
     if made is not None:
         values |= _compared(visit, made, hours)
     status = HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK
-    return visit.render("what_if.html", status=status, plan=made, most=MOST_RUNS, **values)
+    return visit.render("what_if.html", status=status, plan=made, most=MOST_REPLAYED, **values)
 
 
 def _compared(visit: Visit, plan: PoolPlan, hours: int) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def _compared(visit: Visit, plan: PoolPlan, hours: int) -> dict[str, Any]:
         raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "other simulations are running; try again in a few seconds")
     try:
         interval = visit.pages.tick_interval
-        simulation = visit.client.simulate(plan.before, plan.after, since=begin, interval=interval, limit=MOST_RUNS)
+        simulation = visit.client.simulate(plan.before, plan.after, since=begin, interval=interval, limit=MOST_REPLAYED)
     finally:
         SIMULATING.release()
     waits = zip(simulation.before.queues, simulation.after.queues, strict=True)
