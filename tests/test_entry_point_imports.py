@@ -108,3 +108,9 @@ def test_a_tick_without_automations_loads_nothing_that_they_do(store, tmp_path):
     modules = modules_of(TICK, DISPATCHER_STORE=store, DISPATCHER_PROCESS_DIRECTORY=str(tmp_path))
     assert "dispatcher.ticking.submitting" in modules
     assert modules.isdisjoint({"dispatcher.ticking.automating", "dispatcher.ticking.firings", "dispatcher.core.deeds"})
+
+
+@pytest.mark.parametrize("function", ["aws_lambda", "cloud_function", "modal_cron"])
+def test_a_function_begins_without_looking_for_cycles_at_every_import(function):
+    program = f"import gc\nseen = []\ngc.callbacks.append(lambda *_: seen.append(1))\nimport dispatcher.functions.{function}\n"
+    modules_of(f"{program}assert gc.isenabled() and len(seen) < 40, len(seen)")
