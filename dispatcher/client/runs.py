@@ -19,6 +19,7 @@ from dispatcher.core.automations import paused_by
 from dispatcher.core.holds import position_of
 from dispatcher.core.names import with_end
 from dispatcher.core.notifications import at_creation
+from dispatcher.core.pauses import Missed
 from dispatcher.core.pinning import configuration_of, fault_of
 from dispatcher.core.reasons import Explanation, Surroundings, explain
 from dispatcher.core.retries import name_of_retry, retry_id
@@ -181,8 +182,15 @@ class Runs(Schedules):
             needs=self.needs_of(pool, run),
             **self._deployment_around(run, now),
             paused_by=self._paused_by(pool, run),
+            missed=self._missed(run, now),
         )
         return explain(run, around, now)
+
+    def _missed(self, run: Run, now: datetime) -> str:
+        """Why the run does not start any more after a pause; empty if it may."""
+        if run.schedule is None or run.due_at > now:
+            return ""
+        return self.store.look(run.pool, now, lambda snapshot: Missed(snapshot, now, self.heartbeat)(run)) or ""
 
     def _queues_around(self, run: Run, now: datetime) -> dict[str, Any]:
         """What waits before the run, without what waits in lanes of full deployments: a claim passes that by."""

@@ -53,6 +53,8 @@ class Reason(StrEnum):
     OWN_QUEUE = "OWN_QUEUE"
     MISCONFIGURED = "MISCONFIGURED"
     """The host that ticks lacks something (a region, credentials): nothing is submitted until somebody fixes it."""
+    MISSED = "MISSED"
+    """It was due in a pause, and its schedule says that it does not start any more: a tick ends it."""
     NEXT = "NEXT"
     """Nothing is in the way: the next tick admits it."""
     CLAIMED = "CLAIMED"
@@ -118,6 +120,8 @@ class Surroundings:
     """The live runs of its deployment in the pool."""
     windows_left_out: int = 0
     """Windows of its deployment that did not become runs, because `max_waiting` runs wait."""
+    missed: str = ""
+    """Why it does not start any more after a pause (`core.pauses.Missed`); empty if it may."""
     ahead_in_lane: int = 0
     """Due runs of its deployment that are served before it; not all are counted where more are than its limit."""
 
@@ -234,6 +238,9 @@ def _waiting(run: Run, around: Surroundings, now: datetime, budget: int) -> Expl
         barrier = Barrier.DEPLOYMENT_FULL
     if barrier in _BEHIND_ITS_PLACE and _hold_behind(Barrier.PLACE_HELD, around, now):
         barrier = Barrier.PLACE_HELD
+    if barrier in _BEHIND_ITS_PLACE and around.missed:
+        fix = "nothing has to be done: a tick ends it; `dispatcher run retry` then runs it again"
+        return Explanation(reason=Reason.MISSED, text=f"it does not start any more: {around.missed}", fix=fix)
     return _next(run, around, position) if barrier is None else _worded(barrier, run, around, position, now)
 
 

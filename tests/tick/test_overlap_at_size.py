@@ -21,7 +21,7 @@ MOST_WAITING = 4
 """Of the deployment whose runs wait."""
 AT_FULL_SIZE = [
     pytest.param(*case, marks=pytest.mark.long)
-    for case in (("memory", 500, 5), ("sqlite", 500, 5), ("postgres", 500, 5), ("dynamodb", 500, 10))
+    for case in (("memory", 500, 5), ("sqlite", 500, 5), ("postgres", 500, 5), ("dynamodb", 100, 10))
 ]
 
 

@@ -217,6 +217,20 @@ def test_hooks_hear_of_a_missed_run_and_the_log_shows_its_end(stage):
     assert any(fields.get("run") == run.id and "missed" in str(fields.get("reason")) for _, fields in stage.events)
 
 
+def test_explain_says_of_a_missed_run_that_it_does_not_start_before_a_tick_ends_it(stage):
+    deployed(stage, CatchUp.LAST)
+    stage.tick_pool()
+    client = client_of(stage)
+    pause(stage, HOUR)
+    *missed, newest = runs_of(stage)
+    answers = [client.explain(run.id) for run in missed]
+    assert {answer.reason for answer in answers} == {"MISSED"}
+    assert "a newer run of its schedule takes its place" in answers[0].text
+    assert client.explain(newest.id).reason in ("NEXT", "OWN_QUEUE")
+    client.update_work_pool("pool", paused=True)
+    assert client.explain(missed[0].id).reason == "POOL_PAUSED"
+
+
 def test_a_thousand_missed_runs_are_ended_by_one_tick_and_others_start_in_it(stage):
     deployed(stage, CatchUp.DROP, schedule=Schedule(slug="one", cron="* * * * *"))
     stage.tick_pool()
