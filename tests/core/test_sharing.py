@@ -154,3 +154,24 @@ def test_what_one_queue_cannot_use_goes_to_the_others():
     admission = admitted(Scene(pool, {}, runs))
     assert sorted(run.queue for run in admission.admitted) == ["few", "limited", *["many"] * 7]
     assert admission.barriers == {"limited": Barrier.QUEUE_FULL, "many": Barrier.FAIR_SHARE}
+
+
+def test_a_queue_that_holds_nothing_comes_in_its_turn():
+    pool = a_pool(limit=4, queues=["first", "second"], share=Share.FAIR)
+    runs = {name: [a_run(queue=name) for _ in range(2)] for name in ("first", "second")}
+    for in_use in ({}, {"second": 0}, {"first": 0}):
+        admission = admitted(Scene(pool, in_use, runs))
+        assert [run.queue for run in admission.admitted] == ["first", "second", "first", "second"]
+
+
+def test_the_only_queue_that_gets_slots_is_in_the_way_of_its_own_later_runs():
+    for limit in (1, 2):
+        pool = a_pool(limit=limit, queues=["only"], share=Share.FAIR)
+        admission = admitted(Scene(pool, {}, {"only": [a_run(queue="only") for _ in range(3)]}))
+        assert (len(admission.admitted), admission.barriers) == (limit, {"only": Barrier.OWN_QUEUE})
+
+
+def test_a_claim_that_may_admit_nothing_says_that_the_slots_go_elsewhere():
+    pool = a_pool(queues=["only"], share=Share.FAIR)
+    admission = admitted(Scene(pool, {}, {"only": [a_run(queue="only")]}), budget=0)
+    assert (admission.admitted, admission.barriers) == ((), {"only": Barrier.FAIR_SHARE})
