@@ -53,6 +53,16 @@ def test_a_deployment_is_created_with_schedules_of_every_kind_and_retries(cli, n
     assert cli.ok("deployment", "ls") == [made]
 
 
+def test_what_becomes_of_the_runs_of_a_pause_goes_through_a_file(cli, etl, tmp_path):
+    cli.ok("deployment", "schedule", "create", "etl", "--interval", "900", "--catch-up", "drop")
+    file = tmp_path / "exported.yaml"
+    cli.ok("export", "-f", str(file))
+    assert "catch_up: drop" in file.read_text()
+    cli.ok("deployment", "schedule", "delete", "etl", "interval", "--yes")
+    cli.ok("apply", "-f", str(file), "--yes")
+    assert [schedule["catch_up"] for schedule in cli.ok("deployment", "inspect", "etl")["schedules"]][-1] == "drop"
+
+
 def test_an_update_replaces_schedules_and_lays_retries_over_what_there_is(cli, etl):
     changed = cli.ok("deployment", "update", "etl", "--interval", "900", "--retries", "3", "--retry-delay", "PT1M")
     assert [schedule["slug"] for schedule in changed["schedules"]] == ["interval"]

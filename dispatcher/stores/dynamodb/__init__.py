@@ -83,6 +83,7 @@ What it costs, in write units (WRU: a transaction takes 2 for each kB of each it
 
 In a pool that has had deployments with a limit, a claim makes two more requests for each queue and each lane in which runs are
 due, and one that reads the entries of the pool's live runs (6 of them for one RRU). An entry of a run that expires takes 2 WRU.
+After a pause, a claim reads one run more for each schedule with `catch_up: last` whose runs were due in it (24 at most).
 An entry of the log takes an item of 2 WRU for each kB in the transaction of its change, and every 49 runs that one piece of
 work moves or adds write it again; a page of the log takes 1 RRU for each 4 kB that it reads, what does not match included.
 
