@@ -58,7 +58,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requeue:
-    """A guarded change of where a waiting run stands: its queue, and when it is due. People ask for it; no tick does.
+    """A guarded change of where a waiting run stands: its queue, priority and due time. People ask for it; no tick does.
 
     It leaves SCHEDULED with that fence, and the run waits with the next fence: a claim or a move that read it earlier loses.
     """
@@ -78,7 +78,7 @@ class Requeue:
 
 
 Position = tuple[datetime, UUID]
-"""A run's position in its queue: its due time and its id."""
+"""A run's position among those of its queue, or its lane, that have its priority: its due time and its id."""
 
 
 class Due(Protocol):
@@ -87,7 +87,7 @@ class Due(Protocol):
     def __call__(self, queue: str, limit: int, after: Position | None = None, lane: str | None = None, /) -> Sequence[Run]:
         """The first `limit` SCHEDULED runs of the queue whose time has come, that have no back-off and that have not expired
         (`due_at <= now`, `not_before` None or `<= now`, `expires_at` None or `> now`), by due time, then id; with `after`, only
-        those after that position. Those that wait in the lane, or without one those that wait in none.
+        those after that position. Those that wait in the lane, or without one those that wait in none: all have one priority.
         """
         ...
 
@@ -97,7 +97,7 @@ class DeploymentLimits:
     """The concurrency limits of deployments, as a transaction sees them. Everything is read on demand."""
 
     lanes: Callable[[str], Sequence[str]] = lambda _queue: ()
-    """By queue: the lanes in which runs wait that are due. A lane has the name of its deployment."""
+    """By queue: the lanes in which runs wait that are due (`models.lanes`)."""
     limit: Callable[[str], int | None] = lambda _deployment: None
     """The concurrency limit of a deployment; None also for one that does not exist."""
     live: Callable[[str], int] = lambda _deployment: 0

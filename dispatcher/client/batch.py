@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from dispatcher.client.checks import check_job_variables, coerced_parameters, coerced_variables
 from dispatcher.client.deployments import Deployments
 from dispatcher.client.parameters import check_run_parameters, environment_of
+from dispatcher.client.priorities import front_priority
 from dispatcher.models import Deployment, WorkPool
 
 Values: TypeAlias = tuple[Mapping[str, Any], Mapping[str, Any]]
@@ -27,6 +28,7 @@ class Batch:
         self._deployments: dict[str, Deployment] = {}
         self._values: dict[tuple[str, str | None, int, int], tuple[Any, Any]] = {}
         self._sound = set[bytes]()
+        self._fronts: dict[tuple[str, str], int] = {}
 
     def pool(self, name: str) -> WorkPool:
         """A work pool. Raises `NotFound`."""
@@ -39,6 +41,13 @@ class Batch:
         if name not in self._deployments:
             self._deployments[name] = self._dispatcher.deployment(name)
         return self._deployments[name]
+
+    def front(self, pool: str, queue: str) -> int:
+        """The priority in front of a queue, the same for all runs of the call. Raises `Conflict`."""
+        if (pool, queue) not in self._fronts:
+            now = self._dispatcher.clock.now()
+            self._fronts[pool, queue] = front_priority(self._dispatcher.store, pool, queue, now)
+        return self._fronts[pool, queue]
 
     def values(self, pool: WorkPool, deployment: Deployment | None, variables: Any, parameters: Any) -> Values:
         """A run's own job variables, converted to the template's types, and its own parameters, likewise by the schema.

@@ -49,6 +49,7 @@ class Deployments(WorkPools):
         on_collision: OnCollision = OnCollision.WAIT,
         max_waiting: int | None = None,
         expires_after: timedelta | None = None,
+        priority: int = 0,
         paused: bool = False,
     ) -> Deployment:
         """Create a deployment; its schedules begin now. Raises `NotFound` (pool or queue), `AlreadyExists` or `InvalidInput`.
@@ -73,6 +74,7 @@ class Deployments(WorkPools):
             on_collision=on_collision,
             max_waiting=max_waiting,
             expires_after=expires_after,
+            priority=priority,
             paused=paused,
             created_at=self.clock.now(),
         )
@@ -96,6 +98,7 @@ class Deployments(WorkPools):
         on_collision: OnCollision = UNSET,
         max_waiting: int | None = UNSET,
         expires_after: timedelta | None = UNSET,
+        priority: int = UNSET,
         paused: bool = UNSET,
     ) -> Deployment:
         """Change the fields that are passed. New job variables and parameters are also checked with the waiting runs.
@@ -121,6 +124,7 @@ class Deployments(WorkPools):
             max_waiting=max_waiting,
             expires_after=expires_after,
             paused=paused,
+            priority=priority,
         )
         deployment = self.deployment(name)
         changed, owner = self._changed_deployment(deployment, fields)

@@ -27,6 +27,7 @@ DEFAULTS: Mapping[str, Any] = {
     "on_collision": OnCollision.WAIT,
     "max_waiting": None,
     "expires_after": None,
+    "priority": 0,
 }
 """The further fields of a deployment that `deploy` states, with what they are where they are left out."""
 

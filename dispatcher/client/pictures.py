@@ -19,10 +19,12 @@ from dispatcher.client.checks import check_base_job_template, coerced_template, 
 from dispatcher.client.mirrors import CONFIGURED, check_own
 from dispatcher.client.previews import JobPreviews
 from dispatcher.core.changes import Configuration, FieldChange, changes
+from dispatcher.core.holds import order_in_queue, position_of
 from dispatcher.core.pinning import fault_of
 from dispatcher.core.reasons import Explanation, Surroundings, explain
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import Run, Share, Status, WorkPool, WorkQueue
+from dispatcher.models.lanes import priority_of
 from dispatcher.records import QueueCount, Snapshot
 
 QUEUE_FIELDS = frozenset({"concurrency_limit", "paused", "description", "weight"})
@@ -40,6 +42,8 @@ class Lane:
     """The runs that hold its slots, longest first (among the first hundred of the pool)."""
     head: Run | None
     """The due run that is served next; None when nothing is due."""
+    oldest: Run | None
+    """The due run that has waited longest."""
     explanation: Explanation | None
     """Why the head waits."""
 
@@ -71,8 +75,8 @@ class PoolPicture:
     @property
     def oldest(self) -> Run | None:
         """The due run that has waited longest."""
-        heads = [lane.head for lane in self.lanes if lane.head is not None]
-        return min(heads, key=lambda run: (run.due_at, run.id), default=None)
+        oldest = [lane.oldest for lane in self.lanes if lane.oldest is not None]
+        return min(oldest, key=position_of, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,13 +156,14 @@ class Pictures(JobPreviews):
         held = sorted(holders, key=lambda run: (run.claimed_at or now, run.id))
         lanes = []
         for queue in pool.queues:
-            head = heads.get(queue.name)
+            head, oldest = heads.get(queue.name, (None, None))
             lane = Lane(
                 queue=queue,
                 status=pool.queue_status(queue, now, self.heartbeat),
                 count=counts.get(queue.name, QueueCount(due=0, later=0, in_use=0)),
                 holders=tuple(run for run in held if run.queue == queue.name),
                 head=head,
+                oldest=oldest,
                 explanation=explain(head, self._around(pool, head, counts, held), now) if head else None,
             )
             lanes.append(lane)
@@ -170,9 +175,18 @@ class Pictures(JobPreviews):
         return Surroundings(pool=pool, counts=counts, ahead=0, holders=holders, fault=fault, needs=needs)
 
 
-def _heads(snapshot: Snapshot) -> dict[str, Run]:
-    """The first due run of each queue."""
-    return {queue.name: run for queue in snapshot.pool.queues for run in snapshot.due(queue.name, 1)}
+def _heads(snapshot: Snapshot) -> dict[str, tuple[Run, Run]]:
+    """By queue: the due run that comes first, and the one that has waited longest.
+
+    Lanes without a priority are left out: most have waiting runs because a limit is reached.
+    """
+    heads = {}
+    for queue in snapshot.pool.queues:
+        lanes = [lane for lane in snapshot.lanes(queue.name) if priority_of(lane)]
+        firsts = [run for lane in (None, *lanes) for run in snapshot.due(queue.name, 1, None, lane)]
+        if firsts:
+            heads[queue.name] = min(firsts, key=order_in_queue), min(firsts, key=position_of)
+    return heads
 
 
 def _changed(queue: WorkQueue, values: Mapping[str, Any]) -> WorkQueue:

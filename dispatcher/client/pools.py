@@ -32,6 +32,7 @@ from dispatcher.client.deployment_checks import check_schedules, check_variables
 from dispatcher.client.mirrors import CONFIGURED, check_own
 from dispatcher.client.parameters import check_deployment_parameters, check_run_parameters
 from dispatcher.client.versions import check_version
+from dispatcher.core.holds import position_of
 from dispatcher.core.queues import holder, insert, last_priority, next_free, without
 from dispatcher.core.room import gives_room
 from dispatcher.core.templates import with_defaults
@@ -193,22 +194,17 @@ class WorkPools(ChangeLog):
     def oldest_due(self, name: str) -> Run | None:
         """The due run of the pool that has waited longest, paused queues included; None when nothing is due.
 
-        Reads one row for each queue, however many runs wait.
+        Reads one row for each queue and each lane of it, however many runs wait.
         """
 
         def oldest(snapshot: Snapshot) -> Run | None:
-            first = [run for queue in snapshot.pool.queues for run in snapshot.due(queue.name, 1)]
-            return min(first, key=lambda run: (run.due_at, run.id), default=None)
+            return min(_first_due(snapshot, 1), key=position_of, default=None)
 
         return self.store.look(name, self.clock.now(), oldest)
 
     def _waiting_runs(self, pool: WorkPool, until: datetime, limit: int) -> Sequence[Run]:
         """The first waiting runs of the pool that are due by then."""
-
-        def waiting(snapshot: Snapshot) -> Sequence[Run]:
-            return [run for queue in snapshot.pool.queues for run in snapshot.due(queue.name, limit)]
-
-        return self.store.look(pool.name, until, waiting) or ()
+        return self.store.look(pool.name, until, lambda snapshot: _first_due(snapshot, limit)) or ()
 
     def delete_work_pool(self, name: str) -> None:
         """Delete a pool, its queues, deployments and ended runs. Raises `NotFound`, or `Conflict` if a run has not ended."""
@@ -359,3 +355,9 @@ def _check_free(pool: WorkPool, queue: WorkQueue) -> None:
         free = next_free(pool.queues, queue.priority)
         words = f"{queue.priority} is held by work queue {held_by.name!r}; take the next free number, {free}, or let it shift"
         raise InvalidInput(f"work queue {queue.name!r}", [Fault("priority", words)])
+
+
+def _first_due(snapshot: Snapshot, limit: int) -> Sequence[Run]:
+    """The first due runs of each queue and of each of its lanes."""
+    lines = [(queue.name, lane) for queue in snapshot.pool.queues for lane in (None, *snapshot.lanes(queue.name))]
+    return [run for queue, lane in lines for run in snapshot.due(queue, limit, None, lane)]

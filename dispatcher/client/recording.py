@@ -19,6 +19,7 @@ from dispatcher.clock import Clock
 from dispatcher.core.changes import Change, Configuration, changes, shape
 from dispatcher.core.pauses import noted
 from dispatcher.models import Actor, Automation, Deployment, LogEntry, Run, WorkPool
+from dispatcher.models.lanes import priority_of
 from dispatcher.records import Move, Reconfiguration, Requeue
 
 if TYPE_CHECKING:
@@ -112,8 +113,9 @@ class Recorder:
 
     def requeue(self, run: Run, change: Requeue, verb: str) -> bool:
         """Change where a waiting run stands; False if it has changed since it was read."""
-        after = {"queue": change.queue, "due_at": change.changes.get("due_at", run.due_at).isoformat()}
-        before = {"queue": run.queue, "due_at": run.due_at.isoformat()}
+        due_at, priority = change.changes.get("due_at", run.due_at), priority_of(change.changes.get("lane", run.lane))
+        after = {"queue": change.queue, "priority": priority, "due_at": due_at.isoformat()}
+        before = {"queue": run.queue, "priority": run.priority, "due_at": run.due_at.isoformat()}
         fields = {path: (before[path], after[path]) for path in before if before[path] != after[path]}
         return bool(self.store.requeue([change], entry=self.of_run(verb, run, fields)))
 

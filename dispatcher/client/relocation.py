@@ -60,7 +60,7 @@ def successor(run: Run, before: Deployment, after: Deployment, pool: WorkPool) -
         "schedule": None,
         "due_at": run.due_at,
         "expires_at": run.expires_at,
-        "lane": after.lane,
+        "lane": after.lane_at(run.priority),
         "ended_attempts": run.ended_attempts,
     }
     return Run(**{**created_with, **moved, **at_creation((*pool.hooks, *after.hooks), run.due_at)})

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Unpack
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -13,10 +14,11 @@ from dispatcher.client.arguments import due_time, expiry, plain_policy, run_id, 
 from dispatcher.client.batch import Batch
 from dispatcher.client.checks import validate
 from dispatcher.client.mirrors import RUN, check_own
+from dispatcher.client.priorities import check_priority, front_priority
 from dispatcher.client.schedules import Schedules
 from dispatcher.client.waiting import check_waiting
 from dispatcher.core.automations import paused_by
-from dispatcher.core.holds import position_of
+from dispatcher.core.holds import order_in_queue
 from dispatcher.core.names import with_end
 from dispatcher.core.notifications import at_creation
 from dispatcher.core.pauses import Missed
@@ -26,6 +28,7 @@ from dispatcher.core.retries import name_of_retry, retry_id
 from dispatcher.core.transitions import cancelled, due_now, requeued
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, SLOT_STATES, Deployment, Run, RunFields, RunRequest, RunState, WorkPool
+from dispatcher.models.lanes import lane_for, limited_by
 from dispatcher.records import Requeue, RunFilter, Snapshot
 from providers import registry
 from providers.base import Needs, ProviderError
@@ -131,13 +134,22 @@ class Runs(Schedules):
             if move is None or self.recorder.cancel(run, move):
                 return self.run(run.id)
 
-    def move_run(self, reference: UUID | str, *, queue: str) -> Run:
-        """Move a waiting run into another queue of its pool; its due time decides where it stands there.
+    def move_run(
+        self, reference: UUID | str, *, queue: str | None = None, priority: int | None = None, front: bool = False
+    ) -> Run:
+        """Move a waiting run into another queue of its pool, give it another priority, or both; None leaves it as it is.
+
+        Among the runs of equal priority its due time decides where it stands. `front`: as in `RunRequest`; a run that is
+        the first of its queue already stays as it is.
 
         From then on it no longer belongs to its schedule: it stays when the schedule is changed or deleted. Raises `NotFound`
-        (the run, or the queue), or `Conflict` for a run that does not wait.
+        (the run, or the queue), `InvalidInput`, or `Conflict` for a run that does not wait.
         """
-        return self._requeued(reference, lambda run: None if run.queue == queue else requeued(run, queue), "moved", queue)
+        check_priority(priority, front=front)
+        if queue is None and priority is None and not front:
+            raise InvalidInput("run", [Fault("queue", "name a queue, a priority or the front")])
+        change = partial(self._moved, queue=queue, priority=priority, front=front)
+        return self._requeued(reference, change, "moved", queue)
 
     def start_run_now(self, reference: UUID | str) -> Run:
         """Make a waiting run due at once, whatever its due time, its retry delay or a refusal said. A slot must still be free.
@@ -209,10 +221,11 @@ class Runs(Schedules):
         most = max(0, deployment.concurrency_limit - len(live))
 
         def first(snapshot: Snapshot) -> Sequence[Run]:
-            return [other for queue in snapshot.pool.queues for other in snapshot.due(queue.name, most, None, run.lane)]
+            lanes = [lane for lane in snapshot.lanes(run.queue) if limited_by(lane) == run.deployment]
+            return [other for lane in lanes for other in snapshot.due(run.queue, most, None, lane)]
 
-        before = self.store.look(run.pool, now, first) or () if run.lane is not None else ()
-        ahead = sum(other.queue == run.queue and position_of(other) < position_of(run) for other in before)
+        before = self.store.look(run.pool, now, first) or () if limited_by(run.lane) is not None else ()
+        ahead = sum(order_in_queue(other) < order_in_queue(run) for other in before)
         left_out = deployment.windows_left_out
         limit = deployment.concurrency_limit
         return {"deployment_limit": limit, "live": live, "ahead_in_lane": ahead, "windows_left_out": left_out}
@@ -230,6 +243,15 @@ class Runs(Schedules):
         if not pool.paused and not (queue and queue.paused):
             return ""
         return paused_by(self.store.firings(None, limit=FIRINGS_SEARCHED), pool, None if pool.paused else run.queue)
+
+    def _moved(self, run: Run, *, queue: str | None, priority: int | None, front: bool) -> Requeue | None:
+        target = run.queue if queue is None else queue
+        if front:
+            now = self.clock.now()
+            is_first = target == run.queue and run.due_at <= now and self.store.ahead(run, now) == 0
+            priority = run.priority if is_first else front_priority(self.store, run.pool, target, now)
+        is_there = target == run.queue and priority in (None, run.priority)
+        return None if is_there else requeued(run, target, priority)
 
     def _requeued(
         self, reference: UUID | str, change: Callable[[Run], Requeue | None], verb: str, queue: str | None = None
@@ -262,6 +284,7 @@ class Runs(Schedules):
             name=name_of_retry(old),
             retry=old.retry,
             expires_after=old.expires_after,
+            priority=old.priority,
         )
         draft = self._new_run(batch, request)
         return replace(draft, id=retry_id(old), tags=old.tags, scheduled_at=old.scheduled_at)
@@ -290,7 +313,7 @@ class Runs(Schedules):
             retry=plain_policy(retry) if retry is not None else source.retry if source else None,
             due_at=due,
             expires_at=expiry(request.expires_after, source, due),
-            lane=source.lane if source else None,
+            lane=_lane(batch, request, source, owner.name, lane.name),
             **at_creation((*owner.hooks, *(source.hooks if source else ())), due),
         )
         validate(run)
@@ -300,6 +323,13 @@ class Runs(Schedules):
         return self.store.runs(RunFilter(pool=pool, states=SLOT_STATES), limit=MAX_HOLDERS)
 
 
+def _lane(batch: Batch, request: RunRequest, source: Deployment | None, pool: str, queue: str) -> str | None:
+    """The lane that a new run waits in."""
+    check_priority(request.priority, front=request.front)
+    priority = batch.front(pool, queue) if request.front else request.priority
+    return source.lane_at(priority) if source else lane_for(None, priority or 0)
+
+
 def _passed_by(snapshot: Snapshot) -> Mapping[str, int]:
     """By queue: how many due runs wait in lanes of full deployments; up to `MAX_PASSED_BY` of each are counted."""
     limits = snapshot.deployment_limits
@@ -307,7 +337,9 @@ def _passed_by(snapshot: Snapshot) -> Mapping[str, int]:
         queue.name: sum(
             len(snapshot.due(queue.name, MAX_PASSED_BY, None, lane))
             for lane in snapshot.lanes(queue.name)
-            if (limit := limits.limit(lane)) is not None and limit <= snapshot.live(lane)
+            if (name := limited_by(lane)) is not None
+            and (limit := limits.limit(name)) is not None
+            and limit <= snapshot.live(name)
         )
         for queue in snapshot.pool.queues
     }

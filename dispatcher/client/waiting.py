@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dispatcher.errors import Conflict
 from dispatcher.models import Deployment, Run
+from dispatcher.models.lanes import limited_by
 
 if TYPE_CHECKING:
     from dispatcher.store import PeopleStore
@@ -19,7 +20,9 @@ def check_waiting(store: PeopleStore, runs: Iterable[Run], deployment: Callable[
 
     Runs that exist already, of a repeated call, need no place. Calls that come at the same time do not see each other's runs.
     """
-    due = sorted((run for run in runs if run.lane is not None and run.due_at <= now), key=lambda run: str(run.deployment))
+    due = sorted(
+        (run for run in runs if limited_by(run.lane) is not None and run.due_at <= now), key=lambda run: str(run.deployment)
+    )
     for name, group in groupby(due, key=lambda run: str(run.deployment)):
         _check(store, deployment(name), list({run.id: run for run in group}.values()), now)
 
@@ -28,7 +31,7 @@ def _check(store: PeopleStore, deployment: Deployment, due: Sequence[Run], now: 
     most = deployment.max_waiting
     if most is None:
         return
-    waiting = store.waiting_in_lane(deployment.pool, deployment.name, now)
+    waiting = store.waiting_in_lanes(deployment.pool, deployment.name, now)
     if waiting + len(due) <= most:
         return
     new = sum(store.get(run.id) is None for run in due)

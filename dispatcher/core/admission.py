@@ -14,9 +14,10 @@ from heapq import merge
 from uuid import UUID
 
 from dispatcher.core import holds
-from dispatcher.core.holds import position_of
+from dispatcher.core.holds import line, order_in_queue, position_of
 from dispatcher.core.sharing import Claimant, dealt, turn
 from dispatcher.models import PoolHold, Run, Share, WorkPool, WorkQueue
+from dispatcher.models.lanes import limited_by, priority_of
 from dispatcher.records import DeploymentLimits, Due, Position
 from providers.base import Needs
 
@@ -59,18 +60,18 @@ class Admission:
     barriers: Mapping[str, Barrier]
     """By queue: what stops its next run. All due runs of a queue that is not in here were admitted."""
     passed: Mapping[str, Position] = field(default_factory=dict)
-    """By queue: the position up to which all runs are held, where runs that are not held may follow."""
+    """By queue, or queue and lane (`holds.line`): the position up to which all runs are held, where others may follow."""
     full: frozenset[str] = frozenset()
     """Deployments at their limit of which runs were passed over."""
     astray: tuple[Run, ...] = ()
-    """Runs of full deployments that were read and passed over because they wait in no lane."""
+    """Runs of full deployments that were read and passed over because they do not wait in a lane of their deployment."""
     missed: tuple[tuple[Run, str], ...] = ()
     """Runs that were read and are not to start any more, each with the reason."""
 
 
-def order(queue: WorkQueue, run: Run) -> tuple[int, datetime, UUID]:
-    """The one order of the product: queue priority, then due time, then id. Total, since ids are unique."""
-    return queue.priority, run.due_at, run.id
+def order(queue: WorkQueue, run: Run) -> tuple[int, int, datetime, UUID]:
+    """The one order of the product: the queue's priority, the run's, then due time, then id. Total, since ids are unique."""
+    return queue.priority, *order_in_queue(run)
 
 
 def room(limit: int | None, used: int) -> int:
@@ -101,10 +102,10 @@ def admit(
 ) -> Admission:
     """Admit due runs, best first, as long as every limit holds.
 
-    Queues are served by ascending priority, the runs of a queue by due time and then id (`due(queue, n, after)` gives the first
-    n after a position). It is a strict waterfall: a lower queue gets only slots for which no higher queue had an eligible
-    run. A paused queue, and one at its own limit, do not block the queues below. Both limits hold: a slot in use counts
-    against its queue and its pool, in paused queues too. At most `budget` runs are admitted.
+    Queues are served by ascending priority, the runs of a queue by `holds.order_in_queue`: their own priority, due time and
+    then id (`due(queue, n, after)` gives the first n after a position). It is a strict waterfall: a lower queue gets only slots
+    for which no higher queue had an eligible run. A paused queue, and one at its own limit, do not block the queues below. Both
+    limits hold: a slot in use counts against its queue and its pool, in paused queues too. At most `budget` runs are admitted.
 
     In a pool whose `share` is fair all queues have equal rank: each slot goes to the queue whose `turn` it is
     (`dispatcher.core.sharing`), whatever its priority. The limits, the order within a queue and the budget are the same.
@@ -115,8 +116,9 @@ def admit(
     was. If the pool's holds remember such a position (`holds.first_position`), the queue is read from there on.
 
     A run whose deployment has no room left (`limits`) is not eligible either, and the runs behind it go on. Runs of deployments
-    with a limit wait in lanes beside their queue. The lane of a full deployment is not read; the first runs of the others are
-    merged with those of the queue, by their positions.
+    with a limit, and those with a priority, wait in lanes beside their queue (`models.lanes`). The lane of a full deployment is
+    not read. The others are read priority by priority, as far as there are slots; those of one priority are merged by their
+    positions.
 
     `missed` says why a run is not to start any more (`core.pauses`); such a run is passed over as a held one is.
     """
@@ -157,10 +159,12 @@ def closed_by(pool: WorkPool, queue: WorkQueue, in_use: Mapping[str, int], now: 
 
 @dataclass(slots=True)
 class _Look:
-    """How far one look through a queue has come."""
+    """How far one look through a queue and its lanes has come."""
 
-    after: Position | None
-    """The last position of the pages that were read."""
+    left: int
+    """How many eligible runs are still to be found."""
+    after: dict[str, Position] = field(default_factory=dict)
+    """By `holds.line`: the last position of the pages that were read."""
     passed: int = 0
     """Runs that were passed over."""
 
@@ -209,9 +213,8 @@ class _Line:
         """The first runs of a queue and its lanes that are eligible, at most `count`. A queue may be read again."""
         for run in self._taken.pop(queue, ()):
             self._take(run, -1)
-        start = holds.first_position(self._pool.holds, queue, self._now) if self._holds else None
-        look, eligible = _Look(after=start), list[Run]()
-        for run in merge(self._runs(queue, look, count, start), *self._of_lanes(queue, look, count), key=position_of):
+        look, eligible = _Look(left=count), list[Run]()
+        for run in self._in_order(queue, look):
             if reason := self._why_missed(run):
                 look.passed += 1
                 self.missed[run.id] = run, reason
@@ -222,13 +225,12 @@ class _Line:
                 self.held.add(queue)
             else:
                 eligible.append(run)
+                look.left -= 1
                 self._take(run)
-            if len(eligible) == count:
+            if not look.left:
                 break
-        if self._holds and look.passed >= MAX_PASSED and not eligible and look.after is not None:
-            self.passed[queue] = look.after
-        if start:
-            self.held.add(queue)
+        if self._holds and look.passed >= MAX_PASSED and not eligible:
+            self.passed |= look.after
         self._taken[queue] = eligible
         return eligible
 
@@ -241,26 +243,48 @@ class _Line:
             self._room[deployment] = UNLIMITED if limit is None else room(limit, self._limits.live(deployment))
         return self._room[deployment]
 
-    def _of_lanes(self, queue: str, look: _Look, count: int) -> Sequence[Iterator[Run]]:
-        """The runs of each lane that has room, and the first that has none: it says that more of them wait."""
-        lanes = self._limits.lanes(queue)
-        for lane in lanes:
-            if self.room_of(lane) <= 0:
-                self._note_full(queue, lane)
-        free = {lane: number for lane in lanes if (number := self.room_of(lane)) > 0}
-        return [self._runs(queue, look, min(count, number + 1), None, lane) for lane, number in free.items()]
+    def _in_order(self, queue: str, look: _Look) -> Iterator[Run]:
+        """The due runs of a queue and its open lanes in order. Those of a priority are read once all before it are used up."""
+        lines: dict[int, list[str | None]] = {0: [None]}
+        for lane in self._open_lanes(queue):
+            lines.setdefault(priority_of(lane), []).append(lane)
+        for priority in sorted(lines):
+            yield from merge(*(self._runs(queue, look, lane) for lane in lines[priority]), key=position_of)
 
-    def _runs(self, queue: str, look: _Look, page: int, after: Position | None, lane: str | None = None) -> Iterator[Run]:
-        """The due runs of a queue or a lane, page by page, each longer than the one before, as long as it makes sense."""
-        page = min(page, MAX_PASSED)
-        while look.passed < MAX_PASSED and self.room_of(lane) > 0:
+    def _open_lanes(self, queue: str) -> Iterator[str]:
+        """The lanes whose deployments have room. Of the others it is noted that runs wait there."""
+        for lane in self._limits.lanes(queue):
+            if (deployment := limited_by(lane)) is not None and self.room_of(deployment) <= 0:
+                self._note_full(queue, deployment)
+            else:
+                yield lane
+
+    def _runs(self, queue: str, look: _Look, lane: str | None) -> Iterator[Run]:
+        """The due runs of a queue or a lane, page by page, each longer than the one before, as long as it makes sense.
+
+        Of a lane the first run without room is read as well: it says that more of them wait.
+        """
+        deployment, name = limited_by(lane), line(queue, lane)
+        if deployment is not None and self.room_of(deployment) <= 0:
+            self._note_full(queue, deployment)  # runs of other lanes have taken the rest
+        after = self._start(queue, name, look)
+        page = min(look.left, self.room_of(deployment) + 1, MAX_PASSED)
+        while look.passed < MAX_PASSED and self.room_of(deployment) > 0:
             runs = self._due(queue, page, after) if lane is None else self._due(queue, page, after, lane)
             yield from runs
+            if runs:
+                after = look.after[name] = position_of(runs[-1])
             if len(runs) < page:
                 return
-            after, page = position_of(runs[-1]), min(2 * page, MAX_PASSED)
-            if lane is None:
-                look.after = after
+            page = min(2 * page, MAX_PASSED)
+
+    def _start(self, queue: str, name: str, look: _Look) -> Position | None:
+        """The position after which a queue or a lane is read: what comes before is known to be held."""
+        start = holds.first_position(self._pool.holds, name, self._now) if self._holds else None
+        if start is not None:
+            look.after[name] = start
+            self.held.add(queue)
+        return start
 
     def _take(self, run: Run, number: int = 1) -> None:
         if run.deployment is not None and self._room[run.deployment] < UNLIMITED:
@@ -268,7 +292,7 @@ class _Line:
 
     def _pass_full(self, queue: str, look: _Look, run: Run) -> None:
         self._note_full(queue, run.deployment or "")
-        if run.lane is None:
+        if limited_by(run.lane) is None:
             look.passed += 1
             self.astray[run.id] = run
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from dispatcher.core.admission import Barrier, closed_by
 from dispatcher.core.transitions import REPLACED, end, stopping
 from dispatcher.models import Deployment, OnCollision, Run, RunState, WorkPool
+from dispatcher.models.lanes import limited_by
 from dispatcher.records import Move, Snapshot
 
 AT_ONCE = 200
@@ -56,9 +57,12 @@ def _replaced(limit: int, due: Sequence[Run], live: Sequence[Run], now: datetime
     return moved
 
 
-def _due(snapshot: Snapshot, lane: str) -> Sequence[Run]:
-    queues = snapshot.pool.queues
-    return [run for queue in queues for run in snapshot.due(queue.name, AT_ONCE, None, lane)]
+def _due(snapshot: Snapshot, deployment: str) -> Sequence[Run]:
+    """The due runs of all lanes of a deployment: that of the runs without a priority is always looked into."""
+    queues = [queue.name for queue in snapshot.pool.queues]
+    lanes = {queue: [lane for lane in snapshot.lanes(queue) if limited_by(lane) == deployment] for queue in queues}
+    lines = [(queue, lane) for queue in queues for lane in dict.fromkeys([deployment, *lanes[queue]])]
+    return [run for queue, lane in lines for run in snapshot.due(queue, AT_ONCE, None, lane)]
 
 
 def _is_full(snapshot: Snapshot, deployment: Deployment) -> bool:

@@ -10,8 +10,10 @@ from dispatcher.core.notifications import at_creation
 from dispatcher.models import Deployment, Hook
 
 
-def copied(deployment: Deployment, due_at: datetime, hooks: Sequence[Hook]) -> dict[str, Any]:
-    """The fields of a run of the deployment that is due at this time; `hooks` are those of its pool."""
+def copied(deployment: Deployment, due_at: datetime, hooks: Sequence[Hook], priority: int | None = None) -> dict[str, Any]:
+    """The fields of a run of the deployment that is due at this time; `hooks` are those of its pool. Its priority is the
+    deployment's, unless another is passed.
+    """
     return {
         "pool": deployment.pool,
         "queue": deployment.queue,
@@ -19,6 +21,6 @@ def copied(deployment: Deployment, due_at: datetime, hooks: Sequence[Hook]) -> d
         "retry": deployment.retry,
         "due_at": due_at,
         "expires_at": due_at + deployment.expires_after if deployment.expires_after else None,
-        "lane": deployment.lane,
+        "lane": deployment.lane_at(priority),
         **at_creation((*hooks, *deployment.hooks), due_at),
     }

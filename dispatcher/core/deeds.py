@@ -36,6 +36,7 @@ from dispatcher.models import (
     WorkPool,
     WorkQueue,
 )
+from dispatcher.models.lanes import lane_for
 from dispatcher.records import Automated, Move
 
 RETRY_LIMIT = 10
@@ -224,7 +225,7 @@ class Deeds:
             cause=_cause(look, RETRY_LIMIT),
             due_at=self.now,
             expires_at=self.now + old.expires_after if old.expires_after else None,
-            lane=deployment.lane if deployment else None,
+            lane=deployment.lane_at(old.priority) if deployment else lane_for(None, old.priority),
             **at_creation((*pool.hooks, *(deployment.hooks if deployment else ())), self.now),
         )
         self.runs[run.id] = run

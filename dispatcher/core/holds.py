@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 from dispatcher.models import HoldKind, PoolHold, Run
 from dispatcher.records import Position
@@ -77,25 +78,35 @@ def accepted(holds: Holds, needs: Needs, now: datetime) -> Holds:
 
 
 def passed_over(holds: Holds, places: Mapping[str, Position], now: datetime) -> Holds:
-    """The holds that are not over, with the positions, by queue, up to which they hold all due runs."""
+    """The holds that are not over, with the positions, by `line`, up to which they hold all due runs."""
     return tuple(
         replace(hold, passed={**hold.passed, **places} if now < hold.until else _left(hold.passed, places)) for hold in holds
     )
 
 
-def first_position(holds: Sequence[PoolHold], queue: str, now: datetime) -> Position | None:
-    """The position after which to look for runs of a queue that are not held; None: from its beginning.
+def first_position(holds: Sequence[PoolHold], name: str, now: datetime) -> Position | None:
+    """The position after which to look for runs of a `line` that are not held; None: from its beginning.
 
     A stored position counts only while exactly the holds with which it was stored are in force.
     """
-    places = {hold.passed.get(queue) for hold in active(holds, now)}
-    over = any(queue in hold.passed for hold in holds if hold.until <= now)
+    places = {hold.passed.get(name) for hold in active(holds, now)}
+    over = any(name in hold.passed for hold in holds if hold.until <= now)
     return None if over or len(places) != 1 else places.pop()
 
 
 def position_of(run: Run) -> Position:
-    """A run's position in its queue."""
+    """A run's position among those of its queue, or its lane, that have its priority."""
     return run.due_at, run.id
+
+
+def order_in_queue(run: Run) -> tuple[int, datetime, UUID]:
+    """The order of the runs of a queue and all its lanes: priority, then due time, then id. Total, since ids are unique."""
+    return run.priority, run.due_at, run.id
+
+
+def line(queue: str, lane: str | None) -> str:
+    """How a queue, or a lane of it, is called where positions are stored (`PoolHold.passed`). A slash stands in no name."""
+    return queue if lane is None else f"{queue}/{lane}"
 
 
 def _without(holds: Holds, gone: Callable[[PoolHold], bool]) -> Holds:
@@ -105,4 +116,4 @@ def _without(holds: Holds, gone: Callable[[PoolHold], bool]) -> Holds:
 
 
 def _left(passed: Mapping[str, Position], places: Mapping[str, Position]) -> Mapping[str, Position]:
-    return {queue: place for queue, place in passed.items() if queue not in places}
+    return {name: place for name, place in passed.items() if name not in places}

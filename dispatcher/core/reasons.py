@@ -319,7 +319,8 @@ def _words(barrier: Barrier, run: Run, around: Surroundings, position: int) -> t
     pool_text, queue_text = f"work pool {pool.name!r}", f"work queue {run.queue!r}"
     queue_limit = queue.concurrency_limit if queue else None
     used = sum(count.in_use for count in around.counts.values())
-    turn = f"it is number {position} of its queue{_behind(run, around)}"
+    priority = f" (priority {run.priority})" if run.priority else ""
+    turn = f"it is number {position} of its queue{priority}{_behind(run, around)}"
     at = f"{pool.name} {run.queue}"
     match barrier:
         case Barrier.POOL_PAUSED:

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from uuid import UUID
 
 from dispatcher.core.admission import admit
@@ -42,7 +42,8 @@ class _Replay:
         self.pool, self.interval = pool, interval
         self.coming = sorted(runs, key=lambda item: (item[0].due_at, item[0].id), reverse=True)
         self.seconds = {run.id: seconds for run, seconds in runs}
-        self.due: dict[str, dict[UUID, Run]] = {queue.name: {} for queue in pool.queues}
+        self.due: dict[str, dict[int, dict[UUID, Run]]] = {queue.name: {} for queue in pool.queues}
+        """By queue and priority, in the order of their due times."""
         self.live: list[tuple[datetime, UUID, str]] = []
         self.in_use = dict.fromkeys(self.due, 0)
         self.waits: dict[UUID, float | None] = {run.id: None for run, _ in runs}
@@ -66,12 +67,12 @@ class _Replay:
     def _arrive(self, now: datetime) -> None:
         while self.coming and self.coming[-1][0].due_at <= now:
             run, _ = self.coming.pop()
-            self.due.get(run.queue, {})[run.id] = run
+            self.due.get(run.queue, {}).setdefault(run.priority, {})[run.id] = run
 
     def _admit(self, now: datetime) -> None:
         admission = admit(self.pool, self.in_use, self._due, now=now)
         for run in admission.admitted:
-            del self.due[run.queue][run.id]
+            del self.due[run.queue][run.priority][run.id]
             self.waits[run.id] = (now - run.due_at).total_seconds()
             ends = now + timedelta(seconds=self.seconds[run.id])
             heapq.heappush(self.live, (ends, run.id, run.queue))
@@ -80,11 +81,14 @@ class _Replay:
         self.peak = max(self.peak, len(self.live))
 
     def _due(self, queue: str, limit: int, _after: object = None, _lane: object = None) -> Sequence[Run]:
-        return list(islice(self.due[queue].values(), limit))
+        return list(islice(chain.from_iterable(runs.values() for _, runs in sorted(self.due[queue].items())), limit))
+
+    def _is_any_due(self) -> bool:
+        return any(runs for by_priority in self.due.values() for runs in by_priority.values())
 
     def _next(self, now: datetime) -> datetime | None:
         """The first tick at which anything can change; None when nothing ever will."""
-        moments = [self.live[0][0]] if self.live and any(self.due.values()) else []
+        moments = [self.live[0][0]] if self.live and self._is_any_due() else []
         moments += [self.coming[-1][0].due_at] if self.coming else []
         if not moments:
             return None

@@ -18,6 +18,7 @@ SHOWN = (
     "name",
     "pool",
     "queue",
+    "priority",
     "deployment",
     "schedule",
     "state",

@@ -13,6 +13,7 @@ from typing import Any
 
 from dispatcher.core import notifications
 from dispatcher.models import MAX_PAST, PINNED_BY_CREATION, TERMINAL_STATES, Attempt, Run, RunState
+from dispatcher.models.lanes import lane_for, limited_by
 from dispatcher.records import Grant, Move, Requeue
 from providers.base import Observation, Submission
 
@@ -30,7 +31,7 @@ it."""
 CHANGEABLE = frozenset(field.name for field in fields(Run)) - PINNED_BY_CREATION - {"state", "fence", "automate_at"}
 """The fields that a move may change; a store sets `automate_at` with an end."""
 
-REQUEUED = frozenset({"due_at", "expires_at", "not_before", "notify_at", "reason"})
+REQUEUED = frozenset({"due_at", "expires_at", "lane", "not_before", "notify_at", "reason"})
 """The fields that a `Requeue` may change, beside queue and fence."""
 
 TAKEN_OVER_IN = frozenset({RunState.PENDING, RunState.CANCELLING})
@@ -221,9 +222,14 @@ def cancelled(run: Run, now: datetime) -> Move | None:
 # What people change of a waiting run
 
 
-def requeued(run: Run, queue: str) -> Requeue:
-    """The waiting run goes into another queue of its pool, at the position of its due time."""
-    return Requeue(run_id=run.id, pool=run.pool, fence=run.fence, queue=queue)
+def requeued(run: Run, queue: str, priority: int | None = None) -> Requeue:
+    """The waiting run goes into another queue of its pool, or gets another priority.
+
+    Among the runs of equal priority its position is that of its due time.
+    """
+    lane = run.lane if priority is None else lane_for(limited_by(run.lane), priority)
+    changes = {} if lane == run.lane else {"lane": lane}
+    return Requeue(run_id=run.id, pool=run.pool, fence=run.fence, queue=queue, changes=changes)
 
 
 def due_now(run: Run, now: datetime) -> Requeue | None:

@@ -160,7 +160,7 @@ def _is_same(stored: Deployment, deployment: Deployment, before: Schedule, after
 
 def _made(schedule: Schedule) -> tuple[Any, ...]:
     """What decides which runs a schedule makes, and what they copy from it."""
-    return schedule.windows, schedule.spread, schedule.job_variables, schedule.parameters
+    return schedule.windows, schedule.spread, schedule.job_variables, schedule.parameters, schedule.priority
 
 
 def _run_fields(deployment: Deployment) -> tuple[Any, ...]:
@@ -219,7 +219,7 @@ def _run(deployment: Deployment, schedule: Schedule, window: datetime, now: date
         created_at=now,
         scheduled_at=window,
         schedule=schedule.slug,
-        **copied(deployment, due_at, hooks),
+        **copied(deployment, due_at, hooks, schedule.priority),
     )
 
 

@@ -38,12 +38,15 @@ from dispatcher.models.deployments import (
 from dispatcher.models.log import Actor, LogEntry
 from dispatcher.models.naming import (
     DEFAULT_QUEUE,
+    FIRST_PRIORITY,
     FORBIDDEN_IN_NAMES,
+    LAST_PRIORITY,
     MAX_INTEGER,
     Limit,
     Name,
     Owner,
     Priority,
+    RunPriority,
     Weight,
     is_name,
 )
@@ -63,7 +66,9 @@ from dispatcher.models.states import SLOT_STATES, TERMINAL_STATES, RunState, Sta
 
 __all__ = [
     "DEFAULT_QUEUE",
+    "FIRST_PRIORITY",
     "FORBIDDEN_IN_NAMES",
+    "LAST_PRIORITY",
     "LONGEST_EXPIRY",
     "MAX_CHAIN",
     "MAX_INTEGER",
@@ -101,6 +106,7 @@ __all__ = [
     "RunFields",
     "RunLate",
     "RunOf",
+    "RunPriority",
     "RunRequest",
     "RunState",
     "Schedule",

@@ -11,7 +11,8 @@ from uuid import UUID
 
 from annotated_types import Ge, Le
 
-from dispatcher.models.naming import DEFAULT_QUEUE, Limit, Name, Owner
+from dispatcher.models.lanes import lane_for
+from dispatcher.models.naming import DEFAULT_QUEUE, Limit, Name, Owner, RunPriority
 from dispatcher.models.pools import Hook
 from dispatcher.models.states import RunState
 
@@ -96,6 +97,8 @@ class Schedule:
     """Job variables of its runs. They override the deployment's."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Parameters of its runs. They override the deployment's."""
+    priority: RunPriority | None = None
+    """The priority of its runs in their queue; None means the deployment's."""
     active: bool = True
     """An inactive schedule makes no runs. Once it is active again, it goes on from that moment."""
     catch_up: CatchUp = CatchUp.NONE
@@ -158,6 +161,8 @@ class Deployment:
     With it, windows become runs when they are due and not before."""
     expires_after: timedelta | None = None
     """How long its runs may wait beyond their due time: one that has not started by then ends CANCELLED. None means forever."""
+    priority: RunPriority = 0
+    """The priority of its runs in their queue: a lower number starts sooner (see `Run.priority`)."""
     owner: Owner = ""
     """Whose it is: a configuration file of another owner does not change it, unless it is told to take it over."""
     created_at: datetime
@@ -175,8 +180,22 @@ class Deployment:
     @property
     def lane(self) -> str | None:
         """The lane that its runs wait in (see `Run.lane`)."""
+        return self.lane_at(self.priority)
+
+    def lane_at(self, priority: int | None) -> str | None:
+        """The lane that its runs with a priority wait in; None: with its own."""
         is_counted = self.concurrency_limit is not None or self.max_waiting is not None
-        return self.name if is_counted else None
+        return lane_for(self.name if is_counted else None, self.priority if priority is None else priority)
+
+    @property
+    def has_lanes(self) -> bool:
+        """Whether some of its runs wait in lanes."""
+        return self.lane is not None or self.has_priorities
+
+    @property
+    def has_priorities(self) -> bool:
+        """Whether its schedules give some of its runs a priority."""
+        return bool(self.priority) or any(schedule.priority for schedule in self.schedules)
 
     @property
     def active_schedules(self) -> dict[str, Schedule]:

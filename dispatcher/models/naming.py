@@ -13,6 +13,9 @@ DEFAULT_QUEUE = "default"
 
 MAX_INTEGER = 2**31 - 1
 
+FIRST_PRIORITY, LAST_PRIORITY = -100, 100
+"""The bounds of a run's priority in its queue: each number with waiting runs costs a claim a look-up."""
+
 
 def is_name(text: str) -> bool:
     """True for text that can name a pool, queue or deployment."""
@@ -28,4 +31,5 @@ Name = Annotated[str, Len(1, 200), Predicate(is_name)]
 Owner = Annotated[str, Len(0, 200), Predicate(is_owner)]
 Limit = Annotated[int, Ge(0)]
 Priority = Annotated[int, Gt(0)]
+RunPriority = Annotated[int, Ge(FIRST_PRIORITY), Le(LAST_PRIORITY)]
 Weight = Annotated[int, Ge(1), Le(100)]

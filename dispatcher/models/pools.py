@@ -88,7 +88,8 @@ class PoolHold:
     """The provider's words."""
     kind: HoldKind
     passed: Mapping[str, tuple[datetime, UUID]] = field(default_factory=dict)
-    """By queue: the due time and id up to which every due run was found to be held. A hint that spares a second look."""
+    """By queue, or queue and lane: the due time and id up to which every due run was found to be held. A hint that spares a
+    second look."""
 
     @property
     def identity(self) -> tuple[object, ...]:

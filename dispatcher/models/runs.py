@@ -10,6 +10,7 @@ from uuid import UUID
 
 from dispatcher.models.automations import Cause
 from dispatcher.models.deployments import RetryPolicy
+from dispatcher.models.lanes import priority_of
 from dispatcher.models.naming import Name
 from dispatcher.models.states import RunState
 from providers.base import Submission
@@ -73,6 +74,11 @@ class RunRequest:
     retry: RetryPolicy | None = None
     expires_after: timedelta | None = None
     """How long it may wait beyond its due time: if it has not started by then, it ends CANCELLED. None: as its deployment."""
+    priority: int | None = None
+    """Its priority in its queue (see `Run.priority`); None: as its deployment, or 0."""
+    front: bool = False
+    """It is to start sooner than all runs that are due in its queue now: its priority is one less than the lowest there, and
+    at most -1. Of several such calls the runs of the last one start first."""
 
 
 class RunFields(TypedDict, total=False):
@@ -89,6 +95,8 @@ class RunFields(TypedDict, total=False):
     idempotency_key: str | None
     retry: RetryPolicy | None
     expires_after: timedelta | None
+    priority: int | None
+    front: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +131,9 @@ class Run:
     expires_at: datetime | None = None
     """If no tick has claimed it before, it ends CANCELLED; as long after `due_at` for every attempt. None: it waits forever."""
     lane: str | None = None
-    """Its deployment, if that has a concurrency limit or `max_waiting`: it waits beside its queue, so that a claim need not
-    read it while the deployment is full, and waiting runs can be counted. Live runs are counted by their deployment."""
+    """The lane beside its queue that it waits in (`models.lanes`), if its deployment has a concurrency limit or `max_waiting`,
+    or its priority is not 0: a claim need not read it while the deployment is full, and reads the runs of each priority by
+    themselves. Live runs are counted by their deployment."""
 
     state: RunState = RunState.SCHEDULED
     reason: str = ""
@@ -170,6 +179,11 @@ class Run:
     """Since when it owes its end to automations; None: it owes nothing. Set by the store with the end itself."""
     past: tuple[Attempt, ...] = ()
     """The attempts before this one that ended, oldest first; the last `MAX_PAST` of them."""
+
+    @property
+    def priority(self) -> int:
+        """Its priority among the due runs of its queue: a lower number starts sooner, of equal ones the earlier due time."""
+        return priority_of(self.lane)
 
     @property
     def expires_after(self) -> timedelta | None:

@@ -54,8 +54,10 @@ class SharedStore(Protocol):
         """
         ...
 
-    def waiting_in_lane(self, pool: str, lane: str, now: datetime) -> int:
-        """How many SCHEDULED runs of the pool wait in the lane and are due, held back or not."""
+    def waiting_in_lanes(self, pool: str, deployment: str, now: datetime) -> int:
+        """How many SCHEDULED runs of the pool wait in the lanes of the deployment, whatever their priority, and are due, held
+        back or not.
+        """
         ...
 
     def move(self, moves: Sequence[Move], *, entry: LogEntry | None = None) -> frozenset[UUID]:

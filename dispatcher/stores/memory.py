@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from dispatcher.core import transitions, windows
-from dispatcher.core.holds import position_of
+from dispatcher.core.holds import order_in_queue
 from dispatcher.models import Automation, Deployment, Firing, LogEntry, PoolHold, Run, RunState, WorkPool
+from dispatcher.models.lanes import limited_by
 from dispatcher.records import (
     PAGE,
     Automated,
@@ -113,7 +114,9 @@ class MemoryStore(MemoryConfiguration):
         """See `Store.ahead`."""
         with self._lock:
             return sum(
-                position_of(other) < position_of(run) for other in self._waiting(run.pool, run.queue) if other.due_at <= now
+                order_in_queue(other) < order_in_queue(run)
+                for other in self._waiting(run.pool, run.queue)
+                if other.due_at <= now
             )
 
     # One tick
@@ -216,10 +219,11 @@ class MemoryStore(MemoryConfiguration):
             claims += [Claim(run=run, repeat=False) for run in grants if run]
             return Claims(claims=tuple(claims), crashed=tuple(replace(run, automate_at=None) for run in crashes if run))
 
-    def waiting_in_lane(self, pool: str, lane: str, now: datetime) -> int:
-        """See `Store.waiting_in_lane`."""
+    def waiting_in_lanes(self, pool: str, deployment: str, now: datetime) -> int:
+        """See `Store.waiting_in_lanes`."""
         with self._lock:
-            return sum(run.state is RunState.SCHEDULED and run.lane == lane and run.due_at <= now for run in self._of(pool))
+            waiting = [run for run in self._of(pool) if run.state is RunState.SCHEDULED and run.due_at <= now]
+            return sum(limited_by(run.lane) == deployment for run in waiting)
 
     def expired(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:
         """See `Store.expired`."""

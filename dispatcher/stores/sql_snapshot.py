@@ -13,6 +13,7 @@ from dispatcher.core.admission import closed_by, room, sharing
 from dispatcher.core.holds import position_of
 from dispatcher.core.sharing import dealt
 from dispatcher.models import Deployment, Run, Share, WorkPool
+from dispatcher.models.lanes import limited_by, priority_of
 from dispatcher.records import Position, Snapshot
 from dispatcher.stores.rows import DEPLOYMENT, RUN
 from dispatcher.stores.transaction import Call, Row, Transaction
@@ -30,7 +31,7 @@ class InUse:
     lanes: Mapping[str, Sequence[str]]
     """By queue: the lanes in which runs are due."""
     live: Mapping[str, int]
-    """By lane: how many runs of its deployment hold a slot."""
+    """By lane without a priority, which has the name of its deployment: how many runs of that hold a slot."""
 
     @classmethod
     def of(cls, uses: Sequence[Row], lanes: Sequence[Row]) -> InUse:
@@ -38,7 +39,13 @@ class InUse:
         by_queue: dict[str, list[str]] = {}
         for queue, lane, _ in lanes:
             by_queue.setdefault(queue, []).append(lane)
-        return cls(dict(uses), by_queue, {lane: live for _, lane, live in lanes})
+        return cls(dict(uses), by_queue, {lane: live for _, lane, live in lanes if not priority_of(lane)})
+
+    @property
+    def deployments(self) -> Sequence[str]:
+        """The deployments whose limits apply to lanes."""
+        names = (limited_by(lane) for lanes in self.lanes.values() for lane in lanes)
+        return list(dict.fromkeys(name for name in names if name is not None))
 
 
 def use_calls(pool: str, now: datetime) -> Sequence[Call]:
@@ -89,7 +96,8 @@ class _Reader:
         self._uses, self._live = uses, dict(uses.live)
         self._batch = batch
         self._heads: Mapping[str, _Head] | None = None
-        self._lane_heads: Mapping[tuple[str, str], _Head] | None = None
+        self._lane_heads: dict[int, Mapping[tuple[str, str], _Head]] = {}
+        """By priority."""
         self._deployments: dict[str, Deployment | None] = {}
         self.read: dict[UUID, Run] = {}
 
@@ -124,7 +132,7 @@ class _Reader:
 
     def deployment(self, name: str) -> Deployment | None:
         """One deployment, read once; the first of a lane brings those of all lanes."""
-        if name in self._uses.live and name not in self._deployments:
+        if name not in self._deployments and name in self._uses.deployments:
             self._read_lanes()
         if name not in self._deployments:
             row = self._transaction.row("deployment", name=name)
@@ -138,16 +146,17 @@ class _Reader:
 
     def _read_lanes(self) -> None:
         """The deployments of all lanes, in one trip."""
-        names = list(self._uses.live)
+        names = self._uses.deployments
         cursors = self._transaction.together(*(("deployment", {"name": name}) for name in names))
         for name, cursor in zip(names, cursors, strict=True):
             rows = cursor.fetchall()
             self._deployments[name] = DEPLOYMENT.decode(rows[0]) if rows else None
 
     def _due_in_lane(self, queue: str, lane: str, limit: int, after: Position | None) -> Sequence[Run]:
-        if self._lane_heads is None:
-            self._lane_heads = self._read_lane_heads(limit)
-        head = self._lane_heads.get((queue, lane))
+        priority = priority_of(lane)
+        if priority not in self._lane_heads:
+            self._lane_heads[priority] = self._read_lane_heads(limit, priority)
+        head = self._lane_heads[priority].get((queue, lane))
         if head and after is None and (head.is_all or len(head.runs) >= limit):
             return head.runs[:limit]
         parameters = {**self._of_queue(queue, limit), "lane": lane}
@@ -156,23 +165,25 @@ class _Reader:
         rows = self._transaction.rows("due_in_lane_after", **parameters, due_at=after[0], id=after[1])
         return [self._run(row) for row in rows]
 
-    def _read_lane_heads(self, limit: int) -> Mapping[tuple[str, str], _Head]:
-        """The heads of the lanes that have room, in open queues, in one trip; each has one run more than fit."""
+    def _read_lane_heads(self, limit: int, priority: int) -> Mapping[tuple[str, str], _Head]:
+        """The heads of the lanes of a priority whose deployments have room, in open queues, in one trip; each has one run more
+        than fit.
+        """
         sizes = {
-            (queue.name, lane): min(self._room_of(lane) + 1, limit)
+            (queue.name, lane): min(self._room_of(name) + 1, limit)
             for queue in self._pool.queues
             if closed_by(self._pool, queue, self._in_use, self._now) is None
             for lane in self._uses.lanes.get(queue.name, ())
-            if self._room_of(lane) > 0
+            if priority_of(lane) == priority and (name := limited_by(lane)) is not None and self._room_of(name) > 0
         }
         calls = [("due_in_lane", {**self._of_queue(queue, size), "lane": lane}) for (queue, lane), size in sizes.items()]
         heads = [[self._run(row) for row in cursor.fetchall()] for cursor in self._transaction.together(*calls)]
         pairs = zip(sizes.items(), heads, strict=True)
         return {key: _Head(runs, is_all=len(runs) < size) for (key, size), runs in pairs}
 
-    def _room_of(self, lane: str) -> int:
-        deployment = self.deployment(lane)
-        return room(deployment.concurrency_limit if deployment else None, self.live(lane))
+    def _room_of(self, name: str) -> int:
+        deployment = self.deployment(name)
+        return room(deployment.concurrency_limit if deployment else None, self.live(name))
 
     def _of_queue(self, queue: str, limit: int) -> dict[str, Any]:
         return {"pool": self._pool.name, "queue": queue, "now": self._now, "limit": limit}

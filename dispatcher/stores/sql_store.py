@@ -18,6 +18,7 @@ from uuid import UUID
 
 from dispatcher.core import transitions
 from dispatcher.models import Automation, Deployment, Firing, LogEntry, PoolHold, Run, RunState, WorkPool
+from dispatcher.models.lanes import lanes_between, priority_of
 from dispatcher.records import (
     PAGE,
     ChangeHolds,
@@ -48,6 +49,7 @@ from dispatcher.stores.sql_snapshot import InUse, snapshot, use_calls
 from dispatcher.stores.transaction import Call, Row, Transaction
 
 _FIRST_ID = UUID(int=0)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class SqlStore(SqlAutomations):
@@ -172,8 +174,16 @@ class SqlStore(SqlAutomations):
     def ahead(self, run: Run, now: datetime) -> int:
         """See `Store.ahead`."""
         position = {"pool": run.pool, "queue": run.queue, "now": now, "due_at": run.due_at, "id": run.id}
-        [[row]] = self._read(("ahead", position))
-        return int(row[0])
+        end = {**position, "due_at": now + _MICROSECOND}
+        with self._reading() as transaction:
+            lanes = [lane for queue, lane, _ in transaction.rows("lanes", pool=run.pool, now=now) if queue == run.queue]
+            before = {lane: end if priority_of(lane) < run.priority else position for lane in (None, *lanes)}
+            calls: list[Call] = [
+                ("ahead", where) if lane is None else ("ahead_in_lane", {**where, "lane": lane})
+                for lane, where in before.items()
+                if priority_of(lane) <= run.priority
+            ]
+            return sum(int(rows[0][0]) for rows in _rows(transaction, *calls))
 
     # One tick
 
@@ -268,9 +278,11 @@ class SqlStore(SqlAutomations):
         claims += [Claim(run=run, repeat=False) for run in islice(changed, len(grants)) if run]
         return Claims(claims=tuple(claims), crashed=tuple(filter(None, changed)))
 
-    def waiting_in_lane(self, pool: str, lane: str, now: datetime) -> int:
-        """See `Store.waiting_in_lane`."""
-        [[(number,)]] = self._read(("waiting_in_lane", {"pool": pool, "lane": lane, "now": now}))
+    def waiting_in_lanes(self, pool: str, deployment: str, now: datetime) -> int:
+        """See `Store.waiting_in_lanes`."""
+        first, last = lanes_between(deployment)
+        where = {"pool": pool, "deployment": deployment, "first": first, "last": last, "now": now}
+        [[(number,)]] = self._read(("waiting_in_lanes", where))
         return int(number)
 
     def expired(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:

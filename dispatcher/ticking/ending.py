@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dispatcher.core.collisions import colliding, moves
 from dispatcher.core.transitions import end
 from dispatcher.models import SLOT_STATES, Run, RunState
+from dispatcher.models.lanes import lane_for
 from dispatcher.records import Move, RunFilter
 from dispatcher.ticking.pool_tick import PoolTick
 from dispatcher.ticking.report import timed
@@ -50,7 +51,8 @@ def collide(tick: PoolTick, full: Sequence[str]) -> int:
 
 def into_lanes(tick: PoolTick, astray: Sequence[Run]) -> int:
     """Let runs of full deployments wait in their lanes, where no claim has to read them. Returns how many were moved."""
-    return len(tick.store.move([Move.of(run, RunState.SCHEDULED, lane=run.deployment) for run in astray])) if astray else 0
+    moves = [Move.of(run, RunState.SCHEDULED, lane=lane_for(run.deployment, run.priority)) for run in astray]
+    return len(tick.store.move(moves)) if moves else 0
 
 
 def leave_out(tick: PoolTick, missed: Sequence[tuple[Run, str]]) -> int:

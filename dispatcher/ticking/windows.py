@@ -80,9 +80,9 @@ class Windows:
 
     def _waiting(self, deployment: Deployment, now: datetime) -> int:
         """How many runs wait, where that counts. The step is void if another tick makes runs of windows meanwhile."""
-        if deployment.max_waiting is None or deployment.lane is None:
+        if deployment.max_waiting is None:
             return 0
-        return self.tick.store.waiting_in_lane(deployment.pool, deployment.lane, now)
+        return self.tick.store.waiting_in_lanes(deployment.pool, deployment.name, now)
 
     def _put_off(self, deployment: Deployment, problem: Exception) -> bool:
         """Postpone a deployment, so that the next ones have their turn. An unavailable store ends the tick."""

@@ -12,6 +12,8 @@ from dispatcher.core.changes import identity_of
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import (
     DEFAULT_QUEUE,
+    FIRST_PRIORITY,
+    LAST_PRIORITY,
     LONGEST_EXPIRY,
     MAX_INTEGER,
     Automation,
@@ -70,13 +72,16 @@ _SUBJECTS: Mapping[type[Noun], str] = {
 }
 
 NAME_RULE = "must be 1 to 200 printable characters without / % & < > and without blanks at its ends"
+PRIORITY_RULE = f"must be a whole number from {FIRST_PRIORITY} (starts first) to {LAST_PRIORITY}"
 _RULES = {
     "name": NAME_RULE,
     "slug": NAME_RULE,
     "pool": NAME_RULE,
     "queue": NAME_RULE,
     "concurrency_limit": "must be 0 or more, or null for unlimited",
-    "priority": "must be a whole number of 1 or more",
+    "WorkQueue.priority": "must be a whole number of 1 or more",
+    "Deployment.priority": PRIORITY_RULE,
+    "Schedule.priority": f"{PRIORITY_RULE}, or null for that of its deployment",
     "on_collision": "must be wait, skip or replace",
     "max_waiting": "must be a whole number of 1 or more, or null for any number",
     "share": "must be strict or fair",

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from dispatcher.core import admission
 from dispatcher.core.admission import MAX_PASSED, Barrier, admit, never_missed
-from dispatcher.core.holds import position_of
+from dispatcher.core.holds import order_in_queue, position_of
 from dispatcher.models import Run, RunState, Share
+from dispatcher.models.lanes import lane_for
 from dispatcher.records import DeploymentLimits
 from tests.builders import NOW, SECOND, a_pool, a_queue, a_run
 
 NAMES = ("a", "b", None)
+PRIORITIES = st.sampled_from((0, 0, 0, -3, 7))
 QUEUES = ("high", "default")
 
 
@@ -27,8 +29,8 @@ class Pool:
         self.limits, self.runs = dict(limits), dict[object, Run]()
         self.pool = a_pool(queues=[a_queue(name, n + 1) for n, name in enumerate(QUEUES)], limit=limit, share=share)
 
-    def add(self, queue, deployment, in_lane):
-        lane = deployment if in_lane else None
+    def add(self, queue, deployment, in_lane, priority=0):
+        lane = lane_for(deployment if in_lane else None, priority)
         run = a_run(queue=queue, deployment=deployment, lane=lane, due_at=NOW - (100 - len(self.runs)) * SECOND)
         self.runs[run.id] = run
 
@@ -64,7 +66,7 @@ class Pool:
 
 
 CHANGES = st.one_of(
-    st.tuples(st.just("add"), st.sampled_from(QUEUES), st.sampled_from(NAMES), st.booleans()),
+    st.tuples(st.just("add"), st.sampled_from(QUEUES), st.sampled_from(NAMES), st.booleans(), PRIORITIES),
     st.tuples(st.just("end"), st.integers(0, 9)),
     st.tuples(st.just("limit"), st.sampled_from(("a", "b")), st.sampled_from((0, 1, 2, None))),
     st.tuples(st.just("claim"), st.integers(1, 5)),
@@ -85,6 +87,21 @@ def test_no_claim_lets_more_runs_of_a_deployment_live_than_its_limit(pool, chang
             limit = pool.limits.get(name)
             assert limit is None or before[name] + number <= limit
         assert {run.deployment for run in result.astray} <= result.full
+
+
+@given(POOLS, st.lists(CHANGES, max_size=40))
+def test_whoever_waits_in_a_queue_while_a_later_run_of_it_is_admitted_is_of_a_full_deployment(pool, changes):
+    for what, *arguments in changes:
+        if what != "claim":
+            getattr(pool, what)(*arguments)
+            continue
+        waiting = [run for run in pool.runs.values() if run.state is RunState.SCHEDULED]
+        admission, _ = pool.claim(*arguments)
+        admitted = {run.id for run in admission.admitted}
+        for run in waiting:
+            place = order_in_queue(run)
+            is_passed = any(other.queue == run.queue and place < order_in_queue(other) for other in admission.admitted)
+            assert run.id in admitted or not is_passed or run.deployment in admission.full
 
 
 @given(POOLS, st.lists(CHANGES, max_size=40))

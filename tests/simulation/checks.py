@@ -18,7 +18,7 @@ from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
-from dispatcher.core.holds import position_of
+from dispatcher.core.holds import order_in_queue
 from dispatcher.models import (
     Automation,
     CatchUp,
@@ -339,7 +339,9 @@ def _keeps_back(hold: PoolHold, run: Run) -> bool:
 def _dealt(pool: WorkPool, ready: Sequence[Run], held: Counter[str], batch: int) -> list[UUID]:
     """Slot after slot, to the queue that would hold least for its weight."""
     granted: list[UUID] = []
-    waiting = {queue.name: sorted((run for run in ready if run.queue == queue.name), key=position_of) for queue in pool.queues}
+    waiting = {
+        queue.name: sorted((run for run in ready if run.queue == queue.name), key=order_in_queue) for queue in pool.queues
+    }
     while len(granted) < batch and not _full(pool.concurrency_limit, held.total()):
         open_queues = [queue for queue in pool.queues if waiting[queue.name] and not queue.paused]
         open_queues = [queue for queue in open_queues if not _full(queue.concurrency_limit, held[queue.name])]

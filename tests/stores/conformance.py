@@ -10,6 +10,7 @@ from tests.stores.conformance_log import Log
 from tests.stores.conformance_moving import Moving
 from tests.stores.conformance_notifications import Notifications
 from tests.stores.conformance_pools import Deployments, Pools, QueuesAndDeletion
+from tests.stores.conformance_priorities import Priorities
 from tests.stores.conformance_reconfiguration import Reconfigurations
 from tests.stores.conformance_requeue import Requeues
 from tests.stores.conformance_runs import Listing, LiveAndLingering, Moves, Runs
@@ -43,6 +44,7 @@ SUITE = (
     Automating,
     Work,
     Lanes,
+    Priorities,
     Expiry,
 )
 """Classes of tests, each written against a fixture `store` that gives a fresh and empty one."""

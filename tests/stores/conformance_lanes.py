@@ -121,8 +121,8 @@ class Lanes(TwoPools):
         moved(store, claim(store, decide=granting(held)).claims[0].run, RunState.SCHEDULED, not_before=NOW + MINUTE)
         in_lane(store, queue="high"), in_lane(store, "other"), a_stored_run(store, deployment="nightly")
         a_run_in(store, RunState.RUNNING, deployment="nightly", lane="nightly")
-        assert [store.waiting_in_lane("pool", "nightly", time) for time in (NOW, later.due_at)] == [2, 3]
-        assert store.waiting_in_lane("other", "nightly", NOW) == store.waiting_in_lane("nowhere", "nightly", NOW) == 0
+        assert [store.waiting_in_lanes("pool", "nightly", time) for time in (NOW, later.due_at)] == [2, 3]
+        assert store.waiting_in_lanes("other", "nightly", NOW) == store.waiting_in_lanes("nowhere", "nightly", NOW) == 0
 
     def test_a_due_run_in_a_lane_is_work(self, store: Store):
         limited(store)

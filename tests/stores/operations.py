@@ -28,6 +28,7 @@ from tests.stores.operations_of_people import (
     save_automation,
     save_deployment,
     save_pool,
+    waiting_in_lanes,
 )
 from tests.stores.operations_of_ticks import (
     automate,
@@ -123,3 +124,6 @@ WEIGHTS: Mapping[Callable[[World], Call], int] = {
     firing_notified: 4,
 }
 """Every verb of the protocol but `close` and `prune`, which stores need not do, and how often it is drawn."""
+
+IN_LANES: Mapping[Callable[[World], Call], int] = {**WEIGHTS, ahead: 6, waiting_in_lanes: 6}
+"""The same where runs wait in lanes."""

@@ -10,6 +10,7 @@ from dispatcher.models import (
     RunState,
     When,
 )
+from dispatcher.models.lanes import lane_for, limited_by
 from dispatcher.records import (
     LogFilter,
     Reconfiguration,
@@ -136,6 +137,7 @@ def add_runs(world: World) -> Call:
             job_variables=world.variables(),
             parameters=world.variables(),
             deployment=deployed,
+            lane=world.lane(deployed),
             retry=random.choice(RETRIES),
             tags=("x",) * random.randrange(2),
         )
@@ -189,6 +191,8 @@ def _requeue(world: World, run: Run) -> Requeue:
     queues = [queue.name for queue in stored.queues] * 10 + ["none"] if stored else ["default"]
     values = {"due_at": world.time(), "not_before": random.choice([None, world.time()]), "notify_at": None, "reason": "by hand"}
     changes = {name: value for name, value in values.items() if random.random() < 0.4}
+    if world.lanes and world.lots.random() < 0.4:
+        changes["lane"] = lane_for(limited_by(run.lane), world.priority())
     return Requeue(run_id=run.id, pool=run.pool, fence=run.fence, queue=random.choice(queues), changes=changes)
 
 
@@ -214,6 +218,11 @@ def log(world: World) -> Call:
 def counts(world: World) -> Call:
     name, now = world.pool(), world.time()
     return lambda store: store.counts(name, now)
+
+
+def waiting_in_lanes(world: World) -> Call:
+    name, deployment, now = world.pool(), world.name(), world.time()
+    return lambda store: store.waiting_in_lanes(name, deployment, now)
 
 
 def ahead(world: World) -> Call:

@@ -80,6 +80,12 @@ def _deciding(random: Random, stale: Sequence[Run], seen: list[Any]) -> Decide:
 
     def decide(snapshot: Snapshot) -> Decision:
         due = {queue.name: list(snapshot.due(queue.name, random.randrange(4))) for queue in snapshot.pool.queues}
+        lanes = {queue: list(snapshot.lanes(queue)) for queue in due}
+        seen.append((lanes, {name: snapshot.live(name) for name in NAMES}))
+        for queue, names in lanes.items():
+            heads = [run for lane in names for run in snapshot.due(queue, 3, None, lane)]
+            seen.append([snapshot.due(queue, 2, (run.due_at, run.id), run.lane) for run in heads[:3]])
+            due[queue] += heads
         behind = [(runs[-1].due_at, runs[-1].id) for runs in due.values() if runs and random.random() < 0.5]
         seen.append([snapshot.due(name, 2, after) for name in due for after in behind])
         held = {queue: count for queue, count in snapshot.in_use.items() if count}

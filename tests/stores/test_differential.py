@@ -11,7 +11,8 @@ from dispatcher.records import LogFilter, RunFilter
 from dispatcher.store import Store
 from tests.builders import MINUTE
 from tests.stores.factories import FACTORIES
-from tests.stores.operations import READS, WEIGHTS
+from tests.stores.operations import IN_LANES, READS, WEIGHTS
+from tests.stores.operations_of_people import waiting_in_lanes
 from tests.stores.operations_of_ticks import claim
 from tests.stores.world import POOLS, Call, World
 
@@ -32,16 +33,25 @@ def test_a_store_answers_as_the_oracle_does_and_holds_the_same(tmp_path: Path, n
     for seed in SEEDS.get(name, range(12)):
         directory = tmp_path / str(seed)
         directory.mkdir()
-        _walk(seed, name, directory, tally)
-    expected = {(verb.__name__, end) for verb in WEIGHTS for end in ("succeeded", "refused")}
+        _walk(seed, name, directory, tally, lanes=name not in SEEDS)
+    verbs = WEIGHTS if name in SEEDS else IN_LANES
+    expected = {(verb.__name__, end) for verb in verbs for end in ("succeeded", "refused")}
     expected |= {("claim", mark) for mark in ("granted", "taken over", "crashed", "raised")}
     missing = expected - tally.keys()
     assert not missing, f"the walk proves nothing: {missing} never happened"
 
 
-def _walk(seed: int, name: str, directory: Path, tally: Tally) -> None:
+@pytest.mark.long
+def test_dynamodb_answers_as_the_oracle_does_where_runs_wait_in_lanes(tmp_path: Path):
+    tally: Tally = Counter()
+    _walk(65, "dynamodb", tmp_path, tally, lanes=True)
+    assert tally["claim", "granted"]
+    assert all(tally[verb, "succeeded"] for verb in ("requeue", "materialise", "ahead"))
+
+
+def _walk(seed: int, name: str, directory: Path, tally: Tally, *, lanes: bool) -> None:
     stores = {store_name: FACTORIES[store_name](directory) for store_name in ("memory", name)}
-    world = World(seed, stores["memory"])
+    world = World(seed, stores["memory"], lanes=lanes)
     try:
         for step in range(STEPS):
             _take(world, stores, tally, seed, step)
@@ -52,7 +62,8 @@ def _walk(seed: int, name: str, directory: Path, tally: Tally) -> None:
 
 def _take(world: World, stores: Mapping[str, Store], tally: Tally, seed: int, step: int) -> None:
     """One operation on each store. Afterwards time may pass, and a store may be closed and opened."""
-    verb = world.random.choices(list(WEIGHTS), weights=list(WEIGHTS.values()))[0]
+    weights = IN_LANES if world.lanes else WEIGHTS
+    verb = world.random.choices(list(weights), weights=list(weights.values()))[0]
     call = verb(world)
     where = f"seed {seed}, step {step}"
     before = _state(world.oracle)
@@ -62,7 +73,13 @@ def _take(world: World, stores: Mapping[str, Store], tally: Tally, seed: int, st
     for name in stores:
         assert outcomes[name] == outcomes["memory"], f"{where}: {verb.__name__} on {name}"
         assert after[name] == after["memory"], f"{where}: state of {name} after {verb.__name__}"
-    _count(tally, verb.__name__, outcomes["memory"], changed=after["memory"][:-1] != before[:-1], reads=verb in READS)
+    _count(
+        tally,
+        verb.__name__,
+        outcomes["memory"],
+        changed=after["memory"][:-1] != before[:-1],
+        reads=verb in (*READS, waiting_in_lanes),
+    )
     world.now += world.random.choice([0, 0, 1, 3]) * MINUTE
     if world.random.random() < 0.02:
         for store in stores.values():

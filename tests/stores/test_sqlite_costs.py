@@ -14,13 +14,15 @@ from dispatcher.stores.rows import RUN
 from dispatcher.stores.sql_listing import pages
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.stores.transaction import stored_in
-from tests.builders import MINUTE, NOW, SECOND, a_deployment, a_pool, a_run
+from tests.builders import HOUR, MINUTE, NOW, SECOND, a_deployment, a_pool, a_run
 from tests.stores.steps import LEASE, a_running_run, a_stored_run, claim, granting, hold, moved
 
 PARAMETERS: dict[str, Any] = {
     "pool": "pool",
     "queue": "default",
     "lane": "nightly",
+    "first": "nightly%",
+    "last": "nightly&",
     "deployment": "nightly",
     "name": "pool",
     "id": "0" * 32,
@@ -47,7 +49,7 @@ INDICES = {
     "due_in_lane_after": "runs_in_lanes",
     "live_of_deployment": "runs_holding_of_deployment",
     "expired": "runs_expiring",
-    "waiting_in_lane": "runs_in_lanes",
+    "waiting_in_lanes": "runs_in_lanes",
     "holds": "sqlite_autoindex_work_pools_1",
     "live": "runs_live",
     "live_before": "runs_live",
@@ -62,7 +64,8 @@ INDICES = {
     "deployment": "sqlite_autoindex_deployments_1",
     "queue_is_busy": "runs_holding",
     "pool_is_busy": "runs_by_pool",
-    "ahead": "runs_waiting",
+    "ahead": "runs_queued",
+    "ahead_in_lane": "runs_in_lanes",
     "ended": "runs_ended",
     "ended_lingering": "runs_lingering",
     "waiting": "runs_waiting",
@@ -100,7 +103,9 @@ def test_which_pools_have_work_is_looked_up_pool_by_pool(store: SqliteStore):
     assert not [step for step in plan if step.startswith(("SCAN runs", "SCAN deployments", "USE TEMP B-TREE"))], plan
 
 
-@pytest.mark.parametrize("name", ["in_use", "queue_is_busy", "pool_is_busy", "waiting", "ahead"])
+@pytest.mark.parametrize(
+    "name", ["in_use", "queue_is_busy", "pool_is_busy", "waiting", "ahead", "ahead_in_lane", "waiting_in_lanes"]
+)
 def test_what_is_only_counted_is_counted_in_the_index(store: SqliteStore, name: str):
     steps = [step for step in plan_of(store, store._statements[name]) if step.startswith("SEARCH")]
     assert all("COVERING INDEX" in step for step in steps), steps
@@ -252,7 +257,20 @@ def test_a_claim_does_not_read_what_waits_in_the_lane_of_a_full_deployment(store
     few = instructions(store, admit_one)
     crowd(store, up_to=10_000, deployment="nightly", lane="nightly")
     assert instructions(store, admit_one) <= few + 100
-    assert store.waiting_in_lane("pool", "nightly", NOW) > 10_000
+    assert store.waiting_in_lanes("pool", "nightly", NOW) > 10_000
+
+
+def test_a_claim_reads_no_priority_behind_the_one_that_takes_its_slots(store: SqliteStore):
+    """Nor what is due later with a priority before it, however many runs that is."""
+    store.save_pool(a_pool(limit=1, queues=["high", "default"]), expected_version=1)
+    a_stored_run(store, due_at=NOW, lane="%-5")
+    sizes = {"%-7": {"due_at": NOW + HOUR}, "%3": {"due_at": NOW - MINUTE}, None: {"due_at": NOW - MINUTE}}
+    costs = []
+    for up_to in (10, 5_000):
+        for number, (lane, fields) in enumerate(sizes.items()):
+            crowd(store, f"{number}", up_to=up_to, lane=lane, **fields)
+        costs.append(instructions(store, admit_one))
+    assert costs[1] <= costs[0] + 100
 
 
 def admit_one(store: SqliteStore) -> None:
@@ -281,15 +299,15 @@ def populate(store: SqliteStore) -> None:
         a_stored_run(store, queue="high", due_at=NOW + MINUTE)
 
 
-def crowd(store: SqliteStore, *, up_to: int, **fields: Any) -> None:
-    """Fill the default queue with due runs, copied inside the database."""
-    first = a_stored_run(store, due_at=NOW - MINUTE, **{"tags": ("crowd",), **fields})
+def crowd(store: SqliteStore, digit: str = "c", *, up_to: int, **fields: Any) -> None:
+    """Fill the default queue with due runs, copied inside the database. `digit` begins their ids."""
+    first = a_stored_run(store, **{"due_at": NOW - MINUTE, "tags": ("crowd",), **fields})
     others = ", ".join(name for name in RUN.names if name != "id")
     assert store._connection
     store._connection.execute(
         f"""INSERT OR IGNORE INTO runs (id, {others})
         WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)
-        SELECT printf('c%031x', n), {others} FROM numbers, (SELECT {others} FROM runs WHERE id = ?)""",
+        SELECT printf('{digit}%031x', n), {others} FROM numbers, (SELECT {others} FROM runs WHERE id = ?)""",
         (up_to, first.id.hex),
     )
 

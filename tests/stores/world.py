@@ -18,6 +18,7 @@ from dispatcher.models import (
     RunState,
     Schedule,
 )
+from dispatcher.models.lanes import lane_for
 from dispatcher.records import (
     RunFilter,
 )
@@ -48,8 +49,12 @@ Call = Callable[[Store], Any]
 class World:
     """What the next operation is drawn from."""
 
-    def __init__(self, seed: int, oracle: Store) -> None:
+    def __init__(self, seed: int, oracle: Store, *, lanes: bool = True) -> None:
         self.random = Random(seed)
+        self.lots = Random(f"{seed} lanes")
+        """For what concerns lanes alone."""
+        self.lanes = lanes
+        """Whether runs wait in lanes."""
         self.oracle = oracle
         self.now = NOW
         self.remembered: list[Run] = []
@@ -101,6 +106,15 @@ class World:
         slugs = self.random.sample(sorted(SCHEDULES), self.random.randrange(3))
         return tuple(self.random.choice(SCHEDULES[slug]) for slug in slugs)
 
+    def priority(self) -> int:
+        """Mostly none."""
+        return self.lots.choice([0, 0, 0, -100, -5, 7]) if self.lanes else 0
+
+    def lane(self, deployment: str | None) -> str | None:
+        """The lane of a new run: of its deployment, if that has a limit, or what a priority alone gives it."""
+        stored = self.oracle.deployment(deployment) if deployment else None
+        return stored.lane_at(self.priority()) if stored else lane_for(None, self.priority())
+
     def a_deployment_of(self, name: str, pool: str) -> Deployment:
         """A deployment as it may be saved: anew, or mostly as it is stored with a few things changed."""
         fields = {
@@ -114,11 +128,12 @@ class World:
             "paused": self.random.random() < 0.1,
             "retry": self.random.choice(RETRIES),
         }
+        lanes = {"concurrency_limit": self.lots.choice([None, None, 0, 2]) if self.lanes else None, "priority": self.priority()}
         stored = self.oracle.deployment(name)
         if stored is None or self.random.random() < 0.3:
-            return a_deployment(name, id=self.an_id(), **fields)
+            return a_deployment(name, id=self.an_id(), **fields, **lanes)
         changed = self.random.sample(sorted(fields), self.random.randrange(3))
-        return replace(stored, **{field: fields[field] for field in changed})
+        return replace(stored, **{field: fields[field] for field in changed}, **(lanes if self.lots.random() < 0.3 else {}))
 
     def pool(self) -> str:
         return self.random.choice(POOLS)

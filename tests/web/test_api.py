@@ -183,7 +183,7 @@ def test_a_waiting_run_is_moved_and_started_now(site, run):
     site.ok("POST", "/pools/nightly/queues", {"name": "high"})
     assert site.ok("POST", f"/runs/{run.id}/move", {"queue": "high"})["queue"] == "high"
     problem(site.api("POST", f"/runs/{run.id}/move", {"queue": "none"}), 404)
-    assert list(faults(site.api("POST", f"/runs/{run.id}/move", {"queue": "high", "pool": "x"}))) == ["queue"]
+    assert list(faults(site.api("POST", f"/runs/{run.id}/move", {"queue": "high", "pool": "x"}))) == ["pool"]
     assert site.ok("POST", f"/runs/{run.id}/start-now")["state"] == "SCHEDULED"
     site.ok("POST", f"/runs/{run.id}/cancel")
     problem(site.api("POST", f"/runs/{run.id}/move", {"queue": "default"}), 409)

@@ -14,6 +14,7 @@ from dispatcher.cli.input.deployment_options import (
     KEY_HELP,
     expiry_option,
     expiry_taken,
+    priority_options,
     retry_options,
     retry_taken,
     variable_options,
@@ -43,6 +44,7 @@ from dispatcher.models import RunRequest
 @click.option("--idempotency-key", metavar="KEY", help=KEY_HELP)
 @retry_options
 @expiry_option
+@priority_options
 @pass_context
 def run(
     context: Context,

@@ -34,10 +34,15 @@ def schedule() -> None:
 @schedule_options
 @variable_options
 @parameter_options
+@click.option(
+    "--priority", type=int, metavar="N", help="The priority of its runs in their queue; by default as its deployment."
+)
 @click.option("--active/--no-active", default=True, help="Whether it creates runs; the default is yes.")
 @click.option("--replace", is_flag=True, help="Remove all other schedules of the deployment.")
 @pass_context
-def create(context: Context, /, name: str, *, slug: str | None, active: bool, replace: bool, **fields: Any) -> Answer:
+def create(
+    context: Context, /, name: str, *, slug: str | None, active: bool, replace: bool, priority: int | None, **fields: Any
+) -> Answer:
     """Add a schedule to a deployment. Its windows become runs an hour ahead, each once.
 
     Job variables and parameters given here override the deployment's in the runs of this schedule. What the template and the
@@ -46,6 +51,7 @@ def create(context: Context, /, name: str, *, slug: str | None, active: bool, re
     brought = {
         "job_variables": values.job_variables(fields.pop("source"), fields.pop("pairs")),
         "parameters": parameters_taken(fields),
+        "priority": priority,
     }
     slugs = [] if replace else [schedule.slug for schedule in context.client.deployment(name).schedules]
     schedules = ScheduleOptions.taken(fields).schedules(slug=slug, slugs=slugs, active=active, **brought)

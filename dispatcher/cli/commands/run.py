@@ -14,6 +14,7 @@ from dispatcher.cli.commands.run_create import create
 from dispatcher.cli.commands.watch import follow
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion
+from dispatcher.cli.input.deployment_options import priority_options
 from dispatcher.cli.input.lengths import Length
 from dispatcher.cli.input.moments import SINCE_HELP, time_of
 from dispatcher.cli.input.references import find_run, run_argument
@@ -22,7 +23,7 @@ from dispatcher.cli.output.listing import listing
 from dispatcher.cli.output.tables_option import wide_option
 from dispatcher.client.arguments import missing, utc
 from dispatcher.client.bulk import Action
-from dispatcher.errors import NotFound
+from dispatcher.errors import Fault, InvalidInput, NotFound
 from dispatcher.models import RunState
 from dispatcher.records import RunFilter
 
@@ -66,8 +67,8 @@ def ls(
 ) -> Answer:
     """List runs: running ones, due ones, and the last that ended.
 
-    Due runs are sorted by due time and show why they wait. Future runs are shown with --to-come or --state SCHEDULED; --json
-    has them last.
+    Due runs are sorted by priority and due time, and show why they wait. Future runs are shown with --to-come or --state
+    SCHEDULED; --json has them last.
     """
     if pool is not None:
         context.client.work_pool(pool)  # a name that does not exist is an error, not an empty list
@@ -121,21 +122,31 @@ def cancel(context: Context, /, run_id: str | None, **options: Any) -> Answer:
 @run.command(
     "move",
     example="dispatcher run move 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5 --queue critical\n"
+    "dispatcher run move 6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5 --front\n"
     "dispatcher run move --pool nightly --from-queue default --tag backfill --queue slow",
 )
-@click.option(
-    "-q", "--queue", required=True, metavar="QUEUE", shell_complete=completion.queues, help="The work queue to wait in."
-)
+@click.option("-q", "--queue", metavar="QUEUE", shell_complete=completion.queues, help="The work queue to wait in.")
+@priority_options
 @bulk.options_of_move
 @pass_context
-def move(context: Context, /, run_id: str | None, queue: str, **options: Any) -> Answer:
-    """Move a waiting run, or all that match a filter, into another queue of the pool. Due times decide their place."""
+def move(
+    context: Context, /, run_id: str | None, queue: str | None, *, priority: int | None, front: bool, **options: Any
+) -> Answer:
+    """Move a waiting run, or all that match a filter, into another queue of the pool, or change the priority of a run.
+
+    Among the runs of equal priority, due times decide their place.
+    """
     if run_id is None or bulk.has_filter(options):
+        if front or priority is not None:
+            raise InvalidInput("runs", [Fault("options", "--priority and --front go with one run: name it, without a filter")])
         return bulk.work_on_all(context, run_id, Action.MOVE, options, queue=queue)
     run = find_run(context, run_id)
-    moved = context.client.move_run(run.id, queue=queue)
-    where = f"waits in work queue {moved.queue!r}"
-    text = f"Run {run.name!r} already {where}." if moved == run else f"Run {run.name!r} now {where}; before, in {run.queue!r}."
+    moved = context.client.move_run(run.id, queue=queue, priority=priority, front=front)
+    where = f"in work queue {moved.queue!r}{f' with priority {moved.priority}' if moved.priority else ''}"
+    before = repr(run.queue) + (f" with priority {run.priority}" if run.priority else "")
+    text = f"Run {run.name!r} now waits {where}; before, in {before}."
+    if moved == run:
+        text = f"Run {run.name!r} already waits {where}{', before all others' if front else ''}."
     return Answer(data=shapes.run(moved), text=text)
 
 

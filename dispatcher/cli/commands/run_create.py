@@ -16,6 +16,7 @@ from dispatcher.cli.input.deployment_options import (
     KEY_HELP,
     expiry_option,
     expiry_taken,
+    priority_options,
     retry_options,
     retry_taken,
     variable_options,
@@ -32,8 +33,8 @@ from dispatcher.models import Run, RunRequest
 
 FROM_HELP = (
     "Requests as JSON lines, - for standard input: each an object with the keys pool, deployment, queue, job_variables, "
-    "parameters, name, scheduled_at, tags, idempotency_key, retry and expires_after. The options stand for keys that a line "
-    "does not have."
+    "parameters, name, scheduled_at, tags, idempotency_key, retry, expires_after, priority and front. The options stand for "
+    "keys that a line does not have."
 )
 
 
@@ -68,6 +69,7 @@ FROM_HELP = (
 @click.option("--idempotency-key", "key", metavar="KEY", help=KEY_HELP)
 @retry_options
 @expiry_option
+@priority_options
 @pass_context
 def create(context: Context, /, *, pairs: Sequence[str], source: str | None, requests: str | None, **options: Any) -> Answer:
     """Create one run, many alike, or those of a file. Each starts in a tick, when a slot is free and its turn has come.

@@ -13,7 +13,17 @@ from dispatcher.cli.input import values
 from dispatcher.client import calendar_days, length_of_time, recurrence_fields
 from dispatcher.core.cron import reading
 from dispatcher.errors import Fault, InvalidInput
-from dispatcher.models import CatchUp, OnCollision, RetryPolicy, RunState, Schedule, WhenRepeated, WhenSkipped
+from dispatcher.models import (
+    FIRST_PRIORITY,
+    LAST_PRIORITY,
+    CatchUp,
+    OnCollision,
+    RetryPolicy,
+    RunState,
+    Schedule,
+    WhenRepeated,
+    WhenSkipped,
+)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -22,6 +32,9 @@ MOST_RETRIES = 19
 NONE = "none"
 """The value of an option that takes a setting away."""
 
+PRIORITY_HELP = (
+    f"From {FIRST_PRIORITY} to {LAST_PRIORITY}: of the due runs of a queue the lowest number starts first; 0 by default."
+)
 KEY_HELP = "A repeat with the same key returns the existing run, as long as it is kept (DISPATCHER_HISTORY_DAYS)."
 
 
@@ -100,6 +113,7 @@ def retry_options(function: Function) -> Function:
 def limit_options(function: Function) -> Function:
     """`--concurrency-limit`, and what goes with it."""
     for option in (
+        click.option("--priority", type=int, metavar="N", help=PRIORITY_HELP),
         click.option(
             "--expires-after",
             metavar="LENGTH",
@@ -135,7 +149,16 @@ def limits_taken(fields: dict[str, Any]) -> dict[str, Any]:
         "expires_after": lambda text: None if text == NONE else length_of_time(text, "expires_after"),
     }
     options = {name: fields.pop(name) for name in readers}
-    return {name: readers[name](text) for name, text in options.items() if text is not None}
+    priority = fields.pop("priority")
+    placed = {} if priority is None else {"priority": priority}
+    return placed | {name: readers[name](text) for name, text in options.items() if text is not None}
+
+
+def priority_options(function: Function) -> Function:
+    """`--priority` and `--front` of a run."""
+    front = "Before all runs that are due in the queue now: a priority of one less than the lowest there."
+    function = click.option("--front", is_flag=True, help=front)(function)
+    return click.option("--priority", type=int, metavar="N", help=PRIORITY_HELP)(function)
 
 
 def expiry_option(function: Function) -> Function:

@@ -11,6 +11,7 @@ from dispatcher.cli.input.values import read_json
 from dispatcher.client.simulations import MOST, Past, seconds_between
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import Run
+from dispatcher.models.lanes import lane_for
 
 
 def of_file(source: str, pool: str) -> list[Past]:
@@ -40,6 +41,7 @@ def _run(shape: Mapping[str, Any]) -> Run:
         name=shape["name"],
         pool=shape["pool"],
         queue=shape["queue"],
+        lane=lane_for(None, int(shape.get("priority", 0))),
         created_at=due,
         scheduled_at=due,
         due_at=due,

@@ -78,6 +78,8 @@ def _limits(shape: Shape) -> Iterator[tuple[str, str]]:
     if shape["max_waiting"] is not None:
         left_out = f"; windows left out: {shape['windows_left_out']}" if shape["windows_left_out"] else ""
         yield "waiting", f"at most {shape['max_waiting']}{left_out}"
+    if shape["priority"]:
+        yield "priority", f"{shape['priority']} in its queue"
     if shape["expires_after_seconds"] is not None:
         yield "expires", f"{seconds(shape['expires_after_seconds'])} after its due time"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from dispatcher.client import Dispatcher
+from dispatcher.core.holds import order_in_queue, position_of
 from dispatcher.core.reasons import Reason, Surroundings, explain
 from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run, RunState, WorkPool
 from dispatcher.records import QueueCount, RunFilter
@@ -45,13 +45,13 @@ def listing(client: Dispatcher, where: RunFilter, *, limit: int) -> Listing:
     live = _read(client, where, states & SLOT_STATES, limit)
     ended = _read(client, where, states & TERMINAL_STATES, limit)
     waiting = _read(client, where, states & {RunState.SCHEDULED}, MOST)
-    due = sorted((run for run in waiting if _counts_now(run, now)), key=_by_time)
+    due = sorted((run for run in waiting if _counts_now(run, now)), key=order_in_queue)
     if len(waiting) == MOST and not (where.deployment or where.tag or where.name or where.since or where.until):
         due = _due_of_many(client, where, limit)
     live = sorted(live, key=lambda run: run.claimed_at or now)
     ended = sorted(ended, key=lambda run: run.ended_at or now, reverse=True)
     shown = [Listed(run=run) for run in live], _with_waits(client, due[:limit], now), [Listed(run=run) for run in ended]
-    later = sorted((run for run in waiting if not _counts_now(run, now)), key=_by_time)
+    later = sorted((run for run in waiting if not _counts_now(run, now)), key=position_of)
     return Listing(runs=[entry for part in shown for entry in part][:limit], to_come=[Listed(run=run) for run in later[:limit]])
 
 
@@ -63,16 +63,12 @@ def _due_of_many(client: Dispatcher, where: RunFilter, limit: int) -> list[Run]:
     """The first due runs of each pool, from the index that ticks read; for when more runs wait than `MOST`."""
     names = [where.pool] if where.pool is not None else [pool.name for pool in client.work_pools()]
     seen = [waiting.run for name in names for waiting in client.preview_work_pool(name, within=timedelta(0), limit=limit)]
-    return sorted((run for run in seen if where.queue in (None, run.queue)), key=_by_time)
+    return sorted((run for run in seen if where.queue in (None, run.queue)), key=order_in_queue)
 
 
 def _counts_now(run: Run, now: datetime) -> bool:
     """Whether a run is due or between two attempts; a run between two attempts has already begun."""
     return run.due_at <= now or run.ended_attempts > 0
-
-
-def _by_time(run: Run) -> tuple[datetime, UUID]:
-    return run.due_at, run.id
 
 
 def _with_waits(client: Dispatcher, due: Iterable[Run], now: datetime) -> list[Listed]:

@@ -84,6 +84,8 @@ def run(shape: Shape) -> None:
     for key in ("name", "id", "pool", "queue", "deployment", "schedule", "attempt", "exit_code", "reason", "url"):
         if shape[key] not in (None, ""):
             out.add_row(key.replace("_", " "), text(shape[key]))
+    if shape["priority"]:
+        out.add_row("priority", text(str(shape["priority"])))
     out.add_row("state", state(shape["state"]))
     if shape["retry"]:
         out.add_row("retry", text(retry_words(shape["retry"])))

@@ -7,12 +7,12 @@ work pool    name, type, id, status, paused, concurrency_limit (null: unlimited)
 hold         kind, place, size, freed_by_end, until, reason
 work queue   pool, name, priority, concurrency_limit, paused, status, description, weight, due, later, in_use (numbers of runs)
 deployment   id, name, pool, queue, job_variables, parameters, parameter_openapi_schema, tags, description, paused, retry,
-             schedules, hooks, concurrency_limit (null: unlimited), on_collision, max_waiting, expires_after_seconds,
+             schedules, hooks, concurrency_limit (null: unlimited), on_collision, max_waiting, expires_after_seconds, priority,
              windows_left_out, owner, created_at; `inspect` adds next to each schedule (its next three windows; none while
              nothing is made of it)
 schedule     slug, cron, day_or, interval_seconds, rrule, timezone, anchor, start, end, exclude (days), when_skipped,
-             when_repeated, spread_seconds, job_variables, parameters, active, catch_up, catch_up_limit; `schedule ls` adds
-             deployment and next
+             when_repeated, spread_seconds, job_variables, parameters, priority (null: the deployment's), active, catch_up,
+             catch_up_limit; `schedule ls` adds deployment and next
 hook         name, states, late_after_seconds (null: not notified of late runs); `hook ls`: name, kind (webhook, topic; null
              for one that the settings lack), to (host or ARN), signed, work_pools and deployments (that name it);
              `hook test`: hook, id, delivered, problem (null where it was delivered)
@@ -21,13 +21,13 @@ automation   id, name, when and then (as in a configuration file), paused, descr
              the last runs; null where it does not count) and firings (the last ones, newest first)
 firing       id, automation, pool (whose tick noticed it), run (that ended, or null), fired_at, because, did and problems (a
              line each), hooks, notified_hooks, notify_at (null: all have confirmed it, or none is to)
-run          what `dispatcher.core.run_shape` says: id, name, pool, queue, deployment, schedule (its slug), state, reason,
-             attempt (the number in the name of its job), ended_attempts, exit_code, url, created_at, scheduled_at, due_at,
-             expires_at, claimed_at, submitted_at, started_at, ended_at; `run ls` and `dev` add late (due for 15 s and more) and
-             waits (why it waits, in a few words; empty for one that does not, or is not due yet); `inspect` adds job_variables,
-             parameters (its own; those of its job are in job.environment), tags, retry, cause (automation, run, depth; null:
-             people or a schedule made it), not_before, refusals, submission, job, past (attempts that were followed by another)
-             and timeline
+run          what `dispatcher.core.run_shape` says: id, name, pool, queue, priority, deployment, schedule (its slug), state,
+             reason, attempt (the number in the name of its job), ended_attempts, exit_code, url, created_at, scheduled_at,
+             due_at, expires_at, claimed_at, submitted_at, started_at, ended_at; `run ls` and `dev` add late (due for 15 s and
+             more) and waits (why it waits, in a few words; empty for one that does not, or is not due yet); `inspect` adds
+             job_variables, parameters (its own; those of its job are in job.environment), tags, retry, cause (automation, run,
+             depth; null: people or a schedule made it), not_before, refusals, submission, job, past (attempts that were
+             followed by another) and timeline
 attempt      attempt, state, reason, claimed_at, submitted_at, started_at, ended_at, exit_code, url
 preview      a list of runs, each with late, not_before and created (false for a window that is to become a run) besides
 timeline     a list of event, at, wait_seconds (since the event before; null for the first), attempt, state and reason (of an

@@ -7,13 +7,13 @@ The table (`definition.TABLE_DEFINITION`; `/` stands in no name, so it separates
     slots        POOL/<pool>          SLOTS               `used/<queue>` for each queue, `turn`, heartbeat, holds
     gate         POOL/<pool>          QUEUE/<queue>       `filled`: the transaction that last let a run begin to wait
     windows      POOL/<pool>          WINDOWS             `at/<deployment>`: when its next window comes near
-    lanes        POOL/<pool>          LANES               nothing: it is there once a deployment of the pool has had a limit
+    lanes        POOL/<pool>          LANES               nothing: it is there once runs of the pool may wait in lanes
     name         POOLS                <pool>              nothing; `leaving` while what a deleted pool left is swept away
     deployment   DEPLOYMENTS          <deployment>        all of it, `revision`, and `withdrawing` while runs of it go
     run          RUN/<id>             RUN                 all of it, `revision`, and `expires_at` once it has ended
     entries      DUE/<pool>/<queue>   <due_at>#<id>       SCHEDULED: `not_before` if it is held back, `deployment`, `schedule`
                                                           if a schedule made it and nobody has claimed it
-                   the same           lane/<deployment>/<due_at>#<id>: of a deployment with a limit
+                   the same           lane/<lane>/<due_at>#<id>: of a deployment with a limit, or with a priority
                  EXPIRES/<pool>       <expires_at>#<id>   waits, and expires then
                  CLAIMED/<pool>       <lease_until>#<id>  holds a slot, has no submission
                  LIVE/<pool>          <id>                holds a slot, has a submission: the run without its long texts
@@ -81,7 +81,7 @@ What it costs, in write units (WRU: a transaction takes 2 for each kB of each it
                                                             windows, when it is due otherwise
     with n runs that go           5 + n / 24 and 4 a queue  5 a run, and 4 for each 24           3 + 1 a run, entries / 30 twice
 
-In a pool that has had deployments with a limit, a claim makes two more requests for each queue and each lane in which runs are
+In a pool whose runs may wait in lanes, a claim makes two more requests for each queue and each lane in which runs are
 due, and one that reads the entries of the pool's live runs (6 of them for one RRU). An entry of a run that expires takes 2 WRU.
 After a pause, a claim reads one run more for each schedule with `catch_up: last` whose runs were due in it (24 at most).
 An entry of the log takes an item of 2 WRU for each kB in the transaction of its change, and every 49 runs that one piece of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from uuid import UUID
 
@@ -29,13 +29,13 @@ class Changing:
     def add(self, runs: Sequence[Run], entry: LogEntry | None) -> frozenset[UUID]:
         """See `DynamoStore.add_runs`."""
         self._require_queues(runs)
+        self._open_lanes(run.pool for run in runs if run.priority)
         new = {run.id: as_read(run) for run in reversed(runs)}  # the first of two equal ids
         return self._add({run_id: new[run_id] for run_id in dict.fromkeys(run.id for run in runs)}, entry)
 
     def restore(self, runs: Sequence[Run]) -> None:
         """See `Store.restore`."""
-        for pool_name in sorted({run.pool for run in runs if run.lane is not None}):
-            self._table.transact({keys.lanes(pool_name): ("Put", {"Item": {}})}, self._table.new_token())
+        self._open_lanes(run.pool for run in runs if run.lane is not None)
         there = self._writer.read([run.id for run in runs])
         self._add({run.id: as_read(run) for run in runs if run.id not in there})
 
@@ -46,6 +46,9 @@ class Changing:
         by_run: dict[UUID, list[Requeue]] = {}
         for requeue in requeues:
             by_run.setdefault(requeue.run_id, []).append(requeue)
+        if pools := {requeue.pool for requeue in requeues if requeue.changes.get("lane") is not None}:
+            self._require(queues)
+            self._open_lanes(pools)
         functions = {run_id: partial(requeued, of_run) for run_id, of_run in by_run.items()}
         return self._change(functions, lambda: self._require(queues), entry)
 
@@ -65,6 +68,11 @@ class Changing:
     def notified(self, notifications: Sequence[Notified]) -> None:
         """See `Store.notified`."""
         self._change({notification.run_id: partial(noted, notification) for notification in notifications})
+
+    def _open_lanes(self, pools: Iterable[str]) -> None:
+        """Note that runs of these pools may wait in lanes, before the first of them does. It stays if nothing comes of it."""
+        for pool in sorted(set(pools)):
+            self._table.transact({keys.lanes(pool): ("Put", {"Item": {}})}, self._table.new_token())
 
     def _add(self, runs: Mapping[UUID, Run], entry: LogEntry | None = None) -> frozenset[UUID]:
         """Add runs; returns those that did not exist before."""

@@ -74,7 +74,7 @@ class ClaimTry:
         if not self._stored_pool.has_lanes:
             return ()
         if queue not in self._lanes_in:
-            self._lanes_in[queue] = list(lanes_in(self._table, self._pool, queue, self._now))
+            self._lanes_in[queue] = sorted(lanes_in(self._table, self._pool, queue, self._now))
         return self._lanes_in[queue]
 
     def _live_of(self, deployment: str) -> int:

@@ -131,7 +131,7 @@ class Deployments:
             keys.deployment(updated.name): ("Put", {"Item": item, **_unchanged(stored, expected_version)}),
             keys.gate(updated.pool, updated.queue): ("ConditionCheck", {"ConditionExpression": "attribute_exists(pk)"}),
         }
-        if updated.lane is not None:
+        if updated.has_lanes:
             actions[keys.lanes(updated.pool)] = ("Put", {"Item": {}})
         written = windows.changed(stored.item if stored else None, item)
         return decode(DEPLOYMENT, item), Piece(actions=actions, entries=written, withdrawn=withdrawn)
@@ -144,7 +144,7 @@ class Deployments:
         item = {**encode(DEPLOYMENT, deployment), "revision": {"S": token}}
         put: Action = ("Put", {"Item": item, **_unchanged(None, None)})
         written = windows.actions(windows.changed(None, item))
-        lanes: Actions = {keys.lanes(deployment.pool): ("Put", {"Item": {}})} if deployment.lane is not None else {}
+        lanes: Actions = {keys.lanes(deployment.pool): ("Put", {"Item": {}})} if deployment.has_lanes else {}
         self._table.transact({keys.deployment(deployment.name): put, **written, **lanes}, token)
 
     def delete(self, name: str, entry: LogEntry | None) -> None:
@@ -191,8 +191,8 @@ class Deployments:
         """The withdrawals that are needed: none if no such run waits. A run that begins to wait later changes the revision."""
         if stored is None or not slugs:
             return ()
-        name, queues = stored.deployment.name, tuple(stored.queues)
-        withdrawal = Withdrawal(deployment=name, slugs=slugs, after=after, queues=queues)
+        name, queues, ranked = stored.deployment.name, tuple(stored.queues), stored.deployment.has_priorities
+        withdrawal = Withdrawal(deployment=name, slugs=slugs, after=after, queues=queues, has_priorities=ranked)
         return (withdrawal,) if any(True for _ in islice(entries(self._table, withdrawal), 1)) else ()
 
     def _withdraw(self, piece: Piece) -> None:

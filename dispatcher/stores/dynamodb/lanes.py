@@ -11,10 +11,15 @@ from dispatcher.stores.dynamodb.items import Item, id_in, key_in, run_in, small_
 from dispatcher.stores.dynamodb.requests import Table
 
 
-def lanes_in(table: Table, pool: str, queue: str, now: datetime | None = None) -> Iterator[str]:
-    """The lanes of a queue in which runs wait (and are due at that time): a request for each, and one more."""
-    first = keys.LANE
-    while item := next(table.query(keys.waiting(pool, queue), first=first, page=1), None):
+def lanes_in(
+    table: Table, pool: str, queue: str, now: datetime | None = None, among: tuple[str, str] = ("", "")
+) -> Iterator[str]:
+    """The lanes of a queue in which runs wait (and are due at that time): a request for each, and one more. `among`: those
+    whose names lie between two texts.
+    """
+    first, last = (f"{keys.LANE}{name}" for name in among)
+    before = last if among[1] else ""
+    while item := next(table.query(keys.waiting(pool, queue), first=first, before=before, page=1), None):
         sort_key = key_in(item)[1]
         lane = keys.lane_of(sort_key) or ""
         if now is None or sort_key < keys.in_lane(lane, keys.after(now)):

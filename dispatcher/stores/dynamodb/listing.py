@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run, RunState
+from dispatcher.models.lanes import lanes_between, priority_of
 from dispatcher.records import LOOKED_AT, EndedRun, QueueCount, RunFilter
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.definition import LISTING
@@ -51,13 +52,24 @@ class Listing:
 
     def ahead(self, run: Run, now: datetime) -> int:
         """See `Store.ahead`."""
-        return self._waiting_before(run.pool, run.queue, min(keys.just_before(keys.at(run.due_at, run.id)), keys.after(now)))
+        end, position = keys.after(now), keys.just_before(keys.at(run.due_at, run.id))
+        lanes: list[str | None] = [None, *lanes_in(self._table, run.pool, run.queue, now)]
+        before = {lane: end if priority_of(lane) < run.priority else min(position, end) for lane in lanes}
+        return sum(
+            self._count_lane(run.pool, run.queue, lane, last)
+            for lane, last in before.items()
+            if priority_of(lane) <= run.priority
+        )
 
-    def waiting_in_lane(self, pool: str, lane: str, now: datetime) -> int:
-        """See `Store.waiting_in_lane`."""
-        stored = self._pools.read(pool)
+    def waiting_in_lanes(self, pool: str, deployment: str, now: datetime) -> int:
+        """See `Store.waiting_in_lanes`."""
+        stored, end = self._pools.read(pool), keys.after(now)
         queues = [queue.name for queue in stored.pool.queues] if stored and stored.has_lanes else []
-        return sum(self._count_lane(pool, queue, lane, keys.after(now)) for queue in queues)
+        return sum(
+            self._count_lane(pool, queue, lane, end)
+            for queue in queues
+            for lane in [deployment, *lanes_in(self._table, pool, queue, now, among=lanes_between(deployment))]
+        )
 
     def expired(self, pool: str, now: datetime, limit: int) -> Sequence[Run]:
         """See `Store.expired`."""

@@ -257,9 +257,9 @@ class DynamoStore(AutomationVerbs):
                 return answer
         return Claims()
 
-    def waiting_in_lane(self, pool: str, lane: str, now: datetime) -> int:
-        """See `Store.waiting_in_lane`."""
-        return self._listing.waiting_in_lane(pool, lane, now)
+    def waiting_in_lanes(self, pool: str, deployment: str, now: datetime) -> int:
+        """See `Store.waiting_in_lanes`."""
+        return self._listing.waiting_in_lanes(pool, deployment, now)
 
     def expired(self, pool: str, now: datetime, *, limit: int) -> Sequence[Run]:
         """See `Store.expired`."""

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dispatcher.models import Run, RunState
+from dispatcher.models.lanes import lanes_between
 from dispatcher.stores.codecs import TIME, microseconds
 from dispatcher.stores.dynamodb import keys, windows
 from dispatcher.stores.dynamodb.items import Item, Stored, entries_of, id_in, key_in, plain, readable, run_in, text_in
@@ -42,10 +43,13 @@ class Withdrawal:
     after: datetime
     queues: tuple[QueueAddress, ...]
     """The queues in which these runs may wait. Stored as `places`."""
+    has_priorities: bool = False
+    """Whether some of them have a priority: only then their lanes are looked through."""
 
     def note(self, token: str) -> Item:
         """The attribute of the deployment's item; no other withdrawal has the same."""
         content = {"token": token, "slugs": sorted(self.slugs), "after": microseconds(self.after), "places": self.queues}
+        content |= {"has_priorities": True} if self.has_priorities else {}
         return {"withdrawing": {"S": json.dumps(content)}}
 
     @classmethod
@@ -58,6 +62,7 @@ class Withdrawal:
                 slugs=frozenset(content["slugs"]),
                 after=TIME.decode(content["after"]),
                 queues=tuple((pool, queue) for pool, queue in content["places"]),
+                has_priorities=content.get("has_priorities", False),
             )
 
     def covers(self, entry: Item) -> bool:
@@ -81,10 +86,13 @@ def is_pending(item: Item) -> bool:
 
 def entries(table: Table, withdrawal: Withdrawal) -> Iterator[Item]:
     """The entries of the runs that are to go. Nobody moves one that was never claimed to before its window, so that what is
-    due already is not looked through.
+    due already is not looked through, except in lanes with a priority.
     """
     later = keys.after(withdrawal.after)
-    ranges = [(later, keys.LANE), (keys.in_lane(withdrawal.deployment, later), keys.after_lane(withdrawal.deployment))]
+    lane = withdrawal.deployment
+    ranges = [(later, keys.LANE), (keys.in_lane(lane, later), keys.after_lane(lane))]
+    if withdrawal.has_priorities:
+        ranges += map(_lanes_between, (lane, ""))
     for queue in withdrawal.queues:
         for first, last in ranges:
             request: dict[str, Any] = {
@@ -99,6 +107,12 @@ def entries(table: Table, withdrawal: Withdrawal) -> Iterator[Item]:
                 },
             }
             yield from filter(withdrawal.covers, table.pages(None, ConsistentRead=True, **request))
+
+
+def _lanes_between(deployment: str) -> tuple[str, str]:
+    """The range of the lanes with a priority, of a deployment with a limit or, with an empty text, of all others."""
+    first, last = lanes_between(deployment)
+    return f"{keys.LANE}{first}", f"{keys.LANE}{last}"
 
 
 def finish(table: Table, item: Item) -> None:

@@ -100,7 +100,7 @@ SET id = :id, pool = :pool, queue = :queue, job_variables = :job_variables, para
     parameter_openapi_schema = :parameter_openapi_schema, tags = :tags, description = :description,
     schedules = :schedules, paused = :paused, retry = :retry, hooks = :hooks, created_at = :created_at, version = :version,
     concurrency_limit = :concurrency_limit, on_collision = :on_collision, max_waiting = :max_waiting,
-    expires_after = :expires_after, owner = :owner, applied = :applied, windows_until = :windows_until, windows_at = :windows_at,
+    expires_after = :expires_after, priority = :priority, owner = :owner, applied = :applied, windows_until = :windows_until, windows_at = :windows_at,
     windows_left_out = :windows_left_out
 WHERE name = :name
 
@@ -158,8 +158,13 @@ SELECT queue, SUM(CASE WHEN due_at <= :now THEN 1 ELSE 0 END), SUM(CASE WHEN due
 FROM runs WHERE pool = :pool AND state = 'SCHEDULED' GROUP BY queue
 
 -- name: ahead
+-- Of the queue itself, those before a position.
 SELECT COUNT(*) FROM runs
-WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED' AND due_at <= :now AND (due_at, id) < (:due_at, :id)
+WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED' AND lane IS NULL AND due_at <= :now AND (due_at, id) < (:due_at, :id)
+
+-- name: ahead_in_lane
+SELECT COUNT(*) FROM runs
+WHERE pool = :pool AND queue = :queue AND state = 'SCHEDULED' AND lane = :lane AND due_at <= :now AND (due_at, id) < (:due_at, :id)
 
 -- name: heartbeat
 -- The first statement of a claim. Where rows are locked, it locks the pool until the end of the transaction.
@@ -263,13 +268,20 @@ WHERE pool = :pool AND queue = :queue AND lane = :lane AND state = 'SCHEDULED' A
     AND (due_at, id) > (:due_at, :id)
 ORDER BY due_at, id LIMIT :limit
 
--- name: waiting_in_lane
--- What waits in one lane of all queues of a pool, counted queue by queue along the index.
-SELECT COUNT(*)
-FROM work_queues AS q
-CROSS JOIN runs
-WHERE q.pool = :pool AND runs.pool = q.pool AND runs.queue = q.name AND runs.lane = :lane AND runs.state = 'SCHEDULED'
-    AND runs.due_at <= :now
+-- name: waiting_in_lanes
+-- What waits in the lanes of a deployment in all queues of a pool, counted queue by queue along the index: in the one without a
+-- priority, and in those with one, whose names lie between `:first` and `:last`.
+SELECT
+    (SELECT COUNT(*)
+     FROM work_queues AS q
+     CROSS JOIN runs
+     WHERE q.pool = :pool AND runs.pool = q.pool AND runs.queue = q.name AND runs.lane = :deployment AND runs.state = 'SCHEDULED'
+         AND runs.due_at <= :now)
+    + (SELECT COUNT(*)
+       FROM work_queues AS q
+       CROSS JOIN runs
+       WHERE q.pool = :pool AND runs.pool = q.pool AND runs.queue = q.name AND runs.lane > :first AND runs.lane < :last
+           AND runs.state = 'SCHEDULED' AND runs.due_at <= :now)
 
 -- name: expired
 SELECT {small_run} FROM runs

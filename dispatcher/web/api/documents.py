@@ -11,7 +11,7 @@ from typing import Any
 
 from dispatcher.client import configuration_schema
 from dispatcher.client.bulk import STEP, Action
-from dispatcher.models import RunState
+from dispatcher.models import FIRST_PRIORITY, LAST_PRIORITY, RunState
 
 Schema = dict[str, Any]
 
@@ -59,11 +59,12 @@ _POOL: Mapping[str, Schema] = {
 _RUN: Mapping[str, Schema] = {
     **dict.fromkeys(("id", "name", "pool", "queue", "state", "reason"), TEXT),
     **dict.fromkeys(("deployment", "schedule", "url"), OPTIONAL_TEXT),
-    **dict.fromkeys(("attempt", "ended_attempts"), WHOLE),
+    **dict.fromkeys(("attempt", "ended_attempts", "priority"), WHOLE),
     "exit_code": OPTIONAL_WHOLE,
     **dict.fromkeys(("created_at", "scheduled_at", "due_at"), TIME),
     **dict.fromkeys(("expires_at", "claimed_at", "submitted_at", "started_at", "ended_at"), OPTIONAL_TIME),
 }
+_PRIORITY: Schema = {"type": "integer", "minimum": FIRST_PRIORITY, "maximum": LAST_PRIORITY}
 _DEPLOYMENT: Mapping[str, Schema] = {
     **dict.fromkeys(("id", "name", "pool", "queue", "description", "owner"), TEXT),
     "job_variables": OBJECT,
@@ -79,6 +80,7 @@ _DEPLOYMENT: Mapping[str, Schema] = {
     "on_collision": {"enum": ["wait", "skip", "replace"]},
     "expires_after_seconds": OPTIONAL_NUMBER,
     "windows_left_out": WHOLE,
+    "priority": WHOLE,
 }
 _SCHEDULE: Mapping[str, Schema] = {
     **dict.fromkeys(("slug", "timezone", "catch_up"), TEXT),
@@ -91,6 +93,7 @@ _SCHEDULE: Mapping[str, Schema] = {
     "spread_seconds": {"type": "number"},
     "job_variables": OBJECT,
     "parameters": OBJECT,
+    "priority": OPTIONAL_WHOLE,
     "active": SWITCH,
     "catch_up_limit": WHOLE,
 }
@@ -236,7 +239,7 @@ def _bodies() -> dict[str, Schema]:
         "NewRun": _new_run(parts),
         "NewRuns": {"oneOf": [_ref("NewRun"), {"type": "array", "items": _ref("NewRun"), "maxItems": 10_000}]},
         "BulkRequest": _bulk_request(name),
-        "RunMove": _object({"queue": name}, "queue"),
+        "RunMove": _object({"queue": name, "priority": _PRIORITY, "front": SWITCH}),
         "PlanRequest": _object(plan, "configuration"),
         "ApplyRequest": _object({**plan, "expect": OPTIONAL_TEXT}, "configuration"),
         "JobRequest": _object(
@@ -257,7 +260,8 @@ def _new_run(parts: Mapping[str, Schema]) -> Schema:
     retry = {"anyOf": [_ref("FileRetryPolicy"), {"type": "null"}]} if "RetryPolicy" in parts else OPTIONAL_OBJECT
     times = {"scheduled_at": OPTIONAL_TIME, "expires_after": parts["Deployment"]["properties"]["expires_after"]}
     objects = dict.fromkeys(("job_variables", "parameters"), OPTIONAL_OBJECT)
-    return _object({**texts, **objects, **times, "tags": TEXTS, "retry": retry})
+    place = {"priority": {"anyOf": [_PRIORITY, {"type": "null"}]}, "front": SWITCH}
+    return _object({**texts, **objects, **times, **place, "tags": TEXTS, "retry": retry})
 
 
 def _bulk_request(name: Schema) -> Schema:

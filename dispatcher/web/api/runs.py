@@ -138,10 +138,16 @@ def cancel_run(client: Client, run: RunReference) -> Answer:
     openapi_extra=body_of("RunMove"),
 )
 def move_run(client: Client, run: RunReference, body: Body) -> Answer:
-    """Move a waiting run into another queue of its pool. A run that does not wait is a conflict."""
-    if set(body) != {"queue"} or not isinstance(body["queue"], str):
-        raise InvalidInput("body", [Fault("queue", "must be the name of a work queue, and is the only field")])
-    return _whole(client, client.move_run(run, queue=body["queue"]))
+    """Move a waiting run into another queue of its pool, or change its priority. A run that does not wait is a conflict.
+
+    `front` gives it a priority of one less than the lowest of the due runs of the queue.
+    """
+    if unknown := sorted(set(body) - {"queue", "priority", "front"}):
+        raise InvalidInput("body", [Fault(name, "is not a field; they are queue, priority and front") for name in unknown])
+    queue = body.get("queue")
+    if queue is not None and not isinstance(queue, str):
+        raise InvalidInput("body", [Fault("queue", "must be the name of a work queue")])
+    return _whole(client, client.move_run(run, queue=queue, priority=body.get("priority"), front=body.get("front", False)))
 
 
 @router.post("/runs/{run}/start-now", operation_id="start_run_now", responses=documented(ACT, "WholeRun"))

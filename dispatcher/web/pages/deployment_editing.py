@@ -23,8 +23,8 @@ from dispatcher.web.pages.visit import Visit, gone_to
 
 ROOT = "entry"
 EDITED = (
-    *("description", "pool", "queue", "concurrency_limit", "on_collision", "max_waiting", "expires_after", "tags"),
-    *("job_variables", "parameters", "retry", "hooks", "parameter_openapi_schema"),
+    *("description", "pool", "queue", "concurrency_limit", "on_collision", "max_waiting", "expires_after", "priority"),
+    *("tags", "job_variables", "parameters", "retry", "hooks", "parameter_openapi_schema"),
 )
 """The fields of a deployment that have a place in its form; its schedules have forms of their own, and its pause a button."""
 

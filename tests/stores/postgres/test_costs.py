@@ -64,7 +64,7 @@ INDICES = {
     "deployment": "deployments_pkey",
     "queue_is_busy": "runs_holding",
     "pool_is_busy": "runs_holding",
-    "ahead": "runs_waiting",
+    "ahead": "runs_queued",
     "ended": "runs_ended",
     "ended_lingering": "runs_lingering",
 }

@@ -147,7 +147,7 @@ VERBS: dict[str, Callable[[PostgresStore], object]] = {
     "live from": lambda store: store.live("pool", limit=10, start=a_run().id),
     "lingering": lambda store: store.lingering("pool", limit=10),
     "expired": lambda store: store.expired("pool", NOW, limit=10),
-    "waiting_in_lane": lambda store: store.waiting_in_lane("pool", "deployment", NOW),
+    "waiting_in_lanes": lambda store: store.waiting_in_lanes("pool", "deployment", NOW),
     "discarded": lambda store: store.discarded([a_run().id, a_run().id]),
     "to_notify": lambda store: store.to_notify("pool", NOW, limit=10),
     "notified": lambda store: store.notified([Notified(run_id=a_run().id, notify_at=NOW, again_at=None)]),
@@ -158,13 +158,18 @@ VERBS: dict[str, Callable[[PostgresStore], object]] = {
     "runs": lambda store: store.runs(RunFilter(pool="pool"), limit=10),
     "ended": lambda store: store.ended("pool", NOW, limit=10),
     "counts": lambda store: store.counts("pool", NOW),
-    "ahead": lambda store: store.ahead(a_run(), NOW),
 }
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_that_reads_or_writes_once_is_one_trip(wire: Wire, verb: str):
     assert wire.trips(VERBS[verb]) == 1
+
+
+def test_how_many_are_ahead_is_asked_in_two_trips(wire: Wire):
+    """Which lanes there are, and all numbers together."""
+    wire.store.add_runs([a_run(lane=lane) for lane in (None, "%-5", "%7")])
+    assert wire.trips(lambda store: store.ahead(a_run(due_at=NOW + MINUTE), NOW)) == 2
 
 
 def test_a_tick_of_an_idle_pool_is_three_trips(wire: Wire):

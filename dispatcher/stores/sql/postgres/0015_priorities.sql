@@ -1,0 +1,6 @@
+-- Priorities of runs in their queue: a deployment states one for its runs. A run has its own in the name of its lane (`etl%-5`), which
+-- needs no column. Only an addition with a default: code that does not know of it goes on, and starts such runs by due time.
+
+ALTER TABLE deployments ADD COLUMN priority BIGINT NOT NULL DEFAULT 0;
+
+INSERT INTO dispatcher_schema (version, oldest_code) VALUES (15, 1);
