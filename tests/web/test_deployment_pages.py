@@ -9,6 +9,7 @@ from html import unescape
 import pytest
 
 from dispatcher.models import RunState, Schedule
+from dispatcher.web.pages.deployments import LISTED
 from dispatcher.web.pages.words import NOTHING
 from tests.builders import HOUR, MINUTE, a_live_run, a_run
 from tests.web.pages import Document, page, sent
@@ -148,3 +149,14 @@ def test_late_and_failed_runs_and_the_results_of_each_schedule_are_shown(site, e
     assert "daily 0 2 * * * (UTC)" in shown.words
     assert "well: completed" in shown.every("a", "title")
     assert timedelta(0) < site.client.next_windows(etl.schedules[0])[0] - now
+
+
+def test_a_page_lists_so_many_deployments_and_leads_to_the_others(site, pool):
+    for number in range(LISTED + 1):
+        site.client.create_deployment(f"etl-{number:02}", pool="nightly", job_variables={"command": "true"})
+    first = page(site, "deployments")
+    assert ("etl-19" in first.words, "etl-20" in first.words) == (True, False)
+    [following] = [address for address in first.every("a", "href") if "from=" in address]
+    second = Document(site.browser.get(following).text)
+    assert ("etl-19" in second.words, "etl-20" in second.words) == (False, True)
+    assert [address for address in second.every("a", "href") if "from=" in address] == []
