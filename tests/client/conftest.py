@@ -10,6 +10,7 @@ from dispatcher.records import RunFilter
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.stores.sqlite import SqliteStore
 from tests.builders import NOW, an_id
+from tests.stores.sqlite_files import fresh_file
 
 
 class Clock:
@@ -30,7 +31,7 @@ class Clock:
 
 @pytest.fixture(params=["memory", "sqlite"])
 def dispatcher(request, tmp_path) -> Iterator[Dispatcher]:
-    store = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "client.db")
+    store = MemoryStore() if request.param == "memory" else SqliteStore(fresh_file(tmp_path / "client.db"))
     yield Dispatcher(store, clock=Clock())
     store.close()
 

@@ -149,10 +149,10 @@ SABOTAGES: dict[str, Sabotage] = {
     "refusal of a repeat taken for proof": Sabotage(
         "a refused repeat says nothing of the submission before it",
         _swap(submitting, "recorded", breaks.refusal_is_proof),
-        near=1,
+        near=28,
     ),
     "rendered again": Sabotage(
-        "a claim pins what it renders", _swap(FaultyStore, "_claim_effect", breaks.claim_rendered_again)
+        "a claim pins what it renders", _swap(FaultyStore, "_claim_effect", breaks.claim_rendered_again), near=7
     ),
     "no deadline": Sabotage(
         "nothing is submitted after the deadline", _swap(world_module, "TICK", timedelta(days=1)), seeds=2500, near=1756
@@ -163,6 +163,7 @@ SABOTAGES: dict[str, Sabotage] = {
     "missing taken for gone": Sabotage(
         "a missing job is an end only after the look-up lag",
         _swap(pool_tick, "cautious", lambda limits, skew: replace(limits, lookup_lag=0.0)),
+        near=4,
     ),
     "skew forgotten": Sabotage(
         "the clocks of two invocations may differ",
