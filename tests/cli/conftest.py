@@ -19,6 +19,7 @@ from dispatcher.cli.root import root
 from dispatcher.models import Run, WorkPool
 from dispatcher.records import RunFilter
 from dispatcher.stores.sqlite import SqliteStore
+from tests.stores.sqlite_files import fresh_file
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # what a shell gives a job in the background, and its children inherit
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -91,6 +92,7 @@ class Cli:
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
+    fresh_file(tmp_path / "store.db")
     return Cli(tmp_path)
 
 

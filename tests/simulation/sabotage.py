@@ -168,7 +168,7 @@ SABOTAGES: dict[str, Sabotage] = {
     "skew forgotten": Sabotage(
         "the clocks of two invocations may differ",
         _swap(pool_tick, "cautious", lambda limits, skew: limits),
-        near=1,
+        near=18,
     ),
     "an old observation judged by a new clock": Sabotage(
         "what is missing is judged by the time at which looking began",
@@ -211,7 +211,7 @@ SABOTAGES: dict[str, Sabotage] = {
     "a refused repeat believed too early": Sabotage(
         "absence after a refused repeat is believed only two of the longest leases after the claim",
         _swap(reconciliation, "_believed_at", lambda run, now, _lease: run.lease_until or now),
-        near=540,
+        near=547,
         seeds=1500,
     ),
     "the start deadline overwrites a cancelled run": Sabotage(
@@ -284,6 +284,7 @@ SABOTAGES: dict[str, Sabotage] = {
         "an end is taken back in the transaction that writes what automations make of it",
         _swap(FaultyStore, "_automate_effect", breaks.made_before_taken_back),
         automated=True,
+        near=8,
     ),
     "an automation that forgets an end": Sabotage(
         "what automations make of an end is written in the transaction that takes it back",
