@@ -31,6 +31,7 @@ BENCHMARKS = {
     "scheduled": "a tick of 10, 1 thousand and 10 thousand deployments with schedules, and an urgent run among them",
     "start_up": "CPU of a command from its start to its end, beside an empty interpreter",
     "extras": "size of the extra of each pool type, and CPU of importing its provider beside its SDK alone",
+    "bridge": "200 due flow runs of a Prefect server: Prefect's worker and ours, to the last ECS task",
     "creation": "CPU of creating 10 thousand runs in one call, for each run",
 }
 

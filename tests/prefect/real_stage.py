@@ -1,5 +1,6 @@
 """Dispatchers beside a real Prefect server. Tests play the containers: they report states to the server and end the jobs."""
 
+import json
 from collections import Counter
 from datetime import timedelta
 
@@ -8,6 +9,10 @@ from dispatcher.records import RunFilter
 from dispatcher.settings import Settings
 from dispatcher.ticking import tick
 from dispatcher.wiring import wire
+
+PATIENCE = 100
+"""Seconds for one call."""
+PATIENT = {name: {"call_timeout": PATIENCE} for name in ("ecs", "ecs:push", "cloud-run-v2:push", "modal:push")}
 
 
 class ClockAhead(SystemClock):
@@ -26,12 +31,18 @@ class ClockAhead(SystemClock):
 class Ticker:
     """One dispatcher with a store, as a function has them."""
 
-    invocation = timedelta(seconds=50)
+    invocation = timedelta(seconds=150)
+    """Like the timeouts, more than a busy machine needs: it must not change what a test sees."""
 
     def __init__(self, url, path, **settings):
         named = {"DISPATCHER_STORE": f"sqlite:///{path}", "DISPATCHER_PREFECT_API_URL": url, "HOME": str(path.parent)}
         self.clock = ClockAhead()
-        self.wiring = wire(Settings.from_environment({**named, **settings}), clock=self.clock, events=lambda *_, **__: None)
+        patient = json.dumps(
+            {name: {"call_timeout": PATIENCE} for name in ("ecs", "ecs:push", "cloud-run-v2:push", "modal:push")}
+        )
+        own = Settings.from_environment({**named, "DISPATCHER_PROVIDER_OPTIONS": patient, **settings})
+        self.wiring = wire(own, clock=self.clock, events=lambda *_, **__: None)
+        self.wiring.dispatch.source.server._client.timeout = PATIENCE
 
     def tick(self):
         return tick(self.wiring.dispatch, self.clock.now() + self.invocation)

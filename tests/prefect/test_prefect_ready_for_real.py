@@ -10,7 +10,7 @@ pytestmark = pytest.mark.long
 pytest_plugins = ["providers.emulators.fixtures"]
 
 MINUTES = 10
-LOOKS = 500
+LOOKS = 5000
 """More than it takes until the server has looked for what was not polled for a while; it does every second."""
 
 

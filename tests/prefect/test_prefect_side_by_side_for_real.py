@@ -15,6 +15,7 @@ pytest_plugins = ["providers.emulators.fixtures"]
 
 RUNS = 6
 ROUNDS = 30
+TURNS = 400
 """More than it takes."""
 
 
@@ -62,14 +63,16 @@ def test_a_worker_on_the_same_pool_starts_no_flow_run_that_we_start(prefect, tic
     prefect.add_pool("both", "ecs", base_job_template=template("ecs"))
     deployment = prefect.add_deployment("d", "both", job_variables={"command": "true", "image": "busybox"})
     dispatcher, flow_runs = ticker(DISPATCHER_PREFECT_POOLS="both"), []
-    with a_worker(prefect.url, "both", tmp_path):
-        for _ in range(ROUNDS):
+    with a_worker(prefect.url, "both", tmp_path, PREFECT_WORKER_QUERY_SECONDS="1"):
+        for turn in range(TURNS):
             both = ours(dispatcher) and tasks(ecs_emulator).keys() - ours(dispatcher)
-            if not both:
+            if not both and turn % 4 == 0:
                 flow_runs += [prefect.add_flow_run(deployment) for _ in range(2)]
-            dispatcher.tick()
+            if both or turn % 4 == 2:  # in between the worker may be the first
+                dispatcher.tick()
             if both and tasks(ecs_emulator).keys() == set(flow_runs):
                 break
+            prefect.states(flow_runs[-2:])
     assert tasks(ecs_emulator) == dict.fromkeys(flow_runs, 1)
     assert 0 < len(ours(dispatcher)) < len(flow_runs), "both have had some"
 
