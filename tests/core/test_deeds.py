@@ -310,3 +310,52 @@ class TestNotification:
         firing = a_firing()
         assert identity(firing, "ops") == identity(firing, "ops") != identity(firing, "chat")
         assert identity(firing, "ops") != identity(a_firing(), "ops")
+
+
+class TestLog:
+    """What an automation changes stands in the log of changes; the runs that it makes are their own record."""
+
+    @pytest.mark.parametrize(
+        ("target", "noun", "name", "path"),
+        [
+            (Target(pool="pool"), "work pool", "pool", "paused"),
+            (Target(pool="pool", queue="high"), "work pool", "pool", "queues.high.paused"),
+            (Target(deployment="etl"), "deployment", "etl", "paused"),
+        ],
+    )
+    def test_a_pause_and_its_end_are_changes_of_a_field(self, target, noun, name, path):
+        done = replace(the_deeds(), history=HOUR)
+        done.act(a_look(Then(pause=target)))
+        done.act(a_look(Then(resume=target)))
+        first, second = done.entries
+        assert (first.actor, first.via, first.verb, first.noun, first.name) == ("a", "automation", "change", noun, name)
+        assert (first.note, first.changed_at, first.kept_until) == ("it happened", NOW, NOW + HOUR)
+        assert [dict(entry.fields[0]) for entry in done.entries] == [
+            {"action": "change", "path": path, "before": False, "after": True},
+            {"action": "change", "path": path, "before": True, "after": False},
+        ]
+        assert first.id != second.id
+
+    def test_a_retry_names_the_run_that_it_repeats_and_the_new_one(self):
+        old, done = an_ended_run(), the_deeds()
+        done.act(a_look(Then(retry=True), runs=(old,)))
+        [entry], [run] = done.entries, done.runs.values()
+        assert (entry.verb, entry.noun, entry.name, entry.runs, entry.kept_until) == ("retry", "run", str(old.id), 1, None)
+        assert dict(entry.fields[0]) == {"path": "retry", "action": "create", "before": None, "after": str(run.id)}
+
+    def test_cancelled_runs_are_counted_without_those_that_need_no_cancelling(self):
+        late, over = a_run(), a_run(state=RunState.CANCELLED)
+        done = the_deeds()
+        done.act(a_look(Then(cancel=True), when=LATE, runs=(late, over)))
+        [entry] = done.entries
+        assert (entry.verb, entry.noun, entry.name, entry.runs) == ("cancel", "runs", "pool pool", 1)
+
+    def test_what_was_so_already_and_a_new_run_change_nothing(self):
+        done = the_deeds(pools=[replace(POOL, paused=True)])
+        done.act(a_look(Then(pause=Target(pool="pool")), Then(run=RunOf(deployment="etl"))))
+        assert done.entries == []
+
+    def test_a_copy_has_a_log_of_its_own(self):
+        done = the_deeds()
+        done.copy().act(a_look(Then(pause=Target(pool="pool"))))
+        assert done.entries == []

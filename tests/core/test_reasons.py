@@ -327,3 +327,19 @@ class TestDeploymentFull:
     def test_what_keeps_back_every_run_of_the_queue_is_named_first(self, pool, reason):
         east = Needs(place=("east",))
         assert self.why(pool, deployment_limit=2, live=self.LIVE, needs=east).reason is reason
+
+
+@pytest.mark.parametrize(
+    ("pool", "missed", "reason"),
+    [
+        (a_pool(), "missed: too late", Reason.MISSED),
+        (a_pool(), "", Reason.NEXT),
+        (a_pool(paused=True), "missed: too late", Reason.POOL_PAUSED),
+        (a_pool(holds=(a_hold(),)), "missed: too late", Reason.POOL_HELD),
+    ],
+)
+def test_a_run_that_a_pause_makes_missed_says_so_once_a_claim_would_read_it(pool, missed, reason):
+    explanation = explain(run := a_run(), around(pool, run, missed=missed), NOW)
+    assert explanation.reason is reason
+    assert (explanation.text == "it does not start any more: missed: too late") is (reason is Reason.MISSED)
+    assert ("run retry" in explanation.fix) is (reason is Reason.MISSED)

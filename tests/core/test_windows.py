@@ -526,3 +526,21 @@ class TestMaxWaiting:
 def test_the_last_windows_of_a_time_are_those_after_its_begin_up_to_its_end(since, before, count, last):
     windows = last_windows(every(10), NOW + since * MINUTE, NOW + before * MINUTE, count)
     assert [(window - NOW) // MINUTE for window in windows] == last
+
+
+def test_no_run_waits_unless_it_is_said():
+    assert minutes(materialisation(saved(every(10), max_waiting=1), NOW + 10 * MINUTE, LIMITS).runs) == [10]
+
+
+def test_a_change_keeps_how_many_windows_were_left_out():
+    before = replace(saved(every(10), max_waiting=1), windows_left_out=3)
+    assert saving(before, replace(before, description="new", windows_left_out=0), NOW).deployment.windows_left_out == 3
+    assert saving(None, before, NOW).deployment.windows_left_out == 0
+
+
+def test_a_limit_of_waiting_runs_that_comes_or_goes_withdraws_the_runs_to_come():
+    """With it no run is made before its time."""
+    free, bounded = saved(every(10)), saved(every(10), max_waiting=3)
+    limited = replace(free, max_waiting=3)
+    assert saving(free, limited, NOW).withdrawn == saving(limited, free, NOW).withdrawn == {"s"}
+    assert saving(bounded, replace(bounded, max_waiting=9), NOW).withdrawn == frozenset()
