@@ -29,7 +29,9 @@ def save_pool(world: World) -> Call:
     queues = [
         a_queue(queue, place, random.choice([None, 0, 2]), paused=random.random() < 0.2) for place, queue in enumerate(kept, 1)
     ]
-    pool = a_pool(name, random.choice([None, 0, 3]), queues, id=world.an_id(), paused=random.random() < 0.2, holds=(a_hold(),))
+    limit, identity = random.choice([None, 0, 3]), world.an_id()
+    fields = {"paused": random.random() < 0.2, "holds": (a_hold(),), **world.ownership()}
+    pool = a_pool(name, limit, queues, id=identity, **fields)
     version = world.version_of(world.oracle.pool(name))
     entry = world.an_entry()
     return lambda store: store.save_pool(pool, expected_version=version, entry=entry)
@@ -109,7 +111,8 @@ def save_automation(world: World) -> Call:
         states = frozenset(random.sample(sorted(TERMINAL_STATES), 2))
         paused = random.random() < 0.1
         automation = an_automation(name, id=world.an_id(), paused=paused, states=states, count=random.choice([1, 2]), **ended)
-    return lambda store: store.save_automation(automation, expected_version=version)
+    owned = replace(automation, **world.ownership())
+    return lambda store: store.save_automation(owned, expected_version=version)
 
 
 def delete_automation(world: World) -> Call:

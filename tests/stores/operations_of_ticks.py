@@ -186,6 +186,7 @@ def automate(world: World) -> Call:
         moves=tuple(_move(world, other) for other in world.some_runs(1) if run is None or other.id != run.id),
         pools=tuple(saved_pool),
         deployments=tuple(saved),
+        entries=world.entries_aside(),
         now=world.now,
     )
     return lambda store: store.automate(automated)

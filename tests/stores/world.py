@@ -55,6 +55,8 @@ class World:
         """For what concerns lanes alone."""
         self.lanes = lanes
         """Whether runs wait in lanes."""
+        self.aside = Random(f"aside {seed}")
+        """For what decides nothing that comes after."""
         self.oracle = oracle
         self.now = NOW
         self.remembered: list[Run] = []
@@ -81,6 +83,18 @@ class World:
         fresh = LogEntry(id=self.an_id(), changed_at=self.now, name=name, fields=fields, **who)
         self.entries = [*self.entries[-4:], fresh]
         return self.random.choice(self.entries) if self.random.random() < 0.2 else fresh
+
+    def entries_aside(self) -> tuple[LogEntry, ...]:
+        """New entries of what an automation changes."""
+        entry = {
+            "changed_at": self.now,
+            "actor": "one",
+            "via": "automation",
+            "verb": "change",
+            "noun": "work pool",
+            "name": "a",
+        }
+        return tuple(LogEntry(id=UUID(int=self.aside.getrandbits(128)), **entry) for _ in range(self.aside.choice([0, 1, 2])))
 
     def variables(self) -> dict[str, Any]:
         return self.random.choice([{}, {"env": {"B": "{{ x }}", "A": None}}, {"n": [1, 2.5, True, "ü"]}])
@@ -131,9 +145,15 @@ class World:
         lanes = {"concurrency_limit": self.lots.choice([None, None, 0, 2]) if self.lanes else None, "priority": self.priority()}
         stored = self.oracle.deployment(name)
         if stored is None or self.random.random() < 0.3:
-            return a_deployment(name, id=self.an_id(), **fields, **lanes)
+            return a_deployment(name, id=self.an_id(), **fields, **lanes, **self.ownership())
         changed = self.random.sample(sorted(fields), self.random.randrange(3))
-        return replace(stored, **{field: fields[field] for field in changed}, **(lanes if self.lots.random() < 0.3 else {}))
+        owned = self.ownership() if self.aside.random() < 0.5 else {}
+        limited = lanes if self.lots.random() < 0.3 else {}
+        return replace(stored, **{field: fields[field] for field in changed}, **limited, **owned)
+
+    def ownership(self) -> dict[str, Any]:
+        """Whose a noun is, and what was last applied to it."""
+        return {"owner": self.aside.choice(["", "team-a", "ü"]), "applied": self.aside.choice([{}, {"paused": "12345678"}])}
 
     def pool(self) -> str:
         return self.random.choice(POOLS)
