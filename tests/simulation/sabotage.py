@@ -174,7 +174,7 @@ SABOTAGES: dict[str, Sabotage] = {
         "what is missing is judged by the time at which looking began",
         _swap(line, "settle", breaks.settle_by_the_clock_of_now),
         seeds=1500,
-        near=28,
+        near=163,
     ),
     "absence always trusted": Sabotage(
         "absence proves nothing once the provider has forgotten", _swap(submitting, "is_forgotten", lambda *_: False), near=7
