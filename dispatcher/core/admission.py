@@ -234,6 +234,13 @@ class _Line:
         self._taken[queue] = eligible
         return eligible
 
+    def give_back(self) -> None:
+        """Take no run any more."""
+        for runs in self._taken.values():
+            for run in runs:
+                self._take(run, -1)
+        self._taken.clear()
+
     def room_of(self, deployment: str | None) -> int:
         """How many more runs of a deployment may start."""
         if deployment is None:
@@ -334,14 +341,14 @@ class _Sharing:
         self._runs: dict[str, Sequence[Run]] = {}
         self._most: dict[str, int] = {}
         """By queue of which all due runs are known: how many there are."""
+        self._is_exact = False
 
     def admission(self) -> Admission:
         """See `admit`."""
-        shares = self._dealt()
-        while short := [name for name, share in shares.items() if share > len(self._runs.get(name, ()))]:
-            for name in short:
-                self._read(name, shares[name])
-            shares = self._dealt()
+        shares = self._filled()
+        if self._reserves_too_much(shares):
+            self._read_anew()
+            shares = self._filled()
         turns = [
             (turn(queue, self._in_use.get(queue.name, 0) + number), run)
             for queue in self._pool.queues
@@ -352,11 +359,31 @@ class _Sharing:
         stops = {name: barrier for name, barrier in barriers.items() if barrier}
         return self._line.admission(admitted, stops)
 
+    def _filled(self) -> Mapping[str, int]:
+        """The shares, once every queue was read as far as its share reaches. No share falls while that goes on."""
+        shares = self._dealt()
+        while short := [name for name, share in shares.items() if share > len(self._runs.get(name, ()))]:
+            for name in short:
+                self._read(name, shares[name])
+            shares = self._dealt()
+        return shares
+
+    def _reserves_too_much(self, shares: Mapping[str, int]) -> bool:
+        """Whether runs that were read beyond a share have room of a deployment, which another queue may have lacked."""
+        beyond = [run for name, runs in self._runs.items() for run in runs[shares.get(name, 0) :]]
+        return any(self._line.room_of(run.deployment) < UNLIMITED for run in beyond)
+
+    def _read_anew(self) -> None:
+        """Give all room back, and from now on read no run beyond a share."""
+        self._line.give_back()
+        self._runs, self._most, self._is_exact = {}, {}, True
+
     def _dealt(self) -> Mapping[str, int]:
         return dealt(max(self._slots, 0), sharing(self._pool, self._in_use, self._now, self._most))
 
     def _read(self, queue: str, share: int) -> None:
-        asked = min(max(share, 2 * len(self._runs.get(queue, ()))), max(self._slots, 0))
+        more = share if self._is_exact else max(share, 2 * len(self._runs.get(queue, ())))
+        asked = min(more, max(self._slots, 0))
         self._runs[queue] = self._line.first(queue, asked)
         if len(self._runs[queue]) < asked:
             self._most[queue] = len(self._runs[queue])

@@ -272,3 +272,39 @@ def test_runs_in_lanes_that_are_passed_over_do_not_end_the_look():
     claim = Reading(*runs, limits=dict.fromkeys(names, 2))
     assert len(claim.admitted) == 41
     assert claim.admission.full == set(names)
+
+
+def sharing_fairly(slots, runs):
+    """Four queues that share fairly, three of them with a limit, and their runs."""
+    limits = {"first": 3, "second": 3, "heavy": 5, "last": None}
+    weights = {"heavy": 2}
+    numbered = enumerate(limits.items(), 1)
+    queues = [a_queue(name, number, limit, weight=weights.get(name, 1)) for number, (name, limit) in numbered]
+    pool = Pool({"a": 2, "b": 2}, Share.FAIR, None)
+    pool.pool = a_pool(queues=queues, limit=slots, share=Share.FAIR)
+    for queue, deployment in runs:
+        pool.add(queue, deployment, True)
+    return pool, limits
+
+
+WAITING = st.tuples(st.sampled_from(("first", "second", "heavy", "last")), st.sampled_from(("a", "b", None, None)))
+
+
+@given(st.lists(WAITING, max_size=24), st.integers(1, 12))
+def test_a_fair_pool_with_free_slots_leaves_no_run_waiting_that_every_limit_lets_start(runs, slots):
+    pool, limits = sharing_fairly(slots, runs)
+    result, _ = pool.claim(1000)
+    live, used = Counter(run.deployment for run in pool.live()), Counter(run.queue for run in pool.live())
+    waiting = [run for run in pool.runs.values() if run.state is RunState.SCHEDULED]
+    with_room = [run for run in waiting if run.deployment is None or live[run.deployment] < pool.limits[run.deployment]]
+    free = [run for run in with_room if limits[run.queue] is None or used[run.queue] < limits[run.queue]]
+    assert len(result.admitted) == slots or not free
+
+
+def test_a_run_that_is_read_beyond_the_share_of_its_queue_keeps_no_other_of_its_deployment_waiting():
+    """`first` is read for four runs and may start three. The fourth, of `a`, does not take the room of the last of `second`."""
+    kinds = [None, "b", None, "a", None, "b", None, None]
+    pool, _ = sharing_fairly(10, [*(("first", kind) for kind in kinds), ("second", None), ("second", "a"), ("second", "a")])
+    result, _ = pool.claim(1000)
+    admitted = Counter((run.queue, run.deployment) for run in result.admitted)
+    assert admitted == {("first", None): 2, ("first", "b"): 1, ("second", None): 1, ("second", "a"): 2}
