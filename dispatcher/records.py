@@ -265,6 +265,8 @@ class EndedRun(NamedTuple):
     started_at: datetime | None
     ended_at: datetime
     past: tuple[Attempt, ...]
+    lane: str | None
+    """See `Run.lane`: its priority follows from it."""
 
     @classmethod
     def of(cls, run: Run) -> EndedRun:

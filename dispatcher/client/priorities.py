@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dispatcher.errors import Conflict, Fault, InvalidInput
 from dispatcher.models import FIRST_PRIORITY, LAST_PRIORITY
 from dispatcher.models.lanes import priority_of
-from dispatcher.store import PeopleStore
+
+if TYPE_CHECKING:
+    from dispatcher.store import PeopleStore
 
 
 def check_priority(priority: Any, *, front: Any) -> None:

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from dispatcher.client.pictures import Pictures
 from dispatcher.core.replay import replay
 from dispatcher.core.usage import Hold, usage
 from dispatcher.models import SLOT_STATES, Attempt, Run, WorkPool
+from dispatcher.models.lanes import lane_for, priority_of
 from dispatcher.records import EndedRun, RunFilter
 
 MOST = 100_000
@@ -185,8 +187,9 @@ def _quantile(ordered: Sequence[float], part: float) -> float | None:
 
 def _waited(pool: WorkPool, run: EndedRun) -> Run:
     """The run as it waited."""
-    due = run.due_at
-    return Run(id=run.id, name=run.id.hex, pool=pool.name, queue=run.queue, created_at=due, scheduled_at=due, due_at=due)
+    due, lane = run.due_at, lane_for(None, priority_of(run.lane))
+    named = partial(Run, id=run.id, name=run.id.hex, pool=pool.name, queue=run.queue)
+    return named(lane=lane, created_at=due, scheduled_at=due, due_at=due)
 
 
 def _held(run: EndedRun) -> float | None:

@@ -9,7 +9,7 @@ import pytest
 
 from dispatcher.errors import NotFound
 from dispatcher.models import Attempt, RunState
-from tests.builders import HOUR, MINUTE, NOW, a_live_run, a_run
+from tests.builders import HOUR, MINUTE, NOW, SECOND, a_live_run, a_run
 
 SINCE = NOW - 2 * HOUR
 
@@ -82,3 +82,13 @@ def test_runs_whose_queue_is_gone_are_shown_and_would_never_be_admitted(dispatch
 def test_a_length_of_time_of_nothing_is_shown_too(dispatcher, pool):
     slots = dispatcher.slots_over_time("pool", since=NOW + timedelta(days=1))
     assert (slots.queues, slots.begin < slots.end) == ({}, True)
+
+
+def test_runs_of_a_lower_number_start_sooner_in_a_simulation_too(dispatcher, pool):
+    late = an_ended_run(SINCE + MINUTE, SINCE + HOUR, lane="%-5")
+    runs = [an_ended_run(SINCE, SINCE + HOUR), an_ended_run(SINCE + SECOND, SINCE + HOUR), late]
+    dispatcher.store.restore(runs=runs)
+    plan = dispatcher.plan_pool("pool", concurrency_limit=1)
+    after = dispatcher.simulate(plan.before, plan.after, since=SINCE).after
+    begun = sorted((begin, end - begin) for _, begin, end in after.holds)
+    assert begun[1][1] == HOUR - MINUTE, "the one with a priority is second, and not last"
