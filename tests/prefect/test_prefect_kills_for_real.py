@@ -62,8 +62,11 @@ def test_a_tick_that_is_killed_loses_no_flow_run_and_starts_none_twice(point, pr
             return fault
 
         server.script = aws.script = deadly
-        process = subprocess.Popen([sys.executable, "-m", "dispatcher.cli.main", "tick"], env={**os.environ, **own})
-        assert process.wait() == -9
+        for _ in range(TICKS):  # on a busy machine a call may take too long, and the next tick makes up for it
+            process = subprocess.Popen([sys.executable, "-m", "dispatcher.cli.main", "tick"], env={**os.environ, **own})
+            if process.wait() == -9:
+                break
+        assert killed
     dispatcher = ticker()
     ticked_to_the_end(prefect, dispatcher, ecs_emulator, [flow_run])
     assert prefect.states([flow_run]) == ["COMPLETED"]
