@@ -235,10 +235,8 @@ class _Line:
         return eligible
 
     def give_back(self) -> None:
-        """Take no run any more."""
-        for runs in self._taken.values():
-            for run in runs:
-                self._take(run, -1)
+        """Take no run any more; room is counted anew."""
+        self._room.clear()
         self._taken.clear()
 
     def room_of(self, deployment: str | None) -> int:
@@ -253,18 +251,13 @@ class _Line:
     def _in_order(self, queue: str, look: _Look) -> Iterator[Run]:
         """The due runs of a queue and its open lanes in order. Those of a priority are read once all before it are used up."""
         lines: dict[int, list[str | None]] = {0: [None]}
-        for lane in self._open_lanes(queue):
-            lines.setdefault(priority_of(lane), []).append(lane)
-        for priority in sorted(lines):
-            yield from merge(*(self._runs(queue, look, lane) for lane in lines[priority]), key=position_of)
-
-    def _open_lanes(self, queue: str) -> Iterator[str]:
-        """The lanes whose deployments have room. Of the others it is noted that runs wait there."""
         for lane in self._limits.lanes(queue):
             if (deployment := limited_by(lane)) is not None and self.room_of(deployment) <= 0:
                 self._note_full(queue, deployment)
             else:
-                yield lane
+                lines.setdefault(priority_of(lane), []).append(lane)
+        for priority in sorted(lines):
+            yield from merge(*(self._runs(queue, look, lane) for lane in lines[priority]), key=position_of)
 
     def _runs(self, queue: str, look: _Look, lane: str | None) -> Iterator[Run]:
         """The due runs of a queue or a lane, page by page, each longer than the one before, as long as it makes sense.
@@ -382,8 +375,7 @@ class _Sharing:
         return dealt(max(self._slots, 0), sharing(self._pool, self._in_use, self._now, self._most))
 
     def _read(self, queue: str, share: int) -> None:
-        more = share if self._is_exact else max(share, 2 * len(self._runs.get(queue, ())))
-        asked = min(more, max(self._slots, 0))
+        asked = min(share if self._is_exact else max(share, 2 * len(self._runs.get(queue, ()))), max(self._slots, 0))
         self._runs[queue] = self._line.first(queue, asked)
         if len(self._runs[queue]) < asked:
             self._most[queue] = len(self._runs[queue])
