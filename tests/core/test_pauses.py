@@ -204,3 +204,14 @@ class TestLast:
         begins = replace(POOL, paused_at=NOW - 5 * HOUR + later)
         assert judged(run, deployment=spread, pool=begins) == ""
         assert judged(run, a_window(spread, 4), deployment=spread, pool=begins) == REPLACED
+
+
+def test_of_a_pause_of_the_pool_and_one_of_the_queue_the_one_that_ended_last_decides():
+    deployment = deployed(CatchUp.DROP)
+    run = a_window(deployment, 5)
+    short, long = ({"paused_at": NOW - 9 * HOUR, "resumed_at": NOW - hours * HOUR} for hours in (4, 1))
+    for of_pool, of_queue, name in ((short, long, "work queue"), (long, short, "work pool")):
+        pool = a_pool(queues=[a_queue(**of_queue)], **of_pool)
+        assert (
+            judged(run, deployment=deployment, pool=pool) == f"missed: it was due while its {name} was paused (catch_up: drop)"
+        )
