@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 from dispatcher.client.bulk import Count, Step
 from dispatcher.client.configuration import Plan
 from dispatcher.client.pools import PoolView, Upcoming
-from dispatcher.client.simulations import Outcome, Simulation, Waits
 from dispatcher.core.changes import ABSENT, sparse
 from dispatcher.core.changes import shape as change_shape
 from dispatcher.core.drift import Drift
@@ -356,38 +355,6 @@ def matching(count: Count) -> Shape:
 def bulk_step(step: Step) -> Shape:
     """What became of the runs of one step."""
     return {"done": step.done, "skipped": step.skipped, "refused": [asdict(fault) for fault in step.refused]}
-
-
-def simulation(simulation: Simulation) -> Shape:
-    """The waits of past runs under two sets of limits, in seconds; null where no run was admitted."""
-    return {
-        "pool": simulation.pool,
-        "runs": simulation.runs,
-        "is_cut": simulation.is_cut,
-        "interval_seconds": simulation.interval.total_seconds(),
-        "before": _outcome(simulation.before),
-        "after": _outcome(simulation.after),
-    }
-
-
-def _outcome(outcome: Outcome) -> Shape:
-    return {
-        "concurrency_limit": outcome.concurrency_limit,
-        "most_slots": outcome.most_slots,
-        "ended_at": outcome.ended_at.isoformat() if outcome.ended_at else None,
-        "queues": [_waits(waits) for waits in outcome.queues],
-    }
-
-
-def _waits(waits: Waits) -> Shape:
-    return {
-        "name": waits.queue,
-        "runs": waits.runs,
-        "median": waits.median,
-        "p95": waits.p95,
-        "longest": waits.longest,
-        "never": waits.never,
-    }
 
 
 def _drift(drift: Drift) -> Shape:

@@ -77,7 +77,7 @@ def plan(
     plan = _plan(context, sources, overlays, assignments, switches)
     exit_code = CHANGES if plan.changes else 0
     context.as_json = context.as_json or form == "json"
-    view = "output.markdown:show_plan" if form == "markdown" else "plan"
+    view = "output.markdown:show_plan" if form == "markdown" else "output.plan_views:plan"
     return Answer(data=shapes.plan(plan, applied=False), view=view, secrets=_secrets(plan), exit_code=exit_code)
 
 
@@ -109,7 +109,7 @@ def apply(
         names = ", ".join(f"{change.noun} {change.name!r}" for change in gone)
         consent(f"delete {names}, with all ended runs of the pools", yes=yes)
     applied = context.client.apply(plan, expect=expect)
-    return Answer(data=shapes.plan(applied, applied=True), view="plan", secrets=_secrets(plan))
+    return Answer(data=shapes.plan(applied, applied=True), view="output.plan_views:plan", secrets=_secrets(plan))
 
 
 @click.command(cls=Command, example="dispatcher export\ndispatcher export -f dispatcher.yaml")

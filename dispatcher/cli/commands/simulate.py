@@ -12,7 +12,7 @@ from dispatcher.cli.command import Answer, Command
 from dispatcher.cli.context import Context, pass_context
 from dispatcher.cli.input import completion, history
 from dispatcher.cli.input.lengths import Length
-from dispatcher.client import Dispatcher, shapes
+from dispatcher.client import Dispatcher, simulation_shapes
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import WorkPool
 from dispatcher.stores.memory import MemoryStore
@@ -83,7 +83,7 @@ def simulate(
     past = history.of_file(source, before.name) if source else None
     interval = timedelta(seconds=every or context.settings.tick_interval_seconds)
     simulation = context.client.simulate(before, after, since=since, interval=interval, past=past)
-    return Answer(data=shapes.simulation(simulation), view="simulation")
+    return Answer(data=simulation_shapes.simulation(simulation), view="simulation")
 
 
 def _filed(context: Context, pool: str | None, files: Sequence[str]) -> WorkPool | None:

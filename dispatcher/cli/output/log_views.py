@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from dispatcher.cli.output.views import HAS, MARKS, Shape, console, say, short, text, time
+from dispatcher.cli.output.plan_views import HAS, MARKS
+from dispatcher.cli.output.views import Shape, console, say, short, text, time
 
 
 def entries(shape: Shape) -> None:
