@@ -7,6 +7,7 @@ import pytest
 from dispatcher.core import collisions
 from dispatcher.core.collisions import colliding, moves
 from dispatcher.models import OnCollision, RunState
+from dispatcher.models.lanes import lane_for
 from dispatcher.records import Snapshot
 from tests.builders import MINUTE, NOW, a_deployment, a_hold, a_live_run, a_pool, a_queue, a_run
 
@@ -23,7 +24,11 @@ def snapshot(*deployments, live=0, due=(), queues=("default",)):
     def read(queue, limit, _after, lane):
         return [run for run in due if (run.queue, run.lane) == (queue, lane)][:limit]
 
-    return Snapshot(pool=a_pool(queues=queues), in_use={}, due=read, deployment=known.get, live=lambda _name: live)
+    def lanes(queue):
+        return sorted({run.lane for run in due if run.queue == queue and run.lane})
+
+    pool = a_pool(queues=queues)
+    return Snapshot(pool=pool, in_use={}, due=read, deployment=known.get, lanes=lanes, live=lambda _name: live)
 
 
 def due_runs(*ages, **fields):
@@ -56,6 +61,12 @@ class TestColliding:
         others = [*due_runs(9, queue="high"), *due_runs(9, queue="high", lane="replace")]
         [(_, runs)] = colliding(snapshot(SKIPS, live=2, due=[*others, *high, *low], queues=["high", "low"]), ["skip"])
         assert runs == [*high[:2], *low]
+
+    def test_its_runs_of_every_priority_are_read_and_no_others(self):
+        plain, first = due_runs(2, lane="skip"), due_runs(1, lane=lane_for("skip", -5))
+        others = [*due_runs(9, lane="replace"), *due_runs(9, lane=lane_for("replace", -5))]
+        [(_, runs)] = colliding(snapshot(SKIPS, live=2, due=[*others, *plain, *first]), ["skip"])
+        assert runs == [*plain, *first]
 
 
 class TestSkip:

@@ -15,6 +15,7 @@ from dispatcher.core.holds import (
     freed,
     hold_for,
     is_whole,
+    line,
     passed_over,
     position_of,
 )
@@ -139,3 +140,7 @@ def test_a_stored_position_counts_only_while_exactly_the_holds_that_passed_over_
     )
     assert first_position((passed, WEST), "default", NOW) is None
     assert first_position((), "default", NOW) is None
+
+
+def test_a_queue_and_each_of_its_lanes_are_called_by_names_of_their_own():
+    assert [line("high", lane) for lane in (None, "etl", "etl%-5", "%-5")] == ["high", "high/etl", "high/etl%-5", "high/%-5"]
