@@ -159,7 +159,7 @@ def test_one_run_is_cancelled_and_run_again(site, pool):
     run = site.client.create_run(pool="nightly", job_variables={"command": "true"})
     assert "next" in page(site, "runs", str(run.id)).words
     sent(site, "runs", str(run.id), "cancel")
-    assert "There is no job yet." in page(site, "runs", str(run.id), logs="1").words
+    assert "It had no job." in page(site, "runs", str(run.id), logs="1").words
     location = sent(site, "runs", str(run.id), "retry").headers["location"]
     assert location not in ("", f"/runs/{run.id}")
 
