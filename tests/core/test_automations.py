@@ -172,7 +172,7 @@ class TestOneEnd:
             {"tag": "other"},
             {"when": When(late=RunLate(by=HOUR))},
         ],
-        ids=str,
+        ids=" ".join,
     )
     def test_an_end_that_it_does_not_look_at_changes_nothing(self, fields):
         run = an_end(deployment="etl", tags=("a", "b"))
