@@ -8,6 +8,7 @@ Two ways to know who asks:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hmac import compare_digest
@@ -20,7 +21,7 @@ from dispatcher.settings import Settings
 SECRET_HEADER = "x-dispatcher-proxy-secret"  # noqa: S105 - the name of the header
 """The header in which a proxy sends `DISPATCHER_UI_PROXY_SECRET`."""
 
-READING_POSTS = frozenset({"/api/v1/plan", "/api/v1/preview-job"})
+READING_POSTS = re.compile(r"/api/v1/(plan|preview-job|pools/[^/]+/simulate)")
 """The only POSTs that change nothing, so that whoever may read may send them."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -150,7 +151,7 @@ def behind_proxy(settings: Settings, *, read_only: bool = False) -> Access:
 
 def is_change(method: str, path: str) -> bool:
     """Whether a request may change something. The method decides, so that no route can forget it."""
-    return method not in SAFE_METHODS and not (method == "POST" and path in READING_POSTS)
+    return method not in SAFE_METHODS and not (method == "POST" and READING_POSTS.fullmatch(path) is not None)
 
 
 def origin_fault(method: str, headers: Headers, scheme: str) -> str | None:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from dispatcher.models import RunState
+from dispatcher.web import simulating
 from dispatcher.web.pages import history
 from dispatcher.web.pages.charts import FLOOR, HEIGHT, OTHERS, chart
 from dispatcher.web.pages.words import url
@@ -44,9 +45,38 @@ def test_the_slots_of_a_pool_are_drawn_by_queue_and_shown_as_numbers(site, past)
 def test_only_so_many_runs_are_read_and_the_page_says_so(site, past, monkeypatch):
     assert "ended last" not in page(site, "pools", "nightly", "slots").words
     monkeypatch.setattr(history, "MOST_RUNS", 2)
-    monkeypatch.setattr(history, "MOST_REPLAYED", 2)
+    monkeypatch.setattr(simulating, "MOST_REPLAYED", 2)
     assert "ended last were read" in page(site, "pools", "nightly", "slots").words
     assert "Only the 2 runs that ended last were replayed" in page(site, "pools", "nightly", "what-if", limit="1").words
+
+
+def test_the_api_answers_what_past_runs_would_have_waited(site, past):
+    body = {"concurrency_limit": 1, "order": ["default", "etl"], "queues": {"etl": {"concurrency_limit": None}}}
+    simulation = site.ok("POST", "/pools/nightly/simulate", body)
+    assert (simulation["runs"], simulation["is_cut"], simulation["interval_seconds"]) == (4, False, 60.0)
+    assert (simulation["before"]["most_slots"], simulation["after"]["most_slots"]) == (2, 1)
+    assert {queue["name"]: queue["longest"] for queue in simulation["after"]["queues"]} == {"default": 3600.0, "etl": 10800.0}
+    assert site.client.work_pool("nightly").concurrency_limit == 2, "nothing was changed"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "fault"),
+    [
+        ("hours", 0, "hours"),
+        ("hours", True, "hours"),
+        ("every_seconds", "60", "every_seconds"),
+        ("queues", {"etl": 3}, "queues"),
+        ("queues", {"etl": {"paused": True}}, "paused"),
+        ("queues", {"etl": {"concurrency_limit": -1}}, "concurrency_limit"),
+        ("order", "etl", "order"),
+        ("order", ["etl"], "order"),
+        ("paused", True, "paused"),
+    ],
+)
+def test_the_api_names_what_is_wrong_with_a_simulation(site, past, field, value, fault):
+    answer = site.api("POST", "/pools/nightly/simulate", {field: value})
+    assert answer.status_code == 422
+    assert [fault in item["path"] for item in answer.json()["faults"]] == [True], answer.text
 
 
 def test_past_runs_are_replayed_under_other_limits_and_become_a_plan(site, past):
@@ -75,8 +105,8 @@ def test_a_field_that_is_no_number_is_named_beside_what_was_typed(site, past):
 
 
 def test_simulations_take_turns(site, past, monkeypatch):
-    monkeypatch.setattr(history, "PATIENCE", 0.01)
-    with history.SIMULATING:
+    monkeypatch.setattr(simulating, "PATIENCE", 0.01)
+    with simulating.SIMULATING:
         assert site.browser.get(url("pools", "nightly", "what-if", limit="1")).status_code == 503
     assert site.browser.get(url("pools", "nightly", "what-if", limit="1")).status_code == 200
 

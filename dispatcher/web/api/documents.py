@@ -148,6 +148,13 @@ ANSWERS: Mapping[str, Mapping[str, Schema]] = {
         "as_of": TIME,
         **dict.fromkeys(("matching", "step", "next"), OPTIONAL_OBJECT),
     },
+    "Simulation": {
+        "pool": TEXT,
+        "runs": WHOLE,
+        "is_cut": SWITCH,
+        "interval_seconds": {"type": "number"},
+        **dict.fromkeys(("before", "after"), OBJECT),
+    },
     "Explanation": {
         **dict.fromkeys(("id", "name", "state", "reason", "text", "fix"), TEXT),
         "until": OPTIONAL_TIME,
@@ -239,6 +246,7 @@ def _bodies() -> dict[str, Schema]:
         "NewRun": _new_run(parts),
         "NewRuns": {"oneOf": [_ref("NewRun"), {"type": "array", "items": _ref("NewRun"), "maxItems": 10_000}]},
         "BulkRequest": _bulk_request(name),
+        "SimulationRequest": _simulation_request(pool, queue),
         "RunMove": _object({"queue": name, "priority": _PRIORITY, "front": SWITCH}),
         "PlanRequest": _object(plan, "configuration"),
         "ApplyRequest": _object({**plan, "expect": OPTIONAL_TEXT}, "configuration"),
@@ -262,6 +270,20 @@ def _new_run(parts: Mapping[str, Schema]) -> Schema:
     objects = dict.fromkeys(("job_variables", "parameters"), OPTIONAL_OBJECT)
     place = {"priority": {"anyOf": [_PRIORITY, {"type": "null"}]}, "front": SWITCH}
     return _object({**texts, **objects, **times, **place, "tags": TEXTS, "retry": retry})
+
+
+def _simulation_request(pool: Mapping[str, Schema], queue: Mapping[str, Schema]) -> Schema:
+    """Other limits for past runs: `dispatcher.web.api.simulations`."""
+    limits = _object({name: queue[name] for name in ("concurrency_limit", "weight")})
+    return _object(
+        {
+            **{name: pool[name] for name in ("concurrency_limit", "share")},
+            "queues": {"type": "object", "additionalProperties": limits},
+            "order": {"type": "array", "items": TEXT},
+            "hours": {"type": "integer", "minimum": 1, "maximum": 24 * 366},
+            "every_seconds": {"type": "integer", "minimum": 1, "maximum": 86_400},
+        }
+    )
 
 
 def _bulk_request(name: Schema) -> Schema:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from threading import Lock
 from typing import Any
 
 from starlette.responses import Response
@@ -15,7 +14,7 @@ from dispatcher.client.simulations import PARTS, Outcome
 from dispatcher.core.usage import usage
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import WorkPool
-from dispatcher.web.answers import Refused
+from dispatcher.web import simulating
 from dispatcher.web.pages.charts import Chart, chart, highest
 from dispatcher.web.pages.pools import planned
 from dispatcher.web.pages.visit import Visit
@@ -25,12 +24,6 @@ HOURS = (1, 6, 24, 72, 168)
 DAY = 24
 MOST_RUNS = 5_000
 """The most ended runs in one drawing of slots: those that ended last."""
-MOST_REPLAYED = 20_000
-"""The most runs of one simulation. It takes seconds, and is made only for who asks."""
-SIMULATING = Lock()
-"""Held by the one simulation that runs: they take turns, so that they never take the server for themselves."""
-PATIENCE = 10.0
-"""Seconds for which one simulation waits for another."""
 
 
 def slots(visit: Visit) -> Response:
@@ -55,19 +48,13 @@ def what_if(visit: Visit) -> Response:
     if made is not None:
         values |= _compared(visit, made, hours)
     status = HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK
-    return visit.render("what_if.html", status=status, plan=made, most=MOST_REPLAYED, **values)
+    return visit.render("what_if.html", status=status, plan=made, most=simulating.MOST_REPLAYED, **values)
 
 
 def _compared(visit: Visit, plan: PoolPlan, hours: int) -> dict[str, Any]:
     end = visit.client.clock.now()
     begin = end - timedelta(hours=hours)
-    if not SIMULATING.acquire(timeout=PATIENCE):
-        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "other simulations are running; try again in a few seconds")
-    try:
-        interval = visit.pages.tick_interval
-        simulation = visit.client.simulate(plan.before, plan.after, since=begin, interval=interval, limit=MOST_REPLAYED)
-    finally:
-        SIMULATING.release()
+    simulation = simulating.simulated(visit.client, plan, begin, visit.pages.tick_interval)
     waits = zip(simulation.before.queues, simulation.after.queues, strict=True)
     return {"simulation": simulation, "waits": list(waits), "charts_drawn": _charts(simulation, plan, begin, end)}
 
