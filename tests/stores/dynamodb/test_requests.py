@@ -228,7 +228,9 @@ class TestTable:
         assert {waiting.id.hex, running.id.hex}.isdisjoint(expiring)
 
     def test_time_to_live_is_on(self):
-        description = connect().describe_time_to_live(TableName=fresh_table())["TimeToLiveDescription"]
+        table = f"{fresh_table()}-made"
+        DynamoStore(table, connect=connect).create_table()
+        description = connect().describe_time_to_live(TableName=table)["TimeToLiveDescription"]
         assert description == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
 
 

@@ -216,7 +216,7 @@ def test_a_claim_does_not_read_what_waits_in_the_lane_of_a_full_deployment(
         reads.append(runs_read(postgres, database, store) - before)
     few, many = reads
     assert 0 < many <= few + 20
-    assert store.waiting_in_lane("pool", "nightly", NOW) > 10_000
+    assert store.waiting_in_lanes("pool", "nightly", NOW) > 10_000
 
 
 def admitting(snapshot: Snapshot) -> Decision:
