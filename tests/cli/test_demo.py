@@ -23,6 +23,7 @@ POOLS = {
 
 @pytest.mark.parametrize("words", [("--speed", "8"), ("--ecs", "--speed", "8")], ids=["processes", "ecs"])
 def test_the_demo_ends_by_itself_keeps_its_promises_and_leaves_nothing(words, cli, tmp_path, monkeypatch):
+    (tmp_path / "store.db").unlink()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     said = cli.alone("demo", "--json", *words)
@@ -63,6 +64,7 @@ def test_without_the_emulators_extra_one_line_names_it(cli):
 
 @pytest.mark.long
 def test_all_clouds_run_the_same_and_leave_nothing(cli, tmp_path, monkeypatch):
+    (tmp_path / "store.db").unlink()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     said = cli.alone("demo", "--all", "--json", "--speed", "4")
