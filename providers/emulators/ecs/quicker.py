@@ -13,11 +13,17 @@ from moto import backends
 from moto.core import responses, serialize
 
 _serialize_structure = serialize.ResponseSerializer._serialize_type_structure  # noqa: SLF001 - it has no public name
+_serialize_member = serialize.ResponseSerializer._serialize_structure_member  # noqa: SLF001 - likewise
 
 
 def serialize_structure(serializer: Any, serialized: dict[str, Any], value: Any, shape: Any, key: str) -> None:
-    """Write a structure. A dictionary that holds nothing but members of the shape, by their own names, is not searched."""
-    if type(value) is not dict or serializer._value_picker.response_transformers or not value.keys() <= shape.members.keys():  # noqa: SLF001
+    """Write a structure. A dictionary that holds nothing but members of the shape, by their own names, is not searched.
+
+    A protocol that puts some members elsewhere than into the body, as those of REST do, is left alone.
+    """
+    puts_elsewhere = type(serializer)._serialize_structure_member is not _serialize_member  # noqa: SLF001
+    is_plain = type(value) is dict and value.keys() <= shape.members.keys()
+    if puts_elsewhere or not is_plain or serializer._value_picker.response_transformers:  # noqa: SLF001
         _serialize_structure(serializer, serialized, value, shape, key)
         return
     wrapper = serializer.MAP_TYPE() if key else serialized

@@ -22,9 +22,9 @@ RESULTS = {
 }
 
 
-def answer(result):
-    operation = get_service_model("dynamodb").operation_model("GetItem")
-    serializer = serialize.get_serializer_class("dynamodb", "json")
+def answer(result, service="dynamodb", operation="GetItem", protocol="json"):
+    operation = get_service_model(service).operation_model(operation)
+    serializer = serialize.get_serializer_class(service, protocol)
     picker = responses.XFormedAttributePicker(response_transformers=None)
     return serializer(operation_model=operation, pretty_print=False, value_picker=picker).serialize(result)["body"]
 
@@ -35,6 +35,14 @@ def test_an_answer_is_the_bytes_that_moto_writes_by_itself(result, monkeypatch):
     quick = answer(result)
     monkeypatch.setattr(serialize.ResponseSerializer, "_serialize_type_structure", quicker._serialize_structure)
     assert quick == answer(result)
+
+
+def test_an_answer_of_a_service_with_rest_is_too(monkeypatch):
+    result = {"MaximumRetryAttempts": 0, "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:1:dead"}}}
+    quick = answer(result, "lambda", "GetFunctionEventInvokeConfig", "rest-json")
+    assert "arn:aws:sqs:us-east-1:1:dead" in quick
+    monkeypatch.setattr(serialize.ResponseSerializer, "_serialize_type_structure", quicker._serialize_structure)
+    assert quick == answer(result, "lambda", "GetFunctionEventInvokeConfig", "rest-json")
 
 
 def test_the_services_and_their_methods_are_those_that_moto_lists():
