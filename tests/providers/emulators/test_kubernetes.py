@@ -108,9 +108,9 @@ def test_a_time_to_live_begins_with_the_end(cluster):
     create(cluster, ttlSecondsAfterFinished=100)
     cluster.advance(1000)
     cluster.finish("hello", 0)
-    cluster.advance(99)
+    cluster.advance(50)
     assert kubectl(cluster, "get", "jobs", "-o", "name") == "job.batch/hello\n"
-    cluster.advance(1)
+    cluster.advance(50)
     assert kubectl(cluster, "get", "jobs", "-o", "name") == ""
 
 
