@@ -50,7 +50,8 @@ class World:
         self.client = self.wiring.client
 
     def tick(self):
-        tick(self.wiring.dispatch, self.client.clock.now() + MINUTE)
+        report = tick(self.wiring.dispatch, self.client.clock.now() + MINUTE)
+        assert [pool.problem for pool in report.pools if pool.problem] == []
 
     def finish(self, exit_code=0):
         """End the job that was started first, of those that are live."""
