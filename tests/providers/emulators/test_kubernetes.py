@@ -104,13 +104,15 @@ def test_a_change_of_a_field_that_stays_as_it_was_made_is_refused(cluster):
     assert "the object has been modified" in kubectl(cluster, "patch", "job", "hello", "--type=merge", "-p", change, code=1)
 
 
-def test_a_time_to_live_begins_with_the_end(cluster):
+def test_a_time_to_live_begins_with_the_end(cluster, monkeypatch):
+    now = cluster.now()
+    monkeypatch.setattr(cluster, "_clock", lambda: now)
     create(cluster, ttlSecondsAfterFinished=100)
     cluster.advance(1000)
     cluster.finish("hello", 0)
-    cluster.advance(50)
+    cluster.advance(99)
     assert kubectl(cluster, "get", "jobs", "-o", "name") == "job.batch/hello\n"
-    cluster.advance(50)
+    cluster.advance(1)
     assert kubectl(cluster, "get", "jobs", "-o", "name") == ""
 
 
