@@ -140,8 +140,8 @@ class Deployments(WorkPools):
         """
         deployment = self.deployment(name)
         changed, _ = self._changed_deployment(deployment, fields)
-        found = changes(Configuration(deployments=(deployment,)), Configuration(deployments=(changed,)))
-        return found[0].fields if found else ()
+        changed_nouns = changes(Configuration(deployments=(deployment,)), Configuration(deployments=(changed,)))
+        return changed_nouns[0].fields if changed_nouns else ()
 
     def _changed_deployment(self, deployment: Deployment, fields: Mapping[str, Any]) -> tuple[Deployment, WorkPool]:
         """The checked deployment with other values of these fields, and its pool. Raises `NotFound` or `InvalidInput`."""

@@ -134,8 +134,8 @@ class Pictures(JobPreviews):
         validate(after)
         for queue in after.queues:
             validate(queue)
-        found = changes(Configuration(pools=(pool,)), Configuration(pools=(after,)))
-        return PoolPlan(before=pool, after=after, changes=found[0].fields if found else ())
+        changed_nouns = changes(Configuration(pools=(pool,)), Configuration(pools=(after,)))
+        return PoolPlan(before=pool, after=after, changes=changed_nouns[0].fields if changed_nouns else ())
 
     def apply_pool(self, plan: PoolPlan) -> WorkPool:
         """Make a planned change. Raises `NotFound`, or `Conflict` when somebody else changed the pool since the plan."""

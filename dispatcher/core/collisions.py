@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from dispatcher.core.admission import Barrier, closed_by
+from dispatcher.core.admission import closed_by
 from dispatcher.core.transitions import REPLACED, end, stopping
 from dispatcher.models import Deployment, OnCollision, Run, RunState, WorkPool
 from dispatcher.models.lanes import limited_by
@@ -37,7 +37,7 @@ def moves(
     if limit is None or len(live) < limit:
         return []
     if deployment.on_collision is OnCollision.SKIP:
-        reason = f"skipped: {len(live)} of this deployment are live"
+        reason = f"skipped: {len(live)} of this deployment are live" if limit else "skipped: the limit of its deployment is 0"
         return [(run, end(run, RunState.CANCELLED, reason, now)) for run in due if not run.ended_attempts]
     return _replaced(limit, [run for run in due if _delivers(pool, run, now)], live, now)
 
@@ -71,6 +71,6 @@ def _is_full(snapshot: Snapshot, deployment: Deployment) -> bool:
 
 
 def _delivers(pool: WorkPool, run: Run, now: datetime) -> bool:
-    """Whether the run could start if its deployment had room: nothing is cancelled for one that could not."""
+    """Whether the run could start if its deployment, pool and queue had room: nothing is cancelled for one that could not."""
     queue = pool.queue(run.queue)
-    return queue is not None and closed_by(pool, queue, {}, now) in (None, Barrier.POOL_FULL, Barrier.QUEUE_FULL)
+    return queue is not None and closed_by(pool, queue, {}, now) is None

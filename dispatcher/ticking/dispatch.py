@@ -14,11 +14,9 @@ from dispatcher.events import Events
 from providers.base import Provider
 
 if TYPE_CHECKING:
-    from dispatcher.store import TickStore
-
-if TYPE_CHECKING:
     from dispatcher.settings import Settings
     from dispatcher.source import Source  # a tick without a source does not load its protocol
+    from dispatcher.store import TickStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

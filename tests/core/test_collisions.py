@@ -75,6 +75,11 @@ class TestSkip:
         words = (RunState.CANCELLED, "skipped: 2 of this deployment are live")
         assert moved(SKIPS, [first, second], live_runs(9, 8)) == {first.id: words, second.id: words}
 
+    def test_a_limit_of_zero_is_named_as_the_reason(self):
+        closed = a_deployment(concurrency_limit=0, on_collision=OnCollision.SKIP)
+        (run,) = due = due_runs(1)
+        assert moved(closed, due, []) == {run.id: (RunState.CANCELLED, "skipped: the limit of its deployment is 0")}
+
     def test_nothing_is_skipped_where_one_more_may_be_live(self):
         """One has ended since the claim found the deployment full."""
         assert moved(SKIPS, due_runs(1), live_runs(9)) == {}

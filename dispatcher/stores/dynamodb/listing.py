@@ -42,8 +42,8 @@ class Listing:
         """See `Store.ended`. No index has the ends: each of the newest runs that ended is read."""
         listed = self._listed(pool, RunFilter(states=TERMINAL_STATES))
         ended = self._matching(map(_run_in_index, islice(listed, LOOKED_AT)), RunFilter())
-        found = [EndedRun.of(run) for run in ended if run.ended_at is not None and run.ended_at >= since]
-        return sorted(found, key=lambda run: (run.ended_at, run.id), reverse=True)[: max(limit, 0)]
+        runs = [EndedRun.of(run) for run in ended if run.ended_at is not None and run.ended_at >= since]
+        return sorted(runs, key=lambda run: (run.ended_at, run.id), reverse=True)[: max(limit, 0)]
 
     def counts(self, pool: str, now: datetime) -> Mapping[str, QueueCount]:
         """See `Store.counts`."""
