@@ -57,7 +57,8 @@ class Functions(Simulations):
 
         `target` is `etl:main` (imported here, and in the job), or the function itself. Its runs take the parameters of its
         signature. The job's command is `python -m dispatcher.job etl:main`, unless `job_variables` have one; `image` is where
-        the function and this package are installed. `schedules` go beside the one of `cron`, `interval` or `rrule`. `more` are
+        the function and this package are installed. In a pool of type process, jobs have this interpreter, this directory and
+        the places where modules are looked for now. `schedules` go beside the one of `cron`, `interval` or `rrule`. `more` are
         further fields of `create_deployment`.
 
         Raises `InvalidInput`, `NotFound` (pool or queue).
@@ -83,7 +84,7 @@ class Functions(Simulations):
     def _variables(self, pool: str, target: str, image: str | None, own: Mapping[str, Any]) -> Mapping[str, Any]:
         owner = self.work_pool(pool)
         declared = owner.base_job_template["variables"].get("properties", {})
-        ours = {"command": shlex.join(["python", *RUNNER, target])} | ({} if image is None else {"image": image})
+        ours = _runner(owner.type, target, own, declared) | ({} if image is None else {"image": image})
         faults = [
             Fault(name, f"the template of work pool {pool!r} has no variable {name}, so that a function cannot set it")
             for name in ours
@@ -104,8 +105,7 @@ class Functions(Simulations):
         """
         text, function = resolved(target)
         self._local_pool(pool, limit)
-        variables = {**command_here(text), **(more.pop("job_variables", None) or {})}
-        self.deploy(target if isinstance(target, str) else function, name=name, pool=pool, job_variables=variables, **more)
+        self.deploy(target if isinstance(target, str) else function, name=name, pool=pool, **more)
         print(
             f"Serving {text} as {name!r} in work pool {pool!r}. Try: dispatcher deployment run {name}. Ctrl-C ends it.",
             flush=True,
@@ -133,6 +133,13 @@ def resolved(target: Target) -> tuple[str, Callable[..., Any]]:
     except Exception as problem:
         words = f"importing {target} raised {type(problem).__name__}: {problem}"
         raise InvalidInput("function", [Fault("target", words)]) from problem
+
+
+def _runner(pool_type: str, target: str, own: Mapping[str, Any], declared: Iterable[str]) -> dict[str, Any]:
+    """The variables that make a job the runner of a function. With a command of one's own, how it starts is one's own too."""
+    if pool_type != PROCESS or "command" in own:
+        return {"command": shlex.join(["python", *RUNNER, target])}
+    return {name: value for name, value in command_here(target).items() if name == "command" or name in declared}
 
 
 def _schedules(cron: str | None, interval: timedelta | None, rrule: str | None, timezone: str) -> list[Schedule]:

@@ -42,8 +42,7 @@ def code(tmp_path, monkeypatch):
 @pytest.fixture
 def etl(cli, code):
     cli.ok("work-pool", "create", "nightly", "--type", "process")
-    command = f"command={sys.executable} -m dispatcher.job etl_of_test:main"
-    words = ("etl_of_test:main", "--name", "etl", "--pool", "nightly", "-jv", command, "-jv", f"working_dir={code}")
+    words = ("etl_of_test:main", "--name", "etl", "--pool", "nightly")
     return cli.ok("deploy", *words, "--cron", "0 6 1 1 *", "--param", "day=2026-01-31")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import date, timedelta
 from enum import StrEnum
@@ -86,7 +87,8 @@ def test_a_type_that_json_cannot_hold_is_refused_with_its_parameter():
 
 def test_a_function_is_deployed_with_its_command_schedule_and_parameters(dispatcher, pool):
     made = dispatcher.deploy(main, name="etl", pool="local", cron="0 6 * * *", parameters={"day": "2026-01-31"}, tags=["a"])
-    assert made.job_variables == {"command": f"python -m dispatcher.job {__name__}:main"}
+    assert made.job_variables["command"] == [sys.executable, "-m", "dispatcher.job", f"{__name__}:main"]
+    assert made.job_variables["working_dir"] == os.getcwd()
     assert (made.description, made.tags, made.parameters) == ("Load a day.", ("a",), {"day": "2026-01-31"})
     assert [(schedule.slug, schedule.cron) for schedule in made.schedules] == [("cron", "0 6 * * *")]
     run = dispatcher.create_run(deployment="etl", parameters={"tables": [{"name": "t"}], "limit": 5})
@@ -118,12 +120,13 @@ def test_a_second_deploy_states_everything_but_the_pause(dispatcher, pool):
     second = dispatcher.deploy(others, name="etl", pool="local")
     assert (first.id, second.paused) == (second.id, True)
     assert (second.schedules, second.parameters, second.retry, second.description) == ((), {}, None, "")
-    assert second.job_variables["command"].endswith(":others")
+    assert second.job_variables["command"][-1].endswith(":others")
 
 
 def test_an_image_goes_where_the_template_has_one(dispatcher, pool):
     dispatcher.create_work_pool("ecs", type="ecs:push")
-    assert dispatcher.deploy(main, name="etl", pool="ecs", image="example/etl:1").job_variables["image"] == "example/etl:1"
+    made = dispatcher.deploy(main, name="etl", pool="ecs", image="example/etl:1")
+    assert made.job_variables == {"command": f"python -m dispatcher.job {__name__}:main", "image": "example/etl:1"}
     with pytest.raises(InvalidInput, match="image: the template of work pool 'local' has no variable image"):
         dispatcher.deploy(main, name="etl", pool="local", image="example/etl:1")
     with pytest.raises(NotFound):
@@ -150,3 +153,12 @@ def test_what_is_no_function_is_refused(dispatcher, pool, directory, target, wor
     with pytest.raises(InvalidInput, match=words):
         dispatcher.deploy(target, name="etl", pool="local")
     assert dispatcher.deployments() == []
+
+
+def test_a_template_of_processes_without_an_environment_still_gets_its_command(dispatcher, pool):
+    template = dict(pool.base_job_template)
+    configuration = {name: value for name, value in template["job_configuration"].items() if name != "env"}
+    properties = {name: value for name, value in template["variables"]["properties"].items() if name != "env"}
+    template = {"job_configuration": configuration, "variables": {**template["variables"], "properties": properties}}
+    dispatcher.create_work_pool("bare", type="process", base_job_template=template)
+    assert {*dispatcher.deploy(main, name="etl", pool="bare").job_variables} == {"command", "working_dir"}

@@ -31,7 +31,7 @@ from dispatcher.models import DEFAULT_QUEUE, Deployment
 @click.command(
     cls=Command,
     example="dispatcher deploy etl:main --name etl --pool nightly --image example.com/etl:1 --cron '30 6 * * *'\n"
-    "dispatcher deploy jobs/etl.py:main --name etl --pool local -jv working_dir=$PWD --param limit=10",
+    "dispatcher deploy jobs/etl.py:main --name etl --pool local --param limit=10",
 )
 @click.argument("target", metavar="MODULE:FUNCTION")
 @click.option("-n", "--name", required=True, metavar="NAME", help="The name of the deployment.")
@@ -53,8 +53,8 @@ def deploy(
     """Create the deployment of a Python function, or make an existing one what the options say.
 
     The function is imported here, for the parameters of its signature: runs and schedules are checked by them. The command of
-    its jobs is `python -m dispatcher.job MODULE:FUNCTION`, unless the variable `command` says otherwise. What no option names
-    takes its default; a pause stays.
+    its jobs is `python -m dispatcher.job MODULE:FUNCTION`, unless the variable `command` says otherwise; in a pool of type
+    process they start in the current directory. What no option names takes its default; a pause stays.
     """
     fields |= {"parameters": parameters_taken(fields), "job_variables": values.job_variables(source, pairs)}
     schedules, retry = ScheduleOptions.taken(fields).schedules(), retry_taken(fields)
