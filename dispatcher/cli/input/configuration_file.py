@@ -89,7 +89,10 @@ def _twice(kind: str, earlier: Mapping[str, Any], places: Mapping[str, Place], d
     """A fault for each noun that an earlier file also holds."""
     for name in sorted(earlier.keys() & document.value[kind].keys()):
         path = joined(kind, name)
-        yield Fault(f"{document.place(path)}: {path}", f"stands in {places[path]} too; keep one of the two")
+        yield Fault(
+            f"{document.place(path)}: {path}",
+            f"stands in {places[path]} too; keep one of the two, or lay one file over the other with --overlay",
+        )
 
 
 def _read(source: str) -> Document:

@@ -171,7 +171,9 @@ def tick(shape: Shape) -> None:
         say("No work pools to tick.")
     for pool in shape["pools"]:
         counts = ("live", "started", "ended", "claimed", "submitted", "rejected", "throttled", "unknown")
-        acted = [f"automations acted {pool['fired']} times"] if pool["fired"] else []
+        acted = (
+            [f"automations acted {'once' if pool['fired'] == 1 else str(pool['fired']) + ' times'}"] if pool["fired"] else []
+        )
         numbers = ", ".join([*(f"{pool[name]} {name}" for name in counts if pool[name]), *acted])
         say(f"{pool['pool']}: {numbers or ('not ticked' if pool['problem'] else 'nothing to do')}")
         for run_id, outcome in pool["outcomes"].items():
