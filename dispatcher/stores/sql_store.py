@@ -10,22 +10,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import groupby, islice
-from typing import Any
+from itertools import groupby
 from uuid import UUID
 
 from dispatcher.core import transitions
-from dispatcher.models import Automation, Deployment, Firing, LogEntry, PoolHold, Run, RunState, WorkPool
+from dispatcher.models import Automation, Deployment, Firing, LogEntry, PoolHold, Run, WorkPool
 from dispatcher.models.lanes import lanes_between, priority_of
 from dispatcher.records import (
     PAGE,
     ChangeHolds,
-    Claim,
     Claims,
     Decide,
-    Decision,
     EndedRun,
     LogFilter,
     Materialisation,
@@ -38,7 +34,7 @@ from dispatcher.records import (
     Seen,
     Snapshot,
 )
-from dispatcher.stores import refusals, sql_automations, sql_log
+from dispatcher.stores import refusals, sql_automations, sql_claim, sql_log
 from dispatcher.stores import sql_configuration as configuration
 from dispatcher.stores.codecs import microseconds
 from dispatcher.stores.rows import DEPLOYMENT, ENDED_RUN, POOL, QUEUE, RUN, SMALL_RUN
@@ -256,27 +252,7 @@ class SqlStore(SqlAutomations):
     def claim(self, pool: str, now: datetime, *, lease: timedelta, takeovers: int, decide: Decide) -> Claims:
         """See `Store.claim`."""
         with self._writing() as transaction:
-            beat, *cursors = transaction.together(
-                ("heartbeat", {"pool": pool, "now": now}),
-                ("abandoned", {"pool": pool, "now": now, "limit": takeovers}),
-                *pool_calls(pool),
-                *use_calls(pool, now),
-            )
-            if not beat.rowcount:
-                return Claims()
-            abandoned, pool_rows, queue_rows, uses, lanes = (cursor.fetchall() for cursor in cursors)
-            taken = [RUN.decode(row) for row in abandoned]
-            stored = required(pool_of(pool_rows, queue_rows))
-            read: dict[UUID, Run] = {}
-            decision = decide(snapshot(transaction, stored, InUse.of(uses, lanes), now, batch=takeovers, read=read))
-            _read_others(transaction, decision, read)
-            repeats = [(run, configuration.expected(run), transitions.taken_over(run, now, lease)) for run in taken]
-            grants = _leaving(pool, read, [(grant.run, transitions.granted(grant, now, lease)) for grant in decision.grants])
-            crashes = _leaving(pool, read, [(run, transitions.crashed(run, reason, now)) for run, reason in decision.crashes])
-            changed = iter(_change(transaction, [*repeats, *grants, *crashes]))
-        claims = [Claim(run=run, repeat=True) for run in islice(changed, len(repeats)) if run]
-        claims += [Claim(run=run, repeat=False) for run in islice(changed, len(grants)) if run]
-        return Claims(claims=tuple(claims), crashed=tuple(filter(None, changed)))
+            return sql_claim.claim(transaction, pool, now, lease=lease, takeovers=takeovers, decide=decide)
 
     def waiting_in_lanes(self, pool: str, deployment: str, now: datetime) -> int:
         """See `Store.waiting_in_lanes`."""
@@ -373,35 +349,3 @@ class SqlStore(SqlAutomations):
 
 def _rows(transaction: Transaction, *calls: Call) -> Iterator[Sequence[Row]]:
     return (cursor.fetchall() for cursor in transaction.together(*calls))
-
-
-RunChange = tuple[Run, Mapping[str, Any], Mapping[str, Any]]
-"""A run, how it is expected to be, and its new values."""
-
-
-def _read_others(transaction: Transaction, decision: Decision, read: dict[UUID, Run]) -> None:
-    """Read what a decision names and the transaction has not read: a copy from elsewhere may be older than what is stored."""
-    named = [*(grant.run for grant in decision.grants), *(run for run, _ in decision.crashes)]
-    others = [run.id for run in named if run.id not in read]
-    if others:
-        cursors = transaction.together(*(("run", {"id": run_id}) for run_id in others))
-        read.update((run.id, run) for cursor in cursors for run in map(RUN.decode, cursor.fetchall()))
-
-
-def _leaving(pool: str, read: Mapping[UUID, Run], changes: Sequence[tuple[Run, Mapping[str, Any]]]) -> Sequence[RunChange]:
-    """The claim's own moves: they leave SCHEDULED, whatever the run was read as."""
-    return [
-        (read.get(run.id, run), configuration.guard(run.id, pool, RunState.SCHEDULED, run.fence, run.ending), values)
-        for run, values in changes
-    ]
-
-
-def _change(transaction: Transaction, changes: Sequence[RunChange]) -> Sequence[Run | None]:
-    """Each run that was as expected, exactly as it will be read again; None for one that was not."""
-    if not changes:
-        return []
-    written = [(RUN.encode_fields(values), expected) for _, expected, values in changes]
-    answered = zip(changes, written, transaction.change_runs(written), strict=True)
-    return [
-        replace(run, **RUN.decode_fields(values)) if as_expected else None for (run, *_), (values, _), as_expected in answered
-    ]
