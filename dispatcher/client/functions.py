@@ -6,7 +6,8 @@ import inspect
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, Never
 
 from dispatcher.client.arguments import UNSET, without_unset
 from dispatcher.client.checks import signature_schema
@@ -124,15 +125,26 @@ class Functions(Simulations):
 
 def resolved(target: Target) -> tuple[str, Callable[..., Any]]:
     """The name of a function, and the function. Raises `InvalidInput` where there is none, or its module cannot be imported."""
-    from dispatcher.job.targets import TargetError, load, target_of  # noqa: PLC0415 - of no use to other commands
+    from dispatcher.ticking.seam import attempted  # noqa: PLC0415 - of no use to other commands
+
+    return attempted(partial(_resolved, target), partial(_refuse, target))
+
+
+def _resolved(target: Target) -> tuple[str, Callable[..., Any]]:
+    from dispatcher.job.targets import TargetError, load, target_of  # noqa: PLC0415 - likewise
 
     try:
         return (target, load(target)) if isinstance(target, str) else (target_of(target), target)
     except TargetError as problem:
         raise InvalidInput("function", [Fault("target", str(problem))]) from None
-    except Exception as problem:
-        words = f"importing {target} raised {type(problem).__name__}: {problem}"
-        raise InvalidInput("function", [Fault("target", words)]) from problem
+
+
+def _refuse(target: Target, problem: Exception) -> Never:
+    """Raise `InvalidInput` for what the module of a function raises when it is imported."""
+    if isinstance(problem, InvalidInput):
+        raise problem
+    words = f"importing {target} raised {type(problem).__name__}: {problem}"
+    raise InvalidInput("function", [Fault("target", words)]) from problem
 
 
 def _runner(pool_type: str, target: str, own: Mapping[str, Any], declared: Iterable[str]) -> dict[str, Any]:

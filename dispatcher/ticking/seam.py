@@ -1,7 +1,8 @@
 """The one place where a tick catches the exceptions of what it calls: a provider, a store, a schedule, a consumer of telemetry.
 
 The exceptions that their protocols declare have a meaning for the tick. Any other exception is a mistake: in an adapter, in an
-unexpected answer, or in a library. It must not affect other pools and runs.
+unexpected answer, or in a library. It must not affect other pools and runs. The client imports a person's functions through
+it as well: a module may raise anything.
 """
 
 from __future__ import annotations

@@ -1,12 +1,28 @@
 from pathlib import Path
 
+import pytest
+
 from tests.shape.measuring import measure
 
 HERE = Path(__file__).parents[2]
 
 
-def test_no_room_imports_in_a_circle():
-    assert measure(HERE)["floors"].isdigit()
+@pytest.fixture(scope="module")
+def house():
+    return measure(HERE)
+
+
+def test_no_room_imports_in_a_circle(house):
+    assert house["floors"].isdigit()
+
+
+def test_at_most_four_handlers_catch_everything_and_keep_it(house):
+    assert house["broad excepts"] <= 4
+
+
+def test_no_function_is_longer_than_60_lines_and_no_file_longer_than_400(house):
+    assert int(house["function length: median, ninth of ten, longest"].split(", ")[-1]) <= 60
+    assert int(house["file length: median, ninth of ten, longest"].split(", ")[-1]) <= 400
 
 
 def test_a_circle_is_named(tmp_path):
