@@ -3,13 +3,17 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from providers.base import Accepted, Job, Submission
+from providers.base import Accepted, Job, Observation, Submission
 from providers.container_instance import ContainerInstanceProvider
 from providers.container_instance.entries import CredentialEntries
 from providers.container_instance.group import group_request
 from providers.emulators.container_instance import ContainerInstanceEmulator
+from providers.emulators.jobs import Life, Phase
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+NAME = "r0001-1"
+PUT, GET = "ContainerGroups_CreateOrUpdate", "ContainerGroups_Get"
+SLOW = Life(before=(Phase("Pending", 10), Phase("Creating", 20)), running="Running", ended="Terminated", stop_seconds=5)
 IDENTITY = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/puller"
 
 
@@ -19,7 +23,7 @@ def a_configuration(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in (defaults | fields).items() if value is not None}
 
 
-def a_job(name: str = "r0001-1", *, environment=None, labels=None, **fields: Any) -> Job:
+def a_job(name: str = NAME, *, environment=None, labels=None, **fields: Any) -> Job:
     """A job with `fields` in its configuration."""
     return Job(name=name, configuration=a_configuration(**fields), environment=environment or {}, labels=labels or {})
 
@@ -34,6 +38,16 @@ def submitted(provider: ContainerInstanceProvider, job: Job | None = None) -> Su
     outcome = provider.submit(job or a_job())
     assert isinstance(outcome, Accepted), outcome
     return outcome.submission
+
+
+def submission_of(name: str = NAME, **handle: Any) -> Submission:
+    """A submission that this process did not make."""
+    return Submission(name=name, handle={"subscription_id": SUBSCRIPTION, "resource_group": "rg", **handle})
+
+
+def seen(provider: ContainerInstanceProvider, submission: Submission) -> Observation:
+    """What one submission is observed as."""
+    return provider.observe([submission])[submission.name]
 
 
 def request_for(job: Job | None = None, *, credentials=None, host=None, **fields: Any):

@@ -6,7 +6,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 
 from tests.providers.emulators.container_instance.conftest import client_of
-from tests.providers.emulators.container_instance.test_emulator import NAME, a_body, code, get, put, view
+from tests.providers.emulators.container_instance.steps import NAME, a_body, code, get, put, view
 
 GPU = {"cpu": 1, "memoryInGB": 1, "gpu": {"count": 1, "sku": "V100"}}
 
