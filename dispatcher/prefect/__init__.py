@@ -8,6 +8,7 @@
     job_variables  what flow runs' jobs are made from, read once a tick
     variables   the server's variables, where a template or job variables name one
     identity    pure: ids that are derived, so that every call can be repeated
+    pids        pure: what a flow run shows as its infrastructure, as Prefect's workers write it
     flow_runs   pure: a flow run as the server shows it, and the run that we make of it
     owed        pure: what the server still has to learn about a flow run
     mirroring   pools and queues of the server become ours

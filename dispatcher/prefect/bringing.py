@@ -15,7 +15,6 @@ from dispatcher.models import Run, RunState, WorkPool
 from dispatcher.prefect.flow_runs import FlowRun, run_of, unresolved_fault
 from dispatcher.prefect.identity import run_id
 from dispatcher.prefect.job_variables import JobVariables
-from dispatcher.prefect.owed import shown_run
 from dispatcher.prefect.server import PAGE, Server
 from dispatcher.records import Snapshot
 from dispatcher.store import Store
@@ -118,23 +117,30 @@ def waiting_runs(store: Store, pool: WorkPool, now: datetime) -> dict[str, Run]:
 
 def latest(store: Store, pool: WorkPool, flow_run: FlowRun) -> tuple[Run | None, UUID]:
     """The last of our runs of a flow run, and the id of the next."""
-    last, following = _followed(store, partial(run_id, pool, flow_run.id))
-    shown = shown_run(flow_run.infrastructure_pid)
-    if last is not None or shown is None:
-        return last, following
-    last, following = _followed(store, partial(run_id, pool, flow_run.id, after=shown))
-    return last or _of(flow_run, store.get(shown)), following
+    runs, following = _kept(store, pool, flow_run)
+    return (runs[-1] if runs else None), following
 
 
-def _followed(store: Store, id_of: Callable[[int], UUID]) -> tuple[Run | None, UUID]:
-    occasion, last = 1, None
-    while run := store.get(id_of(occasion)):
-        occasion, last = occasion + 1, run
-    return last, id_of(occasion)
+def earlier_runs(store: Store, pool: WorkPool, flow_run: FlowRun) -> Sequence[Run]:
+    """Those of our runs of a flow run that were not pruned, oldest first."""
+    return _kept(store, pool, flow_run)[0]
 
 
-def _of(flow_run: FlowRun, run: Run | None) -> Run | None:
-    return run if run is not None and run.source_id == flow_run.id else None
+def _kept(store: Store, pool: WorkPool, flow_run: FlowRun) -> tuple[list[Run], UUID]:
+    runs, following = _followed(store, partial(run_id, pool, flow_run.id))
+    shown = flow_run.shown_run
+    if runs or (shown is None and flow_run.infrastructure_pid is None):
+        return runs, following
+    runs, following = _followed(store, partial(run_id, pool, flow_run.id, after=shown or flow_run.infrastructure_pid))
+    first = store.get(shown) if shown else None
+    return ([first] if first is not None and first.source_id == flow_run.id else []) + runs, following
+
+
+def _followed(store: Store, id_of: Callable[[int], UUID]) -> tuple[list[Run], UUID]:
+    runs = list[Run]()
+    while run := store.get(id_of(len(runs) + 1)):
+        runs.append(run)
+    return runs, id_of(len(runs) + 1)
 
 
 def pages(items: Iterator[Item]) -> Iterator[Sequence[Item]]:

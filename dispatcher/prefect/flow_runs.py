@@ -14,6 +14,7 @@ from dispatcher.core.templates import nest
 from dispatcher.errors import RenderError, SourceError
 from dispatcher.models import FORBIDDEN_IN_NAMES, Run, WorkPool
 from dispatcher.prefect.answers import time_in
+from dispatcher.prefect.pids import RUN_LABEL, run_in
 
 ENV, LABELS = "env", "labels"
 
@@ -34,6 +35,8 @@ class FlowRun:
     job_variables: Mapping[str, Any]
     tags: tuple[str, ...]
     infrastructure_pid: str | None
+    shown_run: UUID | None
+    """The run of a dispatcher that its label or its infrastructure names."""
     retries_in_process: bool
     """Whether its next attempt is started by its own process."""
 
@@ -61,8 +64,16 @@ def flow_run_in(body: Any) -> FlowRun:
         job_variables=variables if isinstance(variables, Mapping) else {},
         tags=tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
         infrastructure_pid=body.get("infrastructure_pid"),
+        shown_run=_labelled_run(body.get("labels")) or run_in(body.get("infrastructure_pid")),
         retries_in_process=isinstance(policy, Mapping) and policy.get("retry_type") == "in_process",
     )
+
+
+def _labelled_run(labels: Any) -> UUID | None:
+    try:
+        return UUID(str(labels.get(RUN_LABEL))) if isinstance(labels, Mapping) else None
+    except ValueError:
+        return None
 
 
 def run_of(flow_run: FlowRun, variables: Mapping[str, Any], pool: WorkPool, run_id: UUID, now: datetime) -> Run:

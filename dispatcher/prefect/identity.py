@@ -19,10 +19,11 @@ class Step(StrEnum):
     END = "end"
 
 
-def run_id(pool: WorkPool, flow_run_id: str, occasion: int, after: UUID | None = None) -> UUID:
+def run_id(pool: WorkPool, flow_run_id: str, occasion: int, after: UUID | str | None = None) -> UUID:
     """The id of our run for one occasion on which a flow run is scheduled; the first occasion is 1.
 
-    `after`: the run that the flow run still shows, where our first runs of it were pruned; occasions are counted from there.
+    `after`: where our first runs of it were pruned, the run that the flow run still shows, or its infrastructure if that names
+    none; occasions are counted from there.
 
     A flow run may be scheduled many times (a retry from the page, a resume, a claim that was given back). A run ends once.
     The id of our pool is part of it: another dispatcher with a store of its own makes other ids, so that neither takes the

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
-from dispatcher.models import Run, RunState, parse_submission_name, submission_name
+from dispatcher.models import Run, RunState
 from dispatcher.prefect.answers import TAKEN, is_ours
 from dispatcher.prefect.flow_runs import FlowRun
 from dispatcher.prefect.identity import own_transitions
@@ -48,9 +47,10 @@ class Cancel:
 Owed = Ended | Back | Started | Cancel
 
 
-def owed(flow_run: FlowRun, run: Run, now: datetime, *, shows_ours: bool) -> Owed | None:
+def owed(flow_run: FlowRun, run: Run, now: datetime, *, pid: str, shows_ours: bool) -> Owed | None:
     """What follows from a flow run that is PENDING, RUNNING or CANCELLING there, and the last run that we made of it.
 
+    `pid`: what the flow run has to show once the job of the run was submitted.
     `shows_ours`: whether its infrastructure is a job of ours, or nothing yet.
     """
     if flow_run.state_type == "CANCELLING":
@@ -61,7 +61,7 @@ def owed(flow_run: FlowRun, run: Run, now: datetime, *, shows_ours: bool) -> Owe
         return _ended(run, now)
     if run.state is RunState.SCHEDULED and run.not_before is not None and run.not_before > now:
         return Back(run.not_before)
-    return Started() if run.submission is not None and flow_run.infrastructure_pid != pid_of(run) else None
+    return Started() if run.submission is not None and flow_run.infrastructure_pid != pid else None
 
 
 def unseen(run: Run, flow_run: FlowRun | None) -> Cancel | None:
@@ -73,11 +73,6 @@ def unseen(run: Run, flow_run: FlowRun | None) -> Cancel | None:
     return Cancel("its flow run is CANCELLED in Prefect") if flow_run.state_type == "CANCELLED" else None
 
 
-def pid_of(run: Run) -> str:
-    """What the flow run shows as its infrastructure: the name of the submission, by which `dispatcher run inspect` finds it."""
-    return submission_name(run.id, run.attempt)
-
-
 def holds(flow_run: FlowRun, run: Run, *, shows_ours: bool) -> bool:
     """Whether the flow run's slot is held by this run of ours, and not by a worker or another dispatcher."""
     if flow_run.state_type == "PENDING":
@@ -86,12 +81,6 @@ def holds(flow_run: FlowRun, run: Run, *, shows_ours: bool) -> bool:
         return run.submission is not None
     may_have_started = run.submission is not None or (run.state is RunState.CRASHED and run.claimed_at is not None)
     return may_have_started and shows_ours
-
-
-def shown_run(pid: str | None) -> UUID | None:
-    """The run whose job a flow run shows as its infrastructure; None where that is no job of a dispatcher, or nothing."""
-    name = parse_submission_name(pid or "")
-    return name[0] if name else None
 
 
 def _cancelling(run: Run, *, shows_ours: bool) -> Owed | None:

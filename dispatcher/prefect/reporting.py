@@ -10,10 +10,11 @@ from typing import Any
 
 from dispatcher.core.transitions import cancelled
 from dispatcher.models import Run, RunState, WorkPool
-from dispatcher.prefect.bringing import latest, pages, waiting_runs
+from dispatcher.prefect.bringing import earlier_runs, latest, pages, waiting_runs
 from dispatcher.prefect.flow_runs import FlowRun
-from dispatcher.prefect.identity import Step, transition_id
-from dispatcher.prefect.owed import Back, Cancel, Ended, Owed, Started, owed, pid_of, shown_run, unseen
+from dispatcher.prefect.identity import Step, run_id, transition_id
+from dispatcher.prefect.owed import Back, Cancel, Ended, Owed, Started, owed, unseen
+from dispatcher.prefect.pids import RUN_LABEL, pid_of, run_in
 from dispatcher.prefect.server import Server
 from dispatcher.store import Store
 
@@ -76,20 +77,21 @@ class Reporting:
             case Back(at):
                 give_back(self.server, flow_run.id, run, at)
             case Started():
-                report_started(self.server, run, run.url)
+                report_started(self.server, self.pool, run, run.url)
             case Cancel():
                 self._cancel(run)
 
     def _owed(self, flow_run: FlowRun, run: Run) -> Owed | None:
-        return owed(flow_run, run, self.now, shows_ours=self._shows_ours(flow_run, run))
+        pid = pid_of(run, self.pool.type)
+        return owed(flow_run, run, self.now, pid=pid, shows_ours=self._shows_ours(flow_run, run))
 
     def _shows_ours(self, flow_run: FlowRun, run: Run) -> bool:
         """Whether its infrastructure is nothing yet or a job of ours, of an earlier occasion too: the server keeps it."""
-        shown = shown_run(flow_run.infrastructure_pid)
-        if shown is None or shown == run.id:
-            return shown is not None or flow_run.infrastructure_pid is None
-        earlier = self.store.get(shown)
-        return earlier is not None and earlier.source_id == flow_run.id
+        pid = flow_run.infrastructure_pid
+        if pid is None or pid == pid_of(run, self.pool.type) or run_in(pid) == run.id:
+            return True
+        runs = earlier_runs(self.store, self.pool, flow_run)
+        return any(run_in(pid) == earlier.id or pid == pid_of(earlier, self.pool.type) for earlier in runs)
 
     def _settle_unseen(self, runs: Sequence[Run]) -> None:
         old = [run for run in runs if run.submitted_at is not None and self.now - run.submitted_at > SETTLED]
@@ -119,10 +121,16 @@ def give_back(server: Server, flow_run_id: str, run: Run, at: datetime) -> None:
     server.set_state(flow_run_id, state)
 
 
-def report_started(server: Server, run: Run, url: str | None) -> None:
-    """Show where the job of a run is. Both calls may be repeated, and may come too late."""
+def report_started(server: Server, pool: WorkPool, run: Run, url: str | None) -> None:
+    """Show where the job of a run is. All calls may be repeated, and may come too late.
+
+    The first run of a flow run is found by its id. A later one is named in a label: its id depends on those before it, which
+    may be pruned.
+    """
     flow_run_id = str(run.source_id)
-    server.set_pid(flow_run_id, pid_of(run))
+    if run.id != run_id(pool, flow_run_id, 1):
+        server.set_labels(flow_run_id, {RUN_LABEL: str(run.id)})
+    server.set_pid(flow_run_id, pid_of(run, pool.type))
     step = transition_id(run, Step.INFRASTRUCTURE)
     server.set_state(flow_run_id, _state("PENDING", "InfrastructurePending", step, message=url or ""))
 

@@ -139,6 +139,10 @@ class Server:
         """Note where the flow run's job is."""
         self._done("PATCH", f"flow_runs/{flow_run_id}", {"infrastructure_pid": pid})
 
+    def set_labels(self, flow_run_id: str, labels: Mapping[str, str]) -> None:
+        """Add labels to a flow run; others of it stay."""
+        self._done("PATCH", f"flow_runs/{flow_run_id}/labels", labels)
+
     def variable(self, name: str) -> Any:
         """The value of a variable; `MISSING` where there is none of that name."""
         answer = self._call("GET", f"variables/name/{_quoted(name)}", None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -86,7 +86,9 @@ class PrefectSource:
 
     def started(self, run: Run, submission: Submission) -> None:
         """See `Source.started`."""
-        report_started(self.server, run, submission.url)
+        pool = self._pools.get(run.pool) or self.store.pool(run.pool)
+        if pool is not None:
+            report_started(self.server, pool, replace(run, submission=submission), submission.url)
 
     def report(self, pools: Sequence[str] | None, deadline: datetime) -> Sequence[str]:
         """See `Source.report`."""

@@ -73,6 +73,7 @@ class EmulatedPrefect:
             "job_variables": {},
             "tags": [],
             "infrastructure_pid": None,
+            "labels": {},
             "empirical_policy": {"retry_type": None},
             "next_scheduled_start_time": due.isoformat(),
             "state": None,
@@ -162,6 +163,9 @@ class EmulatedPrefect:
             case "GET", ["flow_runs", flow_run]:
                 found = self.flow_runs.get(flow_run)
                 return (200, found) if found else (404, {"detail": "Flow run not found"})
+            case "PATCH", ["flow_runs", flow_run, "labels"]:
+                labels = self.flow_runs[flow_run]["labels"] if flow_run in self.flow_runs else {}
+                return self._patch(flow_run, {"labels": {**labels, **body}})
             case "PATCH", ["flow_runs", flow_run]:
                 return self._patch(flow_run, body)
         raise AssertionError(f"an unknown call: {method} {path}")

@@ -102,6 +102,13 @@ def test_a_cloud_gets_what_a_flow_run_needs_and_the_server_shows_each_end(kind, 
         "PREFECT__DEPLOYMENT_ID": deployment,
         "PREFECT__DEPLOYMENT_NAME": "nightly",
     }
+    submission = dispatcher.run_of(first).submission
+    pids = {
+        "cloud-run-v2:push": submission.name,
+        "azure-container-instance:push": f"{first}:{submission.name}",
+        "modal:push": submission.handle.get("sandbox_id"),
+    }
+    assert flow_run["infrastructure_pid"] == pids[kind]
     own = {name: value for name, value in labels.items() if name.startswith("prefect")}
     assert {name[len("prefect.io/") :]: value for name, value in own.items()} == {
         "flow-run-id": first,

@@ -171,5 +171,8 @@ def test_flow_runs_come_to_their_right_ends_from_the_command_line_to_the_contain
     }
     crashed = prefect.read(f"flow_runs/{flow_runs['CRASHED']}")
     assert crashed["state"]["message"].startswith("Flow run infrastructure exited with non-zero status code 1.")
+    assert ":cluster/default::arn:aws:ecs:" in crashed["infrastructure_pid"], (
+        "the cluster's ARN where none is configured, as a worker"
+    )
     assert prefect.read("work_pools/nightly")["status"] == "READY"
     assert sorted(ecs_emulator.starts.values()) == [1, 1, 1, 1]
