@@ -85,7 +85,7 @@ class Mirroring:
             return stored, stored.mirror.problem
         if stored is not None and stored.type != wanted.type:
             return None, f"work pool {name!r} was {stored.type} and is {wanted.type} in Prefect: give it another name there"
-        problem = self._problem_of(wanted)
+        problem = self._template_problem(stored, wanted)
         if problem and stored is None:
             return None, f"work pool {name!r} is not served: {problem}"
         return self._saved(stored, wanted, Mirror(source=NAME, revision=revision, problem=problem), now), problem
@@ -113,6 +113,11 @@ class Mirroring:
             created_at=now,
         )
         return pool, _revision(pool)
+
+    def _template_problem(self, stored: WorkPool | None, wanted: WorkPool) -> str:
+        """A template that is in use is not checked again: a pause gets through when checks have become stricter meanwhile."""
+        in_use = stored is not None and stored.base_job_template == wanted.base_job_template
+        return "" if in_use else self._problem_of(wanted)
 
     def _saved(self, stored: WorkPool | None, wanted: WorkPool, mirror: Mirror, now: datetime) -> WorkPool:
         if stored is None:

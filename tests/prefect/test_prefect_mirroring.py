@@ -98,6 +98,28 @@ def test_a_template_that_cannot_be_used_leaves_the_old_one_and_the_pool_says_why
     assert bring(bridge) == [problem], "it is said again, and not checked again"
 
 
+def test_a_pause_or_a_limit_gets_through_when_checks_have_become_stricter_for_the_template_in_use(bridge, prefect):
+    bring(bridge)
+    before = bridge.store.pool("p").base_job_template
+    bridge.source.problem_of = lambda _pool: "no template is good enough"
+    prefect.pools["p"] |= {"is_paused": True, "concurrency_limit": 2}
+    prefect.queues["p"][0]["is_paused"] = True
+    assert bring(bridge) == []
+    pool = bridge.store.pool("p")
+    assert (pool.paused, pool.concurrency_limit, pool.queues[0].paused, pool.mirror.problem) == (True, 2, True, "")
+    assert pool.base_job_template == before
+
+
+def test_a_template_that_goes_back_to_the_one_in_use_is_no_problem_any_more(bridge, prefect):
+    bring(bridge)
+    prefect.pools["p"]["base_job_template"] = {"variables": {}}
+    bring(bridge)
+    prefect.pools["p"]["base_job_template"] = {}
+    bridge.source.problem_of = lambda _pool: pytest.fail("it is in use")
+    assert bring(bridge) == []
+    assert bridge.store.pool("p").mirror.problem == ""
+
+
 def test_a_new_pool_whose_template_cannot_be_used_is_not_served(bridge, prefect):
     prefect.add_pool("bad", template={"job_configuration": {"image": "{{ nobody }}"}, "variables": {"type": "object"}})
     [problem] = bring(bridge)
