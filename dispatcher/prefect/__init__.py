@@ -16,7 +16,7 @@
     reporting   ends, cancellations and deletions, in both directions
     standing    how things stand, for people
     waking      automations at the server that wake the dispatcher
-    parting     the way back: pools become our own
+    parting     the way back: a pause, then claims are given back, and pools become our own
     project     pure: a `prefect.yaml` as a configuration of ours; with `project_schedules` and `lookups`
 
 Only `dispatcher.wiring` and the commands import this room, where the settings name a server.

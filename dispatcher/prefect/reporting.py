@@ -13,7 +13,7 @@ from dispatcher.models import Run, RunState, WorkPool
 from dispatcher.prefect.bringing import earlier_runs, latest, pages, waiting_runs
 from dispatcher.prefect.flow_runs import FlowRun
 from dispatcher.prefect.identity import Step, run_id, transition_id
-from dispatcher.prefect.owed import Back, Cancel, Ended, Owed, Started, owed, unseen
+from dispatcher.prefect.owed import Back, Cancel, Ended, Owed, Started, holds, owed, unseen
 from dispatcher.prefect.pids import RUN_LABEL, pid_of, run_in
 from dispatcher.prefect.server import Server
 from dispatcher.store import Store
@@ -35,13 +35,18 @@ class Reporting:
     pool: WorkPool
     now: datetime
     is_over: Callable[[], bool]
+    is_last: bool = False
+    """Nobody will report after this: the claims of all runs that wait are given back."""
+    _open_ends: int = field(default=0, init=False)
+    """Flow runs that hold a slot for a job of ours that has ended, and may still report this itself."""
     _waiting_runs: Mapping[str, Run] | None = field(default=None, init=False)
 
     def compare(self) -> bool:
         """Report ends to the server, give claims back, and cancel runs that are cancelled or deleted there.
 
-        Returns whether every flow run that holds a slot there was compared.
+        Returns whether every flow run that holds a slot there was compared, and none still waits for its job's own report.
         """
+        self._open_ends = 0
         live = {run.source_id: run for run in self.store.live(self.pool.name, limit=LIVE) if run.source_id is not None}
         seen = set[str]()
         for flow_run in islice(self.server.flow_runs(self.pool.name, SLOTS), MOST):
@@ -52,7 +57,7 @@ class Reporting:
             if run is not None:
                 self._settle(flow_run, run)
         self._settle_unseen([run for run in live.values() if run.source_id not in seen])
-        return len(seen) < MOST
+        return len(seen) < MOST and not (self.is_last and self._open_ends)
 
     def _waiting(self, flow_run_id: str) -> Run | None:
         """For flow runs of which our first runs were pruned: an id does not lead to the run that waits now.
@@ -80,10 +85,15 @@ class Reporting:
                 report_started(self.server, self.pool, run, run.url)
             case Cancel():
                 self._cancel(run)
+            case None:
+                self._open_ends += run.state.is_terminal and holds(flow_run, run, shows_ours=self._shows_ours(flow_run, run))
 
     def _owed(self, flow_run: FlowRun, run: Run) -> Owed | None:
-        pid = pid_of(run, self.pool.type)
-        return owed(flow_run, run, self.now, pid=pid, shows_ours=self._shows_ours(flow_run, run))
+        shows_ours, pid = self._shows_ours(flow_run, run), pid_of(run, self.pool.type)
+        waits = self.is_last and run.state is RunState.SCHEDULED and flow_run.state_type == "PENDING"
+        if waits and holds(flow_run, run, shows_ours=shows_ours):
+            return Back(run.due_at)
+        return owed(flow_run, run, self.now, pid=pid, shows_ours=shows_ours)
 
     def _shows_ours(self, flow_run: FlowRun, run: Run) -> bool:
         """Whether its infrastructure is nothing yet or a job of ours, of an earlier occasion too: the server keeps it."""

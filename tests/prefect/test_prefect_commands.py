@@ -96,7 +96,8 @@ def test_disconnect_pauses_the_pools_and_leaves_flow_runs_at_the_server(call, st
     waiting = a_run("nightly", source_id="flow-run")
     store.add_runs([waiting])
     code, out, _ = call("prefect", "disconnect", "--yes")
-    assert (code, out) == (0, "Paused, and no longer mirrored: nightly.\n")
+    assert (code, out.splitlines()[0]) == (0, "Paused, and no longer mirrored: nightly.")
+    assert "DISPATCHER_PREFECT_API_URL is not set here" in out
     assert (store.pool("nightly").mirror, store.pool("nightly").paused) == (None, True)
     assert store.get(waiting.id).state is RunState.CANCELLED
     assert not store.pool("own").paused

@@ -17,6 +17,7 @@ from dispatcher.errors import Fault, InvalidInput
 from dispatcher.settings import Settings
 
 if TYPE_CHECKING:
+    from dispatcher.prefect.server import Server
     from dispatcher.prefect.standing import Standing
 
 
@@ -80,17 +81,22 @@ def status(context: Context, /) -> Answer:
 def disconnect(context: Context, /, *, yes: bool) -> Answer:
     """Make mirrored pools pools of our own, paused; what waits in them stays scheduled in Prefect.
 
-    Remove DISPATCHER_PREFECT_API_URL where ticks run first. It is refused while a run of one of the pools has not ended.
+    Remove DISPATCHER_PREFECT_API_URL where ticks run first, and leave it set here: claims are given back and ends reported.
+    It is refused while a run of one of the pools has not ended.
     """
-    from dispatcher.prefect.parting import part  # noqa: PLC0415 - help needs no server
-
     consent("stop mirroring the work pools of the Prefect server", yes=yes)
-    names = list(part(context.wiring.store, context.wiring.dispatch.clock.now()))
-    text = f"Paused, and no longer mirrored: {', '.join(names) or 'no work pool'}."
     if context.settings.prefect_api_url is None:
-        return Answer(data={"work_pools": names}, text=text)
-    woken = _no_more_wakes(context)
-    return Answer(data={"work_pools": names, "wakes": woken}, text=f"{text}\nAutomations removed: {len(woken)}.")
+        names = _part(context, None)
+        return Answer(data={"work_pools": names}, text=f"{_parted(names)}\n{_NOTHING_REPORTED}")
+    from dispatcher.prefect.waking import wake_no_more  # noqa: PLC0415 - help needs no server
+    from dispatcher.wiring import prefect_source  # noqa: PLC0415 - likewise
+
+    server = prefect_source(context.settings, context.wiring.store, context.wiring.dispatch.clock).server
+    try:
+        names, woken = _part(context, server), list(wake_no_more(server))
+    finally:
+        server.close()
+    return Answer(data={"work_pools": names, "wakes": woken}, text=f"{_parted(names)}\nAutomations removed: {len(woken)}.")
 
 
 def _headers(words: Sequence[str]) -> dict[str, str]:
@@ -122,15 +128,19 @@ def _wake(context: Context, settings: Settings, stand: Standing, url: str, heade
     return pools
 
 
-def _no_more_wakes(context: Context) -> list[str]:
-    from dispatcher.prefect.waking import wake_no_more  # noqa: PLC0415 - likewise
-    from dispatcher.wiring import prefect_source  # noqa: PLC0415 - likewise
+_NOTHING_REPORTED = (
+    "Nothing was reported to the server, and automations are still there: DISPATCHER_PREFECT_API_URL is not set here."
+)
 
-    server = prefect_source(context.settings, context.wiring.store, context.wiring.dispatch.clock).server
-    try:
-        return list(wake_no_more(server))
-    finally:
-        server.close()
+
+def _part(context: Context, server: Server | None) -> list[str]:
+    from dispatcher.prefect.parting import Parting  # noqa: PLC0415 - help needs no server
+
+    return list(Parting(store=context.wiring.store, server=server, now=context.wiring.dispatch.clock.now()).part())
+
+
+def _parted(names: Sequence[str]) -> str:
+    return f"Paused, and no longer mirrored: {', '.join(names) or 'no work pool'}."
 
 
 def ask(context: Context, settings: Settings) -> Standing:
