@@ -340,9 +340,10 @@ class ReadsLogs(Protocol):
 class JobEvent:
     """What a platform reports of a job without being asked."""
 
-    observation: Observation
     submission: Submission
     """Where the job lives, as far as the event says."""
+    observation: Observation | None = None
+    """What the event proves; None: it is a hint, and the provider has to be asked about the job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

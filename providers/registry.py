@@ -21,6 +21,7 @@ class Events:
     """How the events of a platform are known, and what reads them."""
 
     key: str
+    """A member of the event, or of an object in it (`resource.type`)."""
     kind: str
     """An event is of this platform when it holds `kind` under `key`."""
     reader: str
@@ -51,12 +52,15 @@ class ProviderType:
     """`module:function` that checks the environment variables that are added to a job; None where the platform takes any."""
     events: Events | None = None
     """The events in which the platform reports what becomes of a job; None when it reports nothing by itself."""
+    holder: str | None = None
+    """The key of a handle that names the type whose provider has the job; None where that is always this type."""
     place: tuple[str, ...] = ()
     """The parts of a job configuration (dotted paths) that say where its job is put, and so what a sweep looks through."""
     description: str
 
 
 _TASK_STATE_CHANGE = Events(key="detail-type", kind="ECS Task State Change", reader="providers.ecs.events:TASK_EVENTS")
+_EXECUTION_LOGGED = Events(key="resource.type", kind="cloud_run_job", reader="providers.cloud_run.events:EXECUTION_EVENTS")
 
 
 def _ecs(name: str) -> ProviderType:
@@ -86,6 +90,7 @@ def _cloud_run(name: str) -> ProviderType:
         credential_variable="credentials",
         needs="providers.cloud_run.needs:needs_of",
         check="providers.cloud_run.checking:check",
+        events=_EXECUTION_LOGGED,
         place=("credentials", "project", "region", "job_body.metadata.namespace"),
         description="Jobs on Google Cloud Run",
     )
@@ -176,6 +181,7 @@ def _managed(name: str) -> ProviderType:
         template="managed.json",
         needs="providers.managed.checking:needs_of",
         check="providers.managed.checking:check",
+        holder="managed_by",
         description="Jobs on what the platform team has chosen for all (DISPATCHER_MANAGED)",
     )
 
@@ -267,7 +273,24 @@ def check_environment(type_name: str, configuration: Mapping[str, Any], environm
 def events_of(event: Mapping[str, Any]) -> Events | None:
     """The entry that an event belongs to; None for an event of no platform."""
     entries = {kind.events for kind in _TYPES.values() if kind.events}
-    return next((events for events in entries if event.get(events.key) == events.kind), None)
+    return next((events for events in entries if _member(event, events.key) == events.kind), None)
+
+
+def holder_of(type_name: str, handle: Mapping[str, str] | None) -> str | None:
+    """The type whose provider has a job of a pool of this type; None where only a handle says so, and there is none yet.
+
+    Raises `ProviderUnavailable` for an unknown type.
+    """
+    key = provider_type(type_name).holder
+    return (handle or {}).get(key) if key else type_name
+
+
+def _member(event: Mapping[str, Any], path: str) -> Any:
+    """What an event holds under a dotted path; None where there is nothing, or something else on the way."""
+    value: Any = event
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
 
 
 def event_reader(events: Events) -> ReadsEvents:

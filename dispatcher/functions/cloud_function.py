@@ -3,7 +3,8 @@
 Cloud Scheduler starts it with a POST and an OpenID Connect token of its service account, which is checked before anything else:
 an unknown caller gets 401, and the store is not touched. The body is the event: nothing or `{}` ticks every pool,
 `{"pool": NAME}` and `{"create_run": {...}}` are understood as in every function (`dispatcher.functions.invocation`); give a run
-that a repeated request must not create twice an `idempotency_key`.
+that a repeated request must not create twice an `idempotency_key`. Pub/Sub and Eventarc may deliver events about jobs,
+which free their slots at once (`dispatcher.functions.cloud_events`).
 
 Cloud Run does not say how much time is left: DISPATCHER_TIMEOUT_SECONDS is the function's timeout. The statuses are those of
 `dispatcher.functions.http_answers`. A retry does no harm and does no good either: a missed tick is made up by the next one.
@@ -17,8 +18,9 @@ from functools import cache
 from typing import Protocol
 
 from dispatcher.errors import SettingsError
+from dispatcher.functions.cloud_events import handled
 from dispatcher.functions.google_tokens import CannotCheck, Tokens, Unauthorized
-from dispatcher.functions.http_answers import JSON, HttpAnswer, answer, event_of, refusal
+from dispatcher.functions.http_answers import JSON, HttpAnswer, answer, refusal
 from dispatcher.functions.instance import Instance
 
 WHO = "send a Google-signed token for this function's audience, of a service account that may call it"
@@ -59,7 +61,7 @@ def _answer(request: Request) -> HttpAnswer:
         return refusal(401, WHO, reason=str(problem))
     if request.method != "POST":
         return refusal(405, f"{request.method} does nothing here; send a POST")
-    return answer(lambda: instance.invoke(event_of(request.get_data()), since=since))
+    return answer(lambda: handled(request.headers, request.get_data(), lambda event: instance.invoke(event, since=since)))
 
 
 @cache

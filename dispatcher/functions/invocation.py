@@ -5,6 +5,7 @@
     {"create_run": {...}}                        create a run (the arguments of `Dispatcher.create_run`) and
                                                  submit what is due in its pool
     an "ECS Task State Change" event             settle one run; when it ended, admit the next of its pool
+    an entry of Google's audit log about a job   ask about that one job, and go on in the same way
 
 Anything else is refused with `InvalidInput`, and nothing is done.
 """
@@ -67,7 +68,7 @@ def invoke(
 
 _EVENTS = (
     'send {} or a scheduled event to tick every pool, {"pool": NAME}, {"create_run": {...}}, '
-    'or an event of the detail-type "ECS Task State Change"'
+    'an event of the detail-type "ECS Task State Change", or an entry of Google\'s audit log about a Cloud Run job'
 )
 
 

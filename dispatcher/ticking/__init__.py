@@ -7,6 +7,7 @@
     windows      materialise: windows of schedules become runs
     tidying      discard what ended jobs left behind, prune old history
     notifying    the last step: notifications to hooks
+    settling     one run by itself, when its platform reports that something became of its job
     sourcing     what is asked of a source of runs (a Prefect server), where there is one
     pool_tick    what the steps of one pool's tick share
     holding      which runs a refusal keeps back, in this tick and later ones
@@ -20,6 +21,7 @@ All cleverness is in pure functions (`dispatcher.core`); all failure is in two s
 """
 
 from dispatcher.ticking.dispatch import Dispatch, TickLimits
-from dispatcher.ticking.line import admit_next, dry_run, settle_event, tick, tick_all, tick_pool
+from dispatcher.ticking.line import admit_next, dry_run, tick, tick_all, tick_pool
+from dispatcher.ticking.settling import look_at, settle_event
 
-__all__ = ["Dispatch", "TickLimits", "admit_next", "dry_run", "settle_event", "tick", "tick_all", "tick_pool"]
+__all__ = ["Dispatch", "TickLimits", "admit_next", "dry_run", "look_at", "settle_event", "tick", "tick_all", "tick_pool"]

@@ -11,26 +11,22 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 
-from dispatcher.core.reconciliation import verdict
-from dispatcher.models import Run, WorkPool, submission_name
+from dispatcher.models import WorkPool
 from dispatcher.records import Decision
 from dispatcher.ticking.dispatch import Dispatch, TickLimits
 from dispatcher.ticking.ending import expire
-from dispatcher.ticking.holding import free, frees_a_slot
 from dispatcher.ticking.notifying import notify
 from dispatcher.ticking.observing import after_ends, observe, settle, stop
 from dispatcher.ticking.pool_tick import PoolTick
 from dispatcher.ticking.pools import note_idle, tick_pools, with_work
 from dispatcher.ticking.report import PoolReport, TickReport
-from dispatcher.ticking.run_events import log_move
 from dispatcher.ticking.seam import attempted, exceptions_reported, words
 from dispatcher.ticking.sourcing import bring, report_back, ticked_until
 from dispatcher.ticking.submitting import Decider, Submitting
 from dispatcher.ticking.tidying import tidy
 from dispatcher.ticking.windows import Windows, materialise
-from providers.base import Observation, Submission
 
-__all__ = ["Dispatch", "TickLimits", "admit_next", "dry_run", "settle_event", "tick", "tick_all", "tick_pool"]
+__all__ = ["Dispatch", "TickLimits", "admit_next", "dry_run", "tick", "tick_all", "tick_pool"]
 
 
 def tick(dispatch: Dispatch, deadline: datetime, *, pools: Sequence[str] | None = None) -> TickReport:
@@ -131,23 +127,6 @@ def dry_run(dispatch: Dispatch, pool: WorkPool) -> tuple[Decision, PoolReport]:
     decision = dispatch.store.look(pool.name, now, lambda snapshot: decider(after_ends(pool_tick, seen, snapshot)))
     decider.report()
     return decision or Decision(), report
-
-
-def settle_event(dispatch: Dispatch, run: Run, observation: Observation, submission: Submission) -> bool:
-    """Settle one run by an observation that its provider sent as an event; true when the run moved.
-
-    An event of another attempt than the run's current one moves nothing.
-    """
-    pool = dispatch.store.pool(run.pool)
-    if pool is None or submission.name != submission_name(run.id, run.attempt):
-        return False
-    move = verdict(run, observation, dispatch.clock.now(), dispatch.providers(pool.type).limits, submission)
-    if move is None or not dispatch.store.move([move]):
-        return False
-    log_move(dispatch.events, run, move)
-    if frees_a_slot([move]):
-        free(dispatch.store, pool.name, pool.holds)
-    return True
 
 
 @contextmanager

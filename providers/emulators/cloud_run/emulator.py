@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from providers.emulators.base import EmulatedJob, Emulator
+from providers.emulators.cloud_run.audit import entry
 from providers.emulators.cloud_run.messages import completion
 from providers.emulators.cloud_run.quota import Quota
 from providers.emulators.cloud_run.refusals import Refusal, over_quota
@@ -30,6 +32,9 @@ PROJECT = "emulated-project"
 """The project that `environment()` names."""
 
 LIFE = Life(before=(Phase("EXECUTION_PENDING"),), running="EXECUTION_RUNNING", ended="EXECUTION_COMPLETED")
+
+KEPT_EVENTS = 10_000
+"""Entries of the audit log that are kept."""
 
 _WRITES = frozenset({"CreateJob", "UpdateJob", "DeleteJob", "RunJob", "CancelExecution", "DeleteExecution"})
 
@@ -62,6 +67,7 @@ class CloudRunEmulator(Emulator):
     ) -> None:
         super().__init__(life=life, seed=seed, **options)
         self.tell_wait = tell_wait
+        self._events: deque[Mapping[str, Any]] = deque(maxlen=KEPT_EVENTS)
         self._writes = Quota("write_regional", "WritePerMinutePerProjectRegion", writes_per_minute, self.now)
         self._reads = Quota("read_regional", "ReadPerMinutePerProjectRegion", reads_per_minute, self.now)
         self._service = Service(self.book, self.now, missing_images=missing_images, lag=list_lag, seed=seed)
@@ -103,6 +109,17 @@ class CloudRunEmulator(Emulator):
         """With Cloud Run's own word for where the execution is."""
         return replace(super().describe(job), state=completion(job, self.now()).name)
 
+    def events(self) -> Sequence[Mapping[str, Any]]:
+        """The audit log's entries about executions that have ended, oldest first; the last 10,000."""
+        with self.book.lock:
+            self.book.settle()
+            return list(self._events)
+
+    def on_change(self, job: Job, when: float) -> None:
+        """Write the entry about an end."""
+        if not job.live:
+            self._events.append(entry(job, when))
+
     def change_settings(self, settings: Mapping[str, Any]) -> None:
         """Beside the common ones: writes_per_minute, reads_per_minute, max_jobs, list_lag, tell_wait."""
         own: dict[str, tuple[Any, str]] = {
@@ -122,6 +139,7 @@ class CloudRunEmulator(Emulator):
         super().reset()
         with self.book.lock:
             self._service.reset()
+            self._events.clear()
             self._routes.reset()
             self._writes.reset()
             self._reads.reset()

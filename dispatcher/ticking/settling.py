@@ -1,0 +1,62 @@
+"""One run settled by itself, because its platform reports that something became of its job.
+
+What an event proves is settled as it is. A hint may come before the provider itself shows the change, twice, late, or from
+somebody who made it up: it causes a look-up of that one job, and the provider's answer is what counts.
+"""
+
+from __future__ import annotations
+
+from dispatcher.core.pinning import job_of
+from dispatcher.core.reconciliation import verdict
+from dispatcher.models import Run, WorkPool, submission_name
+from dispatcher.ticking.dispatch import Dispatch
+from dispatcher.ticking.holding import free, frees_a_slot
+from dispatcher.ticking.run_events import log_move
+from dispatcher.ticking.seam import attempted, words
+from providers.base import JobState, Observation, Submission
+
+Seen = tuple[Submission, Observation]
+
+
+def settle_event(dispatch: Dispatch, run: Run, observation: Observation, submission: Submission) -> bool:
+    """Settle one run by an observation that its provider sent as an event; true when the run moved.
+
+    An event of another attempt than the run's current one moves nothing.
+    """
+    pool = dispatch.store.pool(run.pool)
+    if pool is None or submission.name != submission_name(run.id, run.attempt):
+        return False
+    move = verdict(run, observation, dispatch.clock.now(), dispatch.providers(pool.type).limits, submission)
+    if move is None or not dispatch.store.move([move]):
+        return False
+    log_move(dispatch.events, run, move)
+    if frees_a_slot([move]):
+        free(dispatch.store, pool.name, pool.holds)
+    return True
+
+
+def look_at(dispatch: Dispatch, run: Run) -> Observation | None:
+    """Ask the provider about the job of one run, and settle the run by what it says; that, where it moved the run.
+
+    A job whose submission is not recorded yet is looked up first. Absence proves nothing here: a tick draws that conclusion.
+    """
+    pool = dispatch.store.pool(run.pool)
+    if pool is None or not run.state.holds_slot:
+        return None
+    seen = attempted(lambda: _seen(dispatch, pool, run), lambda problem: _failed(dispatch, run, words(problem)))
+    if seen is None or seen[1].state in (JobState.MISSING, JobState.UNREADABLE):
+        return None
+    submission, observation = seen
+    return observation if settle_event(dispatch, run, observation, submission) else None
+
+
+def _seen(dispatch: Dispatch, pool: WorkPool, run: Run) -> Seen | None:
+    provider = dispatch.providers(pool.type)
+    submission = run.submission or provider.find(job_of(run))
+    observation = provider.observe([submission]).get(submission.name) if submission else None
+    return (submission, observation) if submission and observation else None
+
+
+def _failed(dispatch: Dispatch, run: Run, problem: str) -> None:
+    reason = f"the job could not be looked at: {problem}"
+    dispatch.events("event.ignored", reason=reason, run=submission_name(run.id, run.attempt))

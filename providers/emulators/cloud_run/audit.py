@@ -1,0 +1,41 @@
+"""The entry of the audit log that Cloud Run writes when an execution ends, as a sink of Cloud Logging exports it.
+
+Google documents the frame (LogEntry, AuditLog) and not what Cloud Run puts into it. What is here is what public repositories
+query: `/Jobs.RunJob` of the log of system events, a resource name `namespaces/PROJECT/executions/EXECUTION`, the job's name and
+place in the resource's labels, the execution's in a label of the entry, and a status of code 10 where the execution has failed.
+https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from providers.emulators.cloud_run.messages import moment
+from providers.emulators.jobs import Job
+
+ABORTED = 10
+"""google.rpc.Code of an execution that has failed."""
+
+
+def entry(execution: Job, when: float) -> dict[str, Any]:
+    """The entry about an execution that ended `when`."""
+    _, project, _, region, _, job, _, name = execution.identifier.split("/")
+    time = f"{moment(when):%Y-%m-%dT%H:%M:%S.%fZ}"
+    failed = execution.exit_code != 0
+    said = "has failed to complete" if failed else "completed successfully"
+    return {
+        "insertId": f"{name}-{execution.version}",
+        "logName": f"projects/{project}/logs/cloudaudit.googleapis.com%2Fsystem_event",
+        "resource": {"type": "cloud_run_job", "labels": {"job_name": job, "location": region, "project_id": project}},
+        "labels": {"run.googleapis.com/execution_name": name},
+        "severity": "ERROR" if failed else "INFO",
+        "timestamp": time,
+        "receiveTimestamp": time,
+        "protoPayload": {
+            "@type": "type.googleapis.com/google.cloud.audit.AuditLog",
+            "serviceName": "run.googleapis.com",
+            "methodName": "/Jobs.RunJob",
+            "resourceName": f"namespaces/{project}/executions/{name}",
+            "status": {"code": ABORTED, "message": f"Execution {name} {said}."} if failed else {},
+        },
+    }
