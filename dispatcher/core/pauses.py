@@ -28,8 +28,6 @@ LOOKED_AT = 24
 
 Paused = TypeVar("Paused", WorkPool, WorkQueue)
 
-_MOMENT = timedelta(microseconds=1)
-
 
 def noted(before: WorkPool | None, after: WorkPool, now: datetime) -> WorkPool:
     """The pool to save over `before`, with the times at which it and its queues were paused and resumed."""
@@ -53,7 +51,6 @@ class _Pause:
     """A pause that is over."""
 
     of: str
-    began_at: datetime
     ended_at: datetime
 
 
@@ -75,7 +72,7 @@ class Missed:
         words = f"missed: it was due while its {pause.of} was paused"
         if schedule.catch_up is CatchUp.DROP and pause.ended_at - run.due_at > self._grace:
             return f"{words} (catch_up: drop)"
-        if schedule.catch_up is CatchUp.LAST and self._has_newer(deployment, schedule, run, pause):
+        if schedule.catch_up is CatchUp.LAST and self._has_newer(deployment, schedule, run):
             return f"{words}, and a newer run of its schedule takes its place (catch_up: last)"
         return ""
 
@@ -85,22 +82,21 @@ class Missed:
             return None
         pool = self._snapshot.pool
         pauses = [
-            _Pause(of=name, began_at=noun.paused_at, ended_at=noun.resumed_at)
+            _Pause(of=name, ended_at=noun.resumed_at)
             for name, noun in (("work pool", pool), ("work queue", pool.queue(run.queue)))
             if noun and noun.paused_at and noun.resumed_at and noun.paused_at <= run.due_at < noun.resumed_at
         ]
         return max(pauses, key=lambda pause: pause.ended_at, default=None)
 
-    def _has_newer(self, deployment: Deployment, schedule: Schedule, run: Run, pause: _Pause) -> bool:
+    def _has_newer(self, deployment: Deployment, schedule: Schedule, run: Run) -> bool:
         """Whether a later window of the schedule has a run that is due or was started.
 
-        The last windows are looked at once for all runs of the schedule. If none of them has a run (`max_waiting` leaves
-        windows out), those that follow the run's own decide.
+        The last windows are looked at once for all runs of the schedule, back to the window of the first run that is judged.
+        If none of them has a run (`max_waiting` leaves windows out), those that follow the run's own decide.
         """
         key, latest = (deployment.name, schedule.slug), self._now - delay(deployment, schedule)
         if key not in self._newest:
-            since = pause.began_at - delay(deployment, schedule) - _MOMENT
-            windows = reversed(last_windows(schedule, since, latest, LOOKED_AT))
+            windows = reversed(last_windows(schedule, run.scheduled_at - timedelta.resolution, latest, LOOKED_AT))
             self._newest[key] = next((window for window in windows if self._has_run(deployment, schedule, window)), None)
         newest = self._newest[key]
         if newest is not None:

@@ -113,6 +113,16 @@ class TestWhoCanBeMissed:
         reason = Missed(snapshot, NOW, -HOUR)(a_window(self.DROPS, 5))  # whatever the grace is
         assert reason == (DROPPED if is_missed else "")
 
+    @pytest.mark.parametrize(
+        ("pool", "fields", "read"),
+        [(a_pool(), {}, []), (POOL, {"schedule": None}, []), (POOL, {"deployment": None}, []), (POOL, {}, ["etl"])],
+    )
+    def test_a_deployment_is_read_only_for_a_run_that_may_be_missed(self, pool, fields, read):
+        reads = []
+        snapshot = Snapshot(pool=pool, in_use={}, due=lambda *_: (), deployment=reads.append, run=lambda _id: None)
+        assert Missed(snapshot, NOW, GRACE)(replace(a_window(self.DROPS, 5), **fields)) == ""
+        assert reads == read
+
     def test_a_pause_of_its_queue_counts_too_and_one_of_another_queue_does_not(self):
         times = {"paused_at": NOW - 10 * HOUR, "resumed_at": NOW}
         pool = a_pool(queues=[a_queue("high", 1, **times), a_queue("default", 2)])
@@ -174,11 +184,16 @@ class TestLast:
             reads.append(identity)
             return {run.id: run for run in runs}.get(identity)
 
-        snapshot = Snapshot(pool=POOL, in_use={}, due=lambda *_: (), deployment={"etl": self.LAST}.get, run=read)
-        missed = Missed(snapshot, NOW, GRACE)
-        assert [bool(missed(run)) for run in runs] == [True, True, False]
+        def judged_first(*firsts):
+            reads.clear()
+            snapshot = Snapshot(pool=POOL, in_use={}, due=lambda *_: (), deployment={"etl": self.LAST}.get, run=read)
+            missed = Missed(snapshot, NOW, GRACE)
+            return [bool(missed(run)) for run in firsts]
+
         [schedule] = self.LAST.schedules
-        assert reads == [run_id(self.LAST, schedule, NOW - hours * HOUR) for hours in (0, 1, 2, 3)]
+        looked_at = [run_id(self.LAST, schedule, NOW - hours * HOUR) for hours in (0, 1, 2, 3)]
+        assert (judged_first(*runs), reads) == ([True, True, False], looked_at)
+        assert (judged_first(runs[-1]), reads) == ([False], looked_at)
 
     def test_only_the_last_windows_are_looked_at_and_then_the_one_after_the_runs_own(self, monkeypatch):
         monkeypatch.setattr(pauses, "LOOKED_AT", 2)
@@ -193,7 +208,7 @@ class TestLast:
         first = a_window(self.LAST, 5)
         assert judged(first, a_window(self.LAST, 4), deployment=self.LAST, pool=pool) == REPLACED
 
-    def test_spread_runs_are_judged_by_when_they_are_due(self):
+    def test_spread_runs_are_judged_by_when_they_are_due(self, monkeypatch):
         spread = deployed(CatchUp.LAST, spread=50 * MINUTE)
         [schedule] = spread.schedules
         later = delay(spread, schedule)
@@ -201,6 +216,9 @@ class TestLast:
         run, newer = a_window(spread, 5), a_window(spread, 0)
         assert judged(run, newer, deployment=spread, now=NOW + later) == REPLACED
         assert judged(run, newer, deployment=spread, now=NOW + later - SECOND) == ""
+        with monkeypatch.context() as patch:
+            patch.setattr(pauses, "LOOKED_AT", 1)  # the last window is none whose run is not due yet
+            assert judged(run, a_window(spread, 1), deployment=spread, now=NOW + later - SECOND) == REPLACED
         begins = replace(POOL, paused_at=NOW - 5 * HOUR + later)
         assert judged(run, deployment=spread, pool=begins) == ""
         assert judged(run, a_window(spread, 4), deployment=spread, pool=begins) == REPLACED
