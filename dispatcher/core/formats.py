@@ -40,13 +40,16 @@ def _is_date_time(text: str) -> bool:
     return text[10:11] in ("T", "t") and _is_date(text[:10]) and _is_time(text[11:])
 
 
-def _is_address(version: int) -> Callable[[str], bool]:
-    def check(text: str) -> bool:
-        from ipaddress import IPv4Address, IPv6Address  # noqa: PLC0415 - for schemas that have addresses
+def _is_ipv4(text: str) -> bool:
+    from ipaddress import IPv4Address  # noqa: PLC0415 - for schemas that have addresses
 
-        return _reads(IPv4Address if version == 4 else IPv6Address, text) and "%" not in text
+    return _reads(IPv4Address, text)
 
-    return check
+
+def _is_ipv6(text: str) -> bool:
+    from ipaddress import IPv6Address  # noqa: PLC0415 - likewise
+
+    return _reads(IPv6Address, text) and "%" not in text
 
 
 def _is_uuid(text: str) -> bool:
@@ -66,8 +69,8 @@ FORMATS: Mapping[str, Callable[[str], bool]] = {
     "time": _is_time,
     "date-time": _is_date_time,
     "email": lambda text: "@" in text,
-    "ipv4": _is_address(4),
-    "ipv6": _is_address(6),
+    "ipv4": _is_ipv4,
+    "ipv6": _is_ipv6,
     "uuid": _is_uuid,
 }
 """By name: whether a text has the format."""

@@ -7,10 +7,14 @@ import sys
 
 import pytest
 
+from dispatcher.core.formats import MAX_FORMATTED, has_format
 from dispatcher.errors import InvalidInput
 from dispatcher.validation import check_base_job_template, check_job_variables
 from dispatcher.validation.formats import FORMATS
 
+UUID = "6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5"
+UNEVEN = [UUID[:place] + UUID[place + 1 :] for place, letter in enumerate(UUID) if letter == "-"]
+"""Without one of the hyphens."""
 GOOD = {
     "date": ["2026-01-31", "2024-02-29"],
     "time": ["08:00:00Z", "23:59:60.5+01:00"],
@@ -18,7 +22,7 @@ GOOD = {
     "email": ["a@b"],
     "ipv4": ["127.0.0.1"],
     "ipv6": ["::1", "2001:db8::"],
-    "uuid": ["6e0c3f0a-53fd-4cf1-8e6e-9b3f57a3a7a5"],
+    "uuid": [UUID],
     "regex": ["^a+$"],
 }
 BAD = {
@@ -28,7 +32,7 @@ BAD = {
     "email": ["a"],
     "ipv4": ["127.0.0.256", "localhost"],
     "ipv6": ["::1%eth0", "1.2.3.4"],
-    "uuid": ["6e0c3f0a53fd4cf18e6e9b3f57a3a7a5", "-"],
+    "uuid": ["6e0c3f0a53fd4cf18e6e9b3f57a3a7a5", "-", *UNEVEN],
     "regex": ["("],
 }
 ANNOTATIONS = ["uri", "hostname", "duration", "iri", "color", "json-pointer", "password", "file-path"]
@@ -58,6 +62,17 @@ def test_a_text_of_another_form_is_a_fault(format_, text):
 @pytest.mark.parametrize("format_", ANNOTATIONS)
 def test_every_other_format_describes_a_value_and_refuses_none(format_):
     check_job_variables(template(format_), {"x": "%%% no such thing %%%"})
+
+
+@pytest.mark.parametrize("format_", ["email", "uri"])
+def test_long_text_has_no_format(format_):
+    assert has_format(format_, "@" * MAX_FORMATTED)
+    assert not has_format(format_, "@" * (MAX_FORMATTED + 1))
+
+
+@pytest.mark.parametrize("value", [1, None, True, ["a"], {}], ids=repr)
+def test_what_is_no_text_has_every_format(value):
+    assert has_format("email", value)
 
 
 def test_the_library_is_imported_without_the_packages_that_take_seconds():
