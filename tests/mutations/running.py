@@ -1,8 +1,8 @@
 """Judges mutants: the tests of a module are collected once, and each mutant is a fork in which the functions are changed.
 
 A mutant of a function is judged by the tests that reach its statement, the fastest first; a mutant of a constant by all
-tests. What cannot be judged so, a default or a class, takes effect when the module is imported: its fork imports everything
-itself and runs all tests of the module.
+tests. What cannot be judged so takes effect when the module is imported: a default, a class, a function that no test calls but
+the module itself. Its fork imports everything itself and runs all tests of the module.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from types import CodeType, FunctionType
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ from tests.mutations.reach import REACHED, Reach, caches, clear, marked, reaches
 
 TESTS = Path(__file__).parents[1]
 OPTIONS = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
-OPTIONS += ["-k", "not postgres and not dynamodb"]
+OPTIONS += ["-m", "", "-k", "not postgres and not dynamodb"]  # the long ones too: a property test is one of few examples here
 SECONDS, MAX_SECONDS, MEMORY = 2, 120, 4 * 2**30
 """CPU time for few examples, beside four times the time that the tests take without a change; for all; and address space."""
 
@@ -133,7 +134,7 @@ class _Session:
     def _fate(self, mutant: Mutant, mapped: Sequence[Reach]) -> Fate:
         chosen = [reach for reach in mapped if mutant.line is None or mutant.line in reach.lines]
         fate = _fate(partial(self._judge, mutant, chosen), sum(reach.seconds for reach in chosen))
-        if fate is Fate.SURVIVED and mutant.line is None:
+        if fate is Fate.SURVIVED and (mutant.line is None or not chosen):
             return _fate(partial(_import_changed, mutant, tests_of(mutant.module)))
         return fate
 
@@ -200,16 +201,23 @@ def _replace_functions(functions: Sequence[FunctionType], tree: ast.Module) -> N
 def _replace_constants(mutant: Mutant) -> None:
     """Give each module that holds one of the changed constants the new value."""
     before = dict(vars(sys.modules[f"dispatcher.core.{mutant.module}"]))
-    after = dict(before)
-    try:
-        exec(compile(mutant.tree, "changed", "exec"), after)
-    except Exception:  # noqa: BLE001 -- whoever imports the mutant notices
-        os._exit(1)
-    changed = [name for name, value in before.items() if type(value) in CONSTANTS and after[name] != value]
+    unchanged, after = (_executed(tree, before) for tree in (tree_of(mutant.module), mutant.tree))
+    constants = {name: value for name, value in before.items() if type(value) in CONSTANTS and unchanged[name] == value}
+    changed = [name for name, value in constants.items() if after[name] != value]
     for module in list(sys.modules.values()):
         for name in changed:
             if vars(module).get(name) is before[name]:
                 setattr(module, name, after[name])
+
+
+def _executed(tree: ast.Module, before: Mapping[str, Any]) -> dict[str, Any]:
+    """What a module holds once its tree is executed. A table of functions holds others each time, and is no constant."""
+    after = dict(before)
+    try:
+        exec(compile(tree, "changed", "exec"), after)
+    except Exception:  # noqa: BLE001 -- whoever imports the mutant notices
+        os._exit(1)
+    return after
 
 
 def _codes(code: CodeType) -> Iterator[tuple[tuple[str, int], CodeType]]:
