@@ -1,6 +1,8 @@
 """The list of mutants that change nothing is honest, and what is counted as a mutant is one."""
 
 import ast
+import re
+from pathlib import Path
 
 import pytest
 
@@ -23,3 +25,12 @@ def test_each_mutant_is_another_module_under_a_name_of_its_own(module):
     for mutant in made:
         assert ast.unparse(mutant.tree) != original
         compile(mutant.tree, mutant.name, "exec")
+
+
+def test_the_table_of_what_was_judged_adds_up():
+    page = (Path(__file__).parents[1] / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = {
+        name: [*map(int, row)] for name, *row in re.findall(r"^\| (\w+) \| (\d+) \| (\d+) \| (\d+) \|$", page, re.MULTILINE)
+    }
+    assert rows.pop("together") == [sum(column) for column in zip(*rows.values(), strict=True)]
+    assert [name for name, (judged, killed, alive) in rows.items() if judged != killed + alive] == []

@@ -30,6 +30,7 @@ STATES = frozenset({RunState.FAILED, RunState.CRASHED})
             When(ended=RunEnded(states=STATES, deployment="a", count=3)),
             "3 runs of deployment 'a' in a row ended CRASHED or FAILED",
         ),
+        (When(ended=RunEnded(states=STATES, count=2)), "2 runs in a row ended CRASHED or FAILED"),
         (
             When(ended=RunEnded(states=STATES, pool="p", count=2, of_last=5)),
             "2 of the last 5 runs of work pool 'p' ended CRASHED or FAILED",
