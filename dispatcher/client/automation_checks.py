@@ -117,9 +117,9 @@ def _misfit(name: str, path: str, deployment: Deployment, source: Deployment | N
     if name not in declared:
         return missing("parameter", name, declared, of=deployment.name) if schema and not is_open(schema) else ""
     root, _, inner = path.partition(".")
-    there = source.parameter_openapi_schema if source and root == PARAMETERS else {}
-    parameters = there.get("properties") or {}
-    if there and inner.partition(".")[0] not in parameters and not is_open(there):
+    schema_of_source = source.parameter_openapi_schema if source and root == PARAMETERS else {}
+    parameters = schema_of_source.get("properties") or {}
+    if schema_of_source and inner.partition(".")[0] not in parameters and not is_open(schema_of_source):
         return missing("parameter", inner, parameters, of=source.name if source else None)
     return _mismatch(types_of(declared[name]), types_of(parameters.get(inner) or {}) or _types_of_run(root), path)
 

@@ -156,8 +156,8 @@ def _runner(pool_type: str, target: str, own: Mapping[str, Any], declared: Itera
 
 def _schedules(cron: str | None, interval: timedelta | None, rrule: str | None, timezone: str) -> list[Schedule]:
     kinds = {"cron": cron, "interval": interval, "rrule": rrule}
-    given: dict[str, Any] = {kind: value for kind, value in kinds.items() if value is not None}
-    return [Schedule(slug=kind, timezone=timezone, **{kind: value}) for kind, value in given.items()]
+    rules: dict[str, Any] = {kind: value for kind, value in kinds.items() if value is not None}
+    return [Schedule(slug=kind, timezone=timezone, **{kind: value}) for kind, value in rules.items()]
 
 
 def _first_line(function: Callable[..., Any]) -> str:

@@ -31,14 +31,14 @@ def tick_until_stopped(store: Any, pool: str, every: float) -> None:
     from dispatcher.ticking import tick  # noqa: PLC0415 - likewise
 
     settings, turns = Settings.from_environment(os.environ), Turns(every)
-    dispatch, said = stoppable(_dispatch(store, settings), turns), set[str]()
+    dispatch, printed = stoppable(_dispatch(store, settings), turns), set[str]()
     with stopped_by_signals(turns.stop):
         for _ in turns:
             report = tick(dispatch, dispatch.clock.now() + timedelta(seconds=settings.tick_seconds), pools=[pool])
             for problem in report.problems:
-                if problem not in said:
+                if problem not in printed:
                     print(f"problem: {problem}", file=sys.stderr, flush=True)
-            said = {*report.problems}
+            printed = {*report.problems}
 
 
 def _dispatch(store: Any, settings: Settings) -> Dispatch:

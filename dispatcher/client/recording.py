@@ -148,9 +148,11 @@ def _only(noun: WorkPool | Deployment | Automation | None) -> Configuration:
 
 def _secrets(*configurations: Configuration) -> frozenset[str]:
     """The secret texts of all of them, by the templates of all."""
-    deployments = [deployment for each in configurations for deployment in each.deployments]
-    automations = [automation for each in configurations for automation in each.automations]
-    return of_pools([pool for each in configurations for pool in each.pools], deployments, automations=automations)
+    deployments = [deployment for configuration in configurations for deployment in configuration.deployments]
+    automations = [automation for configuration in configurations for automation in configuration.automations]
+    return of_pools(
+        [pool for configuration in configurations for pool in configuration.pools], deployments, automations=automations
+    )
 
 
 def _bounded(fields: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

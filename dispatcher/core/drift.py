@@ -103,12 +103,12 @@ def joined_path(path: _Path) -> str:
 
 def _drifted(values: Mapping[str, Any], applied: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
     fields = {joined_path(path): value for path, value in _fields(values)}
-    known = {_noun_of(path) for path in applied}
-    added = dict.fromkeys(_noun_of(path) for path in fields if _noun_of(path) not in known)
+    nouns = {_noun_of(path) for path in applied}
+    added = dict.fromkeys(_noun_of(path) for path in fields if _noun_of(path) not in nouns)
     for path, value in fields.items():  # a field that is not in the note is one that the code which applied did not have
         if path in applied and _digest(value) != applied[path]:
             yield path, value
-    for noun in (*added, *dict.fromkeys(known - {_noun_of(path) for path in fields})):
+    for noun in (*added, *dict.fromkeys(nouns - {_noun_of(path) for path in fields})):
         if noun:
             yield noun, _at(values, noun)
 

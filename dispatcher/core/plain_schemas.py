@@ -133,9 +133,9 @@ class _Decision:
         self._spend(len(value))
         return all(self.fits(schema, item) for item in value)
 
-    def are_unique(self, asked: Any, value: Any, _: Any) -> bool:
+    def are_unique(self, must_be: Any, value: Any, _: Any) -> bool:
         """`uniqueItems`, of scalars."""
-        if not asked or not isinstance(value, list):
+        if not must_be or not isinstance(value, list):
             return True
         self._spend(len(value))
         return len({_identity(item) for item in value}) == len(value)

@@ -153,8 +153,8 @@ class Rule:
         """The times of a period that `BYSETPOS` selects."""
         in_a_day = len(self.hours) * len(self.minutes) * len(self.seconds)
         numbers = {position - 1 if position > 0 else len(days) * in_a_day + position for position in self.positions}
-        there = sorted(number for number in numbers if 0 <= number < len(days) * in_a_day)
-        return (self._at(days[number // in_a_day], number % in_a_day) for number in there)
+        positions = sorted(number for number in numbers if 0 <= number < len(days) * in_a_day)
+        return (self._at(days[number // in_a_day], number % in_a_day) for number in positions)
 
     def _at(self, day: date, number: int) -> datetime:
         rest, second = divmod(number, len(self.seconds))

@@ -121,5 +121,5 @@ def _unreachable(detail: str, store: str) -> StoreError:
 
 def _line(error: psycopg.Error) -> str:
     """The server's message, or else the first line of the client's."""
-    said = error.diag.message_primary or str(error).strip() or type(error).__name__
-    return " ".join(said.split("\n")[0].split())
+    message = error.diag.message_primary or str(error).strip() or type(error).__name__
+    return " ".join(message.split("\n")[0].split())

@@ -122,5 +122,5 @@ def _migrate(connection: psycopg.Connection, schema: Schema, limits: str) -> Pre
 
 def _version(connection: psycopg.Connection) -> int:
     """In a transaction, where a question for a missing table would end it."""
-    there = connection.execute("SELECT to_regclass('dispatcher_schema')").fetchone()
-    return look(connection).version if there and there[0] else 0
+    row = connection.execute("SELECT to_regclass('dispatcher_schema')").fetchone()
+    return look(connection).version if row and row[0] else 0

@@ -82,8 +82,8 @@ class Decider:
 
 def _within(limits: ProviderLimits, pool: WorkPool) -> WorkPool:
     """The pool with the smaller of its own limit and its provider's."""
-    given = [limit for limit in (pool.concurrency_limit, limits.pool_limit) if limit is not None]
-    return replace(pool, concurrency_limit=min(given)) if limits.pool_limit is not None else pool
+    numbers = [limit for limit in (pool.concurrency_limit, limits.pool_limit) if limit is not None]
+    return replace(pool, concurrency_limit=min(numbers)) if limits.pool_limit is not None else pool
 
 
 class Submitting:

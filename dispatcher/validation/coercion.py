@@ -185,8 +185,8 @@ class _Reading:
 
     def _kinds(self, places: Sequence[Any]) -> frozenset[str]:
         """The types that the schemas name, without null; empty if they name none."""
-        said = [kind for schema in places for part in self._parts(schema) for kind in _said(part)]
-        return frozenset(said) - {"null"}
+        kinds = [kind for schema in places for part in self._parts(schema) for kind in _said(part)]
+        return frozenset(kinds) - {"null"}
 
     def _fits(self, value: Any, places: Sequence[Any]) -> bool:
         try:

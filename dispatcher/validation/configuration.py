@@ -166,8 +166,8 @@ def entry_model(noun: type[Any]) -> type[Entry]:
 
 
 def _field(noun: type[Any], field: Any, hint: Any, words: Mapping[str, str]) -> Any:
-    said = words.get(field.name, "").replace("None means", "null means")
-    written, description = _WRITTEN.get((noun, field.name), (None, said))
+    text = words.get(field.name, "").replace("None means", "null means")
+    written, description = _WRITTEN.get((noun, field.name), (None, text))
     if field.name in LEFT_ALONE:
         description = f"{description} Left out: as it is."
     kind = written or _kind(hint)

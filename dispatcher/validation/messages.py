@@ -111,10 +111,10 @@ def _alternatives(error: ValidationError, path: str, place: Callable[[list[str |
     if len(near) == 1 and not blocks:
         yield from faults_of(near[0], place)
         return
-    said = [BLOCK_RULE] if blocks else []
-    said += [f"must be {_kinds(kinds)}"] if kinds and not near else []
-    said += ["must be so that " + " and ".join(map(str, faults_of(branch, place))) for branch in near]
-    yield Fault(path, "; or ".join(said) + ("" if blocks else _got(error)))
+    rules = [BLOCK_RULE] if blocks else []
+    rules += [f"must be {_kinds(kinds)}"] if kinds and not near else []
+    rules += ["must be so that " + " and ".join(map(str, faults_of(branch, place))) for branch in near]
+    yield Fault(path, "; or ".join(rules) + ("" if blocks else _got(error)))
 
 
 def _names(value: Any) -> Iterable[str]:

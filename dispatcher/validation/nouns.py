@@ -229,8 +229,8 @@ def _type_faults(noun: type[Any], field: str, value: Any) -> Iterator[tuple[str,
 
 def sentence(noun: str, field: str, detail: Mapping[str, Any]) -> str:
     """An error of pydantic at a field of a noun, in words for people."""
-    said = detail["msg"].replace("Input should", "must").removeprefix("Value error, ")
-    return _RULES.get(f"{noun}.{field}") or _RULES.get(field) or _SENTENCES.get(detail["type"]) or said
+    message = detail["msg"].replace("Input should", "must").removeprefix("Value error, ")
+    return _RULES.get(f"{noun}.{field}") or _RULES.get(field) or _SENTENCES.get(detail["type"]) or message
 
 
 def _rule_faults(field: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -71,8 +71,8 @@ def _faults(schema: Values, levels: Sequence[Values]) -> list[Fault]:
     faults = [*_name_faults(values)]
     if schema and not declared.is_open:
         faults += [_unknown(name, declared) for name in values if name not in declared.names]
-    known = {name: value for name, value in values.items() if name in declared.names or declared.is_open}
-    return faults + declared.faults({**schema_defaults(schema), **known}, _place)
+    accepted = {name: value for name, value in values.items() if name in declared.names or declared.is_open}
+    return faults + declared.faults({**schema_defaults(schema), **accepted}, _place)
 
 
 def _missing(schema: Values, values: Values) -> Iterator[Fault]:
@@ -133,8 +133,8 @@ def _default_faults(schema: Values) -> list[Fault]:
 
 
 def _unknown(name: str, declared: VariablesSchema) -> Fault:
-    there = ", ".join(sorted(declared.names))
-    fix = did_you_mean(name, declared.names) or (f"; there are {there}" if there else "; it has none")
+    names = ", ".join(sorted(declared.names))
+    fix = did_you_mean(name, declared.names) or (f"; there are {names}" if names else "; it has none")
     return Fault(_place([name]), f"is not a parameter of this deployment{fix}")
 
 

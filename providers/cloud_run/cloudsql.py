@@ -38,8 +38,8 @@ def add_instances(task: dict[str, Any], instances: list[str]) -> None:
     if "cloudSqlInstance" not in volume:
         raise ConfigurationError(f"cloudsql_instances: the volume {VOLUME!r} of the job body is of another kind; rename it")
     held = mapping(volume["cloudSqlInstance"], "job_body.template.template.volumes: cloudSqlInstance")
-    there = instances_of(held.get("instances"), "job_body.template.template.volumes: cloudSqlInstance.instances")
-    volume["cloudSqlInstance"] = {**held, "instances": list(dict.fromkeys([*there, *instances]))}
+    mounted = instances_of(held.get("instances"), "job_body.template.template.volumes: cloudSqlInstance.instances")
+    volume["cloudSqlInstance"] = {**held, "instances": list(dict.fromkeys([*mounted, *instances]))}
     task["volumes"] = volumes
     main = task["containers"][0]
     mounts = objects(main.get("volumeMounts"), "job_body.template.template.containers[0].volumeMounts")

@@ -32,9 +32,9 @@ def needs_of(configuration: Mapping[str, Any]) -> Needs:
 def check(configuration: Mapping[str, Any]) -> Checked:
     """All that `submit` would reject without asking the engine, and what it would accept without effect."""
     faults = own_faults(configuration)
-    known = {key: value for key, value in configuration.items() if key in READ and key != START_TIMEOUT}
+    keys = {key: value for key, value in configuration.items() if key in READ and key != START_TIMEOUT}
     try:
-        request_of(Job(name=_SOMEBODY, configuration=known))
+        request_of(Job(name=_SOMEBODY, configuration=keys))
     except ConfigurationError as problem:
         faults.append(finding_of(problem))
     return Checked(faults=tuple(faults), warnings=tuple(_warnings(configuration)))

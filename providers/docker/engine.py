@@ -111,9 +111,9 @@ class Engine:
 
     def identity(self, *, afresh: bool = False) -> str:
         """What the engine calls itself; it keeps that over restarts. Empty when it says nothing of the kind."""
-        known = self._connection.identity
-        if known is not None and not afresh:
-            return known
+        remembered = self._connection.identity
+        if remembered is not None and not afresh:
+            return remembered
         answer = self.get("/info")
         identity = answer.value.get("ID") if answer.status == 200 and isinstance(answer.value, Mapping) else None
         if not isinstance(identity, str):

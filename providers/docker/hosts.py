@@ -58,8 +58,8 @@ class Hosts:
         if not name:
             return default_host(self._environment)
         if name not in self._entries:
-            known = ", ".join(sorted(self._entries)) or "none"
-            raise HostLacks(f"docker_host: {name!r} is not among the dispatcher's DISPATCHER_DOCKER_HOSTS (known: {known})")
+            names = ", ".join(sorted(self._entries)) or "none"
+            raise HostLacks(f"docker_host: {name!r} is not among the dispatcher's DISPATCHER_DOCKER_HOSTS (known: {names})")
         return _checked(f"docker_hosts.{name}", self._entries[name])
 
 

@@ -70,8 +70,11 @@ def _field(key: str) -> str:
 
 
 def _log_config(value: Any, path: str) -> dict[str, Any]:
-    given = {str(key).lower(): item for key, item in mapping(value, path).items()}
-    return {"Type": required_text(given.get("type"), f"{path}.type"), "Config": named(given.get("config"), f"{path}.config")}
+    entries = {str(key).lower(): item for key, item in mapping(value, path).items()}
+    return {
+        "Type": required_text(entries.get("type"), f"{path}.type"),
+        "Config": named(entries.get("config"), f"{path}.config"),
+    }
 
 
 CONTAINER: Mapping[str, tuple[str, Read]] = {
@@ -155,8 +158,8 @@ def keyword_fields(value: Any, path: str) -> tuple[dict[str, Any], dict[str, Any
 
 
 def _read(table: Mapping[str, tuple[str, Read]], keywords: Mapping[str, Any], path: str) -> dict[str, Any]:
-    known = ((name, *table[name]) for name in keywords if name in table)
-    return {field: read(keywords[name], f"{path}.{name}") for name, field, read in known}
+    readers = ((name, *table[name]) for name in keywords if name in table)
+    return {field: read(keywords[name], f"{path}.{name}") for name, field, read in readers}
 
 
 def _refusal(name: str, value: Any, path: str) -> str:

@@ -13,9 +13,9 @@ from providers.docker.states import RUNNING, Container
 
 def inspected(engine: Engine, name: str, identity: str = "") -> Container | None:
     """A container by its name, or by its id; None when the engine says that there is none. Raises `CallFailed`."""
-    asked = identity or name
-    answer = engine.get(container_path(asked, "/json"))
-    if answer.status == 404 and asked in answer.message:
+    reference = identity or name
+    answer = engine.get(container_path(reference, "/json"))
+    if answer.status == 404 and reference in answer.message:
         return None
     if answer.status != 200:
         raise answer.unexpected(name)

@@ -125,15 +125,15 @@ class DockerProvider:
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
         """One list of each engine, and a look at each container that does not run."""
         seen: dict[str, Observation] = {}
-        for docker_host, those in _by_host(submissions).items():
+        for docker_host, group in _by_host(submissions).items():
             try:
                 engine = self._engine(docker_host)
                 running = running_names(engine)
             except (CallFailed, ConfigurationError) as problem:
-                seen |= unreadable(those, problem)
+                seen |= unreadable(group, problem)
                 continue
-            seen |= {each.name: Observation(state=JobState.RUNNING) for each in those if each.name in running}
-            seen |= _looked_at(engine, [each for each in those if each.name not in running])
+            seen |= {submission.name: Observation(state=JobState.RUNNING) for submission in group if submission.name in running}
+            seen |= _looked_at(engine, [submission for submission in group if submission.name not in running])
         return seen
 
     def cancel(self, submission: Submission) -> None:
@@ -151,9 +151,9 @@ class DockerProvider:
     def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:
         """Remove the containers and their marks. One that runs is never removed: the engine refuses."""
         gone: set[str] = set()
-        for docker_host, those in _by_host(submissions).items():
+        for docker_host, group in _by_host(submissions).items():
             try:
-                gone |= discarded(self._engine(docker_host), [each.name for each in those])
+                gone |= discarded(self._engine(docker_host), [submission.name for submission in group])
             except (CallFailed, ConfigurationError):
                 continue
         return frozenset(gone)

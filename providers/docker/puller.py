@@ -53,10 +53,10 @@ def own_credentials(image: str) -> Mapping[str, str] | None:
 
     try:
         registry, _ = auth.resolve_repository_name(image.partition("@")[0])
-        found: Mapping[str, str] | None = auth.resolve_authconfig(auth.load_config(), registry=registry)
+        credentials: Mapping[str, str] | None = auth.resolve_authconfig(auth.load_config(), registry=registry)
     except (DockerException, OSError, ValueError):
         return None
-    return found
+    return credentials
 
 
 def _error_in(line: bytes) -> str:

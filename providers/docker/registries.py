@@ -22,8 +22,8 @@ class Registries:
             return None
         entry = self._entries.get(name)
         if entry is None:
-            known = ", ".join(sorted(self._entries)) or "none"
-            raise HostLacks(f"registry_credentials: names no entry of the dispatcher's credentials (known: {known})")
+            names = ", ".join(sorted(self._entries)) or "none"
+            raise HostLacks(f"registry_credentials: names no entry of the dispatcher's credentials (known: {names})")
         if surplus := sorted(entry.keys() - KEYS):
             raise HostLacks(f"credentials.{name}: unknown {', '.join(surplus)}; there are {', '.join(sorted(KEYS))}")
         if missing := sorted(key for key in KEYS if not isinstance(entry.get(key), str) or not entry[key]):

@@ -121,8 +121,8 @@ class LambdaEc2(LambdaService):
         root = ElementTree.fromstring(body)  # noqa: S314 - EC2's own answer, over TLS
         if root.tag.rpartition("}")[2] != f"{name}Response":
             raise Garbled(f"{name}: the answer is {root.tag[:80]}")
-        found = root.findall(f"{{*}}{tag}/{{*}}item/{{*}}{id_tag}")
-        return {listed: [{id_tag[0].upper() + id_tag[1:]: element.text or ""} for element in found]}
+        elements = root.findall(f"{{*}}{tag}/{{*}}item/{{*}}{id_tag}")
+        return {listed: [{id_tag[0].upper() + id_tag[1:]: element.text or ""} for element in elements]}
 
     def refusal(self, response: Answered) -> Mapping[str, Any]:
         """See `LambdaService.refusal`."""

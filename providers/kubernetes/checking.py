@@ -32,15 +32,15 @@ def needs_of(configuration: Mapping[str, Any]) -> Needs:
 def check(configuration: Mapping[str, Any]) -> Checked:
     """All that `submit` would reject without asking the cluster, and what it would accept without effect."""
     faults = own_faults(configuration)
-    known = {key: value for key, value in configuration.items() if key in READ and key != START_TIMEOUT}
+    keys = {key: value for key, value in configuration.items() if key in READ and key != START_TIMEOUT}
     warnings = list(_warnings(configuration))
     try:
-        place_of(known)
-        manifest = manifest_of(Job(name=_SOMEBODY, configuration=known))
+        place_of(keys)
+        manifest = manifest_of(Job(name=_SOMEBODY, configuration=keys))
     except ConfigurationError as problem:
         return Checked(faults=(*faults, *findings_of(problem)), warnings=tuple(warnings))
-    given = {**manifest["spec"], **(_given_spec(configuration))}
-    warnings += spec_warnings(given, manifest["metadata"]["labels"], SPEC)
+    spec = {**manifest["spec"], **(_given_spec(configuration))}
+    warnings += spec_warnings(spec, manifest["metadata"]["labels"], SPEC)
     return Checked(faults=tuple(faults), warnings=tuple(warnings))
 
 

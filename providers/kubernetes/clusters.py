@@ -59,9 +59,9 @@ class Clusters:
         if not name:
             return default_cluster(self._environment)
         if name not in self._entries:
-            known = ", ".join(sorted(self._entries)) or "none"
+            names = ", ".join(sorted(self._entries)) or "none"
             raise ClusterLacks(
-                f"cluster_config: {name!r} is not among the dispatcher's DISPATCHER_KUBERNETES_CLUSTERS (known: {known})"
+                f"cluster_config: {name!r} is not among the dispatcher's DISPATCHER_KUBERNETES_CLUSTERS (known: {names})"
             )
         return cluster_of(f"kubernetes_clusters.{name}", self._entries[name], self._environment)
 

@@ -52,10 +52,10 @@ def _merged(files: Sequence[Path]) -> dict[str, Any]:
         merged.setdefault("current-context", None)
         merged["current-context"] = merged["current-context"] or content.get("current-context")
         for kind in ("clusters", "users", "contexts"):
-            known = merged.setdefault(kind, {})
+            entries = merged.setdefault(kind, {})
             for entry in content.get(kind) or ():
                 if isinstance(entry, Mapping) and isinstance(entry.get("name"), str):
-                    known.setdefault(entry["name"], (entry.get(kind[:-1]) or {}, file.parent))
+                    entries.setdefault(entry["name"], (entry.get(kind[:-1]) or {}, file.parent))
     return merged
 
 
@@ -72,10 +72,10 @@ def _loaded(file: Path) -> Mapping[str, Any]:
 def _placed(content: Mapping[str, Any], kind: str, name: str, where: str) -> tuple[Mapping[str, Any], Path]:
     entries = content.get(kind) or {}
     if name not in entries or not isinstance(entries[name][0], Mapping):
-        known = ", ".join(sorted(entries)) or "none"
-        raise ClusterLacks(f"{where}: there is no {kind[:-1]} {name!r}; known: {known}")
-    found: tuple[Mapping[str, Any], Path] = entries[name]
-    return found
+        names = ", ".join(sorted(entries)) or "none"
+        raise ClusterLacks(f"{where}: there is no {kind[:-1]} {name!r}; known: {names}")
+    entry: tuple[Mapping[str, Any], Path] = entries[name]
+    return entry
 
 
 def _named(content: Mapping[str, Any], kind: str, name: str, where: str) -> Mapping[str, Any]:

@@ -58,25 +58,25 @@ def job_named(api: Api, namespace: str, name: str) -> Mapping[str, Any] | None:
 
 def jobs_of(api: Api, namespace: str, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
     """The Jobs of these names, as far as there are such. Raises `CallFailed`."""
-    found = {}
+    jobs = {}
     for job in listed(api, jobs_path(namespace), "JobList", f"{NAME_LABEL} in ({','.join(names)})"):
         name = name_label(job)
         if name not in names:
             raise CallFailed("the cluster's list of Jobs holds something else")
         checked_name(job, name)
-        found[name] = job
-    return found
+        jobs[name] = job
+    return jobs
 
 
 def pods_of(api: Api, namespace: str, names: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
     """The pods of the Jobs of these names. Raises `CallFailed`."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
+    pods: dict[str, list[Mapping[str, Any]]] = {}
     for pod in listed(api, pods_path(namespace), "PodList", f"{NAME_LABEL} in ({','.join(names)})"):
         name = name_label(pod)
         if name not in names:
             raise CallFailed("the cluster's list of pods holds something else")
-        found.setdefault(name, []).append(pod)
-    return found
+        pods.setdefault(name, []).append(pod)
+    return pods
 
 
 def failed_creations(api: Api, namespace: str) -> dict[str, str]:

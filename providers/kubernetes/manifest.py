@@ -128,6 +128,6 @@ def _entries(value: Any, path: str) -> Iterable[dict[str, Any]]:
 
 
 def _root_faults(manifest: Mapping[str, Any]) -> Iterable[Finding]:
-    for field, wanted in (("apiVersion", "batch/v1"), ("kind", "Job")):
-        if manifest[field] != wanted:
-            yield Finding(path=f"{PATH}.{field}", message=f"give {wanted}")
+    for field, constant in (("apiVersion", "batch/v1"), ("kind", "Job")):
+        if manifest[field] != constant:
+            yield Finding(path=f"{PATH}.{field}", message=f"give {constant}")

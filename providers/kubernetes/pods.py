@@ -149,11 +149,11 @@ class Pod:
                 return words_of(condition)
         return words_of(self.status) if self.phase == "Failed" and self.status.get("reason") else ""
 
-    def _state(self, which: str) -> Mapping[str, Any] | None:
+    def _state(self, kind: str) -> Mapping[str, Any] | None:
         for container in self._containers:
             if container.get("name") == self._main:
-                state = object_of(container.get("state"), "state").get(which)
-                return None if state is None else object_of(state, which)
+                state = object_of(container.get("state"), "state").get(kind)
+                return None if state is None else object_of(state, kind)
         return None
 
     @staticmethod

@@ -124,52 +124,52 @@ class KubernetesProvider:
 
     @staticmethod
     def _adopted(api: Api, cluster: str, namespace: str, name: str) -> Outcome:
-        found = job_named(api, namespace, name)
-        if found is None:
+        manifest = job_named(api, namespace, name)
+        if manifest is None:
             return Unknown(cause=f"{name}: the Job was there, and is gone again")
-        if not is_ours(found, name):
+        if not is_ours(manifest, name):
             return Rejected(reason=f"{name}: the namespace {namespace!r} has a Job of this name that no dispatcher has made")
-        return Accepted(submission=_submission(api, cluster, namespace, name, checked_name(found, name)))
+        return Accepted(submission=_submission(api, cluster, namespace, name, checked_name(manifest, name)))
 
     def find(self, job: Job) -> Submission | None:
         """The Job of the name, ended or not. The read is consistent: what it does not show is not there."""
         place = place_of(job.configuration)
         api = self._asked(place)
         namespace = place.namespace or api.cluster.namespace
-        found = job_named(api, namespace, job.name)
-        if found is None:
+        manifest = job_named(api, namespace, job.name)
+        if manifest is None:
             return None
-        if not is_ours(found, job.name):
+        if not is_ours(manifest, job.name):
             raise CallFailed(f"{job.name}: {NO_LABEL}")
-        return _submission(api, place.cluster, namespace, job.name, checked_name(found, job.name))
+        return _submission(api, place.cluster, namespace, job.name, checked_name(manifest, job.name))
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
         """One list of Jobs for each namespace, and one of the pods of those that failed or do not run yet."""
         deadline = time.monotonic() + self._limits.call_timeout
         seen: dict[str, Observation] = {}
-        for place, those in _by_place(submissions).items():
+        for place, group in _by_place(submissions).items():
             try:
                 api = self._api(place, deadline)
-                seen |= self._seen(api, place.namespace, those)
+                seen |= self._seen(api, place.namespace, group)
             except (CallFailed, ConfigurationError) as problem:
-                seen |= unreadable(those, problem)
+                seen |= unreadable(group, problem)
         return seen
 
     def _seen(self, api: Api, namespace: str, submissions: Sequence[Submission]) -> dict[str, Observation]:
-        strangers = [each for each in submissions if _is_elsewhere(api, each)]
+        strangers = [submission for submission in submissions if _is_elsewhere(api, submission)]
         seen = unreadable(strangers, f"{api.cluster.server} is another cluster than its own; name clusters by cluster_config")
-        wanted = {each.name: each for each in submissions if each.name not in seen}
-        found = {name: BatchJob(job) for name, job in jobs_of(api, namespace, list(wanted)).items()} if wanted else {}
-        current = {name: job for name, job in found.items() if wanted[name].handle.get("uid") in (None, job.uid)}
-        asked = [name for name, job in current.items() if job.needs_pods]
-        pods = pods_of(api, namespace, asked) if asked else {}
-        podless = any(not pods.get(name) and not current[name].is_over for name in asked)
-        untold = failed_creations(api, namespace) if podless and api.has_time else {}
+        by_name = {submission.name: submission for submission in submissions if submission.name not in seen}
+        jobs = {name: BatchJob(job) for name, job in jobs_of(api, namespace, list(by_name)).items()} if by_name else {}
+        current = {name: job for name, job in jobs.items() if by_name[name].handle.get("uid") in (None, job.uid)}
+        unclear = [name for name, job in current.items() if job.needs_pods]
+        pods = pods_of(api, namespace, unclear) if unclear else {}
+        podless = any(not pods.get(name) and not current[name].is_over for name in unclear)
+        failures = failed_creations(api, namespace) if podless and api.has_time else {}
         for name, job in current.items():
-            seen |= self._observed(wanted[name], job, pods.get(name, ()), untold.get(job.uid, ""))
-        for name in wanted.keys() - current.keys():
+            seen |= self._observed(by_name[name], job, pods.get(name, ()), failures.get(job.uid, ""))
+        for name in by_name.keys() - current.keys():
             if api.has_time:
-                seen |= _missing(api, namespace, wanted[name])
+                seen |= _missing(api, namespace, by_name[name])
         return seen
 
     def _observed(
@@ -187,10 +187,10 @@ class KubernetesProvider:
         One that is suspended has no pods to end, and is deleted: it is missing afterwards.
         """
         api, namespace, name = self._api_of(submission)
-        found = job_named(api, namespace, name)
-        if found is None:
+        manifest = job_named(api, namespace, name)
+        if manifest is None:
             return
-        job = BatchJob(found)
+        job = BatchJob(manifest)
         if submission.handle.get("uid") not in (None, job.uid) or job.is_over or job.failure or job.is_complete:
             return
         if job.is_suspended:
@@ -235,12 +235,12 @@ class KubernetesProvider:
     def logs(self, submission: Submission, tail: int = 100) -> str:
         """The last lines that the job's container wrote; empty before it ran, and once its pod is gone. Raises `CallFailed`."""
         api, namespace, name = self._api_of(submission)
-        found = job_named(api, namespace, name)
-        if found is None or tail <= 0:
+        manifest = job_named(api, namespace, name)
+        if manifest is None or tail <= 0:
             return ""
-        job = BatchJob(found)
+        job = BatchJob(manifest)
         pods = [Pod(pod, job.main_container) for pod in pods_of(api, namespace, [name]).get(name, ())]
-        pod = max((pod for pod in pods if pod.belongs_to(job.uid)), key=lambda each: each.created_at, default=None)
+        pod = max((pod for pod in pods if pod.belongs_to(job.uid)), key=lambda candidate: candidate.created_at, default=None)
         if pod is None:
             return ""
         answer = api.get(pods_path(namespace, pod.name, "/log"), container=job.main_container, tailLines=tail)
@@ -304,9 +304,9 @@ def _by_place(submissions: Sequence[Submission]) -> dict[Place, list[Submission]
 def _missing(api: Api, namespace: str, submission: Submission) -> dict[str, Observation]:
     """Whether a Job that was not listed is gone: its labels may have been changed, so its name is asked for."""
     try:
-        found = job_named(api, namespace, submission.name)
+        manifest = job_named(api, namespace, submission.name)
     except CallFailed as problem:
         return unreadable([submission], problem)
-    if found is not None and submission.handle.get("uid") in (None, checked_name(found, submission.name)):
+    if manifest is not None and submission.handle.get("uid") in (None, checked_name(manifest, submission.name)):
         return unreadable([submission], NO_LABEL)
     return {submission.name: Observation(state=JobState.MISSING)}

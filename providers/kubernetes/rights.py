@@ -29,11 +29,11 @@ def missing_rights(api: Api, namespace: str) -> list[str]:
 
 def _may(api: Api, namespace: str, group: str, resource: str, verb: str) -> bool:
     name, _, part = resource.partition("/")
-    asked = {"namespace": namespace, "group": group, "resource": name, "subresource": part, "verb": verb}
+    attributes = {"namespace": namespace, "group": group, "resource": name, "subresource": part, "verb": verb}
     body = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": {key: value for key, value in asked.items() if value}},
+        "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
     }
     answer = api.post(REVIEWS, body)
     status = answer.value.get("status") if answer.status == 201 and isinstance(answer.value, Mapping) else None

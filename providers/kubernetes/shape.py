@@ -38,39 +38,39 @@ def shape_faults(value: Any, shape: str = "Job", path: str = "") -> Iterator[Fin
             yield from _faults(item, "quantity" if name in QUANTITIES and fields[name] == "string" else fields[name], where)
 
 
-def _faults(value: Any, wanted: str, path: str) -> Iterator[Finding]:
-    if wanted.startswith("list of "):
+def _faults(value: Any, kind_name: str, path: str) -> Iterator[Finding]:
+    if kind_name.startswith("list of "):
         if not isinstance(value, list):
             yield Finding(path=path, message=f"give a list, not {kind(value)}")
             return
         for index, item in enumerate(value):
-            yield from _faults(item, wanted.removeprefix("list of "), f"{path}[{index}]")
-    elif wanted == "object":
+            yield from _faults(item, kind_name.removeprefix("list of "), f"{path}[{index}]")
+    elif kind_name == "object":
         yield from _map_faults(value, path)
-    elif wanted in _shapes():
-        yield from shape_faults(value, wanted, path)
-    elif not _is(value, wanted):
-        yield Finding(path=path, message=f"give {_WORDS.get(wanted, 'text or a number')}, not {kind(value)}")
+    elif kind_name in _shapes():
+        yield from shape_faults(value, kind_name, path)
+    elif not _is(value, kind_name):
+        yield Finding(path=path, message=f"give {_WORDS.get(kind_name, 'text or a number')}, not {kind(value)}")
 
 
 def _map_faults(value: Any, path: str) -> Iterator[Finding]:
     if not isinstance(value, Mapping):
         yield Finding(path=path, message=f"give an object, not {kind(value)}")
         return
-    wanted = "quantity" if path.rpartition(".")[2] in QUANTITIES else "string"
+    kind_name = "quantity" if path.rpartition(".")[2] in QUANTITIES else "string"
     for name, item in value.items():
-        if not _is(item, wanted):
+        if not _is(item, kind_name):
             yield Finding(path=f"{path}.{name}", message=f"give text, not {kind(item)}")
 
 
-def _is(value: Any, wanted: str) -> bool:
-    if wanted == "boolean":
+def _is(value: Any, kind_name: str) -> bool:
+    if kind_name == "boolean":
         return isinstance(value, bool)
     if isinstance(value, bool):
         return False
-    if wanted == "integer":
+    if kind_name == "integer":
         return isinstance(value, int)
-    return isinstance(value, str) if wanted == "string" else isinstance(value, str | int | float)
+    return isinstance(value, str) if kind_name == "string" else isinstance(value, str | int | float)
 
 
 @cache

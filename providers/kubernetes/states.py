@@ -136,7 +136,7 @@ def observation_of(
     A Job that Kueue has let start may take `patience` from then on, whatever its run has waited.
     """
     own = [pod for pod in (Pod(value, job.main_container) for value in pods) if pod.belongs_to(job.uid)]
-    pod = max(own, key=lambda each: each.created_at, default=None)
+    pod = max(own, key=lambda pod: pod.created_at, default=None)
     seen = _ended(job, pod) if job.is_over else _live(job, pod, no_pod)
     if len(own) > 1:
         seen = replace(seen, reason=f"{seen.reason}; the cluster made {len(own)} pods for it".removeprefix("; "))

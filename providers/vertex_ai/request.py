@@ -87,9 +87,9 @@ def _main_container(spec: dict[str, Any], job: Job) -> None:
 def _environment(variables: list[dict[str, Any]], job: Job) -> list[dict[str, str]]:
     """The container's own variables < the configuration's `env` (null takes a name away) < the dispatcher's."""
     chosen = {str(item.get("name", "")): str(item.get("value", "")) for item in variables}
-    given = mapping(job.configuration.get("env"), "env")
-    chosen = {name: value for name, value in chosen.items() if given.get(name, "") is not None}
-    chosen |= named_texts(given, "env")
+    env = mapping(job.configuration.get("env"), "env")
+    chosen = {name: value for name, value in chosen.items() if env.get(name, "") is not None}
+    chosen |= named_texts(env, "env")
     chosen |= job.environment
     if unnamed := [name for name in chosen if not name or "=" in name]:
         raise ConfigurationError(f"env: {unnamed[0]!r:.80} cannot be the name of a variable")

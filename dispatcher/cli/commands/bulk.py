@@ -68,27 +68,27 @@ def _options(function: Function, *queue: str) -> Function:
     return function
 
 
-def has_filter(given: Mapping[str, Any]) -> bool:
+def has_filter(options: Mapping[str, Any]) -> bool:
     """Whether the command is about many runs."""
-    return bool(given["everything"] or any(given[name] not in (None, ()) for name in FILTERS))
+    return bool(options["everything"] or any(options[name] not in (None, ()) for name in FILTERS))
 
 
 def work_on_all(
-    context: Context, run_id: str | None, action: Action, given: Mapping[str, Any], *, queue: str | None = None
+    context: Context, run_id: str | None, action: Action, options: Mapping[str, Any], *, queue: str | None = None
 ) -> Answer:
     """Count what matches, ask, and do it. Raises `InvalidInput` without a filter, and without consent."""
-    if not has_filter(given):
+    if not has_filter(options):
         words = "name a run, or say which runs: by --pool, --state, --tag and the like, or --all"
         raise InvalidInput("request", [Fault("ID", words)])
     if run_id is not None:
         raise InvalidInput("request", [Fault("ID", "name one run, or give a filter, not both")])
-    work = context.client.bulk(action, _filter(context, given), queue=queue)
+    work = context.client.bulk(action, _filter(context, options), queue=queue)
     count = context.client.bulk_count(work)
     shape = {"action": str(action), "id": str(work.id), "as_of": shapes.time(work.as_of), "matching": shapes.matching(count)}
-    if given["dry_run"] or not count.total:
+    if options["dry_run"] or not count.total:
         return Answer(data={**shape, **_NOTHING}, text=f"Runs that match: {_numbers(count)}. Nothing was changed.")
     moment = work.as_of.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
-    consent(f"{action.replace('-', ' ')} {_numbers(count)} as of {moment}", yes=given["yes"])
+    consent(f"{action.replace('-', ' ')} {_numbers(count)} as of {moment}", yes=options["yes"])
     totals = _work(context, work, count)
     refused = totals["refused"]
     faults = tuple(f"run {fault['path']}: {fault['message']}" for fault in refused[:NAMED])
@@ -117,12 +117,12 @@ def _work(context: Context, work: Work, count: Count) -> dict[str, Any]:
     return totals
 
 
-def _filter(context: Context, given: Mapping[str, Any]) -> RunFilter:
-    since, until = (time_of(context, given[name], name) for name in ("since", "until"))
-    names = {name: given[name] for name in ("pool", "deployment", "tag", "name")}
+def _filter(context: Context, options: Mapping[str, Any]) -> RunFilter:
+    since, until = (time_of(context, options[name], name) for name in ("since", "until"))
+    names = {name: options[name] for name in ("pool", "deployment", "tag", "name")}
     return RunFilter(
-        queue=given["from_queue"],
-        states=frozenset(given["states"]) or None,
+        queue=options["from_queue"],
+        states=frozenset(options["states"]) or None,
         since=None if since is None else utc(since, "since"),
         until=None if until is None else utc(until, "until"),
         **names,

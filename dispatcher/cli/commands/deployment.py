@@ -216,10 +216,10 @@ def _changed(context: Context, deployment: Deployment, text: str) -> Answer:
 def _parameters(context: Context, name: str, fields: dict[str, Any]) -> dict[str, Any]:
     """What the options change in the parameters; None for what they leave."""
     replaced, schema = fields["parameters"] is not None, values.schema(fields.pop("parameter_schema"))
-    given = parameters_taken(fields)
-    if given and not replaced:
-        given = {**context.client.deployment(name).parameters, **given}
-    return {"parameters": given if given or replaced else None, "parameter_openapi_schema": schema}
+    parameters = parameters_taken(fields)
+    if parameters and not replaced:
+        parameters = {**context.client.deployment(name).parameters, **parameters}
+    return {"parameters": parameters if parameters or replaced else None, "parameter_openapi_schema": schema}
 
 
 def _kept(retry: RetryPolicy | None) -> RetryPolicy | None:

@@ -107,8 +107,8 @@ def _answers(about: Mapping[str, Any]) -> bool:
     """Whether that very emulator answers: another process may have its port by now."""
     with suppress(OSError, URLError, ValueError):
         with urlopen(f"{about['control_url']}/_emulator", timeout=5) as answer:  # noqa: S310 - the address of our own server
-            said = parse_json(answer.read().decode(), "emulator", "emulator")
-        return bool(said.get("name") == about["name"])
+            identity = parse_json(answer.read().decode(), "emulator", "emulator")
+        return bool(identity.get("name") == about["name"])
     return False
 
 

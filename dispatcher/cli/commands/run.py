@@ -77,14 +77,14 @@ def ls(
     page = listing(context.client, among, limit=limit)
     if not page.runs and not page.to_come:
         _check_names(context, pool, queue=queue, deployment=deployment)
-    asked = to_come or RunState.SCHEDULED in states
+    shows_future = to_come or RunState.SCHEDULED in states
     first = [entry for entry in page.runs if not entry.run.state.is_terminal]
     ended = [entry for entry in page.runs if entry.run.state.is_terminal]
-    ordered = [*first, *page.to_come, *ended] if asked else [*first, *ended, *page.to_come]
+    ordered = [*first, *page.to_come, *ended] if shows_future else [*first, *ended, *page.to_come]
     shown = [shapes.listed(entry) for entry in ordered[:limit]]
     if context.as_json:
         return Answer(data=shown)
-    hidden = set() if asked else {str(entry.run.id) for entry in page.to_come}
+    hidden = set() if shows_future else {str(entry.run.id) for entry in page.to_come}
     visible = {"runs": [run for run in shown if run["id"] not in hidden], "later": len(hidden), "limit": limit}
     return Answer(data=visible, view="output.run_views:runs_listed")
 

@@ -41,7 +41,7 @@ def ui(context: Context, /, *, port: int, no_open: bool, read_only: bool) -> Non
         app = create_app(context.settings, access=rules, wiring=context.wiring)
         address = f"http://{HOST}:{port}/sign-in?token={sessions.token}"
         click.echo(f"The page of {context.store_name} is at {address}\nCtrl-C ends it.")
-        with _opened(address, wanted=not no_open):
+        with _opened(address, in_browser=not no_open):
             server_of(app).run(sockets=[listener])
 
 
@@ -54,9 +54,9 @@ def _user() -> str:
 
 
 @contextmanager
-def _opened(address: str, *, wanted: bool) -> Iterator[None]:
+def _opened(address: str, *, in_browser: bool) -> Iterator[None]:
     """Open the address in a browser, through a file that only its owner can read and that goes away at the end."""
-    if not wanted:
+    if not in_browser:
         yield
         return
     with tempfile.TemporaryDirectory(prefix="dispatcher-ui-") as directory:

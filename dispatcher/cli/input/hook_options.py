@@ -49,10 +49,10 @@ def hooks_changed(texts: Iterable[str], *, none: bool) -> list[Hook] | None:
 
 def _hook(text: str) -> Hook:
     """`ops`, `ops=FAILED,CRASHED`, `pager=LATE:600`."""
-    name, equals, said = text.partition("=")
+    name, equals, occasions = text.partition("=")
     if not equals:
         return Hook(name=name)
-    words = [word.strip().upper() for word in said.split(",")]
+    words = [word.strip().upper() for word in occasions.split(",")]
     lengths = [word.removeprefix(LATE) for word in words if word.startswith(LATE)]
     ends = [word for word in words if not word.startswith(LATE)]
     if len(lengths) > 1 or not TERMINAL_STATES.issuperset(ends):

@@ -37,22 +37,22 @@ def moment(text: str, now: datetime, field: str = "at") -> datetime | None:
 
     Raises `InvalidInput`. A time in ISO 8601 comes as it is: the client checks later whether it has an offset.
     """
-    said = text.strip()
-    if said == "now":
+    stripped = text.strip()
+    if stripped == "now":
         return now
-    if length := _IN.fullmatch(said):
+    if length := _IN.fullmatch(stripped):
         return _away(now, length_of_time(length[1], field), text, field)
-    if length := _AGO.fullmatch(said):
+    if length := _AGO.fullmatch(stripped):
         return _away(now, -length_of_time(length[1], field), text, field)
-    if day := _DAY.fullmatch(said):
+    if day := _DAY.fullmatch(stripped):
         return _of_day(day, now, text, field)
-    return values.moment(said, field, rule=RULE)
+    return values.moment(stripped, field, rule=RULE)
 
 
 def is_in_words(text: str) -> bool:
     """Whether it has to be said how such a text was understood."""
-    said = text.strip()
-    return not said[:1].isdigit() or _AGO.fullmatch(said) is not None
+    stripped = text.strip()
+    return not stripped[:1].isdigit() or _AGO.fullmatch(stripped) is not None
 
 
 def _away(now: datetime, length: timedelta, text: str, field: str) -> datetime:
@@ -64,19 +64,19 @@ def _away(now: datetime, length: timedelta, text: str, field: str) -> datetime:
 
 def _of_day(words: re.Match[str], now: datetime, text: str, field: str) -> datetime:
     """Raises `InvalidInput` for a time that this day does not have, or has twice, because the clocks change."""
-    there = _zone(words[4], text, field)
-    today = now.astimezone(there).date()
+    zone = _zone(words[4], text, field)
+    today = now.astimezone(zone).date()
     try:
         clock = datetime(today.year, today.month, today.day, int(words[2]), int(words[3]))  # noqa: DTZ001 - its zone follows
     except ValueError:
         raise _refused(field, f"{text!r} is not a time of a day; {RULE}") from None
     clock += timedelta(days=_DAYS[words[1]])
-    first, second = (clock.replace(fold=fold, tzinfo=there).astimezone(UTC) for fold in (0, 1))
-    if first.astimezone(there).replace(tzinfo=None, fold=0) != clock:
+    first, second = (clock.replace(fold=fold, tzinfo=zone).astimezone(UTC) for fold in (0, 1))
+    if first.astimezone(zone).replace(tzinfo=None, fold=0) != clock:
         raise _refused(field, f"the clocks skip {text!r}; choose another time")
     if first != second:
         raise _refused(field, f"the clocks show {text!r} twice; give the one you mean: {first} or {second}")
-    return clock.replace(tzinfo=there).astimezone(there)
+    return clock.replace(tzinfo=zone).astimezone(zone)
 
 
 def _zone(name: str | None, text: str, field: str) -> tzinfo | None:

@@ -83,7 +83,7 @@ def given_values(assignments: Sequence[str]) -> dict[str, str]:
     return values
 
 
-def filled(document: Document, given: Mapping[str, str]) -> Document:
+def filled(document: Document, variables: Mapping[str, str]) -> Document:
     """The configuration with `${NAME}` replaced in its values, once, and without the declarations.
 
     A value has the type of the variable's default; one without a default is text. Raises `InvalidInput` for a variable that has
@@ -92,11 +92,13 @@ def filled(document: Document, given: Mapping[str, str]) -> Document:
     declared = document.value.get(VARIABLES, {}) if isinstance(document.value, Mapping) else {}
     if not isinstance(declared, Mapping):
         raise InvalidInput(VARIABLES, [Fault(_located(VARIABLES, document), "must be an object: the default of each, or null")])
-    faults = [Fault("--var", f"{name}: no file declares it under `{VARIABLES}`") for name in sorted(given.keys() - declared)]
+    faults = [
+        Fault("--var", f"{name}: no file declares it under `{VARIABLES}`") for name in sorted(variables.keys() - declared)
+    ]
     values: dict[str, Any] = {}
     for name, default in declared.items():
         try:
-            values[name] = _value(name, default, given.get(name))
+            values[name] = _value(name, default, variables.get(name))
         except ValueError as problem:
             faults.append(Fault(_located(joined(VARIABLES, name), document), str(problem)))
     if faults:
@@ -107,29 +109,29 @@ def filled(document: Document, given: Mapping[str, str]) -> Document:
     return Document(_replaced(rest, values), document.places)
 
 
-def _value(name: str, default: Any, given: str | None) -> Any:
+def _value(name: str, default: Any, text: str | None) -> Any:
     """A variable's value. Raises `ValueError`, which says what to give."""
     if not _NAME.fullmatch(name):
         raise ValueError("must be letters, digits and underscores, a digit not first")
     if isinstance(default, Mapping | list):
         raise ValueError("must be text, a number, true, false or null")  # noqa: TRY004 - a fault of the file
-    if given is None:
+    if text is None:
         if default is None:
             raise ValueError(f"has no value: give --var {name}=VALUE")
         return default
-    return given if default is None or isinstance(default, str) else _typed(default, given)
+    return text if default is None or isinstance(default, str) else _typed(default, text)
 
 
-def _typed(default: Any, given: str) -> Any:
+def _typed(default: Any, text: str) -> Any:
     if isinstance(default, bool):
-        if given not in ("true", "false"):
-            raise ValueError(f"must be true or false, as its default is; --var gives {given!r}")
-        return given == "true"
+        if text not in ("true", "false"):
+            raise ValueError(f"must be true or false, as its default is; --var gives {text!r}")
+        return text == "true"
     try:
-        return int(given) if isinstance(default, int) else float(given)
+        return int(text) if isinstance(default, int) else float(text)
     except ValueError:
         kind = "a whole number" if isinstance(default, int) else "a number"
-        raise ValueError(f"must be {kind}, as its default is; --var gives {given!r}") from None
+        raise ValueError(f"must be {kind}, as its default is; --var gives {text!r}") from None
 
 
 def _replaced(value: Any, values: Mapping[str, Any]) -> Any:

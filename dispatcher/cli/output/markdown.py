@@ -42,8 +42,8 @@ def plan(shape: Shape) -> str:
 
 def _sentence(shape: Shape) -> str:
     numbers = {verb: sum(change["action"] == verb for change in shape["changes"]) for verb in VERBS}
-    said = ", ".join(f"{number} to {verb}" for verb, number in numbers.items() if number)
-    return f"dispatcher plan: {said or 'nothing to change'}"
+    counts = ", ".join(f"{number} to {verb}" for verb, number in numbers.items() if number)
+    return f"dispatcher plan: {counts or 'nothing to change'}"
 
 
 def _rows(change: Shape) -> Iterator[str]:

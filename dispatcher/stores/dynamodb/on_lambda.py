@@ -46,11 +46,11 @@ class LambdaClient:
 
     def _ask(self, operation: str, **parameters: Any) -> Mapping[str, Any]:
         headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": f"{TARGET}.{operation}"}
-        answered = self._caller.post(headers, json.dumps(parameters).encode(), self._seconds)
-        check_sum({"headers": answered.headers, "body": answered.body})
-        if answered.status >= 300:
-            raise Refused(_refusal(answered.status, answered.body))
-        content = json.loads(answered.body)
+        response = self._caller.post(headers, json.dumps(parameters).encode(), self._seconds)
+        check_sum({"headers": response.headers, "body": response.body})
+        if response.status >= 300:
+            raise Refused(_refusal(response.status, response.body))
+        content = json.loads(response.body)
         if not isinstance(content, dict):
             raise OddAnswer("it is no object")
         return content

@@ -81,6 +81,6 @@ def _action(attributes: Mapping[str, Mapping[str, Any] | None]) -> Action:
         else:
             values[f":v{number}"] = value
             assigned.append(f"#n{number} = :v{number}")
-    clauses = [f"{verb} {', '.join(these)}" for verb, these in (("SET", assigned), ("REMOVE", removed)) if these]
+    clauses = [f"{verb} {', '.join(terms)}" for verb, terms in (("SET", assigned), ("REMOVE", removed)) if terms]
     action = {"UpdateExpression": " ".join(clauses), "ExpressionAttributeNames": names}
     return "Update", {**action, "ExpressionAttributeValues": values} if values else action

@@ -33,9 +33,9 @@ _OPERATION = operations_pb2.Operation
 class Method:
     """One method of the API and the REST request that it stands for."""
 
-    asked: Any
+    request_type: Any
     """The class of its request."""
-    answered: Any
+    response_type: Any
     """The class of its answer."""
     verb: str
     suffix: str = ""
@@ -57,10 +57,10 @@ class Method:
         )
 
 
-def _run(asked: Any, answered: Any, verb: str, suffix: str = "", resource: str = "") -> Method:
+def _run(request: Any, response: Any, verb: str, suffix: str = "", resource: str = "") -> Method:
     """A method whose messages are run_v2's own, or a long-running operation (None)."""
-    answer = _OPERATION if answered is None else answered.pb()
-    return Method(asked=asked.pb(), answered=answer, verb=verb, suffix=suffix, resource=resource)
+    answer = _OPERATION if response is None else response.pb()
+    return Method(request_type=request.pb(), response_type=answer, verb=verb, suffix=suffix, resource=resource)
 
 
 METHODS: Mapping[str, Method] = {
@@ -79,10 +79,10 @@ METHODS: Mapping[str, Method] = {
     "google.cloud.run.v2.Tasks/GetTask": _run(run_v2.GetTaskRequest, run_v2.Task, "GET"),
     "google.cloud.run.v2.Tasks/ListTasks": _run(run_v2.ListTasksRequest, run_v2.ListTasksResponse, "GET", "/tasks"),
     "google.longrunning.Operations/GetOperation": Method(
-        asked=operations_pb2.GetOperationRequest, answered=_OPERATION, verb="GET"
+        request_type=operations_pb2.GetOperationRequest, response_type=_OPERATION, verb="GET"
     ),
     "google.longrunning.Operations/WaitOperation": Method(
-        asked=operations_pb2.WaitOperationRequest, answered=_OPERATION, verb="POST", suffix=":wait"
+        request_type=operations_pb2.WaitOperationRequest, response_type=_OPERATION, verb="POST", suffix=":wait"
     ),
 }
 """Every method that is offered, by its full name."""
@@ -119,14 +119,16 @@ class GrpcFace:
     def _handler(self, method: Method) -> Any:
         def answer(message: Any, context: Any) -> Any:
             try:
-                return json_format.ParseDict(self._perform(method.request(message)), method.answered())
+                return json_format.ParseDict(self._perform(method.request(message)), method.response_type())
             except Refusal as refusal:
                 _refuse(context, refusal)
             except AnswerLost:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
 
         return grpc.unary_unary_rpc_method_handler(
-            answer, request_deserializer=method.asked.FromString, response_serializer=method.answered.SerializeToString
+            answer,
+            request_deserializer=method.request_type.FromString,
+            response_serializer=method.response_type.SerializeToString,
         )
 
 

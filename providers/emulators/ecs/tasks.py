@@ -14,7 +14,7 @@ from providers.emulators.ecs.aws import Aws
 from providers.emulators.ecs.errors import invalid
 from providers.emulators.ecs.placement import Placement, place
 from providers.emulators.ecs.shape import Task
-from providers.emulators.ecs.tokens import Answered, Tokens, fingerprint
+from providers.emulators.ecs.tokens import FirstAnswer, Tokens, fingerprint
 from providers.emulators.jobs import Book, Ending, Job
 
 KEPT_SECONDS = 3600.0
@@ -55,15 +55,15 @@ class Tasks:
         key = (cluster.arn, request.get("clientToken") or str(uuid.uuid4()))
         with self._book.lock:
             self._forget(now)
-            answered = self._tokens.recall(key, request, now)
-            if answered is not None:
-                return _again(answered)
+            first = self._tokens.recall(key, request, now)
+            if first is not None:
+                return _again(first)
             placement = self._place(region, cluster, request)
             count = request.get("count", 1)
             placed = int(max(0, min(count, room - self._book.live)))
             jobs = [self._start_one(placement, ending()) for _ in range(placed)]
             failures = [{"reason": no_room}] * (count - placed)
-            self._tokens.keep(key, Answered(fingerprint=fingerprint(request), tasks=jobs, failures=failures, at=now))
+            self._tokens.keep(key, FirstAnswer(fingerprint=fingerprint(request), tasks=jobs, failures=failures, at=now))
             return {"tasks": [shape.task(job, tags=True) for job in jobs], "failures": failures}
 
     def _place(self, region: str, cluster: Any, request: Request) -> Placement:
@@ -188,10 +188,10 @@ class Tasks:
             self._known.get(job.detail.cluster, {}).pop(_identifier(arn), None)
 
 
-def _again(answered: Answered) -> Answer:
+def _again(first: FirstAnswer) -> Answer:
     """A repeat shows what runs in full, and of what stopped little more than that."""
-    tasks = [shape.task(job, tags=True) if job.live else _stub(job) for job in answered.tasks]
-    return {"tasks": tasks, "failures": list(answered.failures)}
+    tasks = [shape.task(job, tags=True) if job.live else _stub(job) for job in first.tasks]
+    return {"tasks": tasks, "failures": list(first.failures)}
 
 
 def _stub(job: Job) -> dict[str, Any]:

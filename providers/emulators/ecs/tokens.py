@@ -21,7 +21,7 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class FirstAnswer:
     """What a request came to the first time."""
 
     fingerprint: str
@@ -46,24 +46,24 @@ class Tokens:
     """The tokens of all clusters. Guarded by the book's lock."""
 
     def __init__(self) -> None:
-        self._answers: dict[Key, Answered] = {}
+        self._answers: dict[Key, FirstAnswer] = {}
 
-    def recall(self, key: Key, request: Mapping[str, Any], now: float) -> Answered | None:
+    def recall(self, key: Key, request: Mapping[str, Any], now: float) -> FirstAnswer | None:
         """The first answer under a token, None when there is none (any more). Raises ConflictException for other parameters."""
-        answered = self._answers.get(key)
-        if answered is None or not answered.remembered(now):
+        first = self._answers.get(key)
+        if first is None or not first.remembered(now):
             return None
-        if answered.fingerprint != fingerprint(request):
+        if first.fingerprint != fingerprint(request):
             raise EcsError(
                 "ConflictException",
                 "The request could not be processed because of conflict in the current state of the resource.",
-                resourceIds=[task.identifier for task in answered.tasks],
+                resourceIds=[task.identifier for task in first.tasks],
             )
-        return answered
+        return first
 
-    def keep(self, key: Key, answered: Answered) -> None:
+    def keep(self, key: Key, first: FirstAnswer) -> None:
         """Remember an answer."""
-        self._answers[key] = answered
+        self._answers[key] = first
 
     def reset(self) -> None:
         """Forget every token."""

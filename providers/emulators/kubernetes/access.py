@@ -19,8 +19,8 @@ Objects = Mapping[tuple[str, str, str], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """One act, as a rule of a Role describes it."""
+class Attributes:
+    """What a request is to do, as a rule of a Role describes it."""
 
     verb: str
     kind: Kind
@@ -64,17 +64,18 @@ class Access:
             raise Refusal("Unauthorized", "Unauthorized")
         return user
 
-    def check(self, user: str, asked: Asked, objects: Objects) -> None:
+    def check(self, user: str, attributes: Attributes, objects: Objects) -> None:
         """Raise `Refusal` (403) in the API server's words, unless a rule allows it."""
-        if asked.kind is ACCESS_REVIEW or self.allows(user, asked, objects):
+        if attributes.kind is ACCESS_REVIEW or self.allows(user, attributes, objects):
             return
-        where = f' in the namespace "{asked.namespace}"' if asked.namespace else " at the cluster scope"
-        words = f'User "{user}" cannot {asked.verb} resource "{asked.resource}" in API group "{asked.kind.group}"{where}'
-        raise forbidden(asked.kind, asked.name, words)
+        where = f' in the namespace "{attributes.namespace}"' if attributes.namespace else " at the cluster scope"
+        resource = f'resource "{attributes.resource}" in API group "{attributes.kind.group}"{where}'
+        words = f'User "{user}" cannot {attributes.verb} {resource}'
+        raise forbidden(attributes.kind, attributes.name, words)
 
-    def allows(self, user: str, asked: Asked, objects: Objects) -> bool:
+    def allows(self, user: str, attributes: Attributes, objects: Objects) -> bool:
         """Whether a rule allows it."""
-        return user == ADMIN or any(_covers(rule, asked) for rule in _rules(user, asked.namespace, objects))
+        return user == ADMIN or any(_covers(rule, attributes) for rule in _rules(user, attributes.namespace, objects))
 
 
 def _rules(user: str, namespace: str, objects: Objects) -> Iterator[Mapping[str, Any]]:
@@ -97,14 +98,14 @@ def _binds(binding: Mapping[str, Any], user: str, home: str) -> bool:
     return user in names
 
 
-def _covers(rule: Mapping[str, Any], asked: Asked) -> bool:
+def _covers(rule: Mapping[str, Any], attributes: Attributes) -> bool:
     def has(key: str, value: str) -> bool:
         return value in rule.get(key, ()) or "*" in rule.get(key, ())
 
     named = rule.get("resourceNames")
     return (
-        has("verbs", asked.verb)
-        and has("apiGroups", asked.kind.group)
-        and has("resources", asked.resource)
-        and (not named or asked.name in named)
+        has("verbs", attributes.verb)
+        and has("apiGroups", attributes.kind.group)
+        and has("resources", attributes.resource)
+        and (not named or attributes.name in named)
     )

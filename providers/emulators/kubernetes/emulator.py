@@ -12,7 +12,7 @@ from typing import Any
 from providers.emulators.base import EmulatedJob, Emulator
 from providers.emulators.faults import Fault, FaultKind
 from providers.emulators.jobs import Cause, Job, Life, Phase
-from providers.emulators.kubernetes.access import Access, Asked
+from providers.emulators.kubernetes.access import Access, Attributes
 from providers.emulators.kubernetes.controller import Controller
 from providers.emulators.kubernetes.kinds import EVENT, discovery
 from providers.emulators.kubernetes.refusals import Refusal, of_fault
@@ -167,12 +167,12 @@ class KubernetesEmulator(Emulator):
         times = {"firstTimestamp": self.stamp(), "lastTimestamp": self.stamp(), "count": 1}
         involved = {**about, "name": name, "uid": f"pod-{workload.uid}" if of_pod else workload.uid}
         kind = "Warning" if workload.stuck else "Normal"
-        said = {"type": kind, "reason": reason, "message": message, "source": {"component": "emulator"}}
-        return {"apiVersion": "v1", "kind": EVENT.name, "metadata": metadata, "involvedObject": involved, **said, **times}
+        words = {"type": kind, "reason": reason, "message": message, "source": {"component": "emulator"}}
+        return {"apiVersion": "v1", "kind": EVENT.name, "metadata": metadata, "involvedObject": involved, **words, **times}
 
     def _answer(self, request: Request) -> Response:
-        if (found := discovery(request.path)) is not None:
-            return Response.json(found)
+        if (document := discovery(request.path)) is not None:
+            return Response.json(document)
         call = route(request)
         if call is None:
             return Refusal("NotFound", "the server could not find the requested resource").response()
@@ -196,9 +196,9 @@ class KubernetesEmulator(Emulator):
         """The operation's answer, a refusal too: either can be lost."""
         try:
             user = self.access.user(request.headers.get("authorization", ""))
-            asked = Asked(verb=call.verb, kind=call.kind, part=call.part, namespace=call.namespace, name=call.name)
+            attributes = Attributes(verb=call.verb, kind=call.kind, part=call.part, namespace=call.namespace, name=call.name)
             with self.book.lock:
-                self.access.check(user, asked, self.objects)
+                self.access.check(user, attributes, self.objects)
                 return self.service.perform(call, user)
         except Refusal as refusal:
             return refusal.response()

@@ -90,8 +90,8 @@ def over_quota(name: str, quota: str, used: int, hard: int) -> Refusal:
 def invalid(kind: Kind, name: str, problems: Sequence[tuple[str, str]]) -> Refusal:
     """The object is against the rules: (field, words)."""
     causes = [{"reason": "FieldValueInvalid", "message": words, "field": field} for field, words in problems]
-    told = ", ".join(f"{field}: {words}" for field, words in problems)
-    message = f'{kind.name}.{kind.group} "{name}" is invalid: {f"[{told}]" if len(problems) > 1 else told}'
+    faults = ", ".join(f"{field}: {words}" for field, words in problems)
+    message = f'{kind.name}.{kind.group} "{name}" is invalid: {f"[{faults}]" if len(problems) > 1 else faults}'
     return Refusal("Invalid", message, kind=kind, name=name, causes=causes)
 
 

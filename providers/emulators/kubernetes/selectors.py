@@ -26,8 +26,8 @@ def _test(part: str) -> Callable[[Labels], bool]:
             return lambda labels: labels.get(key) in values
         return lambda labels: labels.get(key) not in values
     for sign, positive in (("!=", False), ("==", True), ("=", True)):
-        key, found, value = part.partition(sign)
-        if found:
+        key, operator, value = part.partition(sign)
+        if operator:
             return lambda labels: (labels.get(key.strip()) == value.strip()) is positive
     if re.fullmatch(r"!?[\w./-]+", part):
         return lambda labels: (part.lstrip("!") in labels) is not part.startswith("!")
@@ -36,8 +36,8 @@ def _test(part: str) -> Callable[[Labels], bool]:
 
 def by_fields(selector: str) -> Callable[[Mapping[str, Any]], bool]:
     """A test of an object's fields, by dotted paths."""
-    wanted = [(path.rstrip("!"), value, path.endswith("!")) for path, _, value in _pairs(selector)]
-    return lambda item: all((_at(item, path) == value) is not negated for path, value, negated in wanted)
+    terms = [(path.rstrip("!"), value, path.endswith("!")) for path, _, value in _pairs(selector)]
+    return lambda item: all((_at(item, path) == value) is not negated for path, value, negated in terms)
 
 
 def _pairs(selector: str) -> list[tuple[str, str, str]]:

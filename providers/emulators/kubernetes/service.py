@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from providers.emulators.kubernetes import checks
-from providers.emulators.kubernetes.access import Asked
+from providers.emulators.kubernetes.access import Attributes
 from providers.emulators.kubernetes.kinds import ACCESS_REVIEW, EVENT, JOB, NAMESPACE, POD, QUOTA, Kind, kind_at
 from providers.emulators.kubernetes.refusals import Refusal, already_exists, conflict, forbidden, not_found, over_quota
 from providers.emulators.kubernetes.routes import Call
@@ -79,13 +79,13 @@ class Service:
         return Response.json(made, status=201)
 
     def _complete(self, item: Item, kind: Kind, namespace: str) -> Item:
-        given = {"uid": str(uuid.uuid4()), "creationTimestamp": self._emulator.stamp(), "generation": 1}
-        metadata = {**item["metadata"], **given, **({"namespace": namespace} if kind.namespaced else {})}
+        generated = {"uid": str(uuid.uuid4()), "creationTimestamp": self._emulator.stamp(), "generation": 1}
+        metadata = {**item["metadata"], **generated, **({"namespace": namespace} if kind.namespaced else {})}
         metadata["resourceVersion"] = str(self._controller.next_version())
         made = {**item, "apiVersion": kind.version, "kind": kind.name, "metadata": metadata}
         if kind is JOB:
             defaults = {"backoffLimit": 6, "completions": 1, "parallelism": 1, "suspend": False, "completionMode": "NonIndexed"}
-            selector = {"matchLabels": {"batch.kubernetes.io/controller-uid": given["uid"]}}
+            selector = {"matchLabels": {"batch.kubernetes.io/controller-uid": generated["uid"]}}
             made["spec"] = {**defaults, "selector": selector, **item["spec"]}
             made.pop("status", None)
         return made
@@ -156,8 +156,8 @@ class Service:
     def _patch(self, call: Call) -> Response:
         if "json-patch" in call.content_type:
             raise Refusal("BadRequest", "the emulator knows merge patches alone")
-        found = self._found(call.kind, call.namespace, call.name)
-        if found is None and "apply-patch" in call.content_type:
+        item = self._found(call.kind, call.namespace, call.name)
+        if item is None and "apply-patch" in call.content_type:
             return self._create(call)
         return self._changed(call, merged(self._shown(call), self._body(call)))
 
@@ -215,7 +215,7 @@ class Service:
         place = {"namespace": attributes.get("namespace", ""), "name": attributes.get("name", "")}
         allowed = kind is not None and self._emulator.access.allows(
             user,
-            Asked(verb=attributes["verb"], kind=kind, part=attributes.get("subresource", ""), **place),
+            Attributes(verb=attributes["verb"], kind=kind, part=attributes.get("subresource", ""), **place),
             self._emulator.objects,
         )
         return Response.json({**self._body(call), "status": {"allowed": allowed}}, status=201)
@@ -230,18 +230,18 @@ class Service:
         return Response.json({**about, "spec": {}, "status": status}, status=201)
 
     def _shown(self, call: Call) -> Item:
-        found = self._found(call.kind, call.namespace, call.name)
-        if found is None:
+        item = self._found(call.kind, call.namespace, call.name)
+        if item is None:
             raise not_found(call.kind, call.name)
-        return found
+        return item
 
     def _found(self, kind: Kind, namespace: str, name: str) -> Item | None:
         if kind is JOB:
             workload = self._controller.workloads.get((namespace, name))
             return workload.job() if workload else None
         if kind is POD:
-            pods = (each for each in self._controller.all() if each.has_pod and each.pod_name == name)
-            return next((each.pod() for each in pods if each.namespace == namespace), None)
+            pods = (workload for workload in self._controller.all() if workload.has_pod and workload.pod_name == name)
+            return next((workload.pod() for workload in pods if workload.namespace == namespace), None)
         return self._emulator.objects.get((kind.name, namespace if kind.namespaced else "", name))
 
     def _workload(self, call: Call) -> Workload:

@@ -79,8 +79,8 @@ class Service:
         test = parsed(query.get("filter", ""))
         size = min(int(query.get("pageSize") or MAX_PAGE), MAX_PAGE)
         start = int(query.get("pageToken") or 0)
-        known = [job for job in self._book.all() if self._is_listed(job, parent)]
-        rows = [row for row in map(self.message, reversed(known)) if test(row)]
+        jobs = [job for job in self._book.all() if self._is_listed(job, parent)]
+        rows = [row for row in map(self.message, reversed(jobs)) if test(row)]
         mask = set(filter(None, query.get("readMask", "").split(",")))
         page = [{key: value for key, value in row.items() if not mask or key in mask} for row in rows[start : start + size]]
         more = {"nextPageToken": str(start + size)} if len(rows) > start + size else {}
@@ -106,9 +106,9 @@ class Service:
 
     def entries(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The newest log entries of the job that the filter names."""
-        wanted = str(body.get("filter", ""))
+        condition = str(body.get("filter", ""))
         for job in self._book.all():
-            if f'"{job.identifier.rpartition("/")[2]}"' in wanted:
+            if f'"{job.identifier.rpartition("/")[2]}"' in condition:
                 lines = list(reversed(job.detail.lines))[: int(body.get("pageSize", 50))]
                 return {"entries": [{"textPayload": line} for line in lines]} if lines else {}
         return {}

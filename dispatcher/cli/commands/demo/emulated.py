@@ -57,13 +57,13 @@ class Function:
         try:
             self._process.stdin.write(json.dumps({"event": event, "seconds": SECONDS}) + "\n")
             self._process.stdin.flush()
-            said = json.loads(self._process.stdout.readline() or '{"error": "its process has ended"}')
+            answer = json.loads(self._process.stdout.readline() or '{"error": "its process has ended"}')
         except BrokenPipeError:
-            said = {"error": "its process has ended"}
-        if "error" in said:
+            answer = {"error": "its process has ended"}
+        if "error" in answer:
             words = self._log.read_text(errors="replace").strip().splitlines()[-1:]
-            raise DispatcherError(f"the function failed: {' '.join([said['error'], *words])}")
-        return said["answer"]
+            raise DispatcherError(f"the function failed: {' '.join([answer['error'], *words])}")
+        return answer["answer"]
 
     def close(self) -> None:
         """End the process."""

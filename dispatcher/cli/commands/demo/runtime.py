@@ -49,10 +49,10 @@ def main(name: str) -> None:
         _answer(handler, json.loads(line), answers)
 
 
-def _answer(handler: Handler, asked: dict[str, Any], answers: TextIO) -> None:
+def _answer(handler: Handler, request: dict[str, Any], answers: TextIO) -> None:
     """A runtime reports whatever its handler raises, and goes on with the next event."""
     answer = attempted(
-        lambda: {"answer": handler(asked["event"], Context(asked["seconds"]))},
+        lambda: {"answer": handler(request["event"], Context(request["seconds"]))},
         lambda problem: {"error": f"{type(problem).__name__}: {problem}"},
     )
     print(json.dumps(answer), file=answers, flush=True)
