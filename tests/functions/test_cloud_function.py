@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from base64 import b64encode
 
 import pytest
 
@@ -117,6 +118,28 @@ def test_a_schedule_dispatches_runs_to_cloud_run_until_all_have_ended(start, peo
     function.post({}, token=token())
     assert [people.run(run.id).state for run in runs] == [RunState.COMPLETED] * 3
     assert sorted(cloud_run_emulator.starts.values()) == [1, 1, 1]
+
+
+@pytest.mark.long
+def test_the_push_of_an_end_frees_its_slot_and_one_without_a_token_does_nothing(start, people, database, cloud_run_emulator):
+    people.create_work_pool("batch", type="cloud-run-v2:push", concurrency_limit=1)
+    runs = [people.create_run(pool="batch", job_variables={"image": "busybox", "region": "us-central1"}) for _ in range(2)]
+    function = start(DISPATCHER_STORE=database, **cloud_run_emulator.environment())
+    function.post(token=token(), **SCHEDULER)
+    [job] = cloud_run_emulator.jobs()
+    cloud_run_emulator.finish(job.name, exit_code=3)
+    [entry] = cloud_run_emulator.events()
+    message = {"data": b64encode(json.dumps(entry).encode()).decode(), "messageId": "1", "publishTime": entry["timestamp"]}
+    pushed = {"message": message, "subscription": "projects/p/subscriptions/push-dispatcher-ends"}
+
+    assert function.post(pushed)[0] == 401
+    status, answer = function.post(pushed, token=token())
+    assert (status, answer["moved"], answer["submitted"]) == (200, True, 1), function.log.read_text()
+    assert function.post(pushed, token=token()) == (200, {"run": job.name, "moved": False})
+    assert function.post(entry, token=token(), **{"ce-type": "google.cloud.audit.log.v1.written"})[1]["moved"] is False
+    status, answer = function.post({**pushed, "message": {"data": "%"}}, token=token())
+    assert (status, set(answer)) == (200, {"ignored"})
+    assert sorted(str(people.run(run.id).state) for run in runs) == ["FAILED", "PENDING"]
 
     events = [event for event in function.events() if event["event"] == "run.admitted"]
     assert {event["run"] for event in events} == {str(run.id) for run in runs}, "the log holds a line for each decision"

@@ -151,3 +151,15 @@ def test_a_process_run_is_not_settled_by_an_event_of_ecs(function, aws, tmp_path
     assert wiring.store.get(running.id).state.holds_slot
     assert local.peak_live == 1
     wiring.store.close()
+
+
+def test_the_end_of_a_managed_pools_task_is_looked_at_and_frees_its_slot(function, aws, monkeypatch):
+    monkeypatch.setenv("DISPATCHER_MANAGED", '{"type": "ecs:push"}')
+    function.people.create_work_pool("easy", type="managed", concurrency_limit=1)
+    requests = [{"pool": "easy", "job_variables": {"image": "busybox", "command": "echo"}} for _ in range(2)]
+    first, _ = sorted(function.people.create_runs(requests), key=lambda run: (run.due_at, run.id))
+    function()
+    event, before = ended(aws, first, exit_code=3), aws.calls["DescribeTasks"]
+    answer = function(event)
+    assert (answer["moved"], answer["submitted"], aws.calls["DescribeTasks"] - before) == (True, 1, 1)
+    assert function.states() == ["FAILED", "PENDING"]

@@ -14,9 +14,11 @@ from cronsim import CronSim
 
 from dispatcher.settings import Settings
 from providers.cloud_run.connection import Connection
+from providers.emulators.cloud_run import CloudRunEmulator
 from tests.infra.clouds import PROJECT, STORE, a_package, accepted_by_validation, leaves, of_type, on_the_stub
 from tests.infra.moved import GOOGLE, moves, plan_from
 from tests.infra.terraform import installed
+from tests.providers.cloud_run.builders import a_job, a_provider, named
 
 pytestmark = installed
 
@@ -124,6 +126,47 @@ def test_the_schedule_calls_each_minute_as_somebody_whom_the_function_knows_and_
     assert (invoker["member"], invoker["service"]) == (f"serviceAccount:{token['service_account_email']}", "push-dispatcher")
     assert environment["DISPATCHER_TOKEN_SIGNATURE"] == "iam"  # so that nobody else may be an invoker:
     assert "allUsers" not in set(leaves(resources))
+
+
+def test_the_end_of_a_job_is_pushed_to_the_function_with_the_schedules_token(resources, service):
+    (topic,), (sink,) = of_type(resources, "google_pubsub_topic"), of_type(resources, "google_logging_project_sink")
+    assert sink["destination"] == f"pubsub.googleapis.com/{topic['id']}"
+    assert (sink["project"], sink["unique_writer_identity"], sink["disabled"]) == (PROJECT, True, False)
+    (writers,) = of_type(resources, "google_pubsub_topic_iam_binding")
+    assert (writers["role"], writers["members"]) == ("roles/pubsub.publisher", [sink["writer_identity"]])
+    (subscription,) = of_type(resources, "google_pubsub_subscription")
+    assert subscription["topic"] == topic["id"]
+    assert service["timeout_seconds"] <= subscription["ack_deadline_seconds"] <= 600
+    (pushed,) = subscription["push_config"]
+    (token,) = pushed["oidc_token"]
+    (job,) = of_type(resources, "google_cloud_scheduler_job")
+    assert pushed["push_endpoint"] == job["http_target"][0]["uri"]
+    assert [token] == job["http_target"][0]["oidc_token"]
+
+
+def test_the_sink_takes_the_ends_of_our_jobs_and_nothing_else(resources):
+    (sink,) = of_type(resources, "google_logging_project_sink")
+    with CloudRunEmulator() as cloud:
+        job = a_job(named(7, attempt=12), project=PROJECT, region="europe-west1")
+        a_provider(cloud).submit(job)
+        cloud.finish(job.name)
+        (entry,) = cloud.events()
+    assert takes(sink["filter"], entry)
+    assert not takes(sink["filter"], {**entry, "logName": entry["logName"].replace("system_event", "activity")})
+    labels = {**entry["resource"]["labels"], "job_name": "nightly-report"}
+    assert not takes(sink["filter"], {**entry, "resource": {**entry["resource"], "labels": labels}})
+
+
+def takes(query, entry):
+    """Whether an entry passes a query of equalities and patterns, as Cloud Logging reads them."""
+    for condition in query.split(" AND "):
+        path, operator, text = re.fullmatch(r'([\w.]+)(=~?)"(.*)"', condition).groups()
+        value = entry
+        for key in path.split("."):
+            value = value[key]
+        if not (re.search(text, value) if operator == "=~" else text == value):
+            return False
+    return True
 
 
 def test_a_dispatcher_may_do_what_the_provider_does_and_nothing_else(resources):

@@ -1,4 +1,4 @@
-# Three service accounts: one for the schedule, one for the function, one that builds it. No basic role, and none on the project
+# Three service accounts: one for the schedule and the ends of jobs, one for the function, one that builds it. No basic role, and none on the project
 # where Google knows better.
 
 resource "google_service_account" "schedule" {

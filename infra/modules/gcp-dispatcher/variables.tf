@@ -237,6 +237,12 @@ variable "pools" {
   default     = {}
 }
 
+variable "state_changes" {
+  description = "Whether the ends of Cloud Run jobs start the function too, which frees their slots at once and not at the next tick."
+  type        = bool
+  default     = true
+}
+
 variable "alerts" {
   description = "Whether to make the three alert policies."
   type        = bool

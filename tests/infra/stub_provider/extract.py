@@ -26,6 +26,7 @@ THINGS: Mapping[str, tuple[str, ...]] = {
         *("secret-manager-secret", "secret-manager-secret-version", "secret-manager-secret-iam-member"),
         *("storage-bucket", "storage-bucket-object", "monitoring-alert-policy", "logging-metric"),
         *("iam-workload-identity-pool", "iam-workload-identity-pool-provider"),
+        *("logging-project-sink", "pubsub-subscription", "pubsub-topic", "pubsub-topic-iam-binding"),
     ),
     "azurerm": (
         *("resource-group", "user-assigned-identity", "federated-identity-credential", "role-assignment", "role-definition"),

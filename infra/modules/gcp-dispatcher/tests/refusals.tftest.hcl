@@ -297,3 +297,53 @@ run "an_egress_that_does_not_exist" {
 
   expect_failures = [var.network]
 }
+
+run "ends_of_jobs_are_pushed_to_the_function" {
+  command = plan
+
+  variables {
+    pools = {
+      batch = { project = "acme-jobs", role = "r", service_account = "a" }
+      other = { project = "acme-data", role = "r", service_account = "b" }
+      third = { project = "acme-jobs", role = "r", service_account = "c" }
+    }
+  }
+
+  assert {
+    condition     = { for name, sink in google_logging_project_sink.ends : name => sink.project if !sink.disabled } == { batch = "acme-jobs", other = "acme-data" }
+    error_message = "Each project sends an entry once."
+  }
+
+  assert {
+    condition     = google_pubsub_subscription.ends[0].push_config[0].oidc_token[0].audience == google_cloudfunctions2_function.this.service_config[0].environment_variables.DISPATCHER_AUDIENCE
+    error_message = "The function takes the token."
+  }
+
+  assert {
+    condition     = google_pubsub_subscription.ends[0].ack_deadline_seconds >= google_cloudfunctions2_function.this.service_config[0].timeout_seconds
+    error_message = "A message is not sent again while the function works on it."
+  }
+}
+
+run "ends_of_jobs_wait_for_the_next_tick" {
+  command = plan
+
+  variables {
+    state_changes = false
+    pools         = { batch = { project = "acme-jobs", role = "r", service_account = "a" } }
+  }
+
+  assert {
+    condition     = length(google_pubsub_topic.ends) + length(google_pubsub_subscription.ends) + length(google_pubsub_topic_iam_binding.ends) + length(google_logging_project_sink.ends) == 0
+    error_message = "Nothing is made for them."
+  }
+}
+
+run "without_pools_there_are_no_ends" {
+  command = plan
+
+  assert {
+    condition     = length(google_pubsub_topic.ends) + length(google_pubsub_subscription.ends) == 0
+    error_message = "Nothing is made for them."
+  }
+}
