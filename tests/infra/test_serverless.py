@@ -90,8 +90,15 @@ def of_type(resources, kind):
 
 
 def statements(resources, role):
-    (policy,) = resources[role]["Properties"]["Policies"]
+    """Those that are there whatever the parameters are."""
+    (policy,) = [policy for policy in resources[role]["Properties"]["Policies"] if "Fn::If" not in policy]
     return policy["PolicyDocument"]["Statement"]
+
+
+def further_statements(resources, given):
+    """Those that the function has for these parameters alone."""
+    policies = [resolved(policy, given) for policy in resources["FunctionRole"]["Properties"]["Policies"] if "Fn::If" in policy]
+    return [statement for policy in policies if policy for statement in policy["PolicyDocument"]["Statement"]]
 
 
 def listed(value):
@@ -110,10 +117,9 @@ def test_the_function_is_the_zip_that_was_given_with_room_for_a_tick(resources, 
     settings = Settings.from_environment({"DISPATCHER_STORE": "memory://"})
     assert function["Timeout"] >= settings.tick_seconds + settings.margin_seconds
     assert settings.lease_seconds > function["Timeout"]
-    assert function["Environment"]["Variables"] == {
-        "DISPATCHER_STORE": {"Fn::Sub": "dynamodb://${Table}"},
-        "DISPATCHER_FAN_OUT": "",
-    }
+    environment = function["Environment"]["Variables"]
+    assert environment.pop("DISPATCHER_STORE") == {"Fn::Sub": "dynamodb://${Table}"}
+    assert set(resolved(environment, {}).values()) == {""}, "nothing else is set unless it is asked for"
     state = json.loads((template.parent / "serverless-state.json").read_text())
     assert state["package"]["artifact"] == "function.zip"
     assert digest(template.parents[1] / "function.zip")
@@ -308,6 +314,85 @@ def test_whatever_ticks_call_is_among_the_functions_rights(resources, cloud, clo
     for task in tasks:
         assert covers(policy["FollowTasks"], task)
         assert covers(policy["TagWhatIsMade"], task)
+
+
+CONDITIONS = {
+    "HasPrefectKey": lambda given: bool(given.get("PrefectApiKeySecret")),
+    "HasPrefectAuth": lambda given: bool(given.get("PrefectApiAuthStringSecret")),
+    "HasVpc": lambda given: bool(given.get("Subnets")),
+}
+
+
+def resolved(value, given):
+    """A value as CloudFormation makes it, for these parameters of the stack."""
+    if isinstance(value, list):
+        return [resolved(item, given) for item in value]
+    if not isinstance(value, dict):
+        return value
+    match [*value.items()]:
+        case [("Fn::If", [condition, yes, no])]:
+            return resolved(yes if CONDITIONS[condition](given) else no, given)
+        case [("Fn::Sub", str(text))]:
+            return re.sub(r"\$\{(\w+)\}", lambda match: given.get(match[1], match[0]), text)
+        case [("Ref", "AWS::NoValue")]:
+            return None
+        case [("Ref", name)]:
+            return given.get(name, value)
+    return {name: resolved(item, given) for name, item in value.items()}
+
+
+PREFECT = {
+    "prefectApiUrl": "http://prefect.internal:4200/api",
+    "prefectJobsApiUrl": "https://prefect.example/api",
+    "prefectPools": "nightly,daily",
+    "prefectImage": "flows:1",
+}
+SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:prefect"
+
+
+def with_prefect(package, **more):
+    """The whole template, the parameters of its stack, and the function's environment."""
+    words = [word for name, value in (PREFECT | more).items() for word in ("--param", f"{name}={value}")]
+    whole = json.loads(package(*words, name="prefect").read_text())
+    given = {name: parameter["Default"] for name, parameter in whole["Parameters"].items() if "Default" in parameter}
+    (function,) = of_type(whole["Resources"], "AWS::Lambda::Function")
+    return whole, given, resolved(function["Environment"]["Variables"], given)
+
+
+def test_the_parameters_for_prefect_are_the_settings_that_a_prefect_server_has(package):
+    _, _, environment = with_prefect(package)
+    settings = Settings.from_environment({**environment, "DISPATCHER_STORE": "memory://"})
+    assert settings.prefect_api_url == PREFECT["prefectApiUrl"]
+    assert settings.prefect_jobs_api_url == PREFECT["prefectJobsApiUrl"]
+    assert settings.prefect_pools == {"nightly", "daily"}
+    assert settings.prefect_image == PREFECT["prefectImage"]
+    terraform = (ROOT / "infra/modules/settings/main.tf").read_text()
+    named = {name for name in environment if name.startswith("DISPATCHER_PREFECT_")}
+    assert named == set(re.findall(r"DISPATCHER_PREFECT_\w+", terraform)), "as the modules of Terraform have them"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "variable"),
+    [("prefectApiKeySecret", "PREFECT_API_KEY"), ("prefectApiAuthStringSecret", "PREFECT_API_AUTH_STRING")],
+)
+def test_the_key_of_a_prefect_server_is_a_secret_that_the_function_may_read(package, parameter, variable):
+    whole, given, environment = with_prefect(package, **{parameter: SECRET})
+    assert json.loads(environment["DISPATCHER_SECRET_ENVIRONMENT"]) == {variable: SECRET}
+    (statement,) = further_statements(whole["Resources"], given)
+    assert (statement["Action"], statement["Resource"]) == ("secretsmanager:GetSecretValue", SECRET)
+
+
+def test_a_function_that_reaches_a_server_in_a_vpc_has_its_network_and_the_rights_for_it(package, resources):
+    (function,) = of_type(resources, "AWS::Lambda::Function")
+    assert (resolved(function["VpcConfig"], {}), further_statements(resources, {})) == (None, [])
+    whole, given, _ = with_prefect(package, subnets="subnet-1,subnet-2", securityGroups="sg-1")
+    (function,) = of_type(whole["Resources"], "AWS::Lambda::Function")
+    network = resolved(function["VpcConfig"], given)
+    assert network == {"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1"}, "CloudFormation makes lists of these"
+    assert whole["Parameters"]["Subnets"]["Type"] == whole["Parameters"]["SecurityGroups"]["Type"] == "CommaDelimitedList"
+    (statement,) = further_statements(whole["Resources"], given)
+    rights = (ROOT / "infra/modules/aws-dispatcher/iam.tf").read_text().partition('sid = "Network"')[2].partition("]")[0]
+    assert statement["Action"] == re.findall(r'"(ec2:\w+)"', rights)
 
 
 def test_parameters_reach_the_policies(package):
