@@ -17,6 +17,9 @@ from providers.base import JobState, Observation, Submission
 
 Seen = tuple[Submission, Observation]
 
+PROVES_NOTHING = frozenset({JobState.MISSING, JobState.UNREADABLE})
+"""What one look alone leaves open: a tick, which knows how long a job may stay hidden, draws the conclusion."""
+
 
 def settle_event(dispatch: Dispatch, run: Run, observation: Observation, submission: Submission) -> bool:
     """Settle one run by an observation that its provider sent as an event; true when the run moved.
@@ -24,7 +27,7 @@ def settle_event(dispatch: Dispatch, run: Run, observation: Observation, submiss
     An event of another attempt than the run's current one moves nothing.
     """
     pool = dispatch.store.pool(run.pool)
-    if pool is None or submission.name != submission_name(run.id, run.attempt):
+    if pool is None or not _is_current(run, submission):
         return False
     move = verdict(run, observation, dispatch.clock.now(), dispatch.providers(pool.type).limits, submission)
     if move is None or not dispatch.store.move([move]):
@@ -35,16 +38,21 @@ def settle_event(dispatch: Dispatch, run: Run, observation: Observation, submiss
     return True
 
 
+def _is_current(run: Run, submission: Submission) -> bool:
+    """Whether a submission is that of the run's current attempt: an earlier one has ended, and holds nothing."""
+    return submission.name == submission_name(run.id, run.attempt)
+
+
 def look_at(dispatch: Dispatch, run: Run) -> Observation | None:
     """Ask the provider about the job of one run, and settle the run by what it says; that, where it moved the run.
 
-    A job whose submission is not recorded yet is looked up first. Absence proves nothing here: a tick draws that conclusion.
+    A job whose submission is not recorded yet is looked up first.
     """
     pool = dispatch.store.pool(run.pool)
     if pool is None or not run.state.holds_slot:
         return None
     seen = attempted(lambda: _seen(dispatch, pool, run), lambda problem: _failed(dispatch, run, words(problem)))
-    if seen is None or seen[1].state in (JobState.MISSING, JobState.UNREADABLE):
+    if seen is None or seen[1].state in PROVES_NOTHING:
         return None
     submission, observation = seen
     return observation if settle_event(dispatch, run, observation, submission) else None

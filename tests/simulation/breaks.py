@@ -23,7 +23,7 @@ from dispatcher.models import Attempt, RunState
 from dispatcher.records import Move, Snapshot
 from dispatcher.stores.memory import MemoryStore
 from dispatcher.ticking import line, pool_tick, sourcing, submitting
-from providers.base import Hold, Job, ProviderError, Throttled, Unknown, Unreachable
+from providers.base import Hold, Job, JobState, Observation, ProviderError, Throttled, Unknown, Unreachable
 from tests.simulation.cloud import Cloud, Kind, SimulatedProvider
 from tests.simulation.faults import FaultyStore
 
@@ -92,6 +92,12 @@ def verdicts_with_timer(live: Any, seen: Any, now: Any, limits: Any) -> Any:
         if run.id not in moves and run.submitted_at and now - run.submitted_at > timedelta(seconds=120):
             moves[run.id] = Move.of(run, RunState.CRASHED, reason="taken for dead", ended_at=now)
     return tuple(moves.values())
+
+
+def seen_as_ended(dispatch: Any, pool: Any, run: Any) -> Any:
+    """The provider is not asked."""
+    submission = run.submission or dispatch.providers(pool.type).find(job_of(run))
+    return (submission, Observation(state=JobState.SUCCEEDED, exit_code=0)) if submission else None
 
 
 def claim_on_old_lives(self: Any, name: str, now: Any, **named: Any) -> Any:

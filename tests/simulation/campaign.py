@@ -130,6 +130,7 @@ FIGURES = {
     "freezes": ("freezes",),
     "leaps of time": ("leaps",),
     "events": ("events",),
+    "hints": ("hints",),
     "cancels": ("cancels",),
     "waiting runs moved": ("requeues",),
     "changes of a pool": ("changes",),

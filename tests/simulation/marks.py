@@ -55,6 +55,8 @@ MARKS = (
     "event settled",
     "event ahead of the record",
     "event without effect",
+    "hint settled",
+    "hint without effect",
     "pool held",
     "pool problem",
     "discard",

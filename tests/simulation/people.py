@@ -8,13 +8,16 @@ from typing import Any
 
 from dispatcher.core import transitions
 from dispatcher.models import CatchUp, Deployment, RetryPolicy, Run, RunState, Schedule, WorkPool, parse_submission_name
-from dispatcher.ticking import Dispatch, admit_next, settle_event
+from dispatcher.ticking import Dispatch, admit_next, look_at, settle_event
 from providers.base import Observation
 from tests.simulation import world as world_module
 from tests.simulation.automated import NEXT
 from tests.simulation.cloud import GPU, HUGE, CloudJob, submission_of
 from tests.simulation.faults import BROKEN
 from tests.simulation.world import World
+
+HINTED = 11
+"""In one of so many worlds half of the clouds' events are hints, which prove nothing."""
 
 
 @dataclass
@@ -30,6 +33,8 @@ class People:
         self.pick = self.world.random
         self.restless = Random(f"requeues {self.world.seed}")
         """Of its own, so that the worlds in which nobody moves runs are as they were."""
+        self.hinted = Random(f"hints {self.world.seed}")
+        """Likewise."""
         self.remembered: Run | None = None
         """A run as somebody read it a while ago."""
 
@@ -185,6 +190,10 @@ class People:
         job = self.pick.choice(jobs)
         state = job.state(self.world.now)
         seen = Observation(state=state, exit_code=job.exit_code if state.is_end and not job.stopped else None)
+        if self.world.seed % HINTED == HINTED - 1 and self.hinted.random() < 0.5:
+            self._told("hints", lambda: f"a hint says that {job.name} has changed, which is {state}")
+            self.world.start("event", lambda dispatch: self._on_hint(dispatch, job))
+            return
         self._told("events", lambda: f"an event says that {job.name} is {state}")
         self.world.start("event", lambda dispatch: self._on_event(dispatch, job, seen))
 
@@ -194,6 +203,15 @@ class People:
         settled = run is not None and settle_event(dispatch, run, seen, submission_of(job))
         self.world.person.mark("event settled" if settled else "event without effect")
         if run is not None and settled and seen.state.is_end:
+            admit_next(dispatch, run.pool, dispatch.clock.now() + world_module.TICK)
+
+    def _on_hint(self, dispatch: Dispatch, job: CloudJob) -> None:
+        """Whatever the job does, and whichever attempt of its run it is: the provider is asked about the one of now."""
+        parsed = parse_submission_name(job.name)
+        run = dispatch.store.get(parsed[0]) if parsed else None
+        seen = look_at(dispatch, run) if run else None
+        self.world.person.mark("hint settled" if seen else "hint without effect")
+        if run is not None and seen and seen.state.is_end:
             admit_next(dispatch, run.pool, dispatch.clock.now() + world_module.TICK)
 
     def _told(self, count: str, story: Callable[[], str]) -> None:

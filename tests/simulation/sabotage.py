@@ -16,7 +16,7 @@ from dispatcher.core import admission, holds, pauses, reconciliation, transition
 from dispatcher.prefect import bringing, reporting, source
 from dispatcher.stores import memory_state
 from dispatcher.stores.memory import MemoryStore
-from dispatcher.ticking import line, observing, pool_tick, pools, seam, submitting, tidying
+from dispatcher.ticking import line, observing, pool_tick, pools, seam, settling, submitting, tidying
 from tests.simulation import breaks, bridge_breaks
 from tests.simulation import world as world_module
 from tests.simulation.bridged import simulate_bridged
@@ -129,6 +129,12 @@ SABOTAGES: dict[str, Sabotage] = {
     ),
     "slot freed by a timer": Sabotage(
         "a slot is freed only by an observed end", _swap(observing, "verdicts", breaks.verdicts_with_timer)
+    ),
+    "a hint believed as an end": Sabotage(
+        "a hint causes a look-up, and ends nothing", _swap(settling, "_seen", breaks.seen_as_ended), near=21
+    ),
+    "the event of an earlier attempt believed": Sabotage(
+        "an event counts for the attempt that it is about", _swap(settling, "_is_current", lambda *_: True), near=28
     ),
     "record without fence": Sabotage(
         "every write under a claim names its fence",
