@@ -11,6 +11,7 @@ from dispatcher.core import transitions
 from dispatcher.core.reconciliation import Absent, Forgotten, NotLookedUp, NotSubmitted, recorded, verdict
 from dispatcher.core.transitions import ALLOWED_MOVES, CHANGEABLE
 from dispatcher.models import TERMINAL_STATES, Attempt, PinnedJob, RetryPolicy, RunState
+from dispatcher.models.lanes import lane_for, limited_by
 from dispatcher.records import Grant, Move, Requeue
 from providers.base import (
     Accepted,
@@ -40,6 +41,8 @@ ANSWERS = (
     Absent("cancelled"),
     Forgotten("too late"),
 )
+LIMITED = st.none() | st.just("etl")
+"""The deployment whose limit applies to a run."""
 ENDS = st.frozensets(st.sampled_from(sorted(TERMINAL_STATES)))
 STANDS = (
     (RunState.PENDING, None),
@@ -297,6 +300,16 @@ WAITING = {"pool": "ecs", "queue": "low", "fence": 7}
 def test_a_run_goes_into_another_queue_by_its_id_pool_and_fence_and_nothing_else_changes():
     run = a_run(**WAITING, not_before=NOW + HOUR)
     assert transitions.requeued(run, "high") == Requeue(run_id=run.id, pool="ecs", fence=7, queue="high", changes={})
+
+
+@given(LIMITED, st.integers(-5, 5), st.none() | st.integers(-5, 5))
+def test_a_run_gets_another_priority_and_keeps_its_limit_or_nothing_changes(limited, before, priority):
+    run = a_run(**WAITING, lane=lane_for(limited, before))
+    requeue = transitions.requeued(run, "high", priority)
+    assert requeue == Requeue(run_id=run.id, pool="ecs", fence=7, queue="high", changes=requeue.changes)
+    after = replace(run, **requeue.changes)
+    assert (after.priority, limited_by(after.lane)) == (before if priority is None else priority, limited)
+    assert requeue.changes == ({} if after == run else {"lane": after.lane})
 
 
 @pytest.mark.parametrize(
