@@ -32,7 +32,7 @@ ALIASES = {
     "@annually": "0 0 1 1 *",
 }
 
-_SAMPLE = datetime(2020, 1, 1)  # noqa: DTZ001 - a wall clock time, as the fields are read
+_SAMPLE = datetime.min  # noqa: DTZ901 - a wall clock time, as the fields are read
 _DAY = timedelta(days=1)
 _LAST_WEEKDAY = re.compile(r"\bL([0-7])\b")
 """Croniter's spelling of cronsim's `5L`, the last Friday of the month. Validation takes croniter's alone: it knows no other."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from dispatcher.errors import ScheduleError
 
@@ -28,6 +28,10 @@ PARTS = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYSETPOS", "BY
 )
 MOST_COUNTED = 100_000
 """The most windows and days that are counted for `COUNT`; a rule that needs more raises an error."""
+
+
+Default = TypeVar("Default", int, None)
+"""The type of a number or of what stands for it, where a rule names none."""
 
 
 class Nth(NamedTuple):
@@ -43,10 +47,10 @@ class Rule:
 
     anchor: datetime
     frequency: str
-    interval: int = 1
+    interval: int
     count: int | None = None
     until: datetime | None = None
-    week_start: int = 0
+    week_start: int
     months: frozenset[int] = frozenset()
     weeks: frozenset[int] = frozenset()
     year_days: frozenset[int] = frozenset()
@@ -177,7 +181,7 @@ def rule(text: str, anchor: datetime) -> Rule:
     made = Rule(
         anchor=anchor.replace(microsecond=0),
         frequency=parts["FREQ"],
-        interval=_number(parts, "INTERVAL", 1, least=1) or 1,
+        interval=_number(parts, "INTERVAL", 1, least=1),
         count=_number(parts, "COUNT", None, least=0),
         until=_until(parts),
         week_start=_weekday("WKST", parts.get("WKST", "MO")),
@@ -217,7 +221,7 @@ def _with_anchors_day(made: Rule, parts: Mapping[str, str]) -> Rule:
     return replace(made, months=months, month_days=frozenset({made.anchor.day}))
 
 
-def _number(parts: Mapping[str, str], name: str, default: int | None, *, least: int) -> int | None:
+def _number(parts: Mapping[str, str], name: str, default: Default, *, least: int) -> int | Default:
     text = parts.get(name)
     if text is None:
         return default

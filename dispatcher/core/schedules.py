@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 class _Policy(NamedTuple):
     """What happens where the clocks are moved."""
 
-    shifts: bool = True
+    shifts: bool
     """A skipped time is due after the gap."""
-    repeats: bool = False
+    repeats: bool
     """A repeated time is due twice."""
 
 
@@ -65,8 +65,6 @@ def windows_due(schedule: Schedule, since: datetime, until: datetime) -> Iterato
     end = min(_utc(until), LAST, _utc(schedule.end) if schedule.end else LAST) + datetime.resolution
     excluded, window = frozenset(schedule.exclude), None
     for instant in _instants(schedule, zone, begin, end) if begin < end else ():
-        if instant >= end:
-            return
         if instant != window:
             window = instant
             due = instant.replace(tzinfo=UTC)
@@ -79,7 +77,7 @@ def _utc(instant: datetime) -> datetime:
 
 
 def _instants(schedule: Schedule, zone: ZoneInfo, begin: datetime, end: datetime) -> Iterator[datetime]:
-    """Instants from `begin`, ascending, perhaps past `end`; all without a zone, in UTC."""
+    """Instants from `begin` to `end` (excluded), ascending; all without a zone, in UTC."""
     if schedule.cron is not None:
         times = cron(schedule.cron, schedule.day_or)
         return _shown(times.walls, zone, begin, end, _policy(schedule, elapsed=times.follows_elapsed_time))
@@ -112,7 +110,7 @@ def _anchor(schedule: Schedule, zone: ZoneInfo) -> datetime:
         return _START
     if not FIRST + FURTHEST <= _utc(schedule.anchor) <= LAST:
         raise ScheduleError(f"anchor {schedule.anchor.isoformat()} must lie between 1970 and {LAST.year}")
-    return schedule.anchor.astimezone(zone).replace(tzinfo=None, fold=0)
+    return schedule.anchor.astimezone(zone).replace(tzinfo=None)
 
 
 def _first(schedule: Schedule, zone: ZoneInfo) -> datetime:
@@ -120,7 +118,7 @@ def _first(schedule: Schedule, zone: ZoneInfo) -> datetime:
     if schedule.anchor is not None:
         _anchor(schedule, zone)
         return _utc(schedule.anchor)
-    return next(_shown(partial(_steps, _START, _DAY), zone, _START - FURTHEST, _START + 2 * FURTHEST, _Policy()))
+    return next(_shown(partial(_steps, _START, _DAY), zone, _START - FURTHEST, LAST, _policy(schedule)))
 
 
 def _shown(walls: Walls, zone: ZoneInfo, begin: datetime, end: datetime, policy: _Policy) -> Iterator[datetime]:

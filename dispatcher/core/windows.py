@@ -171,7 +171,7 @@ def _run_fields(deployment: Deployment) -> tuple[Any, ...]:
 
 def _reach(schedule: Schedule, since: datetime, now: datetime, limits: WindowLimits) -> _Reach:
     missed_before = now - limits.grace
-    missed = _missed(schedule, since, missed_before) if since < missed_before else []
+    missed = _missed(schedule, since, missed_before)
     end = max(since, now + limits.ahead)
     begin = max(since, missed_before)
     if end - now >= limits.most * SHORTEST:  # otherwise there can be no more than `limits.most`
@@ -199,7 +199,7 @@ def _missed(schedule: Schedule, since: datetime, before: datetime) -> Sequence[d
 def last_windows(schedule: Schedule, since: datetime, before: datetime, count: int) -> Sequence[datetime]:
     """The last `count` windows in `since < window <= before`, ascending. It costs what it answers, however long the time is."""
     back, windows = _FIRST_LOOK_BACK, list[datetime]()
-    while len(windows) < count and since < before:
+    while len(windows) < count:
         start = max(since, before - back)
         windows = list(windows_due(schedule, start, before))
         if start == since:

@@ -75,5 +75,4 @@ def _change(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
 
 
 def _offset(zone: ZoneInfo, at: datetime) -> timedelta:
-    offset = zone.fromutc(at.replace(tzinfo=zone)).utcoffset()
-    return timedelta(0) if offset is None else offset
+    return zone.fromutc(at.replace(tzinfo=zone)).utcoffset() or timedelta()

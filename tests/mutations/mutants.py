@@ -110,7 +110,9 @@ def _left_out(tree: ast.Module) -> set[int]:
             unread.append(node.annotation)
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             unread.append(node)
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id in ("T", "__all__"):
+        if isinstance(node, ast.Assign) and ast.unparse(node).startswith(("T =", "__all__ =")):
+            unread.append(node)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "TypeVar":
             unread.append(node)
         if isinstance(node, ast.Raise) and node.exc is not None:
             unread += [node.exc] if isinstance(node.exc, ast.Call) else []
