@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.emulated import EmulatedEcs, emulated_ecs
+from tests.benchmarks.emulated import EmulatedCloud, emulated_ecs
 from tests.benchmarks.figures import Figure, Result
 from tests.benchmarks.measuring import Options, cold, in_turns, workspace
 from tests.benchmarks.worlds import JOB_VARIABLES, settings_environment
@@ -73,7 +73,7 @@ class _Sides:
     """Serves the same runs in turn, each time with an emulator and a server that know nothing of the last time."""
 
     directory: Path
-    ecs: EmulatedEcs
+    ecs: EmulatedCloud
     prefect: RealPrefect
     runs: int
     samples: dict[str, list[_Sample]] = field(default_factory=lambda: {"worker": [], "ours": []})

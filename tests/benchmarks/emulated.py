@@ -1,4 +1,4 @@
-"""The ECS emulator as a process of its own, so that what it costs is not counted as ours."""
+"""Emulators as processes of their own, so that what they cost is not counted as ours."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _STRANGE = {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"}
 
 
 @dataclass(frozen=True)
-class EmulatedEcs:
+class EmulatedCloud:
     """A running emulator."""
 
     remote: Remote
     environment: Mapping[str, str]
-    """Points any AWS client at it."""
+    """Points the cloud's own client at it."""
 
     @property
     def calls(self) -> Mapping[str, int]:
@@ -35,25 +35,39 @@ class EmulatedEcs:
         return counts
 
     def reset(self) -> None:
-        """Forget everything, task definitions included."""
+        """Forget everything, ECS's task definitions included."""
         self.remote.post("reset")
 
 
 @contextmanager
-def emulated_ecs() -> Iterator[EmulatedEcs]:
-    """Start it, and point this process at it too."""
-    command = [sys.executable, "-m", "providers.emulators", "ecs", "--json"]
-    environment = {**os.environ, "MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}  # 1,300 machine images, of use to nobody here
+def emulated_ecs() -> Iterator[EmulatedCloud]:
+    """Start ECS's, and point this process at it too."""
+    own = {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}  # 1,300 machine images, of use to nobody here
+    with _emulated("ecs", own, {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}) as cloud:
+        yield cloud
+
+
+@contextmanager
+def emulated_cloud_run() -> Iterator[EmulatedCloud]:
+    """Likewise Cloud Run's."""
+    with _emulated("cloud-run", {}, {}) as cloud:
+        yield cloud
+
+
+@contextmanager
+def _emulated(name: str, own: Mapping[str, str], pointed: Mapping[str, str]) -> Iterator[EmulatedCloud]:
+    command = [sys.executable, "-m", "providers.emulators", name, "--json"]
     before = dict(os.environ)
+    environment = {**before, **own}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             about = json.loads(process.stdout.readline())
-            pointed = {**about["environment"], "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+            pointed = {**about["environment"], **pointed}
             os.environ.update(pointed)
-            for name in _STRANGE:
-                os.environ.pop(name, None)
-            yield EmulatedEcs(Remote(about["control_url"]), pointed)
+            for variable in _STRANGE:
+                os.environ.pop(variable, None)
+            yield EmulatedCloud(Remote(about["control_url"]), pointed)
         finally:
             process.terminate()
             os.environ.clear()

@@ -11,7 +11,7 @@ from typing import Any
 from dispatcher.functions.invocation import invoke
 from dispatcher.settings import Settings
 from dispatcher.wiring import wire
-from tests.benchmarks.emulated import EmulatedEcs, emulated_ecs
+from tests.benchmarks.emulated import EmulatedCloud, emulated_ecs
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.measuring import in_turns, workspace
 from tests.benchmarks.worlds import JOB_VARIABLES, add_ecs_pool, settings_environment
@@ -30,7 +30,7 @@ def figures(rounds: int) -> list[Figure]:
 class _Function:
     """A warm function with two stores: in one every run starts at once, in the other one run at a time."""
 
-    def __init__(self, directory: Path, ecs: EmulatedEcs) -> None:
+    def __init__(self, directory: Path, ecs: EmulatedCloud) -> None:
         self._ecs = ecs
         self._free, self._narrow = self._wired(directory / "free.db", None), self._wired(directory / "narrow.db", 1)
         self._live = self._create(self._narrow)

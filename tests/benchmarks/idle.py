@@ -11,7 +11,7 @@ from dispatcher.settings import Settings
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.ticking import Dispatch, tick
 from dispatcher.wiring import wire
-from tests.benchmarks.emulated import EmulatedEcs, emulated_ecs
+from tests.benchmarks.emulated import EmulatedCloud, emulated_ecs
 from tests.benchmarks.figures import Figure, Result
 from tests.benchmarks.measuring import Options, in_turns, stopwatch, workspace
 from tests.benchmarks.worlds import add_backlog, add_ecs_pool, add_waiting, settings_environment
@@ -69,7 +69,7 @@ def _tick(store: SqliteStore, made: Dispatch) -> Callable[[], float]:
     return once
 
 
-def _calls(ecs: EmulatedEcs, side: Callable[[], float]) -> float:
+def _calls(ecs: EmulatedCloud, side: Callable[[], float]) -> float:
     before: Sequence[int] = list(ecs.calls.values())
     side()
     return float(sum(ecs.calls.values()) - sum(before))

@@ -14,7 +14,7 @@ from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.ticking import Dispatch, admit_next, settle_event, tick
 from providers import registry
 from providers.base import JobState, Observation, ProviderLimits
-from tests.benchmarks import emulated_latency
+from tests.benchmarks import cloud_run_latency, emulated_latency
 from tests.benchmarks.figures import Figure, Result, Target
 from tests.benchmarks.measuring import Options, in_turns, workspace
 from tests.benchmarks.pools import Submissions
@@ -40,10 +40,11 @@ def measure(options: Options) -> Result:
     return Result(
         "latency",
         "From a request, and from an end, to the next submission",
-        [*figures, *emulated_latency.figures(options.runs)],
+        [*figures, *emulated_latency.figures(options.runs), *cloud_run_latency.figures(options)],
         [
-            "a call of the cloud comes on top, but for the rows of the ECS emulator, which hold it",
+            "a call of the cloud comes on top, but for the rows of the emulators, which hold it",
             "without `create_run`, a wake or an event, the next scheduled tick submits: up to a minute later",
+            "on Cloud Run an event is a hint: the job that it names is asked about; a tick lists all that are live",
         ],
     )
 

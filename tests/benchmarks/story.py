@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dispatcher.stores.sqlite import SqliteStore
-from tests.benchmarks.emulated import EmulatedEcs, emulated_ecs
+from tests.benchmarks.emulated import EmulatedCloud, emulated_ecs
 from tests.benchmarks.figures import Figure, Result, Target
 from tests.benchmarks.measuring import ColdRun, Options, cold, in_turns, ratios, workspace
 from tests.benchmarks.worlds import add_ecs_pool, add_waiting, settings_environment
@@ -68,7 +68,7 @@ class _Story:
 class _Stories:
     """Tells both, each time to an emulator that knows nothing."""
 
-    def __init__(self, directory: Path, ecs: EmulatedEcs, runs: int) -> None:
+    def __init__(self, directory: Path, ecs: EmulatedCloud, runs: int) -> None:
         self._directory, self._ecs, self._runs = directory, ecs, runs
         self._numbers = count()
         self._request = directory / "request.json"

@@ -20,7 +20,7 @@ from dispatcher.settings import Settings
 from dispatcher.stores.sqlite import SqliteStore
 from dispatcher.ticking import Dispatch, tick
 from dispatcher.wiring import wire
-from tests.benchmarks.emulated import EmulatedEcs, emulated_ecs
+from tests.benchmarks.emulated import EmulatedCloud, emulated_ecs
 from tests.benchmarks.figures import Figure, Result, Target
 from tests.benchmarks.measuring import Options, in_turns, ratios, stopwatch, workspace
 from tests.benchmarks.worlds import add_ecs_pool, add_waiting, settings_environment
@@ -96,7 +96,7 @@ class _Ticks:
 class _BareLoop:
     """The same RunTask calls, with nothing around them."""
 
-    def __init__(self, ecs: EmulatedEcs, runs: int) -> None:
+    def __init__(self, ecs: EmulatedCloud, runs: int) -> None:
         self._request: Mapping[str, Any] = ecs.remote.get("calls", operation="RunTask")["requests"][-1]
         self._runs = runs
         self._client = boto3.client("ecs", config=Config(max_pool_connections=THREADS))
