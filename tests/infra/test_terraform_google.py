@@ -222,8 +222,17 @@ def test_alerts_report_failed_ticks_missing_ticks_and_pools_with_problems(resour
         (aligned,) = condition_part["aggregations"]
         assert (aligned["per_series_aligner"], aligned["cross_series_reducer"]) == ("ALIGN_DELTA", "REDUCE_SUM")
         assert int(condition_part["duration"].rstrip("s")) % 60 == 0
-    (metric,) = of_type(resources, "google_logging_metric")
-    assert f"user/{metric['name']}" in policies["push-dispatcher: problems"]["condition_threshold"][0]["filter"]
+    metrics = {metric["name"].rpartition("-")[2]: metric for metric in of_type(resources, "google_logging_metric")}
+    assert set(metrics) == {"problems", "ticks"}
+    assert f"user/{metrics['problems']['name']}" in policies["push-dispatcher: problems"]["condition_threshold"][0]["filter"]
+    assert f"user/{metrics['ticks']['name']}" in policies["push-dispatcher: no ticks"]["condition_absent"][0]["filter"]
+
+
+def test_the_ends_of_jobs_do_not_hide_that_the_schedule_is_gone(resources):
+    (metric,) = [metric for metric in of_type(resources, "google_logging_metric") if metric["name"].endswith("-ticks")]
+    service, _, agent = metric["filter"].rpartition(" AND ")
+    assert service == 'resource.type = "cloud_run_revision" AND resource.labels.service_name = "push-dispatcher"'
+    assert agent == 'httpRequest.userAgent:"Google-Cloud-Scheduler"'
 
 
 def test_the_job_variables_are_those_of_the_template(deployed):

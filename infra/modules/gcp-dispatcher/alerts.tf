@@ -6,7 +6,7 @@ locals {
   thresholds = {
     ticks-fail = {
       title     = "ticks fail"
-      condition = "Requests of the schedule that failed, minute by minute"
+      condition = "Requests that failed, minute by minute"
       filter    = "${local.service} AND metric.type = \"run.googleapis.com/request_count\" AND metric.labels.response_code_class != \"2xx\""
       content   = "Ticks fail: see the log of the function ${var.name}."
       silence   = null
@@ -25,8 +25,8 @@ locals {
   absences = {
     no-ticks = {
       title     = "no ticks"
-      condition = "No request for ${module.settings.silence_minutes} minutes"
-      filter    = "${local.service} AND metric.type = \"run.googleapis.com/request_count\""
+      condition = "No request of the schedule for ${module.settings.silence_minutes} minutes"
+      filter    = "resource.type = \"cloud_run_revision\" AND metric.type = \"logging.googleapis.com/user/${var.name}-ticks\""
       content   = "Nothing ticks: see the Cloud Scheduler job ${var.name} and its service account."
       silence   = "${60 * module.settings.silence_minutes}s"
     }
@@ -41,6 +41,20 @@ resource "google_logging_metric" "problems" {
   project = var.project
   name    = "${var.name}-problems"
   filter  = "${local.service} AND \"pool.problem\""
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+  }
+}
+
+# Ends of jobs call the function as well, and would hide a schedule that is gone: these are the requests of the schedule alone.
+resource "google_logging_metric" "ticks" {
+  count = var.alerts && var.schedule_enabled ? 1 : 0
+
+  project = var.project
+  name    = "${var.name}-ticks"
+  filter  = "${local.service} AND httpRequest.userAgent:\"Google-Cloud-Scheduler\""
 
   metric_descriptor {
     metric_kind = "DELTA"
@@ -95,7 +109,7 @@ resource "google_monitoring_alert_policy" "this" {
     content = each.value.content
   }
 
-  depends_on = [google_logging_metric.problems]
+  depends_on = [google_logging_metric.problems, google_logging_metric.ticks]
 }
 
 moved {

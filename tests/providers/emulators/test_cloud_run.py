@@ -331,3 +331,24 @@ def test_the_control_surface_shows_jobs_and_environment(emulator, clients):
     jobs = requests.get(f"{emulator.url}/_emulator/jobs", timeout=5).json()
     assert (jobs["jobs"][0]["name"], jobs["jobs"][0]["state"]) == ("j1", "EXECUTION_RUNNING")
     assert json.loads(emulator.calls.requests("CreateJob")[0]["body"])["startExecutionToken"] == "go"
+
+
+def test_the_audit_log_tells_each_end_once_and_nothing_else(emulator, clients):
+    for name in ("good", "bad", "cancelled", "running"):
+        clients.create(name)
+    assert not emulator.events()
+    emulator.finish("good")
+    emulator.finish("bad", exit_code=3)
+    clients.executions.cancel_execution(name=f"{PARENT}/jobs/cancelled/executions/cancelled-go", timeout=5)
+    emulator.advance(60)
+    told = {entry["resource"]["labels"]["job_name"]: entry for entry in emulator.events()}
+    assert list(told) == ["good", "bad", "cancelled"]
+    assert len(emulator.events()) == 3
+    entry = told["bad"]
+    assert entry["resource"]["labels"] == {"job_name": "bad", "location": "us-central1", "project_id": "p"}
+    assert entry["logName"] == "projects/p/logs/cloudaudit.googleapis.com%2Fsystem_event"
+    assert entry["protoPayload"]["resourceName"] == "namespaces/p/executions/bad-go"
+    assert [entry["protoPayload"]["status"].get("code", 0) for entry in told.values()] == [0, 10, 10]
+    assert requests.get(f"{emulator.url}/_emulator/events", timeout=5).json() == {"events": list(emulator.events())}
+    emulator.reset()
+    assert not emulator.events()
