@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from dispatcher.records import Decision
+from dispatcher.records import Decision, Materialisation
 from dispatcher.stores.sqlite import SqliteStore
 from providers.emulators.faults import FaultKind
 from tests.stores.steps import hold
@@ -32,7 +32,7 @@ def test_what_is_well_is_passed_over_in_silence_and_nothing_is_changed(cli):
     before = cli.stored()
     said = cli("doctor")
     assert (said.exit_code, said.errors) == (0, ())
-    assert said.out == "8 of 8 checks are well.\n"
+    assert said.out == "9 of 9 checks are well.\n"
     assert cli.stored() == before
 
 
@@ -105,5 +105,23 @@ def test_a_place_that_only_a_run_names_is_asked_for_later(cli, container_instanc
     assert problems(cli)["credentials"]["level"] == "warning"
     variables = ("image=busybox", "subscription_id=00000000-0000-0000-0000-000000000000", "resource_group_name=jobs")
     cli.ok("run", "create", "--pool", "nightly", *(word for variable in variables for word in ("-jv", variable)))
+    cli.ok("tick")
+    assert problems(cli) == {}
+
+
+def test_windows_that_ticks_leave_behind_are_named(cli):
+    cli.ok("work-pool", "create", "nightly", "--type", "process")
+    cli.ok("deployment", "create", "report", "--pool", "nightly", "--cron", "0 3 29 2 *", *ONE_RUN)
+    cli.ok("tick")
+    assert problems(cli) == {}
+    store, now = SqliteStore(cli.directory / "store.db"), datetime.now(UTC)
+    deployment = store.deployment("report")
+    overdue = {"windows_until": deployment.windows_until, "windows_at": now - timedelta(hours=1)}
+    store.materialise(Materialisation(deployment=deployment, runs=(), **overdue))
+    store.heartbeat("nightly", now)
+    store.close()
+    left = problems(cli)["windows"]
+    assert (left["level"], left["subject"]) == ("warning", "nightly")
+    assert left["text"].startswith("windows of 1 deployments have not become runs, 'report' since ")
     cli.ok("tick")
     assert problems(cli) == {}

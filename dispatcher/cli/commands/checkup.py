@@ -46,7 +46,7 @@ class Finding:
     """The outcome of one check."""
 
     check: str
-    """settings, store, libraries, hooks, prefect, drift, clock, schedule, provider, credentials or place."""
+    """settings, store, libraries, hooks, prefect, drift, windows, clock, schedule, provider, credentials or place."""
     subject: str
     """The subject of the check: a setting, a store, a work pool."""
     level: Level
@@ -72,7 +72,9 @@ def checkup(context: Context) -> Iterator[Finding]:
         yield from _prefect(context)
         yield from _drift(context.client.drift())
         for pool in pools:
-            yield from _pool(context, context.client.inspect_work_pool(pool.name))
+            view = context.client.inspect_work_pool(pool.name)
+            yield _windows(view.pool, deployments, context.settings.heartbeat)
+            yield from _pool(context, view)
     except (SettingsError, StoreError) as problem:
         yield _problem("store", context.store_name, str(problem), "see DISPATCHER_STORE; `dispatcher store check` looks closer")
 
@@ -218,6 +220,18 @@ def _late(context: Context, view: PoolView, now: datetime) -> Finding:
     fix = why.fix or f"dispatcher run explain {oldest.id}"
     level = Level.PROBLEM if why.reason is Reason.MISCONFIGURED else Level.WARNING
     return Finding(check="late", subject=view.pool.name, level=level, text=text, fix=fix)
+
+
+def _windows(pool: WorkPool, deployments: Sequence[Deployment], heartbeat: timedelta) -> Finding:
+    """Whether ticks have time for schedules: what they leave stays near, and is late when its time has come."""
+    ticked = pool.last_tick_at
+    near = sorted((one.windows_at, one.name) for one in deployments if one.pool == pool.name and one.windows_at)
+    left = [(since, name) for since, name in near if ticked and ticked - since > heartbeat]
+    if not left:
+        return Finding(check="windows", subject=pool.name, level=Level.OK, text="the last tick left no windows behind")
+    text = f"windows of {len(left)} deployments have not become runs, {left[0][1]!r} since {_moment(left[0][0])}"
+    fix = "ticks have no time for them (`windows.cut_short` in the log): give the function more time, or more CPU"
+    return _warning("windows", pool.name, text, fix)
 
 
 def _moment(moment: datetime | None) -> str:
