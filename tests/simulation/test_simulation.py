@@ -21,7 +21,7 @@ from tests.simulation.crowded import simulate_crowded
 from tests.simulation.life import simulate
 from tests.simulation.marks import MARKS
 from tests.simulation.regressions import REGRESSIONS
-from tests.simulation.sabotage import SABOTAGES, hunt
+from tests.simulation.sabotage import DRIFT, SABOTAGES, hunt
 from tests.simulation.stores import EMBEDDED, STORES
 
 ROOT = Path(__file__).parents[2]
@@ -221,6 +221,7 @@ def history(hash_seed: str) -> list[str]:
 def test_a_rule_that_is_taken_out_is_missed(name, near):
     caught = hunt(name, first=near)
     assert caught.seed is not None, f"not caught within {SABOTAGES[name].seeds} seeds"
+    assert caught.seed - near <= DRIFT, f"the worlds have changed: set near={caught.seed} in sabotage.py"
 
 
 @pytest.mark.parametrize(("seed", "store"), [(seed, store) for seed, store, _ in REGRESSIONS])
