@@ -1,4 +1,4 @@
-"""Copies that share nothing mutable with what they are copies of: what a store in a dictionary hands out and takes in."""
+"""Copies that share nothing mutable with their originals: a store in a dictionary hands out and takes in such copies only."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def _as_text(codec: Codec) -> Codec:
 
 
 LATER_OBJECT = Codec(lambda values: dict(values) or None, dict)
-"""An object that older code does not know: it is written only where it holds something, so that they read all the rest."""
+"""An object that older code does not know: it is written only if it holds something, so that older code can read the rest."""
 
 _SELECTED = {"pool": PLAIN, "queue": PLAIN, "deployment": PLAIN, "tag": PLAIN}
 
@@ -117,7 +117,7 @@ AUTOMATION = Table(
     },
     {"when": "waits_for", "then": "does"},
 )
-"""An automation; what `watch_columns` says of it stands beside."""
+"""An automation, without the columns that `watch_columns` gives."""
 
 FIRING = Table(
     Firing,

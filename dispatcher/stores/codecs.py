@@ -1,7 +1,7 @@
 """How values are written into columns, the same for every SQL store; DynamoDB writes the same columns as attributes.
 
 Times are whole microseconds since the epoch and ids 32 hex digits, so that the order of columns is the order of values. JSON is
-compact text: with sorted keys, so that equal values are equal text, but for templates, which keep the order their author gave.
+compact text. Its keys are sorted, so that equal values are equal text; templates keep the order that their author chose.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class Table(Generic[T]):
     codecs: Mapping[str, Codec]
     """By field."""
     older_names: Mapping[str, str] = field(default_factory=dict)
-    """By field: the column, where it kept a name that the field had earlier."""
+    """By field: its column, if that still has an earlier name of the field."""
     names: Sequence[str] = field(init=False)
     """The names of the columns."""
     _fields: Mapping[str, tuple[str, Callable[[Any], Any] | None]] = field(init=False)
-    """By column: its field, and what decodes a value that is not stored as it is."""
+    """By column: its field, and the decoder of a value that is not stored as it is."""
 
     def __post_init__(self) -> None:
-        """Once for each noun, and not for each row that is read."""
+        """Computed once for each noun, not for each row."""
         columns = {self.older_names.get(name, name): (name, codec) for name, codec in self.codecs.items()}
         fields = {column: (name, None if codec is PLAIN else codec.decode) for column, (name, codec) in columns.items()}
         object.__setattr__(self, "names", tuple(columns))
@@ -65,7 +65,7 @@ class Table(Generic[T]):
         return self.encode_fields({name: getattr(noun, name) for name in self.codecs})
 
     def decode(self, row: Sequence[Any], **rest: Any) -> T:
-        """The noun in a row, with the fields that stand elsewhere."""
+        """The noun in a row, with the fields that are stored elsewhere."""
         return self.noun(**self.decode_fields(dict(zip(self.names, row, strict=True))), **rest)
 
     def filled(self, noun: T) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class Table(Generic[T]):
         return {name: value for name, value in self.encode(noun).items() if value is not None}
 
     def of_filled(self, columns: Mapping[str, Any], **rest: Any) -> T:
-        """The noun of `filled`, with the fields that stand elsewhere; what is not there is as it is by default."""
+        """The noun of `filled`, with the fields that are stored elsewhere; a missing field has its default."""
         return self.noun(**self.decode_fields(columns), **rest)
 
     def encode_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _same(value: Any) -> Any:
 
 
 def _printable(text: str) -> str:
-    """Foreign text without what a database cannot hold: lone surrogates and NUL."""
+    """Foreign text without the characters that a database cannot hold: lone surrogates and NUL."""
     return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 

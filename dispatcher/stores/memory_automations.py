@@ -1,4 +1,4 @@
-"""Automations and their firings in a dictionary. Whoever calls a method whose name begins with _ holds the lock."""
+"""Automations and their firings in a dictionary. A caller of a method whose name begins with _ must hold the lock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dispatcher.stores.memory_state import MemoryState
 
 
 class MemoryAutomations(MemoryState, ABC):
-    """What a store in a dictionary does with automations."""
+    """The verbs about automations."""
 
     def automations(self) -> Sequence[Automation]:
         """See `Store.automations`."""
@@ -120,10 +120,12 @@ class MemoryAutomations(MemoryState, ABC):
 
     @abstractmethod
     def _save_automated(self, automated: Automated) -> None:
-        """Save its pools and deployments, add its runs, apply its moves. Raises what these verbs raise."""
+        """Save the pools and deployments, add the runs and apply the moves of what automations do. Raises what these verbs
+        raise.
+        """
 
     def _automate(self, automated: Automated) -> bool:
-        """False, or a refusal, for something that has changed since it was read: then nothing of it may stay."""
+        """False, or an exception, if something has changed since it was read: then nothing may be kept."""
         if not self._takes_back(automated.run) or not all(map(self._progress, automated.progressed)):
             return False
         if any(firing.id in self._firings for firing in automated.firings):
@@ -143,7 +145,7 @@ class MemoryAutomations(MemoryState, ABC):
             self.save_automation(automation, expected_version=(change.automations_read or {}).get(automation.name))
 
     def _takes_back(self, run: Run | None) -> bool:
-        """Whether the run owes its end as it did when it was read; it does not any more."""
+        """Clear what the run owes. False if that has changed since it was read."""
         if run is None:
             return True
         stored = self._runs.get(run.id)

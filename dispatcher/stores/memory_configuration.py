@@ -1,4 +1,4 @@
-"""Pools and deployments in a dictionary. Whoever calls a method whose name begins with _ holds the lock."""
+"""Pools and deployments in a dictionary. A caller of a method whose name begins with _ must hold the lock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class MemoryConfiguration(MemoryAutomations, ABC):
-    """What people change in a store in a dictionary."""
+    """The verbs with which people change pools and deployments."""
 
     def pools(self) -> Sequence[WorkPool]:
         """See `Store.pools`."""

@@ -1,4 +1,4 @@
-"""What a store in a dictionary holds, and what it asks of it. Whoever calls holds the lock."""
+"""The state of a store in a dictionary, and questions about it. Callers must hold the lock."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class MemoryState:
         return self._pools[name]
 
     def _before_saving(self, pool: WorkPool, version: int | None) -> WorkPool:
-        """The pool that is replaced; for a new one, itself before any tick."""
+        """The pool that is replaced; a new pool stands for itself."""
         if version is not None:
             stored = self._expected_pool(pool.name, version)
             self._refuse_removal_of_busy_queues(stored, pool)
@@ -67,7 +67,7 @@ class MemoryState:
             raise refusals.no_queue(pool, queue)
 
     def _withdraw(self, deployment: Deployment, slugs: Collection[str], after: datetime) -> None:
-        """Take away the runs that schedules made for later, and that no tick ever claimed."""
+        """Delete the runs that schedules made for later and that no tick ever claimed."""
         for run in list(self._runs.values()):
             untouched = run.state is RunState.SCHEDULED and run.fence == 0 and run.scheduled_at > after
             if untouched and run.deployment == deployment.name and run.schedule in slugs:
@@ -78,7 +78,7 @@ class MemoryState:
             self._note(entry, changed)
 
     def _note(self, entry: LogEntry | None, runs: int = 0) -> None:
-        """Write an entry of the log, and forget some old ones; one that is there already only counts more runs."""
+        """Write an entry of the log, and delete some old ones; an entry that exists already only counts more runs."""
         if entry is None:
             return
         over = [(old.kept_until, old.id) for old in self._log.values() if old.kept_until and old.kept_until < entry.changed_at]
@@ -91,7 +91,7 @@ class MemoryState:
         return map(watch_of, self._automations.values())
 
     def _seen(self, pool: WorkPool) -> WorkPool:
-        """A pool as it is read: whether automations look at it follows from them."""
+        """A pool as it is read; `automated` is computed from the automations."""
         return replace(apart(pool), automated=any(watch.concerns(pool.name) for watch in self._watches()))
 
     def _deployment(self, name: str) -> Deployment | None:
@@ -132,7 +132,7 @@ class MemoryState:
         )
 
     def _due(self, pool: str, queue: str, now: datetime) -> Sequence[Run]:
-        """The runs that wait in a queue or beside it, are due and not held back, and have not expired."""
+        """The runs that wait in a queue or its lanes, are due and not held back, and have not expired."""
         return [run for run in self._waiting(pool, queue) if is_due(run, now)]
 
     def _apply(self, move: Move) -> Run | None:
@@ -144,11 +144,11 @@ class MemoryState:
         return self._change(requeue.run_id, expected, requeue.after)
 
     def _leave(self, pool: str, run: Run, changes: Mapping[str, Any]) -> Run | None:
-        """The claim's own moves: they leave SCHEDULED, guarded as every move is."""
+        """The claim's own moves. They leave SCHEDULED, and are guarded like every move."""
         return self._change(run.id, (pool, RunState.SCHEDULED, run.fence, run.ending), changes)
 
     def _change(self, run_id: UUID, expected: tuple[object, ...], changes: Mapping[str, Any]) -> Run | None:
-        """The run after a change, or None when its pool, state, fence and ending are not, or no longer, as expected."""
+        """The run after a change, or None when its pool, state, fence or ending is not as expected."""
         stored = self._runs.get(run_id)
         if stored is None or (stored.pool, stored.state, stored.fence, stored.ending) != expected:
             return None

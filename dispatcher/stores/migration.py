@@ -1,4 +1,4 @@
-"""What a store's schema lacks: the answer of every store to `store migrate`."""
+"""What a store's schema lacks: every store's answer to `store migrate`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """The way from the stored schema to the one of this code."""
+    """The way from the stored schema to this code's."""
 
     current: int
     """The version of the stored schema; 0 when there is none."""
@@ -32,5 +32,7 @@ class Migrates(Protocol):
         ...
 
     def migrate(self) -> None:
-        """Apply the migration. Any number of processes may do so at once. Raises `StoreError`, also when this role may not."""
+        """Apply the migration. Any number of processes may do so at once. Raises `StoreError`, also when the role lacks the
+        right.
+        """
         ...

@@ -51,7 +51,7 @@ from dispatcher.stores.transaction import Transaction
 T = TypeVar("T")
 
 TRIES = 5
-"""How often a method is tried that the server rolled back because of a deadlock: nothing of it was done."""
+"""How often a method is tried when the server rolls it back because of a deadlock, which leaves nothing done."""
 
 _NOT_PLANNED = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_incremental_sort", "jit")
 
@@ -62,7 +62,7 @@ _LASTING = (
 """A claim that a crash of the server took back after its job was submitted would be made anew: "once" would be lost."""
 
 FRESH = 5.0
-"""Seconds after its last transaction for which a connection that nobody has closed is taken for alive."""
+"""For so many seconds after its last transaction, a connection counts as alive unless its socket was closed."""
 
 _inherited: list[psycopg.Connection] = []
 """Connections of the process that this one was forked from: closing one would end its owner's transaction."""
@@ -185,9 +185,10 @@ class PostgresStore(SqlStore):
                 self._is_busy = False
 
     def _begin(self, begin: Sequence[bytes]) -> tuple[BoundedConnection, Sequence[bytes]]:
-        """The connection that is open, or a new one when that has died; and what is still to be sent with the first statements.
+        """The open connection, or a new one if that has died; and the texts that are still to be sent with the first
+        statements.
 
-        One that was idle for a while has to begin a transaction first: what is found dead then has lost nothing.
+        One that was idle for a while has to begin a transaction first: if it is dead, nothing is lost.
         """
         kept = self._connection
         if kept is not None:
@@ -209,7 +210,7 @@ class PostgresStore(SqlStore):
         return connection
 
     def _execute_at_once(self, connection: BoundedConnection, statement: bytes) -> None:
-        """Run what takes a living server no time, and wait no longer than that."""
+        """Run statements that a living server answers at once, and wait only for that long."""
         connection.answer_seconds = min(AT_ONCE, self._answer_timeout)
         connection.execute(statement)
         connection.answer_seconds = self._answer_timeout
@@ -224,7 +225,7 @@ class PostgresStore(SqlStore):
         return connection
 
     def _give_up(self, connection: BoundedConnection) -> None:
-        """Take everything back; a connection that cannot say that it did is left."""
+        """Roll back; a connection that does not confirm that is closed."""
         with suppress(psycopg.Error):
             if connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
                 self._execute_at_once(connection, b"ROLLBACK")
@@ -233,7 +234,7 @@ class PostgresStore(SqlStore):
         self.close()
 
     def _leave_what_was_inherited(self) -> None:
-        """In a forked process: begin anew, without a word on the parent's connection."""
+        """In a forked process: begin anew, and send nothing on the parent's connection."""
         if self._process == os.getpid():
             return
         if self._connection is not None:
@@ -249,12 +250,12 @@ def _again(verb: Callable[[], T]) -> T:
 
 
 def _settings(values: Mapping[str, str]) -> str:
-    """The statement that makes settings for one transaction."""
+    """The statement that changes settings for one transaction."""
     return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in values.items())
 
 
 def _is_open(connection: psycopg.Connection) -> bool:
-    """Whether the server has sent nothing since its last answer. If it sends something unasked, it is closing."""
+    """Whether the server has sent nothing since its last answer. If it has, it is closing the connection."""
     if connection.broken or connection.info.transaction_status is not TransactionStatus.IDLE:
         return False
     with selectors.DefaultSelector() as selector:

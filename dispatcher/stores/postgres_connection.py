@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: what a URL says of them, and how long an answer is waited for."""
+"""Connections to PostgreSQL: their parameters, from a URL, and how long they wait for an answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONNECTION: Mapping[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-"""What a URL may say otherwise: a lost peer is noticed after some ten seconds, and not after the fifteen minutes of TCP."""
+"""Defaults that a URL may override. A lost peer is noticed after some ten seconds, not after the fifteen minutes of TCP."""
 
 AT_ONCE = 5.0
 """Seconds for an answer that takes a living server no time: to BEGIN and to ROLLBACK."""
@@ -44,12 +44,12 @@ _ONE_OF: Mapping[str, tuple[str, ...]] = {
 
 
 class NoWholeAnswer(psycopg.OperationalError):
-    """The far side is connected and keeps silent, or goes on and on."""
+    """The server is connected but sends nothing, or its answer does not end."""
 
 
 class BoundedConnection(psycopg.Connection[Any]):
-    """Waits for each whole answer as long as it may, and no longer: a pooler whose server hangs keeps its clients waiting
-    without end, and libpq knows no bound of its own. It is closed by `NoWholeAnswer`.
+    """Waits a limited time for each whole answer: a pooler whose server hangs keeps its clients waiting
+    for ever, and libpq has no such limit. `NoWholeAnswer` closes it.
     """
 
     answer_seconds: float = AT_ONCE
@@ -79,7 +79,7 @@ def _in_time(generator: Generator[Any, Any, Result], seconds: float) -> Generato
 
 
 def parameters(url: str) -> Mapping[str, Any]:
-    """What a URL says. libpq's own words for a wrong one may hold parts of the password, so they are not passed on."""
+    """The parameters in a URL. libpq's message about a wrong one may hold parts of the password, so it is not passed on."""
     if not url.startswith(_SCHEMES):
         raise _no_url()
     _refuse_unknown(url)

@@ -17,7 +17,7 @@ class RolledBackByServer(StoreUnavailable):
 
 @contextmanager
 def translated(name: str) -> Iterator[None]:
-    """Raise what psycopg raises as one of our errors; everything else passes."""
+    """Translate psycopg's exceptions into ours; others pass."""
     try:
         yield
     except psycopg.Error as error:
@@ -94,7 +94,7 @@ _WORDS: Sequence[tuple[tuple[type[psycopg.Error], ...], type[StoreError], str]] 
         "the server takes no more connections ({detail}): put a pooler before it",
     ),
 )
-"""By the server's error code: the error that is raised, and its text. The first match counts."""
+"""By the server's error code: our exception, and its text. The first match counts."""
 
 
 def _translation(error: psycopg.Error, store: str) -> StoreError:

@@ -1,7 +1,7 @@
-"""One transaction on a psycopg connection: our parameters in its spelling, and as few round trips as can be.
+"""One transaction on a psycopg connection, with as few round trips as possible.
 
-What needs no answer of another statement is sent in one message: the beginning along with the first statements, the end along
-with the last. Many runs are changed by one statement. Parameters are written into the statements as literals, by psycopg.
+Statements that need no answer of each other are sent in one message: the beginning along with the first statements, the end
+along with the last. Many runs are changed by one statement. Parameters are written into the statements as literals, by psycopg.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class PostgresTransaction(Transaction):
     def __init__(
         self, connection: psycopg.Connection, statements: Mapping[str, str], name: str, begin: Sequence[bytes] = ()
     ) -> None:
-        """`begin`: what has still to be sent before the first statement."""
+        """`begin`: the texts that are still to be sent before the first statement."""
         super().__init__(connection, statements)
         self._psycopg, self._name, self._begin = connection, name, list(begin)
         self._ended = False
         self._literals = psycopg.ClientCursor(connection)
 
     def commit(self) -> None:
-        """End it, where its last statements have not; one that never began needs no end."""
+        """Commit, unless the last statements did or the transaction never began."""
         if not self._ended and not self._begin:
             self._run([], ends=True)
 

@@ -1,4 +1,4 @@
-"""What a store says when it refuses: the same words whichever database is behind it."""
+"""The refusals of every store, in the same words for every database."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def deployment_changed(name: str, expected: int, stored: int) -> Conflict:
 
 
 def configuration_changed(what: str = "") -> Conflict:
-    """Somebody else changed something after the reading on which a change of many nouns is based."""
+    """Somebody else changed something after it was read for a change of many nouns."""
     detail = f" ({what})" if what else ""
     return Conflict(f"the stored configuration was changed in between{detail}: plan again, and apply the new plan")
 

@@ -151,7 +151,7 @@ POOL = Table(
         "base_job_template": TEMPLATE,
     },
 )
-"""All of a pool but its queues."""
+"""A pool, without its queues."""
 
 QUEUE = Table(
     WorkQueue,
@@ -166,7 +166,7 @@ QUEUE = Table(
         "resumed_at": TIME,
     },
 )
-"""A queue; the name of its pool stands before it."""
+"""A queue; the name of its pool is the column before."""
 
 DEPLOYMENT = Table(
     Deployment,
@@ -242,7 +242,7 @@ SMALL_RUN = Table(
     },
     {"notify_states": "notify_ends", "ended_attempts": "ends", "expires_at": "start_by"},
 )
-"""A run without its long texts, as `live` and `lingering` answer it."""
+"""A run without its long texts, as `live` and `lingering` return it."""
 
 ENDED_RUN = Table(EndedRun, {name: SMALL_RUN.codecs[name] for name in EndedRun._fields})
 """When an ended run held its slot."""
@@ -293,4 +293,4 @@ COLUMNS: Mapping[str, str] = {
     "log_entry": LOG_ENTRY.columns,
     "log_entry_values": LOG_ENTRY.values,
 }
-"""What the nouns in `sql/statements.sql` stand for."""
+"""The columns for which the nouns in `sql/statements.sql` stand."""

@@ -30,7 +30,7 @@ class SqlTransactions(ABC):
 
     @abstractmethod
     def _writing(self) -> AbstractContextManager[Transaction]:
-        """A transaction that writes: committed at its end, rolled back when anything is raised."""
+        """A transaction that writes. It is committed at its end, and rolled back on any exception."""
 
     def _read(self, *calls: Call) -> Sequence[Sequence[Row]]:
         """The rows of each of these statements, as of one moment."""
@@ -153,7 +153,7 @@ def restore(transaction: Transaction, automations: Sequence[Automation], firings
 
 
 def _automate(transaction: Transaction, automated: Automated) -> None:
-    """Raises `Conflict` or `NotFound` for anything that is not as it was read."""
+    """Raises `Conflict` or `NotFound` for anything that has changed since it was read."""
     for pool in automated.pools:
         configuration.save_pool(transaction, pool, pool.version)
     for pool_name in dict.fromkeys(run.pool for run in automated.runs):

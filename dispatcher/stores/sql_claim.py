@@ -46,7 +46,7 @@ def claim(transaction: Transaction, pool: str, now: datetime, *, lease: timedelt
 
 
 def _read_others(transaction: Transaction, decision: Decision, read: dict[UUID, Run]) -> None:
-    """Read what a decision names and the transaction has not read: a copy from elsewhere may be older than what is stored."""
+    """Read the runs that a decision names and the transaction has not read: a copy from elsewhere may be outdated."""
     named = [*(grant.run for grant in decision.grants), *(run for run, _ in decision.crashes)]
     others = [run.id for run in named if run.id not in read]
     if others:
@@ -55,7 +55,7 @@ def _read_others(transaction: Transaction, decision: Decision, read: dict[UUID, 
 
 
 def _leaving(pool: str, read: Mapping[UUID, Run], changes: Sequence[tuple[Run, Mapping[str, Any]]]) -> Sequence[RunChange]:
-    """The claim's own moves: they leave SCHEDULED, whatever the run was read as."""
+    """The claim's own moves. They leave SCHEDULED, whatever state the copy of the run has."""
     return [
         (read.get(run.id, run), guard(run.id, pool, RunState.SCHEDULED, run.fence, run.ending), values)
         for run, values in changes
@@ -63,7 +63,7 @@ def _leaving(pool: str, read: Mapping[UUID, Run], changes: Sequence[tuple[Run, M
 
 
 def _change(transaction: Transaction, changes: Sequence[RunChange]) -> Sequence[Run | None]:
-    """Each run that was as expected, exactly as it will be read again; None for one that was not."""
+    """Each run after its change, exactly as it will be read again; None for a run that was not as expected."""
     if not changes:
         return []
     written = [(RUN.encode_fields(values), condition) for _, condition, values in changes]

@@ -21,7 +21,7 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def pool_calls(name: str) -> Sequence[Call]:
-    """The statements that read what `pool_of` takes."""
+    """The statements whose rows `pool_of` takes."""
     return ("pool", {"name": name}), ("queues_of_pool", {"pool": name})
 
 
@@ -88,7 +88,7 @@ def delete_deployment(transaction: Transaction, name: str) -> None:
 
 
 def withdraw(transaction: Transaction, deployment: str, slugs: Iterable[str], after: datetime) -> None:
-    """Take away the runs that schedules made for later, and that no tick ever claimed."""
+    """Delete the runs that schedules made for later and that no tick ever claimed."""
     transaction.change_each(
         "withdraw", [{"deployment": deployment, "schedule": slug, "after": after} for slug in sorted(slugs)]
     )
@@ -130,7 +130,9 @@ def reconfigure(transaction: Transaction, change: Reconfiguration) -> None:
 
 
 def add(transaction: Transaction, runs: Iterable[Run]) -> frozenset[UUID]:
-    """Those of these runs that were not there; in the order of their ids, so that two who add do not wait for each other."""
+    """Add the runs whose ids do not exist. It goes in the order of the ids, so that two transactions do not wait for each
+    other.
+    """
     ordered = sorted(runs, key=lambda run: run.id)
     added = transaction.change_each("add_run", [RUN.encode(run) for run in ordered])
     return frozenset(run.id for run, count in zip(ordered, added, strict=True) if count)
@@ -180,7 +182,7 @@ def _add_pool(transaction: Transaction, pool: WorkPool) -> None:
 
 
 def _replace_pool(transaction: Transaction, pool: WorkPool, expected_version: int) -> None:
-    """All but the queues, which are taken away to be added anew: new priorities may trade places."""
+    """Everything but the queues. They are deleted and added anew, since two queues may swap their priorities."""
     _expect_pool(transaction, pool.name, expected_version)
     for _, name, *_ in transaction.rows("queues_of_pool", pool=pool.name):
         if pool.queue(name) is None and _is(transaction, "queue_is_busy", pool=pool.name, queue=name):
@@ -190,7 +192,7 @@ def _replace_pool(transaction: Transaction, pool: WorkPool, expected_version: in
 
 
 def _expected_deployment(transaction: Transaction, name: str, version: int | None) -> Deployment | None:
-    """The deployment that is replaced, and held until the end of the transaction; None for a new one."""
+    """The deployment that is replaced, locked until the end of the transaction; None for a new one."""
     row = transaction.row("deployment_version", name=name)
     if version is None and row is not None:
         raise refusals.deployment_exists(name)
@@ -206,14 +208,14 @@ def _is(transaction: Transaction, question: str, **parameters: Any) -> bool:
 
 
 def required(row: T | None) -> T:
-    """What this transaction has just made sure of."""
+    """The value, which this transaction has just made sure of."""
     if row is None:
         raise AssertionError("a row that this transaction has written or counted is not there")
     return row
 
 
 def expected(run: Run) -> Mapping[str, Any]:
-    """The parameters of `change_run` that say how the run is expected to be."""
+    """The parameters of `change_run` that describe the expected run."""
     return guard(run.id, run.pool, run.state, run.fence, run.ending)
 
 

@@ -9,7 +9,7 @@ from dispatcher.models import RunState
 from dispatcher.records import RunFilter
 
 FEW = 2000
-"""Up to so many runs are found by the beginning of their name; more are met on the way along another index."""
+"""If at most so many runs have a name with this beginning, they are found by it; otherwise another index is followed."""
 
 _KEYS: Mapping[tuple[str, ...], str] = {
     ("deployment",): "deployment = :deployment",
@@ -18,7 +18,7 @@ _KEYS: Mapping[tuple[str, ...], str] = {
     ("pool",): "pool = :pool",
     (): "",
 }
-"""What an index begins with, before state and time. The first of which the filter has everything is followed."""
+"""The columns with which an index begins, before state and time. The first index whose columns the filter has is followed."""
 
 _CHECKS: Mapping[str, str] = {
     "pool": "pool || '' = :pool",
@@ -30,7 +30,7 @@ _CHECKS: Mapping[str, str] = {
         " AND run_tags.run = runs.id) = 1"
     ),
 }
-"""A condition that the index does not begin with is written as an expression, so that no other index is tried: it is looked at
+"""Any other condition is written as an expression, so that the planner tries no other index: it is checked
 run by run.
 """
 
@@ -45,14 +45,14 @@ _BY_NAME = "SELECT id FROM runs WHERE name >= :name AND name < :name_end ORDER B
 
 
 def named(name: str) -> Mapping[str, Any]:
-    """The parameters of the statement `named`, which counts the runs whose name begins so, up to one more than `FEW`."""
+    """The parameters of the statement `named`, which counts the runs whose name begins like this, up to one more than `FEW`."""
     return {**_name_range(name), "few": FEW + 1}
 
 
 def pages(where: RunFilter, *, limit: int, offset: int, few: bool = False) -> tuple[str, Mapping[str, Any]]:
     """The ids of a page, and the parameters: the heads of all states that it may show, merged.
 
-    `few`: at most `FEW` runs have such a name, so that these are looked at instead.
+    `few`: at most `FEW` runs have such a name, so that each of them is checked instead.
     """
     filters = {name: value for name in _CHECKS if (value := getattr(where, name)) is not None}
     times = [name for name in _TIMES if getattr(where, name) is not None]
@@ -81,7 +81,7 @@ def _head(filters: Mapping[str, Any], times: Sequence[str], state: RunState) -> 
 
 
 def _among_few(filters: Mapping[str, Any], times: Sequence[str], states: Sequence[RunState]) -> str:
-    """Every run with such a name is looked at."""
+    """Every run with such a name is checked."""
     names = ", ".join(f"'{state.value}'" for state in states)
     checks = [_CHECKS[name] for name in filters if name != "name"]
     bounds = [_TIMES[name].format(id="id") for name in times]

@@ -13,14 +13,16 @@ from dispatcher.stores.rows import LOG_ENTRY
 from dispatcher.stores.transaction import Transaction
 
 _KEYS: Mapping[str, str] = {"name": "name = :name", "actor": "actor = :actor"}
-"""What an index begins with, before the time. The first that the filter has is followed; with none, the index by time."""
+"""The columns with which an index begins, before the time. The first that the filter has is followed; otherwise the index by
+time.
+"""
 
 _CHECKS: Mapping[str, str] = {
     "name": "name || '' = :name",
     "actor": "actor || '' = :actor",
     "noun": "noun || '' = :noun",
 }
-"""Any other condition is written as an expression, so that no other index is tried: it is looked at entry by entry."""
+"""Any other condition is written as an expression, so that the planner tries no other index: it is checked entry by entry."""
 
 _TIMES: Mapping[str, str] = {
     "since": "changed_at >= :since",
@@ -51,7 +53,7 @@ def entries(transaction: Transaction, where: LogFilter, limit: int) -> Sequence[
 
 
 def note(transaction: Transaction, entry: LogEntry | None, runs: int = 0) -> None:
-    """Write an entry that has changed so many runs, and forget some old ones."""
+    """Write an entry that has changed so many runs, and delete some old ones."""
     if entry is not None:
         calls = [("forget", {"now": entry.changed_at, "limit": FORGOTTEN_AT_ONCE})]
         transaction.together(*calls, ("note", LOG_ENTRY.encode(replace(entry, runs=entry.runs + runs))))

@@ -31,11 +31,11 @@ class InUse:
     lanes: Mapping[str, Sequence[str]]
     """By queue: the lanes in which runs are due."""
     live: Mapping[str, int]
-    """By lane without a priority, which has the name of its deployment: how many runs of that hold a slot."""
+    """By lane without a priority: how many runs of its deployment hold a slot."""
 
     @classmethod
     def of(cls, uses: Sequence[Row], lanes: Sequence[Row]) -> InUse:
-        """What the statements of `use_calls` have answered."""
+        """From the rows of the statements of `use_calls`."""
         by_queue: dict[str, list[str]] = {}
         for queue, lane, _ in lanes:
             by_queue.setdefault(queue, []).append(lane)
@@ -49,7 +49,7 @@ class InUse:
 
 
 def use_calls(pool: str, now: datetime) -> Sequence[Call]:
-    """The statements that read what `InUse.of` takes."""
+    """The statements whose rows `InUse.of` takes."""
     return ("in_use", {"pool": pool}), ("lanes", {"pool": pool, "now": now})
 
 
@@ -85,7 +85,7 @@ class _Head:
 
     runs: Sequence[Run]
     is_all: bool
-    """Whether none is due behind them."""
+    """Whether no run is due behind them."""
 
 
 class _Reader:
@@ -224,7 +224,9 @@ Numbered = Sequence[tuple[int | None, Run]]
 
 
 def _heads(numbered: Numbered, sizes: Mapping[str, int], *, was_cut: bool) -> Mapping[str, _Head]:
-    """The heads of the queues that were read completely: a cut leaves the queues before that of its last run whole."""
+    """The heads of the queues that were read completely. If the reading was cut, all queues before that of the last run are
+    complete.
+    """
     by_queue: dict[str, list[tuple[int | None, Run]]] = {queue: [] for queue in sizes}
     for number, run in numbered:
         by_queue[run.queue].append((number, run))

@@ -36,17 +36,17 @@ IN_MEMORY = ":memory:"
 PREFIX = "sqlite:///"
 
 PAGES_OF_A_RUN = 2
-"""For each run that is pruned, so many free pages are given back at the most."""
+"""The most free pages that are given back for each pruned run."""
 
 _inherited: list[sqlite3.Connection] = []
-"""Connections of the process that this one was forked from. To close one, even by forgetting it, could harm its owner's file
+"""Connections of the process that this one was forked from. Closing one, even by garbage collection, could damage the file
 (https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_connection_across_a_fork_), so they are kept."""
 
 
 def open_url(url: str) -> SqliteStore:
     """The store behind `sqlite:///relative.db` or `sqlite:////absolute.db`; `sqlite:///:memory:` for one in memory.
 
-    A last directory that is missing is made, for its owner alone, so that the default in the home directory needs no first
+    A missing last directory is created, for its owner alone, so that the default in the home directory needs no first
     step. Raises `SettingsError` for another form of URL.
     """
     path = url.removeprefix(PREFIX)
@@ -61,7 +61,7 @@ class SqliteStore(SqlStore):
     """A `Store` in an SQLite file. It may be handed from thread to thread: its verbs come one after the other."""
 
     def __init__(self, path: str | Path, *, busy_timeout: float = 10.0) -> None:
-        """A missing file is made, a missing directory is an error. `busy_timeout`: seconds to wait for another writer."""
+        """A missing file is created; a missing directory is an error. `busy_timeout`: seconds to wait for another writer."""
         if not str(path):
             raise StoreError("the SQLite store needs the path of a file")  # SQLite would take a file that vanishes on closing
         self.path = str(path)
@@ -144,14 +144,14 @@ class SqliteStore(SqlStore):
         return connection
 
     def _give_up(self, connection: sqlite3.Connection, error: BaseException) -> None:
-        """Take everything back. After an error of the database the next verb opens it anew: the file may be another one."""
+        """Roll back. After an error of the database, the next verb opens it anew: the file may have been replaced."""
         if isinstance(error, sqlite3.Error) and self.path != IN_MEMORY:
             self.close()
         elif connection.in_transaction:
             connection.execute("ROLLBACK")
 
     def _leave_what_was_inherited(self) -> None:
-        """In a forked process: begin anew, without a word to the parent's connection or its lock."""
+        """In a forked process: begin anew, and touch neither the parent's connection nor its lock."""
         if self._process == os.getpid():
             return
         if self._connection is not None:

@@ -1,4 +1,4 @@
-"""What went wrong with an SQLite file, in one line that says what to do."""
+"""Errors of an SQLite file, in one line that says what to do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dispatcher.errors import StoreError, StoreUnavailable
 
 @contextmanager
 def translated(path: str, busy_timeout: float) -> Iterator[None]:
-    """Raise what sqlite3 raises as one of our errors; everything else passes."""
+    """Translate the exceptions of sqlite3 into ours; others pass."""
     try:
         yield
     except sqlite3.Error as error:

@@ -1,4 +1,4 @@
-"""Brings an SQLite file to this code's schema: its settings, its migrations, and whose file it is."""
+"""Brings an SQLite file to this code's schema: checks whose file it is, makes its settings, applies its migrations."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from dispatcher.stores.statements import migrations, to_do
 APPLICATION_ID = int.from_bytes(b"push", "big")
 
 OLDEST_SQLITE = (3, 37, 0)
-"""The first with strict tables."""
+"""The first version with strict tables."""
 
 _PATIENCE = 20
-"""How often to wait for others that open the file for the first time too."""
+"""How often to wait for other processes that also open the file for the first time."""
 
 
 def prepare(connection: sqlite3.Connection, path: str) -> None:
@@ -38,7 +38,7 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
 
 
 def migration(path: str) -> Migration:
-    """What a file lacks; it is neither made nor changed."""
+    """What a file lacks. The file is neither created nor changed."""
     steps = migrations("sqlite")
     current = 0
     if Path(path).exists():
@@ -62,7 +62,7 @@ def _refuse_an_old_library(current: tuple[int, int, int]) -> None:
 
 
 def _refuse_a_strange_file(connection: sqlite3.Connection, path: str) -> None:
-    """Before anything is written: another application's tables are not to be joined by ours."""
+    """Checked before anything is written: our tables must not join another application's."""
     connection.execute("BEGIN")  # so that both are read at once, while another process may be making the file
     owner, tables = _number(connection, "PRAGMA application_id"), _number(connection, "SELECT COUNT(*) FROM sqlite_schema")
     connection.execute("COMMIT")

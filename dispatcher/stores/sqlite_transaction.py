@@ -1,7 +1,7 @@
 """One transaction on an SQLite connection: many runs are changed by few statements.
 
-At every statement Python gives its lock away and waits for it again. The other threads of a tick are busy with an SDK, so a
-statement for each of a hundred runs would hold the file, and whoever waits for it, many times as long as its work takes.
+At every statement Python releases its global lock and waits for it again. The other threads of a tick are busy with an SDK, so
+a statement for each of a hundred runs would lock the file, and block other writers, many times as long as the work takes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dispatcher.stores.transaction import Change, Cursor, Transaction, assignmen
 Item = TypeVar("Item")
 
 AT_ONCE = 64
-"""Rows of one statement, at most. Longer lists are cut into this and smaller powers of two, so that there are few different
+"""The most rows of one statement. Longer lists are cut into this and smaller powers of two, so that there are few different
 statements, which the connection keeps prepared."""
 
 _EXPECTED = ("expected_id", "expected_pool", "expected_state", "expected_fence", "expected_ending")

@@ -16,11 +16,11 @@ Row = tuple[Any, ...]
 
 _DEPLOYMENT_OF_HEAD = 1 + RUN.names.index("deployment")
 Change = tuple[Mapping[str, Any], Mapping[str, Any]]
-"""Of a run: the columns that get new values, and how it is expected to be, as the parameters of `change_run` say it."""
+"""A change of a run: the columns with new values, and the expected values, as parameters of `change_run`."""
 
 
 Call = tuple[str, Mapping[str, Any]]
-"""A statement, by its name or as it is, and its parameters."""
+"""A statement, by its name or as text, and its parameters."""
 
 
 class Cursor(Protocol):
@@ -55,21 +55,21 @@ class Transaction:
         self._statements = statements
 
     def together(self, *calls: Call) -> Sequence[Cursor]:
-        """Run named statements of which none needs another's answer; the database may get them in one go."""
+        """Run named statements that do not need each other's answers; the database may get them in one message."""
         return self._run([(self._statements[name], parameters) for name, parameters in calls])
 
     def last(self, *calls: Call) -> Sequence[Cursor]:
-        """The same, and nothing follows in this transaction: the database may get its end in the same go."""
+        """The same as the last of this transaction: the database may get the commit in the same message."""
         return self._run([(self._statements[name], parameters) for name, parameters in calls], ends=True)
 
     def heads(self, **parameters: Any) -> tuple[Sequence[Row], Sequence[Row]]:
-        """The rows of `due_heads`, and those of the deployments that its runs are of."""
+        """The rows of `due_heads`, and those of the deployments of its runs."""
         runs = self.rows("due_heads", **parameters)
         names = sorted({row[_DEPLOYMENT_OF_HEAD] for row in runs} - {None})
         return runs, self.rows("deployments_named", names=json.dumps(names)) if names else ()
 
     def rows(self, name: str, /, **parameters: Any) -> Sequence[Row]:
-        """All rows that a statement answers with."""
+        """All rows of a statement."""
         return self._execute(self._statements[name], parameters).fetchall()
 
     def rows_among(self, name: str, ids: str, /, **parameters: Any) -> Sequence[Row]:
@@ -82,15 +82,17 @@ class Transaction:
         return next(iter(self.rows(name, **parameters)), None)
 
     def change(self, name: str, /, **parameters: Any) -> int:
-        """Run a statement that writes; the answer says how many rows it changed."""
+        """Run a statement that writes; returns how many rows it changed."""
         return self._execute(self._statements[name], parameters).rowcount
 
     def change_each(self, name: str, parameters: Sequence[Mapping[str, Any]]) -> Sequence[int]:
-        """`change` for each of these parameters; the database may get them in one go."""
+        """`change` for each of these parameters; the database may get them in one message."""
         return self._counts([(self._statements[name], values) for values in parameters])
 
     def change_runs(self, changes: Sequence[Change], *, ends: bool = True) -> Sequence[bool]:  # noqa: ARG002 - as below
-        """Change runs, one after the other; the answer says which of them were as expected. `ends`: nothing follows."""
+        """Change runs, one after the other; returns which of them were as expected. `ends`: nothing follows in this
+        transaction.
+        """
         statement = self._statements["change_run"]
         calls = [(_assigning(statement, tuple(values)), {**values, **expected}) for values, expected in changes]
         return [bool(count) for count in self._counts(calls)]
@@ -111,7 +113,7 @@ def _assigning(statement: str, columns: Sequence[str]) -> str:
 
 
 def assignments(columns: Sequence[str], source: str) -> str:
-    """What stands for `{changes}`: each column gets the value of its name, with a prefix that says whence."""
+    """The text for `{changes}`: each column gets the value of the same name, with a prefix."""
     return ", ".join(f"{column} = {source}{column}" for column in columns)
 
 

@@ -1,8 +1,8 @@
-"""Whether what came back is DynamoDB's answer to what was asked.
+"""Whether an answer is DynamoDB's, and is the answer to the request.
 
-Status 200 alone proves nothing: a gateway, a sign-in page or a proxy with a bad day answers 200 as well, and the SDK reads
+Status 200 alone proves nothing: a gateway, a sign-in page or a broken proxy answers 200 as well, and the SDK reads
 whatever is there as an answer without content. Every request here asks for `ReturnConsumedCapacity`, which costs nothing, and
-an answer counts only if it says so, with the name of the table. Nobody who did not carry the request out knows to say that.
+an answer counts only if it contains that, with the name of the table. Only a service that carried the request out does.
 Where a body comes with a checksum, as DynamoDB sends them all (`x-amz-crc32`), it has to be the body's: the SDK looks at it
 only to ask again, and takes the body of its last attempt as it is.
 """
@@ -17,7 +17,7 @@ ECHO: Mapping[str, Any] = {"ReturnConsumedCapacity": "TOTAL"}
 """What a request asks for so that its answer names the table."""
 
 ODD = (AttributeError, KeyError, IndexError, TypeError, ValueError, RecursionError)
-"""What reading an answer of another shape raises, in the SDK and here."""
+"""The exceptions that an answer of another shape causes, in the SDK and here."""
 
 _KINDS: Mapping[str, type] = {"S": str, "N": str, "BOOL": bool}
 """The kinds of attributes that we write, and what the SDK makes of them."""
@@ -25,29 +25,29 @@ _ECHOES = frozenset({"get_item", "put_item", "update_item", "query", "scan", "ba
 
 
 class OddAnswer(Exception):
-    """Something answered, and it is not DynamoDB's answer to what was asked."""
+    """There was an answer, but it is not DynamoDB's answer to this request."""
 
 
 def check_sum(response_dict: Mapping[str, Any], **_: Any) -> None:
-    """For the SDK's `before-parse`: raises `OddAnswer` for a body that is not the one which DynamoDB sent."""
+    """For the SDK's `before-parse`: raises `OddAnswer` for a body that differs from what DynamoDB sent."""
     expected = response_dict["headers"].get("x-amz-crc32")
     if expected is not None and expected != str(crc32(response_dict["body"])):
         raise OddAnswer("its checksum is not that of its body")
 
 
 def with_echo(operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a request, so that its answer can be known."""
+    """The parameters of a request, with those that make its answer recognisable."""
     return {**request, **ECHO} if operation in _ECHOES else dict(request)
 
 
 def expect(operation: str, table: str, request: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
-    """Raises `OddAnswer` for an answer that is none, or whose items nobody could read."""
+    """Raises `OddAnswer` for an answer that is not DynamoDB's, or whose items cannot be read."""
     try:
         whole = _names(operation, table, answer) and _is_whole(operation, table, request, answer)
     except ODD as problem:
         raise OddAnswer(f"{type(problem).__name__}: {problem}") from problem
     if not whole:
-        raise OddAnswer("it does not say what was asked for")
+        raise OddAnswer("it lacks the consumed capacity that was requested")
 
 
 def _names(operation: str, table: str, answer: Mapping[str, Any]) -> bool:
@@ -68,7 +68,7 @@ def _names(operation: str, table: str, answer: Mapping[str, Any]) -> bool:
 
 
 def _is_whole(operation: str, table: str, request: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
-    """Whether it has what such an answer always has."""
+    """Whether it has the members that such an answer always has."""
     match operation:
         case "query" | "scan":
             count, next_page = answer["Count"], answer.get("LastEvaluatedKey")

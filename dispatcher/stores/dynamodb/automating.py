@@ -63,7 +63,7 @@ class Automating:
             yield self._deployments.saving(deployment, deployment.version, automated.now, before, token)[1]
 
     def _runs(self, automated: Automated) -> Iterator[RunWrite]:
-        """The run that owed its end, new runs that are not there, and moves that apply."""
+        """The run that owed its end, new runs whose ids do not exist, and moves that apply."""
         owing = automated.run
         ids = [*([owing.id] if owing else []), *(run.id for run in automated.runs), *(move.run_id for move in automated.moves)]
         stored = self._writer.read(ids) if ids else {}
@@ -79,7 +79,7 @@ class Automating:
                 yield RunWrite(before=stored[move.run_id], after=as_read(self._writer.owing(stored[move.run_id], after)))
 
     def _actions(self, automated: Automated, pieces: list[Piece], runs: list[RunWrite], token: str) -> Actions:
-        """All of it. Of a queue's gate that is only looked at and also gone through, what goes through."""
+        """All actions. If a queue's gate is both checked and written, only the write remains."""
         actions: Actions = {}
         entries: dict[tuple[str, str], object] = {}
         for piece in pieces:

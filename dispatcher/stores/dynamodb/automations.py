@@ -1,7 +1,8 @@
-"""Automations: each an item, and one item that says for all of them which ends are owed to them and which pools they look at.
+"""Automations: one item each, and one common item that says which ends are owed to them and which pools they look at.
 
-That item (`watches`) is read with the runs whose ends are written, and with a pool: so an end is owed in the transaction that
-writes it, and a pool that no automation looks at costs no request. One that is made just then may miss it.
+The common item (`watches`) is read with the runs whose ends are written, and with a pool: so an end is owed in the transaction
+that writes it, and a pool that no automation looks at costs no request. An automation that is made at that moment may miss the
+end.
 """
 
 from __future__ import annotations
@@ -184,7 +185,7 @@ def progressing(automation: Automation) -> Actions:
 
 
 def _watching(automations: Sequence[Automation], turn: str | None, token: str) -> Action:
-    """What writes the item of all watches, if it is as it was read."""
+    """The action that writes the item of all watches, provided that it has not changed since it was read."""
     watches = [{**asdict(watch), "end_states": sorted(watch.end_states)} for watch in map(watch_of, automations)]
     item: Item = {"watches": {"S": json.dumps(watches, separators=(",", ":"))}, "turn": {"S": token}}
     if turn is None:

@@ -1,4 +1,4 @@
-"""Adding and changing runs: read, change by a pure function, write on the condition that nothing has changed, and again."""
+"""Adding and changing runs: read, change by a pure function, write if nothing has changed since, otherwise repeat."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Changing:
         self._change({notification.run_id: partial(noted, notification) for notification in notifications})
 
     def _open_lanes(self, pools: Iterable[str]) -> None:
-        """Note that runs of these pools may wait in lanes, before the first of them does. It stays if nothing comes of it."""
+        """Note that runs of these pools may wait in lanes, before the first run does. The note stays even if no run follows."""
         for pool in sorted(set(pools)):
             self._table.transact({keys.lanes(pool): ("Put", {"Item": {}})}, self._table.new_token())
 

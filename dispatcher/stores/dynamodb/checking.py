@@ -1,4 +1,4 @@
-"""What `store check` asks: whether the counted slots are those that runs hold, and whether every run and every deployment is
+"""What `store check` checks: whether the counted slots are those that runs hold, and whether every run and every deployment is
 where ticks look.
 """
 

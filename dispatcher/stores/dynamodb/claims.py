@@ -1,4 +1,4 @@
-"""One claim: read, decide, and write in transactions that each hold by themselves."""
+"""One claim: read, decide, and write in transactions that are each complete by themselves."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ class ClaimTry:
         return as_read(stored.run) if stored else None
 
     def _due(self, queue: str, limit: int, after: Position | None = None, lane: str | None = None) -> Sequence[Run]:
-        """The first runs of a queue. Those whose entry was overtaken between the two readings are left to the next claim."""
+        """The first runs of a queue. Runs that changed between the reading of their entries and of their items wait for the
+        next claim.
+        """
         ids = [id_in(key) for key in islice(self._waiting(queue, limit, after, lane), max(limit, 0))]
         stored = self._changes.read(ids)
         self._seen.update(stored)
@@ -169,9 +171,10 @@ class ClaimTry:
     # How it is written
 
     def _carry_out(self, writes: Sequence[_ClaimWrite]) -> Sequence[_ClaimWrite]:
-        """The writes that were written: a prefix, since each transaction holds the turn that the one before it has left.
+        """The writes that succeeded. They are a prefix, since each transaction requires the turn that the previous one has
+        left.
 
-        A transaction that fails after others were written is left to the next claim, or, where nobody knows whether it was
+        If a transaction fails after others were written, its runs wait for the next claim; if it is unknown whether it was
         written, to the lease.
         """
         by_run = {write.change.after.id: write for write in writes}

@@ -1,7 +1,7 @@
-"""What a deleted pool leaves: its deployments and ended runs, taken away piece by piece.
+"""Deletes what a deleted pool leaves, its deployments and ended runs, piece by piece.
 
-Each piece goes on the condition that the pool's name is still leaving, so that no straggler touches a later pool of the name,
-and a deployment only while it belongs to the pool.
+Each piece is deleted on the condition that the name is still marked `leaving`, so that a delayed request never touches a new
+pool of this name, and a deployment only while it belongs to the deleted pool.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from dispatcher.stores.dynamodb.withdrawing import finish, is_pending
 
 
 def is_leaving(name: Item) -> bool:
-    """Whether an entry among the names is that of a pool which has been deleted."""
+    """Whether an entry among the names belongs to a deleted pool."""
     return "leaving" in name
 
 
 def clear(table: Table, pool: str) -> bool:
-    """Take away what a deleted pool has left, and free its name; False when there is no deleted pool of that name."""
-    for past in table.rounds(f"what work pool {pool!r} has left was not taken away"):
+    """Delete what a deleted pool has left, and free its name; False when there is no deleted pool of that name."""
+    for past in table.rounds(f"what deleted work pool {pool!r} left could not be deleted"):
         name = table.items([keys.name(pool)]).get(keys.name(pool))
         if name is None or not is_leaving(name):
             return past > 0  # otherwise somebody else has finished it
@@ -36,7 +36,7 @@ def clear(table: Table, pool: str) -> bool:
 
 
 def _take_away(table: Table, pool: str, token: str) -> bool:
-    """All of it; False when something was no longer as it was read."""
+    """Delete all of it; False when something changed after it was read."""
     condition = {"ConditionExpression": "leaving = :token", "ExpressionAttributeValues": {":token": {"S": token}}}
     left = iter(list(_left_by(table, pool)))
     while piece := dict(islice(left, MAX_ACTIONS - 1)):
@@ -53,7 +53,9 @@ def _take_away(table: Table, pool: str, token: str) -> bool:
 
 
 def _left_by(table: Table, pool: str) -> Iterator[tuple[Key, Action]]:
-    """Deployments, entries of ended runs, and the runs that the index knows: one it does not know yet expires by itself."""
+    """Deployments, entries of ended runs, and the runs in the index. A run that the index does not show yet expires by
+    itself.
+    """
     belongs = _belongs_to(pool)
     for item in table.query(keys.DEPLOYMENTS):
         if text_in(item, "pool") == pool:
@@ -75,7 +77,7 @@ def _left_by(table: Table, pool: str) -> Iterator[tuple[Key, Action]]:
 
 
 def _belongs_to(pool: str) -> Mapping[str, Any]:
-    """Somebody may save a deployment into another pool, note what is to be withdrawn of it, or delete it."""
+    """Somebody may meanwhile save the deployment into another pool, note a withdrawal in it, or delete it."""
     return {
         "ConditionExpression": "attribute_not_exists(pk) OR (#pool = :pool AND attribute_not_exists(withdrawing))",
         "ExpressionAttributeNames": {"#pool": "pool"},

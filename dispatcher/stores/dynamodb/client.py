@@ -28,7 +28,8 @@ def connect(
 ) -> Any:
     """A client without retries of its own: `requests` is the one place that repeats.
 
-    What is None comes from the usual AWS settings. No request is made before credentials are first wanted. Raises `NoClient`.
+    For arguments that are None, the usual AWS settings apply. Credentials are looked up by the first request. Raises
+    `NoClient`.
     """
     try:
         return _connected(region, endpoint, session, read_seconds)

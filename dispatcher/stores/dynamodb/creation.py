@@ -1,4 +1,4 @@
-"""Making the table, where Terraform has not."""
+"""Creates the table if Terraform has not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOST_WAITS = 120
 
 
 def create_table(table: Table) -> None:
-    """Make it, and wait until it can be used; one that exists stays as it is. Raises `StoreError`."""
+    """Create the table and wait until it can be used; an existing one stays as it is. Raises `StoreError`."""
     table.create(TABLE_DEFINITION)
     for _ in range(MOST_WAITS):
         if table.is_active():

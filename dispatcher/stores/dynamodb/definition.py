@@ -1,4 +1,4 @@
-"""The table as data: what Terraform, `DynamoStore.create_table` and the tests make. Loads no SDK."""
+"""The table as data, for Terraform, `DynamoStore.create_table` and the tests. Loads no SDK."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ SCHEMA_VERSION = 1
 """What is in the table; raised when the items change in a way that older code cannot read."""
 
 LISTING = "listing"
-"""The one index: runs of a pool, newest first, for people. Nothing is decided by it."""
+"""The one index: runs of a pool, newest first, for people. No decision depends on it."""
 
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 5.0
-"""A transaction of 100 items takes some tens of milliseconds; one that takes seconds is asked for again."""
+"""A transaction of 100 items takes some tens of milliseconds; one that takes seconds is sent again."""
 
 EXPIRES_AT = "expires_at"
 """The attribute that DynamoDB's time to live looks at: seconds since the epoch, on ended runs alone."""
@@ -30,7 +30,7 @@ TABLE_DEFINITION: Mapping[str, Any] = {
         }
     ],
 }
-"""The parameters of CreateTable but for the name."""
+"""The parameters of CreateTable, except the name."""
 
 TIME_TO_LIVE: Mapping[str, Any] = {"Enabled": True, "AttributeName": EXPIRES_AT}
 """The `TimeToLiveSpecification` that goes with it."""
@@ -43,7 +43,7 @@ TICK_ACTIONS = (
     "dynamodb:Query",
     "dynamodb:UpdateItem",
 )
-"""What the identity of a function has to be allowed on the table. Transactions ask for no right of their own.
+"""The rights that a function's identity needs on the table. Transactions need no right of their own.
 
 People, who work through the client, need `dynamodb:ConditionCheckItem` besides, and `dynamodb:Query` on the index too;
 `DynamoStore.check` and copies need `dynamodb:Scan`."""

@@ -52,12 +52,14 @@ StoredDeployments = Mapping[str, StoredDeployment]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """What a transaction writes for a deployment, or for many nouns. Entries of windows stand apart: they share their items."""
+    """What a transaction writes for a deployment, or for many nouns. Entries of windows are separate, because they share
+    items.
+    """
 
     actions: Actions = field(default_factory=dict)
     entries: windows.Changed = field(default_factory=dict)
     withdrawn: tuple[Withdrawal, ...] = ()
-    """Noted, and to be finished after it."""
+    """Withdrawals that the transaction notes, to be finished after it."""
 
     @property
     def whole(self) -> Actions:
@@ -196,7 +198,7 @@ class Deployments:
         return (withdrawal,) if any(True for _ in islice(entries(self._table, withdrawal), 1)) else ()
 
     def _withdraw(self, piece: Piece) -> None:
-        """What a transaction has noted."""
+        """The withdrawals that a transaction has noted."""
         if piece.withdrawn:
             self.settled([withdrawal.deployment for withdrawal in piece.withdrawn])
 
@@ -224,7 +226,7 @@ def _expect(stored: StoredDeployment | None, name: str, version: int | None) -> 
 
 
 def _unchanged(stored: StoredDeployment | None, version: int | None) -> Mapping[str, Any]:
-    """The condition that a deployment has this version and the revision that was read: ticks write to it too."""
+    """The condition that a deployment has this version and the revision that was read (ticks write to it as well)."""
     if version is None:
         return {"ConditionExpression": "attribute_not_exists(pk)"}
     return {

@@ -1,4 +1,4 @@
-"""Nouns as items: the columns of `stores.rows` as DynamoDB's typed attributes; None is an attribute that is not there."""
+"""Nouns as items: the columns of `stores.rows` as DynamoDB's typed attributes. For None, there is no attribute."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MAX_BYTES = 390_000
 _TICKED = ("holds", "last_tick_at")
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _OVERHEAD = 100
-"""What AWS adds to an item's size when it stores it: it costs, and counts against no limit."""
+"""What AWS adds to an item's size when it stores it. It is billed, but does not count against the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A run's entry in the partition that its state puts it in: what ticks find it by."""
+    """A run's entry, in the partition of its state. Ticks find the run by it."""
 
     key: Key
     item: Item
@@ -70,7 +70,7 @@ def readable(what: str) -> Iterator[None]:
 
 
 def plain(attribute: Mapping[str, Any]) -> Any:
-    """What an attribute holds."""
+    """The value of an attribute."""
     [(kind, value)] = attribute.items()
     if kind != "N":
         return value
@@ -97,7 +97,9 @@ def encode(table: Table[Any], noun: Any) -> Item:
 
 
 def decode(table: Table[T], item: Item, **rest: Any) -> T:
-    """The noun in an item, with the fields that stand elsewhere; those that older code did not write are as by default."""
+    """The noun in an item, with the fields that are stored elsewhere; fields that older code did not write have their
+    defaults.
+    """
     with readable(table.noun.__name__):
         return table.of_filled({name: plain(item[name]) for name in table.names if name in item}, **rest)
 
@@ -139,7 +141,7 @@ def pool_in(config: Item, slots: Item) -> WorkPool:
 
 
 def deployment_in(item: Item | None) -> Deployment | None:
-    """The deployment in its item; None where there is none, or only what a deleted one leaves until its runs are withdrawn."""
+    """The deployment in its item; None without an item, and for a deleted one whose item stays until its runs are withdrawn."""
     return None if item is None or "leaving" in item else decode(DEPLOYMENT, item)
 
 
@@ -150,7 +152,7 @@ def used_in(slots: Item) -> Mapping[str, int]:
 
 
 def run_item(run: Run, revision: str, expires_at: datetime | None) -> Item:
-    """A run, whole; `expires_at` is when DynamoDB may forget it."""
+    """A run, whole; `expires_at` is when DynamoDB may delete it."""
     item = encode(RUN, run)
     item |= {"revision": {"S": revision}, "listed": {"S": keys.newest_first(run.created_at, run.id)}}
     return {**item, EXPIRES_AT: {"N": str(int(expires_at.timestamp()))}} if expires_at else item
@@ -214,7 +216,7 @@ def id_in(key: Key) -> UUID:
 
 
 def expiry(run: Run, now: datetime, history: timedelta) -> datetime | None:
-    """When an ended run of which nothing lingers may be forgotten."""
+    """When an ended run whose job does not linger may be deleted."""
     return (run.ended_at or now) + history if run.state.is_terminal and not run.lingers else None
 
 

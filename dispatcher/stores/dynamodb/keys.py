@@ -68,7 +68,7 @@ def windows(pool: str) -> Key:
 
 
 def lanes(pool: str) -> Key:
-    """There as soon as runs of the pool may wait in lanes."""
+    """The item that exists once runs of the pool may wait in lanes."""
     return f"POOL/{pool}", "LANES"
 
 
@@ -88,7 +88,7 @@ def waiting(pool: str, queue: str) -> str:
 
 
 def in_lane(lane: str | None, position: str = "") -> str:
-    """The sort key of a waiting run's entry: after those of the queue itself stand those of its lanes, lane by lane."""
+    """The sort key of a waiting run's entry. Entries of the queue itself come first, then those of its lanes, lane by lane."""
     return position if lane is None else f"{LANE}{lane}/{position}"
 
 

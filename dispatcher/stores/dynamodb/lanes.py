@@ -1,4 +1,4 @@
-"""Lanes: the waiting runs of deployments with a concurrency limit, beside those of their queue in the same partition."""
+"""Lanes hold the waiting runs of deployments with a concurrency limit, in the partition of their queue."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def lanes_in(
 def lane_entries(
     table: Table, partition: str, lane: str | None, now: datetime, *, page: int, after: str = ""
 ) -> Iterator[Item]:
-    """The entries of a lane, or of the queue itself, whose time has come; those that sort after `after`."""
+    """The entries of a lane, or of the queue itself, that are due and sort after `after`."""
     first = keys.in_lane(lane, after)
     return table.query(partition, first=first, before=keys.in_lane(lane, keys.after(now)), page=page)
 
@@ -38,8 +38,9 @@ def lane_entries(
 def live_by_deployment(table: Table, pool: str, used: Mapping[str, int]) -> Mapping[str, int]:
     """How many runs of each deployment hold a slot of the pool, counted from the entries of the runs.
 
-    Claims are read before jobs, because a run goes from there to here. `used` are the slots that the pool counted before. A run
-    whose entry was on its way meanwhile is missed: the text "" stands for such runs, and they count for every deployment.
+    Claims are read before live jobs, because a run moves from the former to the latter. `used` are the slots that the pool
+    counted before. A run whose entry moves meanwhile is missed: the text "" stands for such runs, and they count for every
+    deployment.
     """
     deployments: dict[str, str] = {}
     for item in table.query(keys.claimed(pool)):

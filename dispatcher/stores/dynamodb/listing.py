@@ -1,4 +1,4 @@
-"""What people look at: lists, counts and positions in a queue. It may cost what it looks through."""
+"""Reads for people: lists, counts and positions in a queue. Their cost may depend on the number of runs that they search."""
 
 from __future__ import annotations
 
@@ -101,11 +101,11 @@ class Listing:
         return self._table.count(partition, first=keys.in_lane(lane), before=keys.in_lane(lane, position))
 
     def _is_of_index(self, where: RunFilter) -> bool:
-        """Whether all that the filter asks stands in the entries that `_ids` reads."""
+        """Whether the entries that `_ids` reads contain every attribute that the filter needs."""
         return _is_of_holders(where) or (where.tag is None and where.name is None)
 
     def _ids(self, where: RunFilter) -> Iterator[UUID]:
-        """Those that match by what stands in the index, newest first."""
+        """The runs that match by their attributes in the index, newest first."""
         if where.states is not None and not where.states:
             return iter(())
         names = [where.pool] if where.pool is not None else self._pools.names()
@@ -123,12 +123,14 @@ class Listing:
         return [stored[run_id].run for run_id in ordered if run_id in stored]
 
     def _matching(self, ids: Iterator[UUID], where: RunFilter) -> Iterator[Run]:
-        """Those that match a filter by what does not stand in the index: each run is read."""
+        """The runs that match by attributes which the index lacks: each run is read."""
         while batch := list(islice(ids, 100)):
             yield from filter(where.matches, self._read(batch))
 
     def _holding(self, pools: Iterable[str], where: RunFilter) -> Iterator[UUID]:
-        """Runs that hold a slot, newest first, by the entries that ticks find them by: as many are read as are live."""
+        """Runs that hold a slot, newest first, found by the entries that ticks use. It reads as many entries as runs are
+        live.
+        """
         runs = [run for pool in pools for run in self._claimed_and_live(pool)]
         if where.tag is not None:
             runs = list(self._read(run.id for run in runs))
@@ -136,7 +138,7 @@ class Listing:
         return (run.id for run in matching)
 
     def _claimed_and_live(self, pool: str) -> Sequence[Run]:
-        """Those that are live come without their long texts."""
+        """Live runs come without their long texts."""
         claimed = self._read(id_in(key_in(item)) for item in self._table.query(keys.claimed(pool)))
         return [*claimed, *(small_run_in(item) for item in self._table.query(keys.live(pool)))]
 
@@ -158,12 +160,12 @@ class Listing:
 
 
 def _is_of_holders(where: RunFilter) -> bool:
-    """Whether only runs that hold a slot can match: ticks' entries list them, tags excepted."""
+    """Whether only runs that hold a slot can match: the entries that ticks use list them, without tags."""
     return where.states is not None and where.states <= SLOT_STATES
 
 
 def _conditions(where: RunFilter) -> Mapping[str, tuple[str, Item]]:
-    """By attribute: what is asked of it."""
+    """By attribute: its condition."""
     equal = {name: value for name in ("queue", "deployment") if (value := getattr(where, name)) is not None}
     conditions: dict[str, tuple[str, Item]] = {
         name: (f"#{name} = :{name}", {f":{name}": {"S": value}}) for name, value in equal.items()

@@ -1,7 +1,7 @@
 """The log of changes: the entries of a month share a partition, latest first; another one lists the months.
 
-A transaction writes one item, whatever it changes: its first entry, and the others as JSON in `more`. What goes on for many
-transactions (work on many runs) writes the same item in each, which raises its `runs`. The time to live deletes an item at the
+A transaction writes one item, whatever it changes: its first entry, and the others as JSON in `more`. Work that takes many
+transactions (on many runs) writes the same item in each, which raises its `runs`. The time to live deletes an item at the
 `kept_until` of its entries.
 """
 
@@ -28,7 +28,7 @@ class Log:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._months: set[str] = set()
-        """Those that are known to be listed."""
+        """The months that are known to be listed."""
 
     def page(self, where: LogFilter, limit: int) -> Sequence[LogEntry]:
         """See `Store.log`. What does not match is read and passed over: one read unit for some ten entries."""
@@ -45,7 +45,7 @@ class Log:
         return keys.log(entry.changed_at, entry.id)
 
     def actions(self, entries: Sequence[LogEntry], runs: int = 0) -> Actions:
-        """What writes entries of one transaction, and counts the runs that it changes."""
+        """The action that writes the entries of one transaction and counts the runs that it changes."""
         return {self.key(entries[0]): _noting(entries, runs)} if entries else {}
 
     def restore(self, entries: Sequence[LogEntry]) -> None:
@@ -55,7 +55,7 @@ class Log:
             self._table.transact({self.key(entry): put}, self._table.new_token())
 
     def _entries(self, where: LogFilter) -> Iterator[LogEntry]:
-        """Those of the filter's times, latest first."""
+        """The months of the filter's times, latest first."""
         first, last = keys.listed_between(where.since, where.until, None)
         if where.after:
             first = max(first, keys.newest_first(where.after[0], keys.LEAST_ID))
@@ -67,7 +67,7 @@ class Log:
 
 
 def entries_of(entry: LogEntry | None) -> Sequence[LogEntry]:
-    """The entries of a transaction that has one, or none."""
+    """A transaction's entry as a sequence of one, or none."""
     return [entry] if entry else []
 
 
@@ -85,7 +85,7 @@ def _item(entries: Sequence[LogEntry]) -> Item:
 
 
 def _noting(entries: Sequence[LogEntry], runs: int) -> Action:
-    """An item that is there already only counts more runs."""
+    """An item that exists already only counts more runs."""
     item = {name: value for name, value in _item(entries).items() if name != "runs"}
     names = {f"#{name}": name for name in item}
     assigned = ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in item)

@@ -1,4 +1,4 @@
-"""Windows that become runs, in one transaction a step."""
+"""Windows become runs, one transaction for each step."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Materialiser:
         return dict(self._table.items([keys.windows(pool)]).get(keys.windows(pool), {}))
 
     def _write(self, materialisation: Materialisation, item: Item, new: Sequence[Run]) -> frozenset[Key]:
-        """The answer names what was not as it was read."""
+        """The answer names the items that changed after they were read."""
         token = self._table.new_token()
         read, columns = materialisation.deployment, DEPLOYMENT.encode_fields(reached_by(materialisation))
         reached: Item = {name: typed(value) for name, value in columns.items() if value is not None}
@@ -84,7 +84,7 @@ def _is_as_read(item: Item, read: Deployment) -> bool:
 
 
 def _reach(revision: str, token: str, columns: Mapping[str, Any]) -> Action:
-    """How far the deployment's windows are runs now, if nobody has written in it since it was read."""
+    """Notes up to when the deployment's windows have become runs, provided that nobody has written it since it was read."""
     filled = {name: value for name, value in columns.items() if value is not None}
     assigned = ", ".join(["revision = :token", *(f"{name} = :{name}" for name in filled)])
     empty = [name for name in columns if name not in filled]

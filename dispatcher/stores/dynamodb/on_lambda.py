@@ -19,7 +19,7 @@ TARGET = "DynamoDB_20120810"
 
 
 class Refused(Exception):
-    """DynamoDB refused a request; `response` is what the SDK would make of the refusal."""
+    """DynamoDB refused a request; `response` has the form that the SDK gives a refusal."""
 
     def __init__(self, response: Mapping[str, Any]) -> None:
         super().__init__(str(response.get("Error")))
@@ -27,7 +27,7 @@ class Refused(Exception):
 
 
 class LambdaClient:
-    """What the SDK's client is to the store: a method for each operation, by its name in Python."""
+    """Stands in for the SDK's client: a method for each operation, by its name in Python."""
 
     failures = Failures(refused=Refused, unanswered=(wire.HTTPError,), unreadable=(), other=())
 
@@ -57,7 +57,7 @@ class LambdaClient:
 
 
 def client_here(region: str | None) -> LambdaClient | None:
-    """The client of the function's own role; None where it takes the SDK."""
+    """The client of the function's own role; None where the SDK is needed."""
     where = region or os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
     host = lambda_host(os.environ, "dynamodb", where)
     return LambdaClient(host, CONNECT_SECONDS, READ_SECONDS) if host else None

@@ -1,4 +1,4 @@
-"""Pools: what people say about them stands apart from what changes with every claim, so that a claim writes little."""
+"""Pools: their configuration and what changes with every claim are different items, so that a claim writes little."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dispatcher.stores.dynamodb.withdrawing import Withdrawal
 from dispatcher.stores.rows import POOL
 
 MAX_QUEUES = 45
-"""In one pool: a change may take all of them away and bring as many others, in one transaction."""
+"""The most queues of a pool: a change may replace all of them by as many others in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class StoredPool:
     has_lanes: bool
     """Whether runs of the pool may wait in lanes."""
     turn: str
-    """The token of the last claim, or change of the pool: whoever writes on the strength of this reading names it."""
+    """The token of the last claim or change of the pool: whoever writes because of this reading names it in a condition."""
     watches: Sequence[Watch] = ()
     """What all automations look at."""
 
@@ -62,7 +62,7 @@ class Pools:
         return self._read([name])[0].get(name)
 
     def heartbeat(self, name: str, now: datetime) -> None:
-        """Note that the pool is being ticked: a claim that had nothing to claim does, too."""
+        """Note that the pool is being ticked; a claim that had nothing to claim does so, too."""
         self._table.update(
             keys.slots(name),
             UpdateExpression="SET last_tick_at = :now",
@@ -129,20 +129,22 @@ class Pools:
                 return
 
     def leaving(self, name: str, expected_version: int, token: str, withdrawn: Sequence[Withdrawal] = ()) -> Actions:
-        """What takes a pool away but for what `clear` then does. Raises what `Store.delete_pool` raises.
+        """The actions that delete a pool, except what `clear` deletes afterwards. Raises what `Store.delete_pool` raises.
 
         Runs that are `withdrawn` before do not keep it.
         """
         return self._leave(_expected(self.read(name), name, expected_version), token, withdrawn)
 
     def has_waiting(self, pool: str, queue: str, withdrawn: Sequence[Withdrawal] = ()) -> bool:
-        """Whether a run of the queue is SCHEDULED, but for those that are withdrawn."""
+        """Whether a run of the queue is SCHEDULED and not withdrawn."""
         going = [withdrawal for withdrawal in withdrawn if (pool, queue) in withdrawal.queues]
         waiting = self._table.query(keys.waiting(pool, queue), page=None if going else 1)
         return any(not any(withdrawal.covers(entry) for withdrawal in going) for entry in waiting)
 
     def gates(self, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
-        """For each of these pools and queues that exists, the token of what last began to wait in it."""
+        """For each of these pools and queues that exists: the token of the transaction that last let a run begin to wait in
+        it.
+        """
         items = self._table.items([keys.gate(*pair) for pair in pairs])
         return {pair: text_in(items[keys.gate(*pair)], "filled") for pair in pairs if keys.gate(*pair) in items}
 
@@ -193,7 +195,7 @@ class Pools:
         return saved, actions
 
     def _leave(self, stored: StoredPool, token: str, withdrawn: Sequence[Withdrawal] = ()) -> Actions:
-        """The step after which the pool is not there any more; its name is kept until everything of it is gone."""
+        """The step that deletes the pool. Its name stays reserved until everything of the pool is deleted."""
         pool = stored.pool
         gates = self.gates([(pool.name, queue.name) for queue in pool.queues])
         if stored.used or any(self.has_waiting(pool.name, queue.name, withdrawn) for queue in pool.queues):
@@ -207,9 +209,9 @@ class Pools:
         }
 
     def _gates_of_idle(self, stored: StoredPool, queues: Sequence[str], withdrawn: Sequence[Withdrawal]) -> Mapping[Key, str]:
-        """The gates of queues that are to go. Raises `Conflict` for one whose runs have not all ended.
+        """The gates of queues that are to be deleted. Raises `Conflict` for one whose runs have not all ended.
 
-        The gates are read before the look behind them: whoever comes in between changes them.
+        The gates are read before the runs behind them: a run that comes in between changes its gate.
         """
         pool = stored.pool.name
         gates = self.gates([(pool, queue) for queue in queues]) if queues else {}
@@ -233,7 +235,7 @@ def changed(token: str, expected: str | None = None) -> Actions:
 
 
 def _replacing(stored: Mapping[str, Any] | None, holds: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The request that writes holds in place of those that were read."""
+    """The request that replaces the holds that were read."""
     condition = "holds = :read" if stored else "attribute_not_exists(holds)"
     return {
         "UpdateExpression": "SET holds = :holds",
@@ -243,7 +245,7 @@ def _replacing(stored: Mapping[str, Any] | None, holds: Mapping[str, Any]) -> Ma
 
 
 def _new(pool: WorkPool, ticked: Item, token: str) -> Actions:
-    """What makes a pool that is not there."""
+    """The actions that create a pool."""
     slots: Item = {"version": typed(pool.version), "turn": {"S": token}, **ticked}
     items = {keys.config(pool.name): pool_item(pool), keys.slots(pool.name): slots, keys.name(pool.name): {}}
     actions: Actions = {
@@ -253,7 +255,7 @@ def _new(pool: WorkPool, ticked: Item, token: str) -> Actions:
 
 
 def _ticked(pool: WorkPool) -> dict[str, Any]:
-    """What only ticks write."""
+    """The attributes that only ticks write."""
     return {name: getattr(pool, name) for name in ("holds", "last_tick_at")}
 
 
@@ -282,7 +284,7 @@ def _expected(stored: StoredPool | None, name: str, version: int) -> StoredPool:
 
 
 def _saved(pool: WorkPool, version: int, **kept: Any) -> WorkPool:
-    """The pool as it will be read; `kept` is what others than its owner write."""
+    """The pool as it will be read; `kept` are the fields that its owner does not write."""
     queues = tuple(sorted(pool.queues, key=lambda queue: queue.priority))
     saved = replace(pool, version=version, queues=queues, **kept)
     return replace(saved, **POOL.decode_fields(POOL.encode_fields({"base_job_template": saved.base_job_template})))
@@ -300,7 +302,7 @@ def _put_config(pool: WorkPool, expected_version: int) -> tuple[str, Mapping[str
 
 
 def _new_turn(token: str, expected: str, version: int, gone: Sequence[str]) -> tuple[str, Mapping[str, Any]]:
-    """The slots item of a changed pool: claims under way have seen another one. Counters of queues that go, go along."""
+    """The slots item of a changed pool: it ends the turn of claims under way, and drops the counters of deleted queues."""
     names = {f"#q{number}": f"{USED}{queue}" for number, queue in enumerate(gone)}
     removed = f" REMOVE {', '.join(names)}" if names else ""
     return "Update", {

@@ -30,27 +30,27 @@ TRANSIENT = frozenset(
 """Error codes after which the same request, with the same token, may succeed."""
 
 PASSING = frozenset({"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
-"""Reasons of a cancelled transaction that pass by themselves. A throttle is said of the item, a conflict likewise."""
+"""Reasons of a cancelled transaction that pass by themselves. AWS states a throttle or a conflict for the item."""
 
 _ACCESS = ("AccessDenied", "UnrecognizedClient", "InvalidSignature", "ExpiredToken", "InvalidClientTokenId", "MissingAuth")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failures:
-    """What a client raises, by what it means."""
+    """The exceptions that a client raises, by their meaning."""
 
     refused: type[Exception]
     """DynamoDB refused the request: the error's `response` says why."""
     unanswered: tuple[type[Exception], ...]
-    """Nothing came, or only a part."""
+    """There was no answer, or only a part of one."""
     unreadable: tuple[type[Exception], ...]
-    """What came is no answer."""
+    """The answer cannot be read."""
     other: tuple[type[Exception], ...]
     """Nothing was sent, and repeating it would not help."""
 
 
 class NoClient(Exception):
-    """The SDK cannot make its client, as where no region is known."""
+    """The SDK cannot make its client, for example without a region."""
 
 
 class AlreadyThere(Exception):
@@ -70,7 +70,7 @@ class ConditionFailed(Exception):
 
 
 def code_of(response: Mapping[str, Any]) -> str:
-    """The error's code; a server's failure without one is a passing one."""
+    """The error's code. A failure of the server without a code counts as temporary."""
     code = str(response.get("Error", {}).get("Code", ""))
     if code in TRANSIENT:
         return code
@@ -79,7 +79,7 @@ def code_of(response: Mapping[str, Any]) -> str:
 
 
 def failed_conditions(response: Mapping[str, Any], code: str) -> ConditionFailed | None:
-    """The conditions that did not hold, where that is what the refusal says. Reasons stand in the order of their actions."""
+    """The conditions that did not hold, if that is the refusal. Reasons come in the order of their actions."""
     if code == "ConditionalCheckFailedException":
         return ConditionFailed({0: response.get("Item", {})})
     if code != "TransactionCanceledException":
@@ -93,14 +93,14 @@ def failed_conditions(response: Mapping[str, Any], code: str) -> ConditionFailed
 
 
 def passes(response: Mapping[str, Any], code: str) -> bool:
-    """Whether to repeat the same request after a while."""
+    """Whether the same request may succeed after a while."""
     if code != "TransactionCanceledException":
         return code in TRANSIENT
     return {reason.get("Code", "None") for reason in response.get("CancellationReasons", [])} <= PASSING
 
 
 def refused(table: str, response: Mapping[str, Any], code: str) -> StoreError:
-    """One line on a refusal that will not pass."""
+    """One line about a refusal that does not pass by itself."""
     words = _words(response)
     if code == "ResourceNotFoundException":
         return NoSuchTable(

@@ -39,18 +39,18 @@ from providers.deadlines import NoAnswerInTime, within
 READ_AT_ONCE = 100
 """What one BatchGetItem takes."""
 LEAST_SECONDS = 0.2
-"""What the last try has at least, so that it can succeed at all."""
+"""The least time of the last try: with less it could not succeed."""
 ROUNDS = 30
-"""How often a step is repeated, from its reading on, after other writers came first."""
+"""How often a step is read, decided and written again because other writers came first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long a request is repeated that AWS throttles, or does not answer."""
+    """For how long a request is repeated that AWS throttles or does not answer."""
 
     tries: int = 10
     seconds: float = 20.0
-    """A request with all its repeats ends by then, `LEAST_SECONDS` later at most."""
+    """A request with all its repeats ends within this time, or at most `LEAST_SECONDS` later."""
     try_seconds: float = 7.0
     """How long one try may take as a whole, however slowly its answer arrives: connecting and one read."""
     first_delay: float = 0.05
@@ -58,7 +58,7 @@ class Patience:
 
 
 class Table:
-    """One table, through one client that is made by the first request, and again in a forked process."""
+    """One table and its client. The first request makes the client, as does the first in a forked process."""
 
     def __init__(self, name: str, connect: Callable[[], Any], clock: Clock, patience: Patience) -> None:
         self.name, self.clock = name, clock
@@ -86,7 +86,7 @@ class Table:
         return self._client
 
     def new_token(self) -> str:
-        """What a transaction is known by again."""
+        """A new token, by which a repeated transaction is recognised."""
         return str(self.clock.new_id())
 
     # Reading: always strongly consistent, but for the index
@@ -108,13 +108,13 @@ class Table:
         return self.pages(page, ConsistentRead=True, **_range(partition, first, before))
 
     def pages(self, page: int | None, **request: Any) -> Iterator[Item]:
-        """What a Query answers, page by page; `page` items are read at once, or as many as fit."""
+        """The answers to a Query, page by page. A page has up to `page` items, or as many as fit."""
         self._check_schema()
         for answer in self._answers("query", {**request, "Limit": page} if page else request):
             yield from answer["Items"]
 
     def count(self, partition: str, *, first: str = "", before: str = "") -> int:
-        """How many items of a partition stand from a sort key on, before one, or both."""
+        """How many items of a partition have sort keys from one on, before one, or both."""
         self._check_schema()
         request = {"Select": "COUNT", "ConsistentRead": True, **_range(partition, first, before)}
         return sum(answer["Count"] for answer in self._answers("query", request))
@@ -137,10 +137,10 @@ class Table:
         return True
 
     def transact(self, actions: Mapping[Key, tuple[str, Mapping[str, Any]]], token: str) -> frozenset[Key]:
-        """Carry out all actions, or none: then the answer names those whose conditions did not hold.
+        """Carry out all actions, or none. In the latter case the answer names those whose conditions did not hold.
 
-        An action is its kind (Put, Update, Delete, ConditionCheck) and its parameters but for table and key. A condition
-        that fails on an item which holds this very token says that an earlier try got through and its answer did not.
+        An action is its kind (Put, Update, Delete, ConditionCheck) and its parameters, except table and key. A condition
+        that fails on an item with this very token shows that an earlier try succeeded and its answer was lost.
         """
         self._check_schema()
         request = [{kind: self._action(kind, key, parameters)} for key, (kind, parameters) in actions.items()]
@@ -153,23 +153,27 @@ class Table:
         return frozenset()
 
     def rounds(self, what: str) -> Iterator[int]:
-        """Rounds of reading, deciding and writing, for as long as others come first. Raises `StoreUnavailable` at the end."""
+        """Rounds of reading, deciding and writing, as long as other writers come first. Raises `StoreUnavailable` after the
+        last.
+        """
         name = self.new_token()
         for past in range(ROUNDS):
             if past:
                 self.clock.sleep(delay(past, name, first=0.01, cap=0.5))
             yield past
-        raise StoreUnavailable(f"DynamoDB table {self.name!r}: {what}: others came first {ROUNDS} times in a row; try again")
+        raise StoreUnavailable(
+            f"DynamoDB table {self.name!r}: {what}: other writers came first {ROUNDS} times in a row; try again"
+        )
 
     # The table itself
 
     def create(self, definition: Mapping[str, Any]) -> None:
-        """Ask for the table; one that exists stays as it is."""
+        """Request the table's creation; an existing table stays as it is."""
         with suppress(AlreadyThere):
             self._ask("create_table", **definition)
 
     def exists(self) -> bool:
-        """Whether there is such a table; what is in it is known to this code, or `StoreSchemaError` is raised."""
+        """Whether the table exists. Raises `StoreSchemaError` if this code does not know its schema."""
         try:
             self._check_schema()
         except NoSuchTable:
@@ -204,7 +208,7 @@ class Table:
         return {**named, "Key": key_of(key)}
 
     def _batch(self, requested: Sequence[Key]) -> Mapping[Key, Item]:
-        """One BatchGetItem, repeated for the items that it left unread: a throttled answer may hold only a part."""
+        """One BatchGetItem, repeated for the items that it left unread: a throttled answer may hold only some of them."""
         left: Any = [key_of(key) for key in requested]
         items: dict[Key, Item] = {}
         name = ""
@@ -221,7 +225,7 @@ class Table:
         raise self._unavailable(self._patience.tries, f"{len(left)} of {len(requested)} items were not read")
 
     def _check_schema(self) -> None:
-        """Check once that this code knows the table's schema version. A new table is marked with it."""
+        """Check once that this code knows the table's schema version. A new table gets this code's version."""
         if self._known:
             return
         item = self._ask("get_item", Key=key_of(keys.SCHEMA), ConsistentRead=True).get("Item")
@@ -253,7 +257,9 @@ class Table:
         raise self._unavailable(number, words)
 
     def _try(self, operation: str, parameters: Mapping[str, Any], seconds: float) -> tuple[Any, str]:
-        """The answer; or None, and words on what may pass. Raises `ConditionFailed` or a `StoreError` for everything else."""
+        """The answer; or None and the reason, if a repeat may succeed. Raises `ConditionFailed` or a `StoreError` for
+        everything else.
+        """
         failures = failures_of(self.client)
         unanswered: tuple[type[Exception], ...] = (*failures.unanswered, NoAnswerInTime)
         unreadable: tuple[type[Exception], ...] = (*failures.unreadable, OddAnswer)
@@ -281,7 +287,7 @@ class Table:
         return answer
 
     def _passing_words(self, response: Mapping[str, Any]) -> str:
-        """AWS's words on what may pass. Raises for everything else."""
+        """AWS's reason, if a repeat may succeed. Raises for everything else."""
         try:
             code = code_of(response)
             failed, passing = failed_conditions(response, code), passes(response, code)
@@ -304,7 +310,7 @@ class Table:
 
 
 def failures_of(client: Any) -> Failures:
-    """What a client raises: one that names nothing of its own is the SDK's."""
+    """The exceptions of a client. A client that names none of its own is the SDK's."""
     own = getattr(client, "failures", None)
     if not isinstance(own, Failures):
         own = importlib.import_module("dispatcher.stores.dynamodb.client").FAILURES

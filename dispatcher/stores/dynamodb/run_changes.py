@@ -1,4 +1,4 @@
-"""What a change makes of a stored run: pure functions, each of which returns None for a run that stays as it is."""
+"""Changes of a stored run, as pure functions: each returns the changed run, or None for a run that stays as it is."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Writes of runs, and the transactions that carry them out.
 
-A run is written whole, on the condition that it is as it was read (`revision`), together with everything that depends on it:
-its entry (`items.entry_of`), the slots item of its pool where it takes or gives back a slot, and the gate of its queue where it
-begins to wait. None of these is ever written alone.
+A run is written whole, on the condition that it has not changed since it was read (`revision`), together with everything that
+depends on it: its entry (`items.entry_of`), the slots item of its pool where it takes or gives back a slot, and the gate of its
+queue where it begins to wait. None of these is ever written alone.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from dispatcher.stores.dynamodb.watches import watches_in
 
 MAX_ACTIONS = 100
 MAX_TRANSACTION_BYTES = 3_500_000
-"""Of the 4 MB that a transaction may weigh; what was there before may be counted in."""
+"""The most bytes in a transaction. AWS allows 4 MB, and may count the replaced items as well."""
 
 Action = tuple[str, Mapping[str, Any]]
 Actions = dict[Key, Action]
@@ -46,7 +46,9 @@ Actions = dict[Key, Action]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """A claim's hold on its pool: the slots item has to be as it was read, and notes the heartbeat."""
+    """A claim's condition on its pool: the slots item must not have changed since it was read. Its write notes the
+    heartbeat.
+    """
 
     pool: str
     expected: str
@@ -67,7 +69,7 @@ class RunWrite:
 
     @property
     def old_entries(self) -> dict[Key, Item]:
-        """All its entries there."""
+        """All its entries before."""
         return entries_of(self.before.run) if self.before else {}
 
     @property
@@ -78,7 +80,7 @@ class RunWrite:
 
     @property
     def gate(self) -> Key | None:
-        """The gate that it goes through: that of a run that begins to wait, or whose position in its queue changes."""
+        """The gate that it writes, if it begins to wait or its position in its queue changes."""
         new, old = entry_of(self.after), self.old_entry
         waits = new is not None and new.key[0] == keys.waiting(self.after.pool, self.after.queue)
         moves_in = waits and (old is None or new is None or old.key != new.key)
@@ -93,7 +95,7 @@ class RunWrite:
 
 
 class RunWriter:
-    """Reads runs, and carries changes of them out."""
+    """Reads runs, and carries out changes of them."""
 
     def __init__(self, table: Table, history: timedelta) -> None:
         self._table, self._history = table, history
@@ -101,7 +103,7 @@ class RunWriter:
         """What automations look at, as of the last reading for ends."""
 
     def read(self, ids: Sequence[UUID], *, for_ends: bool = False) -> Mapping[UUID, Stored]:
-        """The runs of these ids that exist, as they are now; `for_ends` with them what automations look at."""
+        """The runs of these ids that exist, as they are now. `for_ends`: also read what automations look at."""
         items = self._table.items([*([keys.WATCHES] if for_ends else []), *(keys.run(run_id) for run_id in ids)])
         if for_ends:
             self.watches = watches_in(items)
@@ -116,13 +118,13 @@ class RunWriter:
     def commit(
         self, changes: Sequence[RunWrite], token: str, turn: Turn | None = None, also: Actions | None = None
     ) -> frozenset[Key]:
-        """All changes in one transaction, or none: then the answer names the items that were not as expected. `also`: what
-        else the transaction does.
+        """All changes in one transaction, or none. In the latter case the answer names the items that were not as expected.
+        `also`: what else the transaction does.
         """
         return self._table.transact({**self.actions(changes, token, turn), **(also or {})}, token)
 
     def actions(self, changes: Sequence[RunWrite], token: str, turn: Turn | None = None) -> Actions:
-        """What carries the changes out."""
+        """The actions that carry the changes out."""
         actions: Actions = {}
         for change in changes:
             actions[keys.run(change.after.id)] = self._run_action(change, token)
@@ -139,7 +141,7 @@ class RunWriter:
     def batches(
         self, changes: Sequence[RunWrite], turn: Turn | None = None, also: Sequence[Key] = ()
     ) -> Iterator[Sequence[RunWrite]]:
-        """The changes in order, cut into what one transaction holds beside what it writes `also`."""
+        """The changes in order, in batches that each fit into one transaction beside what it writes `also`."""
         always = {*also, *([keys.slots(turn.pool)] if turn else [])}
         batch: list[RunWrite] = []
         touched, weight = set(always), 0
@@ -172,7 +174,7 @@ def _entry_actions(change: RunWrite) -> Actions:
 
 
 def gate_action(token: str) -> Action:
-    """What goes through a gate, if it is there."""
+    """The action that writes a gate, if the queue exists."""
     return "Update", {
         "UpdateExpression": "SET filled = :token",
         "ConditionExpression": "attribute_exists(pk)",
@@ -181,9 +183,9 @@ def gate_action(token: str) -> Action:
 
 
 def _slots_actions(changes: Sequence[RunWrite], token: str, turn: Turn | None) -> Actions:
-    """The slots that each pool's runs take and give back, and whose turn it is from now on.
+    """The slots that each pool's runs take and give back, and the pool's new turn.
 
-    Whoever takes a slot ends the turn of all claims under way, which have counted without it. Giving one back leaves them be:
+    Taking a slot ends the turn of all claims under way, which have counted without it. Giving one back does not:
     they have counted one too many.
     """
     counts: dict[str, Counter[str]] = {}

@@ -71,9 +71,9 @@ class DynamoStore(AutomationVerbs):
         clock: Clock | None = None,
         connect: Callable[[], Any] | None = None,
     ) -> None:
-        """Region, endpoint and identity come from the usual AWS settings where they are not given.
+        """Without arguments, region, endpoint and identity come from the usual AWS settings.
 
-        `history`: for how long ended runs are kept. `connect`: gives the SDK's client, in place of the usual one.
+        `history`: how long ended runs are kept. `connect`: makes the client, in place of the usual function.
         """
         self.name = table
         usual = partial(_connect, region, endpoint)
@@ -91,7 +91,7 @@ class DynamoStore(AutomationVerbs):
         self._automating = Automating(self._table, self._writer, *nouns, log=self._log)
 
     def create_table(self) -> None:
-        """Make the table, as Terraform would, and wait until it can be used; one that exists stays as it is."""
+        """Create the table, as Terraform would, and wait until it can be used; an existing one stays as it is."""
         create_table(self._table)
 
     def migration(self) -> Migration:
@@ -339,7 +339,9 @@ class DynamoStore(AutomationVerbs):
         return [stored[run_id].run for run_id in ids if run_id in stored]
 
     def _when_withdrawn(self, act: Callable[[], T]) -> T:
-        """A change of a pool; runs that an interrupted change of a deployment has left to be withdrawn do not refuse it."""
+        """Change a pool. Withdraw first what an interrupted change of a deployment has left, so that it does not refuse this
+        change.
+        """
         try:
             return act()
         except Conflict:
@@ -349,7 +351,7 @@ class DynamoStore(AutomationVerbs):
 
 
 def _connect(region: str | None, endpoint: str | None) -> Any:
-    """The client: the SDK's, or on Lambda one that does without it. Nothing of either is loaded before the first request."""
+    """The client: the SDK's, or on Lambda one without the SDK. Neither is loaded before the first request."""
     if "AWS_LAMBDA_FUNCTION_NAME" in os.environ and endpoint is None:
         from dispatcher.stores.dynamodb.on_lambda import client_here  # noqa: PLC0415 - the first request loads it
 

@@ -29,7 +29,7 @@ Changed = Mapping[tuple[str, str], Mapping[str, Any] | None]
 
 
 def entries_of(item: Item | None) -> Entries:
-    """What a deployment's item means for the item of its pool."""
+    """The attributes that a deployment's item requires in the item of its pool."""
     if item is None:
         return {}
     pool, name = text_in(item, "pool"), text_in(item, "name")
@@ -42,14 +42,14 @@ def entries_of(item: Item | None) -> Entries:
 
 
 def changed(before: Item | None, after: Item | None) -> Changed:
-    """What becomes another when a deployment's item does."""
+    """The attributes that change with a deployment's item."""
     old, new = entries_of(before), entries_of(after)
     gone = dict.fromkeys(old.keys() - new.keys())
     return {**gone, **{key: value for key, value in new.items() if old.get(key) != value}}
 
 
 def actions(entries: Changed) -> Actions:
-    """What writes them; an item that is not there is made."""
+    """The actions that write them; a missing item is created."""
     by_pool: dict[str, dict[str, Mapping[str, Any] | None]] = {}
     for (pool, name), value in sorted(entries.items(), key=lambda entry: entry[0]):
         by_pool.setdefault(pool, {})[name] = value

@@ -1,12 +1,12 @@
 """Withdraw runs that schedules made, because their schedule or deployment was removed or changed.
 
-They may be more than a transaction holds. So the change of the deployment notes in its item what is to be withdrawn, and the
-runs go after it, batch by batch, each on the condition that this very note is still there; the last batch takes the note away.
-A deployment that is deleted while it has such runs leaves its item behind with a mark (`leaving`), which nobody reads as a
-deployment and which goes with the note. While there is a note nothing is made of the deployment's windows.
+There may be more of them than a transaction holds. So the change notes in the deployment's item what is to be withdrawn, and
+the runs are deleted afterwards, batch by batch, each on the condition that this very note still exists; the last batch deletes
+the note. The item of a deployment that is deleted while it has such runs stays with a mark (`leaving`), is not read as a
+deployment any more, and is deleted with the note. While there is a note, no window of the deployment becomes a run.
 
-Whoever is interrupted in between leaves the note. The next tick finds it in the item of the pool's windows, and the next change
-of the deployment or of a pool whose queue is in the way finds it too: each finishes it first (`finish`).
+An interrupted change leaves the note. The next tick finds it in the item of the pool's windows, and the next change
+of the deployment, or of a pool whose queue it blocks, finds it too: each finishes it first (`finish`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import Actions
 
 AT_ONCE = 24
-"""Runs that one transaction withdraws, each with at most three entries; the deployment and its pool's windows come on top."""
+"""The most runs that one transaction withdraws: each has up to three entries, and the deployment and its pool's windows are
+written as well.
+"""
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -44,17 +46,17 @@ class Withdrawal:
     queues: tuple[QueueAddress, ...]
     """The queues in which these runs may wait. Stored as `places`."""
     has_priorities: bool = False
-    """Whether some of them have a priority: only then their lanes are looked through."""
+    """Whether some of them have a priority: only then are their lanes searched."""
 
     def note(self, token: str) -> Item:
-        """The attribute of the deployment's item; no other withdrawal has the same."""
+        """The attribute of the deployment's item; no two withdrawals are equal."""
         content = {"token": token, "slugs": sorted(self.slugs), "after": microseconds(self.after), "places": self.queues}
         content |= {"has_priorities": True} if self.has_priorities else {}
         return {"withdrawing": {"S": json.dumps(content)}}
 
     @classmethod
     def noted(cls, item: Item) -> Withdrawal:
-        """What the note in a deployment's item says."""
+        """The withdrawal that a deployment's item notes."""
         with readable("withdrawing"):
             content: dict[str, Any] = json.loads(text_in(item, "withdrawing"))
             return cls(
@@ -85,8 +87,8 @@ def is_pending(item: Item) -> bool:
 
 
 def entries(table: Table, withdrawal: Withdrawal) -> Iterator[Item]:
-    """The entries of the runs that are to go. Nobody moves one that was never claimed to before its window, so that what is
-    due already is not looked through, except in lanes with a priority.
+    """The entries of the runs that are to be deleted. Runs that were never claimed are not due before their window, so entries
+    that are due already are not searched, except in lanes with a priority.
     """
     later = keys.after(withdrawal.after)
     lane = withdrawal.deployment
@@ -124,7 +126,7 @@ def finish(table: Table, item: Item) -> None:
 
 
 def _carry_out(table: Table, withdrawal: Withdrawal, item: Item) -> bool:
-    """All batches; False when a run has changed since it was read, by a claim for one."""
+    """Carry out all batches; False when a run has changed since it was read, for example by a claim."""
     runs = _runs(table, withdrawal)
     for first in range(0, max(len(runs), 1), AT_ONCE):
         token = table.new_token()
@@ -155,12 +157,12 @@ def _going(runs: Sequence[Stored]) -> Actions:
 
 
 def _under_way(item: Item, token: str) -> Actions:
-    """The condition that the note is still there. An update, and not a check, which a function has no right to."""
+    """The condition that the note still exists. It is an update, because a function has no right to condition checks."""
     return {keys.deployment(text_in(item, "name")): ("Update", _while_noted(item, "SET revision = :token", token))}
 
 
 def _ended(item: Item, token: str) -> Actions:
-    """The note goes, and with it what is left of a deleted deployment."""
+    """The action that deletes the note, and with it the item of a deleted deployment."""
     key = keys.deployment(text_in(item, "name"))
     if "leaving" in item:
         values = {":note": item["withdrawing"]}

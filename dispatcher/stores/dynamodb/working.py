@@ -30,11 +30,11 @@ from dispatcher.stores.dynamodb.run_writes import MAX_ACTIONS, Action, RunWriter
 from dispatcher.stores.dynamodb.watches import watches_in
 
 SIDE_BY_SIDE = 8
-"""Pools that are looked into at a time; a client has ten connections."""
+"""How many pools are read at a time; a client has ten connections."""
 
 
 class Working:
-    """Reads for ticks; and it notes that the pools without work were ticked."""
+    """Reads for ticks, and notes the heartbeat of pools without work."""
 
     def __init__(self, table: Table, pools: Pools, changes: RunWriter) -> None:
         self._table, self._pools, self._changes = table, pools, changes
@@ -120,7 +120,7 @@ class Working:
             yield key_in(item)[1].partition("/")[2]
 
     def _is_due(self, pool: str, queue: str, now: datetime) -> bool:
-        """Runs that are held back and come first are passed over."""
+        """Skips runs that are held back, even if they come first."""
         entries = self._table.query(keys.waiting(pool, queue), before=keys.after(now), page=30)
         return self._has_startable(entries, now)
 
@@ -137,7 +137,7 @@ class Working:
 
 
 def _of_each(judge: Callable[[str], bool], names: Sequence[str]) -> Sequence[bool]:
-    """What is found of each pool. Of many pools, several are looked into at a time: each look takes some requests."""
+    """The answer for each pool. Several pools are read at a time, because each takes some requests."""
     if len(names) <= SIDE_BY_SIDE:
         return [judge(name) for name in names]
     with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="dispatcher-pools") as threads:

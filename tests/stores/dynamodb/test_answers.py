@@ -141,7 +141,7 @@ def test_an_answer_whose_checksum_is_wrong_is_no_answer(store, nouns, client, pr
 def test_an_answer_about_another_table_is_no_answer(store, nouns, client, proxy):
     [answer] = recorded(proxy, lambda: store.live("pool", limit=10))
     foreign = answer.with_body(answer.body.replace(store.name.encode(), b"another-table"))
-    with answering(client, [foreign]), pytest.raises(StoreUnavailable, match="does not say what was asked for"):
+    with answering(client, [foreign]), pytest.raises(StoreUnavailable, match="lacks the consumed capacity that was requested"):
         store.live("pool", limit=10)
 
 

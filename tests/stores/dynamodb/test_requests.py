@@ -159,7 +159,7 @@ class TestPatience:
                 place.another().save_pool(stored, expected_version=stored.version)
 
         place.recorder.before = before
-        with pytest.raises(StoreUnavailable, match="others came first 30 times in a row"):
+        with pytest.raises(StoreUnavailable, match="other writers came first 30 times in a row"):
             claim(place.store)
 
 
