@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
 
+from dispatcher.client.checks import checked_template
 from dispatcher.errors import Fault, InvalidInput, InvalidVariables
 from dispatcher.models import LONGEST_EXPIRY, Deployment, RetryPolicy, Schedule, Share, parse_submission_name
 from providers import registry
@@ -42,10 +43,14 @@ def check_pool_type(name: str) -> None:
         raise InvalidInput("work pool", [Fault("type", str(problem))]) from None
 
 
-def default_base_job_template(name: str) -> Mapping[str, Any]:
-    """The base job template that a pool of this type starts from. Raises `InvalidInput` for an unknown type."""
+def default_base_job_template(name: str, job_variables: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+    """The base job template that a pool of this type starts from, with these defaults of its variables.
+
+    Raises `InvalidInput` for an unknown type, and `InvalidVariables`.
+    """
     check_pool_type(name)
-    return registry.default_template(name)
+    template = registry.default_template(name)
+    return checked_template(template, job_variables) if job_variables else template
 
 
 def missing(kind: str, name: str, names: Iterable[str], *, of: str | None = None) -> str:

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from dispatcher.core.changes import Configuration
+from dispatcher.core.templates import with_defaults
 from dispatcher.core.written import holds_words
 from dispatcher.errors import SettingsError
 from dispatcher.models import Automation, Deployment, RetryPolicy, Run, WorkPool, WorkQueue
@@ -110,6 +111,19 @@ def coerced_template(template: Any) -> Any:
 def coerced_variables(template: Mapping[str, Any], variables: Any) -> Any:
     """See `dispatcher.validation.coerced_variables`."""
     return _validation().coerced_variables(template, variables) if holds_words(variables) else variables
+
+
+def checked_template(template: Any, job_variables: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The checked template with these defaults of its variables. Raises `InvalidTemplate` or `InvalidVariables`."""
+    template = coerced_template(template)
+    check_base_job_template(template)
+    if not job_variables:
+        return template  # type: ignore[no-any-return]
+    job_variables = coerced_variables(template, job_variables)
+    check_job_variables(template, job_variables, partial=True)
+    changed = with_defaults(template, job_variables)
+    check_base_job_template(changed)
+    return changed
 
 
 def length_of_time(text: str, field: str) -> timedelta:

@@ -22,10 +22,8 @@ from dispatcher.client.arguments import (
 )
 from dispatcher.client.change_log import ChangeLog
 from dispatcher.client.checks import (
-    check_base_job_template,
     check_job_variables,
-    coerced_template,
-    coerced_variables,
+    checked_template,
     validate,
 )
 from dispatcher.client.deployment_checks import check_schedules, check_variables
@@ -35,7 +33,6 @@ from dispatcher.client.versions import check_version
 from dispatcher.core.holds import position_of
 from dispatcher.core.queues import holder, insert, last_priority, next_free, without
 from dispatcher.core.room import gives_room
-from dispatcher.core.templates import with_defaults
 from dispatcher.core.windows import runs_to_come
 from dispatcher.errors import AlreadyExists, Conflict, Fault, InvalidInput, NotFound
 from dispatcher.models import DEFAULT_QUEUE, Deployment, Hook, Run, RunState, Share, Status, WorkPool, WorkQueue
@@ -97,7 +94,7 @@ class WorkPools(ChangeLog):
         """
         template = base_job_template if base_job_template is not None else default_base_job_template(type)
         check_pool_type(type)
-        template = _checked(template, job_variables)
+        template = checked_template(template, job_variables)
         pool = WorkPool(
             id=self.clock.new_id(),
             name=name,
@@ -139,8 +136,10 @@ class WorkPools(ChangeLog):
         check_own(pool, CONFIGURED)
         if job_variables and base_job_template is UNSET:
             base_job_template = pool.base_job_template
+        if base_job_template is not UNSET:
+            base_job_template = checked_template(base_job_template, job_variables)
         changes = without_unset(
-            base_job_template=base_job_template if base_job_template is UNSET else _checked(base_job_template, job_variables),
+            base_job_template=base_job_template,
             concurrency_limit=concurrency_limit,
             paused=paused,
             description=description,
@@ -333,19 +332,6 @@ class WorkPools(ChangeLog):
                 parameters = check_run_parameters(pool, deployment, run.parameters, run.job_variables)
                 levels: dict[str, Any] = {"deployment_variables": deployment.job_variables if deployment else None}
                 check_job_variables(pool.base_job_template, run.job_variables, parameters=parameters, **levels)
-
-
-def _checked(template: Mapping[str, Any], job_variables: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """The checked template with these defaults. Raises `InvalidTemplate` or `InvalidVariables`."""
-    template = coerced_template(template)
-    check_base_job_template(template)
-    if not job_variables:
-        return template
-    job_variables = coerced_variables(template, job_variables)
-    check_job_variables(template, job_variables, partial=True)
-    changed = with_defaults(template, job_variables)
-    check_base_job_template(changed)
-    return changed
 
 
 def _check_free(pool: WorkPool, queue: WorkQueue) -> None:

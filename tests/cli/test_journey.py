@@ -121,6 +121,18 @@ def test_a_template_goes_out_to_a_file_and_comes_back_in(cli, tmp_path):
     assert a == b == json.loads(shown)
 
 
+def test_a_template_for_a_prefect_server_has_the_defaults_that_terraform_knows(cli, tmp_path):
+    made = tmp_path / "job_variables.json"
+    made.write_text('{"cluster": "arn:aws:ecs:eu-central-1:123456789012:cluster/batch", "subnets": ["subnet-1"]}')
+    words = ("work-pool", "get-default-base-job-template", "--type", "ecs:push", "--job-variables", str(made))
+    template = cli.ok(*words, "-jv", "family=batch", "-jv", "cpu=512")
+    defaults = {name: schema.get("default") for name, schema in template["variables"]["properties"].items()}
+    wanted = {"cluster": "arn:aws:ecs:eu-central-1:123456789012:cluster/batch", "subnets": ["subnet-1"], "family": "batch"}
+    assert {name: defaults[name] for name in (*wanted, "cpu")} == {**wanted, "cpu": 512}
+    refused = cli(*words, "-jv", "no_such=1")
+    assert (refused.exit_code, "no_such" in str(refused.errors)) == (1, True)
+
+
 def test_a_dry_run_of_an_ecs_pool_shows_the_request_without_asking_aws(cli):
     cli.ok("work-pool", "create", "aws", "--type", "ecs:push")
     cli.ok("run", "create", "--pool", "aws", "-jv", "image=busybox", "-jv", "cpu=256", "-jv", "env.STAGE=test")

@@ -283,13 +283,15 @@ def clear_concurrency_limit(context: Context, /, name: str) -> Answer:
 
 @work_pool.command(
     "get-default-base-job-template",
-    example="dispatcher work-pool get-default-base-job-template --type ecs:push -f nightly.json",
+    example="dispatcher work-pool get-default-base-job-template --type ecs:push -f nightly.json\n"
+    "dispatcher work-pool get-default-base-job-template --type ecs:push -jv cluster=batch -f nightly.json",
 )
 @type_option
 @click.option("-f", "--file", "target", metavar="FILE", help="Write to this file instead of showing it.")
-def get_default_base_job_template(pool_type: str, target: str | None) -> Answer:
-    """Show the default base job template of a pool type: edit it, and pass it to create."""
-    template = default_base_job_template(pool_type)
+@variables_options
+def get_default_base_job_template(pool_type: str, target: str | None, variables: str | None, pairs: tuple[str, ...]) -> Answer:
+    """Show the default base job template of a pool type: edit it, and pass it to create, here or at a Prefect server."""
+    template = default_base_job_template(pool_type, job_variables(variables, pairs))
     text = json.dumps(template, indent=2)
     if target is None:
         return Answer(data=template, text=text)
