@@ -3,8 +3,8 @@
     values, expressions, container,  pure: a rendered configuration becomes the body of a PUT
     group, secret_values, tags
     needs, checking                  pure: where a job goes and what it takes; what is wrong with a configuration
-    answers, states                  pure: what Azure answered becomes an outcome or an observation
-    place, entries                   where a job lives, and who asks
+    answers, states                  pure: an answer of Azure becomes an outcome or an observation
+    place, entries                   where a job lives, and with which identity it is reached
     arm, identity                    what calls Azure; the only modules that import its SDK
     connections, timing, observing,  the rest
     provider

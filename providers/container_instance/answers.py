@@ -1,9 +1,9 @@
-"""What Resource Manager answered, as an outcome. Pure; the table below is read from the top.
+"""An answer of Resource Manager becomes an outcome. Pure; the table below is read from the top.
 
-What is wrong with the *job* is `Rejected`. What the subscription or the region lacks for now (a rate, a quota, capacity) is
-`Throttled`, and holds the jobs that would be refused as well. What somebody has to fix first (no token, a subscription that
-cannot be used) is `Misconfigured`. Everything after which a group may be there is `Unknown`; before the PUT that cannot be, so
-there it is `Unreachable`. A refusal without a code is a gateway's, and refuses no job.
+A fault of the *job* is `Rejected`. A temporary lack of the subscription or the region (a rate, a quota, capacity) is
+`Throttled`, and holds the other jobs that would be refused. A fault that a person has to fix (no token, a subscription that
+cannot be used) is `Misconfigured`. Anything after which a group may exist is `Unknown`; before the PUT none can, so
+it is `Unreachable` there. A refusal without a code comes from a gateway, and refuses no job.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ class ArmFailure(Exception):
         self.code = code
         self.message = message
         self.retry_after = retry_after
-        """Seconds, when Azure said."""
+        """In seconds, if Azure named a time."""
         self.sent = sent
-        """False when it is certain that Azure has seen nothing."""
+        """False when Azure has certainly not received the call."""
 
     @property
     def is_gone(self) -> bool:
-        """The group is not there, nor is what it would be in."""
+        """The group does not exist, or its resource group does not."""
         return self.status == 404 and self.code in GONE_CODES
 
     @property
     def is_transitioning(self) -> bool:
-        """The group is there, and on its way from one state to another."""
+        """The group exists, and is between two states."""
         return self.status == 409 and self.code == "ContainerGroupTransitioning"
 
     @property
@@ -47,14 +47,14 @@ class ArmFailure(Exception):
 
 
 class NoToken(ArmFailure):
-    """There was no token to send anything with."""
+    """There was no token, so nothing was sent."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, sent=False)
 
 
 GONE_CODES = frozenset({"ResourceNotFound", "ResourceGroupNotFound", "ContainerGroupNotFound", "NotFound"})
-"""A 404 without one of these is not Resource Manager's word on a group."""
+"""A 404 with another code is not Resource Manager's answer about a group."""
 THROTTLED_CODES = frozenset(
     {"TooManyRequests", "ResourceRequestsThrottled", "SubscriptionRequestsThrottled", "RequestsThrottled"}
 )
@@ -63,9 +63,9 @@ CAPACITY_CODES = frozenset({"InsufficientCapacity", "ServiceUnavailable"})
 UNUSABLE_SUBSCRIPTIONS = frozenset(
     {"SubscriptionNotFound", "MissingSubscriptionRegistration", "SubscriptionNotRegistered", "ReadOnlyDisabledSubscription"}
 )
-"""What is wrong is the subscription, or who asks for it; no job in it can start until somebody fixes that."""
+"""Faults of the subscription, or of the dispatcher's identity in it: no job can start there until somebody fixes them."""
 ALREADY_THERE = frozenset({"ContainerGroupTransitioning", "InvalidContainerGroupUpdate"})
-"""Refusals of a PUT which say that a group of that name is there already."""
+"""Refusals of a PUT because a group of that name exists already."""
 REFUSED_CONFLICTS = frozenset({"ResourceGroupBeingDeleted", "InvalidResourceLocation", "ScopeLocked"})
 """409s that are no conflict with a group of ours."""
 HINTS = {
@@ -84,7 +84,7 @@ HINTS = {
 }
 _QUOTA = re.compile(r"quota '?([\w ]*?)'? exceeded|exceed\w* .*quota", re.IGNORECASE)
 _NOT_THERE = re.compile(r"not available in the location", re.IGNORECASE)
-"""Azure's words for a size, a network or a zone that this place does not have, always or just now: about this job alone.
+"""Azure's words for a size, a network or a zone that this place lacks, always or at the moment. They concern this job alone.
 
 "Retry with a different resource request or in another location", it goes on.
 https://learn.microsoft.com/azure/container-instances/container-instances-troubleshooting#resource-not-available-error
@@ -95,14 +95,18 @@ _QUOTAS: Mapping[str, str] = {
     "StandardSpotCores": "spot",
     **dict.fromkeys(("K80Cores", "P100Cores", "V100Cores"), "gpu"),
 }
-"""The dimension of `Needs.size` that a quota counts; it concerns the jobs that need no less of it than the refused one."""
+"""By quota: the dimension of `Needs.size` that it counts. It concerns the jobs that need at least as much as the refused
+one.
+"""
 LONGEST_WAIT = 86400.0
 
 Refusal = Rejected | Throttled | Misconfigured | Unreachable | Unknown
 
 
 def outcome_of(failure: ArmFailure, needs: Needs, *, sent_put: bool = True) -> Refusal:
-    """What a failed PUT means, but for the codes of `ALREADY_THERE`; or, without `sent_put`, a failed call before it."""
+    """The outcome of a failed PUT, except for the codes of `ALREADY_THERE`; or, without `sent_put`, of a failed call before
+    it.
+    """
     words = worded(failure)
     if isinstance(failure, NoToken):
         reason = f"no token for Azure: {words}; check aci_credentials, or the identity of the dispatcher's host"
@@ -127,13 +131,13 @@ def retry_after(failure: ArmFailure) -> float | None:
 
 
 def worded(failure: ArmFailure) -> str:
-    """Azure's own words, and what to do about them."""
+    """Azure's own words, and the fix."""
     hint = HINTS.get(failure.code)
     return f"{failure} ({hint})" if hint else str(failure)
 
 
 def _passing(failure: ArmFailure, needs: Needs, words: str) -> Throttled | None:
-    """A refusal that may pass, and whom else it concerns.
+    """A temporary refusal, and which other jobs it concerns.
 
     Quotas and capacity come as 400, 409 or 503, distinguished by code and words; other 503s are no answer.
     """
@@ -155,24 +159,24 @@ def _passing(failure: ArmFailure, needs: Needs, words: str) -> Throttled | None:
 
 
 def _is_no_answer(failure: ArmFailure) -> bool:
-    """True when the refusal does not say that nothing was started."""
+    """True when a group may have been started in spite of the refusal."""
     if failure.status is None or failure.status >= 500 or failure.status in (408, 412) or failure.status < 400:
         return True
     return failure.status == 409 and failure.code not in REFUSED_CONFLICTS
 
 
 def _is_nobodys(failure: ArmFailure) -> bool:
-    """True for a 404 to a look-up in words that are not Resource Manager's: something on the way knows no such path."""
+    """True for a 404 to a look-up that is not Resource Manager's: a gateway on the way does not know the path."""
     return failure.status == 404 and failure.code not in GONE_CODES
 
 
 def _quota_size(name: str, needs: Needs) -> Mapping[str, float]:
-    """What a job has to need for a quota to concern it; nothing for a quota of groups, which every job needs."""
+    """The size from which on a quota concerns a job; empty for a quota of groups, which concerns every job."""
     dimension = _QUOTAS.get(name, "")
     return {dimension: needs.size[dimension]} if dimension in needs.size else {}
 
 
 def _scarce(needs: Needs) -> Mapping[str, float]:
-    """What is scarce where a place has no room: GPUs and Spot machines come from stocks of their own."""
+    """The resource that a place lacks: GPUs and Spot machines come from stocks of their own."""
     special = {name: needs.size[name] for name in ("gpu", "spot") if name in needs.size}
     return special or dict(needs.size)

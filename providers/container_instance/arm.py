@@ -1,7 +1,7 @@
 """Calls to Azure Resource Manager through its SDK: raw JSON both ways, no retries, a timeout on everything.
 
 The models of azure-mgmt-containerinstance 10.1 and 10.2 differ (the later one moves every field under `properties`), so bodies
-are sent as bytes and answers read as JSON: the same code runs on both. Of the SDK's pipeline the parts that wait are left out:
+are sent as bytes and answers read as JSON: the same code runs on both. The parts of the SDK's pipeline that wait are left out:
 the retries, and the one that registers a resource provider and sleeps until that is done.
 """
 
@@ -62,7 +62,7 @@ class Arm:
             policies=_policies(credential, base_url),
         )
         self.reads_left: int | None = None
-        """How many reads Resource Manager said it would still answer, at its last answer."""
+        """How many further reads Resource Manager allows, by its last answer."""
 
     def get(self, resource_group: str, name: str) -> Mapping[str, Any]:
         """A group with its instance view."""
@@ -70,7 +70,7 @@ class Arm:
         return self._named(name, self._ask(READ_SECONDS, groups.get, resource_group, name, cls=_unread))
 
     def put(self, resource_group: str, name: str, body: Mapping[str, Any], *, seconds: float) -> None:
-        """Create a group, waiting no longer than that for the answer; its containers start some time afterwards.
+        """Create a group, and wait at most `seconds` for the answer; its containers start some time afterwards.
 
         Azure looks the image up in its registry before it answers, so this is the slowest of the calls.
         """
@@ -80,7 +80,7 @@ class Arm:
         )
 
     def tag(self, resource_group: str, name: str, tags: Mapping[str, str]) -> None:
-        """Give a group these tags, all of them; nothing else of it changes."""
+        """Replace all tags of a group; nothing else of it changes."""
         content, groups = json.dumps({"tags": tags}).encode(), self._client.container_groups
         self._named(name, self._ask(WRITE_SECONDS, groups.update, resource_group, name, content, cls=_unread))
 
@@ -89,7 +89,7 @@ class Arm:
         self._ask(WRITE_SECONDS, self._client.container_groups.stop, resource_group, name)
 
     def delete(self, resource_group: str, name: str) -> None:
-        """Delete a group, ended or not; one that is gone is no failure."""
+        """Delete a group, ended or not. It is no failure if the group does not exist."""
         groups = self._client.container_groups
         answer = self._ask(WRITE_SECONDS, groups.begin_delete, resource_group, name, polling=False, cls=_unread)
         if answer.status_code == 200:  # the others, 202 and 204, say all by themselves
@@ -113,7 +113,7 @@ class Arm:
         return _text(_object(answer).get("content") or "")
 
     def region(self, resource_group: str) -> str:
-        """Where a resource group is."""
+        """The region of a resource group."""
         place = f"/subscriptions/{self._subscription_id}/resourcegroups/{resource_group}"
         request = HttpRequest("GET", place, params={"api-version": RESOURCE_GROUPS_API_VERSION})
 
@@ -132,7 +132,7 @@ class Arm:
             return answers[-1].http_response
 
     def _named(self, name: str, response: Any) -> Mapping[str, Any]:
-        """The body of an answer. Raises `ArmFailure` for one that does not name what was asked for."""
+        """The body of an answer. Raises `ArmFailure` for one about another resource."""
         left = str(response.headers.get(READS_LEFT, ""))
         self.reads_left = int(left) if left.isdecimal() else None
         body = _object(response)
@@ -142,7 +142,7 @@ class Arm:
 
 
 def _unread(*_answer: Any) -> None:
-    """What the SDK calls with each answer, in place of handing out its models."""
+    """The SDK calls this with each answer, instead of building its models."""
 
 
 def _object(response: Any) -> Mapping[str, Any]:
@@ -161,7 +161,7 @@ def _text(value: Any) -> str:
 
 
 class _Nobody:
-    """The SDK wants a credential; an emulator's is never asked."""
+    """The SDK requires a credential; it never uses an emulator's."""
 
     def get_token(self, *_scopes: str, **_options: Any) -> Any:
         raise NoToken("an emulator takes no token")
@@ -183,7 +183,7 @@ def _policies(credential: TokenCredential | None, base_url: str) -> list[Any]:
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    """Turn every error of the SDK, and whatever it stumbles over in an odd answer, into an `ArmFailure`."""
+    """Turn every error of the SDK, and every exception that an odd answer causes in it, into an `ArmFailure`."""
     try:
         yield
     except (AzureError, NoAnswerInTime, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -191,7 +191,7 @@ def _failures() -> Iterator[None]:
 
 
 def failure_of(error: Exception) -> ArmFailure:
-    """Read an error of the SDK; an answer that could not be understood counts as none."""
+    """Read an error of the SDK; an unreadable answer counts as none."""
     response = getattr(error, "response", None)
     if not isinstance(error, HttpResponseError) or isinstance(error, DecodeError) or response is None:
         return ArmFailure(f"{type(error).__name__}: {error}", sent=not never_sent(error))

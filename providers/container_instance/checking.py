@@ -1,4 +1,4 @@
-"""What can be said of a rendered configuration before any call: all remarks when it is saved, the faults at a submission.
+"""Checks of a rendered configuration before any call: all remarks when it is saved, only the faults at a submission.
 
 Azure's SDK is not needed for it. The keys of a container group are Azure's; they are checked up to the newest version of its
 model that is known here, and a template that asks for a newer one is left to Azure.
@@ -22,22 +22,22 @@ READ = frozenset(
     | {"gpu_sku", "priority", "subscription_id", "resource_group_name", "location", "aci_credentials", "identities"}
     | {"subnet_ids", "dns_servers", "task_start_timeout_seconds", "keep_container_group", "arm_template"}
 )
-"""The keys of a job configuration that mean something here."""
+"""The keys of a job configuration that are read here."""
 
 ELSEWHERE: Mapping[str, str] = {
     "aci_credentials": "says who asks Azure, so it is no part of a container group",
     "task_start_timeout_seconds": "is read by the dispatcher, which deletes a container group that has not started by then",
 }
-"""Those that take effect in another way than as a part of the request."""
+"""Keys that take effect, but not as a part of the request."""
 
 NO_EFFECT: Mapping[str, str] = {
     "stream_output": "has no effect: there is no worker to stream to; `dispatcher run logs` shows what a run wrote",
     "task_watch_poll_interval": "has no effect: nothing polls; every tick looks at the run",
 }
-"""Prefect's keys that are accepted and mean nothing here, with the reason."""
+"""Prefect's keys that are accepted and ignored, with the reason."""
 
 _AS_IT_IS: Mapping[str, tuple[Any, ...]] = {"stream_output": (False, None), "task_watch_poll_interval": (5, None)}
-"""What Prefect's templates give those keys by themselves: nobody asked for it, so there is no remark."""
+"""The values that Prefect's templates give those keys. Nobody chose them, so there is no remark."""
 
 NEWEST_MODEL = "2025-09-01"
 MOST_CPUS, MOST_MEMORY = 31, 240
@@ -72,13 +72,13 @@ def check(configuration: Mapping[str, Any]) -> Checked:
 
 
 def faults(configuration: Mapping[str, Any]) -> list[Finding]:
-    """Everything that is wrong with a configuration, each thing once."""
+    """Every fault of a configuration, each once."""
     rules = (_own_keys, _types, _template, _restarts, _registry, _gpus, _network, _sizes, _made)
     return _unique(finding for rule in rules for finding in _collected(rule, configuration))
 
 
 class _AnyEntries(CredentialEntries):
-    """The dispatcher's credentials, of which nothing is known here: every name is one of them."""
+    """Stands for the dispatcher's credentials, which are not known here: every name counts as an entry."""
 
     def __init__(self) -> None:
         super().__init__({})
@@ -94,7 +94,7 @@ Rule = Callable[[Mapping[str, Any]], Iterable[Finding]]
 
 
 def _collected(rule: Rule, configuration: Mapping[str, Any]) -> list[Finding]:
-    """What a rule finds, or what it stumbles over."""
+    """The faults that a rule finds, or the one that it raises."""
     findings: list[Finding] = []
     try:
         findings.extend(rule(configuration))
@@ -190,7 +190,7 @@ def _sizes(configuration: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _made(configuration: Mapping[str, Any]) -> Iterator[Finding]:
-    """What making the request stumbles over."""
+    """The fault that building the request raises."""
     group_request(Job(name="r0-1", configuration=configuration), _AnyEntries())
     yield from ()
 

@@ -1,4 +1,4 @@
-"""One connection for each identity, subscription and API version; each resource group's region, asked for once."""
+"""One connection for each identity, subscription and API version. The region of each resource group is read once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from providers.container_instance.arm import Arm
 
 ENDPOINT_VARIABLE = "AZURE_RESOURCE_MANAGER_ENDPOINT"
-"""Another Resource Manager than the public cloud's: a national cloud's, or an emulator's."""
+"""A Resource Manager other than the public cloud's: a national cloud's or an emulator's."""
 
 
 def require_sdk() -> None:
@@ -55,7 +55,7 @@ class Connections:
         return Arm(place.subscription_id, self._credential(place, endpoint), endpoint=endpoint, api_version=api_version)
 
     def _credential(self, place: Place, endpoint: str | None) -> TokenCredential | None:
-        """None for a plain-text endpoint: a token would be worth stealing there, and an emulator wants none."""
+        """None for an endpoint without TLS: a token could be stolen on the way, and an emulator needs none."""
         identity = self._entries.identity(place.credentials)
         if endpoint is not None and endpoint.startswith("http://"):
             return None

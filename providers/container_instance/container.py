@@ -22,7 +22,7 @@ _PATH = "arm_template.resources[0].properties.containers"
 
 
 def main_container(job: Job, container: Mapping[str, Any], secrets: Secrets) -> dict[str, Any]:
-    """The first container of a template, completed from the configuration's fields, which win as they do in Prefect."""
+    """The first container of a template, with the configuration's fields, which take precedence as in Prefect."""
     properties = mapping(container.get("properties"), f"{_PATH}[0].properties")
     configuration = job.configuration
     properties["image"] = required_text(configuration.get("image") or properties.get("image"), "image")
@@ -37,13 +37,13 @@ def main_container(job: Job, container: Mapping[str, Any], secrets: Secrets) -> 
 
 
 def container_name(job: Job, container: Mapping[str, Any]) -> str:
-    """The container's own name, or the job's where a template leaves it to ARM."""
+    """The container's own name, or the job's if the template leaves it to ARM."""
     name = optional_text(container.get("name"), f"{_PATH}[0].name")
     return job.name if not name or is_expression(name) else name
 
 
 def command_of(configuration: Mapping[str, Any], properties: Mapping[str, Any]) -> list[str]:
-    """The whole command: the entrypoint, if there is one, and the command's words. None of both leaves the image's own."""
+    """The whole command: the entrypoint, if any, and the command's words. Without both, the image's own applies."""
     words = command(configuration.get("command") or properties.get("command"), "command")
     entrypoint = optional_text(configuration.get("entrypoint"), "entrypoint")
     return [entrypoint, *words] if entrypoint else words
@@ -70,7 +70,7 @@ def _gpu(configuration: Mapping[str, Any]) -> dict[str, Any]:
 def _variables(job: Job, value: Any, secrets: Secrets) -> list[dict[str, Any]]:
     """Environment variables, each name once: the template's, the configuration's `env`, secrets, and the dispatcher's own.
 
-    A secret wins over a plain value of its name, wherever each of them stands.
+    A secret takes precedence over a plain value of the same name, wherever each is given.
     """
     path = f"{_PATH}[0].properties.environmentVariables"
     listed = [mapping(item, f"{path}[{index}]") for index, item in enumerate(sequence(value, path))]

@@ -17,11 +17,11 @@ ENTRY_KEYS = frozenset(
 
 
 class HostLacks(ConfigurationError):
-    """What a job names is missing on the dispatcher's host, or is wrong there: the job itself is not at fault."""
+    """An entry that a job names is missing or wrong on the dispatcher's host: the job itself is not at fault."""
 
 
 class CredentialEntries:
-    """The entries by name. They are checked when they are used: those of other clouds may stand among them."""
+    """The entries by name. An entry is checked when it is used, since some may be other clouds'."""
 
     def __init__(self, entries: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str] | None = None) -> None:
         self._environment = os.environ if environment is None else environment
@@ -30,7 +30,7 @@ class CredentialEntries:
     def entry(self, name: str, path: str, *, may_hold_secret: bool = False) -> Mapping[str, Any]:
         """An entry. Raises `HostLacks` when there is none, or one with other keys.
 
-        With `may_hold_secret` an unknown name is not repeated: it may be a password that was written there.
+        `may_hold_secret`: an error does not repeat an unknown name, which may be a password.
         """
         if name not in self._entries:
             shown = "what is written there" if may_hold_secret else repr(name)
@@ -39,7 +39,7 @@ class CredentialEntries:
         return _checked(name, self._entries[name])
 
     def identity(self, credentials: str) -> Mapping[str, Any]:
-        """The identity that a `Place` names: an entry, one written in place, or nothing for the host's own."""
+        """The identity that a `Place` names: an entry, an object in the template, or nothing for the host's own."""
         if not credentials:
             return {}
         if credentials.startswith("{"):
@@ -48,7 +48,7 @@ class CredentialEntries:
         return self.entry(credentials, "aci_credentials")
 
     def named_secret(self, name: Any, path: str) -> str:
-        """The secret that an entry's `value_env` or `password_env` points at. The name is never repeated in an error."""
+        """The secret to which an entry's `value_env` or `password_env` points. Errors never repeat the name."""
         if not isinstance(name, str):
             raise ConfigurationError(f"{path}: give the name of an entry of the dispatcher's credentials")
         entry = self.entry(name, path, may_hold_secret=True)

@@ -1,6 +1,6 @@
-"""The little of ARM's template language that a container group needs: parameters with defaults, and the group's own region.
+"""The part of ARM's template language that a container group needs: parameters with defaults, and the group's own region.
 
-A direct PUT is evaluated by nobody, so what is left of the language after that is refused by its place, not sent as text.
+Azure does not evaluate expressions in a direct PUT, so any other expression is refused with its path, and not sent as text.
 https://learn.microsoft.com/azure/azure-resource-manager/templates/template-expressions
 """
 
@@ -15,11 +15,11 @@ from providers.base import ConfigurationError
 _PARAMETER = re.compile(r"\[\s*parameters\(\s*'([^']+)'\s*\)\s*\]")
 _EXPRESSION = re.compile(r"\[\s*[A-Za-z_]\w*\(.*\).*\]", re.DOTALL)
 _LITERAL_KEYS = frozenset({"command", "environmentVariables", "image", "tags"})
-"""What job variables fill: a value there is the user's own, however it looks."""
+"""Fields that job variables fill: their values are the user's own text, even if they look like expressions."""
 
 
 def is_expression(value: Any) -> bool:
-    """True for a text that Resource Manager would evaluate."""
+    """True for a text that Resource Manager would evaluate in a template."""
     return isinstance(value, str) and _EXPRESSION.fullmatch(value) is not None
 
 
@@ -43,7 +43,7 @@ def parameter(value: Any, parameters: Mapping[str, Any]) -> Any:
 
 
 def refuse_expressions(body: Any, path: str) -> None:
-    """Raises `ConfigurationError` for the first expression that is left."""
+    """Raises `ConfigurationError` for the first remaining expression."""
     for place in _places(body, path):
         raise ConfigurationError(
             f"{place}: an ARM expression is evaluated only where it is a parameter with a plain default; write the value itself"

@@ -21,7 +21,7 @@ from providers.container_instance.tags import tags_of
 from providers.values import mapping, optional_text, required_text, sequence, texts, without_nulls
 
 API_VERSION = "2023-05-01"
-"""What is asked in unless a template names a newer one, or a field needs it."""
+"""The API version, unless a template names or a field needs a newer one."""
 SECRETS_API_VERSION = "2025-09-01"
 """The first stable one with Key Vault references."""
 _PATH = "arm_template.resources[0]"
@@ -35,7 +35,7 @@ class GroupRequest:
     body: dict[str, Any]
     """All but the location."""
     location: str
-    """Empty when nothing names it: then it is the resource group's own."""
+    """Empty when nothing names one: then it is the resource group's."""
     api_version: str
 
 

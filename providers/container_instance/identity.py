@@ -1,6 +1,6 @@
-"""Tokens for Resource Manager: whose they are, and what happens when there are none.
+"""Tokens for Resource Manager: for which identity, and what happens without one.
 
-`azure.identity` is imported with the first token, so an emulator, which wants none, never loads it.
+`azure.identity` is imported for the first token, so it is never loaded for an emulator, which needs none.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Tokens:
         self._credential: TokenCredential | None = None
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        """What the client's authentication policy asks for.
+        """The token that the client's authentication policy requests.
 
         Raises `NoToken`, or an `ArmFailure` with `sent` false where the service that gives tokens did not answer.
         """
@@ -49,7 +49,7 @@ class Tokens:
 
 
 def credential_of(identity: Mapping[str, Any], client_secret: str | None = None, **options: Any) -> TokenCredential:
-    """A service principal with a secret, one that a token file or AWS vouches for, or whatever the host offers.
+    """A service principal with a secret, one federated with a token file or with AWS, or the host's own identity.
 
     Without a key, `client_id` and `tenant_id` choose among the managed and federated identities that the host has. `options`
     are those of the SDK's credential, as its transport.
@@ -74,7 +74,7 @@ def credential_of(identity: Mapping[str, Any], client_secret: str | None = None,
 
 
 def aws_token(audience: str) -> str:
-    """What AWS says of the role that the dispatcher's host has, for `audience` to believe; good for five minutes.
+    """AWS's signed statement about the role of the dispatcher's host, for `audience`; valid for five minutes.
 
     https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html. Raises `ClientAuthenticationError`.
     """

@@ -1,4 +1,4 @@
-"""Where a job goes and how much it takes there, read from its configuration alone; a tick asks this of every due run."""
+"""Where a job goes and how much it needs there, by its configuration alone; a tick computes this for every due run."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ SPOT = "spot"
 def needs(configuration: Mapping[str, Any]) -> Needs:
     """The place is (credentials, subscription, location); the sizes are CPUs, GB of memory and GPUs of the whole group.
 
-    A job whose configuration names no location goes to its resource group's region, which stands for it here. Raises
-    `ConfigurationError`.
+    A job whose configuration names no location goes to its resource group's region; then the place has the resource group
+    instead. Raises `ConfigurationError`.
     """
     place = place_of(configuration)
     group = first_group(configuration)

@@ -1,8 +1,8 @@
-"""Looking at jobs: one GET each, since Azure's lists show no states, and what has to be done before a group is given up.
+"""Observing jobs: one GET each, since Azure's lists show no states, and what has to be done before a group is given up.
 
 **How an end is made certain.** A job has ended when its main container has, even if the group goes on: with a sidecar, or by
 a fault of Azure. Such a group is tagged (`ENDED_TAG`) and then stopped, and the end is reported once Azure has accepted
-that. So the slot is freed by an observed end, and nothing of the job goes on unasked. Should the record of the end get lost,
+that. So the slot is freed by an observed end, and no part of the job runs on. If the record of the end is lost,
 the next look finds a stopped group, and the tag distinguishes it from one that a person stopped. Where Azure refuses the stop,
 every look asks again, for `STOP_PATIENCE` after the container's end: then the end is reported without it, and the group is
 deleted with whatever is in it.
@@ -37,13 +37,13 @@ from providers.container_instance.tags import ENDED_TAG, REPAIR_TAG
 from providers.container_instance.timing import Watch
 
 READS_KEPT = 20
-"""Reads of the subscription's bucket that a batch leaves to others."""
+"""How many reads of the subscription's allowance a batch leaves to others."""
 LOG_LINES = 50
 STOP_PATIENCE = timedelta(minutes=5)
 
 
 class Observer:
-    """One batch of observations. What does not fit into its time, or into Azure's rate, is left out."""
+    """One batch of observations. Jobs that do not fit into its time or into Azure's rate are left out."""
 
     def __init__(
         self, connections: Connections, watch: Watch, *, clock: Callable[[], datetime], repair_after: timedelta
@@ -53,7 +53,7 @@ class Observer:
         self._is_unwelcome = False
 
     def observe(self, submissions: Sequence[Submission]) -> dict[str, Observation]:
-        """What could be seen, by name."""
+        """The observations, by name."""
         seen: dict[str, Observation] = {}
         for submission in submissions:
             if self._watch.is_over or self._is_unwelcome:
@@ -100,7 +100,7 @@ class Observer:
         return self._stopped(submission, group, given_up)
 
     def _stopped(self, submission: Submission, group: Mapping[str, Any], seen: Observation) -> Observation:
-        """An end that Azure does not show for the whole group, once a stop of what is left was requested."""
+        """An end that Azure does not show for the whole group, after a stop of the rest was requested."""
         by_itself = seen.state in (JobState.SUCCEEDED, JobState.FAILED)
         tags = {**_tags(group), ENDED_TAG: self._clock().isoformat()} if by_itself else None
         problem = self._note(submission, tags) if tags and ENDED_TAG not in _tags(group) else ""
@@ -117,7 +117,7 @@ class Observer:
         return ended_at is None or self._clock() - ended_at > STOP_PATIENCE
 
     def _stop(self, submission: Submission) -> str:
-        """Ask for the group's end; what went wrong, if anything did."""
+        """Request the group's end; returns the problem, if there was one."""
         place = Place.from_handle(submission.handle)
         return self._tried(lambda: self._connections.arm(place).stop(place.resource_group, submission.name))
 

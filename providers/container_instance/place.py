@@ -12,7 +12,7 @@ from providers.values import mapping, required_text, sequence
 
 GROUPS = "Microsoft.ContainerInstance/containerGroups"
 INLINE_KEYS = frozenset({"tenant_id", "client_id"})
-"""What `aci_credentials` may hold itself: names of an identity, never its key."""
+"""The keys of an object in `aci_credentials`: they name an identity, and never hold its key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Place:
         return f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}/providers/{GROUPS}/{name}"
 
     def handle(self) -> dict[str, str]:
-        """Its part of a submission's handle."""
+        """The place as a part of a submission's handle."""
         return {
             "subscription_id": self.subscription_id,
             "resource_group": self.resource_group,
@@ -69,7 +69,7 @@ def first_group(configuration: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def submission_of(name: str, place: Place, *, container: str, keep: bool = False) -> Submission:
-    """What is needed to look at the job again."""
+    """Everything that is needed to observe the job again."""
     handle = {**place.handle(), "container": container}
     url = f"https://portal.azure.com/#resource{place.resource_id(name)}/overview"
     return Submission(name=name, handle=handle | ({"keep": "true"} if keep else {}), url=url)

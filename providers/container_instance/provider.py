@@ -1,6 +1,6 @@
-"""The provider: what `providers.base.Provider` asks for, by calls to Azure Resource Manager.
+"""The provider: the protocol `providers.base.Provider`, by calls to Azure Resource Manager.
 
-A name is safe as long as its group exists, and only so long: a PUT on an ended group runs it again, and a deleted group is
+A name protects only as long as its group exists: a PUT on an ended group runs it again, and a deleted group is
 forgotten at once. Hence a group is looked for before every PUT, any group found is ours, and none is deleted before its end is
 recorded, after which its name is never used again.
 
@@ -101,7 +101,7 @@ class ContainerInstanceProvider:
 
     @property
     def limits(self) -> ProviderLimits:
-        """Azure's published defaults, but for what the constructor was given.
+        """Azure's published defaults, except what the constructor changes.
 
         `memory` is None because a group is there until we delete it, which happens only once its end is recorded.
         """
@@ -112,7 +112,7 @@ class ContainerInstanceProvider:
         return needs(configuration)
 
     def submit(self, job: Job) -> Outcome:
-        """A GET, and a PUT where nothing was found, which is given the rest of the time."""
+        """A GET, and if it finds nothing, a PUT with the rest of the time."""
         watch = Watch(self._monotonic)
         try:
             submission, wants = self._submission(job), needs(job.configuration)
@@ -145,7 +145,7 @@ class ContainerInstanceProvider:
         return self._put(submission, body, wants, api_version=request.api_version, seconds=CALL_TIMEOUT - spent)
 
     def find(self, job: Job) -> Submission | None:
-        """By its name, which is the group's."""
+        """Find the job by its name, which is the group's."""
         try:
             place, submission = place_of(job.configuration), self._submission(job)
             exists = self._exists(place, job.name)
@@ -154,12 +154,12 @@ class ContainerInstanceProvider:
         return submission if exists else None
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
-        """A GET for each, since Azure's lists show no states; those that do not fit into the time or the rate are left out."""
+        """A GET for each, since Azure's lists show no states. Jobs that do not fit into the time or the rate are left out."""
         watch = Watch(self._monotonic)
         return Observer(self._connections, watch, clock=self._clock, repair_after=self._repair_after).observe(submissions)
 
     def cancel(self, submission: Submission) -> None:
-        """Stop what runs; delete what never ran, which nothing else ends."""
+        """Stop a group that runs; delete one that never ran, which nothing else would end."""
         place = Place.from_handle(submission.handle)
         try:
             arm = self._connections.arm(place)
@@ -182,7 +182,7 @@ class ContainerInstanceProvider:
             raise CallFailed(f"logs of {submission.name}: {_words(error)}") from error
 
     def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:
-        """Delete the groups, as many as Azure's rate lets through; those that are to stay count as gone."""
+        """Delete as many groups as Azure's rate allows. Groups that are to stay count as gone."""
         kept = frozenset(submission.name for submission in submissions if submission.handle.get("keep"))
         groups = [(Place.from_handle(item.handle), item.name) for item in submissions if item.name not in kept]
         return kept | frozenset(self._delete(groups))
@@ -241,7 +241,7 @@ class ContainerInstanceProvider:
         return Accepted(submission=submission)
 
     def _ended(self, place: Place, names: Sequence[str]) -> list[tuple[Place, str]]:
-        """Those of `names` that have long ended, of a bounded number that is looked at: they take turns by the minute."""
+        """The names whose groups ended long ago. A bounded number is read each time: they take turns by the minute."""
         watch = Watch(self._monotonic)
         first = int(self._clock().timestamp() // 60) * READS_PER_SWEEP % max(1, len(names))
         turns = [*names[first:], *names[:first]][:READS_PER_SWEEP]
@@ -255,7 +255,7 @@ class ContainerInstanceProvider:
         return seen.state.is_end and (seen.ended_at is None or self._clock() - seen.ended_at >= self._sweep_after)
 
     def _delete(self, groups: Sequence[tuple[Place, str]]) -> list[str]:
-        """Delete so many; stops at the first sign that Azure wants no more, or after its time."""
+        """Delete up to so many. Stops when Azure throttles, or when its time is over."""
         gone: list[str] = []
         watch = Watch(self._monotonic)
         for place, name in groups[: self._deletes_per_call]:

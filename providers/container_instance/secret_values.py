@@ -21,13 +21,13 @@ from providers.container_instance.entries import CredentialEntries
 from providers.values import mapping
 
 SECRET_FIELDS = frozenset({"password", "secureValue", "storageAccountKey", "workspaceKey"})
-"""Where Azure's model takes a secret's value; the values of a volume's `secret` are such fields, too, in base64."""
+"""The fields of Azure's model that take a secret's value. The values of a volume's `secret` are such fields, too, in base64."""
 _KEY_VAULT = re.compile(r"https://[\w.-]+/secrets/[\w-]+(/\w+)?/?")
 
 
 @dataclass(slots=True, kw_only=True)
 class Secrets:
-    """Resolves the references of one job, and collects what its group has to declare for them."""
+    """Resolves the references of one job, and collects the declarations that its group needs for them."""
 
     entries: CredentialEntries
     identity: str | None

@@ -1,4 +1,4 @@
-"""What a container group shows of its job. Pure: the JSON of a GET becomes an observation.
+"""The state of a job, by its container group. Pure: the JSON of a GET becomes an observation.
 
 **The main container decides.** Its end is the job's, with its exit code, whatever Azure says of the group: a sidecar may live
 on, may end later with 137, and Azure may go on calling a group `Running` in which nothing runs. Only a group that somebody
@@ -10,7 +10,7 @@ elsewhere: neither is an end, for as long as a repair may take. Azure calls a gr
 that is the exit code where it shows none.
 https://learn.microsoft.com/azure/container-instances/container-state
 
-Every function of a group raises `ArmFailure` for one that is not made as Azure makes them.
+Every function of a group raises `ArmFailure` for one with another structure than Azure's.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from providers.signals import exit_words, state_of_exit
 REPAIRED = frozenset({"Unhealthy", "Repairing"})
 ENDED = frozenset({"Succeeded", "Failed", "Stopped"})
 OUT_OF_MEMORY = "OOMKilled"
-"""What Azure says of a container that passed its own memory limit."""
+"""Azure's words for a container that passed its own memory limit."""
 REPEATING = frozenset({"Always", "OnFailure"})
-"""Restart policies under which the end of a container is not its last."""
+"""Restart policies under which a container runs again after its end."""
 MAX_REASON = 2000
 """Characters; a run keeps no more."""
 
@@ -40,7 +40,7 @@ Result = TypeVar("Result")
 
 
 def _understood(read: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """`read`, with whatever it stumbles over in a group that is made otherwise as an `ArmFailure`."""
+    """`read`, whose exceptions for a group with another structure become an `ArmFailure`."""
 
     @wraps(read)
     def reading(*arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
@@ -54,7 +54,7 @@ def _understood(read: Callable[Parameters, Result]) -> Callable[Parameters, Resu
 
 @_understood
 def observation_of(group: Mapping[str, Any], container: str = "", *, is_given_up: bool = False) -> Observation:
-    """The state of a group's job; `container` names the one that does the work, otherwise it is the first.
+    """The state of a group's job; `container` names its main container, which otherwise is the first.
 
     With `is_given_up` a group that Azure is still repairing counts as what it is without that repair, and as crashed at least.
     """
@@ -86,7 +86,7 @@ def is_repairing(group: Mapping[str, Any]) -> bool:
 
 @_understood
 def repairing_since(group: Mapping[str, Any]) -> datetime | None:
-    """When a look first noted that, if one did."""
+    """When an observation first noted that, if one did."""
     return _time((group.get("tags") or {}).get(REPAIR_TAG))
 
 
@@ -220,7 +220,7 @@ def _detail(current: Mapping[str, Any]) -> str:
 
 
 def _words(properties: Mapping[str, Any], main: Mapping[str, Any]) -> str:
-    """What Azure said last: warnings of the group before those of the container; else its last event, else its status."""
+    """Azure's last message: a warning of the group, else one of the container, else its last event, else its status."""
     events = [*(_object(properties.get("instanceView")).get("events") or ()), *(main.get("events") or ())]
     warnings = [event for event in events if event.get("type") != "Normal"]
     sentences = [f"{str(event.get('name', '')).rstrip('.')}: {event.get('message', '')}" for event in (warnings or events)[-3:]]

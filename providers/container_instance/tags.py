@@ -1,4 +1,4 @@
-"""Labels become tags, cut and cleaned to Azure's rules, with one of our own that a sweep goes by.
+"""Labels become tags, cut and cleaned to Azure's rules, with one of our own by which a sweep finds groups.
 
 https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations
 """
@@ -13,15 +13,15 @@ from providers.base import Job
 from providers.values import named_texts, optional_text
 
 OWN_TAG = "push-dispatcher-job"
-"""Holds the job's name; a group that carries another's (a copy) is not ours."""
+"""Holds the job's name. A group with another name in it (a copy) is not ours."""
 KEEP_TAG = "push-dispatcher-keep"
 ENDED_TAG = "push-dispatcher-ended"
-"""On a group that is stopped because its main container had ended: how that ended is how the job ended."""
+"""On a group that was stopped because its main container had ended: that container's end is the job's."""
 REPAIR_TAG = "push-dispatcher-repair-since"
-"""When a look first found Azure repairing the group, as an ISO time."""
+"""When an observation first found Azure repairing the group, as an ISO time."""
 MAX_TAGS, MAX_KEY, MAX_VALUE = 50, 512, 256
 KEPT_FREE = 2
-"""Tags that are left for what looks have to note."""
+"""The number of tags that are kept free for what observations note."""
 _FORBIDDEN = re.compile(r"[<>%&\\?/\x00-\x1f]")
 
 

@@ -1,4 +1,4 @@
-"""How long the provider's calls may take, and how much of that is spent."""
+"""How long the provider's calls may take, and how much of that time has passed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 CALL_TIMEOUT = 10.0
 LAST_START = 5.0
-"""Seconds after which no further call to Azure is begun: each ends within the rest."""
+"""Seconds after which no further call to Azure is begun, so that each ends in time."""
 
 
 class Watch:
-    """Runs from its making."""
+    """A stopwatch that runs from its creation on."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -23,5 +23,5 @@ class Watch:
 
     @property
     def is_over(self) -> bool:
-        """True when nothing further should be begun."""
+        """True when no further call should be begun."""
         return self.spent > LAST_START

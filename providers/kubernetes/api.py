@@ -1,6 +1,6 @@
 """One API server: its calls and answers. The first call loads urllib3.
 
-The clients that there are for Kubernetes give nothing here that a JSON request does not: see the provider's README.
+Kubernetes' Python clients would add nothing to a JSON request here: see the provider's README.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ MAX_CONNECTIONS = 32
 
 
 class NeverSent(CallFailed):
-    """No connection could be made: the server has not seen the call."""
+    """No connection could be made: the server has not received the call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the server said. `value` is its JSON, or None."""
+    """An answer of the server. `value` is its JSON, or None."""
 
     status: int
     value: Any
@@ -47,28 +47,28 @@ class Answer:
 
     @property
     def is_status(self) -> bool:
-        """Whether it is a refusal in Kubernetes' own form, and not a gateway's."""
+        """Whether it is a refusal in Kubernetes' own form, not a gateway's."""
         return isinstance(self.value, Mapping) and self.value.get("kind") == "Status" and self.value.get("status") == "Failure"
 
     @property
     def reason(self) -> str:
-        """Kubernetes' own word for a refusal, as `AlreadyExists`; the HTTP status alone does not tell."""
+        """Kubernetes' reason of a refusal, as `AlreadyExists`; the HTTP status alone is ambiguous."""
         return str(self.value.get("reason") or "") if self.is_status else ""
 
     @property
     def message(self) -> str:
-        """Kubernetes' own words of a refusal; empty where there are none."""
+        """Kubernetes' message of a refusal; may be empty."""
         return str(self.value.get("message") or "").strip() if self.is_status else ""
 
     @property
     def details(self) -> Mapping[str, Any]:
-        """What a refusal is about."""
+        """The details of a refusal."""
         details = self.value.get("details") if self.is_status else None
         return details if isinstance(details, Mapping) else {}
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds, when the server says."""
+        """In seconds, if the server named a time."""
         for value in (self.headers.get("retry-after"), self.details.get("retryAfterSeconds")):
             try:
                 return max(float(value), 0.0) if value is not None else None
@@ -77,16 +77,16 @@ class Answer:
         return None
 
     def is_absence_of(self, name: str) -> bool:
-        """True when the server says that there is no object of this name."""
+        """True when the answer is that there is no object of this name."""
         return self.status == 404 and self.reason == "NotFound" and self.details.get("name") == name
 
     def unexpected(self, what: str) -> CallFailed:
-        """The error for an answer that says nothing of use."""
+        """The error for an unusable answer."""
         return CallFailed(f"{what}: status {self.status}: {self.message or 'no words that can be understood'}")
 
 
 class Connection:
-    """What is kept of one cluster between calls, for any number of threads."""
+    """The state of one cluster between calls, for any number of threads."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -105,8 +105,8 @@ class Connection:
 class Api:
     """One API server until a deadline (`time.monotonic`).
 
-    Calls raise `NeverSent`, or `CallFailed` for no usable answer. Where the host lacks what they need, `post` raises
-    `ClusterLacks`, and the others `CallFailed`: nothing is known of any job then.
+    Calls raise `NeverSent`, or `CallFailed` without a usable answer. If the host lacks a file or a variable, `post` raises
+    `ClusterLacks`, and the others `CallFailed`: then the state of every job is unknown.
     """
 
     def __init__(self, connection: Connection, deadline: float) -> None:
@@ -114,20 +114,20 @@ class Api:
 
     @property
     def cluster(self) -> Cluster:
-        """Which cluster it is of."""
+        """Its cluster."""
         return self._connection.cluster
 
     @property
     def has_time(self) -> bool:
-        """Whether another call may be made."""
+        """Whether there is time for another call."""
         return time.monotonic() < self._deadline
 
     def get(self, path: str, **query: Any) -> Answer:
-        """Read something."""
+        """Read an object or a list."""
         return self._known("GET", path, query)
 
     def post(self, path: str, body: Mapping[str, Any], **query: Any) -> Answer:
-        """Make something."""
+        """Create an object."""
         return self._call("POST", path, query, body)
 
     def patch(self, path: str, body: Mapping[str, Any]) -> Answer:
@@ -135,7 +135,7 @@ class Api:
         return self._known("PATCH", path, {}, body, content_type=MERGE_PATCH)
 
     def delete(self, path: str, body: Mapping[str, Any]) -> Answer:
-        """Remove something."""
+        """Delete an object."""
         return self._known("DELETE", path, {}, body)
 
     def _known(self, method: str, path: str, query: Mapping[str, Any], body: Any = None, *, content_type: str = JSON) -> Answer:
@@ -145,7 +145,7 @@ class Api:
             raise CallFailed(str(problem)) from problem
 
     def _call(self, method: str, path: str, query: Mapping[str, Any], body: Any = None, *, content_type: str = JSON) -> Answer:
-        """The thread that waits for a silent server stays behind; the call that it made may act later."""
+        """The thread that waits for a silent server stays behind; its call may take effect later."""
         seconds = self._deadline - time.monotonic()
         if seconds <= 0:
             raise CallFailed(f"{self.cluster.server}: the cluster took all the time that there was")
@@ -210,7 +210,7 @@ def _context(cluster: Cluster, proof: Proof) -> ssl.SSLContext:
 
 
 def _show(context: ssl.SSLContext, proof: Proof) -> None:
-    """OpenSSL reads a certificate from files alone; they are gone when this returns."""
+    """OpenSSL reads certificates only from files; they are deleted when this returns."""
     with tempfile.TemporaryDirectory(prefix="dispatcher-") as directory:
         certificate, key = Path(directory) / "cert.pem", Path(directory) / "key.pem"
         certificate.write_text(proof.certificate)

@@ -1,4 +1,4 @@
-"""What can be said of a rendered configuration before the cluster is asked; without urllib3."""
+"""Checks of a rendered configuration before any call; they do not load urllib3."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _given_spec(configuration: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _warnings(configuration: Mapping[str, Any]) -> Iterator[Finding]:
-    """Only what was chosen against the template's default is worth a word."""
+    """The warnings. A value that equals the template's default causes none."""
     for name, words in NO_EFFECT.items():
         value = configuration.get(name)
         if value not in (None, "") and value != _DEFAULTS.get(name):

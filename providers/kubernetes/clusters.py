@@ -1,4 +1,4 @@
-"""Which cluster is meant: an entry of the settings, or what the host knows.
+"""Which cluster a job goes to: an entry of the settings, or the host's default.
 
 An entry is one of
 
@@ -8,8 +8,8 @@ An entry is one of
     {"kubeconfig": "/etc/clusters/team.yaml", "context": "prod"}                          with its exec plug-ins
     {"in_cluster": true}                                                                  the pod's own service account
 
-each with a `"namespace"`, if pools name none. Without an entry: KUBECONFIG, the pod's service account, `~/.kube/config`.
-A token is read again for every call, since it is rotated; an entry holds none itself.
+each with a `"namespace"` for pools that name none. Without an entry: KUBECONFIG, the pod's service account, `~/.kube/config`.
+A token is read anew for every call, since it is rotated; an entry never holds one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ WAYS = ("server", "kubeconfig", "in_cluster")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """How one cluster is reached."""
+    """The address of one cluster, and how to identify oneself to it."""
 
     server: str
     ca: str = ""
@@ -67,7 +67,7 @@ class Clusters:
 
 
 def default_cluster(environment: Mapping[str, str]) -> Cluster:
-    """KUBECONFIG as kubectl reads it, the service account of the pod that this runs in, `~/.kube/config`."""
+    """The first of: KUBECONFIG as kubectl reads it, the service account of this process's pod, `~/.kube/config`."""
     if named := environment.get("KUBECONFIG"):
         return _of_files([Path(file) for file in named.split(os.pathsep) if file], "")
     if environment.get("KUBERNETES_SERVICE_HOST"):
@@ -82,7 +82,7 @@ def default_cluster(environment: Mapping[str, str]) -> Cluster:
 
 
 def in_cluster(environment: Mapping[str, str], directory: str = SERVICE_ACCOUNT) -> Cluster:
-    """The cluster that this pod runs in. Raises `ClusterLacks`."""
+    """The cluster of this process's pod. Raises `ClusterLacks`."""
     host, port = environment.get("KUBERNETES_SERVICE_HOST", ""), environment.get("KUBERNETES_SERVICE_PORT", "443")
     if not host:
         raise ClusterLacks("cluster_config: in_cluster: this is no pod of a cluster: KUBERNETES_SERVICE_HOST is not set")
@@ -149,7 +149,7 @@ def usable_server(server: str, path: str) -> str:
 
 
 def decoded(data: str, path: str) -> str:
-    """Text that is written as base64. Raises `ClusterLacks`."""
+    """The text that base64 encodes. Raises `ClusterLacks`."""
     try:
         return base64.b64decode(data, validate=True).decode()
     except ValueError:

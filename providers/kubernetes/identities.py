@@ -1,4 +1,4 @@
-"""What a call identifies its caller by: a bearer token or a client's certificate, from a file, a variable or a program.
+"""How a call identifies its caller: by a bearer token or a client certificate, from a file, a variable or a program.
 
 Tokens of service accounts are rotated and those of plug-ins expire, so nothing is kept for longer than it is valid: a file is
 read for each call, and a plug-in runs again a minute before its token ends, and after an answer 401.
@@ -19,18 +19,18 @@ from typing import Any, Protocol
 from providers.base import CallFailed, ConfigurationError
 
 EARLY = timedelta(minutes=1)
-"""How long before its end a token is made anew."""
+"""How long before its expiry a token is renewed."""
 
 PLUGIN_SECONDS = 8.0
 
 
 class ClusterLacks(ConfigurationError):
-    """What a job names is missing on the dispatcher's host, or is wrong there: the job itself is not at fault."""
+    """An entry that a job names is missing or wrong on the dispatcher's host: the job itself is not at fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What one call carries; all may be empty."""
+    """The token or the certificate of one call; both may be empty."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
     certificate: str = ""
@@ -38,31 +38,31 @@ class Proof:
 
 
 class Identity(Protocol):
-    """Who calls."""
+    """The identity of a caller."""
 
     def proof(self) -> Proof:
-        """What to carry now. Raises `ClusterLacks`."""
+        """The proof for a call now. Raises `ClusterLacks`."""
         ...
 
     def renew(self) -> None:
-        """The server has refused what was carried: do not use it again."""
+        """Note that the server has refused this proof: it is not used again."""
         ...
 
 
 class Nobody:
-    """Carries nothing: a server behind a proxy that signs in itself, as `kubectl proxy`."""
+    """No identity, for a proxy that signs in itself, as `kubectl proxy` does."""
 
     def proof(self) -> Proof:
         """Nothing."""
         return Proof()
 
     def renew(self) -> None:
-        """There is nothing else."""
+        """Does nothing: there is no other proof."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token(Nobody):
-    """A token that stands in a kubeconfig."""
+    """A token that a kubeconfig contains."""
 
     token: str
 
@@ -85,12 +85,12 @@ class Certificate(Nobody):
 
 @dataclass(frozen=True, slots=True)
 class TokenFile(Nobody):
-    """A file that somebody else keeps fresh."""
+    """A token in a file, which somebody else renews."""
 
     path: str
 
     def proof(self) -> Proof:
-        """What the file holds now."""
+        """The present content of the file."""
         try:
             token = Path(self.path).read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as problem:
@@ -102,13 +102,13 @@ class TokenFile(Nobody):
 
 @dataclass(frozen=True, slots=True)
 class TokenVariable(Nobody):
-    """An environment variable of the dispatcher."""
+    """A token in an environment variable of the dispatcher."""
 
     name: str
     environment: Mapping[str, str]
 
     def proof(self) -> Proof:
-        """What the variable holds."""
+        """The value of the variable."""
         if not self.environment.get(self.name):
             raise ClusterLacks(f"token_variable: {self.name} is not set in the dispatcher's environment")
         return _bearer(self.environment[self.name])
@@ -127,7 +127,7 @@ class Plugin:
         self._until: datetime | None = None
 
     def proof(self) -> Proof:
-        """What the program printed last, while that is valid; else what it prints now."""
+        """The program's last output while it is valid, otherwise its new output."""
         with self._lock:
             if self._proof is None or (self._until and datetime.now(UTC) > self._until - EARLY):
                 self._proof, self._until = self._printed()

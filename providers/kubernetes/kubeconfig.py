@@ -1,4 +1,4 @@
-"""A kubeconfig becomes a cluster, as kubectl reads it: several files, of which the first to name something wins.
+"""A kubeconfig becomes a cluster. Several files are merged as by kubectl: the first file that sets a value takes precedence.
 
 https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
 """
@@ -110,7 +110,7 @@ def _plugin(entry: Any, home: Path, where: str) -> Plugin:
 
 
 def _text_of(entry: Mapping[str, Any], key: str, home: Path, where: str) -> str:
-    """A text that stands in the entry as base64, or in a file that it names."""
+    """A text that the entry holds as base64, or names a file of."""
     if entry.get(f"{key}-data"):
         return decoded(str(entry[f"{key}-data"]), f"{where}: {key}-data")
     if not entry.get(key):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 MAX_LENGTH = 63
 NAME_LABEL = "push-dispatcher/name"
-"""On every Job and pod of ours: the name of the job, and how they are found."""
+"""On every Job and pod of ours: the name of the job, by which they are found."""
 
 _PREFIX = re.compile(r"[^a-z0-9.-]")
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9._-]")
@@ -15,7 +15,7 @@ _EDGES = "-_."
 
 
 def clean_labels(labels: Mapping[str, str]) -> dict[str, str]:
-    """Labels with keys and values as Kubernetes takes them; a key of which nothing remains is left out."""
+    """Labels with keys and values that Kubernetes accepts; a key without an acceptable character is left out."""
     return {cleaned: clean(value) for key, value in labels.items() if (cleaned := clean_key(key))}
 
 

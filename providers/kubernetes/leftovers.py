@@ -1,4 +1,4 @@
-"""What ended Jobs leave: themselves and their pods, which count against quotas."""
+"""Deletes ended Jobs and their pods, which count against quotas."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from providers.kubernetes.lookup import checked_name, jobs_path, listed, name_la
 from providers.kubernetes.states import BatchJob
 
 SETTLED = timedelta(hours=1)
-"""How long ago a Job has ended before a sweep takes it for forgotten: its end may still have to be recorded elsewhere."""
+"""How long a Job has to have ended before a sweep deletes it: its end may still have to be recorded elsewhere."""
 
 SWEPT_AT_ONCE = 1000
 
 
 def remove(api: Api, namespace: str, name: str, uid: str, *, policy: str = "Background") -> bool:
-    """Delete a Job and its pods; True when there is none of this uid (any more). Raises `CallFailed`."""
+    """Delete a Job and its pods; True when no Job of this uid is left. Raises `CallFailed`."""
     body: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": policy}
     if uid:
         body["preconditions"] = {"uid": uid}
@@ -34,7 +34,7 @@ def remove(api: Api, namespace: str, name: str, uid: str, *, policy: str = "Back
 
 
 def _is_gone(answer: Answer, name: str) -> bool:
-    """The answer is a success about the name, or the Job as it is while something keeps it from going."""
+    """Whether the answer is a success for this name, or shows the Job while a finalizer delays its deletion."""
     value = answer.value if isinstance(answer.value, Mapping) else {}
     if value.get("kind") == "Status" and value.get("status") == "Success":
         details = value.get("details")
@@ -46,7 +46,7 @@ def _is_gone(answer: Answer, name: str) -> bool:
 
 
 def swept(api: Api, namespace: str, keep: frozenset[str], now: datetime) -> tuple[str, ...]:
-    """Remove what nobody remembers and is settled; the names removed. Raises `CallFailed` when nothing can be listed."""
+    """Delete the ended Jobs that no store knows; returns their names. Raises `CallFailed` when Jobs cannot be listed."""
     forgotten = [job for job in ours(api, namespace) if job.name not in keep and _is_settled(job, now)][:SWEPT_AT_ONCE]
     return tuple(_swept(api, namespace, forgotten))
 

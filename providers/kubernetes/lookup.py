@@ -1,4 +1,4 @@
-"""What a cluster has: a Job by its name, Jobs and pods by their labels."""
+"""Reads from a cluster: a Job by its name, Jobs and pods by their labels."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from providers.kubernetes.api import Answer, Api
 from providers.kubernetes.labels import NAME_LABEL
 
 PAGE = 500
-"""Objects of one answer, as kubectl asks for them."""
+"""The objects of one page, as many as kubectl asks for."""
 
 EXPIRED_TRIES = 2
-"""How often a list is begun; a continuation is good for some five minutes."""
+"""How often a list is begun anew; a continuation is valid for some five minutes."""
 
 
 def jobs_path(namespace: str, name: str = "") -> str:
-    """The path of Jobs, or of one."""
+    """The path of all Jobs, or of one."""
     return f"/apis/batch/v1/namespaces/{namespace}/jobs" + (f"/{name}" if name else "")
 
 
 def pods_path(namespace: str, name: str = "", what: str = "") -> str:
-    """The path of pods, of one, or of something of it."""
+    """The path of all pods, of one, or of a subresource of it."""
     return f"/api/v1/namespaces/{namespace}/pods" + (f"/{name}{what}" if name else "")
 
 
 def job_in(answer: Answer, name: str) -> Mapping[str, Any]:
-    """The Job that an answer shows. Raises `CallFailed` for another, or none."""
+    """The Job in an answer. Raises `CallFailed` for anything else."""
     value = answer.value
     if answer.status not in (200, 201) or not isinstance(value, Mapping) or value.get("kind") != "Job":
         raise answer.unexpected(name)
@@ -36,7 +36,7 @@ def job_in(answer: Answer, name: str) -> Mapping[str, Any]:
 
 
 def checked_name(item: Mapping[str, Any], name: str) -> str:
-    """The uid of an object of this name. Raises `CallFailed` for another object."""
+    """The uid of the object, which must have this name. Raises `CallFailed` for another one."""
     metadata = item.get("metadata")
     uid = metadata.get("uid") if isinstance(metadata, Mapping) else None
     if not isinstance(metadata, Mapping) or metadata.get("name") != name or not isinstance(uid, str) or not uid:
@@ -57,7 +57,7 @@ def job_named(api: Api, namespace: str, name: str) -> Mapping[str, Any] | None:
 
 
 def jobs_of(api: Api, namespace: str, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    """The Jobs of these names, as far as there are such. Raises `CallFailed`."""
+    """The Jobs of these names that exist. Raises `CallFailed`."""
     jobs = {}
     for job in listed(api, jobs_path(namespace), "JobList", f"{NAME_LABEL} in ({','.join(names)})"):
         name = name_label(job)
@@ -82,7 +82,7 @@ def pods_of(api: Api, namespace: str, names: Sequence[str]) -> dict[str, list[Ma
 def failed_creations(api: Api, namespace: str) -> dict[str, str]:
     """Why the cluster could not make a pod, by the uid of its Job: a quota of pods does not refuse the Job.
 
-    Only Events say it. They are kept for an hour or so, and the right to list them may be missing: then nothing is known.
+    Only Events state it. They are kept for about an hour, and the right to list them may be missing: then the answer is empty.
     """
     query = {"fieldSelector": "involvedObject.kind=Job,reason=FailedCreate", "limit": PAGE}
     try:
@@ -108,7 +108,7 @@ def listed(api: Api, path: str, kind: str, selector: str) -> list[Mapping[str, A
 
 
 def _pages(api: Api, path: str, kind: str, selector: str) -> Iterator[Mapping[str, Any] | None]:
-    """Items, page after page; None at the end says that the rest has expired."""
+    """Items, page after page; a last None means that the rest has expired."""
     query: dict[str, Any] = {"labelSelector": selector, "limit": PAGE}
     while True:
         answer = api.get(path, **query)
@@ -138,7 +138,7 @@ def _page(answer: Answer, kind: str) -> tuple[list[Mapping[str, Any]], str]:
 
 
 def name_label(item: Mapping[str, Any]) -> str:
-    """The name that our label says; empty without it."""
+    """The value of our label; empty without one."""
     labels = item["metadata"].get("labels")
     name = labels.get(NAME_LABEL) if isinstance(labels, Mapping) else None
     return name if isinstance(name, str) else ""

@@ -16,20 +16,20 @@ READ = frozenset(
     {"name", "command", "env", "labels", "namespace", "job_manifest", "cluster_config", "stream_output"}
     | {"job_watch_timeout_seconds", "pod_watch_timeout_seconds", "task_start_timeout_seconds"}
 )
-"""The keys of a job configuration that mean something here; the last is the dispatcher's, which reads it for every type."""
+"""The keys of a job configuration that are read here; the dispatcher itself reads the last one, for every type."""
 
 PATH, SPEC, POD = "job_manifest", "job_manifest.spec", "job_manifest.spec.template.spec"
 MAIN_CONTAINER = "job"
-"""The name of the main container where its manifest gives none."""
+"""The name of the main container if the manifest gives none."""
 
 ONCE: Mapping[str, Any] = {"backoffLimit": 0, "completions": 1, "parallelism": 1, "podReplacementPolicy": "Failed"}
-"""What makes a Job run its pod once; what a manifest says otherwise is refused (`rules`)."""
+"""The fields that make a Job run its pod once; a manifest with other values is refused (`rules`)."""
 
 MISPLACED = ("completions", "parallelism")
-"""Fields of a Job that Prefect's template has in the pod, where Kubernetes knows no such field."""
+"""Fields of a Job that Prefect's template puts into the pod, where Kubernetes has no such fields."""
 
 OURS = ("name", "generateName", "namespace")
-"""Of the metadata: the name is the dispatcher's, and the namespace is part of the address."""
+"""Keys of the metadata that are replaced: the name is the dispatcher's, and the namespace is part of the address."""
 
 
 def manifest_of(job: Job) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def manifest_of(job: Job) -> dict[str, Any]:
 
 
 def own_faults(configuration: Mapping[str, Any]) -> list[Finding]:
-    """What is wrong with a configuration's own keys."""
+    """The faults in a configuration's own keys."""
     return [*unknown_keys(configuration, READ), *start_timeout_faults(configuration)]
 
 
@@ -104,7 +104,7 @@ def _main(container: dict[str, Any], job: Job) -> dict[str, Any]:
 
 
 def _environment(value: Any, job: Job, path: str) -> list[dict[str, Any]]:
-    """Each name once: the dispatcher's own wins, then the manifest's, then the variable `env`."""
+    """Each name once: the dispatcher's value takes precedence, then the manifest's, then that of the variable `env`."""
     entries = {name: {"name": name, "value": text} for name, text in named_texts(job.configuration.get("env"), "env").items()}
     entries |= {str(entry["name"]): entry for entry in _entries(value, path)}
     entries |= {name: {"name": name, "value": text} for name, text in job.environment.items()}
@@ -115,7 +115,7 @@ def _environment(value: Any, job: Job, path: str) -> list[dict[str, Any]]:
 
 
 def _entries(value: Any, path: str) -> Iterable[dict[str, Any]]:
-    """An object of texts, or a list as Kubernetes has it (`name` with `value` or `valueFrom`)."""
+    """Environment variables: an object of texts, or a list in Kubernetes' form (`name` with `value` or `valueFrom`)."""
     if isinstance(value, Mapping):
         return [{"name": name, "value": text} for name, text in named_texts(value, path).items()]
     entries = objects(sequence(value, path), path)

@@ -2,13 +2,13 @@
 
 | answer | outcome |
 | --- | --- |
-| 401 | what the dispatcher's host carries is not accepted: its runs wait |
-| 403 `exceeded quota` | the namespace waits until a Job is gone |
+| 401 | the cluster does not accept the dispatcher's token or certificate: its runs wait |
+| 403 `exceeded quota` | the namespace waits until a Job is deleted |
 | 403 `cannot create resource` | the dispatcher lacks a right: its runs wait |
-| 409 `Conflict` | another creation has changed a quota meanwhile: this Job is tried again |
-| 429 | the cluster waits as long as the server says |
-| 500 `failed calling webhook`, 504, any other 5xx | unknown: a Job may have been made |
-| 400, 403, 404, 405, 413, 422 in Kubernetes' own form | refused for good, in its words; webhooks give any of them |
+| 409 `Conflict` | another creation changed a quota meanwhile: this Job is tried again |
+| 429 | no run starts on the cluster for as long as the server says |
+| 500 `failed calling webhook`, 504, any other 5xx | unknown: a Job may have been created |
+| 400, 403, 404, 405, 413, 422 in Kubernetes' own form | refused for good, in its words; webhooks answer with any of them |
 | anything else | unknown |
 """
 
@@ -20,11 +20,11 @@ from providers.kubernetes.api import Answer
 FOR_GOOD = frozenset({400, 403, 404, 405, 406, 410, 413, 415, 422})
 
 LACKS_RIGHT = "cannot create resource"
-"""Kubernetes' words where a user lacks the right: https://kubernetes.io/docs/reference/access-authn-authz/authorization/."""
+"""Kubernetes' words for a missing right: https://kubernetes.io/docs/reference/access-authn-authz/authorization/."""
 
 
 def refusal(answer: Answer, place: tuple[str, str]) -> Outcome:
-    """The outcome of a creation that made nothing. Raises `CallFailed` for an answer that does not say so."""
+    """The outcome of a creation that created nothing. Raises `CallFailed` for an answer that leaves this open."""
     words = answer.message or answer.reason
     if answer.status == 429 and (answer.is_status or answer.retry_after is not None):
         reason = words or "the cluster has too many requests under way"

@@ -16,13 +16,13 @@ _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A namespace of a cluster; an empty one is what the cluster's entry, or the host, says."""
+    """A namespace of a cluster; an empty one is the default of the cluster's entry, or the host's."""
 
     cluster: str = ""
     namespace: str = ""
 
     def handle(self) -> dict[str, str]:
-        """Its part of a submission's handle."""
+        """The place as a part of a submission's handle."""
         return filled({"cluster": self.cluster, "namespace": self.namespace})
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What a pod says of its Job: why it does not start yet, that it runs, and how it ended.
+"""What a pod shows of its Job: why it does not start yet, that it runs, and how it ended.
 
 https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 """
@@ -13,16 +13,16 @@ from providers.base import CallFailed, JobState, Observation
 from providers.signals import exit_words, state_of_exit
 
 NEVER_RAN = frozenset({"StartError", "ContainerCannotRun", "ContainerStatusUnknown"})
-"""Why a container is said to have terminated although its program did not run, or nobody knows."""
+"""Reasons of a terminated container whose program did not run, or whose end is unknown."""
 
 ON_ITS_WAY = frozenset({"ContainerCreating", "PodInitializing"})
-"""Why a container waits when nothing is wrong."""
+"""Reasons of a container that waits without any problem."""
 
 UNSTARTABLE = {126: ": as a rule a command that cannot be executed", 127: ": as a rule a command that is not in the image"}
 
 
 def objects_of(value: Any, field: str) -> list[Mapping[str, Any]]:
-    """A list of objects; nothing is an empty one. Raises `CallFailed` for something else."""
+    """A list of objects; None counts as an empty one. Raises `CallFailed` for anything else."""
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
@@ -31,7 +31,7 @@ def objects_of(value: Any, field: str) -> list[Mapping[str, Any]]:
 
 
 def object_of(value: Any, field: str) -> Mapping[str, Any]:
-    """An object; nothing is an empty one. Raises `CallFailed` for something else."""
+    """An object; None counts as an empty one. Raises `CallFailed` for anything else."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):
@@ -40,7 +40,7 @@ def object_of(value: Any, field: str) -> Mapping[str, Any]:
 
 
 def moment(value: Any, field: str) -> datetime | None:
-    """A time; nothing is None. Raises `CallFailed` for something else."""
+    """A time, or None. Raises `CallFailed` for anything else."""
     if value is None:
         return None
     try:
@@ -56,7 +56,7 @@ def words_of(item: Mapping[str, Any]) -> str:
 
 
 class Pod:
-    """One pod; `main` is the name of the container that is the job. Raises `CallFailed` for what is no pod."""
+    """One pod; `main` is the name of the job's container. Raises `CallFailed` for anything that is no pod."""
 
     def __init__(self, value: Mapping[str, Any], main: str) -> None:
         self.metadata = object_of(value.get("metadata"), "pod.metadata")
@@ -72,16 +72,16 @@ class Pod:
 
     @property
     def created_at(self) -> str:
-        """When it was made, in a form that can be compared."""
+        """When it was created, in a form that can be compared."""
         return str(self.metadata.get("creationTimestamp") or "")
 
     def belongs_to(self, uid: str) -> bool:
-        """Whether it is of the Job of this uid; its name may have belonged to an earlier one."""
+        """Whether it belongs to the Job of this uid; an earlier Job may have had the same name."""
         owners = objects_of(self.metadata.get("ownerReferences"), "pod.metadata.ownerReferences")
         return any(owner.get("uid") == uid for owner in owners)
 
     def observation(self) -> Observation:
-        """What is seen of a Job that has not ended, by its pod."""
+        """The observation of a Job that has not ended, by its pod."""
         running, terminated = self._state("running"), self._state("terminated")
         if running is not None:
             return Observation(state=JobState.RUNNING, started_at=moment(running.get("startedAt"), "startedAt"))
@@ -95,7 +95,7 @@ class Pod:
 
     @property
     def waits_for(self) -> str:
-        """Why it does not run yet, in the cluster's words; empty when it is on its way."""
+        """Why it does not run yet, in the cluster's words; empty if it is starting without problems."""
         for condition in objects_of(self.status.get("conditions"), "pod.status.conditions"):
             if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
                 return words_of(condition)
@@ -107,7 +107,7 @@ class Pod:
         return words_of(self.status)
 
     def end(self) -> Observation:
-        """How it ended, for a Job that has failed."""
+        """The end of a failed Job, by its pod."""
         terminated = object_of(self._state("terminated"), "terminated")
         code = _exit_code(terminated)
         state, reason, code = self._verdict(terminated, code)
@@ -131,7 +131,7 @@ class Pod:
         return self._end_of_others(code)
 
     def _end_of_others(self, code: int | None) -> tuple[JobState, str, int | None]:
-        """The job's own container ended well, or never began: another one is the reason."""
+        """For a job whose own container ended well or never began: another container is the reason."""
         for container, other in self._terminated(self._before):
             if _exit_code(other):
                 words = f"the init container {container!r} failed before the job began: {words_of(other)}"
@@ -143,7 +143,7 @@ class Pod:
 
     @property
     def _taken_away(self) -> str:
-        """Why the cluster ended it; empty when it ended by itself."""
+        """Why the cluster ended it; empty if it ended by itself."""
         for condition in objects_of(self.status.get("conditions"), "pod.status.conditions"):
             if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
                 return words_of(condition)

@@ -57,7 +57,7 @@ NO_LABEL = "the Job of this name has no label push-dispatcher/name; put it back,
 class KubernetesProvider:
     """Attempts as Jobs.
 
-    `clusters` are those of the settings; `start_deadline` is how long a pod may take to start where its run does not say,
+    `clusters` are the entries of the settings; `start_deadline` is how long a pod may take to start if its run sets no limit,
     `memory` is how long the cluster keeps a Job at least, and `now` is the time (aware).
     """
 
@@ -95,7 +95,7 @@ class KubernetesProvider:
         return needs_of(configuration)
 
     def submit(self, job: Job) -> Outcome:
-        """Create the Job; one that is there already, and ours, is the same."""
+        """Create the Job. If it exists already and is ours, it is the same."""
         cluster = ""
         try:
             place = place_of(job.configuration)
@@ -132,7 +132,7 @@ class KubernetesProvider:
         return Accepted(submission=_submission(api, cluster, namespace, name, checked_name(manifest, name)))
 
     def find(self, job: Job) -> Submission | None:
-        """The Job of the name, ended or not. The read is consistent: what it does not show is not there."""
+        """The Job of the name, ended or not. The read is consistent: a Job that it does not show does not exist."""
         place = place_of(job.configuration)
         api = self._asked(place)
         namespace = place.namespace or api.cluster.namespace
@@ -182,9 +182,10 @@ class KubernetesProvider:
             return unreadable([submission], problem)
 
     def cancel(self, submission: Submission) -> None:
-        """Let its deadline pass, and leave a mark: the cluster ends its pods with their grace, and the Job stays to be seen.
+        """Set a deadline that has passed, and a mark: the cluster ends the pods with their grace, and the Job stays to be
+        observed.
 
-        One that is suspended has no pods to end, and is deleted: it is missing afterwards.
+        A suspended Job has no pods, and is deleted: afterwards it is missing.
         """
         api, namespace, name = self._api_of(submission)
         manifest = job_named(api, namespace, name)
@@ -206,7 +207,7 @@ class KubernetesProvider:
             job_in(answer, job.name)
 
     def discard(self, submissions: Sequence[Submission]) -> frozenset[str]:
-        """Delete Jobs with their pods, as far as the time lasts."""
+        """Delete Jobs with their pods, as many as the time allows."""
         deadline, gone = time.monotonic() + self._limits.call_timeout, set()
         for submission in submissions:
             try:
@@ -220,7 +221,7 @@ class KubernetesProvider:
         return frozenset(gone)
 
     def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:
-        """Delete Jobs of ours that ended over an hour ago and that nobody remembers."""
+        """Delete Jobs of ours that ended over an hour ago and that no store knows."""
         place = place_of(configuration)
         api = self._asked(place)
         return swept(api, place.namespace or api.cluster.namespace, keep, self._now())
@@ -251,7 +252,7 @@ class KubernetesProvider:
         return answer.body.decode("utf-8", errors="replace")
 
     def advice(self, configuration: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-        """The rights that the dispatcher lacks where `configuration` puts Jobs, each with what to do. Raises `CallFailed`."""
+        """The rights that the dispatcher lacks where `configuration` puts Jobs, each with its fix. Raises `CallFailed`."""
         place = place_of(configuration)
         api = self._asked(place)
         namespace = place.namespace or api.cluster.namespace
@@ -260,7 +261,7 @@ class KubernetesProvider:
         return ((text, "give it the Role of infra/kubernetes"),) if lacks else ()
 
     def _asked(self, place: Place) -> Api:
-        """The server for a read. Raises `CallFailed` also where its entry is missing: nothing is known of any job then."""
+        """The server for a read. Raises `CallFailed` even for a missing entry: then the state of every job is unknown."""
         try:
             return self._api(place)
         except ClusterLacks as problem:
@@ -281,19 +282,19 @@ class KubernetesProvider:
 
 
 def _submission(api: Api, cluster: str, namespace: str, name: str, uid: str) -> Submission:
-    """How a Job is remembered. `server` tells the host's default cluster from that of another host."""
+    """The submission of a Job. `server` distinguishes the host's default cluster from another host's."""
     handle = filled({**Place(cluster=cluster, namespace=namespace).handle(), "uid": uid, "server": api.cluster.server})
     return Submission(name=name, handle=handle)
 
 
 def _is_elsewhere(api: Api, submission: Submission) -> bool:
-    """True when a submission to an unnamed cluster was made by a host for which that is another one."""
+    """True when a host with another default cluster made the submission to its own default."""
     home = submission.handle.get("server")
     return not submission.handle.get("cluster") and bool(home) and home != api.cluster.server
 
 
 def _by_place(submissions: Sequence[Submission]) -> dict[Place, list[Submission]]:
-    """Those of each namespace; a handle of another provider names none, and is nobody's."""
+    """The submissions by namespace. A handle of another provider names none, and is left out."""
     places: dict[Place, list[Submission]] = {}
     for submission in submissions:
         place = Place(cluster=submission.handle.get("cluster", ""), namespace=submission.handle.get("namespace", ""))
@@ -302,7 +303,7 @@ def _by_place(submissions: Sequence[Submission]) -> dict[Place, list[Submission]
 
 
 def _missing(api: Api, namespace: str, submission: Submission) -> dict[str, Observation]:
-    """Whether a Job that was not listed is gone: its labels may have been changed, so its name is asked for."""
+    """The observation of a Job that was not listed. Its labels may have been changed, so it is looked up by name."""
     try:
         manifest = job_named(api, namespace, submission.name)
     except CallFailed as problem:

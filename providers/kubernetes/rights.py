@@ -12,13 +12,13 @@ RIGHTS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("", "pods/log"): ("get",),
     ("", "events"): ("list",),
 }
-"""By API group and resource; a Role needs no more."""
+"""The verbs by API group and resource; a Role needs no others."""
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 def missing_rights(api: Api, namespace: str) -> list[str]:
-    """What the dispatcher may not do, as `create jobs`. Raises `CallFailed`."""
+    """The rights that the dispatcher lacks, as `create jobs`. Raises `CallFailed`."""
     return [
         f"{verb} {resource}"
         for (group, resource), verbs in RIGHTS.items()

@@ -1,4 +1,4 @@
-"""Whether a Job has the shape that Kubernetes has published: its fields, their types, and which of them it needs.
+"""Whether a Job has the shape that Kubernetes has published: its fields, their types, and the required ones.
 
 `job_shapes.json` is made of Kubernetes 1.37's OpenAPI document (`tests/providers/kubernetes/published.py`).
 """
@@ -16,13 +16,13 @@ from providers.remarks import unknown_key
 from providers.values import kind
 
 QUANTITIES = frozenset({"limits", "requests", "overhead", "sizeLimit", "divisor"})
-"""What may be a number as well as a text."""
+"""Fields that may be a number as well as a text."""
 
 _WORDS = {"string": "text", "integer": "a whole number", "boolean": "true or false", "number": "a number"}
 
 
 def shape_faults(value: Any, shape: str = "Job", path: str = "") -> Iterator[Finding]:
-    """What is wrong with an object of the type `shape`, down to its last field."""
+    """The faults of an object of the type `shape`, in all its fields."""
     if not isinstance(value, Mapping):
         yield Finding(path=path, message=f"give an object, not {kind(value)}")
         return

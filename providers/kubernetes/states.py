@@ -1,7 +1,7 @@
 """A Job and its pods become an observation.
 
-A Job's own status tells that it ended well, that it failed, that it waits in a queue; its pods tell the rest. A pod is needed
-only for a Job that failed, or that does not run yet.
+A Job's own status shows whether it ended well, failed or waits in a queue; its pods show the rest. A pod is needed
+only for a Job that failed or does not run yet.
 
 | Job | pods | seen |
 | --- | --- | --- |

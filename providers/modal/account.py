@@ -1,6 +1,6 @@
-"""What was looked up with one client: apps, images, secrets and ledgers, each once.
+"""The apps, images, secrets and ledgers that one client has looked up, each once.
 
-All of this runs in the provider's one event loop, so that nothing here needs a lock.
+All of this runs in the provider's one event loop, so nothing here needs a lock.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ class StillBuilding(Exception):
 
 @dataclass
 class Account:
-    """One client, and what was looked up with it."""
+    """One client, and the objects that it has looked up."""
 
     client: Any
     is_own: bool
-    """False for the client that the SDK shares with everybody in this process: it is not ours to close."""
+    """False for the client that the SDK shares within the process: it is not ours to close."""
     opened_at: float
     used_at: float
     is_used: bool = False
-    """True when an earlier call looked things up with it."""
+    """True when an earlier call looked something up with it."""
     _kept: dict[Hashable, asyncio.Task[Any]] = field(default_factory=dict)
 
     def forget(self) -> None:
-        """Look everything up anew: something of it is gone, or was replaced."""
+        """Look everything up anew, because something was deleted or replaced."""
         self._kept.clear()
         self.is_used = False
 
     @sdk.mapped
     async def app(self, place: Place, *, create: bool = False) -> Any:
-        """The app of a place; with `create` it is made when there is none."""
+        """The app of a place; `create`: it is created if there is none."""
         modal = sdk.load()
         look_up = modal.App.lookup.aio
         return await self._once(
@@ -86,7 +86,7 @@ class Account:
         return image
 
     async def _once(self, key: Hashable, look_up: Callable[[], Awaitable[Any]]) -> Any:
-        """What was looked up under `key`; callers at the same time share one look-up, and a failed one is not kept."""
+        """The object of `key`. Simultaneous callers share one look-up; a failed one is not kept."""
         if key not in self._kept:
             task = asyncio.ensure_future(_await(look_up))
             task.add_done_callback(lambda done: self._forget_failure(key, done))

@@ -1,6 +1,6 @@
 """The open accounts of a provider: one client each, by the names of their credentials.
 
-An account is opened anew when it is a few minutes old, was idle for a while (a function that was frozen wakes up with dead
+An account is opened anew when it is a few minutes old, was idle for a while (a frozen function resumes with dead
 connections), did not answer in time, or belongs to the process that this one was forked from.
 """
 
@@ -17,22 +17,22 @@ from providers.modal import sdk
 from providers.modal.account import Account
 
 OLDEST = 600.0
-"""Seconds that an account is kept: what it looked up may have been replaced since."""
+"""Seconds for which an account is kept: the objects that it looked up may have been replaced since."""
 IDLE = 120.0
 """Seconds without a call after which its connection is not trusted."""
 CLOSED_AFTER = 60.0
-"""Seconds until a replaced client is closed; by then no call that it carries is waited for."""
+"""Seconds until a replaced client is closed; by then nobody waits for its calls."""
 
 Token = tuple[str, str]
 Key = tuple[str | None, int]
 
 
 class HostLacks(ConfigurationError):
-    """What a job names is missing on the dispatcher's host: the job itself is not at fault."""
+    """An entry that a job names is missing on the dispatcher's host: the job itself is not at fault."""
 
 
 class Accounts:
-    """Used in the provider's one event loop; `distrust` from any thread."""
+    """The accounts. Used in the provider's one event loop; `distrust` may be called from any thread."""
 
     def __init__(
         self, credentials: Mapping[str, Mapping[str, Any]], server_url: str | None, clock: Callable[[], float]
@@ -58,7 +58,7 @@ class Accounts:
             return self._open[key]
 
     def distrust(self, name: str | None) -> None:
-        """Open the account anew at the next call: it did not answer."""
+        """Open the account anew for the next call, because it did not answer."""
         if account := self._open.get((name, os.getpid())):
             account.opened_at = float("-inf")
 
@@ -76,7 +76,7 @@ class Accounts:
         return await client.__aenter__(), True
 
     def _host_token(self) -> Token | None:
-        """The host's token; None inside Modal, where the container is known, and where the host signs in another way."""
+        """The host's token; None inside Modal, where the container has an identity, and where the host signs in differently."""
         from modal.config import config  # noqa: PLC0415 - part of the SDK
 
         token, secret = config.get("token_id"), config.get("token_secret")

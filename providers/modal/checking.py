@@ -1,4 +1,4 @@
-"""What can be said of a rendered configuration before any call: all remarks when it is saved, the faults at a submission.
+"""Checks of a rendered configuration before any call: all remarks when it is saved, only the faults at a submission.
 
 Modal's SDK is not needed for it.
 """
@@ -16,15 +16,15 @@ READ = frozenset(
     {"command", "env", "labels", "modal_credentials", "app", "modal_environment", "image", "pip_packages", "secrets"}
     | {"cpu", "memory", "gpu", "timeout", "region", "cloud", "workdir"}
 )
-"""The keys of a job configuration that mean something here."""
+"""The keys of a job configuration that are read here."""
 
 ELSEWHERE: Mapping[str, str] = {"modal_credentials": "says who asks Modal, so it is no part of a sandbox"}
-"""Those that take effect in another way than as a part of the request."""
+"""Keys that take effect, but not as a part of the request."""
 
 NO_EFFECT: Mapping[str, str] = {
     "name": "has no effect on Modal: the sandbox is called after its run, so that it is never started twice",
 }
-"""Keys that are accepted and mean nothing here, with the reason."""
+"""Keys that are accepted and ignored, with the reason."""
 
 _IMAGE = frozenset({"tag", "secret", "add_python", "registry_secret", "aws_secret", "gcp_secret"})
 
@@ -36,13 +36,13 @@ def check(configuration: Mapping[str, Any]) -> Checked:
 
 
 def faults(configuration: Mapping[str, Any]) -> list[Finding]:
-    """Everything that is wrong with a configuration, each thing once."""
+    """Every fault of a configuration, each once."""
     rules = (_own_keys, _image, _names, _made)
     return list(dict.fromkeys(finding for rule in rules for finding in _collected(rule, configuration)))
 
 
 def _collected(rule: Callable[[Mapping[str, Any]], Iterable[Finding]], configuration: Mapping[str, Any]) -> list[Finding]:
-    """What a rule finds, or what it stumbles over."""
+    """The faults that a rule finds, or the one that it raises."""
     findings: list[Finding] = []
     try:
         findings.extend(rule(configuration))
@@ -72,6 +72,6 @@ def _names(configuration: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _made(configuration: Mapping[str, Any]) -> Iterator[Finding]:
-    """What making the request stumbles over."""
+    """The fault that building the request raises."""
     read(Job(name="r0-1", configuration=configuration))
     yield from ()

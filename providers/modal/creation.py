@@ -1,4 +1,4 @@
-"""Creating a sandbox, once. What it is made of comes first: a failure there has certainly started nothing."""
+"""Creates a sandbox, once. Its parts are looked up first: a failure there has certainly started nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from providers.modal.sdk import Missing, ModalFailure, Taken, mapped
 BUILD_AGAIN = 15.0
 """Seconds until a submission whose image was being built is tried again."""
 CLEANING = 3.0
-"""Seconds that are kept, if there are as many, for the SDK to take back a sandbox that waits, and to see that it did."""
+"""Seconds that are reserved, if there is time, for the SDK to withdraw a waiting sandbox, and for us to see that it did."""
 
 
 class GivenUp(CallFailed):
@@ -29,7 +29,7 @@ class GivenUp(CallFailed):
 
 
 class Progress:
-    """How far a submission has come; known to the thread that waits for it and to the one that makes it."""
+    """The progress of a submission, shared by the thread that waits for it and the one that makes it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -43,7 +43,7 @@ class Progress:
             self._asked = True
 
     def give_up(self) -> bool:
-        """Let nothing be started from now on; True when something may have been."""
+        """Let nothing be started from now on; True when something may have been started already."""
         with self._lock:
             self._given_up = True
             return self._asked
@@ -51,7 +51,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Creation:
-    """One submission under way. `deadline` is the event loop's time by which there has to be an outcome."""
+    """One submission. `deadline`: the event loop's time by which there must be an outcome."""
 
     account: Account
     name: str
@@ -61,7 +61,7 @@ class Creation:
     progress: Progress
 
     async def outcome(self, build_seconds: float) -> Outcome:
-        """Create the sandbox, unless the name was used before. What is raised has started nothing."""
+        """Create the sandbox, unless the name was used before. If it raises, nothing was started."""
         try:
             arguments = await self._arguments(build_seconds)
         except StillBuilding as building:
@@ -109,7 +109,7 @@ class Creation:
         return Accepted(submission=submission_of(self.name, sandbox.object_id, self.spec.place))
 
     async def _claimed(self, arguments: dict[str, Any]) -> Outcome:
-        """Create a sandbox that would not be found by its name once it ended: its name is claimed first, for good."""
+        """Create a sandbox that could not be found by name after its end: first its name is claimed for good."""
         names = await self.account.names(self.spec.place)
         self.progress.ask()
         if not await names.claim(self.name):
@@ -134,7 +134,7 @@ class Creation:
             await writing
 
     async def _in_time(self, arguments: dict[str, Any]) -> Outcome:
-        """Wait for capacity as long as there is time; then let the SDK take the sandbox back, and see that it did."""
+        """Wait for capacity as long as there is time; then let the SDK withdraw the sandbox, and check that it did."""
         creating = asyncio.ensure_future(self._create(arguments))
         remaining = self.deadline - asyncio.get_running_loop().time()
         patience = max(remaining - CLEANING, remaining / 2)

@@ -17,13 +17,13 @@ CONSOLE = "https://modal.com/id/"
 
 
 def submission_of(name: str, sandbox_id: str, place: Place) -> Submission:
-    """What is kept of a sandbox; `UNPLACED` for one that is only known to have been asked for."""
+    """The submission of a sandbox; `UNPLACED` for one of which only its request is known."""
     handle = {"sandbox_id": sandbox_id, **place.handle()}
     return Submission(name=name, handle=handle, url=CONSOLE + sandbox_id if sandbox_id != UNPLACED else None)
 
 
 class NoAnswer(CallFailed):
-    """An answer that does not name what was asked for."""
+    """An answer without the name that was asked for."""
 
 
 def is_sandbox(answer: Any) -> bool:
@@ -55,7 +55,7 @@ async def by_name(account: Account, name: str, place: Place, *, ended: bool) -> 
 
 
 async def find(account: Account, name: str, spec: SandboxSpec) -> Submission | None:
-    """What was started under a name; an unplaced submission when its name was claimed and no sandbox is to be found."""
+    """The submission of a name; an unplaced one when the name was claimed and no sandbox can be found."""
     sandbox = await by_name(account, name, spec.place, ended=True)
     if sandbox is not None:
         return submission_of(name, sandbox.object_id, spec.place)
@@ -106,7 +106,7 @@ async def _tags(sandboxes: Sequence[Any]) -> list[Mapping[str, str]]:
 
 @mapped
 async def look(account: Account, submission: Submission) -> Observation:
-    """The state of one sandbox, asked for by id; by name as long as its id is not known."""
+    """The state of one sandbox, by its id, or by its name if the id is unknown."""
     sandbox_id = submission.handle["sandbox_id"]
     if sandbox_id != UNPLACED:
         return await look_at(account, sandbox_id)
@@ -138,7 +138,7 @@ async def _observed(account: Account, sandbox_id: str) -> Observation:
 
 @mapped
 async def terminate(account: Account, submission: Submission) -> None:
-    """Ask for the end of a sandbox; one that is gone is no error."""
+    """Request the end of a sandbox. It is no error if the sandbox does not exist."""
     sandbox_id = submission.handle["sandbox_id"]
     if sandbox_id == UNPLACED:
         sandbox = await by_name(account, submission.name, Place.from_handle(submission.handle), ended=False)

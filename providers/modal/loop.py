@@ -1,4 +1,6 @@
-"""An event loop in a thread of its own: it bounds a call whatever the SDK does, and keeps all state in one thread."""
+"""An event loop in a thread of its own: it limits the time of a call whatever the SDK does, and keeps all state in one
+thread.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ T = TypeVar("T")
 
 
 class Overdue(CallFailed):
-    """The work took longer than it may. It was cancelled, and nothing is known of what it did."""
+    """The work took too long. It was cancelled, and its effects are unknown."""
 
 
 class Loop:
@@ -33,7 +35,7 @@ class Loop:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def run(self, work: Coroutine[Any, Any, T], seconds: float) -> T:
-        """The work's result or error. Raises `Overdue` after `seconds`, whether or not the work obeys."""
+        """The work's result or error. Raises `Overdue` after `seconds`, whether or not the work can be cancelled."""
         future = asyncio.run_coroutine_threadsafe(work, self._running())
         try:
             return future.result(seconds)

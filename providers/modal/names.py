@@ -9,9 +9,9 @@ from providers.modal.sdk import mapped
 
 LEDGER = "push-dispatcher-names"
 CLAIM = "claimed by "
-"""What a claimed name holds, with something to know one's own claim by, until its sandbox is known."""
+"""The value of a claimed name until its sandbox is known; a random part identifies the claim."""
 UNPLACED = ""
-"""The sandbox of a name that is claimed and nothing more."""
+"""Stands for the unknown sandbox of a claimed name."""
 
 
 class Names:

@@ -1,4 +1,4 @@
-"""Where a job goes and how much it takes there, read from its configuration alone; a tick asks this of every due run."""
+"""Where a job goes and how much it needs there, by its configuration alone; a tick computes this for every due run."""
 
 from __future__ import annotations
 

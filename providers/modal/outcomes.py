@@ -1,4 +1,4 @@
-"""What the SDK raised becomes an outcome. Pure: errors are distinguished by the names of their classes.
+"""An exception of the SDK becomes an outcome. Pure: errors are distinguished by the names of their classes.
 
     refused for good    nothing was started and no repeat will change that       -> Rejected, with a hint
     not let in          no token, or one that is not valid; an SDK of old        -> Misconfigured, with what to do
@@ -30,11 +30,11 @@ MISCONFIGURED: Mapping[str, str] = {
     "VersionError": "install the version of the SDK that Modal supports",
     "UnimplementedError": "install the version of the SDK that this release names",
 }
-"""What is wrong is the dispatcher's host; no job can start until somebody fixes it."""
+"""Faults of the dispatcher's host; no job can start until somebody fixes them."""
 
 LONGEST_WAIT = 86400.0
 _RUNNING = re.compile(r"(container|sandbox|concurren|gpu)\w* limit|limit of \d+ (container|sandbox|gpu)", re.IGNORECASE)
-"""Limits of what runs at once: the end of a sandbox makes room."""
+"""Limits of what may run at once: the end of a sandbox makes room."""
 EXHAUSTED = "ResourceExhaustedError"
 CONFLICT = "ConflictError"
 FAILED_PRECONDITION = 9
@@ -52,7 +52,7 @@ def is_missing(error: BaseException) -> bool:
 
 
 def names_nothing(error: BaseException) -> bool:
-    """True for what the SDK makes of an answer without the id of what was asked for: it speaks of its own next step."""
+    """True for the SDK's error about an answer without the requested id: its message is about the SDK's own next step."""
     words = str(error)
     if "InvalidError" in names_of(error):
         return "does not start with any of" in words
@@ -60,7 +60,7 @@ def names_nothing(error: BaseException) -> bool:
 
 
 def is_taken(error: BaseException) -> bool:
-    """True when something has that name already."""
+    """True when the name is in use."""
     return "AlreadyExistsError" in names_of(error)
 
 
@@ -89,7 +89,7 @@ def describe(error: BaseException) -> str:
 
 
 def _hint(error: BaseException, table: Mapping[str, str]) -> str | None:
-    """What to do about an error, by the nearest of its classes that a table knows."""
+    """The fix for an error, by the nearest of its classes in a table."""
     return next((table[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in table), None)
 
 
@@ -99,7 +99,7 @@ def _throttled(error: BaseException, words: str, needs: Needs) -> Throttled:
 
 
 def hold_of(words: str, needs: Needs) -> Hold:
-    """Whom a refusal concerns: those of the same size where capacity is missing, otherwise the whole workspace."""
+    """The jobs that a refusal concerns: those of the same size if capacity is missing, otherwise the whole workspace."""
     if "capacity" in words.lower():
         return Hold(place=needs.place, size=_scarce(needs), freed_by_end=True)
     return Hold(place=needs.place[:1], freed_by_end=_RUNNING.search(words) is not None)
@@ -111,7 +111,7 @@ def _scarce(needs: Needs) -> Mapping[str, float]:
 
 
 def _bounded(seconds: Any) -> float | None:
-    """A wait that is one, of a day at most."""
+    """A positive wait, of a day at most."""
     is_wait = isinstance(seconds, int | float) and seconds >= 0
     return min(float(seconds), LONGEST_WAIT) if is_wait else None
 

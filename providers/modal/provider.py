@@ -1,4 +1,4 @@
-"""The provider: what `providers.base.Provider` asks for, from any thread, each call bounded in time."""
+"""The provider: the protocol `providers.base.Provider`, for any thread, with a time limit on each call."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 DAY = 24 * 3600.0
 LOOKUP_LAG = 10.0
-"""An allowance for look-ups that are behind a creation; Modal states no bound."""
+"""How long a look-up may lag behind a creation; Modal states no limit."""
 LOOK_UPS = 16
 """Sandboxes that are looked up at once."""
 
@@ -91,7 +91,7 @@ class ModalProvider:
 
     @property
     def limits(self) -> ProviderLimits:
-        """Modal's published limits, and what the package's text says of its memory."""
+        """Modal's published limits, and the memory that the package's docstring explains."""
         return self._limits
 
     def needs(self, configuration: Mapping[str, Any]) -> Needs:
@@ -135,7 +135,7 @@ class ModalProvider:
             return await creation.outcome(build_seconds=self._call_timeout / 2)
 
     def find(self, job: Job) -> Submission | None:
-        """What was started under the name: running, ended, or claimed without a trace (see the package)."""
+        """The sandbox of the name: running, ended, or claimed and not found (see the package)."""
         try:
             spec = read(job)
         except ConfigurationError as problem:
@@ -146,7 +146,7 @@ class ModalProvider:
         return await find(await self._accounts.get(spec.place.credentials), name, spec)
 
     def observe(self, submissions: Sequence[Submission]) -> Mapping[str, Observation]:
-        """One list for all that run in a place; those that are not in it are looked up one by one."""
+        """One list of the running sandboxes of each place; the others are looked up one by one."""
         seen: dict[str, Observation] = {}
         ends = time.monotonic() + self._call_timeout
         for place, group in by_place(Place, submissions).items():
@@ -201,7 +201,7 @@ class ModalProvider:
         return await names_running_in(await self._accounts.get(place.credentials), place)
 
     def _ask(self, what: str, place: Place, work: Coroutine[Any, Any, T], seconds: float) -> T:
-        """The answer to a read or a cancel; whatever keeps it from coming becomes `CallFailed`."""
+        """The answer to a read or a cancel; any failure becomes `CallFailed`."""
         try:
             return self._loop.run(work, seconds)
         except Overdue as problem:

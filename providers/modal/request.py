@@ -40,7 +40,7 @@ class Place:
     """The name of an entry of the credentials; None: the host's own identity."""
 
     def handle(self) -> dict[str, str]:
-        """Its part of a submission's handle."""
+        """The place as a part of a submission's handle."""
         return filled({"app": self.app, "environment": self.environment, "credentials": self.credentials})
 
     @classmethod
@@ -71,9 +71,9 @@ class SandboxSpec:
     secrets: tuple[str, ...] = ()
     gpu: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
-    """The job's own environment, which its secrets win over."""
+    """The job's own environment; its secrets take precedence."""
     own_variables: Mapping[str, str] = field(default_factory=dict)
-    """The dispatcher's, which win over everything."""
+    """The dispatcher's variables, which take precedence over everything."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The other arguments of `Sandbox.create`, by their names there."""
 
@@ -239,7 +239,7 @@ def _text(configuration: Mapping[str, Any], key: str) -> str | None:
 
 
 def number(configuration: Mapping[str, Any], key: str) -> float | None:
-    """A positive number, also when it was written as text; None when there is nothing. Raises `ConfigurationError`."""
+    """A positive number, which may be written as text; None without a value. Raises `ConfigurationError`."""
     value = configuration.get(key)
     if value in (None, ""):
         return None
@@ -253,7 +253,7 @@ def number(configuration: Mapping[str, Any], key: str) -> float | None:
 
 
 def whole(configuration: Mapping[str, Any], key: str, least: int, most: int | None) -> int | None:
-    """A whole number within these bounds; None when there is nothing. Raises `ConfigurationError`."""
+    """A whole number within these bounds; None without a value. Raises `ConfigurationError`."""
     amount = number(configuration, key)
     if amount is None:
         return None

@@ -67,7 +67,7 @@ def _by_code(code: int) -> Observation:
 
 
 def _result(sandbox: Any) -> Any:
-    """The SDK's own record of the end; None where this version of the SDK keeps it elsewhere."""
+    """The SDK's own record of the end; None if this version of the SDK keeps it elsewhere."""
     inner = [value for name, value in vars(sandbox).items() if name.startswith("_sync_original")]
     return getattr(getattr(inner[0], "_impl", None), "result", None) if inner else None
 

@@ -1,4 +1,4 @@
-"""The seam to the SDK: it is imported on first use, and every error of its leaves as a `ModalFailure`."""
+"""The seam to the SDK: it is imported on first use, and every error of the SDK becomes a `ModalFailure`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def load() -> Any:
 
 
 class ModalFailure(CallFailed):
-    """A call that Modal refused, or that came to no usable answer; `error` is what the SDK raised."""
+    """A call that Modal refused or that got no usable answer; `error` is the SDK's exception."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(describe(error))
@@ -44,11 +44,11 @@ class Missing(ModalFailure):
 
 
 class Taken(ModalFailure):
-    """Something has that name already."""
+    """The name is in use."""
 
 
 def mapped(function: Callable[Parameters, Awaitable[Result]]) -> Callable[Parameters, Awaitable[Result]]:
-    """A coroutine function that calls the SDK, and lets none of its errors out but as a `ModalFailure`."""
+    """Decorates a coroutine function that calls the SDK: its errors become a `ModalFailure`."""
 
     @functools.wraps(function)
     async def call(*arguments: Parameters.args, **options: Parameters.kwargs) -> Result:
@@ -68,7 +68,7 @@ def _failure_of(error: Exception) -> ModalFailure:
 
 @functools.cache
 def _errors() -> tuple[type[Exception], ...]:
-    """What the SDK raises: its own errors, those of its transport, and what it stumbles over in an odd answer."""
+    """The exceptions of the SDK: its own, those of its transport, and those that an odd answer causes in it."""
     load()
     from google.protobuf.message import Error as ProtobufError  # noqa: PLC0415 - part of the SDK, as all below
     from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError  # noqa: PLC0415
