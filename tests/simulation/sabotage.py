@@ -162,7 +162,7 @@ SABOTAGES: dict[str, Sabotage] = {
         "a claim pins what it renders", _swap(FaultyStore, "_claim_effect", breaks.claim_rendered_again), near=7
     ),
     "no deadline": Sabotage(
-        "nothing is submitted after the deadline", _swap(world_module, "TICK", timedelta(days=1)), seeds=2500, near=1022
+        "nothing is submitted after the deadline", _swap(world_module, "TICK", timedelta(days=1)), seeds=2500, near=1169
     ),
     "lease shorter than the invocation": Sabotage(
         "a lease outlives the invocation that made it", _swap(world_module, "LEASE", timedelta(seconds=-10)), near=26
