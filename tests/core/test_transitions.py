@@ -1,6 +1,7 @@
 """Every move of a run: which there are, and what every end has in common."""
 
 from dataclasses import replace
+from functools import cache
 from itertools import product
 
 import pytest
@@ -79,7 +80,10 @@ def moves_of(run):
         yield verdict(run, Observation(state=state, exit_code=exit_code, reason="words"), NOW, LIMITS)
 
 
-EVERY_MOVE = [(run, move) for run in slot_holders() for move in moves_of(run) if move is not None]
+@cache
+def every_move():
+    """Each move with its run."""
+    return [(run, move) for run in slot_holders() for move in moves_of(run) if move is not None]
 
 
 def cancelled_by_people(run):
@@ -87,20 +91,20 @@ def cancelled_by_people(run):
 
 
 def test_every_move_is_allowed_and_changes_what_moves_may_change():
-    transitions.check([move for _, move in EVERY_MOVE])
-    assert {move.to for _, move in EVERY_MOVE} == set(RunState)
+    transitions.check([move for _, move in every_move()])
+    assert {move.to for _, move in every_move()} == set(RunState)
 
 
 def test_what_people_cancelled_stays_so_or_ends_cancelled():
     """Whatever is answered or seen: it never goes back to its queue, and comes to no other end."""
-    for run, move in EVERY_MOVE:
+    for run, move in every_move():
         if cancelled_by_people(run):
             assert move.to in (RunState.CANCELLING, RunState.CANCELLED)
             assert move.changes.get("ending", run.ending) == run.ending or move.to is RunState.CANCELLED
 
 
 def test_every_end_has_its_time_and_its_notification_and_remembers_what_lingers():
-    for run, move in EVERY_MOVE:
+    for run, move in every_move():
         if move.to in TERMINAL_STATES:
             after = replace(run, state=move.to, **move.changes)
             assert after.ended_at == NOW
@@ -113,7 +117,7 @@ def test_every_end_has_its_time_and_its_notification_and_remembers_what_lingers(
 
 def test_the_attempt_rises_only_with_what_is_behind_it():
     """By one, and only on the way back to the queue: with an end that is kept, or a clear refusal."""
-    for run, move in EVERY_MOVE:
+    for run, move in every_move():
         if "attempt" in move.changes:
             assert move.to is RunState.SCHEDULED
             assert move.changes["attempt"] == run.attempt + 1
@@ -122,7 +126,7 @@ def test_the_attempt_rises_only_with_what_is_behind_it():
 
 
 def test_what_goes_back_to_its_queue_holds_no_claim():
-    for run, move in EVERY_MOVE:
+    for run, move in every_move():
         if move.to is RunState.SCHEDULED:
             after = replace(run, state=move.to, **move.changes)
             assert (after.job, after.start_within, after.claimed_at, after.lease_until) == (None,) * 4

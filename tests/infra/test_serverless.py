@@ -15,7 +15,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from cfnlint.api import ManualArgs, lint_file
 
 from dispatcher.client import Dispatcher
 from dispatcher.functions.invocation import SCHEDULED, invoke
@@ -106,6 +105,8 @@ def listed(value):
 
 
 def test_the_template_has_nothing_that_cfn_lint_objects_to(template):
+    from cfnlint.api import ManualArgs, lint_file  # noqa: PLC0415 -- a second, which each process would take
+
     problems = lint_file(template, ManualArgs(ignore_checks=["W3005"]))  # W3005: a DependsOn that osls adds by itself
     assert [str(match) for match in problems] == []
 
