@@ -9,6 +9,7 @@ https://learn.microsoft.com/azure/app-service/configure-authentication-user-iden
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,8 +19,8 @@ import azure.functions
 from dispatcher.functions.http_api import Api, ApiRequest
 
 METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE")
-NAME = "x-ms-client-principal-name"
-"""The header with the name of who was authenticated."""
+NAMES = ("x-ms-client-principal-name", "x-ms-client-principal-id")
+"""The headers with the name of who was authenticated, and with the object id: a service principal may have no name."""
 SWITCH = "WEBSITE_AUTH_ENABLED"
 """App Service sets it to `True` where its authentication is on."""
 
@@ -34,11 +35,17 @@ def api(request: azure.functions.HttpRequest) -> azure.functions.HttpResponse:
             query=address.query,
             headers=list(request.headers.items()),
             body=request.get_body(),
-            caller=(request.headers.get(NAME) or None) if os.environ.get(SWITCH, "").lower() == "true" else None,
+            caller=_caller(request.headers),
         )
     )
     headers = dict(response.headers)
     return azure.functions.HttpResponse(response.body, status_code=response.status, headers=headers)
+
+
+def _caller(headers: Mapping[str, str]) -> str | None:
+    if os.environ.get(SWITCH, "").lower() != "true":
+        return None
+    return next((headers[name] for name in NAMES if headers.get(name)), None)
 
 
 @cache

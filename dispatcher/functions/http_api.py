@@ -84,12 +84,13 @@ class Api:
     def _app(self) -> tuple[ASGIApp, Clients]:
         """Raises `SettingsError` or `StoreError`."""
         from dispatcher.web.access import Access, ProxyHeader  # noqa: PLC0415 - a request pays for it, not the start
-        from dispatcher.web.app import clients_of, create_app  # noqa: PLC0415 - likewise
+        from dispatcher.web.api_app import create_api_app  # noqa: PLC0415 - likewise
+        from dispatcher.web.clients import clients_of  # noqa: PLC0415 - likewise
 
         settings, clients = self._wiring.settings, clients_of(self._wiring)
         identify = ProxyHeader(header=CALLER, secret=self._secret)
         access = Access(identify=identify, hosts=frozenset({HOST}), editors=tuple(settings.ui_editors))
-        return create_app(settings, access=access, wiring=self._wiring, clients=clients), clients
+        return create_api_app(clients, access), clients
 
     def _scope(self, request: ApiRequest) -> dict[str, Any]:
         headers = [(name.lower(), value) for name, value in request.headers if name.lower() not in OWN]

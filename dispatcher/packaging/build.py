@@ -29,6 +29,8 @@ class Order:
     """Extras of push-dispatcher: providers, stores and telemetry that the function uses."""
     validation: bool = False
     """Include the libraries that check input. Creating a run in the function needs them; a tick does not."""
+    api: bool = False
+    """Include the HTTP API, with the libraries that it needs."""
     whole: bool = False
     """Include what the runtime brings: boto3 in the lock's version instead of the runtime's."""
     compiled: bool = True
@@ -75,10 +77,10 @@ def build(order: Order) -> Package:
     without = frozenset() if order.whole else order.target.platform.brought
     with TemporaryDirectory(prefix="push-dispatcher-package-") as name:
         directory = Path(name)
-        needed = roots(order.extras, order.target, validation=order.validation)
+        needed = roots(order.extras, order.target, validation=order.validation, api=order.api)
         source = Source(into=directory / "wheels", kept=order.wheels)
         wheels = resolve(needed, lock, order.target, source, without=without)
-        owners = _lay_out(_contents(order.target, wheels, lock), directory / "root")
+        owners = _lay_out(_contents(order.target, wheels, lock, api=order.api), directory / "root")
         if python:
             bytecode.compile_all(python, directory / "root", order.target.platform.root)
         files = _files(directory / "root")
@@ -98,10 +100,10 @@ def _interpreter(order: Order) -> str | None:
     return bytecode.interpreter(order.target.python, order.compile_with)
 
 
-def _contents(target: Target, wheels: Sequence[Wheel], lock: Lock) -> Iterator[tuple[str, str, bytes]]:
+def _contents(target: Target, wheels: Sequence[Wheel], lock: Lock, *, api: bool) -> Iterator[tuple[str, str, bytes]]:
     """For each file of the package: its owner, its path below the top, and its content."""
     platform = target.platform
-    for name, words in platform.files.items():
+    for name, words in {**platform.files, **(platform.api_files if api else {})}.items():
         yield DISTRIBUTION, name, words.encode()
     if platform.installs:
         entries = [lock.find(wheel.name, target.markers) for wheel in wheels]
@@ -109,7 +111,7 @@ def _contents(target: Target, wheels: Sequence[Wheel], lock: Lock) -> Iterator[t
     shipped = () if platform.installs else wheels
     stamp = content(target.name, target.arch, target.python).encode()
     yield DISTRIBUTION, str(PurePosixPath(platform.place, STAMP)), stamp
-    for owner, files in ((DISTRIBUTION, sources.files()), *((wheel.name, wheel.files()) for wheel in shipped)):
+    for owner, files in ((DISTRIBUTION, sources.files(api=api)), *((wheel.name, wheel.files()) for wheel in shipped)):
         for place, data in files:
             yield owner, str(PurePosixPath(platform.place, place)), data
 

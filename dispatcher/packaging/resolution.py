@@ -25,12 +25,17 @@ CHECKS = "prefect"
 EXTRAS = ("aws", "azure", "docker", "gcp", "kubernetes", "modal", "postgres", "prefect", "schedules", "telemetry", "vertex")
 """The extras that a function may want: providers, stores, telemetry, and what reads schedules."""
 
+API = "ui"
+"""The extra with what the HTTP API needs. It checks input."""
+OF_PAGES = frozenset({"jinja2", "uvicorn"})
+"""What of that extra only pages and servers need."""
+
 Wanted = frozenset[tuple[str, str]]
 """Normalised names, each with the extra that is asked of it; an empty extra is the distribution itself."""
 
 
-def roots(extras: Iterable[str], target: Target, *, validation: bool) -> Wanted:
-    """The requirements of a function with these extras, and of its platform's host.
+def roots(extras: Iterable[str], target: Target, *, validation: bool, api: bool = False) -> Wanted:
+    """The requirements of a function with these extras, of its platform's host, and of the HTTP API where it is asked for.
 
     Raises `PackagingError` for an extra that is none of a function.
     """
@@ -41,7 +46,9 @@ def roots(extras: Iterable[str], target: Target, *, validation: bool) -> Wanted:
     requirements = [Requirement(line) for line in distribution(DISTRIBUTION).requires or ()]
     host = [target.platform.host] if target.platform.host else []
     needed = [_needed(requirements, extra, target) for extra in ("", *chosen, *host)]
-    validation = validation or CHECKS in chosen
+    if api:
+        needed.append(frozenset(pair for pair in _needed(requirements, API, target) if pair[0] not in OF_PAGES))
+    validation = validation or api or CHECKS in chosen
     return frozenset(pair for some in needed for pair in some if validation or pair[0] not in VALIDATION)
 
 

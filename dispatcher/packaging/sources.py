@@ -28,7 +28,12 @@ LEFT_OUT = (
     *(f"dispatcher/functions/{name}.py" for name in ("http_api", "aws_lambda_api", "cloud_function_api", "azure_function_api")),
 )
 """Rooms and modules that no function which ticks uses. Their files are ignored."""
-LIST = Path(__file__).with_name("contents.txt")
+OF_PAGES = ("dispatcher/web/app.py", "dispatcher/web/pages", "dispatcher/web/static", "dispatcher/web/templates")
+"""What of the room `dispatcher.web` the HTTP API does without."""
+OF_API = ("dispatcher/web", *(room for room in LEFT_OUT if room.startswith("dispatcher/functions/")))
+"""What of `LEFT_OUT` a function that serves the HTTP API uses, but for `OF_PAGES`."""
+LIST, API_LIST = Path(__file__).with_name("contents.txt"), Path(__file__).with_name("contents_api.txt")
+"""What every package holds; what one with the HTTP API holds besides."""
 UNLISTED = (
     "not in the list of what a package holds; move it out of the code or, where it belongs to it, add it to git and run "
     "python -m dispatcher.packaging.sources"
@@ -37,14 +42,14 @@ SHOWN = 10
 """The most names that an error message lists."""
 
 
-def files(top: Path = TOP) -> Iterator[tuple[str, bytes]]:
-    """Paths below the package's root, and contents; `top` holds our rooms.
+def files(top: Path = TOP, *, api: bool = False) -> Iterator[tuple[str, bytes]]:
+    """Paths below the package's root, and contents, with the HTTP API where it is asked for; `top` holds our rooms.
 
     Raises `PackagingError` that names what is missing, what is a link and what the list does not have.
     """
     listed = LIST.read_text(encoding="utf-8").split()
     _refuse(_strangers(top, frozenset(listed)), UNLISTED)
-    for place in listed:
+    for place in (*listed, *(API_LIST.read_text(encoding="utf-8").split() if api else ())):
         yield place, _read(top, place)
 
 
@@ -83,15 +88,25 @@ def _refuse(places: list[str], why: str) -> None:
 
 def tracked(top: Path) -> list[str]:
     """What the list has to name: the files of our rooms that git knows and that code reads or is, sorted."""
-    command = ["git", "-C", str(top), "ls-files", *ROOMS]
+    return [name for name in _of_git(top, *ROOMS) if not _is_in(name, LEFT_OUT)]
+
+
+def tracked_of_api(top: Path) -> list[str]:
+    """What the list of the HTTP API has to name, sorted."""
+    return [name for name in _of_git(top, *OF_API) if not _is_in(name, OF_PAGES)]
+
+
+def _of_git(top: Path, *rooms: str) -> list[str]:
+    command = ["git", "-C", str(top), "ls-files", *rooms]
     names = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()  # noqa: S603 - git, with words of our own
-    return sorted(name for name in names if Path(name).suffix in NEEDED and not _is_left_out(name) and (top / name).exists())
+    return sorted(name for name in names if Path(name).suffix in NEEDED and (top / name).exists())
 
 
-def _is_left_out(place: str) -> bool:
-    return any(place == room or place.startswith(f"{room}/") for room in LEFT_OUT)
+def _is_in(place: str, rooms: tuple[str, ...]) -> bool:
+    return any(place == room or place.startswith(f"{room}/") for room in rooms)
 
 
 if __name__ == "__main__":
-    LIST.write_text("\n".join([*tracked(TOP), ""]), encoding="utf-8")
-    sys.stdout.write(f"{LIST}\n")
+    for path, names in ((LIST, tracked(TOP)), (API_LIST, tracked_of_api(TOP))):
+        path.write_text("\n".join([*names, ""]), encoding="utf-8")
+        sys.stdout.write(f"{path}\n")

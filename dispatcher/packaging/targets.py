@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from dispatcher.errors import PackagingError
-from dispatcher.packaging.platform_files import FUNCTION_APP, HOST, MAIN, SITE_PACKAGES
+from dispatcher.packaging.platform_files import FUNCTION_APP, FUNCTION_APP_API, HOST, MAIN, MAIN_API, SITE_PACKAGES
 
 MACHINES: Mapping[str, str] = {"arm64": "aarch64", "x86-64": "x86_64"}
 """Our word for an architecture -> the word of wheels and of markers."""
@@ -33,6 +33,8 @@ class Platform:
     """The extra with what the platform's own host or client asks for."""
     files: Mapping[str, str] = field(default_factory=dict)
     """What the platform wants to find at the top, by name."""
+    api_files: Mapping[str, str] = field(default_factory=dict)
+    """What stands there in a package with the HTTP API, in place of the file of that name."""
     place: str = "."
     """Where code and distributions go, below the top."""
     installs: bool = False
@@ -61,6 +63,7 @@ PLATFORMS: Mapping[str, Platform] = {
         extras=("gcp", "postgres"),
         host="functions-google",
         files={"main.py": MAIN},
+        api_files={"main.py": MAIN_API},
         installs=True,
     ),
     "azure-functions": Platform(
@@ -73,6 +76,7 @@ PLATFORMS: Mapping[str, Platform] = {
         extras=("azure", "postgres"),
         host="functions-azure",
         files={"function_app.py": FUNCTION_APP, "host.json": HOST},
+        api_files={"function_app.py": FUNCTION_APP_API},
         place=SITE_PACKAGES,
     ),
 }

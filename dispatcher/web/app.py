@@ -18,19 +18,17 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-from dispatcher.client import Dispatcher
 from dispatcher.errors import DispatcherError
 from dispatcher.settings import Settings
-from dispatcher.stores.opening import scheme_of
 from dispatcher.web.access import Access, behind_proxy
 from dispatcher.web.answers import Refused
 from dispatcher.web.api.application import make_api, no_route
-from dispatcher.web.clients import Clients
+from dispatcher.web.clients import Clients, clients_of
 from dispatcher.web.guard import Guard
 from dispatcher.web.pages.live import Live
 from dispatcher.web.pages.routes import page_routes
 from dispatcher.web.pages.visit import Pages
-from dispatcher.wiring import Wiring, open_store, wire
+from dispatcher.wiring import Wiring, wire
 
 
 def create_app(
@@ -67,14 +65,3 @@ def create_app(
         exception_handlers=dict.fromkeys((HTTPException, DispatcherError, Refused), problem),
     )
     return Guard(app, access)
-
-
-def clients_of(wiring: Wiring) -> Clients:
-    """Clients with a store of their own each; a store in memory is one for all."""
-    is_shared = scheme_of(wiring.settings.store) == "memory"
-
-    def make() -> Dispatcher:
-        store = wiring.store if is_shared else open_store(wiring.settings.store)
-        return wiring.client_with(store)
-
-    return Clients(make, wiring.dispatch.providers)

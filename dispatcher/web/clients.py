@@ -11,6 +11,8 @@ from starlette.types import Scope
 
 from dispatcher.client import Dispatcher
 from dispatcher.models import Actor
+from dispatcher.stores.opening import scheme_of
+from dispatcher.wiring import Wiring, open_store
 from providers.base import Provider
 
 KEPT = 8
@@ -49,3 +51,14 @@ class Clients:
             return self._idle.pop()
         except IndexError:
             return self.make()
+
+
+def clients_of(wiring: Wiring) -> Clients:
+    """Clients with a store of their own each; a store in memory is one for all."""
+    is_shared = scheme_of(wiring.settings.store) == "memory"
+
+    def make() -> Dispatcher:
+        store = wiring.store if is_shared else open_store(wiring.settings.store)
+        return wiring.client_with(store)
+
+    return Clients(make, wiring.dispatch.providers)

@@ -240,6 +240,7 @@ def test_azure_believes_the_names_of_app_service_alone(api, wiring, monkeypatch)
     assert (answer.status_code, json.loads(answer.get_body())["pool"]) == (201, "nightly")
     assert json.loads(asked("GET", "/runs?pool=nightly&state=SCHEDULED").get_body())["items"]
     assert asked("GET", "/pools", headers={}).status_code == 401
+    assert asked("GET", "/pools", headers={"X-MS-CLIENT-PRINCIPAL-ID": "1111-2222"}).status_code == 200
     [function] = azure_function_api.app.get_functions()
     assert (function.get_trigger().route, function.get_trigger().auth_level.name) == ("v1/{*path}", "ANONYMOUS")
 

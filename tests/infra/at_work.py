@@ -13,16 +13,17 @@ from dispatcher.models import TERMINAL_STATES, RunState
 from dispatcher.settings import Settings
 from dispatcher.wiring import wire
 from tests.functions.lambda_platform.packages import built_once
-from tests.functions.lambda_platform.sandbox import PATIENCE, Sandbox, lay_out_runtime, unpack
+from tests.functions.lambda_platform.sandbox import HANDLER, PATIENCE, Sandbox, lay_out_runtime, unpack
+from tests.functions.test_http_api import function_url
 from tests.infra.aws import of_type
 
 LIVE = set(RunState) - TERMINAL_STATES
 
 
-def the_package(tmp_path_factory):
-    """The zip, built once for all processes of a test run."""
+def the_package(tmp_path_factory, name="function.zip", **rest):
+    """The zip, built once for all processes of a test run; `rest` is as in `Order`."""
     own = tmp_path_factory.getbasetemp()
-    return built_once(own.parent if own.name.startswith("popen-") else own)
+    return built_once(own.parent if own.name.startswith("popen-") else own, name, **rest)
 
 
 def people(store):
@@ -35,7 +36,8 @@ class Function:
 
     def __init__(self, resources, package, environment, directory):
         """`resources`: of the dispatcher's module. `environment`: of whoever has the function's role."""
-        (function,), (schedule,) = of_type(resources, "aws_lambda_function"), of_type(resources, "aws_scheduler_schedule")
+        (schedule,) = of_type(resources, "aws_scheduler_schedule")
+        (function,) = [made for made in of_type(resources, "aws_lambda_function") if made["handler"] == HANDLER]
         self.role = function["role"].rpartition("/")[2]
         self.payload = json.loads(schedule["target"][0]["input"])
         self.patterns = [json.loads(rule["event_pattern"]) for rule in of_type(resources, "aws_cloudwatch_event_rule")]
@@ -67,6 +69,23 @@ def a_function(resources, package, environment, directory):
         yield function
     finally:
         function.close()
+
+
+@contextmanager
+def an_api(function, environment, directory):
+    """The function of the HTTP API at work: what is called has the arguments of `function_url`, and gives status and answer."""
+    variables = {**function["environment"][0]["variables"], **environment(function["role"].rpartition("/")[2])}
+    task, runtime = unpack(function["filename"], directory / "api"), lay_out_runtime(directory / "api-runtime")
+    sandbox = Sandbox(task, runtime, variables, directory / "api.log", handler=function["handler"])
+
+    def ask(*words, **more):
+        answer = sandbox.invoke(function_url(*words, **more))
+        return answer["statusCode"], json.loads(answer["body"])
+
+    try:
+        yield ask
+    finally:
+        sandbox.close()
 
 
 def tick_until_all_have_ended(clients, tick, log):

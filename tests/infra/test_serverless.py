@@ -232,7 +232,8 @@ def test_no_right_is_wider_than_aws_allows_it_to_be(resources):
     assert by_name["GiveTasksTheirRoles"]["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
     assert "ecs:cluster" in by_name["RunTasks"]["Condition"]["ArnEquals"]
     assert sorted(by_name["Table"]["Action"]) == sorted(TICK_ACTIONS)
-    assert [role["Type"] for role in resources.values() if role["Type"] == "AWS::IAM::Role"] == ["AWS::IAM::Role"] * 2
+    roles = {name: role.get("Condition") for name, role in resources.items() if role["Type"] == "AWS::IAM::Role"}
+    assert roles == {"FunctionRole": None, "ScheduleRole": None, "ApiRole": "HasApi"}
 
 
 def test_the_function_may_start_itself_by_the_arn_that_fan_out_calls(resources):
@@ -402,6 +403,30 @@ def test_parameters_reach_the_policies(package):
     for expected in ("cluster/batch", "task/batch/*", "task-definition/nightly-*:*", "role/worker"):
         assert expected in text
     assert "cluster/default" not in text
+
+
+def test_the_api_is_there_only_where_it_is_asked_for(package, template):
+    from cfnlint.api import ManualArgs, lint_file  # noqa: PLC0415 -- as above
+
+    without = json.loads(template.read_text())
+    assert not [name for name in without["Resources"] if name.startswith("ApiLambdaFunction")]
+    assert without["Parameters"]["Api"]["Default"] == "false"
+    editors = "arn:aws:sts::123456789012:assumed-role/deploy/*"
+    path = package("--param", "api=true", "--param", f"editors={editors}", name="api")
+    whole = json.loads(path.read_text())
+    known = ["W3005", "W1001"]  # W1001: the function is there exactly where the condition of its role is true
+    assert [str(match) for match in lint_file(path, ManualArgs(ignore_checks=known))] == []
+    resources = whole["Resources"]
+    assert whole["Parameters"]["Api"]["Default"] == "true"
+    function = resources["ApiLambdaFunction"]["Properties"]
+    assert function["Handler"] == "dispatcher.functions.aws_lambda_api.handler"
+    assert function["Environment"]["Variables"]["DISPATCHER_UI_EDITORS"] == editors
+    (url,) = of_type(resources, "AWS::Lambda::Url")
+    assert url["AuthType"] == "AWS_IAM"
+    assert not [right for right in of_type(resources, "AWS::Lambda::Permission") if right["Principal"] == "*"]
+    rights = {action for statement in statements(resources, "ApiRole") for action in listed(statement["Action"])}
+    assert {right.partition(":")[0] for right in rights} == {"dynamodb", "lambda", "logs"}
+    assert {right for right in rights if right.startswith("dynamodb:")} == {*TICK_ACTIONS, "dynamodb:ConditionCheckItem"}
 
 
 def test_a_waker_may_start_the_function_and_nobody_may_without_one(package, template):

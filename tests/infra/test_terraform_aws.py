@@ -21,8 +21,9 @@ from dispatcher.stores.dynamodb.definition import TABLE_DEFINITION, TICK_ACTIONS
 from dispatcher.waking import NotWoken, from_setting
 from providers.emulators.ecs import EcsEmulator
 from tests.functions.lambda_platform.packages import PYTHON, here
+from tests.functions.test_http_api import JSON
 from tests.infra import aws_promises
-from tests.infra.at_work import a_function, people, the_package, tick_until_all_have_ended
+from tests.infra.at_work import a_function, an_api, people, the_package, tick_until_all_have_ended
 from tests.infra.aws import Root, listed, of_type, policies
 from tests.infra.moved import AWS, moves, plan_from
 from tests.infra.terraform import INFRA, Terraform, mirror, needs
@@ -32,6 +33,7 @@ pytestmark = [needs("hashicorp/aws"), pytest.mark.long]
 ACCOUNT = "210987654321"
 """Another than that of emulators that other tests of this process use."""
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:alarms"
+API_ROLE = "push-dispatcher-api-us-east-1"
 QUICK = {"DISPATCHER_TICK_SECONDS": "5", "DISPATCHER_FAN_OUT": "lambda"}
 
 
@@ -46,6 +48,11 @@ def package(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def api_package(tmp_path_factory):
+    return the_package(tmp_path_factory, "api.zip", api=True)
+
+
+@pytest.fixture(scope="module")
 def cloud():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
@@ -54,7 +61,7 @@ def cloud():
 
 
 @pytest.fixture(scope="module")
-def deployed(cloud, directory, package):
+def deployed(cloud, directory, package, api_package):
     """The example, applied."""
     variables = {
         "emulator_endpoint": cloud.url,
@@ -64,6 +71,7 @@ def deployed(cloud, directory, package):
         "environment": QUICK,
         "alarm_actions": [TOPIC],
         "wakers": {"people": f"arn:aws:iam::{ACCOUNT}:role/people"},
+        "api": {"package": str(api_package), "editors": [f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/*"]},
     }
     terraform = Terraform(directory, "examples/aws-minimal", plugins=mirror("hashicorp/aws"), variables=variables)
     terraform.apply()
@@ -156,7 +164,7 @@ def as_a_role(root, role):
 
 
 def test_the_function_has_the_zip_its_table_and_room_for_a_tick(resources):
-    (function,) = of_type(resources, "aws_lambda_function")
+    function = resources["module.dispatcher.aws_lambda_function.this"]
     assert function["handler"] == "dispatcher.functions.aws_lambda.handler"
     settings = Settings.from_environment(function["environment"][0]["variables"])
     assert settings.store == "dynamodb://push-dispatcher?region=us-east-1"
@@ -219,8 +227,8 @@ def test_table_and_queue_are_those_that_every_way_onto_aws_makes(resources):
         "time_to_live": table["ttl"][0]["attribute_name"],
     } == aws_promises.TABLE
     assert {"encrypted": queue["sqs_managed_sse_enabled"], "seconds": queue["message_retention_seconds"]} == aws_promises.QUEUE
-    (logs,) = [group for group in of_type(resources, "aws_cloudwatch_log_group") if group["name"].startswith("/aws/lambda/")]
-    assert logs["retention_in_days"] == aws_promises.LOG_DAYS
+    logs = [group for group in of_type(resources, "aws_cloudwatch_log_group") if group["name"].startswith("/aws/lambda/")]
+    assert [group["retention_in_days"] for group in logs] == [aws_promises.LOG_DAYS] * 2
 
 
 def test_the_queue_keeps_what_every_way_onto_aws_keeps(resources):
@@ -246,6 +254,7 @@ WITHOUT_RESOURCES = {"ec2:DescribeSubnets", "ec2:DescribeVpcs", "ecs:DescribeTas
 def test_no_right_is_wider_than_aws_allows_it_to_be(resources):
     documents = policies(resources)
     assert {role for role, _ in documents} == {
+        API_ROLE,
         "push-dispatcher-batch-execution-us-east-1",
         "push-dispatcher-function-us-east-1",
         "push-dispatcher-schedule-us-east-1",
@@ -291,6 +300,38 @@ def test_the_built_zip_dispatches_fifty_runs_over_three_queues_under_the_role(de
     assert admitted[:10] == ["critical"] * 10, "the higher queue went first"
     assert admitted.index("default") > admitted.index("high")
     client.delete_work_pool("batch")
+
+
+RUN = json.dumps({"pool": "nightly", "job_variables": {"image": "busybox"}})
+
+
+def test_the_api_answers_callers_of_its_url_with_the_rights_of_its_role_and_has_none_on_jobs(
+    deployed, resources, root, directory
+):
+    (url,) = of_type(resources, "aws_lambda_function_url")
+    assert (url["authorization_type"], deployed.outputs()["api_url"]) == ("AWS_IAM", url["function_url"].rstrip("/"))
+    client = people(deployed.outputs()["store"])
+    client.create_work_pool("nightly", type="ecs:push", job_variables=deployed.outputs()["job_variables"])
+    editor, reader = (f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/session" for role in ("deploy", "others"))
+    function = resources["module.dispatcher.aws_lambda_function.api[0]"]
+
+    with an_api(function, root.environment, directory) as ask:
+        status, pools = ask("GET", "/api/v1/pools", caller=reader)
+        assert (status, [pool["name"] for pool in pools]) == (200, ["nightly"])
+        assert ask("GET", "/api/v1/pools", caller=None)[0] == 401
+        assert ask("POST", "/api/v1/runs", headers=JSON, body=RUN, caller=reader)[0] == 403
+        assert client.runs() == []
+        status, run = ask("POST", "/api/v1/runs", headers=JSON, body=RUN, caller=editor)
+        assert (status, [str(stored.id) for stored in client.runs()]) == (201, [run["id"]])
+        assert ask("GET", "/api/v1/runs", query="pool=nightly", caller=reader)[0] == 200
+        bulk = json.dumps({"action": "cancel", "filter": {"pool": "nightly"}})
+        assert ask("POST", "/api/v1/runs/bulk", headers=JSON, body=bulk, caller=editor)[1]["step"]["done"] == 1
+    woken = [invocation.event for invocation in root.cloud.functions.invocations]
+    assert woken[:1] == [{"pool": "nightly"}], "its role may wake a tick, and a new run does"
+    root.cloud.functions.invocations.clear()
+    rights = {action for statement in policies(resources)[API_ROLE, "api"] for action in listed(statement["Action"])}
+    assert not [right for right in rights if right.startswith(("ecs:", "iam:", "sqs:"))]
+    client.delete_work_pool("nightly")
 
 
 def test_what_is_protected_is_not_destroyed_and_nothing_else_is(deployed):

@@ -14,7 +14,7 @@ from cronsim import CronSim
 
 from dispatcher.settings import Settings
 from providers.container_instance.arm import Arm
-from tests.infra.clouds import STORE, SUBSCRIPTION, a_package, accepted_by_validation, leaves, of_type, on_the_stub
+from tests.infra.clouds import STORE, SUBSCRIPTION, TENANT, a_package, accepted_by_validation, leaves, of_type, on_the_stub
 from tests.infra.terraform import installed
 
 pytestmark = installed
@@ -244,3 +244,50 @@ def test_subnets_are_joined_by_a_right_on_them_alone(tmp_path):
     assert (role["permissions"][0]["actions"], role["assignable_scopes"]) == ([JOIN], [network])
     assert rights["subnet-0"] == {"scope": subnet, "role": role["role_definition_resource_id"]}
     assert of_type(made, "azurerm_resource_group") == []
+
+
+CLIENT = "00000000-0000-0000-0000-0000000000aa"
+
+
+@pytest.fixture(scope="module")
+def with_api(tmp_path_factory):
+    """What the example has made with the HTTP API."""
+    directory = tmp_path_factory.mktemp("azure-api")
+    package = a_package(directory)
+    values = {"subscription_id": SUBSCRIPTION, "store_url": STORE, "package": package}
+    api = {"package": package, "client_id": CLIENT, "editors": ["ada@example.com"]}
+    with on_the_stub(directory, EXAMPLE, **values, api=api) as terraform:
+        terraform.apply()
+        assert terraform.settled()
+        yield terraform.resources()
+
+
+def test_the_api_is_an_app_of_its_own_that_nobody_reaches_without_signing_in(with_api):
+    app = with_api["module.dispatcher.azurerm_function_app_flex_consumption.api[0]"]
+    (auth,) = app["auth_settings_v2"]
+    assert (auth["auth_enabled"], auth["require_authentication"], auth["unauthenticated_action"]) == (True, True, "Return401")
+    (directory,) = auth["active_directory_v2"]
+    assert directory["client_id"] == CLIENT
+    assert directory["tenant_auth_endpoint"] == f"https://login.microsoftonline.com/{TENANT}/v2.0"
+    settings = Settings.from_environment({**app["app_settings"], "DISPATCHER_STORE": "memory://"})
+    assert settings.ui_editors == frozenset({"ada@example.com"})
+    assert "DISPATCHER_SCHEDULE" not in app["app_settings"], "it has no timer"
+    plans = {plan["id"]: plan for plan in of_type(with_api, "azurerm_service_plan")}
+    assert len(plans) == 2, "Flex Consumption has one app for a plan"
+    assert plans[app["service_plan_id"]]["sku_name"] == "FC1"
+
+
+def test_the_api_may_use_its_own_storage_and_the_address_of_the_store_and_nothing_else(with_api):
+    app = with_api["module.dispatcher.azurerm_function_app_flex_consumption.api[0]"]
+    identity = with_api["module.dispatcher.azurerm_user_assigned_identity.api[0]"]
+    storage = with_api["module.dispatcher.azurerm_storage_account.api[0]"]
+    own = {identity["principal_id"], app["identity"][0]["principal_id"]}
+    held = {
+        (assignment["role_definition_name"], assignment["scope"])
+        for assignment in of_type(with_api, "azurerm_role_assignment")
+        if assignment["principal_id"] in own
+    }
+    secret = place_of(of_type(with_api, "azurerm_key_vault_secret")[0])
+    assert held == {("Storage Blob Data Owner", storage["id"]), ("Key Vault Secrets User", secret)}
+    assert re.fullmatch(r"[a-z0-9]{3,24}", storage["name"])
+    assert (storage["shared_access_key_enabled"], app["https_only"]) == (False, True)

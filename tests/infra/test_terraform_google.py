@@ -239,3 +239,45 @@ def test_the_job_variables_are_those_of_the_template(deployed):
     defaults = deployed.outputs()["job_variables"]
     assert set(defaults) == {"project", "region", "service_account_name"}
     accepted_by_validation("cloud-run-v2:push", defaults)
+
+
+DEPLOY, READER = (f"{name}@{PROJECT}.iam.gserviceaccount.com" for name in ("deploy", "reader"))
+
+
+@pytest.fixture(scope="module")
+def with_api(tmp_path_factory):
+    """What the example has made with the HTTP API."""
+    directory = tmp_path_factory.mktemp("google-api")
+    package = a_package(directory)
+    api = {"callers": [DEPLOY, READER], "editors": [DEPLOY], "package": package}
+    with on_the_stub(directory, EXAMPLE, project=PROJECT, store_url=STORE, package=package, api=api) as terraform:
+        terraform.apply()
+        assert terraform.settled()
+        yield terraform.resources()
+
+
+def test_the_api_is_a_function_that_its_callers_alone_may_start(with_api):
+    function = with_api["module.dispatcher.google_cloudfunctions2_function.api[0]"]
+    (source,) = function["build_config"][0]["source"][0]["storage_source"]
+    assert function["build_config"][0]["entry_point"] == "api"
+    assert re.fullmatch(r"api-[0-9a-f]{64}\.zip", source["object"])
+    invokers = {
+        member["member"]
+        for member in of_type(with_api, "google_cloud_run_service_iam_member")
+        if member["service"] == function["name"]
+    }
+    assert invokers == {f"serviceAccount:{DEPLOY}", f"serviceAccount:{READER}"}
+    (service,) = function["service_config"]
+    settings = Settings.from_environment({**service["environment_variables"], "DISPATCHER_STORE": "memory://"})
+    assert (settings.callers, settings.ui_editors) == ({DEPLOY, READER}, frozenset({DEPLOY}))
+    assert settings.audience == f"https://europe-west1-{PROJECT}.cloudfunctions.net/push-dispatcher-api"
+    assert settings.token_signature == "iam"
+
+
+def test_the_api_may_read_the_address_of_the_store_and_nothing_else(with_api):
+    (account,) = [account for account in of_type(with_api, "google_service_account") if account["account_id"].endswith("-api")]
+    member = f"serviceAccount:{account['email']}"
+    held = {values["role"] for kind in ROLES.values() for values in of_type(with_api, kind) if values["member"] == member}
+    assert held == {"roles/secretmanager.secretAccessor"}
+    (service,) = with_api["module.dispatcher.google_cloudfunctions2_function.api[0]"]["service_config"]
+    assert service["service_account_email"] == account["email"]

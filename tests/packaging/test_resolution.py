@@ -135,6 +135,11 @@ def test_a_tick_that_mirrors_pools_of_a_server_asks_for_validation():
     assert names >= VALIDATION | {"httpx"}
 
 
+def test_the_api_asks_for_validation_and_its_framework_and_not_for_what_pages_need():
+    tick = {name for name, _ in roots(["aws"], ARM, validation=False)}
+    assert {name for name, _ in roots(["aws"], ARM, validation=False, api=True)} - tick == VALIDATION | {"fastapi"}
+
+
 def test_only_the_chosen_extras_are_asked_for():
     names = {name for name, _ in roots(["postgres"], ARM, validation=False)}
     assert "psycopg" in names
@@ -179,7 +184,7 @@ def test_a_target_that_is_not_supported_is_refused_with_those_that_are(words, me
 @pytest.mark.parametrize("where", EVERYWHERE, ids=str)
 def test_the_lock_that_comes_along_holds_what_every_extra_asks_for_in_a_version_that_will_do(where):
     held = lock.read(lock.default_path())
-    expected = {name for name, _ in roots(EXTRAS, where, validation=True)}
+    expected = {name for name, _ in roots(EXTRAS, where, validation=True, api=True)}
     asked = [Requirement(line) for line in requires("push-dispatcher")]
     for requirement in (candidate for candidate in asked if canonicalize_name(candidate.name) in expected):
         pinned = str(held.find(requirement.name, where.markers).requirement.specifier).removeprefix("==")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.errors import PackagingError
-from dispatcher.packaging.sources import LIST, TOP, files, tracked
+from dispatcher.packaging.sources import API_LIST, LIST, TOP, files, tracked, tracked_of_api
 
 LISTED = LIST.read_text().split()
 
@@ -32,6 +32,7 @@ def clone(copied, tmp_path):
 
 def test_the_list_is_what_git_knows_of_our_rooms():
     assert tracked(TOP) == LISTED, "write it anew: python -m dispatcher.packaging.sources"
+    assert tracked_of_api(TOP) == API_LIST.read_text().split(), "likewise"
 
 
 def test_what_goes_in_is_the_list(copied):

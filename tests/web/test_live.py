@@ -8,7 +8,7 @@ import pytest
 from starlette.requests import Request
 
 from dispatcher.web.answers import Refused
-from dispatcher.web.app import clients_of
+from dispatcher.web.clients import clients_of
 from dispatcher.web.pages import live as module
 from dispatcher.web.pages.live import Live
 from dispatcher.web.pages.visit import Pages

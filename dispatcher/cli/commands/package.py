@@ -30,6 +30,7 @@ PLATFORMS, MACHINES = click.Choice(list(targets.PLATFORMS)), click.Choice(list(t
 @click.option("--python", default="3.13", show_default=True, metavar="X.Y", help="The runtime's Python.")
 @click.option("--extras", metavar="NAMES", help=EXTRAS)
 @click.option("--validation", is_flag=True, help="Add pydantic and jsonschema, which creating runs needs; ticks do not.")
+@click.option("--api", is_flag=True, help="Add the HTTP API and what it needs, for a function of its own; ticks do without.")
 @click.option("--with-sdk", is_flag=True, help="Add boto3 in the lock's version, though the runtime of aws-lambda brings one.")
 @click.option("--compile/--no-compile", "compiled", default=True, help="Add bytecode, where an interpreter for it exists.")
 @click.option(

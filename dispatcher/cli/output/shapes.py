@@ -54,8 +54,8 @@ many runs    action, id (of the entry in the log), as_of, matching (total, exact
              do), refused: a list of path (the run's id), message
 log          items: a list of id, changed_at, actor, via (cli, page, api, python, function or automation), verb, noun, name,
              fields (path, action, before, after), runs (how many it changed), note; next (the cursor of the next page, or null)
-package      output, bytes, sha256, target, arch, python, extras, validation, bytecode (the release of the Python that made it
-             or null), bill_of_materials, distributions: a list of name, version, files, unpacked_bytes, zipped_bytes
+package      output, bytes, sha256, target, arch, python, extras, validation, api, bytecode (the release of the Python that made
+             it, or null), bill_of_materials, distributions: a list of name, version, files, unpacked_bytes, zipped_bytes
 """
 
 from __future__ import annotations
@@ -165,6 +165,7 @@ def package(built: Package) -> Shape:
         "python": built.order.target.python,
         "extras": list(built.order.extras),
         "validation": built.order.validation,
+        "api": built.order.api,
         "bytecode": built.interpreter,
         "bill_of_materials": str(built.order.bill),
         "distributions": [_part(part) for part in built.parts],

@@ -66,6 +66,12 @@ variable "wakers" {
   default     = {}
 }
 
+variable "api" {
+  description = "The HTTP API in a function of its own, as { package = \"api.zip\", editors = [\"arn:aws:sts::123456789012:assumed-role/deploy/*\"] }; null: there is none. Its zip: dispatcher package --api"
+  type        = any
+  default     = null
+}
+
 variable "emulator_endpoint" {
   description = "URL of an emulator of AWS; null is AWS itself."
   type        = string
@@ -114,6 +120,7 @@ module "dispatcher" {
   alarm_actions       = var.alarm_actions
   pools               = { batch = module.pool.dispatcher }
   wakers              = var.wakers
+  api                 = var.api
 }
 
 output "store" {
@@ -134,4 +141,9 @@ output "function_name" {
 output "wake" {
   description = "DISPATCHER_WAKE, for the command line of `wakers`."
   value       = module.dispatcher.wake
+}
+
+output "api_url" {
+  description = "Where the HTTP API answers, if there is one."
+  value       = module.dispatcher.api_url
 }

@@ -35,6 +35,12 @@ variable "environment" {
   default     = {}
 }
 
+variable "api" {
+  description = "The HTTP API in an app of its own, as { package = \"api.zip\", client_id = \"...\", editors = [\"ada@example.com\"] }; null: there is none. Its zip: dispatcher package --target azure-functions --api"
+  type        = any
+  default     = null
+}
+
 provider "azurerm" {
   subscription_id     = var.subscription_id
   storage_use_azuread = true # the storage account takes no keys
@@ -62,6 +68,7 @@ module "dispatcher" {
   location            = azurerm_resource_group.this.location
   package             = var.package
   store_url           = var.store_url
+  api                 = var.api
   environment         = var.environment
   pools               = { batch = module.pool.dispatcher }
 }
@@ -74,4 +81,9 @@ output "job_variables" {
 output "function_name" {
   description = "Of the function app."
   value       = module.dispatcher.function_name
+}
+
+output "api_url" {
+  description = "Where the HTTP API answers, if there is one."
+  value       = module.dispatcher.api_url
 }

@@ -35,6 +35,12 @@ variable "environment" {
   default     = {}
 }
 
+variable "api" {
+  description = "The HTTP API in a function of its own, as { callers = [\"deploy@acme-jobs.iam.gserviceaccount.com\"], editors = [\"*\"], package = \"api.zip\" }; null: there is none. Its zip: dispatcher package --target google-cloud-function --api"
+  type        = any
+  default     = null
+}
+
 provider "google" {
   project = var.project
   region  = var.region
@@ -76,6 +82,7 @@ module "dispatcher" {
   region      = var.region
   package     = var.package
   store_url   = var.store_url
+  api         = var.api
   environment = var.environment
   pools       = { batch = module.pool.dispatcher }
 
@@ -95,4 +102,9 @@ output "function_name" {
 output "url" {
   description = "Where the function listens."
   value       = module.dispatcher.url
+}
+
+output "api_url" {
+  description = "Where the HTTP API answers, if there is one."
+  value       = module.dispatcher.api_url
 }

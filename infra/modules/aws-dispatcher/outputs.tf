@@ -56,3 +56,18 @@ output "dashboard" {
   description = "Body of a CloudWatch dashboard with slots, waits, outcomes and late runs of every pool, whether it is made or not."
   value       = local.dashboard
 }
+
+output "api_url" {
+  description = "Where the HTTP API answers; null without `api`. Requests are signed (SigV4, service lambda)."
+  value       = var.api == null ? null : trimsuffix(aws_lambda_function_url.api[0].function_url, "/")
+}
+
+output "api_callers_policy" {
+  description = "JSON policy for roles and users that may call the HTTP API. Give nobody the right to invoke that function otherwise: who does can make up a caller."
+  value       = data.aws_iam_policy_document.api_callers.minified_json
+}
+
+output "api_function_policy" {
+  description = "JSON policy that an existing role of the API's function needs (api.role_arn)."
+  value       = data.aws_iam_policy_document.api.minified_json
+}

@@ -222,6 +222,30 @@ variable "wakers" {
   }
 }
 
+variable "api" {
+  description = "The HTTP API in a function of its own, behind a function URL that IAM guards; null: there is none. package or s3_key: the zip that `dispatcher package --api` has built, where it is not the dispatcher's own; editors: who may change things, as arn:aws:sts::123456789012:assumed-role/deploy/* or *, everybody else who may call reads; role_arn: an existing role, which needs the output api_function_policy."
+  type = object({
+    package                        = optional(string)
+    package_sha256                 = optional(string)
+    s3_key                         = optional(string)
+    editors                        = optional(list(string), [])
+    memory_size                    = optional(number, 512)
+    reserved_concurrent_executions = optional(number)
+    role_arn                       = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.api == null || alltrue([for editor in try(var.api.editors, []) : editor == "*" || can(regex("^arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:.+$", editor))])
+    error_message = "api.editors: ARNs as IAM names callers, as arn:aws:sts::123456789012:assumed-role/deploy/* or arn:aws:iam::123456789012:user/ada; or *."
+  }
+
+  validation {
+    condition     = try(var.api.memory_size, 512) >= 256 && try(var.api.memory_size, 512) <= 10240
+    error_message = "api.memory_size: 256 to 10240 MiB."
+  }
+}
+
 variable "create_roles" {
   description = "Whether to make the roles of function and schedule. With false, give function_role_arn and schedule_role_arn, and give these roles the outputs function_policies and schedule_policy."
   type        = bool

@@ -17,3 +17,8 @@ output "workspace_id" {
   description = "The log: a Log Analytics workspace."
   value       = azurerm_log_analytics_workspace.this.workspace_id
 }
+
+output "api_url" {
+  description = "Where the HTTP API answers; null without `api`."
+  value       = var.api == null ? null : "https://${azurerm_function_app_flex_consumption.api[0].default_hostname}"
+}

@@ -197,6 +197,24 @@ variable "pools" {
   default     = {}
 }
 
+variable "api" {
+  description = "The HTTP API in an app of its own, behind Microsoft Entra; null: there is none. package: the zip that `dispatcher package --target azure-functions --api` has built; client_id: the application id of the app registration that callers ask tokens for; applications: client ids of the applications that may call it, empty: all that get a token; editors: who may change things, as ada@example.com, the object id of a service principal, or *, the others read; subnet_id: a subnet of its own, to reach a private PostgreSQL."
+  type = object({
+    package      = string
+    client_id    = string
+    applications = optional(list(string), [])
+    editors      = optional(list(string), [])
+    memory_size  = optional(number, 512)
+    subnet_id    = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = contains([512, 2048, 4096], try(var.api.memory_size, 512))
+    error_message = "api.memory_size: 512, 2048 or 4096, which Flex Consumption has."
+  }
+}
+
 variable "log_retention_days" {
   description = "How long the function's log is kept."
   type        = number

@@ -17,3 +17,8 @@ output "secret" {
   description = "The secret that holds the address of the store."
   value       = local.secret
 }
+
+output "api_url" {
+  description = "Where the HTTP API answers, and the audience of tokens for it; null without `api`."
+  value       = var.api == null ? null : local.api_url
+}

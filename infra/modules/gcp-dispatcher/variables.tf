@@ -243,6 +243,30 @@ variable "state_changes" {
   default     = true
 }
 
+variable "api" {
+  description = "The HTTP API in a function of its own, which IAM guards; null: there is none. callers: e-mail addresses of the service accounts that may call it; editors: which of them may change things, or *, the others read; package or package_object: the zip that `dispatcher package --api` has built, where it is not the dispatcher's own."
+  type = object({
+    callers            = list(string)
+    editors            = optional(list(string), [])
+    package            = optional(string)
+    package_sha256     = optional(string)
+    package_object     = optional(object({ bucket = string, name = string }))
+    memory_size        = optional(number, 512)
+    max_instance_count = optional(number, 3)
+  })
+  default = null
+
+  validation {
+    condition     = alltrue([for caller in try(var.api.callers, []) : can(regex("^[a-z0-9-]+@[a-z0-9.-]+\\.gserviceaccount\\.com$", caller))])
+    error_message = "api.callers: e-mail addresses of service accounts, as deploy@acme-jobs.iam.gserviceaccount.com; everybody else is not let in."
+  }
+
+  validation {
+    condition     = var.api == null || length(try(var.api.callers, [])) > 0
+    error_message = "api.callers: name who may call it; nobody else can."
+  }
+}
+
 variable "alerts" {
   description = "Whether to make the three alert policies."
   type        = bool

@@ -18,16 +18,20 @@ from tests.functions.lambda_platform.packages import PYTHON, built_once
 HERE = Path(__file__).parent
 
 
-def unpacked(shared: Path) -> tuple[Path, Path]:
-    """The app and what Azure brings, in a directory that all processes of a test run share."""
+def unpacked(shared: Path, name: str = "azure", **rest: object) -> tuple[Path, Path]:
+    """The app and what Azure brings, in a directory that all processes of a test run share.
+
+    `rest` is as in `Order`; another package has another name.
+    """
     where = target("azure-functions", python=PYTHON)
-    package = built_once(shared, "azure.zip", target=where, extras=where.platform.extras)
-    app, brought = shared / "azure-app", shared / "azure-brought"
+    package = built_once(shared, f"{name}.zip", target=where, extras=where.platform.extras, **rest)
+    app, brought = shared / f"{name}-app", shared / "azure-brought"
     with (shared / "azure.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not brought.exists():
+        if not app.exists():
             with ZipFile(package) as archive:
                 archive.extractall(app)
+        if not brought.exists():
             _bring(brought)
     return app, brought
 
@@ -74,6 +78,13 @@ class Host:
         """The timer has run down. Raises `Failed`."""
         state = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": None, "IsPastDue": False}
         self._invoke("tick", "timer", {"json": json.dumps(state)})
+
+    def ask(self, method: str, path: str, body: str = "", **headers: str) -> tuple[int, Any]:
+        """Status and answer of a request to the HTTP API."""
+        url = f"https://app.azurewebsites.net{path}"
+        request = {"method": method, "url": url, "headers": headers, "body": body}
+        said = self._invoke("api", "request", {"http": request})["http"]
+        return int(said["status_code"]), json.loads(said["body"]["bytes"])
 
     def post(self, body: Any) -> tuple[int, Any]:
         """Status and answer of a request that had the function's key; the body is text, or becomes JSON."""

@@ -12,12 +12,15 @@ from dispatcher.packaging.targets import target
 from tests.functions.lambda_platform.packages import PYTHON, built_once
 
 
-def built(shared: Path) -> tuple[Path, Path]:
-    """The unpacked source and what is installed for it, in a directory that all processes of a test run share."""
+def built(shared: Path, name: str = "google", **rest: object) -> tuple[Path, Path]:
+    """The unpacked source and what is installed for it, in a directory that all processes of a test run share.
+
+    `rest` is as in `Order`; another package has another name.
+    """
     where = target("google-cloud-function", python=PYTHON)
-    package = built_once(shared, "google.zip", target=where, extras=where.platform.extras)
-    source, installed = shared / "google-source", shared / "google-installed"
-    with (shared / "google.lock").open("w") as lock:
+    package = built_once(shared, f"{name}.zip", target=where, extras=where.platform.extras, **rest)
+    source, installed = shared / f"{name}-source", shared / f"{name}-installed"
+    with (shared / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not installed.exists():
             with ZipFile(package) as archive:

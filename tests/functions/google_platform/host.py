@@ -46,12 +46,14 @@ class Host:
             )
         self._until_it_listens()
 
-    def post(self, body: Any = b"", *, token: str | None = None, method: str = "POST", **headers: str) -> tuple[int, Any]:
+    def post(
+        self, body: Any = b"", *, token: str | None = None, method: str = "POST", path: str = "/", **headers: str
+    ) -> tuple[int, Any]:
         """Status and answer of one request; the body is bytes, or becomes JSON."""
         sent = {"Authorization": f"Bearer {token}"} if token is not None else {}
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)) as connection:
-            connection.request(method, "/", data, {**sent, **headers})
+            connection.request(method, path, data, {**sent, **headers})
             reply = connection.getresponse()
             self.headers = reply.headers
             return reply.status, json.loads(reply.read())

@@ -52,7 +52,7 @@ def unpack(package: Path, directory: Path) -> Path:
 class Sandbox:
     """A process that serves one event after the other, and is killed at a time limit, as Lambda does."""
 
-    def __init__(self, task: Path, runtime: Path, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, task: Path, runtime: Path, environment: Mapping[str, str], log: Path, *, handler: str = HANDLER) -> None:
         self.api, self.log = RuntimeApi(), log
         own = {
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
@@ -64,7 +64,7 @@ class Sandbox:
         }
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-S", "-m", "awslambdaric", HANDLER],  # -S: no site-packages of this machine
+                [sys.executable, "-S", "-m", "awslambdaric", handler],  # -S: no site-packages of this machine
                 cwd=task,
                 env={**own, **environment},
                 stdout=output,

@@ -109,6 +109,74 @@ run "whoever_may_wake_may_start_the_function" {
   }
 }
 
+run "without_the_api_there_is_none" {
+  command = plan
+
+  assert {
+    condition     = length(aws_lambda_function.api) == 0 && length(aws_lambda_function_url.api) == 0 && length(aws_iam_role.api) == 0 && output.api_url == null
+    error_message = "The API is there only where it is asked for."
+  }
+}
+
+run "the_api_is_a_function_of_its_own_behind_iam" {
+  command = plan
+
+  variables {
+    api = { package = "api.zip", editors = ["arn:aws:sts::123456789012:assumed-role/deploy/*", "arn:aws:iam::123456789012:user/ada"] }
+  }
+
+  assert {
+    condition     = aws_lambda_function_url.api[0].authorization_type == "AWS_IAM"
+    error_message = "IAM says who calls."
+  }
+
+  assert {
+    condition     = aws_lambda_function.api[0].handler == "dispatcher.functions.aws_lambda_api.handler" && aws_lambda_function.api[0].filename == "api.zip" && aws_lambda_function.this.filename == "function.zip"
+    error_message = "Each function has its own zip."
+  }
+
+  assert {
+    condition     = aws_lambda_function.api[0].environment[0].variables.DISPATCHER_UI_EDITORS == "arn:aws:sts::123456789012:assumed-role/deploy/*,arn:aws:iam::123456789012:user/ada"
+    error_message = "Editors are those that were named."
+  }
+}
+
+run "nobody_is_an_editor_unless_it_is_said" {
+  command = plan
+
+  variables {
+    api = {}
+  }
+
+  assert {
+    condition     = !contains(keys(aws_lambda_function.api[0].environment[0].variables), "DISPATCHER_UI_EDITORS") && aws_lambda_function.api[0].filename == "function.zip"
+    error_message = "Without editors all callers read, and without a zip of its own it is the dispatcher's."
+  }
+}
+
+run "an_editor_is_an_arn" {
+  command = plan
+
+  variables {
+    api = { editors = ["ada"] }
+  }
+
+  expect_failures = [var.api]
+}
+
+run "an_existing_role_of_the_api_is_given" {
+  command = plan
+
+  variables {
+    create_roles      = false
+    function_role_arn = "arn:aws:iam::123456789012:role/function"
+    schedule_role_arn = "arn:aws:iam::123456789012:role/schedule"
+    api               = {}
+  }
+
+  expect_failures = [aws_lambda_function.api]
+}
+
 run "everybody_may_not_wake" {
   command = plan
 

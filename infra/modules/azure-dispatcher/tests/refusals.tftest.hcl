@@ -246,3 +246,22 @@ run "a_zip_that_somebody_else_deploys" {
     package = null
   }
 }
+
+run "without_the_api_there_is_none" {
+  command = plan
+
+  assert {
+    condition     = length(azurerm_function_app_flex_consumption.api) == 0 && length(azurerm_storage_account.api) == 0 && output.api_url == null
+    error_message = "The API is there only where it is asked for."
+  }
+}
+
+run "an_api_of_another_size" {
+  command = plan
+
+  variables {
+    api = { package = "api.zip", client_id = "00000000-0000-0000-0000-0000000000aa", memory_size = 1024 }
+  }
+
+  expect_failures = [var.api]
+}

@@ -347,3 +347,43 @@ run "without_pools_there_are_no_ends" {
     error_message = "Nothing is made for them."
   }
 }
+
+run "without_the_api_there_is_none" {
+  command = plan
+
+  assert {
+    condition     = length(google_cloudfunctions2_function.api) == 0 && length(google_service_account.api) == 0 && output.api_url == null
+    error_message = "The API is there only where it is asked for."
+  }
+}
+
+run "the_api_for_everybody" {
+  command = plan
+
+  variables {
+    api = { callers = ["allUsers"] }
+  }
+
+  expect_failures = [var.api]
+}
+
+run "the_api_for_nobody" {
+  command = plan
+
+  variables {
+    api = { callers = [] }
+  }
+
+  expect_failures = [var.api]
+}
+
+run "a_zip_of_the_api_without_a_bucket" {
+  command = plan
+
+  variables {
+    package_object = { bucket = "zips", name = "function.zip" }
+    api            = { callers = ["deploy@acme-jobs.iam.gserviceaccount.com"], package = "api.zip" }
+  }
+
+  expect_failures = [google_storage_bucket_object.api]
+}

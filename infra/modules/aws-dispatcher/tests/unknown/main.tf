@@ -38,4 +38,5 @@ module "dispatcher" {
   iam               = { permissions_boundary = local.unknown }
   kms_key_arn       = local.unknown
   alarm_actions     = [local.unknown]
+  api               = { s3_key = local.unknown, package_sha256 = local.unknown, role_arn = var.existing ? local.unknown : null }
 }

@@ -30,6 +30,7 @@ module "existing" {
   pools               = { batch = { groups = { scope = local.unknown, role = local.unknown } } }
   subnet_id           = local.unknown
   action_group_ids    = [local.unknown]
+  api                 = { package = "api.zip", client_id = local.unknown, applications = [local.unknown], subnet_id = local.unknown }
 }
 
 module "made" {

@@ -27,6 +27,7 @@ module "existing" {
   pools                 = { batch = { project = local.unknown, role = local.unknown, service_account = local.unknown } }
   vpc_connector         = local.unknown
   notification_channels = [local.unknown]
+  api                   = { callers = ["deploy@acme-jobs.iam.gserviceaccount.com"], package_object = { bucket = local.unknown, name = local.unknown } }
 }
 
 module "made" {
@@ -37,5 +38,6 @@ module "made" {
   name      = "another"
   store_url = "postgresql://${local.unknown}/dispatcher"
   package   = "function.zip"
+  api       = { callers = ["deploy@acme-jobs.iam.gserviceaccount.com"], package = "api.zip" }
   network   = { network = local.unknown, subnetwork = local.unknown, tags = [local.unknown] }
 }
