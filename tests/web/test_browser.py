@@ -20,6 +20,7 @@ PATHS = (
     *("/", "/pools/nightly", "/pools/nightly/upcoming", "/pools/nightly/template", "/pools/nightly/plan?limit=5"),
     *("/pools/nightly/slots", "/pools/nightly/what-if", "/pools/nightly/what-if?limit=2&limit:etl=1", "/log?pool=nightly"),
     "/runs/bulk?action=cancel&pool=nightly",
+    *("/pools/nightly/queues/etl/delete", "/pools/nightly/queues/default/delete"),
     *("/runs", "/runs?pool=nightly&state=FAILED", "/runs/new?pool=nightly", "/deployments", "/deployments/etl-daily"),
     *("/deployments/etl-daily/edit", "/deployments/etl-daily/schedule", "/deployments/etl-daily/schedule?slug=daily"),
     *("/automations", "/automations/breaker"),
@@ -55,10 +56,15 @@ def shoot(page, name):
         page.screenshot(path=Path(SHOTS) / f"{name}.png")
 
 
+def a_waiting_run(wiring):
+    """The address of a run whose position can be changed."""
+    return f"/runs/{wiring.client.create_run(pool='gpu', job_variables={'command': 'true'}).id}"
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 400)])
-def test_no_page_has_a_fault_of_accessibility_or_scrolls_sideways(signed_in, scheme, width):
+def test_no_page_has_a_fault_of_accessibility_or_scrolls_sideways(signed_in, wiring, scheme, width):
     page, axe, found = signed_in(color_scheme=scheme, viewport={"width": width, "height": 800}), Axe(), {}
-    for path in PATHS:
+    for path in (*PATHS, a_waiting_run(wiring)):
         page.goto(path)
         results = axe.run(page)
         if results.violations_count:
@@ -165,6 +171,12 @@ def test_the_pages_can_be_read_and_used_without_javascript(signed_in, wiring):
     page.goto("/runs/new?pool=gpu")
     page.get_by_role("button", name="Create the run", exact=True).click()
     assert "scheduled" in page.locator("h1").inner_text()
+    page.get_by_label("Priority").fill("-2")
+    page.get_by_role("button", name="Move it").click()
+    assert "priority -2" in page.locator("main").inner_text()
     page.get_by_role("button", name="Cancel").click()
     assert "cancelled" in page.locator("h1").inner_text()
+    page.goto("/pools/nightly")
+    page.get_by_role("link", name="Delete etl").click()
+    assert page.get_by_role("heading", name="Its runs come first").is_visible()
     assert wiring.client.runs(pool="gpu")[0].state == "CANCELLED"

@@ -77,6 +77,55 @@ def test_what_is_wrong_with_a_new_run_is_said_beside_what_was_typed(site, pool, 
     assert fields.get("v:env", "") in answer.text
 
 
+def test_a_run_gets_a_priority_when_it_is_created_and_another_on_its_page(site, pool):
+    site.client.create_work_queue("nightly", "critical", priority=2)
+    fields = {"pool": "nightly", "half": "form", "v:command": "true"}
+    wrong = sent(site, "runs", "new", **fields, priority="soon")
+    assert (wrong.status_code, "must be a whole number" in wrong.text) == (422, True)
+    assert "priority" in Document(sent(site, "runs", "new", **fields, priority="1000").text).words
+    assert sent(site, "runs", "new", **fields, priority="-3").status_code == 303
+    [run] = site.client.runs()
+    assert run.priority == -3
+    shown = page(site, "runs", str(run.id))
+    assert "priority -3" in shown.words
+    assert sent(site, "runs", str(run.id), "move", queue="critical", priority="5").status_code == 303
+    [moved] = site.client.runs()
+    assert (moved.queue, moved.priority) == ("critical", 5)
+    assert "-3" in page(site, "log", run=str(run.id)).words
+    assert sent(site, "runs", str(run.id), "move", queue="critical", priority="high").status_code == 422
+    again = page(site, "runs", "new", **{"from": str(run.id)})
+    assert [attrs["value"] for _, attrs in again.tags if attrs.get("name") == "priority"] == ["5"]
+
+
+def test_a_queue_is_deleted_when_what_holds_it_was_shown_and_has_gone(site, pool):
+    client = site.client
+    client.create_work_queue("nightly", "etl", priority=2)
+    run = client.create_run(pool="nightly", queue="etl", job_variables={"command": "true"})
+    client.create_deployment("daily", pool="nightly", queue="etl")
+    address = ("pools", "nightly", "queues", "etl", "delete")
+
+    held = page(site, *address)
+    assert "1 ○ scheduled" in held.words
+    assert "nothing is cancelled or moved by itself" in held.words
+    assert url("deployments", "daily", "edit") in held.every("a", "href")
+    version = str(client.work_pool("nightly").version)
+    refused = sent(site, *address, version=version)
+    assert (refused.status_code, "is the queue of deployment 'daily'" in Document(refused.text).words) == (409, True)
+    client.update_deployment("daily", queue="default")
+    refused = sent(site, *address, version=str(client.work_pool("nightly").version))
+    assert (refused.status_code, client.run(run.id).queue) == (409, "etl")
+
+    client.move_run(run.id, queue="default")
+    free = page(site, *address)
+    assert "No run waits in it" in free.words
+    [stale, current] = [str(client.work_pool("nightly").version - 1), str(client.work_pool("nightly").version)]
+    assert sent(site, *address, version=stale).status_code == 412
+    assert sent(site, *address, version=current).status_code == 303
+    assert client.work_pool("nightly").queue("etl") is None
+    assert site.browser.get(url(*address)).status_code == 404
+    assert "cannot be deleted" in page(site, "pools", "nightly", "queues", "default", "delete").words
+
+
 def test_a_run_is_repeated_with_changes_and_its_secrets_stay(site, pool):
     secret = "hunter2-and-more"
     variables = {"command": "true", "env": {"DB_PASSWORD": secret, "LEVEL": "1"}}

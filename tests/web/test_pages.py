@@ -56,6 +56,7 @@ def every_page(site, busy):
     yield page(site, "pools", EVIL, "plan", limit="5", version=site.client.work_pool(EVIL).version)
     yield from (page(site, "pools", EVIL, "slots"), page(site, "pools", EVIL, "what-if"))
     yield page(site, "pools", EVIL, "what-if", **{"limit": "5", "limit:critical": "1"})
+    yield page(site, "pools", EVIL, "queues", site.client.work_pool(EVIL).queues[-1].name, "delete")
     yield page(site, "runs")
     yield page(site, "runs", pool=EVIL, state=["FAILED", "RUNNING"], tag="<img src=x>")
     yield page(site, "runs", "new", pool=EVIL)

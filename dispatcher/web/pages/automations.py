@@ -33,17 +33,12 @@ def automation(visit: Visit) -> Response:
 
 def pause(visit: Visit) -> Response:
     """Pause or resume an automation. Raises `VersionChanged` if somebody else has changed it since it was shown."""
-    name, client = visit.path("automation"), visit.client.only_at(automation=_version(visit))
+    name, client = visit.path("automation"), visit.client.only_at(automation=visit.version)
     (client.pause_automation if visit.sent("paused") == "yes" else client.resume_automation)(name)
     return gone_to("automations", name)
 
 
 def delete(visit: Visit) -> Response:
     """Delete an automation, likewise."""
-    visit.client.only_at(automation=_version(visit)).delete_automation(visit.path("automation"))
+    visit.client.only_at(automation=visit.version).delete_automation(visit.path("automation"))
     return gone_to("automations")
-
-
-def _version(visit: Visit) -> int | None:
-    text = visit.sent("version")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else None

@@ -19,9 +19,10 @@ from dispatcher.models import Deployment, Run, WorkPool
 from dispatcher.web.pages.forms import Form, Sent
 from dispatcher.web.pages.variables import Variables
 from dispatcher.web.pages.visit import Visit, gone_to
+from dispatcher.web.pages.words import priority_in
 
 PARAMETERS = "parameters"
-FIELDS = ("pool", "deployment", "queue", "name", "due", "tags", "from")
+FIELDS = ("pool", "deployment", "queue", "priority", "name", "due", "tags", "from")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +82,7 @@ def create(visit: Visit) -> Response:
             pool=None if draft.deployment else draft.pool.name,
             deployment=draft.deployment.name if draft.deployment else None,
             queue=draft.fields["queue"] or None,
+            priority=priority_in(draft.fields["priority"]),
             name=draft.fields["name"] or None,
             scheduled_at=_due(draft.fields["due"]),
             tags=[tag for tag in draft.fields["tags"].split("\n") if tag],
@@ -115,6 +117,7 @@ def _draft(visit: Visit, fields: dict[str, str]) -> _Draft:
     source = visit.client.run(fields["from"]) if fields["from"] else None
     if source and not visit.form:
         fields |= {"pool": source.pool, "deployment": source.deployment or "", "queue": source.queue, "name": ""}
+        fields |= {"priority": str(source.priority) if source.priority else ""}
         fields |= {"tags": "\n".join(source.tags), "from": str(source.id)}
     owner = visit.client.deployment(fields["deployment"]) if fields["deployment"] else None
     pool = visit.client.work_pool(owner.pool if owner else fields["pool"])

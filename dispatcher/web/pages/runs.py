@@ -16,7 +16,7 @@ from dispatcher.models import Run, RunState
 from dispatcher.records import RunFilter
 from dispatcher.web.cursors import runs_of
 from dispatcher.web.pages.visit import Visit, gone_to
-from dispatcher.web.pages.words import when
+from dispatcher.web.pages.words import priority_in, when
 from providers.base import ProviderError
 
 PAGE = 50
@@ -66,6 +66,7 @@ def run(visit: Visit) -> Response:
     secrets = of_runs(visit.client.store, [record])
     whole = hide(secrets, shapes.whole_run(record))
     values: dict[str, Any] = {"run": record, "explanation": visit.client.explain(record.id), "entries": timeline(record)}
+    values["pool"] = visit.client.store.pool(record.pool)
     logs = _logs(visit, record, secrets) if visit.query("logs") else None
     return visit.render("run.html", **values, shape=whole, logs=logs)
 
@@ -79,6 +80,14 @@ def logs(visit: Visit) -> Response:
 def cancel(visit: Visit) -> Response:
     """Cancel a run."""
     record = visit.client.cancel_run(visit.path("run"))
+    return gone_to("runs", str(record.id))
+
+
+def move(visit: Visit) -> Response:
+    """Give a waiting run another queue or another priority."""
+    record = visit.client.move_run(
+        visit.path("run"), queue=visit.sent("queue") or None, priority=priority_in(visit.sent("priority"))
+    )
     return gone_to("runs", str(record.id))
 
 

@@ -99,6 +99,12 @@ class Visit:
         values = self.form.get(name, [])
         return values[0] if values else ""
 
+    @property
+    def version(self) -> int | None:
+        """The version that the form was made from; None without one."""
+        text = self.sent("version")
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else None
+
 
 Page = Callable[[Visit], Response]
 

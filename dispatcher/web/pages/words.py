@@ -123,3 +123,11 @@ def field_value(value: Any) -> str:
 def glyph(word: str) -> str:
     """The sign of a state."""
     return GLYPHS.get(str(word), "·")
+
+
+def priority_in(text: str) -> int | None:
+    """The priority of a run as it was typed; None for an empty field. Raises `InvalidInput`."""
+    try:
+        return int(text.strip()[:12]) if text.strip() else None
+    except ValueError:
+        raise InvalidInput("run", [Fault("priority", f"must be a whole number, or empty, not {text!r}")]) from None

@@ -1,0 +1,48 @@
+"""Delete a work queue: what still holds it is shown before, with the ways to clear it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from starlette.responses import Response
+
+from dispatcher.client.bulk import STATES, Action
+from dispatcher.client.versions import VersionChanged
+from dispatcher.errors import Conflict
+from dispatcher.models import DEFAULT_QUEUE
+from dispatcher.records import RunFilter
+from dispatcher.web.pages.visit import Visit, gone_to
+
+
+def leaving(visit: Visit) -> Response:
+    """What becomes of the queue's runs, before it is deleted."""
+    return _page(visit)
+
+
+def delete(visit: Visit) -> Response:
+    """Delete the queue; where something holds it, show what. Raises `VersionChanged` if the pool has changed since."""
+    try:
+        visit.client.only_at(pool=visit.version).delete_work_queue(visit.path("pool"), visit.path("queue"))
+    except VersionChanged:
+        raise
+    except Conflict as problem:
+        return _page(visit, str(problem))
+    return gone_to("pools", visit.path("pool"))
+
+
+def _page(visit: Visit, refusal: str = "") -> Response:
+    client, name = visit.client, visit.path("queue")
+    pool = client.work_pool(visit.path("pool"))
+    queue = client.work_queue(pool.name, name)
+    work = client.bulk(Action.CANCEL, RunFilter(pool=pool.name, queue=name, states=STATES[Action.CANCEL]))
+    return visit.render(
+        "queue_delete.html",
+        status=HTTPStatus.CONFLICT if refusal else HTTPStatus.OK,
+        pool=pool,
+        queue=queue,
+        refusal=refusal,
+        count=client.bulk_count(work),
+        deployments=[record.name for record in client.deployments(pool.name) if record.queue == name],
+        others=[other.name for other in pool.queues if other.name != name],
+        is_default=name == DEFAULT_QUEUE,
+    )
