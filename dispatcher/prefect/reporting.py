@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
 from dispatcher.core.transitions import cancelled
 from dispatcher.models import Run, RunState, WorkPool
+from dispatcher.prefect.answers import is_ours
 from dispatcher.prefect.bringing import earlier_runs, latest, pages, waiting_runs
-from dispatcher.prefect.flow_runs import FlowRun
+from dispatcher.prefect.flow_runs import FlowRun, run_of
 from dispatcher.prefect.identity import Step, run_id, transition_id
 from dispatcher.prefect.owed import Back, Cancel, Ended, Owed, Started, holds, owed, unseen
 from dispatcher.prefect.pids import RUN_LABEL, pid_of, run_in
@@ -22,6 +23,7 @@ SLOTS = ("PENDING", "RUNNING", "CANCELLING")
 MOST = 2000
 """Flow runs of one pool that one tick compares."""
 LIVE = 10_000
+FORGOTTEN = "its claim is given back: the dispatcher's store does not know of it"
 SETTLED = timedelta(seconds=30)
 """How long after its submission a run may be in no list of the server: the lists were read at different moments."""
 
@@ -56,6 +58,8 @@ class Reporting:
             run = live.get(flow_run.id) or latest(self.store, self.pool, flow_run)[0] or self._waiting(flow_run.id)
             if run is not None:
                 self._settle(flow_run, run)
+            else:
+                self._give_back_forgotten(flow_run)
         self._settle_unseen([run for run in live.values() if run.source_id not in seen])
         return len(seen) < MOST and not (self.is_last and self._open_ends)
 
@@ -87,6 +91,17 @@ class Reporting:
                 self._cancel(run)
             case None:
                 self._open_ends += run.state.is_terminal and holds(flow_run, run, shows_ours=self._shows_ours(flow_run, run))
+
+    def _give_back_forgotten(self, flow_run: FlowRun) -> None:
+        """Give back the claim of a run that this store has forgotten, as one that was restored from an older copy has.
+
+        Of a first attempt alone: the run that is made now has the same id, and its job the same name, so that a job that was
+        submitted all the same is found. Where the flow run shows a job already, it is left to that.
+        """
+        following = latest(self.store, self.pool, flow_run)[1]
+        run = replace(run_of(flow_run, {}, self.pool, following, self.now), reason=FORGOTTEN)
+        if is_ours(flow_run.state, {transition_id(run, Step.CLAIM)}):
+            give_back(self.server, flow_run.id, run, self.now)
 
     def _owed(self, flow_run: FlowRun, run: Run) -> Owed | None:
         shows_ours, pid = self._shows_ours(flow_run, run), pid_of(run, self.pool.type)

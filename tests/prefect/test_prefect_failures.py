@@ -5,6 +5,7 @@ import pytest
 from dispatcher.errors import SourceError
 from dispatcher.models import RunState
 from dispatcher.prefect.server import headers_of
+from dispatcher.stores.memory import MemoryStore
 from providers.testing import LOST_ANSWER, LOST_REQUEST
 from tests.builders import HOUR, MINUTE
 from tests.prefect.stage import Bridge
@@ -18,6 +19,34 @@ CALLS = (
     "set_state",
     "flow_runs/",
 )
+
+
+def test_a_claim_that_a_restored_store_does_not_know_of_is_given_back_and_its_job_adopted():
+    bridge = Bridge()
+    bridge.tick()
+    pool = bridge.store.pool("p")
+    flow_runs = [bridge.prefect.add_flow_run() for _ in range(2)]
+    bridge.source.started = lambda *_: None  # killed right after the submission of both
+    bridge.source.report = lambda *_: []
+    bridge.tick()
+    assert [bridge.prefect.state(flow_run) for flow_run in flow_runs] == ["PENDING"] * 2
+    bridge.store = MemoryStore()
+    bridge.store.restore(pools=[pool])
+    bridge.source = bridge.new_source()
+    finish_all(bridge, flow_runs)
+    assert_all_ended(bridge, flow_runs)
+
+
+def test_a_claim_of_another_dispatcher_is_not_given_back():
+    bridge = Bridge()
+    flow_run = bridge.prefect.add_flow_run()
+    bridge.source.started = lambda *_: None
+    bridge.source.report = lambda *_: []
+    bridge.tick()
+    other = Bridge(bridge.prefect, pools=False)
+    other.settle(2)
+    assert bridge.prefect.state(flow_run) == "PENDING"
+    assert other.provider.starts == {}
 
 
 class Killed(BaseException):
