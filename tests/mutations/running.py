@@ -34,7 +34,7 @@ from tests.mutations.reach import REACHED, Reach, caches, clear, marked, reaches
 
 TESTS = Path(__file__).parents[1]
 OPTIONS = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
-OPTIONS += ["-m", "", "-k", "not postgres and not dynamodb"]  # the long ones too: a property test is one of few examples here
+OPTIONS += ["-m", "not long or hypothesis", "-k", "not postgres and not dynamodb"]  # a property test runs few examples here
 SECONDS, MAX_SECONDS, MEMORY = 2, 120, 4 * 2**30
 """CPU time for few examples, beside four times the time that the tests take without a change; for all; and address space."""
 
