@@ -1,1 +1,1 @@
-"""Seeded whole ticks of the real tick, overlapping, crashing, losing answers; see README.md beside this file."""
+"""Seeded worlds in which real ticks overlap, crash and lose answers; see README.md beside this file."""

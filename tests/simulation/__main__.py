@@ -22,13 +22,13 @@ from tests.simulation.stores import EMBEDDED, STORES
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
-    """What was asked for."""
+    """The options."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description="Looks for broken promises.")
     parser.add_argument("--seeds", type=int, default=300, metavar="N", help="seeds on each store (default 300; 0: none)")
     parser.add_argument("--first", type=int, default=0, metavar="S", help="the first seed (default 0)")
     parser.add_argument("--seed", type=int, metavar="S", help="this seed alone, and nothing else")
     parser.add_argument("--pair", nargs=3, metavar=("SCENE", "I", "J"), help="this pair of crash points alone")
-    parser.add_argument("--trace", action="store_true", help="with --seed, --pair: tell every IO point and every effect")
+    parser.add_argument("--trace", action="store_true", help="with --seed, --pair: print every IO point and every effect")
     parser.add_argument("--store", choices=[*STORES, "both"], default="both", help="where (default both: memory, sqlite)")
     parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help=f"length of the lively phase (default {STEPS})")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="K", help="processes (default: one a core)")
@@ -36,12 +36,12 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--crash-points", action=argparse.BooleanOptionalAction, default=True, help="all pairs of crash points")
     asked = parser.parse_args(arguments)
     if asked.trace and asked.seed is None and asked.pair is None:
-        parser.error("--trace tells one story: name it with --seed or --pair")
+        parser.error("--trace prints the story of one seed or pair: name it with --seed or --pair")
     return asked
 
 
 def main(arguments: list[str]) -> int:
-    """Do what was asked for."""
+    """Run what the options name; returns the exit code."""
     asked = parsed(arguments)
     stores = list(EMBEDDED) if asked.store == "both" else [asked.store]
     if asked.seed is not None:
@@ -55,13 +55,13 @@ def main(arguments: list[str]) -> int:
 
 
 def one_seed(asked: argparse.Namespace, stores: list[str]) -> int:
-    """One seed, on this process."""
+    """Simulate one seed, in this process."""
     tallies = {store: live_through(store, [asked.seed], asked.steps, _writer(asked)) for store in stores}
     return 1 if shown(tallies) else 0
 
 
 def one_pair(asked: argparse.Namespace, stores: list[str]) -> int:
-    """Two crashes, on this process."""
+    """Simulate one pair of crashes, in this process."""
     scene, first, second = asked.pair
     for store in stores:
         try:
@@ -78,7 +78,7 @@ def _writer(asked: argparse.Namespace) -> Callable[[str], None] | None:
 
 
 def many_seeds(asked: argparse.Namespace, stores: list[str]) -> int:
-    """The campaign, store after store."""
+    """Simulate many seeds, store after store."""
     limits = {"steps": asked.steps, "jobs": asked.jobs}
     return shown({store: campaign(store, asked.first, asked.seeds, **limits) for store in stores}, printed=True)
 
@@ -93,7 +93,7 @@ def shown(tallies: dict[str, Tally], *, printed: bool = False) -> int:
 
 
 def sabotages(jobs: int) -> int:
-    """Take out each rule; how many of them nobody missed."""
+    """Take out each rule; returns how many sabotages went unnoticed."""
     results: dict[str, Caught] = {}
 
     def note(caught: Caught) -> None:
@@ -110,7 +110,7 @@ def sabotages(jobs: int) -> int:
 
 
 def crash_points(jobs: int, stores: list[str]) -> int:
-    """Crash at every IO point of a tick, and again at every one of the next; how many pairs did not converge."""
+    """Crash at every IO point of a tick, and again at every one of the next; returns how many pairs did not converge."""
     results: list[Pairs] = []
 
     def note(pairs: Pairs) -> None:

@@ -1,4 +1,4 @@
-"""Automations in a world: one makes a run of each job that ends well, one pauses a deployment after two failures among five."""
+"""Automations in a world: one makes a run after each job that ends well, one pauses a deployment after two failures in five."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Threads of which exactly one runs: whoever holds the baton. The product's code stays as it is, and every run repeats.
+"""Threads of which exactly one runs: the one that holds the baton. The product's code is unchanged, and every run is
+repeatable.
 
 The scheduler resumes an invocation; the invocation runs until its next IO point, where it gives the baton back. There it can
-be killed: from then on every IO point raises `Killed`, as a process that is gone performs no more IO.
+be killed: from then on every IO point raises `Killed`, since a dead process performs no IO.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ class Killed(BaseException):
 
 
 class Invocation:
-    """A piece of work that runs on a thread of its own, one step at a time."""
+    """Work on a thread of its own, one step at a time."""
 
     def __init__(self, work: Callable[["Invocation"], Any], name: str = "") -> None:
         self.name = name
@@ -36,7 +37,7 @@ class Invocation:
         self._back.acquire()
 
     def kill(self) -> None:
-        """Crash it where it stands."""
+        """Crash it at its present IO point."""
         self.killed = True
         while self.alive:
             self.resume()

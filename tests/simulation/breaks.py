@@ -1,4 +1,4 @@
-"""The patches of `sabotage`: what each rule becomes when it is taken out."""
+"""The patches of `sabotage`: the product without a rule."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -111,7 +111,7 @@ def claim_on_old_lives(self: Any, name: str, now: Any, **named: Any) -> Any:
 
 
 def live_without_what_is_stopped(store: Any, pool: Any, now: Any) -> Snapshot:
-    """What is being cancelled counts no more, though its job may live."""
+    """A run that is being cancelled no longer counts, although its job may live."""
     holding = {RunState.PENDING, RunState.RUNNING}
     runs = [run for run in store._runs.values() if run.pool == pool.name and run.state in holding]
     return replace(_snapshot(store, pool, now), live=lambda name: sum(run.deployment == name for run in runs))
@@ -129,12 +129,12 @@ def has_nothing_newer(self: Any, *seen: Any) -> bool:
 
 
 def pause_of_any_run(self: Any, run: Any) -> Any:
-    """Runs that were claimed or moved, and further attempts, are missed as well."""
+    """Runs that were claimed or moved, and further attempts, count as missed as well."""
     return _pause_of(self, replace(run, fence=0, ended_attempts=0))
 
 
 def pause_from_the_beginning(self: Any, run: Any) -> Any:
-    """What was due before the pause is missed as well."""
+    """Runs that were due before the pause count as missed as well."""
     pool = self._snapshot.pool
     queues = tuple(replace(queue, paused_at=queue.paused_at and pool.created_at) for queue in pool.queues)
     began = replace(pool, paused_at=pool.paused_at and pool.created_at, queues=queues)
@@ -204,7 +204,9 @@ class _Impatient(pool_tick.PoolTick):
 
 
 def tidy_at_once(tick: Any) -> None:
-    """On a copy: a change of the class would also hold for other invocations, and outlive one that a violation cuts off."""
+    """Patches a copy: a change of the class would also apply to other invocations, and would outlive one that a violation
+    ends.
+    """
     impatient = copy(tick)
     impatient.__class__ = _Impatient
     _tidy(impatient)
@@ -306,11 +308,11 @@ _windows = line.Windows
 
 
 @contextmanager
-def only_what_is_declared(tell: Any) -> Iterator[None]:
+def only_what_is_declared(report: Any) -> Iterator[None]:
     try:
         yield
     except (StoreError, ProviderError) as problem:
-        tell(problem)
+        report(problem)
 
 
 _pools_with_work = MemoryStore.pools_with_work
@@ -334,14 +336,14 @@ def taken_over_as_if_never_refused(run: Any, now: Any, lease: Any) -> Any:
 
 
 def refused_and_crashed(run: Any, answer: Any, now: Any, *, held: bool) -> Move:
-    """A refusal ends a run that is being stopped as CRASHED, whoever has asked for the stop."""
+    """A refusal ends a run that is being stopped as CRASHED, even if people cancelled it."""
     if run.state is RunState.CANCELLING:
         return transitions.end(run, RunState.CRASHED, answer.reason, now)
     return _not_started(run, answer, now, held=held)
 
 
 def overdue_in_any_state(run: Any, now: Any) -> bool:
-    """The start deadline holds for what people have cancelled, too."""
+    """The start deadline applies to cancelled runs, too."""
     late = run.submitted_at is not None and run.start_within is not None
     return late and now - run.submitted_at > timedelta(seconds=run.start_within)
 

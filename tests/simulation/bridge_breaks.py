@@ -26,7 +26,7 @@ def one_id(run: Any, _step: Any, attempt: int | None = None) -> str:
 
 
 def impatient(flow_run: Any, run: Any, now: Any, **seen: Any) -> Any:
-    """A start that takes long is taken for a crash."""
+    """A start that takes long counts as a crash."""
     slow = run.submission is not None and not run.state.is_terminal and now - run.submitted_at > PATIENCE
     if slow and flow_run.state_type == "PENDING":
         return owed.Ended(RunState.CRASHED, "it does not start")

@@ -127,12 +127,12 @@ class BridgedLife(Life):
             job_variables=self.variables(),
         )
         prefect.occasions[flow_run] += 1
-        self._told("runs", lambda: f"adds the flow run {flow_run} to {pool}")
+        self._record("runs", lambda: f"adds the flow run {flow_run} to {pool}")
 
     def cancel(self) -> None:
         """Somebody cancels a flow run, wherever it stands."""
         if flow_run := self._any(lambda run: run["state"]["type"] in ("SCHEDULED", "PENDING", "RUNNING")):
-            self._told("cancels", lambda: f"cancels {flow_run}")
+            self._record("cancels", lambda: f"cancels {flow_run}")
             self.world.prefect.propose(flow_run, "CANCELLING")
 
     def change_pool(self) -> None:
@@ -140,7 +140,7 @@ class BridgedLife(Life):
         prefect, name = self.world.prefect, self.pick.choice(sorted(self.world.prefect.pools))
         pool, queue = prefect.pools[name], self.pick.choice(prefect.queues[name])
         change = self.pick.choice(["limit", "pause", "template", "queue"])
-        self._told("changes", lambda: f"changes the {change} of {name}")
+        self._record("changes", lambda: f"changes the {change} of {name}")
         if change == "limit":
             pool["concurrency_limit"] = self.pick.choice([None, 0, 1, 2, 3, 4])
         elif change == "pause":
@@ -158,19 +158,19 @@ class BridgedLife(Life):
     def _retry(self) -> None:
         prefect = self.world.prefect
         if flow_run := self._any(lambda run: run["state"]["type"] in ("CRASHED", "FAILED", "CANCELLED")):
-            self._told("retries", lambda: f"retries {flow_run}")
+            self._record("retries", lambda: f"retries {flow_run}")
             prefect.occasions[flow_run] = prefect.starts[flow_run] + 1
             prefect.holders[flow_run] = ""
             prefect.propose(flow_run, "SCHEDULED", "AwaitingRetry", scheduled_time=self.world.now.isoformat())
 
     def _change(self) -> None:
         if flow_run := self._any(lambda run: run["state"]["type"] == "SCHEDULED"):
-            self._told("changed flow runs", lambda: f"changes the job variables of {flow_run}")
+            self._record("changed flow runs", lambda: f"changes the job variables of {flow_run}")
             self.world.prefect.flow_runs[flow_run]["job_variables"] = self.variables()
 
     def _delete(self) -> None:
         if self.pick.random() < 0.3 and (flow_run := self._any(lambda _run: True)):
-            self._told("deletions", lambda: f"deletes {flow_run}")
+            self._record("deletions", lambda: f"deletes {flow_run}")
             self.world.prefect.worker.pop(flow_run, None)
             del self.world.prefect.flow_runs[flow_run]
 
@@ -178,7 +178,7 @@ class BridgedLife(Life):
         now = self.world.now.isoformat()
         is_due = lambda run: run["state"]["type"] == "SCHEDULED" and run["next_scheduled_start_time"] <= now  # noqa: E731
         if flow_run := self._any(is_due):
-            self._told("taken by a worker", lambda: f"a worker takes {flow_run}")
+            self._record("taken by a worker", lambda: f"a worker takes {flow_run}")
             self.world.prefect.worker_takes(flow_run)
 
     def _any(self, is_wanted: Callable[[dict[str, Any]], bool]) -> str | None:

@@ -106,7 +106,7 @@ class SimulatedPrefect(EmulatedPrefect):
         return process.job.live(self.now())
 
     def _set(self, run: dict[str, Any], state: dict[str, Any], at: datetime | None = None) -> None:
-        self.world.journal.tell("Prefect", lambda: f"{run['id']} is {state['name']}")
+        self.world.journal.log("Prefect", lambda: f"{run['id']} is {state['name']}")
         super()._set(run, state, at)
 
     # What flows and a worker do as time passes

@@ -1,4 +1,4 @@
-"""Many seeds on many processes: what was lived through, in figures, and what was broken, each with the line that repeats it."""
+"""Many seeds on many processes: the figures, and each broken promise with the line that repeats it."""
 
 import sys
 import traceback
@@ -20,7 +20,7 @@ SLICE = 25
 
 @dataclass(frozen=True)
 class Failure:
-    """A seed that broke a promise, or broke in another way."""
+    """A seed that broke a promise, or failed in another way."""
 
     seed: int
     store: str
@@ -35,7 +35,7 @@ class Failure:
 
 @dataclass
 class Tally:
-    """What came of some seeds."""
+    """The result of some seeds."""
 
     seeds: int = 0
     counts: Counter[str] = field(default_factory=Counter)
@@ -63,7 +63,7 @@ def live_through(store: str, seeds: Iterable[int], steps: int = STEPS, write: Ca
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException as problem:  # noqa: BLE001 - a violation is one, and whatever else happens has a seed too
-                tally.failures.append(Failure(seed, store, steps, _told(problem)))
+                tally.failures.append(Failure(seed, store, steps, _line(problem)))
             else:
                 tally.counts.update(counts)
                 tally.marks.update(marks)
@@ -71,7 +71,7 @@ def live_through(store: str, seeds: Iterable[int], steps: int = STEPS, write: Ca
     return tally
 
 
-def _told(problem: BaseException) -> str:
+def _line(problem: BaseException) -> str:
     where = "".join(traceback.format_tb(problem.__traceback__)[-1:]).strip().splitlines()
     return f"{type(problem).__name__}: {problem}" + (f" ({where[0]})" if where else "")
 
@@ -110,7 +110,7 @@ def campaign(store: str, first: int, count: int, *, steps: int, jobs: int) -> Ta
 
 
 def progress(line: str = "") -> None:
-    """Where it stands; on a terminal always in the same line."""
+    """Print the progress; on a terminal always in the same line."""
     if sys.stderr.isatty():
         print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
     elif line:

@@ -48,7 +48,7 @@ UNENDED = frozenset(state for state in RunState if not state.is_terminal)
 
 
 class Checks:
-    """What every step of a world is held against. `store` reads without faults."""
+    """Checks every step of a world. `store` reads without faults."""
 
     def __init__(self, store: Store, clouds: dict[str, Cloud], now: Callable[[], datetime]) -> None:
         self.store, self.now = store, now
@@ -110,7 +110,7 @@ class Checks:
             raise Violation(f"never over: {job.name} starts while its run is {run.state}, attempt {run.attempt}")
 
     def moved(self, run_ids: Iterable[UUID]) -> None:
-        """Runs have been moved by a store."""
+        """A store has moved runs."""
         for run_id in run_ids:
             self._look_at(run_id)
 
@@ -151,7 +151,7 @@ class Checks:
         return [run for run in self.unended() if run.job_variables.get("gpu", 0) < HUGE]
 
     def unsubmitted(self, over_since: datetime | None = None) -> set[UUID]:
-        """The runs that hold a slot, and nobody knows whether they have a job; not those that may wait for capacity.
+        """The runs that hold a slot without a known job, except those that may wait for capacity.
 
         `over_since`: only those whose lease was over by then.
         """
@@ -208,7 +208,7 @@ class Checks:
             raise Violation(f"windows: {key} is made a run again, and has had one")
 
     def deployed(self, name: str) -> None:
-        """People have changed a deployment: what waits of its schedules is as they are now."""
+        """People have changed a deployment: the waiting runs of its schedules match them."""
         deployment = self.store.deployment(name)
         schedules = deployment.active_schedules if deployment else {}
         for run in self.unended():
@@ -222,7 +222,7 @@ class Checks:
                 raise Violation(f"windows: {run.scheduled_at} still waits, and its schedule is now {schedule}")
 
     def pruned(self, before: datetime) -> None:
-        """Old runs were forgotten: only such as had ended, and left nothing."""
+        """Old runs were deleted: each had ended, and its job did not linger."""
         ids = {run.id for run in self.runs()}
         gone = [run for run_id, run in self.ended.items() if run_id not in ids]
         self.forgotten.update(run.id for run in gone)
@@ -254,7 +254,7 @@ class Checks:
                 )
 
     def expected(self, pool: WorkPool | None, now: datetime, batch: int, own: Sequence[PoolHold] = ()) -> list[UUID]:
-        """The runs that a claim must grant, worked out the slow way: one run after the other, all of them sorted.
+        """The runs that a claim must grant, computed the slow way: one run after the other, all of them sorted.
 
         `own` are the holds that the tick knows of by itself: what was refused, or gave no answers, since it began.
         """
@@ -301,7 +301,7 @@ class Checks:
                 raise Violation(f"never over: {dict(held)} in {pool.name}, limits {pool.concurrency_limit}, {over}")
 
     def whole(self) -> None:
-        """Everything at once, from time to time: ended runs are as they were, living jobs have their slots."""
+        """Check everything, from time to time: ended runs are as they were, and living jobs have their slots."""
         runs = {run.id: run for run in self.runs()}
         for run_id, ended in self.ended.items():
             now = runs.get(run_id)
@@ -337,7 +337,7 @@ def _keeps_back(hold: PoolHold, run: Run) -> bool:
 
 
 def _dealt(pool: WorkPool, ready: Sequence[Run], held: Counter[str], batch: int) -> list[UUID]:
-    """Slot after slot, to the queue that would hold least for its weight."""
+    """Deal slot after slot to the queue that would hold the least for its weight."""
     granted: list[UUID] = []
     waiting = {
         queue.name: sorted((run for run in ready if run.queue == queue.name), key=order_in_queue) for queue in pool.queues

@@ -82,17 +82,17 @@ def limits_of(kind: Kind) -> ProviderLimits:
 
 
 HUGE, GPU = 8, 4
-"""Of a dimension that a cloud has little of: more than it ever gives to one job, and as much as two may have in one place."""
+"""Sizes of a scarce dimension: more than a cloud ever gives to one job, and as much as two jobs may have in one place."""
 
 
 def needs_of(configuration: Mapping[str, Any]) -> Needs:
-    """What a job of this configuration needs of its cloud."""
+    """The needs of a job with this configuration."""
     return Needs(place=(str(configuration.get("place", "")),), size={"gpu": float(configuration.get("gpu", 0))})
 
 
 @dataclass
 class CloudJob:
-    """One job that was started: what it is, and the course that chance has laid out for it."""
+    """One started job, and the course that chance has drawn for it."""
 
     name: str
     body: Mapping[str, Any]
@@ -108,7 +108,7 @@ class CloudJob:
         return f"job {self.number}, runs {self.runs_at:%d %H:%M:%S}, ends {self.ends_at:%d %H:%M:%S} with {self.exit_code}"
 
     def state(self, now: datetime) -> JobState:
-        """What it is doing."""
+        """Its state."""
         if now >= self.ends_at:
             return JobState.STOPPED if self.stopped else JobState.FAILED if self.exit_code else JobState.SUCCEEDED
         return JobState.RUNNING if now >= self.runs_at else JobState.STARTING
@@ -133,7 +133,7 @@ class Cloud:
     """By token, for TOKEN alone."""
 
     def create(self, name: str, token: str, body: Mapping[str, Any]) -> CloudJob:
-        """The effect of a create call that has reached the cloud; gives the job it started or found."""
+        """The effect of a create call that has reached the cloud; returns the job that it started or found."""
         existing = self.tokens.get(token) if self.kind is Kind.TOKEN else self.objects.get(name)
         if existing is not None and self.kind is not Kind.LABEL and self._holds_name(existing):
             return existing
@@ -141,7 +141,7 @@ class Cloud:
         return self.tokens[token]
 
     def look_up(self, name: str) -> CloudJob | None:
-        """What a look-up by name finds."""
+        """The job that a look-up by name finds."""
         job = self.objects.get(name)
         now = self.now()
         if job is None or now < job.visible_at:
@@ -156,7 +156,7 @@ class Cloud:
             job.ends_at, job.stopped = now, True
 
     def is_out_of_gpus(self, place: tuple[str, ...]) -> bool:
-        """Whether two jobs that have some live in a place."""
+        """Whether two living jobs in a place use the scarce dimension."""
         live_needs = [needs_of(job.body["configuration"]) for job in self.live()]
         return sum(need.place == place and need.size["gpu"] == GPU for need in live_needs) >= 2
 
@@ -211,7 +211,7 @@ class SimulatedProvider:
 
     @property
     def limits(self) -> ProviderLimits:
-        """What the cloud states."""
+        """The cloud's limits."""
         return limits_of(self.cloud.kind)
 
     def needs(self, configuration: Mapping[str, Any]) -> Needs:
@@ -231,7 +231,7 @@ class SimulatedProvider:
         return self.request("submit", job.name, lambda: self.cloud.create(job.name, self.token(job), body), body)
 
     def token(self, job: Job) -> str:
-        """What makes a repeat of a submission harmless in a TOKEN cloud: the name."""
+        """The token, which makes a repeat of a submission harmless: the name."""
         return job.name
 
     def find(self, job: Job) -> Submission | None:
@@ -254,7 +254,7 @@ class SimulatedProvider:
         return self.request("discard", " ".join(names), lambda: self.cloud.discard(names))
 
     def sweep(self, configuration: Mapping[str, Any], keep: frozenset[str]) -> tuple[str, ...]:
-        """Nothing in the simulation is unknown to its store."""
+        """No job: in the simulation, the store knows all of them."""
         return ()
 
     def strays(self, configuration: Mapping[str, Any], known_names: frozenset[str]) -> tuple[str, ...]:
@@ -276,5 +276,5 @@ class SimulatedProvider:
 
 
 def submission_of(job: CloudJob) -> Submission:
-    """How the product remembers a job."""
+    """The submission of a job."""
     return Submission(name=job.name, handle={"number": str(job.number)})

@@ -4,7 +4,7 @@ An IO point lies before each call and after the effect of each that has one, so 
 before its answer. The third tick is left alone and must converge: no claim is left without an outcome, nothing that is due
 waits beside a free slot. A few more ticks, and every run has ended. All checks of the simulation hold throughout.
 
-Time passes between the ticks, enough for every lease to end: what the one before has left is taken over.
+Between the ticks enough time passes for every lease to end, so that each tick takes over what the one before has left.
 """
 
 from collections.abc import Callable
@@ -34,8 +34,8 @@ NEVER = 10**9
 class Countdown:
     """An invocation that crashes at its `last` IO point. It needs no thread, since nobody overlaps with it."""
 
-    def __init__(self, last: int, tell: Callable[[Callable[[], str]], None]) -> None:
-        self.last, self.tell = last, tell
+    def __init__(self, last: int, log: Callable[[Callable[[], str]], None]) -> None:
+        self.last, self.log = last, log
         self.points, self.dead = 0, False
 
     def pause(self, point: str) -> None:
@@ -43,9 +43,9 @@ class Countdown:
         self.points += not self.dead
         if self.points >= self.last:
             self.dead = True
-            self.tell(lambda: f"CRASHES at {self.points}: {point}")
+            self.log(lambda: f"CRASHES at {self.points}: {point}")
             raise Killed
-        self.tell(lambda: f"{self.points}: {point}")
+        self.log(lambda: f"{self.points}: {point}")
 
 
 class Scene(World):
@@ -109,7 +109,7 @@ class Scene(World):
         return run
 
     def _abandoned(self, *, started: bool, retry: RetryPolicy | None = None) -> Run:
-        """A run whose claim nobody has brought to an end; `started`: its job had been asked for."""
+        """A run with an abandoned claim; `started`: its job was submitted."""
         run = self._add(retry=retry)
         job = PinnedJob(configuration={"n": 1})
         decision = Decision(grants=(Grant(run=run, job=job, start_within=120.0),))
@@ -143,10 +143,10 @@ class Scene(World):
         return self.clouds["main"].objects[submission_name(run.id, run.attempt)]
 
     def tick(self, crash_at: int = NEVER) -> int:
-        """One tick, crashed at its IO point number `crash_at`; how many points it had, or came to."""
+        """Run one tick and crash it at its IO point number `crash_at`; returns how many points it had or reached."""
         self.counts["ticks"] += 1
         who = f"tick#{self.counts['ticks']}"
-        countdown = Countdown(crash_at, partial(self.journal.tell, who))
+        countdown = Countdown(crash_at, partial(self.journal.log, who))
         try:
             tick(self.dispatch(countdown, self.store, who), self.now + TICK)
         except Killed:
@@ -180,7 +180,7 @@ class Scene(World):
 
 @dataclass
 class Pairs:
-    """What came of all pairs of one scene on one store."""
+    """The result of all pairs of one scene on one store."""
 
     scene: str
     store: str
@@ -200,7 +200,7 @@ SCENES = tuple(kind.value for kind in DRAWN)
 
 
 def crash_pair(store: str, scene: str, first: int, second: int, write: Callable[[str], None] | None = None) -> tuple[int, int]:
-    """Crash the first tick at one point and the second at another; the points that each came to. Raises `Violation`."""
+    """Crash the first tick at one point and the second at another; returns the points that each reached. Raises `Violation`."""
     with ALONE[store]() as views:
         world = Scene(views, Kind(scene), write)
         try:
@@ -214,7 +214,7 @@ def crash_pair(store: str, scene: str, first: int, second: int, write: Callable[
 
 
 def crash_in_pairs(store: str, scene: str, *, every: int = 1) -> Pairs:
-    """All pairs, those included in which one of the two ticks is left alone; or, as a slice, every n-th point of the first."""
+    """All pairs, including those in which only one of the two ticks crashes; or, as a slice, every n-th point of the first."""
     began, pairs = monotonic(), Pairs(scene, store)
 
     def crash(first: int, second: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Limits of deployments, runs that expire, and pauses: the rules once more, worked out by brute force.
+"""Limits of deployments, runs that expire, and pauses: the rules once more, by brute force.
 
 never over  no deployment has more live jobs than its limit; what is cancelled for another counts until its end is seen
 too late    what has expired never starts
@@ -19,7 +19,7 @@ GRACE = timedelta(seconds=90)
 CONTINUED = timedelta(hours=1)
 """A pause that follows another so soon continues it."""
 LOOKED_AT = 24
-"""So many windows after a run, and so many of the last, are looked at for a newer run of its schedule."""
+"""A newer run of a schedule is searched in so many windows after the run, and in so many of the last windows."""
 MISSED = "missed: "
 REASONS = (MISSED, "skipped: ", "replaced by run ", "expired: ")
 
@@ -29,14 +29,14 @@ class Violation(BaseException):
 
 
 class Crowd:
-    """What a world with limits of deployments, expiry and pauses is held against. `store` reads without faults."""
+    """Checks a world with limits of deployments, expiry and pauses. `store` reads without faults."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.pauses: dict[tuple[str, str | None], tuple[datetime, datetime | None]] = {}
         """By pool, and queue or None: the last pause, and when it ended."""
         self.marks: Counter[str] = Counter()
-        """By the first word of their reasons: runs that ended without having started, or for another."""
+        """How many runs ended before they started or for another run, by the first word of their reasons."""
 
     def switched(self, before: WorkPool, after: WorkPool, now: datetime) -> None:
         """People have changed a pool."""
@@ -59,13 +59,14 @@ class Crowd:
     def room(self, pool: str) -> dict[str | None, int]:
         """By deployment with a limit: how many more of its runs may be live."""
         live = Counter(run.deployment for run in self.runs(pool=pool) if run.state.holds_slot)
-        limited = [one for one in self.store.deployments(pool) if one.concurrency_limit is not None]
-        return {one.name: (one.concurrency_limit or 0) - live[one.name] for one in limited}
+        limited = [deployment for deployment in self.store.deployments(pool) if deployment.concurrency_limit is not None]
+        return {deployment.name: (deployment.concurrency_limit or 0) - live[deployment.name] for deployment in limited}
 
     def startable(self, ready: Sequence[Run], pool: str, now: datetime) -> list[Run]:
-        """Those of the due runs that have not expired and were not missed in a pause."""
+        """The due runs that have not expired and were not missed in a pause."""
         fresh = [run for run in ready if run.expires_at is None or run.expires_at > now]
-        schedules = {(one.name, schedule.slug): schedule for one in self.store.deployments(pool) for schedule in one.schedules}
+        deployments = self.store.deployments(pool)
+        schedules = {(owner.name, schedule.slug): schedule for owner in deployments for schedule in owner.schedules}
         return [
             run for run in fresh if not self._is_missed(run, schedules.get((run.deployment or "", run.schedule or "")), now)
         ]
@@ -84,15 +85,15 @@ class Crowd:
     def _has_newer(self, run: Run, schedule: Schedule, now: datetime) -> bool:
         windows = list(windows_of(schedule, run.scheduled_at, now))
         near = {*windows[:LOOKED_AT], *windows[-LOOKED_AT:]}
-        others = [one for one in self.runs(deployment=run.deployment) if one.schedule == run.schedule]
-        return any(one.scheduled_at in near and _counts(one, now) for one in others)
+        others = [other for other in self.runs(deployment=run.deployment) if other.schedule == run.schedule]
+        return any(other.scheduled_at in near and _counts(other, now) for other in others)
 
     def started(self, run: Run, alive: Collection[str]) -> None:
         """A job of the run has started; `alive` are the names of the living jobs of its pool."""
         deployment = self.store.deployment(run.deployment) if run.deployment else None
         if deployment is None or deployment.concurrency_limit is None:
             return
-        same = {f"r{one.id.hex}" for one in self.runs(pool=run.pool, deployment=run.deployment)}
+        same = {f"r{other.id.hex}" for other in self.runs(pool=run.pool, deployment=run.deployment)}
         living = sorted(name for name in alive if name.split("-")[0] in same)
         if len(living) > deployment.concurrency_limit:
             raise Violation(f"never over: {living} live, and {deployment.name} has a limit of {deployment.concurrency_limit}")
@@ -106,8 +107,8 @@ class Crowd:
         began = [began for began, _ in self._pauses_of(run) if began <= run.due_at < now]
         if run.schedule is None or run.fence or run.ended_attempts or not began:
             raise Violation(f"pauses: run {run.id} ended ({run.reason}), and was not due in a pause, or is not a schedule's")
-        others = [one for one in self.runs(deployment=run.deployment) if one.schedule == run.schedule]
-        newer = [one for one in others if one.scheduled_at > run.scheduled_at and not one.reason.startswith(MISSED)]
+        others = [other for other in self.runs(deployment=run.deployment) if other.schedule == run.schedule]
+        newer = [other for other in others if other.scheduled_at > run.scheduled_at and not other.reason.startswith(MISSED)]
         if not newer and "drop" not in run.reason:
             raise Violation(f"pauses: run {run.id} ended ({run.reason}), and nothing newer of its schedule starts")
 

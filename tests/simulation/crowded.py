@@ -45,7 +45,7 @@ class CrowdedLife(Life):
         super().act()
 
     def save_pool(self, pool: WorkPool, before: WorkPool) -> None:
-        """With its pauses, as the client and automations do."""
+        """Save a pool and note its pauses, as the client and automations do."""
         saved = noted(before, pool, self.world.now)
         self.crowd.switched(before, pool, self.world.now)
         super().save_pool(saved, before)
@@ -59,12 +59,12 @@ class CrowdedLife(Life):
         else:
             other = replace(queue, paused=not queue.paused)
             changed = replace(pool, queues=tuple(other if member is queue else member for member in pool.queues))
-        self._told("pauses", lambda: f"pauses or resumes {pool.name}/{queue.name if queue else ''}")
+        self._record("pauses", lambda: f"pauses or resumes {pool.name}/{queue.name if queue else ''}")
         self.save_pool(changed, pool)
 
     def ask(self) -> None:
         """Somebody wants another run of a deployment."""
-        deployments = [one for one in self.world.store.deployments() if one.concurrency_limit is not None]
+        deployments = [candidate for candidate in self.world.store.deployments() if candidate.concurrency_limit is not None]
         if not deployments:
             return
         deployment = self.mood.choice(deployments)
@@ -75,17 +75,17 @@ class CrowdedLife(Life):
             scheduled_at=self.world.now,
             **copied(deployment, self.world.now, ()),
         )
-        self._told("runs", lambda: f"adds r{run.id.hex} of {deployment.name}")
+        self._record("runs", lambda: f"adds r{run.id.hex} of {deployment.name}")
         self.world.store.add_runs([run])
 
     def schedule(self, slug: str) -> Schedule:
-        """With every answer to a pause."""
+        """A schedule with any kind of catch-up."""
         return replace(
             super().schedule(slug), catch_up=self.mood.choice([CatchUp.NONE, CatchUp.LAST, CatchUp.LAST, CatchUp.DROP])
         )
 
     def _deploy(self, deployment: Deployment, version: int | None) -> None:
-        """A new deployment has limits, but for one whose schedule nobody can compute."""
+        """Save a deployment; a new one gets limits, except the one whose schedule cannot be computed."""
         if version is None and deployment.name.startswith(("crowded", "deployment")):
             limit, expires_after = self.mood.choice([1, 1, 1, 2, None]), self.mood.choice(EXPIRY)
             fields = {"on_collision": self.mood.choice(list(OnCollision)), "expires_after": expires_after}

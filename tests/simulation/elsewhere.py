@@ -1,6 +1,6 @@
-"""A source of runs (a Prefect server): whoever wants to start a run has to be let by it, and it lets one at a time.
+"""A source of runs (a Prefect server): a run may start only with its permission, and it permits one invocation at a time.
 
-Its chances are drawn apart from those of the world, so that a world without a source has the same history as ever.
+Its chances are drawn separately, so that the history of a world without a source does not change.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ MIRROR = Mirror(source=NAME, revision="")
 
 @dataclass
 class Elsewhere:
-    """What the source itself knows: who may start what. The same for every invocation."""
+    """The source's own state, the same for every invocation: which run may start."""
 
     random: Random
     holders: dict[str, str] = field(default_factory=dict)
     """By the source's id: the run that holds it."""
 
     def chance(self, weather: Weather, probability: float) -> bool:
-        """Whether something goes wrong; never when the weather is calm."""
+        """Whether a fault happens; never when the weather is calm."""
         return weather.chances.call_request_lost > 0 and self.random.random() < probability
 
     def lets(self, run: Run) -> bool:

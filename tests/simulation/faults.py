@@ -1,4 +1,4 @@
-"""How calls travel from an invocation to the store and the clouds: every IO point, and everything that can go wrong at it."""
+"""How calls travel from an invocation to the store and the clouds: every IO point, and every fault that can happen there."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -29,28 +29,28 @@ from tests.simulation.cloud import CALL_TIMEOUT, GPU, HUGE, Cloud, Kind, needs_o
 from tests.simulation.marks import Witness
 
 REPEATABLE = frozenset({Kind.TOKEN, Kind.OBJECT})
-"""Kinds that themselves withstand a request that arrives twice: a token, a name that stays taken."""
+"""Kinds that withstand a request that arrives twice, by a token or by a name that stays taken."""
 
 VERY_LATE = 1.9
 """Leases after which even a TOKEN cloud has carried out what it was asked; two after a refused repeat, absence is final."""
 
 
 BROKEN = "broken"
-"""The deployment whose windows cannot be computed, which takes long to find out."""
+"""The deployment whose windows cannot be computed; finding that out takes long."""
 SLOW = timedelta(seconds=25)
 
 
 class Pausing(Protocol):
-    """Whoever makes calls: it can be stopped at each of its IO points."""
+    """A caller that can be stopped at each of its IO points."""
 
     def pause(self, point: str) -> None:
-        """Stand at an IO point."""
+        """Stop at an IO point."""
         ...
 
 
 @dataclass
 class Chances:
-    """How often things go wrong, each as the probability at one IO point."""
+    """How often faults happen: the probability of each at one IO point."""
 
     store_request_lost: float = 0.01
     store_answer_lost: float = 0.01
@@ -74,27 +74,27 @@ class Chances:
 
     @classmethod
     def none(cls) -> "Chances":
-        """Nothing goes wrong."""
+        """No faults."""
         return cls(**dict.fromkeys(cls.__dataclass_fields__, 0.0))
 
 
 @dataclass
 class Weather:
-    """The faults of a world: what they are drawn from, what is still to be delivered, and how many there were."""
+    """The faults of a world: their chances, effects that are still to come, and how many happened."""
 
     random: Random
     chances: Chances
     counts: Counter[str] = field(default_factory=Counter)
     pending: list[tuple[datetime, Callable[[], Any]]] = field(default_factory=list)
     earlier: dict[tuple[str, str], Any] = field(default_factory=dict)
-    """What reads have answered before."""
+    """Earlier answers to reads."""
     deaf: bool = False
     """No look-up gets an answer, and no submission is sent."""
     crowded: bool = True
     """Some jobs find no room, however long they wait; some schedules cannot be computed, and that takes long."""
     pass_time: Callable[[timedelta], None] = lambda _step: None
     issued: set[Any] = field(default_factory=set)
-    """What refusals have said of the jobs that they concern."""
+    """The holds of earlier refusals."""
 
     def strikes(self, fault: str) -> bool:
         """Whether this fault happens here and now."""
@@ -104,11 +104,11 @@ class Weather:
         return struck
 
     def later(self, at: datetime, effect: Callable[[], Any]) -> None:
-        """Let an effect take place when its time has come."""
+        """Schedule an effect for a time."""
         self.pending.append((at, effect))
 
     def deliver(self, now: datetime) -> None:
-        """Carry out what is due."""
+        """Carry out the effects that are due."""
         due = [entry for entry in self.pending if entry[0] <= now]
         self.pending = [entry for entry in self.pending if entry[0] > now]
         for _, effect in sorted(due, key=lambda entry: entry[0]):
@@ -174,7 +174,7 @@ class FaultyStore:
         return result
 
     def _perhaps_stale(self, question: tuple[str, str], answer: Any) -> Any:
-        """Now and then the answer of an earlier time, to whoever asked then."""
+        """Now and then an earlier answer to the same caller."""
         earlier = self._weather.earlier.get(question)
         if earlier and self._weather.strikes("stale_read"):
             self._witness.mark("stale read")
@@ -282,7 +282,9 @@ class Wire:
         return Rejected(reason="AccessDenied") if self.weather.strikes("rejected") else None
 
     def _no_room(self, needs: Needs) -> Throttled | None:
-        """A job that is too big concerns nobody else; without capacity others that need as much in the same place wait too."""
+        """The refusal of a job that is too big concerns no other job; a lack of capacity concerns those that need as much in
+        the same place.
+        """
         if needs.size["gpu"] >= HUGE and self.weather.crowded:
             return Throttled(reason="RESOURCE:GPU: never so many", hold=None)
         if needs.size["gpu"] == GPU and self.cloud.is_out_of_gpus(needs.place):

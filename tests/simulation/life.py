@@ -25,10 +25,10 @@ RESTLESS = 7
 
 @dataclass
 class Life(People):
-    """One world's course."""
+    """The course of one world."""
 
     kinds: Sequence[Kind] = DRAWN
-    """Those of the pools' clouds."""
+    """The kinds of the pools' clouds."""
 
     # The two phases
 
@@ -86,7 +86,8 @@ class Life(People):
     def calm(self) -> None:
         """The weather clears, people open every gate, and ticks come one at a time: everything must end.
 
-        First what has room, whatever is refused for ever, cannot be computed or takes long beside it; then all the rest.
+        First all runs that have room must end, beside jobs that are refused for ever and schedules that cannot be computed;
+        then all others.
         """
         world = self.world
         while world.active:
@@ -144,7 +145,7 @@ class Life(People):
             self.save_pool(opened, pool)
 
     def end_schedules(self) -> None:
-        """Nothing new comes: what schedules have made for later is taken away."""
+        """Pause every deployment, which deletes the future runs of its schedules."""
         for deployment in [candidate for candidate in self.world.store.deployments() if candidate.name != BROKEN]:
             self._deploy(replace(deployment, paused=True), deployment.version)
 
@@ -156,7 +157,7 @@ class Life(People):
     # What machines suffer
 
     def resume_one(self) -> None:
-        """Somebody goes on; a frozen one only now and then."""
+        """Resume one invocation; a frozen one only now and then."""
         index = self.pick.randrange(len(self.world.active))
         invocation, _ = self.world.active[index]
         if invocation in self.world.frozen and self.pick.random() < 0.95:
@@ -171,13 +172,13 @@ class Life(People):
         """A process stops for a while, as a machine that swaps or a function between two calls does."""
         invocation, _ = self.pick.choice(self.world.active)
         if not invocation.point.startswith(BOUNDED):
-            self._told("freezes", lambda: f"{invocation.name} freezes at {invocation.point}")
+            self._record("freezes", lambda: f"{invocation.name} freezes at {invocation.point}")
             self.world.frozen.add(invocation)
 
     def wait(self) -> None:
-        """Sometimes nobody calls for long, up to beyond the life of every token."""
+        """Let time pass without a call, sometimes beyond the life of every token."""
         seconds = self.pick.choice([50, 50, 50, 90, 90, 400, 4000, 100_000])
-        self._told("leaps", lambda: f"nobody calls for {seconds} s")
+        self._record("leaps", lambda: f"nobody calls for {seconds} s")
         self.world.leap(timedelta(seconds=seconds))
 
 
@@ -191,10 +192,10 @@ def simulate(
     automated: bool = False,
     kinds: Sequence[Kind] = DRAWN,
 ) -> tuple[Counter[str], Counter[str]]:
-    """Live through one seed and give its counts and its marks. Raises `Violation`. `write` is given the story, line by line.
+    """Simulate one seed; returns its counts and its marks. Raises `Violation`. `write` gets the story, line by line.
 
-    `kinds` are those of the pools' clouds. `sourced`: a source of runs, as a Prefect server is one, has to let each of them
-    start. `automated`: automations make runs of ends, and pause a deployment.
+    `kinds`: of the pools' clouds. `sourced`: a source of runs, such as a Prefect server, has to permit each run's
+    start. `automated`: automations make runs after ends, and pause a deployment.
     """
     world = World(seed, views, Chances(), write, sourced=sourced)
     life = Life(world, kinds=kinds, very_late=world.random.random() < 0.2 and Kind.TOKEN in kinds)

@@ -85,7 +85,7 @@ class Journal:
     overdue: list[UUID] = field(default_factory=list)
     """Runs that are being stopped because they did not start in time: people like to cancel just those."""
 
-    def tell(self, who: str, what: Callable[[], str]) -> None:
+    def log(self, who: str, what: Callable[[], str]) -> None:
         """One line of the story; the text is made only when somebody reads it."""
         if self.write is not None:
             self.write(f"{self.now():%d %H:%M:%S.%f} {who:>10}  {what()}")
@@ -102,11 +102,11 @@ class Witness:
     def mark(self, name: str) -> None:
         """A branch was reached."""
         self.journal.marks[name] += 1
-        self.journal.tell(self.who, lambda: f"* {name}")
+        self.journal.log(self.who, lambda: f"* {name}")
 
-    def tell(self, what: Callable[[], str]) -> None:
+    def log(self, what: Callable[[], str]) -> None:
         """A line of the story."""
-        self.journal.tell(self.who, what)
+        self.journal.log(self.who, what)
 
     def read(self, verb: str, answer: Any) -> None:
         """A store has answered."""
@@ -118,7 +118,7 @@ class Witness:
     def automated(self, automated: Automated, *, written: bool) -> None:
         """Automations have looked at an end."""
         made = sorted(run.id.hex for run in automated.runs)
-        self.tell(lambda: f"automations: {'refused' if not written else [firing.did for firing in automated.firings]} {made}")
+        self.log(lambda: f"automations: {'refused' if not written else [firing.did for firing in automated.firings]} {made}")
         acted = "acted" if automated.firings else "looked"
         self.mark(f"automation {acted if written else 'refused'}")
         if written and automated.deployments:
@@ -126,7 +126,7 @@ class Witness:
 
     def materialised(self, added: Collection[UUID] | None) -> None:
         """Windows were to be made runs."""
-        self.tell(lambda: f"makes runs of windows: {'refused' if added is None else sorted(run.hex for run in added)}")
+        self.log(lambda: f"makes runs of windows: {'refused' if added is None else sorted(run.hex for run in added)}")
         self.journal.counts["windows"] += len(added or ())
         if added is None:
             self.mark("materialisation refused by its guard")
@@ -137,7 +137,7 @@ class Witness:
         """A claim was made."""
         for claim in claims.claims:
             name = submission_name(claim.run.id, claim.run.attempt)
-            self.tell(lambda name=name, claim=claim: f"claims {name}, fence {claim.run.fence}, repeat {claim.repeat}")
+            self.log(lambda name=name, claim=claim: f"claims {name}, fence {claim.run.fence}, repeat {claim.repeat}")
             if claim.repeat:
                 self.repeats.add(name)
                 cancelled = claim.run.state is RunState.CANCELLING
@@ -147,7 +147,7 @@ class Witness:
         """Moves were handed to a store."""
         for move in moves:
             done = move.run_id in applied
-            self.tell(lambda move=move, done=done: _told(move, done))
+            self.log(lambda move=move, done=done: _line(move, done))
             if done and move.to is RunState.CANCELLING and move.changes.get("ending") is RunState.CRASHED:
                 self.journal.overdue.append(move.run_id)
             self.journal.counts["retries"] += done and "past" in move.changes
@@ -156,7 +156,7 @@ class Witness:
 
     def called(self, call: str, name: str, answer: Any) -> None:
         """A provider has done something."""
-        self.tell(lambda: f"{call} {name}: {_short(answer)}")
+        self.log(lambda: f"{call} {name}: {_short(answer)}")
         if name in self.repeats and call == "find":
             self.mark("take-over: found by its name" if answer else "take-over: not found")
         if name in self.repeats and call == "submit":
@@ -188,7 +188,7 @@ def _short(answer: Any) -> str:
     return ", ".join(sorted(answer)) if isinstance(answer, frozenset) else str(answer)
 
 
-def _told(move: Move, done: bool) -> str:
+def _line(move: Move, done: bool) -> str:
     changes = {name: value for name, value in move.changes.items() if name in ("reason", "attempt", "submission", "ending")}
     verdict = "moves" if done else "is refused to move"
     return f"{verdict} r{move.run_id.hex} {move.expected} -> {move.to}, fence {move.fence} {changes}"

@@ -54,7 +54,7 @@ class People:
             retry=self.retry(),
         )
         run = replace(run, source_id=run.id.hex if self.world.elsewhere else None)
-        self._told("runs", lambda: f"adds r{run.id.hex} to {run.pool}/{run.queue}")
+        self._record("runs", lambda: f"adds r{run.id.hex} to {run.pool}/{run.queue}")
         self.world.store.add_runs([run])
 
     def variables(self) -> dict[str, Any]:
@@ -120,7 +120,7 @@ class People:
                 replace(deployment, description="changed"),
             ]
         )
-        self._told("changes of a deployment", lambda: f"changes {deployment.name}")
+        self._record("changes of a deployment", lambda: f"changes {deployment.name}")
         self._deploy(changed, deployment.version)
 
     def save_pool(self, pool: WorkPool, before: WorkPool) -> None:
@@ -144,7 +144,7 @@ class People:
         overdue = world.journal.overdue.pop() if world.journal.overdue else None
         run = next((run for run in runs if run.id == overdue), None) or self.pick.choice(runs)
         move = transitions.cancelled(run, world.now)
-        self._told("cancels", lambda: f"cancels r{run.id.hex}, which is {run.state}")
+        self._record("cancels", lambda: f"cancels r{run.id.hex}, which is {run.state}")
         world.person.cancelled(run)
         checks.moved(world.store.move([move] if move else []))
         checks.gave_up(run)
@@ -160,7 +160,7 @@ class People:
             return
         requeue = transitions.due_now(run, world.now) if pick.random() < 0.3 else None
         requeue = requeue or transitions.requeued(run, pick.choice(pool.queues).name)
-        self._told("requeues", lambda: f"moves r{run.id.hex}, fence {run.fence}, into {requeue.queue}")
+        self._record("requeues", lambda: f"moves r{run.id.hex}, fence {run.fence}, into {requeue.queue}")
         moved = world.store.requeue([requeue])
         world.person.mark("waiting run requeued" if moved else "requeue refused by its guard")
         world.checks.moved(moved)
@@ -179,7 +179,7 @@ class People:
             queue = pick.choice(pool.queues)
             other = replace(queue, concurrency_limit=pick.choice([None, None, 0, 1, 3]), paused=pick.random() < 0.2)
             changed = replace(pool, queues=tuple(other if member is queue else member for member in pool.queues))
-        self._told("changes", lambda: f"changes the {change} of {pool.name}")
+        self._record("changes", lambda: f"changes the {change} of {pool.name}")
         self.save_pool(changed, pool)
 
     def send_event(self) -> None:
@@ -191,10 +191,10 @@ class People:
         state = job.state(self.world.now)
         seen = Observation(state=state, exit_code=job.exit_code if state.is_end and not job.stopped else None)
         if self.world.seed % HINTED == HINTED - 1 and self.hinted.random() < 0.5:
-            self._told("hints", lambda: f"a hint says that {job.name} has changed, which is {state}")
+            self._record("hints", lambda: f"a hint says that {job.name} has changed, which is {state}")
             self.world.start("event", lambda dispatch: self._on_hint(dispatch, job))
             return
-        self._told("events", lambda: f"an event says that {job.name} is {state}")
+        self._record("events", lambda: f"an event says that {job.name} is {state}")
         self.world.start("event", lambda dispatch: self._on_event(dispatch, job, seen))
 
     def _on_event(self, dispatch: Dispatch, job: CloudJob, seen: Observation) -> None:
@@ -214,6 +214,6 @@ class People:
         if run is not None and seen and seen.state.is_end:
             admit_next(dispatch, run.pool, dispatch.clock.now() + world_module.TICK)
 
-    def _told(self, count: str, story: Callable[[], str]) -> None:
+    def _record(self, count: str, story: Callable[[], str]) -> None:
         self.world.counts[count] += 1
-        self.world.journal.tell("people", story)
+        self.world.journal.log("people", story)

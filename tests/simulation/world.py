@@ -166,7 +166,7 @@ class World:
                 return work(self.dispatch(invocation, store, who))
             except StoreError as problem:
                 self.counts["failed invocations"] += 1
-                self.journal.tell(who, f"fails: {problem}".__str__)
+                self.journal.log(who, f"fails: {problem}".__str__)
             finally:
                 self.views.give_back(store, crashed=invocation.killed)
 
@@ -185,17 +185,17 @@ class World:
         invocation.resume()
         if invocation.alive:
             self.active[index] = (invocation, self.now)
-            self.journal.tell(invocation.name, lambda: invocation.point)
+            self.journal.log(invocation.name, lambda: invocation.point)
             return
         del self.active[index]
-        self.journal.tell(invocation.name, lambda: "ends")
+        self.journal.log(invocation.name, lambda: "ends")
         self._whole(invocation)
 
     def kill(self, index: int) -> None:
         """Crash one invocation at the IO point where it stands."""
         invocation, _ = self.active.pop(index)
         self.counts["crashes"] += 1
-        self.journal.tell(invocation.name, lambda: f"CRASHES at {invocation.point}")
+        self.journal.log(invocation.name, lambda: f"CRASHES at {invocation.point}")
         invocation.kill()
         self._whole(invocation)
 
