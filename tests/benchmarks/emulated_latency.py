@@ -14,6 +14,7 @@ from dispatcher.wiring import wire
 from tests.benchmarks.emulated import EmulatedCloud, emulated_ecs
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.measuring import in_turns, workspace
+from tests.benchmarks.woken import WOKEN, woken
 from tests.benchmarks.worlds import JOB_VARIABLES, add_ecs_pool, settings_environment
 
 CREATED, ENDED = "create_run to the task's start", "event of an end to the next task's start"
@@ -22,9 +23,10 @@ TICKED = "tick after an end to the next task's start"
 
 def figures(rounds: int) -> list[Figure]:
     """SQLite, one process, one call of RunTask for each sample."""
-    with workspace() as directory, emulated_ecs() as ecs:
+    with workspace() as directory, emulated_ecs() as ecs, woken(directory, ecs) as client:
         function = _Function(directory, ecs)
-        took = in_turns(rounds, {CREATED: function.created, ENDED: function.ended, TICKED: function.ticked})
+        sides = {CREATED: function.created, WOKEN: client.created, ENDED: function.ended, TICKED: function.ticked}
+        took = in_turns(rounds, sides)
     return [Figure(f"ECS emulator: {what}", "ms", samples) for what, samples in took.items()]
 
 

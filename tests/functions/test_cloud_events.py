@@ -242,6 +242,13 @@ def test_whatever_a_message_holds_is_confirmed_with_a_line_of_log(junk, function
     assert sum('"event": "event.ignored"' in line for line in caplog.messages) == 7
 
 
+def test_a_message_that_nests_too_deep_is_confirmed(function):
+    entry = about("r" + 32 * "0" + "-1")
+    for levels in (150, 100_000):
+        text = json.dumps(entry)[:-1] + ', "deep": ' + "[" * levels + "]" * levels + "}"
+        assert "ignored" in function(pushed(None, data=b64encode(text.encode()).decode()))
+
+
 @pytest.mark.parametrize("request_", [{}, {"pool": "batch"}, {"create_run": {"pool": "batch", "job_variables": VARIABLES}}])
 def test_a_message_starts_no_tick_and_makes_no_run(request_, function):
     function.create()
