@@ -94,7 +94,7 @@ class Due(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentLimits:
-    """The concurrency limits of deployments, as a transaction sees them. Everything is read on demand."""
+    """The concurrency limits and the shares of deployments, as a transaction sees them. Everything is read on demand."""
 
     lanes: Callable[[str], Sequence[str]] = lambda _queue: ()
     """By queue: the lanes in which runs wait that are due (`models.lanes`)."""
@@ -102,6 +102,10 @@ class DeploymentLimits:
     """The concurrency limit of a deployment; None also for one that does not exist."""
     live: Callable[[str], int] = lambda _deployment: 0
     """How many runs of a deployment hold a slot of the pool, counted from the runs."""
+    held: Callable[[str], Mapping[str, int]] = lambda _queue: {}
+    """By queue: how many of its slots the runs of each deployment hold, counted from the runs; "" for runs without one."""
+    weight: Callable[[str], int] = lambda _deployment: 1
+    """The weight of a deployment in a queue that is shared; 1 also for one that does not exist."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,17 +121,23 @@ class Snapshot:
     """See `DeploymentLimits.lanes`."""
     live: Callable[[str], int] = lambda _deployment: 0
     """See `DeploymentLimits.live`."""
+    held: Callable[[str], Mapping[str, int]] = lambda _queue: {}
+    """See `DeploymentLimits.held`."""
     run: Callable[[UUID], Run | None] = lambda _id: None
     """One run, whole, in whatever state it is."""
 
     @property
     def deployment_limits(self) -> DeploymentLimits:
-        """The concurrency limits of the pool's deployments."""
-        return DeploymentLimits(lanes=self.lanes, limit=self._limit, live=self.live)
+        """The concurrency limits and the shares of the pool's deployments."""
+        return DeploymentLimits(lanes=self.lanes, limit=self._limit, live=self.live, held=self.held, weight=self._weight)
 
     def _limit(self, name: str) -> int | None:
         deployment = self.deployment(name)
         return deployment.concurrency_limit if deployment else None
+
+    def _weight(self, name: str) -> int:
+        deployment = self.deployment(name)
+        return deployment.weight if deployment else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +269,7 @@ class EndedRun(NamedTuple):
 
     id: UUID
     queue: str
+    deployment: str | None
     due_at: datetime
     claimed_at: datetime | None
     submitted_at: datetime | None

@@ -149,7 +149,7 @@ def plain_policy(retry: Any) -> Any:
 
 
 def share_of(value: Any) -> Any:
-    """How queues share slots, from its word; validation reports a word that is none."""
+    """How queues or deployments share slots, from its word; validation reports a word that is none."""
     return next((share for share in Share if value == share.value), value)
 
 

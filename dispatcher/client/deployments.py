@@ -50,6 +50,7 @@ class Deployments(WorkPools):
         max_waiting: int | None = None,
         expires_after: timedelta | None = None,
         priority: int = 0,
+        weight: int = 1,
         paused: bool = False,
     ) -> Deployment:
         """Create a deployment; its schedules begin now. Raises `NotFound` (pool or queue), `AlreadyExists` or `InvalidInput`.
@@ -75,6 +76,7 @@ class Deployments(WorkPools):
             max_waiting=max_waiting,
             expires_after=expires_after,
             priority=priority,
+            weight=weight,
             paused=paused,
             created_at=self.clock.now(),
         )
@@ -99,6 +101,7 @@ class Deployments(WorkPools):
         max_waiting: int | None = UNSET,
         expires_after: timedelta | None = UNSET,
         priority: int = UNSET,
+        weight: int = UNSET,
         paused: bool = UNSET,
     ) -> Deployment:
         """Change the fields that are passed. New job variables and parameters are also checked with the waiting runs.
@@ -125,6 +128,7 @@ class Deployments(WorkPools):
             expires_after=expires_after,
             paused=paused,
             priority=priority,
+            weight=weight,
         )
         deployment = self.deployment(name)
         changed, owner = self._changed_deployment(deployment, fields)

@@ -29,6 +29,7 @@ DEFAULTS: Mapping[str, Any] = {
     "max_waiting": None,
     "expires_after": None,
     "priority": 0,
+    "weight": 1,
 }
 """The further fields of a deployment that `deploy` states, with what they are where they are left out."""
 

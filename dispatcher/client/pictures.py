@@ -21,13 +21,14 @@ from dispatcher.client.previews import JobPreviews
 from dispatcher.core.changes import Configuration, FieldChange, changes
 from dispatcher.core.holds import order_in_queue, position_of
 from dispatcher.core.pinning import fault_of
-from dispatcher.core.reasons import Explanation, Surroundings, explain
+from dispatcher.core.reasons import Explanation, explain
+from dispatcher.core.surroundings import Surroundings, served
 from dispatcher.errors import Fault, InvalidInput
 from dispatcher.models import Run, Share, Status, WorkPool, WorkQueue
 from dispatcher.models.lanes import priority_of
 from dispatcher.records import QueueCount, Snapshot
 
-QUEUE_FIELDS = frozenset({"concurrency_limit", "paused", "description", "weight"})
+QUEUE_FIELDS = frozenset({"concurrency_limit", "paused", "description", "weight", "share"})
 """What a plan may change of a queue. Its priority follows from the order."""
 
 
@@ -152,7 +153,7 @@ class Pictures(JobPreviews):
     def _picture(self, pool: WorkPool, holders: Sequence[Run]) -> PoolPicture:
         now = self.clock.now()
         counts = self.store.counts(pool.name, now)
-        heads = self.store.look(pool.name, now, _heads) or {}
+        heads = self.store.look(pool.name, now, lambda snapshot: _heads(snapshot, now)) or {}
         held = sorted(holders, key=lambda run: (run.claimed_at or now, run.id))
         lanes = []
         for queue in pool.queues:
@@ -175,17 +176,19 @@ class Pictures(JobPreviews):
         return Surroundings(pool=pool, counts=counts, ahead=0, holders=holders, fault=fault, needs=needs)
 
 
-def _heads(snapshot: Snapshot) -> dict[str, tuple[Run, Run]]:
+def _heads(snapshot: Snapshot, now: datetime) -> dict[str, tuple[Run, Run]]:
     """By queue: the due run that comes first, and the one that has waited longest.
 
-    Lanes without a priority are left out: most have waiting runs because a limit is reached.
+    Lanes without a priority are left out where deployments do not share: most have waiting runs because a limit is reached.
     """
     heads = {}
     for queue in snapshot.pool.queues:
-        lanes = [lane for lane in snapshot.lanes(queue.name) if priority_of(lane)]
+        is_shared = queue.share is Share.FAIR
+        lanes = [lane for lane in snapshot.lanes(queue.name) if priority_of(lane) or is_shared]
         firsts = [run for lane in (None, *lanes) for run in snapshot.due(queue.name, 1, None, lane)]
         if firsts:
-            heads[queue.name] = min(firsts, key=order_in_queue), min(firsts, key=position_of)
+            line = served(snapshot, queue, now, 1) if is_shared else ()
+            heads[queue.name] = line[0] if line else min(firsts, key=order_in_queue), min(firsts, key=position_of)
     return heads
 
 

@@ -223,11 +223,13 @@ class WorkPools(ChangeLog):
         paused: bool = False,
         description: str = "",
         weight: int = 1,
+        share: Share | str = Share.STRICT,
         shift: bool = True,
     ) -> WorkPool:
         """Add a queue; without a priority it goes last. With `shift`, a queue that has this priority moves down.
 
-        Without `shift`, a priority that another queue has is refused.
+        Without `shift`, a priority that another queue has is refused. `share`: `strict` (runs start by priority and due time)
+        or `fair` (its deployments have equal rank, and share its slots by their weight), as `Share` says.
 
         Raises `NotFound` (the pool), `AlreadyExists` or `InvalidInput`.
         """
@@ -241,6 +243,7 @@ class WorkPools(ChangeLog):
             paused=paused,
             description=description,
             weight=weight,
+            share=share_of(share),
         )
         return self._save_queue(owner, queue, shift=shift)
 
@@ -258,12 +261,18 @@ class WorkPools(ChangeLog):
         paused: bool = UNSET,
         description: str = UNSET,
         weight: int = UNSET,
+        share: Share | str = UNSET,
         shift: bool = True,
     ) -> WorkPool:
         """Change the fields that are passed; `shift` as for a new queue. Raises `NotFound`, `InvalidInput` or `Conflict`."""
         owner = self.work_pool(pool)
         changes = without_unset(
-            priority=priority, concurrency_limit=concurrency_limit, paused=paused, description=description, weight=weight
+            priority=priority,
+            concurrency_limit=concurrency_limit,
+            paused=paused,
+            description=description,
+            weight=weight,
+            share=share if share is UNSET else share_of(share),
         )
         return self._save_queue(owner, replace(self._queue(owner, name), **changes), shift=shift)
 

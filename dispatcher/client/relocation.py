@@ -51,16 +51,17 @@ def mended(store: PeopleStore, before: Deployment, after: Deployment, pool: Work
 def successor(run: Run, before: Deployment, after: Deployment, pool: WorkPool) -> Run:
     """The run that replaces `run`."""
     queue = after.queue if run.queue == before.queue else run.queue
+    queue = queue if pool.queue(queue) is not None else after.queue
     created_with = {name: getattr(run, name) for name in PINNED_BY_CREATION}
     moved = {
         "id": identity(run, after),
         "pool": after.pool,
-        "queue": queue if pool.queue(queue) is not None else after.queue,
+        "queue": queue,
         "deployment": after.name,
         "schedule": None,
         "due_at": run.due_at,
         "expires_at": run.expires_at,
-        "lane": after.lane_at(run.priority),
+        "lane": after.lane_at(run.priority, pool.share_in(queue)),
         "ended_attempts": run.ended_attempts,
     }
     return Run(**{**created_with, **moved, **at_creation((*pool.hooks, *after.hooks), run.due_at)})

@@ -23,11 +23,12 @@ from dispatcher.core.names import with_end
 from dispatcher.core.notifications import at_creation
 from dispatcher.core.pauses import Missed
 from dispatcher.core.pinning import configuration_of, fault_of
-from dispatcher.core.reasons import Explanation, Surroundings, explain
+from dispatcher.core.reasons import Explanation, explain
 from dispatcher.core.retries import name_of_retry, retry_id
+from dispatcher.core.surroundings import Surroundings, standing
 from dispatcher.core.transitions import cancelled, due_now, requeued
 from dispatcher.errors import Conflict, Fault, InvalidInput, NotFound
-from dispatcher.models import DEFAULT_QUEUE, SLOT_STATES, Deployment, Run, RunFields, RunRequest, RunState, WorkPool
+from dispatcher.models import DEFAULT_QUEUE, SLOT_STATES, Deployment, Run, RunFields, RunRequest, RunState, WorkPool, WorkQueue
 from dispatcher.models.lanes import lane_for, limited_by
 from dispatcher.records import Requeue, RunFilter, Snapshot
 from providers import registry
@@ -206,10 +207,14 @@ class Runs(Schedules):
 
     def _queues_around(self, run: Run, now: datetime) -> dict[str, Any]:
         """What waits before the run, without what waits in lanes of full deployments: a claim passes that by."""
-        counts, ahead = self.store.counts(run.pool, now), self.store.ahead(run, now)
-        for queue, number in (self.store.look(run.pool, now, _passed_by) or {}).items():
+        counts = self.store.counts(run.pool, now)
+        seen = self.store.look(run.pool, now, lambda snapshot: (_passed_by(snapshot), standing(snapshot, run, now)))
+        passed, place = seen if seen else ({}, None)
+        for queue, number in passed.items():
             counts = {**counts, queue: replace(counts[queue], due=max(0, counts[queue].due - number))}
-        return {"counts": counts, "ahead": min(ahead, max(0, counts[run.queue].due - (run.due_at <= now)))}
+        ahead = place.ahead if place else self.store.ahead(run, now)
+        most = max(0, counts[run.queue].due - (run.due_at <= now))
+        return {"counts": counts, "ahead": min(ahead, most), "standing": place}
 
     def _deployment_around(self, run: Run, now: datetime) -> dict[str, Any]:
         """What the limit of the run's deployment means for it."""
@@ -313,7 +318,7 @@ class Runs(Schedules):
             retry=plain_policy(retry) if retry is not None else source.retry if source else None,
             due_at=due,
             expires_at=expiry(request.expires_after, source, due),
-            lane=_lane(batch, request, source, owner.name, lane.name),
+            lane=_lane(batch, request, source, owner.name, lane),
             **at_creation((*owner.hooks, *(source.hooks if source else ())), due),
         )
         validate(run)
@@ -323,11 +328,11 @@ class Runs(Schedules):
         return self.store.runs(RunFilter(pool=pool, states=SLOT_STATES), limit=MAX_HOLDERS)
 
 
-def _lane(batch: Batch, request: RunRequest, source: Deployment | None, pool: str, queue: str) -> str | None:
+def _lane(batch: Batch, request: RunRequest, source: Deployment | None, pool: str, queue: WorkQueue) -> str | None:
     """The lane that a new run waits in."""
     check_priority(request.priority, front=request.front)
-    priority = batch.front(pool, queue) if request.front else request.priority
-    return source.lane_at(priority) if source else lane_for(None, priority or 0)
+    priority = batch.front(pool, queue.name) if request.front else request.priority
+    return source.lane_at(priority, queue.share) if source else lane_for(None, priority or 0)
 
 
 def _passed_by(snapshot: Snapshot) -> Mapping[str, int]:

@@ -18,8 +18,9 @@ from dispatcher.core.changes import ABSENT, sparse
 from dispatcher.core.changes import shape as change_shape
 from dispatcher.core.drift import Drift
 from dispatcher.core.holds import is_whole
-from dispatcher.core.reasons import Explanation, Holder
+from dispatcher.core.reasons import Explanation
 from dispatcher.core.run_shape import attempt_shape, run_shape
+from dispatcher.core.surroundings import Holder
 from dispatcher.core.timeline import Entry, timeline
 from dispatcher.models import (
     Attempt,
@@ -111,6 +112,7 @@ def queue(view: PoolView, name: str) -> Shape:
         "status": str(view.queue_status[name]),
         "description": record.description,
         "weight": record.weight,
+        "share": str(record.share),
         **asdict(view.counts[name]),
     }
 
@@ -136,6 +138,7 @@ def deployment(deployment: Deployment) -> Shape:
         "max_waiting": deployment.max_waiting,
         "expires_after_seconds": seconds(deployment.expires_after),
         "priority": deployment.priority,
+        "weight": deployment.weight,
         "windows_left_out": deployment.windows_left_out,
         "owner": deployment.owner,
         "created_at": time(deployment.created_at),

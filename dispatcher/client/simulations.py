@@ -16,7 +16,7 @@ from functools import partial
 from dispatcher.client.pictures import Pictures
 from dispatcher.core.replay import replay
 from dispatcher.core.usage import Hold, usage
-from dispatcher.models import SLOT_STATES, Attempt, Run, WorkPool
+from dispatcher.models import SLOT_STATES, Attempt, Run, Share, WorkPool
 from dispatcher.models.lanes import lane_for, priority_of
 from dispatcher.records import EndedRun, RunFilter
 
@@ -107,14 +107,20 @@ class Simulations(Pictures):
             ended = self.store.ended(before.name, since, limit=limit)
             is_cut = len(ended) >= limit
             past = [(_waited(before, run), held) for run in ended if run.due_at >= since and (held := _held(run)) is not None]
+        weights = self._weights(past) if any(queue.share is Share.FAIR for queue in (*before.queues, *after.queues)) else {}
         return Simulation(
             pool=before.name,
             runs=len(past),
             is_cut=is_cut,
             interval=interval,
-            before=_outcome(before, past, interval),
-            after=_outcome(after, past, interval),
+            before=_outcome(before, past, interval, weights),
+            after=_outcome(after, past, interval, weights),
         )
+
+    def _weights(self, past: Sequence[Past]) -> Mapping[str, int]:
+        """The weights of the deployments of these runs, as they are now."""
+        names = {run.deployment for run, _ in past if run.deployment is not None}
+        return {deployment.name: deployment.weight for deployment in self.store.deployments() if deployment.name in names}
 
     def slots_over_time(self, name: str, *, since: datetime, limit: int = MOST, parts: int = PARTS) -> SlotsOverTime:
         """Who held the slots of a pool from then until now, by every attempt of its runs. Raises `NotFound`.
@@ -143,8 +149,8 @@ def _holds(run: Run | EndedRun, now: datetime) -> Iterator[Hold]:
             yield run.queue, attempt.claimed_at, attempt.ended_at or now
 
 
-def _outcome(pool: WorkPool, past: Sequence[Past], interval: timedelta) -> Outcome:
-    replayed = replay(pool, past, interval=interval)
+def _outcome(pool: WorkPool, past: Sequence[Past], interval: timedelta, weights: Mapping[str, int]) -> Outcome:
+    replayed = replay(pool, past, interval=interval, weights=weights)
     lanes: dict[str, list[float | None]] = {
         name: [] for name in sorted({run.queue for run, _ in past} | {queue.name for queue in pool.queues})
     }
@@ -188,7 +194,7 @@ def _quantile(ordered: Sequence[float], part: float) -> float | None:
 def _waited(pool: WorkPool, run: EndedRun) -> Run:
     """The run as it waited."""
     due, lane = run.due_at, lane_for(None, priority_of(run.lane))
-    named = partial(Run, id=run.id, name=run.id.hex, pool=pool.name, queue=run.queue)
+    named = partial(Run, id=run.id, name=run.id.hex, pool=pool.name, queue=run.queue, deployment=run.deployment)
     return named(lane=lane, created_at=due, scheduled_at=due, due_at=due)
 
 

@@ -7,12 +7,18 @@ from datetime import datetime
 from typing import Any
 
 from dispatcher.core.notifications import at_creation
-from dispatcher.models import Deployment, Hook
+from dispatcher.models import Deployment, Hook, Share
 
 
-def copied(deployment: Deployment, due_at: datetime, hooks: Sequence[Hook], priority: int | None = None) -> dict[str, Any]:
-    """The fields of a run of the deployment that is due at this time; `hooks` are those of its pool. Its priority is the
-    deployment's, unless another is passed.
+def copied(
+    deployment: Deployment,
+    due_at: datetime,
+    hooks: Sequence[Hook],
+    priority: int | None = None,
+    share: Share = Share.STRICT,
+) -> dict[str, Any]:
+    """The fields of a run of the deployment that is due at this time; `hooks` are those of its pool, `share` is that of its
+    queue. Its priority is the deployment's, unless another is passed.
     """
     return {
         "pool": deployment.pool,
@@ -21,6 +27,6 @@ def copied(deployment: Deployment, due_at: datetime, hooks: Sequence[Hook], prio
         "retry": deployment.retry,
         "due_at": due_at,
         "expires_at": due_at + deployment.expires_after if deployment.expires_after else None,
-        "lane": deployment.lane_at(priority),
+        "lane": deployment.lane_at(priority, share),
         **at_creation((*hooks, *deployment.hooks), due_at),
     }

@@ -190,7 +190,7 @@ class Deeds:
         parameters = {**action.parameters, **self._taken_parameters(action, deployment, look)}
         if unfit := list(misfits(deployment, merged(deployment, parameters))):
             raise NotDone(f"made no run of deployment {deployment.name!r}: {'; '.join(unfit[:MISFITS_SAID])}")
-        identity = uuid5(look.firing_id, f"run/{number}")
+        identity, pool = uuid5(look.firing_id, f"run/{number}"), self._pool_of(deployment)
         run = Run(
             id=identity,
             name=with_end(deployment.name, f"-{identity.hex[:8]}"),
@@ -200,7 +200,7 @@ class Deeds:
             created_at=self.now,
             scheduled_at=self.now,
             cause=cause,
-            **copied(deployment, self.now, self._pool_of(deployment).hooks),
+            **copied(deployment, self.now, pool.hooks, share=pool.share_in(deployment.queue)),
         )
         self.runs[run.id] = run
         return f"made run {run.name!r} of deployment {deployment.name!r}"
@@ -225,7 +225,7 @@ class Deeds:
             cause=_cause(look, RETRY_LIMIT),
             due_at=self.now,
             expires_at=self.now + old.expires_after if old.expires_after else None,
-            lane=deployment.lane_at(old.priority) if deployment else lane_for(None, old.priority),
+            lane=deployment.lane_at(old.priority, pool.share_in(old.queue)) if deployment else lane_for(None, old.priority),
             **at_creation((*pool.hooks, *(deployment.hooks if deployment else ())), self.now),
         )
         self.runs[run.id] = run

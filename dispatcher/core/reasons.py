@@ -6,17 +6,17 @@ place of the runs ahead of it, and puts the result into words. A run that holds 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from uuid import UUID
 
-from dispatcher.core.admission import UNLIMITED, Barrier, admit
+from dispatcher.core.admission import admit
+from dispatcher.core.barriers import UNLIMITED, Barrier, room
 from dispatcher.core.holds import active, concerns
-from dispatcher.models import HoldKind, PoolHold, Run, RunState, Share, WorkPool, WorkQueue
-from dispatcher.records import Position, QueueCount
-from providers.base import Needs
+from dispatcher.core.surroundings import Holder, Surroundings
+from dispatcher.models import HoldKind, PoolHold, Run, RunState, Share, WorkQueue
+from dispatcher.records import Position
 
 _BEHIND_ITS_PLACE = frozenset({None, Barrier.HIGHER_QUEUES, Barrier.FAIR_SHARE, Barrier.OWN_QUEUE})
 """Barriers that a hold explains better: if the run's own place is held, the hold is the reason."""
@@ -45,6 +45,8 @@ class Reason(StrEnum):
     QUEUE_FULL = "QUEUE_FULL"
     DEPLOYMENT_FULL = "DEPLOYMENT_FULL"
     """As many runs of its deployment are live as the deployment's limit allows, or earlier runs take what is free."""
+    DEPLOYMENT_SHARE = "DEPLOYMENT_SHARE"
+    """The deployments of its queue share its slots fairly, and the free ones go to those that hold less for their weight."""
     HIGHER_QUEUES = "HIGHER_QUEUES"
     FAIR_SHARE = "FAIR_SHARE"
     """The pool shares its slots fairly, and the free ones go to queues that hold less for their weight."""
@@ -68,22 +70,6 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
-    """A run that holds a slot."""
-
-    id: UUID
-    name: str
-    state: RunState
-    since: datetime | None
-    """When it was claimed."""
-
-    @classmethod
-    def of(cls, run: Run) -> Holder:
-        """How a run that holds a slot is shown."""
-        return cls(id=run.id, name=run.name, state=run.state, since=run.claimed_at)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """The answer of `explain`."""
 
@@ -98,41 +84,6 @@ class Explanation:
     """How many due runs of its own queue are served before it, plus one."""
     holders: tuple[Holder, ...] = ()
     """The runs that hold the slots it waits for."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What a store knows about a waiting run's neighbours."""
-
-    pool: WorkPool
-    counts: Mapping[str, QueueCount]
-    ahead: int
-    """Due runs of the same queue that are served before it."""
-    holders: Sequence[Run]
-    """Runs that hold slots of the pool (the first hundred)."""
-    fault: str = ""
-    """Why no job can be rendered for the run; empty when one can."""
-    needs: Needs = field(default_factory=Needs)
-    """What its job needs of the provider: this decides which holds apply to it."""
-    deployment_limit: int | None = None
-    """The concurrency limit of its deployment."""
-    live: Sequence[Run] = ()
-    """The live runs of its deployment in the pool."""
-    windows_left_out: int = 0
-    """Windows of its deployment that did not become runs, because `max_waiting` runs wait."""
-    missed: str = ""
-    """Why it does not start any more after a pause (`core.pauses.Missed`); empty if it may."""
-    ahead_in_lane: int = 0
-    """Due runs of its deployment that are served before it; not all are counted where more are than its limit."""
-
-    @property
-    def is_deployment_full(self) -> bool:
-        """Whether its deployment's limit keeps the run back."""
-        limit = self.deployment_limit
-        return limit is not None and len(self.live) + self.ahead_in_lane >= limit
-
-    paused_by: str = ""
-    """Which automation paused the pool or its queue, and why: what follows "is paused"; empty if none did."""
 
 
 def explain(run: Run, around: Surroundings | None, now: datetime, *, budget: int = UNLIMITED) -> Explanation:
@@ -230,7 +181,8 @@ def _waiting(run: Run, around: Surroundings, now: datetime, budget: int) -> Expl
         return [replace(run, queue=queue)] * min(waiting, limit)
 
     in_use = {name: count.in_use for name, count in around.counts.items()}
-    admission = admit(around.pool, in_use, due, now=now, budget=budget)
+    one_by_one = tuple(replace(queue, share=Share.STRICT) for queue in around.pool.queues)  # `ahead` says who comes first
+    admission = admit(replace(around.pool, queues=one_by_one), in_use, due, now=now, budget=budget)
     position = around.ahead + 1
     is_next = sum(admitted.queue == run.queue for admitted in admission.admitted) >= position
     barrier = None if is_next else admission.barriers.get(run.queue, Barrier.OWN_QUEUE)
@@ -241,6 +193,8 @@ def _waiting(run: Run, around: Surroundings, now: datetime, budget: int) -> Expl
     if barrier in _BEHIND_ITS_PLACE and around.missed:
         fix = "nothing has to be done: a tick ends it; `dispatcher run retry` then runs it again"
         return Explanation(reason=Reason.MISSED, text=f"it does not start any more: {around.missed}", fix=fix)
+    if barrier is not None and _goes_to_other_deployments(barrier, run, around):
+        return _share_held(run, around, position)
     return _next(run, around, position) if barrier is None else _worded(barrier, run, around, position, now)
 
 
@@ -281,6 +235,42 @@ def _worded(barrier: Barrier, run: Run, around: Surroundings, position: int, now
     )
 
 
+def _goes_to_other_deployments(barrier: Barrier, run: Run, around: Surroundings) -> bool:
+    """Whether its queue has slots to give, and deployments that hold less for their weight get them first."""
+    queue, used = around.pool.queue(run.queue), around.counts[run.queue].in_use
+    has_room = queue is not None and room(queue.concurrency_limit, used) > 0
+    is_first = around.standing is None or not around.standing.others
+    return not is_first and (barrier is Barrier.OWN_QUEUE or (barrier is Barrier.QUEUE_FULL and has_room))
+
+
+def _share_held(run: Run, around: Surroundings, position: int) -> Explanation:
+    """The run waits for the share of its deployment, which that one's live runs hold; or else all those of the queue."""
+    in_queue = [holder for holder in around.holders if holder.queue == run.queue]
+    own = [holder for holder in in_queue if holder.deployment == run.deployment]
+    heavier = f" or the weight: dispatcher deployment update {run.deployment} --weight N" if run.deployment else ""
+    return Explanation(
+        reason=Reason.DEPLOYMENT_SHARE,
+        text=f"the free slots of its queue go to deployments that hold less for their weight; {_turn(run, around, position)}",
+        fix=f"wait, or raise the limits{heavier}",
+        position=position,
+        holders=tuple(Holder.of(holder) for holder in own or in_queue),
+    )
+
+
+def _turn(run: Run, around: Surroundings, position: int) -> str:
+    """Where the run stands in its queue, and who shares it."""
+    priority = f" (priority {run.priority})" if run.priority else ""
+    if around.standing is None:
+        return f"it is number {position} of its queue{priority}{_behind(run, around)}"
+    shares = [_share(name, held, weight) for name, (held, weight) in around.standing.shares.items()]
+    shared = f", which is shared fairly by deployments: {', '.join(shares)}"
+    return f"it is number {position} of its queue{priority}{shared}{_behind(run, around)}"
+
+
+def _share(deployment: str, held: int, weight: int) -> str:
+    return f"{repr(deployment) if deployment else 'no deployment'} {held} (weight {weight})"
+
+
 def _hold_behind(barrier: Barrier, around: Surroundings, now: datetime) -> PoolHold | None:
     """The hold that keeps the run back; where there are several, the one that ends last."""
     if barrier not in (Barrier.POOL_HELD, Barrier.PLACE_HELD):
@@ -319,8 +309,7 @@ def _words(barrier: Barrier, run: Run, around: Surroundings, position: int) -> t
     pool_text, queue_text = f"work pool {pool.name!r}", f"work queue {run.queue!r}"
     queue_limit = queue.concurrency_limit if queue else None
     used = sum(count.in_use for count in around.counts.values())
-    priority = f" (priority {run.priority})" if run.priority else ""
-    turn = f"it is number {position} of its queue{priority}{_behind(run, around)}"
+    turn = _turn(run, around, position)
     at = f"{pool.name} {run.queue}"
     match barrier:
         case Barrier.POOL_PAUSED:

@@ -21,7 +21,7 @@ from dispatcher.core.admission import room
 from dispatcher.core.creation import copied
 from dispatcher.core.schedules import windows_due
 from dispatcher.errors import ScheduleError
-from dispatcher.models import CatchUp, Deployment, Hook, Run, RunState, Schedule
+from dispatcher.models import CatchUp, Deployment, Hook, Run, RunState, Schedule, Share
 from dispatcher.records import MATERIALISED_AT_ONCE, Materialisation
 
 LOOKED_AHEAD = timedelta(days=366 * 5)
@@ -85,12 +85,18 @@ def saving(stored: Deployment | None, deployment: Deployment, now: datetime) -> 
 
 
 def materialisation(
-    deployment: Deployment, now: datetime, limits: WindowLimits, hooks: Sequence[Hook] = (), *, waiting: int = 0
+    deployment: Deployment,
+    now: datetime,
+    limits: WindowLimits,
+    hooks: Sequence[Hook] = (),
+    *,
+    waiting: int = 0,
+    share: Share = Share.STRICT,
 ) -> Materialisation:
     """The next step of making a deployment's windows runs: at most `MATERIALISED_AT_ONCE` of them, each schedule's in order.
 
-    Where more is left, `windows_at` is `now`, and the next step goes on. `hooks` are those of the pool. `waiting` runs of the
-    deployment are due and wait: windows for which `max_waiting` leaves no place are left out.
+    Where more is left, `windows_at` is `now`, and the next step goes on. `hooks` are those of the pool, `share` is that of the
+    queue. `waiting` runs of the deployment are due and wait: windows for which `max_waiting` leaves no place are left out.
     """
     until, runs, next_at, looked_at = dict(deployment.windows_until), list[Run](), list[datetime](), 0
     places = room(deployment.max_waiting, waiting)
@@ -98,7 +104,9 @@ def materialisation(
         reach = _reach(schedule, until.get(slug, now), now, _limits(deployment, schedule, limits))
         taken = reach.windows[: MATERIALISED_AT_ONCE - looked_at]
         looked_at += len(taken)
-        runs += [_run(deployment, schedule, window, now, hooks) for window in taken[: max(0, places - len(runs))]]
+        runs += [
+            _run(deployment, schedule, window, now, hooks=hooks, share=share) for window in taken[: max(0, places - len(runs))]
+        ]
         if len(taken) == len(reach.windows):
             until[slug] = reach.until
             next_at.append(reach.next_at)
@@ -146,7 +154,7 @@ def runs_to_come(deployment: Deployment, now: datetime, until: datetime) -> Iter
     """The same windows as the runs that they will become."""
     schedules = deployment.active_schedules
     windows = windows_to_come(deployment, now, until)
-    return (_run(deployment, schedules[slug], window, now, ()) for slug, window in windows)
+    return (_run(deployment, schedules[slug], window, now, hooks=(), share=Share.STRICT) for slug, window in windows)
 
 
 def is_withdrawn(run: Run, slugs: Collection[str], now: datetime) -> bool:
@@ -208,7 +216,9 @@ def last_windows(schedule: Schedule, since: datetime, before: datetime, count: i
     return windows[-count:] if count else []
 
 
-def _run(deployment: Deployment, schedule: Schedule, window: datetime, now: datetime, hooks: Sequence[Hook]) -> Run:
+def _run(
+    deployment: Deployment, schedule: Schedule, window: datetime, now: datetime, *, hooks: Sequence[Hook], share: Share
+) -> Run:
     due_at = window + delay(deployment, schedule)
     return Run(
         id=run_id(deployment, schedule, window),
@@ -219,7 +229,7 @@ def _run(deployment: Deployment, schedule: Schedule, window: datetime, now: date
         created_at=now,
         scheduled_at=window,
         schedule=schedule.slug,
-        **copied(deployment, due_at, hooks, schedule.priority),
+        **copied(deployment, due_at, hooks, schedule.priority, share),
     )
 
 

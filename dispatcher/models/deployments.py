@@ -12,8 +12,8 @@ from uuid import UUID
 from annotated_types import Ge, Le
 
 from dispatcher.models.lanes import lane_for
-from dispatcher.models.naming import DEFAULT_QUEUE, Limit, Name, Owner, RunPriority
-from dispatcher.models.pools import Hook
+from dispatcher.models.naming import DEFAULT_QUEUE, Limit, Name, Owner, RunPriority, Weight
+from dispatcher.models.pools import Hook, Share
 from dispatcher.models.states import RunState
 
 LONGEST_EXPIRY = timedelta(days=366)
@@ -163,6 +163,8 @@ class Deployment:
     """How long its runs may wait beyond their due time: one that has not started by then ends CANCELLED. None means forever."""
     priority: RunPriority = 0
     """The priority of its runs in their queue: a lower number starts sooner (see `Run.priority`)."""
+    weight: Weight = 1
+    """How many slots it gets for each one of a deployment with weight 1, where the `share` of its queue is fair."""
     owner: Owner = ""
     """Whose it is: a configuration file of another owner does not change it, unless it is told to take it over."""
     created_at: datetime
@@ -182,9 +184,9 @@ class Deployment:
         """The lane that its runs wait in (see `Run.lane`)."""
         return self.lane_at(self.priority)
 
-    def lane_at(self, priority: int | None) -> str | None:
-        """The lane that its runs with a priority wait in; None: with its own."""
-        is_counted = self.concurrency_limit is not None or self.max_waiting is not None
+    def lane_at(self, priority: int | None, share: Share = Share.STRICT) -> str | None:
+        """The lane that its runs with a priority wait in, in a queue with this `share`; without a priority: with its own."""
+        is_counted = self.concurrency_limit is not None or self.max_waiting is not None or share is Share.FAIR
         return lane_for(self.name if is_counted else None, self.priority if priority is None else priority)
 
     @property

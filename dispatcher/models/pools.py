@@ -14,12 +14,12 @@ from dispatcher.models.states import RunState, Status
 
 
 class Share(StrEnum):
-    """How the queues of a pool share its slots."""
+    """How the queues of a pool share its slots, or the deployments of a queue those that the queue gets."""
 
     STRICT = "strict"
-    """By priority: a queue gets what no queue of higher priority can use."""
+    """In one order: a queue gets what no higher queue can use, and the runs of a queue start by priority and due time."""
     FAIR = "fair"
-    """All queues have equal rank: each free slot goes to the queue that holds least for its weight."""
+    """All have equal rank: each free slot goes to the queue, or the deployment, that holds least for its weight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,8 @@ class WorkQueue:
     description: str = ""
     weight: Weight = 1
     """How many slots it gets for each one of a queue with weight 1, where its pool's `share` is fair."""
+    share: Share = Share.STRICT
+    """How its deployments share its slots: strict (their runs start by priority and due time), or fair (by weight)."""
     paused_at: datetime | None = None
     """When it was last paused; written with `paused` (`core.pauses`)."""
     resumed_at: datetime | None = None
@@ -153,6 +155,10 @@ class WorkPool:
     def queue(self, name: str) -> WorkQueue | None:
         """The queue of that name, if the pool has it."""
         return next((queue for queue in self.queues if queue.name == name), None)
+
+    def share_in(self, queue: str) -> Share:
+        """How the deployments of a queue share its slots."""
+        return next((noun.share for noun in self.queues if noun.name == queue), Share.STRICT)
 
     def status(self, now: datetime, heartbeat: timedelta) -> Status:
         """PAUSED, or READY while a tick came within `heartbeat`, or NOT_READY."""

@@ -131,9 +131,9 @@ class Run:
     expires_at: datetime | None = None
     """If no tick has claimed it before, it ends CANCELLED; as long after `due_at` for every attempt. None: it waits forever."""
     lane: str | None = None
-    """The lane beside its queue that it waits in (`models.lanes`), if its deployment has a concurrency limit or `max_waiting`,
-    or its priority is not 0: a claim need not read it while the deployment is full, and reads the runs of each priority by
-    themselves. Live runs are counted by their deployment."""
+    """The lane beside its queue that it waits in (`models.lanes`), if its deployment has a concurrency limit or `max_waiting`
+    or shares its queue with others, or its priority is not 0: a claim need not read it while the deployment is full, and reads
+    the runs of each deployment that shares, and of each priority, by themselves. Live runs are counted by their deployment."""
 
     state: RunState = RunState.SCHEDULED
     reason: str = ""

@@ -128,6 +128,9 @@ class MemoryState:
             deployment=self._deployment,
             lanes=lambda queue: sorted({run.lane for run in self._due(pool.name, queue, now) if run.lane is not None}),
             live=lambda name: sum(run.state.holds_slot and run.deployment == name for run in self._of(pool.name)),
+            held=lambda queue: Counter(
+                run.deployment or "" for run in self._of(pool.name) if run.queue == queue and run.state.holds_slot
+            ),
             run=lambda run_id: apart(self._runs[run_id]) if run_id in self._runs else None,
         )
 

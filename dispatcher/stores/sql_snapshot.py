@@ -9,12 +9,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from dispatcher.core.admission import closed_by, room, sharing
+from dispatcher.core.admission import sharing
+from dispatcher.core.barriers import closed_by, room
 from dispatcher.core.holds import position_of
+from dispatcher.core.lines import first_pages
 from dispatcher.core.sharing import dealt
-from dispatcher.models import Deployment, Run, Share, WorkPool
+from dispatcher.models import Deployment, Run, Share, WorkPool, WorkQueue
 from dispatcher.models.lanes import limited_by, priority_of
-from dispatcher.records import Position, Snapshot
+from dispatcher.records import DeploymentLimits, Position, Snapshot
 from dispatcher.stores.rows import DEPLOYMENT, RUN
 from dispatcher.stores.transaction import Call, Row, Transaction
 
@@ -75,6 +77,7 @@ def snapshot(
         deployment=reader.deployment,
         lanes=lambda queue: uses.lanes.get(queue, ()),
         live=reader.live,
+        held=reader.held,
         run=reader.run,
     )
 
@@ -94,10 +97,13 @@ class _Reader:
     def __init__(self, transaction: Transaction, pool: WorkPool, uses: InUse, now: datetime, batch: int | None) -> None:
         self._transaction, self._pool, self._in_use, self._now = transaction, pool, uses.by_queue, now
         self._uses, self._live = uses, dict(uses.live)
+        self._held: dict[str, Mapping[str, int]] = {}
         self._batch = batch
         self._heads: Mapping[str, _Head] | None = None
         self._lane_heads: dict[int, Mapping[tuple[str, str], _Head]] = {}
         """By priority."""
+        self._pages: dict[str, Mapping[str, int]] = {}
+        """By queue that is shared, and deployment: how many runs of it are read ahead."""
         self._deployments: dict[str, Deployment | None] = {}
         self.read: dict[UUID, Run] = {}
 
@@ -129,6 +135,12 @@ class _Reader:
             row = self._transaction.row("live_of_deployment", pool=self._pool.name, deployment=deployment)
             self._live[deployment] = row[0] if row else 0
         return self._live[deployment]
+
+    def held(self, queue: str) -> Mapping[str, int]:
+        """See `Snapshot.held`."""
+        if queue not in self._held:
+            self._held[queue] = dict(self._transaction.rows("held_in_queue", pool=self._pool.name, queue=queue))
+        return self._held[queue]
 
     def deployment(self, name: str) -> Deployment | None:
         """One deployment, read once; the first of a lane brings those of all lanes."""
@@ -170,7 +182,7 @@ class _Reader:
         than fit.
         """
         sizes = {
-            (queue.name, lane): min(self._room_of(name) + 1, limit)
+            (queue.name, lane): min(self._room_of(name) + 1, self._page_of(queue, name, limit))
             for queue in self._pool.queues
             if closed_by(self._pool, queue, self._in_use, self._now) is None
             for lane in self._uses.lanes.get(queue.name, ())
@@ -184,6 +196,22 @@ class _Reader:
     def _room_of(self, name: str) -> int:
         deployment = self.deployment(name)
         return room(deployment.concurrency_limit if deployment else None, self.live(name))
+
+    def _page_of(self, queue: WorkQueue, deployment: str, limit: int) -> int:
+        """How many runs of a lane are read ahead: as many as are asked for, or its share of a queue that is shared."""
+        if queue.share is Share.STRICT:
+            return limit
+        if queue.name not in self._pages:
+            names = [name for lane in self._uses.lanes[queue.name] if (name := limited_by(lane)) is not None]
+            free = room(queue.concurrency_limit, self._in_use.get(queue.name, 0))
+            limits = DeploymentLimits(held=self.held, weight=self._weight)
+            open_ones = [name for name in dict.fromkeys(names) if self._room_of(name) > 0]
+            self._pages[queue.name] = first_pages(queue.name, open_ones, min(self._total(limit), free), limits)
+        return self._pages[queue.name][deployment]
+
+    def _weight(self, name: str) -> int:
+        deployment = self.deployment(name)
+        return deployment.weight if deployment else 1
 
     def _of_queue(self, queue: str, limit: int) -> dict[str, Any]:
         return {"pool": self._pool.name, "queue": queue, "now": self._now, "limit": limit}
@@ -206,7 +234,7 @@ class _Reader:
         if self._batch is None:
             size = min(max(limit, 1), HEADS)
             return max(HEADS, len(self._pool.queues)), {queue.name: size for queue in self._pool.queues}
-        total = min(max(limit, self._batch or HEADS), room(self._pool.concurrency_limit, sum(self._in_use.values())))
+        total = self._total(limit)
         rooms = {
             queue.name: room(queue.concurrency_limit, self._in_use.get(queue.name, 0))
             for queue in self._pool.queues
@@ -217,6 +245,10 @@ class _Reader:
                 name: share for name, share in dealt(total, sharing(self._pool, self._in_use, self._now)).items() if share
             }
         return total, rooms
+
+    def _total(self, limit: int) -> int:
+        """The most runs that a claim may admit."""
+        return min(max(limit, self._batch or HEADS), room(self._pool.concurrency_limit, sum(self._in_use.values())))
 
 
 Numbered = Sequence[tuple[int | None, Run]]

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from dispatcher.core.admission import Admission, Barrier, admit
-from dispatcher.core.holds import hold_for
+from dispatcher.core.holds import hold_for, position_of
 from dispatcher.core.pauses import Missed
 from dispatcher.core.pinning import Pinning, job_of
 from dispatcher.core.reconciliation import (
@@ -26,7 +26,7 @@ from dispatcher.core.reconciliation import (
     refused_until,
     settled_in,
 )
-from dispatcher.models import HoldKind, PoolHold, Run, RunState, WorkPool
+from dispatcher.models import HoldKind, PoolHold, Run, RunState, Share, WorkPool
 from dispatcher.records import Claim, Decision, Move, Snapshot
 from dispatcher.ticking.calls import Calls, Pace
 from dispatcher.ticking.ending import collide, into_lanes, leave_out
@@ -280,15 +280,23 @@ class Submitting:
             self.holding.add(PoolHold(until=until, reason=reason, kind=HoldKind.PACE))
 
     def look_at_waiting(self) -> None:
-        """For telemetry, read how long the first waiting run of each stopped queue has been due: one row each."""
+        """For telemetry, read how long the first waiting run of each stopped queue has been due: one row each, and one for each
+        lane of a queue that its deployments share.
+        """
         queues = list(self.admission.barriers)[: self.tick.limits.heads]
         if not queues:
             return
         now = self.clock.now()
         first = self.tick.store.look(
-            self.tick.pool.name, now, lambda snapshot: {queue: snapshot.due(queue, 1) for queue in queues}
+            self.tick.pool.name, now, lambda snapshot: {queue: _longest_due(snapshot, queue) for queue in queues}
         )
-        self.report.waits({queue: runs[0] if runs else None for queue, runs in (first or {}).items()}, now)
+        self.report.waits(first or {}, now)
+
+
+def _longest_due(snapshot: Snapshot, queue: str) -> Run | None:
+    lanes = snapshot.lanes(queue) if snapshot.pool.share_in(queue) is Share.FAIR else ()
+    runs = [run for lane in (None, *lanes) for run in snapshot.due(queue, 1, None, lane)]
+    return min(runs, key=position_of, default=None)
 
 
 def _not_looked_up(problem: Exception) -> NotLookedUp:

@@ -66,7 +66,8 @@ class Windows:
 
     def _make_runs(self, deployment: Deployment) -> bool:
         now, limits, hooks = self.tick.clock.now(), self.tick.limits.windows, self.tick.pool.hooks
-        step = materialisation(deployment, now, limits, hooks, waiting=self._waiting(deployment, now))
+        share = self.tick.pool.share_in(deployment.queue)
+        step = materialisation(deployment, now, limits, hooks, waiting=self._waiting(deployment, now), share=share)
         added = self.tick.store.materialise(step)
         if added is None:
             return False

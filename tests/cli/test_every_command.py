@@ -32,6 +32,7 @@ EXPECTED = """
     work-pool sweep, work-pool preview, work-pool provision-infrastructure,
     work-queue create, work-queue ls, work-queue inspect, work-queue pause, work-queue resume, work-queue set-priority,
     work-queue set-concurrency-limit, work-queue clear-concurrency-limit, work-queue set-weight, work-queue delete,
+    work-queue set-share,
     deployment create, deployment update, deployment ls, deployment inspect, deployment run, deployment delete,
     deployment pause, deployment resume, deployment schedule create, deployment schedule ls, deployment schedule pause,
     deployment schedule resume, deployment schedule delete, deployment schedule clear,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core import admission
+from dispatcher.core import lines
 from dispatcher.core.admission import MAX_PASSED, Barrier, admit, never_missed
 from dispatcher.core.holds import order_in_queue, position_of
 from dispatcher.models import Run, RunState, Share
@@ -243,7 +243,7 @@ def test_a_missed_run_takes_no_slot_and_is_named_with_its_reason():
 
 @pytest.fixture
 def ten_passed(monkeypatch):
-    monkeypatch.setattr(admission, "MAX_PASSED", 10)
+    monkeypatch.setattr(lines, "MAX_PASSED", 10)
 
 
 @pytest.mark.usefixtures("ten_passed")

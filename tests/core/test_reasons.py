@@ -6,8 +6,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dispatcher.core.admission import admit
-from dispatcher.core.reasons import Holder, Reason, Surroundings, explain
+from dispatcher.core.reasons import Reason, explain
+from dispatcher.core.surroundings import Holder, Standing, Surroundings
 from dispatcher.models import HoldKind, RunState, Share
+from dispatcher.records import QueueCount
 from providers.base import Needs
 from tests.builders import NOW, SECOND, a_hold, a_live_run, a_pool, a_queue, a_run
 from tests.core.pools import Scene, fair_scenes, scenes
@@ -327,6 +329,49 @@ class TestDeploymentFull:
     def test_what_keeps_back_every_run_of_the_queue_is_named_first(self, pool, reason):
         east = Needs(place=("east",))
         assert self.why(pool, deployment_limit=2, live=self.LIVE, needs=east).reason is reason
+
+
+class TestDeploymentShares:
+    RUN = a_run(deployment="etl", lane="etl")
+    LIVE = (a_live_run(deployment="etl"), a_live_run(deployment="other"), a_live_run(deployment="etl", queue="high"))
+
+    def why(self, standing, *, limit=None, queue_limit=None, live=LIVE, run=RUN, ahead=None):
+        queues = [a_queue("default", 1, queue_limit, share=Share.FAIR), a_queue("high", 2)]
+        pool = a_pool(limit=limit, queues=queues)
+        counts = {"default": QueueCount(due=5, later=0, in_use=2), "high": QueueCount(due=0, later=0, in_use=1)}
+        place = standing.ahead if ahead is None else ahead
+        return explain(run, Surroundings(pool=pool, counts=counts, ahead=place, holders=live, standing=standing), NOW)
+
+    @pytest.mark.parametrize("limits", [{"limit": 5}, {"queue_limit": 4}])
+    def test_it_says_what_each_deployment_holds_and_names_the_runs_that_hold_its_share(self, limits):
+        standing = Standing(ahead=2, others=2, shares={"": (0, 1), "etl": (1, 1), "other": (1, 3)})
+        answer = self.why(standing, **limits)
+        assert answer.reason is Reason.DEPLOYMENT_SHARE
+        assert answer.text == (
+            "the free slots of its queue go to deployments that hold less for their weight; it is number 3 of its queue, "
+            "which is shared fairly by deployments: no deployment 0 (weight 1), 'etl' 1 (weight 1), 'other' 1 (weight 3)"
+        )
+        assert answer.fix == "wait, or raise the limits or the weight: dispatcher deployment update etl --weight N"
+        assert (answer.position, [holder.id for holder in answer.holders]) == (3, [self.LIVE[0].id])
+
+    def test_where_its_own_deployment_holds_nothing_those_of_the_queue_are_in_the_way(self):
+        standing = Standing(ahead=2, others=2, shares={"other": (1, 1)})
+        run = a_run()
+        answer = self.why(standing, limit=5, live=self.LIVE[1:], run=run)
+        assert (answer.reason, answer.fix) == (Reason.DEPLOYMENT_SHARE, "wait, or raise the limits")
+        assert [holder.id for holder in answer.holders] == [self.LIVE[1].id]
+
+    @pytest.mark.parametrize(
+        ("standing", "limits", "reason"),
+        [
+            (Standing(ahead=2, others=0, shares={"etl": (1, 1)}), {"limit": 5}, Reason.OWN_QUEUE),
+            (Standing(ahead=2, others=1, shares={"etl": (1, 1)}), {"limit": 3}, Reason.POOL_FULL),
+            (Standing(ahead=2, others=1, shares={"etl": (1, 1)}), {"queue_limit": 2}, Reason.QUEUE_FULL),
+            (Standing(ahead=2, others=1, shares={"etl": (1, 1)}), {}, Reason.NEXT),
+        ],
+    )
+    def test_what_else_is_in_the_way_is_named_by_its_name(self, standing, limits, reason):
+        assert self.why(standing, **limits).reason is reason
 
 
 @pytest.mark.parametrize(

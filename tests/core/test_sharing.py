@@ -23,7 +23,7 @@ def claimants(draw):
     count = draw(st.integers(1, 5))
     return [
         Claimant(
-            queue=a_queue(f"q{number}", number, weight=draw(st.integers(1, 9))),
+            party=a_queue(f"q{number}", number, weight=draw(st.integers(1, 9))),
             held=draw(st.integers(0, 8)),
             most=draw(st.one_of(st.integers(0, 8), st.just(UNLIMITED))),
         )
@@ -33,13 +33,13 @@ def claimants(draw):
 
 def one_by_one(slots, taking_part):
     """The rule as it is said: slot after slot, to the queue whose turn it is."""
-    shares = {claimant.queue.name: 0 for claimant in taking_part}
+    shares = {claimant.party.name: 0 for claimant in taking_part}
     for _ in range(slots):
-        able = [claimant for claimant in taking_part if shares[claimant.queue.name] < claimant.most]
+        able = [claimant for claimant in taking_part if shares[claimant.party.name] < claimant.most]
         if not able:
             break
-        first = min(able, key=lambda claimant: turn(claimant.queue, claimant.held + shares[claimant.queue.name]))
-        shares[first.queue.name] += 1
+        first = min(able, key=lambda claimant: turn(claimant.party, claimant.held + shares[claimant.party.name]))
+        shares[first.party.name] += 1
     return shares
 
 
@@ -63,7 +63,7 @@ def test_dealing_at_once_is_dealing_one_after_the_other(taking_part, slots):
 def test_of_two_queues_whose_turn_is_the_same_the_first_goes_and_none_whose_turn_is_a_little_later(slots, shares):
     """A third of a slot for a weight of 1 is more than a quarter, so a higher priority does not help."""
     queues = [a_queue("later", 1, weight=3), a_queue("first", 2, weight=4), a_queue("second", 3, weight=4)]
-    taking_part = [Claimant(queue=queue, held=0, most=UNLIMITED) for queue in queues]
+    taking_part = [Claimant(party=queue, held=0, most=UNLIMITED) for queue in queues]
     assert tuple(dealt(slots, taking_part).values()) == shares
 
 

@@ -41,14 +41,27 @@ SECONDS, MAX_SECONDS, MEMORY = 2, 120, 4 * 2**30
 CONSTANTS = (bool, int, float, str, tuple, dict, frozenset, timedelta, datetime)
 
 BEYOND = {
-    "admission": ("core/test_sharing.py", "core/test_deployment_limits.py", "tick/test_overlap.py", "tick/test_pauses.py"),
+    "admission": (
+        "core/test_sharing.py",
+        "core/test_deployment_limits.py",
+        "core/test_deployment_shares.py",
+        "tick/test_overlap.py",
+        "tick/test_pauses.py",
+    ),
     "automations": ("tick/test_automations.py",),
+    "barriers": ("core/test_admission.py", "core/test_sharing.py"),
     "changes": ("client/test_client_configuration.py",),
     "collisions": ("tick/test_overlap.py",),
     "creation": ("tick/test_automations.py", "core/test_windows.py"),
     "cron": ("core/test_schedules.py", "core/test_schedules_against_reference.py"),
     "deeds": ("tick/test_automations.py",),
     "formats": ("validation/test_validation_formats.py",),
+    "lines": (
+        "core/test_admission.py",
+        "core/test_deployment_limits.py",
+        "core/test_deployment_shares.py",
+        "core/test_priorities.py",
+    ),
     "names": ("client/test_client_names.py", "client/test_client_schedules.py"),
     "notifications": (
         "core/test_transitions.py",
@@ -65,6 +78,7 @@ BEYOND = {
     "reasons": ("tick/test_why_is_my_run_not_running.py",),
     "reconciliation": ("core/test_transitions.py", "tick/test_retries.py", "tick/test_answers.py"),
     "samples": ("client/test_client_jobs.py",),
+    "surroundings": ("core/test_reasons.py", "client/test_client_shares.py"),
     "schedules": ("core/test_schedules_against_reference.py", "core/test_windows.py"),
     "templates": ("core/test_own_values.py", "validation/test_validation_templates.py"),
     "transitions": (

@@ -5,6 +5,7 @@ To have another store judged, add its factory to `tests.stores.factories`: this 
 
 from tests.stores.conformance_automations import Automating, Automations
 from tests.stores.conformance_claims import Grants, Looks, Snapshots, Takeovers, WholeTicks
+from tests.stores.conformance_deployment_shares import DeploymentShares
 from tests.stores.conformance_lanes import Expiry, Lanes
 from tests.stores.conformance_log import Log
 from tests.stores.conformance_moving import Moving
@@ -32,6 +33,7 @@ SUITE = (
     Snapshots,
     Grants,
     FairShares,
+    DeploymentShares,
     Takeovers,
     WholeTicks,
     Moving,

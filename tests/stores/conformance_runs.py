@@ -357,7 +357,7 @@ class LiveAndLingering(TwoPools):
         run = a_running_run(store, tags=("a",), job_variables={"n": 1}, past=(attempt,))
         moved(store, run, RunState.FAILED, ended_at=NOW)
         times = (run.due_at, run.claimed_at, run.submitted_at, run.started_at, NOW)
-        assert store.ended("pool", NOW, limit=1) == [EndedRun(run.id, run.queue, *times, (attempt,), run.lane)]
+        assert store.ended("pool", NOW, limit=1) == [EndedRun(run.id, run.queue, run.deployment, *times, (attempt,), run.lane)]
 
     def test_lingering_are_the_ended_runs_that_still_occupy_something_longest_ended_first(self, store: Store):
         twin, first = a_running_run(store, id=UUID(int=2**127)), a_running_run(store, id=UUID(int=2**126))

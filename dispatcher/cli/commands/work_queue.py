@@ -14,6 +14,7 @@ from dispatcher.cli.output import shapes
 from dispatcher.cli.output.tables_option import wide_option
 from dispatcher.models import DEFAULT_QUEUE, Share, WorkPool
 
+SHARE_HELP = "How deployments share its slots: strict, by priority and due time (the default), or fair, by weight."
 WEIGHT_HELP = "Slots for each one of a queue with weight 1, from 1 to 100, in a pool with fair shares."
 
 
@@ -30,6 +31,7 @@ def work_queue() -> None:
 @click.option("--paused", is_flag=True, help="Create it paused.")
 @click.option("-d", "--description", default="", help="What it is for.")
 @click.option("--weight", type=int, default=1, show_default=True, metavar="N", help=WEIGHT_HELP)
+@click.option("--share", type=click.Choice([choice.value for choice in Share]), default=Share.STRICT.value, help=SHARE_HELP)
 @click.option("--no-shift", is_flag=True, help="Refuse a taken priority instead of moving its queue down.")
 @pass_context
 def create(
@@ -43,6 +45,7 @@ def create(
     paused: bool,
     description: str,
     weight: int,
+    share: str,
     no_shift: bool,
 ) -> Answer:
     """Create a work queue. A queue that has its priority moves down, and so on, as far as needed."""
@@ -55,6 +58,7 @@ def create(
         paused=paused,
         description=description,
         weight=weight,
+        share=share,
         shift=not no_shift,
     )
     return _placed(context, before, after, name, f"Created work queue {name!r}")
@@ -152,6 +156,18 @@ def set_weight(context: Context, /, name: str, weight: int, pool: str) -> Answer
     after = context.client.update_work_queue(pool, name, weight=weight)
     strict = "" if after.share is Share.FAIR else f" It counts once {pool!r} shares fairly (work-pool update --share fair)."
     return _changed(context, pool, name, f"Work queue {name!r} of {pool!r} now has the weight {weight}.{strict}")
+
+
+@work_queue.command("set-share", example="dispatcher work-queue set-share team-a fair --pool nightly")
+@click.argument("name", shell_complete=completion.queues)
+@click.argument("share", type=click.Choice([choice.value for choice in Share]))
+@pool_option
+@pass_context
+def set_share(context: Context, /, name: str, share: str, pool: str) -> Answer:
+    """Change how deployments share a queue's slots: strict, by priority and due time, or fair, by weight."""
+    context.client.update_work_queue(pool, name, share=share)
+    means = "by the weights of its deployments" if share == Share.FAIR else "by priority and due time"
+    return _changed(context, pool, name, f"Work queue {name!r} of {pool!r} now starts its runs {means}.")
 
 
 @work_queue.command("delete", example="dispatcher work-queue delete critical --pool nightly --yes")

@@ -35,6 +35,7 @@ NONE = "none"
 PRIORITY_HELP = (
     f"From {FIRST_PRIORITY} to {LAST_PRIORITY}: of the due runs of a queue the lowest number starts first; 0 by default."
 )
+WEIGHT_HELP = "Slots for each one of a deployment with weight 1, from 1 to 100, in a queue that shares fairly; 1 by default."
 KEY_HELP = "A repeat with the same key returns the existing run, as long as it is kept (DISPATCHER_HISTORY_DAYS)."
 
 
@@ -113,6 +114,7 @@ def retry_options(function: Function) -> Function:
 def limit_options(function: Function) -> Function:
     """`--concurrency-limit`, and what goes with it."""
     for option in (
+        click.option("--weight", type=int, metavar="N", help=WEIGHT_HELP),
         click.option("--priority", type=int, metavar="N", help=PRIORITY_HELP),
         click.option(
             "--expires-after",
@@ -149,8 +151,8 @@ def limits_taken(fields: dict[str, Any]) -> dict[str, Any]:
         "expires_after": lambda text: None if text == NONE else length_of_time(text, "expires_after"),
     }
     options = {name: fields.pop(name) for name in readers}
-    priority = fields.pop("priority")
-    placed = {} if priority is None else {"priority": priority}
+    numbers = {name: fields.pop(name) for name in ("priority", "weight")}
+    placed = {name: number for name, number in numbers.items() if number is not None}
     return placed | {name: readers[name](text) for name, text in options.items() if text is not None}
 
 

@@ -41,6 +41,7 @@ def _run(shape: Mapping[str, Any]) -> Run:
         name=shape["name"],
         pool=shape["pool"],
         queue=shape["queue"],
+        deployment=shape.get("deployment"),
         lane=lane_for(None, int(shape.get("priority", 0))),
         created_at=due,
         scheduled_at=due,

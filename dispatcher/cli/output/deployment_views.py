@@ -80,6 +80,8 @@ def _limits(shape: Shape) -> Iterator[tuple[str, str]]:
         yield "waiting", f"at most {shape['max_waiting']}{left_out}"
     if shape["priority"]:
         yield "priority", f"{shape['priority']} in its queue"
+    if shape["weight"] != 1:
+        yield "weight", f"{shape['weight']} where its queue is shared fairly"
     if shape["expires_after_seconds"] is not None:
         yield "expires", f"{seconds(shape['expires_after_seconds'])} after its due time"
 

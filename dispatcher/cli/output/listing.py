@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from dispatcher.client import Dispatcher
 from dispatcher.core.holds import order_in_queue, position_of
-from dispatcher.core.reasons import Reason, Surroundings, explain
+from dispatcher.core.reasons import Reason, explain
+from dispatcher.core.surroundings import Surroundings
 from dispatcher.models import SLOT_STATES, TERMINAL_STATES, Run, RunState, WorkPool
 from dispatcher.records import QueueCount, RunFilter
 

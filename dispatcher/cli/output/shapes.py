@@ -5,11 +5,12 @@ work pool    name, type, id, status, paused, concurrency_limit (null: unlimited)
              held_until and held_reason (of what holds all of it), holds, hooks, share (strict, fair), owner; `inspect` adds
              in_use (slots), queues and base_job_template
 hold         kind, place, size, freed_by_end, until, reason
-work queue   pool, name, priority, concurrency_limit, paused, status, description, weight, due, later, in_use (numbers of runs)
+work queue   pool, name, priority, concurrency_limit, paused, status, description, weight, share (strict, fair), due, later,
+             in_use (numbers of runs)
 deployment   id, name, pool, queue, job_variables, parameters, parameter_openapi_schema, tags, description, paused, retry,
              schedules, hooks, concurrency_limit (null: unlimited), on_collision, max_waiting, expires_after_seconds, priority,
-             windows_left_out, owner, created_at; `inspect` adds next to each schedule (its next three windows; none while
-             nothing is made of it)
+             weight, windows_left_out, owner, created_at; `inspect` adds next to each schedule (its next three windows; none
+             while nothing is made of it)
 schedule     slug, cron, day_or, interval_seconds, rrule, timezone, anchor, start, end, exclude (days), when_skipped,
              when_repeated, spread_seconds, job_variables, parameters, priority (null: the deployment's), active, catch_up,
              catch_up_limit; `schedule ls` adds deployment and next

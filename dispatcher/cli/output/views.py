@@ -112,6 +112,8 @@ def queue(shape: Shape) -> None:
     out.add_row("slots", text(f"{shape['in_use']} of {limit_words(shape['concurrency_limit'])}"))
     out.add_row("due", text(shape["due"]))
     out.add_row("later", text(shape["later"]))
+    if shape["share"] == "fair":
+        out.add_row("share", text("fair: its deployments have equal rank, and get slots by weight"))
     show(out)
 
 

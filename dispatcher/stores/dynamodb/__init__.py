@@ -13,7 +13,7 @@ The table (`definition.TABLE_DEFINITION`; `/` stands in no name, so it separates
     run          RUN/<id>             RUN                 all of it, `revision`, and `expires_at` once it has ended
     entries      DUE/<pool>/<queue>   <due_at>#<id>       SCHEDULED: `not_before` if it is held back, `deployment`, `schedule`
                                                           if a schedule made it and nobody has claimed it
-                   the same           lane/<lane>/<due_at>#<id>: of a deployment with a limit, or with a priority
+                   the same           lane/<lane>/<due_at>#<id>: of a deployment with a limit or a share, or with a priority
                  EXPIRES/<pool>       <expires_at>#<id>   waits, and expires then
                  CLAIMED/<pool>       <lease_until>#<id>  holds a slot, has no submission
                  LIVE/<pool>          <id>                holds a slot, has a submission: the run without its long texts

@@ -12,11 +12,12 @@ from uuid import UUID
 from dispatcher.core import transitions
 from dispatcher.errors import StoreUnavailable
 from dispatcher.models import Deployment, Run, RunState, WorkPool
+from dispatcher.models.lanes import limited_by
 from dispatcher.records import Claim, Claims, Decide, Decision, Position, Snapshot
 from dispatcher.stores.codecs import microseconds
 from dispatcher.stores.dynamodb import keys
 from dispatcher.stores.dynamodb.items import MAX_BYTES, Stored, as_read, deployment_in, id_in, is_startable, key_in
-from dispatcher.stores.dynamodb.lanes import lane_entries, lanes_in, live_by_deployment
+from dispatcher.stores.dynamodb.lanes import Live, lane_entries, lanes_in, live_in
 from dispatcher.stores.dynamodb.pools import StoredPool
 from dispatcher.stores.dynamodb.requests import Table
 from dispatcher.stores.dynamodb.run_writes import RunWrite, RunWriter, Turn
@@ -39,7 +40,7 @@ class ClaimTry:
         self._seen: dict[UUID, Stored] = {}
         self._deployments: dict[str, Deployment | None] = {}
         self._lanes_in: dict[str, Sequence[str]] = {}
-        self._live: Mapping[str, int] | None = None
+        self._live: Live | None = None
 
     def claim(self, takeovers: int, decide: Decide) -> Claims | None:
         """The claims; empty when there was nothing to do. None when another writer came first and nothing was claimed."""
@@ -65,7 +66,8 @@ class ClaimTry:
             due=self._due,
             deployment=self._deployment,
             lanes=self._lanes,
-            live=self._live_of,
+            live=lambda deployment: self._living().of(deployment),
+            held=lambda queue: self._living().in_queue(queue),
             run=self._run,
         )
 
@@ -77,10 +79,10 @@ class ClaimTry:
             self._lanes_in[queue] = sorted(lanes_in(self._table, self._pool, queue, self._now))
         return self._lanes_in[queue]
 
-    def _live_of(self, deployment: str) -> int:
+    def _living(self) -> Live:
         if self._live is None:
-            self._live = live_by_deployment(self._table, self._pool, self._stored_pool.used)
-        return self._live.get(deployment, 0) + self._live.get("", 0)
+            self._live = live_in(self._table, self._pool, self._stored_pool.used)
+        return self._live
 
     def _run(self, run_id: UUID) -> Run | None:
         """See `Snapshot.run`."""
@@ -113,9 +115,10 @@ class ClaimTry:
         return waits and not is_over and max(run.due_at, run.not_before or run.due_at) <= self._now
 
     def _deployment(self, name: str) -> Deployment | None:
-        """One deployment. The first call reads the deployments of all runs that were read so far."""
+        """One deployment. The first call reads the deployments of all lanes and runs that were read so far."""
         if name not in self._deployments:
             seen = {stored.run.deployment for stored in self._seen.values()} - {None}
+            seen |= {limited_by(lane) for lanes in self._lanes_in.values() for lane in lanes} - {None}
             names = [name, *sorted(other for other in seen if other and other != name and other not in self._deployments)]
             items = self._table.items([keys.deployment(other) for other in names])
             self._deployments.update((other, deployment_in(items.get(keys.deployment(other)))) for other in names)

@@ -1,9 +1,10 @@
-"""Lanes hold the waiting runs of deployments with a concurrency limit, in the partition of their queue."""
+"""Lanes hold the waiting runs of deployments with a limit or a share, in the partition of their queue."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from dispatcher.stores.dynamodb import keys
@@ -35,22 +36,39 @@ def lane_entries(
     return table.query(partition, first=first, before=keys.in_lane(lane, keys.after(now)), page=page)
 
 
-def live_by_deployment(table: Table, pool: str, used: Mapping[str, int]) -> Mapping[str, int]:
-    """How many runs of each deployment hold a slot of the pool, counted from the entries of the runs.
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The runs that hold slots of a pool, counted from the entries of the runs.
 
-    Claims are read before live jobs, because a run moves from the former to the latter. `used` are the slots that the pool
-    counted before. A run whose entry moves meanwhile is missed: the text "" stands for such runs, and they count for every
-    deployment.
+    A run whose entry moves meanwhile is missed, and counts for every deployment.
     """
-    deployments: dict[str, str] = {}
+
+    by_place: Mapping[tuple[str, str], int]
+    """By queue and deployment, which is empty for runs without one."""
+    used: Mapping[str, int]
+    """By queue: the slots that the pool counted before."""
+
+    def of(self, deployment: str) -> int:
+        """How many runs of a deployment hold a slot of the pool."""
+        counted = sum(number for (_, name), number in self.by_place.items() if name == deployment)
+        return counted + max(0, sum(self.used.values()) - sum(self.by_place.values()))
+
+    def in_queue(self, queue: str) -> Mapping[str, int]:
+        """How many slots of a queue the runs of each deployment hold."""
+        return {name: number for (place, name), number in self.by_place.items() if place == queue}
+
+
+def live_in(table: Table, pool: str, used: Mapping[str, int]) -> Live:
+    """Count the runs that hold slots. Claims are read before live jobs, because a run moves from the former to the latter."""
+    places: dict[str, tuple[str, str]] = {}
     for item in table.query(keys.claimed(pool)):
         run_id = id_in(key_in(item)).hex
-        deployments[run_id] = text_in(item, "deployment") if "deployment" in item else _deployment_of(table, item)
+        deployment = text_in(item, "deployment") if "deployment" in item else _deployment_of(table, item)
+        places[run_id] = text_in(item, "queue"), deployment
     for item in table.query(keys.live(pool)):
-        deployments[key_in(item)[1]] = small_run_in(item).deployment or ""
-    live = Counter(deployments.values())
-    live[""] = max(0, sum(used.values()) - len(deployments))
-    return live
+        run = small_run_in(item)
+        places[key_in(item)[1]] = run.queue, run.deployment or ""
+    return Live(Counter(places.values()), used)
 
 
 def _deployment_of(table: Table, entry: Item) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from dispatcher.core.automations import Watch
 from dispatcher.errors import StoreError
-from dispatcher.models import LogEntry, PoolHold, WorkPool
+from dispatcher.models import LogEntry, PoolHold, Share, WorkPool
 from dispatcher.records import ChangeHolds
 from dispatcher.stores import refusals
 from dispatcher.stores.codecs import microseconds
@@ -191,6 +191,7 @@ class Pools:
             keys.slots(pool.name): _new_turn(token, stored.turn, saved.version, list(old - new)),
             **{key: _close_gate(filled) for key, filled in gates.items()},
             **{keys.gate(pool.name, queue): _new_gate(token) for queue in sorted(new - old)},
+            **_lanes(saved),
         }
         return saved, actions
 
@@ -251,7 +252,13 @@ def _new(pool: WorkPool, ticked: Item, token: str) -> Actions:
     actions: Actions = {
         key: ("Put", {"Item": item, "ConditionExpression": "attribute_not_exists(pk)"}) for key, item in items.items()
     }
-    return actions | {keys.gate(pool.name, queue.name): _new_gate(token) for queue in pool.queues}
+    return actions | {keys.gate(pool.name, queue.name): _new_gate(token) for queue in pool.queues} | _lanes(pool)
+
+
+def _lanes(pool: WorkPool) -> Actions:
+    """What notes that runs of the pool may wait in lanes, where deployments share a queue."""
+    is_shared = any(queue.share is Share.FAIR for queue in pool.queues)
+    return {keys.lanes(pool.name): ("Put", {"Item": {}})} if is_shared else {}
 
 
 def _ticked(pool: WorkPool) -> dict[str, Any]:
@@ -321,4 +328,4 @@ def _close_gate(filled: str) -> tuple[str, Mapping[str, Any]]:
     return "Delete", {"ConditionExpression": "filled = :filled", "ExpressionAttributeValues": {":filled": {"S": filled}}}
 
 
-assert 2 * MAX_QUEUES + 5 <= MAX_ACTIONS  # noqa: S101 - a constant among constants
+assert 2 * MAX_QUEUES + 6 <= MAX_ACTIONS  # noqa: S101 - a constant among constants

@@ -100,7 +100,8 @@ SET id = :id, pool = :pool, queue = :queue, job_variables = :job_variables, para
     parameter_openapi_schema = :parameter_openapi_schema, tags = :tags, description = :description,
     schedules = :schedules, paused = :paused, retry = :retry, hooks = :hooks, created_at = :created_at, version = :version,
     concurrency_limit = :concurrency_limit, on_collision = :on_collision, max_waiting = :max_waiting,
-    expires_after = :expires_after, priority = :priority, owner = :owner, applied = :applied, windows_until = :windows_until, windows_at = :windows_at,
+    expires_after = :expires_after, priority = :priority, weight = :weight, owner = :owner, applied = :applied,
+    windows_until = :windows_until, windows_at = :windows_at,
     windows_left_out = :windows_left_out
 WHERE name = :name
 
@@ -249,6 +250,12 @@ SELECT here.queue, here.lane, (
 )
 FROM head JOIN runs AS here ON here.id = head.id
 WHERE here.due_at <= :now
+
+-- name: held_in_queue
+-- Slots of a queue held by the runs of each deployment, and by those without one.
+SELECT COALESCE(deployment, ''), COUNT(*) FROM runs
+WHERE pool = :pool AND queue = :queue AND state IN ('PENDING', 'RUNNING', 'CANCELLING')
+GROUP BY deployment
 
 -- name: live_of_deployment
 SELECT COUNT(*) FROM runs

@@ -80,7 +80,7 @@ _DEPLOYMENT: Mapping[str, Schema] = {
     "on_collision": {"enum": ["wait", "skip", "replace"]},
     "expires_after_seconds": OPTIONAL_NUMBER,
     "windows_left_out": WHOLE,
-    "priority": WHOLE,
+    **dict.fromkeys(("priority", "weight"), WHOLE),
 }
 _SCHEDULE: Mapping[str, Schema] = {
     **dict.fromkeys(("slug", "timezone", "catch_up"), TEXT),
@@ -108,7 +108,7 @@ _AUTOMATION: Mapping[str, Schema] = {
 ANSWERS: Mapping[str, Mapping[str, Schema]] = {
     "Pool": _POOL,
     "Queue": {
-        **dict.fromkeys(("pool", "name", "status", "description"), TEXT),
+        **dict.fromkeys(("pool", "name", "status", "description", "share"), TEXT),
         **dict.fromkeys(("priority", "weight", "due", "later", "in_use"), WHOLE),
         "concurrency_limit": OPTIONAL_WHOLE,
         "paused": SWITCH,
@@ -274,7 +274,7 @@ def _new_run(parts: Mapping[str, Schema]) -> Schema:
 
 def _simulation_request(pool: Mapping[str, Schema], queue: Mapping[str, Schema]) -> Schema:
     """Other limits for past runs: `dispatcher.web.api.simulations`."""
-    limits = _object({name: queue[name] for name in ("concurrency_limit", "weight")})
+    limits = _object({name: queue[name] for name in ("concurrency_limit", "weight", "share")})
     return _object(
         {
             **{name: pool[name] for name in ("concurrency_limit", "share")},

@@ -19,7 +19,7 @@ from dispatcher.web.api.documents import CHANGE, CREATE, DELETE, READ, body_of, 
 from dispatcher.web.api.requests import Answer, Body, Client, PoolName, QueueName, Version, answer, fields_of, tag, take_name
 
 SETTABLE = frozenset({"base_job_template", "concurrency_limit", "paused", "description", "hooks", "share", "job_variables"})
-SETTABLE_OF_QUEUES = frozenset({"priority", "concurrency_limit", "paused", "description", "weight"})
+SETTABLE_OF_QUEUES = frozenset({"priority", "concurrency_limit", "paused", "description", "weight", "share"})
 
 router = APIRouter()
 

@@ -16,7 +16,7 @@ from dispatcher.web.api.requests import Answer, Body, Client, PoolName, answer, 
 from dispatcher.web.simulating import simulated
 
 SETTABLE = frozenset({"concurrency_limit", "share"})
-SETTABLE_OF_QUEUES = frozenset({"concurrency_limit", "weight"})
+SETTABLE_OF_QUEUES = frozenset({"concurrency_limit", "weight", "share"})
 HOURS, MOST_HOURS = 24, 24 * 366
 SECONDS, MOST_SECONDS = 60, 86_400
 

@@ -24,7 +24,7 @@ from dispatcher.web.pages.visit import Visit, gone_to
 ROOT = "entry"
 EDITED = (
     *("description", "pool", "queue", "concurrency_limit", "on_collision", "max_waiting", "expires_after", "priority"),
-    *("tags", "job_variables", "parameters", "retry", "hooks", "parameter_openapi_schema"),
+    *("weight", "tags", "job_variables", "parameters", "retry", "hooks", "parameter_openapi_schema"),
 )
 """The fields of a deployment that have a place in its form; its schedules have forms of their own, and its pause a button."""
 

@@ -1,0 +1,7 @@
+-- Queues whose deployments share their slots by weight. Only additions with defaults: code that does not know of them goes on, and starts
+-- the runs of such a queue by priority and due time.
+
+ALTER TABLE work_queues ADD COLUMN share TEXT NOT NULL DEFAULT 'strict';
+ALTER TABLE deployments ADD COLUMN weight INTEGER NOT NULL DEFAULT 1;
+
+INSERT INTO dispatcher_schema (version, oldest_code) VALUES (16, 1);
