@@ -27,7 +27,8 @@ def save_pool(world: World) -> Call:
     kept = ["default"] + [queue for queue in QUEUES[1:] if random.random() < 0.8]
     random.shuffle(kept)
     queues = [
-        a_queue(queue, place, random.choice([None, 0, 2]), paused=random.random() < 0.2) for place, queue in enumerate(kept, 1)
+        a_queue(queue, place, random.choice([None, 0, 2]), paused=random.random() < 0.2, share=world.share())
+        for place, queue in enumerate(kept, 1)
     ]
     limit, identity = random.choice([None, 0, 3]), world.an_id()
     fields = {"paused": random.random() < 0.2, "holds": (a_hold(),), **world.ownership()}
@@ -133,14 +134,14 @@ def add_runs(world: World) -> Call:
     added = [
         a_run(
             name,
-            random.choice(queues),
+            queue := random.choice(queues),
             id=world.an_id(),
             due_at=world.time(),
             created_at=world.time(),
             job_variables=world.variables(),
             parameters=world.variables(),
             deployment=deployed,
-            lane=world.lane(deployed),
+            lane=world.lane(deployed, stored, queue),
             retry=random.choice(RETRIES),
             tags=("x",) * random.randrange(2),
         )

@@ -81,7 +81,8 @@ def _deciding(random: Random, stale: Sequence[Run], seen: list[Any]) -> Decide:
     def decide(snapshot: Snapshot) -> Decision:
         due = {queue.name: list(snapshot.due(queue.name, random.randrange(4))) for queue in snapshot.pool.queues}
         lanes = {queue: list(snapshot.lanes(queue)) for queue in due}
-        seen.append((lanes, {name: snapshot.live(name) for name in NAMES}))
+        shares = {queue: {name: held for name, held in snapshot.held(queue).items() if held} for queue in due}
+        seen.append((lanes, {name: snapshot.live(name) for name in NAMES}, shares))
         for queue, names in lanes.items():
             heads = [run for lane in names for run in snapshot.due(queue, 3, None, lane)]
             seen.append([snapshot.due(queue, 2, (run.due_at, run.id), run.lane) for run in heads[:3]])

@@ -17,6 +17,8 @@ from dispatcher.models import (
     Run,
     RunState,
     Schedule,
+    Share,
+    WorkPool,
 )
 from dispatcher.models.lanes import lane_for
 from dispatcher.records import (
@@ -53,6 +55,8 @@ class World:
         self.random = Random(seed)
         self.lots = Random(f"{seed} lanes")
         """For what concerns lanes alone."""
+        self.shares = Random(f"{seed} shares")
+        """For what concerns shares alone."""
         self.lanes = lanes
         """Whether runs wait in lanes."""
         self.aside = Random(f"aside {seed}")
@@ -124,10 +128,19 @@ class World:
         """Mostly none."""
         return self.lots.choice([0, 0, 0, -100, -5, 7]) if self.lanes else 0
 
-    def lane(self, deployment: str | None) -> str | None:
-        """The lane of a new run: of its deployment, if that has a limit, or what a priority alone gives it."""
+    def share(self) -> Share:
+        """How the deployments of a queue share it: mostly as ever."""
+        return self.shares.choice([Share.STRICT, Share.STRICT, Share.FAIR]) if self.lanes else Share.STRICT
+
+    def weight(self) -> int:
+        """The weight of a deployment."""
+        return self.shares.choice([1, 1, 2, 100]) if self.lanes else 1
+
+    def lane(self, deployment: str | None, pool: WorkPool | None, queue: str) -> str | None:
+        """The lane of a new run: of its deployment, if that has a limit or a share, or what a priority alone gives it."""
         stored = self.oracle.deployment(deployment) if deployment else None
-        return stored.lane_at(self.priority()) if stored else lane_for(None, self.priority())
+        share = pool.share_in(queue) if pool else Share.STRICT
+        return stored.lane_at(self.priority(), share) if stored else lane_for(None, self.priority())
 
     def a_deployment_of(self, name: str, pool: str) -> Deployment:
         """A deployment as it may be saved: anew, or mostly as it is stored with a few things changed."""
@@ -142,7 +155,11 @@ class World:
             "paused": self.random.random() < 0.1,
             "retry": self.random.choice(RETRIES),
         }
-        lanes = {"concurrency_limit": self.lots.choice([None, None, 0, 2]) if self.lanes else None, "priority": self.priority()}
+        lanes = {
+            "concurrency_limit": self.lots.choice([None, None, 0, 2]) if self.lanes else None,
+            "priority": self.priority(),
+            "weight": self.weight(),
+        }
         stored = self.oracle.deployment(name)
         if stored is None or self.random.random() < 0.3:
             return a_deployment(name, id=self.an_id(), **fields, **lanes, **self.ownership())

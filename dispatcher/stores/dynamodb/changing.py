@@ -29,7 +29,7 @@ class Changing:
     def add(self, runs: Sequence[Run], entry: LogEntry | None) -> frozenset[UUID]:
         """See `DynamoStore.add_runs`."""
         self._require_queues(runs)
-        self._open_lanes(run.pool for run in runs if run.priority)
+        self._open_lanes(run.pool for run in runs if run.lane is not None)
         new = {run.id: as_read(run) for run in reversed(runs)}  # the first of two equal ids
         return self._add({run_id: new[run_id] for run_id in dict.fromkeys(run.id for run in runs)}, entry)
 
@@ -71,7 +71,9 @@ class Changing:
 
     def _open_lanes(self, pools: Iterable[str]) -> None:
         """Note that runs of these pools may wait in lanes, before the first run does. The note stays even if no run follows."""
-        for pool in sorted(set(pools)):
+        needed = sorted(set(pools))
+        there = self._table.items([keys.lanes(pool) for pool in needed]) if needed else {}
+        for pool in [name for name in needed if keys.lanes(name) not in there]:
             self._table.transact({keys.lanes(pool): ("Put", {"Item": {}})}, self._table.new_token())
 
     def _add(self, runs: Mapping[UUID, Run], entry: LogEntry | None = None) -> frozenset[UUID]:
