@@ -233,11 +233,14 @@ def guard(run_id: UUID, pool: str, state: RunState, fence: int, ending: RunState
 def apply(transaction: Transaction, moves: Sequence[Move], *, ends: bool = False) -> frozenset[UUID]:
     """See `Store.move`."""
     changes = [
-        (
-            RUN.encode_fields({"state": move.to, **move.changes}),
-            guard(move.run_id, move.pool, move.expected, move.fence, move.ending),
-        )
+        (RUN.encode_fields(_written(move)), guard(move.run_id, move.pool, move.expected, move.fence, move.ending))
         for move in moves
     ]
     changed = transaction.change_runs(changes, ends=ends)
     return frozenset(move.run_id for move, as_expected in zip(moves, changed, strict=True) if as_expected)
+
+
+def _written(move: Move) -> Mapping[str, Any]:
+    """The fields that a move writes. A state that stays is left out: with it the database renews every index by state."""
+    stays = move.to is move.expected and move.changes
+    return move.changes if stays else {"state": move.to, **move.changes}

@@ -225,6 +225,19 @@ def test_a_claim_of_fifty_takes_few_statements(store: SqliteStore):
     assert [text for text in statements if text.startswith(("BEGIN", "COMMIT"))] == ["BEGIN IMMEDIATE", "COMMIT"]
 
 
+def test_a_move_within_a_state_leaves_the_indices_by_state_alone(store: SqliteStore):
+    run = a_running_run(store)
+    statements: list[str] = []
+    assert store._connection
+    store._connection.set_trace_callback(statements.append)
+    assert store.move([Move.of(run, RunState.RUNNING, exit_code=3)]) == {run.id}
+    [change] = [text for text in statements if text.startswith("UPDATE")]
+    assert "SET exit_code = 3" in change
+    assert store.move([Move.of(run, RunState.RUNNING)]) == {run.id}, (
+        "a move without changes says whether the run is as expected"
+    )
+
+
 def test_the_heads_of_a_thousand_queues_are_read_by_one_statement(store: SqliteStore):
     store.save_pool(a_pool("wide", queues=[f"queue-{n}" for n in range(1_000)]), expected_version=None)
     runs = [a_run("wide", f"queue-{n}", due_at=NOW - MINUTE) for n in (0, 499, 999)]
