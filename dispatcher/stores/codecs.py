@@ -66,7 +66,11 @@ class Table(Generic[T]):
 
     def decode(self, row: Sequence[Any], **rest: Any) -> T:
         """The noun in a row, with the fields that are stored elsewhere."""
-        return self.noun(**self.decode_fields(dict(zip(self.names, row, strict=True))), **rest)
+        fields = {
+            name: value if value is None or decode is None else decode(value)
+            for value, (name, decode) in zip(row, self._fields.values(), strict=True)
+        }
+        return self.noun(**fields, **rest)
 
     def filled(self, noun: T) -> dict[str, Any]:
         """The columns of a noun that are not None."""

@@ -7,6 +7,7 @@ a statement for each of a hundred runs would lock the file, and block other writ
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
 from dispatcher.stores.transaction import Change, Cursor, Transaction, assignments, stored
@@ -39,7 +40,7 @@ class SqliteTransaction(Transaction):
         return [run_id in matching for run_id in ids]
 
     def _as_expected(self, part: Sequence[Change]) -> Sequence[str]:
-        rows = [[expected[name] for name in _EXPECTED] for _, expected in part]
+        rows = [[stored(expected[name]) for name in _EXPECTED] for _, expected in part]
         [[ids]] = self._execute_rows(self._statements["runs_as_expected"], rows).fetchall()
         return ids.split() if ids else ()
 
@@ -49,8 +50,7 @@ class SqliteTransaction(Transaction):
 
     def _execute_rows(self, statement: str, rows: Sequence[Sequence[Any]]) -> Cursor:
         placeholders = ", ".join([f"({', '.join('?' * len(rows[0]))})"] * len(rows))
-        parameters = [stored(value) for row in rows for value in row]
-        return self._connection.execute(statement.replace("{rows}", placeholders), parameters)
+        return self._connection.execute(statement.replace("{rows}", placeholders), list(chain.from_iterable(rows)))
 
 
 def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
