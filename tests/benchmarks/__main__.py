@@ -17,6 +17,7 @@ BENCHMARKS = {
     "backlog": "claim and whole tick at 1 thousand, 100 thousand and 1 million waiting runs",
     "postgres": "claim + record of a batch on PostgreSQL at 1 thousand and 1 million waiting runs",
     "round_trips": "claim + record of a batch on PostgreSQL behind 0, 2 and 10 ms a round trip",
+    "own_part": "CPU of a tick for each run, with a provider that answers at once",
     "throughput": "submissions per second through the whole tick, beside a bare boto3 loop",
     "cold_start": "from a cold process to a ready ECS client, beside bare boto3",
     "package": "the same from the unpacked zip, with a client of DynamoDB as well",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -52,6 +54,31 @@ def stopwatch() -> Iterator[Callable[[], float]]:
     ended: list[float] = []
     yield lambda: (ended[0] if ended else time.perf_counter()) - begin
     ended.append(time.perf_counter())
+
+
+@contextmanager
+def collecting_as_functions() -> Iterator[None]:
+    """Within, Python looks for reference cycles as seldom as in a function of the product."""
+    before = gc.get_threshold()
+    from dispatcher.functions import OBJECTS_BETWEEN_COLLECTIONS  # noqa: PLC0415 - importing it sets the threshold
+
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+@contextmanager
+def logging_like_lambda() -> Iterator[None]:
+    """Every decision is a line, as in a function; nobody reads them here."""
+    logger = logging.getLogger("dispatcher")
+    with Path(os.devnull).open("w") as nowhere:
+        handler = logging.StreamHandler(nowhere)
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        yield
+        logger.removeHandler(handler)
 
 
 @dataclass(frozen=True, kw_only=True)
