@@ -27,7 +27,7 @@ def fitted(operation: str, parameters: Mapping[str, Any], path: str, notes: Note
     Faults go to `notes`, with `path` before their names.
     """
     shape = input_shape(operation)
-    if shape is None:
+    if shape is None or _as_it_is(parameters, shape, without):
         return dict(parameters)
     fit: dict[str, Any] = _structure(parameters, shape, path, notes, without)
     return fit
@@ -91,20 +91,45 @@ def _structure(value: Any, shape: Any, path: str, notes: Notes, without: frozens
 def _list(value: Any, shape: Any, path: str, notes: Notes) -> Any:
     if not isinstance(value, list | tuple):
         return _refused(value, "a list", path, notes)
-    if (plain := _plain(shape.member)) and plain.fits(value):
+    if (texts := _texts(shape.member)) and texts.fit(value):
         return list(value)
     kept = [(index, item) for index, item in enumerate(value) if not _sets_nothing(item, shape.member)]
     return [_fit(item, shape.member, f"{path}[{index}]", notes) for index, item in kept]
 
 
-class _Plain:
+def _as_it_is(value: Any, shape: Shape, without: frozenset[str] = frozenset()) -> bool:
+    """True for a value in which there is nothing to convert, to remark or to leave out: most values by far."""
+    kind_of = type(value)
+    if shape.type_name == "structure":
+        return kind_of is dict and _has_members_as_they_are(value, shape, without)
+    if shape.type_name == "list":
+        return kind_of is list and _are_as_they_are(value, shape.member)
+    if shape.type_name == "string":
+        return kind_of is str and not shape.enum and len(value) >= (shape.least or 0)
+    return shape.type_name == "integer" and kind_of is int and (shape.least is None or value >= shape.least)
+
+
+def _has_members_as_they_are(value: Mapping[str, Any], shape: Shape, without: frozenset[str]) -> bool:
+    members = shape.members
+    return all(name in value or name in without for name in shape.required_members) and all(
+        name in members and _as_it_is(item, members[name]) for name, item in value.items()
+    )
+
+
+def _are_as_they_are(items: Sequence[Any], shape: Shape) -> bool:
+    if texts := _texts(shape):
+        return texts.fit(items)
+    return all(_as_it_is(item, shape) and not _sets_nothing(item, shape) for item in items)
+
+
+class _Texts:
     """A structure of texts alone (a variable, a tag), of which a run has dozens."""
 
     def __init__(self, shape: Shape) -> None:
         self._members = shape.members.keys()
         self._filled = tuple(name for name, member in shape.members.items() if member.least)
 
-    def fits(self, items: Iterable[Any]) -> bool:
+    def fit(self, items: Iterable[Any]) -> bool:
         """True for items in which there is nothing to convert and nothing to refuse."""
         for item in items:  # written out: generators would take three times as long
             if type(item) is not dict or item.keys() != self._members:
@@ -119,11 +144,11 @@ class _Plain:
 
 
 @cache
-def _plain(shape: Shape) -> _Plain | None:
-    """What fits such a structure as it is; None for any other shape."""
+def _texts(shape: Shape) -> _Texts | None:
+    """What tells whether such structures are texts alone; None for any other shape."""
     if shape.type_name != "structure" or any(member.type_name != "string" or member.enum for member in shape.members.values()):
         return None
-    return _Plain(shape)
+    return _Texts(shape)
 
 
 def _sets_nothing(item: Any, shape: Any) -> bool:

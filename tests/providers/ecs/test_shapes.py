@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from providers.ecs import shapes
 from providers.ecs.blueprint import blueprint_of
 from providers.ecs.shapes import fitted, input_shape
 from providers.remarks import Notes
@@ -75,6 +79,45 @@ def test_booleans_in_env_are_written_as_json_has_them(aws, run_task):
     request = run_task(replace(a_job("r" + "1" * 32 + "-1"), configuration=values))
     sent = {item["name"]: item["value"] for item in request["overrides"]["containerOverrides"][0]["environment"]}
     assert sent.items() >= {"DEBUG": "true", "OFF": "false", "N": "1"}.items()
+
+
+TEXTS = st.sampled_from(["a", "", "7", "true", "FARGATE"])
+VALUES = TEXTS | st.sampled_from([1, -1, 1.5, True, None, (), {}, []])
+VARIABLES = st.lists(st.dictionaries(st.sampled_from(["name", "value", "type"]), VALUES, max_size=3), max_size=2)
+CONTAINER = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": VALUES,
+        "command": st.lists(VALUES, max_size=2) | VALUES,
+        "environment": VARIABLES | VALUES,
+        "resourceRequirements": VARIABLES,
+        "cpu": VALUES,
+        "nobody knows": VALUES,
+    },
+)
+PARAMETERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "clientToken": VALUES,
+        "launchType": VALUES,
+        "taskDefinition": VALUES,
+        "networkConfiguration": st.just({"awsvpcConfiguration": {}}),
+        "overrides": st.fixed_dictionaries({"containerOverrides": st.lists(CONTAINER, max_size=2)}),
+        "tags": st.lists(st.dictionaries(st.sampled_from(["key", "value"]), VALUES, max_size=2), max_size=2),
+        "enableECSManagedTags": VALUES,
+    },
+)
+
+
+@given(PARAMETERS, st.sampled_from([frozenset(), frozenset({"taskDefinition"})]))
+def test_what_is_taken_as_it_is_comes_out_as_if_each_value_had_been_converted(
+    parameters: dict[str, Any], without: frozenset[str]
+):
+    taken, converted = Notes(), Notes()
+    fit = fitted("RunTask", parameters, "request", taken, without)
+    expected = shapes._structure(parameters, input_shape("RunTask"), "request", converted, without)
+    assert repr(fit) == repr(expected), "1 is not true"
+    assert (taken.faults, taken.warnings) == (converted.faults, converted.warnings)
 
 
 SAMPLES = {
