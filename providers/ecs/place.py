@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 from providers.base import Submission
@@ -80,8 +81,9 @@ class TaskArn:
     id: str
 
 
+@lru_cache(maxsize=64)
 def parse_task_arn(arn: str) -> TaskArn | None:
-    """The parts of a task's ARN; None for anything else."""
+    """The parts of a task's ARN; None for anything else. An answer is asked for them three times."""
     parts = arn.split(":", 5)
     kind, _, rest = parts[-1].partition("/")
     if len(parts) != 6 or parts[0] != "arn" or parts[2] != "ecs" or kind != "task" or not rest:
