@@ -66,8 +66,7 @@ What it costs, in write units (WRU: a transaction takes 2 for each kB of each it
                                                             deployment, windows, gate: 6
     live, n                       1 for each MB             0                                    n / 6
     pools, n                      1 + n / 50                0                                    3 a pool
-    pools_with_work, n idle       1 + n / 50, 3 n and       0                                    6 a pool, 1 a queue
-                                  1 a queue
+    pools_with_work, n idle       2, 3 n and 1 a queue      0                                    2, 3 a pool and 1 a queue
     heartbeats, n                 1 + n / 100               2 a pool                             1
     counts, ahead                 2 a queue                 0                                    what waits / 30
     runs, a page                  2                         0                                    1 a run
@@ -100,7 +99,10 @@ What breaks first:
 * 100 thousand (1.2 a second; $60 a month): nothing in the table. Ends that come as single events meet at the slots item of
   their pool: from some tens a second in one pool on, transactions conflict and are repeated. A tick settles up to 49 in one.
 * A thousand pools, most of them idle: each tick looks into each of them, with four requests or more, and into eight pools at a
-  time: some 3 seconds. Ticks that each name a part of the pools share nothing.
+  time: some 3 seconds. With one queue each and a tick a minute, that and their heartbeats cost $75 a month; a single idle pool
+  costs $0.09 (7 RRU and 2 WRU a tick). One query could name the pools with work only if all writes noted it in one partition:
+  2 WRU more for each of them, and 1,000 WRU a second for all pools together. Ticks that each name a part of the pools share
+  nothing.
 * 1 million (12 a second; $600 a month): bursts. A partition key takes 1,000 WRU a second, so a queue lets 250 runs a second in
   and out (`DUE/`), a pool some 200 a second through its life (`listing`), and 100 thousand runs at once take minutes to add.
   Callers that add single runs meet at the gate of their queue as ends do at the slots: add them in batches. The answer to each

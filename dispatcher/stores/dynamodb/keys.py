@@ -33,8 +33,8 @@ LANE = "lane/"
 
 LEAST_ID = UUID(int=0)
 
-AFTER_GATES = "QUEUE0"
-"""Sorts after the gates of a pool: 0 follows /."""
+AFTER_WINDOWS = f"{WINDOWS}0"
+"""Sorts after the last item of a pool. From `lanes` up to here stands everything but its configuration."""
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

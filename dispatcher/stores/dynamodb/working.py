@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import islice
@@ -42,16 +42,11 @@ class Working:
     def pools_with_work(self, now: datetime) -> Sequence[str]:
         """See `Store.pools_with_work`."""
         names = self._pools.names()
-        of_pools = [key(name) for name in names for key in (keys.slots, keys.windows, keys.lanes)]
-        items = self._table.items([*of_pools, *([keys.WATCHES] if names else [])])
-        watches = watches_in(items)
-        nothing: Item = {}
+        watches = watches_in(self._table.items([keys.WATCHES] if names else []))
 
         def is_busy(name: str) -> bool:
-            return (
-                bool(windows.due_in(items.get(keys.windows(name), nothing), now))
-                or self._has_work(name, items.get(keys.slots(name), nothing), now, has_lanes=keys.lanes(name) in items)
-                or self._is_automated(name, [watch for watch in watches if watch.concerns(name)], now)
+            return self._has_work(name, now) or self._is_automated(
+                name, [watch for watch in watches if watch.concerns(name)], now
             )
 
         return [name for name, busy in zip(names, _of_each(is_busy, names), strict=True) if busy]
@@ -93,15 +88,21 @@ class Working:
         runs = (stored[run_id].run for run_id in ids if run_id in stored)
         return [small(run) for run in runs if run.notify_at is not None and run.notify_at <= now]
 
-    def _has_work(self, pool: str, slots: Item, now: datetime, *, has_lanes: bool) -> bool:
+    def _has_work(self, pool: str, now: datetime) -> bool:
+        """One request reads all but the pool's configuration; what it does not answer stands in partitions of its own."""
+        _, first = keys.lanes(pool)
+        partition, last = keys.windows(pool)
+        items = {key_in(item)[1]: item for item in self._table.query(partition, first=first, before=keys.AFTER_WINDOWS)}
+        if windows.due_in(items.get(last, {}), now):
+            return True
         partitions = [(keys.lingering(pool), ""), (keys.notifications(pool), keys.after(now))]
-        if used_in(slots):
+        if used_in(items.get(keys.slots(pool)[1], {})):
             partitions = [(keys.live(pool), ""), (keys.claimed(pool), keys.after(now)), *partitions]
         if any(self._first(partition, before) for partition, before in partitions):
             return True
+        queues = [key.partition("/")[2] for key in items if key.startswith(keys.gate(pool, "")[1])]
         return any(
-            self._is_due(pool, queue, now) or (has_lanes and self._is_due_in_lane(pool, queue, now))
-            for queue in self._queues(pool)
+            self._is_due(pool, queue, now) or (first in items and self._is_due_in_lane(pool, queue, now)) for queue in queues
         )
 
     def _is_automated(self, pool: str, watches: Sequence[Watch], now: datetime) -> bool:
@@ -113,11 +114,6 @@ class Working:
 
     def _first(self, partition: str, before: str) -> bool:
         return any(True for _ in self._table.query(partition, before=before, page=1))
-
-    def _queues(self, pool: str) -> Iterator[str]:
-        partition, first = keys.gate(pool, "")
-        for item in self._table.query(partition, first=first, before=keys.AFTER_GATES):
-            yield key_in(item)[1].partition("/")[2]
 
     def _is_due(self, pool: str, queue: str, now: datetime) -> bool:
         """Skips runs that are held back, even if they come first."""

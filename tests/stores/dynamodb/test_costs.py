@@ -196,7 +196,7 @@ def test_looking_for_work_costs_each_idle_pool_a_request_for_each_kind_and_queue
     assert place.store.pools_with_work(NOW) == []
     cost = cost_of(place.recorder.requests)
     assert (cost.requests, cost.written) == (1 + 1 + BATCH * (3 + 2), 0)
-    assert cost.read <= 2 + BATCH * (3 + 3 + 2)
+    assert cost.read == 1 + 1 + BATCH * (3 + 2)
     place.recorder.requests.clear()
     place.store.heartbeats(place.store.pool_names(), NOW)
     assert cost_of(place.recorder.requests).requests == 2
