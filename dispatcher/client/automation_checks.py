@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from dispatcher.client.arguments import missing
 from dispatcher.client.checks import check_job_variables, check_parameter_schema
-from dispatcher.client.mirrors import CONFIGURED, why_not
+from dispatcher.client.mirrors import CONFIGURED, RUN, why_not
 from dispatcher.client.parameters import check_action_parameters
 from dispatcher.core.deeds import FROM_PARTS
 from dispatcher.core.own_values import PARAMETERS
@@ -19,6 +19,9 @@ from dispatcher.models import Automation, Deployment, RunOf, Target, Then, When,
 MAX_AUTOMATIONS = 500
 """A tick of a pool at which any of them looks reads all of them."""
 
+CONDITIONS = ("ended", "late", "held", "not_ticked", "longer")
+"""What an automation may look at."""
+
 Pools = Mapping[str, WorkPool]
 Deployments = Mapping[str, Deployment]
 
@@ -26,7 +29,7 @@ Deployments = Mapping[str, Deployment]
 def automation_faults(automation: Automation, pools: Pools, deployments: Deployments) -> Iterator[Fault]:
     """Every name that does not exist, and job variables that do not fit. The automation has been validated."""
     when = automation.when
-    for field in ("ended", "late", "held", "not_ticked", "longer"):
+    for field in CONDITIONS:
         condition = getattr(when, field)
         if condition is not None:
             names = {name: getattr(condition, name, None) for name in ("deployment", "pool", "queue")}
@@ -42,8 +45,19 @@ def _deed_faults(root: str, then: Then, when: When, pools: Pools, deployments: D
             pool = pools.get(target.pool or "")
             if pool is not None and pool.mirror is not None:
                 yield Fault(f"{root}.{verb}.pool", why_not(pool, CONFIGURED))
+    for verb, is_wanted in (("retry", then.retry), ("cancel", then.cancel)):
+        pool = _watched_pool(when, pools) if is_wanted else None
+        if pool is not None and pool.mirror is not None:
+            yield Fault(f"{root}.{verb}", why_not(pool, RUN))
     if then.run is not None:
         yield from _run_faults(f"{root}.run", then.run, when, pools, deployments)
+
+
+def _watched_pool(when: When, pools: Pools) -> WorkPool | None:
+    """The pool that is named by what an automation looks at."""
+    conditions = (getattr(when, field) for field in CONDITIONS)
+    names = [name for condition in conditions if (name := getattr(condition, "pool", None)) is not None]
+    return pools.get(names[0]) if names else None
 
 
 def _name_faults(root: str, names: Target, pools: Pools, deployments: Deployments) -> Iterator[Fault]:

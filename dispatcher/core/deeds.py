@@ -210,6 +210,7 @@ class Deeds:
         pool, deployment = self._pool(old.pool), self.read_deployment(old.deployment) if old.deployment else None
         if pool.queue(old.queue) is None:
             raise NotDone(f"no work queue named {old.queue!r} in work pool {old.pool!r}")
+        self._refuse_mirrored(look.runs, "retry")
         run = Run(
             id=uuid5(look.firing_id, f"retry/{number}"),
             name=name_of_retry(old),
@@ -234,11 +235,19 @@ class Deeds:
         return f"made run {run.name!r}, which runs {old.name!r} again"
 
     def _cancelled(self, look: Look) -> str:
+        self._refuse_mirrored(look.runs, "cancel")
         runs = look.runs[:CANCELLED_AT_ONCE]
         moves = [cancelled(run, self.now) for run in runs]
         self.moves |= {move.run_id: move for move in moves if move}
         self._note(look, "cancel", "runs", f"pool {self.pool}", runs=sum(move is not None for move in moves))
         return f"cancelled {len(runs)} runs: {', '.join(repr(run.name) for run in runs[:10])}"
+
+    def _refuse_mirrored(self, runs: Sequence[Run], verb: str) -> None:
+        """Its source decides what runs in a mirrored pool: it brings a cancelled run again, and knows of no retry."""
+        if any(run.source_id is not None for run in runs):
+            pool = self._pool(runs[0].pool)
+            if pool.mirror is not None:
+                raise NotDone(f"runs of work pool {pool.name!r} are those of {pool.mirror.source}: {verb} them there")
 
     def _note(self, look: Look, verb: str, noun: str, name: str, **details: Any) -> None:
         """Note in the log what an automation changes. The runs that it makes are their own record."""

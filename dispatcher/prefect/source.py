@@ -80,7 +80,9 @@ class PrefectSource:
 
     def may_start(self, run: Run) -> Withdrawn | NotConfirmed | None:
         """See `Source.may_start`: the guarded claim, and that nothing its job was made from has changed before it."""
-        answer = self.server.set_state(str(run.source_id), claim_state(run))
+        if run.source_id is None:
+            return Withdrawn("it is no flow run of the Prefect server that its pool mirrors")
+        answer = self.server.set_state(run.source_id, claim_state(run))
         verdict = judged(answer.code, answer.body, own_transitions(run), self.clock.now())
         return verdict or self._unchanged(run)
 

@@ -1,10 +1,12 @@
 """A mirrored pool is read-only: every change of it, and every run in it, is refused with where to go instead."""
 
+from datetime import timedelta
+
 import pytest
 
 from dispatcher.client import Dispatcher
 from dispatcher.errors import Conflict, InvalidInput
-from dispatcher.models import Mirror, RunState
+from dispatcher.models import Mirror, RunEnded, RunLate, RunState, Then, When
 from dispatcher.stores.memory import MemoryStore
 from tests.builders import a_pool, a_run, an_id
 
@@ -43,6 +45,23 @@ def test_a_mirrored_pool_is_changed_where_it_is_kept(store, dispatcher, call):
     with pytest.raises(Conflict, match=SAYS + "change it there"):
         CHANGES[call](dispatcher)
     assert store.pools() == before
+
+
+@pytest.mark.parametrize(
+    ("when", "then", "field"),
+    [
+        (When(ended=RunEnded(states=frozenset({RunState.CRASHED}), pool="there")), Then(retry=True), "then[0].retry"),
+        (When(late=RunLate(by=timedelta(minutes=5), pool="there")), Then(cancel=True), "then[0].cancel"),
+    ],
+)
+def test_an_automation_retries_and_cancels_no_run_of_a_mirrored_pool(dispatcher, when, then, field):
+    with pytest.raises(InvalidInput) as refusal:
+        dispatcher.create_automation("a", when=when, then=[then])
+    [fault] = refusal.value.faults
+    assert (fault.path, fault.message) == (
+        field,
+        "work pool 'there' mirrors one of Prefect: create, cancel and retry runs there",
+    )
 
 
 @pytest.mark.parametrize("call", DEPLOYMENTS)

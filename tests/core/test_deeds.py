@@ -225,6 +225,15 @@ class TestRuns:
         )
         assert firing.did == ("made run 'nightly-retry', which runs 'nightly' again",)
 
+    @pytest.mark.parametrize(("then", "verb"), [(Then(retry=True), "retry"), (Then(cancel=True), "cancel")])
+    def test_a_run_of_a_mirrored_pool_is_retried_and_cancelled_at_its_source(self, then, verb):
+        mirror = a_pool("mirror", mirror=Mirror(source="prefect", revision="1"))
+        old = an_ended_run(pool="mirror", queue="default", deployment=None, source_id="flow-run")
+        done = the_deeds(pools=[POOL, mirror])
+        firing = done.act(a_look(then, when=LATE if verb == "cancel" else None, runs=(old,)))
+        assert firing.problems == (f"runs of work pool 'mirror' are those of prefect: {verb} them there",)
+        assert (done.runs, done.moves) == ({}, {})
+
     @pytest.mark.parametrize("deployment", [None, "gone"])
     def test_a_retry_needs_no_deployment(self, deployment):
         old = an_ended_run(deployment=deployment)

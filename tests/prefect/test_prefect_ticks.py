@@ -172,6 +172,15 @@ def test_a_worker_that_took_a_flow_run_first_keeps_it(bridge, prefect):
     assert prefect.state(flow_run) == "CANCELLING", "the worker ends it"
 
 
+def test_a_run_that_is_no_flow_run_is_cancelled_when_its_turn_comes(bridge, prefect):
+    bridge.tick()
+    [stranger] = bridge.add(pool="p")
+    bridge.settle(2)
+    run = bridge.store.get(stranger.id)
+    assert (run.state, run.reason) == (RunState.CANCELLED, "it is no flow run of the Prefect server that its pool mirrors")
+    assert bridge.provider.starts == {}
+
+
 def test_a_crashed_flow_run_that_is_retried_from_the_page_gets_a_run_of_its_own(bridge, prefect):
     flow_run = prefect.add_flow_run()
     bridge.tick()
