@@ -336,6 +336,15 @@ class ReadsLogs(Protocol):
         ...
 
 
+@runtime_checkable
+class GivesAdvice(Protocol):
+    """A provider that knows of dangers where jobs run, such as a missing right. Optional: ask with `isinstance`."""
+
+    def advice(self, configuration: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+        """The dangers where `configuration` puts jobs, each with its fix. Raises `CallFailed`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobEvent:
     """What a platform reports of a job without being asked."""

@@ -19,7 +19,7 @@ from dispatcher.functions.cloud_function_api import api
 
 __all__ = ["api", "tick"]
 '''
-"""One zip for both functions, which the entry point tells apart."""
+"""One zip for both functions, which differ in their entry point."""
 
 FUNCTION_APP = '''"""What Azure's Python worker loads: the timer `tick` and the HTTP function `invoke`."""
 

@@ -23,7 +23,9 @@ def inspected(engine: Engine, name: str, identity: str = "") -> Container | None
 
 
 def submission_of(engine: Engine, docker_host: str, name: str, identity: str) -> Submission:
-    """How a container is remembered. `engine` tells its engine from others that the same words may mean elsewhere."""
+    """The submission of a container. `engine` distinguishes its engine from those that the same address may mean on other
+    hosts.
+    """
     return Submission(name=name, handle={"docker_host": docker_host, "id": identity, "engine": engine.identity()})
 
 

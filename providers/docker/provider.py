@@ -183,7 +183,7 @@ class DockerProvider:
         engine = self._asked(docker_host_of(configuration))
         answer = engine.get("/info")
         if answer.status != 200 or not isinstance(answer.value, Mapping):
-            raise answer.unexpected(f"{engine.host.url}: the engine does not tell of itself")
+            raise answer.unexpected(f"{engine.host.url}: the engine does not describe itself")
         if answer.value.get("LiveRestoreEnabled") is not False:
             return ()
         text = f"{engine.host.url}: a restart of the engine ends its containers"

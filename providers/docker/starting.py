@@ -144,7 +144,7 @@ class Starting:
         )
 
     def _never_started(self, container: Container) -> Outcome:
-        """The engine says that it tried and could not: the status of its answer (400, 404, 500) tells nothing."""
+        """The engine says that it tried and failed: the status of its answer (400, 404, 500) proves nothing."""
         self._removed(container.id)
         marks.remove(self._engine, self._name)
         return self._verdict(container.error)

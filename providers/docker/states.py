@@ -92,7 +92,7 @@ class Container:
 
     @property
     def may_have_been_stopped(self) -> bool:
-        """True when it ended as a stopped one does; only the mark of a cancel tells."""
+        """True when its end looks like that of a stopped one; only the mark of a cancel proves a stop."""
         return self.status in ENDED and bool(signal_in(self.exit_code)) and not self.ran_out_of_memory
 
 
@@ -106,7 +106,7 @@ def observation_of(container: Container, *, stopped: bool) -> Observation:
     if container.status == "created":
         return Observation(state=JobState.STARTING)
     if container.status not in ENDED:
-        raise CallFailed(f"{container.name}: the engine tells of a state that is not known here")
+        raise CallFailed(f"{container.name}: the engine reports a state that is not known here")
     state, reason = _end(container, stopped=stopped)
     return Observation(
         state=state,

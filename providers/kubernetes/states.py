@@ -29,7 +29,7 @@ from providers.kubernetes.rules import KUEUE_LABEL
 from providers.signals import signal_in
 
 CANCELLED_AT = "push-dispatcher/cancelled-at"
-"""The annotation that a cancel leaves: nothing else in a Job tells who ended it."""
+"""The annotation that a cancel leaves: nothing else in a Job shows who ended it."""
 
 DEADLINE_EXCEEDED = "DeadlineExceeded"
 

@@ -103,7 +103,7 @@ class ManagedProvider:
                 seen |= unreadable(group, problem)
                 continue
             marks = {submission.name: _marks(submission) for submission in group}
-            seen |= {job: _told(observation, marks[job]) for job, observation in observed.items() if job in marks}
+            seen |= {job: _explained(observation, marks[job]) for job, observation in observed.items() if job in marks}
         return seen
 
     def cancel(self, submission: Submission) -> None:
@@ -174,7 +174,7 @@ def _plain(submission: Submission) -> Submission:
     return replace(submission, handle=handle)
 
 
-def _told(observation: Observation, marks: Mapping[str, str]) -> Observation:
+def _explained(observation: Observation, marks: Mapping[str, str]) -> Observation:
     """The observation with a whole handle, and with the reason of an end that the wrapper made."""
     if observation.handle is not None:
         observation = replace(observation, handle={**observation.handle, **marks})

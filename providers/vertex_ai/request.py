@@ -15,7 +15,7 @@ NAME_LABEL = "push_dispatcher_name"
 """The label by which a job is found: Vertex AI takes no name of ours, and display names may stand there twice."""
 
 OWNER_LABEL = "push_dispatcher_owner"
-"""The label that tells the jobs of several dispatchers in one project apart."""
+"""The label that distinguishes the jobs of several dispatchers in one project."""
 
 MAX_DISPLAY_NAME = 128
 HOUR = 3600

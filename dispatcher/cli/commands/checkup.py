@@ -23,7 +23,7 @@ from dispatcher.records import RunFilter
 from dispatcher.settings import Settings
 from dispatcher.upkeep.strays import strays
 from providers import registry
-from providers.base import ConfigurationError, Job, ProviderError
+from providers.base import ConfigurationError, GivesAdvice, Job, ProviderError
 
 LATEST = 20
 """The number of recent runs of a pool in which the doctor looks for a job configuration."""
@@ -253,9 +253,10 @@ def _credentials(context: Context, pool: WorkPool, provider: Any) -> Finding:
 
 def _advice(context: Context, pool: WorkPool, provider: Any) -> Iterator[Finding]:
     """Dangers that the provider finds where the pool's jobs run; most providers report none."""
-    advice = getattr(provider, "advice", None)
+    if not isinstance(provider, GivesAdvice):
+        return
     try:
-        for text, fix in advice(_configuration(context, pool)) if advice else ():
+        for text, fix in provider.advice(_configuration(context, pool)):
             yield _warning("place", pool.name, text, fix)
     except (DispatcherError, ProviderError) as problem:
         yield _warning("place", pool.name, f"could not be looked at: {problem}", "ask again")

@@ -68,18 +68,18 @@ NOTHING_TO_MAKE: Mapping[str | None, str] = {
     None: "Its jobs are processes on the machine that ticks: there is nothing to provision. Try: dispatcher dev",
     "docker": "Its jobs are containers on engines that are there: there is nothing to provision. Give whoever ticks the "
     "right to use the engine's socket (that right is root on its host), or name other engines in DISPATCHER_DOCKER_HOSTS; "
-    "providers/docker/README.md tells how. Try: dispatcher doctor",
+    "providers/docker/README.md says how. Try: dispatcher doctor",
     MANAGED: "Its jobs run on what DISPATCHER_MANAGED names, where the dispatcher ticks. Provision a pool of that type "
-    "(give it with --type), and put its job variables there; providers/managed/README.md tells how.",
+    "(give it with --type), and put its job variables there; providers/managed/README.md says how.",
     "vertex": "Vertex AI makes the machines of a job when it starts. In the project: enable aiplatform.googleapis.com, ask "
     "for quota of custom model training, give the dispatcher's account roles/aiplatform.user, roles/iam.serviceAccountUser "
     "on the account that the jobs run as, and roles/logging.viewer for `dispatcher run logs`. See "
     "providers/vertex_ai/README.md.",
     "kubernetes": "Its jobs are Jobs in clusters that are there: there is nothing to provision. Give whoever ticks the "
     "Role of infra/kubernetes in the namespace, and name other clusters in DISPATCHER_KUBERNETES_CLUSTERS; "
-    "infra/kubernetes/README.md tells how the dispatcher itself gets there. Try: dispatcher doctor",
+    "infra/kubernetes/README.md describes how the dispatcher itself gets there. Try: dispatcher doctor",
     "modal": "Modal makes what a job needs when it starts: there is nothing to provision. Sign in with `modal token new`, or "
-    "name a token in DISPATCHER_CREDENTIALS; infra/modal.md tells how the dispatcher itself gets there.",
+    "name a token in DISPATCHER_CREDENTIALS; infra/modal.md describes how the dispatcher itself gets there.",
 }
 """What to do instead, likewise."""
 
